@@ -1,0 +1,139 @@
+//! Bytes of events and commits. The only place that names bincode.
+//!
+//! bincode does not describe itself: a field or variant more changes, silently, what old bytes mean. So bytes of
+//! events are read only through the table at the end of this file, keyed by type name and schema number. All bytes
+//! must be consumed and sizes are limited. A payload struct of `events::run` never changes once it was released:
+//! its old shape moves to [`old`], gets an upcaster, and the new one the next schema number. Every row of the table
+//! has a golden file in `tests/golden`, which is never made anew.
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::run::*;
+
+/// No single event or commit is larger than this: what is bigger belongs into a blob. It also bounds what damaged
+/// bytes can make the decoder allocate.
+pub const DECODED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+const CONFIG: Configuration<LittleEndian, Varint, Limit<DECODED_BYTES_MAX>> =
+    bincode::config::standard().with_limit::<DECODED_BYTES_MAX>();
+
+/// Why bytes could not be written or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// The value is too large, or of a kind that bincode does not have.
+    #[error("not encodable: {0}")]
+    Encode(String),
+    /// The bytes are not those of the wanted type.
+    #[error("not decodable: {0}")]
+    Decode(String),
+    /// Bytes are left over, so they were written as something else.
+    #[error("{0} bytes are left over")]
+    LeftOver(usize),
+    /// This build has no row for the type and schema.
+    #[error("this version does not know the event `{kind}` at schema {schema}")]
+    UnknownEvent {
+        /// The type name found.
+        kind: String,
+        /// The schema number found.
+        schema: u16,
+    },
+}
+
+/// The bytes of a value.
+pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
+    bincode::serde::encode_to_vec(value, CONFIG).map_err(|error| CodecError::Encode(error.to_string()))
+}
+
+/// The value of some bytes, all of which must belong to it.
+pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let (value, used) = bincode::serde::decode_from_slice(bytes, CONFIG)
+        .map_err(|error| CodecError::Decode(error.to_string()))?;
+    if used == bytes.len() { Ok(value) } else { Err(CodecError::LeftOver(bytes.len() - used)) }
+}
+
+/// An event that has a stable name and bytes.
+pub trait Encoded: Sized {
+    /// The stable type name, in snake_case.
+    fn kind(&self) -> &'static str;
+    /// The schema number that this build writes.
+    fn schema(&self) -> u16;
+    /// The payload's bytes.
+    fn encode(&self) -> Result<Vec<u8>, CodecError>;
+    /// Reads what any version wrote.
+    fn decode(kind: &str, schema: u16, payload: &[u8]) -> Result<Self, CodecError>;
+}
+
+/// Shapes that were once written. They are only read.
+pub mod old {
+    use serde::{Deserialize, Serialize};
+
+    use crate::events::ids::StepId;
+    use crate::events::run::{AttemptLost, Purpose};
+
+    /// `attempt_lost` at schema 1: it had no purpose, and always meant an attempt at doing the step.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct AttemptLostV1 {
+        /// Of which step.
+        pub step: StepId,
+        /// Which.
+        pub attempt: u32,
+    }
+
+    impl From<AttemptLostV1> for AttemptLost {
+        fn from(old: AttemptLostV1) -> Self {
+            Self { purpose: Purpose::Do, step: old.step, attempt: old.attempt }
+        }
+    }
+}
+
+/// `Variant "name" schema` is what is written now; `<- schema Shape` are older shapes and turn into it.
+macro_rules! event_table {
+    ($event:ident { $($variant:ident $kind:literal $schema:literal $(<- $old_schema:literal $old:path)*;)* }) => {
+        impl Encoded for $event {
+            fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $kind,)* }
+            }
+            fn schema(&self) -> u16 {
+                match self { $(Self::$variant(_) => $schema,)* }
+            }
+            fn encode(&self) -> Result<Vec<u8>, CodecError> {
+                match self { $(Self::$variant(event) => to_bytes(event),)* }
+            }
+            fn decode(kind: &str, schema: u16, payload: &[u8]) -> Result<Self, CodecError> {
+                match (kind, schema) {
+                    $(
+                        ($kind, $schema) => from_bytes(payload).map(Self::$variant),
+                        $(($kind, $old_schema) => from_bytes::<$old>(payload).map(|old| Self::$variant(old.into())),)*
+                    )*
+                    _ => Err(CodecError::UnknownEvent { kind: kind.to_owned(), schema }),
+                }
+            }
+        }
+
+        impl $event {
+            /// Every (type, schema) that this build reads.
+            pub const TABLE: &'static [(&'static str, u16)] = &[$(($kind, $schema), $(($kind, $old_schema),)*)*];
+        }
+    };
+}
+
+event_table! {
+    RunEvent {
+        RunStarted "run_started" 1;
+        StepAdded "step_added" 1;
+        AttemptStarted "attempt_started" 1;
+        AttemptFailed "attempt_failed" 1;
+        AttemptLost "attempt_lost" 2 <- 1 old::AttemptLostV1;
+        RetryScheduled "retry_scheduled" 1;
+        StepCompleted "step_completed" 1;
+        StepSkipped "step_skipped" 1;
+        StepFailed "step_failed" 1;
+        StepCancelled "step_cancelled" 1;
+        TimerSet "timer_set" 1;
+        TimerFired "timer_fired" 1;
+        RunCompleted "run_completed" 1;
+        RunFailed "run_failed" 1;
+    }
+}

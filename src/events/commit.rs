@@ -1,0 +1,218 @@
+//! What is stored together: the events of one decision under one header, chained by hashes.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::codec::{self, CodecError, Encoded};
+use super::ids::{Hash, Position, StreamId, Version};
+use super::time::Timestamp;
+
+/// The first byte of a stored commit. Another layout gets another number.
+pub const COMMIT_FORMAT: u8 = 1;
+
+/// What all events of a commit share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Whose events they are.
+    pub stream: StreamId,
+    /// The version of the first of them. The commit may only follow the version before it.
+    pub first: Version,
+    /// When they were decided.
+    pub recorded_at: Timestamp,
+    /// The run that all of this is about, where the stream is not that run's own.
+    pub correlation: Option<Arc<str>>,
+    /// The command that they answer.
+    pub causation: Arc<str>,
+    /// The version of Reenact that decided.
+    pub code_version: Arc<str>,
+    /// The prefix of another stream that this one goes on from; only in a stream's first commit.
+    pub origin: Option<Origin>,
+}
+
+/// A prefix of a stream, on which another stream begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The stream that has the prefix.
+    pub stream: StreamId,
+    /// The last version of the prefix.
+    pub version: Version,
+    /// The hash of that event, to which the first event chains.
+    pub hash: Hash,
+}
+
+impl Header {
+    /// A hash of every field but `first`, which the events' own versions stand for.
+    fn digest(&self) -> Hash {
+        let mut hasher = blake3::Hasher::new();
+        let mut field = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(bytes);
+        };
+        field(self.stream.as_str().as_bytes());
+        field(&self.recorded_at.0.to_le_bytes());
+        field(self.correlation.as_deref().unwrap_or_default().as_bytes());
+        field(self.causation.as_bytes());
+        field(self.code_version.as_bytes());
+        if let Some(origin) = &self.origin {
+            field(origin.stream.as_str().as_bytes());
+            field(&origin.version.0.to_le_bytes());
+            field(&origin.hash.0);
+        }
+        Hash(*hasher.finalize().as_bytes())
+    }
+}
+
+/// An event as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// The stable type name.
+    pub kind: Arc<str>,
+    /// The schema number of the payload.
+    pub schema: u16,
+    /// The payload, as the codec wrote it.
+    #[serde(with = "serde_bytes")]
+    pub payload: Vec<u8>,
+    /// Chains it to the event before it in its stream.
+    pub hash: Hash,
+}
+
+impl StoredEvent {
+    /// The hash of an event: of the one before it, the header, its own version, type, schema and payload.
+    fn chained(parent: Hash, digest: Hash, version: Version, kind: &str, schema: u16, payload: &[u8]) -> Hash {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&parent.0).update(&digest.0).update(&version.0.to_le_bytes());
+        hasher.update(&(kind.len() as u64).to_le_bytes()).update(kind.as_bytes());
+        hasher.update(&schema.to_le_bytes()).update(payload);
+        Hash(*hasher.finalize().as_bytes())
+    }
+}
+
+/// The events of one decision. They are stored together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// What they share.
+    pub header: Arc<Header>,
+    /// The events, at least one, in order.
+    pub events: Vec<StoredEvent>,
+}
+
+/// What a commit's events do not follow from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the hash of version {version} does not follow from the event before it")]
+pub struct BrokenChain {
+    /// The first version whose hash is not what it must be.
+    pub version: Version,
+}
+
+impl Commit {
+    /// Encodes and chains the events. `parent` is the hash of the event before the first.
+    ///
+    /// # Errors
+    /// When an event is too large to encode.
+    pub fn seal<E: Encoded>(header: Header, events: &[E], parent: Hash) -> Result<Self, CodecError> {
+        let (digest, mut parent, mut version) = (header.digest(), parent, header.first);
+        let mut sealed = Vec::with_capacity(events.len());
+        for event in events {
+            let (kind, schema, payload) = (event.kind(), event.schema(), event.encode()?);
+            let hash = StoredEvent::chained(parent, digest, version, kind, schema, &payload);
+            sealed.push(StoredEvent { kind: kind.into(), schema, payload, hash });
+            (parent, version) = (hash, version.next());
+        }
+        Ok(Self { header: Arc::new(header), events: sealed })
+    }
+
+    /// How many events it holds.
+    pub fn count(&self) -> u64 {
+        self.events.len() as u64
+    }
+
+    /// The version of its last event.
+    pub fn last(&self) -> Version {
+        Version((self.header.first.0 + self.count()).saturating_sub(1))
+    }
+
+    /// The hash of its last event.
+    pub fn last_hash(&self) -> Hash {
+        self.events.last().map(|event| event.hash).unwrap_or_default()
+    }
+
+    /// Checks every hash, given the hash of the event before the first; answers the hash of the last.
+    ///
+    /// # Errors
+    /// The first version whose hash differs.
+    pub fn check_chain(&self, parent: Hash) -> Result<Hash, BrokenChain> {
+        let (digest, mut parent, mut version) = (self.header.digest(), parent, self.header.first);
+        for event in &self.events {
+            let hash =
+                StoredEvent::chained(parent, digest, version, &event.kind, event.schema, &event.payload);
+            if hash != event.hash {
+                return Err(BrokenChain { version });
+            }
+            (parent, version) = (hash, version.next());
+        }
+        Ok(parent)
+    }
+
+    /// The bytes that a store keeps: the format's number, then the commit.
+    ///
+    /// # Errors
+    /// When it is too large to encode.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
+        let mut bytes = codec::to_bytes(self)?;
+        bytes.insert(0, COMMIT_FORMAT);
+        Ok(bytes)
+    }
+
+    /// Reads what [`Commit::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are of another format, or damaged.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        match bytes.split_first() {
+            Some((&COMMIT_FORMAT, rest)) => {
+                let commit: Self = codec::from_bytes(rest)?;
+                if commit.events.is_empty() {
+                    return Err(CodecError::Decode("a commit without events".to_owned()));
+                }
+                Ok(commit)
+            }
+            Some((format, _)) => Err(CodecError::Decode(format!("commit format {format} is not known"))),
+            None => Err(CodecError::Decode("an empty commit".to_owned())),
+        }
+    }
+
+    /// The events one by one, `position` being that of the first.
+    pub fn into_recorded(self, position: Position) -> impl Iterator<Item = Recorded> {
+        let Self { header, events } = self;
+        events.into_iter().zip(0..).map(move |(event, offset)| Recorded {
+            version: header.first.plus(offset),
+            position: position.plus(offset),
+            header: Arc::clone(&header),
+            event,
+        })
+    }
+}
+
+/// An event as it is read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its number in its stream.
+    pub version: Version,
+    /// Its number in the store.
+    pub position: Position,
+    /// What it shares with the other events of its commit.
+    pub header: Arc<Header>,
+    /// The event.
+    pub event: StoredEvent,
+}
+
+impl Recorded {
+    /// The event itself.
+    ///
+    /// # Errors
+    /// When this build does not know the type and schema, or the bytes are damaged.
+    pub fn decode<E: Encoded>(&self) -> Result<E, CodecError> {
+        E::decode(&self.event.kind, self.event.schema, &self.event.payload)
+    }
+}

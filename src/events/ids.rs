@@ -1,0 +1,275 @@
+//! Names and numbers of things, each a type of its own so that no two can be mixed up.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a valid {what}: {rule}")]
+pub struct InvalidId {
+    /// The kind of id that was wanted.
+    pub what: &'static str,
+    /// What was given.
+    pub text: String,
+    /// What an id of that kind must look like.
+    pub rule: &'static str,
+}
+
+/// A text id: cheap to clone, because it is in every command, event and effect.
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+text_id! {
+    /// A run's id: a UUIDv7, or what a person chose (`[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, not `last`).
+    RunId
+}
+text_id! {
+    /// A step's id: what the definition says (`[A-Za-z_][A-Za-z0-9_-]{0,63}`), or for a step that grew its
+    /// parent's id with a suffix such as `[0]`.
+    StepId
+}
+text_id! {
+    /// The name of an agent, as it is registered.
+    AgentName
+}
+text_id! {
+    /// The name of a stream: the kind of its aggregate, a slash, and the aggregate's id.
+    StreamId
+}
+text_id! {
+    /// A timer of a run, named by what it is for, so that setting it again is the same timer.
+    TimerId
+}
+
+const ID_LENGTH_MAX: usize = 64;
+
+impl RunId {
+    /// Checks an id that a person chose.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let mut chars = text.chars();
+        let first = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
+        let rest = chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+        if first && rest && text.len() <= ID_LENGTH_MAX && text != "last" {
+            return Ok(Self(text.into()));
+        }
+        let rule = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or digit; `last` is taken";
+        Err(InvalidId { what: "run id", text: text.to_owned(), rule })
+    }
+
+    /// The id made of a UUID.
+    pub fn from_uuid(uuid: uuid::Uuid) -> Self {
+        Self(uuid.as_hyphenated().to_string().into())
+    }
+}
+
+impl StepId {
+    /// Checks an id that stands in a definition.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let mut chars = text.chars();
+        let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+        let rest = chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+        if first && rest && text.len() <= ID_LENGTH_MAX {
+            return Ok(Self(text.into()));
+        }
+        let rule = "1 to 64 letters, digits, `_` or `-`, beginning with a letter or `_`";
+        Err(InvalidId { what: "step id", text: text.to_owned(), rule })
+    }
+
+    /// The step that does item `index` of this fan-out.
+    pub fn item(&self, index: usize) -> Self {
+        Self(format!("{self}[{index}]").into())
+    }
+}
+
+impl AgentName {
+    /// Wraps a name. Any text is one; whether an agent has it is another question.
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name with which two spellings of one agent are compared: without case, `-`, `_` and spaces, and
+    /// without a last `_agent` or `_vN`.
+    pub fn key(&self) -> String {
+        let folded = self.0.trim().to_lowercase().replace(['-', ' '], "_");
+        let folded = match folded.rsplit_once("_v") {
+            Some((head, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => head,
+            _ => &folded,
+        };
+        folded.strip_suffix("_agent").unwrap_or(folded).replace('_', "")
+    }
+}
+
+impl StreamId {
+    /// The stream of the aggregate of that kind with that id.
+    pub fn new(kind: &str, id: &str) -> Self {
+        Self(format!("{kind}/{id}").into())
+    }
+
+    /// Kind and id, where the name has both.
+    pub fn parts(&self) -> Option<(&str, &str)> {
+        self.0.split_once('/')
+    }
+
+    /// The stream of a run.
+    pub fn of_run(run: &RunId) -> Self {
+        Self::new(RUN_KIND, run.as_str())
+    }
+
+    /// The run whose stream this is.
+    pub fn run(&self) -> Option<RunId> {
+        self.0.strip_prefix(RUN_KIND)?.strip_prefix('/').map(|id| RunId(id.into()))
+    }
+}
+
+/// The kind of the streams of runs.
+pub const RUN_KIND: &str = "run";
+
+impl TimerId {
+    /// The timer that ends the sleep of a step.
+    pub fn sleep(step: &StepId) -> Self {
+        Self(format!("sleep/{step}").into())
+    }
+
+    /// The timer that starts a step's next attempt.
+    pub fn retry(step: &StepId, after_attempt: u32) -> Self {
+        Self(format!("retry/{step}/{after_attempt}").into())
+    }
+}
+
+/// A number with a meaning.
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl $name {
+            /// The number after this one.
+            #[must_use]
+            pub const fn next(self) -> Self {
+                Self(self.0.saturating_add(1))
+            }
+            /// The number `count` after this one.
+            #[must_use]
+            pub const fn plus(self, count: u64) -> Self {
+                Self(self.0.saturating_add(count))
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+number! {
+    /// An event's number in its stream, from 1. `Version(0)` is the empty stream.
+    Version
+}
+number! {
+    /// An event's number in the whole store, from 1. `Position(0)` is the empty store.
+    Position
+}
+number! {
+    /// Minted for each attempt, growing within a run. Only the newest of a step may report.
+    Fence
+}
+
+/// A BLAKE3 hash: it names blobs and chains events.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// The hash of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+
+    /// Reads 64 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        blake3::Hash::from_hex(text).ok().map(|hash| Self(*hash.as_bytes()))
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_bytes(&self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return serde_bytes::ByteArray::<32>::deserialize(deserializer).map(|bytes| Self(bytes.into_array()));
+        }
+        let text = String::deserialize(deserializer)?;
+        Self::from_hex(&text).ok_or_else(|| serde::de::Error::custom("expected 64 hexadecimal digits"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_id_is_checked() {
+        for good in ["a", "2026-11-21.release_1", &"x".repeat(64)] {
+            assert!(RunId::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "last", "-a", ".a", "a b", "a/b", &"x".repeat(65), "ä"] {
+            assert!(RunId::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn agent_names_match_in_every_spelling() {
+        for spelling in ["DNS Specialist", "dns-specialist", "dns_specialist_agent", "dns_specialist_v2"] {
+            assert_eq!(AgentName::new(spelling).key(), "dnsspecialist", "{spelling}");
+        }
+    }
+}

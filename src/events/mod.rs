@@ -1,0 +1,17 @@
+//! What happened: the facts, what wraps them, and how they become bytes.
+//!
+//! - [`ids`]: names and numbers, a type each
+//! - [`time`]: moments and durations
+//! - [`json`]: JSON as text, and payloads that may be blobs
+//! - [`problem`]: classes and stable codes of what can go wrong
+//! - [`run`]: the events of a run
+//! - [`commit`]: what is stored together, chained by hashes
+//! - [`codec`]: bytes of both, by type and schema
+
+pub mod codec;
+pub mod commit;
+pub mod ids;
+pub mod json;
+pub mod problem;
+pub mod run;
+pub mod time;

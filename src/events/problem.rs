@@ -1,0 +1,270 @@
+//! What can go wrong, as a person or program is told: a stable code, a class that says what to do, a sentence.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::StepId;
+
+/// What a failure asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Trying again may help.
+    Transient,
+    /// It will fail in the same way whenever it is tried: never again.
+    Validation,
+    /// Something that it needs is not there: not again.
+    Dependency,
+    /// The whole run must stop.
+    Fatal,
+    /// Nobody knows; treated as transient.
+    Unknown,
+}
+
+impl Class {
+    /// Whether a policy may try again.
+    pub const fn may_retry(self) -> bool {
+        matches!(self, Self::Transient | Self::Unknown)
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Transient => "transient",
+            Self::Validation => "validation",
+            Self::Dependency => "dependency",
+            Self::Fatal => "fatal",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// Where in a file. Lines and columns count from 1; a column counts characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file as the person named it.
+    pub file: String,
+    /// The line.
+    pub line: u64,
+    /// The column.
+    pub column: u64,
+}
+
+/// One thing that is wrong, for a person and for a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// Its stable code.
+    pub code: Code,
+    /// What to do about it.
+    pub class: Class,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// The step that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepId>,
+    /// What to do, in one line.
+    pub hint: String,
+    /// Where it stands, if it stands in a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Place>,
+}
+
+impl Problem {
+    /// A problem with the class and the hint that its code has in the table.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        let (class, hint) = (code.class(), code.hint().to_owned());
+        Self { code, class, message: message.into(), step: None, hint, at: None }
+    }
+
+    /// The same, of another class than the table says.
+    #[must_use]
+    pub fn class(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
+
+    /// The same, with a better hint than the table's.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// The same, about this step.
+    #[must_use]
+    pub fn step(mut self, step: &StepId) -> Self {
+        self.step = Some(step.clone());
+        self
+    }
+
+    /// The same, at this place.
+    #[must_use]
+    pub fn at(mut self, file: &str, line: u64, column: u64) -> Self {
+        self.at = Some(Place { file: file.to_owned(), line, column });
+        self
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $class:ident, $what:literal, $hint:literal;)*) => {
+        /// The stable codes of everything that a person can be told is wrong. The table below is the only place
+        /// where one is defined; a code is never given another meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $(#[doc = $what] $name,)* }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The code as people see it: `RE-` and four digits.
+            pub const fn text(self) -> &'static str { match self { $(Self::$name => $text,)* } }
+
+            /// The class of a failure with this code, unless it says otherwise.
+            pub const fn class(self) -> Class { match self { $(Self::$name => Class::$class,)* } }
+
+            /// What it means.
+            pub const fn meaning(self) -> &'static str { match self { $(Self::$name => $what,)* } }
+
+            /// What to do.
+            pub const fn hint(self) -> &'static str { match self { $(Self::$name => $hint,)* } }
+        }
+    };
+}
+
+codes! {
+    // 10: how a command is called
+    Usage = "RE-1001", Validation, "A command was called in a way that it does not understand",
+        "see `reenact VERB --help`";
+    BadRunId = "RE-1002", Validation, "A text is no run id", "choose letters, digits, `.`, `_` and `-`, at most 64";
+    UnknownRun = "RE-1003", Validation, "No run has that id", "`reenact list` shows the runs";
+    AmbiguousRun = "RE-1004", Validation, "Several runs match", "give more of the id; `reenact list` shows them";
+    RunIdTaken = "RE-1005", Validation, "A run with that id has another definition or input",
+        "choose another --id, or leave it out";
+    NothingToResume = "RE-1006", Validation, "No run is interrupted", "`reenact list` shows the runs";
+    NotBuilt = "RE-1007", Validation, "A feature that this version does not have", "leave it out, or use a version that has it";
+
+    // 11: workflow files
+    FileNotRead = "RE-1101", Validation, "A file cannot be read", "check the path and the permissions";
+    NotYaml = "RE-1102", Validation, "A file is not YAML", "check indentation, quotes and colons at that place";
+    UnknownKey = "RE-1103", Validation, "A key that does not exist", "check the spelling; docs/workflows.md lists all keys";
+    BadValue = "RE-1104", Validation, "A value that its key does not take", "docs/workflows.md says what each key takes";
+    DuplicateStep = "RE-1105", Validation, "Two steps have one id", "give each step an id of its own";
+    NoSteps = "RE-1106", Validation, "A workflow without steps", "add at least one step under `steps:`";
+    Cycle = "RE-1107", Validation, "Steps that wait for each other in a circle", "take one `needs` out of the circle";
+    UnknownStep = "RE-1108", Validation, "`needs` names a step that is not there", "check the spelling, or add the step";
+    BadStepId = "RE-1109", Validation, "A text is no step id",
+        "begin with a letter or `_`, then letters, digits, `_` or `-`, at most 64";
+    StepKind = "RE-1110", Validation, "A step that does nothing, or several things",
+        "give a step exactly one of `run`, `agent` and `sleep`";
+    BadDuration = "RE-1111", Validation, "A text is no duration", "write it like `500ms`, `10s`, `1h30m` or `7d`";
+    Contradiction = "RE-1112", Validation, "Keys that cannot stand together", "take one of them out";
+    TooLarge = "RE-1113", Validation, "A file or a value beyond its limit", "make it smaller, or split it";
+
+    // 12: expressions and input
+    BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja: see docs/workflows.md";
+    UnknownName = "RE-1202", Validation, "A name that an expression cannot know",
+        "there are `input`, `steps.ID.output`, `steps.ID.status`, `steps.ID.attempts`, `run.id`, `env.NAME`, and in a fan-out `item` and `index`";
+    BadInput = "RE-1203", Validation, "The input does not fit its schema", "the workflow's `input` says what is wanted";
+    ExpressionFailed = "RE-1204", Validation, "An expression failed on these values", "check the values that it uses with `reenact status`";
+    NoOutput = "RE-1205", Dependency, "An expression uses the output of a step that has none",
+        "test it first, as in `if: steps.ID.status == 'completed'`";
+    QuotedValue = "RE-1206", Validation, "A value inside the quotes of a shell command",
+        "take the quotes away: values are quoted for the shell; `| raw` inserts one as it is";
+    NotAList = "RE-1207", Validation, "A `for_each` over something that is no list", "give it a list";
+
+    // 13: agents
+    UnknownAgent = "RE-1301", Validation, "No agent has that name", "add `agents/NAME.md`, or check the spelling";
+    BadAgent = "RE-1302", Validation, "An agent's definition is wrong", "docs/agents.md says what one holds";
+
+    // 20: what a run refuses
+    RunEnded = "RE-2001", Validation, "The run has ended", "start another run";
+    RunParked = "RE-2002", Fatal, "The history of a run holds what this version does not understand",
+        "use the version that wrote it, or a newer one; `reenact verify` names the event";
+    Busy = "RE-2003", Transient, "More is asked at once than the queues hold", "try again";
+    ShuttingDown = "RE-2004", Transient, "The process is ending", "try again: the next process goes on";
+
+    // 30: what a step dies of
+    ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";
+    ExitValidation = "RE-3002", Validation, "A program ended with a status that means: bad input", "see what it wrote to stderr";
+    ExitDependency = "RE-3003", Dependency, "A program ended with a status that means: something is missing", "see what it wrote to stderr";
+    ExitFatal = "RE-3004", Fatal, "A program ended with a status that means: stop everything", "see what it wrote to stderr";
+    ExitUnknown = "RE-3005", Unknown, "A program ended with an error", "see what it wrote to stderr";
+    NotStarted = "RE-3006", Fatal, "A program could not be started", "check that it is there and may be executed";
+    TimedOut = "RE-3007", Transient, "An attempt took longer than its timeout", "raise `timeout`, or make the work smaller";
+    Cancelled = "RE-3008", Unknown, "An attempt was cancelled", "another step failed; see its error";
+    LostTooOften = "RE-3009", Unknown, "The process that ran the step died too often", "look for what kills it; `limits.lost` is the bound";
+    OutputTooLarge = "RE-3010", Validation, "A program wrote more than the bound", "write big results to a file and name it";
+    Panicked = "RE-3011", Fatal, "A function panicked", "this is a bug in the function";
+    FunctionFailed = "RE-3012", Unknown, "A function failed", "see its message";
+    DependencyFailed = "RE-3013", Dependency, "A step that it needs did not complete", "see that step's error";
+
+    // 40: the store
+    StoreDamaged = "RE-4001", Fatal, "The store is damaged", "`reenact verify` names the first bad position";
+    StoreHeld = "RE-4002", Transient, "Another process holds the store and does not answer", "wait for it, or end it";
+    StoreFailed = "RE-4003", Fatal, "The disk refused a write or a sync", "make room or mend the disk; what was acknowledged is safe";
+    StoreUnreadable = "RE-4004", Fatal, "The store cannot be opened or read", "check the folder and its permissions";
+    Conflict = "RE-4005", Transient, "Two owners wrote to one stream", "try again";
+
+    // 50: the configuration
+    BadConfig = "RE-5001", Validation, "The configuration is wrong", "config/default.toml explains every key";
+
+    // 90: us
+    Internal = "RE-9001", Fatal, "A bug in Reenact", "please report it, with the run's history";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.text())
+    }
+}
+
+impl Code {
+    /// The code with that text. A text from a newer version that is not in this table is [`Code::Internal`].
+    pub fn from_text(text: &str) -> Self {
+        Self::ALL.iter().copied().find(|code| code.text() == text).unwrap_or(Self::Internal)
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::from_text(&String::deserialize(deserializer)?))
+    }
+}
+
+/// The name of `known` that is nearest to `wrong`, if one is near enough to have been meant.
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len().max(wrong.len()) / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_code_stands_for_two_things() {
+        let mut texts: Vec<_> = Code::ALL.iter().map(|code| code.text()).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn the_nearest_name_is_one_that_could_be_meant() {
+        assert_eq!(nearest("nedes", ["needs", "run"]), Some("needs"));
+        assert_eq!(nearest("banana", ["needs", "run"]), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! Where events live: the port, and what stands behind it.
+//!
+//! To the store an event is a name, a schema number and bytes; what they mean is not its business.
+//!
+//! - [`memory`]: for tests and as the oracle of the others
+//! - [`sled`]: on disk, durable before it answers
+//! - [`conformance`]: what every store must do, as a suite that anyone can run on their own
+//! - [`fault`]: a store that fails on purpose, around any other
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::events::commit::{Commit, Recorded};
+use crate::events::ids::{Hash, Position, StreamId, Version};
+use crate::events::json::{Blob, BlobRef};
+
+/// The last event of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Its version.
+    pub version: Version,
+    /// Its hash, to which the next one chains.
+    pub hash: Hash,
+}
+
+/// A commit is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The position of its last event.
+    pub position: Position,
+}
+
+/// Why a commit was not stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Somebody else wrote to the stream. Nothing was stored: read again and decide anew.
+    #[error("the stream is at version {actual}, not {expected}")]
+    Conflict {
+        /// The version that the commit follows.
+        expected: Version,
+        /// The version at which the stream is.
+        actual: Version,
+    },
+    /// It can never be stored. Nothing was.
+    #[error("the commit cannot be stored: {0}")]
+    Refused(String),
+    /// The disk failed. Whether the commit is stored is not known until the store is opened again, and until then
+    /// every append fails like this.
+    #[error("the disk failed: {0}")]
+    Failed(String),
+    /// The store is closed. Nothing was stored.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Why something could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// What stands there is not what was written.
+    #[error("damaged at position {position}: {what}")]
+    Damaged {
+        /// The first bad position; 0 if it is no event.
+        position: Position,
+        /// What is wrong there.
+        what: String,
+    },
+    /// The disk failed.
+    #[error("the disk failed: {0}")]
+    Failed(String),
+}
+
+/// Where events live. An adapter owns its batching; `append` answers when the commit is durable.
+#[async_trait]
+pub trait EventStore: Send + Sync + 'static {
+    /// Stores a commit and the blobs that it refers to, all or nothing, right after version `first - 1` of its
+    /// stream. Blobs that are there already are not stored again.
+    ///
+    /// # Errors
+    /// See [`AppendError`]: only after `Failed` is it unknown whether the commit is stored.
+    async fn append(&self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError>;
+
+    /// The last event of a stream; none if the stream is empty.
+    async fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError>;
+
+    /// At most `limit` events of a stream, in order, from the one after `after`.
+    async fn read_stream(
+        &self, stream: &StreamId, after: Version, limit: usize,
+    ) -> Result<Vec<Recorded>, ReadError>;
+
+    /// At most `limit` events of the store, in order, from the one after `after`.
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError>;
+
+    /// The position of the last durable event, and every later one as it comes.
+    fn committed(&self) -> tokio::sync::watch::Receiver<Position>;
+
+    /// The content of a blob; none if it is not stored. Blocks for the length of a disk read.
+    ///
+    /// # Errors
+    /// `Damaged` when the content does not have the hash that names it.
+    fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, ReadError>;
+
+    /// Every blob that is stored, in the order of hashes: at most `limit` after `after`.
+    async fn blobs(&self, after: Option<Hash>, limit: usize) -> Result<Vec<BlobRef>, ReadError>;
+
+    /// The position up to which a read model was saved; 0 if it never was.
+    async fn view_position(&self, view: &'static str) -> Result<Position, ReadError>;
+
+    /// At most `limit` rows of a read model in the order of keys, after the key `after`.
+    async fn view_rows(
+        &self, view: &'static str, after: Option<&[u8]>, limit: usize,
+    ) -> Result<Vec<ViewRow>, ReadError>;
+
+    /// Saves changed rows of a read model and the position folded to, together. It is a cache: it becomes durable
+    /// with some later commit, and never before the events that it was folded from.
+    ///
+    /// # Errors
+    /// As for `append`.
+    async fn save_view(
+        &self, view: &'static str, position: Position, rows: Vec<ViewChange>,
+    ) -> Result<(), AppendError>;
+
+    /// Saves what is cached and ends. Later calls fail with `Closed`.
+    async fn close(&self) -> Result<(), AppendError>;
+}
+
+/// A row of a read model: its key and its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewRow {
+    /// At most [`VIEW_KEY_BYTES_MAX`] bytes.
+    pub key: Vec<u8>,
+    /// At most [`VIEW_ROW_BYTES_MAX`] bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A row's new bytes, or none if it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewChange {
+    /// Which row.
+    pub key: Vec<u8>,
+    /// What it is now.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// Keys of read models are ids.
+pub const VIEW_KEY_BYTES_MAX: usize = 256;
+
+/// Rows of read models are summaries; no value in the store exceeds this.
+pub const VIEW_ROW_BYTES_MAX: usize = 4 * 1024;

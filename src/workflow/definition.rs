@@ -1,0 +1,212 @@
+//! A workflow as its file says it, checked and with every default filled in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::template::{Expression, Template};
+use crate::events::ids::{AgentName, StepId};
+
+/// A workflow. What a run records is the JSON of this, so that the file is never read again: a field that is added
+/// here needs a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The author's version of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The JSON Schema of the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<serde_json::Value>,
+    /// Bounds of a run.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The steps, in the order of the file.
+    pub steps: Vec<Step>,
+    /// What a run answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Template>,
+}
+
+/// Bounds of a run; where there is none, the configuration's holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// How many attempts may run at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<u32>,
+    /// How many lost attempts end a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u32>,
+}
+
+/// A step. The workflow's `defaults` are in it already, and so is the step above it where it names no `needs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Its id.
+    pub id: StepId,
+    /// What it does.
+    pub does: Does,
+    /// What must be done with before it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<StepId>,
+    /// It is skipped unless this is true.
+    #[serde(default, rename = "if", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Expression>,
+    /// One step for each item of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<ForEach>,
+    /// How long an attempt may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// Whether and when it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// What its failure does to the run.
+    #[serde(default)]
+    pub on_error: OnError,
+    /// What its programs find in their environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, Template>,
+    /// The folder of its programs, relative to the work folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<Template>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Does {
+    /// A program: a list is executed as it is, a text by `sh -c`. The agent is [`SHELL_AGENT`].
+    Run(Template),
+    /// An agent's work.
+    Agent {
+        /// Who.
+        agent: AgentName,
+        /// With which arguments.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        with: Option<Template>,
+        /// With which words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prompt: Option<Template>,
+    },
+    /// Nothing, for so long.
+    Sleep(Duration),
+}
+
+/// The built-in agent that does steps with `run`.
+pub const SHELL_AGENT: &str = "shell";
+
+/// A fan-out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ForEach {
+    /// The list: an expression, or a list of templates.
+    pub items: Items,
+    /// How many of its steps may run at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_parallel: Option<u32>,
+}
+
+/// Where the items of a fan-out come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Items {
+    /// A bare expression.
+    Of(Expression),
+    /// A YAML list, whose texts may be templates.
+    List(Template),
+}
+
+/// Whether and when a failed attempt is followed by another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// How the delays grow.
+    pub policy: RetryPolicy,
+    /// How many attempts there are, the first one counted.
+    pub attempts: u32,
+    /// The delay after the first.
+    pub initial: Duration,
+    /// No delay is longer.
+    pub max: Duration,
+    /// By what an exponential delay grows.
+    pub multiplier: f64,
+    /// By which part of itself a delay may be longer or shorter, 0 to 1.
+    pub jitter: f64,
+    /// Exit codes that also mean: try again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exit_codes: Vec<i32>,
+    /// Parts of an error's message that also mean: try again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            policy: RetryPolicy::Exponential,
+            attempts: 3,
+            initial: Duration::from_secs(1),
+            max: Duration::from_secs(60),
+            multiplier: 2.0,
+            jitter: 0.25,
+            exit_codes: Vec::new(),
+            messages: Vec::new(),
+        }
+    }
+}
+
+/// How the delays between attempts grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RetryPolicy {
+    /// There is one attempt.
+    None,
+    /// All are `initial`.
+    Fixed,
+    /// The n-th is n × `initial`.
+    Linear,
+    /// Each is `multiplier` × the one before.
+    Exponential,
+}
+
+/// What a step's failure does to the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// At once: the run fails and what runs is cancelled. `retry` is not used.
+    FailFast,
+    /// At once: the failure is tolerated. `retry` is not used.
+    Continue,
+    /// When attempts are used up, the run fails.
+    #[default]
+    RetryThenFail,
+    /// When attempts are used up, the failure is tolerated and the step is `skipped`.
+    RetryThenSkip,
+}
+
+impl Definition {
+    /// The step with that id.
+    pub fn step(&self, id: &StepId) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == *id)
+    }
+}
+
+impl Step {
+    /// Who does it; nobody does a sleep.
+    pub fn agent(&self) -> Option<AgentName> {
+        match &self.does {
+            Does::Run(_) => Some(AgentName::new(SHELL_AGENT)),
+            Does::Agent { agent, .. } => Some(agent.clone()),
+            Does::Sleep(_) => None,
+        }
+    }
+}
