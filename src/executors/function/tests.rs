@@ -91,21 +91,6 @@ async fn a_function_that_is_told_to_stop_is_dropped() {
     assert_eq!(attempt.await.unwrap(), Err(Failure::stopped(Stop::TimedOut)));
 }
 
-#[tokio::test]
-async fn a_panic_is_a_fatal_failure_wherever_it_happens() {
-    fn at_once(_: FunctionCall) -> std::future::Ready<Result<(), Failure>> {
-        panic!("at once")
-    }
-    let later = only(async |_| -> Result<(), Failure> { panic!("{} later", 1) });
-    for (executor, message) in [(only(at_once), "it panicked: at once"), (later, "it panicked: 1 later")] {
-        let failure = executor.execute(task(&json!(null)), context().0).await.unwrap_err();
-        assert_eq!(
-            (failure.code, failure.class, failure.message.as_str()),
-            (Code::Panicked, Class::Fatal, message)
-        );
-    }
-}
-
 #[test]
 fn functions_are_found_in_every_spelling_and_a_later_one_replaces() {
     let functions = Functions::default();
