@@ -1,0 +1,177 @@
+//! Starts and stops everything in order, and is what the rest of the program asks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Arbiter;
+use tokio::sync::watch;
+
+use super::clock::Clock;
+use super::communicator::Communicator;
+use super::host::{HostContext, append_problem, load};
+use super::library::Library;
+use super::roster::Roster;
+use super::run::Glance;
+use crate::events::ids::{RunId, StreamId, Version};
+use crate::events::problem::{Code, Problem};
+use crate::store::{EventStore, Head};
+use crate::views::runs::RunsView;
+use crate::workflow::run::{Ask, Run, StartRun};
+
+/// How many actor threads there are, and how patient they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Threads for actors; 0 means one for each core.
+    pub arbiters: usize,
+    /// How long nobody needs an aggregate before it is put away.
+    pub passivate_after: Duration,
+    /// How long attempts may go on after the process was asked to end.
+    pub grace: Duration,
+}
+
+/// A running engine on a store.
+pub struct System {
+    communicator: Arc<Communicator>,
+    arbiters: Vec<Arbiter>,
+    runs: Arc<RunsView>,
+    grace: Duration,
+}
+
+impl System {
+    /// Starts an engine. Must be called within an actix system.
+    pub fn start(
+        store: Arc<dyn EventStore>, roster: Roster, clock: Arc<dyn Clock>, settings: Settings,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = if settings.arbiters == 0 { cores } else { settings.arbiters };
+        let arbiters: Vec<Arbiter> = (0..count).map(|_| Arbiter::new()).collect();
+        let host = HostContext {
+            library: Arc::new(Library::new(Arc::clone(&store))),
+            store: Arc::clone(&store),
+            clock,
+            passivate_after: settings.passivate_after,
+        };
+        let handles = arbiters.iter().map(Arbiter::handle).collect();
+        let communicator = Communicator::start(host, roster, handles);
+        Self { communicator, arbiters, runs: Arc::new(RunsView::new(store)), grace: settings.grace }
+    }
+
+    /// Begins a run, or finds the run of that id that does the same. With `drive` it goes on by itself from here.
+    ///
+    /// # Errors
+    /// When the id is taken by a run that does something else, or the store refuses.
+    pub async fn begin(&self, run: &RunId, start: StartRun, drive: bool) -> Result<Version, Problem> {
+        let hash = start.definition_blob.reference.hash;
+        self.library().remember_definition(hash, Arc::clone(&start.definition));
+        if drive {
+            self.communicator.drive(run).await;
+        }
+        self.communicator.ask(run, Ask::Start(Box::new(start))).await
+    }
+
+    /// Lets a run go on, now and by itself from here on.
+    pub async fn drive(&self, run: &RunId) {
+        self.communicator.drive(run).await;
+    }
+
+    /// What can be seen of a run, as it changes. Loads the run if it is not in memory.
+    pub fn watch(&self, run: &RunId) -> watch::Receiver<Glance> {
+        self.communicator.run(run).1
+    }
+
+    /// What can be seen of a run that is in memory.
+    pub fn glance(&self, run: &RunId) -> Option<Glance> {
+        self.communicator.glance(run)
+    }
+
+    /// Ends when the run has.
+    ///
+    /// # Errors
+    /// Why it cannot go on.
+    pub async fn ended(&self, run: &RunId) -> Result<Glance, Problem> {
+        loop {
+            let mut glance = self.watch(run);
+            let settled = |seen: &Glance| {
+                seen.parked.is_some() || seen.status.is_some_and(|status| status.has_ended())
+            };
+            match glance.wait_for(settled).await.map(|seen| seen.clone()) {
+                Ok(Glance { parked: Some(problem), .. }) => return Err(problem),
+                Ok(seen) => return Ok(seen),
+                Err(_) if self.communicator.is_closing() => {
+                    return Err(Problem::new(Code::ShuttingDown, "the process is ending"));
+                }
+                // Its host was put away while it slept: it is started again.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// A run as the store has it.
+    ///
+    /// # Errors
+    /// When it cannot be read or folded. A run that never began is an empty one at version 0.
+    pub async fn fold(&self, run: &RunId) -> Result<(Run, Head), Problem> {
+        load::<Run>(Arc::clone(self.store()), StreamId::of_run(run)).await
+    }
+
+    /// Where events live.
+    pub fn store(&self) -> &Arc<dyn EventStore> {
+        &self.communicator.host().store
+    }
+
+    /// Content by its hash.
+    pub fn library(&self) -> &Arc<Library> {
+        &self.communicator.host().library
+    }
+
+    /// The read model of runs.
+    pub fn runs(&self) -> &Arc<RunsView> {
+        &self.runs
+    }
+
+    /// The time, as everything here sees it.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.communicator.host().clock
+    }
+
+    /// From here on nothing starts; what runs goes on.
+    pub fn close(&self) {
+        self.communicator.close();
+    }
+
+    /// Ends when no attempt is being made.
+    pub async fn quiet(&self) {
+        self.communicator.all_reported().await;
+    }
+
+    /// Ends in order: nothing new starts, attempts get a grace, what still runs then is stopped and will be tried
+    /// again, the store is closed.
+    ///
+    /// # Errors
+    /// When the store cannot save its caches; nothing that was acknowledged is lost.
+    pub async fn shut_down(self) -> Result<(), Problem> {
+        self.close();
+        if tokio::time::timeout(self.grace, self.quiet()).await.is_err() {
+            self.communicator.discard_results();
+            self.communicator.stop_everything();
+            self.quiet().await;
+        }
+        for run in self.communicator.active_runs() {
+            // A run that is parked or never began has nothing to let go of.
+            let _ = self.communicator.ask(&run, Ask::Interrupt).await;
+        }
+        let store = Arc::clone(self.store());
+        if let Err(error) = self.runs.catch_up().await {
+            tracing::warn!(%error, "the list of runs is not saved; it will be made again");
+        }
+        self.communicator.clear();
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+        for arbiter in self.arbiters {
+            // An arbiter whose thread panicked is gone all the same.
+            let _ = arbiter.join();
+        }
+        store.close().await.map_err(|error| append_problem(&error))
+    }
+}
