@@ -1,5 +1,7 @@
 //! x
 #![allow(missing_docs)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+pub mod config;
 pub mod events;
 pub mod store;
 pub mod workflow;

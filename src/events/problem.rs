@@ -178,6 +178,11 @@ codes! {
     // 13: agents
     UnknownAgent = "RE-1301", Validation, "No agent has that name", "add `agents/NAME.md`, or check the spelling";
     BadAgent = "RE-1302", Validation, "An agent's definition is wrong", "docs/agents.md says what one holds";
+    UnknownAgentKey = "RE-1303", Validation, "An agent's file has a key that Reenact does not know",
+        "it is kept and means nothing; docs/agents.md lists the keys";
+    AgentHidden = "RE-1304", Validation, "An agent's file is hidden by another agent of that name", "rename one of them, or take it away";
+    UnknownFunction = "RE-1305", Validation, "No function of that name is registered",
+        "functions are registered by the program that embeds Reenact";
 
     // 20: what a run refuses
     RunEnded = "RE-2001", Validation, "The run has ended", "start another run";
@@ -200,6 +205,9 @@ codes! {
     Panicked = "RE-3011", Fatal, "A function panicked", "this is a bug in the function";
     FunctionFailed = "RE-3012", Unknown, "A function failed", "see its message";
     DependencyFailed = "RE-3013", Dependency, "A step that it needs did not complete", "see that step's error";
+    LeftoverLives = "RE-3014", Transient, "What an earlier attempt left running does not end",
+        "end that process group by hand; the step is not started beside it";
+    FunctionInput = "RE-3015", Validation, "A function was given what it does not take", "see what the step gives it in `with`";
 
     // 40: the store
     StoreDamaged = "RE-4001", Fatal, "The store is damaged", "`reenact verify` names the first bad position";

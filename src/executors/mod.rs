@@ -1,7 +1,16 @@
 //! How agents do work. An executor is given a task and answers an output or a failure; it never touches the store:
 //! its result returns as a command.
+//!
+//! - [`function`]: Rust closures by name
+//! - [`subprocess`]: programs of their own, in process groups of their own
+//! - [`definition`]: what an agent's file says
+//! - [`discovery`]: which agents there are
 
-use std::collections::BTreeMap;
+pub mod definition;
+pub mod discovery;
+pub mod function;
+pub mod subprocess;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,9 +19,11 @@ use tokio::sync::watch;
 
 use crate::events::ids::{AgentName, Fence, RunId, StepId};
 use crate::events::json::Json;
-use crate::events::problem::{Class, Code};
+use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Outcome, Purpose, Usage};
 use crate::workflow::work::Work;
+
+pub use definition::{AgentDefinition, ExecutorKind};
 
 /// One attempt at a step, as an executor gets it.
 #[derive(Debug, Clone)]
@@ -37,6 +48,17 @@ pub struct Task {
     pub work_folder: Arc<str>,
     /// What to do, rendered.
     pub work: Work,
+    /// What is to be undone, if the purpose is to compensate.
+    pub compensates: Option<Compensated>,
+}
+
+/// How the attempt ended that a compensation undoes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compensated {
+    /// Whether it is known what it did; if not, the compensation must cope.
+    pub outcome: Outcome,
+    /// The step's output; null if it has none.
+    pub output: Json,
 }
 
 /// What an attempt answered.
@@ -82,13 +104,15 @@ pub struct Failure {
     pub outcome: Outcome,
     /// What it used up.
     pub usage: Usage,
+    /// The exit status of the program, if one ran and ended by itself: `retry.exit_codes` may name it.
+    pub exit_code: Option<i32>,
 }
 
 impl Failure {
     /// A failure with the class of its code, whose outcome is known.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let (class, message) = (code.class(), message.into());
-        Self { code, class, message, outcome: Outcome::Known, usage: Usage::default() }
+        Self { code, class, message, outcome: Outcome::Known, usage: Usage::default(), exit_code: None }
     }
 
     /// The same, of another class.
@@ -157,32 +181,29 @@ pub trait Executor: Send + Sync + 'static {
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure>;
 }
 
-/// The executors that a definition may name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExecutorKind {
-    /// A Rust closure, registered by name.
-    Function,
-    /// A program of its own.
-    Subprocess,
+/// The ways to do work that this process has.
+#[derive(Clone, Default)]
+pub struct Executors {
+    /// The functions that are registered.
+    pub functions: function::Functions,
+    /// How programs are run.
+    pub subprocess: Arc<subprocess::Options>,
 }
 
-/// An agent as it is defined, by a file or by the configuration. Recorded with each run that names it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AgentDefinition {
-    /// Its name.
-    pub name: AgentName,
-    /// What it is good for, in a line.
-    pub description: String,
-    /// How it does work.
-    pub executor: ExecutorKind,
-    /// For a subprocess: the program and its arguments; a relative program means the work folder.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub command: Vec<String>,
-    /// How many attempts it does at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub concurrency: Option<u32>,
-    /// Keys that Reenact does not know: files of other tools carry theirs.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub unknown: BTreeMap<String, serde_json::Value>,
+impl Executors {
+    /// What does the work of this agent.
+    ///
+    /// # Errors
+    /// [`Code::NotBuilt`] for an executor that this version does not have, [`Code::BadAgent`] for a definition with
+    /// which its executor cannot work, and [`Code::UnknownFunction`].
+    pub fn of(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
+        agent.check_usable()?;
+        match agent.executor {
+            ExecutorKind::Function => Ok(Arc::new(self.functions.executor(&agent.name)?)),
+            _ => Ok(Arc::new(subprocess::SubprocessExecutor::new(
+                agent.command.clone(),
+                Arc::clone(&self.subprocess),
+            ))),
+        }
+    }
 }

@@ -1,0 +1,201 @@
+//! The configuration. `config/default.toml` explains every key; this module finds the files, lays them over each other
+//! key by key, and says where a mistake is.
+//!
+//! - `layer`: a file, or the environment, as keys with places
+//! - `keys`: every key, and what it takes
+
+mod keys;
+mod layer;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
+
+use crate::events::problem::{Code, Problem};
+use layer::Setting;
+
+/// The defaults, with the comments that explain them.
+pub const DEFAULT: &str = include_str!("../config/default.toml");
+
+/// Everything that can be configured. Where a field has no docs of its own, `config/default.toml` has them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Config {
+    /// Folders or files with agents; relative ones mean the work folder.
+    pub agent_paths: Vec<PathBuf>,
+    /// `[store]`
+    pub store: Store,
+    /// `[run]`
+    pub run: Run,
+    /// `[process]`
+    pub process: Process,
+    /// `[expressions]`
+    pub expressions: Expressions,
+    /// `[shutdown]`
+    pub shutdown: Shutdown,
+    /// `[actors]`
+    pub actors: Actors,
+    /// `[log]`
+    pub log: Log,
+    /// `[agents.NAME]`: keys that override those of an agent's file, each checked.
+    pub agents: BTreeMap<String, toml::Table>,
+}
+
+/// How events are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Store {
+    /// What an acknowledged event survives.
+    pub durability: Durability,
+    /// The size of the page cache.
+    pub cache_bytes: u64,
+}
+
+/// What an acknowledged event survives. There is nothing weaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// A power cut.
+    #[default]
+    Power,
+    /// The death of the process.
+    Process,
+}
+
+/// Bounds of a run whose file has none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Run {
+    /// Attempts at once.
+    pub parallel: u32,
+    /// Lost attempts that end a step.
+    pub lost: u32,
+}
+
+/// How programs are run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Process {
+    /// Further names that pass from the environment.
+    pub environment: Vec<String>,
+    /// From TERM to KILL.
+    pub grace: Duration,
+    /// The bound of stdout.
+    pub output_bytes_max: usize,
+}
+
+/// What expressions may use.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expressions {
+    /// The names that `env.NAME` may use.
+    pub env: Vec<String>,
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shutdown {
+    /// How long attempts at work may go on.
+    pub grace: Duration,
+}
+
+/// What hosts runs and agents.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Actors {
+    /// Threads; 0 is one for each core.
+    pub arbiters: usize,
+    /// How long a run stays in memory after its last event.
+    pub passivate_after: Duration,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Log {
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The home folder, for `~/.config/reenact/config.toml` and `~/` in paths.
+    pub home: Option<PathBuf>,
+    /// The current folder, for `./reenact.toml`.
+    pub cwd: PathBuf,
+    /// `--config FILE`: this one has to be there.
+    pub explicit: Option<PathBuf>,
+    /// The environment.
+    pub env: BTreeMap<String, String>,
+}
+
+impl Sources {
+    /// Those of this process.
+    ///
+    /// # Errors
+    /// When the current folder is gone.
+    pub fn of_process(explicit: Option<PathBuf>) -> io::Result<Self> {
+        let texts = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let env: BTreeMap<_, _> = std::env::vars_os().filter_map(texts).collect();
+        let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        Ok(Self { home, cwd: std::env::current_dir()?, explicit, env })
+    }
+
+    /// The folder of the user's own configuration; as the XDG specification has it, a relative one is ignored.
+    fn user_folder(&self) -> Option<PathBuf> {
+        let xdg = self.env.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+        xdg.or_else(|| self.home.as_ref().map(|home| home.join(".config")))
+            .map(|folder| folder.join("reenact"))
+    }
+}
+
+impl Config {
+    /// Reads all layers.
+    ///
+    /// # Errors
+    /// [`Code::BadConfig`] with the place for what is wrong in a file, [`Code::FileNotRead`] for a file that is there, or
+    /// was asked for, and cannot be read.
+    pub fn load(sources: &Sources) -> Result<Self, Problem> {
+        let mut config = Self::default();
+        config.apply(layer::of_file(DEFAULT, "config/default.toml")?)?;
+        let user = sources.user_folder().map(|folder| folder.join("config.toml"));
+        for file in user.into_iter().chain([sources.cwd.join("reenact.toml")]) {
+            if let Some(text) = read_if_there(&file)? {
+                config.apply(layer::of_file(&text, &file.display().to_string())?)?;
+            }
+        }
+        if let Some(file) = &sources.explicit {
+            let text = fs::read_to_string(sources.cwd.join(file)).map_err(|error| not_read(file, &error))?;
+            config.apply(layer::of_file(&text, &file.display().to_string())?)?;
+        }
+        config.apply(layer::of_environment(&sources.env))?;
+        if let Some(home) = &sources.home {
+            config.agent_paths = config.agent_paths.into_iter().map(|path| under_home(home, path)).collect();
+        }
+        Ok(config)
+    }
+
+    fn apply(&mut self, settings: Vec<Setting>) -> Result<(), Problem> {
+        settings.into_iter().try_for_each(|setting| {
+            let Setting { path, value, origin } = setting;
+            keys::set(self, &path, value).map_err(|problem| origin.place(problem))
+        })
+    }
+}
+
+fn read_if_there(file: &Path) -> Result<Option<String>, Problem> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        // A folder on the way may be a file, too: then the configuration is not there either.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(not_read(file, &error)),
+    }
+}
+
+fn not_read(file: &Path, error: &io::Error) -> Problem {
+    Problem::new(Code::FileNotRead, format!("the configuration `{}` cannot be read: {error}", file.display()))
+}
+
+fn under_home(home: &Path, path: PathBuf) -> PathBuf {
+    path.strip_prefix("~").map(|rest| home.join(rest)).unwrap_or(path)
+}

@@ -1,0 +1,178 @@
+//! Every key of the configuration, and what it takes.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::Value;
+
+use super::{Config, Durability};
+use crate::events::ids::AgentName;
+use crate::events::problem::{Code, Problem, nearest};
+use crate::events::time::parse_duration;
+use crate::executors::AgentDefinition;
+use crate::executors::discovery::set_from_config;
+
+/// A key, and how a value gets into the configuration. An error says what the key takes.
+type Key = (&'static str, fn(&mut Config, &Value) -> Result<(), String>);
+
+/// A day at most: whoever waits longer waits for ever.
+const LENGTH: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
+
+const KIB: u64 = 1024;
+
+const KEYS: &[Key] = &[
+    ("agent_paths", |config, value| {
+        texts(value).map(|paths| config.agent_paths = paths.into_iter().map(PathBuf::from).collect())
+    }),
+    ("store.durability", |config, value| {
+        durability(value).map(|durability| config.store.durability = durability)
+    }),
+    ("store.cache", |config, value| {
+        bytes(value, KIB * KIB..=1024 * KIB * KIB * KIB).map(|bytes| config.store.cache_bytes = bytes)
+    }),
+    ("run.parallel", |config, value| number(value, 1..=100_000).map(|number| config.run.parallel = number)),
+    ("run.lost", |config, value| number(value, 1..=100_000).map(|number| config.run.lost = number)),
+    ("process.environment", |config, value| texts(value).map(|names| config.process.environment = names)),
+    ("process.grace", |config, value| length(value).map(|length| config.process.grace = length)),
+    ("process.output_max", |config, value| {
+        let bytes = bytes(value, KIB..=KIB * KIB * KIB)?;
+        config.process.output_bytes_max =
+            usize::try_from(bytes).map_err(|_| "too large for this machine".to_owned())?;
+        Ok(())
+    }),
+    ("expressions.env", |config, value| texts(value).map(|names| config.expressions.env = names)),
+    ("shutdown.grace", |config, value| length(value).map(|length| config.shutdown.grace = length)),
+    ("actors.arbiters", |config, value| {
+        number(value, 0..=1024).map(|number| config.actors.arbiters = number as usize)
+    }),
+    ("actors.passivate_after", |config, value| {
+        length(value).map(|length| config.actors.passivate_after = length)
+    }),
+    ("log.level", |config, value| level(value).map(|level| config.log.level = level)),
+];
+
+/// Whether keys stand below this path.
+pub(super) fn is_section(path: &[String]) -> bool {
+    match path {
+        [agents] if agents == "agents" => true,
+        [agents, _] if agents == "agents" => true,
+        [section] => KEYS.iter().any(|(key, _)| key.split_once('.').is_some_and(|(name, _)| name == section)),
+        _ => false,
+    }
+}
+
+/// Sets a key.
+///
+/// # Errors
+/// [`Code::BadConfig`], without the place.
+pub(super) fn set(config: &mut Config, path: &[String], value: Value) -> Result<(), Problem> {
+    if let [agents, name, key] = path
+        && agents == "agents"
+    {
+        return set_agent(config, name, key, value);
+    }
+    let name = path.join(".");
+    match KEYS.iter().find(|(key, _)| *key == name) {
+        Some((_, put)) => put(config, &value).map_err(|takes| {
+            Problem::new(Code::BadConfig, format!("`{name}` is {}: {takes}", shown(&value)))
+        }),
+        None if is_section(path) => {
+            let message = format!("`{name}` is a section: its keys stand below `[{name}]`");
+            Err(Problem::new(Code::BadConfig, message))
+        }
+        None => Err(unknown(&name)),
+    }
+}
+
+fn unknown(name: &str) -> Problem {
+    let problem = Problem::new(Code::BadConfig, format!("unknown key `{name}`"));
+    // The key may be right and its section wrong, or missing.
+    let own = |key: &str| key.rsplit_once('.').map_or(key.to_owned(), |(_, own)| own.to_owned());
+    let near = nearest(name, KEYS.iter().map(|(key, _)| *key))
+        .or_else(|| KEYS.iter().map(|(key, _)| *key).find(|key| own(key) == own(name)));
+    match near {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem,
+    }
+}
+
+/// `[agents.NAME]`: checked on an agent of which nothing else is known. Two spellings are one agent.
+fn set_agent(config: &mut Config, name: &str, key: &str, value: Value) -> Result<(), Problem> {
+    let agent = AgentName::new(name);
+    set_from_config(&mut AgentDefinition::named(agent.clone()), &agent, key, &value)?;
+    let known = config.agents.keys().find(|known| AgentName::new(known).key() == agent.key()).cloned();
+    config.agents.entry(known.unwrap_or_else(|| name.to_owned())).or_default().insert(key.to_owned(), value);
+    Ok(())
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| "give it a text".to_owned())
+}
+
+/// A list of texts; or one text, split at commas, as the environment gives it.
+fn texts(value: &Value) -> Result<Vec<String>, String> {
+    let texts: Option<Vec<&str>> = match value {
+        Value::String(text) => Some(text.split(',').collect()),
+        Value::Array(items) => items.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    let texts = texts.ok_or_else(|| "give it a list of texts, as in [\"A\", \"B\"]".to_owned())?;
+    Ok(texts.into_iter().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect())
+}
+
+fn number(value: &Value, range: RangeInclusive<u32>) -> Result<u32, String> {
+    let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
+    number
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| format!("give it a whole number from {} to {}", range.start(), range.end()))
+}
+
+fn length(value: &Value) -> Result<Duration, String> {
+    let length =
+        parse_duration(text(value).map_err(|_| "write it like \"10s\", with a unit and quotes".to_owned())?)?;
+    if LENGTH.contains(&length) { Ok(length) } else { Err("give it a day at most".to_owned()) }
+}
+
+/// `32MiB`, `64KiB`, `1GiB`, or a number of bytes.
+fn bytes(value: &Value, range: RangeInclusive<u64>) -> Result<u64, String> {
+    let of_text = |text: &str| {
+        let units = [("KiB", KIB), ("MiB", KIB * KIB), ("GiB", KIB * KIB * KIB), ("", 1)];
+        let (number, unit) =
+            units.into_iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))?;
+        number.trim().parse::<u64>().ok()?.checked_mul(unit)
+    };
+    let bytes = match value {
+        Value::Integer(number) => u64::try_from(*number).ok(),
+        Value::String(text) => of_text(text.trim()),
+        _ => None,
+    };
+    let bytes = bytes.ok_or_else(|| "write it like \"64KiB\", \"32MiB\" or \"1GiB\"".to_owned())?;
+    if range.contains(&bytes) {
+        return Ok(bytes);
+    }
+    Err(format!("give it {} to {} bytes", range.start(), range.end()))
+}
+
+fn durability(value: &Value) -> Result<Durability, String> {
+    match value.as_str() {
+        Some("power") => Ok(Durability::Power),
+        Some("process") => Ok(Durability::Process),
+        _ => Err("it is \"power\" or \"process\"".to_owned()),
+    }
+}
+
+fn level(value: &Value) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let level = value.as_str().map(str::to_lowercase).filter(|level| LEVELS.contains(&level.as_str()));
+    level.ok_or_else(|| format!("it is one of {}", LEVELS.join(", ")))
+}
+
+/// A value as a message quotes it: short.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("`{}…`", text.get(..at).unwrap_or_default()),
+        None => format!("`{text}`"),
+    }
+}

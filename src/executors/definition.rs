@@ -1,0 +1,291 @@
+//! What an agent is: Markdown, with front matter or bare. The body is the system prompt.
+
+mod front_matter;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::events::ids::AgentName;
+use crate::events::problem::{Class, Code, Problem, nearest};
+
+/// The built-in agent that does steps with `run`.
+pub const SHELL_AGENT: &str = "shell";
+
+/// How many attempts an agent does at once, where its definition does not say.
+pub const CONCURRENCY: u32 = 16;
+
+/// The executors that a definition may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExecutorKind {
+    /// A Rust closure, registered by name.
+    Function,
+    /// A program of its own.
+    Subprocess,
+    /// A language model.
+    #[default]
+    Llm,
+    /// People or programs outside, which fetch their work.
+    External,
+    /// Answers that were written down before.
+    Scripted,
+}
+
+impl ExecutorKind {
+    const ALL: [Self; 5] = [Self::Function, Self::Subprocess, Self::Llm, Self::External, Self::Scripted];
+
+    /// Whether this version has it. Agents of the others can be read, but do no step.
+    pub const fn is_built(self) -> bool {
+        matches!(self, Self::Function | Self::Subprocess)
+    }
+
+    /// As files write it.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Function => "function",
+            Self::Subprocess => "subprocess",
+            Self::Llm => "llm",
+            Self::External => "external",
+            Self::Scripted => "scripted",
+        }
+    }
+}
+
+impl fmt::Display for ExecutorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+/// An agent as it is defined, by a file or by the configuration. Recorded with each run that names it, as JSON: a
+/// field that is added here needs a default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgentDefinition {
+    /// Its name.
+    pub name: AgentName,
+    /// What it is good for, in a line.
+    pub description: String,
+    /// How it does work.
+    pub executor: ExecutorKind,
+    /// For a subprocess: the program and its arguments; a relative program means the work folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// How many attempts it does at once; [`CONCURRENCY`] without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// The body of its file.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub system_prompt: String,
+    /// Keys that Reenact knows, of executors and features that this version does not have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, Value>,
+    /// Keys that Reenact does not know: files of other tools carry theirs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unknown: BTreeMap<String, Value>,
+}
+
+/// Keys that mean something to this version.
+const KEYS: [&str; 5] = ["name", "description", "executor", "command", "concurrency"];
+
+/// Keys that are kept for versions that use them.
+const KEYS_KEPT: [&str; 9] = [
+    "model",
+    "temperature",
+    "max_tokens",
+    "tools",
+    "handoffs",
+    "expertise",
+    "rate",
+    "fallback",
+    "criticality",
+];
+
+/// Every key that a definition may have.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().chain(KEYS_KEPT)
+}
+
+impl AgentDefinition {
+    /// An agent of which nothing is known yet but its name.
+    pub fn named(name: AgentName) -> Self {
+        Self {
+            name,
+            description: String::new(),
+            executor: ExecutorKind::default(),
+            command: Vec::new(),
+            concurrency: None,
+            system_prompt: String::new(),
+            settings: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+        }
+    }
+
+    /// The built-in agent that does steps with `run`.
+    pub fn shell() -> Self {
+        Self {
+            description: "Runs the programs of steps with `run`".to_owned(),
+            executor: ExecutorKind::Subprocess,
+            ..Self::named(AgentName::new(SHELL_AGENT))
+        }
+    }
+
+    /// Reads a file. `file` is its path as a person named it; a file without front matter is named after it. Also
+    /// answers what is odd about it.
+    ///
+    /// # Errors
+    /// [`Code::BadAgent`], with the place.
+    pub fn parse(text: &str, file: &str) -> Result<(Self, Vec<Problem>), Problem> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        match front_matter::split(text) {
+            Some(parts) => front_matter::read(parts, file),
+            None => Ok((Self::bare(text, file), Vec::new())),
+        }
+    }
+
+    fn bare(text: &str, file: &str) -> Self {
+        let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
+        Self {
+            description: first_heading(text).unwrap_or(&stem).to_owned(),
+            system_prompt: text.trim().to_owned(),
+            ..Self::named(AgentName::new(&stem))
+        }
+    }
+
+    /// Sets a key, as a file or the configuration gives it; answers whether Reenact knows it.
+    ///
+    /// # Errors
+    /// What the key takes, in words that follow "`KEY` is …".
+    pub fn set(&mut self, key: &str, value: Value) -> Result<bool, String> {
+        match key {
+            "name" => self.name = name(value)?,
+            "description" => self.description = text(value)?,
+            "executor" => self.executor = executor(value)?,
+            "command" => self.command = command(value)?,
+            "concurrency" => self.concurrency = Some(concurrency(&value)?),
+            _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
+            _ => {
+                self.unknown.insert(key.to_owned(), value);
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether this version can have it do a step.
+    ///
+    /// # Errors
+    /// [`Code::NotBuilt`] for an executor that is not there, [`Code::BadAgent`] for a program that is missing.
+    pub fn check_usable(&self) -> Result<(), Problem> {
+        let name = &self.name;
+        if !self.executor.is_built() {
+            let message = format!(
+                "agent `{name}` has the executor `{}`, which this version does not have",
+                self.executor
+            );
+            return Err(Problem::new(Code::NotBuilt, message)
+                .hint("set `executor: subprocess` and a `command`, in its file or under `[agents.NAME]` in the configuration"));
+        }
+        if self.executor == ExecutorKind::Subprocess
+            && self.command.is_empty()
+            && *name.as_str() != *SHELL_AGENT
+        {
+            return Err(Problem::new(
+                Code::BadAgent,
+                format!("agent `{name}` is a subprocess without a `command`"),
+            )
+            .hint("give it one, as in `command: [\"bin/publish\", \"--quiet\"]`"));
+        }
+        Ok(())
+    }
+
+    /// How many attempts it does at once.
+    pub fn slots(&self) -> u32 {
+        self.concurrency.unwrap_or(CONCURRENCY)
+    }
+}
+
+/// What is wrong with a key that does not exist, and the key that was meant.
+pub(crate) fn unknown_key(code: Code, class: Class, key: &str) -> Problem {
+    let problem = Problem::new(code, format!("unknown key `{key}`")).class(class);
+    match nearest(key, keys()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem,
+    }
+}
+
+/// The text of the first heading that is not in a fenced block.
+fn first_heading(text: &str) -> Option<&str> {
+    let mut fenced = false;
+    text.lines().find_map(|line| {
+        let line = line.trim();
+        fenced ^= line.starts_with("```") || line.starts_with("~~~");
+        let heading = line.trim_start_matches('#');
+        let level = line.len() - heading.len();
+        let found = !fenced && (1..=6).contains(&level) && heading.starts_with(' ');
+        found.then(|| heading.trim()).filter(|heading| !heading.is_empty())
+    })
+}
+
+fn text(value: Value) -> Result<String, String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
+        other => Err(format!("{}: give it a text", shown(&other))),
+    }
+}
+
+/// Names are shown, spoken to and compared: they hold letters or digits, and nothing that breaks a line.
+fn name(value: Value) -> Result<AgentName, String> {
+    let text = text(value)?;
+    let name = AgentName::new(&text);
+    if text.len() > 100 || text.contains(char::is_control) || name.key().is_empty() {
+        return Err(format!("`{}`: give it a name of at most 100 bytes on one line", text.escape_debug()));
+    }
+    Ok(name)
+}
+
+fn executor(value: Value) -> Result<ExecutorKind, String> {
+    let known = ExecutorKind::ALL.into_iter().find(|kind| value == kind.text());
+    known.ok_or_else(|| {
+        let texts = ExecutorKind::ALL.map(ExecutorKind::text);
+        let near = value.as_str().and_then(|wrong| nearest(wrong, texts));
+        let meant = near
+            .map_or_else(|| format!("one of {}", texts.join(", ")), |near| format!("did you mean `{near}`?"));
+        format!("{}: {meant}", shown(&value))
+    })
+}
+
+/// A list of texts; a single word may stand without the list.
+fn command(value: Value) -> Result<Vec<String>, String> {
+    let hint = "give it the program and its arguments as a list, as in [\"bin/publish\", \"--quiet\"]";
+    let words = match &value {
+        Value::String(word) if !word.contains(char::is_whitespace) => Some(vec![word.clone()]),
+        Value::Array(words) => words.iter().map(|word| word.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    };
+    words
+        .filter(|words| words.first().is_some_and(|program| !program.is_empty()))
+        .ok_or_else(|| format!("{}: {hint}", shown(&value)))
+}
+
+fn concurrency(value: &Value) -> Result<u32, String> {
+    const MAX: u32 = 100_000;
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    number
+        .filter(|number| (1..=MAX).contains(number))
+        .ok_or_else(|| format!("{}: give it a whole number from 1 to {MAX}", shown(value)))
+}
+
+/// A value as a message quotes it: short.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("`{}…`", text.get(..at).unwrap_or_default()),
+        None => format!("`{text}`"),
+    }
+}

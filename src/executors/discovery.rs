@@ -1,0 +1,215 @@
+//! Which agents there are: files in the folders where agents live, and the configuration.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use crate::events::ids::AgentName;
+use crate::events::problem::{Code, Problem, nearest};
+
+use super::definition::{self, AgentDefinition, SHELL_AGENT};
+
+/// Where agents are looked for in the work folder, nearest first. The last one is that of another tool.
+const FOLDERS: [&str; 3] = ["agents", ".reenact/agents", ".claude/agents"];
+
+/// An agent's file is a page or two; this is far beyond.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The agents that can be named, with the built-in `shell` among them.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    by_key: BTreeMap<String, Entry>,
+    warnings: Vec<Problem>,
+}
+
+/// An agent that was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// What it is, the configuration's overrides in it.
+    pub definition: AgentDefinition,
+    /// Its file; none if it is built in, or defined by the configuration alone.
+    pub file: Option<PathBuf>,
+}
+
+/// An agent, or why its definition cannot be used. That is a problem for who names it, and for nobody else.
+#[derive(Debug, Clone)]
+struct Entry {
+    name: AgentName,
+    found: Result<Found, Problem>,
+}
+
+impl Catalog {
+    /// Looks in the work folder's `agents/`, `.reenact/agents/` and `.claude/agents/`, and then in `agent_paths` (folders
+    /// or files; relative ones mean the work folder). The nearer file wins. `overrides` is the `[agents.NAME]` of the
+    /// configuration: any key, also of an agent that has no file. Reads files, so it blocks for as long.
+    pub fn discover(
+        work_folder: &Path,
+        agent_paths: &[PathBuf],
+        overrides: &BTreeMap<String, toml::Table>,
+    ) -> Self {
+        let mut catalog = Self { by_key: BTreeMap::new(), warnings: Vec::new() };
+        catalog
+            .add(AgentName::new(SHELL_AGENT), Ok(Found { definition: AgentDefinition::shell(), file: None }));
+        let folders = FOLDERS.iter().map(Path::new).chain(agent_paths.iter().map(PathBuf::as_path));
+        for path in folders.map(|path| work_folder.join(path)) {
+            for file in catalog.files(&path) {
+                catalog.read(file);
+            }
+        }
+        for (name, table) in overrides {
+            catalog.override_with(&AgentName::new(name), table);
+        }
+        catalog
+    }
+
+    /// The agent of that name, in whatever spelling.
+    ///
+    /// # Errors
+    /// [`Code::UnknownAgent`] with the nearest name, or what is wrong with its definition.
+    pub fn find(&self, name: &AgentName) -> Result<&Found, Problem> {
+        if let Some(entry) = self.by_key.get(&name.key()) {
+            return entry.found.as_ref().map_err(Clone::clone);
+        }
+        let problem = Problem::new(Code::UnknownAgent, format!("no agent is named `{name}`"));
+        Err(match nearest(name.as_str(), self.names()) {
+            Some(near) => problem.hint(format!("did you mean `{near}`?")),
+            None => problem.hint(format!("add `agents/{name}.md`, or check the spelling")),
+        })
+    }
+
+    /// The names of all agents, those with broken files too.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_key.values().map(|entry| entry.name.as_str())
+    }
+
+    /// Everything that is odd about the files, those of agents that nobody names too.
+    pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
+        let broken = self.by_key.values().filter_map(|entry| entry.found.as_ref().err());
+        self.warnings.iter().chain(broken)
+    }
+
+    /// The agent files of a folder, in the order of their names; or the file that the path is itself.
+    fn files(&mut self, path: &Path) -> Vec<PathBuf> {
+        if path.is_file() {
+            return vec![path.to_path_buf()];
+        }
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                self.warnings.push(not_read(path, &error));
+                return Vec::new();
+            }
+        };
+        let mut files: Vec<_> =
+            entries.flatten().map(|entry| entry.path()).filter(|file| is_agent_file(file)).collect();
+        files.sort_unstable();
+        files
+    }
+
+    fn read(&mut self, file: PathBuf) {
+        let shown = file.display().to_string();
+        let parsed = read_text(&file).and_then(|text| AgentDefinition::parse(&text, &shown));
+        match parsed {
+            Ok((definition, warnings)) => {
+                self.warnings.extend(warnings);
+                self.add(definition.name.clone(), Ok(Found { definition, file: Some(file) }));
+            }
+            // Its name is not known for sure; whoever means it most likely calls it as the file is called.
+            Err(problem) => {
+                let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+                self.add(AgentName::new(&stem), Err(problem));
+            }
+        }
+    }
+
+    /// The first of a name stays.
+    fn add(&mut self, name: AgentName, found: Result<Found, Problem>) {
+        let file_of = |found: &Result<Found, Problem>| match found {
+            Ok(found) => found.file.as_ref().map(|file| file.display().to_string()),
+            Err(problem) => problem.at.as_ref().map(|at| at.file.clone()),
+        };
+        match self.by_key.get(&name.key()) {
+            None => drop(self.by_key.insert(name.key(), Entry { name, found })),
+            Some(nearer) => {
+                let hidden = file_of(&found).unwrap_or_default();
+                let by = file_of(&nearer.found).unwrap_or_else(|| "what is built in".to_owned());
+                let message = format!("agent `{name}` in `{hidden}` is hidden by `{}` ({by})", nearer.name);
+                self.warnings.push(Problem::new(Code::AgentHidden, message).at(&hidden, 1, 1));
+            }
+        }
+    }
+
+    fn override_with(&mut self, name: &AgentName, table: &toml::Table) {
+        let entry = self.by_key.entry(name.key()).or_insert_with(|| {
+            let definition =
+                AgentDefinition { description: name.to_string(), ..AgentDefinition::named(name.clone()) };
+            Entry { name: name.clone(), found: Ok(Found { definition, file: None }) }
+        });
+        let Ok(found) = &mut entry.found else { return };
+        for (key, value) in table {
+            if let Err(problem) = set_from_config(&mut found.definition, name, key, value) {
+                entry.found = Err(problem);
+                return;
+            }
+        }
+    }
+}
+
+/// Sets one key of `[agents.NAME]`.
+///
+/// # Errors
+/// [`Code::BadConfig`]: the key does not exist, cannot be set there, or does not take the value.
+pub fn set_from_config(
+    agent: &mut AgentDefinition,
+    name: &AgentName,
+    key: &str,
+    value: &toml::Value,
+) -> Result<(), Problem> {
+    let bad = |why: String| Problem::new(Code::BadConfig, format!("`agents.{name}.{key}` {why}"));
+    if key == "name" {
+        return Err(bad("cannot be set: the name is that of the table".to_owned()));
+    }
+    if name.key() == AgentName::new(SHELL_AGENT).key() && key != "concurrency" {
+        return Err(bad("cannot be set: of the built-in agent only `concurrency` can".to_owned()));
+    }
+    let value = serde_json::to_value(value).map_err(|error| bad(format!("has no JSON form: {error}")))?;
+    match agent.set(key, value) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let problem = bad("is no key of an agent".to_owned());
+            Err(match nearest(key, definition::keys()) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem,
+            })
+        }
+        Err(why) => Err(bad(format!("is {why}"))),
+    }
+}
+
+/// Markdown, but not what explains a folder to people.
+fn is_agent_file(file: &Path) -> bool {
+    let is_markdown = file.extension().is_some_and(|extension| extension == "md");
+    is_markdown && !file.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case("readme")) && file.is_file()
+}
+
+fn read_text(file: &Path) -> Result<String, Problem> {
+    let size = fs::metadata(file).map_err(|error| not_read(file, &error))?.len();
+    if size > FILE_BYTES_MAX {
+        let message =
+            format!("`{}` has {size} bytes; an agent's file has at most {FILE_BYTES_MAX}", file.display());
+        return Err(Problem::new(Code::TooLarge, message).at(&file.display().to_string(), 1, 1));
+    }
+    fs::read_to_string(file).map_err(|error| not_read(file, &error))
+}
+
+fn not_read(path: &Path, error: &io::Error) -> Problem {
+    Problem::new(Code::FileNotRead, format!("`{}` cannot be read: {error}", path.display())).at(
+        &path.display().to_string(),
+        1,
+        1,
+    )
+}

@@ -1,0 +1,146 @@
+//! Rust closures as agents: an attempt is a call of the function that is registered under the agent's name.
+
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dashmap::DashMap;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Context, Executor, Failure, Output, Progress, Task};
+use crate::events::ids::AgentName;
+use crate::events::json::Json;
+use crate::events::problem::{Code, Problem, nearest};
+
+/// What a function is called with.
+#[derive(Debug, Clone)]
+pub struct FunctionCall {
+    /// The attempt. `task.idempotency_key` is what to pass on to services that can tell a repetition.
+    pub task: Task,
+    /// Says when to stop. A function is dropped then, at its next await; one that has to clean up watches it.
+    pub context: Context,
+}
+
+impl FunctionCall {
+    /// The step's `with`, as the type that the function wants.
+    ///
+    /// # Errors
+    /// A `validation` failure when it does not fit.
+    pub fn input<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(self.task.work.with.text()).map_err(|error| {
+            Failure::new(
+                Code::FunctionInput,
+                format!("`with` is not what `{}` takes: {error}", self.task.agent),
+            )
+        })
+    }
+
+    /// Shows how far the attempt is; `percent` above 100 is 100.
+    pub fn progress(&self, percent: u8, text: impl Into<String>) {
+        self.context.progress.send_replace(Progress { percent: percent.min(100), text: text.into() });
+    }
+}
+
+type Function = Arc<dyn Fn(FunctionCall) -> BoxFuture<'static, Result<Json, Failure>> + Send + Sync>;
+
+/// The functions of this process, by name; a clone is the same registry. Names match as those of agents do.
+#[derive(Clone, Default)]
+pub struct Functions {
+    by_key: Arc<DashMap<String, (AgentName, Function)>>,
+}
+
+impl Functions {
+    /// Puts a function in, in place of one with that name. What it answers is the step's output, as JSON.
+    ///
+    /// ```
+    /// # use reenact::executors::function::{FunctionCall, Functions};
+    /// # use reenact::executors::Failure;
+    /// let functions = Functions::default();
+    /// functions.register("double", |call: FunctionCall| async move {
+    ///     let number: i64 = call.input()?;
+    ///     Ok::<_, Failure>(number * 2)
+    /// });
+    /// ```
+    pub fn register<F, R, O>(&self, name: &str, function: F)
+    where
+        F: Fn(FunctionCall) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<O, Failure>> + Send + 'static,
+        O: Serialize,
+    {
+        let function: Function = Arc::new(move |call| {
+            let answer = function(call);
+            async move { json_of(&answer.await?) }.boxed()
+        });
+        let name = AgentName::new(name);
+        self.by_key.insert(name.key(), (name, function));
+    }
+
+    /// What calls the function of that name. It holds the function, so that an attempt looks nothing up.
+    ///
+    /// # Errors
+    /// [`Code::UnknownFunction`], with the nearest name.
+    pub fn executor(&self, name: &AgentName) -> Result<FunctionExecutor, Problem> {
+        if let Some(found) = self.by_key.get(&name.key()) {
+            return Ok(FunctionExecutor { function: Arc::clone(&found.1) });
+        }
+        let problem = Problem::new(Code::UnknownFunction, format!("no function `{name}` is registered"));
+        let names: Vec<AgentName> = self.names();
+        Err(match nearest(name.as_str(), names.iter().map(AgentName::as_str)) {
+            Some(near) => problem.hint(format!("did you mean `{near}`?")),
+            None => problem,
+        })
+    }
+
+    /// The names, sorted.
+    pub fn names(&self) -> Vec<AgentName> {
+        let mut names: Vec<_> = self.by_key.iter().map(|entry| entry.value().0.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+fn json_of<T: Serialize>(output: &T) -> Result<Json, Failure> {
+    Json::of(output).map_err(|error| {
+        Failure::new(Code::FunctionFailed, format!("what it answered has no JSON form: {error}"))
+    })
+}
+
+/// Calls one function.
+#[derive(Clone)]
+pub struct FunctionExecutor {
+    function: Function,
+}
+
+#[async_trait]
+impl Executor for FunctionExecutor {
+    async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
+        let stopping = context.clone();
+        // The closure is called inside, so that a panic before its first await is caught too.
+        let call =
+            AssertUnwindSafe(async { (self.function)(FunctionCall { task, context }).await }).catch_unwind();
+        tokio::select! {
+            // In this order a function that is done at once never asks when to stop.
+            biased;
+            answer = call => match answer {
+                Ok(answer) => answer.map(|output| Output { output, ..Output::default() }),
+                Err(panic) => Err(panicked(&*panic)),
+            },
+            why = stopping.stopped() => Err(Failure::stopped(why)),
+        }
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Failure {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let message = text.map_or_else(|| "it panicked".to_owned(), |text| format!("it panicked: {text}"));
+    Failure::new(Code::Panicked, message)
+}

@@ -1,0 +1,158 @@
+//! What an attempt left running when the process that ran it died. Each running group is a file in a folder beside
+//! the store; the next attempt of that step ends the group before it starts anything.
+//!
+//! A process is known by its number *and* when it started, or by the idempotency key in its environment, never by
+//! its number alone: that may be somebody else's by now.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
+
+use rustix::process::{Pid, getpgrp};
+use serde::{Deserialize, Serialize};
+
+use super::super::{Failure, Task};
+use super::{group, proc};
+use crate::events::ids::{Hash, RunId, StepId};
+use crate::events::problem::Code;
+
+/// The variable by which a program and what it started can be told from all others.
+pub(super) const KEY_VARIABLE: &str = "REENACT_IDEMPOTENCY_KEY";
+
+/// The file of a running group.
+#[derive(Debug)]
+pub(super) struct Record {
+    path: PathBuf,
+    group: Group,
+}
+
+/// What the file says, as JSON.
+#[derive(Debug, Serialize, Deserialize)]
+struct Group {
+    run: RunId,
+    step: StepId,
+    attempt: u32,
+    idempotency_key: String,
+    /// The start of the machine that it belongs to.
+    boot: String,
+    /// The group's first process; none in the moment before it is started.
+    leader: Option<Leader>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Leader {
+    /// Also the number of the group.
+    pid: i32,
+    /// When it started, in clock ticks since the machine did.
+    started_ticks: u64,
+}
+
+impl Record {
+    /// The record of an attempt, not written yet.
+    pub(super) fn of(folder: &Path, task: &Task) -> Self {
+        let group = Group {
+            run: task.run.clone(),
+            step: task.step.clone(),
+            attempt: task.attempt,
+            idempotency_key: task.idempotency_key.to_string(),
+            boot: proc::boot(),
+            leader: None,
+        };
+        Self { path: path(folder, &task.run, &task.step), group }
+    }
+
+    /// Writes down that a program is about to start.
+    pub(super) fn announce(&self) -> io::Result<()> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        // Written aside and renamed: half a record would say nothing. It need not survive a power cut, which leaves
+        // no process.
+        let aside = self.path.with_extension("new");
+        fs::write(&aside, serde_json::to_vec(&self.group)?)?;
+        fs::rename(&aside, &self.path)
+    }
+
+    /// Writes down which process it became.
+    pub(super) fn started(&mut self, leader: Pid) {
+        let started = proc::process(leader);
+        self.group.leader = started.map(|process| Leader {
+            pid: leader.as_raw_nonzero().get(),
+            started_ticks: process.started_ticks,
+        });
+        // If it fails, the group is still known by its key.
+        if let Err(error) = self.announce() {
+            tracing::warn!(%error, "a process group cannot be written down");
+        }
+    }
+
+    /// Takes the record away.
+    pub(super) fn remove(&self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!(%error, "the record of a process group is not there any more");
+        }
+    }
+}
+
+/// A grown step's id has characters that a file's name may not have, and any length.
+fn path(folder: &Path, run: &RunId, step: &StepId) -> PathBuf {
+    let step = Hash::of(step.as_str().as_bytes()).to_string();
+    folder.join(format!("{run}~{}.json", step.get(..32).unwrap_or(&step)))
+}
+
+/// Ends what an earlier attempt of this step left running (TERM, after `grace` KILL), and waits until it is gone.
+/// Nothing is done, in microseconds, if no attempt of it was lost.
+///
+/// # Errors
+/// [`Code::LeftoverLives`] when it does not end: nothing may be started beside it.
+pub async fn end_leftover(folder: &Path, run: &RunId, step: &StepId, grace: Duration) -> Result<(), Failure> {
+    let path = path(folder, run, step);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(lives(&format!("`{}` cannot be read: {error}", path.display()))),
+    };
+    let Ok(left) = serde_json::from_slice::<Group>(&text) else {
+        return Err(lives(&format!("`{}` is not what this version writes", path.display())));
+    };
+    let attempt = left.attempt;
+    let groups = tokio::task::spawn_blocking(move || left.find()).await;
+    for group in groups.map_err(|error| lives(&error.to_string()))? {
+        tracing::info!(%run, %step, attempt, group = group.as_raw_nonzero().get(), "ending what a lost attempt left running");
+        if !group::end(group, grace).await {
+            return Err(lives(&format!("process group {} outlives KILL", group.as_raw_nonzero())));
+        }
+    }
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(lives(&error.to_string())),
+        _ => Ok(()),
+    }
+}
+
+fn lives(why: &str) -> Failure {
+    Failure::new(Code::LeftoverLives, format!("an earlier attempt may still be at work: {why}"))
+}
+
+impl Group {
+    /// The groups that are proven to be this attempt's and in which something lives.
+    fn find(&self) -> HashSet<Pid> {
+        if self.boot != proc::boot() {
+            return HashSet::new();
+        }
+        let leader = self.leader.and_then(|leader| Some((Pid::from_raw(leader.pid)?, leader.started_ticks)));
+        if let Some((pid, started_ticks)) = leader
+            && proc::process(pid).is_some_and(|now| now.started_ticks == started_ticks && !now.ended)
+        {
+            return HashSet::from([pid]);
+        }
+        // The first process has ended, or was not written down: the others are known by what they were given.
+        let ours = |process: &proc::Process| {
+            !process.ended
+                && process.group != getpgrp()
+                && leader.is_none_or(|(pid, _)| process.group == pid)
+                && proc::was_given(process.pid, KEY_VARIABLE, &self.idempotency_key)
+        };
+        proc::all().into_iter().flatten().filter(ours).map(|process| process.group).collect()
+    }
+}

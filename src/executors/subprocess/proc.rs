@@ -1,0 +1,80 @@
+//! What the kernel says of processes, from `/proc`; see proc(5). Where there is no `/proc`, nothing is known.
+
+use std::fs;
+
+use rustix::process::Pid;
+
+/// A process as `/proc/PID/stat` describes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Process {
+    /// Its number, which another process may have had before.
+    pub(super) pid: Pid,
+    /// Its process group.
+    pub(super) group: Pid,
+    /// When it started, in clock ticks since the machine did. With `pid` and [`boot`] this names one process for
+    /// all times.
+    pub(super) started_ticks: u64,
+    /// Whether it has ended and only waits for its parent to look.
+    pub(super) ended: bool,
+}
+
+/// The process that has this number now.
+pub(super) fn process(pid: Pid) -> Option<Process> {
+    let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    parse(pid, &String::from_utf8_lossy(&stat))
+}
+
+/// All processes; none if they cannot be listed.
+pub(super) fn all() -> Option<impl Iterator<Item = Process>> {
+    let entries = fs::read_dir("/proc").ok()?;
+    Some(
+        entries
+            .flatten()
+            .filter_map(|entry| process(Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?)),
+    )
+}
+
+/// Whether the process was started with this in its environment; false where that may not be read.
+pub(super) fn was_given(pid: Pid, name: &str, value: &str) -> bool {
+    let entry = format!("{name}={value}");
+    fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()))
+        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|given| given == entry.as_bytes()))
+}
+
+/// Names this start of the machine.
+pub(super) fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+/// `PID (NAME) STATE PARENT GROUP …`; the name may hold spaces and parentheses, the start is the 22nd field.
+fn parse(pid: Pid, stat: &str) -> Option<Process> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    Some(Process {
+        pid,
+        group: Pid::from_raw(fields.get(2)?.parse().ok()?)?,
+        started_ticks: fields.get(19)?.parse().ok()?,
+        ended: matches!(*fields.first()?, "Z" | "X" | "x"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_shift_the_fields() {
+        let stat = "7 (a) Z 1) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2";
+        let pid = Pid::from_raw(7).unwrap();
+        let expected =
+            Process { pid, group: Pid::from_raw(42).unwrap(), started_ticks: 987_654, ended: false };
+        assert_eq!(parse(pid, stat), Some(expected));
+    }
+
+    #[test]
+    fn this_process_is_among_all() {
+        let own = rustix::process::getpid();
+        assert!(all().unwrap().any(|process| process.pid == own && !process.ended));
+        assert_eq!(process(own).unwrap().group, rustix::process::getpgrp());
+    }
+}

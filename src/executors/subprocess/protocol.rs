@@ -1,0 +1,246 @@
+//! What a program is told on stdin, and what the lines mean that it writes to stdout.
+//!
+//! A line is taken out only if it has the whole form of a protocol line. One that merely begins like it, such as
+//! `PROGRESS: nearly there` or `CONTEXT switching`, is output like any other.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::super::{Failure, Output, Progress, Request, Task};
+use super::command::outcome_text;
+use crate::events::json::Json;
+use crate::events::problem::Code;
+
+/// The document on stdin.
+#[derive(Serialize)]
+struct Document<'a> {
+    run: &'a str,
+    step: &'a str,
+    attempt: u32,
+    generation: u32,
+    idempotency_key: &'a str,
+    /// The step's `with`; an empty object without one, so that a program can always look into it.
+    input: Cow<'a, Json>,
+    prompt: Option<&'a str>,
+    /// What the run shares: nothing, so far.
+    context: serde_json::Map<String, Value>,
+    /// What it is given to read: nothing, so far.
+    files: [&'a str; 0],
+    purpose: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a Json>,
+}
+
+/// The document for an attempt, on one line.
+///
+/// # Errors
+/// When it has no JSON form; every task has one.
+pub(super) fn document(task: &Task) -> Result<Vec<u8>, Failure> {
+    let input = if task.work.with.is_null() {
+        Cow::Owned(Json::from(&Value::Object(serde_json::Map::new())))
+    } else {
+        Cow::Borrowed(&task.work.with)
+    };
+    let document = Document {
+        run: task.run.as_str(),
+        step: task.step.as_str(),
+        attempt: task.attempt,
+        generation: task.generation,
+        idempotency_key: &task.idempotency_key,
+        input,
+        prompt: task.work.prompt.as_deref(),
+        context: serde_json::Map::new(),
+        files: [],
+        purpose: task.purpose.text(),
+        outcome: task.compensates.as_ref().map(|step| outcome_text(step.outcome)),
+        output: task.compensates.as_ref().map(|step| &step.output),
+    };
+    let mut bytes = serde_json::to_vec(&document)
+        .map_err(|error| Failure::new(Code::Internal, format!("the document for the program: {error}")))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// What a `PROGRESS: 40 text` line says; none if it is not one. The text may be missing.
+pub(super) fn progress(line: &[u8]) -> Option<Progress> {
+    let rest = String::from_utf8_lossy(line.strip_prefix(b"PROGRESS:")?);
+    let (percent, text) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
+    let percent =
+        percent.strip_suffix('%').unwrap_or(percent).parse().ok().filter(|percent| *percent <= 100)?;
+    Some(Progress { percent, text: text.trim().to_owned() })
+}
+
+/// Takes the protocol lines out of what a program wrote, and makes the output of what is left.
+pub(super) fn output(stdout: &[u8]) -> Output {
+    let text = String::from_utf8_lossy(stdout);
+    let (mut output, mut left) = (Output::default(), String::with_capacity(text.len()));
+    let mut lines = text.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        if line.trim_end() == HANDOFF {
+            let mut block = line.to_owned();
+            while let Some(line) = lines.next_if(|line| belongs_to_handoff(line)) {
+                block.push_str(line);
+            }
+            output.requests.push(Request::Handoff(block.trim_end().to_owned()));
+        } else if !take(line.trim_end(), &mut output) {
+            left.push_str(line);
+        }
+    }
+    output.output = whole(&left);
+    output
+}
+
+/// The line that a handoff begins with. What follows belongs to it until a line that is empty or begins otherwise.
+const HANDOFF: &str = "HANDOFF DECLARATION:";
+
+fn belongs_to_handoff(line: &str) -> bool {
+    let labelled = ["To:", "Reason:", "Context:", "- "].iter().any(|label| line.starts_with(label));
+    labelled || (line.starts_with([' ', '\t']) && !line.trim().is_empty())
+}
+
+/// Whether this is a protocol line; what it says goes into `output`.
+fn take(line: &str, output: &mut Output) -> bool {
+    if let Some(path) = line.strip_prefix("ARTIFACT:").map(str::trim) {
+        return take_paths([path], output);
+    }
+    if let Some(paths) = line.strip_prefix("ARTIFACTS:") {
+        return take_paths(paths.split(',').map(str::trim), output);
+    }
+    let request = if let Some(message) = line.strip_prefix("SEND:") {
+        json(message).filter(|message| message.text().starts_with('{')).map(Request::Send)
+    } else {
+        line.strip_prefix("CONTEXT ").and_then(context)
+    };
+    let taken = request.is_some();
+    output.requests.extend(request);
+    taken || progress(line.as_bytes()).is_some()
+}
+
+fn take_paths<'a>(paths: impl IntoIterator<Item = &'a str>, output: &mut Output) -> bool {
+    let before = output.artifacts.len();
+    output.artifacts.extend(paths.into_iter().filter(|path| !path.is_empty()).map(str::to_owned));
+    output.artifacts.len() > before
+}
+
+/// `key=json`, the key being one word.
+fn context(assignment: &str) -> Option<Request> {
+    let (key, value) = assignment.split_once('=')?;
+    let key = key.trim();
+    if key.is_empty() || key.contains(char::is_whitespace) {
+        return None;
+    }
+    json(value).map(|value| Request::Context { key: key.to_owned(), value })
+}
+
+/// One JSON object or array is the output as it is; everything else is text.
+fn whole(left: &str) -> Json {
+    if left.trim_start().starts_with(['{', '['])
+        && let Some(json) = json(left)
+    {
+        return json;
+    }
+    let text = left.strip_suffix('\n').unwrap_or(left);
+    Json::from(&serde_json::json!({ "stdout": text }))
+}
+
+/// JSON that can also be looked into: a text may be well-formed and still too deep, or hold a number beyond all range.
+fn json(text: &str) -> Option<Json> {
+    serde_json::from_str::<Value>(text).ok()?;
+    Json::parse(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(stdout: &str) -> String {
+        output(stdout.as_bytes()).output.text().to_owned()
+    }
+
+    #[test]
+    fn one_object_or_array_is_the_output_and_keeps_its_text() {
+        assert_eq!(
+            text_of(" {\"n\": 123456789012345678901234567890, \"x\":1.50}\n"),
+            "{\"n\": 123456789012345678901234567890, \"x\":1.50}"
+        );
+        assert_eq!(text_of("[1, 2]\n\n"), "[1, 2]");
+    }
+
+    #[test]
+    fn all_else_is_text_without_its_last_newline() {
+        for (stdout, output) in [
+            ("", r#"{"stdout":""}"#),
+            ("hello\n\n", r#"{"stdout":"hello\n"}"#),
+            ("42\n", r#"{"stdout":"42"}"#),
+            ("\"text\"", r#"{"stdout":"\"text\""}"#),
+            ("{} {}", r#"{"stdout":"{} {}"}"#),
+            ("{broken", r#"{"stdout":"{broken"}"#),
+        ] {
+            assert_eq!(text_of(stdout), output, "{stdout:?}");
+        }
+        let too_deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+        assert!(text_of(&too_deep).starts_with("{\"stdout\""));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced() {
+        assert_eq!(output(b"a\xffb\n").output.value(), serde_json::json!({"stdout": "a\u{fffd}b"}));
+    }
+
+    #[test]
+    fn protocol_lines_are_taken_out_wherever_they_stand() {
+        let found = output(
+            b"ARTIFACT: dist/a b.tar\n{\"ok\":\nPROGRESS: 40 half\r\nARTIFACTS: x, y,,z\nSEND: {\"to\":\"b\"}\n true}\nCONTEXT owner=\"ann\"\n",
+        );
+        assert_eq!(found.output.text(), "{\"ok\":\n true}");
+        assert_eq!(found.artifacts, ["dist/a b.tar", "x", "y", "z"]);
+        assert_eq!(
+            found.requests,
+            [
+                Request::Send(Json::parse("{\"to\":\"b\"}").unwrap()),
+                Request::Context { key: "owner".to_owned(), value: Json::parse("\"ann\"").unwrap() },
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_that_only_begins_like_a_protocol_line_is_output() {
+        for line in [
+            "PROGRESS: nearly there",
+            "PROGRESS: 101 too far",
+            "SEND: [1]",
+            "SEND: five packets",
+            "CONTEXT switching",
+            "CONTEXT a b=1",
+            "CONTEXT key=not json",
+            "ARTIFACT:",
+            "ARTIFACTS: ,",
+            " ARTIFACT: indented",
+            "HANDOFF DECLARATION: none",
+        ] {
+            let found = output(line.as_bytes());
+            assert_eq!(found.output.value(), serde_json::json!({ "stdout": line }));
+            assert_eq!((found.artifacts.len(), found.requests.len()), (0, 0), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_handoff_is_a_block() {
+        let block = "HANDOFF DECLARATION:\nTo: reviewer\nReason: a question\nContext:\n  - Work completed: all\n  - Key data: {\n      \"a\": 1\n    }";
+        let found = output(format!("before\n{block}\n\nafter\n").as_bytes());
+        assert_eq!(found.requests, [Request::Handoff(block.to_owned())]);
+        assert_eq!(found.output.value(), serde_json::json!({"stdout": "before\n\nafter"}));
+    }
+
+    #[test]
+    fn progress_has_a_number_and_perhaps_a_text() {
+        let progress = |line: &str| progress(line.as_bytes()).map(|found| (found.percent, found.text));
+        assert_eq!(progress("PROGRESS: 40 copying files"), Some((40, "copying files".to_owned())));
+        assert_eq!(progress("PROGRESS:100%"), Some((100, String::new())));
+        assert_eq!(progress("PROGRESS: -1 x"), None);
+    }
+}

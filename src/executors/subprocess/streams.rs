@@ -1,0 +1,240 @@
+//! Moves bytes between us and a program, in all three directions at once and within bounds, so that neither side
+//! ever waits for the other to read.
+
+use std::convert::Infallible;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use tokio::sync::watch;
+
+use super::super::{Output, Progress};
+use super::protocol;
+
+/// As much as a pipe holds.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// How much of the end of stderr a failure's message quotes.
+const LAST_WORDS_BYTES_MAX: usize = 2 * 1024;
+
+/// The program wrote more than it may.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+/// The three pipes of a program.
+pub(super) type Pipes = (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>);
+
+/// The pipes of a program and what came through them.
+pub(super) struct Streams {
+    stdin: Option<ChildStdin>,
+    document: Vec<u8>,
+    written: usize,
+    stdout: Option<ChildStdout>,
+    output: Capture,
+    stderr: Option<ChildStderr>,
+    errors: Vec<u8>,
+    chunks: (Vec<u8>, Vec<u8>),
+}
+
+impl Streams {
+    /// The document goes to stdin; of stdout at most `bytes_max` are kept.
+    pub(super) fn new((stdin, stdout, stderr): Pipes, document: Vec<u8>, bytes_max: usize) -> Self {
+        let output = Capture { kept: Vec::new(), line: 0, bytes_max, progress: None };
+        let chunks = (vec![0; CHUNK_BYTES], vec![0; CHUNK_BYTES]);
+        Self { stdin, document, written: 0, stdout, output, stderr, errors: Vec::new(), chunks }
+    }
+
+    /// Says where `PROGRESS:` lines are shown.
+    pub(super) fn show_progress_in(&mut self, progress: watch::Sender<Progress>) {
+        self.output.progress = Some(progress);
+    }
+
+    /// Moves bytes until all pipes are closed. It may be dropped at any await and called again.
+    ///
+    /// # Errors
+    /// When stdout is over its bound; nothing is kept of it from then on.
+    pub(super) async fn pump(&mut self) -> Result<(), Full> {
+        let (out, err) = &mut self.chunks;
+        loop {
+            let unwritten = self.document.get(self.written..).unwrap_or_default();
+            tokio::select! {
+                sent = write(&mut self.stdin, unwritten), if self.stdin.is_some() => match sent {
+                    Some(count) => self.written += count,
+                    // All is written, or the program does not want the rest: both are fine.
+                    None => self.stdin = None,
+                },
+                bytes = read(&mut self.stdout, out), if self.stdout.is_some() => match bytes {
+                    Some(bytes) => self.output.push(bytes)?,
+                    None => self.stdout = None,
+                },
+                bytes = read(&mut self.stderr, err), if self.stderr.is_some() => match bytes {
+                    Some(bytes) => keep_end(&mut self.errors, bytes),
+                    None => self.stderr = None,
+                },
+                else => return Ok(()),
+            }
+        }
+    }
+
+    /// Closes stdin.
+    pub(super) fn stop_feeding(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Reads on and keeps nothing, for as long as this is polled: a program that is being ended can still write.
+    pub(super) async fn discard(&mut self) -> Infallible {
+        self.stop_feeding();
+        while self.pump().await.is_err() {}
+        std::future::pending().await
+    }
+
+    /// What the program answered.
+    pub(super) fn into_output(self) -> Output {
+        protocol::output(&self.output.kept)
+    }
+
+    /// The last lines of stderr, or of stdout if it wrote no other, on one line.
+    pub(super) fn last_words(&self) -> String {
+        match last_lines(&self.errors) {
+            words if words.is_empty() => last_lines(&self.output.kept),
+            words => words,
+        }
+    }
+}
+
+/// How many bytes went through; none when there is no more to write or nobody who reads.
+async fn write(pipe: &mut Option<ChildStdin>, bytes: &[u8]) -> Option<usize> {
+    if bytes.is_empty() {
+        return None;
+    }
+    pipe.as_mut()?.write(bytes).await.ok().filter(|count| *count > 0)
+}
+
+/// What came; none at the end.
+async fn read<'a>(pipe: &mut Option<impl AsyncRead + Unpin>, chunk: &'a mut [u8]) -> Option<&'a [u8]> {
+    let count = pipe.as_mut()?.read(chunk).await.ok()?;
+    chunk.get(..count).filter(|bytes| !bytes.is_empty())
+}
+
+/// What a program has written to stdout, without its `PROGRESS:` lines: those are shown when they come, and a
+/// program that works for days may write any number of them.
+struct Capture {
+    kept: Vec<u8>,
+    /// Where in `kept` the line begins that is not complete yet.
+    line: usize,
+    bytes_max: usize,
+    progress: Option<watch::Sender<Progress>>,
+}
+
+impl Capture {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Full> {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.kept.extend_from_slice(piece);
+            if piece.ends_with(b"\n") {
+                self.end_line();
+            }
+            if self.kept.len() > self.bytes_max {
+                (self.kept, self.line, self.bytes_max) = (Vec::new(), 0, 0);
+                return Err(Full);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_line(&mut self) {
+        match self.kept.get(self.line..).and_then(protocol::progress) {
+            Some(said) => {
+                self.kept.truncate(self.line);
+                if let Some(progress) = &self.progress {
+                    progress.send_replace(said);
+                }
+            }
+            None => self.line = self.kept.len(),
+        }
+    }
+}
+
+/// Appends, and forgets all but the end now and then.
+fn keep_end(kept: &mut Vec<u8>, bytes: &[u8]) {
+    kept.extend_from_slice(bytes);
+    if kept.len() > CHUNK_BYTES {
+        kept.drain(..kept.len() - LAST_WORDS_BYTES_MAX);
+    }
+}
+
+/// The end of a text, at most [`LAST_WORDS_BYTES_MAX`] bytes of it: lines joined by ` | `, without what a terminal
+/// would take for a command.
+fn last_lines(bytes: &[u8]) -> String {
+    let cut = bytes.len().saturating_sub(LAST_WORDS_BYTES_MAX);
+    let text = String::from_utf8_lossy(bytes.get(cut..).unwrap_or_default());
+    // A first line that was cut in its middle says nothing, unless it is all there is.
+    let text = match text.split_once('\n') {
+        Some((_, rest)) if cut > 0 && !rest.trim().is_empty() => rest,
+        _ => &text,
+    };
+    let lines = text.lines().map(clean).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" | ")
+}
+
+/// A line without control characters and escape sequences (`ESC [ … letter`).
+fn clean(line: &str) -> String {
+    let mut clean = String::with_capacity(line.len());
+    let mut chars = line.chars().peekable();
+    while let Some(char) = chars.next() {
+        if char == '\u{1b}' && chars.next_if_eq(&'[').is_some() {
+            while chars.next_if(|char| !('@'..='~').contains(char)).is_some() {}
+            chars.next();
+        } else if char == '\t' {
+            clean.push(' ');
+        } else if !char.is_control() {
+            clean.push(char);
+        }
+    }
+    clean.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capture(bytes_max: usize) -> (Capture, watch::Receiver<Progress>) {
+        let (progress, seen) = watch::channel(Progress::default());
+        (Capture { kept: Vec::new(), line: 0, bytes_max, progress: Some(progress) }, seen)
+    }
+
+    #[test]
+    fn progress_is_shown_when_its_line_is_complete_and_does_not_count() {
+        let (mut capture, seen) = capture(20);
+        for _ in 0..100 {
+            capture.push(b"PROGRESS: 4").unwrap();
+            capture.push(b"0 half\n").unwrap();
+        }
+        assert_eq!(*seen.borrow(), Progress { percent: 40, text: "half".to_owned() });
+        capture.push(b"done").unwrap();
+        assert_eq!(capture.kept, b"done");
+    }
+
+    #[test]
+    fn the_bound_is_exact() {
+        let (mut capture, _) = capture(10);
+        capture.push(b"0123456789").unwrap();
+        assert_eq!(capture.push(b"x"), Err(Full));
+        assert!(capture.kept.is_empty());
+    }
+
+    #[test]
+    fn last_words_are_the_last_lines_and_harm_no_terminal() {
+        assert_eq!(last_lines(b"a\n\n\x1b[31mred\x1b[0m\x07\tend\r\n"), "a | red end");
+        let long: String = (0..1000).map(|n| format!("line {n}\n")).collect();
+        let words = last_lines(long.as_bytes());
+        assert!(words.starts_with("line ") && words.ends_with("line 999") && words.len() < 3000, "{words}");
+    }
+
+    #[test]
+    fn of_a_long_stderr_only_the_end_is_kept() {
+        let mut kept = Vec::new();
+        for _ in 0..1000 {
+            keep_end(&mut kept, &[b'x'; 1000]);
+        }
+        assert!(kept.len() <= CHUNK_BYTES + 1000);
+    }
+}
