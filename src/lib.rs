@@ -1,6 +1,6 @@
 //! x
 #![allow(missing_docs)]
 pub mod events;
+pub mod executors;
 pub mod store;
 pub mod workflow;
-pub mod executors;
