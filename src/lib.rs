@@ -3,6 +3,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 pub mod config;
 pub mod events;
+pub mod executors;
 pub mod store;
 pub mod workflow;
-pub mod executors;

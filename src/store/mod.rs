@@ -85,7 +85,10 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// At most `limit` events of a stream, in order, from the one after `after`.
     async fn read_stream(
-        &self, stream: &StreamId, after: Version, limit: usize,
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
     ) -> Result<Vec<Recorded>, ReadError>;
 
     /// At most `limit` events of the store, in order, from the one after `after`.
@@ -108,7 +111,10 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// At most `limit` rows of a read model in the order of keys, after the key `after`.
     async fn view_rows(
-        &self, view: &'static str, after: Option<&[u8]>, limit: usize,
+        &self,
+        view: &'static str,
+        after: Option<&[u8]>,
+        limit: usize,
     ) -> Result<Vec<ViewRow>, ReadError>;
 
     /// Saves changed rows of a read model and the position folded to, together. It is a cache: it becomes durable
@@ -117,7 +123,10 @@ pub trait EventStore: Send + Sync + 'static {
     /// # Errors
     /// As for `append`.
     async fn save_view(
-        &self, view: &'static str, position: Position, rows: Vec<ViewChange>,
+        &self,
+        view: &'static str,
+        position: Position,
+        rows: Vec<ViewChange>,
     ) -> Result<(), AppendError>;
 
     /// Saves what is cached and ends. Later calls fail with `Closed`.

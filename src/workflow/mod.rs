@@ -1,2 +1,25 @@
-//! w
+//! What a run is: its definition, and what its expressions mean.
+//!
+//! - [`definition`]: a workflow as its file says it, checked, with every default filled in
+//! - [`parse`]: from a file's text to a definition, or to everything that is wrong with it
+//! - [`graph`]: what the steps' `needs` say about their order
+//! - [`input`]: the input of a run: from arguments, against its schema
+//! - [`expression`]: `{{ … }}` and bare expressions, compiled once
+//! - [`template`]: JSON trees whose texts hold expressions
+//! - [`shell`]: values in a text for `sh -c`
+//! - [`scope`]: what expressions see, and what they use of it
+//! - [`render`]: from a step to the work that an agent gets
+//! - [`work`]: that work
+
+pub mod definition;
+pub mod expression;
+pub mod graph;
+pub mod input;
+pub mod parse;
+pub mod render;
+pub mod scope;
+pub mod shell;
+pub mod template;
 pub mod work;
+
+mod json_text;

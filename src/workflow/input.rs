@@ -1,0 +1,1 @@
+//! The input of a run: from arguments, against its schema.
