@@ -215,6 +215,8 @@ codes! {
     StoreFailed = "RE-4003", Fatal, "The disk refused a write or a sync", "make room or mend the disk; what was acknowledged is safe";
     StoreUnreadable = "RE-4004", Fatal, "The store cannot be opened or read", "check the folder and its permissions";
     Conflict = "RE-4005", Transient, "Two owners wrote to one stream", "try again";
+    CommitRefused = "RE-4006", Fatal, "Something that the store can never hold", "make it smaller: big content belongs into a file";
+    StoreFormat = "RE-4007", Fatal, "The store was written by a version that this one does not understand", "use the version that wrote it, or a newer one";
 
     // 50: the configuration
     BadConfig = "RE-5001", Validation, "The configuration is wrong", "config/default.toml explains every key";

@@ -4,8 +4,15 @@
 //!
 //! - [`memory`]: for tests and as the oracle of the others
 //! - [`sled`]: on disk, durable before it answers
+//! - [`verify`]: proves a store whole, or names what is not
 //! - [`conformance`]: what every store must do, as a suite that anyone can run on their own
 //! - [`fault`]: a store that fails on purpose, around any other
+
+mod admission;
+pub mod conformance;
+pub mod memory;
+pub mod sled;
+pub mod verify;
 
 use std::sync::Arc;
 
@@ -14,6 +21,7 @@ use async_trait::async_trait;
 use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
+use crate::events::problem::Code;
 
 /// The last event of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +62,18 @@ pub enum AppendError {
     Closed,
 }
 
+impl AppendError {
+    /// The code under which people are told of it.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Conflict { .. } => Code::Conflict,
+            Self::Refused(_) => Code::CommitRefused,
+            Self::Failed(_) => Code::StoreFailed,
+            Self::Closed => Code::ShuttingDown,
+        }
+    }
+}
+
 /// Why something could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -68,6 +88,20 @@ pub enum ReadError {
     /// The disk failed.
     #[error("the disk failed: {0}")]
     Failed(String),
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl ReadError {
+    /// The code under which people are told of it.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Damaged { .. } => Code::StoreDamaged,
+            Self::Failed(_) => Code::StoreUnreadable,
+            Self::Closed => Code::ShuttingDown,
+        }
+    }
 }
 
 /// Where events live. An adapter owns its batching; `append` answers when the commit is durable.
@@ -93,6 +127,10 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// At most `limit` events of the store, in order, from the one after `after`.
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError>;
+
+    /// At most `limit` commits, in order, from the first that begins after `after`: as they lie in the store, damaged
+    /// ones too. This is what proves a store whole; who wants events reads [`EventStore::read_all`].
+    async fn read_commits(&self, after: Position, limit: usize) -> Result<Vec<StoredCommit>, ReadError>;
 
     /// The position of the last durable event, and every later one as it comes.
     fn committed(&self) -> tokio::sync::watch::Receiver<Position>;
@@ -131,6 +169,17 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// Saves what is cached and ends. Later calls fail with `Closed`.
     async fn close(&self) -> Result<(), AppendError>;
+}
+
+/// A commit as it lies in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCommit {
+    /// The position of its first event.
+    pub position: Position,
+    /// The length of its encoded form.
+    pub size_bytes: u64,
+    /// The commit, or why its bytes are none.
+    pub commit: Result<Commit, String>,
 }
 
 /// A row of a read model: its key and its bytes.

@@ -1,0 +1,273 @@
+//! Opening a store: what must be synced before recovery looks at it, and what is made anew from the commits.
+
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use sled::{Batch, Db};
+
+use super::index::{self, Extent, Index};
+use super::layout::{self, FORMAT, FORMAT_NUMBER, INDEX, INDEXED, VIEW_POSITIONS};
+use super::read::{Commits, commit_at, read_error};
+use super::{Durability, SledOptions};
+use crate::events::ids::Position;
+use crate::events::problem::Code;
+use crate::store::ReadError;
+
+/// Why a store could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another handle in this one, has it open.
+    #[error("the store in {folder} is open elsewhere")]
+    Held {
+        /// The store's folder.
+        folder: String,
+    },
+    /// The files cannot be made, opened or read.
+    #[error("the store in {folder} cannot be opened: {what}")]
+    Unreadable {
+        /// The store's folder.
+        folder: String,
+        /// What the system says.
+        what: String,
+    },
+    /// The files are not what was written: not even reading is possible.
+    #[error("the store in {folder} is damaged: {what}")]
+    Damaged {
+        /// The store's folder.
+        folder: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// Another version wrote it, in a way that this one does not know.
+    #[error("the store in {folder} has the format {format}, this version knows {FORMAT_NUMBER}")]
+    UnknownFormat {
+        /// The store's folder.
+        folder: String,
+        /// The number found.
+        format: u64,
+    },
+}
+
+impl OpenError {
+    /// The code under which people are told of it.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Held { .. } => Code::StoreHeld,
+            Self::Unreadable { .. } => Code::StoreUnreadable,
+            Self::Damaged { .. } => Code::StoreDamaged,
+            Self::UnknownFormat { .. } => Code::StoreFormat,
+        }
+    }
+
+    pub(super) fn unreadable(folder: &Path, error: &dyn std::fmt::Display) -> Self {
+        Self::Unreadable { folder: folder.display().to_string(), what: error.to_string() }
+    }
+
+    fn damaged(folder: &Path, what: impl Into<String>) -> Self {
+        Self::Damaged { folder: folder.display().to_string(), what: what.into() }
+    }
+
+    fn of_sled(folder: &Path, error: &sled::Error) -> Self {
+        let text = error.to_string();
+        match error {
+            sled::Error::Corruption { .. } => Self::damaged(folder, text),
+            // sled has no kind of its own for this.
+            sled::Error::Io(_) if text.contains("could not acquire lock") => {
+                Self::Held { folder: folder.display().to_string() }
+            }
+            _ => Self::unreadable(folder, &text),
+        }
+    }
+
+    fn of_read(folder: &Path, error: &ReadError) -> Self {
+        match error {
+            ReadError::Damaged { .. } => Self::damaged(folder, error.to_string()),
+            _ => Self::unreadable(folder, error),
+        }
+    }
+}
+
+/// sled's own folder, in the store's.
+const EVENTS: &str = "events";
+
+/// The folder of long blobs, in the store's.
+pub(super) const BLOBS: &str = "blobs";
+
+/// sled's file, in its folder.
+const DATA: &str = "db";
+
+/// What opening found.
+pub(super) struct Opened {
+    pub(super) db: Db,
+    /// sled's file, to be synced.
+    pub(super) file: File,
+    pub(super) index: Index,
+    /// The position of the last event.
+    pub(super) last: Position,
+    /// The first damage among the commits that the index did not cover.
+    pub(super) damage: Option<ReadError>,
+}
+
+/// Opens the tree, and brings index and read models in step with the commits.
+pub(super) fn open(folder: &Path, options: &SledOptions) -> Result<Opened, OpenError> {
+    let events = folder.join(EVENTS);
+    let unreadable = |error: io::Error| OpenError::unreadable(folder, &error);
+    prepare_folders(folder, options.durability).map_err(unreadable)?;
+    // Recovery acts on what it reads, and what it reads may so far be in memory only.
+    sync_files(&events, options.durability).map_err(unreadable)?;
+    // sled panics on some damage.
+    let db = catch_unwind(AssertUnwindSafe(|| config(&events, options).open()))
+        .map_err(|_| OpenError::damaged(folder, "its file makes recovery panic"))?
+        .map_err(|error| OpenError::of_sled(folder, &error))?;
+    check_format(folder, &db)?;
+    let recovered = catch_unwind(AssertUnwindSafe(|| recover(&db)))
+        .map_err(|_| OpenError::damaged(folder, "its file makes recovery panic"))?;
+    let (index, last, damage) = recovered.map_err(|error| OpenError::of_read(folder, &error))?;
+    // Recovery wrote too: a new snapshot of sled's page table, which stands for parts of the file that are from now
+    // on written over. Its name must not be lost.
+    db.flush().map_err(|error| OpenError::of_sled(folder, &error))?;
+    sync_files(&events, options.durability).map_err(unreadable)?;
+    let file = File::open(events.join(DATA)).map_err(unreadable)?;
+    Ok(Opened { db, file, index, last, damage })
+}
+
+fn config(events: &Path, options: &SledOptions) -> sled::Config {
+    sled::Config::new().path(events).cache_capacity(options.cache_bytes).flush_every_ms(None)
+}
+
+/// Makes the folders that are missing. Those that are there are synced too: who made them may have died before.
+fn prepare_folders(folder: &Path, durability: Durability) -> io::Result<()> {
+    let missing: Vec<_> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    fs::create_dir_all(folder.join(EVENTS))?;
+    fs::create_dir_all(folder.join(BLOBS))?;
+    let made = missing.iter().filter_map(|made| made.parent());
+    for synced in made.chain(folder.parent()).chain([folder, &folder.join(BLOBS)]) {
+        sync(if synced.as_os_str().is_empty() { Path::new(".") } else { synced }, durability)?;
+    }
+    Ok(())
+}
+
+/// Syncs the files of sled's folder, then their names.
+fn sync_files(events: &Path, durability: Durability) -> io::Result<()> {
+    for entry in fs::read_dir(events)? {
+        let path = entry?.path();
+        sync(&path, durability)?;
+    }
+    sync(events, durability)
+}
+
+fn sync(path: &Path, durability: Durability) -> io::Result<()> {
+    match durability {
+        Durability::Power => File::open(path)?.sync_all(),
+        Durability::Process => Ok(()),
+    }
+}
+
+/// Writes the format's number into a new store, or checks it.
+fn check_format(folder: &Path, db: &Db) -> Result<(), OpenError> {
+    let found = db.get(FORMAT).map_err(|error| OpenError::of_sled(folder, &error))?;
+    let Some(found) = found else {
+        let first = db.iter().next().transpose().map_err(|error| OpenError::of_sled(folder, &error))?;
+        if first.is_some() {
+            return Err(OpenError::damaged(folder, "it does not say what format it has"));
+        }
+        db.insert(FORMAT, layout::number(FORMAT_NUMBER))
+            .map_err(|error| OpenError::of_sled(folder, &error))?;
+        return Ok(());
+    };
+    match layout::read_number(&found) {
+        Some(FORMAT_NUMBER) => Ok(()),
+        Some(format) => Err(OpenError::UnknownFormat { folder: folder.display().to_string(), format }),
+        None => Err(OpenError::damaged(folder, "its format is no number")),
+    }
+}
+
+/// Brings index and read models in step with the commits.
+fn recover(db: &Db) -> Result<(Index, Position, Option<ReadError>), ReadError> {
+    let mut indexed = Position(saved_number(db, INDEXED)?);
+    let newest = commit_at(db, Position(u64::MAX))?.unwrap_or_default();
+    if indexed > newest && !is_inside(db, newest, indexed)? {
+        // The commits that it knew are gone. What an index says of others cannot be told apart from that.
+        remove(db, INDEX)?;
+        indexed = Position(0);
+    }
+    let mut index = Index::default();
+    let (last, damage) = catch_up(db, &mut index, indexed)?;
+    drop_views_beyond(db, last)?;
+    Ok((index, last, damage))
+}
+
+fn saved_number(db: &Db, key: &[u8]) -> Result<u64, ReadError> {
+    let value = db.get(key).map_err(|error| read_error(&error))?;
+    Ok(value.and_then(|value| layout::read_number(&value)).unwrap_or(0))
+}
+
+/// Whether a position is one of the events of the commit that begins at `first`.
+fn is_inside(db: &Db, first: Position, position: Position) -> Result<bool, ReadError> {
+    let Some(raw) = Commits::between(db, first, first).next().transpose()? else { return Ok(false) };
+    Ok(raw.decode().is_ok_and(|commit| position.0 < first.0 + commit.count()))
+}
+
+/// Adds to the index the commits after a position; answers the position of the last event, and the first damage.
+fn catch_up(
+    db: &Db,
+    index: &mut Index,
+    indexed: Position,
+) -> Result<(Position, Option<ReadError>), ReadError> {
+    let (mut last, mut damage) = (indexed, None);
+    for raw in Commits::between(db, indexed.next(), Position(u64::MAX)) {
+        let raw = raw?;
+        if raw.position != last.next() && damage.is_none() {
+            let what = "the events before it are missing".to_owned();
+            damage = Some(ReadError::Damaged { position: raw.position, what });
+        }
+        last = raw.position;
+        match raw.decode() {
+            Ok(commit) => {
+                let stream = &commit.header.stream;
+                let known = match index.known_head(stream) {
+                    Some(head) => Some(head),
+                    None => index::saved_head(db, stream)?,
+                };
+                last = Position(raw.position.0 + commit.count() - 1);
+                // The index may have been saved further for some streams than for all.
+                if known.is_none_or(|head| head.version < commit.header.first) {
+                    let (first, position, count) = (commit.header.first, raw.position, commit.count());
+                    index.add(stream, Extent { first, position, count }, commit.last_hash());
+                }
+            }
+            Err(error) => damage = damage.or(Some(error)),
+        }
+    }
+    Ok((last, damage))
+}
+
+/// Drops read models that were folded from events which are not there.
+fn drop_views_beyond(db: &Db, last: Position) -> Result<(), ReadError> {
+    for entry in db.scan_prefix(VIEW_POSITIONS) {
+        let (key, value) = entry.map_err(|error| read_error(&error))?;
+        if layout::read_number(&value).is_none_or(|position| position > last.0) {
+            remove(db, &layout::view_prefix(key.strip_prefix(VIEW_POSITIONS).unwrap_or_default()))?;
+            db.remove(&key).map_err(|error| read_error(&error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes all keys that begin so.
+fn remove(db: &Db, prefix: &[u8]) -> Result<(), ReadError> {
+    /// A batch is held in memory.
+    const KEYS_MAX: usize = 4096;
+    loop {
+        let keys: Result<Vec<_>, _> = db.scan_prefix(prefix).keys().take(KEYS_MAX).collect();
+        let keys = keys.map_err(|error| read_error(&error))?;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        keys.into_iter().for_each(|key| batch.remove(key));
+        db.apply_batch(batch).map_err(|error| read_error(&error))?;
+    }
+}
