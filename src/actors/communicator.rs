@@ -278,7 +278,7 @@ impl Communicator {
         if let Some(entry) = self.agents.get(&key).filter(|entry| entry.address.connected()) {
             return Ok(entry.clone());
         }
-        let Member { executor, concurrency } = self.roster.member(name, definition, &*self.host.library)?;
+        let Member { executor, slots: concurrency } = self.roster.member(name, definition, &*self.host.library)?;
         let (communicator, clock) = (Arc::clone(self), Arc::clone(&self.host.clock));
         let start = || {
             let address = Agent::start_in_arbiter(&self.arbiter(), move |actor| {

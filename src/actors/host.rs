@@ -274,6 +274,9 @@ struct Round<A: Aggregate> {
 
 type Answers = Vec<(Option<Reply>, Result<(), Problem>)>;
 
+// Nothing in a host is ever pinned.
+impl<A: Aggregate, S: Shell<A>> Unpin for Host<A, S> {}
+
 impl<A: Aggregate, S: Shell<A>> Actor for Host<A, S> {
     type Context = Context<Self>;
 
@@ -343,20 +346,12 @@ pub async fn load<A: Aggregate>(store: Arc<dyn EventStore>, stream: StreamId) ->
 
 /// What people are told when a commit was not stored.
 pub fn append_problem(error: &AppendError) -> Problem {
-    match error {
-        AppendError::Conflict { .. } => Problem::new(Code::Conflict, error.to_string()),
-        AppendError::Refused(_) => Problem::new(Code::TooLarge, error.to_string()),
-        AppendError::Failed(_) => Problem::new(Code::StoreFailed, error.to_string()),
-        AppendError::Closed => Problem::new(Code::ShuttingDown, error.to_string()),
-    }
+    Problem::new(error.code(), error.to_string())
 }
 
 /// What people are told when something could not be read.
 pub fn read_problem(error: &ReadError) -> Problem {
-    match error {
-        ReadError::Damaged { .. } => Problem::new(Code::StoreDamaged, error.to_string()),
-        ReadError::Failed(_) => Problem::new(Code::StoreUnreadable, error.to_string()),
-    }
+    Problem::new(error.code(), error.to_string())
 }
 
 fn answer(reply: Option<Reply>, result: Result<Version, Problem>) {

@@ -125,6 +125,7 @@ impl RunShell {
             agent: started.agent.clone(),
             work_folder: work_folder.unwrap_or_else(|| "".into()),
             work,
+            compensates: None,
         })
     }
 

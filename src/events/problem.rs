@@ -53,7 +53,7 @@ pub struct Place {
 }
 
 /// One thing that is wrong, for a person and for a program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
     /// Its stable code.
@@ -63,12 +63,12 @@ pub struct Problem {
     /// What is wrong, in one line.
     pub message: String,
     /// The step that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepId>,
     /// What to do, in one line.
     pub hint: String,
     /// Where it stands, if it stands in a file.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Place>,
 }
 

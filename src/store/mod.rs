@@ -23,8 +23,8 @@ use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
 use crate::events::problem::Code;
 
-/// The last event of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The last event of a stream; of an empty one version 0 and no hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Head {
     /// Its version.
     pub version: Version,

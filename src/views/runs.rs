@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::events::codec::Encoded;
 use crate::events::commit::Recorded;
-use crate::events::ids::{Position, RunId, Version};
+use crate::events::ids::{RunId, Version};
 use crate::events::run::RunEvent;
 use crate::events::time::Timestamp;
 use crate::store::{AppendError, EventStore, ReadError, ViewChange, ViewRow};

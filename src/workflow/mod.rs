@@ -1,5 +1,8 @@
 //! What a run is: its definition, and what its expressions mean.
 //!
+//! - [`aggregate`]: a state that changes only by events
+//! - [`run`]: a run as such a state: what is decided, and what follows from each event
+//! - [`retry`]: when a failed attempt is followed by another
 //! - [`definition`]: a workflow as its file says it, checked, with every default filled in
 //! - [`parse`]: from a file's text to a definition, or to everything that is wrong with it
 //! - [`graph`]: what the steps' `needs` say about their order
@@ -11,12 +14,15 @@
 //! - [`render`]: from a step to the work that an agent gets
 //! - [`work`]: that work
 
+pub mod aggregate;
 pub mod definition;
 pub mod expression;
 pub mod graph;
 pub mod input;
 pub mod parse;
 pub mod render;
+pub mod retry;
+pub mod run;
 pub mod scope;
 pub mod shell;
 pub mod template;

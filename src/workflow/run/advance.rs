@@ -13,7 +13,7 @@ use crate::events::run::*;
 use crate::workflow::aggregate::{Draft, Moment, Unreadable};
 use crate::workflow::definition::{Definition, Does, OnError, Step};
 use crate::workflow::scope::{Scope, StepReferences, StepView};
-use crate::workflow::template::RenderError;
+use crate::workflow::expression::RenderError;
 
 /// A decision on its way, with what every part of it needs.
 pub(super) struct Advance<'d, 'a> {
@@ -29,6 +29,7 @@ pub(super) struct Advance<'d, 'a> {
 
 /// What keeps a step from starting.
 enum Hindrance {
+    NotStarted,
     Render(RenderError),
     Unreadable(Unreadable),
 }
@@ -222,6 +223,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// What the expressions of a step see. Only what they refer to is looked up.
     fn scope(&self, place: usize, references: &StepReferences) -> Result<Scope, Hindrance> {
         let run = self.draft.state();
+        let about = run.about().ok_or(Hindrance::NotStarted)?;
         let mut steps = BTreeMap::new();
         let mut see = |node: &Node| -> Result<(), Unreadable> {
             let output = node.output().map(|output| self.draft.json(output, self.moment)).transpose()?;
@@ -239,12 +241,10 @@ impl<'d, 'a> Advance<'d, 'a> {
         let item = item
             .map(|item| Ok::<_, Unreadable>((item.index, self.draft.json(&item.value, self.moment)?)))
             .transpose()?;
-        let about = run.about();
-        let input = about.map(|about| self.draft.json(&about.started.input, self.moment)).transpose()?;
         Ok(Scope {
-            input: input.unwrap_or_default(),
-            run: about.map(|about| about.id.clone()),
-            env: about.map(|about| about.started.environment.clone()).unwrap_or_default(),
+            input: self.draft.json(&about.started.input, self.moment)?,
+            run: about.id.clone(),
+            env: about.started.environment.clone(),
             steps,
             item,
         })
@@ -253,6 +253,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// A step cannot start: it uses what is not there, or an expression fails.
     fn hinder(&mut self, place: usize, hindrance: Hindrance) -> Result<(), RunRejection> {
         match hindrance {
+            Hindrance::NotStarted => Err(RunRejection::NotStarted),
             Hindrance::Unreadable(unreadable) => Err(unreadable.into()),
             Hindrance::Render(RenderError::NoOutput(of)) => {
                 let message = format!("it uses the output of step `{of}`, which has none");
@@ -391,6 +392,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         };
         let (output, error) = match rendered {
             Ok(output) => (self.draft.payload(output), None),
+            Err(Hindrance::NotStarted) => return Err(RunRejection::NotStarted),
             Err(Hindrance::Unreadable(unreadable)) => return Err(unreadable.into()),
             Err(Hindrance::Render(error)) => {
                 let problem = error.problem();
