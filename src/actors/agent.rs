@@ -46,10 +46,13 @@ pub struct StopAttempt {
     pub fence: Fence,
 }
 
-/// Asks an agent to stop all that it does.
-#[derive(Debug, Clone, Copy, Message)]
+/// Asks an agent to stop all that it does, or all that it does for one run.
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct StopAll;
+pub struct StopAll {
+    /// For this run only.
+    pub run: Option<RunId>,
+}
 
 /// The actor of an agent.
 pub struct Agent {
@@ -106,10 +109,11 @@ impl Handler<StopAttempt> for Agent {
 impl Handler<StopAll> for Agent {
     type Result = ();
 
-    fn handle(&mut self, _: StopAll, _: &mut Context<Self>) {
-        self.attempts.values().for_each(|stop| {
+    fn handle(&mut self, message: StopAll, _: &mut Context<Self>) {
+        let meant = |run: &RunId| message.run.as_ref().is_none_or(|only| only == run);
+        for (_, stop) in self.attempts.iter().filter(|((run, _), _)| meant(run)) {
             stop.send_replace(Some(Stop::Cancelled));
-        });
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::agent::{Agent, Perform, StopAll, StopAttempt};
 use super::dispatcher::{Dispatcher, Slot};
 use super::host::{Host, HostContext, Submit};
 use super::roster::{Member, Roster};
-use super::run::{Drive, Due, Glance, RunHost, RunShell, undriven};
+use super::run::{Drive, Due, Glance, LetGo, RunHost, RunShell, undriven};
 use super::timer::{TimerActor, Wake};
 use crate::events::ids::{AgentName, Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
 use crate::events::json::BlobRef;
@@ -56,7 +56,6 @@ pub struct Communicator {
     /// Attempts that agents are making.
     in_flight: watch::Sender<usize>,
     closing: AtomicBool,
-    discarding: AtomicBool,
 }
 
 struct RunEntry {
@@ -87,7 +86,6 @@ impl Communicator {
             dispatcher: Dispatcher::start(),
             in_flight: watch::Sender::new(0),
             closing: AtomicBool::new(false),
-            discarding: AtomicBool::new(false),
         });
         let timer = TimerActor::new(Arc::downgrade(&communicator), Arc::clone(&communicator.host.clock));
         let _ = communicator.timer.set(timer.start());
@@ -234,12 +232,10 @@ impl Communicator {
 
     /// Brings the result of an attempt to its run.
     pub async fn report(self: &Arc<Self>, report: Report) {
-        if !self.discarding.load(Ordering::Acquire) {
-            let (address, _) = self.run(&report.run);
-            // A host is never put away while an attempt is open. If it died, the attempt counts as lost.
-            if let Err(error) = address.send(report).await {
-                tracing::warn!(%error, "the result of an attempt came too late");
-            }
+        let (address, _) = self.run(&report.run);
+        // A host is never put away while an attempt is open. If it died, the attempt counts as lost.
+        if let Err(error) = address.send(report).await {
+            tracing::warn!(%error, "the result of an attempt came too late");
         }
         self.in_flight.send_modify(|count| *count = count.saturating_sub(1));
     }
@@ -257,14 +253,14 @@ impl Communicator {
         let _ = in_flight.wait_for(|count| *count == 0).await;
     }
 
-    /// From here on results of attempts are not recorded: the runs let go of them.
-    pub fn discard_results(&self) {
-        self.discarding.store(true, Ordering::Release);
+    /// Stops every attempt, or every attempt of one run.
+    pub fn stop_all(&self, run: Option<&RunId>) {
+        self.agents.iter().for_each(|agent| send(&agent.address, StopAll { run: run.cloned() }));
     }
 
-    /// Stops every attempt.
-    pub fn stop_everything(&self) {
-        self.agents.iter().for_each(|agent| send(&agent.address, StopAll));
+    /// Lets a run stay as it is: nothing more starts.
+    pub async fn let_go(self: &Arc<Self>, run: &RunId) {
+        self.tell(run, LetGo).await;
     }
 
     /// Lets go of everybody.

@@ -15,6 +15,7 @@ use super::timer::Wake;
 use crate::events::ids::{AgentName, Fence, RunId, TimerId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::AttemptStarted;
+use crate::events::time::Timestamp;
 use crate::executors::{Progress, Task};
 use crate::workflow::aggregate::{Blobs, EffectChanges};
 use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus};
@@ -32,11 +33,31 @@ pub struct Glance {
     pub status: Option<RunStatus>,
     /// Whether this process drives it.
     pub driven: bool,
-    /// What runs, and how far it says it is.
-    pub attempts: BTreeMap<Fence, watch::Receiver<Progress>>,
+    /// Steps that are done with.
+    pub done: usize,
+    /// Steps that there are so far.
+    pub total: usize,
+    /// What runs.
+    pub attempts: BTreeMap<Fence, OpenAttempt>,
     /// Why it cannot go on.
     pub parked: Option<Problem>,
 }
+
+/// An attempt that an agent is making.
+#[derive(Debug, Clone)]
+pub struct OpenAttempt {
+    /// What was recorded of it.
+    pub started: Arc<AttemptStarted>,
+    /// Since when.
+    pub since: Timestamp,
+    /// How far it says it is.
+    pub progress: watch::Receiver<Progress>,
+}
+
+/// Asks a run to let go of what it does: nothing starts any more, and what runs is stopped after a grace.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct LetGo;
 
 /// Asks a run to go on, now and by itself from here on.
 #[derive(Debug, Clone, Copy, Message)]
@@ -63,8 +84,7 @@ pub struct RunShell {
     /// How many slots of each agent it waits for at the dispatcher.
     waits: HashMap<AgentName, u32>,
     /// Attempts that agents make for it.
-    attempts: BTreeMap<Fence, Arc<AttemptStarted>>,
-    progress: BTreeMap<Fence, watch::Receiver<Progress>>,
+    attempts: BTreeMap<Fence, OpenAttempt>,
     seeds: RandomState,
 }
 
@@ -81,7 +101,6 @@ impl RunShell {
             slots: HashMap::new(),
             waits: HashMap::new(),
             attempts: BTreeMap::new(),
-            progress: BTreeMap::new(),
             seeds: RandomState::new(),
         }
     }
@@ -93,11 +112,11 @@ impl RunShell {
             return;
         };
         let (run, step, fence) = (self.run.clone(), started.step.clone(), started.fence);
-        self.attempts.insert(fence, Arc::clone(&started));
+        let (progress, seen) = watch::channel(Progress::default());
+        let since = self.communicator.host().clock.now();
+        self.attempts.insert(fence, OpenAttempt { started: Arc::clone(&started), since, progress: seen });
         match self.task(state, &started) {
             Ok(task) => {
-                let (progress, seen) = watch::channel(Progress::default());
-                self.progress.insert(fence, seen);
                 let perform = Perform { task, deadline: started.deadline, slot, progress };
                 self.communicator.perform(state.agent(&started.agent), perform);
             }
@@ -133,7 +152,7 @@ impl RunShell {
         match effect {
             RunEffect::Attempt(started) => self.perform(state, started, actor),
             RunEffect::Stop { fence, .. } => {
-                if let Some(started) = self.attempts.get(&fence) {
+                if let Some(OpenAttempt { started, .. }) = self.attempts.get(&fence) {
                     let stop = StopAttempt { run: self.run.clone(), fence };
                     self.communicator.stop(&started.agent, state.agent(&started.agent), stop);
                 }
@@ -165,11 +184,14 @@ impl RunShell {
     }
 
     fn show(&self, state: &Run, version: Version) {
+        let (done, total) = state.progress();
         self.glance.send_replace(Glance {
             version,
+            done,
+            total,
             status: (version > Version(0)).then(|| state.status()),
             driven: self.driven,
-            attempts: self.progress.clone(),
+            attempts: self.attempts.clone(),
             parked: None,
         });
     }
@@ -250,7 +272,6 @@ impl Shell<Run> for RunShell {
         for closed in &changes.closed {
             if let RunEffectId::Attempt(fence) = closed {
                 self.attempts.remove(fence);
-                self.progress.remove(fence);
             }
         }
         if self.driven {
@@ -296,6 +317,17 @@ impl Handler<Drive> for RunHost {
             shell.take_over(state, actor);
             shell.show(state, version);
         });
+    }
+}
+
+impl Handler<LetGo> for RunHost {
+    type Result = ();
+
+    fn handle(&mut self, _: LetGo, actor: &mut Context<Self>) {
+        let shell = self.shell();
+        shell.driven = false;
+        shell.asked_to_drive = false;
+        self.handle(Submit { command: undriven(Ask::Go), reply: None }, actor);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Starts and stops everything in order, and is what the rest of the program asks.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::Arbiter;
@@ -32,7 +32,7 @@ pub struct Settings {
 /// A running engine on a store.
 pub struct System {
     communicator: Arc<Communicator>,
-    arbiters: Vec<Arbiter>,
+    arbiters: Mutex<Vec<Arbiter>>,
     runs: Arc<RunsView>,
     grace: Duration,
 }
@@ -53,6 +53,7 @@ impl System {
         };
         let handles = arbiters.iter().map(Arbiter::handle).collect();
         let communicator = Communicator::start(host, roster, handles);
+        let arbiters = Mutex::new(arbiters);
         Self { communicator, arbiters, runs: Arc::new(RunsView::new(store)), grace: settings.grace }
     }
 
@@ -144,34 +145,50 @@ impl System {
         self.communicator.all_reported().await;
     }
 
+    /// Stops one run: nothing of it starts any more, its attempts get a grace, what still runs then is stopped and
+    /// will be tried again when the run is driven again.
+    pub async fn interrupt(&self, run: &RunId) {
+        self.communicator.let_go(run).await;
+        let mut glance = self.watch(run);
+        let done = glance.wait_for(|seen| seen.attempts.is_empty());
+        if tokio::time::timeout(self.grace, done).await.is_err() {
+            self.release(run).await;
+            self.communicator.stop_all(Some(run));
+        }
+    }
+
+    /// Records that the open attempts of a run are given up.
+    async fn release(&self, run: &RunId) {
+        if let Err(problem) = self.communicator.ask(run, Ask::Interrupt).await {
+            // Then they count as lost when the run is loaded again.
+            tracing::debug!(%run, %problem, "open attempts could not be let go of");
+        }
+    }
+
     /// Ends in order: nothing new starts, attempts get a grace, what still runs then is stopped and will be tried
     /// again, the store is closed.
     ///
     /// # Errors
     /// When the store cannot save its caches; nothing that was acknowledged is lost.
-    pub async fn shut_down(self) -> Result<(), Problem> {
+    pub async fn shut_down(&self) -> Result<(), Problem> {
         self.close();
         if tokio::time::timeout(self.grace, self.quiet()).await.is_err() {
-            self.communicator.discard_results();
-            self.communicator.stop_everything();
+            for run in self.communicator.active_runs() {
+                self.release(&run).await;
+            }
+            self.communicator.stop_all(None);
             self.quiet().await;
         }
-        for run in self.communicator.active_runs() {
-            // A run that is parked or never began has nothing to let go of.
-            let _ = self.communicator.ask(&run, Ask::Interrupt).await;
-        }
-        let store = Arc::clone(self.store());
         if let Err(error) = self.runs.catch_up().await {
             tracing::warn!(%error, "the list of runs is not saved; it will be made again");
         }
         self.communicator.clear();
-        for arbiter in &self.arbiters {
+        let arbiters = std::mem::take(&mut *self.arbiters.lock().unwrap_or_else(PoisonError::into_inner));
+        for arbiter in arbiters {
             arbiter.stop();
-        }
-        for arbiter in self.arbiters {
             // An arbiter whose thread panicked is gone all the same.
             let _ = arbiter.join();
         }
-        store.close().await.map_err(|error| append_problem(&error))
+        self.store().close().await.map_err(|error| append_problem(&error))
     }
 }

@@ -32,6 +32,9 @@ pub enum Request {
         /// Whether progress is wanted.
         live: bool,
     },
+    /// To let all runs go on that nobody drives, and to see them through. Frames: [`Frame::Report`] for each that ended,
+    /// [`Frame::Parked`] for each that cannot go on. Answer: [`Answer::Done`].
+    SeeAll,
     /// While a run is seen through: to stop it, unless somebody else sees it through too. It can be resumed.
     Interrupt,
     /// One run. Answer: [`Answer::Report`].
@@ -102,7 +105,9 @@ pub enum Frame {
     Event(Box<HistoryLine>),
     /// The last frame: the answer.
     Answer(Answer),
-    /// The last frame: why there is none.
+    /// Why one run of several cannot go on.
+    Parked(Problem),
+    /// The last frame: why there is no answer.
     Problem(Problem),
 }
 
