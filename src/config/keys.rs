@@ -52,6 +52,11 @@ const KEYS: &[Key] = &[
     ("log.level", |config, value| level(value).map(|level| config.log.level = level)),
 ];
 
+/// The names of all keys.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|(name, _)| *name)
+}
+
 /// Whether keys stand below this path.
 pub(super) fn is_section(path: &[String]) -> bool {
     match path {
@@ -85,12 +90,12 @@ pub(super) fn set(config: &mut Config, path: &[String], value: Value) -> Result<
     }
 }
 
+/// Most often a name is misspelt, the section's or the key's; else the section is missing.
 fn unknown(name: &str) -> Problem {
+    let own = |key: &'static str| key.rsplit_once('.').map_or(key, |(_, own)| own);
+    let sections = names().filter_map(|key| key.split_once('.')).map(|(section, _)| section);
+    let near = nearest(name, names().chain(sections)).or_else(|| names().find(|key| own(key) == name));
     let problem = Problem::new(Code::BadConfig, format!("unknown key `{name}`"));
-    // The key may be right and its section wrong, or missing.
-    let own = |key: &str| key.rsplit_once('.').map_or(key.to_owned(), |(_, own)| own.to_owned());
-    let near = nearest(name, KEYS.iter().map(|(key, _)| *key))
-        .or_else(|| KEYS.iter().map(|(key, _)| *key).find(|key| own(key) == own(name)));
     match near {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
         None => problem,

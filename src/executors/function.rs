@@ -3,9 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -123,24 +121,13 @@ pub struct FunctionExecutor {
 impl Executor for FunctionExecutor {
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
         let stopping = context.clone();
-        // The closure is called inside, so that a panic before its first await is caught too.
-        let call =
-            AssertUnwindSafe(async { (self.function)(FunctionCall { task, context }).await }).catch_unwind();
         tokio::select! {
             // In this order a function that is done at once never asks when to stop.
             biased;
-            answer = call => match answer {
-                Ok(answer) => answer.map(|output| Output { output, ..Output::default() }),
-                Err(panic) => Err(panicked(&*panic)),
-            },
+            answer = (self.function)(FunctionCall { task, context }) => {
+                answer.map(|output| Output { output, ..Output::default() })
+            }
             why = stopping.stopped() => Err(Failure::stopped(why)),
         }
     }
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Failure {
-    let text =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let message = text.map_or_else(|| "it panicked".to_owned(), |text| format!("it panicked: {text}"));
-    Failure::new(Code::Panicked, message)
 }

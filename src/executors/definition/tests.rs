@@ -1,1 +1,123 @@
+use serde_json::json;
 
+use super::*;
+
+const PUBLISHER: &str = "\
+---
+name: publisher
+description: Publishes a file to the package index
+executor: subprocess
+command: [\"bin/publish\", \"--quiet\"]
+tools: [search, read_file]
+temperature: 0.3
+concurrency: 4
+color: red
+---
+
+# Publisher
+
+Publish it.
+";
+
+fn problem(text: &str) -> Problem {
+    AgentDefinition::parse(text, "agents/a.md").unwrap_err()
+}
+
+fn with(key: &str) -> String {
+    format!("---\nname: a\ndescription: b\n{key}\n---\n")
+}
+
+#[test]
+fn a_file_with_front_matter_is_read_whole() {
+    let (agent, warnings) = AgentDefinition::parse(PUBLISHER, "agents/publisher.md").unwrap();
+    assert_eq!(agent.name, AgentName::new("publisher"));
+    assert_eq!(agent.executor, ExecutorKind::Subprocess);
+    assert_eq!(agent.command, ["bin/publish", "--quiet"]);
+    assert_eq!(agent.slots(), 4);
+    assert_eq!(agent.system_prompt, "# Publisher\n\nPublish it.");
+    assert_eq!(agent.settings["tools"], json!(["search", "read_file"]));
+    assert_eq!(agent.settings["temperature"], json!(0.3));
+    assert_eq!(agent.unknown, BTreeMap::from([("color".to_owned(), json!("red"))]));
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    let at = warning.at.as_ref().unwrap();
+    assert_eq!((warning.code, at.file.as_str(), at.line), (Code::UnknownAgentKey, "agents/publisher.md", 9));
+    assert_eq!(agent.check_usable(), Ok(()));
+}
+
+#[test]
+fn what_is_recorded_reads_back() {
+    let (agent, _) = AgentDefinition::parse(PUBLISHER, "publisher.md").unwrap();
+    let json = serde_json::to_string(&agent).unwrap();
+    assert_eq!(serde_json::from_str::<AgentDefinition>(&json).unwrap(), agent);
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_are_no_matter() {
+    let text = format!("\u{feff}{}", PUBLISHER.replace('\n', "\r\n"));
+    let (agent, _) = AgentDefinition::parse(&text, "publisher.md").unwrap();
+    assert_eq!(agent.command, ["bin/publish", "--quiet"]);
+    assert!(agent.system_prompt.ends_with("Publish it."));
+}
+
+#[test]
+fn a_bare_file_is_named_after_itself_and_described_by_its_first_heading() {
+    let text = "```\n# no heading\n```\n#no heading either\n\n## DNS Specialist\n\n---\nname: no front matter\n---\n";
+    let (agent, warnings) = AgentDefinition::parse(text, "agents/dns_specialist_agent.md").unwrap();
+    assert_eq!(agent.name, AgentName::new("dns_specialist_agent"));
+    assert_eq!(agent.description, "DNS Specialist");
+    assert_eq!(agent.executor, ExecutorKind::Llm);
+    assert!(agent.system_prompt.starts_with("```") && warnings.is_empty());
+    let (nameless, _) = AgentDefinition::parse("Just do it.", "doer.md").unwrap();
+    assert_eq!(nameless.description, "doer");
+}
+
+#[test]
+fn name_and_description_are_required_in_front_matter() {
+    assert_eq!(problem("---\nname: a\n---\n").message, "`description` is missing");
+    assert_eq!(problem("---\ndescription: a\n---\n").message, "`name` is missing");
+    assert_eq!(problem("---\n# nothing\n---\n").message, "`name` is missing");
+}
+
+#[test]
+fn what_a_key_does_not_take_is_refused_with_its_place() {
+    for (key, message) in [
+        ("command: bin/publish --quiet", "`command` is `\"bin/publish --quiet\"`: give it the program"),
+        ("command: []", "`command` is `[]`"),
+        ("command: [1]", "`command` is `[1]`"),
+        ("concurrency: 0", "`concurrency` is `0`: give it a whole number from 1"),
+        ("concurrency: many", "`concurrency` is"),
+        ("executor: subproces", "`executor` is `\"subproces\"`: did you mean `subprocess`?"),
+        (
+            "executor: magic",
+            "`executor` is `\"magic\"`: one of function, subprocess, llm, external, scripted",
+        ),
+    ] {
+        let problem = problem(&with(key));
+        assert!(problem.message.starts_with(message), "{problem}");
+        assert_eq!((problem.code, problem.at.unwrap().line), (Code::BadAgent, 4));
+    }
+}
+
+#[test]
+fn front_matter_that_is_no_yaml_or_does_not_end_is_refused_with_its_place() {
+    let broken = problem("---\nname: a\ndescription: [b\n---\n");
+    assert_eq!(broken.code, Code::BadAgent);
+    assert!(broken.message.starts_with("the front matter is not YAML: "), "{broken}");
+    assert!(broken.at.unwrap().line >= 3);
+    assert_eq!(problem("---\nname: a\n").message, "the front matter does not end");
+    assert!(problem(&with("name: again")).message.contains("duplicate"), "{}", problem(&with("name: again")));
+    assert!(problem("---\n- a\n---\n").message.contains("front matter"));
+}
+
+#[test]
+fn an_executor_that_is_not_built_can_be_read_but_does_no_step() {
+    for kind in ExecutorKind::ALL {
+        let (agent, _) =
+            AgentDefinition::parse(&with(&format!("executor: {kind}\ncommand: x")), "a.md").unwrap();
+        let refused = agent.check_usable().err().map(|problem| problem.code);
+        assert_eq!(refused, (!kind.is_built()).then_some(Code::NotBuilt), "{kind}");
+    }
+    let (no_command, _) = AgentDefinition::parse(&with("executor: subprocess"), "a.md").unwrap();
+    assert_eq!(no_command.check_usable().unwrap_err().code, Code::BadAgent);
+    assert_eq!(AgentDefinition::shell().check_usable(), Ok(()));
+}

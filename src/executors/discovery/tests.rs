@@ -1,1 +1,108 @@
+use super::*;
+use crate::executors::ExecutorKind;
 
+struct Project {
+    folder: tempfile::TempDir,
+}
+
+impl Project {
+    fn with(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let file = folder.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn catalog(&self, agent_paths: &[&str], config: &str) -> Catalog {
+        let paths: Vec<_> = agent_paths.iter().map(PathBuf::from).collect();
+        Catalog::discover(self.folder.path(), &paths, &toml::from_str(config).unwrap())
+    }
+}
+
+fn agent(name: &str, description: &str) -> String {
+    format!("---\nname: {name}\ndescription: {description}\n---\n")
+}
+
+fn find<'a>(catalog: &'a Catalog, name: &str) -> &'a Found {
+    catalog.find(&AgentName::new(name)).unwrap()
+}
+
+#[test]
+fn the_nearer_file_wins_and_the_hidden_one_is_told_of() {
+    let project = Project::with(&[
+        ("agents/b.md", &agent("reviewer", "nearest")),
+        (".reenact/agents/b.md", &agent("Reviewer Agent", "near")),
+        (".claude/agents/c.md", &agent("writer", "of another tool")),
+        ("far/r.md", &agent("reviewer", "far")),
+        ("far/d.md", &agent("editor", "in the configuration's folder")),
+        ("one.md", "# A file of its own\n"),
+        ("agents/README.md", "# Agents\n"),
+        ("agents/notes.txt", "no agent"),
+    ]);
+    let catalog = project.catalog(&["far", "one.md", "absent"], "");
+    assert_eq!(find(&catalog, "reviewer_v2").definition.description, "nearest");
+    assert_eq!(find(&catalog, "writer").definition.description, "of another tool");
+    assert_eq!(find(&catalog, "one").definition.description, "A file of its own");
+    assert_eq!(catalog.names().collect::<Vec<_>>(), ["editor", "one", "reviewer", "shell", "writer"]);
+    assert_eq!(find(&catalog, "editor").file.as_deref(), Some(&*project.folder.path().join("far/d.md")));
+    let hidden: Vec<_> = catalog.warnings().map(|warning| warning.code).collect();
+    assert_eq!(hidden, [Code::AgentHidden, Code::AgentHidden]);
+}
+
+#[test]
+fn a_broken_file_is_a_problem_for_who_uses_it_and_a_warning_for_all() {
+    let project = Project::with(&[
+        ("agents/broken.md", "---\nname: [\n---\n"),
+        ("agents/fine.md", &agent("fine", "ok")),
+    ]);
+    let catalog = project.catalog(&[], "");
+    assert_eq!(find(&catalog, "fine").definition.description, "ok");
+    assert_eq!(catalog.find(&AgentName::new("broken")).unwrap_err().code, Code::BadAgent);
+    assert_eq!(catalog.warnings().map(|warning| warning.code).collect::<Vec<_>>(), [Code::BadAgent]);
+}
+
+#[test]
+fn an_unknown_agent_is_answered_with_the_nearest_name() {
+    let catalog = Project::with(&[("agents/p.md", &agent("publisher", "x"))]).catalog(&[], "");
+    let problem = catalog.find(&AgentName::new("publsher")).unwrap_err();
+    assert_eq!((problem.code, problem.hint.as_str()), (Code::UnknownAgent, "did you mean `publisher`?"));
+    let problem = catalog.find(&AgentName::new("zzzzzz")).unwrap_err();
+    assert!(problem.hint.contains("agents/zzzzzz.md"), "{}", problem.hint);
+}
+
+#[test]
+fn the_configuration_overrides_any_key_and_can_define_an_agent() {
+    let project = Project::with(&[(".claude/agents/r.md", &agent("code-reviewer", "reviews"))]);
+    let config = "[Code_Reviewer]\nexecutor = 'subprocess'\ncommand = ['bin/review']\n\
+                  [greeter]\nexecutor = 'function'\nconcurrency = 2\n";
+    let catalog = project.catalog(&[], config);
+    let reviewer = &find(&catalog, "code reviewer").definition;
+    assert_eq!((reviewer.executor, reviewer.description.as_str()), (ExecutorKind::Subprocess, "reviews"));
+    assert_eq!(reviewer.command, ["bin/review"]);
+    let greeter = find(&catalog, "greeter");
+    assert_eq!(
+        (greeter.definition.executor, greeter.definition.slots(), &greeter.file),
+        (ExecutorKind::Function, 2, &None)
+    );
+}
+
+#[test]
+fn of_the_built_in_agent_only_the_concurrency_can_be_set() {
+    let project = Project::with(&[("agents/shell.md", &agent("shell", "mine"))]);
+    let catalog = project.catalog(&[], "[shell]\nconcurrency = 3");
+    let shell = &find(&catalog, "shell").definition;
+    assert_eq!((shell.slots(), shell.executor), (3, ExecutorKind::Subprocess));
+    assert_eq!(catalog.warnings().map(|warning| warning.code).collect::<Vec<_>>(), [Code::AgentHidden]);
+    let catalog = project.catalog(&[], "[shell]\ncommand = ['rm']");
+    assert_eq!(catalog.find(&AgentName::new("shell")).unwrap_err().code, Code::BadConfig);
+}
+
+#[test]
+fn a_file_of_a_megabyte_is_no_agent() {
+    let big = format!("{}{}", agent("big", "x"), "x".repeat(1024 * 1024));
+    let catalog = Project::with(&[("agents/big.md", &big)]).catalog(&[], "");
+    assert_eq!(catalog.find(&AgentName::new("big")).unwrap_err().code, Code::TooLarge);
+}

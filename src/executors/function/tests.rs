@@ -1,1 +1,106 @@
+use std::sync::Arc;
 
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::*;
+use crate::events::ids::{Fence, RunId, StepId};
+use crate::events::problem::Class;
+use crate::events::run::Purpose;
+use crate::executors::Stop;
+use crate::workflow::work::Work;
+
+fn task(with: &serde_json::Value) -> Task {
+    Task {
+        run: RunId::parse("r1").unwrap(),
+        step: StepId::parse("s").unwrap(),
+        attempt: 1,
+        generation: 1,
+        fence: Fence(1),
+        idempotency_key: "key".into(),
+        purpose: Purpose::Do,
+        agent: AgentName::new("adder"),
+        work_folder: Arc::from("/"),
+        work: Work { with: Json::from(with), ..Work::default() },
+        compensates: None,
+    }
+}
+
+struct Held {
+    stop: watch::Sender<Option<Stop>>,
+    progress: watch::Receiver<Progress>,
+}
+
+fn context() -> (Context, Held) {
+    let (stop, stopped) = watch::channel(None);
+    let (progress, seen) = watch::channel(Progress::default());
+    (Context { stop: stopped, progress }, Held { stop, progress: seen })
+}
+
+fn only<F, R, O>(function: F) -> FunctionExecutor
+where
+    F: Fn(FunctionCall) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<O, Failure>> + Send + 'static,
+    O: Serialize,
+{
+    let functions = Functions::default();
+    functions.register("adder", function);
+    functions.executor(&AgentName::new("adder")).unwrap()
+}
+
+#[tokio::test]
+async fn what_a_function_answers_is_the_output() {
+    let executor = only(async |call: FunctionCall| {
+        call.progress(200, "adding");
+        let (left, right): (i64, i64) = call.input()?;
+        Ok(json!({ "sum": left + right }))
+    });
+    let (context, held) = context();
+    let output = executor.execute(task(&json!([2, 3])), context).await.unwrap();
+    assert_eq!(output.output.text(), r#"{"sum":5}"#);
+    assert_eq!(held.progress.borrow().percent, 100);
+}
+
+#[tokio::test]
+async fn a_failure_keeps_its_class() {
+    let executor = only(async |_| {
+        Err::<(), _>(Failure::new(Code::FunctionFailed, "no network").class(Class::Transient))
+    });
+    let failure = executor.execute(task(&json!(null)), context().0).await.unwrap_err();
+    assert_eq!((failure.class, failure.message.as_str()), (Class::Transient, "no network"));
+}
+
+#[tokio::test]
+async fn input_that_does_not_fit_is_never_tried_again() {
+    let executor = only(async |call: FunctionCall| call.input::<u32>());
+    let failure = executor.execute(task(&json!("three")), context().0).await.unwrap_err();
+    assert_eq!((failure.code, failure.class), (Code::FunctionInput, Class::Validation));
+}
+
+#[tokio::test]
+async fn a_function_that_is_told_to_stop_is_dropped() {
+    let (entered, mut inside) = watch::channel(false);
+    let executor = only(move |_| {
+        entered.send_replace(true);
+        std::future::pending::<Result<(), Failure>>()
+    });
+    let (context, held) = context();
+    let attempt = tokio::spawn(async move { executor.execute(task(&json!(null)), context).await });
+    inside.wait_for(|inside| *inside).await.unwrap();
+    held.stop.send_replace(Some(Stop::TimedOut));
+    assert_eq!(attempt.await.unwrap(), Err(Failure::stopped(Stop::TimedOut)));
+}
+
+#[test]
+fn functions_are_found_in_every_spelling_and_a_later_one_replaces() {
+    let functions = Functions::default();
+    functions.register("dns-specialist", async |_| Ok(1));
+    functions.register("DNS specialist", async |_| Ok(2));
+    assert_eq!(functions.names(), [AgentName::new("DNS specialist")]);
+    assert!(functions.executor(&AgentName::new("dns_specialist_agent")).is_ok());
+    let problem = functions.executor(&AgentName::new("dns-spezialist")).err().unwrap();
+    assert_eq!(
+        (problem.code, problem.hint.as_str()),
+        (Code::UnknownFunction, "did you mean `DNS specialist`?")
+    );
+}

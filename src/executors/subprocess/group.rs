@@ -121,7 +121,7 @@ fn signal(group: Pid, signal: Signal) {
 }
 
 /// Ends when nothing of the group lives. The kernel has no event for that, so this looks again and again.
-async fn gone(group: Pid) {
+pub(super) async fn gone(group: Pid) {
     let mut pause = Duration::from_millis(1);
     // Listing processes takes milliseconds on a busy machine: not on a thread that hosts actors.
     while tokio::task::spawn_blocking(move || lives(group)).await.unwrap_or(true) {

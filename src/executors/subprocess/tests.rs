@@ -1,1 +1,110 @@
+//! Real programs, through `sh`.
 
+mod ends;
+mod lost;
+mod says;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Pid;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::events::ids::{AgentName, Fence, RunId, StepId};
+use crate::events::run::{Outcome, Purpose};
+use crate::executors::{Progress, Stop};
+use crate::workflow::work::{Command, Work};
+
+/// Longer than anything takes; only what hangs meets it.
+const LONG: Duration = Duration::from_secs(60);
+
+fn task(folder: &Path, work: Work) -> Task {
+    Task {
+        run: RunId::parse("r1").unwrap(),
+        step: StepId::parse("build").unwrap().item(0),
+        attempt: 2,
+        generation: 3,
+        fence: Fence(7),
+        idempotency_key: format!("key-of-{}", folder.display()).into(),
+        purpose: Purpose::Do,
+        agent: AgentName::new("shell"),
+        work_folder: folder.to_str().unwrap().into(),
+        work,
+        compensates: None,
+    }
+}
+
+fn shell(text: &str) -> Work {
+    Work { run: Some(Command::Shell(text.to_owned())), ..Work::default() }
+}
+
+fn list(words: &[&str]) -> Work {
+    Work {
+        run: Some(Command::List(words.iter().map(|word| (*word).to_owned()).collect())),
+        ..Work::default()
+    }
+}
+
+/// An attempt at work, and the ends that a run would hold.
+struct Attempt {
+    stop: watch::Sender<Option<Stop>>,
+    progress: watch::Receiver<Progress>,
+    end: JoinHandle<Result<Output, Failure>>,
+}
+
+impl Attempt {
+    fn start(executor: SubprocessExecutor, task: Task) -> Self {
+        let (stop, stopped) = watch::channel(None);
+        let (shown, progress) = watch::channel(Progress::default());
+        let context = Context { stop: stopped, progress: shown };
+        let end = tokio::spawn(async move { executor.execute(task, context).await });
+        Self { stop, progress, end }
+    }
+
+    async fn end(self) -> Result<Output, Failure> {
+        tokio::time::timeout(LONG, self.end).await.expect("the attempt hangs").unwrap()
+    }
+
+    /// Waits until the program says `PROGRESS: 1 PID`.
+    async fn says_pid(&mut self) -> Pid {
+        let said = tokio::time::timeout(LONG, self.progress.wait_for(|progress| progress.percent == 1));
+        pid(&said.await.expect("the program says nothing").unwrap().text)
+    }
+}
+
+fn pid(text: &str) -> Pid {
+    Pid::from_raw(text.trim().parse().unwrap()).unwrap()
+}
+
+fn options(folder: &Path) -> Options {
+    Options {
+        grace: Duration::from_millis(200),
+        processes: Some(folder.join("processes")),
+        ..Options::default()
+    }
+}
+
+fn start(folder: &Path, work: Work) -> Attempt {
+    Attempt::start(SubprocessExecutor::new(Vec::new(), Arc::new(options(folder))), task(folder, work))
+}
+
+async fn run(work: Work) -> Result<Output, Failure> {
+    let folder = tempfile::tempdir().unwrap();
+    start(folder.path(), work).end().await
+}
+
+async fn stdout_of(work: Work) -> String {
+    let output = run(work).await.unwrap();
+    output.output.value()["stdout"].as_str().expect("the output is no text").to_owned()
+}
+
+fn lives(pid: Pid) -> bool {
+    proc::process(pid).is_some_and(|process| !process.ended)
+}
+
+fn records(folder: &Path) -> usize {
+    std::fs::read_dir(folder.join("processes")).map_or(0, Iterator::count)
+}
