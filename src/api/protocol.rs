@@ -178,7 +178,7 @@ pub struct HistoryLine {
 }
 
 /// What `verify` found.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct VerifyReport {
     /// Whether there is no problem.
     pub ok: bool,

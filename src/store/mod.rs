@@ -10,6 +10,7 @@
 
 mod admission;
 pub mod conformance;
+pub mod fault;
 pub mod memory;
 pub mod sled;
 pub mod verify;

@@ -10,7 +10,7 @@ use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{StepKind, Usage};
 use crate::events::time::Timestamp;
 use crate::workflow::aggregate::{Blobs, Unreadable};
-use crate::workflow::run::{About, End, Node, Phase, Run, StepError, StepPhase};
+use crate::workflow::run::{About, End, Node, Phase, Run, RunStatus, StepError, StepPhase};
 
 /// A run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct RunReport {
     /// The workflow's name.
     pub workflow: String,
     /// Where it is.
-    pub status: String,
+    pub status: RunStatus,
     /// What it answered; null until it has.
     pub output: Json,
     /// Why it failed, or why its output could not be rendered.
@@ -140,7 +140,7 @@ pub fn report(
     Ok(RunReport {
         run: about.id.clone(),
         workflow: about.started.workflow.clone(),
-        status: run.status().text().to_owned(),
+        status: run.status(),
         output,
         error,
         degraded: run.is_degraded(),

@@ -180,6 +180,9 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    /// Every status.
+    pub const ALL: &'static [Self] = &[Self::Pending, Self::Running, Self::Completed, Self::Failed];
+
     /// As people see it.
     pub const fn text(self) -> &'static str {
         match self {
