@@ -8,5 +8,6 @@ pub mod config;
 pub mod events;
 pub mod executors;
 pub mod store;
+pub mod testing;
 pub mod views;
 pub mod workflow;

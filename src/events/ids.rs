@@ -107,6 +107,11 @@ impl StepId {
         Err(InvalidId { what: "step id", text: text.to_owned(), rule })
     }
 
+    /// The id of a step that is in a graph already, which may have grown there.
+    pub fn grown(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// The step that does item `index` of this fan-out.
     pub fn item(&self, index: usize) -> Self {
         Self(format!("{self}[{index}]").into())

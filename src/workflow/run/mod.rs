@@ -10,6 +10,8 @@ pub mod command;
 mod decide;
 mod evolve;
 mod startable;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
