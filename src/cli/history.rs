@@ -16,12 +16,12 @@ pub(super) async fn history(scene: &Scene, arguments: HistoryArguments) -> Resul
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;
     let request = Request::History { run, from: from.map(Version), to: to.map(Version) };
-    let asked = see::ask(scene, door, &request, &mut signals, &mut |frame| {
+    let mut show = |frame| {
         if let Frame::Event(line) = frame {
             scene.say.result(&*line, text::event);
         }
-    });
-    match asked.await? {
+    };
+    match see::ask(scene, door, &request, &mut signals, &mut show).await? {
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(_, door) => {
             see::leave(door, &mut signals).await?;

@@ -59,7 +59,7 @@ fn chosen(answer: Answer) -> Result<RunId, Problem> {
 
 async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, Problem> {
     let mut all_completed = true;
-    let asked = see::ask(scene, door, &Request::SeeAll, signals, &mut |frame| match frame {
+    let mut show = |frame| match frame {
         Frame::Report(report) => {
             all_completed &= report.status == RunStatus::Completed;
             scene.say.result(&*report, text::one_line);
@@ -69,8 +69,9 @@ async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, P
             scene.say.note(&problem_text("error", &problem));
         }
         _ => {}
-    });
-    match asked.await? {
+    };
+    let asked = see::ask(scene, door, &Request::SeeAll, signals, &mut show).await?;
+    match asked {
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(_, door) => {
             see::leave(door, signals).await?;

@@ -79,12 +79,12 @@ pub(super) async fn through(
 ) -> Result<Exit, Problem> {
     let mut progress = Progress::new(scene.say.is_json());
     let request = Request::See { run: run.clone(), live: progress.is_shown() };
-    let asked = ask(scene, door, &request, &mut signals, &mut |frame| {
+    let mut show = |frame| {
         if let Frame::Live(live) = frame {
             progress.show(&live);
         }
-    });
-    let asked = asked.await;
+    };
+    let asked = ask(scene, door, &request, &mut signals, &mut show).await;
     progress.clear();
     match asked? {
         Asked::Answer(Answer::Report(report), door) => {

@@ -17,7 +17,7 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
     let door = scene.house.open().await?;
     let request = if watch { Request::Watch { run } } else { Request::Report { run } };
     let mut screen = Screen::new(scene.say.is_json());
-    let asked = see::ask(scene, door, &request, &mut signals, &mut |frame| {
+    let mut show = |frame| {
         if let Frame::Report(report) = frame {
             if scene.say.is_json() {
                 scene.say.result(&*report, text::run);
@@ -25,8 +25,8 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
                 screen.show(&text::run(&report));
             }
         }
-    });
-    let asked = asked.await;
+    };
+    let asked = see::ask(scene, door, &request, &mut signals, &mut show).await;
     screen.clear();
     match asked? {
         Asked::Interrupted => Ok(Exit::Interrupted),

@@ -18,6 +18,12 @@ impl Run {
                 wanted.roots(&start.definition);
             }
             (Phase::Going, ask) => {
+                // An attempt that this command ends makes room for another.
+                wanted.room += match ask {
+                    Ask::Completed { .. } | Ask::Failed { .. } => 1,
+                    Ask::Recover => self.running,
+                    _ => 0,
+                };
                 self.ready.iter().for_each(|(agent, steps)| wanted.add(agent.as_ref(), steps.len()));
                 self.wanted_after(ask, &mut wanted);
             }
@@ -28,13 +34,9 @@ impl Run {
 
     fn wanted_after(&self, ask: &Ask, wanted: &mut Wanted) {
         match ask {
-            Ask::Completed { step, .. } | Ask::Failed { step, .. } => {
-                wanted.room += 1;
-                self.wanted_behind(step, wanted);
-            }
+            Ask::Completed { step, .. } | Ask::Failed { step, .. } => self.wanted_behind(step, wanted),
             Ask::Due { timer } => self.wanted_when_due(timer, wanted),
             Ask::Recover => {
-                wanted.room += self.running;
                 let open = self.steps.iter().filter(|node| matches!(node.phase, StepPhase::Running(_)));
                 open.for_each(|node| wanted.add_node(node));
             }

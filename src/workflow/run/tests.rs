@@ -175,7 +175,7 @@ fn lost_attempts_end_a_step_only_at_their_own_limit() {
     for _ in 0..2 {
         assert_eq!(play.ask(Ask::Recover), ["attempt_lost a", "attempt_started a"]);
     }
-    assert_eq!(play.ask(Ask::Recover), ["attempt_lost a", "step_failed a", "run_failed"]);
+    assert_eq!(play.ask(Ask::Recover), ["attempt_lost a", "step_failed a", "run_failed a"]);
     assert_eq!(play.result(), (RunStatus::Failed, false));
 }
 
@@ -203,14 +203,14 @@ fn transient_failures_are_tried_again_up_to_the_attempts_of_the_policy() {
     assert_eq!(play.open("a").attempt, 3, "a lost attempt has a number");
     assert_eq!(play.fail("a", exit(Class::Unknown)), ["attempt_failed a", "retry_scheduled a"]);
     play.sleep(Duration::from_secs(2));
-    assert_eq!(play.fail("a", exit(Class::Transient)), ["attempt_failed a", "step_failed a", "run_failed"]);
+    assert_eq!(play.fail("a", exit(Class::Transient)), ["attempt_failed a", "step_failed a", "run_failed a"]);
 }
 
 #[test]
 fn validation_and_dependency_failures_are_not_tried_again() {
     for class in [Class::Validation, Class::Dependency] {
         let mut play = Play::start("name: w\nsteps: [{id: a, run: 'true', retry: {attempts: 3}}]");
-        assert_eq!(play.fail("a", exit(class)), ["attempt_failed a", "step_failed a", "run_failed"]);
+        assert_eq!(play.fail("a", exit(class)), ["attempt_failed a", "step_failed a", "run_failed a"]);
     }
 }
 
@@ -221,7 +221,7 @@ fn a_failure_lets_what_runs_end_and_starts_nothing_new() {
     );
     assert_eq!(play.fail("a", exit(Class::Unknown)), ["attempt_failed a", "step_failed a"]);
     assert_eq!(play.state().status(), RunStatus::Running);
-    assert_eq!(play.complete("b", "1"), ["step_completed b", "run_failed"]);
+    assert_eq!(play.complete("b", "1"), ["step_completed b", "run_failed a"]);
     assert_eq!((play.status("b"), play.status("c")), ("completed", "pending"));
 }
 
@@ -239,7 +239,7 @@ fn fail_fast_and_fatal_cancel_what_runs() {
         assert!(play.state().open().contains(&stop));
         assert_eq!(
             play.fail("b", Failure::stopped(Stop::Cancelled)),
-            ["attempt_failed b", "step_cancelled b", "run_failed"]
+            ["attempt_failed b", "step_cancelled b", "run_failed a"]
         );
         assert_eq!(play.status("b"), "cancelled");
     }
