@@ -162,6 +162,8 @@ codes! {
     BadDuration = "RE-1111", Validation, "A text is no duration", "write it like `500ms`, `10s`, `1h30m` or `7d`";
     Contradiction = "RE-1112", Validation, "Keys that cannot stand together", "take one of them out";
     TooLarge = "RE-1113", Validation, "A file or a value beyond its limit", "make it smaller, or split it";
+    DuplicateKey = "RE-1114", Validation, "A key that stands twice in one map", "take one of them out";
+    BadSchema = "RE-1115", Validation, "An `input` that is no JSON Schema", "see json-schema.org; `type: object` with `properties` is enough for most";
 
     // 12: expressions and input
     BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja: see docs/workflows.md";
