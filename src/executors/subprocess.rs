@@ -136,7 +136,7 @@ impl Executor for SubprocessExecutor {
             return Ok(streams.into_output());
         }
         // First the end, then the message: what a program says when it is told to stop is a part of it.
-        running.end(self.options.grace, &mut streams).await;
+        end_group(running, self.options.grace, &mut streams).await;
         Err(match end {
             End::Exited(status) => exit::failure(status, &streams),
             End::TooLarge => exit::too_large(&task.agent, self.options.output_bytes_max),
@@ -175,4 +175,15 @@ async fn see_through(running: &mut Running, streams: &mut Streams) -> End {
         // Closed, or somebody else keeps it open: what the program wrote has been read.
         Ok(Ok(())) | Err(_) => End::Exited(status),
     }
+}
+
+/// Ends the program and all of its group, reading on meanwhile, so that nobody is stuck who wants to write.
+async fn end_group(running: Running, grace: Duration, streams: &mut Streams) {
+    let mut ending = std::pin::pin!(running.end(grace));
+    tokio::select! {
+        () = &mut ending => {}
+        () = streams.drain() => ending.await,
+    }
+    // What was written last may still be in the pipes.
+    let _ = tokio::time::timeout(DRAIN, streams.drain()).await;
 }

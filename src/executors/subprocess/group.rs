@@ -1,8 +1,8 @@
 //! The process group of an attempt: the program, and all that it started and that did not leave the group.
 
-use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
+use std::{fmt, io};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
@@ -12,7 +12,7 @@ use super::super::Failure;
 use super::command::Ready;
 use super::lost::Record;
 use super::proc;
-use super::streams::{Pipes, Streams};
+use super::streams::Pipes;
 use crate::events::problem::{Class, Code};
 
 /// How long the kernel gets to carry out a KILL. A process that lives on after that hangs in the kernel.
@@ -23,7 +23,7 @@ const KILL_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Running {
     child: Child,
     /// The group, for as long as it is ours to end.
-    group: Option<Pid>,
+    group: Option<Group>,
     record: Option<Record>,
 }
 
@@ -46,7 +46,7 @@ impl Running {
                 return Err(failure);
             }
         };
-        let group = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let group = child.id().and_then(|pid| Group::new(Pid::from_raw(i32::try_from(pid).ok()?)?));
         if let Some((record, leader)) = record.as_mut().zip(group) {
             record.started(leader);
         }
@@ -65,23 +65,16 @@ impl Running {
         self.forget().await;
     }
 
-    /// Ends all of the group, reading on meanwhile, so that nobody is stuck who wants to write a last word.
-    pub(super) async fn end(mut self, grace: Duration, streams: &mut Streams) {
+    /// Ends all of the group: TERM, after `grace` KILL.
+    pub(super) async fn end(mut self, grace: Duration) {
         let Some(group) = self.group else { return };
-        let gone = tokio::select! {
-            gone = end(group, grace) => gone,
-            never = streams.discard() => match never {},
-        };
-        if gone {
+        if group.end(grace).await {
             self.group = None;
             // The program is dead; this takes it off the kernel's list.
             let _ = tokio::time::timeout(KILL_WAIT, self.child.wait()).await;
             self.forget().await;
         } else {
-            tracing::warn!(
-                group = group.as_raw_nonzero().get(),
-                "a process group does not end, not even by KILL"
-            );
+            tracing::warn!(%group, "a process group does not end, not even by KILL");
         }
     }
 
@@ -96,43 +89,78 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(group) = self.group {
-            signal(group, Signal::KILL);
+            group.signal(Signal::KILL);
         }
     }
 }
 
-/// Ends a group: TERM, after `grace` KILL. Answers whether nothing of it lives.
-pub(super) async fn end(group: Pid, grace: Duration) -> bool {
-    if !lives(group) {
-        return true;
+/// A process group that may be signalled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Group(Pid);
+
+impl Group {
+    /// The group of that number; never the one of this process, nor 1, which to kill(2) means every process that
+    /// there is.
+    pub(super) fn new(number: Pid) -> Option<Self> {
+        (number != Pid::INIT && Some(number) != proc::own_group()).then_some(Self(number))
     }
-    signal(group, Signal::TERM);
-    if tokio::time::timeout(grace, gone(group)).await.is_ok() {
-        return true;
+
+    /// Its number, which is its first process's.
+    pub(super) fn number(self) -> Pid {
+        self.0
     }
-    signal(group, Signal::KILL);
-    tokio::time::timeout(KILL_WAIT, gone(group)).await.is_ok()
+
+    /// Ends it: TERM, after `grace` KILL. Answers whether nothing of it lives.
+    pub(super) async fn end(self, grace: Duration) -> bool {
+        if !self.lives() {
+            return true;
+        }
+        self.signal(Signal::TERM);
+        if tokio::time::timeout(grace, self.gone()).await.is_ok() {
+            return true;
+        }
+        self.signal(Signal::KILL);
+        tokio::time::timeout(KILL_WAIT, self.gone()).await.is_ok()
+    }
+
+    /// Ends when nothing of it lives. The kernel has no event for that, so this looks again and again.
+    pub(super) async fn gone(self) {
+        let mut pause = Duration::from_millis(1);
+        // Listing processes takes milliseconds on a busy machine: not on a thread that hosts actors.
+        while tokio::task::spawn_blocking(move || self.lives()).await.unwrap_or(true) {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    /// The kernel gives a group's number to nobody else while one of its processes is left, its first one or another.
+    fn signal(self, signal: Signal) {
+        // It fails when nobody is left, which is what is wanted.
+        let _ = kill_process_group(self.0, signal);
+    }
+
+    /// Whether a process is left that has not ended. One that has ended counts for kill(2) until its parent looks,
+    /// and in a container an orphan's new parent may never do.
+    fn lives(self) -> bool {
+        test_kill_process_group(self.0) != Err(Errno::SRCH)
+            && proc::all()
+                .is_none_or(|mut all| all.any(|process| process.group == Some(self.0) && !process.ended))
+    }
 }
 
-/// A group's number is not given to anybody else while one of its processes is left, its first one or another.
-fn signal(group: Pid, signal: Signal) {
-    // It fails when nobody is left, which is what is wanted.
-    let _ = kill_process_group(group, signal);
-}
-
-/// Ends when nothing of the group lives. The kernel has no event for that, so this looks again and again.
-pub(super) async fn gone(group: Pid) {
-    let mut pause = Duration::from_millis(1);
-    // Listing processes takes milliseconds on a busy machine: not on a thread that hosts actors.
-    while tokio::task::spawn_blocking(move || lives(group)).await.unwrap_or(true) {
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.as_raw_nonzero(), f)
     }
 }
 
-/// Whether a process of the group is left that has not ended. One that has ended counts for kill(2) until its
-/// parent looks, and in a container an orphan's new parent may never do.
-fn lives(group: Pid) -> bool {
-    test_kill_process_group(group) != Err(Errno::SRCH)
-        && proc::all().is_none_or(|mut all| all.any(|process| process.group == group && !process.ended))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_processes_and_our_own_are_no_group_to_signal() {
+        assert_eq!(Group::new(Pid::INIT), None);
+        assert_eq!(proc::own_group().and_then(Group::new), None);
+    }
 }

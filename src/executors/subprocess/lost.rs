@@ -4,16 +4,16 @@
 //! A process is known by its number *and* when it started, or by the idempotency key in its environment, never by
 //! its number alone: that may be somebody else's by now.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
-use rustix::process::{Pid, getpgrp};
+use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Failure, Task};
-use super::{group, proc};
+use super::group::Group;
+use super::proc;
 use crate::events::ids::{Hash, RunId, StepId};
 use crate::events::problem::Code;
 
@@ -24,12 +24,12 @@ pub(super) const KEY_VARIABLE: &str = "REENACT_IDEMPOTENCY_KEY";
 #[derive(Debug)]
 pub(super) struct Record {
     path: PathBuf,
-    group: Group,
+    written: Written,
 }
 
 /// What the file says, as JSON.
 #[derive(Debug, Serialize, Deserialize)]
-struct Group {
+struct Written {
     run: RunId,
     step: StepId,
     attempt: u32,
@@ -51,7 +51,7 @@ struct Leader {
 impl Record {
     /// The record of an attempt, not written yet.
     pub(super) fn of(folder: &Path, task: &Task) -> Self {
-        let group = Group {
+        let written = Written {
             run: task.run.clone(),
             step: task.step.clone(),
             attempt: task.attempt,
@@ -59,7 +59,7 @@ impl Record {
             boot: proc::boot(),
             leader: None,
         };
-        Self { path: path(folder, &task.run, &task.step), group }
+        Self { path: path(folder, &task.run, &task.step), written }
     }
 
     /// Writes down that a program is about to start.
@@ -70,15 +70,15 @@ impl Record {
         // Written aside and renamed: half a record would say nothing. It need not survive a power cut, which leaves
         // no process.
         let aside = self.path.with_extension("new");
-        fs::write(&aside, serde_json::to_vec(&self.group)?)?;
+        fs::write(&aside, serde_json::to_vec(&self.written)?)?;
         fs::rename(&aside, &self.path)
     }
 
     /// Writes down which process it became.
-    pub(super) fn started(&mut self, leader: Pid) {
-        let started = proc::process(leader);
-        self.group.leader = started.map(|process| Leader {
-            pid: leader.as_raw_nonzero().get(),
+    pub(super) fn started(&mut self, leader: Group) {
+        let started = proc::process(leader.number());
+        self.written.leader = started.map(|process| Leader {
+            pid: leader.number().as_raw_nonzero().get(),
             started_ticks: process.started_ticks,
         });
         // If it fails, the group is still known by its key.
@@ -113,15 +113,15 @@ pub async fn end_leftover(folder: &Path, run: &RunId, step: &StepId, grace: Dura
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(lives(&format!("`{}` cannot be read: {error}", path.display()))),
     };
-    let Ok(left) = serde_json::from_slice::<Group>(&text) else {
+    let Ok(left) = serde_json::from_slice::<Written>(&text) else {
         return Err(lives(&format!("`{}` is not what this version writes", path.display())));
     };
     let attempt = left.attempt;
-    let groups = tokio::task::spawn_blocking(move || left.find()).await;
-    for group in groups.map_err(|error| lives(&error.to_string()))? {
-        tracing::info!(%run, %step, attempt, group = group.as_raw_nonzero().get(), "ending what a lost attempt left running");
-        if !group::end(group, grace).await {
-            return Err(lives(&format!("process group {} outlives KILL", group.as_raw_nonzero())));
+    let found = tokio::task::spawn_blocking(move || left.find()).await;
+    if let Some(group) = found.map_err(|error| lives(&error.to_string()))? {
+        tracing::info!(%run, %step, attempt, %group, "ending what a lost attempt left running");
+        if !group.end(grace).await {
+            return Err(lives(&format!("process group {group} outlives KILL")));
         }
     }
     match fs::remove_file(&path) {
@@ -134,25 +134,25 @@ fn lives(why: &str) -> Failure {
     Failure::new(Code::LeftoverLives, format!("an earlier attempt may still be at work: {why}"))
 }
 
-impl Group {
-    /// The groups that are proven to be this attempt's and in which something lives.
-    fn find(&self) -> HashSet<Pid> {
-        if self.boot != proc::boot() {
-            return HashSet::new();
+impl Written {
+    /// The group, if it is proven to be this attempt's and something in it lives. It is one group at most, whatever
+    /// the file says: the worst mistake that can be made here must stay small.
+    fn find(&self) -> Option<Group> {
+        if self.boot != proc::boot() || self.idempotency_key.is_empty() {
+            return None;
         }
         let leader = self.leader.and_then(|leader| Some((Pid::from_raw(leader.pid)?, leader.started_ticks)));
         if let Some((pid, started_ticks)) = leader
             && proc::process(pid).is_some_and(|now| now.started_ticks == started_ticks && !now.ended)
         {
-            return HashSet::from([pid]);
+            return Group::new(pid);
         }
         // The first process has ended, or was not written down: the others are known by what they were given.
         let ours = |process: &proc::Process| {
             !process.ended
-                && process.group != getpgrp()
-                && leader.is_none_or(|(pid, _)| process.group == pid)
+                && leader.is_none_or(|(pid, _)| process.group == Some(pid))
                 && proc::was_given(process.pid, KEY_VARIABLE, &self.idempotency_key)
         };
-        proc::all().into_iter().flatten().filter(ours).map(|process| process.group).collect()
+        proc::all()?.find(ours).and_then(|process| Group::new(process.group?))
     }
 }

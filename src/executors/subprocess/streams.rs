@@ -1,8 +1,6 @@
 //! Moves bytes between us and a program, in all three directions at once and within bounds, so that neither side
 //! ever waits for the other to read.
 
-use std::convert::Infallible;
-
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::watch;
@@ -80,11 +78,10 @@ impl Streams {
         self.stdin = None;
     }
 
-    /// Reads on and keeps nothing, for as long as this is polled: a program that is being ended can still write.
-    pub(super) async fn discard(&mut self) -> Infallible {
+    /// Reads on until the pipes are closed, whatever comes: a program that is being ended can still write.
+    pub(super) async fn drain(&mut self) {
         self.stop_feeding();
         while self.pump().await.is_err() {}
-        std::future::pending().await
     }
 
     /// What the program answered.

@@ -3,6 +3,7 @@
 use std::process::{Child, Stdio};
 
 use super::*;
+use crate::executors::subprocess::group::Group;
 use crate::executors::subprocess::lost::{KEY_VARIABLE, Record, end_leftover};
 
 /// A program as a process that then died would have started it. It is not this executor's, so nothing but the record
@@ -31,6 +32,10 @@ impl Leftover {
 
     fn leader(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
+    fn group(&self) -> Group {
+        Group::new(self.leader()).unwrap()
     }
 
     /// The pid that the program writes first.
@@ -79,7 +84,7 @@ const STUBBORN: &str = "sh -c 'trap \"\" TERM; echo $$; sleep 1000; sleep 1000' 
 async fn the_whole_group_of_a_lost_attempt_is_ended() {
     let mut leftover = Leftover::start(STUBBORN);
     let grandchild = leftover.says_pid();
-    leftover.announced().started(leftover.leader());
+    leftover.announced().started(leftover.group());
     leftover.end().await.unwrap();
     assert!(!lives(leftover.leader()) && !lives(grandchild));
     assert_eq!(records(leftover.folder.path()), 0);
@@ -91,7 +96,7 @@ async fn a_group_whose_first_process_has_ended_is_known_by_its_key() {
     let mut leftover = Leftover::start("sleep 1000 & echo $!");
     let grandchild = leftover.says_pid();
     let mut record = leftover.announced();
-    record.started(leftover.leader());
+    record.started(leftover.group());
     // Only now may the leader go: while nobody has looked, it can still be asked when it started.
     leftover.child.wait().unwrap();
     assert!(lives(grandchild));
@@ -112,7 +117,7 @@ async fn a_program_that_was_not_written_down_yet_is_known_by_its_key() {
 async fn a_process_that_only_has_the_number_is_left_alone() {
     let mut other = Leftover::start("echo $$; exec sleep 1000");
     let stranger = other.says_pid();
-    other.announced().started(stranger);
+    other.announced().started(other.group());
     // The number was another process's once: one that started at another time, with another key.
     other.rewrite(|group| {
         group["leader"]["started_ticks"] = (group["leader"]["started_ticks"].as_u64().unwrap() - 1).into();
@@ -127,7 +132,7 @@ async fn a_process_that_only_has_the_number_is_left_alone() {
 async fn what_was_written_before_the_machine_started_anew_means_nobody() {
     let mut other = Leftover::start("echo $$; exec sleep 1000");
     let stranger = other.says_pid();
-    other.announced().started(stranger);
+    other.announced().started(other.group());
     other.rewrite(|group| group["boot"] = "another".into());
     other.end().await.unwrap();
     assert!(lives(stranger));
@@ -145,7 +150,7 @@ async fn a_record_that_cannot_be_read_stops_the_next_attempt() {
 async fn the_next_attempt_starts_only_when_the_lost_one_is_gone() {
     let mut leftover = Leftover::start(STUBBORN);
     let grandchild = leftover.says_pid();
-    leftover.announced().started(leftover.leader());
+    leftover.announced().started(leftover.group());
     // One that has ended may still be listed, until its parent looks.
     let look = format!(
         "case $(cut -d' ' -f3 /proc/{}/stat 2>/dev/null) in ''|Z) echo alone;; *) echo beside it;; esac",
