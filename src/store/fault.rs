@@ -92,7 +92,10 @@ impl<S: EventStore> EventStore for Faulty<S> {
     }
 
     async fn read_stream(
-        &self, stream: &StreamId, after: Version, limit: usize,
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
         self.inner.read_stream(stream, after, limit).await
     }
@@ -122,13 +125,19 @@ impl<S: EventStore> EventStore for Faulty<S> {
     }
 
     async fn view_rows(
-        &self, view: &'static str, after: Option<&[u8]>, limit: usize,
+        &self,
+        view: &'static str,
+        after: Option<&[u8]>,
+        limit: usize,
     ) -> Result<Vec<ViewRow>, ReadError> {
         self.inner.view_rows(view, after, limit).await
     }
 
     async fn save_view(
-        &self, view: &'static str, position: Position, rows: Vec<ViewChange>,
+        &self,
+        view: &'static str,
+        position: Position,
+        rows: Vec<ViewChange>,
     ) -> Result<(), AppendError> {
         if self.failed.load(Ordering::SeqCst) {
             return Err(AppendError::Failed(MESSAGE.to_owned()));

@@ -396,3 +396,6 @@ impl Drop for SledStore {
         let _ = self.shared.release();
     }
 }
+
+#[cfg(test)]
+mod tests;

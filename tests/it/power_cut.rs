@@ -246,6 +246,11 @@ async fn cut_in_a_row(folder: &Path, shim: &Path, moments: impl IntoIterator<Ite
     let mut disk = Disk::empty(&folder.join("0"));
     let mut events = 0;
     for (round, moment) in moments.into_iter().enumerate() {
+        // Every other time a process dies before, and the power stays: what it had not synced is still there.
+        let deaths = (round % 2 == 1).then_some(Moment::AfterAnswer(Duration::from_millis(chance(60))));
+        for (stream, told) in deaths.iter().flat_map(|moment| disk.run_and_cut(shim, moment)) {
+            acknowledged.entry(stream).or_default().extend(told);
+        }
         for (stream, told) in disk.run_and_cut(shim, &moment) {
             acknowledged.entry(stream).or_default().extend(told);
         }
@@ -265,6 +270,23 @@ async fn an_acknowledged_event_survives_a_power_cut() {
     let moments = (0..6).map(|_| Moment::AfterAnswer(Duration::from_millis(20 + chance(400))));
     let events = cut_in_a_row(folder.path(), &shim, moments).await;
     assert!(events > 1_000, "only {events} events: that was no load");
+}
+
+/// A process was killed after it had renamed a blob's file and before it synced the folder. The next one finds the
+/// file, and must not take it for durable.
+#[tokio::test]
+async fn a_blob_that_a_dead_process_left_unsynced_survives_a_power_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let shim = build_shim(folder.path());
+    let disk = Disk::empty(folder.path());
+    let (_, blobs) = event_of(0, 0);
+    let left = disk.root.join("store/blobs");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join(blobs[0].reference.hash.to_string()), &blobs[0].bytes).unwrap();
+    let acknowledged = disk.run_and_cut(&shim, &Moment::AfterAnswer(Duration::from_millis(100)));
+    assert!(acknowledged.contains_key(&stream("writer-0")), "the blob was not used");
+    let after = disk.with_what_was_synced(&folder.path().join("after"));
+    audit(&after.root.join("store"), &acknowledged).await;
 }
 
 #[tokio::test]

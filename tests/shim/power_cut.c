@@ -86,7 +86,9 @@ static struct file *file_of(ino_t inode) {
     if (file_count == FILES_MAX) fatal("too many files");
     struct file *file = &files[file_count++];
     file->inode = inode;
-    file->extents = 0;
+    /* What a process before this one left unsynced is not known: all of it may be. */
+    file->dirty[0] = (struct extent){0, LLONG_MAX};
+    file->extents = 1;
     return file;
 }
 

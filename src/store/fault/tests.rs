@@ -16,7 +16,10 @@ async fn survive<S: EventStore>(store: &Faulty<S>, faults: &[(u64, Fault)]) -> (
             Ok(_) => acknowledged.push(next),
             Err(AppendError::Failed(_)) => {
                 let refused = store.append(next.clone(), Vec::new()).await;
-                assert!(matches!(refused, Err(AppendError::Failed(_))), "a failed store takes nothing: {refused:?}");
+                assert!(
+                    matches!(refused, Err(AppendError::Failed(_))),
+                    "a failed store takes nothing: {refused:?}"
+                );
                 store.mend();
                 match store.head(&stream).await.unwrap() {
                     now if now == Some(head_after(&next)) => stored += 1,
