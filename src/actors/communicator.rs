@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
-use dashmap::DashMap;
+use dashmap::{DashMap, DashSet};
 use tokio::sync::{oneshot, watch};
 
 use super::agent::{Agent, Perform, StopAll, StopAttempt};
@@ -46,6 +46,8 @@ pub struct Report {
 /// The address book of a process.
 pub struct Communicator {
     runs: DashMap<RunId, RunEntry>,
+    /// The runs that go on by themselves, those among them that sleep and are not in memory.
+    driven: DashSet<RunId>,
     agents: DashMap<AgentKey, AgentEntry>,
     timer: OnceLock<Addr<TimerActor>>,
     arbiters: Vec<ArbiterHandle>,
@@ -77,6 +79,7 @@ impl Communicator {
     pub fn start(host: HostContext, roster: Roster, arbiters: Vec<ArbiterHandle>) -> Arc<Self> {
         let communicator = Arc::new(Self {
             runs: DashMap::new(),
+            driven: DashSet::new(),
             agents: DashMap::new(),
             timer: OnceLock::new(),
             arbiters,
@@ -119,10 +122,18 @@ impl Communicator {
         (entry.address.clone(), entry.glance.clone())
     }
 
-    /// What a run that is in memory looks like.
-    pub fn glance(&self, run: &RunId) -> Option<Glance> {
-        let entry = self.runs.get(run).filter(|entry| entry.address.connected())?;
-        Some(entry.glance.borrow().clone())
+    /// Whether a run goes on by itself.
+    pub fn is_driven(&self, run: &RunId) -> bool {
+        self.driven.contains(run)
+    }
+
+    /// Notes whether a run goes on by itself.
+    pub fn note_driven(&self, run: &RunId, driven: bool) {
+        if driven {
+            self.driven.insert(run.clone());
+        } else {
+            self.driven.remove(run);
+        }
     }
 
     /// The runs that are in memory.
@@ -138,9 +149,10 @@ impl Communicator {
     fn start_run(self: &Arc<Self>, run: &RunId) -> RunEntry {
         let (glance, seen) = watch::channel(Glance::default());
         let (host, run, communicator) = (self.host.clone(), run.clone(), Arc::clone(self));
+        let driven = self.is_driven(&run);
         let address = Host::start_in_arbiter(&self.arbiter(), move |actor| {
             actor.set_mailbox_capacity(RUN_MAILBOX);
-            Host::new(StreamId::of_run(&run), host, RunShell::new(run, communicator, glance))
+            Host::new(StreamId::of_run(&run), host, RunShell::new(run, communicator, glance, driven))
         });
         RunEntry { address, glance: seen }
     }
@@ -182,10 +194,9 @@ impl Communicator {
         }
     }
 
-    /// Wakes a run whose timer is due.
+    /// Wakes a run whose timer is due, if it is still to go on by itself.
     pub async fn wake(self: &Arc<Self>, run: RunId, timer: TimerId) {
-        if !self.is_closing() {
-            self.drive(&run).await;
+        if self.is_driven(&run) && !self.is_closing() {
             self.tell(&run, Due(timer)).await;
         }
     }

@@ -31,8 +31,6 @@ pub struct Glance {
     pub version: Version,
     /// Where it is; none while it is being loaded.
     pub status: Option<RunStatus>,
-    /// Whether this process drives it.
-    pub driven: bool,
     /// Steps that are done with.
     pub done: usize,
     /// Steps that there are so far.
@@ -89,14 +87,16 @@ pub struct RunShell {
 }
 
 impl RunShell {
-    /// The shell of a run that nobody drives yet.
-    pub fn new(run: RunId, communicator: Arc<Communicator>, glance: watch::Sender<Glance>) -> Self {
+    /// The shell of a run, which goes on as soon as it is loaded if it is driven.
+    pub fn new(
+        run: RunId, communicator: Arc<Communicator>, glance: watch::Sender<Glance>, driven: bool,
+    ) -> Self {
         Self {
             run,
             communicator,
             glance,
             driven: false,
-            asked_to_drive: false,
+            asked_to_drive: driven,
             fence: Fence(0),
             slots: HashMap::new(),
             waits: HashMap::new(),
@@ -190,16 +190,24 @@ impl RunShell {
             done,
             total,
             status: (version > Version(0)).then(|| state.status()),
-            driven: self.driven,
             attempts: self.attempts.clone(),
             parked: None,
         });
     }
 
+    fn be_driven(&mut self, driven: bool) {
+        self.driven = driven;
+        self.communicator.note_driven(&self.run, driven);
+    }
+
     /// Takes over what another process left, or starts what can start.
     fn take_over(&mut self, state: &Run, actor: &mut Context<RunHost>) {
-        if !std::mem::take(&mut self.asked_to_drive) || std::mem::replace(&mut self.driven, true) {
+        if !std::mem::take(&mut self.asked_to_drive) || self.driven {
             return;
+        }
+        self.be_driven(true);
+        if state.status().has_ended() {
+            return self.be_driven(false);
         }
         for effect in state.open_timers() {
             self.start_effect(state, effect, actor);
@@ -218,6 +226,9 @@ pub fn undriven(ask: Ask) -> RunCommand {
 impl Shell<Run> for RunShell {
     fn prepare(&mut self, state: &Run, command: &mut RunCommand) {
         command.seed = self.seeds.hash_one(command.seed.wrapping_add(state.progress().0 as u64));
+        if matches!(&command.ask, Ask::Start(start) if start.drive && state.about().is_none()) {
+            self.be_driven(true);
+        }
         if !self.driven || self.communicator.is_closing() {
             return;
         }
@@ -285,6 +296,9 @@ impl Shell<Run> for RunShell {
         if self.driven {
             self.queue(state, actor);
         }
+        if state.status().has_ended() {
+            self.be_driven(false);
+        }
         self.show(state, version);
     }
 
@@ -325,8 +339,8 @@ impl Handler<LetGo> for RunHost {
 
     fn handle(&mut self, _: LetGo, actor: &mut Context<Self>) {
         let shell = self.shell();
-        shell.driven = false;
         shell.asked_to_drive = false;
+        shell.be_driven(false);
         self.handle(Submit { command: undriven(Ask::Go), reply: None }, actor);
     }
 }

@@ -57,17 +57,19 @@ impl System {
         Self { communicator, arbiters, runs: Arc::new(RunsView::new(store)), grace: settings.grace }
     }
 
-    /// Begins a run, or finds the run of that id that does the same. With `drive` it goes on by itself from here.
+    /// Begins a run, or finds the run of that id that does the same. If it is to be driven it goes on by itself from
+    /// here.
     ///
     /// # Errors
     /// When the id is taken by a run that does something else, or the store refuses.
-    pub async fn begin(&self, run: &RunId, start: StartRun, drive: bool) -> Result<Version, Problem> {
-        let hash = start.definition_blob.reference.hash;
+    pub async fn begin(&self, run: &RunId, start: StartRun) -> Result<Version, Problem> {
+        let (hash, drive) = (start.definition_blob.reference.hash, start.drive);
         self.library().remember_definition(hash, Arc::clone(&start.definition));
-        if drive {
+        let version = self.communicator.ask(run, Ask::Start(Box::new(start))).await?;
+        if drive && !self.communicator.is_driven(run) {
             self.communicator.drive(run).await;
         }
-        self.communicator.ask(run, Ask::Start(Box::new(start))).await
+        Ok(version)
     }
 
     /// Lets a run go on, now and by itself from here on.
@@ -80,9 +82,9 @@ impl System {
         self.communicator.run(run).1
     }
 
-    /// What can be seen of a run that is in memory.
-    pub fn glance(&self, run: &RunId) -> Option<Glance> {
-        self.communicator.glance(run)
+    /// Whether a run goes on by itself in this process.
+    pub fn is_driven(&self, run: &RunId) -> bool {
+        self.communicator.is_driven(run)
     }
 
     /// Ends when the run has.
@@ -150,7 +152,7 @@ impl System {
     pub async fn interrupt(&self, run: &RunId) {
         self.communicator.let_go(run).await;
         let mut glance = self.watch(run);
-        let done = glance.wait_for(|seen| seen.attempts.is_empty());
+        let done = glance.wait_for(|seen| seen.version > Version(0) && seen.attempts.is_empty());
         if tokio::time::timeout(self.grace, done).await.is_err() {
             self.release(run).await;
             self.communicator.stop_all(Some(run));
@@ -166,13 +168,18 @@ impl System {
     }
 
     /// Ends in order: nothing new starts, attempts get a grace, what still runs then is stopped and will be tried
-    /// again, the store is closed.
+    /// again, the store is closed. The grace is over early when `hurry` ends.
     ///
     /// # Errors
     /// When the store cannot save its caches; nothing that was acknowledged is lost.
-    pub async fn shut_down(&self) -> Result<(), Problem> {
+    pub async fn shut_down(&self, hurry: impl Future<Output = ()>) -> Result<(), Problem> {
         self.close();
-        if tokio::time::timeout(self.grace, self.quiet()).await.is_err() {
+        let patient = tokio::select! {
+            () = self.quiet() => true,
+            () = tokio::time::sleep(self.grace) => false,
+            () = hurry => false,
+        };
+        if !patient {
             for run in self.communicator.active_runs() {
                 self.release(&run).await;
             }

@@ -173,37 +173,38 @@ impl Door {
         }
     }
 
-    /// After SIGINT: lets go of the run that was seen through. A holder ends in order, and with it what it drives.
+    /// After SIGINT: lets go of the run that was seen through. A holder ends in order, and with it what it drives;
+    /// attempts get a grace, which is over early when `hurry` ends.
     ///
     /// # Errors
     /// When the store could not be closed.
-    pub async fn interrupt(self) -> Result<(), Problem> {
+    pub async fn interrupt(self, hurry: impl Future<Output = ()>) -> Result<(), Problem> {
         match self {
-            Self::Here(here) => here.shut_down().await,
-            Self::There(mut client) => {
-                if client.ask(&Request::Interrupt).await.is_ok() {
-                    // The last frame tells that it is done, or the end of the connection.
-                    while let Ok(frame) = client.frame().await {
-                        if matches!(frame, Frame::Answer(_) | Frame::Problem(_)) {
-                            break;
-                        }
-                    }
+            Self::Here(here) => here.shut_down(hurry).await,
+            Self::There(client) => {
+                tokio::select! {
+                    () = client.interrupt() => {}
+                    () = hurry => {}
                 }
                 Ok(())
             }
         }
     }
 
-    /// Goes. A holder starts nothing new, lets the attempts end that it makes for others, and lets go of the store.
+    /// Goes. A holder starts nothing new, lets the attempts end that it makes for others, or stops them when `hurry`
+    /// ends, and lets go of the store.
     ///
     /// # Errors
     /// When the store could not be closed.
-    pub async fn leave(self) -> Result<(), Problem> {
+    pub async fn leave(self, hurry: impl Future<Output = ()>) -> Result<(), Problem> {
         match self {
             Self::Here(here) => {
                 here.facade.system().close();
-                here.facade.system().quiet().await;
-                here.shut_down().await
+                tokio::select! {
+                    () = here.facade.system().quiet() => {}
+                    () = hurry => {}
+                }
+                here.shut_down(std::future::ready(())).await
             }
             Self::There(_) => Ok(()),
         }
@@ -225,12 +226,12 @@ impl Here {
         while let Ok(frame) = frames.try_recv() {
             show(frame);
         }
-        Ok(answer?)
+        answer.map_err(NoAnswer::Problem)
     }
 
-    async fn shut_down(self) -> Result<(), Problem> {
+    async fn shut_down(self, hurry: impl Future<Output = ()>) -> Result<(), Problem> {
         let Self { facade, gate, _lock } = self;
-        let ended = facade.system().shut_down().await;
+        let ended = facade.system().shut_down(hurry).await;
         gate.close().await;
         ended
     }

@@ -64,8 +64,8 @@ impl Facade {
     pub async fn answer(&self, request: Request, frames: &Frames) -> Result<Answer, Problem> {
         match request {
             Request::Begin { run, start, drive } => {
-                let start = start_run(*start)?;
-                self.system.begin(&run, start, drive).await.map(Answer::Begun)
+                let start = StartRun { drive, ..start_run(*start)? };
+                self.system.begin(&run, start).await.map(Answer::Begun)
             }
             Request::See { run, live } => self.see(&run, live.then_some(frames)).await.map(Answer::of),
             Request::SeeAll => self.see_all(frames).await.map(|()| Answer::Done),
@@ -128,7 +128,7 @@ impl Facade {
     async fn report(&self, run: &RunId) -> Result<RunReport, Problem> {
         let (state, head) = self.system.fold(run).await?;
         let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
-        let driven = self.system.glance(run).is_some_and(|glance| glance.driven);
+        let driven = self.system.is_driven(run);
         let (now, library) = (self.system.clock().now(), &**self.system.library());
         report(&state, about, head.version, driven, now, library).map_err(|unreadable| unreadable.problem())
     }
@@ -164,8 +164,7 @@ impl Facade {
     async fn interrupted(&self) -> Result<Vec<RunRow>, Problem> {
         let filter = RunFilter { unfinished: true, ..RunFilter::default() };
         let rows = self.list(&filter).await?;
-        let driven = |row: &RunRow| self.system.glance(&row.run).is_some_and(|glance| glance.driven);
-        Ok(rows.into_iter().filter(|row| !driven(row)).collect())
+        Ok(rows.into_iter().filter(|row| !self.system.is_driven(&row.run)).collect())
     }
 
     async fn resolve(&self, text: &str) -> Result<RunId, Problem> {
@@ -330,6 +329,7 @@ fn start_run(spec: StartSpec) -> Result<StartRun, Problem> {
         agents: spec.agents.into_iter().map(|(name, definition)| (name, blob(&definition))).collect(),
         parallel: spec.parallel,
         lost_limit: spec.lost_limit,
+        drive: false,
     })
 }
 

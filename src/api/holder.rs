@@ -262,6 +262,19 @@ impl Client {
         self.writer.write_all(&line).await.map_err(|_| Gone)
     }
 
+    /// Asks to let go of the run that is seen through, and waits until that is done.
+    pub async fn interrupt(mut self) {
+        if self.ask(&Request::Interrupt).await.is_err() {
+            return;
+        }
+        // The last frame tells that it is done, or the end of the connection.
+        while let Ok(frame) = self.frame().await {
+            if matches!(frame, Frame::Answer(_) | Frame::Problem(_)) {
+                return;
+            }
+        }
+    }
+
     /// The next frame.
     pub async fn frame(&mut self) -> Result<Frame, Gone> {
         let line = self.lines.next_line().await.ok().flatten().ok_or(Gone)?;

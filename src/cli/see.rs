@@ -50,12 +50,8 @@ pub(super) async fn ask(
         let answer = tokio::select! {
             answer = door.ask(request, show) => answer,
             () = signals.came() => {
-                let ending = door.interrupt();
-                tokio::select! {
-                    ended = ending => ended?,
-                    // Whoever presses ctrl-c twice does not want to wait. What is recorded is safe.
-                    () = signals.came() => {}
-                }
+                scene.say.note("interrupted: what runs may end; press ctrl-c again to stop it at once");
+                door.interrupt(signals.came()).await?;
                 return Ok(Asked::Interrupted);
             }
         };
@@ -102,10 +98,7 @@ pub(super) async fn through(
 
 /// Goes. If attempts for others have to be awaited, a signal ends that.
 pub(super) async fn leave(door: Door, signals: &mut Signals) -> Result<(), Problem> {
-    tokio::select! {
-        left = door.leave() => left,
-        () = signals.came() => Ok(()),
-    }
+    door.leave(signals.came()).await
 }
 
 /// Prints a run, and answers how a verb ends that saw it through.

@@ -98,6 +98,8 @@ pub struct StartRun {
     pub parallel: u32,
     /// How many lost attempts end a step.
     pub lost_limit: u32,
+    /// Whether it is to go on by itself from its first commit on.
+    pub drive: bool,
 }
 
 /// Slots of agents, as numbers; the slots themselves are kept by who grants them.

@@ -46,6 +46,7 @@ impl Play {
             agents: Vec::new(),
             parallel,
             lost_limit: 3,
+            drive: true,
         })));
         play
     }
@@ -376,6 +377,7 @@ fn starting_again_attaches_only_to_the_same() {
             agents: Vec::new(),
             parallel: 1,
             lost_limit: 1,
+            drive: false,
         }));
         RunCommand { ask, seed: 0, drive: None }
     };
