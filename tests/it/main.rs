@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test may end so
 
 mod full_disk;
+mod golden;
 mod power_cut;
+mod tidy;
