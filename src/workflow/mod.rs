@@ -13,13 +13,13 @@
 
 pub mod definition;
 pub mod expression;
-pub mod graph;
 pub mod input;
 pub mod parse;
 pub mod render;
 pub mod scope;
-pub mod shell;
 pub mod template;
 pub mod work;
 
+mod graph;
 mod json_text;
+mod shell;

@@ -4,14 +4,10 @@ use super::json_text::Level;
 use super::template::{Piece, plain};
 
 /// A value as words of a shell command: a list as one word an item, all else as one word.
-///
-/// # Errors
-/// When a text holds a zero byte, which no argument of a program can.
-pub(super) fn quoted(json: &str) -> Result<String, String> {
+pub(super) fn quoted(json: &str) -> String {
     match Level::of(json) {
         Ok(Level::List(items)) => {
-            let words: Result<Vec<_>, _> = items.into_iter().map(|item| word(&plain(item))).collect();
-            words.map(|words| words.join(" "))
+            items.into_iter().map(|item| word(&plain(item))).collect::<Vec<_>>().join(" ")
         }
         _ => word(&plain(json)),
     }
@@ -19,11 +15,8 @@ pub(super) fn quoted(json: &str) -> Result<String, String> {
 
 /// One word. It is quoted even where that looks needless: `2` before a `>` would name a file descriptor, and `if` is
 /// no argument.
-fn word(text: &str) -> Result<String, String> {
-    if text.contains('\0') {
-        return Err("a value in a shell command holds a zero byte".to_owned());
-    }
-    Ok(format!("'{}'", text.replace('\'', r"'\''")))
+fn word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// The values of a command that stand where quotes do not protect them, with the byte at which each begins and what is

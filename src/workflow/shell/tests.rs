@@ -37,27 +37,22 @@ fn a_quoted_value_reaches_a_program_as_it_is() {
         "if",
         "%s",
     ] {
-        let word = quoted(&serde_json::to_string(text).unwrap()).unwrap();
+        let word = quoted(&serde_json::to_string(text).unwrap());
         assert_eq!(shell(&format!("printf '%s.' {word}")), format!("{text}."), "{word}");
     }
 }
 
 #[test]
 fn a_list_becomes_a_word_for_each_item() {
-    let words = quoted(r#"["a b","it's",3,null,{"k":[1]},[]]"#).unwrap();
+    let words = quoted(r#"["a b","it's",3,null,{"k":[1]},[]]"#);
     assert_eq!(shell(&format!("printf '<%s>' {words}")), r#"<a b><it's><3><null><{"k":[1]}><[]>"#);
-    assert_eq!(quoted("[]").unwrap(), "");
+    assert_eq!(quoted("[]"), "");
 }
 
 #[test]
 fn a_number_does_not_become_a_file_descriptor() {
-    let two = quoted("2").unwrap();
+    let two = quoted("2");
     assert_eq!(shell(&format!("echo {two}>&1")), "2\n");
-}
-
-#[test]
-fn a_zero_byte_is_refused() {
-    assert!(quoted("\"a\\u0000b\"").is_err());
 }
 
 fn places(command: &str) -> Vec<usize> {

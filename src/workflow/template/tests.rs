@@ -174,3 +174,18 @@ fn a_template_is_its_source() {
         assert_eq!(template.is_constant(), !source.contains("{{"));
     }
 }
+
+proptest::proptest! {
+    /// The marks that make lookups strict are put into the source: they must not change what parses.
+    #[test]
+    fn strictness_changes_no_syntax(parts in proptest::collection::vec(0..26_usize, 1..12)) {
+        const WORDS: [&str; 26] = [
+            "steps", ".", "a", "['x']", "[", "]", "input", " + ", " ~ ", "(", ")", "1", " | ", "default", " is ",
+            "defined", " not ", " in ", " if ", " else ", ",", "{", "}", ": ", "'s'", "=",
+        ];
+        let source: String = parts.iter().filter_map(|part| WORDS.get(*part)).copied().collect();
+        let mut engine = minijinja::Environment::empty();
+        engine.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        proptest::prop_assert_eq!(Expression::parse(&source).is_ok(), engine.compile_expression(&source).is_ok(), "{}", source);
+    }
+}

@@ -159,6 +159,7 @@ fn steps_that_are_not_what_they_must_be() {
         ("run:", Code::BadValue, 3, 8, "`run` has no value", ""),
         ("run: {a: b}", Code::BadValue, 3, 10, "this is a map", ""),
         ("run: {{ input.x }}", Code::NotYaml, 3, 11, "not in quotes", "quotes around"),
+        ("agent: Shell", Code::BadValue, 3, 12, "does steps with `run`", "`run:`"),
         ("agent: ''", Code::BadValue, 3, 12, "`agent` is empty", ""),
         ("agent: p\n    with: {f: {{ input.x }}}", Code::NotYaml, 4, 16, "not in quotes", "quotes"),
         ("sleep: soon", Code::BadDuration, 3, 12, "`soon`", "10s"),
