@@ -12,7 +12,7 @@ use crate::events::problem::{Code, Place, Problem};
 use crate::workflow::definition::{Does, ForEach, OnError, Retry, SHELL_AGENT, Step};
 use crate::workflow::template::Template;
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     of: "a step",
     known: &[
         "id",

@@ -61,6 +61,8 @@ fn a_whole_expression_keeps_its_type_and_others_become_text() {
         ("{{ steps.none.status }}", r#""skipped""#),
         ("{{ steps.none.output | default('d') }}", r#""d""#),
         ("{{ steps.none.output is defined }}", "false"),
+        ("{{ 'a' ~ true ~ none }}", r#""aTrueNone""#),
+        ("{{ 'a' ~ steps.a.output.list }}", r#""a[1,{\"x\":\"y\"}]""#),
         ("{{ 1e3 }} {{ 0.5 }}", r#""1000.0 0.5""#),
     ] {
         assert_eq!(render(source).as_deref(), Ok(expected), "{source}");
