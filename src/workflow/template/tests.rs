@@ -191,3 +191,17 @@ proptest::proptest! {
         proptest::prop_assert_eq!(Expression::parse(&source).is_ok(), engine.compile_expression(&source).is_ok(), "{}", source);
     }
 }
+
+#[test]
+fn json_made_to_overflow_the_stack_is_passed_on_but_not_looked_into() {
+    let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
+    let scope =
+        Scope { input: Json::parse(&deep).unwrap(), item: Some((0, Json::parse(&deep).unwrap())), ..scope() };
+    let value =
+        |source: &str| Expression::parse(source).unwrap().evaluate(&scope).map(|json| json.text().to_owned());
+    assert_eq!(value("input").as_ref(), Ok(&deep));
+    assert_eq!(value(&format!("input{} | length", "[0]".repeat(90))), Ok("1".to_owned()));
+    let told = value(&format!("input{}", "[0]".repeat(110))).unwrap_err().to_string();
+    assert!(told.contains("nested deeper than 100"), "{told}");
+    assert_eq!(value("input == item"), Ok("false".to_owned()));
+}

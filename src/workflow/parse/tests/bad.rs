@@ -283,6 +283,7 @@ fn expressions_that_do_not_parse() {
 fn names_that_expressions_cannot_know() {
     check_steps(&[
         ("run: echo {{ inptu.x }}", Code::UnknownName, 3, 18, "`inptu`", "`input`"),
+        ("run: nope {{ nope }}", Code::UnknownName, 3, 18, "`nope`", "there are `input`"),
         ("run: echo {{ 1 | uper }}", Code::UnknownName, 3, 22, "filter `uper`", "`upper`"),
         ("run: echo {{ 1 is strng }}", Code::UnknownName, 3, 23, "test `strng`", "`string`"),
         ("run: echo {{ rnage(3) }}", Code::UnknownName, 3, 18, "function `rnage`", "`range`"),
