@@ -305,6 +305,10 @@ fn names_that_expressions_cannot_know() {
         ("run: echo {{ context.x }}", Code::NotBuilt, 3, 18, "`context`", ""),
         ("run: x\n    env:\n      A: \"x\n        {{ nope }}\"", Code::UnknownName, 6, 12, "`nope`", ""),
     ]);
+}
+
+#[test]
+fn names_of_inputs_and_steps_that_are_not_to_be_had_there() {
     let chain = |use_: &str| {
         format!(
             "input: {{properties: {{version: {{type: string}}, deep: {{properties: {{x: {{}}}}}}, any: {{}}}}}}\n\
