@@ -46,6 +46,8 @@ enum In {
     Backticks,
     /// `$( … )` and `( … )`: quotes begin anew in it.
     Parentheses,
+    /// The inner parentheses of `$(( … ))` and `(( … ))`: quotes are no part of numbers, and `<<` shifts.
+    Arithmetic,
     /// `${ … }`, in which quotes mean what they mean around it.
     Braces,
 }
@@ -88,6 +90,7 @@ impl Reader {
         match self.open.iter().rev().find(|open| **open != In::Braces) {
             Some(In::Single | In::Double) => Some("in quotes, which its own would end"),
             Some(In::Backticks) => Some("in backquotes, which read a value again"),
+            Some(In::Arithmetic) => Some("in arithmetic, where its quotes are no part of a number"),
             Some(In::Parentheses | In::Braces) | None => None,
         }
     }
@@ -151,11 +154,14 @@ impl Reader {
             (Some(In::Single), _) => {}
             (_, '\\') => self.escape = true,
             (Some(In::Double), '"') | (Some(In::Backticks), '`') | (Some(In::Braces), '}') => self.close(),
-            (Some(In::Parentheses), ')') => self.close(),
+            (Some(In::Parentheses | In::Arithmetic), ')') => self.close(),
             (_, '`') => self.open.push(In::Backticks),
             (_, '(') if self.before.1 == '$' => self.open.push(In::Parentheses),
             (_, '{') if self.before.1 == '$' => self.open.push(In::Braces),
             (Some(In::Double), _) => {}
+            (Some(In::Arithmetic), '(') => self.open.push(In::Arithmetic),
+            (Some(In::Parentheses), '(') if self.before.1 == '(' => self.open.push(In::Arithmetic),
+            (Some(In::Arithmetic), '<' | '#') => {}
             (Some(In::Braces), '\'') if self.in_double() => {}
             (_, '\'') => self.open.push(In::Single),
             (_, '"') => self.open.push(In::Double),

@@ -77,6 +77,8 @@ fn a_value_where_its_quotes_do_not_protect_it_is_found() {
         "cat <<-'EOF'\n\tEO\n{{ x }}\n\tEOF\n",
         "cat <<A <<B\nx\nA\n{{ x }}\nB\n",
         "cat <<{{ x }}",
+        "echo $(( {{ x }} + 1 ))",
+        "echo \"$(( (1) + {{ x }} ))\"",
         "echo \"$(echo '{{ x }}')\"",
         "echo 'it'\\''s {{ x }}'",
         "echo \"a\" \"b {{ x }}\"",
@@ -102,7 +104,10 @@ fn a_value_that_is_a_word_or_part_of_one_is_not() {
         "cat <<<a {{ x }}",
         "# don't\necho {{ x }}",
         "echo '{{ x | raw }}'",
-        "echo $((1 << 2)) {{ x }}",
+        "echo $((1 << 2)) {{ x }}\necho {{ x }}",
+        "echo $(( (1 << (2)) + {{ x | raw }} ))\necho {{ x }}",
+        "echo $(( $(wc -l {{ x }}) + 1 ))",
+        "((a)); echo {{ x }}",
         "x={{ x }} y; [ {{ x }} = 1 ] && z",
     ] {
         assert_eq!(places(command), [0_usize; 0], "{command}");
