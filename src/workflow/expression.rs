@@ -14,7 +14,7 @@ use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 
 mod engine;
-pub mod names;
+pub(super) mod names;
 
 pub(super) use engine::MUST;
 pub use engine::{FILTERS, FUNCTIONS, TESTS};
@@ -65,7 +65,7 @@ impl Expression {
     /// Compiles a source.
     ///
     /// # Errors
-    /// When it does not parse. Names are not looked at: whoever checks a file has [`names::Names`] for that.
+    /// When it does not parse. What it names is not looked at: that is for whoever knows what there is.
     pub fn parse(source: &str) -> Result<Self, BadExpression> {
         let source = source.trim();
         if source.is_empty() {

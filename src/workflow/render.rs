@@ -31,16 +31,18 @@ impl Step {
     /// See [`RenderError`].
     pub fn work(&self, scope: &Scope) -> Result<Work, RenderError> {
         let view = LazyView::new(scope);
-        let text = |template: &Option<Template>| template.as_ref().map(|t| t.render_text(&view)).transpose();
-        let mut work = Work { cwd: text(&self.cwd)?, ..Work::default() };
+        let mut work = Work::default();
+        if let Some(cwd) = &self.cwd {
+            work.cwd = Some(for_a_program(cwd.render_text(&view)?)?);
+        }
         for (name, value) in &self.env {
-            work.env.insert(name.clone(), value.render_text(&view)?);
+            work.env.insert(name.clone(), for_a_program(value.render_text(&view)?)?);
         }
         match &self.does {
             Does::Run(run) => work.run = Some(command(run, &view)?),
             Does::Agent { with, prompt, .. } => {
                 work.with = with.as_ref().map(|with| with.render_in(&view)).transpose()?.unwrap_or_default();
-                work.prompt = text(prompt)?;
+                work.prompt = prompt.as_ref().map(|prompt| prompt.render_text(&view)).transpose()?;
             }
             Does::Sleep(_) => {}
         }
@@ -74,7 +76,18 @@ impl Step {
 /// A list is executed as it is, its items never quoted; a text is for the shell.
 fn command(run: &Template, view: &LazyView<'_>) -> Result<Command, RenderError> {
     if run.is_list() {
-        return run.render_texts(view).map(Command::List);
+        let words = run.render_texts(view)?.into_iter().map(for_a_program);
+        return words.collect::<Result<_, _>>().map(Command::List);
     }
-    run.render_shell(view).map(Command::Shell)
+    run.render_shell(view).and_then(for_a_program).map(Command::Shell)
+}
+
+/// A text that a program is given as an argument, a variable or a folder: the system ends those at a zero byte.
+fn for_a_program(text: String) -> Result<String, RenderError> {
+    if text.contains('\0') {
+        return Err(RenderError::Failed(
+            "a text for a program holds a zero byte, which cannot be passed on".to_owned(),
+        ));
+    }
+    Ok(text)
 }

@@ -4,14 +4,10 @@ use super::json_text::Level;
 use super::template::{Piece, plain};
 
 /// A value as words of a shell command: a list as one word an item, all else as one word.
-///
-/// # Errors
-/// When a text holds a zero byte, which no argument of a program can.
-pub(super) fn quoted(json: &str) -> Result<String, String> {
+pub(super) fn quoted(json: &str) -> String {
     match Level::of(json) {
         Ok(Level::List(items)) => {
-            let words: Result<Vec<_>, _> = items.into_iter().map(|item| word(&plain(item))).collect();
-            words.map(|words| words.join(" "))
+            items.into_iter().map(|item| word(&plain(item))).collect::<Vec<_>>().join(" ")
         }
         _ => word(&plain(json)),
     }
@@ -19,11 +15,8 @@ pub(super) fn quoted(json: &str) -> Result<String, String> {
 
 /// One word. It is quoted even where that looks needless: `2` before a `>` would name a file descriptor, and `if` is
 /// no argument.
-fn word(text: &str) -> Result<String, String> {
-    if text.contains('\0') {
-        return Err("a value in a shell command holds a zero byte".to_owned());
-    }
-    Ok(format!("'{}'", text.replace('\'', r"'\''")))
+fn word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// The values of a command that stand where quotes do not protect them, with the byte at which each begins and what is
@@ -53,6 +46,8 @@ enum In {
     Backticks,
     /// `$( … )` and `( … )`: quotes begin anew in it.
     Parentheses,
+    /// The inner parentheses of `$(( … ))` and `(( … ))`: quotes are no part of numbers, and `<<` shifts.
+    Arithmetic,
     /// `${ … }`, in which quotes mean what they mean around it.
     Braces,
 }
@@ -95,6 +90,7 @@ impl Reader {
         match self.open.iter().rev().find(|open| **open != In::Braces) {
             Some(In::Single | In::Double) => Some("in quotes, which its own would end"),
             Some(In::Backticks) => Some("in backquotes, which read a value again"),
+            Some(In::Arithmetic) => Some("in arithmetic, where its quotes are no part of a number"),
             Some(In::Parentheses | In::Braces) | None => None,
         }
     }
@@ -158,11 +154,14 @@ impl Reader {
             (Some(In::Single), _) => {}
             (_, '\\') => self.escape = true,
             (Some(In::Double), '"') | (Some(In::Backticks), '`') | (Some(In::Braces), '}') => self.close(),
-            (Some(In::Parentheses), ')') => self.close(),
+            (Some(In::Parentheses | In::Arithmetic), ')') => self.close(),
             (_, '`') => self.open.push(In::Backticks),
             (_, '(') if self.before.1 == '$' => self.open.push(In::Parentheses),
             (_, '{') if self.before.1 == '$' => self.open.push(In::Braces),
             (Some(In::Double), _) => {}
+            (Some(In::Arithmetic), '(') => self.open.push(In::Arithmetic),
+            (Some(In::Parentheses), '(') if self.before.1 == '(' => self.open.push(In::Arithmetic),
+            (Some(In::Arithmetic), '<' | '#') => {}
             (Some(In::Braces), '\'') if self.in_double() => {}
             (_, '\'') => self.open.push(In::Single),
             (_, '"') => self.open.push(In::Double),

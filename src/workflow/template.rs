@@ -111,8 +111,8 @@ impl Template {
                 Piece::Text(text) => command.push_str(text),
                 Piece::Value { expression, .. } => {
                     let json = expression.json_text(&expression.value(view.get())?)?;
-                    let word = if expression.is_raw() { Ok(plain(&json)) } else { shell::quoted(&json) };
-                    command.push_str(&word.map_err(RenderError::Failed)?);
+                    let word = if expression.is_raw() { plain(&json) } else { shell::quoted(&json) };
+                    command.push_str(&word);
                 }
             }
         }

@@ -3,42 +3,42 @@
 
 /// What the source of an expression names. All places are bytes from its beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Names<'a> {
+pub(crate) struct Names<'a> {
     /// Variables, each with the attributes that follow it.
-    pub paths: Vec<Path<'a>>,
+    pub(crate) paths: Vec<Path<'a>>,
     /// Filters: `x | NAME`.
-    pub filters: Vec<(&'a str, usize)>,
+    pub(crate) filters: Vec<(&'a str, usize)>,
     /// Tests: `x is NAME`.
-    pub tests: Vec<(&'a str, usize)>,
+    pub(crate) tests: Vec<(&'a str, usize)>,
     /// Functions: `NAME(x)`.
-    pub functions: Vec<(&'a str, usize)>,
+    pub(crate) functions: Vec<(&'a str, usize)>,
     /// Methods: `x.NAME(y)`.
-    pub methods: Vec<(&'a str, usize)>,
+    pub(crate) methods: Vec<(&'a str, usize)>,
     /// Whether it ends in `| raw`.
-    pub raw: bool,
+    pub(crate) raw: bool,
 }
 
 /// A variable and the attributes that follow it, as far as they stand in the source: `steps.build.output`,
 /// `steps['a-b']`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path<'a> {
+pub(crate) struct Path<'a> {
     /// The variable.
-    pub root: &'a str,
+    pub(crate) root: &'a str,
     /// Where it stands.
-    pub at: usize,
+    pub(crate) at: usize,
     /// Where it ends, with all that is looked up in it.
-    pub end: usize,
+    pub(crate) end: usize,
     /// The attributes and where they stand.
-    pub attributes: Vec<(&'a str, usize)>,
+    pub(crate) attributes: Vec<(&'a str, usize)>,
     /// Whether another attribute follows that is computed: `steps[name]`.
-    pub computed: bool,
+    pub(crate) computed: bool,
     /// Whether it may be undefined: `is defined`, `is undefined` or `| default` follows.
-    pub guarded: bool,
+    pub(crate) guarded: bool,
 }
 
 impl<'a> Names<'a> {
     /// Reads the names of an expression. In one that does not parse it finds those that it can.
-    pub fn of(source: &'a str) -> Self {
+    pub(crate) fn of(source: &'a str) -> Self {
         let tokens = tokens(source);
         let at = |index: usize| tokens.get(index).map(|token| token.kind);
         let before = |index: usize, back: usize| index.checked_sub(back).and_then(at);

@@ -7,7 +7,7 @@ use super::tree::{Tree, Value};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{Retry, RetryPolicy};
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     of: "`retry`",
     known: &["policy", "attempts", "initial", "max", "multiplier", "jitter", "exit_codes", "messages"],
     not_built: &[],

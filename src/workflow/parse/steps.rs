@@ -9,10 +9,10 @@ use super::tree::{Tree, Value};
 use super::values::{Use, Values};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Place, Problem};
-use crate::workflow::definition::{Does, OnError, Step};
+use crate::workflow::definition::{Does, ForEach, OnError, Retry, SHELL_AGENT, Step};
 use crate::workflow::template::Template;
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     of: "a step",
     known: &[
         "id",
@@ -132,8 +132,7 @@ impl<'t> Draft<'t> {
             does,
             needs: Vec::new(),
             condition,
-            for_each: for_each
-                .map(|fan_out| crate::workflow::definition::ForEach { max_parallel, ..fan_out }),
+            for_each: for_each.map(|fan_out| ForEach { max_parallel, ..fan_out }),
             timeout,
             retry,
             on_error,
@@ -204,6 +203,11 @@ fn agent<'t, 's: 't>(values: &mut Values<'t, '_, 's>, fields: &Fields<'t>, place
         let problem = Problem::new(Code::BadValue, "`agent` is empty");
         values.report.refuse(place, problem.hint("name the agent that does the step"));
     }
+    if name.is_some_and(|name| AgentName::new(name).key() == SHELL_AGENT) {
+        let problem =
+            Problem::new(Code::BadValue, format!("the agent `{SHELL_AGENT}` does steps with `run`"));
+        values.report.refuse(place, problem.hint("write `run:` in place of `agent:`"));
+    }
     let with = fields.get("with").map(|tree| values.template("with", tree));
     let prompt = fields.get("prompt").map(|tree| values.text("prompt", tree));
     Some(Does::Agent { agent: AgentName::new(name?), with: with.flatten(), prompt: prompt.flatten() })
@@ -215,7 +219,7 @@ fn handling(
     fields: &Fields<'_>,
     defaults: &Defaults,
     sleeps: bool,
-) -> (Option<Duration>, Option<crate::workflow::definition::Retry>, OnError) {
+) -> (Option<Duration>, Option<Retry>, OnError) {
     if sleeps {
         for key in ["timeout", "retry", "env", "cwd"] {
             if let Some(place) = fields.key(key) {

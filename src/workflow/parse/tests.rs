@@ -4,6 +4,7 @@ use super::*;
 use crate::events::problem::Class;
 
 mod bad;
+mod docs;
 mod good;
 
 fn read(text: &str) -> Result<Parsed, Vec<Problem>> {

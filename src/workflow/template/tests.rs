@@ -61,6 +61,8 @@ fn a_whole_expression_keeps_its_type_and_others_become_text() {
         ("{{ steps.none.status }}", r#""skipped""#),
         ("{{ steps.none.output | default('d') }}", r#""d""#),
         ("{{ steps.none.output is defined }}", "false"),
+        ("{{ 'a' ~ true ~ none }}", r#""aTrueNone""#),
+        ("{{ 'a' ~ steps.a.output.list }}", r#""a[1,{\"x\":\"y\"}]""#),
         ("{{ 1e3 }} {{ 0.5 }}", r#""1000.0 0.5""#),
     ] {
         assert_eq!(render(source).as_deref(), Ok(expected), "{source}");
@@ -173,4 +175,33 @@ fn a_template_is_its_source() {
         assert_eq!(template, serde_json::from_str::<Template>(source).unwrap());
         assert_eq!(template.is_constant(), !source.contains("{{"));
     }
+}
+
+proptest::proptest! {
+    /// The marks that make lookups strict are put into the source: they must not change what parses.
+    #[test]
+    fn strictness_changes_no_syntax(parts in proptest::collection::vec(0..26_usize, 1..12)) {
+        const WORDS: [&str; 26] = [
+            "steps", ".", "a", "['x']", "[", "]", "input", " + ", " ~ ", "(", ")", "1", " | ", "default", " is ",
+            "defined", " not ", " in ", " if ", " else ", ",", "{", "}", ": ", "'s'", "=",
+        ];
+        let source: String = parts.iter().filter_map(|part| WORDS.get(*part)).copied().collect();
+        let mut engine = minijinja::Environment::empty();
+        engine.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        proptest::prop_assert_eq!(Expression::parse(&source).is_ok(), engine.compile_expression(&source).is_ok(), "{}", source);
+    }
+}
+
+#[test]
+fn json_made_to_overflow_the_stack_is_passed_on_but_not_looked_into() {
+    let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
+    let scope =
+        Scope { input: Json::parse(&deep).unwrap(), item: Some((0, Json::parse(&deep).unwrap())), ..scope() };
+    let value =
+        |source: &str| Expression::parse(source).unwrap().evaluate(&scope).map(|json| json.text().to_owned());
+    assert_eq!(value("input").as_ref(), Ok(&deep));
+    assert_eq!(value(&format!("input{} | length", "[0]".repeat(90))), Ok("1".to_owned()));
+    let told = value(&format!("input{}", "[0]".repeat(110))).unwrap_err().to_string();
+    assert!(told.contains("nested deeper than 100"), "{told}");
+    assert_eq!(value("input == item"), Ok("false".to_owned()));
 }

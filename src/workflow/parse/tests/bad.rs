@@ -159,6 +159,7 @@ fn steps_that_are_not_what_they_must_be() {
         ("run:", Code::BadValue, 3, 8, "`run` has no value", ""),
         ("run: {a: b}", Code::BadValue, 3, 10, "this is a map", ""),
         ("run: {{ input.x }}", Code::NotYaml, 3, 11, "not in quotes", "quotes around"),
+        ("agent: Shell", Code::BadValue, 3, 12, "does steps with `run`", "`run:`"),
         ("agent: ''", Code::BadValue, 3, 12, "`agent` is empty", ""),
         ("agent: p\n    with: {f: {{ input.x }}}", Code::NotYaml, 4, 16, "not in quotes", "quotes"),
         ("sleep: soon", Code::BadDuration, 3, 12, "`soon`", "10s"),
@@ -282,6 +283,7 @@ fn expressions_that_do_not_parse() {
 fn names_that_expressions_cannot_know() {
     check_steps(&[
         ("run: echo {{ inptu.x }}", Code::UnknownName, 3, 18, "`inptu`", "`input`"),
+        ("run: nope {{ nope }}", Code::UnknownName, 3, 18, "`nope`", "there are `input`"),
         ("run: echo {{ 1 | uper }}", Code::UnknownName, 3, 22, "filter `uper`", "`upper`"),
         ("run: echo {{ 1 is strng }}", Code::UnknownName, 3, 23, "test `strng`", "`string`"),
         ("run: echo {{ rnage(3) }}", Code::UnknownName, 3, 18, "function `rnage`", "`range`"),
@@ -303,6 +305,10 @@ fn names_that_expressions_cannot_know() {
         ("run: echo {{ context.x }}", Code::NotBuilt, 3, 18, "`context`", ""),
         ("run: x\n    env:\n      A: \"x\n        {{ nope }}\"", Code::UnknownName, 6, 12, "`nope`", ""),
     ]);
+}
+
+#[test]
+fn names_of_inputs_and_steps_that_are_not_to_be_had_there() {
     let chain = |use_: &str| {
         format!(
             "input: {{properties: {{version: {{type: string}}, deep: {{properties: {{x: {{}}}}}}, any: {{}}}}}}\n\

@@ -133,6 +133,19 @@ fn values_in_shell_texts_are_quoted_and_in_lists_are_not() {
 }
 
 #[test]
+fn a_zero_byte_reaches_no_program() {
+    for step in [
+        "run: [x, \"{{ '\\0' }}\"]",
+        "run: \"x {{ '\\0' }}\"",
+        "run: x\n    env: {A: \"\\0\"}",
+        "run: x\n    cwd: \"a\\0\"",
+    ] {
+        let definition = good(&format!("steps:\n  - id: a\n    {step}\n"));
+        assert!(definition.steps.first().unwrap().work(&scope()).is_err(), "{step}");
+    }
+}
+
+#[test]
 fn conditions_and_lists_are_read_in_each_of_their_forms() {
     for condition in ["true", "'true'", "\"{{ true }}\"", "1 == 1", "input.version is defined"] {
         let definition = good(&format!("steps:\n  - id: a\n    run: x\n    if: {condition}\n"));
@@ -147,6 +160,20 @@ fn conditions_and_lists_are_read_in_each_of_their_forms() {
     assert_eq!(items, ["1", "\"1 2\"", "{\"k\":\"no\"}"]);
     let not_a_list = good("steps:\n  - id: a\n    run: x\n    for_each: input.version\n");
     assert!(not_a_list.steps.first().unwrap().items(&scope()).is_err());
+}
+
+#[test]
+fn anchors_and_merge_keys_are_what_they_stand_for() {
+    let definition = good(
+        "defaults: {retry: &r {attempts: 5}}\nsteps:\n  - &s {id: a, run: x, retry: *r}\n  - {<<: *s, id: b}\n",
+    );
+    let attempts: Vec<_> =
+        definition.steps.iter().map(|step| step.retry.as_ref().unwrap().attempts).collect();
+    assert_eq!(attempts, [5, 5]);
+    assert_eq!(
+        definition.step(&StepId::parse("b").unwrap()).unwrap().does,
+        definition.steps.first().unwrap().does
+    );
 }
 
 #[test]
