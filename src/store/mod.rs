@@ -112,7 +112,8 @@ pub trait EventStore: Send + Sync + 'static {
     /// stream. Blobs that are there already are not stored again.
     ///
     /// # Errors
-    /// See [`AppendError`]: only after `Failed` is it unknown whether the commit is stored.
+    /// See [`AppendError`]: only after `Failed` is it unknown whether the commit is stored. A blob may be there without
+    /// its commit; one that is referred to never is missing.
     async fn append(&self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError>;
 
     /// The last event of a stream; none if the stream is empty.

@@ -6,12 +6,13 @@
 //! ```
 //!
 //! A store's folder holds `events/` (sled's own) and `blobs/` (files of long blobs). What must be known of sled
-//! 0.34.7 stands where it matters: [`layout`] (sizes), [`writer`] (syncs), [`open`] (recovery).
+//! 0.34.7 stands where it matters: `layout` (sizes), `pack` (keys), `writer` (syncs), `open` (recovery).
 
 mod blobs;
 mod index;
 mod layout;
 mod open;
+mod pack;
 mod read;
 mod writer;
 
@@ -21,14 +22,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use ::sled::Db;
+use ::sled::{Db, IVec};
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::blobs::BlobFiles;
 use self::index::Index;
-use self::layout::{Parts, TREE_BLOB_BYTES_MAX};
+use self::layout::TREE_BLOB_BYTES_MAX;
 pub use self::open::OpenError;
+use self::pack::Encoded;
 use self::read::{Stretch, read_error};
 use self::writer::{NewCommit, NewView, QUEUE_MAX, Request, Writer};
 use super::{
@@ -136,7 +138,7 @@ impl Shared {
     }
 
     /// What of a commit's blobs goes into the tree with it. Long ones are made durable here.
-    fn store_blobs(&self, blobs: Vec<Blob>) -> Result<Vec<(Hash, Parts)>, AppendError> {
+    fn store_blobs(&self, blobs: Vec<Blob>) -> Result<Vec<(Hash, Vec<IVec>)>, AppendError> {
         let mut for_tree = Vec::new();
         for blob in blobs {
             let hash = blob.reference.hash;
@@ -151,7 +153,7 @@ impl Shared {
             let first = layout::blob_part_key(&hash, 0);
             let stored = self.read(|db| db.contains_key(first).map_err(|error| read_error(&error)));
             if !stored.map_err(|error| AppendError::Failed(error.to_string()))? {
-                for_tree.push((hash, Parts::of(&blob.bytes)));
+                for_tree.push((hash, layout::parts(&blob.bytes)));
             }
         }
         Ok(for_tree)
@@ -268,7 +270,7 @@ impl SledStore {
     }
 
     /// What of a commit's blobs must go into the tree with it.
-    async fn store_blobs(&self, mut blobs: Vec<Blob>) -> Result<Vec<(Hash, Parts)>, AppendError> {
+    async fn store_blobs(&self, mut blobs: Vec<Blob>) -> Result<Vec<(Hash, Vec<IVec>)>, AppendError> {
         if !blobs.is_empty() {
             let known = lock(&self.shared.known_blobs);
             blobs.retain(|blob| !known.contains(&blob.reference.hash));
@@ -289,7 +291,8 @@ impl EventStore for SledStore {
         }
         let bytes = admission::encode(&commit)?;
         let blobs = self.store_blobs(blobs).await?;
-        let size = bytes.len() + blobs.iter().map(|(_, content)| content.len()).sum::<usize>();
+        let size =
+            bytes.len() + blobs.iter().flat_map(|(_, content)| content).map(|part| part.len()).sum::<usize>();
         let room = match u32::try_from(size.min(BULK_BYTES_MAX)) {
             Ok(bulk) if size > BULK_FROM_BYTES => Arc::clone(&self.bulk).acquire_many_owned(bulk).await.ok(),
             _ => None,
@@ -301,7 +304,7 @@ impl EventStore for SledStore {
             first: commit.header.first,
             count: commit.count(),
             hash: commit.last_hash(),
-            bytes: Parts::of(&bytes),
+            bytes: Encoded::new(bytes, commit.count()),
             blobs,
             answer,
             room,

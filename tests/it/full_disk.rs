@@ -3,6 +3,7 @@
 //! A limit on the size of files stands for the disk: a shell sets it, and has the signal that comes with it ignored,
 //! so that writing fails as it does when there is no room.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -60,7 +61,7 @@ async fn the_process_that_meets_a_full_disk() {
     let version = head.unwrap().version;
     let read = store.read_all(Position(0), usize::MAX).await.unwrap();
     assert_eq!(read.len() as u64, version.0);
-    println!("\nacknowledged {version}");
+    writeln!(std::io::stdout().lock(), "\nacknowledged {version}").unwrap();
     assert!(matches!(store.close().await, Err(AppendError::Failed(_))));
 }
 

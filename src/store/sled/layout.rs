@@ -4,8 +4,8 @@
 //! | key | value |
 //! |---|---|
 //! | `b` hash part | a part of a blob; the part is one byte |
-//! | `c` position | a commit's first part, under the position of its first event |
-//! | `c` position part | its further parts; the part is two bytes, from 1 |
+//! | `c` position | commits, under the position of the first event: [`super::pack`] |
+//! | `c` position part | further parts of a long commit; the part is two bytes, from 1 |
 //! | `i` stream 0 version | which positions the stream's events from that version on have: [`super::index`] |
 //! | `m` name | a fact about the store itself |
 //! | `p` view | the position up to which a read model was saved |
@@ -140,38 +140,10 @@ pub(super) fn read_number(value: &[u8]) -> Option<u64> {
     value.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// What is longer than a value may be, in parts. Nearly all commits are one part, which costs no list.
-#[derive(Debug)]
-pub(super) enum Parts {
-    /// Short enough.
-    One(IVec),
-    /// In order.
-    Many(Vec<IVec>),
-}
-
-impl Parts {
-    /// Cuts some bytes.
-    pub(super) fn of(bytes: &[u8]) -> Self {
-        if bytes.len() <= VALUE_BYTES_MAX {
-            return Self::One(IVec::from(bytes));
-        }
-        Self::Many(bytes.chunks(VALUE_BYTES_MAX).map(IVec::from).collect())
-    }
-
-    /// How many bytes they have together.
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::One(value) => value.len(),
-            Self::Many(parts) => parts.iter().map(|part| part.len()).sum(),
-        }
-    }
-
-    /// The parts with their numbers.
-    pub(super) fn numbered(self) -> impl Iterator<Item = (u16, IVec)> {
-        let (one, many) = match self {
-            Self::One(value) => (Some(value), Vec::new()),
-            Self::Many(parts) => (None, parts),
-        };
-        (0..).zip(one.into_iter().chain(many))
+/// Bytes as values, at least one, each as long as a value may be but for the last.
+pub(super) fn parts(bytes: &[u8]) -> Vec<IVec> {
+    match bytes {
+        [] => vec![IVec::default()],
+        bytes => bytes.chunks(VALUE_BYTES_MAX).map(IVec::from).collect(),
     }
 }

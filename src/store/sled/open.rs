@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use sled::{Batch, Db};
 
 use super::index::{self, Extent, Index};
 use super::layout::{self, FORMAT, FORMAT_NUMBER, INDEX, INDEXED, VIEW_POSITIONS};
-use super::read::{Commits, commit_at, read_error};
+use super::read::{Commits, key_at, read_error};
 use super::{Durability, SledOptions};
 use crate::events::ids::Position;
 use crate::events::problem::Code;
@@ -117,10 +118,7 @@ pub(super) fn open(folder: &Path, options: &SledOptions) -> Result<Opened, OpenE
     prepare_folders(folder, options.durability).map_err(unreadable)?;
     // Recovery acts on what it reads, and what it reads may so far be in memory only.
     sync_files(&events, options.durability).map_err(unreadable)?;
-    // sled panics on some damage.
-    let db = catch_unwind(AssertUnwindSafe(|| config(&events, options).open()))
-        .map_err(|_| OpenError::damaged(folder, "its file makes recovery panic"))?
-        .map_err(|error| OpenError::of_sled(folder, &error))?;
+    let db = open_tree(folder, &events, options)?;
     check_format(folder, &db)?;
     let recovered = catch_unwind(AssertUnwindSafe(|| recover(&db)))
         .map_err(|_| OpenError::damaged(folder, "its file makes recovery panic"))?;
@@ -133,8 +131,23 @@ pub(super) fn open(folder: &Path, options: &SledOptions) -> Result<Opened, OpenE
     Ok(Opened { db, file, index, last, damage })
 }
 
-fn config(events: &Path, options: &SledOptions) -> sled::Config {
-    sled::Config::new().path(events).cache_capacity(options.cache_bytes).flush_every_ms(None)
+/// How long a lock is waited for. When a handle is dropped, threads of sled may still have a part of it for a moment.
+const HELD_PATIENCE: Duration = Duration::from_millis(250);
+
+pub(super) fn open_tree(folder: &Path, events: &Path, options: &SledOptions) -> Result<Db, OpenError> {
+    let config = || sled::Config::new().path(events).cache_capacity(options.cache_bytes).flush_every_ms(None);
+    let start = Instant::now();
+    loop {
+        // sled panics on some damage.
+        let opened = catch_unwind(AssertUnwindSafe(|| config().open()))
+            .map_err(|_| OpenError::damaged(folder, "its file makes recovery panic"))?;
+        match opened.map_err(|error| OpenError::of_sled(folder, &error)) {
+            Err(OpenError::Held { .. }) if start.elapsed() < HELD_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// Makes the folders that are missing. Those that are there are synced too: who made them may have died before.
@@ -187,8 +200,7 @@ fn check_format(folder: &Path, db: &Db) -> Result<(), OpenError> {
 /// Brings index and read models in step with the commits.
 fn recover(db: &Db) -> Result<(Index, Position, Option<ReadError>), ReadError> {
     let mut indexed = Position(saved_number(db, INDEXED)?);
-    let newest = commit_at(db, Position(u64::MAX))?.unwrap_or_default();
-    if indexed > newest && !is_inside(db, newest, indexed)? {
+    if indexed > last_position(db)? {
         // The commits that it knew are gone. What an index says of others cannot be told apart from that.
         remove(db, INDEX)?;
         indexed = Position(0);
@@ -204,10 +216,15 @@ fn saved_number(db: &Db, key: &[u8]) -> Result<u64, ReadError> {
     Ok(value.and_then(|value| layout::read_number(&value)).unwrap_or(0))
 }
 
-/// Whether a position is one of the events of the commit that begins at `first`.
-fn is_inside(db: &Db, first: Position, position: Position) -> Result<bool, ReadError> {
-    let Some(raw) = Commits::between(db, first, first).next().transpose()? else { return Ok(false) };
-    Ok(raw.decode().is_ok_and(|commit| position.0 < first.0 + commit.count()))
+/// The position of the last event; of the first of the last commit, if that cannot be read.
+fn last_position(db: &Db) -> Result<Position, ReadError> {
+    let Some(newest) = key_at(db, Position(u64::MAX))? else { return Ok(Position(0)) };
+    let mut last = newest;
+    for raw in Commits::between(db, newest, Position(u64::MAX))? {
+        let raw = raw?;
+        last = raw.read().map_or(raw.position, |commit| Position(raw.position.0 + commit.count() - 1));
+    }
+    Ok(last)
 }
 
 /// Adds to the index the commits after a position; answers the position of the last event, and the first damage.
@@ -217,8 +234,12 @@ fn catch_up(
     indexed: Position,
 ) -> Result<(Position, Option<ReadError>), ReadError> {
     let (mut last, mut damage) = (indexed, None);
-    for raw in Commits::between(db, indexed.next(), Position(u64::MAX)) {
+    for raw in Commits::between(db, indexed.next(), Position(u64::MAX))? {
         let raw = raw?;
+        // How far a long commit goes is only known when it is read.
+        if raw.position <= indexed {
+            continue;
+        }
         if raw.position != last.next() && damage.is_none() {
             let what = "the events before it are missing".to_owned();
             damage = Some(ReadError::Damaged { position: raw.position, what });

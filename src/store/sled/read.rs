@@ -1,12 +1,13 @@
 //! Reading commits back, in the order of positions.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, Deref};
+use std::ops::Bound;
 
 use sled::{Db, IVec};
 
 use super::layout::{self, BLOBS, COMMITS, commit_key, commit_key_end, read_commit_key};
-use crate::events::commit::{Commit, Recorded};
+use super::pack::{Bytes, Pack, RawCommit, Value, long_bytes};
+use crate::events::commit::Recorded;
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::store::{ReadError, StoredCommit, ViewRow};
 
@@ -21,71 +22,39 @@ pub(super) fn read_error(error: &sled::Error) -> ReadError {
     }
 }
 
-/// The position of the commit that holds the event at `position`, if the commits before it are whole; else that of
-/// the last one that begins before it.
-pub(super) fn commit_at(db: &Db, position: Position) -> Result<Option<Position>, ReadError> {
+/// The position under which the commit that holds the event at `position` is to be found; if there is none, the last
+/// before it.
+pub(super) fn key_at(db: &Db, position: Position) -> Result<Option<Position>, ReadError> {
     let upto = commit_key_end(position);
     let last = db.range(commit_key(Position(0)).as_slice()..=upto.as_slice()).next_back();
     let last = last.transpose().map_err(|error| read_error(&error))?;
     Ok(last.and_then(|(key, _)| read_commit_key(&key)).map(|(position, _)| position))
 }
 
-/// The bytes of a commit.
-pub(super) enum Bytes {
-    /// As they lie in the tree.
-    Whole(IVec),
-    /// Put together from parts.
-    Joined(Vec<u8>),
-}
-
-impl Deref for Bytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Whole(value) => value,
-            Self::Joined(bytes) => bytes,
-        }
-    }
-}
-
-/// A commit's bytes and the position of its first event.
-pub(super) struct RawCommit {
-    pub(super) position: Position,
-    pub(super) bytes: Bytes,
-}
-
-impl RawCommit {
-    /// The commit.
-    ///
-    /// # Errors
-    /// `Damaged`, at its position.
-    pub(super) fn decode(&self) -> Result<Commit, ReadError> {
-        Commit::from_bytes(&self.bytes)
-            .map_err(|error| ReadError::Damaged { position: self.position, what: error.to_string() })
-    }
-}
-
-/// Commits from one position to another, in order.
+/// Commits in order, between two positions.
 pub(super) struct Commits {
     values: sled::Iter,
-    /// The first part of the next commit.
-    next: Option<(Position, IVec)>,
+    from: Position,
+    upto: Position,
+    /// The pack of which the next commits are.
+    pack: Option<Pack>,
+    /// The value that was read to see where the one before it ends.
+    next: Option<(Position, u16, IVec)>,
 }
 
 impl Commits {
-    /// From the commit that begins at `from` (or the next one) to the last that begins at or before `upto`.
-    pub(super) fn between(db: &Db, from: Position, upto: Position) -> Self {
-        let (from, upto) = (commit_key(from), commit_key_end(upto));
-        let values = if from.as_slice() <= upto.as_slice() {
-            db.range(from.as_slice()..=upto.as_slice())
-        } else {
-            db.range(from.as_slice()..from.as_slice())
-        };
-        Self { values, next: None }
+    /// From the commit that holds the event at `from` to the one that holds the event at `upto`.
+    pub(super) fn between(db: &Db, from: Position, upto: Position) -> Result<Self, ReadError> {
+        let first = if from <= upto { key_at(db, from)?.unwrap_or(from) } else { from };
+        let end = if from <= upto { commit_key_end(upto).to_vec() } else { commit_key(from).to_vec() };
+        let values = db.range(commit_key(first).as_slice()..end.as_slice());
+        Ok(Self { values, from, upto, pack: None, next: None })
     }
 
     fn value(&mut self) -> Result<Option<(Position, u16, IVec)>, ReadError> {
+        if let Some(next) = self.next.take() {
+            return Ok(Some(next));
+        }
         let Some((key, value)) = self.values.next().transpose().map_err(|error| read_error(&error))? else {
             return Ok(None);
         };
@@ -96,26 +65,40 @@ impl Commits {
         Ok(Some((position, part, value)))
     }
 
+    /// The next commit, wanted or not.
     fn commit(&mut self) -> Result<Option<RawCommit>, ReadError> {
-        let first = match self.next.take() {
-            Some(first) => Some(first),
-            // A part other than the first only comes here if its first is lost; then the bytes do not decode.
-            None => self.value()?.map(|(position, _, value)| (position, value)),
-        };
-        let Some((position, first)) = first else { return Ok(None) };
+        loop {
+            if let Some(commit) = self.pack.as_mut().and_then(Iterator::next) {
+                return Ok(Some(commit));
+            }
+            let Some((position, part, value)) = self.value()? else { return Ok(None) };
+            match Value::of(position, value) {
+                Value::Pack(pack) if part == 0 => self.pack = Some(pack),
+                Value::Long(first) if part == 0 => return self.long(position, &first).map(Some),
+                // The first part of a long commit is gone, or is something else.
+                _ => {
+                    self.long(position, &IVec::default())?;
+                    return Ok(Some(RawCommit::broken(position)));
+                }
+            }
+        }
+    }
+
+    /// A long commit, whose other parts come next.
+    fn long(&mut self, position: Position, first: &IVec) -> Result<RawCommit, ReadError> {
         let mut joined = Vec::new();
-        while let Some((at, _, value)) = self.value()? {
+        while let Some((at, part, value)) = self.value()? {
             if at != position {
-                self.next = Some((at, value));
+                self.next = Some((at, part, value));
                 break;
             }
             if joined.is_empty() {
-                joined.extend_from_slice(&first);
+                joined.extend_from_slice(&long_bytes(first));
             }
             joined.extend_from_slice(&value);
         }
-        let bytes = if joined.is_empty() { Bytes::Whole(first) } else { Bytes::Joined(joined) };
-        Ok(Some(RawCommit { position, bytes }))
+        let bytes = if joined.is_empty() { long_bytes(first) } else { Bytes::Joined(joined) };
+        Ok(RawCommit { position, count: None, bytes })
     }
 }
 
@@ -123,7 +106,14 @@ impl Iterator for Commits {
     type Item = Result<RawCommit, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.commit().transpose()
+        loop {
+            match self.commit() {
+                Ok(Some(commit)) if commit.ends_before(self.from) => {}
+                Ok(Some(commit)) => return (commit.position <= self.upto).then_some(Ok(commit)),
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
     }
 }
 
@@ -139,8 +129,7 @@ pub(super) fn events_between(
         return Ok(events);
     }
     let wanted = after.next();
-    let from = commit_at(db, wanted)?.unwrap_or(wanted);
-    for raw in Commits::between(db, from, upto) {
+    for raw in Commits::between(db, wanted, upto)? {
         let raw = raw?;
         let commit = match raw.decode() {
             Ok(commit) => commit,
@@ -165,14 +154,13 @@ pub(super) fn commits_between(
     upto: Position,
     limit: usize,
 ) -> Result<Vec<StoredCommit>, ReadError> {
-    let commits = Commits::between(db, after.next(), upto).take(limit);
-    commits
-        .map(|raw| {
-            let raw = raw?;
-            let commit = Commit::from_bytes(&raw.bytes).map_err(|error| error.to_string());
-            Ok(StoredCommit { position: raw.position, size_bytes: raw.bytes.len() as u64, commit })
-        })
-        .collect()
+    let commits = Commits::between(db, after.next(), upto)?;
+    let later = commits.filter(|raw| raw.as_ref().map_or(true, |raw| raw.position > after));
+    let stored = later.map(|raw| {
+        let raw = raw?;
+        Ok(StoredCommit { position: raw.position, size_bytes: raw.bytes.len() as u64, commit: raw.read() })
+    });
+    stored.take(limit).collect()
 }
 
 /// Events of a stream that follow each other in the store, from `first` at `position`.
@@ -193,14 +181,10 @@ impl Stretch<'_> {
         limit: usize,
         events: &mut Vec<Recorded>,
     ) -> Result<(), ReadError> {
-        // Versions up to `after` are skipped without being read; the commit that holds the next may begin earlier.
-        let skipped = after.next().0.saturating_sub(self.first.0);
-        let from = match skipped {
-            0 => self.position,
-            _ => commit_at(db, self.position.plus(skipped))?.unwrap_or(self.position),
-        };
+        // Versions up to `after` are skipped without being read.
+        let from = self.position.plus(after.next().0.saturating_sub(self.first.0));
         let upto = Position(self.position.0 + self.count - 1);
-        for raw in Commits::between(db, from, upto) {
+        for raw in Commits::between(db, from, upto)? {
             let raw = raw?;
             let commit = raw.decode()?;
             if commit.header.stream != *self.stream {

@@ -24,7 +24,7 @@ fn open_saving_often(folder: &Path) -> SledStore {
 
 /// The tree of a store that is closed.
 fn tree(folder: &Path) -> ::sled::Db {
-    ::sled::Config::new().path(folder.join("events")).flush_every_ms(None).open().unwrap()
+    super::open::open_tree(folder, &folder.join("events"), &SledOptions::default()).unwrap()
 }
 
 /// Appends a commit with an event for each text; answers the position of the last.

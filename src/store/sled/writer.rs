@@ -10,7 +10,8 @@ use sled::{Batch, Db, IVec};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::index::{self, Extent};
-use super::layout::{self, Parts};
+use super::layout;
+use super::pack::{Encoded, Packer};
 use super::{Durability, Shared, lock};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::store::{AppendError, Appended, ReadError, ViewChange};
@@ -30,9 +31,9 @@ pub(super) struct NewCommit {
     pub(super) count: u64,
     /// The hash of the last.
     pub(super) hash: Hash,
-    pub(super) bytes: Parts,
+    pub(super) bytes: Encoded,
     /// The blobs that go into the tree.
-    pub(super) blobs: Vec<(Hash, Parts)>,
+    pub(super) blobs: Vec<(Hash, Vec<IVec>)>,
     pub(super) answer: oneshot::Sender<Result<Appended, AppendError>>,
     /// The share of the queue's room that a big commit holds until it is answered.
     pub(super) room: Option<OwnedSemaphorePermit>,
@@ -68,6 +69,7 @@ struct Accepted {
 #[derive(Default)]
 struct Group {
     batch: Batch,
+    packer: Packer,
     accepted: Vec<Accepted>,
     views: Vec<oneshot::Sender<Result<(), AppendError>>>,
     /// Answered with the rest: the commit that won a conflict must be readable by then.
@@ -138,6 +140,7 @@ impl Writer {
             }
         }
         failed.map_or(Ok(()), Err)?;
+        group.packer.finish(&mut group.batch);
         let batch = std::mem::take(&mut group.batch);
         if !group.accepted.is_empty() || !group.views.is_empty() {
             self.db.apply_batch(batch).map_err(|error| error.to_string())?;
@@ -286,11 +289,9 @@ impl Group {
     fn accept(&mut self, commit: NewCommit, last: Position) {
         let NewCommit { stream, first, count, hash, bytes, blobs, answer, room } = commit;
         let position = last.next();
-        for (part, value) in bytes.numbered() {
-            self.batch.insert(layout::commit_part_key(position, part), value);
-        }
+        self.packer.add(position, bytes, &mut self.batch);
         for (hash, content) in blobs {
-            for (part, value) in (0..).zip(content.numbered().map(|(_, value)| value)) {
+            for (part, value) in (0..).zip(content) {
                 self.batch.insert(IVec::from(layout::blob_part_key(&hash, part).as_slice()), value);
             }
         }

@@ -2,17 +2,27 @@
 
 use std::path::Path;
 
-use super::{append, open, tree};
+use futures_util::future::join_all;
+
+use super::{append, tree};
 use crate::events::commit::Recorded;
 use crate::events::ids::{Hash, Position, Version};
 use crate::events::json::{Blob, BlobRef};
 use crate::store::conformance::kit::{commit, noise, stream};
-use crate::store::sled::layout::{blob_part_key, commit_key, commit_part_key};
+use crate::store::sled::layout::{self, blob_part_key, commit_key, commit_part_key, read_commit_key};
+use crate::store::sled::pack::Pack;
+use crate::store::sled::{Durability, SledOptions, SledStore};
 use crate::store::verify::{Finding, verify};
 use crate::store::{AppendError, EventStore, ReadError};
 
 /// How many commits there are, of two events each: the commit `n` from 0 has the positions `2n + 1` and `2n + 2`.
 const COMMITS: u64 = 12;
+
+/// Without the syncs, for it is opened hundreds of times.
+fn open(folder: &Path) -> SledStore {
+    SledStore::open(folder, SledOptions { durability: Durability::Process, ..SledOptions::default() })
+        .unwrap()
+}
 
 /// The blobs that the second and third commit refer to.
 fn blobs() -> [Blob; 2] {
@@ -21,7 +31,7 @@ fn blobs() -> [Blob; 2] {
 
 /// Two streams, whose commits alternate.
 async fn fill(folder: &Path) {
-    let store = open(folder);
+    let store = super::open(folder);
     let (streams, mut heads) = ([stream("a"), stream("b")], [None; 2]);
     for number in 0..COMMITS {
         let turn = number as usize % 2;
@@ -100,7 +110,7 @@ async fn any_changed_byte_is_found() {
     fill(folder.path()).await;
     let key = commit_key(Position(9));
     let whole = tree(folder.path()).get(key).unwrap().unwrap();
-    for at in 0..whole.len() {
+    for at in (0..whole.len()).step_by(3) {
         let tree = tree(folder.path());
         let mut value = whole.to_vec();
         value[at] ^= 0x04;
@@ -109,6 +119,42 @@ async fn any_changed_byte_is_found() {
         let report = verify(&open(folder.path()), inspect).await.unwrap();
         let first = report.problems.first().unwrap_or_else(|| panic!("byte {at} changed unnoticed"));
         assert!((9..=10).contains(&first.position.0), "byte {at}: {first:?}");
+    }
+}
+
+/// Commits of one group share a value. A changed byte is found in the commit that it belongs to, or, where it says how
+/// many events that commit has, at the latest in the next.
+#[tokio::test]
+async fn any_changed_byte_is_found_among_commits_that_share_a_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    // They all wait while the first is synced.
+    join_all((0..6).map(|number| {
+        let store = &store;
+        async move { append(store, &stream(&format!("s{number}")), &mut None, &["1", "2"], Vec::new()).await }
+    }))
+    .await;
+    store.close().await.unwrap();
+    let (key, whole) = tree(folder.path()).scan_prefix(layout::COMMITS).last().unwrap().unwrap();
+    let (first, _) = read_commit_key(&key).unwrap();
+    let commits: Vec<_> = Pack::of(first, whole.clone()).map(|commit| commit.bytes.len() + 3).collect();
+    assert!(commits.len() > 1, "no two commits share a value");
+    // What frames the first commit, and a sample of the rest.
+    for at in (0..20).chain((20..whole.len()).step_by(17)) {
+        let tree = tree(folder.path());
+        let mut value = whole.to_vec();
+        value[at] ^= 0x04;
+        tree.insert(&key, value).unwrap();
+        drop(tree);
+        let problems = verify(&open(folder.path()), |_| Ok(Vec::new())).await.unwrap().problems;
+        let found = problems.first().unwrap_or_else(|| panic!("byte {at} changed unnoticed")).position;
+        let ends = commits.iter().scan(1, |end, length| {
+            *end += length;
+            Some(*end)
+        });
+        let commit = ends.take_while(|end| *end <= at).count() as u64;
+        let begin = first.plus(commit * 2);
+        assert!((begin..=begin.plus(2)).contains(&found), "byte {at} of commit {commit}: {problems:?}");
     }
 }
 
