@@ -19,7 +19,7 @@ pub(super) async fn verify(scene: &Scene) -> Result<Exit, Problem> {
         Asked::Answer(Answer::Verified(report), door) => {
             scene.say.result(&report, text::verified);
             see::leave(door, &mut signals).await?;
-            Ok(if report.ok { Exit::Good } else { Exit::StoreUnusable })
+            Ok(if report.ok { Exit::Good } else { Exit::Failed })
         }
         Asked::Answer(other, _) => Err(other.mismatch()),
     }
