@@ -110,11 +110,8 @@ impl House {
             Durability::Power => sled::Durability::Power,
             Durability::Process => sled::Durability::Process,
         };
-        let options = SledOptions {
-            durability,
-            cache_bytes: self.config.store.cache_bytes,
-            ..SledOptions::default()
-        };
+        let options =
+            SledOptions { durability, cache_bytes: self.config.store.cache_bytes, ..SledOptions::default() };
         let data = self.data.clone();
         let opening = tokio::task::spawn_blocking(move || SledStore::open(&data, options)).await;
         let store = opening
@@ -128,8 +125,7 @@ impl House {
 
     fn start(&self, store: Arc<dyn EventStore>) -> System {
         let process = &self.config.process;
-        let environment =
-            subprocess::Options::environment_of(std::env::vars_os(), &process.environment);
+        let environment = subprocess::Options::environment_of(std::env::vars_os(), &process.environment);
         let options = subprocess::Options {
             environment,
             grace: process.grace,
@@ -155,9 +151,7 @@ impl Door {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn ask(
-        &mut self, request: &Request, show: &mut dyn FnMut(Frame),
-    ) -> Result<Answer, NoAnswer> {
+    pub async fn ask(&mut self, request: &Request, show: &mut dyn FnMut(Frame)) -> Result<Answer, NoAnswer> {
         match self {
             Self::Here(here) => here.ask(request, show).await,
             Self::There(client) => {
