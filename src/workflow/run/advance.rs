@@ -58,7 +58,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// Looks at every step that is ready, not only at those that this decision makes so.
-    pub(super) fn from_the_beginning(&mut self) {
+    pub(super) fn look_at_all(&mut self) {
         self.all = true;
     }
 

@@ -32,10 +32,10 @@ pub(super) fn decide(
         Ask::Due { timer } => due(&mut advance, &timer)?,
         Ask::Recover => {
             lose(&mut advance, false)?;
-            advance.from_the_beginning();
+            advance.look_at_all();
         }
         Ask::Interrupt => lose(&mut advance, true)?,
-        Ask::Go => advance.from_the_beginning(),
+        Ask::Go => advance.look_at_all(),
     }
     advance.run()?;
     Ok(())
