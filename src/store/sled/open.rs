@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sled::{Batch, Db};
 
-use super::index::{self, Extent, Index};
+use super::index::{Extent, Index};
 use super::layout::{self, FORMAT, FORMAT_NUMBER, INDEX, INDEXED, VIEW_POSITIONS};
 use super::read::{Commits, key_at, read_error};
 use super::{Durability, SledOptions};
@@ -247,17 +247,10 @@ fn catch_up(
         last = raw.position;
         match raw.decode() {
             Ok(commit) => {
-                let stream = &commit.header.stream;
-                let known = match index.known_head(stream) {
-                    Some(head) => Some(head),
-                    None => index::saved_head(db, stream)?,
-                };
-                last = Position(raw.position.0 + commit.count() - 1);
-                // The index may have been saved further for some streams than for all.
-                if known.is_none_or(|head| head.version < commit.header.first) {
-                    let (first, position, count) = (commit.header.first, raw.position, commit.count());
-                    index.add(stream, Extent { first, position, count }, commit.last_hash());
-                }
+                // A checkpoint that was not finished saved some streams further than all: saving clips.
+                let (first, position, count) = (commit.header.first, raw.position, commit.count());
+                index.add(&commit.header.stream, Extent { first, position, count }, commit.last_hash());
+                last = Position(position.0 + count - 1);
             }
             Err(error) => damage = damage.or(Some(error)),
         }
