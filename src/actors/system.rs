@@ -189,7 +189,8 @@ impl System {
             self.quiet().await;
         }
         if let Err(error) = self.runs.catch_up().await {
-            tracing::warn!(%error, "the list of runs is not saved; it will be made again");
+            // It is made again from the events.
+            tracing::debug!(%error, "the list of runs is not saved");
         }
         self.communicator.clear();
         let arbiters = std::mem::take(&mut *self.arbiters.lock().unwrap_or_else(PoisonError::into_inner));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test may end so
 
 mod full_disk;
+mod damage;
 mod golden;
 mod power_cut;
 mod tidy;
