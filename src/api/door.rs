@@ -144,11 +144,8 @@ impl House {
             Durability::Power => sled::Durability::Power,
             Durability::Process => sled::Durability::Process,
         };
-        let options = SledOptions {
-            durability,
-            cache_bytes: self.config.store.cache_bytes,
-            ..SledOptions::default()
-        };
+        let options =
+            SledOptions { durability, cache_bytes: self.config.store.cache_bytes, ..SledOptions::default() };
         let data = self.data.clone();
         let opening = tokio::task::spawn_blocking(move || open(&data, options)).await;
         let store = opening

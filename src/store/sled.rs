@@ -266,12 +266,6 @@ impl SledStore {
         Ok(Self { shared, queue: Some(queue), bulk, writer: Some(writer), _salvage: salvage })
     }
 
-    /// The first damage that opening found. Such a store can be read, to see what is whole; it takes no appends.
-    /// [`super::verify`] looks at all of it.
-    pub fn damage(&self) -> Option<&ReadError> {
-        self.shared.damage.as_ref()
-    }
-
     async fn send(&self, request: Request) -> Result<(), AppendError> {
         let queue = self.queue.as_ref().ok_or(AppendError::Closed)?;
         queue.send(request).await.map_err(|_| self.shared.refusal())
@@ -369,6 +363,10 @@ impl EventStore for SledStore {
 
     fn committed(&self) -> watch::Receiver<Position> {
         self.shared.committed.subscribe()
+    }
+
+    fn damage(&self) -> Option<ReadError> {
+        self.shared.damage.clone()
     }
 
     fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, ReadError> {

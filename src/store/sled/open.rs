@@ -114,6 +114,8 @@ pub(super) struct Opened {
     /// The position of the last event that there was, of which more are lost if it is beyond `last`.
     pub(super) reached: Position,
     pub(super) mark: Mark,
+    /// Whether the mark said so.
+    pub(super) marked: bool,
     /// The first damage among the commits that the index did not cover.
     pub(super) damage: Option<ReadError>,
 }
@@ -144,7 +146,8 @@ fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<
         position: last.next(),
         what: format!("the events up to position {marked} are missing"),
     });
-    Ok(Opened { db, file, index, last, reached: last.max(marked), mark, damage: damage.or(lost) })
+    let (reached, damage) = (last.max(marked), damage.or(lost));
+    Ok(Opened { db, file, index, last, reached, mark, marked: marked > Position(0), damage })
 }
 
 /// The folder into which a store is copied to see what of it can be read.
@@ -161,11 +164,10 @@ pub(super) fn salvage(folder: &Path, options: &SledOptions) -> Result<(Opened, S
         fs::copy(folder.join(EVENTS).join(name), copy.0.join(name)).map_err(unreadable)?;
     }
     let mut opened = open_events(folder, copy.0.clone(), options)?;
-    opened.damage.get_or_insert_with(|| ReadError::Damaged {
-        position: opened.last.next(),
-        what: "the log cannot be read from here on".to_owned(),
-    });
-    opened.reached = opened.reached.max(opened.last.next());
+    // Without a mark nobody knows how far the store came.
+    let position = if opened.marked { Position(0) } else { opened.last.next() };
+    let what = format!("the log is damaged; of its events all up to position {} can be read", opened.last);
+    opened.damage.get_or_insert(ReadError::Damaged { position, what });
     Ok((opened, copy))
 }
 
