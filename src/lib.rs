@@ -1,8 +1,30 @@
-//! x
-#![allow(missing_docs)]
+//! Reenact: durable workflows of agents, as event-sourced actors.
+//!
+//! Every state change of a run is an event, durable before anything acts on it. State is the fold of events, so
+//! resuming after a crash and looking at what happened are one operation: enacting the events again.
+//!
+//! - [`events`]: what happened
+//! - [`workflow`]: what a run is; pure
+//! - [`store`]: where events live
+//! - [`executors`]: how agents do work
+//! - [`actors`]: who does it; start here for an engine: [`actors::system::System`]
+//! - [`views`]: what is looked at
+//! - [`api`]: how programs reach it
+//! - [`cli`]: how people run it
+//! - [`config`]: what can be set, and where it comes from
+//! - [`testing`]: given events, when a command, then events
+//!
+//! Imports run one way: `cli`, `api` → `actors` → `executors`, `views` → `workflow` → `events`, and `store` →
+//! `events`. `ARCHITECTURE.md` has the map.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+pub mod actors;
+pub mod api;
+pub mod cli;
 pub mod config;
 pub mod events;
-pub mod store;
-pub mod workflow;
 pub mod executors;
+pub mod store;
+pub mod testing;
+pub mod views;
+pub mod workflow;

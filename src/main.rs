@@ -1,2 +1,5 @@
-//! The program.
-fn main() {}
+//! The program: see `reenact::cli`.
+
+fn main() -> std::process::ExitCode {
+    reenact::cli::main(std::env::args_os())
+}

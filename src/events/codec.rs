@@ -72,7 +72,7 @@ pub mod old {
     use crate::events::ids::StepId;
     use crate::events::run::{AttemptLost, Purpose};
 
-    /// `attempt_lost` at schema 1: it had no purpose, and always meant an attempt at doing the step.
+    /// `attempt_lost` at schema 1: it always meant an attempt at doing the step, and a crash.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     pub struct AttemptLostV1 {
         /// Of which step.
@@ -83,7 +83,7 @@ pub mod old {
 
     impl From<AttemptLostV1> for AttemptLost {
         fn from(old: AttemptLostV1) -> Self {
-            Self { purpose: Purpose::Do, step: old.step, attempt: old.attempt }
+            Self { purpose: Purpose::Do, step: old.step, attempt: old.attempt, interrupted: false }
         }
     }
 }

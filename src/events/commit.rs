@@ -79,7 +79,14 @@ pub struct StoredEvent {
 
 impl StoredEvent {
     /// The hash of an event: of the one before it, the header, its own version, type, schema and payload.
-    fn chained(parent: Hash, digest: Hash, version: Version, kind: &str, schema: u16, payload: &[u8]) -> Hash {
+    fn chained(
+        parent: Hash,
+        digest: Hash,
+        version: Version,
+        kind: &str,
+        schema: u16,
+        payload: &[u8],
+    ) -> Hash {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&parent.0).update(&digest.0).update(&version.0.to_le_bytes());
         hasher.update(&(kind.len() as u64).to_le_bytes()).update(kind.as_bytes());

@@ -83,7 +83,8 @@ impl RunId {
         if first && rest && text.len() <= ID_LENGTH_MAX && text != "last" {
             return Ok(Self(text.into()));
         }
-        let rule = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or digit; `last` is taken";
+        let rule =
+            "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or digit; `last` is taken";
         Err(InvalidId { what: "run id", text: text.to_owned(), rule })
     }
 
@@ -104,6 +105,11 @@ impl StepId {
         }
         let rule = "1 to 64 letters, digits, `_` or `-`, beginning with a letter or `_`";
         Err(InvalidId { what: "step id", text: text.to_owned(), rule })
+    }
+
+    /// The id of a step that is in a graph already, which may have grown there.
+    pub fn grown(text: &str) -> Self {
+        Self(text.into())
     }
 
     /// The step that does item `index` of this fan-out.
@@ -238,14 +244,19 @@ impl fmt::Debug for Hash {
 
 impl Serialize for Hash {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_bytes(&self.0) }
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if !deserializer.is_human_readable() {
-            return serde_bytes::ByteArray::<32>::deserialize(deserializer).map(|bytes| Self(bytes.into_array()));
+            return serde_bytes::ByteArray::<32>::deserialize(deserializer)
+                .map(|bytes| Self(bytes.into_array()));
         }
         let text = String::deserialize(deserializer)?;
         Self::from_hex(&text).ok_or_else(|| serde::de::Error::custom("expected 64 hexadecimal digits"))

@@ -53,7 +53,7 @@ pub struct Place {
 }
 
 /// One thing that is wrong, for a person and for a program.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
     /// Its stable code.
@@ -63,12 +63,12 @@ pub struct Problem {
     /// What is wrong, in one line.
     pub message: String,
     /// The step that it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepId>,
     /// What to do, in one line.
     pub hint: String,
     /// Where it stands, if it stands in a file.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Place>,
 }
 
@@ -162,6 +162,8 @@ codes! {
     BadDuration = "RE-1111", Validation, "A text is no duration", "write it like `500ms`, `10s`, `1h30m` or `7d`";
     Contradiction = "RE-1112", Validation, "Keys that cannot stand together", "take one of them out";
     TooLarge = "RE-1113", Validation, "A file or a value beyond its limit", "make it smaller, or split it";
+    DuplicateKey = "RE-1114", Validation, "A key that stands twice in one map", "take one of them out";
+    BadSchema = "RE-1115", Validation, "An `input` that is no JSON Schema", "see json-schema.org; `type: object` with `properties` is enough for most";
 
     // 12: expressions and input
     BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja: see docs/workflows.md";
@@ -215,6 +217,8 @@ codes! {
     StoreFailed = "RE-4003", Fatal, "The disk refused a write or a sync", "make room or mend the disk; what was acknowledged is safe";
     StoreUnreadable = "RE-4004", Fatal, "The store cannot be opened or read", "check the folder and its permissions";
     Conflict = "RE-4005", Transient, "Two owners wrote to one stream", "try again";
+    CommitRefused = "RE-4006", Fatal, "Something that the store can never hold", "make it smaller: big content belongs into a file";
+    StoreFormat = "RE-4007", Fatal, "The store was written by a version that this one does not understand", "use the version that wrote it, or a newer one";
 
     // 50: the configuration
     BadConfig = "RE-5001", Validation, "The configuration is wrong", "config/default.toml explains every key";

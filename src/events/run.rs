@@ -63,12 +63,34 @@ pub struct StepAdded {
     pub because: Because,
     /// The step of the definition that says what it does.
     pub template: StepId,
+    /// What becomes of it when it starts.
+    pub kind: StepKind,
     /// The step that it grew in.
     pub inside: Option<StepId>,
     /// What must be done with before it starts.
     pub needs: Vec<StepId>,
     /// The item that it does, in a fan-out.
     pub item: Option<Item>,
+}
+
+/// What becomes of a step when it starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// An agent does it.
+    Work {
+        /// Who.
+        agent: AgentName,
+    },
+    /// It waits for a timer.
+    Sleep,
+    /// It grows a step for each item of a list.
+    FanOut {
+        /// Who does those steps, if an agent does.
+        agent: Option<AgentName>,
+        /// How many of them may be on their way at once.
+        max_parallel: Option<u32>,
+    },
 }
 
 /// Why a step is in the graph.
@@ -209,6 +231,8 @@ pub struct AttemptLost {
     pub step: StepId,
     /// Which.
     pub attempt: u32,
+    /// Whether that process ended in order, so that the step cannot be what ended it.
+    pub interrupted: bool,
 }
 
 /// After a failed attempt: the step is `retrying` until the timer fires.

@@ -19,9 +19,10 @@ use tokio::sync::watch;
 
 use crate::events::ids::{AgentName, Fence, RunId, StepId};
 use crate::events::json::Json;
-use crate::events::problem::{Class, Code, Problem};
-use crate::events::run::{Outcome, Purpose, Usage};
+use crate::events::problem::Problem;
+use crate::events::run::{Outcome, Purpose};
 use crate::workflow::work::Work;
+pub use crate::workflow::work::{Failure, Output, Request, Stop};
 
 pub use definition::{AgentDefinition, ExecutorKind};
 
@@ -59,86 +60,6 @@ pub struct Compensated {
     pub outcome: Outcome,
     /// The step's output; null if it has none.
     pub output: Json,
-}
-
-/// What an attempt answered.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Output {
-    /// The step's output.
-    pub output: Json,
-    /// Files that it names as made.
-    pub artifacts: Vec<String>,
-    /// What it used up.
-    pub usage: Usage,
-    /// What it asked for beside its work.
-    pub requests: Vec<Request>,
-}
-
-/// What an attempt asks for beside its work. What the run cannot do yet it refuses, and the attempt fails.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// A message to another agent.
-    Send(Json),
-    /// A value for the shared context.
-    Context {
-        /// Its key.
-        key: String,
-        /// Its value.
-        value: Json,
-    },
-    /// Another agent should go on.
-    Handoff(String),
-}
-
-/// Why an attempt did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Failure {
-    /// Its code.
-    pub code: Code,
-    /// What to do about it.
-    pub class: Class,
-    /// What went wrong, in one line.
-    pub message: String,
-    /// Whether it is known what the attempt did.
-    pub outcome: Outcome,
-    /// What it used up.
-    pub usage: Usage,
-    /// The exit status of the program, if one ran and ended by itself: `retry.exit_codes` may name it.
-    pub exit_code: Option<i32>,
-}
-
-impl Failure {
-    /// A failure with the class of its code, whose outcome is known.
-    pub fn new(code: Code, message: impl Into<String>) -> Self {
-        let (class, message) = (code.class(), message.into());
-        Self { code, class, message, outcome: Outcome::Known, usage: Usage::default(), exit_code: None }
-    }
-
-    /// The same, of another class.
-    #[must_use]
-    pub fn class(mut self, class: Class) -> Self {
-        self.class = class;
-        self
-    }
-
-    /// The failure of an attempt that was told to stop: what it did is not known.
-    pub fn stopped(why: Stop) -> Self {
-        let (code, message) = match why {
-            Stop::TimedOut => (Code::TimedOut, "it took longer than its timeout"),
-            Stop::Cancelled => (Code::Cancelled, "it was cancelled"),
-        };
-        Self { outcome: Outcome::Unknown, ..Self::new(code, message) }
-    }
-}
-
-/// Why an attempt has to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// Its deadline passed.
-    TimedOut,
-    /// The run does not want it any more, or the process ends.
-    Cancelled,
 }
 
 /// How far an attempt says it is; shown live, not recorded.
@@ -194,8 +115,8 @@ impl Executors {
     /// What does the work of this agent.
     ///
     /// # Errors
-    /// [`Code::NotBuilt`] for an executor that this version does not have, [`Code::BadAgent`] for a definition with
-    /// which its executor cannot work, and [`Code::UnknownFunction`].
+    /// [`Code::NotBuilt`](crate::events::problem::Code::NotBuilt) for an executor that this version does not have, [`Code::BadAgent`](crate::events::problem::Code::BadAgent) for a definition with
+    /// which its executor cannot work, and [`Code::UnknownFunction`](crate::events::problem::Code::UnknownFunction).
     pub fn of(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
         agent.check_usable()?;
         match agent.executor {

@@ -4,8 +4,16 @@
 //!
 //! - [`memory`]: for tests and as the oracle of the others
 //! - [`sled`]: on disk, durable before it answers
+//! - [`verify`]: proves a store whole, or names what is not
 //! - [`conformance`]: what every store must do, as a suite that anyone can run on their own
 //! - [`fault`]: a store that fails on purpose, around any other
+
+mod admission;
+pub mod conformance;
+pub mod fault;
+pub mod memory;
+pub mod sled;
+pub mod verify;
 
 use std::sync::Arc;
 
@@ -14,9 +22,10 @@ use async_trait::async_trait;
 use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
+use crate::events::problem::Code;
 
-/// The last event of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The last event of a stream; of an empty one version 0 and no hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Head {
     /// Its version.
     pub version: Version,
@@ -54,6 +63,18 @@ pub enum AppendError {
     Closed,
 }
 
+impl AppendError {
+    /// The code under which people are told of it.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Conflict { .. } => Code::Conflict,
+            Self::Refused(_) => Code::CommitRefused,
+            Self::Failed(_) => Code::StoreFailed,
+            Self::Closed => Code::ShuttingDown,
+        }
+    }
+}
+
 /// Why something could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -68,6 +89,20 @@ pub enum ReadError {
     /// The disk failed.
     #[error("the disk failed: {0}")]
     Failed(String),
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl ReadError {
+    /// The code under which people are told of it.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Damaged { .. } => Code::StoreDamaged,
+            Self::Failed(_) => Code::StoreUnreadable,
+            Self::Closed => Code::ShuttingDown,
+        }
+    }
 }
 
 /// Where events live. An adapter owns its batching; `append` answers when the commit is durable.
@@ -77,7 +112,8 @@ pub trait EventStore: Send + Sync + 'static {
     /// stream. Blobs that are there already are not stored again.
     ///
     /// # Errors
-    /// See [`AppendError`]: only after `Failed` is it unknown whether the commit is stored.
+    /// See [`AppendError`]: only after `Failed` is it unknown whether the commit is stored. A blob may be there without
+    /// its commit; one that is referred to never is missing.
     async fn append(&self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError>;
 
     /// The last event of a stream; none if the stream is empty.
@@ -85,14 +121,26 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// At most `limit` events of a stream, in order, from the one after `after`.
     async fn read_stream(
-        &self, stream: &StreamId, after: Version, limit: usize,
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
     ) -> Result<Vec<Recorded>, ReadError>;
 
     /// At most `limit` events of the store, in order, from the one after `after`.
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError>;
 
+    /// At most `limit` commits, in order, from the first that begins after `after`: as they lie in the store, damaged
+    /// ones too. This is what proves a store whole; who wants events reads [`EventStore::read_all`].
+    async fn read_commits(&self, after: Position, limit: usize) -> Result<Vec<StoredCommit>, ReadError>;
+
     /// The position of the last durable event, and every later one as it comes.
     fn committed(&self) -> tokio::sync::watch::Receiver<Position>;
+
+    /// The first damage that was found when the store was opened. Such a store takes no appends.
+    fn damage(&self) -> Option<ReadError> {
+        None
+    }
 
     /// The content of a blob; none if it is not stored. Blocks for the length of a disk read.
     ///
@@ -108,7 +156,10 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// At most `limit` rows of a read model in the order of keys, after the key `after`.
     async fn view_rows(
-        &self, view: &'static str, after: Option<&[u8]>, limit: usize,
+        &self,
+        view: &'static str,
+        after: Option<&[u8]>,
+        limit: usize,
     ) -> Result<Vec<ViewRow>, ReadError>;
 
     /// Saves changed rows of a read model and the position folded to, together. It is a cache: it becomes durable
@@ -117,11 +168,25 @@ pub trait EventStore: Send + Sync + 'static {
     /// # Errors
     /// As for `append`.
     async fn save_view(
-        &self, view: &'static str, position: Position, rows: Vec<ViewChange>,
+        &self,
+        view: &'static str,
+        position: Position,
+        rows: Vec<ViewChange>,
     ) -> Result<(), AppendError>;
 
     /// Saves what is cached and ends. Later calls fail with `Closed`.
     async fn close(&self) -> Result<(), AppendError>;
+}
+
+/// A commit as it lies in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCommit {
+    /// The position of its first event.
+    pub position: Position,
+    /// The length of its encoded form.
+    pub size_bytes: u64,
+    /// The commit, or why its bytes are none.
+    pub commit: Result<Commit, String>,
 }
 
 /// A row of a read model: its key and its bytes.

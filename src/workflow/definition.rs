@@ -1,15 +1,18 @@
 //! A workflow as its file says it, checked and with every default filled in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::template::{Expression, Template};
 use crate::events::ids::{AgentName, StepId};
+use crate::events::json::Json;
+use crate::events::problem::{Code, Problem};
 
 /// A workflow. What a run records is the JSON of this, so that the file is never read again: a field that is added
-/// here needs a default.
+/// here needs a default. Lengths of time are whole microseconds there, as everywhere in events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
@@ -28,10 +31,79 @@ pub struct Definition {
     #[serde(default)]
     pub limits: Limits,
     /// The steps, in the order of the file.
-    pub steps: Vec<Step>,
+    pub steps: Steps,
     /// What a run answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Template>,
+}
+
+/// The steps of a workflow: a list, in which each is found by its id at once.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(from = "Vec<Step>")]
+pub struct Steps {
+    list: Vec<Step>,
+    places: HashMap<StepId, usize>,
+}
+
+impl Steps {
+    /// The step with that id.
+    pub fn find(&self, id: &StepId) -> Option<&Step> {
+        self.list.get(*self.places.get(id)?)
+    }
+}
+
+impl Definition {
+    /// Lets a step be done by that agent, which is the one that it names, in the agent's own spelling. A step that is
+    /// not there, or that names none, stays as it is.
+    pub fn set_agent(&mut self, step: &StepId, name: &AgentName) {
+        let place = self.steps.places.get(step).copied();
+        let step = place.and_then(|place| self.steps.list.get_mut(place));
+        if let Some(Step { does: Does::Agent { agent, .. }, .. }) = step {
+            agent.clone_from(name);
+        }
+    }
+}
+
+impl From<Vec<Step>> for Steps {
+    fn from(list: Vec<Step>) -> Self {
+        let places = list.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();
+        Self { list, places }
+    }
+}
+
+impl Serialize for Steps {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.list.serialize(serializer)
+    }
+}
+
+impl FromIterator<Step> for Steps {
+    fn from_iter<I: IntoIterator<Item = Step>>(steps: I) -> Self {
+        steps.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl Deref for Steps {
+    type Target = [Step];
+
+    fn deref(&self) -> &[Step] {
+        &self.list
+    }
+}
+
+impl<'a> IntoIterator for &'a Steps {
+    type Item = &'a Step;
+    type IntoIter = std::slice::Iter<'a, Step>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.iter()
+    }
+}
+
+impl PartialEq for Steps {
+    fn eq(&self, other: &Self) -> bool {
+        self.list == other.list
+    }
 }
 
 /// Bounds of a run; where there is none, the configuration's holds.
@@ -64,7 +136,12 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_each: Option<ForEach>,
     /// How long an attempt may take.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "timeout_us",
+        with = "micros::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub timeout: Option<Duration>,
     /// Whether and when it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,6 +175,7 @@ pub enum Does {
         prompt: Option<Template>,
     },
     /// Nothing, for so long.
+    #[serde(rename = "sleep_us", with = "micros")]
     Sleep(Duration),
 }
 
@@ -134,8 +212,10 @@ pub struct Retry {
     /// How many attempts there are, the first one counted.
     pub attempts: u32,
     /// The delay after the first.
+    #[serde(rename = "initial_us", with = "micros")]
     pub initial: Duration,
     /// No delay is longer.
+    #[serde(rename = "max_us", with = "micros")]
     pub max: Duration,
     /// By what an exponential delay grows.
     pub multiplier: f64,
@@ -196,7 +276,23 @@ pub enum OnError {
 impl Definition {
     /// The step with that id.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
-        self.steps.iter().find(|step| step.id == *id)
+        self.steps.find(id)
+    }
+
+    /// What a run records. It is canonical: equal definitions have the same text.
+    pub fn to_json(&self) -> Json {
+        // No part of a definition lacks a JSON form: keys are texts, and the numbers that a file can hold are finite.
+        Json::of(self).unwrap_or_default()
+    }
+
+    /// Reads what this version or an older one recorded.
+    ///
+    /// # Errors
+    /// [`Code::RunParked`] when it is what this version does not understand.
+    pub fn from_json(text: &str) -> Result<Self, Problem> {
+        serde_json::from_str(text).map_err(|why| {
+            Problem::new(Code::RunParked, format!("the recorded definition cannot be read: {why}"))
+        })
     }
 }
 
@@ -207,6 +303,38 @@ impl Step {
             Does::Run(_) => Some(AgentName::new(SHELL_AGENT)),
             Does::Agent { agent, .. } => Some(agent.clone()),
             Does::Sleep(_) => None,
+        }
+    }
+}
+
+/// Lengths of time as whole microseconds.
+mod micros {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(length: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        u64::try_from(length.as_micros()).unwrap_or(u64::MAX).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_micros)
+    }
+
+    pub(super) mod optional {
+        use super::{Deserialize, Deserializer, Duration, Serialize, Serializer};
+
+        pub(in super::super) fn serialize<S: Serializer>(
+            length: &Option<Duration>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            length.map(|length| u64::try_from(length.as_micros()).unwrap_or(u64::MAX)).serialize(serializer)
+        }
+
+        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Duration>, D::Error> {
+            Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_micros))
         }
     }
 }

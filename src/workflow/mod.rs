@@ -1,2 +1,32 @@
-//! w
+//! What a run is: its definition, and what its expressions mean.
+//!
+//! - [`aggregate`]: a state that changes only by events
+//! - [`run`]: a run as such a state: what is decided, and what follows from each event
+//! - [`retry`]: when a failed attempt is followed by another
+//! - [`definition`]: a workflow as its file says it, checked, with every default filled in
+//! - [`parse`]: from a file's text to a definition, or to everything that is wrong with it
+//! - [`input`]: the input of a run: from arguments, against its schema
+//! - [`expression`]: `{{ … }}` and bare expressions, compiled once
+//! - [`template`]: JSON trees whose texts hold expressions
+//! - [`scope`]: what expressions see, and what they use of it
+//! - [`render`]: from a step to the work that an agent gets
+//! - [`work`]: that work
+//!
+//! Behind these: `graph`, what the steps' `needs` say about their order; `shell`, values in a text for `sh -c`;
+//! `json_text`, JSON looked at one level at a time.
+
+pub mod aggregate;
+pub mod definition;
+pub mod expression;
+pub mod input;
+pub mod parse;
+pub mod render;
+pub mod retry;
+pub mod run;
+pub mod scope;
+pub mod template;
 pub mod work;
+
+mod graph;
+mod json_text;
+mod shell;

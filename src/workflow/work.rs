@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::events::json::Json;
+use crate::events::problem::{Class, Code};
+use crate::events::run::{Outcome, Usage};
 
 /// A rendered step.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,4 +37,84 @@ pub enum Command {
     List(Vec<String>),
     /// A text for `sh -c`.
     Shell(String),
+}
+
+/// What an attempt answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Output {
+    /// The step's output.
+    pub output: Json,
+    /// Files that it names as made.
+    pub artifacts: Vec<String>,
+    /// What it used up.
+    pub usage: Usage,
+    /// What it asked for beside its work.
+    pub requests: Vec<Request>,
+}
+
+/// What an attempt asks for beside its work. What the run cannot do yet it refuses, and the attempt fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// A message to another agent.
+    Send(Json),
+    /// A value for the shared context.
+    Context {
+        /// Its key.
+        key: String,
+        /// Its value.
+        value: Json,
+    },
+    /// Another agent should go on.
+    Handoff(String),
+}
+
+/// Why an attempt did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Its code.
+    pub code: Code,
+    /// What to do about it.
+    pub class: Class,
+    /// What went wrong, in one line.
+    pub message: String,
+    /// Whether it is known what the attempt did.
+    pub outcome: Outcome,
+    /// The status with which its program ended by itself.
+    pub exit_code: Option<i32>,
+    /// What it used up.
+    pub usage: Usage,
+}
+
+impl Failure {
+    /// A failure with the class of its code, whose outcome is known.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        let (class, message) = (code.class(), message.into());
+        Self { code, class, message, outcome: Outcome::Known, exit_code: None, usage: Usage::default() }
+    }
+
+    /// The same, of another class.
+    #[must_use]
+    pub fn class(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
+
+    /// The failure of an attempt that was told to stop: what it did is not known.
+    pub fn stopped(why: Stop) -> Self {
+        let (code, message) = match why {
+            Stop::TimedOut => (Code::TimedOut, "it took longer than its timeout"),
+            Stop::Cancelled => (Code::Cancelled, "it was cancelled"),
+        };
+        Self { outcome: Outcome::Unknown, ..Self::new(code, message) }
+    }
+}
+
+/// Why an attempt has to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Its deadline passed.
+    TimedOut,
+    /// The run does not want it any more, or the process ends.
+    Cancelled,
 }

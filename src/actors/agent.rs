@@ -1,0 +1,159 @@
+//! An agent: an actor that makes attempts with its executor, as many at once as it has slots.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use futures_util::FutureExt;
+use tokio::sync::watch;
+
+use super::clock::Clock;
+use super::communicator::{Communicator, Report};
+use super::dispatcher::Slot;
+use crate::events::ids::{Fence, RunId};
+use crate::events::problem::Code;
+use crate::events::time::Timestamp;
+use crate::executors::{self, Executor, Progress, Task};
+use crate::workflow::work::{Failure, Output, Stop};
+
+/// How long an executor may take to clean up after it was told to stop, before it is dropped. It covers the grace
+/// that programs are given, and some more.
+const CLEAN_UP_MAX: Duration = Duration::from_secs(60);
+
+/// Asks an agent for an attempt. Its result comes back as a [`Report`].
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Perform {
+    /// What to do.
+    pub task: Task,
+    /// When it has timed out.
+    pub deadline: Option<Timestamp>,
+    /// The right to do it.
+    pub slot: Slot,
+    /// Where progress is shown.
+    pub progress: watch::Sender<Progress>,
+}
+
+/// Asks an agent to stop an attempt.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct StopAttempt {
+    /// Of which run.
+    pub run: RunId,
+    /// Which.
+    pub fence: Fence,
+}
+
+/// Asks an agent to stop all that it does, or all that it does for one run.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct StopAll {
+    /// For this run only.
+    pub run: Option<RunId>,
+}
+
+/// The actor of an agent.
+pub struct Agent {
+    executor: Arc<dyn Executor>,
+    communicator: Arc<Communicator>,
+    clock: Arc<dyn Clock>,
+    /// How to stop what is being done.
+    attempts: HashMap<(RunId, Fence), watch::Sender<Option<Stop>>>,
+}
+
+impl Agent {
+    /// An agent that works with this executor.
+    pub fn new(executor: Arc<dyn Executor>, communicator: Arc<Communicator>, clock: Arc<dyn Clock>) -> Self {
+        Self { executor, communicator, clock, attempts: HashMap::new() }
+    }
+}
+
+impl Actor for Agent {
+    type Context = Context<Self>;
+}
+
+impl Handler<Perform> for Agent {
+    type Result = ();
+
+    fn handle(&mut self, message: Perform, actor: &mut Context<Self>) {
+        let Perform { task, deadline, slot, progress } = message;
+        let (stop, stopped) = watch::channel(None);
+        let (run, step, fence) = (task.run.clone(), task.step.clone(), task.fence);
+        self.attempts.insert((run.clone(), fence), stop.clone());
+        let context = executors::Context { stop: stopped, progress };
+        let (executor, communicator) = (Arc::clone(&self.executor), Arc::clone(&self.communicator));
+        let clock = Arc::clone(&self.clock);
+        let attempt = async move {
+            let result = attempt(&*executor, task, context, stop, deadline, &*clock).await;
+            communicator.report(Report { run: run.clone(), step, fence, result, slot }).await;
+            (run, fence)
+        };
+        actor.spawn(attempt.into_actor(self).map(|key, agent, _| {
+            agent.attempts.remove(&key);
+        }));
+    }
+}
+
+impl Handler<StopAttempt> for Agent {
+    type Result = ();
+
+    fn handle(&mut self, message: StopAttempt, _: &mut Context<Self>) {
+        if let Some(stop) = self.attempts.get(&(message.run, message.fence)) {
+            stop.send_replace(Some(Stop::Cancelled));
+        }
+    }
+}
+
+impl Handler<StopAll> for Agent {
+    type Result = ();
+
+    fn handle(&mut self, message: StopAll, _: &mut Context<Self>) {
+        let meant = |run: &RunId| message.run.as_ref().is_none_or(|only| only == run);
+        for (_, stop) in self.attempts.iter().filter(|((run, _), _)| meant(run)) {
+            stop.send_replace(Some(Stop::Cancelled));
+        }
+    }
+}
+
+/// Makes an attempt: until it ends, panics, or has not ended long after it was told to stop.
+async fn attempt(
+    executor: &dyn Executor,
+    task: Task,
+    context: executors::Context,
+    stop: watch::Sender<Option<Stop>>,
+    deadline: Option<Timestamp>,
+    clock: &dyn Clock,
+) -> Result<Output, Failure> {
+    let overdue = {
+        let context = context.clone();
+        async move {
+            let why = context.stopped().await;
+            tokio::time::sleep(CLEAN_UP_MAX).await;
+            why
+        }
+    };
+    let timer = async move {
+        if let Some(deadline) = deadline {
+            while clock.now() < deadline {
+                clock.wait_until(deadline).await;
+            }
+            stop.send_if_modified(|why| why.is_none() && why.replace(Stop::TimedOut).is_none());
+        }
+        std::future::pending::<()>().await
+    };
+    let work = AssertUnwindSafe(executor.execute(task, context)).catch_unwind();
+    tokio::select! {
+        biased;
+        result = work => result.unwrap_or_else(|panic| Err(panicked(&*panic))),
+        why = overdue => Err(Failure::stopped(why)),
+        () = timer => Err(Failure::stopped(Stop::TimedOut)),
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Failure::new(Code::Panicked, format!("it panicked: {}", text.unwrap_or("no message")))
+}

@@ -1,0 +1,322 @@
+//! Who is where: the addresses of runs and agents, and the typed messages between them. Runs reach agents, and
+//! agents runs, through nothing else.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use actix::dev::ToEnvelope;
+use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
+use dashmap::{DashMap, DashSet};
+use tokio::sync::{oneshot, watch};
+
+use super::agent::{Agent, Perform, StopAll, StopAttempt};
+use super::dispatcher::{Dispatcher, Slot};
+use super::host::{Host, HostContext, Submit};
+use super::roster::{Member, Roster};
+use super::run::{Drive, Due, Glance, LetGo, RunHost, RunShell, undriven};
+use super::timer::{TimerActor, Wake};
+use crate::events::ids::{AgentName, Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
+use crate::events::json::BlobRef;
+use crate::events::problem::{Code, Problem};
+use crate::workflow::run::Ask;
+use crate::workflow::work::{Failure, Output};
+
+/// Messages that may wait in an agent's mailbox. Slots bound what is asked of it; the rest are stops.
+const AGENT_MAILBOX: usize = 4_096;
+
+/// Messages that may wait in a run's mailbox: results, timers and commands.
+const RUN_MAILBOX: usize = 1_024;
+
+/// What came of an attempt.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Report {
+    /// Of which run.
+    pub run: RunId,
+    /// Of which step.
+    pub step: StepId,
+    /// Of which attempt.
+    pub fence: Fence,
+    /// The result.
+    pub result: Result<Output, Failure>,
+    /// The slot that is free again.
+    pub slot: Slot,
+}
+
+/// The address book of a process.
+pub struct Communicator {
+    runs: DashMap<RunId, RunEntry>,
+    /// The runs that go on by themselves, those among them that sleep and are not in memory.
+    driven: DashSet<RunId>,
+    agents: DashMap<AgentKey, AgentEntry>,
+    timer: OnceLock<Addr<TimerActor>>,
+    arbiters: Vec<ArbiterHandle>,
+    next_arbiter: AtomicUsize,
+    host: HostContext,
+    roster: Roster,
+    dispatcher: Arc<Dispatcher>,
+    /// Attempts that agents are making.
+    in_flight: watch::Sender<usize>,
+    closing: AtomicBool,
+}
+
+struct RunEntry {
+    address: Addr<RunHost>,
+    glance: watch::Receiver<Glance>,
+}
+
+/// An agent and its definition: two runs may know one name with two definitions.
+type AgentKey = (AgentName, Option<Hash>);
+
+#[derive(Clone)]
+struct AgentEntry {
+    address: Addr<Agent>,
+    concurrency: u32,
+}
+
+impl Communicator {
+    /// A communicator whose actors live on these arbiters, or on the current one if there are none.
+    pub fn start(host: HostContext, roster: Roster, arbiters: Vec<ArbiterHandle>) -> Arc<Self> {
+        let communicator = Arc::new(Self {
+            runs: DashMap::new(),
+            driven: DashSet::new(),
+            agents: DashMap::new(),
+            timer: OnceLock::new(),
+            arbiters,
+            next_arbiter: AtomicUsize::new(0),
+            host,
+            roster,
+            dispatcher: Dispatcher::start(),
+            in_flight: watch::Sender::new(0),
+            closing: AtomicBool::new(false),
+        });
+        let timer = TimerActor::new(Arc::downgrade(&communicator), Arc::clone(&communicator.host.clock));
+        let _ = communicator.timer.set(timer.start());
+        communicator
+    }
+
+    /// Slots of agents.
+    pub fn dispatcher(&self) -> &Arc<Dispatcher> {
+        &self.dispatcher
+    }
+
+    /// What every host has.
+    pub fn host(&self) -> &HostContext {
+        &self.host
+    }
+
+    /// Whether nothing new may start, because the process is ending.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// The address of a run's host, which is started if there is none: one for each id.
+    pub fn run(self: &Arc<Self>, run: &RunId) -> (Addr<RunHost>, watch::Receiver<Glance>) {
+        if let Some(entry) = self.runs.get(run).filter(|entry| entry.address.connected()) {
+            return (entry.address.clone(), entry.glance.clone());
+        }
+        let mut entry = self.runs.entry(run.clone()).or_insert_with(|| self.start_run(run));
+        if !entry.address.connected() {
+            *entry = self.start_run(run);
+        }
+        (entry.address.clone(), entry.glance.clone())
+    }
+
+    /// Whether a run goes on by itself.
+    pub fn is_driven(&self, run: &RunId) -> bool {
+        self.driven.contains(run)
+    }
+
+    /// Notes whether a run goes on by itself.
+    pub fn note_driven(&self, run: &RunId, driven: bool) {
+        if driven {
+            self.driven.insert(run.clone());
+        } else {
+            self.driven.remove(run);
+        }
+    }
+
+    /// The runs that are in memory.
+    pub fn active_runs(&self) -> Vec<RunId> {
+        self.runs.iter().map(|entry| entry.key().clone()).collect()
+    }
+
+    /// A run's host was put away.
+    pub fn forget_run(&self, run: &RunId) {
+        self.runs.remove_if(run, |_, entry| !entry.address.connected());
+    }
+
+    fn start_run(self: &Arc<Self>, run: &RunId) -> RunEntry {
+        let (glance, seen) = watch::channel(Glance::default());
+        let (host, run, communicator) = (self.host.clone(), run.clone(), Arc::clone(self));
+        let driven = self.is_driven(&run);
+        let address = Host::start_in_arbiter(&self.arbiter(), move |actor| {
+            actor.set_mailbox_capacity(RUN_MAILBOX);
+            Host::new(StreamId::of_run(&run), host, RunShell::new(run, communicator, glance, driven))
+        });
+        RunEntry { address, glance: seen }
+    }
+
+    /// Sends a message to a run, starting its host if need be.
+    async fn tell<M>(self: &Arc<Self>, run: &RunId, message: M)
+    where
+        M: Message<Result = ()> + Clone + Send + 'static,
+        RunHost: Handler<M>,
+        <RunHost as Actor>::Context: ToEnvelope<RunHost, M>,
+    {
+        // A host that was put away just now is started again.
+        while self.run(run).0.send(message.clone()).await.is_err() && !self.is_closing() {}
+    }
+
+    /// Lets a run go on, now and by itself from here on.
+    pub async fn drive(self: &Arc<Self>, run: &RunId) {
+        self.tell(run, Drive).await;
+    }
+
+    /// Asks a run something, and answers the version after it, once that is durable.
+    ///
+    /// # Errors
+    /// Why the run refuses, or cannot answer.
+    pub async fn ask(self: &Arc<Self>, run: &RunId, ask: Ask) -> Result<Version, Problem> {
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let submit = Submit { command: undriven(ask.clone()), reply: Some(reply) };
+            match self.run(run).0.send(submit).await {
+                Ok(()) => {
+                    let gone = || Problem::new(Code::ShuttingDown, "the run's host ended");
+                    return answer.await.unwrap_or_else(|_| Err(gone()));
+                }
+                Err(error) if self.is_closing() => {
+                    return Err(Problem::new(Code::ShuttingDown, error.to_string()));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Wakes a run whose timer is due, if it is still to go on by itself.
+    pub async fn wake(self: &Arc<Self>, run: RunId, timer: TimerId) {
+        if self.is_driven(&run) && !self.is_closing() {
+            self.tell(&run, Due(timer)).await;
+        }
+    }
+
+    /// Sets a timer of a run.
+    pub fn set_timer(&self, wake: Wake) {
+        if let Some(timer) = self.timer.get() {
+            send(timer, wake);
+        }
+    }
+
+    /// How many attempts an agent makes at once.
+    pub fn concurrency(self: &Arc<Self>, name: &AgentName, definition: Option<BlobRef>) -> u32 {
+        self.agent(name, definition).map_or(1, |entry| entry.concurrency)
+    }
+
+    /// Asks an agent for an attempt. An agent that this process does not have answers with a failure at once.
+    pub fn perform(self: &Arc<Self>, definition: Option<BlobRef>, perform: Perform) {
+        self.in_flight.send_modify(|count| *count += 1);
+        match self.agent(&perform.task.agent, definition) {
+            Ok(entry) => send(&entry.address, perform),
+            Err(problem) => {
+                let Perform { task, slot, .. } = perform;
+                let failure = Failure::new(problem.code, problem.message).class(problem.class);
+                let report =
+                    Report { run: task.run, step: task.step, fence: task.fence, result: Err(failure), slot };
+                let communicator = Arc::clone(self);
+                actix::spawn(async move { communicator.report(report).await });
+            }
+        }
+    }
+
+    /// Asks an agent to stop an attempt.
+    pub fn stop(self: &Arc<Self>, name: &AgentName, definition: Option<BlobRef>, stop: StopAttempt) {
+        if let Ok(entry) = self.agent(name, definition) {
+            send(&entry.address, stop);
+        }
+    }
+
+    /// Brings the result of an attempt to its run.
+    pub async fn report(self: &Arc<Self>, report: Report) {
+        let (address, _) = self.run(&report.run);
+        // A host is never put away while an attempt is open. If it died, the attempt counts as lost.
+        if let Err(error) = address.send(report).await {
+            tracing::warn!(%error, "the result of an attempt came too late");
+        }
+        self.in_flight.send_modify(|count| *count = count.saturating_sub(1));
+    }
+
+    /// From here on nothing starts.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.dispatcher.close();
+    }
+
+    /// Ends when no attempt is being made.
+    pub async fn all_reported(&self) {
+        let mut in_flight = self.in_flight.subscribe();
+        // An error means that the sender is gone, which is this very communicator.
+        let _ = in_flight.wait_for(|count| *count == 0).await;
+    }
+
+    /// Stops every attempt, or every attempt of one run.
+    pub fn stop_all(&self, run: Option<&RunId>) {
+        self.agents.iter().for_each(|agent| send(&agent.address, StopAll { run: run.cloned() }));
+    }
+
+    /// Lets a run stay as it is: nothing more starts.
+    pub async fn let_go(self: &Arc<Self>, run: &RunId) {
+        self.tell(run, LetGo).await;
+    }
+
+    /// Lets go of everybody.
+    pub fn clear(&self) {
+        self.runs.clear();
+        self.agents.clear();
+    }
+
+    fn agent(self: &Arc<Self>, name: &AgentName, definition: Option<BlobRef>) -> Result<AgentEntry, Problem> {
+        let key = (name.clone(), definition.map(|blob| blob.hash));
+        if let Some(entry) = self.agents.get(&key).filter(|entry| entry.address.connected()) {
+            return Ok(entry.clone());
+        }
+        let Member { executor, slots: concurrency } =
+            self.roster.member(name, definition, &*self.host.library)?;
+        let (communicator, clock) = (Arc::clone(self), Arc::clone(&self.host.clock));
+        let start = || {
+            let address = Agent::start_in_arbiter(&self.arbiter(), move |actor| {
+                actor.set_mailbox_capacity(AGENT_MAILBOX);
+                Agent::new(executor, communicator, clock)
+            });
+            AgentEntry { address, concurrency }
+        };
+        let entry = match self.agents.entry(key) {
+            dashmap::Entry::Occupied(entry) if entry.get().address.connected() => entry.get().clone(),
+            dashmap::Entry::Occupied(mut entry) => {
+                entry.insert(start());
+                entry.get().clone()
+            }
+            dashmap::Entry::Vacant(entry) => entry.insert(start()).clone(),
+        };
+        Ok(entry)
+    }
+
+    /// The arbiters in turn.
+    fn arbiter(&self) -> ArbiterHandle {
+        let turn = self.next_arbiter.fetch_add(1, Ordering::Relaxed) % self.arbiters.len().max(1);
+        self.arbiters.get(turn).cloned().unwrap_or_else(actix::Arbiter::current)
+    }
+}
+
+/// Sends without waiting where there is room, else as soon as there is.
+fn send<A, M>(address: &Addr<A>, message: M)
+where
+    A: Actor + Handler<M>,
+    A::Context: ToEnvelope<A, M>,
+    M: Message<Result = ()> + Send + 'static,
+{
+    if let Err(actix::dev::SendError::Full(message)) = address.try_send(message) {
+        let address = address.clone();
+        actix::spawn(async move { address.send(message).await });
+    }
+}

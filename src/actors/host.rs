@@ -1,0 +1,366 @@
+//! One actor for every aggregate: it loads, decides, appends, evolves, answers, and goes when nobody needs it.
+//!
+//! Commands wait in an inbox while a commit is on its way. When the store answers, all of them are decided in one
+//! draft and stored in one commit. The state is folded while deciding, but nothing is shown, neither an answer nor
+//! an effect, before the store has answered. If the append fails, the state is thrown away and loaded again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use tokio::sync::oneshot;
+
+use super::clock::Clock;
+use super::library::Library;
+use crate::events::commit::{Commit, Header};
+use crate::events::ids::{StreamId, Version};
+use crate::events::problem::{Code, Problem};
+use crate::events::time::Timestamp;
+use crate::store::{AppendError, EventStore, Head, ReadError};
+use crate::workflow::aggregate::{Aggregate, At, Decided, Draft, EffectChanges, Moment};
+
+/// How many events are read at once while loading.
+const LOAD_PAGE: usize = 4_096;
+
+/// Commands that wait for one commit. Beyond it, senders are told to come back.
+const INBOX_MAX: usize = 1_024;
+
+/// How many commands are decided in one commit: what bounds its size.
+const DECIDED_AT_ONCE: usize = 256;
+
+/// What is particular to an aggregate's host: how its effects are performed.
+pub trait Shell<A: Aggregate>: Sized + Unpin + 'static {
+    /// Completes a command with what only the shell has, right before it is decided on this state.
+    fn prepare(&mut self, state: &A, command: &mut A::Command);
+
+    /// What a commit says that it answers.
+    fn causation(command: &A::Command) -> &'static str;
+
+    /// What people are told of a rejection.
+    fn problem(rejection: &A::Rejection) -> Problem;
+
+    /// Whether after that rejection the aggregate cannot go on.
+    fn is_fatal(rejection: &A::Rejection) -> bool;
+
+    /// What was decided is not stored: what was prepared for it is void.
+    fn abandoned(&mut self);
+
+    /// What was decided is durable: these effects were opened and closed.
+    fn committed(
+        &mut self,
+        state: &A,
+        changes: EffectChanges<A::Effect>,
+        version: Version,
+        actor: &mut Context<Host<A, Self>>,
+    );
+
+    /// The state was folded from the store.
+    fn loaded(&mut self, state: &A, version: Version, actor: &mut Context<Host<A, Self>>);
+
+    /// The aggregate cannot go on.
+    fn parked(&mut self, problem: &Problem);
+
+    /// Whether it may be put away until it is asked again.
+    fn is_idle(&self, state: &A) -> bool;
+
+    /// It is put away.
+    fn stopped(&mut self);
+}
+
+/// Asks the aggregate something.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Submit<A: Aggregate> {
+    /// What.
+    pub command: A::Command,
+    /// Where the answer goes, once it is durable.
+    pub reply: Option<Reply>,
+}
+
+/// Where the answer to a command goes: the version after it, or why it was refused.
+pub type Reply = oneshot::Sender<Result<Version, Problem>>;
+
+/// What every host needs.
+#[derive(Clone)]
+pub struct HostContext {
+    /// Where events live.
+    pub store: Arc<dyn EventStore>,
+    /// Content by its hash.
+    pub library: Arc<Library>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How long nobody needs an aggregate before it is put away.
+    pub passivate_after: Duration,
+}
+
+/// The actor of an aggregate.
+pub struct Host<A: Aggregate, S: Shell<A>> {
+    stream: StreamId,
+    context: HostContext,
+    state: A,
+    head: Head,
+    inbox: VecDeque<Submit<A>>,
+    phase: Phase,
+    shell: S,
+    /// When it was last asked something.
+    touched: Timestamp,
+}
+
+enum Phase {
+    /// The state is being folded from the store.
+    Loading,
+    /// The state is what the store holds.
+    Ready,
+    /// A commit is on its way; the state is ahead of the store.
+    Appending,
+    /// It cannot go on.
+    Parked(Problem),
+}
+
+impl<A: Aggregate, S: Shell<A>> Host<A, S> {
+    /// A host for that stream. It loads when it starts.
+    pub fn new(stream: StreamId, context: HostContext, shell: S) -> Self {
+        let touched = context.clock.now();
+        let (state, head) = (A::default(), Head::default());
+        Self { stream, context, state, head, inbox: VecDeque::new(), phase: Phase::Loading, shell, touched }
+    }
+
+    /// What performs its effects.
+    pub fn shell(&mut self) -> &mut S {
+        &mut self.shell
+    }
+
+    /// Does something with the shell and the state, if that is what the store holds.
+    pub fn when_ready(&mut self, act: impl FnOnce(&mut S, &A, Version)) {
+        if matches!(self.phase, Phase::Ready) {
+            act(&mut self.shell, &self.state, self.head.version);
+        }
+    }
+
+    fn load(&mut self, actor: &mut Context<Self>) {
+        self.phase = Phase::Loading;
+        let loading = load::<A>(Arc::clone(&self.context.store), self.stream.clone());
+        actor.spawn(loading.into_actor(self).map(|loaded, host, actor| match loaded {
+            Ok((state, head)) => {
+                (host.state, host.head, host.phase) = (state, head, Phase::Ready);
+                host.shell.loaded(&host.state, host.head.version, actor);
+                host.work(actor);
+            }
+            Err(problem) => host.park(problem),
+        }));
+    }
+
+    fn park(&mut self, problem: Problem) {
+        tracing::error!(stream = %self.stream, %problem, "parked");
+        self.shell.parked(&problem);
+        for waiting in self.inbox.drain(..) {
+            answer(waiting.reply, Err(problem.clone()));
+        }
+        self.phase = Phase::Parked(problem);
+    }
+
+    /// Decides everything that waits, if nothing is on its way.
+    fn work(&mut self, actor: &mut Context<Self>) {
+        while matches!(self.phase, Phase::Ready) && !self.inbox.is_empty() {
+            let now = self.context.clock.now();
+            let round = self.decide(now);
+            if let Some(problem) = round.broken {
+                round.answers.into_iter().for_each(|(reply, _)| answer(reply, Err(problem.clone())));
+                self.shell.abandoned();
+                return self.park(problem);
+            }
+            if round.decided.events.is_empty() {
+                let version = self.head.version;
+                self.shell.committed(&self.state, round.decided.changes, version, actor);
+                round.answers.into_iter().for_each(|(reply, result)| answer(reply, result.map(|()| version)));
+            } else {
+                self.append(round, now, actor);
+            }
+        }
+    }
+
+    fn decide(&mut self, now: Timestamp) -> Round<A> {
+        let library = Arc::clone(&self.context.library);
+        let moment = Moment { now, blobs: &*library };
+        let count = self.inbox.len().min(DECIDED_AT_ONCE);
+        let (mut answers, mut causation, mut broken) = (Vec::with_capacity(count), "", None);
+        let mut draft = Draft::new(&mut self.state, &self.stream, self.head.version, now);
+        for Submit { mut command, reply } in self.inbox.drain(..count) {
+            if causation.is_empty() {
+                causation = S::causation(&command);
+            }
+            self.shell.prepare(draft.state(), &mut command);
+            let emitted = draft.emitted();
+            let result = A::decide(&mut draft, command, &moment).map_err(|rejection| {
+                let problem = S::problem(&rejection);
+                if draft.emitted() > emitted || S::is_fatal(&rejection) {
+                    broken.get_or_insert(problem.clone());
+                }
+                problem
+            });
+            answers.push((reply, result));
+        }
+        let decided = draft.finish();
+        if let Some(illegal) = &decided.illegal {
+            broken = Some(Problem::new(Code::Internal, format!("an illegal decision: {illegal}")));
+        }
+        Round { decided, answers, causation, broken }
+    }
+
+    fn append(&mut self, round: Round<A>, now: Timestamp, actor: &mut Context<Self>) {
+        let Round { decided: Decided { events, blobs, changes, .. }, answers, causation, .. } = round;
+        let header = Header {
+            stream: self.stream.clone(),
+            first: self.head.version.next(),
+            recorded_at: now,
+            correlation: None,
+            causation: causation.into(),
+            code_version: env!("CARGO_PKG_VERSION").into(),
+            origin: None,
+        };
+        let commit = match Commit::seal(header, &events, self.head.hash) {
+            Ok(commit) => commit,
+            Err(error) => {
+                let problem = Problem::new(Code::TooLarge, error.to_string());
+                answers.into_iter().for_each(|(reply, _)| answer(reply, Err(problem.clone())));
+                self.shell.abandoned();
+                return self.park(problem);
+            }
+        };
+        blobs.iter().for_each(|blob| self.context.library.remember(blob));
+        let head = Head { version: commit.last(), hash: commit.last_hash() };
+        self.phase = Phase::Appending;
+        let store = Arc::clone(&self.context.store);
+        let appended = async move { store.append(commit, blobs).await };
+        actor.spawn(appended.into_actor(self).map(move |result, host, actor| {
+            host.appended(result.map(|_| head), changes, answers, actor);
+        }));
+    }
+
+    fn appended(
+        &mut self,
+        result: Result<Head, AppendError>,
+        changes: EffectChanges<A::Effect>,
+        answers: Answers,
+        actor: &mut Context<Self>,
+    ) {
+        match result {
+            Ok(head) => {
+                (self.head, self.phase) = (head, Phase::Ready);
+                self.shell.committed(&self.state, changes, head.version, actor);
+                answers.into_iter().for_each(|(reply, result)| answer(reply, result.map(|()| head.version)));
+                self.work(actor);
+            }
+            Err(error) => {
+                let problem = append_problem(&error);
+                answers.into_iter().for_each(|(reply, _)| answer(reply, Err(problem.clone())));
+                self.shell.abandoned();
+                if matches!(error, AppendError::Conflict { .. }) {
+                    tracing::warn!(stream = %self.stream, %error, "loading again");
+                    self.load(actor);
+                } else {
+                    self.park(problem);
+                }
+            }
+        }
+    }
+}
+
+/// What one round of deciding came to.
+struct Round<A: Aggregate> {
+    decided: Decided<A>,
+    answers: Answers,
+    causation: &'static str,
+    /// Why nothing of it may be stored.
+    broken: Option<Problem>,
+}
+
+type Answers = Vec<(Option<Reply>, Result<(), Problem>)>;
+
+// Nothing in a host is ever pinned.
+impl<A: Aggregate, S: Shell<A>> Unpin for Host<A, S> {}
+
+impl<A: Aggregate, S: Shell<A>> Actor for Host<A, S> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, actor: &mut Context<Self>) {
+        self.load(actor);
+        let every = self.context.passivate_after;
+        actor.run_interval(every, |host, actor| {
+            let unused = host.context.clock.now().since(host.touched) >= host.context.passivate_after;
+            let idle = match host.phase {
+                Phase::Ready => host.inbox.is_empty() && host.shell.is_idle(&host.state),
+                Phase::Parked(_) => true,
+                Phase::Loading | Phase::Appending => false,
+            };
+            if unused && idle {
+                actor.stop();
+            }
+        });
+    }
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        self.shell.stopped();
+    }
+}
+
+impl<A: Aggregate, S: Shell<A>> Handler<Submit<A>> for Host<A, S> {
+    type Result = ();
+
+    fn handle(&mut self, message: Submit<A>, actor: &mut Context<Self>) {
+        self.touched = self.context.clock.now();
+        if let Phase::Parked(problem) = &self.phase {
+            return answer(message.reply, Err(problem.clone()));
+        }
+        if self.inbox.len() >= INBOX_MAX {
+            let busy = Problem::new(Code::Busy, format!("{INBOX_MAX} commands wait for `{}`", self.stream));
+            return answer(message.reply, Err(busy));
+        }
+        self.inbox.push_back(message);
+        self.work(actor);
+    }
+}
+
+/// Folds a stream.
+///
+/// # Errors
+/// When it cannot be read, or holds what this version does not understand.
+pub async fn load<A: Aggregate>(store: Arc<dyn EventStore>, stream: StreamId) -> Result<(A, Head), Problem> {
+    let (mut state, mut head) = (A::default(), Head::default());
+    let mut changes = EffectChanges::default();
+    loop {
+        let page = store.read_stream(&stream, head.version, LOAD_PAGE).await;
+        let page = page.map_err(|error| read_problem(&error))?;
+        let Some(last) = page.last() else { return Ok((state, head)) };
+        let next = Head { version: last.version, hash: last.event.hash };
+        for recorded in &page {
+            let parked = |why: String| {
+                let at = format!("version {} of `{stream}`", recorded.version);
+                Problem::new(Code::RunParked, format!("{at} cannot be folded: {why}"))
+            };
+            let event: A::Event = recorded.decode().map_err(|error| parked(error.to_string()))?;
+            let at = At { stream: &stream, version: recorded.version, time: recorded.header.recorded_at };
+            state.evolve(&event, &at, &mut changes).map_err(|error| parked(error.why))?;
+            changes = EffectChanges::default();
+        }
+        head = next;
+    }
+}
+
+/// What people are told when a commit was not stored.
+pub fn append_problem(error: &AppendError) -> Problem {
+    Problem::new(error.code(), error.to_string())
+}
+
+/// What people are told when something could not be read.
+pub fn read_problem(error: &ReadError) -> Problem {
+    Problem::new(error.code(), error.to_string())
+}
+
+fn answer(reply: Option<Reply>, result: Result<Version, Problem>) {
+    if let Some(reply) = reply {
+        // Whoever asked may have gone; what happened is recorded all the same.
+        let _ = reply.send(result);
+    }
+}

@@ -1,0 +1,23 @@
+//! Who does it: the shell around the pure core. The only room that names actix.
+//!
+//! - [`host`]: one actor for every aggregate: loads, decides, appends, answers
+//! - [`run`]: what performs a run's effects
+//! - [`agent`]: makes attempts with an executor
+//! - [`communicator`]: who is where, and the messages between runs and agents
+//! - [`dispatcher`]: slots, and who waits for one
+//! - [`timer`]: one heap for all durable wake-ups
+//! - [`roster`]: which executor an agent works with
+//! - [`library`]: content by its hash, in memory
+//! - [`clock`]: the time, which a test can hold
+//! - [`system`]: starts and stops all of it in order
+
+pub mod agent;
+pub mod clock;
+pub mod communicator;
+pub mod dispatcher;
+pub mod host;
+pub mod library;
+pub mod roster;
+pub mod run;
+pub mod system;
+pub mod timer;

@@ -1,0 +1,388 @@
+//! The host of a run: what performs a run's effects.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use actix::{AsyncContext, Context, Handler, Message};
+use tokio::sync::watch;
+
+use super::agent::{Perform, StopAttempt};
+use super::communicator::{Communicator, Report};
+use super::dispatcher::{Granted, Slot};
+use super::host::{Host, Shell, Submit};
+use super::timer::Wake;
+use crate::events::ids::{AgentName, Fence, RunId, TimerId, Version};
+use crate::events::problem::{Code, Problem};
+use crate::events::run::AttemptStarted;
+use crate::events::time::Timestamp;
+use crate::executors::{Progress, Task};
+use crate::workflow::aggregate::{Blobs, EffectChanges};
+use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus};
+use crate::workflow::work::{Failure, Work};
+
+/// The actor of a run.
+pub type RunHost = Host<Run, RunShell>;
+
+/// What can be seen of a run that is in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Glance {
+    /// The version that is durable; 0 while it is being loaded, and for a run that never began.
+    pub version: Version,
+    /// Where it is; none while it is being loaded.
+    pub status: Option<RunStatus>,
+    /// Steps that are done with.
+    pub done: usize,
+    /// Steps that there are so far.
+    pub total: usize,
+    /// What runs.
+    pub attempts: BTreeMap<Fence, OpenAttempt>,
+    /// Why it cannot go on.
+    pub parked: Option<Problem>,
+}
+
+/// An attempt that an agent is making.
+#[derive(Debug, Clone)]
+pub struct OpenAttempt {
+    /// What was recorded of it.
+    pub started: Arc<AttemptStarted>,
+    /// Since when.
+    pub since: Timestamp,
+    /// How far it says it is.
+    pub progress: watch::Receiver<Progress>,
+}
+
+/// Asks a run to let go of what it does: nothing starts any more, and what runs is stopped after a grace.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct LetGo;
+
+/// Asks a run to go on, now and by itself from here on.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Drive;
+
+/// Tells a run that a timer is due.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Due(pub TimerId);
+
+/// Performs a run's effects.
+pub struct RunShell {
+    run: RunId,
+    communicator: Arc<Communicator>,
+    glance: watch::Sender<Glance>,
+    driven: bool,
+    /// Whether it was asked to drive and has not begun to.
+    asked_to_drive: bool,
+    /// The newest fence that is durable.
+    fence: Fence,
+    /// Slots for attempts that may start in the next commit.
+    slots: HashMap<AgentName, Vec<Slot>>,
+    /// How many slots of each agent it waits for at the dispatcher.
+    waits: HashMap<AgentName, u32>,
+    /// Attempts that agents make for it.
+    attempts: BTreeMap<Fence, OpenAttempt>,
+    seeds: RandomState,
+}
+
+impl RunShell {
+    /// The shell of a run, which goes on as soon as it is loaded if it is driven.
+    pub fn new(
+        run: RunId,
+        communicator: Arc<Communicator>,
+        glance: watch::Sender<Glance>,
+        driven: bool,
+    ) -> Self {
+        Self {
+            run,
+            communicator,
+            glance,
+            driven: false,
+            asked_to_drive: driven,
+            fence: Fence(0),
+            slots: HashMap::new(),
+            waits: HashMap::new(),
+            attempts: BTreeMap::new(),
+            seeds: RandomState::new(),
+        }
+    }
+
+    fn perform(&mut self, state: &Run, started: Arc<AttemptStarted>, actor: &mut Context<RunHost>) {
+        let Some(slot) = self.slots.get_mut(&started.agent).and_then(Vec::pop) else {
+            // Deciding grants no more attempts than there were slots.
+            tracing::error!(run = %self.run, step = %started.step, "an attempt started without a slot");
+            return;
+        };
+        let (run, step, fence) = (self.run.clone(), started.step.clone(), started.fence);
+        let (progress, seen) = watch::channel(Progress::default());
+        let since = self.communicator.host().clock.now();
+        self.attempts.insert(fence, OpenAttempt { started: Arc::clone(&started), since, progress: seen });
+        match self.task(state, &started) {
+            Ok(task) => {
+                let perform = Perform { task, deadline: started.deadline, slot, progress };
+                self.communicator.perform(state.agent(&started.agent), perform);
+            }
+            Err(problem) => {
+                let result = Err(Failure::new(problem.code, problem.message));
+                actor.notify(Report { run, step, fence, result, slot });
+            }
+        }
+    }
+
+    fn task(&self, state: &Run, started: &AttemptStarted) -> Result<Task, Problem> {
+        let input = self.communicator.host().library.json(&started.input);
+        let input = input.map_err(|unreadable| unreadable.problem())?;
+        let work: Work = serde_json::from_str(input.text())
+            .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
+        let work_folder = state.about().map(|about| Arc::clone(&about.started.work_folder));
+        Ok(Task {
+            run: self.run.clone(),
+            step: started.step.clone(),
+            attempt: started.attempt,
+            generation: started.generation,
+            fence: started.fence,
+            idempotency_key: Arc::clone(&started.idempotency_key),
+            purpose: started.purpose,
+            agent: started.agent.clone(),
+            work_folder: work_folder.unwrap_or_else(|| "".into()),
+            work,
+            compensates: None,
+        })
+    }
+
+    fn start_effect(&mut self, state: &Run, effect: RunEffect, actor: &mut Context<RunHost>) {
+        match effect {
+            RunEffect::Attempt(started) => self.perform(state, started, actor),
+            RunEffect::Stop { fence, .. } => {
+                if let Some(OpenAttempt { started, .. }) = self.attempts.get(&fence) {
+                    let stop = StopAttempt { run: self.run.clone(), fence };
+                    self.communicator.stop(&started.agent, state.agent(&started.agent), stop);
+                }
+            }
+            RunEffect::Wake { timer, at } => {
+                self.communicator.set_timer(Wake { at, run: self.run.clone(), timer });
+            }
+            RunEffect::Start { .. } => {}
+        }
+    }
+
+    /// Tells the dispatcher for how many slots the run waits.
+    fn queue(&mut self, state: &Run, actor: &mut Context<RunHost>) {
+        let wanted =
+            if self.communicator.is_closing() { Grants::default() } else { state.startable(&Ask::Go) };
+        let gone = self.waits.keys().filter(|agent| !wanted.0.contains_key(*agent));
+        let gone: Vec<_> = gone.cloned().map(|agent| (agent, 0)).collect();
+        for (agent, wants) in wanted.0.into_iter().chain(gone) {
+            if self.waits.get(&agent).copied().unwrap_or(0) != wants {
+                let concurrency = self.communicator.concurrency(&agent, state.agent(&agent));
+                let to = actor.address().recipient();
+                self.communicator.dispatcher().wait(&self.run, &agent, concurrency, wants, to);
+            }
+            if wants == 0 {
+                self.waits.remove(&agent);
+            } else {
+                self.waits.insert(agent, wants);
+            }
+        }
+    }
+
+    fn show(&self, state: &Run, version: Version) {
+        let (done, total) = state.progress();
+        self.glance.send_replace(Glance {
+            version,
+            done,
+            total,
+            status: (version > Version(0)).then(|| state.status()),
+            attempts: self.attempts.clone(),
+            parked: None,
+        });
+    }
+
+    fn be_driven(&mut self, driven: bool) {
+        self.driven = driven;
+        self.communicator.note_driven(&self.run, driven);
+    }
+
+    /// Takes over what another process left, or starts what can start.
+    fn take_over(&mut self, state: &Run, actor: &mut Context<RunHost>) {
+        if !std::mem::take(&mut self.asked_to_drive) || self.driven {
+            return;
+        }
+        self.be_driven(true);
+        if state.status().has_ended() {
+            return self.be_driven(false);
+        }
+        for effect in state.open_timers() {
+            self.start_effect(state, effect, actor);
+        }
+        if state.wants_driving() {
+            actor.notify(Submit { command: undriven(Ask::Recover), reply: None });
+        }
+    }
+}
+
+/// A command as it is sent: the shell fills in the rest when its turn comes.
+pub fn undriven(ask: Ask) -> RunCommand {
+    RunCommand { ask, seed: 0, drive: None }
+}
+
+impl Shell<Run> for RunShell {
+    fn prepare(&mut self, state: &Run, command: &mut RunCommand) {
+        command.seed = self.seeds.hash_one(command.seed.wrapping_add(state.progress().0 as u64));
+        if matches!(&command.ask, Ask::Start(start) if start.drive && state.about().is_none()) {
+            self.be_driven(true);
+        }
+        if !self.driven || self.communicator.is_closing() {
+            return;
+        }
+        // Attempts that earlier commands of this commit started will take their slots when it is durable.
+        let spoken_for = usize::try_from(state.fence().0 - self.fence.0).unwrap_or(usize::MAX);
+        let mut grants = state.startable(&command.ask);
+        for (agent, wanted) in &mut grants.0 {
+            let definition = match &command.ask {
+                Ask::Start(start) => {
+                    let named = start.agents.iter().find(|(name, _)| name == agent);
+                    named.map(|(_, blob)| {
+                        self.communicator.host().library.remember(blob);
+                        blob.reference
+                    })
+                }
+                _ => state.agent(agent),
+            };
+            let held = self.slots.entry(agent.clone()).or_default();
+            let left = u32::try_from(held.len().saturating_sub(spoken_for)).unwrap_or(u32::MAX);
+            let missing = wanted.saturating_sub(left);
+            let before = held.len();
+            if missing > 0 {
+                let concurrency = self.communicator.concurrency(agent, definition);
+                held.extend(self.communicator.dispatcher().try_acquire(agent, concurrency, missing));
+            }
+            let acquired = u32::try_from(held.len() - before).unwrap_or(u32::MAX);
+            *wanted = (*wanted).min(left.saturating_add(acquired));
+        }
+        command.drive = Some(grants);
+    }
+
+    fn causation(command: &RunCommand) -> &'static str {
+        command.ask.name()
+    }
+
+    fn problem(rejection: &RunRejection) -> Problem {
+        rejection.problem()
+    }
+
+    fn is_fatal(rejection: &RunRejection) -> bool {
+        matches!(rejection, RunRejection::Unreadable(_) | RunRejection::Template(_))
+    }
+
+    fn abandoned(&mut self) {
+        self.slots.clear();
+    }
+
+    fn committed(
+        &mut self,
+        state: &Run,
+        changes: EffectChanges<RunEffect>,
+        version: Version,
+        actor: &mut Context<RunHost>,
+    ) {
+        for closed in &changes.closed {
+            if let RunEffectId::Attempt(fence) = closed {
+                self.attempts.remove(fence);
+            }
+        }
+        if self.driven {
+            for effect in changes.still_open() {
+                self.start_effect(state, effect, actor);
+            }
+        }
+        self.slots.clear();
+        self.fence = state.fence();
+        self.take_over(state, actor);
+        if self.driven {
+            self.queue(state, actor);
+        }
+        if state.status().has_ended() {
+            self.be_driven(false);
+        }
+        self.show(state, version);
+    }
+
+    fn loaded(&mut self, state: &Run, version: Version, actor: &mut Context<RunHost>) {
+        // After a failed append the attempts of this process go on: only a host that begins to drive recovers.
+        self.fence = state.fence();
+        self.take_over(state, actor);
+        self.show(state, version);
+    }
+
+    fn parked(&mut self, problem: &Problem) {
+        self.glance.send_modify(|glance| glance.parked = Some(problem.clone()));
+    }
+
+    fn is_idle(&self, state: &Run) -> bool {
+        self.attempts.is_empty() && self.waits.is_empty() && !(self.driven && state.wants_driving())
+    }
+
+    fn stopped(&mut self) {
+        self.communicator.forget_run(&self.run);
+    }
+}
+
+impl Handler<Drive> for RunHost {
+    type Result = ();
+
+    fn handle(&mut self, _: Drive, actor: &mut Context<Self>) {
+        self.shell().asked_to_drive = true;
+        self.when_ready(|shell, state, version| {
+            shell.take_over(state, actor);
+            shell.show(state, version);
+        });
+    }
+}
+
+impl Handler<LetGo> for RunHost {
+    type Result = ();
+
+    fn handle(&mut self, _: LetGo, actor: &mut Context<Self>) {
+        let shell = self.shell();
+        shell.asked_to_drive = false;
+        shell.be_driven(false);
+        self.handle(Submit { command: undriven(Ask::Go), reply: None }, actor);
+    }
+}
+
+impl Handler<Due> for RunHost {
+    type Result = ();
+
+    fn handle(&mut self, Due(timer): Due, actor: &mut Context<Self>) {
+        self.handle(Submit { command: undriven(Ask::Due { timer }), reply: None }, actor);
+    }
+}
+
+impl Handler<Granted> for RunHost {
+    type Result = ();
+
+    fn handle(&mut self, Granted(slot): Granted, actor: &mut Context<Self>) {
+        let (agent, shell) = (slot.agent().clone(), self.shell());
+        // The dispatcher has counted it; what the run still waits for is told after the next commit.
+        shell.waits.remove(&agent);
+        shell.slots.entry(agent).or_default().push(slot);
+        self.handle(Submit { command: undriven(Ask::Go), reply: None }, actor);
+    }
+}
+
+impl Handler<Report> for RunHost {
+    type Result = ();
+
+    fn handle(&mut self, report: Report, actor: &mut Context<Self>) {
+        let Report { step, fence, result, slot, .. } = report;
+        // Given back before deciding, so that the next attempt can have it in the same commit.
+        drop(slot);
+        let ask = match result {
+            Ok(output) => Ask::Completed { step, fence, output },
+            Err(failure) => Ask::Failed { step, fence, failure },
+        };
+        self.handle(Submit { command: undriven(ask), reply: None }, actor);
+    }
+}

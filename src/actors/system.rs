@@ -1,0 +1,204 @@
+//! Starts and stops everything in order, and is what the rest of the program asks.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix::Arbiter;
+use tokio::sync::watch;
+
+use super::clock::Clock;
+use super::communicator::Communicator;
+use super::host::{HostContext, append_problem, load};
+use super::library::Library;
+use super::roster::Roster;
+use super::run::Glance;
+use crate::events::ids::{RunId, StreamId, Version};
+use crate::events::problem::{Code, Problem};
+use crate::store::{EventStore, Head};
+use crate::views::runs::RunsView;
+use crate::workflow::run::{Ask, Run, StartRun};
+
+/// How many actor threads there are, and how patient they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Threads for actors; 0 means one for each core.
+    pub arbiters: usize,
+    /// How long nobody needs an aggregate before it is put away.
+    pub passivate_after: Duration,
+    /// How long attempts may go on after the process was asked to end.
+    pub grace: Duration,
+}
+
+/// A running engine on a store.
+pub struct System {
+    communicator: Arc<Communicator>,
+    arbiters: Mutex<Vec<Arbiter>>,
+    runs: Arc<RunsView>,
+    grace: Duration,
+}
+
+impl System {
+    /// Starts an engine. Must be called within an actix system.
+    pub fn start(
+        store: Arc<dyn EventStore>,
+        roster: Roster,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = if settings.arbiters == 0 { cores } else { settings.arbiters };
+        let arbiters: Vec<Arbiter> = (0..count).map(|_| Arbiter::new()).collect();
+        let host = HostContext {
+            library: Arc::new(Library::new(Arc::clone(&store))),
+            store: Arc::clone(&store),
+            clock,
+            passivate_after: settings.passivate_after,
+        };
+        let handles = arbiters.iter().map(Arbiter::handle).collect();
+        let communicator = Communicator::start(host, roster, handles);
+        let arbiters = Mutex::new(arbiters);
+        Self { communicator, arbiters, runs: Arc::new(RunsView::new(store)), grace: settings.grace }
+    }
+
+    /// Begins a run, or finds the run of that id that does the same. If it is to be driven it goes on by itself from
+    /// here.
+    ///
+    /// # Errors
+    /// When the id is taken by a run that does something else, or the store refuses.
+    pub async fn begin(&self, run: &RunId, start: StartRun) -> Result<Version, Problem> {
+        let (hash, drive) = (start.definition_blob.reference.hash, start.drive);
+        self.library().remember_definition(hash, Arc::clone(&start.definition));
+        let version = self.communicator.ask(run, Ask::Start(Box::new(start))).await?;
+        if drive && !self.communicator.is_driven(run) {
+            self.communicator.drive(run).await;
+        }
+        Ok(version)
+    }
+
+    /// Lets a run go on, now and by itself from here on.
+    pub async fn drive(&self, run: &RunId) {
+        self.communicator.drive(run).await;
+    }
+
+    /// What can be seen of a run, as it changes. Loads the run if it is not in memory.
+    pub fn watch(&self, run: &RunId) -> watch::Receiver<Glance> {
+        self.communicator.run(run).1
+    }
+
+    /// Whether a run goes on by itself in this process.
+    pub fn is_driven(&self, run: &RunId) -> bool {
+        self.communicator.is_driven(run)
+    }
+
+    /// Ends when the run has.
+    ///
+    /// # Errors
+    /// Why it cannot go on.
+    pub async fn ended(&self, run: &RunId) -> Result<Glance, Problem> {
+        loop {
+            let mut glance = self.watch(run);
+            let settled =
+                |seen: &Glance| seen.parked.is_some() || seen.status.is_some_and(|status| status.has_ended());
+            match glance.wait_for(settled).await.map(|seen| seen.clone()) {
+                Ok(Glance { parked: Some(problem), .. }) => return Err(problem),
+                Ok(seen) => return Ok(seen),
+                Err(_) if self.communicator.is_closing() => {
+                    return Err(Problem::new(Code::ShuttingDown, "the process is ending"));
+                }
+                // Its host was put away while it slept: it is started again.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// A run as the store has it.
+    ///
+    /// # Errors
+    /// When it cannot be read or folded. A run that never began is an empty one at version 0.
+    pub async fn fold(&self, run: &RunId) -> Result<(Run, Head), Problem> {
+        load::<Run>(Arc::clone(self.store()), StreamId::of_run(run)).await
+    }
+
+    /// Where events live.
+    pub fn store(&self) -> &Arc<dyn EventStore> {
+        &self.communicator.host().store
+    }
+
+    /// Content by its hash.
+    pub fn library(&self) -> &Arc<Library> {
+        &self.communicator.host().library
+    }
+
+    /// The read model of runs.
+    pub fn runs(&self) -> &Arc<RunsView> {
+        &self.runs
+    }
+
+    /// The time, as everything here sees it.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.communicator.host().clock
+    }
+
+    /// From here on nothing starts; what runs goes on.
+    pub fn close(&self) {
+        self.communicator.close();
+    }
+
+    /// Ends when no attempt is being made.
+    pub async fn quiet(&self) {
+        self.communicator.all_reported().await;
+    }
+
+    /// Stops one run: nothing of it starts any more, its attempts get a grace, what still runs then is stopped and
+    /// will be tried again when the run is driven again.
+    pub async fn interrupt(&self, run: &RunId) {
+        self.communicator.let_go(run).await;
+        let mut glance = self.watch(run);
+        let done = glance.wait_for(|seen| seen.version > Version(0) && seen.attempts.is_empty());
+        if tokio::time::timeout(self.grace, done).await.is_err() {
+            self.release(run).await;
+            self.communicator.stop_all(Some(run));
+        }
+    }
+
+    /// Records that the open attempts of a run are given up.
+    async fn release(&self, run: &RunId) {
+        if let Err(problem) = self.communicator.ask(run, Ask::Interrupt).await {
+            // Then they count as lost when the run is loaded again.
+            tracing::debug!(%run, %problem, "open attempts could not be let go of");
+        }
+    }
+
+    /// Ends in order: nothing new starts, attempts get a grace, what still runs then is stopped and will be tried
+    /// again, the store is closed. The grace is over early when `hurry` ends.
+    ///
+    /// # Errors
+    /// When the store cannot save its caches; nothing that was acknowledged is lost.
+    pub async fn shut_down(&self, hurry: impl Future<Output = ()>) -> Result<(), Problem> {
+        self.close();
+        let patient = tokio::select! {
+            () = self.quiet() => true,
+            () = tokio::time::sleep(self.grace) => false,
+            () = hurry => false,
+        };
+        if !patient {
+            for run in self.communicator.active_runs() {
+                self.release(&run).await;
+            }
+            self.communicator.stop_all(None);
+            self.quiet().await;
+        }
+        if let Err(error) = self.runs.catch_up().await {
+            // It is made again from the events.
+            tracing::debug!(%error, "the list of runs is not saved");
+        }
+        self.communicator.clear();
+        let arbiters = std::mem::take(&mut *self.arbiters.lock().unwrap_or_else(PoisonError::into_inner));
+        for arbiter in arbiters {
+            arbiter.stop();
+            // An arbiter whose thread panicked is gone all the same.
+            let _ = arbiter.join();
+        }
+        self.store().close().await.map_err(|error| append_problem(&error))
+    }
+}

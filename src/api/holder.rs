@@ -1,0 +1,293 @@
+//! The process that holds a store. One does at a time: it has the lock on `DATA/lock`, and lets others in through
+//! `DATA/control.sock`.
+
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, watch};
+
+use super::facade::Facade;
+use super::protocol::{Answer, Frame, Request};
+use crate::events::problem::{Code, Problem};
+
+/// Frames on their way to one client: beyond it, whoever makes them waits.
+const FRAMES: usize = 64;
+
+/// A request is a line; the longest carries a definition and an input.
+const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+const LOCK: &str = "lock";
+const SOCKET: &str = "control.sock";
+
+/// The right to hold a store, for as long as it lives.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "the lock is held by the open file")] File);
+
+/// Takes the lock of a data folder, if nobody has it. Makes the folder if it is not there.
+///
+/// # Errors
+/// When the folder cannot be made or written.
+pub fn try_lock(data: &Path) -> Result<Option<Lock>, Problem> {
+    let failed = |error: io::Error| {
+        Problem::new(Code::StoreUnreadable, format!("{} cannot be used: {error}", data.display()))
+    };
+    make_folder(data).map_err(failed)?;
+    let path = data.join(LOCK);
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    let command: Vec<String> = std::env::args().collect();
+    let written = file.set_len(0).and_then(|()| file.rewind());
+    written.and_then(|()| write!(file, "{}\n{}\n", std::process::id(), command.join(" "))).map_err(failed)?;
+    Ok(Some(Lock(file)))
+}
+
+/// Who holds the lock, for a person: its process id and command.
+pub fn holder_of(data: &Path) -> String {
+    let mut text = String::new();
+    let read = File::open(data.join(LOCK)).and_then(|mut file| file.read_to_string(&mut text));
+    match (read, text.lines().next(), text.lines().nth(1)) {
+        (Ok(_), Some(pid), Some(command)) => format!("process {pid} (`{command}`)"),
+        _ => "another process".to_owned(),
+    }
+}
+
+/// Makes a data folder, with a `.gitignore` that keeps everything in it but agents out of repositories.
+fn make_folder(data: &Path) -> io::Result<()> {
+    if data.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(data)?;
+    fs::write(data.join(".gitignore"), "*\n!agents/\n!agents/**\n")
+}
+
+/// Connects to whoever listens in a data folder.
+///
+/// # Errors
+/// When nobody does.
+pub async fn connect(data: &Path) -> io::Result<UnixStream> {
+    let (path, _folder) = socket_path(data)?;
+    UnixStream::connect(path).await
+}
+
+/// The longest path that a socket can have, with its final zero.
+const SOCKET_PATH_BYTES_MAX: usize = 108;
+
+/// The socket's path; if that is too long, one through the open folder, which must live as long as the path is used.
+fn socket_path(data: &Path) -> io::Result<(PathBuf, Option<File>)> {
+    let path = data.join(SOCKET);
+    if path.as_os_str().len() < SOCKET_PATH_BYTES_MAX {
+        return Ok((path, None));
+    }
+    let folder = File::open(data)?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()));
+    Ok((path, Some(folder)))
+}
+
+/// Lets clients in until it is closed.
+pub struct Gate {
+    socket: PathBuf,
+    closed: watch::Sender<bool>,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+impl Gate {
+    /// Opens the control socket of a data folder whose lock this process has. A socket that a dead process left is
+    /// removed.
+    ///
+    /// # Errors
+    /// When it cannot be bound.
+    pub fn open(data: &Path, facade: Arc<Facade>) -> Result<Self, Problem> {
+        let socket = data.join(SOCKET);
+        let failed = |error: io::Error| {
+            Problem::new(Code::StoreUnreadable, format!("{} cannot be bound: {error}", socket.display()))
+        };
+        match fs::remove_file(&socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let (path, _folder) = socket_path(data).map_err(failed)?;
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        fs::set_permissions(&socket, Permissions::from_mode(0o600)).map_err(failed)?;
+        let closed = watch::Sender::new(false);
+        let accepting = actix::spawn(accept(listener, facade, closed.clone()));
+        Ok(Self { socket, closed, accepting })
+    }
+
+    /// Lets nobody in any more, and hangs up on those who are.
+    pub async fn close(self) {
+        self.closed.send_replace(true);
+        // The task only ends by itself; if it panicked, nobody is let in either.
+        let _ = self.accepting.await;
+        // Ends when the last connection has dropped its receiver.
+        self.closed.closed().await;
+        if let Err(error) = fs::remove_file(&self.socket) {
+            tracing::debug!(%error, "the control socket is left behind");
+        }
+    }
+}
+
+async fn accept(listener: UnixListener, facade: Arc<Facade>, closed: watch::Sender<bool>) {
+    let mut closing = closed.subscribe();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = closing.changed() => return,
+        };
+        match stream {
+            Ok((stream, _)) => {
+                let connection = Connection::new(stream, Arc::clone(&facade), closed.subscribe());
+                actix::spawn(connection.serve());
+            }
+            Err(error) => tracing::warn!(%error, "a client could not be let in"),
+        }
+    }
+}
+
+/// One client.
+struct Connection {
+    lines: tokio::io::Lines<BufReader<OwnedReadHalf>>,
+    writer: OwnedWriteHalf,
+    facade: Arc<Facade>,
+    closed: watch::Receiver<bool>,
+}
+
+/// Why a connection ends.
+struct HangUp;
+
+impl Connection {
+    fn new(stream: UnixStream, facade: Arc<Facade>, closed: watch::Receiver<bool>) -> Self {
+        let (reader, writer) = stream.into_split();
+        Self { lines: BufReader::new(reader).lines(), writer, facade, closed }
+    }
+
+    async fn serve(mut self) {
+        while let Ok(request) = self.request().await {
+            if self.answer(request).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn request(&mut self) -> Result<Request, HangUp> {
+        let line = tokio::select! {
+            line = self.lines.next_line() => line,
+            _ = self.closed.changed() => return Err(HangUp),
+        };
+        let line = line.ok().flatten().filter(|line| line.len() <= REQUEST_BYTES_MAX).ok_or(HangUp)?;
+        match serde_json::from_str(&line) {
+            Ok(request) => Ok(request),
+            Err(error) => {
+                let problem = Problem::new(Code::Usage, format!("not a request: {error}"))
+                    .hint("use the same version of reenact as the process that holds the store");
+                self.send(&Frame::Problem(problem)).await?;
+                Err(HangUp)
+            }
+        }
+    }
+
+    /// Answers one request. Meanwhile the client may ask to interrupt the run that it sees through.
+    async fn answer(&mut self, request: Request) -> Result<(), HangUp> {
+        let seen = match &request {
+            Request::See { run, .. } => Some(run.clone()),
+            _ => None,
+        };
+        let facade = Arc::clone(&self.facade);
+        let (sender, mut frames) = mpsc::channel(FRAMES);
+        let answering = facade.answer(request, &sender);
+        tokio::pin!(answering);
+        let answer = loop {
+            tokio::select! {
+                biased;
+                Some(frame) = frames.recv() => self.send(&frame).await?,
+                answer = &mut answering => break answer,
+                line = self.lines.next_line() => match (line, &seen) {
+                    (Ok(Some(_)), Some(run)) => {
+                        facade.interrupt(run).await;
+                        let run = run.to_string();
+                        break facade.answer(Request::Report { run }, &sender).await;
+                    }
+                    (Ok(Some(_)), None) => {}
+                    // The client is gone; what it asked for goes on.
+                    (Ok(None) | Err(_), _) => return Err(HangUp),
+                },
+                _ = self.closed.changed() => return Err(HangUp),
+            }
+        };
+        while let Ok(frame) = frames.try_recv() {
+            self.send(&frame).await?;
+        }
+        self.send(&answer.map_or_else(Frame::Problem, Frame::Answer)).await
+    }
+
+    async fn send(&mut self, frame: &Frame) -> Result<(), HangUp> {
+        let mut line = serde_json::to_vec(frame).map_err(|_| HangUp)?;
+        line.push(b'\n');
+        self.writer.write_all(&line).await.map_err(|_| HangUp)
+    }
+}
+
+/// A client's end of a connection.
+pub struct Client {
+    lines: tokio::io::Lines<BufReader<OwnedReadHalf>>,
+    writer: OwnedWriteHalf,
+}
+
+/// The holder hung up before it answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Gone;
+
+impl Client {
+    /// A client on a connection.
+    pub fn new(stream: UnixStream) -> Self {
+        let (reader, writer) = stream.into_split();
+        Self { lines: BufReader::new(reader).lines(), writer }
+    }
+
+    /// Asks.
+    pub async fn ask(&mut self, request: &Request) -> Result<(), Gone> {
+        let mut line = serde_json::to_vec(request).map_err(|_| Gone)?;
+        line.push(b'\n');
+        self.writer.write_all(&line).await.map_err(|_| Gone)
+    }
+
+    /// Asks to let go of the run that is seen through, and waits until that is done.
+    pub async fn interrupt(mut self) {
+        if self.ask(&Request::Interrupt).await.is_err() {
+            return;
+        }
+        // The last frame tells that it is done, or the end of the connection.
+        while let Ok(frame) = self.frame().await {
+            if matches!(frame, Frame::Answer(_) | Frame::Problem(_)) {
+                return;
+            }
+        }
+    }
+
+    /// The next frame.
+    pub async fn frame(&mut self) -> Result<Frame, Gone> {
+        let line = self.lines.next_line().await.ok().flatten().ok_or(Gone)?;
+        serde_json::from_str(&line).map_err(|_| Gone)
+    }
+}
+
+impl Answer {
+    /// The answer to a question that has no other.
+    ///
+    /// # Errors
+    /// When the holder is of another version and answers something else.
+    pub fn mismatch(self) -> Problem {
+        Problem::new(Code::Internal, format!("an unexpected answer: {self:?}"))
+    }
+}

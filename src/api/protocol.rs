@@ -1,0 +1,210 @@
+//! What can be asked of whoever holds a store, and what is answered. On the control socket each is a line of JSON:
+//! a request, then frames up to the answer or the problem, then perhaps the next request.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::events::ids::{AgentName, Fence, RunId, StepId, Version};
+use crate::events::json::Json;
+use crate::events::problem::Problem;
+use crate::events::time::Timestamp;
+use crate::views::report::RunReport;
+use crate::views::runs::{RunFilter, RunRow};
+
+/// Something asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// To record a run, and with `drive` to let it go on. Answer: [`Answer::Begun`].
+    Begin {
+        /// Its id.
+        run: RunId,
+        /// What it begins with.
+        start: Box<StartSpec>,
+        /// Whether it is to go on.
+        drive: bool,
+    },
+    /// To let a run go on and to see it through. Frames: [`Frame::Live`]. Answer: [`Answer::Report`].
+    See {
+        /// Which.
+        run: RunId,
+        /// Whether progress is wanted.
+        live: bool,
+    },
+    /// To let all runs go on that nobody drives, and to see them through. Frames: [`Frame::Report`] for each that ended,
+    /// [`Frame::Parked`] for each that cannot go on. Answer: [`Answer::Done`].
+    SeeAll,
+    /// While a run is seen through: to stop it, unless somebody else sees it through too. It can be resumed.
+    Interrupt,
+    /// One run. Answer: [`Answer::Report`].
+    Report {
+        /// Its id, or enough of it.
+        run: String,
+    },
+    /// One run, again and again as it changes until it ends. Frames: [`Frame::Report`]. Answer: [`Answer::Report`].
+    Watch {
+        /// Its id, or enough of it.
+        run: String,
+    },
+    /// Some runs. Answer: [`Answer::Runs`].
+    List {
+        /// Which.
+        filter: RunFilter,
+    },
+    /// A run's events. Frames: [`Frame::Event`]. Answer: [`Answer::Done`].
+    History {
+        /// Its id, or enough of it.
+        run: String,
+        /// From this version.
+        from: Option<Version>,
+        /// Up to this version.
+        to: Option<Version>,
+    },
+    /// The runs that nobody drives. Answer: [`Answer::Runs`].
+    Interrupted,
+    /// The whole id of a run. Answer: [`Answer::Resolved`].
+    Resolve {
+        /// Its id, or enough of it.
+        run: String,
+    },
+    /// To prove the store whole. Answer: [`Answer::Verified`].
+    Verify,
+}
+
+/// Everything that a run begins with, resolved and checked by who asks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StartSpec {
+    /// The definition as it is recorded.
+    pub definition: Json,
+    /// The input, checked, defaults filled in.
+    pub input: Json,
+    /// What people find it by.
+    pub tags: BTreeMap<String, String>,
+    /// The absolute folder that relative paths mean.
+    pub work_folder: String,
+    /// What `env.NAME` means.
+    pub environment: BTreeMap<String, String>,
+    /// The agents that the definition names, where files or the configuration define them.
+    pub agents: Vec<(AgentName, Json)>,
+    /// How many attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step.
+    pub lost_limit: u32,
+}
+
+/// One line of an answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frame {
+    /// How far a run is.
+    Live(Live),
+    /// A run as it is now.
+    Report(Box<RunReport>),
+    /// An event.
+    Event(Box<HistoryLine>),
+    /// The last frame: the answer.
+    Answer(Answer),
+    /// Why one run of several cannot go on.
+    Parked(Problem),
+    /// The last frame: why there is no answer.
+    Problem(Problem),
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The run is recorded; this is its version.
+    Begun(Version),
+    /// A run.
+    Report(Box<RunReport>),
+    /// Rows of the list.
+    Runs(Vec<RunRow>),
+    /// A run's whole id.
+    Resolved(RunId),
+    /// What the proof found.
+    Verified(VerifyReport),
+    /// All frames were sent.
+    Done,
+}
+
+/// How far a run is, for a person who looks on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// Steps that are done with.
+    pub done: usize,
+    /// Steps that there are so far.
+    pub total: usize,
+    /// Attempts that are open.
+    pub running: Vec<LiveAttempt>,
+}
+
+/// An open attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveAttempt {
+    /// Which.
+    pub fence: Fence,
+    /// Of which step.
+    pub step: StepId,
+    /// By whom.
+    pub agent: AgentName,
+    /// The how-many-eth.
+    pub attempt: u32,
+    /// Since when.
+    pub since: Timestamp,
+    /// How far it says it is, in percent.
+    pub percent: u8,
+    /// What it says it does.
+    pub text: String,
+}
+
+/// An event as people and programs read it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HistoryLine {
+    /// Its number in its run.
+    pub version: Version,
+    /// Its number in the store.
+    pub position: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it says.
+    pub data: Json,
+    /// Its hash.
+    pub hash: String,
+}
+
+/// What `verify` found.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct VerifyReport {
+    /// Whether there is no problem.
+    pub ok: bool,
+    /// How many events there are.
+    pub events: u64,
+    /// How many commits.
+    pub commits: u64,
+    /// How many streams.
+    pub streams: u64,
+    /// How long the commits are as they are encoded, in bytes.
+    pub event_bytes: u64,
+    /// What the data folder takes on the disk, in bytes of allocated blocks.
+    pub disk_bytes: u64,
+    /// What is wrong, the first bad position first.
+    pub problems: Vec<VerifyProblem>,
+}
+
+/// Something that `verify` found wrong.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VerifyProblem {
+    /// The position of the event; 0 if it is about none.
+    pub position: u64,
+    /// The stream.
+    pub stream: Option<String>,
+    /// The version in it.
+    pub version: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}

@@ -1,0 +1,31 @@
+//! `reenact history RUN`: what happened, event by event.
+
+use super::arguments::HistoryArguments;
+use super::see::{self, Asked, Signals};
+use super::{Exit, Scene, text};
+use crate::api::door::is_store;
+use crate::api::protocol::{Frame, Request};
+use crate::events::ids::Version;
+use crate::events::problem::{Code, Problem};
+
+pub(super) async fn history(scene: &Scene, arguments: HistoryArguments) -> Result<Exit, Problem> {
+    let HistoryArguments { run, from, to } = arguments;
+    if !is_store(&scene.house.data) {
+        return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
+    }
+    let mut signals = Signals::listen()?;
+    let door = scene.house.open().await?;
+    let request = Request::History { run, from: from.map(Version), to: to.map(Version) };
+    let mut show = |frame| {
+        if let Frame::Event(line) = frame {
+            scene.say.result(&*line, text::event);
+        }
+    };
+    match see::ask(scene, door, &request, &mut signals, &mut show).await? {
+        Asked::Interrupted => Ok(Exit::Interrupted),
+        Asked::Answer(_, door) => {
+            see::leave(door, &mut signals).await?;
+            Ok(Exit::Good)
+        }
+    }
+}

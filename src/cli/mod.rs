@@ -1,0 +1,162 @@
+//! How people run it: one file per verb.
+//!
+//! - [`arguments`]: what the command line says
+//! - [`house`](crate::api::door::House): the data folder that a verb works on
+//! - `see`: seeing a run through, whoever holds the store
+//! - `say`: results on stdout, words on stderr
+//! - `text`: results as a person reads them
+//! - `progress`: what runs, line by line, on a terminal
+
+mod arguments;
+mod history;
+mod list;
+mod progress;
+mod resume;
+mod run;
+mod say;
+mod see;
+mod start;
+mod status;
+mod text;
+mod validate;
+mod verify;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::api::door::House;
+use crate::config::{Config, Sources};
+use crate::events::problem::{Code, Problem};
+use crate::workflow::run::RunStatus;
+use arguments::{Arguments, Verb};
+use say::Say;
+
+/// How a verb ended, as the shell sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// It did what was asked; a run completed.
+    Good,
+    /// A run failed, or a check found something.
+    Failed,
+    /// It was asked wrongly; nothing was started.
+    BadInput,
+    /// A run waits for somebody.
+    Waiting,
+    /// The store is damaged, or held by a process that does not answer.
+    StoreUnusable,
+    /// SIGINT or SIGTERM; the run can be resumed.
+    Interrupted,
+}
+
+impl Exit {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Failed => 1,
+            Self::BadInput => 2,
+            Self::Waiting => 4,
+            Self::StoreUnusable => 7,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// How a verb ends that saw a run through to that status.
+    const fn of_status(status: RunStatus) -> Self {
+        match status {
+            RunStatus::Completed => Self::Good,
+            RunStatus::Failed => Self::Failed,
+            RunStatus::Pending | RunStatus::Running => Self::Waiting,
+        }
+    }
+
+    /// How a verb ends that could not do what was asked.
+    const fn of_problem(code: Code) -> Self {
+        match code {
+            Code::StoreDamaged | Code::StoreHeld | Code::StoreFailed | Code::StoreUnreadable => {
+                Self::StoreUnusable
+            }
+            Code::RunParked | Code::Internal => Self::Failed,
+            _ => Self::BadInput,
+        }
+    }
+}
+
+/// What every verb has.
+struct Scene {
+    say: Say,
+    house: House,
+    cwd: PathBuf,
+}
+
+/// Runs the program with these arguments, the first of which is its name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
+    let parsed = match Arguments::try_parse_from(&arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => return usage(&error, wants_json),
+    };
+    let say = Say::new(parsed.json);
+    let exit = match scene(say, &parsed) {
+        Ok(scene) => actix::System::new().block_on(perform(&scene, parsed.verb)),
+        Err(problem) => say.problem(&problem),
+    };
+    ExitCode::from(exit.code())
+}
+
+/// Answers a command line that was not understood, or that asked for help.
+fn usage(error: &clap::Error, wants_json: bool) -> ExitCode {
+    if !error.use_stderr() || !wants_json {
+        // Help goes to stdout, mistakes to stderr; if neither can be written there is nobody to tell.
+        let _ = error.print();
+        return ExitCode::from(if error.use_stderr() { Exit::BadInput } else { Exit::Good }.code());
+    }
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let exit = Say::new(true).problem(&Problem::new(Code::Usage, first));
+    ExitCode::from(exit.code())
+}
+
+fn scene(say: Say, arguments: &Arguments) -> Result<Scene, Problem> {
+    let sources = Sources::of_process(arguments.config.clone())
+        .map_err(|error| Problem::new(Code::FileNotRead, format!("the current folder is gone: {error}")))?;
+    let mut config = Config::load(&sources)?;
+    if let Some(level) = &arguments.log {
+        config.log.level.clone_from(level);
+    }
+    log_to_stderr(&config)?;
+    let named = arguments.data.clone().or_else(|| std::env::var_os("REENACT_DATA").map(PathBuf::from));
+    let data = sources.cwd.join(named.unwrap_or_else(|| PathBuf::from(".reenact")));
+    let house = House { data, config, work_folder: sources.cwd.clone() };
+    Ok(Scene { say, house, cwd: sources.cwd })
+}
+
+fn log_to_stderr(config: &Config) -> Result<(), Problem> {
+    let level: tracing_subscriber::filter::LevelFilter = config.log.level.parse().map_err(|_| {
+        let message = format!("`{}` is no log level", config.log.level);
+        Problem::new(Code::BadConfig, message).hint("there are off, error, warn, info, debug and trace")
+    })?;
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(say::stderr_is_terminal())
+        .with_target(false)
+        .init();
+    Ok(())
+}
+
+async fn perform(scene: &Scene, verb: Verb) -> Exit {
+    let done = match verb {
+        Verb::Run(arguments) => run::run(scene, arguments).await,
+        Verb::Resume(arguments) => resume::resume(scene, arguments).await,
+        Verb::List(arguments) => list::list(scene, arguments).await,
+        Verb::Status(arguments) => status::status(scene, arguments).await,
+        Verb::History(arguments) => history::history(scene, arguments).await,
+        Verb::Validate(arguments) => validate::validate(scene, &arguments),
+        Verb::Verify => verify::verify(scene).await,
+    };
+    done.unwrap_or_else(|problem| scene.say.problem(&problem))
+}

@@ -1,0 +1,81 @@
+//! `reenact resume`: goes on with what was interrupted.
+
+use super::arguments::ResumeArguments;
+use super::say::problem_text;
+use super::see::{self, Asked, Signals};
+use super::{Exit, Scene, text};
+use crate::api::door::{Door, is_store};
+use crate::api::protocol::{Answer, Frame, Request};
+use crate::events::ids::RunId;
+use crate::events::problem::{Code, Problem};
+use crate::workflow::run::RunStatus;
+
+pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<Exit, Problem> {
+    if !is_store(&scene.house.data) {
+        return match arguments.run {
+            Some(run) => Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`"))),
+            None if arguments.all => Ok(Exit::Good),
+            None => Err(Problem::new(Code::NothingToResume, "no run is interrupted")),
+        };
+    }
+    let mut signals = Signals::listen()?;
+    let door = scene.house.open().await?;
+    if arguments.all {
+        return all(scene, door, &mut signals).await;
+    }
+    let request = match arguments.run {
+        Some(run) => Request::Resolve { run },
+        None => Request::Interrupted,
+    };
+    match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
+        Asked::Interrupted => Ok(Exit::Interrupted),
+        Asked::Answer(answer, door) => match chosen(answer) {
+            Ok(run) => see::through(scene, door, run, signals).await,
+            Err(problem) => {
+                see::leave(door, &mut signals).await?;
+                Err(problem)
+            }
+        },
+    }
+}
+
+/// The run that was meant, or the only one that could be.
+fn chosen(answer: Answer) -> Result<RunId, Problem> {
+    let rows = match answer {
+        Answer::Resolved(run) => return Ok(run),
+        Answer::Runs(rows) => rows,
+        other => return Err(other.mismatch()),
+    };
+    match rows.as_slice() {
+        [] => Err(Problem::new(Code::NothingToResume, "no run is interrupted")),
+        [row] => Ok(row.run.clone()),
+        several => {
+            let ids: Vec<_> = several.iter().map(|row| format!("  {}  {}", row.run, row.workflow)).collect();
+            let message = format!("{} runs are interrupted:\n{}", several.len(), ids.join("\n"));
+            Err(Problem::new(Code::AmbiguousRun, message).hint("name one, or resume them all with --all"))
+        }
+    }
+}
+
+async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, Problem> {
+    let mut all_completed = true;
+    let mut show = |frame| match frame {
+        Frame::Report(report) => {
+            all_completed &= report.status == RunStatus::Completed;
+            scene.say.result(&*report, text::one_line);
+        }
+        Frame::Parked(problem) => {
+            all_completed = false;
+            scene.say.note(&problem_text("error", &problem));
+        }
+        _ => {}
+    };
+    let asked = see::ask(scene, door, &Request::SeeAll, signals, &mut show).await?;
+    match asked {
+        Asked::Interrupted => Ok(Exit::Interrupted),
+        Asked::Answer(_, door) => {
+            see::leave(door, signals).await?;
+            Ok(if all_completed { Exit::Good } else { Exit::Failed })
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `reenact run FILE`: starts a run and sees it through.
+
+use super::arguments::RunArguments;
+use super::see::{self, Asked, Signals};
+use super::{Exit, Scene, start};
+use crate::api::door::new_run_id;
+use crate::api::protocol::{Answer, Request};
+use crate::events::ids::RunId;
+use crate::events::problem::{Code, Problem};
+
+pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, Problem> {
+    let run = match &arguments.id {
+        Some(id) => RunId::parse(id).map_err(|error| Problem::new(Code::BadRunId, error.to_string()))?,
+        None => new_run_id(),
+    };
+    let start = match start::resolve(scene, &arguments) {
+        Ok(start) => start,
+        Err(problems) => return Ok(scene.say.problems(&problems)),
+    };
+    let mut signals = Signals::listen()?;
+    let door = scene.house.open().await?;
+    let begin = Request::Begin { run: run.clone(), start: Box::new(start), drive: !arguments.detach };
+    match see::ask(scene, door, &begin, &mut signals, &mut |_| {}).await? {
+        Asked::Interrupted => Ok(Exit::Interrupted),
+        Asked::Answer(_, mut door) if arguments.detach => {
+            let report = Request::Report { run: run.to_string() };
+            let answer = door.ask(&report, &mut |_| {}).await;
+            let exit = match answer {
+                Ok(Answer::Report(report)) => see::print(scene, &report),
+                // The holder went right after it had recorded the run.
+                _ => Exit::Waiting,
+            };
+            see::leave(door, &mut signals).await?;
+            Ok(exit)
+        }
+        Asked::Answer(_, door) => {
+            if !scene.say.is_json() {
+                scene.say.note(&format!("run {run}"));
+            }
+            see::through(scene, door, run, signals).await
+        }
+    }
+}

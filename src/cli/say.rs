@@ -1,0 +1,87 @@
+//! Results on stdout, words on stderr. With `--json` stdout has nothing but JSON.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::Exit;
+use crate::events::problem::Problem;
+
+/// How this process talks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Say {
+    json: bool,
+}
+
+/// Whether a person looks at stderr.
+pub(super) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+impl Say {
+    pub(super) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether programs read stdout.
+    pub(super) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// A result: a line of JSON, or what a person reads.
+    pub(super) fn result<T: Serialize>(self, result: &T, text: impl FnOnce(&T) -> String) {
+        if self.json {
+            out(&serde_json::to_string(result).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")));
+        } else {
+            out(text(result).trim_end_matches('\n'));
+        }
+    }
+
+    /// Words for a person.
+    pub(super) fn note(self, words: &str) {
+        err(words);
+    }
+
+    /// What is wrong; answers how the verb ends for it.
+    pub(super) fn problem(self, problem: &Problem) -> Exit {
+        self.problems(std::slice::from_ref(problem))
+    }
+
+    /// Everything that is wrong; answers how the verb ends for the first of it.
+    pub(super) fn problems(self, problems: &[Problem]) -> Exit {
+        let exit = problems.first().map_or(Exit::Failed, |first| Exit::of_problem(first.code));
+        if let Some(first) = problems.first().filter(|_| self.json) {
+            out(&serde_json::json!({ "error": first }).to_string());
+        }
+        problems.iter().for_each(|problem| err(&problem_text("error", problem)));
+        exit
+    }
+
+    /// What is odd.
+    pub(super) fn warnings<'a>(self, warnings: impl IntoIterator<Item = &'a Problem>) {
+        warnings.into_iter().for_each(|warning| err(&problem_text("warning", warning)));
+    }
+}
+
+/// A problem as a person reads it: what, where, and what to do.
+pub(super) fn problem_text(kind: &str, problem: &Problem) -> String {
+    let mut text = format!("{kind}[{}]: {}", problem.code, problem.message);
+    if let Some(at) = &problem.at {
+        text.push_str(&format!("\n  at {}:{}:{}", at.file, at.line, at.column));
+    }
+    if let Some(step) = &problem.step {
+        text.push_str(&format!("\n  in step `{step}`"));
+    }
+    text.push_str(&format!("\n  hint: {}", problem.hint));
+    text
+}
+
+/// Writes a line to stdout. A reader that is gone, as in `reenact list | head -1`, is no error.
+pub(super) fn out(line: &str) {
+    let _ = writeln!(io::stdout().lock(), "{line}");
+}
+
+/// Writes a line to stderr, under the lines of progress if there are any.
+fn err(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}

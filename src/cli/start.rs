@@ -1,0 +1,76 @@
+//! What a run begins with, resolved by who asks for it: the file, the agents, the input, the environment. Nothing is
+//! recorded before all of it is sound.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::arguments::RunArguments;
+use super::{Scene, validate};
+use crate::api::protocol::StartSpec;
+use crate::events::json::Json;
+use crate::events::problem::{Code, Problem};
+use crate::workflow::definition::Definition;
+use crate::workflow::input::{check_input, input_from_arguments};
+
+/// The tags of a run stand in its row of the list, which is bounded.
+const TAG_BYTES_MAX: usize = 2 * 1024;
+
+pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSpec, Vec<Problem>> {
+    let checked = validate::check(scene, &arguments.file)?;
+    scene.say.warnings(&checked.warnings);
+    let definition = checked.definition;
+    let input = input(&definition, arguments)?;
+    let tags = pairs(&arguments.tags, "tag").map_err(|problem| vec![problem])?;
+    if tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > TAG_BYTES_MAX {
+        let message = format!("the tags are longer than {TAG_BYTES_MAX} bytes together");
+        return Err(vec![Problem::new(Code::TooLarge, message)]);
+    }
+    let config = &scene.house.config;
+    let allowed = config.expressions.env.iter();
+    let environment = allowed.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect();
+    let mut agents = Vec::new();
+    for found in &checked.agents {
+        let json = Json::of(found).map_err(|error| vec![Problem::new(Code::BadAgent, error.to_string())])?;
+        agents.push((found.name.clone(), json));
+    }
+    Ok(StartSpec {
+        definition: definition.to_json(),
+        input: Json::from(&input),
+        tags,
+        work_folder: checked.work_folder.display().to_string(),
+        environment,
+        agents,
+        parallel: arguments.parallel.or(definition.limits.parallel).unwrap_or(config.run.parallel),
+        lost_limit: definition.limits.lost.unwrap_or(config.run.lost),
+    })
+}
+
+fn input(definition: &Definition, arguments: &RunArguments) -> Result<serde_json::Value, Vec<Problem>> {
+    let file = arguments.input_file.as_deref().map(read_input);
+    let file = file.transpose().map_err(|problem| vec![problem])?;
+    let given = input_from_arguments(definition.input.as_ref(), file, &arguments.inputs)?;
+    check_input(definition.input.as_ref(), &given)
+}
+
+/// Reads inputs; JSON is read as YAML.
+fn read_input(path: &Path) -> Result<serde_json::Value, Problem> {
+    let file = path.display();
+    let text = fs::read_to_string(path)
+        .map_err(|error| Problem::new(Code::FileNotRead, format!("{file} cannot be read: {error}")))?;
+    if let Ok(value) = serde_json::from_str(&text) {
+        return Ok(value);
+    }
+    serde_saphyr::from_str(&text)
+        .map_err(|error| Problem::new(Code::NotYaml, format!("{file} is neither JSON nor YAML: {error}")))
+}
+
+/// Reads `K=V` arguments.
+pub(super) fn pairs(arguments: &[String], what: &str) -> Result<BTreeMap<String, String>, Problem> {
+    let pair = |argument: &String| match argument.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(Problem::new(Code::Usage, format!("`{argument}` is no {what}"))
+            .hint(format!("write it as --{what} key=value"))),
+    };
+    arguments.iter().map(pair).collect()
+}

@@ -1,0 +1,40 @@
+//! `reenact status RUN`: one run, once or as it changes.
+
+use super::arguments::StatusArguments;
+use super::progress::Screen;
+use super::see::{self, Asked, Signals};
+use super::{Exit, Scene, text};
+use crate::api::door::is_store;
+use crate::api::protocol::{Answer, Frame, Request};
+use crate::events::problem::{Code, Problem};
+
+pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<Exit, Problem> {
+    let StatusArguments { run, watch } = arguments;
+    if !is_store(&scene.house.data) {
+        return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
+    }
+    let mut signals = Signals::listen()?;
+    let door = scene.house.open().await?;
+    let request = if watch { Request::Watch { run } } else { Request::Report { run } };
+    let mut screen = Screen::new(scene.say.is_json());
+    let mut show = |frame| {
+        if let Frame::Report(report) = frame {
+            if scene.say.is_json() {
+                scene.say.result(&*report, text::run);
+            } else {
+                screen.show(&text::run(&report));
+            }
+        }
+    };
+    let asked = see::ask(scene, door, &request, &mut signals, &mut show).await;
+    screen.clear();
+    match asked? {
+        Asked::Interrupted => Ok(Exit::Interrupted),
+        Asked::Answer(Answer::Report(report), door) => {
+            scene.say.result(&*report, text::run);
+            see::leave(door, &mut signals).await?;
+            Ok(Exit::Good)
+        }
+        Asked::Answer(other, _) => Err(other.mismatch()),
+    }
+}

@@ -1,0 +1,136 @@
+//! Results as a person reads them.
+
+use std::time::Duration;
+
+use crate::api::protocol::{HistoryLine, VerifyReport};
+use crate::events::problem::Problem;
+use crate::events::time::{Timestamp, format_duration};
+use crate::views::report::{RunReport, StepReport};
+use crate::views::runs::RunRow;
+
+/// How much of an output or an event is shown; `--json` shows all of it.
+const SHOWN_CHARS: usize = 160;
+
+/// A run: how it is, its steps, what it waits for, what came of it.
+pub(super) fn run(report: &RunReport) -> String {
+    let mut lines = vec![one_line(report)];
+    let width = report.steps.iter().map(|step| step.id.as_str().chars().count()).max().unwrap_or(0);
+    lines.extend(report.steps.iter().map(|step| step_line(step, width)));
+    for waiting in &report.waiting_for {
+        let until = waiting.expires.map(|at| format!(" until {}", moment(at))).unwrap_or_default();
+        lines.push(format!("waits: {} of `{}`{until}", waiting.kind, waiting.step));
+    }
+    if let Some(error) = &report.error {
+        lines.push(error_line(error));
+    }
+    if !report.output.is_null() {
+        lines.push(format!("output: {}", shortened(report.output.text())));
+    }
+    if !report.driven {
+        lines.push(format!("interrupted: reenact resume {}", report.run));
+    }
+    lines.join("\n")
+}
+
+/// A run in a line.
+pub(super) fn one_line(report: &RunReport) -> String {
+    let degraded = if report.degraded { " (degraded)" } else { "" };
+    format!(
+        "{}  {}  {}{degraded}  {} of {} steps  {}",
+        report.run,
+        report.workflow,
+        report.status.text(),
+        report.progress.done,
+        report.progress.total,
+        format_duration(Duration::from_millis(report.duration_ms)),
+    )
+}
+
+fn step_line(step: &StepReport, width: usize) -> String {
+    let sign = match step.status.as_str() {
+        "completed" => '✓',
+        "failed" => '✗',
+        "running" => '▸',
+        "skipped" | "cancelled" => '-',
+        "retrying" | "waiting" => '…',
+        _ => ' ',
+    };
+    let mut line = format!("  {sign} {:width$}  {}", step.id.as_str(), step.status);
+    if let (Some(from), Some(to)) = (step.started_at, step.ended_at) {
+        let millis = u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX);
+        line.push_str(&format!("  {}", format_duration(Duration::from_millis(millis))));
+    }
+    if step.attempts > 1 {
+        line.push_str(&format!("  {} attempts", step.attempts));
+    }
+    if let Some(error) = &step.error {
+        line.push_str(&format!("  {}: {}", error.code, shortened(&error.message)));
+    }
+    line
+}
+
+fn error_line(error: &Problem) -> String {
+    let step = error.step.as_ref().map(|step| format!(" in `{step}`")).unwrap_or_default();
+    format!("error[{}]{step}: {}\n  hint: {}", error.code, error.message, error.hint)
+}
+
+/// Runs, a line each.
+pub(super) fn runs(rows: &[RunRow]) -> String {
+    if rows.is_empty() {
+        return "no runs".to_owned();
+    }
+    let widest = |of: fn(&RunRow) -> &str| rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0);
+    let (ids, names) = (widest(|row| row.run.as_str()), widest(|row| &row.workflow));
+    let line = |row: &RunRow| {
+        let degraded = if row.degraded { " (degraded)" } else { "" };
+        let tags: Vec<_> = row.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        format!(
+            "{:ids$}  {:names$}  {:9}  {}{degraded}  {}",
+            row.run.as_str(),
+            row.workflow,
+            row.status.text(),
+            moment(row.started_at),
+            tags.join(" "),
+        )
+    };
+    rows.iter().map(|row| line(row).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+/// An event in a line.
+pub(super) fn event(line: &HistoryLine) -> String {
+    let text = line.data.text();
+    format!("{:>5}  {}  {:16}  {}", line.version.0, moment(line.at), line.kind, shortened(text))
+}
+
+/// What `verify` found.
+pub(super) fn verified(report: &VerifyReport) -> String {
+    let mut lines = vec![format!(
+        "{}: {} events in {} commits of {} streams, {} bytes of events, {} bytes on disk",
+        if report.ok { "whole" } else { "damaged" },
+        report.events,
+        report.commits,
+        report.streams,
+        report.event_bytes,
+        report.disk_bytes,
+    )];
+    for problem in &report.problems {
+        let stream = problem.stream.as_deref().map(|stream| format!(" {stream}")).unwrap_or_default();
+        let version = problem.version.map(|version| format!(" version {version}")).unwrap_or_default();
+        lines.push(format!("  position {}{stream}{version}: {}", problem.position, problem.what));
+    }
+    lines.join("\n")
+}
+
+fn moment(at: Timestamp) -> String {
+    let text = at.to_string();
+    // To the second: `--json` has the microseconds.
+    text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
+}
+
+fn shortened(text: &str) -> String {
+    let line = text.replace(['\n', '\r'], " ");
+    match line.char_indices().nth(SHOWN_CHARS) {
+        Some((cut, _)) => format!("{}…", line.get(..cut).unwrap_or_default()),
+        None => line,
+    }
+}

@@ -1,0 +1,213 @@
+//! A store in memory: for tests, and the oracle of the others. What it does in a few lines of maps is what they must
+//! do on a disk.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::{
+    AppendError, Appended, EventStore, Head, ReadError, StoredCommit, ViewChange, ViewRow, admission,
+};
+use crate::events::commit::{Commit, Recorded};
+use crate::events::ids::{Hash, Position, StreamId, Version};
+use crate::events::json::{Blob, BlobRef};
+
+/// Everything in maps behind one mutex. [`MemoryStore::reopen`] is its restart.
+#[derive(Debug)]
+pub struct MemoryStore {
+    disk: Arc<Mutex<Disk>>,
+    committed: watch::Sender<Position>,
+    closed: Mutex<bool>,
+}
+
+/// What outlives a handle.
+#[derive(Debug, Default)]
+struct Disk {
+    events: Vec<Recorded>,
+    commits: BTreeMap<Position, (Commit, u64)>,
+    /// Where each stream's events are in `events`.
+    streams: HashMap<StreamId, Vec<usize>>,
+    blobs: BTreeMap<Hash, Arc<[u8]>>,
+    views: HashMap<&'static str, View>,
+}
+
+#[derive(Debug, Default)]
+struct View {
+    position: Position,
+    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::on(Arc::default())
+    }
+
+    /// Another handle on the same events, as if the process had started again.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        Self::on(Arc::clone(&self.disk))
+    }
+
+    fn on(disk: Arc<Mutex<Disk>>) -> Self {
+        let last = locked(&disk).last();
+        Self { disk, committed: watch::Sender::new(last), closed: Mutex::new(false) }
+    }
+
+    fn write(&self) -> Result<MutexGuard<'_, Disk>, AppendError> {
+        if *locked(&self.closed) { Err(AppendError::Closed) } else { Ok(locked(&self.disk)) }
+    }
+
+    fn read(&self) -> Result<MutexGuard<'_, Disk>, ReadError> {
+        if *locked(&self.closed) { Err(ReadError::Closed) } else { Ok(locked(&self.disk)) }
+    }
+}
+
+/// A panic elsewhere does not spoil maps that change in one step.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Disk {
+    fn last(&self) -> Position {
+        Position(self.events.len() as u64)
+    }
+
+    fn head(&self, stream: &StreamId) -> Option<Head> {
+        let last = self.streams.get(stream)?.last()?;
+        let recorded = self.events.get(*last)?;
+        Some(Head { version: recorded.version, hash: recorded.event.hash })
+    }
+
+    fn append(&mut self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError> {
+        let size_bytes = admission::encode(&commit)?.len() as u64;
+        let actual = self.head(&commit.header.stream).map_or(Version(0), |head| head.version);
+        if actual.next() != commit.header.first {
+            let expected = Version(commit.header.first.0 - 1);
+            return Err(AppendError::Conflict { expected, actual });
+        }
+        for blob in blobs {
+            self.blobs.entry(blob.reference.hash).or_insert(blob.bytes);
+        }
+        let (first, from) = (self.last().next(), self.events.len());
+        self.events.extend(commit.clone().into_recorded(first));
+        self.streams.entry(commit.header.stream.clone()).or_default().extend(from..self.events.len());
+        self.commits.insert(first, (commit, size_bytes));
+        Ok(Appended { position: self.last() })
+    }
+}
+
+/// Where something lies after a number that counts from 1.
+fn index_after(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[async_trait]
+impl EventStore for MemoryStore {
+    async fn append(&self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError> {
+        let mut disk = self.write()?;
+        let appended = disk.append(commit, blobs)?;
+        // Still under the lock: the watch never goes back.
+        self.committed.send_replace(appended.position);
+        Ok(appended)
+    }
+
+    async fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
+        Ok(self.read()?.head(stream))
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        let disk = self.read()?;
+        let places = disk.streams.get(stream).map(Vec::as_slice).unwrap_or_default();
+        let wanted = places.iter().skip(index_after(after.0)).take(limit);
+        Ok(wanted.filter_map(|place| disk.events.get(*place)).cloned().collect())
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        Ok(self.read()?.events.iter().skip(index_after(after.0)).take(limit).cloned().collect())
+    }
+
+    async fn read_commits(&self, after: Position, limit: usize) -> Result<Vec<StoredCommit>, ReadError> {
+        let disk = self.read()?;
+        let later = disk.commits.range((Bound::Excluded(after), Bound::Unbounded)).take(limit);
+        Ok(later
+            .map(|(position, (commit, size_bytes))| StoredCommit {
+                position: *position,
+                size_bytes: *size_bytes,
+                commit: Ok(commit.clone()),
+            })
+            .collect())
+    }
+
+    fn committed(&self) -> watch::Receiver<Position> {
+        self.committed.subscribe()
+    }
+
+    fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, ReadError> {
+        Ok(self.read()?.blobs.get(hash).cloned())
+    }
+
+    async fn blobs(&self, after: Option<Hash>, limit: usize) -> Result<Vec<BlobRef>, ReadError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let disk = self.read()?;
+        let later = disk.blobs.range((from, Bound::Unbounded)).take(limit);
+        Ok(later.map(|(hash, bytes)| BlobRef { hash: *hash, size_bytes: bytes.len() as u64 }).collect())
+    }
+
+    async fn view_position(&self, view: &'static str) -> Result<Position, ReadError> {
+        Ok(self.read()?.views.get(view).map_or(Position(0), |view| view.position))
+    }
+
+    async fn view_rows(
+        &self,
+        view: &'static str,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<ViewRow>, ReadError> {
+        let disk = self.read()?;
+        let Some(view) = disk.views.get(view) else { return Ok(Vec::new()) };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = view.rows.range::<[u8], _>((from, Bound::Unbounded)).take(limit);
+        Ok(later.map(|(key, bytes)| ViewRow { key: key.clone(), bytes: bytes.clone() }).collect())
+    }
+
+    async fn save_view(
+        &self,
+        view: &'static str,
+        position: Position,
+        rows: Vec<ViewChange>,
+    ) -> Result<(), AppendError> {
+        admission::check_rows(&rows)?;
+        let mut disk = self.write()?;
+        let view = disk.views.entry(view).or_default();
+        view.position = position;
+        for ViewChange { key, bytes } in rows {
+            match bytes {
+                Some(bytes) => view.rows.insert(key, bytes),
+                None => view.rows.remove(&key),
+            };
+        }
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<(), AppendError> {
+        match std::mem::replace(&mut *locked(&self.closed), true) {
+            true => Err(AppendError::Closed),
+            false => Ok(()),
+        }
+    }
+}

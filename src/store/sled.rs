@@ -1,0 +1,426 @@
+//! The store on disk: sled, used as `layout` says, synced as a power cut demands.
+//!
+//! ```text
+//! append ─ encode ─► queue ─► writer: check versions, one batch, flush, sync ─► answers
+//!                               └─► index and committed position, then what reads see
+//! ```
+//!
+//! A store's folder holds `events/` (sled's own), `blobs/` (files of long blobs) and `mark` (how far it has come). What must be known of sled
+//! 0.34.7 stands where it matters: `layout` (sizes), `pack` (keys), `writer` (syncs), `open` (recovery).
+
+mod blobs;
+mod index;
+mod layout;
+mod mark;
+mod open;
+mod pack;
+mod read;
+mod writer;
+
+use std::collections::{BTreeMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use ::sled::{Db, IVec};
+use async_trait::async_trait;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use self::blobs::BlobFiles;
+use self::index::Index;
+use self::layout::TREE_BLOB_BYTES_MAX;
+pub use self::open::OpenError;
+use self::open::{Opened, Salvage};
+use self::pack::Encoded;
+use self::read::{Stretch, read_error};
+use self::writer::{Files, NewCommit, NewView, QUEUE_MAX, Request, Writer};
+use super::{
+    AppendError, Appended, EventStore, Head, ReadError, StoredCommit, ViewChange, ViewRow, admission,
+};
+use crate::events::commit::{Commit, Recorded};
+use crate::events::ids::{Hash, Position, StreamId, Version};
+use crate::events::json::{Blob, BlobRef};
+
+/// What an answer of the store promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// What was acknowledged survives a power cut.
+    #[default]
+    Power,
+    /// What was acknowledged survives the death of the process, not a power cut.
+    Process,
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SledOptions {
+    /// What an answer promises.
+    pub durability: Durability,
+    /// How much of the tree sled keeps in memory, in bytes.
+    pub cache_bytes: u64,
+    /// How many commits may come until the stream index is saved: as many are read again at the next start.
+    pub checkpoint_commits: usize,
+}
+
+impl Default for SledOptions {
+    fn default() -> Self {
+        Self { durability: Durability::Power, cache_bytes: 32 * 1024 * 1024, checkpoint_commits: 16 * 1024 }
+    }
+}
+
+/// Commits and blobs longer than this share [`BULK_BYTES_MAX`] of the queue.
+const BULK_FROM_BYTES: usize = 64 * 1024;
+
+/// How much the big ones among the waiting commits may hold in memory. One that is bigger waits for all of it.
+const BULK_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How many hashes of stored blobs are remembered: 2 MB. One that is forgotten costs a look into the tree, or a sync.
+const KNOWN_BLOBS_MAX: usize = 32 * 1024;
+
+/// The store on disk. Its methods must be called within a tokio runtime: reads go to its threads for blocking work.
+#[derive(Debug)]
+pub struct SledStore {
+    shared: Arc<Shared>,
+    /// None only while it is being dropped.
+    queue: Option<mpsc::Sender<Request>>,
+    bulk: Arc<Semaphore>,
+    writer: Option<JoinHandle<()>>,
+    /// Dropped last, when nothing reads it any more.
+    _salvage: Option<Salvage>,
+}
+
+/// What the writer and the readers have in common.
+#[derive(Debug)]
+struct Shared {
+    /// None when the store is closed.
+    db: RwLock<Option<Db>>,
+    files: BlobFiles,
+    durability: Durability,
+    index: Mutex<Index>,
+    committed: watch::Sender<Position>,
+    known_blobs: Mutex<HashSet<Hash>>,
+    /// Why nothing is acknowledged any more.
+    failed: Mutex<Option<String>>,
+    damage: Option<ReadError>,
+}
+
+/// What a panic leaves behind is looked at all the same: the maps are changed in one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const PANICKED: &str = "the store panicked";
+
+impl Shared {
+    fn fail(&self, what: &str) {
+        lock(&self.failed).get_or_insert_with(|| what.to_owned());
+    }
+
+    fn failure(&self) -> Option<String> {
+        lock(&self.failed).clone()
+    }
+
+    /// Why an append was not answered: the writer is gone.
+    fn refusal(&self) -> AppendError {
+        self.failure().map_or(AppendError::Closed, AppendError::Failed)
+    }
+
+    /// Reads while the store is open. sled panics where it finds its own structures broken.
+    fn read<T>(&self, work: impl FnOnce(&Db) -> Result<T, ReadError>) -> Result<T, ReadError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or(ReadError::Closed)?;
+        catch_unwind(AssertUnwindSafe(|| work(db)))
+            .unwrap_or_else(|_| Err(ReadError::Failed(PANICKED.to_owned())))
+    }
+
+    /// Lets go of the files, once nobody reads.
+    fn release(&self) -> Result<(), String> {
+        let db = self.db.write().unwrap_or_else(PoisonError::into_inner).take();
+        // sled syncs when it is dropped, and panics if it cannot.
+        catch_unwind(AssertUnwindSafe(|| drop(db))).map_err(|_| PANICKED.to_owned())
+    }
+
+    /// What of a commit's blobs goes into the tree with it. Long ones are made durable here.
+    fn store_blobs(&self, blobs: Vec<Blob>) -> Result<Vec<(Hash, Vec<IVec>)>, AppendError> {
+        let mut for_tree = Vec::new();
+        for blob in blobs {
+            let hash = blob.reference.hash;
+            if blob.bytes.len() > TREE_BLOB_BYTES_MAX {
+                self.files.store(&blob).map_err(|error| {
+                    self.fail(&error.to_string());
+                    AppendError::Failed(error.to_string())
+                })?;
+                self.remember_blob(hash);
+                continue;
+            }
+            let first = layout::blob_part_key(&hash, 0);
+            let stored = self.read(|db| db.contains_key(first).map_err(|error| read_error(&error)));
+            if !stored.map_err(|error| AppendError::Failed(error.to_string()))? {
+                for_tree.push((hash, layout::parts(&blob.bytes)));
+            }
+        }
+        Ok(for_tree)
+    }
+
+    fn remember_blob(&self, hash: Hash) {
+        let mut known = lock(&self.known_blobs);
+        if known.len() >= KNOWN_BLOBS_MAX {
+            known.clear();
+        }
+        known.insert(hash);
+    }
+
+    fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        let tail = lock(&self.index).tail(stream);
+        self.read(|db| {
+            let mut events = Vec::new();
+            for extent in index::extents(db, stream, tail, after, limit)? {
+                if events.len() >= limit {
+                    break;
+                }
+                let (first, position, count) = (extent.first, extent.position, extent.count);
+                Stretch { stream, first, position, count }.read(db, after, limit, &mut events)?;
+            }
+            Ok(events)
+        })
+    }
+
+    fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, ReadError> {
+        let in_tree = self.read(|db| read::tree_blob(db, &layout::blob_prefix(hash)))?;
+        let content = match in_tree {
+            Some(content) => Some(content),
+            None => self.files.read(hash).map_err(|error| ReadError::Failed(error.to_string()))?,
+        };
+        match content {
+            Some(content) if Hash::of(&content) != *hash => {
+                let what = format!("the blob {hash} is not what was stored under that name");
+                Err(ReadError::Damaged { position: Position(0), what })
+            }
+            content => Ok(content.map(Arc::from)),
+        }
+    }
+
+    fn blobs(&self, after: Option<Hash>, limit: usize) -> Result<Vec<BlobRef>, ReadError> {
+        let files = self.files.list(after, limit).map_err(|error| ReadError::Failed(error.to_string()))?;
+        let mut sizes: BTreeMap<Hash, u64> = self.read(|db| read::tree_blobs(db, after, limit))?;
+        sizes.extend(files.iter().map(|blob| (blob.hash, blob.size_bytes)));
+        Ok(sizes.into_iter().take(limit).map(|(hash, size_bytes)| BlobRef { hash, size_bytes }).collect())
+    }
+}
+
+impl SledStore {
+    /// Opens the store in a folder, which is made if it is not there. Blocks while it reads what the index does not
+    /// cover.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(folder: &Path, options: SledOptions) -> Result<Self, OpenError> {
+        let opened = open::open(folder, &options)?;
+        Self::of(folder, options, opened, None)
+    }
+
+    /// Opens a copy of what can be read of a store that [`SledStore::open`] finds too damaged. It takes no appends, and
+    /// is for [`super::verify`], which says from which position on it cannot be read. The store itself is not touched.
+    ///
+    /// # Errors
+    /// When not even that can be opened, or there is no room for a copy.
+    pub fn salvage(folder: &Path, options: SledOptions) -> Result<Self, OpenError> {
+        let (opened, copy) = open::salvage(folder, &options)?;
+        Self::of(folder, options, opened, Some(copy))
+    }
+
+    fn of(
+        folder: &Path,
+        options: SledOptions,
+        opened: Opened,
+        salvage: Option<Salvage>,
+    ) -> Result<Self, OpenError> {
+        let files = BlobFiles::open(folder.join(open::BLOBS), options.durability)
+            .map_err(|error| OpenError::unreadable(folder, &error))?;
+        let refused = opened.damage.as_ref().map(ToString::to_string);
+        let shared = Arc::new(Shared {
+            db: RwLock::new(Some(opened.db.clone())),
+            files,
+            durability: options.durability,
+            index: Mutex::new(opened.index),
+            committed: watch::Sender::new(opened.reached),
+            known_blobs: Mutex::default(),
+            failed: Mutex::new(refused),
+            damage: opened.damage,
+        });
+        let (queue, requests) = mpsc::channel(QUEUE_MAX);
+        let files = Files { data: opened.file, mark: opened.mark };
+        let writer =
+            Writer::new(Arc::clone(&shared), opened.db, files, opened.last, options.checkpoint_commits);
+        let writer = std::thread::Builder::new()
+            .name("reenact-store".to_owned())
+            .spawn(move || writer.run(requests))
+            .map_err(|error| OpenError::unreadable(folder, &error))?;
+        let bulk = Arc::new(Semaphore::new(BULK_BYTES_MAX));
+        Ok(Self { shared, queue: Some(queue), bulk, writer: Some(writer), _salvage: salvage })
+    }
+
+    async fn send(&self, request: Request) -> Result<(), AppendError> {
+        let queue = self.queue.as_ref().ok_or(AppendError::Closed)?;
+        queue.send(request).await.map_err(|_| self.shared.refusal())
+    }
+
+    /// Runs what may wait for the disk where waiting stops nobody.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || work(&shared)).await.map_err(|error| error.to_string())
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Shared) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        self.blocking(work).await.unwrap_or_else(|error| Err(ReadError::Failed(error)))
+    }
+
+    /// What of a commit's blobs must go into the tree with it.
+    async fn store_blobs(&self, mut blobs: Vec<Blob>) -> Result<Vec<(Hash, Vec<IVec>)>, AppendError> {
+        if !blobs.is_empty() {
+            let known = lock(&self.shared.known_blobs);
+            blobs.retain(|blob| !known.contains(&blob.reference.hash));
+        }
+        if blobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stored = self.blocking(move |shared| shared.store_blobs(blobs)).await;
+        stored.unwrap_or_else(|error| Err(AppendError::Failed(error)))
+    }
+}
+
+#[async_trait]
+impl EventStore for SledStore {
+    async fn append(&self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError> {
+        if let Some(what) = self.shared.failure() {
+            return Err(AppendError::Failed(what));
+        }
+        let bytes = admission::encode(&commit)?;
+        let blobs = self.store_blobs(blobs).await?;
+        let size =
+            bytes.len() + blobs.iter().flat_map(|(_, content)| content).map(|part| part.len()).sum::<usize>();
+        let room = match u32::try_from(size.min(BULK_BYTES_MAX)) {
+            Ok(bulk) if size > BULK_FROM_BYTES => Arc::clone(&self.bulk).acquire_many_owned(bulk).await.ok(),
+            _ => None,
+        };
+        let stored: Vec<_> = blobs.iter().map(|(hash, _)| *hash).collect();
+        let (answer, answered) = oneshot::channel();
+        self.send(Request::Commit(NewCommit {
+            stream: commit.header.stream.clone(),
+            first: commit.header.first,
+            count: commit.count(),
+            hash: commit.last_hash(),
+            bytes: Encoded::new(bytes, commit.count()),
+            blobs,
+            answer,
+            room,
+        }))
+        .await?;
+        let appended = answered.await.unwrap_or_else(|_| Err(self.shared.refusal()))?;
+        stored.into_iter().for_each(|hash| self.shared.remember_blob(hash));
+        Ok(appended)
+    }
+
+    async fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
+        if let Some(head) = lock(&self.shared.index).known_head(stream) {
+            return Ok(Some(head));
+        }
+        let stream = stream.clone();
+        self.read(move |shared| shared.read(|db| index::saved_head(db, &stream))).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
+    ) -> Result<Vec<Recorded>, ReadError> {
+        let stream = stream.clone();
+        self.read(move |shared| shared.read_stream(&stream, after, limit)).await
+    }
+
+    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        let upto = *self.shared.committed.borrow();
+        self.read(move |shared| shared.read(|db| read::events_between(db, after, upto, limit))).await
+    }
+
+    async fn read_commits(&self, after: Position, limit: usize) -> Result<Vec<StoredCommit>, ReadError> {
+        let upto = *self.shared.committed.borrow();
+        self.read(move |shared| shared.read(|db| read::commits_between(db, after, upto, limit))).await
+    }
+
+    fn committed(&self) -> watch::Receiver<Position> {
+        self.shared.committed.subscribe()
+    }
+
+    fn damage(&self) -> Option<ReadError> {
+        self.shared.damage.clone()
+    }
+
+    fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, ReadError> {
+        self.shared.blob(hash)
+    }
+
+    async fn blobs(&self, after: Option<Hash>, limit: usize) -> Result<Vec<BlobRef>, ReadError> {
+        self.read(move |shared| shared.blobs(after, limit)).await
+    }
+
+    async fn view_position(&self, view: &'static str) -> Result<Position, ReadError> {
+        self.read(move |shared| shared.read(|db| read::view_position(db, view))).await
+    }
+
+    async fn view_rows(
+        &self,
+        view: &'static str,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<ViewRow>, ReadError> {
+        let after = after.map(<[u8]>::to_vec);
+        self.read(move |shared| shared.read(|db| read::view_rows(db, view, after.as_deref(), limit))).await
+    }
+
+    async fn save_view(
+        &self,
+        view: &'static str,
+        position: Position,
+        rows: Vec<ViewChange>,
+    ) -> Result<(), AppendError> {
+        admission::check_rows(&rows)?;
+        let (answer, answered) = oneshot::channel();
+        self.send(Request::View(NewView { view, position, rows, answer })).await?;
+        answered.await.unwrap_or_else(|_| Err(self.shared.refusal()))
+    }
+
+    async fn close(&self) -> Result<(), AppendError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Request::Close(answer)).await?;
+        answered.await.unwrap_or_else(|_| Err(self.shared.refusal()))
+    }
+}
+
+impl Drop for SledStore {
+    /// Without [`EventStore::close`] the index stays as it was last saved, and is caught up at the next start.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(writer) = self.writer.take() {
+            // The writer contains its panics; if it died of one all the same, there is nothing left to save.
+            let _ = writer.join();
+        }
+        let _ = self.shared.release();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! How commits become values and values commits.
+//!
+//! What each key costs sled is about what a commit of usual size costs it. So short commits of one group that follow
+//! each other share a value: a pack. A commit too long for that has a value of its own, and further parts if it needs
+//! them.
+//!
+//! ```text
+//! pack   1 (events: 1 byte, length: 2 bytes, commit)…
+//! long   2 first part of the commit
+//! ```
+
+use std::ops::{Deref, Range};
+
+use sled::{Batch, IVec};
+
+use super::layout::{self, VALUE_BYTES_MAX, commit_key, commit_part_key};
+use crate::events::commit::Commit;
+use crate::events::ids::Position;
+use crate::store::ReadError;
+
+const PACK: u8 = 1;
+const LONG: u8 = 2;
+
+/// The bytes before a commit in a pack.
+const FRAME_BYTES: usize = 3;
+
+/// The longest commit that fits into a pack.
+const SHORT_BYTES_MAX: usize = VALUE_BYTES_MAX - 1 - FRAME_BYTES;
+
+/// An encoded commit, made ready for the writer by who appends it.
+#[derive(Debug)]
+pub(super) enum Encoded {
+    /// To be packed.
+    Short {
+        /// How many events.
+        count: u8,
+        bytes: Vec<u8>,
+    },
+    /// As values.
+    Long(Vec<IVec>),
+}
+
+impl Encoded {
+    /// Cuts a commit of so many events, if it is long.
+    pub(super) fn new(bytes: Vec<u8>, count: u64) -> Self {
+        match u8::try_from(count) {
+            Ok(count) if bytes.len() <= SHORT_BYTES_MAX => Self::Short { count, bytes },
+            _ => Self::Long(layout::parts(&[&[LONG], bytes.as_slice()].concat())),
+        }
+    }
+}
+
+/// Adds the commits of a group to its batch.
+#[derive(Debug, Default)]
+pub(super) struct Packer {
+    first: Position,
+    pack: Vec<u8>,
+}
+
+impl Packer {
+    /// Adds the commit that begins at a position. Those of a group are added in order.
+    pub(super) fn add(&mut self, position: Position, commit: Encoded, batch: &mut Batch) {
+        match commit {
+            Encoded::Short { count, bytes } => {
+                if self.pack.len() + FRAME_BYTES + bytes.len() > VALUE_BYTES_MAX {
+                    self.finish(batch);
+                }
+                if self.pack.is_empty() {
+                    self.first = position;
+                    self.pack.push(PACK);
+                }
+                // A short commit's length fits into two bytes.
+                let length = bytes.len() as u16;
+                self.pack.push(count);
+                self.pack.extend_from_slice(&length.to_le_bytes());
+                self.pack.extend_from_slice(&bytes);
+            }
+            Encoded::Long(parts) => {
+                self.finish(batch);
+                for (part, value) in (0..).zip(parts) {
+                    batch.insert(commit_part_key(position, part), value);
+                }
+            }
+        }
+    }
+
+    /// Adds the pack that is begun.
+    pub(super) fn finish(&mut self, batch: &mut Batch) {
+        if !self.pack.is_empty() {
+            batch.insert(&commit_key(self.first), self.pack.as_slice());
+            self.pack.clear();
+        }
+    }
+}
+
+/// The bytes of a commit.
+#[derive(Debug)]
+pub(super) enum Bytes {
+    /// A part of a value.
+    Shared(IVec, Range<usize>),
+    /// Put together from parts.
+    Joined(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Shared(value, range) => value.get(range.clone()).unwrap_or_default(),
+            Self::Joined(bytes) => bytes,
+        }
+    }
+}
+
+/// A commit as it lies in the tree.
+#[derive(Debug)]
+pub(super) struct RawCommit {
+    /// Of its first event.
+    pub(super) position: Position,
+    /// How many events it should have, where that is known without decoding it.
+    pub(super) count: Option<u64>,
+    pub(super) bytes: Bytes,
+}
+
+impl RawCommit {
+    /// What is no commit, from this position on.
+    pub(super) fn broken(position: Position) -> Self {
+        Self { position, count: None, bytes: Bytes::Joined(Vec::new()) }
+    }
+
+    /// Whether all its events come before a position.
+    pub(super) fn ends_before(&self, position: Position) -> bool {
+        self.count.is_some_and(|count| self.position.plus(count) <= position)
+    }
+
+    /// The commit, or why it is none.
+    pub(super) fn read(&self) -> Result<Commit, String> {
+        let commit = Commit::from_bytes(&self.bytes).map_err(|error| error.to_string())?;
+        match self.count {
+            Some(count) if count != commit.count() => {
+                Err(format!("a commit of {count} events has {}", commit.count()))
+            }
+            _ => Ok(commit),
+        }
+    }
+
+    /// The commit.
+    ///
+    /// # Errors
+    /// `Damaged`, at its position.
+    pub(super) fn decode(&self) -> Result<Commit, ReadError> {
+        self.read().map_err(|what| ReadError::Damaged { position: self.position, what })
+    }
+}
+
+/// What the first value of one or several commits is.
+pub(super) enum Value {
+    Pack(Pack),
+    /// The first part of a long commit.
+    Long(IVec),
+    /// None of these.
+    Unknown,
+}
+
+impl Value {
+    pub(super) fn of(position: Position, value: IVec) -> Self {
+        match value.first() {
+            Some(&PACK) => Self::Pack(Pack::of(position, value)),
+            Some(&LONG) => Self::Long(value),
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// The commits of a pack, one by one.
+#[derive(Debug)]
+pub(super) struct Pack {
+    position: Position,
+    value: IVec,
+    offset: usize,
+}
+
+impl Pack {
+    /// The commits of a value that is a pack, whose first is at a position.
+    pub(super) fn of(position: Position, value: IVec) -> Self {
+        Self { position, value, offset: 1 }
+    }
+}
+
+impl Iterator for Pack {
+    type Item = RawCommit;
+
+    fn next(&mut self) -> Option<RawCommit> {
+        let position = self.position;
+        let rest = self.value.get(self.offset..).filter(|rest| !rest.is_empty())?;
+        let frame = rest.split_first_chunk::<FRAME_BYTES>().and_then(|([count, low, high], rest)| {
+            let length = usize::from(u16::from_le_bytes([*low, *high]));
+            (*count > 0 && length <= rest.len()).then_some((u64::from(*count), length))
+        });
+        let Some((count, length)) = frame else {
+            // Where the next one begins is not known.
+            self.offset = self.value.len();
+            return Some(RawCommit::broken(position));
+        };
+        let begin = self.offset + FRAME_BYTES;
+        self.offset = begin + length;
+        self.position = position.plus(count);
+        let bytes = Bytes::Shared(self.value.clone(), begin..begin + length);
+        Some(RawCommit { position, count: Some(count), bytes })
+    }
+}
+
+/// The first part of a long commit, without what says that it is one.
+pub(super) fn long_bytes(first: &IVec) -> Bytes {
+    Bytes::Shared(first.clone(), 1..first.len())
+}

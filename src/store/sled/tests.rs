@@ -1,0 +1,41 @@
+mod bounds;
+mod damage;
+mod index;
+mod oracle;
+mod recovery;
+
+use std::path::Path;
+
+use super::{SledOptions, SledStore};
+use crate::events::ids::{Position, StreamId};
+use crate::events::json::Blob;
+use crate::store::conformance::kit::{commit, head_after};
+use crate::store::{EventStore, Head};
+
+/// A store in that folder.
+fn open(folder: &Path) -> SledStore {
+    SledStore::open(folder, SledOptions::default()).unwrap()
+}
+
+/// One whose index is saved every few commits.
+fn open_saving_often(folder: &Path) -> SledStore {
+    SledStore::open(folder, SledOptions { checkpoint_commits: 3, ..SledOptions::default() }).unwrap()
+}
+
+/// The tree of a store that is closed.
+fn tree(folder: &Path) -> ::sled::Db {
+    super::open::open_tree(folder, &folder.join("events"), &SledOptions::default()).unwrap()
+}
+
+/// Appends a commit with an event for each text; answers the position of the last.
+async fn append<T: AsRef<[u8]>>(
+    store: &SledStore,
+    stream: &StreamId,
+    head: &mut Option<Head>,
+    texts: &[T],
+    blobs: Vec<Blob>,
+) -> Position {
+    let next = commit(stream, *head, texts).unwrap();
+    *head = Some(head_after(&next));
+    store.append(next, blobs).await.unwrap().position
+}

@@ -1,0 +1,151 @@
+//! What opening makes of what it finds.
+
+use std::fs;
+
+use super::{append, open, open_saving_often, tree};
+use crate::events::ids::{Position, Version};
+use crate::store::conformance::kit::{inconsistency, noise, stream};
+use crate::store::sled::layout::{FORMAT, INDEX, INDEXED, commit_key, number};
+use crate::store::sled::{OpenError, SledOptions, SledStore};
+use crate::store::{EventStore, ViewChange};
+
+fn row(key: &str) -> Vec<ViewChange> {
+    vec![ViewChange { key: key.into(), bytes: Some(b"1".to_vec()) }]
+}
+
+#[tokio::test]
+async fn what_was_not_indexed_is_caught_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut a, mut b) = (None, None);
+    for _ in 0..5 {
+        // Each is dropped without being closed, with some streams saved and some not.
+        let store = open_saving_often(folder.path());
+        assert_eq!(store.head(&stream("a")).await.unwrap(), a);
+        assert_eq!(store.head(&stream("b")).await.unwrap(), b);
+        for _ in 0..4 {
+            append(&store, &stream("a"), &mut a, &["1", "2"], Vec::new()).await;
+            append(&store, &stream("b"), &mut b, &["1"], Vec::new()).await;
+        }
+        assert_eq!(inconsistency(&store).await.unwrap(), None);
+    }
+    let store = open(folder.path());
+    assert_eq!(store.read_stream(&stream("a"), Version(0), 1000).await.unwrap().len(), 40);
+    assert_eq!(store.read_stream(&stream("b"), Version(0), 1000).await.unwrap().len(), 20);
+}
+
+/// A checkpoint saves a part of the streams after each group. A crash in the middle leaves some saved further than the
+/// position up to which all are; what is read again then overlaps with what is saved.
+#[tokio::test]
+async fn a_checkpoint_that_was_not_finished_does_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SledOptions { checkpoint_commits: 200, ..SledOptions::default() };
+    let store = SledStore::open(folder.path(), options).unwrap();
+    for other in 1..200 {
+        append(&store, &stream(&format!("other-{other}")), &mut None, &["1"], Vec::new()).await;
+    }
+    // The first in order of names is saved first; its next commit follows it in the store.
+    let (first, mut head) = (stream("first"), None);
+    append(&store, &first, &mut head, &["1", "2"], Vec::new()).await;
+    append(&store, &first, &mut head, &["3", "4"], Vec::new()).await;
+    drop(store);
+    let saved = tree(folder.path());
+    assert!(saved.scan_prefix(INDEX).next().is_some() && saved.get(INDEXED).unwrap().is_none());
+    drop(saved);
+    for _ in 0..2 {
+        let store = open(folder.path());
+        assert_eq!(store.head(&first).await.unwrap(), head);
+        append(&store, &first, &mut head, &["5", "6"], Vec::new()).await;
+        assert_eq!(inconsistency(&store).await.unwrap(), None);
+        store.close().await.unwrap();
+    }
+    let store = open(folder.path());
+    assert_eq!(store.read_stream(&first, Version(0), 100).await.unwrap().len(), 8);
+    assert_eq!(inconsistency(&store).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_index_that_is_gone_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut head = None;
+    for text in ["1", "2", "3"] {
+        append(&store, &stream("a"), &mut head, &[text], Vec::new()).await;
+    }
+    store.close().await.unwrap();
+    let tree = tree(folder.path());
+    let index: Vec<_> = tree.scan_prefix(INDEX).keys().map(Result::unwrap).collect();
+    assert_eq!(index.len(), 1, "one stream, one chunk");
+    index.iter().for_each(|key| drop(tree.remove(key).unwrap()));
+    tree.remove(INDEXED).unwrap();
+    drop(tree);
+    let store = open(folder.path());
+    assert_eq!(store.head(&stream("a")).await.unwrap(), head);
+    assert_eq!(store.read_stream(&stream("a"), Version(1), 10).await.unwrap().len(), 2);
+}
+
+/// Somebody put an older file back.
+#[tokio::test]
+async fn an_index_and_a_read_model_that_are_ahead_of_the_events_are_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut head, mut first) = (None, None);
+    for text in ["1", "2", "3"] {
+        append(&store, &stream("a"), &mut head, &[text], Vec::new()).await;
+        first = first.or(head);
+    }
+    store.save_view("behind", Position(1), row("kept")).await.unwrap();
+    store.save_view("ahead", Position(3), row("dropped")).await.unwrap();
+    store.close().await.unwrap();
+    let tree = tree(folder.path());
+    tree.remove(commit_key(Position(2))).unwrap();
+    tree.remove(commit_key(Position(3))).unwrap();
+    drop(tree);
+    let store = open(folder.path());
+    assert_eq!(*store.committed().borrow(), Position(1));
+    assert_eq!(store.head(&stream("a")).await.unwrap(), first);
+    assert_eq!(store.view_position("behind").await.unwrap(), Position(1));
+    assert_eq!(store.view_rows("behind", None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.view_position("ahead").await.unwrap(), Position(0));
+    assert_eq!(store.view_rows("ahead", None, 10).await.unwrap(), []);
+    assert_eq!(inconsistency(&store).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_store_that_is_open_elsewhere_is_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let second = SledStore::open(folder.path(), SledOptions::default());
+    assert!(matches!(second, Err(OpenError::Held { .. })), "{second:?}");
+    store.close().await.unwrap();
+    // The first is closed, not dropped.
+    open(folder.path());
+}
+
+#[tokio::test]
+async fn a_format_of_another_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).close().await.unwrap();
+    tree(folder.path()).insert(FORMAT, number(7)).unwrap();
+    let opened = SledStore::open(folder.path(), SledOptions::default());
+    assert!(matches!(opened, Err(OpenError::UnknownFormat { format: 7, .. })), "{opened:?}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "not a folder").unwrap();
+    let opened = SledStore::open(&file.join("store"), SledOptions::default());
+    let Err(OpenError::Unreadable { folder, .. }) = opened else { panic!("{opened:?}") };
+    assert!(folder.ends_with("file/store"));
+}
+
+#[tokio::test]
+async fn what_nobody_finished_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).close().await.unwrap();
+    let unfinished = folder.path().join("blobs/.unfinished-3");
+    fs::write(&unfinished, noise(1, 100)).unwrap();
+    open(folder.path());
+    assert!(!unfinished.exists());
+}

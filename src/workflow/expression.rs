@@ -1,0 +1,204 @@
+//! Expressions: minijinja, strict, with fuel, compiled once. See `docs/workflows.md` for what users may write.
+
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::value::Value;
+use minijinja::{Error, ErrorKind};
+use serde::{Deserialize, Serialize};
+
+use super::scope::view::{self, View};
+use super::scope::{References, Scope, StepReferences};
+use crate::events::ids::StepId;
+use crate::events::json::Json;
+use crate::events::problem::{Code, Problem};
+
+mod engine;
+pub(super) mod names;
+
+pub(super) use engine::MUST;
+pub use engine::{FILTERS, FUNCTIONS, TESTS};
+
+/// A compiled expression. Two are equal if their sources are; JSON holds the source.
+#[derive(Clone)]
+pub struct Expression(Arc<Compiled>);
+
+struct Compiled {
+    source: String,
+    references: References,
+    raw: bool,
+    program: minijinja::Expression<'static, 'static>,
+}
+
+/// Why a text is no expression, in a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadExpression(pub String);
+
+/// Why an expression has no value on this scope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// It uses the output of a step that has none.
+    #[error("it uses the output of `{0}`, which has none")]
+    NoOutput(StepId),
+    /// It failed, and will on these values whenever it is tried.
+    #[error("{0}")]
+    Failed(String),
+    /// It should have been a list.
+    #[error("`for_each` wants a list, and this is {0}")]
+    NotAList(&'static str),
+}
+
+impl RenderError {
+    /// The same for a person.
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::NoOutput(step) => Problem::new(Code::NoOutput, self.to_string())
+                .hint(format!("test it first, as in `if: steps['{step}'].status == 'completed'`")),
+            Self::Failed(_) => Problem::new(Code::ExpressionFailed, self.to_string()),
+            Self::NotAList(_) => Problem::new(Code::NotAList, self.to_string()),
+        }
+    }
+}
+
+impl Expression {
+    /// Compiles a source.
+    ///
+    /// # Errors
+    /// When it does not parse. What it names is not looked at: that is for whoever knows what there is.
+    pub fn parse(source: &str) -> Result<Self, BadExpression> {
+        let source = source.trim();
+        if source.is_empty() {
+            return Err(BadExpression("the expression is empty".to_owned()));
+        }
+        let names = names::Names::of(source);
+        let program = engine::compile(source, &names).map_err(|why| BadExpression(sentence(&why)))?;
+        let (references, raw) = (references(&names), names.raw);
+        Ok(Self(Arc::new(Compiled { source: source.to_owned(), references, raw, program })))
+    }
+
+    /// The source.
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// What it uses.
+    pub fn references(&self) -> &References {
+        &self.0.references
+    }
+
+    /// Whether it ends in `| raw`: a shell command takes its value as it is.
+    pub fn is_raw(&self) -> bool {
+        self.0.raw
+    }
+
+    /// Its value.
+    ///
+    /// # Errors
+    /// See [`RenderError`].
+    pub fn evaluate(&self, scope: &Scope) -> Result<Json, RenderError> {
+        let value = self.value(&View::new(scope))?;
+        self.json_text(&value).and_then(|text| Json::parse(&text).map_err(|why| self.failed(why)))
+    }
+
+    /// Whether its value counts as true: not `false`, `none`, 0, and not empty.
+    ///
+    /// # Errors
+    /// See [`RenderError`].
+    pub fn is_true(&self, scope: &Scope) -> Result<bool, RenderError> {
+        self.value(&View::new(scope)).map(|value| value.is_true())
+    }
+
+    /// Its value, for the engine's own use. It is defined.
+    pub(super) fn value(&self, view: &View) -> Result<Value, RenderError> {
+        let undefined = |what: &str| match view.missing() {
+            Some(step) => RenderError::NoOutput(step),
+            None => self.failed(format!("{what} is not defined")),
+        };
+        match self.0.program.eval(view.root()) {
+            Ok(value) if value.is_undefined() => Err(undefined("its value")),
+            Ok(value) => Ok(value),
+            Err(why) => match (why.kind(), why.detail()) {
+                (ErrorKind::UndefinedError, Some(path)) => Err(undefined(&format!("`{path}`"))),
+                (ErrorKind::UndefinedError, None) => Err(undefined("a part of it")),
+                _ => Err(self.failed(sentence(&why))),
+            },
+        }
+    }
+
+    /// A value of this expression as JSON text.
+    pub(super) fn json_text(&self, value: &Value) -> Result<String, RenderError> {
+        view::to_json_text(value).map_err(|why| self.failed(why))
+    }
+
+    fn failed(&self, why: impl fmt::Display) -> RenderError {
+        RenderError::Failed(format!("`{}`: {why}", self.source()))
+    }
+}
+
+/// The engine's error as a sentence without its own places, which mean nothing to a reader of the file.
+fn sentence(error: &Error) -> String {
+    match (error.kind(), error.detail()) {
+        (ErrorKind::OutOfFuel, _) => "it takes too many steps to evaluate".to_owned(),
+        (ErrorKind::InvalidOperation | ErrorKind::SyntaxError, Some(detail)) => detail.to_owned(),
+        (kind, Some(detail)) => format!("{kind}: {detail}"),
+        (kind, None) => kind.to_string(),
+    }
+}
+
+fn references(names: &names::Names<'_>) -> References {
+    let mut references = References::default();
+    for path in &names.paths {
+        match path.root {
+            "input" => references.input = true,
+            "item" | "index" => references.item = true,
+            "steps" => references.steps = steps(path, references.steps),
+            _ => {}
+        }
+    }
+    references
+}
+
+/// The steps that a path names, added to those so far.
+fn steps(path: &names::Path<'_>, so_far: StepReferences) -> StepReferences {
+    let named = path.attributes.first().and_then(|(name, _)| step_id(name));
+    match (so_far, named) {
+        (StepReferences::These(mut ids), Some(id)) => {
+            ids.insert(id);
+            StepReferences::These(ids)
+        }
+        _ => StepReferences::All,
+    }
+}
+
+/// The id of a step of the definition, or of a fan-out's: `copy[0]`.
+fn step_id(name: &str) -> Option<StepId> {
+    match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+        Some((parent, index)) => Some(StepId::parse(parent).ok()?.item(index.parse().ok()?)),
+        None => StepId::parse(name).ok(),
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expression({})", self.source())
+    }
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.source() == other.source()
+    }
+}
+
+impl Serialize for Expression {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.source())
+    }
+}
+
+impl<'de> Deserialize<'de> for Expression {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}

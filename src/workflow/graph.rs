@@ -1,0 +1,172 @@
+//! What the steps' `needs` say about their order. Steps are numbers here: their places in the file.
+
+/// Who needs whom.
+#[derive(Debug, Clone)]
+pub(super) struct Graph {
+    needs: Vec<Vec<usize>>,
+}
+
+impl Graph {
+    /// The graph in which step `i` needs all of `needs[i]`, each of which is less than the number of steps.
+    pub(super) fn new(needs: Vec<Vec<usize>>) -> Self {
+        Self { needs }
+    }
+
+    fn needs(&self, step: usize) -> &[usize] {
+        self.needs.get(step).map_or(&[], Vec::as_slice)
+    }
+
+    /// Cycles that share no step, as many as there are to be found in one walk. Each step needs the next one, and the
+    /// last the first.
+    pub(super) fn cycles(&self) -> Vec<Vec<usize>> {
+        let mut cycles = Vec::new();
+        let mut marks = vec![Mark::New; self.needs.len()];
+        for start in 0..self.needs.len() {
+            self.walk(start, &mut marks, &mut cycles);
+        }
+        cycles
+    }
+
+    /// Walks all that a step needs. It keeps its own stack: a chain may be as long as a file has steps.
+    fn walk(&self, start: usize, marks: &mut [Mark], cycles: &mut Vec<Vec<usize>>) {
+        let mut path: Vec<(usize, usize)> = Vec::new();
+        let mut enter = Some(start).filter(|start| marks.get(*start) == Some(&Mark::New));
+        loop {
+            if let Some(step) = enter.take() {
+                set(marks, step, Mark::OnPath);
+                path.push((step, 0));
+            }
+            let Some((step, next)) = path.last_mut() else { return };
+            let Some(need) = self.needs(*step).get(*next).copied() else {
+                set(marks, *step, Mark::Done);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            match marks.get(need) {
+                Some(Mark::New) => enter = Some(need),
+                Some(Mark::OnPath) => {
+                    let cycle: Vec<_> =
+                        path.iter().map(|(step, _)| *step).skip_while(|step| *step != need).collect();
+                    let shared = |found: &Vec<usize>| found.iter().any(|step| cycle.contains(step));
+                    if !cycles.iter().any(shared) {
+                        cycles.push(cycle);
+                    }
+                }
+                Some(Mark::Done) | None => {}
+            }
+        }
+    }
+
+    /// All that each step needs, directly or not. Only for a graph without cycles.
+    pub(super) fn ancestors(&self) -> Ancestors {
+        let steps = self.needs.len();
+        let width = steps.div_ceil(64);
+        let mut rows = vec![Vec::new(); steps];
+        for step in self.in_order() {
+            let mut row = vec![0_u64; width];
+            for &need in self.needs(step) {
+                if let Some(word) = row.get_mut(need / 64) {
+                    *word |= 1 << (need % 64);
+                }
+                for (mine, theirs) in row.iter_mut().zip(rows.get(need).into_iter().flatten()) {
+                    *mine |= *theirs;
+                }
+            }
+            set(&mut rows, step, row);
+        }
+        Ancestors { rows }
+    }
+
+    /// The steps, each behind all that it needs.
+    fn in_order(&self) -> Vec<usize> {
+        let mut waits: Vec<usize> = self.needs.iter().map(Vec::len).collect();
+        let mut needed_by = vec![Vec::new(); self.needs.len()];
+        for (step, needs) in self.needs.iter().enumerate() {
+            for &need in needs {
+                if let Some(dependents) = needed_by.get_mut(need) {
+                    dependents.push(step);
+                }
+            }
+        }
+        let mut order: Vec<usize> =
+            waits.iter().enumerate().filter(|(_, waits)| **waits == 0).map(|(step, _)| step).collect();
+        let mut done = 0;
+        while let Some(step) = order.get(done).copied() {
+            done += 1;
+            for &dependent in needed_by.get(step).into_iter().flatten() {
+                if let Some(left) = waits.get_mut(dependent) {
+                    *left = left.saturating_sub(1);
+                    if *left == 0 {
+                        order.push(dependent);
+                    }
+                }
+            }
+        }
+        order
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    New,
+    OnPath,
+    Done,
+}
+
+fn set<T>(list: &mut [T], place: usize, value: T) {
+    if let Some(slot) = list.get_mut(place) {
+        *slot = value;
+    }
+}
+
+/// All that each step needs, directly or not: a bit for each pair, so 10,000 steps take 12 MB.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ancestors {
+    rows: Vec<Vec<u64>>,
+}
+
+impl Ancestors {
+    /// Whether a step runs after another, whatever happens.
+    pub(super) fn has(&self, step: usize, ancestor: usize) -> bool {
+        let word = self.rows.get(step).and_then(|row| row.get(ancestor / 64));
+        word.is_some_and(|word| word >> (ancestor % 64) & 1 == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cycles_are_found_whole() {
+        let cycles =
+            |needs: &[&[usize]]| Graph::new(needs.iter().map(|list| list.to_vec()).collect()).cycles();
+        assert_eq!(cycles(&[&[], &[0], &[0, 1]]), Vec::<Vec<usize>>::new());
+        assert_eq!(cycles(&[&[0]]), [[0]]);
+        assert_eq!(cycles(&[&[2], &[0], &[1], &[2]]), [[0, 2, 1]]);
+        assert_eq!(cycles(&[&[1], &[0], &[3], &[2]]), [[0, 1], [2, 3]]);
+        assert_eq!(
+            cycles(&[&[1, 2], &[0], &[0]]),
+            [[0, 1]],
+            "cycles that share a step are one thing to mend"
+        );
+    }
+
+    #[test]
+    fn ancestors_are_all_that_is_needed_directly_or_not() {
+        let long: Vec<Vec<usize>> =
+            (0..200_usize).map(|step| step.checked_sub(1).into_iter().collect()).collect();
+        let chain = Graph::new(long).ancestors();
+        assert!(chain.has(199, 0) && chain.has(199, 198) && !chain.has(0, 199) && !chain.has(5, 5));
+        let diamond = Graph::new(vec![vec![1, 2], vec![3], vec![3], vec![], vec![3]]).ancestors();
+        assert!(diamond.has(0, 3) && diamond.has(1, 3) && !diamond.has(1, 2) && !diamond.has(0, 4));
+    }
+
+    #[test]
+    fn a_chain_as_long_as_a_file_may_be_is_walked() {
+        let chain =
+            Graph::new((0..10_000_usize).map(|step| step.checked_sub(1).into_iter().collect()).collect());
+        assert!(chain.cycles().is_empty());
+    }
+}

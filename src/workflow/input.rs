@@ -1,0 +1,171 @@
+//! The input of a run: from arguments, against its schema.
+
+use serde_json::Value;
+
+use crate::events::problem::{Code, Problem, nearest};
+
+mod arguments;
+#[cfg(test)]
+mod tests;
+
+pub use arguments::input_from_arguments;
+
+/// Checks that a value is a JSON Schema that can be used here: nothing is fetched for it.
+pub(super) fn check_schema(schema: &Value) -> Result<(), String> {
+    jsonschema::validator_for(schema).map(|_| ()).map_err(|why| {
+        let place = why.instance_path().as_str().to_owned();
+        if place.is_empty() { why.to_string() } else { format!("{why} (at {place})") }
+    })
+}
+
+/// The input with its defaults filled in, if it fits the schema. Without a schema everything does.
+///
+/// # Errors
+/// All that does not fit, each naming its path: `input.version`.
+pub fn check_input(schema: Option<&Value>, input: &Value) -> Result<Value, Vec<Problem>> {
+    let mut filled = input.clone();
+    let Some(schema) = schema else { return Ok(filled) };
+    fill_defaults(schema, &mut filled);
+    let validator = jsonschema::validator_for(schema)
+        .map_err(|why| vec![Problem::new(Code::BadSchema, format!("`input` is no JSON Schema: {why}"))])?;
+    let problems: Vec<_> =
+        validator.iter_errors(&filled).flat_map(|error| problems(schema, &error)).collect();
+    if problems.is_empty() { Ok(filled) } else { Err(problems) }
+}
+
+/// Fills in what is absent and has a `default`, in objects that are there or are a default themselves.
+fn fill_defaults(schema: &Value, value: &mut Value) {
+    let (Some(properties), Value::Object(members)) =
+        (schema.get("properties").and_then(Value::as_object), value)
+    else {
+        return;
+    };
+    for (name, schema) in properties {
+        if let (false, Some(default)) = (members.contains_key(name), schema.get("default")) {
+            members.insert(name.clone(), default.clone());
+        }
+        if let Some(member) = members.get_mut(name) {
+            fill_defaults(schema, member);
+        }
+    }
+}
+
+/// What is wrong, in words that name the path.
+fn problems(schema: &Value, error: &jsonschema::ValidationError<'_>) -> Vec<Problem> {
+    use jsonschema::error::ValidationErrorKind as Kind;
+    let path = path(error.instance_path().as_str());
+    match error.kind() {
+        Kind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            let message = format!("`{path}.{name}` is missing");
+            vec![Problem::new(Code::BadInput, message).hint(give(&path, name))]
+        }
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            let known = properties_at(schema, error.instance_path().as_str());
+            unexpected.iter().map(|name| unknown(&path, name, &known)).collect()
+        }
+        Kind::Type { kind } => {
+            let wanted = match kind {
+                jsonschema::error::TypeKind::Single(kind) => kind.to_string(),
+                jsonschema::error::TypeKind::Multiple(kinds) => {
+                    kinds.iter().map(|kind| kind.to_string()).collect::<Vec<_>>().join(" or ")
+                }
+            };
+            let message = format!("`{path}` must be of type {wanted}, and is {}", shown(error.instance()));
+            vec![Problem::new(Code::BadInput, message)]
+        }
+        _ => {
+            let masked = error.masked_with(shown(error.instance())).to_string();
+            vec![Problem::new(Code::BadInput, format!("`{path}`: {masked}"))]
+        }
+    }
+}
+
+fn unknown(path: &str, name: &str, known: &[&str]) -> Problem {
+    let problem = Problem::new(Code::BadInput, format!("`{path}.{name}` is not an input of this workflow"));
+    match nearest(name, known.iter().copied()) {
+        Some(name) => problem.hint(format!("did you mean `{name}`?")),
+        None if known.is_empty() => problem,
+        None => problem.hint(format!("its inputs are `{}`", known.join("`, `"))),
+    }
+}
+
+/// How to give an input on the command line.
+fn give(path: &str, name: &str) -> String {
+    let prefix = path.strip_prefix("input").unwrap_or_default().trim_start_matches('.');
+    let dot = if prefix.is_empty() { "" } else { "." };
+    format!("give it: `--input {prefix}{dot}{name}=…`")
+}
+
+/// A JSON pointer as a path: `/a/0/b` is `input.a[0].b`.
+fn path(pointer: &str) -> String {
+    let mut path = "input".to_owned();
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        if part.bytes().all(|byte| byte.is_ascii_digit()) {
+            path.push_str(&format!("[{part}]"));
+        } else {
+            path.push('.');
+            path.push_str(&part);
+        }
+    }
+    path
+}
+
+/// The names that the schema lists for the object at a JSON pointer.
+fn properties_at<'s>(schema: &'s Value, pointer: &str) -> Vec<&'s str> {
+    let mut schema = Some(schema);
+    for part in pointer.split('/').skip(1) {
+        schema = schema.and_then(|schema| schema.get("properties")?.get(part));
+    }
+    let properties = schema.and_then(|schema| schema.get("properties")?.as_object());
+    properties.map(|properties| properties.keys().map(String::as_str).collect()).unwrap_or_default()
+}
+
+/// A value in a message: no longer than a line can bear.
+fn shown(value: &Value) -> String {
+    const CHARS_MAX: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+/// What a schema says about a property.
+pub(super) enum Property<'s> {
+    /// This is its schema.
+    Known(&'s Value),
+    /// It may be there or not: the schema does not tell.
+    Open,
+    /// It is none of these, which are all.
+    Unknown(Vec<&'s str>),
+}
+
+/// What a schema says about a property of that name. A schema that lists `properties` is taken to list all of them,
+/// unless it says by one of the keywords below that there may be others.
+pub(super) fn property<'s>(schema: &'s Value, name: &str) -> Property<'s> {
+    const OPENING: [&str; 9] = [
+        "patternProperties",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "$ref",
+        "$dynamicRef",
+        "if",
+        "not",
+        "dependentSchemas",
+    ];
+    let Some(members) = schema.as_object() else { return Property::Open };
+    let Some(properties) = members.get("properties").and_then(Value::as_object) else {
+        return Property::Open;
+    };
+    if let Some(schema) = properties.get(name) {
+        return Property::Known(schema);
+    }
+    let others = members.get("additionalProperties").is_some_and(|others| *others != Value::Bool(false));
+    if others || OPENING.iter().any(|keyword| members.contains_key(*keyword)) {
+        return Property::Open;
+    }
+    Property::Unknown(properties.keys().map(String::as_str).collect())
+}

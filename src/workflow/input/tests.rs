@@ -1,0 +1,135 @@
+use serde_json::json;
+
+use super::*;
+
+fn schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["version"],
+        "additionalProperties": false,
+        "properties": {
+            "version": {"type": "string"},
+            "count": {"type": "integer", "minimum": 1, "default": 3},
+            "ratio": {"type": "number"},
+            "force": {"type": "boolean"},
+            "files": {"type": "array", "items": {"type": "string"}},
+            "label": {"type": ["string", "null"]},
+            "limit": {"type": ["integer", "null"]},
+            "target": {
+                "type": "object",
+                "default": {},
+                "properties": {"host": {"default": "localhost"}, "port": {"type": "integer"}}
+            },
+            "absent": {"type": "object", "properties": {"x": {"default": 1}}}
+        }
+    })
+}
+
+fn arguments(list: &[&str]) -> Result<Value, Vec<Problem>> {
+    let list: Vec<String> = list.iter().map(|argument| (*argument).to_owned()).collect();
+    input_from_arguments(Some(&schema()), None, &list)
+}
+
+#[test]
+fn text_becomes_what_the_schema_declares() {
+    for (argument, expected) in [
+        ("version=1.10", json!({"version": "1.10"})),
+        ("version=", json!({"version": ""})),
+        ("version=a=b", json!({"version": "a=b"})),
+        ("count=7", json!({"count": 7})),
+        ("count=18446744073709551615", json!({"count": u64::MAX})),
+        ("ratio=1.5", json!({"ratio": 1.5})),
+        ("ratio=3", json!({"ratio": 3})),
+        ("ratio=.5", json!({"ratio": 0.5})),
+        ("force=true", json!({"force": true})),
+        ("files=[\"a\", \"b\"]", json!({"files": ["a", "b"]})),
+        ("label=null", json!({"label": "null"})),
+        ("limit=null", json!({"limit": null})),
+        ("limit=5", json!({"limit": 5})),
+        ("target={\"port\": 1}", json!({"target": {"port": 1}})),
+        ("target.port=8080", json!({"target": {"port": 8080}})),
+        ("target.host=8080", json!({"target": {"host": "8080"}})),
+        ("other=5", json!({"other": "5"})),
+        ("version:=5", json!({"version": 5})),
+        ("other.deep:={\"x\": [1]}", json!({"other": {"deep": {"x": [1]}}})),
+    ] {
+        assert_eq!(arguments(&[argument]), Ok(expected), "{argument}");
+    }
+}
+
+#[test]
+fn later_arguments_win_over_earlier_ones_and_over_the_file() {
+    let file = json!({"version": "file", "target": {"host": "h", "port": 1}});
+    let list = ["version=a".to_owned(), "target.port=2".to_owned(), "version=b".to_owned()];
+    let input = input_from_arguments(Some(&schema()), Some(file), &list).unwrap();
+    assert_eq!(input, json!({"version": "b", "target": {"host": "h", "port": 2}}));
+}
+
+#[test]
+fn arguments_that_are_none_are_all_told() {
+    for argument in
+        ["version", "=x", "a..b=x", ":=1", "version:=x", "count=many", "force=yes", "files=a", "ratio=NaN"]
+    {
+        let problems = arguments(&[argument]).unwrap_err();
+        assert_eq!(problems.len(), 1, "{argument}");
+        assert!(
+            problems.iter().all(|problem| problem.code == Code::BadInput && !problem.hint.is_empty()),
+            "{argument}"
+        );
+    }
+    assert_eq!(arguments(&["version", "count=x", "version=ok"]).unwrap_err().len(), 2);
+    let through_text = arguments(&["version=x", "version.deep=y"]).unwrap_err();
+    assert!(
+        through_text.first().unwrap().message.contains("`version`, which is no object"),
+        "{through_text:?}"
+    );
+    let file = Some(json!([1]));
+    assert!(input_from_arguments(None, file, &["a=b".to_owned()]).is_err());
+}
+
+#[test]
+fn defaults_are_filled_in_at_every_depth() {
+    let filled = check_input(Some(&schema()), &json!({"version": "1"})).unwrap();
+    assert_eq!(filled, json!({"version": "1", "count": 3, "target": {"host": "localhost"}}));
+    let given = json!({"version": "1", "count": 9, "target": {"host": "h"}, "absent": {}});
+    let filled = check_input(Some(&schema()), &given).unwrap();
+    assert_eq!(filled, json!({"version": "1", "count": 9, "target": {"host": "h"}, "absent": {"x": 1}}));
+    assert_eq!(check_input(None, &json!({"any": 1})), Ok(json!({"any": 1})));
+}
+
+#[test]
+fn what_does_not_fit_is_named_by_its_path() {
+    for (input, message, hint) in [
+        (json!({}), "`input.version` is missing", "--input version="),
+        (json!({"version": 1}), "`input.version` must be of type string, and is 1", ""),
+        (json!({"version": "1", "conut": 1}), "`input.conut` is not an input of this workflow", "`count`"),
+        (json!({"version": "1", "zzz": 1}), "`input.zzz` is not an input", "its inputs are `version`"),
+        (json!({"version": "1", "count": 0}), "`input.count`: 0 is less than the minimum of 1", ""),
+        (json!({"version": "1", "files": ["a", 2]}), "`input.files[1]` must be of type string, and is 2", ""),
+        (json!({"version": "1", "limit": "x"}), "`input.limit` must be of type", ""),
+        (json!({"version": "1", "target": {"port": "x"}}), "`input.target.port` must be of type integer", ""),
+        (json!([1]), "`input` must be of type object, and is [1]", ""),
+    ] {
+        let problems = check_input(Some(&schema()), &input).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{input}: {problems:#?}") };
+        assert!(problem.message.contains(message), "{input}: {}", problem.message);
+        assert!(problem.hint.contains(hint), "{input}: {}", problem.hint);
+        assert_eq!(problem.code, Code::BadInput);
+    }
+    assert_eq!(check_input(Some(&schema()), &json!({"x": 1, "y": 2})).unwrap_err().len(), 3);
+}
+
+#[test]
+fn a_long_value_does_not_fill_the_message() {
+    let problems =
+        check_input(Some(&schema()), &json!({"version": "x".repeat(10_000), "count": "y".repeat(10_000)}));
+    assert!(problems.unwrap_err().iter().all(|problem| problem.message.len() < 200));
+}
+
+#[test]
+fn a_schema_fetches_nothing() {
+    for schema in [json!({"$ref": "https://example.invalid/s.json"}), json!({"$ref": "file:///etc/passwd"})] {
+        assert!(check_schema(&schema).is_err(), "{schema}");
+    }
+    assert!(check_schema(&json!({"$defs": {"x": {"type": "string"}}, "$ref": "#/$defs/x"})).is_ok());
+}

@@ -1,0 +1,80 @@
+//! JSON text, looked at one level at a time. Parsing it whole would turn numbers beyond 64 bits into floats, and would
+//! build trees of which an expression uses one leaf.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// One level of a JSON document; what is below it is still text, a slice of the document's.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Level<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// The digits, as they are written.
+    Number(&'a str),
+    /// The decoded text.
+    Text(Cow<'a, str>),
+    /// The items.
+    List(Vec<&'a str>),
+    /// The members, in order.
+    Map(Vec<(Cow<'a, str>, &'a str)>),
+}
+
+impl<'a> Level<'a> {
+    /// The first level of a document.
+    ///
+    /// # Errors
+    /// When the text is not JSON.
+    pub(super) fn of(text: &'a str) -> Result<Self, serde_json::Error> {
+        let text = text.trim();
+        Ok(match text.as_bytes().first() {
+            Some(b'{') => Self::Map(serde_json::from_str::<Members<'a>>(text)?.0),
+            Some(b'[') => Self::List(
+                serde_json::from_str::<Vec<&'a RawValue>>(text)?.into_iter().map(RawValue::get).collect(),
+            ),
+            Some(b'"') => Self::Text(serde_json::from_str::<Borrowed<'a>>(text)?.0),
+            Some(b't' | b'f') => Self::Bool(serde_json::from_str(text)?),
+            Some(b'n') => serde_json::from_str(text).map(|()| Self::Null)?,
+            _ => Self::Number(serde_json::from_str::<&'a RawValue>(text)?.get()),
+        })
+    }
+}
+
+/// The members of an object, repeated ones too: who looks one up takes the last, as `serde_json` does.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((Borrowed(key), value)) = map.next_entry::<Borrowed<'de>, &'de RawValue>()? {
+                    members.push((key, value.get()));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// A text that borrows where it has no escapes. (`Cow` itself never borrows when it is deserialised.)
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Writes a text as JSON.
+pub(super) fn write_text(out: &mut String, text: &str) {
+    // A text always has a JSON form; an error here would be one of formatting into memory.
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
+}

@@ -1,0 +1,346 @@
+//! From a file's text to a definition, or to everything that is wrong with it.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use self::names::{Around, Checker};
+use self::report::{Fields, Keys, Report};
+use self::retry::PartialRetry;
+use self::steps::{Defaults, Draft};
+use self::tree::{Tree, Value};
+use self::values::{Use, Values};
+use super::definition::{Definition, Limits, Step};
+use super::graph::{Ancestors, Graph};
+use super::{input, template::Template};
+use crate::events::ids::{AgentName, StepId};
+use crate::events::problem::{Code, Place, Problem, nearest};
+
+mod names;
+mod report;
+mod retry;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod values;
+
+/// No workflow file is longer: what is bigger is data, and belongs into an input or a file that a step reads.
+pub const FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// No workflow has more steps: a fan-out makes as many as there are items.
+pub const STEPS_MAX: usize = 10_000;
+
+/// What a file says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    /// The workflow.
+    pub definition: Definition,
+    /// What is allowed, but hardly meant.
+    pub warnings: Vec<Problem>,
+    /// The agents that steps name, and where: whether they exist is for the caller to check.
+    pub agents: Vec<(AgentName, StepId, Place)>,
+}
+
+/// What a file may refer to beside itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// The names that `env.NAME` may use: those that the configuration allows.
+    pub env: &'a [String],
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// When it is not UTF-8, with the place of the first byte that is not.
+pub fn decode<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Problem> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let above = String::from_utf8_lossy(valid);
+        let (line, column) = match above.rsplit_once('\n') {
+            None => (1, above.chars().count()),
+            Some((lines, last)) => (2 + lines.matches('\n').count(), last.chars().count()),
+        };
+        Problem::new(Code::NotYaml, "this is no text: it is not UTF-8")
+            .hint("give a workflow file; save it as UTF-8 if it is one")
+            .at(file, line as u64, column as u64 + 1)
+    })
+}
+
+/// Reads a workflow. `file` is what problems name, and a workflow without a `name` is called after it.
+///
+/// # Errors
+/// All that is wrong, in the order of the file. What only follows from another problem is left out.
+pub fn parse(text: &str, file: &str, known: &Known<'_>) -> Result<Parsed, Vec<Problem>> {
+    if text.len() > FILE_BYTES_MAX {
+        let message =
+            format!("the file has {} bytes, and no more than {FILE_BYTES_MAX} are read", text.len());
+        return Err(vec![Problem::new(Code::TooLarge, message).at(file, 1, 1)]);
+    }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let tree = Tree::read(text, file).map_err(|problem| vec![problem])?;
+    let mut report = Report::new(file, text);
+    let parsed = workflow(&mut report, &tree, file, known);
+    let by_place = |problem: &Problem| problem.at.as_ref().map(|at| (at.line, at.column));
+    report.problems.sort_by_key(by_place);
+    report.warnings.sort_by_key(by_place);
+    match parsed {
+        Some((definition, agents)) if report.problems.is_empty() => {
+            Ok(Parsed { definition, warnings: report.warnings, agents })
+        }
+        _ => Err(report.problems),
+    }
+}
+
+const KEYS: Keys = Keys {
+    of: "a workflow",
+    known: &["name", "description", "version", "input", "defaults", "limits", "steps", "output"],
+    not_built: &["on_failure", "on_limit"],
+};
+const DEFAULTS: Keys =
+    Keys { of: "`defaults`", known: &["timeout", "retry", "on_error", "env"], not_built: &[] };
+const LIMITS: Keys =
+    Keys { of: "`limits`", known: &["parallel", "lost"], not_built: &["tokens", "usd", "calls", "duration"] };
+
+type Agents = Vec<(AgentName, StepId, Place)>;
+
+fn workflow<'s>(
+    report: &mut Report<'s>,
+    tree: &'s Tree,
+    file: &str,
+    known: &Known<'_>,
+) -> Option<(Definition, Agents)> {
+    if !matches!(tree.value, Value::Map(_)) {
+        let (code, message) = match tree.value {
+            Value::Null => (Code::NoSteps, "the file is empty".to_owned()),
+            _ => (
+                Code::NotYaml,
+                format!("a workflow is a map of keys and values, and this is {}", tree.kind()),
+            ),
+        };
+        report.refuse(tree, Problem::new(code, message).hint("begin with `name:` and `steps:`"));
+        return None;
+    }
+    let fields = Fields::read(report, "a workflow", &KEYS, tree)?;
+    let text = |report: &mut Report<'s>, key| {
+        fields.get(key).and_then(|tree| report.text(key, tree)).map(str::to_owned)
+    };
+    let name = name(report, &fields, file);
+    let (description, version) = (text(report, "description"), text(report, "version"));
+    let input = fields.get("input").and_then(|tree| input_schema(report, tree));
+    let limits = fields.get("limits").map(|tree| limits(report, tree)).unwrap_or_default();
+    let (defaults, default_uses) =
+        fields.get("defaults").map(|tree| defaults(report, tree)).unwrap_or_default();
+    let drafts = drafts(report, &fields, tree, &defaults);
+    let (output, output_uses) = output(report, &fields);
+
+    let (needs, ancestors) = order(report, &drafts);
+    let ids = drafts.iter().map(|draft| draft.id.as_ref()).collect();
+    let fans_out = drafts.iter().map(|draft| draft.fans_out).collect();
+    let checker = Checker::new(known.env, input.as_ref(), ids, fans_out, ancestors);
+    default_uses.iter().for_each(|found| checker.check(report, found, Around::Defaults));
+    for (index, draft) in drafts.iter().enumerate() {
+        report.step.clone_from(&draft.id);
+        for (number, found) in draft.uses.iter().enumerate() {
+            let item = draft.fans_out && number >= draft.uses_without_item;
+            checker.check(report, found, Around::Step { index, item });
+        }
+    }
+    report.step = None;
+    output_uses.iter().for_each(|found| checker.check(report, found, Around::Output));
+
+    let agents = drafts.iter().filter_map(|draft| {
+        let (agent, place) = draft.agent.clone()?;
+        Some((agent, draft.id.clone()?, place))
+    });
+    let agents = agents.collect();
+    let steps: Option<Vec<Step>> =
+        drafts.into_iter().zip(needs).map(|(draft, needs)| Some(Step { needs, ..draft.step? })).collect();
+    Some((Definition { name, description, version, input, limits, steps: steps?.into(), output }, agents))
+}
+
+/// The name; where there is none, what the file is called.
+fn name(report: &mut Report<'_>, fields: &Fields<'_>, file: &str) -> String {
+    let Some(tree) = fields.get("name") else {
+        let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str());
+        return stem.filter(|stem| !stem.is_empty()).unwrap_or("workflow").to_owned();
+    };
+    let name = report.text("name", tree).map(str::trim);
+    if name == Some("") {
+        let problem = Problem::new(Code::BadValue, "`name` is empty");
+        report.refuse(tree, problem.hint("give it a name, or leave it out: the file's name is taken then"));
+    }
+    name.unwrap_or_default().to_owned()
+}
+
+fn input_schema(report: &mut Report<'_>, tree: &Tree) -> Option<serde_json::Value> {
+    if !matches!(tree.value, Value::Map(_)) {
+        report.wants("input", "a JSON Schema", tree);
+        return None;
+    }
+    let schema = values::plain(report, "input", tree)?;
+    match input::check_schema(&schema) {
+        Ok(()) => Some(schema),
+        Err(why) => {
+            report.refuse(tree, Problem::new(Code::BadSchema, format!("`input` is no JSON Schema: {why}")));
+            None
+        }
+    }
+}
+
+fn limits(report: &mut Report<'_>, tree: &Tree) -> Limits {
+    let Some(fields) = Fields::read(report, "limits", &LIMITS, tree) else { return Limits::default() };
+    let mut count = |key| fields.get(key).and_then(|tree| report.count(key, tree));
+    Limits { parallel: count("parallel"), lost: count("lost") }
+}
+
+fn defaults<'s>(report: &mut Report<'s>, tree: &'s Tree) -> (Defaults, Vec<Use<'s>>) {
+    let Some(fields) = Fields::read(report, "defaults", &DEFAULTS, tree) else { return Default::default() };
+    let mut values = Values { report, uses: Vec::new() };
+    let env = fields.get("env").map(|tree| steps::environment(&mut values, tree)).unwrap_or_default();
+    let uses = values.uses;
+    let retry = fields.get("retry").map(|tree| {
+        let retry = PartialRetry::read(report, tree);
+        retry.clone().complete(None, report, tree);
+        retry
+    });
+    let timeout = fields.get("timeout").and_then(|tree| report.positive_duration("timeout", tree));
+    let on_error = fields.get("on_error").and_then(|tree| steps::on_error(report, tree));
+    (Defaults { timeout, retry, on_error, env }, uses)
+}
+
+fn output<'s>(report: &mut Report<'s>, fields: &Fields<'s>) -> (Option<Template>, Vec<Use<'s>>) {
+    let mut values = Values { report, uses: Vec::new() };
+    let output = fields.get("output").and_then(|tree| values.template("output", tree));
+    (output, values.uses)
+}
+
+/// The steps as they stand in the file.
+fn drafts<'s>(
+    report: &mut Report<'s>,
+    fields: &Fields<'s>,
+    tree: &'s Tree,
+    defaults: &Defaults,
+) -> Vec<Draft<'s>> {
+    let steps = match fields.get("steps") {
+        Some(Tree { value: Value::List(steps), .. }) if !steps.is_empty() => steps,
+        Some(tree @ Tree { value: Value::Map(_), .. }) => {
+            let problem = Problem::new(Code::BadValue, "`steps` takes a list, and this is a map");
+            report.refuse(tree, problem.hint("begin each step with `- id: NAME`"));
+            return Vec::new();
+        }
+        Some(tree) if !matches!(tree.value, Value::List(_) | Value::Null) => {
+            report.wants("steps", "a list", tree);
+            return Vec::new();
+        }
+        found => {
+            let place = found.and(fields.key("steps")).unwrap_or(tree);
+            // A misspelt `steps` was reported as what it is.
+            if found.is_some() || !fields.refused_some() {
+                report.refuse(place, Problem::new(Code::NoSteps, "the workflow has no steps"));
+            }
+            return Vec::new();
+        }
+    };
+    if let Some(first) = steps.get(STEPS_MAX) {
+        let message =
+            format!("the workflow has {} steps, and no more than {STEPS_MAX} are allowed", steps.len());
+        report.refuse(
+            first,
+            Problem::new(Code::TooLarge, message).hint("use `for_each`, or split the workflow"),
+        );
+        return Vec::new();
+    }
+    let drafts = steps.iter().filter_map(|step| Draft::read(report, defaults, step)).collect();
+    report.step = None;
+    drafts
+}
+
+/// What each step needs, and all that comes before it. Without an order, as where there is a cycle, nothing is known to
+/// come before anything.
+fn order(report: &mut Report<'_>, drafts: &[Draft<'_>]) -> (Vec<Vec<StepId>>, Option<Ancestors>) {
+    let places = unique_ids(report, drafts);
+    let mut complete = true;
+    let mut needs: Vec<Vec<usize>> = Vec::with_capacity(drafts.len());
+    for (index, draft) in drafts.iter().enumerate() {
+        let Some(named) = &draft.needs else {
+            needs.push(index.checked_sub(1).into_iter().collect());
+            continue;
+        };
+        report.step.clone_from(&draft.id);
+        let mut found = Vec::with_capacity(named.len());
+        for (name, tree) in named {
+            match places.get(name) {
+                Some(place) => found.push(*place),
+                None => {
+                    complete = false;
+                    // The step that is meant may be one whose own id was refused.
+                    if drafts.iter().all(|draft| draft.id.is_some()) {
+                        unknown_step(report, name, tree, places.keys().copied());
+                    }
+                }
+            }
+        }
+        needs.push(found);
+    }
+    report.step = None;
+    let ids = |list: &[usize]| list.iter().filter_map(|index| drafts.get(*index)?.id.clone()).collect();
+    let named = needs.iter().map(|list| ids(list)).collect();
+    let graph = Graph::new(needs);
+    let cycles = graph.cycles();
+    for cycle in &cycles {
+        refuse_cycle(report, drafts, cycle);
+    }
+    (named, (complete && cycles.is_empty()).then(|| graph.ancestors()))
+}
+
+/// Where each id stands first; every other step with it is reported.
+fn unique_ids<'d>(report: &mut Report<'_>, drafts: &'d [Draft<'_>]) -> HashMap<&'d str, usize> {
+    let mut places: HashMap<&str, usize> = HashMap::with_capacity(drafts.len());
+    for (index, draft) in drafts.iter().enumerate() {
+        let Some(id) = &draft.id else { continue };
+        match places.get(id.as_str()).and_then(|first| drafts.get(*first)) {
+            None => {
+                places.insert(id.as_str(), index);
+            }
+            Some(first) => {
+                let (line, column) = (first.place.line, first.place.column);
+                let message =
+                    format!("two steps are called `{id}`: the first is at line {line}, column {column}");
+                report.refuse(draft.place, Problem::new(Code::DuplicateStep, message).step(id));
+            }
+        }
+    }
+    places
+}
+
+fn unknown_step<'a>(report: &mut Report<'_>, name: &str, tree: &Tree, known: impl Iterator<Item = &'a str>) {
+    let mut known: Vec<&str> = known.collect();
+    known.sort_unstable();
+    let problem = Problem::new(Code::UnknownStep, format!("there is no step `{name}` to need"));
+    report.refuse(
+        tree,
+        match nearest(name, known) {
+            Some(id) => problem.hint(format!("did you mean `{id}`?")),
+            None => problem,
+        },
+    );
+}
+
+/// Names the whole circle. An arrow reads: needs.
+fn refuse_cycle(report: &mut Report<'_>, drafts: &[Draft<'_>], cycle: &[usize]) {
+    let steps: Vec<&Draft<'_>> = cycle.iter().filter_map(|index| drafts.get(*index)).collect();
+    let Some(first) = steps.first() else { return };
+    let names: Vec<&str> =
+        steps.iter().chain([first]).filter_map(|draft| Some(draft.id.as_ref()?.as_str())).collect();
+    let mut problem =
+        Problem::new(Code::Cycle, format!("steps wait for each other in a circle: {}", names.join(" → ")));
+    if let Some(implied) =
+        steps.iter().find(|draft| draft.needs.is_none()).and_then(|draft| draft.id.as_ref())
+    {
+        problem = problem
+            .hint(format!("`{implied}` runs after the step above it: give it `needs: []`, or other needs"));
+    }
+    problem.step.clone_from(&first.id);
+    let explicit = steps.iter().find_map(|draft| draft.needs.as_ref()?.first());
+    report.refuse(explicit.map_or(first.place, |(_, tree)| tree), problem);
+}

@@ -1,0 +1,257 @@
+//! What expressions name, checked against what there is to be named.
+
+use std::collections::HashMap;
+
+use super::report::Report;
+use super::values::Use;
+use crate::events::ids::StepId;
+use crate::events::problem::{Code, Problem, nearest};
+use crate::workflow::expression::names::{Names, Path};
+use crate::workflow::expression::{FILTERS, FUNCTIONS, TESTS};
+use crate::workflow::graph::Ancestors;
+use crate::workflow::input;
+
+/// Where an expression stands, as far as it matters for what it may name.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Around {
+    /// In `defaults`: it is evaluated in every step.
+    Defaults,
+    /// In a step.
+    Step {
+        /// Its place in the file.
+        index: usize,
+        /// Whether it is evaluated for each item of a fan-out.
+        item: bool,
+    },
+    /// In the workflow's `output`: all steps are done.
+    Output,
+}
+
+/// Knows what there is to be named.
+pub(super) struct Checker<'a> {
+    env: &'a [String],
+    schema: Option<&'a serde_json::Value>,
+    ids: Vec<Option<&'a StepId>>,
+    fans_out: Vec<bool>,
+    places: HashMap<&'a str, usize>,
+    ancestors: Option<Ancestors>,
+}
+
+/// A name that cannot be known: what to say, and what to do.
+struct Unknown {
+    at: usize,
+    message: String,
+    hint: Option<String>,
+    /// Names that begin before this byte are part of it.
+    until: usize,
+}
+
+impl Unknown {
+    fn new(at: usize, message: String) -> Self {
+        Self { at, message, hint: None, until: at }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    fn meant<'n>(self, wrong: &str, known: impl IntoIterator<Item = &'n str>) -> Self {
+        match nearest(wrong, known) {
+            Some(name) => self.hint(format!("did you mean `{name}`?")),
+            None => self,
+        }
+    }
+}
+
+const VARIABLES: [&str; 6] = ["input", "steps", "run", "env", "item", "index"];
+const NOT_BUILT: [&str; 2] = ["context", "round"];
+
+impl<'a> Checker<'a> {
+    /// `ids`, `fans_out` and `ancestors` are about the steps in the order of the file. Without ancestors nothing is
+    /// said about which step runs after which.
+    pub(super) fn new(
+        env: &'a [String],
+        schema: Option<&'a serde_json::Value>,
+        ids: Vec<Option<&'a StepId>>,
+        fans_out: Vec<bool>,
+        ancestors: Option<Ancestors>,
+    ) -> Self {
+        let places = ids.iter().enumerate().filter_map(|(place, id)| Some((id.as_ref()?.as_str(), place)));
+        Self { env, schema, places: places.collect(), ids, fans_out, ancestors }
+    }
+
+    /// Reports all that an expression names and that cannot be known where it stands.
+    pub(super) fn check(&self, report: &mut Report<'_>, found: &Use<'_>, around: Around) {
+        let names = Names::of(found.expression.source());
+        let refuse = |report: &mut Report<'_>, code: Code, unknown: Unknown| {
+            let place = found.tree.place_inside(report.source, found.at + unknown.at);
+            let problem = Problem::new(code, unknown.message);
+            report.refuse_at(
+                place,
+                match unknown.hint {
+                    Some(hint) => problem.hint(hint),
+                    None => problem,
+                },
+            );
+        };
+        for (kind, known, named) in [
+            ("filter", FILTERS, &names.filters),
+            ("test", TESTS, &names.tests),
+            ("function", FUNCTIONS, &names.functions),
+        ] {
+            for (name, at) in named.iter().filter(|(name, _)| !known.contains(name)) {
+                let unknown = Unknown::new(*at, format!("there is no {kind} `{name}`"));
+                let unknown = unknown.hint(format!("docs/workflows.md lists every {kind}"));
+                refuse(report, Code::UnknownName, unknown.meant(name, known.iter().copied()));
+            }
+        }
+        for (name, at) in &names.methods {
+            let unknown = Unknown::new(*at, format!("values have no methods, and so no `{name}()`"));
+            refuse(report, Code::BadExpression, unknown.hint(format!("filters do that: `value | {name}`")));
+        }
+        let mut told_until = 0;
+        for path in names.paths.iter() {
+            if path.at < told_until {
+                continue;
+            }
+            if NOT_BUILT.contains(&path.root) {
+                let message = format!("`{}` is not supported by this version", path.root);
+                refuse(report, Code::NotBuilt, Unknown::new(path.at, message));
+            } else if let Err(unknown) = self.path(path, around, found.expression.source()) {
+                told_until = unknown.until;
+                refuse(report, Code::UnknownName, unknown);
+            }
+        }
+    }
+
+    fn path(&self, path: &Path<'_>, around: Around, source: &str) -> Result<(), Unknown> {
+        match path.root {
+            "input" => self.input(path),
+            "steps" => self.steps(path, around, source),
+            "env" => self.env(path),
+            "run" => match path.attributes.first() {
+                Some(("id", _)) => Ok(()),
+                other => {
+                    let (at, shown) =
+                        other.map_or((path.at, "run".to_owned()), |(name, at)| (*at, format!("run.{name}")));
+                    Err(Unknown::new(at, format!("there is no `{shown}`"))
+                        .hint("of the run there is `run.id`"))
+                }
+            },
+            "item" | "index" => match around {
+                Around::Step { item: true, .. } => Ok(()),
+                _ => Err(Unknown::new(
+                    path.at,
+                    format!("`{}` is known only in a step with `for_each`", path.root),
+                )
+                .hint("it is not known in `if` and `for_each` themselves, which are evaluated once")),
+            },
+            root => Err(Unknown::new(path.at, format!("`{root}` is not known")).meant(root, VARIABLES)),
+        }
+    }
+
+    /// Names that the schema does not list are unknown, unless it says itself that there may be others.
+    fn input(&self, path: &Path<'_>) -> Result<(), Unknown> {
+        let Some(mut schema) = self.schema else { return Ok(()) };
+        let mut shown = "input".to_owned();
+        for (name, at) in &path.attributes {
+            match input::property(schema, name) {
+                input::Property::Known(inner) => schema = inner,
+                input::Property::Open => return Ok(()),
+                input::Property::Unknown(known) => {
+                    let unknown =
+                        Unknown::new(*at, format!("`{shown}.{name}` is not in the schema of the input"));
+                    let unknown = unknown.hint("add it to `properties`, or say `additionalProperties: true`");
+                    return Err(unknown.meant(name, known));
+                }
+            }
+            shown.push('.');
+            shown.push_str(name);
+        }
+        Ok(())
+    }
+
+    fn env(&self, path: &Path<'_>) -> Result<(), Unknown> {
+        let Some((name, at)) = path.attributes.first() else {
+            let unknown = Unknown::new(path.at, "`env` is used one name at a time".to_owned());
+            return Err(unknown.hint("write `env.NAME`"));
+        };
+        if self.env.iter().any(|allowed| allowed == name) {
+            return Ok(());
+        }
+        let unknown =
+            Unknown::new(*at, format!("`env.{name}` may not be used: the configuration does not allow it"));
+        let unknown = unknown.hint("allow the name in the configuration, or make it an input");
+        Err(unknown.meant(name, self.env.iter().map(String::as_str)))
+    }
+
+    fn steps(&self, path: &Path<'_>, around: Around, source: &str) -> Result<(), Unknown> {
+        if matches!(around, Around::Defaults) {
+            let unknown =
+                Unknown::new(path.at, "`defaults` are for every step, and so cannot use one".to_owned());
+            return Err(unknown.hint("set it in the steps that it is for"));
+        }
+        let Some((name, at)) = path.attributes.first() else { return Ok(()) };
+        let Some(place) = self.place(name) else {
+            // The step that is meant may be one whose own id was refused.
+            let all_known = self.ids.iter().all(Option::is_some);
+            return if all_known { Err(self.unknown_step(name, *at, source)) } else { Ok(()) };
+        };
+        self.comes_before(place, name, *at, around)?;
+        match path.attributes.get(1) {
+            Some((attribute, at)) if !["output", "status", "attempts"].contains(attribute) => {
+                let unknown = Unknown::new(*at, format!("a step has no `{attribute}`"));
+                let unknown = unknown
+                    .hint(format!("what it answered is in its output: `steps.{name}.output.{attribute}`"));
+                Err(unknown.meant(attribute, ["output", "status", "attempts"]))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The place of a step, or of the fan-out that a step such as `copy[0]` belongs to.
+    fn place(&self, name: &str) -> Option<usize> {
+        if let Some(place) = self.places.get(name) {
+            return Some(*place);
+        }
+        let (parent, index) = name.strip_suffix(']')?.split_once('[')?;
+        let place = *self.places.get(parent)?;
+        (self.fans_out.get(place) == Some(&true) && index.parse::<u32>().is_ok()).then_some(place)
+    }
+
+    fn unknown_step(&self, name: &str, at: usize, source: &str) -> Unknown {
+        let unknown = Unknown::new(at, format!("there is no step `{name}`"));
+        let rest = source.get(at..).unwrap_or_default();
+        let hyphenated = self.places.keys().filter(|id| id.contains('-') && rest.starts_with(**id));
+        match hyphenated.max_by_key(|id| id.len()) {
+            Some(id) => {
+                let unknown = Unknown { until: at + id.len(), ..unknown };
+                unknown.hint(format!("`-` subtracts in an expression: write `steps['{id}']`"))
+            }
+            None => {
+                let mut known: Vec<&str> = self.places.keys().copied().collect();
+                known.sort_unstable();
+                unknown.meant(name, known)
+            }
+        }
+    }
+
+    fn comes_before(&self, place: usize, name: &str, at: usize, around: Around) -> Result<(), Unknown> {
+        let (Around::Step { index, .. }, Some(ancestors)) = (around, &self.ancestors) else { return Ok(()) };
+        if ancestors.has(index, place) {
+            return Ok(());
+        }
+        if index == place {
+            let unknown = Unknown::new(at, format!("`{name}` cannot use what it has yet to do itself"));
+            return Err(unknown.hint("name a step that runs before it"));
+        }
+        let user = self.ids.get(index).copied().flatten().map_or("this step", StepId::as_str);
+        let message = format!("`{name}` need not be done when `{user}` starts, so its value cannot be known");
+        let hint = if ancestors.has(place, index) {
+            format!("`{name}` runs after `{user}`: change the order")
+        } else {
+            format!("add `{name}` to the `needs` of `{user}`")
+        };
+        Err(Unknown::new(at, message).hint(hint))
+    }
+}

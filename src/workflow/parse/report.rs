@@ -1,0 +1,259 @@
+//! What is found wrong with a file, and how plain values are read from it.
+
+use std::time::Duration;
+
+use super::tree::{Tree, Value};
+use crate::events::ids::StepId;
+use crate::events::problem::{Code, Place, Problem, nearest};
+use crate::events::time::parse_duration;
+
+/// Collects what is wrong. The readers answer nothing for what they have reported, and whoever calls them goes on.
+pub(super) struct Report<'s> {
+    file: &'s str,
+    pub(super) source: &'s str,
+    /// The step that is being read.
+    pub(super) step: Option<StepId>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+impl<'s> Report<'s> {
+    pub(super) fn new(file: &'s str, source: &'s str) -> Self {
+        Self { file, source, step: None, problems: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Reports a problem where a part of the file begins.
+    pub(super) fn refuse(&mut self, tree: &Tree, problem: Problem) {
+        self.refuse_at((tree.line, tree.column), problem);
+    }
+
+    /// Reports a problem at a line and column.
+    pub(super) fn refuse_at(&mut self, (line, column): (u64, u64), problem: Problem) {
+        let problem = self.about_the_step(problem.at(self.file, line, column));
+        self.problems.push(problem);
+    }
+
+    /// Reports what is allowed, but hardly meant.
+    pub(super) fn warn(&mut self, tree: &Tree, problem: Problem) {
+        let problem = self.about_the_step(problem.at(self.file, tree.line, tree.column));
+        self.warnings.push(problem);
+    }
+
+    fn about_the_step(&self, mut problem: Problem) -> Problem {
+        if problem.step.is_none() {
+            problem.step.clone_from(&self.step);
+        }
+        problem
+    }
+
+    pub(super) fn place(&self, tree: &Tree) -> Place {
+        Place { file: self.file.to_owned(), line: tree.line, column: tree.column }
+    }
+
+    /// Reports that a key does not take what it was given.
+    pub(super) fn wants(&mut self, key: &str, wanted: &str, tree: &Tree) {
+        if let Value::Map(entries) = &tree.value
+            && let Some((braces, _)) = entries.iter().find(|(key, _)| matches!(key.value, Value::Map(_)))
+        {
+            return key_is_no_text(self, key, braces);
+        }
+        let message = match tree.value {
+            Value::Null => format!("`{key}` has no value"),
+            _ => format!("`{key}` takes {wanted}, and this is {}", tree.kind()),
+        };
+        let hint = format!("give `{key}` {wanted}, or leave it out");
+        self.refuse(tree, Problem::new(Code::BadValue, message).hint(hint));
+    }
+
+    /// A text. A number or `true` is taken as it is written.
+    pub(super) fn text<'t>(&mut self, key: &str, tree: &'t Tree) -> Option<&'t str>
+    where
+        's: 't,
+    {
+        match &tree.value {
+            Value::Text(text) => Some(text),
+            Value::Bool(_) | Value::Number(_) => self.source.get(tree.written.clone()),
+            Value::Null | Value::List(_) | Value::Map(_) => {
+                self.wants(key, "a text", tree);
+                None
+            }
+        }
+    }
+
+    /// A length of time.
+    pub(super) fn duration(&mut self, key: &str, tree: &Tree) -> Option<Duration> {
+        if !matches!(tree.value, Value::Text(_) | Value::Number(_)) {
+            self.wants(key, "a duration", tree);
+            return None;
+        }
+        let text = self.text(key, tree)?;
+        match parse_duration(text) {
+            Ok(length) => Some(length),
+            Err(_) => {
+                let message = format!("`{key}` takes a duration, and `{text}` is none");
+                self.refuse(tree, Problem::new(Code::BadDuration, message));
+                None
+            }
+        }
+    }
+
+    /// A length of time that is not zero.
+    pub(super) fn positive_duration(&mut self, key: &str, tree: &Tree) -> Option<Duration> {
+        let length = self.duration(key, tree)?;
+        if length.is_zero() {
+            let message = format!("`{key}` must be longer than zero");
+            self.refuse(
+                tree,
+                Problem::new(Code::BadValue, message).hint(format!("leave `{key}` out for none")),
+            );
+            return None;
+        }
+        Some(length)
+    }
+
+    /// A whole number from 1.
+    pub(super) fn count(&mut self, key: &str, tree: &Tree) -> Option<u32> {
+        let number = match &tree.value {
+            Value::Number(number) => number.parse().ok().filter(|number| *number > 0),
+            _ => None,
+        };
+        if number.is_none() {
+            let message = format!("`{key}` takes a whole number from 1 to {}", u32::MAX);
+            self.refuse(
+                tree,
+                Problem::new(Code::BadValue, message).hint(format!("leave `{key}` out for its default")),
+            );
+        }
+        number
+    }
+
+    /// A number in a range.
+    pub(super) fn number(
+        &mut self,
+        key: &str,
+        range: std::ops::RangeInclusive<f64>,
+        tree: &Tree,
+    ) -> Option<f64> {
+        let number = match &tree.value {
+            Value::Number(number) => number.parse().ok().filter(|number| range.contains(number)),
+            _ => None,
+        };
+        if number.is_none() {
+            let message = format!("`{key}` takes a number from {} to {}", range.start(), range.end());
+            self.refuse(
+                tree,
+                Problem::new(Code::BadValue, message).hint(format!("leave `{key}` out for its default")),
+            );
+        }
+        number
+    }
+
+    /// A list.
+    pub(super) fn list<'t>(&mut self, key: &str, tree: &'t Tree) -> Option<&'t [Tree]> {
+        match &tree.value {
+            Value::List(items) => Some(items),
+            _ => {
+                self.wants(key, "a list", tree);
+                None
+            }
+        }
+    }
+
+    /// One of some words.
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], tree: &Tree) -> Option<T> {
+        let text = self.text(key, tree)?;
+        let chosen = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
+        if chosen.is_none() {
+            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+            let all = names.join("`, `");
+            let hint = match nearest(text, names) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => format!("choose one of `{all}`"),
+            };
+            let message = format!("`{key}` takes one of `{all}`, and not `{text}`");
+            self.refuse(tree, Problem::new(Code::BadValue, message).hint(hint));
+        }
+        chosen
+    }
+}
+
+/// The keys of a map that are read, and those that are named for later versions.
+pub(super) struct Keys {
+    /// Of what: `a step`.
+    pub(super) of: &'static str,
+    pub(super) known: &'static [&'static str],
+    pub(super) not_built: &'static [&'static str],
+}
+
+/// A map whose keys were checked.
+pub(super) struct Fields<'t> {
+    /// Key, where it stands, value.
+    fields: Vec<(&'t str, &'t Tree, &'t Tree)>,
+    /// How many keys there were.
+    keys: usize,
+}
+
+impl<'t> Fields<'t> {
+    /// Reads a map and reports every key that is not to be there; nothing if it is no map.
+    pub(super) fn read(report: &mut Report<'_>, key: &str, keys: &Keys, tree: &'t Tree) -> Option<Self> {
+        let Value::Map(entries) = &tree.value else {
+            report.wants(key, "a map", tree);
+            return None;
+        };
+        let mut fields = Vec::new();
+        for (name, value) in entries {
+            let Value::Text(text) = &name.value else {
+                key_is_no_text(report, keys.of, name);
+                continue;
+            };
+            if keys.known.contains(&text.as_str()) {
+                fields.push((text.as_str(), name, value));
+            } else if keys.not_built.contains(&text.as_str()) {
+                report.refuse(
+                    name,
+                    Problem::new(Code::NotBuilt, format!("`{text}` is not supported by this version")),
+                );
+            } else {
+                unknown_key(report, keys, text, name);
+            }
+        }
+        Some(Self { fields, keys: entries.len() })
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &str) -> Option<&'t Tree> {
+        self.fields.iter().find(|(name, ..)| *name == key).map(|(_, _, value)| *value)
+    }
+
+    /// Whether some of the keys were refused.
+    pub(super) fn refused_some(&self) -> bool {
+        self.fields.len() < self.keys
+    }
+
+    /// Where a key stands.
+    pub(super) fn key(&self, key: &str) -> Option<&'t Tree> {
+        self.fields.iter().find(|(name, ..)| *name == key).map(|(_, place, _)| *place)
+    }
+}
+
+fn unknown_key(report: &mut Report<'_>, keys: &Keys, text: &str, place: &Tree) {
+    let problem = Problem::new(Code::UnknownKey, format!("{} has no key `{text}`", keys.of));
+    let problem = match nearest(text, keys.known.iter().chain(keys.not_built).copied()) {
+        Some(name) => problem.hint(format!("did you mean `{name}`?")),
+        None => problem.hint(format!("its keys are `{}`", keys.known.join("`, `"))),
+    };
+    report.refuse(place, problem);
+}
+
+/// Reports a key that is no text. `x: {{ y }}` without quotes is a map in a map to YAML.
+pub(super) fn key_is_no_text(report: &mut Report<'_>, of: &str, key: &Tree) {
+    let problem = match key.value {
+        Value::Map(_) => {
+            Problem::new(Code::NotYaml, "a `{{` that is not in quotes means something else to YAML")
+                .hint("put quotes around the whole value: \"{{ … }}\"")
+        }
+        _ => Problem::new(Code::BadValue, format!("the keys of {of} are texts, and this is {}", key.kind()))
+            .hint("put it in quotes"),
+    };
+    report.refuse(key, problem);
+}

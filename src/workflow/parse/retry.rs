@@ -1,0 +1,124 @@
+//! `retry:`, in a step and in `defaults`.
+
+use std::time::Duration;
+
+use super::report::{Fields, Keys, Report};
+use super::tree::{Tree, Value};
+use crate::events::problem::{Code, Problem};
+use crate::workflow::definition::{Retry, RetryPolicy};
+
+pub(super) const KEYS: Keys = Keys {
+    of: "`retry`",
+    known: &["policy", "attempts", "initial", "max", "multiplier", "jitter", "exit_codes", "messages"],
+    not_built: &[],
+};
+
+const POLICIES: [(&str, RetryPolicy); 4] = [
+    ("none", RetryPolicy::None),
+    ("fixed", RetryPolicy::Fixed),
+    ("linear", RetryPolicy::Linear),
+    ("exponential", RetryPolicy::Exponential),
+];
+
+/// What a `retry:` says. What it leaves out comes from the workflow's `defaults`, then from [`Retry::default`].
+#[derive(Debug, Clone, Default)]
+pub(super) struct PartialRetry {
+    policy: Option<RetryPolicy>,
+    attempts: Option<u32>,
+    initial: Option<Duration>,
+    max: Option<Duration>,
+    multiplier: Option<f64>,
+    jitter: Option<f64>,
+    exit_codes: Option<Vec<i32>>,
+    messages: Option<Vec<String>>,
+}
+
+impl PartialRetry {
+    /// Reads it.
+    pub(super) fn read(report: &mut Report<'_>, tree: &Tree) -> Self {
+        let Some(fields) = Fields::read(report, "retry", &KEYS, tree) else { return Self::default() };
+        let retry = Self {
+            policy: fields.get("policy").and_then(|tree| report.choice("policy", &POLICIES, tree)),
+            attempts: fields.get("attempts").and_then(|tree| report.count("attempts", tree)),
+            initial: fields.get("initial").and_then(|tree| report.duration("initial", tree)),
+            max: fields.get("max").and_then(|tree| report.duration("max", tree)),
+            multiplier: fields
+                .get("multiplier")
+                .and_then(|tree| report.number("multiplier", 1.0..=1000.0, tree)),
+            jitter: fields.get("jitter").and_then(|tree| report.number("jitter", 0.0..=1.0, tree)),
+            exit_codes: fields.get("exit_codes").and_then(|tree| exit_codes(report, tree)),
+            messages: fields.get("messages").and_then(|tree| messages(report, tree)),
+        };
+        if let (Some(RetryPolicy::None), Some(attempts @ 2..), Some(tree)) =
+            (retry.policy, retry.attempts, fields.get("attempts"))
+        {
+            let message = format!("`policy: none` is one attempt, and `attempts` says {attempts}");
+            report.refuse(tree, Problem::new(Code::Contradiction, message));
+        }
+        retry
+    }
+
+    /// What it means, given the `defaults`. `tree` is where it stands.
+    pub(super) fn complete(self, defaults: Option<&Self>, report: &mut Report<'_>, tree: &Tree) -> Retry {
+        let retry = self.over(defaults);
+        if retry.max < retry.initial {
+            let message = "`max` is shorter than `initial`, and no delay is longer than `max`";
+            report.refuse(
+                tree,
+                Problem::new(Code::BadValue, message).hint("raise `max`, which is 60s by default"),
+            );
+        }
+        retry
+    }
+
+    /// It, over the `defaults`, over the defaults of the defaults.
+    pub(super) fn over(self, defaults: Option<&Self>) -> Retry {
+        let base = defaults.map(|defaults| defaults.clone().over(None)).unwrap_or_default();
+        let policy = self.policy.unwrap_or(base.policy);
+        let attempts = if policy == RetryPolicy::None { 1 } else { self.attempts.unwrap_or(base.attempts) };
+        Retry {
+            policy,
+            attempts,
+            initial: self.initial.unwrap_or(base.initial),
+            max: self.max.unwrap_or(base.max),
+            multiplier: self.multiplier.unwrap_or(base.multiplier),
+            jitter: self.jitter.unwrap_or(base.jitter),
+            exit_codes: self.exit_codes.unwrap_or(base.exit_codes),
+            messages: self.messages.unwrap_or(base.messages),
+        }
+    }
+}
+
+fn exit_codes(report: &mut Report<'_>, tree: &Tree) -> Option<Vec<i32>> {
+    let mut codes = Vec::new();
+    for item in report.list("exit_codes", tree)? {
+        let code = match &item.value {
+            Value::Number(number) => number.parse().ok().filter(|code| (1..=255).contains(code)),
+            _ => None,
+        };
+        match code {
+            Some(code) => codes.push(code),
+            None => {
+                let problem =
+                    Problem::new(Code::BadValue, "an exit code that fails is a whole number from 1 to 255");
+                report.refuse(item, problem);
+            }
+        }
+    }
+    Some(codes)
+}
+
+fn messages(report: &mut Report<'_>, tree: &Tree) -> Option<Vec<String>> {
+    let mut messages = Vec::new();
+    for item in report.list("messages", tree)? {
+        match report.text("messages", item) {
+            Some("") => {
+                let problem = Problem::new(Code::BadValue, "an empty text is a part of every message");
+                report.refuse(item, problem.hint("name a part of the message that means: try again"));
+            }
+            Some(text) => messages.push(text.to_owned()),
+            None => {}
+        }
+    }
+    Some(messages)
+}

@@ -1,0 +1,28 @@
+//! What files get: a definition, or problems with their code, place and hint.
+
+use super::*;
+use crate::events::problem::Class;
+
+mod bad;
+mod docs;
+mod good;
+
+fn read(text: &str) -> Result<Parsed, Vec<Problem>> {
+    parse(text, "release.yaml", &Known { env: &["HOME".to_owned()] })
+}
+
+/// The only problem that a text has.
+#[track_caller]
+fn only(text: &str) -> Problem {
+    let mut problems = read(text).expect_err(text);
+    assert_eq!(problems.len(), 1, "{text}\n{problems:#?}");
+    problems.remove(0)
+}
+
+#[track_caller]
+fn good(text: &str) -> Definition {
+    match read(text) {
+        Ok(parsed) => parsed.definition,
+        Err(problems) => panic!("{text}\n{problems:#?}"),
+    }
+}

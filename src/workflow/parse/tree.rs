@@ -1,0 +1,194 @@
+//! YAML as a tree that knows where each part stands and how it is written. Typed structs would stop at the first thing
+//! that is wrong, and could not tell `1.10` from `1.1`.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Error, Spanned};
+
+use crate::events::problem::{Code, Problem};
+
+/// A part of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Tree {
+    /// Where it begins; for an alias, where that stands.
+    pub(super) line: u64,
+    pub(super) column: u64,
+    /// The bytes of the file that it is written in; for an alias, those of what it means.
+    pub(super) written: Range<usize>,
+    /// Whether it stands where it is written: it is no alias, nor in one.
+    pub(super) direct: bool,
+    pub(super) value: Value,
+}
+
+/// What a part of a file is. Only `true` and `false` are booleans: `no` and `on` are texts.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    /// The number as JSON.
+    Number(String),
+    Text(String),
+    List(Vec<Tree>),
+    /// Keys and values, in order. A key may be anything in YAML.
+    Map(Vec<(Tree, Tree)>),
+}
+
+impl Tree {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// One problem, the first: behind it nothing can be trusted to be what it looks like.
+    pub(super) fn read(source: &str, file: &str) -> Result<Self, Problem> {
+        // Depth, nodes, aliases and what they expand to are bounded by the reader's own budget.
+        let options = serde_saphyr::options! {
+            strict_booleans: true,
+            with_snippet: false,
+        };
+        serde_saphyr::from_str_with_options(source, options).map_err(|error| problem(&error, file))
+    }
+
+    /// Where a part of its text stands, that begins at this byte of the decoded text. Quotes, escapes and folded lines
+    /// make the text differ from what is written; so the part is looked for by its first word, and what is not found
+    /// stands where the text begins.
+    pub(super) fn place_inside(&self, source: &str, at: usize) -> (u64, u64) {
+        self.find_inside(source, at).unwrap_or((self.line, self.column))
+    }
+
+    fn find_inside(&self, source: &str, at: usize) -> Option<(u64, u64)> {
+        let Value::Text(text) = &self.value else { return None };
+        let written = source.get(self.written.clone()).filter(|_| self.direct)?;
+        let (before, rest) = text.split_at_checked(at)?;
+        let word = match rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            Some(0) => rest.get(..2).or_else(|| rest.get(..1))?,
+            Some(length) => rest.get(..length)?,
+            None => rest,
+        };
+        let earlier = before.matches(word).count();
+        let (found, _) = written.match_indices(word).nth(earlier)?;
+        let above = written.get(..found)?;
+        Some(match above.rsplit_once('\n') {
+            None => (self.line, self.column + count(above)),
+            Some((lines, last)) => (self.line + 1 + lines.matches('\n').count() as u64, 1 + count(last)),
+        })
+    }
+
+    /// What it is, for a sentence.
+    pub(super) fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::Text(_) => "a text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a map",
+        }
+    }
+}
+
+fn count(text: &str) -> u64 {
+    text.chars().count() as u64
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = Spanned::<Value>::deserialize(deserializer)?;
+        let span = found.defined.span();
+        let bytes = span.byte_offset().zip(span.byte_len()).and_then(|(start, length)| {
+            let start = usize::try_from(start).ok()?;
+            Some(start..start.checked_add(usize::try_from(length).ok()?)?)
+        });
+        Ok(Self {
+            line: found.referenced.line().max(1),
+            column: found.referenced.column().max(1),
+            written: bytes.unwrap_or_default(),
+            direct: found.referenced == found.defined,
+            value: found.value,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Number(number.to_string()))
+    }
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number.to_string()))
+    }
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Value, E> {
+        serde_json::to_string(&number).map(Value::Number).map_err(E::custom)
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::Text(text))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::List(items))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Value::Map(entries))
+    }
+}
+
+/// The reader's error, in our words where a person needs more than its.
+fn problem(error: &Error, file: &str) -> Problem {
+    let error = match error.without_snippet() {
+        Error::AliasError { error, .. } => error.without_snippet(),
+        error => error,
+    };
+    let text = error.to_string();
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    let problem = match error {
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. }
+        | Error::AliasReplayCounterOverflow { .. } => Problem::new(Code::TooLarge, message),
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_ref().map_or_else(|| "a key".to_owned(), |key| format!("`{key}`"));
+            Problem::new(Code::DuplicateKey, format!("{key} stands twice in one map"))
+        }
+        Error::MultipleDocuments { .. } => Problem::new(Code::NotYaml, "a second document begins here")
+            .hint("a file holds one workflow: take the `---` out, or make two files"),
+        Error::NonFiniteFloat { value, .. } => {
+            Problem::new(Code::BadValue, format!("`{value}` is no number that JSON has"))
+                .hint("put it in quotes")
+        }
+        _ => Problem::new(Code::NotYaml, format!("this is not YAML: {message}")),
+    };
+    match error.location().filter(|location| location.line() > 0) {
+        Some(location) => problem.at(file, location.line(), location.column().max(1)),
+        None => problem.at(file, 1, 1),
+    }
+}

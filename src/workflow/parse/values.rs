@@ -1,0 +1,234 @@
+//! Templates and expressions, as a file writes them.
+
+use std::sync::Arc;
+
+use super::report::{Report, key_is_no_text};
+use super::tree::{Tree, Value};
+use crate::events::json::Json;
+use crate::events::problem::{Code, Problem};
+use crate::workflow::definition::{ForEach, Items};
+use crate::workflow::shell;
+use crate::workflow::template::{Expression, Node, Piece, Template};
+
+/// An expression where it stands. What it names can be checked when all steps are known.
+pub(super) struct Use<'t> {
+    pub(super) expression: Expression,
+    /// The text that holds it.
+    pub(super) tree: &'t Tree,
+    /// The byte of the decoded text at which it begins.
+    pub(super) at: usize,
+}
+
+/// Reads templates and expressions, and collects those that were met.
+pub(super) struct Values<'t, 'r, 's> {
+    pub(super) report: &'r mut Report<'s>,
+    pub(super) uses: Vec<Use<'t>>,
+}
+
+impl<'t, 's: 't> Values<'t, '_, 's> {
+    /// A tree of templates. Names of members are plain text.
+    pub(super) fn template(&mut self, key: &str, tree: &'t Tree) -> Option<Template> {
+        self.node(key, tree).map(Template::new)
+    }
+
+    /// A text template. A number or `true` is taken as it is written.
+    pub(super) fn text(&mut self, key: &str, tree: &'t Tree) -> Option<Template> {
+        let text = self.report.text(key, tree)?;
+        self.text_node(text, tree).map(Template::new)
+    }
+
+    /// What `run` says: a text for the shell, or a program and its arguments.
+    pub(super) fn run(&mut self, tree: &'t Tree) -> Option<Template> {
+        if let Value::List(items) = &tree.value {
+            let mut words = Vec::new();
+            for item in items {
+                let word = self.report.text("run", item)?;
+                if words.is_empty() && word.trim().is_empty() {
+                    self.report
+                        .refuse(item, Problem::new(Code::BadValue, "the program of `run` has no name"));
+                    return None;
+                }
+                words.push(self.text_node(word, item)?);
+            }
+            if words.is_empty() {
+                self.empty_run(tree);
+                return None;
+            }
+            return Some(Template::new(Node::list(words)));
+        }
+        let text = self.report.text("run", tree)?;
+        if text.trim().is_empty() {
+            self.empty_run(tree);
+            return None;
+        }
+        let node = self.text_node(text, tree)?;
+        if let Node::Text { pieces, .. } = &node {
+            for (at, why) in shell::misplaced(pieces) {
+                let place = tree.place_inside(self.report.source, at);
+                self.report.refuse_at(place, Problem::new(Code::QuotedValue, why));
+            }
+        }
+        Some(Template::new(node))
+    }
+
+    fn empty_run(&mut self, tree: &Tree) {
+        let hint = "name a program and its arguments, or give a text for the shell";
+        self.report.refuse(tree, Problem::new(Code::BadValue, "`run` is empty").hint(hint));
+    }
+
+    /// A bare expression. `true` is one, and a `{{ }}` around the whole is taken off.
+    pub(super) fn expression(&mut self, key: &str, tree: &'t Tree) -> Option<Expression> {
+        if !matches!(tree.value, Value::Text(_) | Value::Bool(_)) {
+            self.report.wants(key, "an expression", tree);
+            return None;
+        }
+        let text = self.report.text(key, tree)?;
+        if text.trim_start().starts_with("{{") {
+            return self.unwrapped(key, text, tree);
+        }
+        match Expression::parse(text) {
+            Ok(expression) => {
+                let at = text.len() - text.trim_start().len();
+                self.uses.push(Use { expression: expression.clone(), tree, at });
+                Some(expression)
+            }
+            Err(why) => {
+                let problem = Problem::new(Code::BadExpression, format!("`{key}`: {why}"));
+                let braces = text.contains("{{");
+                self.report.refuse(tree, if braces { problem.hint(bare(key)) } else { problem });
+                None
+            }
+        }
+    }
+
+    /// The expression in the `{{ }}` that is all of a text.
+    fn unwrapped(&mut self, key: &str, text: &str, tree: &'t Tree) -> Option<Expression> {
+        // Spaces around the braces are no part of the value; the place inside counts them.
+        let before = text.len() - text.trim_start().len();
+        match self.text_node(text.trim(), tree)? {
+            Node::Text { pieces, .. } => match pieces.as_slice() {
+                [Piece::Value { expression, .. }] => {
+                    if let Some(last) = self.uses.last_mut() {
+                        last.at += before;
+                    }
+                    Some(expression.clone())
+                }
+                _ => {
+                    self.uses.truncate(self.uses.len().saturating_sub(values(&pieces)));
+                    let message =
+                        format!("`{key}` takes one expression, and this is a text with several parts");
+                    self.report.refuse(tree, Problem::new(Code::BadExpression, message).hint(bare(key)));
+                    None
+                }
+            },
+            Node::Constant(_) | Node::List(_) | Node::Map(_) => None,
+        }
+    }
+
+    /// Where a fan-out's items come from: a bare expression, or a list.
+    pub(super) fn for_each(&mut self, tree: &'t Tree) -> Option<ForEach> {
+        let items = match &tree.value {
+            Value::List(_) => Items::List(self.template("for_each", tree)?),
+            Value::Text(_) => Items::Of(self.expression("for_each", tree)?),
+            _ => {
+                self.report.wants("for_each", "an expression or a list", tree);
+                return None;
+            }
+        };
+        Some(ForEach { items, max_parallel: None })
+    }
+
+    fn node(&mut self, key: &str, tree: &'t Tree) -> Option<Node> {
+        Some(match &tree.value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => {
+                Node::constant(&scalar(self.report.source, tree))
+            }
+            Value::Text(text) => return self.text_node(text, tree),
+            Value::List(items) => {
+                let nodes: Vec<_> = items.iter().map(|item| self.node(key, item)).collect();
+                Node::list(nodes.into_iter().collect::<Option<_>>()?)
+            }
+            Value::Map(entries) => {
+                let members: Vec<_> =
+                    entries.iter().map(|(name, value)| self.member(key, name, value)).collect();
+                Node::map(members.into_iter().collect::<Option<_>>()?)
+            }
+        })
+    }
+
+    fn member(&mut self, key: &str, name: &'t Tree, value: &'t Tree) -> Option<(Arc<str>, Node)> {
+        match &name.value {
+            Value::Text(text) => Some((text.as_str().into(), self.node(key, value)?)),
+            Value::Bool(_) | Value::Number(_) => {
+                Some((self.report.text(key, name)?.into(), self.node(key, value)?))
+            }
+            Value::Null | Value::List(_) | Value::Map(_) => {
+                key_is_no_text(self.report, &format!("`{key}`"), name);
+                None
+            }
+        }
+    }
+
+    fn text_node(&mut self, text: &str, tree: &'t Tree) -> Option<Node> {
+        match Node::text(text) {
+            Ok(node) => {
+                if let Node::Text { pieces, .. } = &node {
+                    for piece in pieces {
+                        if let Piece::Value { expression, at } = piece {
+                            self.uses.push(Use { expression: expression.clone(), tree, at: *at });
+                        }
+                    }
+                }
+                Some(node)
+            }
+            Err(why) => {
+                let place = tree.place_inside(self.report.source, why.at);
+                self.report.refuse_at(place, Problem::new(Code::BadExpression, why.message));
+                None
+            }
+        }
+    }
+}
+
+fn values(pieces: &[Piece]) -> usize {
+    pieces.iter().filter(|piece| matches!(piece, Piece::Value { .. })).count()
+}
+
+fn bare(key: &str) -> String {
+    format!("`{key}` is an expression already: write it without `{{{{` and `}}}}`")
+}
+
+/// A single value as JSON. A number that JSON writes alike keeps its digits.
+fn scalar(source: &str, tree: &Tree) -> Json {
+    let json = match &tree.value {
+        Value::Bool(flag) => Json::of(flag),
+        Value::Text(text) => Json::of(text),
+        Value::Number(number) => {
+            let written = source.get(tree.written.clone()).unwrap_or_default();
+            Json::parse(written).or_else(|_| Json::parse(number))
+        }
+        Value::Null | Value::List(_) | Value::Map(_) => Ok(Json::null()),
+    };
+    json.unwrap_or_default()
+}
+
+/// A tree in which nothing is evaluated, such as a schema.
+pub(super) fn plain(report: &mut Report<'_>, key: &str, tree: &Tree) -> Option<serde_json::Value> {
+    Some(match &tree.value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {
+            scalar(report.source, tree).value()
+        }
+        Value::List(items) => items.iter().map(|item| plain(report, key, item)).collect::<Option<_>>()?,
+        Value::Map(entries) => {
+            let mut members = serde_json::Map::new();
+            for (name, value) in entries {
+                let Value::Text(text) = &name.value else {
+                    key_is_no_text(report, &format!("`{key}`"), name);
+                    return None;
+                };
+                members.insert(text.clone(), plain(report, key, value)?);
+            }
+            members.into()
+        }
+    })
+}

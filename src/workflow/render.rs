@@ -1,0 +1,93 @@
+//! From a step to the work that an agent gets.
+
+use super::definition::{Does, Items, Step};
+use super::json_text::Level;
+use super::scope::view::LazyView;
+use super::scope::{References, Scope};
+use super::template::{RenderError, Template};
+use super::work::{Command, Work};
+use crate::events::json::Json;
+
+impl Step {
+    /// What must be in the scope to decide whether the step is done, over which items, and to render its work.
+    pub fn references(&self) -> References {
+        let does: [Option<&Template>; 2] = match &self.does {
+            Does::Run(run) => [Some(run), None],
+            Does::Agent { with, prompt, .. } => [with.as_ref(), prompt.as_ref()],
+            Does::Sleep(_) => [None, None],
+        };
+        let items = self.for_each.as_ref().map(|fan_out| match &fan_out.items {
+            Items::Of(expression) => expression.references(),
+            Items::List(list) => list.references(),
+        });
+        let templates = does.into_iter().flatten().chain(self.env.values()).chain(&self.cwd);
+        let condition = self.condition.iter().map(|condition| condition.references());
+        condition.chain(items).chain(templates.map(Template::references)).collect()
+    }
+
+    /// The step, rendered.
+    ///
+    /// # Errors
+    /// See [`RenderError`].
+    pub fn work(&self, scope: &Scope) -> Result<Work, RenderError> {
+        let view = LazyView::new(scope);
+        let mut work = Work::default();
+        if let Some(cwd) = &self.cwd {
+            work.cwd = Some(for_a_program(cwd.render_text(&view)?)?);
+        }
+        for (name, value) in &self.env {
+            work.env.insert(name.clone(), for_a_program(value.render_text(&view)?)?);
+        }
+        match &self.does {
+            Does::Run(run) => work.run = Some(command(run, &view)?),
+            Does::Agent { with, prompt, .. } => {
+                work.with = with.as_ref().map(|with| with.render_in(&view)).transpose()?.unwrap_or_default();
+                work.prompt = prompt.as_ref().map(|prompt| prompt.render_text(&view)).transpose()?;
+            }
+            Does::Sleep(_) => {}
+        }
+        Ok(work)
+    }
+
+    /// The items of its fan-out; none if it has no `for_each`.
+    ///
+    /// # Errors
+    /// See [`RenderError`].
+    pub fn items(&self, scope: &Scope) -> Result<Vec<Json>, RenderError> {
+        let list = match self.for_each.as_ref().map(|fan_out| &fan_out.items) {
+            None => return Ok(Vec::new()),
+            Some(Items::Of(expression)) => expression.evaluate(scope)?,
+            Some(Items::List(list)) => list.render(scope)?,
+        };
+        let kind = match Level::of(list.text()) {
+            Ok(Level::List(items)) => {
+                return Ok(items.into_iter().filter_map(|item| Json::parse(item).ok()).collect());
+            }
+            Ok(Level::Map(_)) => "an object",
+            Ok(Level::Text(_)) => "a text",
+            Ok(Level::Number(_)) => "a number",
+            Ok(Level::Bool(_)) => "true or false",
+            Ok(Level::Null) | Err(_) => "null",
+        };
+        Err(RenderError::NotAList(kind))
+    }
+}
+
+/// A list is executed as it is, its items never quoted; a text is for the shell.
+fn command(run: &Template, view: &LazyView<'_>) -> Result<Command, RenderError> {
+    if run.is_list() {
+        let words = run.render_texts(view)?.into_iter().map(for_a_program);
+        return words.collect::<Result<_, _>>().map(Command::List);
+    }
+    run.render_shell(view).and_then(for_a_program).map(Command::Shell)
+}
+
+/// A text that a program is given as an argument, a variable or a folder: the system ends those at a zero byte.
+fn for_a_program(text: String) -> Result<String, RenderError> {
+    if text.contains('\0') {
+        return Err(RenderError::Failed(
+            "a text for a program holds a zero byte, which cannot be passed on".to_owned(),
+        ));
+    }
+    Ok(text)
+}

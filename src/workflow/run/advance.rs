@@ -1,0 +1,428 @@
+//! What starts and what ends of itself, after any command: steps that became ready are examined, attempts start as
+//! far as there are slots, and a run with nothing left to do ends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::decide::kind_of_one;
+use super::{Grants, Node, Phase, Run, RunEffect, RunRejection, StepPhase};
+use crate::events::ids::{AgentName, StepId, TimerId};
+use crate::events::json::{Json, Payload};
+use crate::events::problem::{Class, Code};
+use crate::events::run::*;
+use crate::workflow::aggregate::{Draft, Moment, Unreadable};
+use crate::workflow::definition::{Definition, Does, OnError, Step};
+use crate::workflow::expression::RenderError;
+use crate::workflow::scope::{Scope, StepReferences, StepView};
+
+/// A decision on its way, with what every part of it needs.
+pub(super) struct Advance<'d, 'a> {
+    pub(super) draft: &'d mut Draft<'a, Run>,
+    pub(super) definition: &'d Definition,
+    pub(super) moment: &'d Moment<'d>,
+    drive: Option<Grants>,
+    /// How many of the draft's opened effects have been looked at.
+    seen: usize,
+    /// Whether steps that were ready before this decision are to be looked at too.
+    all: bool,
+}
+
+/// What keeps a step from starting.
+enum Hindrance {
+    NotStarted,
+    Render(RenderError),
+    Unreadable(Unreadable),
+}
+
+impl From<RenderError> for Hindrance {
+    fn from(error: RenderError) -> Self {
+        Self::Render(error)
+    }
+}
+
+impl From<Unreadable> for Hindrance {
+    fn from(error: Unreadable) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl<'d, 'a> Advance<'d, 'a> {
+    pub(super) fn new(
+        draft: &'d mut Draft<'a, Run>,
+        definition: &'d Definition,
+        moment: &'d Moment<'d>,
+        drive: Option<Grants>,
+    ) -> Self {
+        let seen = draft.opened().len();
+        Self { draft, definition, moment, drive, seen, all: false }
+    }
+
+    /// Looks at every step that is ready, not only at those that this decision makes so.
+    pub(super) fn look_at_all(&mut self) {
+        self.all = true;
+    }
+
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(self.draft.state().phase, Phase::Ending(_))
+    }
+
+    /// The step of the definition that says what this one does.
+    pub(super) fn template(&self, place: usize) -> Result<&'d Step, RunRejection> {
+        let template = &self.node(place)?.added.template;
+        self.definition.step(template).ok_or_else(|| RunRejection::Template(template.clone()))
+    }
+
+    fn node(&self, place: usize) -> Result<&Node, RunRejection> {
+        self.draft.state().steps.get(place).ok_or(RunRejection::NotStarted)
+    }
+
+    /// Lets everything follow that follows.
+    pub(super) fn run(mut self) -> Result<(), RunRejection> {
+        if self.drive.is_some() {
+            while self.draft.state().phase == Phase::Going && (self.examine()? | self.start_granted()?) {}
+        }
+        match self.draft.state().phase {
+            Phase::Ending(_) => self.end(),
+            Phase::Going => self.complete_run(),
+            Phase::Empty | Phase::Ended(_) => Ok(()),
+        }
+    }
+
+    /// Looks at the steps that became ready: whether they are to be done at all, and those that need no slot.
+    /// Answers whether there were any.
+    fn examine(&mut self) -> Result<bool, RunRejection> {
+        let run = self.draft.state();
+        let ready: Vec<usize> = if std::mem::take(&mut self.all) {
+            run.ready.values().flatten().copied().collect()
+        } else {
+            let opened = self.draft.opened().get(self.seen..).unwrap_or_default();
+            opened
+                .iter()
+                .filter_map(|effect| match effect {
+                    RunEffect::Start { step, .. } => run.index.get(step).copied(),
+                    _ => None,
+                })
+                .collect()
+        };
+        self.seen = self.draft.opened().len();
+        for place in &ready {
+            if self.is_ending() {
+                break;
+            }
+            if self.node(*place)?.phase == StepPhase::Ready {
+                self.examine_one(*place)?;
+            }
+        }
+        Ok(!ready.is_empty())
+    }
+
+    fn examine_one(&mut self, place: usize) -> Result<(), RunRejection> {
+        let step = self.template(place)?;
+        let node = self.node(place)?;
+        // The condition of a fan-out holds for all of it, and an attempt was already judged when it was the first.
+        let first = node.added.item.is_none() && node.attempts == 0;
+        if let Some(condition) = step.condition.as_ref().filter(|_| first) {
+            let holds = self
+                .scope(place, &condition.references().steps)
+                .and_then(|scope| condition.is_true(&scope).map_err(Hindrance::Render));
+            match holds {
+                Ok(true) => {}
+                Ok(false) => {
+                    return self.skip(place, SkipReason::Condition, "its `if` is not true".to_owned());
+                }
+                Err(hindrance) => return self.hinder(place, hindrance),
+            }
+        }
+        match (&self.node(place)?.added.kind, &step.does) {
+            (StepKind::FanOut { .. }, _) => self.fan_out(place, step),
+            (StepKind::Sleep, Does::Sleep(length)) => {
+                let step = self.node(place)?.id().clone();
+                let at = self.moment.now.after(*length);
+                self.draft.emit(TimerSet { timer: TimerId::sleep(&step), step, at });
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds a step for each item.
+    fn fan_out(&mut self, place: usize, step: &Step) -> Result<(), RunRejection> {
+        let items = self
+            .scope(place, &step.references().steps)
+            .and_then(|scope| step.items(&scope).map_err(Hindrance::Render));
+        let items = match items {
+            Ok(items) => items,
+            Err(hindrance) => return self.hinder(place, hindrance),
+        };
+        let id = self.node(place)?.id().clone();
+        if items.is_empty() {
+            self.complete(&id, Json::of(&[(); 0]).unwrap_or_default());
+            return self.done(place);
+        }
+        let kind = kind_of_one(step);
+        for (index, value) in items.into_iter().enumerate() {
+            let value = self.draft.payload(value);
+            self.draft.emit(StepAdded {
+                step: id.item(index),
+                because: Because::ForEach,
+                template: step.id.clone(),
+                kind: kind.clone(),
+                inside: Some(id.clone()),
+                needs: Vec::new(),
+                item: Some(Item { index: u32::try_from(index).unwrap_or(u32::MAX), value }),
+            });
+        }
+        Ok(())
+    }
+
+    /// Starts attempts as far as there are slots. Answers whether any started.
+    fn start_granted(&mut self) -> Result<bool, RunRejection> {
+        let mut started = false;
+        let agents: Vec<AgentName> = self.draft.state().ready.keys().flatten().cloned().collect();
+        for agent in agents {
+            while self.draft.state().phase == Phase::Going && self.draft.state().room() > 0 {
+                let ready = self.draft.state().ready.get(&Some(agent.clone()));
+                let Some(place) = ready.and_then(|steps| steps.first()).copied() else { break };
+                if !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
+                    break;
+                }
+                self.start_attempt(place, &agent)?;
+                started = true;
+            }
+        }
+        Ok(started)
+    }
+
+    fn start_attempt(&mut self, place: usize, agent: &AgentName) -> Result<(), RunRejection> {
+        let step = self.template(place)?;
+        let work = self
+            .scope(place, &step.references().steps)
+            .and_then(|scope| step.work(&scope).map_err(Hindrance::Render));
+        let work = match work {
+            Ok(work) => work,
+            Err(hindrance) => return self.hinder(place, hindrance),
+        };
+        let input = self.draft.payload(Json::of(&work).unwrap_or_default());
+        let run = self.draft.state();
+        let node = self.node(place)?;
+        let id = node.id().clone();
+        let run_id = run.about().ok_or(RunRejection::NotStarted)?.id.as_str();
+        let event = AttemptStarted {
+            purpose: Purpose::Do,
+            attempt: node.attempts + 1,
+            generation: node.generation,
+            agent: agent.clone(),
+            fence: run.fence.next(),
+            idempotency_key: idempotency_key(run_id, &id, node.generation, Purpose::Do),
+            deadline: step.timeout.map(|timeout| self.moment.now.after(timeout)),
+            step: id,
+            input,
+        };
+        self.draft.emit(event);
+        Ok(())
+    }
+
+    /// What the expressions of a step see. Only what they refer to is looked up.
+    fn scope(&self, place: usize, references: &StepReferences) -> Result<Scope, Hindrance> {
+        let run = self.draft.state();
+        let about = run.about().ok_or(Hindrance::NotStarted)?;
+        let mut steps = BTreeMap::new();
+        let mut see = |node: &Node| -> Result<(), Unreadable> {
+            let output = node.output().map(|output| self.draft.json(output, self.moment)).transpose()?;
+            let view = StepView { status: node.status(), attempts: node.attempts, output };
+            steps.insert(node.id().clone(), view);
+            Ok(())
+        };
+        match references {
+            StepReferences::All => run.steps.iter().try_for_each(&mut see)?,
+            StepReferences::These(ids) => {
+                ids.iter().filter_map(|id| run.node(id)).try_for_each(|(_, node)| see(node))?;
+            }
+        }
+        let item = run.steps.get(place).and_then(Node::item);
+        let item = item
+            .map(|item| Ok::<_, Unreadable>((item.index, self.draft.json(&item.value, self.moment)?)))
+            .transpose()?;
+        Ok(Scope {
+            input: self.draft.json(&about.started.input, self.moment)?,
+            run: about.id.clone(),
+            env: about.started.environment.clone(),
+            steps,
+            item,
+        })
+    }
+
+    /// A step cannot start: it uses what is not there, or an expression fails.
+    fn hinder(&mut self, place: usize, hindrance: Hindrance) -> Result<(), RunRejection> {
+        match hindrance {
+            Hindrance::NotStarted => Err(RunRejection::NotStarted),
+            Hindrance::Unreadable(unreadable) => Err(unreadable.into()),
+            Hindrance::Render(RenderError::NoOutput(of)) => {
+                let message = format!("it uses the output of step `{of}`, which has none");
+                self.skip(place, SkipReason::Dependency, message)
+            }
+            Hindrance::Render(error) => {
+                let problem = error.problem();
+                self.fail(place, problem.class, problem.code, problem.message)
+            }
+        }
+    }
+
+    fn skip(&mut self, place: usize, reason: SkipReason, message: String) -> Result<(), RunRejection> {
+        let step = self.node(place)?.id().clone();
+        self.draft.emit(StepSkipped { step, reason, message });
+        self.done(place)
+    }
+
+    /// A step failed for good: what that does to the run is the step's to say, unless the failure is fatal.
+    pub(super) fn fail(
+        &mut self,
+        place: usize,
+        class: Class,
+        code: Code,
+        message: String,
+    ) -> Result<(), RunRejection> {
+        let policy = self.template(place)?.on_error;
+        let step = self.node(place)?.id().clone();
+        let handling = match (class, policy) {
+            (Class::Fatal, _) | (_, OnError::FailFast) => Handling::FailsFast,
+            (_, OnError::Continue) => Handling::Tolerated,
+            (_, OnError::RetryThenFail) => Handling::Fails,
+            (_, OnError::RetryThenSkip) => return self.skip(place, SkipReason::Failure, message),
+        };
+        self.draft.emit(StepFailed { step, class, code, message, handling });
+        if handling == Handling::Tolerated { self.done(place) } else { Ok(()) }
+    }
+
+    /// Records a step that needed no attempt as completed.
+    pub(super) fn complete(&mut self, step: &StepId, output: Json) {
+        let output = self.draft.payload(output);
+        self.draft.emit(StepCompleted {
+            step: step.clone(),
+            attempt: 0,
+            output,
+            artifacts: Vec::new(),
+            usage: Usage::default(),
+            cached: false,
+            degraded: false,
+        });
+    }
+
+    /// A step is done with. If it was the last inside of another, that one is completed.
+    pub(super) fn done(&mut self, place: usize) -> Result<(), RunRejection> {
+        let Some(parent) = self.node(place)?.inside else { return Ok(()) };
+        let StepPhase::Expanded(expansion) = &self.node(parent)?.phase else { return Ok(()) };
+        if expansion.done < expansion.children.len() {
+            return Ok(());
+        }
+        let output = self.list_of(&expansion.children)?;
+        let id = self.node(parent)?.id().clone();
+        self.complete(&id, output);
+        self.done(parent)
+    }
+
+    /// The outputs of some steps as a list; null for those that have none.
+    fn list_of(&self, places: &[usize]) -> Result<Json, RunRejection> {
+        let mut outputs = Vec::with_capacity(places.len());
+        for place in places {
+            let output = self.node(*place)?.output();
+            let json = output.map(|output| self.draft.json(output, self.moment)).transpose()?;
+            outputs.push(json.unwrap_or_default());
+        }
+        Ok(Json::of(&outputs).unwrap_or_default())
+    }
+
+    /// Cancels what is open and need not be awaited; when nothing runs any more, the run has failed.
+    fn end(&mut self) -> Result<(), RunRejection> {
+        let run = self.draft.state();
+        let Phase::Ending(ending) = &run.phase else { return Ok(()) };
+        let first = ending.step;
+        let idle = |node: &&Node| match &node.phase {
+            StepPhase::Retrying(_) | StepPhase::Sleeping(_) => true,
+            StepPhase::Ready => node.attempts > 0,
+            _ => false,
+        };
+        let cancelled: Vec<StepId> = run.steps.iter().filter(idle).map(|node| node.id().clone()).collect();
+        for step in cancelled {
+            self.draft.emit(StepCancelled { step });
+        }
+        if self.draft.state().running > 0 {
+            return Ok(());
+        }
+        self.end_expanded();
+        let node = self.node(first)?;
+        let error = node.error.clone().ok_or(RunRejection::NotStarted)?;
+        let step = Some(node.id().clone());
+        self.draft.emit(RunFailed { step, class: error.class, code: error.code, message: error.message });
+        Ok(())
+    }
+
+    /// Steps in which others grew fail with the first that failed inside, or are cancelled with them.
+    fn end_expanded(&mut self) {
+        let run = self.draft.state();
+        let failed = |place: &&usize| {
+            run.steps.get(**place).is_some_and(|node| node.phase == StepPhase::Failed { tolerated: false })
+        };
+        let mut events: Vec<RunEvent> = Vec::new();
+        for node in &run.steps {
+            let StepPhase::Expanded(expansion) = &node.phase else { continue };
+            let step = node.id().clone();
+            let culprit = expansion.children.iter().find(failed).and_then(|place| run.steps.get(*place));
+            events.push(match culprit.and_then(|inner| Some((inner.id(), inner.error.as_ref()?))) {
+                Some((inner, error)) => RunEvent::from(StepFailed {
+                    step,
+                    class: error.class,
+                    code: error.code,
+                    message: format!("`{inner}`: {}", error.message),
+                    handling: Handling::Fails,
+                }),
+                None => RunEvent::from(StepCancelled { step }),
+            });
+        }
+        for event in events {
+            self.draft.emit(event);
+        }
+    }
+
+    /// Ends the run if all of its steps are done with.
+    fn complete_run(&mut self) -> Result<(), RunRejection> {
+        let run = self.draft.state();
+        if run.done < run.steps.len() {
+            return Ok(());
+        }
+        let rendered = match &self.definition.output {
+            None => Ok(Json::null()),
+            Some(output) => self
+                .scope(usize::MAX, &output.references().steps)
+                .and_then(|scope| output.render(&scope).map_err(Hindrance::Render)),
+        };
+        let (output, error) = match rendered {
+            Ok(output) => (self.draft.payload(output), None),
+            Err(Hindrance::NotStarted) => return Err(RunRejection::NotStarted),
+            Err(Hindrance::Unreadable(unreadable)) => return Err(unreadable.into()),
+            Err(Hindrance::Render(error)) => {
+                let problem = error.problem();
+                let error =
+                    OutputError { class: problem.class, code: problem.code, message: problem.message };
+                (Payload::default(), Some(error))
+            }
+        };
+        let degraded = self.draft.state().degraded || error.is_some();
+        self.draft.emit(RunCompleted { output, degraded, error });
+        Ok(())
+    }
+}
+
+/// The same for all tries of a generation of a step, and for no other.
+fn idempotency_key(run: &str, step: &StepId, generation: u32, purpose: Purpose) -> Arc<str> {
+    let mut hasher = blake3::Hasher::new();
+    for part in [run, step.as_str(), purpose.text()] {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+    }
+    hasher.update(&generation.to_le_bytes());
+    let hex = hasher.finalize().to_hex();
+    hex.as_str().get(..KEY_DIGITS).unwrap_or_default().into()
+}
+
+/// 128 bits: no two keys of a store will ever be alike.
+const KEY_DIGITS: usize = 32;

@@ -1,0 +1,203 @@
+//! What may be asked of a run, what it may want done, and why it may refuse.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::events::ids::{AgentName, Fence, RunId, StepId, TimerId};
+use crate::events::json::{Blob, Json};
+use crate::events::problem::{Code, Problem};
+use crate::events::run::{AttemptStarted, Parent};
+use crate::events::time::Timestamp;
+use crate::workflow::aggregate::{Effect, Unreadable};
+use crate::workflow::definition::Definition;
+use crate::workflow::work::{Failure, Output};
+
+/// Something asked of a run, with what it may use to answer.
+#[derive(Debug)]
+pub struct RunCommand {
+    /// What is asked.
+    pub ask: Ask,
+    /// Any number: jitter follows from it.
+    pub seed: u64,
+    /// Slots for attempts that may start in the same commit. Without, the run is not driven: what is asked is
+    /// recorded, and nothing starts.
+    pub drive: Option<Grants>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// To begin. Asked again with the same definition and input, nothing happens.
+    Start(Box<StartRun>),
+    /// To take the result of an attempt. With an old fence, nothing happens.
+    Completed {
+        /// Of which step.
+        step: StepId,
+        /// Of which attempt.
+        fence: Fence,
+        /// The result.
+        output: Output,
+    },
+    /// To take the failure of an attempt. With an old fence, nothing happens.
+    Failed {
+        /// Of which step.
+        step: StepId,
+        /// Of which attempt.
+        fence: Fence,
+        /// Why.
+        failure: Failure,
+    },
+    /// To see that a timer's moment has come. Asked too early, or of a timer that is not set, nothing happens.
+    Due {
+        /// The timer.
+        timer: TimerId,
+    },
+    /// To go on after another process held it: every open attempt is lost.
+    Recover,
+    /// To let go of every open attempt, because this process ends in order.
+    Interrupt,
+    /// To start what can start.
+    Go,
+}
+
+impl Ask {
+    /// What a commit says that it answers.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Completed { .. } => "attempt_completed",
+            Self::Failed { .. } => "attempt_failed",
+            Self::Due { .. } => "timer_due",
+            Self::Recover => "recover",
+            Self::Interrupt => "interrupt",
+            Self::Go => "go",
+        }
+    }
+}
+
+/// Everything that a run begins with. It was validated before.
+#[derive(Debug, Clone)]
+pub struct StartRun {
+    /// The definition.
+    pub definition: Arc<Definition>,
+    /// The same as JSON.
+    pub definition_blob: Blob,
+    /// The input, checked, defaults filled in.
+    pub input: Json,
+    /// What people find it by.
+    pub tags: BTreeMap<String, String>,
+    /// The absolute folder that relative paths mean.
+    pub work_folder: Arc<str>,
+    /// The step of another run that starts it.
+    pub parent: Option<Parent>,
+    /// What `env.NAME` means.
+    pub environment: BTreeMap<String, String>,
+    /// The agents that the definition names, as JSON, where files or the configuration define them.
+    pub agents: Vec<(AgentName, Blob)>,
+    /// How many attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step.
+    pub lost_limit: u32,
+    /// Whether it is to go on by itself from its first commit on.
+    pub drive: bool,
+}
+
+/// Slots of agents, as numbers; the slots themselves are kept by who grants them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants(pub BTreeMap<AgentName, u32>);
+
+impl Grants {
+    /// Takes one slot of an agent, if there is one left.
+    pub(super) fn take(&mut self, agent: &AgentName) -> bool {
+        match self.0.get_mut(agent) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a run wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEffect {
+    /// A step could start. With an agent it waits for a slot.
+    Start {
+        /// The step.
+        step: StepId,
+        /// Whose slot.
+        agent: Option<AgentName>,
+    },
+    /// An attempt is to be made, and its result reported.
+    Attempt(Arc<AttemptStarted>),
+    /// An attempt is to be stopped; its result is still awaited.
+    Stop {
+        /// Of which step.
+        step: StepId,
+        /// Which.
+        fence: Fence,
+    },
+    /// The run is to be woken.
+    Wake {
+        /// By this timer.
+        timer: TimerId,
+        /// Not before.
+        at: Timestamp,
+    },
+}
+
+/// What tells an effect from the others of its run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RunEffectId {
+    /// See [`RunEffect::Start`].
+    Start(StepId),
+    /// See [`RunEffect::Attempt`].
+    Attempt(Fence),
+    /// See [`RunEffect::Stop`].
+    Stop(Fence),
+    /// See [`RunEffect::Wake`].
+    Wake(TimerId),
+}
+
+impl Effect for RunEffect {
+    type Id = RunEffectId;
+
+    fn id(&self) -> RunEffectId {
+        match self {
+            Self::Start { step, .. } => RunEffectId::Start(step.clone()),
+            Self::Attempt(started) => RunEffectId::Attempt(started.fence),
+            Self::Stop { fence, .. } => RunEffectId::Stop(*fence),
+            Self::Wake { timer, .. } => RunEffectId::Wake(timer.clone()),
+        }
+    }
+}
+
+/// Why a run refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunRejection {
+    /// It was never started.
+    #[error("there is no such run")]
+    NotStarted,
+    /// Its id is taken by a run that does something else.
+    #[error("run `{0}` exists, with another definition or input")]
+    Taken(RunId),
+    /// Something that it needs to decide cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// A step of its history is not in its definition.
+    #[error("step `{0}` is not in the run's definition")]
+    Template(StepId),
+}
+
+impl RunRejection {
+    /// The same as a problem that people are told.
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::NotStarted => Problem::new(Code::UnknownRun, self.to_string()),
+            Self::Taken(_) => Problem::new(Code::RunIdTaken, self.to_string()),
+            Self::Unreadable(unreadable) => unreadable.problem(),
+            Self::Template(_) => Problem::new(Code::RunParked, self.to_string()),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Which slots a command could use: what the host tries to acquire before it decides.
+
+use std::collections::BTreeMap;
+
+use super::{Ask, Grants, Node, Phase, Run, StepPhase};
+use crate::events::ids::{AgentName, StepId, TimerId};
+use crate::events::run::StepKind;
+use crate::workflow::definition::Definition;
+
+impl Run {
+    /// At most so many slots of each agent could be used by attempts that start in the commit of this command. What
+    /// is missed here starts in a commit of its own, so a bound that is often right and cheap beats an exact one.
+    pub fn startable(&self, ask: &Ask) -> Grants {
+        let mut wanted = Wanted { slots: BTreeMap::new(), room: self.room() };
+        match (&self.phase, ask) {
+            (Phase::Empty, Ask::Start(start)) => {
+                wanted.room = start.parallel;
+                wanted.roots(&start.definition);
+            }
+            (Phase::Going, ask) => {
+                // An attempt that this command ends makes room for another.
+                wanted.room += match ask {
+                    Ask::Completed { .. } | Ask::Failed { .. } => 1,
+                    Ask::Recover => self.running,
+                    _ => 0,
+                };
+                self.ready.iter().for_each(|(agent, steps)| wanted.add(agent.as_ref(), steps.len()));
+                self.wanted_after(ask, &mut wanted);
+            }
+            _ => {}
+        }
+        Grants(wanted.slots)
+    }
+
+    fn wanted_after(&self, ask: &Ask, wanted: &mut Wanted) {
+        match ask {
+            Ask::Completed { step, .. } | Ask::Failed { step, .. } => self.wanted_behind(step, wanted),
+            Ask::Due { timer } => self.wanted_when_due(timer, wanted),
+            Ask::Recover => {
+                let open = self.steps.iter().filter(|node| matches!(node.phase, StepPhase::Running(_)));
+                open.for_each(|node| wanted.add_node(node));
+            }
+            Ask::Start(_) | Ask::Interrupt | Ask::Go => {}
+        }
+    }
+
+    fn wanted_when_due(&self, timer: &TimerId, wanted: &mut Wanted) {
+        let Some(node) = self.timers.get(timer).and_then(|set| self.steps.get(set.step)) else { return };
+        if matches!(node.phase, StepPhase::Retrying(_)) {
+            wanted.add_node(node);
+        } else {
+            self.wanted_behind(node.id(), wanted);
+        }
+    }
+
+    /// Steps that start when this one is done with.
+    fn wanted_behind(&self, step: &StepId, wanted: &mut Wanted) {
+        let mut done = self.node(step).map(|(_, node)| node);
+        while let Some(node) = done {
+            let next = node.dependents.iter().filter_map(|place| self.steps.get(*place));
+            next.filter(|next| next.unmet == 1).for_each(|next| wanted.add_node(next));
+            done = node.inside.and_then(|parent| self.steps.get(parent));
+            let Some(StepPhase::Expanded(expansion)) = done.map(|parent| &parent.phase) else { continue };
+            let waiting = expansion.children.get(expansion.released).and_then(|place| self.steps.get(*place));
+            waiting.into_iter().for_each(|next| wanted.add_node(next));
+            if expansion.done + 1 < expansion.children.len() {
+                return;
+            }
+        }
+    }
+}
+
+struct Wanted {
+    slots: BTreeMap<AgentName, u32>,
+    /// How many attempts may start at all.
+    room: u32,
+}
+
+impl Wanted {
+    fn add(&mut self, agent: Option<&AgentName>, count: usize) {
+        let Some(agent) = agent.filter(|_| self.room > 0 && count > 0) else { return };
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        if let Some(slots) = self.slots.get_mut(agent) {
+            *slots = slots.saturating_add(count).min(self.room);
+        } else {
+            self.slots.insert(agent.clone(), count.min(self.room));
+        }
+    }
+
+    fn add_node(&mut self, node: &Node) {
+        match &node.added.kind {
+            StepKind::Work { agent } => self.add(Some(agent), 1),
+            StepKind::FanOut { agent, max_parallel } => {
+                self.add(agent.as_ref(), max_parallel.map_or(usize::MAX, |width| width as usize));
+            }
+            StepKind::Sleep => {}
+        }
+    }
+
+    /// Steps that need nothing.
+    fn roots(&mut self, definition: &Definition) {
+        for step in definition.steps.iter().filter(|step| step.needs.is_empty()) {
+            let width = match &step.for_each {
+                Some(fan_out) => fan_out.max_parallel.map_or(usize::MAX, |width| width as usize),
+                None => 1,
+            };
+            self.add(step.agent().as_ref(), width);
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! A scope as the template engine sees it: JSON stays text, of which an expression parses the levels that it walks
+//! through. So a big output costs nothing where it is passed on whole, and its numbers keep all their digits.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value, ValueKind};
+use minijinja::{Error, ErrorKind};
+
+use super::{Scope, StepView};
+use crate::events::ids::StepId;
+use crate::events::json::Json;
+use crate::workflow::expression::MUST;
+use crate::workflow::json_text::{self, Level};
+
+/// How deep an expression may walk into JSON. The engine compares and prints by recursion, so a bound keeps documents
+/// that are made to overflow the stack from doing so; passing one on whole needs no walk.
+const DEPTH_MAX: u8 = 100;
+
+/// A JSON document as a value of the engine.
+pub(crate) fn value_of(json: &Json) -> Value {
+    Document { json: json.clone(), part: 0..json.text().len(), depth: 0 }.value()
+}
+
+/// A value of the engine as JSON text.
+///
+/// # Errors
+/// When it has no JSON form, with the reason as a sentence: a function, bytes, NaN, infinity, keys that are no texts.
+pub(crate) fn to_json_text(value: &Value) -> Result<String, String> {
+    let mut out = String::new();
+    write_json(&mut out, value)?;
+    Ok(out)
+}
+
+fn write_json(out: &mut String, value: &Value) -> Result<(), String> {
+    if let Some(document) = value.downcast_object_ref::<Container>() {
+        out.push_str(document.of.text());
+        return Ok(());
+    }
+    if let Some(number) = value.downcast_object_ref::<BigNumber>() {
+        out.push_str(&number.0);
+        return Ok(());
+    }
+    if let Some(text) = value.as_str() {
+        json_text::write_text(out, text);
+        return Ok(());
+    }
+    match value.kind() {
+        ValueKind::None => out.push_str("null"),
+        ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
+        ValueKind::Number if value.is_integer() => out.push_str(&value.to_string()),
+        ValueKind::Number => {
+            let number = f64::try_from(value.clone()).map_err(|why| why.to_string())?;
+            if !number.is_finite() {
+                return Err(format!("{number} is no number that JSON has"));
+            }
+            out.push_str(&serde_json::to_string(&number).map_err(|why| why.to_string())?);
+        }
+        ValueKind::Seq | ValueKind::Iterable => write_list(out, value)?,
+        ValueKind::Map => write_map(out, value)?,
+        ValueKind::Undefined => return Err("it is not defined".to_owned()),
+        kind => return Err(format!("a value of type {kind} has no JSON form")),
+    }
+    Ok(())
+}
+
+fn write_list(out: &mut String, list: &Value) -> Result<(), String> {
+    out.push('[');
+    for (index, item) in list.try_iter().map_err(|why| why.to_string())?.checked().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_json(out, &item.map_err(|why| why.to_string())?)?;
+    }
+    out.push(']');
+    Ok(())
+}
+
+fn write_map(out: &mut String, map: &Value) -> Result<(), String> {
+    out.push('{');
+    for (index, key) in map.try_iter().map_err(|why| why.to_string())?.checked().enumerate() {
+        let key = key.map_err(|why| why.to_string())?;
+        let name = key.as_str().ok_or_else(|| format!("{key} is a key, and keys must be texts"))?;
+        if index > 0 {
+            out.push(',');
+        }
+        json_text::write_text(out, name);
+        out.push(':');
+        write_json(out, &map.get_item(&key).map_err(|why| why.to_string())?)?;
+    }
+    out.push('}');
+    Ok(())
+}
+
+/// A part of a JSON document.
+#[derive(Clone)]
+struct Document {
+    json: Json,
+    part: Range<usize>,
+    depth: u8,
+}
+
+impl Document {
+    fn text(&self) -> &str {
+        self.json.text().get(self.part.clone()).unwrap_or_default()
+    }
+
+    fn value(self) -> Value {
+        if self.text().starts_with(['{', '[']) {
+            return if self.depth < DEPTH_MAX {
+                Value::from_object(Container { of: self, parts: OnceLock::new() })
+            } else {
+                invalid(format!("JSON is nested deeper than {DEPTH_MAX} levels"))
+            };
+        }
+        match Level::of(self.text()) {
+            Ok(Level::Bool(flag)) => Value::from(flag),
+            Ok(Level::Number(digits)) => number(digits),
+            Ok(Level::Text(text)) => Value::from(&*text),
+            Ok(_) => Value::from(()),
+            Err(why) => invalid(format!("this is not JSON: {why}")),
+        }
+    }
+
+    /// The document of a slice of this one's text.
+    fn inner(&self, slice: &str) -> Self {
+        let start = (slice.as_ptr() as usize).saturating_sub(self.json.text().as_ptr() as usize);
+        Self { json: self.json.clone(), part: start..start + slice.len(), depth: self.depth + 1 }
+    }
+}
+
+/// A value that fails whoever uses it.
+fn invalid(why: String) -> Value {
+    Error::new(ErrorKind::InvalidOperation, why).into()
+}
+
+/// Integers up to 128 bits and floats are numbers to the engine; a longer number can only be passed on.
+fn number(digits: &str) -> Value {
+    if let Ok(number) = digits.parse::<i64>() {
+        return Value::from(number);
+    }
+    if let Ok(number) = digits.parse::<i128>() {
+        return Value::from(number);
+    }
+    let float = digits.contains(['.', 'e', 'E']).then(|| digits.parse::<f64>().ok()).flatten();
+    match float.filter(|number| number.is_finite()) {
+        Some(number) => Value::from(number),
+        None => Value::from_object(BigNumber(digits.into())),
+    }
+}
+
+/// An integer beyond 128 bits, or a float beyond 64.
+#[derive(Debug)]
+struct BigNumber(Box<str>);
+
+impl Object for BigNumber {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A list or an object, taken apart when somebody looks into it.
+struct Container {
+    of: Document,
+    parts: OnceLock<Parts>,
+}
+
+enum Parts {
+    List(Vec<Document>),
+    Map(Vec<(String, Document)>),
+}
+
+impl Container {
+    fn parts(&self) -> &Parts {
+        self.parts.get_or_init(|| match Level::of(self.of.text()) {
+            Ok(Level::Map(members)) => Parts::Map(
+                members.into_iter().map(|(key, part)| (key.into_owned(), self.of.inner(part))).collect(),
+            ),
+            Ok(Level::List(items)) => {
+                Parts::List(items.into_iter().map(|part| self.of.inner(part)).collect())
+            }
+            _ => Parts::List(Vec::new()),
+        })
+    }
+}
+
+impl fmt::Debug for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.of.text())
+    }
+}
+
+impl Object for Container {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        if self.of.text().starts_with('{') { ObjectRepr::Map } else { ObjectRepr::Seq }
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match self.parts() {
+            Parts::List(items) => Some(items.get(key.as_usize()?)?.clone().value()),
+            Parts::Map(members) => {
+                let name = key.as_str()?;
+                let (_, part) = members.iter().rev().find(|(key, _)| key == name)?;
+                Some(part.clone().value())
+            }
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        match self.parts() {
+            Parts::List(items) => Enumerator::Seq(items.len()),
+            Parts::Map(members) => {
+                Enumerator::Values(members.iter().map(|(key, _)| Value::from(&**key)).collect())
+            }
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.of.text())
+    }
+}
+
+/// A scope as the root of an evaluation.
+pub(crate) struct View {
+    root: Arc<Root>,
+}
+
+impl View {
+    /// What expressions see of a scope.
+    pub(crate) fn new(scope: &Scope) -> Self {
+        let missing = Arc::<Missing>::default();
+        let seen = |(id, step): (&StepId, &StepView)| {
+            let step = Step { id: id.clone(), step: step.clone(), missing: Arc::clone(&missing) };
+            (id.to_string(), Value::from_object(step))
+        };
+        let steps: BTreeMap<String, Value> = scope.steps.iter().map(seen).collect();
+        let mut names = BTreeMap::from([
+            ("input", value_of(&scope.input)),
+            ("run", Value::from_pairs([("id", scope.run.as_str())])),
+            ("env", Value::from_pairs(scope.env.iter().map(|(name, value)| (name.clone(), value.clone())))),
+            ("steps", Value::from(steps)),
+        ]);
+        if let Some((index, item)) = &scope.item {
+            names.insert("index", Value::from(*index));
+            names.insert("item", value_of(item));
+        }
+        Self { root: Arc::new(Root { names, missing }) }
+    }
+
+    /// What the engine evaluates against.
+    pub(crate) fn root(&self) -> Value {
+        Value::from_dyn_object(Arc::clone(&self.root))
+    }
+
+    /// After an evaluation that met something undefined: the step whose missing output that was, if it was one.
+    pub(crate) fn missing(&self) -> Option<StepId> {
+        self.root.missing.asked().clone()
+    }
+}
+
+/// The variables.
+#[derive(Debug)]
+struct Root {
+    names: BTreeMap<&'static str, Value>,
+    missing: Arc<Missing>,
+}
+
+impl Object for Root {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    /// A path begins here, so what earlier ones asked for was either answered or allowed to be undefined. (The engine
+    /// looks for the check itself here as well, after the path that it checks.)
+    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
+        if name != MUST {
+            *self.missing.asked() = None;
+        }
+        self.names.get(name).cloned()
+    }
+}
+
+/// The step whose output was asked for last, if it has none. Asking alone is no error: it may be guarded.
+#[derive(Debug, Default)]
+struct Missing(Mutex<Option<StepId>>);
+
+impl Missing {
+    fn asked(&self) -> MutexGuard<'_, Option<StepId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A scope whose [`View`] is made when the first expression needs it: most steps hold none.
+pub(crate) struct LazyView<'a> {
+    scope: &'a Scope,
+    view: OnceCell<View>,
+}
+
+impl<'a> LazyView<'a> {
+    /// The view of a scope.
+    pub(crate) fn new(scope: &'a Scope) -> Self {
+        Self { scope, view: OnceCell::new() }
+    }
+
+    /// The view.
+    pub(crate) fn get(&self) -> &View {
+        self.view.get_or_init(|| View::new(self.scope))
+    }
+}
+
+/// `steps.ID`
+#[derive(Debug)]
+struct Step {
+    id: StepId,
+    step: StepView,
+    missing: Arc<Missing>,
+}
+
+impl Object for Step {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "status" => Some(Value::from(self.step.status)),
+            "attempts" => Some(Value::from(self.step.attempts)),
+            "output" => {
+                if self.step.output.is_none() {
+                    *self.missing.asked() = Some(self.id.clone());
+                }
+                self.step.output.as_ref().map(value_of)
+            }
+            _ => None,
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        match self.step.output {
+            Some(_) => Enumerator::Str(&["status", "attempts", "output"]),
+            None => Enumerator::Str(&["status", "attempts"]),
+        }
+    }
+}

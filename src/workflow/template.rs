@@ -1,0 +1,301 @@
+//! Templates: JSON trees whose texts may hold `{{ … }}`, compiled once.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::json_text::{self, Level};
+use super::scope::view::LazyView;
+use super::scope::{References, Scope};
+use super::shell;
+use crate::events::json::Json;
+
+pub use super::expression::{BadExpression, Expression, RenderError};
+pub use pieces::{BadText, Piece};
+
+mod pieces;
+#[cfg(test)]
+mod tests;
+
+/// A JSON tree whose texts may hold `{{ … }}`. A text that is exactly one `{{ … }}` keeps its value's type; else the
+/// values become part of the text, those that are no texts as JSON. Names of members are plain text. Two templates are
+/// equal if their sources are, and JSON holds the source.
+#[derive(Clone)]
+pub struct Template(Arc<Compiled>);
+
+struct Compiled {
+    root: Node,
+    references: References,
+}
+
+impl Template {
+    /// The template of a tree.
+    pub fn new(root: Node) -> Self {
+        let mut references = References::default();
+        root.see(&mut |pieces| {
+            for piece in pieces {
+                if let Piece::Value { expression, .. } = piece {
+                    references.add(expression.references());
+                }
+            }
+        });
+        Self(Arc::new(Compiled { root, references }))
+    }
+
+    /// The template whose source this JSON is.
+    ///
+    /// # Errors
+    /// When one of its texts holds what is no expression.
+    pub fn from_json(source: &Json) -> Result<Self, BadText> {
+        Node::from_json(source.text()).map(Self::new)
+    }
+
+    /// The value.
+    ///
+    /// # Errors
+    /// See [`RenderError`].
+    pub fn render(&self, scope: &Scope) -> Result<Json, RenderError> {
+        self.render_in(&LazyView::new(scope))
+    }
+
+    /// Whether it holds no expression: then it renders to itself at no cost.
+    pub fn is_constant(&self) -> bool {
+        matches!(self.0.root, Node::Constant(_))
+    }
+
+    /// Whether it is written as a list.
+    pub fn is_list(&self) -> bool {
+        match &self.0.root {
+            Node::Constant(json) => json.text().starts_with('['),
+            Node::List(_) => true,
+            Node::Text { .. } | Node::Map(_) => false,
+        }
+    }
+
+    /// What it uses.
+    pub fn references(&self) -> &References {
+        &self.0.references
+    }
+
+    /// The tree.
+    pub fn root(&self) -> &Node {
+        &self.0.root
+    }
+
+    pub(super) fn render_in(&self, view: &LazyView<'_>) -> Result<Json, RenderError> {
+        self.0.root.render(view)
+    }
+
+    /// The value as text: a text is itself, all else is written as JSON.
+    pub(super) fn render_text(&self, view: &LazyView<'_>) -> Result<String, RenderError> {
+        self.render_in(view).map(|json| plain(json.text()))
+    }
+
+    /// The items of a list as texts, each as [`Template::render_text`] would write it.
+    pub(super) fn render_texts(&self, view: &LazyView<'_>) -> Result<Vec<String>, RenderError> {
+        let json = self.render_in(view)?;
+        match Level::of(json.text()) {
+            Ok(Level::List(items)) => Ok(items.into_iter().map(plain).collect()),
+            _ => Ok(vec![plain(json.text())]),
+        }
+    }
+
+    /// The text of a shell command, in which every value is quoted unless it is `| raw`.
+    pub(super) fn render_shell(&self, view: &LazyView<'_>) -> Result<String, RenderError> {
+        let Node::Text { pieces, .. } = &self.0.root else { return self.render_text(view) };
+        let mut command = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => command.push_str(text),
+                Piece::Value { expression, .. } => {
+                    let json = expression.json_text(&expression.value(view.get())?)?;
+                    let word = if expression.is_raw() { plain(&json) } else { shell::quoted(&json) };
+                    command.push_str(&word);
+                }
+            }
+        }
+        Ok(command)
+    }
+}
+
+/// A JSON document as plain text: a text is itself, all else is JSON.
+pub(super) fn plain(json: &str) -> String {
+    match Level::of(json) {
+        Ok(Level::Text(text)) => text.into_owned(),
+        _ => json.to_owned(),
+    }
+}
+
+/// A part of a template.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node {
+    /// Nothing in it is to be evaluated. The JSON has no spaces between its parts.
+    Constant(Json),
+    /// A text with at least one expression in it.
+    Text {
+        /// The text.
+        source: Arc<str>,
+        /// The same, in pieces.
+        pieces: Vec<Piece>,
+    },
+    /// A list with at least one part that is not constant.
+    List(Vec<Node>),
+    /// An object with at least one part that is not constant.
+    Map(Vec<(Arc<str>, Node)>),
+}
+
+impl Node {
+    /// A value without expressions.
+    pub fn constant(json: &Json) -> Self {
+        Self::Constant(json.clone())
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    /// When a `{{` is not closed, or what is in it is no expression.
+    pub fn text(source: &str) -> Result<Self, BadText> {
+        let pieces = pieces::split(source)?;
+        let plain = pieces.iter().all(|piece| matches!(piece, Piece::Text(_)));
+        let text = Self::Text { source: source.into(), pieces };
+        Ok(if plain { Self::Constant(text.source()) } else { text })
+    }
+
+    /// A list.
+    pub fn list(items: Vec<Self>) -> Self {
+        let constant = items.iter().all(|node| matches!(node, Self::Constant(_)));
+        let list = Self::List(items);
+        if constant { Self::Constant(list.source()) } else { list }
+    }
+
+    /// An object.
+    pub fn map(members: Vec<(Arc<str>, Self)>) -> Self {
+        let constant = members.iter().all(|(_, node)| matches!(node, Self::Constant(_)));
+        let map = Self::Map(members);
+        if constant { Self::Constant(map.source()) } else { map }
+    }
+
+    /// Calls `look` with the pieces of every text that holds expressions.
+    pub fn see<'a>(&'a self, look: &mut dyn FnMut(&'a [Piece])) {
+        match self {
+            Self::Constant(_) => {}
+            Self::Text { pieces, .. } => look(pieces),
+            Self::List(items) => items.iter().for_each(|node| node.see(look)),
+            Self::Map(members) => members.iter().for_each(|(_, node)| node.see(look)),
+        }
+    }
+
+    fn from_json(text: &str) -> Result<Self, BadText> {
+        match Level::of(text) {
+            Ok(Level::Text(text)) => Self::text(&text),
+            Ok(Level::List(items)) => {
+                Ok(Self::list(items.into_iter().map(Self::from_json).collect::<Result<_, _>>()?))
+            }
+            Ok(Level::Map(members)) => {
+                let member =
+                    |(key, part): (std::borrow::Cow<'_, str>, &str)| Ok((key.into(), Self::from_json(part)?));
+                Ok(Self::map(members.into_iter().map(member).collect::<Result<_, _>>()?))
+            }
+            Ok(Level::Null | Level::Bool(_) | Level::Number(_)) | Err(_) => {
+                Ok(Self::Constant(json(text.trim())))
+            }
+        }
+    }
+
+    /// The source.
+    fn source(&self) -> Json {
+        if let Self::Constant(json) = self {
+            return json.clone();
+        }
+        let mut out = String::new();
+        let written: Result<(), Infallible> = self.write(&mut out, &|out, source, _| {
+            json_text::write_text(out, source);
+            Ok(())
+        });
+        written.unwrap_or_else(|never| match never {});
+        json(&out)
+    }
+
+    fn render(&self, view: &LazyView<'_>) -> Result<Json, RenderError> {
+        if let Self::Constant(json) = self {
+            return Ok(json.clone());
+        }
+        let mut out = String::new();
+        self.write(&mut out, &|out, _, pieces| {
+            if let [Piece::Value { expression, .. }] = pieces {
+                out.push_str(&expression.json_text(&expression.value(view.get())?)?);
+                return Ok(());
+            }
+            let mut text = String::new();
+            for piece in pieces {
+                match piece {
+                    Piece::Text(plain) => text.push_str(plain),
+                    Piece::Value { expression, .. } => {
+                        text.push_str(&plain(&expression.json_text(&expression.value(view.get())?)?));
+                    }
+                }
+            }
+            json_text::write_text(out, &text);
+            Ok(())
+        })?;
+        Ok(json(&out))
+    }
+
+    /// Writes the tree as JSON; `text` writes a text that holds expressions, given its source and pieces.
+    fn write<E>(&self, out: &mut String, text: &WriteText<'_, E>) -> Result<(), E> {
+        match self {
+            Self::Constant(json) => out.push_str(json.text()),
+            Self::Text { source, pieces } => text(out, source, pieces)?,
+            Self::List(items) => {
+                for (index, node) in items.iter().enumerate() {
+                    out.push(if index == 0 { '[' } else { ',' });
+                    node.write(out, text)?;
+                }
+                out.push_str(if items.is_empty() { "[]" } else { "]" });
+            }
+            Self::Map(members) => {
+                for (index, (name, node)) in members.iter().enumerate() {
+                    out.push(if index == 0 { '{' } else { ',' });
+                    json_text::write_text(out, name);
+                    out.push(':');
+                    node.write(out, text)?;
+                }
+                out.push_str(if members.is_empty() { "{}" } else { "}" });
+            }
+        }
+        Ok(())
+    }
+}
+
+type WriteText<'a, E> = dyn Fn(&mut String, &str, &[Piece]) -> Result<(), E> + 'a;
+
+/// JSON that was just written part by part, so it is JSON.
+fn json(text: &str) -> Json {
+    Json::parse(text).unwrap_or_default()
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Template({:?})", self.0.root.source())
+    }
+}
+
+impl PartialEq for Template {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.root == other.0.root
+    }
+}
+
+impl Serialize for Template {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.root.source().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Template {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_json(&Json::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}

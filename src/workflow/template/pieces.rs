@@ -1,0 +1,124 @@
+//! Where the expressions of a text begin and end. Only `{{` means anything: `{%` and `{#` are plain text.
+
+use super::Expression;
+use crate::workflow::expression::names::quoted_length;
+
+/// A piece of a text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece {
+    /// Plain.
+    Text(String),
+    /// `{{ expression }}`
+    Value {
+        /// What is between the braces.
+        expression: Expression,
+        /// The byte at which it begins in the text.
+        at: usize,
+    },
+}
+
+/// What is wrong with a text, and at which of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct BadText {
+    /// Where the `{{` stands.
+    pub at: usize,
+    /// What is wrong, in a sentence.
+    pub message: String,
+}
+
+/// Splits a text at its `{{ … }}`.
+pub(super) fn split(source: &str) -> Result<Vec<Piece>, BadText> {
+    let mut pieces = Vec::new();
+    let mut done = 0;
+    while let Some((plain, _)) = source.get(done..).and_then(|rest| rest.split_once("{{")) {
+        let at = done + plain.len();
+        if !plain.is_empty() {
+            pieces.push(Piece::Text(plain.to_owned()));
+        }
+        let inside = source.get(at + 2..).unwrap_or_default();
+        let bad = |message: String| BadText { at, message };
+        let length = closing(inside).ok_or_else(|| bad("a `{{` is not closed by `}}`".to_owned()))?;
+        let code = inside.get(..length).unwrap_or_default();
+        if code.starts_with(['-', '+']) || code.ends_with(['-', '+']) {
+            return Err(bad(
+                "`{{-` and `-}}` mean nothing here: leave a space behind `{{` and before `}}`".to_owned()
+            ));
+        }
+        let expression = Expression::parse(code).map_err(|why| bad(why.to_string()))?;
+        pieces.push(Piece::Value { expression, at: at + 2 + leading_spaces(code) });
+        done = at + 2 + length + 2;
+    }
+    match source.get(done..) {
+        Some(rest) if !rest.is_empty() => pieces.push(Piece::Text(rest.to_owned())),
+        _ => {}
+    }
+    Ok(pieces)
+}
+
+fn leading_spaces(code: &str) -> usize {
+    code.len() - code.trim_start().len()
+}
+
+/// How long the expression is that a text begins with, up to its `}}`: one that is neither in a string literal nor
+/// closes a brace of the expression itself.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut at = 0;
+    loop {
+        let rest = text.get(at..)?;
+        let first = rest.chars().next()?;
+        match first {
+            '"' | '\'' => at += quoted_length(rest),
+            '{' => (depth, at) = (depth + 1, at + 1),
+            '}' if depth > 0 => (depth, at) = (depth - 1, at + 1),
+            '}' if rest.starts_with("}}") => return Some(at),
+            other => at += other.len_utf8(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(source: &str) -> Vec<String> {
+        let show = |piece| match piece {
+            Piece::Text(text) => text,
+            Piece::Value { expression, at } => format!("<{}@{at}>", expression.source()),
+        };
+        split(source).unwrap().into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn expressions_are_found_by_their_braces_alone() {
+        for (source, expected) in [
+            ("", vec![]),
+            ("plain {% if %} {# no #} ${#x} }} {", vec!["plain {% if %} {# no #} ${#x} }} {"]),
+            ("a{{b}}c{{ d }}", vec!["a", "<b@3>", "c", "<d@10>"]),
+            ("{{ '}}' ~ \"{{\" }}!", vec!["<'}}' ~ \"{{\"@3>", "!"]),
+            ("{{ 'it\\'s }}' }}", vec!["<'it\\'s }}'@3>"]),
+            ("{{ {'a': {'b': 1}} }}", vec!["<{'a': {'b': 1}}@3>"]),
+            ("{{ {'a': {'b': 1}}}}", vec!["<{'a': {'b': 1}}@3>"]),
+            ("ä{{ x }}ö", vec!["ä", "<x@5>", "ö"]),
+        ] {
+            assert_eq!(shown(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_has_a_place() {
+        for (source, at) in [
+            ("ab {{ x", 3),
+            ("{{ x }} {{ 'y }}", 8),
+            ("{{ }}", 0),
+            ("a {{ 1 + }}", 2),
+            ("{{- x -}}", 0),
+            ("{{ x -}}", 0),
+            ("{{ {x }}", 0),
+            ("{{ x }} {{ if y }}", 8),
+        ] {
+            assert_eq!(split(source).unwrap_err().at, at, "{source}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What an older version wrote, this version reads: a file for each (type, schema) that was ever written, and for the
+//! layout of a commit. The files are never made anew. A new row of the codec's table needs a new file: run this test
+//! with `GOLDEN=new` once, which writes only what is not there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use reenact::events::codec::{self, Encoded, old};
+use reenact::events::commit::{Commit, Header, Origin};
+use reenact::events::ids::{AgentName, Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
+use reenact::events::json::{BlobRef, Json, Payload};
+use reenact::events::problem::{Class, Code};
+use reenact::events::run::*;
+use reenact::events::time::Timestamp;
+
+fn step(id: &str) -> StepId {
+    StepId::grown(id)
+}
+
+fn inline(text: &str) -> Payload {
+    Payload::Inline(Json::parse(text).unwrap())
+}
+
+fn blob(content: &str) -> BlobRef {
+    BlobRef { hash: Hash::of(content.as_bytes()), size_bytes: content.len() as u64 }
+}
+
+const USAGE: Usage = Usage { calls: 1, input_tokens: 300, output_tokens: 70_000, usd_nanos: 5_000_000_000 };
+
+/// An event of each type, with every field set to something that is not its default.
+fn events() -> Vec<RunEvent> {
+    vec![started(), added(), attempt_started(), completed(), run_completed()]
+        .into_iter()
+        .chain(endings())
+        .chain(timers())
+        .collect()
+}
+
+fn started() -> RunEvent {
+    let environment = [("HOME".to_owned(), "/home/ada".to_owned())].into();
+    let agents = vec![AgentBinding { name: AgentName::new("publisher"), definition: blob("agent") }];
+    RunStarted {
+        workflow: "release".to_owned(),
+        definition: blob("definition"),
+        input: inline("{\"version\": \"1.2\"}"),
+        tags: [("team".to_owned(), "core".to_owned())].into(),
+        work_folder: "/work".into(),
+        parent: Some(Parent { run: RunId::parse("parent-1").unwrap(), step: step("child") }),
+        environment,
+        agents,
+        parallel: 16,
+        lost_limit: 5,
+    }
+    .into()
+}
+
+fn added() -> RunEvent {
+    let kind = StepKind::FanOut { agent: Some(AgentName::new("shell")), max_parallel: Some(4) };
+    StepAdded {
+        step: step("copy[0]"),
+        because: Because::ForEach,
+        template: step("copy"),
+        kind,
+        inside: Some(step("copy")),
+        needs: vec![step("build"), step("tag")],
+        item: Some(Item { index: 300, value: Payload::Blob(blob("item")) }),
+    }
+    .into()
+}
+
+fn attempt_started() -> RunEvent {
+    AttemptStarted {
+        purpose: Purpose::Compensate,
+        step: step("tag"),
+        attempt: 2,
+        generation: 3,
+        agent: AgentName::new("shell"),
+        fence: Fence(70_000),
+        idempotency_key: "0123456789abcdef0123456789abcdef".into(),
+        deadline: Some(Timestamp(1_795_219_200_000_000)),
+        input: inline("{\"run\":\"git tag v1\"}"),
+    }
+    .into()
+}
+
+fn completed() -> RunEvent {
+    StepCompleted {
+        step: step("tag"),
+        attempt: 2,
+        output: Payload::Blob(blob("output")),
+        artifacts: vec!["dist/a.tar".to_owned()],
+        usage: USAGE,
+        cached: true,
+        degraded: true,
+    }
+    .into()
+}
+
+fn run_completed() -> RunEvent {
+    let error =
+        OutputError { class: Class::Validation, code: Code::ExpressionFailed, message: "no".to_owned() };
+    RunCompleted { output: inline("[1]"), degraded: true, error: Some(error) }.into()
+}
+
+fn endings() -> Vec<RunEvent> {
+    let message = || "exit 1: no space".to_owned();
+    let (class, code) = (Class::Transient, Code::ExitTransient);
+    vec![
+        AttemptFailed {
+            purpose: Purpose::Do,
+            step: step("tag"),
+            attempt: 1,
+            class,
+            code,
+            message: message(),
+            outcome: Outcome::Unknown,
+            usage: USAGE,
+        }
+        .into(),
+        AttemptLost { purpose: Purpose::Compensate, step: step("tag"), attempt: 4, interrupted: true }.into(),
+        StepSkipped { step: step("b"), reason: SkipReason::Dependency, message: message() }.into(),
+        StepFailed { step: step("b"), class, code, message: message(), handling: Handling::FailsFast }.into(),
+        StepCancelled { step: step("c") }.into(),
+        RunFailed { step: Some(step("b")), class, code, message: message() }.into(),
+    ]
+}
+
+fn timers() -> Vec<RunEvent> {
+    let (at, timer) = (Timestamp(-1), TimerId::sleep(&step("nap")));
+    let retry = TimerId::retry(&step("tag"), 2);
+    vec![
+        RetryScheduled { purpose: Purpose::Do, step: step("tag"), at, timer: retry }.into(),
+        TimerSet { timer: timer.clone(), step: step("nap"), at }.into(),
+        TimerFired { timer }.into(),
+    ]
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// The bytes of a golden file; with `GOLDEN=new` those given are written if there is none.
+fn golden(name: &str, written_now: &[u8]) -> Vec<u8> {
+    let path = folder().join(name);
+    if !path.exists() && std::env::var_os("GOLDEN").is_some_and(|value| value == "new") {
+        fs::create_dir_all(folder()).unwrap();
+        fs::write(&path, written_now).unwrap();
+    }
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn every_event_is_written_as_ever_and_read_back() {
+    for event in events() {
+        let name = format!("{}.{}.bin", event.kind(), event.schema());
+        let bytes = event.encode().unwrap();
+        let golden = golden(&name, &bytes);
+        assert_eq!(golden, bytes, "{name}: bytes changed without a new schema number");
+        assert_eq!(RunEvent::decode(event.kind(), event.schema(), &golden).unwrap(), event, "{name}");
+    }
+}
+
+#[test]
+fn an_older_schema_is_read_through_its_upcaster() {
+    let written = codec::to_bytes(&old::AttemptLostV1 { step: step("tag"), attempt: 4 }).unwrap();
+    let read = RunEvent::decode("attempt_lost", 1, &golden("attempt_lost.1.bin", &written)).unwrap();
+    let meant = AttemptLost { purpose: Purpose::Do, step: step("tag"), attempt: 4, interrupted: false };
+    assert_eq!(read, meant.into());
+}
+
+#[test]
+fn every_row_of_the_table_has_a_golden_file_and_an_event_that_sets_every_field() {
+    for (kind, schema) in RunEvent::TABLE {
+        assert!(folder().join(format!("{kind}.{schema}.bin")).exists(), "{kind} {schema}");
+    }
+    let kinds: std::collections::BTreeSet<_> = RunEvent::TABLE.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, events().iter().map(Encoded::kind).collect());
+}
+
+#[test]
+fn a_commit_is_written_as_ever_and_its_chain_holds() {
+    let origin = Origin { stream: StreamId::new("run", "first"), version: Version(7), hash: Hash::of(b"7") };
+    let header = Header {
+        stream: StreamId::new("run", "second"),
+        first: Version(8),
+        recorded_at: Timestamp(1_795_219_200_000_001),
+        correlation: Some("second".into()),
+        causation: "fork".into(),
+        code_version: "0.1.0".into(),
+        origin: Some(origin.clone()),
+    };
+    let commit = Commit::seal(header, &events(), origin.hash).unwrap();
+    let golden = golden("commit.1.bin", &commit.to_bytes().unwrap());
+    let read = Commit::from_bytes(&golden).unwrap();
+    assert_eq!(read, commit, "the layout or the hash of a commit changed");
+    assert_eq!(read.check_chain(origin.hash).unwrap(), commit.last_hash());
+}
+
+#[test]
+fn bytes_that_are_not_whole_are_refused() {
+    for event in events() {
+        let mut bytes = event.encode().unwrap();
+        assert!(RunEvent::decode(event.kind(), event.schema(), &bytes[..bytes.len() - 1]).is_err());
+        bytes.push(0);
+        assert!(RunEvent::decode(event.kind(), event.schema(), &bytes).is_err(), "{}", event.kind());
+    }
+    assert!(RunEvent::decode("run_dreamt", 1, &[]).is_err());
+    assert!(RunEvent::decode("run_failed", 99, &[]).is_err());
+}
+
+#[test]
+fn a_changed_byte_breaks_the_chain() {
+    let header = Header {
+        stream: StreamId::new("run", "r"),
+        first: Version(1),
+        recorded_at: Timestamp(5),
+        correlation: None,
+        causation: "start".into(),
+        code_version: "0.1.0".into(),
+        origin: None,
+    };
+    let commit = Commit::seal(header, &events(), Hash::default()).unwrap();
+    let mut changed = commit.clone();
+    changed.events[3].payload[0] ^= 1;
+    assert_eq!(changed.check_chain(Hash::default()).unwrap_err().version, Version(4));
+    let mut changed = commit.clone();
+    Arc::make_mut(&mut changed.header).recorded_at = Timestamp(6);
+    assert!(changed.check_chain(Hash::default()).is_err(), "the header is covered too");
+    assert!(commit.check_chain(Hash::of(b"other")).is_err(), "and so is what came before");
+}
