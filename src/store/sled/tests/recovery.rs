@@ -7,7 +7,7 @@ use crate::events::ids::{Position, Version};
 use crate::store::conformance::kit::{inconsistency, noise, stream};
 use crate::store::sled::layout::{FORMAT, INDEX, INDEXED, commit_key, number};
 use crate::store::sled::{OpenError, SledOptions, SledStore};
-use crate::store::{EventStore, ViewChange};
+use crate::store::{EventStore, ReadError, ViewChange};
 
 fn row(key: &str) -> Vec<ViewChange> {
     vec![ViewChange { key: key.into(), bytes: Some(b"1".to_vec()) }]
@@ -100,6 +100,14 @@ async fn an_index_and_a_read_model_that_are_ahead_of_the_events_are_dropped() {
     tree.remove(commit_key(Position(2))).unwrap();
     tree.remove(commit_key(Position(3))).unwrap();
     drop(tree);
+    let store = open(folder.path());
+    let lost = Some(ReadError::Damaged {
+        position: Position(2),
+        what: "the events up to position 3 are missing".into(),
+    });
+    assert_eq!(store.damage(), lost, "as long as the mark is there, they are missed");
+    drop(store);
+    fs::remove_file(folder.path().join("mark")).unwrap();
     let store = open(folder.path());
     assert_eq!(*store.committed().borrow(), Position(1));
     assert_eq!(store.head(&stream("a")).await.unwrap(), first);
