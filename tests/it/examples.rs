@@ -1,11 +1,26 @@
 //! The examples do what they are there to show.
 
-use crate::support::Sandbox;
+mod fan_out;
+mod long_sleep;
+mod release;
+
+use std::path::Path;
+
+use crate::support::{Sandbox, copy_folder};
+
+/// Where the examples are.
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+
+/// A sandbox with the examples in its work folder.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    copy_folder(Path::new(EXAMPLES), &sandbox.work("examples"));
+    sandbox
+}
 
 #[test]
 fn every_example_is_valid() {
-    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-    let files = std::fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path());
+    let files = std::fs::read_dir(EXAMPLES).unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
     assert!(!files.is_empty());
     let sandbox = Sandbox::new();
