@@ -5,17 +5,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
-fn reenact(data: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reenact"));
-    command.arg("--data").arg(data).args(arguments).current_dir(data.parent().unwrap());
-    command.output().unwrap()
-}
-
-fn json(output: &Output) -> serde_json::Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
-}
+use crate::support::Sandbox;
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -30,14 +21,14 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn wherever_a_byte_changes_verify_says_so_or_nothing_is_missing() {
-    let folder = tempfile::tempdir().unwrap();
-    let (good, data) = (folder.path().join("good"), folder.path().join("data"));
-    let file = folder.path().join("w.yaml");
-    fs::write(&file, "steps: [{id: a, for_each: [1, 2, 3], run: 'true'}, {id: b, run: 'true'}]").unwrap();
+    let sandbox = Sandbox::new();
+    let (good, data) = (sandbox.root().join("good"), sandbox.data());
+    sandbox.write("w.yaml", "steps: [{id: a, for_each: [1, 2, 3], run: 'true'}, {id: b, run: 'true'}]");
     for _ in 0..3 {
-        assert!(reenact(&good, &["run", file.to_str().unwrap()]).status.success());
+        sandbox.json(0, &["run", "w.yaml"]);
     }
-    let whole = json(&reenact(&good, &["verify", "--json"]));
+    let whole = sandbox.json(0, &["verify"]);
+    fs::rename(&data, &good).unwrap();
     let events = whole["events"].as_u64().unwrap();
     let bytes = fs::read(good.join("events/db")).unwrap();
     let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
@@ -56,21 +47,20 @@ fn wherever_a_byte_changes_verify_says_so_or_nothing_is_missing() {
                 }
             }
         }
-        let verified = reenact(&data, &["verify", "--json"]);
-        let report = json(&verified);
+        let verified = sandbox.reenact(&["verify", "--json"]);
+        let report = verified.json();
         if report["ok"] == true {
             // The byte was not in use.
             assert_eq!(report["events"], events, "byte {place}: {report}");
             continue;
         }
         damages += 1;
-        assert_eq!(verified.status.code(), Some(1), "byte {place}: {report}");
+        assert_eq!(verified.code(), Some(1), "byte {place}: {report}");
         let position = report["problems"][0]["position"].as_u64().unwrap();
         let missing = report["events"].as_u64().unwrap() < events;
         assert_eq!(missing, (1..=events).contains(&position), "byte {place}: {report}");
-        let refused = reenact(&data, &["run", file.to_str().unwrap(), "--json"]);
-        assert_eq!(refused.status.code(), Some(7), "byte {place}: {refused:?}");
-        assert_eq!(json(&refused)["error"]["code"], "RE-4001");
+        let refused = sandbox.json(7, &["run", "w.yaml"]);
+        assert_eq!(refused["error"]["code"], "RE-4001");
     }
     assert!(damages > 10, "only {damages} of the changed bytes mattered");
 }
