@@ -9,7 +9,7 @@ use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::workflow::aggregate::{Draft, Moment};
-use crate::workflow::definition::{Definition, Does, OnError, Step};
+use crate::workflow::definition::{Definition, OnError, Step};
 use crate::workflow::work::{Failure, Output, Request};
 
 type RunDraft<'a> = Draft<'a, Run>;
@@ -79,28 +79,13 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
             step: step.id.clone(),
             because: Because::Definition,
             template: step.id.clone(),
-            kind: kind_of(step),
+            kind: step.kind(),
             inside: None,
             needs: step.needs.clone(),
             item: None,
         });
     }
     Ok(())
-}
-
-fn kind_of(step: &Step) -> StepKind {
-    match &step.for_each {
-        Some(fan_out) => StepKind::FanOut { agent: step.agent(), max_parallel: fan_out.max_parallel },
-        None => kind_of_one(step),
-    }
-}
-
-/// The kind of a step that is done once, or of one item of a fan-out.
-pub(super) fn kind_of_one(step: &Step) -> StepKind {
-    match (&step.does, step.agent()) {
-        (Does::Sleep(_), _) | (_, None) => StepKind::Sleep,
-        (_, Some(agent)) => StepKind::Work { agent },
-    }
 }
 
 /// The open attempt of a step, if that is the one with this fence.
