@@ -121,7 +121,7 @@ impl Gate {
         let listener = UnixListener::bind(path).map_err(failed)?;
         fs::set_permissions(&socket, Permissions::from_mode(0o600)).map_err(failed)?;
         let closed = watch::Sender::new(false);
-        let accepting = actix::spawn(accept(listener, facade, closed.clone()));
+        let accepting = actix::spawn(accept(listener, facade, closed.subscribe()));
         Ok(Self { socket, closed, accepting })
     }
 
@@ -138,21 +138,26 @@ impl Gate {
     }
 }
 
-async fn accept(listener: UnixListener, facade: Arc<Facade>, closed: watch::Sender<bool>) {
-    let mut closing = closed.subscribe();
+async fn accept(listener: UnixListener, facade: Arc<Facade>, mut closed: watch::Receiver<bool>) {
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = closing.changed() => return,
+            () = is_closed(&mut closed) => return,
         };
         match stream {
             Ok((stream, _)) => {
-                let connection = Connection::new(stream, Arc::clone(&facade), closed.subscribe());
+                let connection = Connection::new(stream, Arc::clone(&facade), closed.clone());
                 actix::spawn(connection.serve());
             }
             Err(error) => tracing::warn!(%error, "a client could not be let in"),
         }
     }
+}
+
+/// Ends when nobody is let in any more, be that now or long ago.
+async fn is_closed(closed: &mut watch::Receiver<bool>) {
+    // An error means that the gate is gone, which is as closed as can be.
+    let _ = closed.wait_for(|closed| *closed).await;
 }
 
 /// One client.
@@ -183,7 +188,7 @@ impl Connection {
     async fn request(&mut self) -> Result<Request, HangUp> {
         let line = tokio::select! {
             line = self.lines.next_line() => line,
-            _ = self.closed.changed() => return Err(HangUp),
+            () = is_closed(&mut self.closed) => return Err(HangUp),
         };
         let line = line.ok().flatten().filter(|line| line.len() <= REQUEST_BYTES_MAX).ok_or(HangUp)?;
         match serde_json::from_str(&line) {
@@ -222,7 +227,7 @@ impl Connection {
                     // The client is gone; what it asked for goes on.
                     (Ok(None) | Err(_), _) => return Err(HangUp),
                 },
-                _ = self.closed.changed() => return Err(HangUp),
+                () = is_closed(&mut self.closed) => return Err(HangUp),
             }
         };
         while let Ok(frame) = frames.try_recv() {
