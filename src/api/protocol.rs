@@ -14,7 +14,7 @@ use crate::views::runs::{RunFilter, RunRow};
 
 /// Something asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Request {
     /// To record a run, and with `drive` to let it go on. Answer: [`Answer::Begun`].
     Begin {
