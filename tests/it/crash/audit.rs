@@ -16,16 +16,27 @@ pub(super) struct Audit {
     run: &'static str,
     /// The events that somebody was told of: version, then type and hash.
     acknowledged: BTreeMap<u64, (String, String)>,
+    open_attempts: usize,
 }
 
 impl Audit {
     pub(super) fn new(run: &'static str) -> Self {
-        Self { run, acknowledged: BTreeMap::new() }
+        Self { run, acknowledged: BTreeMap::new(), open_attempts: 0 }
     }
 
     /// Whether the run is known to have begun.
     pub(super) fn has_begun(&self) -> bool {
         !self.acknowledged.is_empty()
+    }
+
+    /// All that happened, for a person who has to find out why.
+    pub(super) fn shown(&self, sandbox: &Sandbox) -> String {
+        format!("{}\n{}", Log::read(sandbox).text, shown(&sandbox.history(self.run)))
+    }
+
+    /// How many attempts were open when it was last looked at.
+    pub(super) fn open_attempts(&self) -> usize {
+        self.open_attempts
     }
 
     /// Reads the history, and holds it against all that was known before.
@@ -49,13 +60,16 @@ impl Audit {
         for attempt in &log.starts {
             assert!(started.contains(attempt), "the program of {attempt:?} ran before its event was durable\n{ended}");
         }
+        let over = |kind| attempts(&history, kind).into_iter().filter(|(_, number)| *number > 0).count();
+        let ended: usize = ["step_completed", "attempt_failed", "attempt_lost"].into_iter().map(over).sum();
+        self.open_attempts = started.len() - ended;
         self.acknowledged = told;
     }
 
     /// The run is completed: everything was done, and done once.
     pub(super) fn conclude(&self, sandbox: &Sandbox, workflow: &Workflow) {
         let (log, history) = (Log::read(sandbox), sandbox.history(self.run));
-        let context = || format!("{}\n{}\n{}", workflow.text(), log.text, shown(&history));
+        let context = || format!("{}\n{}", workflow.text(), self.shown(sandbox));
         assert_eq!(history.last().unwrap()["type"], "run_completed", "{}", context());
         let completed = attempts(&history, "step_completed");
         for step in workflow.worked.iter().chain(&workflow.sleeps) {
