@@ -5,6 +5,7 @@ mod crash;
 mod examples;
 mod full_disk;
 mod golden;
+mod handover;
 mod power_cut;
 mod support;
 mod tidy;
