@@ -119,8 +119,12 @@ impl Handler<StopAll> for Agent {
 
 /// Makes an attempt: until it ends, panics, or has not ended long after it was told to stop.
 async fn attempt(
-    executor: &dyn Executor, task: Task, context: executors::Context, stop: watch::Sender<Option<Stop>>,
-    deadline: Option<Timestamp>, clock: &dyn Clock,
+    executor: &dyn Executor,
+    task: Task,
+    context: executors::Context,
+    stop: watch::Sender<Option<Stop>>,
+    deadline: Option<Timestamp>,
+    clock: &dyn Clock,
 ) -> Result<Output, Failure> {
     let overdue = {
         let context = context.clone();

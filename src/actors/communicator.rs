@@ -221,13 +221,8 @@ impl Communicator {
             Err(problem) => {
                 let Perform { task, slot, .. } = perform;
                 let failure = Failure::new(problem.code, problem.message).class(problem.class);
-                let report = Report {
-                    run: task.run,
-                    step: task.step,
-                    fence: task.fence,
-                    result: Err(failure),
-                    slot,
-                };
+                let report =
+                    Report { run: task.run, step: task.step, fence: task.fence, result: Err(failure), slot };
                 let communicator = Arc::clone(self);
                 actix::spawn(async move { communicator.report(report).await });
             }
@@ -285,7 +280,8 @@ impl Communicator {
         if let Some(entry) = self.agents.get(&key).filter(|entry| entry.address.connected()) {
             return Ok(entry.clone());
         }
-        let Member { executor, slots: concurrency } = self.roster.member(name, definition, &*self.host.library)?;
+        let Member { executor, slots: concurrency } =
+            self.roster.member(name, definition, &*self.host.library)?;
         let (communicator, clock) = (Arc::clone(self), Arc::clone(&self.host.clock));
         let start = || {
             let address = Agent::start_in_arbiter(&self.arbiter(), move |actor| {

@@ -48,7 +48,10 @@ pub trait Shell<A: Aggregate>: Sized + Unpin + 'static {
 
     /// What was decided is durable: these effects were opened and closed.
     fn committed(
-        &mut self, state: &A, changes: EffectChanges<A::Effect>, version: Version,
+        &mut self,
+        state: &A,
+        changes: EffectChanges<A::Effect>,
+        version: Version,
         actor: &mut Context<Host<A, Self>>,
     );
 
@@ -236,16 +239,17 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     }
 
     fn appended(
-        &mut self, result: Result<Head, AppendError>, changes: EffectChanges<A::Effect>, answers: Answers,
+        &mut self,
+        result: Result<Head, AppendError>,
+        changes: EffectChanges<A::Effect>,
+        answers: Answers,
         actor: &mut Context<Self>,
     ) {
         match result {
             Ok(head) => {
                 (self.head, self.phase) = (head, Phase::Ready);
                 self.shell.committed(&self.state, changes, head.version, actor);
-                answers
-                    .into_iter()
-                    .for_each(|(reply, result)| answer(reply, result.map(|()| head.version)));
+                answers.into_iter().for_each(|(reply, result)| answer(reply, result.map(|()| head.version)));
                 self.work(actor);
             }
             Err(error) => {

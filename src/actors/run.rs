@@ -89,7 +89,10 @@ pub struct RunShell {
 impl RunShell {
     /// The shell of a run, which goes on as soon as it is loaded if it is driven.
     pub fn new(
-        run: RunId, communicator: Arc<Communicator>, glance: watch::Sender<Glance>, driven: bool,
+        run: RunId,
+        communicator: Arc<Communicator>,
+        glance: watch::Sender<Glance>,
+        driven: bool,
     ) -> Self {
         Self {
             run,
@@ -166,7 +169,8 @@ impl RunShell {
 
     /// Tells the dispatcher for how many slots the run waits.
     fn queue(&mut self, state: &Run, actor: &mut Context<RunHost>) {
-        let wanted = if self.communicator.is_closing() { Grants::default() } else { state.startable(&Ask::Go) };
+        let wanted =
+            if self.communicator.is_closing() { Grants::default() } else { state.startable(&Ask::Go) };
         let gone = self.waits.keys().filter(|agent| !wanted.0.contains_key(*agent));
         let gone: Vec<_> = gone.cloned().map(|agent| (agent, 0)).collect();
         for (agent, wants) in wanted.0.into_iter().chain(gone) {
@@ -277,7 +281,10 @@ impl Shell<Run> for RunShell {
     }
 
     fn committed(
-        &mut self, state: &Run, changes: EffectChanges<RunEffect>, version: Version,
+        &mut self,
+        state: &Run,
+        changes: EffectChanges<RunEffect>,
+        version: Version,
         actor: &mut Context<RunHost>,
     ) {
         for closed in &changes.closed {

@@ -182,7 +182,11 @@ impl Facade {
     }
 
     async fn history(
-        &self, run: &str, from: Option<Version>, to: Option<Version>, frames: &Frames,
+        &self,
+        run: &str,
+        from: Option<Version>,
+        to: Option<Version>,
+        frames: &Frames,
     ) -> Result<Answer, Problem> {
         let run = self.resolve(run).await?;
         let stream = StreamId::of_run(&run);

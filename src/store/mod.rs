@@ -137,6 +137,11 @@ pub trait EventStore: Send + Sync + 'static {
     /// The position of the last durable event, and every later one as it comes.
     fn committed(&self) -> tokio::sync::watch::Receiver<Position>;
 
+    /// The first damage that was found when the store was opened. Such a store takes no appends.
+    fn damage(&self) -> Option<ReadError> {
+        None
+    }
+
     /// The content of a blob; none if it is not stored. Blocks for the length of a disk read.
     ///
     /// # Errors

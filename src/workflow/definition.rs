@@ -52,6 +52,18 @@ impl Steps {
     }
 }
 
+impl Definition {
+    /// Lets a step be done by that agent, which is the one that it names, in the agent's own spelling. A step that is
+    /// not there, or that names none, stays as it is.
+    pub fn set_agent(&mut self, step: &StepId, name: &AgentName) {
+        let place = self.steps.places.get(step).copied();
+        let step = place.and_then(|place| self.steps.list.get_mut(place));
+        if let Some(Step { does: Does::Agent { agent, .. }, .. }) = step {
+            agent.clone_from(name);
+        }
+    }
+}
+
 impl From<Vec<Step>> for Steps {
     fn from(list: Vec<Step>) -> Self {
         let places = list.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();

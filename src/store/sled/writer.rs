@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::index::{self, Extent};
 use super::layout;
+use super::mark::Mark;
 use super::pack::{Encoded, Packer};
 use super::{Durability, Shared, lock};
 use crate::events::ids::{Hash, Position, StreamId, Version};
@@ -85,12 +86,19 @@ struct Checkpoint {
     streams: Vec<StreamId>,
 }
 
+/// What the writer writes to beside sled.
+pub(super) struct Files {
+    /// sled's file: sled itself does not sync it.
+    pub(super) data: File,
+    /// How far the store has come.
+    pub(super) mark: Mark,
+}
+
 /// The writer's own state.
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) db: Db,
-    /// sled's file: sled itself does not sync it.
-    pub(super) file: File,
+    pub(super) files: Files,
     /// The position of the last event in the tree.
     pub(super) last: Position,
     pub(super) checkpoint_commits: usize,
@@ -101,11 +109,11 @@ impl Writer {
     pub(super) fn new(
         shared: Arc<Shared>,
         db: Db,
-        file: File,
+        files: Files,
         last: Position,
         checkpoint_commits: usize,
     ) -> Self {
-        Self { shared, db, file, last, checkpoint_commits, checkpoint: None }
+        Self { shared, db, files, last, checkpoint_commits, checkpoint: None }
     }
 
     /// Writes until the store is closed or dropped.
@@ -182,7 +190,11 @@ impl Writer {
     fn sync(&self) -> Result<(), String> {
         self.db.flush().map_err(|error| error.to_string())?;
         match self.shared.durability {
-            Durability::Power => self.file.sync_data().map_err(|error| error.to_string()),
+            Durability::Power => {
+                self.files.data.sync_data().map_err(|error| error.to_string())?;
+                self.files.mark.set(self.last).map_err(|error| error.to_string())
+            }
+            // A mark could outlive a power cut that the events do not.
             Durability::Process => Ok(()),
         }
     }
@@ -261,6 +273,8 @@ impl Writer {
     /// Saves the whole index and lets go of the files.
     fn close(mut self, answer: oneshot::Sender<Result<(), AppendError>>) {
         let saved = match self.shared.failure() {
+            // What was damaged when it was opened is as it was.
+            Some(_) if self.shared.damage.is_some() => Ok(()),
             Some(what) => Err(what),
             None => catch_unwind(AssertUnwindSafe(|| self.save_all()))
                 .unwrap_or_else(|_| Err("the store panicked".to_owned())),

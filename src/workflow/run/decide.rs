@@ -15,7 +15,9 @@ use crate::workflow::work::{Failure, Output, Request};
 type RunDraft<'a> = Draft<'a, Run>;
 
 pub(super) fn decide(
-    draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>,
+    draft: &mut RunDraft<'_>,
+    command: RunCommand,
+    moment: &Moment<'_>,
 ) -> Result<(), RunRejection> {
     let RunCommand { ask, seed, drive } = command;
     let definition = match &ask {
@@ -30,10 +32,10 @@ pub(super) fn decide(
         Ask::Due { timer } => due(&mut advance, &timer)?,
         Ask::Recover => {
             lose(&mut advance, false)?;
-            advance.from_the_beginning();
+            advance.look_at_all();
         }
         Ask::Interrupt => lose(&mut advance, true)?,
-        Ask::Go => advance.from_the_beginning(),
+        Ask::Go => advance.look_at_all(),
     }
     advance.run()?;
     Ok(())
@@ -50,7 +52,8 @@ fn recorded_definition(run: &Run, moment: &Moment<'_>) -> Result<Arc<Definition>
 fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection> {
     if let Some(about) = draft.state().about() {
         let input = Payload::new(asked.input.clone()).0;
-        let same = about.started.definition == asked.definition_blob.reference && about.started.input == input;
+        let same =
+            about.started.definition == asked.definition_blob.reference && about.started.input == input;
         return if same { Ok(()) } else { Err(RunRejection::Taken(about.id.clone())) };
     }
     let input = draft.payload(asked.input.clone());
@@ -111,7 +114,10 @@ fn open_attempt(run: &Run, step: &StepId, fence: Fence) -> Option<(usize, Arc<At
 }
 
 fn completed(
-    advance: &mut Advance<'_, '_>, step: &StepId, fence: Fence, output: Output,
+    advance: &mut Advance<'_, '_>,
+    step: &StepId,
+    fence: Fence,
+    output: Output,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
     if let Some(request) = output.requests.first() {
@@ -142,7 +148,11 @@ fn refused(request: &Request) -> Failure {
 }
 
 fn failed(
-    advance: &mut Advance<'_, '_>, step: &StepId, fence: Fence, failure: Failure, seed: u64,
+    advance: &mut Advance<'_, '_>,
+    step: &StepId,
+    fence: Fence,
+    failure: Failure,
+    seed: u64,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
     let policy = advance.template(place)?;
@@ -175,7 +185,11 @@ fn failed(
 
 /// How long until the next attempt, if there is to be one.
 fn retry_delay(
-    advance: &Advance<'_, '_>, place: usize, policy: &Step, class: Class, seed: u64,
+    advance: &Advance<'_, '_>,
+    place: usize,
+    policy: &Step,
+    class: Class,
+    seed: u64,
 ) -> Option<std::time::Duration> {
     let patient = matches!(policy.on_error, OnError::RetryThenFail | OnError::RetryThenSkip);
     if !patient || !class.may_retry() || advance.is_ending() {

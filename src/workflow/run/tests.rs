@@ -331,7 +331,8 @@ fn an_item_that_fails_fails_the_whole_unless_it_is_tolerated() {
 #[test]
 fn no_more_attempts_run_at_once_than_the_run_allows() {
     let mut play = Play::start_with("name: w\nsteps: [{id: a, for_each: [1, 2, 3], run: 'true'}]", "{}", 2);
-    let open = |play: &Play| play.state().open().iter().filter(|e| matches!(e, RunEffect::Attempt(_))).count();
+    let open =
+        |play: &Play| play.state().open().iter().filter(|e| matches!(e, RunEffect::Attempt(_))).count();
     assert_eq!(open(&play), 2);
     play.complete("a[0]", "1");
     assert_eq!(open(&play), 2);
@@ -342,17 +343,13 @@ fn a_sleep_ends_when_its_time_has_come() {
     let mut play = Play::start("name: w\nsteps: [{id: a, sleep: 1h}, {id: b, run: 'true'}]");
     assert_eq!((play.status("a"), play.state().status()), ("waiting", RunStatus::Running));
     assert_eq!(play.sleep(Duration::from_secs(3599)), [""; 0]);
-    assert_eq!(
-        play.sleep(Duration::from_secs(1)),
-        ["timer_fired", "step_completed a", "attempt_started b"]
-    );
+    assert_eq!(play.sleep(Duration::from_secs(1)), ["timer_fired", "step_completed a", "attempt_started b"]);
 }
 
 #[test]
 fn an_output_that_cannot_be_rendered_degrades_a_completed_run() {
-    let mut play = Play::start(
-        "name: w\nsteps: [{id: a, run: 'true'}]\noutput: '{{ steps.a.output.nothing.there }}'",
-    );
+    let mut play =
+        Play::start("name: w\nsteps: [{id: a, run: 'true'}]\noutput: '{{ steps.a.output.nothing.there }}'");
     play.complete("a", "{}");
     let Some(RunEvent::RunCompleted(end)) = play.log.last() else { panic!() };
     assert!(end.degraded && end.error.is_some());

@@ -105,6 +105,17 @@ async fn a_group_whose_first_process_has_ended_is_known_by_its_key() {
 }
 
 #[tokio::test]
+async fn a_process_that_left_the_group_is_left_alone() {
+    let mut leftover = Leftover::start("setsid sh -c 'echo $$; exec sleep 1000' &");
+    let daemon = leftover.says_pid();
+    leftover.announced().started(leftover.group());
+    leftover.child.wait().unwrap();
+    leftover.end().await.unwrap();
+    assert!(lives(daemon));
+    rustix::process::kill_process(daemon, rustix::process::Signal::KILL).unwrap();
+}
+
+#[tokio::test]
 async fn a_program_that_was_not_written_down_yet_is_known_by_its_key() {
     let mut leftover = Leftover::start("echo $$; exec sleep 1000");
     leftover.announced();
