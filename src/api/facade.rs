@@ -105,14 +105,18 @@ impl Facade {
     /// Sends how far the run is, as it changes.
     async fn show(&self, run: &RunId, frames: &Frames) {
         let mut glance = self.system.watch(run);
+        let mut shown = None;
         loop {
-            let live = live(&glance.borrow_and_update());
-            if frames.send(Frame::Live(live)).await.is_err() {
-                return;
+            let live = live(&glance.borrow());
+            if shown.as_ref() != Some(&live) {
+                shown = Some(live.clone());
+                if frames.send(Frame::Live(live)).await.is_err() {
+                    return;
+                }
             }
             tokio::time::sleep(LIVE_EVERY).await;
-            // What a program says of its progress changes without the run: it is looked at now and then.
-            if let Ok(Err(_)) = tokio::time::timeout(10 * LIVE_EVERY, glance.changed()).await {
+            if glance.has_changed().is_err() {
+                // Its host was put away.
                 glance = self.system.watch(run);
             }
         }

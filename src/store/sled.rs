@@ -78,6 +78,10 @@ const BULK_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many hashes of stored blobs are remembered: 2 MB. One that is forgotten costs a look into the tree, or a sync.
 const KNOWN_BLOBS_MAX: usize = 32 * 1024;
 
+/// How many reads are made at once. They are short, and mostly of what is in memory: more threads would only be in each
+/// other's way.
+const READS_AT_ONCE: usize = 4;
+
 /// The store on disk. Its methods must be called within a tokio runtime: reads go to its threads for blocking work.
 #[derive(Debug)]
 pub struct SledStore {
@@ -85,6 +89,7 @@ pub struct SledStore {
     /// None only while it is being dropped.
     queue: Option<mpsc::Sender<Request>>,
     bulk: Arc<Semaphore>,
+    reads: Semaphore,
     writer: Option<JoinHandle<()>>,
     /// Dropped last, when nothing reads it any more.
     _salvage: Option<Salvage>,
@@ -263,7 +268,8 @@ impl SledStore {
             .spawn(move || writer.run(requests))
             .map_err(|error| OpenError::unreadable(folder, &error))?;
         let bulk = Arc::new(Semaphore::new(BULK_BYTES_MAX));
-        Ok(Self { shared, queue: Some(queue), bulk, writer: Some(writer), _salvage: salvage })
+        let reads = Semaphore::new(READS_AT_ONCE);
+        Ok(Self { shared, queue: Some(queue), bulk, reads, writer: Some(writer), _salvage: salvage })
     }
 
     async fn send(&self, request: Request) -> Result<(), AppendError> {
@@ -284,6 +290,8 @@ impl SledStore {
         &self,
         work: impl FnOnce(&Shared) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
+        // It is never closed, so there is always a turn.
+        let _turn = self.reads.acquire().await;
         self.blocking(work).await.unwrap_or_else(|error| Err(ReadError::Failed(error)))
     }
 

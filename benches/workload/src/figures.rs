@@ -4,7 +4,11 @@ use std::fmt;
 
 /// All that was measured, in the order in which it came first.
 #[derive(Default)]
-pub(crate) struct Figures(Vec<Figure>);
+pub(crate) struct Figures {
+    all: Vec<Figure>,
+    /// What the same disk did just before and just after without an engine.
+    baseline: Option<f64>,
+}
 
 struct Figure {
     name: &'static str,
@@ -15,34 +19,40 @@ struct Figure {
 impl Figures {
     /// Adds what one round measured.
     pub(crate) fn add(&mut self, name: &'static str, metric: &'static str, value: f64) {
-        match self.0.iter_mut().find(|figure| figure.name == name && figure.metric == metric) {
+        match self.all.iter_mut().find(|figure| figure.name == name && figure.metric == metric) {
             Some(figure) => figure.values.push(value),
-            None => self.0.push(Figure { name, metric, values: vec![value] }),
+            None => self.all.push(Figure { name, metric, values: vec![value] }),
         }
     }
 
-    /// Adds what was measured before and after something else, and answers what to compare that with.
+    /// Adds what was measured before and after something else, if it was.
     pub(crate) fn beside(
         &mut self,
         name: &'static str,
         metric: &'static str,
-        before: f64,
-        after: f64,
-    ) -> f64 {
-        self.add(name, metric, before);
-        self.add(name, metric, after);
-        f64::midpoint(before, after)
+        before: Option<f64>,
+        after: Option<f64>,
+    ) {
+        self.baseline = before.zip(after).map(|(before, after)| f64::midpoint(before, after));
+        before.into_iter().chain(after).for_each(|value| self.add(name, metric, value));
+    }
+
+    /// Adds a value as a part, or a multiple, of what was measured beside it.
+    pub(crate) fn compare(&mut self, name: &'static str, metric: &'static str, value: f64) {
+        if let Some(baseline) = self.baseline {
+            self.add(name, metric, value / baseline);
+        }
     }
 
     /// Whether every figure is a number above zero.
     pub(crate) fn are_positive(&self) -> bool {
-        !self.0.is_empty() && self.0.iter().flat_map(|figure| &figure.values).all(|value| *value > 0.0)
+        !self.all.is_empty() && self.all.iter().flat_map(|figure| &figure.values).all(|value| *value > 0.0)
     }
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Figure { name, metric, values } in &self.0 {
+        for Figure { name, metric, values } in &self.all {
             let value = median(values.clone());
             let decimals = if value < 100.0 { 2 } else { 0 };
             writeln!(f, "{name:<9} {metric:<16} {value:.decimals$}")?;

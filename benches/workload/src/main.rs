@@ -28,6 +28,9 @@ struct Arguments {
     /// Only these measurements, such as `w1_64,w2`
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Leave out what they are compared with: for profilers
+    #[arg(long)]
+    alone: bool,
     /// Tiny sizes, one round: shows that everything runs
     #[arg(long)]
     smoke: bool,
@@ -73,21 +76,26 @@ impl Arguments {
     fn wants(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == name)
     }
+
+    fn baseline(&self, measure: impl FnOnce() -> Result<f64>) -> Result<Option<f64>> {
+        if self.alone { Ok(None) } else { measure().map(Some) }
+    }
 }
 
 /// Measures everything once. What is compared is measured right before and right after: disks of shared machines change
 /// by the minute.
 async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir: &Path) -> Result<()> {
+    let group64 = || arguments.baseline(|| grouped_per_s(dir, 64, sizes.records));
+    let append = || arguments.baseline(|| append_p50_us(dir, sizes.appends));
     for (name, in_flight) in [("w1_64", 64), ("w1_256", 256)] {
         if arguments.wants(name) {
-            let before = grouped_per_s(dir, 64, sizes.records)?;
+            let before = group64()?;
             let done = many(dir, sizes.runs, in_flight).await?;
-            let after = grouped_per_s(dir, 64, sizes.records)?;
-            let group = figures.beside("group64", "records_per_s", before, after);
+            figures.beside("group64", "records_per_s", before, group64()?);
             figures.add(name, "steps_per_s", done.steps_per_s());
             figures.add(name, "commits_per_s", done.commits_per_s());
             figures.add(name, "cpu_us_per_step", done.cpu_us_per_step());
-            figures.add(name, "of_group64", done.steps_per_s() / group);
+            figures.compare(name, "of_group64", done.steps_per_s());
             figures.add("w1", "disk_ratio", done.disk_ratio());
         }
     }
@@ -95,19 +103,20 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
         figures.add("group256", "records_per_s", grouped_per_s(dir, 256, sizes.records)?);
     }
     if arguments.wants("w2") {
-        let before = append_p50_us(dir, sizes.appends)?;
+        let before = append()?;
         let done = chain(dir, sizes.steps).await?;
-        let append = figures.beside("append", "p50_us", before, append_p50_us(dir, sizes.appends)?);
+        figures.beside("append", "p50_us", before, append()?);
         figures.add("w2", "us_per_step", done.us_per_step());
-        figures.add("w2", "of_append", done.us_per_step() / append);
+        figures.add("w2", "cpu_us_per_step", done.cpu_us_per_step());
+        figures.compare("w2", "of_append", done.us_per_step());
         figures.add("w2", "syncs_per_step", done.commits_per_step());
     }
     if arguments.wants("w3") {
-        let before = append_p50_us(dir, sizes.appends)?;
+        let before = append()?;
         let done = fan(dir, sizes.steps).await?;
-        let append = figures.beside("append", "p50_us", before, append_p50_us(dir, sizes.appends)?);
+        figures.beside("append", "p50_us", before, append()?);
         figures.add("w3", "total_us", done.us());
-        figures.add("w3", "of_append", done.us() / append);
+        figures.compare("w3", "of_append", done.us());
         figures.add("w3", "commits", done.commits());
     }
     Ok(())
