@@ -69,7 +69,7 @@ impl Facade {
             }
             Request::See { run, live } => self.see(&run, live.then_some(frames)).await.map(Answer::of),
             Request::SeeAll => self.see_all(frames).await.map(|()| Answer::Done),
-            Request::Interrupt => Ok(Answer::Done),
+            Request::Interrupt | Request::Hello => Ok(Answer::Done),
             Request::Report { run } => {
                 let run = self.resolve(&run).await?;
                 self.report(&run).await.map(Answer::of)

@@ -260,6 +260,15 @@ impl Client {
         Self { lines: BufReader::new(reader).lines(), writer }
     }
 
+    /// Ends when the holder has answered: the kernel alone lets clients connect to a process that is stopped.
+    ///
+    /// # Errors
+    /// When the holder hangs up instead.
+    pub async fn greet(&mut self) -> Result<(), Gone> {
+        self.ask(&Request::Hello).await?;
+        self.frame().await.map(drop)
+    }
+
     /// Asks.
     pub async fn ask(&mut self, request: &Request) -> Result<(), Gone> {
         let mut line = serde_json::to_vec(request).map_err(|_| Gone)?;
