@@ -239,7 +239,12 @@ impl Connection {
     async fn send(&mut self, frame: &Frame) -> Result<(), HangUp> {
         let mut line = serde_json::to_vec(frame).map_err(|_| HangUp)?;
         line.push(b'\n');
-        self.writer.write_all(&line).await.map_err(|_| HangUp)
+        // A client that does not read, as one whose pager is full, is not waited for at the end.
+        tokio::select! {
+            biased;
+            written = self.writer.write_all(&line) => written.map_err(|_| HangUp),
+            () = is_closed(&mut self.closed) => Err(HangUp),
+        }
     }
 }
 
