@@ -48,7 +48,10 @@ fn log(sandbox: &Sandbox) -> String {
 
 fn lost_in_order(sandbox: &Sandbox) -> usize {
     let history = sandbox.history(RUN);
-    history.iter().filter(|event| event["type"] == "attempt_lost" && event["data"]["interrupted"] == true).count()
+    history
+        .iter()
+        .filter(|event| event["type"] == "attempt_lost" && event["data"]["interrupted"] == true)
+        .count()
 }
 
 #[test]
@@ -66,7 +69,8 @@ fn what_runs_may_end_within_the_grace_and_nothing_new_starts() {
     assert_eq!(log(&sandbox), "first\nfirst-done\n");
     let report = sandbox.status(RUN);
     assert_eq!((&report["status"], &report["driven"]), (&"running".into(), &false.into()));
-    let of_steps: Vec<_> = report["steps"].as_array().unwrap().iter().map(|step| step["status"].clone()).collect();
+    let of_steps: Vec<_> =
+        report["steps"].as_array().unwrap().iter().map(|step| step["status"].clone()).collect();
     assert_eq!(of_steps, ["completed", "pending"]);
     assert_eq!(sandbox.json(0, &["resume", RUN])["status"], "completed");
     assert_eq!(log(&sandbox), "first\nfirst-done\nsecond\n");
@@ -111,7 +115,8 @@ fn a_second_signal_ends_the_grace() {
 #[test]
 fn a_process_that_is_interrupted_between_attempts_leaves_a_run_that_goes_on() {
     let sandbox = Sandbox::new();
-    let text = "name: asleep\nsteps:\n  - id: nap\n    sleep: 400ms\n  - id: after\n    run: echo after >> log\n";
+    let text =
+        "name: asleep\nsteps:\n  - id: nap\n    sleep: 400ms\n  - id: after\n    run: echo after >> log\n";
     let process = start(&sandbox, text, "1h");
     wait_until("somebody holds the store", || sandbox.data().join("control.sock").exists());
     wait_until("it sleeps", || sandbox.reenact(&["--json", "history", RUN]).stdout.contains("timer_set"));

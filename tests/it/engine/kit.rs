@@ -158,7 +158,8 @@ pub(super) fn id(text: &str) -> RunId {
 
 /// What begins a run of such a workflow.
 pub(super) fn start_of(steps: &str) -> StartRun {
-    let definition = parse(&format!("name: test\nsteps: {steps}\n"), "test.yaml", &Known::default()).unwrap().definition;
+    let definition =
+        parse(&format!("name: test\nsteps: {steps}\n"), "test.yaml", &Known::default()).unwrap().definition;
     let definition_blob = Blob::new(definition.to_json().text().as_bytes());
     StartRun {
         definition: Arc::new(definition),

@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
 use reenact::workflow::run::{RunStatus, StartRun};
 
 use super::kit::{Kit, id, on_actix, start_of, status};
+use super::store::Held;
 
 /// Registers a function that yields a few times; answers how many calls were at work at once at most.
 fn busy(kit: &Kit, order: Arc<Mutex<Vec<String>>>) -> Arc<AtomicUsize> {
@@ -70,6 +72,43 @@ fn a_wide_run_does_not_keep_the_slots_from_others() {
         let order = order.lock().unwrap();
         let last = order.iter().rposition(|run| run.starts_with("single")).unwrap();
         assert!(last < order.len() - 100, "the others were served last: call {last} of {}", order.len());
+    });
+}
+
+/// Such a slot went back unused, and the run to the end of the queue.
+#[test]
+fn a_slot_that_comes_while_a_commit_is_on_its_way_is_kept_for_the_next() {
+    on_actix(async {
+        let store = Arc::new(Held::default());
+        let kit = Kit { slots: 1, store: Arc::clone(&store) as _, ..Kit::new() };
+        let order = Arc::new(Mutex::new(Vec::new()));
+        busy(&kit, Arc::clone(&order));
+        let (first, other) = (kit.gated("first"), kit.gated("other"));
+        let system = kit.start();
+        // `wide` waits for the slot of `first`, which `one` has, and `late` waits behind it.
+        system.begin(&id("one"), start_of("[{id: a, agent: first}]")).await.unwrap();
+        first.called(1).await;
+        let wide = "[{id: a, agent: other}, {id: b, needs: [], agent: first}]";
+        system.begin(&id("wide"), start_of(wide)).await.unwrap();
+        other.called(1).await;
+        system.begin(&id("late"), start_of("[{id: a, agent: first}, {id: b, agent: busy}]")).await.unwrap();
+        store.hold();
+        other.open(1);
+        store.held(1).await;
+        first.open(1);
+        // The end of `one` is on its way too: by then its slot is given on.
+        store.held(2).await;
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        store.let_go();
+        first.called(2).await;
+        let is_first = |event: &RunEvent| matches!(event, RunEvent::AttemptStarted(started) if started.step.as_str() == "b");
+        assert_eq!(kit.count(&id("wide"), is_first).await, 1, "another run was served before it");
+        first.open(2);
+        for run in ["one", "wide", "late"] {
+            assert_eq!(status(system.ended(&id(run)).await), RunStatus::Completed);
+        }
     });
 }
 

@@ -80,7 +80,7 @@ fn a_commit_on_its_way_is_awaited_by_an_engine_that_is_shut_down() {
         gate.called(1).await;
         store.hold();
         gate.open(1);
-        store.held().await;
+        store.held(1).await;
         let shutting_down = system.shut_down(std::future::pending());
         let meanwhile = async {
             // The shut-down has begun when the commit is durable: that of `a` completed and `b` started.

@@ -67,7 +67,7 @@ fn nothing_is_acted_on_before_it_is_durable() {
         let mut begun = Box::pin(system.begin(&run, start_of(TWO)));
         tokio::select! {
             _ = &mut begun => panic!("it was acknowledged"),
-            () = store.held() => {}
+            () = store.held(1) => {}
         }
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -93,7 +93,8 @@ fn a_run_that_somebody_else_wrote_to_is_loaded_again_and_goes_on() {
         gate.called(1).await;
         let stream = StreamId::of_run(&run);
         let head = kit.store.head(&stream).await.unwrap().unwrap();
-        let lost = AttemptLost { purpose: Purpose::Do, step: StepId::grown("a"), attempt: 1, interrupted: false };
+        let lost =
+            AttemptLost { purpose: Purpose::Do, step: StepId::grown("a"), attempt: 1, interrupted: false };
         let header = Header {
             stream,
             first: head.version.next(),
@@ -131,9 +132,9 @@ impl Held {
         self.hold.send_replace(false);
     }
 
-    /// Ends when an append waits.
-    pub(super) async fn held(&self) {
-        self.waiting.subscribe().wait_for(|waiting| *waiting > 0).await.unwrap();
+    /// Ends when so many appends wait.
+    pub(super) async fn held(&self, appends: usize) {
+        self.waiting.subscribe().wait_for(|waiting| *waiting >= appends).await.unwrap();
     }
 }
 
@@ -151,7 +152,10 @@ impl EventStore for Held {
     }
 
     async fn read_stream(
-        &self, stream: &StreamId, after: Version, limit: usize,
+        &self,
+        stream: &StreamId,
+        after: Version,
+        limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
         self.inner.read_stream(stream, after, limit).await
     }
@@ -185,13 +189,19 @@ impl EventStore for Held {
     }
 
     async fn view_rows(
-        &self, view: &'static str, after: Option<&[u8]>, limit: usize,
+        &self,
+        view: &'static str,
+        after: Option<&[u8]>,
+        limit: usize,
     ) -> Result<Vec<ViewRow>, ReadError> {
         self.inner.view_rows(view, after, limit).await
     }
 
     async fn save_view(
-        &self, view: &'static str, position: Position, rows: Vec<ViewChange>,
+        &self,
+        view: &'static str,
+        position: Position,
+        rows: Vec<ViewChange>,
     ) -> Result<(), AppendError> {
         self.inner.save_view(view, position, rows).await
     }

@@ -45,11 +45,22 @@ fn without_a_slot_a_step_waits_and_starts_in_a_commit_of_its_own() {
 fn only_the_newest_fence_may_report() {
     let mut play = Play::start(A_THEN_B);
     let old = play.open("a").fence;
-    assert_eq!(play.ask(Ask::Recover { in_flight: BTreeSet::new() }), ["attempt_lost a", "attempt_started a"]);
+    assert_eq!(
+        play.ask(Ask::Recover { in_flight: BTreeSet::new() }),
+        ["attempt_lost a", "attempt_started a"]
+    );
     let late = Ask::Completed { step: StepId::grown("a"), fence: old, output: Output::default() };
     assert_eq!(play.ask(late), [""; 0]);
     assert!(play.open("a").fence > old);
     assert_eq!(play.complete("a", "1").len(), 2);
+}
+
+#[test]
+fn what_this_process_makes_is_not_lost_when_it_takes_over() {
+    let mut play = Play::start("name: w\nsteps: [{id: a, run: 'true'}, {id: b, needs: [], run: 'true'}]");
+    let kept = play.open("a").fence;
+    assert_eq!(play.ask(Ask::Recover { in_flight: [kept].into() }), ["attempt_lost b", "attempt_started b"]);
+    assert_eq!(play.open("a").fence, kept);
 }
 
 #[test]
@@ -67,9 +78,15 @@ fn all_attempts_of_a_generation_carry_one_idempotency_key() {
 fn lost_attempts_end_a_step_only_at_their_own_limit() {
     let mut play = Play::start(A_THEN_B);
     for _ in 0..2 {
-        assert_eq!(play.ask(Ask::Recover { in_flight: BTreeSet::new() }), ["attempt_lost a", "attempt_started a"]);
+        assert_eq!(
+            play.ask(Ask::Recover { in_flight: BTreeSet::new() }),
+            ["attempt_lost a", "attempt_started a"]
+        );
     }
-    assert_eq!(play.ask(Ask::Recover { in_flight: BTreeSet::new() }), ["attempt_lost a", "step_failed a", "run_failed a"]);
+    assert_eq!(
+        play.ask(Ask::Recover { in_flight: BTreeSet::new() }),
+        ["attempt_lost a", "step_failed a", "run_failed a"]
+    );
     assert_eq!(play.result(), (RunStatus::Failed, false));
 }
 
