@@ -16,7 +16,7 @@ use audit::Audit;
 use generated::{Random, Workflow};
 
 /// How often is killed before it is enough.
-const KILLS_MIN: u32 = 90;
+const KILLS_MIN: u32 = 60;
 
 /// Rounds that run beside each other. Most of the time they wait for programs.
 const LANES: u64 = 3;
@@ -86,7 +86,7 @@ fn survive_once(random: &mut Random, kills: &mut Kills) {
     let mut audit = Audit::new(RUN);
     loop {
         let process = start(&sandbox, audit.has_begun() && random.below(2) == 0);
-        std::thread::sleep(moment(random));
+        std::thread::sleep(moment(random, audit.has_begun()));
         if audit.has_begun() && random.below(3) == 0 {
             // What another process was told counts as acknowledged too.
             audit.look(&sandbox);
@@ -116,8 +116,8 @@ fn patient(sandbox: &Sandbox, arguments: &[&str]) -> std::process::Command {
 }
 
 /// When to kill: often while the store is made, opened or recovered, else while steps run.
-fn moment(random: &mut Random) -> Duration {
-    let range_ms = if random.below(3) == 0 { 25 } else { 300 };
+fn moment(random: &mut Random, has_begun: bool) -> Duration {
+    let range_ms = if has_begun { [25, 200, 600][random.below(3) as usize] } else { 25 };
     Duration::from_micros(random.below(range_ms * 1000))
 }
 

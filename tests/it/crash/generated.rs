@@ -70,7 +70,7 @@ impl Workflow {
             match random.below(6) {
                 0 => workflow.one(&format!("one{number}"), "0.03", random),
                 // Long enough that it is still at work when the next attempt wants to start.
-                5 => workflow.one(&format!("slow{number}"), "0.4", random),
+                5 => workflow.one(&format!("slow{number}"), "0.2", random),
                 1 => workflow.flaky(&format!("flaky{number}")),
                 2 => workflow.sleep(&format!("sleep{number}")),
                 3 => workflow.fan_out(&format!("fan{number}"), 2 + random.below(4)),
