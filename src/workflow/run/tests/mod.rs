@@ -82,6 +82,9 @@ fn an_orderly_end_does_not_count_as_a_loss() {
         play.slots = 1;
         assert_eq!(play.ask(Ask::Go), ["attempt_started a"]);
     }
+    for _ in 0..2 {
+        assert_eq!(play.ask(Ask::Recover), ["attempt_lost a", "attempt_started a"]);
+    }
 }
 
 #[test]
