@@ -88,6 +88,12 @@ impl Audit {
             match event {
                 RunEvent::AttemptStarted(started) => {
                     assert!(!self.done.contains(&started.step), "{context}: `{}` was done", started.step);
+                    let nodes = play.state().nodes();
+                    let node = |id: &StepId| nodes.iter().find(|node| node.id() == id).unwrap();
+                    for need in &node(&started.step).added.needs {
+                        let waited = node(need).is_done();
+                        assert!(waited, "{context}: `{}` did not wait for `{need}`", started.step);
+                    }
                     let key =
                         self.keys.entry(started.step.clone()).or_insert(started.idempotency_key.clone());
                     assert_eq!(*key, started.idempotency_key, "{context}");
