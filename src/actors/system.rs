@@ -29,6 +29,13 @@ pub struct Settings {
     pub grace: Duration,
 }
 
+impl Default for Settings {
+    /// What `config/default.toml` says.
+    fn default() -> Self {
+        Self { arbiters: 0, passivate_after: Duration::from_secs(30), grace: Duration::from_secs(10) }
+    }
+}
+
 /// A running engine on a store.
 pub struct System {
     communicator: Arc<Communicator>,
