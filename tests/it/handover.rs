@@ -11,7 +11,7 @@ use crate::support::{Process, Sandbox, wait_until};
 /// A workflow whose one step, `work`, says in the file NAME.log that it runs, waits for the file NAME.go, and answers.
 fn gated(name: &str) -> String {
     let step = format!(
-        "echo $REENACT_ATTEMPT >> {name}.log; until [ -e {name}.go ]; do sleep 0.01; done; echo done"
+        "echo $REENACT_ATTEMPT >> {name}.log; for _ in $(seq 3000); do [ -e {name}.go ] && break; sleep 0.01; done; echo done"
     );
     format!("name: {name}\nsteps:\n  - id: work\n    run: {step}\n")
 }
