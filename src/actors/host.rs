@@ -33,7 +33,7 @@ const DECIDED_AT_ONCE: usize = 256;
 /// What is particular to an aggregate's host: how its effects are performed.
 pub trait Shell<A: Aggregate>: Sized + Unpin + 'static {
     /// Completes a command with what only the shell has, right before it is decided on this state.
-    fn prepare(&mut self, state: &A, command: &mut A::Command);
+    fn prepare(&mut self, state: &A, command: &mut A::Command, now: Timestamp);
 
     /// What a commit says that it answers.
     fn causation(command: &A::Command) -> &'static str;
@@ -191,7 +191,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
             if causation.is_empty() {
                 causation = S::causation(&command);
             }
-            self.shell.prepare(draft.state(), &mut command);
+            self.shell.prepare(draft.state(), &mut command, now);
             let emitted = draft.emitted();
             let result = A::decide(&mut draft, command, &moment).map_err(|rejection| {
                 let problem = S::problem(&rejection);
