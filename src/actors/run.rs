@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use actix::{AsyncContext, Context, Handler, Message};
+use actix::{Addr, AsyncContext, Context, Handler, Message};
 use tokio::sync::watch;
 
 use super::agent::{Perform, StopAttempt};
@@ -410,8 +410,12 @@ impl Shell<Run> for RunShell {
             && !(self.driven && state.wants_driving())
     }
 
-    fn stopped(&mut self) {
-        self.communicator.forget_run(&self.run);
+    fn is_over(&self, state: &Run) -> bool {
+        state.status().has_ended()
+    }
+
+    fn stopped(&mut self, address: &Addr<RunHost>) {
+        self.communicator.forget_run(&self.run, address);
     }
 }
 

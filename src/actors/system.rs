@@ -1,5 +1,8 @@
 //! Starts and stops everything in order, and is what the rest of the program asks.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
