@@ -121,6 +121,11 @@ pub struct When<A: Aggregate> {
 }
 
 impl<A: Aggregate> When<A> {
+    /// Effects that the events opened and closed.
+    pub fn changes(&self) -> &EffectChanges<A::Effect> {
+        &self.decided.changes
+    }
+
     /// Exactly these events happen.
     ///
     /// # Panics

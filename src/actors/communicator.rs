@@ -264,6 +264,13 @@ impl Communicator {
         self.dispatcher.close();
     }
 
+    /// Ends when all that runs were asked by now is recorded.
+    pub async fn settled(self: &Arc<Self>) {
+        let runs = self.active_runs();
+        // What a run answers to nothing new is no matter; that it does is.
+        futures_util::future::join_all(runs.iter().map(|run| self.ask(run, Ask::Go))).await;
+    }
+
     /// Ends when no attempt is being made.
     pub async fn all_reported(&self) {
         let mut in_flight = self.in_flight.subscribe();

@@ -23,7 +23,8 @@ use crate::workflow::aggregate::{Aggregate, At, Decided, Draft, EffectChanges, M
 /// How many events are read at once while loading.
 const LOAD_PAGE: usize = 4_096;
 
-/// Commands that wait for one commit. Beyond it, senders are told to come back.
+/// Commands from outside that wait for one commit. Beyond it, senders are told to come back. What comes from inside
+/// (results, timers, slots) has nobody to come back: of that there is never more than the state has open.
 const INBOX_MAX: usize = 1_024;
 
 /// How many commands are decided in one commit: what bounds its size.
@@ -32,7 +33,7 @@ const DECIDED_AT_ONCE: usize = 256;
 /// What is particular to an aggregate's host: how its effects are performed.
 pub trait Shell<A: Aggregate>: Sized + Unpin + 'static {
     /// Completes a command with what only the shell has, right before it is decided on this state.
-    fn prepare(&mut self, state: &A, command: &mut A::Command);
+    fn prepare(&mut self, state: &A, command: &mut A::Command, now: Timestamp);
 
     /// What a commit says that it answers.
     fn causation(command: &A::Command) -> &'static str;
@@ -201,7 +202,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
             if causation.is_empty() {
                 causation = S::causation(&command);
             }
-            self.shell.prepare(draft.state(), &mut command);
+            self.shell.prepare(draft.state(), &mut command, now);
             let emitted = draft.emitted();
             let result = A::decide(&mut draft, command, &moment).map_err(|rejection| {
                 let problem = S::problem(&rejection);
@@ -325,7 +326,7 @@ impl<A: Aggregate, S: Shell<A>> Handler<Submit<A>> for Host<A, S> {
         if let Phase::Parked(problem) = &self.phase {
             return answer(message.reply, Err(problem.clone()));
         }
-        if self.inbox.len() >= INBOX_MAX {
+        if message.reply.is_some() && self.inbox.len() >= INBOX_MAX {
             let busy = Problem::new(Code::Busy, format!("{INBOX_MAX} commands wait for `{}`", self.stream));
             return answer(message.reply, Err(busy));
         }

@@ -127,8 +127,9 @@ impl House {
             if let Some(lock) = holder::try_lock(&self.data)? {
                 return self.hold(lock, open).await.map(Door::Here);
             }
-            if let Ok(stream) = holder::connect(&self.data).await {
-                return Ok(Door::There(Client::new(stream)));
+            let left = HELD_WAIT.saturating_sub(since.elapsed());
+            if let Ok(Some(client)) = tokio::time::timeout(left, self.connect()).await {
+                return Ok(Door::There(client));
             }
             if since.elapsed() >= HELD_WAIT {
                 let who = holder::holder_of(&self.data);
@@ -137,6 +138,12 @@ impl House {
             }
             tokio::time::sleep(HELD_RETRY).await;
         }
+    }
+
+    /// A client of whoever holds the store, if somebody answers.
+    async fn connect(&self) -> Option<Client> {
+        let mut client = Client::new(holder::connect(&self.data).await.ok()?);
+        client.greet().await.ok().map(|()| client)
     }
 
     async fn hold(&self, lock: Lock, open: OpenStore) -> Result<Here, Problem> {

@@ -69,7 +69,7 @@ impl Facade {
             }
             Request::See { run, live } => self.see(&run, live.then_some(frames)).await.map(Answer::of),
             Request::SeeAll => self.see_all(frames).await.map(|()| Answer::Done),
-            Request::Interrupt => Ok(Answer::Done),
+            Request::Interrupt | Request::Hello => Ok(Answer::Done),
             Request::Report { run } => {
                 let run = self.resolve(&run).await?;
                 self.report(&run).await.map(Answer::of)
@@ -122,9 +122,9 @@ impl Facade {
         }
     }
 
-    /// Stops a run that the asker saw through, unless somebody else does too.
+    /// Stops a run that somebody saw through who does not any more, unless somebody else does.
     pub async fn interrupt(&self, run: &RunId) {
-        if self.viewers.get(run).is_none_or(|count| *count <= 1) {
+        if !self.viewers.contains_key(run) {
             self.system.interrupt(run).await;
         }
     }

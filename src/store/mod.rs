@@ -154,6 +154,9 @@ pub trait EventStore: Send + Sync + 'static {
     /// The position up to which a read model was saved; 0 if it never was.
     async fn view_position(&self, view: &'static str) -> Result<Position, ReadError>;
 
+    /// The bytes of a row of a read model; none if there is no such row.
+    async fn view_row(&self, view: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
+
     /// At most `limit` rows of a read model in the order of keys, after the key `after`.
     async fn view_rows(
         &self,

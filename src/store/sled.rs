@@ -390,6 +390,11 @@ impl EventStore for SledStore {
         self.read(move |shared| shared.read(|db| read::view_position(db, view))).await
     }
 
+    async fn view_row(&self, view: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let key = layout::view_row_key(view, key);
+        self.read(move |shared| shared.read(|db| read::view_row(db, &key))).await
+    }
+
     async fn view_rows(
         &self,
         view: &'static str,

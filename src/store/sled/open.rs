@@ -100,8 +100,8 @@ pub(super) const BLOBS: &str = "blobs";
 /// sled's file, in its folder.
 const DATA: &str = "db";
 
-/// What sled was configured with, in its folder.
-const CONFIG: &str = "conf";
+/// sled's settings, in its folder.
+const SETTINGS: &str = "conf";
 
 /// What opening found.
 pub(super) struct Opened {
@@ -130,6 +130,7 @@ fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<
     let unreadable = |error: io::Error| OpenError::unreadable(folder, &error);
     prepare_folders(folder, options.durability).map_err(unreadable)?;
     let (mark, marked) = Mark::open(folder).map_err(unreadable)?;
+    clear_unfinished(&events).map_err(unreadable)?;
     // Recovery acts on what it reads, and what it reads may so far be in memory only.
     sync_files(&events, options.durability).map_err(unreadable)?;
     let db = open_tree(folder, &events, options)?;
@@ -160,7 +161,7 @@ pub(super) fn salvage(folder: &Path, options: &SledOptions) -> Result<(Opened, S
     let copy = Salvage(folder.join(SALVAGE));
     let _ = fs::remove_dir_all(&copy.0);
     fs::create_dir(&copy.0).map_err(unreadable)?;
-    for name in [DATA, CONFIG] {
+    for name in [DATA, SETTINGS] {
         fs::copy(folder.join(EVENTS).join(name), copy.0.join(name)).map_err(unreadable)?;
     }
     let mut opened = open_events(folder, copy.0.clone(), options)?;
@@ -211,6 +212,31 @@ fn prepare_folders(folder: &Path, durability: Durability) -> io::Result<()> {
         sync(if synced.as_os_str().is_empty() { Path::new(".") } else { synced }, durability)?;
     }
     Ok(())
+}
+
+/// Removes what a process that was killed had begun to write, and what sled 0.34 would take for whole: a snapshot of its
+/// page table before it has its name (sled looks for `snap.*`, this one among them), and the settings of a store that
+/// does not exist yet, which are not written in one piece.
+fn clear_unfinished(events: &Path) -> io::Result<()> {
+    let data = events.join(DATA);
+    if !data.exists() {
+        return match fs::remove_file(events.join(SETTINGS)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    }
+    let file = File::open(data)?;
+    // Held by a process that lives, nothing of it is left over.
+    if file.try_lock().is_err() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(events)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "generating") {
+            fs::remove_file(path)?;
+        }
+    }
+    file.unlock()
 }
 
 /// Syncs the files of sled's folder, then their names.

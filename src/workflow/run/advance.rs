@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::decide::kind_of_one;
 use super::{Grants, Node, Phase, Run, RunEffect, RunRejection, StepPhase};
 use crate::events::ids::{AgentName, StepId, TimerId};
 use crate::events::json::{Json, Payload};
@@ -159,7 +158,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             self.complete(&id, Json::of(&[(); 0]).unwrap_or_default());
             return self.done(place);
         }
-        let kind = kind_of_one(step);
+        let kind = step.kind_of_one();
         for (index, value) in items.into_iter().enumerate() {
             let value = self.draft.payload(value);
             self.draft.emit(StepAdded {

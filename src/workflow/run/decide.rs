@@ -1,5 +1,6 @@
 //! What would happen to a run, command by command.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::advance::Advance;
@@ -9,7 +10,7 @@ use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::workflow::aggregate::{Draft, Moment};
-use crate::workflow::definition::{Definition, Does, OnError, Step};
+use crate::workflow::definition::{Definition, OnError, Step};
 use crate::workflow::work::{Failure, Output, Request};
 
 type RunDraft<'a> = Draft<'a, Run>;
@@ -30,11 +31,11 @@ pub(super) fn decide(
         Ask::Completed { step, fence, output } => completed(&mut advance, &step, fence, output)?,
         Ask::Failed { step, fence, failure } => failed(&mut advance, &step, fence, failure, seed)?,
         Ask::Due { timer } => due(&mut advance, &timer)?,
-        Ask::Recover => {
-            lose(&mut advance, false)?;
+        Ask::Recover { in_flight } => {
+            lose(&mut advance, false, &in_flight)?;
             advance.look_at_all();
         }
-        Ask::Interrupt => lose(&mut advance, true)?,
+        Ask::Interrupt => lose(&mut advance, true, &BTreeSet::new())?,
         Ask::Go => advance.look_at_all(),
     }
     advance.run()?;
@@ -79,28 +80,13 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
             step: step.id.clone(),
             because: Because::Definition,
             template: step.id.clone(),
-            kind: kind_of(step),
+            kind: step.kind(),
             inside: None,
             needs: step.needs.clone(),
             item: None,
         });
     }
     Ok(())
-}
-
-fn kind_of(step: &Step) -> StepKind {
-    match &step.for_each {
-        Some(fan_out) => StepKind::FanOut { agent: step.agent(), max_parallel: fan_out.max_parallel },
-        None => kind_of_one(step),
-    }
-}
-
-/// The kind of a step that is done once, or of one item of a fan-out.
-pub(super) fn kind_of_one(step: &Step) -> StepKind {
-    match (&step.does, step.agent()) {
-        (Does::Sleep(_), _) | (_, None) => StepKind::Sleep,
-        (_, Some(agent)) => StepKind::Work { agent },
-    }
 }
 
 /// The open attempt of a step, if that is the one with this fence.
@@ -213,11 +199,15 @@ fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejectio
 }
 
 /// Whoever held the open attempts is gone, or is about to go.
-fn lose(advance: &mut Advance<'_, '_>, interrupted: bool) -> Result<(), RunRejection> {
+fn lose(
+    advance: &mut Advance<'_, '_>,
+    interrupted: bool,
+    kept: &BTreeSet<Fence>,
+) -> Result<(), RunRejection> {
     let run = advance.draft.state();
     let limit = run.about().map_or(0, |about| about.started.lost_limit);
     let open = run.steps.iter().enumerate().filter_map(|(place, node)| match &node.phase {
-        StepPhase::Running(attempt) => Some((place, Arc::clone(attempt))),
+        StepPhase::Running(attempt) if !kept.contains(&attempt.fence) => Some((place, Arc::clone(attempt))),
         _ => None,
     });
     for (place, attempt) in open.collect::<Vec<_>>() {

@@ -157,3 +157,36 @@ async fn what_nobody_finished_is_removed() {
     open(folder.path());
     assert!(!unfinished.exists());
 }
+
+/// Killed with SIGKILL while sled saved its page table, a store never opened again: sled takes the file that it had
+/// begun for the newest one that is whole.
+#[tokio::test]
+async fn what_sled_had_begun_to_save_when_it_was_killed_is_left_out() {
+    for begun in [&b""[..], b"half a snapshot of sled's page table"] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        let mut head = None;
+        append(&store, &stream("a"), &mut head, &["1", "2"], Vec::new()).await;
+        store.close().await.unwrap();
+        drop(store);
+        fs::write(folder.path().join("events/snap.0000000000FFFFFF.generating"), begun).unwrap();
+        let store = open(folder.path());
+        assert_eq!(store.head(&stream("a")).await.unwrap(), head);
+        assert_eq!(inconsistency(&store).await.unwrap(), None);
+    }
+}
+
+/// Killed while a store is made, sled's settings are there in part, and nothing else.
+#[tokio::test]
+async fn a_store_that_was_killed_while_it_was_made_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()));
+    let settings = fs::read(folder.path().join("events/conf")).unwrap();
+    for length in 0..settings.len() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("events")).unwrap();
+        fs::write(folder.path().join("events/conf"), &settings[..length]).unwrap();
+        let opened = SledStore::open(folder.path(), SledOptions::default());
+        assert!(opened.is_ok(), "settings of {length} bytes: {:?}", opened.err());
+    }
+}

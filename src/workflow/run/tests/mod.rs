@@ -1,5 +1,8 @@
 //! The rules of a run, each by what is decided and what follows.
 
+mod play;
+mod random;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,120 +11,10 @@ use super::*;
 use crate::events::json::{Blob, Json};
 use crate::events::problem::Code;
 use crate::events::run::*;
-use crate::testing::{Given, given};
+use crate::testing::given;
 use crate::workflow::parse::{Known, parse};
 use crate::workflow::work::{Failure, Output, Stop};
-
-/// A run in the hands of a test: it makes the attempts, and the time.
-struct Play {
-    run: Option<Given<Run>>,
-    now: Timestamp,
-    /// Everything that happened.
-    log: Vec<RunEvent>,
-    slots: u32,
-}
-
-impl Play {
-    fn start(yaml: &str) -> Self {
-        Self::start_with(yaml, "{}", 16)
-    }
-
-    fn start_with(yaml: &str, input: &str, parallel: u32) -> Self {
-        let definition = parse(yaml, "test.yaml", &Known::default()).unwrap().definition;
-        let definition_blob = Blob::new(definition.to_json().text().as_bytes());
-        let mut play = Self {
-            run: Some(given("run/r").blob(&definition_blob)),
-            now: Timestamp(1_000_000),
-            log: Vec::new(),
-            slots: 100,
-        };
-        play.ask(Ask::Start(Box::new(StartRun {
-            definition: Arc::new(definition),
-            definition_blob,
-            input: Json::parse(input).unwrap(),
-            tags: BTreeMap::new(),
-            work_folder: "/".into(),
-            parent: None,
-            environment: BTreeMap::new(),
-            agents: Vec::new(),
-            parallel,
-            lost_limit: 3,
-            drive: true,
-        })));
-        play
-    }
-
-    /// Asks with as many slots as the test has; answers the names of what happened.
-    fn ask(&mut self, ask: Ask) -> Vec<String> {
-        let run = self.run.take().unwrap().at(self.now);
-        let slots = run.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
-        let command = RunCommand { ask, seed: 7, drive: Some(Grants(slots)) };
-        let mut happened = Vec::new();
-        self.run = Some(run.when(command).then_events(|events| happened = events.to_vec()));
-        let words = happened.iter().map(word).collect();
-        self.log.extend(happened);
-        words
-    }
-
-    fn open(&self, step: &str) -> Arc<AttemptStarted> {
-        let open = self.state().open().into_iter().find_map(|effect| match effect {
-            RunEffect::Attempt(started) if started.step.as_str() == step => Some(started),
-            _ => None,
-        });
-        open.unwrap_or_else(|| panic!("`{step}` has no open attempt"))
-    }
-
-    fn complete(&mut self, step: &str, output: &str) -> Vec<String> {
-        let fence = self.open(step).fence;
-        let output = Output { output: Json::parse(output).unwrap(), ..Output::default() };
-        self.ask(Ask::Completed { step: StepId::grown(step), fence, output })
-    }
-
-    fn fail(&mut self, step: &str, failure: Failure) -> Vec<String> {
-        let fence = self.open(step).fence;
-        self.ask(Ask::Failed { step: StepId::grown(step), fence, failure })
-    }
-
-    fn sleep(&mut self, length: Duration) -> Vec<String> {
-        self.now = self.now.after(length);
-        let timers = self.state().open_timers();
-        timers
-            .into_iter()
-            .flat_map(|effect| match effect {
-                RunEffect::Wake { timer, .. } => self.ask(Ask::Due { timer }),
-                _ => Vec::new(),
-            })
-            .collect()
-    }
-
-    fn state(&self) -> &Run {
-        self.run.as_ref().unwrap().state()
-    }
-
-    fn status(&self, step: &str) -> &'static str {
-        self.state().nodes().iter().find(|node| node.id().as_str() == step).unwrap().status()
-    }
-
-    fn result(&self) -> (RunStatus, bool) {
-        (self.state().status(), self.state().is_degraded())
-    }
-
-    /// The rendered work of a step's open attempt.
-    fn work(&self, step: &str) -> serde_json::Value {
-        match &self.open(step).input {
-            crate::events::json::Payload::Inline(json) => json.value(),
-            blob => panic!("{blob:?}"),
-        }
-    }
-}
-
-/// An event as a test names it: its type, and its step if it has one.
-fn word(event: &RunEvent) -> String {
-    use crate::events::codec::Encoded;
-    let data = serde_json::to_value(event).unwrap();
-    let step = data.get("step").and_then(|step| step.as_str()).map(|step| format!(" {step}"));
-    format!("{}{}", event.kind(), step.unwrap_or_default())
-}
+use play::Play;
 
 fn exit(class: Class) -> Failure {
     Failure::new(Code::ExitUnknown, "exit 1").class(class)
@@ -152,7 +45,7 @@ fn without_a_slot_a_step_waits_and_starts_in_a_commit_of_its_own() {
 fn only_the_newest_fence_may_report() {
     let mut play = Play::start(A_THEN_B);
     let old = play.open("a").fence;
-    assert_eq!(play.ask(Ask::Recover), ["attempt_lost a", "attempt_started a"]);
+    assert_eq!(play.recover(), ["attempt_lost a", "attempt_started a"]);
     let late = Ask::Completed { step: StepId::grown("a"), fence: old, output: Output::default() };
     assert_eq!(play.ask(late), [""; 0]);
     assert!(play.open("a").fence > old);
@@ -163,7 +56,7 @@ fn only_the_newest_fence_may_report() {
 fn all_attempts_of_a_generation_carry_one_idempotency_key() {
     let mut play = Play::start(A_THEN_B);
     let first = play.open("a");
-    play.ask(Ask::Recover);
+    play.recover();
     let second = play.open("a");
     assert_eq!((second.attempt, &second.idempotency_key), (2, &first.idempotency_key));
     play.complete("a", "1");
@@ -174,9 +67,9 @@ fn all_attempts_of_a_generation_carry_one_idempotency_key() {
 fn lost_attempts_end_a_step_only_at_their_own_limit() {
     let mut play = Play::start(A_THEN_B);
     for _ in 0..2 {
-        assert_eq!(play.ask(Ask::Recover), ["attempt_lost a", "attempt_started a"]);
+        assert_eq!(play.recover(), ["attempt_lost a", "attempt_started a"]);
     }
-    assert_eq!(play.ask(Ask::Recover), ["attempt_lost a", "step_failed a", "run_failed a"]);
+    assert_eq!(play.recover(), ["attempt_lost a", "step_failed a", "run_failed a"]);
     assert_eq!(play.result(), (RunStatus::Failed, false));
 }
 
@@ -189,6 +82,9 @@ fn an_orderly_end_does_not_count_as_a_loss() {
         play.slots = 1;
         assert_eq!(play.ask(Ask::Go), ["attempt_started a"]);
     }
+    for _ in 0..2 {
+        assert_eq!(play.recover(), ["attempt_lost a", "attempt_started a"]);
+    }
 }
 
 #[test]
@@ -200,7 +96,7 @@ fn transient_failures_are_tried_again_up_to_the_attempts_of_the_policy() {
     assert_eq!(play.status("a"), "retrying");
     assert_eq!(play.sleep(Duration::from_millis(1999)), [""; 0], "never early");
     assert_eq!(play.sleep(Duration::from_millis(1)), ["timer_fired", "attempt_started a"]);
-    play.ask(Ask::Recover);
+    play.recover();
     assert_eq!(play.open("a").attempt, 3, "a lost attempt has a number");
     assert_eq!(play.fail("a", exit(Class::Unknown)), ["attempt_failed a", "retry_scheduled a"]);
     play.sleep(Duration::from_secs(2));
