@@ -16,9 +16,7 @@ use std::sync::Arc;
 use crate::events::ids::{Hash, StreamId, Version};
 use crate::events::json::Blob;
 use crate::events::time::Timestamp;
-use crate::workflow::aggregate::{
-    Aggregate, At, Blobs, Decided, Draft, EffectChanges, Moment, Unreadable,
-};
+use crate::workflow::aggregate::{Aggregate, At, Blobs, Decided, Draft, EffectChanges, Moment, Unreadable};
 
 /// Content in memory.
 #[derive(Debug, Clone, Default)]
@@ -123,6 +121,11 @@ pub struct When<A: Aggregate> {
 }
 
 impl<A: Aggregate> When<A> {
+    /// Effects that the events opened and closed.
+    pub fn changes(&self) -> &EffectChanges<A::Effect> {
+        &self.decided.changes
+    }
+
     /// Exactly these events happen.
     ///
     /// # Panics

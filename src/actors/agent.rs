@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 
 use super::clock::Clock;
-use super::communicator::{Communicator, Report};
+use super::communicator::{Communicator, InFlight, Report};
 use super::dispatcher::Slot;
 use crate::events::ids::{Fence, RunId};
 use crate::events::problem::Code;
@@ -32,6 +32,8 @@ pub struct Perform {
     pub deadline: Option<Timestamp>,
     /// The right to do it.
     pub slot: Slot,
+    /// It is being made.
+    pub in_flight: InFlight,
     /// Where progress is shown.
     pub progress: watch::Sender<Progress>,
 }
@@ -78,7 +80,7 @@ impl Handler<Perform> for Agent {
     type Result = ();
 
     fn handle(&mut self, message: Perform, actor: &mut Context<Self>) {
-        let Perform { task, deadline, slot, progress } = message;
+        let Perform { task, deadline, slot, in_flight, progress } = message;
         let (stop, stopped) = watch::channel(None);
         let (run, step, fence) = (task.run.clone(), task.step.clone(), task.fence);
         self.attempts.insert((run.clone(), fence), stop.clone());
@@ -87,7 +89,7 @@ impl Handler<Perform> for Agent {
         let clock = Arc::clone(&self.clock);
         let attempt = async move {
             let result = attempt(&*executor, task, context, stop, deadline, &*clock).await;
-            communicator.report(Report { run: run.clone(), step, fence, result, slot }).await;
+            communicator.report(Report { run: run.clone(), step, fence, result, slot, in_flight });
             (run, fence)
         };
         actor.spawn(attempt.into_actor(self).map(|key, agent, _| {
@@ -119,8 +121,12 @@ impl Handler<StopAll> for Agent {
 
 /// Makes an attempt: until it ends, panics, or has not ended long after it was told to stop.
 async fn attempt(
-    executor: &dyn Executor, task: Task, context: executors::Context, stop: watch::Sender<Option<Stop>>,
-    deadline: Option<Timestamp>, clock: &dyn Clock,
+    executor: &dyn Executor,
+    task: Task,
+    context: executors::Context,
+    stop: watch::Sender<Option<Stop>>,
+    deadline: Option<Timestamp>,
+    clock: &dyn Clock,
 ) -> Result<Output, Failure> {
     let overdue = {
         let context = context.clone();

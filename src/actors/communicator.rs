@@ -18,6 +18,7 @@ use super::timer::{TimerActor, Wake};
 use crate::events::ids::{AgentName, Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
 use crate::events::json::BlobRef;
 use crate::events::problem::{Code, Problem};
+use crate::executors::Task;
 use crate::workflow::run::Ask;
 use crate::workflow::work::{Failure, Output};
 
@@ -41,6 +42,18 @@ pub struct Report {
     pub result: Result<Output, Failure>,
     /// The slot that is free again.
     pub slot: Slot,
+    /// Until the run has heard of it, the attempt is being made.
+    pub in_flight: InFlight,
+}
+
+/// Counts an attempt among those that are being made, until it is dropped.
+#[derive(Debug)]
+pub struct InFlight(watch::Sender<usize>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
 }
 
 /// The address book of a process.
@@ -215,21 +228,13 @@ impl Communicator {
 
     /// Asks an agent for an attempt. An agent that this process does not have answers with a failure at once.
     pub fn perform(self: &Arc<Self>, definition: Option<BlobRef>, perform: Perform) {
-        self.in_flight.send_modify(|count| *count += 1);
         match self.agent(&perform.task.agent, definition) {
             Ok(entry) => send(&entry.address, perform),
             Err(problem) => {
-                let Perform { task, slot, .. } = perform;
+                let Perform { task, slot, in_flight, .. } = perform;
                 let failure = Failure::new(problem.code, problem.message).class(problem.class);
-                let report = Report {
-                    run: task.run,
-                    step: task.step,
-                    fence: task.fence,
-                    result: Err(failure),
-                    slot,
-                };
-                let communicator = Arc::clone(self);
-                actix::spawn(async move { communicator.report(report).await });
+                let Task { run, step, fence, .. } = task;
+                self.report(Report { run, step, fence, result: Err(failure), slot, in_flight });
             }
         }
     }
@@ -241,14 +246,16 @@ impl Communicator {
         }
     }
 
-    /// Brings the result of an attempt to its run.
-    pub async fn report(self: &Arc<Self>, report: Report) {
-        let (address, _) = self.run(&report.run);
-        // A host is never put away while an attempt is open. If it died, the attempt counts as lost.
-        if let Err(error) = address.send(report).await {
-            tracing::warn!(%error, "the result of an attempt came too late");
-        }
-        self.in_flight.send_modify(|count| *count = count.saturating_sub(1));
+    /// Brings the result of an attempt to its run. A host is never put away while an attempt is open; if it died, the
+    /// attempt counts as lost.
+    pub fn report(self: &Arc<Self>, report: Report) {
+        send(&self.run(&report.run).0, report);
+    }
+
+    /// Counts one more attempt among those that are being made.
+    pub fn in_flight(&self) -> InFlight {
+        self.in_flight.send_modify(|count| *count += 1);
+        InFlight(self.in_flight.clone())
     }
 
     /// From here on nothing starts.
@@ -285,7 +292,8 @@ impl Communicator {
         if let Some(entry) = self.agents.get(&key).filter(|entry| entry.address.connected()) {
             return Ok(entry.clone());
         }
-        let Member { executor, slots: concurrency } = self.roster.member(name, definition, &*self.host.library)?;
+        let Member { executor, slots: concurrency } =
+            self.roster.member(name, definition, &*self.host.library)?;
         let (communicator, clock) = (Arc::clone(self), Arc::clone(&self.host.clock));
         let start = || {
             let address = Agent::start_in_arbiter(&self.arbiter(), move |actor| {

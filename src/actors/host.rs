@@ -23,7 +23,8 @@ use crate::workflow::aggregate::{Aggregate, At, Decided, Draft, EffectChanges, M
 /// How many events are read at once while loading.
 const LOAD_PAGE: usize = 4_096;
 
-/// Commands that wait for one commit. Beyond it, senders are told to come back.
+/// Commands from outside that wait for one commit. Beyond it, senders are told to come back. What comes from inside
+/// (results, timers, slots) has nobody to come back: of that there is never more than the state has open.
 const INBOX_MAX: usize = 1_024;
 
 /// How many commands are decided in one commit: what bounds its size.
@@ -48,7 +49,10 @@ pub trait Shell<A: Aggregate>: Sized + Unpin + 'static {
 
     /// What was decided is durable: these effects were opened and closed.
     fn committed(
-        &mut self, state: &A, changes: EffectChanges<A::Effect>, version: Version,
+        &mut self,
+        state: &A,
+        changes: EffectChanges<A::Effect>,
+        version: Version,
         actor: &mut Context<Host<A, Self>>,
     );
 
@@ -236,16 +240,17 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     }
 
     fn appended(
-        &mut self, result: Result<Head, AppendError>, changes: EffectChanges<A::Effect>, answers: Answers,
+        &mut self,
+        result: Result<Head, AppendError>,
+        changes: EffectChanges<A::Effect>,
+        answers: Answers,
         actor: &mut Context<Self>,
     ) {
         match result {
             Ok(head) => {
                 (self.head, self.phase) = (head, Phase::Ready);
                 self.shell.committed(&self.state, changes, head.version, actor);
-                answers
-                    .into_iter()
-                    .for_each(|(reply, result)| answer(reply, result.map(|()| head.version)));
+                answers.into_iter().for_each(|(reply, result)| answer(reply, result.map(|()| head.version)));
                 self.work(actor);
             }
             Err(error) => {
@@ -309,7 +314,7 @@ impl<A: Aggregate, S: Shell<A>> Handler<Submit<A>> for Host<A, S> {
         if let Phase::Parked(problem) = &self.phase {
             return answer(message.reply, Err(problem.clone()));
         }
-        if self.inbox.len() >= INBOX_MAX {
+        if message.reply.is_some() && self.inbox.len() >= INBOX_MAX {
             let busy = Problem::new(Code::Busy, format!("{INBOX_MAX} commands wait for `{}`", self.stream));
             return answer(message.reply, Err(busy));
         }

@@ -34,7 +34,10 @@ impl Roster {
     /// # Errors
     /// When there is no such agent in this process, or its definition cannot be read or run.
     pub fn member(
-        &self, name: &AgentName, definition: Option<BlobRef>, blobs: &dyn Blobs,
+        &self,
+        name: &AgentName,
+        definition: Option<BlobRef>,
+        blobs: &dyn Blobs,
     ) -> Result<Member, Problem> {
         let definition = match definition {
             Some(recorded) => read(name, recorded, blobs)?,

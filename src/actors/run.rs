@@ -24,7 +24,8 @@ use crate::workflow::work::{Failure, Work};
 /// The actor of a run.
 pub type RunHost = Host<Run, RunShell>;
 
-/// What can be seen of a run that is in memory.
+/// What can be seen of a run that is in memory. Who waits is woken when it is loaded, when nothing of it runs any
+/// more or something does again, and when it has ended or cannot go on. Who shows how far it is looks now and then.
 #[derive(Debug, Clone, Default)]
 pub struct Glance {
     /// The version that is durable; 0 while it is being loaded, and for a run that never began.
@@ -39,6 +40,21 @@ pub struct Glance {
     pub attempts: BTreeMap<Fence, OpenAttempt>,
     /// Why it cannot go on.
     pub parked: Option<Problem>,
+}
+
+/// What of a run is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Milestones {
+    loaded: bool,
+    at_work: bool,
+    ended: bool,
+}
+
+impl Glance {
+    fn milestones(&self) -> Milestones {
+        let ended = self.status.is_some_and(RunStatus::has_ended);
+        Milestones { loaded: self.status.is_some(), at_work: !self.attempts.is_empty(), ended }
+    }
 }
 
 /// An attempt that an agent is making.
@@ -71,7 +87,10 @@ pub struct Due(pub TimerId);
 pub struct RunShell {
     run: RunId,
     communicator: Arc<Communicator>,
+    /// What is seen of it. The attempts that agents make for it are listed here only.
     glance: watch::Sender<Glance>,
+    /// What those who wait were last woken for.
+    reached: Milestones,
     driven: bool,
     /// Whether it was asked to drive and has not begun to.
     asked_to_drive: bool,
@@ -81,26 +100,27 @@ pub struct RunShell {
     slots: HashMap<AgentName, Vec<Slot>>,
     /// How many slots of each agent it waits for at the dispatcher.
     waits: HashMap<AgentName, u32>,
-    /// Attempts that agents make for it.
-    attempts: BTreeMap<Fence, OpenAttempt>,
     seeds: RandomState,
 }
 
 impl RunShell {
     /// The shell of a run, which goes on as soon as it is loaded if it is driven.
     pub fn new(
-        run: RunId, communicator: Arc<Communicator>, glance: watch::Sender<Glance>, driven: bool,
+        run: RunId,
+        communicator: Arc<Communicator>,
+        glance: watch::Sender<Glance>,
+        driven: bool,
     ) -> Self {
         Self {
             run,
             communicator,
             glance,
+            reached: Milestones::default(),
             driven: false,
             asked_to_drive: driven,
             fence: Fence(0),
             slots: HashMap::new(),
             waits: HashMap::new(),
-            attempts: BTreeMap::new(),
             seeds: RandomState::new(),
         }
     }
@@ -113,16 +133,18 @@ impl RunShell {
         };
         let (run, step, fence) = (self.run.clone(), started.step.clone(), started.fence);
         let (progress, seen) = watch::channel(Progress::default());
+        let in_flight = self.communicator.in_flight();
         let since = self.communicator.host().clock.now();
-        self.attempts.insert(fence, OpenAttempt { started: Arc::clone(&started), since, progress: seen });
+        let open = OpenAttempt { started: Arc::clone(&started), since, progress: seen };
+        self.change_attempts(|attempts| drop(attempts.insert(fence, open)));
         match self.task(state, &started) {
             Ok(task) => {
-                let perform = Perform { task, deadline: started.deadline, slot, progress };
+                let perform = Perform { task, deadline: started.deadline, slot, in_flight, progress };
                 self.communicator.perform(state.agent(&started.agent), perform);
             }
             Err(problem) => {
                 let result = Err(Failure::new(problem.code, problem.message));
-                actor.notify(Report { run, step, fence, result, slot });
+                actor.notify(Report { run, step, fence, result, slot, in_flight });
             }
         }
     }
@@ -152,7 +174,8 @@ impl RunShell {
         match effect {
             RunEffect::Attempt(started) => self.perform(state, started, actor),
             RunEffect::Stop { fence, .. } => {
-                if let Some(OpenAttempt { started, .. }) = self.attempts.get(&fence) {
+                let open = self.glance.borrow().attempts.get(&fence).cloned();
+                if let Some(OpenAttempt { started, .. }) = open {
                     let stop = StopAttempt { run: self.run.clone(), fence };
                     self.communicator.stop(&started.agent, state.agent(&started.agent), stop);
                 }
@@ -166,7 +189,8 @@ impl RunShell {
 
     /// Tells the dispatcher for how many slots the run waits.
     fn queue(&mut self, state: &Run, actor: &mut Context<RunHost>) {
-        let wanted = if self.communicator.is_closing() { Grants::default() } else { state.startable(&Ask::Go) };
+        let wanted =
+            if self.communicator.is_closing() { Grants::default() } else { state.startable(&Ask::Go) };
         let gone = self.waits.keys().filter(|agent| !wanted.0.contains_key(*agent));
         let gone: Vec<_> = gone.cloned().map(|agent| (agent, 0)).collect();
         for (agent, wants) in wanted.0.into_iter().chain(gone) {
@@ -183,15 +207,23 @@ impl RunShell {
         }
     }
 
-    fn show(&self, state: &Run, version: Version) {
-        let (done, total) = state.progress();
-        self.glance.send_replace(Glance {
-            version,
-            done,
-            total,
-            status: (version > Version(0)).then(|| state.status()),
-            attempts: self.attempts.clone(),
-            parked: None,
+    /// Wakes nobody: what is decided together is shown together.
+    fn change_attempts(&self, change: impl FnOnce(&mut BTreeMap<Fence, OpenAttempt>)) {
+        self.glance.send_if_modified(|seen| {
+            change(&mut seen.attempts);
+            false
+        });
+    }
+
+    /// Shows what is durable.
+    fn show(&mut self, state: &Run, version: Version) {
+        let reached = &mut self.reached;
+        self.glance.send_if_modified(|seen| {
+            (seen.done, seen.total) = state.progress();
+            (seen.version, seen.parked) = (version, None);
+            seen.status = (version > Version(0)).then(|| state.status());
+            let now = seen.milestones();
+            std::mem::replace(reached, now) != now
         });
     }
 
@@ -277,12 +309,15 @@ impl Shell<Run> for RunShell {
     }
 
     fn committed(
-        &mut self, state: &Run, changes: EffectChanges<RunEffect>, version: Version,
+        &mut self,
+        state: &Run,
+        changes: EffectChanges<RunEffect>,
+        version: Version,
         actor: &mut Context<RunHost>,
     ) {
         for closed in &changes.closed {
             if let RunEffectId::Attempt(fence) = closed {
-                self.attempts.remove(fence);
+                self.change_attempts(|attempts| drop(attempts.remove(fence)));
             }
         }
         if self.driven {
@@ -314,7 +349,9 @@ impl Shell<Run> for RunShell {
     }
 
     fn is_idle(&self, state: &Run) -> bool {
-        self.attempts.is_empty() && self.waits.is_empty() && !(self.driven && state.wants_driving())
+        self.glance.borrow().attempts.is_empty()
+            && self.waits.is_empty()
+            && !(self.driven && state.wants_driving())
     }
 
     fn stopped(&mut self) {
@@ -369,7 +406,7 @@ impl Handler<Report> for RunHost {
     type Result = ();
 
     fn handle(&mut self, report: Report, actor: &mut Context<Self>) {
-        let Report { step, fence, result, slot, .. } = report;
+        let Report { step, fence, result, slot, in_flight, .. } = report;
         // Given back before deciding, so that the next attempt can have it in the same commit.
         drop(slot);
         let ask = match result {
@@ -377,5 +414,6 @@ impl Handler<Report> for RunHost {
             Err(failure) => Ask::Failed { step, fence, failure },
         };
         self.handle(Submit { command: undriven(ask), reply: None }, actor);
+        drop(in_flight);
     }
 }

@@ -29,6 +29,13 @@ pub struct Settings {
     pub grace: Duration,
 }
 
+impl Default for Settings {
+    /// What `config/default.toml` says.
+    fn default() -> Self {
+        Self { arbiters: 0, passivate_after: Duration::from_secs(30), grace: Duration::from_secs(10) }
+    }
+}
+
 /// A running engine on a store.
 pub struct System {
     communicator: Arc<Communicator>,
@@ -40,7 +47,10 @@ pub struct System {
 impl System {
     /// Starts an engine. Must be called within an actix system.
     pub fn start(
-        store: Arc<dyn EventStore>, roster: Roster, clock: Arc<dyn Clock>, settings: Settings,
+        store: Arc<dyn EventStore>,
+        roster: Roster,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if settings.arbiters == 0 { cores } else { settings.arbiters };
@@ -94,9 +104,8 @@ impl System {
     pub async fn ended(&self, run: &RunId) -> Result<Glance, Problem> {
         loop {
             let mut glance = self.watch(run);
-            let settled = |seen: &Glance| {
-                seen.parked.is_some() || seen.status.is_some_and(|status| status.has_ended())
-            };
+            let settled =
+                |seen: &Glance| seen.parked.is_some() || seen.status.is_some_and(|status| status.has_ended());
             match glance.wait_for(settled).await.map(|seen| seen.clone()) {
                 Ok(Glance { parked: Some(problem), .. }) => return Err(problem),
                 Ok(seen) => return Ok(seen),
@@ -187,7 +196,8 @@ impl System {
             self.quiet().await;
         }
         if let Err(error) = self.runs.catch_up().await {
-            tracing::warn!(%error, "the list of runs is not saved; it will be made again");
+            // It is made again from the events.
+            tracing::debug!(%error, "the list of runs is not saved");
         }
         self.communicator.clear();
         let arbiters = std::mem::take(&mut *self.arbiters.lock().unwrap_or_else(PoisonError::into_inner));

@@ -19,7 +19,7 @@ use crate::events::problem::{Code, Problem};
 use crate::executors::discovery::Catalog;
 use crate::executors::{Executors, subprocess};
 use crate::store::EventStore;
-use crate::store::sled::{self, SledOptions, SledStore};
+use crate::store::sled::{self, OpenError, SledOptions, SledStore};
 use crate::workflow::definition::SHELL_AGENT;
 
 /// How long a holder that does not answer is waited for.
@@ -82,19 +82,54 @@ pub struct House {
     pub work_folder: PathBuf,
 }
 
+/// One of the ways to open the store of a folder.
+type OpenStore = fn(&Path, SledOptions) -> Result<SledStore, OpenError>;
+
+/// Opens a store, damaged or not, of which everything can be read that is whole.
+fn open_or_salvage(folder: &Path, options: SledOptions) -> Result<SledStore, OpenError> {
+    match SledStore::open(folder, options.clone()) {
+        Err(OpenError::Damaged { .. }) => SledStore::salvage(folder, options),
+        opened => opened,
+    }
+}
+
+/// Opens a store that is whole, as far as opening can tell.
+fn open_whole(folder: &Path, options: SledOptions) -> Result<SledStore, OpenError> {
+    let store = SledStore::open(folder, options)?;
+    match store.damage() {
+        None => Ok(store),
+        Some(damage) => {
+            Err(OpenError::Damaged { folder: folder.display().to_string(), what: damage.to_string() })
+        }
+    }
+}
+
 impl House {
     /// Opens the door: takes the store if nobody holds it, else connects to who does.
     ///
     /// # Errors
     /// When the store is damaged or cannot be opened, or its holder does not answer in five seconds.
     pub async fn open(&self) -> Result<Door, Problem> {
+        self.open_with(open_whole).await
+    }
+
+    /// Opens the door to a store that may be damaged, to look at what can be read of it.
+    ///
+    /// # Errors
+    /// As for [`House::open`], but only for damage beyond which nothing can be read.
+    pub async fn open_damaged(&self) -> Result<Door, Problem> {
+        self.open_with(open_or_salvage).await
+    }
+
+    async fn open_with(&self, open: OpenStore) -> Result<Door, Problem> {
         let since = Instant::now();
         loop {
             if let Some(lock) = holder::try_lock(&self.data)? {
-                return self.hold(lock).await.map(Door::Here);
+                return self.hold(lock, open).await.map(Door::Here);
             }
-            if let Ok(stream) = holder::connect(&self.data).await {
-                return Ok(Door::There(Client::new(stream)));
+            let left = HELD_WAIT.saturating_sub(since.elapsed());
+            if let Ok(Some(client)) = tokio::time::timeout(left, self.connect()).await {
+                return Ok(Door::There(client));
             }
             if since.elapsed() >= HELD_WAIT {
                 let who = holder::holder_of(&self.data);
@@ -105,18 +140,21 @@ impl House {
         }
     }
 
-    async fn hold(&self, lock: Lock) -> Result<Here, Problem> {
+    /// A client of whoever holds the store, if somebody answers.
+    async fn connect(&self) -> Option<Client> {
+        let mut client = Client::new(holder::connect(&self.data).await.ok()?);
+        client.greet().await.ok().map(|()| client)
+    }
+
+    async fn hold(&self, lock: Lock, open: OpenStore) -> Result<Here, Problem> {
         let durability = match self.config.store.durability {
             Durability::Power => sled::Durability::Power,
             Durability::Process => sled::Durability::Process,
         };
-        let options = SledOptions {
-            durability,
-            cache_bytes: self.config.store.cache_bytes,
-            ..SledOptions::default()
-        };
+        let options =
+            SledOptions { durability, cache_bytes: self.config.store.cache_bytes, ..SledOptions::default() };
         let data = self.data.clone();
-        let opening = tokio::task::spawn_blocking(move || SledStore::open(&data, options)).await;
+        let opening = tokio::task::spawn_blocking(move || open(&data, options)).await;
         let store = opening
             .map_err(|panic| Problem::new(Code::StoreDamaged, format!("opening the store failed: {panic}")))?
             .map_err(|error| Problem::new(error.code(), error.to_string()))?;
@@ -128,8 +166,7 @@ impl House {
 
     fn start(&self, store: Arc<dyn EventStore>) -> System {
         let process = &self.config.process;
-        let environment =
-            subprocess::Options::environment_of(std::env::vars_os(), &process.environment);
+        let environment = subprocess::Options::environment_of(std::env::vars_os(), &process.environment);
         let options = subprocess::Options {
             environment,
             grace: process.grace,
@@ -155,9 +192,7 @@ impl Door {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn ask(
-        &mut self, request: &Request, show: &mut dyn FnMut(Frame),
-    ) -> Result<Answer, NoAnswer> {
+    pub async fn ask(&mut self, request: &Request, show: &mut dyn FnMut(Frame)) -> Result<Answer, NoAnswer> {
         match self {
             Self::Here(here) => here.ask(request, show).await,
             Self::There(client) => {

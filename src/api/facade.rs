@@ -69,7 +69,7 @@ impl Facade {
             }
             Request::See { run, live } => self.see(&run, live.then_some(frames)).await.map(Answer::of),
             Request::SeeAll => self.see_all(frames).await.map(|()| Answer::Done),
-            Request::Interrupt => Ok(Answer::Done),
+            Request::Interrupt | Request::Hello => Ok(Answer::Done),
             Request::Report { run } => {
                 let run = self.resolve(&run).await?;
                 self.report(&run).await.map(Answer::of)
@@ -105,22 +105,26 @@ impl Facade {
     /// Sends how far the run is, as it changes.
     async fn show(&self, run: &RunId, frames: &Frames) {
         let mut glance = self.system.watch(run);
+        let mut shown = None;
         loop {
-            let live = live(&glance.borrow_and_update());
-            if frames.send(Frame::Live(live)).await.is_err() {
-                return;
+            let live = live(&glance.borrow());
+            if shown.as_ref() != Some(&live) {
+                shown = Some(live.clone());
+                if frames.send(Frame::Live(live)).await.is_err() {
+                    return;
+                }
             }
             tokio::time::sleep(LIVE_EVERY).await;
-            // What a program says of its progress changes without the run: it is looked at now and then.
-            if let Ok(Err(_)) = tokio::time::timeout(10 * LIVE_EVERY, glance.changed()).await {
+            if glance.has_changed().is_err() {
+                // Its host was put away.
                 glance = self.system.watch(run);
             }
         }
     }
 
-    /// Stops a run that the asker saw through, unless somebody else does too.
+    /// Stops a run that somebody saw through who does not any more, unless somebody else does.
     pub async fn interrupt(&self, run: &RunId) {
-        if self.viewers.get(run).is_none_or(|count| *count <= 1) {
+        if !self.viewers.contains_key(run) {
             self.system.interrupt(run).await;
         }
     }
@@ -182,7 +186,11 @@ impl Facade {
     }
 
     async fn history(
-        &self, run: &str, from: Option<Version>, to: Option<Version>, frames: &Frames,
+        &self,
+        run: &str,
+        from: Option<Version>,
+        to: Option<Version>,
+        frames: &Frames,
     ) -> Result<Answer, Problem> {
         let run = self.resolve(run).await?;
         let stream = StreamId::of_run(&run);

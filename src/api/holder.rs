@@ -26,6 +26,9 @@ const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
 const LOCK: &str = "lock";
 const SOCKET: &str = "control.sock";
 
+/// The socket before it may be used.
+const UNNAMED_SOCKET: &str = "control.new";
+
 /// The right to hold a store, for as long as it lives.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "the lock is held by the open file")] File);
@@ -77,7 +80,7 @@ fn make_folder(data: &Path) -> io::Result<()> {
 /// # Errors
 /// When nobody does.
 pub async fn connect(data: &Path) -> io::Result<UnixStream> {
-    let (path, _folder) = socket_path(data)?;
+    let (path, _folder) = socket_path(data, SOCKET)?;
     UnixStream::connect(path).await
 }
 
@@ -85,13 +88,13 @@ pub async fn connect(data: &Path) -> io::Result<UnixStream> {
 const SOCKET_PATH_BYTES_MAX: usize = 108;
 
 /// The socket's path; if that is too long, one through the open folder, which must live as long as the path is used.
-fn socket_path(data: &Path) -> io::Result<(PathBuf, Option<File>)> {
-    let path = data.join(SOCKET);
+fn socket_path(data: &Path, name: &str) -> io::Result<(PathBuf, Option<File>)> {
+    let path = data.join(name);
     if path.as_os_str().len() < SOCKET_PATH_BYTES_MAX {
         return Ok((path, None));
     }
     let folder = File::open(data)?;
-    let path = PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()));
+    let path = PathBuf::from(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd()));
     Ok((path, Some(folder)))
 }
 
@@ -113,15 +116,20 @@ impl Gate {
         let failed = |error: io::Error| {
             Problem::new(Code::StoreUnreadable, format!("{} cannot be bound: {error}", socket.display()))
         };
-        match fs::remove_file(&socket) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
+        let unnamed = data.join(UNNAMED_SOCKET);
+        for left in [&socket, &unnamed] {
+            match fs::remove_file(left) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
         }
-        let (path, _folder) = socket_path(data).map_err(failed)?;
+        let (path, _folder) = socket_path(data, UNNAMED_SOCKET).map_err(failed)?;
         let listener = UnixListener::bind(path).map_err(failed)?;
-        fs::set_permissions(&socket, Permissions::from_mode(0o600)).map_err(failed)?;
+        // It gets its name when nobody else may use it any more.
+        fs::set_permissions(&unnamed, Permissions::from_mode(0o600)).map_err(failed)?;
+        fs::rename(&unnamed, &socket).map_err(failed)?;
         let closed = watch::Sender::new(false);
-        let accepting = actix::spawn(accept(listener, facade, closed.clone()));
+        let accepting = actix::spawn(accept(listener, facade, closed.subscribe()));
         Ok(Self { socket, closed, accepting })
     }
 
@@ -138,21 +146,26 @@ impl Gate {
     }
 }
 
-async fn accept(listener: UnixListener, facade: Arc<Facade>, closed: watch::Sender<bool>) {
-    let mut closing = closed.subscribe();
+async fn accept(listener: UnixListener, facade: Arc<Facade>, mut closed: watch::Receiver<bool>) {
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = closing.changed() => return,
+            () = is_closed(&mut closed) => return,
         };
         match stream {
             Ok((stream, _)) => {
-                let connection = Connection::new(stream, Arc::clone(&facade), closed.subscribe());
+                let connection = Connection::new(stream, Arc::clone(&facade), closed.clone());
                 actix::spawn(connection.serve());
             }
             Err(error) => tracing::warn!(%error, "a client could not be let in"),
         }
     }
+}
+
+/// Ends when nobody is let in any more, be that now or long ago.
+async fn is_closed(closed: &mut watch::Receiver<bool>) {
+    // An error means that the gate is gone, which is as closed as can be.
+    let _ = closed.wait_for(|closed| *closed).await;
 }
 
 /// One client.
@@ -183,7 +196,7 @@ impl Connection {
     async fn request(&mut self) -> Result<Request, HangUp> {
         let line = tokio::select! {
             line = self.lines.next_line() => line,
-            _ = self.closed.changed() => return Err(HangUp),
+            () = is_closed(&mut self.closed) => return Err(HangUp),
         };
         let line = line.ok().flatten().filter(|line| line.len() <= REQUEST_BYTES_MAX).ok_or(HangUp)?;
         match serde_json::from_str(&line) {
@@ -205,8 +218,7 @@ impl Connection {
         };
         let facade = Arc::clone(&self.facade);
         let (sender, mut frames) = mpsc::channel(FRAMES);
-        let answering = facade.answer(request, &sender);
-        tokio::pin!(answering);
+        let mut answering = Box::pin(facade.answer(request, &sender));
         let answer = loop {
             tokio::select! {
                 biased;
@@ -214,6 +226,8 @@ impl Connection {
                 answer = &mut answering => break answer,
                 line = self.lines.next_line() => match (line, &seen) {
                     (Ok(Some(_)), Some(run)) => {
+                        // From here on this client does not count among those that see the run through.
+                        drop(answering);
                         facade.interrupt(run).await;
                         let run = run.to_string();
                         break facade.answer(Request::Report { run }, &sender).await;
@@ -222,7 +236,7 @@ impl Connection {
                     // The client is gone; what it asked for goes on.
                     (Ok(None) | Err(_), _) => return Err(HangUp),
                 },
-                _ = self.closed.changed() => return Err(HangUp),
+                () = is_closed(&mut self.closed) => return Err(HangUp),
             }
         };
         while let Ok(frame) = frames.try_recv() {
@@ -234,7 +248,12 @@ impl Connection {
     async fn send(&mut self, frame: &Frame) -> Result<(), HangUp> {
         let mut line = serde_json::to_vec(frame).map_err(|_| HangUp)?;
         line.push(b'\n');
-        self.writer.write_all(&line).await.map_err(|_| HangUp)
+        // A client that does not read, as one whose pager is full, is not waited for at the end.
+        tokio::select! {
+            biased;
+            written = self.writer.write_all(&line) => written.map_err(|_| HangUp),
+            () = is_closed(&mut self.closed) => Err(HangUp),
+        }
     }
 }
 
@@ -253,6 +272,15 @@ impl Client {
     pub fn new(stream: UnixStream) -> Self {
         let (reader, writer) = stream.into_split();
         Self { lines: BufReader::new(reader).lines(), writer }
+    }
+
+    /// Ends when the holder has answered: the kernel alone lets clients connect to a process that is stopped.
+    ///
+    /// # Errors
+    /// When the holder hangs up instead.
+    pub async fn greet(&mut self) -> Result<(), Gone> {
+        self.ask(&Request::Hello).await?;
+        self.frame().await.map(drop)
     }
 
     /// Asks.

@@ -37,6 +37,8 @@ pub enum Request {
     SeeAll,
     /// While a run is seen through: to stop it, unless somebody else sees it through too. It can be resumed.
     Interrupt,
+    /// Whether somebody is there. Answer: [`Answer::Done`].
+    Hello,
     /// One run. Answer: [`Answer::Report`].
     Report {
         /// Its id, or enough of it.

@@ -16,8 +16,13 @@ pub(super) async fn history(scene: &Scene, arguments: HistoryArguments) -> Resul
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;
     let request = Request::History { run, from: from.map(Version), to: to.map(Version) };
+    // If the holder goes in the middle, the next one is asked again and answers from the beginning.
+    let mut shown = Version(0);
     let mut show = |frame| {
-        if let Frame::Event(line) = frame {
+        if let Frame::Event(line) = frame
+            && line.version > shown
+        {
+            shown = line.version;
             scene.say.result(&*line, text::event);
         }
     };

@@ -75,7 +75,9 @@ impl Exit {
     /// How a verb ends that could not do what was asked.
     const fn of_problem(code: Code) -> Self {
         match code {
-            Code::StoreDamaged | Code::StoreHeld | Code::StoreFailed | Code::StoreUnreadable => Self::StoreUnusable,
+            Code::StoreDamaged | Code::StoreHeld | Code::StoreFailed | Code::StoreUnreadable => {
+                Self::StoreUnusable
+            }
             Code::RunParked | Code::Internal => Self::Failed,
             _ => Self::BadInput,
         }

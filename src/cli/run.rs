@@ -22,16 +22,17 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
     let begin = Request::Begin { run: run.clone(), start: Box::new(start), drive: !arguments.detach };
     match see::ask(scene, door, &begin, &mut signals, &mut |_| {}).await? {
         Asked::Interrupted => Ok(Exit::Interrupted),
-        Asked::Answer(_, mut door) if arguments.detach => {
+        Asked::Answer(_, door) if arguments.detach => {
             let report = Request::Report { run: run.to_string() };
-            let answer = door.ask(&report, &mut |_| {}).await;
-            let exit = match answer {
-                Ok(Answer::Report(report)) => see::print(scene, &report),
-                // The holder went right after it had recorded the run.
-                _ => Exit::Waiting,
-            };
-            see::leave(door, &mut signals).await?;
-            Ok(exit)
+            match see::ask(scene, door, &report, &mut signals, &mut |_| {}).await? {
+                Asked::Interrupted => Ok(Exit::Interrupted),
+                Asked::Answer(Answer::Report(report), door) => {
+                    let exit = see::print(scene, &report);
+                    see::leave(door, &mut signals).await?;
+                    Ok(exit)
+                }
+                Asked::Answer(other, _) => Err(other.mismatch()),
+            }
         }
         Asked::Answer(_, door) => {
             if !scene.say.is_json() {

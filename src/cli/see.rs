@@ -44,7 +44,11 @@ pub(super) enum Asked {
 
 /// Asks until somebody answers, opening the door as often as its holder goes. A signal ends it.
 pub(super) async fn ask(
-    scene: &Scene, mut door: Door, request: &Request, signals: &mut Signals, show: &mut dyn FnMut(Frame),
+    scene: &Scene,
+    mut door: Door,
+    request: &Request,
+    signals: &mut Signals,
+    show: &mut dyn FnMut(Frame),
 ) -> Result<Asked, Problem> {
     loop {
         let answer = tokio::select! {
@@ -71,7 +75,10 @@ pub(super) async fn ask(
 
 /// Lets a run go on, shows how it does, prints its result, and goes.
 pub(super) async fn through(
-    scene: &Scene, door: Door, run: RunId, mut signals: Signals,
+    scene: &Scene,
+    door: Door,
+    run: RunId,
+    mut signals: Signals,
 ) -> Result<Exit, Problem> {
     let mut progress = Progress::new(scene.say.is_json());
     let request = Request::See { run: run.clone(), live: progress.is_shown() };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::api::protocol::{HistoryLine, VerifyReport};
 use crate::events::problem::Problem;
 use crate::events::time::{Timestamp, format_duration};
@@ -96,10 +98,32 @@ pub(super) fn runs(rows: &[RunRow]) -> String {
     rows.iter().map(|row| line(row).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-/// An event in a line.
+/// An event in a line: when, what, which step, and whatever else it says that is not empty.
 pub(super) fn event(line: &HistoryLine) -> String {
-    let text = line.data.text();
-    format!("{:>5}  {}  {:16}  {}", line.version.0, moment(line.at), line.kind, shortened(text))
+    let data = line.data.value();
+    let facts = data.as_object().into_iter().flatten().filter(|(_, fact)| !says_nothing(fact));
+    let mut words = Vec::new();
+    for (name, fact) in facts {
+        match (name.as_str(), fact) {
+            ("step", Value::String(step)) => words.insert(0, step.clone()),
+            (_, Value::String(text)) => words.push(format!("{name}={text}")),
+            _ => words.push(format!("{name}={fact}")),
+        }
+    }
+    let words = shortened(&words.join("  "));
+    format!("{:>5}  {}  {:16}  {words}", line.version.0, moment(line.at), line.kind)
+}
+
+/// Whether a fact is what an event says of most things: nothing.
+fn says_nothing(fact: &Value) -> bool {
+    match fact {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_u64() == Some(0),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.values().all(says_nothing),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(true) => false,
+    }
 }
 
 /// What `verify` found.

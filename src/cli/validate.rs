@@ -11,8 +11,8 @@ use super::{Exit, Scene};
 use crate::events::problem::{Code, Problem};
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
-use crate::workflow::definition::{Definition, SHELL_AGENT};
-use crate::workflow::parse::{Known, parse};
+use crate::workflow::definition::Definition;
+use crate::workflow::parse::{Known, Parsed, decode, parse};
 
 /// A workflow file that can be run.
 pub(super) struct Checked {
@@ -82,33 +82,33 @@ pub(super) fn check(scene: &Scene, path: &Path) -> Result<Checked, Vec<Problem>>
     };
     let whole = fs::canonicalize(scene.cwd.join(path)).map_err(unread)?;
     let bytes = fs::read(&whole).map_err(unread)?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let message = format!("{file} is no text: byte {} is not UTF-8", error.utf8_error().valid_up_to());
-        vec![Problem::new(Code::NotYaml, message).at(&file, 1, 1)]
-    })?;
+    let text = decode(&bytes, &file).map_err(|problem| vec![problem])?;
     let work_folder = whole.parent().unwrap_or(&scene.cwd).to_path_buf();
     let config = &scene.house.config;
-    let parsed = parse(&text, &file, &Known { env: &config.expressions.env })?;
+    let mut parsed = parse(text, &file, &Known { env: &config.expressions.env })?;
     let catalog = Catalog::discover(&work_folder, &config.agent_paths, &config.agents);
+    let agents = bind_agents(&mut parsed, &catalog)?;
+    Ok(Checked { definition: parsed.definition, agents, warnings: parsed.warnings, work_folder })
+}
+
+/// Finds the agents that steps name, and lets the steps name them as they call themselves.
+fn bind_agents(parsed: &mut Parsed, catalog: &Catalog) -> Result<Vec<AgentDefinition>, Vec<Problem>> {
     let (mut agents, mut errors) = (Vec::<AgentDefinition>::new(), Vec::new());
     for (name, step, at) in &parsed.agents {
-        let found = catalog.find(name).and_then(|found| {
+        let usable = catalog.find(name).and_then(|found| {
             found.definition.check_usable()?;
-            Ok(AgentDefinition { name: name.clone(), ..found.definition.clone() })
+            Ok(&found.definition)
         });
-        match found {
-            Ok(found) if name.as_str() == SHELL_AGENT || agents.contains(&found) => {}
-            Ok(found) => agents.push(found),
-            Err(problem) => {
-                let here = problem.at.is_none();
-                let problem = problem.step(step);
-                errors.push(if here { problem.at(&at.file, at.line, at.column) } else { problem });
+        match usable {
+            Ok(found) => {
+                parsed.definition.set_agent(step, &found.name);
+                if !agents.contains(found) {
+                    agents.push(found.clone());
+                }
             }
+            Err(problem) if problem.at.is_some() => errors.push(problem.step(step)),
+            Err(problem) => errors.push(problem.step(step).at(&at.file, at.line, at.column)),
         }
     }
-    if errors.is_empty() {
-        Ok(Checked { definition: parsed.definition, agents, warnings: parsed.warnings, work_folder })
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(agents) } else { Err(errors) }
 }

@@ -77,8 +77,11 @@ impl Serialize for Json {
         }
         // Between tokens a line break is but a space, and within a text it is escaped: on one line, whole documents can
         // stand in JSON lines.
-        let line: std::borrow::Cow<'_, str> =
-            if self.0.contains(['\n', '\r']) { self.0.replace(['\n', '\r'], " ").into() } else { (&*self.0).into() };
+        let line: std::borrow::Cow<'_, str> = if self.0.contains(['\n', '\r']) {
+            self.0.replace(['\n', '\r'], " ").into()
+        } else {
+            (&*self.0).into()
+        };
         let raw: &RawValue = serde_json::from_str(&line).map_err(serde::ser::Error::custom)?;
         raw.serialize(serializer)
     }

@@ -103,9 +103,12 @@ impl SubprocessExecutor {
 
     async fn start(&self, task: &Task) -> Result<(Running, Streams), Failure> {
         let options = Arc::clone(&self.options);
-        let command = command::of(task, &self.command, &options.environment)?;
+        let mut command = command::of(task, &self.command, &options.environment)?;
         let document = protocol::document(task)?;
         let record = options.processes.as_ref().map(|folder| lost::Record::of(folder, task));
+        if let Some(record) = &record {
+            command.give(lost::MARK_VARIABLE, record.mark());
+        }
         // Making a process copies page tables and touches the disk: not on a thread that hosts actors.
         let started = tokio::task::spawn_blocking(move || Running::start(command, record));
         let (running, pipes) = started.await.map_err(|error| {

@@ -124,6 +124,10 @@ impl<S: EventStore> EventStore for Faulty<S> {
         self.inner.view_position(view).await
     }
 
+    async fn view_row(&self, view: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        self.inner.view_row(view, key).await
+    }
+
     async fn view_rows(
         &self,
         view: &'static str,

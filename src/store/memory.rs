@@ -172,6 +172,11 @@ impl EventStore for MemoryStore {
         Ok(self.read()?.views.get(view).map_or(Position(0), |view| view.position))
     }
 
+    async fn view_row(&self, view: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let disk = self.read()?;
+        Ok(disk.views.get(view).and_then(|view| view.rows.get(key)).cloned())
+    }
+
     async fn view_rows(
         &self,
         view: &'static str,

@@ -137,6 +137,11 @@ pub trait EventStore: Send + Sync + 'static {
     /// The position of the last durable event, and every later one as it comes.
     fn committed(&self) -> tokio::sync::watch::Receiver<Position>;
 
+    /// The first damage that was found when the store was opened. Such a store takes no appends.
+    fn damage(&self) -> Option<ReadError> {
+        None
+    }
+
     /// The content of a blob; none if it is not stored. Blocks for the length of a disk read.
     ///
     /// # Errors
@@ -148,6 +153,9 @@ pub trait EventStore: Send + Sync + 'static {
 
     /// The position up to which a read model was saved; 0 if it never was.
     async fn view_position(&self, view: &'static str) -> Result<Position, ReadError>;
+
+    /// The bytes of a row of a read model; none if there is no such row.
+    async fn view_row(&self, view: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
 
     /// At most `limit` rows of a read model in the order of keys, after the key `after`.
     async fn view_rows(

@@ -5,16 +5,18 @@
 //!                               └─► index and committed position, then what reads see
 //! ```
 //!
-//! A store's folder holds `events/` (sled's own) and `blobs/` (files of long blobs). What must be known of sled
+//! A store's folder holds `events/` (sled's own), `blobs/` (files of long blobs) and `mark` (how far it has come). What must be known of sled
 //! 0.34.7 stands where it matters: `layout` (sizes), `pack` (keys), `writer` (syncs), `open` (recovery).
 
 mod blobs;
 mod index;
 mod layout;
+mod mark;
 mod open;
 mod pack;
 mod read;
 mod writer;
+mod writes;
 
 use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,9 +32,10 @@ use self::blobs::BlobFiles;
 use self::index::Index;
 use self::layout::TREE_BLOB_BYTES_MAX;
 pub use self::open::OpenError;
+use self::open::{Opened, Salvage};
 use self::pack::Encoded;
 use self::read::{Stretch, read_error};
-use self::writer::{NewCommit, NewView, QUEUE_MAX, Request, Writer};
+use self::writer::{Files, NewCommit, NewView, QUEUE_MAX, Request, Writer};
 use super::{
     AppendError, Appended, EventStore, Head, ReadError, StoredCommit, ViewChange, ViewRow, admission,
 };
@@ -76,6 +79,10 @@ const BULK_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many hashes of stored blobs are remembered: 2 MB. One that is forgotten costs a look into the tree, or a sync.
 const KNOWN_BLOBS_MAX: usize = 32 * 1024;
 
+/// How many reads are made at once. They are short, and mostly of what is in memory: more threads would only be in each
+/// other's way.
+const READS_AT_ONCE: usize = 4;
+
 /// The store on disk. Its methods must be called within a tokio runtime: reads go to its threads for blocking work.
 #[derive(Debug)]
 pub struct SledStore {
@@ -83,7 +90,10 @@ pub struct SledStore {
     /// None only while it is being dropped.
     queue: Option<mpsc::Sender<Request>>,
     bulk: Arc<Semaphore>,
+    reads: Semaphore,
     writer: Option<JoinHandle<()>>,
+    /// Dropped last, when nothing reads it any more.
+    _salvage: Option<Salvage>,
 }
 
 /// What the writer and the readers have in common.
@@ -218,6 +228,25 @@ impl SledStore {
     /// See [`OpenError`].
     pub fn open(folder: &Path, options: SledOptions) -> Result<Self, OpenError> {
         let opened = open::open(folder, &options)?;
+        Self::of(folder, options, opened, None)
+    }
+
+    /// Opens a copy of what can be read of a store that [`SledStore::open`] finds too damaged. It takes no appends, and
+    /// is for [`super::verify`], which says from which position on it cannot be read. The store itself is not touched.
+    ///
+    /// # Errors
+    /// When not even that can be opened, or there is no room for a copy.
+    pub fn salvage(folder: &Path, options: SledOptions) -> Result<Self, OpenError> {
+        let (opened, copy) = open::salvage(folder, &options)?;
+        Self::of(folder, options, opened, Some(copy))
+    }
+
+    fn of(
+        folder: &Path,
+        options: SledOptions,
+        opened: Opened,
+        salvage: Option<Salvage>,
+    ) -> Result<Self, OpenError> {
         let files = BlobFiles::open(folder.join(open::BLOBS), options.durability)
             .map_err(|error| OpenError::unreadable(folder, &error))?;
         let refused = opened.damage.as_ref().map(ToString::to_string);
@@ -226,26 +255,22 @@ impl SledStore {
             files,
             durability: options.durability,
             index: Mutex::new(opened.index),
-            committed: watch::Sender::new(opened.last),
+            committed: watch::Sender::new(opened.reached),
             known_blobs: Mutex::default(),
             failed: Mutex::new(refused),
             damage: opened.damage,
         });
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
+        let files = Files { data: opened.file, mark: opened.mark };
         let writer =
-            Writer::new(Arc::clone(&shared), opened.db, opened.file, opened.last, options.checkpoint_commits);
+            Writer::new(Arc::clone(&shared), opened.db, files, opened.last, options.checkpoint_commits);
         let writer = std::thread::Builder::new()
             .name("reenact-store".to_owned())
             .spawn(move || writer.run(requests))
             .map_err(|error| OpenError::unreadable(folder, &error))?;
         let bulk = Arc::new(Semaphore::new(BULK_BYTES_MAX));
-        Ok(Self { shared, queue: Some(queue), bulk, writer: Some(writer) })
-    }
-
-    /// The first damage that opening found. Such a store can be read, to see what is whole; it takes no appends.
-    /// [`super::verify`] looks at all of it.
-    pub fn damage(&self) -> Option<&ReadError> {
-        self.shared.damage.as_ref()
+        let reads = Semaphore::new(READS_AT_ONCE);
+        Ok(Self { shared, queue: Some(queue), bulk, reads, writer: Some(writer), _salvage: salvage })
     }
 
     async fn send(&self, request: Request) -> Result<(), AppendError> {
@@ -266,6 +291,8 @@ impl SledStore {
         &self,
         work: impl FnOnce(&Shared) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
+        // It is never closed, so there is always a turn.
+        let _turn = self.reads.acquire().await;
         self.blocking(work).await.unwrap_or_else(|error| Err(ReadError::Failed(error)))
     }
 
@@ -347,6 +374,10 @@ impl EventStore for SledStore {
         self.shared.committed.subscribe()
     }
 
+    fn damage(&self) -> Option<ReadError> {
+        self.shared.damage.clone()
+    }
+
     fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, ReadError> {
         self.shared.blob(hash)
     }
@@ -357,6 +388,11 @@ impl EventStore for SledStore {
 
     async fn view_position(&self, view: &'static str) -> Result<Position, ReadError> {
         self.read(move |shared| shared.read(|db| read::view_position(db, view))).await
+    }
+
+    async fn view_row(&self, view: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+        let key = layout::view_row_key(view, key);
+        self.read(move |shared| shared.read(|db| read::view_row(db, &key))).await
     }
 
     async fn view_rows(

@@ -196,6 +196,12 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
         if self.next != Position(0) && self.next <= committed {
             self.found(self.next, None, format!("the events up to position {committed} are missing"));
         }
+        if let Some(damage) = self.store.damage().filter(|_| self.report.problems.is_empty()) {
+            match damage {
+                ReadError::Damaged { position, what } => self.found(position, None, what),
+                other => self.found(Position(0), None, other.to_string()),
+            }
+        }
         Ok(())
     }
 

@@ -124,7 +124,12 @@ pub struct StepReport {
 /// # Errors
 /// When an output is in a blob that cannot be read.
 pub fn report(
-    run: &Run, about: &About, version: Version, driven: bool, now: Timestamp, blobs: &dyn Blobs,
+    run: &Run,
+    about: &About,
+    version: Version,
+    driven: bool,
+    now: Timestamp,
+    blobs: &dyn Blobs,
 ) -> Result<RunReport, Unreadable> {
     let (done, total) = run.progress();
     let ended_at = match run.life() {

@@ -1,7 +1,8 @@
 //! The list of runs: a row for each, newest first.
 //!
-//! Rows are kept by id (`r` + id) and, for the order, by start (`t` + a number that falls with time + id). They are
-//! folded when somebody asks, from where the last fold ended: a run's progress costs the list nothing.
+//! Rows are kept in their order (`t`, a number that falls with the time of the start, id), and under each id (`r`, id)
+//! is where its row is. They are folded when somebody asks, from where the last fold ended: a run's progress costs the
+//! list nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::events::commit::Recorded;
 use crate::events::ids::{RunId, Version};
 use crate::events::run::RunEvent;
 use crate::events::time::Timestamp;
-use crate::store::{AppendError, EventStore, ReadError, ViewChange, ViewRow};
+use crate::store::{AppendError, EventStore, ReadError, ViewChange};
 use crate::workflow::run::RunStatus;
 
 const VIEW: &str = "runs";
@@ -122,18 +123,14 @@ impl RunsView {
     pub async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRow>, ViewError> {
         self.catch_up().await?;
         let limit = filter.limit.unwrap_or(usize::MAX);
-        let (mut rows, mut after) = (Vec::new(), vec![ORDER]);
+        let (mut rows, mut after) = (Vec::new(), vec![ROW]);
         while rows.len() < limit {
             let page = self.store.view_rows(VIEW, Some(&after), ROWS_PAGE).await?;
             let Some(last) = page.last() else { break };
             after = last.key.clone();
-            for ViewRow { key, .. } in &page {
-                let Some(run) = key.get(ORDER_PREFIX_BYTES..) else { continue };
-                let Some(row) = row(&*self.store, run).await? else { continue };
-                if filter.admits(&row) && rows.len() < limit {
-                    rows.push(row);
-                }
-            }
+            // A row that this version cannot read is as good as none.
+            let read = page.iter().filter_map(|row| serde_json::from_slice(&row.bytes).ok());
+            rows.extend(read.filter(|row| filter.admits(row)).take(limit - rows.len()));
         }
         Ok(rows)
     }
@@ -149,49 +146,42 @@ impl RunsView {
             return Ok(self.list(&newest).await?.into_iter().map(|row| row.run).collect());
         }
         self.catch_up().await?;
-        if let Some(row) = row(&*self.store, text.as_bytes()).await? {
+        if let Some(row) = find(&*self.store, text).await? {
             return Ok(vec![row.run]);
         }
-        let (mut found, mut after) = (Vec::new(), vec![ROW]);
+        let (mut found, mut after) = (Vec::new(), vec![PLACE]);
         loop {
             let page = self.store.view_rows(VIEW, Some(&after), ROWS_PAGE).await?;
-            let Some(last) = page.last().filter(|last| last.key.first() == Some(&ROW)) else {
+            let Some(last) = page.last().filter(|last| last.key.first() == Some(&PLACE)) else {
                 return Ok(found);
             };
             after = last.key.clone();
-            let ids = page.iter().filter_map(|row| std::str::from_utf8(row.key.strip_prefix(&[ROW])?).ok());
+            let ids = page.iter().filter_map(|row| std::str::from_utf8(row.key.strip_prefix(&[PLACE])?).ok());
             let meant = ids.filter(|id| id.starts_with(text) || id.ends_with(text));
             found.extend(meant.filter_map(|id| RunId::parse(id).ok()));
         }
     }
 }
 
-/// Rows by id come first in the order of keys, then those that give the order.
-const ROW: u8 = b'r';
-const ORDER: u8 = b't';
+/// Where rows are, by id. They come first in the order of keys.
+const PLACE: u8 = b'r';
 
-/// [`ORDER`] and a number of eight bytes.
-const ORDER_PREFIX_BYTES: usize = 9;
+/// The rows themselves.
+const ROW: u8 = b't';
 
-async fn row(store: &dyn EventStore, run: &[u8]) -> Result<Option<RunRow>, ReadError> {
-    let key = row_key(run);
-    let before = key.split_last().map(|(last, head)| match last.checked_sub(1) {
-        Some(smaller) => [head, &[smaller, u8::MAX]].concat(),
-        None => head.to_vec(),
-    });
-    let rows = store.view_rows(VIEW, before.as_deref(), 1).await?;
-    let found = rows.into_iter().next().filter(|row| row.key == key);
-    // A row that this version cannot read is as good as none: the fold makes it again.
-    Ok(found.and_then(|row| serde_json::from_slice(&row.bytes).ok()))
+async fn find(store: &dyn EventStore, run: &str) -> Result<Option<RunRow>, ReadError> {
+    let Some(key) = store.view_row(VIEW, &place_key(run)).await? else { return Ok(None) };
+    let row = store.view_row(VIEW, &key).await?;
+    Ok(row.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
-fn row_key(run: &[u8]) -> Vec<u8> {
-    [&[ROW], run].concat()
+fn place_key(run: &str) -> Vec<u8> {
+    [&[PLACE], run.as_bytes()].concat()
 }
 
-fn order_key(row: &RunRow) -> Vec<u8> {
+fn row_key(row: &RunRow) -> Vec<u8> {
     let newest_first = u64::MAX - u64::try_from(row.started_at.0).unwrap_or(0);
-    [&[ORDER], newest_first.to_be_bytes().as_slice(), row.run.as_str().as_bytes()].concat()
+    [&[ROW], newest_first.to_be_bytes().as_slice(), row.run.as_str().as_bytes()].concat()
 }
 
 struct Fold<'a> {
@@ -221,7 +211,7 @@ impl Fold<'_> {
             return Ok(());
         }
         if !self.rows.contains_key(&run) {
-            let Some(row) = row(self.store, run.as_str().as_bytes()).await? else { return Ok(()) };
+            let Some(row) = find(self.store, run.as_str()).await? else { return Ok(()) };
             self.rows.insert(run.clone(), row);
         }
         if let Some(row) = self.rows.get_mut(&run) {
@@ -234,9 +224,9 @@ impl Fold<'_> {
     fn changes(self) -> Vec<ViewChange> {
         let mut changes: Vec<ViewChange> = Vec::with_capacity(self.rows.len() * 2);
         for row in self.rows.into_values() {
-            changes.push(ViewChange { key: order_key(&row), bytes: Some(Vec::new()) });
-            let bytes = serde_json::to_vec(&row).ok();
-            changes.push(ViewChange { key: row_key(row.run.as_str().as_bytes()), bytes });
+            let key = row_key(&row);
+            changes.push(ViewChange { key: place_key(row.run.as_str()), bytes: Some(key.clone()) });
+            changes.push(ViewChange { key, bytes: serde_json::to_vec(&row).ok() });
         }
         changes
     }

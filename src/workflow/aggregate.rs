@@ -32,7 +32,9 @@ pub trait Aggregate: Default + Send + 'static {
     /// # Errors
     /// Why nothing happens. A rejection comes before the first `emit`.
     fn decide(
-        draft: &mut Draft<'_, Self>, command: Self::Command, moment: &Moment<'_>,
+        draft: &mut Draft<'_, Self>,
+        command: Self::Command,
+        moment: &Moment<'_>,
     ) -> Result<(), Self::Rejection>;
 
     /// What did happen. Effects that it opened and closed go to `changes`.
@@ -40,7 +42,10 @@ pub trait Aggregate: Default + Send + 'static {
     /// # Errors
     /// When the event cannot follow what came before it; the state is then not to be used any more.
     fn evolve(
-        &mut self, event: &Self::Event, at: &At<'_>, changes: &mut EffectChanges<Self::Effect>,
+        &mut self,
+        event: &Self::Event,
+        at: &At<'_>,
+        changes: &mut EffectChanges<Self::Effect>,
     ) -> Result<(), IllegalEvent>;
 
     /// All open effects. Asked once, after loading; from then on changes tell.

@@ -10,6 +10,7 @@ use super::template::{Expression, Template};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
+use crate::events::run::StepKind;
 
 /// A workflow. What a run records is the JSON of this, so that the file is never read again: a field that is added
 /// here needs a default. Lengths of time are whole microseconds there, as everywhere in events.
@@ -49,6 +50,18 @@ impl Steps {
     /// The step with that id.
     pub fn find(&self, id: &StepId) -> Option<&Step> {
         self.list.get(*self.places.get(id)?)
+    }
+}
+
+impl Definition {
+    /// Lets a step be done by that agent, which is the one that it names, in the agent's own spelling. A step that is
+    /// not there, or that names none, stays as it is.
+    pub fn set_agent(&mut self, step: &StepId, name: &AgentName) {
+        let place = self.steps.places.get(step).copied();
+        let step = place.and_then(|place| self.steps.list.get_mut(place));
+        if let Some(Step { does: Does::Agent { agent, .. }, .. }) = step {
+            agent.clone_from(name);
+        }
     }
 }
 
@@ -285,6 +298,19 @@ impl Definition {
 }
 
 impl Step {
+    /// What becomes of it when it starts.
+    pub fn kind(&self) -> StepKind {
+        match &self.for_each {
+            Some(fan_out) => StepKind::FanOut { agent: self.agent(), max_parallel: fan_out.max_parallel },
+            None => self.kind_of_one(),
+        }
+    }
+
+    /// The same, for one item of a fan-out.
+    pub fn kind_of_one(&self) -> StepKind {
+        self.agent().map_or(StepKind::Sleep, |agent| StepKind::Work { agent })
+    }
+
     /// Who does it; nobody does a sleep.
     pub fn agent(&self) -> Option<AgentName> {
         match &self.does {

@@ -19,20 +19,51 @@ const IGNORANCE: &[Ignorance] = &[
         of: &["src/events", "src/workflow"],
         except: &[],
         words: &[
-            "async ", "tokio", "actix", "sled", "SystemTime", "Instant::now", "rand::", "RandomState", "tracing",
-            "std::fs", "std::env::", "println!", "crate::store", "crate::actors", "crate::executors",
-            "crate::views", "crate::api", "crate::cli", "crate::config",
+            "async ",
+            "tokio",
+            "actix",
+            "sled",
+            "SystemTime",
+            "Instant::now",
+            "rand::",
+            "RandomState",
+            "tracing",
+            "std::fs",
+            "std::env::",
+            "println!",
+            "crate::store",
+            "crate::actors",
+            "crate::executors",
+            "crate::views",
+            "crate::api",
+            "crate::cli",
+            "crate::config",
         ],
     },
     Ignorance { of: &["src/events"], except: &[], words: &["crate::workflow"] },
     Ignorance { of: &["src"], except: &["src/events/codec.rs"], words: &["bincode::"] },
-    Ignorance { of: &["src"], except: &["src/store/sled"], words: &["::sled::Db", "sled::Tree", "sled::Config"] },
+    Ignorance {
+        of: &["src"],
+        except: &["src/store/sled"],
+        words: &["::sled::Db", "sled::Tree", "sled::Config"],
+    },
     // Start-up wiring is the one other place.
-    Ignorance { of: &["src"], except: &["src/actors", "src/api/holder.rs", "src/cli/mod.rs"], words: &["actix"] },
+    Ignorance {
+        of: &["src"],
+        except: &["src/actors", "src/api/holder.rs", "src/cli/mod.rs"],
+        words: &["actix"],
+    },
     Ignorance {
         of: &["src/store"],
         except: &[],
-        words: &["crate::workflow", "crate::executors", "crate::actors", "crate::views", "crate::api", "RunEvent"],
+        words: &[
+            "crate::workflow",
+            "crate::executors",
+            "crate::actors",
+            "crate::views",
+            "crate::api",
+            "RunEvent",
+        ],
     },
     Ignorance {
         of: &["src/executors"],
@@ -51,7 +82,8 @@ fn every_room_knows_only_what_it_may() {
     let mut found = Vec::new();
     for ignorance in IGNORANCE {
         for file in ignorance.of.iter().flat_map(|room| sources(room)) {
-            if ignorance.except.iter().any(|path| file.to_string_lossy().starts_with(path)) || is_test(&file) {
+            if ignorance.except.iter().any(|path| file.to_string_lossy().starts_with(path)) || is_test(&file)
+            {
                 continue;
             }
             for (number, line) in read(&file).lines().enumerate() {
@@ -89,14 +121,21 @@ fn no_function_is_longer_than_a_screen() {
             let indent = line.len() - line.trim_start().len();
             let code = line.trim_start();
             let begins = ["fn ", "pub fn ", "async fn ", "pub async fn ", "const fn ", "pub const fn "];
-            let visible = code.split_once(") ").filter(|(head, _)| head.starts_with("pub(")).map_or(code, |at| at.1);
-            if open.is_none() && begins.iter().any(|begin| visible.starts_with(begin)) && !code.ends_with(';') {
+            let visible =
+                code.split_once(") ").filter(|(head, _)| head.starts_with("pub(")).map_or(code, |at| at.1);
+            if open.is_none() && begins.iter().any(|begin| visible.starts_with(begin)) && !code.ends_with(';')
+            {
                 open = Some((number, indent, code));
             }
             let Some((start, depth, name)) = open else { continue };
             if indent == depth && (code.starts_with('}') || code.ends_with('}') || code.ends_with(';')) {
                 if number - start + 1 > FUNCTION_LINES_MAX {
-                    long.push(format!("{}:{}: {} lines: {name}", file.display(), start + 1, number - start + 1));
+                    long.push(format!(
+                        "{}:{}: {} lines: {name}",
+                        file.display(),
+                        start + 1,
+                        number - start + 1
+                    ));
                 }
                 open = None;
             }
@@ -110,7 +149,9 @@ fn every_error_code_is_explained_in_the_docs() {
     let docs = read(Path::new("docs/errors.md"));
     let wanted: Vec<_> = reenact::events::problem::Code::ALL
         .iter()
-        .map(|code| format!("| `{}` | {} | {} | {} |", code.text(), code.class(), code.meaning(), code.hint()))
+        .map(|code| {
+            format!("| `{}` | {} | {} | {} |", code.text(), code.class(), code.meaning(), code.hint())
+        })
         .collect();
     let missing: Vec<_> = wanted.iter().filter(|row| !docs.contains(row.as_str())).collect();
     assert!(missing.is_empty(), "docs/errors.md lacks:\n{}", wanted.join("\n"));

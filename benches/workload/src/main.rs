@@ -1,1 +1,123 @@
-fn main() {}
+//! Measures the engine on this machine's disk, and beside it what the same disk does without the engine in the same
+//! minute. A line is `name metric value`; values are medians of the rounds. See `docs/performance.md`.
+
+mod baseline;
+mod engine;
+mod figures;
+mod runs;
+mod sleeping;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+
+use baseline::{append_p50_us, grouped_per_s};
+use figures::Figures;
+use runs::{chain, fan, many};
+
+/// Measures the engine, and the same disk without it.
+#[derive(Parser)]
+struct Arguments {
+    /// The folder whose disk is measured [default: the target folder]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// How often everything is measured
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Only these measurements, such as `w1_64,w2`
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Leave out what they are compared with: for profilers
+    #[arg(long)]
+    alone: bool,
+    /// Tiny sizes, one round: shows that everything runs
+    #[arg(long)]
+    smoke: bool,
+}
+
+/// How much of everything.
+struct Sizes {
+    appends: usize,
+    records: usize,
+    runs: usize,
+    steps: usize,
+}
+
+const FULL: Sizes = Sizes { appends: 500, records: 20_000, runs: 1_000, steps: 200 };
+const SMOKE: Sizes = Sizes { appends: 10, records: 300, runs: 20, steps: 10 };
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let dir = match &arguments.dir {
+        Some(dir) => dir.clone(),
+        None => beside()?,
+    };
+    let (sizes, rounds) = if arguments.smoke { (SMOKE, 1) } else { (FULL, arguments.rounds) };
+    let mut figures = Figures::default();
+    for _ in 0..rounds {
+        actix::System::new().block_on(round(&mut figures, &arguments, &sizes, &dir))?;
+    }
+    if arguments.wants("sleeping") {
+        sleeping::measure(&mut figures, &beside()?.join("reenact"), &dir)?;
+    }
+    print!("{figures}");
+    ensure!(figures.are_positive(), "a figure is zero: something did not run");
+    Ok(())
+}
+
+/// The folder of this program.
+fn beside() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    Ok(program.parent().context("a program is in a folder")?.to_owned())
+}
+
+impl Arguments {
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+
+    fn baseline(&self, measure: impl FnOnce() -> Result<f64>) -> Result<Option<f64>> {
+        if self.alone { Ok(None) } else { measure().map(Some) }
+    }
+}
+
+/// Measures everything once. What is compared is measured right before and right after: disks of shared machines change
+/// by the minute.
+async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir: &Path) -> Result<()> {
+    let group64 = || arguments.baseline(|| grouped_per_s(dir, 64, sizes.records));
+    let append = || arguments.baseline(|| append_p50_us(dir, sizes.appends));
+    for (name, in_flight) in [("w1_64", 64), ("w1_256", 256)] {
+        if arguments.wants(name) {
+            let before = group64()?;
+            let done = many(dir, sizes.runs, in_flight).await?;
+            figures.beside("group64", "records_per_s", before, group64()?);
+            figures.add(name, "steps_per_s", done.steps_per_s());
+            figures.add(name, "commits_per_s", done.commits_per_s());
+            figures.add(name, "cpu_us_per_step", done.cpu_us_per_step());
+            figures.compare(name, "of_group64", done.steps_per_s());
+            figures.add("w1", "disk_ratio", done.disk_ratio());
+        }
+    }
+    if arguments.wants("group256") {
+        figures.add("group256", "records_per_s", grouped_per_s(dir, 256, sizes.records)?);
+    }
+    if arguments.wants("w2") {
+        let before = append()?;
+        let done = chain(dir, sizes.steps).await?;
+        figures.beside("append", "p50_us", before, append()?);
+        figures.add("w2", "us_per_step", done.us_per_step());
+        figures.add("w2", "cpu_us_per_step", done.cpu_us_per_step());
+        figures.compare("w2", "of_append", done.us_per_step());
+        figures.add("w2", "syncs_per_step", done.commits_per_step());
+    }
+    if arguments.wants("w3") {
+        let before = append()?;
+        let done = fan(dir, sizes.steps).await?;
+        figures.beside("append", "p50_us", before, append()?);
+        figures.add("w3", "total_us", done.us());
+        figures.compare("w3", "of_append", done.us());
+        figures.add("w3", "commits", done.commits());
+    }
+    Ok(())
+}

@@ -88,7 +88,8 @@ async fn a_function_that_is_told_to_stop_is_dropped() {
     let attempt = tokio::spawn(async move { executor.execute(task(&json!(null)), context).await });
     inside.wait_for(|inside| *inside).await.unwrap();
     held.stop.send_replace(Some(Stop::TimedOut));
-    assert_eq!(attempt.await.unwrap(), Err(Failure::stopped(Stop::TimedOut)));
+    let end = tokio::time::timeout(std::time::Duration::from_secs(60), attempt).await.expect("it goes on");
+    assert_eq!(end.unwrap(), Err(Failure::stopped(Stop::TimedOut)));
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub(super) fn of(
         .env_clear()
         .envs(environment)
         .envs(&task.work.env)
-        // Last, because a lost attempt is known by it.
+        // Last, because a program relies on it.
         .envs(identity(task))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -77,7 +77,7 @@ fn identity(task: &Task) -> impl Iterator<Item = (&'static str, String)> {
         ("REENACT_RUN", task.run.to_string()),
         ("REENACT_STEP", task.step.to_string()),
         ("REENACT_ATTEMPT", task.attempt.to_string()),
-        (super::lost::KEY_VARIABLE, task.idempotency_key.to_string()),
+        ("REENACT_IDEMPOTENCY_KEY", task.idempotency_key.to_string()),
         ("REENACT_PURPOSE", task.purpose.text().to_owned()),
     ]
     .into_iter()
@@ -93,6 +93,11 @@ pub(super) const fn outcome_text(outcome: Outcome) -> &'static str {
 }
 
 impl Ready {
+    /// Gives it one more variable.
+    pub(super) fn give(&mut self, name: &str, value: &str) {
+        self.command.env(name, value);
+    }
+
     /// Starts it.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What an attempt left running when the process that ran it died. Each running group is a file in a folder beside
 //! the store; the next attempt of that step ends the group before it starts anything.
 //!
-//! A process is known by its number *and* when it started, or by the idempotency key in its environment, never by
+//! A process is known by its number *and* when it started, or by a mark in its environment, never by
 //! its number alone: that may be somebody else's by now.
 
 use std::path::{Path, PathBuf};
@@ -17,8 +17,9 @@ use super::proc;
 use crate::events::ids::{Hash, RunId, StepId};
 use crate::events::problem::Code;
 
-/// The variable by which a program and what it started can be told from all others.
-pub(super) const KEY_VARIABLE: &str = "REENACT_IDEMPOTENCY_KEY";
+/// The variable by which a program and what it started can be told from all others. The idempotency key would not do:
+/// runs of one name in two data folders share it.
+pub(super) const MARK_VARIABLE: &str = "REENACT_MARK";
 
 /// The file of a running group.
 #[derive(Debug)]
@@ -33,7 +34,8 @@ struct Written {
     run: RunId,
     step: StepId,
     attempt: u32,
-    idempotency_key: String,
+    /// What its processes have as [`MARK_VARIABLE`].
+    mark: String,
     /// The start of the machine that it belongs to.
     boot: String,
     /// The group's first process; none in the moment before it is started.
@@ -55,11 +57,16 @@ impl Record {
             run: task.run.clone(),
             step: task.step.clone(),
             attempt: task.attempt,
-            idempotency_key: task.idempotency_key.to_string(),
+            mark: mark(folder, task),
             boot: proc::boot(),
             leader: None,
         };
         Self { path: path(folder, &task.run, &task.step), written }
+    }
+
+    /// What the program has to be given as [`MARK_VARIABLE`].
+    pub(super) fn mark(&self) -> &str {
+        &self.written.mark
     }
 
     /// Writes down that a program is about to start.
@@ -81,7 +88,7 @@ impl Record {
             pid: leader.number().as_raw_nonzero().get(),
             started_ticks: process.started_ticks,
         });
-        // If it fails, the group is still known by its key.
+        // If it fails, the group is still known by its mark.
         if let Err(error) = self.announce() {
             tracing::warn!(%error, "a process group cannot be written down");
         }
@@ -93,6 +100,14 @@ impl Record {
             tracing::debug!(%error, "the record of a process group is not there any more");
         }
     }
+}
+
+/// Names one attempt of one run in one data folder. (It is no secret, so it may be as short as it is unique.)
+fn mark(folder: &Path, task: &Task) -> String {
+    let named = format!("{}\0{}\0{}\0{}", folder.display(), task.run, task.step, task.fence);
+    let mut mark = Hash::of(named.as_bytes()).to_string();
+    mark.truncate(32);
+    mark
 }
 
 /// A grown step's id has characters that a file's name may not have, and any length.
@@ -138,7 +153,7 @@ impl Written {
     /// The group, if it is proven to be this attempt's and something in it lives. It is one group at most, whatever
     /// the file says: the worst mistake that can be made here must stay small.
     fn find(&self) -> Option<Group> {
-        if self.boot != proc::boot() || self.idempotency_key.is_empty() {
+        if self.boot != proc::boot() || self.mark.is_empty() {
             return None;
         }
         let leader = self.leader.and_then(|leader| Some((Pid::from_raw(leader.pid)?, leader.started_ticks)));
@@ -151,7 +166,7 @@ impl Written {
         let ours = |process: &proc::Process| {
             !process.ended
                 && leader.is_none_or(|(pid, _)| process.group == Some(pid))
-                && proc::was_given(process.pid, KEY_VARIABLE, &self.idempotency_key)
+                && proc::was_given(process.pid, MARK_VARIABLE, &self.mark)
         };
         proc::all()?.find(ours).and_then(|process| Group::new(process.group?))
     }

@@ -1,5 +1,6 @@
 //! Real programs, through `sh`.
 
+mod docs;
 mod ends;
 mod lost;
 mod says;

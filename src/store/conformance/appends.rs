@@ -123,6 +123,7 @@ async fn follow(store: &Store) -> Result<(), Broken> {
         let read = went("read_all", store.read_all(last, 10_000).await)?;
         let read = read.last().map_or(Position(0), |event| event.position);
         holds("what is committed can be read", read >= now)?;
+        holds("nothing is read before it is committed", *store.committed().borrow() >= read)?;
         last = now;
     }
     Ok(())

@@ -34,6 +34,9 @@ pub(super) async fn saved(store: &Store) -> Result<(), Broken> {
     same("position", &went("view_position", store.view_position("view").await)?, &Position(3))?;
     let rows = went("view_rows", store.view_rows("view", None, 10).await)?;
     same("rows", &rows, &vec![row("a", "1"), row("b", "2")])?;
+    for (key, bytes) in [("b", Some(b"2".to_vec())), ("c", None), ("", None)] {
+        same("one row", &went("view_row", store.view_row("view", key.as_bytes()).await)?, &bytes)?;
+    }
     let long = [
         ViewChange { key: vec![b'k'; VIEW_KEY_BYTES_MAX + 1], bytes: Some(Vec::new()) },
         ViewChange { key: vec![b'k'], bytes: Some(vec![0; VIEW_ROW_BYTES_MAX + 1]) },

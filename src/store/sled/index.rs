@@ -41,6 +41,13 @@ impl Extent {
         self.first.plus(self.count)
     }
 
+    /// The part of it after a version.
+    fn after(self, version: Version) -> Option<Self> {
+        let skipped = version.next().0.saturating_sub(self.first.0);
+        let count = self.count.checked_sub(skipped).filter(|count| *count > 0)?;
+        Some(Self { first: self.first.plus(skipped), position: self.position.plus(skipped), count })
+    }
+
     /// The part of it before a version.
     fn before(self, version: Version) -> Option<Self> {
         let count = self.count.min(version.0.checked_sub(self.first.0)?);
@@ -227,8 +234,8 @@ pub(super) fn save(db: &Db, stream: &StreamId, tail: &Tail, batch: &mut Batch) -
     let (mut extents, saved) =
         last.map_or((Vec::new(), Version(0)), |last| (last.extents, last.head.version));
     // After a crash the tail may hold what had been saved already.
-    for extent in tail.extents.iter().filter(|extent| extent.first > saved) {
-        push(&mut extents, *extent);
+    for extent in tail.extents.iter().filter_map(|extent| extent.after(saved)) {
+        push(&mut extents, extent);
     }
     let mut chunks = extents.chunks(CHUNK_EXTENTS_MAX).peekable();
     while let Some(chunk) = chunks.next() {

@@ -3,13 +3,14 @@
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sled::{Batch, Db};
 
-use super::index::{self, Extent, Index};
+use super::index::{Extent, Index};
 use super::layout::{self, FORMAT, FORMAT_NUMBER, INDEX, INDEXED, VIEW_POSITIONS};
+use super::mark::Mark;
 use super::read::{Commits, key_at, read_error};
 use super::{Durability, SledOptions};
 use crate::events::ids::Position;
@@ -73,7 +74,7 @@ impl OpenError {
     fn of_sled(folder: &Path, error: &sled::Error) -> Self {
         let text = error.to_string();
         match error {
-            sled::Error::Corruption { .. } => Self::damaged(folder, text),
+            sled::Error::Corruption { .. } => Self::damaged(folder, "its log cannot be read"),
             // sled has no kind of its own for this.
             sled::Error::Io(_) if text.contains("could not acquire lock") => {
                 Self::Held { folder: folder.display().to_string() }
@@ -99,6 +100,9 @@ pub(super) const BLOBS: &str = "blobs";
 /// sled's file, in its folder.
 const DATA: &str = "db";
 
+/// sled's settings, in its folder.
+const SETTINGS: &str = "conf";
+
 /// What opening found.
 pub(super) struct Opened {
     pub(super) db: Db,
@@ -107,15 +111,26 @@ pub(super) struct Opened {
     pub(super) index: Index,
     /// The position of the last event.
     pub(super) last: Position,
+    /// The position of the last event that there was, of which more are lost if it is beyond `last`.
+    pub(super) reached: Position,
+    pub(super) mark: Mark,
+    /// Whether the mark said so.
+    pub(super) marked: bool,
     /// The first damage among the commits that the index did not cover.
     pub(super) damage: Option<ReadError>,
 }
 
 /// Opens the tree, and brings index and read models in step with the commits.
 pub(super) fn open(folder: &Path, options: &SledOptions) -> Result<Opened, OpenError> {
-    let events = folder.join(EVENTS);
+    open_events(folder, folder.join(EVENTS), options)
+}
+
+/// The same, with sled's own folder anywhere.
+fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<Opened, OpenError> {
     let unreadable = |error: io::Error| OpenError::unreadable(folder, &error);
     prepare_folders(folder, options.durability).map_err(unreadable)?;
+    let (mark, marked) = Mark::open(folder).map_err(unreadable)?;
+    clear_unfinished(&events).map_err(unreadable)?;
     // Recovery acts on what it reads, and what it reads may so far be in memory only.
     sync_files(&events, options.durability).map_err(unreadable)?;
     let db = open_tree(folder, &events, options)?;
@@ -128,7 +143,44 @@ pub(super) fn open(folder: &Path, options: &SledOptions) -> Result<Opened, OpenE
     db.flush().map_err(|error| OpenError::of_sled(folder, &error))?;
     sync_files(&events, options.durability).map_err(unreadable)?;
     let file = File::open(events.join(DATA)).map_err(unreadable)?;
-    Ok(Opened { db, file, index, last, damage })
+    let lost = (marked > last).then(|| ReadError::Damaged {
+        position: last.next(),
+        what: format!("the events up to position {marked} are missing"),
+    });
+    let (reached, damage) = (last.max(marked), damage.or(lost));
+    Ok(Opened { db, file, index, last, reached, mark, marked: marked > Position(0), damage })
+}
+
+/// The folder into which a store is copied to see what of it can be read.
+const SALVAGE: &str = "salvage";
+
+/// Opens a copy of a store that sled does not open: without sled's snapshots, so that it reads its log from the
+/// beginning, up to where that is damaged. The copy is removed when the answer is dropped.
+pub(super) fn salvage(folder: &Path, options: &SledOptions) -> Result<(Opened, Salvage), OpenError> {
+    let unreadable = |error: io::Error| OpenError::unreadable(folder, &error);
+    let copy = Salvage(folder.join(SALVAGE));
+    let _ = fs::remove_dir_all(&copy.0);
+    fs::create_dir(&copy.0).map_err(unreadable)?;
+    for name in [DATA, SETTINGS] {
+        fs::copy(folder.join(EVENTS).join(name), copy.0.join(name)).map_err(unreadable)?;
+    }
+    let mut opened = open_events(folder, copy.0.clone(), options)?;
+    // Without a mark nobody knows how far the store came.
+    let position = if opened.marked { Position(0) } else { opened.last.next() };
+    let what = format!("the log is damaged; of its events all up to position {} can be read", opened.last);
+    opened.damage.get_or_insert(ReadError::Damaged { position, what });
+    Ok((opened, copy))
+}
+
+/// A copy of a store, for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Salvage(PathBuf);
+
+impl Drop for Salvage {
+    fn drop(&mut self) {
+        // What is left behind is removed by the next salvage.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// How long a lock is waited for. When a handle is dropped, threads of sled may still have a part of it for a moment.
@@ -160,6 +212,31 @@ fn prepare_folders(folder: &Path, durability: Durability) -> io::Result<()> {
         sync(if synced.as_os_str().is_empty() { Path::new(".") } else { synced }, durability)?;
     }
     Ok(())
+}
+
+/// Removes what a process that was killed had begun to write, and what sled 0.34 would take for whole: a snapshot of its
+/// page table before it has its name (sled looks for `snap.*`, this one among them), and the settings of a store that
+/// does not exist yet, which are not written in one piece.
+fn clear_unfinished(events: &Path) -> io::Result<()> {
+    let data = events.join(DATA);
+    if !data.exists() {
+        return match fs::remove_file(events.join(SETTINGS)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    }
+    let file = File::open(data)?;
+    // Held by a process that lives, nothing of it is left over.
+    if file.try_lock().is_err() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(events)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "generating") {
+            fs::remove_file(path)?;
+        }
+    }
+    file.unlock()
 }
 
 /// Syncs the files of sled's folder, then their names.
@@ -247,17 +324,10 @@ fn catch_up(
         last = raw.position;
         match raw.decode() {
             Ok(commit) => {
-                let stream = &commit.header.stream;
-                let known = match index.known_head(stream) {
-                    Some(head) => Some(head),
-                    None => index::saved_head(db, stream)?,
-                };
-                last = Position(raw.position.0 + commit.count() - 1);
-                // The index may have been saved further for some streams than for all.
-                if known.is_none_or(|head| head.version < commit.header.first) {
-                    let (first, position, count) = (commit.header.first, raw.position, commit.count());
-                    index.add(stream, Extent { first, position, count }, commit.last_hash());
-                }
+                // A checkpoint that was not finished saved some streams further than all: saving clips.
+                let (first, position, count) = (commit.header.first, raw.position, commit.count());
+                index.add(&commit.header.stream, Extent { first, position, count }, commit.last_hash());
+                last = Position(position.0 + count - 1);
             }
             Err(error) => damage = damage.or(Some(error)),
         }

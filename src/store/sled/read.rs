@@ -239,6 +239,12 @@ pub(super) fn view_position(db: &Db, view: &str) -> Result<Position, ReadError> 
     Ok(Position(saved.and_then(|value| layout::read_number(&value)).unwrap_or(0)))
 }
 
+/// The row under a whole key.
+pub(super) fn view_row(db: &Db, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
+    let row = db.get(key).map_err(|error| read_error(&error))?;
+    Ok(row.map(|bytes| bytes.to_vec()))
+}
+
 /// At most `limit` rows of a read model after a key.
 pub(super) fn view_rows(
     db: &Db,

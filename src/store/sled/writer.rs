@@ -11,7 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::index::{self, Extent};
 use super::layout;
+use super::mark::Mark;
 use super::pack::{Encoded, Packer};
+use super::writes::Writes;
 use super::{Durability, Shared, lock};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::store::{AppendError, Appended, ReadError, ViewChange};
@@ -68,7 +70,7 @@ struct Accepted {
 /// What is being written together.
 #[derive(Default)]
 struct Group {
-    batch: Batch,
+    writes: Writes,
     packer: Packer,
     accepted: Vec<Accepted>,
     views: Vec<oneshot::Sender<Result<(), AppendError>>>,
@@ -85,12 +87,19 @@ struct Checkpoint {
     streams: Vec<StreamId>,
 }
 
+/// What the writer writes to beside sled.
+pub(super) struct Files {
+    /// sled's file: sled itself does not sync it.
+    pub(super) data: File,
+    /// How far the store has come.
+    pub(super) mark: Mark,
+}
+
 /// The writer's own state.
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) db: Db,
-    /// sled's file: sled itself does not sync it.
-    pub(super) file: File,
+    pub(super) files: Files,
     /// The position of the last event in the tree.
     pub(super) last: Position,
     pub(super) checkpoint_commits: usize,
@@ -101,11 +110,11 @@ impl Writer {
     pub(super) fn new(
         shared: Arc<Shared>,
         db: Db,
-        file: File,
+        files: Files,
         last: Position,
         checkpoint_commits: usize,
     ) -> Self {
-        Self { shared, db, file, last, checkpoint_commits, checkpoint: None }
+        Self { shared, db, files, last, checkpoint_commits, checkpoint: None }
     }
 
     /// Writes until the store is closed or dropped.
@@ -140,10 +149,10 @@ impl Writer {
             }
         }
         failed.map_or(Ok(()), Err)?;
-        group.packer.finish(&mut group.batch);
-        let batch = std::mem::take(&mut group.batch);
+        group.packer.finish(&mut group.writes);
+        let writes = std::mem::take(&mut group.writes);
         if !group.accepted.is_empty() || !group.views.is_empty() {
-            self.db.apply_batch(batch).map_err(|error| error.to_string())?;
+            writes.apply(&self.db).map_err(|error| error.to_string())?;
         }
         // Read models alone are a cache: the next commit's sync is theirs.
         if !group.accepted.is_empty() {
@@ -182,7 +191,11 @@ impl Writer {
     fn sync(&self) -> Result<(), String> {
         self.db.flush().map_err(|error| error.to_string())?;
         match self.shared.durability {
-            Durability::Power => self.file.sync_data().map_err(|error| error.to_string()),
+            Durability::Power => {
+                self.files.data.sync_data().map_err(|error| error.to_string())?;
+                self.files.mark.set(self.last).map_err(|error| error.to_string())
+            }
+            // A mark could outlive a power cut that the events do not.
             Durability::Process => Ok(()),
         }
     }
@@ -261,6 +274,8 @@ impl Writer {
     /// Saves the whole index and lets go of the files.
     fn close(mut self, answer: oneshot::Sender<Result<(), AppendError>>) {
         let saved = match self.shared.failure() {
+            // What was damaged when it was opened is as it was.
+            Some(_) if self.shared.damage.is_some() => Ok(()),
             Some(what) => Err(what),
             None => catch_unwind(AssertUnwindSafe(|| self.save_all()))
                 .unwrap_or_else(|_| Err("the store panicked".to_owned())),
@@ -289,10 +304,10 @@ impl Group {
     fn accept(&mut self, commit: NewCommit, last: Position) {
         let NewCommit { stream, first, count, hash, bytes, blobs, answer, room } = commit;
         let position = last.next();
-        self.packer.add(position, bytes, &mut self.batch);
+        self.packer.add(position, bytes, &mut self.writes);
         for (hash, content) in blobs {
             for (part, value) in (0..).zip(content) {
-                self.batch.insert(IVec::from(layout::blob_part_key(&hash, part).as_slice()), value);
+                self.writes.insert(IVec::from(layout::blob_part_key(&hash, part).as_slice()), value);
             }
         }
         self.heads.insert(stream.clone(), Version(first.plus(count).0 - 1));
@@ -304,11 +319,11 @@ impl Group {
         for ViewChange { key, bytes } in new.rows {
             let key = layout::view_row_key(new.view, &key);
             match bytes {
-                Some(bytes) => self.batch.insert(key, bytes),
-                None => self.batch.remove(key),
+                Some(bytes) => self.writes.insert(key, bytes),
+                None => self.writes.remove(key),
             }
         }
-        self.batch.insert(layout::view_position_key(new.view), layout::number(new.position.0));
+        self.writes.insert(layout::view_position_key(new.view), layout::number(new.position.0));
         self.views.push(new.answer);
     }
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::decide::kind_of_one;
 use super::{Grants, Node, Phase, Run, RunEffect, RunRejection, StepPhase};
 use crate::events::ids::{AgentName, StepId, TimerId};
 use crate::events::json::{Json, Payload};
@@ -12,8 +11,8 @@ use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::workflow::aggregate::{Draft, Moment, Unreadable};
 use crate::workflow::definition::{Definition, Does, OnError, Step};
-use crate::workflow::scope::{Scope, StepReferences, StepView};
 use crate::workflow::expression::RenderError;
+use crate::workflow::scope::{Scope, StepReferences, StepView};
 
 /// A decision on its way, with what every part of it needs.
 pub(super) struct Advance<'d, 'a> {
@@ -48,7 +47,9 @@ impl From<Unreadable> for Hindrance {
 
 impl<'d, 'a> Advance<'d, 'a> {
     pub(super) fn new(
-        draft: &'d mut Draft<'a, Run>, definition: &'d Definition, moment: &'d Moment<'d>,
+        draft: &'d mut Draft<'a, Run>,
+        definition: &'d Definition,
+        moment: &'d Moment<'d>,
         drive: Option<Grants>,
     ) -> Self {
         let seen = draft.opened().len();
@@ -56,7 +57,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// Looks at every step that is ready, not only at those that this decision makes so.
-    pub(super) fn from_the_beginning(&mut self) {
+    pub(super) fn look_at_all(&mut self) {
         self.all = true;
     }
 
@@ -120,9 +121,9 @@ impl<'d, 'a> Advance<'d, 'a> {
         // The condition of a fan-out holds for all of it, and an attempt was already judged when it was the first.
         let first = node.added.item.is_none() && node.attempts == 0;
         if let Some(condition) = step.condition.as_ref().filter(|_| first) {
-            let holds = self.scope(place, &condition.references().steps).and_then(|scope| {
-                condition.is_true(&scope).map_err(Hindrance::Render)
-            });
+            let holds = self
+                .scope(place, &condition.references().steps)
+                .and_then(|scope| condition.is_true(&scope).map_err(Hindrance::Render));
             match holds {
                 Ok(true) => {}
                 Ok(false) => {
@@ -157,7 +158,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             self.complete(&id, Json::of(&[(); 0]).unwrap_or_default());
             return self.done(place);
         }
-        let kind = kind_of_one(step);
+        let kind = step.kind_of_one();
         for (index, value) in items.into_iter().enumerate() {
             let value = self.draft.payload(value);
             self.draft.emit(StepAdded {
@@ -274,7 +275,11 @@ impl<'d, 'a> Advance<'d, 'a> {
 
     /// A step failed for good: what that does to the run is the step's to say, unless the failure is fatal.
     pub(super) fn fail(
-        &mut self, place: usize, class: Class, code: Code, message: String,
+        &mut self,
+        place: usize,
+        class: Class,
+        code: Code,
+        message: String,
     ) -> Result<(), RunRejection> {
         let policy = self.template(place)?.on_error;
         let step = self.node(place)?.id().clone();

@@ -9,13 +9,15 @@ use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::workflow::aggregate::{Draft, Moment};
-use crate::workflow::definition::{Definition, Does, OnError, Step};
+use crate::workflow::definition::{Definition, OnError, Step};
 use crate::workflow::work::{Failure, Output, Request};
 
 type RunDraft<'a> = Draft<'a, Run>;
 
 pub(super) fn decide(
-    draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>,
+    draft: &mut RunDraft<'_>,
+    command: RunCommand,
+    moment: &Moment<'_>,
 ) -> Result<(), RunRejection> {
     let RunCommand { ask, seed, drive } = command;
     let definition = match &ask {
@@ -30,10 +32,10 @@ pub(super) fn decide(
         Ask::Due { timer } => due(&mut advance, &timer)?,
         Ask::Recover => {
             lose(&mut advance, false)?;
-            advance.from_the_beginning();
+            advance.look_at_all();
         }
         Ask::Interrupt => lose(&mut advance, true)?,
-        Ask::Go => advance.from_the_beginning(),
+        Ask::Go => advance.look_at_all(),
     }
     advance.run()?;
     Ok(())
@@ -50,7 +52,8 @@ fn recorded_definition(run: &Run, moment: &Moment<'_>) -> Result<Arc<Definition>
 fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection> {
     if let Some(about) = draft.state().about() {
         let input = Payload::new(asked.input.clone()).0;
-        let same = about.started.definition == asked.definition_blob.reference && about.started.input == input;
+        let same =
+            about.started.definition == asked.definition_blob.reference && about.started.input == input;
         return if same { Ok(()) } else { Err(RunRejection::Taken(about.id.clone())) };
     }
     let input = draft.payload(asked.input.clone());
@@ -76,28 +79,13 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
             step: step.id.clone(),
             because: Because::Definition,
             template: step.id.clone(),
-            kind: kind_of(step),
+            kind: step.kind(),
             inside: None,
             needs: step.needs.clone(),
             item: None,
         });
     }
     Ok(())
-}
-
-fn kind_of(step: &Step) -> StepKind {
-    match &step.for_each {
-        Some(fan_out) => StepKind::FanOut { agent: step.agent(), max_parallel: fan_out.max_parallel },
-        None => kind_of_one(step),
-    }
-}
-
-/// The kind of a step that is done once, or of one item of a fan-out.
-pub(super) fn kind_of_one(step: &Step) -> StepKind {
-    match (&step.does, step.agent()) {
-        (Does::Sleep(_), _) | (_, None) => StepKind::Sleep,
-        (_, Some(agent)) => StepKind::Work { agent },
-    }
 }
 
 /// The open attempt of a step, if that is the one with this fence.
@@ -111,7 +99,10 @@ fn open_attempt(run: &Run, step: &StepId, fence: Fence) -> Option<(usize, Arc<At
 }
 
 fn completed(
-    advance: &mut Advance<'_, '_>, step: &StepId, fence: Fence, output: Output,
+    advance: &mut Advance<'_, '_>,
+    step: &StepId,
+    fence: Fence,
+    output: Output,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
     if let Some(request) = output.requests.first() {
@@ -142,7 +133,11 @@ fn refused(request: &Request) -> Failure {
 }
 
 fn failed(
-    advance: &mut Advance<'_, '_>, step: &StepId, fence: Fence, failure: Failure, seed: u64,
+    advance: &mut Advance<'_, '_>,
+    step: &StepId,
+    fence: Fence,
+    failure: Failure,
+    seed: u64,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
     let policy = advance.template(place)?;
@@ -175,7 +170,11 @@ fn failed(
 
 /// How long until the next attempt, if there is to be one.
 fn retry_delay(
-    advance: &Advance<'_, '_>, place: usize, policy: &Step, class: Class, seed: u64,
+    advance: &Advance<'_, '_>,
+    place: usize,
+    policy: &Step,
+    class: Class,
+    seed: u64,
 ) -> Option<std::time::Duration> {
     let patient = matches!(policy.on_error, OnError::RetryThenFail | OnError::RetryThenSkip);
     if !patient || !class.may_retry() || advance.is_ending() {

@@ -17,7 +17,10 @@ type Changes = EffectChanges<RunEffect>;
 type Contradiction = String;
 
 pub(super) fn evolve(
-    run: &mut Run, event: &RunEvent, at: &At<'_>, changes: &mut Changes,
+    run: &mut Run,
+    event: &RunEvent,
+    at: &At<'_>,
+    changes: &mut Changes,
 ) -> Result<(), IllegalEvent> {
     Fold { run, changes, now: at.time }
         .apply(event, at)
@@ -207,8 +210,7 @@ impl Fold<'_> {
         let node = self.node_mut(place)?;
         node.failures += 1;
         node.usage = node.usage.and(event.usage);
-        node.error =
-            Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
+        node.error = Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
         Ok(())
     }
 
@@ -279,8 +281,7 @@ impl Fold<'_> {
         let tolerated = event.handling == Handling::Tolerated;
         node.phase = StepPhase::Failed { tolerated };
         node.ended_at = Some(now);
-        node.error =
-            Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
+        node.error = Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
         if tolerated {
             self.run.degraded = true;
             return self.finish(place);
@@ -379,7 +380,11 @@ impl Fold<'_> {
     }
 
     fn set_timer(
-        &mut self, place: usize, timer: &TimerId, at: Timestamp, phase: fn(TimerId) -> StepPhase,
+        &mut self,
+        place: usize,
+        timer: &TimerId,
+        at: Timestamp,
+        phase: fn(TimerId) -> StepPhase,
     ) -> Result<(), Contradiction> {
         self.node_mut(place)?.phase = phase(timer.clone());
         self.run.timers.insert(timer.clone(), Timer { step: place, at });
@@ -426,7 +431,10 @@ impl Fold<'_> {
     }
 
     fn expect(
-        &self, step: &StepId, what: &str, fits: impl Fn(&StepPhase) -> bool,
+        &self,
+        step: &StepId,
+        what: &str,
+        fits: impl Fn(&StepPhase) -> bool,
     ) -> Result<usize, Contradiction> {
         let place = self.place(step)?;
         match self.run.steps.get(place) {

@@ -151,9 +151,19 @@ pub(crate) enum StepPhase {
     Sleeping(TimerId),
     /// What grew in it is being done.
     Expanded(Expansion),
-    Completed { output: Payload, artifacts: Vec<String>, cached: bool, degraded: bool },
-    Skipped { reason: SkipReason, message: String },
-    Failed { tolerated: bool },
+    Completed {
+        output: Payload,
+        artifacts: Vec<String>,
+        cached: bool,
+        degraded: bool,
+    },
+    Skipped {
+        reason: SkipReason,
+        message: String,
+    },
+    Failed {
+        tolerated: bool,
+    },
     Cancelled,
 }
 
@@ -344,13 +354,18 @@ impl Aggregate for Run {
     type Effect = RunEffect;
 
     fn decide(
-        draft: &mut Draft<'_, Self>, command: RunCommand, moment: &Moment<'_>,
+        draft: &mut Draft<'_, Self>,
+        command: RunCommand,
+        moment: &Moment<'_>,
     ) -> Result<(), RunRejection> {
         decide::decide(draft, command, moment)
     }
 
     fn evolve(
-        &mut self, event: &RunEvent, at: &At<'_>, changes: &mut EffectChanges<RunEffect>,
+        &mut self,
+        event: &RunEvent,
+        at: &At<'_>,
+        changes: &mut EffectChanges<RunEffect>,
     ) -> Result<(), IllegalEvent> {
         evolve::evolve(self, event, at, changes)
     }

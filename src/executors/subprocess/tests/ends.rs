@@ -68,7 +68,8 @@ async fn a_daemon_that_keeps_stdout_open_neither_hangs_the_attempt_nor_is_ended(
 #[tokio::test]
 async fn a_helper_that_ends_a_moment_later_is_heard() {
     // Like `exec > >(tee log)` of bash: the shell is gone before its helper has written.
-    assert_eq!(stdout_of(shell("(sleep 0.05; echo late) & echo early")).await, "early\nlate");
+    let text = "(while kill -0 $$ 2>/dev/null; do :; done; echo late) & echo early";
+    assert_eq!(stdout_of(shell(text)).await, "early\nlate");
 }
 
 #[tokio::test]

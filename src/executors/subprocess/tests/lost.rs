@@ -4,7 +4,7 @@ use std::process::{Child, Stdio};
 
 use super::*;
 use crate::executors::subprocess::group::Group;
-use crate::executors::subprocess::lost::{KEY_VARIABLE, Record, end_leftover};
+use crate::executors::subprocess::lost::{MARK_VARIABLE, Record, end_leftover};
 
 /// A program as a process that then died would have started it. It is not this executor's, so nothing but the record
 /// tells of it.
@@ -21,7 +21,7 @@ impl Leftover {
         let child = std::os::unix::process::CommandExt::process_group(
             std::process::Command::new("sh")
                 .args(["-c", text])
-                .env(KEY_VARIABLE, &*task.idempotency_key)
+                .env(MARK_VARIABLE, Record::of(&folder.path().join("processes"), &task).mark())
                 .stdout(Stdio::piped()),
             0,
         )
@@ -92,7 +92,7 @@ async fn the_whole_group_of_a_lost_attempt_is_ended() {
 }
 
 #[tokio::test]
-async fn a_group_whose_first_process_has_ended_is_known_by_its_key() {
+async fn a_group_whose_first_process_has_ended_is_known_by_its_mark() {
     let mut leftover = Leftover::start("sleep 1000 & echo $!");
     let grandchild = leftover.says_pid();
     let mut record = leftover.announced();
@@ -105,7 +105,18 @@ async fn a_group_whose_first_process_has_ended_is_known_by_its_key() {
 }
 
 #[tokio::test]
-async fn a_program_that_was_not_written_down_yet_is_known_by_its_key() {
+async fn a_process_that_left_the_group_is_left_alone() {
+    let mut leftover = Leftover::start("setsid sh -c 'echo $$; exec sleep 1000' &");
+    let daemon = leftover.says_pid();
+    leftover.announced().started(leftover.group());
+    leftover.child.wait().unwrap();
+    leftover.end().await.unwrap();
+    assert!(lives(daemon));
+    rustix::process::kill_process(daemon, rustix::process::Signal::KILL).unwrap();
+}
+
+#[tokio::test]
+async fn a_program_that_was_not_written_down_yet_is_known_by_its_mark() {
     let mut leftover = Leftover::start("echo $$; exec sleep 1000");
     leftover.announced();
     let leader = leftover.says_pid();
@@ -113,15 +124,29 @@ async fn a_program_that_was_not_written_down_yet_is_known_by_its_key() {
     assert!(!lives(leader));
 }
 
+/// Two data folders may each have a run `nightly` with a step `build`, and then share the idempotency key. One of them,
+/// killed between writing the record and starting the program, ended the other's program when it went on.
+#[tokio::test]
+async fn a_program_of_the_same_step_in_another_data_folder_is_left_alone() {
+    let mut other = Leftover::start("echo $$; exec sleep 1000");
+    let stranger = other.says_pid();
+    let mut ours = Leftover::start("echo $$; exec sleep 1000");
+    let leftover = ours.says_pid();
+    ours.task.idempotency_key = other.task.idempotency_key.clone();
+    ours.announced();
+    ours.end().await.unwrap();
+    assert!(lives(stranger) && !lives(leftover));
+}
+
 #[tokio::test]
 async fn a_process_that_only_has_the_number_is_left_alone() {
     let mut other = Leftover::start("echo $$; exec sleep 1000");
     let stranger = other.says_pid();
     other.announced().started(other.group());
-    // The number was another process's once: one that started at another time, with another key.
+    // The number was another process's once: one that started at another time, with another mark.
     other.rewrite(|group| {
         group["leader"]["started_ticks"] = (group["leader"]["started_ticks"].as_u64().unwrap() - 1).into();
-        group["idempotency_key"] = "another".into();
+        group["mark"] = "another".into();
     });
     other.end().await.unwrap();
     assert!(lives(stranger));

@@ -67,6 +67,20 @@ async fn a_closed_store_takes_little_more_room_than_its_events() {
     assert!(ratio <= 3.0, "{disk} bytes for {} bytes of commits: {ratio:.2}", report.event_bytes);
 }
 
+/// A store that was opened anew does not remember which blobs it has: it must look.
+#[tokio::test]
+async fn a_blob_that_is_there_is_not_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (blob, another) = (Blob::new(noise(1, 60_000)), Blob::new(noise(2, 60_000)));
+    let store = open(folder.path());
+    append(&store, &stream("first"), &mut None, &["with a blob"], vec![blob.clone()]).await;
+    store.close().await.unwrap();
+    let store = open(folder.path());
+    let missing = store.shared.store_blobs(vec![blob, another.clone()]).unwrap();
+    let missing: Vec<_> = missing.into_iter().map(|(hash, _)| hash).collect();
+    assert_eq!(missing, [another.reference.hash]);
+}
+
 /// Commits that are too big to wait in numbers still get through.
 #[tokio::test]
 async fn big_commits_wait_for_room_and_get_through() {

@@ -216,7 +216,7 @@ async fn a_store_whose_end_is_damaged_is_read_but_not_written() {
     let key = commit_part_key(last, 1);
     tree(folder.path()).remove(key).unwrap();
     let store = open(folder.path());
-    assert!(matches!(store.damage(), Some(ReadError::Damaged { position, .. }) if *position == last));
+    assert!(matches!(store.damage(), Some(ReadError::Damaged { position, .. }) if position == last));
     let appended = store.append(commit(&stream("d"), None, &["1"]).unwrap(), Vec::new()).await;
     assert!(matches!(appended, Err(AppendError::Failed(_))), "{appended:?}");
     assert_eq!(places(&verify(&store, inspect).await.unwrap().problems)[0], (last.0, None));

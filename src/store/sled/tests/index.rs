@@ -4,7 +4,7 @@ use super::{append, open, open_saving_often, tree};
 use crate::events::ids::Version;
 use crate::store::EventStore;
 use crate::store::conformance::kit::stream;
-use crate::store::sled::layout::index_prefix;
+use crate::store::sled::layout::{INDEXED, index_prefix, read_number};
 
 /// More extents than a chunk holds, so that reads cross from chunk to chunk and into memory.
 #[tokio::test]
@@ -30,6 +30,19 @@ async fn a_stream_that_is_scattered_over_many_chunks_is_read_whole() {
     assert_eq!(chunks, 3, "500 extents at 200 a chunk");
     let found = open(folder.path()).read_stream(&a, Version(0), usize::MAX).await.unwrap();
     assert_eq!(found, all);
+}
+
+/// So that a start after an orderly end has nothing to read again.
+#[tokio::test]
+async fn closing_saves_the_whole_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for name in ["a", "b", "c"] {
+        append(&store, &stream(name), &mut None, &["1", "2"], Vec::new()).await;
+    }
+    store.close().await.unwrap();
+    let indexed = tree(folder.path()).get(INDEXED).unwrap().unwrap();
+    assert_eq!(read_number(&indexed), Some(6));
 }
 
 #[tokio::test]

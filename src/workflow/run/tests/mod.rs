@@ -1,5 +1,8 @@
 //! The rules of a run, each by what is decided and what follows.
 
+mod play;
+mod random;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,120 +11,10 @@ use super::*;
 use crate::events::json::{Blob, Json};
 use crate::events::problem::Code;
 use crate::events::run::*;
-use crate::testing::{Given, given};
+use crate::testing::given;
 use crate::workflow::parse::{Known, parse};
 use crate::workflow::work::{Failure, Output, Stop};
-
-/// A run in the hands of a test: it makes the attempts, and the time.
-struct Play {
-    run: Option<Given<Run>>,
-    now: Timestamp,
-    /// Everything that happened.
-    log: Vec<RunEvent>,
-    slots: u32,
-}
-
-impl Play {
-    fn start(yaml: &str) -> Self {
-        Self::start_with(yaml, "{}", 16)
-    }
-
-    fn start_with(yaml: &str, input: &str, parallel: u32) -> Self {
-        let definition = parse(yaml, "test.yaml", &Known::default()).unwrap().definition;
-        let definition_blob = Blob::new(definition.to_json().text().as_bytes());
-        let mut play = Self {
-            run: Some(given("run/r").blob(&definition_blob)),
-            now: Timestamp(1_000_000),
-            log: Vec::new(),
-            slots: 100,
-        };
-        play.ask(Ask::Start(Box::new(StartRun {
-            definition: Arc::new(definition),
-            definition_blob,
-            input: Json::parse(input).unwrap(),
-            tags: BTreeMap::new(),
-            work_folder: "/".into(),
-            parent: None,
-            environment: BTreeMap::new(),
-            agents: Vec::new(),
-            parallel,
-            lost_limit: 3,
-            drive: true,
-        })));
-        play
-    }
-
-    /// Asks with as many slots as the test has; answers the names of what happened.
-    fn ask(&mut self, ask: Ask) -> Vec<String> {
-        let run = self.run.take().unwrap().at(self.now);
-        let slots = run.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
-        let command = RunCommand { ask, seed: 7, drive: Some(Grants(slots)) };
-        let mut happened = Vec::new();
-        self.run = Some(run.when(command).then_events(|events| happened = events.to_vec()));
-        let words = happened.iter().map(word).collect();
-        self.log.extend(happened);
-        words
-    }
-
-    fn open(&self, step: &str) -> Arc<AttemptStarted> {
-        let open = self.state().open().into_iter().find_map(|effect| match effect {
-            RunEffect::Attempt(started) if started.step.as_str() == step => Some(started),
-            _ => None,
-        });
-        open.unwrap_or_else(|| panic!("`{step}` has no open attempt"))
-    }
-
-    fn complete(&mut self, step: &str, output: &str) -> Vec<String> {
-        let fence = self.open(step).fence;
-        let output = Output { output: Json::parse(output).unwrap(), ..Output::default() };
-        self.ask(Ask::Completed { step: StepId::grown(step), fence, output })
-    }
-
-    fn fail(&mut self, step: &str, failure: Failure) -> Vec<String> {
-        let fence = self.open(step).fence;
-        self.ask(Ask::Failed { step: StepId::grown(step), fence, failure })
-    }
-
-    fn sleep(&mut self, length: Duration) -> Vec<String> {
-        self.now = self.now.after(length);
-        let timers = self.state().open_timers();
-        timers
-            .into_iter()
-            .flat_map(|effect| match effect {
-                RunEffect::Wake { timer, .. } => self.ask(Ask::Due { timer }),
-                _ => Vec::new(),
-            })
-            .collect()
-    }
-
-    fn state(&self) -> &Run {
-        self.run.as_ref().unwrap().state()
-    }
-
-    fn status(&self, step: &str) -> &'static str {
-        self.state().nodes().iter().find(|node| node.id().as_str() == step).unwrap().status()
-    }
-
-    fn result(&self) -> (RunStatus, bool) {
-        (self.state().status(), self.state().is_degraded())
-    }
-
-    /// The rendered work of a step's open attempt.
-    fn work(&self, step: &str) -> serde_json::Value {
-        match &self.open(step).input {
-            crate::events::json::Payload::Inline(json) => json.value(),
-            blob => panic!("{blob:?}"),
-        }
-    }
-}
-
-/// An event as a test names it: its type, and its step if it has one.
-fn word(event: &RunEvent) -> String {
-    use crate::events::codec::Encoded;
-    let data = serde_json::to_value(event).unwrap();
-    let step = data.get("step").and_then(|step| step.as_str()).map(|step| format!(" {step}"));
-    format!("{}{}", event.kind(), step.unwrap_or_default())
-}
+use play::Play;
 
 fn exit(class: Class) -> Failure {
     Failure::new(Code::ExitUnknown, "exit 1").class(class)
@@ -188,6 +81,9 @@ fn an_orderly_end_does_not_count_as_a_loss() {
         assert_eq!(play.ask(Ask::Interrupt), ["attempt_lost a"]);
         play.slots = 1;
         assert_eq!(play.ask(Ask::Go), ["attempt_started a"]);
+    }
+    for _ in 0..2 {
+        assert_eq!(play.ask(Ask::Recover), ["attempt_lost a", "attempt_started a"]);
     }
 }
 
@@ -331,7 +227,8 @@ fn an_item_that_fails_fails_the_whole_unless_it_is_tolerated() {
 #[test]
 fn no_more_attempts_run_at_once_than_the_run_allows() {
     let mut play = Play::start_with("name: w\nsteps: [{id: a, for_each: [1, 2, 3], run: 'true'}]", "{}", 2);
-    let open = |play: &Play| play.state().open().iter().filter(|e| matches!(e, RunEffect::Attempt(_))).count();
+    let open =
+        |play: &Play| play.state().open().iter().filter(|e| matches!(e, RunEffect::Attempt(_))).count();
     assert_eq!(open(&play), 2);
     play.complete("a[0]", "1");
     assert_eq!(open(&play), 2);
@@ -342,17 +239,13 @@ fn a_sleep_ends_when_its_time_has_come() {
     let mut play = Play::start("name: w\nsteps: [{id: a, sleep: 1h}, {id: b, run: 'true'}]");
     assert_eq!((play.status("a"), play.state().status()), ("waiting", RunStatus::Running));
     assert_eq!(play.sleep(Duration::from_secs(3599)), [""; 0]);
-    assert_eq!(
-        play.sleep(Duration::from_secs(1)),
-        ["timer_fired", "step_completed a", "attempt_started b"]
-    );
+    assert_eq!(play.sleep(Duration::from_secs(1)), ["timer_fired", "step_completed a", "attempt_started b"]);
 }
 
 #[test]
 fn an_output_that_cannot_be_rendered_degrades_a_completed_run() {
-    let mut play = Play::start(
-        "name: w\nsteps: [{id: a, run: 'true'}]\noutput: '{{ steps.a.output.nothing.there }}'",
-    );
+    let mut play =
+        Play::start("name: w\nsteps: [{id: a, run: 'true'}]\noutput: '{{ steps.a.output.nothing.there }}'");
     play.complete("a", "{}");
     let Some(RunEvent::RunCompleted(end)) = play.log.last() else { panic!() };
     assert!(end.degraded && end.error.is_some());

@@ -1,0 +1,122 @@
+//! An engine on a fresh store, and what it did.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, ensure};
+use reenact::actors::clock::SystemClock;
+use reenact::actors::roster::Roster;
+use reenact::actors::system::{Settings, System};
+use reenact::events::ids::RunId;
+use reenact::events::json::{Blob, Json};
+use reenact::events::run::RunEvent;
+use reenact::executors::function::FunctionCall;
+use reenact::executors::{AgentDefinition, Executors, Failure};
+use reenact::store::sled::{SledOptions, SledStore};
+use reenact::store::verify::{disk_bytes, verify};
+use reenact::workflow::parse::{Known, parse};
+use reenact::workflow::run::{RunStatus, StartRun};
+
+/// No more attempts are made at once than this: enough that no measurement waits for a slot.
+const SLOTS: u32 = 1_024;
+
+/// An engine on a store that nobody used before.
+pub(crate) struct Engine {
+    folder: tempfile::TempDir,
+    system: System,
+}
+
+/// What an engine left on the disk.
+pub(crate) struct Left {
+    pub(crate) commits: u64,
+    pub(crate) event_bytes: u64,
+    pub(crate) disk_bytes: u64,
+}
+
+impl Engine {
+    /// Starts an engine on a fresh store below `dir`, durable to a power cut. It has one agent: the function `work`.
+    pub(crate) fn start(dir: &Path) -> Result<Self> {
+        let folder = tempfile::tempdir_in(dir)?;
+        let store = SledStore::open(folder.path(), SledOptions::default())?;
+        let executors = Executors::default();
+        executors.functions.register("work", |call: FunctionCall| async move {
+            let number: u64 = call.input::<serde_json::Value>()?["number"].as_u64().unwrap_or_default();
+            Ok::<_, Failure>(number + 1)
+        });
+        let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: SLOTS };
+        let patience = Duration::from_secs(60);
+        let settings = Settings { arbiters: 0, passivate_after: patience, grace: patience };
+        let system = System::start(Arc::new(store), roster, Arc::new(SystemClock), settings);
+        Ok(Self { folder, system })
+    }
+
+    /// Sees one run through.
+    pub(crate) async fn run(&self, start: StartRun) -> Result<()> {
+        let run = RunId::from_uuid(uuid::Uuid::now_v7());
+        self.system.begin(&run, start).await?;
+        let ended = self.system.ended(&run).await?;
+        ensure!(ended.status == Some(RunStatus::Completed), "the run {run} did not complete");
+        Ok(())
+    }
+
+    /// Ends in order, and looks at what is left on the disk.
+    pub(crate) async fn end(self) -> Result<Left> {
+        self.system.shut_down(std::future::pending()).await?;
+        let disk_bytes = disk_bytes(self.folder.path())?;
+        let store = SledStore::open(self.folder.path(), SledOptions::default())?;
+        let references = |event: RunEvent| event.blobs();
+        let report =
+            verify(&store, |recorded| recorded.decode().map(references).map_err(|error| error.to_string()))
+                .await?;
+        ensure!(report.problems.is_empty(), "the store is damaged: {:?}", report.problems);
+        Ok(Left { commits: report.commits, event_bytes: report.event_bytes, disk_bytes })
+    }
+}
+
+/// What begins a run of such a workflow.
+pub(crate) fn start_of(yaml: &str) -> Result<StartRun> {
+    let parsed = parse(yaml, "bench.yaml", &Known::default())
+        .map_err(|problems| anyhow!("the bench's workflow: {problems:?}"))?;
+    let text = parsed.definition.to_json();
+    Ok(StartRun {
+        definition: Arc::new(parsed.definition),
+        definition_blob: Blob::new(text.text().as_bytes()),
+        input: Json::parse("{}")?,
+        tags: Default::default(),
+        work_folder: "/".into(),
+        parent: None,
+        environment: Default::default(),
+        agents: Vec::new(),
+        parallel: SLOTS,
+        lost_limit: 5,
+        drive: true,
+    })
+}
+
+/// A workflow of so many steps, each after the one above it.
+pub(crate) fn sequential(steps: usize) -> String {
+    let mut yaml = "name: sequential\nsteps:\n".to_owned();
+    for step in 0..steps {
+        // A String takes all that is written to it.
+        let _ = writeln!(yaml, "  - id: step_{step}\n    agent: work\n    with: {{number: {step}}}");
+    }
+    yaml
+}
+
+/// A workflow of so many steps side by side, and one that needs them all.
+pub(crate) fn parallel(steps: usize) -> String {
+    let mut yaml = "name: parallel\nsteps:\n".to_owned();
+    let ids: Vec<_> = (0..steps).map(|step| format!("step_{step}")).collect();
+    for (number, id) in ids.iter().enumerate() {
+        let _ =
+            writeln!(yaml, "  - id: {id}\n    needs: []\n    agent: work\n    with: {{number: {number}}}");
+    }
+    let _ = writeln!(
+        yaml,
+        "  - id: join\n    needs: [{}]\n    agent: work\n    with: {{number: 0}}",
+        ids.join(", ")
+    );
+    yaml
+}

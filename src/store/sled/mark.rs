@@ -1,0 +1,70 @@
+//! How far the store has come, in a file of its own.
+//!
+//! When the end of sled's log is damaged, sled takes it for a write that a crash cut short, drops it, and opens without
+//! a word. What tells the one from the other is the mark: the position of the last event that was synced. It is written
+//! after each sync and never synced itself, so it may be behind, and is never ahead of what is durable.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::events::ids::{Hash, Position};
+
+/// The file's name, in the store's folder.
+const MARK: &str = "mark";
+
+/// A position and as many bytes of its hash: what was torn or damaged is no mark.
+const MARK_BYTES: usize = 16;
+
+/// The file that says how far the store has come.
+#[derive(Debug)]
+pub(super) struct Mark(File);
+
+impl Mark {
+    /// Opens the mark of a store; answers also what it says, 0 where it says nothing.
+    pub(super) fn open(folder: &Path) -> io::Result<(Self, Position)> {
+        let path = folder.join(MARK);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut bytes = [0; MARK_BYTES];
+        let said = match file.read_exact_at(&mut bytes, 0) {
+            Ok(()) => read(bytes),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
+            Err(error) => return Err(error),
+        };
+        Ok((Self(file), said.unwrap_or_default()))
+    }
+
+    /// Says that everything up to this position is durable.
+    pub(super) fn set(&self, position: Position) -> io::Result<()> {
+        self.0.write_all_at(&write(position), 0)
+    }
+}
+
+fn write(position: Position) -> [u8; MARK_BYTES] {
+    let (number, check) = (position.0.to_le_bytes(), Hash::of(&position.0.to_le_bytes()));
+    let mut bytes = [0; MARK_BYTES];
+    bytes.iter_mut().zip(number.iter().chain(&check.0)).for_each(|(to, from)| *to = *from);
+    bytes
+}
+
+fn read(bytes: [u8; MARK_BYTES]) -> Option<Position> {
+    let number = bytes.first_chunk::<8>().map(|number| Position(u64::from_le_bytes(*number)))?;
+    (write(number) == bytes).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_that_is_damaged_says_nothing() {
+        let whole = write(Position(4711));
+        assert_eq!(read(whole), Some(Position(4711)));
+        for place in 0..MARK_BYTES {
+            let mut damaged = whole;
+            damaged[place] ^= 1;
+            assert_eq!(read(damaged), None, "{place}");
+        }
+    }
+}

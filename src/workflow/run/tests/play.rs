@@ -1,0 +1,135 @@
+//! A run in the hands of a test: it makes the attempts, and the time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::events::ids::StepId;
+use crate::events::json::{Blob, Json};
+use crate::events::run::*;
+use crate::events::time::Timestamp;
+use crate::testing::{Given, given};
+use crate::workflow::aggregate::Aggregate;
+use crate::workflow::parse::{Known, parse};
+use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunStatus, StartRun};
+use crate::workflow::work::{Failure, Output};
+
+/// A run in the hands of a test: it makes the attempts, and the time.
+pub(super) struct Play {
+    pub(super) run: Option<Given<Run>>,
+    pub(super) now: Timestamp,
+    /// Everything that happened.
+    pub(super) log: Vec<RunEvent>,
+    /// When each of it did.
+    pub(super) times: Vec<Timestamp>,
+    /// Effects that each command opened and closed.
+    pub(super) changes: Vec<(Vec<RunEffect>, Vec<RunEffectId>)>,
+    pub(super) slots: u32,
+}
+
+impl Play {
+    pub(super) fn start(yaml: &str) -> Self {
+        Self::start_with(yaml, "{}", 16)
+    }
+
+    pub(super) fn start_with(yaml: &str, input: &str, parallel: u32) -> Self {
+        let definition = parse(yaml, "test.yaml", &Known::default()).unwrap().definition;
+        let definition_blob = Blob::new(definition.to_json().text().as_bytes());
+        let mut play = Self {
+            run: Some(given("run/r").blob(&definition_blob)),
+            now: Timestamp(1_000_000),
+            log: Vec::new(),
+            times: Vec::new(),
+            changes: Vec::new(),
+            slots: 100,
+        };
+        play.ask(Ask::Start(Box::new(StartRun {
+            definition: Arc::new(definition),
+            definition_blob,
+            input: Json::parse(input).unwrap(),
+            tags: BTreeMap::new(),
+            work_folder: "/".into(),
+            parent: None,
+            environment: BTreeMap::new(),
+            agents: Vec::new(),
+            parallel,
+            lost_limit: 3,
+            drive: true,
+        })));
+        play
+    }
+
+    /// Asks with as many slots as the test has; answers the names of what happened.
+    pub(super) fn ask(&mut self, ask: Ask) -> Vec<String> {
+        let run = self.run.take().unwrap().at(self.now);
+        let slots = run.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
+        let command = RunCommand { ask, seed: 7, drive: Some(Grants(slots)) };
+        let when = run.when(command);
+        self.changes.push((when.changes().opened.clone(), when.changes().closed.clone()));
+        let mut happened = Vec::new();
+        self.run = Some(when.then_events(|events| happened = events.to_vec()));
+        self.times.resize(self.times.len() + happened.len(), self.now);
+        let words = happened.iter().map(word).collect();
+        self.log.extend(happened);
+        words
+    }
+
+    pub(super) fn open(&self, step: &str) -> Arc<AttemptStarted> {
+        let open = self.state().open().into_iter().find_map(|effect| match effect {
+            RunEffect::Attempt(started) if started.step.as_str() == step => Some(started),
+            _ => None,
+        });
+        open.unwrap_or_else(|| panic!("`{step}` has no open attempt"))
+    }
+
+    pub(super) fn complete(&mut self, step: &str, output: &str) -> Vec<String> {
+        let fence = self.open(step).fence;
+        let output = Output { output: Json::parse(output).unwrap(), ..Output::default() };
+        self.ask(Ask::Completed { step: StepId::grown(step), fence, output })
+    }
+
+    pub(super) fn fail(&mut self, step: &str, failure: Failure) -> Vec<String> {
+        let fence = self.open(step).fence;
+        self.ask(Ask::Failed { step: StepId::grown(step), fence, failure })
+    }
+
+    pub(super) fn sleep(&mut self, length: Duration) -> Vec<String> {
+        self.now = self.now.after(length);
+        let timers = self.state().open_timers();
+        timers
+            .into_iter()
+            .flat_map(|effect| match effect {
+                RunEffect::Wake { timer, .. } => self.ask(Ask::Due { timer }),
+                _ => Vec::new(),
+            })
+            .collect()
+    }
+
+    pub(super) fn state(&self) -> &Run {
+        self.run.as_ref().unwrap().state()
+    }
+
+    pub(super) fn status(&self, step: &str) -> &'static str {
+        self.state().nodes().iter().find(|node| node.id().as_str() == step).unwrap().status()
+    }
+
+    pub(super) fn result(&self) -> (RunStatus, bool) {
+        (self.state().status(), self.state().is_degraded())
+    }
+
+    /// The rendered work of a step's open attempt.
+    pub(super) fn work(&self, step: &str) -> serde_json::Value {
+        match &self.open(step).input {
+            crate::events::json::Payload::Inline(json) => json.value(),
+            blob => panic!("{blob:?}"),
+        }
+    }
+}
+
+/// An event as a test names it: its type, and its step if it has one.
+pub(super) fn word(event: &RunEvent) -> String {
+    use crate::events::codec::Encoded;
+    let data = serde_json::to_value(event).unwrap();
+    let step = data.get("step").and_then(|step| step.as_str()).map(|step| format!(" {step}"));
+    format!("{}{}", event.kind(), step.unwrap_or_default())
+}

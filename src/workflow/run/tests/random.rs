@@ -1,0 +1,218 @@
+//! Any workflow, driven in any order, with failures of any class, losses, interruptions, late timers and too few slots:
+//! what must hold of every run.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::play::Play;
+use crate::events::ids::StepId;
+use crate::events::problem::{Class, Code};
+use crate::events::run::RunEvent;
+use crate::testing::given;
+use crate::workflow::aggregate::{Aggregate, Effect};
+use crate::workflow::run::{Ask, Run, RunEffect, RunEffectId};
+use crate::workflow::work::{Failure, Stop};
+
+/// SplitMix64: a test that fails names its seed, and the seed makes the same test again.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % sides
+    }
+
+    fn one_in(&mut self, sides: u64) -> bool {
+        self.roll(sides) == 0
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.roll(from.len() as u64) as usize]
+    }
+}
+
+/// A workflow file of up to seven steps, each of which may need any of those before it.
+fn workflow(dice: &mut Dice) -> String {
+    let mut file = String::from("name: random\nsteps:\n");
+    for step in 0..=dice.roll(7) {
+        let needs: Vec<_> = (0..step).filter(|_| dice.one_in(2)).map(|need| format!("s{need}")).collect();
+        file.push_str(&format!("  - id: s{step}\n    needs: [{}]\n", needs.join(", ")));
+        if dice.one_in(6) {
+            file.push_str("    sleep: 3s\n");
+            continue;
+        }
+        let uses = needs.first().filter(|_| dice.one_in(4));
+        file.push_str(&match uses {
+            Some(need) => format!("    run: echo {{{{ steps.{need}.output }}}}\n"),
+            None => "    run: 'true'\n".to_owned(),
+        });
+        if dice.one_in(4) {
+            file.push_str(&format!("    for_each: {}\n", dice.pick(&["[]", "[1]", "[1, 2, 3]", "run.id"])));
+            if dice.one_in(2) {
+                file.push_str("    max_parallel: 2\n");
+            }
+        }
+        if let (Some(need), true) = (needs.last(), dice.one_in(4)) {
+            file.push_str(&format!("    if: steps.{need}.status == 'completed'\n"));
+        }
+        if dice.one_in(2) {
+            file.push_str("    retry: {attempts: 3, initial: 1s}\n");
+        } else if dice.one_in(2) {
+            let on_error = dice.pick(&["fail_fast", "continue", "retry_then_fail", "retry_then_skip"]);
+            file.push_str(&format!("    on_error: {on_error}\n"));
+        }
+    }
+    file
+}
+
+/// What must hold of every run, whatever happens.
+#[derive(Default)]
+struct Audit {
+    /// Open effects, as the changes tell them.
+    open: HashMap<RunEffectId, RunEffect>,
+    keys: BTreeMap<StepId, std::sync::Arc<str>>,
+    done: BTreeSet<StepId>,
+    seen: BTreeSet<&'static str>,
+    events: usize,
+    commands: usize,
+}
+
+impl Audit {
+    fn check(&mut self, play: &Play, parallel: usize, context: &str) {
+        use crate::events::codec::Encoded;
+        for event in &play.log[self.events..] {
+            self.seen.insert(event.kind());
+            match event {
+                RunEvent::AttemptStarted(started) => {
+                    assert!(!self.done.contains(&started.step), "{context}: `{}` was done", started.step);
+                    let nodes = play.state().nodes();
+                    let node = |id: &StepId| nodes.iter().find(|node| node.id() == id).unwrap();
+                    for need in &node(&started.step).added.needs {
+                        let waited = node(need).is_done();
+                        assert!(waited, "{context}: `{}` did not wait for `{need}`", started.step);
+                    }
+                    let key =
+                        self.keys.entry(started.step.clone()).or_insert(started.idempotency_key.clone());
+                    assert_eq!(*key, started.idempotency_key, "{context}");
+                }
+                RunEvent::StepCompleted(completed) => {
+                    assert!(self.done.insert(completed.step.clone()), "{context}: done twice");
+                }
+                _ => {}
+            }
+        }
+        self.events = play.log.len();
+        for (opened, closed) in &play.changes[self.commands..] {
+            self.open.extend(opened.iter().map(|effect| (effect.id(), effect.clone())));
+            closed.iter().for_each(|id| drop(self.open.remove(id)));
+        }
+        self.commands = play.changes.len();
+        let told: BTreeSet<String> = self.open.values().map(|effect| format!("{effect:?}")).collect();
+        let open: BTreeSet<String> = play.state().open().iter().map(|effect| format!("{effect:?}")).collect();
+        if play.state().wants_driving() || !play.state().status().has_ended() {
+            // A run that is about to end starts nothing: what waited for a start waits for nothing any more.
+            let starts = |effects: BTreeSet<String>| -> BTreeSet<String> {
+                effects.into_iter().filter(|effect| !effect.starts_with("Start ")).collect()
+            };
+            assert_eq!(starts(told), starts(open), "{context}: changes and state disagree");
+        }
+        let attempts =
+            play.state().open().iter().filter(|effect| matches!(effect, RunEffect::Attempt(_))).count();
+        assert!(attempts <= parallel, "{context}: {attempts} attempts at once");
+    }
+}
+
+/// Lets something happen.
+fn turn(dice: &mut Dice, play: &mut Play) {
+    let mut open: Vec<_> = play
+        .state()
+        .open()
+        .into_iter()
+        .filter_map(|effect| match effect {
+            RunEffect::Attempt(started) => Some(started),
+            _ => None,
+        })
+        .collect();
+    open.sort_by_key(|started| started.fence);
+    play.slots = dice.roll(4) as u32;
+    match dice.roll(10) {
+        0 => drop(play.ask(Ask::Recover)),
+        1 => drop(play.ask(Ask::Interrupt)),
+        2 | 3 => drop(play.sleep(Duration::from_millis(dice.roll(4000)))),
+        4 => drop(play.ask(Ask::Go)),
+        _ if open.is_empty() => drop(play.ask(Ask::Go)),
+        5 | 6 => {
+            let class = *dice.pick(&[
+                Class::Transient,
+                Class::Unknown,
+                Class::Validation,
+                Class::Dependency,
+                Class::Transient,
+                Class::Fatal,
+            ]);
+            let failure = match dice.roll(4) {
+                0 => Failure::stopped(Stop::Cancelled),
+                1 => Failure::stopped(Stop::TimedOut),
+                _ => Failure::new(Code::ExitUnknown, "no").class(class),
+            };
+            let step = dice.pick(&open).step.to_string();
+            play.fail(&step, failure);
+        }
+        _ => {
+            let step = dice.pick(&open).step.to_string();
+            play.complete(&step, "{\"x\": 1}");
+        }
+    }
+}
+
+#[test]
+fn whatever_happens_a_run_keeps_its_promises_and_ends() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..1_000 {
+        let mut dice = Dice(seed);
+        let file = workflow(&mut dice);
+        let parallel = 1 + dice.roll(3) as u32;
+        let mut play = Play::start_with(&file, "{}", parallel);
+        let mut audit = Audit::default();
+        let context = format!("seed {seed}\n{file}");
+        audit.check(&play, parallel as usize, &context);
+        for _ in 0..dice.roll(30) {
+            if play.state().status().has_ended() {
+                break;
+            }
+            turn(&mut dice, &mut play);
+            audit.check(&play, parallel as usize, &context);
+        }
+        // From here on nothing goes wrong any more: it must end, and soon.
+        for round in 0.. {
+            assert!(round < 500, "{context}: it does not end");
+            if play.state().status().has_ended() {
+                break;
+            }
+            play.slots = 10;
+            play.ask(Ask::Go);
+            play.sleep(Duration::from_secs(60));
+            let open = play.state().open();
+            for effect in open {
+                if let RunEffect::Attempt(started) = effect
+                    && play.state().open().contains(&RunEffect::Attempt(started.clone()))
+                {
+                    play.complete(started.step.as_str(), "1");
+                }
+            }
+            audit.check(&play, parallel as usize, &context);
+        }
+        assert_eq!(play.state().open(), [], "{context}: nothing is open at the end");
+        let mut folded = given::<Run>("run/r");
+        for (event, at) in play.log.iter().zip(&play.times) {
+            folded = folded.at(*at).events([event.clone()]);
+        }
+        assert_eq!(folded.state(), play.state(), "{context}: the fold is not what deciding left");
+        seen.extend(audit.seen);
+    }
+    let known: BTreeSet<_> = RunEvent::TABLE.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(seen, known, "every kind of event must have been seen");
+}
