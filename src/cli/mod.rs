@@ -1,6 +1,6 @@
 //! How people run it: one file per verb.
 //!
-//! - [`arguments`]: what the command line says
+//! - `arguments`: what the command line says
 //! - [`house`](crate::api::door::House): the data folder that a verb works on
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
