@@ -132,15 +132,13 @@ async fn attempt(
         let context = context.clone();
         async move {
             let why = context.stopped().await;
-            tokio::time::sleep(CLEAN_UP_MAX).await;
+            until(clock, clock.now().after(CLEAN_UP_MAX)).await;
             why
         }
     };
     let timer = async move {
         if let Some(deadline) = deadline {
-            while clock.now() < deadline {
-                clock.wait_until(deadline).await;
-            }
+            until(clock, deadline).await;
             stop.send_if_modified(|why| why.is_none() && why.replace(Stop::TimedOut).is_none());
         }
         std::future::pending::<()>().await
@@ -154,8 +152,70 @@ async fn attempt(
     }
 }
 
+/// Ends when that moment has come.
+async fn until(clock: &dyn Clock, at: Timestamp) {
+    while clock.now() < at {
+        clock.wait_until(at).await;
+    }
+}
+
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Failure::new(Code::Panicked, format!("it panicked: {}", text.unwrap_or("no message")))
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::actors::clock::ManualClock;
+    use crate::events::run::Purpose;
+    use crate::workflow::work::Work;
+
+    /// Does not care that it has to stop. It tells, by the end of the channel, when it is dropped.
+    struct Deaf(watch::Sender<()>);
+
+    #[async_trait]
+    impl Executor for Deaf {
+        async fn execute(&self, _: Task, _: executors::Context) -> Result<Output, Failure> {
+            let _at_work = self.0.subscribe();
+            std::future::pending().await
+        }
+    }
+
+    fn task() -> Task {
+        Task {
+            run: RunId::parse("r").unwrap(),
+            step: crate::events::ids::StepId::grown("a"),
+            attempt: 1,
+            generation: 1,
+            fence: Fence(1),
+            idempotency_key: "key".into(),
+            purpose: Purpose::Do,
+            agent: crate::events::ids::AgentName::new("deaf"),
+            work_folder: "/".into(),
+            work: Work::default(),
+            compensates: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_executor_that_does_not_stop_is_dropped_after_a_while() {
+        let (executor, clock) = (Deaf(watch::Sender::new(())), ManualClock::at(Timestamp(0)));
+        let (stop, stopped) = watch::channel(None);
+        let context = executors::Context { stop: stopped, progress: watch::Sender::new(Progress::default()) };
+        let mut attempt = Box::pin(attempt(&executor, task(), context, stop.clone(), None, &clock));
+        assert!(attempt.as_mut().now_or_never().is_none());
+        stop.send_replace(Some(Stop::Cancelled));
+        assert!(attempt.as_mut().now_or_never().is_none());
+        clock.advance(CLEAN_UP_MAX - Duration::from_micros(1));
+        assert!(attempt.as_mut().now_or_never().is_none(), "it has time to clean up");
+        clock.advance(Duration::from_micros(1));
+        let result = attempt.as_mut().now_or_never().expect("it is waited for no longer");
+        assert_eq!(result.unwrap_err().code, Code::Cancelled);
+        drop(attempt);
+        assert_eq!(executor.0.receiver_count(), 0);
+    }
 }

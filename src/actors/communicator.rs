@@ -155,8 +155,8 @@ impl Communicator {
     }
 
     /// A run's host was put away.
-    pub fn forget_run(&self, run: &RunId) {
-        self.runs.remove_if(run, |_, entry| !entry.address.connected());
+    pub fn forget_run(&self, run: &RunId, address: &Addr<RunHost>) {
+        self.runs.remove_if(run, |_, entry| entry.address == *address);
     }
 
     fn start_run(self: &Arc<Self>, run: &RunId) -> RunEntry {
@@ -262,6 +262,13 @@ impl Communicator {
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);
         self.dispatcher.close();
+    }
+
+    /// Ends when all that runs were asked by now is recorded.
+    pub async fn settled(self: &Arc<Self>) {
+        let runs = self.active_runs();
+        // What a run answers to nothing new is no matter; that it does is.
+        futures_util::future::join_all(runs.iter().map(|run| self.ask(run, Ask::Go))).await;
     }
 
     /// Ends when no attempt is being made.

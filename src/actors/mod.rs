@@ -5,7 +5,7 @@
 //! - [`agent`]: makes attempts with an executor
 //! - [`communicator`]: who is where, and the messages between runs and agents
 //! - [`dispatcher`]: slots, and who waits for one
-//! - [`timer`]: one heap for all durable wake-ups
+//! - [`timer`]: one queue for all durable wake-ups
 //! - [`roster`]: which executor an agent works with
 //! - [`library`]: content by its hash, in memory
 //! - [`clock`]: the time, which a test can hold

@@ -1,10 +1,10 @@
 //! The host of a run: what performs a run's effects.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use actix::{AsyncContext, Context, Handler, Message};
+use actix::{Addr, AsyncContext, Context, Handler, Message};
 use tokio::sync::watch;
 
 use super::agent::{Perform, StopAttempt};
@@ -17,7 +17,7 @@ use crate::events::problem::{Code, Problem};
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::{Progress, Task};
-use crate::workflow::aggregate::{Blobs, EffectChanges};
+use crate::workflow::aggregate::{Aggregate, Blobs, Effect, EffectChanges};
 use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus};
 use crate::workflow::work::{Failure, Work};
 
@@ -100,8 +100,12 @@ pub struct RunShell {
     fence: Fence,
     /// Slots for attempts that may start in the next commit.
     slots: HashMap<AgentName, Vec<Slot>>,
+    /// Slots that came while a commit was on its way: for the next.
+    granted: Vec<Slot>,
     /// How many slots of each agent it waits for at the dispatcher.
     waits: HashMap<AgentName, u32>,
+    /// Attempts whose results do not count, and that are to be stopped when that is recorded.
+    given_up: HashMap<Fence, AgentName>,
     seeds: RandomState,
 }
 
@@ -122,7 +126,9 @@ impl RunShell {
             asked_to_drive: driven,
             fence: Fence(0),
             slots: HashMap::new(),
+            granted: Vec::new(),
             waits: HashMap::new(),
+            given_up: HashMap::new(),
             seeds: RandomState::new(),
         }
     }
@@ -178,14 +184,32 @@ impl RunShell {
             RunEffect::Stop { fence, .. } => {
                 let open = self.glance.borrow().attempts.get(&fence).cloned();
                 if let Some(OpenAttempt { started, .. }) = open {
-                    let stop = StopAttempt { run: self.run.clone(), fence };
-                    self.communicator.stop(&started.agent, state.agent(&started.agent), stop);
+                    self.stop(state, fence, &started.agent);
                 }
             }
             RunEffect::Wake { timer, at } => {
                 self.communicator.set_timer(Wake { at, run: self.run.clone(), timer });
             }
             RunEffect::Start { .. } => {}
+        }
+    }
+
+    fn stop(&self, state: &Run, fence: Fence, agent: &AgentName) {
+        self.communicator.stop(agent, state.agent(agent), StopAttempt { run: self.run.clone(), fence });
+    }
+
+    /// No result of what is in flight counts any more. What is still open is stopped when it is recorded as lost: until
+    /// then a result of being stopped would count.
+    fn give_up(&mut self, state: &Run) {
+        let mut attempts = BTreeMap::new();
+        self.change_attempts(|open| attempts = std::mem::take(open));
+        let open: HashSet<_> = state.open().iter().map(RunEffect::id).collect();
+        for (fence, attempt) in attempts {
+            if open.contains(&RunEffectId::Attempt(fence)) {
+                self.given_up.insert(fence, attempt.started.agent.clone());
+            } else {
+                self.stop(state, fence, &attempt.started.agent);
+            }
         }
     }
 
@@ -230,6 +254,19 @@ impl RunShell {
         });
     }
 
+    /// The attempts that agents make for it, and those that will start with this commit.
+    fn in_flight(&self, state: &Run) -> BTreeSet<Fence> {
+        let starting = (self.fence.0..state.fence().0).map(|before| Fence(before).next());
+        self.glance.borrow().attempts.keys().copied().chain(starting).collect()
+    }
+
+    /// Waits on for a timer that went off too early, because the clock was set back meanwhile.
+    fn wait_on(&self, state: &Run, timer: &TimerId, now: Timestamp) {
+        if let Some(at) = state.due_at(timer).filter(|at| *at > now) {
+            self.communicator.set_timer(Wake { at, run: self.run.clone(), timer: timer.clone() });
+        }
+    }
+
     fn be_driven(&mut self, driven: bool) {
         self.driven = driven;
         self.communicator.note_driven(&self.run, driven);
@@ -248,7 +285,8 @@ impl RunShell {
             self.start_effect(state, effect, actor);
         }
         if state.wants_driving() {
-            actor.notify(Submit { command: undriven(Ask::Recover), reply: None });
+            let recover = Ask::Recover { in_flight: BTreeSet::new() };
+            actor.notify(Submit { command: undriven(recover), reply: None });
         }
     }
 }
@@ -259,7 +297,15 @@ pub fn undriven(ask: Ask) -> RunCommand {
 }
 
 impl Shell<Run> for RunShell {
-    fn prepare(&mut self, state: &Run, command: &mut RunCommand) {
+    fn prepare(&mut self, state: &Run, command: &mut RunCommand, now: Timestamp) {
+        for slot in self.granted.drain(..) {
+            self.slots.entry(slot.agent().clone()).or_default().push(slot);
+        }
+        match &mut command.ask {
+            Ask::Recover { in_flight } => *in_flight = self.in_flight(state),
+            Ask::Due { timer } => self.wait_on(state, timer, now),
+            _ => {}
+        }
         command.seed = self.seeds.hash_one(command.seed.wrapping_add(state.progress().0 as u64));
         if matches!(&command.ask, Ask::Start(start) if start.drive && state.about().is_none()) {
             self.be_driven(true);
@@ -321,6 +367,9 @@ impl Shell<Run> for RunShell {
         for closed in &changes.closed {
             if let RunEffectId::Attempt(fence) = closed {
                 self.change_attempts(|attempts| drop(attempts.remove(fence)));
+                if let Some(agent) = self.given_up.remove(fence) {
+                    self.stop(state, *fence, &agent);
+                }
             }
         }
         if self.driven {
@@ -341,13 +390,20 @@ impl Shell<Run> for RunShell {
     }
 
     fn loaded(&mut self, state: &Run, version: Version, actor: &mut Context<RunHost>) {
-        // After a failed append the attempts of this process go on: only a host that begins to drive recovers.
+        if std::mem::take(&mut self.driven) {
+            // Somebody else wrote to it, and what was asked meanwhile is forgotten, results among it: the run is taken over
+            // as if another process had held it.
+            self.give_up(state);
+            self.waits.clear();
+            self.asked_to_drive = true;
+        }
         self.fence = state.fence();
         self.take_over(state, actor);
         self.show(state, version);
     }
 
     fn parked(&mut self, problem: &Problem) {
+        self.granted.clear();
         self.glance.send_modify(|glance| glance.parked = Some(problem.clone()));
     }
 
@@ -357,8 +413,12 @@ impl Shell<Run> for RunShell {
             && !(self.driven && state.wants_driving())
     }
 
-    fn stopped(&mut self) {
-        self.communicator.forget_run(&self.run);
+    fn is_over(&self, state: &Run) -> bool {
+        state.status().has_ended()
+    }
+
+    fn stopped(&mut self, address: &Addr<RunHost>) {
+        self.communicator.forget_run(&self.run, address);
     }
 }
 
@@ -400,7 +460,7 @@ impl Handler<Granted> for RunHost {
         let (agent, shell) = (slot.agent().clone(), self.shell());
         // The dispatcher has counted it; what the run still waits for is told after the next commit.
         shell.waits.remove(&agent);
-        shell.slots.entry(agent).or_default().push(slot);
+        shell.granted.push(slot);
         self.handle(Submit { command: undriven(Ask::Go), reply: None }, actor);
     }
 }

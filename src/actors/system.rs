@@ -1,5 +1,8 @@
 //! Starts and stops everything in order, and is what the rest of the program asks.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -151,9 +154,12 @@ impl System {
         self.communicator.close();
     }
 
-    /// Ends when no attempt is being made.
+    /// Ends when no attempt is being made, after [`System::close`]. A commit that is on its way may start one more, and a
+    /// result counts when it is recorded: both are awaited.
     pub async fn quiet(&self) {
+        self.communicator.settled().await;
         self.communicator.all_reported().await;
+        self.communicator.settled().await;
     }
 
     /// Stops one run: nothing of it starts any more, its attempts get a grace, what still runs then is stopped and
@@ -162,7 +168,9 @@ impl System {
         self.communicator.let_go(run).await;
         let mut glance = self.watch(run);
         let done = glance.wait_for(|seen| seen.version > Version(0) && seen.attempts.is_empty());
-        if tokio::time::timeout(self.grace, done).await.is_err() {
+        let is_over = tokio::time::timeout(self.grace, done).await.is_ok();
+        // Meanwhile somebody else may have let it go on.
+        if !is_over && !self.is_driven(run) {
             self.release(run).await;
             self.communicator.stop_all(Some(run));
         }

@@ -1,10 +1,9 @@
-//! One heap for all durable wake-ups. A timer fires once its moment has come: late rather than never, never early.
+//! One queue for all durable wake-ups, in the order in which they are due. A timer fires once its moment has come: late rather than never, never early.
 //!
-//! The heap holds nothing that matters: every timer is an open effect of a run, set again when the run is loaded. A
+//! It holds nothing that matters: every timer is an open effect of a run, set again when the run is loaded. A
 //! run that is asked about a timer that it does not have, or not yet, does nothing.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
@@ -30,15 +29,16 @@ pub struct Wake {
 pub struct TimerActor {
     communicator: Weak<Communicator>,
     clock: Arc<dyn Clock>,
-    heap: BinaryHeap<Reverse<Wake>>,
-    /// What waits for the first of the heap.
+    /// The first is due first. A run that is loaded again sets its timers again, which are then still one.
+    queue: BTreeSet<Wake>,
+    /// What waits for the first.
     waiting: Option<SpawnHandle>,
 }
 
 impl TimerActor {
     /// A timer that wakes runs through the communicator.
     pub fn new(communicator: Weak<Communicator>, clock: Arc<dyn Clock>) -> Self {
-        Self { communicator, clock, heap: BinaryHeap::new(), waiting: None }
+        Self { communicator, clock, queue: BTreeSet::new(), waiting: None }
     }
 
     fn fire_and_wait(&mut self, actor: &mut Context<Self>) {
@@ -46,7 +46,7 @@ impl TimerActor {
             actor.cancel_future(waiting);
         }
         let now = self.clock.now();
-        while let Some(Reverse(first)) = self.heap.peek() {
+        while let Some(first) = self.queue.first() {
             if first.at > now {
                 let (clock, at) = (Arc::clone(&self.clock), first.at);
                 let wait = async move { clock.wait_until(at).await };
@@ -56,7 +56,7 @@ impl TimerActor {
                 })));
                 return;
             }
-            if let Some(Reverse(due)) = self.heap.pop() {
+            if let Some(due) = self.queue.pop_first() {
                 self.fire(due);
             }
         }
@@ -77,8 +77,8 @@ impl Handler<Wake> for TimerActor {
     type Result = ();
 
     fn handle(&mut self, wake: Wake, actor: &mut Context<Self>) {
-        let sooner = self.heap.peek().is_none_or(|Reverse(first)| wake.at < first.at);
-        self.heap.push(Reverse(wake));
+        let sooner = self.queue.first().is_none_or(|first| wake.at < first.at);
+        self.queue.insert(wake);
         if sooner {
             self.fire_and_wait(actor);
         }

@@ -8,6 +8,7 @@
     clippy::print_stderr
 )]
 
+mod bad_input;
 mod crash;
 mod damage;
 mod examples;

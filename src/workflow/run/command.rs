@@ -1,6 +1,6 @@
 //! What may be asked of a run, what it may want done, and why it may refuse.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::events::ids::{AgentName, Fence, RunId, StepId, TimerId};
@@ -52,8 +52,11 @@ pub enum Ask {
         /// The timer.
         timer: TimerId,
     },
-    /// To go on after another process held it: every open attempt is lost.
-    Recover,
+    /// To go on after another process held it: every open attempt is lost but those that this process makes.
+    Recover {
+        /// The attempts that it makes.
+        in_flight: BTreeSet<Fence>,
+    },
     /// To let go of every open attempt, because this process ends in order.
     Interrupt,
     /// To start what can start.
@@ -68,7 +71,7 @@ impl Ask {
             Self::Completed { .. } => "attempt_completed",
             Self::Failed { .. } => "attempt_failed",
             Self::Due { .. } => "timer_due",
-            Self::Recover => "recover",
+            Self::Recover { .. } => "recover",
             Self::Interrupt => "interrupt",
             Self::Go => "go",
         }

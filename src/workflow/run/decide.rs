@@ -1,5 +1,6 @@
 //! What would happen to a run, command by command.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::advance::Advance;
@@ -30,11 +31,11 @@ pub(super) fn decide(
         Ask::Completed { step, fence, output } => completed(&mut advance, &step, fence, output)?,
         Ask::Failed { step, fence, failure } => failed(&mut advance, &step, fence, failure, seed)?,
         Ask::Due { timer } => due(&mut advance, &timer)?,
-        Ask::Recover => {
-            lose(&mut advance, false)?;
+        Ask::Recover { in_flight } => {
+            lose(&mut advance, false, &in_flight)?;
             advance.look_at_all();
         }
-        Ask::Interrupt => lose(&mut advance, true)?,
+        Ask::Interrupt => lose(&mut advance, true, &BTreeSet::new())?,
         Ask::Go => advance.look_at_all(),
     }
     advance.run()?;
@@ -198,11 +199,15 @@ fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejectio
 }
 
 /// Whoever held the open attempts is gone, or is about to go.
-fn lose(advance: &mut Advance<'_, '_>, interrupted: bool) -> Result<(), RunRejection> {
+fn lose(
+    advance: &mut Advance<'_, '_>,
+    interrupted: bool,
+    kept: &BTreeSet<Fence>,
+) -> Result<(), RunRejection> {
     let run = advance.draft.state();
     let limit = run.about().map_or(0, |about| about.started.lost_limit);
     let open = run.steps.iter().enumerate().filter_map(|(place, node)| match &node.phase {
-        StepPhase::Running(attempt) => Some((place, Arc::clone(attempt))),
+        StepPhase::Running(attempt) if !kept.contains(&attempt.fence) => Some((place, Arc::clone(attempt))),
         _ => None,
     });
     for (place, attempt) in open.collect::<Vec<_>>() {

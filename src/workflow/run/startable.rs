@@ -21,7 +21,7 @@ impl Run {
                 // An attempt that this command ends makes room for another.
                 wanted.room += match ask {
                     Ask::Completed { .. } | Ask::Failed { .. } => 1,
-                    Ask::Recover => self.running,
+                    Ask::Recover { .. } => self.running,
                     _ => 0,
                 };
                 self.ready.iter().for_each(|(agent, steps)| wanted.add(agent.as_ref(), steps.len()));
@@ -36,7 +36,7 @@ impl Run {
         match ask {
             Ask::Completed { step, .. } | Ask::Failed { step, .. } => self.wanted_behind(step, wanted),
             Ask::Due { timer } => self.wanted_when_due(timer, wanted),
-            Ask::Recover => {
+            Ask::Recover { .. } => {
                 let open = self.steps.iter().filter(|node| matches!(node.phase, StepPhase::Running(_)));
                 open.for_each(|node| wanted.add_node(node));
             }

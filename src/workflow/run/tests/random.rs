@@ -139,7 +139,7 @@ fn turn(dice: &mut Dice, play: &mut Play) {
     open.sort_by_key(|started| started.fence);
     play.slots = dice.roll(4) as u32;
     match dice.roll(10) {
-        0 => drop(play.ask(Ask::Recover)),
+        0 => drop(play.recover()),
         1 => drop(play.ask(Ask::Interrupt)),
         2 | 3 => drop(play.sleep(Duration::from_millis(dice.roll(4000)))),
         4 => drop(play.ask(Ask::Go)),
