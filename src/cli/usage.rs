@@ -1,8 +1,10 @@
 //! Command lines that are not understood: a problem like any other, with a code and a hint.
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::events::problem::{Code, Problem};
+use super::arguments::Arguments;
+use crate::events::problem::{Code, Problem, nearest};
 
 /// Verbs that later versions have.
 const VERBS_NOT_BUILT: &[&str] = &[
@@ -65,7 +67,8 @@ pub(super) fn problem(error: &clap::Error) -> Problem {
         ErrorKind::UnknownArgument if OPTIONS_NOT_BUILT.contains(&name) => not_built(name),
         ErrorKind::InvalidSubcommand => {
             let problem = Problem::new(Code::Usage, format!("there is no verb `{name}`"));
-            match text(error, ContextKind::SuggestedSubcommand) {
+            let verbs = Arguments::command();
+            match nearest(name, verbs.get_subcommands().map(clap::Command::get_name)) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
                 None => problem.hint("`reenact --help` lists them"),
             }

@@ -19,3 +19,4 @@ mod memory;
 mod power_cut;
 mod support;
 mod tidy;
+mod words;
