@@ -36,6 +36,8 @@ pub struct Glance {
     pub done: usize,
     /// Steps that there are so far.
     pub total: usize,
+    /// While nothing runs: when something does again.
+    pub wakes_at: Option<Timestamp>,
     /// What runs.
     pub attempts: BTreeMap<Fence, OpenAttempt>,
     /// Why it cannot go on.
@@ -244,6 +246,7 @@ impl RunShell {
         let reached = &mut self.reached;
         self.glance.send_if_modified(|seen| {
             (seen.done, seen.total) = state.progress();
+            seen.wakes_at = if seen.attempts.is_empty() { state.wakes_at() } else { None };
             (seen.version, seen.parked) = (version, None);
             seen.status = (version > Version(0)).then(|| state.status());
             let now = seen.milestones();

@@ -78,8 +78,16 @@ fn read_input(path: &Path) -> Result<serde_json::Value, Problem> {
     if let Ok(value) = serde_json::from_str(&text) {
         return Ok(value);
     }
-    serde_saphyr::from_str(&text)
-        .map_err(|error| Problem::new(Code::NotYaml, format!("{file} is neither JSON nor YAML: {error}")))
+    serde_saphyr::from_str(&text).map_err(|error| {
+        let place = error.location();
+        let said = error.without_snippet().to_string();
+        let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+        let problem = Problem::new(Code::NotYaml, format!("{file} is neither JSON nor YAML: {said}"));
+        match place {
+            Some(place) => problem.at(&file.to_string(), place.line(), place.column()),
+            None => problem,
+        }
+    })
 }
 
 /// Reads `K=V` arguments.

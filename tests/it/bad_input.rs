@@ -151,7 +151,7 @@ fn a_command_line_that_means_nothing_is_refused_with_one_json_document() {
     ] {
         let error = refused(&sandbox, arguments);
         let code = error["code"].as_str().unwrap();
-        assert!(matches!(code, "RE-1001" | "RE-1101"), "{arguments:?}: {error}");
+        assert!(matches!(code, "RE-1001" | "RE-1007" | "RE-1101"), "{arguments:?}: {error}");
         let human = sandbox.reenact(arguments);
         assert_eq!(human.code(), Some(2), "{arguments:?}");
         assert!(human.stdout.is_empty() && !human.stderr.is_empty(), "{arguments:?}");

@@ -21,3 +21,4 @@ mod power_cut;
 mod shutdown;
 mod support;
 mod tidy;
+mod words;
