@@ -4,8 +4,10 @@ use serde_json::Value;
 
 use crate::support::Sandbox;
 
-/// A workflow file, and what is said of it: code, line, column, and a part of the message and of the hint.
-const FILES: &[(&str, &str, Option<(u64, u64)>, &str, &str)] = &[
+/// A workflow file, and what is said of it: code, line and column, a part of the message, a part of the hint.
+type BadFile = (&'static str, &'static str, Option<(u64, u64)>, &'static str, &'static str);
+
+const FILES: &[BadFile] = &[
     ("steps: [", "RE-1102", Some((1, 8)), "bracket", "indentation"),
     ("\u{1}\u{2}{]%", "RE-1102", Some((1, 1)), "", ""),
     ("steps: [{id: a, run: x}, {id: a, run: x}]", "RE-1105", Some((1, 31)), "`a`", ""),
