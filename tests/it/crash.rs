@@ -7,6 +7,8 @@
 mod audit;
 mod generated;
 
+pub(crate) use audit::group_lives;
+
 use std::time::Duration;
 
 use crate::support::{Process, Sandbox, wait_until};
@@ -151,8 +153,8 @@ fn what_a_killed_process_left_running_is_ended_before_the_next_attempt() {
     wait_until("the stubborn one is there", || sandbox.work("stubborn").exists());
     let group = std::fs::read_to_string(sandbox.work("shells")).unwrap();
     process.kill();
-    assert!(audit::group_lives(group.trim()), "nothing was left: the test shows nothing");
+    assert!(group_lives(group.trim()), "nothing was left: the test shows nothing");
     let resumed = sandbox.start(patient(&sandbox, &["--json", "resume", RUN])).wait();
     assert_eq!(resumed.code(), Some(0), "{resumed}");
-    assert!(!audit::group_lives(group.trim()), "group {group} lives on");
+    assert!(!group_lives(group.trim()), "group {group} lives on");
 }

@@ -11,12 +11,14 @@
 mod bad_input;
 mod crash;
 mod damage;
+mod engine;
 mod examples;
 mod full_disk;
 mod golden;
 mod handover;
 mod memory;
 mod power_cut;
+mod shutdown;
 mod support;
 mod tidy;
 mod words;

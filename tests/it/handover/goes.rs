@@ -1,9 +1,10 @@
 //! The holder goes: in order, or killed.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 
-use super::{open, start_gated, starts, status};
+use super::{open, start_gated, starts};
 use crate::support::{Sandbox, wait_until};
 
 #[test]
@@ -24,30 +25,6 @@ fn a_holder_prints_its_result_at_once_and_goes_when_what_runs_for_others_has_end
     assert_eq!(starts(&sandbox, "two"), 1);
     assert_eq!(std::fs::read_to_string(sandbox.work("second")).unwrap(), "1\n");
     assert_eq!(sandbox.count("two", "attempt_lost", None), 0);
-}
-
-/// Between two steps nothing is in flight but the commit that says that the next one starts: a holder that looked only
-/// for attempts went at that moment, and took the step that had just begun with it.
-#[test]
-fn a_holder_that_goes_loses_no_attempt_of_a_run_of_many_short_steps() {
-    let sandbox = Sandbox::new();
-    let steps: String = (0..60)
-        .map(|step| format!("  - id: s{step}\n    run: [sh, '-c', 'echo {step} >> steps']\n"))
-        .collect();
-    sandbox.write("many.yaml", format!("name: many\nsteps:\n{steps}"));
-    sandbox.write("short.yaml", "name: short\nsteps:\n  - id: a\n    run: [sleep, '0.05']\n");
-    let first = sandbox.spawn(&["run", "short.yaml"]);
-    wait_until("somebody holds the store", || sandbox.data().join("control.sock").exists());
-    let client = sandbox.spawn(&["run", "many.yaml", "--id", "many"]);
-    first.wait();
-    // Each of these holds the store for a moment, and the long run with it.
-    while status(&sandbox, "many") != "completed" {
-        sandbox.json(0, &["run", "short.yaml"]);
-    }
-    assert_eq!(client.wait().code(), Some(0));
-    assert_eq!(sandbox.count("many", "attempt_lost", None), 0);
-    let done = std::fs::read_to_string(sandbox.work("steps")).unwrap();
-    assert_eq!(done.lines().count(), 60, "{done}");
 }
 
 #[test]
@@ -88,6 +65,33 @@ fn a_client_that_does_not_read_keeps_no_holder() {
     assert!(first.contains("run_started"), "{first}");
     open(&sandbox, "holder");
     assert_eq!(holder.wait().code(), Some(0));
+}
+
+/// The next holder is asked anew, and answers from the beginning: the first events were printed twice.
+#[test]
+fn a_history_whose_holder_goes_in_the_middle_is_told_once() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.yaml", "name: a\nsteps:\n  - id: a\n    run: echo\n");
+    sandbox.json(0, &["run", "a.yaml", "--id", "a"]);
+    let history = sandbox.history("a");
+    let lock = File::options().write(true).open(sandbox.data().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let listener = UnixListener::bind(sandbox.data().join("control.sock")).unwrap();
+    let client = sandbox.spawn(&["--json", "history", "a"]);
+    let (mut connection, _) = listener.accept().unwrap();
+    let mut requests = BufReader::new(connection.try_clone().unwrap()).lines();
+    assert_eq!(requests.next().unwrap().unwrap(), "\"hello\"");
+    writeln!(connection, "{{\"answer\":\"done\"}}").unwrap();
+    assert!(requests.next().unwrap().unwrap().contains("history"));
+    for event in &history[..2] {
+        writeln!(connection, "{{\"event\":{event}}}").unwrap();
+    }
+    wait_until("two events are told", || client.stdout().lines().count() == 2);
+    drop((requests, connection, listener));
+    lock.unlock().unwrap();
+    let ended = client.wait();
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!(ended.json_lines(), history);
 }
 
 /// Its first step waits for a file, its second says that it ran.
