@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::Sandbox;
 
-/// A workflow file, and what is said of it: code, line and column, and a part of the message and of the hint.
+/// A workflow file, and what is said of it: code, line and column, a part of the message, a part of the hint.
 type BadFile = (&'static str, &'static str, Option<(u64, u64)>, &'static str, &'static str);
 
 const FILES: &[BadFile] = &[

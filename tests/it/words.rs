@@ -65,8 +65,15 @@ fn what_programs_write_does_nothing_to_a_terminal() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "w.yaml",
-        "steps:\n  - id: a\n    run: printf 'title \\033]0;owned\\007 end'\n  - id: b\n    \
-         run: printf 'red \\033[31m end' >&2; exit 65\n",
+        r#"
+steps:
+  - id: a
+    run: printf 'title \033]0;owned\007 end'
+  - id: b
+    run: printf 'red \033[31m end' >&2; exit 65
+    on_error: continue
+output: "{{ steps.a.output.stdout }}"
+"#,
     );
     for arguments in [&["run", "w.yaml", "--id", "x"][..], &["status", "x"][..], &["history", "x"][..]] {
         let ended = sandbox.reenact(arguments);
