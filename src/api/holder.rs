@@ -107,8 +107,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Opens the control socket of a data folder whose lock this process has. A socket that a dead process left is
-    /// removed.
+    /// Opens the control socket of a data folder whose lock this process has.
     ///
     /// # Errors
     /// When it cannot be bound.
@@ -118,15 +117,13 @@ impl Gate {
             Problem::new(Code::StoreUnreadable, format!("{} cannot be bound: {error}", socket.display()))
         };
         let unnamed = data.join(UNNAMED_SOCKET);
-        for left in [&socket, &unnamed] {
-            match fs::remove_file(left) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                _ => {}
-            }
+        match fs::remove_file(&unnamed) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
         }
         let (path, _folder) = socket_path(data, UNNAMED_SOCKET).map_err(failed)?;
         let listener = UnixListener::bind(path).map_err(failed)?;
-        // It gets its name when nobody else may use it any more.
+        // It takes the place of one that a dead process left, when nobody else may use it any more.
         fs::set_permissions(&unnamed, Permissions::from_mode(0o600)).map_err(failed)?;
         fs::rename(&unnamed, &socket).map_err(failed)?;
         let closed = watch::Sender::new(false);

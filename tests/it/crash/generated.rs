@@ -33,7 +33,7 @@ impl Random {
 const PROGRAM: &str = r#"#!/bin/sh
 started_at() { read -r stat < "/proc/$1/stat" && set -- ${stat##*) } && [ "$1" != Z ] && echo "${20}"; }
 {
-  [ -e log ] && grep "^process $REENACT_STEP " log | while read -r _ _ pid ticks; do
+  [ -e log ] && grep -F "process $REENACT_STEP " log | while read -r _ _ pid ticks; do
     [ "$(started_at "$pid")" = "$ticks" ] && echo "alive $REENACT_STEP $REENACT_ATTEMPT $pid" >> log
   done
   echo "start $REENACT_STEP $REENACT_ATTEMPT $REENACT_IDEMPOTENCY_KEY" >> log
@@ -67,8 +67,10 @@ impl Workflow {
         let text = "name: generated\nlimits: {lost: 1000}\nsteps:\n".to_owned();
         let mut workflow = Self { text, worked: Vec::new(), sleeps: Vec::new(), ends: Vec::new() };
         for number in 0..4 + random.below(4) {
-            match random.below(5) {
+            match random.below(6) {
                 0 => workflow.one(&format!("one{number}"), "0.03", random),
+                // Long enough that it is still at work when the next attempt wants to start.
+                5 => workflow.one(&format!("slow{number}"), "0.4", random),
                 1 => workflow.flaky(&format!("flaky{number}")),
                 2 => workflow.sleep(&format!("sleep{number}")),
                 3 => workflow.fan_out(&format!("fan{number}"), 2 + random.below(4)),

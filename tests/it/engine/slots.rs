@@ -1,6 +1,5 @@
 //! No agent makes more attempts at once than it has slots, and everybody gets a turn.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use reenact::events::run::RunEvent;
@@ -11,39 +10,37 @@ use reenact::workflow::run::{RunStatus, StartRun};
 use super::kit::{Kit, id, on_actix, start_of, status};
 use super::store::Held;
 
-/// Registers a function that yields a few times; answers how many calls were at work at once at most.
-fn busy(kit: &Kit, order: Arc<Mutex<Vec<String>>>) -> Arc<AtomicUsize> {
-    let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let seen = Arc::clone(&most);
+/// Registers a function that yields a few times, and tells which runs called it, in order.
+fn busy(kit: &Kit, order: Arc<Mutex<Vec<String>>>) {
     kit.functions.register("busy", move |call: FunctionCall| {
-        let (inside, most, order) = (Arc::clone(&inside), Arc::clone(&most), Arc::clone(&order));
+        let order = Arc::clone(&order);
         async move {
-            most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             order.lock().unwrap().push(call.task.run.to_string());
             for _ in 0..3 {
                 tokio::task::yield_now().await;
             }
-            inside.fetch_sub(1, Ordering::SeqCst);
             Ok::<_, Failure>(())
         }
     });
-    seen
 }
 
 #[test]
 fn a_thousand_runs_share_four_slots_and_all_end() {
     on_actix(async {
         let kit = Kit { slots: 4, ..Kit::new() };
-        let most = busy(&kit, Arc::default());
+        let gate = kit.gated("gate");
         let system = kit.start();
         let runs: Vec<_> = (0..1000).map(|run| id(&format!("r{run}"))).collect();
         for run in &runs {
-            system.begin(run, start_of("[{id: a, agent: busy}, {id: b, agent: busy}]")).await.unwrap();
+            system.begin(run, start_of("[{id: a, agent: gate}, {id: b, agent: gate}]")).await.unwrap();
         }
+        gate.called(4).await;
+        assert_eq!(gate.calls(), 4, "all others wait");
+        gate.open(2000);
         for run in &runs {
             assert_eq!(status(system.ended(run).await), RunStatus::Completed);
         }
-        assert_eq!(most.load(Ordering::SeqCst), 4);
+        assert_eq!((gate.most(), gate.calls()), (4, 2000));
     });
 }
 
