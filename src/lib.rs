@@ -28,3 +28,8 @@ pub mod store;
 pub mod testing;
 pub mod views;
 pub mod workflow;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

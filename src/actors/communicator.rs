@@ -155,8 +155,8 @@ impl Communicator {
     }
 
     /// A run's host was put away.
-    pub fn forget_run(&self, run: &RunId) {
-        self.runs.remove_if(run, |_, entry| !entry.address.connected());
+    pub fn forget_run(&self, run: &RunId, address: &Addr<RunHost>) {
+        self.runs.remove_if(run, |_, entry| entry.address == *address);
     }
 
     fn start_run(self: &Arc<Self>, run: &RunId) -> RunEntry {

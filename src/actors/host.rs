@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
@@ -65,8 +65,11 @@ pub trait Shell<A: Aggregate>: Sized + Unpin + 'static {
     /// Whether it may be put away until it is asked again.
     fn is_idle(&self, state: &A) -> bool;
 
-    /// It is put away.
-    fn stopped(&mut self);
+    /// Whether nothing follows any more, so that it need not wait to be asked again.
+    fn is_over(&self, state: &A) -> bool;
+
+    /// It is put away; this is the address that nobody answers at any more.
+    fn stopped(&mut self, address: &Addr<Host<A, Self>>);
 }
 
 /// Asks the aggregate something.
@@ -147,9 +150,17 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 (host.state, host.head, host.phase) = (state, head, Phase::Ready);
                 host.shell.loaded(&host.state, host.head.version, actor);
                 host.work(actor);
+                host.go_if_over(actor);
             }
             Err(problem) => host.park(problem),
         }));
+    }
+
+    /// Thousands of short runs may end in the time for which one that may be asked again is kept.
+    fn go_if_over(&self, actor: &mut Context<Self>) {
+        if matches!(self.phase, Phase::Ready) && self.shell.is_over(&self.state) {
+            actor.stop();
+        }
     }
 
     fn park(&mut self, problem: Problem) {
@@ -252,6 +263,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 self.shell.committed(&self.state, changes, head.version, actor);
                 answers.into_iter().for_each(|(reply, result)| answer(reply, result.map(|()| head.version)));
                 self.work(actor);
+                self.go_if_over(actor);
             }
             Err(error) => {
                 let problem = append_problem(&error);
@@ -301,8 +313,8 @@ impl<A: Aggregate, S: Shell<A>> Actor for Host<A, S> {
         });
     }
 
-    fn stopped(&mut self, _: &mut Context<Self>) {
-        self.shell.stopped();
+    fn stopped(&mut self, actor: &mut Context<Self>) {
+        self.shell.stopped(&actor.address());
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use actix::{AsyncContext, Context, Handler, Message};
+use actix::{Addr, AsyncContext, Context, Handler, Message};
 use tokio::sync::watch;
 
 use super::agent::{Perform, StopAttempt};
@@ -36,6 +36,8 @@ pub struct Glance {
     pub done: usize,
     /// Steps that there are so far.
     pub total: usize,
+    /// While nothing runs: when something does again.
+    pub wakes_at: Option<Timestamp>,
     /// What runs.
     pub attempts: BTreeMap<Fence, OpenAttempt>,
     /// Why it cannot go on.
@@ -244,6 +246,7 @@ impl RunShell {
         let reached = &mut self.reached;
         self.glance.send_if_modified(|seen| {
             (seen.done, seen.total) = state.progress();
+            seen.wakes_at = if seen.attempts.is_empty() { state.wakes_at() } else { None };
             (seen.version, seen.parked) = (version, None);
             seen.status = (version > Version(0)).then(|| state.status());
             let now = seen.milestones();
@@ -410,8 +413,12 @@ impl Shell<Run> for RunShell {
             && !(self.driven && state.wants_driving())
     }
 
-    fn stopped(&mut self) {
-        self.communicator.forget_run(&self.run);
+    fn is_over(&self, state: &Run) -> bool {
+        state.status().has_ended()
+    }
+
+    fn stopped(&mut self, address: &Addr<RunHost>) {
+        self.communicator.forget_run(&self.run, address);
     }
 }
 

@@ -1,5 +1,8 @@
 //! Starts and stops everything in order, and is what the rest of the program asks.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +30,13 @@ pub struct Settings {
     pub passivate_after: Duration,
     /// How long attempts may go on after the process was asked to end.
     pub grace: Duration,
+}
+
+impl Default for Settings {
+    /// What `config/default.toml` says.
+    fn default() -> Self {
+        Self { arbiters: 0, passivate_after: Duration::from_secs(30), grace: Duration::from_secs(10) }
+    }
 }
 
 /// A running engine on a store.

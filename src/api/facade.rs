@@ -354,7 +354,7 @@ fn live(glance: &Glance) -> Live {
             text: progress.text.clone(),
         }
     });
-    Live { done: glance.done, total: glance.total, running: running.collect() }
+    Live { done: glance.done, total: glance.total, wakes_at: glance.wakes_at, running: running.collect() }
 }
 
 fn history_line(recorded: &Recorded) -> HistoryLine {

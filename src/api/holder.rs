@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::facade::Facade;
 use super::protocol::{Answer, Frame, Request};
+use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 
 /// Frames on their way to one client: beyond it, whoever makes them waits.
@@ -171,6 +172,8 @@ struct Connection {
     writer: OwnedWriteHalf,
     facade: Arc<Facade>,
     closed: watch::Receiver<bool>,
+    /// The run that the client wants driven: it may ask to interrupt it, also between its questions.
+    run: Option<RunId>,
 }
 
 /// Why a connection ends.
@@ -179,7 +182,7 @@ struct HangUp;
 impl Connection {
     fn new(stream: UnixStream, facade: Arc<Facade>, closed: watch::Receiver<bool>) -> Self {
         let (reader, writer) = stream.into_split();
-        Self { lines: BufReader::new(reader).lines(), writer, facade, closed }
+        Self { lines: BufReader::new(reader).lines(), writer, facade, closed, run: None }
     }
 
     async fn serve(mut self) {
@@ -207,12 +210,13 @@ impl Connection {
         }
     }
 
-    /// Answers one request. Meanwhile the client may ask to interrupt the run that it sees through.
+    /// Answers one request. Meanwhile the client may ask to interrupt the run that it began or sees through.
     async fn answer(&mut self, request: Request) -> Result<(), HangUp> {
-        let seen = match &request {
-            Request::See { run, .. } => Some(run.clone()),
-            _ => None,
-        };
+        let mut interrupted = matches!(request, Request::Interrupt);
+        let sees = matches!(request, Request::See { .. });
+        if let Request::See { run, .. } | Request::Begin { run, drive: true, .. } = &request {
+            self.run = Some(run.clone());
+        }
         let facade = Arc::clone(&self.facade);
         let (sender, mut frames) = mpsc::channel(FRAMES);
         let mut answering = Box::pin(facade.answer(request, &sender));
@@ -221,21 +225,24 @@ impl Connection {
                 biased;
                 Some(frame) = frames.recv() => self.send(&frame).await?,
                 answer = &mut answering => break answer,
-                line = self.lines.next_line() => match (line, &seen) {
-                    (Ok(Some(_)), Some(run)) => {
-                        // From here on this client does not count among those that see the run through.
-                        drop(answering);
-                        facade.interrupt(run).await;
-                        let run = run.to_string();
-                        break facade.answer(Request::Report { run }, &sender).await;
+                line = self.lines.next_line() => match line {
+                    Ok(Some(_)) => {
+                        interrupted = true;
+                        if sees {
+                            break Ok(Answer::Done);
+                        }
                     }
-                    (Ok(Some(_)), None) => {}
                     // The client is gone; what it asked for goes on.
-                    (Ok(None) | Err(_), _) => return Err(HangUp),
+                    Ok(None) | Err(_) => return Err(HangUp),
                 },
                 () = is_closed(&mut self.closed) => return Err(HangUp),
             }
         };
+        // From here on this client does not count among those that see the run through.
+        drop(answering);
+        if let Some(run) = self.run.as_ref().filter(|_| interrupted) {
+            facade.interrupt(run).await;
+        }
         while let Ok(frame) = frames.try_recv() {
             self.send(&frame).await?;
         }

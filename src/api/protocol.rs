@@ -138,6 +138,9 @@ pub struct Live {
     pub done: usize,
     /// Steps that there are so far.
     pub total: usize,
+    /// While nothing runs: when something does again.
+    #[serde(default)]
+    pub wakes_at: Option<Timestamp>,
     /// Attempts that are open.
     pub running: Vec<LiveAttempt>,
 }

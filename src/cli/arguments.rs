@@ -4,21 +4,24 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+/// Over the options that every verb takes.
+const ANYWHERE: &str = "Options of every verb";
+
 /// Durable workflows of agents: kill it, and it goes on where it was.
 #[derive(Debug, Parser)]
 #[command(name = "reenact", version, max_term_width = 100, disable_help_subcommand = true)]
 pub(super) struct Arguments {
     /// Where runs are kept [default: $REENACT_DATA, else .reenact]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = ANYWHERE)]
     pub(super) data: Option<PathBuf>,
     /// A configuration file beside the usual ones
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = ANYWHERE)]
     pub(super) config: Option<PathBuf>,
     /// Print one JSON document on stdout instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = ANYWHERE)]
     pub(super) json: bool,
     /// What to log to stderr: off, error, warn, info, debug or trace
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = ANYWHERE)]
     pub(super) log: Option<String>,
     #[command(subcommand)]
     pub(super) verb: Verb,

@@ -1,11 +1,12 @@
 //! How people run it: one file per verb.
 //!
-//! - [`arguments`]: what the command line says
+//! - `arguments`: what the command line says
 //! - [`house`](crate::api::door::House): the data folder that a verb works on
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
 //! - `text`: results as a person reads them
 //! - `progress`: what runs, line by line, on a terminal
+//! - `usage`: command lines that are not understood
 
 mod arguments;
 mod history;
@@ -18,6 +19,7 @@ mod see;
 mod start;
 mod status;
 mod text;
+mod usage;
 mod validate;
 mod verify;
 
@@ -97,30 +99,29 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     let parsed = match Arguments::try_parse_from(&arguments) {
         Ok(parsed) => parsed,
-        Err(error) => return usage(&error, wants_json),
+        Err(error) => return not_understood(&error, wants_json),
     };
     let say = Say::new(parsed.json);
-    let exit = match scene(say, &parsed) {
-        Ok(scene) => actix::System::new().block_on(perform(&scene, parsed.verb)),
+    let exit = match scene(&parsed) {
+        Ok((house, cwd)) => actix::System::new().block_on(perform(&Scene { say, house, cwd }, parsed.verb)),
         Err(problem) => say.problem(&problem),
     };
     ExitCode::from(exit.code())
 }
 
 /// Answers a command line that was not understood, or that asked for help.
-fn usage(error: &clap::Error, wants_json: bool) -> ExitCode {
-    if !error.use_stderr() || !wants_json {
-        // Help goes to stdout, mistakes to stderr; if neither can be written there is nobody to tell.
+fn not_understood(error: &clap::Error, wants_json: bool) -> ExitCode {
+    let is_bare = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !error.use_stderr() || (is_bare && !wants_json) {
+        // Help was asked for, or is the best answer. If it cannot be written there is nobody to tell.
         let _ = error.print();
         return ExitCode::from(if error.use_stderr() { Exit::BadInput } else { Exit::Good }.code());
     }
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    let exit = Say::new(true).problem(&Problem::new(Code::Usage, first));
-    ExitCode::from(exit.code())
+    ExitCode::from(Say::new(wants_json).problem(&usage::problem(error)).code())
 }
 
-fn scene(say: Say, arguments: &Arguments) -> Result<Scene, Problem> {
+/// Which data folder a verb works on, and in which folder it was called.
+fn scene(arguments: &Arguments) -> Result<(House, PathBuf), Problem> {
     let sources = Sources::of_process(arguments.config.clone())
         .map_err(|error| Problem::new(Code::FileNotRead, format!("the current folder is gone: {error}")))?;
     let mut config = Config::load(&sources)?;
@@ -131,7 +132,7 @@ fn scene(say: Say, arguments: &Arguments) -> Result<Scene, Problem> {
     let named = arguments.data.clone().or_else(|| std::env::var_os("REENACT_DATA").map(PathBuf::from));
     let data = sources.cwd.join(named.unwrap_or_else(|| PathBuf::from(".reenact")));
     let house = House { data, config, work_folder: sources.cwd.clone() };
-    Ok(Scene { say, house, cwd: sources.cwd })
+    Ok((house, sources.cwd))
 }
 
 fn log_to_stderr(config: &Config) -> Result<(), Problem> {

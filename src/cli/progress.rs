@@ -3,32 +3,33 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::style::ProgressTracker;
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
-use super::say::stderr_is_terminal;
+use super::say::Say;
+use super::text::printable;
 use crate::api::protocol::{Live, LiveAttempt};
 use crate::events::ids::Fence;
-use crate::events::time::format_duration;
+use crate::events::time::{Timestamp, format_duration};
 
-/// How often the clock of a line moves.
+/// How often the clocks move.
 const TICK: Duration = Duration::from_millis(200);
 
+/// How many attempts have a line of their own: what leaves room for the last line on a small terminal.
+const LINES_MAX: usize = 12;
+
 /// A line for each attempt that runs, and one for all of it.
-pub(super) struct Progress {
-    lines: Option<MultiProgress>,
+pub(super) struct Progress<'s> {
+    lines: Option<&'s MultiProgress>,
     sum: ProgressBar,
     attempts: HashMap<Fence, ProgressBar>,
 }
 
-impl Progress {
+impl<'s> Progress<'s> {
     /// Lines on stderr, if that is a terminal and a person reads.
-    pub(super) fn new(is_json: bool) -> Self {
-        let shown = !is_json && stderr_is_terminal();
-        let lines = shown.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)));
-        let sum = match &lines {
-            Some(lines) => lines.add(ProgressBar::no_length().with_style(style("{prefix} {msg}"))),
-            None => ProgressBar::hidden(),
-        };
+    pub(super) fn new(say: &'s Say) -> Self {
+        let lines = say.lines();
+        let sum = lines.map_or_else(ProgressBar::hidden, |lines| lines.add(ProgressBar::no_length()));
         Self { lines, sum, attempts: HashMap::new() }
     }
 
@@ -39,24 +40,35 @@ impl Progress {
 
     /// Shows how far a run is.
     pub(super) fn show(&mut self, live: &Live) {
-        let Some(lines) = &self.lines else { return };
+        let Some(lines) = self.lines else { return };
+        let shown = live.running.get(..LINES_MAX).unwrap_or(&live.running);
         self.attempts.retain(|fence, line| {
-            let runs = live.running.iter().any(|attempt| attempt.fence == *fence);
+            let runs = shown.iter().any(|attempt| attempt.fence == *fence);
             if !runs {
                 line.finish_and_clear();
             }
             runs
         });
-        for attempt in &live.running {
+        for attempt in shown {
             let line = self.attempts.entry(attempt.fence).or_insert_with(|| {
                 let line = lines.insert_before(&self.sum, ProgressBar::no_length());
-                line.set_style(style("{spinner} {msg}"));
+                line.set_style(style("{spinner} {prefix}  {clock}  {wide_msg}", Clock::Since(attempt.since)));
+                line.set_prefix(who(attempt));
                 line.enable_steady_tick(TICK);
                 line
             });
-            line.set_message(attempt_text(attempt));
+            line.set_message(how_far(attempt));
         }
-        self.sum.set_message(format!("{} of {} steps done", live.done, live.total));
+        let mut sum = format!("{} of {} steps done", live.done, live.total);
+        if live.running.len() > shown.len() {
+            sum.push_str(&format!(", {} running", live.running.len()));
+        }
+        match live.wakes_at {
+            Some(at) => self.sum.set_style(style("{msg}, goes on in {clock}", Clock::Until(at))),
+            None => self.sum.set_style(style("{msg}", Clock::Until(Timestamp(0)))),
+        }
+        self.sum.set_message(sum);
+        self.sum.enable_steady_tick(TICK);
     }
 
     /// Takes all lines away.
@@ -66,22 +78,54 @@ impl Progress {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+/// A time that moves while nothing is sent.
+#[derive(Clone)]
+enum Clock {
+    /// How long ago that is.
+    Since(Timestamp),
+    /// How long it is till then.
+    Until(Timestamp),
 }
 
-fn attempt_text(attempt: &LiveAttempt) -> String {
-    let mut text = format!("{}  {}", attempt.step, attempt.agent);
-    if attempt.attempt > 1 {
-        text.push_str(&format!("  attempt {}", attempt.attempt));
+impl ProgressTracker for Clock {
+    fn clone_box(&self) -> Box<dyn ProgressTracker> {
+        Box::new(self.clone())
     }
-    let since = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(attempt.since.0).unwrap_or(0));
-    let seconds = since.elapsed().unwrap_or_default().as_secs();
-    text.push_str(&format!("  {}", format_duration(Duration::from_secs(seconds))));
-    if attempt.percent > 0 || !attempt.text.is_empty() {
-        text.push_str(&format!("  {}% {}", attempt.percent, attempt.text));
+
+    fn tick(&mut self, _: &ProgressState, _: std::time::Instant) {}
+
+    fn reset(&mut self, _: &ProgressState, _: std::time::Instant) {}
+
+    fn write(&self, _: &ProgressState, line: &mut dyn std::fmt::Write) {
+        let system_time =
+            |at: &Timestamp| SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(at.0).unwrap_or(0));
+        let now = SystemTime::now();
+        let length = match self {
+            Self::Since(at) => now.duration_since(system_time(at)),
+            Self::Until(at) => system_time(at).duration_since(now),
+        };
+        // Whole seconds; a line that cannot be written is not worth a word.
+        let _ = line.write_str(&format_duration(Duration::from_secs(length.unwrap_or_default().as_secs())));
     }
-    text
+}
+
+fn style(template: &str, clock: Clock) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+    style.with_key("clock", clock)
+}
+
+fn who(attempt: &LiveAttempt) -> String {
+    match attempt.attempt {
+        1 => format!("{}  {}", attempt.step, attempt.agent),
+        again => format!("{}  {}  attempt {again}", attempt.step, attempt.agent),
+    }
+}
+
+fn how_far(attempt: &LiveAttempt) -> String {
+    if attempt.percent == 0 && attempt.text.is_empty() {
+        return String::new();
+    }
+    format!("{}% {}", attempt.percent, printable(&attempt.text))
 }
 
 /// A text that takes the place of the one before it, on a terminal; elsewhere each follows the other.
@@ -90,9 +134,11 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn new(is_json: bool) -> Self {
-        let shown = !is_json && stderr_is_terminal();
-        Self { line: shown.then(|| ProgressBar::no_length().with_style(style("{msg}"))) }
+    pub(super) fn new(say: &Say) -> Self {
+        let bar = |lines: &MultiProgress| {
+            lines.add(ProgressBar::no_length()).with_style(style("{msg}", Clock::Until(Timestamp(0))))
+        };
+        Self { line: say.lines().map(bar) }
     }
 
     pub(super) fn show(&mut self, text: &str) {

@@ -14,7 +14,10 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
     if !is_store(&scene.house.data) {
         return match arguments.run {
             Some(run) => Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`"))),
-            None if arguments.all => Ok(Exit::Good),
+            None if arguments.all => {
+                scene.say.note("no run is interrupted");
+                Ok(Exit::Good)
+            }
             None => Err(Problem::new(Code::NothingToResume, "no run is interrupted")),
         };
     }
@@ -58,13 +61,15 @@ fn chosen(answer: Answer) -> Result<RunId, Problem> {
 }
 
 async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, Problem> {
-    let mut all_completed = true;
+    let (mut all_completed, mut any) = (true, false);
     let mut show = |frame| match frame {
         Frame::Report(report) => {
+            any = true;
             all_completed &= report.status == RunStatus::Completed;
             scene.say.result(&*report, text::one_line);
         }
         Frame::Parked(problem) => {
+            any = true;
             all_completed = false;
             scene.say.note(&problem_text("error", &problem));
         }
@@ -74,6 +79,9 @@ async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, P
     match asked {
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(_, door) => {
+            if !any {
+                scene.say.note("no run is interrupted");
+            }
             see::leave(door, signals).await?;
             Ok(if all_completed { Exit::Good } else { Exit::Failed })
         }

@@ -2,15 +2,18 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
 use super::Exit;
 use crate::events::problem::Problem;
 
-/// How this process talks.
-#[derive(Debug, Clone, Copy)]
+/// How this process talks. Everything that it writes goes through here, so that words and the lines of progress do not
+/// overwrite each other.
+#[derive(Debug)]
 pub(super) struct Say {
     json: bool,
+    lines: MultiProgress,
 }
 
 /// Whether a person looks at stderr.
@@ -19,47 +22,55 @@ pub(super) fn stderr_is_terminal() -> bool {
 }
 
 impl Say {
-    pub(super) const fn new(json: bool) -> Self {
-        Self { json }
+    pub(super) fn new(json: bool) -> Self {
+        Self { json, lines: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()) }
+    }
+
+    /// The lines that move, on stderr; none if nobody would look at them.
+    pub(super) fn lines(&self) -> Option<&MultiProgress> {
+        (!self.json && stderr_is_terminal()).then(|| {
+            self.lines.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+            &self.lines
+        })
     }
 
     /// Whether programs read stdout.
-    pub(super) const fn is_json(self) -> bool {
+    pub(super) const fn is_json(&self) -> bool {
         self.json
     }
 
     /// A result: a line of JSON, or what a person reads.
-    pub(super) fn result<T: Serialize>(self, result: &T, text: impl FnOnce(&T) -> String) {
+    pub(super) fn result<T: Serialize>(&self, result: &T, text: impl FnOnce(&T) -> String) {
         if self.json {
             out(&serde_json::to_string(result).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")));
         } else {
-            out(text(result).trim_end_matches('\n'));
+            self.lines.suspend(|| out(text(result).trim_end_matches('\n')));
         }
     }
 
     /// Words for a person.
-    pub(super) fn note(self, words: &str) {
-        err(words);
+    pub(super) fn note(&self, words: &str) {
+        self.lines.suspend(|| err(words));
     }
 
     /// What is wrong; answers how the verb ends for it.
-    pub(super) fn problem(self, problem: &Problem) -> Exit {
+    pub(super) fn problem(&self, problem: &Problem) -> Exit {
         self.problems(std::slice::from_ref(problem))
     }
 
     /// Everything that is wrong; answers how the verb ends for the first of it.
-    pub(super) fn problems(self, problems: &[Problem]) -> Exit {
+    pub(super) fn problems(&self, problems: &[Problem]) -> Exit {
         let exit = problems.first().map_or(Exit::Failed, |first| Exit::of_problem(first.code));
         if let Some(first) = problems.first().filter(|_| self.json) {
             out(&serde_json::json!({ "error": first }).to_string());
         }
-        problems.iter().for_each(|problem| err(&problem_text("error", problem)));
+        problems.iter().for_each(|problem| self.note(&problem_text("error", problem)));
         exit
     }
 
     /// What is odd.
-    pub(super) fn warnings<'a>(self, warnings: impl IntoIterator<Item = &'a Problem>) {
-        warnings.into_iter().for_each(|warning| err(&problem_text("warning", warning)));
+    pub(super) fn warnings<'a>(&self, warnings: impl IntoIterator<Item = &'a Problem>) {
+        warnings.into_iter().for_each(|warning| self.note(&problem_text("warning", warning)));
     }
 }
 
@@ -81,7 +92,7 @@ pub(super) fn out(line: &str) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
-/// Writes a line to stderr, under the lines of progress if there are any.
+/// Writes a line to stderr.
 fn err(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -80,7 +80,7 @@ pub(super) async fn through(
     run: RunId,
     mut signals: Signals,
 ) -> Result<Exit, Problem> {
-    let mut progress = Progress::new(scene.say.is_json());
+    let mut progress = Progress::new(&scene.say);
     let request = Request::See { run: run.clone(), live: progress.is_shown() };
     let mut show = |frame| {
         if let Frame::Live(live) = frame {

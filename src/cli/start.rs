@@ -9,7 +9,7 @@ use super::arguments::RunArguments;
 use super::{Scene, validate};
 use crate::api::protocol::StartSpec;
 use crate::events::json::Json;
-use crate::events::problem::{Code, Problem};
+use crate::events::problem::{Code, Problem, nearest};
 use crate::workflow::definition::Definition;
 use crate::workflow::input::{check_input, input_from_arguments};
 
@@ -21,6 +21,7 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
     scene.say.warnings(&checked.warnings);
     let definition = checked.definition;
     let input = input(&definition, arguments)?;
+    scene.say.warnings(&undeclared(&definition, &input));
     let tags = pairs(&arguments.tags, "tag").map_err(|problem| vec![problem])?;
     if tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > TAG_BYTES_MAX {
         let message = format!("the tags are longer than {TAG_BYTES_MAX} bytes together");
@@ -53,6 +54,22 @@ fn input(definition: &Definition, arguments: &RunArguments) -> Result<serde_json
     check_input(definition.input.as_ref(), &given)
 }
 
+/// Inputs that the schema has no word for. It may allow them, but no step can use them.
+fn undeclared(definition: &Definition, input: &serde_json::Value) -> Vec<Problem> {
+    let declared = definition.input.as_ref().and_then(|schema| schema.get("properties")?.as_object());
+    let (Some(declared), Some(given)) = (declared, input.as_object()) else { return Vec::new() };
+    let unknown = given.keys().filter(|name| !declared.contains_key(*name));
+    unknown
+        .map(|name| {
+            let problem = Problem::new(Code::BadInput, format!("no step can use the input `{name}`"));
+            match nearest(name, declared.keys().map(String::as_str)) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem,
+            }
+        })
+        .collect()
+}
+
 /// Reads inputs; JSON is read as YAML.
 fn read_input(path: &Path) -> Result<serde_json::Value, Problem> {
     let file = path.display();
@@ -61,8 +78,16 @@ fn read_input(path: &Path) -> Result<serde_json::Value, Problem> {
     if let Ok(value) = serde_json::from_str(&text) {
         return Ok(value);
     }
-    serde_saphyr::from_str(&text)
-        .map_err(|error| Problem::new(Code::NotYaml, format!("{file} is neither JSON nor YAML: {error}")))
+    serde_saphyr::from_str(&text).map_err(|error| {
+        let place = error.location();
+        let said = error.without_snippet().to_string();
+        let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+        let problem = Problem::new(Code::NotYaml, format!("{file} is neither JSON nor YAML: {said}"));
+        match place {
+            Some(place) => problem.at(&file.to_string(), place.line(), place.column()),
+            None => problem,
+        }
+    })
 }
 
 /// Reads `K=V` arguments.

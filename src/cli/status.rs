@@ -16,7 +16,7 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;
     let request = if watch { Request::Watch { run } } else { Request::Report { run } };
-    let mut screen = Screen::new(scene.say.is_json());
+    let mut screen = Screen::new(&scene.say);
     let mut show = |frame| {
         if let Frame::Report(report) = frame {
             if scene.say.is_json() {

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::api::protocol::{HistoryLine, VerifyReport};
+use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::time::{Timestamp, format_duration};
 use crate::views::report::{RunReport, StepReport};
 use crate::views::runs::RunRow;
+use crate::workflow::json_text::Level;
+use crate::workflow::run::RunStatus;
 
 /// How much of an output or an event is shown; `--json` shows all of it.
 const SHOWN_CHARS: usize = 160;
@@ -24,12 +29,34 @@ pub(super) fn run(report: &RunReport) -> String {
         lines.push(error_line(error));
     }
     if !report.output.is_null() {
-        lines.push(format!("output: {}", shortened(report.output.text())));
+        lines.extend(output(&report.output));
     }
     if !report.driven {
-        lines.push(format!("interrupted: reenact resume {}", report.run));
+        let how = if report.status == RunStatus::Pending { "not started" } else { "interrupted" };
+        lines.push(format!("{how}: reenact resume {}", report.run));
     }
     lines.join("\n")
+}
+
+/// What a run answered: an object with a line for each of its members.
+fn output(output: &Json) -> Vec<String> {
+    let Ok(Level::Map(members)) = Level::of(output.text()) else {
+        return vec![format!("output: {}", plain(output.text()))];
+    };
+    let width = members.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let mut lines = vec!["output:".to_owned()];
+    for (name, value) in &members {
+        lines.push(format!("  {:width$}  {}", printable(name), plain(value)));
+    }
+    lines
+}
+
+/// JSON as people read it: a text without its quotes, all else as it is written.
+fn plain(json: &str) -> String {
+    match Level::of(json) {
+        Ok(Level::Text(text)) => shortened(&text),
+        _ => shortened(json),
+    }
 }
 
 /// A run in a line.
@@ -42,7 +69,7 @@ pub(super) fn one_line(report: &RunReport) -> String {
         report.status.text(),
         report.progress.done,
         report.progress.total,
-        format_duration(Duration::from_millis(report.duration_ms)),
+        took(Duration::from_millis(report.duration_ms)),
     )
 }
 
@@ -58,7 +85,7 @@ fn step_line(step: &StepReport, width: usize) -> String {
     let mut line = format!("  {sign} {:width$}  {}", step.id.as_str(), step.status);
     if let (Some(from), Some(to)) = (step.started_at, step.ended_at) {
         let millis = u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX);
-        line.push_str(&format!("  {}", format_duration(Duration::from_millis(millis))));
+        line.push_str(&format!("  {}", took(Duration::from_millis(millis))));
     }
     if step.attempts > 1 {
         line.push_str(&format!("  {} attempts", step.attempts));
@@ -71,7 +98,7 @@ fn step_line(step: &StepReport, width: usize) -> String {
 
 fn error_line(error: &Problem) -> String {
     let step = error.step.as_ref().map(|step| format!(" in `{step}`")).unwrap_or_default();
-    format!("error[{}]{step}: {}\n  hint: {}", error.code, error.message, error.hint)
+    format!("error[{}]{step}: {}\n  hint: {}", error.code, printable(&error.message), error.hint)
 }
 
 /// Runs, a line each.
@@ -96,10 +123,32 @@ pub(super) fn runs(rows: &[RunRow]) -> String {
     rows.iter().map(|row| line(row).trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-/// An event in a line.
+/// An event in a line: when, what, which step, and whatever else it says that is not empty.
 pub(super) fn event(line: &HistoryLine) -> String {
-    let text = line.data.text();
-    format!("{:>5}  {}  {:16}  {}", line.version.0, moment(line.at), line.kind, shortened(text))
+    let data = line.data.value();
+    let facts = data.as_object().into_iter().flatten().filter(|(_, fact)| !says_nothing(fact));
+    let mut words = Vec::new();
+    for (name, fact) in facts {
+        match (name.as_str(), fact) {
+            ("step", Value::String(step)) => words.insert(0, step.clone()),
+            (_, Value::String(text)) => words.push(format!("{name}={text}")),
+            _ => words.push(format!("{name}={fact}")),
+        }
+    }
+    let words = shortened(&words.join("  "));
+    format!("{:>5}  {}  {:16}  {words}", line.version.0, moment(line.at), line.kind)
+}
+
+/// Whether a fact is what an event says of most things: nothing.
+fn says_nothing(fact: &Value) -> bool {
+    match fact {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_u64() == Some(0),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.values().all(says_nothing),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(true) => false,
+    }
 }
 
 /// What `verify` found.
@@ -127,8 +176,23 @@ fn moment(at: Timestamp) -> String {
     text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
 }
 
+/// What can be shown on a terminal without doing anything to it: no line breaks, and nothing that moves its cursor,
+/// changes its title or paints it. Programs write what they like.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+/// How long something took, to be read: to the millisecond below a second, to the tenth of one below a minute.
+fn took(length: Duration) -> String {
+    match length.as_secs() {
+        0 => format_duration(length),
+        1..60 => format!("{:.1}s", length.as_secs_f64()),
+        seconds => format_duration(Duration::from_secs(seconds)),
+    }
+}
+
 fn shortened(text: &str) -> String {
-    let line = text.replace(['\n', '\r'], " ");
+    let line = printable(text);
     match line.char_indices().nth(SHOWN_CHARS) {
         Some((cut, _)) => format!("{}…", line.get(..cut).unwrap_or_default()),
         None => line,

@@ -81,6 +81,12 @@ pub(super) fn check(scene: &Scene, path: &Path) -> Result<Checked, Vec<Problem>>
         vec![Problem::new(Code::FileNotRead, format!("{file} cannot be read: {error}"))]
     };
     let whole = fs::canonicalize(scene.cwd.join(path)).map_err(unread)?;
+    if whole.extension().is_some_and(|kind| kind == "md") {
+        let message = format!("{file}: workflows in Markdown are not supported by this version");
+        return Err(vec![
+            Problem::new(Code::NotBuilt, message).hint("write it as YAML: see docs/workflows.md"),
+        ]);
+    }
     let bytes = fs::read(&whole).map_err(unread)?;
     let text = decode(&bytes, &file).map_err(|problem| vec![problem])?;
     let work_folder = whole.parent().unwrap_or(&scene.cwd).to_path_buf();

@@ -16,6 +16,7 @@ mod open;
 mod pack;
 mod read;
 mod writer;
+mod writes;
 
 use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -152,13 +152,16 @@ impl RunsView {
         let (mut found, mut after) = (Vec::new(), vec![PLACE]);
         loop {
             let page = self.store.view_rows(VIEW, Some(&after), ROWS_PAGE).await?;
-            let Some(last) = page.last().filter(|last| last.key.first() == Some(&PLACE)) else {
-                return Ok(found);
-            };
+            let Some(last) = page.last() else { return Ok(found) };
             after = last.key.clone();
+            // The rows themselves come behind all places.
+            let is_last = last.key.first() != Some(&PLACE);
             let ids = page.iter().filter_map(|row| std::str::from_utf8(row.key.strip_prefix(&[PLACE])?).ok());
             let meant = ids.filter(|id| id.starts_with(text) || id.ends_with(text));
             found.extend(meant.filter_map(|id| RunId::parse(id).ok()));
+            if is_last {
+                return Ok(found);
+            }
         }
     }
 }

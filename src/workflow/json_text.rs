@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 /// One level of a JSON document; what is below it is still text, a slice of the document's.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Level<'a> {
+pub(crate) enum Level<'a> {
     /// `null`
     Null,
     /// `true` or `false`
@@ -30,7 +30,7 @@ impl<'a> Level<'a> {
     ///
     /// # Errors
     /// When the text is not JSON.
-    pub(super) fn of(text: &'a str) -> Result<Self, serde_json::Error> {
+    pub(crate) fn of(text: &'a str) -> Result<Self, serde_json::Error> {
         let text = text.trim();
         Ok(match text.as_bytes().first() {
             Some(b'{') => Self::Map(serde_json::from_str::<Members<'a>>(text)?.0),

@@ -28,5 +28,5 @@ pub mod template;
 pub mod work;
 
 mod graph;
-mod json_text;
+pub(crate) mod json_text;
 mod shell;

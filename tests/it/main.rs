@@ -1,6 +1,14 @@
 //! What Reenact does, seen from outside. One binary, a module for each behaviour.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test may end so
+// A test may end so, and says how it can be done again.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
 
+mod bad_input;
 mod crash;
 mod damage;
 mod engine;
@@ -13,3 +21,4 @@ mod power_cut;
 mod shutdown;
 mod support;
 mod tidy;
+mod words;

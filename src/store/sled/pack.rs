@@ -11,9 +11,10 @@
 
 use std::ops::{Deref, Range};
 
-use sled::{Batch, IVec};
+use sled::IVec;
 
 use super::layout::{self, VALUE_BYTES_MAX, commit_key, commit_part_key};
+use super::writes::Writes;
 use crate::events::commit::Commit;
 use crate::events::ids::Position;
 use crate::store::ReadError;
@@ -50,7 +51,7 @@ impl Encoded {
     }
 }
 
-/// Adds the commits of a group to its batch.
+/// Adds the commits of a group to its writes.
 #[derive(Debug, Default)]
 pub(super) struct Packer {
     first: Position,
@@ -59,11 +60,11 @@ pub(super) struct Packer {
 
 impl Packer {
     /// Adds the commit that begins at a position. Those of a group are added in order.
-    pub(super) fn add(&mut self, position: Position, commit: Encoded, batch: &mut Batch) {
+    pub(super) fn add(&mut self, position: Position, commit: Encoded, writes: &mut Writes) {
         match commit {
             Encoded::Short { count, bytes } => {
                 if self.pack.len() + FRAME_BYTES + bytes.len() > VALUE_BYTES_MAX {
-                    self.finish(batch);
+                    self.finish(writes);
                 }
                 if self.pack.is_empty() {
                     self.first = position;
@@ -76,18 +77,18 @@ impl Packer {
                 self.pack.extend_from_slice(&bytes);
             }
             Encoded::Long(parts) => {
-                self.finish(batch);
+                self.finish(writes);
                 for (part, value) in (0..).zip(parts) {
-                    batch.insert(commit_part_key(position, part), value);
+                    writes.insert(commit_part_key(position, part), value);
                 }
             }
         }
     }
 
     /// Adds the pack that is begun.
-    pub(super) fn finish(&mut self, batch: &mut Batch) {
+    pub(super) fn finish(&mut self, writes: &mut Writes) {
         if !self.pack.is_empty() {
-            batch.insert(&commit_key(self.first), self.pack.as_slice());
+            writes.insert(&commit_key(self.first), self.pack.as_slice());
             self.pack.clear();
         }
     }

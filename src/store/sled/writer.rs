@@ -13,6 +13,7 @@ use super::index::{self, Extent};
 use super::layout;
 use super::mark::Mark;
 use super::pack::{Encoded, Packer};
+use super::writes::Writes;
 use super::{Durability, Shared, lock};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::store::{AppendError, Appended, ReadError, ViewChange};
@@ -69,7 +70,7 @@ struct Accepted {
 /// What is being written together.
 #[derive(Default)]
 struct Group {
-    batch: Batch,
+    writes: Writes,
     packer: Packer,
     accepted: Vec<Accepted>,
     views: Vec<oneshot::Sender<Result<(), AppendError>>>,
@@ -148,10 +149,10 @@ impl Writer {
             }
         }
         failed.map_or(Ok(()), Err)?;
-        group.packer.finish(&mut group.batch);
-        let batch = std::mem::take(&mut group.batch);
+        group.packer.finish(&mut group.writes);
+        let writes = std::mem::take(&mut group.writes);
         if !group.accepted.is_empty() || !group.views.is_empty() {
-            self.db.apply_batch(batch).map_err(|error| error.to_string())?;
+            writes.apply(&self.db).map_err(|error| error.to_string())?;
         }
         // Read models alone are a cache: the next commit's sync is theirs.
         if !group.accepted.is_empty() {
@@ -303,10 +304,10 @@ impl Group {
     fn accept(&mut self, commit: NewCommit, last: Position) {
         let NewCommit { stream, first, count, hash, bytes, blobs, answer, room } = commit;
         let position = last.next();
-        self.packer.add(position, bytes, &mut self.batch);
+        self.packer.add(position, bytes, &mut self.writes);
         for (hash, content) in blobs {
             for (part, value) in (0..).zip(content) {
-                self.batch.insert(IVec::from(layout::blob_part_key(&hash, part).as_slice()), value);
+                self.writes.insert(IVec::from(layout::blob_part_key(&hash, part).as_slice()), value);
             }
         }
         self.heads.insert(stream.clone(), Version(first.plus(count).0 - 1));
@@ -318,11 +319,11 @@ impl Group {
         for ViewChange { key, bytes } in new.rows {
             let key = layout::view_row_key(new.view, &key);
             match bytes {
-                Some(bytes) => self.batch.insert(key, bytes),
-                None => self.batch.remove(key),
+                Some(bytes) => self.writes.insert(key, bytes),
+                None => self.writes.remove(key),
             }
         }
-        self.batch.insert(layout::view_position_key(new.view), layout::number(new.position.0));
+        self.writes.insert(layout::view_position_key(new.view), layout::number(new.position.0));
         self.views.push(new.answer);
     }
 }

@@ -3,7 +3,7 @@
 mod play;
 mod random;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,10 +45,7 @@ fn without_a_slot_a_step_waits_and_starts_in_a_commit_of_its_own() {
 fn only_the_newest_fence_may_report() {
     let mut play = Play::start(A_THEN_B);
     let old = play.open("a").fence;
-    assert_eq!(
-        play.ask(Ask::Recover { in_flight: BTreeSet::new() }),
-        ["attempt_lost a", "attempt_started a"]
-    );
+    assert_eq!(play.recover(), ["attempt_lost a", "attempt_started a"]);
     let late = Ask::Completed { step: StepId::grown("a"), fence: old, output: Output::default() };
     assert_eq!(play.ask(late), [""; 0]);
     assert!(play.open("a").fence > old);
@@ -56,18 +53,10 @@ fn only_the_newest_fence_may_report() {
 }
 
 #[test]
-fn what_this_process_makes_is_not_lost_when_it_takes_over() {
-    let mut play = Play::start("name: w\nsteps: [{id: a, run: 'true'}, {id: b, needs: [], run: 'true'}]");
-    let kept = play.open("a").fence;
-    assert_eq!(play.ask(Ask::Recover { in_flight: [kept].into() }), ["attempt_lost b", "attempt_started b"]);
-    assert_eq!(play.open("a").fence, kept);
-}
-
-#[test]
 fn all_attempts_of_a_generation_carry_one_idempotency_key() {
     let mut play = Play::start(A_THEN_B);
     let first = play.open("a");
-    play.ask(Ask::Recover { in_flight: BTreeSet::new() });
+    play.recover();
     let second = play.open("a");
     assert_eq!((second.attempt, &second.idempotency_key), (2, &first.idempotency_key));
     play.complete("a", "1");
@@ -78,15 +67,9 @@ fn all_attempts_of_a_generation_carry_one_idempotency_key() {
 fn lost_attempts_end_a_step_only_at_their_own_limit() {
     let mut play = Play::start(A_THEN_B);
     for _ in 0..2 {
-        assert_eq!(
-            play.ask(Ask::Recover { in_flight: BTreeSet::new() }),
-            ["attempt_lost a", "attempt_started a"]
-        );
+        assert_eq!(play.recover(), ["attempt_lost a", "attempt_started a"]);
     }
-    assert_eq!(
-        play.ask(Ask::Recover { in_flight: BTreeSet::new() }),
-        ["attempt_lost a", "step_failed a", "run_failed a"]
-    );
+    assert_eq!(play.recover(), ["attempt_lost a", "step_failed a", "run_failed a"]);
     assert_eq!(play.result(), (RunStatus::Failed, false));
 }
 
@@ -99,6 +82,9 @@ fn an_orderly_end_does_not_count_as_a_loss() {
         play.slots = 1;
         assert_eq!(play.ask(Ask::Go), ["attempt_started a"]);
     }
+    for _ in 0..2 {
+        assert_eq!(play.recover(), ["attempt_lost a", "attempt_started a"]);
+    }
 }
 
 #[test]
@@ -110,7 +96,7 @@ fn transient_failures_are_tried_again_up_to_the_attempts_of_the_policy() {
     assert_eq!(play.status("a"), "retrying");
     assert_eq!(play.sleep(Duration::from_millis(1999)), [""; 0], "never early");
     assert_eq!(play.sleep(Duration::from_millis(1)), ["timer_fired", "attempt_started a"]);
-    play.ask(Ask::Recover { in_flight: BTreeSet::new() });
+    play.recover();
     assert_eq!(play.open("a").attempt, 3, "a lost attempt has a number");
     assert_eq!(play.fail("a", exit(Class::Unknown)), ["attempt_failed a", "retry_scheduled a"]);
     play.sleep(Duration::from_secs(2));

@@ -1,6 +1,6 @@
 //! A run in the hands of a test: it makes the attempts, and the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +72,11 @@ impl Play {
         let words = happened.iter().map(word).collect();
         self.log.extend(happened);
         words
+    }
+
+    /// Another process goes on.
+    pub(super) fn recover(&mut self) -> Vec<String> {
+        self.ask(Ask::Recover { in_flight: BTreeSet::new() })
     }
 
     pub(super) fn open(&self, step: &str) -> Arc<AttemptStarted> {

@@ -88,6 +88,12 @@ impl Audit {
             match event {
                 RunEvent::AttemptStarted(started) => {
                     assert!(!self.done.contains(&started.step), "{context}: `{}` was done", started.step);
+                    let nodes = play.state().nodes();
+                    let node = |id: &StepId| nodes.iter().find(|node| node.id() == id).unwrap();
+                    for need in &node(&started.step).added.needs {
+                        let waited = node(need).is_done();
+                        assert!(waited, "{context}: `{}` did not wait for `{need}`", started.step);
+                    }
                     let key =
                         self.keys.entry(started.step.clone()).or_insert(started.idempotency_key.clone());
                     assert_eq!(*key, started.idempotency_key, "{context}");
@@ -133,7 +139,7 @@ fn turn(dice: &mut Dice, play: &mut Play) {
     open.sort_by_key(|started| started.fence);
     play.slots = dice.roll(4) as u32;
     match dice.roll(10) {
-        0 => drop(play.ask(Ask::Recover { in_flight: BTreeSet::new() })),
+        0 => drop(play.recover()),
         1 => drop(play.ask(Ask::Interrupt)),
         2 | 3 => drop(play.sleep(Duration::from_millis(dice.roll(4000)))),
         4 => drop(play.ask(Ask::Go)),

@@ -1,0 +1,40 @@
+//! What is put into the tree together, all or nothing.
+
+use sled::{Batch, Db, IVec};
+
+/// Changes of the tree, by key. No key comes twice.
+#[derive(Debug, Default)]
+pub(super) struct Writes(Vec<(IVec, Option<IVec>)>);
+
+impl Writes {
+    /// Adds a value.
+    pub(super) fn insert(&mut self, key: impl Into<IVec>, value: impl Into<IVec>) {
+        self.0.push((key.into(), Some(value.into())));
+    }
+
+    /// Takes a key away.
+    pub(super) fn remove(&mut self, key: impl Into<IVec>) {
+        self.0.push((key.into(), None));
+    }
+
+    /// Puts them into the tree.
+    ///
+    /// One value alone needs no batch: sled writes it in one piece. In front of a batch it writes a buffer of its own
+    /// that says how far the batch goes, so that a commit that waits for nothing but the disk would wait twice.
+    pub(super) fn apply(self, db: &Db) -> sled::Result<()> {
+        let mut writes = self.0.into_iter();
+        match (writes.next(), writes.len()) {
+            (Some((key, Some(value))), 0) => db.insert(key, value).map(drop),
+            (first, _) => {
+                let mut batch = Batch::default();
+                for (key, value) in first.into_iter().chain(writes) {
+                    match value {
+                        Some(value) => batch.insert(key, value),
+                        None => batch.remove(key),
+                    }
+                }
+                db.apply_batch(batch)
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Bad input: a clear error with a code, a place and a hint, exit 2, and nothing started, not even a data folder.
+
+use serde_json::Value;
+
+use crate::support::Sandbox;
+
+/// A workflow file, and what is said of it: code, line and column, a part of the message, a part of the hint.
+type BadFile = (&'static str, &'static str, Option<(u64, u64)>, &'static str, &'static str);
+
+const FILES: &[BadFile] = &[
+    ("steps: [", "RE-1102", Some((1, 8)), "bracket", "indentation"),
+    ("\u{1}\u{2}{]%", "RE-1102", Some((1, 1)), "", ""),
+    ("steps: [{id: a, run: x}, {id: a, run: x}]", "RE-1105", Some((1, 31)), "`a`", ""),
+    ("steps: [{id: a, run: x, nedes: []}]", "RE-1103", Some((1, 25)), "`nedes`", "`needs`"),
+    ("steps: []", "RE-1106", Some((1, 1)), "", "at least one step"),
+    ("name: x", "RE-1106", None, "", "at least one step"),
+    (
+        "steps: [{id: a, run: x, needs: [b]}, {id: b, run: x, needs: [a]}]",
+        "RE-1107",
+        Some((1, 33)),
+        "a → b → a",
+        "",
+    ),
+    (
+        "steps: [{id: build, run: x}, {id: b, run: x, needs: [biuld]}]",
+        "RE-1108",
+        Some((1, 54)),
+        "`biuld`",
+        "`build`",
+    ),
+    ("steps: [{id: a, agent: nobody}]", "RE-1301", Some((1, 24)), "`nobody`", "agents/nobody.md"),
+    ("steps: [{id: a, run: 'echo {{ inptu.x }}'}]", "RE-1202", Some((1, 31)), "`inptu`", "`input`"),
+    ("steps: [{id: a, run: x, timeout: 5 minutes}]", "RE-1111", Some((1, 34)), "5 minutes", "1h30m"),
+    ("steps: [{id: 1a, run: x}]", "RE-1109", Some((1, 14)), "`1a`", ""),
+    ("steps: [{id: a, run: x, compensate: {run: y}}]", "RE-1007", Some((1, 25)), "`compensate`", ""),
+    ("steps: [{id: a}]", "RE-1110", Some((1, 9)), "", "`run`"),
+];
+
+/// What `run --json` answers that starts nothing.
+fn refused(sandbox: &Sandbox, arguments: &[&str]) -> Value {
+    let error = sandbox.json(2, arguments)["error"].clone();
+    assert!(!error["hint"].as_str().unwrap().is_empty(), "{error}");
+    error
+}
+
+#[test]
+fn a_bad_file_is_refused_with_its_place_and_a_hint() {
+    let sandbox = Sandbox::new();
+    for (text, code, place, message, hint) in FILES {
+        sandbox.write("bad.yaml", text);
+        let error = refused(&sandbox, &["run", "bad.yaml"]);
+        assert_eq!(error["code"], *code, "{text}: {error}");
+        if let Some((line, column)) = place {
+            let at = &error["at"];
+            assert_eq!(
+                (at["line"].as_u64(), at["column"].as_u64()),
+                (Some(*line), Some(*column)),
+                "{text}: {error}"
+            );
+            assert_eq!(at["file"], "bad.yaml");
+        }
+        assert!(error["message"].as_str().unwrap().contains(message), "{text}: {error}");
+        assert!(error["hint"].as_str().unwrap().contains(hint), "{text}: {error}");
+        let checked = sandbox.json(2, &["validate", "bad.yaml"]);
+        assert_eq!(checked["files"][0]["ok"], false);
+        assert_eq!(checked["files"][0]["errors"][0]["code"], *code);
+        let human = sandbox.reenact(&["run", "bad.yaml"]);
+        assert_eq!(human.code(), Some(2));
+        let said = human.stderr;
+        assert!(said.contains(&format!("error[{code}]")) && said.contains("hint: "), "{said}");
+    }
+    assert!(!sandbox.data().exists(), "nothing was started");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let sandbox = Sandbox::new();
+    let error = refused(&sandbox, &["run", "nowhere.yaml"]);
+    assert_eq!(error["code"], "RE-1101");
+    assert!(error["message"].as_str().unwrap().contains("nowhere.yaml"));
+    sandbox.write("noise.yaml", [0xff, 0xfe, 0x00, 0x80]);
+    assert_eq!(refused(&sandbox, &["run", "noise.yaml"])["code"], "RE-1102");
+    sandbox.write("chain.md", "### Subtask 1: A");
+    assert_eq!(refused(&sandbox, &["run", "chain.md"])["code"], "RE-1007");
+    assert_eq!(refused(&sandbox, &["run", "."])["code"], "RE-1101");
+    assert!(!sandbox.data().exists());
+}
+
+#[test]
+fn an_input_is_held_against_its_schema() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "w.yaml",
+        "input: {type: object, required: [n], properties: {n: {type: integer}, s: {type: string}}}\n\
+         steps: [{id: a, run: 'echo {{ input.n }}'}]",
+    );
+    for (arguments, words) in [
+        (&["--input", "n=many"][..], "n"),
+        (&[][..], "n"),
+        (&["--input", "n"][..], "n"),
+        (&["--input", "n:={"][..], "n"),
+    ] {
+        let error = refused(&sandbox, &[&["run", "w.yaml"], arguments].concat());
+        assert!(matches!(error["code"].as_str(), Some("RE-1203" | "RE-1001")), "{arguments:?}: {error}");
+        assert!(error["message"].as_str().unwrap().contains(words), "{arguments:?}: {error}");
+    }
+    assert!(!sandbox.data().exists());
+    let ended = sandbox.reenact(&["run", "w.yaml", "--json", "--input", "n=41", "--input", "ns=x"]);
+    assert_eq!(ended.json()["steps"][0]["output"]["stdout"], "41");
+    assert!(ended.stderr.contains("warning[RE-1203]") && ended.stderr.contains("`ns`"), "{ended}");
+}
+
+#[test]
+fn a_run_that_is_not_there_or_not_the_only_one_is_refused() {
+    let sandbox = Sandbox::new();
+    for verb in ["status", "history", "resume"] {
+        assert_eq!(refused(&sandbox, &[verb, "nobody"])["code"], "RE-1003", "{verb}");
+    }
+    assert!(!sandbox.data().exists(), "who only looks makes no folder");
+    sandbox.write("w.yaml", "steps: [{id: a, run: 'true'}]");
+    sandbox.write("other.yaml", "steps: [{id: b, run: 'true'}]");
+    for bad in ["last", "a b", "-x", ""] {
+        let id = format!("--id={bad}");
+        assert_eq!(refused(&sandbox, &["run", "w.yaml", &id])["code"], "RE-1002", "{bad}");
+    }
+    for id in ["one-a", "one-b"] {
+        sandbox.json(0, &["run", "w.yaml", "--id", id]);
+    }
+    for verb in ["status", "history", "resume"] {
+        let error = refused(&sandbox, &[verb, "one"]);
+        assert_eq!(error["code"], "RE-1004", "{verb}: {error}");
+        assert!(error["message"].as_str().unwrap().contains("`one-a`, `one-b`"), "{error}");
+        assert_eq!(refused(&sandbox, &[verb, "nobody"])["code"], "RE-1003", "{verb}");
+    }
+    assert_eq!(sandbox.json(0, &["status", "e-b"])["run"], "one-b");
+    assert_eq!(sandbox.json(0, &["status", "last"])["run"], "one-b");
+    assert_eq!(refused(&sandbox, &["run", "other.yaml", "--id", "one-a"])["code"], "RE-1005");
+    assert_eq!(sandbox.json(0, &["list"])["runs"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_command_line_that_means_nothing_is_refused_with_one_json_document() {
+    let sandbox = Sandbox::new();
+    for arguments in [
+        &["frobnicate"][..],
+        &["run"][..],
+        &["run", "w.yaml", "--until", "x"][..],
+        &["run", "w.yaml", "--parallel", "0"][..],
+        &["list", "--status", "runing"][..],
+        &["list", "--limit", "many"][..],
+        &["resume", "x", "--all"][..],
+        &["--config", "nowhere.toml", "list"][..],
+    ] {
+        let error = refused(&sandbox, arguments);
+        let code = error["code"].as_str().unwrap();
+        assert!(matches!(code, "RE-1001" | "RE-1007" | "RE-1101"), "{arguments:?}: {error}");
+        let human = sandbox.reenact(arguments);
+        assert_eq!(human.code(), Some(2), "{arguments:?}");
+        assert!(human.stdout.is_empty() && !human.stderr.is_empty(), "{arguments:?}");
+    }
+    assert!(!sandbox.data().exists());
+}
