@@ -84,9 +84,11 @@ fn survive_once(random: &mut Random, kills: &mut Kills) {
     let workflow = Workflow::generate(random);
     workflow.write_to(&sandbox);
     let mut audit = Audit::new(RUN);
+    // The first kills come while the store is made.
+    let mut early = 0..2;
     loop {
         let process = start(&sandbox, audit.has_begun() && random.below(2) == 0);
-        std::thread::sleep(moment(random, audit.has_begun()));
+        std::thread::sleep(moment(random, early.next().is_some()));
         if audit.has_begun() && random.below(3) == 0 {
             // What another process was told counts as acknowledged too.
             audit.look(&sandbox);
@@ -116,8 +118,8 @@ fn patient(sandbox: &Sandbox, arguments: &[&str]) -> std::process::Command {
 }
 
 /// When to kill: often while the store is made, opened or recovered, else while steps run.
-fn moment(random: &mut Random, has_begun: bool) -> Duration {
-    let range_ms = if has_begun { [25, 200, 600][random.below(3) as usize] } else { 25 };
+fn moment(random: &mut Random, early: bool) -> Duration {
+    let range_ms = if early { 20 } else { [25, 200, 600][random.below(3) as usize] };
     Duration::from_micros(random.below(range_ms * 1000))
 }
 
