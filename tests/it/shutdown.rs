@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::crash::group_lives;
-use crate::support::{Process, Sandbox, wait_until};
+use crate::support::{Process, Sandbox, wait_for, wait_until};
 
 const RUN: &str = "interrupted";
 
@@ -82,8 +82,10 @@ fn what_runs_may_end_within_the_grace_and_nothing_new_starts() {
 fn what_is_not_done_after_the_grace_is_stopped_with_all_that_it_started() {
     let sandbox = Sandbox::new();
     let process = start(&sandbox, STUBBORN, "100ms");
-    wait_until("the stubborn step runs", || sandbox.work("group").exists());
-    let group = fs::read_to_string(sandbox.work("group")).unwrap();
+    // A file is there before anything is in it.
+    let group = wait_for("the stubborn step runs", || {
+        fs::read_to_string(sandbox.work("group")).ok().filter(|group| group.ends_with('\n'))
+    });
     assert!(group_lives(group.trim()));
     process.interrupt();
     let ended = process.wait();
