@@ -146,7 +146,7 @@ fn a_step_that_kills_its_process_each_time_fails_when_its_limit_of_losses_is_met
 #[test]
 fn what_a_killed_process_left_running_is_ended_before_the_next_attempt() {
     let sandbox = Sandbox::new();
-    let step = "echo $$ >> shells; (trap '' TERM; echo ready >> stubborn; while :; do sleep 1; done) & wait";
+    let step = "echo $$ >> shells; (trap '' TERM; echo ready >> stubborn; for _ in $(seq 30); do sleep 1; done) & wait";
     let text = format!(
         "name: leftover\nsteps:\n  - id: one\n    run: '[ $REENACT_ATTEMPT = 2 ] || {{ {step}; }}'\n"
     );
