@@ -98,9 +98,22 @@ pub(super) async fn through(
         Asked::Answer(other, _) => Err(other.mismatch()),
         Asked::Interrupted => {
             scene.say.note(&format!("interrupted: go on with `reenact resume {run}`"));
+            if scene.say.is_json() {
+                print_as_left(scene, &run, &mut signals).await?;
+            }
             Ok(Exit::Interrupted)
         }
     }
+}
+
+/// Prints a run as it was left: programs are promised a document, and what holds the store has let go of it.
+async fn print_as_left(scene: &Scene, run: &RunId, signals: &mut Signals) -> Result<(), Problem> {
+    let mut door = scene.house.open().await?;
+    let request = Request::Report { run: run.to_string() };
+    if let Ok(Answer::Report(report)) = door.ask(&request, &mut |_| {}).await {
+        print(scene, &report);
+    }
+    leave(door, signals).await
 }
 
 /// Goes. If attempts for others have to be awaited, a signal ends that.

@@ -98,6 +98,21 @@ fn what_is_not_done_after_the_grace_is_stopped_with_all_that_it_started() {
 }
 
 #[test]
+fn a_program_is_told_how_an_interrupted_run_was_left() {
+    let sandbox = Sandbox::new();
+    sandbox.write("workflow.yaml", WORKFLOW);
+    let command = sandbox.command(&["--json", "run", "workflow.yaml", "--id", RUN]);
+    let process = sandbox.start(with_grace(command, "100ms"));
+    wait_until("the first step runs", || log(&sandbox) == "first\n");
+    process.terminate();
+    let ended = process.wait();
+    assert_eq!(ended.code(), Some(130), "{ended}");
+    let report = ended.json();
+    assert_eq!((&report["run"], &report["driven"]), (&RUN.into(), &false.into()));
+    assert_eq!(report["steps"][0]["status"], "pending");
+}
+
+#[test]
 fn a_second_signal_ends_the_grace() {
     let sandbox = Sandbox::new();
     let process = start(&sandbox, WORKFLOW, "1h");
