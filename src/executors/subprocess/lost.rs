@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
-use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Failure, Task};
@@ -156,7 +155,7 @@ impl Written {
         if self.boot != proc::boot() || self.mark.is_empty() {
             return None;
         }
-        let leader = self.leader.and_then(|leader| Some((Pid::from_raw(leader.pid)?, leader.started_ticks)));
+        let leader = self.leader.and_then(|leader| Some((proc::pid(leader.pid)?, leader.started_ticks)));
         if let Some((pid, started_ticks)) = leader
             && proc::process(pid).is_some_and(|now| now.started_ticks == started_ticks && !now.ended)
         {

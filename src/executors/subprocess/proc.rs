@@ -18,6 +18,12 @@ pub(super) struct Process {
     pub(super) ended: bool,
 }
 
+/// The process number that this is. The kernel writes 0 for a group outside of this container, and -1 for that of a
+/// process that is just going: neither is one, and to kill(2) -1 would mean every process.
+pub(super) fn pid(number: i32) -> Option<Pid> {
+    if number > 0 { Pid::from_raw(number) } else { None }
+}
+
 /// The process that has this number now.
 pub(super) fn process(pid: Pid) -> Option<Process> {
     let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
@@ -32,11 +38,7 @@ pub(super) fn own_group() -> Option<Pid> {
 /// All processes; none if they cannot be listed.
 pub(super) fn all() -> Option<impl Iterator<Item = Process>> {
     let entries = fs::read_dir("/proc").ok()?;
-    Some(
-        entries
-            .flatten()
-            .filter_map(|entry| process(Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?)),
-    )
+    Some(entries.flatten().filter_map(|entry| process(pid(entry.file_name().to_str()?.parse().ok()?)?)))
 }
 
 /// Whether the process was started with this in its environment; false where that may not be read.
@@ -57,7 +59,7 @@ fn parse(pid: Pid, stat: &str) -> Option<Process> {
     let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
     Some(Process {
         pid,
-        group: Pid::from_raw(fields.get(2)?.parse().ok()?),
+        group: self::pid(fields.get(2)?.parse().ok()?),
         started_ticks: fields.get(19)?.parse().ok()?,
         ended: matches!(*fields.first()?, "Z" | "X" | "x"),
     })
@@ -73,6 +75,16 @@ mod tests {
         let pid = Pid::from_raw(7).unwrap();
         let expected = Process { pid, group: Pid::from_raw(42), started_ticks: 987_654, ended: false };
         assert_eq!(parse(pid, stat), Some(expected));
+    }
+
+    /// A kill loop met a process that was just going: its group was -1, and reading that ended the attempt.
+    #[test]
+    fn a_process_that_is_going_is_in_no_group() {
+        let own = Pid::from_raw(7).unwrap();
+        for group in ["-1", "0"] {
+            let stat = format!("7 (a) X 0 {group} -1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2");
+            assert_eq!(parse(own, &stat).unwrap().group, None);
+        }
     }
 
     #[test]
