@@ -337,6 +337,8 @@ fn start_run(spec: StartSpec) -> Result<StartRun, Problem> {
         agents: spec.agents.into_iter().map(|(name, definition)| (name, blob(&definition))).collect(),
         parallel: spec.parallel,
         lost_limit: spec.lost_limit,
+        duration_limit: spec.duration_limit,
+        until: spec.until,
         drive: false,
     })
 }

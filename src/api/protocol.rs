@@ -93,6 +93,12 @@ pub struct StartSpec {
     pub parallel: u32,
     /// How many lost attempts end a step.
     pub lost_limit: u32,
+    /// How long it may go on, without the time for which it waits for people.
+    #[serde(default)]
+    pub duration_limit: Option<std::time::Duration>,
+    /// The step after which it pauses.
+    #[serde(default)]
+    pub until: Option<StepId>,
 }
 
 /// One line of an answer.

@@ -45,8 +45,14 @@ enum Exit {
     Failed,
     /// It was asked wrongly; nothing was started.
     BadInput,
+    /// A run was rolled back.
+    RolledBack,
     /// A run waits for somebody.
     Waiting,
+    /// A run can go neither forward nor back by itself.
+    Stuck,
+    /// A run was cancelled.
+    Cancelled,
     /// The store is damaged, or held by a process that does not answer.
     StoreUnusable,
     /// SIGINT or SIGTERM; the run can be resumed.
@@ -59,7 +65,10 @@ impl Exit {
             Self::Good => 0,
             Self::Failed => 1,
             Self::BadInput => 2,
+            Self::RolledBack => 3,
             Self::Waiting => 4,
+            Self::Stuck => 5,
+            Self::Cancelled => 6,
             Self::StoreUnusable => 7,
             Self::Interrupted => 130,
         }
@@ -70,7 +79,14 @@ impl Exit {
         match status {
             RunStatus::Completed => Self::Good,
             RunStatus::Failed => Self::Failed,
-            RunStatus::Pending | RunStatus::Running => Self::Waiting,
+            RunStatus::Pending
+            | RunStatus::Running
+            | RunStatus::Waiting
+            | RunStatus::Paused
+            | RunStatus::Compensating => Self::Waiting,
+            RunStatus::Compensated => Self::RolledBack,
+            RunStatus::Stuck => Self::Stuck,
+            RunStatus::Cancelled => Self::Cancelled,
         }
     }
 

@@ -44,6 +44,8 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
         agents,
         parallel: arguments.parallel.or(definition.limits.parallel).unwrap_or(config.run.parallel),
         lost_limit: definition.limits.lost.unwrap_or(config.run.lost),
+        duration_limit: definition.limits.duration,
+        until: None,
     })
 }
 

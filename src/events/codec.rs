@@ -6,6 +6,8 @@
 //! its old shape moves to [`old`], gets an upcaster, and the new one the next schema number. Every row of the table
 //! has a golden file in `tests/golden`, which is never made anew.
 
+pub mod old;
+
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -65,29 +67,6 @@ pub trait Encoded: Sized {
     fn decode(kind: &str, schema: u16, payload: &[u8]) -> Result<Self, CodecError>;
 }
 
-/// Shapes that were once written. They are only read.
-pub mod old {
-    use serde::{Deserialize, Serialize};
-
-    use crate::events::ids::StepId;
-    use crate::events::run::{AttemptLost, Purpose};
-
-    /// `attempt_lost` at schema 1: it always meant an attempt at doing the step, and a crash.
-    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct AttemptLostV1 {
-        /// Of which step.
-        pub step: StepId,
-        /// Which.
-        pub attempt: u32,
-    }
-
-    impl From<AttemptLostV1> for AttemptLost {
-        fn from(old: AttemptLostV1) -> Self {
-            Self { purpose: Purpose::Do, step: old.step, attempt: old.attempt, interrupted: false }
-        }
-    }
-}
-
 /// `Variant "name" schema` is what is written now; `<- schema Shape` are older shapes and turn into it.
 macro_rules! event_table {
     ($event:ident { $($variant:ident $kind:literal $schema:literal $(<- $old_schema:literal $old:path)*;)* }) => {
@@ -121,8 +100,8 @@ macro_rules! event_table {
 
 event_table! {
     RunEvent {
-        RunStarted "run_started" 1;
-        StepAdded "step_added" 1;
+        RunStarted "run_started" 2 <- 1 old::RunStartedV1;
+        StepAdded "step_added" 2 <- 1 old::StepAddedV1;
         AttemptStarted "attempt_started" 1;
         AttemptFailed "attempt_failed" 1;
         AttemptLost "attempt_lost" 2 <- 1 old::AttemptLostV1;
@@ -133,7 +112,19 @@ event_table! {
         StepCancelled "step_cancelled" 1;
         TimerSet "timer_set" 1;
         TimerFired "timer_fired" 1;
+        RunPaused "run_paused" 1;
+        RunUnpaused "run_unpaused" 1;
+        CancelRequested "cancel_requested" 1;
+        RetryRequested "retry_requested" 1;
+        RollbackStarted "rollback_started" 1;
+        CompensationStarted "compensation_started" 1;
+        StepCompensated "step_compensated" 1;
+        CompensationFailed "compensation_failed" 1;
+        CompensationResolved "compensation_resolved" 1;
         RunCompleted "run_completed" 1;
         RunFailed "run_failed" 1;
+        RunCompensated "run_compensated" 1;
+        RunCancelled "run_cancelled" 1;
+        RunStuck "run_stuck" 1;
     }
 }

@@ -171,6 +171,16 @@ impl TimerId {
     pub fn retry(step: &StepId, after_attempt: u32) -> Self {
         Self(format!("retry/{step}/{after_attempt}").into())
     }
+
+    /// The timer that starts the next attempt at undoing a step.
+    pub fn compensation_retry(step: &StepId, after_attempt: u32) -> Self {
+        Self(format!("compensate/{step}/{after_attempt}").into())
+    }
+
+    /// The timer that ends a run that takes too long.
+    pub fn duration() -> Self {
+        Self("duration".into())
+    }
 }
 
 /// A number with a meaning.

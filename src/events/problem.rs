@@ -193,6 +193,16 @@ codes! {
     Busy = "RE-2003", Transient, "More is asked at once than the queues hold", "try again";
     ShuttingDown = "RE-2004", Transient, "The process is ending", "try again: the next process goes on";
 
+    CannotRollBack = "RE-2005", Validation, "The run cannot be rolled back so",
+        "`reenact rollback RUN --dry-run` says what can be undone";
+    NotStuck = "RE-2006", Validation, "The step's compensation has not failed for good", "`reenact status RUN` shows what is stuck";
+    CannotRetry = "RE-2007", Validation, "The run has nothing to try again", "`reenact status RUN` shows where it is";
+    Compensating = "RE-2008", Validation, "The run is being rolled back", "wait until it is, or settle what is stuck";
+    NoSuchStep = "RE-2009", Validation, "The run has no such step", "`reenact status RUN` lists its steps";
+    NoSuchVersion = "RE-2010", Validation, "The run has no such version", "`reenact history RUN` lists its versions";
+    PastNoReturn = "RE-2011", Validation, "An irreversible step has started: what was done before it cannot be undone",
+        "go forward with `reenact retry RUN`, or roll back to a step after it";
+
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";
     ExitValidation = "RE-3002", Validation, "A program ended with a status that means: bad input", "see what it wrote to stderr";
@@ -210,6 +220,9 @@ codes! {
     LeftoverLives = "RE-3014", Transient, "What an earlier attempt left running does not end",
         "end that process group by hand; the step is not started beside it";
     FunctionInput = "RE-3015", Validation, "A function was given what it does not take", "see what the step gives it in `with`";
+    DurationExceeded = "RE-3016", Fatal, "The run took longer than its limit", "raise `limits.duration` or --timeout";
+    AttemptLostOnce = "RE-3017", Unknown, "The process died that ran a step which may be started once only",
+        "find out what the step did, then roll back or go on by hand";
 
     // 40: the store
     StoreDamaged = "RE-4001", Fatal, "The store is damaged", "`reenact verify` names the first bad position";

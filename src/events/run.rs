@@ -1,6 +1,9 @@
 //! The events of a run. Each says what may come before it and what it makes true; the fold is in
 //! `workflow::evolve`. The names are a contract, and the bytes too: see [`super::codec`].
 
+mod control;
+mod saga;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,6 +13,12 @@ use super::ids::{AgentName, Fence, RunId, StepId, TimerId};
 use super::json::{BlobRef, Payload};
 use super::problem::{Class, Code};
 use super::time::Timestamp;
+
+pub use control::{CancelRequested, RetryRequested, RunCancelled, RunPaused, RunUnpaused};
+pub use saga::{
+    CompensationFailed, CompensationResolved, CompensationStarted, Resolution, RollbackCause,
+    RollbackStarted, RunCompensated, RunStuck, StepCompensated, StuckWhy, Undoes,
+};
 
 /// First in a stream, in one commit with the [`StepAdded`]s of its definition. The run is `pending`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +43,10 @@ pub struct RunStarted {
     pub parallel: u32,
     /// How many lost attempts end a step.
     pub lost_limit: u32,
+    /// How long it may go on, without the time for which it waits for people.
+    pub duration_limit_us: Option<u64>,
+    /// The step after which it pauses.
+    pub until: Option<StepId>,
 }
 
 /// The step of another run that started this one.
@@ -71,6 +84,30 @@ pub struct StepAdded {
     pub needs: Vec<StepId>,
     /// The item that it does, in a fan-out.
     pub item: Option<Item>,
+    /// How it can be undone, if it can.
+    pub undo: Option<Undo>,
+    /// Whether, once it has started, nothing of the run may be undone any more.
+    pub irreversible: bool,
+}
+
+/// How a step can be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// Who undoes it.
+    pub agent: AgentName,
+    /// When that is owed.
+    pub when: UndoWhen,
+}
+
+/// When a step's compensation is owed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UndoWhen {
+    /// When the step completed, or nobody knows whether it did.
+    #[default]
+    Completed,
+    /// Also when it failed.
+    Attempted,
 }
 
 /// What becomes of a step when it starts.
@@ -342,7 +379,7 @@ pub struct TimerFired {
     pub timer: TimerId,
 }
 
-/// All steps are done with: the run is `completed`. Nothing follows.
+/// All steps are done with: the run is `completed`. Nothing follows but a rollback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunCompleted {
     /// The workflow's `output`, rendered; null if that failed.
@@ -394,7 +431,9 @@ macro_rules! run_events {
 
 run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, StepCompleted, StepSkipped,
-    StepFailed, StepCancelled, TimerSet, TimerFired, RunCompleted, RunFailed,
+    StepFailed, StepCancelled, TimerSet, TimerFired, RunPaused, RunUnpaused, CancelRequested, RetryRequested,
+    RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
+    RunFailed, RunCompensated, RunCancelled, RunStuck,
 }
 
 impl RunEvent {
@@ -409,15 +448,8 @@ impl RunEvent {
             Self::AttemptStarted(started) => started.input.blob().into_iter().collect(),
             Self::StepCompleted(completed) => completed.output.blob().into_iter().collect(),
             Self::RunCompleted(completed) => completed.output.blob().into_iter().collect(),
-            Self::AttemptFailed(_)
-            | Self::AttemptLost(_)
-            | Self::RetryScheduled(_)
-            | Self::StepSkipped(_)
-            | Self::StepFailed(_)
-            | Self::StepCancelled(_)
-            | Self::TimerSet(_)
-            | Self::TimerFired(_)
-            | Self::RunFailed(_) => Vec::new(),
+            Self::StepCompensated(compensated) => compensated.output.blob().into_iter().collect(),
+            _ => Vec::new(),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::template::{Expression, Template};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
-use crate::events::run::StepKind;
+use crate::events::run::{StepKind, Undo, UndoWhen};
 
 /// A workflow. What a run records is the JSON of this, so that the file is never read again: a field that is added
 /// here needs a default. Lengths of time are whole microseconds there, as everywhere in events.
@@ -31,6 +31,9 @@ pub struct Definition {
     /// Bounds of a run.
     #[serde(default)]
     pub limits: Limits,
+    /// What becomes of a run that fails.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_failure: OnFailure,
     /// The steps, in the order of the file.
     pub steps: Steps,
     /// What a run answers.
@@ -117,6 +120,25 @@ pub struct Limits {
     /// How many lost attempts end a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<u32>,
+    /// How long it may go on, without the time for which it waits for people.
+    #[serde(
+        default,
+        rename = "duration_us",
+        with = "micros::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub duration: Option<Duration>,
+}
+
+/// What becomes of a run that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// What was done is undone, if there is anything to undo.
+    #[default]
+    Rollback,
+    /// It stays as it is.
+    Stop,
 }
 
 /// A step. The workflow's `defaults` are in it already, and so is the step above it where it names no `needs`.
@@ -156,6 +178,44 @@ pub struct Step {
     /// The folder of its programs, relative to the work folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<Template>,
+    /// How it is undone; its programs get the same `env` and `cwd`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensate: Option<Compensate>,
+    /// Whether, once it has started, nothing of the run may be undone any more.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub irreversible: bool,
+    /// Whether it is started once at most: an attempt of which nobody knows how it ended counts as failed.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub at_most_once: bool,
+}
+
+/// How a step is undone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compensate {
+    /// What undoes it: a program or an agent, never a sleep.
+    pub does: Does,
+    /// How long an attempt at it may take.
+    #[serde(
+        default,
+        rename = "timeout_us",
+        with = "micros::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub timeout: Option<Duration>,
+    /// When it is tried again.
+    pub retry: Retry,
+    /// When it is owed.
+    pub when: UndoWhen,
+}
+
+impl Compensate {
+    /// How often it is tried where nothing else is said: giving up means that a person has to come.
+    pub const ATTEMPTS: u32 = 5;
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What a step does.
@@ -313,10 +373,22 @@ impl Step {
 
     /// Who does it; nobody does a sleep.
     pub fn agent(&self) -> Option<AgentName> {
-        match &self.does {
-            Does::Run(_) => Some(AgentName::new(SHELL_AGENT)),
-            Does::Agent { agent, .. } => Some(agent.clone()),
-            Does::Sleep(_) => None,
+        self.does.agent()
+    }
+
+    /// How it can be undone; a fan-out is undone item by item.
+    pub fn undo(&self) -> Option<Undo> {
+        let compensate = self.compensate.as_ref()?;
+        Some(Undo { agent: compensate.does.agent()?, when: compensate.when })
+    }
+}
+
+impl Does {
+    fn agent(&self) -> Option<AgentName> {
+        match self {
+            Self::Run(_) => Some(AgentName::new(SHELL_AGENT)),
+            Self::Agent { agent, .. } => Some(agent.clone()),
+            Self::Sleep(_) => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use self::retry::PartialRetry;
 use self::steps::{Defaults, Draft};
 use self::tree::{Tree, Value};
 use self::values::{Use, Values};
-use super::definition::{Definition, Limits, Step};
+use super::definition::{Definition, Limits, OnFailure, Step};
 use super::graph::{Ancestors, Graph};
 use super::{input, template::Template};
 use crate::events::ids::{AgentName, StepId};
@@ -155,7 +155,19 @@ fn workflow<'s>(
     let agents = agents.collect();
     let steps: Option<Vec<Step>> =
         drafts.into_iter().zip(needs).map(|(draft, needs)| Some(Step { needs, ..draft.step? })).collect();
-    Some((Definition { name, description, version, input, limits, steps: steps?.into(), output }, agents))
+    Some((
+        Definition {
+            name,
+            description,
+            version,
+            input,
+            limits,
+            on_failure: OnFailure::default(),
+            steps: steps?.into(),
+            output,
+        },
+        agents,
+    ))
 }
 
 /// The name; where there is none, what the file is called.
@@ -190,7 +202,7 @@ fn input_schema(report: &mut Report<'_>, tree: &Tree) -> Option<serde_json::Valu
 fn limits(report: &mut Report<'_>, tree: &Tree) -> Limits {
     let Some(fields) = Fields::read(report, "limits", &LIMITS, tree) else { return Limits::default() };
     let mut count = |key| fields.get(key).and_then(|tree| report.count(key, tree));
-    Limits { parallel: count("parallel"), lost: count("lost") }
+    Limits { parallel: count("parallel"), lost: count("lost"), duration: None }
 }
 
 fn defaults<'s>(report: &mut Report<'s>, tree: &'s Tree) -> (Defaults, Vec<Use<'s>>) {

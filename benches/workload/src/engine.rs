@@ -91,6 +91,8 @@ pub(crate) fn start_of(yaml: &str) -> Result<StartRun> {
         agents: Vec::new(),
         parallel: SLOTS,
         lost_limit: 5,
+        duration_limit: None,
+        until: None,
         drive: true,
     })
 }

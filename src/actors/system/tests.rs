@@ -37,6 +37,8 @@ fn start() -> StartRun {
         agents: Vec::new(),
         parallel: 4,
         lost_limit: 5,
+        duration_limit: None,
+        until: None,
         drive: true,
     }
 }

@@ -138,6 +138,9 @@ impl<'t> Draft<'t> {
             on_error,
             env: if sleeps { env } else { defaults.env.clone().into_iter().chain(env).collect() },
             cwd,
+            compensate: None,
+            irreversible: false,
+            at_most_once: false,
         });
         let fans_out = fields.get("for_each").is_some();
         Some(Self { id, place, needs, uses, uses_without_item, fans_out, agent, step })

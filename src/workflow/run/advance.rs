@@ -169,6 +169,8 @@ impl<'d, 'a> Advance<'d, 'a> {
                 inside: Some(id.clone()),
                 needs: Vec::new(),
                 item: Some(Item { index: u32::try_from(index).unwrap_or(u32::MAX), value }),
+                undo: step.undo(),
+                irreversible: step.irreversible,
             });
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::events::ids::{AgentName, Fence, RunId, StepId, TimerId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{AttemptStarted, Parent};
+use crate::events::run::{AttemptStarted, Parent, Resolution};
 use crate::events::time::Timestamp;
 use crate::workflow::aggregate::{Effect, Unreadable};
 use crate::workflow::definition::Definition;
@@ -61,6 +61,51 @@ pub enum Ask {
     Interrupt,
     /// To start what can start.
     Go,
+    /// To let what runs end, and to start nothing new. Asked again, nothing happens.
+    Pause(Order),
+    /// To go on after a pause. Asked of a run that is not paused, nothing happens.
+    Unpause(Order),
+    /// To end: what runs is told to stop. Asked again, nothing happens.
+    Cancel {
+        /// Who and why.
+        order: Order,
+        /// Whether what was done is to be undone.
+        rollback: bool,
+    },
+    /// To try again what failed.
+    Retry {
+        /// Who and why.
+        order: Order,
+        /// The step that is meant; none means all that failed.
+        step: Option<StepId>,
+    },
+    /// To undo what was done.
+    Rollback {
+        /// Who and why.
+        order: Order,
+        /// The step that is kept, and with it all that does not depend on it; none undoes everything.
+        to: Option<StepId>,
+    },
+    /// To settle a compensation that failed for good.
+    Resolve {
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        reason: String,
+        /// Of which step.
+        step: StepId,
+        /// What becomes of it.
+        how: Resolution,
+    },
+}
+
+/// Who asks, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Order {
+    /// Who.
+    pub by: Arc<str>,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 impl Ask {
@@ -74,6 +119,12 @@ impl Ask {
             Self::Recover { .. } => "recover",
             Self::Interrupt => "interrupt",
             Self::Go => "go",
+            Self::Pause(_) => "pause",
+            Self::Unpause(_) => "unpause",
+            Self::Cancel { .. } => "cancel",
+            Self::Retry { .. } => "retry",
+            Self::Rollback { .. } => "rollback",
+            Self::Resolve { .. } => "resolve",
         }
     }
 }
@@ -101,6 +152,10 @@ pub struct StartRun {
     pub parallel: u32,
     /// How many lost attempts end a step.
     pub lost_limit: u32,
+    /// How long it may go on, without the time for which it waits for people.
+    pub duration_limit: Option<std::time::Duration>,
+    /// The step after which it pauses.
+    pub until: Option<StepId>,
     /// Whether it is to go on by itself from its first commit on.
     pub drive: bool,
 }
@@ -188,6 +243,16 @@ pub enum RunRejection {
     /// Something that it needs to decide cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    /// What it is in does not allow that.
+    #[error("{why}")]
+    NotNow {
+        /// The code that people are told.
+        code: Code,
+        /// What it is in, and what could be done instead.
+        why: String,
+        /// What to do.
+        hint: String,
+    },
     /// A step of its history is not in its definition.
     #[error("step `{0}` is not in the run's definition")]
     Template(StepId),
@@ -200,6 +265,7 @@ impl RunRejection {
             Self::NotStarted => Problem::new(Code::UnknownRun, self.to_string()),
             Self::Taken(_) => Problem::new(Code::RunIdTaken, self.to_string()),
             Self::Unreadable(unreadable) => unreadable.problem(),
+            Self::NotNow { code, why, hint } => Problem::new(*code, why.clone()).hint(hint.clone()),
             Self::Template(_) => Problem::new(Code::RunParked, self.to_string()),
         }
     }

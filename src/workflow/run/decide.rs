@@ -37,6 +37,18 @@ pub(super) fn decide(
         }
         Ask::Interrupt => lose(&mut advance, true, &BTreeSet::new())?,
         Ask::Go => advance.look_at_all(),
+        Ask::Pause(_)
+        | Ask::Unpause(_)
+        | Ask::Cancel { .. }
+        | Ask::Retry { .. }
+        | Ask::Rollback { .. }
+        | Ask::Resolve { .. } => {
+            return Err(RunRejection::NotNow {
+                code: Code::NotBuilt,
+                why: String::new(),
+                hint: String::new(),
+            });
+        }
     }
     advance.run()?;
     Ok(())
@@ -74,6 +86,10 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
         agents,
         parallel: asked.parallel,
         lost_limit: asked.lost_limit,
+        duration_limit_us: asked
+            .duration_limit
+            .map(|limit| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX)),
+        until: asked.until.clone(),
     });
     for step in &asked.definition.steps {
         draft.emit(StepAdded {
@@ -84,6 +100,8 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
             inside: None,
             needs: step.needs.clone(),
             item: None,
+            undo: if step.for_each.is_none() { step.undo() } else { None },
+            irreversible: step.irreversible && step.for_each.is_none(),
         });
     }
     Ok(())

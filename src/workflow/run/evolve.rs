@@ -92,6 +92,7 @@ impl Fold<'_> {
             RunEvent::TimerFired(event) => self.timer_fired(event),
             RunEvent::RunCompleted(event) => self.run_completed(event),
             RunEvent::RunFailed(event) => self.run_failed(event),
+            _ => Err("not folded".to_owned()),
         }
     }
 

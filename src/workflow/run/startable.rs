@@ -40,7 +40,7 @@ impl Run {
                 let open = self.steps.iter().filter(|node| matches!(node.phase, StepPhase::Running(_)));
                 open.for_each(|node| wanted.add_node(node));
             }
-            Ask::Start(_) | Ask::Interrupt | Ask::Go => {}
+            _ => {}
         }
     }
 

@@ -172,6 +172,8 @@ pub(super) fn start_of(steps: &str) -> StartRun {
         agents: Vec::new(),
         parallel: 10_000,
         lost_limit: 5,
+        duration_limit: None,
+        until: None,
         drive: true,
     }
 }

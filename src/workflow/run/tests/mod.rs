@@ -270,6 +270,8 @@ fn starting_again_attaches_only_to_the_same() {
             agents: Vec::new(),
             parallel: 1,
             lost_limit: 1,
+            duration_limit: None,
+            until: None,
             drive: false,
         }));
         RunCommand { ask, seed: 0, drive: None }

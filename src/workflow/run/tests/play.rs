@@ -54,6 +54,8 @@ impl Play {
             agents: Vec::new(),
             parallel,
             lost_limit: 3,
+            duration_limit: None,
+            until: None,
             drive: true,
         })));
         play
