@@ -9,6 +9,7 @@ mod advance;
 pub mod command;
 mod decide;
 mod evolve;
+pub mod plan;
 mod startable;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-pub use command::{Ask, Grants, RunCommand, RunEffect, RunEffectId, RunRejection, StartRun};
+pub use command::{Ask, Grants, Order, RunCommand, RunEffect, RunEffectId, RunRejection, StartRun};
+pub use plan::{CannotUndo, RollbackPlan};
 
 use super::aggregate::{Aggregate, At, Draft, EffectChanges, IllegalEvent, Moment};
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId};
