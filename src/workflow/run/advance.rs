@@ -250,6 +250,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             env: about.started.environment.clone(),
             steps,
             item,
+            undone: None,
         })
     }
 

@@ -17,6 +17,7 @@ fn scope() -> Scope {
         env: BTreeMap::new(),
         steps: BTreeMap::new(),
         item: None,
+        undone: None,
     }
 }
 
