@@ -8,6 +8,9 @@ use super::template::{RenderError, Template};
 use super::work::{Command, Work};
 use crate::events::json::Json;
 
+#[cfg(test)]
+mod tests;
+
 impl Step {
     /// What must be in the scope to decide whether the step is done, over which items, and to render its work.
     pub fn references(&self) -> References {
