@@ -144,12 +144,14 @@ pub(super) fn state(state: &State) -> String {
 
 /// Something that would be done next.
 fn next(effect: &EffectReport) -> String {
+    let what = |purpose: &str| if purpose == Purpose::Compensate.text() { "undo" } else { "do" };
     match effect {
-        EffectReport::Start { step, agent: Some(agent) } => format!("start {step} with {agent}"),
-        EffectReport::Start { step, agent: None } => format!("start {step}"),
+        EffectReport::Start { step, purpose, agent } => {
+            let who = agent.as_ref().map(|agent| format!(" with {agent}")).unwrap_or_default();
+            format!("{} {step}{who}", what(purpose))
+        }
         EffectReport::Attempt { step, purpose, attempt, agent } => {
-            let what = if purpose == Purpose::Compensate.text() { "undo" } else { "do" };
-            format!("{what} {step} with {agent}, attempt {attempt}")
+            format!("{} {step} with {agent}, attempt {attempt}", what(purpose))
         }
         EffectReport::Stop { step } => format!("stop {step}"),
         EffectReport::Wake { timer, at } => format!("wake for {timer} at {}", moment(*at)),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::events::ids::{AgentName, RunId, StepId, TimerId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
-use crate::events::run::{StepKind, Usage};
+use crate::events::run::{RollbackCause, StepKind, Usage};
 use crate::events::time::Timestamp;
 use crate::workflow::aggregate::{Aggregate, Blobs, Unreadable};
 use crate::workflow::run::{About, End, Node, Phase, Run, RunEffect, RunStatus, StepError, StepPhase};
@@ -62,10 +62,12 @@ pub struct RunReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EffectReport {
-    /// A step could start, with a slot of its agent.
+    /// A step could start, or be undone, with a slot of its agent.
     Start {
         /// Which.
         step: StepId,
+        /// What for: `do` or `compensate`.
+        purpose: String,
         /// Whose slot.
         agent: Option<AgentName>,
     },
@@ -97,7 +99,9 @@ pub enum EffectReport {
 /// What would be done next with a run in that state.
 pub fn effects(run: &Run) -> Vec<EffectReport> {
     let report = |effect| match effect {
-        RunEffect::Start { step, agent } => EffectReport::Start { step, agent },
+        RunEffect::Start { step, purpose, agent } => {
+            EffectReport::Start { step, purpose: purpose.text().to_owned(), agent }
+        }
         RunEffect::Attempt(started) => EffectReport::Attempt {
             step: started.step.clone(),
             purpose: started.purpose.text().to_owned(),
@@ -246,6 +250,17 @@ fn result(run: &Run, blobs: &dyn Blobs) -> Result<(Json, Option<Problem>), Unrea
             error.step.clone_from(&failed.step);
             (Json::null(), Some(error))
         }
+        End::Compensated(RollbackCause::Failure { step, class, code, message }) => {
+            let mut error = problem(*code, *class, message);
+            error.step.clone_from(step);
+            (Json::null(), Some(error))
+        }
+        End::Stuck(stuck, _) => {
+            let mut error = problem(stuck.code, stuck.class, &stuck.message);
+            error.step.clone_from(&stuck.step);
+            (Json::null(), Some(error))
+        }
+        End::Compensated(_) | End::Cancelled => (Json::null(), None),
     })
 }
 
@@ -278,7 +293,7 @@ fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, Unreadable>
         id: node.id().clone(),
         status: node.status().to_owned(),
         agent: agent.map(ToString::to_string),
-        attempts: node.attempts,
+        attempts: node.attempts_now(),
         generation: node.generation,
         cached,
         degraded,
