@@ -202,6 +202,7 @@ codes! {
     NoSuchVersion = "RE-2010", Validation, "The run has no such version", "`reenact history RUN` lists its versions";
     PastNoReturn = "RE-2011", Validation, "An irreversible step has started: what was done before it cannot be undone",
         "go forward with `reenact retry RUN`, or roll back to a step after it";
+    Conflicting = "RE-2012", Validation, "Another command came first", "`reenact status RUN` shows what it did";
 
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";
