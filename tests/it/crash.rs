@@ -1,4 +1,4 @@
-//! Promises 1, 3, 4 and 5, seen from outside: the real binary is killed (SIGKILL) at random moments, again and again,
+//! Promises 1, 3, 4, 5 and 6, seen from outside: the real binary is killed (SIGKILL) at random moments, again and again,
 //! until a run of real programs is done; after every kill all that was known before must still be so.
 //!
 //! Every round follows from a seed, which is printed; `REENACT_CRASH_SEED=N` repeats one. (The moments of the kills are
@@ -7,6 +7,7 @@
 mod audit;
 mod generated;
 mod leftover;
+mod undone;
 
 pub(crate) use audit::group_lives;
 
@@ -26,10 +27,7 @@ const RUN: &str = "survivor";
 
 #[test]
 fn killed_at_random_moments_nothing_acknowledged_is_lost_and_nothing_finished_runs_again() {
-    let given = std::env::var("REENACT_CRASH_SEED").ok().map(|seed| seed.parse().unwrap());
-    let drawn = || std::time::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64;
-    let seed: u64 = given.unwrap_or_else(drawn);
-    eprintln!("REENACT_CRASH_SEED={seed}");
+    let seed = seed();
     let lanes = (0..LANES).map(|lane| std::thread::spawn(move || survive_often(seed.wrapping_add(lane))));
     let lanes: Vec<_> = lanes.collect();
     let mut kills = Kills::default();
@@ -37,6 +35,15 @@ fn killed_at_random_moments_nothing_acknowledged_is_lost_and_nothing_finished_ru
     eprintln!("{kills:?}");
     // If one of these was never hit, the test proves less than it says.
     assert!(kills.before_it_began > 0 && kills.at_work > 0 && kills.between > 0, "{kills:?}");
+}
+
+/// The seed that was given, or a new one; it is printed.
+fn seed() -> u64 {
+    let given = std::env::var("REENACT_CRASH_SEED").ok().map(|seed| seed.parse().unwrap());
+    let drawn = || std::time::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64;
+    let seed: u64 = given.unwrap_or_else(drawn);
+    eprintln!("REENACT_CRASH_SEED={seed}");
+    seed
 }
 
 /// What the kills hit.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::generated::Workflow;
 use crate::support::Sandbox;
 
-/// An attempt: a step and a number.
+/// An attempt: what it does, and a number. It does a step, or undoes one: `undo:STEP`.
 type Attempt = (String, u64);
 
 /// What was seen of a run so far.
@@ -65,8 +65,8 @@ impl Audit {
             );
         }
         let over = |kind| attempts(&history, kind).into_iter().filter(|(_, number)| *number > 0).count();
-        let ended: usize = ["step_completed", "attempt_failed", "attempt_lost"].into_iter().map(over).sum();
-        self.open_attempts = started.len() - ended;
+        let ends = ["step_completed", "step_compensated", "attempt_failed", "attempt_lost"];
+        self.open_attempts = started.len() - ends.into_iter().map(over).sum::<usize>();
         self.acknowledged = told;
     }
 
@@ -80,41 +80,52 @@ impl Audit {
             let times = completed.iter().filter(|(name, _)| name == step).count();
             assert_eq!(times, 1, "step {step} was completed {times} times\n{}", context());
         }
-        let distinct: BTreeSet<_> = log.starts.iter().collect();
-        assert_eq!(distinct.len(), log.starts.len(), "an attempt was started twice\n{}", context());
-        for attempt @ (step, last) in completed.iter().filter(|(_, attempt)| *attempt > 0) {
-            assert!(log.ends.contains(attempt), "{attempt:?} is recorded, and was not done\n{}", context());
-            let later = log.starts.iter().find(|(name, number)| name == step && number > last);
-            assert_eq!(later, None, "a completed step ran again\n{}", context());
-        }
         assert_eq!(
             log.alive,
             [""; 0],
             "an attempt started beside what an earlier one had left\n{}",
             context()
         );
-        self.check_keys(&history, &log);
         check_sleeps(&history);
+        self.check_work(sandbox);
+    }
+
+    /// What was recorded as done or undone was, and once in each generation; the store is whole.
+    pub(super) fn check_work(&self, sandbox: &Sandbox) {
+        let (log, history) = (Log::read(sandbox), sandbox.history(self.run));
+        let distinct: BTreeSet<_> = log.starts.iter().collect();
+        assert_eq!(distinct.len(), log.starts.len(), "an attempt was started twice\n{}", self.shown(sandbox));
+        let keys = check_keys(&history, &log);
+        let succeeded = ["step_completed", "step_compensated"].into_iter();
+        for done in succeeded.flat_map(|kind| attempts(&history, kind)).filter(|(_, number)| *number > 0) {
+            let shown = || self.shown(sandbox);
+            assert!(log.ends.contains(&done), "{done:?} is recorded, and was not done\n{}", shown());
+            let is_later = |start: &&Attempt| start.0 == done.0 && start.1 > done.1;
+            let later = log.starts.iter().filter(is_later).find(|start| keys[start] == keys[&done]);
+            assert_eq!(later, None, "what {done:?} had done was done again\n{}", shown());
+        }
         let verified = sandbox.json(0, &["verify"]);
         assert_eq!(verified["ok"], true, "{verified}");
     }
+}
 
-    /// All attempts of a step carry one key, which no other step has.
-    fn check_keys(&self, history: &[Value], log: &Log) {
-        let mut recorded: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for event in history.iter().filter(|event| event["type"] == "attempt_started") {
-            recorded.entry(text(event, "step")).or_default().insert(text(event, "idempotency_key"));
-        }
-        assert!(recorded.values().all(|keys| keys.len() == 1), "{recorded:?}");
-        let keys: BTreeSet<_> = recorded.values().flatten().collect();
-        assert_eq!(keys.len(), recorded.len(), "two steps share a key: {recorded:?}");
-        for (step, key) in &log.keys {
-            assert!(
-                recorded[step.as_str()].contains(key.as_str()),
-                "{step} was given another key than was recorded"
-            );
-        }
+/// All attempts at doing a step in one generation, and all at undoing it, carry one key, which nothing else has. Answers
+/// the key of each attempt.
+fn check_keys(history: &[Value], log: &Log) -> BTreeMap<Attempt, String> {
+    let mut of_work: BTreeMap<(String, u64), BTreeSet<&str>> = BTreeMap::new();
+    let mut of_attempts = BTreeMap::new();
+    for event in history.iter().filter(|event| event["type"] == "attempt_started") {
+        let ((name, number), key) = (attempt(event), text(event, "idempotency_key"));
+        of_work.entry((name.clone(), event["data"]["generation"].as_u64().unwrap())).or_default().insert(key);
+        of_attempts.insert((name, number), key.to_owned());
     }
+    assert!(of_work.values().all(|keys| keys.len() == 1), "{of_work:?}");
+    let keys: BTreeSet<_> = of_work.values().flatten().collect();
+    assert_eq!(keys.len(), of_work.len(), "two works share a key: {of_work:?}");
+    for (attempt, key) in &log.keys {
+        assert_eq!(&of_attempts[attempt], key, "{attempt:?} was given another key than was recorded");
+    }
+    of_attempts
 }
 
 /// A sleep is over late rather than never, and never early.
@@ -138,7 +149,7 @@ struct Log {
     text: String,
     starts: Vec<Attempt>,
     ends: BTreeSet<Attempt>,
-    keys: Vec<(String, String)>,
+    keys: Vec<(Attempt, String)>,
     alive: Vec<String>,
 }
 
@@ -149,12 +160,13 @@ impl Log {
             (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
         for line in text.lines() {
             match line.split(' ').collect::<Vec<_>>().as_slice() {
-                ["start", step, attempt, key] => {
-                    starts.push(((*step).to_owned(), attempt.parse().unwrap()));
-                    keys.push(((*step).to_owned(), (*key).to_owned()));
+                ["start", name, number, key] => {
+                    let attempt = ((*name).to_owned(), number.parse().unwrap());
+                    starts.push(attempt.clone());
+                    keys.push((attempt, (*key).to_owned()));
                 }
-                ["end", step, attempt] => {
-                    ends.insert(((*step).to_owned(), attempt.parse().unwrap()));
+                ["end", name, number] => {
+                    ends.insert(((*name).to_owned(), number.parse().unwrap()));
                 }
                 ["alive", ..] => alive.push(line.to_owned()),
                 ["process", ..] => {}
@@ -166,10 +178,15 @@ impl Log {
 }
 
 fn attempts(history: &[Value], kind: &str) -> Vec<Attempt> {
-    let of_kind = history.iter().filter(|event| event["type"] == kind);
-    of_kind
-        .map(|event| (text(event, "step").to_owned(), event["data"]["attempt"].as_u64().unwrap()))
-        .collect()
+    history.iter().filter(|event| event["type"] == kind).map(attempt).collect()
+}
+
+/// The attempt that an event is about.
+fn attempt(event: &Value) -> Attempt {
+    let undoes = event["type"] == "step_compensated" || event["data"]["purpose"] == "compensate";
+    let step = text(event, "step");
+    let name = if undoes { format!("undo:{step}") } else { step.to_owned() };
+    (name, event["data"]["attempt"].as_u64().unwrap())
 }
 
 fn name_of(event: &Value) -> (String, String) {
