@@ -24,6 +24,7 @@ pub mod simulation;
 pub mod words;
 pub mod world;
 
+pub use dice::Dice;
 pub use given_when_then::{Given, MemoryBlobs, When, given};
 pub use saga::{SagaTest, Summary};
 pub use simulation::{Broken, Simulation};

@@ -2,14 +2,16 @@
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    pub(super) fn of(seed: u64) -> Self {
+    /// The numbers of that seed.
+    pub fn of(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn roll(&mut self) -> u64 {
+    /// Any number.
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,7 +20,12 @@ impl Dice {
     }
 
     /// A number below `sides`; 0 where there are none.
-    pub(super) fn below(&mut self, sides: usize) -> usize {
+    pub fn below(&mut self, sides: usize) -> usize {
         usize::try_from(self.roll() % (sides.max(1) as u64)).unwrap_or(0)
+    }
+
+    /// True once in so many times.
+    pub fn one_in(&mut self, sides: usize) -> bool {
+        self.below(sides) == 0
     }
 }
