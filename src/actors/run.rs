@@ -14,9 +14,9 @@ use super::host::{Host, Shell, Submit};
 use super::timer::Wake;
 use crate::events::ids::{AgentName, Fence, RunId, TimerId, Version};
 use crate::events::problem::{Code, Problem};
-use crate::events::run::AttemptStarted;
+use crate::events::run::{AttemptStarted, Purpose};
 use crate::events::time::Timestamp;
-use crate::executors::{Progress, Task};
+use crate::executors::{Compensated, Progress, Task};
 use crate::workflow::aggregate::{Aggregate, Blobs, Effect, EffectChanges};
 use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus};
 use crate::workflow::work::{Failure, Work};
@@ -162,6 +162,10 @@ impl RunShell {
         let input = input.map_err(|unreadable| unreadable.problem())?;
         let work: Work = serde_json::from_str(input.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
+        let compensates = match started.purpose {
+            Purpose::Do => None,
+            Purpose::Compensate => self.compensated(state, started)?,
+        };
         let work_folder = state.about().map(|about| Arc::clone(&about.started.work_folder));
         Ok(Task {
             run: self.run.clone(),
@@ -174,8 +178,15 @@ impl RunShell {
             agent: started.agent.clone(),
             work_folder: work_folder.unwrap_or_else(|| "".into()),
             work,
-            compensates: None,
+            compensates,
         })
+    }
+
+    fn compensated(&self, state: &Run, started: &AttemptStarted) -> Result<Option<Compensated>, Problem> {
+        let Some((outcome, output)) = state.undoes(&started.step) else { return Ok(None) };
+        let output = output.map(|output| self.communicator.host().library.json(output)).transpose();
+        let output = output.map_err(|unreadable| unreadable.problem())?.unwrap_or_default();
+        Ok(Some(Compensated { outcome, output }))
     }
 
     fn start_effect(&mut self, state: &Run, effect: RunEffect, actor: &mut Context<RunHost>) {

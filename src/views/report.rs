@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::events::ids::{RunId, StepId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
-use crate::events::run::{StepKind, Usage};
+use crate::events::run::{RollbackCause, StepKind, Usage};
 use crate::events::time::Timestamp;
 use crate::workflow::aggregate::{Blobs, Unreadable};
 use crate::workflow::run::{About, End, Node, Phase, Run, RunStatus, StepError, StepPhase};
@@ -182,6 +182,17 @@ fn result(run: &Run, blobs: &dyn Blobs) -> Result<(Json, Option<Problem>), Unrea
             error.step.clone_from(&failed.step);
             (Json::null(), Some(error))
         }
+        End::Compensated(RollbackCause::Failure { step, class, code, message }) => {
+            let mut error = problem(*code, *class, message);
+            error.step.clone_from(step);
+            (Json::null(), Some(error))
+        }
+        End::Stuck(stuck, _) => {
+            let mut error = problem(stuck.code, stuck.class, &stuck.message);
+            error.step.clone_from(&stuck.step);
+            (Json::null(), Some(error))
+        }
+        End::Compensated(_) | End::Cancelled => (Json::null(), None),
     })
 }
 
@@ -214,7 +225,7 @@ fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, Unreadable>
         id: node.id().clone(),
         status: node.status().to_owned(),
         agent: agent.map(ToString::to_string),
-        attempts: node.attempts,
+        attempts: node.attempts_now(),
         generation: node.generation,
         cached,
         degraded,
