@@ -16,7 +16,7 @@ use crate::events::commit::{Commit, Header};
 use crate::events::ids::{Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::Code;
-use crate::events::run::{AttemptStarted, Outcome, Purpose, RunEvent, Undoes};
+use crate::events::run::{AttemptStarted, Purpose, RunEvent, Undoes};
 use crate::events::time::Timestamp;
 use crate::store::memory::MemoryStore;
 use crate::store::{EventStore, Head};
@@ -476,7 +476,7 @@ impl<W: World> Simulation<W> {
             RunEvent::StepCompleted(done) if done.step == *step && completed => Some(&done.output),
             _ => None,
         });
-        let outcome = if completed { Outcome::Known } else { Outcome::Unknown };
+        let outcome = if completed { Undoes::Completed } else { Undoes::Unknown };
         Ok(Compensated {
             outcome,
             output: output.map(|output| shelf.json(output)).transpose()?.unwrap_or_default(),

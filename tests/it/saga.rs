@@ -19,9 +19,16 @@ use reenact::testing::Dice;
 
 use duel::{Duel, Verdict};
 use model::Model;
+use oracle::{Command, How, Undoing};
 
 /// How many seeds are run where nothing else is said.
 const SEEDS: u64 = 300;
+
+/// How much is asked of a run at most.
+const COMMANDS_MAX: usize = 6;
+
+/// How many seeds fail before the test gives up.
+const FAILURES_MAX: usize = 12;
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -63,10 +70,12 @@ fn a_crash_at_any_moment_changes_nothing_that_was_promised() {
     eprintln!("{:?}", seen.kinds);
 }
 
-/// Runs a workflow, and lets its process die wherever it can.
+/// Runs a workflow, asks it things, and lets its process die wherever it can.
 fn crash_everywhere(model: &Model, seed: u64) -> Verdict<Seen> {
-    let mut seen = Seen::default();
+    let (mut seen, mut dice) = (Seen::default(), Dice::of(!seed));
     let mut duel = Duel::begin(model, seed)?;
+    // Every other run is left alone.
+    let mut commands = if seed.is_multiple_of(2) { 0 } else { COMMANDS_MAX };
     loop {
         // The commit before this is stored, and nothing was done about it.
         crash_here(duel.clone(), &mut seen)?;
@@ -76,13 +85,38 @@ fn crash_everywhere(model: &Model, seed: u64) -> Verdict<Seen> {
             done.make_unheard(fence)?;
             crash_here(done, &mut seen)?;
         }
-        let Some(next) = duel.engine.next_move() else { break };
-        duel.play(&next)?;
+        let next = duel.engine.next_move();
+        if commands > 0 && (next.is_none() || dice.one_in(6)) {
+            commands -= 1;
+            duel.command(any_command(&duel, &mut dice))?;
+        } else if let Some(next) = next {
+            duel.play(&next)?;
+        } else {
+            break;
+        }
     }
     duel.finish()?;
     duel.engine.check_prefixes().map_err(|broken| broken.to_string())?;
     seen.note(&duel);
     Ok(seen)
+}
+
+/// Anything that a person might ask at any moment, sensible or not.
+fn any_command(duel: &Duel, dice: &mut Dice) -> Command {
+    let step = dice.below(duel.oracle.steps.len());
+    match dice.below(12) {
+        0 | 1 => Command::Pause,
+        2..5 => Command::Unpause,
+        5 => Command::Cancel { rollback: dice.one_in(2) },
+        6 | 7 => Command::Retry,
+        8 => Command::Rollback { to: None },
+        9 => Command::Rollback { to: Some(dice.below(duel.oracle.model.steps.len())) },
+        _ => {
+            let stuck = duel.oracle.steps.iter().position(|step| step.undo == Undoing::Failed);
+            let how = [How::Retry, How::Skip, How::Done][dice.below(3)];
+            Command::Resolve { step: stuck.unwrap_or(step), how }
+        }
+    }
 }
 
 fn crash_here(duel: Duel, seen: &mut Seen) -> Verdict {
@@ -101,24 +135,33 @@ fn every_seed(play: impl Fn(u64) -> Verdict<Seen> + Sync) -> Seen {
         return play(seed).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
     }
     let (seeds, next) = (number("REENACT_SAGA_SEEDS").unwrap_or(SEEDS), AtomicU64::new(0));
-    let seen = Mutex::new(Seen::default());
+    let (seen, failed) = (Mutex::new(Seen::default()), Mutex::new(Vec::new()));
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds {
+            if seed >= seeds || failed.lock().unwrap().len() >= FAILURES_MAX {
                 return;
             }
             match play(seed) {
                 Ok(found) => seen.lock().unwrap().and(found),
-                Err(why) => {
-                    next.store(seeds, Ordering::Relaxed);
-                    let yaml = Model::generate(&mut Dice::of(seed)).yaml();
-                    panic!("seed {seed} (REENACT_SAGA_SEED={seed} plays it again)\n{yaml}\n{why}");
-                }
+                Err(why) => failed.lock().unwrap().push((seed, why)),
             }
         }
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
+    let mut failed = failed.into_inner().unwrap();
+    // The shortest story is the easiest to read.
+    failed.sort_by_key(|(_, why)| why.len());
+    if let Some((seed, why)) = failed.first() {
+        let others: Vec<String> =
+            failed.iter().map(|(seed, why)| format!("{seed}: {}", first_line(why))).collect();
+        let yaml = Model::generate(&mut Dice::of(*seed)).yaml();
+        panic!("{}\nREENACT_SAGA_SEED={seed} plays this again:\n{yaml}{why}", others.join("\n"));
+    }
     seen.into_inner().unwrap()
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use reenact::events::ids::{Fence, RunId};
+use reenact::events::ids::{Fence, RunId, StepId};
 use reenact::events::json::Json;
-use reenact::events::run::{Purpose, RunEvent};
+use reenact::events::run::{Purpose, Resolution, RunEvent};
 use reenact::testing::simulation::{Move, start_of};
 use reenact::testing::world::{Failure, Stop};
 use reenact::testing::{Simulation, promises};
 use reenact::workflow::parse::{Known, parse};
-use reenact::workflow::run::RunEffect;
+use reenact::workflow::run::command::Order;
+use reenact::workflow::run::{Ask, RunEffect};
 
 use super::model::Model;
-use super::oracle::{Oracle, Try};
+use super::oracle::{Command, How, Oracle, Try};
 use super::script::{Script, told};
 
 /// The engine and the oracle, side by side.
@@ -71,6 +72,37 @@ impl Duel {
         let duel = Self { engine, oracle };
         duel.compare()?;
         Ok(duel)
+    }
+
+    /// Asks both the same; if one refuses, so must the other.
+    pub(super) fn command(&mut self, command: Command) -> Verdict {
+        let answer = self.engine.ask(self.ask_for(command)).map_err(said)?;
+        let taken = self.oracle.command(command);
+        if answer.is_ok() != taken {
+            let expected = if taken { "taken" } else { "refused" };
+            return Err(self.disagree(&format!("{command:?} should be {expected}: {answer:?}")));
+        }
+        self.compare().map_err(|why| format!("after {command:?}: {why}"))
+    }
+
+    fn ask_for(&self, command: Command) -> Ask {
+        let order = Order { by: "test".into(), reason: None };
+        let id = |place: usize| StepId::grown(&self.oracle.steps[place].id);
+        match command {
+            Command::Pause => Ask::Pause(order),
+            Command::Unpause => Ask::Unpause(order),
+            Command::Cancel { rollback } => Ask::Cancel { order, rollback },
+            Command::Retry => Ask::Retry { order, step: None },
+            Command::Rollback { to } => Ask::Rollback { order, to: to.map(id) },
+            Command::Resolve { step, how } => {
+                let how = match how {
+                    How::Retry => Resolution::Retry,
+                    How::Skip => Resolution::Skip,
+                    How::Done => Resolution::Done,
+                };
+                Ask::Resolve { by: "test".into(), reason: "a test".to_owned(), step: id(step), how }
+            }
+        }
     }
 
     /// Lets things happen until nothing does.

@@ -70,19 +70,12 @@ impl Model {
         let count = 1 + random.below(6);
         // Most runs with an irreversible step end at it: in most there is none.
         let risky = random.one_in(4);
-        let mut model = Self {
+        Self {
             steps: (0..count).map(|place| Step::generate(place, risky, random)).collect(),
             stops: random.one_in(8),
             lost_limit: 2 + random.below(3) as u32,
             duration: random.one_in(10),
-        };
-        if std::env::var("FORWARD").is_ok() {
-            (model.stops, model.duration) = (false, false);
-            for step in &mut model.steps {
-                (step.undo, step.irreversible, step.at_most_once) = (None, false, false);
-            }
         }
-        model
     }
 
     /// As a file says it.
@@ -129,9 +122,11 @@ impl Step {
             _ => OnError::Fail,
         };
         let retries = works && !at_most_once && random.one_in(2);
+        let irreversible = risky && works && random.one_in(4);
         let undo = (works && !random.one_in(3)).then(|| Undo {
             tries: if random.one_in(2) { 5 } else { 1 + random.below(3) as u32 },
-            when_attempted: random.one_in(3),
+            // Of an irreversible step only a failure can be cleaned up behind.
+            when_attempted: irreversible || random.one_in(3),
         });
         Self {
             needs,
@@ -142,7 +137,7 @@ impl Step {
             tries: if retries { 2 + random.below(2) as u32 } else { 1 },
             on_error,
             undo,
-            irreversible: risky && works && random.one_in(4),
+            irreversible,
             at_most_once,
         }
     }

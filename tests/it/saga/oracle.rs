@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+pub(super) use control::{Command, How};
+
 use super::model::{Condition, Does, Model, OnError, Step, name};
 
 /// A run, as the rules have it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use reenact::events::problem::{Class, Code};
-use reenact::events::run::{Outcome, Purpose};
+use reenact::events::run::{Purpose, Undoes};
 use reenact::testing::Dice;
 use reenact::testing::world::{Failure, Output, Stop, Task, World, answer};
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ impl World for Script {
         }
         self.given = task.work.with.value();
         if let Some(compensates) = &task.compensates {
-            let outcome = if compensates.outcome == Outcome::Known { "completed" } else { "unknown" };
+            let outcome = if compensates.outcome == Undoes::Completed { "completed" } else { "unknown" };
             // Told twice, by the templates and beside them: it must be the same.
             assert_eq!(self.given, json!({ "undo": compensates.output.value(), "outcome": outcome }));
         }
