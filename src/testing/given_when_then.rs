@@ -117,6 +117,11 @@ impl<A: Aggregate> When<A> {
         &self.decided.changes
     }
 
+    /// Whether the command is refused.
+    pub fn is_rejected(&self) -> bool {
+        self.result.is_err()
+    }
+
     /// Exactly these events happen.
     ///
     /// # Panics

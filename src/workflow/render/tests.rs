@@ -93,6 +93,15 @@ fn what_is_not_known_of_an_attempt_is_null_or_can_be_asked_for() {
 }
 
 #[test]
+fn an_answer_is_not_relied_on_where_the_outcome_is_unknown() {
+    let step = last("steps: [{id: copy, run: x, compensate: {run: ['{{ output }}', '{{ outcome }}']}}]");
+    let mut scope = scope("copy", Some("\"half\""));
+    scope.undone.as_mut().unwrap().outcome = Undoes::Unknown;
+    let words = ["null", "unknown"].map(str::to_owned).to_vec();
+    assert_eq!(step.compensation(&scope).unwrap().run, Some(Command::List(words)));
+}
+
+#[test]
 fn the_compensation_of_an_item_sees_that_item_and_its_own_step() {
     let step = last(
         r#"

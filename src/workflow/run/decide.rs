@@ -176,6 +176,7 @@ fn failed(
     seed: u64,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
+    let stopping = advance.draft.state().steps.get(place).is_some_and(|node| node.stopping);
     let template = advance.template(place)?;
     let retry = match attempt.purpose {
         Purpose::Do => template.retry.as_ref(),
@@ -193,7 +194,7 @@ fn failed(
         usage: failure.usage,
     });
     let (purpose, step) = (attempt.purpose, step.clone());
-    if purpose == Purpose::Do && failure.code == Code::Cancelled && advance.is_given_up(place) {
+    if purpose == Purpose::Do && failure.code == Code::Cancelled && (stopping || advance.is_given_up(place)) {
         advance.draft.emit(StepCancelled { step });
         return Ok(());
     }

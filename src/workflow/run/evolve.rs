@@ -37,14 +37,14 @@ pub(super) fn evolve(
 /// All open effects, as the changes since the beginning would give them.
 pub(super) fn open(run: &Run) -> Vec<RunEffect> {
     let mut effects = Vec::new();
-    for (place, node) in run.steps.iter().enumerate() {
+    for node in &run.steps {
         if node.phase == StepPhase::Ready && run.phase == Phase::Going && !run.paused {
             effects.push(start(node));
         }
         let attempts = [node.open_attempt(), node.open_undo_attempt()];
         for attempt in attempts.into_iter().flatten() {
             effects.push(RunEffect::Attempt(Arc::clone(attempt)));
-            if run.wants_stop(place, node, attempt) {
+            if node.stopping && attempt.purpose == Purpose::Do {
                 effects.push(stop(attempt));
             }
         }
@@ -63,14 +63,13 @@ fn stop(attempt: &AttemptStarted) -> RunEffect {
 }
 
 impl Run {
-    /// Whether an open attempt is to be told to stop.
-    fn wants_stop(&self, place: usize, node: &Node, attempt: &AttemptStarted) -> bool {
-        attempt.purpose == Purpose::Do
-            && match &self.phase {
-                Phase::Ending(ending) => ending.fast && !node.added.irreversible,
-                Phase::Unwinding(unwinding) => unwinding.undoes(place),
-                _ => false,
-            }
+    /// Whether what runs of a step is not wanted any more.
+    fn wants_stop(&self, place: usize, node: &Node) -> bool {
+        match &self.phase {
+            Phase::Ending(ending) => ending.fast && !node.added.irreversible,
+            Phase::Unwinding(unwinding) => unwinding.undoes(place),
+            _ => false,
+        }
     }
 }
 
@@ -325,12 +324,15 @@ impl Fold<'_> {
 
     /// Tells attempts to stop that are not wanted any more.
     fn stop_what_runs(&mut self) {
-        let run = &*self.run;
-        let running = run.steps.iter().enumerate().filter_map(|(place, node)| {
-            let attempt = node.open_attempt()?;
-            run.wants_stop(place, node, attempt).then(|| stop(attempt))
-        });
-        self.changes.opened.extend(running);
+        for place in 0..self.run.steps.len() {
+            let Some(node) = self.run.steps.get(place) else { continue };
+            let wanted = node.stopping || !self.run.wants_stop(place, node);
+            let Some(attempt) = node.open_attempt().filter(|_| !wanted) else { continue };
+            self.changes.opened.push(stop(attempt));
+            if let Some(node) = self.run.steps.get_mut(place) {
+                node.stopping = true;
+            }
+        }
     }
 
     fn set_timer(&mut self, timer: &TimerId, of: TimerOf, at: Timestamp) {
@@ -354,7 +356,9 @@ impl Fold<'_> {
 
     /// Closes what the step has open in the world; what becomes of it is said next.
     fn close(&mut self, place: usize) -> Result<(), Contradiction> {
-        match std::mem::replace(&mut self.node_mut(place)?.phase, StepPhase::Between) {
+        let node = self.node_mut(place)?;
+        node.stopping = false;
+        match std::mem::replace(&mut node.phase, StepPhase::Between) {
             StepPhase::Ready => self.take_from_ready(place)?,
             StepPhase::Running(attempt) => self.close_attempt(attempt.fence),
             StepPhase::Retrying(timer) | StepPhase::Sleeping(timer) => drop(self.unset_timer(timer)),

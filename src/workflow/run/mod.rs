@@ -189,7 +189,7 @@ impl Run {
 
     /// How many steps are done with, and how many there are.
     pub fn progress(&self) -> (usize, usize) {
-        (self.done, self.steps.len() - self.left)
+        (self.done - self.left, self.steps.len() - self.left)
     }
 
     /// Whether somebody has to act for it to go on at this moment: start, recover or hear of an attempt.

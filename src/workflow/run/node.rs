@@ -23,6 +23,8 @@ pub(crate) struct Node {
     /// How many of those that it needs are not done with.
     pub(super) unmet: usize,
     pub(crate) phase: StepPhase,
+    /// Whether its open attempt was told to stop.
+    pub(super) stopping: bool,
     /// Tries so far, which is the number of the last.
     pub(crate) attempts: u32,
     /// How many of those were in earlier generations.
@@ -150,6 +152,7 @@ impl Node {
             dependents: Vec::new(),
             unmet: 0,
             phase: StepPhase::Blocked,
+            stopping: false,
             attempts: 0,
             attempts_before: 0,
             failures: 0,

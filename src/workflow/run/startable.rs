@@ -12,16 +12,17 @@ impl Run {
     /// is missed here starts in a commit of its own, so a bound that is often right and cheap beats an exact one.
     pub fn startable(&self, ask: &Ask) -> Grants {
         let mut wanted = Wanted { slots: BTreeMap::new(), room: self.room() };
+        let goes_on = !self.paused || matches!(ask, Ask::Unpause(_));
         match (&self.phase, ask) {
             (Phase::Empty, Ask::Start(start)) => {
                 wanted.room = start.parallel;
                 wanted.roots(&start.definition);
             }
-            (Phase::Unwinding(unwinding), ask) if !self.paused => {
+            (Phase::Unwinding(unwinding), ask) if goes_on => {
                 wanted.room += self.made_room(ask);
                 self.wanted_to_undo(unwinding, ask, &mut wanted);
             }
-            (Phase::Going, ask) if !self.paused => {
+            (Phase::Going, ask) if goes_on => {
                 // An attempt that this command ends makes room for another.
                 wanted.room += self.made_room(ask);
                 self.ready.iter().for_each(|(agent, steps)| wanted.add(agent.as_ref(), steps.len()));
@@ -57,9 +58,11 @@ impl Run {
                 wanted.add_undo(node);
                 let before = node.added.needs.iter().filter_map(|need| self.index.get(need));
                 let next = before.chain(&node.inside).chain([&place]);
-                next.filter(|next| unwinding.is_last_behind(**next))
-                    .filter_map(at)
-                    .for_each(|node| wanted.add_undo(node));
+                let next = next.filter(|next| unwinding.is_last_behind(**next)).filter_map(at);
+                next.for_each(|node| {
+                    wanted.add_undo(node);
+                    node.children.iter().filter_map(at).for_each(|inner| wanted.add_undo(inner));
+                });
             }
             Ask::Due { timer } => {
                 if let Some(TimerOf::Undo(place)) = self.timers.get(timer).map(|set| set.of) {

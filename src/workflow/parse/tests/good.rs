@@ -248,6 +248,8 @@ proptest! {
     fn no_step_makes_the_reader_panic(rest in "[a-z{}\\[\\]:'\"|>&*!%#\\-+ ,\n.$`()\\\\<]{0,60}") {
         let _ = read(&format!("steps:\n  - id: a\n    run: {rest}\n    if: {rest}\n"));
         let _ = read(&format!("steps:\n  - id: a\n    run: |\n      {}\n", rest.replace('\n', "\n      ")));
+        let _ = read(&format!("steps:\n  - id: a\n    run: x\n    compensate:\n      run: {rest}\n      when: {rest}\n"));
+        let _ = read(&format!("steps:\n  - id: a\n    run: x\n    compensate: {rest}\n    irreversible: {rest}\n"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The rules of a run, each by what is decided and what follows.
 
+mod control;
 mod play;
 mod random;
+mod saga;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
