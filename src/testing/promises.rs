@@ -134,8 +134,12 @@ impl Audit {
         match event {
             RunEvent::RunPaused(_) => self.paused = true,
             RunEvent::RunUnpaused(_) => self.paused = false,
-            RunEvent::RetryRequested(_) | RunEvent::RollbackStarted(_) => {
-                (self.paused, self.ended) = (false, false)
+            RunEvent::RetryRequested(_) => (self.paused, self.ended) = (false, false),
+            RunEvent::RollbackStarted(_) => {
+                (self.paused, self.ended) = (false, false);
+                // What could not be undone is tried again.
+                let failed = self.steps.values_mut().filter(|seen| seen.compensation == Compensation::Failed);
+                failed.for_each(|seen| seen.compensation = Compensation::Begun);
             }
             RunEvent::RunCompleted(_)
             | RunEvent::RunFailed(_)

@@ -19,6 +19,8 @@ pub(super) struct Oracle {
     pub(super) steps: Vec<Known>,
     pub(super) mode: Mode,
     pub(super) paused: bool,
+    /// Whether somebody cancelled it: who does so again is answered the same.
+    cancelled: bool,
     pub(super) degraded: bool,
 }
 
@@ -126,7 +128,8 @@ pub(super) type Try = (String, bool, u32, u32, bool);
 impl Oracle {
     pub(super) fn new(model: Model) -> Self {
         let steps = (0..model.steps.len()).map(|place| Known::new(name(place), place, None)).collect();
-        let mut oracle = Self { model, steps, mode: Mode::Forward, paused: false, degraded: false };
+        let mut oracle =
+            Self { model, steps, mode: Mode::Forward, paused: false, cancelled: false, degraded: false };
         oracle.follow();
         oracle
     }

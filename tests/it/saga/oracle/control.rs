@@ -52,14 +52,15 @@ impl Oracle {
 
     fn cancel(&mut self, rollback: bool) -> bool {
         match self.mode {
-            Mode::Cancelling { .. } => return true,
+            Mode::Cancelling { .. } | Mode::Ended(End::Cancelled) => return true,
+            Mode::Ended(End::Compensated) => return self.cancelled,
             Mode::Forward | Mode::Failing | Mode::Halted { .. } | Mode::Ended(End::StuckForward) => {}
             Mode::Unwinding { .. } | Mode::Ended(_) => return false,
         }
         if rollback && self.is_past_return() {
             return false;
         }
-        (self.mode, self.paused) = (Mode::Cancelling { rollback }, false);
+        (self.mode, self.paused, self.cancelled) = (Mode::Cancelling { rollback }, false, true);
         self.stop_all();
         true
     }
@@ -139,7 +140,8 @@ impl Oracle {
     }
 
     fn ran(&self, place: usize) -> bool {
-        self.steps[place].tried || self.items(place).any(|item| item.tried)
+        let step = &self.steps[place];
+        step.tried || step.state == State::Completed || self.items(place).any(|item| item.tried)
     }
 
     fn resolve(&mut self, step: usize, how: How) -> bool {

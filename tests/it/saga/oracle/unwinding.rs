@@ -41,9 +41,7 @@ impl Oracle {
         let step = &self.steps[place];
         // An item needs what its whole needs. What needs a whole needs its items.
         let reaches = |need: usize| need == on || self.is_item_of(on, need) || self.depends(need, on);
-        let needs = self.of(step).needs.iter().any(|need| reaches(*need));
-        let inside = step.item.is_some_and(|(whole, _)| whole == on);
-        needs || inside
+        self.of(step).needs.iter().any(|need| reaches(*need))
     }
 
     fn is_item_of(&self, place: usize, whole: usize) -> bool {
