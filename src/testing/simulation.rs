@@ -468,15 +468,16 @@ impl<W: World> Simulation<W> {
     /// What the compensation of a step undoes: what its history says.
     fn compensates(&self, step: &StepId, shelf: &Shelf<'_>) -> Result<Compensated, Unreadable> {
         let newest_first = || self.history.iter().rev();
-        let completed = newest_first().any(|event| {
-            matches!(&**event, RunEvent::CompensationStarted(started)
-                if started.step == *step && started.outcome == Undoes::Completed)
-        });
-        let output = newest_first().find_map(|event| match &**event {
-            RunEvent::StepCompleted(done) if done.step == *step && completed => Some(&done.output),
+        let outcome = newest_first().find_map(|event| match &**event {
+            RunEvent::CompensationStarted(started) if started.step == *step => Some(started.outcome),
             _ => None,
         });
-        let outcome = if completed { Undoes::Completed } else { Undoes::Unknown };
+        let outcome = outcome.unwrap_or(Undoes::Unknown);
+        let output = newest_first().find_map(|event| match &**event {
+            RunEvent::StepCompleted(done) if done.step == *step => Some(&done.output),
+            _ => None,
+        });
+        let output = output.filter(|_| outcome == Undoes::Completed);
         Ok(Compensated {
             outcome,
             output: output.map(|output| shelf.json(output)).transpose()?.unwrap_or_default(),

@@ -127,6 +127,9 @@ impl Duel {
             let given = &self.engine.world.given;
             return Err(self.disagree(&format!("`{step}` is given {given}, and should be given {expected}")));
         }
+        if undoes && self.engine.world.beside != expected {
+            return Err(self.disagree(&format!("`{step}` is told {}", self.engine.world.beside)));
+        }
         self.oracle.result(&step, undoes, &told(&result));
         self.engine.report(fence, result).map_err(said)
     }
