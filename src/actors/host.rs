@@ -340,11 +340,24 @@ impl<A: Aggregate, S: Shell<A>> Handler<Submit<A>> for Host<A, S> {
 /// # Errors
 /// When it cannot be read, or holds what this version does not understand.
 pub async fn load<A: Aggregate>(store: Arc<dyn EventStore>, stream: StreamId) -> Result<(A, Head), Problem> {
+    load_at(store, stream, Version(u64::MAX)).await
+}
+
+/// Folds a stream up to a version.
+///
+/// # Errors
+/// As for [`load`], of that part of it.
+pub async fn load_at<A: Aggregate>(
+    store: Arc<dyn EventStore>,
+    stream: StreamId,
+    at: Version,
+) -> Result<(A, Head), Problem> {
     let (mut state, mut head) = (A::default(), Head::default());
     let mut changes = EffectChanges::default();
     loop {
         let page = store.read_stream(&stream, head.version, LOAD_PAGE).await;
-        let page = page.map_err(|error| read_problem(&error))?;
+        let mut page = page.map_err(|error| read_problem(&error))?;
+        page.retain(|recorded| recorded.version <= at);
         let Some(last) = page.last() else { return Ok((state, head)) };
         let next = Head { version: last.version, hash: last.event.hash };
         for recorded in &page {

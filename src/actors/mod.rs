@@ -1,5 +1,6 @@
 //! Who does it: the shell around the pure core. The only room that names actix.
 //!
+//! - [`glance`]: what can be seen of a run that is in memory
 //! - [`host`]: one actor for every aggregate: loads, decides, appends, answers
 //! - [`run`]: what performs a run's effects
 //! - [`agent`]: makes attempts with an executor
@@ -15,6 +16,7 @@ pub mod agent;
 pub mod clock;
 pub mod communicator;
 pub mod dispatcher;
+pub mod glance;
 pub mod host;
 pub mod library;
 pub mod roster;

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use tokio::sync::watch;
 
 use super::clock::Clock;
 use super::communicator::Communicator;
-use super::host::{HostContext, append_problem, load};
+use super::glance::Glance;
+use super::host::{HostContext, append_problem, load, load_at};
 use super::library::Library;
 use super::roster::Roster;
-use super::run::Glance;
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::store::{EventStore, Head};
@@ -100,16 +101,28 @@ impl System {
         self.communicator.is_driven(run)
     }
 
-    /// Ends when the run has.
+    /// Asks a run what a person wants of it, and answers the version after it, once that is durable. If nobody drives
+    /// the run, what a process left open that is gone counts as lost first, so that it need not be awaited; the run is
+    /// not driven for that.
+    ///
+    /// # Errors
+    /// Why the run refuses, or cannot answer.
+    pub async fn ask(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
+        if !self.is_driven(run) {
+            self.communicator.ask(run, Ask::Recover { in_flight: BTreeSet::new() }).await?;
+        }
+        self.communicator.ask(run, ask).await
+    }
+
+    /// Ends when the run has, or when it rests until somebody acts: it is paused, and nothing of it runs any more.
     ///
     /// # Errors
     /// Why it cannot go on.
     pub async fn ended(&self, run: &RunId) -> Result<Glance, Problem> {
         loop {
             let mut glance = self.watch(run);
-            let settled =
-                |seen: &Glance| seen.parked.is_some() || seen.status.is_some_and(|status| status.has_ended());
-            match glance.wait_for(settled).await.map(|seen| seen.clone()) {
+            let over = |seen: &Glance| seen.parked.is_some() || seen.at_rest;
+            match glance.wait_for(over).await.map(|seen| seen.clone()) {
                 Ok(Glance { parked: Some(problem), .. }) => return Err(problem),
                 Ok(seen) => return Ok(seen),
                 Err(_) if self.communicator.is_closing() => {
@@ -127,6 +140,14 @@ impl System {
     /// When it cannot be read or folded. A run that never began is an empty one at version 0.
     pub async fn fold(&self, run: &RunId) -> Result<(Run, Head), Problem> {
         load::<Run>(Arc::clone(self.store()), StreamId::of_run(run)).await
+    }
+
+    /// A run as it was at a version.
+    ///
+    /// # Errors
+    /// As for [`System::fold`].
+    pub async fn fold_at(&self, run: &RunId, at: Version) -> Result<(Run, Head), Problem> {
+        load_at::<Run>(Arc::clone(self.store()), StreamId::of_run(run), at).await
     }
 
     /// Where events live.

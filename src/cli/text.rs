@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::api::protocol::{HistoryLine, VerifyReport};
+use crate::api::protocol::{HistoryLine, Planned, Recorded, State, VerifyReport};
+use crate::events::ids::StepId;
 use crate::events::json::Json;
 use crate::events::problem::Problem;
+use crate::events::run::Purpose;
 use crate::events::time::{Timestamp, format_duration};
-use crate::views::report::{RunReport, StepReport};
+use crate::views::report::{EffectReport, RunReport, StepReport};
 use crate::views::runs::RunRow;
 use crate::workflow::json_text::Level;
 use crate::workflow::run::RunStatus;
@@ -99,6 +101,61 @@ fn step_line(step: &StepReport, width: usize) -> String {
 fn error_line(error: &Problem) -> String {
     let step = error.step.as_ref().map(|step| format!(" in `{step}`")).unwrap_or_default();
     format!("error[{}]{step}: {}\n  hint: {}", error.code, printable(&error.message), error.hint)
+}
+
+/// What was recorded of what somebody wanted, and what to do next.
+pub(super) fn recorded(recorded: &Recorded) -> String {
+    let Recorded { run, version, status } = recorded;
+    let line = format!("{run}  {}  version {version}", status.text());
+    let next = match status {
+        RunStatus::Paused => format!("go on with: reenact unpause {run}"),
+        RunStatus::Pending | RunStatus::Running | RunStatus::Compensating => {
+            format!("see it through with: reenact resume {run}")
+        }
+        _ => format!("look at it with: reenact status {run}"),
+    };
+    format!("{line}\n{next}")
+}
+
+/// What a rollback would do.
+pub(super) fn planned(planned: &Planned) -> String {
+    let mut lines = Vec::new();
+    if planned.order.is_empty() {
+        lines.push("nothing would be undone".to_owned());
+    }
+    for (number, group) in (1..).zip(&planned.order) {
+        let steps: Vec<_> = group.iter().map(StepId::as_str).collect();
+        lines.push(format!("{number}. undo {}", steps.join(", ")));
+    }
+    for cannot in &planned.cannot {
+        lines.push(format!("cannot undo {}: {}", cannot.step, printable(&cannot.why)));
+    }
+    lines.join("\n")
+}
+
+/// A run as it was right after one of its events.
+pub(super) fn state(state: &State) -> String {
+    let mut lines = vec![event(&state.event), run(&state.report)];
+    for effect in state.report.effects.iter().flatten() {
+        lines.push(format!("next: {}", next(effect)));
+    }
+    lines.join("\n")
+}
+
+/// Something that would be done next.
+fn next(effect: &EffectReport) -> String {
+    let what = |purpose: &str| if purpose == Purpose::Compensate.text() { "undo" } else { "do" };
+    match effect {
+        EffectReport::Start { step, purpose, agent } => {
+            let who = agent.as_ref().map(|agent| format!(" with {agent}")).unwrap_or_default();
+            format!("{} {step}{who}", what(purpose))
+        }
+        EffectReport::Attempt { step, purpose, attempt, agent } => {
+            format!("{} {step} with {agent}, attempt {attempt}", what(purpose))
+        }
+        EffectReport::Stop { step } => format!("stop {step}"),
+        EffectReport::Wake { timer, at } => format!("wake for {timer} at {}", moment(*at)),
+    }
 }
 
 /// Runs, a line each.

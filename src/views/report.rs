@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::{RunId, StepId, Version};
+use crate::events::ids::{AgentName, RunId, StepId, TimerId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{RollbackCause, StepKind, Usage};
 use crate::events::time::Timestamp;
-use crate::workflow::aggregate::{Blobs, Unreadable};
-use crate::workflow::run::{About, End, Node, Phase, Run, RunStatus, StepError, StepPhase};
+use crate::workflow::aggregate::{Aggregate, Blobs, Unreadable};
+use crate::workflow::run::{About, End, Node, Phase, Run, RunEffect, RunStatus, StepError, StepPhase};
 
 /// A run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,6 +47,71 @@ pub struct RunReport {
     pub waiting_for: Vec<Waiting>,
     /// What people find it by.
     pub tags: BTreeMap<String, String>,
+    /// The step that it was rolled back to, while it is `paused` because of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back_to: Option<StepId>,
+    /// The file that says what a person must undo by hand, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_file: Option<String>,
+    /// What would be done next, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<Vec<EffectReport>>,
+}
+
+/// Something that would be done next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EffectReport {
+    /// A step could start, or be undone, with a slot of its agent.
+    Start {
+        /// Which.
+        step: StepId,
+        /// What for: `do` or `compensate`.
+        purpose: String,
+        /// Whose slot.
+        agent: Option<AgentName>,
+    },
+    /// An attempt is being made.
+    Attempt {
+        /// Of which step.
+        step: StepId,
+        /// What for: `do` or `compensate`.
+        purpose: String,
+        /// Which.
+        attempt: u32,
+        /// By whom.
+        agent: AgentName,
+    },
+    /// An attempt is being stopped.
+    Stop {
+        /// Of which step.
+        step: StepId,
+    },
+    /// The run is to be woken.
+    Wake {
+        /// By which timer.
+        timer: TimerId,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What would be done next with a run in that state.
+pub fn effects(run: &Run) -> Vec<EffectReport> {
+    let report = |effect| match effect {
+        RunEffect::Start { step, purpose, agent } => {
+            EffectReport::Start { step, purpose: purpose.text().to_owned(), agent }
+        }
+        RunEffect::Attempt(started) => EffectReport::Attempt {
+            step: started.step.clone(),
+            purpose: started.purpose.text().to_owned(),
+            attempt: started.attempt,
+            agent: started.agent.clone(),
+        },
+        RunEffect::Stop { step, .. } => EffectReport::Stop { step },
+        RunEffect::Wake { timer, at } => EffectReport::Wake { timer, at },
+    };
+    run.open().into_iter().map(report).collect()
 }
 
 /// How far a run is.
@@ -150,7 +215,7 @@ pub fn report(
         error,
         degraded: run.is_degraded(),
         version,
-        driven: driven || run.status().has_ended(),
+        driven: driven || run.status().has_ended() || run.status() == RunStatus::Paused,
         started_at: about.at,
         ended_at,
         duration_ms: millis(ended_at.unwrap_or(now).since(about.at)),
@@ -159,6 +224,9 @@ pub fn report(
         usage: usage_report(usage),
         waiting_for: run.nodes().iter().filter_map(|node| waiting(run, node)).collect(),
         tags: about.started.tags.clone(),
+        rolled_back_to: run.rolled_back_to().cloned(),
+        rollback_file: None,
+        effects: None,
     })
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reenact::actors::clock::{Clock, ManualClock};
+use reenact::actors::glance::Glance;
 use reenact::actors::roster::Roster;
-use reenact::actors::run::Glance;
 use reenact::actors::system::{Settings, System};
 use reenact::events::commit::Recorded;
 use reenact::events::ids::{Position, RunId};
