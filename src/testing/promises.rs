@@ -134,9 +134,11 @@ impl Audit {
         match event {
             RunEvent::RunPaused(_) => self.paused = true,
             RunEvent::RunUnpaused(_) => self.paused = false,
+            RunEvent::CancelRequested(_) => self.paused = false,
             RunEvent::RetryRequested(_) => (self.paused, self.ended) = (false, false),
-            RunEvent::RollbackStarted(_) => {
-                (self.paused, self.ended) = (false, false);
+            RunEvent::RollbackStarted(rollback) => {
+                self.paused &= !matches!(rollback.cause, RollbackCause::Request { .. });
+                self.ended = false;
                 // What could not be undone is tried again.
                 let failed = self.steps.values_mut().filter(|seen| seen.compensation == Compensation::Failed);
                 failed.for_each(|seen| seen.compensation = Compensation::Begun);
@@ -146,7 +148,7 @@ impl Audit {
             | RunEvent::RunCompensated(_)
             | RunEvent::RunCancelled(_)
             | RunEvent::RunStuck(_) => {
-                self.ended = true;
+                (self.ended, self.paused) = (true, false);
                 let open = self.steps.iter().find(|(_, seen)| seen.open.is_some());
                 open.map_or(Ok(()), |(step, _)| {
                     Err(format!("the run ends, and an attempt of `{step}` is open"))

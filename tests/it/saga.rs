@@ -110,13 +110,21 @@ fn any_command(duel: &Duel, dice: &mut Dice) -> Command {
         5 => Command::Cancel { rollback: dice.one_in(2) },
         6 | 7 => Command::Retry,
         8 => Command::Rollback { to: None },
-        9 => Command::Rollback { to: Some(dice.below(duel.oracle.model.steps.len())) },
+        9 => Command::Rollback { to: a_step_to_keep(duel, dice) },
         _ => {
             let stuck = duel.oracle.steps.iter().position(|step| step.undo == Undoing::Failed);
             let how = [How::Retry, How::Skip, How::Done][dice.below(3)];
             Command::Resolve { step: stuck.unwrap_or(step), how }
         }
     }
+}
+
+/// A step to roll back to, when nothing is on its way: the oracle does not know what becomes of attempts that a partial
+/// rollback lets run, nor of steps that may be started once and are to be done anew.
+fn a_step_to_keep(duel: &Duel, dice: &mut Dice) -> Option<usize> {
+    let steps = &duel.oracle.model.steps;
+    let rests = duel.engine.moves().is_empty() && !steps.iter().any(|step| step.at_most_once);
+    rests.then(|| dice.below(steps.len()))
 }
 
 fn crash_here(duel: Duel, seen: &mut Seen) -> Verdict {

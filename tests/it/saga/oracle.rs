@@ -19,7 +19,7 @@ pub(super) struct Oracle {
     pub(super) steps: Vec<Known>,
     pub(super) mode: Mode,
     pub(super) paused: bool,
-    /// Whether somebody cancelled it: who does so again is answered the same.
+    /// Whether it was undone because somebody cancelled it.
     cancelled: bool,
     pub(super) degraded: bool,
 }
@@ -65,6 +65,8 @@ pub(super) struct Known {
     /// The fan-out that it is an item of, and which.
     pub(super) item: Option<(usize, usize)>,
     pub(super) state: State,
+    /// Whether an item's turn has come, where not all may be on their way at once.
+    pub(super) admitted: bool,
     pub(super) generation: u32,
     /// The number of its last try.
     pub(super) attempt: u32,
@@ -252,9 +254,13 @@ impl Oracle {
                 Mode::Failing => self.wind_up(None),
                 Mode::Cancelling { rollback } => self.wind_up(Some(*rollback)),
                 Mode::Unwinding { to } => self.unwind(*to),
-                Mode::Halted { .. } | Mode::Ended(_) => return,
+                Mode::Halted { .. } | Mode::Ended(_) => {
+                    self.paused = false;
+                    return;
+                }
             }
-            if !self.has_more() {
+            let rests = matches!(self.mode, Mode::Halted { .. } | Mode::Ended(_));
+            if !rests && !self.has_more() {
                 return;
             }
         }
@@ -273,6 +279,7 @@ impl Oracle {
         let mut changed = true;
         while changed && self.mode == Mode::Forward && !self.paused {
             changed = false;
+            self.admit();
             for place in 0..self.steps.len() {
                 if self.mode == Mode::Forward && self.is_ready(place) {
                     self.start(place);
@@ -295,12 +302,21 @@ impl Oracle {
         if step.state != State::Pending {
             return false;
         }
-        let Some((whole, index)) = step.item else {
-            return self.of(step).needs.iter().all(|need| self.steps[*need].is_done());
-        };
-        let width = self.of(step).fan_out.map_or(usize::MAX, |(_, width)| width);
-        let done = self.items(whole).filter(|item| item.is_done()).count();
-        self.steps[whole].state == State::Open && (index < width.saturating_add(done) || step.tried)
+        match step.item {
+            Some((whole, _)) => step.admitted && self.steps[whole].state == State::Open,
+            None => self.of(step).needs.iter().all(|need| self.steps[*need].is_done()),
+        }
+    }
+
+    /// Lets items of fan-outs come on their way, from the front, as many as may be.
+    fn admit(&mut self) {
+        for place in 0..self.steps.len() {
+            let Some((whole, _)) = self.steps[place].item else { continue };
+            let width = self.of(&self.steps[place]).fan_out.map_or(usize::MAX, |(_, width)| width);
+            let on_their_way = self.items(whole).filter(|item| item.admitted && !item.is_done()).count();
+            let waits = self.steps[place].state == State::Pending && self.steps[whole].state == State::Open;
+            self.steps[place].admitted |= waits && on_their_way < width;
+        }
     }
 
     fn start(&mut self, place: usize) {
@@ -437,6 +453,7 @@ impl Oracle {
             return;
         }
         self.close_fan_outs(|_| true);
+        self.cancelled = cancel == Some(true);
         self.mode = match cancel {
             Some(false) => Mode::Ended(End::Cancelled),
             Some(true) => Mode::Unwinding { to: None },
@@ -498,6 +515,7 @@ impl Known {
             place,
             item,
             state: State::Pending,
+            admitted: false,
             generation: 1,
             attempt: 0,
             failures: 0,

@@ -52,15 +52,17 @@ impl Oracle {
 
     fn cancel(&mut self, rollback: bool) -> bool {
         match self.mode {
-            Mode::Cancelling { .. } | Mode::Ended(End::Cancelled) => return true,
-            Mode::Ended(End::Compensated) => return self.cancelled,
+            // Again, and the same: there is nothing more to do. Not the same is another wish, which comes too late.
+            Mode::Cancelling { rollback: wanted } => return wanted == rollback,
+            Mode::Ended(End::Cancelled) => return !rollback,
+            Mode::Ended(End::Compensated) => return rollback && self.cancelled,
             Mode::Forward | Mode::Failing | Mode::Halted { .. } | Mode::Ended(End::StuckForward) => {}
             Mode::Unwinding { .. } | Mode::Ended(_) => return false,
         }
         if rollback && self.is_past_return() {
             return false;
         }
-        (self.mode, self.paused, self.cancelled) = (Mode::Cancelling { rollback }, false, true);
+        (self.mode, self.paused) = (Mode::Cancelling { rollback }, false);
         self.stop_all();
         true
     }
@@ -93,7 +95,7 @@ impl Oracle {
                 let whole = self.items(place).next().is_some();
                 let step = &mut self.steps[place];
                 step.state = if whole { State::Open } else { State::Pending };
-                (step.failures, step.lost) = (0, 0);
+                (step.failures, step.lost, step.admitted) = (0, 0, false);
             }
         }
     }
@@ -103,12 +105,16 @@ impl Oracle {
         self.try_again();
         let scope: Vec<bool> = (0..self.steps.len()).map(|place| self.is_undone(place, Some(to))).collect();
         for (step, undone) in self.steps.iter_mut().zip(scope) {
-            if undone && (step.undo == Undoing::Settled || step.state == State::Completed) {
-                (step.state, step.undo, step.output) = (State::Pending, Undoing::No, None);
-                (step.tried, step.failed, step.unknown) = (false, false, false);
-                (step.failures, step.lost, step.undo_failures, step.undo_lost) = (0, 0, 0, 0);
+            if !undone {
+                continue;
+            }
+            if step.undo != Undoing::No || step.state == State::Completed {
+                (step.failed, step.unknown) = (false, false);
+                (step.undo, step.undo_failures, step.undo_lost) = (Undoing::No, 0, 0);
                 step.generation += 1;
             }
+            (step.state, step.output, step.failures, step.lost) = (State::Pending, None, 0, 0);
+            (step.tried, step.admitted) = (false, false);
         }
         self.mode = Mode::Forward;
     }
@@ -121,7 +127,9 @@ impl Oracle {
         if !self.irreversible().all(allowed) {
             return false;
         }
-        if to.is_some_and(|to| !(self.steps[to].is_done() && self.ran(to))) {
+        let can_be_kept =
+            |to: usize| self.steps[to].state == State::Completed && self.steps[to].undo == Undoing::No;
+        if !to.is_none_or(can_be_kept) {
             return false;
         }
         if let Mode::Ended(End::StuckBack { .. }) = self.mode {
@@ -135,13 +143,8 @@ impl Oracle {
                 self.stop(place);
             }
         }
-        (self.mode, self.paused) = (Mode::Unwinding { to }, false);
+        (self.mode, self.paused, self.cancelled) = (Mode::Unwinding { to }, false, false);
         true
-    }
-
-    fn ran(&self, place: usize) -> bool {
-        let step = &self.steps[place];
-        step.tried || step.state == State::Completed || self.items(place).any(|item| item.tried)
     }
 
     fn resolve(&mut self, step: usize, how: How) -> bool {

@@ -21,7 +21,7 @@ impl Oracle {
         let Some(undo) = self.of(step).undo else { return false };
         let whole = self.of(step).fan_out.is_some() && step.item.is_none();
         let did = step.output.is_some() || step.unknown || (undo.when_attempted && step.failed);
-        !whole && step.tried && did && step.undo != Undoing::Settled
+        !whole && did && step.undo != Undoing::Settled
     }
 
     pub(super) fn anything_owed(&self, to: Option<usize>) -> bool {
