@@ -5,16 +5,18 @@
 //! `REENACT_SAGA_SEEDS=5000` runs more seeds than usual, `REENACT_SAGA_SEED=17` that one alone, and shows its workflow.
 
 mod duel;
+mod examples;
 mod model;
 mod oracle;
 mod script;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use reenact::events::codec::Encoded;
+use reenact::events::run::RunEvent;
 use reenact::testing::Dice;
 
 use duel::{Duel, Verdict};
@@ -46,6 +48,16 @@ impl Seen {
         *self.statuses.entry(duel.engine.status().text()).or_default() += 1;
     }
 
+    /// A test that never met something has not tested it.
+    fn saw_everything(&self) {
+        let known: BTreeSet<&str> = RunEvent::TABLE.iter().map(|(kind, _)| *kind).collect();
+        let missed: Vec<&&str> = known.iter().filter(|kind| !self.kinds.contains_key(**kind)).collect();
+        assert!(missed.is_empty(), "these events never happened: {missed:?}");
+        for status in ["completed", "failed", "compensated", "cancelled", "stuck", "paused"] {
+            assert!(self.statuses.contains_key(status), "no run ended {status}");
+        }
+    }
+
     fn and(&mut self, other: Self) {
         self.crashes += other.crashes;
         for (kind, count) in other.kinds {
@@ -68,6 +80,9 @@ fn a_crash_at_any_moment_changes_nothing_that_was_promised() {
     let per_minute = seen.crashes as f64 / began.elapsed().as_secs_f64() * 60.0;
     eprintln!("{} crash points, {per_minute:.0} a minute: {:?}", seen.crashes, seen.statuses);
     eprintln!("{:?}", seen.kinds);
+    if std::env::var_os("REENACT_SAGA_SEED").is_none() {
+        seen.saw_everything();
+    }
 }
 
 /// Runs a workflow, asks it things, and lets its process die wherever it can.

@@ -127,8 +127,14 @@ impl Oracle {
         if !self.irreversible().all(allowed) {
             return false;
         }
+        let kept = |place: usize| !self.is_undone(place, to);
+        if (0..self.steps.len())
+            .any(|place| to.is_some() && kept(place) && self.steps[place].undo != Undoing::No)
+        {
+            return false;
+        }
         let can_be_kept =
-            |to: usize| self.steps[to].state == State::Completed && self.steps[to].undo == Undoing::No;
+            |to: usize| self.steps[to].is_done() && !matches!(self.steps[to].state, State::Skipped { .. });
         if !to.is_none_or(can_be_kept) {
             return false;
         }

@@ -75,7 +75,11 @@ impl Oracle {
     }
 
     pub(super) fn can_unwind(&self, to: Option<usize>) -> bool {
-        !self.paused && (0..self.steps.len()).any(|place| self.is_its_turn(place, to))
+        !self.paused && self.has_turns(to)
+    }
+
+    fn has_turns(&self, to: Option<usize>) -> bool {
+        (0..self.steps.len()).any(|place| self.is_its_turn(place, to))
     }
 
     pub(super) fn unwind(&mut self, to: Option<usize>) {
@@ -110,7 +114,7 @@ impl Oracle {
         }
         if !self.anything_owed(to) {
             self.mode = to.map_or(Mode::Ended(End::Compensated), |to| Mode::Halted { to });
-        } else if self.steps.iter().any(|step| step.undo == Undoing::Failed) && !self.can_unwind(to) {
+        } else if self.steps.iter().any(|step| step.undo == Undoing::Failed) && !self.has_turns(to) {
             self.mode = Mode::Ended(End::StuckBack { to });
         }
     }
