@@ -6,6 +6,7 @@
 
 mod duel;
 mod examples;
+mod kit;
 mod model;
 mod oracle;
 mod script;
@@ -24,7 +25,7 @@ use model::Model;
 use oracle::{Command, How, Undoing};
 
 /// How many seeds are run where nothing else is said.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 1_500;
 
 /// How much is asked of a run at most.
 const COMMANDS_MAX: usize = 6;
@@ -144,8 +145,16 @@ fn a_step_to_keep(duel: &Duel, dice: &mut Dice) -> Option<usize> {
 
 fn crash_here(duel: Duel, seen: &mut Seen) -> Verdict {
     let mut after = duel.crash().map_err(|why| format!("after a crash: {why}"))?;
-    after.finish().map_err(|why| format!("after a crash: {why}"))?;
     seen.crashes += 1;
+    if seen.crashes.is_multiple_of(3) {
+        // It dies again as soon as it has taken over, or a little later.
+        if let Some(next) = after.engine.next_move().filter(|_| seen.crashes.is_multiple_of(2)) {
+            after.play(&next).map_err(|why| format!("after a crash: {why}"))?;
+        }
+        after = after.crash().map_err(|why| format!("after two crashes: {why}"))?;
+        seen.crashes += 1;
+    }
+    after.finish().map_err(|why| format!("after a crash: {why}"))?;
     seen.note(&after);
     Ok(())
 }

@@ -123,7 +123,9 @@ impl Oracle {
         if let Mode::Unwinding { .. } | Mode::Ended(End::Compensated) = self.mode {
             return false;
         }
-        let allowed = |passed: usize| to.is_some_and(|to| to == passed || self.depends(to, passed));
+        let allowed = |passed: usize| {
+            to.is_some_and(|to| to == passed || self.is_item_of(passed, to) || self.depends(to, passed))
+        };
         if !self.irreversible().all(allowed) {
             return false;
         }

@@ -44,7 +44,7 @@ impl Oracle {
         self.of(step).needs.iter().any(|need| reaches(*need))
     }
 
-    fn is_item_of(&self, place: usize, whole: usize) -> bool {
+    pub(super) fn is_item_of(&self, place: usize, whole: usize) -> bool {
         self.steps[place].item.is_some_and(|(of, _)| of == whole)
     }
 
