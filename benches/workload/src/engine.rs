@@ -47,7 +47,7 @@ impl Engine {
         });
         let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: SLOTS };
         let patience = Duration::from_secs(60);
-        let settings = Settings { arbiters: 0, passivate_after: patience, grace: patience };
+        let settings = Settings { arbiters: 0, passivate_after: patience, grace: patience, runs: None };
         let system = System::start(Arc::new(store), roster, Arc::new(SystemClock), settings);
         Ok(Self { folder, system })
     }
