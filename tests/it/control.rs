@@ -5,6 +5,7 @@ mod page;
 mod pauses;
 mod refused;
 mod replay;
+mod terminal;
 mod undoes;
 
 use serde_json::Value;
