@@ -360,8 +360,8 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// A run that was to go on until this step pauses, unless there is nothing more to do.
     fn pause_after(&mut self, place: usize) -> Result<(), RunRejection> {
         let run = self.draft.state();
-        let until = run.about().and_then(|about| about.started.until.as_ref());
-        if self.goes_forward() && until == Some(self.node(place)?.id()) && run.done < run.steps.len() {
+        let is_last = run.done == run.steps.len();
+        if self.goes_forward() && run.until.as_ref() == Some(self.node(place)?.id()) && !is_last {
             let (by, reason) = ("reenact".into(), Some("it was to go on until this step only".to_owned()));
             self.draft.emit(RunPaused { by, reason });
         }

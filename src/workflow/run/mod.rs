@@ -57,6 +57,8 @@ pub struct Run {
     fence: Fence,
     phase: Phase,
     paused: bool,
+    /// The step after which it pauses, once.
+    until: Option<StepId>,
     /// What is left of its time while that does not run, in µs; none without a limit.
     time_left_us: Option<u64>,
     degraded: bool,

@@ -162,3 +162,26 @@ fn a_run_that_takes_too_long_ends_as_by_a_fatal_failure() {
     assert_eq!(happened[..3], ["attempt_failed b", "step_cancelled b", "rollback_started"]);
     assert_eq!(play.state().open_timers(), []);
 }
+
+#[test]
+fn a_run_that_paused_where_it_was_to_goes_on_to_its_end_when_it_is_done_anew() {
+    let mut play = Play::start_until(A_THEN_B, "a");
+    play.complete("a", "1");
+    play.ask(Ask::Unpause(order()));
+    play.fail("b", exit(Class::Unknown));
+    play.ask(Ask::Go);
+    play.complete("a", "1");
+    assert_eq!(play.state().status(), RunStatus::Compensated);
+
+    let mut play = Play::start_until(
+        "name: w\nsteps: [{id: a, run: 'true'}, {id: b, run: 'true'}, {id: c, run: 'true'}]",
+        "b",
+    );
+    play.complete_all(&["a", "b"]);
+    play.ask(Ask::Unpause(order()));
+    play.complete("c", "1");
+    assert_eq!(play.roll_back(Some("a")), ["rollback_started", "run_paused"], "nothing is owed");
+    play.ask(Ask::Unpause(order()));
+    play.ask(Ask::Go);
+    assert_eq!(play.complete("b", "1"), ["step_completed b", "attempt_started c"]);
+}
