@@ -3,6 +3,7 @@
 //! - [`glance`]: what can be seen of a run that is in memory
 //! - [`host`]: one actor for every aggregate: loads, decides, appends, answers
 //! - [`run`]: what performs a run's effects
+//! - [`page`]: the file that tells a person what to undo by hand
 //! - [`agent`]: makes attempts with an executor
 //! - [`communicator`]: who is where, and the messages between runs and agents
 //! - [`dispatcher`]: slots, and who waits for one
@@ -19,6 +20,7 @@ pub mod dispatcher;
 pub mod glance;
 pub mod host;
 pub mod library;
+pub mod page;
 pub mod roster;
 pub mod run;
 pub mod system;

@@ -4,6 +4,7 @@
 mod tests;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::views::runs::RunsView;
 use crate::workflow::run::{Ask, Run, StartRun};
 
 /// How many actor threads there are, and how patient they are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Threads for actors; 0 means one for each core.
     pub arbiters: usize,
@@ -31,12 +32,19 @@ pub struct Settings {
     pub passivate_after: Duration,
     /// How long attempts may go on after the process was asked to end.
     pub grace: Duration,
+    /// The folder with a folder for each run, where one has files for people; without it there are none.
+    pub runs: Option<PathBuf>,
 }
 
 impl Default for Settings {
     /// What `config/default.toml` says.
     fn default() -> Self {
-        Self { arbiters: 0, passivate_after: Duration::from_secs(30), grace: Duration::from_secs(10) }
+        Self {
+            arbiters: 0,
+            passivate_after: Duration::from_secs(30),
+            grace: Duration::from_secs(10),
+            runs: None,
+        }
     }
 }
 
@@ -64,6 +72,7 @@ impl System {
             store: Arc::clone(&store),
             clock,
             passivate_after: settings.passivate_after,
+            runs: settings.runs.map(Arc::from),
         };
         let handles = arbiters.iter().map(Arbiter::handle).collect();
         let communicator = Communicator::start(host, roster, handles);

@@ -65,7 +65,7 @@ impl Engine {
         register(&executors.functions);
         let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: slots };
         let patience = Duration::from_secs(60);
-        let settings = Settings { arbiters: 0, passivate_after: patience, grace: patience };
+        let settings = Settings { arbiters: 0, passivate_after: patience, grace: patience, runs: None };
         let system = System::start(Arc::new(store), roster, Arc::new(SystemClock), settings);
         Ok(Self { system })
     }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use command::{Ask, Grants, Order, RunCommand, RunEffect, RunEffectId, RunRejection, StartRun};
-pub(crate) use node::{Node, StepError, StepPhase, UndoPhase};
+pub(crate) use node::{Node, StepError, StepPhase, Trace, UndoPhase};
 pub use plan::{CannotUndo, RollbackPlan};
 pub use status::RunStatus;
 pub(crate) use unwinding::Unwinding;

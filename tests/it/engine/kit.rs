@@ -61,7 +61,8 @@ impl Kit {
     pub(super) fn start(&self) -> System {
         let executors = Executors { functions: self.functions.clone(), ..Executors::default() };
         let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: self.slots };
-        let settings = Settings { arbiters: 2, passivate_after: self.passivate_after, grace: self.grace };
+        let settings =
+            Settings { arbiters: 2, passivate_after: self.passivate_after, grace: self.grace, runs: None };
         System::start(Arc::clone(&self.store), roster, Arc::clone(&self.clock), settings)
     }
 

@@ -112,13 +112,16 @@ fn a_run_that_somebody_else_wrote_to_is_loaded_again_and_goes_on() {
     });
 }
 
-/// A store in memory whose appends a test can hold back, and that outlives the engine that closes it.
+/// A store in memory whose appends and reads of streams a test can hold back, and that outlives the engine that closes it.
 #[derive(Default)]
 pub(super) struct Held {
     inner: MemoryStore,
     /// Whether appends wait.
     hold: watch::Sender<bool>,
     waiting: watch::Sender<usize>,
+    /// Whether reads of streams wait.
+    hold_reads: watch::Sender<bool>,
+    reading: watch::Sender<usize>,
 }
 
 impl Held {
@@ -127,9 +130,20 @@ impl Held {
         self.hold.send_replace(true);
     }
 
+    /// From here on reads of streams wait.
+    pub(super) fn hold_reads(&self) {
+        self.hold_reads.send_replace(true);
+    }
+
     /// Those that wait go on.
     pub(super) fn let_go(&self) {
         self.hold.send_replace(false);
+        self.hold_reads.send_replace(false);
+    }
+
+    /// Ends when so many reads of streams wait.
+    pub(super) async fn held_reads(&self, reads: usize) {
+        self.reading.subscribe().wait_for(|reading| *reading >= reads).await.unwrap();
     }
 
     /// Ends when so many appends wait.
@@ -157,6 +171,9 @@ impl EventStore for Held {
         after: Version,
         limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
+        self.reading.send_modify(|reading| *reading += 1);
+        self.hold_reads.subscribe().wait_for(|hold| !hold).await.unwrap();
+        self.reading.send_modify(|reading| *reading -= 1);
         self.inner.read_stream(stream, after, limit).await
     }
 
