@@ -16,6 +16,7 @@
 //!     .then_rejected(|rejection| matches!(rejection, RunRejection::NotStarted));
 //! ```
 
+mod broken;
 mod dice;
 mod given_when_then;
 pub mod promises;
@@ -24,8 +25,9 @@ pub mod simulation;
 pub mod words;
 pub mod world;
 
+pub use broken::Broken;
 pub use dice::Dice;
 pub use given_when_then::{Given, MemoryBlobs, When, given};
 pub use saga::{SagaTest, Summary};
-pub use simulation::{Broken, Simulation};
+pub use simulation::Simulation;
 pub use world::World;

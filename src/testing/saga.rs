@@ -41,7 +41,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::simulation::{Broken, start_of};
+use super::broken::Broken;
+use super::simulation::start_of;
 use super::world::{Failure, Output, Task, World, answer};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
@@ -228,8 +229,8 @@ impl<W: World> SagaTest<W> {
         run: &inject::Played<W>,
         of: &Injection,
     ) -> Result<(), String> {
-        let once = of.at.as_ref().is_some_and(|point| run.starts_once(point));
-        if !Kind::CRASHES.contains(&of.kind) || once || run.status() == plain.status() {
+        let crashes = Kind::CRASHES.contains(&of.kind);
+        if !crashes || run.status() == plain.status() || run.lost_what_starts_once() {
             return Ok(());
         }
         Err(format!("without the crash the run ends {}", plain.status().text()))

@@ -1,6 +1,9 @@
 //! One run, in the hands of a test: the real decisions, events, bytes and folds, on a store in memory. The test makes
 //! the attempts, in any order; it makes the time; and it crashes the process.
 
+mod effects;
+mod task;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::future::Future;
@@ -9,41 +12,24 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use super::broken::Broken;
 use super::dice::Dice;
 use super::words::words;
-use super::world::{Compensated, Failure, Output, Stop, Task, World};
+use super::world::{Failure, Output, Stop, World};
 use crate::events::commit::{Commit, Header};
-use crate::events::ids::{Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
+use crate::events::ids::{Fence, Hash, RunId, StreamId, TimerId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::Code;
-use crate::events::run::{AttemptStarted, Purpose, RunEvent, Undoes};
+use crate::events::run::{AttemptStarted, RunEvent};
 use crate::events::time::Timestamp;
 use crate::store::memory::MemoryStore;
 use crate::store::{EventStore, Head};
-use crate::workflow::aggregate::{
-    Aggregate, At, Blobs, Decided, Draft, Effect, EffectChanges, Moment, Unreadable,
-};
+use crate::workflow::aggregate::{Aggregate, At, Decided, Draft, Effect, EffectChanges, Moment};
 use crate::workflow::definition::Definition;
 use crate::workflow::run::{Ask, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus, StartRun};
 
-/// What happened that must not.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Broken(String);
-
-impl Broken {
-    /// What happened, for a person.
-    pub fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
-    }
-}
-
-impl fmt::Debug for Broken {
-    /// As it is displayed: it is what a test ends with.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+use effects::{disagreement, keep};
+use task::Shelf;
 
 /// What may happen next. Which of them does is the test's to choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -439,50 +425,6 @@ impl<W: World> Simulation<W> {
         self.state = state;
         Ok(())
     }
-
-    /// What an executor gets for an attempt.
-    fn task(&self, started: &AttemptStarted) -> Result<Task, Broken> {
-        let shelf = Shelf { store: &self.store, definition: &self.begun.definition };
-        let unreadable = |unreadable: Unreadable| self.broken(&unreadable.to_string());
-        let input = shelf.json(&started.input).map_err(unreadable)?;
-        let work = serde_json::from_str(input.text()).map_err(|error| self.broken(&error.to_string()))?;
-        let compensates = match started.purpose {
-            Purpose::Do => None,
-            Purpose::Compensate => Some(self.compensates(&started.step, &shelf).map_err(unreadable)?),
-        };
-        Ok(Task {
-            run: self.begun.run.clone(),
-            step: started.step.clone(),
-            attempt: started.attempt,
-            generation: started.generation,
-            fence: started.fence,
-            idempotency_key: Arc::clone(&started.idempotency_key),
-            purpose: started.purpose,
-            agent: started.agent.clone(),
-            work_folder: Arc::clone(&self.begun.work_folder),
-            work,
-            compensates,
-        })
-    }
-
-    /// What the compensation of a step undoes: what its history says.
-    fn compensates(&self, step: &StepId, shelf: &Shelf<'_>) -> Result<Compensated, Unreadable> {
-        let newest_first = || self.history.iter().rev();
-        let outcome = newest_first().find_map(|event| match &**event {
-            RunEvent::CompensationStarted(started) if started.step == *step => Some(started.outcome),
-            _ => None,
-        });
-        let outcome = outcome.unwrap_or(Undoes::Unknown);
-        let output = newest_first().find_map(|event| match &**event {
-            RunEvent::StepCompleted(done) if done.step == *step => Some(&done.output),
-            _ => None,
-        });
-        let output = output.filter(|_| outcome == Undoes::Completed);
-        Ok(Compensated {
-            outcome,
-            output: output.map(|output| shelf.json(output)).transpose()?.unwrap_or_default(),
-        })
-    }
 }
 
 impl<W: Clone> Clone for Simulation<W> {
@@ -508,55 +450,6 @@ impl<W> fmt::Debug for Simulation<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Simulation").field("run", &self.begun.run).finish_non_exhaustive()
     }
-}
-
-/// Content by its hash; the definition as it was given.
-struct Shelf<'a> {
-    store: &'a MemoryStore,
-    definition: &'a (Hash, Arc<Definition>),
-}
-
-impl Blobs for Shelf<'_> {
-    fn read(&self, hash: &Hash) -> Result<Arc<[u8]>, Unreadable> {
-        let unreadable = |why: String| Unreadable { hash: *hash, why };
-        let found = self.store.blob(hash).map_err(|error| unreadable(error.to_string()))?;
-        found.ok_or_else(|| unreadable("it is not stored".to_owned()))
-    }
-
-    fn definition(&self, hash: &Hash) -> Result<Arc<Definition>, Unreadable> {
-        if self.definition.0 == *hash {
-            return Ok(Arc::clone(&self.definition.1));
-        }
-        Err(Unreadable { hash: *hash, why: "it is another definition's".to_owned() })
-    }
-}
-
-fn keep(told: &mut HashMap<RunEffectId, RunEffect>, changes: &EffectChanges<RunEffect>) {
-    // An effect that was closed and opened again in one commit cannot be told from one that was opened and closed: no
-    // effect may do that.
-    told.extend(changes.opened.iter().map(|effect| (effect.id(), effect.clone())));
-    for closed in &changes.closed {
-        told.remove(closed);
-    }
-}
-
-/// Whether what is open is not what the changes told. A step that could start is no promise to start it, so those are
-/// left out.
-fn disagreement(state: &Run, told: &HashMap<RunEffectId, RunEffect>) -> Option<String> {
-    let open = state.open();
-    let lasting = |effect: &&RunEffect| !matches!(effect, RunEffect::Start { .. });
-    let extra = open.iter().filter(lasting).find(|effect| told.get(&effect.id()) != Some(*effect));
-    if let Some(effect) = extra {
-        return Some(format!("{effect:?} is open, and no change told so"));
-    }
-    let expected = told.values().filter(lasting).count();
-    let found = open.iter().filter(lasting).count();
-    (expected > found).then(|| {
-        let ids: BTreeSet<String> = open.iter().map(|effect| format!("{:?}", effect.id())).collect();
-        let gone =
-            told.values().filter(lasting).filter(|effect| !ids.contains(&format!("{:?}", effect.id())));
-        format!("no change told that these are closed: {:?}", gone.collect::<Vec<_>>())
-    })
 }
 
 /// The store in memory answers at once.

@@ -127,7 +127,8 @@ fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, String)> {
 fn undoable(run: &Run) -> impl Iterator<Item = String> {
     let kept = run.nodes().iter().find(|node| node.is_past_return()).map(Node::id);
     let plan = run.rollback_plan(kept).map(|plan| plan.order).unwrap_or_default();
-    let waits = move |node: &&Node| undo(node).is_none() && plan.iter().flatten().any(|step| step == node.id());
+    let waits =
+        move |node: &&Node| undo(node).is_none() && plan.iter().flatten().any(|step| step == node.id());
     run.nodes().iter().filter(waits).map(|node| item(node, "it has a compensation that was not started"))
 }
 

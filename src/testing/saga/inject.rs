@@ -8,8 +8,9 @@ use super::{SagaTest, Scenario};
 use crate::events::ids::{Fence, RunId, StepId};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{AttemptStarted, Purpose, Resolution, RunEvent};
+use crate::testing::broken::Broken;
 use crate::testing::promises;
-use crate::testing::simulation::{Broken, Move, Simulation};
+use crate::testing::simulation::{Move, Simulation};
 use crate::testing::world::{Failure, Output, Stop, World};
 use crate::workflow::run::command::Order;
 use crate::workflow::run::{Ask, RunStatus};
@@ -95,14 +96,22 @@ impl<W: World> Played<W> {
         steps
     }
 
-    /// Whether a crash there ends the step, because it is started once at most.
-    pub(super) fn starts_once(&self, point: &Point) -> bool {
-        let mut added = self.simulation.history().iter().filter_map(|event| match &**event {
-            RunEvent::StepAdded(added) if added.step == point.step => Some(&added.template),
+    /// Whether a crash met a step that is started once at most: then that has failed, and the run may end otherwise.
+    pub(super) fn lost_what_starts_once(&self) -> bool {
+        let lost = self.simulation.history().iter().filter_map(|event| match &**event {
+            RunEvent::AttemptLost(lost) if lost.purpose == Purpose::Do => Some(&lost.step),
             _ => None,
         });
-        let step = added.next().and_then(|template| self.simulation.definition().step(template));
-        point.purpose == Purpose::Do && step.is_some_and(|step| step.at_most_once)
+        let mut steps = lost.filter_map(|step| self.template(step));
+        steps
+            .any(|template| self.simulation.definition().step(template).is_some_and(|step| step.at_most_once))
+    }
+
+    fn template(&self, step: &StepId) -> Option<&StepId> {
+        self.simulation.history().iter().find_map(|event| match &**event {
+            RunEvent::StepAdded(added) if added.step == *step => Some(&added.template),
+            _ => None,
+        })
     }
 }
 

@@ -1,12 +1,13 @@
 //! The engine and the oracle, side by side: after everything that happens they must agree.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use reenact::events::ids::{Fence, RunId, StepId};
 use reenact::events::json::Json;
-use reenact::events::run::{Purpose, Resolution, RunEvent};
+use reenact::events::run::{AttemptStarted, Purpose, Resolution, RunEvent};
 use reenact::testing::simulation::{Move, start_of};
-use reenact::testing::world::{Failure, Stop};
+use reenact::testing::world::{Failure, Output, Stop};
 use reenact::testing::{Simulation, promises};
 use reenact::workflow::parse::{Known, parse};
 use reenact::workflow::run::command::Order;
@@ -65,13 +66,27 @@ impl Duel {
     pub(super) fn crash(self) -> Verdict<Self> {
         let Self { engine, mut oracle } = self;
         let alive = !engine.status().has_ended();
+        let gone: Vec<_> = engine.in_flight().map(|(started, _)| Arc::clone(started)).collect();
         let engine = engine.crash().map_err(said)?;
         if alive {
             oracle.crash();
         }
-        let duel = Self { engine, oracle };
+        let mut duel = Self { engine, oracle };
         duel.compare()?;
+        for started in gone {
+            duel.hear_late_of(&started)?;
+        }
         Ok(duel)
+    }
+
+    /// What a process that was thought dead says of its attempt is not listened to.
+    fn hear_late_of(&mut self, started: &AttemptStarted) -> Verdict {
+        let (step, fence) = (started.step.clone(), started.fence);
+        let late = Ask::Completed { step, fence, output: Output::default() };
+        match self.engine.ask(late).map_err(said)? {
+            Ok(0) => Ok(()),
+            other => Err(self.disagree(&format!("a late result of `{}` came to {other:?}", started.step))),
+        }
     }
 
     /// Asks both the same; if one refuses, so must the other.

@@ -62,10 +62,6 @@ fn a_world_that_does_not_look_at_the_key_is_found_and_named() {
 
 #[test]
 fn a_broken_invariant_is_told_with_what_led_to_it() {
-    let test = SagaTest::of_yaml(BOOKING).world(Bookings::default);
-    let test = test.invariant(|world, _| if world.held.len() == 1 { Err("half".to_owned()) } else { Ok(()) });
-    // Undone in parallel, only one of the two is back while the other is stuck: but then a person comes. So this holds.
-    test.check_every_failure().unwrap();
     let strict =
         SagaTest::of_yaml(BOOKING).world(Bookings::default).invariant(|world, status| match world.paid {
             0 if status.text() == "completed" => Err("not paid".to_owned()),
