@@ -320,7 +320,8 @@ fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, Unreadable>
 
 fn step_error(node: &Node) -> Option<Problem> {
     let of = |error: &StepError| problem(error.code, error.class, &error.message).step(node.id());
-    let undoing = node.compensation.as_ref().and_then(|undo| undo.error.as_ref());
+    let undoing = node.compensation.as_ref().filter(|undo| undo.phase != UndoPhase::Undone);
+    let undoing = undoing.and_then(|undo| undo.error.as_ref());
     match (&node.phase, undoing.or(node.error.as_ref())) {
         (_, Some(error)) => Some(of(error)),
         (StepPhase::Skipped { reason: crate::events::run::SkipReason::Dependency, message }, None) => {

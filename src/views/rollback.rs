@@ -1,7 +1,8 @@
 //! What a person must know of a rollback that could not undo everything: a page of Markdown, made from the state alone.
 
 use crate::events::ids::{RunId, StepId, Version};
-use crate::events::run::{StepKind, StuckWhy};
+use crate::events::problem::Code;
+use crate::events::run::{RollbackCause, StepKind, StuckWhy};
 use crate::workflow::run::{
     About, End, Ended, Node, Phase, Run, RunStatus, StepError, StepPhase, Trace, UndoPhase,
 };
@@ -61,23 +62,43 @@ impl Page {
 
 fn what_it_is(run: &Run, ended: &Ended) -> String {
     let status = run.status().text();
-    let (what, step, code, message) = match &ended.how {
-        End::Stuck(stuck, _) => {
+    match &ended.how {
+        End::Stuck(stuck, unwinding) => {
             let what = match stuck.why {
                 StuckWhy::Compensation => "a step could not be undone",
                 StuckWhy::Irreversible => {
                     "a step failed after an irreversible one, so that nothing is undone by itself"
                 }
             };
-            (what, &stuck.step, stuck.code, &stuck.message)
+            let error = error(stuck.step.as_ref(), stuck.code, &stuck.message);
+            let cause = unwinding.as_ref().map(|unwinding| why_rolled_back(&unwinding.cause));
+            format!("The run is **{status}**: {what}.\n\n{error}{}", cause.unwrap_or_default())
         }
-        End::Failed(failed) => ("a step failed", &failed.step, failed.code, &failed.message),
-        End::Completed { .. } | End::Compensated(_) | End::Cancelled => {
-            return format!("The run is **{status}**.");
+        End::Failed(failed) => {
+            let error = error(failed.step.as_ref(), failed.code, &failed.message);
+            format!("The run is **{status}**.\n\n{error}")
         }
-    };
-    let step = step.as_ref().map(|step| format!(" in `{step}`")).unwrap_or_default();
-    format!("The run is **{status}**: {what}.\n\n{code}{step}: {}", on_one_line(message))
+        End::Compensated(cause) => format!("The run is **{status}**.{}", why_rolled_back(cause)),
+        End::Completed { .. } | End::Cancelled => format!("The run is **{status}**."),
+    }
+}
+
+fn error(step: Option<&StepId>, code: Code, message: &str) -> String {
+    let step = step.map(|step| format!(" in `{step}`")).unwrap_or_default();
+    format!("{code}{step}: {}", on_one_line(message))
+}
+
+fn why_rolled_back(cause: &RollbackCause) -> String {
+    match cause {
+        RollbackCause::Failure { step, code, message, .. } => {
+            format!("\n\nIt was rolled back for {}", error(step.as_ref(), *code, message))
+        }
+        RollbackCause::Cancel => "\n\nIt was cancelled, with rollback.".to_owned(),
+        RollbackCause::Request { by, reason } => {
+            let reason = reason.as_ref().map(|reason| format!(": {}", on_one_line(reason)));
+            format!("\n\nIt was rolled back by {}{}", on_one_line(by), reason.unwrap_or_default())
+        }
+    }
 }
 
 /// Steps that did something, or may have, in the order of the definition.

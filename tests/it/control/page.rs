@@ -49,7 +49,8 @@ fn a_stuck_run_leaves_a_page_with_what_to_do_and_the_commands() {
         &[
             "# Rollback of `half`, run `r`",
             "**stuck**",
-            "in `told`",
+            "RE-3005 in `told`: exit 1: no way",
+            "It was rolled back for RE-3005 in `last`: exit 1",
             &version,
             "## What was done",
             "- `made`: completed; it made `a.tar`",
@@ -86,6 +87,7 @@ fn a_page_is_renewed_when_the_run_ends_again() {
         &text,
         &[
             "**compensated**",
+            "It was rolled back for RE-3005 in `last`",
             "## What was undone",
             "- `kept`",
             "- `told`",
