@@ -259,6 +259,7 @@ impl Audit {
 
     fn compensation_started(&mut self, started: &CompensationStarted) -> Verdict {
         let step = &started.step;
+        must(!self.paused, || format!("`{step}` begins to be undone while the run is paused"))?;
         let dependents = self.dependents(step);
         for (other, seen) in &self.steps {
             if dependents.contains(other) {
