@@ -25,7 +25,7 @@ use model::Model;
 use oracle::{Command, How, Undoing};
 
 /// How many seeds are run where nothing else is said.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 2_500;
 
 /// How much is asked of a run at most.
 const COMMANDS_MAX: usize = 6;
