@@ -185,3 +185,23 @@ fn a_run_that_paused_where_it_was_to_goes_on_to_its_end_when_it_is_done_anew() {
     play.ask(Ask::Go);
     assert_eq!(play.complete("b", "1"), ["step_completed b", "attempt_started c"]);
 }
+
+#[test]
+fn what_may_be_started_once_only_is_not_done_anew_unless_it_is_undone() {
+    for undo in ["", ", compensate: {run: undo}"] {
+        let mut play = Play::start(&format!(
+            "name: w\nsteps: [{{id: a, run: 'true'}}, {{id: once, run: 'true', at_most_once: true{undo}}}, {{id: c, run: 'true'}}]"
+        ));
+        play.complete_all(&["a", "once", "c"]);
+        play.roll_back(Some("a"));
+        if undo.is_empty() {
+            assert_eq!(play.refused(Ask::Unpause(order())), Code::CannotRetry);
+            assert_eq!(play.refused(Ask::Retry { order: order(), step: None }), Code::CannotRetry);
+        } else {
+            play.complete("once", "1");
+            play.ask(Ask::Unpause(order()));
+            play.ask(Ask::Go);
+            assert_eq!(play.open("once").generation, 2);
+        }
+    }
+}
