@@ -205,3 +205,14 @@ fn what_may_be_started_once_only_is_not_done_anew_unless_it_is_undone() {
         }
     }
 }
+
+#[test]
+fn a_retry_does_not_forget_what_an_earlier_attempt_may_have_left() {
+    let mut play =
+        Play::start("name: w\non_failure: stop\nsteps: [{id: a, run: 'true', compensate: {run: undo}}]");
+    play.fail("a", Failure::stopped(Stop::TimedOut));
+    play.retry();
+    play.ask(Ask::Go);
+    play.fail("a", exit(Class::Unknown));
+    assert_eq!(play.roll_back(None)[1], "compensation_started a", "the first attempt may have done it");
+}

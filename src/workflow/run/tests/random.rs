@@ -251,7 +251,10 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
                 break;
             }
             play.slots = 10;
-            play.ask(Ask::Unpause(order()));
+            play.try_ask(Ask::Unpause(order()));
+            if play.state().status() == RunStatus::Paused {
+                play.ask(Ask::Cancel { order: order(), rollback: false });
+            }
             play.ask(Ask::Go);
             play.sleep(Duration::from_secs(60));
             let open = play.state().open();
