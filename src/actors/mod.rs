@@ -1,6 +1,7 @@
 //! Who does it: the shell around the pure core. The only room that names actix.
 //!
 //! - [`host`]: one actor for every aggregate: loads, decides, appends, answers
+//! - [`load`]: the state of a stream as of any version; `snapshots`: when they are taken, which are kept
 //! - [`run`]: what performs a run's effects
 //! - [`agent`]: makes attempts with an executor
 //! - [`communicator`]: who is where, and the messages between runs and agents
@@ -17,7 +18,9 @@ pub mod communicator;
 pub mod dispatcher;
 pub mod host;
 pub mod library;
+pub mod load;
 pub mod roster;
 pub mod run;
+mod snapshots;
 pub mod system;
 pub mod timer;

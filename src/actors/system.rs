@@ -11,8 +11,9 @@ use tokio::sync::watch;
 
 use super::clock::Clock;
 use super::communicator::Communicator;
-use super::host::{HostContext, append_problem, load};
+use super::host::{HostContext, append_problem, read_problem};
 use super::library::Library;
+use super::load::{load, load_at};
 use super::roster::Roster;
 use super::run::Glance;
 use crate::events::ids::{RunId, StreamId, Version};
@@ -126,7 +127,24 @@ impl System {
     /// # Errors
     /// When it cannot be read or folded. A run that never began is an empty one at version 0.
     pub async fn fold(&self, run: &RunId) -> Result<(Run, Head), Problem> {
-        load::<Run>(Arc::clone(self.store()), StreamId::of_run(run)).await
+        self.fold_at(run, None).await
+    }
+
+    /// A run as it was at a version, through the nearest snapshot before it; at its last one, if none is named.
+    ///
+    /// # Errors
+    /// As for [`System::fold`], and when the run has begun but has no such version.
+    pub async fn fold_at(&self, run: &RunId, at: Option<Version>) -> Result<(Run, Head), Problem> {
+        let (store, stream) = (&**self.store(), StreamId::of_run(run));
+        let Some(at) = at else { return load(store, &stream).await };
+        match store.head(&stream).await.map_err(|error| read_problem(&error))? {
+            None => Ok((Run::default(), Head::default())),
+            Some(last) if at == Version(0) || at > last.version => {
+                let message = format!("`{run}` has no version {at}: its last one is {}", last.version);
+                Err(Problem::new(Code::NoSuchVersion, message))
+            }
+            Some(_) => load_at(store, &stream, at).await,
+        }
     }
 
     /// Where events live.

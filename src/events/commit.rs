@@ -215,6 +215,13 @@ pub struct Recorded {
 }
 
 impl Recorded {
+    /// Whether it is the event after the one with this hash.
+    pub fn follows(&self, parent: Hash) -> bool {
+        let Self { version, header, event, .. } = self;
+        let StoredEvent { kind, schema, payload, hash } = event;
+        *hash == StoredEvent::chained(parent, header.digest(), *version, kind, *schema, payload)
+    }
+
     /// The event itself.
     ///
     /// # Errors

@@ -97,7 +97,7 @@ pub async fn check(open: impl AsyncFn(&str) -> Arc<dyn EventStore>) -> Result<()
         "a read model is saved with its position" views::saved;
         "rows of a read model are read in pages" views::pages;
         "read models do not see each other" views::apart;
-        "the newest snapshot up to a version is found" snapshots::newest;
+        "snapshots are listed in the order of versions" snapshots::listed;
         "a snapshot is replaced and removed" snapshots::replaced;
         "snapshots of streams do not see each other" snapshots::apart;
         "snapshots of all sizes are read back, and one too large is refused" snapshots::sizes;

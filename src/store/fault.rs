@@ -29,10 +29,12 @@ pub enum Fault {
 /// What may be made to wait. Only asynchronous calls can: [`EventStore::blob`] is always answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Calls {
-    /// Whatever changes the store, before anything is stored.
-    Writes,
+    /// Appends and closing, before anything is stored.
+    Appends,
     /// The answers to appends: the commits are stored.
     Answers,
+    /// Saving what is a cache: read models and snapshots.
+    Caches,
     /// Whatever reads the store.
     Reads,
 }
@@ -49,10 +51,12 @@ pub struct Faulty<S> {
     faults: Mutex<BTreeMap<u64, Fault>>,
     appends: AtomicU64,
     failed: AtomicBool,
+    refuses_caches: AtomicBool,
     mends_itself: bool,
     stays_open: bool,
-    writes: Gate,
+    append_calls: Gate,
     answers: Gate,
+    caches: Gate,
     reads: Gate,
 }
 
@@ -66,10 +70,12 @@ impl<S: EventStore> Faulty<S> {
             faults: Mutex::default(),
             appends: AtomicU64::new(0),
             failed: AtomicBool::new(false),
+            refuses_caches: AtomicBool::new(false),
             mends_itself: false,
             stays_open: false,
-            writes: Gate::default(),
+            append_calls: Gate::default(),
             answers: Gate::default(),
+            caches: Gate::default(),
             reads: Gate::default(),
         }
     }
@@ -101,6 +107,11 @@ impl<S: EventStore> Faulty<S> {
         self.failed.store(false, Ordering::SeqCst);
     }
 
+    /// From here on no read model and no snapshot is saved; appends go on.
+    pub fn refuse_caches(&self) {
+        self.refuses_caches.store(true, Ordering::SeqCst);
+    }
+
     /// From here on these calls wait.
     pub fn hold(&self, calls: Calls) {
         self.gate(calls).shut();
@@ -121,6 +132,11 @@ impl<S: EventStore> Faulty<S> {
         self.gate(calls).held(count).await;
     }
 
+    /// How many of these calls wait.
+    pub fn waiting(&self, calls: Calls) -> usize {
+        self.gate(calls).waiting()
+    }
+
     /// The store inside.
     pub fn inner(&self) -> &S {
         &self.inner
@@ -128,8 +144,9 @@ impl<S: EventStore> Faulty<S> {
 
     fn gate(&self, calls: Calls) -> &Gate {
         match calls {
-            Calls::Writes => &self.writes,
+            Calls::Appends => &self.append_calls,
             Calls::Answers => &self.answers,
+            Calls::Caches => &self.caches,
             Calls::Reads => &self.reads,
         }
     }
@@ -140,10 +157,10 @@ impl<S: EventStore> Faulty<S> {
         &self.inner
     }
 
-    /// What a change that is no append goes through.
-    async fn write(&self) -> Result<&S, AppendError> {
-        self.writes.enter().await;
-        match self.failed.load(Ordering::SeqCst) {
+    /// What saving a cache goes through.
+    async fn cache(&self) -> Result<&S, AppendError> {
+        self.caches.enter().await;
+        match self.failed.load(Ordering::SeqCst) || self.refuses_caches.load(Ordering::SeqCst) {
             true => Err(AppendError::Failed(MESSAGE.to_owned())),
             false => Ok(&self.inner),
         }
@@ -169,7 +186,7 @@ impl<S: EventStore> Faulty<S> {
 #[async_trait]
 impl<S: EventStore> EventStore for Faulty<S> {
     async fn append(&self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError> {
-        self.writes.enter().await;
+        self.append_calls.enter().await;
         let appended = self.append_or_fail(commit, blobs).await;
         self.answers.enter().await;
         appended
@@ -231,30 +248,30 @@ impl<S: EventStore> EventStore for Faulty<S> {
         position: Position,
         rows: Vec<ViewChange>,
     ) -> Result<(), AppendError> {
-        self.write().await?.save_view(view, position, rows).await
+        self.cache().await?.save_view(view, position, rows).await
     }
 
     async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), AppendError> {
-        self.write().await?.save_snapshot(stream, snapshot).await
-    }
-
-    async fn snapshot(&self, stream: &StreamId, upto: Version) -> Result<Option<Snapshot>, ReadError> {
-        self.read().await.snapshot(stream, upto).await
+        self.cache().await?.save_snapshot(stream, snapshot).await
     }
 
     async fn snapshots(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError> {
         self.read().await.snapshots(stream).await
     }
 
+    async fn snapshot(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError> {
+        self.read().await.snapshot(stream, version).await
+    }
+
     async fn remove_snapshot(&self, stream: &StreamId, version: Version) -> Result<(), AppendError> {
-        self.write().await?.remove_snapshot(stream, version).await
+        self.cache().await?.remove_snapshot(stream, version).await
     }
 
     async fn close(&self) -> Result<(), AppendError> {
         if self.stays_open {
             return Ok(());
         }
-        self.writes.enter().await;
+        self.append_calls.enter().await;
         self.inner.close().await
     }
 }

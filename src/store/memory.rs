@@ -217,16 +217,14 @@ impl EventStore for MemoryStore {
         Ok(())
     }
 
-    async fn snapshot(&self, stream: &StreamId, upto: Version) -> Result<Option<Snapshot>, ReadError> {
-        let disk = self.read()?;
-        let mut upto = disk.snapshots.range((stream.clone(), Version(0))..=(stream.clone(), upto));
-        Ok(upto.next_back().map(|(_, snapshot)| snapshot.clone()))
-    }
-
     async fn snapshots(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError> {
         let disk = self.read()?;
         let all = disk.snapshots.range((stream.clone(), Version(0))..=(stream.clone(), Version(u64::MAX)));
         Ok(all.map(|((_, version), _)| *version).collect())
+    }
+
+    async fn snapshot(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError> {
+        Ok(self.read()?.snapshots.get(&(stream.clone(), version)).cloned())
     }
 
     async fn remove_snapshot(&self, stream: &StreamId, version: Version) -> Result<(), AppendError> {

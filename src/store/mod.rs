@@ -187,11 +187,14 @@ pub trait EventStore: Send + Sync + 'static {
     /// goes on.
     async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), AppendError>;
 
-    /// The newest snapshot of a stream up to a version. One that is not what was saved is passed over, and dropped.
-    async fn snapshot(&self, stream: &StreamId, upto: Version) -> Result<Option<Snapshot>, ReadError>;
-
-    /// The versions of which there are snapshots of a stream, in order, those that are not what was saved too.
+    /// The versions of which there are snapshots of a stream, in order.
     async fn snapshots(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError>;
+
+    /// A stream's snapshot of a version; none if there is none.
+    ///
+    /// # Errors
+    /// `Damaged` when it is not what was saved: it is to be removed.
+    async fn snapshot(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError>;
 
     /// Removes a snapshot of a stream, if there is one of that version.
     ///

@@ -432,14 +432,14 @@ impl EventStore for SledStore {
         self.change_snapshots(move |files| files.save(&stream, &snapshot)).await
     }
 
-    async fn snapshot(&self, stream: &StreamId, upto: Version) -> Result<Option<Snapshot>, ReadError> {
-        let (stream, may_remove) = (stream.clone(), self.shared.failure().is_none());
-        self.read_snapshots(move |files| files.newest(&stream, upto, may_remove)).await
-    }
-
     async fn snapshots(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError> {
         let stream = stream.clone();
         self.read_snapshots(move |files| files.list(&stream)).await
+    }
+
+    async fn snapshot(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError> {
+        let stream = stream.clone();
+        self.read_snapshots(move |files| files.read(&stream, version)).await
     }
 
     async fn remove_snapshot(&self, stream: &StreamId, version: Version) -> Result<(), AppendError> {

@@ -2,6 +2,7 @@
 
 mod kit;
 mod slots;
+mod snapshots;
 mod stops;
 mod store;
 mod timers;

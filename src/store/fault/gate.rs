@@ -32,6 +32,11 @@ impl Gate {
         self.door.send_modify(|door| door.passes += calls);
     }
 
+    /// How many calls wait.
+    pub(super) fn waiting(&self) -> usize {
+        *self.waiting.borrow()
+    }
+
     /// Ends when so many calls wait.
     pub(super) async fn held(&self, calls: usize) {
         // The sender lives as long as this does.

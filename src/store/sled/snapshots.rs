@@ -6,8 +6,7 @@
 //! ```
 //!
 //! The checksum is the BLAKE3 hash of the stream's name and of all that follows. Files are never synced: they are a
-//! cache, and commits would wait behind their syncs. What a power cut tears is told by its checksum, and removed by the
-//! first who reads it.
+//! cache, and commits would wait behind their syncs. What a power cut tears is told by its checksum.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -15,7 +14,7 @@ use std::path::PathBuf;
 
 use super::SledStore;
 use super::whole::WholeFiles;
-use crate::events::ids::{Hash, StreamId, Version};
+use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::store::snapshot::{SNAPSHOT_BYTES_MAX, Snapshot};
 use crate::store::{AppendError, ReadError};
 
@@ -39,10 +38,9 @@ impl SledStore {
     /// Reads while the store is open.
     pub(super) async fn read_snapshots<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&SnapshotFiles) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&SnapshotFiles) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let failed = |error: io::Error| ReadError::Failed(error.to_string());
-        self.read(move |shared| shared.read(|_| work(&shared.snapshots).map_err(failed))).await
+        self.read(move |shared| shared.read(|_| work(&shared.snapshots))).await
     }
 
     /// Changes what is there, if the store is open and takes changes. It waits neither for the writer nor for a turn to
@@ -78,33 +76,16 @@ impl SnapshotFiles {
         self.0.write(&self.path(stream, snapshot.version), &content, |_| Ok(()))
     }
 
-    /// The newest snapshot that is whole, of those up to a version. The others are removed if `may_remove`.
-    pub(super) fn newest(
-        &self,
-        stream: &StreamId,
-        upto: Version,
-        may_remove: bool,
-    ) -> io::Result<Option<Snapshot>> {
-        for version in self.list(stream)?.into_iter().rev().filter(|version| *version <= upto) {
-            match self.read(stream, version)? {
-                Some(snapshot) => return Ok(Some(snapshot)),
-                None if may_remove => self.remove(stream, version)?,
-                None => {}
-            }
-        }
-        Ok(None)
-    }
-
     /// The versions of which there are snapshots, in order.
-    pub(super) fn list(&self, stream: &StreamId) -> io::Result<Vec<Version>> {
+    pub(super) fn list(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError> {
+        let failed = |error: io::Error| ReadError::Failed(error.to_string());
         let entries = match fs::read_dir(self.folder(stream)) {
-            Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
+            entries => entries.map_err(failed)?,
         };
         let mut versions = Vec::new();
         for entry in entries {
-            let name = entry?.file_name();
+            let name = entry.map_err(failed)?.file_name();
             let digits = name.to_str().filter(|name| name.len() == NAME_DIGITS);
             versions.extend(digits.and_then(|digits| digits.parse().ok()).map(Version));
         }
@@ -120,35 +101,20 @@ impl SnapshotFiles {
         }
     }
 
-    /// A snapshot; none if it is gone or not whole.
-    fn read(&self, stream: &StreamId, version: Version) -> io::Result<Option<Snapshot>> {
-        let file = match File::open(self.path(stream, version)) {
-            Ok(file) => file,
+    /// A snapshot; none if it is not there.
+    pub(super) fn read(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError> {
+        let opened = match File::open(self.path(stream, version)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
+            opened => opened,
         };
-        let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-        let state_bytes = size.checked_sub(PREFIX_BYTES + HEADER_BYTES);
-        let Some(state_bytes) = state_bytes.filter(|bytes| *bytes <= SNAPSHOT_BYTES_MAX) else {
-            return Ok(None);
-        };
-        let (mut prefix, mut header) = ([0; PREFIX_BYTES], [0; HEADER_BYTES]);
-        let mut bytes = Vec::with_capacity(state_bytes);
-        let mut file = file.take(size as u64);
-        let read = file
-            .read_exact(&mut prefix)
-            .and_then(|()| file.read_exact(&mut header))
-            .and_then(|()| file.read_to_end(&mut bytes));
-        match read {
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
-            Err(_) => return Ok(None),
-            Ok(_) => {}
+        let snapshot = opened.and_then(|file| read_whole(file, stream, version));
+        match snapshot.map_err(|error| ReadError::Failed(error.to_string()))? {
+            Some(snapshot) => Ok(Some(snapshot)),
+            None => {
+                let what = format!("the snapshot of `{stream}` at version {version} is not what was saved");
+                Err(ReadError::Damaged { position: Position(0), what })
+            }
         }
-        let (&[format, ref told @ ..], snapshot) = (&prefix, with_header(&header, bytes));
-        let is_whole = format == FORMAT
-            && *told == checksum(stream, &header, &snapshot.bytes).0
-            && snapshot.version == version;
-        Ok(is_whole.then_some(snapshot))
     }
 
     fn folder(&self, stream: &StreamId) -> PathBuf {
@@ -158,6 +124,26 @@ impl SnapshotFiles {
     fn path(&self, stream: &StreamId, version: Version) -> PathBuf {
         self.folder(stream).join(format!("{:0NAME_DIGITS$}", version.0))
     }
+}
+
+/// A snapshot, if the file holds that one whole.
+fn read_whole(file: File, stream: &StreamId, version: Version) -> io::Result<Option<Snapshot>> {
+    let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let state_bytes = size.checked_sub(PREFIX_BYTES + HEADER_BYTES);
+    let Some(state_bytes) = state_bytes.filter(|bytes| *bytes <= SNAPSHOT_BYTES_MAX) else {
+        return Ok(None);
+    };
+    let (mut prefix, mut header) = ([0; PREFIX_BYTES], [0; HEADER_BYTES]);
+    let mut bytes = Vec::with_capacity(state_bytes);
+    let mut file = file.take(size as u64);
+    file.read_exact(&mut prefix)?;
+    file.read_exact(&mut header)?;
+    file.read_to_end(&mut bytes)?;
+    let (&[format, ref told @ ..], snapshot) = (&prefix, with_header(&header, bytes));
+    let is_whole = format == FORMAT
+        && *told == checksum(stream, &header, &snapshot.bytes).0
+        && snapshot.version == version;
+    Ok(is_whole.then_some(snapshot))
 }
 
 fn header(snapshot: &Snapshot) -> Vec<u8> {

@@ -9,6 +9,7 @@ mod advance;
 pub mod command;
 mod decide;
 mod evolve;
+mod snapshot;
 mod startable;
 #[cfg(test)]
 mod tests;
@@ -16,9 +17,12 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 pub use command::{Ask, Grants, RunCommand, RunEffect, RunEffectId, RunRejection, StartRun};
 
 use super::aggregate::{Aggregate, At, Draft, EffectChanges, IllegalEvent, Moment};
+use crate::events::codec::CodecError;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId};
 use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::{Class, Code};
@@ -28,10 +32,12 @@ use crate::events::run::{
 use crate::events::time::Timestamp;
 
 /// The state of a run.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     about: Option<Arc<About>>,
     steps: Vec<Node>,
+    /// Where each step is. A snapshot does without: it follows from the steps.
+    #[serde(skip)]
     index: HashMap<StepId, usize>,
     /// Steps that are needed before they are added, with those that need them.
     awaited: HashMap<StepId, Vec<usize>>,
@@ -49,7 +55,7 @@ pub struct Run {
 }
 
 /// What a run began with.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct About {
     /// Its id.
     pub id: RunId,
@@ -60,7 +66,7 @@ pub struct About {
 }
 
 /// Where a run is in its life.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Phase {
     /// Nothing happened.
     #[default]
@@ -74,7 +80,7 @@ pub(crate) enum Phase {
 }
 
 /// Why a run is about to fail.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ending {
     /// The first step that failed without being tolerated.
     pub(crate) step: usize,
@@ -83,27 +89,27 @@ pub(crate) struct Ending {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ended {
     pub(crate) at: Timestamp,
     pub(crate) how: End,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum End {
     Completed { output: Payload, error: Option<OutputError> },
     Failed(RunFailed),
 }
 
 /// What a timer is for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Timer {
     step: usize,
     at: Timestamp,
 }
 
 /// A step of the graph.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Node {
     pub(crate) added: Arc<StepAdded>,
     /// The step that it grew in.
@@ -127,7 +133,7 @@ pub(crate) struct Node {
 }
 
 /// Why a step failed, or its last attempt did.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StepError {
     pub(crate) class: Class,
     pub(crate) code: Code,
@@ -135,7 +141,7 @@ pub(crate) struct StepError {
 }
 
 /// Where a step is in its life.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StepPhase {
     /// It waits for others.
     Blocked,
@@ -168,7 +174,7 @@ pub(crate) enum StepPhase {
 }
 
 /// The steps that grew in one.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Expansion {
     pub(crate) children: Vec<usize>,
     /// How many of them, from the front, were let start.
@@ -401,5 +407,15 @@ impl Aggregate for Run {
 
     fn open(&self) -> Vec<RunEffect> {
         evolve::open(self)
+    }
+
+    const SNAPSHOT_SCHEMA: u16 = snapshot::SCHEMA;
+
+    fn snapshot(&self) -> Result<Vec<u8>, CodecError> {
+        snapshot::write(self)
+    }
+
+    fn restore(bytes: &[u8]) -> Result<Self, CodecError> {
+        snapshot::read(bytes)
     }
 }

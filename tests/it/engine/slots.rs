@@ -89,16 +89,16 @@ fn a_slot_that_comes_while_a_commit_is_on_its_way_is_kept_for_the_next() {
         system.begin(&id("wide"), start_of(wide)).await.unwrap();
         other.called(1).await;
         system.begin(&id("late"), start_of("[{id: a, agent: first}, {id: b, agent: busy}]")).await.unwrap();
-        store.hold(Calls::Writes);
+        store.hold(Calls::Appends);
         other.open(1);
-        store.held(Calls::Writes, 1).await;
+        store.held(Calls::Appends, 1).await;
         first.open(1);
         // The end of `one` is on its way too: by then its slot is given on.
-        store.held(Calls::Writes, 2).await;
+        store.held(Calls::Appends, 2).await;
         for _ in 0..1000 {
             tokio::task::yield_now().await;
         }
-        store.release(Calls::Writes);
+        store.release(Calls::Appends);
         first.called(2).await;
         let is_first = |event: &RunEvent| matches!(event, RunEvent::AttemptStarted(started) if started.step.as_str() == "b");
         assert_eq!(kit.count(&id("wide"), is_first).await, 1, "another run was served before it");

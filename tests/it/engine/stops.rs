@@ -78,14 +78,14 @@ fn a_commit_on_its_way_is_awaited_by_an_engine_that_is_shut_down() {
         let system = kit.start();
         system.begin(&id("r"), start_of("[{id: a, agent: work}, {id: b, agent: work}]")).await.unwrap();
         gate.called(1).await;
-        store.hold(Calls::Writes);
+        store.hold(Calls::Appends);
         gate.open(1);
-        store.held(Calls::Writes, 1).await;
+        store.held(Calls::Appends, 1).await;
         let shutting_down = system.shut_down(std::future::pending());
         let meanwhile = async {
             // The shut-down has begun when the commit is durable: that of `a` completed and `b` started.
             tokio::task::yield_now().await;
-            store.release(Calls::Writes);
+            store.release(Calls::Appends);
             gate.called(2).await;
             gate.open(1);
         };

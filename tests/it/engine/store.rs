@@ -58,18 +58,18 @@ fn nothing_is_acted_on_before_it_is_durable() {
         let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
         let gate = kit.gated("work");
         let system = kit.start();
-        store.hold(Calls::Writes);
+        store.hold(Calls::Appends);
         let run = id("r");
         let mut begun = Box::pin(system.begin(&run, start_of(TWO)));
         tokio::select! {
             _ = &mut begun => panic!("it was acknowledged"),
-            () = store.held(Calls::Writes, 1) => {}
+            () = store.held(Calls::Appends, 1) => {}
         }
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
         assert_eq!((gate.calls(), system.watch(&run).borrow().version), (0, Version(0)));
-        store.release(Calls::Writes);
+        store.release(Calls::Appends);
         begun.await.unwrap();
         gate.open(2);
         assert_eq!(status(system.ended(&run).await), RunStatus::Completed);

@@ -2,6 +2,7 @@
 
 mod play;
 mod random;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
