@@ -38,7 +38,10 @@ pub(crate) struct Left {
 impl Engine {
     /// Starts an engine on a fresh store below `dir`, durable to a power cut. It has one agent: the function `work`.
     pub(crate) fn start(dir: &Path) -> Result<Self> {
-        let folder = tempfile::tempdir_in(dir)?;
+        Self::open(tempfile::tempdir_in(dir)?)
+    }
+
+    fn open(folder: tempfile::TempDir) -> Result<Self> {
         let store = SledStore::open(folder.path(), SledOptions::default())?;
         let executors = Executors::default();
         executors.functions.register("work", |call: FunctionCall| async move {
@@ -52,13 +55,24 @@ impl Engine {
         Ok(Self { folder, system })
     }
 
+    /// The engine itself.
+    pub(crate) fn system(&self) -> &System {
+        &self.system
+    }
+
     /// Sees one run through.
-    pub(crate) async fn run(&self, start: StartRun) -> Result<()> {
+    pub(crate) async fn run(&self, start: StartRun) -> Result<RunId> {
         let run = RunId::from_uuid(uuid::Uuid::now_v7());
         self.system.begin(&run, start).await?;
         let ended = self.system.ended(&run).await?;
         ensure!(ended.status == Some(RunStatus::Completed), "the run {run} did not complete");
-        Ok(())
+        Ok(run)
+    }
+
+    /// Ends in order, and starts another on the same store.
+    pub(crate) async fn reopen(self) -> Result<Self> {
+        self.system.shut_down(std::future::pending()).await?;
+        Self::open(self.folder)
     }
 
     /// Ends in order, and looks at what is left on the disk.
@@ -105,6 +119,15 @@ pub(crate) fn sequential(steps: usize) -> String {
         let _ = writeln!(yaml, "  - id: step_{step}\n    agent: work\n    with: {{number: {step}}}");
     }
     yaml
+}
+
+/// A workflow of one step that is done for each of so many items.
+pub(crate) fn fan_out(items: usize) -> String {
+    let items: Vec<_> = (0..items).map(|item| item.to_string()).collect();
+    format!(
+        "name: fan_out\nsteps:\n  - id: each\n    agent: work\n    for_each: [{}]\n    with: {{number: '{{{{ item }}}}'}}\n",
+        items.join(", ")
+    )
 }
 
 /// A workflow of so many steps side by side, and one that needs them all.

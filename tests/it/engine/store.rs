@@ -1,6 +1,7 @@
 //! Nothing is acknowledged, and nothing acted on, before the store has answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reenact::events::commit::{Commit, Header};
 use reenact::events::ids::{StepId, StreamId, Version};
@@ -50,30 +51,106 @@ fn a_step_does_not_start_when_the_end_of_the_one_before_it_is_not_stored() {
     }
 }
 
-/// While a commit is on its way nothing of it can be seen.
+/// While a commit is on its way nothing of it can be seen, be it stored or not.
 #[test]
 fn nothing_is_acted_on_before_it_is_durable() {
+    for calls in [Calls::Appends, Calls::Answers] {
+        on_actix(async {
+            let store = Arc::new(faulty());
+            let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
+            let gate = kit.gated("work");
+            let system = kit.start();
+            store.hold(calls);
+            let run = id("r");
+            let mut begun = Box::pin(system.begin(&run, start_of(TWO)));
+            tokio::select! {
+                _ = &mut begun => panic!("it was acknowledged"),
+                () = store.held(calls, 1) => {}
+            }
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!((gate.calls(), system.watch(&run).borrow().version), (0, Version(0)), "{calls:?}");
+            store.release(calls);
+            begun.await.unwrap();
+            gate.open(2);
+            assert_eq!(status(system.ended(&run).await), RunStatus::Completed);
+        });
+    }
+}
+
+#[test]
+fn a_store_that_does_not_answer_reads_keeps_a_run_waiting_and_no_longer() {
     on_actix(async {
         let store = Arc::new(faulty());
         let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
-        let gate = kit.gated("work");
+        kit.gated("work").open(2);
         let system = kit.start();
-        store.hold(Calls::Appends);
+        store.hold(Calls::Reads);
         let run = id("r");
         let mut begun = Box::pin(system.begin(&run, start_of(TWO)));
         tokio::select! {
             _ = &mut begun => panic!("it was acknowledged"),
-            () = store.held(Calls::Appends, 1) => {}
+            () = store.held(Calls::Reads, 1) => {}
         }
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!((gate.calls(), system.watch(&run).borrow().version), (0, Version(0)));
-        store.release(Calls::Appends);
+        assert_eq!(store.appends(), 0);
+        store.release(Calls::Reads);
         begun.await.unwrap();
-        gate.open(2);
         assert_eq!(status(system.ended(&run).await), RunStatus::Completed);
     });
+}
+
+#[test]
+fn on_a_slow_store_a_run_goes_on_answer_by_answer() {
+    on_actix(async {
+        let store = Arc::new(faulty());
+        let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
+        let gate = kit.gated("work");
+        gate.open(2);
+        let (system, run) = (kit.start(), id("r"));
+        store.hold(Calls::Answers);
+        let begun = async { system.begin(&run, start_of(TWO)).await.unwrap() };
+        let answers = async {
+            for calls in [0, 1, 2] {
+                store.held(Calls::Answers, 1).await;
+                assert_eq!(gate.calls(), calls, "what an answer lets start had not started before it");
+                store.pass(Calls::Answers, 1);
+                if calls < 2 {
+                    gate.called(calls + 1).await;
+                }
+            }
+        };
+        tokio::join!(begun, answers);
+        assert_eq!(status(system.ended(&run).await), RunStatus::Completed);
+        assert_eq!(store.appends(), 3);
+    });
+}
+
+/// A disk that hangs must not hold those who want to leave.
+#[test]
+fn an_engine_ends_while_its_store_does_not_answer_and_the_next_one_goes_on() {
+    for calls in [Calls::Appends, Calls::Answers] {
+        on_actix(async {
+            let store = Arc::new(faulty());
+            let kit = Kit { store: Arc::clone(&store) as _, grace: Duration::from_millis(20), ..Kit::new() };
+            let gate = kit.gated("work");
+            let (system, run) = (kit.start(), id("r"));
+            system.begin(&run, start_of(TWO)).await.unwrap();
+            gate.called(1).await;
+            store.hold(calls);
+            gate.open(1);
+            store.held(calls, 1).await;
+            system.interrupt(&run).await;
+            let ended = system.shut_down(std::future::pending()).await;
+            assert_eq!(ended.unwrap_err().code, Code::StoreFailed, "{calls:?}");
+            assert_eq!(gate.calls(), 1, "{calls:?}: it acted on what nobody knows to be durable");
+            store.release(calls);
+            let next = kit.start();
+            next.drive(&run).await;
+            gate.open(2);
+            assert_eq!(status(next.ended(&run).await), RunStatus::Completed);
+        });
+    }
 }
 
 /// What was asked of the state that turned out to be old was forgotten, the result of the attempt too, and the run stood
