@@ -176,17 +176,8 @@ impl Commit {
     /// # Errors
     /// When the bytes are of another format, or damaged.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
-        match bytes.split_first() {
-            Some((&COMMIT_FORMAT, rest)) => {
-                let commit: Self = codec::from_bytes(rest)?;
-                if commit.events.is_empty() {
-                    return Err(CodecError::Decode("a commit without events".to_owned()));
-                }
-                Ok(commit)
-            }
-            Some((format, _)) => Err(CodecError::Decode(format!("commit format {format} is not known"))),
-            None => Err(CodecError::Decode("an empty commit".to_owned())),
-        }
+        let CommitBytes { header, events } = CommitBytes::of(bytes)?;
+        Ok(Self { header, events: events.iter().map(EventBytes::to_owned).collect() })
     }
 
     /// The events one by one, `position` being that of the first.
@@ -198,6 +189,69 @@ impl Commit {
             header: Arc::clone(&header),
             event,
         })
+    }
+}
+
+/// A commit whose events are still the bytes that it was read from: of a long one that is read page by page, each page
+/// makes events only of what it wants.
+#[derive(Debug, Deserialize)]
+pub struct CommitBytes<'a> {
+    /// What the events share.
+    pub header: Arc<Header>,
+    #[serde(borrow)]
+    events: Vec<EventBytes<'a>>,
+}
+
+/// What a [`StoredEvent`] is made of. Its fields are the same, in the same order.
+#[derive(Debug, Deserialize)]
+struct EventBytes<'a> {
+    kind: &'a str,
+    schema: u16,
+    #[serde(borrow, with = "serde_bytes")]
+    payload: &'a [u8],
+    hash: Hash,
+}
+
+impl<'a> CommitBytes<'a> {
+    /// Reads what [`Commit::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are of another format, or damaged.
+    pub fn of(bytes: &'a [u8]) -> Result<Self, CodecError> {
+        match bytes.split_first() {
+            Some((&COMMIT_FORMAT, rest)) => {
+                let commit: Self = codec::from_borrowed_bytes(rest)?;
+                if commit.events.is_empty() {
+                    return Err(CodecError::Decode("a commit without events".to_owned()));
+                }
+                Ok(commit)
+            }
+            Some((format, _)) => Err(CodecError::Decode(format!("commit format {format} is not known"))),
+            None => Err(CodecError::Decode("an empty commit".to_owned())),
+        }
+    }
+
+    /// How many events it holds.
+    pub fn count(&self) -> u64 {
+        self.events.len() as u64
+    }
+
+    /// The events one by one, but for the first `skipped`; `position` is that of the very first.
+    pub fn recorded(&self, position: Position, skipped: u64) -> impl Iterator<Item = Recorded> {
+        let skipped_events = usize::try_from(skipped).unwrap_or(usize::MAX);
+        self.events.iter().skip(skipped_events).zip(skipped..).map(move |(event, offset)| Recorded {
+            version: self.header.first.plus(offset),
+            position: position.plus(offset),
+            header: Arc::clone(&self.header),
+            event: event.to_owned(),
+        })
+    }
+}
+
+impl EventBytes<'_> {
+    fn to_owned(&self) -> StoredEvent {
+        let Self { kind, schema, payload, hash } = *self;
+        StoredEvent { kind: kind.into(), schema, payload: payload.to_vec(), hash }
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use futures_util::future::{join_all, ready};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use reenact::events::ids::{RunId, Version};
 
 use crate::engine::{Engine, fan_out, sequential, start_of};
@@ -27,21 +29,23 @@ impl Folded {
     }
 }
 
-/// Folds so many runs of 998 events each, one after the other, from a store that was just opened.
+/// How many of the runs are folded at once: while one is folded the next are read.
+const FOLDED_AT_ONCE: usize = 4;
+
+/// Folds so many runs of 998 events each, a few at a time, from a store that was just opened.
 pub(crate) async fn fold(dir: &Path, runs: usize) -> Result<Folded> {
     let (engine, start) = (Engine::start(dir)?, start_of(&sequential(STEPS))?);
     let mut ids = Vec::with_capacity(runs);
     while ids.len() < runs {
         let some = (0..AT_ONCE.min(runs - ids.len())).map(|_| engine.run(start.clone()));
-        for run in futures_util::future::join_all(some).await {
+        for run in join_all(some).await {
             ids.push(run?);
         }
     }
     let engine = engine.reopen().await?;
-    let (since, mut events) = (Instant::now(), 0);
-    for run in &ids {
-        events += engine.system().fold(run).await?.1.version.0;
-    }
+    let since = Instant::now();
+    let folds = stream::iter(&ids).map(|run| engine.system().fold(run)).buffered(FOLDED_AT_ONCE);
+    let events = folds.try_fold(0, |events, (_, head)| ready(Ok(events + head.version.0))).await?;
     let took = since.elapsed();
     engine.end().await?;
     Ok(Folded { events, took })
