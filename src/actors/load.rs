@@ -1,6 +1,10 @@
 //! The state of a stream, as of its end or of any version: through the nearest snapshot where there is one. A snapshot
 //! only ever saves time. One that is not to be used is dropped, and an older one taken, or the events from the first.
 
+use std::pin::pin;
+
+use futures_util::FutureExt;
+
 use super::host::read_problem;
 use super::snapshots::{Tail, discard};
 use crate::events::commit::Recorded;
@@ -9,8 +13,8 @@ use crate::events::problem::{Code, Problem};
 use crate::store::{EventStore, Head, ReadError, Snapshot};
 use crate::workflow::aggregate::{Aggregate, At, EffectChanges};
 
-/// How many events are read at once.
-const PAGE: u64 = 4_096;
+/// How many events are read at once, some 2 MB. A commit that is longer is looked through for each of its pages.
+const PAGE: u64 = 8_192;
 
 /// Folds a stream.
 ///
@@ -118,6 +122,21 @@ impl Broken {
     }
 }
 
+/// The next events up to a version, as many as are read at once.
+async fn page(
+    store: &dyn EventStore,
+    stream: &StreamId,
+    after: Version,
+    upto: Version,
+) -> Result<Vec<Recorded>, Broken> {
+    let missing = upto.0.saturating_sub(after.0).min(PAGE);
+    if missing == 0 {
+        return Ok(Vec::new());
+    }
+    let limit = usize::try_from(missing).unwrap_or(usize::MAX);
+    store.read_stream(stream, after, limit).await.map_err(Broken::unreadable)
+}
+
 /// A state, and how far it was folded.
 #[derive(Debug, Default)]
 pub(super) struct Fold<A> {
@@ -130,15 +149,16 @@ pub(super) struct Fold<A> {
 impl<A: Aggregate> Fold<A> {
     /// Goes on to a version, or to the end of the stream.
     async fn read(&mut self, store: &dyn EventStore, stream: &StreamId, upto: Version) -> Result<(), Broken> {
-        while self.head.version < upto {
-            let missing = upto.0 - self.head.version.0;
-            let limit = usize::try_from(missing.min(PAGE)).unwrap_or(usize::MAX);
-            let page = store.read_stream(stream, self.head.version, limit).await;
-            let page = page.map_err(Broken::unreadable)?;
-            if page.is_empty() {
-                break;
-            }
+        let mut page = self::page(store, stream, self.head.version, upto).await?;
+        while let Some(last) = page.last() {
+            let mut next = pin!(self::page(store, stream, last.version, upto));
+            // Once it is asked for, it is read while this one is folded.
+            let early = next.as_mut().now_or_never();
             page.iter().try_for_each(|recorded| self.event(stream, recorded))?;
+            page = match early {
+                Some(page) => page?,
+                None => next.await?,
+            };
         }
         Ok(())
     }

@@ -220,7 +220,7 @@ impl<'a> CommitBytes<'a> {
     pub fn of(bytes: &'a [u8]) -> Result<Self, CodecError> {
         match bytes.split_first() {
             Some((&COMMIT_FORMAT, rest)) => {
-                let commit: Self = codec::from_borrowed_bytes(rest)?;
+                let commit: Self = codec::from_bytes(rest)?;
                 if commit.events.is_empty() {
                     return Err(CodecError::Decode("a commit without events".to_owned()));
                 }

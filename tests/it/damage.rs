@@ -76,7 +76,7 @@ fn a_bad_snapshot_is_named_once_and_dropped_and_the_run_is_what_it_was() {
     let sandbox = Sandbox::new();
     let items: Vec<_> = (0..400).map(|item| item.to_string()).collect();
     let items = items.join(", ");
-    sandbox.write("w.yaml", &format!("steps: [{{id: a, for_each: [{items}], sleep: 1ms}}]"));
+    sandbox.write("w.yaml", format!("steps: [{{id: a, for_each: [{items}], sleep: 1ms}}]"));
     let run = sandbox.json(0, &["run", "w.yaml"]);
     let files = snapshots(&sandbox.data());
     assert!(!files.is_empty(), "{} events deserve a snapshot", run["version"]);
