@@ -11,9 +11,10 @@ use tokio::sync::{oneshot, watch};
 
 use super::agent::{Agent, Perform, StopAll, StopAttempt};
 use super::dispatcher::{Dispatcher, Slot};
+use super::glance::Glance;
 use super::host::{Host, HostContext, Submit};
 use super::roster::{Member, Roster};
-use super::run::{Drive, Due, Glance, LetGo, RunHost, RunShell, undriven};
+use super::run::{Drive, Due, LetGo, RunHost, RunShell, undriven};
 use super::timer::{TimerActor, Wake};
 use crate::events::ids::{AgentName, Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
 use crate::events::json::BlobRef;

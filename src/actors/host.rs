@@ -5,6 +5,7 @@
 //! an effect, before the store has answered. If the append fails, the state is thrown away and loaded again.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,6 +96,8 @@ pub struct HostContext {
     pub clock: Arc<dyn Clock>,
     /// How long nobody needs an aggregate before it is put away.
     pub passivate_after: Duration,
+    /// The folder with a folder for each run, if there is one.
+    pub runs: Option<Arc<Path>>,
 }
 
 /// The actor of an aggregate.

@@ -10,65 +10,21 @@ use tokio::sync::watch;
 use super::agent::{Perform, StopAttempt};
 use super::communicator::{Communicator, Report};
 use super::dispatcher::{Granted, Slot};
+use super::glance::{Glance, Milestones, OpenAttempt, is_at_rest};
 use super::host::{Host, Shell, Submit};
+use super::page;
 use super::timer::Wake;
 use crate::events::ids::{AgentName, Fence, RunId, TimerId, Version};
 use crate::events::problem::{Code, Problem};
-use crate::events::run::AttemptStarted;
+use crate::events::run::{AttemptStarted, Purpose};
 use crate::events::time::Timestamp;
-use crate::executors::{Progress, Task};
+use crate::executors::{Compensated, Progress, Task};
 use crate::workflow::aggregate::{Aggregate, Blobs, Effect, EffectChanges};
-use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus};
+use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection};
 use crate::workflow::work::{Failure, Work};
 
 /// The actor of a run.
 pub type RunHost = Host<Run, RunShell>;
-
-/// What can be seen of a run that is in memory. Who waits is woken when it is loaded, when nothing of it runs any
-/// more or something does again, and when it has ended or cannot go on. Who shows how far it is looks now and then.
-#[derive(Debug, Clone, Default)]
-pub struct Glance {
-    /// The version that is durable; 0 while it is being loaded, and for a run that never began.
-    pub version: Version,
-    /// Where it is; none while it is being loaded.
-    pub status: Option<RunStatus>,
-    /// Steps that are done with.
-    pub done: usize,
-    /// Steps that there are so far.
-    pub total: usize,
-    /// While nothing runs: when something does again.
-    pub wakes_at: Option<Timestamp>,
-    /// What runs.
-    pub attempts: BTreeMap<Fence, OpenAttempt>,
-    /// Why it cannot go on.
-    pub parked: Option<Problem>,
-}
-
-/// What of a run is waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Milestones {
-    loaded: bool,
-    at_work: bool,
-    ended: bool,
-}
-
-impl Glance {
-    fn milestones(&self) -> Milestones {
-        let ended = self.status.is_some_and(RunStatus::has_ended);
-        Milestones { loaded: self.status.is_some(), at_work: !self.attempts.is_empty(), ended }
-    }
-}
-
-/// An attempt that an agent is making.
-#[derive(Debug, Clone)]
-pub struct OpenAttempt {
-    /// What was recorded of it.
-    pub started: Arc<AttemptStarted>,
-    /// Since when.
-    pub since: Timestamp,
-    /// How far it says it is.
-    pub progress: watch::Receiver<Progress>,
-}
 
 /// Asks a run to let go of what it does: nothing starts any more, and what runs is stopped after a grace.
 #[derive(Debug, Clone, Copy, Message)]
@@ -162,6 +118,10 @@ impl RunShell {
         let input = input.map_err(|unreadable| unreadable.problem())?;
         let work: Work = serde_json::from_str(input.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
+        let compensates = match started.purpose {
+            Purpose::Do => None,
+            Purpose::Compensate => self.compensated(state, started)?,
+        };
         let work_folder = state.about().map(|about| Arc::clone(&about.started.work_folder));
         Ok(Task {
             run: self.run.clone(),
@@ -174,8 +134,15 @@ impl RunShell {
             agent: started.agent.clone(),
             work_folder: work_folder.unwrap_or_else(|| "".into()),
             work,
-            compensates: None,
+            compensates,
         })
+    }
+
+    fn compensated(&self, state: &Run, started: &AttemptStarted) -> Result<Option<Compensated>, Problem> {
+        let Some((outcome, output)) = state.undoes(&started.step) else { return Ok(None) };
+        let output = output.map(|output| self.communicator.host().library.json(output)).transpose();
+        let output = output.map_err(|unreadable| unreadable.problem())?.unwrap_or_default();
+        Ok(Some(Compensated { outcome, output }))
     }
 
     fn start_effect(&mut self, state: &Run, effect: RunEffect, actor: &mut Context<RunHost>) {
@@ -249,6 +216,7 @@ impl RunShell {
             seen.wakes_at = if seen.attempts.is_empty() { state.wakes_at() } else { None };
             (seen.version, seen.parked) = (version, None);
             seen.status = (version > Version(0)).then(|| state.status());
+            seen.at_rest = is_at_rest(state);
             let now = seen.milestones();
             std::mem::replace(reached, now) != now
         });
@@ -267,6 +235,16 @@ impl RunShell {
         }
     }
 
+    /// Writes down what a person must undo by hand: a small file, once in the life of few runs, and before anybody hears
+    /// that the run has ended.
+    fn keep_page(&self, state: &Run, version: Version) {
+        if state.status().has_ended()
+            && let Some(runs) = &self.communicator.host().runs
+        {
+            page::keep(runs, state, version);
+        }
+    }
+
     fn be_driven(&mut self, driven: bool) {
         self.driven = driven;
         self.communicator.note_driven(&self.run, driven);
@@ -278,15 +256,20 @@ impl RunShell {
             return;
         }
         self.be_driven(true);
-        if state.status().has_ended() {
-            return self.be_driven(false);
-        }
         for effect in state.open_timers() {
             self.start_effect(state, effect, actor);
         }
         if state.wants_driving() {
             let recover = Ask::Recover { in_flight: BTreeSet::new() };
             actor.notify(Submit { command: undriven(recover), reply: None });
+        }
+        self.rest_if_at_rest(state);
+    }
+
+    /// A run that goes on only if somebody wants it to is driven by nobody until then.
+    fn rest_if_at_rest(&mut self, state: &Run) {
+        if is_at_rest(state) {
+            self.be_driven(false);
         }
     }
 }
@@ -383,8 +366,9 @@ impl Shell<Run> for RunShell {
         if self.driven {
             self.queue(state, actor);
         }
-        if state.status().has_ended() {
-            self.be_driven(false);
+        self.rest_if_at_rest(state);
+        if version > self.glance.borrow().version {
+            self.keep_page(state, version);
         }
         self.show(state, version);
     }

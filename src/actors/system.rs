@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,11 +14,11 @@ use tokio::time::error::Elapsed;
 
 use super::clock::Clock;
 use super::communicator::Communicator;
+use super::glance::Glance;
 use super::host::{HostContext, append_problem, read_problem};
 use super::library::Library;
 use super::load::{load, load_at};
 use super::roster::Roster;
-use super::run::Glance;
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::store::{EventStore, Head};
@@ -24,7 +26,7 @@ use crate::views::runs::RunsView;
 use crate::workflow::run::{Ask, Run, StartRun};
 
 /// How many actor threads there are, and how patient they are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Threads for actors; 0 means one for each core.
     pub arbiters: usize,
@@ -32,12 +34,19 @@ pub struct Settings {
     pub passivate_after: Duration,
     /// How long attempts may go on after the process was asked to end.
     pub grace: Duration,
+    /// The folder with a folder for each run, where one has files for people; without it there are none.
+    pub runs: Option<PathBuf>,
 }
 
 impl Default for Settings {
     /// What `config/default.toml` says.
     fn default() -> Self {
-        Self { arbiters: 0, passivate_after: Duration::from_secs(30), grace: Duration::from_secs(10) }
+        Self {
+            arbiters: 0,
+            passivate_after: Duration::from_secs(30),
+            grace: Duration::from_secs(10),
+            runs: None,
+        }
     }
 }
 
@@ -68,6 +77,7 @@ impl System {
             store: Arc::clone(&store),
             clock,
             passivate_after: settings.passivate_after,
+            runs: settings.runs.map(Arc::from),
         };
         let handles = arbiters.iter().map(Arbiter::handle).collect();
         let communicator = Communicator::start(host, roster, handles);
@@ -105,16 +115,28 @@ impl System {
         self.communicator.is_driven(run)
     }
 
-    /// Ends when the run has.
+    /// Asks a run what a person wants of it, and answers the version after it, once that is durable. If nobody drives
+    /// the run, what a process left open that is gone counts as lost first, so that it need not be awaited; the run is
+    /// not driven for that.
+    ///
+    /// # Errors
+    /// Why the run refuses, or cannot answer.
+    pub async fn ask(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
+        if !self.is_driven(run) {
+            self.communicator.ask(run, Ask::Recover { in_flight: BTreeSet::new() }).await?;
+        }
+        self.communicator.ask(run, ask).await
+    }
+
+    /// Ends when the run has, or when it rests until somebody acts: it is paused, and nothing of it runs any more.
     ///
     /// # Errors
     /// Why it cannot go on.
     pub async fn ended(&self, run: &RunId) -> Result<Glance, Problem> {
         loop {
             let mut glance = self.watch(run);
-            let settled =
-                |seen: &Glance| seen.parked.is_some() || seen.status.is_some_and(|status| status.has_ended());
-            match glance.wait_for(settled).await.map(|seen| seen.clone()) {
+            let over = |seen: &Glance| seen.parked.is_some() || seen.at_rest;
+            match glance.wait_for(over).await.map(|seen| seen.clone()) {
                 Ok(Glance { parked: Some(problem), .. }) => return Err(problem),
                 Ok(seen) => return Ok(seen),
                 Err(_) if self.communicator.is_closing() => {
@@ -131,23 +153,21 @@ impl System {
     /// # Errors
     /// When it cannot be read or folded. A run that never began is an empty one at version 0.
     pub async fn fold(&self, run: &RunId) -> Result<(Run, Head), Problem> {
-        self.fold_at(run, None).await
+        load(&**self.store(), &StreamId::of_run(run)).await
     }
 
-    /// A run as it was at a version, through the nearest snapshot before it; at its last one, if none is named.
+    /// A run as it was at a version, through the nearest snapshot before it.
     ///
     /// # Errors
     /// As for [`System::fold`], and when the run has begun but has no such version.
-    pub async fn fold_at(&self, run: &RunId, at: Option<Version>) -> Result<(Run, Head), Problem> {
+    pub async fn fold_at(&self, run: &RunId, at: Version) -> Result<(Run, Head), Problem> {
         let (store, stream) = (&**self.store(), StreamId::of_run(run));
-        let Some(at) = at else { return load(store, &stream).await };
         match store.head(&stream).await.map_err(|error| read_problem(&error))? {
-            None => Ok((Run::default(), Head::default())),
-            Some(last) if at == Version(0) || at > last.version => {
-                let message = format!("`{run}` has no version {at}: its last one is {}", last.version);
-                Err(Problem::new(Code::NoSuchVersion, message))
+            Some(newest) if at < Version(1) || at > newest.version => {
+                let versions = format!("its versions are 1 to {}", newest.version);
+                Err(Problem::new(Code::NoSuchVersion, format!("`{run}` has no version {at}: {versions}")))
             }
-            Some(_) => load_at(store, &stream, at).await,
+            _ => load_at(store, &stream, at).await,
         }
     }
 

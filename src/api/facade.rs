@@ -1,40 +1,35 @@
 //! Answers what is asked, with an engine. Every way in, be it the command line in this process or the control
 //! socket, calls this.
+//!
+//! - `see`: lets runs go on, and sees them through
+//! - `control`: what people want of a run, and what a rollback would do
+//! - `history`: what happened, and a run as it was
+//! - `verify`: proves the store whole
+
+mod control;
+mod history;
+mod see;
+mod verify;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dashmap::DashMap;
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 
-use super::protocol::{
-    Answer, Frame, HistoryLine, Live, LiveAttempt, Request, StartSpec, VerifyProblem, VerifyReport,
-};
+use super::door::RUNS;
+use super::protocol::{Answer, Frame, Request, StartSpec};
 use crate::actors::host::read_problem;
-use crate::actors::load::prove;
-use crate::actors::run::Glance;
+use crate::actors::page;
 use crate::actors::system::System;
-use crate::events::commit::Recorded;
-use crate::events::ids::{RunId, StreamId, Version};
+use crate::events::ids::{RunId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
-use crate::events::run::RunEvent;
-use crate::store::verify::{FINDINGS_MAX, disk_bytes, verify};
 use crate::views::report::{RunReport, report};
+use crate::views::rollback::is_owed;
 use crate::views::runs::{RunFilter, RunRow, ViewError};
 use crate::workflow::definition::Definition;
-use crate::workflow::run::{Run, StartRun};
-
-/// How often progress is sent at most: as often as an eye can follow.
-const LIVE_EVERY: Duration = Duration::from_millis(100);
-
-/// How many runs are seen through at once: what bounds memory when many were interrupted.
-const SEEN_AT_ONCE: usize = 64;
-
-/// How many events are read at once.
-const HISTORY_PAGE: usize = 1_024;
+use crate::workflow::run::{Run, RunStatus, StartRun};
 
 /// An engine that can be asked.
 pub struct Facade {
@@ -80,96 +75,51 @@ impl Facade {
             Request::Interrupted => self.interrupted().await.map(Answer::Runs),
             Request::Resolve { run } => self.resolve(&run).await.map(Answer::Resolved),
             Request::History { run, from, to } => self.history(&run, from, to, frames).await,
+            Request::Control { run, control, order } => {
+                self.control(&run, control, order).await.map(Answer::Recorded)
+            }
+            Request::Plan { run, to } => self.plan(&run, to.as_ref()).await.map(Answer::Planned),
+            Request::StateAt { run, at } => {
+                self.state_at(&run, at).await.map(|state| Answer::State(Box::new(state)))
+            }
             Request::Verify => self.verify().await.map(Answer::Verified),
-        }
-    }
-
-    /// Lets a run go on and answers with it when it has ended.
-    async fn see(&self, run: &RunId, live: Option<&Frames>) -> Result<RunReport, Problem> {
-        let _viewer = Viewer::of(&self.viewers, run);
-        self.system.drive(run).await;
-        let ended = self.system.ended(run);
-        tokio::pin!(ended);
-        let show = async {
-            match live {
-                Some(frames) => self.show(run, frames).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            ended = &mut ended => ended?,
-            () = show => ended.await?,
-        };
-        self.report(run).await
-    }
-
-    /// Sends how far the run is, as it changes.
-    async fn show(&self, run: &RunId, frames: &Frames) {
-        let mut glance = self.system.watch(run);
-        let mut shown = None;
-        loop {
-            let live = live(&glance.borrow());
-            if shown.as_ref() != Some(&live) {
-                shown = Some(live.clone());
-                if frames.send(Frame::Live(live)).await.is_err() {
-                    return;
-                }
-            }
-            tokio::time::sleep(LIVE_EVERY).await;
-            if glance.has_changed().is_err() {
-                // Its host was put away.
-                glance = self.system.watch(run);
-            }
-        }
-    }
-
-    /// Stops a run that somebody saw through who does not any more, unless somebody else does.
-    pub async fn interrupt(&self, run: &RunId) {
-        if !self.viewers.contains_key(run) {
-            self.system.interrupt(run).await;
         }
     }
 
     async fn report(&self, run: &RunId) -> Result<RunReport, Problem> {
         let (state, head) = self.system.fold(run).await?;
+        self.report_of(run, &state, head.version)
+    }
+
+    /// The report of a run that is in that state.
+    fn report_of(&self, run: &RunId, state: &Run, version: Version) -> Result<RunReport, Problem> {
         let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
         let driven = self.system.is_driven(run);
         let (now, library) = (self.system.clock().now(), &**self.system.library());
-        report(&state, about, head.version, driven, now, library).map_err(|unreadable| unreadable.problem())
+        let report = report(state, about, version, driven, now, library);
+        let mut report = report.map_err(|unreadable| unreadable.problem())?;
+        let runs = self.runs_folder();
+        if is_owed(state) && page::is_there(&runs, run) {
+            report.rollback_file = Some(page::path(&runs, run).display().to_string());
+        }
+        Ok(report)
     }
 
-    async fn watch(&self, run: &str, frames: &Frames) -> Result<RunReport, Problem> {
-        let run = self.resolve(run).await?;
-        let mut committed = self.system.store().committed();
-        let mut shown = None;
-        loop {
-            committed.mark_unchanged();
-            let report = self.report(&run).await?;
-            let now = Some((report.version, report.driven));
-            if report.ended_at.is_some() {
-                return Ok(report);
-            }
-            if shown != now {
-                shown = now;
-                if frames.send(Frame::Report(Box::new(report))).await.is_err() {
-                    return Err(Problem::new(Code::ShuttingDown, "nobody listens any more"));
-                }
-            }
-            tokio::time::sleep(LIVE_EVERY).await;
-            if let Ok(Err(_)) = tokio::time::timeout(10 * LIVE_EVERY, committed.changed()).await {
-                return Err(Problem::new(Code::ShuttingDown, "the process is ending"));
-            }
-        }
+    /// Where each run has a folder of its own.
+    fn runs_folder(&self) -> PathBuf {
+        self.data.join(RUNS)
     }
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
         self.system.runs().list(filter).await.map_err(|error| view_problem(&error))
     }
 
+    /// The runs that could go on and that nobody drives.
     async fn interrupted(&self) -> Result<Vec<RunRow>, Problem> {
         let filter = RunFilter { unfinished: true, ..RunFilter::default() };
-        let rows = self.list(&filter).await?;
-        Ok(rows.into_iter().filter(|row| !self.system.is_driven(&row.run)).collect())
+        let rows = self.list(&filter).await?.into_iter();
+        let could = |row: &RunRow| row.status != RunStatus::Paused && !self.system.is_driven(&row.run);
+        Ok(rows.filter(could).collect())
     }
 
     async fn resolve(&self, text: &str) -> Result<RunId, Problem> {
@@ -185,143 +135,11 @@ impl Facade {
             }
         }
     }
-
-    async fn history(
-        &self,
-        run: &str,
-        from: Option<Version>,
-        to: Option<Version>,
-        frames: &Frames,
-    ) -> Result<Answer, Problem> {
-        let run = self.resolve(run).await?;
-        let stream = StreamId::of_run(&run);
-        let mut after = Version(from.map_or(0, |from| from.0.saturating_sub(1)));
-        loop {
-            let page = self.system.store().read_stream(&stream, after, HISTORY_PAGE).await;
-            let page = page.map_err(|error| read_problem(&error))?;
-            let Some(last) = page.last() else { return Ok(Answer::Done) };
-            after = last.version;
-            for recorded in &page {
-                if to.is_some_and(|to| recorded.version > to) {
-                    return Ok(Answer::Done);
-                }
-                if frames.send(Frame::Event(Box::new(history_line(recorded)))).await.is_err() {
-                    return Ok(Answer::Done);
-                }
-            }
-        }
-    }
-
-    async fn verify(&self) -> Result<VerifyReport, Problem> {
-        let store = self.system.store();
-        let mut runs = std::collections::BTreeSet::new();
-        let found = verify(&**store, |recorded| {
-            let event: RunEvent = recorded.decode().map_err(|error| error.to_string())?;
-            runs.extend(recorded.header.stream.run());
-            Ok(event.blobs())
-        })
-        .await
-        .map_err(|error| read_problem(&error))?;
-        let mut problems: Vec<VerifyProblem> = found
-            .problems
-            .into_iter()
-            .map(|finding| VerifyProblem {
-                position: finding.position.0,
-                stream: finding.stream.map(|stream| stream.to_string()),
-                version: finding.version.map(|version| version.0),
-                what: finding.what,
-            })
-            .collect();
-        if problems.is_empty() {
-            problems = self.unfoldable(runs).await;
-        }
-        let disk_bytes = disk_bytes(&self.data).unwrap_or(0);
-        Ok(VerifyReport {
-            ok: problems.is_empty(),
-            events: found.events,
-            commits: found.commits,
-            streams: found.streams,
-            event_bytes: found.event_bytes,
-            disk_bytes,
-            problems,
-        })
-    }
-
-    /// Runs whose history is whole and makes no sense all the same, and snapshots that are not what the history gives.
-    /// Those are a cache, and dropped.
-    async fn unfoldable(&self, runs: impl IntoIterator<Item = RunId>) -> Vec<VerifyProblem> {
-        let mut problems = Vec::new();
-        let mut add = |stream: &StreamId, version: Option<Version>, what: String| {
-            let (stream, version) = (Some(stream.to_string()), version.map(|version| version.0));
-            if problems.len() < FINDINGS_MAX {
-                problems.push(VerifyProblem { position: 0, stream, version, what });
-            }
-        };
-        for run in runs {
-            let stream = StreamId::of_run(&run);
-            match prove::<Run>(&**self.system.store(), &stream).await {
-                Ok(wrong) => wrong.into_iter().for_each(|version| {
-                    let what = format!(
-                        "the snapshot at version {version} is not what the events give: it is dropped"
-                    );
-                    add(&stream, Some(version), what);
-                }),
-                Err(problem) => add(&stream, None, problem.message),
-            }
-        }
-        problems
-    }
-
-    /// Lets every run go on that nobody drives, a few at a time, and sends each when it has ended.
-    ///
-    /// # Errors
-    /// When the runs cannot be listed.
-    async fn see_all(&self, frames: &Frames) -> Result<(), Problem> {
-        let mut waiting = self.interrupted().await?.into_iter().rev();
-        let mut seen = FuturesUnordered::new();
-        loop {
-            while seen.len() < SEEN_AT_ONCE {
-                let Some(row) = waiting.next() else { break };
-                seen.push(async move { self.see(&row.run, None).await });
-            }
-            let frame = match seen.next().await {
-                None => return Ok(()),
-                Some(Ok(report)) => Frame::Report(Box::new(report)),
-                Some(Err(problem)) => Frame::Parked(problem),
-            };
-            // Without a listener the runs go on all the same.
-            let _ = frames.send(frame).await;
-        }
-    }
 }
 
 impl Answer {
     fn of(report: RunReport) -> Self {
         Self::Report(Box::new(report))
-    }
-}
-
-/// Counts who sees a run through, for as long as it lives.
-struct Viewer<'a> {
-    viewers: &'a DashMap<RunId, usize>,
-    run: RunId,
-}
-
-impl<'a> Viewer<'a> {
-    fn of(viewers: &'a DashMap<RunId, usize>, run: &RunId) -> Self {
-        *viewers.entry(run.clone()).or_default() += 1;
-        Self { viewers, run: run.clone() }
-    }
-}
-
-impl Drop for Viewer<'_> {
-    fn drop(&mut self) {
-        if let dashmap::Entry::Occupied(mut entry) = self.viewers.entry(self.run.clone()) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
-                entry.remove();
-            }
-        }
     }
 }
 
@@ -354,39 +172,4 @@ fn start_run(spec: StartSpec) -> Result<StartRun, Problem> {
         until: spec.until,
         drive: false,
     })
-}
-
-fn live(glance: &Glance) -> Live {
-    let running = glance.attempts.iter().map(|(fence, attempt)| {
-        let progress = attempt.progress.borrow();
-        LiveAttempt {
-            fence: *fence,
-            step: attempt.started.step.clone(),
-            agent: attempt.started.agent.clone(),
-            attempt: attempt.started.attempt,
-            since: attempt.since,
-            percent: progress.percent,
-            text: progress.text.clone(),
-        }
-    });
-    Live { done: glance.done, total: glance.total, wakes_at: glance.wakes_at, running: running.collect() }
-}
-
-fn history_line(recorded: &Recorded) -> HistoryLine {
-    let data = match recorded.decode::<RunEvent>() {
-        Ok(event) => Json::of(&event),
-        // What this version does not know is shown as what it is: bytes.
-        Err(error) => Json::of(&serde_json::json!({
-            "unreadable": error.to_string(),
-            "bytes": recorded.event.payload.len(),
-        })),
-    };
-    HistoryLine {
-        version: recorded.version,
-        position: recorded.position.0,
-        at: recorded.header.recorded_at,
-        kind: recorded.event.kind.to_string(),
-        data: data.unwrap_or_default(),
-        hash: recorded.event.hash.to_string(),
-    }
 }

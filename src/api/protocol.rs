@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::events::ids::{AgentName, Fence, RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
+use crate::events::run::Resolution;
 use crate::events::time::Timestamp;
 use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow};
+use crate::workflow::run::{CannotUndo, Order, RollbackPlan, RunStatus};
 
 /// Something asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,8 +72,63 @@ pub enum Request {
         /// Its id, or enough of it.
         run: String,
     },
+    /// To record what a person wants of a run; nobody drives it for that. Answer: [`Answer::Recorded`].
+    Control {
+        /// Its id, or enough of it.
+        run: String,
+        /// What is wanted.
+        control: Control,
+        /// Who wants it, and why.
+        order: Order,
+    },
+    /// What a rollback would do. Answer: [`Answer::Planned`].
+    Plan {
+        /// Its id, or enough of it.
+        run: String,
+        /// The step that would be kept.
+        to: Option<StepId>,
+    },
+    /// A run as it was. Answer: [`Answer::State`].
+    StateAt {
+        /// Its id, or enough of it.
+        run: String,
+        /// As of this version; none means the newest.
+        at: Option<Version>,
+    },
     /// To prove the store whole. Answer: [`Answer::Verified`].
     Verify,
+}
+
+/// What people want of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Control {
+    /// To let what runs end, and to start nothing new.
+    Pause,
+    /// To go on after a pause.
+    Unpause,
+    /// To end.
+    Cancel {
+        /// Whether what was done is to be undone.
+        rollback: bool,
+    },
+    /// To try again what failed.
+    Retry {
+        /// The step that is meant; none means all that failed.
+        step: Option<StepId>,
+    },
+    /// To undo what was done.
+    Rollback {
+        /// The step that is kept; none undoes everything.
+        to: Option<StepId>,
+    },
+    /// To settle a compensation that failed for good. It needs a reason.
+    Resolve {
+        /// Of which step.
+        step: StepId,
+        /// What becomes of it.
+        how: Resolution,
+    },
 }
 
 /// Everything that a run begins with, resolved and checked by who asks.
@@ -131,10 +188,56 @@ pub enum Answer {
     Runs(Vec<RunRow>),
     /// A run's whole id.
     Resolved(RunId),
+    /// What was wanted is recorded.
+    Recorded(Recorded),
+    /// What a rollback would do.
+    Planned(Planned),
+    /// A run as it was.
+    State(Box<State>),
     /// What the proof found.
     Verified(VerifyReport),
     /// All frames were sent.
     Done,
+}
+
+/// A run after something that a person wanted was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Its id.
+    pub run: RunId,
+    /// Its version.
+    pub version: Version,
+    /// Where it is.
+    pub status: RunStatus,
+}
+
+/// What a rollback would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Of which run.
+    pub run: RunId,
+    /// Groups of steps in order, each undone in parallel.
+    pub order: Vec<Vec<StepId>>,
+    /// What cannot be undone, and why.
+    pub cannot: Vec<CannotUndo>,
+}
+
+impl Planned {
+    /// The plan of that run.
+    pub fn of(run: RunId, plan: RollbackPlan) -> Self {
+        Self { run, order: plan.order, cannot: plan.cannot }
+    }
+}
+
+/// A run as it was right after one of its events.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct State {
+    /// The run; its effects are what would have been done next.
+    pub report: RunReport,
+    /// The event.
+    pub event: HistoryLine,
+    /// The newest version that there is.
+    pub newest: Version,
 }
 
 /// How far a run is, for a person who looks on.
@@ -162,6 +265,9 @@ pub struct LiveAttempt {
     pub agent: AgentName,
     /// The how-many-eth.
     pub attempt: u32,
+    /// Whether it is made to undo the step.
+    #[serde(default)]
+    pub undoes: bool,
     /// Since when.
     pub since: Timestamp,
     /// How far it says it is, in percent.

@@ -1,8 +1,11 @@
 //! What the command line says.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::events::time::parse_duration;
 
 /// Over the options that every verb takes.
 const ANYWHERE: &str = "Options of every verb";
@@ -39,10 +42,24 @@ pub(super) enum Verb {
     Status(StatusArguments),
     /// Show what happened to a run, event by event
     History(HistoryArguments),
+    /// Show a run as it was, version by version
+    Replay(ReplayArguments),
+    /// Let what runs of a run end, and start nothing new
+    Pause(ControlArguments),
+    /// Let a paused run go on
+    Unpause(ControlArguments),
+    /// End a run; what runs of it is stopped
+    Cancel(CancelArguments),
+    /// Try again what failed, and see the run through
+    Retry(RetryArguments),
+    /// Undo what a run did, all of it or back to a step, and see that through
+    Rollback(RollbackArguments),
     /// Check workflow files; nothing runs
     Validate(ValidateArguments),
     /// Prove that the store is whole
     Verify,
+    /// Print the completions of a shell
+    Completions(CompletionsArguments),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +81,12 @@ pub(super) struct RunArguments {
     /// How many attempts may run at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) parallel: Option<u32>,
+    /// How long the run may go on, as in `90s` or `2h`; over the workflow's own limit
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    pub(super) timeout: Option<Duration>,
+    /// Pause when this step is done with
+    #[arg(long, value_name = "STEP")]
+    pub(super) until: Option<String>,
     /// Only record the run; `resume` lets it go on
     #[arg(long)]
     pub(super) detach: bool,
@@ -121,4 +144,111 @@ pub(super) struct ValidateArguments {
     /// The workflow files
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArguments {
+    /// The run: its id, a unique beginning or end of it, or `last`
+    pub(super) run: String,
+    /// As of this version [default: step through them on a terminal, elsewhere the newest]
+    #[arg(long, value_name = "N")]
+    pub(super) at: Option<u64>,
+}
+
+/// Who wants something, and why: it is recorded.
+#[derive(Debug, Args)]
+pub(super) struct OrderArguments {
+    /// Who wants it [default: the user of the operating system]
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: Option<String>,
+    /// Why
+    #[arg(long, value_name = "R")]
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ControlArguments {
+    /// The run: its id, a unique beginning or end of it, or `last`
+    pub(super) run: String,
+    #[command(flatten)]
+    pub(super) order: OrderArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CancelArguments {
+    #[command(flatten)]
+    pub(super) control: ControlArguments,
+    /// Then undo what was done
+    #[arg(long)]
+    pub(super) rollback: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RetryArguments {
+    #[command(flatten)]
+    pub(super) control: ControlArguments,
+    /// The step that failed and is meant
+    #[arg(long, value_name = "ID")]
+    pub(super) step: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct RollbackArguments {
+    /// The run: its id, a unique beginning or end of it, or `last`
+    #[arg(required = true)]
+    pub(super) run: Option<String>,
+    /// Keep this step and what does not depend on it; undo only what came after
+    #[arg(long, value_name = "STEP")]
+    pub(super) to: Option<String>,
+    /// Only show the order, and what cannot be undone
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) order: OrderArguments,
+    #[command(subcommand)]
+    pub(super) settle: Option<RollbackVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RollbackVerb {
+    /// Settle a compensation that failed for good
+    Resolve(ResolveArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResolveArguments {
+    /// The run: its id, a unique beginning or end of it, or `last`
+    pub(super) run: String,
+    /// The step whose compensation failed
+    pub(super) step: String,
+    #[command(flatten)]
+    pub(super) how: ResolutionArguments,
+    /// Who settles it [default: the user of the operating system]
+    #[arg(long, value_name = "WHO")]
+    pub(super) by: Option<String>,
+    /// Why
+    #[arg(long, value_name = "R")]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct ResolutionArguments {
+    /// Try the compensation again
+    #[arg(long)]
+    pub(super) retry: bool,
+    /// Leave the step undone
+    #[arg(long)]
+    pub(super) skip: bool,
+    /// The step was undone by hand
+    #[arg(long)]
+    pub(super) done: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
 }

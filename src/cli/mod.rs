@@ -2,6 +2,7 @@
 //!
 //! - `arguments`: what the command line says
 //! - [`house`](crate::api::door::House): the data folder that a verb works on
+//! - `control`: recording what people want of a run
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
 //! - `text`: results as a person reads them
@@ -9,16 +10,24 @@
 //! - `usage`: command lines that are not understood
 
 mod arguments;
+mod cancel;
+mod completions;
+mod control;
 mod history;
 mod list;
+mod pause;
 mod progress;
+mod replay;
 mod resume;
+mod retry;
+mod rollback;
 mod run;
 mod say;
 mod see;
 mod start;
 mod status;
 mod text;
+mod unpause;
 mod usage;
 mod validate;
 mod verify;
@@ -32,6 +41,7 @@ use clap::Parser;
 use crate::api::door::House;
 use crate::config::{Config, Sources};
 use crate::events::problem::{Code, Problem};
+use crate::views::report::RunReport;
 use crate::workflow::run::RunStatus;
 use arguments::{Arguments, Verb};
 use say::Say;
@@ -87,6 +97,14 @@ impl Exit {
             RunStatus::Compensated => Self::RolledBack,
             RunStatus::Stuck => Self::Stuck,
             RunStatus::Cancelled => Self::Cancelled,
+        }
+    }
+
+    /// How a verb ends that saw this run through.
+    fn of_run(report: &RunReport) -> Self {
+        match report.status {
+            RunStatus::Paused if report.rolled_back_to.is_some() => Self::RolledBack,
+            status => Self::of_status(status),
         }
     }
 
@@ -172,8 +190,15 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::List(arguments) => list::list(scene, arguments).await,
         Verb::Status(arguments) => status::status(scene, arguments).await,
         Verb::History(arguments) => history::history(scene, arguments).await,
+        Verb::Replay(arguments) => replay::replay(scene, arguments).await,
+        Verb::Pause(arguments) => pause::pause(scene, arguments).await,
+        Verb::Unpause(arguments) => unpause::unpause(scene, arguments).await,
+        Verb::Cancel(arguments) => cancel::cancel(scene, arguments).await,
+        Verb::Retry(arguments) => retry::retry(scene, arguments).await,
+        Verb::Rollback(arguments) => rollback::rollback(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
         Verb::Verify => verify::verify(scene).await,
+        Verb::Completions(arguments) => completions::completions(scene, &arguments),
     };
     done.unwrap_or_else(|problem| scene.say.problem(&problem))
 }

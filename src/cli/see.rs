@@ -124,5 +124,5 @@ pub(super) async fn leave(door: Door, signals: &mut Signals) -> Result<(), Probl
 /// Prints a run, and answers how a verb ends that saw it through.
 pub(super) fn print(scene: &Scene, report: &RunReport) -> Exit {
     scene.say.result(report, text::run);
-    Exit::of_status(report.status)
+    Exit::of_run(report)
 }

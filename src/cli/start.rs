@@ -8,6 +8,7 @@ use std::path::Path;
 use super::arguments::RunArguments;
 use super::{Scene, validate};
 use crate::api::protocol::StartSpec;
+use crate::events::ids::StepId;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::workflow::definition::Definition;
@@ -22,6 +23,8 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
     let definition = checked.definition;
     let input = input(&definition, arguments)?;
     scene.say.warnings(&undeclared(&definition, &input));
+    let until = arguments.until.as_deref().map(|step| until(&definition, step));
+    let until = until.transpose().map_err(|problem| vec![problem])?;
     let tags = pairs(&arguments.tags, "tag").map_err(|problem| vec![problem])?;
     if tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > TAG_BYTES_MAX {
         let message = format!("the tags are longer than {TAG_BYTES_MAX} bytes together");
@@ -44,8 +47,21 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
         agents,
         parallel: arguments.parallel.or(definition.limits.parallel).unwrap_or(config.run.parallel),
         lost_limit: definition.limits.lost.unwrap_or(config.run.lost),
-        duration_limit: definition.limits.duration,
-        until: None,
+        duration_limit: arguments.timeout.or(definition.limits.duration),
+        until,
+    })
+}
+
+/// The step after which the run pauses.
+fn until(definition: &Definition, text: &str) -> Result<StepId, Problem> {
+    if let Some(step) = definition.steps.iter().find(|step| step.id.as_str() == text) {
+        return Ok(step.id.clone());
+    }
+    let problem = Problem::new(Code::NoSuchStep, format!("--until: the workflow has no step `{text}`"));
+    let known = definition.steps.iter().map(|step| step.id.as_str());
+    Err(match nearest(text, known.clone()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint(format!("its steps are {}", known.collect::<Vec<_>>().join(", "))),
     })
 }
 

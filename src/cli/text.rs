@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::api::protocol::{HistoryLine, VerifyReport};
+use crate::api::protocol::{HistoryLine, Planned, Recorded, State, VerifyReport};
+use crate::events::ids::StepId;
 use crate::events::json::Json;
 use crate::events::problem::Problem;
+use crate::events::run::Purpose;
 use crate::events::time::{Timestamp, format_duration};
-use crate::views::report::{RunReport, StepReport};
+use crate::views::report::{EffectReport, RunReport, StepReport};
 use crate::views::runs::RunRow;
 use crate::workflow::json_text::Level;
 use crate::workflow::run::RunStatus;
@@ -31,11 +33,45 @@ pub(super) fn run(report: &RunReport) -> String {
     if !report.output.is_null() {
         lines.extend(output(&report.output));
     }
+    lines.extend(how_to_go_on(report));
+    if let Some(file) = &report.rollback_file {
+        lines.push(format!("what to undo by hand: {}", printable(file)));
+    }
     if !report.driven {
         let how = if report.status == RunStatus::Pending { "not started" } else { "interrupted" };
         lines.push(format!("{how}: reenact resume {}", report.run));
     }
     lines.join("\n")
+}
+
+/// The commands for a run that goes on only if a person says how.
+fn how_to_go_on(report: &RunReport) -> Vec<String> {
+    let run = &report.run;
+    match (report.status, &report.rolled_back_to) {
+        (RunStatus::Paused, None) => vec![format!("paused: reenact unpause {run}")],
+        (RunStatus::Paused, Some(step)) => {
+            vec![format!("rolled back to `{step}`; forward again: reenact retry {run}")]
+        }
+        (RunStatus::Failed, _) => vec![format!("try again: reenact retry {run}")],
+        (RunStatus::Stuck, _) => {
+            let failed: Vec<_> = report
+                .steps
+                .iter()
+                .filter(|step| step.status == "compensating" && step.error.is_some())
+                .collect();
+            let settle = |step: &&StepReport| {
+                let id = &step.id;
+                format!(
+                    "cannot undo `{id}`: reenact rollback resolve {run} {id} --retry|--skip|--done --reason R"
+                )
+            };
+            match failed.is_empty() {
+                false => failed.iter().map(settle).collect(),
+                true => vec![format!("past an irreversible step: reenact retry {run}")],
+            }
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What a run answered: an object with a line for each of its members.
@@ -79,6 +115,8 @@ fn step_line(step: &StepReport, width: usize) -> String {
         "failed" => '✗',
         "running" => '▸',
         "skipped" | "cancelled" => '-',
+        "compensating" => '◂',
+        "compensated" => '↩',
         "retrying" | "waiting" => '…',
         _ => ' ',
     };
@@ -99,6 +137,61 @@ fn step_line(step: &StepReport, width: usize) -> String {
 fn error_line(error: &Problem) -> String {
     let step = error.step.as_ref().map(|step| format!(" in `{step}`")).unwrap_or_default();
     format!("error[{}]{step}: {}\n  hint: {}", error.code, printable(&error.message), error.hint)
+}
+
+/// What was recorded of what somebody wanted, and what to do next.
+pub(super) fn recorded(recorded: &Recorded) -> String {
+    let Recorded { run, version, status } = recorded;
+    let line = format!("{run}  {}  version {version}", status.text());
+    let next = match status {
+        RunStatus::Paused => format!("go on with: reenact unpause {run}"),
+        RunStatus::Pending | RunStatus::Running | RunStatus::Compensating => {
+            format!("see it through with: reenact resume {run}")
+        }
+        _ => format!("look at it with: reenact status {run}"),
+    };
+    format!("{line}\n{next}")
+}
+
+/// What a rollback would do.
+pub(super) fn planned(planned: &Planned) -> String {
+    let mut lines = Vec::new();
+    if planned.order.is_empty() {
+        lines.push("nothing would be undone".to_owned());
+    }
+    for (number, group) in (1..).zip(&planned.order) {
+        let steps: Vec<_> = group.iter().map(StepId::as_str).collect();
+        lines.push(format!("{number}. undo {}", steps.join(", ")));
+    }
+    for cannot in &planned.cannot {
+        lines.push(format!("cannot undo {}: {}", cannot.step, printable(&cannot.why)));
+    }
+    lines.join("\n")
+}
+
+/// A run as it was right after one of its events.
+pub(super) fn state(state: &State) -> String {
+    let mut lines = vec![event(&state.event), run(&state.report)];
+    for effect in state.report.effects.iter().flatten() {
+        lines.push(format!("next: {}", next(effect)));
+    }
+    lines.join("\n")
+}
+
+/// Something that would be done next.
+fn next(effect: &EffectReport) -> String {
+    let what = |purpose: &str| if purpose == Purpose::Compensate.text() { "undo" } else { "do" };
+    match effect {
+        EffectReport::Start { step, purpose, agent } => {
+            let who = agent.as_ref().map(|agent| format!(" with {agent}")).unwrap_or_default();
+            format!("{} {step}{who}", what(purpose))
+        }
+        EffectReport::Attempt { step, purpose, attempt, agent } => {
+            format!("{} {step} with {agent}, attempt {attempt}", what(purpose))
+        }
+        EffectReport::Stop { step } => format!("stop {step}"),
+        EffectReport::Wake { timer, at } => format!("wake for {timer} at {}", moment(*at)),
+    }
 }
 
 /// Runs, a line each.

@@ -15,9 +15,7 @@ const VERBS_NOT_BUILT: &[&str] = &[
     "budget",
     "bundle",
     "cache",
-    "cancel",
     "compact",
-    "completions",
     "context",
     "convert",
     "dashboard",
@@ -32,13 +30,9 @@ const VERBS_NOT_BUILT: &[&str] = &[
     "mcp",
     "messages",
     "metrics",
-    "pause",
     "prune",
     "reject",
-    "replay",
     "replay-check",
-    "retry",
-    "rollback",
     "route",
     "schedule",
     "serve",
@@ -46,13 +40,12 @@ const VERBS_NOT_BUILT: &[&str] = &[
     "tasks",
     "test",
     "transcript",
-    "unpause",
     "why",
     "worker",
 ];
 
 /// Options that later versions have.
-const OPTIONS_NOT_BUILT: &[&str] = &["--no-cache", "--repair", "--timeout", "--until"];
+const OPTIONS_NOT_BUILT: &[&str] = &["--no-cache", "--repair"];
 
 /// What is wrong with a command line.
 pub(super) fn problem(error: &clap::Error) -> Problem {

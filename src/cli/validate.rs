@@ -12,12 +12,12 @@ use crate::events::problem::{Code, Problem};
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
 use crate::workflow::definition::Definition;
-use crate::workflow::parse::{Known, Parsed, decode, parse};
+use crate::workflow::parse::{Known, NamedAgent, Parsed, decode, parse};
 
 /// A workflow file that can be run.
 pub(super) struct Checked {
     pub(super) definition: Definition,
-    /// The agents that its steps name, as files and the configuration define them.
+    /// The agents that its steps and compensations name, as files and the configuration define them.
     pub(super) agents: Vec<AgentDefinition>,
     pub(super) warnings: Vec<Problem>,
     /// The folder of the file.
@@ -97,17 +97,17 @@ pub(super) fn check(scene: &Scene, path: &Path) -> Result<Checked, Vec<Problem>>
     Ok(Checked { definition: parsed.definition, agents, warnings: parsed.warnings, work_folder })
 }
 
-/// Finds the agents that steps name, and lets the steps name them as they call themselves.
+/// Finds the agents that steps and compensations name, and lets those name them as they call themselves.
 fn bind_agents(parsed: &mut Parsed, catalog: &Catalog) -> Result<Vec<AgentDefinition>, Vec<Problem>> {
     let (mut agents, mut errors) = (Vec::<AgentDefinition>::new(), Vec::new());
-    for (name, step, at) in &parsed.agents {
-        let usable = catalog.find(name).and_then(|found| {
+    for NamedAgent { agent, step, purpose, at } in &parsed.agents {
+        let usable = catalog.find(agent).and_then(|found| {
             found.definition.check_usable()?;
             Ok(&found.definition)
         });
         match usable {
             Ok(found) => {
-                parsed.definition.set_agent(step, &found.name);
+                parsed.definition.set_agent(step, *purpose, &found.name);
                 if !agents.contains(found) {
                     agents.push(found.clone());
                 }

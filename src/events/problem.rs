@@ -168,7 +168,7 @@ codes! {
     // 12: expressions and input
     BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja: see docs/workflows.md";
     UnknownName = "RE-1202", Validation, "A name that an expression cannot know",
-        "there are `input`, `steps.ID.output`, `steps.ID.status`, `steps.ID.attempts`, `run.id`, `env.NAME`, and in a fan-out `item` and `index`";
+        "there are `input`, `steps.ID.output`, `steps.ID.status`, `steps.ID.attempts`, `run.id`, `env.NAME`, in a fan-out `item` and `index`, in a `compensate` `output` and `outcome`";
     BadInput = "RE-1203", Validation, "The input does not fit its schema", "the workflow's `input` says what is wanted";
     ExpressionFailed = "RE-1204", Validation, "An expression failed on these values", "check the values that it uses with `reenact status`";
     NoOutput = "RE-1205", Dependency, "An expression uses the output of a step that has none",
@@ -202,6 +202,7 @@ codes! {
     NoSuchVersion = "RE-2010", Validation, "The run has no such version", "`reenact history RUN` lists its versions";
     PastNoReturn = "RE-2011", Validation, "An irreversible step has started: what was done before it cannot be undone",
         "go forward with `reenact retry RUN`, or roll back to a step after it";
+    Conflicting = "RE-2012", Validation, "Another command came first", "`reenact status RUN` shows what it did";
 
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";

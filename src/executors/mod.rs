@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use crate::events::ids::{AgentName, Fence, RunId, StepId};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
-use crate::events::run::{Outcome, Purpose};
+use crate::events::run::{Purpose, Undoes};
 use crate::workflow::work::Work;
 pub use crate::workflow::work::{Failure, Output, Request, Stop};
 
@@ -57,7 +57,7 @@ pub struct Task {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compensated {
     /// Whether it is known what it did; if not, the compensation must cope.
-    pub outcome: Outcome,
+    pub outcome: Undoes,
     /// The step's output; null if it has none.
     pub output: Json,
 }

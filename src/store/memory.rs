@@ -25,7 +25,7 @@ pub struct MemoryStore {
 }
 
 /// What outlives a handle.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Disk {
     events: Vec<Recorded>,
     commits: BTreeMap<Position, (Commit, u64)>,
@@ -36,7 +36,7 @@ struct Disk {
     snapshots: BTreeMap<(StreamId, Version), Snapshot>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct View {
     position: Position,
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -58,6 +58,13 @@ impl MemoryStore {
     #[must_use]
     pub fn reopen(&self) -> Self {
         Self::on(Arc::clone(&self.disk))
+    }
+
+    /// Another store, with the same content: from here on each goes its own way.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let disk = locked(&self.disk).clone();
+        Self::on(Arc::new(Mutex::new(disk)))
     }
 
     fn on(disk: Arc<Mutex<Disk>>) -> Self {

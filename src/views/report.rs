@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::{RunId, StepId, Version};
+use crate::events::ids::{AgentName, RunId, StepId, TimerId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
-use crate::events::run::{StepKind, Usage};
+use crate::events::run::{RollbackCause, StepKind, Usage};
 use crate::events::time::Timestamp;
-use crate::workflow::aggregate::{Blobs, Unreadable};
-use crate::workflow::run::{About, End, Node, Phase, Run, RunStatus, StepError, StepPhase};
+use crate::workflow::aggregate::{Aggregate, Blobs, Unreadable};
+use crate::workflow::run::{
+    About, End, Node, Phase, Run, RunEffect, RunStatus, StepError, StepPhase, UndoPhase,
+};
 
 /// A run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,6 +49,71 @@ pub struct RunReport {
     pub waiting_for: Vec<Waiting>,
     /// What people find it by.
     pub tags: BTreeMap<String, String>,
+    /// The step that it was rolled back to, while it is `paused` because of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back_to: Option<StepId>,
+    /// The file that says what a person must undo by hand, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_file: Option<String>,
+    /// What would be done next, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effects: Option<Vec<EffectReport>>,
+}
+
+/// Something that would be done next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EffectReport {
+    /// A step could start, or be undone, with a slot of its agent.
+    Start {
+        /// Which.
+        step: StepId,
+        /// What for: `do` or `compensate`.
+        purpose: String,
+        /// Whose slot.
+        agent: Option<AgentName>,
+    },
+    /// An attempt is being made.
+    Attempt {
+        /// Of which step.
+        step: StepId,
+        /// What for: `do` or `compensate`.
+        purpose: String,
+        /// Which.
+        attempt: u32,
+        /// By whom.
+        agent: AgentName,
+    },
+    /// An attempt is being stopped.
+    Stop {
+        /// Of which step.
+        step: StepId,
+    },
+    /// The run is to be woken.
+    Wake {
+        /// By which timer.
+        timer: TimerId,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What would be done next with a run in that state.
+pub fn effects(run: &Run) -> Vec<EffectReport> {
+    let report = |effect| match effect {
+        RunEffect::Start { step, purpose, agent } => {
+            EffectReport::Start { step, purpose: purpose.text().to_owned(), agent }
+        }
+        RunEffect::Attempt(started) => EffectReport::Attempt {
+            step: started.step.clone(),
+            purpose: started.purpose.text().to_owned(),
+            attempt: started.attempt,
+            agent: started.agent.clone(),
+        },
+        RunEffect::Stop { step, .. } => EffectReport::Stop { step },
+        RunEffect::Wake { timer, at } => EffectReport::Wake { timer, at },
+    };
+    run.open().into_iter().map(report).collect()
 }
 
 /// How far a run is.
@@ -103,7 +170,7 @@ pub struct StepReport {
     pub degraded: bool,
     /// What it answered; null until it has.
     pub output: Json,
-    /// Why it failed, was skipped, or why its last attempt failed.
+    /// Why it failed, was skipped, or why its last attempt failed, be that at undoing it.
     pub error: Option<Problem>,
     /// The files that it names as made.
     pub artifacts: Vec<String>,
@@ -150,7 +217,7 @@ pub fn report(
         error,
         degraded: run.is_degraded(),
         version,
-        driven: driven || run.status().has_ended(),
+        driven: driven || run.status().has_ended() || run.status() == RunStatus::Paused,
         started_at: about.at,
         ended_at,
         duration_ms: millis(ended_at.unwrap_or(now).since(about.at)),
@@ -159,6 +226,9 @@ pub fn report(
         usage: usage_report(usage),
         waiting_for: run.nodes().iter().filter_map(|node| waiting(run, node)).collect(),
         tags: about.started.tags.clone(),
+        rolled_back_to: run.rolled_back_to().cloned(),
+        rollback_file: None,
+        effects: None,
     })
 }
 
@@ -171,7 +241,11 @@ fn percent(done: usize, total: usize) -> u8 {
 }
 
 fn result(run: &Run, blobs: &dyn Blobs) -> Result<(Json, Option<Problem>), Unreadable> {
-    let Phase::Ended(ended) = run.life() else { return Ok((Json::null(), None)) };
+    let ended = match run.life() {
+        Phase::Ended(ended) => ended,
+        Phase::Unwinding(unwinding) => return Ok((Json::null(), failure(&unwinding.cause))),
+        _ => return Ok((Json::null(), None)),
+    };
     Ok(match &ended.how {
         End::Completed { output, error } => {
             let error = error.as_ref().map(|error| problem(error.code, error.class, &error.message));
@@ -182,7 +256,22 @@ fn result(run: &Run, blobs: &dyn Blobs) -> Result<(Json, Option<Problem>), Unrea
             error.step.clone_from(&failed.step);
             (Json::null(), Some(error))
         }
+        End::Compensated(cause) => (Json::null(), failure(cause)),
+        End::Stuck(stuck, _) => {
+            let mut error = problem(stuck.code, stuck.class, &stuck.message);
+            error.step.clone_from(&stuck.step);
+            (Json::null(), Some(error))
+        }
+        End::Cancelled => (Json::null(), None),
     })
+}
+
+/// The failure that a run is rolled back for, if it is for one.
+fn failure(cause: &RollbackCause) -> Option<Problem> {
+    let RollbackCause::Failure { step, class, code, message } = cause else { return None };
+    let mut error = problem(*code, *class, message);
+    error.step.clone_from(step);
+    Some(error)
 }
 
 /// The steps of the definition, each followed by those that grew in it.
@@ -214,7 +303,7 @@ fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, Unreadable>
         id: node.id().clone(),
         status: node.status().to_owned(),
         agent: agent.map(ToString::to_string),
-        attempts: node.attempts,
+        attempts: node.attempts_now(),
         generation: node.generation,
         cached,
         degraded,
@@ -231,7 +320,8 @@ fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, Unreadable>
 
 fn step_error(node: &Node) -> Option<Problem> {
     let of = |error: &StepError| problem(error.code, error.class, &error.message).step(node.id());
-    match (&node.phase, &node.error) {
+    let undoing = node.compensation.as_ref().and_then(|undo| undo.error.as_ref());
+    match (&node.phase, undoing.or(node.error.as_ref())) {
         (_, Some(error)) => Some(of(error)),
         (StepPhase::Skipped { reason: crate::events::run::SkipReason::Dependency, message }, None) => {
             Some(problem(Code::NoOutput, Class::Dependency, message).step(node.id()))
@@ -254,9 +344,10 @@ fn usage_report(usage: Usage) -> UsageReport {
 }
 
 fn waiting(run: &Run, node: &Node) -> Option<Waiting> {
-    let (kind, timer) = match &node.phase {
-        StepPhase::Sleeping(timer) => ("sleep", timer),
-        StepPhase::Retrying(timer) => ("retry", timer),
+    let undo = node.compensation.as_ref().map(|undo| &undo.phase);
+    let (kind, timer) = match (&node.phase, undo) {
+        (_, Some(UndoPhase::Retrying(timer))) | (StepPhase::Retrying(timer), _) => ("retry", timer),
+        (StepPhase::Sleeping(timer), _) => ("sleep", timer),
         _ => return None,
     };
     Some(Waiting {

@@ -4,6 +4,8 @@
 //! is where its row is. They are folded when somebody asks, from where the last fold ended: a run's progress costs the
 //! list nothing.
 
+mod life;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use crate::events::run::RunEvent;
 use crate::events::time::Timestamp;
 use crate::store::{AppendError, EventStore, ReadError, ViewChange};
 use crate::workflow::run::RunStatus;
+use life::Life;
 
 const VIEW: &str = "runs";
 
@@ -146,8 +149,8 @@ impl RunsView {
             return Ok(self.list(&newest).await?.into_iter().map(|row| row.run).collect());
         }
         self.catch_up().await?;
-        if let Some(row) = find(&*self.store, text).await? {
-            return Ok(vec![row.run]);
+        if let Some(kept) = find(&*self.store, text).await? {
+            return Ok(vec![kept.row.run]);
         }
         let (mut found, mut after) = (Vec::new(), vec![PLACE]);
         loop {
@@ -172,7 +175,17 @@ const PLACE: u8 = b'r';
 /// The rows themselves.
 const ROW: u8 = b't';
 
-async fn find(store: &dyn EventStore, run: &str) -> Result<Option<RunRow>, ReadError> {
+/// A row as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    row: RunRow,
+    /// What its status follows from.
+    #[serde(default)]
+    life: Option<Life>,
+}
+
+async fn find(store: &dyn EventStore, run: &str) -> Result<Option<Kept>, ReadError> {
     let Some(key) = store.view_row(VIEW, &place_key(run)).await? else { return Ok(None) };
     let row = store.view_row(VIEW, &key).await?;
     Ok(row.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
@@ -190,7 +203,7 @@ fn row_key(row: &RunRow) -> Vec<u8> {
 struct Fold<'a> {
     store: &'a dyn EventStore,
     /// Rows that this page of events touches.
-    rows: HashMap<RunId, RunRow>,
+    rows: HashMap<RunId, Kept>,
 }
 
 impl Fold<'_> {
@@ -209,47 +222,42 @@ impl Fold<'_> {
                     tags: started.tags,
                     degraded: false,
                 };
-                self.rows.insert(run, row);
+                self.rows.insert(run, Kept { row, life: Some(Life::default()) });
             }
             return Ok(());
         }
         if !self.rows.contains_key(&run) {
-            let Some(row) = find(self.store, run.as_str()).await? else { return Ok(()) };
-            self.rows.insert(run.clone(), row);
+            let Some(kept) = find(self.store, run.as_str()).await? else { return Ok(()) };
+            self.rows.insert(run.clone(), kept);
         }
-        if let Some(row) = self.rows.get_mut(&run) {
+        if let Some(Kept { row, life }) = self.rows.get_mut(&run) {
+            let life = life.get_or_insert(Life::of(row.status));
             row.version = recorded.version;
-            advance(row, recorded);
+            life.advance(recorded);
+            row.status = life.status();
+            match (row.status.has_ended(), row.ended_at) {
+                (true, None) => row.ended_at = Some(recorded.header.recorded_at),
+                (true, Some(_)) => {}
+                (false, _) => row.ended_at = None,
+            }
+            let event = &recorded.event;
+            if event.kind.as_ref() == "run_completed"
+                && let Ok(RunEvent::RunCompleted(completed)) =
+                    RunEvent::decode(&event.kind, event.schema, &event.payload)
+            {
+                row.degraded = completed.degraded;
+            }
         }
         Ok(())
     }
 
     fn changes(self) -> Vec<ViewChange> {
         let mut changes: Vec<ViewChange> = Vec::with_capacity(self.rows.len() * 2);
-        for row in self.rows.into_values() {
-            let key = row_key(&row);
-            changes.push(ViewChange { key: place_key(row.run.as_str()), bytes: Some(key.clone()) });
-            changes.push(ViewChange { key, bytes: serde_json::to_vec(&row).ok() });
+        for kept in self.rows.into_values() {
+            let key = row_key(&kept.row);
+            changes.push(ViewChange { key: place_key(kept.row.run.as_str()), bytes: Some(key.clone()) });
+            changes.push(ViewChange { key, bytes: serde_json::to_vec(&kept).ok() });
         }
         changes
-    }
-}
-
-/// What an event does to a row. Most need not be decoded for that.
-fn advance(row: &mut RunRow, recorded: &Recorded) {
-    let event = &recorded.event;
-    match event.kind.as_ref() {
-        "attempt_started" | "timer_set" if !row.status.has_ended() => row.status = RunStatus::Running,
-        "run_completed" | "run_failed" => {
-            row.ended_at = Some(recorded.header.recorded_at);
-            row.status = RunStatus::Failed;
-            if let Ok(RunEvent::RunCompleted(completed)) =
-                RunEvent::decode(&event.kind, event.schema, &event.payload)
-            {
-                row.status = RunStatus::Completed;
-                row.degraded = completed.degraded;
-            }
-        }
-        _ => {}
     }
 }

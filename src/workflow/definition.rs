@@ -10,7 +10,7 @@ use super::template::{Expression, Template};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{StepKind, Undo, UndoWhen};
+use crate::events::run::{Purpose, StepKind, Undo, UndoWhen};
 
 /// A workflow. What a run records is the JSON of this, so that the file is never read again: a field that is added
 /// here needs a default. Lengths of time are whole microseconds there, as everywhere in events.
@@ -57,12 +57,16 @@ impl Steps {
 }
 
 impl Definition {
-    /// Lets a step be done by that agent, which is the one that it names, in the agent's own spelling. A step that is
-    /// not there, or that names none, stays as it is.
-    pub fn set_agent(&mut self, step: &StepId, name: &AgentName) {
+    /// Lets a step be done, or undone, by that agent, which is the one that it names, in the agent's own spelling. A
+    /// step that is not there, or that names none for it, stays as it is.
+    pub fn set_agent(&mut self, step: &StepId, purpose: Purpose, name: &AgentName) {
         let place = self.steps.places.get(step).copied();
         let step = place.and_then(|place| self.steps.list.get_mut(place));
-        if let Some(Step { does: Does::Agent { agent, .. }, .. }) = step {
+        let does = step.and_then(|step| match purpose {
+            Purpose::Do => Some(&mut step.does),
+            Purpose::Compensate => step.compensate.as_mut().map(|compensate| &mut compensate.does),
+        });
+        if let Some(Does::Agent { agent, .. }) = does {
             agent.clone_from(name);
         }
     }

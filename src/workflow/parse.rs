@@ -14,10 +14,12 @@ use super::graph::{Ancestors, Graph};
 use super::{input, template::Template};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Place, Problem, nearest};
+use crate::events::run::Purpose;
 
 mod names;
 mod report;
 mod retry;
+mod saga;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -37,8 +39,21 @@ pub struct Parsed {
     pub definition: Definition,
     /// What is allowed, but hardly meant.
     pub warnings: Vec<Problem>,
-    /// The agents that steps name, and where: whether they exist is for the caller to check.
-    pub agents: Vec<(AgentName, StepId, Place)>,
+    /// The agents that it names: whether they exist is for the caller to check.
+    pub agents: Vec<NamedAgent>,
+}
+
+/// An agent, where a step names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedAgent {
+    /// As the file spells it.
+    pub agent: AgentName,
+    /// The step.
+    pub step: StepId,
+    /// Whether it does the step or undoes it.
+    pub purpose: Purpose,
+    /// Where the name stands.
+    pub at: Place,
 }
 
 /// What a file may refer to beside itself.
@@ -93,22 +108,42 @@ pub fn parse(text: &str, file: &str, known: &Known<'_>) -> Result<Parsed, Vec<Pr
 
 const KEYS: Keys = Keys {
     of: "a workflow",
-    known: &["name", "description", "version", "input", "defaults", "limits", "steps", "output"],
-    not_built: &["on_failure", "on_limit"],
+    known: &[
+        "name",
+        "description",
+        "version",
+        "input",
+        "defaults",
+        "limits",
+        "on_failure",
+        "steps",
+        "output",
+    ],
+    not_built: &["on_limit"],
+    elsewhere: &[("compensate", ONE_STEP), ("irreversible", ONE_STEP), ("at_most_once", ONE_STEP)],
 };
-const DEFAULTS: Keys =
-    Keys { of: "`defaults`", known: &["timeout", "retry", "on_error", "env"], not_built: &[] };
-const LIMITS: Keys =
-    Keys { of: "`limits`", known: &["parallel", "lost"], not_built: &["tokens", "usd", "calls", "duration"] };
+const DEFAULTS: Keys = Keys {
+    of: "`defaults`",
+    known: &["timeout", "retry", "on_error", "env"],
+    not_built: &[],
+    elsewhere: KEYS.elsewhere,
+};
+const LIMITS: Keys = Keys {
+    of: "`limits`",
+    known: &["parallel", "lost", "duration"],
+    not_built: &["tokens", "usd", "calls"],
+    elsewhere: &[],
+};
+const ONE_STEP: &str = "it says something about one step: write it there";
 
-type Agents = Vec<(AgentName, StepId, Place)>;
+const ON_FAILURE: [(&str, OnFailure); 2] = [("rollback", OnFailure::Rollback), ("stop", OnFailure::Stop)];
 
 fn workflow<'s>(
     report: &mut Report<'s>,
     tree: &'s Tree,
     file: &str,
     known: &Known<'_>,
-) -> Option<(Definition, Agents)> {
+) -> Option<(Definition, Vec<NamedAgent>)> {
     if !matches!(tree.value, Value::Map(_)) {
         let (code, message) = match tree.value {
             Value::Null => (Code::NoSteps, "the file is empty".to_owned()),
@@ -128,6 +163,7 @@ fn workflow<'s>(
     let (description, version) = (text(report, "description"), text(report, "version"));
     let input = fields.get("input").and_then(|tree| input_schema(report, tree));
     let limits = fields.get("limits").map(|tree| limits(report, tree)).unwrap_or_default();
+    let on_failure = fields.get("on_failure").and_then(|tree| report.choice("on_failure", &ON_FAILURE, tree));
     let (defaults, default_uses) =
         fields.get("defaults").map(|tree| defaults(report, tree)).unwrap_or_default();
     let drafts = drafts(report, &fields, tree, &defaults);
@@ -142,17 +178,16 @@ fn workflow<'s>(
         report.step.clone_from(&draft.id);
         for (number, found) in draft.uses.iter().enumerate() {
             let item = draft.fans_out && number >= draft.uses_without_item;
-            checker.check(report, found, Around::Step { index, item });
+            checker.check(report, found, Around::Step { index, item, undoes: false });
+        }
+        for found in &draft.compensation_uses {
+            checker.check(report, found, Around::Step { index, item: draft.fans_out, undoes: true });
         }
     }
     report.step = None;
     output_uses.iter().for_each(|found| checker.check(report, found, Around::Output));
 
-    let agents = drafts.iter().filter_map(|draft| {
-        let (agent, place) = draft.agent.clone()?;
-        Some((agent, draft.id.clone()?, place))
-    });
-    let agents = agents.collect();
+    let agents = drafts.iter().flat_map(Draft::named_agents).collect();
     let steps: Option<Vec<Step>> =
         drafts.into_iter().zip(needs).map(|(draft, needs)| Some(Step { needs, ..draft.step? })).collect();
     Some((
@@ -162,7 +197,7 @@ fn workflow<'s>(
             version,
             input,
             limits,
-            on_failure: OnFailure::default(),
+            on_failure: on_failure.unwrap_or_default(),
             steps: steps?.into(),
             output,
         },
@@ -201,8 +236,9 @@ fn input_schema(report: &mut Report<'_>, tree: &Tree) -> Option<serde_json::Valu
 
 fn limits(report: &mut Report<'_>, tree: &Tree) -> Limits {
     let Some(fields) = Fields::read(report, "limits", &LIMITS, tree) else { return Limits::default() };
+    let duration = fields.get("duration").and_then(|tree| report.positive_duration("duration", tree));
     let mut count = |key| fields.get(key).and_then(|tree| report.count(key, tree));
-    Limits { parallel: count("parallel"), lost: count("lost"), duration: None }
+    Limits { parallel: count("parallel"), lost: count("lost"), duration }
 }
 
 fn defaults<'s>(report: &mut Report<'s>, tree: &'s Tree) -> (Defaults, Vec<Use<'s>>) {

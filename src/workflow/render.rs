@@ -3,26 +3,35 @@
 use super::definition::{Does, Items, Step};
 use super::json_text::Level;
 use super::scope::view::LazyView;
-use super::scope::{References, Scope};
+use super::scope::{References, Scope, StepReferences};
 use super::template::{RenderError, Template};
 use super::work::{Command, Work};
 use crate::events::json::Json;
 
+#[cfg(test)]
+mod tests;
+
 impl Step {
     /// What must be in the scope to decide whether the step is done, over which items, and to render its work.
     pub fn references(&self) -> References {
-        let does: [Option<&Template>; 2] = match &self.does {
-            Does::Run(run) => [Some(run), None],
-            Does::Agent { with, prompt, .. } => [with.as_ref(), prompt.as_ref()],
-            Does::Sleep(_) => [None, None],
-        };
         let items = self.for_each.as_ref().map(|fan_out| match &fan_out.items {
             Items::Of(expression) => expression.references(),
             Items::List(list) => list.references(),
         });
-        let templates = does.into_iter().flatten().chain(self.env.values()).chain(&self.cwd);
         let condition = self.condition.iter().map(|condition| condition.references());
-        condition.chain(items).chain(templates.map(Template::references)).collect()
+        let work = self.templates(&self.does).map(Template::references);
+        condition.chain(items).chain(work).collect()
+    }
+
+    /// What must be in the scope to render the work that undoes it. The step itself is never among the named ones: the
+    /// scope of a compensation has it as [`Scope::undone`].
+    pub fn compensation_references(&self) -> References {
+        let Some(compensate) = &self.compensate else { return References::default() };
+        let mut references: References = self.templates(&compensate.does).map(Template::references).collect();
+        if let StepReferences::These(ids) = &mut references.steps {
+            ids.remove(&self.id);
+        }
+        references
     }
 
     /// The step, rendered.
@@ -30,6 +39,31 @@ impl Step {
     /// # Errors
     /// See [`RenderError`].
     pub fn work(&self, scope: &Scope) -> Result<Work, RenderError> {
+        self.rendered(&self.does, scope)
+    }
+
+    /// What undoes the step, rendered; with its `env` and `cwd`. The scope has it as [`Scope::undone`].
+    ///
+    /// # Errors
+    /// See [`RenderError`]; [`RenderError::Failed`] also when the step has no compensation.
+    pub fn compensation(&self, scope: &Scope) -> Result<Work, RenderError> {
+        match &self.compensate {
+            Some(compensate) => self.rendered(&compensate.does, scope),
+            None => Err(RenderError::Failed(format!("step `{}` has no compensation", self.id))),
+        }
+    }
+
+    /// What is rendered for a work of the step.
+    fn templates<'a>(&'a self, does: &'a Does) -> impl Iterator<Item = &'a Template> {
+        let does: [Option<&Template>; 2] = match does {
+            Does::Run(run) => [Some(run), None],
+            Does::Agent { with, prompt, .. } => [with.as_ref(), prompt.as_ref()],
+            Does::Sleep(_) => [None, None],
+        };
+        does.into_iter().flatten().chain(self.env.values()).chain(&self.cwd)
+    }
+
+    fn rendered(&self, does: &Does, scope: &Scope) -> Result<Work, RenderError> {
         let view = LazyView::new(scope);
         let mut work = Work::default();
         if let Some(cwd) = &self.cwd {
@@ -38,7 +72,7 @@ impl Step {
         for (name, value) in &self.env {
             work.env.insert(name.clone(), for_a_program(value.render_text(&view)?)?);
         }
-        match &self.does {
+        match does {
             Does::Run(run) => work.run = Some(command(run, &view)?),
             Does::Agent { with, prompt, .. } => {
                 work.with = with.as_ref().map(|with| with.render_in(&view)).transpose()?.unwrap_or_default();

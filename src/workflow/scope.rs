@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::events::ids::{RunId, StepId};
 use crate::events::json::Json;
+use crate::events::run::Undoes;
 
 pub(super) mod view;
 
@@ -20,6 +21,20 @@ pub struct Scope {
     pub steps: BTreeMap<StepId, StepView>,
     /// `index`, from 0, and `item`, in a step of a fan-out.
     pub item: Option<(u32, Json)>,
+    /// What is undone, in a compensation.
+    pub undone: Option<Undone>,
+}
+
+/// The step that a compensation undoes, as its expressions see it: `outcome`, `output` and `steps.ID`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// Its id in the definition. For an item of a fan-out it is that of the whole, so that `steps.ID` means the item's
+    /// own step.
+    pub step: StepId,
+    /// `outcome`. If it is unknown, `output` is null.
+    pub outcome: Undoes,
+    /// `steps.ID`. Its output, null if there is none, is `output` as well.
+    pub view: StepView,
 }
 
 /// What expressions see of a step.

@@ -32,7 +32,7 @@ const FILES: &[BadFile] = &[
     ("steps: [{id: a, run: 'echo {{ inptu.x }}'}]", "RE-1202", Some((1, 31)), "`inptu`", "`input`"),
     ("steps: [{id: a, run: x, timeout: 5 minutes}]", "RE-1111", Some((1, 34)), "5 minutes", "1h30m"),
     ("steps: [{id: 1a, run: x}]", "RE-1109", Some((1, 14)), "`1a`", ""),
-    ("steps: [{id: a, run: x, compensate: {run: y}}]", "RE-1007", Some((1, 25)), "`compensate`", ""),
+    ("steps: [{id: a, run: x, approve: before}]", "RE-1007", Some((1, 25)), "`approve`", ""),
     ("steps: [{id: a}]", "RE-1110", Some((1, 9)), "", "`run`"),
 ];
 
@@ -70,6 +70,69 @@ fn a_bad_file_is_refused_with_its_place_and_a_hint() {
         assert!(said.contains(&format!("error[{code}]")) && said.contains("hint: "), "{said}");
     }
     assert!(!sandbox.data().exists(), "nothing was started");
+}
+
+#[test]
+fn all_that_is_wrong_with_a_saga_is_told_at_once() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "bad.yaml",
+        "on_failure: undo
+limits: {duration: 3}
+steps:
+  - id: tag
+    run: git tag {{ outcome }}
+    compensate: {rnu: git tag -d}
+  - id: upload
+    run: upload
+    at_most_once: true
+    retry: {attempts: 2}
+    compensate: {run: \"rm '{{ output }}'\", wen: attempted}
+  - id: nap
+    sleep: 1s
+    irreversible: true
+",
+    );
+    let file = sandbox.json(2, &["validate", "bad.yaml"])["files"][0].clone();
+    let errors = file["errors"].as_array().unwrap().iter();
+    let found: Vec<_> = errors
+        .map(|error| {
+            assert!(!error["hint"].as_str().unwrap().is_empty(), "{error}");
+            (error["at"]["line"].as_u64().unwrap(), error["code"].as_str().unwrap())
+        })
+        .collect();
+    let expected = [
+        (1, "RE-1104"),
+        (2, "RE-1111"),
+        (5, "RE-1202"),
+        (6, "RE-1103"),
+        (10, "RE-1112"),
+        (11, "RE-1206"),
+        (11, "RE-1103"),
+        (14, "RE-1112"),
+    ];
+    assert_eq!(found, expected, "{file:#}");
+    assert!(!sandbox.data().exists());
+}
+
+#[test]
+fn the_agents_of_compensations_are_found_checked_and_recorded_like_those_of_steps() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "steps: [{id: a, run: 'true', compensate: {agent: un-doer}}]");
+    let error = refused(&sandbox, &["run", "w.yaml"]);
+    assert_eq!((&error["code"], &error["at"]["column"]), (&"RE-1301".into(), &50.into()), "{error}");
+    assert_eq!(error["step"], "a");
+    assert!(!sandbox.data().exists());
+
+    let head = "---\nname: Un_Doer\ndescription: Undoes\nexecutor: ";
+    sandbox.write("agents/un_doer.md", format!("{head}psychic\n---\n"));
+    assert_eq!(refused(&sandbox, &["run", "w.yaml"])["step"], "a", "an agent that cannot work is no use");
+    sandbox.write("agents/un_doer.md", format!("{head}subprocess\ncommand: [\"true\"]\n---\n"));
+    assert_eq!(sandbox.json(0, &["validate", "w.yaml"])["files"][0]["ok"], true);
+    sandbox.json(0, &["run", "w.yaml", "--id", "r"]);
+    let history = sandbox.history("r");
+    assert_eq!(history[0]["data"]["agents"][0]["name"], "Un_Doer");
+    assert_eq!(history[1]["data"]["undo"], serde_json::json!({"agent": "Un_Doer", "when": "completed"}));
 }
 
 #[test]

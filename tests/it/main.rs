@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod control;
 mod crash;
 mod damage;
 mod engine;
@@ -18,6 +19,7 @@ mod golden;
 mod handover;
 mod memory;
 mod power_cut;
+mod saga;
 mod shutdown;
 mod support;
 mod tidy;

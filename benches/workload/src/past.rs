@@ -34,20 +34,20 @@ const FOLDED_AT_ONCE: usize = 4;
 
 /// Folds so many runs of 998 events each, a few at a time, from a store that was just opened.
 pub(crate) async fn fold(dir: &Path, runs: usize) -> Result<Folded> {
-    let (engine, start) = (Engine::start(dir)?, start_of(&sequential(STEPS))?);
+    let (fresh, start) = (Engine::start(dir)?, start_of(&sequential(STEPS))?);
     let mut ids = Vec::with_capacity(runs);
     while ids.len() < runs {
-        let some = (0..AT_ONCE.min(runs - ids.len())).map(|_| engine.run(start.clone()));
+        let some = (0..AT_ONCE.min(runs - ids.len())).map(|_| fresh.engine.run(start.clone()));
         for run in join_all(some).await {
             ids.push(run?);
         }
     }
-    let engine = engine.reopen().await?;
+    let fresh = fresh.reopen().await?;
     let since = Instant::now();
-    let folds = stream::iter(&ids).map(|run| engine.system().fold(run)).buffered(FOLDED_AT_ONCE);
+    let folds = stream::iter(&ids).map(|run| fresh.engine.system().fold(run)).buffered(FOLDED_AT_ONCE);
     let events = folds.try_fold(0, |events, (_, head)| ready(Ok(events + head.version.0))).await?;
     let took = since.elapsed();
-    engine.end().await?;
+    fresh.end().await?;
     Ok(Folded { events, took })
 }
 
@@ -64,18 +64,18 @@ pub(crate) struct Replayed {
 pub(crate) async fn replay(dir: &Path, steps: usize) -> Result<Replayed> {
     /// A number that shares no factor with what a snapshot's distance may be.
     const VERSIONS: u64 = 97;
-    let engine = Engine::start(dir)?;
-    let run = engine.run(start_of(&fan_out(steps))?).await?;
-    let engine = engine.reopen().await?;
-    let last = last(&engine, &run).await?;
+    let fresh = Engine::start(dir)?;
+    let run = fresh.engine.run(start_of(&fan_out(steps))?).await?;
+    let fresh = fresh.reopen().await?;
+    let last = last(&fresh.engine, &run).await?;
     let mut took = Vec::new();
     for version in (1..=VERSIONS).map(|part| last * part / VERSIONS) {
         let since = Instant::now();
-        let (_, head) = engine.system().fold_at(&run, Some(Version(version))).await?;
+        let (_, head) = fresh.engine.system().fold_at(&run, Version(version)).await?;
         took.push(since.elapsed().as_secs_f64() * 1e3);
         ensure!(head.version == Version(version), "version {version} was folded to {}", head.version);
     }
-    engine.end().await?;
+    fresh.end().await?;
     let worst_ms = took.iter().copied().fold(0.0, f64::max);
     Ok(Replayed { events: last as f64, median_ms: median(took), worst_ms })
 }

@@ -56,6 +56,16 @@ pub enum Undoes {
     Unknown,
 }
 
+impl Undoes {
+    /// As programs and expressions are told: `completed` or `unknown`.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// It is a step's turn to be undone, once in each generation: it is `compensating`. Its tries are attempts whose purpose
 /// is to compensate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

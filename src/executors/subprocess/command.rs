@@ -9,7 +9,6 @@ use tokio::process::Command;
 
 use super::super::{Failure, Task};
 use crate::events::problem::{Class, Code};
-use crate::events::run::Outcome;
 use crate::workflow::work;
 
 /// The shell of steps whose `run` is a text; where system(3) finds it too, whatever PATH says.
@@ -72,7 +71,7 @@ pub(super) fn of(
 
 /// What tells a program which attempt it is.
 fn identity(task: &Task) -> impl Iterator<Item = (&'static str, String)> {
-    let outcome = task.compensates.as_ref().map(|step| outcome_text(step.outcome).to_owned());
+    let outcome = task.compensates.as_ref().map(|step| step.outcome.text().to_owned());
     [
         ("REENACT_RUN", task.run.to_string()),
         ("REENACT_STEP", task.step.to_string()),
@@ -82,14 +81,6 @@ fn identity(task: &Task) -> impl Iterator<Item = (&'static str, String)> {
     ]
     .into_iter()
     .chain(outcome.map(|outcome| ("REENACT_OUTCOME", outcome)))
-}
-
-/// As programs are told.
-pub(super) const fn outcome_text(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Known => "completed",
-        Outcome::Unknown => "unknown",
-    }
 }
 
 impl Ready {

@@ -9,7 +9,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::{Failure, Output, Progress, Request, Task};
-use super::command::outcome_text;
 use crate::events::json::Json;
 use crate::events::problem::Code;
 
@@ -56,7 +55,7 @@ pub(super) fn document(task: &Task) -> Result<Vec<u8>, Failure> {
         context: serde_json::Map::new(),
         files: [],
         purpose: task.purpose.text(),
-        outcome: task.compensates.as_ref().map(|step| outcome_text(step.outcome)),
+        outcome: task.compensates.as_ref().map(|step| step.outcome.text()),
         output: task.compensates.as_ref().map(|step| &step.output),
     };
     let mut bytes = serde_json::to_vec(&document)

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::events::ids::{AgentName, Fence, RunId, StepId};
-use crate::events::run::{Outcome, Purpose};
+use crate::events::run::{Outcome, Purpose, Undoes};
 use crate::executors::{Progress, Stop};
 use crate::workflow::work::{Command, Work};
 

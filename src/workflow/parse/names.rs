@@ -22,6 +22,8 @@ pub(super) enum Around {
         index: usize,
         /// Whether it is evaluated for each item of a fan-out.
         item: bool,
+        /// Whether it is a part of its compensation.
+        undoes: bool,
     },
     /// In the workflow's `output`: all steps are done.
     Output,
@@ -63,7 +65,7 @@ impl Unknown {
     }
 }
 
-const VARIABLES: [&str; 6] = ["input", "steps", "run", "env", "item", "index"];
+const VARIABLES: [&str; 8] = ["input", "steps", "run", "env", "item", "index", "output", "outcome"];
 const NOT_BUILT: [&str; 2] = ["context", "round"];
 
 impl<'a> Checker<'a> {
@@ -145,6 +147,11 @@ impl<'a> Checker<'a> {
                     format!("`{}` is known only in a step with `for_each`", path.root),
                 )
                 .hint("it is not known in `if` and `for_each` themselves, which are evaluated once")),
+            },
+            "output" | "outcome" => match around {
+                Around::Step { undoes: true, .. } => Ok(()),
+                _ => Err(Unknown::new(path.at, format!("`{}` is known only in a `compensate`", path.root))
+                    .hint("there it says what the step that is undone answered, or how it ended; elsewhere use `steps.ID`")),
             },
             root => Err(Unknown::new(path.at, format!("`{root}` is not known")).meant(root, VARIABLES)),
         }
@@ -237,20 +244,30 @@ impl<'a> Checker<'a> {
     }
 
     fn comes_before(&self, place: usize, name: &str, at: usize, around: Around) -> Result<(), Unknown> {
-        let (Around::Step { index, .. }, Some(ancestors)) = (around, &self.ancestors) else { return Ok(()) };
+        let (Around::Step { index, undoes, .. }, Some(ancestors)) = (around, &self.ancestors) else {
+            return Ok(());
+        };
         if ancestors.has(index, place) {
             return Ok(());
         }
-        if index == place {
-            let unknown = Unknown::new(at, format!("`{name}` cannot use what it has yet to do itself"));
-            return Err(unknown.hint("name a step that runs before it"));
-        }
         let user = self.ids.get(index).copied().flatten().map_or("this step", StepId::as_str);
-        let message = format!("`{name}` need not be done when `{user}` starts, so its value cannot be known");
-        let hint = if ancestors.has(place, index) {
-            format!("`{name}` runs after `{user}`: change the order")
-        } else {
-            format!("add `{name}` to the `needs` of `{user}`")
+        if index == place {
+            return match undoes {
+                true if name == user => Ok(()),
+                true => {
+                    Err(Unknown::new(at, format!("the compensation of `{user}` sees no other item of it"))
+                        .hint(format!("`steps['{user}']` is there the step of the item that is undone")))
+                }
+                false => Err(Unknown::new(at, format!("`{name}` cannot use what it has yet to do itself"))
+                    .hint("name a step that runs before it")),
+            };
+        }
+        let then = if undoes { "is undone" } else { "starts" };
+        let message = format!("`{name}` need not be done when `{user}` {then}, so its value cannot be known");
+        let hint = match (ancestors.has(place, index), undoes) {
+            (true, false) => format!("`{name}` runs after `{user}`: change the order"),
+            (true, true) => format!("`{name}` runs after `{user}`, and is undone before it"),
+            (false, _) => format!("add `{name}` to the `needs` of `{user}`"),
         };
         Err(Unknown::new(at, message).hint(hint))
     }

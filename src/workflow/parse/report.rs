@@ -80,6 +80,17 @@ impl<'s> Report<'s> {
         }
     }
 
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, key: &str, tree: &Tree) -> Option<bool> {
+        match tree.value {
+            Value::Bool(flag) => Some(flag),
+            _ => {
+                self.wants(key, "`true` or `false`", tree);
+                None
+            }
+        }
+    }
+
     /// A length of time.
     pub(super) fn duration(&mut self, key: &str, tree: &Tree) -> Option<Duration> {
         if !matches!(tree.value, Value::Text(_) | Value::Number(_)) {
@@ -183,6 +194,8 @@ pub(super) struct Keys {
     pub(super) of: &'static str,
     pub(super) known: &'static [&'static str],
     pub(super) not_built: &'static [&'static str],
+    /// Keys that belong somewhere else, each with what to do.
+    pub(super) elsewhere: &'static [(&'static str, &'static str)],
 }
 
 /// A map whose keys were checked.
@@ -213,6 +226,9 @@ impl<'t> Fields<'t> {
                     name,
                     Problem::new(Code::NotBuilt, format!("`{text}` is not supported by this version")),
                 );
+            } else if let Some((_, hint)) = keys.elsewhere.iter().find(|(key, _)| key == text) {
+                let message = format!("`{text}` has no place in {}", keys.of);
+                report.refuse(name, Problem::new(Code::Contradiction, message).hint(*hint));
             } else {
                 unknown_key(report, keys, text, name);
             }

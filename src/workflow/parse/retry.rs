@@ -11,6 +11,7 @@ pub(super) const KEYS: Keys = Keys {
     of: "`retry`",
     known: &["policy", "attempts", "initial", "max", "multiplier", "jitter", "exit_codes", "messages"],
     not_built: &[],
+    elsewhere: &[],
 };
 
 const POLICIES: [(&str, RetryPolicy); 4] = [
@@ -34,6 +35,11 @@ pub(super) struct PartialRetry {
 }
 
 impl PartialRetry {
+    /// One that says only how many attempts there are.
+    pub(super) fn attempts(attempts: u32) -> Self {
+        Self { attempts: Some(attempts), ..Self::default() }
+    }
+
     /// Reads it.
     pub(super) fn read(report: &mut Report<'_>, tree: &Tree) -> Self {
         let Some(fields) = Fields::read(report, "retry", &KEYS, tree) else { return Self::default() };

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::NamedAgent;
 use super::report::{Fields, Keys, Report};
 use super::retry::PartialRetry;
+use super::saga::Saga;
 use super::tree::{Tree, Value};
 use super::values::{Use, Values};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Place, Problem};
+use crate::events::run::Purpose;
 use crate::workflow::definition::{Does, ForEach, OnError, Retry, SHELL_AGENT, Step};
 use crate::workflow::template::Template;
 
@@ -30,20 +33,20 @@ pub(super) const KEYS: Keys = Keys {
         "on_error",
         "env",
         "cwd",
+        "compensate",
+        "irreversible",
+        "at_most_once",
     ],
     not_built: &[
         "approvals",
         "approve",
         "approvers",
         "artifacts",
-        "at_most_once",
         "cache",
-        "compensate",
         "criticality",
         "expires",
         "fallback",
         "files",
-        "irreversible",
         "merge",
         "optional",
         "phase",
@@ -54,7 +57,17 @@ pub(super) const KEYS: Keys = Keys {
         "workflow",
         "worktree",
     ],
+    elsewhere: &[("on_failure", "it is for the whole workflow; a step has `on_error`")],
 };
+
+/// A part of a file that says what is to be done.
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    /// What to do where it says nothing, or too much.
+    pub(super) hint: &'static str,
+}
+
+const STEP: Part = Part { name: "step", hint: "give a step exactly one of `run`, `agent` and `sleep`" };
 
 const ON_ERROR: [(&str, OnError); 4] = [
     ("fail_fast", OnError::FailFast),
@@ -86,8 +99,10 @@ pub(super) struct Draft<'t> {
     pub(super) uses_without_item: usize,
     /// Whether it is a fan-out.
     pub(super) fans_out: bool,
-    /// The agent that it names, and where.
-    pub(super) agent: Option<(AgentName, Place)>,
+    /// What the expressions of its compensation name.
+    pub(super) compensation_uses: Vec<Use<'t>>,
+    /// The agents that it names, for what, and where.
+    pub(super) agents: Vec<(AgentName, Purpose, Place)>,
     /// The step, but for its needs; none if something is wrong with it.
     pub(super) step: Option<Step>,
 }
@@ -104,7 +119,7 @@ impl<'t> Draft<'t> {
         let condition = fields.get("if").and_then(|tree| values.expression("if", tree));
         let for_each = fields.get("for_each").and_then(|tree| values.for_each(tree));
         let uses_without_item = values.uses.len();
-        let does = does(&mut values, &fields, tree);
+        let does = does(&mut values, &fields, tree, &STEP);
         let env = fields.get("env").map(|tree| environment(&mut values, tree)).unwrap_or_default();
         let cwd = fields.get("cwd").and_then(|tree| values.text("cwd", tree));
         let uses = values.uses;
@@ -116,12 +131,11 @@ impl<'t> Draft<'t> {
             contradiction(report, key, "`max_parallel` says nothing without `for_each`");
         }
         let needs = fields.get("needs").map(|tree| needs(report, tree));
-        let agent = match &does {
-            Some(Does::Agent { agent, .. }) => {
-                fields.get("agent").map(|tree| (agent.clone(), report.place(tree)))
-            }
-            _ => None,
-        };
+        let saga = Saga::read(report, &fields);
+        let agent = does.as_ref().and_then(|does| named_agent(report, &fields, does));
+        let agents = [(Purpose::Do, agent), (Purpose::Compensate, saga.agent)];
+        let agents =
+            agents.into_iter().filter_map(|(purpose, agent)| agent.map(|(name, at)| (name, purpose, at)));
         let place = match &tree.value {
             Value::Map(_) => fields.get("id").unwrap_or(tree),
             _ => tree,
@@ -134,16 +148,41 @@ impl<'t> Draft<'t> {
             condition,
             for_each: for_each.map(|fan_out| ForEach { max_parallel, ..fan_out }),
             timeout,
-            retry,
+            // One from the `defaults`; beside a retry of its own `at_most_once` is refused.
+            retry: retry.filter(|_| !saga.at_most_once),
             on_error,
             env: if sleeps { env } else { defaults.env.clone().into_iter().chain(env).collect() },
             cwd,
-            compensate: None,
-            irreversible: false,
-            at_most_once: false,
+            compensate: saga.compensate,
+            irreversible: saga.irreversible,
+            at_most_once: saga.at_most_once,
         });
         let fans_out = fields.get("for_each").is_some();
-        Some(Self { id, place, needs, uses, uses_without_item, fans_out, agent, step })
+        Some(Self {
+            id,
+            place,
+            needs,
+            uses,
+            uses_without_item,
+            fans_out,
+            compensation_uses: saga.uses,
+            agents: agents.collect(),
+            step,
+        })
+    }
+}
+
+impl Draft<'_> {
+    /// The agents that it names. A step whose id was refused has no name to give them to.
+    pub(super) fn named_agents(&self) -> impl Iterator<Item = NamedAgent> {
+        self.id.iter().flat_map(|step| {
+            self.agents.iter().map(|(agent, purpose, at)| NamedAgent {
+                agent: agent.clone(),
+                step: step.clone(),
+                purpose: *purpose,
+                at: at.clone(),
+            })
+        })
     }
 }
 
@@ -165,24 +204,26 @@ fn id(report: &mut Report<'_>, tree: &Tree) -> Option<StepId> {
     }
 }
 
-/// What it does: exactly one kind.
-fn does<'t, 's: 't>(values: &mut Values<'t, '_, 's>, fields: &Fields<'t>, tree: &'t Tree) -> Option<Does> {
+/// What a part of the file does: exactly one kind.
+pub(super) fn does<'t, 's: 't>(
+    values: &mut Values<'t, '_, 's>,
+    fields: &Fields<'t>,
+    tree: &'t Tree,
+    part: &Part,
+) -> Option<Does> {
     if fields.get("agent").is_none() {
         for key in ["with", "prompt"] {
             if let Some(place) = fields.key(key) {
-                contradiction(
-                    values.report,
-                    place,
-                    &format!("`{key}` is for an `agent`, and this step has none"),
-                );
+                let message = format!("`{key}` is for an `agent`, and this {} has none", part.name);
+                contradiction(values.report, place, &message);
             }
         }
     }
     let kinds: Vec<&str> =
         ["run", "agent", "sleep"].into_iter().filter(|kind| fields.get(kind).is_some()).collect();
     if let Some(second) = kinds.get(1).and_then(|second| fields.key(second)) {
-        let message = format!("a step does one thing, and this one has `{}`", kinds.join("` and `"));
-        values.report.refuse(second, Problem::new(Code::StepKind, message));
+        let message = format!("a {} does one thing, and this one has `{}`", part.name, kinds.join("` and `"));
+        values.report.refuse(second, Problem::new(Code::StepKind, message).hint(part.hint));
         return None;
     }
     if let Some(place) = fields.get("run") {
@@ -194,7 +235,8 @@ fn does<'t, 's: 't>(values: &mut Values<'t, '_, 's>, fields: &Fields<'t>, tree: 
     } else {
         // A key that was refused may be the one that says it.
         if !fields.refused_some() {
-            values.report.refuse(tree, Problem::new(Code::StepKind, "the step does nothing"));
+            let message = format!("the {} does nothing", part.name);
+            values.report.refuse(tree, Problem::new(Code::StepKind, message).hint(part.hint));
         }
         None
     }
@@ -204,7 +246,7 @@ fn agent<'t, 's: 't>(values: &mut Values<'t, '_, 's>, fields: &Fields<'t>, place
     let name = values.report.text("agent", place).map(str::trim);
     if name == Some("") {
         let problem = Problem::new(Code::BadValue, "`agent` is empty");
-        values.report.refuse(place, problem.hint("name the agent that does the step"));
+        values.report.refuse(place, problem.hint("name the agent that is to do it"));
     }
     if name.is_some_and(|name| AgentName::new(name).key() == SHELL_AGENT) {
         let problem =
@@ -216,6 +258,16 @@ fn agent<'t, 's: 't>(values: &mut Values<'t, '_, 's>, fields: &Fields<'t>, place
     Some(Does::Agent { agent: AgentName::new(name?), with: with.flatten(), prompt: prompt.flatten() })
 }
 
+/// The agent that is named by what a part of the file does, and where.
+pub(super) fn named_agent(
+    report: &Report<'_>,
+    fields: &Fields<'_>,
+    does: &Does,
+) -> Option<(AgentName, Place)> {
+    let Does::Agent { agent, .. } = does else { return None };
+    Some((agent.clone(), report.place(fields.get("agent")?)))
+}
+
 /// How long it may take, and what happens when it fails.
 fn handling(
     report: &mut Report<'_>,
@@ -224,7 +276,7 @@ fn handling(
     sleeps: bool,
 ) -> (Option<Duration>, Option<Retry>, OnError) {
     if sleeps {
-        for key in ["timeout", "retry", "env", "cwd"] {
+        for key in ["timeout", "retry", "env", "cwd", "compensate", "irreversible", "at_most_once"] {
             if let Some(place) = fields.key(key) {
                 contradiction(
                     report,

@@ -6,6 +6,7 @@ use crate::events::problem::Class;
 mod bad;
 mod docs;
 mod good;
+mod sagas;
 
 fn read(text: &str) -> Result<Parsed, Vec<Problem>> {
     parse(text, "release.yaml", &Known { env: &["HOME".to_owned()] })

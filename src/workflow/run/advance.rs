@@ -1,18 +1,23 @@
 //! What starts and what ends of itself, after any command: steps that became ready are examined, attempts start as
-//! far as there are slots, and a run with nothing left to do ends.
+//! far as there are slots. How a run with nothing left to do ends is in `end`, how it is undone in `unwind`.
+
+mod end;
+mod unwind;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Grants, Node, Phase, Run, RunEffect, RunRejection, StepPhase};
 use crate::events::ids::{AgentName, StepId, TimerId};
-use crate::events::json::{Json, Payload};
+use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::workflow::aggregate::{Draft, Moment, Unreadable};
 use crate::workflow::definition::{Definition, Does, OnError, Step};
 use crate::workflow::expression::RenderError;
 use crate::workflow::scope::{Scope, StepReferences, StepView};
+use crate::workflow::work::Work;
 
 /// A decision on its way, with what every part of it needs.
 pub(super) struct Advance<'d, 'a> {
@@ -27,7 +32,7 @@ pub(super) struct Advance<'d, 'a> {
 }
 
 /// What keeps a step from starting.
-enum Hindrance {
+pub(super) enum Hindrance {
     NotStarted,
     Render(RenderError),
     Unreadable(Unreadable),
@@ -61,8 +66,18 @@ impl<'d, 'a> Advance<'d, 'a> {
         self.all = true;
     }
 
-    pub(super) fn is_ending(&self) -> bool {
-        matches!(self.draft.state().phase, Phase::Ending(_))
+    /// Whether a step is not to be done any more: the run is about to end, or undoes what it would be part of.
+    pub(super) fn is_given_up(&self, place: usize) -> bool {
+        match &self.draft.state().phase {
+            Phase::Ending(_) | Phase::Ended(_) => true,
+            Phase::Unwinding(unwinding) => unwinding.undoes(place),
+            Phase::Going | Phase::Back(_) | Phase::Empty => false,
+        }
+    }
+
+    fn goes_forward(&self) -> bool {
+        let run = self.draft.state();
+        run.phase == Phase::Going && !run.paused
     }
 
     /// The step of the definition that says what this one does.
@@ -78,13 +93,16 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// Lets everything follow that follows.
     pub(super) fn run(mut self) -> Result<(), RunRejection> {
         if self.drive.is_some() {
-            while self.draft.state().phase == Phase::Going && (self.examine()? | self.start_granted()?) {}
+            // Nothing starts that was not looked at: its `if` may keep it from that.
+            while self.goes_forward() && (self.examine()? || self.start_granted()?) {}
         }
-        match self.draft.state().phase {
-            Phase::Ending(_) => self.end(),
-            Phase::Going => self.complete_run(),
-            Phase::Empty | Phase::Ended(_) => Ok(()),
+        if matches!(self.draft.state().phase, Phase::Ending(_)) {
+            self.end()?;
         }
+        if matches!(self.draft.state().phase, Phase::Unwinding(_)) {
+            self.unwind()?;
+        }
+        if self.draft.state().phase == Phase::Going { self.complete_run() } else { Ok(()) }
     }
 
     /// Looks at the steps that became ready: whether they are to be done at all, and those that need no slot.
@@ -98,14 +116,14 @@ impl<'d, 'a> Advance<'d, 'a> {
             opened
                 .iter()
                 .filter_map(|effect| match effect {
-                    RunEffect::Start { step, .. } => run.index.get(step).copied(),
+                    RunEffect::Start { step, purpose: Purpose::Do, .. } => run.index.get(step).copied(),
                     _ => None,
                 })
                 .collect()
         };
         self.seen = self.draft.opened().len();
         for place in &ready {
-            if self.is_ending() {
+            if !self.goes_forward() {
                 break;
             }
             if self.node(*place)?.phase == StepPhase::Ready {
@@ -119,7 +137,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         let step = self.template(place)?;
         let node = self.node(place)?;
         // The condition of a fan-out holds for all of it, and an attempt was already judged when it was the first.
-        let first = node.added.item.is_none() && node.attempts == 0;
+        let first = node.added.item.is_none() && node.attempts_now() == 0;
         if let Some(condition) = step.condition.as_ref().filter(|_| first) {
             let holds = self
                 .scope(place, &condition.references().steps)
@@ -176,46 +194,66 @@ impl<'d, 'a> Advance<'d, 'a> {
         Ok(())
     }
 
-    /// Starts attempts as far as there are slots. Answers whether any started.
+    /// Starts attempts as far as there are slots. Answers whether anything came of it.
     fn start_granted(&mut self) -> Result<bool, RunRejection> {
         let mut started = false;
         let agents: Vec<AgentName> = self.draft.state().ready.keys().flatten().cloned().collect();
         for agent in agents {
-            while self.draft.state().phase == Phase::Going && self.draft.state().room() > 0 {
+            while self.goes_forward() && self.draft.state().room() > 0 {
                 let ready = self.draft.state().ready.get(&Some(agent.clone()));
                 let Some(place) = ready.and_then(|steps| steps.first()).copied() else { break };
                 if !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
                     break;
                 }
-                self.start_attempt(place, &agent)?;
+                if !self.start_attempt(place, &agent)? {
+                    // What was skipped made others ready, and those were not looked at.
+                    return Ok(true);
+                }
                 started = true;
             }
         }
         Ok(started)
     }
 
-    fn start_attempt(&mut self, place: usize, agent: &AgentName) -> Result<(), RunRejection> {
+    /// Answers whether the attempt started; if not, the step has ended without.
+    fn start_attempt(&mut self, place: usize, agent: &AgentName) -> Result<bool, RunRejection> {
         let step = self.template(place)?;
         let work = self
             .scope(place, &step.references().steps)
             .and_then(|scope| step.work(&scope).map_err(Hindrance::Render));
         let work = match work {
             Ok(work) => work,
-            Err(hindrance) => return self.hinder(place, hindrance),
+            Err(hindrance) => return self.hinder(place, hindrance).map(|()| false),
         };
+        self.begin_attempt(place, agent.clone(), Purpose::Do, step.timeout, work).map(|()| true)
+    }
+
+    /// Starts an attempt, whose slot was taken.
+    fn begin_attempt(
+        &mut self,
+        place: usize,
+        agent: AgentName,
+        purpose: Purpose,
+        timeout: Option<Duration>,
+        work: Work,
+    ) -> Result<(), RunRejection> {
         let input = self.draft.payload(Json::of(&work).unwrap_or_default());
         let run = self.draft.state();
         let node = self.node(place)?;
         let id = node.id().clone();
         let run_id = run.about().ok_or(RunRejection::NotStarted)?.id.as_str();
+        let before = match purpose {
+            Purpose::Do => node.attempts,
+            Purpose::Compensate => node.undo_attempts,
+        };
         let event = AttemptStarted {
-            purpose: Purpose::Do,
-            attempt: node.attempts + 1,
+            purpose,
+            attempt: before + 1,
             generation: node.generation,
-            agent: agent.clone(),
+            agent,
             fence: run.fence.next(),
-            idempotency_key: idempotency_key(run_id, &id, node.generation, Purpose::Do),
-            deadline: step.timeout.map(|timeout| self.moment.now.after(timeout)),
+            idempotency_key: idempotency_key(run_id, &id, node.generation, purpose),
+            deadline: timeout.map(|timeout| self.moment.now.after(timeout)),
             step: id,
             input,
         };
@@ -230,7 +268,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         let mut steps = BTreeMap::new();
         let mut see = |node: &Node| -> Result<(), Unreadable> {
             let output = node.output().map(|output| self.draft.json(output, self.moment)).transpose()?;
-            let view = StepView { status: node.status(), attempts: node.attempts, output };
+            let view = StepView { status: node.status(), attempts: node.attempts_now(), output };
             steps.insert(node.id().clone(), view);
             Ok(())
         };
@@ -250,6 +288,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             env: about.started.environment.clone(),
             steps,
             item,
+            undone: None,
         })
     }
 
@@ -311,15 +350,27 @@ impl<'d, 'a> Advance<'d, 'a> {
 
     /// A step is done with. If it was the last inside of another, that one is completed.
     pub(super) fn done(&mut self, place: usize) -> Result<(), RunRejection> {
+        self.pause_after(place)?;
         let Some(parent) = self.node(place)?.inside else { return Ok(()) };
-        let StepPhase::Expanded(expansion) = &self.node(parent)?.phase else { return Ok(()) };
-        if expansion.done < expansion.children.len() {
+        let grower = self.node(parent)?;
+        let StepPhase::Expanded(expansion) = &grower.phase else { return Ok(()) };
+        if expansion.done < grower.children.len() {
             return Ok(());
         }
-        let output = self.list_of(&expansion.children)?;
-        let id = self.node(parent)?.id().clone();
+        let (id, output) = (grower.id().clone(), self.list_of(&grower.children)?);
         self.complete(&id, output);
         self.done(parent)
+    }
+
+    /// A run that was to go on until this step pauses, unless there is nothing more to do.
+    fn pause_after(&mut self, place: usize) -> Result<(), RunRejection> {
+        let run = self.draft.state();
+        let is_last = run.done == run.steps.len();
+        if self.goes_forward() && run.until.as_ref() == Some(self.node(place)?.id()) && !is_last {
+            let (by, reason) = ("reenact".into(), Some("it was to go on until this step only".to_owned()));
+            self.draft.emit(RunPaused { by, reason });
+        }
+        Ok(())
     }
 
     /// The outputs of some steps as a list; null for those that have none.
@@ -331,86 +382,6 @@ impl<'d, 'a> Advance<'d, 'a> {
             outputs.push(json.unwrap_or_default());
         }
         Ok(Json::of(&outputs).unwrap_or_default())
-    }
-
-    /// Cancels what is open and need not be awaited; when nothing runs any more, the run has failed.
-    fn end(&mut self) -> Result<(), RunRejection> {
-        let run = self.draft.state();
-        let Phase::Ending(ending) = &run.phase else { return Ok(()) };
-        let first = ending.step;
-        let idle = |node: &&Node| match &node.phase {
-            StepPhase::Retrying(_) | StepPhase::Sleeping(_) => true,
-            StepPhase::Ready => node.attempts > 0,
-            _ => false,
-        };
-        let cancelled: Vec<StepId> = run.steps.iter().filter(idle).map(|node| node.id().clone()).collect();
-        for step in cancelled {
-            self.draft.emit(StepCancelled { step });
-        }
-        if self.draft.state().running > 0 {
-            return Ok(());
-        }
-        self.end_expanded();
-        let node = self.node(first)?;
-        let error = node.error.clone().ok_or(RunRejection::NotStarted)?;
-        let step = Some(node.id().clone());
-        self.draft.emit(RunFailed { step, class: error.class, code: error.code, message: error.message });
-        Ok(())
-    }
-
-    /// Steps in which others grew fail with the first that failed inside, or are cancelled with them.
-    fn end_expanded(&mut self) {
-        let run = self.draft.state();
-        let failed = |place: &&usize| {
-            run.steps.get(**place).is_some_and(|node| node.phase == StepPhase::Failed { tolerated: false })
-        };
-        let mut events: Vec<RunEvent> = Vec::new();
-        for node in &run.steps {
-            let StepPhase::Expanded(expansion) = &node.phase else { continue };
-            let step = node.id().clone();
-            let culprit = expansion.children.iter().find(failed).and_then(|place| run.steps.get(*place));
-            events.push(match culprit.and_then(|inner| Some((inner.id(), inner.error.as_ref()?))) {
-                Some((inner, error)) => RunEvent::from(StepFailed {
-                    step,
-                    class: error.class,
-                    code: error.code,
-                    message: format!("`{inner}`: {}", error.message),
-                    handling: Handling::Fails,
-                }),
-                None => RunEvent::from(StepCancelled { step }),
-            });
-        }
-        for event in events {
-            self.draft.emit(event);
-        }
-    }
-
-    /// Ends the run if all of its steps are done with.
-    fn complete_run(&mut self) -> Result<(), RunRejection> {
-        let run = self.draft.state();
-        if run.done < run.steps.len() {
-            return Ok(());
-        }
-        let rendered = match &self.definition.output {
-            None => Ok(Json::null()),
-            Some(output) => self
-                .scope(usize::MAX, &output.references().steps)
-                .and_then(|scope| output.render(&scope).map_err(Hindrance::Render)),
-        };
-        let (output, error) = match rendered {
-            Ok(output) => (self.draft.payload(output), None),
-            Err(Hindrance::NotStarted) => return Err(RunRejection::NotStarted),
-            Err(Hindrance::Unreadable(unreadable)) => return Err(unreadable.into()),
-            Err(Hindrance::Render(error)) => {
-                let problem = error.problem();
-                let error =
-                    OutputError { class: problem.class, code: problem.code, message: problem.message };
-                (Payload::default(), Some(error))
-            }
-        };
-        let degraded = self.draft.state().degraded || error.is_some();
-        self.draft.emit(RunCompleted { output, degraded, error });
-        Ok(())
     }
 }
 

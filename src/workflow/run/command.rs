@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::events::ids::{AgentName, Fence, RunId, StepId, TimerId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{AttemptStarted, Parent, Resolution};
+use crate::events::run::{AttemptStarted, Parent, Purpose, Resolution};
 use crate::events::time::Timestamp;
 use crate::workflow::aggregate::{Effect, Unreadable};
 use crate::workflow::definition::Definition;
@@ -180,12 +180,14 @@ impl Grants {
 /// What a run wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunEffect {
-    /// A step could start. With an agent it waits for a slot.
+    /// A step could start, or be undone. With an agent it waits for a slot.
     Start {
         /// The step.
         step: StepId,
         /// Whose slot.
         agent: Option<AgentName>,
+        /// Whether it is to be done or undone.
+        purpose: Purpose,
     },
     /// An attempt is to be made, and its result reported.
     Attempt(Arc<AttemptStarted>),
@@ -259,6 +261,16 @@ pub enum RunRejection {
 }
 
 impl RunRejection {
+    /// The same, with the run's id in the commands that it names.
+    pub(super) fn of(self, run: Option<RunId>) -> Self {
+        match (self, run) {
+            (Self::NotNow { code, why, hint }, Some(run)) => {
+                Self::NotNow { code, why, hint: hint.replace("RUN", run.as_str()) }
+            }
+            (other, _) => other,
+        }
+    }
+
     /// The same as a problem that people are told.
     pub fn problem(&self) -> Problem {
         match self {

@@ -1,16 +1,21 @@
 //! What would happen to a run, command by command.
+//!
+//! Here is how it begins and what comes of its attempts; what people ask is in `control` and `rollback`.
+
+mod control;
+mod rollback;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::advance::Advance;
-use super::{Ask, Node, Run, RunCommand, RunRejection, StartRun, StepPhase};
+use super::{Ask, Run, RunCommand, RunRejection, StartRun, StepPhase, TimerOf};
 use crate::events::ids::{Fence, StepId, TimerId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::workflow::aggregate::{Draft, Moment};
-use crate::workflow::definition::{Definition, OnError, Step};
+use crate::workflow::definition::{Definition, OnError};
 use crate::workflow::work::{Failure, Output, Request};
 
 type RunDraft<'a> = Draft<'a, Run>;
@@ -20,6 +25,11 @@ pub(super) fn decide(
     command: RunCommand,
     moment: &Moment<'_>,
 ) -> Result<(), RunRejection> {
+    let run = draft.state().about().map(|about| about.id.clone());
+    follow(draft, command, moment).map_err(|rejection| rejection.of(run))
+}
+
+fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) -> Result<(), RunRejection> {
     let RunCommand { ask, seed, drive } = command;
     let definition = match &ask {
         Ask::Start(start) => Arc::clone(&start.definition),
@@ -37,17 +47,19 @@ pub(super) fn decide(
         }
         Ask::Interrupt => lose(&mut advance, true, &BTreeSet::new())?,
         Ask::Go => advance.look_at_all(),
-        Ask::Pause(_)
-        | Ask::Unpause(_)
-        | Ask::Cancel { .. }
-        | Ask::Retry { .. }
-        | Ask::Rollback { .. }
-        | Ask::Resolve { .. } => {
-            return Err(RunRejection::NotNow {
-                code: Code::NotBuilt,
-                why: String::new(),
-                hint: String::new(),
-            });
+        Ask::Pause(order) => control::pause(advance.draft, order)?,
+        Ask::Unpause(order) => {
+            control::unpause(advance.draft, order)?;
+            advance.look_at_all();
+        }
+        Ask::Cancel { order, rollback } => control::cancel(advance.draft, order, rollback)?,
+        Ask::Retry { order, step } => {
+            control::retry(advance.draft, &definition, order, step)?;
+            advance.look_at_all();
+        }
+        Ask::Rollback { order, to } => rollback::rollback(advance.draft, order, to)?,
+        Ask::Resolve { by, reason, step, how } => {
+            rollback::resolve(advance.draft, by, reason, step, how)?;
         }
     }
     advance.run()?;
@@ -86,9 +98,7 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
         agents,
         parallel: asked.parallel,
         lost_limit: asked.lost_limit,
-        duration_limit_us: asked
-            .duration_limit
-            .map(|limit| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX)),
+        duration_limit_us: asked.duration_limit.map(micros),
         until: asked.until.clone(),
     });
     for step in &asked.definition.steps {
@@ -107,14 +117,16 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
     Ok(())
 }
 
-/// The open attempt of a step, if that is the one with this fence.
+fn micros(length: std::time::Duration) -> u64 {
+    u64::try_from(length.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The open attempt at doing or undoing a step, if that is the one with this fence.
 fn open_attempt(run: &Run, step: &StepId, fence: Fence) -> Option<(usize, Arc<AttemptStarted>)> {
-    match run.node(step)? {
-        (place, Node { phase: StepPhase::Running(attempt), .. }) if attempt.fence == fence => {
-            Some((place, Arc::clone(attempt)))
-        }
-        _ => None,
-    }
+    let (place, node) = run.node(step)?;
+    let open = [node.open_attempt(), node.open_undo_attempt()].into_iter().flatten();
+    let attempt = open.into_iter().find(|attempt| attempt.fence == fence)?;
+    Some((place, Arc::clone(attempt)))
 }
 
 fn completed(
@@ -129,6 +141,11 @@ fn completed(
         return failed(advance, step, fence, failure, 0);
     }
     let payload = advance.draft.payload(output.output);
+    if attempt.purpose == Purpose::Compensate {
+        let (step, attempt, usage) = (step.clone(), attempt.attempt, output.usage);
+        advance.draft.emit(StepCompensated { step, attempt, output: payload, usage });
+        return Ok(());
+    }
     advance.draft.emit(StepCompleted {
         step: step.clone(),
         attempt: attempt.attempt,
@@ -159,8 +176,13 @@ fn failed(
     seed: u64,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
-    let policy = advance.template(place)?;
-    let class = policy.retry.as_ref().map_or(failure.class, |retry| retry.class_of(&failure));
+    let stopping = advance.draft.state().steps.get(place).is_some_and(|node| node.stopping);
+    let template = advance.template(place)?;
+    let retry = match attempt.purpose {
+        Purpose::Do => template.retry.as_ref(),
+        Purpose::Compensate => template.compensate.as_ref().map(|compensate| &compensate.retry),
+    };
+    let class = retry.map_or(failure.class, |retry| retry.class_of(&failure));
     advance.draft.emit(AttemptFailed {
         purpose: attempt.purpose,
         step: step.clone(),
@@ -171,36 +193,52 @@ fn failed(
         outcome: failure.outcome,
         usage: failure.usage,
     });
-    if advance.is_ending() && failure.code == Code::Cancelled {
-        advance.draft.emit(StepCancelled { step: step.clone() });
+    let (purpose, step) = (attempt.purpose, step.clone());
+    if purpose == Purpose::Do && failure.code == Code::Cancelled && (stopping || advance.is_given_up(place)) {
+        advance.draft.emit(StepCancelled { step });
         return Ok(());
     }
-    if let Some(delay) = retry_delay(advance, place, policy, class, seed) {
-        advance.draft.emit(RetryScheduled {
-            purpose: attempt.purpose,
-            step: step.clone(),
-            at: advance.moment.now.after(delay),
-            timer: TimerId::retry(step, attempt.attempt),
-        });
+    if let Some(delay) = retry_delay(advance, place, purpose, class, seed) {
+        let timer = match purpose {
+            Purpose::Do => TimerId::retry(&step, attempt.attempt),
+            Purpose::Compensate => TimerId::compensation_retry(&step, attempt.attempt),
+        };
+        let at = advance.moment.now.after(delay);
+        advance.draft.emit(RetryScheduled { purpose, step, at, timer });
         return Ok(());
     }
-    advance.fail(place, class, failure.code, failure.message)
+    match purpose {
+        Purpose::Do => advance.fail(place, class, failure.code, failure.message),
+        Purpose::Compensate => {
+            let (code, message) = (failure.code, failure.message);
+            advance.draft.emit(CompensationFailed { step, class, code, message });
+            Ok(())
+        }
+    }
 }
 
 /// How long until the next attempt, if there is to be one.
 fn retry_delay(
     advance: &Advance<'_, '_>,
     place: usize,
-    policy: &Step,
+    purpose: Purpose,
     class: Class,
     seed: u64,
 ) -> Option<std::time::Duration> {
-    let patient = matches!(policy.on_error, OnError::RetryThenFail | OnError::RetryThenSkip);
-    if !patient || !class.may_retry() || advance.is_ending() {
+    let node = advance.draft.state().steps.get(place)?;
+    let template = advance.template(place).ok()?;
+    if !class.may_retry() {
         return None;
     }
-    let failures = advance.draft.state().steps.get(place)?.failures;
-    policy.retry.as_ref()?.delay(failures, seed)
+    if purpose == Purpose::Compensate {
+        let failures = node.compensation.as_ref()?.failures;
+        return template.compensate.as_ref()?.retry.delay(failures, seed);
+    }
+    let patient = matches!(template.on_error, OnError::RetryThenFail | OnError::RetryThenSkip);
+    if !patient || advance.is_given_up(place) {
+        return None;
+    }
+    template.retry.as_ref()?.delay(node.failures, seed)
 }
 
 fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejection> {
@@ -209,11 +247,12 @@ fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejectio
         return Ok(());
     }
     advance.draft.emit(TimerFired { timer: timer.clone() });
-    let slept = advance.draft.state().steps.get(set.step);
+    let TimerOf::Step(place) = set.of else { return Ok(()) };
+    let slept = advance.draft.state().steps.get(place);
     let Some(slept) = slept.filter(|node| node.phase == StepPhase::Between) else { return Ok(()) };
     let step = slept.id().clone();
     advance.complete(&step, Json::null());
-    advance.done(set.step)
+    advance.done(place)
 }
 
 /// Whoever held the open attempts is gone, or is about to go.
@@ -224,17 +263,33 @@ fn lose(
 ) -> Result<(), RunRejection> {
     let run = advance.draft.state();
     let limit = run.about().map_or(0, |about| about.started.lost_limit);
-    let open = run.steps.iter().enumerate().filter_map(|(place, node)| match &node.phase {
-        StepPhase::Running(attempt) if !kept.contains(&attempt.fence) => Some((place, Arc::clone(attempt))),
-        _ => None,
+    let open = run.steps.iter().enumerate().flat_map(|(place, node)| {
+        let attempts = [node.open_attempt(), node.open_undo_attempt()].into_iter().flatten();
+        attempts.filter(|attempt| !kept.contains(&attempt.fence)).map(move |open| (place, Arc::clone(open)))
     });
     for (place, attempt) in open.collect::<Vec<_>>() {
         let (purpose, step, attempt) = (attempt.purpose, attempt.step.clone(), attempt.attempt);
-        advance.draft.emit(AttemptLost { purpose, step, attempt, interrupted });
-        let lost = advance.draft.state().steps.get(place).map_or(0, |node| node.lost);
-        if lost >= limit && !interrupted {
-            let message = format!("the process that ran it died {lost} times");
-            advance.fail(place, Code::LostTooOften.class(), Code::LostTooOften, message)?;
+        advance.draft.emit(AttemptLost { purpose, step: step.clone(), attempt, interrupted });
+        let Some(node) = advance.draft.state().steps.get(place) else { continue };
+        let lost = match purpose {
+            Purpose::Do => node.lost,
+            Purpose::Compensate => node.compensation.as_ref().map_or(0, |undo| undo.lost),
+        };
+        let too_often = lost >= limit && !interrupted;
+        let once = purpose == Purpose::Do && advance.template(place)?.at_most_once;
+        let (code, message) = if too_often {
+            (Code::LostTooOften, format!("the process that ran it died {lost} times"))
+        } else if once {
+            let how = "the process that ran it ended, and it may be started once only";
+            (Code::AttemptLostOnce, how.to_owned())
+        } else {
+            continue;
+        };
+        match purpose {
+            Purpose::Do => advance.fail(place, code.class(), code, message)?,
+            Purpose::Compensate => {
+                advance.draft.emit(CompensationFailed { step, class: code.class(), code, message });
+            }
         }
     }
     Ok(())

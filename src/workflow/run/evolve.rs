@@ -1,10 +1,17 @@
 //! The fold of a run: one total match, which never panics. What cannot follow is an [`IllegalEvent`].
+//!
+//! Here is what attempts do to steps; how the graph grows and goes on is in `graph`, what people do in `control`, and
+//! how a run is undone in `saga`.
+
+mod control;
+mod graph;
+mod saga;
 
 use std::sync::Arc;
 
+use super::node::{StepError, Trace};
 use super::{
-    About, End, Ended, Ending, Expansion, Node, Phase, Run, RunEffect, RunEffectId, StepError, StepPhase,
-    Timer,
+    About, End, Ended, Ending, Node, Phase, Run, RunEffect, RunEffectId, StepPhase, Timer, TimerOf, Why,
 };
 use crate::events::ids::{Fence, RunId, StepId, TimerId};
 use crate::events::run::*;
@@ -29,37 +36,41 @@ pub(super) fn evolve(
 
 /// All open effects, as the changes since the beginning would give them.
 pub(super) fn open(run: &Run) -> Vec<RunEffect> {
-    let (going, fast) = match &run.phase {
-        Phase::Empty | Phase::Ended(_) => return Vec::new(),
-        Phase::Going => (true, false),
-        Phase::Ending(ending) => (false, ending.fast),
-    };
     let mut effects = Vec::new();
     for node in &run.steps {
-        match &node.phase {
-            StepPhase::Ready if going => effects.push(start(node)),
-            StepPhase::Running(attempt) => {
-                effects.push(RunEffect::Attempt(Arc::clone(attempt)));
-                if fast {
-                    effects.push(stop(attempt));
-                }
+        if node.phase == StepPhase::Ready && run.phase == Phase::Going && !run.paused {
+            effects.push(start(node));
+        }
+        let attempts = [node.open_attempt(), node.open_undo_attempt()];
+        for attempt in attempts.into_iter().flatten() {
+            effects.push(RunEffect::Attempt(Arc::clone(attempt)));
+            if node.stopping && attempt.purpose == Purpose::Do {
+                effects.push(stop(attempt));
             }
-            StepPhase::Retrying(timer) | StepPhase::Sleeping(timer) => {
-                let due = run.timers.get(timer).map(|set| set.at);
-                effects.extend(due.map(|at| RunEffect::Wake { timer: timer.clone(), at }));
-            }
-            _ => {}
         }
     }
+    effects.extend(saga::open(run));
+    effects.extend(run.open_timers());
     effects
 }
 
 fn start(node: &Node) -> RunEffect {
-    RunEffect::Start { step: node.id().clone(), agent: node.slot().cloned() }
+    RunEffect::Start { step: node.id().clone(), agent: node.slot().cloned(), purpose: Purpose::Do }
 }
 
 fn stop(attempt: &AttemptStarted) -> RunEffect {
     RunEffect::Stop { step: attempt.step.clone(), fence: attempt.fence }
+}
+
+impl Run {
+    /// Whether what runs of a step is not wanted any more.
+    fn wants_stop(&self, place: usize, node: &Node) -> bool {
+        match &self.phase {
+            Phase::Ending(ending) => ending.fast && !node.added.irreversible,
+            Phase::Unwinding(unwinding) => unwinding.undoes(place),
+            _ => false,
+        }
+    }
 }
 
 struct Fold<'f> {
@@ -70,29 +81,64 @@ struct Fold<'f> {
 
 impl Fold<'_> {
     fn apply(&mut self, event: &RunEvent, at: &At<'_>) -> Result<(), Contradiction> {
-        match (&self.run.phase, event) {
-            (Phase::Empty, RunEvent::RunStarted(_)) => {}
-            (Phase::Empty, _) => return Err("the run has not started".to_owned()),
-            (_, RunEvent::RunStarted(_)) => return Err("the run has started already".to_owned()),
-            (Phase::Ended(_), _) => return Err("the run has ended".to_owned()),
-            (Phase::Going | Phase::Ending(_), _) => {}
-        }
+        self.may_follow(event)?;
         match event {
             RunEvent::RunStarted(event) => self.run_started(event, at),
             RunEvent::StepAdded(event) => self.step_added(event),
-            RunEvent::AttemptStarted(event) => self.attempt_started(event),
-            RunEvent::AttemptFailed(event) => self.attempt_failed(event),
-            RunEvent::AttemptLost(event) => self.attempt_lost(event),
-            RunEvent::RetryScheduled(event) => self.retry_scheduled(event),
+            RunEvent::AttemptStarted(event) => match event.purpose {
+                Purpose::Do => self.attempt_started(event),
+                Purpose::Compensate => self.undo_started(event),
+            },
+            RunEvent::AttemptFailed(event) => match event.purpose {
+                Purpose::Do => self.attempt_failed(event),
+                Purpose::Compensate => self.undo_failed(event),
+            },
+            RunEvent::AttemptLost(event) => match event.purpose {
+                Purpose::Do => self.attempt_lost(event),
+                Purpose::Compensate => self.undo_lost(event),
+            },
+            RunEvent::RetryScheduled(event) => match event.purpose {
+                Purpose::Do => self.retry_scheduled(event),
+                Purpose::Compensate => self.undo_retry_scheduled(event),
+            },
             RunEvent::StepCompleted(event) => self.step_completed(event),
             RunEvent::StepSkipped(event) => self.step_skipped(event),
             RunEvent::StepFailed(event) => self.step_failed(event),
             RunEvent::StepCancelled(event) => self.step_cancelled(event),
             RunEvent::TimerSet(event) => self.timer_set(event),
             RunEvent::TimerFired(event) => self.timer_fired(event),
+            RunEvent::RunPaused(event) => self.run_paused(event),
+            RunEvent::RunUnpaused(event) => self.run_unpaused(event),
+            RunEvent::CancelRequested(event) => self.cancel_requested(event),
+            RunEvent::RetryRequested(event) => self.retry_requested(event),
+            RunEvent::RollbackStarted(event) => self.rollback_started(event),
+            RunEvent::CompensationStarted(event) => self.compensation_started(event),
+            RunEvent::StepCompensated(event) => self.step_compensated(event),
+            RunEvent::CompensationFailed(event) => self.compensation_failed(event),
+            RunEvent::CompensationResolved(event) => self.compensation_resolved(event),
             RunEvent::RunCompleted(event) => self.run_completed(event),
-            RunEvent::RunFailed(event) => self.run_failed(event),
-            _ => Err("not folded".to_owned()),
+            RunEvent::RunFailed(event) => self.run_ends(End::Failed(event.clone())),
+            RunEvent::RunCompensated(_) => self.run_compensated(),
+            RunEvent::RunCancelled(_) => self.run_ends(End::Cancelled),
+            RunEvent::RunStuck(event) => self.run_stuck(event),
+        }
+    }
+
+    /// Whether an event of that type can follow at all where the run is in its life.
+    fn may_follow(&self, event: &RunEvent) -> Result<(), Contradiction> {
+        match (&self.run.phase, event) {
+            (Phase::Empty, RunEvent::RunStarted(_)) => Ok(()),
+            (Phase::Empty, _) => Err("the run has not started".to_owned()),
+            (_, RunEvent::RunStarted(_)) => Err("the run has started already".to_owned()),
+            (
+                Phase::Ended(_),
+                RunEvent::RollbackStarted(_)
+                | RunEvent::RetryRequested(_)
+                | RunEvent::CompensationResolved(_)
+                | RunEvent::CancelRequested(_),
+            ) => Ok(()),
+            (Phase::Ended(_), _) => Err("the run has ended".to_owned()),
+            _ => Ok(()),
         }
     }
 
@@ -100,88 +146,10 @@ impl Fold<'_> {
         let id: RunId = at.stream.run().ok_or("the stream is not a run's")?;
         self.run.about = Some(Arc::new(About { id, at: at.time, started: event.clone() }));
         self.run.phase = Phase::Going;
+        self.run.until.clone_from(&event.until);
+        self.run.time_left_us = event.duration_limit_us;
+        self.let_time_run();
         Ok(())
-    }
-
-    fn step_added(&mut self, event: &StepAdded) -> Result<(), Contradiction> {
-        if self.run.index.contains_key(&event.step) {
-            return Err(format!("there is a step `{}` already", event.step));
-        }
-        let inside = event.inside.as_ref().map(|parent| self.place(parent)).transpose()?;
-        let place = self.run.steps.len();
-        let mut unmet = 0;
-        for need in &event.needs {
-            match self.run.index.get(need).copied() {
-                Some(needed) => {
-                    let node = self.node_mut(needed)?;
-                    if !node.is_done() {
-                        node.dependents.push(place);
-                        unmet += 1;
-                    }
-                }
-                None => {
-                    self.run.awaited.entry(need.clone()).or_default().push(place);
-                    unmet += 1;
-                }
-            }
-        }
-        let dependents = self.run.awaited.remove(&event.step).unwrap_or_default();
-        self.run.index.insert(event.step.clone(), place);
-        self.run.steps.push(Node {
-            added: Arc::new(event.clone()),
-            inside,
-            dependents,
-            unmet,
-            phase: StepPhase::Blocked,
-            attempts: 0,
-            failures: 0,
-            lost: 0,
-            generation: 1,
-            usage: Usage::default(),
-            error: None,
-            started_at: None,
-            ended_at: None,
-        });
-        match inside {
-            Some(parent) => self.expand(parent, place),
-            None if unmet == 0 => self.make_ready(place),
-            None => Ok(()),
-        }
-    }
-
-    /// A step grew in another, which is then no longer done by itself.
-    fn expand(&mut self, parent: usize, child: usize) -> Result<(), Contradiction> {
-        let phase = std::mem::replace(&mut self.node_mut(parent)?.phase, StepPhase::Between);
-        let mut expansion = match phase {
-            StepPhase::Expanded(expansion) => expansion,
-            StepPhase::Ready => {
-                self.take_from_ready(parent)?;
-                Expansion::default()
-            }
-            _ => return Err("a step can only grow in one that starts".to_owned()),
-        };
-        expansion.children.push(child);
-        let (now, node) = (self.now, self.node_mut(parent)?);
-        node.started_at.get_or_insert(now);
-        node.phase = StepPhase::Expanded(expansion);
-        self.release(parent)
-    }
-
-    /// Lets as many of the steps inside start as may be on their way at once.
-    fn release(&mut self, parent: usize) -> Result<(), Contradiction> {
-        let node = self.node_mut(parent)?;
-        let width = match node.added.kind {
-            StepKind::FanOut { max_parallel: Some(width), .. } => width as usize,
-            _ => usize::MAX,
-        };
-        let StepPhase::Expanded(expansion) = &mut node.phase else { return Ok(()) };
-        let mut released = Vec::new();
-        while expansion.released - expansion.done < width {
-            let Some(child) = expansion.children.get(expansion.released) else { break };
-            released.push(*child);
-            expansion.released += 1;
-        }
-        released.into_iter().try_for_each(|child| self.make_ready(child))
     }
 
     fn attempt_started(&mut self, event: &AttemptStarted) -> Result<(), Contradiction> {
@@ -210,6 +178,10 @@ impl Fold<'_> {
         let place = self.end_attempt(&event.step, event.attempt)?;
         let node = self.node_mut(place)?;
         node.failures += 1;
+        node.trace = node.trace.max(match event.outcome {
+            Outcome::Known => Trace::Failed,
+            Outcome::Unknown => Trace::Unknown,
+        });
         node.usage = node.usage.and(event.usage);
         node.error = Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
         Ok(())
@@ -217,40 +189,55 @@ impl Fold<'_> {
 
     fn attempt_lost(&mut self, event: &AttemptLost) -> Result<(), Contradiction> {
         let place = self.end_attempt(&event.step, event.attempt)?;
-        if !event.interrupted {
-            self.node_mut(place)?.lost += 1;
-        }
+        let node = self.node_mut(place)?;
+        node.trace = Trace::Unknown;
+        node.lost += u32::from(!event.interrupted);
         self.make_ready(place)
     }
 
     fn retry_scheduled(&mut self, event: &RetryScheduled) -> Result<(), Contradiction> {
         let place = self.expect(&event.step, "be tried again", |phase| *phase == StepPhase::Between)?;
-        self.set_timer(place, &event.timer, event.at, StepPhase::Retrying)
+        self.node_mut(place)?.phase = StepPhase::Retrying(event.timer.clone());
+        self.set_timer(&event.timer, TimerOf::Step(place), event.at);
+        Ok(())
     }
 
     fn timer_set(&mut self, event: &TimerSet) -> Result<(), Contradiction> {
         let place = self.expect(&event.step, "sleep", |phase| *phase == StepPhase::Ready)?;
         self.take_from_ready(place)?;
         let now = self.now;
-        self.node_mut(place)?.started_at.get_or_insert(now);
-        self.set_timer(place, &event.timer, event.at, StepPhase::Sleeping)
+        let node = self.node_mut(place)?;
+        node.started_at.get_or_insert(now);
+        node.phase = StepPhase::Sleeping(event.timer.clone());
+        self.set_timer(&event.timer, TimerOf::Step(place), event.at);
+        Ok(())
     }
 
     fn timer_fired(&mut self, event: &TimerFired) -> Result<(), Contradiction> {
-        let timer = self.run.timers.get(&event.timer).cloned();
-        let place = timer.ok_or_else(|| format!("timer `{}` is not set", event.timer))?.step;
-        let retries = matches!(self.node_mut(place)?.phase, StepPhase::Retrying(_));
-        self.close(place)?;
-        if retries { self.make_ready(place) } else { Ok(()) }
+        let timer = self.run.timers.get(&event.timer);
+        let of = timer.ok_or_else(|| format!("timer `{}` is not set", event.timer))?.of;
+        match of {
+            TimerOf::Run => self.end_time(),
+            TimerOf::Undo(place) => self.undo_ready(place),
+            TimerOf::Step(place) => {
+                let retries = matches!(self.node_mut(place)?.phase, StepPhase::Retrying(_));
+                self.close(place)?;
+                if retries { self.make_ready(place) } else { Ok(()) }
+            }
+        }
     }
 
     fn step_completed(&mut self, event: &StepCompleted) -> Result<(), Contradiction> {
         let place = self.expect(&event.step, "complete", |phase| match phase {
             StepPhase::Running(attempt) => attempt.attempt == event.attempt,
             StepPhase::Ready | StepPhase::Between => event.attempt == 0,
-            StepPhase::Expanded(inside) => event.attempt == 0 && inside.done == inside.children.len(),
+            StepPhase::Expanded(_) => event.attempt == 0,
             _ => false,
         })?;
+        let node = self.node_mut(place)?;
+        if matches!(&node.phase, StepPhase::Expanded(inside) if inside.done < node.children.len()) {
+            return Err(format!("what grew in step `{}` is not done", event.step));
+        }
         self.close(place)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
@@ -287,7 +274,8 @@ impl Fold<'_> {
             self.run.degraded = true;
             return self.finish(place);
         }
-        self.begin_to_end(place, event.handling == Handling::FailsFast);
+        self.begin_to_end(Why::Failed(place), event.handling == Handling::FailsFast);
+        self.became_of(place);
         Ok(())
     }
 
@@ -298,6 +286,7 @@ impl Fold<'_> {
         let node = self.node_mut(place)?;
         node.phase = StepPhase::Cancelled;
         node.ended_at = Some(now);
+        self.became_of(place);
         Ok(())
     }
 
@@ -306,91 +295,56 @@ impl Fold<'_> {
             return Err("not all of its steps are done with".to_owned());
         }
         self.run.degraded |= event.degraded;
-        let how = End::Completed { output: event.output.clone(), error: event.error.clone() };
+        self.run_ends(End::Completed { output: event.output.clone(), error: event.error.clone() })
+    }
+
+    /// Nothing follows unless somebody asks for it.
+    fn run_ends(&mut self, how: End) -> Result<(), Contradiction> {
+        if self.run.running > 0 {
+            return Err("attempts are still open".to_owned());
+        }
+        self.stop_time();
+        self.run.paused = false;
         self.run.phase = Phase::Ended(Ended { at: self.now, how });
         Ok(())
     }
 
-    fn run_failed(&mut self, event: &RunFailed) -> Result<(), Contradiction> {
-        if self.run.running > 0 {
-            return Err("attempts are still open".to_owned());
-        }
-        self.run.phase = Phase::Ended(Ended { at: self.now, how: End::Failed(event.clone()) });
-        Ok(())
-    }
-
-    /// Nothing new starts from here on.
-    fn begin_to_end(&mut self, place: usize, fast: bool) {
+    /// Nothing new starts from here on; a run that is being undone already goes on with that.
+    fn begin_to_end(&mut self, why: Why, fast: bool) {
         let was_fast = matches!(&self.run.phase, Phase::Ending(ending) if ending.fast);
         match &mut self.run.phase {
+            Phase::Unwinding(_) | Phase::Back(_) => return,
             Phase::Ending(ending) => ending.fast |= fast,
-            phase => *phase = Phase::Ending(Ending { step: place, fast }),
+            phase => *phase = Phase::Ending(Ending { why, fast }),
         }
+        self.stop_time();
         if fast && !was_fast {
-            let running = self.run.steps.iter().filter_map(|node| match &node.phase {
-                StepPhase::Running(attempt) => Some(stop(attempt)),
-                _ => None,
-            });
-            self.changes.opened.extend(running);
+            self.stop_what_runs();
         }
     }
 
-    /// The step is done with: those that need it may start.
-    fn finish(&mut self, place: usize) -> Result<(), Contradiction> {
-        let now = self.now;
-        let node = self.node_mut(place)?;
-        node.ended_at = Some(now);
-        let (inside, dependents) = (node.inside, std::mem::take(&mut node.dependents));
-        self.run.done += 1;
-        for dependent in dependents {
-            let node = self.node_mut(dependent)?;
-            node.unmet = node.unmet.saturating_sub(1);
-            if node.unmet == 0 && node.phase == StepPhase::Blocked {
-                self.make_ready(dependent)?;
+    /// Tells attempts to stop that are not wanted any more.
+    fn stop_what_runs(&mut self) {
+        for place in 0..self.run.steps.len() {
+            let Some(node) = self.run.steps.get(place) else { continue };
+            let wanted = node.stopping || !self.run.wants_stop(place, node);
+            let Some(attempt) = node.open_attempt().filter(|_| !wanted) else { continue };
+            self.changes.opened.push(stop(attempt));
+            if let Some(node) = self.run.steps.get_mut(place) {
+                node.stopping = true;
             }
         }
-        let Some(parent) = inside else { return Ok(()) };
-        if let StepPhase::Expanded(expansion) = &mut self.node_mut(parent)?.phase {
-            expansion.done += 1;
-        }
-        self.release(parent)
     }
 
-    fn make_ready(&mut self, place: usize) -> Result<(), Contradiction> {
-        let node = self.node_mut(place)?;
-        node.phase = StepPhase::Ready;
-        let (slot, effect) = (node.slot().cloned(), start(node));
-        self.run.ready.entry(slot).or_default().insert(place);
-        if self.run.phase == Phase::Going {
-            self.changes.opened.push(effect);
-        }
-        Ok(())
-    }
-
-    fn take_from_ready(&mut self, place: usize) -> Result<(), Contradiction> {
-        let node = self.node_mut(place)?;
-        let (slot, id) = (node.slot().cloned(), node.id().clone());
-        if let Some(steps) = self.run.ready.get_mut(&slot) {
-            steps.remove(&place);
-            if steps.is_empty() {
-                self.run.ready.remove(&slot);
-            }
-        }
-        self.changes.closed.push(RunEffectId::Start(id));
-        Ok(())
-    }
-
-    fn set_timer(
-        &mut self,
-        place: usize,
-        timer: &TimerId,
-        at: Timestamp,
-        phase: fn(TimerId) -> StepPhase,
-    ) -> Result<(), Contradiction> {
-        self.node_mut(place)?.phase = phase(timer.clone());
-        self.run.timers.insert(timer.clone(), Timer { step: place, at });
+    fn set_timer(&mut self, timer: &TimerId, of: TimerOf, at: Timestamp) {
+        self.run.timers.insert(timer.clone(), Timer { of, at });
         self.changes.opened.push(RunEffect::Wake { timer: timer.clone(), at });
-        Ok(())
+    }
+
+    fn unset_timer(&mut self, timer: TimerId) -> Option<Timer> {
+        let set = self.run.timers.remove(&timer);
+        self.changes.closed.push(RunEffectId::Wake(timer));
+        set
     }
 
     /// Ends the open attempt with that number.
@@ -403,13 +357,12 @@ impl Fold<'_> {
 
     /// Closes what the step has open in the world; what becomes of it is said next.
     fn close(&mut self, place: usize) -> Result<(), Contradiction> {
-        match std::mem::replace(&mut self.node_mut(place)?.phase, StepPhase::Between) {
+        let node = self.node_mut(place)?;
+        node.stopping = false;
+        match std::mem::replace(&mut node.phase, StepPhase::Between) {
             StepPhase::Ready => self.take_from_ready(place)?,
             StepPhase::Running(attempt) => self.close_attempt(attempt.fence),
-            StepPhase::Retrying(timer) | StepPhase::Sleeping(timer) => {
-                self.run.timers.remove(&timer);
-                self.changes.closed.push(RunEffectId::Wake(timer));
-            }
+            StepPhase::Retrying(timer) | StepPhase::Sleeping(timer) => drop(self.unset_timer(timer)),
             _ => {}
         }
         Ok(())
@@ -417,10 +370,7 @@ impl Fold<'_> {
 
     fn close_attempt(&mut self, fence: Fence) {
         self.run.running -= 1;
-        self.changes.closed.push(RunEffectId::Attempt(fence));
-        if matches!(&self.run.phase, Phase::Ending(ending) if ending.fast) {
-            self.changes.closed.push(RunEffectId::Stop(fence));
-        }
+        self.changes.closed.extend([RunEffectId::Attempt(fence), RunEffectId::Stop(fence)]);
     }
 
     fn expect_open(&self, step: &StepId, what: &str) -> Result<usize, Contradiction> {
@@ -451,15 +401,5 @@ impl Fold<'_> {
 
     fn node_mut(&mut self, place: usize) -> Result<&mut Node, Contradiction> {
         self.run.steps.get_mut(place).ok_or_else(|| format!("there is no step number {place}"))
-    }
-}
-
-impl Node {
-    /// The agent whose slot it needs to start.
-    pub(super) fn slot(&self) -> Option<&crate::events::ids::AgentName> {
-        match &self.added.kind {
-            StepKind::Work { agent } => Some(agent),
-            StepKind::Sleep | StepKind::FanOut { .. } => None,
-        }
     }
 }

@@ -1,34 +1,41 @@
 //! A run: a graph of steps that grows, as the fold of its events.
 //!
 //! - [`command`]: what may be asked, what it wants done, why it refuses
+//! - `node`, `unwinding`: where a step is, and in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
 //! - `advance`: what starts and what ends of itself, after any command
+//! - [`plan`]: what a rollback would do
 
 mod advance;
 pub mod command;
 mod decide;
 mod evolve;
+mod node;
+pub mod plan;
 mod snapshot;
 mod startable;
+mod status;
 #[cfg(test)]
 mod tests;
+mod unwinding;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use command::{Ask, Grants, RunCommand, RunEffect, RunEffectId, RunRejection, StartRun};
+pub use command::{Ask, Grants, Order, RunCommand, RunEffect, RunEffectId, RunRejection, StartRun};
+pub(crate) use node::{Node, StepError, StepPhase, Trace, UndoPhase};
+pub use plan::{CannotUndo, RollbackPlan};
+pub use status::RunStatus;
+pub(crate) use unwinding::Unwinding;
 
 use super::aggregate::{Aggregate, At, Draft, EffectChanges, IllegalEvent, Moment};
 use crate::events::codec::CodecError;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId};
 use crate::events::json::{BlobRef, Payload};
-use crate::events::problem::{Class, Code};
-use crate::events::run::{
-    AttemptStarted, Item, OutputError, RunEvent, RunFailed, RunStarted, SkipReason, StepAdded, Usage,
-};
+use crate::events::run::{OutputError, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes};
 use crate::events::time::Timestamp;
 
 /// The state of a run.
@@ -48,9 +55,16 @@ pub struct Run {
     running: u32,
     /// Steps that are done with.
     done: usize,
+    /// Steps that do not count any more, because what they grew in starts anew.
+    left: usize,
     /// The newest fence.
     fence: Fence,
     phase: Phase,
+    paused: bool,
+    /// The step after which it pauses, once.
+    until: Option<StepId>,
+    /// What is left of its time while that does not run, in µs; none without a limit.
+    time_left_us: Option<u64>,
     degraded: bool,
 }
 
@@ -73,19 +87,33 @@ pub(crate) enum Phase {
     Empty,
     /// It goes forward.
     Going,
-    /// A step failed. Nothing new starts; it ends when what runs has ended.
+    /// Nothing new starts; it ends, or is undone, when what runs has ended.
     Ending(Ending),
-    /// Nothing follows.
+    /// What was done is being undone.
+    Unwinding(Box<Unwinding>),
+    /// What depends on a step is undone; somebody has to say how it goes on.
+    Back(Box<Unwinding>),
+    /// Nothing follows unless somebody asks for it.
     Ended(Ended),
 }
 
-/// Why a run is about to fail.
+/// A run that is about to end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ending {
-    /// The first step that failed without being tolerated.
-    pub(crate) step: usize,
+    pub(crate) why: Why,
     /// Whether what runs is being cancelled.
     pub(crate) fast: bool,
+}
+
+/// Why a run is about to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Why {
+    /// A step failed without being tolerated; this is the first that did.
+    Failed(usize),
+    /// It took longer than its limit.
+    OutOfTime,
+    /// Somebody cancelled it, and may want what was done undone.
+    Cancelled { rollback: bool },
 }
 
 /// How a run ended.
@@ -97,153 +125,33 @@ pub(crate) struct Ended {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum End {
-    Completed { output: Payload, error: Option<OutputError> },
+    Completed {
+        output: Payload,
+        error: Option<OutputError>,
+    },
     Failed(RunFailed),
+    Compensated(RollbackCause),
+    Cancelled,
+    /// With what is undone so far, if that is what it is stuck in.
+    Stuck(RunStuck, Option<Box<Unwinding>>),
 }
 
-/// What a timer is for.
+/// A wake-up that is due.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Timer {
-    step: usize,
+    of: TimerOf,
     at: Timestamp,
 }
 
-/// A step of the graph.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Node {
-    pub(crate) added: Arc<StepAdded>,
-    /// The step that it grew in.
-    pub(crate) inside: Option<usize>,
-    /// Those that need it.
-    dependents: Vec<usize>,
-    /// How many of those that it needs are not done with.
-    unmet: usize,
-    pub(crate) phase: StepPhase,
-    /// Tries so far, which is the number of the last.
-    pub(crate) attempts: u32,
-    /// Tries that count against `attempts` of its retry policy.
-    failures: u32,
-    /// Tries whose process died.
-    lost: u32,
-    pub(crate) generation: u32,
-    pub(crate) usage: Usage,
-    pub(crate) error: Option<StepError>,
-    pub(crate) started_at: Option<Timestamp>,
-    pub(crate) ended_at: Option<Timestamp>,
-}
-
-/// Why a step failed, or its last attempt did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StepError {
-    pub(crate) class: Class,
-    pub(crate) code: Code,
-    pub(crate) message: String,
-}
-
-/// Where a step is in its life.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum StepPhase {
-    /// It waits for others.
-    Blocked,
-    /// It could start.
-    Ready,
-    /// An attempt is open.
-    Running(Arc<AttemptStarted>),
-    /// An attempt or its sleep ended; what follows in the same commit says what becomes of it.
-    Between,
-    /// It will be tried again.
-    Retrying(TimerId),
-    /// It sleeps.
-    Sleeping(TimerId),
-    /// What grew in it is being done.
-    Expanded(Expansion),
-    Completed {
-        output: Payload,
-        artifacts: Vec<String>,
-        cached: bool,
-        degraded: bool,
-    },
-    Skipped {
-        reason: SkipReason,
-        message: String,
-    },
-    Failed {
-        tolerated: bool,
-    },
-    Cancelled,
-}
-
-/// The steps that grew in one.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Expansion {
-    pub(crate) children: Vec<usize>,
-    /// How many of them, from the front, were let start.
-    released: usize,
-    /// How many of them are done with.
-    done: usize,
-}
-
-/// Where a run is, as people see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RunStatus {
-    /// Nothing of it has started.
-    Pending,
-    /// It goes on, or would if somebody drove it.
-    Running,
-    /// It waits for people.
-    Waiting,
-    /// Somebody paused it, or it was rolled back in part.
-    Paused,
-    /// It ended well.
-    Completed,
-    /// It ended with a step that failed.
-    Failed,
-    /// What was done is being undone.
-    Compensating,
-    /// What was done is undone.
-    Compensated,
-    /// Somebody cancelled it.
-    Cancelled,
-    /// It can go neither forward nor back by itself.
-    Stuck,
-}
-
-impl RunStatus {
-    /// Every status.
-    pub const ALL: &'static [Self] = &[
-        Self::Pending,
-        Self::Running,
-        Self::Waiting,
-        Self::Paused,
-        Self::Completed,
-        Self::Failed,
-        Self::Compensating,
-        Self::Compensated,
-        Self::Cancelled,
-        Self::Stuck,
-    ];
-
-    /// As people see it.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::Paused => "paused",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Compensating => "compensating",
-            Self::Compensated => "compensated",
-            Self::Cancelled => "cancelled",
-            Self::Stuck => "stuck",
-        }
-    }
-
-    /// Whether nothing follows unless somebody asks for it: a retry, a rollback, the settling of what is stuck.
-    pub const fn has_ended(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Compensated | Self::Cancelled | Self::Stuck)
-    }
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum TimerOf {
+    /// The run's time is over.
+    Run,
+    /// A step sleeps, or is tried again.
+    Step(usize),
+    /// Undoing a step is tried again.
+    Undo(usize),
 }
 
 impl Run {
@@ -256,12 +164,27 @@ impl Run {
     pub fn status(&self) -> RunStatus {
         match &self.phase {
             Phase::Empty => RunStatus::Pending,
-            Phase::Going if self.steps.iter().all(|node| node.is_untouched()) => RunStatus::Pending,
-            Phase::Going | Phase::Ending(_) => RunStatus::Running,
             Phase::Ended(ended) => match ended.how {
                 End::Completed { .. } => RunStatus::Completed,
                 End::Failed(_) => RunStatus::Failed,
+                End::Compensated(_) => RunStatus::Compensated,
+                End::Cancelled => RunStatus::Cancelled,
+                End::Stuck(..) => RunStatus::Stuck,
             },
+            Phase::Back(_) => RunStatus::Paused,
+            Phase::Going | Phase::Ending(_) | Phase::Unwinding(_) if self.paused => RunStatus::Paused,
+            Phase::Ending(_) => RunStatus::Running,
+            Phase::Unwinding(_) => RunStatus::Compensating,
+            Phase::Going if self.steps.iter().all(Node::is_untouched) => RunStatus::Pending,
+            Phase::Going => RunStatus::Running,
+        }
+    }
+
+    /// The step to which it was rolled back, while it waits for somebody to say how it goes on.
+    pub fn rolled_back_to(&self) -> Option<&StepId> {
+        match &self.phase {
+            Phase::Back(unwinding) => self.steps.get(unwinding.to?).map(Node::id),
+            _ => None,
         }
     }
 
@@ -272,13 +195,19 @@ impl Run {
 
     /// How many steps are done with, and how many there are.
     pub fn progress(&self) -> (usize, usize) {
-        (self.done, self.steps.len())
+        (self.done - self.left, self.steps.len() - self.left)
     }
 
     /// Whether somebody has to act for it to go on at this moment: start, recover or hear of an attempt.
     pub fn wants_driving(&self) -> bool {
-        match self.phase {
-            Phase::Going => self.running > 0 || self.ready.values().any(|steps| !steps.is_empty()),
+        let some = |mut ready: bool| {
+            ready &= !self.paused;
+            ready || self.running > 0
+        };
+        match &self.phase {
+            Phase::Going => some(!self.ready.is_empty()),
+            Phase::Unwinding(unwinding) => some(!unwinding.due.is_empty() || !unwinding.ready.is_empty()),
+            Phase::Back(_) => self.running > 0,
             Phase::Ending(_) => true,
             Phase::Empty | Phase::Ended(_) => false,
         }
@@ -311,6 +240,12 @@ impl Run {
         bindings.iter().find(|binding| binding.name == *name).map(|binding| binding.definition)
     }
 
+    /// What the compensation of a step undoes, once that is opened: how the step ended, and its output.
+    pub fn undoes(&self, step: &StepId) -> Option<(Undoes, Option<&Payload>)> {
+        let (_, node) = self.node(step)?;
+        Some((node.compensation.as_ref()?.outcome, node.output()))
+    }
+
     pub(crate) fn nodes(&self) -> &[Node] {
         &self.steps
     }
@@ -328,56 +263,6 @@ impl Run {
     fn room(&self) -> u32 {
         let parallel = self.about.as_ref().map_or(0, |about| about.started.parallel);
         parallel.saturating_sub(self.running)
-    }
-}
-
-impl Node {
-    pub(crate) fn id(&self) -> &StepId {
-        &self.added.step
-    }
-
-    pub(crate) fn item(&self) -> Option<&Item> {
-        self.added.item.as_ref()
-    }
-
-    /// Whether those that need it may start.
-    pub(crate) fn is_done(&self) -> bool {
-        match &self.phase {
-            StepPhase::Completed { .. } | StepPhase::Skipped { .. } => true,
-            StepPhase::Failed { tolerated } => *tolerated,
-            _ => false,
-        }
-    }
-
-    /// Whether nothing becomes of it any more.
-    fn is_closed(&self) -> bool {
-        self.is_done() || matches!(self.phase, StepPhase::Failed { .. } | StepPhase::Cancelled)
-    }
-
-    fn is_untouched(&self) -> bool {
-        self.attempts == 0 && matches!(self.phase, StepPhase::Blocked | StepPhase::Ready)
-    }
-
-    /// Its output, once it is completed.
-    pub(crate) fn output(&self) -> Option<&Payload> {
-        match &self.phase {
-            StepPhase::Completed { output, .. } => Some(output),
-            _ => None,
-        }
-    }
-
-    /// As people and expressions see it.
-    pub(crate) fn status(&self) -> &'static str {
-        match &self.phase {
-            StepPhase::Blocked | StepPhase::Ready => "pending",
-            StepPhase::Running(_) | StepPhase::Between | StepPhase::Expanded(_) => "running",
-            StepPhase::Retrying(_) => "retrying",
-            StepPhase::Sleeping(_) => "waiting",
-            StepPhase::Completed { .. } => "completed",
-            StepPhase::Skipped { .. } => "skipped",
-            StepPhase::Failed { .. } => "failed",
-            StepPhase::Cancelled => "cancelled",
-        }
     }
 }
 

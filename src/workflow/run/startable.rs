@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ask, Grants, Node, Phase, Run, StepPhase};
+use super::{Ask, Grants, Node, Phase, Run, StepPhase, TimerOf, Unwinding};
 use crate::events::ids::{AgentName, StepId, TimerId};
 use crate::events::run::StepKind;
 use crate::workflow::definition::Definition;
@@ -12,24 +12,69 @@ impl Run {
     /// is missed here starts in a commit of its own, so a bound that is often right and cheap beats an exact one.
     pub fn startable(&self, ask: &Ask) -> Grants {
         let mut wanted = Wanted { slots: BTreeMap::new(), room: self.room() };
+        let goes_on = !self.paused || matches!(ask, Ask::Unpause(_));
         match (&self.phase, ask) {
             (Phase::Empty, Ask::Start(start)) => {
                 wanted.room = start.parallel;
                 wanted.roots(&start.definition);
             }
-            (Phase::Going, ask) => {
+            (Phase::Unwinding(unwinding), ask) if goes_on => {
+                wanted.room += self.made_room(ask);
+                self.wanted_to_undo(unwinding, ask, &mut wanted);
+            }
+            (Phase::Going, ask) if goes_on => {
                 // An attempt that this command ends makes room for another.
-                wanted.room += match ask {
-                    Ask::Completed { .. } | Ask::Failed { .. } => 1,
-                    Ask::Recover { .. } => self.running,
-                    _ => 0,
-                };
+                wanted.room += self.made_room(ask);
                 self.ready.iter().for_each(|(agent, steps)| wanted.add(agent.as_ref(), steps.len()));
                 self.wanted_after(ask, &mut wanted);
             }
             _ => {}
         }
+        if matches!(ask, Ask::Rollback { .. }) {
+            // What runs is cancelled first, and makes room only then.
+            let owing = self.steps.iter().filter(|node| node.owes().is_some());
+            owing.for_each(|node| wanted.add_undo(node));
+        }
         Grants(wanted.slots)
+    }
+
+    /// Attempts that this command ends make room for others.
+    fn made_room(&self, ask: &Ask) -> u32 {
+        match ask {
+            Ask::Completed { .. } | Ask::Failed { .. } => 1,
+            Ask::Recover { .. } => self.running,
+            _ => 0,
+        }
+    }
+
+    /// Compensations that can be tried, and those whose turn may come.
+    fn wanted_to_undo(&self, unwinding: &Unwinding, ask: &Ask, wanted: &mut Wanted) {
+        let at = |place: &usize| self.steps.get(*place);
+        unwinding.ready.iter().for_each(|(agent, places)| wanted.add(Some(agent), places.len()));
+        unwinding.due.iter().filter_map(at).for_each(|node| wanted.add_undo(node));
+        match ask {
+            Ask::Completed { step, .. } | Ask::Failed { step, .. } => {
+                let Some((place, node)) = self.node(step) else { return };
+                wanted.add_undo(node);
+                let before = node.added.needs.iter().filter_map(|need| self.index.get(need));
+                let next = before.chain(&node.inside).chain([&place]);
+                let next = next.filter(|next| unwinding.is_last_behind(**next)).filter_map(at);
+                next.for_each(|node| {
+                    wanted.add_undo(node);
+                    node.children.iter().filter_map(at).for_each(|inner| wanted.add_undo(inner));
+                });
+            }
+            Ask::Due { timer } => {
+                if let Some(TimerOf::Undo(place)) = self.timers.get(timer).map(|set| set.of) {
+                    at(&place).into_iter().for_each(|node| wanted.add_undo(node));
+                }
+            }
+            Ask::Recover { .. } => {
+                let open = self.steps.iter().filter(|node| node.open_undo_attempt().is_some());
+                open.for_each(|node| wanted.add_undo(node));
+            }
+            _ => {}
+        }
     }
 
     fn wanted_after(&self, ask: &Ask, wanted: &mut Wanted) {
@@ -45,7 +90,8 @@ impl Run {
     }
 
     fn wanted_when_due(&self, timer: &TimerId, wanted: &mut Wanted) {
-        let Some(node) = self.timers.get(timer).and_then(|set| self.steps.get(set.step)) else { return };
+        let Some(TimerOf::Step(place)) = self.timers.get(timer).map(|set| set.of) else { return };
+        let Some(node) = self.steps.get(place) else { return };
         if matches!(node.phase, StepPhase::Retrying(_)) {
             wanted.add_node(node);
         } else {
@@ -61,9 +107,10 @@ impl Run {
             next.filter(|next| next.unmet == 1).for_each(|next| wanted.add_node(next));
             done = node.inside.and_then(|parent| self.steps.get(parent));
             let Some(StepPhase::Expanded(expansion)) = done.map(|parent| &parent.phase) else { continue };
-            let waiting = expansion.children.get(expansion.released).and_then(|place| self.steps.get(*place));
+            let children = done.map(|parent| parent.children.as_slice()).unwrap_or_default();
+            let waiting = children.get(expansion.released).and_then(|place| self.steps.get(*place));
             waiting.into_iter().for_each(|next| wanted.add_node(next));
-            if expansion.done + 1 < expansion.children.len() {
+            if expansion.done + 1 < children.len() {
                 return;
             }
         }
@@ -95,6 +142,10 @@ impl Wanted {
             }
             StepKind::Sleep => {}
         }
+    }
+
+    fn add_undo(&mut self, node: &Node) {
+        self.add(node.added.undo.as_ref().map(|undo| &undo.agent), 1);
     }
 
     /// Steps that need nothing.

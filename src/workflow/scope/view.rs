@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
-use super::{Scope, StepView};
+use super::{Scope, StepView, Undone};
 use crate::events::ids::StepId;
 use crate::events::json::Json;
+use crate::events::run::Undoes;
 use crate::workflow::expression::MUST;
 use crate::workflow::json_text::{self, Level};
 
@@ -239,7 +240,8 @@ impl View {
             let step = Step { id: id.clone(), step: step.clone(), missing: Arc::clone(&missing) };
             (id.to_string(), Value::from_object(step))
         };
-        let steps: BTreeMap<String, Value> = scope.steps.iter().map(seen).collect();
+        let undone = scope.undone.iter().map(|undone| (&undone.step, &undone.view));
+        let steps: BTreeMap<String, Value> = scope.steps.iter().chain(undone).map(seen).collect();
         let mut names = BTreeMap::from([
             ("input", value_of(&scope.input)),
             ("run", Value::from_pairs([("id", scope.run.as_str())])),
@@ -249,6 +251,14 @@ impl View {
         if let Some((index, item)) = &scope.item {
             names.insert("index", Value::from(*index));
             names.insert("item", value_of(item));
+        }
+        if let Some(Undone { outcome, view, .. }) = &scope.undone {
+            let (outcome, output) = match outcome {
+                Undoes::Completed => ("completed", view.output.as_ref()),
+                Undoes::Unknown => ("unknown", None),
+            };
+            names.insert("outcome", Value::from(outcome));
+            names.insert("output", output.map_or(Value::from(()), value_of));
         }
         Self { root: Arc::new(Root { names, missing }) }
     }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reenact::actors::clock::{Clock, ManualClock};
+use reenact::actors::glance::Glance;
 use reenact::actors::roster::Roster;
-use reenact::actors::run::Glance;
 use reenact::actors::system::{Settings, System};
 use reenact::events::commit::Recorded;
 use reenact::events::ids::{Position, RunId};
@@ -66,7 +66,8 @@ impl Kit {
     pub(super) fn start(&self) -> System {
         let executors = Executors { functions: self.functions.clone(), ..Executors::default() };
         let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: self.slots };
-        let settings = Settings { arbiters: 2, passivate_after: self.passivate_after, grace: self.grace };
+        let settings =
+            Settings { arbiters: 2, passivate_after: self.passivate_after, grace: self.grace, runs: None };
         System::start(Arc::clone(&self.store), roster, Arc::clone(&self.clock), settings)
     }
 

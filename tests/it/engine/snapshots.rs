@@ -77,16 +77,16 @@ fn any_version_of_a_long_run_is_what_its_events_give() {
         let last = past.store.head(&past.stream).await.unwrap().unwrap().version.0;
         let system = past.kit.start();
         for at in [1, 2, 1_000, newest - 1, newest, newest + 1, last - 1, last] {
-            let found = system.fold_at(&past.run, Some(Version(at))).await.unwrap();
+            let found = system.fold_at(&past.run, Version(at)).await.unwrap();
             assert!(found == past.folded(at).await, "version {at}, snapshots {versions:?}");
         }
         assert!(system.fold(&past.run).await.unwrap() == past.folded(last).await);
         for beyond in [0, last + 1, u64::MAX] {
-            let refused = system.fold_at(&past.run, Some(Version(beyond))).await.map(|_| ()).unwrap_err();
+            let refused = system.fold_at(&past.run, Version(beyond)).await.map(|_| ()).unwrap_err();
             assert_eq!(refused.code, Code::NoSuchVersion);
             assert!(refused.message.contains(&last.to_string()), "{}", refused.message);
         }
-        let nobody = system.fold_at(&id("nobody"), Some(Version(1))).await.unwrap();
+        let nobody = system.fold_at(&id("nobody"), Version(1)).await.unwrap();
         assert!(nobody == (Run::default(), Head::default()));
     });
 }
@@ -135,11 +135,11 @@ fn a_proof_drops_snapshots_that_differ_and_no_others() {
         let bytes = state.snapshot().unwrap();
         past.plant(Snapshot { version, hash, schema: Run::SNAPSHOT_SCHEMA, bytes }).await;
         let system = past.kit.start();
-        let trusted = system.fold_at(&past.run, Some(version)).await.unwrap();
+        let trusted = system.fold_at(&past.run, version).await.unwrap();
         assert!(trusted.0 == state, "snapshots are used");
         assert_eq!(prove::<Run>(&*past.store, &past.stream).await.unwrap(), [version]);
         assert_eq!(past.versions().await, good);
-        assert!(system.fold_at(&past.run, Some(version)).await.unwrap() == past.folded(version.0).await);
+        assert!(system.fold_at(&past.run, version).await.unwrap() == past.folded(version.0).await);
         assert_eq!(prove::<Run>(&*past.store, &past.stream).await.unwrap(), [], "the second time");
     });
 }

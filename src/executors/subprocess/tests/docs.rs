@@ -55,7 +55,7 @@ async fn the_python_example_works_where_there_is_python() {
     let undo = |task: &mut Task| {
         task.purpose = Purpose::Compensate;
         task.work.with = file.clone();
-        task.compensates = Some(Compensated { outcome: Outcome::Known, output: Json::null() });
+        task.compensates = Some(Compensated { outcome: Undoes::Completed, output: Json::null() });
     };
     ask(folder.path(), &["bin/publish"], undo).await.unwrap();
     assert!(!folder.path().join("registry/key-1").exists());

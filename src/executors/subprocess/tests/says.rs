@@ -40,7 +40,7 @@ async fn stdin_holds_the_document() {
 #[tokio::test]
 async fn a_compensation_is_told_what_it_undoes() {
     let folder = tempfile::tempdir().unwrap();
-    let compensates = Some(Compensated { outcome: Outcome::Unknown, output: Json::parse("[7]").unwrap() });
+    let compensates = Some(Compensated { outcome: Undoes::Unknown, output: Json::parse("[7]").unwrap() });
     let task = Task {
         purpose: Purpose::Compensate,
         compensates,

@@ -1,10 +1,10 @@
 use super::*;
 
 /// One problem: a text, and what it gets: code, line, column, a part of the message, a part of the hint.
-type Row<'a> = (&'a str, Code, u64, u64, &'a str, &'a str);
+pub(super) type Row<'a> = (&'a str, Code, u64, u64, &'a str, &'a str);
 
 #[track_caller]
-fn check(rows: &[Row<'_>]) {
+pub(super) fn check(rows: &[Row<'_>]) {
     for (text, code, line, column, message, hint) in rows {
         let problem = only(text);
         let at = problem.at.as_ref().unwrap();
@@ -16,12 +16,12 @@ fn check(rows: &[Row<'_>]) {
 }
 
 /// A workflow of one step with this beside its id, which is on line 2.
-fn step(rest: &str) -> String {
+pub(super) fn step(rest: &str) -> String {
     format!("steps:\n  - id: a\n    {rest}\n")
 }
 
 #[track_caller]
-fn check_steps(rows: &[Row<'_>]) {
+pub(super) fn check_steps(rows: &[Row<'_>]) {
     for (rest, code, line, column, message, hint) in rows {
         check(&[(&step(rest), *code, *line, *column, message, hint)]);
     }
@@ -78,14 +78,7 @@ fn bytes_that_are_no_text() {
 fn keys_that_do_not_exist_and_keys_that_are_not_built() {
     check(&[
         ("naem: x\nsteps: [{id: a, run: x}]", Code::UnknownKey, 1, 1, "`naem`", "`name`"),
-        (
-            "on_failure: stop\nsteps: [{id: a, run: x}]",
-            Code::NotBuilt,
-            1,
-            1,
-            "`on_failure` is not supported",
-            "",
-        ),
+        ("on_limit: fail\nsteps: [{id: a, run: x}]", Code::NotBuilt, 1, 1, "`on_limit` is not supported", ""),
         ("stesp: [{id: a, run: x}]", Code::UnknownKey, 1, 1, "`stesp`", "`steps`"),
         ("limits: {paralel: 3}\nsteps: [{id: a, run: x}]", Code::UnknownKey, 1, 10, "`limits`", "`parallel`"),
         ("limits: {tokens: 3}\nsteps: [{id: a, run: x}]", Code::NotBuilt, 1, 10, "`tokens`", ""),
@@ -118,7 +111,6 @@ fn keys_that_do_not_exist_and_keys_that_are_not_built() {
 #[test]
 fn every_key_of_later_versions_is_named_as_such() {
     for key in [
-        "compensate",
         "approve",
         "approvers",
         "approvals",
@@ -131,8 +123,6 @@ fn every_key_of_later_versions_is_named_as_such() {
         "priority",
         "criticality",
         "optional",
-        "irreversible",
-        "at_most_once",
         "schema",
         "files",
         "worktree",

@@ -21,7 +21,7 @@ fn the_docs_list_every_key() {
     for key in KEYS.known.iter().chain(DEFAULTS.known).chain(LIMITS.known) {
         assert!(DOCS.contains(&format!("`{key}`")), "{key}");
     }
-    for key in steps::KEYS.known.iter().chain(retry::KEYS.known) {
+    for key in steps::KEYS.known.iter().chain(retry::KEYS.known).chain(saga::KEYS.known) {
         assert!(DOCS.contains(&format!("`{key}`")), "{key}");
     }
 }

@@ -17,6 +17,7 @@ fn scope() -> Scope {
         env: BTreeMap::new(),
         steps: BTreeMap::new(),
         item: None,
+        undone: None,
     }
 }
 
@@ -98,8 +99,9 @@ fn every_key_is_read() {
     assert_eq!(done.prompt.as_deref(), Some("Copy c, number 1"));
     assert_eq!(copy.for_each.as_ref().unwrap().max_parallel, Some(2));
 
-    let (agent, step, place) = parsed.agents.first().unwrap();
-    assert_eq!((agent.as_str(), step.as_str(), place.line, place.column), ("Copier", "copy-all", 25, 12));
+    let NamedAgent { agent, step, purpose, at } = parsed.agents.first().unwrap();
+    assert_eq!((agent.as_str(), step.as_str(), at.line, at.column), ("Copier", "copy-all", 25, 12));
+    assert_eq!(*purpose, Purpose::Do);
     let warnings: Vec<_> = parsed.warnings.iter().map(|warning| warning.message.as_str()).collect();
     assert_eq!(warnings, ["`on_error: fail_fast` does not use `retry`"]);
 }
@@ -246,6 +248,8 @@ proptest! {
     fn no_step_makes_the_reader_panic(rest in "[a-z{}\\[\\]:'\"|>&*!%#\\-+ ,\n.$`()\\\\<]{0,60}") {
         let _ = read(&format!("steps:\n  - id: a\n    run: {rest}\n    if: {rest}\n"));
         let _ = read(&format!("steps:\n  - id: a\n    run: |\n      {}\n", rest.replace('\n', "\n      ")));
+        let _ = read(&format!("steps:\n  - id: a\n    run: x\n    compensate:\n      run: {rest}\n      when: {rest}\n"));
+        let _ = read(&format!("steps:\n  - id: a\n    run: x\n    compensate: {rest}\n    irreversible: {rest}\n"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The rules of a run, each by what is decided and what follows.
 
+mod control;
 mod play;
 mod random;
+mod saga;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -10,7 +12,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::events::json::{Blob, Json};
-use crate::events::problem::Code;
+use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::testing::given;
 use crate::workflow::parse::{Known, parse};
@@ -36,7 +38,11 @@ fn without_a_slot_a_step_waits_and_starts_in_a_commit_of_its_own() {
     let mut play = Play::start(A_THEN_B);
     play.slots = 0;
     assert_eq!(play.complete("a", "1"), ["step_completed a"]);
-    let waiting = RunEffect::Start { step: StepId::grown("b"), agent: Some(AgentName::new("shell")) };
+    let waiting = RunEffect::Start {
+        step: StepId::grown("b"),
+        agent: Some(AgentName::new("shell")),
+        purpose: Purpose::Do,
+    };
     assert_eq!(play.state().open(), [waiting]);
     play.slots = 1;
     assert_eq!(play.ask(Ask::Go), ["attempt_started b"]);

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use crate::events::ids::StepId;
 use crate::events::json::{Blob, Json};
+use crate::events::problem::Code;
 use crate::events::run::*;
 use crate::events::time::Timestamp;
 use crate::testing::{Given, given};
 use crate::workflow::aggregate::Aggregate;
 use crate::workflow::parse::{Known, parse};
-use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunStatus, StartRun};
+use crate::workflow::run::{
+    Ask, Grants, Order, Run, RunCommand, RunEffect, RunEffectId, RunStatus, StartRun,
+};
 use crate::workflow::work::{Failure, Output};
 
 /// A run in the hands of a test: it makes the attempts, and the time.
@@ -33,6 +36,21 @@ impl Play {
     }
 
     pub(super) fn start_with(yaml: &str, input: &str, parallel: u32) -> Self {
+        Self::start_as(yaml, |start| {
+            start.input = Json::parse(input).unwrap();
+            start.parallel = parallel;
+        })
+    }
+
+    pub(super) fn start_until(yaml: &str, step: &str) -> Self {
+        Self::start_as(yaml, |start| start.until = Some(StepId::grown(step)))
+    }
+
+    pub(super) fn start_limited(yaml: &str, limit: Duration) -> Self {
+        Self::start_as(yaml, |start| start.duration_limit = Some(limit))
+    }
+
+    fn start_as(yaml: &str, change: impl FnOnce(&mut StartRun)) -> Self {
         let definition = parse(yaml, "test.yaml", &Known::default()).unwrap().definition;
         let definition_blob = Blob::new(definition.to_json().text().as_bytes());
         let mut play = Self {
@@ -43,21 +61,23 @@ impl Play {
             changes: Vec::new(),
             slots: 100,
         };
-        play.ask(Ask::Start(Box::new(StartRun {
+        let mut start = StartRun {
             definition: Arc::new(definition),
             definition_blob,
-            input: Json::parse(input).unwrap(),
+            input: Json::parse("{}").unwrap(),
             tags: BTreeMap::new(),
             work_folder: "/".into(),
             parent: None,
             environment: BTreeMap::new(),
             agents: Vec::new(),
-            parallel,
+            parallel: 16,
             lost_limit: 3,
             duration_limit: None,
             until: None,
             drive: true,
-        })));
+        };
+        change(&mut start);
+        play.ask(Ask::Start(Box::new(start)));
         play
     }
 
@@ -74,6 +94,52 @@ impl Play {
         let words = happened.iter().map(word).collect();
         self.log.extend(happened);
         words
+    }
+
+    /// Asks what is refused; answers the code.
+    pub(super) fn refused(&mut self, ask: Ask) -> Code {
+        let run = self.run.clone().unwrap().at(self.now);
+        let mut code = None;
+        let command = RunCommand { ask, seed: 7, drive: Some(Grants::default()) };
+        run.when(command).then_rejected(|rejection| {
+            code = Some(rejection.problem().code);
+            true
+        });
+        code.unwrap()
+    }
+
+    /// Asks what may be refused: then nothing happens.
+    pub(super) fn try_ask(&mut self, ask: Ask) {
+        let before = self.run.clone().unwrap().at(self.now);
+        let slots = before.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
+        let command = RunCommand { ask: ask.clone(), seed: 7, drive: Some(Grants(slots)) };
+        if before.when(command).is_rejected() {
+            return;
+        }
+        self.ask(ask);
+    }
+
+    /// Whether what depends on a step only was undone last.
+    pub(super) fn partial(&self) -> bool {
+        let last = self.log.iter().rev().find_map(|event| match event {
+            RunEvent::RollbackStarted(started) => Some(started.to.is_some()),
+            _ => None,
+        });
+        last == Some(true)
+    }
+
+    /// Somebody rolls it back.
+    pub(super) fn roll_back(&mut self, to: Option<&str>) -> Vec<String> {
+        self.ask(Ask::Rollback { order: order(), to: to.map(StepId::grown) })
+    }
+
+    pub(super) fn retry(&mut self) -> Vec<String> {
+        self.ask(Ask::Retry { order: order(), step: None })
+    }
+
+    pub(super) fn resolve(&mut self, step: &str, how: Resolution) -> Vec<String> {
+        let (by, reason, step) = ("ada".into(), "looked at it".to_owned(), StepId::grown(step));
+        self.ask(Ask::Resolve { by, reason, step, how })
     }
 
     /// Another process goes on.
@@ -93,6 +159,12 @@ impl Play {
         let fence = self.open(step).fence;
         let output = Output { output: Json::parse(output).unwrap(), ..Output::default() };
         self.ask(Ask::Completed { step: StepId::grown(step), fence, output })
+    }
+
+    pub(super) fn complete_all(&mut self, steps: &[&str]) {
+        for step in steps {
+            self.complete(step, "1");
+        }
     }
 
     pub(super) fn fail(&mut self, step: &str, failure: Failure) -> Vec<String> {
@@ -133,10 +205,17 @@ impl Play {
     }
 }
 
-/// An event as a test names it: its type, and its step if it has one.
+/// Who asks in tests, and why.
+pub(super) fn order() -> Order {
+    Order { by: "ada".into(), reason: None }
+}
+
+/// An event as a test names it: its type, whether it is about undoing, and its step if it has one.
 pub(super) fn word(event: &RunEvent) -> String {
     use crate::events::codec::Encoded;
     let data = serde_json::to_value(event).unwrap();
     let step = data.get("step").and_then(|step| step.as_str()).map(|step| format!(" {step}"));
-    format!("{}{}", event.kind(), step.unwrap_or_default())
+    let undo = data.get("purpose").is_some_and(|purpose| purpose == "compensate");
+    let undo = if undo { " undo" } else { "" };
+    format!("{}{undo}{}", event.kind(), step.unwrap_or_default())
 }

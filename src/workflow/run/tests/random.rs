@@ -2,15 +2,16 @@
 //! what must hold of every run.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::play::Play;
+use super::play::{Play, order};
 use crate::events::ids::StepId;
 use crate::events::problem::{Class, Code};
-use crate::events::run::RunEvent;
+use crate::events::run::{Purpose, Resolution, RunEvent};
 use crate::testing::given;
 use crate::workflow::aggregate::{Aggregate, Effect};
-use crate::workflow::run::{Ask, Run, RunEffect, RunEffectId};
+use crate::workflow::run::{Ask, Run, RunEffect, RunEffectId, RunStatus};
 use crate::workflow::work::{Failure, Stop};
 
 /// SplitMix64: a test that fails names its seed, and the seed makes the same test again.
@@ -36,7 +37,9 @@ impl Dice {
 
 /// A workflow file of up to seven steps, each of which may need any of those before it.
 fn workflow(dice: &mut Dice) -> String {
-    let mut file = String::from("name: random\nsteps:\n");
+    let mut file = String::from("name: random\n");
+    file.push_str(dice.pick::<&str>(&["", "", "on_failure: stop\n"]));
+    file.push_str("steps:\n");
     for step in 0..=dice.roll(7) {
         let needs: Vec<_> = (0..step).filter(|_| dice.one_in(2)).map(|need| format!("s{need}")).collect();
         file.push_str(&format!("  - id: s{step}\n    needs: [{}]\n", needs.join(", ")));
@@ -63,7 +66,16 @@ fn workflow(dice: &mut Dice) -> String {
         } else if dice.one_in(2) {
             let on_error = dice.pick(&["fail_fast", "continue", "retry_then_fail", "retry_then_skip"]);
             file.push_str(&format!("    on_error: {on_error}\n"));
+            file.push_str(dice.pick::<&str>(&["", "", "    at_most_once: true\n"]));
         }
+        file.push_str(dice.pick::<&str>(&[
+            "",
+            "    irreversible: true\n",
+            "    compensate: {run: undo}\n",
+            "    compensate: {run: undo}\n",
+            "    compensate: {run: undo, when: attempted, retry: {attempts: 2, initial: 1s}}\n",
+            "    compensate: {run: 'undo {{ output }}'}\n",
+        ]));
     }
     file
 }
@@ -73,34 +85,59 @@ fn workflow(dice: &mut Dice) -> String {
 struct Audit {
     /// Open effects, as the changes tell them.
     open: HashMap<RunEffectId, RunEffect>,
-    keys: BTreeMap<StepId, std::sync::Arc<str>>,
-    done: BTreeSet<StepId>,
+    keys: BTreeMap<(StepId, u32), Arc<str>>,
+    undo_keys: BTreeMap<(StepId, u32), Arc<str>>,
+    done: BTreeSet<(StepId, u32)>,
+    undone: BTreeSet<(StepId, u32)>,
     seen: BTreeSet<&'static str>,
     events: usize,
     commands: usize,
 }
 
 impl Audit {
+    /// Each step is undone once in a generation, after all that needs it.
+    fn undone(&mut self, play: &Play, step: &StepId, context: &str) {
+        let nodes = play.state().nodes();
+        let node = nodes.iter().find(|node| node.id() == step).unwrap();
+        assert!(self.undone.insert((step.clone(), node.generation)), "{context}: `{step}` undone twice");
+        for dependent in nodes.iter().filter(|node| node.added.needs.contains(step)) {
+            let owes = dependent.owes().is_some() && dependent.compensation.is_none();
+            assert!(!owes, "{context}: `{step}` was undone before `{}`", dependent.id());
+        }
+        let past = nodes.iter().enumerate().find(|(_, node)| node.is_past_return());
+        let kept = play.state().rolled_back_to().is_some() || play.partial();
+        assert!(past.is_none() || kept, "{context}: rolled back over an irreversible step");
+    }
+
     fn check(&mut self, play: &Play, parallel: usize, context: &str) {
         use crate::events::codec::Encoded;
         for event in &play.log[self.events..] {
             self.seen.insert(event.kind());
             match event {
+                RunEvent::AttemptStarted(started) if started.purpose == Purpose::Compensate => {
+                    let key = self.undo_keys.entry((started.step.clone(), started.generation));
+                    let key = key.or_insert(started.idempotency_key.clone());
+                    assert_eq!(*key, started.idempotency_key, "{context}");
+                }
                 RunEvent::AttemptStarted(started) => {
-                    assert!(!self.done.contains(&started.step), "{context}: `{}` was done", started.step);
+                    let this = (started.step.clone(), started.generation);
+                    assert!(!self.done.contains(&this), "{context}: `{}` was done", started.step);
                     let nodes = play.state().nodes();
                     let node = |id: &StepId| nodes.iter().find(|node| node.id() == id).unwrap();
                     for need in &node(&started.step).added.needs {
                         let waited = node(need).is_done();
                         assert!(waited, "{context}: `{}` did not wait for `{need}`", started.step);
                     }
-                    let key =
-                        self.keys.entry(started.step.clone()).or_insert(started.idempotency_key.clone());
+                    let key = self.keys.entry(this).or_insert(started.idempotency_key.clone());
                     assert_eq!(*key, started.idempotency_key, "{context}");
                 }
                 RunEvent::StepCompleted(completed) => {
-                    assert!(self.done.insert(completed.step.clone()), "{context}: done twice");
+                    let nodes = play.state().nodes();
+                    let node = nodes.iter().find(|node| *node.id() == completed.step).unwrap();
+                    let this = (completed.step.clone(), node.generation);
+                    assert!(self.done.insert(this), "{context}: done twice");
                 }
+                RunEvent::StepCompensated(undone) => self.undone(play, &undone.step, context),
                 _ => {}
             }
         }
@@ -138,6 +175,30 @@ fn turn(dice: &mut Dice, play: &mut Play) {
         .collect();
     open.sort_by_key(|started| started.fence);
     play.slots = dice.roll(4) as u32;
+    if dice.one_in(6) {
+        let status = play.state().status();
+        let done: Vec<StepId> = play
+            .log
+            .iter()
+            .filter_map(|event| match event {
+                RunEvent::StepCompleted(completed) => Some(completed.step.clone()),
+                RunEvent::CompensationFailed(failed) => Some(failed.step.clone()),
+                _ => None,
+            })
+            .collect();
+        let step = (!done.is_empty()).then(|| dice.pick(&done).clone());
+        let how = *dice.pick(&[Resolution::Retry, Resolution::Skip, Resolution::Done]);
+        let (by, reason) = ("ada".into(), "because".to_owned());
+        let ask = match (dice.roll(8), step, status) {
+            (_, Some(step), RunStatus::Stuck) => Ask::Resolve { by, reason, step, how },
+            (0, ..) => Ask::Pause(order()),
+            (1 | 2, ..) | (_, _, RunStatus::Paused) => Ask::Unpause(order()),
+            (3, ..) => Ask::Cancel { order: order(), rollback: dice.one_in(2) },
+            (4 | 5, ..) | (_, _, RunStatus::Failed) => Ask::Retry { order: order(), step: None },
+            (_, to, _) => Ask::Rollback { order: order(), to: to.filter(|_| dice.one_in(2)) },
+        };
+        return play.try_ask(ask);
+    }
     match dice.roll(10) {
         0 => drop(play.recover()),
         1 => drop(play.ask(Ask::Interrupt)),
@@ -180,9 +241,6 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
         let context = format!("seed {seed}\n{file}");
         audit.check(&play, parallel as usize, &context);
         for _ in 0..dice.roll(30) {
-            if play.state().status().has_ended() {
-                break;
-            }
             turn(&mut dice, &mut play);
             audit.check(&play, parallel as usize, &context);
         }
@@ -193,6 +251,7 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
                 break;
             }
             play.slots = 10;
+            play.ask(Ask::Unpause(order()));
             play.ask(Ask::Go);
             play.sleep(Duration::from_secs(60));
             let open = play.state().open();

@@ -1,18 +1,20 @@
 use std::time::Duration;
 
-use super::play::Play;
+use super::play::{Play, order};
 use crate::events::ids::Hash;
 use crate::events::problem::{Class, Code};
+use crate::events::run::Resolution;
 use crate::testing::given;
-use crate::workflow::run::Run;
 use crate::workflow::run::snapshot::{SCHEMA, read, write};
+use crate::workflow::run::{Ask, Run, RunStatus};
 use crate::workflow::work::Failure;
 
-/// A run in which most of what can happen happens. There is never more than one timer, for maps have no order.
-fn eventful() -> Play {
+/// A run in which most of what can happen on the way forward happens. There is never more than one timer, for maps have
+/// no order.
+fn forward() -> Play {
     let mut play = Play::start_with(
         r#"
-name: eventful
+name: forward
 steps:
   - {id: skipped, run: "true", if: input.never}
   - {id: tried, run: "false", retry: {attempts: 2, initial: 1s, jitter: 0}, on_error: retry_then_skip, needs: []}
@@ -39,17 +41,48 @@ steps:
     play
 }
 
-/// The hash of all snapshots of a history, one after each event.
-const HASH: &str = "683ee42a3506cfd2ad7eaf562eda4de7df9492fdb5c9ddeb3b7fadcd1e7771ff";
+/// A run that is paused, undone, stuck, settled, and undone again.
+fn back() -> Play {
+    let mut play = Play::start_until(
+        r#"
+name: back
+steps:
+  - {id: first, run: "true", compensate: {run: undo}}
+  - {id: second, run: "true", compensate: {run: undo, when: attempted, retry: {attempts: 2, initial: 1s, jitter: 0}}}
+  - {id: third, run: "false", compensate: {run: undo}}
+"#,
+        "first",
+    );
+    let failure = |class| Failure::new(Code::ExitUnknown, "no").class(class);
+    play.complete("first", "1");
+    play.ask(Ask::Unpause(order()));
+    play.complete("second", "{\"x\": 2}");
+    play.fail("third", failure(Class::Validation));
+    play.ask(Ask::Go);
+    play.fail("second", failure(Class::Transient));
+    play.sleep(Duration::from_secs(2));
+    play.fail("second", failure(Class::Transient));
+    assert_eq!(play.state().status(), RunStatus::Stuck);
+    play.resolve("second", Resolution::Done);
+    play.ask(Ask::Go);
+    play.complete("first", "null");
+    assert_eq!(play.state().status(), RunStatus::Compensated);
+    play
+}
+
+/// The hash of all snapshots of both histories, one after each event.
+const HASH: &str = "2935d5ad54a5e717db3f2f749d52b8eeb94ce17908ad769c258eb5cc93dfd4ef";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 #[test]
 fn a_snapshot_of_another_shape_has_another_schema_number() {
-    let (play, mut all) = (eventful(), Vec::new());
-    let mut folded = given::<Run>("run/r");
-    for (event, at) in play.log.iter().zip(&play.times) {
-        folded = folded.at(*at).events([event.clone()]);
-        all.extend(write(folded.state()).unwrap());
+    let mut all = Vec::new();
+    for play in [forward(), back()] {
+        let mut folded = given::<Run>("run/r");
+        for (event, at) in play.log.iter().zip(&play.times) {
+            folded = folded.at(*at).events([event.clone()]);
+            all.extend(write(folded.state()).unwrap());
+        }
     }
     let hash = Hash::of(&all).to_string();
     assert_eq!(hash, HASH, "what snapshots hold has changed: raise SCHEMA (now {SCHEMA}), then replace HASH");
@@ -57,7 +90,7 @@ fn a_snapshot_of_another_shape_has_another_schema_number() {
 
 #[test]
 fn bytes_that_are_no_snapshot_are_an_error() {
-    let bytes = write(eventful().state()).unwrap();
+    let bytes = write(forward().state()).unwrap();
     assert!(read(&bytes[..bytes.len() - 1]).is_err());
     assert!(read(&[bytes.as_slice(), &[0]].concat()).is_err());
     assert!(read(&[]).is_err());

@@ -1,0 +1,70 @@
+//! What can be seen of a run that is in memory, without asking it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::events::ids::{Fence, Version};
+use crate::events::problem::Problem;
+use crate::events::run::AttemptStarted;
+use crate::events::time::Timestamp;
+use crate::executors::Progress;
+use crate::workflow::run::{Run, RunStatus};
+
+/// What can be seen of a run that is in memory. Who waits is woken when it is loaded, when nothing of it runs any
+/// more or something does again, and when it has ended, rests or cannot go on. Who shows how far it is looks now and then.
+#[derive(Debug, Clone, Default)]
+pub struct Glance {
+    /// The version that is durable; 0 while it is being loaded, and for a run that never began.
+    pub version: Version,
+    /// Where it is; none while it is being loaded.
+    pub status: Option<RunStatus>,
+    /// Whether it has ended, or rests until somebody acts: see [`is_at_rest`].
+    pub at_rest: bool,
+    /// Steps that are done with.
+    pub done: usize,
+    /// Steps that there are so far.
+    pub total: usize,
+    /// While nothing runs: when something does again.
+    pub wakes_at: Option<Timestamp>,
+    /// What runs.
+    pub attempts: BTreeMap<Fence, OpenAttempt>,
+    /// Why it cannot go on.
+    pub parked: Option<Problem>,
+}
+
+/// What of a run is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Milestones {
+    loaded: bool,
+    at_work: bool,
+    at_rest: bool,
+}
+
+impl Glance {
+    pub(super) fn milestones(&self) -> Milestones {
+        let at_work = !self.attempts.is_empty();
+        Milestones { loaded: self.status.is_some(), at_work, at_rest: self.at_rest }
+    }
+}
+
+/// An attempt that an agent is making.
+#[derive(Debug, Clone)]
+pub struct OpenAttempt {
+    /// What was recorded of it.
+    pub started: Arc<AttemptStarted>,
+    /// Since when.
+    pub since: Timestamp,
+    /// How far it says it is.
+    pub progress: watch::Receiver<Progress>,
+}
+
+/// Whether nothing follows unless somebody wants it to: it has ended, or it is paused or waits for people, and nothing
+/// of it runs any more.
+pub fn is_at_rest(run: &Run) -> bool {
+    match run.status() {
+        RunStatus::Paused | RunStatus::Waiting => !run.wants_driving(),
+        status => status.has_ended(),
+    }
+}

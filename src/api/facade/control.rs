@@ -1,0 +1,46 @@
+//! What people want of a run, and what a rollback would do.
+
+use super::Facade;
+use crate::api::protocol::{Control, Planned, Recorded};
+use crate::events::ids::StepId;
+use crate::events::problem::{Code, Problem};
+use crate::workflow::run::{Ask, Order};
+
+impl Facade {
+    /// Records what somebody wants of a run. A run that nobody drives is not driven for that.
+    pub(super) async fn control(
+        &self,
+        run: &str,
+        control: Control,
+        order: Order,
+    ) -> Result<Recorded, Problem> {
+        let run = self.resolve(run).await?;
+        self.system.ask(&run, ask(control, order)?).await?;
+        let (state, head) = self.system.fold(&run).await?;
+        Ok(Recorded { run, version: head.version, status: state.status() })
+    }
+
+    /// What a rollback would do. Nothing is recorded.
+    pub(super) async fn plan(&self, run: &str, to: Option<&StepId>) -> Result<Planned, Problem> {
+        let run = self.resolve(run).await?;
+        let (state, _) = self.system.fold(&run).await?;
+        let plan = state.rollback_plan(to).map_err(|rejection| rejection.problem())?;
+        Ok(Planned::of(run, plan))
+    }
+}
+
+fn ask(control: Control, order: Order) -> Result<Ask, Problem> {
+    Ok(match control {
+        Control::Pause => Ask::Pause(order),
+        Control::Unpause => Ask::Unpause(order),
+        Control::Cancel { rollback } => Ask::Cancel { order, rollback },
+        Control::Retry { step } => Ask::Retry { order, step },
+        Control::Rollback { to } => Ask::Rollback { order, to },
+        Control::Resolve { step, how } => {
+            let why = "a compensation is not settled without a reason";
+            let reason = order.reason.filter(|reason| !reason.trim().is_empty());
+            let reason = reason.ok_or_else(|| Problem::new(Code::Usage, why).hint("say it with --reason"))?;
+            Ask::Resolve { by: order.by, reason, step, how }
+        }
+    })
+}

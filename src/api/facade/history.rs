@@ -1,0 +1,91 @@
+//! What happened to a run, and the run as it was.
+
+use super::{Facade, Frames, unknown};
+use crate::actors::host::read_problem;
+use crate::api::protocol::{Answer, Frame, HistoryLine, State};
+use crate::events::commit::Recorded;
+use crate::events::ids::{RunId, StreamId, Version};
+use crate::events::json::Json;
+use crate::events::problem::Problem;
+use crate::events::run::RunEvent;
+use crate::views::report::{effects, report};
+
+/// How many events are read at once.
+const HISTORY_PAGE: usize = 1_024;
+
+impl Facade {
+    pub(super) async fn history(
+        &self,
+        run: &str,
+        from: Option<Version>,
+        to: Option<Version>,
+        frames: &Frames,
+    ) -> Result<Answer, Problem> {
+        let run = self.resolve(run).await?;
+        let stream = StreamId::of_run(&run);
+        let mut after = Version(from.map_or(0, |from| from.0.saturating_sub(1)));
+        loop {
+            let page = self.system.store().read_stream(&stream, after, HISTORY_PAGE).await;
+            let page = page.map_err(|error| read_problem(&error))?;
+            let Some(last) = page.last() else { return Ok(Answer::Done) };
+            after = last.version;
+            for recorded in &page {
+                if to.is_some_and(|to| recorded.version > to) {
+                    return Ok(Answer::Done);
+                }
+                if frames.send(Frame::Event(Box::new(history_line(recorded)))).await.is_err() {
+                    return Ok(Answer::Done);
+                }
+            }
+        }
+    }
+
+    /// A run as it was right after one of its events; none means the newest.
+    pub(super) async fn state_at(&self, run: &str, at: Option<Version>) -> Result<State, Problem> {
+        let run = self.resolve(run).await?;
+        let newest = self.newest(&run).await?;
+        let at = at.unwrap_or(newest);
+        let (state, _) = self.system.fold_at(&run, at).await?;
+        let event = self.event(&run, at).await?;
+        let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
+        // What was needs nobody to drive it.
+        let driven = at < newest || self.system.is_driven(&run);
+        let now = if at < newest { event.header.recorded_at } else { self.system.clock().now() };
+        let library = &**self.system.library();
+        let mut report = report(&state, about, at, driven, now, library).map_err(|error| error.problem())?;
+        report.effects = Some(effects(&state));
+        Ok(State { report, event: history_line(&event), newest })
+    }
+
+    async fn newest(&self, run: &RunId) -> Result<Version, Problem> {
+        let head = self.system.store().head(&StreamId::of_run(run)).await;
+        let head = head.map_err(|error| read_problem(&error))?;
+        head.map(|head| head.version).ok_or_else(|| unknown(run.as_str()))
+    }
+
+    async fn event(&self, run: &RunId, at: Version) -> Result<Recorded, Problem> {
+        let (stream, before) = (StreamId::of_run(run), Version(at.0.saturating_sub(1)));
+        let page = self.system.store().read_stream(&stream, before, 1).await;
+        let page = page.map_err(|error| read_problem(&error))?;
+        page.into_iter().next().ok_or_else(|| unknown(run.as_str()))
+    }
+}
+
+fn history_line(recorded: &Recorded) -> HistoryLine {
+    let data = match recorded.decode::<RunEvent>() {
+        Ok(event) => Json::of(&event),
+        // What this version does not know is shown as what it is: bytes.
+        Err(error) => Json::of(&serde_json::json!({
+            "unreadable": error.to_string(),
+            "bytes": recorded.event.payload.len(),
+        })),
+    };
+    HistoryLine {
+        version: recorded.version,
+        position: recorded.position.0,
+        at: recorded.header.recorded_at,
+        kind: recorded.event.kind.to_string(),
+        data: data.unwrap_or_default(),
+        hash: recorded.event.hash.to_string(),
+    }
+}

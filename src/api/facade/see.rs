@@ -1,0 +1,177 @@
+//! Letting runs go on, and seeing them through.
+
+use std::time::Duration;
+
+use dashmap::DashMap;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
+use super::{Facade, Frames};
+use crate::actors::glance::{Glance, is_at_rest};
+use crate::actors::page;
+use crate::api::protocol::{Frame, Live, LiveAttempt};
+use crate::events::ids::{RunId, Version};
+use crate::events::problem::{Code, Problem};
+use crate::events::run::Purpose;
+use crate::views::report::RunReport;
+use crate::views::rollback::is_owed;
+use crate::workflow::run::Run;
+
+/// How often progress is sent at most: as often as an eye can follow.
+const LIVE_EVERY: Duration = Duration::from_millis(100);
+
+/// How many runs are seen through at once: what bounds memory when many were interrupted.
+const SEEN_AT_ONCE: usize = 64;
+
+impl Facade {
+    /// Lets a run go on and answers with it when it has ended, or when it rests until somebody acts.
+    pub(super) async fn see(&self, run: &RunId, live: Option<&Frames>) -> Result<RunReport, Problem> {
+        let _viewer = Viewer::of(&self.viewers, run);
+        loop {
+            self.settle(run, live).await?;
+            let (state, head) = self.system.fold(run).await?;
+            // Otherwise it came alive again before it could be looked at: somebody retried it, or lets it go on.
+            if is_at_rest(&state) {
+                self.keep_page(run, &state, head.version);
+                return self.report_of(run, &state, head.version);
+            }
+        }
+    }
+
+    /// Whoever recorded the end may have gone before it was written down what a person must undo by hand.
+    fn keep_page(&self, run: &RunId, state: &Run, version: Version) {
+        let runs = self.runs_folder();
+        if is_owed(state) && !page::is_there(&runs, run) {
+            page::keep(&runs, state, version);
+        }
+    }
+
+    async fn settle(&self, run: &RunId, live: Option<&Frames>) -> Result<(), Problem> {
+        self.system.drive(run).await;
+        let ended = self.system.ended(run);
+        tokio::pin!(ended);
+        let show = async {
+            match live {
+                Some(frames) => self.show(run, frames).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = &mut ended => ended.map(drop),
+            () = show => ended.await.map(drop),
+        }
+    }
+
+    /// Sends how far the run is, as it changes.
+    async fn show(&self, run: &RunId, frames: &Frames) {
+        let mut glance = self.system.watch(run);
+        let mut shown = None;
+        loop {
+            let live = live(&glance.borrow());
+            if shown.as_ref() != Some(&live) {
+                shown = Some(live.clone());
+                if frames.send(Frame::Live(live)).await.is_err() {
+                    return;
+                }
+            }
+            tokio::time::sleep(LIVE_EVERY).await;
+            if glance.has_changed().is_err() {
+                // Its host was put away.
+                glance = self.system.watch(run);
+            }
+        }
+    }
+
+    /// Stops a run that somebody saw through who does not any more, unless somebody else does.
+    pub async fn interrupt(&self, run: &RunId) {
+        if !self.viewers.contains_key(run) {
+            self.system.interrupt(run).await;
+        }
+    }
+
+    pub(super) async fn watch(&self, run: &str, frames: &Frames) -> Result<RunReport, Problem> {
+        let run = self.resolve(run).await?;
+        let mut committed = self.system.store().committed();
+        let mut shown = None;
+        loop {
+            committed.mark_unchanged();
+            let report = self.report(&run).await?;
+            let now = Some((report.version, report.driven));
+            if report.ended_at.is_some() {
+                return Ok(report);
+            }
+            if shown != now {
+                shown = now;
+                if frames.send(Frame::Report(Box::new(report))).await.is_err() {
+                    return Err(Problem::new(Code::ShuttingDown, "nobody listens any more"));
+                }
+            }
+            tokio::time::sleep(LIVE_EVERY).await;
+            if let Ok(Err(_)) = tokio::time::timeout(10 * LIVE_EVERY, committed.changed()).await {
+                return Err(Problem::new(Code::ShuttingDown, "the process is ending"));
+            }
+        }
+    }
+
+    /// Lets every run go on that could and that nobody drives, a few at a time, and sends each when it has ended.
+    ///
+    /// # Errors
+    /// When the runs cannot be listed.
+    pub(super) async fn see_all(&self, frames: &Frames) -> Result<(), Problem> {
+        let mut waiting = self.interrupted().await?.into_iter().rev();
+        let mut seen = FuturesUnordered::new();
+        loop {
+            while seen.len() < SEEN_AT_ONCE {
+                let Some(row) = waiting.next() else { break };
+                seen.push(async move { self.see(&row.run, None).await });
+            }
+            let frame = match seen.next().await {
+                None => return Ok(()),
+                Some(Ok(report)) => Frame::Report(Box::new(report)),
+                Some(Err(problem)) => Frame::Parked(problem),
+            };
+            // Without a listener the runs go on all the same.
+            let _ = frames.send(frame).await;
+        }
+    }
+}
+
+/// Counts who sees a run through, for as long as it lives.
+struct Viewer<'a> {
+    viewers: &'a DashMap<RunId, usize>,
+    run: RunId,
+}
+
+impl<'a> Viewer<'a> {
+    fn of(viewers: &'a DashMap<RunId, usize>, run: &RunId) -> Self {
+        *viewers.entry(run.clone()).or_default() += 1;
+        Self { viewers, run: run.clone() }
+    }
+}
+
+impl Drop for Viewer<'_> {
+    fn drop(&mut self) {
+        if let dashmap::Entry::Occupied(mut entry) = self.viewers.entry(self.run.clone()) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+    }
+}
+
+fn live(glance: &Glance) -> Live {
+    let running = glance.attempts.iter().map(|(fence, attempt)| {
+        let progress = attempt.progress.borrow();
+        LiveAttempt {
+            fence: *fence,
+            step: attempt.started.step.clone(),
+            agent: attempt.started.agent.clone(),
+            attempt: attempt.started.attempt,
+            undoes: attempt.started.purpose == Purpose::Compensate,
+            since: attempt.since,
+            percent: progress.percent,
+            text: progress.text.clone(),
+        }
+    });
+    Live { done: glance.done, total: glance.total, wakes_at: glance.wakes_at, running: running.collect() }
+}

@@ -1,0 +1,73 @@
+//! Proving the store whole.
+
+use super::Facade;
+use crate::actors::host::read_problem;
+use crate::actors::load::prove;
+use crate::api::protocol::{VerifyProblem, VerifyReport};
+use crate::events::ids::{RunId, StreamId, Version};
+use crate::events::problem::Problem;
+use crate::events::run::RunEvent;
+use crate::store::verify::{FINDINGS_MAX, disk_bytes, verify};
+use crate::workflow::run::Run;
+
+impl Facade {
+    pub(super) async fn verify(&self) -> Result<VerifyReport, Problem> {
+        let store = self.system.store();
+        let mut runs = std::collections::BTreeSet::new();
+        let found = verify(&**store, |recorded| {
+            let event: RunEvent = recorded.decode().map_err(|error| error.to_string())?;
+            runs.extend(recorded.header.stream.run());
+            Ok(event.blobs())
+        })
+        .await
+        .map_err(|error| read_problem(&error))?;
+        let mut problems: Vec<VerifyProblem> = found
+            .problems
+            .into_iter()
+            .map(|finding| VerifyProblem {
+                position: finding.position.0,
+                stream: finding.stream.map(|stream| stream.to_string()),
+                version: finding.version.map(|version| version.0),
+                what: finding.what,
+            })
+            .collect();
+        if problems.is_empty() {
+            problems = self.unfoldable(runs).await;
+        }
+        let disk_bytes = disk_bytes(&self.data).unwrap_or(0);
+        Ok(VerifyReport {
+            ok: problems.is_empty(),
+            events: found.events,
+            commits: found.commits,
+            streams: found.streams,
+            event_bytes: found.event_bytes,
+            disk_bytes,
+            problems,
+        })
+    }
+
+    /// Runs whose history is whole and makes no sense all the same, and snapshots that are not what the history gives.
+    /// Those are a cache, and dropped.
+    async fn unfoldable(&self, runs: impl IntoIterator<Item = RunId>) -> Vec<VerifyProblem> {
+        let mut problems = Vec::new();
+        let mut add = |stream: &StreamId, version: Option<Version>, what: String| {
+            let (stream, version) = (Some(stream.to_string()), version.map(|version| version.0));
+            if problems.len() < FINDINGS_MAX {
+                problems.push(VerifyProblem { position: 0, stream, version, what });
+            }
+        };
+        for run in runs {
+            let stream = StreamId::of_run(&run);
+            match prove::<Run>(&**self.system.store(), &stream).await {
+                Ok(wrong) => wrong.into_iter().for_each(|version| {
+                    let what = format!(
+                        "the snapshot at version {version} is not what the events give: it is dropped"
+                    );
+                    add(&stream, Some(version), what);
+                }),
+                Err(problem) => add(&stream, None, problem.message),
+            }
+        }
+        problems
+    }
+}

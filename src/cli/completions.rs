@@ -1,0 +1,24 @@
+//! `reenact completions SHELL`: what a shell needs to complete command lines.
+
+use clap::CommandFactory;
+use serde::Serialize;
+
+use super::arguments::{Arguments, CompletionsArguments};
+use super::{Exit, Scene};
+use crate::events::problem::Problem;
+
+/// What `completions --json` prints.
+#[derive(Serialize)]
+struct Completions {
+    shell: String,
+    script: String,
+}
+
+pub(super) fn completions(scene: &Scene, arguments: &CompletionsArguments) -> Result<Exit, Problem> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Arguments::command(), "reenact", &mut script);
+    let script = String::from_utf8_lossy(&script).into_owned();
+    let completions = Completions { shell: arguments.shell.to_string(), script };
+    scene.say.result(&completions, |completions| completions.script.clone());
+    Ok(Exit::Good)
+}

@@ -1,0 +1,67 @@
+//! `reenact replay RUN`: the run as it was, at one version or step by step.
+
+mod steps;
+
+use super::arguments::ReplayArguments;
+use super::control::ask_about_a_run;
+use super::see::{self, Asked, Signals};
+use super::{Exit, Scene, text};
+use crate::api::door::Door;
+use crate::api::protocol::{Answer, Request, State};
+use crate::events::ids::Version;
+use crate::events::problem::Problem;
+use steps::{Keyboard, Steps, Turn};
+
+pub(super) async fn replay(scene: &Scene, arguments: ReplayArguments) -> Result<Exit, Problem> {
+    let ReplayArguments { run, at } = arguments;
+    let mut signals = Signals::listen()?;
+    let request = Request::StateAt { run: run.clone(), at: at.map(Version) };
+    let (state, door) = match ask_about_a_run(scene, &run, &request, &mut signals).await? {
+        Asked::Interrupted => return Ok(Exit::Interrupted),
+        Asked::Answer(Answer::State(state), door) => (*state, door),
+        Asked::Answer(other, _) => return Err(other.mismatch()),
+    };
+    if at.is_none() && !scene.say.is_json() && Keyboard::is_there() {
+        return step_through(scene, state, door, signals).await;
+    }
+    scene.say.result(&state.report, |_| text::state(&state));
+    see::leave(door, &mut signals).await?;
+    Ok(Exit::Good)
+}
+
+/// Shows one version after another, as keys say. What is printed at the end stays on the terminal.
+async fn step_through(
+    scene: &Scene,
+    mut state: State,
+    mut door: Door,
+    mut signals: Signals,
+) -> Result<Exit, Problem> {
+    let mut steps = Steps::new(state.event.version, state.newest);
+    let mut keyboard = Keyboard::open()?;
+    loop {
+        keyboard.show(&text::state(&state), &steps.prompt());
+        let key = tokio::select! {
+            key = keyboard.key() => key,
+            () = signals.came() => break,
+        };
+        match steps.press(key) {
+            Turn::Stay => {}
+            Turn::Quit => break,
+            Turn::Show(at) => {
+                let request = Request::StateAt { run: state.report.run.to_string(), at: Some(at) };
+                match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
+                    Asked::Interrupted => return Ok(Exit::Interrupted),
+                    Asked::Answer(Answer::State(shown), same) => {
+                        (state, door) = (*shown, same);
+                        steps.newest(state.newest);
+                    }
+                    Asked::Answer(other, _) => return Err(other.mismatch()),
+                }
+            }
+        }
+    }
+    drop(keyboard);
+    scene.say.result(&state.report, |_| text::state(&state));
+    see::leave(door, &mut signals).await?;
+    Ok(Exit::Good)
+}

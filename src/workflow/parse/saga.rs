@@ -1,0 +1,96 @@
+//! What a step says about being undone: `compensate`, `irreversible`, `at_most_once`.
+
+use super::report::{Fields, Keys, Report};
+use super::retry::PartialRetry;
+use super::steps::{self, Part};
+use super::tree::{Tree, Value};
+use super::values::{Use, Values};
+use crate::events::ids::AgentName;
+use crate::events::problem::{Code, Place, Problem};
+use crate::events::run::UndoWhen;
+use crate::workflow::definition::{Compensate, Retry};
+
+pub(super) const KEYS: Keys = Keys {
+    of: "`compensate`",
+    known: &["run", "agent", "with", "prompt", "timeout", "retry", "when"],
+    not_built: steps::KEYS.not_built,
+    elsewhere: &[
+        ("sleep", "waiting undoes nothing: give it a `run` or an `agent`"),
+        ("env", "write it in the step: it holds for the compensation too"),
+        ("cwd", "write it in the step: it holds for the compensation too"),
+        ("if", "it is always done when it is owed, and `when` says when; its texts may use `outcome`"),
+        ("on_error", "where a compensation fails for good, the run waits for a person"),
+    ],
+};
+
+const COMPENSATION: Part =
+    Part { name: "compensation", hint: "give `compensate` exactly one of `run` and `agent`" };
+
+const WHEN: [(&str, UndoWhen); 2] = [("completed", UndoWhen::Completed), ("attempted", UndoWhen::Attempted)];
+
+/// What a step says about being undone.
+#[derive(Default)]
+pub(super) struct Saga<'t> {
+    /// How; none also if something is wrong with it.
+    pub(super) compensate: Option<Compensate>,
+    /// The agent that the compensation names, and where.
+    pub(super) agent: Option<(AgentName, Place)>,
+    /// What the expressions of the compensation name.
+    pub(super) uses: Vec<Use<'t>>,
+    pub(super) irreversible: bool,
+    pub(super) at_most_once: bool,
+}
+
+impl<'t> Saga<'t> {
+    /// Reads it from the keys of a step. That a `sleep` has none of them is reported elsewhere.
+    pub(super) fn read<'s: 't>(report: &mut Report<'s>, fields: &Fields<'t>) -> Self {
+        let mut flag = |key| fields.get(key).and_then(|tree| report.flag(key, tree)).unwrap_or(false);
+        let (irreversible, at_most_once) = (flag("irreversible"), flag("at_most_once"));
+        if let (true, Some(key)) = (at_most_once, fields.key("retry")) {
+            let message = "`at_most_once` starts the step once, and `retry` would start it again";
+            let hint = "take one of them out, and give it a `compensate` if it can be undone";
+            report.refuse(key, Problem::new(Code::Contradiction, message).hint(hint));
+        }
+        let saga = Self { irreversible, at_most_once, ..Self::default() };
+        let saga = match fields.get("compensate") {
+            Some(tree) => saga.compensated(report, tree),
+            None => saga,
+        };
+        let unused = matches!(&saga.compensate, Some(Compensate { when: UndoWhen::Completed, .. }));
+        if let (true, true, Some(key)) = (irreversible, unused, fields.key("compensate")) {
+            let message = "nothing is undone once an `irreversible` step has completed, so its `compensate` \
+                           would never be used";
+            let hint = "take one of them out, or say `when: attempted`: then it cleans up behind a failure";
+            report.refuse(key, Problem::new(Code::Contradiction, message).hint(hint));
+        }
+        saga
+    }
+
+    fn compensated<'s: 't>(self, report: &mut Report<'s>, tree: &'t Tree) -> Self {
+        if let Value::Text(_) = &tree.value {
+            let problem = Problem::new(Code::BadValue, "`compensate` takes a map, and this is a text");
+            report.refuse(tree, problem.hint("write `compensate: {run: …}`"));
+            return self;
+        }
+        let Some(fields) = Fields::read(report, "compensate", &KEYS, tree) else { return self };
+        let mut values = Values { report, uses: Vec::new() };
+        let does = steps::does(&mut values, &fields, tree, &COMPENSATION);
+        let uses = values.uses;
+        let agent = does.as_ref().and_then(|does| steps::named_agent(report, &fields, does));
+        let timeout = fields.get("timeout").and_then(|tree| report.positive_duration("timeout", tree));
+        let retry = retry(report, &fields);
+        let when = fields.get("when").and_then(|tree| report.choice("when", &WHEN, tree));
+        let when = when.unwrap_or_default();
+        let compensate = does.map(|does| Compensate { does, timeout, retry, when });
+        Self { compensate, agent, uses, ..self }
+    }
+}
+
+/// When a compensation is tried again. The workflow's `defaults` are about doing things, and say nothing here.
+fn retry(report: &mut Report<'_>, fields: &Fields<'_>) -> Retry {
+    let defaults = PartialRetry::attempts(Compensate::ATTEMPTS);
+    match fields.get("retry") {
+        Some(tree) => PartialRetry::read(report, tree).complete(Some(&defaults), report, tree),
+        None => defaults.over(None),
+    }
+}

@@ -1,0 +1,158 @@
+//! What people ask of a run: to pause, to go on, to end, to try again.
+
+use super::RunDraft;
+use crate::events::ids::StepId;
+use crate::events::problem::Code;
+use crate::events::run::{CancelRequested, RetryRequested, RunPaused, RunUnpaused};
+use crate::workflow::definition::Definition;
+use crate::workflow::run::{
+    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, RunStatus, StepPhase, Why,
+};
+
+/// A refusal, with what could be done instead.
+pub(super) fn not_now(code: Code, why: impl Into<String>, hint: impl Into<String>) -> RunRejection {
+    RunRejection::NotNow { code, why: why.into(), hint: hint.into() }
+}
+
+fn ended(run: &Run, what: &str, hint: &str) -> RunRejection {
+    not_now(Code::RunEnded, format!("the run is {} and cannot {what}", run.status().text()), hint)
+}
+
+pub(super) fn pause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRejection> {
+    let run = draft.state();
+    match run.phase {
+        Phase::Ended(_) => Err(ended(run, "pause", "nothing of it runs")),
+        _ if run.paused => Ok(()),
+        _ => {
+            draft.emit(RunPaused { by: order.by, reason: order.reason });
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn unpause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRejection> {
+    let run = draft.state();
+    match run.phase {
+        Phase::Ended(_) => Err(ended(run, "go on", "`reenact retry RUN` tries again what failed")),
+        _ if !run.paused => Ok(()),
+        _ => {
+            draft.emit(RunUnpaused { by: order.by, reason: order.reason });
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn cancel(draft: &mut RunDraft<'_>, order: Order, rollback: bool) -> Result<(), RunRejection> {
+    let run = draft.state();
+    match &run.phase {
+        Phase::Ended(Ended { how: End::Cancelled, .. }) if !rollback => return Ok(()),
+        Phase::Ended(Ended { how: End::Compensated(crate::events::run::RollbackCause::Cancel), .. })
+            if rollback =>
+        {
+            return Ok(());
+        }
+        Phase::Ended(Ended { how: End::Stuck(_, None), .. }) => {}
+        Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => {
+            let why = "the run is stuck in a compensation and cannot be cancelled";
+            return Err(not_now(Code::Compensating, why, RESOLVE));
+        }
+        Phase::Ended(_) => {
+            return Err(ended(run, "be cancelled", "`reenact rollback RUN` undoes what was done"));
+        }
+        Phase::Unwinding(_) => {
+            let why = "the run is being rolled back and cannot be cancelled";
+            return Err(not_now(Code::Compensating, why, "`reenact pause RUN` stops it for a while"));
+        }
+        Phase::Ending(Ending { why: Why::Cancelled { rollback: wanted }, .. }) => {
+            if *wanted == rollback {
+                return Ok(());
+            }
+            let why = "the run is being cancelled already, in the other way";
+            return Err(not_now(
+                Code::Conflicting,
+                why,
+                "wait until it has ended; `reenact rollback RUN` undoes it",
+            ));
+        }
+        _ => {}
+    }
+    if rollback {
+        run.is_before_return()?;
+    }
+    draft.emit(CancelRequested { by: order.by, reason: order.reason, rollback });
+    Ok(())
+}
+
+/// What to do about a compensation that failed for good.
+pub(super) const RESOLVE: &str =
+    "settle it with `reenact rollback resolve RUN STEP --retry|--skip|--done --reason R`";
+
+pub(super) fn retry(
+    draft: &mut RunDraft<'_>,
+    definition: &Definition,
+    order: Order,
+    step: Option<StepId>,
+) -> Result<(), RunRejection> {
+    let run = draft.state();
+    let anew = match &run.phase {
+        Phase::Back(unwinding) => Some(unwinding),
+        Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) => None,
+        Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => {
+            return Err(not_now(Code::CannotRetry, "the run is stuck in a compensation", RESOLVE));
+        }
+        _ => {
+            let why = format!("the run is {} and has nothing to try again", run.status().text());
+            let hint = match run.status() {
+                RunStatus::Paused => "`reenact unpause RUN` lets it go on",
+                RunStatus::Pending | RunStatus::Running => "`reenact resume RUN` goes on with it",
+                _ => "start another run",
+            };
+            return Err(not_now(Code::CannotRetry, why, hint));
+        }
+    };
+    let is_anew = |place: usize| anew.is_some_and(|unwinding| unwinding.undoes(place));
+    let afresh =
+        run.steps.iter().enumerate().filter(|(place, node)| !is_anew(*place) && node.is_to_be_retried());
+    let afresh: Vec<&Node> = afresh.map(|(_, node)| node).collect();
+    for node in &afresh {
+        let once = definition.step(&node.added.template).is_some_and(|step| step.at_most_once);
+        if once && node.attempts_now() > 0 {
+            let why = format!("step `{}` may be started once only, and was", node.id());
+            let hint = "`reenact rollback RUN` undoes what was done; a new run does it again";
+            return Err(not_now(Code::CannotRetry, why, hint));
+        }
+    }
+    if let Some(step) = &step {
+        only(run, step, &afresh)?;
+    }
+    draft.emit(RetryRequested { step, by: order.by, reason: order.reason });
+    Ok(())
+}
+
+/// A retry of one step is one of the run: it is refused where others failed too.
+fn only(run: &Run, step: &StepId, afresh: &[&Node]) -> Result<(), RunRejection> {
+    let Some((place, _)) = run.node(step) else {
+        return Err(no_such_step(step));
+    };
+    if !afresh.iter().any(|node| node.id() == step) {
+        let why = format!("step `{step}` has not failed");
+        return Err(not_now(Code::CannotRetry, why, "`reenact retry RUN` tries again all that failed"));
+    }
+    let failed =
+        |node: &&&Node| node.phase == StepPhase::Failed { tolerated: false } && node.children.is_empty();
+    let others: Vec<String> = afresh
+        .iter()
+        .filter(failed)
+        .filter(|node| node.id() != step && node.inside != Some(place))
+        .map(|node| format!("`{}`", node.id()))
+        .collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let why = format!("without {} the run fails again", others.join(", "));
+    Err(not_now(Code::CannotRetry, why, "leave --step out: `reenact retry RUN` tries again all that failed"))
+}
+
+pub(super) fn no_such_step(step: &StepId) -> RunRejection {
+    not_now(Code::NoSuchStep, format!("the run has no step `{step}`"), "`reenact status RUN` lists its steps")
+}

@@ -1,0 +1,123 @@
+//! What people do to a run, and the time that it has.
+
+use super::{Contradiction, Fold};
+use crate::events::ids::TimerId;
+use crate::events::run::{CancelRequested, RetryRequested, RunPaused, RunUnpaused};
+use crate::workflow::run::{End, Ended, Phase, RunEffectId, TimerOf, Why};
+
+impl Fold<'_> {
+    pub(super) fn run_paused(&mut self, _: &RunPaused) -> Result<(), Contradiction> {
+        let is_back = matches!(&self.run.phase, Phase::Unwinding(unwinding) if unwinding.is_back());
+        if self.run.paused && !is_back {
+            return Err("it is paused already".to_owned());
+        }
+        self.close_starts();
+        self.stop_time();
+        (self.run.paused, self.run.until) = (true, None);
+        self.run.phase = match std::mem::take(&mut self.run.phase) {
+            Phase::Unwinding(unwinding) if is_back => Phase::Back(unwinding),
+            phase => phase,
+        };
+        Ok(())
+    }
+
+    pub(super) fn run_unpaused(&mut self, _: &RunUnpaused) -> Result<(), Contradiction> {
+        if !std::mem::take(&mut self.run.paused) {
+            return Err("it is not paused".to_owned());
+        }
+        match std::mem::take(&mut self.run.phase) {
+            Phase::Back(unwinding) => {
+                self.run.phase = Phase::Going;
+                self.go_again(Some(&unwinding))?;
+            }
+            phase => {
+                self.run.phase = phase;
+                self.open_starts();
+            }
+        }
+        self.let_time_run();
+        Ok(())
+    }
+
+    pub(super) fn cancel_requested(&mut self, event: &CancelRequested) -> Result<(), Contradiction> {
+        match &self.run.phase {
+            Phase::Unwinding(_) => return Err("it is being undone".to_owned()),
+            Phase::Ended(Ended { how: End::Stuck(_, None), .. }) => {}
+            Phase::Ended(_) => return Err("the run has ended".to_owned()),
+            _ => {}
+        }
+        let why = Why::Cancelled { rollback: event.rollback };
+        self.run.paused = false;
+        if let Phase::Ending(ending) = &mut self.run.phase {
+            ending.why = why;
+        } else {
+            self.run.phase = Phase::Going;
+        }
+        self.begin_to_end(why, true);
+        Ok(())
+    }
+
+    pub(super) fn retry_requested(&mut self, _: &RetryRequested) -> Result<(), Contradiction> {
+        let undone = match std::mem::take(&mut self.run.phase) {
+            Phase::Back(unwinding) => Some(unwinding),
+            Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) => None,
+            _ => return Err("there is nothing to try again".to_owned()),
+        };
+        self.run.paused = false;
+        self.run.phase = Phase::Going;
+        self.run.time_left_us = self.run.about.as_ref().and_then(|about| about.started.duration_limit_us);
+        self.let_time_run();
+        self.go_again(undone.as_deref())
+    }
+
+    /// The run's time is over.
+    pub(super) fn end_time(&mut self) -> Result<(), Contradiction> {
+        self.stop_time();
+        self.begin_to_end(Why::OutOfTime, true);
+        Ok(())
+    }
+
+    /// From here on time counts, if the run has a limit and goes forward.
+    pub(super) fn let_time_run(&mut self) {
+        if self.run.phase == Phase::Going
+            && let Some(left) = self.run.time_left_us.take()
+        {
+            let at = self.now.after(std::time::Duration::from_micros(left));
+            self.set_timer(&TimerId::duration(), TimerOf::Run, at);
+        }
+    }
+
+    /// From here on time does not count.
+    pub(super) fn stop_time(&mut self) {
+        if self.run.timers.contains_key(&TimerId::duration())
+            && let Some(timer) = self.unset_timer(TimerId::duration())
+        {
+            let left = timer.at.since(self.now).as_micros();
+            self.run.time_left_us = Some(u64::try_from(left).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Nothing may start any more that could.
+    fn close_starts(&mut self) {
+        let starts = self.run.ready.values().flatten().filter_map(|place| self.run.steps.get(*place));
+        let closed = starts.map(|node| RunEffectId::Start(node.id().clone()));
+        self.changes.closed.extend(closed);
+        if let Phase::Unwinding(unwinding) = &self.run.phase {
+            let undone = unwinding.due.iter().chain(unwinding.ready.values().flatten());
+            let starts = undone.filter_map(|place| self.run.steps.get(*place));
+            self.changes.closed.extend(starts.map(|node| RunEffectId::Start(node.id().clone())));
+        }
+    }
+
+    /// What could not start while the run was paused may.
+    fn open_starts(&mut self) {
+        match &self.run.phase {
+            Phase::Going => {
+                let ready = self.run.ready.values().flatten().filter_map(|place| self.run.steps.get(*place));
+                self.changes.opened.extend(ready.map(super::start));
+            }
+            Phase::Unwinding(_) => self.changes.opened.extend(super::saga::open(self.run)),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What people do to a run.
+
+use std::time::Duration;
+
+use super::exit;
+use super::play::{Play, order};
+use crate::events::problem::{Class, Code};
+use crate::workflow::run::{Ask, RunEffect, RunStatus};
+use crate::workflow::work::{Failure, Stop};
+
+const A_THEN_B: &str =
+    "name: w\nsteps: [{id: a, run: 'true', compensate: {run: undo}}, {id: b, run: 'true'}]";
+
+fn cancel(rollback: bool) -> Ask {
+    Ask::Cancel { order: order(), rollback }
+}
+
+#[test]
+fn a_paused_run_lets_what_runs_end_and_starts_nothing() {
+    let mut play = Play::start(A_THEN_B);
+    assert_eq!(play.ask(Ask::Pause(order())), ["run_paused"]);
+    assert_eq!(play.ask(Ask::Pause(order())), [""; 0], "again: nothing happens");
+    assert_eq!(play.state().status(), RunStatus::Paused);
+    assert_eq!(play.complete("a", "1"), ["step_completed a"]);
+    assert_eq!(play.ask(Ask::Go), [""; 0]);
+    assert_eq!(play.ask(Ask::Unpause(order())), ["run_unpaused", "attempt_started b"]);
+    assert_eq!(play.ask(Ask::Unpause(order())), [""; 0]);
+    play.complete("b", "1");
+    assert_eq!(play.refused(Ask::Pause(order())), Code::RunEnded);
+    assert_eq!(play.refused(Ask::Unpause(order())), Code::RunEnded);
+}
+
+#[test]
+fn a_pause_while_undoing_starts_no_compensation() {
+    let mut play = Play::start(
+        "name: w\nsteps: [{id: a, run: 'true', compensate: {run: undo}}, {id: b, run: 'true', compensate: {run: undo}}, {id: c, run: 'true'}]",
+    );
+    play.complete("a", "1");
+    play.complete("b", "1");
+    play.fail("c", exit(Class::Unknown));
+    play.ask(Ask::Go);
+    play.ask(Ask::Pause(order()));
+    assert_eq!(play.refused(cancel(false)), Code::Compensating);
+    assert_eq!(play.complete("b", "1"), ["step_compensated b"]);
+    assert_eq!(play.state().status(), RunStatus::Paused);
+    assert_eq!(
+        play.ask(Ask::Unpause(order())),
+        ["run_unpaused", "compensation_started a", "attempt_started undo a"]
+    );
+    assert_eq!(play.state().status(), RunStatus::Compensating);
+}
+
+#[test]
+fn a_cancelled_run_ends_when_what_it_was_told_to_stop_has() {
+    let mut play = Play::start(A_THEN_B);
+    play.complete("a", "1");
+    assert_eq!(play.ask(cancel(false)), ["cancel_requested"]);
+    assert!(play.changes.last().unwrap().0.iter().any(|effect| matches!(effect, RunEffect::Stop { .. })));
+    assert_eq!(play.ask(cancel(false)), [""; 0], "again: nothing happens");
+    assert_eq!(play.refused(cancel(true)), Code::Conflicting);
+    assert_eq!(
+        play.fail("b", Failure::stopped(Stop::Cancelled)),
+        ["attempt_failed b", "step_cancelled b", "run_cancelled"]
+    );
+    assert_eq!(play.state().status(), RunStatus::Cancelled);
+    assert_eq!(play.ask(cancel(false)), [""; 0]);
+    assert_eq!(play.refused(Ask::Retry { order: order(), step: None }), Code::CannotRetry);
+}
+
+#[test]
+fn a_cancelled_run_that_is_to_be_rolled_back_ends_compensated() {
+    let mut play = Play::start(A_THEN_B);
+    play.complete("a", "1");
+    play.ask(cancel(true));
+    play.fail("b", Failure::stopped(Stop::Cancelled));
+    play.ask(Ask::Go);
+    assert_eq!(play.complete("a", "1"), ["step_compensated a", "run_compensated"]);
+    assert_eq!(play.ask(cancel(true)), [""; 0]);
+}
+
+#[test]
+fn a_run_of_which_nothing_runs_is_cancelled_at_once() {
+    let mut play = Play::start("name: w\nsteps: [{id: a, sleep: 1h}, {id: b, run: 'true'}]");
+    assert_eq!(play.ask(cancel(false)), ["cancel_requested", "step_cancelled a", "run_cancelled"]);
+}
+
+#[test]
+fn a_cancel_waits_for_an_irreversible_attempt() {
+    let mut play =
+        Play::start("name: w\nsteps: [{id: send, run: 'true', irreversible: true}, {id: b, run: 'true'}]");
+    assert_eq!(play.refused(cancel(true)), Code::PastNoReturn);
+    play.ask(cancel(false));
+    assert!(!play.changes.last().unwrap().0.iter().any(|effect| matches!(effect, RunEffect::Stop { .. })));
+    assert_eq!(play.complete("send", "1"), ["step_completed send", "run_cancelled"]);
+}
+
+#[test]
+fn a_retry_tries_again_what_failed_or_was_cancelled_with_fresh_attempts_and_the_same_key() {
+    let mut play = Play::start(
+        "
+name: w
+steps:
+  - {id: a, needs: [], run: 'true', retry: {attempts: 2, initial: 1s, jitter: 0}}
+  - {id: b, needs: [], run: 'true'}
+  - {id: c, needs: [a, b], run: 'true'}",
+    );
+    let first = play.open("a");
+    play.fail("a", exit(Class::Transient));
+    play.sleep(Duration::from_secs(1));
+    play.fail("a", exit(Class::Transient));
+    assert_eq!(play.fail("b", Failure::stopped(Stop::Cancelled)).last().unwrap(), "run_failed a");
+    assert_eq!(play.retry(), ["retry_requested"]);
+    assert_eq!(play.ask(Ask::Go), ["attempt_started a", "attempt_started b"]);
+    let again = play.open("a");
+    assert_eq!((again.attempt, again.generation), (3, 1));
+    assert_eq!(again.idempotency_key, first.idempotency_key);
+    assert_eq!(play.fail("a", exit(Class::Transient))[1], "retry_scheduled a", "attempts are fresh");
+    play.sleep(Duration::from_secs(1));
+    play.complete_all(&["a", "b", "c"]);
+    assert_eq!(play.state().status(), RunStatus::Completed);
+    assert_eq!(play.refused(Ask::Retry { order: order(), step: None }), Code::CannotRetry);
+}
+
+#[test]
+fn a_retry_of_a_fan_out_keeps_the_items_that_are_done() {
+    let mut play = Play::start(
+        "name: w\nsteps: [{id: copy, for_each: [1, 2, 3], max_parallel: 1, run: 'true'}, {id: b, run: 'true'}]",
+    );
+    play.complete("copy[0]", "10");
+    assert_eq!(play.fail("copy[1]", exit(Class::Unknown)).last().unwrap(), "run_failed copy[1]");
+    play.retry();
+    assert_eq!(play.ask(Ask::Go), ["attempt_started copy[1]"], "one at a time");
+    play.complete("copy[1]", "11");
+    assert_eq!(
+        play.complete("copy[2]", "12"),
+        ["step_completed copy[2]", "step_completed copy", "attempt_started b"]
+    );
+    play.complete("b", "1");
+    assert_eq!(play.state().status(), RunStatus::Completed);
+}
+
+#[test]
+fn a_run_pauses_after_the_step_until_which_it_was_to_go() {
+    let mut play = Play::start_until(A_THEN_B, "a");
+    assert_eq!(play.complete("a", "1"), ["step_completed a", "run_paused"]);
+    assert_eq!(play.ask(Ask::Unpause(order())), ["run_unpaused", "attempt_started b"]);
+    play.complete("b", "1");
+    assert_eq!(play.state().status(), RunStatus::Completed);
+}
+
+#[test]
+fn a_run_that_takes_too_long_ends_as_by_a_fatal_failure() {
+    let mut play = Play::start_limited(A_THEN_B, Duration::from_secs(10));
+    play.complete("a", "1");
+    play.sleep(Duration::from_secs(4));
+    play.ask(Ask::Pause(order()));
+    play.sleep(Duration::from_secs(100));
+    play.ask(Ask::Unpause(order()));
+    assert_eq!(play.sleep(Duration::from_secs(5)), [""; 0], "a pause does not count");
+    assert_eq!(play.sleep(Duration::from_secs(1)), ["timer_fired"]);
+    let happened = play.fail("b", Failure::stopped(Stop::Cancelled));
+    assert_eq!(happened[..3], ["attempt_failed b", "step_cancelled b", "rollback_started"]);
+    assert_eq!(play.state().open_timers(), []);
+}
+
+#[test]
+fn a_run_that_paused_where_it_was_to_goes_on_to_its_end_when_it_is_done_anew() {
+    let mut play = Play::start_until(A_THEN_B, "a");
+    play.complete("a", "1");
+    play.ask(Ask::Unpause(order()));
+    play.fail("b", exit(Class::Unknown));
+    play.ask(Ask::Go);
+    play.complete("a", "1");
+    assert_eq!(play.state().status(), RunStatus::Compensated);
+
+    let mut play = Play::start_until(
+        "name: w\nsteps: [{id: a, run: 'true'}, {id: b, run: 'true'}, {id: c, run: 'true'}]",
+        "b",
+    );
+    play.complete_all(&["a", "b"]);
+    play.ask(Ask::Unpause(order()));
+    play.complete("c", "1");
+    assert_eq!(play.roll_back(Some("a")), ["rollback_started", "run_paused"], "nothing is owed");
+    play.ask(Ask::Unpause(order()));
+    play.ask(Ask::Go);
+    assert_eq!(play.complete("b", "1"), ["step_completed b", "attempt_started c"]);
+}

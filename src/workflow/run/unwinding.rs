@@ -1,0 +1,208 @@
+//! The order in which a run is unwound. It follows from the graph: a step's turn comes when all that depend on it are
+//! done with, and what grew in it; independent branches have their turns at the same time.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::node::{Node, StepPhase};
+use crate::events::ids::{AgentName, StepId};
+use crate::events::run::RollbackCause;
+
+/// A run that is being undone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Unwinding {
+    pub(crate) cause: RollbackCause,
+    /// The step that is kept, and with it all that does not depend on it.
+    pub(crate) to: Option<usize>,
+    /// By place; none for a step that is kept.
+    gates: Vec<Option<Gate>>,
+    /// Steps whose turn has come and whose compensation is not opened yet.
+    pub(super) due: BTreeSet<usize>,
+    /// Opened compensations that could be tried, by the agent whose slot they want.
+    pub(super) ready: BTreeMap<AgentName, BTreeSet<usize>>,
+    /// How many compensations are neither settled nor failed for good.
+    pub(super) open: usize,
+    /// Steps whose compensation failed for good.
+    pub(super) failed: BTreeSet<usize>,
+    /// How many steps are not done with.
+    pub(super) unsettled: usize,
+}
+
+/// What a step's turn waits for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Gate {
+    /// Steps that depend on it and are not done with; for a step that grew in another, also the turn of that one.
+    behind: usize,
+    /// Steps that grew in it and are not done with.
+    inside: usize,
+    /// Whether what grew in it had its turn.
+    opened: bool,
+    settled: bool,
+}
+
+/// What a step is when its turn comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Something still runs or will become of it, or it is being undone, or undoing it failed.
+    Unsettled,
+    /// Its compensation is owed and not opened.
+    Owes,
+    /// It is undone, or there is nothing to undo.
+    Settled,
+}
+
+impl Standing {
+    pub(super) fn of(node: &Node) -> Self {
+        match &node.compensation {
+            Some(undo) if undo.is_settled() => Self::Settled,
+            Some(_) => Self::Unsettled,
+            None if node.is_on_its_way() => Self::Unsettled,
+            None if node.owes().is_some() => Self::Owes,
+            None => Self::Settled,
+        }
+    }
+}
+
+impl Unwinding {
+    /// Before the first turn. What is undone is everything, or all that depends on `to`.
+    pub(super) fn new(cause: RollbackCause, to: Option<usize>, steps: &[Node]) -> Self {
+        let undone = to.map(|kept| behind(steps, kept));
+        let is_undone =
+            |place: &usize| undone.as_ref().is_none_or(|undone| undone.get(*place) == Some(&true));
+        let gates: Vec<_> = steps
+            .iter()
+            .enumerate()
+            .map(|(place, node)| {
+                let counts = is_undone(&place) && node.phase != StepPhase::Left;
+                counts.then(|| Gate {
+                    behind: node.dependents.len() + usize::from(node.inside.is_some_and(|at| is_undone(&at))),
+                    inside: node.children.len(),
+                    opened: false,
+                    settled: false,
+                })
+            })
+            .collect();
+        let unsettled = gates.iter().flatten().count();
+        Self {
+            cause,
+            to,
+            gates,
+            due: BTreeSet::new(),
+            ready: BTreeMap::new(),
+            open: 0,
+            failed: BTreeSet::new(),
+            unsettled,
+        }
+    }
+
+    /// Whether a step is one of those that are undone.
+    pub(crate) fn undoes(&self, place: usize) -> bool {
+        self.gates.get(place).is_some_and(Option::is_some)
+    }
+
+    /// Whether all is undone that depends on the step that is kept.
+    pub(super) fn is_back(&self) -> bool {
+        self.to.is_some() && self.unsettled == 0
+    }
+
+    /// The first turns: the steps whose compensation is to be opened.
+    pub(super) fn begin(
+        &mut self,
+        steps: &[Node],
+        index: &HashMap<StepId, usize>,
+        standing: impl Fn(usize, &Node) -> Standing,
+    ) -> Vec<usize> {
+        let first: Vec<usize> = (0..steps.len()).filter(|place| self.undoes(*place)).collect();
+        self.follow(first, steps, index, standing)
+    }
+
+    /// Something became of a step: the steps whose turn comes with that, and whose compensation is to be opened.
+    pub(super) fn touched(
+        &mut self,
+        place: usize,
+        steps: &[Node],
+        index: &HashMap<StepId, usize>,
+        standing: impl Fn(usize, &Node) -> Standing,
+    ) -> Vec<usize> {
+        self.follow(vec![place], steps, index, standing)
+    }
+
+    fn follow(
+        &mut self,
+        mut next: Vec<usize>,
+        steps: &[Node],
+        index: &HashMap<StepId, usize>,
+        standing: impl Fn(usize, &Node) -> Standing,
+    ) -> Vec<usize> {
+        let mut due = Vec::new();
+        while let Some(place) = next.pop() {
+            let (Some(node), Some(gate)) = (steps.get(place), self.gate(place)) else { continue };
+            if gate.behind > 0 || gate.settled {
+                continue;
+            }
+            let first_turn = !std::mem::replace(&mut gate.opened, true);
+            let waits = gate.inside > 0;
+            if first_turn {
+                for child in &node.children {
+                    if let Some(gate) = self.gate(*child) {
+                        gate.behind = gate.behind.saturating_sub(1);
+                        next.push(*child);
+                    }
+                }
+            }
+            if waits {
+                continue;
+            }
+            match standing(place, node) {
+                Standing::Unsettled => {}
+                Standing::Owes if self.due.insert(place) => due.push(place),
+                Standing::Owes => {}
+                Standing::Settled => self.settle(place, node, index, &mut next),
+            }
+        }
+        due
+    }
+
+    fn settle(&mut self, place: usize, node: &Node, index: &HashMap<StepId, usize>, next: &mut Vec<usize>) {
+        self.due.remove(&place);
+        self.unsettled -= 1;
+        if let Some(gate) = self.gate(place) {
+            gate.settled = true;
+        }
+        for needed in node.added.needs.iter().filter_map(|need| index.get(need)) {
+            if let Some(gate) = self.gate(*needed) {
+                gate.behind = gate.behind.saturating_sub(1);
+                next.push(*needed);
+            }
+        }
+        if let Some(parent) = node.inside
+            && let Some(gate) = self.gate(parent)
+        {
+            gate.inside = gate.inside.saturating_sub(1);
+            next.push(parent);
+        }
+    }
+
+    fn gate(&mut self, place: usize) -> Option<&mut Gate> {
+        self.gates.get_mut(place)?.as_mut()
+    }
+
+    /// Whether its turn comes when one more step is done with.
+    pub(super) fn is_last_behind(&self, place: usize) -> bool {
+        matches!(self.gates.get(place), Some(Some(gate)) if gate.behind == 1 && !gate.settled)
+    }
+}
+
+/// Which steps depend on one, directly or not, and what grew in those.
+fn behind(steps: &[Node], kept: usize) -> Vec<bool> {
+    let mut found = vec![false; steps.len()];
+    let mut next: Vec<usize> = steps.get(kept).map(|node| node.dependents.clone()).unwrap_or_default();
+    while let Some(place) = next.pop() {
+        let (Some(node), Some(found)) = (steps.get(place), found.get_mut(place)) else { continue };
+        if !std::mem::replace(found, true) {
+            next.extend(node.dependents.iter().chain(&node.children).copied());
+        }
+    }
+    found
+}
