@@ -2,6 +2,7 @@
 //!
 //! - [`glance`]: what can be seen of a run that is in memory
 //! - [`host`]: one actor for every aggregate: loads, decides, appends, answers
+//! - [`load`]: the state of a stream as of any version; `snapshots`: when they are taken, which are kept
 //! - [`run`]: what performs a run's effects
 //! - [`page`]: the file that tells a person what to undo by hand
 //! - [`agent`]: makes attempts with an executor
@@ -20,8 +21,10 @@ pub mod dispatcher;
 pub mod glance;
 pub mod host;
 pub mod library;
+pub mod load;
 pub mod page;
 pub mod roster;
 pub mod run;
+mod snapshots;
 pub mod system;
 pub mod timer;

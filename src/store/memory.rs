@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::{
-    AppendError, Appended, EventStore, Head, ReadError, StoredCommit, ViewChange, ViewRow, admission,
+    AppendError, Appended, EventStore, Head, ReadError, Snapshot, StoredCommit, ViewChange, ViewRow,
+    admission, snapshot,
 };
 use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
@@ -32,6 +33,7 @@ struct Disk {
     streams: HashMap<StreamId, Vec<usize>>,
     blobs: BTreeMap<Hash, Arc<[u8]>>,
     views: HashMap<&'static str, View>,
+    snapshots: BTreeMap<(StreamId, Version), Snapshot>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -213,6 +215,27 @@ impl EventStore for MemoryStore {
                 None => view.rows.remove(&key),
             };
         }
+        Ok(())
+    }
+
+    async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), AppendError> {
+        snapshot::check(&snapshot)?;
+        self.write()?.snapshots.insert((stream.clone(), snapshot.version), snapshot);
+        Ok(())
+    }
+
+    async fn snapshots(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError> {
+        let disk = self.read()?;
+        let all = disk.snapshots.range((stream.clone(), Version(0))..=(stream.clone(), Version(u64::MAX)));
+        Ok(all.map(|((_, version), _)| *version).collect())
+    }
+
+    async fn snapshot(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError> {
+        Ok(self.read()?.snapshots.get(&(stream.clone(), version)).cloned())
+    }
+
+    async fn remove_snapshot(&self, stream: &StreamId, version: Version) -> Result<(), AppendError> {
+        self.write()?.snapshots.remove(&(stream.clone(), version));
         Ok(())
     }
 

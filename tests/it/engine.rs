@@ -3,6 +3,7 @@
 mod kit;
 mod lives;
 mod slots;
+mod snapshots;
 mod stops;
 mod store;
 mod timers;

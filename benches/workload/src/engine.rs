@@ -46,16 +46,7 @@ impl Engine {
     /// its number and one, and `refuse`, which fails.
     pub(crate) fn start(dir: &Path) -> Result<Fresh> {
         let folder = tempfile::tempdir_in(dir)?;
-        let engine = Self::open(folder.path(), SLOTS, |functions| {
-            functions.register("work", |call: FunctionCall| async move {
-                let number: u64 = call.input::<serde_json::Value>()?["number"].as_u64().unwrap_or_default();
-                Ok::<_, Failure>(number + 1)
-            });
-            functions.register("refuse", |_: FunctionCall| async {
-                Err::<(), _>(Failure::new(Code::FunctionFailed, "as it should").class(Class::Validation))
-            });
-        })?;
-        Ok(Fresh { engine, folder })
+        Ok(Fresh { engine: Self::open(folder.path(), SLOTS, register)?, folder })
     }
 
     /// Starts an engine on the store in `folder`, durable to a power cut, with these functions and so many slots for each.
@@ -83,11 +74,17 @@ impl Engine {
         Ok(())
     }
 
+    /// The engine as the library has it.
+    pub(crate) fn system(&self) -> &System {
+        &self.system
+    }
+
     /// Sees one run through.
-    pub(crate) async fn run(&self, start: StartRun) -> Result<()> {
+    pub(crate) async fn run(&self, start: StartRun) -> Result<RunId> {
         let run = RunId::from_uuid(uuid::Uuid::now_v7());
         self.begin(&run, start).await?;
-        self.completed(&run).await
+        self.completed(&run).await?;
+        Ok(run)
     }
 
     /// Sees one run through to its rollback; answers how long that took.
@@ -112,7 +109,24 @@ impl Engine {
     }
 }
 
+fn register(functions: &Functions) {
+    functions.register("work", |call: FunctionCall| async move {
+        let number: u64 = call.input::<serde_json::Value>()?["number"].as_u64().unwrap_or_default();
+        Ok::<_, Failure>(number + 1)
+    });
+    functions.register("refuse", |_: FunctionCall| async {
+        Err::<(), _>(Failure::new(Code::FunctionFailed, "as it should").class(Class::Validation))
+    });
+}
+
 impl Fresh {
+    /// Ends in order, and starts another on the same store.
+    pub(crate) async fn reopen(self) -> Result<Self> {
+        self.engine.shut_down().await?;
+        let engine = Engine::open(self.folder.path(), SLOTS, register)?;
+        Ok(Self { engine, ..self })
+    }
+
     /// Ends in order, and looks at what is left on the disk.
     pub(crate) async fn end(self) -> Result<Left> {
         self.engine.shut_down().await?;
@@ -157,6 +171,15 @@ pub(crate) fn sequential(steps: usize) -> String {
         let _ = writeln!(yaml, "  - id: step_{step}\n    agent: work\n    with: {{number: {step}}}");
     }
     yaml
+}
+
+/// A workflow of one step that is done for each of so many items.
+pub(crate) fn fan_out(items: usize) -> String {
+    let items: Vec<_> = (0..items).map(|item| item.to_string()).collect();
+    format!(
+        "name: fan_out\nsteps:\n  - id: each\n    agent: work\n    for_each: [{}]\n    with: {{number: '{{{{ item }}}}'}}\n",
+        items.join(", ")
+    )
 }
 
 /// A workflow of so many steps side by side, and one that needs them all.

@@ -5,6 +5,7 @@ mod baseline;
 mod engine;
 mod figures;
 mod killed;
+mod past;
 mod runs;
 mod sleeping;
 
@@ -50,10 +51,23 @@ struct Sizes {
     runs: usize,
     steps: usize,
     killed_runs: usize,
+    /// Runs of a thousand events that are folded.
+    folded: usize,
+    /// Steps of the run that is seen as it was.
+    replayed: usize,
 }
 
-const FULL: Sizes = Sizes { appends: 500, records: 20_000, runs: 1_000, steps: 200, killed_runs: 200 };
-const SMOKE: Sizes = Sizes { appends: 10, records: 300, runs: 20, steps: 10, killed_runs: 8 };
+const FULL: Sizes = Sizes {
+    appends: 500,
+    records: 20_000,
+    runs: 1_000,
+    steps: 200,
+    killed_runs: 200,
+    folded: 1_003,
+    replayed: 33_333,
+};
+const SMOKE: Sizes =
+    Sizes { appends: 10, records: 300, runs: 20, steps: 10, killed_runs: 8, folded: 2, replayed: 400 };
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -139,6 +153,15 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
     }
     if arguments.wants("w4") {
         killed::measure(figures, dir, sizes.killed_runs).await?;
+    }
+    if arguments.wants("r1") {
+        figures.add("r1", "events_per_s", past::fold(dir, sizes.folded).await?.events_per_s());
+    }
+    if arguments.wants("replay") {
+        let replayed = past::replay(dir, sizes.replayed).await?;
+        figures.add("replay", "events", replayed.events);
+        figures.add("replay", "median_ms", replayed.median_ms);
+        figures.add("replay", "worst_ms", replayed.worst_ms);
     }
     Ok(())
 }

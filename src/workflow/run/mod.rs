@@ -13,6 +13,7 @@ mod decide;
 mod evolve;
 mod node;
 pub mod plan;
+mod snapshot;
 mod startable;
 mod status;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use status::RunStatus;
 pub(crate) use unwinding::Unwinding;
 
 use super::aggregate::{Aggregate, At, Draft, EffectChanges, IllegalEvent, Moment};
+use crate::events::codec::CodecError;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId};
 use crate::events::json::{BlobRef, Payload};
 use crate::events::run::{OutputError, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes};
@@ -41,6 +43,8 @@ use crate::events::time::Timestamp;
 pub struct Run {
     about: Option<Arc<About>>,
     steps: Vec<Node>,
+    /// Where each step is. A snapshot does without: it follows from the steps.
+    #[serde(skip)]
     index: HashMap<StepId, usize>,
     /// Steps that are needed before they are added, with those that need them.
     awaited: HashMap<StepId, Vec<usize>>,
@@ -288,5 +292,15 @@ impl Aggregate for Run {
 
     fn open(&self) -> Vec<RunEffect> {
         evolve::open(self)
+    }
+
+    const SNAPSHOT_SCHEMA: u16 = snapshot::SCHEMA;
+
+    fn snapshot(&self) -> Result<Vec<u8>, CodecError> {
+        snapshot::write(self)
+    }
+
+    fn restore(bytes: &[u8]) -> Result<Self, CodecError> {
+        snapshot::read(bytes)
     }
 }

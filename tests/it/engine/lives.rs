@@ -14,12 +14,12 @@ use reenact::events::problem::Code;
 use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
+use reenact::store::fault::Calls;
 use reenact::views::report::RunReport;
 use reenact::workflow::run::{Ask, Order, RunStatus};
 use tokio::sync::mpsc;
 
-use super::kit::{Kit, id, on_actix, start_of, status};
-use super::store::Held;
+use super::kit::{Kit, faulty, id, on_actix, start_of, status};
 
 const TWO: &str = "[{id: a, agent: work}, {id: b, agent: work}]";
 
@@ -70,7 +70,7 @@ fn a_paused_run_is_seen_through_only_when_nothing_of_it_runs_any_more() {
 #[test]
 fn a_run_that_goes_on_before_it_is_looked_at_is_seen_through_to_where_it_rests_again() {
     on_actix(async {
-        let store = Arc::new(Held::default());
+        let store = Arc::new(faulty());
         let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
         let gate = kit.gated("work");
         let facade = Facade::new(kit.start(), "/nowhere".into());
@@ -78,14 +78,14 @@ fn a_run_that_goes_on_before_it_is_looked_at_is_seen_through_to_where_it_rests_a
         facade.system().begin(&run, start_of(TWO)).await.unwrap();
         gate.called(1).await;
         facade.system().ask(&run, Ask::Pause(order())).await.unwrap();
-        store.hold_reads();
+        store.hold(Calls::Reads);
         let seen = see(&facade, &run);
         let meanwhile = async {
             gate.open(1);
             // It rests, and who sees it through looks at it.
-            store.held_reads(1).await;
+            store.held(Calls::Reads, 1).await;
             facade.system().ask(&run, Ask::Unpause(order())).await.unwrap();
-            store.let_go();
+            store.release(Calls::Reads);
             gate.called(2).await;
             gate.open(1);
         };

@@ -271,6 +271,8 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
         let mut folded = given::<Run>("run/r");
         for (event, at) in play.log.iter().zip(&play.times) {
             folded = folded.at(*at).events([event.clone()]);
+            let restored = Run::restore(&folded.state().snapshot().unwrap()).unwrap();
+            assert_eq!(&restored, folded.state(), "{context}: a snapshot is not what was folded");
         }
         assert_eq!(folded.state(), play.state(), "{context}: the fold is not what deciding left");
         seen.extend(audit.seen);
