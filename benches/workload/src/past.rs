@@ -64,16 +64,23 @@ pub(crate) struct Replayed {
 pub(crate) async fn replay(dir: &Path, steps: usize) -> Result<Replayed> {
     /// A number that shares no factor with what a snapshot's distance may be.
     const VERSIONS: u64 = 97;
+    /// Of each version the fastest counts: of one alone, a slow one would be a neighbour's doing as likely as ours.
+    const TRIES: usize = 5;
     let fresh = Engine::start(dir)?;
     let run = fresh.engine.run(start_of(&fan_out(steps))?).await?;
     let fresh = fresh.reopen().await?;
     let last = last(&fresh.engine, &run).await?;
     let mut took = Vec::new();
-    for version in (1..=VERSIONS).map(|part| last * part / VERSIONS) {
-        let since = Instant::now();
-        let (_, head) = fresh.engine.system().fold_at(&run, Version(version)).await?;
-        took.push(since.elapsed().as_secs_f64() * 1e3);
-        ensure!(head.version == Version(version), "version {version} was folded to {}", head.version);
+    for version in (1..=VERSIONS).map(|part| Version(last * part / VERSIONS)) {
+        let mut fastest = f64::INFINITY;
+        for _ in 0..TRIES {
+            let since = Instant::now();
+            // Named, so that it is dropped when the time is taken.
+            let (_state, head) = fresh.engine.system().fold_at(&run, version).await?;
+            fastest = fastest.min(since.elapsed().as_secs_f64() * 1e3);
+            ensure!(head.version == version, "version {version} was folded to {}", head.version);
+        }
+        took.push(fastest);
     }
     fresh.end().await?;
     let worst_ms = took.iter().copied().fold(0.0, f64::max);
