@@ -5,14 +5,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
 use futures_util::FutureExt;
 use tokio::sync::watch;
 
 use super::clock::Clock;
 use super::communicator::{Communicator, InFlight, Report};
 use super::dispatcher::Slot;
-use crate::events::ids::{Fence, RunId};
+use crate::events::ids::{Fence, RunId, StepId};
 use crate::events::problem::Code;
 use crate::events::time::Timestamp;
 use crate::executors::{self, Executor, Progress, Task};
@@ -54,6 +54,16 @@ pub struct StopAttempt {
 pub struct StopAll {
     /// For this run only.
     pub run: Option<RunId>,
+}
+
+/// Asks an agent to end what an attempt left running whose process died, and to answer when it is gone.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), Failure>")]
+pub struct EndLeftover {
+    /// Of which run.
+    pub run: RunId,
+    /// Of which step.
+    pub step: StepId,
 }
 
 /// The actor of an agent.
@@ -116,6 +126,15 @@ impl Handler<StopAll> for Agent {
         for (_, stop) in self.attempts.iter().filter(|((run, _), _)| meant(run)) {
             stop.send_replace(Some(Stop::Cancelled));
         }
+    }
+}
+
+impl Handler<EndLeftover> for Agent {
+    type Result = ResponseFuture<Result<(), Failure>>;
+
+    fn handle(&mut self, EndLeftover { run, step }: EndLeftover, _: &mut Context<Self>) -> Self::Result {
+        let executor = Arc::clone(&self.executor);
+        Box::pin(async move { executor.end_leftover(&run, &step).await })
     }
 }
 

@@ -9,7 +9,7 @@ use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
 use dashmap::{DashMap, DashSet};
 use tokio::sync::{oneshot, watch};
 
-use super::agent::{Agent, Perform, StopAll, StopAttempt};
+use super::agent::{Agent, EndLeftover, Perform, StopAll, StopAttempt};
 use super::dispatcher::{Dispatcher, Slot};
 use super::glance::Glance;
 use super::host::{Host, HostContext, Submit};
@@ -244,6 +244,25 @@ impl Communicator {
     pub fn stop(self: &Arc<Self>, name: &AgentName, definition: Option<BlobRef>, stop: StopAttempt) {
         if let Ok(entry) = self.agent(name, definition) {
             send(&entry.address, stop);
+        }
+    }
+
+    /// Asks the agent of a lost attempt to end what its process left running, and ends when that is gone. If it does
+    /// not go, the next attempt at that step fails for it.
+    pub fn end_leftover(
+        self: &Arc<Self>,
+        name: &AgentName,
+        definition: Option<BlobRef>,
+        leftover: EndLeftover,
+    ) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let entry = self.agent(name, definition);
+        async move {
+            let step = leftover.step.clone();
+            // An agent that this process does not have is told of when it is asked for an attempt.
+            let Ok(entry) = entry else { return };
+            if let Ok(Err(failure)) = entry.address.send(leftover).await {
+                tracing::warn!(%step, %failure, "what a lost attempt left running does not end");
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
@@ -32,6 +33,16 @@ const DECIDED_AT_ONCE: usize = 256;
 
 /// What is particular to an aggregate's host: how its effects are performed.
 pub trait Shell<A: Aggregate>: Sized + Unpin + 'static {
+    /// What has to be over before any of these commands is decided on this state, if anything has. It is asked once more
+    /// when that is over.
+    fn first<'a>(
+        &mut self,
+        state: &A,
+        commands: impl Iterator<Item = &'a A::Command>,
+    ) -> Option<BoxFuture<'static, ()>>
+    where
+        A::Command: 'a;
+
     /// Completes a command with what only the shell has, right before it is decided on this state.
     fn prepare(&mut self, state: &A, command: &mut A::Command, now: Timestamp);
 
@@ -121,6 +132,8 @@ enum Phase {
     Loading,
     /// The state is what the store holds.
     Ready,
+    /// The state is what the store holds, and something has to be over before the next decision.
+    Waiting,
     /// A commit is on its way; the state is ahead of the store.
     Appending,
     /// It cannot go on.
@@ -191,6 +204,10 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     /// Decides everything that waits, if nothing is on its way.
     fn work(&mut self, actor: &mut Context<Self>) {
         while matches!(self.phase, Phase::Ready) && !self.inbox.is_empty() {
+            let next = self.inbox.iter().take(DECIDED_AT_ONCE).map(|waiting| &waiting.command);
+            if let Some(first) = self.shell.first(&self.state, next) {
+                return self.wait(first, actor);
+            }
             let now = self.context.clock.now();
             let round = self.decide(now);
             if let Some(problem) = round.broken {
@@ -206,6 +223,14 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 self.append(round, now, actor);
             }
         }
+    }
+
+    fn wait(&mut self, first: BoxFuture<'static, ()>, actor: &mut Context<Self>) {
+        self.phase = Phase::Waiting;
+        actor.spawn(first.into_actor(self).map(|(), host, actor| {
+            host.phase = Phase::Ready;
+            host.work(actor);
+        }));
     }
 
     fn decide(&mut self, now: Timestamp) -> Round<A> {
@@ -345,7 +370,7 @@ impl<A: Aggregate, S: Shell<A>> Actor for Host<A, S> {
             let idle = match host.phase {
                 Phase::Ready => host.inbox.is_empty() && host.shell.is_idle(&host.state),
                 Phase::Parked(_) => true,
-                Phase::Loading | Phase::Appending => false,
+                Phase::Loading | Phase::Waiting | Phase::Appending => false,
             };
             if unused && idle {
                 actor.stop();

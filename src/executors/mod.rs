@@ -100,6 +100,15 @@ pub trait Executor: Send + Sync + 'static {
     /// # Errors
     /// Why it did not succeed.
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure>;
+
+    /// Ends what an attempt at this step, at doing or at undoing it, left running when the process that made it died, and
+    /// waits until it is gone. Nothing, where no work outlives its process.
+    ///
+    /// # Errors
+    /// When it does not end.
+    async fn end_leftover(&self, _run: &RunId, _step: &StepId) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// The ways to do work that this process has.

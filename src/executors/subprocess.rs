@@ -31,6 +31,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Context, Executor, Failure, Output, Stop, Task};
+use crate::events::ids::{RunId, StepId};
 use crate::events::problem::Code;
 use group::Running;
 use streams::{Full, Streams};
@@ -121,9 +122,7 @@ impl SubprocessExecutor {
 #[async_trait]
 impl Executor for SubprocessExecutor {
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
-        if let Some(folder) = &self.options.processes {
-            lost::end_leftover(folder, &task.run, &task.step, self.options.grace).await?;
-        }
+        self.end_leftover(&task.run, &task.step).await?;
         let (mut running, mut streams) = self.start(&task).await?;
         streams.show_progress_in(context.progress.clone());
         let end = tokio::select! {
@@ -146,6 +145,13 @@ impl Executor for SubprocessExecutor {
             End::Stopped(why) => exit::stopped(why, &streams),
             End::Unwaitable(error) => exit::unwaitable(&error),
         })
+    }
+
+    async fn end_leftover(&self, run: &RunId, step: &StepId) -> Result<(), Failure> {
+        match &self.options.processes {
+            Some(folder) => lost::end_leftover(folder, run, step, self.options.grace).await,
+            None => Ok(()),
+        }
     }
 }
 

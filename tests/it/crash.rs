@@ -6,12 +6,13 @@
 
 mod audit;
 mod generated;
+mod leftover;
 
 pub(crate) use audit::group_lives;
 
 use std::time::Duration;
 
-use crate::support::{Process, Sandbox, wait_until};
+use crate::support::{Process, Sandbox};
 use audit::Audit;
 use generated::{Random, Workflow};
 
@@ -140,23 +141,4 @@ fn a_step_that_kills_its_process_each_time_fails_when_its_limit_of_losses_is_met
     assert_eq!(last.json()["error"]["code"], "RE-3009", "{last}");
     assert_eq!(sandbox.count(RUN, "attempt_started", Some("bomb")), 3);
     assert_eq!(sandbox.count(RUN, "attempt_lost", Some("bomb")), 3);
-}
-
-/// The shell of the attempt dies with the terminal, what it started ignores TERM: all of it has to go.
-#[test]
-fn what_a_killed_process_left_running_is_ended_before_the_next_attempt() {
-    let sandbox = Sandbox::new();
-    let step = "echo $$ >> shells; (trap '' TERM; echo ready >> stubborn; for _ in $(seq 30); do sleep 1; done) & wait";
-    let text = format!(
-        "name: leftover\nsteps:\n  - id: one\n    run: '[ $REENACT_ATTEMPT = 2 ] || {{ {step}; }}'\n"
-    );
-    sandbox.write("leftover.yaml", text.replace("''", "\"\""));
-    let process = sandbox.start(patient(&sandbox, &["run", "leftover.yaml", "--id", RUN]));
-    wait_until("the stubborn one is there", || sandbox.work("stubborn").exists());
-    let group = std::fs::read_to_string(sandbox.work("shells")).unwrap();
-    process.kill();
-    assert!(group_lives(group.trim()), "nothing was left: the test shows nothing");
-    let resumed = sandbox.start(patient(&sandbox, &["--json", "resume", RUN])).wait();
-    assert_eq!(resumed.code(), Some(0), "{resumed}");
-    assert!(!group_lives(group.trim()), "group {group} lives on");
 }

@@ -1,8 +1,13 @@
 //! The examples do what they are there to show.
 
+mod bank;
 mod fan_out;
+mod hang;
 mod long_sleep;
 mod release;
+mod transfer;
+
+pub(crate) use bank::Bank;
 
 use std::path::Path;
 
@@ -12,7 +17,7 @@ use crate::support::{Sandbox, copy_folder};
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
 /// A sandbox with the examples in its work folder.
-fn sandbox() -> Sandbox {
+pub(crate) fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     copy_folder(Path::new(EXAMPLES), &sandbox.work("examples"));
     sandbox

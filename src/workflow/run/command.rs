@@ -127,6 +127,11 @@ impl Ask {
             Self::Resolve { .. } => "resolve",
         }
     }
+
+    /// Whether it may record open attempts as lost.
+    pub fn loses(&self) -> bool {
+        matches!(self, Self::Recover { .. } | Self::Interrupt)
+    }
 }
 
 /// Everything that a run begins with. It was validated before.

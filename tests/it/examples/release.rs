@@ -1,4 +1,6 @@
-//! `release.yaml`: a release with real effects, each of them once.
+//! `release.yaml`: a release with real effects, each of them once, or none.
+
+mod rollback;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -152,30 +154,31 @@ fn the_same_version_again_is_the_same_release() {
 #[test]
 fn a_version_that_is_published_with_another_content_is_not_replaced() {
     let sandbox = sandbox();
-    sandbox.json(0, &["run", FILE]);
+    sandbox.json(0, &["run", FILE, "--id", "first"]);
     sandbox.write("examples/release/greeting/greet.sh", "printf 'Hello, %s!\\n' \"${1:-world}\" # changed\n");
-    let report = sandbox.json(1, &["run", FILE]);
+    let report = sandbox.json(3, &["run", FILE]);
     assert_eq!(
         (&report["error"]["class"], &report["error"]["step"]),
         (&"validation".into(), &"publish".into())
     );
     let message = report["error"]["message"].as_str().unwrap();
     assert!(message.contains("already, with another content"), "{message}");
+    audit(&sandbox, "first", "1.0.0");
 }
 
 #[test]
 fn tests_that_fail_stop_a_release_before_its_tag() {
     let sandbox = sandbox();
     sandbox.write("examples/release/greeting/greet.sh", "echo Goodbye\n");
-    let report = sandbox.json(1, &["run", FILE, "--id", "bad"]);
+    let report = sandbox.json(3, &["run", FILE, "--id", "bad"]);
     assert_eq!(report["error"]["step"], "test");
-    assert_eq!(answer_of(&scratch(&sandbox).join("bad/repository"), "git", &["tag"]), "");
-    assert!(!scratch(&sandbox).join("registry/greeting").exists());
+    assert_eq!(sandbox.count("bad", "attempt_started", Some("test")), 1, "they fail again however often");
+    assert_eq!(sandbox.count("bad", "attempt_started", Some("tag")), 0);
+    assert!(!scratch(&sandbox).join("bad").exists());
 }
 
 /// Added to every script of a release: when it has done its work it hangs, once, until it is killed.
-const HANG_ONCE: &str = r#"set -eu
-      trap 'hung="$TMPDIR/../hung/$REENACT_STEP"; test -e "$hung" || { : > "$hung"; sleep 600; }' EXIT"#;
+const HANG_ONCE: &str = r#"set -eu; trap 'hung="$TMPDIR/../hung/$REENACT_STEP"; test -e "$hung" || { : > "$hung"; sleep 600; }' EXIT"#;
 
 /// The worst moment: what a step does is done, and nobody has recorded it.
 #[test]
