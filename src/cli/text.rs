@@ -35,7 +35,9 @@ pub(super) fn run(report: &RunReport) -> String {
     }
     lines.extend(how_to_go_on(report));
     if let Some(file) = &report.rollback_file {
-        lines.push(format!("what to undo by hand: {}", printable(file)));
+        let stuck = report.status == RunStatus::Stuck;
+        let what = if stuck { "what to undo by hand" } else { "what was done and is not undone" };
+        lines.push(format!("{what}: {}", printable(file)));
     }
     if !report.driven {
         let how = if report.status == RunStatus::Pending { "not started" } else { "interrupted" };
@@ -229,7 +231,7 @@ pub(super) fn event(line: &HistoryLine) -> String {
         }
     }
     let words = shortened(&words.join("  "));
-    format!("{:>5}  {}  {:16}  {words}", line.version.0, moment(line.at), line.kind)
+    format!("{:>5}  {}  {:21}  {words}", line.version.0, moment(line.at), line.kind)
 }
 
 /// Whether a fact is what an event says of most things: nothing.
