@@ -12,7 +12,7 @@
 //! - [`api`]: how programs reach it
 //! - [`cli`]: how people run it
 //! - [`config`]: what can be set, and where it comes from
-//! - [`testing`]: given events, when a command, then events
+//! - [`testing`]: tests of decisions, and of what any workflow promises whatever goes wrong
 //!
 //! Imports run one way: `cli`, `api` → `actors` → `executors`, `views` → `workflow` → `events`, and `store` →
 //! `events`. `ARCHITECTURE.md` has the map.
@@ -33,3 +33,8 @@ pub mod workflow;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So are those of the page on testing.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/testing.md")]
+struct TestingPage;

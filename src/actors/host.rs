@@ -5,6 +5,7 @@
 //! an effect, before the store has answered. If the append fails, the state is thrown away and loaded again.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,15 +15,14 @@ use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::library::Library;
+use super::load::{Fold, load_upto};
+use super::snapshots::{self, Tail};
 use crate::events::commit::{Commit, Header};
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
-use crate::store::{AppendError, EventStore, Head, ReadError};
-use crate::workflow::aggregate::{Aggregate, At, Decided, Draft, EffectChanges, Moment};
-
-/// How many events are read at once while loading.
-const LOAD_PAGE: usize = 4_096;
+use crate::store::{AppendError, EventStore, Head, ReadError, Snapshot};
+use crate::workflow::aggregate::{Aggregate, Decided, Draft, EffectChanges, Moment};
 
 /// Commands from outside that wait for one commit. Beyond it, senders are told to come back. What comes from inside
 /// (results, timers, slots) has nobody to come back: of that there is never more than the state has open.
@@ -107,6 +107,8 @@ pub struct HostContext {
     pub clock: Arc<dyn Clock>,
     /// How long nobody needs an aggregate before it is put away.
     pub passivate_after: Duration,
+    /// The folder with a folder for each run, if there is one.
+    pub runs: Option<Arc<Path>>,
 }
 
 /// The actor of an aggregate.
@@ -115,6 +117,9 @@ pub struct Host<A: Aggregate, S: Shell<A>> {
     context: HostContext,
     state: A,
     head: Head,
+    tail: Tail,
+    /// Whether a snapshot is being saved.
+    saving: bool,
     inbox: VecDeque<Submit<A>>,
     phase: Phase,
     shell: S,
@@ -139,8 +144,18 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     /// A host for that stream. It loads when it starts.
     pub fn new(stream: StreamId, context: HostContext, shell: S) -> Self {
         let touched = context.clock.now();
-        let (state, head) = (A::default(), Head::default());
-        Self { stream, context, state, head, inbox: VecDeque::new(), phase: Phase::Loading, shell, touched }
+        Self {
+            stream,
+            context,
+            state: A::default(),
+            head: Head::default(),
+            tail: Tail::default(),
+            saving: false,
+            inbox: VecDeque::new(),
+            phase: Phase::Loading,
+            shell,
+            touched,
+        }
     }
 
     /// What performs its effects.
@@ -157,10 +172,11 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
 
     fn load(&mut self, actor: &mut Context<Self>) {
         self.phase = Phase::Loading;
-        let loading = load::<A>(Arc::clone(&self.context.store), self.stream.clone());
+        let (store, stream) = (Arc::clone(&self.context.store), self.stream.clone());
+        let loading = async move { load_upto(&*store, &stream, Version(u64::MAX)).await };
         actor.spawn(loading.into_actor(self).map(|loaded, host, actor| match loaded {
-            Ok((state, head)) => {
-                (host.state, host.head, host.phase) = (state, head, Phase::Ready);
+            Ok(Fold { state, head, tail }) => {
+                (host.state, host.head, host.tail, host.phase) = (state, head, tail, Phase::Ready);
                 host.shell.loaded(&host.state, host.head.version, actor);
                 host.work(actor);
                 host.go_if_over(actor);
@@ -267,6 +283,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         };
         blobs.iter().for_each(|blob| self.context.library.remember(blob));
         let head = Head { version: commit.last(), hash: commit.last_hash() };
+        commit.events.iter().for_each(|event| self.tail.grow(event.payload.len()));
         self.phase = Phase::Appending;
         let store = Arc::clone(&self.context.store);
         let appended = async move { store.append(commit, blobs).await };
@@ -287,6 +304,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 (self.head, self.phase) = (head, Phase::Ready);
                 self.shell.committed(&self.state, changes, head.version, actor);
                 answers.into_iter().for_each(|(reply, result)| answer(reply, result.map(|()| head.version)));
+                self.take_snapshot(actor);
                 self.work(actor);
                 self.go_if_over(actor);
             }
@@ -302,6 +320,28 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 }
             }
         }
+    }
+
+    /// Saves the state, if that is due and the last one is saved. Only the encoding is done here, at the speed of memory,
+    /// when everybody has their answers; no commit waits for the rest.
+    fn take_snapshot(&mut self, actor: &mut Context<Self>) {
+        if self.saving || !self.tail.is_long() {
+            return;
+        }
+        let bytes = match self.state.snapshot() {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                tracing::debug!(stream = %self.stream, %error, "no snapshot is taken");
+                self.tail = Tail::default();
+                return;
+            }
+        };
+        self.tail = Tail::after(bytes.len());
+        self.saving = true;
+        let Head { version, hash } = self.head;
+        let snapshot = Snapshot { version, hash, schema: A::SNAPSHOT_SCHEMA, bytes };
+        let saved = snapshots::save(Arc::clone(&self.context.store), self.stream.clone(), snapshot);
+        actor.spawn(saved.into_actor(self).map(|(), host, _| host.saving = false));
     }
 }
 
@@ -357,45 +397,6 @@ impl<A: Aggregate, S: Shell<A>> Handler<Submit<A>> for Host<A, S> {
         }
         self.inbox.push_back(message);
         self.work(actor);
-    }
-}
-
-/// Folds a stream.
-///
-/// # Errors
-/// When it cannot be read, or holds what this version does not understand.
-pub async fn load<A: Aggregate>(store: Arc<dyn EventStore>, stream: StreamId) -> Result<(A, Head), Problem> {
-    load_at(store, stream, Version(u64::MAX)).await
-}
-
-/// Folds a stream up to a version.
-///
-/// # Errors
-/// As for [`load`], of that part of it.
-pub async fn load_at<A: Aggregate>(
-    store: Arc<dyn EventStore>,
-    stream: StreamId,
-    at: Version,
-) -> Result<(A, Head), Problem> {
-    let (mut state, mut head) = (A::default(), Head::default());
-    let mut changes = EffectChanges::default();
-    loop {
-        let page = store.read_stream(&stream, head.version, LOAD_PAGE).await;
-        let mut page = page.map_err(|error| read_problem(&error))?;
-        page.retain(|recorded| recorded.version <= at);
-        let Some(last) = page.last() else { return Ok((state, head)) };
-        let next = Head { version: last.version, hash: last.event.hash };
-        for recorded in &page {
-            let parked = |why: String| {
-                let at = format!("version {} of `{stream}`", recorded.version);
-                Problem::new(Code::RunParked, format!("{at} cannot be folded: {why}"))
-            };
-            let event: A::Event = recorded.decode().map_err(|error| parked(error.to_string()))?;
-            let at = At { stream: &stream, version: recorded.version, time: recorded.header.recorded_at };
-            state.evolve(&event, &at, &mut changes).map_err(|error| parked(error.why))?;
-            changes = EffectChanges::default();
-        }
-        head = next;
     }
 }
 

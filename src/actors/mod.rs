@@ -2,7 +2,9 @@
 //!
 //! - [`glance`]: what can be seen of a run that is in memory
 //! - [`host`]: one actor for every aggregate: loads, decides, appends, answers
+//! - [`load`]: the state of a stream as of any version; `snapshots`: when they are taken, which are kept
 //! - [`run`]: what performs a run's effects
+//! - [`page`]: the file that tells a person what to undo by hand
 //! - [`agent`]: makes attempts with an executor
 //! - [`communicator`]: who is where, and the messages between runs and agents
 //! - [`dispatcher`]: slots, and who waits for one
@@ -19,7 +21,10 @@ pub mod dispatcher;
 pub mod glance;
 pub mod host;
 pub mod library;
+pub mod load;
+pub mod page;
 pub mod roster;
 pub mod run;
+mod snapshots;
 pub mod system;
 pub mod timer;

@@ -14,6 +14,7 @@ use super::communicator::{Communicator, Report};
 use super::dispatcher::{Granted, Slot};
 use super::glance::{Glance, Milestones, OpenAttempt, is_at_rest};
 use super::host::{Host, Shell, Submit};
+use super::page;
 use super::timer::Wake;
 use crate::events::ids::{AgentName, Fence, RunId, TimerId, Version};
 use crate::events::problem::{Code, Problem};
@@ -240,6 +241,16 @@ impl RunShell {
         }
     }
 
+    /// Writes down what a person must undo by hand: a small file, once in the life of few runs, and before anybody hears
+    /// that the run has ended.
+    fn keep_page(&self, state: &Run, version: Version) {
+        if state.status().has_ended()
+            && let Some(runs) = &self.communicator.host().runs
+        {
+            page::keep(runs, state, version);
+        }
+    }
+
     fn be_driven(&mut self, driven: bool) {
         self.driven = driven;
         self.communicator.note_driven(&self.run, driven);
@@ -388,6 +399,9 @@ impl Shell<Run> for RunShell {
             self.queue(state, actor);
         }
         self.rest_if_at_rest(state);
+        if version > self.glance.borrow().version {
+            self.keep_page(state, version);
+        }
         self.show(state, version);
     }
 

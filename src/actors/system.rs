@@ -4,17 +4,20 @@
 mod tests;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::Arbiter;
 use tokio::sync::watch;
+use tokio::time::error::Elapsed;
 
 use super::clock::Clock;
 use super::communicator::Communicator;
 use super::glance::Glance;
-use super::host::{HostContext, append_problem, load, load_at};
+use super::host::{HostContext, append_problem, read_problem};
 use super::library::Library;
+use super::load::{load, load_at};
 use super::roster::Roster;
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
@@ -23,7 +26,7 @@ use crate::views::runs::RunsView;
 use crate::workflow::run::{Ask, Run, StartRun};
 
 /// How many actor threads there are, and how patient they are.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Threads for actors; 0 means one for each core.
     pub arbiters: usize,
@@ -31,14 +34,24 @@ pub struct Settings {
     pub passivate_after: Duration,
     /// How long attempts may go on after the process was asked to end.
     pub grace: Duration,
+    /// The folder with a folder for each run, where one has files for people; without it there are none.
+    pub runs: Option<PathBuf>,
 }
 
 impl Default for Settings {
     /// What `config/default.toml` says.
     fn default() -> Self {
-        Self { arbiters: 0, passivate_after: Duration::from_secs(30), grace: Duration::from_secs(10) }
+        Self {
+            arbiters: 0,
+            passivate_after: Duration::from_secs(30),
+            grace: Duration::from_secs(10),
+            runs: None,
+        }
     }
 }
+
+/// How long a store that does not answer is waited for at the end, if the grace is not longer: a disk may be slow.
+const STORE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A running engine on a store.
 pub struct System {
@@ -64,6 +77,7 @@ impl System {
             store: Arc::clone(&store),
             clock,
             passivate_after: settings.passivate_after,
+            runs: settings.runs.map(Arc::from),
         };
         let handles = arbiters.iter().map(Arbiter::handle).collect();
         let communicator = Communicator::start(host, roster, handles);
@@ -139,15 +153,22 @@ impl System {
     /// # Errors
     /// When it cannot be read or folded. A run that never began is an empty one at version 0.
     pub async fn fold(&self, run: &RunId) -> Result<(Run, Head), Problem> {
-        load::<Run>(Arc::clone(self.store()), StreamId::of_run(run)).await
+        load(&**self.store(), &StreamId::of_run(run)).await
     }
 
-    /// A run as it was at a version.
+    /// A run as it was at a version, through the nearest snapshot before it.
     ///
     /// # Errors
-    /// As for [`System::fold`].
+    /// As for [`System::fold`], and when the run has begun but has no such version.
     pub async fn fold_at(&self, run: &RunId, at: Version) -> Result<(Run, Head), Problem> {
-        load_at::<Run>(Arc::clone(self.store()), StreamId::of_run(run), at).await
+        let (store, stream) = (&**self.store(), StreamId::of_run(run));
+        match store.head(&stream).await.map_err(|error| read_problem(&error))? {
+            Some(newest) if at < Version(1) || at > newest.version => {
+                let versions = format!("its versions are 1 to {}", newest.version);
+                Err(Problem::new(Code::NoSuchVersion, format!("`{run}` has no version {at}: {versions}")))
+            }
+            _ => load_at(store, &stream, at).await,
+        }
     }
 
     /// Where events live.
@@ -192,24 +213,29 @@ impl System {
         let is_over = tokio::time::timeout(self.grace, done).await.is_ok();
         // Meanwhile somebody else may have let it go on.
         if !is_over && !self.is_driven(run) {
-            self.release(run).await;
+            // What a store that does not answer has not recorded counts as lost when the run is loaded again.
+            let _ = self.release(run).await;
             self.communicator.stop_all(Some(run));
         }
     }
 
     /// Records that the open attempts of a run are given up.
-    async fn release(&self, run: &RunId) {
-        if let Err(problem) = self.communicator.ask(run, Ask::Interrupt).await {
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    async fn release(&self, run: &RunId) -> Result<(), Elapsed> {
+        if let Err(problem) = self.in_time(self.communicator.ask(run, Ask::Interrupt)).await? {
             // Then they count as lost when the run is loaded again.
             tracing::debug!(%run, %problem, "open attempts could not be let go of");
         }
+        Ok(())
     }
 
     /// Ends in order: nothing new starts, attempts get a grace, what still runs then is stopped and will be tried
-    /// again, the store is closed. The grace is over early when `hurry` ends.
+    /// again, the store is closed. The grace is over early when `hurry` ends. A store that does not answer gets another.
     ///
     /// # Errors
-    /// When the store cannot save its caches; nothing that was acknowledged is lost.
+    /// When the store does not answer or cannot save its caches; nothing that was acknowledged is lost.
     pub async fn shut_down(&self, hurry: impl Future<Output = ()>) -> Result<(), Problem> {
         self.close();
         let patient = tokio::select! {
@@ -217,14 +243,13 @@ impl System {
             () = tokio::time::sleep(self.grace) => false,
             () = hurry => false,
         };
-        if !patient {
-            for run in self.communicator.active_runs() {
-                self.release(&run).await;
-            }
-            self.communicator.stop_all(None);
-            self.quiet().await;
-        }
-        if let Err(error) = self.runs.catch_up().await {
+        let is_quiet = if patient { Ok(()) } else { self.give_up().await };
+        // Without an answer there is no use in asking for more.
+        let caught_up = match is_quiet {
+            Ok(()) => self.in_time(self.runs.catch_up()).await,
+            Err(elapsed) => Err(elapsed),
+        };
+        if let Ok(Err(error)) = &caught_up {
             // It is made again from the events.
             tracing::debug!(%error, "the list of runs is not saved");
         }
@@ -235,6 +260,32 @@ impl System {
             // An arbiter whose thread panicked is gone all the same.
             let _ = arbiter.join();
         }
-        self.store().close().await.map_err(|error| append_problem(&error))
+        let closed = match caught_up {
+            Ok(_) => self.in_time(self.store().close()).await,
+            Err(elapsed) => Err(elapsed),
+        };
+        match closed {
+            Ok(closed) => closed.map_err(|error| append_problem(&error)),
+            Err(_) => Err(Problem::new(Code::StoreFailed, "the store does not answer: it is left as it is")),
+        }
+    }
+
+    /// Stops what still runs.
+    async fn give_up(&self) -> Result<(), Elapsed> {
+        let mut released = Ok(());
+        for run in self.communicator.active_runs() {
+            released = self.release(&run).await;
+            if released.is_err() {
+                break;
+            }
+        }
+        self.communicator.stop_all(None);
+        released?;
+        self.in_time(self.quiet()).await
+    }
+
+    /// Waits for what only a store can keep waiting.
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Elapsed> {
+        tokio::time::timeout(self.grace.max(STORE_PATIENCE), answer).await
     }
 }

@@ -35,6 +35,9 @@ const FRAMES: usize = 256;
 /// say so themselves.
 const FUNCTION_SLOTS: u32 = 16;
 
+/// The folder in a data folder where each run has one of its own.
+pub(super) const RUNS: &str = "runs";
+
 /// The way to a store.
 pub enum Door {
     /// This process holds it.
@@ -181,6 +184,7 @@ impl House {
             arbiters: self.config.actors.arbiters,
             passivate_after: self.config.actors.passivate_after,
             grace: self.config.shutdown.grace,
+            runs: Some(self.data.join(RUNS)),
         };
         let roster = Roster { executors, shell, function_slots: FUNCTION_SLOTS };
         System::start(store, roster, Arc::new(SystemClock), settings)

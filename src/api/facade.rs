@@ -17,13 +17,16 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use tokio::sync::mpsc;
 
+use super::door::RUNS;
 use super::protocol::{Answer, Frame, Request, StartSpec};
 use crate::actors::host::read_problem;
+use crate::actors::page;
 use crate::actors::system::System;
 use crate::events::ids::{RunId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
 use crate::views::report::{RunReport, report};
+use crate::views::rollback::is_owed;
 use crate::views::runs::{RunFilter, RunRow, ViewError};
 use crate::workflow::definition::Definition;
 use crate::workflow::run::{Run, RunStatus, StartRun};
@@ -93,7 +96,18 @@ impl Facade {
         let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
         let driven = self.system.is_driven(run);
         let (now, library) = (self.system.clock().now(), &**self.system.library());
-        report(state, about, version, driven, now, library).map_err(|unreadable| unreadable.problem())
+        let report = report(state, about, version, driven, now, library);
+        let mut report = report.map_err(|unreadable| unreadable.problem())?;
+        let runs = self.runs_folder();
+        if is_owed(state) && page::is_there(&runs, run) {
+            report.rollback_file = Some(page::path(&runs, run).display().to_string());
+        }
+        Ok(report)
+    }
+
+    /// Where each run has a folder of its own.
+    fn runs_folder(&self) -> PathBuf {
+        self.data.join(RUNS)
     }
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {

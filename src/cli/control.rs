@@ -56,8 +56,9 @@ async fn record(
     signals: &mut Signals,
 ) -> Result<Ordered, Problem> {
     let by = order.by.unwrap_or_else(user);
-    let request = Request::Control { run, control, order: Order { by: by.into(), reason: order.reason } };
-    match ask_about_a_run(scene, &request, signals).await? {
+    let request =
+        Request::Control { run: run.clone(), control, order: Order { by: by.into(), reason: order.reason } };
+    match ask_about_a_run(scene, &run, &request, signals).await? {
         Asked::Interrupted => Ok(Ordered::Interrupted),
         Asked::Answer(Answer::Recorded(recorded), door) => Ok(Ordered::Recorded(recorded, door)),
         Asked::Answer(other, _) => Err(other.mismatch()),
@@ -67,12 +68,12 @@ async fn record(
 /// Asks something about a run. Where there is no store there is no run, and none is made.
 pub(super) async fn ask_about_a_run(
     scene: &Scene,
+    run: &str,
     request: &Request,
     signals: &mut Signals,
 ) -> Result<Asked, Problem> {
     if !is_store(&scene.house.data) {
-        return Err(Problem::new(Code::UnknownRun, "there are no runs here")
-            .hint("`--data` or REENACT_DATA name the folder with the runs"));
+        return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
     }
     let door = scene.house.open().await?;
     see::ask(scene, door, request, signals, &mut |_| {}).await

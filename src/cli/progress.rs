@@ -115,9 +115,11 @@ fn style(template: &str, clock: Clock) -> ProgressStyle {
 }
 
 fn who(attempt: &LiveAttempt) -> String {
+    let what = if attempt.undoes { "undo " } else { "" };
+    let who = format!("{what}{}  {}", attempt.step, attempt.agent);
     match attempt.attempt {
-        1 => format!("{}  {}", attempt.step, attempt.agent),
-        again => format!("{}  {}  attempt {again}", attempt.step, attempt.agent),
+        1 => who,
+        again => format!("{who}  attempt {again}"),
     }
 }
 

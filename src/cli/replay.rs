@@ -15,8 +15,8 @@ use steps::{Keyboard, Steps, Turn};
 pub(super) async fn replay(scene: &Scene, arguments: ReplayArguments) -> Result<Exit, Problem> {
     let ReplayArguments { run, at } = arguments;
     let mut signals = Signals::listen()?;
-    let request = Request::StateAt { run, at: at.map(Version) };
-    let (state, door) = match ask_about_a_run(scene, &request, &mut signals).await? {
+    let request = Request::StateAt { run: run.clone(), at: at.map(Version) };
+    let (state, door) = match ask_about_a_run(scene, &run, &request, &mut signals).await? {
         Asked::Interrupted => return Ok(Exit::Interrupted),
         Asked::Answer(Answer::State(state), door) => (*state, door),
         Asked::Answer(other, _) => return Err(other.mismatch()),

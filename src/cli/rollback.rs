@@ -20,14 +20,15 @@ pub(super) async fn rollback(scene: &Scene, arguments: RollbackArguments) -> Res
     let run = run.unwrap_or_default();
     let to = to.as_deref().map(StepId::grown);
     if dry_run {
-        return plan(scene, Request::Plan { run, to }).await;
+        return plan(scene, run, to).await;
     }
     control::and_see(scene, run, Control::Rollback { to }, order).await
 }
 
-async fn plan(scene: &Scene, request: Request) -> Result<Exit, Problem> {
+async fn plan(scene: &Scene, run: String, to: Option<StepId>) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
-    match control::ask_about_a_run(scene, &request, &mut signals).await? {
+    let request = Request::Plan { run: run.clone(), to };
+    match control::ask_about_a_run(scene, &run, &request, &mut signals).await? {
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(Answer::Planned(planned), door) => {
             scene.say.result(&planned, text::planned);

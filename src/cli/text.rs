@@ -33,11 +33,47 @@ pub(super) fn run(report: &RunReport) -> String {
     if !report.output.is_null() {
         lines.extend(output(&report.output));
     }
+    lines.extend(how_to_go_on(report));
+    if let Some(file) = &report.rollback_file {
+        let stuck = report.status == RunStatus::Stuck;
+        let what = if stuck { "what to undo by hand" } else { "what was done and is not undone" };
+        lines.push(format!("{what}: {}", printable(file)));
+    }
     if !report.driven {
         let how = if report.status == RunStatus::Pending { "not started" } else { "interrupted" };
         lines.push(format!("{how}: reenact resume {}", report.run));
     }
     lines.join("\n")
+}
+
+/// The commands for a run that goes on only if a person says how.
+fn how_to_go_on(report: &RunReport) -> Vec<String> {
+    let run = &report.run;
+    match (report.status, &report.rolled_back_to) {
+        (RunStatus::Paused, None) => vec![format!("paused: reenact unpause {run}")],
+        (RunStatus::Paused, Some(step)) => {
+            vec![format!("rolled back to `{step}`; forward again: reenact retry {run}")]
+        }
+        (RunStatus::Failed, _) => vec![format!("try again: reenact retry {run}")],
+        (RunStatus::Stuck, _) => {
+            let failed: Vec<_> = report
+                .steps
+                .iter()
+                .filter(|step| step.status == "compensating" && step.error.is_some())
+                .collect();
+            let settle = |step: &&StepReport| {
+                let id = &step.id;
+                format!(
+                    "cannot undo `{id}`: reenact rollback resolve {run} {id} --retry|--skip|--done --reason R"
+                )
+            };
+            match failed.is_empty() {
+                false => failed.iter().map(settle).collect(),
+                true => vec![format!("past an irreversible step: reenact retry {run}")],
+            }
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What a run answered: an object with a line for each of its members.
@@ -81,6 +117,8 @@ fn step_line(step: &StepReport, width: usize) -> String {
         "failed" => '✗',
         "running" => '▸',
         "skipped" | "cancelled" => '-',
+        "compensating" => '◂',
+        "compensated" => '↩',
         "retrying" | "waiting" => '…',
         _ => ' ',
     };
@@ -193,7 +231,7 @@ pub(super) fn event(line: &HistoryLine) -> String {
         }
     }
     let words = shortened(&words.join("  "));
-    format!("{:>5}  {}  {:16}  {words}", line.version.0, moment(line.at), line.kind)
+    format!("{:>5}  {}  {:21}  {words}", line.version.0, moment(line.at), line.kind)
 }
 
 /// Whether a fact is what an event says of most things: nothing.

@@ -176,6 +176,48 @@ impl Commit {
     /// # Errors
     /// When the bytes are of another format, or damaged.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        let CommitBytes { header, events } = CommitBytes::of(bytes)?;
+        Ok(Self { header, events: events.iter().map(EventBytes::to_owned).collect() })
+    }
+
+    /// The events one by one, `position` being that of the first.
+    pub fn into_recorded(self, position: Position) -> impl Iterator<Item = Recorded> {
+        let Self { header, events } = self;
+        events.into_iter().zip(0..).map(move |(event, offset)| Recorded {
+            version: header.first.plus(offset),
+            position: position.plus(offset),
+            header: Arc::clone(&header),
+            event,
+        })
+    }
+}
+
+/// A commit whose events are still the bytes that it was read from: of a long one that is read page by page, each page
+/// makes events only of what it wants.
+#[derive(Debug, Deserialize)]
+pub struct CommitBytes<'a> {
+    /// What the events share.
+    pub header: Arc<Header>,
+    #[serde(borrow)]
+    events: Vec<EventBytes<'a>>,
+}
+
+/// What a [`StoredEvent`] is made of. Its fields are the same, in the same order.
+#[derive(Debug, Deserialize)]
+struct EventBytes<'a> {
+    kind: &'a str,
+    schema: u16,
+    #[serde(borrow, with = "serde_bytes")]
+    payload: &'a [u8],
+    hash: Hash,
+}
+
+impl<'a> CommitBytes<'a> {
+    /// Reads what [`Commit::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are of another format, or damaged.
+    pub fn of(bytes: &'a [u8]) -> Result<Self, CodecError> {
         match bytes.split_first() {
             Some((&COMMIT_FORMAT, rest)) => {
                 let commit: Self = codec::from_bytes(rest)?;
@@ -189,15 +231,27 @@ impl Commit {
         }
     }
 
-    /// The events one by one, `position` being that of the first.
-    pub fn into_recorded(self, position: Position) -> impl Iterator<Item = Recorded> {
-        let Self { header, events } = self;
-        events.into_iter().zip(0..).map(move |(event, offset)| Recorded {
-            version: header.first.plus(offset),
+    /// How many events it holds.
+    pub fn count(&self) -> u64 {
+        self.events.len() as u64
+    }
+
+    /// The events one by one, but for the first `skipped`; `position` is that of the very first.
+    pub fn recorded(&self, position: Position, skipped: u64) -> impl Iterator<Item = Recorded> {
+        let skipped_events = usize::try_from(skipped).unwrap_or(usize::MAX);
+        self.events.iter().skip(skipped_events).zip(skipped..).map(move |(event, offset)| Recorded {
+            version: self.header.first.plus(offset),
             position: position.plus(offset),
-            header: Arc::clone(&header),
-            event,
+            header: Arc::clone(&self.header),
+            event: event.to_owned(),
         })
+    }
+}
+
+impl EventBytes<'_> {
+    fn to_owned(&self) -> StoredEvent {
+        let Self { kind, schema, payload, hash } = *self;
+        StoredEvent { kind: kind.into(), schema, payload: payload.to_vec(), hash }
     }
 }
 
@@ -215,6 +269,13 @@ pub struct Recorded {
 }
 
 impl Recorded {
+    /// Whether it is the event after the one with this hash.
+    pub fn follows(&self, parent: Hash) -> bool {
+        let Self { version, header, event, .. } = self;
+        let StoredEvent { kind, schema, payload, hash } = event;
+        *hash == StoredEvent::chained(parent, header.digest(), *version, kind, *schema, payload)
+    }
+
     /// The event itself.
     ///
     /// # Errors

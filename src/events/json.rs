@@ -90,8 +90,9 @@ impl Serialize for Json {
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if !deserializer.is_human_readable() {
-            let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-            return Self::parse(&text).map_err(serde::de::Error::custom);
+            // The codec lends the bytes that it decodes.
+            let text = <&str>::deserialize(deserializer)?;
+            return Self::parse(text).map_err(serde::de::Error::custom);
         }
         let raw = <Box<RawValue>>::deserialize(deserializer)?;
         Ok(Self(raw.get().into()))

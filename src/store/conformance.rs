@@ -28,6 +28,7 @@ mod appends;
 mod blobs;
 mod ends;
 mod reads;
+mod snapshots;
 mod views;
 
 use std::fmt::Debug;
@@ -96,6 +97,10 @@ pub async fn check(open: impl AsyncFn(&str) -> Arc<dyn EventStore>) -> Result<()
         "a read model is saved with its position" views::saved;
         "rows of a read model are read in pages" views::pages;
         "read models do not see each other" views::apart;
+        "snapshots are listed in the order of versions" snapshots::listed;
+        "a snapshot is replaced and removed" snapshots::replaced;
+        "snapshots of streams do not see each other" snapshots::apart;
+        "snapshots of all sizes are read back, and one too large is refused" snapshots::sizes;
         "a closed store says so" ends::closed;
     }
     let rule = "a store that is opened again has all that was in it";

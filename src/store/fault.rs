@@ -1,4 +1,6 @@
-//! A store that fails on purpose, around any other: for tests of what must survive it.
+//! A store that fails, stops answering or is slow on purpose, around any other: for tests of what must survive it.
+
+mod gate;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,7 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::{AppendError, Appended, EventStore, Head, ReadError, StoredCommit, ViewChange, ViewRow};
+use self::gate::Gate;
+use super::{
+    AppendError, Appended, EventStore, Head, ReadError, Snapshot, StoredCommit, ViewChange, ViewRow,
+};
 use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
@@ -21,16 +26,38 @@ pub enum Fault {
     AfterStoring,
 }
 
+/// What may be made to wait. Only asynchronous calls can: [`EventStore::blob`] is always answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Calls {
+    /// Appends and closing, before anything is stored.
+    Appends,
+    /// The answers to appends: the commits are stored.
+    Answers,
+    /// Saving what is a cache: read models and snapshots.
+    Caches,
+    /// Whatever reads the store.
+    Reads,
+}
+
 /// Passes everything to the store inside, but for the appends that it was told to fail: they answer
 /// [`AppendError::Failed`]. As a store whose disk has failed, it then fails every append until
 /// [`Faulty::mend`] is called, which is what opening it again would be; unless [`Faulty::mending`] was chosen.
+///
+/// It stops answering where it was told to ([`Faulty::hold`]), until it is released; a slow store is one that is let
+/// answer now and then ([`Faulty::pass`]).
 #[derive(Debug)]
 pub struct Faulty<S> {
     inner: S,
     faults: Mutex<BTreeMap<u64, Fault>>,
     appends: AtomicU64,
     failed: AtomicBool,
+    refuses_caches: AtomicBool,
     mends_itself: bool,
+    stays_open: bool,
+    append_calls: Gate,
+    answers: Gate,
+    caches: Gate,
+    reads: Gate,
 }
 
 const MESSAGE: &str = "a fault on purpose";
@@ -38,14 +65,31 @@ const MESSAGE: &str = "a fault on purpose";
 impl<S: EventStore> Faulty<S> {
     /// A store that does not fail yet.
     pub fn new(inner: S) -> Self {
-        let (faults, appends, failed) = (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
-        Self { inner, faults, appends, failed, mends_itself: false }
+        Self {
+            inner,
+            faults: Mutex::default(),
+            appends: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+            refuses_caches: AtomicBool::new(false),
+            mends_itself: false,
+            stays_open: false,
+            append_calls: Gate::default(),
+            answers: Gate::default(),
+            caches: Gate::default(),
+            reads: Gate::default(),
+        }
     }
 
     /// The same, but after each fault it goes on at once, as if it had been opened again.
     #[must_use]
     pub fn mending(self) -> Self {
         Self { mends_itself: true, ..self }
+    }
+
+    /// The same, but closing it does nothing: who closed it is gone, and a test looks at what is left.
+    #[must_use]
+    pub fn staying_open(self) -> Self {
+        Self { stays_open: true, ..self }
     }
 
     /// Makes an append fail: the `nth` from when the store was made, from 1. May be called at any time.
@@ -63,15 +107,66 @@ impl<S: EventStore> Faulty<S> {
         self.failed.store(false, Ordering::SeqCst);
     }
 
+    /// From here on no read model and no snapshot is saved; appends go on.
+    pub fn refuse_caches(&self) {
+        self.refuses_caches.store(true, Ordering::SeqCst);
+    }
+
+    /// From here on these calls wait.
+    pub fn hold(&self, calls: Calls) {
+        self.gate(calls).shut();
+    }
+
+    /// Those that wait go on, and whoever comes.
+    pub fn release(&self, calls: Calls) {
+        self.gate(calls).open();
+    }
+
+    /// Lets so many of those that are held go on, now or when they come.
+    pub fn pass(&self, calls: Calls, count: usize) {
+        self.gate(calls).pass(count);
+    }
+
+    /// Ends when so many of these calls wait.
+    pub async fn held(&self, calls: Calls, count: usize) {
+        self.gate(calls).held(count).await;
+    }
+
+    /// How many of these calls wait.
+    pub fn waiting(&self, calls: Calls) -> usize {
+        self.gate(calls).waiting()
+    }
+
     /// The store inside.
     pub fn inner(&self) -> &S {
         &self.inner
     }
-}
 
-#[async_trait]
-impl<S: EventStore> EventStore for Faulty<S> {
-    async fn append(&self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError> {
+    fn gate(&self, calls: Calls) -> &Gate {
+        match calls {
+            Calls::Appends => &self.append_calls,
+            Calls::Answers => &self.answers,
+            Calls::Caches => &self.caches,
+            Calls::Reads => &self.reads,
+        }
+    }
+
+    /// What a read goes through.
+    async fn read(&self) -> &S {
+        self.reads.enter().await;
+        &self.inner
+    }
+
+    /// What saving a cache goes through.
+    async fn cache(&self) -> Result<&S, AppendError> {
+        self.caches.enter().await;
+        match self.failed.load(Ordering::SeqCst) || self.refuses_caches.load(Ordering::SeqCst) {
+            true => Err(AppendError::Failed(MESSAGE.to_owned())),
+            false => Ok(&self.inner),
+        }
+    }
+
+    async fn append_or_fail(&self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError> {
         let nth = self.appends.fetch_add(1, Ordering::SeqCst) + 1;
         if self.failed.load(Ordering::SeqCst) {
             return Err(AppendError::Failed(MESSAGE.to_owned()));
@@ -86,9 +181,19 @@ impl<S: EventStore> EventStore for Faulty<S> {
         self.failed.store(!self.mends_itself, Ordering::SeqCst);
         Err(AppendError::Failed(MESSAGE.to_owned()))
     }
+}
+
+#[async_trait]
+impl<S: EventStore> EventStore for Faulty<S> {
+    async fn append(&self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError> {
+        self.append_calls.enter().await;
+        let appended = self.append_or_fail(commit, blobs).await;
+        self.answers.enter().await;
+        appended
+    }
 
     async fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
-        self.inner.head(stream).await
+        self.read().await.head(stream).await
     }
 
     async fn read_stream(
@@ -97,15 +202,15 @@ impl<S: EventStore> EventStore for Faulty<S> {
         after: Version,
         limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
-        self.inner.read_stream(stream, after, limit).await
+        self.read().await.read_stream(stream, after, limit).await
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
-        self.inner.read_all(after, limit).await
+        self.read().await.read_all(after, limit).await
     }
 
     async fn read_commits(&self, after: Position, limit: usize) -> Result<Vec<StoredCommit>, ReadError> {
-        self.inner.read_commits(after, limit).await
+        self.read().await.read_commits(after, limit).await
     }
 
     fn committed(&self) -> watch::Receiver<Position> {
@@ -117,15 +222,15 @@ impl<S: EventStore> EventStore for Faulty<S> {
     }
 
     async fn blobs(&self, after: Option<Hash>, limit: usize) -> Result<Vec<BlobRef>, ReadError> {
-        self.inner.blobs(after, limit).await
+        self.read().await.blobs(after, limit).await
     }
 
     async fn view_position(&self, view: &'static str) -> Result<Position, ReadError> {
-        self.inner.view_position(view).await
+        self.read().await.view_position(view).await
     }
 
     async fn view_row(&self, view: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        self.inner.view_row(view, key).await
+        self.read().await.view_row(view, key).await
     }
 
     async fn view_rows(
@@ -134,7 +239,7 @@ impl<S: EventStore> EventStore for Faulty<S> {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<ViewRow>, ReadError> {
-        self.inner.view_rows(view, after, limit).await
+        self.read().await.view_rows(view, after, limit).await
     }
 
     async fn save_view(
@@ -143,13 +248,30 @@ impl<S: EventStore> EventStore for Faulty<S> {
         position: Position,
         rows: Vec<ViewChange>,
     ) -> Result<(), AppendError> {
-        if self.failed.load(Ordering::SeqCst) {
-            return Err(AppendError::Failed(MESSAGE.to_owned()));
-        }
-        self.inner.save_view(view, position, rows).await
+        self.cache().await?.save_view(view, position, rows).await
+    }
+
+    async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), AppendError> {
+        self.cache().await?.save_snapshot(stream, snapshot).await
+    }
+
+    async fn snapshots(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError> {
+        self.read().await.snapshots(stream).await
+    }
+
+    async fn snapshot(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError> {
+        self.read().await.snapshot(stream, version).await
+    }
+
+    async fn remove_snapshot(&self, stream: &StreamId, version: Version) -> Result<(), AppendError> {
+        self.cache().await?.remove_snapshot(stream, version).await
     }
 
     async fn close(&self) -> Result<(), AppendError> {
+        if self.stays_open {
+            return Ok(());
+        }
+        self.append_calls.enter().await;
         self.inner.close().await
     }
 }

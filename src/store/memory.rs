@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::{
-    AppendError, Appended, EventStore, Head, ReadError, StoredCommit, ViewChange, ViewRow, admission,
+    AppendError, Appended, EventStore, Head, ReadError, Snapshot, StoredCommit, ViewChange, ViewRow,
+    admission, snapshot,
 };
 use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
@@ -24,7 +25,7 @@ pub struct MemoryStore {
 }
 
 /// What outlives a handle.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Disk {
     events: Vec<Recorded>,
     commits: BTreeMap<Position, (Commit, u64)>,
@@ -32,9 +33,10 @@ struct Disk {
     streams: HashMap<StreamId, Vec<usize>>,
     blobs: BTreeMap<Hash, Arc<[u8]>>,
     views: HashMap<&'static str, View>,
+    snapshots: BTreeMap<(StreamId, Version), Snapshot>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct View {
     position: Position,
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -56,6 +58,13 @@ impl MemoryStore {
     #[must_use]
     pub fn reopen(&self) -> Self {
         Self::on(Arc::clone(&self.disk))
+    }
+
+    /// Another store, with the same content: from here on each goes its own way.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let disk = locked(&self.disk).clone();
+        Self::on(Arc::new(Mutex::new(disk)))
     }
 
     fn on(disk: Arc<Mutex<Disk>>) -> Self {
@@ -206,6 +215,27 @@ impl EventStore for MemoryStore {
                 None => view.rows.remove(&key),
             };
         }
+        Ok(())
+    }
+
+    async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), AppendError> {
+        snapshot::check(&snapshot)?;
+        self.write()?.snapshots.insert((stream.clone(), snapshot.version), snapshot);
+        Ok(())
+    }
+
+    async fn snapshots(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError> {
+        let disk = self.read()?;
+        let all = disk.snapshots.range((stream.clone(), Version(0))..=(stream.clone(), Version(u64::MAX)));
+        Ok(all.map(|((_, version), _)| *version).collect())
+    }
+
+    async fn snapshot(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError> {
+        Ok(self.read()?.snapshots.get(&(stream.clone(), version)).cloned())
+    }
+
+    async fn remove_snapshot(&self, stream: &StreamId, version: Version) -> Result<(), AppendError> {
+        self.write()?.snapshots.remove(&(stream.clone(), version));
         Ok(())
     }
 

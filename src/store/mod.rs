@@ -13,12 +13,14 @@ pub mod conformance;
 pub mod fault;
 pub mod memory;
 pub mod sled;
+mod snapshot;
 pub mod verify;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use self::snapshot::{SNAPSHOT_BYTES_MAX, Snapshot};
 use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
@@ -176,6 +178,29 @@ pub trait EventStore: Send + Sync + 'static {
         position: Position,
         rows: Vec<ViewChange>,
     ) -> Result<(), AppendError>;
+
+    /// Saves a snapshot of a stream; one of that version is replaced. It is a cache: it may be lost in a crash, and
+    /// nobody is worse off if it cannot be saved.
+    ///
+    /// # Errors
+    /// As for `append`, but for conflicts: the store does not look at what the stream holds. After `Failed` the store
+    /// goes on.
+    async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), AppendError>;
+
+    /// The versions of which there are snapshots of a stream, in order.
+    async fn snapshots(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError>;
+
+    /// A stream's snapshot of a version; none if there is none.
+    ///
+    /// # Errors
+    /// `Damaged` when it is not what was saved: it is to be removed.
+    async fn snapshot(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError>;
+
+    /// Removes a snapshot of a stream, if there is one of that version.
+    ///
+    /// # Errors
+    /// As for `save_snapshot`.
+    async fn remove_snapshot(&self, stream: &StreamId, version: Version) -> Result<(), AppendError>;
 
     /// Saves what is cached and ends. Later calls fail with `Closed`.
     async fn close(&self) -> Result<(), AppendError>;

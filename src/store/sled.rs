@@ -5,8 +5,9 @@
 //!                               └─► index and committed position, then what reads see
 //! ```
 //!
-//! A store's folder holds `events/` (sled's own), `blobs/` (files of long blobs) and `mark` (how far it has come). What must be known of sled
-//! 0.34.7 stands where it matters: `layout` (sizes), `pack` (keys), `writer` (syncs), `open` (recovery).
+//! A store's folder holds `events/` (sled's own), `blobs/` (files of long blobs), `snapshots/` and `mark` (how far it has
+//! come). What must be known of sled 0.34.7 stands where it matters: `layout` (sizes), `pack` (keys), `writer` (syncs),
+//! `open` (recovery).
 
 mod blobs;
 mod index;
@@ -15,6 +16,8 @@ mod mark;
 mod open;
 mod pack;
 mod read;
+mod snapshots;
+mod whole;
 mod writer;
 mod writes;
 
@@ -35,9 +38,11 @@ pub use self::open::OpenError;
 use self::open::{Opened, Salvage};
 use self::pack::Encoded;
 use self::read::{Stretch, read_error};
+use self::snapshots::SnapshotFiles;
 use self::writer::{Files, NewCommit, NewView, QUEUE_MAX, Request, Writer};
 use super::{
-    AppendError, Appended, EventStore, Head, ReadError, StoredCommit, ViewChange, ViewRow, admission,
+    AppendError, Appended, EventStore, Head, ReadError, Snapshot, StoredCommit, ViewChange, ViewRow,
+    admission, snapshot,
 };
 use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
@@ -102,6 +107,7 @@ struct Shared {
     /// None when the store is closed.
     db: RwLock<Option<Db>>,
     files: BlobFiles,
+    snapshots: SnapshotFiles,
     durability: Durability,
     index: Mutex<Index>,
     committed: watch::Sender<Position>,
@@ -249,10 +255,13 @@ impl SledStore {
     ) -> Result<Self, OpenError> {
         let files = BlobFiles::open(folder.join(open::BLOBS), options.durability)
             .map_err(|error| OpenError::unreadable(folder, &error))?;
+        let snapshots = SnapshotFiles::open(folder.join(open::SNAPSHOTS))
+            .map_err(|error| OpenError::unreadable(folder, &error))?;
         let refused = opened.damage.as_ref().map(ToString::to_string);
         let shared = Arc::new(Shared {
             db: RwLock::new(Some(opened.db.clone())),
             files,
+            snapshots,
             durability: options.durability,
             index: Mutex::new(opened.index),
             committed: watch::Sender::new(opened.reached),
@@ -415,6 +424,27 @@ impl EventStore for SledStore {
         let (answer, answered) = oneshot::channel();
         self.send(Request::View(NewView { view, position, rows, answer })).await?;
         answered.await.unwrap_or_else(|_| Err(self.shared.refusal()))
+    }
+
+    async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), AppendError> {
+        snapshot::check(&snapshot)?;
+        let stream = stream.clone();
+        self.change_snapshots(move |files| files.save(&stream, &snapshot)).await
+    }
+
+    async fn snapshots(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError> {
+        let stream = stream.clone();
+        self.read_snapshots(move |files| files.list(&stream)).await
+    }
+
+    async fn snapshot(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError> {
+        let stream = stream.clone();
+        self.read_snapshots(move |files| files.read(&stream, version)).await
+    }
+
+    async fn remove_snapshot(&self, stream: &StreamId, version: Version) -> Result<(), AppendError> {
+        let stream = stream.clone();
+        self.change_snapshots(move |files| files.remove(&stream, version)).await
     }
 
     async fn close(&self) -> Result<(), AppendError> {

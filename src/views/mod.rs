@@ -2,6 +2,8 @@
 //!
 //! - [`runs`]: the list of runs
 //! - [`report`]: one run, as people and programs see it
+//! - [`rollback`]: what a person must undo by hand
 
 pub mod report;
+pub mod rollback;
 pub mod runs;

@@ -10,7 +10,9 @@ use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{RollbackCause, StepKind, Usage};
 use crate::events::time::Timestamp;
 use crate::workflow::aggregate::{Aggregate, Blobs, Unreadable};
-use crate::workflow::run::{About, End, Node, Phase, Run, RunEffect, RunStatus, StepError, StepPhase};
+use crate::workflow::run::{
+    About, End, Node, Phase, Run, RunEffect, RunStatus, StepError, StepPhase, UndoPhase,
+};
 
 /// A run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -168,7 +170,7 @@ pub struct StepReport {
     pub degraded: bool,
     /// What it answered; null until it has.
     pub output: Json,
-    /// Why it failed, was skipped, or why its last attempt failed.
+    /// Why it failed, was skipped, or why its last attempt failed, be that at undoing it.
     pub error: Option<Problem>,
     /// The files that it names as made.
     pub artifacts: Vec<String>,
@@ -239,7 +241,11 @@ fn percent(done: usize, total: usize) -> u8 {
 }
 
 fn result(run: &Run, blobs: &dyn Blobs) -> Result<(Json, Option<Problem>), Unreadable> {
-    let Phase::Ended(ended) = run.life() else { return Ok((Json::null(), None)) };
+    let ended = match run.life() {
+        Phase::Ended(ended) => ended,
+        Phase::Unwinding(unwinding) => return Ok((Json::null(), failure(&unwinding.cause))),
+        _ => return Ok((Json::null(), None)),
+    };
     Ok(match &ended.how {
         End::Completed { output, error } => {
             let error = error.as_ref().map(|error| problem(error.code, error.class, &error.message));
@@ -250,18 +256,22 @@ fn result(run: &Run, blobs: &dyn Blobs) -> Result<(Json, Option<Problem>), Unrea
             error.step.clone_from(&failed.step);
             (Json::null(), Some(error))
         }
-        End::Compensated(RollbackCause::Failure { step, class, code, message }) => {
-            let mut error = problem(*code, *class, message);
-            error.step.clone_from(step);
-            (Json::null(), Some(error))
-        }
+        End::Compensated(cause) => (Json::null(), failure(cause)),
         End::Stuck(stuck, _) => {
             let mut error = problem(stuck.code, stuck.class, &stuck.message);
             error.step.clone_from(&stuck.step);
             (Json::null(), Some(error))
         }
-        End::Compensated(_) | End::Cancelled => (Json::null(), None),
+        End::Cancelled => (Json::null(), None),
     })
+}
+
+/// The failure that a run is rolled back for, if it is for one.
+fn failure(cause: &RollbackCause) -> Option<Problem> {
+    let RollbackCause::Failure { step, class, code, message } = cause else { return None };
+    let mut error = problem(*code, *class, message);
+    error.step.clone_from(step);
+    Some(error)
 }
 
 /// The steps of the definition, each followed by those that grew in it.
@@ -310,7 +320,9 @@ fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, Unreadable>
 
 fn step_error(node: &Node) -> Option<Problem> {
     let of = |error: &StepError| problem(error.code, error.class, &error.message).step(node.id());
-    match (&node.phase, &node.error) {
+    let undoing = node.compensation.as_ref().filter(|undo| undo.phase != UndoPhase::Undone);
+    let undoing = undoing.and_then(|undo| undo.error.as_ref());
+    match (&node.phase, undoing.or(node.error.as_ref())) {
         (_, Some(error)) => Some(of(error)),
         (StepPhase::Skipped { reason: crate::events::run::SkipReason::Dependency, message }, None) => {
             Some(problem(Code::NoOutput, Class::Dependency, message).step(node.id()))
@@ -333,9 +345,10 @@ fn usage_report(usage: Usage) -> UsageReport {
 }
 
 fn waiting(run: &Run, node: &Node) -> Option<Waiting> {
-    let (kind, timer) = match &node.phase {
-        StepPhase::Sleeping(timer) => ("sleep", timer),
-        StepPhase::Retrying(timer) => ("retry", timer),
+    let undo = node.compensation.as_ref().map(|undo| &undo.phase);
+    let (kind, timer) = match (&node.phase, undo) {
+        (_, Some(UndoPhase::Retrying(timer))) | (StepPhase::Retrying(timer), _) => ("retry", timer),
+        (StepPhase::Sleeping(timer), _) => ("sleep", timer),
         _ => return None,
     };
     Some(Waiting {

@@ -5,7 +5,7 @@ use std::hash::Hash as StdHash;
 use std::sync::Arc;
 
 use super::definition::Definition;
-use crate::events::codec::Encoded;
+use crate::events::codec::{CodecError, Encoded};
 use crate::events::ids::{Hash, StreamId, Version};
 use crate::events::json::{Blob, BlobRef, Json, Payload};
 use crate::events::problem::{Code, Problem};
@@ -50,6 +50,22 @@ pub trait Aggregate: Default + Send + 'static {
 
     /// All open effects. Asked once, after loading; from then on changes tell.
     fn open(&self) -> Vec<Self::Effect>;
+
+    /// The number of the shape that [`Aggregate::snapshot`] writes and of the rules by which events make it true. When
+    /// either changes, it is raised: snapshots of another number are dropped, and the events folded anew.
+    const SNAPSHOT_SCHEMA: u16;
+
+    /// The state as bytes: a cache of the fold, which may be thrown away.
+    ///
+    /// # Errors
+    /// When it is too large to encode.
+    fn snapshot(&self) -> Result<Vec<u8>, CodecError>;
+
+    /// The state that [`Aggregate::snapshot`] wrote under the same schema number.
+    ///
+    /// # Errors
+    /// When the bytes are none.
+    fn restore(bytes: &[u8]) -> Result<Self, CodecError>;
 }
 
 /// Something that a state wants done in the world.

@@ -1,9 +1,11 @@
 //! What people do to a run from outside: pause, go on, end, try again, undo, look back. Each is an event with who and why.
 
 mod lives;
+mod page;
 mod pauses;
 mod refused;
 mod replay;
+mod terminal;
 mod undoes;
 
 use serde_json::Value;

@@ -64,3 +64,35 @@ fn wherever_a_byte_changes_verify_says_so_or_nothing_is_missing() {
     }
     assert!(damages > 10, "only {damages} of the changed bytes mattered");
 }
+
+/// The files of snapshots in a data folder.
+fn snapshots(data: &Path) -> Vec<std::path::PathBuf> {
+    let folders = fs::read_dir(data.join("snapshots")).unwrap().map(|entry| entry.unwrap().path());
+    folders.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_bad_snapshot_is_named_once_and_dropped_and_the_run_is_what_it_was() {
+    let sandbox = Sandbox::new();
+    let items: Vec<_> = (0..400).map(|item| item.to_string()).collect();
+    let items = items.join(", ");
+    sandbox.write("w.yaml", format!("steps: [{{id: a, for_each: [{items}], sleep: 1ms}}]"));
+    let run = sandbox.json(0, &["run", "w.yaml"]);
+    let files = snapshots(&sandbox.data());
+    assert!(!files.is_empty(), "{} events deserve a snapshot", run["version"]);
+    assert_eq!(sandbox.json(0, &["verify"])["ok"], true);
+    for file in &files {
+        let mut bytes = fs::read(file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(file, bytes).unwrap();
+    }
+    let found = sandbox.json(1, &["verify"]);
+    let problems = found["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), files.len(), "{found}");
+    assert!(problems[0]["what"].as_str().unwrap().contains("it is dropped"), "{found}");
+    assert_eq!(sandbox.json(0, &["verify"])["ok"], true, "a cache that is gone is no damage");
+    assert_eq!(snapshots(&sandbox.data()), [] as [std::path::PathBuf; 0]);
+    let status = sandbox.json(0, &["status", "last"]);
+    assert_eq!(status["steps"], run["steps"]);
+}

@@ -1,7 +1,9 @@
 //! The engine as a library: functions as agents, a store in memory, a clock that the test holds.
 
 mod kit;
+mod lives;
 mod slots;
+mod snapshots;
 mod stops;
 mod store;
 mod timers;

@@ -19,6 +19,7 @@ mod golden;
 mod handover;
 mod memory;
 mod power_cut;
+mod saga;
 mod shutdown;
 mod support;
 mod tidy;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
 use reenact::actors::clock::SystemClock;
@@ -11,21 +11,27 @@ use reenact::actors::roster::Roster;
 use reenact::actors::system::{Settings, System};
 use reenact::events::ids::RunId;
 use reenact::events::json::{Blob, Json};
+use reenact::events::problem::{Class, Code};
 use reenact::events::run::RunEvent;
-use reenact::executors::function::FunctionCall;
+use reenact::executors::function::{FunctionCall, Functions};
 use reenact::executors::{AgentDefinition, Executors, Failure};
 use reenact::store::sled::{SledOptions, SledStore};
 use reenact::store::verify::{disk_bytes, verify};
 use reenact::workflow::parse::{Known, parse};
-use reenact::workflow::run::{RunStatus, StartRun};
+use reenact::workflow::run::{Ask, Order, RunStatus, StartRun};
 
 /// No more attempts are made at once than this: enough that no measurement waits for a slot.
 const SLOTS: u32 = 1_024;
 
-/// An engine on a store that nobody used before.
+/// An engine.
 pub(crate) struct Engine {
-    folder: tempfile::TempDir,
     system: System,
+}
+
+/// An engine on a store that nobody used before, which is deleted with it.
+pub(crate) struct Fresh {
+    pub(crate) engine: Engine,
+    folder: tempfile::TempDir,
 }
 
 /// What an engine left on the disk.
@@ -36,34 +42,94 @@ pub(crate) struct Left {
 }
 
 impl Engine {
-    /// Starts an engine on a fresh store below `dir`, durable to a power cut. It has one agent: the function `work`.
-    pub(crate) fn start(dir: &Path) -> Result<Self> {
+    /// Starts an engine on a fresh store below `dir`, durable to a power cut. It has the functions `work`, which answers
+    /// its number and one, and `refuse`, which fails.
+    pub(crate) fn start(dir: &Path) -> Result<Fresh> {
         let folder = tempfile::tempdir_in(dir)?;
-        let store = SledStore::open(folder.path(), SledOptions::default())?;
-        let executors = Executors::default();
-        executors.functions.register("work", |call: FunctionCall| async move {
-            let number: u64 = call.input::<serde_json::Value>()?["number"].as_u64().unwrap_or_default();
-            Ok::<_, Failure>(number + 1)
-        });
-        let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: SLOTS };
-        let patience = Duration::from_secs(60);
-        let settings = Settings { arbiters: 0, passivate_after: patience, grace: patience };
-        let system = System::start(Arc::new(store), roster, Arc::new(SystemClock), settings);
-        Ok(Self { folder, system })
+        Ok(Fresh { engine: Self::open(folder.path(), SLOTS, register)?, folder })
     }
 
-    /// Sees one run through.
-    pub(crate) async fn run(&self, start: StartRun) -> Result<()> {
-        let run = RunId::from_uuid(uuid::Uuid::now_v7());
-        self.system.begin(&run, start).await?;
-        let ended = self.system.ended(&run).await?;
+    /// Starts an engine on the store in `folder`, durable to a power cut, with these functions and so many slots for each.
+    pub(crate) fn open(folder: &Path, slots: u32, register: impl FnOnce(&Functions)) -> Result<Self> {
+        let store = SledStore::open(folder, SledOptions::default())?;
+        let executors = Executors::default();
+        register(&executors.functions);
+        let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: slots };
+        let patience = Duration::from_secs(60);
+        let settings = Settings { arbiters: 0, passivate_after: patience, grace: patience, runs: None };
+        let system = System::start(Arc::new(store), roster, Arc::new(SystemClock), settings);
+        Ok(Self { system })
+    }
+
+    /// Begins a run, or goes on with it.
+    pub(crate) async fn begin(&self, run: &RunId, start: StartRun) -> Result<()> {
+        self.system.begin(run, start).await?;
+        Ok(())
+    }
+
+    /// Ends when the run has completed.
+    pub(crate) async fn completed(&self, run: &RunId) -> Result<()> {
+        let ended = self.system.ended(run).await?;
         ensure!(ended.status == Some(RunStatus::Completed), "the run {run} did not complete");
         Ok(())
     }
 
+    /// The engine as the library has it.
+    pub(crate) fn system(&self) -> &System {
+        &self.system
+    }
+
+    /// Sees one run through.
+    pub(crate) async fn run(&self, start: StartRun) -> Result<RunId> {
+        let run = RunId::from_uuid(uuid::Uuid::now_v7());
+        self.begin(&run, start).await?;
+        self.completed(&run).await?;
+        Ok(run)
+    }
+
+    /// Sees one run through to its rollback; answers how long that took.
+    pub(crate) async fn roll_back(&self, start: StartRun) -> Result<Duration> {
+        let run = RunId::from_uuid(uuid::Uuid::now_v7());
+        self.begin(&run, start).await?;
+        let failed = self.system.ended(&run).await?;
+        ensure!(failed.status == Some(RunStatus::Failed), "the run {run} did not fail");
+        let order = Order { by: "bench".into(), reason: None };
+        let since = Instant::now();
+        self.system.ask(&run, Ask::Rollback { order, to: None }).await?;
+        self.system.drive(&run).await;
+        let undone = self.system.ended(&run).await?;
+        ensure!(undone.status == Some(RunStatus::Compensated), "the run {run} was not undone");
+        Ok(since.elapsed())
+    }
+
+    /// Ends in order.
+    pub(crate) async fn shut_down(&self) -> Result<()> {
+        self.system.shut_down(std::future::pending()).await?;
+        Ok(())
+    }
+}
+
+fn register(functions: &Functions) {
+    functions.register("work", |call: FunctionCall| async move {
+        let number: u64 = call.input::<serde_json::Value>()?["number"].as_u64().unwrap_or_default();
+        Ok::<_, Failure>(number + 1)
+    });
+    functions.register("refuse", |_: FunctionCall| async {
+        Err::<(), _>(Failure::new(Code::FunctionFailed, "as it should").class(Class::Validation))
+    });
+}
+
+impl Fresh {
+    /// Ends in order, and starts another on the same store.
+    pub(crate) async fn reopen(self) -> Result<Self> {
+        self.engine.shut_down().await?;
+        let engine = Engine::open(self.folder.path(), SLOTS, register)?;
+        Ok(Self { engine, ..self })
+    }
+
     /// Ends in order, and looks at what is left on the disk.
     pub(crate) async fn end(self) -> Result<Left> {
-        self.system.shut_down(std::future::pending()).await?;
+        self.engine.shut_down().await?;
         let disk_bytes = disk_bytes(self.folder.path())?;
         let store = SledStore::open(self.folder.path(), SledOptions::default())?;
         let references = |event: RunEvent| event.blobs();
@@ -107,6 +173,15 @@ pub(crate) fn sequential(steps: usize) -> String {
     yaml
 }
 
+/// A workflow of one step that is done for each of so many items.
+pub(crate) fn fan_out(items: usize) -> String {
+    let items: Vec<_> = (0..items).map(|item| item.to_string()).collect();
+    format!(
+        "name: fan_out\nsteps:\n  - id: each\n    agent: work\n    for_each: [{}]\n    with: {{number: '{{{{ item }}}}'}}\n",
+        items.join(", ")
+    )
+}
+
 /// A workflow of so many steps side by side, and one that needs them all.
 pub(crate) fn parallel(steps: usize) -> String {
     let mut yaml = "name: parallel\nsteps:\n".to_owned();
@@ -120,5 +195,17 @@ pub(crate) fn parallel(steps: usize) -> String {
         "  - id: join\n    needs: [{}]\n    agent: work\n    with: {{number: 0}}",
         ids.join(", ")
     );
+    yaml
+}
+
+/// A workflow of so many steps side by side that can be undone, and one that fails.
+pub(crate) fn undoable(steps: usize) -> String {
+    let mut yaml = "name: undoable\non_failure: stop\nsteps:\n".to_owned();
+    let ids: Vec<_> = (0..steps).map(|step| format!("step_{step}")).collect();
+    for (number, id) in ids.iter().enumerate() {
+        let work = format!("agent: work, with: {{number: {number}}}");
+        let _ = writeln!(yaml, "  - {{id: {id}, needs: [], {work}, compensate: {{{work}}}}}");
+    }
+    let _ = writeln!(yaml, "  - {{id: join, needs: [{}], agent: refuse}}", ids.join(", "));
     yaml
 }

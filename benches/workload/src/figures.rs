@@ -1,11 +1,14 @@
 //! Figures, and how they are printed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// All that was measured, in the order in which it came first.
 #[derive(Default)]
 pub(crate) struct Figures {
     all: Vec<Figure>,
+    /// Those that count what may not be there.
+    may_be_zero: BTreeSet<(&'static str, &'static str)>,
     /// What the same disk did just before and just after without an engine.
     baseline: Option<f64>,
 }
@@ -23,6 +26,12 @@ impl Figures {
             Some(figure) => figure.values.push(value),
             None => self.all.push(Figure { name, metric, values: vec![value] }),
         }
+    }
+
+    /// Adds a number of things, of which there may be none.
+    pub(crate) fn count(&mut self, name: &'static str, metric: &'static str, count: usize) {
+        self.add(name, metric, count as f64);
+        self.may_be_zero.insert((name, metric));
     }
 
     /// Adds what was measured before and after something else, if it was.
@@ -44,9 +53,12 @@ impl Figures {
         }
     }
 
-    /// Whether every figure is a number above zero.
+    /// Whether every figure is a number above zero, but for counts.
     pub(crate) fn are_positive(&self) -> bool {
-        !self.all.is_empty() && self.all.iter().flat_map(|figure| &figure.values).all(|value| *value > 0.0)
+        let is_count = |figure: &&Figure| self.may_be_zero.contains(&(figure.name, figure.metric));
+        let mut measured =
+            self.all.iter().filter(|figure| !is_count(figure)).flat_map(|figure| &figure.values);
+        !self.all.is_empty() && measured.all(|value| *value > 0.0)
     }
 }
 
@@ -55,7 +67,7 @@ impl fmt::Display for Figures {
         for Figure { name, metric, values } in &self.all {
             let value = median(values.clone());
             let decimals = if value < 100.0 { 2 } else { 0 };
-            writeln!(f, "{name:<9} {metric:<16} {value:.decimals$}")?;
+            writeln!(f, "{name:<9} {metric:<17} {value:.decimals$}")?;
         }
         Ok(())
     }

@@ -4,6 +4,8 @@
 mod baseline;
 mod engine;
 mod figures;
+mod killed;
+mod past;
 mod runs;
 mod sleeping;
 
@@ -14,7 +16,7 @@ use clap::Parser;
 
 use baseline::{append_p50_us, grouped_per_s};
 use figures::Figures;
-use runs::{chain, fan, many};
+use runs::{chain, fan, many, unwind};
 
 /// Measures the engine, and the same disk without it.
 #[derive(Parser)]
@@ -34,6 +36,12 @@ struct Arguments {
     /// Tiny sizes, one round: shows that everything runs
     #[arg(long)]
     smoke: bool,
+    /// Be the process of W4 that is killed: its runs and their journal are in this folder
+    #[arg(long, hide = true, requires = "runs")]
+    work_in: Option<PathBuf>,
+    /// How many runs that process sees through
+    #[arg(long, hide = true)]
+    runs: Option<usize>,
 }
 
 /// How much of everything.
@@ -42,13 +50,30 @@ struct Sizes {
     records: usize,
     runs: usize,
     steps: usize,
+    killed_runs: usize,
+    /// Runs of a thousand events that are folded.
+    folded: usize,
+    /// Steps of the run that is seen as it was.
+    replayed: usize,
 }
 
-const FULL: Sizes = Sizes { appends: 500, records: 20_000, runs: 1_000, steps: 200 };
-const SMOKE: Sizes = Sizes { appends: 10, records: 300, runs: 20, steps: 10 };
+const FULL: Sizes = Sizes {
+    appends: 500,
+    records: 20_000,
+    runs: 1_000,
+    steps: 200,
+    killed_runs: 200,
+    folded: 1_003,
+    replayed: 33_333,
+};
+const SMOKE: Sizes =
+    Sizes { appends: 10, records: 300, runs: 20, steps: 10, killed_runs: 8, folded: 2, replayed: 400 };
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let (Some(folder), Some(runs)) = (&arguments.work_in, arguments.runs) {
+        return actix::System::new().block_on(killed::work(folder, runs));
+    }
     let dir = match &arguments.dir {
         Some(dir) => dir.clone(),
         None => beside()?,
@@ -118,6 +143,25 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
         figures.add("w3", "total_us", done.us());
         figures.compare("w3", "of_append", done.us());
         figures.add("w3", "commits", done.commits());
+    }
+    if arguments.wants("unwind") {
+        let before = fan(dir, sizes.steps).await?;
+        let took = unwind(dir, sizes.steps).await?;
+        let after = fan(dir, sizes.steps).await?;
+        figures.add("unwind", "total_us", took);
+        figures.add("unwind", "of_w3", took / f64::midpoint(before.us(), after.us()));
+    }
+    if arguments.wants("w4") {
+        killed::measure(figures, dir, sizes.killed_runs).await?;
+    }
+    if arguments.wants("r1") {
+        figures.add("r1", "events_per_s", past::fold(dir, sizes.folded).await?.events_per_s());
+    }
+    if arguments.wants("replay") {
+        let replayed = past::replay(dir, sizes.replayed).await?;
+        figures.add("replay", "events", replayed.events);
+        figures.add("replay", "median_ms", replayed.median_ms);
+        figures.add("replay", "worst_ms", replayed.worst_ms);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use anyhow::Result;
 use reenact::workflow::run::StartRun;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::engine::{Engine, Left, parallel, sequential, start_of};
+use crate::engine::{Engine, Left, parallel, sequential, start_of, undoable};
 
 /// The steps of each of the many runs.
 const STEPS_OF_MANY: usize = 10;
@@ -75,19 +75,29 @@ pub(crate) async fn fan(dir: &Path, steps: usize) -> Result<Done> {
     measure(dir, &start_of(&parallel(steps))?, steps + 1, 1, 1).await
 }
 
+/// How long it takes to undo so many steps that do not depend on each other, in microseconds.
+pub(crate) async fn unwind(dir: &Path, steps: usize) -> Result<f64> {
+    let fresh = Engine::start(dir)?;
+    // What is loaded and started once is not what undoing costs.
+    fresh.engine.run(start_of(&sequential(1))?).await?;
+    let took = fresh.engine.roll_back(start_of(&undoable(steps))?).await?;
+    fresh.end().await?;
+    Ok(took.as_secs_f64() * 1e6)
+}
+
 async fn measure(dir: &Path, start: &StartRun, steps: usize, runs: usize, in_flight: usize) -> Result<Done> {
-    let engine = Arc::new(Engine::start(dir)?);
+    let fresh = Arc::new(Engine::start(dir)?);
     // What is loaded and started once is not what a step costs.
-    engine.run(start_of(&sequential(1))?).await?;
+    fresh.engine.run(start_of(&sequential(1))?).await?;
     let left_before = 2;
     let begun = Arc::new(AtomicUsize::new(0));
     let (since, cpu) = (Instant::now(), cpu_time());
     let drivers: Vec<_> = (0..in_flight)
         .map(|_| {
-            let (engine, begun, start) = (Arc::clone(&engine), Arc::clone(&begun), start.clone());
+            let (fresh, begun, start) = (Arc::clone(&fresh), Arc::clone(&begun), start.clone());
             actix::spawn(async move {
                 while begun.fetch_add(1, Ordering::Relaxed) < runs {
-                    engine.run(start.clone()).await?;
+                    fresh.engine.run(start.clone()).await?;
                 }
                 Ok::<_, anyhow::Error>(())
             })
@@ -97,8 +107,8 @@ async fn measure(dir: &Path, start: &StartRun, steps: usize, runs: usize, in_fli
         driver.await??;
     }
     let (took, cpu) = (since.elapsed(), cpu_time().saturating_sub(cpu));
-    let engine = Arc::into_inner(engine).ok_or_else(|| anyhow::anyhow!("a driver holds the engine"))?;
-    let mut left = engine.end().await?;
+    let fresh = Arc::into_inner(fresh).ok_or_else(|| anyhow::anyhow!("a driver holds the engine"))?;
+    let mut left = fresh.end().await?;
     left.commits -= left_before;
     Ok(Done { steps: steps * runs, took, cpu, left })
 }

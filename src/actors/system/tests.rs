@@ -19,7 +19,7 @@ fn system() -> System {
     let executors = Executors::default();
     executors.functions.register("work", |_: FunctionCall| async { Ok::<_, Failure>(1) });
     let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: 4 };
-    let settings = Settings { arbiters: 1, passivate_after: HOUR, grace: HOUR };
+    let settings = Settings { arbiters: 1, passivate_after: HOUR, grace: HOUR, runs: None };
     System::start(Arc::new(MemoryStore::default()), roster, Arc::new(SystemClock), settings)
 }
 

@@ -6,7 +6,7 @@ use crate::api::protocol::{Answer, Frame, HistoryLine, State};
 use crate::events::commit::Recorded;
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::json::Json;
-use crate::events::problem::{Code, Problem};
+use crate::events::problem::Problem;
 use crate::events::run::RunEvent;
 use crate::views::report::{effects, report};
 
@@ -45,14 +45,8 @@ impl Facade {
         let run = self.resolve(run).await?;
         let newest = self.newest(&run).await?;
         let at = at.unwrap_or(newest);
-        if at < Version(1) || at > newest {
-            return Err(Problem::new(
-                Code::NoSuchVersion,
-                format!("`{run}` has no version {at}: its versions are 1 to {newest}"),
-            ));
-        }
-        let event = self.event(&run, at).await?;
         let (state, _) = self.system.fold_at(&run, at).await?;
+        let event = self.event(&run, at).await?;
         let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
         // What was needs nobody to drive it.
         let driven = at < newest || self.system.is_driven(&run);

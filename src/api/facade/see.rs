@@ -7,11 +7,14 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::{Facade, Frames};
 use crate::actors::glance::{Glance, is_at_rest};
+use crate::actors::page;
 use crate::api::protocol::{Frame, Live, LiveAttempt};
-use crate::events::ids::RunId;
+use crate::events::ids::{RunId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::Purpose;
 use crate::views::report::RunReport;
+use crate::views::rollback::is_owed;
+use crate::workflow::run::Run;
 
 /// How often progress is sent at most: as often as an eye can follow.
 const LIVE_EVERY: Duration = Duration::from_millis(100);
@@ -28,8 +31,17 @@ impl Facade {
             let (state, head) = self.system.fold(run).await?;
             // Otherwise it came alive again before it could be looked at: somebody retried it, or lets it go on.
             if is_at_rest(&state) {
+                self.keep_page(run, &state, head.version);
                 return self.report_of(run, &state, head.version);
             }
+        }
+    }
+
+    /// Whoever recorded the end may have gone before it was written down what a person must undo by hand.
+    fn keep_page(&self, run: &RunId, state: &Run, version: Version) {
+        let runs = self.runs_folder();
+        if is_owed(state) && !page::is_there(&runs, run) {
+            page::keep(&runs, state, version);
         }
     }
 

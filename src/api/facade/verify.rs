@@ -1,14 +1,13 @@
 //! Proving the store whole.
 
-use std::sync::Arc;
-
 use super::Facade;
-use crate::actors::host::{load, read_problem};
+use crate::actors::host::read_problem;
+use crate::actors::load::prove;
 use crate::api::protocol::{VerifyProblem, VerifyReport};
-use crate::events::ids::{RunId, StreamId};
+use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::problem::Problem;
 use crate::events::run::RunEvent;
-use crate::store::verify::{disk_bytes, verify};
+use crate::store::verify::{FINDINGS_MAX, disk_bytes, verify};
 use crate::workflow::run::Run;
 
 impl Facade {
@@ -47,14 +46,26 @@ impl Facade {
         })
     }
 
-    /// Runs whose history is whole and makes no sense all the same.
+    /// Runs whose history is whole and makes no sense all the same, and snapshots that are not what the history gives.
+    /// Those are a cache, and dropped.
     async fn unfoldable(&self, runs: impl IntoIterator<Item = RunId>) -> Vec<VerifyProblem> {
         let mut problems = Vec::new();
+        let mut add = |stream: &StreamId, version: Option<Version>, what: String| {
+            let (stream, version) = (Some(stream.to_string()), version.map(|version| version.0));
+            if problems.len() < FINDINGS_MAX {
+                problems.push(VerifyProblem { position: 0, stream, version, what });
+            }
+        };
         for run in runs {
             let stream = StreamId::of_run(&run);
-            if let Err(problem) = load::<Run>(Arc::clone(self.system.store()), stream.clone()).await {
-                let (stream, what) = (Some(stream.to_string()), problem.message);
-                problems.push(VerifyProblem { position: 0, stream, version: None, what });
+            match prove::<Run>(&**self.system.store(), &stream).await {
+                Ok(wrong) => wrong.into_iter().for_each(|version| {
+                    let what = format!(
+                        "the snapshot at version {version} is not what the events give: it is dropped"
+                    );
+                    add(&stream, Some(version), what);
+                }),
+                Err(problem) => add(&stream, None, problem.message),
             }
         }
         problems

@@ -115,7 +115,9 @@ impl Keyboard {
 
     /// Shows a text, as much of it as there is room for, and the prompt below.
     pub(super) fn show(&self, text: &str, prompt: &str) {
-        let (columns, rows) = terminal::size().unwrap_or((80, 24));
+        // A terminal may not know how big it is.
+        let size = terminal::size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0);
+        let (columns, rows) = size.unwrap_or((80, 24));
         let prompt: Vec<&str> = prompt.lines().collect();
         let room = usize::from(rows).saturating_sub(prompt.len() + 1);
         let lines = text.lines().take(room).chain([""]).chain(prompt);

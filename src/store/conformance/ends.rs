@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::kit::{commit, head_after, inconsistency, noise, stream};
+use super::snapshots;
 use super::views::{row, set};
 use super::{Broken, same, went};
 use crate::events::ids::{Position, Version};
@@ -18,6 +19,10 @@ pub(super) async fn closed(store: &Store) -> Result<(), Broken> {
     same("append", &store.append(next, Vec::new()).await, &Err(AppendError::Closed))?;
     let view = store.save_view("view", Position(1), Vec::new()).await;
     same("save_view", &view, &Err(AppendError::Closed))?;
+    let snapshot = store.save_snapshot(&stream, snapshots::of(1, b"state")).await;
+    same("save_snapshot", &snapshot, &Err(AppendError::Closed))?;
+    let snapshot = store.snapshot(&stream, Version(1)).await;
+    same("snapshot", &snapshot, &Err(ReadError::Closed))?;
     same("close again", &store.close().await, &Err(AppendError::Closed))?;
     let read = store.read_all(Position(0), 10).await;
     same("read_all", &read, &Err(ReadError::Closed))?;
@@ -48,9 +53,13 @@ pub(super) async fn reopened(open: &impl AsyncFn(&str) -> Store) -> Result<(), B
         }
         let rows = vec![set("last time", &time.to_string())];
         went("save_view", store.save_view("view", Position(time + 1), rows).await)?;
+        let saved = store.save_snapshot(&stream, snapshots::of(time + 1, b"state")).await;
+        went("save_snapshot", saved)?;
         went("close", store.close().await)?;
     }
     let store = open("reopened").await;
+    let found = went("snapshot", store.snapshot(&stream, Version(TIMES)).await)?;
+    same("snapshot", &found, &Some(snapshots::of(TIMES, b"state")))?;
     for blob in &blobs {
         let found = went("blob", store.blob(&blob.reference.hash))?;
         same("a blob is as it was", &(found.as_ref() == Some(&blob.bytes)), &true)?;

@@ -97,6 +97,9 @@ const EVENTS: &str = "events";
 /// The folder of long blobs, in the store's.
 pub(super) const BLOBS: &str = "blobs";
 
+/// The folder of snapshots, in the store's.
+pub(super) const SNAPSHOTS: &str = "snapshots";
+
 /// sled's file, in its folder.
 const DATA: &str = "db";
 
@@ -207,6 +210,7 @@ fn prepare_folders(folder: &Path, durability: Durability) -> io::Result<()> {
     let missing: Vec<_> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
     fs::create_dir_all(folder.join(EVENTS))?;
     fs::create_dir_all(folder.join(BLOBS))?;
+    fs::create_dir_all(folder.join(SNAPSHOTS))?;
     let made = missing.iter().filter_map(|made| made.parent());
     for synced in made.chain(folder.parent()).chain([folder, &folder.join(BLOBS)]) {
         sync(if synced.as_os_str().is_empty() { Path::new(".") } else { synced }, durability)?;

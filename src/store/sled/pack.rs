@@ -15,7 +15,7 @@ use sled::IVec;
 
 use super::layout::{self, VALUE_BYTES_MAX, commit_key, commit_part_key};
 use super::writes::Writes;
-use crate::events::commit::Commit;
+use crate::events::commit::{Commit, CommitBytes};
 use crate::events::ids::Position;
 use crate::store::ReadError;
 
@@ -138,12 +138,28 @@ impl RawCommit {
     /// The commit, or why it is none.
     pub(super) fn read(&self) -> Result<Commit, String> {
         let commit = Commit::from_bytes(&self.bytes).map_err(|error| error.to_string())?;
+        self.check(commit.count()).map(|()| commit)
+    }
+
+    fn check(&self, count: u64) -> Result<(), String> {
         match self.count {
-            Some(count) if count != commit.count() => {
-                Err(format!("a commit of {count} events has {}", commit.count()))
-            }
-            _ => Ok(commit),
+            Some(told) if told != count => Err(format!("a commit of {told} events has {count}")),
+            _ => Ok(()),
         }
+    }
+
+    fn damaged(&self, what: String) -> ReadError {
+        ReadError::Damaged { position: self.position, what }
+    }
+
+    /// The commit, whose events are made of its bytes when they are wanted.
+    ///
+    /// # Errors
+    /// `Damaged`, at its position.
+    pub(super) fn borrow(&self) -> Result<CommitBytes<'_>, ReadError> {
+        let commit = CommitBytes::of(&self.bytes).map_err(|error| self.damaged(error.to_string()))?;
+        self.check(commit.count()).map_err(|what| self.damaged(what))?;
+        Ok(commit)
     }
 
     /// The commit.
@@ -151,7 +167,7 @@ impl RawCommit {
     /// # Errors
     /// `Damaged`, at its position.
     pub(super) fn decode(&self) -> Result<Commit, ReadError> {
-        self.read().map_err(|what| ReadError::Damaged { position: self.position, what })
+        self.read().map_err(|what| self.damaged(what))
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use sled::{Db, IVec};
 
-use super::layout::{self, BLOBS, COMMITS, commit_key, commit_key_end, read_commit_key};
+use super::layout::{self, BLOBS, COMMITS, commit_key, commit_key_end, commit_part_key, read_commit_key};
 use super::pack::{Bytes, Pack, RawCommit, Value, long_bytes};
 use crate::events::commit::Recorded;
 use crate::events::ids::{Hash, Position, StreamId, Version};
@@ -22,13 +22,18 @@ pub(super) fn read_error(error: &sled::Error) -> ReadError {
     }
 }
 
-/// The position under which the commit that holds the event at `position` is to be found; if there is none, the last
-/// before it.
-pub(super) fn key_at(db: &Db, position: Position) -> Result<Option<Position>, ReadError> {
+/// The last key and value at or before a position: where the commit is that holds the event there, if one does.
+fn value_at(db: &Db, position: Position) -> Result<Option<(Position, u16, IVec)>, ReadError> {
     let upto = commit_key_end(position);
     let last = db.range(commit_key(Position(0)).as_slice()..=upto.as_slice()).next_back();
     let last = last.transpose().map_err(|error| read_error(&error))?;
-    Ok(last.and_then(|(key, _)| read_commit_key(&key)).map(|(position, _)| position))
+    Ok(last.and_then(|(key, value)| read_commit_key(&key).map(|(position, part)| (position, part, value))))
+}
+
+/// The position under which the commit that holds the event at `position` is to be found; if there is none, the last
+/// before it.
+pub(super) fn key_at(db: &Db, position: Position) -> Result<Option<Position>, ReadError> {
+    Ok(value_at(db, position)?.map(|(position, ..)| position))
 }
 
 /// Commits in order, between two positions.
@@ -45,10 +50,18 @@ pub(super) struct Commits {
 impl Commits {
     /// From the commit that holds the event at `from` to the one that holds the event at `upto`.
     pub(super) fn between(db: &Db, from: Position, upto: Position) -> Result<Self, ReadError> {
-        let first = if from <= upto { key_at(db, from)?.unwrap_or(from) } else { from };
-        let end = if from <= upto { commit_key_end(upto).to_vec() } else { commit_key(from).to_vec() };
-        let values = db.range(commit_key(first).as_slice()..end.as_slice());
-        Ok(Self { values, from, upto, pack: None, next: None })
+        if from > upto {
+            let values = db.range(commit_key(from).as_slice()..commit_key(from).as_slice());
+            return Ok(Self { values, from, upto, pack: None, next: None });
+        }
+        // What was looked for is found with its value: a second search for it would cost as much again.
+        let (begin, next) = match value_at(db, from)? {
+            Some((position, 0, value)) => (commit_part_key(position, 1), Some((position, 0, value))),
+            Some((position, ..)) => (commit_part_key(position, 0), None),
+            None => (commit_part_key(from, 0), None),
+        };
+        let values = db.range(begin..IVec::from(&commit_key_end(upto)));
+        Ok(Self { values, from, upto, pack: None, next })
     }
 
     fn value(&mut self) -> Result<Option<(Position, u16, IVec)>, ReadError> {
@@ -131,15 +144,14 @@ pub(super) fn events_between(
     let wanted = after.next();
     for raw in Commits::between(db, wanted, upto)? {
         let raw = raw?;
-        let commit = match raw.decode() {
+        let commit = match raw.borrow() {
             Ok(commit) => commit,
             // What is in order before the damage is answered; whoever goes on from there meets the damage.
             Err(_) if !events.is_empty() => break,
             Err(damaged) => return Err(damaged),
         };
-        let missing = limit - events.len();
-        let recorded = commit.into_recorded(raw.position).skip_while(|event| event.position < wanted);
-        events.extend(recorded.take(missing));
+        let (missing, skipped) = (limit - events.len(), wanted.0.saturating_sub(raw.position.0));
+        events.extend(commit.recorded(raw.position, skipped).take(missing));
         if events.len() >= limit {
             break;
         }
@@ -186,16 +198,17 @@ impl Stretch<'_> {
         let upto = Position(self.position.0 + self.count - 1);
         for raw in Commits::between(db, from, upto)? {
             let raw = raw?;
-            let commit = raw.decode()?;
+            let commit = raw.borrow()?;
             if commit.header.stream != *self.stream {
                 let what =
                     format!("there is an event of `{}`, not of `{}`", commit.header.stream, self.stream);
                 return Err(ReadError::Damaged { position: raw.position, what });
             }
             let missing = limit - events.len();
-            let recorded = commit.into_recorded(raw.position).skip_while(|event| event.version <= after);
-            events.extend(recorded.take(missing));
-            if events.len() >= limit {
+            let skipped = after.next().0.saturating_sub(commit.header.first.0);
+            events.extend(commit.recorded(raw.position, skipped).take(missing));
+            // To look for another commit after the last one costs as much as finding it did.
+            if events.len() >= limit || raw.position.plus(commit.count()) > upto {
                 break;
             }
         }

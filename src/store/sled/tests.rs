@@ -3,6 +3,7 @@ mod damage;
 mod index;
 mod oracle;
 mod recovery;
+mod snapshots;
 
 use std::path::Path;
 

@@ -93,7 +93,8 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// Lets everything follow that follows.
     pub(super) fn run(mut self) -> Result<(), RunRejection> {
         if self.drive.is_some() {
-            while self.goes_forward() && (self.examine()? | self.start_granted()?) {}
+            // Nothing starts that was not looked at: its `if` may keep it from that.
+            while self.goes_forward() && (self.examine()? || self.start_granted()?) {}
         }
         if matches!(self.draft.state().phase, Phase::Ending(_)) {
             self.end()?;
@@ -193,7 +194,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         Ok(())
     }
 
-    /// Starts attempts as far as there are slots. Answers whether any started.
+    /// Starts attempts as far as there are slots. Answers whether anything came of it.
     fn start_granted(&mut self) -> Result<bool, RunRejection> {
         let mut started = false;
         let agents: Vec<AgentName> = self.draft.state().ready.keys().flatten().cloned().collect();
@@ -204,23 +205,27 @@ impl<'d, 'a> Advance<'d, 'a> {
                 if !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
                     break;
                 }
-                self.start_attempt(place, &agent)?;
+                if !self.start_attempt(place, &agent)? {
+                    // What was skipped made others ready, and those were not looked at.
+                    return Ok(true);
+                }
                 started = true;
             }
         }
         Ok(started)
     }
 
-    fn start_attempt(&mut self, place: usize, agent: &AgentName) -> Result<(), RunRejection> {
+    /// Answers whether the attempt started; if not, the step has ended without.
+    fn start_attempt(&mut self, place: usize, agent: &AgentName) -> Result<bool, RunRejection> {
         let step = self.template(place)?;
         let work = self
             .scope(place, &step.references().steps)
             .and_then(|scope| step.work(&scope).map_err(Hindrance::Render));
         let work = match work {
             Ok(work) => work,
-            Err(hindrance) => return self.hinder(place, hindrance),
+            Err(hindrance) => return self.hinder(place, hindrance).map(|()| false),
         };
-        self.begin_attempt(place, agent.clone(), Purpose::Do, step.timeout, work)
+        self.begin_attempt(place, agent.clone(), Purpose::Do, step.timeout, work).map(|()| true)
     }
 
     /// Starts an attempt, whose slot was taken.
@@ -360,8 +365,8 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// A run that was to go on until this step pauses, unless there is nothing more to do.
     fn pause_after(&mut self, place: usize) -> Result<(), RunRejection> {
         let run = self.draft.state();
-        let until = run.about().and_then(|about| about.started.until.as_ref());
-        if self.goes_forward() && until == Some(self.node(place)?.id()) && run.done < run.steps.len() {
+        let is_last = run.done == run.steps.len();
+        if self.goes_forward() && run.until.as_ref() == Some(self.node(place)?.id()) && !is_last {
             let (by, reason) = ("reenact".into(), Some("it was to go on until this step only".to_owned()));
             self.draft.emit(RunPaused { by, reason });
         }

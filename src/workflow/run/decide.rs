@@ -49,7 +49,7 @@ fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) ->
         Ask::Go => advance.look_at_all(),
         Ask::Pause(order) => control::pause(advance.draft, order)?,
         Ask::Unpause(order) => {
-            control::unpause(advance.draft, order)?;
+            control::unpause(advance.draft, &definition, order)?;
             advance.look_at_all();
         }
         Ask::Cancel { order, rollback } => control::cancel(advance.draft, order, rollback)?,

@@ -146,6 +146,7 @@ impl Fold<'_> {
         let id: RunId = at.stream.run().ok_or("the stream is not a run's")?;
         self.run.about = Some(Arc::new(About { id, at: at.time, started: event.clone() }));
         self.run.phase = Phase::Going;
+        self.run.until.clone_from(&event.until);
         self.run.time_left_us = event.duration_limit_us;
         self.let_time_run();
         Ok(())

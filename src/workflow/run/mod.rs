@@ -13,6 +13,7 @@ mod decide;
 mod evolve;
 mod node;
 pub mod plan;
+mod snapshot;
 mod startable;
 mod status;
 #[cfg(test)]
@@ -25,12 +26,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use command::{Ask, Grants, Order, RunCommand, RunEffect, RunEffectId, RunRejection, StartRun};
-pub(crate) use node::{Node, StepError, StepPhase, UndoPhase};
+pub(crate) use node::{Node, StepError, StepPhase, Trace, UndoPhase};
 pub use plan::{CannotUndo, RollbackPlan};
 pub use status::RunStatus;
 pub(crate) use unwinding::Unwinding;
 
 use super::aggregate::{Aggregate, At, Draft, EffectChanges, IllegalEvent, Moment};
+use crate::events::codec::CodecError;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId};
 use crate::events::json::{BlobRef, Payload};
 use crate::events::run::{OutputError, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes};
@@ -41,6 +43,8 @@ use crate::events::time::Timestamp;
 pub struct Run {
     about: Option<Arc<About>>,
     steps: Vec<Node>,
+    /// Where each step is. A snapshot does without: it follows from the steps.
+    #[serde(skip)]
     index: HashMap<StepId, usize>,
     /// Steps that are needed before they are added, with those that need them.
     awaited: HashMap<StepId, Vec<usize>>,
@@ -57,6 +61,8 @@ pub struct Run {
     fence: Fence,
     phase: Phase,
     paused: bool,
+    /// The step after which it pauses, once.
+    until: Option<StepId>,
     /// What is left of its time while that does not run, in µs; none without a limit.
     time_left_us: Option<u64>,
     degraded: bool,
@@ -165,9 +171,9 @@ impl Run {
                 End::Cancelled => RunStatus::Cancelled,
                 End::Stuck(..) => RunStatus::Stuck,
             },
-            Phase::Ending(_) => RunStatus::Running,
             Phase::Back(_) => RunStatus::Paused,
-            Phase::Going | Phase::Unwinding(_) if self.paused => RunStatus::Paused,
+            Phase::Going | Phase::Ending(_) | Phase::Unwinding(_) if self.paused => RunStatus::Paused,
+            Phase::Ending(_) => RunStatus::Running,
             Phase::Unwinding(_) => RunStatus::Compensating,
             Phase::Going if self.steps.iter().all(Node::is_untouched) => RunStatus::Pending,
             Phase::Going => RunStatus::Running,
@@ -286,5 +292,15 @@ impl Aggregate for Run {
 
     fn open(&self) -> Vec<RunEffect> {
         evolve::open(self)
+    }
+
+    const SNAPSHOT_SCHEMA: u16 = snapshot::SCHEMA;
+
+    fn snapshot(&self) -> Result<Vec<u8>, CodecError> {
+        snapshot::write(self)
+    }
+
+    fn restore(bytes: &[u8]) -> Result<Self, CodecError> {
+        snapshot::read(bytes)
     }
 }

@@ -261,6 +261,12 @@ impl Node {
         }
     }
 
+    /// Whether it did something in this generation, or may have, undone or not.
+    pub(crate) fn has_acted(&self) -> bool {
+        let did = matches!(&self.phase, StepPhase::Completed { .. }) && self.attempts_now() > 0;
+        did || self.trace != Trace::Nothing
+    }
+
     /// Whether it did something that nothing undoes.
     pub(crate) fn leaves_traces(&self) -> bool {
         let did = matches!(&self.phase, StepPhase::Completed { .. }) && self.attempts_now() > 0;

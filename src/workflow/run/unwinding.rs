@@ -195,7 +195,7 @@ impl Unwinding {
 }
 
 /// Which steps depend on one, directly or not, and what grew in those.
-fn behind(steps: &[Node], kept: usize) -> Vec<bool> {
+pub(in crate::workflow::run) fn behind(steps: &[Node], kept: usize) -> Vec<bool> {
     let mut found = vec![false; steps.len()];
     let mut next: Vec<usize> = steps.get(kept).map(|node| node.dependents.clone()).unwrap_or_default();
     while let Some(place) = next.pop() {

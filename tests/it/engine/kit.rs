@@ -18,11 +18,11 @@ use reenact::events::time::Timestamp;
 use reenact::executors::function::{FunctionCall, Functions};
 use reenact::executors::{AgentDefinition, Executors, Failure};
 use reenact::store::EventStore;
+use reenact::store::fault::Faulty;
+use reenact::store::memory::MemoryStore;
 use reenact::workflow::parse::{Known, parse};
 use reenact::workflow::run::{RunStatus, StartRun};
 use tokio::sync::Semaphore;
-
-use super::store::Held;
 
 /// How long anything that a test waits for may take; only a test that fails waits for so long.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -31,6 +31,11 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub(super) fn on_actix(test: impl Future<Output = ()>) {
     let within = async { tokio::time::timeout(DEADLINE, test).await.expect("it hangs") };
     actix::System::new().block_on(within);
+}
+
+/// A store in memory that fails and waits as it is told, and outlives the engine that closes it.
+pub(super) fn faulty() -> Faulty<MemoryStore> {
+    Faulty::new(MemoryStore::new()).staying_open()
 }
 
 /// What an engine is made of. Each part may be replaced before it starts.
@@ -48,7 +53,7 @@ impl Kit {
     pub(super) fn new() -> Self {
         let hand = ManualClock::at(Timestamp(1_700_000_000_000_000));
         Self {
-            store: Arc::new(Held::default()),
+            store: Arc::new(faulty()),
             clock: Arc::new(hand.clone()),
             hand,
             functions: Functions::default(),
@@ -61,7 +66,8 @@ impl Kit {
     pub(super) fn start(&self) -> System {
         let executors = Executors { functions: self.functions.clone(), ..Executors::default() };
         let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: self.slots };
-        let settings = Settings { arbiters: 2, passivate_after: self.passivate_after, grace: self.grace };
+        let settings =
+            Settings { arbiters: 2, passivate_after: self.passivate_after, grace: self.grace, runs: None };
         System::start(Arc::clone(&self.store), roster, Arc::clone(&self.clock), settings)
     }
 

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
+use reenact::store::fault::Calls;
 use reenact::workflow::run::{RunStatus, StartRun};
 
-use super::kit::{Kit, id, on_actix, start_of, status};
-use super::store::Held;
+use super::kit::{Kit, faulty, id, on_actix, start_of, status};
 
 /// Registers a function that yields a few times, and tells which runs called it, in order.
 fn busy(kit: &Kit, order: Arc<Mutex<Vec<String>>>) {
@@ -76,7 +76,7 @@ fn a_wide_run_does_not_keep_the_slots_from_others() {
 #[test]
 fn a_slot_that_comes_while_a_commit_is_on_its_way_is_kept_for_the_next() {
     on_actix(async {
-        let store = Arc::new(Held::default());
+        let store = Arc::new(faulty());
         let kit = Kit { slots: 1, store: Arc::clone(&store) as _, ..Kit::new() };
         let order = Arc::new(Mutex::new(Vec::new()));
         busy(&kit, Arc::clone(&order));
@@ -89,16 +89,16 @@ fn a_slot_that_comes_while_a_commit_is_on_its_way_is_kept_for_the_next() {
         system.begin(&id("wide"), start_of(wide)).await.unwrap();
         other.called(1).await;
         system.begin(&id("late"), start_of("[{id: a, agent: first}, {id: b, agent: busy}]")).await.unwrap();
-        store.hold();
+        store.hold(Calls::Appends);
         other.open(1);
-        store.held(1).await;
+        store.held(Calls::Appends, 1).await;
         first.open(1);
         // The end of `one` is on its way too: by then its slot is given on.
-        store.held(2).await;
+        store.held(Calls::Appends, 2).await;
         for _ in 0..1000 {
             tokio::task::yield_now().await;
         }
-        store.let_go();
+        store.release(Calls::Appends);
         first.called(2).await;
         let is_first = |event: &RunEvent| matches!(event, RunEvent::AttemptStarted(started) if started.step.as_str() == "b");
         assert_eq!(kit.count(&id("wide"), is_first).await, 1, "another run was served before it");

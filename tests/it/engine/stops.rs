@@ -7,10 +7,10 @@ use reenact::events::problem::{Class, Code};
 use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
+use reenact::store::fault::Calls;
 use reenact::workflow::run::RunStatus;
 
-use super::kit::{Kit, id, on_actix, start_of, status};
-use super::store::Held;
+use super::kit::{Kit, faulty, id, on_actix, start_of, status};
 
 fn is_started(event: &RunEvent) -> bool {
     matches!(event, RunEvent::AttemptStarted(_))
@@ -72,20 +72,20 @@ fn an_engine_that_is_shut_down_gives_attempts_up_after_a_grace_and_loses_nothing
 #[test]
 fn a_commit_on_its_way_is_awaited_by_an_engine_that_is_shut_down() {
     on_actix(async {
-        let store = Arc::new(Held::default());
+        let store = Arc::new(faulty());
         let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
         let gate = kit.gated("work");
         let system = kit.start();
         system.begin(&id("r"), start_of("[{id: a, agent: work}, {id: b, agent: work}]")).await.unwrap();
         gate.called(1).await;
-        store.hold();
+        store.hold(Calls::Appends);
         gate.open(1);
-        store.held(1).await;
+        store.held(Calls::Appends, 1).await;
         let shutting_down = system.shut_down(std::future::pending());
         let meanwhile = async {
             // The shut-down has begun when the commit is durable: that of `a` completed and `b` started.
             tokio::task::yield_now().await;
-            store.let_go();
+            store.release(Calls::Appends);
             gate.called(2).await;
             gate.open(1);
         };

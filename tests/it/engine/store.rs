@@ -1,20 +1,17 @@
 //! Nothing is acknowledged, and nothing acted on, before the store has answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
-use reenact::events::commit::{Commit, Header, Recorded};
-use reenact::events::ids::{Hash, Position, StepId, StreamId, Version};
-use reenact::events::json::{Blob, BlobRef};
+use reenact::events::commit::{Commit, Header};
+use reenact::events::ids::{StepId, StreamId, Version};
 use reenact::events::problem::Code;
 use reenact::events::run::{AttemptLost, Purpose, RunEvent};
-use reenact::store::fault::{Fault, Faulty};
+use reenact::store::fault::{Calls, Fault, Faulty};
 use reenact::store::memory::MemoryStore;
-use reenact::store::{AppendError, Appended, EventStore, Head, ReadError, StoredCommit, ViewChange, ViewRow};
 use reenact::workflow::run::RunStatus;
-use tokio::sync::watch;
 
-use super::kit::{Kit, id, on_actix, start_of, status};
+use super::kit::{Kit, faulty, id, on_actix, start_of, status};
 
 const TWO: &str = "[{id: a, agent: work}, {id: b, agent: work}]";
 
@@ -54,30 +51,106 @@ fn a_step_does_not_start_when_the_end_of_the_one_before_it_is_not_stored() {
     }
 }
 
-/// While a commit is on its way nothing of it can be seen.
+/// While a commit is on its way nothing of it can be seen, be it stored or not.
 #[test]
 fn nothing_is_acted_on_before_it_is_durable() {
+    for calls in [Calls::Appends, Calls::Answers] {
+        on_actix(async {
+            let store = Arc::new(faulty());
+            let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
+            let gate = kit.gated("work");
+            let system = kit.start();
+            store.hold(calls);
+            let run = id("r");
+            let mut begun = Box::pin(system.begin(&run, start_of(TWO)));
+            tokio::select! {
+                _ = &mut begun => panic!("it was acknowledged"),
+                () = store.held(calls, 1) => {}
+            }
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!((gate.calls(), system.watch(&run).borrow().version), (0, Version(0)), "{calls:?}");
+            store.release(calls);
+            begun.await.unwrap();
+            gate.open(2);
+            assert_eq!(status(system.ended(&run).await), RunStatus::Completed);
+        });
+    }
+}
+
+#[test]
+fn a_store_that_does_not_answer_reads_keeps_a_run_waiting_and_no_longer() {
     on_actix(async {
-        let store = Arc::new(Held::default());
+        let store = Arc::new(faulty());
         let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
-        let gate = kit.gated("work");
+        kit.gated("work").open(2);
         let system = kit.start();
-        store.hold();
+        store.hold(Calls::Reads);
         let run = id("r");
         let mut begun = Box::pin(system.begin(&run, start_of(TWO)));
         tokio::select! {
             _ = &mut begun => panic!("it was acknowledged"),
-            () = store.held(1) => {}
+            () = store.held(Calls::Reads, 1) => {}
         }
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!((gate.calls(), system.watch(&run).borrow().version), (0, Version(0)));
-        store.let_go();
+        assert_eq!(store.appends(), 0);
+        store.release(Calls::Reads);
         begun.await.unwrap();
-        gate.open(2);
         assert_eq!(status(system.ended(&run).await), RunStatus::Completed);
     });
+}
+
+#[test]
+fn on_a_slow_store_a_run_goes_on_answer_by_answer() {
+    on_actix(async {
+        let store = Arc::new(faulty());
+        let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
+        let gate = kit.gated("work");
+        gate.open(2);
+        let (system, run) = (kit.start(), id("r"));
+        store.hold(Calls::Answers);
+        let begun = async { system.begin(&run, start_of(TWO)).await.unwrap() };
+        let answers = async {
+            for calls in [0, 1, 2] {
+                store.held(Calls::Answers, 1).await;
+                assert_eq!(gate.calls(), calls, "what an answer lets start had not started before it");
+                store.pass(Calls::Answers, 1);
+                if calls < 2 {
+                    gate.called(calls + 1).await;
+                }
+            }
+        };
+        tokio::join!(begun, answers);
+        assert_eq!(status(system.ended(&run).await), RunStatus::Completed);
+        assert_eq!(store.appends(), 3);
+    });
+}
+
+/// A disk that hangs must not hold those who want to leave.
+#[test]
+fn an_engine_ends_while_its_store_does_not_answer_and_the_next_one_goes_on() {
+    for calls in [Calls::Appends, Calls::Answers] {
+        on_actix(async {
+            let store = Arc::new(faulty());
+            let kit = Kit { store: Arc::clone(&store) as _, grace: Duration::from_millis(20), ..Kit::new() };
+            let gate = kit.gated("work");
+            let (system, run) = (kit.start(), id("r"));
+            system.begin(&run, start_of(TWO)).await.unwrap();
+            gate.called(1).await;
+            store.hold(calls);
+            gate.open(1);
+            store.held(calls, 1).await;
+            system.interrupt(&run).await;
+            let ended = system.shut_down(std::future::pending()).await;
+            assert_eq!(ended.unwrap_err().code, Code::StoreFailed, "{calls:?}");
+            assert_eq!(gate.calls(), 1, "{calls:?}: it acted on what nobody knows to be durable");
+            store.release(calls);
+            let next = kit.start();
+            next.drive(&run).await;
+            gate.open(2);
+            assert_eq!(status(next.ended(&run).await), RunStatus::Completed);
+        });
+    }
 }
 
 /// What was asked of the state that turned out to be old was forgotten, the result of the attempt too, and the run stood
@@ -110,103 +183,4 @@ fn a_run_that_somebody_else_wrote_to_is_loaded_again_and_goes_on() {
         assert_eq!(status(system.ended(&run).await), RunStatus::Completed);
         assert_eq!(gate.calls(), 3, "`a` twice, `b` once");
     });
-}
-
-/// A store in memory whose appends a test can hold back, and that outlives the engine that closes it.
-#[derive(Default)]
-pub(super) struct Held {
-    inner: MemoryStore,
-    /// Whether appends wait.
-    hold: watch::Sender<bool>,
-    waiting: watch::Sender<usize>,
-}
-
-impl Held {
-    /// From here on appends wait.
-    pub(super) fn hold(&self) {
-        self.hold.send_replace(true);
-    }
-
-    /// Those that wait go on.
-    pub(super) fn let_go(&self) {
-        self.hold.send_replace(false);
-    }
-
-    /// Ends when so many appends wait.
-    pub(super) async fn held(&self, appends: usize) {
-        self.waiting.subscribe().wait_for(|waiting| *waiting >= appends).await.unwrap();
-    }
-}
-
-#[async_trait]
-impl EventStore for Held {
-    async fn append(&self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError> {
-        self.waiting.send_modify(|waiting| *waiting += 1);
-        self.hold.subscribe().wait_for(|hold| !hold).await.unwrap();
-        self.waiting.send_modify(|waiting| *waiting -= 1);
-        self.inner.append(commit, blobs).await
-    }
-
-    async fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
-        self.inner.head(stream).await
-    }
-
-    async fn read_stream(
-        &self,
-        stream: &StreamId,
-        after: Version,
-        limit: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
-        self.inner.read_stream(stream, after, limit).await
-    }
-
-    async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
-        self.inner.read_all(after, limit).await
-    }
-
-    async fn read_commits(&self, after: Position, limit: usize) -> Result<Vec<StoredCommit>, ReadError> {
-        self.inner.read_commits(after, limit).await
-    }
-
-    fn committed(&self) -> watch::Receiver<Position> {
-        self.inner.committed()
-    }
-
-    fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, ReadError> {
-        self.inner.blob(hash)
-    }
-
-    async fn blobs(&self, after: Option<Hash>, limit: usize) -> Result<Vec<BlobRef>, ReadError> {
-        self.inner.blobs(after, limit).await
-    }
-
-    async fn view_position(&self, view: &'static str) -> Result<Position, ReadError> {
-        self.inner.view_position(view).await
-    }
-
-    async fn view_row(&self, view: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        self.inner.view_row(view, key).await
-    }
-
-    async fn view_rows(
-        &self,
-        view: &'static str,
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<ViewRow>, ReadError> {
-        self.inner.view_rows(view, after, limit).await
-    }
-
-    async fn save_view(
-        &self,
-        view: &'static str,
-        position: Position,
-        rows: Vec<ViewChange>,
-    ) -> Result<(), AppendError> {
-        self.inner.save_view(view, position, rows).await
-    }
-
-    async fn close(&self) -> Result<(), AppendError> {
-        Ok(())
-    }
 }

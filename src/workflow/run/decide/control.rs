@@ -6,7 +6,8 @@ use crate::events::problem::Code;
 use crate::events::run::{CancelRequested, RetryRequested, RunPaused, RunUnpaused};
 use crate::workflow::definition::Definition;
 use crate::workflow::run::{
-    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, RunStatus, StepPhase, Why,
+    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, RunStatus, StepPhase, UndoPhase, Unwinding,
+    Why,
 };
 
 /// A refusal, with what could be done instead.
@@ -30,16 +31,20 @@ pub(super) fn pause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRej
     }
 }
 
-pub(super) fn unpause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRejection> {
+pub(super) fn unpause(
+    draft: &mut RunDraft<'_>,
+    definition: &Definition,
+    order: Order,
+) -> Result<(), RunRejection> {
     let run = draft.state();
-    match run.phase {
-        Phase::Ended(_) => Err(ended(run, "go on", "`reenact retry RUN` tries again what failed")),
-        _ if !run.paused => Ok(()),
-        _ => {
-            draft.emit(RunUnpaused { by: order.by, reason: order.reason });
-            Ok(())
-        }
+    match &run.phase {
+        Phase::Ended(_) => return Err(ended(run, "go on", "`reenact retry RUN` tries again what failed")),
+        Phase::Back(unwinding) => may_be_done_anew(run, definition, unwinding)?,
+        _ if !run.paused => return Ok(()),
+        _ => {}
     }
+    draft.emit(RunUnpaused { by: order.by, reason: order.reason });
+    Ok(())
 }
 
 pub(super) fn cancel(draft: &mut RunDraft<'_>, order: Order, rollback: bool) -> Result<(), RunRejection> {
@@ -114,19 +119,34 @@ pub(super) fn retry(
     let afresh =
         run.steps.iter().enumerate().filter(|(place, node)| !is_anew(*place) && node.is_to_be_retried());
     let afresh: Vec<&Node> = afresh.map(|(_, node)| node).collect();
-    for node in &afresh {
-        let once = definition.step(&node.added.template).is_some_and(|step| step.at_most_once);
-        if once && node.attempts_now() > 0 {
-            let why = format!("step `{}` may be started once only, and was", node.id());
-            let hint = "`reenact rollback RUN` undoes what was done; a new run does it again";
-            return Err(not_now(Code::CannotRetry, why, hint));
-        }
+    if let Some(unwinding) = anew {
+        may_be_done_anew(run, definition, unwinding)?;
     }
+    afresh.iter().try_for_each(|node| may_start_again(definition, node))?;
     if let Some(step) = &step {
         only(run, step, &afresh)?;
     }
     draft.emit(RetryRequested { step, by: order.by, reason: order.reason });
     Ok(())
+}
+
+/// After a partial rollback: what is to be done anew and may be started once only must be undone.
+fn may_be_done_anew(run: &Run, definition: &Definition, unwinding: &Unwinding) -> Result<(), RunRejection> {
+    let is_undone =
+        |node: &Node| node.compensation.as_ref().is_some_and(|undo| undo.phase == UndoPhase::Undone);
+    let anew =
+        run.steps.iter().enumerate().filter(|(place, node)| unwinding.undoes(*place) && !is_undone(node));
+    anew.map(|(_, node)| node).try_for_each(|node| may_start_again(definition, node))
+}
+
+fn may_start_again(definition: &Definition, node: &Node) -> Result<(), RunRejection> {
+    let once = definition.step(&node.added.template).is_some_and(|step| step.at_most_once);
+    if !once || node.attempts_now() == 0 {
+        return Ok(());
+    }
+    let why = format!("step `{}` may be started once only, and was", node.id());
+    let hint = "`reenact rollback RUN` undoes what was done; a new run does it again";
+    Err(not_now(Code::CannotRetry, why, hint))
 }
 
 /// A retry of one step is one of the run: it is refused where others failed too.

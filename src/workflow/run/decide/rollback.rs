@@ -7,6 +7,7 @@ use super::control::{no_such_step, not_now};
 use crate::events::ids::StepId;
 use crate::events::problem::Code;
 use crate::events::run::{CompensationResolved, Resolution, RollbackCause, RollbackStarted};
+use crate::workflow::run::unwinding::behind;
 use crate::workflow::run::{End, Ended, Node, Order, Phase, Run, RunRejection, StepPhase, UndoPhase};
 
 pub(super) fn rollback(
@@ -78,7 +79,21 @@ impl Run {
             return Err(not_now(Code::CannotRollBack, why, hint));
         }
         self.is_after_return(place)?;
+        self.keeps_nothing_undone(place)?;
         Ok(Some(place))
+    }
+
+    /// Refuses when something would be kept that is undone, or that was to be: going forward again could not build on it.
+    fn keeps_nothing_undone(&self, to: usize) -> Result<(), RunRejection> {
+        let undone = behind(&self.steps, to);
+        let kept = self.steps.iter().enumerate().filter(|(place, _)| undone.get(*place) != Some(&true));
+        match kept.map(|(_, node)| node).find(|node| node.compensation.is_some()) {
+            None => Ok(()),
+            Some(node) => {
+                let why = format!("step `{}` is {}, and would be kept", node.id(), node.status());
+                Err(not_now(Code::CannotRollBack, why, "without --to everything is undone"))
+            }
+        }
     }
 
     /// Refuses when an irreversible step has started.

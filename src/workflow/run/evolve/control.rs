@@ -13,7 +13,7 @@ impl Fold<'_> {
         }
         self.close_starts();
         self.stop_time();
-        self.run.paused = true;
+        (self.run.paused, self.run.until) = (true, None);
         self.run.phase = match std::mem::take(&mut self.run.phase) {
             Phase::Unwinding(unwinding) if is_back => Phase::Back(unwinding),
             phase => phase,

@@ -31,7 +31,8 @@ impl Fold<'_> {
         }
         let to = event.to.as_ref().map(|step| self.place(step)).transpose()?;
         self.stop_time();
-        self.run.paused = false;
+        // Who asks for it wants it now; what comes of itself waits as everything does.
+        self.run.paused &= !matches!(event.cause, RollbackCause::Request { .. });
         let mut unwinding = Unwinding::new(event.cause.clone(), to, &self.run.steps);
         let failed =
             |node: &Node| node.compensation.as_ref().is_some_and(|undo| undo.phase == UndoPhase::Failed);
@@ -39,7 +40,9 @@ impl Fold<'_> {
             .filter(|place| unwinding.undoes(*place) && self.run.steps.get(*place).is_some_and(failed))
             .collect();
         let due = unwinding.begin(&self.run.steps, &self.run.index, |_, node| Standing::of(node));
-        self.changes.opened.extend(due.iter().filter_map(|place| self.run.steps.get(*place)).map(start));
+        if !self.run.paused {
+            self.changes.opened.extend(due.iter().filter_map(|place| self.run.steps.get(*place)).map(start));
+        }
         self.run.phase = Phase::Unwinding(Box::new(unwinding));
         self.stop_what_runs();
         again.into_iter().try_for_each(|place| self.try_undo_afresh(place))

@@ -162,3 +162,57 @@ fn a_run_that_takes_too_long_ends_as_by_a_fatal_failure() {
     assert_eq!(happened[..3], ["attempt_failed b", "step_cancelled b", "rollback_started"]);
     assert_eq!(play.state().open_timers(), []);
 }
+
+#[test]
+fn a_run_that_paused_where_it_was_to_goes_on_to_its_end_when_it_is_done_anew() {
+    let mut play = Play::start_until(A_THEN_B, "a");
+    play.complete("a", "1");
+    play.ask(Ask::Unpause(order()));
+    play.fail("b", exit(Class::Unknown));
+    play.ask(Ask::Go);
+    play.complete("a", "1");
+    assert_eq!(play.state().status(), RunStatus::Compensated);
+
+    let mut play = Play::start_until(
+        "name: w\nsteps: [{id: a, run: 'true'}, {id: b, run: 'true'}, {id: c, run: 'true'}]",
+        "b",
+    );
+    play.complete_all(&["a", "b"]);
+    play.ask(Ask::Unpause(order()));
+    play.complete("c", "1");
+    assert_eq!(play.roll_back(Some("a")), ["rollback_started", "run_paused"], "nothing is owed");
+    play.ask(Ask::Unpause(order()));
+    play.ask(Ask::Go);
+    assert_eq!(play.complete("b", "1"), ["step_completed b", "attempt_started c"]);
+}
+
+#[test]
+fn what_may_be_started_once_only_is_not_done_anew_unless_it_is_undone() {
+    for undo in ["", ", compensate: {run: undo}"] {
+        let mut play = Play::start(&format!(
+            "name: w\nsteps: [{{id: a, run: 'true'}}, {{id: once, run: 'true', at_most_once: true{undo}}}, {{id: c, run: 'true'}}]"
+        ));
+        play.complete_all(&["a", "once", "c"]);
+        play.roll_back(Some("a"));
+        if undo.is_empty() {
+            assert_eq!(play.refused(Ask::Unpause(order())), Code::CannotRetry);
+            assert_eq!(play.refused(Ask::Retry { order: order(), step: None }), Code::CannotRetry);
+        } else {
+            play.complete("once", "1");
+            play.ask(Ask::Unpause(order()));
+            play.ask(Ask::Go);
+            assert_eq!(play.open("once").generation, 2);
+        }
+    }
+}
+
+#[test]
+fn a_retry_does_not_forget_what_an_earlier_attempt_may_have_left() {
+    let mut play =
+        Play::start("name: w\non_failure: stop\nsteps: [{id: a, run: 'true', compensate: {run: undo}}]");
+    play.fail("a", Failure::stopped(Stop::TimedOut));
+    play.retry();
+    play.ask(Ask::Go);
+    play.fail("a", exit(Class::Unknown));
+    assert_eq!(play.roll_back(None)[1], "compensation_started a", "the first attempt may have done it");
+}

@@ -4,6 +4,7 @@ mod control;
 mod play;
 mod random;
 mod saga;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

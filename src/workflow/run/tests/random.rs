@@ -251,7 +251,10 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
                 break;
             }
             play.slots = 10;
-            play.ask(Ask::Unpause(order()));
+            play.try_ask(Ask::Unpause(order()));
+            if play.state().status() == RunStatus::Paused {
+                play.ask(Ask::Cancel { order: order(), rollback: false });
+            }
             play.ask(Ask::Go);
             play.sleep(Duration::from_secs(60));
             let open = play.state().open();
@@ -268,6 +271,8 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
         let mut folded = given::<Run>("run/r");
         for (event, at) in play.log.iter().zip(&play.times) {
             folded = folded.at(*at).events([event.clone()]);
+            let restored = Run::restore(&folded.state().snapshot().unwrap()).unwrap();
+            assert_eq!(&restored, folded.state(), "{context}: a snapshot is not what was folded");
         }
         assert_eq!(folded.state(), play.state(), "{context}: the fold is not what deciding left");
         seen.extend(audit.seen);

@@ -1,0 +1,206 @@
+//! The state of a stream, as of its end or of any version: through the nearest snapshot where there is one. A snapshot
+//! only ever saves time. One that is not to be used is dropped, and an older one taken, or the events from the first.
+
+use std::pin::pin;
+
+use futures_util::FutureExt;
+
+use super::host::read_problem;
+use super::snapshots::{Tail, discard};
+use crate::events::commit::Recorded;
+use crate::events::ids::{StreamId, Version};
+use crate::events::problem::{Code, Problem};
+use crate::store::{EventStore, Head, ReadError, Snapshot};
+use crate::workflow::aggregate::{Aggregate, At, EffectChanges};
+
+/// How many events are read at once, some 2 MB. A commit that is longer is looked through for each of its pages.
+const PAGE: u64 = 8_192;
+
+/// Folds a stream.
+///
+/// # Errors
+/// When it cannot be read, or holds what this version does not understand.
+pub async fn load<A: Aggregate>(store: &dyn EventStore, stream: &StreamId) -> Result<(A, Head), Problem> {
+    load_at(store, stream, Version(u64::MAX)).await
+}
+
+/// Folds a stream up to a version; up to its end, if that comes first.
+///
+/// # Errors
+/// As for [`load`].
+pub async fn load_at<A: Aggregate>(
+    store: &dyn EventStore,
+    stream: &StreamId,
+    at: Version,
+) -> Result<(A, Head), Problem> {
+    let fold = load_upto(store, stream, at).await?;
+    Ok((fold.state, fold.head))
+}
+
+/// The same, with what the next snapshot needs to know.
+pub(super) async fn load_upto<A: Aggregate>(
+    store: &dyn EventStore,
+    stream: &StreamId,
+    upto: Version,
+) -> Result<Fold<A>, Problem> {
+    for version in versions(store, stream).await.into_iter().rev().filter(|version| *version <= upto) {
+        match resume(store, stream, version, upto).await {
+            Ok(fold) => return Ok(fold),
+            Err(Broken::Stream(problem)) => return Err(problem),
+            Err(Broken::Fold(why)) => discard(store, stream, version, &why).await,
+        }
+    }
+    let mut fold = Fold::default();
+    fold.read(store, stream, upto).await.map_err(Broken::problem)?;
+    Ok(fold)
+}
+
+async fn versions(store: &dyn EventStore, stream: &StreamId) -> Vec<Version> {
+    let versions = store.snapshots(stream).await;
+    versions.unwrap_or_else(|error| {
+        tracing::debug!(%stream, %error, "snapshots cannot be listed");
+        Vec::new()
+    })
+}
+
+/// Goes on from a snapshot.
+async fn resume<A: Aggregate>(
+    store: &dyn EventStore,
+    stream: &StreamId,
+    version: Version,
+    upto: Version,
+) -> Result<Fold<A>, Broken> {
+    let mut fold = restore(store, stream, version).await.map_err(Broken::Fold)?;
+    if !is_of(store, stream, fold.head).await.map_err(Broken::unreadable)? {
+        return Err(Broken::Fold("it is of another history".to_owned()));
+    }
+    fold.read(store, stream, upto).await?;
+    Ok(fold)
+}
+
+/// What a snapshot holds, or why it is not to be used.
+async fn restore<A: Aggregate>(
+    store: &dyn EventStore,
+    stream: &StreamId,
+    version: Version,
+) -> Result<Fold<A>, String> {
+    let found = store.snapshot(stream, version).await.map_err(|error| error.to_string())?;
+    let Snapshot { hash, schema, bytes, .. } = found.ok_or("it is gone")?;
+    if schema != A::SNAPSHOT_SCHEMA {
+        return Err(format!("it has schema {schema}, not {}", A::SNAPSHOT_SCHEMA));
+    }
+    let state = A::restore(&bytes).map_err(|error| error.to_string())?;
+    Ok(Fold { state, head: Head { version, hash }, tail: Tail::after(bytes.len()) })
+}
+
+/// Whether a stream has that event: the next one chains to it, or it is the last.
+async fn is_of(store: &dyn EventStore, stream: &StreamId, event: Head) -> Result<bool, ReadError> {
+    match store.read_stream(stream, event.version, 1).await?.first() {
+        Some(next) => Ok(next.follows(event.hash)),
+        None => Ok(store.head(stream).await? == Some(event)),
+    }
+}
+
+/// Why a fold goes no further.
+enum Broken {
+    /// Whatever it began with, the stream cannot be read.
+    Stream(Problem),
+    /// An event cannot follow, or the beginning was wrong.
+    Fold(String),
+}
+
+impl Broken {
+    fn unreadable(error: ReadError) -> Self {
+        Self::Stream(read_problem(&error))
+    }
+
+    fn problem(self) -> Problem {
+        match self {
+            Self::Stream(problem) => problem,
+            Self::Fold(why) => Problem::new(Code::RunParked, why),
+        }
+    }
+}
+
+/// The next events up to a version, as many as are read at once.
+async fn page(
+    store: &dyn EventStore,
+    stream: &StreamId,
+    after: Version,
+    upto: Version,
+) -> Result<Vec<Recorded>, Broken> {
+    let missing = upto.0.saturating_sub(after.0).min(PAGE);
+    if missing == 0 {
+        return Ok(Vec::new());
+    }
+    let limit = usize::try_from(missing).unwrap_or(usize::MAX);
+    store.read_stream(stream, after, limit).await.map_err(Broken::unreadable)
+}
+
+/// A state, and how far it was folded.
+#[derive(Debug, Default)]
+pub(super) struct Fold<A> {
+    pub(super) state: A,
+    pub(super) head: Head,
+    /// What was folded since the last snapshot.
+    pub(super) tail: Tail,
+}
+
+impl<A: Aggregate> Fold<A> {
+    /// Goes on to a version, or to the end of the stream.
+    async fn read(&mut self, store: &dyn EventStore, stream: &StreamId, upto: Version) -> Result<(), Broken> {
+        let mut page = self::page(store, stream, self.head.version, upto).await?;
+        while let Some(last) = page.last() {
+            let mut next = pin!(self::page(store, stream, last.version, upto));
+            // Once it is asked for, it is read while this one is folded.
+            let early = next.as_mut().now_or_never();
+            page.iter().try_for_each(|recorded| self.event(stream, recorded))?;
+            page = match early {
+                Some(page) => page?,
+                None => next.await?,
+            };
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, stream: &StreamId, recorded: &Recorded) -> Result<(), Broken> {
+        let Recorded { version, header, event, .. } = recorded;
+        let parked = |why: String| format!("version {version} of `{stream}` cannot be folded: {why}");
+        let decoded: A::Event = recorded
+            .decode()
+            .map_err(|error| Broken::Stream(Problem::new(Code::RunParked, parked(error.to_string()))))?;
+        let at = At { stream, version: *version, time: header.recorded_at };
+        let evolved = self.state.evolve(&decoded, &at, &mut EffectChanges::default());
+        evolved.map_err(|error| Broken::Fold(parked(error.why)))?;
+        self.head = Head { version: *version, hash: event.hash };
+        self.tail.grow(event.payload.len());
+        Ok(())
+    }
+}
+
+/// Folds a stream from its first event, and compares what each snapshot holds with that. Answers the versions of those
+/// that hold something else; they are dropped. So are those of another schema, of which nothing can be said.
+///
+/// # Errors
+/// As for [`load`].
+pub async fn prove<A: Aggregate + PartialEq>(
+    store: &dyn EventStore,
+    stream: &StreamId,
+) -> Result<Vec<Version>, Problem> {
+    let (mut fold, mut wrong) = (Fold::<A>::default(), Vec::new());
+    for version in versions(store, stream).await {
+        fold.read(store, stream, version).await.map_err(Broken::problem)?;
+        let why = match restore::<A>(store, stream, version).await {
+            Ok(restored) if restored.head == fold.head && restored.state == fold.state => continue,
+            Ok(_) => "it is not what the events give".to_owned(),
+            Err(why) => why,
+        };
+        // Who goes on with the run may have removed it meanwhile.
+        if versions(store, stream).await.contains(&version) {
+            discard(store, stream, version, &why).await;
+            wrong.push(version);
+        }
+    }
+    fold.read(store, stream, Version(u64::MAX)).await.map_err(Broken::problem)?;
+    Ok(wrong)
+}

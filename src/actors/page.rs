@@ -1,0 +1,68 @@
+//! The file that tells a person what to undo by hand: written when a run has ended in a way that needs one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::events::ids::{RunId, Version};
+use crate::views::rollback;
+use crate::workflow::run::Run;
+
+/// Where the page of a run is, in a folder with a folder for each run.
+pub fn path(runs: &Path, run: &RunId) -> PathBuf {
+    runs.join(run.as_str()).join(rollback::file_name(run))
+}
+
+/// Whether a page is there. An empty one, as a power cut may leave it, is none.
+pub fn is_there(runs: &Path, run: &RunId) -> bool {
+    fs::metadata(path(runs, run)).is_ok_and(|file| file.len() > 0)
+}
+
+/// Writes the page of a run that has ended, if it needs one, or has one that is out of date by now. A disk that refuses
+/// is not the run's matter: the page is written again when the run is seen.
+pub fn keep(runs: &Path, run: &Run, version: Version) {
+    let Some(about) = run.about() else { return };
+    if !rollback::is_owed(run) && !is_there(runs, &about.id) {
+        return;
+    }
+    if let Some(text) = rollback::page(run, version)
+        && let Err(error) = write(runs, &about.id, &text)
+    {
+        tracing::warn!(run = %about.id, %error, "what to undo by hand could not be written down");
+    }
+}
+
+/// Who reads sees the old page or the new one, never half of one.
+fn write(runs: &Path, run: &RunId, text: &str) -> io::Result<()> {
+    let page = path(runs, run);
+    let unnamed = page.with_extension("new");
+    fs::create_dir_all(page.parent().unwrap_or(runs))?;
+    fs::write(&unnamed, text)?;
+    fs::rename(&unnamed, &page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_takes_the_place_of_an_older_one_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunId::parse("r").unwrap();
+        assert!(!is_there(folder.path(), &run));
+        for text in ["", "old", "new"] {
+            write(folder.path(), &run, text).unwrap();
+            assert_eq!(is_there(folder.path(), &run), !text.is_empty());
+        }
+        let files: Vec<_> = fs::read_dir(folder.path().join("r")).unwrap().collect();
+        assert_eq!(files.len(), 1);
+        assert_eq!(fs::read_to_string(path(folder.path(), &run)).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_disk_that_refuses_is_an_error_and_no_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("r"), "in the way").unwrap();
+        assert!(write(folder.path(), &RunId::parse("r").unwrap(), "page").is_err());
+    }
+}

@@ -1,0 +1,34 @@
+//! Saved folds of streams: caches that may be thrown away at any time.
+
+use super::AppendError;
+use crate::events::ids::{Hash, Version};
+
+/// No snapshot is larger than this: reading one must not take longer than folding the events again. It also bounds
+/// what a damaged one can make a reader allocate.
+pub const SNAPSHOT_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// The fold of a stream up to a version. To the store it is bytes with a schema number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The version up to which was folded.
+    pub version: Version,
+    /// The hash of the event at that version. Where it differs, the snapshot is of another history: whoever folds on
+    /// from it compares.
+    pub hash: Hash,
+    /// The number of the shape that the bytes have.
+    pub schema: u16,
+    /// The state; at most [`SNAPSHOT_BYTES_MAX`] bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Whether a snapshot can be stored.
+pub(super) fn check(snapshot: &Snapshot) -> Result<(), AppendError> {
+    let refused = |why: String| Err(AppendError::Refused(why));
+    match snapshot {
+        Snapshot { version: Version(0), .. } => refused("an empty stream needs no snapshot".to_owned()),
+        Snapshot { bytes, .. } if bytes.len() > SNAPSHOT_BYTES_MAX => {
+            refused(format!("a snapshot of {} bytes is too large", bytes.len()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,168 @@
+//! Given events, when a command, then events.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::events::ids::{Hash, StreamId, Version};
+use crate::events::json::Blob;
+use crate::events::time::Timestamp;
+use crate::workflow::aggregate::{Aggregate, At, Blobs, Decided, Draft, EffectChanges, Moment, Unreadable};
+
+/// Content in memory.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryBlobs(HashMap<Hash, Arc<[u8]>>);
+
+impl MemoryBlobs {
+    /// Keeps some content.
+    pub fn keep(&mut self, blob: &Blob) {
+        self.0.insert(blob.reference.hash, Arc::clone(&blob.bytes));
+    }
+}
+
+impl Blobs for MemoryBlobs {
+    fn read(&self, hash: &Hash) -> Result<Arc<[u8]>, Unreadable> {
+        let found = self.0.get(hash).cloned();
+        found.ok_or_else(|| Unreadable { hash: *hash, why: "it was not kept".to_owned() })
+    }
+}
+
+/// An aggregate to which nothing has happened yet.
+pub fn given<A: Aggregate>(stream: &str) -> Given<A> {
+    let (kind, id) = stream.split_once('/').unwrap_or((A::KIND, stream));
+    Given {
+        stream: StreamId::new(kind, id),
+        state: A::default(),
+        version: Version(0),
+        now: Timestamp(0),
+        blobs: MemoryBlobs::default(),
+    }
+}
+
+/// An aggregate with a past.
+#[derive(Debug, Clone)]
+pub struct Given<A> {
+    stream: StreamId,
+    state: A,
+    version: Version,
+    now: Timestamp,
+    blobs: MemoryBlobs,
+}
+
+impl<A: Aggregate> Given<A> {
+    /// It is this moment from here on.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp) -> Self {
+        self.now = now;
+        self
+    }
+
+    /// This content is stored.
+    #[must_use]
+    pub fn blob(mut self, blob: &Blob) -> Self {
+        self.blobs.keep(blob);
+        self
+    }
+
+    /// These events happened.
+    ///
+    /// # Panics
+    /// When one of them cannot follow.
+    #[must_use]
+    pub fn events(mut self, events: impl IntoIterator<Item = A::Event>) -> Self {
+        for event in events {
+            self.version = self.version.next();
+            let at = At { stream: &self.stream, version: self.version, time: self.now };
+            let folded = self.state.evolve(&event, &at, &mut EffectChanges::default());
+            assert!(folded.is_ok(), "{event:?}: {folded:?}");
+        }
+        self
+    }
+
+    /// What folding this event says.
+    ///
+    /// # Errors
+    /// When it cannot follow.
+    pub fn fold(mut self, event: &A::Event) -> Result<A, crate::workflow::aggregate::IllegalEvent> {
+        let at = At { stream: &self.stream, version: self.version.next(), time: self.now };
+        self.state.evolve(event, &at, &mut EffectChanges::default()).map(|()| self.state)
+    }
+
+    /// Somebody asks this.
+    #[must_use]
+    pub fn when(mut self, command: A::Command) -> When<A> {
+        let moment = Moment { now: self.now, blobs: &self.blobs };
+        let mut draft = Draft::new(&mut self.state, &self.stream, self.version, self.now);
+        let result = A::decide(&mut draft, command, &moment);
+        let decided = draft.finish();
+        When { given: self, result, decided }
+    }
+
+    /// The state.
+    pub fn state(&self) -> &A {
+        &self.state
+    }
+}
+
+/// What came of a command.
+pub struct When<A: Aggregate> {
+    given: Given<A>,
+    result: Result<(), A::Rejection>,
+    decided: Decided<A>,
+}
+
+impl<A: Aggregate> When<A> {
+    /// Effects that the events opened and closed.
+    pub fn changes(&self) -> &EffectChanges<A::Effect> {
+        &self.decided.changes
+    }
+
+    /// Whether the command is refused.
+    pub fn is_rejected(&self) -> bool {
+        self.result.is_err()
+    }
+
+    /// Exactly these events happen.
+    ///
+    /// # Panics
+    /// When others do, or the command is rejected.
+    pub fn then(self, expected: impl IntoIterator<Item = A::Event>) -> Given<A>
+    where
+        A::Event: PartialEq,
+    {
+        let expected: Vec<_> = expected.into_iter().collect();
+        self.then_events(|events| assert_eq!(events, expected))
+    }
+
+    /// Events happen of which this holds.
+    ///
+    /// # Panics
+    /// When the command is rejected, or an event cannot follow.
+    pub fn then_events(self, check: impl FnOnce(&[A::Event])) -> Given<A> {
+        let Self { mut given, result, decided } = self;
+        assert!(result.is_ok(), "rejected: {:?}", result.err().map(|rejection| rejection.to_string()));
+        assert!(decided.illegal.is_none(), "illegal: {:?}", decided.illegal);
+        check(&decided.events);
+        decided.blobs.iter().for_each(|blob| given.blobs.keep(blob));
+        given.version = given.version.plus(decided.events.len() as u64);
+        given
+    }
+
+    /// Nothing happens, for a reason of which this holds.
+    ///
+    /// # Panics
+    /// When the command is not rejected, or for another reason, or after events.
+    pub fn then_rejected(self, check: impl FnOnce(&A::Rejection) -> bool) {
+        assert!(self.decided.events.is_empty(), "rejected after {:?}", self.decided.events);
+        match self.result {
+            Ok(()) => assert!(self.result.is_err(), "not rejected"),
+            Err(rejection) => assert!(check(&rejection), "rejected otherwise: {rejection}"),
+        }
+    }
+}
+
+impl<A: Aggregate> fmt::Debug for When<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("When").field("events", &self.decided.events).finish_non_exhaustive()
+    }
+}

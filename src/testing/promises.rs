@@ -1,0 +1,307 @@
+//! What must hold of every history of a run, whatever its workflow is, and whatever happened to it. It looks at events
+//! only, and shares no code with what decides them.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::events::ids::{Fence, StepId};
+use crate::events::run::*;
+use crate::workflow::definition::{Definition, OnFailure};
+
+/// Checks a history:
+///
+/// - a step whose completion is recorded is not tried again in that generation, and one attempt of it is open at most
+/// - all attempts of a generation and purpose carry one key, and no others carry it; fences grow
+/// - an `at_most_once` step is started once at most in a generation
+/// - each compensation is begun once and recorded once, dependents first, and never over an irreversible step
+/// - a run ends `compensated` when all that was owed is settled, and `failed` when nothing is owed
+/// - nothing starts while the run is paused, or after it ended
+///
+/// # Errors
+/// The first event that breaks a promise, and which.
+pub fn check<E: Borrow<RunEvent>>(definition: &Definition, history: &[E]) -> Result<(), String> {
+    let mut audit = Audit { rolls_back: definition.on_failure == OnFailure::Rollback, ..Audit::default() };
+    for step in &definition.steps {
+        if step.at_most_once {
+            audit.at_most_once.insert(step.id.clone());
+        }
+    }
+    for (event, version) in history.iter().zip(1..) {
+        let event = event.borrow();
+        audit.see(event).map_err(|why| format!("version {version}: {why}"))?;
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Audit {
+    steps: BTreeMap<StepId, Seen>,
+    at_most_once: BTreeSet<StepId>,
+    rolls_back: bool,
+    keys: HashMap<Arc<str>, (StepId, u32, Purpose)>,
+    fence: Fence,
+    paused: bool,
+    ended: bool,
+}
+
+/// What is known of a step in its current generation.
+struct Seen {
+    added: StepAdded,
+    generation: u32,
+    open: Option<(u32, Purpose)>,
+    key: HashMap<Purpose, Arc<str>>,
+    started: u32,
+    completed: bool,
+    unknown: bool,
+    failed: bool,
+    compensation: Compensation,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Compensation {
+    NotBegun,
+    Begun,
+    Failed,
+    /// Done, by an attempt or by a person, or left out by a person.
+    Settled,
+}
+
+impl Seen {
+    fn owes(&self) -> bool {
+        let Some(undo) = &self.added.undo else { return false };
+        let attempted = self.failed && undo.when == UndoWhen::Attempted;
+        (self.completed || self.unknown || attempted) && self.compensation != Compensation::Settled
+    }
+
+    fn is_past_return(&self) -> bool {
+        let doing = matches!(self.open, Some((_, Purpose::Do)));
+        self.added.irreversible && (doing || self.completed || self.unknown)
+    }
+}
+
+type Verdict = Result<(), String>;
+
+fn must(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
+
+impl Audit {
+    fn see(&mut self, event: &RunEvent) -> Verdict {
+        self.follows_the_end(event)?;
+        match event {
+            RunEvent::StepAdded(added) => self.added(added),
+            RunEvent::AttemptStarted(started) => self.started(started),
+            RunEvent::AttemptFailed(failed) => {
+                let seen = self.closes(&failed.step, failed.attempt, failed.purpose)?;
+                if failed.purpose == Purpose::Do {
+                    seen.failed = true;
+                    seen.unknown |= failed.outcome == Outcome::Unknown;
+                }
+                Ok(())
+            }
+            RunEvent::AttemptLost(lost) => {
+                let seen = self.closes(&lost.step, lost.attempt, lost.purpose)?;
+                seen.unknown |= lost.purpose == Purpose::Do;
+                Ok(())
+            }
+            RunEvent::StepCompleted(done) if done.attempt > 0 => {
+                self.closes(&done.step, done.attempt, Purpose::Do)?.completed = true;
+                Ok(())
+            }
+            RunEvent::CompensationStarted(started) => self.compensation_started(started),
+            RunEvent::StepCompensated(done) => {
+                let seen = self.closes(&done.step, done.attempt, Purpose::Compensate)?;
+                seen.compensation = Compensation::Settled;
+                Ok(())
+            }
+            RunEvent::CompensationFailed(failed) => {
+                self.settle(&failed.step, Compensation::Begun, Compensation::Failed)
+            }
+            RunEvent::CompensationResolved(resolved) => {
+                let to = match resolved.how {
+                    Resolution::Retry => Compensation::Begun,
+                    Resolution::Skip | Resolution::Done => Compensation::Settled,
+                };
+                self.ended = false;
+                self.settle(&resolved.step, Compensation::Failed, to)
+            }
+            _ => self.see_of_run(event),
+        }
+    }
+
+    fn see_of_run(&mut self, event: &RunEvent) -> Verdict {
+        match event {
+            RunEvent::RunPaused(_) => self.paused = true,
+            RunEvent::RunUnpaused(_) => self.paused = false,
+            RunEvent::CancelRequested(_) => self.paused = false,
+            RunEvent::RetryRequested(_) => (self.paused, self.ended) = (false, false),
+            RunEvent::RollbackStarted(rollback) => {
+                self.paused &= !matches!(rollback.cause, RollbackCause::Request { .. });
+                self.ended = false;
+                // What could not be undone is tried again.
+                let failed = self.steps.values_mut().filter(|seen| seen.compensation == Compensation::Failed);
+                failed.for_each(|seen| seen.compensation = Compensation::Begun);
+            }
+            RunEvent::RunCompleted(_)
+            | RunEvent::RunFailed(_)
+            | RunEvent::RunCompensated(_)
+            | RunEvent::RunCancelled(_)
+            | RunEvent::RunStuck(_) => {
+                (self.ended, self.paused) = (true, false);
+                let open = self.steps.iter().find(|(_, seen)| seen.open.is_some());
+                open.map_or(Ok(()), |(step, _)| {
+                    Err(format!("the run ends, and an attempt of `{step}` is open"))
+                })?;
+            }
+            _ => {}
+        }
+        let owed = self.steps.iter().find(|(_, seen)| seen.owes()).map(|(step, _)| step);
+        let nothing_owed = |end: &str| match owed {
+            Some(step) => Err(format!("the run is {end}, and the compensation of `{step}` is owed")),
+            None => Ok(()),
+        };
+        match event {
+            RunEvent::RunCompensated(_) => nothing_owed("compensated"),
+            RunEvent::RunFailed(_) if self.rolls_back => nothing_owed("failed"),
+            RunEvent::RunStuck(stuck) => self.stuck(stuck.why),
+            _ => Ok(()),
+        }
+    }
+
+    fn stuck(&self, why: StuckWhy) -> Verdict {
+        let mut steps = self.steps.values();
+        let so = match why {
+            StuckWhy::Compensation => steps.any(|seen| seen.compensation == Compensation::Failed),
+            StuckWhy::Irreversible => steps.any(Seen::is_past_return),
+        };
+        must(so, || format!("the run is stuck for no reason: {why:?}"))
+    }
+
+    fn follows_the_end(&self, event: &RunEvent) -> Verdict {
+        let revives = matches!(
+            event,
+            RunEvent::RetryRequested(_)
+                | RunEvent::RollbackStarted(_)
+                | RunEvent::CompensationResolved(_)
+                | RunEvent::CancelRequested(_)
+                | RunEvent::RunCancelled(_)
+        );
+        must(!self.ended || revives, || "something follows the end of the run".to_owned())
+    }
+
+    fn added(&mut self, added: &StepAdded) -> Verdict {
+        let seen = Seen {
+            added: added.clone(),
+            generation: 1,
+            open: None,
+            key: HashMap::new(),
+            started: 0,
+            completed: false,
+            unknown: false,
+            failed: false,
+            compensation: Compensation::NotBegun,
+        };
+        let before = self.steps.insert(added.step.clone(), seen);
+        must(before.is_none_or(|seen| seen.compensation == Compensation::Settled || !seen.owes()), || {
+            format!("`{}` is added again, and its compensation is owed", added.step)
+        })
+    }
+
+    fn started(&mut self, started: &AttemptStarted) -> Verdict {
+        let step = &started.step;
+        must(!self.paused, || format!("an attempt of `{step}` starts while the run is paused"))?;
+        must(started.fence > self.fence, || format!("the fence of `{step}` is not newer than all others"))?;
+        self.fence = started.fence;
+        let whose = (step.clone(), started.generation, started.purpose);
+        let same = self.keys.entry(Arc::clone(&started.idempotency_key)).or_insert_with(|| whose.clone());
+        must(*same == whose, || format!("the key of `{step}` is that of {same:?}"))?;
+        let Some(seen) = self.steps.get_mut(step) else { return Err(format!("`{step}` was never added")) };
+        must(seen.open.is_none(), || format!("two attempts of `{step}` are open at once"))?;
+        seen.open = Some((started.attempt, started.purpose));
+        if started.purpose == Purpose::Do && started.generation > seen.generation {
+            must(!seen.owes(), || format!("`{step}` is done anew, and its compensation is owed"))?;
+            seen.key.clear();
+            (seen.generation, seen.started, seen.compensation) =
+                (started.generation, 0, Compensation::NotBegun);
+            (seen.completed, seen.unknown, seen.failed) = (false, false, false);
+        }
+        must(started.generation == seen.generation, || format!("`{step}` is tried in an old generation"))?;
+        let key = seen.key.entry(started.purpose).or_insert_with(|| Arc::clone(&started.idempotency_key));
+        must(*key == started.idempotency_key, || format!("an attempt of `{step}` has another key"))?;
+        if started.purpose == Purpose::Compensate {
+            let begun = seen.compensation == Compensation::Begun;
+            return must(begun, || {
+                format!("`{step}` is compensated while its compensation is {:?}", seen.compensation)
+            });
+        }
+        must(!seen.completed, || format!("`{step}` is completed, and tried again"))?;
+        seen.started += 1;
+        let once = self.at_most_once.contains(&seen.added.template);
+        must(!once || seen.started == 1, || format!("`{step}` is started more than once"))
+    }
+
+    /// An open attempt ends.
+    fn closes(&mut self, step: &StepId, attempt: u32, purpose: Purpose) -> Result<&mut Seen, String> {
+        let Some(seen) = self.steps.get_mut(step) else { return Err(format!("`{step}` was never added")) };
+        let was = seen.open.take();
+        must(was == Some((attempt, purpose)), || {
+            format!("attempt {attempt} of `{step}` ends, and {was:?} is open")
+        })?;
+        Ok(seen)
+    }
+
+    fn settle(&mut self, step: &StepId, from: Compensation, to: Compensation) -> Verdict {
+        let Some(seen) = self.steps.get_mut(step) else { return Err(format!("`{step}` was never added")) };
+        let was = std::mem::replace(&mut seen.compensation, to);
+        must(was == from, || format!("the compensation of `{step}` goes from {was:?} to {to:?}"))
+    }
+
+    fn compensation_started(&mut self, started: &CompensationStarted) -> Verdict {
+        let step = &started.step;
+        must(!self.paused, || format!("`{step}` begins to be undone while the run is paused"))?;
+        let dependents = self.dependents(step);
+        for (other, seen) in &self.steps {
+            if dependents.contains(other) {
+                must(!seen.owes(), || format!("`{step}` is undone before `{other}`, which depends on it"))?;
+                must(seen.open.is_none(), || {
+                    format!("`{step}` is undone while `{other}` runs, which depends on it")
+                })?;
+            }
+            let over = seen.is_past_return() && !self.dependents(other).contains(step);
+            must(!over, || format!("`{step}` is undone after the irreversible `{other}`"))?;
+        }
+        let Some(seen) = self.steps.get(step) else { return Err(format!("`{step}` was never added")) };
+        must(seen.owes(), || format!("`{step}` is undone, and owes no compensation"))?;
+        let told = if seen.completed { Undoes::Completed } else { Undoes::Unknown };
+        must(started.outcome == told, || {
+            format!("the compensation of `{step}` is told {:?}", started.outcome)
+        })?;
+        self.settle(step, Compensation::NotBegun, Compensation::Begun)
+    }
+
+    /// Everything that comes after a step: what needs it, what is inside of that, and what needs what it is inside of.
+    fn dependents(&self, step: &StepId) -> BTreeSet<StepId> {
+        let mut found = BTreeSet::new();
+        let mut around = self.steps.get(step).and_then(|seen| seen.added.inside.clone());
+        let mut open = vec![step.clone()];
+        while let Some(whole) = around {
+            around = self.steps.get(&whole).and_then(|seen| seen.added.inside.clone());
+            open.extend(self.steps.iter().filter(|(_, seen)| seen.added.needs.contains(&whole)).map(
+                |(id, _)| {
+                    found.insert(id.clone());
+                    id.clone()
+                },
+            ));
+        }
+        while let Some(of) = open.pop() {
+            for (id, seen) in &self.steps {
+                let after = seen.added.needs.contains(&of) || seen.added.inside.as_ref() == Some(&of);
+                if after && found.insert(id.clone()) {
+                    open.push(id.clone());
+                }
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,35 @@
+//! Which effects are open: as the changes told, and as the state says.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::workflow::aggregate::{Aggregate, Effect, EffectChanges};
+use crate::workflow::run::{Run, RunEffect, RunEffectId};
+
+/// Notes what the changes of a commit told.
+pub(super) fn keep(told: &mut HashMap<RunEffectId, RunEffect>, changes: &EffectChanges<RunEffect>) {
+    // An effect that was closed and opened again in one commit cannot be told from one that was opened and closed: no
+    // effect may do that.
+    told.extend(changes.opened.iter().map(|effect| (effect.id(), effect.clone())));
+    for closed in &changes.closed {
+        told.remove(closed);
+    }
+}
+
+/// Whether what is open is not what the changes told. A step that could start is no promise to start it, so those are
+/// left out.
+pub(super) fn disagreement(state: &Run, told: &HashMap<RunEffectId, RunEffect>) -> Option<String> {
+    let open = state.open();
+    let lasting = |effect: &&RunEffect| !matches!(effect, RunEffect::Start { .. });
+    let extra = open.iter().filter(lasting).find(|effect| told.get(&effect.id()) != Some(*effect));
+    if let Some(effect) = extra {
+        return Some(format!("{effect:?} is open, and no change told so"));
+    }
+    let expected = told.values().filter(lasting).count();
+    let found = open.iter().filter(lasting).count();
+    (expected > found).then(|| {
+        let ids: BTreeSet<String> = open.iter().map(|effect| format!("{:?}", effect.id())).collect();
+        let gone =
+            told.values().filter(lasting).filter(|effect| !ids.contains(&format!("{:?}", effect.id())));
+        format!("no change told that these are closed: {:?}", gone.collect::<Vec<_>>())
+    })
+}

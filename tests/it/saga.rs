@@ -1,0 +1,199 @@
+//! The saga test: workflows that follow from a seed, in worlds that follow from it too, whose process dies at every
+//! event boundary and in the middle of every effect. Each run, whatever becomes of it, is compared with an oracle that was
+//! written apart from the engine.
+//!
+//! `REENACT_SAGA_SEEDS=5000` runs more seeds than usual, `REENACT_SAGA_SEED=17` that one alone, and shows its workflow.
+
+mod duel;
+mod examples;
+mod kit;
+mod model;
+mod oracle;
+mod script;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use reenact::events::codec::Encoded;
+use reenact::events::run::RunEvent;
+use reenact::testing::Dice;
+
+use duel::{Duel, Verdict};
+use model::Model;
+use oracle::{Command, How, Undoing};
+
+/// How many seeds are run where nothing else is said.
+const SEEDS: u64 = 2_500;
+
+/// How much is asked of a run at most.
+const COMMANDS_MAX: usize = 6;
+
+/// How many seeds fail before the test gives up.
+const FAILURES_MAX: usize = 12;
+
+/// What was seen.
+#[derive(Debug, Default)]
+struct Seen {
+    crashes: usize,
+    kinds: BTreeMap<&'static str, usize>,
+    statuses: BTreeMap<&'static str, usize>,
+}
+
+impl Seen {
+    fn note(&mut self, duel: &Duel) {
+        for event in duel.engine.history() {
+            *self.kinds.entry(event.kind()).or_default() += 1;
+        }
+        *self.statuses.entry(duel.engine.status().text()).or_default() += 1;
+    }
+
+    /// A test that never met something has not tested it.
+    fn saw_everything(&self) {
+        let known: BTreeSet<&str> = RunEvent::TABLE.iter().map(|(kind, _)| *kind).collect();
+        let missed: Vec<&&str> = known.iter().filter(|kind| !self.kinds.contains_key(**kind)).collect();
+        assert!(missed.is_empty(), "these events never happened: {missed:?}");
+        for status in ["completed", "failed", "compensated", "cancelled", "stuck", "paused"] {
+            assert!(self.statuses.contains_key(status), "no run ended {status}");
+        }
+    }
+
+    fn and(&mut self, other: Self) {
+        self.crashes += other.crashes;
+        for (kind, count) in other.kinds {
+            *self.kinds.entry(kind).or_default() += count;
+        }
+        for (status, count) in other.statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+    }
+}
+
+#[test]
+fn a_crash_at_any_moment_changes_nothing_that_was_promised() {
+    let began = Instant::now();
+    let seen = every_seed(|seed| {
+        let mut dice = Dice::of(seed);
+        let model = Model::generate(&mut dice);
+        crash_everywhere(&model, seed)
+    });
+    let per_minute = seen.crashes as f64 / began.elapsed().as_secs_f64() * 60.0;
+    eprintln!("{} crash points, {per_minute:.0} a minute: {:?}", seen.crashes, seen.statuses);
+    eprintln!("{:?}", seen.kinds);
+    if std::env::var_os("REENACT_SAGA_SEED").is_none() {
+        seen.saw_everything();
+    }
+}
+
+/// Runs a workflow, asks it things, and lets its process die wherever it can.
+fn crash_everywhere(model: &Model, seed: u64) -> Verdict<Seen> {
+    let (mut seen, mut dice) = (Seen::default(), Dice::of(!seed));
+    let mut duel = Duel::begin(model, seed)?;
+    // Every other run is left alone.
+    let mut commands = if seed.is_multiple_of(2) { 0 } else { COMMANDS_MAX };
+    loop {
+        // The commit before this is stored, and nothing was done about it.
+        crash_here(duel.clone(), &mut seen)?;
+        for fence in duel.in_flight() {
+            // Done, and not heard of: this is also a crash before the commit that would record it.
+            let mut done = duel.clone();
+            done.make_unheard(fence)?;
+            crash_here(done, &mut seen)?;
+        }
+        let next = duel.engine.next_move();
+        if commands > 0 && (next.is_none() || dice.one_in(6)) {
+            commands -= 1;
+            duel.command(any_command(&duel, &mut dice))?;
+        } else if let Some(next) = next {
+            duel.play(&next)?;
+        } else {
+            break;
+        }
+    }
+    duel.finish()?;
+    duel.engine.check_prefixes().map_err(|broken| broken.to_string())?;
+    seen.note(&duel);
+    Ok(seen)
+}
+
+/// Anything that a person might ask at any moment, sensible or not.
+fn any_command(duel: &Duel, dice: &mut Dice) -> Command {
+    let step = dice.below(duel.oracle.steps.len());
+    match dice.below(12) {
+        0 | 1 => Command::Pause,
+        2..5 => Command::Unpause,
+        5 => Command::Cancel { rollback: dice.one_in(2) },
+        6 | 7 => Command::Retry,
+        8 => Command::Rollback { to: None },
+        9 => Command::Rollback { to: a_step_to_keep(duel, dice) },
+        _ => {
+            let stuck = duel.oracle.steps.iter().position(|step| step.undo == Undoing::Failed);
+            let how = [How::Retry, How::Skip, How::Done][dice.below(3)];
+            Command::Resolve { step: stuck.unwrap_or(step), how }
+        }
+    }
+}
+
+/// A step to roll back to, when nothing is on its way: the oracle does not know what becomes of attempts that a partial
+/// rollback lets run, nor of steps that may be started once and are to be done anew.
+fn a_step_to_keep(duel: &Duel, dice: &mut Dice) -> Option<usize> {
+    let steps = &duel.oracle.model.steps;
+    let rests = duel.engine.moves().is_empty() && !steps.iter().any(|step| step.at_most_once);
+    rests.then(|| dice.below(steps.len()))
+}
+
+fn crash_here(duel: Duel, seen: &mut Seen) -> Verdict {
+    let mut after = duel.crash().map_err(|why| format!("after a crash: {why}"))?;
+    seen.crashes += 1;
+    if seen.crashes.is_multiple_of(3) {
+        // It dies again as soon as it has taken over, or a little later.
+        if let Some(next) = after.engine.next_move().filter(|_| seen.crashes.is_multiple_of(2)) {
+            after.play(&next).map_err(|why| format!("after a crash: {why}"))?;
+        }
+        after = after.crash().map_err(|why| format!("after two crashes: {why}"))?;
+        seen.crashes += 1;
+    }
+    after.finish().map_err(|why| format!("after a crash: {why}"))?;
+    seen.note(&after);
+    Ok(())
+}
+
+/// Plays every seed, on every core. The first that fails ends the test, and says how to play it again.
+fn every_seed(play: impl Fn(u64) -> Verdict<Seen> + Sync) -> Seen {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    if let Some(seed) = number("REENACT_SAGA_SEED") {
+        eprintln!("{}", Model::generate(&mut Dice::of(seed)).yaml());
+        return play(seed).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+    }
+    let (seeds, next) = (number("REENACT_SAGA_SEEDS").unwrap_or(SEEDS), AtomicU64::new(0));
+    let (seen, failed) = (Mutex::new(Seen::default()), Mutex::new(Vec::new()));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds || failed.lock().unwrap().len() >= FAILURES_MAX {
+                return;
+            }
+            match play(seed) {
+                Ok(found) => seen.lock().unwrap().and(found),
+                Err(why) => failed.lock().unwrap().push((seed, why)),
+            }
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
+    let mut failed = failed.into_inner().unwrap();
+    // The shortest story is the easiest to read.
+    failed.sort_by_key(|(_, why)| why.len());
+    if let Some((seed, why)) = failed.first() {
+        let others: Vec<String> =
+            failed.iter().map(|(seed, why)| format!("{seed}: {}", first_line(why))).collect();
+        let yaml = Model::generate(&mut Dice::of(*seed)).yaml();
+        panic!("{}\nREENACT_SAGA_SEED={seed} plays this again:\n{yaml}{why}", others.join("\n"));
+    }
+    seen.into_inner().unwrap()
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}

@@ -1,0 +1,68 @@
+//! Our own examples, tested as users test theirs: real programs in a folder of their own for each run.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use reenact::events::problem::Problem;
+use reenact::executors::Executors;
+use reenact::executors::subprocess::Options;
+use reenact::testing::SagaTest;
+use reenact::testing::world::{Failure, Output, Programs, Task, World};
+use reenact::workflow::run::{RunStatus, StartRun};
+use tempfile::TempDir;
+
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+
+/// Programs whose temporary files lie in a folder of their own.
+struct Machine {
+    programs: Programs,
+    tmp: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let tmp = TempDir::with_prefix("reenact-saga-").unwrap();
+        let mut options = Options::default();
+        options.environment.insert("TMPDIR".into(), tmp.path().into());
+        let executors = Executors { subprocess: Arc::new(options), ..Executors::default() };
+        Self { programs: Programs::in_folder(Path::new(EXAMPLES), executors).unwrap(), tmp }
+    }
+
+    /// How many lines a file has that all releases share; none if it is not there.
+    fn lines(&self, file: &str) -> usize {
+        let mut folders = fs::read_dir(self.tmp.path()).unwrap().map(|entry| entry.unwrap().path());
+        let text = folders.next().map(|folder| fs::read_to_string(folder.join(file)).unwrap_or_default());
+        text.unwrap_or_default().lines().count()
+    }
+}
+
+impl World for Machine {
+    fn attempt(&mut self, task: &Task) -> Result<Output, Failure> {
+        self.programs.attempt(task)
+    }
+
+    fn stage(&self, start: &mut StartRun) -> Result<(), Problem> {
+        self.programs.stage(start)
+    }
+}
+
+#[test]
+fn a_release_survives_a_crash_at_every_step() {
+    let test = SagaTest::of_file(Path::new(EXAMPLES).join("release.yaml")).world(Machine::new).invariant(
+        |machine, status| {
+            let (published, announced) =
+                (machine.lines("registry/log.txt"), machine.lines("announcements.txt"));
+            match status {
+                RunStatus::Completed if (published, announced) != (1, 1) => {
+                    Err(format!("published {published} times, announced {announced} times"))
+                }
+                _ if announced > published => Err("announced, and not published".to_owned()),
+                _ => Ok(()),
+            }
+        },
+    );
+    let crashes = test.check_every_crash().unwrap();
+    eprintln!("release.yaml: {crashes}");
+    assert!(crashes.statuses["completed"] >= 3 * 9);
+}
