@@ -12,6 +12,8 @@ use reenact::testing::world::{Failure, Output, Programs, Task, World};
 use reenact::workflow::run::{RunStatus, StartRun};
 use tempfile::TempDir;
 
+use crate::examples::Bank;
+
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
 /// Programs whose temporary files lie in a folder of their own.
@@ -65,4 +67,26 @@ fn a_release_survives_a_crash_at_every_step() {
     let crashes = test.check_every_crash().unwrap();
     eprintln!("release.yaml: {crashes}");
     assert!(crashes.statuses["completed"] >= 3 * 9);
+}
+
+/// However it fails or is killed, the money has moved or has not, and no cent came or went.
+#[test]
+fn a_transfer_survives_failures_and_crashes_at_every_step() {
+    let amount = 2_500;
+    let test = SagaTest::of_file(Path::new(EXAMPLES).join("transfer.yaml")).world(Machine::new).invariant(
+        move |machine, status| {
+            let bank = Bank::read_in(machine.tmp.path());
+            bank.audit(amount)?;
+            let brought: i64 = bank.runs().iter().map(|run| bank.moved(run).1).sum();
+            match (status, brought, bank.clearing.len(), bank.letters.len()) {
+                (RunStatus::Completed, arrived, 1, 1) if arrived == amount => Ok(()),
+                (RunStatus::Compensated | RunStatus::Failed, 0, 0, 0) => Ok(()),
+                (RunStatus::Stuck, ..) => Ok(()),
+                other => Err(format!("(status, arrived, settled, written) is {other:?}")),
+            }
+        },
+    );
+    let (failures, crashes) = (test.check_every_failure().unwrap(), test.check_every_crash().unwrap());
+    eprintln!("transfer.yaml: {failures}\n{crashes}");
+    assert!(crashes.statuses["completed"] >= 3 * 6);
 }
