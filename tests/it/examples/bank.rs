@@ -9,7 +9,7 @@ use crate::support::Sandbox;
 /// What is on each account in the beginning, in cents.
 const OPENING: i64 = 100_000;
 
-/// All that lies in the bank of a sandbox.
+/// All that lies in a bank.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Bank {
     accounts: BTreeMap<String, Vec<Entry>>,
@@ -28,9 +28,14 @@ struct Entry {
 }
 
 impl Bank {
-    /// Reads it. Nothing is in a bank that is not there yet.
+    /// Reads that of a sandbox.
     pub(crate) fn read(sandbox: &Sandbox) -> Self {
-        let bank = Self::folder(sandbox);
+        Self::read_in(&sandbox.tmp())
+    }
+
+    /// Reads that in a folder for temporary files. Nothing is in a bank that is not there yet.
+    pub(crate) fn read_in(tmp: &Path) -> Self {
+        let bank = folder(tmp);
         let mut accounts = BTreeMap::new();
         for account in fs::read_dir(bank.join("accounts")).into_iter().flatten().map(Result::unwrap) {
             let name = account.file_name().into_string().unwrap();
@@ -42,13 +47,9 @@ impl Bank {
         Self { accounts, clearing: lines(&bank.join("clearing")), letters: lines(&bank.join("letters")) }
     }
 
-    fn folder(sandbox: &Sandbox) -> PathBuf {
-        sandbox.tmp().join(format!("reenact-bank-{}", rustix::process::getuid().as_raw()))
-    }
-
     /// Mends what fails on purpose.
     pub(crate) fn mend(sandbox: &Sandbox) {
-        fs::write(Self::folder(sandbox).join("mended"), "").unwrap();
+        fs::write(folder(&sandbox.tmp()).join("mended"), "").unwrap();
     }
 
     /// What is on an account.
@@ -65,28 +66,44 @@ impl Bank {
         (-of("withdraw"), of("deposit"))
     }
 
+    /// The runs that have booked anything.
+    pub(crate) fn runs(&self) -> BTreeSet<&str> {
+        self.booked().map(|entry| entry.run.as_str()).collect()
+    }
+
     /// Checks that no cent came or went: what is on the accounts and what is in flight is what there was; a transfer is of
     /// that amount, whole or not at all, and none arrives before it has left; nothing is booked twice.
     pub(crate) fn check(&self, amount: i64) {
-        let entries = || self.accounts.values().flatten();
-        let runs: BTreeSet<_> = entries().map(|entry| entry.run.as_str()).filter(|run| *run != "-").collect();
+        self.audit(amount).unwrap_or_else(|wrong| panic!("{wrong}: {self:#?}"));
+    }
+
+    /// As [`Bank::check`], for who says it otherwise.
+    pub(crate) fn audit(&self, amount: i64) -> Result<(), String> {
         let mut in_flight = 0;
-        for run in runs {
+        for run in self.runs() {
             let (taken, brought) = self.moved(run);
-            let whole = [(0, 0), (amount, 0), (amount, amount)];
-            assert!(
-                whole.contains(&(taken, brought)),
-                "`{run}` took {taken} and brought {brought}: {self:#?}"
-            );
+            if ![(0, 0), (amount, 0), (amount, amount)].contains(&(taken, brought)) {
+                return Err(format!("`{run}` took {taken} and brought {brought}"));
+            }
             in_flight += taken - brought;
         }
         let on_accounts: i64 = self.accounts.keys().map(|account| self.balance(account)).sum();
         let opened = OPENING * i64::try_from(self.accounts.len()).unwrap();
-        assert_eq!(on_accounts + in_flight, opened, "{self:#?}");
-        assert!(self.accounts.keys().all(|account| self.balance(account) >= 0), "overdrawn: {self:#?}");
-        let booked = entries().filter(|entry| entry.run != "-");
-        let keys: BTreeSet<_> = booked.clone().map(|entry| &entry.key).collect();
-        assert_eq!(keys.len(), booked.count(), "booked twice: {self:#?}");
+        let keys: BTreeSet<_> = self.booked().map(|entry| &entry.key).collect();
+        if on_accounts + in_flight != opened {
+            Err(format!("of {opened} there are {on_accounts} on accounts and {in_flight} in flight"))
+        } else if self.accounts.keys().any(|account| self.balance(account) < 0) {
+            Err("an account is overdrawn".to_owned())
+        } else if keys.len() != self.booked().count() {
+            Err("something is booked twice".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The entries of runs.
+    fn booked(&self) -> impl Iterator<Item = &Entry> {
+        self.accounts.values().flatten().filter(|entry| entry.run != "-")
     }
 }
 
@@ -102,6 +119,10 @@ impl Entry {
             _ => panic!("`{line}` is no entry"),
         }
     }
+}
+
+fn folder(tmp: &Path) -> PathBuf {
+    tmp.join(format!("reenact-bank-{}", rustix::process::getuid().as_raw()))
 }
 
 fn lines(file: &Path) -> Vec<String> {

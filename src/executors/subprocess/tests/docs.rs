@@ -51,14 +51,17 @@ async fn the_python_example_works_where_there_is_python() {
     let with = |text: &str| Json::parse(text).unwrap();
     let file = with(r#"{"file":"dist/app"}"#);
     let output = ask(folder.path(), &["bin/publish"], |task| task.work.with = file.clone()).await.unwrap();
-    assert_eq!(output.output.value(), json!({"published": "registry/key-1", "bytes": 8}));
+    let published = output.output.value()["published"].as_str().unwrap().to_owned();
+    assert_eq!(output.output.value(), json!({"published": published, "bytes": 8}));
+    assert!(folder.path().join(&published).exists());
     let undo = |task: &mut Task| {
         task.purpose = Purpose::Compensate;
+        task.idempotency_key = "key-2".into();
         task.work.with = file.clone();
         task.compensates = Some(Compensated { outcome: Undoes::Completed, output: Json::null() });
     };
     ask(folder.path(), &["bin/publish"], undo).await.unwrap();
-    assert!(!folder.path().join("registry/key-1").exists());
+    assert!(!folder.path().join(&published).exists());
     let absent = with(r#"{"file":"absent"}"#);
     let failure = ask(folder.path(), &["bin/publish"], |task| task.work.with = absent).await.unwrap_err();
     assert_eq!(
