@@ -39,6 +39,13 @@ impl Machine {
     }
 }
 
+/// Two are the same when their banks are.
+impl PartialEq for Machine {
+    fn eq(&self, other: &Self) -> bool {
+        Bank::read_in(self.tmp.path()) == Bank::read_in(other.tmp.path())
+    }
+}
+
 impl World for Machine {
     fn attempt(&mut self, task: &Task) -> Result<Output, Failure> {
         self.programs.attempt(task)
@@ -69,24 +76,38 @@ fn a_release_survives_a_crash_at_every_step() {
     assert!(crashes.statuses["completed"] >= 3 * 9);
 }
 
-/// However it fails or is killed, the money has moved or has not, and no cent came or went.
-#[test]
-fn a_transfer_survives_failures_and_crashes_at_every_step() {
+/// However it fails, is killed or repeated, the money has moved or has not, and no cent came or went.
+fn transfer() -> SagaTest<Machine> {
     let amount = 2_500;
-    let test = SagaTest::of_file(Path::new(EXAMPLES).join("transfer.yaml")).world(Machine::new).invariant(
-        move |machine, status| {
-            let bank = Bank::read_in(machine.tmp.path());
-            bank.audit(amount)?;
-            let brought: i64 = bank.runs().iter().map(|run| bank.moved(run).1).sum();
-            match (status, brought, bank.clearing.len(), bank.letters.len()) {
-                (RunStatus::Completed, arrived, 1, 1) if arrived == amount => Ok(()),
-                (RunStatus::Compensated | RunStatus::Failed, 0, 0, 0) => Ok(()),
-                (RunStatus::Stuck, ..) => Ok(()),
-                other => Err(format!("(status, arrived, settled, written) is {other:?}")),
-            }
-        },
-    );
-    let (failures, crashes) = (test.check_every_failure().unwrap(), test.check_every_crash().unwrap());
-    eprintln!("transfer.yaml: {failures}\n{crashes}");
-    assert!(crashes.statuses["completed"] >= 3 * 6);
+    let test = SagaTest::of_file(Path::new(EXAMPLES).join("transfer.yaml")).world(Machine::new);
+    test.invariant(move |machine, status| {
+        let bank = Bank::read_in(machine.tmp.path());
+        bank.audit(amount)?;
+        let brought: i64 = bank.runs().iter().map(|run| bank.moved(run).1).sum();
+        match (status, brought, bank.clearing.len(), bank.letters.len()) {
+            (RunStatus::Completed, arrived, 1, 1) if arrived == amount => Ok(()),
+            (RunStatus::Compensated | RunStatus::Failed, 0, 0, 0) => Ok(()),
+            (RunStatus::Stuck, ..) => Ok(()),
+            other => Err(format!("(status, arrived, settled, written) is {other:?}")),
+        }
+    })
+}
+
+#[test]
+fn a_transfer_survives_a_failure_at_every_step_and_every_compensation() {
+    let failures = transfer().check_every_failure().unwrap();
+    eprintln!("transfer.yaml: {failures}");
+    assert!(["completed", "compensated", "stuck"].iter().all(|status| failures.statuses[*status] > 0));
+}
+
+#[test]
+fn a_transfer_survives_a_crash_at_every_step_and_every_compensation() {
+    let crashes = transfer().check_every_crash().unwrap();
+    eprintln!("transfer.yaml: {crashes}");
+    assert!(crashes.statuses["completed"] >= 3 * 6 && crashes.statuses["compensated"] > 0);
+}
+
+#[test]
+fn a_transfer_may_be_repeated_at_every_step_and_every_compensation() {
+    eprintln!("transfer.yaml: {}", transfer().check_idempotent().unwrap());
 }
