@@ -5,6 +5,7 @@
 //! - [`load`]: the state of a stream as of any version; `snapshots`: when they are taken, which are kept
 //! - [`run`]: what performs a run's effects
 //! - [`page`]: the file that tells a person what to undo by hand
+//! - `leftovers`: what attempts of a process that is gone may have left running
 //! - [`agent`]: makes attempts with an executor
 //! - [`communicator`]: who is where, and the messages between runs and agents
 //! - [`dispatcher`]: slots, and who waits for one
@@ -20,6 +21,7 @@ pub mod communicator;
 pub mod dispatcher;
 pub mod glance;
 pub mod host;
+mod leftovers;
 pub mod library;
 pub mod load;
 pub mod page;

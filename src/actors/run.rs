@@ -5,15 +5,15 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use actix::{Addr, AsyncContext, Context, Handler, Message};
-use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use super::agent::{EndLeftover, Perform, StopAttempt};
+use super::agent::{Perform, StopAttempt};
 use super::communicator::{Communicator, Report};
 use super::dispatcher::{Granted, Slot};
 use super::glance::{Glance, Milestones, OpenAttempt, is_at_rest};
 use super::host::{Host, Shell, Submit};
+use super::leftovers::Leftovers;
 use super::page;
 use super::timer::Wake;
 use crate::events::ids::{AgentName, Fence, RunId, TimerId, Version};
@@ -64,9 +64,7 @@ pub struct RunShell {
     waits: HashMap<AgentName, u32>,
     /// Attempts whose results do not count, and that are to be stopped when that is recorded.
     given_up: HashMap<Fence, AgentName>,
-    /// Attempts of a process that is gone. What they left running is ended before they are recorded as lost: then nothing
-    /// that follows, no other attempt, no compensation and no end of the run, comes beside it, whoever dies meanwhile.
-    inherited: Vec<Arc<AttemptStarted>>,
+    leftovers: Leftovers,
     seeds: RandomState,
 }
 
@@ -90,7 +88,7 @@ impl RunShell {
             granted: Vec::new(),
             waits: HashMap::new(),
             given_up: HashMap::new(),
-            inherited: Vec::new(),
+            leftovers: Leftovers::default(),
             seeds: RandomState::new(),
         }
     }
@@ -256,17 +254,6 @@ impl RunShell {
         self.communicator.note_driven(&self.run, driven);
     }
 
-    /// The open attempts that this process did not start.
-    fn find_inherited(&mut self, state: &Run) {
-        let attempts = state.open().into_iter().filter_map(|effect| match effect {
-            RunEffect::Attempt(started) => Some(started),
-            _ => None,
-        });
-        let seen = self.glance.borrow();
-        let is_ours = |fence: &Fence| seen.attempts.contains_key(fence) || self.given_up.contains_key(fence);
-        self.inherited = attempts.filter(|started| !is_ours(&started.fence)).collect();
-    }
-
     /// Takes over what another process left, or starts what can start.
     fn take_over(&mut self, state: &Run, actor: &mut Context<RunHost>) {
         if !std::mem::take(&mut self.asked_to_drive) || self.driven {
@@ -302,14 +289,10 @@ impl Shell<Run> for RunShell {
         state: &Run,
         mut commands: impl Iterator<Item = &'a RunCommand>,
     ) -> Option<BoxFuture<'static, ()>> {
-        if self.inherited.is_empty() || !commands.any(|command| command.ask.loses()) {
+        if !commands.any(|command| command.ask.loses()) {
             return None;
         }
-        let leftovers = std::mem::take(&mut self.inherited).into_iter().map(|attempt| {
-            let leftover = EndLeftover { run: self.run.clone(), step: attempt.step.clone() };
-            self.communicator.end_leftover(&attempt.agent, state.agent(&attempt.agent), leftover)
-        });
-        Some(join_all(leftovers).map(drop).boxed())
+        self.leftovers.end(&self.run, state, &self.communicator)
     }
 
     fn prepare(&mut self, state: &Run, command: &mut RunCommand, now: Timestamp) {
@@ -414,7 +397,10 @@ impl Shell<Run> for RunShell {
             self.asked_to_drive = true;
         }
         self.fence = state.fence();
-        self.find_inherited(state);
+        let (seen, given_up) = (self.glance.borrow(), &self.given_up);
+        let is_ours = |fence| seen.attempts.contains_key(&fence) || given_up.contains_key(&fence);
+        self.leftovers = Leftovers::of(state, is_ours);
+        drop(seen);
         self.take_over(state, actor);
         self.show(state, version);
     }

@@ -97,18 +97,20 @@ fn is_shell(group: &str) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
+/// A step that is started once only has no next attempt either: it has failed, and the others are undone.
 #[test]
 fn nothing_is_compensated_beside_it() {
     let counts = "wc -l < work >> counts; sleep 0.1; wc -l < work >> counts";
     let killed = Killed::at(&format!(
         "  - id: other\n    run: 'true'\n    compensate: {{run: {counts}}}\n  \
-           - id: one\n    run: |\n      {STUBBORN}\n"
+           - id: one\n    at_most_once: true\n    run: |\n      {STUBBORN}\n"
     ));
-    killed.ends(0, &["cancel", RUN, "--rollback"]);
-    killed.ends(3, &["resume", RUN]);
+    let ended = killed.reenact(&["resume", RUN]);
+    assert_eq!(ended.code(), Some(3), "{ended}");
     let counts = fs::read_to_string(killed.sandbox.work("counts")).unwrap();
     let counts: Vec<_> = counts.lines().collect();
     assert_eq!((counts.len(), counts[0]), (2, counts[1]), "it was at work during the compensation");
+    assert!(!killed.lives());
 }
 
 /// Looking changes nothing, not even that.
