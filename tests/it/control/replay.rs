@@ -46,7 +46,7 @@ fn a_run_is_shown_as_it_was_while_another_process_goes_on_with_it() {
     assert_eq!((&state["effects"], &state["driven"]), (&json!([attempt]), &json!(true)));
     let text = sandbox.reenact(&["replay", "r"]);
     assert_eq!(text.code(), Some(0), "{text}");
-    assert!(text.stdout.contains("attempt_started   work"), "{text}");
+    assert!(text.stdout.contains("attempt_started        work"), "{text}");
     assert!(text.stdout.contains("next: do work with shell, attempt 1"), "{text}");
     open(&sandbox);
     assert_eq!(run.wait().code(), Some(0));

@@ -78,7 +78,7 @@ fn the_keys_of_a_terminal_step_through_the_versions_of_a_run() {
     terminal.when_shown(&format!("version {} of {newest}", newest - 1), b"\x1b[H");
     terminal.when_shown(&format!("version 1 of {newest}"), b"\x1b[C");
     terminal.when_shown(&format!("version 2 of {newest}"), b"5\r");
-    terminal.when_shown("attempt_started   before", b"\x1b[F");
+    terminal.when_shown("attempt_started        before", b"\x1b[F");
     terminal.when_shown(&format!("version {newest} of {newest}"), b"q");
     let (code, last) = terminal.wait();
     assert_eq!(code, Some(0));
