@@ -46,7 +46,10 @@ fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) ->
             advance.look_at_all();
         }
         Ask::Interrupt => lose(&mut advance, true, &BTreeSet::new())?,
-        Ask::Go => advance.look_at_all(),
+        Ask::Go => {
+            advance.look_at_all();
+            advance.undoes_only();
+        }
         Ask::Pause(order) => control::pause(advance.draft, order)?,
         Ask::Unpause(order) => {
             control::unpause(advance.draft, &definition, order)?;
@@ -142,6 +145,7 @@ fn completed(
     }
     let payload = advance.draft.payload(output.output);
     if attempt.purpose == Purpose::Compensate {
+        advance.undoes_only();
         let (step, attempt, usage) = (step.clone(), attempt.attempt, output.usage);
         advance.draft.emit(StepCompensated { step, attempt, output: payload, usage });
         return Ok(());
@@ -194,7 +198,9 @@ fn failed(
         usage: failure.usage,
     });
     let (purpose, step) = (attempt.purpose, step.clone());
-    if purpose == Purpose::Do && failure.code == Code::Cancelled && (stopping || advance.is_given_up(place)) {
+    if purpose == Purpose::Compensate {
+        advance.undoes_only();
+    } else if failure.code == Code::Cancelled && (stopping || advance.is_given_up(place)) {
         advance.draft.emit(StepCancelled { step });
         return Ok(());
     }
@@ -247,7 +253,14 @@ fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejectio
         return Ok(());
     }
     advance.draft.emit(TimerFired { timer: timer.clone() });
-    let TimerOf::Step(place) = set.of else { return Ok(()) };
+    let place = match set.of {
+        TimerOf::Step(place) => place,
+        TimerOf::Undo(_) => {
+            advance.undoes_only();
+            return Ok(());
+        }
+        TimerOf::Run => return Ok(()),
+    };
     let slept = advance.draft.state().steps.get(place);
     let Some(slept) = slept.filter(|node| node.phase == StepPhase::Between) else { return Ok(()) };
     let step = slept.id().clone();
