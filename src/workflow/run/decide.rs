@@ -25,8 +25,7 @@ pub(super) fn decide(
     command: RunCommand,
     moment: &Moment<'_>,
 ) -> Result<(), RunRejection> {
-    let run = draft.state().about().map(|about| about.id.clone());
-    follow(draft, command, moment).map_err(|rejection| rejection.of(run))
+    follow(draft, command, moment).map_err(|rejection| rejection.of(draft.state()))
 }
 
 fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) -> Result<(), RunRejection> {
