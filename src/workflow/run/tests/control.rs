@@ -218,6 +218,37 @@ fn a_retry_does_not_forget_what_an_earlier_attempt_may_have_left() {
 }
 
 #[test]
+fn what_failed_beside_a_partial_rollback_and_may_be_started_once_only_keeps_the_run_from_going_on() {
+    let mut play = Play::start(
+        "
+name: w
+on_failure: stop
+steps:
+  - {id: a, run: 'true'}
+  - {id: b, run: 'true', compensate: {run: undo}}
+  - {id: once, needs: [], run: 'true', at_most_once: true}",
+    );
+    play.complete_all(&["a", "b"]);
+    play.fail("once", exit(Class::Unknown));
+    play.roll_back(Some("a"));
+    play.complete("b", "1");
+    assert_eq!(play.state().status(), RunStatus::Paused);
+    assert_eq!(play.refused(Ask::Unpause(order())), Code::CannotRetry);
+    assert_eq!(play.refused(Ask::Retry { order: order(), step: None }), Code::CannotRetry);
+}
+
+#[test]
+fn a_cancel_with_rollback_asked_again_while_it_undoes_is_the_same_one() {
+    let mut play = Play::start(A_THEN_B);
+    play.complete("a", "1");
+    play.ask(cancel(true));
+    play.fail("b", Failure::stopped(Stop::Cancelled));
+    assert_eq!(play.state().status(), RunStatus::Compensating);
+    assert_eq!(play.ask(cancel(true)), ["attempt_started undo a"], "no cancel_requested");
+    assert_eq!(play.refused(cancel(false)), Code::Compensating);
+}
+
+#[test]
 fn a_refusal_names_the_run_and_what_can_be_done_and_no_step_by_another_name() {
     let send = "{id: a, run: 'true', compensate: {run: undo}}, {id: RUN, for_each: [1], run: 'true', irreversible: true}";
     let mut play = Play::start(&format!("name: w\nsteps: [{send}, {{id: b, run: 'true'}}]"));
