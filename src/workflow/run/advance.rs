@@ -144,8 +144,8 @@ impl<'d, 'a> Advance<'d, 'a> {
     fn examine_one(&mut self, place: usize) -> Result<(), RunRejection> {
         let step = self.template(place)?;
         let node = self.node(place)?;
-        // The condition of a fan-out holds for all of it, and an attempt was already judged when it was the first.
-        let first = node.added.item.is_none() && node.attempts_now() == 0;
+        // The condition of a fan-out holds for all of it, and what has begun was judged before that.
+        let first = node.added.item.is_none() && node.started_at.is_none();
         if let Some(condition) = step.condition.as_ref().filter(|_| first) {
             let holds = self
                 .scope(place, &condition.references().steps)

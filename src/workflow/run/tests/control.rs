@@ -249,6 +249,26 @@ fn a_cancel_with_rollback_asked_again_while_it_undoes_is_the_same_one() {
 }
 
 #[test]
+fn the_condition_of_a_step_is_judged_anew_when_what_it_asks_about_is_done_anew() {
+    let mut play = Play::start(
+        "
+name: w
+on_failure: stop
+steps:
+  - {id: a, run: 'true'}
+  - {id: b, run: 'true', compensate: {run: undo}}
+  - {id: c, run: 'true', if: steps.b.output == 1}",
+    );
+    play.complete_all(&["a", "b"]);
+    play.fail("c", exit(Class::Unknown));
+    play.roll_back(Some("a"));
+    play.complete("b", "null");
+    play.ask(Ask::Unpause(order()));
+    play.ask(Ask::Go);
+    assert_eq!(play.complete("b", "2"), ["step_completed b", "step_skipped c", "run_completed"]);
+}
+
+#[test]
 fn a_refusal_names_the_run_and_what_can_be_done_and_no_step_by_another_name() {
     let send = "{id: a, run: 'true', compensate: {run: undo}}, {id: RUN, for_each: [1], run: 'true', irreversible: true}";
     let mut play = Play::start(&format!("name: w\nsteps: [{send}, {{id: b, run: 'true'}}]"));
