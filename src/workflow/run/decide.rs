@@ -247,8 +247,10 @@ fn retry_delay(
 }
 
 fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejection> {
-    let Some(set) = advance.draft.state().timers.get(timer).cloned() else { return Ok(()) };
-    if advance.moment.now < set.at {
+    let run = advance.draft.state();
+    let Some(set) = run.timers.get(timer).cloned() else { return Ok(()) };
+    // What is kept by a partial rollback that is stuck goes on with its timers only when that is settled.
+    if advance.moment.now < set.at || run.status().has_ended() {
         return Ok(());
     }
     advance.draft.emit(TimerFired { timer: timer.clone() });

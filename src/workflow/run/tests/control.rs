@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::exit;
 use super::play::{Play, order};
 use crate::events::problem::{Class, Code};
+use crate::events::run::Resolution;
 use crate::workflow::run::{Ask, RunEffect, RunStatus};
 use crate::workflow::work::{Failure, Stop};
 
@@ -296,4 +297,28 @@ fn a_refusal_names_of_several_irreversible_steps_one_that_can_be_kept() {
     play.fail("b", exit(Class::Unknown));
     assert!(play.refusal(Ask::Rollback { order: order(), to: None }).hint.contains("`s2`"));
     assert_eq!(play.roll_back(Some("s2")), ["rollback_started", "run_paused"]);
+}
+
+#[test]
+fn what_goes_off_beside_a_partial_rollback_that_is_stuck_waits_until_that_is_settled() {
+    let mut play = Play::start(
+        "
+name: w
+steps:
+  - {id: a, run: 'true'}
+  - {id: b, run: 'true', compensate: {run: undo}}
+  - {id: beside, needs: [], run: 'true', retry: {attempts: 3, initial: 1s, jitter: 0}}
+  - {id: c, needs: [b, beside], run: 'true'}",
+    );
+    play.complete_all(&["a", "b"]);
+    play.fail("beside", exit(Class::Transient));
+    play.roll_back(Some("a"));
+    assert_eq!(play.fail("b", exit(Class::Fatal)).last().unwrap(), "run_stuck b");
+    assert_eq!(play.sleep(Duration::from_secs(2)), [""; 0], "the run has ended");
+    assert_eq!(play.resolve("b", Resolution::Done), ["compensation_resolved b", "run_paused"]);
+    assert_eq!(play.sleep(Duration::ZERO), ["timer_fired"]);
+    play.ask(Ask::Unpause(order()));
+    play.ask(Ask::Go);
+    play.complete_all(&["beside", "b", "c"]);
+    assert_eq!(play.state().status(), RunStatus::Completed);
 }
