@@ -107,7 +107,7 @@ impl Advance<'_, '_> {
             }
             return Ok(());
         }
-        let is_over = run.running == 0 && unwinding.open == 0 && unwinding.due.is_empty();
+        let is_over = run.running == 0 && unwinding.is_stuck();
         let first = unwinding.failed.first().and_then(|place| run.steps.get(*place)).filter(|_| is_over);
         let Some((node, error)) =
             first.and_then(|node| Some((node, node.compensation.as_ref()?.error.clone()?)))

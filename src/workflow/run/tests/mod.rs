@@ -2,6 +2,7 @@
 
 mod control;
 mod cost;
+mod damaged;
 mod play;
 mod random;
 mod saga;
