@@ -146,8 +146,7 @@ fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, String)> {
 
 /// Steps that owe their compensation and have not had their turn, as far as a rollback may still go.
 fn undoable(run: &Run) -> impl Iterator<Item = String> {
-    let kept = run.nodes().iter().find(|node| node.is_past_return()).map(Node::id);
-    let plan = run.rollback_plan(kept).map(|plan| plan.order).unwrap_or_default();
+    let plan = run.rollback_plan(run.has_to_keep()).map(|plan| plan.order).unwrap_or_default();
     let waits =
         move |node: &&Node| undo(node).is_none() && plan.iter().flatten().any(|step| step == node.id());
     run.nodes().iter().filter(waits).map(|node| item(node, "it has a compensation that was not started"))

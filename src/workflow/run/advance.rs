@@ -29,6 +29,8 @@ pub(super) struct Advance<'d, 'a> {
     seen: usize,
     /// Whether steps that were ready before this decision are to be looked at too.
     all: bool,
+    /// Whether this decision leaves steps that go forward as they are.
+    undoes_only: bool,
 }
 
 /// What keeps a step from starting.
@@ -58,12 +60,18 @@ impl<'d, 'a> Advance<'d, 'a> {
         drive: Option<Grants>,
     ) -> Self {
         let seen = draft.opened().len();
-        Self { draft, definition, moment, drive, seen, all: false }
+        Self { draft, definition, moment, drive, seen, all: false, undoes_only: false }
     }
 
     /// Looks at every step that is ready, not only at those that this decision makes so.
     pub(super) fn look_at_all(&mut self) {
         self.all = true;
+    }
+
+    /// Looks at no step for being given up: none was left by the decision before, and this one changes what is undone
+    /// only. Thousands of steps are undone one by one, and none of them may cost a look at all the others.
+    pub(super) fn undoes_only(&mut self) {
+        self.undoes_only = true;
     }
 
     /// Whether a step is not to be done any more: the run is about to end, or undoes what it would be part of.
@@ -136,8 +144,8 @@ impl<'d, 'a> Advance<'d, 'a> {
     fn examine_one(&mut self, place: usize) -> Result<(), RunRejection> {
         let step = self.template(place)?;
         let node = self.node(place)?;
-        // The condition of a fan-out holds for all of it, and an attempt was already judged when it was the first.
-        let first = node.added.item.is_none() && node.attempts_now() == 0;
+        // The condition of a fan-out holds for all of it, and what has begun was judged before that.
+        let first = node.added.item.is_none() && node.started_at.is_none();
         if let Some(condition) = step.condition.as_ref().filter(|_| first) {
             let holds = self
                 .scope(place, &condition.references().steps)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::Run;
 use crate::events::ids::{AgentName, Fence, RunId, StepId, TimerId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
@@ -266,11 +267,12 @@ pub enum RunRejection {
 }
 
 impl RunRejection {
-    /// The same, with the run's id in the commands that it names.
-    pub(super) fn of(self, run: Option<RunId>) -> Self {
-        match (self, run) {
-            (Self::NotNow { code, why, hint }, Some(run)) => {
-                Self::NotNow { code, why, hint: hint.replace("RUN", run.as_str()) }
+    /// The same, with the run's id in the commands that it names: for ` RUN`, because a step may be called that too, and
+    /// is named in backticks.
+    pub(super) fn of(self, run: &Run) -> Self {
+        match (self, run.about()) {
+            (Self::NotNow { code, why, hint }, Some(about)) => {
+                Self::NotNow { code, why, hint: hint.replace(" RUN", &format!(" {}", about.id)) }
             }
             (other, _) => other,
         }

@@ -25,8 +25,7 @@ pub(super) fn decide(
     command: RunCommand,
     moment: &Moment<'_>,
 ) -> Result<(), RunRejection> {
-    let run = draft.state().about().map(|about| about.id.clone());
-    follow(draft, command, moment).map_err(|rejection| rejection.of(run))
+    follow(draft, command, moment).map_err(|rejection| rejection.of(draft.state()))
 }
 
 fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) -> Result<(), RunRejection> {
@@ -46,7 +45,10 @@ fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) ->
             advance.look_at_all();
         }
         Ask::Interrupt => lose(&mut advance, true, &BTreeSet::new())?,
-        Ask::Go => advance.look_at_all(),
+        Ask::Go => {
+            advance.look_at_all();
+            advance.undoes_only();
+        }
         Ask::Pause(order) => control::pause(advance.draft, order)?,
         Ask::Unpause(order) => {
             control::unpause(advance.draft, &definition, order)?;
@@ -142,6 +144,7 @@ fn completed(
     }
     let payload = advance.draft.payload(output.output);
     if attempt.purpose == Purpose::Compensate {
+        advance.undoes_only();
         let (step, attempt, usage) = (step.clone(), attempt.attempt, output.usage);
         advance.draft.emit(StepCompensated { step, attempt, output: payload, usage });
         return Ok(());
@@ -194,7 +197,9 @@ fn failed(
         usage: failure.usage,
     });
     let (purpose, step) = (attempt.purpose, step.clone());
-    if purpose == Purpose::Do && failure.code == Code::Cancelled && (stopping || advance.is_given_up(place)) {
+    if purpose == Purpose::Compensate {
+        advance.undoes_only();
+    } else if failure.code == Code::Cancelled && (stopping || advance.is_given_up(place)) {
         advance.draft.emit(StepCancelled { step });
         return Ok(());
     }
@@ -242,12 +247,21 @@ fn retry_delay(
 }
 
 fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejection> {
-    let Some(set) = advance.draft.state().timers.get(timer).cloned() else { return Ok(()) };
-    if advance.moment.now < set.at {
+    let run = advance.draft.state();
+    let Some(set) = run.timers.get(timer).cloned() else { return Ok(()) };
+    // What is kept by a partial rollback that is stuck goes on with its timers only when that is settled.
+    if advance.moment.now < set.at || run.status().has_ended() {
         return Ok(());
     }
     advance.draft.emit(TimerFired { timer: timer.clone() });
-    let TimerOf::Step(place) = set.of else { return Ok(()) };
+    let place = match set.of {
+        TimerOf::Step(place) => place,
+        TimerOf::Undo(_) => {
+            advance.undoes_only();
+            return Ok(());
+        }
+        TimerOf::Run => return Ok(()),
+    };
     let slept = advance.draft.state().steps.get(place);
     let Some(slept) = slept.filter(|node| node.phase == StepPhase::Between) else { return Ok(()) };
     let step = slept.id().clone();

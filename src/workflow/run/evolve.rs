@@ -117,9 +117,9 @@ impl Fold<'_> {
             RunEvent::CompensationFailed(event) => self.compensation_failed(event),
             RunEvent::CompensationResolved(event) => self.compensation_resolved(event),
             RunEvent::RunCompleted(event) => self.run_completed(event),
-            RunEvent::RunFailed(event) => self.run_ends(End::Failed(event.clone())),
+            RunEvent::RunFailed(event) => self.run_gives_up(End::Failed(event.clone())),
             RunEvent::RunCompensated(_) => self.run_compensated(),
-            RunEvent::RunCancelled(_) => self.run_ends(End::Cancelled),
+            RunEvent::RunCancelled(_) => self.run_gives_up(End::Cancelled),
             RunEvent::RunStuck(event) => self.run_stuck(event),
         }
     }
@@ -298,6 +298,14 @@ impl Fold<'_> {
         self.run_ends(End::Completed { output: event.output.clone(), error: event.error.clone() })
     }
 
+    /// What was about to end does, and nothing of it is undone.
+    pub(super) fn run_gives_up(&mut self, how: End) -> Result<(), Contradiction> {
+        match self.run.phase {
+            Phase::Ending(_) => self.run_ends(how),
+            _ => Err("it is not about to end".to_owned()),
+        }
+    }
+
     /// Nothing follows unless somebody asks for it.
     fn run_ends(&mut self, how: End) -> Result<(), Contradiction> {
         if self.run.running > 0 {
@@ -369,7 +377,7 @@ impl Fold<'_> {
     }
 
     fn close_attempt(&mut self, fence: Fence) {
-        self.run.running -= 1;
+        self.run.running = self.run.running.saturating_sub(1);
         self.changes.closed.extend([RunEffectId::Attempt(fence), RunEffectId::Stop(fence)]);
     }
 

@@ -106,6 +106,11 @@ impl Unwinding {
         self.to.is_some() && self.unsettled == 0
     }
 
+    /// Whether nothing can go on before somebody settles what failed for good.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.open == 0 && self.due.is_empty() && !self.failed.is_empty()
+    }
+
     /// The first turns: the steps whose compensation is to be opened.
     pub(super) fn begin(
         &mut self,
@@ -166,7 +171,7 @@ impl Unwinding {
 
     fn settle(&mut self, place: usize, node: &Node, index: &HashMap<StepId, usize>, next: &mut Vec<usize>) {
         self.due.remove(&place);
-        self.unsettled -= 1;
+        self.unsettled = self.unsettled.saturating_sub(1);
         if let Some(gate) = self.gate(place) {
             gate.settled = true;
         }

@@ -9,8 +9,10 @@ use crate::workflow::scope::{Scope, StepView, Undone};
 
 impl Advance<'_, '_> {
     pub(super) fn unwind(&mut self) -> Result<(), RunRejection> {
-        self.cancel_idle();
-        self.end_grown();
+        if !self.undoes_only {
+            self.cancel_idle();
+            self.end_grown();
+        }
         if self.drive.is_some() {
             while self.open_due()? | self.start_undoing()? {}
         }
@@ -28,13 +30,15 @@ impl Advance<'_, '_> {
     fn open_due(&mut self) -> Result<bool, RunRejection> {
         let due: Vec<usize> =
             self.unwinding().map(|unwinding| unwinding.due.iter().copied().collect()).unwrap_or_default();
-        for place in &due {
-            let node = self.node(*place)?;
+        let mut opened = false;
+        for place in due {
+            let node = self.node(place)?;
             let (Some(undo), Some(outcome)) = (&node.added.undo, node.owes()) else { continue };
             let (step, agent) = (node.id().clone(), undo.agent.clone());
             self.draft.emit(CompensationStarted { step, agent, outcome });
+            opened = true;
         }
-        Ok(!due.is_empty())
+        Ok(opened)
     }
 
     /// Starts attempts at undoing as far as there are slots. Answers whether any started, or failed to.
@@ -103,7 +107,7 @@ impl Advance<'_, '_> {
             }
             return Ok(());
         }
-        let is_over = run.running == 0 && unwinding.open == 0 && unwinding.due.is_empty();
+        let is_over = run.running == 0 && unwinding.is_stuck();
         let first = unwinding.failed.first().and_then(|place| run.steps.get(*place)).filter(|_| is_over);
         let Some((node, error)) =
             first.and_then(|node| Some((node, node.compensation.as_ref()?.error.clone()?)))

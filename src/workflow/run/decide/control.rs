@@ -3,7 +3,7 @@
 use super::RunDraft;
 use crate::events::ids::StepId;
 use crate::events::problem::Code;
-use crate::events::run::{CancelRequested, RetryRequested, RunPaused, RunUnpaused};
+use crate::events::run::{CancelRequested, RetryRequested, RollbackCause, RunPaused, RunUnpaused};
 use crate::workflow::definition::Definition;
 use crate::workflow::run::{
     End, Ended, Ending, Node, Order, Phase, Run, RunRejection, RunStatus, StepPhase, UndoPhase, Unwinding,
@@ -39,7 +39,7 @@ pub(super) fn unpause(
     let run = draft.state();
     match &run.phase {
         Phase::Ended(_) => return Err(ended(run, "go on", "`reenact retry RUN` tries again what failed")),
-        Phase::Back(unwinding) => may_be_done_anew(run, definition, unwinding)?,
+        Phase::Back(unwinding) => drop(afresh(run, definition, Some(unwinding))?),
         _ if !run.paused => return Ok(()),
         _ => {}
     }
@@ -51,11 +51,7 @@ pub(super) fn cancel(draft: &mut RunDraft<'_>, order: Order, rollback: bool) -> 
     let run = draft.state();
     match &run.phase {
         Phase::Ended(Ended { how: End::Cancelled, .. }) if !rollback => return Ok(()),
-        Phase::Ended(Ended { how: End::Compensated(crate::events::run::RollbackCause::Cancel), .. })
-            if rollback =>
-        {
-            return Ok(());
-        }
+        Phase::Ended(Ended { how: End::Compensated(RollbackCause::Cancel), .. }) if rollback => return Ok(()),
         Phase::Ended(Ended { how: End::Stuck(_, None), .. }) => {}
         Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => {
             let why = "the run is stuck in a compensation and cannot be cancelled";
@@ -64,6 +60,7 @@ pub(super) fn cancel(draft: &mut RunDraft<'_>, order: Order, rollback: bool) -> 
         Phase::Ended(_) => {
             return Err(ended(run, "be cancelled", "`reenact rollback RUN` undoes what was done"));
         }
+        Phase::Unwinding(unwinding) if rollback && unwinding.cause == RollbackCause::Cancel => return Ok(()),
         Phase::Unwinding(_) => {
             let why = "the run is being rolled back and cannot be cancelled";
             return Err(not_now(Code::Compensating, why, "`reenact pause RUN` stops it for a while"));
@@ -99,8 +96,8 @@ pub(super) fn retry(
     step: Option<StepId>,
 ) -> Result<(), RunRejection> {
     let run = draft.state();
-    let anew = match &run.phase {
-        Phase::Back(unwinding) => Some(unwinding),
+    let undone = match &run.phase {
+        Phase::Back(unwinding) => Some(&**unwinding),
         Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) => None,
         Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => {
             return Err(not_now(Code::CannotRetry, "the run is stuck in a compensation", RESOLVE));
@@ -110,19 +107,13 @@ pub(super) fn retry(
             let hint = match run.status() {
                 RunStatus::Paused => "`reenact unpause RUN` lets it go on",
                 RunStatus::Pending | RunStatus::Running => "`reenact resume RUN` goes on with it",
+                RunStatus::Compensating => "`reenact resume RUN` sees the rollback through",
                 _ => "start another run",
             };
             return Err(not_now(Code::CannotRetry, why, hint));
         }
     };
-    let is_anew = |place: usize| anew.is_some_and(|unwinding| unwinding.undoes(place));
-    let afresh =
-        run.steps.iter().enumerate().filter(|(place, node)| !is_anew(*place) && node.is_to_be_retried());
-    let afresh: Vec<&Node> = afresh.map(|(_, node)| node).collect();
-    if let Some(unwinding) = anew {
-        may_be_done_anew(run, definition, unwinding)?;
-    }
-    afresh.iter().try_for_each(|node| may_start_again(definition, node))?;
+    let afresh = afresh(run, definition, undone)?;
     if let Some(step) = &step {
         only(run, step, &afresh)?;
     }
@@ -130,13 +121,25 @@ pub(super) fn retry(
     Ok(())
 }
 
-/// After a partial rollback: what is to be done anew and may be started once only must be undone.
-fn may_be_done_anew(run: &Run, definition: &Definition, unwinding: &Unwinding) -> Result<(), RunRejection> {
+/// The steps that are tried again as they are when the run goes forward again. What may be started once only is neither
+/// tried again nor, after a partial rollback, done anew without being undone.
+fn afresh<'r>(
+    run: &'r Run,
+    definition: &Definition,
+    undone: Option<&Unwinding>,
+) -> Result<Vec<&'r Node>, RunRejection> {
+    let is_anew = |place: usize| undone.is_some_and(|unwinding| unwinding.undoes(place));
     let is_undone =
         |node: &Node| node.compensation.as_ref().is_some_and(|undo| undo.phase == UndoPhase::Undone);
-    let anew =
-        run.steps.iter().enumerate().filter(|(place, node)| unwinding.undoes(*place) && !is_undone(node));
-    anew.map(|(_, node)| node).try_for_each(|node| may_start_again(definition, node))
+    let mut afresh = Vec::new();
+    for (place, node) in run.steps.iter().enumerate() {
+        let is_afresh = !is_anew(place) && node.is_to_be_retried();
+        if is_afresh || is_anew(place) && !is_undone(node) {
+            may_start_again(definition, node)?;
+        }
+        afresh.extend(is_afresh.then_some(node));
+    }
+    Ok(afresh)
 }
 
 fn may_start_again(definition: &Definition, node: &Node) -> Result<(), RunRejection> {

@@ -8,7 +8,9 @@ use crate::events::ids::StepId;
 use crate::events::problem::Code;
 use crate::events::run::{CompensationResolved, Resolution, RollbackCause, RollbackStarted};
 use crate::workflow::run::unwinding::behind;
-use crate::workflow::run::{End, Ended, Node, Order, Phase, Run, RunRejection, StepPhase, UndoPhase};
+use crate::workflow::run::{
+    End, Ended, Node, Order, Phase, Run, RunRejection, RunStatus, StepPhase, UndoPhase,
+};
 
 pub(super) fn rollback(
     draft: &mut RunDraft<'_>,
@@ -98,10 +100,26 @@ impl Run {
 
     /// Refuses when an irreversible step has started.
     pub(in crate::workflow::run) fn is_before_return(&self) -> Result<(), RunRejection> {
-        match self.steps.iter().find(|node| node.is_past_return()) {
+        match self.last_past_return() {
             None => Ok(()),
-            Some(node) => Err(past_return(node)),
+            Some(node) => Err(self.past_return(node)),
         }
+    }
+
+    /// The irreversible step that started last, of those that nothing may be undone before; first of all one that runs.
+    fn last_past_return(&self) -> Option<&Node> {
+        let past = self.steps.iter().filter(|node| node.is_past_return());
+        past.max_by_key(|node| (node.open_attempt().is_some(), node.started_at))
+    }
+
+    /// The step that a rollback has to keep because something irreversible was done there; none if nothing was.
+    pub(crate) fn has_to_keep(&self) -> Option<&StepId> {
+        self.last_past_return().map(|node| self.outer(node).id())
+    }
+
+    /// A part of a step cannot be kept, but the whole.
+    fn outer<'r>(&'r self, node: &'r Node) -> &'r Node {
+        node.inside.and_then(|parent| self.steps.get(parent)).unwrap_or(node)
     }
 
     /// Refuses when an irreversible step has started that is neither this one nor before it.
@@ -112,10 +130,26 @@ impl Run {
             let outer = node.inside.unwrap_or(irreversible);
             let is_open = node.open_attempt().is_some();
             if is_open || before.get(outer) != Some(&true) {
-                return Err(past_return(node));
+                return Err(self.past_return(node));
             }
         }
         Ok(())
+    }
+
+    fn past_return(&self, node: &Node) -> RunRejection {
+        let (id, kept) = (node.id(), self.outer(node).id());
+        let back = format!("roll back to `{kept}` or a step after it");
+        let (how, hint) = match self.status() {
+            _ if node.open_attempt().is_some() => {
+                ("is running", "wait for its outcome: `reenact status RUN` shows it".to_owned())
+            }
+            RunStatus::Stuck => {
+                ("has been started", format!("go forward with `reenact retry RUN`, or {back}"))
+            }
+            _ => ("has been started", format!("{back}, with --to")),
+        };
+        let why = format!("step `{id}` is irreversible and {how}: nothing before it can be undone");
+        not_now(Code::PastNoReturn, why, hint)
     }
 
     /// Which steps a step comes after, itself among them.
@@ -131,12 +165,4 @@ impl Run {
         }
         found
     }
-}
-
-fn past_return(node: &Node) -> RunRejection {
-    let how = if node.open_attempt().is_some() { "is running" } else { "has been started" };
-    let why = format!("step `{}` is irreversible and {how}: nothing before it can be undone", node.id());
-    let hint =
-        format!("go forward with `reenact retry RUN`, or roll back to `{}` or a step after it", node.id());
-    not_now(Code::PastNoReturn, why, hint)
 }

@@ -138,7 +138,7 @@ impl Fold<'_> {
         node.usage = node.usage.and(event.usage);
         let undo = self.undo(place)?;
         (undo.phase, undo.error) = (UndoPhase::Undone, None);
-        self.unwinding()?.open -= 1;
+        self.close_compensation()?;
         self.became_of(place);
         Ok(())
     }
@@ -155,9 +155,8 @@ impl Fold<'_> {
         let undo = self.undo(place)?;
         undo.phase = UndoPhase::Failed;
         undo.error = Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
-        let unwinding = self.unwinding()?;
-        unwinding.open -= 1;
-        unwinding.failed.insert(place);
+        self.close_compensation()?;
+        self.unwinding()?.failed.insert(place);
         Ok(())
     }
 
@@ -201,11 +200,15 @@ impl Fold<'_> {
     }
 
     pub(super) fn run_stuck(&mut self, event: &RunStuck) -> Result<(), Contradiction> {
-        let unwinding = match std::mem::take(&mut self.run.phase) {
-            Phase::Unwinding(unwinding) => Some(unwinding),
-            _ => None,
-        };
-        self.run_ends(End::Stuck(event.clone(), unwinding))
+        let stuck = |unwinding| End::Stuck(event.clone(), unwinding);
+        match std::mem::take(&mut self.run.phase) {
+            Phase::Unwinding(unwinding) if unwinding.is_stuck() => self.run_ends(stuck(Some(unwinding))),
+            Phase::Unwinding(_) => Err("what is being undone goes on".to_owned()),
+            phase => {
+                self.run.phase = phase;
+                self.run_gives_up(stuck(None))
+            }
+        }
     }
 
     /// Something became of a step: while the run is undone, the turns of others may come with it.
@@ -217,6 +220,13 @@ impl Fold<'_> {
         if !*paused {
             self.changes.opened.extend(due.iter().filter_map(|place| steps.get(*place)).map(start));
         }
+    }
+
+    /// A compensation is settled, or failed for good.
+    fn close_compensation(&mut self) -> Result<(), Contradiction> {
+        let unwinding = self.unwinding()?;
+        unwinding.open = unwinding.open.checked_sub(1).ok_or("no compensation is open")?;
+        Ok(())
     }
 
     fn take_from_undo_ready(&mut self, place: usize, agent: &AgentName) -> Result<(), Contradiction> {

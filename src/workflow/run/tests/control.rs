@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::exit;
 use super::play::{Play, order};
 use crate::events::problem::{Class, Code};
+use crate::events::run::Resolution;
 use crate::workflow::run::{Ask, RunEffect, RunStatus};
 use crate::workflow::work::{Failure, Stop};
 
@@ -215,4 +216,109 @@ fn a_retry_does_not_forget_what_an_earlier_attempt_may_have_left() {
     play.ask(Ask::Go);
     play.fail("a", exit(Class::Unknown));
     assert_eq!(play.roll_back(None)[1], "compensation_started a", "the first attempt may have done it");
+}
+
+#[test]
+fn what_failed_beside_a_partial_rollback_and_may_be_started_once_only_keeps_the_run_from_going_on() {
+    let mut play = Play::start(
+        "
+name: w
+on_failure: stop
+steps:
+  - {id: a, run: 'true'}
+  - {id: b, run: 'true', compensate: {run: undo}}
+  - {id: once, needs: [], run: 'true', at_most_once: true}",
+    );
+    play.complete_all(&["a", "b"]);
+    play.fail("once", exit(Class::Unknown));
+    play.roll_back(Some("a"));
+    play.complete("b", "1");
+    assert_eq!(play.state().status(), RunStatus::Paused);
+    assert_eq!(play.refused(Ask::Unpause(order())), Code::CannotRetry);
+    assert_eq!(play.refused(Ask::Retry { order: order(), step: None }), Code::CannotRetry);
+}
+
+#[test]
+fn a_cancel_with_rollback_asked_again_while_it_undoes_is_the_same_one() {
+    let mut play = Play::start(A_THEN_B);
+    play.complete("a", "1");
+    play.ask(cancel(true));
+    play.fail("b", Failure::stopped(Stop::Cancelled));
+    assert_eq!(play.state().status(), RunStatus::Compensating);
+    assert_eq!(play.ask(cancel(true)), ["attempt_started undo a"], "no cancel_requested");
+    assert_eq!(play.refused(cancel(false)), Code::Compensating);
+}
+
+#[test]
+fn the_condition_of_a_step_is_judged_anew_when_what_it_asks_about_is_done_anew() {
+    let mut play = Play::start(
+        "
+name: w
+on_failure: stop
+steps:
+  - {id: a, run: 'true'}
+  - {id: b, run: 'true', compensate: {run: undo}}
+  - {id: c, run: 'true', if: steps.b.output == 1}",
+    );
+    play.complete_all(&["a", "b"]);
+    play.fail("c", exit(Class::Unknown));
+    play.roll_back(Some("a"));
+    play.complete("b", "null");
+    play.ask(Ask::Unpause(order()));
+    play.ask(Ask::Go);
+    assert_eq!(play.complete("b", "2"), ["step_completed b", "step_skipped c", "run_completed"]);
+}
+
+#[test]
+fn a_refusal_names_the_run_and_what_can_be_done_and_no_step_by_another_name() {
+    let send = "{id: a, run: 'true', compensate: {run: undo}}, {id: RUN, for_each: [1], run: 'true', irreversible: true}";
+    let mut play = Play::start(&format!("name: w\nsteps: [{send}, {{id: b, run: 'true'}}]"));
+    let rollback = || Ask::Rollback { order: order(), to: None };
+    play.complete("a", "1");
+    assert_eq!(play.refusal(rollback()).hint, "wait for its outcome: `reenact status r` shows it");
+    play.complete("RUN[0]", "1");
+    assert_eq!(play.refusal(rollback()).hint, "roll back to `RUN` or a step after it, with --to");
+    play.fail("b", exit(Class::Unknown));
+    let stuck = "go forward with `reenact retry r`, or roll back to `RUN` or a step after it";
+    assert_eq!(play.refusal(rollback()).hint, stuck);
+    let planned = play.state().rollback_plan(None).unwrap_err().problem();
+    assert_eq!(planned, play.refusal(rollback()), "a dry run says the same");
+}
+
+#[test]
+fn a_refusal_names_of_several_irreversible_steps_one_that_can_be_kept() {
+    let mut play = Play::start(
+        "name: w\nsteps: [{id: s1, run: 'true', irreversible: true}, {id: s2, run: 'true', irreversible: true}, {id: b, run: 'true'}]",
+    );
+    for step in ["s1", "s2"] {
+        play.now = play.now.after(Duration::from_secs(1));
+        play.complete(step, "1");
+    }
+    play.fail("b", exit(Class::Unknown));
+    assert!(play.refusal(Ask::Rollback { order: order(), to: None }).hint.contains("`s2`"));
+    assert_eq!(play.roll_back(Some("s2")), ["rollback_started", "run_paused"]);
+}
+
+#[test]
+fn what_goes_off_beside_a_partial_rollback_that_is_stuck_waits_until_that_is_settled() {
+    let mut play = Play::start(
+        "
+name: w
+steps:
+  - {id: a, run: 'true'}
+  - {id: b, run: 'true', compensate: {run: undo}}
+  - {id: beside, needs: [], run: 'true', retry: {attempts: 3, initial: 1s, jitter: 0}}
+  - {id: c, needs: [b, beside], run: 'true'}",
+    );
+    play.complete_all(&["a", "b"]);
+    play.fail("beside", exit(Class::Transient));
+    play.roll_back(Some("a"));
+    assert_eq!(play.fail("b", exit(Class::Fatal)).last().unwrap(), "run_stuck b");
+    assert_eq!(play.sleep(Duration::from_secs(2)), [""; 0], "the run has ended");
+    assert_eq!(play.resolve("b", Resolution::Done), ["compensation_resolved b", "run_paused"]);
+    assert_eq!(play.sleep(Duration::ZERO), ["timer_fired"]);
+    play.ask(Ask::Unpause(order()));
+    play.ask(Ask::Go);
+    play.complete_all(&["beside", "b", "c"]);
+    assert_eq!(play.state().status(), RunStatus::Completed);
 }

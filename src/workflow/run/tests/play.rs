@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::events::ids::StepId;
 use crate::events::json::{Blob, Json};
-use crate::events::problem::Code;
+use crate::events::problem::{Code, Problem};
 use crate::events::run::*;
 use crate::events::time::Timestamp;
 use crate::testing::{Given, given};
@@ -98,14 +98,19 @@ impl Play {
 
     /// Asks what is refused; answers the code.
     pub(super) fn refused(&mut self, ask: Ask) -> Code {
+        self.refusal(ask).code
+    }
+
+    /// Asks what is refused; answers what people are told.
+    pub(super) fn refusal(&mut self, ask: Ask) -> Problem {
         let run = self.run.clone().unwrap().at(self.now);
-        let mut code = None;
+        let mut problem = None;
         let command = RunCommand { ask, seed: 7, drive: Some(Grants::default()) };
         run.when(command).then_rejected(|rejection| {
-            code = Some(rejection.problem().code);
+            problem = Some(rejection.problem());
             true
         });
-        code.unwrap()
+        problem.unwrap()
     }
 
     /// Asks what may be refused: then nothing happens.

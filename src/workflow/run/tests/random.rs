@@ -15,10 +15,10 @@ use crate::workflow::run::{Ask, Run, RunEffect, RunEffectId, RunStatus};
 use crate::workflow::work::{Failure, Stop};
 
 /// SplitMix64: a test that fails names its seed, and the seed makes the same test again.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -26,17 +26,17 @@ impl Dice {
         (z ^ (z >> 31)) % sides
     }
 
-    fn one_in(&mut self, sides: u64) -> bool {
+    pub(super) fn one_in(&mut self, sides: u64) -> bool {
         self.roll(sides) == 0
     }
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.roll(from.len() as u64) as usize]
     }
 }
 
 /// A workflow file of up to seven steps, each of which may need any of those before it.
-fn workflow(dice: &mut Dice) -> String {
+pub(super) fn workflow(dice: &mut Dice) -> String {
     let mut file = String::from("name: random\n");
     file.push_str(dice.pick::<&str>(&["", "", "on_failure: stop\n"]));
     file.push_str("steps:\n");
@@ -163,7 +163,7 @@ impl Audit {
 }
 
 /// Lets something happen.
-fn turn(dice: &mut Dice, play: &mut Play) {
+pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
     let mut open: Vec<_> = play
         .state()
         .open()
