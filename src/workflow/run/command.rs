@@ -270,7 +270,7 @@ impl RunRejection {
     pub(super) fn of(self, run: Option<RunId>) -> Self {
         match (self, run) {
             (Self::NotNow { code, why, hint }, Some(run)) => {
-                Self::NotNow { code, why, hint: hint.replace("RUN", run.as_str()) }
+                Self::NotNow { code, why, hint: in_commands(&hint, &run) }
             }
             (other, _) => other,
         }
@@ -286,4 +286,15 @@ impl RunRejection {
             Self::Template(_) => Problem::new(Code::RunParked, self.to_string()),
         }
     }
+}
+
+/// A hint with a run's id for the first `RUN` of each command in it: what follows may be a step that is called so.
+fn in_commands(hint: &str, run: &RunId) -> String {
+    let named = format!(" {run}");
+    let parts = hint.split('`').enumerate();
+    let parts = parts.map(|(place, part)| match place % 2 {
+        0 => part.to_owned(),
+        _ => part.replacen(" RUN", &named, 1),
+    });
+    parts.collect::<Vec<_>>().join("`")
 }

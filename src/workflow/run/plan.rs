@@ -33,7 +33,8 @@ impl Run {
     /// # Errors
     /// When the run cannot be rolled back so.
     pub fn rollback_plan(&self, to: Option<&StepId>) -> Result<RollbackPlan, RunRejection> {
-        let kept = self.may_roll_back(to)?;
+        let id = || self.about().map(|about| about.id.clone());
+        let kept = self.may_roll_back(to).map_err(|rejection| rejection.of(id()))?;
         let cause = RollbackCause::Cancel;
         let mut unwinding = Unwinding::new(cause, kept, &self.steps);
         let mut undone = BTreeSet::new();

@@ -1,6 +1,7 @@
 //! The rules of a run, each by what is decided and what follows.
 
 mod control;
+mod hints;
 mod play;
 mod random;
 mod saga;

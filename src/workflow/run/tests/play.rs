@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::events::ids::StepId;
 use crate::events::json::{Blob, Json};
-use crate::events::problem::Code;
+use crate::events::problem::{Code, Problem};
 use crate::events::run::*;
 use crate::events::time::Timestamp;
 use crate::testing::{Given, given};
@@ -97,15 +97,23 @@ impl Play {
     }
 
     /// Asks what is refused; answers the code.
-    pub(super) fn refused(&mut self, ask: Ask) -> Code {
+    pub(super) fn refused(&self, ask: Ask) -> Code {
+        self.refusal(&ask).unwrap_or_else(|| panic!("{ask:?} is not refused")).code
+    }
+
+    /// What is asked is refused for this, if it is. Nothing happens.
+    pub(super) fn refusal(&self, ask: &Ask) -> Option<Problem> {
         let run = self.run.clone().unwrap().at(self.now);
-        let mut code = None;
-        let command = RunCommand { ask, seed: 7, drive: Some(Grants::default()) };
-        run.when(command).then_rejected(|rejection| {
-            code = Some(rejection.problem().code);
-            true
-        });
-        code.unwrap()
+        let mut problem = None;
+        let command = RunCommand { ask: ask.clone(), seed: 7, drive: Some(Grants::default()) };
+        let when = run.when(command);
+        if when.is_rejected() {
+            when.then_rejected(|rejection| {
+                problem = Some(rejection.problem());
+                true
+            });
+        }
+        problem
     }
 
     /// Asks what may be refused: then nothing happens.
