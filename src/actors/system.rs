@@ -165,7 +165,9 @@ impl System {
         match store.head(&stream).await.map_err(|error| read_problem(&error))? {
             Some(newest) if at < Version(1) || at > newest.version => {
                 let versions = format!("its versions are 1 to {}", newest.version);
-                Err(Problem::new(Code::NoSuchVersion, format!("`{run}` has no version {at}: {versions}")))
+                let problem =
+                    Problem::new(Code::NoSuchVersion, format!("`{run}` has no version {at}: {versions}"));
+                Err(problem.hint(format!("`reenact history {run}` lists its versions")))
             }
             _ => load_at(store, &stream, at).await,
         }

@@ -11,6 +11,7 @@ use crate::events::problem::Problem;
 use crate::events::run::Purpose;
 use crate::events::time::{Timestamp, format_duration};
 use crate::views::report::{EffectReport, RunReport, StepReport};
+use crate::views::rollback::for_shell;
 use crate::views::runs::RunRow;
 use crate::workflow::json_text::Level;
 use crate::workflow::run::RunStatus;
@@ -62,9 +63,9 @@ fn how_to_go_on(report: &RunReport) -> Vec<String> {
                 .filter(|step| step.status == "compensating" && step.error.is_some())
                 .collect();
             let settle = |step: &&StepReport| {
-                let id = &step.id;
+                let (id, word) = (&step.id, for_shell(&step.id));
                 format!(
-                    "cannot undo `{id}`: reenact rollback resolve {run} {id} --retry|--skip|--done --reason R"
+                    "cannot undo `{id}`: reenact rollback resolve {run} {word} --retry|--skip|--done --reason R"
                 )
             };
             match failed.is_empty() {

@@ -146,7 +146,7 @@ fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, String)> {
 
 /// Steps that owe their compensation and have not had their turn, as far as a rollback may still go.
 fn undoable(run: &Run) -> impl Iterator<Item = String> {
-    let plan = run.rollback_plan(run.has_to_keep()).map(|plan| plan.order).unwrap_or_default();
+    let plan = run.rollback_plan(run.last_return().map(Node::id)).map(|plan| plan.order).unwrap_or_default();
     let waits =
         move |node: &&Node| undo(node).is_none() && plan.iter().flatten().any(|step| step == node.id());
     run.nodes().iter().filter(waits).map(|node| item(node, "it has a compensation that was not started"))
@@ -170,9 +170,9 @@ fn how_to_go_on(run: &Run, about: &About, ended: &Ended) -> Vec<String> {
         }
         End::Stuck(..) => {
             lines.push(format!("    reenact retry {id}    # go forward: what failed is tried again"));
-            lines.push(format!(
-                "    reenact rollback {id} --to STEP    # back to the irreversible step, or after it"
-            ));
+            lines.extend(run.last_return().map(|node| {
+                format!("    reenact rollback {id} --to {}    # undo what came after it", node.id())
+            }));
         }
         End::Failed(_) => {
             lines.push(format!("    reenact retry {id}    # go forward: what failed is tried again"));
@@ -190,15 +190,20 @@ fn how_to_go_on(run: &Run, about: &About, ended: &Ended) -> Vec<String> {
 
 /// The commands that settle a compensation.
 fn resolutions(run: &RunId, step: &StepId) -> [String; 3] {
-    let quoted = if step.as_str().contains('[') { format!("'{step}'") } else { step.to_string() };
+    let step = for_shell(step);
     let command = |how: &str, what: &str| {
-        format!("    reenact rollback resolve {run} {quoted} {how} --reason \"…\"    # {what}")
+        format!("    reenact rollback resolve {run} {step} {how} --reason \"…\"    # {what}")
     };
     [
         command("--retry", "try the compensation again"),
         command("--done", "you undid it by hand"),
         command("--skip", "it stays as it is"),
     ]
+}
+
+/// A step's id as a word of a command that is copied to a shell, to which the brackets of an item are a pattern.
+pub fn for_shell(step: &StepId) -> String {
+    if step.as_str().contains('[') { format!("'{step}'") } else { step.to_string() }
 }
 
 fn item(node: &Node, text: &str) -> String {

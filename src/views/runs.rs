@@ -139,11 +139,15 @@ impl RunsView {
     }
 
     /// The runs that a text may mean: the one whose whole id it is, else all whose ids begin or end with it. `last`
-    /// means the newest.
+    /// means the newest. No text means no run: it is the beginning of every id, and what a script says whose variable
+    /// is not set.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn matching(&self, text: &str) -> Result<Vec<RunId>, ViewError> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
         if text == "last" {
             let newest = RunFilter { limit: Some(1), ..RunFilter::default() };
             return Ok(self.list(&newest).await?.into_iter().map(|row| row.run).collect());

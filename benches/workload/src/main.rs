@@ -69,6 +69,9 @@ const FULL: Sizes = Sizes {
 const SMOKE: Sizes =
     Sizes { appends: 10, records: 300, runs: 20, steps: 10, killed_runs: 8, folded: 2, replayed: 400 };
 
+/// How many times as many steps show whether undoing one of them costs more.
+const MANY: usize = 16;
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let (Some(folder), Some(runs)) = (&arguments.work_in, arguments.runs) {
@@ -150,6 +153,8 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
         let after = fan(dir, sizes.steps).await?;
         figures.add("unwind", "total_us", took);
         figures.add("unwind", "of_w3", took / f64::midpoint(before.us(), after.us()));
+        let many = unwind(dir, sizes.steps * MANY).await?;
+        figures.add("unwind", "each_of_many", many / (took * MANY as f64));
     }
     if arguments.wants("w4") {
         killed::measure(figures, dir, sizes.killed_runs).await?;

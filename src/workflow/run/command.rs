@@ -267,12 +267,11 @@ pub enum RunRejection {
 }
 
 impl RunRejection {
-    /// The same, with the run's id in the commands that it names: for ` RUN`, because a step may be called that too, and
-    /// is named in backticks.
+    /// The same, with the run's id in the commands that it names.
     pub(super) fn of(self, run: &Run) -> Self {
         match (self, run.about()) {
             (Self::NotNow { code, why, hint }, Some(about)) => {
-                Self::NotNow { code, why, hint: hint.replace(" RUN", &format!(" {}", about.id)) }
+                Self::NotNow { code, why, hint: in_commands(&hint, &about.id) }
             }
             (other, _) => other,
         }
@@ -288,4 +287,15 @@ impl RunRejection {
             Self::Template(_) => Problem::new(Code::RunParked, self.to_string()),
         }
     }
+}
+
+/// A hint with a run's id for the first `RUN` of each command in it: what follows may be a step that is called so.
+fn in_commands(hint: &str, run: &RunId) -> String {
+    let named = format!(" {run}");
+    let parts = hint.split('`').enumerate();
+    let parts = parts.map(|(place, part)| match place % 2 {
+        0 => part.to_owned(),
+        _ => part.replacen(" RUN", &named, 1),
+    });
+    parts.collect::<Vec<_>>().join("`")
 }

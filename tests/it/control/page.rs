@@ -140,3 +140,40 @@ steps:
     let failed = sandbox.json(1, &["run", "plain.yaml", "--id", "p"]);
     assert!(failed["rollback_file"].as_str().unwrap().ends_with("ROLLBACK-p.md"), "`a` is done for good");
 }
+
+#[test]
+fn commands_about_an_item_are_words_of_a_shell() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "w.yaml",
+        "name: w
+steps:
+  - {id: copy, for_each: [1, 2], run: 'true', compensate: {run: 'false', retry: {policy: none}}}
+  - {id: last, run: 'false'}
+",
+    );
+    let said = sandbox.reenact(&["run", "w.yaml", "--id", "r"]).stdout;
+    assert_says(&said, &["cannot undo `copy[0]`: reenact rollback resolve r 'copy[0]' --retry"]);
+    let page = fs::read_to_string(page(&sandbox)).unwrap();
+    assert_says(&page, &["reenact rollback resolve r 'copy[1]' --done --reason"]);
+}
+
+#[test]
+fn a_run_that_is_stuck_past_an_irreversible_step_is_told_only_what_can_be() {
+    let sandbox = Sandbox::new();
+    let workflow = |sent: &str| {
+        format!(
+            "steps: [{{id: a, run: 'true'}}, {{id: sent, run: {sent}, timeout: 1s, irreversible: true}}, {{id: z, run: 'false'}}]"
+        )
+    };
+    for (sent, back) in [("'true'", true), ("sleep 60", false)] {
+        sandbox.write("w.yaml", workflow(sent));
+        let id = if back { "back" } else { "unknown" };
+        sandbox.json(5, &["run", "w.yaml", "--id", id]);
+        let file = sandbox.data().join(format!("runs/{id}/ROLLBACK-{id}.md"));
+        let text = fs::read_to_string(file).unwrap();
+        assert_says(&text, &[&format!("reenact retry {id}")]);
+        assert_eq!(text.contains(&format!("reenact rollback {id} --to sent ")), back, "{text}");
+        assert!(!text.contains("STEP"), "{text}");
+    }
+}

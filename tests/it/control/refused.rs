@@ -9,7 +9,9 @@ fn assert_refused(sandbox: &Sandbox, run: &str, arguments: &[&str], code: &str) 
     let error = sandbox.json(2, arguments)["error"].clone();
     assert_eq!(error["code"], code, "{arguments:?}: {error}");
     assert!(!error["message"].as_str().unwrap().is_empty(), "{arguments:?}: {error}");
-    assert!(!error["hint"].as_str().unwrap().is_empty(), "{arguments:?}: {error}");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(!hint.is_empty(), "{arguments:?}: {error}");
+    assert!(!hint.contains(" RUN"), "a command to copy: {arguments:?}: {error}");
     assert_eq!(version(sandbox, run), before, "{arguments:?} recorded something");
     assert_eq!(log(sandbox), said, "{arguments:?} did something");
 }
@@ -95,6 +97,16 @@ fn a_command_line_that_does_not_say_enough_or_says_too_much_is_refused() {
         &["completions", "fishy"],
     ] {
         assert_refused(&sandbox, "r", arguments, "RE-1001");
+    }
+}
+
+#[test]
+fn no_id_means_no_run_even_where_there_is_only_one() {
+    let sandbox = with_sale();
+    open(&sandbox);
+    sandbox.json(4, &["run", "sale.yaml", "--id", "r", "--until", "before"]);
+    for arguments in [&["cancel", ""][..], &["rollback", ""], &["unpause", ""], &["resume", ""]] {
+        assert_refused(&sandbox, "r", arguments, "RE-1003");
     }
 }
 

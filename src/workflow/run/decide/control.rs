@@ -6,8 +6,7 @@ use crate::events::problem::Code;
 use crate::events::run::{CancelRequested, RetryRequested, RollbackCause, RunPaused, RunUnpaused};
 use crate::workflow::definition::Definition;
 use crate::workflow::run::{
-    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, RunStatus, StepPhase, UndoPhase, Unwinding,
-    Why,
+    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, StepPhase, UndoPhase, Unwinding, Why,
 };
 
 /// A refusal, with what could be done instead.
@@ -17,6 +16,20 @@ pub(super) fn not_now(code: Code, why: impl Into<String>, hint: impl Into<String
 
 fn ended(run: &Run, what: &str, hint: &str) -> RunRejection {
     not_now(Code::RunEnded, format!("the run is {} and cannot {what}", run.status().text()), hint)
+}
+
+/// How a run goes on that is refused something.
+pub(super) fn forward(run: &Run) -> &'static str {
+    match &run.phase {
+        Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) => {
+            "`reenact retry RUN` tries again what failed"
+        }
+        Phase::Back(_) => "`reenact retry RUN` goes forward again",
+        Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => RESOLVE,
+        Phase::Ended(_) => "start another run",
+        _ if run.paused => "`reenact unpause RUN` lets it go on",
+        _ => "`reenact resume RUN` sees it through",
+    }
 }
 
 pub(super) fn pause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRejection> {
@@ -38,7 +51,7 @@ pub(super) fn unpause(
 ) -> Result<(), RunRejection> {
     let run = draft.state();
     match &run.phase {
-        Phase::Ended(_) => return Err(ended(run, "go on", "`reenact retry RUN` tries again what failed")),
+        Phase::Ended(_) => return Err(ended(run, "go on", forward(run))),
         Phase::Back(unwinding) => drop(afresh(run, definition, Some(unwinding))?),
         _ if !run.paused => return Ok(()),
         _ => {}
@@ -58,12 +71,17 @@ pub(super) fn cancel(draft: &mut RunDraft<'_>, order: Order, rollback: bool) -> 
             return Err(not_now(Code::Compensating, why, RESOLVE));
         }
         Phase::Ended(_) => {
-            return Err(ended(run, "be cancelled", "`reenact rollback RUN` undoes what was done"));
+            let hint = match run.may_roll_back(None) {
+                Ok(_) => "`reenact rollback RUN` undoes what was done",
+                Err(_) => "nothing of it runs",
+            };
+            return Err(ended(run, "be cancelled", hint));
         }
         Phase::Unwinding(unwinding) if rollback && unwinding.cause == RollbackCause::Cancel => return Ok(()),
         Phase::Unwinding(_) => {
             let why = "the run is being rolled back and cannot be cancelled";
-            return Err(not_now(Code::Compensating, why, "`reenact pause RUN` stops it for a while"));
+            let hint = if run.paused { forward(run) } else { "`reenact pause RUN` stops it for a while" };
+            return Err(not_now(Code::Compensating, why, hint));
         }
         Phase::Ending(Ending { why: Why::Cancelled { rollback: wanted }, .. }) => {
             if *wanted == rollback {
@@ -104,13 +122,7 @@ pub(super) fn retry(
         }
         _ => {
             let why = format!("the run is {} and has nothing to try again", run.status().text());
-            let hint = match run.status() {
-                RunStatus::Paused => "`reenact unpause RUN` lets it go on",
-                RunStatus::Pending | RunStatus::Running => "`reenact resume RUN` goes on with it",
-                RunStatus::Compensating => "`reenact resume RUN` sees the rollback through",
-                _ => "start another run",
-            };
-            return Err(not_now(Code::CannotRetry, why, hint));
+            return Err(not_now(Code::CannotRetry, why, forward(run)));
         }
     };
     let afresh = afresh(run, definition, undone)?;
@@ -135,20 +147,23 @@ fn afresh<'r>(
     for (place, node) in run.steps.iter().enumerate() {
         let is_afresh = !is_anew(place) && node.is_to_be_retried();
         if is_afresh || is_anew(place) && !is_undone(node) {
-            may_start_again(definition, node)?;
+            may_start_again(run, definition, node)?;
         }
         afresh.extend(is_afresh.then_some(node));
     }
     Ok(afresh)
 }
 
-fn may_start_again(definition: &Definition, node: &Node) -> Result<(), RunRejection> {
+fn may_start_again(run: &Run, definition: &Definition, node: &Node) -> Result<(), RunRejection> {
     let once = definition.step(&node.added.template).is_some_and(|step| step.at_most_once);
     if !once || node.attempts_now() == 0 {
         return Ok(());
     }
     let why = format!("step `{}` may be started once only, and was", node.id());
-    let hint = "`reenact rollback RUN` undoes what was done; a new run does it again";
+    let hint = match run.may_roll_back(None) {
+        Ok(_) => "`reenact rollback RUN` undoes what was done; a new run does it again",
+        Err(_) => "`reenact cancel RUN` leaves all as it is; a new run does it again",
+    };
     Err(not_now(Code::CannotRetry, why, hint))
 }
 

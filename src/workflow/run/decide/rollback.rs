@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use super::RunDraft;
-use super::control::{no_such_step, not_now};
+use super::control::{forward, no_such_step, not_now};
 use crate::events::ids::StepId;
 use crate::events::problem::Code;
 use crate::events::run::{CompensationResolved, Resolution, RollbackCause, RollbackStarted};
 use crate::workflow::run::unwinding::behind;
-use crate::workflow::run::{
-    End, Ended, Node, Order, Phase, Run, RunRejection, RunStatus, StepPhase, UndoPhase,
-};
+use crate::workflow::run::{End, Ended, Node, Order, Phase, Run, RunRejection, StepPhase, UndoPhase};
 
 pub(super) fn rollback(
     draft: &mut RunDraft<'_>,
@@ -39,8 +37,7 @@ pub(super) fn resolve(
         _ => false,
     };
     if !failed || !resolvable {
-        let why =
-            format!("the compensation of step `{step}` has not failed for good: it is {}", node.status());
+        let why = format!("step `{step}` is {}: its compensation has not failed for good", node.status());
         return Err(not_now(Code::NotStuck, why, "`reenact status RUN` shows what is stuck"));
     }
     draft.emit(CompensationResolved { step, how, by, reason });
@@ -56,8 +53,8 @@ impl Run {
         match &self.phase {
             Phase::Empty => return Err(RunRejection::NotStarted),
             Phase::Unwinding(_) => {
-                let hint = "wait until it is; `reenact status RUN` shows how far it is";
-                return Err(not_now(Code::Compensating, "the run is being rolled back already", hint));
+                let why = "the run is being rolled back already";
+                return Err(not_now(Code::Compensating, why, forward(self)));
             }
             Phase::Ended(Ended { how: End::Compensated(_), .. }) => {
                 return Err(not_now(Code::RunEnded, "the run is rolled back already", "start another run"));
@@ -73,9 +70,7 @@ impl Run {
             let why = format!("step `{to}` is a part of `{}`", parent.id());
             return Err(not_now(Code::CannotRollBack, why, format!("roll back to `{}`", parent.id())));
         }
-        let ran = node.is_done() && !matches!(node.phase, StepPhase::Skipped { .. });
-        let undone = node.compensation.is_some();
-        if !ran || undone {
+        if !is_to_be_kept(node) {
             let why = format!("step `{to}` is {}: only a step that is done can be kept", node.status());
             let hint = "`reenact status RUN` shows which are; without --to everything is undone";
             return Err(not_now(Code::CannotRollBack, why, hint));
@@ -87,9 +82,7 @@ impl Run {
 
     /// Refuses when something would be kept that is undone, or that was to be: going forward again could not build on it.
     fn keeps_nothing_undone(&self, to: usize) -> Result<(), RunRejection> {
-        let undone = behind(&self.steps, to);
-        let kept = self.steps.iter().enumerate().filter(|(place, _)| undone.get(*place) != Some(&true));
-        match kept.map(|(_, node)| node).find(|node| node.compensation.is_some()) {
+        match self.undone_before(to) {
             None => Ok(()),
             Some(node) => {
                 let why = format!("step `{}` is {}, and would be kept", node.id(), node.status());
@@ -98,58 +91,67 @@ impl Run {
         }
     }
 
+    /// What would be kept and is undone, or was to be.
+    fn undone_before(&self, to: usize) -> Option<&Node> {
+        let undone = behind(&self.steps, to);
+        let kept = self.steps.iter().enumerate().filter(|(place, _)| undone.get(*place) != Some(&true));
+        kept.map(|(_, node)| node).find(|node| node.compensation.is_some())
+    }
+
     /// Refuses when an irreversible step has started.
     pub(in crate::workflow::run) fn is_before_return(&self) -> Result<(), RunRejection> {
-        match self.last_past_return() {
+        match self.steps.iter().find(|node| node.is_past_return()) {
             None => Ok(()),
             Some(node) => Err(self.past_return(node)),
         }
     }
 
-    /// The irreversible step that started last, of those that nothing may be undone before; first of all one that runs.
-    fn last_past_return(&self) -> Option<&Node> {
-        let past = self.steps.iter().filter(|node| node.is_past_return());
-        past.max_by_key(|node| (node.open_attempt().is_some(), node.started_at))
-    }
-
-    /// The step that a rollback has to keep because something irreversible was done there; none if nothing was.
-    pub(crate) fn has_to_keep(&self) -> Option<&StepId> {
-        self.last_past_return().map(|node| self.outer(node).id())
-    }
-
-    /// A part of a step cannot be kept, but the whole.
-    fn outer<'r>(&'r self, node: &'r Node) -> &'r Node {
-        node.inside.and_then(|parent| self.steps.get(parent)).unwrap_or(node)
-    }
-
     /// Refuses when an irreversible step has started that is neither this one nor before it.
     fn is_after_return(&self, place: usize) -> Result<(), RunRejection> {
-        let before = self.before(place);
-        let past = self.steps.iter().enumerate().filter(|(_, node)| node.is_past_return());
-        for (irreversible, node) in past {
-            let outer = node.inside.unwrap_or(irreversible);
-            let is_open = node.open_attempt().is_some();
-            if is_open || before.get(outer) != Some(&true) {
-                return Err(self.past_return(node));
-            }
+        match self.irreversible_behind(place) {
+            None => Ok(()),
+            Some(node) => Err(self.past_return(node)),
         }
-        Ok(())
+    }
+
+    /// An irreversible step that has started and is neither this one nor before it.
+    fn irreversible_behind(&self, place: usize) -> Option<&Node> {
+        let before = self.before(place);
+        let mut past = self.steps.iter().enumerate().filter(|(_, node)| node.is_past_return());
+        let found = past.find(|(irreversible, node)| {
+            let outer = node.inside.unwrap_or(*irreversible);
+            node.open_attempt().is_some() || before.get(outer) != Some(&true)
+        });
+        found.map(|(_, node)| node)
     }
 
     fn past_return(&self, node: &Node) -> RunRejection {
-        let (id, kept) = (node.id(), self.outer(node).id());
-        let back = format!("roll back to `{kept}` or a step after it");
-        let (how, hint) = match self.status() {
-            _ if node.open_attempt().is_some() => {
-                ("is running", "wait for its outcome: `reenact status RUN` shows it".to_owned())
-            }
-            RunStatus::Stuck => {
-                ("has been started", format!("go forward with `reenact retry RUN`, or {back}"))
-            }
-            _ => ("has been started", format!("{back}, with --to")),
-        };
-        let why = format!("step `{id}` is irreversible and {how}: nothing before it can be undone");
+        let how = if node.open_attempt().is_some() { "is running" } else { "has been started" };
+        let why = format!("step `{}` is irreversible and {how}: nothing before it can be undone", node.id());
+        let on = (!self.is_over()).then(|| forward(self).to_owned());
+        let back = self
+            .last_return()
+            .map(|node| format!("`reenact rollback RUN --to {}` undoes what came after it", node.id()));
+        let hint = on.into_iter().chain(back).collect::<Vec<_>>().join("; ");
+        let hint = if hint.is_empty() { "nothing of it runs".to_owned() } else { hint };
         not_now(Code::PastNoReturn, why, hint)
+    }
+
+    /// Whether only another run can go forward.
+    fn is_over(&self) -> bool {
+        matches!(&self.phase, Phase::Ended(Ended { how: End::Completed { .. } | End::Cancelled, .. }))
+    }
+
+    /// The irreversible step to which a rollback may go back, if it may to any.
+    pub(crate) fn last_return(&self) -> Option<&Node> {
+        let past = self.steps.iter().enumerate().filter(|(_, node)| node.is_past_return());
+        let mut outer = past.map(|(place, node)| node.inside.unwrap_or(place));
+        let last = outer.find(|place| {
+            self.steps.get(*place).is_some_and(is_to_be_kept)
+                && self.irreversible_behind(*place).is_none()
+                && self.undone_before(*place).is_none()
+        });
+        last.and_then(|place| self.steps.get(place))
     }
 
     /// Which steps a step comes after, itself among them.
@@ -165,4 +167,9 @@ impl Run {
         }
         found
     }
+}
+
+/// Whether a rollback may go back to this step, so that it stays: it ran, it is done, and nobody undid it.
+fn is_to_be_kept(node: &Node) -> bool {
+    node.is_done() && !matches!(node.phase, StepPhase::Skipped { .. }) && node.compensation.is_none()
 }

@@ -270,36 +270,6 @@ steps:
 }
 
 #[test]
-fn a_refusal_names_the_run_and_what_can_be_done_and_no_step_by_another_name() {
-    let send = "{id: a, run: 'true', compensate: {run: undo}}, {id: RUN, for_each: [1], run: 'true', irreversible: true}";
-    let mut play = Play::start(&format!("name: w\nsteps: [{send}, {{id: b, run: 'true'}}]"));
-    let rollback = || Ask::Rollback { order: order(), to: None };
-    play.complete("a", "1");
-    assert_eq!(play.refusal(rollback()).hint, "wait for its outcome: `reenact status r` shows it");
-    play.complete("RUN[0]", "1");
-    assert_eq!(play.refusal(rollback()).hint, "roll back to `RUN` or a step after it, with --to");
-    play.fail("b", exit(Class::Unknown));
-    let stuck = "go forward with `reenact retry r`, or roll back to `RUN` or a step after it";
-    assert_eq!(play.refusal(rollback()).hint, stuck);
-    let planned = play.state().rollback_plan(None).unwrap_err().problem();
-    assert_eq!(planned, play.refusal(rollback()), "a dry run says the same");
-}
-
-#[test]
-fn a_refusal_names_of_several_irreversible_steps_one_that_can_be_kept() {
-    let mut play = Play::start(
-        "name: w\nsteps: [{id: s1, run: 'true', irreversible: true}, {id: s2, run: 'true', irreversible: true}, {id: b, run: 'true'}]",
-    );
-    for step in ["s1", "s2"] {
-        play.now = play.now.after(Duration::from_secs(1));
-        play.complete(step, "1");
-    }
-    play.fail("b", exit(Class::Unknown));
-    assert!(play.refusal(Ask::Rollback { order: order(), to: None }).hint.contains("`s2`"));
-    assert_eq!(play.roll_back(Some("s2")), ["rollback_started", "run_paused"]);
-}
-
-#[test]
 fn what_goes_off_beside_a_partial_rollback_that_is_stuck_waits_until_that_is_settled() {
     let mut play = Play::start(
         "

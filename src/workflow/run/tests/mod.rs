@@ -1,8 +1,8 @@
 //! The rules of a run, each by what is decided and what follows.
 
 mod control;
-mod cost;
 mod damaged;
+mod hints;
 mod play;
 mod random;
 mod saga;

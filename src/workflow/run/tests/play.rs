@@ -97,20 +97,23 @@ impl Play {
     }
 
     /// Asks what is refused; answers the code.
-    pub(super) fn refused(&mut self, ask: Ask) -> Code {
-        self.refusal(ask).code
+    pub(super) fn refused(&self, ask: Ask) -> Code {
+        self.refusal(&ask).unwrap_or_else(|| panic!("{ask:?} is not refused")).code
     }
 
-    /// Asks what is refused; answers what people are told.
-    pub(super) fn refusal(&mut self, ask: Ask) -> Problem {
+    /// What is asked is refused for this, if it is. Nothing happens.
+    pub(super) fn refusal(&self, ask: &Ask) -> Option<Problem> {
         let run = self.run.clone().unwrap().at(self.now);
         let mut problem = None;
-        let command = RunCommand { ask, seed: 7, drive: Some(Grants::default()) };
-        run.when(command).then_rejected(|rejection| {
-            problem = Some(rejection.problem());
-            true
-        });
-        problem.unwrap()
+        let command = RunCommand { ask: ask.clone(), seed: 7, drive: Some(Grants::default()) };
+        let when = run.when(command);
+        if when.is_rejected() {
+            when.then_rejected(|rejection| {
+                problem = Some(rejection.problem());
+                true
+            });
+        }
+        problem
     }
 
     /// Asks what may be refused: then nothing happens.

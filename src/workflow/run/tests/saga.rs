@@ -437,7 +437,7 @@ steps:
 #[test]
 fn a_rollback_to_a_step_that_is_not_done_is_refused() {
     let mut play = failed_at_c(THREE);
-    let mut refused = |to: &str| play.refused(Ask::Rollback { order: order(), to: Some(StepId::grown(to)) });
+    let refused = |to: &str| play.refused(Ask::Rollback { order: order(), to: Some(StepId::grown(to)) });
     assert_eq!(refused("c"), Code::CannotRollBack);
     assert_eq!(refused("nobody"), Code::NoSuchStep);
     play.roll_back(None);
