@@ -82,7 +82,7 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) parallel: Option<u32>,
     /// How long the run may go on, as in `90s` or `2h`; over the workflow's own limit
-    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    #[arg(long, value_name = "D", value_parser = positive_duration)]
     pub(super) timeout: Option<Duration>,
     /// Pause when this step is done with
     #[arg(long, value_name = "STEP")]
@@ -251,4 +251,10 @@ pub(super) struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]
     pub(super) shell: clap_complete::Shell,
+}
+
+/// A length of time in which something can be done.
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    let length = parse_duration(text).map_err(|error| error.to_string())?;
+    if length.is_zero() { Err("it must be longer than zero".to_owned()) } else { Ok(length) }
 }

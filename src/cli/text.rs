@@ -149,7 +149,7 @@ pub(super) fn recorded(recorded: &Recorded) -> String {
     let next = match status {
         RunStatus::Paused => format!("go on with: reenact unpause {run}"),
         RunStatus::Pending | RunStatus::Running | RunStatus::Compensating => {
-            format!("see it through with: reenact resume {run}")
+            format!("see it through, unless somebody does: reenact resume {run}")
         }
         _ => format!("look at it with: reenact status {run}"),
     };

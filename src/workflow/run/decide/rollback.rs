@@ -8,7 +8,9 @@ use crate::events::ids::StepId;
 use crate::events::problem::Code;
 use crate::events::run::{CompensationResolved, Resolution, RollbackCause, RollbackStarted};
 use crate::workflow::run::unwinding::behind;
-use crate::workflow::run::{End, Ended, Node, Order, Phase, Run, RunRejection, StepPhase, UndoPhase};
+use crate::workflow::run::{
+    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, StepPhase, UndoPhase, Why,
+};
 
 pub(super) fn rollback(
     draft: &mut RunDraft<'_>,
@@ -55,6 +57,14 @@ impl Run {
             Phase::Unwinding(_) => {
                 let why = "the run is being rolled back already";
                 return Err(not_now(Code::Compensating, why, forward(self)));
+            }
+            Phase::Ending(Ending { why: Why::Cancelled { .. }, .. }) if to.is_some() => {
+                let why = "the run is being cancelled, and nothing of it will go on";
+                return Err(not_now(
+                    Code::Conflicting,
+                    why,
+                    "without --to `reenact rollback RUN` undoes everything",
+                ));
             }
             Phase::Ended(Ended { how: End::Compensated(_), .. }) => {
                 return Err(not_now(Code::RunEnded, "the run is rolled back already", "start another run"));

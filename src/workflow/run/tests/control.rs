@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::exit;
 use super::play::{Play, order};
+use crate::events::ids::StepId;
 use crate::events::problem::{Class, Code};
 use crate::events::run::Resolution;
 use crate::workflow::run::{Ask, RunEffect, RunStatus};
@@ -291,4 +292,15 @@ steps:
     play.ask(Ask::Go);
     play.complete_all(&["beside", "b", "c"]);
     assert_eq!(play.state().status(), RunStatus::Completed);
+}
+
+#[test]
+fn a_run_that_is_being_cancelled_is_not_kept_in_part() {
+    let mut play = Play::start(A_THEN_B);
+    play.complete("a", "1");
+    play.ask(cancel(true));
+    let to_a = Ask::Rollback { order: order(), to: Some(StepId::grown("a")) };
+    assert_eq!(play.refused(to_a), Code::Conflicting);
+    play.roll_back(None);
+    assert_eq!(play.state().status(), RunStatus::Compensating, "all of it is what was wanted");
 }
