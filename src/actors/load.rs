@@ -6,7 +6,7 @@ use std::pin::pin;
 use futures_util::FutureExt;
 
 use super::host::read_problem;
-use super::snapshots::{Tail, discard};
+use super::snapshots::{TAIL_EVENTS_MIN, Tail, discard};
 use crate::events::commit::Recorded;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
@@ -43,6 +43,15 @@ pub(super) async fn load_upto<A: Aggregate>(
     stream: &StreamId,
     upto: Version,
 ) -> Result<Fold<A>, Problem> {
+    // A stream that is shorter has no snapshot. Most are, and are read at once.
+    let first = page(store, stream, Version(0), Version(upto.0.min(TAIL_EVENTS_MIN))).await;
+    let first = first.map_err(Broken::problem)?;
+    if (first.len() as u64) < TAIL_EVENTS_MIN {
+        let mut fold = Fold::default();
+        first.iter().try_for_each(|recorded| fold.event(stream, recorded)).map_err(Broken::problem)?;
+        return Ok(fold);
+    }
+    drop(first);
     for version in versions(store, stream).await.into_iter().rev().filter(|version| *version <= upto) {
         match resume(store, stream, version, upto).await {
             Ok(fold) => return Ok(fold),

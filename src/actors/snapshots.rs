@@ -10,7 +10,7 @@ use crate::events::ids::{StreamId, Version};
 use crate::store::{AppendError, EventStore, Snapshot};
 
 /// A tail that is shorter is not worth a snapshot: folding it takes about a millisecond.
-const TAIL_EVENTS_MIN: u64 = 1_000;
+pub(super) const TAIL_EVENTS_MIN: u64 = 1_000;
 
 /// How far apart those are that are kept, and how long a tail may become.
 const SPACING_EVENTS: u64 = 10_000;
