@@ -141,6 +141,25 @@ fn a_retry_of_a_fan_out_keeps_the_items_that_are_done() {
 }
 
 #[test]
+fn a_retry_leaves_the_parts_of_a_fan_out_that_is_done() {
+    let mut play = Play::start(
+        "
+name: w
+on_failure: stop
+steps:
+  - {id: a, run: 'true', on_error: continue}
+  - {id: each, for_each: [1], run: 'echo {{ steps.a.output }}'}
+  - {id: b, run: 'true'}",
+    );
+    let skipped = ["step_skipped each[0]", "step_completed each", "attempt_started b"];
+    assert_eq!(play.fail("a", exit(Class::Unknown))[3..], skipped);
+    play.fail("b", exit(Class::Unknown));
+    play.retry();
+    play.ask(Ask::Go);
+    assert_eq!(play.complete("b", "1"), ["step_completed b", "run_completed"]);
+}
+
+#[test]
 fn a_run_pauses_after_the_step_until_which_it_was_to_go() {
     let mut play = Play::start_until(A_THEN_B, "a");
     assert_eq!(play.complete("a", "1"), ["step_completed a", "run_paused"]);
