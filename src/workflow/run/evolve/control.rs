@@ -98,14 +98,18 @@ impl Fold<'_> {
     }
 
     /// Nothing may start any more that could.
-    fn close_starts(&mut self) {
-        let starts = self.run.ready.values().flatten().filter_map(|place| self.run.steps.get(*place));
-        let closed = starts.map(|node| RunEffectId::Start(node.id().clone()));
-        self.changes.closed.extend(closed);
-        if let Phase::Unwinding(unwinding) = &self.run.phase {
-            let undone = unwinding.due.iter().chain(unwinding.ready.values().flatten());
-            let starts = undone.filter_map(|place| self.run.steps.get(*place));
-            self.changes.closed.extend(starts.map(|node| RunEffectId::Start(node.id().clone())));
+    pub(super) fn close_starts(&mut self) {
+        let ready = self.run.ready.values().flatten().copied();
+        let undone = match &self.run.phase {
+            Phase::Unwinding(unwinding) => {
+                Some(unwinding.due.iter().chain(unwinding.ready.values().flatten()))
+            }
+            _ => None,
+        };
+        for place in ready.chain(undone.into_iter().flatten().copied()) {
+            if let Some(node) = self.run.steps.get(place) {
+                self.changes.close(RunEffectId::Start(node.id().clone()));
+            }
         }
     }
 
@@ -114,9 +118,11 @@ impl Fold<'_> {
         match &self.run.phase {
             Phase::Going => {
                 let ready = self.run.ready.values().flatten().filter_map(|place| self.run.steps.get(*place));
-                self.changes.opened.extend(ready.map(super::start));
+                ready.for_each(|node| self.changes.open(super::start(node)));
             }
-            Phase::Unwinding(_) => self.changes.opened.extend(super::saga::open(self.run)),
+            Phase::Unwinding(_) => {
+                super::saga::open(self.run).into_iter().for_each(|start| self.changes.open(start));
+            }
             _ => {}
         }
     }

@@ -133,7 +133,7 @@ impl Fold<'_> {
         let (slot, effect) = (node.slot().cloned(), start(node));
         self.run.ready.entry(slot).or_default().insert(place);
         if self.run.phase == Phase::Going && !self.run.paused {
-            self.changes.opened.push(effect);
+            self.changes.open(effect);
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ impl Fold<'_> {
                 self.run.ready.remove(&slot);
             }
         }
-        self.changes.closed.push(RunEffectId::Start(id));
+        self.changes.close(RunEffectId::Start(id));
         Ok(())
     }
 

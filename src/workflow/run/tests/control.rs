@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::exit;
 use super::play::{Play, order};
+use crate::events::ids::{StepId, TimerId};
 use crate::events::problem::{Class, Code};
 use crate::events::run::Resolution;
+use crate::workflow::aggregate::Aggregate;
 use crate::workflow::run::{Ask, RunEffect, RunStatus};
 use crate::workflow::work::{Failure, Stop};
 
@@ -333,9 +335,12 @@ steps:
     play.fail("beside", exit(Class::Transient));
     play.roll_back(Some("a"));
     assert_eq!(play.fail("b", exit(Class::Fatal)).last().unwrap(), "run_stuck b");
-    assert_eq!(play.sleep(Duration::from_secs(2)), [""; 0], "the run has ended");
+    assert_eq!(play.state().open(), [], "a run that is stuck waits for people only");
+    play.now = play.now.after(Duration::from_secs(2));
+    let retry = TimerId::retry(&StepId::grown("beside"), 1);
+    assert_eq!(play.ask(Ask::Due { timer: retry.clone() }), [""; 0], "it was on its way");
     assert_eq!(play.resolve("b", Resolution::Done), ["compensation_resolved b", "run_paused"]);
-    assert_eq!(play.sleep(Duration::ZERO), ["timer_fired"]);
+    assert_eq!(play.ask(Ask::Due { timer: retry }), ["timer_fired"]);
     play.ask(Ask::Unpause(order()));
     play.ask(Ask::Go);
     play.complete_all(&["beside", "b", "c"]);
