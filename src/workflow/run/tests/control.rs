@@ -171,6 +171,37 @@ fn a_run_pauses_after_the_step_until_which_it_was_to_go() {
 }
 
 #[test]
+fn a_pause_before_the_step_until_which_a_run_was_to_go_does_not_let_it_go_further() {
+    let mut play = Play::start_until(A_THEN_B, "a");
+    play.ask(Ask::Pause(order()));
+    play.ask(Ask::Unpause(order()));
+    assert_eq!(play.complete("a", "1"), ["step_completed a", "run_paused"]);
+
+    let mut play = Play::start_until(A_THEN_B, "a");
+    play.ask(Ask::Pause(order()));
+    assert_eq!(play.complete("a", "1"), ["step_completed a"], "it is paused where it was to");
+    assert_eq!(play.ask(Ask::Unpause(order())), ["run_unpaused", "attempt_started b"]);
+}
+
+#[test]
+fn a_run_that_took_too_long_has_its_time_again_when_it_goes_forward_again() {
+    let yaml = "name: w\non_failure: stop\nsteps: [{id: a, run: 'true'}, {id: b, run: 'true', compensate: {run: undo}}]";
+    let retry = || Ask::Retry { order: order(), step: None };
+    for again in [Ask::Unpause(order()), retry()] {
+        let mut play = Play::start_limited(yaml, Duration::from_secs(10));
+        play.complete("a", "1");
+        play.sleep(Duration::from_secs(10));
+        assert_eq!(play.fail("b", Failure::stopped(Stop::Cancelled)).last().unwrap(), "run_failed");
+        play.roll_back(Some("a"));
+        play.complete("b", "1");
+        play.ask(again);
+        play.ask(Ask::Go);
+        assert_eq!(play.sleep(Duration::from_secs(9)), [""; 0]);
+        assert_eq!(play.complete("b", "1"), ["step_completed b", "run_completed"]);
+    }
+}
+
+#[test]
 fn a_run_that_takes_too_long_ends_as_by_a_fatal_failure() {
     let mut play = Play::start_limited(A_THEN_B, Duration::from_secs(10));
     play.complete("a", "1");
