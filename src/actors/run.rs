@@ -362,7 +362,7 @@ impl Shell<Run> for RunShell {
         version: Version,
         actor: &mut Context<RunHost>,
     ) {
-        for closed in &changes.closed {
+        for closed in changes.closed() {
             if let RunEffectId::Attempt(fence) = closed {
                 self.change_attempts(|attempts| drop(attempts.remove(fence)));
                 if let Some(agent) = self.given_up.remove(fence) {
@@ -372,7 +372,7 @@ impl Shell<Run> for RunShell {
         }
         if self.driven {
             for effect in changes.still_open() {
-                self.start_effect(state, effect, actor);
+                self.start_effect(state, effect.clone(), actor);
             }
         }
         self.slots.clear();

@@ -382,7 +382,7 @@ impl<W: World> Simulation<W> {
         if let Some(what) = disagreement(&self.state, &self.told) {
             return Err(self.broken(&what));
         }
-        for closed in &decided.changes.closed {
+        for closed in decided.changes.closed() {
             if let RunEffectId::Attempt(fence) = closed {
                 self.in_flight.remove(fence);
             }
@@ -390,10 +390,10 @@ impl<W: World> Simulation<W> {
         for effect in decided.changes.still_open() {
             match effect {
                 RunEffect::Attempt(started) => {
-                    self.in_flight.insert(started.fence, (started, false));
+                    self.in_flight.insert(started.fence, (Arc::clone(started), false));
                 }
                 RunEffect::Stop { fence, .. } => {
-                    if let Some((_, stopping)) = self.in_flight.get_mut(&fence) {
+                    if let Some((_, stopping)) = self.in_flight.get_mut(fence) {
                         *stopping = true;
                     }
                 }

@@ -1,5 +1,6 @@
 //! A state that changes only by events: what an aggregate is, and what a decision is made of.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash as StdHash;
 use std::sync::Arc;
@@ -80,10 +81,9 @@ pub trait Effect: Clone + Send + fmt::Debug + 'static {
 /// Which effects a fold opened and closed, in order.
 #[derive(Debug)]
 pub struct EffectChanges<E: Effect> {
-    /// Those that it opened, some of which it may have closed again.
-    pub opened: Vec<E>,
-    /// Those that it closed.
-    pub closed: Vec<E::Id>,
+    opened: Vec<E>,
+    /// Each with how many were opened before it was closed.
+    closed: Vec<(E::Id, usize)>,
 }
 
 impl<E: Effect> Default for EffectChanges<E> {
@@ -93,13 +93,35 @@ impl<E: Effect> Default for EffectChanges<E> {
 }
 
 impl<E: Effect> EffectChanges<E> {
-    /// What was opened and is still open. O(opened × closed) at worst, both of which one decision keeps small.
-    pub fn still_open(self) -> Vec<E> {
-        if self.closed.is_empty() {
-            return self.opened;
-        }
-        let closed: std::collections::HashSet<E::Id> = self.closed.into_iter().collect();
-        self.opened.into_iter().filter(|effect| !closed.contains(&effect.id())).collect()
+    /// An effect is open from here on.
+    pub fn open(&mut self, effect: E) {
+        self.opened.push(effect);
+    }
+
+    /// An effect is not open any more, if it was.
+    pub fn close(&mut self, effect: E::Id) {
+        self.closed.push((effect, self.opened.len()));
+    }
+
+    /// Those that were opened, some of which may be closed again.
+    pub fn opened(&self) -> &[E] {
+        &self.opened
+    }
+
+    /// Those that were closed, some of which may be open again.
+    pub fn closed(&self) -> impl Iterator<Item = &E::Id> {
+        self.closed.iter().map(|(effect, _)| effect)
+    }
+
+    /// Those that were opened and not closed after that.
+    pub fn still_open(&self) -> impl Iterator<Item = &E> {
+        // Of an effect that was closed several times the last one counts.
+        let closed: HashMap<&E::Id, usize> =
+            self.closed.iter().map(|(effect, after)| (effect, *after)).collect();
+        let opened = self.opened.iter().enumerate();
+        let open =
+            opened.filter(move |(place, effect)| closed.get(&effect.id()).is_none_or(|after| place >= after));
+        open.map(|(_, effect)| effect)
     }
 }
 
@@ -269,11 +291,38 @@ impl<'a, A: Aggregate> Draft<'a, A> {
 
     /// Effects that were opened so far, in order, those closed again among them.
     pub fn opened(&self) -> &[A::Effect] {
-        &self.decided.changes.opened
+        self.decided.changes.opened()
     }
 
     /// What is to be stored.
     pub fn finish(self) -> Decided<A> {
         self.decided
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Effect, EffectChanges};
+
+    impl Effect for u8 {
+        type Id = u8;
+
+        fn id(&self) -> u8 {
+            *self
+        }
+    }
+
+    #[test]
+    fn an_effect_that_is_closed_and_opened_again_is_open() {
+        let mut changes = EffectChanges::<u8>::default();
+        let open = |changes: &EffectChanges<u8>| changes.still_open().copied().collect::<Vec<_>>();
+        changes.close(1);
+        changes.open(1);
+        changes.open(2);
+        assert_eq!(open(&changes), [1, 2]);
+        changes.close(1);
+        assert_eq!(open(&changes), [2]);
+        changes.open(1);
+        assert_eq!(open(&changes), [2, 1]);
     }
 }

@@ -7,12 +7,10 @@ use crate::workflow::run::{Run, RunEffect, RunEffectId};
 
 /// Notes what the changes of a commit told.
 pub(super) fn keep(told: &mut HashMap<RunEffectId, RunEffect>, changes: &EffectChanges<RunEffect>) {
-    // An effect that was closed and opened again in one commit cannot be told from one that was opened and closed: no
-    // effect may do that.
-    told.extend(changes.opened.iter().map(|effect| (effect.id(), effect.clone())));
-    for closed in &changes.closed {
+    for closed in changes.closed() {
         told.remove(closed);
     }
+    told.extend(changes.still_open().map(|effect| (effect.id(), effect.clone())));
 }
 
 /// Whether what is open is not what the changes told. A step that could start is no promise to start it, so those are

@@ -247,10 +247,9 @@ fn retry_delay(
 }
 
 fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejection> {
-    let run = advance.draft.state();
-    let Some(set) = run.timers.get(timer).cloned() else { return Ok(()) };
-    // What is kept by a partial rollback that is stuck goes on with its timers only when that is settled.
-    if advance.moment.now < set.at || run.status().has_ended() {
+    let set = advance.draft.state().awaited_timers().and_then(|timers| timers.get(timer)).cloned();
+    let Some(set) = set else { return Ok(()) };
+    if advance.moment.now < set.at {
         return Ok(());
     }
     advance.draft.emit(TimerFired { timer: timer.clone() });

@@ -170,7 +170,7 @@ impl Fold<'_> {
         node.phase = StepPhase::Running(Arc::clone(&attempt));
         self.run.fence = event.fence;
         self.run.running += 1;
-        self.changes.opened.push(RunEffect::Attempt(attempt));
+        self.changes.open(RunEffect::Attempt(attempt));
         Ok(())
     }
 
@@ -323,7 +323,10 @@ impl Fold<'_> {
         match &mut self.run.phase {
             Phase::Unwinding(_) | Phase::Back(_) => return,
             Phase::Ending(ending) => ending.fast |= fast,
-            phase => *phase = Phase::Ending(Ending { why, fast }),
+            phase => {
+                *phase = Phase::Ending(Ending { why, fast });
+                self.close_starts();
+            }
         }
         self.stop_time();
         if fast && !was_fast {
@@ -337,7 +340,7 @@ impl Fold<'_> {
             let Some(node) = self.run.steps.get(place) else { continue };
             let wanted = node.stopping || !self.run.wants_stop(place, node);
             let Some(attempt) = node.open_attempt().filter(|_| !wanted) else { continue };
-            self.changes.opened.push(stop(attempt));
+            self.changes.open(stop(attempt));
             if let Some(node) = self.run.steps.get_mut(place) {
                 node.stopping = true;
             }
@@ -346,12 +349,22 @@ impl Fold<'_> {
 
     fn set_timer(&mut self, timer: &TimerId, of: TimerOf, at: Timestamp) {
         self.run.timers.insert(timer.clone(), Timer { of, at });
-        self.changes.opened.push(RunEffect::Wake { timer: timer.clone(), at });
+        self.changes.open(RunEffect::Wake { timer: timer.clone(), at });
+    }
+
+    /// A run that is stuck waits for nothing but a person, also not for what a partial rollback keeps.
+    fn close_timers(&mut self) {
+        self.run.timers.keys().for_each(|timer| self.changes.close(RunEffectId::Wake(timer.clone())));
+    }
+
+    /// What waited when the run got stuck waits on.
+    fn open_timers(&mut self) {
+        self.run.open_timers().into_iter().for_each(|wake| self.changes.open(wake));
     }
 
     fn unset_timer(&mut self, timer: TimerId) -> Option<Timer> {
         let set = self.run.timers.remove(&timer);
-        self.changes.closed.push(RunEffectId::Wake(timer));
+        self.changes.close(RunEffectId::Wake(timer));
         set
     }
 
@@ -378,7 +391,8 @@ impl Fold<'_> {
 
     fn close_attempt(&mut self, fence: Fence) {
         self.run.running = self.run.running.saturating_sub(1);
-        self.changes.closed.extend([RunEffectId::Attempt(fence), RunEffectId::Stop(fence)]);
+        self.changes.close(RunEffectId::Attempt(fence));
+        self.changes.close(RunEffectId::Stop(fence));
     }
 
     fn expect_open(&self, step: &StepId, what: &str) -> Result<usize, Contradiction> {

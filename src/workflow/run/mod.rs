@@ -218,7 +218,7 @@ impl Run {
 
     /// When its next timer is due.
     pub fn wakes_at(&self) -> Option<Timestamp> {
-        self.timers.values().map(|timer| timer.at).min()
+        self.awaited_timers()?.values().map(|set| set.at).min()
     }
 
     /// The newest fence: how many attempts it has started.
@@ -228,13 +228,13 @@ impl Run {
 
     /// Wake-ups that it waits for.
     pub fn open_timers(&self) -> Vec<RunEffect> {
-        let timers = self.timers.iter();
+        let timers = self.awaited_timers().into_iter().flatten();
         timers.map(|(timer, set)| RunEffect::Wake { timer: timer.clone(), at: set.at }).collect()
     }
 
     /// When a timer that it waits for is due.
     pub fn due_at(&self, timer: &TimerId) -> Option<Timestamp> {
-        self.timers.get(timer).map(|set| set.at)
+        self.awaited_timers()?.get(timer).map(|set| set.at)
     }
 
     /// The agent's definition that was recorded when it started.
@@ -260,6 +260,12 @@ impl Run {
     fn node(&self, step: &StepId) -> Option<(usize, &Node)> {
         let place = *self.index.get(step)?;
         Some((place, self.steps.get(place)?))
+    }
+
+    /// A run that has ended waits for nothing, though what a partial rollback keeps may wait on when that is no longer
+    /// stuck.
+    fn awaited_timers(&self) -> Option<&HashMap<TimerId, Timer>> {
+        (!matches!(self.phase, Phase::Ended(_))).then_some(&self.timers)
     }
 
     /// How many attempts may start beside those that are open.

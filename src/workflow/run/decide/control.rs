@@ -145,7 +145,7 @@ fn afresh<'r>(
         |node: &Node| node.compensation.as_ref().is_some_and(|undo| undo.phase == UndoPhase::Undone);
     let mut afresh = Vec::new();
     for (place, node) in run.steps.iter().enumerate() {
-        let is_afresh = !is_anew(place) && node.is_to_be_retried();
+        let is_afresh = !is_anew(place) && run.is_to_be_retried(node);
         if is_afresh || is_anew(place) && !is_undone(node) {
             may_start_again(run, definition, node)?;
         }

@@ -3,7 +3,7 @@
 use super::{Contradiction, Fold};
 use crate::events::ids::TimerId;
 use crate::events::run::{CancelRequested, RetryRequested, RunPaused, RunUnpaused};
-use crate::workflow::run::{End, Ended, Phase, RunEffectId, TimerOf, Why};
+use crate::workflow::run::{End, Ended, Phase, RunEffectId, TimerOf, Unwinding, Why};
 
 impl Fold<'_> {
     pub(super) fn run_paused(&mut self, _: &RunPaused) -> Result<(), Contradiction> {
@@ -13,7 +13,8 @@ impl Fold<'_> {
         }
         self.close_starts();
         self.stop_time();
-        (self.run.paused, self.run.until) = (true, None);
+        self.run.paused = true;
+        self.forget_until();
         self.run.phase = match std::mem::take(&mut self.run.phase) {
             Phase::Unwinding(unwinding) if is_back => Phase::Back(unwinding),
             phase => phase,
@@ -25,18 +26,24 @@ impl Fold<'_> {
         if !std::mem::take(&mut self.run.paused) {
             return Err("it is not paused".to_owned());
         }
+        self.forget_until();
         match std::mem::take(&mut self.run.phase) {
-            Phase::Back(unwinding) => {
-                self.run.phase = Phase::Going;
-                self.go_again(Some(&unwinding))?;
-            }
+            Phase::Back(unwinding) => self.go_forward(Some(&unwinding)),
             phase => {
                 self.run.phase = phase;
                 self.open_starts();
+                self.let_time_run();
+                Ok(())
             }
         }
-        self.let_time_run();
-        Ok(())
+    }
+
+    /// A run pauses once where it was to pause: not again when that step is done anew.
+    fn forget_until(&mut self) {
+        let until = self.run.until.as_ref().and_then(|step| self.run.node(step));
+        if until.is_some_and(|(_, node)| node.is_done()) {
+            self.run.until = None;
+        }
     }
 
     pub(super) fn cancel_requested(&mut self, event: &CancelRequested) -> Result<(), Contradiction> {
@@ -64,10 +71,15 @@ impl Fold<'_> {
             _ => return Err("there is nothing to try again".to_owned()),
         };
         self.run.paused = false;
+        self.go_forward(undone.as_deref())
+    }
+
+    /// The run goes forward again, and has all its time again: otherwise one that took too long would only fail anew.
+    fn go_forward(&mut self, undone: Option<&Unwinding>) -> Result<(), Contradiction> {
         self.run.phase = Phase::Going;
         self.run.time_left_us = self.run.about.as_ref().and_then(|about| about.started.duration_limit_us);
         self.let_time_run();
-        self.go_again(undone.as_deref())
+        self.go_again(undone)
     }
 
     /// The run's time is over.
@@ -98,14 +110,18 @@ impl Fold<'_> {
     }
 
     /// Nothing may start any more that could.
-    fn close_starts(&mut self) {
-        let starts = self.run.ready.values().flatten().filter_map(|place| self.run.steps.get(*place));
-        let closed = starts.map(|node| RunEffectId::Start(node.id().clone()));
-        self.changes.closed.extend(closed);
-        if let Phase::Unwinding(unwinding) = &self.run.phase {
-            let undone = unwinding.due.iter().chain(unwinding.ready.values().flatten());
-            let starts = undone.filter_map(|place| self.run.steps.get(*place));
-            self.changes.closed.extend(starts.map(|node| RunEffectId::Start(node.id().clone())));
+    pub(super) fn close_starts(&mut self) {
+        let ready = self.run.ready.values().flatten().copied();
+        let undone = match &self.run.phase {
+            Phase::Unwinding(unwinding) => {
+                Some(unwinding.due.iter().chain(unwinding.ready.values().flatten()))
+            }
+            _ => None,
+        };
+        for place in ready.chain(undone.into_iter().flatten().copied()) {
+            if let Some(node) = self.run.steps.get(place) {
+                self.changes.close(RunEffectId::Start(node.id().clone()));
+            }
         }
     }
 
@@ -114,9 +130,11 @@ impl Fold<'_> {
         match &self.run.phase {
             Phase::Going => {
                 let ready = self.run.ready.values().flatten().filter_map(|place| self.run.steps.get(*place));
-                self.changes.opened.extend(ready.map(super::start));
+                ready.for_each(|node| self.changes.open(super::start(node)));
             }
-            Phase::Unwinding(_) => self.changes.opened.extend(super::saga::open(self.run)),
+            Phase::Unwinding(_) => {
+                super::saga::open(self.run).into_iter().for_each(|start| self.changes.open(start));
+            }
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use super::{Contradiction, Fold, start};
 use crate::events::ids::StepId;
 use crate::events::run::{SkipReason, StepAdded, StepKind};
 use crate::workflow::run::node::{Expansion, Trace};
-use crate::workflow::run::{Node, Phase, RunEffectId, StepPhase, Unwinding};
+use crate::workflow::run::{Node, Phase, Run, RunEffectId, StepPhase, Unwinding};
 
 impl Fold<'_> {
     pub(super) fn step_added(&mut self, event: &StepAdded) -> Result<(), Contradiction> {
@@ -133,7 +133,7 @@ impl Fold<'_> {
         let (slot, effect) = (node.slot().cloned(), start(node));
         self.run.ready.entry(slot).or_default().insert(place);
         if self.run.phase == Phase::Going && !self.run.paused {
-            self.changes.opened.push(effect);
+            self.changes.open(effect);
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ impl Fold<'_> {
                 self.run.ready.remove(&slot);
             }
         }
-        self.changes.closed.push(RunEffectId::Start(id));
+        self.changes.close(RunEffectId::Start(id));
         Ok(())
     }
 
@@ -162,13 +162,14 @@ impl Fold<'_> {
             let anew = undone.is_some_and(|unwinding| unwinding.undoes(place));
             let inside = self.node_mut(place)?.inside;
             let inside_anew = inside.zip(undone).is_some_and(|(at, unwinding)| unwinding.undoes(at));
+            let afresh = self.run.steps.get(place).is_some_and(|node| self.run.is_to_be_retried(node));
             let node = self.node_mut(place)?;
             if inside_anew {
                 node.start_anew();
                 node.phase = StepPhase::Left;
             } else if anew {
                 node.start_anew();
-            } else if node.is_to_be_retried() {
+            } else if afresh {
                 node.try_afresh();
             }
         }
@@ -213,17 +214,21 @@ impl Fold<'_> {
     }
 }
 
-impl Node {
-    /// Whether a retry of the run is one of this step.
-    pub(in crate::workflow::run) fn is_to_be_retried(&self) -> bool {
-        matches!(
-            self.phase,
-            StepPhase::Failed { tolerated: false }
-                | StepPhase::Cancelled
-                | StepPhase::Skipped { reason: SkipReason::Dependency, .. }
-        )
+impl Run {
+    /// Whether a retry of the run is one of this step. Not of a part of what is done: that went on without it.
+    pub(in crate::workflow::run) fn is_to_be_retried(&self, node: &Node) -> bool {
+        let outer = node.inside.and_then(|parent| self.steps.get(parent));
+        !outer.is_some_and(Node::is_done)
+            && matches!(
+                node.phase,
+                StepPhase::Failed { tolerated: false }
+                    | StepPhase::Cancelled
+                    | StepPhase::Skipped { reason: SkipReason::Dependency, .. }
+            )
     }
+}
 
+impl Node {
     /// It is to be done after all, with fresh attempts, in the same generation.
     fn try_afresh(&mut self) {
         self.phase = StepPhase::Blocked;

@@ -30,7 +30,9 @@ impl Fold<'_> {
             return Err("it is being undone already".to_owned());
         }
         let to = event.to.as_ref().map(|step| self.place(step)).transpose()?;
+        let was_over = matches!(self.run.phase, Phase::Ended(_));
         self.stop_time();
+        self.close_starts();
         // Who asks for it wants it now; what comes of itself waits as everything does.
         self.run.paused &= !matches!(event.cause, RollbackCause::Request { .. });
         let mut unwinding = Unwinding::new(event.cause.clone(), to, &self.run.steps);
@@ -41,9 +43,13 @@ impl Fold<'_> {
             .collect();
         let due = unwinding.begin(&self.run.steps, &self.run.index, |_, node| Standing::of(node));
         if !self.run.paused {
-            self.changes.opened.extend(due.iter().filter_map(|place| self.run.steps.get(*place)).map(start));
+            let due = due.iter().filter_map(|place| self.run.steps.get(*place));
+            due.for_each(|node| self.changes.open(start(node)));
         }
         self.run.phase = Phase::Unwinding(Box::new(unwinding));
+        if was_over {
+            self.open_timers();
+        }
         self.stop_what_runs();
         again.into_iter().try_for_each(|place| self.try_undo_afresh(place))
     }
@@ -53,7 +59,7 @@ impl Fold<'_> {
         if !self.unwinding()?.due.remove(&place) {
             return Err(format!("it is not the turn of step `{}` to be undone", event.step));
         }
-        self.changes.closed.push(RunEffectId::Start(event.step.clone()));
+        self.changes.close(RunEffectId::Start(event.step.clone()));
         self.unwinding()?.open += 1;
         self.node_mut(place)?.compensation = Some(Compensation {
             agent: event.agent.clone(),
@@ -77,7 +83,7 @@ impl Fold<'_> {
         self.unwinding()?.ready.entry(agent).or_default().insert(place);
         if !paused {
             let effect = start(self.node_mut(place)?);
-            self.changes.opened.push(effect);
+            self.changes.open(effect);
         }
         Ok(())
     }
@@ -101,7 +107,7 @@ impl Fold<'_> {
         self.take_from_undo_ready(place, &agent)?;
         self.run.fence = event.fence;
         self.run.running += 1;
-        self.changes.opened.push(RunEffect::Attempt(attempt));
+        self.changes.open(RunEffect::Attempt(attempt));
         Ok(())
     }
 
@@ -168,10 +174,13 @@ impl Fold<'_> {
         if self.undo(place)?.phase != UndoPhase::Failed {
             return Err(format!("undoing step `{}` has not failed", event.step));
         }
-        self.run.phase = match std::mem::take(&mut self.run.phase) {
-            Phase::Ended(Ended { how: End::Stuck(_, Some(unwinding)), .. }) => Phase::Unwinding(unwinding),
-            phase => phase,
-        };
+        match std::mem::take(&mut self.run.phase) {
+            Phase::Ended(Ended { how: End::Stuck(_, Some(unwinding)), .. }) => {
+                self.run.phase = Phase::Unwinding(unwinding);
+                self.open_timers();
+            }
+            phase => self.run.phase = phase,
+        }
         self.unwinding()?.failed.remove(&place);
         match event.how {
             Resolution::Retry => return self.try_undo_afresh(place),
@@ -202,7 +211,10 @@ impl Fold<'_> {
     pub(super) fn run_stuck(&mut self, event: &RunStuck) -> Result<(), Contradiction> {
         let stuck = |unwinding| End::Stuck(event.clone(), unwinding);
         match std::mem::take(&mut self.run.phase) {
-            Phase::Unwinding(unwinding) if unwinding.is_stuck() => self.run_ends(stuck(Some(unwinding))),
+            Phase::Unwinding(unwinding) if unwinding.is_stuck() => {
+                self.close_timers();
+                self.run_ends(stuck(Some(unwinding)))
+            }
             Phase::Unwinding(_) => Err("what is being undone goes on".to_owned()),
             phase => {
                 self.run.phase = phase;
@@ -218,7 +230,8 @@ impl Fold<'_> {
         };
         let due = unwinding.touched(place, steps, index, |_, node| Standing::of(node));
         if !*paused {
-            self.changes.opened.extend(due.iter().filter_map(|place| steps.get(*place)).map(start));
+            let due = due.iter().filter_map(|place| steps.get(*place));
+            due.for_each(|node| self.changes.open(start(node)));
         }
     }
 
@@ -238,7 +251,7 @@ impl Fold<'_> {
             }
         }
         let step = self.node_mut(place)?.id().clone();
-        self.changes.closed.push(RunEffectId::Start(step));
+        self.changes.close(RunEffectId::Start(step));
         Ok(())
     }
 

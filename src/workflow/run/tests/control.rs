@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::exit;
 use super::play::{Play, order};
-use crate::events::ids::StepId;
+use crate::events::ids::{StepId, TimerId};
 use crate::events::problem::{Class, Code};
 use crate::events::run::Resolution;
+use crate::workflow::aggregate::Aggregate;
 use crate::workflow::run::{Ask, RunEffect, RunStatus};
 use crate::workflow::work::{Failure, Stop};
 
@@ -142,12 +143,62 @@ fn a_retry_of_a_fan_out_keeps_the_items_that_are_done() {
 }
 
 #[test]
+fn a_retry_leaves_the_parts_of_a_fan_out_that_is_done() {
+    let mut play = Play::start(
+        "
+name: w
+on_failure: stop
+steps:
+  - {id: a, run: 'true', on_error: continue}
+  - {id: each, for_each: [1], run: 'echo {{ steps.a.output }}'}
+  - {id: b, run: 'true'}",
+    );
+    let skipped = ["step_skipped each[0]", "step_completed each", "attempt_started b"];
+    assert_eq!(play.fail("a", exit(Class::Unknown))[3..], skipped);
+    play.fail("b", exit(Class::Unknown));
+    play.retry();
+    play.ask(Ask::Go);
+    assert_eq!(play.complete("b", "1"), ["step_completed b", "run_completed"]);
+}
+
+#[test]
 fn a_run_pauses_after_the_step_until_which_it_was_to_go() {
     let mut play = Play::start_until(A_THEN_B, "a");
     assert_eq!(play.complete("a", "1"), ["step_completed a", "run_paused"]);
     assert_eq!(play.ask(Ask::Unpause(order())), ["run_unpaused", "attempt_started b"]);
     play.complete("b", "1");
     assert_eq!(play.state().status(), RunStatus::Completed);
+}
+
+#[test]
+fn a_pause_before_the_step_until_which_a_run_was_to_go_does_not_let_it_go_further() {
+    let mut play = Play::start_until(A_THEN_B, "a");
+    play.ask(Ask::Pause(order()));
+    play.ask(Ask::Unpause(order()));
+    assert_eq!(play.complete("a", "1"), ["step_completed a", "run_paused"]);
+
+    let mut play = Play::start_until(A_THEN_B, "a");
+    play.ask(Ask::Pause(order()));
+    assert_eq!(play.complete("a", "1"), ["step_completed a"], "it is paused where it was to");
+    assert_eq!(play.ask(Ask::Unpause(order())), ["run_unpaused", "attempt_started b"]);
+}
+
+#[test]
+fn a_run_that_took_too_long_has_its_time_again_when_it_goes_forward_again() {
+    let yaml = "name: w\non_failure: stop\nsteps: [{id: a, run: 'true'}, {id: b, run: 'true', compensate: {run: undo}}]";
+    let retry = || Ask::Retry { order: order(), step: None };
+    for again in [Ask::Unpause(order()), retry()] {
+        let mut play = Play::start_limited(yaml, Duration::from_secs(10));
+        play.complete("a", "1");
+        play.sleep(Duration::from_secs(10));
+        assert_eq!(play.fail("b", Failure::stopped(Stop::Cancelled)).last().unwrap(), "run_failed");
+        play.roll_back(Some("a"));
+        play.complete("b", "1");
+        play.ask(again);
+        play.ask(Ask::Go);
+        assert_eq!(play.sleep(Duration::from_secs(9)), [""; 0]);
+        assert_eq!(play.complete("b", "1"), ["step_completed b", "run_completed"]);
+    }
 }
 
 #[test]
@@ -285,9 +336,12 @@ steps:
     play.fail("beside", exit(Class::Transient));
     play.roll_back(Some("a"));
     assert_eq!(play.fail("b", exit(Class::Fatal)).last().unwrap(), "run_stuck b");
-    assert_eq!(play.sleep(Duration::from_secs(2)), [""; 0], "the run has ended");
+    assert_eq!(play.state().open(), [], "a run that is stuck waits for people only");
+    play.now = play.now.after(Duration::from_secs(2));
+    let retry = TimerId::retry(&StepId::grown("beside"), 1);
+    assert_eq!(play.ask(Ask::Due { timer: retry.clone() }), [""; 0], "it was on its way");
     assert_eq!(play.resolve("b", Resolution::Done), ["compensation_resolved b", "run_paused"]);
-    assert_eq!(play.sleep(Duration::ZERO), ["timer_fired"]);
+    assert_eq!(play.ask(Ask::Due { timer: retry }), ["timer_fired"]);
     play.ask(Ask::Unpause(order()));
     play.ask(Ask::Go);
     play.complete_all(&["beside", "b", "c"]);

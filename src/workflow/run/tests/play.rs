@@ -25,7 +25,7 @@ pub(super) struct Play {
     pub(super) log: Vec<RunEvent>,
     /// When each of it did.
     pub(super) times: Vec<Timestamp>,
-    /// Effects that each command opened and closed.
+    /// Effects that each command closed, and then those that it opened and left open.
     pub(super) changes: Vec<(Vec<RunEffect>, Vec<RunEffectId>)>,
     pub(super) slots: u32,
 }
@@ -87,7 +87,8 @@ impl Play {
         let slots = run.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
         let command = RunCommand { ask, seed: 7, drive: Some(Grants(slots)) };
         let when = run.when(command);
-        self.changes.push((when.changes().opened.clone(), when.changes().closed.clone()));
+        let changes = when.changes();
+        self.changes.push((changes.still_open().cloned().collect(), changes.closed().cloned().collect()));
         let mut happened = Vec::new();
         self.run = Some(when.then_events(|events| happened = events.to_vec()));
         self.times.resize(self.times.len() + happened.len(), self.now);
