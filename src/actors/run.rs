@@ -370,8 +370,10 @@ impl Shell<Run> for RunShell {
                 }
             }
         }
-        if self.driven {
-            for effect in changes.still_open() {
+        for effect in changes.still_open() {
+            // What is recorded as started is made, and what is to be stopped is, also if the run was let go of while the
+            // commit was on its way. Only timers are for who drives it.
+            if self.driven || !matches!(effect, RunEffect::Wake { .. }) {
                 self.start_effect(state, effect.clone(), actor);
             }
         }

@@ -9,18 +9,24 @@ use crate::events::ids::RunId;
 use crate::events::json::{Blob, Json};
 use crate::executors::function::FunctionCall;
 use crate::executors::{AgentDefinition, Executors, Failure};
+use crate::store::EventStore;
+use crate::store::fault::{Calls, Faulty};
 use crate::store::memory::MemoryStore;
 use crate::workflow::parse::{Known, parse};
-use crate::workflow::run::{RunStatus, StartRun};
+use crate::workflow::run::{Ask, RunStatus, StartRun};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn system() -> System {
+    system_on(Arc::new(MemoryStore::default()))
+}
+
+fn system_on(store: Arc<dyn EventStore>) -> System {
     let executors = Executors::default();
     executors.functions.register("work", |_: FunctionCall| async { Ok::<_, Failure>(1) });
     let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: 4 };
     let settings = Settings { arbiters: 1, passivate_after: HOUR, grace: HOUR, runs: None };
-    System::start(Arc::new(MemoryStore::default()), roster, Arc::new(SystemClock), settings)
+    System::start(store, roster, Arc::new(SystemClock), settings)
 }
 
 fn start() -> StartRun {
@@ -59,6 +65,28 @@ fn a_run_that_ended_is_put_away_at_once_and_can_still_be_asked_about() {
         };
         tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
         assert_eq!(system.ended(&run).await.unwrap().status, Some(RunStatus::Completed));
+        system.shut_down(std::future::pending()).await.unwrap();
+    });
+}
+
+/// It stayed open, nobody made it, and who went on with the run took it for lost.
+#[test]
+fn an_attempt_whose_start_was_on_its_way_to_the_store_when_the_run_was_let_go_of_is_made() {
+    actix::System::new().block_on(async {
+        let store = Arc::new(Faulty::new(MemoryStore::default()));
+        let system = system_on(Arc::clone(&store) as Arc<dyn EventStore>);
+        let run = RunId::parse("let-go").unwrap();
+        store.hold(Calls::Appends);
+        let let_go = async {
+            store.held(Calls::Appends, 1).await;
+            system.communicator.let_go(&run).await;
+            store.release(Calls::Appends);
+        };
+        let start = Ask::Start(Box::new(start()));
+        let (begun, ()) = tokio::join!(system.communicator.ask(&run, start), let_go);
+        begun.unwrap();
+        system.quiet().await;
+        assert_eq!(system.fold(&run).await.unwrap().0.status(), RunStatus::Completed);
         system.shut_down(std::future::pending()).await.unwrap();
     });
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::advance::Advance;
-use super::{Ask, Run, RunCommand, RunRejection, StartRun, StepPhase, TimerOf};
+use super::{Ask, Phase, Run, RunCommand, RunRejection, StartRun, StepPhase, TimerOf};
 use crate::events::ids::{Fence, StepId, TimerId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
@@ -179,7 +179,14 @@ fn failed(
     seed: u64,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
-    let stopping = advance.draft.state().steps.get(place).is_some_and(|node| node.stopping);
+    let run = advance.draft.state();
+    let stopping = run.steps.get(place).is_some_and(|node| node.stopping);
+    let is_cancelled = attempt.purpose == Purpose::Do && failure.code == Code::Cancelled;
+    if is_cancelled && stopping && run.phase == Phase::Going {
+        // It was told to stop when the run was about to end. Meanwhile it was rolled back to a step, and goes on: the step
+        // is to be done after all.
+        return lose_one(advance, place, &attempt, true);
+    }
     let template = advance.template(place)?;
     let retry = match attempt.purpose {
         Purpose::Do => template.retry.as_ref(),
@@ -199,7 +206,7 @@ fn failed(
     let (purpose, step) = (attempt.purpose, step.clone());
     if purpose == Purpose::Compensate {
         advance.undoes_only();
-    } else if failure.code == Code::Cancelled && (stopping || advance.is_given_up(place)) {
+    } else if is_cancelled && (stopping || advance.is_given_up(place)) {
         advance.draft.emit(StepCancelled { step });
         return Ok(());
     }
@@ -274,36 +281,44 @@ fn lose(
     interrupted: bool,
     kept: &BTreeSet<Fence>,
 ) -> Result<(), RunRejection> {
-    let run = advance.draft.state();
-    let limit = run.about().map_or(0, |about| about.started.lost_limit);
-    let open = run.steps.iter().enumerate().flat_map(|(place, node)| {
+    let open = advance.draft.state().steps.iter().enumerate().flat_map(|(place, node)| {
         let attempts = [node.open_attempt(), node.open_undo_attempt()].into_iter().flatten();
         attempts.filter(|attempt| !kept.contains(&attempt.fence)).map(move |open| (place, Arc::clone(open)))
     });
-    for (place, attempt) in open.collect::<Vec<_>>() {
-        let (purpose, step, attempt) = (attempt.purpose, attempt.step.clone(), attempt.attempt);
-        advance.draft.emit(AttemptLost { purpose, step: step.clone(), attempt, interrupted });
-        let Some(node) = advance.draft.state().steps.get(place) else { continue };
-        let lost = match purpose {
-            Purpose::Do => node.lost,
-            Purpose::Compensate => node.compensation.as_ref().map_or(0, |undo| undo.lost),
-        };
-        let too_often = lost >= limit && !interrupted;
-        let once = purpose == Purpose::Do && advance.template(place)?.at_most_once;
-        let (code, message) = if too_often {
-            (Code::LostTooOften, format!("the process that ran it died {lost} times"))
-        } else if once {
-            let how = "the process that ran it ended, and it may be started once only";
-            (Code::AttemptLostOnce, how.to_owned())
-        } else {
-            continue;
-        };
-        match purpose {
-            Purpose::Do => advance.fail(place, code.class(), code, message)?,
-            Purpose::Compensate => {
-                advance.draft.emit(CompensationFailed { step, class: code.class(), code, message });
-            }
+    let open: Vec<_> = open.collect();
+    open.iter().try_for_each(|(place, attempt)| lose_one(advance, *place, attempt, interrupted))
+}
+
+/// Nobody will hear of that attempt any more.
+fn lose_one(
+    advance: &mut Advance<'_, '_>,
+    place: usize,
+    attempt: &AttemptStarted,
+    interrupted: bool,
+) -> Result<(), RunRejection> {
+    let (purpose, step, attempt) = (attempt.purpose, attempt.step.clone(), attempt.attempt);
+    advance.draft.emit(AttemptLost { purpose, step: step.clone(), attempt, interrupted });
+    let run = advance.draft.state();
+    let limit = run.about().map_or(0, |about| about.started.lost_limit);
+    let lost = run.steps.get(place).map_or(0, |node| match purpose {
+        Purpose::Do => node.lost,
+        Purpose::Compensate => node.compensation.as_ref().map_or(0, |undo| undo.lost),
+    });
+    let too_often = lost >= limit && !interrupted;
+    let once = purpose == Purpose::Do && advance.template(place)?.at_most_once;
+    let (code, message) = if too_often {
+        (Code::LostTooOften, format!("the process that ran it died {lost} times"))
+    } else if once {
+        let how = "the process that ran it ended, and it may be started once only";
+        (Code::AttemptLostOnce, how.to_owned())
+    } else {
+        return Ok(());
+    };
+    match purpose {
+        Purpose::Do => advance.fail(place, code.class(), code, message),
+        Purpose::Compensate => {
+            advance.draft.emit(CompensationFailed { step, class: code.class(), code, message });
+            Ok(())
         }
     }
-    Ok(())
 }

@@ -291,6 +291,27 @@ steps:
 }
 
 #[test]
+fn what_was_told_to_stop_is_done_after_all_when_the_run_goes_on_before_it_has() {
+    for once in ["", ", at_most_once: true"] {
+        let mut play = Play::start(&format!(
+            "name: w\nsteps: [{{id: a, run: 'true'}}, {{id: b, needs: [], run: 'true'{once}}}, {{id: c, run: 'true'}}]"
+        ));
+        play.ask(cancel(false));
+        play.complete("a", "1");
+        assert_eq!(play.roll_back(Some("a")), ["rollback_started", "run_paused"]);
+        play.ask(Ask::Unpause(order()));
+        let happened = play.fail("b", Failure::stopped(Stop::Cancelled));
+        if once.is_empty() {
+            assert_eq!(happened, ["attempt_lost b", "attempt_started b"]);
+            play.complete_all(&["b", "c"]);
+            assert_eq!(play.state().status(), RunStatus::Completed);
+        } else {
+            assert_eq!(happened, ["attempt_lost b", "step_failed b", "run_failed b"]);
+        }
+    }
+}
+
+#[test]
 fn a_cancel_with_rollback_asked_again_while_it_undoes_is_the_same_one() {
     let mut play = Play::start(A_THEN_B);
     play.complete("a", "1");
