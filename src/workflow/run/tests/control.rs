@@ -294,16 +294,24 @@ steps:
 fn what_was_told_to_stop_is_done_after_all_when_the_run_goes_on_before_it_has() {
     for once in ["", ", at_most_once: true"] {
         let mut play = Play::start(&format!(
-            "name: w\nsteps: [{{id: a, run: 'true'}}, {{id: b, needs: [], run: 'true'{once}}}, {{id: c, run: 'true'}}]"
+            "
+name: w
+steps:
+  - {{id: a, run: 'true'}}
+  - {{id: b, needs: [], run: 'true'{once}}}
+  - {{id: c, needs: [], run: 'true', on_error: fail_fast}}"
         ));
-        play.ask(cancel(false));
         play.complete("a", "1");
-        assert_eq!(play.roll_back(Some("a")), ["rollback_started", "run_paused"]);
+        play.fail("c", exit(Class::Unknown));
+        assert_eq!(play.roll_back(Some("a")), ["rollback_started", "run_paused"], "b is being stopped");
         play.ask(Ask::Unpause(order()));
+        play.ask(Ask::Go);
+        play.complete("c", "1");
         let happened = play.fail("b", Failure::stopped(Stop::Cancelled));
         if once.is_empty() {
-            assert_eq!(happened, ["attempt_lost b", "attempt_started b"]);
-            play.complete_all(&["b", "c"]);
+            assert_eq!(happened, ["attempt_lost b"]);
+            assert_eq!(play.ask(Ask::Go), ["attempt_started b"]);
+            play.complete("b", "1");
             assert_eq!(play.state().status(), RunStatus::Completed);
         } else {
             assert_eq!(happened, ["attempt_lost b", "step_failed b", "run_failed b"]);
