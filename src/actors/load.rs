@@ -43,16 +43,12 @@ pub(super) async fn load_upto<A: Aggregate>(
     stream: &StreamId,
     upto: Version,
 ) -> Result<Fold<A>, Problem> {
-    // A stream that is shorter has no snapshot. Most are, and are read at once.
     let first = page(store, stream, Version(0), Version(upto.0.min(TAIL_EVENTS_MIN))).await;
     let first = first.map_err(Broken::problem)?;
-    if (first.len() as u64) < TAIL_EVENTS_MIN {
-        let mut fold = Fold::default();
-        first.iter().try_for_each(|recorded| fold.event(stream, recorded)).map_err(Broken::problem)?;
-        return Ok(fold);
-    }
-    drop(first);
-    for version in versions(store, stream).await.into_iter().rev().filter(|version| *version <= upto) {
+    // A stream that is shorter has no snapshot. Most are, and are read at once.
+    let is_short = (first.len() as u64) < TAIL_EVENTS_MIN;
+    let versions = if is_short { Vec::new() } else { versions(store, stream).await };
+    for version in versions.into_iter().rev().filter(|version| *version <= upto) {
         match resume(store, stream, version, upto).await {
             Ok(fold) => return Ok(fold),
             Err(Broken::Stream(problem)) => return Err(problem),
@@ -60,7 +56,10 @@ pub(super) async fn load_upto<A: Aggregate>(
         }
     }
     let mut fold = Fold::default();
-    fold.read(store, stream, upto).await.map_err(Broken::problem)?;
+    first.iter().try_for_each(|recorded| fold.event(stream, recorded)).map_err(Broken::problem)?;
+    if !is_short {
+        fold.read(store, stream, upto).await.map_err(Broken::problem)?;
+    }
     Ok(fold)
 }
 

@@ -17,13 +17,13 @@ use super::leftovers::Leftovers;
 use super::page;
 use super::timer::Wake;
 use crate::events::ids::{AgentName, Fence, RunId, TimerId, Version};
-use crate::events::problem::{Code, Problem};
-use crate::events::run::{AttemptStarted, Purpose};
+use crate::events::problem::Problem;
+use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
-use crate::executors::{Compensated, Progress, Task};
-use crate::workflow::aggregate::{Aggregate, Blobs, Effect, EffectChanges};
+use crate::executors::{Progress, Task};
+use crate::workflow::aggregate::{Aggregate, Effect, EffectChanges};
 use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection};
-use crate::workflow::work::{Failure, Work};
+use crate::workflow::work::Failure;
 
 /// The actor of a run.
 pub type RunHost = Host<Run, RunShell>;
@@ -105,7 +105,7 @@ impl RunShell {
         let since = self.communicator.host().clock.now();
         let open = OpenAttempt { started: Arc::clone(&started), since, progress: seen };
         self.change_attempts(|attempts| drop(attempts.insert(fence, open)));
-        match self.task(state, &started) {
+        match Task::of(state, &started, &*self.communicator.host().library) {
             Ok(task) => {
                 let perform = Perform { task, deadline: started.deadline, slot, in_flight, progress };
                 self.communicator.perform(state.agent(&started.agent), perform);
@@ -115,38 +115,6 @@ impl RunShell {
                 actor.notify(Report { run, step, fence, result, slot, in_flight });
             }
         }
-    }
-
-    fn task(&self, state: &Run, started: &AttemptStarted) -> Result<Task, Problem> {
-        let input = self.communicator.host().library.json(&started.input);
-        let input = input.map_err(|unreadable| unreadable.problem())?;
-        let work: Work = serde_json::from_str(input.text())
-            .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
-        let compensates = match started.purpose {
-            Purpose::Do => None,
-            Purpose::Compensate => self.compensated(state, started)?,
-        };
-        let work_folder = state.about().map(|about| Arc::clone(&about.started.work_folder));
-        Ok(Task {
-            run: self.run.clone(),
-            step: started.step.clone(),
-            attempt: started.attempt,
-            generation: started.generation,
-            fence: started.fence,
-            idempotency_key: Arc::clone(&started.idempotency_key),
-            purpose: started.purpose,
-            agent: started.agent.clone(),
-            work_folder: work_folder.unwrap_or_else(|| "".into()),
-            work,
-            compensates,
-        })
-    }
-
-    fn compensated(&self, state: &Run, started: &AttemptStarted) -> Result<Option<Compensated>, Problem> {
-        let Some((outcome, output)) = state.undoes(&started.step) else { return Ok(None) };
-        let output = output.map(|output| self.communicator.host().library.json(output)).transpose();
-        let output = output.map_err(|unreadable| unreadable.problem())?.unwrap_or_default();
-        Ok(Some(Compensated { outcome, output }))
     }
 
     fn start_effect(&mut self, state: &Run, effect: RunEffect, actor: &mut Context<RunHost>) {

@@ -8,14 +8,6 @@ use crate::api::protocol::{Answer, Control, Recorded, Request};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::run::Order;
 
-/// What came of recording.
-pub(super) enum Ordered {
-    /// It is recorded.
-    Recorded(Recorded, Door),
-    /// A signal came; the store was let go of.
-    Interrupted,
-}
-
 /// Records what is wanted, and no more.
 pub(super) async fn only(
     scene: &Scene,
@@ -24,14 +16,12 @@ pub(super) async fn only(
     order: OrderArguments,
 ) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
-    match record(scene, run, control, order, &mut signals).await? {
-        Ordered::Interrupted => Ok(Exit::Interrupted),
-        Ordered::Recorded(recorded, door) => {
-            scene.say.result(&recorded, text::recorded);
-            see::leave(door, &mut signals).await?;
-            Ok(Exit::Good)
-        }
-    }
+    let Some((recorded, door)) = record(scene, run, control, order, &mut signals).await? else {
+        return Ok(Exit::Interrupted);
+    };
+    scene.say.result(&recorded, text::recorded);
+    see::leave(door, &mut signals).await?;
+    Ok(Exit::Good)
 }
 
 /// Records what is wanted, and sees the run through.
@@ -43,24 +33,25 @@ pub(super) async fn and_see(
 ) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
     match record(scene, run, control, order, &mut signals).await? {
-        Ordered::Interrupted => Ok(Exit::Interrupted),
-        Ordered::Recorded(recorded, door) => see::through(scene, door, recorded.run, signals).await,
+        Some((recorded, door)) => see::through(scene, door, recorded.run, signals).await,
+        None => Ok(Exit::Interrupted),
     }
 }
 
+/// None when a signal came: the store was let go of then.
 async fn record(
     scene: &Scene,
     run: String,
     control: Control,
     order: OrderArguments,
     signals: &mut Signals,
-) -> Result<Ordered, Problem> {
+) -> Result<Option<(Recorded, Door)>, Problem> {
     let by = order.by.unwrap_or_else(user);
     let request =
         Request::Control { run: run.clone(), control, order: Order { by: by.into(), reason: order.reason } };
     match ask_about_a_run(scene, &run, &request, signals).await? {
-        Asked::Interrupted => Ok(Ordered::Interrupted),
-        Asked::Answer(Answer::Recorded(recorded), door) => Ok(Ordered::Recorded(recorded, door)),
+        Asked::Interrupted => Ok(None),
+        Asked::Answer(Answer::Recorded(recorded), door) => Ok(Some((recorded, door))),
         Asked::Answer(other, _) => Err(other.mismatch()),
     }
 }

@@ -18,9 +18,11 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::events::ids::{AgentName, Fence, RunId, StepId};
-use crate::events::json::Json;
-use crate::events::problem::Problem;
-use crate::events::run::{Purpose, Undoes};
+use crate::events::json::{Json, Payload};
+use crate::events::problem::{Code, Problem};
+use crate::events::run::{AttemptStarted, Purpose, Undoes};
+use crate::workflow::aggregate::Blobs;
+use crate::workflow::run::Run;
 use crate::workflow::work::Work;
 pub use crate::workflow::work::{Failure, Output, Request, Stop};
 
@@ -51,6 +53,37 @@ pub struct Task {
     pub work: Work,
     /// What is to be undone, if the purpose is to compensate.
     pub compensates: Option<Compensated>,
+}
+
+impl Task {
+    /// What an executor gets for an attempt that a run has started.
+    ///
+    /// # Errors
+    /// When what was recorded of it cannot be read.
+    pub fn of(run: &Run, started: &AttemptStarted, blobs: &dyn Blobs) -> Result<Self, Problem> {
+        let about = run.about().ok_or_else(|| Problem::new(Code::Internal, "an attempt of no run"))?;
+        let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
+        let work = serde_json::from_str(json(&started.input)?.text())
+            .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
+        let undoes = run.undoes(&started.step).filter(|_| started.purpose == Purpose::Compensate);
+        let compensates = undoes.map(|(outcome, output)| {
+            let output = output.map(json).transpose()?.unwrap_or_default();
+            Ok::<_, Problem>(Compensated { outcome, output })
+        });
+        Ok(Self {
+            run: about.id.clone(),
+            step: started.step.clone(),
+            attempt: started.attempt,
+            generation: started.generation,
+            fence: started.fence,
+            idempotency_key: Arc::clone(&started.idempotency_key),
+            purpose: started.purpose,
+            agent: started.agent.clone(),
+            work_folder: Arc::clone(&about.started.work_folder),
+            work,
+            compensates: compensates.transpose()?,
+        })
+    }
 }
 
 /// How the attempt ended that a compensation undoes.

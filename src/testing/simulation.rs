@@ -2,7 +2,7 @@
 //! the attempts, in any order; it makes the time; and it crashes the process.
 
 mod effects;
-mod task;
+mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -15,7 +15,7 @@ use futures_util::FutureExt;
 use super::broken::Broken;
 use super::dice::Dice;
 use super::words::words;
-use super::world::{Failure, Output, Stop, World};
+use super::world::{Failure, Output, Stop, Task, World};
 use crate::events::commit::{Commit, Header};
 use crate::events::ids::{Fence, Hash, RunId, StreamId, TimerId, Version};
 use crate::events::json::{Blob, Json};
@@ -29,7 +29,7 @@ use crate::workflow::definition::Definition;
 use crate::workflow::run::{Ask, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus, StartRun};
 
 use effects::{disagreement, keep};
-use task::Shelf;
+use shelf::Shelf;
 
 /// What may happen next. Which of them does is the test's to choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,6 @@ struct Begun {
     run: RunId,
     stream: StreamId,
     definition: (Hash, Arc<Definition>),
-    work_folder: Arc<str>,
 }
 
 /// What a run begins with, for tests: everything else is as small as it can be.
@@ -103,9 +102,9 @@ impl<W: World> Simulation<W> {
     /// When it breaks at once.
     pub fn start(run: RunId, start: StartRun, world: W, seed: u64) -> Result<Self, Broken> {
         let definition = (start.definition_blob.reference.hash, Arc::clone(&start.definition));
-        let (stream, work_folder) = (StreamId::of_run(&run), Arc::clone(&start.work_folder));
+        let stream = StreamId::of_run(&run);
         let mut simulation = Self {
-            begun: Arc::new(Begun { run, stream, definition, work_folder }),
+            begun: Arc::new(Begun { run, stream, definition }),
             store: MemoryStore::new(),
             state: Run::default(),
             head: Head::default(),
@@ -219,7 +218,9 @@ impl<W: World> Simulation<W> {
     /// When what was recorded of it cannot be read.
     pub fn perform(&mut self, fence: Fence) -> Result<Option<Result<Output, Failure>>, Broken> {
         let Some((started, _)) = self.in_flight.get(&fence).cloned() else { return Ok(None) };
-        let task = self.task(&started)?;
+        let shelf = Shelf { store: &self.store, definition: &self.begun.definition };
+        let task = Task::of(&self.state, &started, &shelf);
+        let task = task.map_err(|problem| self.broken(&problem.message))?;
         Ok(Some(self.world.attempt(&task)))
     }
 

@@ -345,7 +345,7 @@ fn usage_report(usage: Usage) -> UsageReport {
 }
 
 fn waiting(run: &Run, node: &Node) -> Option<Waiting> {
-    let undo = node.compensation.as_ref().map(|undo| &undo.phase);
+    let undo = node.undo_phase();
     let (kind, timer) = match (&node.phase, undo) {
         (_, Some(UndoPhase::Retrying(timer))) | (StepPhase::Retrying(timer), _) => ("retry", timer),
         (StepPhase::Sleeping(timer), _) => ("sleep", timer),

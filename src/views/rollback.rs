@@ -119,14 +119,14 @@ fn done(run: &Run) -> impl Iterator<Item = String> {
 }
 
 fn undone(run: &Run) -> impl Iterator<Item = String> {
-    let undone = run.nodes().iter().filter(|node| undo(node) == Some(&UndoPhase::Undone));
+    let undone = run.nodes().iter().filter(|node| node.undo_phase() == Some(&UndoPhase::Undone));
     undone.map(|node| format!("- `{}`", node.id()))
 }
 
 /// Steps that nothing undoes, and why.
 fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, String)> {
     run.nodes().iter().filter_map(|node| {
-        let why = match undo(node) {
+        let why = match node.undo_phase() {
             Some(UndoPhase::Failed) => {
                 let error = node.compensation.as_ref().and_then(|undo| undo.error.as_ref());
                 format!("undoing it failed for good{}", error.map(because).unwrap_or_default())
@@ -147,13 +147,10 @@ fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, String)> {
 /// Steps that owe their compensation and have not had their turn, as far as a rollback may still go.
 fn undoable(run: &Run) -> impl Iterator<Item = String> {
     let plan = run.rollback_plan(run.last_return().map(Node::id)).map(|plan| plan.order).unwrap_or_default();
-    let waits =
-        move |node: &&Node| undo(node).is_none() && plan.iter().flatten().any(|step| step == node.id());
+    let waits = move |node: &&Node| {
+        node.undo_phase().is_none() && plan.iter().flatten().any(|step| step == node.id())
+    };
     run.nodes().iter().filter(waits).map(|node| item(node, "it has a compensation that was not started"))
-}
-
-fn undo(node: &Node) -> Option<&UndoPhase> {
-    node.compensation.as_ref().map(|undo| &undo.phase)
 }
 
 fn how_to_go_on(run: &Run, about: &About, ended: &Ended) -> Vec<String> {
@@ -163,7 +160,7 @@ fn how_to_go_on(run: &Run, about: &About, ended: &Ended) -> Vec<String> {
     match &ended.how {
         End::Stuck(stuck, _) if stuck.why == StuckWhy::Compensation => {
             lines.push("For each step whose compensation failed, one of\n".to_owned());
-            let failed = run.nodes().iter().filter(|node| undo(node) == Some(&UndoPhase::Failed));
+            let failed = run.nodes().iter().filter(|node| node.undo_phase() == Some(&UndoPhase::Failed));
             failed.for_each(|node| lines.extend(resolutions(id, node.id())));
             lines.push("\nand then, to see the rollback through,\n".to_owned());
             lines.push(format!("    reenact resume {id}"));

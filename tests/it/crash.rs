@@ -13,9 +13,11 @@ pub(crate) use audit::group_lives;
 
 use std::time::Duration;
 
+use reenact::testing::Dice;
+
 use crate::support::{Process, Sandbox};
 use audit::Audit;
-use generated::{Random, Workflow};
+use generated::Workflow;
 
 /// How often is killed before it is enough.
 const KILLS_MIN: u32 = 60;
@@ -79,7 +81,7 @@ impl Kills {
 
 /// Goes through runs until enough kills hit something.
 fn survive_often(seed: u64) -> Kills {
-    let (mut random, mut kills) = (Random::new(seed), Kills::default());
+    let (mut random, mut kills) = (Dice::of(seed), Kills::default());
     while kills.all() < KILLS_MIN.div_ceil(LANES as u32) {
         survive_once(&mut random, &mut kills);
     }
@@ -87,7 +89,7 @@ fn survive_often(seed: u64) -> Kills {
 }
 
 /// One run, killed until it is done.
-fn survive_once(random: &mut Random, kills: &mut Kills) {
+fn survive_once(random: &mut Dice, kills: &mut Kills) {
     let sandbox = Sandbox::new();
     let workflow = Workflow::generate(random);
     workflow.write_to(&sandbox);
@@ -126,9 +128,9 @@ fn patient(sandbox: &Sandbox, arguments: &[&str]) -> std::process::Command {
 }
 
 /// When to kill: often while the store is made, opened or recovered, else while steps run.
-fn moment(random: &mut Random, early: bool) -> Duration {
-    let range_ms = if early { 20 } else { [25, 200, 600][random.below(3) as usize] };
-    Duration::from_micros(random.below(range_ms * 1000))
+fn moment(random: &mut Dice, early: bool) -> Duration {
+    let range_ms = if early { 20 } else { [25, 200, 600][random.below(3)] };
+    Duration::from_micros(random.below(range_ms * 1000) as u64)
 }
 
 /// A step that takes its machine down must not do so for ever.

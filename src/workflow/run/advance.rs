@@ -52,6 +52,20 @@ impl From<Unreadable> for Hindrance {
     }
 }
 
+impl Hindrance {
+    /// What is wrong with the step itself.
+    ///
+    /// # Errors
+    /// What keeps the run from deciding at all.
+    fn of_the_step(self) -> Result<RenderError, RunRejection> {
+        match self {
+            Self::Render(error) => Ok(error),
+            Self::Unreadable(unreadable) => Err(unreadable.into()),
+            Self::NotStarted => Err(RunRejection::NotStarted),
+        }
+    }
+}
+
 impl<'d, 'a> Advance<'d, 'a> {
     pub(super) fn new(
         draft: &'d mut Draft<'a, Run>,
@@ -302,14 +316,12 @@ impl<'d, 'a> Advance<'d, 'a> {
 
     /// A step cannot start: it uses what is not there, or an expression fails.
     fn hinder(&mut self, place: usize, hindrance: Hindrance) -> Result<(), RunRejection> {
-        match hindrance {
-            Hindrance::NotStarted => Err(RunRejection::NotStarted),
-            Hindrance::Unreadable(unreadable) => Err(unreadable.into()),
-            Hindrance::Render(RenderError::NoOutput(of)) => {
+        match hindrance.of_the_step()? {
+            RenderError::NoOutput(of) => {
                 let message = format!("it uses the output of step `{of}`, which has none");
                 self.skip(place, SkipReason::Dependency, message)
             }
-            Hindrance::Render(error) => {
+            error => {
                 let problem = error.problem();
                 self.fail(place, problem.class, problem.code, problem.message)
             }

@@ -203,17 +203,14 @@ impl Run {
 
     /// Whether somebody has to act for it to go on at this moment: start, recover or hear of an attempt.
     pub fn wants_driving(&self) -> bool {
-        let some = |mut ready: bool| {
-            ready &= !self.paused;
-            ready || self.running > 0
+        let could_start = match &self.phase {
+            Phase::Ending(_) => return true,
+            Phase::Empty | Phase::Ended(_) => return false,
+            Phase::Going => !self.ready.is_empty(),
+            Phase::Unwinding(unwinding) => !unwinding.due.is_empty() || !unwinding.ready.is_empty(),
+            Phase::Back(_) => false,
         };
-        match &self.phase {
-            Phase::Going => some(!self.ready.is_empty()),
-            Phase::Unwinding(unwinding) => some(!unwinding.due.is_empty() || !unwinding.ready.is_empty()),
-            Phase::Back(_) => self.running > 0,
-            Phase::Ending(_) => true,
-            Phase::Empty | Phase::Ended(_) => false,
-        }
+        self.running > 0 || could_start && !self.paused
     }
 
     /// When its next timer is due.

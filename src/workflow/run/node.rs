@@ -244,10 +244,15 @@ impl Node {
 
     /// Its open attempt at being undone.
     pub(super) fn open_undo_attempt(&self) -> Option<&Arc<AttemptStarted>> {
-        match self.compensation.as_ref().map(|undo| &undo.phase) {
+        match self.undo_phase() {
             Some(UndoPhase::Running(attempt)) => Some(attempt),
             _ => None,
         }
+    }
+
+    /// How far undoing it is, once that is opened.
+    pub(crate) fn undo_phase(&self) -> Option<&UndoPhase> {
+        self.compensation.as_ref().map(|undo| &undo.phase)
     }
 
     /// What there is to be undone, now that nothing of it runs; none if it owes nothing.
@@ -270,22 +275,22 @@ impl Node {
     /// Whether it did something that nothing undoes.
     pub(crate) fn leaves_traces(&self) -> bool {
         let did = matches!(&self.phase, StepPhase::Completed { .. }) && self.attempts_now() > 0;
-        let undone = self.compensation.as_ref().is_some_and(|undo| undo.phase == UndoPhase::Undone);
-        (did || self.trace == Trace::Unknown) && !undone
+        (did || self.trace == Trace::Unknown) && self.undo_phase() != Some(&UndoPhase::Undone)
     }
 
     /// Its output, once it is completed and as long as it is not undone.
     pub(crate) fn output(&self) -> Option<&Payload> {
-        match (&self.phase, &self.compensation) {
-            (_, Some(Compensation { phase: UndoPhase::Undone, .. })) => None,
-            (StepPhase::Completed { output, .. }, _) => Some(output),
+        match &self.phase {
+            StepPhase::Completed { output, .. } if self.undo_phase() != Some(&UndoPhase::Undone) => {
+                Some(output)
+            }
             _ => None,
         }
     }
 
     /// As people and expressions see it.
     pub(crate) fn status(&self) -> &'static str {
-        match self.compensation.as_ref().map(|undo| &undo.phase) {
+        match self.undo_phase() {
             Some(UndoPhase::Undone) => return "compensated",
             Some(UndoPhase::LeftUndone) | None => {}
             Some(_) => return "compensating",

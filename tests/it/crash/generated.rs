@@ -3,24 +3,9 @@
 use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 
+use reenact::testing::Dice;
+
 use crate::support::Sandbox;
-
-/// Numbers that follow from a seed (SplitMix64, Steele, Lea and Flood 2014).
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// A number below the bound.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
 
 /// The program of every step. It appends to `log` (a shell's `>>` is O_APPEND, a line is one write):
 ///
@@ -63,7 +48,7 @@ pub(super) struct Workflow {
 
 impl Workflow {
     /// Some segments, one after the other.
-    pub(super) fn generate(random: &mut Random) -> Self {
+    pub(super) fn generate(random: &mut Dice) -> Self {
         let text = "name: generated\nlimits: {lost: 1000}\nsteps:\n".to_owned();
         let mut workflow = Self { text, worked: Vec::new(), sleeps: Vec::new(), ends: Vec::new() };
         for number in 0..4 + random.below(4) {
@@ -96,7 +81,7 @@ impl Workflow {
         writeln!(self.text, "  - id: {id}\n    needs: [{needs}]\n{does}").unwrap();
     }
 
-    fn one(&mut self, id: &str, length: &str, random: &mut Random) {
+    fn one(&mut self, id: &str, length: &str, random: &mut Dice) {
         let shell = if random.below(2) == 0 { format!("./step {length} 0") } else { String::new() };
         let does = if shell.is_empty() { format!("[./step, '{length}', '0']") } else { shell };
         self.add(id, &format!("    run: {does}"));
@@ -117,7 +102,7 @@ impl Workflow {
         self.ends = vec![id.to_owned()];
     }
 
-    fn fan_out(&mut self, id: &str, width: u64) {
+    fn fan_out(&mut self, id: &str, width: usize) {
         let items: Vec<_> = (0..width).map(|item| item.to_string()).collect();
         let many = format!("    for_each: [{}]\n    max_parallel: 2", items.join(", "));
         self.add(id, &format!("{many}\n    run: [./step, '0.02', '0']"));
@@ -125,7 +110,7 @@ impl Workflow {
         self.ends = vec![id.to_owned()];
     }
 
-    fn branches(&mut self, number: u64, random: &mut Random) {
+    fn branches(&mut self, number: usize, random: &mut Dice) {
         let (before, mut ends) = (self.ends.clone(), Vec::new());
         for branch in ["left", "middle", "right"] {
             self.ends.clone_from(&before);

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use reenact::testing::Dice;
 use serde_json::Value;
 
 use super::audit::Audit;
-use super::generated::Random;
 use super::{LANES, RUN, patient, seed};
 use crate::examples::{self, Bank};
 use crate::support::Sandbox;
@@ -73,7 +73,7 @@ fn killed_at_random_moments_a_run_is_undone_once_in_order_and_wholly() {
 
 /// Goes through transfers until enough kills hit something.
 fn survive_often(seed: u64) -> Vec<Hit> {
-    let (mut random, mut hits) = (Random::new(seed), Vec::new());
+    let (mut random, mut hits) = (Dice::of(seed), Vec::new());
     for number in 0..TRANSFERS_MAX {
         let kinds: BTreeSet<_> = hits.iter().collect();
         if number >= STORIES.len() && kinds.len() == 4 && hits.len() >= KILLS_MIN.div_ceil(LANES as usize) {
@@ -85,7 +85,7 @@ fn survive_often(seed: u64) -> Vec<Hit> {
 }
 
 /// One transfer, killed until it is over.
-fn survive_once(random: &mut Random, story: Story, hits: &mut Vec<Hit>) {
+fn survive_once(random: &mut Dice, story: Story, hits: &mut Vec<Hit>) {
     let sandbox = slow_bank();
     let mut audit = Audit::new(RUN);
     let mut report = None;
@@ -121,9 +121,9 @@ fn slow_bank() -> Sandbox {
 }
 
 /// When to kill: soon, while the store is opened or the run recovered, or while it is at work.
-fn moment(random: &mut Random) -> Duration {
-    let range_ms = [60, 250, 600][random.below(3) as usize];
-    Duration::from_micros(random.below(range_ms * 1000))
+fn moment(random: &mut Dice) -> Duration {
+    let range_ms = [60, 250, 600][random.below(3)];
+    Duration::from_micros(random.below(range_ms * 1000) as u64)
 }
 
 /// Whether the money is withdrawn for the second time, or is about to be.

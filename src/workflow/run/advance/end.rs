@@ -113,10 +113,8 @@ impl Advance<'_, '_> {
         };
         let (output, error) = match rendered {
             Ok(output) => (self.draft.payload(output), None),
-            Err(Hindrance::NotStarted) => return Err(RunRejection::NotStarted),
-            Err(Hindrance::Unreadable(unreadable)) => return Err(unreadable.into()),
-            Err(Hindrance::Render(error)) => {
-                let problem = error.problem();
+            Err(hindrance) => {
+                let problem = hindrance.of_the_step()?.problem();
                 let error =
                     OutputError { class: problem.class, code: problem.code, message: problem.message };
                 (Payload::default(), Some(error))

@@ -67,9 +67,7 @@ impl Advance<'_, '_> {
             self.undo_scope(place).and_then(|scope| step.compensation(&scope).map_err(Hindrance::Render));
         let problem = match work {
             Ok(work) => return self.begin_attempt(place, agent.clone(), Purpose::Compensate, timeout, work),
-            Err(Hindrance::NotStarted) => return Err(RunRejection::NotStarted),
-            Err(Hindrance::Unreadable(unreadable)) => return Err(unreadable.into()),
-            Err(Hindrance::Render(error)) => error.problem(),
+            Err(hindrance) => hindrance.of_the_step()?.problem(),
         };
         let step = self.node(place)?.id().clone();
         let (class, code, message) = (problem.class, problem.code, problem.message);

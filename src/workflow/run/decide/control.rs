@@ -141,8 +141,7 @@ fn afresh<'r>(
     undone: Option<&Unwinding>,
 ) -> Result<Vec<&'r Node>, RunRejection> {
     let is_anew = |place: usize| undone.is_some_and(|unwinding| unwinding.undoes(place));
-    let is_undone =
-        |node: &Node| node.compensation.as_ref().is_some_and(|undo| undo.phase == UndoPhase::Undone);
+    let is_undone = |node: &Node| node.undo_phase() == Some(&UndoPhase::Undone);
     let mut afresh = Vec::new();
     for (place, node) in run.steps.iter().enumerate() {
         let is_afresh = !is_anew(place) && run.is_to_be_retried(node);

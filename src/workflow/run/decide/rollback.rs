@@ -32,7 +32,7 @@ pub(super) fn resolve(
 ) -> Result<(), RunRejection> {
     let run = draft.state();
     let (_, node) = run.node(&step).ok_or_else(|| no_such_step(&step))?;
-    let failed = node.compensation.as_ref().is_some_and(|undo| undo.phase == UndoPhase::Failed);
+    let failed = node.undo_phase() == Some(&UndoPhase::Failed);
     let resolvable = match &run.phase {
         Phase::Unwinding(_) => true,
         Phase::Ended(Ended { how: End::Stuck(_, unwinding), .. }) => unwinding.is_some(),

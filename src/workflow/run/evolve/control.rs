@@ -126,7 +126,7 @@ impl Fold<'_> {
     }
 
     /// What could not start while the run was paused may.
-    fn open_starts(&mut self) {
+    pub(super) fn open_starts(&mut self) {
         match &self.run.phase {
             Phase::Going => {
                 let ready = self.run.ready.values().flatten().filter_map(|place| self.run.steps.get(*place));

@@ -36,17 +36,13 @@ impl Fold<'_> {
         // Who asks for it wants it now; what comes of itself waits as everything does.
         self.run.paused &= !matches!(event.cause, RollbackCause::Request { .. });
         let mut unwinding = Unwinding::new(event.cause.clone(), to, &self.run.steps);
-        let failed =
-            |node: &Node| node.compensation.as_ref().is_some_and(|undo| undo.phase == UndoPhase::Failed);
+        let failed = |node: &Node| node.undo_phase() == Some(&UndoPhase::Failed);
         let again: Vec<usize> = (0..self.run.steps.len())
             .filter(|place| unwinding.undoes(*place) && self.run.steps.get(*place).is_some_and(failed))
             .collect();
-        let due = unwinding.begin(&self.run.steps, &self.run.index, |_, node| Standing::of(node));
-        if !self.run.paused {
-            let due = due.iter().filter_map(|place| self.run.steps.get(*place));
-            due.for_each(|node| self.changes.open(start(node)));
-        }
+        unwinding.begin(&self.run.steps, &self.run.index, |_, node| Standing::of(node));
         self.run.phase = Phase::Unwinding(Box::new(unwinding));
+        self.open_starts();
         if was_over {
             self.open_timers();
         }

@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::play::{Play, order};
-use super::random::{Dice, turn, workflow};
+use super::random::{pick, turn, workflow};
 use crate::events::codec::Encoded;
 use crate::events::ids::{StepId, StreamId, Version};
 use crate::events::run::{Purpose, RunEvent};
 use crate::events::time::Timestamp;
+use crate::testing::Dice;
 use crate::workflow::aggregate::{Aggregate, At, EffectChanges};
 use crate::workflow::run::{Ask, Run};
 
 /// What happened to some run of that workflow.
 fn history(file: &str, dice: &mut Dice) -> Vec<RunEvent> {
     let mut play = Play::start_with(file, "{}", 3);
-    for _ in 0..dice.roll(80) {
+    for _ in 0..dice.below(80) {
         turn(dice, &mut play);
     }
     play.log
@@ -59,14 +60,14 @@ fn whatever_events_follow_each_other_the_fold_never_panics() {
     let stream = StreamId::new("run", "r");
     let mut followed = BTreeMap::<&str, u32>::new();
     for seed in 0..200 {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::of(seed);
         let file = workflow(&mut dice);
         let events = [history(&file, &mut dice), history(&file, &mut dice)].concat();
         let mut run = Run::default();
         for version in 1..400 {
             // Its steps come first, as in every run.
             let event =
-                events.get(version - 1).filter(|_| version <= 9).unwrap_or_else(|| dice.pick(&events));
+                events.get(version - 1).filter(|_| version <= 9).unwrap_or_else(|| pick(&mut dice, &events));
             let event = fitted(&run, event.clone());
             let (time, version) = (Timestamp(version as i64 * 100_000), Version(version as u64));
             let mut next = run.clone();

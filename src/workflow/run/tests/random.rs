@@ -9,38 +9,22 @@ use super::play::{Play, order};
 use crate::events::ids::StepId;
 use crate::events::problem::{Class, Code};
 use crate::events::run::{Purpose, Resolution, RunEvent};
-use crate::testing::given;
+use crate::testing::{Dice, given};
 use crate::workflow::aggregate::{Aggregate, Effect};
 use crate::workflow::run::{Ask, Run, RunEffect, RunEffectId, RunStatus};
 use crate::workflow::work::{Failure, Stop};
 
-/// SplitMix64: a test that fails names its seed, and the seed makes the same test again.
-pub(super) struct Dice(pub(super) u64);
-
-impl Dice {
-    pub(super) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-
-    pub(super) fn one_in(&mut self, sides: u64) -> bool {
-        self.roll(sides) == 0
-    }
-
-    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.roll(from.len() as u64) as usize]
-    }
+/// One of several. A test that fails names its seed, and the seed makes the same test again.
+pub(super) fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> &'a T {
+    &from[dice.below(from.len())]
 }
 
 /// A workflow file of up to seven steps, each of which may need any of those before it.
 pub(super) fn workflow(dice: &mut Dice) -> String {
     let mut file = String::from("name: random\n");
-    file.push_str(dice.pick::<&str>(&["", "", "on_failure: stop\n"]));
+    file.push_str(pick::<&str>(dice, &["", "", "on_failure: stop\n"]));
     file.push_str("steps:\n");
-    for step in 0..=dice.roll(7) {
+    for step in 0..=dice.below(7) {
         let needs: Vec<_> = (0..step).filter(|_| dice.one_in(2)).map(|need| format!("s{need}")).collect();
         file.push_str(&format!("  - id: s{step}\n    needs: [{}]\n", needs.join(", ")));
         if dice.one_in(6) {
@@ -53,7 +37,7 @@ pub(super) fn workflow(dice: &mut Dice) -> String {
             None => "    run: 'true'\n".to_owned(),
         });
         if dice.one_in(4) {
-            file.push_str(&format!("    for_each: {}\n", dice.pick(&["[]", "[1]", "[1, 2, 3]", "run.id"])));
+            file.push_str(&format!("    for_each: {}\n", pick(dice, &["[]", "[1]", "[1, 2, 3]", "run.id"])));
             if dice.one_in(2) {
                 file.push_str("    max_parallel: 2\n");
             }
@@ -64,18 +48,21 @@ pub(super) fn workflow(dice: &mut Dice) -> String {
         if dice.one_in(2) {
             file.push_str("    retry: {attempts: 3, initial: 1s}\n");
         } else if dice.one_in(2) {
-            let on_error = dice.pick(&["fail_fast", "continue", "retry_then_fail", "retry_then_skip"]);
+            let on_error = pick(dice, &["fail_fast", "continue", "retry_then_fail", "retry_then_skip"]);
             file.push_str(&format!("    on_error: {on_error}\n"));
-            file.push_str(dice.pick::<&str>(&["", "", "    at_most_once: true\n"]));
+            file.push_str(pick::<&str>(dice, &["", "", "    at_most_once: true\n"]));
         }
-        file.push_str(dice.pick::<&str>(&[
-            "",
-            "    irreversible: true\n",
-            "    compensate: {run: undo}\n",
-            "    compensate: {run: undo}\n",
-            "    compensate: {run: undo, when: attempted, retry: {attempts: 2, initial: 1s}}\n",
-            "    compensate: {run: 'undo {{ output }}'}\n",
-        ]));
+        file.push_str(pick::<&str>(
+            dice,
+            &[
+                "",
+                "    irreversible: true\n",
+                "    compensate: {run: undo}\n",
+                "    compensate: {run: undo}\n",
+                "    compensate: {run: undo, when: attempted, retry: {attempts: 2, initial: 1s}}\n",
+                "    compensate: {run: 'undo {{ output }}'}\n",
+            ],
+        ));
     }
     file
 }
@@ -168,7 +155,7 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
         })
         .collect();
     open.sort_by_key(|started| started.fence);
-    play.slots = dice.roll(4) as u32;
+    play.slots = dice.below(4) as u32;
     if dice.one_in(6) {
         let status = play.state().status();
         let done: Vec<StepId> = play
@@ -180,10 +167,10 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
                 _ => None,
             })
             .collect();
-        let step = (!done.is_empty()).then(|| dice.pick(&done).clone());
-        let how = *dice.pick(&[Resolution::Retry, Resolution::Skip, Resolution::Done]);
+        let step = (!done.is_empty()).then(|| pick(dice, &done).clone());
+        let how = *pick(dice, &[Resolution::Retry, Resolution::Skip, Resolution::Done]);
         let (by, reason) = ("ada".into(), "because".to_owned());
-        let ask = match (dice.roll(8), step, status) {
+        let ask = match (dice.below(8), step, status) {
             (_, Some(step), RunStatus::Stuck) => Ask::Resolve { by, reason, step, how },
             (0, ..) => Ask::Pause(order()),
             (1 | 2, ..) | (_, _, RunStatus::Paused) => Ask::Unpause(order()),
@@ -193,31 +180,34 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
         };
         return play.try_ask(ask);
     }
-    match dice.roll(10) {
+    match dice.below(10) {
         0 => drop(play.recover()),
         1 => drop(play.ask(Ask::Interrupt)),
-        2 | 3 => drop(play.sleep(Duration::from_millis(dice.roll(4000)))),
+        2 | 3 => drop(play.sleep(Duration::from_millis(dice.below(4000) as u64))),
         4 => drop(play.ask(Ask::Go)),
         _ if open.is_empty() => drop(play.ask(Ask::Go)),
         5 | 6 => {
-            let class = *dice.pick(&[
-                Class::Transient,
-                Class::Unknown,
-                Class::Validation,
-                Class::Dependency,
-                Class::Transient,
-                Class::Fatal,
-            ]);
-            let failure = match dice.roll(4) {
+            let class = *pick(
+                dice,
+                &[
+                    Class::Transient,
+                    Class::Unknown,
+                    Class::Validation,
+                    Class::Dependency,
+                    Class::Transient,
+                    Class::Fatal,
+                ],
+            );
+            let failure = match dice.below(4) {
                 0 => Failure::stopped(Stop::Cancelled),
                 1 => Failure::stopped(Stop::TimedOut),
                 _ => Failure::new(Code::ExitUnknown, "no").class(class),
             };
-            let step = dice.pick(&open).step.to_string();
+            let step = pick(dice, &open).step.to_string();
             play.fail(&step, failure);
         }
         _ => {
-            let step = dice.pick(&open).step.to_string();
+            let step = pick(dice, &open).step.to_string();
             play.complete(&step, "{\"x\": 1}");
         }
     }
@@ -227,14 +217,14 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
 fn whatever_happens_a_run_keeps_its_promises_and_ends() {
     let mut seen = BTreeSet::new();
     for seed in 0..1_000 {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::of(seed);
         let file = workflow(&mut dice);
-        let parallel = 1 + dice.roll(3) as u32;
+        let parallel = 1 + dice.below(3) as u32;
         let mut play = Play::start_with(&file, "{}", parallel);
         let mut audit = Audit::default();
         let context = format!("seed {seed}\n{file}");
         audit.check(&play, parallel as usize, &context);
-        for _ in 0..dice.roll(30) {
+        for _ in 0..dice.below(30) {
             turn(&mut dice, &mut play);
             audit.check(&play, parallel as usize, &context);
         }
