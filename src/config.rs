@@ -69,6 +69,10 @@ pub struct Run {
     pub parallel: u32,
     /// Lost attempts that end a step.
     pub lost: u32,
+    /// Tries of a fallback agent, at most.
+    pub max_fallback_attempts: u32,
+    /// Whether a critical step that could be skipped when it fails, fails all the same.
+    pub fail_if_critical_skipped: bool,
 }
 
 /// How programs are run.

@@ -129,7 +129,7 @@ impl RunShell {
             RunEffect::Wake { timer, at } => {
                 self.communicator.set_timer(Wake { at, run: self.run.clone(), timer });
             }
-            RunEffect::Start { .. } => {}
+            RunEffect::Start { .. } | RunEffect::Ask { .. } => {}
         }
     }
 

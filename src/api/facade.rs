@@ -22,14 +22,14 @@ use super::protocol::{Answer, Frame, Request, StartSpec};
 use crate::actors::host::read_problem;
 use crate::actors::page;
 use crate::actors::system::System;
-use crate::events::ids::{RunId, Version};
+use crate::events::ids::{AgentName, RunId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
 use crate::views::report::{RunReport, report};
 use crate::views::rollback::is_owed;
 use crate::views::runs::{RunFilter, RunRow, ViewError};
 use crate::workflow::definition::Definition;
-use crate::workflow::run::{Run, RunStatus, StartRun};
+use crate::workflow::run::{Run, RunStatus, StartChild, StartRun};
 
 /// An engine that can be asked.
 pub struct Facade {
@@ -78,7 +78,7 @@ impl Facade {
             Request::Control { run, control, order } => {
                 self.control(&run, control, order).await.map(Answer::Recorded)
             }
-            Request::Plan { run, to } => self.plan(&run, to.as_ref()).await.map(Answer::Planned),
+            Request::Plan { run, to } => self.plan(&run, to.as_deref()).await.map(Answer::Planned),
             Request::StateAt { run, at } => {
                 self.state_at(&run, at).await.map(|state| Answer::State(Box::new(state)))
             }
@@ -157,6 +157,19 @@ fn view_problem(error: &ViewError) -> Problem {
 fn start_run(spec: StartSpec) -> Result<StartRun, Problem> {
     let definition = Definition::from_json(spec.definition.text())?;
     let blob = |json: &Json| Blob::new(json.text().as_bytes());
+    let agents = |agents: Vec<(AgentName, Json)>| {
+        agents.into_iter().map(|(name, definition)| (name, blob(&definition))).collect()
+    };
+    let children = spec.children.into_iter().map(|child| StartChild {
+        file: child.file,
+        definition: blob(&child.definition),
+        work_folder: child.work_folder.into(),
+        agents: agents(child.agents),
+        parallel: child.parallel,
+        lost_limit: child.lost_limit,
+        duration_limit: child.duration_limit,
+    });
+    let children = children.collect();
     Ok(StartRun {
         definition: Arc::new(definition),
         definition_blob: blob(&spec.definition),
@@ -165,11 +178,13 @@ fn start_run(spec: StartSpec) -> Result<StartRun, Problem> {
         work_folder: spec.work_folder.into(),
         parent: None,
         environment: spec.environment,
-        agents: spec.agents.into_iter().map(|(name, definition)| (name, blob(&definition))).collect(),
+        agents: agents(spec.agents),
         parallel: spec.parallel,
         lost_limit: spec.lost_limit,
         duration_limit: spec.duration_limit,
         until: spec.until,
+        children,
+        growth: spec.growth,
         drive: false,
     })
 }

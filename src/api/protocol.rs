@@ -2,13 +2,14 @@
 //! a request, then frames up to the answer or the problem, then perhaps the next request.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::events::ids::{AgentName, Fence, RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
-use crate::events::run::Resolution;
+use crate::events::run::{GrowthLimits, Resolution};
 use crate::events::time::Timestamp;
 use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow};
@@ -85,8 +86,8 @@ pub enum Request {
     Plan {
         /// Its id, or enough of it.
         run: String,
-        /// The step that would be kept.
-        to: Option<StepId>,
+        /// The step or the phase that would be kept.
+        to: Option<Arc<str>>,
     },
     /// A run as it was. Answer: [`Answer::State`].
     StateAt {
@@ -114,13 +115,13 @@ pub enum Control {
     },
     /// To try again what failed.
     Retry {
-        /// The step that is meant; none means all that failed.
-        step: Option<StepId>,
+        /// The step or the phase that is meant; none means all that failed.
+        step: Option<Arc<str>>,
     },
     /// To undo what was done.
     Rollback {
-        /// The step that is kept; none undoes everything.
-        to: Option<StepId>,
+        /// The step or the phase that is kept; none undoes everything.
+        to: Option<Arc<str>>,
     },
     /// To settle a compensation that failed for good. It needs a reason.
     Resolve {
@@ -153,9 +154,35 @@ pub struct StartSpec {
     /// How long it may go on, without the time for which it waits for people.
     #[serde(default)]
     pub duration_limit: Option<std::time::Duration>,
-    /// The step after which it pauses.
+    /// The step or the phase after which it pauses.
     #[serde(default)]
-    pub until: Option<StepId>,
+    pub until: Option<Arc<str>>,
+    /// The workflows that its steps start as runs of their own, and those that these start.
+    #[serde(default)]
+    pub children: Vec<ChildSpec>,
+    /// How far its graph may grow by plans.
+    #[serde(default)]
+    pub growth: GrowthLimits,
+}
+
+/// A workflow that a step starts as a run of its own, resolved and checked by who asks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChildSpec {
+    /// What the step's definition calls it.
+    pub file: Arc<str>,
+    /// Its definition as it is recorded.
+    pub definition: Json,
+    /// The absolute folder that its relative paths mean.
+    pub work_folder: String,
+    /// The agents that its steps name, where files or the configuration define them.
+    pub agents: Vec<(AgentName, Json)>,
+    /// How many of its attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step of it.
+    pub lost_limit: u32,
+    /// How long it may go on.
+    #[serde(default)]
+    pub duration_limit: Option<std::time::Duration>,
 }
 
 /// One line of an answer.

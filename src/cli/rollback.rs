@@ -1,6 +1,8 @@
 //! `reenact rollback RUN`: what was done is undone, and the run seen through; `--dry-run` only says in which order.
 //! `reenact rollback resolve RUN STEP`: a compensation that failed for good is settled.
 
+use std::sync::Arc;
+
 use super::arguments::{
     OrderArguments, ResolutionArguments, ResolveArguments, RollbackArguments, RollbackVerb,
 };
@@ -18,14 +20,14 @@ pub(super) async fn rollback(scene: &Scene, arguments: RollbackArguments) -> Res
     }
     // Required, unless it is settled.
     let run = run.unwrap_or_default();
-    let to = to.as_deref().map(StepId::grown);
+    let to = to.as_deref().map(Arc::from);
     if dry_run {
         return plan(scene, run, to).await;
     }
     control::and_see(scene, run, Control::Rollback { to }, order).await
 }
 
-async fn plan(scene: &Scene, run: String, to: Option<StepId>) -> Result<Exit, Problem> {
+async fn plan(scene: &Scene, run: String, to: Option<Arc<str>>) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
     let request = Request::Plan { run: run.clone(), to };
     match control::ask_about_a_run(scene, &run, &request, &mut signals).await? {

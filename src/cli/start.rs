@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::arguments::RunArguments;
 use super::{Scene, validate};
 use crate::api::protocol::StartSpec;
-use crate::events::ids::StepId;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
-use crate::workflow::definition::Definition;
+use crate::events::run::GrowthLimits;
+use crate::workflow::definition::{Definition, Step};
 use crate::workflow::input::{check_input, input_from_arguments};
 
 /// The tags of a run stand in its row of the list, which is bounded.
@@ -49,13 +50,16 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
         lost_limit: definition.limits.lost.unwrap_or(config.run.lost),
         duration_limit: arguments.timeout.or(definition.limits.duration),
         until,
+        children: Vec::new(),
+        growth: GrowthLimits::default(),
     })
 }
 
 /// The step after which the run pauses.
-fn until(definition: &Definition, text: &str) -> Result<StepId, Problem> {
-    if let Some(step) = definition.steps.iter().find(|step| step.id.as_str() == text) {
-        return Ok(step.id.clone());
+fn until(definition: &Definition, text: &str) -> Result<Arc<str>, Problem> {
+    let names = |step: &Step| step.id.as_str() == text || step.phase.as_deref() == Some(text);
+    if definition.steps.iter().any(names) {
+        return Ok(text.into());
     }
     let problem = Problem::new(Code::NoSuchStep, format!("--until: the workflow has no step `{text}`"));
     let known = definition.steps.iter().map(|step| step.id.as_str());

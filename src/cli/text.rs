@@ -192,6 +192,7 @@ fn next(effect: &EffectReport) -> String {
         EffectReport::Attempt { step, purpose, attempt, agent } => {
             format!("{} {step} with {agent}, attempt {attempt}", what(purpose))
         }
+        EffectReport::Ask { step, request } => format!("ask for {step}: {request}"),
         EffectReport::Stop { step } => format!("stop {step}"),
         EffectReport::Wake { timer, at } => format!("wake for {timer} at {}", moment(*at)),
     }

@@ -91,7 +91,11 @@ pub(super) fn check(scene: &Scene, path: &Path) -> Result<Checked, Vec<Problem>>
     let text = decode(&bytes, &file).map_err(|problem| vec![problem])?;
     let work_folder = whole.parent().unwrap_or(&scene.cwd).to_path_buf();
     let config = &scene.house.config;
-    let mut parsed = parse(text, &file, &Known { env: &config.expressions.env })?;
+    let mut parsed = parse(
+        text,
+        &file,
+        &Known { env: &config.expressions.env, fallback_attempts: config.run.max_fallback_attempts },
+    )?;
     let catalog = Catalog::discover(&work_folder, &config.agent_paths, &config.agents);
     let agents = bind_agents(&mut parsed, &catalog)?;
     Ok(Checked { definition: parsed.definition, agents, warnings: parsed.warnings, work_folder })
@@ -100,14 +104,14 @@ pub(super) fn check(scene: &Scene, path: &Path) -> Result<Checked, Vec<Problem>>
 /// Finds the agents that steps and compensations name, and lets those name them as they call themselves.
 fn bind_agents(parsed: &mut Parsed, catalog: &Catalog) -> Result<Vec<AgentDefinition>, Vec<Problem>> {
     let (mut agents, mut errors) = (Vec::<AgentDefinition>::new(), Vec::new());
-    for NamedAgent { agent, step, purpose, at } in &parsed.agents {
+    for NamedAgent { agent, step, role, at } in &parsed.agents {
         let usable = catalog.find(agent).and_then(|found| {
             found.definition.check_usable()?;
             Ok(&found.definition)
         });
         match usable {
             Ok(found) => {
-                parsed.definition.set_agent(step, *purpose, &found.name);
+                parsed.definition.set_agent(step, *role, &found.name);
                 if !agents.contains(found) {
                     agents.push(found.clone());
                 }

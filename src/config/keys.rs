@@ -33,6 +33,12 @@ const KEYS: &[Key] = &[
     }),
     ("run.parallel", |config, value| number(value, 1..=100_000).map(|number| config.run.parallel = number)),
     ("run.lost", |config, value| number(value, 1..=100_000).map(|number| config.run.lost = number)),
+    ("run.max_fallback_attempts", |config, value| {
+        number(value, 1..=100).map(|number| config.run.max_fallback_attempts = number)
+    }),
+    ("run.fail_if_critical_skipped", |config, value| {
+        flag(value).map(|flag| config.run.fail_if_critical_skipped = flag)
+    }),
     ("process.environment", |config, value| texts(value).map(|names| config.process.environment = names)),
     ("process.grace", |config, value| length(value).map(|length| config.process.grace = length)),
     ("process.output_max", |config, value| {
@@ -131,6 +137,11 @@ fn number(value: &Value, range: RangeInclusive<u32>) -> Result<u32, String> {
     number
         .filter(|number| range.contains(number))
         .ok_or_else(|| format!("give it a whole number from {} to {}", range.start(), range.end()))
+}
+
+fn flag(value: &Value) -> Result<bool, String> {
+    let flag = value.as_bool().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+    flag.ok_or_else(|| "it is `true` or `false`".to_owned())
 }
 
 fn length(value: &Value) -> Result<Duration, String> {

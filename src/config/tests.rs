@@ -63,7 +63,10 @@ fn the_defaults_set_every_key_and_explain_it() {
 fn the_defaults_are_what_they_are_known_for() {
     let config = Machine::new().config();
     assert_eq!(config.store, Store { durability: Durability::Power, cache_bytes: 32 * 1024 * 1024 });
-    assert_eq!(config.run, Run { parallel: 16, lost: 5 });
+    assert_eq!(
+        config.run,
+        Run { parallel: 16, lost: 5, max_fallback_attempts: 2, fail_if_critical_skipped: true }
+    );
     assert_eq!(config.process.grace, Duration::from_secs(5));
     assert_eq!(config.process.output_bytes_max, crate::executors::subprocess::OUTPUT_BYTES_MAX);
     assert_eq!(config.process.grace, crate::executors::subprocess::GRACE);
@@ -87,7 +90,10 @@ fn later_layers_win_key_by_key() {
         .env("REENACT__AGENT_PATHS", "~/agents,more");
     machine.sources.explicit = Some(machine.folder.path().join("other.toml"));
     let config = machine.config();
-    assert_eq!(config.run, Run { parallel: 4, lost: 11 });
+    assert_eq!(
+        config.run,
+        Run { parallel: 4, lost: 11, max_fallback_attempts: 2, fail_if_critical_skipped: true }
+    );
     assert_eq!(config.process.grace, Duration::from_secs(60));
     assert_eq!(config.store, Store { durability: Durability::Process, cache_bytes: 2_097_152 });
     assert_eq!(

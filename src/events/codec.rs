@@ -69,7 +69,7 @@ pub trait Encoded: Sized {
 
 /// `Variant "name" schema` is what is written now; `<- schema Shape` are older shapes and turn into it.
 macro_rules! event_table {
-    ($event:ident { $($variant:ident $kind:literal $schema:literal $(<- $old_schema:literal $old:path)*;)* }) => {
+    ($event:ident { $($variant:ident $kind:literal $schema:literal $(<- $old_schema:literal $old:ident)*;)* }) => {
         impl Encoded for $event {
             fn kind(&self) -> &'static str {
                 match self { $(Self::$variant(_) => $kind,)* }
@@ -84,7 +84,7 @@ macro_rules! event_table {
                 match (kind, schema) {
                     $(
                         ($kind, $schema) => from_bytes(payload).map(Self::$variant),
-                        $(($kind, $old_schema) => from_bytes::<$old>(payload).map(|old| Self::$variant(old.into())),)*
+                        $(($kind, $old_schema) => from_bytes::<old::$old>(payload).map(|old| Self::$variant(old.into())),)*
                     )*
                     _ => Err(CodecError::UnknownEvent { kind: kind.to_owned(), schema }),
                 }
@@ -100,25 +100,35 @@ macro_rules! event_table {
 
 event_table! {
     RunEvent {
-        RunStarted "run_started" 2 <- 1 old::RunStartedV1;
-        StepAdded "step_added" 2 <- 1 old::StepAddedV1;
+        RunStarted "run_started" 3 <- 1 RunStartedV1 <- 2 RunStartedV2;
+        StepAdded "step_added" 3 <- 1 StepAddedV1 <- 2 StepAddedV2;
         AttemptStarted "attempt_started" 1;
-        AttemptFailed "attempt_failed" 1;
-        AttemptLost "attempt_lost" 2 <- 1 old::AttemptLostV1;
+        AttemptFailed "attempt_failed" 2 <- 1 AttemptFailedV1;
+        AttemptLost "attempt_lost" 2 <- 1 AttemptLostV1;
         RetryScheduled "retry_scheduled" 1;
-        StepCompleted "step_completed" 1;
+        FallbackEngaged "fallback_engaged" 1;
+        StepCompleted "step_completed" 2 <- 1 StepCompletedV1;
         StepSkipped "step_skipped" 1;
         StepFailed "step_failed" 1;
         StepCancelled "step_cancelled" 1;
         TimerSet "timer_set" 1;
         TimerFired "timer_fired" 1;
+        ApprovalRequested "approval_requested" 1;
+        ApprovalChecked "approval_checked" 1;
+        ApprovalGranted "approval_granted" 1;
+        ApprovalRefused "approval_refused" 1;
+        ApprovalExpired "approval_expired" 1;
+        SignalAwaited "signal_awaited" 1;
+        SignalReceived "signal_received" 1;
+        ChildStarted "child_started" 1;
+        ChildEnded "child_ended" 1;
         RunPaused "run_paused" 1;
         RunUnpaused "run_unpaused" 1;
         CancelRequested "cancel_requested" 1;
         RetryRequested "retry_requested" 1;
-        RollbackStarted "rollback_started" 1;
+        RollbackStarted "rollback_started" 2 <- 1 RollbackStartedV1;
         CompensationStarted "compensation_started" 1;
-        StepCompensated "step_compensated" 1;
+        StepCompensated "step_compensated" 2 <- 1 StepCompensatedV1;
         CompensationFailed "compensation_failed" 1;
         CompensationResolved "compensation_resolved" 1;
         RunCompleted "run_completed" 1;

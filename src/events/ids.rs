@@ -90,6 +90,10 @@ text_id! {
     StreamId
 }
 text_id! {
+    /// A request for an approval: 12 hexadecimal digits that follow from the run, the step and what is asked.
+    RequestId
+}
+text_id! {
     /// A timer of a run, named by what it is for, so that setting it again is the same timer.
     TimerId
 }
@@ -137,6 +141,33 @@ impl StepId {
     /// The step that does item `index` of this fan-out.
     pub fn item(&self, index: usize) -> Self {
         Self(format!("{self}[{index}]").into())
+    }
+
+    /// The step that does a round of this loop, from 1.
+    pub fn round(&self, round: u32) -> Self {
+        Self(format!("{self}#{round}").into())
+    }
+
+    /// A step that this one planned.
+    pub fn planned(&self, id: &Self) -> Self {
+        Self(format!("{self}/{id}").into())
+    }
+}
+
+impl RequestId {
+    /// The id that follows from these.
+    pub fn of(run: &RunId, step: &StepId, number: u32, what: &Hash) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in [run.as_str(), step.as_str()] {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+        let hex = hasher.update(&number.to_le_bytes()).update(&what.0).finalize().to_hex();
+        Self(hex.as_str().get(..12).unwrap_or_default().into())
+    }
+
+    /// What somebody names a request by.
+    pub fn named(text: &str) -> Self {
+        Self(text.into())
     }
 }
 
@@ -197,6 +228,16 @@ impl TimerId {
     /// The timer that starts the next attempt at undoing a step.
     pub fn compensation_retry(step: &StepId, after_attempt: u32) -> Self {
         Self(format!("compensate/{step}/{after_attempt}").into())
+    }
+
+    /// The timer that ends a step's waiting for a signal.
+    pub fn wait(step: &StepId) -> Self {
+        Self(format!("wait/{step}").into())
+    }
+
+    /// The timer with which a request for an approval expires.
+    pub fn request(request: &RequestId) -> Self {
+        Self(format!("approval/{request}").into())
     }
 
     /// The timer that ends a run that takes too long.

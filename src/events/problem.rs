@@ -165,6 +165,9 @@ codes! {
     DuplicateKey = "RE-1114", Validation, "A key that stands twice in one map", "take one of them out";
     BadSchema = "RE-1115", Validation, "An `input` that is no JSON Schema", "see json-schema.org; `type: object` with `properties` is enough for most";
 
+    ChildWorkflow = "RE-1116", Validation, "A `workflow:` that is missing, wrong, or starts itself",
+        "name a workflow file that does not lead back to this one; its path is relative to this file";
+
     // 12: expressions and input
     BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja: see docs/workflows.md";
     UnknownName = "RE-1202", Validation, "A name that an expression cannot know",
@@ -204,6 +207,14 @@ codes! {
         "go forward with `reenact retry RUN`, or roll back to a step after it";
     Conflicting = "RE-2012", Validation, "Another command came first", "`reenact status RUN` shows what it did";
 
+    UnknownRequest = "RE-2013", Validation, "The run has no such request for an approval",
+        "`reenact status RUN` lists what it waits for";
+    RequestClosed = "RE-2014", Validation, "The request is answered, has expired, or is not asked any more",
+        "`reenact history RUN` shows what became of it";
+    NotAnApprover = "RE-2015", Validation, "Somebody answers who is not asked", "one of the step's `approvers` has to";
+    CannotEdit = "RE-2016", Validation, "An approval edits what cannot be edited so",
+        "arguments of an agent or a child workflow can be set, and an output that is a map";
+
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";
     ExitValidation = "RE-3002", Validation, "A program ended with a status that means: bad input", "see what it wrote to stderr";
@@ -224,6 +235,19 @@ codes! {
     DurationExceeded = "RE-3016", Fatal, "The run took longer than its limit", "raise `limits.duration` or --timeout";
     AttemptLostOnce = "RE-3017", Unknown, "The process died that ran a step which may be started once only",
         "find out what the step did, then roll back or go on by hand";
+
+    ApprovalRefused = "RE-3018", Validation, "An approval was refused", "see what who refused it says";
+    ApprovalExpired = "RE-3019", Validation, "Nobody answered a request for an approval in time",
+        "`reenact retry RUN` asks again; `expires` says how long there is";
+    SignalMissed = "RE-3020", Transient, "A signal did not come in time", "`timeout` says how long the step waits";
+    RoundsUsedUp = "RE-3021", Unknown, "A loop's `until` was not true after its last round", "raise `repeat.max`, or see what each round answered";
+    BadPlan = "RE-3022", Validation, "A step's `add_steps` cannot join the run", "see its message; docs/workflows.md says what a plan may hold";
+    PlanTooLarge = "RE-3023", Validation, "A plan adds more steps than the configuration lets a run grow by",
+        "see `[growth]` in the configuration";
+    OutputSchema = "RE-3024", Validation, "A step's output is not what its `schema` says", "see its transcript";
+    ChildFailed = "RE-3025", Unknown, "A child run did not complete", "`reenact status` of the child shows why";
+    ChildStuck = "RE-3026", Fatal, "A child run is stuck", "settle the child, then `reenact retry` its parent";
+    NoAnswer = "RE-3027", Validation, "A script has no answer that fits", "add one to the agent's `script`";
 
     // 40: the store
     StoreDamaged = "RE-4001", Fatal, "The store is damaged", "`reenact verify` names the first bad position";

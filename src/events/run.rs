@@ -1,7 +1,10 @@
 //! The events of a run. Each says what may come before it and what it makes true; the fold is in
 //! `workflow::evolve`. The names are a contract, and the bytes too: see [`super::codec`].
 
+mod children;
 mod control;
+mod graph;
+mod people;
 mod saga;
 
 use std::collections::BTreeMap;
@@ -14,7 +17,13 @@ use super::json::{BlobRef, Payload};
 use super::problem::{Class, Code};
 use super::time::Timestamp;
 
+pub use children::{ChildBinding, ChildEnded, ChildStarted, GrowthLimits};
 pub use control::{CancelRequested, RetryRequested, RunCancelled, RunPaused, RunUnpaused};
+pub use graph::{Because, Item, StepAdded, StepKind, Undo, UndoWhen};
+pub use people::{
+    ApprovalChecked, ApprovalExpired, ApprovalGranted, ApprovalRefused, ApprovalRequested, Gate,
+    SignalAwaited, SignalReceived,
+};
 pub use saga::{
     CompensationFailed, CompensationResolved, CompensationStarted, Resolution, RollbackCause,
     RollbackStarted, RunCompensated, RunStuck, StepCompensated, StuckWhy, Undoes,
@@ -45,8 +54,12 @@ pub struct RunStarted {
     pub lost_limit: u32,
     /// How long it may go on, without the time for which it waits for people.
     pub duration_limit_us: Option<u64>,
-    /// The step after which it pauses.
-    pub until: Option<StepId>,
+    /// The step or the phase after which it pauses.
+    pub until: Option<Arc<str>>,
+    /// The workflows that its steps start as runs of their own, and those that these start.
+    pub children: Vec<ChildBinding>,
+    /// How far its graph may grow by plans.
+    pub growth: GrowthLimits,
 }
 
 /// The step of another run that started this one.
@@ -65,98 +78,6 @@ pub struct AgentBinding {
     pub name: AgentName,
     /// Its definition, as JSON.
     pub definition: BlobRef,
-}
-
-/// The graph grows by a step, which is then `pending`. What it needs and what it is inside of was added before it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepAdded {
-    /// The new step.
-    pub step: StepId,
-    /// Why it is there.
-    pub because: Because,
-    /// The step of the definition that says what it does.
-    pub template: StepId,
-    /// What becomes of it when it starts.
-    pub kind: StepKind,
-    /// The step that it grew in.
-    pub inside: Option<StepId>,
-    /// What must be done with before it starts.
-    pub needs: Vec<StepId>,
-    /// The item that it does, in a fan-out.
-    pub item: Option<Item>,
-    /// How it can be undone, if it can.
-    pub undo: Option<Undo>,
-    /// Whether, once it has started, nothing of the run may be undone any more.
-    pub irreversible: bool,
-}
-
-/// How a step can be undone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Undo {
-    /// Who undoes it.
-    pub agent: AgentName,
-    /// When that is owed.
-    pub when: UndoWhen,
-}
-
-/// When a step's compensation is owed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum UndoWhen {
-    /// When the step completed, or nobody knows whether it did.
-    #[default]
-    Completed,
-    /// Also when it failed.
-    Attempted,
-}
-
-/// What becomes of a step when it starts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepKind {
-    /// An agent does it.
-    Work {
-        /// Who.
-        agent: AgentName,
-    },
-    /// It waits for a timer.
-    Sleep,
-    /// It grows a step for each item of a list.
-    FanOut {
-        /// Who does those steps, if an agent does.
-        agent: Option<AgentName>,
-        /// How many of them may be on their way at once.
-        max_parallel: Option<u32>,
-    },
-}
-
-/// Why a step is in the graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Because {
-    /// The definition has it.
-    Definition,
-    /// A planner thought of it.
-    Plan,
-    /// A fan-out has an item for it.
-    ForEach,
-    /// A loop goes round.
-    Repeat,
-    /// An agent handed over.
-    Handoff,
-    /// An agent called a tool.
-    Tool,
-    /// A workflow written in Rust reached it.
-    Code,
-}
-
-/// One item of a fan-out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    /// Its place in the list, from 0.
-    pub index: u32,
-    /// The item itself.
-    pub value: Payload,
 }
 
 /// What an attempt is for.
@@ -257,6 +178,8 @@ pub struct AttemptFailed {
     pub outcome: Outcome,
     /// What it used up.
     pub usage: Usage,
+    /// What was said meanwhile: a `workflow::work::Transcript` as JSON, if there is anything to tell.
+    pub transcript: Option<Payload>,
 }
 
 /// The process that held an open attempt is gone. The step is `pending` again, or what follows ends it.
@@ -302,6 +225,8 @@ pub struct StepCompleted {
     pub cached: bool,
     /// Whether it was done in a lesser way.
     pub degraded: bool,
+    /// What was said meanwhile: a `workflow::work::Transcript` as JSON, if there is anything to tell.
+    pub transcript: Option<Payload>,
 }
 
 /// A pending step is not to be done: it is `skipped`, and done with output null.
@@ -414,6 +339,17 @@ pub struct RunFailed {
     pub message: String,
 }
 
+/// After an attempt of its agent failed for good: the step is `pending` again, and another agent does it from here on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FallbackEngaged {
+    /// The step.
+    pub step: StepId,
+    /// Who failed.
+    pub from: AgentName,
+    /// Who does it.
+    pub to: AgentName,
+}
+
 macro_rules! run_events {
     ($($name:ident),* $(,)?) => {
         /// Something that happened to a run.
@@ -430,8 +366,9 @@ macro_rules! run_events {
 }
 
 run_events! {
-    RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, StepCompleted, StepSkipped,
-    StepFailed, StepCancelled, TimerSet, TimerFired, RunPaused, RunUnpaused, CancelRequested, RetryRequested,
+    RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
+    StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
+    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildEnded, RunPaused, RunUnpaused, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
 }
@@ -439,17 +376,33 @@ run_events! {
 impl RunEvent {
     /// The blobs that the event refers to: an event without them could not be read whole.
     pub fn blobs(&self) -> Vec<BlobRef> {
-        match self {
-            Self::RunStarted(started) => std::iter::once(started.definition)
-                .chain(started.input.blob())
-                .chain(started.agents.iter().map(|agent| agent.definition))
-                .collect(),
-            Self::StepAdded(added) => added.item.iter().filter_map(|item| item.value.blob()).collect(),
-            Self::AttemptStarted(started) => started.input.blob().into_iter().collect(),
-            Self::StepCompleted(completed) => completed.output.blob().into_iter().collect(),
-            Self::RunCompleted(completed) => completed.output.blob().into_iter().collect(),
-            Self::StepCompensated(compensated) => compensated.output.blob().into_iter().collect(),
-            _ => Vec::new(),
-        }
+        let payloads: [Option<&Payload>; 2] = match self {
+            Self::RunStarted(started) => {
+                let agents =
+                    started.agents.iter().chain(started.children.iter().flat_map(|child| &child.agents));
+                let definitions = started.children.iter().map(|child| child.definition);
+                return std::iter::once(started.definition)
+                    .chain(started.input.blob())
+                    .chain(agents.map(|agent| agent.definition))
+                    .chain(definitions)
+                    .collect();
+            }
+            Self::StepAdded(added) => {
+                let item = added.item.as_ref().and_then(|item| item.value.blob());
+                return item.into_iter().chain(added.planned).collect();
+            }
+            Self::AttemptStarted(started) => [Some(&started.input), None],
+            Self::AttemptFailed(failed) => [failed.transcript.as_ref(), None],
+            Self::StepCompleted(completed) => [Some(&completed.output), completed.transcript.as_ref()],
+            Self::StepCompensated(compensated) => {
+                [Some(&compensated.output), compensated.transcript.as_ref()]
+            }
+            Self::ApprovalRequested(requested) => [Some(&requested.what), None],
+            Self::ApprovalGranted(granted) => [granted.edits.as_ref(), None],
+            Self::SignalReceived(received) => [Some(&received.data), None],
+            Self::RunCompleted(completed) => [Some(&completed.output), None],
+            _ => [None, None],
+        };
+        payloads.into_iter().flatten().filter_map(Payload::blob).collect()
     }
 }

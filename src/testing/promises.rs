@@ -173,6 +173,8 @@ impl Audit {
         let mut steps = self.steps.values();
         let so = match why {
             StuckWhy::Compensation => steps.any(|seen| seen.compensation == Compensation::Failed),
+            // What a child is stuck in is in its own history.
+            StuckWhy::Child => true,
             StuckWhy::Irreversible => steps.any(Seen::is_past_return),
         };
         must(so, || format!("the run is stuck for no reason: {why:?}"))

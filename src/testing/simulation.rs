@@ -20,7 +20,7 @@ use crate::events::commit::{Commit, Header};
 use crate::events::ids::{Fence, Hash, RunId, StreamId, TimerId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::Code;
-use crate::events::run::{AttemptStarted, RunEvent};
+use crate::events::run::{AttemptStarted, GrowthLimits, RunEvent};
 use crate::events::time::Timestamp;
 use crate::store::memory::MemoryStore;
 use crate::store::{EventStore, Head};
@@ -91,6 +91,8 @@ pub fn start_of(definition: Definition, input: Json) -> StartRun {
         environment: BTreeMap::new(),
         agents: Vec::new(),
         until: None,
+        children: Vec::new(),
+        growth: GrowthLimits::default(),
         drive: true,
     }
 }
@@ -398,7 +400,7 @@ impl<W: World> Simulation<W> {
                         *stopping = true;
                     }
                 }
-                RunEffect::Start { .. } | RunEffect::Wake { .. } => {}
+                RunEffect::Start { .. } | RunEffect::Wake { .. } | RunEffect::Ask { .. } => {}
             }
         }
         Ok(())

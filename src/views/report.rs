@@ -1,10 +1,11 @@
 //! One run, as people and programs see it: what `status --json` prints.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::{AgentName, RunId, StepId, TimerId, Version};
+use crate::events::ids::{AgentName, RequestId, RunId, StepId, TimerId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{RollbackCause, StepKind, Usage};
@@ -49,9 +50,9 @@ pub struct RunReport {
     pub waiting_for: Vec<Waiting>,
     /// What people find it by.
     pub tags: BTreeMap<String, String>,
-    /// The step that it was rolled back to, while it is `paused` because of that.
+    /// The step or the phase that it was rolled back to, while it is `paused` because of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rolled_back_to: Option<StepId>,
+    pub rolled_back_to: Option<Arc<str>>,
     /// The file that says what a person must undo by hand, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_file: Option<String>,
@@ -84,6 +85,13 @@ pub enum EffectReport {
         /// By whom.
         agent: AgentName,
     },
+    /// People are asked.
+    Ask {
+        /// For which step.
+        step: StepId,
+        /// Which request.
+        request: RequestId,
+    },
     /// An attempt is being stopped.
     Stop {
         /// Of which step.
@@ -110,6 +118,7 @@ pub fn effects(run: &Run) -> Vec<EffectReport> {
             attempt: started.attempt,
             agent: started.agent.clone(),
         },
+        RunEffect::Ask { request, step } => EffectReport::Ask { step, request },
         RunEffect::Stop { step, .. } => EffectReport::Stop { step },
         RunEffect::Wake { timer, at } => EffectReport::Wake { timer, at },
     };
@@ -160,6 +169,9 @@ pub struct StepReport {
     pub status: String,
     /// Who does it.
     pub agent: Option<String>,
+    /// Who was to do it, where that one has failed and another does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary_agent: Option<String>,
     /// Tries so far, lost ones too.
     pub attempts: u32,
     /// How often it was to be done anew, from 1.
@@ -297,12 +309,14 @@ fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, Unreadable>
     let agent = match &node.added.kind {
         StepKind::Work { agent } => Some(agent),
         StepKind::FanOut { agent, .. } => agent.as_ref(),
-        StepKind::Sleep => None,
+        StepKind::Repeat { agent } => Some(agent),
+        StepKind::Sleep | StepKind::Wait { .. } => None,
     };
     Ok(StepReport {
         id: node.id().clone(),
         status: node.status().to_owned(),
-        agent: agent.map(ToString::to_string),
+        agent: node.fallback.as_ref().or(agent).map(ToString::to_string),
+        primary_agent: node.fallback.as_ref().and(agent).map(ToString::to_string),
         attempts: node.attempts_now(),
         generation: node.generation,
         cached,

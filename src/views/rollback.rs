@@ -66,6 +66,7 @@ fn what_it_is(run: &Run, ended: &Ended) -> String {
         End::Stuck(stuck, unwinding) => {
             let what = match stuck.why {
                 StuckWhy::Compensation => "a step could not be undone",
+                StuckWhy::Child => "a run that it started is stuck",
                 StuckWhy::Irreversible => {
                     "a step failed after an irreversible one, so that nothing is undone by itself"
                 }
@@ -146,7 +147,10 @@ fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, String)> {
 
 /// Steps that owe their compensation and have not had their turn, as far as a rollback may still go.
 fn undoable(run: &Run) -> impl Iterator<Item = String> {
-    let plan = run.rollback_plan(run.last_return().map(Node::id)).map(|plan| plan.order).unwrap_or_default();
+    let plan = run
+        .rollback_plan(run.last_return().map(|node| node.id().as_str()))
+        .map(|plan| plan.order)
+        .unwrap_or_default();
     let waits = move |node: &&Node| {
         node.undo_phase().is_none() && plan.iter().flatten().any(|step| step == node.id())
     };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use super::template::{Expression, Template};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{Purpose, StepKind, Undo, UndoWhen};
+use crate::events::run::{Because, Gate, StepAdded, StepKind, Undo, UndoWhen};
 
 /// A workflow. What a run records is the JSON of this, so that the file is never read again: a field that is added
 /// here needs a default. Lengths of time are whole microseconds there, as everywhere in events.
@@ -59,16 +60,25 @@ impl Steps {
 impl Definition {
     /// Lets a step be done, or undone, by that agent, which is the one that it names, in the agent's own spelling. A
     /// step that is not there, or that names none for it, stays as it is.
-    pub fn set_agent(&mut self, step: &StepId, purpose: Purpose, name: &AgentName) {
-        let place = self.steps.places.get(step).copied();
-        let step = place.and_then(|place| self.steps.list.get_mut(place));
-        let does = step.and_then(|step| match purpose {
-            Purpose::Do => Some(&mut step.does),
-            Purpose::Compensate => step.compensate.as_mut().map(|compensate| &mut compensate.does),
-        });
+    pub fn set_agent(&mut self, step: &StepId, role: AgentRole, name: &AgentName) {
+        let Some(step) = self.step_mut(step) else { return };
+        let does = match role {
+            AgentRole::Does => Some(&mut step.does),
+            AgentRole::Undoes => step.compensate.as_mut().map(|compensate| &mut compensate.does),
+            AgentRole::FallsBack => {
+                let fallback = step.fallback.as_mut();
+                return fallback.into_iter().for_each(|fallback| fallback.agent.clone_from(name));
+            }
+        };
         if let Some(Does::Agent { agent, .. }) = does {
             agent.clone_from(name);
         }
+    }
+
+    /// The step with that id, to be completed with what its agent or the configuration says.
+    pub fn step_mut(&mut self, step: &StepId) -> Option<&mut Step> {
+        let place = self.steps.places.get(step).copied()?;
+        self.steps.list.get_mut(place)
     }
 }
 
@@ -185,12 +195,102 @@ pub struct Step {
     /// How it is undone; its programs get the same `env` and `cwd`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compensate: Option<Compensate>,
+    /// Who does it when its agent has failed for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+    /// How much it matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criticality: Option<Criticality>,
+    /// Done again and again, until something is true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<Repeat>,
+    /// What people have to grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// The JSON Schema of its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<serde_json::Value>,
+    /// The group of steps that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
     /// Whether, once it has started, nothing of the run may be undone any more.
     #[serde(default, skip_serializing_if = "is_default")]
     pub irreversible: bool,
     /// Whether it is started once at most: an attempt of which nobody knows how it ended counts as failed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub at_most_once: bool,
+}
+
+/// A loop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repeat {
+    /// It ends with the round after which this is true. It sees `output` and `round`, from 1.
+    pub until: Expression,
+    /// How many rounds there are at most.
+    pub max: u32,
+}
+
+/// A gate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// What has to be granted: the step's work, or its output.
+    pub gate: Gate,
+    /// Who may answer; empty means anybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<String>,
+    /// How many different people have to grant it.
+    pub needed: u32,
+    /// How long there is to answer.
+    #[serde(
+        default,
+        rename = "expires_us",
+        with = "micros::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub expires: Option<Duration>,
+    /// What a reviewer is to look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checklist: Vec<String>,
+}
+
+/// What a step names an agent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentRole {
+    /// To do it.
+    Does,
+    /// To do it when the first has failed for good.
+    FallsBack,
+    /// To undo it.
+    Undoes,
+}
+
+/// Who does a step when its agent has failed for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fallback {
+    /// Who.
+    pub agent: AgentName,
+    /// What is added to the step's prompt then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_suffix: Option<String>,
+    /// How often it is tried at most, whatever the step's `retry` says.
+    pub attempts: u32,
+}
+
+/// How much a step matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Criticality {
+    /// Nobody misses it.
+    Low,
+    /// It is missed.
+    Medium,
+    /// It is missed badly.
+    High,
+    /// Without it the run is worth nothing: it is never skipped because it failed, unless the configuration lets it.
+    Critical,
 }
 
 /// How a step is undone.
@@ -242,10 +342,23 @@ pub enum Does {
     /// Nothing, for so long.
     #[serde(rename = "sleep_us", with = "micros")]
     Sleep(Duration),
+    /// Nothing, until a signal of that name comes; its data is the output.
+    WaitFor(String),
+    /// A run of another workflow. The agent is [`WORKFLOW_AGENT`].
+    Workflow {
+        /// The absolute path of its file, which names its binding in the run.
+        file: String,
+        /// Its input.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        with: Option<Template>,
+    },
 }
 
 /// The built-in agent that does steps with `run`.
 pub const SHELL_AGENT: &str = "shell";
+
+/// The built-in agent that does steps with `workflow`: it sees a child run through.
+pub const WORKFLOW_AGENT: &str = "workflow";
 
 /// A fan-out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -364,15 +477,45 @@ impl Definition {
 impl Step {
     /// What becomes of it when it starts.
     pub fn kind(&self) -> StepKind {
-        match &self.for_each {
-            Some(fan_out) => StepKind::FanOut { agent: self.agent(), max_parallel: fan_out.max_parallel },
-            None => self.kind_of_one(),
+        match (&self.for_each, &self.repeat, self.agent()) {
+            (Some(fan_out), _, agent) => StepKind::FanOut { agent, max_parallel: fan_out.max_parallel },
+            (None, Some(_), Some(agent)) => StepKind::Repeat { agent },
+            _ => self.kind_of_one(),
         }
     }
 
-    /// The same, for one item of a fan-out.
+    /// The same, for one item of a fan-out, or one round of a loop.
     pub fn kind_of_one(&self) -> StepKind {
-        self.agent().map_or(StepKind::Sleep, |agent| StepKind::Work { agent })
+        match (&self.does, self.agent()) {
+            (_, Some(agent)) => StepKind::Work { agent },
+            (Does::WaitFor(signal), None) => StepKind::Wait { signal: signal.as_str().into() },
+            (_, None) => StepKind::Sleep,
+        }
+    }
+
+    /// Whether it grows others when it starts: what it does, each of those does.
+    pub fn grows(&self) -> bool {
+        self.for_each.is_some() || self.repeat.is_some()
+    }
+
+    /// The event with which a step joins a graph that does what this one says. Where this one grows others, each of them
+    /// is what can be undone.
+    pub fn added(&self, id: StepId, because: Because) -> StepAdded {
+        let is_whole = self.grows() && matches!(because, Because::Definition | Because::Plan);
+        StepAdded {
+            step: id,
+            because,
+            template: self.id.clone(),
+            kind: if is_whole { self.kind() } else { self.kind_of_one() },
+            inside: None,
+            needs: Vec::new(),
+            item: None,
+            undo: self.undo().filter(|_| !is_whole),
+            irreversible: self.irreversible && !is_whole,
+            at_most_once: self.at_most_once,
+            phase: self.phase.as_deref().map(Arc::from),
+            planned: None,
+        }
     }
 
     /// Who does it; nobody does a sleep.
@@ -380,10 +523,16 @@ impl Step {
         self.does.agent()
     }
 
-    /// How it can be undone; a fan-out is undone item by item.
+    /// How it can be undone; a fan-out is undone item by item, a loop round by round. A child run is rolled back, unless
+    /// the step says something else.
     pub fn undo(&self) -> Option<Undo> {
-        let compensate = self.compensate.as_ref()?;
-        Some(Undo { agent: compensate.does.agent()?, when: compensate.when })
+        match (&self.compensate, &self.does) {
+            (Some(compensate), _) => Some(Undo { agent: compensate.does.agent()?, when: compensate.when }),
+            (None, Does::Workflow { .. }) => {
+                Some(Undo { agent: AgentName::new(WORKFLOW_AGENT), when: UndoWhen::Attempted })
+            }
+            (None, _) => None,
+        }
     }
 }
 
@@ -392,7 +541,8 @@ impl Does {
         match self {
             Self::Run(_) => Some(AgentName::new(SHELL_AGENT)),
             Self::Agent { agent, .. } => Some(agent.clone()),
-            Self::Sleep(_) => None,
+            Self::Workflow { .. } => Some(AgentName::new(WORKFLOW_AGENT)),
+            Self::Sleep(_) | Self::WaitFor(_) => None,
         }
     }
 }

@@ -9,12 +9,11 @@ use self::retry::PartialRetry;
 use self::steps::{Defaults, Draft};
 use self::tree::{Tree, Value};
 use self::values::{Use, Values};
-use super::definition::{Definition, Limits, OnFailure, Step};
+use super::definition::{AgentRole, Definition, Limits, OnFailure, Step};
 use super::graph::{Ancestors, Graph};
 use super::{input, template::Template};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Place, Problem, nearest};
-use crate::events::run::Purpose;
 
 mod names;
 mod report;
@@ -23,6 +22,7 @@ mod saga;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod tiers;
 mod tree;
 mod values;
 
@@ -50,8 +50,8 @@ pub struct NamedAgent {
     pub agent: AgentName,
     /// The step.
     pub step: StepId,
-    /// Whether it does the step or undoes it.
-    pub purpose: Purpose,
+    /// What it is named for.
+    pub role: AgentRole,
     /// Where the name stands.
     pub at: Place,
 }
@@ -61,6 +61,8 @@ pub struct NamedAgent {
 pub struct Known<'a> {
     /// The names that `env.NAME` may use: those that the configuration allows.
     pub env: &'a [String],
+    /// How often a fallback agent is tried at most.
+    pub fallback_attempts: u32,
 }
 
 /// The text of a file.
@@ -253,7 +255,7 @@ fn defaults<'s>(report: &mut Report<'s>, tree: &'s Tree) -> (Defaults, Vec<Use<'
     });
     let timeout = fields.get("timeout").and_then(|tree| report.positive_duration("timeout", tree));
     let on_error = fields.get("on_error").and_then(|tree| steps::on_error(report, tree));
-    (Defaults { timeout, retry, on_error, env }, uses)
+    (Defaults { timeout, retry, on_error, env, fallback_attempts: 0 }, uses)
 }
 
 fn output<'s>(report: &mut Report<'s>, fields: &Fields<'s>) -> (Option<Template>, Vec<Use<'s>>) {

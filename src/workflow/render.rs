@@ -58,7 +58,8 @@ impl Step {
         let does: [Option<&Template>; 2] = match does {
             Does::Run(run) => [Some(run), None],
             Does::Agent { with, prompt, .. } => [with.as_ref(), prompt.as_ref()],
-            Does::Sleep(_) => [None, None],
+            Does::Workflow { with, .. } => [with.as_ref(), None],
+            Does::Sleep(_) | Does::WaitFor(_) => [None, None],
         };
         does.into_iter().flatten().chain(self.env.values()).chain(&self.cwd)
     }
@@ -78,7 +79,11 @@ impl Step {
                 work.with = with.as_ref().map(|with| with.render_in(&view)).transpose()?.unwrap_or_default();
                 work.prompt = prompt.as_ref().map(|prompt| prompt.render_text(&view)).transpose()?;
             }
-            Does::Sleep(_) => {}
+            Does::Workflow { file, with } => {
+                work.with = with.as_ref().map(|with| with.render_in(&view)).transpose()?.unwrap_or_default();
+                work.workflow = Some(file.clone());
+            }
+            Does::Sleep(_) | Does::WaitFor(_) => {}
         }
         Ok(work)
     }

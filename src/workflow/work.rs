@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::run::RunStatus;
+use crate::events::ids::Version;
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::events::run::{Outcome, Usage};
+use crate::events::time::Timestamp;
 
 /// A rendered step.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,6 +30,9 @@ pub struct Work {
     /// The step's `cwd`; relative to the work folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
+    /// The file of the workflow to start, for a step with `workflow`; `with` is its input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
 }
 
 /// What a step with `run` executes.
@@ -50,6 +56,21 @@ pub struct Output {
     pub usage: Usage,
     /// What it asked for beside its work.
     pub requests: Vec<Request>,
+    /// What was said meanwhile: a [`Transcript`] as JSON.
+    pub transcript: Option<Json>,
+    /// How the child run is, if it is one that was seen through.
+    pub child: Option<Child>,
+}
+
+/// How a child run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Child {
+    /// Where it is.
+    pub status: RunStatus,
+    /// Its version.
+    pub version: Version,
+    /// Whether nothing of it may be undone any more.
+    pub past_return: bool,
 }
 
 /// What an attempt asks for beside its work. What the run cannot do yet it refuses, and the attempt fails.
@@ -84,13 +105,18 @@ pub struct Failure {
     pub exit_code: Option<i32>,
     /// What it used up.
     pub usage: Usage,
+    /// What was said meanwhile: a [`Transcript`] as JSON.
+    pub transcript: Option<Json>,
+    /// How the child run is, if it is one that was seen through.
+    pub child: Option<Child>,
 }
 
 impl Failure {
     /// A failure with the class of its code, whose outcome is known.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let (class, message) = (code.class(), message.into());
-        Self { code, class, message, outcome: Outcome::Known, exit_code: None, usage: Usage::default() }
+        let (outcome, usage) = (Outcome::Known, Usage::default());
+        Self { code, class, message, outcome, exit_code: None, usage, transcript: None, child: None }
     }
 
     /// The same, of another class.
@@ -107,6 +133,47 @@ impl Failure {
             Stop::Cancelled => (Code::Cancelled, "it was cancelled"),
         };
         Self { outcome: Outcome::Unknown, ..Self::new(code, message) }
+    }
+}
+
+/// What was said during an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transcript {
+    /// What its agent was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// What its program wrote to stdout.
+    #[serde(default)]
+    pub stdout: Written,
+    /// What its program wrote to stderr.
+    #[serde(default)]
+    pub stderr: Written,
+    /// The status with which its program ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The signal that ended its program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+}
+
+/// What a program wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Written {
+    /// It is UTF-8.
+    Text(String),
+    /// It is not: its bytes in Base64.
+    Base64(String),
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self::Text(String::new())
     }
 }
 

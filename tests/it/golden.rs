@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use reenact::events::codec::{self, Encoded, old};
 use reenact::events::commit::{Commit, Header, Origin};
-use reenact::events::ids::{AgentName, Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
+use reenact::events::ids::{AgentName, Fence, Hash, RequestId, RunId, StepId, StreamId, TimerId, Version};
 use reenact::events::json::{BlobRef, Json, Payload};
 use reenact::events::problem::{Class, Code};
 use reenact::events::run::*;
@@ -36,12 +36,23 @@ fn events() -> Vec<RunEvent> {
         .chain(timers())
         .chain(control())
         .chain(saga())
+        .chain(people())
+        .chain(children())
         .collect()
 }
 
 fn started() -> RunEvent {
     let environment = [("HOME".to_owned(), "/home/ada".to_owned())].into();
     let agents = vec![AgentBinding { name: AgentName::new("publisher"), definition: blob("agent") }];
+    let child = ChildBinding {
+        file: "/work/test.yaml".into(),
+        definition: blob("child"),
+        work_folder: "/work/tests".into(),
+        agents: agents.clone(),
+        parallel: 4,
+        lost_limit: 2,
+        duration_limit_us: Some(1),
+    };
     RunStarted {
         workflow: "release".to_owned(),
         definition: blob("definition"),
@@ -54,7 +65,15 @@ fn started() -> RunEvent {
         parallel: 16,
         lost_limit: 5,
         duration_limit_us: Some(7_200_000_000),
-        until: Some(step("tag")),
+        until: Some("tag".into()),
+        children: vec![child],
+        growth: GrowthLimits {
+            depth: 3,
+            width: 100,
+            total: 1_000,
+            fallback_attempts: 2,
+            critical_fails: true,
+        },
     }
     .into()
 }
@@ -71,8 +90,72 @@ fn added() -> RunEvent {
         item: Some(Item { index: 300, value: Payload::Blob(blob("item")) }),
         undo: Some(Undo { agent: AgentName::new("untagger"), when: UndoWhen::Attempted }),
         irreversible: true,
+        at_most_once: true,
+        phase: Some("ship".into()),
+        planned: Some(blob("plan")),
     }
     .into()
+}
+
+fn said() -> Option<Payload> {
+    Some(Payload::Blob(blob("transcript")))
+}
+
+fn people() -> Vec<RunEvent> {
+    let request = || RequestId::named("0123456789ab");
+    vec![
+        ApprovalRequested {
+            request: request(),
+            step: step("tag"),
+            gate: Gate::After,
+            what: inline("{\"output\": 1}"),
+            hash: Hash::of(b"what"),
+            approvers: vec!["ada".into(), "ben".into()],
+            needed: 2,
+            expires: Some(Timestamp(70_000)),
+            timer: Some(TimerId::request(&request())),
+            checklist: vec!["The notes are right".to_owned()],
+        }
+        .into(),
+        ApprovalChecked { request: request(), by: "ada".into(), points: vec![1, 300] }.into(),
+        ApprovalGranted {
+            request: request(),
+            by: "ada".into(),
+            note: Some("go".to_owned()),
+            edits: Some(inline("{\"version\": \"2\"}")),
+        }
+        .into(),
+        ApprovalRefused { request: request(), by: "ben".into(), note: "not on a Friday".to_owned() }.into(),
+        ApprovalExpired { request: request() }.into(),
+        SignalAwaited {
+            step: step("paid"),
+            name: "payment".into(),
+            expires: Some(Timestamp(1)),
+            timer: Some(TimerId::wait(&step("paid"))),
+        }
+        .into(),
+        SignalReceived { name: "payment".into(), data: inline("{\"euros\": 3}"), by: "ada".into() }.into(),
+    ]
+}
+
+fn children() -> Vec<RunEvent> {
+    let run = || RunId::parse("child-1").unwrap();
+    vec![
+        ChildStarted { step: step("test"), run: run() }.into(),
+        ChildEnded {
+            step: step("test"),
+            run: run(),
+            status: "completed".into(),
+            version: Version(70_000),
+            past_return: true,
+        }
+        .into(),
+    ]
+}
+
+fn compensated() -> RunEvent {
+    let (step, output) = (step("tag"), inline("[1]"));
+    StepCompensated { step, attempt: 3, output, usage: USAGE, transcript: said() }.into()
 }
 
 fn control() -> Vec<RunEvent> {
@@ -81,8 +164,14 @@ fn control() -> Vec<RunEvent> {
         RunPaused { by: "ada".into(), reason: reason() }.into(),
         RunUnpaused { by: "ada".into(), reason: reason() }.into(),
         CancelRequested { by: "ada".into(), reason: reason(), rollback: true }.into(),
-        RetryRequested { step: Some(step("tag")), by: "ada".into(), reason: reason() }.into(),
+        RetryRequested { step: Some("tag".into()), by: "ada".into(), reason: reason() }.into(),
         RunCancelled {}.into(),
+        FallbackEngaged {
+            step: step("tag"),
+            from: AgentName::new("publisher"),
+            to: AgentName::new("manual_publisher"),
+        }
+        .into(),
     ]
 }
 
@@ -92,14 +181,14 @@ fn saga() -> Vec<RunEvent> {
         RollbackCause::Failure { step: Some(step("publish")), class, code, message: message.clone() };
     let why = StuckWhy::Irreversible;
     vec![
-        RollbackStarted { cause: failure, to: Some(step("build")) }.into(),
+        RollbackStarted { cause: failure, to: Some("ship".into()), keeps: vec![step("build")] }.into(),
         CompensationStarted {
             step: step("tag"),
             agent: AgentName::new("untagger"),
             outcome: Undoes::Unknown,
         }
         .into(),
-        StepCompensated { step: step("tag"), attempt: 3, output: inline("[1]"), usage: USAGE }.into(),
+        compensated(),
         CompensationFailed { step: step("tag"), class, code, message: message.clone() }.into(),
         CompensationResolved {
             step: step("tag"),
@@ -137,6 +226,7 @@ fn completed() -> RunEvent {
         usage: USAGE,
         cached: true,
         degraded: true,
+        transcript: said(),
     }
     .into()
 }
@@ -160,6 +250,7 @@ fn endings() -> Vec<RunEvent> {
             message: message(),
             outcome: Outcome::Unknown,
             usage: USAGE,
+            transcript: said(),
         }
         .into(),
         AttemptLost { purpose: Purpose::Compensate, step: step("tag"), attempt: 4, interrupted: true }.into(),
@@ -213,11 +304,39 @@ fn an_older_schema_is_read_through_its_upcaster() {
     assert_eq!(read, meant.into());
 
     let RunEvent::RunStarted(mut meant) = started() else { unreachable!() };
+    (meant.children, meant.growth) = (Vec::new(), GrowthLimits::default());
+    is_read_as("run_started", 2, &meant.clone().into());
     (meant.duration_limit_us, meant.until) = (None, None);
-    assert_eq!(RunEvent::decode("run_started", 1, &golden("run_started.1.bin", &[])).unwrap(), meant.into());
+    is_read_as("run_started", 1, &meant.into());
     let RunEvent::StepAdded(mut meant) = added() else { unreachable!() };
+    (meant.at_most_once, meant.phase, meant.planned) = (false, None, None);
+    is_read_as("step_added", 2, &meant.clone().into());
     (meant.undo, meant.irreversible) = (None, false);
-    assert_eq!(RunEvent::decode("step_added", 1, &golden("step_added.1.bin", &[])).unwrap(), meant.into());
+    is_read_as("step_added", 1, &meant.into());
+
+    let RunEvent::StepCompleted(mut meant) = completed() else { unreachable!() };
+    meant.transcript = None;
+    is_read_as("step_completed", 1, &meant.into());
+    let RunEvent::StepCompensated(mut meant) = compensated() else { unreachable!() };
+    meant.transcript = None;
+    is_read_as("step_compensated", 1, &meant.into());
+    for event in endings().into_iter().chain(saga()) {
+        match event {
+            RunEvent::AttemptFailed(failed) => {
+                is_read_as("attempt_failed", 1, &AttemptFailed { transcript: None, ..failed }.into());
+            }
+            RunEvent::RollbackStarted(started) => {
+                let (to, keeps) = (Some("build".into()), vec![step("build")]);
+                is_read_as("rollback_started", 1, &RollbackStarted { to, keeps, ..started }.into());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_read_as(kind: &str, schema: u16, meant: &RunEvent) {
+    let bytes = golden(&format!("{kind}.{schema}.bin"), &[]);
+    assert_eq!(RunEvent::decode(kind, schema, &bytes).unwrap(), *meant, "{kind} {schema}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::actors::clock::SystemClock;
 use crate::actors::roster::Roster;
 use crate::events::ids::RunId;
 use crate::events::json::{Blob, Json};
+use crate::events::run::GrowthLimits;
 use crate::executors::function::FunctionCall;
 use crate::executors::{AgentDefinition, Executors, Failure};
 use crate::store::EventStore;
@@ -45,6 +46,8 @@ fn start() -> StartRun {
         lost_limit: 5,
         duration_limit: None,
         until: None,
+        children: Vec::new(),
+        growth: GrowthLimits::default(),
         drive: true,
     }
 }

@@ -2,7 +2,6 @@
 
 use super::Facade;
 use crate::api::protocol::{Control, Planned, Recorded};
-use crate::events::ids::StepId;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::run::{Ask, Order};
 
@@ -21,7 +20,7 @@ impl Facade {
     }
 
     /// What a rollback would do. Nothing is recorded.
-    pub(super) async fn plan(&self, run: &str, to: Option<&StepId>) -> Result<Planned, Problem> {
+    pub(super) async fn plan(&self, run: &str, to: Option<&str>) -> Result<Planned, Problem> {
         let run = self.resolve(run).await?;
         let (state, _) = self.system.fold(&run).await?;
         let plan = state.rollback_plan(to).map_err(|rejection| rejection.problem())?;

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::ids::StepId;
 use crate::events::json::{BlobRef, Payload};
+use crate::events::problem::{Class, Code};
 use crate::events::run::{
-    AgentBinding, AttemptLost, Because, Item, Parent, Purpose, RunStarted, StepAdded, StepKind,
+    AgentBinding, AttemptFailed, AttemptLost, Because, GrowthLimits, Item, Outcome, Parent, Purpose,
+    RollbackCause, RollbackStarted, RunStarted, StepAdded, StepCompensated, StepCompleted, StepKind, Undo,
+    Usage,
 };
 
 /// `attempt_lost` at schema 1: it always meant an attempt at doing the step, and a crash.
@@ -53,7 +56,7 @@ pub struct RunStartedV1 {
 
 impl From<RunStartedV1> for RunStarted {
     fn from(old: RunStartedV1) -> Self {
-        Self {
+        RunStartedV2 {
             workflow: old.workflow,
             definition: old.definition,
             input: old.input,
@@ -66,6 +69,57 @@ impl From<RunStartedV1> for RunStarted {
             lost_limit: old.lost_limit,
             duration_limit_us: None,
             until: None,
+        }
+        .into()
+    }
+}
+
+/// `run_started` at schema 2: no step started another workflow, and no plan grew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStartedV2 {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The definition.
+    pub definition: BlobRef,
+    /// What the run was given.
+    pub input: Payload,
+    /// What people find it by.
+    pub tags: BTreeMap<String, String>,
+    /// The folder that relative paths mean.
+    pub work_folder: Arc<str>,
+    /// The step that started it.
+    pub parent: Option<Parent>,
+    /// What `env.NAME` means.
+    pub environment: BTreeMap<String, String>,
+    /// The agents that its steps name.
+    pub agents: Vec<AgentBinding>,
+    /// How many attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step.
+    pub lost_limit: u32,
+    /// How long it may go on.
+    pub duration_limit_us: Option<u64>,
+    /// The step after which it pauses.
+    pub until: Option<Arc<str>>,
+}
+
+impl From<RunStartedV2> for RunStarted {
+    fn from(old: RunStartedV2) -> Self {
+        Self {
+            workflow: old.workflow,
+            definition: old.definition,
+            input: old.input,
+            tags: old.tags,
+            work_folder: old.work_folder,
+            parent: old.parent,
+            environment: old.environment,
+            agents: old.agents,
+            parallel: old.parallel,
+            lost_limit: old.lost_limit,
+            duration_limit_us: old.duration_limit_us,
+            until: old.until,
+            children: Vec::new(),
+            growth: GrowthLimits::default(),
         }
     }
 }
@@ -91,7 +145,7 @@ pub struct StepAddedV1 {
 
 impl From<StepAddedV1> for StepAdded {
     fn from(old: StepAddedV1) -> Self {
-        Self {
+        StepAddedV2 {
             step: old.step,
             because: old.because,
             template: old.template,
@@ -102,5 +156,155 @@ impl From<StepAddedV1> for StepAdded {
             undo: None,
             irreversible: false,
         }
+        .into()
+    }
+}
+
+/// `step_added` at schema 2: no step had a phase, and the run's definition said what each does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepAddedV2 {
+    /// The new step.
+    pub step: StepId,
+    /// Why it is there.
+    pub because: Because,
+    /// The step of the definition that says what it does.
+    pub template: StepId,
+    /// What becomes of it when it starts.
+    pub kind: StepKind,
+    /// The step that it grew in.
+    pub inside: Option<StepId>,
+    /// What must be done with before it starts.
+    pub needs: Vec<StepId>,
+    /// The item that it does, in a fan-out.
+    pub item: Option<Item>,
+    /// How it can be undone, if it can.
+    pub undo: Option<Undo>,
+    /// Whether nothing may be undone any more once it has started.
+    pub irreversible: bool,
+}
+
+impl From<StepAddedV2> for StepAdded {
+    fn from(old: StepAddedV2) -> Self {
+        Self {
+            step: old.step,
+            because: old.because,
+            template: old.template,
+            kind: old.kind,
+            inside: old.inside,
+            needs: old.needs,
+            item: old.item,
+            undo: old.undo,
+            irreversible: old.irreversible,
+            // The run's definition says it, where it is decided.
+            at_most_once: false,
+            phase: None,
+            planned: None,
+        }
+    }
+}
+
+/// `attempt_failed` at schema 1: nothing was kept of what was said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptFailedV1 {
+    /// What it was for.
+    pub purpose: Purpose,
+    /// Of which step.
+    pub step: StepId,
+    /// Which.
+    pub attempt: u32,
+    /// What the failure asks for.
+    pub class: Class,
+    /// Its code.
+    pub code: Code,
+    /// What went wrong.
+    pub message: String,
+    /// Whether it is known what the attempt did.
+    pub outcome: Outcome,
+    /// What it used up.
+    pub usage: Usage,
+}
+
+impl From<AttemptFailedV1> for AttemptFailed {
+    fn from(old: AttemptFailedV1) -> Self {
+        Self {
+            purpose: old.purpose,
+            step: old.step,
+            attempt: old.attempt,
+            class: old.class,
+            code: old.code,
+            message: old.message,
+            outcome: old.outcome,
+            usage: old.usage,
+            transcript: None,
+        }
+    }
+}
+
+/// `step_completed` at schema 1: nothing was kept of what was said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepCompletedV1 {
+    /// The step.
+    pub step: StepId,
+    /// The attempt that did it.
+    pub attempt: u32,
+    /// What it answered.
+    pub output: Payload,
+    /// The files that it names as made.
+    pub artifacts: Vec<String>,
+    /// What the attempt used up.
+    pub usage: Usage,
+    /// Whether an earlier output was used.
+    pub cached: bool,
+    /// Whether it was done in a lesser way.
+    pub degraded: bool,
+}
+
+impl From<StepCompletedV1> for StepCompleted {
+    fn from(old: StepCompletedV1) -> Self {
+        Self {
+            step: old.step,
+            attempt: old.attempt,
+            output: old.output,
+            artifacts: old.artifacts,
+            usage: old.usage,
+            cached: old.cached,
+            degraded: old.degraded,
+            transcript: None,
+        }
+    }
+}
+
+/// `step_compensated` at schema 1: nothing was kept of what was said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepCompensatedV1 {
+    /// The step.
+    pub step: StepId,
+    /// The attempt that did it.
+    pub attempt: u32,
+    /// What it answered.
+    pub output: Payload,
+    /// What the attempt used up.
+    pub usage: Usage,
+}
+
+impl From<StepCompensatedV1> for StepCompensated {
+    fn from(old: StepCompensatedV1) -> Self {
+        Self { step: old.step, attempt: old.attempt, output: old.output, usage: old.usage, transcript: None }
+    }
+}
+
+/// `rollback_started` at schema 1: one step could be kept, and no phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackStartedV1 {
+    /// Why.
+    pub cause: RollbackCause,
+    /// The step that is kept.
+    pub to: Option<StepId>,
+}
+
+impl From<RollbackStartedV1> for RollbackStarted {
+    fn from(old: RollbackStartedV1) -> Self {
+        let to = old.to.as_ref().map(|step| step.as_str().into());
+        Self { cause: old.cause, to, keeps: old.to.into_iter().collect() }
     }
 }

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::StepId;
-
 /// The run is `paused`: what runs ends, nothing new starts. A rollback that was not asked to go all the way ends so too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunPaused {
@@ -39,8 +37,8 @@ pub struct CancelRequested {
 /// failed, were cancelled, or were skipped because of those are `pending`, with fresh attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryRequested {
-    /// The step that was meant, if one was.
-    pub step: Option<StepId>,
+    /// The step or the phase that was meant, if one was.
+    pub step: Option<Arc<str>>,
     /// Who asked.
     pub by: Arc<str>,
     /// Why.

@@ -16,8 +16,10 @@ use crate::events::problem::{Class, Code};
 pub struct RollbackStarted {
     /// Why.
     pub cause: RollbackCause,
-    /// The step that is kept, and with it all that does not depend on it; none when everything is undone.
-    pub to: Option<StepId>,
+    /// The step or the phase that is kept, and with it all that does not depend on it; none when everything is undone.
+    pub to: Option<Arc<str>>,
+    /// The steps that those are.
+    pub keeps: Vec<StepId>,
 }
 
 /// Why a run is rolled back.
@@ -89,6 +91,8 @@ pub struct StepCompensated {
     pub output: Payload,
     /// What the attempt used up.
     pub usage: Usage,
+    /// What was said meanwhile: a `workflow::work::Transcript` as JSON, if there is anything to tell.
+    pub transcript: Option<Payload>,
 }
 
 /// Undoing a step failed for good. What does not depend on it goes on; then the run is `stuck`.
@@ -156,4 +160,6 @@ pub enum StuckWhy {
     Compensation,
     /// A step failed after an irreversible one had started, so that nothing may be undone.
     Irreversible,
+    /// A child run is stuck.
+    Child,
 }

@@ -7,18 +7,21 @@ use super::NamedAgent;
 use super::report::{Fields, Keys, Report};
 use super::retry::PartialRetry;
 use super::saga::Saga;
+use super::tiers::Tiers;
 use super::tree::{Tree, Value};
 use super::values::{Use, Values};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Place, Problem};
-use crate::events::run::Purpose;
-use crate::workflow::definition::{Does, ForEach, OnError, Retry, SHELL_AGENT, Step};
+use crate::workflow::definition::{AgentRole, Does, ForEach, OnError, Retry, SHELL_AGENT, Step};
 use crate::workflow::template::Template;
 
 pub(super) const KEYS: Keys = Keys {
     of: "a step",
     known: &[
         "id",
+        "criticality",
+        "fallback",
+        "optional",
         "run",
         "agent",
         "with",
@@ -43,12 +46,9 @@ pub(super) const KEYS: Keys = Keys {
         "approvers",
         "artifacts",
         "cache",
-        "criticality",
         "expires",
-        "fallback",
         "files",
         "merge",
-        "optional",
         "phase",
         "priority",
         "repeat",
@@ -83,6 +83,8 @@ pub(super) struct Defaults {
     pub(super) retry: Option<PartialRetry>,
     pub(super) on_error: Option<OnError>,
     pub(super) env: BTreeMap<String, Template>,
+    /// How often a fallback agent is tried at most.
+    pub(super) fallback_attempts: u32,
 }
 
 /// A step as far as it could be read.
@@ -102,7 +104,7 @@ pub(super) struct Draft<'t> {
     /// What the expressions of its compensation name.
     pub(super) compensation_uses: Vec<Use<'t>>,
     /// The agents that it names, for what, and where.
-    pub(super) agents: Vec<(AgentName, Purpose, Place)>,
+    pub(super) agents: Vec<(AgentName, AgentRole, Place)>,
     /// The step, but for its needs; none if something is wrong with it.
     pub(super) step: Option<Step>,
 }
@@ -133,9 +135,10 @@ impl<'t> Draft<'t> {
         let needs = fields.get("needs").map(|tree| needs(report, tree));
         let saga = Saga::read(report, &fields);
         let agent = does.as_ref().and_then(|does| named_agent(report, &fields, does));
-        let agents = [(Purpose::Do, agent), (Purpose::Compensate, saga.agent)];
+        let tiers = Tiers::read(report, &fields, defaults);
         let agents =
-            agents.into_iter().filter_map(|(purpose, agent)| agent.map(|(name, at)| (name, purpose, at)));
+            [(AgentRole::Does, agent), (AgentRole::FallsBack, tiers.agent), (AgentRole::Undoes, saga.agent)];
+        let agents = agents.into_iter().filter_map(|(role, agent)| agent.map(|(name, at)| (name, role, at)));
         let place = match &tree.value {
             Value::Map(_) => fields.get("id").unwrap_or(tree),
             _ => tree,
@@ -150,10 +153,16 @@ impl<'t> Draft<'t> {
             timeout,
             // One from the `defaults`; beside a retry of its own `at_most_once` is refused.
             retry: retry.filter(|_| !saga.at_most_once),
-            on_error,
+            on_error: if tiers.optional { OnError::RetryThenSkip } else { on_error },
+            fallback: tiers.fallback,
+            criticality: tiers.criticality,
             env: if sleeps { env } else { defaults.env.clone().into_iter().chain(env).collect() },
             cwd,
             compensate: saga.compensate,
+            repeat: None,
+            approval: None,
+            schema: None,
+            phase: None,
             irreversible: saga.irreversible,
             at_most_once: saga.at_most_once,
         });
@@ -176,10 +185,10 @@ impl Draft<'_> {
     /// The agents that it names. A step whose id was refused has no name to give them to.
     pub(super) fn named_agents(&self) -> impl Iterator<Item = NamedAgent> {
         self.id.iter().flat_map(|step| {
-            self.agents.iter().map(|(agent, purpose, at)| NamedAgent {
+            self.agents.iter().map(|(agent, role, at)| NamedAgent {
                 agent: agent.clone(),
                 step: step.clone(),
-                purpose: *purpose,
+                role: *role,
                 at: at.clone(),
             })
         })

@@ -9,7 +9,7 @@ mod good;
 mod sagas;
 
 fn read(text: &str) -> Result<Parsed, Vec<Problem>> {
-    parse(text, "release.yaml", &Known { env: &["HOME".to_owned()] })
+    parse(text, "release.yaml", &Known { env: &["HOME".to_owned()], fallback_attempts: 2 })
 }
 
 /// The only problem that a text has.

@@ -198,19 +198,13 @@ impl<'d, 'a> Advance<'d, 'a> {
             self.complete(&id, Json::of(&[(); 0]).unwrap_or_default());
             return self.done(place);
         }
-        let kind = step.kind_of_one();
         for (index, value) in items.into_iter().enumerate() {
             let value = self.draft.payload(value);
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
             self.draft.emit(StepAdded {
-                step: id.item(index),
-                because: Because::ForEach,
-                template: step.id.clone(),
-                kind: kind.clone(),
                 inside: Some(id.clone()),
-                needs: Vec::new(),
-                item: Some(Item { index: u32::try_from(index).unwrap_or(u32::MAX), value }),
-                undo: step.undo(),
-                irreversible: step.irreversible,
+                item: Some(Item { index, value }),
+                ..step.added(id.item(index as usize), Because::ForEach)
             });
         }
         Ok(())
@@ -243,10 +237,14 @@ impl<'d, 'a> Advance<'d, 'a> {
         let work = self
             .scope(place, &step.references().steps)
             .and_then(|scope| step.work(&scope).map_err(Hindrance::Render));
-        let work = match work {
+        let mut work = match work {
             Ok(work) => work,
             Err(hindrance) => return self.hinder(place, hindrance).map(|()| false),
         };
+        let fallback = step.fallback.as_ref().filter(|fallback| fallback.agent == *agent);
+        if let Some(suffix) = fallback.and_then(|fallback| fallback.prompt_suffix.as_ref()) {
+            work.prompt.get_or_insert_default().push_str(suffix);
+        }
         self.begin_attempt(place, agent.clone(), Purpose::Do, step.timeout, work).map(|()| true)
     }
 
@@ -334,6 +332,26 @@ impl<'d, 'a> Advance<'d, 'a> {
         self.done(place)
     }
 
+    /// An agent has failed for good at a step: if another is to do it then, that one's turn comes; else the step has
+    /// failed.
+    pub(super) fn fail_or_fall_back(
+        &mut self,
+        place: usize,
+        class: Class,
+        code: Code,
+        message: String,
+    ) -> Result<(), RunRejection> {
+        let fallback = self.template(place)?.fallback.as_ref();
+        let node = self.node(place)?;
+        let may = class != Class::Fatal && node.fallback.is_none() && !self.is_given_up(place);
+        let (Some(fallback), Some(from)) = (fallback.filter(|_| may), node.slot()) else {
+            return self.fail(place, class, code, message);
+        };
+        let (step, from, to) = (node.id().clone(), from.clone(), fallback.agent.clone());
+        self.draft.emit(FallbackEngaged { step, from, to });
+        Ok(())
+    }
+
     /// A step failed for good: what that does to the run is the step's to say, unless the failure is fatal.
     pub(super) fn fail(
         &mut self,
@@ -365,6 +383,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             usage: Usage::default(),
             cached: false,
             degraded: false,
+            transcript: None,
         });
     }
 
@@ -382,12 +401,17 @@ impl<'d, 'a> Advance<'d, 'a> {
         self.done(parent)
     }
 
-    /// A run that was to go on until this step pauses, unless there is nothing more to do.
+    /// A run that was to go on until this step or its phase is done pauses, unless there is nothing more to do.
     fn pause_after(&mut self, place: usize) -> Result<(), RunRejection> {
         let run = self.draft.state();
         let is_last = run.done == run.steps.len();
-        if self.goes_forward() && run.until.as_ref() == Some(self.node(place)?.id()) && !is_last {
-            let (by, reason) = ("reenact".into(), Some("it was to go on until this step only".to_owned()));
+        let node = self.node(place)?;
+        let is_meant = |until: &Arc<str>| {
+            **until == *node.id().as_str()
+                || node.added.phase.as_ref() == Some(until) && run.is_reached(until)
+        };
+        if self.goes_forward() && run.until.as_ref().is_some_and(is_meant) && !is_last {
+            let (by, reason) = ("reenact".into(), Some("it was to go on until here only".to_owned()));
             self.draft.emit(RunPaused { by, reason });
         }
         Ok(())

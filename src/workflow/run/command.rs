@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Run;
-use crate::events::ids::{AgentName, Fence, RunId, StepId, TimerId};
+use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, TimerId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{AttemptStarted, Parent, Purpose, Resolution};
+use crate::events::run::{AttemptStarted, GrowthLimits, Parent, Purpose, Resolution};
 use crate::events::time::Timestamp;
 use crate::workflow::aggregate::{Effect, Unreadable};
 use crate::workflow::definition::Definition;
@@ -77,15 +77,53 @@ pub enum Ask {
     Retry {
         /// Who and why.
         order: Order,
-        /// The step that is meant; none means all that failed.
-        step: Option<StepId>,
+        /// The step or the phase that is meant; none means all that failed.
+        step: Option<Arc<str>>,
     },
     /// To undo what was done.
     Rollback {
         /// Who and why.
         order: Order,
-        /// The step that is kept, and with it all that does not depend on it; none undoes everything.
-        to: Option<StepId>,
+        /// The step or the phase that is kept, and with it all that does not depend on it; none undoes everything.
+        to: Option<Arc<str>>,
+    },
+    /// To grant what is asked.
+    Approve {
+        /// Which request: its id, or the step or the phase that asks.
+        request: String,
+        /// Who.
+        by: Arc<str>,
+        /// What they say.
+        note: Option<String>,
+        /// What of the arguments, or of the output, is to be changed: a map.
+        edits: Option<Json>,
+    },
+    /// To refuse what is asked.
+    Reject {
+        /// Which request: its id, or the step or the phase that asks.
+        request: String,
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        reason: String,
+    },
+    /// To record that points of a request's checklist were looked at.
+    Check {
+        /// Which request: its id, or the step that asks.
+        request: String,
+        /// Who.
+        by: Arc<str>,
+        /// Which points, from 1.
+        points: Vec<u32>,
+    },
+    /// To take a signal.
+    Signal {
+        /// Its name.
+        name: Arc<str>,
+        /// What it says.
+        data: Json,
+        /// Who sends it.
+        by: Arc<str>,
     },
     /// To settle a compensation that failed for good.
     Resolve {
@@ -126,6 +164,10 @@ impl Ask {
             Self::Retry { .. } => "retry",
             Self::Rollback { .. } => "rollback",
             Self::Resolve { .. } => "resolve",
+            Self::Approve { .. } => "approve",
+            Self::Reject { .. } => "reject",
+            Self::Check { .. } => "check",
+            Self::Signal { .. } => "signal",
         }
     }
 
@@ -160,10 +202,33 @@ pub struct StartRun {
     pub lost_limit: u32,
     /// How long it may go on, without the time for which it waits for people.
     pub duration_limit: Option<std::time::Duration>,
-    /// The step after which it pauses.
-    pub until: Option<StepId>,
+    /// The step or the phase after which it pauses.
+    pub until: Option<Arc<str>>,
+    /// The workflows that its steps start as runs of their own, and those that these start.
+    pub children: Vec<StartChild>,
+    /// How far its graph may grow by plans.
+    pub growth: GrowthLimits,
     /// Whether it is to go on by itself from its first commit on.
     pub drive: bool,
+}
+
+/// A workflow that a step starts as a run of its own. It was validated before.
+#[derive(Debug, Clone)]
+pub struct StartChild {
+    /// What the step's definition calls it.
+    pub file: Arc<str>,
+    /// Its definition, as JSON.
+    pub definition: Blob,
+    /// The absolute folder that its relative paths mean.
+    pub work_folder: Arc<str>,
+    /// The agents that its steps name, as JSON.
+    pub agents: Vec<(AgentName, Blob)>,
+    /// How many of its attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step of it.
+    pub lost_limit: u32,
+    /// How long it may go on.
+    pub duration_limit: Option<std::time::Duration>,
 }
 
 /// Slots of agents, as numbers; the slots themselves are kept by who grants them.
@@ -197,6 +262,13 @@ pub enum RunEffect {
     },
     /// An attempt is to be made, and its result reported.
     Attempt(Arc<AttemptStarted>),
+    /// People are to be asked.
+    Ask {
+        /// Which request.
+        request: RequestId,
+        /// Whose.
+        step: StepId,
+    },
     /// An attempt is to be stopped; its result is still awaited.
     Stop {
         /// Of which step.
@@ -220,6 +292,8 @@ pub enum RunEffectId {
     Start(StepId),
     /// See [`RunEffect::Attempt`].
     Attempt(Fence),
+    /// See [`RunEffect::Ask`].
+    Ask(RequestId),
     /// See [`RunEffect::Stop`].
     Stop(Fence),
     /// See [`RunEffect::Wake`].
@@ -233,6 +307,7 @@ impl Effect for RunEffect {
         match self {
             Self::Start { step, .. } => RunEffectId::Start(step.clone()),
             Self::Attempt(started) => RunEffectId::Attempt(started.fence),
+            Self::Ask { request, .. } => RunEffectId::Ask(request.clone()),
             Self::Stop { fence, .. } => RunEffectId::Stop(*fence),
             Self::Wake { timer, .. } => RunEffectId::Wake(timer.clone()),
         }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::advance::Advance;
 use super::{Ask, Phase, Run, RunCommand, RunRejection, StartRun, StepPhase, TimerOf};
-use crate::events::ids::{Fence, StepId, TimerId};
-use crate::events::json::{Json, Payload};
+use crate::events::ids::{AgentName, Fence, StepId, TimerId};
+use crate::events::json::{Blob, Json, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::workflow::aggregate::{Draft, Moment};
@@ -63,6 +63,7 @@ fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) ->
         Ask::Resolve { by, reason, step, how } => {
             rollback::resolve(advance.draft, by, reason, step, how)?;
         }
+        Ask::Approve { .. } | Ask::Reject { .. } | Ask::Check { .. } | Ask::Signal { .. } => {}
     }
     advance.run()?;
     Ok(())
@@ -85,10 +86,20 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
     }
     let input = draft.payload(asked.input.clone());
     let definition = draft.attach(asked.definition_blob.clone());
-    let agents = asked.agents.iter();
-    let agents = agents
-        .map(|(name, blob)| AgentBinding { name: name.clone(), definition: draft.attach(blob.clone()) })
-        .collect();
+    let agents = bindings(draft, &asked.agents);
+    let mut children = Vec::with_capacity(asked.children.len());
+    for child in &asked.children {
+        let agents = bindings(draft, &child.agents);
+        children.push(ChildBinding {
+            file: Arc::clone(&child.file),
+            definition: draft.attach(child.definition.clone()),
+            work_folder: Arc::clone(&child.work_folder),
+            agents,
+            parallel: child.parallel,
+            lost_limit: child.lost_limit,
+            duration_limit_us: child.duration_limit.map(micros),
+        });
+    }
     draft.emit(RunStarted {
         workflow: asked.definition.name.clone(),
         definition,
@@ -102,21 +113,24 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
         lost_limit: asked.lost_limit,
         duration_limit_us: asked.duration_limit.map(micros),
         until: asked.until.clone(),
+        children,
+        growth: asked.growth,
     });
     for step in &asked.definition.steps {
         draft.emit(StepAdded {
-            step: step.id.clone(),
-            because: Because::Definition,
-            template: step.id.clone(),
-            kind: step.kind(),
-            inside: None,
             needs: step.needs.clone(),
-            item: None,
-            undo: if step.for_each.is_none() { step.undo() } else { None },
-            irreversible: step.irreversible && step.for_each.is_none(),
+            ..step.added(step.id.clone(), Because::Definition)
         });
     }
     Ok(())
+}
+
+fn bindings(draft: &mut RunDraft<'_>, agents: &[(AgentName, Blob)]) -> Vec<AgentBinding> {
+    let bind = |(name, blob): &(AgentName, Blob)| AgentBinding {
+        name: name.clone(),
+        definition: draft.attach(blob.clone()),
+    };
+    agents.iter().map(bind).collect()
 }
 
 fn micros(length: std::time::Duration) -> u64 {
@@ -143,12 +157,15 @@ fn completed(
         return failed(advance, step, fence, failure, 0);
     }
     let payload = advance.draft.payload(output.output);
+    let transcript = output.transcript.map(|said| advance.draft.payload(said));
     if attempt.purpose == Purpose::Compensate {
         advance.undoes_only();
         let (step, attempt, usage) = (step.clone(), attempt.attempt, output.usage);
-        advance.draft.emit(StepCompensated { step, attempt, output: payload, usage });
+        advance.draft.emit(StepCompensated { step, attempt, output: payload, usage, transcript });
         return Ok(());
     }
+    let node = advance.draft.state().steps.get(place);
+    let degraded = node.is_some_and(|node| node.fallback.is_some());
     advance.draft.emit(StepCompleted {
         step: step.clone(),
         attempt: attempt.attempt,
@@ -156,7 +173,8 @@ fn completed(
         artifacts: output.artifacts,
         usage: output.usage,
         cached: false,
-        degraded: false,
+        degraded,
+        transcript,
     });
     advance.done(place)
 }
@@ -193,6 +211,7 @@ fn failed(
         Purpose::Compensate => template.compensate.as_ref().map(|compensate| &compensate.retry),
     };
     let class = retry.map_or(failure.class, |retry| retry.class_of(&failure));
+    let transcript = failure.transcript.map(|said| advance.draft.payload(said));
     advance.draft.emit(AttemptFailed {
         purpose: attempt.purpose,
         step: step.clone(),
@@ -202,6 +221,7 @@ fn failed(
         message: failure.message.clone(),
         outcome: failure.outcome,
         usage: failure.usage,
+        transcript,
     });
     let (purpose, step) = (attempt.purpose, step.clone());
     if purpose == Purpose::Compensate {
@@ -220,7 +240,7 @@ fn failed(
         return Ok(());
     }
     match purpose {
-        Purpose::Do => advance.fail(place, class, failure.code, failure.message),
+        Purpose::Do => advance.fail_or_fall_back(place, class, failure.code, failure.message),
         Purpose::Compensate => {
             let (code, message) = (failure.code, failure.message);
             advance.draft.emit(CompensationFailed { step, class, code, message });
@@ -248,6 +268,9 @@ fn retry_delay(
     }
     let patient = matches!(template.on_error, OnError::RetryThenFail | OnError::RetryThenSkip);
     if !patient || advance.is_given_up(place) {
+        return None;
+    }
+    if node.fallback.is_some() && template.fallback.as_ref().is_some_and(|to| node.failures >= to.attempts) {
         return None;
     }
     template.retry.as_ref()?.delay(node.failures, seed)
@@ -315,7 +338,7 @@ fn lose_one(
         return Ok(());
     };
     match purpose {
-        Purpose::Do => advance.fail(place, code.class(), code, message),
+        Purpose::Do => advance.fail_or_fall_back(place, code.class(), code, message),
         Purpose::Compensate => {
             advance.draft.emit(CompensationFailed { step, class: code.class(), code, message });
             Ok(())

@@ -101,12 +101,22 @@ impl Fold<'_> {
                 Purpose::Do => self.retry_scheduled(event),
                 Purpose::Compensate => self.undo_retry_scheduled(event),
             },
+            RunEvent::FallbackEngaged(event) => self.fallback_engaged(event),
             RunEvent::StepCompleted(event) => self.step_completed(event),
             RunEvent::StepSkipped(event) => self.step_skipped(event),
             RunEvent::StepFailed(event) => self.step_failed(event),
             RunEvent::StepCancelled(event) => self.step_cancelled(event),
             RunEvent::TimerSet(event) => self.timer_set(event),
             RunEvent::TimerFired(event) => self.timer_fired(event),
+            RunEvent::ApprovalRequested(_)
+            | RunEvent::ApprovalChecked(_)
+            | RunEvent::ApprovalGranted(_)
+            | RunEvent::ApprovalRefused(_)
+            | RunEvent::ApprovalExpired(_)
+            | RunEvent::SignalAwaited(_)
+            | RunEvent::SignalReceived(_)
+            | RunEvent::ChildStarted(_)
+            | RunEvent::ChildEnded(_) => Err("nothing like that is asked".to_owned()),
             RunEvent::RunPaused(event) => self.run_paused(event),
             RunEvent::RunUnpaused(event) => self.run_unpaused(event),
             RunEvent::CancelRequested(event) => self.cancel_requested(event),
@@ -200,6 +210,15 @@ impl Fold<'_> {
         self.node_mut(place)?.phase = StepPhase::Retrying(event.timer.clone());
         self.set_timer(&event.timer, TimerOf::Step(place), event.at);
         Ok(())
+    }
+
+    fn fallback_engaged(&mut self, event: &FallbackEngaged) -> Result<(), Contradiction> {
+        let can_follow = |phase: &StepPhase| matches!(phase, StepPhase::Between | StepPhase::Ready);
+        let place = self.expect(&event.step, "be done by another agent", can_follow)?;
+        self.close(place)?;
+        let node = self.node_mut(place)?;
+        (node.fallback, node.failures, node.lost) = (Some(event.to.clone()), 0, 0);
+        self.make_ready(place)
     }
 
     fn timer_set(&mut self, event: &TimerSet) -> Result<(), Contradiction> {

@@ -25,7 +25,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use command::{Ask, Grants, Order, RunCommand, RunEffect, RunEffectId, RunRejection, StartRun};
+pub use command::{
+    Ask, Grants, Order, RunCommand, RunEffect, RunEffectId, RunRejection, StartChild, StartRun,
+};
 pub(crate) use node::{Node, StepError, StepPhase, Trace, UndoPhase};
 pub use plan::{CannotUndo, RollbackPlan};
 pub use status::RunStatus;
@@ -61,8 +63,8 @@ pub struct Run {
     fence: Fence,
     phase: Phase,
     paused: bool,
-    /// The step after which it pauses, once.
-    until: Option<StepId>,
+    /// The step or the phase after which it pauses, once.
+    until: Option<Arc<str>>,
     /// What is left of its time while that does not run, in µs; none without a limit.
     time_left_us: Option<u64>,
     degraded: bool,
@@ -183,10 +185,10 @@ impl Run {
         }
     }
 
-    /// The step to which it was rolled back, while it waits for somebody to say how it goes on.
-    pub fn rolled_back_to(&self) -> Option<&StepId> {
+    /// The step or the phase to which it was rolled back, while it waits for somebody to say how it goes on.
+    pub fn rolled_back_to(&self) -> Option<&Arc<str>> {
         match &self.phase {
-            Phase::Back(unwinding) => self.steps.get(unwinding.to?).map(Node::id),
+            Phase::Back(unwinding) => unwinding.to.as_ref(),
             _ => None,
         }
     }
@@ -263,6 +265,11 @@ impl Run {
     /// stuck.
     fn awaited_timers(&self) -> Option<&HashMap<TimerId, Timer>> {
         (!matches!(self.phase, Phase::Ended(_))).then_some(&self.timers)
+    }
+
+    /// Whether all steps are done with that this step or phase is.
+    fn is_reached(&self, until: &str) -> bool {
+        self.named(until).iter().all(|place| self.steps.get(*place).is_some_and(Node::is_done))
     }
 
     /// How many attempts may start beside those that are open.

@@ -23,6 +23,8 @@ pub(crate) struct Node {
     /// How many of those that it needs are not done with.
     pub(super) unmet: usize,
     pub(crate) phase: StepPhase,
+    /// Who does it instead of its agent, which has failed for good.
+    pub(crate) fallback: Option<AgentName>,
     /// Whether its open attempt was told to stop.
     pub(super) stopping: bool,
     /// Tries so far, which is the number of the last.
@@ -152,6 +154,7 @@ impl Node {
             dependents: Vec::new(),
             unmet: 0,
             phase: StepPhase::Blocked,
+            fallback: None,
             stopping: false,
             attempts: 0,
             attempts_before: 0,
@@ -179,8 +182,8 @@ impl Node {
     /// The agent whose slot it needs to start.
     pub(super) fn slot(&self) -> Option<&AgentName> {
         match &self.added.kind {
-            StepKind::Work { agent } => Some(agent),
-            StepKind::Sleep | StepKind::FanOut { .. } => None,
+            StepKind::Work { agent } => Some(self.fallback.as_ref().unwrap_or(agent)),
+            _ => None,
         }
     }
 

@@ -28,14 +28,14 @@ pub struct CannotUndo {
 }
 
 impl Run {
-    /// What a rollback would do, back to a step that is kept, or all the way.
+    /// What a rollback would do, back to a step or a phase that is kept, or all the way.
     ///
     /// # Errors
     /// When the run cannot be rolled back so.
-    pub fn rollback_plan(&self, to: Option<&StepId>) -> Result<RollbackPlan, RunRejection> {
+    pub fn rollback_plan(&self, to: Option<&str>) -> Result<RollbackPlan, RunRejection> {
         let kept = self.may_roll_back(to).map_err(|rejection| rejection.of(self))?;
         let cause = RollbackCause::Cancel;
-        let mut unwinding = Unwinding::new(cause, kept, &self.steps);
+        let mut unwinding = Unwinding::new(cause, kept, &self.steps, &self.index);
         let mut undone = BTreeSet::new();
         let mut group = unwinding.begin(&self.steps, &self.index, |_, node| standing(node));
         let mut order = Vec::new();

@@ -136,11 +136,12 @@ impl Wanted {
 
     fn add_node(&mut self, node: &Node) {
         match &node.added.kind {
-            StepKind::Work { agent } => self.add(Some(agent), 1),
+            StepKind::Work { .. } => self.add(node.slot(), 1),
             StepKind::FanOut { agent, max_parallel } => {
                 self.add(agent.as_ref(), max_parallel.map_or(usize::MAX, |width| width as usize));
             }
-            StepKind::Sleep => {}
+            StepKind::Repeat { agent } => self.add(Some(agent), 1),
+            StepKind::Sleep | StepKind::Wait { .. } => {}
         }
     }
 

@@ -2,6 +2,7 @@
 //! done with, and what grew in it; independent branches have their turns at the same time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +14,8 @@ use crate::events::run::RollbackCause;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Unwinding {
     pub(crate) cause: RollbackCause,
-    /// The step that is kept, and with it all that does not depend on it.
-    pub(crate) to: Option<usize>,
+    /// The step or the phase that is kept, and with it all that does not depend on it.
+    pub(crate) to: Option<Arc<str>>,
     /// By place; none for a step that is kept.
     gates: Vec<Option<Gate>>,
     /// Steps whose turn has come and whose compensation is not opened yet.
@@ -27,6 +28,18 @@ pub(crate) struct Unwinding {
     pub(super) failed: BTreeSet<usize>,
     /// How many steps are not done with.
     pub(super) unsettled: usize,
+}
+
+/// Where each step is.
+pub(super) type Index = HashMap<StepId, usize>;
+
+/// What a partial rollback keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// A step, or a phase.
+    pub(super) name: Arc<str>,
+    /// The steps that those are.
+    pub(super) places: Vec<usize>,
 }
 
 /// What a step's turn waits for.
@@ -66,8 +79,8 @@ impl Standing {
 
 impl Unwinding {
     /// Before the first turn. What is undone is everything, or all that depends on `to`.
-    pub(super) fn new(cause: RollbackCause, to: Option<usize>, steps: &[Node]) -> Self {
-        let undone = to.map(|kept| behind(steps, kept));
+    pub(super) fn new(cause: RollbackCause, to: Option<Kept>, steps: &[Node], index: &Index) -> Self {
+        let undone = to.as_ref().map(|kept| behind(steps, index, &kept.places));
         let is_undone =
             |place: &usize| undone.as_ref().is_none_or(|undone| undone.get(*place) == Some(&true));
         let gates: Vec<_> = steps
@@ -86,7 +99,7 @@ impl Unwinding {
         let unsettled = gates.iter().flatten().count();
         Self {
             cause,
-            to,
+            to: to.map(|kept| kept.name),
             gates,
             due: BTreeSet::new(),
             ready: BTreeMap::new(),
@@ -115,7 +128,7 @@ impl Unwinding {
     pub(super) fn begin(
         &mut self,
         steps: &[Node],
-        index: &HashMap<StepId, usize>,
+        index: &Index,
         standing: impl Fn(usize, &Node) -> Standing,
     ) -> Vec<usize> {
         let first: Vec<usize> = (0..steps.len()).filter(|place| self.undoes(*place)).collect();
@@ -127,7 +140,7 @@ impl Unwinding {
         &mut self,
         place: usize,
         steps: &[Node],
-        index: &HashMap<StepId, usize>,
+        index: &Index,
         standing: impl Fn(usize, &Node) -> Standing,
     ) -> Vec<usize> {
         self.follow(vec![place], steps, index, standing)
@@ -137,7 +150,7 @@ impl Unwinding {
         &mut self,
         mut next: Vec<usize>,
         steps: &[Node],
-        index: &HashMap<StepId, usize>,
+        index: &Index,
         standing: impl Fn(usize, &Node) -> Standing,
     ) -> Vec<usize> {
         let mut due = Vec::new();
@@ -169,7 +182,7 @@ impl Unwinding {
         due
     }
 
-    fn settle(&mut self, place: usize, node: &Node, index: &HashMap<StepId, usize>, next: &mut Vec<usize>) {
+    fn settle(&mut self, place: usize, node: &Node, index: &Index, next: &mut Vec<usize>) {
         self.due.remove(&place);
         self.unsettled = self.unsettled.saturating_sub(1);
         if let Some(gate) = self.gate(place) {
@@ -199,14 +212,33 @@ impl Unwinding {
     }
 }
 
-/// Which steps depend on one, directly or not, and what grew in those.
-pub(in crate::workflow::run) fn behind(steps: &[Node], kept: usize) -> Vec<bool> {
+/// Which steps depend on those that are kept, directly or not, and what grew in them; but for what those that are kept
+/// depend on themselves.
+pub(in crate::workflow::run) fn behind(steps: &[Node], index: &Index, kept: &[usize]) -> Vec<bool> {
+    let at = |place: &usize| steps.get(*place);
+    let first = kept.iter().filter_map(at).flat_map(|node| node.dependents.iter().copied());
+    let mut found = reach(steps, first.collect(), |node, next| {
+        next.extend(node.dependents.iter().chain(&node.children).copied());
+    });
+    let before = before(steps, index, kept.to_vec());
+    found.iter_mut().zip(before).for_each(|(found, before)| *found &= !before);
+    found
+}
+
+/// Which steps some come after, themselves among them.
+pub(in crate::workflow::run) fn before(steps: &[Node], index: &Index, of: Vec<usize>) -> Vec<bool> {
+    reach(steps, of, |node, next| {
+        next.extend(node.added.needs.iter().filter_map(|need| index.get(need)).copied());
+        next.extend(node.inside);
+    })
+}
+
+fn reach(steps: &[Node], mut next: Vec<usize>, go_on: impl Fn(&Node, &mut Vec<usize>)) -> Vec<bool> {
     let mut found = vec![false; steps.len()];
-    let mut next: Vec<usize> = steps.get(kept).map(|node| node.dependents.clone()).unwrap_or_default();
     while let Some(place) = next.pop() {
         let (Some(node), Some(found)) = (steps.get(place), found.get_mut(place)) else { continue };
         if !std::mem::replace(found, true) {
-            next.extend(node.dependents.iter().chain(&node.children).copied());
+            go_on(node, &mut next);
         }
     }
     found

@@ -180,6 +180,8 @@ pub(super) fn start_of(steps: &str) -> StartRun {
         lost_limit: 5,
         duration_limit: None,
         until: None,
+        children: Vec::new(),
+        growth: Default::default(),
         drive: true,
     }
 }

@@ -108,7 +108,7 @@ impl Duel {
             Command::Unpause => Ask::Unpause(order),
             Command::Cancel { rollback } => Ask::Cancel { order, rollback },
             Command::Retry => Ask::Retry { order, step: None },
-            Command::Rollback { to } => Ask::Rollback { order, to: to.map(id) },
+            Command::Rollback { to } => Ask::Rollback { order, to: to.map(|step| id(step).as_str().into()) },
             Command::Resolve { step, how } => {
                 let how = match how {
                     How::Retry => Resolution::Retry,

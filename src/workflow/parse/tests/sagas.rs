@@ -102,14 +102,14 @@ fn a_retry_of_the_defaults_does_not_reach_a_step_that_starts_once() {
 #[test]
 fn agents_of_compensations_are_named_with_their_places_and_get_their_own_spelling() {
     let mut parsed = read(WHOLE).unwrap();
-    let named: Vec<_> = parsed.agents.iter().map(|named| (named.agent.as_str(), named.purpose)).collect();
-    assert_eq!(named, [("Publisher", Purpose::Do), ("Un_Publisher", Purpose::Compensate)]);
+    let named: Vec<_> = parsed.agents.iter().map(|named| (named.agent.as_str(), named.role)).collect();
+    assert_eq!(named, [("Publisher", AgentRole::Does), ("Un_Publisher", AgentRole::Undoes)]);
     let at = &parsed.agents.last().unwrap().at;
     assert_eq!((at.line, at.column), (13, 14));
 
     let (publish, tag) = (StepId::parse("publish").unwrap(), StepId::parse("tag").unwrap());
-    parsed.definition.set_agent(&publish, Purpose::Compensate, &AgentName::new("unpublisher"));
-    parsed.definition.set_agent(&tag, Purpose::Compensate, &AgentName::new("nobody"));
+    parsed.definition.set_agent(&publish, AgentRole::Undoes, &AgentName::new("unpublisher"));
+    parsed.definition.set_agent(&tag, AgentRole::Undoes, &AgentName::new("nobody"));
     let step = parsed.definition.step(&publish).unwrap();
     assert_eq!(step.agent(), Some(AgentName::new("Publisher")));
     assert_eq!(step.undo().unwrap().agent.as_str(), "unpublisher");
@@ -134,7 +134,7 @@ fn compensations_that_are_not_what_they_must_be() {
         ("{run: x, with: {}}", Code::Contradiction, 26, "this compensation has none", "take it out"),
         ("{run: x, wen: attempted}", Code::UnknownKey, 26, "`compensate` has no key `wen`", "`when`"),
         ("{run: x, zzzzzz: y}", Code::UnknownKey, 26, "`zzzzzz`", "its keys are `run`"),
-        ("{run: x, fallback: y}", Code::NotBuilt, 26, "`fallback` is not supported", ""),
+        ("{run: x, cache: y}", Code::NotBuilt, 26, "`cache` is not supported", ""),
         ("{run: x, files: [y]}", Code::NotBuilt, 26, "`files` is not supported", ""),
         ("{run: x, when: failed}", Code::BadValue, 32, "`completed`, `attempted`", "choose one of"),
         ("{run: x, when: complete}", Code::BadValue, 32, "not `complete`", "did you mean `completed`"),

@@ -19,7 +19,11 @@ impl Advance<'_, '_> {
         self.end_grown();
         let failure = match why {
             Why::Cancelled { rollback: true } => {
-                self.draft.emit(RollbackStarted { cause: RollbackCause::Cancel, to: None });
+                self.draft.emit(RollbackStarted {
+                    cause: RollbackCause::Cancel,
+                    to: None,
+                    keeps: Vec::new(),
+                });
                 return Ok(());
             }
             Why::Cancelled { rollback: false } => {
@@ -47,7 +51,7 @@ impl Advance<'_, '_> {
             && run.steps.iter().any(|node| node.owes().is_some())
         {
             let cause = RollbackCause::Failure { step, class, code, message };
-            self.draft.emit(RollbackStarted { cause, to: None });
+            self.draft.emit(RollbackStarted { cause, to: None, keeps: Vec::new() });
         } else {
             self.draft.emit(RunFailed { step, class, code, message });
         }

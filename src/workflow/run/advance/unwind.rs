@@ -2,7 +2,7 @@
 //! undone or nothing can go on.
 
 use super::{Advance, Hindrance};
-use crate::events::ids::AgentName;
+use crate::events::ids::{AgentName, StepId};
 use crate::events::run::*;
 use crate::workflow::run::{Phase, RunRejection, Unwinding};
 use crate::workflow::scope::{Scope, StepView, Undone};
@@ -92,10 +92,12 @@ impl Advance<'_, '_> {
         let run = self.draft.state();
         let Phase::Unwinding(unwinding) = &run.phase else { return Ok(()) };
         if unwinding.unsettled == 0 {
-            match unwinding.to {
+            match &unwinding.to {
                 None => self.draft.emit(RunCompensated {}),
                 Some(kept) => {
-                    let reason = Some(format!("it is rolled back to step `{}`", self.node(kept)?.id()));
+                    let is_phase = run.node(&StepId::grown(kept)).is_none();
+                    let what = if is_phase { "phase" } else { "step" };
+                    let reason = Some(format!("it is rolled back to {what} `{kept}`"));
                     let by = match &unwinding.cause {
                         RollbackCause::Request { by, .. } => by.clone(),
                         RollbackCause::Failure { .. } | RollbackCause::Cancel => "reenact".into(),

@@ -1,7 +1,8 @@
 //! What people ask of a run: to pause, to go on, to end, to try again.
 
+use std::sync::Arc;
+
 use super::RunDraft;
-use crate::events::ids::StepId;
 use crate::events::problem::Code;
 use crate::events::run::{CancelRequested, RetryRequested, RollbackCause, RunPaused, RunUnpaused};
 use crate::workflow::definition::Definition;
@@ -111,7 +112,7 @@ pub(super) fn retry(
     draft: &mut RunDraft<'_>,
     definition: &Definition,
     order: Order,
-    step: Option<StepId>,
+    step: Option<Arc<str>>,
 ) -> Result<(), RunRejection> {
     let run = draft.state();
     let undone = match &run.phase {
@@ -166,13 +167,15 @@ fn may_start_again(run: &Run, definition: &Definition, node: &Node) -> Result<()
     Err(not_now(Code::CannotRetry, why, hint))
 }
 
-/// A retry of one step is one of the run: it is refused where others failed too.
-fn only(run: &Run, step: &StepId, afresh: &[&Node]) -> Result<(), RunRejection> {
-    let Some((place, _)) = run.node(step) else {
-        return Err(no_such_step(step));
-    };
-    if !afresh.iter().any(|node| node.id() == step) {
-        let why = format!("step `{step}` has not failed");
+/// A retry of one step or phase is one of the run: it is refused where others failed too.
+fn only(run: &Run, name: &str, afresh: &[&Node]) -> Result<(), RunRejection> {
+    let places = run.named(name);
+    let meant = |node: &Node| run.is_within(node, &places);
+    if places.is_empty() {
+        return Err(no_such_step(name));
+    }
+    if !afresh.iter().any(|node| meant(node)) {
+        let why = format!("step `{name}` has not failed");
         return Err(not_now(Code::CannotRetry, why, "`reenact retry RUN` tries again all that failed"));
     }
     let failed =
@@ -180,7 +183,7 @@ fn only(run: &Run, step: &StepId, afresh: &[&Node]) -> Result<(), RunRejection> 
     let others: Vec<String> = afresh
         .iter()
         .filter(failed)
-        .filter(|node| node.id() != step && node.inside != Some(place))
+        .filter(|node| !meant(node))
         .map(|node| format!("`{}`", node.id()))
         .collect();
     if others.is_empty() {
@@ -190,6 +193,6 @@ fn only(run: &Run, step: &StepId, afresh: &[&Node]) -> Result<(), RunRejection> 
     Err(not_now(Code::CannotRetry, why, "leave --step out: `reenact retry RUN` tries again all that failed"))
 }
 
-pub(super) fn no_such_step(step: &StepId) -> RunRejection {
+pub(super) fn no_such_step(step: &str) -> RunRejection {
     not_now(Code::NoSuchStep, format!("the run has no step `{step}`"), "`reenact status RUN` lists its steps")
 }

@@ -7,7 +7,7 @@ use super::control::{forward, no_such_step, not_now};
 use crate::events::ids::StepId;
 use crate::events::problem::Code;
 use crate::events::run::{CompensationResolved, Resolution, RollbackCause, RollbackStarted};
-use crate::workflow::run::unwinding::behind;
+use crate::workflow::run::unwinding::{Kept, before, behind};
 use crate::workflow::run::{
     End, Ended, Ending, Node, Order, Phase, Run, RunRejection, StepPhase, UndoPhase, Why,
 };
@@ -15,11 +15,14 @@ use crate::workflow::run::{
 pub(super) fn rollback(
     draft: &mut RunDraft<'_>,
     order: Order,
-    to: Option<StepId>,
+    to: Option<Arc<str>>,
 ) -> Result<(), RunRejection> {
-    draft.state().may_roll_back(to.as_ref())?;
+    let run = draft.state();
+    let kept = run.may_roll_back(to.as_deref())?.map(|kept| kept.places).unwrap_or_default();
+    let kept = kept.iter().filter_map(|place| run.steps.get(*place));
+    let keeps = kept.map(|node| node.id().clone()).collect();
     let cause = RollbackCause::Request { by: order.by, reason: order.reason };
-    draft.emit(RollbackStarted { cause, to });
+    draft.emit(RollbackStarted { cause, to, keeps });
     Ok(())
 }
 
@@ -31,7 +34,7 @@ pub(super) fn resolve(
     how: Resolution,
 ) -> Result<(), RunRejection> {
     let run = draft.state();
-    let (_, node) = run.node(&step).ok_or_else(|| no_such_step(&step))?;
+    let (_, node) = run.node(&step).ok_or_else(|| no_such_step(step.as_str()))?;
     let failed = node.undo_phase() == Some(&UndoPhase::Failed);
     let resolvable = match &run.phase {
         Phase::Unwinding(_) => true,
@@ -47,11 +50,11 @@ pub(super) fn resolve(
 }
 
 impl Run {
-    /// Whether it may be rolled back, all the way or to a step that is kept, which is then answered.
+    /// Whether it may be rolled back, all the way or to a step or a phase that is kept, which is then answered.
     pub(in crate::workflow::run) fn may_roll_back(
         &self,
-        to: Option<&StepId>,
-    ) -> Result<Option<usize>, RunRejection> {
+        to: Option<&str>,
+    ) -> Result<Option<Kept>, RunRejection> {
         match &self.phase {
             Phase::Empty => return Err(RunRejection::NotStarted),
             Phase::Unwinding(_) => {
@@ -75,35 +78,53 @@ impl Run {
             self.is_before_return()?;
             return Ok(None);
         };
-        let (place, node) = self.node(to).ok_or_else(|| no_such_step(to))?;
-        if let Some(parent) = node.inside.and_then(|parent| self.steps.get(parent)) {
-            let why = format!("step `{to}` is a part of `{}`", parent.id());
-            return Err(not_now(Code::CannotRollBack, why, format!("roll back to `{}`", parent.id())));
+        let kept = self.kept(to)?;
+        if let Some(node) = self.irreversible_behind(&kept.places) {
+            return Err(self.past_return(node));
         }
-        if !is_to_be_kept(node) {
-            let why = format!("step `{to}` is {}: only a step that is done can be kept", node.status());
-            let hint = "`reenact status RUN` shows which are; without --to everything is undone";
-            return Err(not_now(Code::CannotRollBack, why, hint));
+        // Going forward again could not build on what would be kept.
+        if let Some(node) = self.undone_before(&kept.places) {
+            let why = format!("step `{}` is {}, and would be kept", node.id(), node.status());
+            return Err(not_now(Code::CannotRollBack, why, "without --to everything is undone"));
         }
-        self.is_after_return(place)?;
-        self.keeps_nothing_undone(place)?;
-        Ok(Some(place))
+        Ok(Some(kept))
     }
 
-    /// Refuses when something would be kept that is undone, or that was to be: going forward again could not build on it.
-    fn keeps_nothing_undone(&self, to: usize) -> Result<(), RunRejection> {
-        match self.undone_before(to) {
-            None => Ok(()),
-            Some(node) => {
-                let why = format!("step `{}` is {}, and would be kept", node.id(), node.status());
-                Err(not_now(Code::CannotRollBack, why, "without --to everything is undone"))
+    /// The steps that a rollback keeps which goes back to a step or a phase.
+    fn kept(&self, to: &str) -> Result<Kept, RunRejection> {
+        let places = self.named(to);
+        let is_phase = self.node(&StepId::grown(to)).is_none();
+        for node in places.iter().filter_map(|place| self.steps.get(*place)) {
+            if let Some(parent) = node.inside.and_then(|parent| self.steps.get(parent)) {
+                let why = format!("step `{to}` is a part of `{}`", parent.id());
+                return Err(not_now(Code::CannotRollBack, why, format!("roll back to `{}`", parent.id())));
+            }
+            if !is_to_be_kept(node) && !(is_phase && matches!(node.phase, StepPhase::Skipped { .. })) {
+                let why = format!(
+                    "step `{}` is {}: only a step that is done can be kept",
+                    node.id(),
+                    node.status()
+                );
+                let hint = "`reenact status RUN` shows which are; without --to everything is undone";
+                return Err(not_now(Code::CannotRollBack, why, hint));
             }
         }
+        if places.is_empty() { Err(no_such_step(to)) } else { Ok(Kept { name: to.into(), places }) }
+    }
+
+    /// The step with that id; without one, the steps of the phase with that name.
+    pub(in crate::workflow::run) fn named(&self, name: &str) -> Vec<usize> {
+        if let Some((place, _)) = self.node(&StepId::grown(name)) {
+            return vec![place];
+        }
+        let in_phase = |node: &Node| node.inside.is_none() && node.added.phase.as_deref() == Some(name);
+        let places = self.steps.iter().enumerate().filter(|(_, node)| in_phase(node));
+        places.map(|(place, _)| place).collect()
     }
 
     /// What would be kept and is undone, or was to be.
-    fn undone_before(&self, to: usize) -> Option<&Node> {
-        let undone = behind(&self.steps, to);
+    fn undone_before(&self, to: &[usize]) -> Option<&Node> {
+        let undone = behind(&self.steps, &self.index, to);
         let kept = self.steps.iter().enumerate().filter(|(place, _)| undone.get(*place) != Some(&true));
         kept.map(|(_, node)| node).find(|node| node.compensation.is_some())
     }
@@ -116,20 +137,12 @@ impl Run {
         }
     }
 
-    /// Refuses when an irreversible step has started that is neither this one nor before it.
-    fn is_after_return(&self, place: usize) -> Result<(), RunRejection> {
-        match self.irreversible_behind(place) {
-            None => Ok(()),
-            Some(node) => Err(self.past_return(node)),
-        }
-    }
-
-    /// An irreversible step that has started and is neither this one nor before it.
-    fn irreversible_behind(&self, place: usize) -> Option<&Node> {
-        let before = self.before(place);
+    /// An irreversible step that has started and is neither one of these nor before them.
+    fn irreversible_behind(&self, kept: &[usize]) -> Option<&Node> {
+        let before = before(&self.steps, &self.index, kept.to_vec());
         let mut past = self.steps.iter().enumerate().filter(|(_, node)| node.is_past_return());
         let found = past.find(|(irreversible, node)| {
-            let outer = node.inside.unwrap_or(*irreversible);
+            let outer = self.outermost(*irreversible);
             node.open_attempt().is_some() || before.get(outer) != Some(&true)
         });
         found.map(|(_, node)| node)
@@ -155,27 +168,33 @@ impl Run {
     /// The irreversible step to which a rollback may go back, if it may to any.
     pub(crate) fn last_return(&self) -> Option<&Node> {
         let past = self.steps.iter().enumerate().filter(|(_, node)| node.is_past_return());
-        let mut outer = past.map(|(place, node)| node.inside.unwrap_or(place));
+        let mut outer = past.map(|(place, _)| self.outermost(place));
         let last = outer.find(|place| {
             self.steps.get(*place).is_some_and(is_to_be_kept)
-                && self.irreversible_behind(*place).is_none()
-                && self.undone_before(*place).is_none()
+                && self.irreversible_behind(&[*place]).is_none()
+                && self.undone_before(&[*place]).is_none()
         });
         last.and_then(|place| self.steps.get(place))
     }
 
-    /// Which steps a step comes after, itself among them.
-    fn before(&self, place: usize) -> Vec<bool> {
-        let mut found = vec![false; self.steps.len()];
-        let mut next = vec![place];
-        while let Some(place) = next.pop() {
-            let (Some(node), Some(found)) = (self.steps.get(place), found.get_mut(place)) else { continue };
-            if !std::mem::replace(found, true) {
-                next.extend(node.added.needs.iter().filter_map(|need| self.index.get(need)));
-                next.extend(node.inside);
+    /// Whether a step is one of these, or grew in one.
+    pub(in crate::workflow::run) fn is_within(&self, node: &Node, places: &[usize]) -> bool {
+        let mut place = self.node(node.id()).map(|(place, _)| place);
+        while let Some(at) = place {
+            if places.contains(&at) {
+                return true;
             }
+            place = self.steps.get(at).and_then(|node| node.inside);
         }
-        found
+        false
+    }
+
+    /// The step of the definition that a step is, or grew in.
+    pub(in crate::workflow::run) fn outermost(&self, mut place: usize) -> usize {
+        while let Some(outer) = self.steps.get(place).and_then(|node| node.inside) {
+            place = outer;
+        }
+        place
     }
 }
 

@@ -40,8 +40,7 @@ impl Fold<'_> {
 
     /// A run pauses once where it was to pause: not again when that step is done anew.
     fn forget_until(&mut self) {
-        let until = self.run.until.as_ref().and_then(|step| self.run.node(step));
-        if until.is_some_and(|(_, node)| node.is_done()) {
+        if self.run.until.as_ref().is_some_and(|until| self.run.is_reached(until)) {
             self.run.until = None;
         }
     }

@@ -232,7 +232,7 @@ impl Node {
     /// It is to be done after all, with fresh attempts, in the same generation.
     fn try_afresh(&mut self) {
         self.phase = StepPhase::Blocked;
-        (self.failures, self.lost) = (0, 0);
+        (self.failures, self.lost, self.fallback) = (0, 0, None);
         (self.error, self.ended_at) = (None, None);
     }
 

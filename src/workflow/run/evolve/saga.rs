@@ -6,7 +6,7 @@ use super::{Contradiction, Fold};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::run::*;
 use crate::workflow::run::node::{Compensation, StepError, UndoPhase};
-use crate::workflow::run::unwinding::Standing;
+use crate::workflow::run::unwinding::{Kept, Standing};
 use crate::workflow::run::{End, Ended, Node, Phase, Run, RunEffect, RunEffectId, TimerOf, Unwinding};
 
 /// The compensations that could start or be tried again.
@@ -29,13 +29,14 @@ impl Fold<'_> {
         if matches!(self.run.phase, Phase::Unwinding(_)) {
             return Err("it is being undone already".to_owned());
         }
-        let to = event.to.as_ref().map(|step| self.place(step)).transpose()?;
+        let places = event.keeps.iter().map(|step| self.place(step)).collect::<Result<_, _>>()?;
+        let kept = event.to.clone().map(|name| Kept { name, places });
         let was_over = matches!(self.run.phase, Phase::Ended(_));
         self.stop_time();
         self.close_starts();
         // Who asks for it wants it now; what comes of itself waits as everything does.
         self.run.paused &= !matches!(event.cause, RollbackCause::Request { .. });
-        let mut unwinding = Unwinding::new(event.cause.clone(), to, &self.run.steps);
+        let mut unwinding = Unwinding::new(event.cause.clone(), kept, &self.run.steps, &self.run.index);
         let failed = |node: &Node| node.undo_phase() == Some(&UndoPhase::Failed);
         let again: Vec<usize> = (0..self.run.steps.len())
             .filter(|place| unwinding.undoes(*place) && self.run.steps.get(*place).is_some_and(failed))

@@ -382,7 +382,7 @@ fn a_run_that_is_being_cancelled_is_not_kept_in_part() {
     let mut play = Play::start(A_THEN_B);
     play.complete("a", "1");
     play.ask(cancel(true));
-    let to_a = Ask::Rollback { order: order(), to: Some(StepId::grown("a")) };
+    let to_a = Ask::Rollback { order: order(), to: Some("a".into()) };
     assert_eq!(play.refused(to_a), Code::Conflicting);
     play.roll_back(None);
     assert_eq!(play.state().status(), RunStatus::Compensating, "all of it is what was wanted");

@@ -48,7 +48,7 @@ fn look_at(run: &Run) {
     std::hint::black_box((run.open(), run.status(), run.progress(), run.wants_driving(), run.wakes_at()));
     asks.iter().for_each(|ask| drop(run.startable(ask)));
     for node in run.nodes() {
-        std::hint::black_box((run.rollback_plan(Some(node.id())).is_ok(), node.attempts_now()));
+        std::hint::black_box((run.rollback_plan(Some(node.id().as_str())).is_ok(), node.attempts_now()));
     }
     let plan = run.rollback_plan(None);
     std::hint::black_box((plan.is_ok(), crate::views::rollback::page(run, Version(1))));

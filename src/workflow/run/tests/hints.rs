@@ -138,14 +138,14 @@ fn fail_at_c(play: &mut Play) {
 
 /// All that people ask of runs.
 fn asks() -> Vec<Ask> {
-    let all = |to: Option<&str>| Ask::Rollback { order: order(), to: to.map(StepId::grown) };
+    let all = |to: Option<&str>| Ask::Rollback { order: order(), to: to.map(Into::into) };
     let resolve = |step: &str| Ask::Resolve {
         by: "ada".into(),
         reason: "why".to_owned(),
         step: StepId::grown(step),
         how: Resolution::Skip,
     };
-    let retry = |step: Option<&str>| Ask::Retry { order: order(), step: step.map(StepId::grown) };
+    let retry = |step: Option<&str>| Ask::Retry { order: order(), step: step.map(Into::into) };
     let mut asks = vec![Ask::Pause(order()), Ask::Unpause(order()), all(None), retry(None)];
     asks.extend([false, true].map(|rollback| Ask::Cancel { order: order(), rollback }));
     for step in ["a", "sent", "c"] {
@@ -166,7 +166,7 @@ fn named(hint: &str) -> Vec<(&str, Ask)> {
             ["retry", _] => Ask::Retry { order: order(), step: None },
             ["cancel", _] => Ask::Cancel { order: order(), rollback: false },
             ["rollback", _] => Ask::Rollback { order: order(), to: None },
-            ["rollback", _, "--to", step] => Ask::Rollback { order: order(), to: Some(StepId::grown(step)) },
+            ["rollback", _, "--to", step] => Ask::Rollback { order: order(), to: Some((*step).into()) },
             ["resume" | "status", _] | ["rollback", "resolve", ..] => return None,
             other => panic!("{other:?} is no command"),
         };

@@ -281,6 +281,8 @@ fn starting_again_attaches_only_to_the_same() {
             lost_limit: 1,
             duration_limit: None,
             until: None,
+            children: Vec::new(),
+            growth: GrowthLimits::default(),
             drive: false,
         }));
         RunCommand { ask, seed: 0, drive: None }
@@ -303,6 +305,7 @@ fn what_cannot_follow_is_an_illegal_event() {
             usage: Usage::default(),
             cached: false,
             degraded: false,
+            transcript: None,
         })
     };
     for (event, why) in [

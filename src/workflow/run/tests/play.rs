@@ -43,7 +43,7 @@ impl Play {
     }
 
     pub(super) fn start_until(yaml: &str, step: &str) -> Self {
-        Self::start_as(yaml, |start| start.until = Some(StepId::grown(step)))
+        Self::start_as(yaml, |start| start.until = Some(step.into()))
     }
 
     pub(super) fn start_limited(yaml: &str, limit: Duration) -> Self {
@@ -74,6 +74,8 @@ impl Play {
             lost_limit: 3,
             duration_limit: None,
             until: None,
+            children: Vec::new(),
+            growth: GrowthLimits::default(),
             drive: true,
         };
         change(&mut start);
@@ -139,7 +141,7 @@ impl Play {
 
     /// Somebody rolls it back.
     pub(super) fn roll_back(&mut self, to: Option<&str>) -> Vec<String> {
-        self.ask(Ask::Rollback { order: order(), to: to.map(StepId::grown) })
+        self.ask(Ask::Rollback { order: order(), to: to.map(Into::into) })
     }
 
     pub(super) fn retry(&mut self) -> Vec<String> {

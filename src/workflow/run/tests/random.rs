@@ -176,7 +176,10 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
             (1 | 2, ..) | (_, _, RunStatus::Paused) => Ask::Unpause(order()),
             (3, ..) => Ask::Cancel { order: order(), rollback: dice.one_in(2) },
             (4 | 5, ..) | (_, _, RunStatus::Failed) => Ask::Retry { order: order(), step: None },
-            (_, to, _) => Ask::Rollback { order: order(), to: to.filter(|_| dice.one_in(2)) },
+            (_, to, _) => Ask::Rollback {
+                order: order(),
+                to: to.filter(|_| dice.one_in(2)).map(|to| to.as_str().into()),
+            },
         };
         return play.try_ask(ask);
     }

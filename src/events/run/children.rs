@@ -1,0 +1,67 @@
+//! What a run starts beyond the steps of its file: runs of other workflows, and steps that plans add.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::AgentBinding;
+use crate::events::ids::{RunId, StepId, Version};
+use crate::events::json::BlobRef;
+
+/// A workflow that a step starts as a run of its own, resolved when the run started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildBinding {
+    /// What the step's definition calls it: the file's absolute path.
+    pub file: Arc<str>,
+    /// Its definition, as JSON.
+    pub definition: BlobRef,
+    /// The absolute folder that its relative paths mean.
+    pub work_folder: Arc<str>,
+    /// The agents that its steps name.
+    pub agents: Vec<AgentBinding>,
+    /// How many of its attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step of it.
+    pub lost_limit: u32,
+    /// How long it may go on.
+    pub duration_limit_us: Option<u64>,
+}
+
+/// How far a run's graph may grow by plans, and what holds for steps that join it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GrowthLimits {
+    /// How many plans deep.
+    pub depth: u32,
+    /// How many steps one plan may add.
+    pub width: u32,
+    /// How many steps all plans may add.
+    pub total: u32,
+    /// How often a fallback agent is tried at most.
+    pub fallback_attempts: u32,
+    /// Whether a critical step fails where it would be skipped.
+    pub critical_fails: bool,
+}
+
+/// The attempt that the commit starts is at seeing a child run through: it is started, or gone on with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildStarted {
+    /// The step that it is for.
+    pub step: StepId,
+    /// The child. It follows from the run, the step and its generation.
+    pub run: RunId,
+}
+
+/// A child run has ended, and with it the attempt at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildEnded {
+    /// The step that it is for.
+    pub step: StepId,
+    /// The child.
+    pub run: RunId,
+    /// How it ended: a run's status.
+    pub status: Arc<str>,
+    /// Its version then.
+    pub version: Version,
+    /// Whether nothing of it may be undone any more.
+    pub past_return: bool,
+}
