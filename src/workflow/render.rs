@@ -1,8 +1,8 @@
 //! From a step to the work that an agent gets.
 
-use super::definition::{Does, Items, Step};
+use super::definition::{Does, Items, Repeat, Step};
 use super::json_text::Level;
-use super::scope::view::LazyView;
+use super::scope::view::{LazyView, View};
 use super::scope::{References, Scope, StepReferences};
 use super::template::{RenderError, Template};
 use super::work::{Command, Work};
@@ -42,14 +42,18 @@ impl Step {
         self.rendered(&self.does, scope)
     }
 
-    /// What undoes the step, rendered; with its `env` and `cwd`. The scope has it as [`Scope::undone`].
+    /// What undoes the step, rendered; with its `env` and `cwd`. The scope has it as [`Scope::undone`]. A child run that
+    /// has no other compensation is named, so that it can be rolled back.
     ///
     /// # Errors
     /// See [`RenderError`]; [`RenderError::Failed`] also when the step has no compensation.
     pub fn compensation(&self, scope: &Scope) -> Result<Work, RenderError> {
-        match &self.compensate {
-            Some(compensate) => self.rendered(&compensate.does, scope),
-            None => Err(RenderError::Failed(format!("step `{}` has no compensation", self.id))),
+        match (&self.compensate, &self.does) {
+            (Some(compensate), _) => self.rendered(&compensate.does, scope),
+            (None, Does::Workflow { file, .. }) => {
+                Ok(Work { workflow: Some(file.clone()), ..Work::default() })
+            }
+            (None, _) => Err(RenderError::Failed(format!("step `{}` has no compensation", self.id))),
         }
     }
 
@@ -109,6 +113,17 @@ impl Step {
             Ok(Level::Null) | Err(_) => "null",
         };
         Err(RenderError::NotAList(kind))
+    }
+}
+
+impl Repeat {
+    /// Whether the loop ends after this round, from 1, which answered this. The scope holds what
+    /// [`Expression::references`](super::template::Expression::references) of `until` asks for.
+    ///
+    /// # Errors
+    /// See [`RenderError`].
+    pub fn is_over(&self, scope: &Scope, round: u32, output: &Json) -> Result<bool, RenderError> {
+        self.until.is_true_in(&View::after_round(scope, round, output))
     }
 }
 

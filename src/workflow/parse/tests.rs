@@ -6,6 +6,7 @@ use crate::events::problem::Class;
 mod bad;
 mod docs;
 mod good;
+mod orchestration;
 mod sagas;
 
 fn read(text: &str) -> Result<Parsed, Vec<Problem>> {
