@@ -106,12 +106,7 @@ impl Expression {
     /// # Errors
     /// See [`RenderError`].
     pub fn is_true(&self, scope: &Scope) -> Result<bool, RenderError> {
-        self.is_true_in(&View::new(scope))
-    }
-
-    /// The same, for the engine's own use.
-    pub(super) fn is_true_in(&self, view: &View) -> Result<bool, RenderError> {
-        self.value(view).map(|value| value.is_true())
+        self.value(&View::new(scope)).map(|value| value.is_true())
     }
 
     /// Its value, for the engine's own use. It is defined.

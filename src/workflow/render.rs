@@ -1,8 +1,8 @@
 //! From a step to the work that an agent gets.
 
-use super::definition::{Does, Items, Repeat, Step};
+use super::definition::{Does, Items, Step};
 use super::json_text::Level;
-use super::scope::view::{LazyView, View};
+use super::scope::view::LazyView;
 use super::scope::{References, Scope, StepReferences};
 use super::template::{RenderError, Template};
 use super::work::{Command, Work};
@@ -113,17 +113,6 @@ impl Step {
             Ok(Level::Null) | Err(_) => "null",
         };
         Err(RenderError::NotAList(kind))
-    }
-}
-
-impl Repeat {
-    /// Whether the loop ends after this round, from 1, which answered this. The scope holds what
-    /// [`Expression::references`](super::template::Expression::references) of `until` asks for.
-    ///
-    /// # Errors
-    /// See [`RenderError`].
-    pub fn is_over(&self, scope: &Scope, round: u32, output: &Json) -> Result<bool, RenderError> {
-        self.until.is_true_in(&View::after_round(scope, round, output))
     }
 }
 

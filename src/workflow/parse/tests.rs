@@ -7,6 +7,7 @@ mod bad;
 mod docs;
 mod good;
 mod orchestration;
+mod plans;
 mod sagas;
 
 fn read(text: &str) -> Result<Parsed, Vec<Problem>> {

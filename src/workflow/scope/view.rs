@@ -235,15 +235,6 @@ pub(crate) struct View {
 impl View {
     /// What expressions see of a scope.
     pub(crate) fn new(scope: &Scope) -> Self {
-        Self::with(scope, [])
-    }
-
-    /// What the `until` of a loop sees of a scope, after a round.
-    pub(crate) fn after_round(scope: &Scope, round: u32, output: &Json) -> Self {
-        Self::with(scope, [("round", Value::from(round)), ("output", value_of(output))])
-    }
-
-    fn with<const N: usize>(scope: &Scope, more: [(&'static str, Value); N]) -> Self {
         let missing = Arc::<Missing>::default();
         let seen = |(id, step): (&StepId, &StepView)| {
             let step = Step { id: id.clone(), step: step.clone(), missing: Arc::clone(&missing) };
@@ -273,7 +264,6 @@ impl View {
             names.insert("outcome", Value::from(outcome));
             names.insert("output", output.map_or(Value::from(()), value_of));
         }
-        names.extend(more);
         Self { root: Arc::new(Root { names, missing }) }
     }
 

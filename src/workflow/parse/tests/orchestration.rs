@@ -45,7 +45,7 @@ steps:
 "#;
 
 fn first(rest: &str) -> Step {
-    good(&step(rest)).steps.first().unwrap().clone()
+    good(&step(rest)).steps.first().unwrap().as_ref().clone()
 }
 
 #[test]
@@ -317,9 +317,13 @@ fn a_loop_ends_with_the_round_after_which_its_until_is_true() {
         env: BTreeMap::new(),
         steps: BTreeMap::new(),
         item: None,
+        round: None,
         undone: None,
     };
-    let over = |round, output| repeat.is_over(&scope, round, &Json::parse(output).unwrap());
+    let over = |round, output| {
+        let round = Some((round, Json::parse(output).unwrap()));
+        repeat.until.is_true(&Scope { round, ..scope.clone() })
+    };
     assert_eq!(over(1, r#"{"ready":true}"#), Ok(false));
     assert_eq!(over(2, r#"{"ready":false}"#), Ok(false));
     assert_eq!(over(2, r#"{"ready":true}"#), Ok(true));
