@@ -423,6 +423,7 @@ impl Fold<'_> {
 
     /// Closes what the step has open in the world; what becomes of it is said next.
     fn close(&mut self, place: usize) -> Result<(), Contradiction> {
+        self.run.stalled.remove(&place);
         let node = self.node_mut(place)?;
         node.stopping = false;
         match std::mem::replace(&mut node.phase, StepPhase::Between) {
