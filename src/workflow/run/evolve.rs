@@ -254,7 +254,10 @@ impl Fold<'_> {
             TimerOf::People(place) => match self.node_mut(place)?.phase {
                 StepPhase::Awaiting(_) => self.close(place),
                 // The request expires with what follows in this commit.
-                _ => Ok(drop(self.unset_timer(event.timer.clone()))),
+                _ => {
+                    self.unset_timer(event.timer.clone());
+                    Ok(())
+                }
             },
             TimerOf::Step(place) => {
                 let retries = matches!(self.node_mut(place)?.phase, StepPhase::Retrying(_));
