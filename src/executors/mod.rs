@@ -12,6 +12,7 @@ pub mod function;
 pub mod subprocess;
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use crate::events::ids::{AgentName, Fence, RunId, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, Purpose, Undoes};
+use crate::events::time::Timestamp;
 use crate::workflow::aggregate::Blobs;
 use crate::workflow::run::Run;
 use crate::workflow::work::Work;
@@ -122,6 +124,12 @@ impl Context {
             Err(_) => Stop::Cancelled,
         }
     }
+}
+
+/// The time by the machine's clock.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// A way to do work. `execute` must end soon after [`Context::stopped`] does (with [`Failure::stopped`]), having

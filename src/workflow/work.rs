@@ -1,5 +1,7 @@
 //! What an agent is asked to do: a step's templates, rendered. It is the `input` of `attempt_started`.
 
+mod transcript;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,8 @@ use crate::events::ids::Version;
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::events::run::{Outcome, Usage};
-use crate::events::time::Timestamp;
+
+pub use transcript::{Transcript, Written};
 
 /// A rendered step.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -71,6 +74,8 @@ pub struct Child {
     pub version: Version,
     /// Whether nothing of it may be undone any more.
     pub past_return: bool,
+    /// Whether something of it was done in a lesser way or left out.
+    pub degraded: bool,
 }
 
 /// What an attempt asks for beside its work. What the run cannot do yet it refuses, and the attempt fails.
@@ -131,49 +136,9 @@ impl Failure {
         let (code, message) = match why {
             Stop::TimedOut => (Code::TimedOut, "it took longer than its timeout"),
             Stop::Cancelled => (Code::Cancelled, "it was cancelled"),
+            Stop::LetGo => (Code::Cancelled, "the process that ran it let go of it"),
         };
         Self { outcome: Outcome::Unknown, ..Self::new(code, message) }
-    }
-}
-
-/// What was said during an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Transcript {
-    /// What its agent was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt: Option<String>,
-    /// What its program wrote to stdout.
-    #[serde(default)]
-    pub stdout: Written,
-    /// What its program wrote to stderr.
-    #[serde(default)]
-    pub stderr: Written,
-    /// The status with which its program ended by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    /// The signal that ended its program.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signal: Option<i32>,
-    /// When it started.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Timestamp,
-}
-
-/// What a program wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Written {
-    /// It is UTF-8.
-    Text(String),
-    /// It is not: its bytes in Base64.
-    Base64(String),
-}
-
-impl Default for Written {
-    fn default() -> Self {
-        Self::Text(String::new())
     }
 }
 
@@ -182,6 +147,8 @@ impl Default for Written {
 pub enum Stop {
     /// Its deadline passed.
     TimedOut,
-    /// The run does not want it any more, or the process ends.
+    /// The run does not want it any more.
     Cancelled,
+    /// The process does not make it any more, and another may: nobody waits for this result.
+    LetGo,
 }

@@ -4,6 +4,7 @@ mod docs;
 mod ends;
 mod lost;
 mod says;
+mod transcripts;
 
 use std::path::Path;
 use std::sync::Arc;
