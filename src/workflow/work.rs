@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::run::RunStatus;
 use crate::events::ids::Version;
 use crate::events::json::Json;
-use crate::events::problem::{Class, Code};
+use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Outcome, Usage};
 
 pub use transcript::{Transcript, Written};
@@ -139,6 +139,12 @@ impl Failure {
             Stop::LetGo => (Code::Cancelled, "the process that ran it let go of it"),
         };
         Self { outcome: Outcome::Unknown, ..Self::new(code, message) }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::new(problem.code, problem.message).class(problem.class)
     }
 }
 

@@ -36,6 +36,7 @@ fn task(folder: &Path, work: Work) -> Task {
         work_folder: folder.to_str().unwrap().into(),
         work,
         compensates: None,
+        child: None,
     }
 }
 
