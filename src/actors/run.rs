@@ -191,14 +191,14 @@ impl RunShell {
 
     /// Shows what is durable.
     fn show(&mut self, state: &Run, version: Version) {
-        let waits = self.waits_for_children(state);
+        let at_rest = self.rests(state) || self.waits_for_children(state);
         let reached = &mut self.reached;
         self.glance.send_if_modified(|seen| {
             (seen.done, seen.total) = state.progress();
             seen.wakes_at = if seen.attempts.is_empty() { state.wakes_at() } else { None };
             (seen.version, seen.parked) = (version, None);
             seen.status = (version > Version(0)).then(|| state.status());
-            seen.at_rest = waits || is_at_rest(state);
+            seen.at_rest = at_rest;
             let now = seen.milestones();
             std::mem::replace(reached, now) != now
         });
@@ -208,7 +208,7 @@ impl RunShell {
     fn waits_for_children(&self, state: &Run) -> bool {
         let all_rest =
             |awaited: Vec<(StepId, RunId)>| awaited.iter().all(|(_, run)| self.resting.contains(run));
-        !self.resting.is_empty() && child::awaited(state).is_some_and(all_rest)
+        !self.resting.is_empty() && !self.is_too_late(state) && child::awaited(state).is_some_and(all_rest)
     }
 
     /// The attempts that agents make for it, and those that will start with this commit.
@@ -257,9 +257,19 @@ impl RunShell {
 
     /// A run that goes on only if somebody wants it to is driven by nobody until then.
     fn rest_if_at_rest(&mut self, state: &Run) {
-        if is_at_rest(state) {
+        if self.rests(state) {
             self.be_driven(false);
         }
+    }
+
+    /// Whether nothing follows unless somebody wants it to. What people were to say in time is no longer waited for when
+    /// somebody drives the run after that.
+    fn rests(&self, state: &Run) -> bool {
+        is_at_rest(state) && !self.is_too_late(state)
+    }
+
+    fn is_too_late(&self, state: &Run) -> bool {
+        self.driven && state.is_too_late(self.communicator.host().clock.now())
     }
 }
 

@@ -189,17 +189,17 @@ impl System {
     /// them starts any more, their attempts get a grace, what still runs then is stopped and will be tried again when the
     /// run is driven again.
     pub async fn interrupt(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool) {
-        let family = self.let_go(run, &is_wanted).await;
-        let done = |seen: &Glance| seen.version > Version(0) && !seen.is_at_work();
-        let _ = tokio::time::timeout(self.grace, async {
+        let mut family = Vec::new();
+        let grace = tokio::time::timeout(self.grace, async {
+            self.let_go(run, is_wanted, &mut family).await;
+            let done = |seen: &Glance| seen.version > Version(0) && !seen.is_at_work();
             for run in &family {
                 // An error means that its host was put away: nothing of it runs.
                 let _ = self.watch(run).wait_for(done).await;
             }
-        })
-        .await;
-        // A commit that was on its way may have started another.
-        for run in self.let_go(run, is_wanted).await {
+        });
+        let _ = grace.await;
+        for run in family {
             let is_over = self.watch(&run).borrow().attempts.is_empty();
             // Meanwhile somebody else may have let it go on.
             if !is_over && !self.is_driven(&run) {
@@ -210,18 +210,19 @@ impl System {
         }
     }
 
-    /// Lets a run stay as it is, and the children that it sees through; answers them all, parents first.
-    async fn let_go(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool) -> Vec<RunId> {
-        let (mut family, mut next) = (Vec::new(), vec![run.clone()]);
+    /// Lets a run stay as it is, and then the children that it sees through.
+    async fn let_go(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool, family: &mut Vec<RunId>) {
+        let mut next = vec![run.clone()];
         while let Some(run) = next.pop() {
+            family.push(run.clone());
             self.communicator.let_go(&run).await;
+            // A commit that was on its way may have started one more. What it answers to nothing new is no matter.
+            let _ = self.communicator.ask(&run, Ask::Go).await;
             let glance = self.watch(&run);
             let attempts = &glance.borrow().attempts;
             let children = attempts.values().filter_map(|attempt| attempt.child.clone());
             next.extend(children.filter(|child| !is_wanted(child)));
-            family.push(run);
         }
-        family
     }
 
     /// Records that the open attempts of a run are given up.
