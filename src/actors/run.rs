@@ -23,7 +23,7 @@ use crate::events::time::Timestamp;
 use crate::executors::{Progress, Task};
 use crate::workflow::aggregate::{Aggregate, Effect, EffectChanges};
 use crate::workflow::child;
-use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection};
+use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus};
 use crate::workflow::work::{Failure, Stop};
 
 /// The actor of a run.
@@ -191,13 +191,15 @@ impl RunShell {
 
     /// Shows what is durable.
     fn show(&mut self, state: &Run, version: Version) {
-        let at_rest = self.rests(state) || self.waits_for_children(state);
+        let waits = self.waits_for_children(state);
+        let at_rest = waits || self.rests(state);
         let reached = &mut self.reached;
         self.glance.send_if_modified(|seen| {
             (seen.done, seen.total) = state.progress();
             seen.wakes_at = if seen.attempts.is_empty() { state.wakes_at() } else { None };
             (seen.version, seen.parked) = (version, None);
-            seen.status = (version > Version(0)).then(|| state.status());
+            let status = || if waits { RunStatus::Waiting } else { state.status() };
+            seen.status = (version > Version(0)).then(status);
             seen.at_rest = at_rest;
             let now = seen.milestones();
             std::mem::replace(reached, now) != now

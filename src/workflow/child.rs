@@ -108,7 +108,7 @@ pub fn seen(child: &Run, version: Version) -> Child {
 /// The children for which a run waits, with their steps, if it waits for nothing else: no other attempt is made or could
 /// be, and no timer but a limit is set. None if it does not wait for children, or not for them alone.
 pub fn awaited(run: &Run) -> Option<Vec<(StepId, RunId)>> {
-    let id = &run.about()?.id;
+    let id = &run.about().filter(|_| run.status() == RunStatus::Running)?.id;
     let mut children = Vec::new();
     for effect in run.open() {
         match effect {
