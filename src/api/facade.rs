@@ -4,11 +4,13 @@
 //! - `see`: lets runs go on, and sees them through
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `history`: what happened, and a run as it was
+//! - `transcript`: what was said during an attempt
 //! - `verify`: proves the store whole
 
 mod control;
 mod history;
 mod see;
+mod transcript;
 mod verify;
 
 use std::path::PathBuf;
@@ -81,6 +83,10 @@ impl Facade {
             Request::Plan { run, to } => self.plan(&run, to.as_deref()).await.map(Answer::Planned),
             Request::StateAt { run, at } => {
                 self.state_at(&run, at).await.map(|state| Answer::State(Box::new(state)))
+            }
+            Request::Transcript { run, step, purpose, attempt } => {
+                let said = self.transcript(&run, &step, purpose, attempt).await?;
+                Ok(Answer::Transcript(Box::new(said)))
             }
             Request::Verify => self.verify().await.map(Answer::Verified),
         }

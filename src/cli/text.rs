@@ -279,6 +279,12 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
+/// The same of a text of several lines, which keeps them, and its tabs.
+pub(super) fn printable_lines(text: &str) -> String {
+    let keep = |character: char| matches!(character, '\n' | '\t') || !character.is_control();
+    text.chars().map(|character| if keep(character) { character } else { ' ' }).collect()
+}
+
 /// How long something took, to be read: to the millisecond below a second, to the tenth of one below a minute.
 fn took(length: Duration) -> String {
     match length.as_secs() {
