@@ -46,13 +46,13 @@ pub struct Definition {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(from = "Vec<Step>")]
 pub struct Steps {
-    list: Vec<Step>,
+    list: Vec<Arc<Step>>,
     places: HashMap<StepId, usize>,
 }
 
 impl Steps {
     /// The step with that id.
-    pub fn find(&self, id: &StepId) -> Option<&Step> {
+    pub fn find(&self, id: &StepId) -> Option<&Arc<Step>> {
         self.list.get(*self.places.get(id)?)
     }
 }
@@ -78,14 +78,14 @@ impl Definition {
     /// The step with that id, to be completed with what its agent or the configuration says.
     pub fn step_mut(&mut self, step: &StepId) -> Option<&mut Step> {
         let place = self.steps.places.get(step).copied()?;
-        self.steps.list.get_mut(place)
+        self.steps.list.get_mut(place).map(Arc::make_mut)
     }
 }
 
 impl From<Vec<Step>> for Steps {
     fn from(list: Vec<Step>) -> Self {
         let places = list.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();
-        Self { list, places }
+        Self { list: list.into_iter().map(Arc::new).collect(), places }
     }
 }
 
@@ -102,16 +102,16 @@ impl FromIterator<Step> for Steps {
 }
 
 impl Deref for Steps {
-    type Target = [Step];
+    type Target = [Arc<Step>];
 
-    fn deref(&self) -> &[Step] {
+    fn deref(&self) -> &[Arc<Step>] {
         &self.list
     }
 }
 
 impl<'a> IntoIterator for &'a Steps {
-    type Item = &'a Step;
-    type IntoIter = std::slice::Iter<'a, Step>;
+    type Item = &'a Arc<Step>;
+    type IntoIter = std::slice::Iter<'a, Arc<Step>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.list.iter()
@@ -453,7 +453,7 @@ pub enum OnError {
 
 impl Definition {
     /// The step with that id.
-    pub fn step(&self, id: &StepId) -> Option<&Step> {
+    pub fn step(&self, id: &StepId) -> Option<&Arc<Step>> {
         self.steps.find(id)
     }
 
