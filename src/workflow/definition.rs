@@ -75,6 +75,13 @@ impl Definition {
         }
     }
 
+    /// Lets a step that starts a workflow find its file by this absolute path.
+    pub fn set_child(&mut self, step: &StepId, path: &str) {
+        if let Some(Does::Workflow { file, .. }) = self.step_mut(step).map(|step| &mut step.does) {
+            path.clone_into(file);
+        }
+    }
+
     /// The step with that id, to be completed with what its agent or the configuration says.
     pub fn step_mut(&mut self, step: &StepId) -> Option<&mut Step> {
         let place = self.steps.places.get(step).copied()?;
@@ -253,6 +260,13 @@ pub struct Approval {
     /// What a reviewer is to look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checklist: Vec<String>,
+}
+
+impl Approval {
+    /// A checklist has no more points: nobody ticks a hundred.
+    pub const POINTS_MAX: usize = 100;
+    /// A point of a checklist has no more characters: it is one line of a page.
+    pub const POINT_CHARS_MAX: usize = 500;
 }
 
 /// What a step names an agent for.

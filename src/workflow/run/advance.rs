@@ -5,6 +5,7 @@
 mod end;
 mod grow;
 mod people;
+mod plan;
 mod start;
 mod unwind;
 

@@ -233,9 +233,16 @@ impl Run {
         self.running > 0 || could_start && !self.paused
     }
 
-    /// When its next timer is due.
+    /// When its next timer is due, of those by which it goes on without people.
     pub fn wakes_at(&self) -> Option<Timestamp> {
-        self.awaited_timers()?.values().map(|set| set.at).min()
+        let own = self.awaited_timers()?.values().filter(|set| !matches!(set.of, TimerOf::People(_)));
+        own.map(|set| set.at).min()
+    }
+
+    /// Whether people were to say something that it does not wait for any longer.
+    pub fn is_too_late(&self, now: Timestamp) -> bool {
+        let timers = self.awaited_timers().into_iter().flat_map(HashMap::values);
+        timers.into_iter().any(|set| matches!(set.of, TimerOf::People(_)) && set.at <= now)
     }
 
     /// The newest fence: how many attempts it has started.

@@ -2,8 +2,8 @@
 
 use super::{Advance, Hindrance};
 use crate::events::ids::StepId;
-use crate::events::json::{Json, Payload};
-use crate::events::problem::{Class, Code};
+use crate::events::json::{BlobRef, Json, Payload};
+use crate::events::problem::{Code, Problem};
 use crate::events::run::*;
 use crate::workflow::definition::Step;
 use crate::workflow::output;
@@ -43,7 +43,8 @@ impl Advance<'_, '_> {
         }
     }
 
-    fn grower(&self, place: usize) -> Result<(StepId, Option<crate::events::json::BlobRef>), RunRejection> {
+    /// What the steps have in common that a step grows.
+    fn grower(&self, place: usize) -> Result<(StepId, Option<BlobRef>), RunRejection> {
         let node = self.node(place)?;
         Ok((node.id().clone(), node.added.planned))
     }
@@ -125,16 +126,9 @@ impl Advance<'_, '_> {
     ) -> Result<Option<Failure>, RunRejection> {
         let step = self.template(place)?;
         let wrong = step.schema.as_ref().and_then(|schema| output::check(schema, answer).err());
-        Ok(wrong.map(|why| Failure::new(Code::OutputSchema, why).class(Class::Validation)))
-    }
-
-    /// Lets the steps join the graph that a step has planned, if it has.
-    pub(in crate::workflow::run) fn grow(
-        &mut self,
-        _place: usize,
-        _answer: &Json,
-    ) -> Result<(), RunRejection> {
-        Ok(())
+        let wrong = wrong.map(|why| Problem::new(Code::OutputSchema, why));
+        let wrong = wrong.or_else(|| self.planned(place, answer).err());
+        Ok(wrong.map(|problem| Failure::new(problem.code, problem.message)))
     }
 
     /// The outputs of some steps as a list; null for those that have none.
