@@ -1,6 +1,5 @@
 //! Pages of Markdown for people. Programs write what they like: on a page it is a part of a line.
 
-use crate::events::ids::StepId;
 use crate::workflow::json_text::Level;
 
 /// How many levels of JSON get lines of their own. What is deeper stands on one line, as it was written.
@@ -34,10 +33,14 @@ pub(super) fn on_one_line(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-/// A step's id as a word of a command that is copied to a shell, to which the brackets of an item are a pattern, and the
-/// sign of a round begins a comment.
-pub fn for_shell(step: &StepId) -> String {
-    if step.as_str().contains(['[', '#']) { format!("'{step}'") } else { step.to_string() }
+/// A text as a word of a command that is copied to a shell: the brackets of an item are a pattern to it, and the sign of
+/// a round begins a comment.
+pub fn for_shell(word: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "._-/:@%+,".contains(character);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", on_one_line(word).replace('\'', "'\\''"))
 }
 
 /// JSON on lines of its own, indented to be shown as it is. Every value is as it was written: numbers keep all digits.
@@ -83,6 +86,12 @@ fn append(lines: &mut [String], text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_of_a_command_means_itself_to_a_shell() {
+        let words = ["copy", "plan/a-b", "copy[0]", "poll#2", "it's", "", "a b"].map(for_shell);
+        assert_eq!(words, ["copy", "plan/a-b", "'copy[0]'", "'poll#2'", "'it'\\''s'", "''", "'a b'"]);
+    }
 
     #[test]
     fn json_keeps_every_digit_and_gets_lines_of_its_own() {

@@ -171,7 +171,7 @@ fn how_to_go_on(run: &Run, about: &About, ended: &Ended) -> Vec<String> {
 
 /// The commands that settle a compensation.
 fn resolutions(run: &RunId, step: &StepId) -> [String; 3] {
-    let step = for_shell(step);
+    let step = for_shell(step.as_str());
     let command = |how: &str, what: &str| {
         format!("    reenact rollback resolve {run} {step} {how} --reason \"…\"    # {what}")
     };
