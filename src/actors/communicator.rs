@@ -17,10 +17,12 @@ use super::children::Children;
 use super::dispatcher::{Dispatcher, Slot};
 use super::glance::Glance;
 use super::host::{Host, HostContext, Submit};
+use super::inspect::Inspector;
 use super::roster::{Member, Roster};
 use super::run::{Drive, Due, LetGo, RunHost, RunShell, undriven};
+use super::scribe::Scribe;
 use super::timer::{TimerActor, Wake};
-use crate::events::ids::{AgentName, Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
+use crate::events::ids::{AgentName, Fence, Hash, RequestId, RunId, StepId, StreamId, TimerId, Version};
 use crate::events::json::BlobRef;
 use crate::events::problem::{Code, Problem};
 use crate::executors::Task;
@@ -62,7 +64,7 @@ pub struct ChildRests {
     pub rests: bool,
 }
 
-/// Counts an attempt among those that are being made, until it is dropped.
+/// Counts an attempt, or a page, among those that are being made, until it is dropped.
 #[derive(Debug)]
 pub struct InFlight(watch::Sender<usize>);
 
@@ -84,7 +86,9 @@ pub struct Communicator {
     host: HostContext,
     roster: Roster,
     dispatcher: Arc<Dispatcher>,
-    /// Attempts that agents are making, but for those that see children through: what these wait for is made too.
+    scribe: Arc<Scribe>,
+    /// Attempts that agents are making, but for those that see children through: what these wait for is made too. And
+    /// pages that are being written.
     in_flight: watch::Sender<usize>,
     /// Attempts that see children through.
     children: watch::Sender<usize>,
@@ -109,7 +113,13 @@ struct AgentEntry {
 
 impl Communicator {
     /// A communicator whose actors live on these arbiters, or on the current one if there are none.
-    pub fn start(host: HostContext, roster: Roster, arbiters: Vec<ArbiterHandle>) -> Arc<Self> {
+    pub(super) fn start(
+        host: HostContext,
+        roster: Roster,
+        inspector: Inspector,
+        arbiters: Vec<ArbiterHandle>,
+    ) -> Arc<Self> {
+        let scribe = Scribe::new(host.clone(), inspector);
         let communicator = Arc::new(Self {
             runs: DashMap::new(),
             driven: DashSet::new(),
@@ -120,6 +130,7 @@ impl Communicator {
             host,
             roster,
             dispatcher: Dispatcher::start(),
+            scribe,
             in_flight: watch::Sender::new(0),
             children: watch::Sender::new(0),
             awaited: rest::Awaited::default(),
@@ -133,6 +144,16 @@ impl Communicator {
     /// Slots of agents.
     pub fn dispatcher(&self) -> &Arc<Dispatcher> {
         &self.dispatcher
+    }
+
+    /// Has the page of a request for an approval written, or written anew.
+    pub fn write_request(&self, run: &RunId, request: &RequestId) {
+        self.scribe.write(run, request, self.in_flight(false));
+    }
+
+    /// From here on nothing is looked at for a page that takes long.
+    pub fn hurry_pages(&self) {
+        self.scribe.hurry();
     }
 
     /// What every host has.
@@ -354,7 +375,8 @@ impl Communicator {
         let _ = children.wait_for(|count| *count == 0).await;
     }
 
-    /// Ends when no attempt is being made. Those that see children through are not awaited: they only wait themselves.
+    /// Ends when no attempt is being made, and no page written. Those that see children through are not awaited: they
+    /// only wait themselves.
     pub async fn all_reported(&self) {
         let mut in_flight = self.in_flight.subscribe();
         // An error means that the sender is gone, which is this very communicator.

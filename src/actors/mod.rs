@@ -4,7 +4,8 @@
 //! - [`host`]: one actor for every aggregate: loads, decides, appends, answers
 //! - [`load`]: the state of a stream as of any version; `snapshots`: when they are taken, which are kept
 //! - [`run`]: what performs a run's effects
-//! - [`page`]: the file that tells a person what to undo by hand
+//! - [`page`]: files for people: what to undo by hand
+//! - `scribe`: writes what people are asked, with what `inspect` finds in the work folder
 //! - `leftovers`: what attempts of a process that is gone may have left running
 //! - [`agent`]: makes attempts with an executor
 //! - [`children`]: the agent that sees runs through which steps of other runs start
@@ -23,12 +24,14 @@ pub mod communicator;
 pub mod dispatcher;
 pub mod glance;
 pub mod host;
+mod inspect;
 mod leftovers;
 pub mod library;
 pub mod load;
 pub mod page;
 pub mod roster;
 pub mod run;
+mod scribe;
 mod snapshots;
 pub mod system;
 pub mod timer;

@@ -135,7 +135,8 @@ impl RunShell {
             RunEffect::Wake { timer, at } => {
                 self.communicator.set_timer(Wake { at, run: self.run.clone(), timer });
             }
-            RunEffect::Start { .. } | RunEffect::Ask { .. } => {}
+            RunEffect::Ask { request, .. } => self.communicator.write_request(&self.run, &request),
+            RunEffect::Start { .. } => {}
         }
     }
 
@@ -250,6 +251,10 @@ impl RunShell {
         for effect in state.open_timers() {
             self.start_effect(state, effect, actor);
         }
+        // Who made the request may have died before its page was written.
+        for request in &state.people().open {
+            self.communicator.write_request(&self.run, request);
+        }
         if state.wants_driving() {
             let recover = Ask::Recover { in_flight: BTreeSet::new() };
             actor.notify(Submit { command: undriven(recover), reply: None });
@@ -360,15 +365,20 @@ impl Shell<Run> for RunShell {
         actor: &mut Context<RunHost>,
     ) {
         for closed in changes.closed() {
-            if let RunEffectId::Attempt(fence) = closed {
-                let mut attempt = None;
-                self.change_attempts(|glance| attempt = glance.remove(*fence));
-                if let Some(child) = attempt.and_then(|attempt| attempt.child) {
-                    self.resting.remove(&child);
+            match closed {
+                RunEffectId::Attempt(fence) => {
+                    let mut attempt = None;
+                    self.change_attempts(|glance| attempt = glance.remove(*fence));
+                    if let Some(child) = attempt.and_then(|attempt| attempt.child) {
+                        self.resting.remove(&child);
+                    }
+                    if let Some(agent) = self.given_up.remove(fence) {
+                        self.stop(state, *fence, &agent, Stop::LetGo);
+                    }
                 }
-                if let Some(agent) = self.given_up.remove(fence) {
-                    self.stop(state, *fence, &agent, Stop::LetGo);
-                }
+                // Its page says what became of it.
+                RunEffectId::Ask(request) => self.communicator.write_request(&self.run, request),
+                _ => {}
             }
         }
         for effect in changes.still_open() {

@@ -15,6 +15,7 @@ use super::clock::Clock;
 use super::communicator::Communicator;
 use super::glance::Glance;
 use super::host::{HostContext, append_problem, read_problem};
+use super::inspect::Inspector;
 use super::library::Library;
 use super::load::{load, load_at};
 use super::roster::Roster;
@@ -35,6 +36,9 @@ pub struct Settings {
     pub grace: Duration,
     /// The folder with a folder for each run, where one has files for people; without it there are none.
     pub runs: Option<PathBuf>,
+    /// A program and its arguments that says how good a work folder is, run there when people are asked for an approval;
+    /// empty means none.
+    pub check: Vec<String>,
 }
 
 impl Default for Settings {
@@ -45,6 +49,7 @@ impl Default for Settings {
             passivate_after: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             runs: None,
+            check: Vec::new(),
         }
     }
 }
@@ -79,7 +84,9 @@ impl System {
             runs: settings.runs.map(Arc::from),
         };
         let handles = arbiters.iter().map(Arbiter::handle).collect();
-        let communicator = Communicator::start(host, roster, handles);
+        let environment = roster.executors.subprocess.environment.clone();
+        let inspector = Inspector { check: settings.check, environment };
+        let communicator = Communicator::start(host, roster, inspector, handles);
         let arbiters = Mutex::new(arbiters);
         Self { communicator, arbiters, runs: Arc::new(RunsView::new(store)), grace: settings.grace }
     }
@@ -282,6 +289,7 @@ impl System {
 
     /// Stops what still runs.
     async fn give_up(&self) -> Result<(), Elapsed> {
+        self.communicator.hurry_pages();
         let mut released = Ok(());
         for run in self.communicator.active_runs() {
             released = self.release(&run).await;

@@ -9,6 +9,7 @@
 //! - `progress`: what runs, line by line, on a terminal
 //! - `usage`: command lines that are not understood
 
+mod approve;
 mod arguments;
 mod cancel;
 mod completions;
@@ -17,6 +18,7 @@ mod history;
 mod list;
 mod pause;
 mod progress;
+mod reject;
 mod replay;
 mod resume;
 mod retry;
@@ -24,9 +26,11 @@ mod rollback;
 mod run;
 mod say;
 mod see;
+mod signal;
 mod start;
 mod status;
 mod text;
+mod transcript;
 mod unpause;
 mod usage;
 mod validate;
@@ -196,6 +200,10 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Cancel(arguments) => cancel::cancel(scene, arguments).await,
         Verb::Retry(arguments) => retry::retry(scene, arguments).await,
         Verb::Rollback(arguments) => rollback::rollback(scene, arguments).await,
+        Verb::Approve(arguments) => approve::approve(scene, arguments).await,
+        Verb::Reject(arguments) => reject::reject(scene, arguments).await,
+        Verb::Signal(arguments) => signal::signal(scene, arguments).await,
+        Verb::Transcript(arguments) => transcript::transcript(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
         Verb::Verify => verify::verify(scene).await,
         Verb::Completions(arguments) => completions::completions(scene, &arguments),

@@ -14,7 +14,7 @@ use crate::events::problem::{Code, Problem};
 use crate::events::run::Purpose;
 use crate::views::report::RunReport;
 use crate::views::rollback::is_owed;
-use crate::workflow::run::Run;
+use crate::workflow::run::{Run, RunStatus};
 
 /// How often progress is sent at most: as often as an eye can follow.
 const LIVE_EVERY: Duration = Duration::from_millis(100);
@@ -29,10 +29,11 @@ impl Facade {
         loop {
             self.settle(run, live).await?;
             let (state, head) = self.system.fold(run).await?;
+            let report = self.report_of(run, &state, head.version).await?;
             // Otherwise it came alive again before it could be looked at: somebody retried it, or lets it go on.
-            if is_at_rest(&state) {
+            if is_at_rest(&state) || report.status == RunStatus::Waiting {
                 self.keep_page(run, &state, head.version);
-                return self.report_of(run, &state, head.version);
+                return Ok(report);
             }
         }
     }
