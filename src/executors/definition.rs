@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::events::ids::AgentName;
 use crate::events::problem::{Class, Code, Problem, nearest};
+use crate::workflow::script::Script;
 
 /// The built-in agent that does steps with `run`.
 pub const SHELL_AGENT: &str = "shell";
@@ -42,7 +43,7 @@ impl ExecutorKind {
 
     /// Whether this version has it. Agents of the others can be read, but do no step.
     pub const fn is_built(self) -> bool {
-        matches!(self, Self::Function | Self::Subprocess)
+        matches!(self, Self::Function | Self::Subprocess | Self::Scripted)
     }
 
     /// As files write it.
@@ -76,6 +77,12 @@ pub struct AgentDefinition {
     /// For a subprocess: the program and its arguments; a relative program means the work folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// For a scripted agent: the file that its answers stand in, until that is read.
+    #[serde(skip)]
+    pub script_file: Option<String>,
+    /// For a scripted agent: its answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Script>,
     /// How many attempts it does at once; [`CONCURRENCY`] without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
@@ -91,7 +98,7 @@ pub struct AgentDefinition {
 }
 
 /// Keys that mean something to this version.
-const KEYS: [&str; 5] = ["name", "description", "executor", "command", "concurrency"];
+const KEYS: [&str; 6] = ["name", "description", "executor", "command", "script", "concurrency"];
 
 /// Keys that are kept for versions that use them.
 const KEYS_KEPT: [&str; 9] = [
@@ -119,6 +126,8 @@ impl AgentDefinition {
             description: String::new(),
             executor: ExecutorKind::default(),
             command: Vec::new(),
+            script_file: None,
+            script: None,
             concurrency: None,
             system_prompt: String::new(),
             settings: BTreeMap::new(),
@@ -167,6 +176,7 @@ impl AgentDefinition {
             "description" => self.description = text(value)?,
             "executor" => self.executor = executor(value)?,
             "command" => self.command = command(value)?,
+            "script" => self.script_file = Some(text(value)?),
             "concurrency" => self.concurrency = Some(concurrency(&value)?),
             _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
             _ => {
@@ -200,6 +210,11 @@ impl AgentDefinition {
                 format!("agent `{name}` is a subprocess without a `command`"),
             )
             .hint("give it one, as in `command: [\"bin/publish\", \"--quiet\"]`"));
+        }
+        if self.executor == ExecutorKind::Scripted && self.script.is_none() {
+            let problem =
+                Problem::new(Code::BadAgent, format!("agent `{name}` is scripted without a `script`"));
+            return Err(problem.hint("name the file that its answers stand in, as in `script: answers.yaml`"));
         }
         Ok(())
     }
