@@ -45,6 +45,7 @@ pub(super) fn check(scene: &Scene, path: &Path) -> Result<Family, Vec<Problem>> 
     let whole = fs::canonicalize(scene.cwd.join(path)).map_err(|error| vec![not_read(&shown, &error)])?;
     let mut reader = Reader {
         scene,
+        here: fs::canonicalize(&scene.cwd).unwrap_or_else(|_| scene.cwd.clone()),
         catalogs: BTreeMap::new(),
         above: Vec::new(),
         met: BTreeSet::new(),
@@ -64,6 +65,8 @@ pub(super) fn check(scene: &Scene, path: &Path) -> Result<Family, Vec<Problem>> 
 
 struct Reader<'a> {
     scene: &'a Scene,
+    /// The current folder, as the system calls it.
+    here: PathBuf,
     /// By the folder in which agents are looked for.
     catalogs: BTreeMap<PathBuf, Catalog>,
     /// The files that lead to the one that is being read, as people and as the system call them.
@@ -96,7 +99,7 @@ impl Reader<'_> {
         self.warnings.append(&mut parsed.warnings);
         self.above.push((shown.to_owned(), whole.to_path_buf()));
         for child in std::mem::take(&mut parsed.children) {
-            if let Err(problem) = self.child(&mut parsed.definition, &folder, shown, &child) {
+            if let Err(problem) = self.child(&mut parsed.definition, &folder, &child) {
                 let problem = placed(problem, &child.at).step(&child.step);
                 self.errors.push(problem);
             }
@@ -116,13 +119,12 @@ impl Reader<'_> {
         &mut self,
         definition: &mut Definition,
         folder: &Path,
-        parent: &str,
         child: &NamedChild,
     ) -> Result<(), Problem> {
         let refused = |message: String| Problem::new(Code::ChildWorkflow, message);
         let whole = fs::canonicalize(folder.join(&child.file))
             .map_err(|error| refused(format!("the workflow `{}` cannot be read: {error}", child.file)))?;
-        let shown = beside(parent, &child.file);
+        let shown = self.shown(&whole);
         if let Some(at) = self.above.iter().position(|(_, above)| *above == whole) {
             let chain: Vec<&str> = self.above.iter().skip(at).map(|(shown, _)| shown.as_str()).collect();
             let message =
@@ -139,7 +141,13 @@ impl Reader<'_> {
             .to_str()
             .ok_or_else(|| refused(format!("the path of the workflow `{}` is not UTF-8", child.file)))?;
         if self.met.insert(path.to_owned()) {
+            let before = self.errors.len();
             let checked = self.file(&whole, &shown);
+            // What cannot even be read has no place of its own.
+            for problem in self.errors.iter_mut().skip(before).filter(|problem| problem.at.is_none()) {
+                let message = std::mem::take(&mut problem.message);
+                *problem = placed(refused(message), &child.at).step(&child.step);
+            }
             self.children.insert(path.to_owned(), checked);
         }
         definition.set_child(&child.step, path);
@@ -148,6 +156,11 @@ impl Reader<'_> {
             // What is wrong with it was told.
             _ => Ok(()),
         }
+    }
+
+    /// A file as people call it: from the current folder, if it is in there.
+    fn shown(&self, whole: &Path) -> String {
+        whole.strip_prefix(&self.here).unwrap_or(whole).display().to_string()
     }
 }
 
@@ -184,12 +197,6 @@ fn read(scene: &Scene, whole: &Path, shown: &str) -> Result<Parsed, Vec<Problem>
 
 fn not_read(shown: &str, error: &std::io::Error) -> Problem {
     Problem::new(Code::FileNotRead, format!("{shown} cannot be read: {error}"))
-}
-
-/// How a person who named a file calls one that stands beside it.
-fn beside(parent: &str, file: &str) -> String {
-    let folder = Path::new(parent).parent().unwrap_or(Path::new(""));
-    folder.join(file).display().to_string()
 }
 
 fn placed(problem: Problem, at: &Place) -> Problem {

@@ -158,8 +158,8 @@ fn a_value_that_a_key_does_not_take_is_refused_with_what_it_takes() {
         ("[growth]\ntotal = -1", "`growth.total` is `-1`: give it a whole number from 0 to 1000000"),
         ("[approvals]\nchecklist = [1]", "`approvals.checklist` is `[1]`: give it a list of texts"),
         (
-            "[approvals]\nchecklist = [\"a\\nb\"]",
-            "`approvals.checklist` is `[\"a\\nb\"]`: give it at most 100 texts of one line",
+            "[approvals]\nchecklist = [\"a\\u0007\"]",
+            "`approvals.checklist` is `[\"a\\u0007\"]`: give it at most 100 texts of one line",
         ),
         ("[approvals]\ncheck = 'make check'", "`approvals.check` is `\"make check\"`: give it the program"),
         ("[approvals]\ncheck = ['']", "`approvals.check` is `[\"\"]`: give it the program"),
