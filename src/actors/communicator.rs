@@ -1,6 +1,9 @@
 //! Who is where: the addresses of runs and agents, and the typed messages between them. Runs reach agents, and
 //! agents runs, through nothing else.
 
+mod rest;
+
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -10,6 +13,7 @@ use dashmap::{DashMap, DashSet};
 use tokio::sync::{oneshot, watch};
 
 use super::agent::{Agent, EndLeftover, Perform, StopAll, StopAttempt};
+use super::children::Children;
 use super::dispatcher::{Dispatcher, Slot};
 use super::glance::Glance;
 use super::host::{Host, HostContext, Submit};
@@ -22,7 +26,8 @@ use crate::events::ids::{AgentName, Fence, Hash, RequestId, RunId, StepId, Strea
 use crate::events::json::BlobRef;
 use crate::events::problem::{Code, Problem};
 use crate::executors::Task;
-use crate::workflow::run::Ask;
+use crate::workflow::definition::WORKFLOW_AGENT;
+use crate::workflow::run::{Ask, StartRun};
 use crate::workflow::work::{Failure, Output};
 
 /// Messages that may wait in an agent's mailbox. Slots bound what is asked of it; the rest are stops.
@@ -49,6 +54,16 @@ pub struct Report {
     pub in_flight: InFlight,
 }
 
+/// Tells a run whether a child that an attempt of it sees through is at rest: then there is nothing to be made.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct ChildRests {
+    /// The child.
+    pub child: RunId,
+    /// Whether it is.
+    pub rests: bool,
+}
+
 /// Counts an attempt, or a page, among those that are being made, until it is dropped.
 #[derive(Debug)]
 pub struct InFlight(watch::Sender<usize>);
@@ -72,8 +87,13 @@ pub struct Communicator {
     roster: Roster,
     dispatcher: Arc<Dispatcher>,
     scribe: Arc<Scribe>,
-    /// Attempts that agents are making, and pages that are being written.
+    /// Attempts that agents are making, but for those that see children through: what these wait for is made too. And
+    /// pages that are being written.
     in_flight: watch::Sender<usize>,
+    /// Attempts that see children through.
+    children: watch::Sender<usize>,
+    /// Runs that are not in memory, and those who want to know when one is again.
+    awaited: rest::Awaited,
     closing: AtomicBool,
 }
 
@@ -112,6 +132,8 @@ impl Communicator {
             dispatcher: Dispatcher::start(),
             scribe,
             in_flight: watch::Sender::new(0),
+            children: watch::Sender::new(0),
+            awaited: rest::Awaited::default(),
             closing: AtomicBool::new(false),
         });
         let timer = TimerActor::new(Arc::downgrade(&communicator), Arc::clone(&communicator.host.clock));
@@ -126,7 +148,7 @@ impl Communicator {
 
     /// Has the page of a request for an approval written, or written anew.
     pub fn write_request(&self, run: &RunId, request: &RequestId) {
-        self.scribe.write(run, request, self.in_flight());
+        self.scribe.write(run, request, self.in_flight(false));
     }
 
     /// From here on nothing is looked at for a page that takes long.
@@ -184,6 +206,7 @@ impl Communicator {
         let (glance, seen) = watch::channel(Glance::default());
         let (host, run, communicator) = (self.host.clone(), run.clone(), Arc::clone(self));
         let driven = self.is_driven(&run);
+        self.awaited.is_there(&run);
         let address = Host::start_in_arbiter(&self.arbiter(), move |actor| {
             actor.set_mailbox_capacity(RUN_MAILBOX);
             Host::new(StreamId::of_run(&run), host, RunShell::new(run, communicator, glance, driven))
@@ -192,7 +215,7 @@ impl Communicator {
     }
 
     /// Sends a message to a run, starting its host if need be.
-    async fn tell<M>(self: &Arc<Self>, run: &RunId, message: M)
+    pub(super) async fn tell<M>(self: &Arc<Self>, run: &RunId, message: M)
     where
         M: Message<Result = ()> + Clone + Send + 'static,
         RunHost: Handler<M>,
@@ -226,6 +249,34 @@ impl Communicator {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Begins a run, or finds the run of that id that does the same. If it is to be driven it goes on by itself from
+    /// here.
+    ///
+    /// # Errors
+    /// When the id is taken by a run that does something else, or the store refuses.
+    pub async fn begin(self: &Arc<Self>, run: &RunId, start: StartRun) -> Result<Version, Problem> {
+        let (hash, drive) = (start.definition_blob.reference.hash, start.drive);
+        self.host.library.remember_definition(hash, Arc::clone(&start.definition));
+        let version = self.ask(run, Ask::Start(Box::new(start))).await?;
+        if drive && !self.is_driven(run) {
+            self.drive(run).await;
+        }
+        Ok(version)
+    }
+
+    /// Asks a run what somebody wants of it who does not drive it, and answers the version after it, once that is
+    /// durable. If nobody drives the run, what a process left open that is gone counts as lost first, so that it need not
+    /// be awaited; the run is not driven for that.
+    ///
+    /// # Errors
+    /// Why the run refuses, or cannot answer.
+    pub async fn order(self: &Arc<Self>, run: &RunId, ask: Ask) -> Result<Version, Problem> {
+        if !self.is_driven(run) {
+            self.ask(run, Ask::Recover { in_flight: BTreeSet::new() }).await?;
+        }
+        self.ask(run, ask).await
     }
 
     /// Wakes a run whose timer is due, if it is still to go on by itself.
@@ -292,10 +343,11 @@ impl Communicator {
         send(&self.run(&report.run).0, report);
     }
 
-    /// Counts one more attempt among those that are being made.
-    pub fn in_flight(&self) -> InFlight {
-        self.in_flight.send_modify(|count| *count += 1);
-        InFlight(self.in_flight.clone())
+    /// Counts one more attempt among those that are being made, or among those that see a child through.
+    pub fn in_flight(&self, sees_child: bool) -> InFlight {
+        let counter = if sees_child { &self.children } else { &self.in_flight };
+        counter.send_modify(|count| *count += 1);
+        InFlight(counter.clone())
     }
 
     /// From here on nothing starts.
@@ -311,14 +363,27 @@ impl Communicator {
         futures_util::future::join_all(runs.iter().map(|run| self.ask(run, Ask::Go))).await;
     }
 
-    /// Ends when no attempt is being made, and no page written.
+    /// Whether attempts see children through.
+    pub fn sees_children(&self) -> bool {
+        *self.children.borrow() > 0
+    }
+
+    /// Ends when no attempt sees a child through.
+    pub async fn no_children(&self) {
+        let mut children = self.children.subscribe();
+        // The sender is this very communicator's.
+        let _ = children.wait_for(|count| *count == 0).await;
+    }
+
+    /// Ends when no attempt is being made, and no page written. Those that see children through are not awaited: they
+    /// only wait themselves.
     pub async fn all_reported(&self) {
         let mut in_flight = self.in_flight.subscribe();
         // An error means that the sender is gone, which is this very communicator.
         let _ = in_flight.wait_for(|count| *count == 0).await;
     }
 
-    /// Stops every attempt, or every attempt of one run.
+    /// Lets go of every attempt, or of every attempt of one run.
     pub fn stop_all(&self, run: Option<&RunId>) {
         self.agents.iter().for_each(|agent| send(&agent.address, StopAll { run: run.cloned() }));
     }
@@ -339,8 +404,11 @@ impl Communicator {
         if let Some(entry) = self.agents.get(&key).filter(|entry| entry.address.connected()) {
             return Ok(entry.clone());
         }
-        let Member { executor, slots: concurrency } =
-            self.roster.member(name, definition, &*self.host.library)?;
+        let Member { executor, slots: concurrency } = if name.as_str() == WORKFLOW_AGENT {
+            Member { executor: Arc::new(Children::new(Arc::clone(self))), slots: u32::MAX }
+        } else {
+            self.roster.member(name, definition, &*self.host.library)?
+        };
         let (communicator, clock) = (Arc::clone(self), Arc::clone(&self.host.clock));
         let start = || {
             let address = Agent::start_in_arbiter(&self.arbiter(), move |actor| {

@@ -8,6 +8,7 @@
 //! - `scribe`: writes what people are asked, with what `inspect` finds in the work folder
 //! - `leftovers`: what attempts of a process that is gone may have left running
 //! - [`agent`]: makes attempts with an executor
+//! - [`children`]: the agent that sees runs through which steps of other runs start
 //! - [`communicator`]: who is where, and the messages between runs and agents
 //! - [`dispatcher`]: slots, and who waits for one
 //! - [`timer`]: one queue for all durable wake-ups
@@ -17,6 +18,7 @@
 //! - [`system`]: starts and stops all of it in order
 
 pub mod agent;
+pub mod children;
 pub mod clock;
 pub mod communicator;
 pub mod dispatcher;

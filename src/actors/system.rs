@@ -3,7 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -98,13 +97,7 @@ impl System {
     /// # Errors
     /// When the id is taken by a run that does something else, or the store refuses.
     pub async fn begin(&self, run: &RunId, start: StartRun) -> Result<Version, Problem> {
-        let (hash, drive) = (start.definition_blob.reference.hash, start.drive);
-        self.library().remember_definition(hash, Arc::clone(&start.definition));
-        let version = self.communicator.ask(run, Ask::Start(Box::new(start))).await?;
-        if drive && !self.communicator.is_driven(run) {
-            self.communicator.drive(run).await;
-        }
-        Ok(version)
+        self.communicator.begin(run, start).await
     }
 
     /// Lets a run go on, now and by itself from here on.
@@ -129,30 +122,16 @@ impl System {
     /// # Errors
     /// Why the run refuses, or cannot answer.
     pub async fn ask(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
-        if !self.is_driven(run) {
-            self.communicator.ask(run, Ask::Recover { in_flight: BTreeSet::new() }).await?;
-        }
-        self.communicator.ask(run, ask).await
+        self.communicator.order(run, ask).await
     }
 
-    /// Ends when the run has, or when it rests until somebody acts: it is paused, and nothing of it runs any more.
+    /// Ends when the run has, or when it rests until somebody acts: it is paused, or waits for people, and nothing of it
+    /// runs any more but what waits for a child that rests.
     ///
     /// # Errors
     /// Why it cannot go on.
     pub async fn ended(&self, run: &RunId) -> Result<Glance, Problem> {
-        loop {
-            let mut glance = self.watch(run);
-            let over = |seen: &Glance| seen.parked.is_some() || seen.at_rest;
-            match glance.wait_for(over).await.map(|seen| seen.clone()) {
-                Ok(Glance { parked: Some(problem), .. }) => return Err(problem),
-                Ok(seen) => return Ok(seen),
-                Err(_) if self.communicator.is_closing() => {
-                    return Err(Problem::new(Code::ShuttingDown, "the process is ending"));
-                }
-                // Its host was put away while it slept: it is started again.
-                Err(_) => {}
-            }
-        }
+        self.communicator.at_rest(run).await
     }
 
     /// A run as the store has it.
@@ -213,18 +192,43 @@ impl System {
         self.communicator.settled().await;
     }
 
-    /// Stops one run: nothing of it starts any more, its attempts get a grace, what still runs then is stopped and
-    /// will be tried again when the run is driven again.
-    pub async fn interrupt(&self, run: &RunId) {
-        self.communicator.let_go(run).await;
-        let mut glance = self.watch(run);
-        let done = glance.wait_for(|seen| seen.version > Version(0) && seen.attempts.is_empty());
-        let is_over = tokio::time::timeout(self.grace, done).await.is_ok();
-        // Meanwhile somebody else may have let it go on.
-        if !is_over && !self.is_driven(run) {
-            // What a store that does not answer has not recorded counts as lost when the run is loaded again.
-            let _ = self.release(run).await;
-            self.communicator.stop_all(Some(run));
+    /// Stops one run and the children that it sees through, but for those that somebody else wants driven: nothing of
+    /// them starts any more, their attempts get a grace, what still runs then is stopped and will be tried again when the
+    /// run is driven again.
+    pub async fn interrupt(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool) {
+        let mut family = Vec::new();
+        let grace = tokio::time::timeout(self.grace, async {
+            self.let_go(run, is_wanted, &mut family).await;
+            let done = |seen: &Glance| seen.version > Version(0) && !seen.is_at_work();
+            for run in &family {
+                // An error means that its host was put away: nothing of it runs.
+                let _ = self.watch(run).wait_for(done).await;
+            }
+        });
+        let _ = grace.await;
+        for run in family {
+            let is_over = self.watch(&run).borrow().attempts.is_empty();
+            // Meanwhile somebody else may have let it go on.
+            if !is_over && !self.is_driven(&run) {
+                // What a store that does not answer has not recorded counts as lost when the run is loaded again.
+                let _ = self.release(&run).await;
+                self.communicator.stop_all(Some(&run));
+            }
+        }
+    }
+
+    /// Lets a run stay as it is, and then the children that it sees through.
+    async fn let_go(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool, family: &mut Vec<RunId>) {
+        let mut next = vec![run.clone()];
+        while let Some(run) = next.pop() {
+            family.push(run.clone());
+            self.communicator.let_go(&run).await;
+            // A commit that was on its way may have started one more. What it answers to nothing new is no matter.
+            let _ = self.communicator.ask(&run, Ask::Go).await;
+            let glance = self.watch(&run);
+            let attempts = &glance.borrow().attempts;
+            let children = attempts.values().filter_map(|attempt| attempt.child.clone());
+            next.extend(children.filter(|child| !is_wanted(child)));
         }
     }
 
@@ -252,7 +256,11 @@ impl System {
             () = tokio::time::sleep(self.grace) => false,
             () = hurry => false,
         };
-        let is_quiet = if patient { Ok(()) } else { self.give_up().await };
+        // Whatever sees children through ends with the process only: the next one finds them.
+        let is_quiet = match patient && !self.communicator.sees_children() {
+            true => Ok(()),
+            false => self.give_up().await,
+        };
         // Without an answer there is no use in asking for more.
         let caught_up = match is_quiet {
             Ok(()) => self.in_time(self.runs.catch_up()).await,
@@ -291,7 +299,7 @@ impl System {
         }
         self.communicator.stop_all(None);
         released?;
-        self.in_time(self.quiet()).await
+        self.in_time(async { tokio::join!(self.quiet(), self.communicator.no_children()) }).await.map(drop)
     }
 
     /// Waits for what only a store can keep waiting.

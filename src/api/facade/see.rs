@@ -85,7 +85,7 @@ impl Facade {
     /// Stops a run that somebody saw through who does not any more, unless somebody else does.
     pub async fn interrupt(&self, run: &RunId) {
         if !self.viewers.contains_key(run) {
-            self.system.interrupt(run).await;
+            self.system.interrupt(run, |child| self.viewers.contains_key(child)).await;
         }
     }
 
