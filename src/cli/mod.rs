@@ -2,6 +2,7 @@
 //!
 //! - `arguments`: what the command line says
 //! - [`house`](crate::api::door::House): the data folder that a verb works on
+//! - `files`, `bind`: workflow files, those that their steps start, and the agents that they name
 //! - `control`: recording what people want of a run
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
@@ -11,9 +12,11 @@
 
 mod approve;
 mod arguments;
+mod bind;
 mod cancel;
 mod completions;
 mod control;
+mod files;
 mod history;
 mod list;
 mod pause;

@@ -63,20 +63,10 @@ impl Steps {
 }
 
 impl Definition {
-    /// Lets a step be done, or undone, by that agent, which is the one that it names, in the agent's own spelling. A
-    /// step that is not there, or that names none for it, stays as it is.
+    /// Lets a step name an agent as that calls itself: see [`Step::set_agent`].
     pub fn set_agent(&mut self, step: &StepId, role: AgentRole, name: &AgentName) {
-        let Some(step) = self.step_mut(step) else { return };
-        let does = match role {
-            AgentRole::Does => Some(&mut step.does),
-            AgentRole::Undoes => step.compensate.as_mut().map(|compensate| &mut compensate.does),
-            AgentRole::FallsBack => {
-                let fallback = step.fallback.as_mut();
-                return fallback.into_iter().for_each(|fallback| fallback.agent.clone_from(name));
-            }
-        };
-        if let Some(Does::Agent { agent, .. }) = does {
-            agent.clone_from(name);
+        if let Some(step) = self.step_mut(step) {
+            step.set_agent(role, name);
         }
     }
 
@@ -349,6 +339,29 @@ impl Step {
         }
     }
 
+    /// Lets it be done, or undone, by that agent, which is the one that it names, in the agent's own spelling. A step that
+    /// names none for it stays as it is.
+    pub fn set_agent(&mut self, role: AgentRole, name: &AgentName) {
+        let named = match role {
+            AgentRole::Does => self.does.agent_mut(),
+            AgentRole::Undoes => self.compensate.as_mut().and_then(|compensate| compensate.does.agent_mut()),
+            AgentRole::FallsBack => self.fallback.as_mut().map(|fallback| &mut fallback.agent),
+        };
+        if let Some(named) = named {
+            named.clone_from(name);
+        }
+    }
+
+    /// Lets a critical step fail that its failure would let be left out; answers whether it was one.
+    pub fn fail_if_critical(&mut self) -> bool {
+        let tolerated = matches!(self.on_error, OnError::RetryThenSkip | OnError::Continue);
+        let critical = self.criticality == Some(Criticality::Critical) && tolerated;
+        if critical {
+            self.on_error = OnError::RetryThenFail;
+        }
+        critical
+    }
+
     /// Whether it grows others when it starts: what it does, each of those does.
     pub fn grows(&self) -> bool {
         self.for_each.is_some() || self.repeat.is_some()
@@ -393,6 +406,13 @@ impl Step {
 }
 
 impl Does {
+    fn agent_mut(&mut self) -> Option<&mut AgentName> {
+        match self {
+            Self::Agent { agent, .. } => Some(agent),
+            Self::Run(_) | Self::Workflow { .. } | Self::Sleep(_) | Self::WaitFor(_) => None,
+        }
+    }
+
     fn agent(&self) -> Option<AgentName> {
         match self {
             Self::Run(_) => Some(AgentName::new(SHELL_AGENT)),

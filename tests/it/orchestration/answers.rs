@@ -30,7 +30,8 @@ fn a_run_that_asks_waits_and_says_how_it_is_answered() {
 fn an_approval_is_recorded_and_the_run_is_not_driven_for_it() {
     let (sandbox, report) = waiting(GATED);
     let recorded = sandbox.json(0, &["approve", "r", &first(&report), "--by", "ada", "--note", "go on"]);
-    assert_eq!((&recorded["run"], &recorded["status"]), (&"r".into(), &"running".into()));
+    assert_eq!(recorded["run"], "r");
+    assert_ne!(recorded["status"], "waiting");
     assert_eq!(recorded["version"], report["version"].as_u64().unwrap() + 1);
     assert_eq!(log(&sandbox), [""; 0]);
     assert_eq!(sandbox.status("r")["driven"], false);
@@ -59,8 +60,8 @@ fn what_was_changed_is_what_is_done_and_grants_before_that_do_not_count() {
 #[test]
 fn a_refusal_fails_the_step_and_says_who_and_why() {
     let (sandbox, report) = waiting(RELEASE);
-    let recorded =
-        sandbox.json(0, &["reject", "r", &first(&report), "--by", "bob", "--reason", "not signed"]);
+    let asked = first(&report);
+    let recorded = sandbox.json(0, &["reject", "r", &asked, "--by", "bob", "--reason", "not signed"]);
     assert_eq!(recorded["status"], "failed");
     let report = sandbox.json(1, &["resume", "r"]);
     let error = &step(&report, "publish")["error"];
@@ -69,7 +70,7 @@ fn a_refusal_fails_the_step_and_says_who_and_why() {
     assert_eq!(log(&sandbox), ["build"]);
     // Trying again asks again: an old answer is for an old request.
     let again = sandbox.json(4, &["retry", "r"]);
-    assert_ne!(first(&again), first(&sandbox.json(0, &["replay", "r", "--at", "8"])));
+    assert_ne!(first(&again), asked);
     assert_eq!(log(&sandbox), ["build"]);
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::{GATED, RELEASE, first, waiting, with};
-use crate::support::Sandbox;
+use crate::support::{Process, Sandbox, wait_until};
 
 fn path(sandbox: &Sandbox, request: &str) -> PathBuf {
     sandbox.data().join(format!("runs/r/REQUEST-{request}.md"))
@@ -122,15 +122,35 @@ fn a_configured_check_is_run_and_its_score_shown() {
     assert_says(&page(&sandbox, &id), &["- check `sh -c", "**did not pass**, exit 1, score **92.5**"]);
 }
 
-#[test]
-fn a_check_that_takes_long_delays_no_answer() {
+/// The run `r`, which waits, of a process that ends when a check does, which is never.
+fn checked() -> (Sandbox, Process) {
     let sandbox = with(GATED);
     sandbox.write("reenact.toml", "[approvals]\ncheck = [\"sleep\", \"600\"]\n");
     let run = sandbox.spawn(&["run", "w.yaml", "--id", "r"]);
-    crate::support::wait_until("the run waits", || run.stdout().contains("waits for an approval"));
+    wait_until("the run waits", || run.stdout().contains("waits for an approval"));
+    (sandbox, run)
+}
+
+#[test]
+fn a_check_that_takes_long_delays_no_answer_and_nobody_who_wants_to_go_on() {
+    let (sandbox, run) = checked();
     sandbox.json(0, &["approve", "r", "a"]);
     assert_eq!(sandbox.json(0, &["resume", "r"])["status"], "completed");
+    let ended = run.wait();
+    assert_eq!(ended.code(), Some(4), "{ended}");
+}
+
+#[test]
+fn a_check_that_takes_long_is_ended_with_the_process() {
+    let (sandbox, run) = checked();
+    let id = first(&sandbox.status("r"));
+    wait_until("there is a page", || path(&sandbox, &id).exists());
+    assert_says(&page(&sandbox, &id), &["It is **open**", "The work folder is being looked at."]);
     run.interrupt();
     let ended = run.wait();
     assert_eq!(ended.code(), Some(4), "{ended}");
+    // Who takes it over looks again.
+    sandbox.write("reenact.toml", "[approvals]\ncheck = [\"true\"]\n");
+    sandbox.json(4, &["resume", "r"]);
+    assert_says(&page(&sandbox, &id), &["- check `true`: passed, exit 0"]);
 }
