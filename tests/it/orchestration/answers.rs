@@ -132,3 +132,31 @@ steps:
     let ended = run.wait();
     assert_eq!(ended.code(), Some(0), "{ended}");
 }
+
+/// The workflow that the documentation tells its story with.
+fn told() -> String {
+    let docs = include_str!("../../../docs/orchestration.md");
+    let (_, block) = docs.split_once("```yaml\n").unwrap();
+    block.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_story_of_the_documentation_is_true() {
+    let sandbox = with(&told());
+    let place = "sed 's/.*\"to\":\"\\([a-z]*\\)\".*/{\"to\":\"\\1\"}/'";
+    let uploader = format!(
+        "---\nname: uploader\ndescription: d\nexecutor: subprocess\ncommand: [sh, -c, {place:?}]\n---\n"
+    );
+    sandbox.write("agents/uploader.md", uploader);
+    let asked = sandbox.json(4, &["run", "w.yaml", "--id", "p"]);
+    assert_eq!(asked["waiting_for"][0]["kind"], "approval");
+    sandbox.json(0, &["approve", "p", "upload", "--by", "ada", "--check", "1,2"]);
+    sandbox.json(
+        0,
+        &["approve", "p", "upload", "--by", "ada", "--set", "to=production", "--note", "looks good"],
+    );
+    assert_eq!(sandbox.json(4, &["resume", "p"])["waiting_for"][0]["kind"], "signal");
+    sandbox.json(0, &["signal", "p", "market open", "{\"price\": 3}"]);
+    assert_eq!(sandbox.json(0, &["resume", "p"])["output"], "production at 3");
+    assert_eq!(sandbox.json(0, &["transcript", "p", "tell"])["stdout"], "production at 3\n");
+}
