@@ -5,6 +5,7 @@ mod expiry;
 mod pages;
 mod phases;
 mod refused;
+mod relatives;
 mod signals;
 mod transcripts;
 
