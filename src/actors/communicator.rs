@@ -1,13 +1,13 @@
 //! Who is where: the addresses of runs and agents, and the typed messages between them. Runs reach agents, and
 //! agents runs, through nothing else.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
 use dashmap::{DashMap, DashSet};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 
 use super::agent::{Agent, EndLeftover, Perform, StopAll, StopAttempt};
 use super::dispatcher::{Dispatcher, Slot};
@@ -15,7 +15,7 @@ use super::glance::Glance;
 use super::host::{Host, HostContext, Submit};
 use super::roster::{Member, Roster};
 use super::run::{Drive, Due, LetGo, RunHost, RunShell, undriven};
-use super::timer::{TimerActor, Wake};
+use super::timer::{Forget, SetTimer, TimerActor, Wake};
 use crate::events::ids::{AgentName, Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
 use crate::events::json::BlobRef;
 use crate::events::problem::{Code, Problem};
@@ -28,6 +28,10 @@ const AGENT_MAILBOX: usize = 4_096;
 
 /// Messages that may wait in a run's mailbox: results, timers and commands.
 const RUN_MAILBOX: usize = 1_024;
+
+/// How many runs may wait to be looked at because somebody wanted something of them. Beyond it, all that are due are looked
+/// at, which finds them too.
+const NUDGES_MAX: usize = 1_024;
 
 /// What came of an attempt.
 #[derive(Debug, Message)]
@@ -62,8 +66,14 @@ pub struct Communicator {
     runs: DashMap<RunId, RunEntry>,
     /// The runs that go on by themselves, those among them that sleep and are not in memory.
     driven: DashSet<RunId>,
+    /// Those of them that nobody asked for by name: who drives all of them lets them go when they sleep.
+    lent: DashSet<RunId>,
+    /// Runs of which somebody wanted something that nobody drives. Who drives all of them listens.
+    nudges: broadcast::Sender<RunId>,
     agents: DashMap<AgentKey, AgentEntry>,
     timer: OnceLock<Addr<TimerActor>>,
+    /// Tells the timer which of two messages was sent first.
+    timer_numbers: AtomicU64,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: AtomicUsize,
     host: HostContext,
@@ -94,8 +104,11 @@ impl Communicator {
         let communicator = Arc::new(Self {
             runs: DashMap::new(),
             driven: DashSet::new(),
+            lent: DashSet::new(),
+            nudges: broadcast::Sender::new(NUDGES_MAX),
             agents: DashMap::new(),
             timer: OnceLock::new(),
+            timer_numbers: AtomicU64::new(0),
             arbiters,
             next_arbiter: AtomicUsize::new(0),
             host,
@@ -150,6 +163,34 @@ impl Communicator {
         }
     }
 
+    /// What is seen of a run that is in memory.
+    pub fn glance(&self, run: &RunId) -> Option<Glance> {
+        self.runs.get(run).map(|entry| entry.glance.borrow().clone())
+    }
+
+    /// Whether a run is driven only because all are.
+    pub fn is_lent(&self, run: &RunId) -> bool {
+        self.lent.contains(run)
+    }
+
+    /// Whether somebody drives all runs that can go on.
+    pub fn drives_all(&self) -> bool {
+        self.nudges.receiver_count() > 0
+    }
+
+    /// The runs of which somebody wants something from here on, and that nobody drives.
+    pub fn nudged(&self) -> broadcast::Receiver<RunId> {
+        self.nudges.subscribe()
+    }
+
+    /// Lets whoever drives all runs look at this one.
+    pub fn nudge(&self, run: &RunId) {
+        if !self.is_driven(run) {
+            // Without anybody who drives all, it waits until somebody drives it.
+            let _ = self.nudges.send(run.clone());
+        }
+    }
+
     /// The runs that are in memory.
     pub fn active_runs(&self) -> Vec<RunId> {
         self.runs.iter().map(|entry| entry.key().clone()).collect()
@@ -157,6 +198,13 @@ impl Communicator {
 
     /// A run's host was put away.
     pub fn forget_run(&self, run: &RunId, address: &Addr<RunHost>) {
+        // As long as it is listed, no other host takes its place: what that one notes comes later.
+        if self.lent.remove(run).is_some() {
+            self.note_driven(run, false);
+            if let Some(timer) = self.timer.get() {
+                send(timer, Forget { run: run.clone(), before: self.timer_number() });
+            }
+        }
         self.runs.remove_if(run, |_, entry| entry.address == *address);
     }
 
@@ -184,7 +232,19 @@ impl Communicator {
 
     /// Lets a run go on, now and by itself from here on.
     pub async fn drive(self: &Arc<Self>, run: &RunId) {
+        self.lent.remove(run);
         self.tell(run, Drive).await;
+    }
+
+    /// Lets a run go on until it has nothing to do for now; then it is put away, and nobody drives it. What is seen of it
+    /// ends with that.
+    pub async fn lend(self: &Arc<Self>, run: &RunId) -> watch::Receiver<Glance> {
+        if !self.is_driven(run) {
+            self.lent.insert(run.clone());
+        }
+        let glance = self.run(run).1;
+        self.tell(run, Drive).await;
+        glance
     }
 
     /// Asks a run something, and answers the version after it, once that is durable.
@@ -218,8 +278,12 @@ impl Communicator {
     /// Sets a timer of a run.
     pub fn set_timer(&self, wake: Wake) {
         if let Some(timer) = self.timer.get() {
-            send(timer, wake);
+            send(timer, SetTimer { wake, number: self.timer_number() });
         }
+    }
+
+    fn timer_number(&self) -> u64 {
+        self.timer_numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// How many attempts an agent makes at once.

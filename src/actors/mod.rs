@@ -9,7 +9,8 @@
 //! - [`agent`]: makes attempts with an executor
 //! - [`communicator`]: who is where, and the messages between runs and agents
 //! - [`dispatcher`]: slots, and who waits for one
-//! - [`timer`]: one queue for all durable wake-ups
+//! - [`timer`]: one queue for the wake-ups of what is in memory
+//! - [`waker`]: drives all runs, those that are due a few at a time; `states`: where they are
 //! - [`roster`]: which executor an agent works with
 //! - [`library`]: content by its hash, in memory
 //! - [`clock`]: the time, which a test can hold
@@ -28,5 +29,7 @@ pub mod page;
 pub mod roster;
 pub mod run;
 mod snapshots;
+mod states;
 pub mod system;
 pub mod timer;
+pub mod waker;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Addr, AsyncContext, Context, Handler, Message};
 use futures_util::future::BoxFuture;
@@ -21,6 +22,7 @@ use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::{Progress, Task};
+use crate::views::runs::due::Next;
 use crate::workflow::aggregate::{Aggregate, Effect, EffectChanges};
 use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection};
 use crate::workflow::work::Failure;
@@ -42,6 +44,9 @@ pub struct Drive;
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Due(pub TimerId);
+
+/// What is due sooner is awaited in memory, where loading it again would cost more.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Performs a run's effects.
 pub struct RunShell {
@@ -188,7 +193,7 @@ impl RunShell {
             seen.wakes_at = if seen.attempts.is_empty() { state.wakes_at() } else { None };
             (seen.version, seen.parked) = (version, None);
             seen.status = (version > Version(0)).then(|| state.status());
-            seen.at_rest = is_at_rest(state);
+            (seen.at_rest, seen.next) = (is_at_rest(state), Next::of(state));
             let now = seen.milestones();
             std::mem::replace(reached, now) != now
         });
@@ -215,6 +220,17 @@ impl RunShell {
         {
             page::keep(runs, state, version);
         }
+    }
+
+    /// Whether it need not wait in memory for what comes next: it was activated because it was due, and will be again.
+    fn is_left_to_the_waker(&self, state: &Run) -> bool {
+        let soon = self.communicator.host().clock.now().after(SOON);
+        let is_far = match Next::of(state) {
+            Next::Now => false,
+            Next::At(at) => at > soon,
+            Next::Asked => true,
+        };
+        is_far && !self.asked_to_drive && self.communicator.is_lent(&self.run)
     }
 
     fn be_driven(&mut self, driven: bool) {
@@ -387,7 +403,7 @@ impl Shell<Run> for RunShell {
     }
 
     fn is_over(&self, state: &Run) -> bool {
-        state.status().has_ended()
+        state.status().has_ended() || self.is_idle(state) && self.is_left_to_the_waker(state)
     }
 
     fn stopped(&mut self, address: &Addr<RunHost>) {
@@ -404,6 +420,7 @@ impl Handler<Drive> for RunHost {
             shell.take_over(state, actor);
             shell.show(state, version);
         });
+        self.go_if_over(actor);
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::Arbiter;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::error::Elapsed;
 
 use super::clock::Clock;
@@ -19,7 +19,9 @@ use super::host::{HostContext, append_problem, read_problem};
 use super::library::Library;
 use super::load::{load, load_at};
 use super::roster::Roster;
-use crate::events::ids::{RunId, StreamId, Version};
+use super::states::LiveStates;
+use super::waker::{Rested, Waker};
+use crate::events::ids::{Position, RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::store::{EventStore, Head};
 use crate::views::runs::RunsView;
@@ -53,9 +55,21 @@ impl Default for Settings {
 /// How long a store that does not answer is waited for at the end, if the grace is not longer: a disk may be slow.
 const STORE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How many runs that came to rest wait to be told of. Beyond it no further ones are let go on.
+const RESTED_MAX: usize = 64;
+
+/// How often it is looked whether the list of runs is far behind.
+const LIST_LOOK: Duration = Duration::from_secs(2);
+
+/// How many events the list of runs may be behind, more or less: so many are folded at the next start if this process is
+/// killed, which takes a fraction of a second.
+const LIST_BEHIND_MAX: u64 = 100_000;
+
 /// A running engine on a store.
 pub struct System {
     communicator: Arc<Communicator>,
+    /// Whether nothing may start any more.
+    closed: watch::Sender<bool>,
     arbiters: Mutex<Vec<Arbiter>>,
     runs: Arc<RunsView>,
     grace: Duration,
@@ -82,7 +96,11 @@ impl System {
         let handles = arbiters.iter().map(Arbiter::handle).collect();
         let communicator = Communicator::start(host, roster, handles);
         let arbiters = Mutex::new(arbiters);
-        Self { communicator, arbiters, runs: Arc::new(RunsView::new(store)), grace: settings.grace }
+        let states = Arc::new(LiveStates(Arc::clone(&communicator)));
+        let runs = Arc::new(RunsView::new(store, states));
+        let closed = watch::Sender::new(false);
+        actix::spawn(keep_up(Arc::clone(&runs), communicator.host().store.committed(), closed.subscribe()));
+        Self { communicator, closed, arbiters, runs, grace: settings.grace }
     }
 
     /// Begins a run, or finds the run of that id that does the same. If it is to be driven it goes on by itself from
@@ -97,6 +115,7 @@ impl System {
         if drive && !self.communicator.is_driven(run) {
             self.communicator.drive(run).await;
         }
+        self.communicator.nudge(run);
         Ok(version)
     }
 
@@ -125,7 +144,24 @@ impl System {
         if !self.is_driven(run) {
             self.communicator.ask(run, Ask::Recover { in_flight: BTreeSet::new() }).await?;
         }
-        self.communicator.ask(run, ask).await
+        let version = self.communicator.ask(run, ask).await?;
+        self.communicator.nudge(run);
+        Ok(version)
+    }
+
+    /// Lets every run go on that can and that nobody drives, a few at a time, and from here on those too that can because of
+    /// what somebody asks of them. Tells of each that comes to rest, and ends when no run goes on by itself any more: those
+    /// that sleep are awaited, those that wait for people are not. It does so also if nobody listens.
+    pub fn drive_all(&self) -> mpsc::Receiver<Result<Rested, Problem>> {
+        let (rested, told) = mpsc::channel(RESTED_MAX);
+        let waker = Waker::new(Arc::clone(&self.communicator), Arc::clone(&self.runs), rested);
+        actix::spawn(waker.run(self.closed.subscribe()));
+        told
+    }
+
+    /// Whether every run that can go on is driven, be it in memory or not.
+    pub fn drives_all(&self) -> bool {
+        self.communicator.drives_all()
     }
 
     /// Ends when the run has, or when it rests until somebody acts: it is paused, and nothing of it runs any more.
@@ -196,6 +232,7 @@ impl System {
     /// From here on nothing starts; what runs goes on.
     pub fn close(&self) {
         self.communicator.close();
+        self.closed.send_replace(true);
     }
 
     /// Ends when no attempt is being made, after [`System::close`]. A commit that is on its way may start one more, and a
@@ -289,5 +326,27 @@ impl System {
     /// Waits for what only a store can keep waiting.
     async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Elapsed> {
         tokio::time::timeout(self.grace.max(STORE_PATIENCE), answer).await
+    }
+}
+
+/// Folds the list of runs now and then, so that it is never far behind.
+async fn keep_up(
+    runs: Arc<RunsView>,
+    mut committed: watch::Receiver<Position>,
+    mut closed: watch::Receiver<bool>,
+) {
+    let looking = async {
+        while committed.changed().await.is_ok() {
+            tokio::time::sleep(LIST_LOOK).await;
+            let is_behind = runs.behind().await.is_ok_and(|events| events > LIST_BEHIND_MAX);
+            if is_behind && let Err(error) = runs.catch_up().await {
+                // It is made again from the events when it is needed.
+                tracing::debug!(%error, "the list of runs is not saved");
+            }
+        }
+    };
+    tokio::select! {
+        () = looking => {}
+        _ = closed.wait_for(|closed| *closed) => {}
     }
 }

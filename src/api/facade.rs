@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use super::door::RUNS;
 use super::protocol::{Answer, Frame, Request, StartSpec};
+use crate::actors::glance::is_at_rest;
 use crate::actors::host::read_problem;
 use crate::actors::page;
 use crate::actors::system::System;
@@ -94,7 +95,7 @@ impl Facade {
     /// The report of a run that is in that state.
     fn report_of(&self, run: &RunId, state: &Run, version: Version) -> Result<RunReport, Problem> {
         let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
-        let driven = self.system.is_driven(run);
+        let driven = self.system.is_driven(run) || self.system.drives_all() && !is_at_rest(state);
         let (now, library) = (self.system.clock().now(), &**self.system.library());
         let report = report(state, about, version, driven, now, library);
         let mut report = report.map_err(|unreadable| unreadable.problem())?;
@@ -116,6 +117,9 @@ impl Facade {
 
     /// The runs that could go on and that nobody drives.
     async fn interrupted(&self) -> Result<Vec<RunRow>, Problem> {
+        if self.system.drives_all() {
+            return Ok(Vec::new());
+        }
         let filter = RunFilter { unfinished: true, ..RunFilter::default() };
         let rows = self.list(&filter).await?.into_iter();
         let could = |row: &RunRow| row.status != RunStatus::Paused && !self.system.is_driven(&row.run);
@@ -151,6 +155,7 @@ fn view_problem(error: &ViewError) -> Problem {
     match error {
         ViewError::Read(error) => read_problem(error),
         ViewError::Save(error) => Problem::new(error.code(), error.to_string()),
+        ViewError::Fold(problem) => problem.clone(),
     }
 }
 
