@@ -66,7 +66,9 @@ pub struct Communicator {
     runs: DashMap<RunId, RunEntry>,
     /// The runs that go on by themselves, those among them that sleep and are not in memory.
     driven: DashSet<RunId>,
-    /// Those of them that nobody asked for by name: who drives all of them lets them go when they sleep.
+    /// Those that somebody asked for by name, from then on.
+    named: DashSet<RunId>,
+    /// Those that nobody asked for by name: who drives all of them lets them go when they sleep.
     lent: DashSet<RunId>,
     /// Runs of which somebody wanted something that nobody drives. Who drives all of them listens.
     nudges: broadcast::Sender<RunId>,
@@ -104,6 +106,7 @@ impl Communicator {
         let communicator = Arc::new(Self {
             runs: DashMap::new(),
             driven: DashSet::new(),
+            named: DashSet::new(),
             lent: DashSet::new(),
             nudges: broadcast::Sender::new(NUDGES_MAX),
             agents: DashMap::new(),
@@ -160,6 +163,7 @@ impl Communicator {
             self.driven.insert(run.clone());
         } else {
             self.driven.remove(run);
+            self.named.remove(run);
         }
     }
 
@@ -232,6 +236,7 @@ impl Communicator {
 
     /// Lets a run go on, now and by itself from here on.
     pub async fn drive(self: &Arc<Self>, run: &RunId) {
+        self.named.insert(run.clone());
         self.lent.remove(run);
         self.tell(run, Drive).await;
     }
@@ -239,8 +244,11 @@ impl Communicator {
     /// Lets a run go on until it has nothing to do for now; then it is put away, and nobody drives it. What is seen of it
     /// ends with that.
     pub async fn lend(self: &Arc<Self>, run: &RunId) -> watch::Receiver<Glance> {
-        if !self.is_driven(run) {
-            self.lent.insert(run.clone());
+        let was_driven = self.is_driven(run);
+        self.lent.insert(run.clone());
+        // Looked at after that, so that of two who drive it at once the one who names it wins.
+        if was_driven || self.named.contains(run) {
+            self.lent.remove(run);
         }
         let glance = self.run(run).1;
         self.tell(run, Drive).await;

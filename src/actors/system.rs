@@ -229,6 +229,11 @@ impl System {
         &self.communicator.host().clock
     }
 
+    /// How many runs are in memory.
+    pub fn in_memory(&self) -> usize {
+        self.communicator.active_runs().len()
+    }
+
     /// From here on nothing starts; what runs goes on.
     pub fn close(&self) {
         self.communicator.close();

@@ -2,6 +2,7 @@
 
 mod kit;
 mod lives;
+mod recovery;
 mod slots;
 mod snapshots;
 mod stops;
