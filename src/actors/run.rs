@@ -187,13 +187,14 @@ impl RunShell {
 
     /// Shows what is durable.
     fn show(&mut self, state: &Run, version: Version) {
+        let rests = self.rests(state);
         let reached = &mut self.reached;
         self.glance.send_if_modified(|seen| {
             (seen.done, seen.total) = state.progress();
             seen.wakes_at = if seen.attempts.is_empty() { state.wakes_at() } else { None };
             (seen.version, seen.parked) = (version, None);
             seen.status = (version > Version(0)).then(|| state.status());
-            (seen.at_rest, seen.next) = (is_at_rest(state), Next::of(state));
+            (seen.at_rest, seen.next) = (rests, Next::of(state));
             let now = seen.milestones();
             std::mem::replace(reached, now) != now
         });
@@ -256,9 +257,16 @@ impl RunShell {
 
     /// A run that goes on only if somebody wants it to is driven by nobody until then.
     fn rest_if_at_rest(&mut self, state: &Run) {
-        if is_at_rest(state) {
+        if self.rests(state) {
             self.be_driven(false);
         }
+    }
+
+    /// Whether nothing follows unless somebody wants it to. What people were to say in time is no longer waited for when
+    /// somebody drives the run after that.
+    fn rests(&self, state: &Run) -> bool {
+        let now = self.communicator.host().clock.now();
+        is_at_rest(state) && !(self.driven && state.is_too_late(now))
     }
 }
 

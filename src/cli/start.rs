@@ -57,7 +57,7 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
 
 /// The step after which the run pauses.
 fn until(definition: &Definition, text: &str) -> Result<Arc<str>, Problem> {
-    let names = |step: &Step| step.id.as_str() == text || step.phase.as_deref() == Some(text);
+    let names = |step: &Arc<Step>| step.id.as_str() == text || step.phase.as_deref() == Some(text);
     if definition.steps.iter().any(names) {
         return Ok(text.into());
     }

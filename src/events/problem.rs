@@ -158,12 +158,12 @@ codes! {
     BadStepId = "RE-1109", Validation, "A text is no step id",
         "begin with a letter or `_`, then letters, digits, `_` or `-`, at most 64";
     StepKind = "RE-1110", Validation, "A step that does nothing, or several things",
-        "give a step exactly one of `run`, `agent` and `sleep`";
+        "give a step exactly one of `run`, `agent`, `sleep`, `wait_for` and `workflow`";
     BadDuration = "RE-1111", Validation, "A text is no duration", "write it like `500ms`, `10s`, `1h30m` or `7d`";
     Contradiction = "RE-1112", Validation, "Keys that cannot stand together", "take one of them out";
     TooLarge = "RE-1113", Validation, "A file or a value beyond its limit", "make it smaller, or split it";
     DuplicateKey = "RE-1114", Validation, "A key that stands twice in one map", "take one of them out";
-    BadSchema = "RE-1115", Validation, "An `input` that is no JSON Schema", "see json-schema.org; `type: object` with `properties` is enough for most";
+    BadSchema = "RE-1115", Validation, "An `input` or a `schema` that is no JSON Schema", "see json-schema.org; `type: object` with `properties` is enough for most";
 
     ChildWorkflow = "RE-1116", Validation, "A `workflow:` that is missing, wrong, or starts itself",
         "name a workflow file that does not lead back to this one; its path is relative to this file";
@@ -171,7 +171,7 @@ codes! {
     // 12: expressions and input
     BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja: see docs/workflows.md";
     UnknownName = "RE-1202", Validation, "A name that an expression cannot know",
-        "there are `input`, `steps.ID.output`, `steps.ID.status`, `steps.ID.attempts`, `run.id`, `env.NAME`, in a fan-out `item` and `index`, in a `compensate` `output` and `outcome`";
+        "there are `input`, `steps.ID.output`, `steps.ID.status`, `steps.ID.attempts`, `run.id`, `env.NAME`, in a fan-out `item` and `index`, in a `compensate` `output` and `outcome`, in an `until` `output` and `round`";
     BadInput = "RE-1203", Validation, "The input does not fit its schema", "the workflow's `input` says what is wanted";
     ExpressionFailed = "RE-1204", Validation, "An expression failed on these values", "check the values that it uses with `reenact status`";
     NoOutput = "RE-1205", Dependency, "An expression uses the output of a step that has none",

@@ -398,7 +398,7 @@ impl RunEvent {
                 [Some(&compensated.output), compensated.transcript.as_ref()]
             }
             Self::ApprovalRequested(requested) => [Some(&requested.what), None],
-            Self::ApprovalGranted(granted) => [granted.edits.as_ref(), None],
+            Self::ApprovalGranted(granted) => [granted.edits.as_ref(), granted.output.as_ref()],
             Self::SignalReceived(received) => [Some(&received.data), None],
             Self::RunCompleted(completed) => [Some(&completed.output), None],
             _ => [None, None],

@@ -303,7 +303,7 @@ fn in_order(nodes: &[Node]) -> Vec<&Node> {
 
 fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, Unreadable> {
     let (artifacts, cached, degraded) = match &node.phase {
-        StepPhase::Completed { artifacts, cached, degraded, .. } => (artifacts.clone(), *cached, *degraded),
+        StepPhase::Completed(done) => (done.artifacts.clone(), done.cached, done.degraded),
         _ => (Vec::new(), false, false),
     };
     let agent = match &node.added.kind {

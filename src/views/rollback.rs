@@ -107,8 +107,8 @@ fn done(run: &Run) -> impl Iterator<Item = String> {
     let acted = |node: &&Node| matches!(node.added.kind, StepKind::Work { .. }) && node.has_acted();
     run.nodes().iter().filter(acted).map(|node| {
         let how = match (&node.phase, node.trace) {
-            (StepPhase::Completed { artifacts, .. }, _) if artifacts.is_empty() => "completed".to_owned(),
-            (StepPhase::Completed { artifacts, .. }, _) => {
+            (StepPhase::Completed(done), _) if done.artifacts.is_empty() => "completed".to_owned(),
+            (StepPhase::Completed(crate::workflow::run::Done { artifacts, .. }), _) => {
                 let names: Vec<_> = artifacts.iter().map(|name| format!("`{}`", on_one_line(name))).collect();
                 format!("completed; it made {}", names.join(", "))
             }

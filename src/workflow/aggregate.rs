@@ -176,12 +176,7 @@ pub trait Blobs: Send + Sync {
     /// # Errors
     /// When it is not there, damaged, or not a definition.
     fn definition(&self, hash: &Hash) -> Result<Arc<Definition>, Unreadable> {
-        let bytes = self.read(hash)?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|error| Unreadable { hash: *hash, why: error.to_string() })?;
-        Definition::from_json(text)
-            .map(Arc::new)
-            .map_err(|problem| Unreadable { hash: *hash, why: problem.message })
+        definition(hash, &self.read(hash)?)
     }
 
     /// The JSON that an event carries.
@@ -194,6 +189,14 @@ pub trait Blobs: Send + Sync {
             Payload::Blob(reference) => parse(reference, &self.read(&reference.hash)?),
         }
     }
+}
+
+fn definition(hash: &Hash, bytes: &[u8]) -> Result<Arc<Definition>, Unreadable> {
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| Unreadable { hash: *hash, why: error.to_string() })?;
+    Definition::from_json(text)
+        .map(Arc::new)
+        .map_err(|problem| Unreadable { hash: *hash, why: problem.message })
 }
 
 fn parse(reference: &BlobRef, bytes: &[u8]) -> Result<Json, Unreadable> {
@@ -277,6 +280,17 @@ impl<'a, A: Aggregate> Draft<'a, A> {
         let reference = payload.blob();
         let fresh = self.decided.blobs.iter().find(|blob| Some(blob.reference) == reference);
         fresh.map_or_else(|| moment.blobs.json(payload), |blob| parse(&blob.reference, &blob.bytes))
+    }
+
+    /// The definition that a blob holds, be it of this draft or older.
+    ///
+    /// # Errors
+    /// When it is not there, damaged, or not a definition.
+    pub fn definition(&self, hash: &Hash, moment: &Moment<'_>) -> Result<Arc<Definition>, Unreadable> {
+        match self.decided.blobs.iter().find(|blob| blob.reference.hash == *hash) {
+            Some(blob) => definition(hash, &blob.bytes),
+            None => moment.blobs.definition(hash),
+        }
     }
 
     /// The state with all that was emitted.

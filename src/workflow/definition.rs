@@ -46,13 +46,13 @@ pub struct Definition {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(from = "Vec<Step>")]
 pub struct Steps {
-    list: Vec<Step>,
+    list: Vec<Arc<Step>>,
     places: HashMap<StepId, usize>,
 }
 
 impl Steps {
     /// The step with that id.
-    pub fn find(&self, id: &StepId) -> Option<&Step> {
+    pub fn find(&self, id: &StepId) -> Option<&Arc<Step>> {
         self.list.get(*self.places.get(id)?)
     }
 }
@@ -75,17 +75,24 @@ impl Definition {
         }
     }
 
+    /// Lets a step that starts a workflow find its file by this absolute path.
+    pub fn set_child(&mut self, step: &StepId, path: &str) {
+        if let Some(Does::Workflow { file, .. }) = self.step_mut(step).map(|step| &mut step.does) {
+            path.clone_into(file);
+        }
+    }
+
     /// The step with that id, to be completed with what its agent or the configuration says.
     pub fn step_mut(&mut self, step: &StepId) -> Option<&mut Step> {
         let place = self.steps.places.get(step).copied()?;
-        self.steps.list.get_mut(place)
+        self.steps.list.get_mut(place).map(Arc::make_mut)
     }
 }
 
 impl From<Vec<Step>> for Steps {
     fn from(list: Vec<Step>) -> Self {
         let places = list.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();
-        Self { list, places }
+        Self { list: list.into_iter().map(Arc::new).collect(), places }
     }
 }
 
@@ -102,16 +109,16 @@ impl FromIterator<Step> for Steps {
 }
 
 impl Deref for Steps {
-    type Target = [Step];
+    type Target = [Arc<Step>];
 
-    fn deref(&self) -> &[Step] {
+    fn deref(&self) -> &[Arc<Step>] {
         &self.list
     }
 }
 
 impl<'a> IntoIterator for &'a Steps {
-    type Item = &'a Step;
-    type IntoIter = std::slice::Iter<'a, Step>;
+    type Item = &'a Arc<Step>;
+    type IntoIter = std::slice::Iter<'a, Arc<Step>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.list.iter()
@@ -253,6 +260,13 @@ pub struct Approval {
     /// What a reviewer is to look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checklist: Vec<String>,
+}
+
+impl Approval {
+    /// A checklist has no more points: nobody ticks a hundred.
+    pub const POINTS_MAX: usize = 100;
+    /// A point of a checklist has no more characters: it is one line of a page.
+    pub const POINT_CHARS_MAX: usize = 500;
 }
 
 /// What a step names an agent for.
@@ -453,7 +467,7 @@ pub enum OnError {
 
 impl Definition {
     /// The step with that id.
-    pub fn step(&self, id: &StepId) -> Option<&Step> {
+    pub fn step(&self, id: &StepId) -> Option<&Arc<Step>> {
         self.steps.find(id)
     }
 

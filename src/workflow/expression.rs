@@ -171,12 +171,11 @@ fn steps(path: &names::Path<'_>, so_far: StepReferences) -> StepReferences {
     }
 }
 
-/// The id of a step of the definition, or of a fan-out's: `copy[0]`.
+/// The id of a step of the definition, or of one that grew: `copy[0]`, `poll#1`, `plan/added`.
 fn step_id(name: &str) -> Option<StepId> {
-    match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
-        Some((parent, index)) => Some(StepId::parse(parent).ok()?.item(index.parse().ok()?)),
-        None => StepId::parse(name).ok(),
-    }
+    let grown = name.find(['[', '#', '/']).unwrap_or(name.len());
+    StepId::parse(name.get(..grown)?).ok()?;
+    Some(StepId::grown(name))
 }
 
 impl fmt::Debug for Expression {

@@ -16,6 +16,8 @@
 //! `json_text`, JSON looked at one level at a time.
 
 pub mod aggregate;
+pub mod approval;
+pub mod child;
 pub mod definition;
 pub mod expression;
 pub mod input;
@@ -29,4 +31,5 @@ pub mod work;
 
 mod graph;
 pub(crate) mod json_text;
+pub(crate) mod output;
 mod shell;

@@ -1,6 +1,6 @@
 //! From a file's text to a definition, or to everything that is wrong with it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Path;
 
 use self::names::{Around, Checker};
@@ -9,13 +9,17 @@ use self::retry::PartialRetry;
 use self::steps::{Defaults, Draft};
 use self::tree::{Tree, Value};
 use self::values::{Use, Values};
-use super::definition::{AgentRole, Definition, Limits, OnFailure, Step};
-use super::graph::{Ancestors, Graph};
-use super::{input, template::Template};
+use super::definition::{AgentRole, Definition, Limits, OnFailure, Step, Steps};
+use super::template::Template;
 use crate::events::ids::{AgentName, StepId};
-use crate::events::problem::{Code, Place, Problem, nearest};
+use crate::events::problem::{Code, Place, Problem};
 
+mod gates;
+mod kinds;
 mod names;
+mod order;
+mod plan;
+mod repeat;
 mod report;
 mod retry;
 mod saga;
@@ -25,6 +29,8 @@ mod tests;
 mod tiers;
 mod tree;
 mod values;
+
+pub use plan::{PlanScope, plan};
 
 /// No workflow file is longer: what is bigger is data, and belongs into an input or a file that a step reads.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -41,6 +47,9 @@ pub struct Parsed {
     pub warnings: Vec<Problem>,
     /// The agents that it names: whether they exist is for the caller to check.
     pub agents: Vec<NamedAgent>,
+    /// The workflow files that it names: the caller reads them, and gives each step its file's absolute path with
+    /// [`Definition::set_child`].
+    pub children: Vec<NamedChild>,
 }
 
 /// An agent, where a step names it.
@@ -52,6 +61,17 @@ pub struct NamedAgent {
     pub step: StepId,
     /// What it is named for.
     pub role: AgentRole,
+    /// Where the name stands.
+    pub at: Place,
+}
+
+/// A workflow file, where a step names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedChild {
+    /// As the file spells it; a relative path means the folder of the file that names it.
+    pub file: String,
+    /// The step.
+    pub step: StepId,
     /// Where the name stands.
     pub at: Place,
 }
@@ -101,8 +121,9 @@ pub fn parse(text: &str, file: &str, known: &Known<'_>) -> Result<Parsed, Vec<Pr
     report.problems.sort_by_key(by_place);
     report.warnings.sort_by_key(by_place);
     match parsed {
-        Some((definition, agents)) if report.problems.is_empty() => {
-            Ok(Parsed { definition, warnings: report.warnings, agents })
+        Some((definition, named)) if report.problems.is_empty() => {
+            let (agents, children) = named;
+            Ok(Parsed { definition, warnings: report.warnings, agents, children })
         }
         _ => Err(report.problems),
     }
@@ -122,7 +143,16 @@ const KEYS: Keys = Keys {
         "output",
     ],
     not_built: &["on_limit"],
-    elsewhere: &[("compensate", ONE_STEP), ("irreversible", ONE_STEP), ("at_most_once", ONE_STEP)],
+    elsewhere: &[
+        ("compensate", ONE_STEP),
+        ("irreversible", ONE_STEP),
+        ("at_most_once", ONE_STEP),
+        ("approve", ONE_STEP),
+        ("fallback", ONE_STEP),
+        ("optional", ONE_STEP),
+        ("repeat", ONE_STEP),
+        ("phase", ONE_STEP),
+    ],
 };
 const DEFAULTS: Keys = Keys {
     of: "`defaults`",
@@ -145,7 +175,7 @@ fn workflow<'s>(
     tree: &'s Tree,
     file: &str,
     known: &Known<'_>,
-) -> Option<(Definition, Vec<NamedAgent>)> {
+) -> Option<(Definition, Named)> {
     if !matches!(tree.value, Value::Map(_)) {
         let (code, message) = match tree.value {
             Value::Null => (Code::NoSteps, "the file is empty".to_owned()),
@@ -163,48 +193,60 @@ fn workflow<'s>(
     };
     let name = name(report, &fields, file);
     let (description, version) = (text(report, "description"), text(report, "version"));
-    let input = fields.get("input").and_then(|tree| input_schema(report, tree));
+    let input = fields.get("input").and_then(|tree| values::schema(report, "input", tree));
     let limits = fields.get("limits").map(|tree| limits(report, tree)).unwrap_or_default();
     let on_failure = fields.get("on_failure").and_then(|tree| report.choice("on_failure", &ON_FAILURE, tree));
     let (defaults, default_uses) =
         fields.get("defaults").map(|tree| defaults(report, tree)).unwrap_or_default();
+    let defaults = Defaults { fallback_attempts: known.fallback_attempts, ..defaults };
     let drafts = drafts(report, &fields, tree, &defaults);
     let (output, output_uses) = output(report, &fields);
 
-    let (needs, ancestors) = order(report, &drafts);
-    let ids = drafts.iter().map(|draft| draft.id.as_ref()).collect();
-    let fans_out = drafts.iter().map(|draft| draft.fans_out).collect();
-    let checker = Checker::new(known.env, input.as_ref(), ids, fans_out, ancestors);
+    let (needs, ancestors) = order::order(report, &drafts);
+    let checker = Checker::new(known.env, input.as_ref(), &drafts, ancestors);
     default_uses.iter().for_each(|found| checker.check(report, found, Around::Defaults));
-    for (index, draft) in drafts.iter().enumerate() {
-        report.step.clone_from(&draft.id);
-        for (number, found) in draft.uses.iter().enumerate() {
-            let item = draft.fans_out && number >= draft.uses_without_item;
-            checker.check(report, found, Around::Step { index, item, undoes: false });
-        }
-        for found in &draft.compensation_uses {
-            checker.check(report, found, Around::Step { index, item: draft.fans_out, undoes: true });
+    checker.check_steps(report, &drafts);
+    output_uses.iter().for_each(|found| checker.check(report, found, Around::Output));
+    warn_of_ambiguous_phases(report, &drafts);
+
+    let named = named(&drafts);
+    let definition = Definition {
+        name,
+        description,
+        version,
+        input,
+        limits,
+        on_failure: on_failure.unwrap_or_default(),
+        steps: steps(drafts, needs)?,
+        output,
+    };
+    Some((definition, named))
+}
+
+/// What steps name outside their file.
+type Named = (Vec<NamedAgent>, Vec<NamedChild>);
+
+fn named(drafts: &[Draft<'_>]) -> Named {
+    let agents = drafts.iter().flat_map(Draft::named_agents).collect();
+    (agents, drafts.iter().filter_map(Draft::named_child).collect())
+}
+
+/// The steps, with what each needs; nothing if something is wrong with one.
+fn steps(drafts: Vec<Draft<'_>>, needs: Vec<Vec<StepId>>) -> Option<Steps> {
+    drafts.into_iter().zip(needs).map(|(draft, needs)| Some(Step { needs, ..draft.step? })).collect()
+}
+
+/// Where a name may mean a phase or a step, it means the step.
+fn warn_of_ambiguous_phases(report: &mut Report<'_>, drafts: &[Draft<'_>]) {
+    let ids: HashSet<&str> = drafts.iter().filter_map(|draft| Some(draft.id.as_ref()?.as_str())).collect();
+    let mut told = HashSet::new();
+    for (phase, place) in drafts.iter().filter_map(|draft| draft.phase) {
+        if ids.contains(phase) && told.insert(phase) {
+            let message = format!("the phase `{phase}` is named like a step");
+            let hint = "where either may be named, as in `retry --step`, the step is meant: rename one";
+            report.warn(place, Problem::new(Code::Contradiction, message).hint(hint));
         }
     }
-    report.step = None;
-    output_uses.iter().for_each(|found| checker.check(report, found, Around::Output));
-
-    let agents = drafts.iter().flat_map(Draft::named_agents).collect();
-    let steps: Option<Vec<Step>> =
-        drafts.into_iter().zip(needs).map(|(draft, needs)| Some(Step { needs, ..draft.step? })).collect();
-    Some((
-        Definition {
-            name,
-            description,
-            version,
-            input,
-            limits,
-            on_failure: on_failure.unwrap_or_default(),
-            steps: steps?.into(),
-            output,
-        },
-        agents,
-    ))
 }
 
 /// The name; where there is none, what the file is called.
@@ -219,21 +261,6 @@ fn name(report: &mut Report<'_>, fields: &Fields<'_>, file: &str) -> String {
         report.refuse(tree, problem.hint("give it a name, or leave it out: the file's name is taken then"));
     }
     name.unwrap_or_default().to_owned()
-}
-
-fn input_schema(report: &mut Report<'_>, tree: &Tree) -> Option<serde_json::Value> {
-    if !matches!(tree.value, Value::Map(_)) {
-        report.wants("input", "a JSON Schema", tree);
-        return None;
-    }
-    let schema = values::plain(report, "input", tree)?;
-    match input::check_schema(&schema) {
-        Ok(()) => Some(schema),
-        Err(why) => {
-            report.refuse(tree, Problem::new(Code::BadSchema, format!("`input` is no JSON Schema: {why}")));
-            None
-        }
-    }
 }
 
 fn limits(report: &mut Report<'_>, tree: &Tree) -> Limits {
@@ -291,106 +318,17 @@ fn drafts<'s>(
             return Vec::new();
         }
     };
+    drafts_of(report, steps, defaults)
+}
+
+fn drafts_of<'s>(report: &mut Report<'s>, steps: &'s [Tree], defaults: &Defaults) -> Vec<Draft<'s>> {
     if let Some(first) = steps.get(STEPS_MAX) {
-        let message =
-            format!("the workflow has {} steps, and no more than {STEPS_MAX} are allowed", steps.len());
-        report.refuse(
-            first,
-            Problem::new(Code::TooLarge, message).hint("use `for_each`, or split the workflow"),
-        );
+        let message = format!("there are {} steps, and no more than {STEPS_MAX} are allowed", steps.len());
+        let hint = "use `for_each`, or split the workflow";
+        report.refuse(first, Problem::new(Code::TooLarge, message).hint(hint));
         return Vec::new();
     }
     let drafts = steps.iter().filter_map(|step| Draft::read(report, defaults, step)).collect();
     report.step = None;
     drafts
-}
-
-/// What each step needs, and all that comes before it. Without an order, as where there is a cycle, nothing is known to
-/// come before anything.
-fn order(report: &mut Report<'_>, drafts: &[Draft<'_>]) -> (Vec<Vec<StepId>>, Option<Ancestors>) {
-    let places = unique_ids(report, drafts);
-    let mut complete = true;
-    let mut needs: Vec<Vec<usize>> = Vec::with_capacity(drafts.len());
-    for (index, draft) in drafts.iter().enumerate() {
-        let Some(named) = &draft.needs else {
-            needs.push(index.checked_sub(1).into_iter().collect());
-            continue;
-        };
-        report.step.clone_from(&draft.id);
-        let mut found = Vec::with_capacity(named.len());
-        for (name, tree) in named {
-            match places.get(name) {
-                Some(place) => found.push(*place),
-                None => {
-                    complete = false;
-                    // The step that is meant may be one whose own id was refused.
-                    if drafts.iter().all(|draft| draft.id.is_some()) {
-                        unknown_step(report, name, tree, places.keys().copied());
-                    }
-                }
-            }
-        }
-        needs.push(found);
-    }
-    report.step = None;
-    let ids = |list: &[usize]| list.iter().filter_map(|index| drafts.get(*index)?.id.clone()).collect();
-    let named = needs.iter().map(|list| ids(list)).collect();
-    let graph = Graph::new(needs);
-    let cycles = graph.cycles();
-    for cycle in &cycles {
-        refuse_cycle(report, drafts, cycle);
-    }
-    (named, (complete && cycles.is_empty()).then(|| graph.ancestors()))
-}
-
-/// Where each id stands first; every other step with it is reported.
-fn unique_ids<'d>(report: &mut Report<'_>, drafts: &'d [Draft<'_>]) -> HashMap<&'d str, usize> {
-    let mut places: HashMap<&str, usize> = HashMap::with_capacity(drafts.len());
-    for (index, draft) in drafts.iter().enumerate() {
-        let Some(id) = &draft.id else { continue };
-        match places.get(id.as_str()).and_then(|first| drafts.get(*first)) {
-            None => {
-                places.insert(id.as_str(), index);
-            }
-            Some(first) => {
-                let (line, column) = (first.place.line, first.place.column);
-                let message =
-                    format!("two steps are called `{id}`: the first is at line {line}, column {column}");
-                report.refuse(draft.place, Problem::new(Code::DuplicateStep, message).step(id));
-            }
-        }
-    }
-    places
-}
-
-fn unknown_step<'a>(report: &mut Report<'_>, name: &str, tree: &Tree, known: impl Iterator<Item = &'a str>) {
-    let mut known: Vec<&str> = known.collect();
-    known.sort_unstable();
-    let problem = Problem::new(Code::UnknownStep, format!("there is no step `{name}` to need"));
-    report.refuse(
-        tree,
-        match nearest(name, known) {
-            Some(id) => problem.hint(format!("did you mean `{id}`?")),
-            None => problem,
-        },
-    );
-}
-
-/// Names the whole circle. An arrow reads: needs.
-fn refuse_cycle(report: &mut Report<'_>, drafts: &[Draft<'_>], cycle: &[usize]) {
-    let steps: Vec<&Draft<'_>> = cycle.iter().filter_map(|index| drafts.get(*index)).collect();
-    let Some(first) = steps.first() else { return };
-    let names: Vec<&str> =
-        steps.iter().chain([first]).filter_map(|draft| Some(draft.id.as_ref()?.as_str())).collect();
-    let mut problem =
-        Problem::new(Code::Cycle, format!("steps wait for each other in a circle: {}", names.join(" → ")));
-    if let Some(implied) =
-        steps.iter().find(|draft| draft.needs.is_none()).and_then(|draft| draft.id.as_ref())
-    {
-        problem = problem
-            .hint(format!("`{implied}` runs after the step above it: give it `needs: []`, or other needs"));
-    }
-    problem.step.clone_from(&first.id);
-    let explicit = steps.iter().find_map(|draft| draft.needs.as_ref()?.first());
-    report.refuse(explicit.map_or(first.place, |(_, tree)| tree), problem);
 }

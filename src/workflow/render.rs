@@ -42,14 +42,18 @@ impl Step {
         self.rendered(&self.does, scope)
     }
 
-    /// What undoes the step, rendered; with its `env` and `cwd`. The scope has it as [`Scope::undone`].
+    /// What undoes the step, rendered; with its `env` and `cwd`. The scope has it as [`Scope::undone`]. A child run that
+    /// has no other compensation is named, so that it can be rolled back.
     ///
     /// # Errors
     /// See [`RenderError`]; [`RenderError::Failed`] also when the step has no compensation.
     pub fn compensation(&self, scope: &Scope) -> Result<Work, RenderError> {
-        match &self.compensate {
-            Some(compensate) => self.rendered(&compensate.does, scope),
-            None => Err(RenderError::Failed(format!("step `{}` has no compensation", self.id))),
+        match (&self.compensate, &self.does) {
+            (Some(compensate), _) => self.rendered(&compensate.does, scope),
+            (None, Does::Workflow { file, .. }) => {
+                Ok(Work { workflow: Some(file.clone()), ..Work::default() })
+            }
+            (None, _) => Err(RenderError::Failed(format!("step `{}` has no compensation", self.id))),
         }
     }
 

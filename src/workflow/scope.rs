@@ -21,6 +21,8 @@ pub struct Scope {
     pub steps: BTreeMap<StepId, StepView>,
     /// `index`, from 0, and `item`, in a step of a fan-out.
     pub item: Option<(u32, Json)>,
+    /// `round`, from 1, and its `output`, in the `until` of a loop.
+    pub round: Option<(u32, Json)>,
     /// What is undone, in a compensation.
     pub undone: Option<Undone>,
 }

@@ -71,6 +71,8 @@ pub struct Child {
     pub version: Version,
     /// Whether nothing of it may be undone any more.
     pub past_return: bool,
+    /// Whether something of it was done in a lesser way.
+    pub degraded: bool,
 }
 
 /// What an attempt asks for beside its work. What the run cannot do yet it refuses, and the attempt fails.

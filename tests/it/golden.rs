@@ -123,6 +123,7 @@ fn people() -> Vec<RunEvent> {
             by: "ada".into(),
             note: Some("go".to_owned()),
             edits: Some(inline("{\"version\": \"2\"}")),
+            output: Some(inline("{\"version\": \"2\"}")),
         }
         .into(),
         ApprovalRefused { request: request(), by: "ben".into(), note: "not on a Friday".to_owned() }.into(),

@@ -66,6 +66,8 @@ pub struct ApprovalGranted {
     /// What of the arguments, or of the output, is to be changed: a map. Grants before that do not count any more: they
     /// were for something else.
     pub edits: Option<Payload>,
+    /// What the step answers from here on, if that is what was changed.
+    pub output: Option<Payload>,
 }
 
 /// Somebody refuses an open request: the step fails.

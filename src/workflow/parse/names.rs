@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::report::Report;
+use super::steps::{Draft, Grows};
 use super::values::Use;
 use crate::events::ids::StepId;
 use crate::events::problem::{Code, Problem, nearest};
@@ -22,11 +23,22 @@ pub(super) enum Around {
         index: usize,
         /// Whether it is evaluated for each item of a fan-out.
         item: bool,
-        /// Whether it is a part of its compensation.
-        undoes: bool,
+        /// In which part of it.
+        part: Part,
     },
     /// In the workflow's `output`: all steps are done.
     Output,
+}
+
+/// A part of a step, as far as it matters for what may be named there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// What it does, and whether.
+    Work,
+    /// When its loop ends: after a round, which has an output.
+    Until,
+    /// Its compensation.
+    Undoing,
 }
 
 /// Knows what there is to be named.
@@ -34,9 +46,11 @@ pub(super) struct Checker<'a> {
     env: &'a [String],
     schema: Option<&'a serde_json::Value>,
     ids: Vec<Option<&'a StepId>>,
-    fans_out: Vec<bool>,
+    grows: Vec<Grows>,
     places: HashMap<&'a str, usize>,
     ancestors: Option<Ancestors>,
+    /// Steps that are there beside these, in no order that is known.
+    others: Option<&'a dyn Fn(&str) -> bool>,
 }
 
 /// A name that cannot be known: what to say, and what to do.
@@ -65,21 +79,43 @@ impl Unknown {
     }
 }
 
-const VARIABLES: [&str; 8] = ["input", "steps", "run", "env", "item", "index", "output", "outcome"];
-const NOT_BUILT: [&str; 2] = ["context", "round"];
+const VARIABLES: [&str; 9] = ["input", "steps", "run", "env", "item", "index", "output", "outcome", "round"];
+const NOT_BUILT: [&str; 1] = ["context"];
 
 impl<'a> Checker<'a> {
-    /// `ids`, `fans_out` and `ancestors` are about the steps in the order of the file. Without ancestors nothing is
-    /// said about which step runs after which.
+    /// `ancestors` are those of the drafts. Without ancestors nothing is said about which step runs after which.
     pub(super) fn new(
         env: &'a [String],
         schema: Option<&'a serde_json::Value>,
-        ids: Vec<Option<&'a StepId>>,
-        fans_out: Vec<bool>,
+        drafts: &'a [Draft<'_>],
         ancestors: Option<Ancestors>,
     ) -> Self {
+        let ids: Vec<_> = drafts.iter().map(|draft| draft.id.as_ref()).collect();
         let places = ids.iter().enumerate().filter_map(|(place, id)| Some((id.as_ref()?.as_str(), place)));
-        Self { env, schema, places: places.collect(), ids, fans_out, ancestors }
+        let (places, grows) = (places.collect(), drafts.iter().map(|draft| draft.grows).collect());
+        Self { env, schema, places, ids, grows, ancestors, others: None }
+    }
+
+    /// The same, where there are further steps.
+    pub(super) fn beside(self, others: &'a dyn Fn(&str) -> bool) -> Self {
+        Self { others: Some(others), ..self }
+    }
+
+    /// Reports all that the expressions of the steps name and that cannot be known.
+    pub(super) fn check_steps(&self, report: &mut Report<'_>, drafts: &[Draft<'_>]) {
+        for (index, draft) in drafts.iter().enumerate() {
+            report.step.clone_from(&draft.id);
+            let (uses, items) = (&draft.uses, draft.grows == Grows::Items);
+            for (part, item, uses) in [
+                (Part::Work, false, &uses.whole),
+                (Part::Work, items, &uses.work),
+                (Part::Until, false, &uses.until),
+                (Part::Undoing, items, &uses.undoing),
+            ] {
+                uses.iter().for_each(|found| self.check(report, found, Around::Step { index, item, part }));
+            }
+        }
+        report.step = None;
     }
 
     /// Reports all that an expression names and that cannot be known where it stands.
@@ -148,11 +184,7 @@ impl<'a> Checker<'a> {
                 )
                 .hint("it is not known in `if` and `for_each` themselves, which are evaluated once")),
             },
-            "output" | "outcome" => match around {
-                Around::Step { undoes: true, .. } => Ok(()),
-                _ => Err(Unknown::new(path.at, format!("`{}` is known only in a `compensate`", path.root))
-                    .hint("there it says what the step that is undone answered, or how it ended; elsewhere use `steps.ID`")),
-            },
+            "output" | "outcome" | "round" => known_in_a_part(path, around),
             root => Err(Unknown::new(path.at, format!("`{root}` is not known")).meant(root, VARIABLES)),
         }
     }
@@ -200,30 +232,31 @@ impl<'a> Checker<'a> {
         }
         let Some((name, at)) = path.attributes.first() else { return Ok(()) };
         let Some(place) = self.place(name) else {
+            if self.others.is_some_and(|others| others(name)) {
+                return attribute(path, name);
+            }
             // The step that is meant may be one whose own id was refused.
             let all_known = self.ids.iter().all(Option::is_some);
             return if all_known { Err(self.unknown_step(name, *at, source)) } else { Ok(()) };
         };
         self.comes_before(place, name, *at, around)?;
-        match path.attributes.get(1) {
-            Some((attribute, at)) if !["output", "status", "attempts"].contains(attribute) => {
-                let unknown = Unknown::new(*at, format!("a step has no `{attribute}`"));
-                let unknown = unknown
-                    .hint(format!("what it answered is in its output: `steps.{name}.output.{attribute}`"));
-                Err(unknown.meant(attribute, ["output", "status", "attempts"]))
-            }
-            _ => Ok(()),
-        }
+        attribute(path, name)
     }
 
-    /// The place of a step, or of the fan-out that a step such as `copy[0]` belongs to.
+    /// The place of a step, or of the one that a step such as `copy[0]`, `poll#1` or `plan/added` grows in.
     fn place(&self, name: &str) -> Option<usize> {
         if let Some(place) = self.places.get(name) {
             return Some(*place);
         }
-        let (parent, index) = name.strip_suffix(']')?.split_once('[')?;
+        if let Some((parent, _)) = name.split_once('/') {
+            return self.place(parent);
+        }
+        let (parent, number, grows) = match name.strip_suffix(']') {
+            Some(name) => name.split_once('[').map(|(parent, index)| (parent, index, Grows::Items))?,
+            None => name.split_once('#').map(|(parent, round)| (parent, round, Grows::Rounds))?,
+        };
         let place = *self.places.get(parent)?;
-        (self.fans_out.get(place) == Some(&true) && index.parse::<u32>().is_ok()).then_some(place)
+        (self.grows.get(place) == Some(&grows) && number.parse::<u32>().is_ok()).then_some(place)
     }
 
     fn unknown_step(&self, name: &str, at: usize, source: &str) -> Unknown {
@@ -244,9 +277,10 @@ impl<'a> Checker<'a> {
     }
 
     fn comes_before(&self, place: usize, name: &str, at: usize, around: Around) -> Result<(), Unknown> {
-        let (Around::Step { index, undoes, .. }, Some(ancestors)) = (around, &self.ancestors) else {
+        let (Around::Step { index, part, .. }, Some(ancestors)) = (around, &self.ancestors) else {
             return Ok(());
         };
+        let undoes = part == Part::Undoing;
         if ancestors.has(index, place) {
             return Ok(());
         }
@@ -259,7 +293,10 @@ impl<'a> Checker<'a> {
                         .hint(format!("`steps['{user}']` is there the step of the item that is undone")))
                 }
                 false => Err(Unknown::new(at, format!("`{name}` cannot use what it has yet to do itself"))
-                    .hint("name a step that runs before it")),
+                    .hint(match part {
+                        Part::Until => "what the round answered is `output`",
+                        Part::Work | Part::Undoing => "name a step that runs before it",
+                    })),
             };
         }
         let then = if undoes { "is undone" } else { "starts" };
@@ -270,5 +307,35 @@ impl<'a> Checker<'a> {
             (false, _) => format!("add `{name}` to the `needs` of `{user}`"),
         };
         Err(Unknown::new(at, message).hint(hint))
+    }
+}
+
+/// What only some parts of a step can name.
+fn known_in_a_part(path: &Path<'_>, around: Around) -> Result<(), Unknown> {
+    let (known_in, hint) = match (path.root, around) {
+        ("output", Around::Step { part: Part::Until | Part::Undoing, .. }) => return Ok(()),
+        ("outcome", Around::Step { part: Part::Undoing, .. }) => return Ok(()),
+        ("round", Around::Step { part: Part::Until, .. }) => return Ok(()),
+        ("round", _) => ("an `until`", "there it is the number of the round that is done, from 1"),
+        ("outcome", _) => ("a `compensate`", "there it says how the step ended; elsewhere use `steps.ID`"),
+        (_, _) => (
+            "a `compensate` and an `until`",
+            "there it is what the step, or the round, answered; elsewhere use `steps.ID`",
+        ),
+    };
+    Err(Unknown::new(path.at, format!("`{}` is known only in {known_in}", path.root)).hint(hint))
+}
+
+/// What is looked up in a step.
+fn attribute(path: &Path<'_>, step: &str) -> Result<(), Unknown> {
+    const ATTRIBUTES: [&str; 3] = ["output", "status", "attempts"];
+    match path.attributes.get(1) {
+        Some((attribute, at)) if !ATTRIBUTES.contains(attribute) => {
+            let unknown = Unknown::new(*at, format!("a step has no `{attribute}`"));
+            let unknown =
+                unknown.hint(format!("what it answered is in its output: `steps.{step}.output.{attribute}`"));
+            Err(unknown.meant(attribute, ATTRIBUTES))
+        }
+        _ => Ok(()),
     }
 }

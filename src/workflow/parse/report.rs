@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::plan::path;
 use super::tree::{Tree, Value};
 use crate::events::ids::StepId;
 use crate::events::problem::{Code, Place, Problem, nearest};
@@ -11,6 +12,8 @@ use crate::events::time::parse_duration;
 pub(super) struct Report<'s> {
     file: &'s str,
     pub(super) source: &'s str,
+    /// The plan that is read in place of a file: places in it are told as paths.
+    plan: Option<&'s Tree>,
     /// The step that is being read.
     pub(super) step: Option<StepId>,
     pub(super) problems: Vec<Problem>,
@@ -19,7 +22,11 @@ pub(super) struct Report<'s> {
 
 impl<'s> Report<'s> {
     pub(super) fn new(file: &'s str, source: &'s str) -> Self {
-        Self { file, source, step: None, problems: Vec::new(), warnings: Vec::new() }
+        Self { file, source, plan: None, step: None, problems: Vec::new(), warnings: Vec::new() }
+    }
+
+    pub(super) fn of_plan(source: &'s str, plan: &'s Tree) -> Self {
+        Self { plan: Some(plan), ..Self::new("", source) }
     }
 
     /// Reports a problem where a part of the file begins.
@@ -39,11 +46,24 @@ impl<'s> Report<'s> {
         self.warnings.push(problem);
     }
 
+    /// Reports a key that cannot stand where it does.
+    pub(super) fn contradiction(&mut self, place: &Tree, message: &str) {
+        self.refuse(place, Problem::new(Code::Contradiction, message).hint("take it out"));
+    }
+
     fn about_the_step(&self, mut problem: Problem) -> Problem {
         if problem.step.is_none() {
             problem.step.clone_from(&self.step);
         }
         problem
+    }
+
+    /// Where a part of the file begins, in words.
+    pub(super) fn told(&self, tree: &Tree) -> String {
+        match self.plan {
+            Some(plan) => format!("`{}`", path(plan, tree.column)),
+            None => format!("line {}, column {}", tree.line, tree.column),
+        }
     }
 
     pub(super) fn place(&self, tree: &Tree) -> Place {
@@ -122,20 +142,46 @@ impl<'s> Report<'s> {
         Some(length)
     }
 
-    /// A whole number from 1.
+    /// A whole number from 1 that has a default.
     pub(super) fn count(&mut self, key: &str, tree: &Tree) -> Option<u32> {
+        self.whole(key, u32::MAX, &format!("leave `{key}` out for its default"), tree)
+    }
+
+    /// A whole number from 1 up to a bound.
+    pub(super) fn count_to(&mut self, key: &str, max: u32, tree: &Tree) -> Option<u32> {
+        self.whole(key, max, Code::BadValue.hint(), tree)
+    }
+
+    fn whole(&mut self, key: &str, max: u32, hint: &str, tree: &Tree) -> Option<u32> {
         let number = match &tree.value {
-            Value::Number(number) => number.parse().ok().filter(|number| *number > 0),
+            Value::Number(number) => number.parse().ok().filter(|number| (1..=max).contains(number)),
             _ => None,
         };
         if number.is_none() {
-            let message = format!("`{key}` takes a whole number from 1 to {}", u32::MAX);
-            self.refuse(
-                tree,
-                Problem::new(Code::BadValue, message).hint(format!("leave `{key}` out for its default")),
-            );
+            let message = format!("`{key}` takes a whole number from 1 to {max}");
+            self.refuse(tree, Problem::new(Code::BadValue, message).hint(hint));
         }
         number
+    }
+
+    /// A text on one line, without the spaces around it.
+    pub(super) fn line<'t>(&mut self, key: &str, chars_max: usize, tree: &'t Tree) -> Option<&'t str>
+    where
+        's: 't,
+    {
+        let text = self.text(key, tree)?.trim();
+        let length = text.chars().count();
+        let message = if text.is_empty() {
+            format!("`{key}` takes a text, and this is empty")
+        } else if text.contains(char::is_control) {
+            format!("`{key}` takes a text on one line, without control characters")
+        } else if length > chars_max {
+            format!("`{key}` takes at most {chars_max} characters, and this has {length}")
+        } else {
+            return Some(text);
+        };
+        self.refuse(tree, Problem::new(Code::BadValue, message));
+        None
     }
 
     /// A number in a range.

@@ -1,30 +1,36 @@
 //! What a step says about being undone: `compensate`, `irreversible`, `at_most_once`.
 
+use super::kinds;
 use super::report::{Fields, Keys, Report};
 use super::retry::PartialRetry;
-use super::steps::{self, Part};
 use super::tree::{Tree, Value};
 use super::values::{Use, Values};
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Place, Problem};
 use crate::events::run::UndoWhen;
-use crate::workflow::definition::{Compensate, Retry};
+use crate::workflow::definition::{Compensate, Does, Retry};
 
 pub(super) const KEYS: Keys = Keys {
     of: "`compensate`",
     known: &["run", "agent", "with", "prompt", "timeout", "retry", "when"],
-    not_built: steps::KEYS.not_built,
+    not_built: super::steps::KEYS.not_built,
     elsewhere: &[
         ("sleep", "waiting undoes nothing: give it a `run` or an `agent`"),
+        ("wait_for", "waiting undoes nothing: give it a `run` or an `agent`"),
+        (
+            "workflow",
+            "a child run is rolled back by itself; to undo otherwise, give it a `run` or an `agent`",
+        ),
         ("env", "write it in the step: it holds for the compensation too"),
         ("cwd", "write it in the step: it holds for the compensation too"),
         ("if", "it is always done when it is owed, and `when` says when; its texts may use `outcome`"),
         ("on_error", "where a compensation fails for good, the run waits for a person"),
+        ("optional", "where a compensation fails for good, the run waits for a person"),
+        ("fallback", "where a compensation fails for good, the run waits for a person"),
+        ("approve", "what is owed is done without being asked for again"),
+        ("repeat", "give it a `retry`: it is done when an attempt succeeds"),
     ],
 };
-
-const COMPENSATION: Part =
-    Part { name: "compensation", hint: "give `compensate` exactly one of `run` and `agent`" };
 
 const WHEN: [(&str, UndoWhen); 2] = [("completed", UndoWhen::Completed), ("attempted", UndoWhen::Attempted)];
 
@@ -74,9 +80,14 @@ impl<'t> Saga<'t> {
         }
         let Some(fields) = Fields::read(report, "compensate", &KEYS, tree) else { return self };
         let mut values = Values { report, uses: Vec::new() };
-        let does = steps::does(&mut values, &fields, tree, &COMPENSATION);
+        let does = kinds::does(&mut values, &fields, tree, &kinds::COMPENSATION);
         let uses = values.uses;
-        let agent = does.as_ref().and_then(|does| steps::named_agent(report, &fields, does));
+        let agent = match &does {
+            Some(Does::Agent { agent, .. }) => {
+                Some(agent.clone()).zip(fields.get("agent").map(|tree| report.place(tree)))
+            }
+            _ => None,
+        };
         let timeout = fields.get("timeout").and_then(|tree| report.positive_duration("timeout", tree));
         let retry = retry(report, &fields);
         let when = fields.get("when").and_then(|tree| report.choice("when", &WHEN, tree));

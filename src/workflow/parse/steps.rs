@@ -3,71 +3,56 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::NamedAgent;
 use super::report::{Fields, Keys, Report};
 use super::retry::PartialRetry;
 use super::saga::Saga;
 use super::tiers::Tiers;
 use super::tree::{Tree, Value};
-use super::values::{Use, Values};
+use super::values::{self, Use, Values};
+use super::{NamedAgent, NamedChild, gates, kinds, repeat};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Place, Problem};
-use crate::workflow::definition::{AgentRole, Does, ForEach, OnError, Retry, SHELL_AGENT, Step};
+use crate::workflow::definition::{AgentRole, Does, ForEach, OnError, Retry, Step};
 use crate::workflow::template::Template;
 
 pub(super) const KEYS: Keys = Keys {
     of: "a step",
     known: &[
         "id",
-        "criticality",
-        "fallback",
-        "optional",
         "run",
         "agent",
         "with",
         "prompt",
         "sleep",
+        "wait_for",
+        "workflow",
         "needs",
         "if",
         "for_each",
         "max_parallel",
+        "repeat",
         "timeout",
         "retry",
         "on_error",
+        "fallback",
+        "optional",
+        "criticality",
+        "approve",
+        "approvers",
+        "approvals",
+        "expires",
+        "checklist",
+        "schema",
+        "phase",
         "env",
         "cwd",
         "compensate",
         "irreversible",
         "at_most_once",
     ],
-    not_built: &[
-        "approvals",
-        "approve",
-        "approvers",
-        "artifacts",
-        "cache",
-        "expires",
-        "files",
-        "merge",
-        "phase",
-        "priority",
-        "repeat",
-        "schema",
-        "wait_for",
-        "workflow",
-        "worktree",
-    ],
+    not_built: &["artifacts", "cache", "files", "merge", "priority", "worktree"],
     elsewhere: &[("on_failure", "it is for the whole workflow; a step has `on_error`")],
 };
-
-/// A part of a file that says what is to be done.
-pub(super) struct Part {
-    pub(super) name: &'static str,
-    /// What to do where it says nothing, or too much.
-    pub(super) hint: &'static str,
-}
-
-const STEP: Part = Part { name: "step", hint: "give a step exactly one of `run`, `agent` and `sleep`" };
 
 const ON_ERROR: [(&str, OnError); 4] = [
     ("fail_fast", OnError::FailFast),
@@ -96,17 +81,40 @@ pub(super) struct Draft<'t> {
     /// What its `needs` say, and where; none if it has no such key, and so runs after the step above.
     pub(super) needs: Option<Vec<(&'t str, &'t Tree)>>,
     /// The expressions in it.
-    pub(super) uses: Vec<Use<'t>>,
-    /// How many of those see no item: they are evaluated once for the whole fan-out.
-    pub(super) uses_without_item: usize,
-    /// Whether it is a fan-out.
-    pub(super) fans_out: bool,
-    /// What the expressions of its compensation name.
-    pub(super) compensation_uses: Vec<Use<'t>>,
+    pub(super) uses: Uses<'t>,
+    /// Which steps it grows, if it does.
+    pub(super) grows: Grows,
     /// The agents that it names, for what, and where.
-    pub(super) agents: Vec<(AgentName, AgentRole, Place)>,
+    agents: Vec<(AgentName, AgentRole, Place)>,
+    /// The workflow file that it names.
+    child: Option<(String, Place)>,
+    /// Its phase, and where that is named.
+    pub(super) phase: Option<(&'t str, &'t Tree)>,
     /// The step, but for its needs; none if something is wrong with it.
     pub(super) step: Option<Step>,
+}
+
+/// The expressions in a step, by what they may name.
+#[derive(Default)]
+pub(super) struct Uses<'t> {
+    /// Those that are evaluated once for the whole step.
+    pub(super) whole: Vec<Use<'t>>,
+    /// Those of its work: for each item, in a fan-out.
+    pub(super) work: Vec<Use<'t>>,
+    /// When its loop ends.
+    pub(super) until: Vec<Use<'t>>,
+    /// Those of its compensation.
+    pub(super) undoing: Vec<Use<'t>>,
+}
+
+/// Which steps a step grows when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grows {
+    None,
+    /// One an item: `copy[0]`.
+    Items,
+    /// One a round: `poll#1`.
+    Rounds,
 }
 
 impl<'t> Draft<'t> {
@@ -117,67 +125,62 @@ impl<'t> Draft<'t> {
         let id = id(report, tree);
         report.step.clone_from(&id);
         let fields = Fields::read(report, "a step", &KEYS, tree)?;
+        let mut uses = Uses::default();
         let mut values = Values { report, uses: Vec::new() };
         let condition = fields.get("if").and_then(|tree| values.expression("if", tree));
-        let for_each = fields.get("for_each").and_then(|tree| values.for_each(tree));
-        let uses_without_item = values.uses.len();
-        let does = does(&mut values, &fields, tree, &STEP);
-        let env = fields.get("env").map(|tree| environment(&mut values, tree)).unwrap_or_default();
+        let for_each = fan_out(&mut values, &fields);
+        uses.whole = std::mem::take(&mut values.uses);
+        let does = kinds::does(&mut values, &fields, tree, &kinds::STEP);
+        let env = environment_over(&mut values, &fields, defaults);
         let cwd = fields.get("cwd").and_then(|tree| values.text("cwd", tree));
-        let uses = values.uses;
+        uses.work = values.uses;
+        kinds::refuse_idle_keys(report, &fields);
 
-        let sleeps = fields.get("sleep").is_some();
-        let (timeout, retry, on_error) = handling(report, &fields, defaults, sleeps);
-        let max_parallel = fields.get("max_parallel").and_then(|tree| report.count("max_parallel", tree));
-        if let (Some(key), None) = (fields.key("max_parallel"), fields.get("for_each")) {
-            contradiction(report, key, "`max_parallel` says nothing without `for_each`");
-        }
         let needs = fields.get("needs").map(|tree| needs(report, tree));
-        let saga = Saga::read(report, &fields);
-        let agent = does.as_ref().and_then(|does| named_agent(report, &fields, does));
         let tiers = Tiers::read(report, &fields, defaults);
+        let (timeout, retry) = trying(report, &fields, defaults, tiers.on_error);
+        let saga = Saga::read(report, &fields);
+        uses.undoing = saga.uses;
+        let (repeat, until) = repeat::read(report, &fields);
+        uses.until = until;
+        let approval = gates::approval(report, &fields);
+        let schema = fields.get("schema").and_then(|tree| values::schema(report, "schema", tree));
+        let phase = fields.get("phase").and_then(|tree| phase(report, tree));
+        let named = |key: &str| fields.get(key).map(|tree| report.place(tree));
+        let (agent, child) = match &does {
+            Some(Does::Agent { agent, .. }) => (Some(agent.clone()).zip(named("agent")), None),
+            Some(Does::Workflow { file, .. }) => (None, Some(file.clone()).zip(named("workflow"))),
+            _ => (None, None),
+        };
         let agents =
             [(AgentRole::Does, agent), (AgentRole::FallsBack, tiers.agent), (AgentRole::Undoes, saga.agent)];
         let agents = agents.into_iter().filter_map(|(role, agent)| agent.map(|(name, at)| (name, role, at)));
-        let place = match &tree.value {
-            Value::Map(_) => fields.get("id").unwrap_or(tree),
-            _ => tree,
-        };
         let whole = report.problems.len() == problems;
         let step = id.clone().zip(does).filter(|_| whole).map(|(id, does)| Step {
             id,
             does,
             needs: Vec::new(),
             condition,
-            for_each: for_each.map(|fan_out| ForEach { max_parallel, ..fan_out }),
+            for_each,
             timeout,
             // One from the `defaults`; beside a retry of its own `at_most_once` is refused.
             retry: retry.filter(|_| !saga.at_most_once),
-            on_error: if tiers.optional { OnError::RetryThenSkip } else { on_error },
-            fallback: tiers.fallback,
-            criticality: tiers.criticality,
-            env: if sleeps { env } else { defaults.env.clone().into_iter().chain(env).collect() },
+            on_error: tiers.on_error,
+            env,
             cwd,
             compensate: saga.compensate,
-            repeat: None,
-            approval: None,
-            schema: None,
-            phase: None,
+            fallback: tiers.fallback,
+            criticality: tiers.criticality,
+            repeat,
+            approval,
+            schema,
+            phase: phase.map(|(name, _)| name.to_owned()),
             irreversible: saga.irreversible,
             at_most_once: saga.at_most_once,
         });
-        let fans_out = fields.get("for_each").is_some();
-        Some(Self {
-            id,
-            place,
-            needs,
-            uses,
-            uses_without_item,
-            fans_out,
-            compensation_uses: saga.uses,
-            agents: agents.collect(),
-            step,
-        })
+        let place = fields.get("id").unwrap_or(tree);
+        let grows = Grows::of(&fields);
+        Some(Self { id, place, needs, uses, grows, agents: agents.collect(), child, phase, step })
     }
 }
 
@@ -192,6 +195,22 @@ impl Draft<'_> {
                 at: at.clone(),
             })
         })
+    }
+
+    /// The workflow file that it names.
+    pub(super) fn named_child(&self) -> Option<NamedChild> {
+        let (file, at) = self.child.clone()?;
+        Some(NamedChild { file, step: self.id.clone()?, at })
+    }
+}
+
+impl Grows {
+    fn of(fields: &Fields<'_>) -> Self {
+        match (fields.get("for_each"), fields.get("repeat")) {
+            (Some(_), _) => Self::Items,
+            (None, Some(_)) => Self::Rounds,
+            (None, None) => Self::None,
+        }
     }
 }
 
@@ -213,94 +232,38 @@ fn id(report: &mut Report<'_>, tree: &Tree) -> Option<StepId> {
     }
 }
 
-/// What a part of the file does: exactly one kind.
-pub(super) fn does<'t, 's: 't>(
+fn fan_out<'t, 's: 't>(values: &mut Values<'t, '_, 's>, fields: &Fields<'t>) -> Option<ForEach> {
+    let for_each = fields.get("for_each").and_then(|tree| values.for_each(tree));
+    let report = &mut *values.report;
+    let max_parallel = fields.get("max_parallel").and_then(|tree| report.count("max_parallel", tree));
+    if let (Some(key), None) = (fields.key("max_parallel"), fields.get("for_each")) {
+        report.contradiction(key, "`max_parallel` says nothing without `for_each`");
+    }
+    for_each.map(|fan_out| ForEach { max_parallel, ..fan_out })
+}
+
+/// What its programs find in their environment; nothing if there is none to find it.
+fn environment_over<'t, 's: 't>(
     values: &mut Values<'t, '_, 's>,
     fields: &Fields<'t>,
-    tree: &'t Tree,
-    part: &Part,
-) -> Option<Does> {
-    if fields.get("agent").is_none() {
-        for key in ["with", "prompt"] {
-            if let Some(place) = fields.key(key) {
-                let message = format!("`{key}` is for an `agent`, and this {} has none", part.name);
-                contradiction(values.report, place, &message);
-            }
-        }
-    }
-    let kinds: Vec<&str> =
-        ["run", "agent", "sleep"].into_iter().filter(|kind| fields.get(kind).is_some()).collect();
-    if let Some(second) = kinds.get(1).and_then(|second| fields.key(second)) {
-        let message = format!("a {} does one thing, and this one has `{}`", part.name, kinds.join("` and `"));
-        values.report.refuse(second, Problem::new(Code::StepKind, message).hint(part.hint));
-        return None;
-    }
-    if let Some(place) = fields.get("run") {
-        values.run(place).map(Does::Run)
-    } else if let Some(place) = fields.get("sleep") {
-        values.report.duration("sleep", place).map(Does::Sleep)
-    } else if let Some(place) = fields.get("agent") {
-        agent(values, fields, place)
-    } else {
-        // A key that was refused may be the one that says it.
-        if !fields.refused_some() {
-            let message = format!("the {} does nothing", part.name);
-            values.report.refuse(tree, Problem::new(Code::StepKind, message).hint(part.hint));
-        }
-        None
-    }
+    defaults: &Defaults,
+) -> BTreeMap<String, Template> {
+    let own = fields.get("env").map(|tree| environment(values, tree)).unwrap_or_default();
+    let inherited = if kinds::has_programs(fields) { defaults.env.clone() } else { BTreeMap::new() };
+    inherited.into_iter().chain(own).collect()
 }
 
-fn agent<'t, 's: 't>(values: &mut Values<'t, '_, 's>, fields: &Fields<'t>, place: &'t Tree) -> Option<Does> {
-    let name = values.report.text("agent", place).map(str::trim);
-    if name == Some("") {
-        let problem = Problem::new(Code::BadValue, "`agent` is empty");
-        values.report.refuse(place, problem.hint("name the agent that is to do it"));
-    }
-    if name.is_some_and(|name| AgentName::new(name).key() == SHELL_AGENT) {
-        let problem =
-            Problem::new(Code::BadValue, format!("the agent `{SHELL_AGENT}` does steps with `run`"));
-        values.report.refuse(place, problem.hint("write `run:` in place of `agent:`"));
-    }
-    let with = fields.get("with").map(|tree| values.template("with", tree));
-    let prompt = fields.get("prompt").map(|tree| values.text("prompt", tree));
-    Some(Does::Agent { agent: AgentName::new(name?), with: with.flatten(), prompt: prompt.flatten() })
-}
-
-/// The agent that is named by what a part of the file does, and where.
-pub(super) fn named_agent(
-    report: &Report<'_>,
-    fields: &Fields<'_>,
-    does: &Does,
-) -> Option<(AgentName, Place)> {
-    let Does::Agent { agent, .. } = does else { return None };
-    Some((agent.clone(), report.place(fields.get("agent")?)))
-}
-
-/// How long it may take, and what happens when it fails.
-fn handling(
+/// How long it may take, and how often it is tried. The `defaults` are about attempts, and hold for nothing else.
+fn trying(
     report: &mut Report<'_>,
     fields: &Fields<'_>,
     defaults: &Defaults,
-    sleeps: bool,
-) -> (Option<Duration>, Option<Retry>, OnError) {
-    if sleeps {
-        for key in ["timeout", "retry", "env", "cwd", "compensate", "irreversible", "at_most_once"] {
-            if let Some(place) = fields.key(key) {
-                contradiction(
-                    report,
-                    place,
-                    &format!("a `sleep` makes no attempts: `{key}` says nothing there"),
-                );
-            }
-        }
+    on_error: OnError,
+) -> (Option<Duration>, Option<Retry>) {
+    let timeout = fields.get("timeout").and_then(|tree| report.positive_duration("timeout", tree));
+    if !kinds::makes_attempts(fields) {
+        return (timeout, None);
     }
-    let on_error = fields.get("on_error").and_then(|tree| on_error(report, tree));
-    let on_error = on_error.or(defaults.on_error).unwrap_or_default();
-    if sleeps {
-        return (None, None, on_error);
-    }
-    let timeout = fields.get("timeout").map(|tree| report.positive_duration("timeout", tree));
     let retry = fields.get("retry").map(|tree| {
         if matches!(on_error, OnError::FailFast | OnError::Continue)
             && let Some(key) = fields.key("retry")
@@ -312,16 +275,16 @@ fn handling(
         PartialRetry::read(report, tree).complete(defaults.retry.as_ref(), report, tree)
     });
     let retry = retry.or_else(|| defaults.retry.clone().map(|retry| retry.over(None)));
-    (timeout.unwrap_or(defaults.timeout), retry, on_error)
+    (timeout.or(defaults.timeout), retry)
+}
+
+fn phase<'t, 's: 't>(report: &mut Report<'s>, tree: &'t Tree) -> Option<(&'t str, &'t Tree)> {
+    Some((report.line("phase", kinds::NAME_CHARS_MAX, tree)?, tree))
 }
 
 /// `on_error:`, in a step and in `defaults`.
 pub(super) fn on_error(report: &mut Report<'_>, tree: &Tree) -> Option<OnError> {
     report.choice("on_error", &ON_ERROR, tree)
-}
-
-fn contradiction(report: &mut Report<'_>, place: &Tree, message: &str) {
-    report.refuse(place, Problem::new(Code::Contradiction, message).hint("take it out"));
 }
 
 /// The names in `needs` and where they stand.

@@ -6,6 +6,8 @@ use crate::events::problem::Class;
 mod bad;
 mod docs;
 mod good;
+mod orchestration;
+mod plans;
 mod sagas;
 
 fn read(text: &str) -> Result<Parsed, Vec<Problem>> {

@@ -1,14 +1,15 @@
 //! What a step says about who does it when its agent fails, and whether it may be left out: `fallback`, `optional`,
 //! `criticality`.
 
+use super::kinds;
 use super::report::{Fields, Keys, Report};
-use super::steps::{Defaults, on_error};
+use super::steps::Defaults;
 use super::tree::{Tree, Value};
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Place, Problem};
-use crate::workflow::definition::{Criticality, Fallback, OnError, SHELL_AGENT};
+use crate::workflow::definition::{Criticality, Fallback, OnError};
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     of: "`fallback`",
     known: &["agent", "prompt_suffix"],
     not_built: &[],
@@ -33,71 +34,80 @@ pub(super) struct Tiers {
     pub(super) fallback: Option<Fallback>,
     /// The agent that the fallback names, and where.
     pub(super) agent: Option<(AgentName, Place)>,
-    pub(super) optional: bool,
+    pub(super) on_error: OnError,
     pub(super) criticality: Option<Criticality>,
 }
 
 impl Tiers {
     /// Reads them from the keys of a step.
     pub(super) fn read(report: &mut Report<'_>, fields: &Fields<'_>, defaults: &Defaults) -> Self {
-        let optional = fields.get("optional").and_then(|tree| report.flag("optional", tree)).unwrap_or(false);
-        let said = fields.get("on_error").and_then(|tree| on_error(report, tree));
-        let differs = said.is_some_and(|on_error| on_error != OnError::RetryThenSkip);
-        if let (true, Some(key)) = (optional && differs, fields.key("optional")) {
-            let message =
-                "`optional: true` is `on_error: retry_then_skip`, and `on_error` says something else";
-            report.refuse(key, Problem::new(Code::Contradiction, message).hint("take one of them out"));
-        }
+        let on_error = on_error(report, fields, defaults);
         let criticality = fields.get("criticality");
         let criticality = criticality.and_then(|tree| report.choice("criticality", &CRITICALITY, tree));
-        let tiers = Self { optional, criticality, ..Self::default() };
-        match fields.get("fallback") {
-            Some(tree) => tiers.falling_back(report, fields, tree, defaults),
-            None => tiers,
-        }
+        let fallback = fields.get("fallback").and_then(|tree| fallback(report, fields, tree, defaults));
+        let (fallback, agent) = fallback.unzip();
+        Self { fallback, agent, on_error, criticality }
     }
+}
 
-    fn falling_back(
-        self,
-        report: &mut Report<'_>,
-        step: &Fields<'_>,
-        tree: &Tree,
-        defaults: &Defaults,
-    ) -> Self {
-        let Some(key) = step.key("fallback") else { return self };
-        if let Value::Text(name) = &tree.value {
-            let problem = Problem::new(Code::BadValue, "`fallback` takes a map, and this is a text");
-            report.refuse(tree, problem.hint(format!("write `fallback: {{agent: {name}}}`")));
-            return self;
+/// What its failure does to the run: what it says itself, in either of two ways, before what the `defaults` say.
+fn on_error(report: &mut Report<'_>, fields: &Fields<'_>, defaults: &Defaults) -> OnError {
+    let optional = fields.get("optional").and_then(|tree| report.flag("optional", tree));
+    let said = fields.get("on_error").and_then(|tree| super::steps::on_error(report, tree));
+    let tolerates = |on_error| matches!(on_error, OnError::RetryThenSkip | OnError::Continue);
+    let contradicts = match (optional, said) {
+        (Some(true), Some(said)) if said != OnError::RetryThenSkip => {
+            Some("`optional: true` is `on_error: retry_then_skip`, and `on_error` says something else")
         }
-        let mut contradicts = |message: &str, hint: &str| {
-            report.refuse(key, Problem::new(Code::Contradiction, message).hint(hint));
-        };
-        if step.get("agent").is_none() {
-            contradicts("`fallback` is for a step with an `agent`, and this has none", "take it out");
+        (Some(false), Some(said)) if tolerates(said) => {
+            Some("`on_error` tolerates a failure, and `optional: false` says that it must not")
         }
-        if step.get("at_most_once").is_some_and(|tree| tree.value == Value::Bool(true)) {
-            let message = "`at_most_once` starts the step once, and `fallback` would start it again";
-            contradicts(message, "take one of them out");
-        }
-        let Some(fields) = Fields::read(report, "fallback", &KEYS, tree) else { return self };
-        let Some(place) = fields.get("agent") else {
+        _ => None,
+    };
+    if let (Some(message), Some(key)) = (contradicts, fields.key("optional")) {
+        report.refuse(key, Problem::new(Code::Contradiction, message).hint("take one of them out"));
+    }
+    let inherited = defaults.on_error.unwrap_or_default();
+    match (said, optional) {
+        (Some(said), _) => said,
+        (None, Some(true)) => OnError::RetryThenSkip,
+        (None, Some(false)) if tolerates(inherited) => OnError::RetryThenFail,
+        (None, _) => inherited,
+    }
+}
+
+/// Who stands in, with the place of the name.
+fn fallback(
+    report: &mut Report<'_>,
+    step: &Fields<'_>,
+    tree: &Tree,
+    defaults: &Defaults,
+) -> Option<(Fallback, (AgentName, Place))> {
+    if let Value::Text(name) = &tree.value {
+        let problem = Problem::new(Code::BadValue, "`fallback` takes a map, and this is a text");
+        report.refuse(tree, problem.hint(format!("write `fallback: {{agent: {name}}}`")));
+        return None;
+    }
+    let key = step.key("fallback")?;
+    if step.get("agent").is_none() {
+        report.contradiction(key, "`fallback` is for a step with an `agent`, and this has none");
+    }
+    if step.get("at_most_once").is_some_and(|tree| tree.value == Value::Bool(true)) {
+        let message = "`at_most_once` starts the step once, and `fallback` would start it again";
+        report.refuse(key, Problem::new(Code::Contradiction, message).hint("take one of them out"));
+    }
+    let fields = Fields::read(report, "fallback", &KEYS, tree)?;
+    let suffix = fields.get("prompt_suffix").and_then(|tree| report.text("prompt_suffix", tree));
+    let prompt_suffix = suffix.map(str::to_owned);
+    let Some(place) = fields.get("agent") else {
+        // A key that was refused may be the one that says it.
+        if !fields.refused_some() {
             let problem = Problem::new(Code::BadValue, "`fallback` names no `agent`");
             report.refuse(tree, problem.hint("name who does the step then: `fallback: {agent: NAME}`"));
-            return self;
-        };
-        let suffix = fields.get("prompt_suffix").and_then(|tree| report.text("prompt_suffix", tree));
-        let prompt_suffix = suffix.map(str::to_owned);
-        let Some(name) = report.text("agent", place).map(|name| AgentName::new(name.trim())) else {
-            return self;
-        };
-        if name.key() == SHELL_AGENT || name.key().is_empty() {
-            let problem = Problem::new(Code::BadValue, format!("`{name}` is no agent to fall back on"));
-            report.refuse(place, problem.hint("name an agent of `agents/`"));
-            return self;
         }
-        let at = report.place(place);
-        let fallback = Fallback { agent: name.clone(), prompt_suffix, attempts: defaults.fallback_attempts };
-        Self { fallback: Some(fallback), agent: Some((name, at)), ..self }
-    }
+        return None;
+    };
+    let agent = kinds::agent_name(report, place, &[])?;
+    let named = (agent.clone(), report.place(place));
+    Some((Fallback { agent, prompt_suffix, attempts: defaults.fallback_attempts }, named))
 }

@@ -7,8 +7,8 @@ use super::tree::{Tree, Value};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{ForEach, Items};
-use crate::workflow::shell;
 use crate::workflow::template::{Expression, Node, Piece, Template};
+use crate::workflow::{input, shell};
 
 /// An expression where it stands. What it names can be checked when all steps are known.
 pub(super) struct Use<'t> {
@@ -212,8 +212,24 @@ fn scalar(source: &str, tree: &Tree) -> Json {
     json.unwrap_or_default()
 }
 
+/// A JSON Schema.
+pub(super) fn schema(report: &mut Report<'_>, key: &str, tree: &Tree) -> Option<serde_json::Value> {
+    if !matches!(tree.value, Value::Map(_)) {
+        report.wants(key, "a JSON Schema", tree);
+        return None;
+    }
+    let schema = plain(report, key, tree)?;
+    match input::check_schema(&schema) {
+        Ok(()) => Some(schema),
+        Err(why) => {
+            report.refuse(tree, Problem::new(Code::BadSchema, format!("`{key}` is no JSON Schema: {why}")));
+            None
+        }
+    }
+}
+
 /// A tree in which nothing is evaluated, such as a schema.
-pub(super) fn plain(report: &mut Report<'_>, key: &str, tree: &Tree) -> Option<serde_json::Value> {
+fn plain(report: &mut Report<'_>, key: &str, tree: &Tree) -> Option<serde_json::Value> {
     Some(match &tree.value {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {
             scalar(report.source, tree).value()

@@ -16,7 +16,7 @@ fn json(text: &str) -> Json {
 
 /// The last step of a workflow.
 fn last(file: &str) -> Step {
-    parse(file, "w.yaml", &Known::default()).unwrap().definition.steps.last().unwrap().clone()
+    parse(file, "w.yaml", &Known::default()).unwrap().definition.steps.last().unwrap().as_ref().clone()
 }
 
 /// What a compensation of `copy` sees: `copy` completed with this, or nobody knows.
@@ -30,6 +30,7 @@ fn scope(step: &str, output: Option<&str>) -> Scope {
         env: BTreeMap::new(),
         steps: BTreeMap::from([(id("make"), made)]),
         item: None,
+        round: None,
         undone: Some(Undone { step: id(step), outcome, view }),
     }
 }

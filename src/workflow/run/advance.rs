@@ -1,23 +1,26 @@
 //! What starts and what ends of itself, after any command: steps that became ready are examined, attempts start as
-//! far as there are slots. How a run with nothing left to do ends is in `end`, how it is undone in `unwind`.
+//! far as there are slots (`start`), people are asked (`people`), the graph grows (`grow`). How a run with nothing left
+//! to do ends is in `end`, how it is undone in `unwind`.
 
 mod end;
+mod grow;
+mod people;
+mod plan;
+mod start;
 mod unwind;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Grants, Node, Phase, Run, RunEffect, RunRejection, StepPhase};
-use crate::events::ids::{AgentName, StepId, TimerId};
-use crate::events::json::Json;
+use crate::events::ids::{StepId, TimerId};
+use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::workflow::aggregate::{Draft, Moment, Unreadable};
 use crate::workflow::definition::{Definition, Does, OnError, Step};
 use crate::workflow::expression::RenderError;
 use crate::workflow::scope::{Scope, StepReferences, StepView};
-use crate::workflow::work::Work;
 
 /// A decision on its way, with what every part of it needs.
 pub(super) struct Advance<'d, 'a> {
@@ -31,6 +34,18 @@ pub(super) struct Advance<'d, 'a> {
     all: bool,
     /// Whether this decision leaves steps that go forward as they are.
     undoes_only: bool,
+}
+
+/// What a step came through with.
+#[derive(Default)]
+pub(super) struct Came {
+    /// The attempt that did it; 0 where none was needed.
+    pub(super) attempt: u32,
+    pub(super) output: Json,
+    pub(super) artifacts: Vec<String>,
+    pub(super) usage: Usage,
+    pub(super) degraded: bool,
+    pub(super) transcript: Option<Payload>,
 }
 
 /// What keeps a step from starting.
@@ -102,10 +117,13 @@ impl<'d, 'a> Advance<'d, 'a> {
         run.phase == Phase::Going && !run.paused
     }
 
-    /// The step of the definition that says what this one does.
-    pub(super) fn template(&self, place: usize) -> Result<&'d Step, RunRejection> {
-        let template = &self.node(place)?.added.template;
-        self.definition.step(template).ok_or_else(|| RunRejection::Template(template.clone()))
+    /// The step of the definition, or of a plan, that says what this one does.
+    pub(super) fn template(&self, place: usize) -> Result<Arc<Step>, RunRejection> {
+        let added = &self.node(place)?.added;
+        let planned = added.planned.map(|plan| self.draft.definition(&plan.hash, self.moment)).transpose()?;
+        let definition = planned.as_deref().unwrap_or(self.definition);
+        let found = definition.step(&added.template).cloned();
+        found.ok_or_else(|| RunRejection::Template(added.template.clone()))
     }
 
     fn node(&self, place: usize) -> Result<&Node, RunRejection> {
@@ -114,7 +132,8 @@ impl<'d, 'a> Advance<'d, 'a> {
 
     /// Lets everything follow that follows.
     pub(super) fn run(mut self) -> Result<(), RunRejection> {
-        if self.drive.is_some() {
+        if self.drive.is_some() && self.goes_forward() {
+            self.go_on()?;
             // Nothing starts that was not looked at: its `if` may keep it from that.
             while self.goes_forward() && (self.examine()? || self.start_granted()?) {}
         }
@@ -125,6 +144,22 @@ impl<'d, 'a> Advance<'d, 'a> {
             self.unwind()?;
         }
         if self.draft.state().phase == Phase::Going { self.complete_run() } else { Ok(()) }
+    }
+
+    /// Lets those go on that stood still while the run did.
+    fn go_on(&mut self) -> Result<(), RunRejection> {
+        for place in self.draft.state().stalled.iter().copied().collect::<Vec<_>>() {
+            let step = self.template(place)?;
+            match (&self.node(place)?.phase, &step.approval) {
+                (StepPhase::Completed(_), Some(approval)) => {
+                    let output = self.node(place)?.output().cloned().unwrap_or_default();
+                    let output = self.draft.json(&output, self.moment)?;
+                    self.ask_after(place, approval, &output)?;
+                }
+                _ => self.inner_done(place)?,
+            }
+        }
+        Ok(())
     }
 
     /// Looks at the steps that became ready: whether they are to be done at all, and those that need no slot.
@@ -157,23 +192,13 @@ impl<'d, 'a> Advance<'d, 'a> {
 
     fn examine_one(&mut self, place: usize) -> Result<(), RunRejection> {
         let step = self.template(place)?;
-        let node = self.node(place)?;
-        // The condition of a fan-out holds for all of it, and what has begun was judged before that.
-        let first = node.added.item.is_none() && node.started_at.is_none();
-        if let Some(condition) = step.condition.as_ref().filter(|_| first) {
-            let holds = self
-                .scope(place, &condition.references().steps)
-                .and_then(|scope| condition.is_true(&scope).map_err(Hindrance::Render));
-            match holds {
-                Ok(true) => {}
-                Ok(false) => {
-                    return self.skip(place, SkipReason::Condition, "its `if` is not true".to_owned());
-                }
-                Err(hindrance) => return self.hinder(place, hindrance),
-            }
+        if !self.may_start(place, &step)? {
+            return Ok(());
         }
         match (&self.node(place)?.added.kind, &step.does) {
-            (StepKind::FanOut { .. }, _) => self.fan_out(place, step),
+            (StepKind::FanOut { .. }, _) => self.fan_out(place, &step),
+            (StepKind::Repeat { .. }, _) => self.add_round(place, &step),
+            (StepKind::Wait { .. }, Does::WaitFor(name)) => self.await_signal(place, name, &step),
             (StepKind::Sleep, Does::Sleep(length)) => {
                 let step = self.node(place)?.id().clone();
                 let at = self.moment.now.after(*length);
@@ -184,101 +209,32 @@ impl<'d, 'a> Advance<'d, 'a> {
         }
     }
 
-    /// Adds a step for each item.
-    fn fan_out(&mut self, place: usize, step: &Step) -> Result<(), RunRejection> {
-        let items = self
-            .scope(place, &step.references().steps)
-            .and_then(|scope| step.items(&scope).map_err(Hindrance::Render));
-        let items = match items {
-            Ok(items) => items,
-            Err(hindrance) => return self.hinder(place, hindrance),
-        };
-        let id = self.node(place)?.id().clone();
-        if items.is_empty() {
-            self.complete(&id, Json::of(&[(); 0]).unwrap_or_default());
-            return self.done(place);
+    /// Whether a step that is ready is to start: its `if` holds, and what people have to grant is granted. If not, it has
+    /// ended, or they are asked. A part of a step was judged with the whole, and what has begun before that.
+    fn may_start(&mut self, place: usize, step: &Step) -> Result<bool, RunRejection> {
+        let node = self.node(place)?;
+        if node.is_part() {
+            return Ok(true);
         }
-        for (index, value) in items.into_iter().enumerate() {
-            let value = self.draft.payload(value);
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
-            self.draft.emit(StepAdded {
-                inside: Some(id.clone()),
-                item: Some(Item { index, value }),
-                ..step.added(id.item(index as usize), Because::ForEach)
-            });
-        }
-        Ok(())
-    }
-
-    /// Starts attempts as far as there are slots. Answers whether anything came of it.
-    fn start_granted(&mut self) -> Result<bool, RunRejection> {
-        let mut started = false;
-        let agents: Vec<AgentName> = self.draft.state().ready.keys().flatten().cloned().collect();
-        for agent in agents {
-            while self.goes_forward() && self.draft.state().room() > 0 {
-                let ready = self.draft.state().ready.get(&Some(agent.clone()));
-                let Some(place) = ready.and_then(|steps| steps.first()).copied() else { break };
-                if !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
-                    break;
+        if let Some(condition) = step.condition.as_ref().filter(|_| node.started_at.is_none()) {
+            let holds = self
+                .scope(place, &condition.references().steps)
+                .and_then(|scope| condition.is_true(&scope).map_err(Hindrance::Render));
+            match holds {
+                Ok(true) => {}
+                Ok(false) => {
+                    let why = "its `if` is not true".to_owned();
+                    return self.skip(place, SkipReason::Condition, why).map(|()| false);
                 }
-                if !self.start_attempt(place, &agent)? {
-                    // What was skipped made others ready, and those were not looked at.
-                    return Ok(true);
-                }
-                started = true;
+                Err(hindrance) => return self.hinder(place, hindrance).map(|()| false),
             }
         }
-        Ok(started)
-    }
-
-    /// Answers whether the attempt started; if not, the step has ended without.
-    fn start_attempt(&mut self, place: usize, agent: &AgentName) -> Result<bool, RunRejection> {
-        let step = self.template(place)?;
-        let work = self
-            .scope(place, &step.references().steps)
-            .and_then(|scope| step.work(&scope).map_err(Hindrance::Render));
-        let mut work = match work {
-            Ok(work) => work,
-            Err(hindrance) => return self.hinder(place, hindrance).map(|()| false),
-        };
-        let fallback = step.fallback.as_ref().filter(|fallback| fallback.agent == *agent);
-        if let Some(suffix) = fallback.and_then(|fallback| fallback.prompt_suffix.as_ref()) {
-            work.prompt.get_or_insert_default().push_str(suffix);
+        match step.approval.as_ref().filter(|approval| approval.gate == Gate::Before) {
+            Some(approval) if self.node(place)?.granted.is_none() => {
+                self.ask_before(place, step, approval).map(|()| false)
+            }
+            _ => Ok(true),
         }
-        self.begin_attempt(place, agent.clone(), Purpose::Do, step.timeout, work).map(|()| true)
-    }
-
-    /// Starts an attempt, whose slot was taken.
-    fn begin_attempt(
-        &mut self,
-        place: usize,
-        agent: AgentName,
-        purpose: Purpose,
-        timeout: Option<Duration>,
-        work: Work,
-    ) -> Result<(), RunRejection> {
-        let input = self.draft.payload(Json::of(&work).unwrap_or_default());
-        let run = self.draft.state();
-        let node = self.node(place)?;
-        let id = node.id().clone();
-        let run_id = run.about().ok_or(RunRejection::NotStarted)?.id.as_str();
-        let before = match purpose {
-            Purpose::Do => node.attempts,
-            Purpose::Compensate => node.undo_attempts,
-        };
-        let event = AttemptStarted {
-            purpose,
-            attempt: before + 1,
-            generation: node.generation,
-            agent,
-            fence: run.fence.next(),
-            idempotency_key: idempotency_key(run_id, &id, node.generation, purpose),
-            deadline: timeout.map(|timeout| self.moment.now.after(timeout)),
-            step: id,
-            input,
-        };
-        self.draft.emit(event);
-        Ok(())
     }
 
     /// What the expressions of a step see. Only what they refer to is looked up.
@@ -286,16 +242,20 @@ impl<'d, 'a> Advance<'d, 'a> {
         let run = self.draft.state();
         let about = run.about().ok_or(Hindrance::NotStarted)?;
         let mut steps = BTreeMap::new();
-        let mut see = |node: &Node| -> Result<(), Unreadable> {
+        let mut see = |id: &StepId, node: &Node| -> Result<(), Unreadable> {
             let output = node.output().map(|output| self.draft.json(output, self.moment)).transpose()?;
             let view = StepView { status: node.status(), attempts: node.attempts_now(), output };
-            steps.insert(node.id().clone(), view);
+            steps.insert(id.clone(), view);
             Ok(())
         };
         match references {
-            StepReferences::All => run.steps.iter().try_for_each(&mut see)?,
+            StepReferences::All => {
+                run.steps.iter().try_for_each(|node| see(node.id(), node))?;
+                run.siblings(place).try_for_each(|node| see(&node.added.template, node))?;
+            }
             StepReferences::These(ids) => {
-                ids.iter().filter_map(|id| run.node(id)).try_for_each(|(_, node)| see(node))?;
+                let meant = ids.iter().filter_map(|id| Some((id, run.meant(place, id)?)));
+                meant.into_iter().try_for_each(|(id, node)| see(id, node))?;
             }
         }
         let item = run.steps.get(place).and_then(Node::item);
@@ -308,6 +268,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             env: about.started.environment.clone(),
             steps,
             item,
+            round: None,
             undone: None,
         })
     }
@@ -341,10 +302,10 @@ impl<'d, 'a> Advance<'d, 'a> {
         code: Code,
         message: String,
     ) -> Result<(), RunRejection> {
-        let fallback = self.template(place)?.fallback.as_ref();
+        let step = self.template(place)?;
         let node = self.node(place)?;
         let may = class != Class::Fatal && node.fallback.is_none() && !self.is_given_up(place);
-        let (Some(fallback), Some(from)) = (fallback.filter(|_| may), node.slot()) else {
+        let (Some(fallback), Some(from)) = (step.fallback.as_ref().filter(|_| may), node.slot()) else {
             return self.fail(place, class, code, message);
         };
         let (step, from, to) = (node.id().clone(), from.clone(), fallback.agent.clone());
@@ -372,33 +333,49 @@ impl<'d, 'a> Advance<'d, 'a> {
         if handling == Handling::Tolerated { self.done(place) } else { Ok(()) }
     }
 
-    /// Records a step that needed no attempt as completed.
-    pub(super) fn complete(&mut self, step: &StepId, output: Json) {
-        let output = self.draft.payload(output);
-        self.draft.emit(StepCompleted {
-            step: step.clone(),
-            attempt: 0,
-            output,
-            artifacts: Vec::new(),
-            usage: Usage::default(),
-            cached: false,
-            degraded: false,
-            transcript: None,
-        });
+    /// A step that needed no attempt came through.
+    pub(super) fn complete(&mut self, place: usize, output: Json) -> Result<(), RunRejection> {
+        self.came_through(place, Came { output, ..Came::default() })
     }
 
-    /// A step is done with. If it was the last inside of another, that one is completed.
+    /// A step is completed, unless people have to say something about it first; if it answered a plan, that joins the
+    /// graph.
+    pub(super) fn came_through(&mut self, place: usize, came: Came) -> Result<(), RunRejection> {
+        let step = self.template(place)?;
+        let gate = step.approval.as_ref().filter(|approval| approval.gate == Gate::After);
+        let is_part = self.node(place)?.is_part();
+        match gate.filter(|_| !is_part) {
+            Some(approval) => self.ask_after(place, approval, &came.output)?,
+            None if came.attempt > 0 => self.grow(place, &came.output)?,
+            None => {}
+        }
+        let step = self.node(place)?.id().clone();
+        let Came { attempt, artifacts, usage, degraded, transcript, .. } = came;
+        let output = self.draft.payload(came.output);
+        let cached = false;
+        self.draft.emit(StepCompleted {
+            step,
+            attempt,
+            output,
+            artifacts,
+            usage,
+            cached,
+            degraded,
+            transcript,
+        });
+        if self.node(place)?.is_done() { self.done(place) } else { Ok(()) }
+    }
+
+    /// A step is done with. What it is inside of may be, too, or go on.
     pub(super) fn done(&mut self, place: usize) -> Result<(), RunRejection> {
         self.pause_after(place)?;
         let Some(parent) = self.node(place)?.inside else { return Ok(()) };
-        let grower = self.node(parent)?;
-        let StepPhase::Expanded(expansion) = &grower.phase else { return Ok(()) };
-        if expansion.done < grower.children.len() {
-            return Ok(());
+        match self.node(parent)?.phase {
+            StepPhase::Expanded => self.inner_done(parent),
+            // It is done with when all is that it planned.
+            StepPhase::Completed(_) if self.node(parent)?.is_done() => self.done(parent),
+            _ => Ok(()),
         }
-        let (id, output) = (grower.id().clone(), self.list_of(&grower.children)?);
-        self.complete(&id, output);
-        self.done(parent)
     }
 
     /// A run that was to go on until this step or its phase is done pauses, unless there is nothing more to do.
@@ -416,29 +393,4 @@ impl<'d, 'a> Advance<'d, 'a> {
         }
         Ok(())
     }
-
-    /// The outputs of some steps as a list; null for those that have none.
-    fn list_of(&self, places: &[usize]) -> Result<Json, RunRejection> {
-        let mut outputs = Vec::with_capacity(places.len());
-        for place in places {
-            let output = self.node(*place)?.output();
-            let json = output.map(|output| self.draft.json(output, self.moment)).transpose()?;
-            outputs.push(json.unwrap_or_default());
-        }
-        Ok(Json::of(&outputs).unwrap_or_default())
-    }
 }
-
-/// The same for all tries of a generation of a step, and for no other.
-fn idempotency_key(run: &str, step: &StepId, generation: u32, purpose: Purpose) -> Arc<str> {
-    let mut hasher = blake3::Hasher::new();
-    for part in [run, step.as_str(), purpose.text()] {
-        hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
-    }
-    hasher.update(&generation.to_le_bytes());
-    let hex = hasher.finalize().to_hex();
-    hex.as_str().get(..KEY_DIGITS).unwrap_or_default().into()
-}
-
-/// 128 bits: no two keys of a store will ever be alike.
-const KEY_DIGITS: usize = 32;

@@ -1,14 +1,16 @@
 //! What would happen to a run, command by command.
 //!
-//! Here is how it begins and what comes of its attempts; what people ask is in `control` and `rollback`.
+//! Here is how it begins and what comes of its attempts; what people ask is in `control` and
+//! `rollback`, what they answer in `people`.
 
 mod control;
+mod people;
 mod rollback;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::advance::Advance;
+use super::advance::{Advance, Came};
 use super::{Ask, Phase, Run, RunCommand, RunRejection, StartRun, StepPhase, TimerOf};
 use crate::events::ids::{AgentName, Fence, StepId, TimerId};
 use crate::events::json::{Blob, Json, Payload};
@@ -16,7 +18,7 @@ use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::workflow::aggregate::{Draft, Moment};
 use crate::workflow::definition::{Definition, OnError};
-use crate::workflow::work::{Failure, Output, Request};
+use crate::workflow::work::{Child, Failure, Output, Request};
 
 type RunDraft<'a> = Draft<'a, Run>;
 
@@ -45,10 +47,7 @@ fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) ->
             advance.look_at_all();
         }
         Ask::Interrupt => lose(&mut advance, true, &BTreeSet::new())?,
-        Ask::Go => {
-            advance.look_at_all();
-            advance.undoes_only();
-        }
+        Ask::Go => advance.undoes_only(),
         Ask::Pause(order) => control::pause(advance.draft, order)?,
         Ask::Unpause(order) => {
             control::unpause(advance.draft, &definition, order)?;
@@ -63,7 +62,12 @@ fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) ->
         Ask::Resolve { by, reason, step, how } => {
             rollback::resolve(advance.draft, by, reason, step, how)?;
         }
-        Ask::Approve { .. } | Ask::Reject { .. } | Ask::Check { .. } | Ask::Signal { .. } => {}
+        Ask::Approve { request, by, note, edits } => {
+            people::approve(&mut advance, &request, by, note, edits)?;
+        }
+        Ask::Reject { request, by, reason } => people::reject(&mut advance, &request, &by, &reason)?,
+        Ask::Check { request, by, points } => people::check(advance.draft, &request, by, points)?,
+        Ask::Signal { name, data, by } => people::signal(&mut advance, name, data, by)?,
     }
     advance.run()?;
     Ok(())
@@ -152,31 +156,41 @@ fn completed(
     output: Output,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
-    if let Some(request) = output.requests.first() {
-        let failure = Failure { usage: output.usage, ..refused(request) };
+    let wrong = output.requests.first().map(refused);
+    let wrong = match wrong {
+        None if attempt.purpose == Purpose::Do => advance.is_wrong(place, &output.output)?,
+        wrong => wrong,
+    };
+    if let Some(failure) = wrong {
+        let Output { usage, transcript, child, .. } = output;
+        let failure = Failure { usage, transcript, child, ..failure };
         return failed(advance, step, fence, failure, 0);
     }
-    let payload = advance.draft.payload(output.output);
     let transcript = output.transcript.map(|said| advance.draft.payload(said));
-    if attempt.purpose == Purpose::Compensate {
+    let (attempt, purpose, usage) = (attempt.attempt, attempt.purpose, output.usage);
+    if purpose == Purpose::Compensate {
         advance.undoes_only();
-        let (step, attempt, usage) = (step.clone(), attempt.attempt, output.usage);
-        advance.draft.emit(StepCompensated { step, attempt, output: payload, usage, transcript });
+        let (step, output) = (step.clone(), advance.draft.payload(output.output));
+        advance.draft.emit(StepCompensated { step, attempt, output, usage, transcript });
         return Ok(());
     }
     let node = advance.draft.state().steps.get(place);
-    let degraded = node.is_some_and(|node| node.fallback.is_some());
-    advance.draft.emit(StepCompleted {
-        step: step.clone(),
-        attempt: attempt.attempt,
-        output: payload,
-        artifacts: output.artifacts,
-        usage: output.usage,
-        cached: false,
-        degraded,
-        transcript,
-    });
-    advance.done(place)
+    let degraded = node.is_some_and(|node| node.fallback.is_some())
+        || output.child.as_ref().is_some_and(|child| child.degraded);
+    child_ended(advance, place, output.child);
+    let artifacts = output.artifacts;
+    let came = Came { attempt, output: output.output, artifacts, usage, degraded, transcript };
+    advance.came_through(place, came)
+}
+
+/// What became of the run that the attempt saw through.
+fn child_ended(advance: &mut Advance<'_, '_>, place: usize, ended: Option<Child>) {
+    let node = advance.draft.state().steps.get(place);
+    let child = node.and_then(|node| Some((node.id().clone(), node.child.as_ref()?.run.clone())));
+    if let (Some((step, run)), Some(Child { status, version, past_return, .. })) = (child, ended) {
+        let status = status.text().into();
+        advance.draft.emit(ChildEnded { step, run, status, version, past_return });
+    }
 }
 
 /// What this version cannot do for an attempt is never left out silently.
@@ -212,6 +226,9 @@ fn failed(
     };
     let class = retry.map_or(failure.class, |retry| retry.class_of(&failure));
     let transcript = failure.transcript.map(|said| advance.draft.payload(said));
+    if attempt.purpose == Purpose::Do {
+        child_ended(advance, place, failure.child);
+    }
     advance.draft.emit(AttemptFailed {
         purpose: attempt.purpose,
         step: step.clone(),
@@ -282,20 +299,22 @@ fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejectio
     if advance.moment.now < set.at {
         return Ok(());
     }
+    if let TimerOf::People(place) = set.of {
+        return people::too_late(advance, place, timer);
+    }
     advance.draft.emit(TimerFired { timer: timer.clone() });
-    let place = match set.of {
-        TimerOf::Step(place) => place,
+    match set.of {
+        TimerOf::Step(place) => {
+            let slept = advance.draft.state().steps.get(place);
+            let slept = slept.is_some_and(|node| node.phase == StepPhase::Between);
+            if slept { advance.complete(place, Json::null()) } else { Ok(()) }
+        }
         TimerOf::Undo(_) => {
             advance.undoes_only();
-            return Ok(());
+            Ok(())
         }
-        TimerOf::Run => return Ok(()),
-    };
-    let slept = advance.draft.state().steps.get(place);
-    let Some(slept) = slept.filter(|node| node.phase == StepPhase::Between) else { return Ok(()) };
-    let step = slept.id().clone();
-    advance.complete(&step, Json::null());
-    advance.done(place)
+        TimerOf::Run | TimerOf::People(_) => Ok(()),
+    }
 }
 
 /// Whoever held the open attempts is gone, or is about to go.

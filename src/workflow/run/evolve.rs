@@ -1,17 +1,19 @@
 //! The fold of a run: one total match, which never panics. What cannot follow is an [`IllegalEvent`].
 //!
 //! Here is what attempts do to steps; how the graph grows and goes on is in `graph`, what people do in `control`, and
-//! how a run is undone in `saga`.
+//! how a run is undone in `saga`, what they are asked in `people`.
 
 mod control;
 mod graph;
+mod people;
 mod saga;
 
 use std::sync::Arc;
 
 use super::node::{StepError, Trace};
 use super::{
-    About, End, Ended, Ending, Node, Phase, Run, RunEffect, RunEffectId, StepPhase, Timer, TimerOf, Why,
+    About, Answer, Done, End, Ended, Ending, Gated, Node, Phase, Run, RunEffect, RunEffectId, StepPhase,
+    Timer, TimerOf, Why,
 };
 use crate::events::ids::{Fence, RunId, StepId, TimerId};
 use crate::events::run::*;
@@ -40,6 +42,9 @@ pub(super) fn open(run: &Run) -> Vec<RunEffect> {
     for node in &run.steps {
         if node.phase == StepPhase::Ready && run.phase == Phase::Going && !run.paused {
             effects.push(start(node));
+        }
+        if let Gated::By(request) = &node.gate {
+            effects.push(RunEffect::Ask { request: request.clone(), step: node.id().clone() });
         }
         let attempts = [node.open_attempt(), node.open_undo_attempt()];
         for attempt in attempts.into_iter().flatten() {
@@ -82,6 +87,12 @@ struct Fold<'f> {
 impl Fold<'_> {
     fn apply(&mut self, event: &RunEvent, at: &At<'_>) -> Result<(), Contradiction> {
         self.may_follow(event)?;
+        self.follow(event, at)?;
+        self.keep_time();
+        Ok(())
+    }
+
+    fn follow(&mut self, event: &RunEvent, at: &At<'_>) -> Result<(), Contradiction> {
         match event {
             RunEvent::RunStarted(event) => self.run_started(event, at),
             RunEvent::StepAdded(event) => self.step_added(event),
@@ -108,15 +119,15 @@ impl Fold<'_> {
             RunEvent::StepCancelled(event) => self.step_cancelled(event),
             RunEvent::TimerSet(event) => self.timer_set(event),
             RunEvent::TimerFired(event) => self.timer_fired(event),
-            RunEvent::ApprovalRequested(_)
-            | RunEvent::ApprovalChecked(_)
-            | RunEvent::ApprovalGranted(_)
-            | RunEvent::ApprovalRefused(_)
-            | RunEvent::ApprovalExpired(_)
-            | RunEvent::SignalAwaited(_)
-            | RunEvent::SignalReceived(_)
-            | RunEvent::ChildStarted(_)
-            | RunEvent::ChildEnded(_) => Err("nothing like that is asked".to_owned()),
+            RunEvent::ApprovalRequested(event) => self.approval_requested(event),
+            RunEvent::ApprovalChecked(event) => self.approval_checked(event),
+            RunEvent::ApprovalGranted(event) => self.approval_granted(event),
+            RunEvent::ApprovalRefused(event) => self.approval_refused(event),
+            RunEvent::ApprovalExpired(event) => self.approval_expired(event),
+            RunEvent::SignalAwaited(event) => self.signal_awaited(event),
+            RunEvent::SignalReceived(event) => self.signal_received(event),
+            RunEvent::ChildStarted(event) => self.child_started(event),
+            RunEvent::ChildEnded(event) => self.child_ended(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
             RunEvent::RunUnpaused(event) => self.run_unpaused(event),
             RunEvent::CancelRequested(event) => self.cancel_requested(event),
@@ -158,7 +169,6 @@ impl Fold<'_> {
         self.run.phase = Phase::Going;
         self.run.until.clone_from(&event.until);
         self.run.time_left_us = event.duration_limit_us;
-        self.let_time_run();
         Ok(())
     }
 
@@ -201,7 +211,8 @@ impl Fold<'_> {
         let place = self.end_attempt(&event.step, event.attempt)?;
         let node = self.node_mut(place)?;
         node.trace = Trace::Unknown;
-        node.lost += u32::from(!event.interrupted);
+        // A child goes on whoever sees it through: it cannot be what ended the process.
+        node.lost += u32::from(!event.interrupted && node.child.is_none());
         self.make_ready(place)
     }
 
@@ -218,6 +229,8 @@ impl Fold<'_> {
         self.close(place)?;
         let node = self.node_mut(place)?;
         (node.fallback, node.failures, node.lost) = (Some(event.to.clone()), 0, 0);
+        // What was granted is another agent's work.
+        node.granted = None;
         self.make_ready(place)
     }
 
@@ -238,6 +251,11 @@ impl Fold<'_> {
         match of {
             TimerOf::Run => self.end_time(),
             TimerOf::Undo(place) => self.undo_ready(place),
+            TimerOf::People(place) => match self.node_mut(place)?.phase {
+                StepPhase::Awaiting(_) => self.close(place),
+                // The request expires with what follows in this commit.
+                _ => Ok(drop(self.unset_timer(event.timer.clone()))),
+            },
             TimerOf::Step(place) => {
                 let retries = matches!(self.node_mut(place)?.phase, StepPhase::Retrying(_));
                 self.close(place)?;
@@ -249,26 +267,30 @@ impl Fold<'_> {
     fn step_completed(&mut self, event: &StepCompleted) -> Result<(), Contradiction> {
         let place = self.expect(&event.step, "complete", |phase| match phase {
             StepPhase::Running(attempt) => attempt.attempt == event.attempt,
-            StepPhase::Ready | StepPhase::Between => event.attempt == 0,
-            StepPhase::Expanded(_) => event.attempt == 0,
+            StepPhase::Ready | StepPhase::Between | StepPhase::Awaiting(_) | StepPhase::Expanded => {
+                event.attempt == 0
+            }
             _ => false,
         })?;
         let node = self.node_mut(place)?;
-        if matches!(&node.phase, StepPhase::Expanded(inside) if inside.done < node.children.len()) {
+        if node.phase == StepPhase::Expanded && !node.is_done_inside() {
             return Err(format!("what grew in step `{}` is not done", event.step));
+        }
+        if matches!(node.phase, StepPhase::Awaiting(_)) {
+            self.take_signal(place)?;
         }
         self.close(place)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
         node.error = None;
-        node.phase = StepPhase::Completed {
+        node.phase = StepPhase::Completed(Done {
             output: event.output.clone(),
             artifacts: event.artifacts.clone(),
             cached: event.cached,
             degraded: event.degraded,
-        };
+        });
         self.run.degraded |= event.degraded;
-        self.finish(place)
+        self.finish_if_done(place)
     }
 
     fn step_skipped(&mut self, event: &StepSkipped) -> Result<(), Contradiction> {
@@ -332,6 +354,7 @@ impl Fold<'_> {
         }
         self.stop_time();
         self.run.paused = false;
+        self.run.stalled.clear();
         self.run.phase = Phase::Ended(Ended { at: self.now, how });
         Ok(())
     }
@@ -347,7 +370,7 @@ impl Fold<'_> {
                 self.close_starts();
             }
         }
-        self.stop_time();
+        self.withdraw(|_, _| true);
         if fast && !was_fast {
             self.stop_what_runs();
         }
@@ -368,6 +391,7 @@ impl Fold<'_> {
 
     fn set_timer(&mut self, timer: &TimerId, of: TimerOf, at: Timestamp) {
         self.run.timers.insert(timer.clone(), Timer { of, at });
+        self.run.people.timers += usize::from(matches!(of, TimerOf::People(_)));
         self.changes.open(RunEffect::Wake { timer: timer.clone(), at });
     }
 
@@ -383,6 +407,8 @@ impl Fold<'_> {
 
     fn unset_timer(&mut self, timer: TimerId) -> Option<Timer> {
         let set = self.run.timers.remove(&timer);
+        let of_people = matches!(set, Some(Timer { of: TimerOf::People(_), .. }));
+        self.run.people.timers = self.run.people.timers.saturating_sub(usize::from(of_people));
         self.changes.close(RunEffectId::Wake(timer));
         set
     }
@@ -403,6 +429,8 @@ impl Fold<'_> {
             StepPhase::Ready => self.take_from_ready(place)?,
             StepPhase::Running(attempt) => self.close_attempt(attempt.fence),
             StepPhase::Retrying(timer) | StepPhase::Sleeping(timer) => drop(self.unset_timer(timer)),
+            StepPhase::Asking => self.close_request(place, Answer::Withdrawn),
+            StepPhase::Awaiting(timer) => self.wait_no_longer(place, timer),
             _ => {}
         }
         Ok(())

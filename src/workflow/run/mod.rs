@@ -1,6 +1,7 @@
 //! A run: a graph of steps that grows, as the fold of its events.
 //!
 //! - [`command`]: what may be asked, what it wants done, why it refuses
+//! - `people`: what people are asked, and what they said
 //! - `node`, `unwinding`: where a step is, and in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
@@ -12,6 +13,7 @@ pub mod command;
 mod decide;
 mod evolve;
 mod node;
+mod people;
 pub mod plan;
 mod snapshot;
 mod startable;
@@ -28,14 +30,15 @@ use serde::{Deserialize, Serialize};
 pub use command::{
     Ask, Grants, Order, RunCommand, RunEffect, RunEffectId, RunRejection, StartChild, StartRun,
 };
-pub(crate) use node::{Node, StepError, StepPhase, Trace, UndoPhase};
+pub(crate) use node::{Done, Gated, Node, StepError, StepPhase, Trace, UndoPhase};
+pub(crate) use people::{Answer, People, Request};
 pub use plan::{CannotUndo, RollbackPlan};
 pub use status::RunStatus;
 pub(crate) use unwinding::Unwinding;
 
 use super::aggregate::{Aggregate, At, Draft, EffectChanges, IllegalEvent, Moment};
 use crate::events::codec::CodecError;
-use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId};
+use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId, Version};
 use crate::events::json::{BlobRef, Payload};
 use crate::events::run::{OutputError, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes};
 use crate::events::time::Timestamp;
@@ -53,6 +56,13 @@ pub struct Run {
     /// Steps that could start, by the agent whose slot they want, each in the order of the graph.
     ready: BTreeMap<Option<AgentName>, BTreeSet<usize>>,
     timers: HashMap<TimerId, Timer>,
+    /// What people are asked, and what they said.
+    people: People,
+    /// Steps that go on by themselves when the run does: a loop whose rounds are to begin anew, a request to be made
+    /// again.
+    stalled: BTreeSet<usize>,
+    /// How many steps were added by plans.
+    planned: u32,
     /// Open attempts.
     running: u32,
     /// Steps that are done with.
@@ -152,6 +162,8 @@ enum TimerOf {
     Run,
     /// A step sleeps, or is tried again.
     Step(usize),
+    /// A step does not wait for people any longer.
+    People(usize),
     /// Undoing a step is tried again.
     Undo(usize),
 }
@@ -178,11 +190,17 @@ impl Run {
             Phase::Ending(_) => RunStatus::Running,
             Phase::Unwinding(_) => RunStatus::Compensating,
             // Whoever has a fence has made an attempt: in a run of many steps that is cheaper to ask.
+            Phase::Going if self.waits_for_people() => RunStatus::Waiting,
             Phase::Going if self.fence == Fence(0) && self.steps.iter().all(Node::is_untouched) => {
                 RunStatus::Pending
             }
             Phase::Going => RunStatus::Running,
         }
+    }
+
+    /// Whether an irreversible step has started, so that what was done before it cannot be undone.
+    pub fn is_past_return(&self) -> bool {
+        self.steps.iter().any(Node::is_past_return)
     }
 
     /// The step or the phase to which it was rolled back, while it waits for somebody to say how it goes on.
@@ -208,16 +226,23 @@ impl Run {
         let could_start = match &self.phase {
             Phase::Ending(_) => return true,
             Phase::Empty | Phase::Ended(_) => return false,
-            Phase::Going => !self.ready.is_empty(),
+            Phase::Going => !self.ready.is_empty() || !self.stalled.is_empty(),
             Phase::Unwinding(unwinding) => !unwinding.due.is_empty() || !unwinding.ready.is_empty(),
             Phase::Back(_) => false,
         };
         self.running > 0 || could_start && !self.paused
     }
 
-    /// When its next timer is due.
+    /// When its next timer is due, of those by which it goes on without people.
     pub fn wakes_at(&self) -> Option<Timestamp> {
-        self.awaited_timers()?.values().map(|set| set.at).min()
+        let own = self.awaited_timers()?.values().filter(|set| !matches!(set.of, TimerOf::People(_)));
+        own.map(|set| set.at).min()
+    }
+
+    /// Whether people were to say something that it does not wait for any longer.
+    pub fn is_too_late(&self, now: Timestamp) -> bool {
+        let timers = self.awaited_timers().into_iter().flat_map(HashMap::values);
+        timers.into_iter().any(|set| matches!(set.of, TimerOf::People(_)) && set.at <= now)
     }
 
     /// The newest fence: how many attempts it has started.
@@ -245,7 +270,17 @@ impl Run {
     /// What the compensation of a step undoes, once that is opened: how the step ended, and its output.
     pub fn undoes(&self, step: &StepId) -> Option<(Undoes, Option<&Payload>)> {
         let (_, node) = self.node(step)?;
-        Some((node.compensation.as_ref()?.outcome, node.output()))
+        Some((node.compensation.as_ref()?.outcome, node.undone_output()))
+    }
+
+    /// The run that a step started, and its version when its end was last told.
+    pub fn child(&self, step: &StepId) -> Option<(&RunId, Option<Version>)> {
+        let child = self.node(step)?.1.child.as_ref()?;
+        Some((&child.run, child.ended.as_ref().map(|ended| ended.version)))
+    }
+
+    pub(crate) fn people(&self) -> &People {
+        &self.people
     }
 
     pub(crate) fn nodes(&self) -> &[Node] {
@@ -270,6 +305,23 @@ impl Run {
     /// Whether all steps are done with that this step or phase is.
     fn is_reached(&self, until: &str) -> bool {
         self.named(until).iter().all(|place| self.steps.get(*place).is_some_and(Node::is_done))
+    }
+
+    /// Whether nothing goes on before people have said something. That they may say it too late keeps nobody waiting.
+    fn waits_for_people(&self) -> bool {
+        self.phase == Phase::Going
+            && !self.paused
+            && self.running == 0
+            && self.ready.is_empty()
+            && self.stalled.is_empty()
+            && self.people.are_awaited()
+            && self.timers.len() == self.people.timers + usize::from(self.is_timed())
+    }
+
+    /// Whether its time runs.
+    fn is_timed(&self) -> bool {
+        let limited = self.about.as_ref().is_some_and(|about| about.started.duration_limit_us.is_some());
+        limited && self.time_left_us.is_none() && !matches!(self.phase, Phase::Ended(_))
     }
 
     /// How many attempts may start beside those that are open.

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::{AgentName, StepId, TimerId};
+use super::status::RunStatus;
+use crate::events::ids::{AgentName, RequestId, RunId, StepId, TimerId};
 use crate::events::json::Payload;
 use crate::events::problem::{Class, Code};
-use crate::events::run::{AttemptStarted, Item, SkipReason, StepAdded, StepKind, UndoWhen, Undoes, Usage};
+use crate::events::run::{
+    AttemptStarted, Because, ChildEnded, Item, SkipReason, StepAdded, StepKind, UndoWhen, Undoes, Usage,
+};
 use crate::events::time::Timestamp;
 
 /// A step of the graph.
@@ -18,6 +21,10 @@ pub(crate) struct Node {
     pub(crate) inside: Option<usize>,
     /// Those that grew in it, in this generation.
     pub(crate) children: Vec<usize>,
+    /// How far those are.
+    pub(super) inner: Inner,
+    /// How many rounds of a loop were used up before it was tried afresh.
+    pub(super) rounds_before: usize,
     /// Those that need it.
     pub(super) dependents: Vec<usize>,
     /// How many of those that it needs are not done with.
@@ -27,6 +34,16 @@ pub(crate) struct Node {
     pub(crate) fallback: Option<AgentName>,
     /// Whether its open attempt was told to stop.
     pub(super) stopping: bool,
+    /// What people have to say about it.
+    pub(crate) gate: Gated,
+    /// How many requests there were for it.
+    pub(super) requests: u32,
+    /// The request whose grant holds for its work, in this generation and for this agent.
+    pub(crate) granted: Option<RequestId>,
+    /// What it did, once that was refused.
+    pub(crate) refused: Option<Box<Done>>,
+    /// The run that it started.
+    pub(crate) child: Option<Child>,
     /// Tries so far, which is the number of the last.
     pub(crate) attempts: u32,
     /// How many of those were in earlier generations.
@@ -82,14 +99,13 @@ pub(crate) enum StepPhase {
     Retrying(TimerId),
     /// It sleeps.
     Sleeping(TimerId),
-    /// What grew in it is being done.
-    Expanded(Expansion),
-    Completed {
-        output: Payload,
-        artifacts: Vec<String>,
-        cached: bool,
-        degraded: bool,
-    },
+    /// People are asked whether it may start.
+    Asking,
+    /// It waits for a signal, and perhaps no longer than this timer.
+    Awaiting(Option<TimerId>),
+    /// What grew in it is being done, and nothing else becomes of it.
+    Expanded,
+    Completed(Done),
     Skipped {
         reason: SkipReason,
         message: String,
@@ -102,9 +118,38 @@ pub(crate) enum StepPhase {
     Left,
 }
 
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Done {
+    pub(crate) output: Payload,
+    pub(crate) artifacts: Vec<String>,
+    pub(crate) cached: bool,
+    pub(crate) degraded: bool,
+}
+
+/// What people have to say about a step.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Gated {
+    /// Nothing, or they have.
+    #[default]
+    No,
+    /// They are asked.
+    By(RequestId),
+    /// They were asked about what it answered, until the run began to end: should it go on, they are asked again.
+    Again,
+}
+
+/// The run that a step started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Child {
+    pub(crate) run: RunId,
+    /// How it had ended when that was last told.
+    pub(crate) ended: Option<ChildEnded>,
+}
+
 /// How far the steps are that grew in one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Expansion {
+pub(crate) struct Inner {
     /// How many of them, from the front, were looked at to be let start.
     pub(super) released: usize,
     /// How many of them are on their way.
@@ -151,11 +196,18 @@ impl Node {
             added,
             inside,
             children: Vec::new(),
+            inner: Inner::default(),
+            rounds_before: 0,
             dependents: Vec::new(),
             unmet: 0,
             phase: StepPhase::Blocked,
             fallback: None,
             stopping: false,
+            gate: Gated::No,
+            requests: 0,
+            granted: None,
+            refused: None,
+            child: None,
             attempts: 0,
             attempts_before: 0,
             failures: 0,
@@ -187,15 +239,34 @@ impl Node {
         }
     }
 
+    /// The signal that it waits for, if it is a wait.
+    pub(crate) fn signal(&self) -> Option<&Arc<str>> {
+        match &self.added.kind {
+            StepKind::Wait { signal } => Some(signal),
+            _ => None,
+        }
+    }
+
     /// Tries of this generation, lost ones too.
     pub(crate) fn attempts_now(&self) -> u32 {
         self.attempts - self.attempts_before
     }
 
+    /// Whether it is a part of a step that is done in parts: an item of a fan-out, a round of a loop.
+    pub(super) fn is_part(&self) -> bool {
+        matches!(self.added.because, Because::ForEach | Because::Repeat)
+    }
+
+    /// Whether all that grew in it is done with.
+    pub(super) fn is_done_inside(&self) -> bool {
+        self.inner.done >= self.children.len()
+    }
+
     /// Whether those that need it may start.
     pub(crate) fn is_done(&self) -> bool {
         match &self.phase {
-            StepPhase::Completed { .. } | StepPhase::Skipped { .. } => true,
+            StepPhase::Completed(_) => self.gate == Gated::No && self.is_done_inside(),
+            StepPhase::Skipped { .. } => true,
             StepPhase::Failed { tolerated } => *tolerated,
             _ => false,
         }
@@ -203,8 +274,14 @@ impl Node {
 
     /// Whether nothing becomes of it any more.
     pub(super) fn is_closed(&self) -> bool {
-        self.is_done()
-            || matches!(self.phase, StepPhase::Failed { .. } | StepPhase::Cancelled | StepPhase::Left)
+        matches!(
+            self.phase,
+            StepPhase::Completed(_)
+                | StepPhase::Skipped { .. }
+                | StepPhase::Failed { .. }
+                | StepPhase::Cancelled
+                | StepPhase::Left
+        )
     }
 
     pub(super) fn is_untouched(&self) -> bool {
@@ -219,7 +296,9 @@ impl Node {
             | StepPhase::Between
             | StepPhase::Retrying(_)
             | StepPhase::Sleeping(_)
-            | StepPhase::Expanded(_) => true,
+            | StepPhase::Asking
+            | StepPhase::Awaiting(_)
+            | StepPhase::Expanded => true,
             _ => false,
         }
     }
@@ -227,14 +306,23 @@ impl Node {
     /// Whether it is begun and nothing runs of it: it can be cancelled at once.
     pub(super) fn is_idle(&self) -> bool {
         self.is_on_its_way()
-            && matches!(self.phase, StepPhase::Ready | StepPhase::Retrying(_) | StepPhase::Sleeping(_))
+            && matches!(
+                self.phase,
+                StepPhase::Ready
+                    | StepPhase::Retrying(_)
+                    | StepPhase::Sleeping(_)
+                    | StepPhase::Asking
+                    | StepPhase::Awaiting(_)
+            )
     }
 
     /// Whether nothing of the run may be undone because of it.
     pub(crate) fn is_past_return(&self) -> bool {
-        self.added.irreversible
-            && (self.trace == Trace::Unknown
-                || matches!(self.phase, StepPhase::Running(_) | StepPhase::Completed { .. }))
+        let ended = self.child.as_ref().and_then(|child| child.ended.as_ref());
+        let did =
+            matches!(self.phase, StepPhase::Running(_) | StepPhase::Completed(_)) || self.refused.is_some();
+        self.added.irreversible && (self.trace == Trace::Unknown || did)
+            || ended.is_some_and(|ended| ended.past_return)
     }
 
     /// Its open attempt at being done.
@@ -261,9 +349,13 @@ impl Node {
     /// What there is to be undone, now that nothing of it runs; none if it owes nothing.
     pub(crate) fn owes(&self) -> Option<Undoes> {
         let when = self.added.undo.as_ref()?.when;
+        let ended = self.child.as_ref().and_then(|child| child.ended.as_ref());
         match (&self.phase, self.trace, when) {
             (StepPhase::Left, _, _) => None,
-            (StepPhase::Completed { .. }, _, _) => Some(Undoes::Completed),
+            // A child that has undone itself leaves nothing.
+            _ if ended.is_some_and(|ended| *ended.status == *RunStatus::Compensated.text()) => None,
+            (StepPhase::Completed(_), _, _) => Some(Undoes::Completed),
+            _ if self.refused.is_some() => Some(Undoes::Completed),
             (_, Trace::Unknown, _) | (_, Trace::Failed, UndoWhen::Attempted) => Some(Undoes::Unknown),
             _ => None,
         }
@@ -271,24 +363,31 @@ impl Node {
 
     /// Whether it did something in this generation, or may have, undone or not.
     pub(crate) fn has_acted(&self) -> bool {
-        let did = matches!(&self.phase, StepPhase::Completed { .. }) && self.attempts_now() > 0;
-        did || self.trace != Trace::Nothing
+        self.did() || self.trace != Trace::Nothing
+    }
+
+    /// Whether an attempt succeeded in this generation.
+    fn did(&self) -> bool {
+        let came_through = matches!(self.phase, StepPhase::Completed(_)) || self.refused.is_some();
+        came_through && self.attempts_now() > 0
     }
 
     /// Whether it did something that nothing undoes.
     pub(crate) fn leaves_traces(&self) -> bool {
-        let did = matches!(&self.phase, StepPhase::Completed { .. }) && self.attempts_now() > 0;
-        (did || self.trace == Trace::Unknown) && self.undo_phase() != Some(&UndoPhase::Undone)
+        (self.did() || self.trace == Trace::Unknown) && self.undo_phase() != Some(&UndoPhase::Undone)
     }
 
     /// Its output, once it is completed and as long as it is not undone.
     pub(crate) fn output(&self) -> Option<&Payload> {
         match &self.phase {
-            StepPhase::Completed { output, .. } if self.undo_phase() != Some(&UndoPhase::Undone) => {
-                Some(output)
-            }
+            StepPhase::Completed(done) if self.undo_phase() != Some(&UndoPhase::Undone) => Some(&done.output),
             _ => None,
         }
+    }
+
+    /// What its compensation is told that it answered.
+    pub(crate) fn undone_output(&self) -> Option<&Payload> {
+        self.output().or(self.refused.as_ref().map(|done| &done.output))
     }
 
     /// As people and expressions see it.
@@ -300,10 +399,11 @@ impl Node {
         }
         match &self.phase {
             StepPhase::Blocked | StepPhase::Ready => "pending",
-            StepPhase::Running(_) | StepPhase::Between | StepPhase::Expanded(_) => "running",
+            StepPhase::Running(_) | StepPhase::Between | StepPhase::Expanded => "running",
             StepPhase::Retrying(_) => "retrying",
-            StepPhase::Sleeping(_) => "waiting",
-            StepPhase::Completed { .. } => "completed",
+            StepPhase::Sleeping(_) | StepPhase::Asking | StepPhase::Awaiting(_) => "waiting",
+            StepPhase::Completed(_) if matches!(self.gate, Gated::By(_)) => "waiting",
+            StepPhase::Completed(_) => "completed",
             StepPhase::Skipped { .. } => "skipped",
             StepPhase::Failed { .. } => "failed",
             StepPhase::Cancelled | StepPhase::Left => "cancelled",

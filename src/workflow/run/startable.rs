@@ -106,11 +106,10 @@ impl Run {
             let next = node.dependents.iter().filter_map(|place| self.steps.get(*place));
             next.filter(|next| next.unmet == 1).for_each(|next| wanted.add_node(next));
             done = node.inside.and_then(|parent| self.steps.get(parent));
-            let Some(StepPhase::Expanded(expansion)) = done.map(|parent| &parent.phase) else { continue };
-            let children = done.map(|parent| parent.children.as_slice()).unwrap_or_default();
-            let waiting = children.get(expansion.released).and_then(|place| self.steps.get(*place));
+            let Some(parent) = done else { continue };
+            let waiting = parent.children.get(parent.inner.released).and_then(|place| self.steps.get(*place));
             waiting.into_iter().for_each(|next| wanted.add_node(next));
-            if expansion.done + 1 < children.len() {
+            if parent.inner.done + 1 < parent.children.len() {
                 return;
             }
         }

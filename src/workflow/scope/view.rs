@@ -252,6 +252,10 @@ impl View {
             names.insert("index", Value::from(*index));
             names.insert("item", value_of(item));
         }
+        if let Some((round, output)) = &scope.round {
+            names.insert("round", Value::from(*round));
+            names.insert("output", value_of(output));
+        }
         if let Some(Undone { outcome, view, .. }) = &scope.undone {
             let (outcome, output) = match outcome {
                 Undoes::Completed => ("completed", view.output.as_ref()),

@@ -103,31 +103,14 @@ fn keys_that_do_not_exist_and_keys_that_are_not_built() {
     check_steps(&[
         ("run: x\n    nedes: []", Code::UnknownKey, 4, 5, "a step has no key `nedes`", "`needs`"),
         ("rnu: x", Code::UnknownKey, 3, 5, "`rnu`", "`run`"),
-        ("wait_for: go", Code::NotBuilt, 3, 5, "`wait_for`", ""),
+        ("run: x\n    cache: {ttl: 1h}", Code::NotBuilt, 4, 5, "`cache`", ""),
         ("run: x\n    retry: {polcy: fixed}", Code::UnknownKey, 4, 13, "`polcy`", "`policy`"),
     ]);
 }
 
 #[test]
 fn every_key_of_later_versions_is_named_as_such() {
-    for key in [
-        "approve",
-        "approvers",
-        "approvals",
-        "expires",
-        "repeat",
-        "fallback",
-        "artifacts",
-        "cache",
-        "phase",
-        "priority",
-        "criticality",
-        "optional",
-        "schema",
-        "files",
-        "worktree",
-        "merge",
-    ] {
+    for key in ["artifacts", "cache", "priority", "files", "worktree", "merge"] {
         let problem = only(&step(&format!("run: x\n    {key}: y")));
         assert_eq!(problem.code, Code::NotBuilt, "{key}");
         assert_eq!(problem.message, format!("`{key}` is not supported by this version"));
@@ -374,7 +357,7 @@ steps:
     timeout: soon
   - id: 2b
     run: y
-    approve: before
+    worktree: true
   - id: c
     needs: [2b, b]
     sleep: 1s

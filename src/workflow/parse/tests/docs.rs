@@ -21,7 +21,8 @@ fn the_docs_list_every_key() {
     for key in KEYS.known.iter().chain(DEFAULTS.known).chain(LIMITS.known) {
         assert!(DOCS.contains(&format!("`{key}`")), "{key}");
     }
-    for key in steps::KEYS.known.iter().chain(retry::KEYS.known).chain(saga::KEYS.known) {
+    let of_steps = [&steps::KEYS, &retry::KEYS, &saga::KEYS, &repeat::KEYS, &tiers::KEYS];
+    for key in of_steps.iter().flat_map(|keys| keys.known) {
         assert!(DOCS.contains(&format!("`{key}`")), "{key}");
     }
 }

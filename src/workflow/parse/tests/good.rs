@@ -17,6 +17,7 @@ fn scope() -> Scope {
         env: BTreeMap::new(),
         steps: BTreeMap::new(),
         item: None,
+        round: None,
         undone: None,
     }
 }
@@ -223,7 +224,7 @@ proptest! {
     ) {
         let mut definition = good(WHOLE);
         definition.description = Some(text.clone());
-        let mut step = definition.steps.first().unwrap().clone();
+        let mut step = definition.steps.first().unwrap().as_ref().clone();
         let source = Json::of(&serde_json::json!([text.replace("{{", ""), number, {"k": "{{ input.x ~ 'ü' }}"}])).unwrap();
         step.does = Does::Agent {
             agent: AgentName::new(&text),

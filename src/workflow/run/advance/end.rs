@@ -6,7 +6,7 @@ use crate::events::json::{Json, Payload};
 use crate::events::problem::Code;
 use crate::events::run::*;
 use crate::workflow::definition::OnFailure;
-use crate::workflow::run::{Ending, Node, Phase, RunRejection, StepPhase, Why};
+use crate::workflow::run::{Ending, Node, Phase, Run, RunRejection, StepPhase, Why};
 
 impl Advance<'_, '_> {
     /// Cancels what is open and need not be awaited; when nothing runs any more, the run ends or begins to be undone.
@@ -45,8 +45,10 @@ impl Advance<'_, '_> {
     fn end_failed(&mut self, failure: RunFailed) {
         let RunFailed { step, class, code, message } = failure;
         let run = self.draft.state();
-        if run.steps.iter().any(Node::is_past_return) {
+        if run.is_past_return() {
             self.draft.emit(RunStuck { why: StuckWhy::Irreversible, step, class, code, message });
+        } else if code == Code::ChildStuck {
+            self.draft.emit(RunStuck { why: StuckWhy::Child, step, class, code, message });
         } else if self.definition.on_failure == OnFailure::Rollback
             && run.steps.iter().any(|node| node.owes().is_some())
         {
@@ -77,28 +79,27 @@ impl Advance<'_, '_> {
     /// Given-up steps in which others grew, of which nothing is on its way any more, fail with the first that failed
     /// inside, or are cancelled with them.
     pub(super) fn end_grown(&mut self) {
-        let run = self.draft.state();
-        let mut events: Vec<RunEvent> = Vec::new();
-        for (place, node) in run.steps.iter().enumerate() {
+        // What grew in a step was added after it.
+        for place in (0..self.draft.state().steps.len()).rev() {
+            let run = self.draft.state();
+            let Some(node) = run.steps.get(place) else { continue };
             let children = || node.children.iter().filter_map(|child| run.steps.get(*child));
-            let is_over = matches!(node.phase, StepPhase::Expanded(_)) && self.is_given_up(place);
+            let is_over = node.phase == StepPhase::Expanded && self.is_given_up(place);
             if !is_over || children().any(Node::is_on_its_way) {
                 continue;
             }
             let step = node.id().clone();
-            let culprit = children().find(|child| child.phase == StepPhase::Failed { tolerated: false });
-            events.push(match culprit.and_then(|inner| Some((inner.id(), inner.error.as_ref()?))) {
-                Some((inner, error)) => RunEvent::from(StepFailed {
-                    step,
-                    class: error.class,
-                    code: error.code,
-                    message: format!("`{inner}`: {}", error.message),
-                    handling: Handling::Fails,
-                }),
-                None => RunEvent::from(StepCancelled { step }),
-            });
-        }
-        for event in events {
+            let event =
+                match run.failed_inside(node).and_then(|inner| Some((inner.id(), inner.error.as_ref()?))) {
+                    Some((inner, error)) => RunEvent::from(StepFailed {
+                        step,
+                        class: error.class,
+                        code: error.code,
+                        message: format!("`{inner}`: {}", error.message),
+                        handling: Handling::Fails,
+                    }),
+                    None => RunEvent::from(StepCancelled { step }),
+                };
             self.draft.emit(event);
         }
     }
@@ -127,5 +128,16 @@ impl Advance<'_, '_> {
         let degraded = self.draft.state().degraded || error.is_some();
         self.draft.emit(RunCompleted { output, degraded, error });
         Ok(())
+    }
+}
+
+impl Run {
+    /// A step that failed, and grew in this one or in what did.
+    fn failed_inside(&self, node: &Node) -> Option<&Node> {
+        let mut children = node.children.iter().filter_map(|child| self.steps.get(*child));
+        children.find_map(|child| match child.phase {
+            StepPhase::Failed { tolerated: false } => Some(child),
+            _ => self.failed_inside(child),
+        })
     }
 }

@@ -12,7 +12,6 @@ impl Fold<'_> {
             return Err("it is paused already".to_owned());
         }
         self.close_starts();
-        self.stop_time();
         self.run.paused = true;
         self.forget_until();
         self.run.phase = match std::mem::take(&mut self.run.phase) {
@@ -32,7 +31,6 @@ impl Fold<'_> {
             phase => {
                 self.run.phase = phase;
                 self.open_starts();
-                self.let_time_run();
                 Ok(())
             }
         }
@@ -77,7 +75,6 @@ impl Fold<'_> {
     fn go_forward(&mut self, undone: Option<&Unwinding>) -> Result<(), Contradiction> {
         self.run.phase = Phase::Going;
         self.run.time_left_us = self.run.about.as_ref().and_then(|about| about.started.duration_limit_us);
-        self.let_time_run();
         self.go_again(undone)
     }
 
@@ -88,11 +85,15 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// From here on time counts, if the run has a limit and goes forward.
-    pub(super) fn let_time_run(&mut self) {
-        if self.run.phase == Phase::Going
-            && let Some(left) = self.run.time_left_us.take()
-        {
+    /// Time counts while the run goes forward and does not wait for people.
+    pub(super) fn keep_time(&mut self) {
+        let limited = self.run.about.as_ref().is_some_and(|about| about.started.duration_limit_us.is_some());
+        if !limited {
+            return;
+        }
+        if self.run.phase != Phase::Going || self.run.paused || self.run.waits_for_people() {
+            self.stop_time();
+        } else if let Some(left) = self.run.time_left_us.take() {
             let at = self.now.after(std::time::Duration::from_micros(left));
             self.set_timer(&TimerId::duration(), TimerOf::Run, at);
         }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::{Contradiction, Fold, start};
 use crate::events::ids::StepId;
-use crate::events::run::{SkipReason, StepAdded, StepKind};
-use crate::workflow::run::node::{Expansion, Trace};
+use crate::events::run::{Because, SkipReason, StepAdded, StepKind};
+use crate::workflow::run::node::{Gated, Inner, Trace};
 use crate::workflow::run::{Node, Phase, Run, RunEffectId, StepPhase, Unwinding};
 
 impl Fold<'_> {
     pub(super) fn step_added(&mut self, event: &StepAdded) -> Result<(), Contradiction> {
         let inside = event.inside.as_ref().map(|parent| self.place(parent)).transpose()?;
+        self.run.planned += u32::from(event.because == Because::Plan);
         let place = match self.run.index.get(&event.step).copied() {
             Some(place) => self.come_back(place, event, inside)?,
             None => {
@@ -61,21 +62,23 @@ impl Fold<'_> {
         Ok(place)
     }
 
-    /// A step grew in another, which is then no longer done by itself.
+    /// A step grew in another, which is not done with before this one is.
     fn expand(&mut self, parent: usize, child: usize) -> Result<(), Contradiction> {
-        let phase = std::mem::replace(&mut self.node_mut(parent)?.phase, StepPhase::Between);
-        let expansion = match phase {
-            StepPhase::Expanded(expansion) => expansion,
-            StepPhase::Ready => {
+        let now = self.now;
+        let node = self.node_mut(parent)?;
+        match (&node.phase, &node.gate) {
+            (StepPhase::Expanded, _) => {}
+            (StepPhase::Ready, _) => {
                 self.take_from_ready(parent)?;
-                Expansion::default()
+                self.node_mut(parent)?.phase = StepPhase::Expanded;
             }
-            _ => return Err("a step can only grow in one that starts".to_owned()),
-        };
-        let (now, node) = (self.now, self.node_mut(parent)?);
+            // A plan, which completes, or is granted, with what follows in this commit.
+            (StepPhase::Completed(_), Gated::By(_)) | (StepPhase::Running(_), _) => {}
+            _ => return Err("a step can only grow in one that starts, or that answers a plan".to_owned()),
+        }
+        let node = self.node_mut(parent)?;
         node.children.push(child);
         node.started_at.get_or_insert(now);
-        node.phase = StepPhase::Expanded(expansion);
         self.release(parent)
     }
 
@@ -89,19 +92,27 @@ impl Fold<'_> {
         let children = node.children.len();
         loop {
             let node = self.node_mut(parent)?;
-            let StepPhase::Expanded(expansion) = &mut node.phase else { return Ok(()) };
-            if expansion.open >= width || expansion.released >= children {
+            let opens = match node.phase {
+                StepPhase::Expanded => true,
+                StepPhase::Completed(_) => node.gate == Gated::No,
+                _ => false,
+            };
+            let inner = &mut node.inner;
+            if !opens || inner.open >= width || inner.released >= children {
                 return Ok(());
             }
-            let child = node.children.get(expansion.released).copied();
-            expansion.released += 1;
-            // After a retry some of them may be done with already.
-            let Some(child) = child.filter(|child| self.is_blocked(*child)) else { continue };
-            if let StepPhase::Expanded(expansion) = &mut self.node_mut(parent)?.phase {
-                expansion.open += 1;
-            }
+            let child = node.children.get(inner.released).copied();
+            inner.released += 1;
+            // After a retry some of them may be done with already, and what needs others starts when those are.
+            let Some(child) = child.filter(|child| self.is_startable(*child)) else { continue };
+            self.node_mut(parent)?.inner.open += 1;
             self.make_ready(child)?;
         }
+    }
+
+    /// The step has completed, or what was open about that is settled.
+    pub(super) fn finish_if_done(&mut self, place: usize) -> Result<(), Contradiction> {
+        if self.node_mut(place)?.is_done() { self.finish(place) } else { self.release(place) }
     }
 
     /// The step is done with: those that need it may start.
@@ -120,9 +131,11 @@ impl Fold<'_> {
             }
         }
         let Some(parent) = inside else { return Ok(()) };
-        if let StepPhase::Expanded(expansion) = &mut self.node_mut(parent)?.phase {
-            expansion.done += 1;
-            expansion.open = expansion.open.saturating_sub(1);
+        let node = self.node_mut(parent)?;
+        node.inner.done += 1;
+        node.inner.open = node.inner.open.saturating_sub(1);
+        if matches!(node.phase, StepPhase::Completed(_)) {
+            return self.finish_if_done(parent);
         }
         self.release(parent)
     }
@@ -151,8 +164,34 @@ impl Fold<'_> {
         Ok(())
     }
 
-    fn is_blocked(&self, place: usize) -> bool {
-        self.run.steps.get(place).is_some_and(|node| node.phase == StepPhase::Blocked)
+    /// What waits for a step, and what it waits for, once what grew in each is counted.
+    fn recount_one(&mut self, place: usize) -> Result<(), Contradiction> {
+        let Some(node) = self.run.steps.get(place) else { return Ok(()) };
+        let is_met = |need: &StepId| {
+            let needed = self.run.index.get(need).and_then(|at| self.run.steps.get(*at));
+            needed.is_some_and(Node::is_done)
+        };
+        let unmet = node.added.needs.iter().filter(|need| !is_met(need)).count();
+        let node = self.node_mut(place)?;
+        node.unmet = unmet;
+        let (starts, grown) = (node.inside.is_none() && unmet == 0, !node.children.is_empty());
+        match &node.phase {
+            StepPhase::Blocked | StepPhase::Ready | StepPhase::Expanded if grown => {
+                node.phase = StepPhase::Expanded;
+                if node.is_done_inside() {
+                    self.run.stalled.insert(place);
+                }
+            }
+            StepPhase::Blocked | StepPhase::Ready if starts => self.make_ready(place)?,
+            StepPhase::Ready => node.phase = StepPhase::Blocked,
+            StepPhase::Completed(_) if node.gate == Gated::Again => drop(self.run.stalled.insert(place)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn is_startable(&self, place: usize) -> bool {
+        self.run.steps.get(place).is_some_and(|node| node.phase == StepPhase::Blocked && node.unmet == 0)
     }
 
     /// The run goes forward again: what failed, was cancelled, or was skipped because of those is to be done after all;
@@ -180,32 +219,21 @@ impl Fold<'_> {
     /// for what seldom happens.
     fn recount(&mut self) -> Result<(), Contradiction> {
         self.run.ready.clear();
-        let is_left = |node: &&Node| node.phase == StepPhase::Left;
-        self.run.left = self.run.steps.iter().filter(is_left).count();
-        self.run.done = self.run.left + self.run.steps.iter().filter(|node| node.is_done()).count();
-        for place in 0..self.run.steps.len() {
+        self.run.stalled.clear();
+        // What grew in a step was added after it.
+        for place in (0..self.run.steps.len()).rev() {
             let Some(node) = self.run.steps.get(place) else { continue };
-            let is_met = |need: &StepId| {
-                let needed = self.run.index.get(need).and_then(|at| self.run.steps.get(*at));
-                needed.is_some_and(Node::is_done)
-            };
-            let unmet = node.added.needs.iter().filter(|need| !is_met(need)).count();
             let children = || node.children.iter().filter_map(|at| self.run.steps.get(*at));
             let done = children().filter(|child| child.is_done()).count();
             let open =
                 children().filter(|child| child.is_on_its_way() && child.phase != StepPhase::Ready).count();
-            let starts = node.inside.is_none() && unmet == 0;
-            let expansion = (!node.children.is_empty()).then_some(Expansion { released: 0, open, done });
-            let node = self.node_mut(place)?;
-            node.unmet = unmet;
-            match (&node.phase, expansion) {
-                (StepPhase::Blocked | StepPhase::Ready | StepPhase::Expanded(_), Some(expansion)) => {
-                    node.phase = StepPhase::Expanded(expansion);
-                }
-                (StepPhase::Blocked | StepPhase::Ready, None) if starts => self.make_ready(place)?,
-                (StepPhase::Ready, None) => node.phase = StepPhase::Blocked,
-                _ => {}
-            }
+            self.node_mut(place)?.inner = Inner { released: 0, open, done };
+        }
+        let is_left = |node: &&Node| node.phase == StepPhase::Left;
+        self.run.left = self.run.steps.iter().filter(is_left).count();
+        self.run.done = self.run.left + self.run.steps.iter().filter(|node| node.is_done()).count();
+        for place in 0..self.run.steps.len() {
+            self.recount_one(place)?;
         }
         for place in 0..self.run.steps.len() {
             self.release(place)?;
@@ -232,20 +260,28 @@ impl Node {
     /// It is to be done after all, with fresh attempts, in the same generation.
     fn try_afresh(&mut self) {
         self.phase = StepPhase::Blocked;
+        if let Some(done) = self.refused.take() {
+            // It did its work, which is not done again: what was refused is asked about once more.
+            (self.phase, self.gate) = (StepPhase::Completed(*done), Gated::Again);
+        }
         (self.failures, self.lost, self.fallback) = (0, 0, None);
         (self.error, self.ended_at) = (None, None);
+        self.rounds_before = self.children.len();
     }
 
     /// It is to be done anew. What it did, if it did anything, is undone or belongs to the past: then it is another
     /// generation.
     fn start_anew(&mut self) {
-        if matches!(self.phase, StepPhase::Completed { .. }) || self.compensation.is_some() {
+        let did = matches!(self.phase, StepPhase::Completed(_)) || self.refused.is_some();
+        if did || self.compensation.is_some() {
             self.generation += 1;
             self.attempts_before = self.attempts;
             self.trace = Trace::Nothing;
         }
+        (self.refused, self.granted, self.child) = (None, None, None);
+        self.gate = Gated::No;
+        self.children.clear();
         self.try_afresh();
         (self.compensation, self.started_at) = (None, None);
-        self.children.clear();
     }
 }

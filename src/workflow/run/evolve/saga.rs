@@ -32,7 +32,6 @@ impl Fold<'_> {
         let places = event.keeps.iter().map(|step| self.place(step)).collect::<Result<_, _>>()?;
         let kept = event.to.clone().map(|name| Kept { name, places });
         let was_over = matches!(self.run.phase, Phase::Ended(_));
-        self.stop_time();
         self.close_starts();
         // Who asks for it wants it now; what comes of itself waits as everything does.
         self.run.paused &= !matches!(event.cause, RollbackCause::Request { .. });
@@ -41,6 +40,7 @@ impl Fold<'_> {
         let again: Vec<usize> = (0..self.run.steps.len())
             .filter(|place| unwinding.undoes(*place) && self.run.steps.get(*place).is_some_and(failed))
             .collect();
+        self.withdraw(|place, _| unwinding.undoes(place));
         unwinding.begin(&self.run.steps, &self.run.index, |_, node| Standing::of(node));
         self.run.phase = Phase::Unwinding(Box::new(unwinding));
         self.open_starts();

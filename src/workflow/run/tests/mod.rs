@@ -2,7 +2,9 @@
 
 mod control;
 mod damaged;
+mod growing;
 mod hints;
+mod people;
 mod play;
 mod random;
 mod saga;

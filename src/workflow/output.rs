@@ -1,0 +1,20 @@
+//! The output of a step, against its schema.
+
+use serde_json::Value;
+
+use crate::events::json::Json;
+
+/// Checks an output.
+///
+/// # Errors
+/// What does not fit first, with its place, in a sentence.
+pub(crate) fn check(schema: &Value, output: &Json) -> Result<(), String> {
+    let validator = jsonschema::validator_for(schema).map_err(|why| format!("`schema` is none: {why}"))?;
+    match validator.iter_errors(&output.value()).next() {
+        None => Ok(()),
+        Some(error) => {
+            let place = error.instance_path().as_str().replace('/', ".");
+            Err(format!("its output is not what its `schema` says: `output{place}`: {error}"))
+        }
+    }
+}

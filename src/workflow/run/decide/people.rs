@@ -1,0 +1,252 @@
+//! What people answer: approvals and signals.
+
+use std::sync::Arc;
+
+use super::RunDraft;
+use super::control::{forward, not_now};
+use crate::events::ids::{RequestId, StepId, TimerId};
+use crate::events::json::{Json, Payload};
+use crate::events::problem::Code;
+use crate::events::run::*;
+use crate::workflow::approval;
+use crate::workflow::run::advance::Advance;
+use crate::workflow::run::{Answer, Gated, Node, Phase, Request, Run, RunRejection, StepPhase};
+
+/// More signals that no step has taken are not kept.
+const SIGNALS_MAX: usize = 1_000;
+
+/// The shortest part of a request's id that may stand for it.
+const PREFIX_MIN: usize = 4;
+
+pub(super) fn approve(
+    advance: &mut Advance<'_, '_>,
+    named: &str,
+    by: Arc<str>,
+    note: Option<String>,
+    edits: Option<Json>,
+) -> Result<(), RunRejection> {
+    let requests = open_requests(advance.draft.state(), named)?;
+    let mut edited = Vec::with_capacity(requests.len());
+    // Several requests are granted together or not at all.
+    for request in &requests {
+        let run = advance.draft.state();
+        let open = open(run, request)?;
+        may_answer(open, &by)?;
+        if open.granted.contains_key(&by) && edits.is_none() {
+            let left = (open.asked.needed as usize).saturating_sub(open.granted.len());
+            let why = format!("{by} has granted request `{request}` already");
+            return Err(not_now(Code::RequestClosed, why, format!("{left} more have to grant it")));
+        }
+        edited.push(edit(advance, open, edits.as_ref())?);
+    }
+    for (request, output) in requests.into_iter().zip(edited) {
+        let edits = edits.as_ref().map(|edits| advance.draft.payload(edits.clone()));
+        grant(advance, request, Arc::clone(&by), note.clone(), edits, output)?;
+    }
+    Ok(())
+}
+
+/// What an answer makes of the step's output, if that is what it changes. What it would make of its work is only tried.
+fn edit(
+    advance: &Advance<'_, '_>,
+    request: &Request,
+    edits: Option<&Json>,
+) -> Result<Option<Json>, RunRejection> {
+    let cannot = |why: String| {
+        let why = format!("step `{}`: {why}", request.asked.step);
+        not_now(Code::CannotEdit, why, Code::CannotEdit.hint())
+    };
+    let node = advance.draft.state().steps.get(request.place).ok_or(RunRejection::NotStarted)?;
+    match (request.asked.gate, edits) {
+        (Gate::Before, None) => Ok(None),
+        (Gate::Before, Some(edits)) => {
+            let asked = advance.asked(request)?;
+            if asked.work.is_none() {
+                return Err(cannot("it has no arguments".to_owned()));
+            }
+            asked.edited([edits.clone()]).map_err(cannot)?;
+            Ok(None)
+        }
+        (Gate::After, edits) => {
+            let output = advance.draft.json(node.output().unwrap_or(&Payload::default()), advance.moment)?;
+            let edited = edits.map(|edits| approval::merged(&output, edits).map_err(cannot)).transpose()?;
+            // Whatever is granted has to be what the step may answer.
+            match advance.is_wrong(request.place, edited.as_ref().unwrap_or(&output))? {
+                Some(failure) => Err(not_now(failure.code, failure.message, failure.code.hint())),
+                None => Ok(edited),
+            }
+        }
+    }
+}
+
+fn grant(
+    advance: &mut Advance<'_, '_>,
+    request: RequestId,
+    by: Arc<str>,
+    note: Option<String>,
+    edits: Option<Payload>,
+    output: Option<Json>,
+) -> Result<(), RunRejection> {
+    let open = open(advance.draft.state(), &request)?;
+    let (place, gate) = (open.place, open.asked.gate);
+    let granted = if edits.is_some() { 1 } else { open.granted.len() + 1 };
+    let is_last = granted >= open.asked.needed as usize;
+    let output = output.map(|output| advance.draft.payload(output));
+    if is_last && gate == Gate::After {
+        let node = advance.draft.state().steps.get(place);
+        let answered = output.clone().or_else(|| node?.output().cloned()).unwrap_or_default();
+        let answered = advance.draft.json(&answered, advance.moment)?;
+        advance.grow(place, &answered)?;
+    }
+    advance.draft.emit(ApprovalGranted { request, by, note, edits, output });
+    let is_done = advance.draft.state().steps.get(place).is_some_and(Node::is_done);
+    if is_done { advance.done(place) } else { Ok(()) }
+}
+
+pub(super) fn reject(
+    advance: &mut Advance<'_, '_>,
+    named: &str,
+    by: &Arc<str>,
+    reason: &str,
+) -> Result<(), RunRejection> {
+    let requests = open_requests(advance.draft.state(), named)?;
+    for request in &requests {
+        may_answer(open(advance.draft.state(), request)?, by)?;
+    }
+    for request in requests {
+        // A failure that is not tolerated ends the run, and with it other requests.
+        let Ok(&Request { place, .. }) = open(advance.draft.state(), &request) else { continue };
+        advance.draft.emit(ApprovalRefused { request, by: Arc::clone(by), note: reason.to_owned() });
+        let (code, message) = (Code::ApprovalRefused, format!("{by} refused it: {reason}"));
+        advance.fail(place, code.class(), code, message)?;
+    }
+    Ok(())
+}
+
+pub(super) fn check(
+    draft: &mut RunDraft<'_>,
+    named: &str,
+    by: Arc<str>,
+    points: Vec<u32>,
+) -> Result<(), RunRejection> {
+    for request in open_requests(draft.state(), named)? {
+        let open = open(draft.state(), &request)?;
+        may_answer(open, &by)?;
+        let last = open.asked.checklist.len();
+        if let Some(wrong) = points.iter().find(|point| **point == 0 || **point as usize > last) {
+            let why = format!("the checklist of request `{request}` has {last} points, and no point {wrong}");
+            return Err(not_now(Code::UnknownRequest, why, "they are numbered from 1"));
+        }
+        draft.emit(ApprovalChecked { request, by: Arc::clone(&by), points: points.clone() });
+    }
+    Ok(())
+}
+
+pub(super) fn signal(
+    advance: &mut Advance<'_, '_>,
+    name: Arc<str>,
+    data: Json,
+    by: Arc<str>,
+) -> Result<(), RunRejection> {
+    let run = advance.draft.state();
+    if matches!(run.phase, Phase::Ended(_)) {
+        let why = format!("the run is {} and waits for no signal", run.status().text());
+        return Err(not_now(Code::RunEnded, why, forward(run)));
+    }
+    if run.people.kept() >= SIGNALS_MAX {
+        let why = format!("{SIGNALS_MAX} signals wait for a step to take them");
+        return Err(not_now(Code::Busy, why, "`reenact status RUN` shows what the run waits for"));
+    }
+    let waiting = run.people.waiting.get(&name).into_iter().flatten().copied();
+    let first = waiting.into_iter().find(|place| !advance.is_given_up(*place));
+    let payload = advance.draft.payload(data.clone());
+    advance.draft.emit(SignalReceived { name, data: payload, by });
+    match first {
+        Some(place) => advance.complete(place, data),
+        None => Ok(()),
+    }
+}
+
+/// Nobody answered in time.
+pub(super) fn too_late(
+    advance: &mut Advance<'_, '_>,
+    place: usize,
+    timer: &TimerId,
+) -> Result<(), RunRejection> {
+    let Some(node) = advance.draft.state().steps.get(place) else { return Ok(()) };
+    let (phase, gate, signal) = (node.phase.clone(), node.gate.clone(), node.signal().cloned());
+    advance.draft.emit(TimerFired { timer: timer.clone() });
+    match (phase, gate) {
+        (StepPhase::Awaiting(_), _) => {
+            let code = Code::SignalMissed;
+            let message = format!("the signal `{}` did not come in time", signal.unwrap_or_default());
+            advance.fail(place, code.class(), code, message)
+        }
+        (_, Gated::By(request)) => {
+            let (code, message) =
+                (Code::ApprovalExpired, format!("nobody answered request `{request}` in time"));
+            advance.draft.emit(ApprovalExpired { request });
+            advance.fail(place, code.class(), code, message)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The open requests that somebody means: by an id or the beginning of one, by a step, by a phase.
+fn open_requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection> {
+    let ids = run.people.requests.keys();
+    let begins = |id: &&RequestId| named.len() >= PREFIX_MIN && id.as_str().starts_with(named);
+    let meant: Vec<RequestId> = match run.people.requests.get_key_value(&RequestId::named(named)) {
+        Some((id, _)) => vec![id.clone()],
+        None => ids.filter(begins).cloned().collect(),
+    };
+    if let [id] = meant.as_slice() {
+        open(run, id)?;
+        return Ok(meant);
+    }
+    let places = run.named(named);
+    let of_them =
+        |request: &&Request| run.steps.get(request.place).is_some_and(|node| run.is_within(node, &places));
+    let of_steps = || run.people.requests.values().filter(of_them);
+    let open: Vec<RequestId> = of_steps()
+        .filter(|request| request.answer == Answer::Open)
+        .map(|request| request.asked.request.clone())
+        .collect();
+    if !open.is_empty() {
+        return Ok(open);
+    }
+    if let Some(closed) = of_steps().next_back() {
+        return Err(is_closed(closed));
+    }
+    let why = format!("the run has no request `{named}`");
+    Err(not_now(Code::UnknownRequest, why, "`reenact status RUN` lists what it waits for"))
+}
+
+fn open<'r>(run: &'r Run, id: &RequestId) -> Result<&'r Request, RunRejection> {
+    match run.people.requests.get(id) {
+        Some(request) if request.answer == Answer::Open => Ok(request),
+        Some(request) => Err(is_closed(request)),
+        None => Err(RunRejection::NotStarted),
+    }
+}
+
+fn is_closed(request: &Request) -> RunRejection {
+    let what = match &request.answer {
+        Answer::Open | Answer::Withdrawn => "is not asked any more".to_owned(),
+        Answer::Granted => "has been granted".to_owned(),
+        Answer::Refused { by, .. } => format!("has been refused by {by}"),
+        Answer::Expired => "has expired".to_owned(),
+    };
+    let (id, step): (&RequestId, &StepId) = (&request.asked.request, &request.asked.step);
+    let why = format!("request `{id}` of step `{step}` {what}");
+    not_now(Code::RequestClosed, why, "`reenact history RUN` shows what became of it")
+}
+
+fn may_answer(request: &Request, by: &Arc<str>) -> Result<(), RunRejection> {
+    let approvers = &request.asked.approvers;
+    if approvers.is_empty() || approvers.contains(by) {
+        return Ok(());
+    }
+    let why = format!("{by} is not asked to answer request `{}`", request.asked.request);
+    Err(not_now(Code::NotAnApprover, why, format!("one of these has to: {}", approvers.join(", "))))
+}

@@ -1,0 +1,77 @@
+//! What a run has asked people, and what they have said: requests for approvals, and signals.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::events::ids::RequestId;
+use crate::events::json::Payload;
+use crate::events::run::ApprovalRequested;
+use crate::events::time::Timestamp;
+
+/// What a run has asked people, and what they have said.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct People {
+    /// Every request that there was.
+    pub(crate) requests: BTreeMap<RequestId, Request>,
+    /// Those that can be answered.
+    pub(crate) open: BTreeSet<RequestId>,
+    /// Steps that wait for a signal, by its name, in the order in which they began to.
+    pub(super) waiting: BTreeMap<Arc<str>, VecDeque<usize>>,
+    /// Signals that no step has taken, by name, in the order in which they came.
+    pub(super) signals: BTreeMap<Arc<str>, VecDeque<Payload>>,
+    /// How many timers there are that end a waiting for people.
+    pub(super) timers: usize,
+}
+
+/// A request for an approval.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    pub(crate) asked: Arc<ApprovalRequested>,
+    pub(crate) at: Timestamp,
+    /// The step.
+    pub(crate) place: usize,
+    /// Who granted it, and what they said; only grants that count.
+    pub(crate) granted: BTreeMap<Arc<str>, Option<String>>,
+    /// What is to be changed of the work, one after the other.
+    pub(crate) edits: Vec<Payload>,
+    /// Points of its checklist that were looked at, from 1, and by whom.
+    pub(crate) checked: BTreeMap<u32, Arc<str>>,
+    pub(crate) answer: Answer,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// Nothing yet.
+    #[default]
+    Open,
+    Granted,
+    Refused {
+        by: Arc<str>,
+        note: String,
+    },
+    Expired,
+    /// The step is not to be done any more, or the run was about to end.
+    Withdrawn,
+}
+
+impl People {
+    /// Whether anybody is waited for.
+    pub(super) fn are_awaited(&self) -> bool {
+        !self.open.is_empty() || !self.waiting.is_empty()
+    }
+
+    /// How many signals are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.signals.values().map(VecDeque::len).sum()
+    }
+}
+
+impl Request {
+    /// Whether so many have granted it as have to.
+    pub(crate) fn is_granted(&self) -> bool {
+        self.granted.len() >= self.asked.needed as usize
+    }
+}
