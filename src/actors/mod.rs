@@ -9,6 +9,7 @@
 //! - [`agent`]: makes attempts with an executor
 //! - [`communicator`]: who is where, and the messages between runs and agents
 //! - [`dispatcher`]: slots, and who waits for one
+//! - [`notify`]: tells others of events; [`subscribe`]: and programs that use the crate
 //! - [`timer`]: one queue for the wake-ups of what is in memory
 //! - [`waker`]: drives all runs, those that are due a few at a time; `states`: where they are
 //! - [`roster`]: which executor an agent works with
@@ -25,11 +26,13 @@ pub mod host;
 mod leftovers;
 pub mod library;
 pub mod load;
+pub mod notify;
 pub mod page;
 pub mod roster;
 pub mod run;
 mod snapshots;
 mod states;
+pub mod subscribe;
 pub mod system;
 pub mod timer;
 pub mod waker;

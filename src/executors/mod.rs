@@ -3,10 +3,12 @@
 //!
 //! - [`function`]: Rust closures by name
 //! - [`subprocess`]: programs of their own, in process groups of their own
+//! - [`delivery`]: a document to a program or a URL, for notifications
 //! - [`definition`]: what an agent's file says
 //! - [`discovery`]: which agents there are
 
 pub mod definition;
+pub mod delivery;
 pub mod discovery;
 pub mod function;
 pub mod subprocess;

@@ -97,7 +97,10 @@ mod tests {
     fn edits_change_what_they_name_and_nothing_else() {
         let map = json(r#"{"a": {"b": 1, "c": 2}, "d": [1], "n": 123456789012345678901}"#);
         let changed = merged(&map, &json(r#"{"a": {"b": {"x": 3}}, "d": [2], "e": null}"#)).unwrap();
-        assert_eq!(changed.text(), r#"{"a":{"b":{"x": 3},"c":2},"d":[2],"n":123456789012345678901,"e":null}"#);
+        assert_eq!(
+            changed.text(),
+            r#"{"a":{"b":{"x": 3},"c":2},"d":[2],"n":123456789012345678901,"e":null}"#
+        );
         assert_eq!(merged(&Json::null(), &json(r#"{"a":1}"#)).unwrap().text(), r#"{"a":1}"#);
         assert!(merged(&json("[1]"), &json(r#"{"a":1}"#)).is_err());
         assert!(merged(&map, &json("3")).is_err());

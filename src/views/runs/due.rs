@@ -11,7 +11,7 @@ use super::{Kept, RunsView, VIEW, ViewError};
 use crate::events::ids::{RunId, Version};
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
-use crate::workflow::run::{Phase, Run, RunStatus};
+use crate::workflow::run::{Phase, Run, RunEffect, RunStatus};
 
 /// When a run wants attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -33,9 +33,18 @@ impl Next {
             status if status.has_ended() => Self::Asked,
             _ if run.wants_driving() => Self::Now,
             RunStatus::Paused => Self::Asked,
-            _ => run.wakes_at().map_or(Self::Asked, Self::At),
+            _ => first_timer(run).map_or(Self::Asked, Self::At),
         }
     }
+}
+
+/// Of all that a run waits for, also of what people are to say in time.
+fn first_timer(run: &Run) -> Option<Timestamp> {
+    let at = |effect| match effect {
+        RunEffect::Wake { at, .. } => Some(at),
+        _ => None,
+    };
+    run.open_timers().into_iter().filter_map(at).min()
 }
 
 /// Where a run is, as its own fold says.

@@ -69,7 +69,8 @@ impl Advance<'_, '_> {
 fn added(answer: &Json) -> Option<&str> {
     let Ok(Level::Map(members)) = Level::of(answer.text()) else { return None };
     let (_, list) = members.into_iter().rfind(|(key, _)| key == ADD_STEPS)?;
-    let is_empty = matches!(Level::of(list), Ok(Level::Null)) || matches!(Level::of(list), Ok(Level::List(items)) if items.is_empty());
+    let is_empty = matches!(Level::of(list), Ok(Level::Null))
+        || matches!(Level::of(list), Ok(Level::List(items)) if items.is_empty());
     (!is_empty).then_some(list)
 }
 

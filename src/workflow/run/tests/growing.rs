@@ -35,7 +35,10 @@ fn a_loop_that_is_never_over_fails_and_a_retry_goes_round_again() {
     let again = play.retry();
     assert_eq!(again, ["retry_requested", "step_added poll#3", "attempt_started poll#3"]);
     play.complete("poll#3", "false");
-    assert_eq!(play.complete("poll#4", "true"), ["step_completed poll#4", "step_completed poll", "run_completed"]);
+    assert_eq!(
+        play.complete("poll#4", "true"),
+        ["step_completed poll#4", "step_completed poll", "run_completed"]
+    );
 }
 
 #[test]
@@ -44,7 +47,10 @@ fn a_round_whose_failure_is_tolerated_is_not_the_last() {
         "name: w\nsteps: [{id: poll, run: x, on_error: continue, repeat: {until: output, max: 2}}]",
     );
     let failed = play.fail("poll#1", exit(Class::Transient));
-    assert_eq!(failed, ["attempt_failed poll#1", "step_failed poll#1", "step_added poll#2", "attempt_started poll#2"]);
+    assert_eq!(
+        failed,
+        ["attempt_failed poll#1", "step_failed poll#1", "step_added poll#2", "attempt_started poll#2"]
+    );
     play.complete("poll#2", "true");
     assert_eq!(play.result(), (RunStatus::Completed, true));
 }
@@ -107,7 +113,8 @@ fn plan(steps: &str) -> String {
     format!(r#"{{"add_steps": [{steps}], "why": "thought"}}"#)
 }
 
-const PLANS: &str = "name: w\nsteps: [{id: plan, agent: planner}, {id: last, run: 'z {{ steps.plan.output.why }}'}]";
+const PLANS: &str =
+    "name: w\nsteps: [{id: plan, agent: planner}, {id: last, run: 'z {{ steps.plan.output.why }}'}]";
 
 #[test]
 fn the_steps_of_a_plan_join_the_graph_and_what_needs_it_waits_for_them() {
@@ -245,12 +252,19 @@ fn a_child_run_is_seen_through_by_an_attempt_and_rolled_back_by_a_compensation()
     let words: Vec<_> = play.log.iter().map(super::play::word).collect();
     assert_eq!(words.last().unwrap(), "child_started test");
     let (run, ended) = play.state().child(&StepId::grown("test")).unwrap();
-    assert_eq!((run.clone(), ended), (child_id(&RunId::parse("r").unwrap(), &StepId::grown("test"), 1), None));
+    assert_eq!(
+        (run.clone(), ended),
+        (child_id(&RunId::parse("r").unwrap(), &StepId::grown("test"), 1), None)
+    );
     for _ in 0..9 {
         play.recover();
     }
     assert_eq!(play.status("test"), "running", "a child is not what ends its parent's process");
-    let output = Output { output: Json::parse("5").unwrap(), child: child(RunStatus::Completed, false), ..Output::default() };
+    let output = Output {
+        output: Json::parse("5").unwrap(),
+        child: child(RunStatus::Completed, false),
+        ..Output::default()
+    };
     let (step, fence) = (StepId::grown("test"), play.open("test").fence);
     let done = play.ask(Ask::Completed { step, fence, output });
     assert_eq!(done, ["child_ended test", "step_completed test", "attempt_started b"]);

@@ -106,7 +106,10 @@ fn a_refused_step_has_failed_and_a_retry_asks_again() {
     let mut play = Play::start(GATED);
     play.complete("build", "1");
     let first = request_of(&play, "publish");
-    assert_eq!(play.ask(reject("publish")), ["approval_refused", "step_failed publish", "run_failed publish"]);
+    assert_eq!(
+        play.ask(reject("publish")),
+        ["approval_refused", "step_failed publish", "run_failed publish"]
+    );
     assert_eq!(play.refused(approve(&first, "ada")), Code::RequestClosed);
     assert_eq!(play.retry(), ["retry_requested", "approval_requested publish"]);
     assert_ne!(request_of(&play, "publish"), first);
@@ -114,7 +117,10 @@ fn a_refused_step_has_failed_and_a_retry_asks_again() {
     let optional = GATED.replace("approve: before,", "approve: before, optional: true,");
     let mut play = Play::start(&optional);
     play.complete("build", "1");
-    assert_eq!(play.ask(reject("publish")), ["approval_refused", "step_skipped publish", "step_skipped tell", "run_completed"]);
+    assert_eq!(
+        play.ask(reject("publish")),
+        ["approval_refused", "step_skipped publish", "step_skipped tell", "run_completed"]
+    );
     assert_eq!(play.result(), (RunStatus::Completed, true));
 }
 
@@ -131,7 +137,10 @@ fn a_request_that_nobody_answers_in_time_is_refused_by_itself_and_time_does_not_
     let wanted = ["timer_fired", "approval_expired", "step_failed a", "run_failed a"];
     assert_eq!(play.sleep(Duration::from_secs(1)), wanted);
 
-    let mut play = Play::start_limited("name: w\nsteps: [{id: a, run: x, approve: before}, {id: b, run: y}]", Duration::from_secs(60));
+    let mut play = Play::start_limited(
+        "name: w\nsteps: [{id: a, run: x, approve: before}, {id: b, run: y}]",
+        Duration::from_secs(60),
+    );
     play.now = play.now.after(Duration::from_secs(3_600));
     play.ask(approve("a", "ada"));
     assert_eq!(play.sleep(Duration::from_secs(59)), [""; 0]);
@@ -150,13 +159,22 @@ fn what_a_step_answered_can_be_approved_changed_and_refused() {
     let done = play.complete("draft", r#"{"text": "a", "n": 1}"#);
     assert_eq!(done, ["approval_requested draft", "step_completed draft"]);
     assert_eq!((play.status("draft"), play.state().status()), ("waiting", RunStatus::Waiting));
-    assert_eq!(play.ask(edit("draft", "ada", r#"{"text": "b"}"#)), ["approval_granted", "attempt_started send"]);
+    assert_eq!(
+        play.ask(edit("draft", "ada", r#"{"text": "b"}"#)),
+        ["approval_granted", "attempt_started send"]
+    );
     assert_eq!(play.work("send")["run"], "send b");
 
     let mut play = Play::start(AFTER);
     play.complete("draft", "{\"text\": \"a\"}");
     let refused = play.ask(reject("draft"));
-    let wanted = ["approval_refused", "step_failed draft", "rollback_started", "compensation_started draft", "attempt_started undo draft"];
+    let wanted = [
+        "approval_refused",
+        "step_failed draft",
+        "rollback_started",
+        "compensation_started draft",
+        "attempt_started undo draft",
+    ];
     assert_eq!(refused, wanted, "what it did is undone");
     play.complete("draft", "1");
     assert_eq!(play.state().status(), RunStatus::Compensated);
@@ -192,14 +210,19 @@ fn several_requests_are_open_at_once_and_answered_in_any_order_or_by_their_phase
     let mut play = Play::start(text);
     assert_eq!(play.ask(approve("c", "ada")), ["approval_granted", "attempt_started c"]);
     assert_eq!(play.ask(approve("a", "ada")), ["approval_granted", "attempt_started a"]);
-    assert_eq!(play.ask(approve("ship", "ada")), ["approval_granted", "attempt_started b"], "only what is open");
+    assert_eq!(
+        play.ask(approve("ship", "ada")),
+        ["approval_granted", "attempt_started b"],
+        "only what is open"
+    );
     assert_eq!(play.refused(approve("ship", "ada")), Code::RequestClosed);
 }
 
 #[test]
 fn points_of_the_checklist_are_recorded_and_grant_nothing() {
     let mut play = Play::start("name: w\nsteps: [{id: a, run: x, approve: before, checklist: [one, two]}]");
-    let check = |points: &[u32]| Ask::Check { request: "a".to_owned(), by: "ada".into(), points: points.to_vec() };
+    let check =
+        |points: &[u32]| Ask::Check { request: "a".to_owned(), by: "ada".into(), points: points.to_vec() };
     assert_eq!(play.ask(check(&[2])), ["approval_checked"]);
     assert_eq!(play.refused(check(&[3])), Code::UnknownRequest);
     assert_eq!(play.refused(check(&[0])), Code::UnknownRequest);
@@ -217,12 +240,26 @@ fn a_paused_run_takes_answers_and_starts_nothing() {
 
 #[test]
 fn a_fan_out_asks_once_and_does_the_items_that_were_granted() {
-    let mut play = Play::start("name: w\nsteps: [{id: a, for_each: [1, 2], run: 'x {{ item }}', approve: before}]");
+    let mut play =
+        Play::start("name: w\nsteps: [{id: a, for_each: [1, 2], run: 'x {{ item }}', approve: before}]");
     assert_eq!(play.state().status(), RunStatus::Waiting);
     let started = play.ask(approve("a", "ada"));
-    assert_eq!(started, ["approval_granted", "step_added a[0]", "step_added a[1]", "attempt_started a[0]", "attempt_started a[1]"]);
-    let mut play = Play::start("name: w\nsteps: [{id: a, for_each: [1], run: x, approve: after}, {id: b, run: y}]");
-    assert_eq!(play.complete("a[0]", "1"), ["step_completed a[0]", "approval_requested a", "step_completed a"]);
+    assert_eq!(
+        started,
+        [
+            "approval_granted",
+            "step_added a[0]",
+            "step_added a[1]",
+            "attempt_started a[0]",
+            "attempt_started a[1]"
+        ]
+    );
+    let mut play =
+        Play::start("name: w\nsteps: [{id: a, for_each: [1], run: x, approve: after}, {id: b, run: y}]");
+    assert_eq!(
+        play.complete("a[0]", "1"),
+        ["step_completed a[0]", "approval_requested a", "step_completed a"]
+    );
     assert_eq!(play.ask(approve("a", "ada")), ["approval_granted", "attempt_started b"]);
 }
 
@@ -235,7 +272,10 @@ fn signals_are_taken_by_those_that_wait_and_kept_for_those_that_will() {
     assert_eq!(play.ask(signal("go", "{\"n\": 1}")), ["signal_received", "step_completed first"]);
     assert_eq!(play.ask(signal("go", "{\"n\": 2}")), ["signal_received"]);
     let done = play.complete("a", "1");
-    assert_eq!(done, ["step_completed a", "signal_awaited second", "step_completed second", "attempt_started b"]);
+    assert_eq!(
+        done,
+        ["step_completed a", "signal_awaited second", "step_completed second", "attempt_started b"]
+    );
     assert_eq!(play.work("b")["run"], "y 2");
     play.complete("b", "1");
     assert_eq!(play.result(), (RunStatus::Completed, false));
@@ -244,7 +284,9 @@ fn signals_are_taken_by_those_that_wait_and_kept_for_those_that_will() {
 
 #[test]
 fn a_signal_that_does_not_come_in_time_is_a_failure() {
-    let mut play = Play::start("name: w\nsteps: [{id: a, wait_for: go, timeout: 1m, on_error: continue}, {id: b, run: x}]");
+    let mut play = Play::start(
+        "name: w\nsteps: [{id: a, wait_for: go, timeout: 1m, on_error: continue}, {id: b, run: x}]",
+    );
     assert_eq!(play.state().status(), RunStatus::Waiting);
     let late = play.sleep(Duration::from_secs(60));
     assert_eq!(late, ["timer_fired", "step_failed a", "attempt_started b"]);
@@ -253,7 +295,9 @@ fn a_signal_that_does_not_come_in_time_is_a_failure() {
 
 #[test]
 fn what_waits_for_people_is_cancelled_with_its_run() {
-    let mut play = Play::start("name: w\nsteps: [{id: a, run: x, approve: before, needs: []}, {id: s, wait_for: go, needs: []}]");
+    let mut play = Play::start(
+        "name: w\nsteps: [{id: a, run: x, approve: before, needs: []}, {id: s, wait_for: go, needs: []}]",
+    );
     let request = request_of(&play, "a");
     let ended = play.ask(Ask::Cancel { order: order(), rollback: false });
     assert_eq!(ended, ["cancel_requested", "step_cancelled a", "step_cancelled s", "run_cancelled"]);
@@ -277,7 +321,9 @@ fn a_stand_in_needs_an_approval_of_its_own() {
 
 #[test]
 fn what_is_cancelled_while_it_was_asked_about_owes_nothing() {
-    let mut play = Play::start("name: w\nsteps: [{id: a, run: x, approve: before, compensate: {run: undo}, needs: []}, {id: b, run: y, needs: []}]");
+    let mut play = Play::start(
+        "name: w\nsteps: [{id: a, run: x, approve: before, compensate: {run: undo}, needs: []}, {id: b, run: y, needs: []}]",
+    );
     play.fail("b", exit(Class::Validation));
     assert_eq!(play.state().status(), RunStatus::Failed);
 }

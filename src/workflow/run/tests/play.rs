@@ -51,7 +51,8 @@ impl Play {
     }
 
     fn start_as(yaml: &str, change: impl FnOnce(&mut StartRun)) -> Self {
-        let definition = parse(yaml, "test.yaml", &Known { fallback_attempts: 2, ..Known::default() }).unwrap().definition;
+        let definition =
+            parse(yaml, "test.yaml", &Known { fallback_attempts: 2, ..Known::default() }).unwrap().definition;
         let definition_blob = Blob::new(definition.to_json().text().as_bytes());
         let mut play = Self {
             run: Some(given("run/r").blob(&definition_blob)),
@@ -75,7 +76,13 @@ impl Play {
             duration_limit: None,
             until: None,
             children: Vec::new(),
-            growth: GrowthLimits { depth: 3, width: 100, total: 1_000, fallback_attempts: 2, critical_fails: true },
+            growth: GrowthLimits {
+                depth: 3,
+                width: 100,
+                total: 1_000,
+                fallback_attempts: 2,
+                critical_fails: true,
+            },
             drive: true,
         };
         change(&mut start);
