@@ -92,6 +92,8 @@ impl Notifiers {
         options: Options,
     ) -> Result<Self, Problem> {
         let (options, mut notifiers) = (Arc::new(options), Self::default());
+        // Of a damaged store only what proves it is wanted.
+        let notices = if store.damage().is_some() { Vec::new() } else { notices };
         for notice in notices {
             let delivery = Delivery::new(notice.target.clone(), Arc::clone(&options));
             let delivery = delivery.map_err(|why| Problem::new(Code::Internal, why))?;

@@ -7,4 +7,5 @@ mod slots;
 mod snapshots;
 mod stops;
 mod store;
+mod subscribe;
 mod timers;

@@ -18,6 +18,7 @@ mod full_disk;
 mod golden;
 mod handover;
 mod memory;
+mod notify;
 mod power_cut;
 mod saga;
 mod shutdown;
