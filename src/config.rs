@@ -32,6 +32,10 @@ pub struct Config {
     pub store: Store,
     /// `[run]`
     pub run: Run,
+    /// `[growth]`
+    pub growth: Growth,
+    /// `[approvals]`
+    pub approvals: Approvals,
     /// `[process]`
     pub process: Process,
     /// `[expressions]`
@@ -78,6 +82,26 @@ pub struct Run {
     pub max_fallback_attempts: u32,
     /// Whether a critical step that could be skipped when it fails, fails all the same.
     pub fail_if_critical_skipped: bool,
+}
+
+/// How far plans may let a run grow.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Growth {
+    /// Plans inside of plans.
+    pub depth: u32,
+    /// Steps of one plan.
+    pub width: u32,
+    /// Steps of all plans of a run; 0 lets none grow.
+    pub total: u32,
+}
+
+/// What every request for an approval holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Approvals {
+    /// What reviewers are to look at, before what the step says.
+    pub checklist: Vec<String>,
+    /// The program, with its arguments, that tells how things stand; empty is none.
+    pub check: Vec<String>,
 }
 
 /// How programs are run.

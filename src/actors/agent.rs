@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
 use futures_util::FutureExt;
@@ -17,10 +16,6 @@ use crate::events::problem::Code;
 use crate::events::time::Timestamp;
 use crate::executors::{self, Executor, Progress, Task};
 use crate::workflow::work::{Failure, Output, Stop};
-
-/// How long an executor may take to clean up after it was told to stop, before it is dropped. It covers the grace
-/// that programs are given, and some more.
-const CLEAN_UP_MAX: Duration = Duration::from_secs(60);
 
 /// Asks an agent for an attempt. Its result comes back as a [`Report`].
 #[derive(Message)]
@@ -46,9 +41,11 @@ pub struct StopAttempt {
     pub run: RunId,
     /// Which.
     pub fence: Fence,
+    /// Why.
+    pub why: Stop,
 }
 
-/// Asks an agent to stop all that it does, or all that it does for one run.
+/// Asks an agent to let go of all that it does, or of all that it does for one run.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct StopAll {
@@ -113,7 +110,7 @@ impl Handler<StopAttempt> for Agent {
 
     fn handle(&mut self, message: StopAttempt, _: &mut Context<Self>) {
         if let Some(stop) = self.attempts.get(&(message.run, message.fence)) {
-            stop.send_replace(Some(Stop::Cancelled));
+            stop.send_replace(Some(message.why));
         }
     }
 }
@@ -124,7 +121,7 @@ impl Handler<StopAll> for Agent {
     fn handle(&mut self, message: StopAll, _: &mut Context<Self>) {
         let meant = |run: &RunId| message.run.as_ref().is_none_or(|only| only == run);
         for (_, stop) in self.attempts.iter().filter(|((run, _), _)| meant(run)) {
-            stop.send_replace(Some(Stop::Cancelled));
+            stop.send_replace(Some(Stop::LetGo));
         }
     }
 }
@@ -148,10 +145,13 @@ async fn attempt(
     clock: &dyn Clock,
 ) -> Result<Output, Failure> {
     let overdue = {
-        let context = context.clone();
+        let (context, patience) = (context.clone(), executor.patience());
         async move {
             let why = context.stopped().await;
-            until(clock, clock.now().after(CLEAN_UP_MAX)).await;
+            match patience {
+                Some(patience) => until(clock, clock.now().after(patience)).await,
+                None => std::future::pending().await,
+            }
             why
         }
     };
@@ -186,11 +186,14 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use async_trait::async_trait;
 
     use super::*;
     use crate::actors::clock::ManualClock;
     use crate::events::run::Purpose;
+    use crate::executors::CLEAN_UP_MAX;
     use crate::workflow::work::Work;
 
     /// Does not care that it has to stop. It tells, by the end of the channel, when it is dropped.
@@ -217,6 +220,7 @@ mod tests {
             work_folder: "/".into(),
             work: Work::default(),
             compensates: None,
+            child: None,
         }
     }
 

@@ -1,12 +1,13 @@
 //! The time, as something that a test can hold in its hand.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::events::time::Timestamp;
+use crate::executors;
 
 /// Tells the time, and waits for it.
 #[async_trait]
@@ -25,8 +26,7 @@ pub struct SystemClock;
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+        executors::now()
     }
 
     async fn wait_until(&self, at: Timestamp) {

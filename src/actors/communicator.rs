@@ -1,26 +1,35 @@
 //! Who is where: the addresses of runs and agents, and the typed messages between them. Runs reach agents, and
 //! agents runs, through nothing else.
 
+mod all;
+mod rest;
+
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
 use dashmap::{DashMap, DashSet};
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
+use self::all::Lending;
 use super::agent::{Agent, EndLeftover, Perform, StopAll, StopAttempt};
+use super::children::Children;
 use super::dispatcher::{Dispatcher, Slot};
 use super::glance::Glance;
 use super::host::{Host, HostContext, Submit};
+use super::inspect::Inspector;
 use super::roster::{Member, Roster};
-use super::run::{Drive, Due, LetGo, RunHost, RunShell, undriven};
-use super::timer::{Forget, SetTimer, TimerActor, Wake};
-use crate::events::ids::{AgentName, Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
+use super::run::{Due, LetGo, RunHost, RunShell, undriven};
+use super::scribe::Scribe;
+use super::timer::{SetTimer, TimerActor, Wake};
+use crate::events::ids::{AgentName, Fence, Hash, RequestId, RunId, StepId, StreamId, TimerId, Version};
 use crate::events::json::BlobRef;
 use crate::events::problem::{Code, Problem};
 use crate::executors::Task;
-use crate::workflow::run::Ask;
+use crate::workflow::definition::WORKFLOW_AGENT;
+use crate::workflow::run::{Ask, StartRun};
 use crate::workflow::work::{Failure, Output};
 
 /// Messages that may wait in an agent's mailbox. Slots bound what is asked of it; the rest are stops.
@@ -28,10 +37,6 @@ const AGENT_MAILBOX: usize = 4_096;
 
 /// Messages that may wait in a run's mailbox: results, timers and commands.
 const RUN_MAILBOX: usize = 1_024;
-
-/// How many runs may wait to be looked at because somebody wanted something of them. Beyond it, all that are due are looked
-/// at, which finds them too.
-const NUDGES_MAX: usize = 1_024;
 
 /// What came of an attempt.
 #[derive(Debug, Message)]
@@ -51,7 +56,17 @@ pub struct Report {
     pub in_flight: InFlight,
 }
 
-/// Counts an attempt among those that are being made, until it is dropped.
+/// Tells a run whether a child that an attempt of it sees through is at rest: then there is nothing to be made.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct ChildRests {
+    /// The child.
+    pub child: RunId,
+    /// Whether it is.
+    pub rests: bool,
+}
+
+/// Counts an attempt, or a page, among those that are being made, until it is dropped.
 #[derive(Debug)]
 pub struct InFlight(watch::Sender<usize>);
 
@@ -66,12 +81,7 @@ pub struct Communicator {
     runs: DashMap<RunId, RunEntry>,
     /// The runs that go on by themselves, those among them that sleep and are not in memory.
     driven: DashSet<RunId>,
-    /// Those that somebody asked for by name, from then on.
-    named: DashSet<RunId>,
-    /// Those that nobody asked for by name: who drives all of them lets them go when they sleep.
-    lent: DashSet<RunId>,
-    /// Runs of which somebody wanted something that nobody drives. Who drives all of them listens.
-    nudges: broadcast::Sender<RunId>,
+    lending: Lending,
     agents: DashMap<AgentKey, AgentEntry>,
     timer: OnceLock<Addr<TimerActor>>,
     /// Tells the timer which of two messages was sent first.
@@ -81,8 +91,14 @@ pub struct Communicator {
     host: HostContext,
     roster: Roster,
     dispatcher: Arc<Dispatcher>,
-    /// Attempts that agents are making.
+    scribe: Arc<Scribe>,
+    /// Attempts that agents are making, but for those that see children through: what these wait for is made too. And
+    /// pages that are being written.
     in_flight: watch::Sender<usize>,
+    /// Attempts that see children through.
+    children: watch::Sender<usize>,
+    /// Runs that are not in memory, and those who want to know when one is again.
+    awaited: rest::Awaited,
     closing: AtomicBool,
 }
 
@@ -102,13 +118,17 @@ struct AgentEntry {
 
 impl Communicator {
     /// A communicator whose actors live on these arbiters, or on the current one if there are none.
-    pub fn start(host: HostContext, roster: Roster, arbiters: Vec<ArbiterHandle>) -> Arc<Self> {
+    pub(super) fn start(
+        host: HostContext,
+        roster: Roster,
+        inspector: Inspector,
+        arbiters: Vec<ArbiterHandle>,
+    ) -> Arc<Self> {
+        let scribe = Scribe::new(host.clone(), inspector);
         let communicator = Arc::new(Self {
             runs: DashMap::new(),
             driven: DashSet::new(),
-            named: DashSet::new(),
-            lent: DashSet::new(),
-            nudges: broadcast::Sender::new(NUDGES_MAX),
+            lending: Lending::default(),
             agents: DashMap::new(),
             timer: OnceLock::new(),
             timer_numbers: AtomicU64::new(0),
@@ -117,7 +137,10 @@ impl Communicator {
             host,
             roster,
             dispatcher: Dispatcher::start(),
+            scribe,
             in_flight: watch::Sender::new(0),
+            children: watch::Sender::new(0),
+            awaited: rest::Awaited::default(),
             closing: AtomicBool::new(false),
         });
         let timer = TimerActor::new(Arc::downgrade(&communicator), Arc::clone(&communicator.host.clock));
@@ -128,6 +151,16 @@ impl Communicator {
     /// Slots of agents.
     pub fn dispatcher(&self) -> &Arc<Dispatcher> {
         &self.dispatcher
+    }
+
+    /// Has the page of a request for an approval written, or written anew.
+    pub fn write_request(&self, run: &RunId, request: &RequestId) {
+        self.scribe.write(run, request, self.in_flight(false));
+    }
+
+    /// From here on nothing is looked at for a page that takes long.
+    pub fn hurry_pages(&self) {
+        self.scribe.hurry();
     }
 
     /// What every host has.
@@ -163,36 +196,13 @@ impl Communicator {
             self.driven.insert(run.clone());
         } else {
             self.driven.remove(run);
-            self.named.remove(run);
+            self.lending.forget(run);
         }
     }
 
     /// What is seen of a run that is in memory.
     pub fn glance(&self, run: &RunId) -> Option<Glance> {
         self.runs.get(run).map(|entry| entry.glance.borrow().clone())
-    }
-
-    /// Whether a run is driven only because all are.
-    pub fn is_lent(&self, run: &RunId) -> bool {
-        self.lent.contains(run)
-    }
-
-    /// Whether somebody drives all runs that can go on.
-    pub fn drives_all(&self) -> bool {
-        self.nudges.receiver_count() > 0
-    }
-
-    /// The runs of which somebody wants something from here on, and that nobody drives.
-    pub fn nudged(&self) -> broadcast::Receiver<RunId> {
-        self.nudges.subscribe()
-    }
-
-    /// Lets whoever drives all runs look at this one.
-    pub fn nudge(&self, run: &RunId) {
-        if !self.is_driven(run) {
-            // Without anybody who drives all, it waits until somebody drives it.
-            let _ = self.nudges.send(run.clone());
-        }
     }
 
     /// The runs that are in memory.
@@ -203,12 +213,7 @@ impl Communicator {
     /// A run's host was put away.
     pub fn forget_run(&self, run: &RunId, address: &Addr<RunHost>) {
         // As long as it is listed, no other host takes its place: what that one notes comes later.
-        if self.lent.remove(run).is_some() {
-            self.note_driven(run, false);
-            if let Some(timer) = self.timer.get() {
-                send(timer, Forget { run: run.clone(), before: self.timer_number() });
-            }
-        }
+        self.take_back(run);
         self.runs.remove_if(run, |_, entry| entry.address == *address);
     }
 
@@ -216,6 +221,7 @@ impl Communicator {
         let (glance, seen) = watch::channel(Glance::default());
         let (host, run, communicator) = (self.host.clone(), run.clone(), Arc::clone(self));
         let driven = self.is_driven(&run);
+        self.awaited.is_there(&run);
         let address = Host::start_in_arbiter(&self.arbiter(), move |actor| {
             actor.set_mailbox_capacity(RUN_MAILBOX);
             Host::new(StreamId::of_run(&run), host, RunShell::new(run, communicator, glance, driven))
@@ -224,7 +230,7 @@ impl Communicator {
     }
 
     /// Sends a message to a run, starting its host if need be.
-    async fn tell<M>(self: &Arc<Self>, run: &RunId, message: M)
+    pub(super) async fn tell<M>(self: &Arc<Self>, run: &RunId, message: M)
     where
         M: Message<Result = ()> + Clone + Send + 'static,
         RunHost: Handler<M>,
@@ -232,27 +238,6 @@ impl Communicator {
     {
         // A host that was put away just now is started again.
         while self.run(run).0.send(message.clone()).await.is_err() && !self.is_closing() {}
-    }
-
-    /// Lets a run go on, now and by itself from here on.
-    pub async fn drive(self: &Arc<Self>, run: &RunId) {
-        self.named.insert(run.clone());
-        self.lent.remove(run);
-        self.tell(run, Drive).await;
-    }
-
-    /// Lets a run go on until it has nothing to do for now; then it is put away, and nobody drives it. What is seen of it
-    /// ends with that.
-    pub async fn lend(self: &Arc<Self>, run: &RunId) -> watch::Receiver<Glance> {
-        let was_driven = self.is_driven(run);
-        self.lent.insert(run.clone());
-        // Looked at after that, so that of two who drive it at once the one who names it wins.
-        if was_driven || self.named.contains(run) {
-            self.lent.remove(run);
-        }
-        let glance = self.run(run).1;
-        self.tell(run, Drive).await;
-        glance
     }
 
     /// Asks a run something, and answers the version after it, once that is durable.
@@ -274,6 +259,37 @@ impl Communicator {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Begins a run, or finds the run of that id that does the same. If it is to be driven it goes on by itself from
+    /// here.
+    ///
+    /// # Errors
+    /// When the id is taken by a run that does something else, or the store refuses.
+    pub async fn begin(self: &Arc<Self>, run: &RunId, start: StartRun) -> Result<Version, Problem> {
+        let (hash, drive) = (start.definition_blob.reference.hash, start.drive);
+        self.host.library.remember_definition(hash, Arc::clone(&start.definition));
+        let version = self.ask(run, Ask::Start(Box::new(start))).await?;
+        if drive && !self.is_driven(run) {
+            self.drive(run).await;
+        }
+        self.nudge(run);
+        Ok(version)
+    }
+
+    /// Asks a run what somebody wants of it who does not drive it, and answers the version after it, once that is
+    /// durable. If nobody drives the run, what a process left open that is gone counts as lost first, so that it need not
+    /// be awaited; the run is not driven for that.
+    ///
+    /// # Errors
+    /// Why the run refuses, or cannot answer.
+    pub async fn order(self: &Arc<Self>, run: &RunId, ask: Ask) -> Result<Version, Problem> {
+        if !self.is_driven(run) {
+            self.ask(run, Ask::Recover { in_flight: BTreeSet::new() }).await?;
+        }
+        let version = self.ask(run, ask).await?;
+        self.nudge(run);
+        Ok(version)
     }
 
     /// Wakes a run whose timer is due, if it is still to go on by itself.
@@ -344,10 +360,11 @@ impl Communicator {
         send(&self.run(&report.run).0, report);
     }
 
-    /// Counts one more attempt among those that are being made.
-    pub fn in_flight(&self) -> InFlight {
-        self.in_flight.send_modify(|count| *count += 1);
-        InFlight(self.in_flight.clone())
+    /// Counts one more attempt among those that are being made, or among those that see a child through.
+    pub fn in_flight(&self, sees_child: bool) -> InFlight {
+        let counter = if sees_child { &self.children } else { &self.in_flight };
+        counter.send_modify(|count| *count += 1);
+        InFlight(counter.clone())
     }
 
     /// From here on nothing starts.
@@ -363,14 +380,27 @@ impl Communicator {
         futures_util::future::join_all(runs.iter().map(|run| self.ask(run, Ask::Go))).await;
     }
 
-    /// Ends when no attempt is being made.
+    /// Whether attempts see children through.
+    pub fn sees_children(&self) -> bool {
+        *self.children.borrow() > 0
+    }
+
+    /// Ends when no attempt sees a child through.
+    pub async fn no_children(&self) {
+        let mut children = self.children.subscribe();
+        // The sender is this very communicator's.
+        let _ = children.wait_for(|count| *count == 0).await;
+    }
+
+    /// Ends when no attempt is being made, and no page written. Those that see children through are not awaited: they
+    /// only wait themselves.
     pub async fn all_reported(&self) {
         let mut in_flight = self.in_flight.subscribe();
         // An error means that the sender is gone, which is this very communicator.
         let _ = in_flight.wait_for(|count| *count == 0).await;
     }
 
-    /// Stops every attempt, or every attempt of one run.
+    /// Lets go of every attempt, or of every attempt of one run.
     pub fn stop_all(&self, run: Option<&RunId>) {
         self.agents.iter().for_each(|agent| send(&agent.address, StopAll { run: run.cloned() }));
     }
@@ -391,8 +421,11 @@ impl Communicator {
         if let Some(entry) = self.agents.get(&key).filter(|entry| entry.address.connected()) {
             return Ok(entry.clone());
         }
-        let Member { executor, slots: concurrency } =
-            self.roster.member(name, definition, &*self.host.library)?;
+        let Member { executor, slots: concurrency } = if name.as_str() == WORKFLOW_AGENT {
+            Member { executor: Arc::new(Children::new(Arc::clone(self))), slots: u32::MAX }
+        } else {
+            self.roster.member(name, definition, &*self.host.library)?
+        };
         let (communicator, clock) = (Arc::clone(self), Arc::clone(&self.host.clock));
         let start = || {
             let address = Agent::start_in_arbiter(&self.arbiter(), move |actor| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::events::ids::{Fence, Version};
+use crate::events::ids::{Fence, RunId, Version};
 use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
@@ -21,7 +21,8 @@ pub struct Glance {
     pub version: Version,
     /// Where it is; none while it is being loaded.
     pub status: Option<RunStatus>,
-    /// Whether it has ended, or rests until somebody acts: see [`is_at_rest`].
+    /// Whether it has ended, or rests until somebody acts: see [`is_at_rest`]. What only waits for children that rest does
+    /// so too.
     pub at_rest: bool,
     /// Steps that are done with.
     pub done: usize,
@@ -33,6 +34,8 @@ pub struct Glance {
     pub next: Next,
     /// What runs.
     pub attempts: BTreeMap<Fence, OpenAttempt>,
+    /// How many of those see children through.
+    pub children: usize,
     /// Why it cannot go on.
     pub parked: Option<Problem>,
 }
@@ -47,8 +50,24 @@ pub(super) struct Milestones {
 
 impl Glance {
     pub(super) fn milestones(&self) -> Milestones {
-        let at_work = !self.attempts.is_empty();
+        let at_work = self.is_at_work();
         Milestones { loaded: self.status.is_some(), at_work, at_rest: self.at_rest }
+    }
+
+    /// Whether attempts are made that do not only see children through.
+    pub fn is_at_work(&self) -> bool {
+        self.attempts.len() > self.children
+    }
+
+    pub(super) fn add(&mut self, attempt: OpenAttempt) {
+        self.children += usize::from(attempt.child.is_some());
+        self.attempts.insert(attempt.started.fence, attempt);
+    }
+
+    pub(super) fn remove(&mut self, fence: Fence) -> Option<OpenAttempt> {
+        let attempt = self.attempts.remove(&fence)?;
+        self.children -= usize::from(attempt.child.is_some());
+        Some(attempt)
     }
 }
 
@@ -61,6 +80,8 @@ pub struct OpenAttempt {
     pub since: Timestamp,
     /// How far it says it is.
     pub progress: watch::Receiver<Progress>,
+    /// The run that it sees through, if it does.
+    pub child: Option<RunId>,
 }
 
 /// Whether nothing follows unless somebody wants it to: it has ended, or it is paused or waits for people, and nothing

@@ -4,9 +4,11 @@
 //! - [`host`]: one actor for every aggregate: loads, decides, appends, answers
 //! - [`load`]: the state of a stream as of any version; `snapshots`: when they are taken, which are kept
 //! - [`run`]: what performs a run's effects
-//! - [`page`]: the file that tells a person what to undo by hand
+//! - [`page`]: files for people: what to undo by hand
+//! - `scribe`: writes what people are asked, with what `inspect` finds in the work folder
 //! - `leftovers`: what attempts of a process that is gone may have left running
 //! - [`agent`]: makes attempts with an executor
+//! - [`children`]: the agent that sees runs through which steps of other runs start
 //! - [`communicator`]: who is where, and the messages between runs and agents
 //! - [`dispatcher`]: slots, and who waits for one
 //! - [`notify`]: tells others of events; [`subscribe`]: and programs that use the crate
@@ -18,11 +20,13 @@
 //! - [`system`]: starts and stops all of it in order
 
 pub mod agent;
+pub mod children;
 pub mod clock;
 pub mod communicator;
 pub mod dispatcher;
 pub mod glance;
 pub mod host;
+mod inspect;
 mod leftovers;
 pub mod library;
 pub mod load;
@@ -30,6 +34,7 @@ pub mod notify;
 pub mod page;
 pub mod roster;
 pub mod run;
+mod scribe;
 mod snapshots;
 mod states;
 pub mod subscribe;

@@ -1,16 +1,22 @@
-//! The file that tells a person what to undo by hand: written when a run has ended in a way that needs one.
+//! The files for people in a run's folder. The one that tells what to undo by hand is written here, when a run has ended
+//! in a way that needs one; those of requests are the scribe's.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::events::ids::{RunId, Version};
-use crate::views::rollback;
+use crate::events::ids::{RequestId, RunId, Version};
+use crate::views::{request, rollback};
 use crate::workflow::run::Run;
 
 /// Where the page of a run is, in a folder with a folder for each run.
 pub fn path(runs: &Path, run: &RunId) -> PathBuf {
     runs.join(run.as_str()).join(rollback::file_name(run))
+}
+
+/// Where the page of a request for an approval is.
+pub fn of_request(runs: &Path, run: &RunId, request: &RequestId) -> PathBuf {
+    runs.join(run.as_str()).join(request::file_name(request))
 }
 
 /// Whether a page is there. An empty one, as a power cut may leave it, is none.
@@ -26,19 +32,18 @@ pub fn keep(runs: &Path, run: &Run, version: Version) {
         return;
     }
     if let Some(text) = rollback::page(run, version)
-        && let Err(error) = write(runs, &about.id, &text)
+        && let Err(error) = write(&path(runs, &about.id), &text)
     {
         tracing::warn!(run = %about.id, %error, "what to undo by hand could not be written down");
     }
 }
 
-/// Who reads sees the old page or the new one, never half of one.
-fn write(runs: &Path, run: &RunId, text: &str) -> io::Result<()> {
-    let page = path(runs, run);
+/// Writes a page into a folder that need not be there yet. Who reads sees the old page or the new one, never half of one.
+pub(super) fn write(page: &Path, text: &str) -> io::Result<()> {
     let unnamed = page.with_extension("new");
-    fs::create_dir_all(page.parent().unwrap_or(runs))?;
+    page.parent().map_or(Ok(()), fs::create_dir_all)?;
     fs::write(&unnamed, text)?;
-    fs::rename(&unnamed, &page)
+    fs::rename(&unnamed, page)
 }
 
 #[cfg(test)]
@@ -51,7 +56,7 @@ mod tests {
         let run = RunId::parse("r").unwrap();
         assert!(!is_there(folder.path(), &run));
         for text in ["", "old", "new"] {
-            write(folder.path(), &run, text).unwrap();
+            write(&path(folder.path(), &run), text).unwrap();
             assert_eq!(is_there(folder.path(), &run), !text.is_empty());
         }
         let files: Vec<_> = fs::read_dir(folder.path().join("r")).unwrap().collect();
@@ -63,6 +68,7 @@ mod tests {
     fn a_disk_that_refuses_is_an_error_and_no_panic() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("r"), "in the way").unwrap();
-        assert!(write(folder.path(), &RunId::parse("r").unwrap(), "page").is_err());
+        let page = path(folder.path(), &RunId::parse("r").unwrap());
+        assert!(write(&page, "page").is_err());
     }
 }

@@ -10,22 +10,23 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::agent::{Perform, StopAttempt};
-use super::communicator::{Communicator, Report};
+use super::communicator::{ChildRests, Communicator, Report};
 use super::dispatcher::{Granted, Slot};
 use super::glance::{Glance, Milestones, OpenAttempt, is_at_rest};
 use super::host::{Host, Shell, Submit};
 use super::leftovers::Leftovers;
 use super::page;
 use super::timer::Wake;
-use crate::events::ids::{AgentName, Fence, RunId, TimerId, Version};
+use crate::events::ids::{AgentName, Fence, RunId, StepId, TimerId, Version};
 use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::{Progress, Task};
 use crate::views::runs::due::Next;
 use crate::workflow::aggregate::{Aggregate, Effect, EffectChanges};
+use crate::workflow::child;
 use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection};
-use crate::workflow::work::Failure;
+use crate::workflow::work::{Failure, Stop};
 
 /// The actor of a run.
 pub type RunHost = Host<Run, RunShell>;
@@ -67,6 +68,8 @@ pub struct RunShell {
     granted: Vec<Slot>,
     /// How many slots of each agent it waits for at the dispatcher.
     waits: HashMap<AgentName, u32>,
+    /// Children that are at rest while attempts of this run see them through.
+    resting: HashSet<RunId>,
     /// Attempts whose results do not count, and that are to be stopped when that is recorded.
     given_up: HashMap<Fence, AgentName>,
     leftovers: Leftovers,
@@ -92,6 +95,7 @@ impl RunShell {
             slots: HashMap::new(),
             granted: Vec::new(),
             waits: HashMap::new(),
+            resting: HashSet::new(),
             given_up: HashMap::new(),
             leftovers: Leftovers::default(),
             seeds: RandomState::new(),
@@ -106,11 +110,13 @@ impl RunShell {
         };
         let (run, step, fence) = (self.run.clone(), started.step.clone(), started.fence);
         let (progress, seen) = watch::channel(Progress::default());
-        let in_flight = self.communicator.in_flight();
+        let task = Task::of(state, &started, &*self.communicator.host().library);
+        let child = task.as_ref().ok().and_then(|task| task.child.as_ref()).map(|child| child.run.clone());
+        let in_flight = self.communicator.in_flight(child.is_some());
         let since = self.communicator.host().clock.now();
-        let open = OpenAttempt { started: Arc::clone(&started), since, progress: seen };
-        self.change_attempts(|attempts| drop(attempts.insert(fence, open)));
-        match Task::of(state, &started, &*self.communicator.host().library) {
+        let open = OpenAttempt { started: Arc::clone(&started), since, progress: seen, child };
+        self.change_attempts(|glance| glance.add(open));
+        match task {
             Ok(task) => {
                 let perform = Perform { task, deadline: started.deadline, slot, in_flight, progress };
                 self.communicator.perform(state.agent(&started.agent), perform);
@@ -128,31 +134,35 @@ impl RunShell {
             RunEffect::Stop { fence, .. } => {
                 let open = self.glance.borrow().attempts.get(&fence).cloned();
                 if let Some(OpenAttempt { started, .. }) = open {
-                    self.stop(state, fence, &started.agent);
+                    self.stop(state, fence, &started.agent, Stop::Cancelled);
                 }
             }
             RunEffect::Wake { timer, at } => {
                 self.communicator.set_timer(Wake { at, run: self.run.clone(), timer });
             }
-            RunEffect::Start { .. } | RunEffect::Ask { .. } => {}
+            RunEffect::Ask { request, .. } => self.communicator.write_request(&self.run, &request),
+            RunEffect::Start { .. } => {}
         }
     }
 
-    fn stop(&self, state: &Run, fence: Fence, agent: &AgentName) {
-        self.communicator.stop(agent, state.agent(agent), StopAttempt { run: self.run.clone(), fence });
+    fn stop(&self, state: &Run, fence: Fence, agent: &AgentName, why: Stop) {
+        self.communicator.stop(agent, state.agent(agent), StopAttempt { run: self.run.clone(), fence, why });
     }
 
     /// No result of what is in flight counts any more. What is still open is stopped when it is recorded as lost: until
     /// then a result of being stopped would count.
     fn give_up(&mut self, state: &Run) {
         let mut attempts = BTreeMap::new();
-        self.change_attempts(|open| attempts = std::mem::take(open));
+        self.change_attempts(|glance| {
+            (attempts, glance.children) = (std::mem::take(&mut glance.attempts), 0)
+        });
+        self.resting.clear();
         let open: HashSet<_> = state.open().iter().map(RunEffect::id).collect();
         for (fence, attempt) in attempts {
             if open.contains(&RunEffectId::Attempt(fence)) {
                 self.given_up.insert(fence, attempt.started.agent.clone());
             } else {
-                self.stop(state, fence, &attempt.started.agent);
+                self.stop(state, fence, &attempt.started.agent, Stop::LetGo);
             }
         }
     }
@@ -178,26 +188,33 @@ impl RunShell {
     }
 
     /// Wakes nobody: what is decided together is shown together.
-    fn change_attempts(&self, change: impl FnOnce(&mut BTreeMap<Fence, OpenAttempt>)) {
+    fn change_attempts(&self, change: impl FnOnce(&mut Glance)) {
         self.glance.send_if_modified(|seen| {
-            change(&mut seen.attempts);
+            change(seen);
             false
         });
     }
 
     /// Shows what is durable.
     fn show(&mut self, state: &Run, version: Version) {
-        let rests = self.rests(state);
+        let at_rest = self.rests(state) || self.waits_for_children(state);
         let reached = &mut self.reached;
         self.glance.send_if_modified(|seen| {
             (seen.done, seen.total) = state.progress();
             seen.wakes_at = if seen.attempts.is_empty() { state.wakes_at() } else { None };
             (seen.version, seen.parked) = (version, None);
             seen.status = (version > Version(0)).then(|| state.status());
-            (seen.at_rest, seen.next) = (rests, Next::of(state));
+            (seen.at_rest, seen.next) = (at_rest, Next::of(state));
             let now = seen.milestones();
             std::mem::replace(reached, now) != now
         });
+    }
+
+    /// Whether all that goes on in it is that children are seen through which are at rest.
+    fn waits_for_children(&self, state: &Run) -> bool {
+        let all_rest =
+            |awaited: Vec<(StepId, RunId)>| awaited.iter().all(|(_, run)| self.resting.contains(run));
+        !self.resting.is_empty() && !self.is_too_late(state) && child::awaited(state).is_some_and(all_rest)
     }
 
     /// The attempts that agents make for it, and those that will start with this commit.
@@ -248,6 +265,10 @@ impl RunShell {
         for effect in state.open_timers() {
             self.start_effect(state, effect, actor);
         }
+        // Who made the request may have died before its page was written.
+        for request in &state.people().open {
+            self.communicator.write_request(&self.run, request);
+        }
         if state.wants_driving() {
             let recover = Ask::Recover { in_flight: BTreeSet::new() };
             actor.notify(Submit { command: undriven(recover), reply: None });
@@ -265,8 +286,11 @@ impl RunShell {
     /// Whether nothing follows unless somebody wants it to. What people were to say in time is no longer waited for when
     /// somebody drives the run after that.
     fn rests(&self, state: &Run) -> bool {
-        let now = self.communicator.host().clock.now();
-        is_at_rest(state) && !(self.driven && state.is_too_late(now))
+        is_at_rest(state) && !self.is_too_late(state)
+    }
+
+    fn is_too_late(&self, state: &Run) -> bool {
+        self.driven && state.is_too_late(self.communicator.host().clock.now())
     }
 }
 
@@ -355,11 +379,20 @@ impl Shell<Run> for RunShell {
         actor: &mut Context<RunHost>,
     ) {
         for closed in changes.closed() {
-            if let RunEffectId::Attempt(fence) = closed {
-                self.change_attempts(|attempts| drop(attempts.remove(fence)));
-                if let Some(agent) = self.given_up.remove(fence) {
-                    self.stop(state, *fence, &agent);
+            match closed {
+                RunEffectId::Attempt(fence) => {
+                    let mut attempt = None;
+                    self.change_attempts(|glance| attempt = glance.remove(*fence));
+                    if let Some(child) = attempt.and_then(|attempt| attempt.child) {
+                        self.resting.remove(&child);
+                    }
+                    if let Some(agent) = self.given_up.remove(fence) {
+                        self.stop(state, *fence, &agent, Stop::LetGo);
+                    }
                 }
+                // Its page says what became of it.
+                RunEffectId::Ask(request) => self.communicator.write_request(&self.run, request),
+                _ => {}
             }
         }
         for effect in changes.still_open() {
@@ -429,6 +462,16 @@ impl Handler<Drive> for RunHost {
             shell.show(state, version);
         });
         self.go_if_over(actor);
+    }
+}
+
+impl Handler<ChildRests> for RunHost {
+    type Result = ();
+
+    fn handle(&mut self, ChildRests { child, rests }: ChildRests, _: &mut Context<Self>) {
+        let resting = &mut self.shell().resting;
+        let _ = if rests { resting.insert(child) } else { resting.remove(&child) };
+        self.when_ready(|shell, state, version| shell.show(state, version));
     }
 }
 

@@ -3,7 +3,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use super::clock::Clock;
 use super::communicator::Communicator;
 use super::glance::Glance;
 use super::host::{HostContext, append_problem, read_problem};
+use super::inspect::Inspector;
 use super::library::Library;
 use super::load::{load, load_at};
 use super::notify::{Notice, Notifiers};
@@ -43,6 +43,9 @@ pub struct Settings {
     pub grace: Duration,
     /// The folder with a folder for each run, where one has files for people; without it there are none.
     pub runs: Option<PathBuf>,
+    /// A program and its arguments that says how good a work folder is, run there when people are asked for an approval;
+    /// empty means none.
+    pub check: Vec<String>,
 }
 
 impl Default for Settings {
@@ -53,6 +56,7 @@ impl Default for Settings {
             passivate_after: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             runs: None,
+            check: Vec::new(),
         }
     }
 }
@@ -105,7 +109,9 @@ impl System {
             runs: settings.runs.map(Arc::from),
         };
         let handles = arbiters.iter().map(Arbiter::handle).collect();
-        let communicator = Communicator::start(host, roster, handles);
+        let environment = roster.executors.subprocess.environment.clone();
+        let inspector = Inspector { check: settings.check, environment };
+        let communicator = Communicator::start(host, roster, inspector, handles);
         let arbiters = Mutex::new(arbiters);
         let states = Arc::new(LiveStates(Arc::clone(&communicator)));
         let runs = Arc::new(RunsView::new(store, states));
@@ -121,14 +127,7 @@ impl System {
     /// # Errors
     /// When the id is taken by a run that does something else, or the store refuses.
     pub async fn begin(&self, run: &RunId, start: StartRun) -> Result<Version, Problem> {
-        let (hash, drive) = (start.definition_blob.reference.hash, start.drive);
-        self.library().remember_definition(hash, Arc::clone(&start.definition));
-        let version = self.communicator.ask(run, Ask::Start(Box::new(start))).await?;
-        if drive && !self.communicator.is_driven(run) {
-            self.communicator.drive(run).await;
-        }
-        self.communicator.nudge(run);
-        Ok(version)
+        self.communicator.begin(run, start).await
     }
 
     /// Lets a run go on, now and by itself from here on.
@@ -153,12 +152,7 @@ impl System {
     /// # Errors
     /// Why the run refuses, or cannot answer.
     pub async fn ask(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
-        if !self.is_driven(run) {
-            self.communicator.ask(run, Ask::Recover { in_flight: BTreeSet::new() }).await?;
-        }
-        let version = self.communicator.ask(run, ask).await?;
-        self.communicator.nudge(run);
-        Ok(version)
+        self.communicator.order(run, ask).await
     }
 
     /// Lets every run go on that can and that nobody drives, a few at a time, and from here on those too that can because of
@@ -221,24 +215,13 @@ impl System {
         self.communicator.drives_all()
     }
 
-    /// Ends when the run has, or when it rests until somebody acts: it is paused, and nothing of it runs any more.
+    /// Ends when the run has, or when it rests until somebody acts: it is paused, or waits for people, and nothing of it
+    /// runs any more but what waits for a child that rests.
     ///
     /// # Errors
     /// Why it cannot go on.
     pub async fn ended(&self, run: &RunId) -> Result<Glance, Problem> {
-        loop {
-            let mut glance = self.watch(run);
-            let over = |seen: &Glance| seen.parked.is_some() || seen.at_rest;
-            match glance.wait_for(over).await.map(|seen| seen.clone()) {
-                Ok(Glance { parked: Some(problem), .. }) => return Err(problem),
-                Ok(seen) => return Ok(seen),
-                Err(_) if self.communicator.is_closing() => {
-                    return Err(Problem::new(Code::ShuttingDown, "the process is ending"));
-                }
-                // Its host was put away while it slept: it is started again.
-                Err(_) => {}
-            }
-        }
+        self.communicator.at_rest(run).await
     }
 
     /// A run as the store has it.
@@ -305,18 +288,43 @@ impl System {
         self.communicator.settled().await;
     }
 
-    /// Stops one run: nothing of it starts any more, its attempts get a grace, what still runs then is stopped and
-    /// will be tried again when the run is driven again.
-    pub async fn interrupt(&self, run: &RunId) {
-        self.communicator.let_go(run).await;
-        let mut glance = self.watch(run);
-        let done = glance.wait_for(|seen| seen.version > Version(0) && seen.attempts.is_empty());
-        let is_over = tokio::time::timeout(self.grace, done).await.is_ok();
-        // Meanwhile somebody else may have let it go on.
-        if !is_over && !self.is_driven(run) {
-            // What a store that does not answer has not recorded counts as lost when the run is loaded again.
-            let _ = self.release(run).await;
-            self.communicator.stop_all(Some(run));
+    /// Stops one run and the children that it sees through, but for those that somebody else wants driven: nothing of
+    /// them starts any more, their attempts get a grace, what still runs then is stopped and will be tried again when the
+    /// run is driven again.
+    pub async fn interrupt(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool) {
+        let mut family = Vec::new();
+        let grace = tokio::time::timeout(self.grace, async {
+            self.let_go(run, is_wanted, &mut family).await;
+            let done = |seen: &Glance| seen.version > Version(0) && !seen.is_at_work();
+            for run in &family {
+                // An error means that its host was put away: nothing of it runs.
+                let _ = self.watch(run).wait_for(done).await;
+            }
+        });
+        let _ = grace.await;
+        for run in family {
+            let is_over = self.watch(&run).borrow().attempts.is_empty();
+            // Meanwhile somebody else may have let it go on.
+            if !is_over && !self.is_driven(&run) {
+                // What a store that does not answer has not recorded counts as lost when the run is loaded again.
+                let _ = self.release(&run).await;
+                self.communicator.stop_all(Some(&run));
+            }
+        }
+    }
+
+    /// Lets a run stay as it is, and then the children that it sees through.
+    async fn let_go(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool, family: &mut Vec<RunId>) {
+        let mut next = vec![run.clone()];
+        while let Some(run) = next.pop() {
+            family.push(run.clone());
+            self.communicator.let_go(&run).await;
+            // A commit that was on its way may have started one more. What it answers to nothing new is no matter.
+            let _ = self.communicator.ask(&run, Ask::Go).await;
+            let glance = self.watch(&run);
+            let attempts = &glance.borrow().attempts;
+            let children = attempts.values().filter_map(|attempt| attempt.child.clone());
+            next.extend(children.filter(|child| !is_wanted(child)));
         }
     }
 
@@ -344,7 +352,11 @@ impl System {
             () = tokio::time::sleep(self.grace) => false,
             () = hurry => false,
         };
-        let is_quiet = if patient { Ok(()) } else { self.give_up().await };
+        // Whatever sees children through ends with the process only: the next one finds them.
+        let is_quiet = match patient && !self.communicator.sees_children() {
+            true => Ok(()),
+            false => self.give_up().await,
+        };
         // Without an answer there is no use in asking for more.
         let caught_up = match is_quiet {
             Ok(()) => self.in_time(self.runs.catch_up()).await,
@@ -379,6 +391,7 @@ impl System {
 
     /// Stops what still runs.
     async fn give_up(&self) -> Result<(), Elapsed> {
+        self.communicator.hurry_pages();
         let mut released = Ok(());
         for run in self.communicator.active_runs() {
             released = self.release(&run).await;
@@ -388,7 +401,7 @@ impl System {
         }
         self.communicator.stop_all(None);
         released?;
-        self.in_time(self.quiet()).await
+        self.in_time(async { tokio::join!(self.quiet(), self.communicator.no_children()) }).await.map(drop)
     }
 
     /// Waits for what only a store can keep waiting.

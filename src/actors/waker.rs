@@ -19,7 +19,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use super::communicator::Communicator;
 use super::glance::Glance;
 use crate::events::ids::RunId;
-use crate::events::problem::{Code, Problem};
+use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
 use crate::views::runs::due::{Due, Kind, Next};
 use crate::views::runs::{RunsView, ViewError};
@@ -63,6 +63,8 @@ struct Moving {
     runs: HashMap<RunId, Place>,
     /// For how many of them no agent works.
     idle: usize,
+    /// How many of them wait for somebody to act: with all that an agent does for them, which is to wait as well.
+    resting: usize,
 }
 
 /// How a run in motion is.
@@ -70,6 +72,8 @@ struct Moving {
 struct Place {
     /// Whether an agent works for it.
     at_work: bool,
+    /// Whether it waits for somebody to act.
+    rests: bool,
     /// Whether somebody wanted something of it since it was loaded.
     nudged: bool,
 }
@@ -78,6 +82,8 @@ struct Place {
 enum Change {
     /// An agent works for it now, or none does any more.
     AtWork(bool),
+    /// It waits for somebody to act, or does not any more: what it waits for is in memory, and so is it.
+    Rests(bool),
     Parked(Problem),
     /// It was put away.
     Gone,
@@ -116,7 +122,7 @@ impl Waker {
             while let Some(run) = self.next().await? {
                 moving.push(self.activate(run));
             }
-            if moving.is_empty() && !self.anything_left().await? {
+            if self.moving.runs.len() == self.moving.resting && !self.anything_left().await? {
                 return Ok(());
             }
             let clock = Arc::clone(&self.communicator.host().clock);
@@ -158,7 +164,7 @@ impl Waker {
         let communicator = Arc::clone(&self.communicator);
         let activate = async move {
             let glance = communicator.lend(&run).await;
-            observe(run, glance, false).await
+            observe(run, glance, Place::default()).await
         };
         activate.boxed()
     }
@@ -219,8 +225,16 @@ impl Waker {
     ) -> Option<BoxFuture<'static, Changed>> {
         match change {
             Change::AtWork(at_work) => {
-                self.moving.set_at_work(&run, at_work);
-                return Some(observe(run, glance, at_work).boxed());
+                let place = self.moving.set(&run, |place| place.at_work = at_work);
+                return Some(observe(run, glance, place).boxed());
+            }
+            Change::Rests(rests) => {
+                let place = self.moving.set(&run, |place| place.rests = rests);
+                let status = glance.borrow().status;
+                if let Some(status) = status.filter(|_| rests) {
+                    self.tell(Rested { run: run.clone(), how: Ok(status) }).await;
+                }
+                return Some(observe(run, glance, place).boxed());
             }
             Change::Parked(problem) => {
                 self.moving.remove(&run);
@@ -228,14 +242,14 @@ impl Waker {
                 self.tell(Rested { run, how: Err(problem) }).await;
             }
             Change::Gone => {
-                let was_nudged = self.moving.remove(&run);
+                let place = self.moving.remove(&run);
                 let seen = glance.borrow().clone();
-                if was_nudged {
+                if place.nudged {
                     self.window.insert(Due { at: Timestamp(0), run: run.clone() }, Kind::Own);
                 } else {
                     self.note_next(&run, &seen);
                 }
-                if let Some(status) = seen.status.filter(|_| seen.at_rest) {
+                if let Some(status) = seen.status.filter(|_| seen.at_rest && !place.rests) {
                     self.tell(Rested { run, how: Ok(status) }).await;
                 }
             }
@@ -262,9 +276,9 @@ impl Waker {
 
 impl Moving {
     fn add(&mut self, run: &RunId) {
-        if self.runs.insert(run.clone(), Place::default()).is_none_or(|before| before.at_work) {
-            self.idle += 1;
-        }
+        self.remove(run);
+        self.runs.insert(run.clone(), Place::default());
+        self.idle += 1;
     }
 
     /// Takes note that somebody wants something of a run, if it is in motion.
@@ -273,31 +287,37 @@ impl Moving {
         place.map(|place| place.nudged = true).is_some()
     }
 
-    fn set_at_work(&mut self, run: &RunId, at_work: bool) {
-        let Some(place) = self.runs.get_mut(run) else { return };
-        match (std::mem::replace(&mut place.at_work, at_work), at_work) {
-            (false, true) => self.idle -= 1,
-            (true, false) => self.idle += 1,
-            _ => {}
-        }
+    fn set(&mut self, run: &RunId, change: impl FnOnce(&mut Place)) -> Place {
+        let Some(place) = self.runs.get_mut(run) else { return Place::default() };
+        self.idle -= usize::from(!place.at_work);
+        self.resting -= usize::from(place.rests);
+        change(place);
+        self.idle += usize::from(!place.at_work);
+        self.resting += usize::from(place.rests);
+        *place
     }
 
-    /// Answers whether somebody wanted something of it meanwhile.
-    fn remove(&mut self, run: &RunId) -> bool {
-        let Some(place) = self.runs.remove(run) else { return false };
+    /// Answers how it was.
+    fn remove(&mut self, run: &RunId) -> Place {
+        let Some(place) = self.runs.remove(run) else { return Place::default() };
         self.idle -= usize::from(!place.at_work);
-        place.nudged
+        self.resting -= usize::from(place.rests);
+        place
     }
 }
 
-/// Ends when something changes for a run in motion.
-async fn observe(run: RunId, mut glance: watch::Receiver<Glance>, at_work: bool) -> Changed {
-    let changes = |seen: &Glance| seen.parked.is_some() || seen.attempts.is_empty() == at_work;
+/// Ends when something changes for a run in motion that is known to be like this.
+async fn observe(run: RunId, mut glance: watch::Receiver<Glance>, known: Place) -> Changed {
+    let at_work = |seen: &Glance| !seen.attempts.is_empty();
+    let changes = |seen: &Glance| {
+        seen.parked.is_some() || at_work(seen) != known.at_work || seen.at_rest != known.rests
+    };
     let change = match glance.wait_for(changes).await {
         Err(_) => Change::Gone,
         Ok(seen) => match &seen.parked {
-            Some(problem) if problem.code != Code::ShuttingDown => Change::Parked(problem.clone()),
-            _ => Change::AtWork(!at_work),
+            Some(problem) => Change::Parked(problem.clone()),
+            None if at_work(&seen) != known.at_work => Change::AtWork(!known.at_work),
+            None => Change::Rests(!known.rests),
         },
     };
     (run, glance, change)

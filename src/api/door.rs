@@ -193,6 +193,7 @@ impl House {
             passivate_after: self.config.actors.passivate_after,
             grace: self.config.shutdown.grace,
             runs: Some(self.data.join(RUNS)),
+            check: Vec::new(),
         };
         let roster = Roster { executors, shell, function_slots: FUNCTION_SLOTS };
         System::start(store, roster, Arc::new(SystemClock), settings)

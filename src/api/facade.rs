@@ -3,12 +3,16 @@
 //!
 //! - `see`: lets runs go on, and sees them through
 //! - `control`: what people want of a run, and what a rollback would do
+//! - `report`: one run
 //! - `history`: what happened, and a run as it was
+//! - `transcript`: what was said during an attempt
 //! - `verify`: proves the store whole
 
 mod control;
 mod history;
+mod report;
 mod see;
+mod transcript;
 mod verify;
 
 use std::path::PathBuf;
@@ -19,18 +23,15 @@ use tokio::sync::mpsc;
 
 use super::door::RUNS;
 use super::protocol::{Answer, Frame, Request, StartSpec};
-use crate::actors::glance::is_at_rest;
 use crate::actors::host::read_problem;
-use crate::actors::page;
 use crate::actors::system::System;
-use crate::events::ids::{AgentName, RunId, Version};
+use crate::events::ids::{AgentName, RunId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
-use crate::views::report::{RunReport, report};
-use crate::views::rollback::is_owed;
+use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow, ViewError};
 use crate::workflow::definition::Definition;
-use crate::workflow::run::{Run, RunStatus, StartChild, StartRun};
+use crate::workflow::run::{RunStatus, StartChild, StartRun};
 
 /// An engine that can be asked.
 pub struct Facade {
@@ -83,27 +84,12 @@ impl Facade {
             Request::StateAt { run, at } => {
                 self.state_at(&run, at).await.map(|state| Answer::State(Box::new(state)))
             }
+            Request::Transcript { run, step, purpose, attempt } => {
+                let said = self.transcript(&run, &step, purpose, attempt).await?;
+                Ok(Answer::Transcript(Box::new(said)))
+            }
             Request::Verify => self.verify().await.map(Answer::Verified),
         }
-    }
-
-    async fn report(&self, run: &RunId) -> Result<RunReport, Problem> {
-        let (state, head) = self.system.fold(run).await?;
-        self.report_of(run, &state, head.version)
-    }
-
-    /// The report of a run that is in that state.
-    fn report_of(&self, run: &RunId, state: &Run, version: Version) -> Result<RunReport, Problem> {
-        let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
-        let driven = self.system.is_driven(run) || self.system.drives_all() && !is_at_rest(state);
-        let (now, library) = (self.system.clock().now(), &**self.system.library());
-        let report = report(state, about, version, driven, now, library);
-        let mut report = report.map_err(|unreadable| unreadable.problem())?;
-        let runs = self.runs_folder();
-        if is_owed(state) && page::is_there(&runs, run) {
-            report.rollback_file = Some(page::path(&runs, run).display().to_string());
-        }
-        Ok(report)
     }
 
     /// Where each run has a folder of its own.
@@ -122,7 +108,9 @@ impl Facade {
         }
         let filter = RunFilter { unfinished: true, ..RunFilter::default() };
         let rows = self.list(&filter).await?.into_iter();
-        let could = |row: &RunRow| row.status != RunStatus::Paused && !self.system.is_driven(&row.run);
+        let could = |row: &RunRow| {
+            !matches!(row.status, RunStatus::Paused | RunStatus::Waiting) && !self.system.is_driven(&row.run)
+        };
         Ok(rows.filter(could).collect())
     }
 

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::events::ids::{AgentName, Fence, RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
-use crate::events::run::{GrowthLimits, Resolution};
+use crate::events::run::{GrowthLimits, Purpose, Resolution};
 use crate::events::time::Timestamp;
 pub use crate::views::history::HistoryLine;
 use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow};
+use crate::views::transcript::AttemptReport;
 use crate::workflow::run::{CannotUndo, Order, RollbackPlan, RunStatus};
 
 /// Something asked.
@@ -97,6 +98,17 @@ pub enum Request {
         /// As of this version; none means the newest.
         at: Option<Version>,
     },
+    /// What was said during an attempt. Answer: [`Answer::Transcript`].
+    Transcript {
+        /// The run's id, or enough of it.
+        run: String,
+        /// The step.
+        step: StepId,
+        /// What the attempt was for.
+        purpose: Purpose,
+        /// Which; none means the last.
+        attempt: Option<u32>,
+    },
     /// To prove the store whole. Answer: [`Answer::Verified`].
     Verify,
 }
@@ -123,6 +135,34 @@ pub enum Control {
     Rollback {
         /// The step or the phase that is kept; none undoes everything.
         to: Option<Arc<str>>,
+    },
+    /// To grant what is asked.
+    Approve {
+        /// Which request: its id or a beginning of it, or the step or the phase that waits for it.
+        request: String,
+        /// What they say.
+        note: Option<String>,
+        /// What of the arguments, or of the output, is to be changed: a map.
+        edits: Option<Json>,
+    },
+    /// To refuse what is asked. It needs a reason.
+    Reject {
+        /// Which request, as for [`Control::Approve`].
+        request: String,
+    },
+    /// To record that points of a request's checklist were looked at.
+    Check {
+        /// Which request, as for [`Control::Approve`].
+        request: String,
+        /// Which points, from 1.
+        points: Vec<u32>,
+    },
+    /// To take a signal.
+    Signal {
+        /// Its name.
+        name: Arc<str>,
+        /// What it says.
+        data: Json,
     },
     /// To settle a compensation that failed for good. It needs a reason.
     Resolve {
@@ -222,6 +262,8 @@ pub enum Answer {
     Planned(Planned),
     /// A run as it was.
     State(Box<State>),
+    /// What was said during an attempt.
+    Transcript(Box<AttemptReport>),
     /// What the proof found.
     Verified(VerifyReport),
     /// All frames were sent.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::events::time::parse_duration;
@@ -54,6 +55,14 @@ pub(super) enum Verb {
     Retry(RetryArguments),
     /// Undo what a run did, all of it or back to a step, and see that through
     Rollback(RollbackArguments),
+    /// Grant what a run asks people for, or tick points of its checklist
+    Approve(ApproveArguments),
+    /// Refuse what a run asks people for: its step fails
+    Reject(RejectArguments),
+    /// Send a run a signal, for the step that waits for it or will
+    Signal(SignalArguments),
+    /// Show what was said during an attempt at a step
+    Transcript(TranscriptArguments),
     /// Check workflow files; nothing runs
     Validate(ValidateArguments),
     /// Prove that the store is whole
@@ -84,8 +93,8 @@ pub(super) struct RunArguments {
     /// How long the run may go on, as in `90s` or `2h`; over the workflow's own limit
     #[arg(long, value_name = "D", value_parser = positive_duration)]
     pub(super) timeout: Option<Duration>,
-    /// Pause when this step is done with
-    #[arg(long, value_name = "STEP")]
+    /// Pause when this step is done with, or all steps of this phase
+    #[arg(long, value_name = "STEP|PHASE")]
     pub(super) until: Option<String>,
     /// Only record the run; `resume` lets it go on
     #[arg(long)]
@@ -158,12 +167,19 @@ pub(super) struct ReplayArguments {
 /// Who wants something, and why: it is recorded.
 #[derive(Debug, Args)]
 pub(super) struct OrderArguments {
-    /// Who wants it [default: the user of the operating system]
-    #[arg(long, value_name = "WHO")]
-    pub(super) by: Option<String>,
+    #[command(flatten)]
+    pub(super) who: WhoArguments,
     /// Why
     #[arg(long, value_name = "R")]
     pub(super) reason: Option<String>,
+}
+
+/// Who wants something: it is recorded.
+#[derive(Debug, Args)]
+pub(super) struct WhoArguments {
+    /// Who wants it [default: the user of the operating system]
+    #[arg(long, value_name = "WHO", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) by: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -187,8 +203,8 @@ pub(super) struct CancelArguments {
 pub(super) struct RetryArguments {
     #[command(flatten)]
     pub(super) control: ControlArguments,
-    /// The step that failed and is meant
-    #[arg(long, value_name = "ID")]
+    /// The step that failed and is meant, or the phase whose steps did
+    #[arg(long, value_name = "STEP|PHASE")]
     pub(super) step: Option<String>,
 }
 
@@ -198,8 +214,8 @@ pub(super) struct RollbackArguments {
     /// The run: its id, a unique beginning or end of it, or `last`
     #[arg(required = true)]
     pub(super) run: Option<String>,
-    /// Keep this step and what does not depend on it; undo only what came after
-    #[arg(long, value_name = "STEP")]
+    /// Keep this step, or the steps of this phase, and what does not depend on them; undo only what came after
+    #[arg(long, value_name = "STEP|PHASE")]
     pub(super) to: Option<String>,
     /// Only show the order, and what cannot be undone
     #[arg(long)]
@@ -224,9 +240,8 @@ pub(super) struct ResolveArguments {
     pub(super) step: String,
     #[command(flatten)]
     pub(super) how: ResolutionArguments,
-    /// Who settles it [default: the user of the operating system]
-    #[arg(long, value_name = "WHO")]
-    pub(super) by: Option<String>,
+    #[command(flatten)]
+    pub(super) who: WhoArguments,
     /// Why
     #[arg(long, value_name = "R")]
     pub(super) reason: String,
@@ -244,6 +259,71 @@ pub(super) struct ResolutionArguments {
     /// The step was undone by hand
     #[arg(long)]
     pub(super) done: bool,
+}
+
+/// What a run asks people for.
+#[derive(Debug, Args)]
+pub(super) struct AskedArguments {
+    /// The run: its id, a unique beginning or end of it, or `last`
+    pub(super) run: String,
+    /// What it asks: the request's id or a beginning of it, or the step or the phase that waits for it
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub(super) request: String,
+    #[command(flatten)]
+    pub(super) who: WhoArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApproveArguments {
+    #[command(flatten)]
+    pub(super) asked: AskedArguments,
+    /// What there is to say about it
+    #[arg(long, value_name = "N")]
+    pub(super) note: Option<String>,
+    /// A change of the step's arguments, or of its output: k=v as text; k:=JSON; a.b=v nests
+    #[arg(long = "set", value_name = "K=V")]
+    pub(super) edits: Vec<String>,
+    /// Only tick these points of the checklist, from 1; nothing is granted yet
+    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with_all = ["note", "edits"],
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) check: Vec<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RejectArguments {
+    #[command(flatten)]
+    pub(super) asked: AskedArguments,
+    /// Why
+    #[arg(long, value_name = "R")]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SignalArguments {
+    /// The run: its id, a unique beginning or end of it, or `last`
+    pub(super) run: String,
+    /// The signal's name: what `wait_for` says
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub(super) name: String,
+    /// What it says, as JSON: the output of the step that waits for it [default: null]
+    #[arg(value_name = "JSON")]
+    pub(super) says: Option<String>,
+    #[command(flatten)]
+    pub(super) who: WhoArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TranscriptArguments {
+    /// The run: its id, a unique beginning or end of it, or `last`
+    pub(super) run: String,
+    /// The step
+    pub(super) step: String,
+    /// Which attempt, from 1 [default: the last]
+    #[arg(long, value_name = "N")]
+    pub(super) attempt: Option<u32>,
+    /// Of attempts at undoing the step
+    #[arg(long)]
+    pub(super) undo: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! Recording what a person wants of a run, whoever holds the store.
 
-use super::arguments::OrderArguments;
+use super::arguments::{OrderArguments, WhoArguments};
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
 use crate::api::door::{Door, is_store};
@@ -22,6 +22,16 @@ pub(super) async fn only(
     scene.say.result(&recorded, text::recorded);
     see::leave(door, &mut signals).await?;
     Ok(Exit::Good)
+}
+
+/// Records what somebody answers to what a run waits for, and no more.
+pub(super) async fn answer(
+    scene: &Scene,
+    run: String,
+    control: Control,
+    who: WhoArguments,
+) -> Result<Exit, Problem> {
+    only(scene, run, control, OrderArguments { who, reason: None }).await
 }
 
 /// Records what is wanted, and sees the run through.
@@ -46,7 +56,7 @@ async fn record(
     order: OrderArguments,
     signals: &mut Signals,
 ) -> Result<Option<(Recorded, Door)>, Problem> {
-    let by = order.by.unwrap_or_else(user);
+    let by = order.who.by.unwrap_or_else(user);
     let request =
         Request::Control { run: run.clone(), control, order: Order { by: by.into(), reason: order.reason } };
     match ask_about_a_run(scene, &run, &request, signals).await? {

@@ -2,6 +2,7 @@
 //!
 //! - `arguments`: what the command line says
 //! - [`house`](crate::api::door::House): the data folder that a verb works on
+//! - `files`, `bind`: workflow files, those that their steps start, and the agents that they name
 //! - `control`: recording what people want of a run
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
@@ -9,14 +10,18 @@
 //! - `progress`: what runs, line by line, on a terminal
 //! - `usage`: command lines that are not understood
 
+mod approve;
 mod arguments;
+mod bind;
 mod cancel;
 mod completions;
 mod control;
+mod files;
 mod history;
 mod list;
 mod pause;
 mod progress;
+mod reject;
 mod replay;
 mod resume;
 mod retry;
@@ -24,9 +29,11 @@ mod rollback;
 mod run;
 mod say;
 mod see;
+mod signal;
 mod start;
 mod status;
 mod text;
+mod transcript;
 mod unpause;
 mod usage;
 mod validate;
@@ -196,6 +203,10 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Cancel(arguments) => cancel::cancel(scene, arguments).await,
         Verb::Retry(arguments) => retry::retry(scene, arguments).await,
         Verb::Rollback(arguments) => rollback::rollback(scene, arguments).await,
+        Verb::Approve(arguments) => approve::approve(scene, arguments).await,
+        Verb::Reject(arguments) => reject::reject(scene, arguments).await,
+        Verb::Signal(arguments) => signal::signal(scene, arguments).await,
+        Verb::Transcript(arguments) => transcript::transcript(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
         Verb::Verify => verify::verify(scene).await,
         Verb::Completions(arguments) => completions::completions(scene, &arguments),

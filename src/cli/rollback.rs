@@ -42,13 +42,13 @@ async fn plan(scene: &Scene, run: String, to: Option<Arc<str>>) -> Result<Exit, 
 }
 
 async fn resolve(scene: &Scene, arguments: ResolveArguments) -> Result<Exit, Problem> {
-    let ResolveArguments { run, step, how, by, reason } = arguments;
+    let ResolveArguments { run, step, how, who, reason } = arguments;
     // Exactly one of them is given.
     let how = match how {
         ResolutionArguments { retry: true, .. } => Resolution::Retry,
         ResolutionArguments { skip: true, .. } => Resolution::Skip,
         ResolutionArguments { .. } => Resolution::Done,
     };
-    let order = OrderArguments { by, reason: Some(reason) };
+    let order = OrderArguments { who, reason: Some(reason) };
     control::only(scene, run, Control::Resolve { step: StepId::grown(&step), how }, order).await
 }

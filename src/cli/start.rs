@@ -6,12 +6,16 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Scene;
 use super::arguments::RunArguments;
-use super::{Scene, validate};
-use crate::api::protocol::StartSpec;
+use super::files::{self, Checked, Family};
+use crate::api::protocol::{ChildSpec, StartSpec};
+use crate::config::Config;
+use crate::events::ids::AgentName;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::GrowthLimits;
+use crate::executors::AgentDefinition;
 use crate::workflow::definition::{Definition, Step};
 use crate::workflow::input::{check_input, input_from_arguments};
 
@@ -19,12 +23,12 @@ use crate::workflow::input::{check_input, input_from_arguments};
 const TAG_BYTES_MAX: usize = 2 * 1024;
 
 pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSpec, Vec<Problem>> {
-    let checked = validate::check(scene, &arguments.file)?;
-    scene.say.warnings(&checked.warnings);
-    let definition = checked.definition;
-    let input = input(&definition, arguments)?;
-    scene.say.warnings(&undeclared(&definition, &input));
-    let until = arguments.until.as_deref().map(|step| until(&definition, step));
+    let Family { root, children, warnings } = files::check(scene, &arguments.file)?;
+    scene.say.warnings(&warnings);
+    let definition = &root.definition;
+    let input = input(definition, arguments)?;
+    scene.say.warnings(&undeclared(definition, &input));
+    let until = arguments.until.as_deref().map(|step| until(definition, step));
     let until = until.transpose().map_err(|problem| vec![problem])?;
     let tags = pairs(&arguments.tags, "tag").map_err(|problem| vec![problem])?;
     if tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > TAG_BYTES_MAX {
@@ -34,25 +38,51 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
     let config = &scene.house.config;
     let allowed = config.expressions.env.iter();
     let environment = allowed.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect();
-    let mut agents = Vec::new();
-    for found in &checked.agents {
-        let json = Json::of(found).map_err(|error| vec![Problem::new(Code::BadAgent, error.to_string())])?;
-        agents.push((found.name.clone(), json));
-    }
+    let children = children.into_iter().map(|(file, child)| child_spec(&file, &child, config));
     Ok(StartSpec {
         definition: definition.to_json(),
         input: Json::from(&input),
         tags,
-        work_folder: checked.work_folder.display().to_string(),
+        work_folder: root.work_folder.display().to_string(),
         environment,
-        agents,
+        agents: agents(&root),
         parallel: arguments.parallel.or(definition.limits.parallel).unwrap_or(config.run.parallel),
         lost_limit: definition.limits.lost.unwrap_or(config.run.lost),
         duration_limit: arguments.timeout.or(definition.limits.duration),
         until,
-        children: Vec::new(),
-        growth: GrowthLimits::default(),
+        children: children.collect(),
+        growth: growth(config),
     })
+}
+
+/// A workflow that a step starts; where it has no limits of its own, the configuration's hold.
+fn child_spec(file: &str, child: &Checked, config: &Config) -> ChildSpec {
+    let limits = child.definition.limits;
+    ChildSpec {
+        file: file.into(),
+        definition: child.definition.to_json(),
+        work_folder: child.work_folder.display().to_string(),
+        agents: agents(child),
+        parallel: limits.parallel.unwrap_or(config.run.parallel),
+        lost_limit: limits.lost.unwrap_or(config.run.lost),
+        duration_limit: limits.duration,
+    }
+}
+
+fn growth(config: &Config) -> GrowthLimits {
+    GrowthLimits {
+        depth: config.growth.depth,
+        width: config.growth.width,
+        total: config.growth.total,
+        fallback_attempts: config.run.max_fallback_attempts,
+        critical_fails: config.run.fail_if_critical_skipped,
+    }
+}
+
+/// The agents as they are recorded. A definition always has a JSON form: it was made from one.
+fn agents(checked: &Checked) -> Vec<(AgentName, Json)> {
+    let json = |agent: &AgentDefinition| (agent.name.clone(), Json::of(agent).unwrap_or_default());
+    checked.agents.iter().map(json).collect()
 }
 
 /// The step after which the run pauses.

@@ -1,5 +1,7 @@
 //! Results as a person reads them.
 
+mod waiting;
+
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,8 +12,8 @@ use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::run::Purpose;
 use crate::events::time::{Timestamp, format_duration};
-use crate::views::report::{EffectReport, RunReport, StepReport};
-use crate::views::rollback::for_shell;
+use crate::views::for_shell;
+use crate::views::report::{EffectReport, PhaseReport, RunReport, StepReport};
 use crate::views::runs::RunRow;
 use crate::workflow::json_text::Level;
 use crate::workflow::run::RunStatus;
@@ -19,15 +21,17 @@ use crate::workflow::run::RunStatus;
 /// How much of an output or an event is shown; `--json` shows all of it.
 const SHOWN_CHARS: usize = 160;
 
+/// How many of the runs are named that a run has started: the steps of a fan-out may each have one.
+const CHILDREN_SHOWN: usize = 8;
+
 /// A run: how it is, its steps, what it waits for, what came of it.
 pub(super) fn run(report: &RunReport) -> String {
     let mut lines = vec![one_line(report)];
     let width = report.steps.iter().map(|step| step.id.as_str().chars().count()).max().unwrap_or(0);
     lines.extend(report.steps.iter().map(|step| step_line(step, width)));
-    for waiting in &report.waiting_for {
-        let until = waiting.expires.map(|at| format!(" until {}", moment(at))).unwrap_or_default();
-        lines.push(format!("waits: {} of `{}`{until}", waiting.kind, waiting.step));
-    }
+    lines.extend(phases(report));
+    lines.extend(relatives(report));
+    lines.extend(waiting::waiting(report));
     if let Some(error) = &report.error {
         lines.push(error_line(error));
     }
@@ -47,6 +51,31 @@ pub(super) fn run(report: &RunReport) -> String {
     lines.join("\n")
 }
 
+/// How far each phase is.
+fn phases(report: &RunReport) -> Option<String> {
+    let phase = |PhaseReport { name, status, done, total }: &PhaseReport| {
+        format!("{} {status} ({done} of {total})", printable(name))
+    };
+    let phases: Vec<_> = report.phases.iter().map(phase).collect();
+    (!phases.is_empty()).then(|| format!("phases: {}", phases.join(", ")))
+}
+
+/// The run that started this one, and those that it started.
+fn relatives(report: &RunReport) -> Vec<String> {
+    let parent =
+        report.parent.iter().map(|parent| format!("started by `{}` of run {}", parent.step, parent.run));
+    let shown = report.children.iter().take(CHILDREN_SHOWN);
+    let children = shown.map(|child| {
+        let status = child.status.as_deref().map(|status| format!("  {status}")).unwrap_or_default();
+        format!("run of `{}`: {}{status}", child.step, child.run)
+    });
+    let mut lines: Vec<_> = parent.chain(children).collect();
+    if report.children.len() > CHILDREN_SHOWN {
+        lines.push(format!("and {} more runs", report.children.len() - CHILDREN_SHOWN));
+    }
+    lines
+}
+
 /// The commands for a run that goes on only if a person says how.
 fn how_to_go_on(report: &RunReport) -> Vec<String> {
     let run = &report.run;
@@ -63,7 +92,7 @@ fn how_to_go_on(report: &RunReport) -> Vec<String> {
                 .filter(|step| step.status == "compensating" && step.error.is_some())
                 .collect();
             let settle = |step: &&StepReport| {
-                let (id, word) = (&step.id, for_shell(&step.id));
+                let (id, word) = (&step.id, for_shell(step.id.as_str()));
                 format!(
                     "cannot undo `{id}`: reenact rollback resolve {run} {word} --retry|--skip|--done --reason R"
                 )
@@ -131,6 +160,9 @@ fn step_line(step: &StepReport, width: usize) -> String {
     if step.attempts > 1 {
         line.push_str(&format!("  {} attempts", step.attempts));
     }
+    if let (Some(primary), Some(agent)) = (&step.primary_agent, &step.agent) {
+        line.push_str(&format!("  by {} instead of {}", printable(agent), printable(primary)));
+    }
     if let Some(error) = &step.error {
         line.push_str(&format!("  {}: {}", error.code, shortened(&error.message)));
     }
@@ -148,6 +180,7 @@ pub(super) fn recorded(recorded: &Recorded) -> String {
     let line = format!("{run}  {}  version {version}", status.text());
     let next = match status {
         RunStatus::Paused => format!("go on with: reenact unpause {run}"),
+        RunStatus::Waiting => format!("see what it still waits for: reenact status {run}"),
         RunStatus::Pending | RunStatus::Running | RunStatus::Compensating => {
             format!("see it through, unless somebody does: reenact resume {run}")
         }
@@ -277,6 +310,12 @@ fn moment(at: Timestamp) -> String {
 /// changes its title or paints it. Programs write what they like.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+/// The same of a text of several lines, which keeps them, and its tabs.
+pub(super) fn printable_lines(text: &str) -> String {
+    let keep = |character: char| matches!(character, '\n' | '\t') || !character.is_control();
+    text.chars().map(|character| if keep(character) { character } else { ' ' }).collect()
 }
 
 /// How long something took, to be read: to the millisecond below a second, to the tenth of one below a minute.

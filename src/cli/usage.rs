@@ -9,7 +9,6 @@ use crate::events::problem::{Code, Problem, nearest};
 /// Verbs that later versions have.
 const VERBS_NOT_BUILT: &[&str] = &[
     "agents",
-    "approve",
     "ask",
     "bisect",
     "budget",
@@ -31,15 +30,12 @@ const VERBS_NOT_BUILT: &[&str] = &[
     "messages",
     "metrics",
     "prune",
-    "reject",
     "replay-check",
     "route",
     "schedule",
     "serve",
-    "signal",
     "tasks",
     "test",
-    "transcript",
     "why",
     "worker",
 ];

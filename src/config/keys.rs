@@ -12,6 +12,7 @@ use crate::events::problem::{Code, Problem, nearest};
 use crate::events::time::parse_duration;
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::set_from_config;
+use crate::workflow::definition::Approval;
 
 /// A key, and how a value gets into the configuration. An error says what the key takes.
 type Key = (&'static str, fn(&mut Config, &Value) -> Result<(), String>);
@@ -39,6 +40,11 @@ const KEYS: &[Key] = &[
     ("run.fail_if_critical_skipped", |config, value| {
         flag(value).map(|flag| config.run.fail_if_critical_skipped = flag)
     }),
+    ("growth.depth", |config, value| number(value, 1..=100).map(|number| config.growth.depth = number)),
+    ("growth.width", |config, value| number(value, 1..=10_000).map(|number| config.growth.width = number)),
+    ("growth.total", |config, value| number(value, 0..=1_000_000).map(|number| config.growth.total = number)),
+    ("approvals.checklist", |config, value| points(value).map(|points| config.approvals.checklist = points)),
+    ("approvals.check", |config, value| program(value).map(|words| config.approvals.check = words)),
     ("process.environment", |config, value| texts(value).map(|names| config.process.environment = names)),
     ("process.grace", |config, value| length(value).map(|length| config.process.grace = length)),
     ("process.output_max", |config, value| {
@@ -131,6 +137,27 @@ pub(super) fn texts(value: &Value) -> Result<Vec<String>, String> {
     };
     let texts = texts.ok_or_else(|| "give it a list of texts, as in [\"A\", \"B\"]".to_owned())?;
     Ok(texts.into_iter().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect())
+}
+
+/// The points of a checklist: each is a line of a page.
+fn points(value: &Value) -> Result<Vec<String>, String> {
+    let points = texts(value)?;
+    let (most, longest) = (Approval::POINTS_MAX, Approval::POINT_CHARS_MAX);
+    let fits = |point: &String| point.chars().count() <= longest && !point.contains(char::is_control);
+    match points.len() <= most && points.iter().all(fits) {
+        true => Ok(points),
+        false => Err(format!("give it at most {most} texts of one line and {longest} characters")),
+    }
+}
+
+/// A program and its arguments, taken as they are; an empty list is none.
+fn program(value: &Value) -> Result<Vec<String>, String> {
+    let words = value.as_array().and_then(|items| {
+        items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+    });
+    words.filter(|words| words.first().is_none_or(|program| !program.is_empty())).ok_or_else(|| {
+        "give it the program and its arguments as a list, as in [\"make\", \"check\"]".to_owned()
+    })
 }
 
 fn number(value: &Value, range: RangeInclusive<u32>) -> Result<u32, String> {

@@ -68,6 +68,8 @@ fn the_defaults_are_what_they_are_known_for() {
         config.run,
         Run { parallel: 16, lost: 5, max_fallback_attempts: 2, fail_if_critical_skipped: true }
     );
+    assert_eq!(config.growth, Growth { depth: 3, width: 100, total: 1000 });
+    assert_eq!(config.approvals, Approvals::default());
     assert_eq!(config.process.grace, Duration::from_secs(5));
     assert_eq!(config.process.output_bytes_max, crate::executors::subprocess::OUTPUT_BYTES_MAX);
     assert_eq!(config.process.grace, crate::executors::subprocess::GRACE);
@@ -150,6 +152,18 @@ fn a_value_that_a_key_does_not_take_is_refused_with_what_it_takes() {
     for (text, message) in [
         ("[run]\nparallel = 0", "`run.parallel` is `0`: give it a whole number from 1 to 100000"),
         ("[run]\nparallel = 'many'", "`run.parallel` is `\"many\"`: give it a whole number"),
+        ("[run]\nmax_fallback_attempts = 0", "`run.max_fallback_attempts` is `0`: give it a whole number"),
+        ("[run]\nfail_if_critical_skipped = 1", "`run.fail_if_critical_skipped` is `1`: it is `true` or"),
+        ("[growth]\ndepth = 0", "`growth.depth` is `0`: give it a whole number from 1 to 100"),
+        ("[growth]\nwidth = 10001", "`growth.width` is `10001`: give it a whole number from 1 to 10000"),
+        ("[growth]\ntotal = -1", "`growth.total` is `-1`: give it a whole number from 0 to 1000000"),
+        ("[approvals]\nchecklist = [1]", "`approvals.checklist` is `[1]`: give it a list of texts"),
+        (
+            "[approvals]\nchecklist = [\"a\\u0007\"]",
+            "`approvals.checklist` is `[\"a\\u0007\"]`: give it at most 100 texts of one line",
+        ),
+        ("[approvals]\ncheck = 'make check'", "`approvals.check` is `\"make check\"`: give it the program"),
+        ("[approvals]\ncheck = ['']", "`approvals.check` is `[\"\"]`: give it the program"),
         ("[process]\ngrace = 5", "`process.grace` is `5`: write it like \"10s\""),
         ("[process]\ngrace = '5 apples'", "`process.grace` is `\"5 apples\"`: `5 apples` is not a duration"),
         ("[process]\nenvironment = [1]", "`process.environment` is `[1]`: give it a list of texts"),
@@ -162,12 +176,27 @@ fn a_value_that_a_key_does_not_take_is_refused_with_what_it_takes() {
         ("agents = 3", "`agents` is a section"),
         ("[agents.a]\nconcurrency = 0", "`agents.a.concurrency` is `0`: give it"),
         ("[agents.shell]\ncommand = ['x']", "`agents.shell.command` cannot be set"),
+        ("[agents.workflow]\nconcurrency = 3", "`agents.workflow.concurrency` cannot be set"),
+        ("[agents.a]\nfallback = 'b'", "`agents.a.fallback` is `\"b\"`: give it a map"),
+        ("[agents.a.fallback]\nagent = 'shell'", "`agents.a.fallback` is `{\"agent\":\"shell\"}`: no agent"),
+        ("[agents.a]\ncriticality = 'urgent'", "`agents.a.criticality` is `\"urgent\"`: one of critical"),
         ("[agents.a]\nname = 'b'", "`agents.a.name` cannot be set"),
     ] {
         let problem = Machine::project(text).problem();
         assert!(problem.message.starts_with(message), "{text}: {problem}");
         assert!(problem.at.is_some(), "{text}");
     }
+}
+
+#[test]
+fn what_people_are_asked_is_configured() {
+    let config = Machine::project(
+        "[approvals]\nchecklist = ['Look, twice', 'Ask']\ncheck = ['make', ' a b ', '']\n[growth]\ntotal = 0",
+    );
+    let config = config.config();
+    assert_eq!(config.approvals.checklist, ["Look, twice", "Ask"]);
+    assert_eq!(config.approvals.check, ["make", " a b ", ""], "arguments are taken as they are");
+    assert_eq!(config.growth.total, 0);
 }
 
 #[test]

@@ -215,6 +215,8 @@ codes! {
     CannotEdit = "RE-2016", Validation, "An approval edits what cannot be edited so",
         "arguments of an agent or a child workflow can be set, and an output that is a map";
 
+    NoSuchAttempt = "RE-2017", Validation, "The step has no such attempt", "`reenact status RUN` says how many it has";
+
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";
     ExitValidation = "RE-3002", Validation, "A program ended with a status that means: bad input", "see what it wrote to stderr";

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::events::ids::AgentName;
 use crate::events::problem::{Class, Code, Problem, nearest};
+use crate::workflow::definition::{Criticality, WORKFLOW_AGENT};
 
 /// The built-in agent that does steps with `run`.
 pub const SHELL_AGENT: &str = "shell";
@@ -79,6 +80,12 @@ pub struct AgentDefinition {
     /// How many attempts it does at once; [`CONCURRENCY`] without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// Who stands in for it in its steps, where they do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<AgentFallback>,
+    /// How much its steps matter, where they do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criticality: Option<Criticality>,
     /// The body of its file.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
@@ -90,21 +97,23 @@ pub struct AgentDefinition {
     pub unknown: BTreeMap<String, Value>,
 }
 
+/// Who stands in for an agent when it has failed for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentFallback {
+    /// Who.
+    pub agent: AgentName,
+    /// What is added to a step's prompt then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_suffix: Option<String>,
+}
+
 /// Keys that mean something to this version.
-const KEYS: [&str; 5] = ["name", "description", "executor", "command", "concurrency"];
+const KEYS: [&str; 7] =
+    ["name", "description", "executor", "command", "concurrency", "fallback", "criticality"];
 
 /// Keys that are kept for versions that use them.
-const KEYS_KEPT: [&str; 9] = [
-    "model",
-    "temperature",
-    "max_tokens",
-    "tools",
-    "handoffs",
-    "expertise",
-    "rate",
-    "fallback",
-    "criticality",
-];
+const KEYS_KEPT: [&str; 7] = ["model", "temperature", "max_tokens", "tools", "handoffs", "expertise", "rate"];
 
 /// Every key that a definition may have.
 pub fn keys() -> impl Iterator<Item = &'static str> {
@@ -120,6 +129,8 @@ impl AgentDefinition {
             executor: ExecutorKind::default(),
             command: Vec::new(),
             concurrency: None,
+            fallback: None,
+            criticality: None,
             system_prompt: String::new(),
             settings: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -168,6 +179,8 @@ impl AgentDefinition {
             "executor" => self.executor = executor(value)?,
             "command" => self.command = command(value)?,
             "concurrency" => self.concurrency = Some(concurrency(&value)?),
+            "fallback" => self.fallback = Some(fallback(value)?),
+            "criticality" => self.criticality = Some(criticality(value)?),
             _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
             _ => {
                 self.unknown.insert(key.to_owned(), value);
@@ -279,6 +292,29 @@ fn concurrency(value: &Value) -> Result<u32, String> {
     number
         .filter(|number| (1..=MAX).contains(number))
         .ok_or_else(|| format!("{}: give it a whole number from 1 to {MAX}", shown(value)))
+}
+
+/// A map of `agent` and perhaps `prompt_suffix`.
+fn fallback(value: Value) -> Result<AgentFallback, String> {
+    let refused = |value: &Value| {
+        format!("{}: give it a map, as in {{agent: NAME, prompt_suffix: TEXT}}", shown(value))
+    };
+    let Ok(fallback) = serde_json::from_value::<AgentFallback>(value.clone()) else {
+        return Err(refused(&value));
+    };
+    let key = fallback.agent.key();
+    if key.is_empty() {
+        return Err(refused(&value));
+    }
+    if [SHELL_AGENT, WORKFLOW_AGENT].contains(&key.as_str()) {
+        return Err(format!("{}: no agent can be stood in for by what is built in", shown(&value)));
+    }
+    Ok(fallback)
+}
+
+fn criticality(value: Value) -> Result<Criticality, String> {
+    serde_json::from_value(value.clone())
+        .map_err(|_| format!("{}: one of critical, high, medium, low", shown(&value)))
 }
 
 /// A value as a message quotes it: short.

@@ -9,6 +9,7 @@ use std::{fs, io};
 
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem, nearest};
+use crate::workflow::definition::WORKFLOW_AGENT;
 
 use super::definition::{self, AgentDefinition, SHELL_AGENT};
 
@@ -78,6 +79,14 @@ impl Catalog {
             Some(near) => problem.hint(format!("did you mean `{near}`?")),
             None => problem.hint(format!("add `agents/{name}.md`, or check the spelling")),
         })
+    }
+
+    /// The agents that can do steps, without those that are built in.
+    pub fn usable(&self) -> impl Iterator<Item = &AgentDefinition> {
+        let built_in = [SHELL_AGENT, WORKFLOW_AGENT];
+        let named = self.by_key.iter().filter(move |(key, _)| !built_in.contains(&key.as_str()));
+        let found = named.filter_map(|(_, entry)| entry.found.as_ref().ok());
+        found.map(|found| &found.definition).filter(|definition| definition.check_usable().is_ok())
     }
 
     /// The names of all agents, those with broken files too.
@@ -175,6 +184,9 @@ pub fn set_from_config(
     }
     if name.key() == AgentName::new(SHELL_AGENT).key() && key != "concurrency" {
         return Err(bad("cannot be set: of the built-in agent only `concurrency` can".to_owned()));
+    }
+    if name.key() == WORKFLOW_AGENT {
+        return Err(bad("cannot be set: the agent is built in".to_owned()));
     }
     let value = serde_json::to_value(value).map_err(|error| bad(format!("has no JSON form: {error}")))?;
     match agent.set(key, value) {

@@ -4,7 +4,7 @@
 mod tests;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use dashmap::DashMap;
@@ -13,10 +13,13 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Context, Executor, Failure, Output, Progress, Task};
+use super::subprocess::OUTPUT_BYTES_MAX;
+use super::{Context, Executor, Failure, Output, Progress, Task, now};
 use crate::events::ids::AgentName;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
+use crate::events::time::Timestamp;
+use crate::workflow::work::{Transcript, Written};
 
 /// What a function is called with.
 #[derive(Debug, Clone)]
@@ -25,6 +28,7 @@ pub struct FunctionCall {
     pub task: Task,
     /// Says when to stop. A function is dropped then, at its next await; one that has to clean up watches it.
     pub context: Context,
+    said: Arc<Mutex<Said>>,
 }
 
 impl FunctionCall {
@@ -44,6 +48,60 @@ impl FunctionCall {
     /// Shows how far the attempt is; `percent` above 100 is 100.
     pub fn progress(&self, percent: u8, text: impl Into<String>) {
         self.context.progress.send_replace(Progress { percent: percent.min(100), text: text.into() });
+    }
+
+    /// Adds a line to the transcript of the attempt. Of a transcript longer than [`OUTPUT_BYTES_MAX`] the rest is counted
+    /// only.
+    pub fn say(&self, line: &str) {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+}
+
+/// What a function has said so far.
+#[derive(Debug, Default)]
+struct Said {
+    kept: Vec<u8>,
+    /// How many bytes came after those that are kept.
+    cut: u64,
+}
+
+impl Said {
+    fn push(&mut self, line: &str) {
+        self.kept.extend_from_slice(line.as_bytes());
+        self.kept.push(b'\n');
+        self.cut += self.kept.len().saturating_sub(OUTPUT_BYTES_MAX) as u64;
+        self.kept.truncate(OUTPUT_BYTES_MAX);
+    }
+}
+
+/// An attempt of a function, as its transcript tells of it.
+struct Account {
+    prompt: Option<String>,
+    started_at: Timestamp,
+    said: Arc<Mutex<Said>>,
+}
+
+impl Account {
+    fn of(task: &Task) -> Self {
+        Self { prompt: task.work.prompt.clone(), started_at: now(), said: Arc::default() }
+    }
+
+    /// None where there is nothing to tell that the run does not know: most functions compute, and say nothing.
+    fn transcript(self) -> Option<Json> {
+        let Said { kept, cut } =
+            std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.prompt.is_none() && kept.is_empty() {
+            return None;
+        }
+        let transcript = Transcript {
+            prompt: self.prompt,
+            stdout: Written::of(kept),
+            stdout_cut: cut,
+            started_at: self.started_at,
+            ended_at: now(),
+            ..Transcript::default()
+        };
+        Some(transcript.to_json())
     }
 }
 
@@ -120,14 +178,18 @@ pub struct FunctionExecutor {
 #[async_trait]
 impl Executor for FunctionExecutor {
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
-        let stopping = context.clone();
-        tokio::select! {
+        let (stopping, account) = (context.clone(), Account::of(&task));
+        let said = Arc::clone(&account.said);
+        let result = tokio::select! {
             // In this order a function that is done at once never asks when to stop.
             biased;
-            answer = (self.function)(FunctionCall { task, context }) => {
-                answer.map(|output| Output { output, ..Output::default() })
-            }
+            answer = (self.function)(FunctionCall { task, context, said }) => answer,
             why = stopping.stopped() => Err(Failure::stopped(why)),
+        };
+        let transcript = account.transcript();
+        match result {
+            Ok(output) => Ok(Output { output, transcript, ..Output::default() }),
+            Err(failure) => Err(Failure { transcript, ..failure }),
         }
     }
 }

@@ -14,17 +14,21 @@ pub mod function;
 pub mod subprocess;
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::events::ids::{AgentName, Fence, RunId, StepId};
+use crate::events::ids::{AgentName, Fence, RunId, StepId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{AttemptStarted, Purpose, Undoes};
+use crate::events::run::{AttemptStarted, ChildBinding, Purpose, Undoes};
+use crate::events::time::Timestamp;
 use crate::workflow::aggregate::Blobs;
-use crate::workflow::run::Run;
+use crate::workflow::child::child_id;
+use crate::workflow::definition::WORKFLOW_AGENT;
+use crate::workflow::run::{About, Run};
 use crate::workflow::work::Work;
 pub use crate::workflow::work::{Failure, Output, Request, Stop};
 
@@ -55,6 +59,8 @@ pub struct Task {
     pub work: Work,
     /// What is to be undone, if the purpose is to compensate.
     pub compensates: Option<Compensated>,
+    /// The run that it is to see through, for a step with `workflow`.
+    pub child: Option<Box<ChildTask>>,
 }
 
 impl Task {
@@ -65,13 +71,14 @@ impl Task {
     pub fn of(run: &Run, started: &AttemptStarted, blobs: &dyn Blobs) -> Result<Self, Problem> {
         let about = run.about().ok_or_else(|| Problem::new(Code::Internal, "an attempt of no run"))?;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
-        let work = serde_json::from_str(json(&started.input)?.text())
+        let work: Work = serde_json::from_str(json(&started.input)?.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
         let undoes = run.undoes(&started.step).filter(|_| started.purpose == Purpose::Compensate);
         let compensates = undoes.map(|(outcome, output)| {
             let output = output.map(json).transpose()?.unwrap_or_default();
             Ok::<_, Problem>(Compensated { outcome, output })
         });
+        let child = ChildTask::of(run, about, started, &work).map(Box::new);
         Ok(Self {
             run: about.id.clone(),
             step: started.step.clone(),
@@ -84,6 +91,40 @@ impl Task {
             work_folder: Arc::clone(&about.started.work_folder),
             work,
             compensates: compensates.transpose()?,
+            child,
+        })
+    }
+}
+
+/// The run that an attempt at a step with `workflow` is to see through.
+#[derive(Debug, Clone)]
+pub struct ChildTask {
+    /// Its id.
+    pub run: RunId,
+    /// What it runs, if the run that starts it has that bound; a compensation needs none.
+    pub binding: Option<ChildBinding>,
+    /// The run that starts it.
+    pub parent: Arc<About>,
+    /// Its version when its end was last told: what it came to then is known.
+    pub after: Option<Version>,
+}
+
+impl ChildTask {
+    fn of(run: &Run, about: &Arc<About>, started: &AttemptStarted, work: &Work) -> Option<Self> {
+        if started.agent.as_str() != WORKFLOW_AGENT {
+            return None;
+        }
+        let child = child_id(&about.id, &started.step, started.generation);
+        // In another generation the step had another child.
+        let told = run.child(&started.step).filter(|(known, _)| **known == child);
+        let bindings = about.started.children.iter();
+        let binding =
+            work.workflow.as_deref().and_then(|file| bindings.clone().find(|child| *child.file == *file));
+        Some(Self {
+            run: child,
+            binding: binding.cloned(),
+            parent: Arc::clone(about),
+            after: told.and_then(|(_, version)| version),
         })
     }
 }
@@ -126,8 +167,17 @@ impl Context {
     }
 }
 
+/// The time by the machine's clock.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// How long an executor may take to clean up. It covers the grace that programs are given, and some more.
+pub const CLEAN_UP_MAX: Duration = Duration::from_secs(60);
+
 /// A way to do work. `execute` must end soon after [`Context::stopped`] does (with [`Failure::stopped`]), having
-/// cleaned up; an executor that does not is dropped.
+/// cleaned up; an executor that does not within its [`Executor::patience`] is dropped.
 #[async_trait]
 pub trait Executor: Send + Sync + 'static {
     /// Does one attempt.
@@ -135,6 +185,11 @@ pub trait Executor: Send + Sync + 'static {
     /// # Errors
     /// Why it did not succeed.
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure>;
+
+    /// How long an attempt may take to clean up after it was told to stop; none for as long as it takes.
+    fn patience(&self) -> Option<Duration> {
+        Some(CLEAN_UP_MAX)
+    }
 
     /// Ends what an attempt at this step, at doing or at undoing it, left running when the process that made it died, and
     /// waits until it is gone. Nothing, where no work outlives its process.

@@ -24,13 +24,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Context, Executor, Failure, Output, Stop, Task};
+use super::{Context, Executor, Failure, Output, Stop, Task, now};
 use crate::events::ids::{RunId, StepId};
 use crate::events::problem::Code;
 use group::Running;
@@ -39,7 +40,8 @@ use streams::{Full, Streams};
 /// What of the parent's environment every program gets.
 pub const ENVIRONMENT_ALWAYS: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 
-/// What a program may write to stdout, protocol lines other than `PROGRESS:` included.
+/// What a program may write to stdout, protocol lines other than `PROGRESS:` included; and how much is kept of what it
+/// writes to stderr.
 pub const OUTPUT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// From TERM to KILL.
@@ -56,7 +58,7 @@ pub struct Options {
     pub environment: BTreeMap<OsString, OsString>,
     /// How long a process group has between TERM and KILL.
     pub grace: Duration,
-    /// How many bytes a program may write to stdout.
+    /// How many bytes a program may write to stdout, and how many are kept of stderr.
     pub output_bytes_max: usize,
     /// Where running groups are written down, so that the next process can end them: `DATA/processes`. Without it
     /// nobody can.
@@ -117,12 +119,22 @@ impl SubprocessExecutor {
         })??;
         Ok((running, Streams::new(pipes, document, options.output_bytes_max)))
     }
+
+    fn failure(&self, task: &Task, end: &End, streams: &Streams) -> Failure {
+        match end {
+            End::Exited(status) => exit::failure(*status, streams),
+            End::TooLarge => exit::too_large(&task.agent, self.options.output_bytes_max),
+            End::Stopped(why) => exit::stopped(*why, streams),
+            End::Unwaitable(error) => exit::unwaitable(error),
+        }
+    }
 }
 
 #[async_trait]
 impl Executor for SubprocessExecutor {
-    async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
+    async fn execute(&self, mut task: Task, context: Context) -> Result<Output, Failure> {
         self.end_leftover(&task.run, &task.step).await?;
+        let started_at = now();
         let (mut running, mut streams) = self.start(&task).await?;
         streams.show_progress_in(context.progress.clone());
         let end = tokio::select! {
@@ -131,20 +143,27 @@ impl Executor for SubprocessExecutor {
             end = see_through(&mut running, &mut streams) => end,
             why = context.stopped() => End::Stopped(why),
         };
-        if let End::Exited(status) = end
-            && status.success()
-        {
-            running.leave().await;
-            return Ok(streams.into_output());
+        let result = match &end {
+            End::Exited(status) if status.success() => {
+                running.leave().await;
+                Ok(streams.output())
+            }
+            _ => {
+                // First the end, then the message: what a program says when it is told to stop is a part of it.
+                end_group(running, self.options.grace, &mut streams).await;
+                Err(self.failure(&task, &end, &streams))
+            }
+        };
+        let mut said = streams.into_transcript();
+        if let End::Exited(status) = end {
+            (said.exit_code, said.signal) = (status.code(), status.signal());
         }
-        // First the end, then the message: what a program says when it is told to stop is a part of it.
-        end_group(running, self.options.grace, &mut streams).await;
-        Err(match end {
-            End::Exited(status) => exit::failure(status, &streams),
-            End::TooLarge => exit::too_large(&task.agent, self.options.output_bytes_max),
-            End::Stopped(why) => exit::stopped(why, &streams),
-            End::Unwaitable(error) => exit::unwaitable(&error),
-        })
+        (said.started_at, said.ended_at, said.prompt) = (started_at, now(), task.work.prompt.take());
+        let transcript = Some(said.to_json());
+        match result {
+            Ok(output) => Ok(Output { transcript, ..output }),
+            Err(failure) => Err(Failure { transcript, ..failure }),
+        }
     }
 
     async fn end_leftover(&self, run: &RunId, step: &StepId) -> Result<(), Failure> {

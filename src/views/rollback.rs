@@ -1,5 +1,6 @@
 //! What a person must know of a rollback that could not undo everything: a page of Markdown, made from the state alone.
 
+use super::markdown::{Page, for_shell, on_one_line};
 use crate::events::ids::{RunId, StepId, Version};
 use crate::events::problem::Code;
 use crate::events::run::{RollbackCause, StepKind, StuckWhy};
@@ -37,27 +38,6 @@ pub fn page(run: &Run, version: Version) -> Option<String> {
     page.line("\n## How to go on\n");
     how_to_go_on(run, about, ended).into_iter().for_each(|line| page.line(&line));
     Some(page.text)
-}
-
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
-    }
-
-    fn section(&mut self, title: &str, items: impl Iterator<Item = String>) {
-        self.line(&format!("\n## {title}\n"));
-        let before = self.text.len();
-        items.for_each(|item| self.line(&item));
-        if self.text.len() == before {
-            self.line("Nothing.");
-        }
-    }
 }
 
 fn what_it_is(run: &Run, ended: &Ended) -> String {
@@ -191,7 +171,7 @@ fn how_to_go_on(run: &Run, about: &About, ended: &Ended) -> Vec<String> {
 
 /// The commands that settle a compensation.
 fn resolutions(run: &RunId, step: &StepId) -> [String; 3] {
-    let step = for_shell(step);
+    let step = for_shell(step.as_str());
     let command = |how: &str, what: &str| {
         format!("    reenact rollback resolve {run} {step} {how} --reason \"…\"    # {what}")
     };
@@ -202,20 +182,10 @@ fn resolutions(run: &RunId, step: &StepId) -> [String; 3] {
     ]
 }
 
-/// A step's id as a word of a command that is copied to a shell, to which the brackets of an item are a pattern.
-pub fn for_shell(step: &StepId) -> String {
-    if step.as_str().contains('[') { format!("'{step}'") } else { step.to_string() }
-}
-
 fn item(node: &Node, text: &str) -> String {
     format!("- `{}`: {text}", node.id())
 }
 
 fn because(error: &StepError) -> String {
     format!(": {}: {}", error.code, on_one_line(&error.message))
-}
-
-/// Programs write what they like; here it is a part of a line.
-fn on_one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }

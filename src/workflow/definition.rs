@@ -1,5 +1,8 @@
 //! A workflow as its file says it, checked and with every default filled in.
 
+mod micros;
+mod policy;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -7,11 +10,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use policy::{Approval, Compensate, Criticality, Fallback, OnError, Repeat, Retry, RetryPolicy};
+
 use super::template::{Expression, Template};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{Because, Gate, StepAdded, StepKind, Undo, UndoWhen};
+use crate::events::run::{Because, StepAdded, StepKind, Undo, UndoWhen};
 
 /// A workflow. What a run records is the JSON of this, so that the file is never read again: a field that is added
 /// here needs a default. Lengths of time are whole microseconds there, as everywhere in events.
@@ -58,20 +63,10 @@ impl Steps {
 }
 
 impl Definition {
-    /// Lets a step be done, or undone, by that agent, which is the one that it names, in the agent's own spelling. A
-    /// step that is not there, or that names none for it, stays as it is.
+    /// Lets a step name an agent as that calls itself: see [`Step::set_agent`].
     pub fn set_agent(&mut self, step: &StepId, role: AgentRole, name: &AgentName) {
-        let Some(step) = self.step_mut(step) else { return };
-        let does = match role {
-            AgentRole::Does => Some(&mut step.does),
-            AgentRole::Undoes => step.compensate.as_mut().map(|compensate| &mut compensate.does),
-            AgentRole::FallsBack => {
-                let fallback = step.fallback.as_mut();
-                return fallback.into_iter().for_each(|fallback| fallback.agent.clone_from(name));
-            }
-        };
-        if let Some(Does::Agent { agent, .. }) = does {
-            agent.clone_from(name);
+        if let Some(step) = self.step_mut(step) {
+            step.set_agent(role, name);
         }
     }
 
@@ -228,47 +223,6 @@ pub struct Step {
     pub at_most_once: bool,
 }
 
-/// A loop.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Repeat {
-    /// It ends with the round after which this is true. It sees `output` and `round`, from 1.
-    pub until: Expression,
-    /// How many rounds there are at most.
-    pub max: u32,
-}
-
-/// A gate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Approval {
-    /// What has to be granted: the step's work, or its output.
-    pub gate: Gate,
-    /// Who may answer; empty means anybody.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub approvers: Vec<String>,
-    /// How many different people have to grant it.
-    pub needed: u32,
-    /// How long there is to answer.
-    #[serde(
-        default,
-        rename = "expires_us",
-        with = "micros::optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub expires: Option<Duration>,
-    /// What a reviewer is to look at.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub checklist: Vec<String>,
-}
-
-impl Approval {
-    /// A checklist has no more points: nobody ticks a hundred.
-    pub const POINTS_MAX: usize = 100;
-    /// A point of a checklist has no more characters: it is one line of a page.
-    pub const POINT_CHARS_MAX: usize = 500;
-}
-
 /// What a step names an agent for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentRole {
@@ -278,58 +232,6 @@ pub enum AgentRole {
     FallsBack,
     /// To undo it.
     Undoes,
-}
-
-/// Who does a step when its agent has failed for good.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fallback {
-    /// Who.
-    pub agent: AgentName,
-    /// What is added to the step's prompt then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt_suffix: Option<String>,
-    /// How often it is tried at most, whatever the step's `retry` says.
-    pub attempts: u32,
-}
-
-/// How much a step matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Criticality {
-    /// Nobody misses it.
-    Low,
-    /// It is missed.
-    Medium,
-    /// It is missed badly.
-    High,
-    /// Without it the run is worth nothing: it is never skipped because it failed, unless the configuration lets it.
-    Critical,
-}
-
-/// How a step is undone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Compensate {
-    /// What undoes it: a program or an agent, never a sleep.
-    pub does: Does,
-    /// How long an attempt at it may take.
-    #[serde(
-        default,
-        rename = "timeout_us",
-        with = "micros::optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub timeout: Option<Duration>,
-    /// When it is tried again.
-    pub retry: Retry,
-    /// When it is owed.
-    pub when: UndoWhen,
-}
-
-impl Compensate {
-    /// How often it is tried where nothing else is said: giving up means that a person has to come.
-    pub const ATTEMPTS: u32 = 5;
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -395,76 +297,6 @@ pub enum Items {
     List(Template),
 }
 
-/// Whether and when a failed attempt is followed by another.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retry {
-    /// How the delays grow.
-    pub policy: RetryPolicy,
-    /// How many attempts there are, the first one counted.
-    pub attempts: u32,
-    /// The delay after the first.
-    #[serde(rename = "initial_us", with = "micros")]
-    pub initial: Duration,
-    /// No delay is longer.
-    #[serde(rename = "max_us", with = "micros")]
-    pub max: Duration,
-    /// By what an exponential delay grows.
-    pub multiplier: f64,
-    /// By which part of itself a delay may be longer or shorter, 0 to 1.
-    pub jitter: f64,
-    /// Exit codes that also mean: try again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub exit_codes: Vec<i32>,
-    /// Parts of an error's message that also mean: try again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub messages: Vec<String>,
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self {
-            policy: RetryPolicy::Exponential,
-            attempts: 3,
-            initial: Duration::from_secs(1),
-            max: Duration::from_secs(60),
-            multiplier: 2.0,
-            jitter: 0.25,
-            exit_codes: Vec::new(),
-            messages: Vec::new(),
-        }
-    }
-}
-
-/// How the delays between attempts grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RetryPolicy {
-    /// There is one attempt.
-    None,
-    /// All are `initial`.
-    Fixed,
-    /// The n-th is n × `initial`.
-    Linear,
-    /// Each is `multiplier` × the one before.
-    Exponential,
-}
-
-/// What a step's failure does to the run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnError {
-    /// At once: the run fails and what runs is cancelled. `retry` is not used.
-    FailFast,
-    /// At once: the failure is tolerated. `retry` is not used.
-    Continue,
-    /// When attempts are used up, the run fails.
-    #[default]
-    RetryThenFail,
-    /// When attempts are used up, the failure is tolerated and the step is `skipped`.
-    RetryThenSkip,
-}
-
 impl Definition {
     /// The step with that id.
     pub fn step(&self, id: &StepId) -> Option<&Arc<Step>> {
@@ -505,6 +337,29 @@ impl Step {
             (Does::WaitFor(signal), None) => StepKind::Wait { signal: signal.as_str().into() },
             (_, None) => StepKind::Sleep,
         }
+    }
+
+    /// Lets it be done, or undone, by that agent, which is the one that it names, in the agent's own spelling. A step that
+    /// names none for it stays as it is.
+    pub fn set_agent(&mut self, role: AgentRole, name: &AgentName) {
+        let named = match role {
+            AgentRole::Does => self.does.agent_mut(),
+            AgentRole::Undoes => self.compensate.as_mut().and_then(|compensate| compensate.does.agent_mut()),
+            AgentRole::FallsBack => self.fallback.as_mut().map(|fallback| &mut fallback.agent),
+        };
+        if let Some(named) = named {
+            named.clone_from(name);
+        }
+    }
+
+    /// Lets a critical step fail that its failure would let be left out; answers whether it was one.
+    pub fn fail_if_critical(&mut self) -> bool {
+        let tolerated = matches!(self.on_error, OnError::RetryThenSkip | OnError::Continue);
+        let critical = self.criticality == Some(Criticality::Critical) && tolerated;
+        if critical {
+            self.on_error = OnError::RetryThenFail;
+        }
+        critical
     }
 
     /// Whether it grows others when it starts: what it does, each of those does.
@@ -551,44 +406,19 @@ impl Step {
 }
 
 impl Does {
+    fn agent_mut(&mut self) -> Option<&mut AgentName> {
+        match self {
+            Self::Agent { agent, .. } => Some(agent),
+            Self::Run(_) | Self::Workflow { .. } | Self::Sleep(_) | Self::WaitFor(_) => None,
+        }
+    }
+
     fn agent(&self) -> Option<AgentName> {
         match self {
             Self::Run(_) => Some(AgentName::new(SHELL_AGENT)),
             Self::Agent { agent, .. } => Some(agent.clone()),
             Self::Workflow { .. } => Some(AgentName::new(WORKFLOW_AGENT)),
             Self::Sleep(_) | Self::WaitFor(_) => None,
-        }
-    }
-}
-
-/// Lengths of time as whole microseconds.
-mod micros {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(length: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        u64::try_from(length.as_micros()).unwrap_or(u64::MAX).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_micros)
-    }
-
-    pub(super) mod optional {
-        use super::{Deserialize, Deserializer, Duration, Serialize, Serializer};
-
-        pub(in super::super) fn serialize<S: Serializer>(
-            length: &Option<Duration>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            length.map(|length| u64::try_from(length.as_micros()).unwrap_or(u64::MAX)).serialize(serializer)
-        }
-
-        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<Duration>, D::Error> {
-            Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_micros))
         }
     }
 }

@@ -3,6 +3,7 @@
 //! - [`aggregate`]: a state that changes only by events
 //! - [`run`]: a run as such a state: what is decided, and what follows from each event
 //! - [`retry`]: when a failed attempt is followed by another
+//! - [`child`]: a run that a step of another starts
 //! - [`definition`]: a workflow as its file says it, checked, with every default filled in
 //! - [`parse`]: from a file's text to a definition, or to everything that is wrong with it
 //! - [`input`]: the input of a run: from arguments, against its schema

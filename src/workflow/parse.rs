@@ -50,6 +50,8 @@ pub struct Parsed {
     /// The workflow files that it names: the caller reads them, and gives each step its file's absolute path with
     /// [`Definition::set_child`].
     pub children: Vec<NamedChild>,
+    /// The line and the column at which each step stands, in their order.
+    pub places: Vec<(u64, u64)>,
 }
 
 /// An agent, where a step names it.
@@ -121,10 +123,7 @@ pub fn parse(text: &str, file: &str, known: &Known<'_>) -> Result<Parsed, Vec<Pr
     report.problems.sort_by_key(by_place);
     report.warnings.sort_by_key(by_place);
     match parsed {
-        Some((definition, named)) if report.problems.is_empty() => {
-            let (agents, children) = named;
-            Ok(Parsed { definition, warnings: report.warnings, agents, children })
-        }
+        Some(parsed) if report.problems.is_empty() => Ok(Parsed { warnings: report.warnings, ..parsed }),
         _ => Err(report.problems),
     }
 }
@@ -170,12 +169,7 @@ const ONE_STEP: &str = "it says something about one step: write it there";
 
 const ON_FAILURE: [(&str, OnFailure); 2] = [("rollback", OnFailure::Rollback), ("stop", OnFailure::Stop)];
 
-fn workflow<'s>(
-    report: &mut Report<'s>,
-    tree: &'s Tree,
-    file: &str,
-    known: &Known<'_>,
-) -> Option<(Definition, Named)> {
+fn workflow<'s>(report: &mut Report<'s>, tree: &'s Tree, file: &str, known: &Known<'_>) -> Option<Parsed> {
     if !matches!(tree.value, Value::Map(_)) {
         let (code, message) = match tree.value {
             Value::Null => (Code::NoSteps, "the file is empty".to_owned()),
@@ -209,7 +203,8 @@ fn workflow<'s>(
     output_uses.iter().for_each(|found| checker.check(report, found, Around::Output));
     warn_of_ambiguous_phases(report, &drafts);
 
-    let named = named(&drafts);
+    let (agents, children) = named(&drafts);
+    let places = drafts.iter().map(|draft| (draft.place.line, draft.place.column)).collect();
     let definition = Definition {
         name,
         description,
@@ -220,7 +215,7 @@ fn workflow<'s>(
         steps: steps(drafts, needs)?,
         output,
     };
-    Some((definition, named))
+    Some(Parsed { definition, warnings: Vec::new(), agents, children, places })
 }
 
 /// What steps name outside their file.

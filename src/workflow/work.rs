@@ -1,5 +1,7 @@
 //! What an agent is asked to do: a step's templates, rendered. It is the `input` of `attempt_started`.
 
+mod transcript;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::run::RunStatus;
 use crate::events::ids::Version;
 use crate::events::json::Json;
-use crate::events::problem::{Class, Code};
+use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Outcome, Usage};
-use crate::events::time::Timestamp;
+
+pub use transcript::{Transcript, Written};
 
 /// A rendered step.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -71,7 +74,7 @@ pub struct Child {
     pub version: Version,
     /// Whether nothing of it may be undone any more.
     pub past_return: bool,
-    /// Whether something of it was done in a lesser way.
+    /// Whether something of it was done in a lesser way or left out.
     pub degraded: bool,
 }
 
@@ -133,49 +136,15 @@ impl Failure {
         let (code, message) = match why {
             Stop::TimedOut => (Code::TimedOut, "it took longer than its timeout"),
             Stop::Cancelled => (Code::Cancelled, "it was cancelled"),
+            Stop::LetGo => (Code::Cancelled, "the process that ran it let go of it"),
         };
         Self { outcome: Outcome::Unknown, ..Self::new(code, message) }
     }
 }
 
-/// What was said during an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Transcript {
-    /// What its agent was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt: Option<String>,
-    /// What its program wrote to stdout.
-    #[serde(default)]
-    pub stdout: Written,
-    /// What its program wrote to stderr.
-    #[serde(default)]
-    pub stderr: Written,
-    /// The status with which its program ended by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<i32>,
-    /// The signal that ended its program.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signal: Option<i32>,
-    /// When it started.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Timestamp,
-}
-
-/// What a program wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Written {
-    /// It is UTF-8.
-    Text(String),
-    /// It is not: its bytes in Base64.
-    Base64(String),
-}
-
-impl Default for Written {
-    fn default() -> Self {
-        Self::Text(String::new())
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::new(problem.code, problem.message).class(problem.class)
     }
 }
 
@@ -184,6 +153,8 @@ impl Default for Written {
 pub enum Stop {
     /// Its deadline passed.
     TimedOut,
-    /// The run does not want it any more, or the process ends.
+    /// The run does not want it any more.
     Cancelled,
+    /// The process does not make it any more, and another may: nobody waits for this result.
+    LetGo,
 }

@@ -32,7 +32,7 @@ const FILES: &[BadFile] = &[
     ("steps: [{id: a, run: 'echo {{ inptu.x }}'}]", "RE-1202", Some((1, 31)), "`inptu`", "`input`"),
     ("steps: [{id: a, run: x, timeout: 5 minutes}]", "RE-1111", Some((1, 34)), "5 minutes", "1h30m"),
     ("steps: [{id: 1a, run: x}]", "RE-1109", Some((1, 14)), "`1a`", ""),
-    ("steps: [{id: a, run: x, approve: before}]", "RE-1007", Some((1, 25)), "`approve`", ""),
+    ("steps: [{id: a, run: x, worktree: true}]", "RE-1007", Some((1, 25)), "`worktree`", ""),
     ("steps: [{id: a}]", "RE-1110", Some((1, 9)), "", "`run`"),
 ];
 

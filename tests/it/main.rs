@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod bindings;
 mod control;
 mod crash;
 mod damage;

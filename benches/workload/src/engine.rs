@@ -56,7 +56,13 @@ impl Engine {
         register(&executors.functions);
         let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: slots };
         let patience = Duration::from_secs(60);
-        let settings = Settings { arbiters: 0, passivate_after: patience, grace: patience, runs: None };
+        let settings = Settings {
+            arbiters: 0,
+            passivate_after: patience,
+            grace: patience,
+            runs: None,
+            check: Vec::new(),
+        };
         let system = System::start(Arc::new(store), roster, Arc::new(SystemClock), settings);
         Ok(Self { system })
     }

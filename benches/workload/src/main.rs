@@ -4,6 +4,7 @@
 mod baseline;
 mod engine;
 mod figures;
+mod grown;
 mod killed;
 mod past;
 mod restart;
@@ -62,6 +63,8 @@ struct Sizes {
     folded: usize,
     /// Steps of the run that is seen as it was.
     replayed: usize,
+    /// A run grows to the square of this, and a file of ten times as many steps is checked.
+    grown: usize,
     /// Runs that have not ended when a process starts.
     restart: restart::Size,
 }
@@ -74,6 +77,7 @@ const FULL: Sizes = Sizes {
     killed_runs: 200,
     folded: 1_003,
     replayed: 33_333,
+    grown: 100,
     restart: restart::Size { runs: 100_000, due: 100 },
 };
 const SMOKE: Sizes = Sizes {
@@ -84,6 +88,7 @@ const SMOKE: Sizes = Sizes {
     killed_runs: 8,
     folded: 2,
     replayed: 400,
+    grown: 8,
     restart: restart::Size { runs: 200, due: 5 },
 };
 
@@ -182,6 +187,12 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
     }
     if arguments.wants("r2") {
         restart::measure(figures, dir, sizes.restart).await?;
+    }
+    if arguments.wants("grown") {
+        grown::measure(figures, dir, sizes.grown).await?;
+    }
+    if arguments.wants("validate") {
+        grown::validate(figures, &beside()?.join("reenact"), dir, 10 * sizes.grown)?;
     }
     if arguments.wants("r1") {
         figures.add("r1", "events_per_s", past::fold(dir, sizes.folded).await?.events_per_s());

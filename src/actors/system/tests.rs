@@ -26,7 +26,8 @@ fn system_on(store: Arc<dyn EventStore>) -> System {
     let executors = Executors::default();
     executors.functions.register("work", |_: FunctionCall| async { Ok::<_, Failure>(1) });
     let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: 4 };
-    let settings = Settings { arbiters: 1, passivate_after: HOUR, grace: HOUR, runs: None };
+    let settings =
+        Settings { arbiters: 1, passivate_after: HOUR, grace: HOUR, runs: None, check: Vec::new() };
     System::start(store, roster, Arc::new(SystemClock), settings)
 }
 

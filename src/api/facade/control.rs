@@ -1,5 +1,7 @@
 //! What people want of a run, and what a rollback would do.
 
+use std::sync::Arc;
+
 use super::Facade;
 use crate::api::protocol::{Control, Planned, Recorded};
 use crate::events::problem::{Code, Problem};
@@ -35,11 +37,24 @@ fn ask(control: Control, order: Order) -> Result<Ask, Problem> {
         Control::Cancel { rollback } => Ask::Cancel { order, rollback },
         Control::Retry { step } => Ask::Retry { order, step },
         Control::Rollback { to } => Ask::Rollback { order, to },
+        Control::Approve { request, note, edits } => Ask::Approve { request, by: order.by, note, edits },
+        Control::Reject { request } => {
+            let (by, reason) = reasoned(order, "nothing is refused without a reason")?;
+            Ask::Reject { request, by, reason }
+        }
+        Control::Check { request, points } => Ask::Check { request, by: order.by, points },
+        Control::Signal { name, data } => Ask::Signal { name, data, by: order.by },
         Control::Resolve { step, how } => {
-            let why = "a compensation is not settled without a reason";
-            let reason = order.reason.filter(|reason| !reason.trim().is_empty());
-            let reason = reason.ok_or_else(|| Problem::new(Code::Usage, why).hint("say it with --reason"))?;
-            Ask::Resolve { by: order.by, reason, step, how }
+            let (by, reason) = reasoned(order, "a compensation is not settled without a reason")?;
+            Ask::Resolve { by, reason, step, how }
         }
     })
+}
+
+/// Who wants it, and why: `without` says that they have to say it.
+fn reasoned(order: Order, without: &str) -> Result<(Arc<str>, String), Problem> {
+    match order.reason.filter(|reason| !reason.trim().is_empty()) {
+        Some(reason) => Ok((order.by, reason)),
+        None => Err(Problem::new(Code::Usage, without).hint("say it with --reason")),
+    }
 }

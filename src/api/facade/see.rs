@@ -28,10 +28,11 @@ impl Facade {
         loop {
             self.settle(run, live).await?;
             let (state, head) = self.system.fold(run).await?;
+            let report = self.report_of(run, &state, head.version).await?;
             // Otherwise it came alive again before it could be looked at: somebody retried it, or lets it go on.
-            if is_at_rest(&state) {
+            if is_at_rest(&state) || report.status == RunStatus::Waiting {
                 self.keep_page(run, &state, head.version);
-                return self.report_of(run, &state, head.version);
+                return Ok(report);
             }
         }
     }
@@ -83,7 +84,7 @@ impl Facade {
     /// Stops a run that somebody saw through who does not any more, unless somebody else does.
     pub async fn interrupt(&self, run: &RunId) {
         if !self.viewers.contains_key(run) && !self.system.drives_all() {
-            self.system.interrupt(run).await;
+            self.system.interrupt(run, |child| self.viewers.contains_key(child)).await;
         }
     }
 
@@ -148,7 +149,7 @@ impl Facade {
     async fn rested(&self, run: &RunId) -> Result<RunReport, Problem> {
         let (state, head) = self.system.fold(run).await?;
         self.keep_page(run, &state, head.version);
-        self.report_of(run, &state, head.version)
+        self.report_of(run, &state, head.version).await
     }
 }
 

@@ -12,6 +12,8 @@ tools: [search, read_file]
 temperature: 0.3
 concurrency: 4
 color: red
+fallback: {agent: manual_publisher, prompt_suffix: \" Only publish.\"}
+criticality: high
 ---
 
 # Publisher
@@ -35,6 +37,10 @@ fn a_file_with_front_matter_is_read_whole() {
     assert_eq!(agent.command, ["bin/publish", "--quiet"]);
     assert_eq!(agent.slots(), 4);
     assert_eq!(agent.system_prompt, "# Publisher\n\nPublish it.");
+    let fallback = agent.fallback.as_ref().unwrap();
+    assert_eq!(fallback.agent, AgentName::new("manual_publisher"));
+    assert_eq!(fallback.prompt_suffix.as_deref(), Some(" Only publish."));
+    assert_eq!(agent.criticality, Some(Criticality::High));
     assert_eq!(agent.settings["tools"], json!(["search", "read_file"]));
     assert_eq!(agent.settings["temperature"], json!(0.3));
     assert_eq!(agent.unknown, BTreeMap::from([("color".to_owned(), json!("red"))]));
@@ -86,6 +92,11 @@ fn what_a_key_does_not_take_is_refused_with_its_place() {
         ("command: [1]", "`command` is `[1]`"),
         ("concurrency: 0", "`concurrency` is `0`: give it a whole number from 1"),
         ("concurrency: many", "`concurrency` is"),
+        ("fallback: b", "`fallback` is `\"b\"`: give it a map"),
+        ("fallback: {agent: b, retry: 3}", "`fallback` is `{\"agent\":\"b\",\"retry\":3}`: give it a map"),
+        ("fallback: {agent: ''}", "`fallback` is `{\"agent\":\"\"}`: give it a map"),
+        ("fallback: {agent: Shell}", "`fallback` is `{\"agent\":\"Shell\"}`: no agent can be stood in for"),
+        ("criticality: urgent", "`criticality` is `\"urgent\"`: one of critical, high, medium, low"),
         ("executor: subproces", "`executor` is `\"subproces\"`: did you mean `subprocess`?"),
         (
             "executor: magic",

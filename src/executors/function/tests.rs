@@ -23,6 +23,7 @@ fn task(with: &serde_json::Value) -> Task {
         work_folder: Arc::from("/"),
         work: Work { with: Json::from(with), ..Work::default() },
         compensates: None,
+        child: None,
     }
 }
 
@@ -104,4 +105,37 @@ fn functions_are_found_in_every_spelling_and_a_later_one_replaces() {
         (problem.code, problem.hint.as_str()),
         (Code::UnknownFunction, "did you mean `DNS specialist`?")
     );
+}
+
+#[tokio::test]
+async fn a_function_that_says_nothing_leaves_no_transcript() {
+    let executor = only(async |_: FunctionCall| Ok(1));
+    let output = executor.execute(task(&json!(null)), context().0).await.unwrap();
+    assert_eq!(output.transcript, None);
+}
+
+#[tokio::test]
+async fn what_a_function_was_asked_and_said_is_kept_also_when_it_is_stopped() {
+    let executor = only(async |call: FunctionCall| {
+        call.say("thinking");
+        call.say("still thinking");
+        std::future::pending::<Result<(), Failure>>().await
+    });
+    let (context, held) = context();
+    let mut asked = task(&json!(null));
+    asked.work.prompt = Some("think".to_owned());
+    let mut attempt = executor.execute(asked, context);
+    assert!(attempt.as_mut().now_or_never().is_none());
+    held.stop.send_replace(Some(Stop::TimedOut));
+    let failure = attempt.await.unwrap_err();
+    let said: Transcript = serde_json::from_str(failure.transcript.unwrap().text()).unwrap();
+    assert_eq!(said.prompt.as_deref(), Some("think"));
+    assert_eq!(said.stdout, Written::Text("thinking\nstill thinking\n".to_owned()));
+}
+
+#[test]
+fn what_a_function_says_has_a_bound() {
+    let mut said = Said::default();
+    (0..3).for_each(|_| said.push(&"x".repeat(OUTPUT_BYTES_MAX / 2)));
+    assert_eq!((said.kept.len(), said.cut), (OUTPUT_BYTES_MAX, OUTPUT_BYTES_MAX as u64 / 2 + 3));
 }

@@ -1,12 +1,15 @@
 //! Moves bytes between us and a program, in all three directions at once and within bounds, so that neither side
 //! ever waits for the other to read.
 
+use std::collections::VecDeque;
+
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::watch;
 
 use super::super::{Output, Progress};
 use super::protocol;
+use crate::workflow::work::{Transcript, Written};
 
 /// As much as a pipe holds.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -29,16 +32,17 @@ pub(super) struct Streams {
     stdout: Option<ChildStdout>,
     output: Capture,
     stderr: Option<ChildStderr>,
-    errors: Vec<u8>,
+    errors: Tail,
     chunks: (Vec<u8>, Vec<u8>),
 }
 
 impl Streams {
-    /// The document goes to stdin; of stdout at most `bytes_max` are kept.
+    /// The document goes to stdin; of stdout and of stderr at most `bytes_max` are kept each.
     pub(super) fn new((stdin, stdout, stderr): Pipes, document: Vec<u8>, bytes_max: usize) -> Self {
-        let output = Capture { kept: Vec::new(), line: 0, bytes_max, progress: None };
+        let output = Capture { kept: Vec::new(), line: 0, bytes_max, cut: 0, progress: None };
+        let errors = Tail { kept: VecDeque::new(), bytes_max, cut: 0 };
         let chunks = (vec![0; CHUNK_BYTES], vec![0; CHUNK_BYTES]);
-        Self { stdin, document, written: 0, stdout, output, stderr, errors: Vec::new(), chunks }
+        Self { stdin, document, written: 0, stdout, output, stderr, errors, chunks }
     }
 
     /// Says where `PROGRESS:` lines are shown.
@@ -49,7 +53,7 @@ impl Streams {
     /// Moves bytes until all pipes are closed. It may be dropped at any await and called again.
     ///
     /// # Errors
-    /// When stdout is over its bound; nothing is kept of it from then on.
+    /// When stdout is over its bound; what comes from then on is counted only.
     pub(super) async fn pump(&mut self) -> Result<(), Full> {
         let (out, err) = &mut self.chunks;
         loop {
@@ -65,7 +69,7 @@ impl Streams {
                     None => self.stdout = None,
                 },
                 bytes = read(&mut self.stderr, err), if self.stderr.is_some() => match bytes {
-                    Some(bytes) => keep_end(&mut self.errors, bytes),
+                    Some(bytes) => self.errors.push(bytes),
                     None => self.stderr = None,
                 },
                 else => return Ok(()),
@@ -85,13 +89,21 @@ impl Streams {
     }
 
     /// What the program answered.
-    pub(super) fn into_output(self) -> Output {
+    pub(super) fn output(&self) -> Output {
         protocol::output(&self.output.kept)
+    }
+
+    /// What the program wrote.
+    pub(super) fn into_transcript(self) -> Transcript {
+        let (Capture { kept: stdout, cut: stdout_cut, .. }, Tail { kept: stderr, cut: stderr_cut, .. }) =
+            (self.output, self.errors);
+        let (stdout, stderr) = (Written::of(stdout), Written::of(stderr.into()));
+        Transcript { stdout, stdout_cut, stderr, stderr_cut, ..Transcript::default() }
     }
 
     /// The last lines of stderr, or of stdout if it wrote no other, on one line.
     pub(super) fn last_words(&self) -> String {
-        match last_lines(&self.errors) {
+        match last_lines(&self.errors.last(LAST_WORDS_BYTES_MAX + 1)) {
             words if words.is_empty() => last_lines(&self.output.kept),
             words => words,
         }
@@ -119,22 +131,26 @@ struct Capture {
     /// Where in `kept` the line begins that is not complete yet.
     line: usize,
     bytes_max: usize,
+    /// How many bytes came after those that are kept.
+    cut: u64,
     progress: Option<watch::Sender<Progress>>,
 }
 
 impl Capture {
     fn push(&mut self, bytes: &[u8]) -> Result<(), Full> {
+        if self.cut > 0 {
+            self.cut += bytes.len() as u64;
+            return Err(Full);
+        }
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.kept.extend_from_slice(piece);
             if piece.ends_with(b"\n") {
                 self.end_line();
             }
-            if self.kept.len() > self.bytes_max {
-                (self.kept, self.line, self.bytes_max) = (Vec::new(), 0, 0);
-                return Err(Full);
-            }
+            self.cut += self.kept.len().saturating_sub(self.bytes_max) as u64;
+            self.kept.truncate(self.bytes_max);
         }
-        Ok(())
+        if self.cut > 0 { Err(Full) } else { Ok(()) }
     }
 
     fn end_line(&mut self) {
@@ -150,11 +166,25 @@ impl Capture {
     }
 }
 
-/// Appends, and forgets all but the end now and then.
-fn keep_end(kept: &mut Vec<u8>, bytes: &[u8]) {
-    kept.extend_from_slice(bytes);
-    if kept.len() > CHUNK_BYTES {
-        kept.drain(..kept.len() - LAST_WORDS_BYTES_MAX);
+/// The end of what a program has written to stderr.
+struct Tail {
+    kept: VecDeque<u8>,
+    bytes_max: usize,
+    /// How many bytes came before those that are kept.
+    cut: u64,
+}
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        self.kept.extend(bytes);
+        let over = self.kept.len().saturating_sub(self.bytes_max);
+        self.kept.drain(..over);
+        self.cut += over as u64;
+    }
+
+    /// Its last bytes, so many of them at most.
+    fn last(&self, count: usize) -> Vec<u8> {
+        self.kept.range(self.kept.len().saturating_sub(count)..).copied().collect()
     }
 }
 
@@ -195,7 +225,7 @@ mod tests {
 
     fn capture(bytes_max: usize) -> (Capture, watch::Receiver<Progress>) {
         let (progress, seen) = watch::channel(Progress::default());
-        (Capture { kept: Vec::new(), line: 0, bytes_max, progress: Some(progress) }, seen)
+        (Capture { kept: Vec::new(), line: 0, bytes_max, cut: 0, progress: Some(progress) }, seen)
     }
 
     #[test]
@@ -214,8 +244,9 @@ mod tests {
     fn the_bound_is_exact() {
         let (mut capture, _) = capture(10);
         capture.push(b"0123456789").unwrap();
-        assert_eq!(capture.push(b"x"), Err(Full));
-        assert!(capture.kept.is_empty());
+        assert_eq!(capture.push(b"xy"), Err(Full));
+        assert_eq!(capture.push(b"z"), Err(Full));
+        assert_eq!((capture.kept.as_slice(), capture.cut), (&b"0123456789"[..], 3));
     }
 
     #[test]
@@ -227,11 +258,10 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_stderr_only_the_end_is_kept() {
-        let mut kept = Vec::new();
-        for _ in 0..1000 {
-            keep_end(&mut kept, &[b'x'; 1000]);
-        }
-        assert!(kept.len() <= CHUNK_BYTES + 1000);
+    fn of_a_long_stderr_the_end_is_kept() {
+        let mut tail = Tail { kept: VecDeque::new(), bytes_max: 5, cut: 0 };
+        ["ab", "cdefgh", "ij"].iter().for_each(|bytes| tail.push(bytes.as_bytes()));
+        assert_eq!((Vec::from(tail.kept.clone()), tail.cut), (b"fghij".to_vec(), 5));
+        assert_eq!((tail.last(2), tail.last(9)), (b"ij".to_vec(), b"fghij".to_vec()));
     }
 }

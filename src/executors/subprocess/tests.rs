@@ -4,6 +4,7 @@ mod docs;
 mod ends;
 mod lost;
 mod says;
+mod transcripts;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ fn task(folder: &Path, work: Work) -> Task {
         work_folder: folder.to_str().unwrap().into(),
         work,
         compensates: None,
+        child: None,
     }
 }
 

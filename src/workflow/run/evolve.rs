@@ -254,7 +254,10 @@ impl Fold<'_> {
             TimerOf::People(place) => match self.node_mut(place)?.phase {
                 StepPhase::Awaiting(_) => self.close(place),
                 // The request expires with what follows in this commit.
-                _ => Ok(drop(self.unset_timer(event.timer.clone()))),
+                _ => {
+                    self.unset_timer(event.timer.clone());
+                    Ok(())
+                }
             },
             TimerOf::Step(place) => {
                 let retries = matches!(self.node_mut(place)?.phase, StepPhase::Retrying(_));
@@ -423,6 +426,7 @@ impl Fold<'_> {
 
     /// Closes what the step has open in the world; what becomes of it is said next.
     fn close(&mut self, place: usize) -> Result<(), Contradiction> {
+        self.run.stalled.remove(&place);
         let node = self.node_mut(place)?;
         node.stopping = false;
         match std::mem::replace(&mut node.phase, StepPhase::Between) {

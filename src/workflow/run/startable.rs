@@ -81,6 +81,18 @@ impl Run {
         match ask {
             Ask::Completed { step, .. } | Ask::Failed { step, .. } => self.wanted_behind(step, wanted),
             Ask::Due { timer } => self.wanted_when_due(timer, wanted),
+            Ask::Approve { request, .. } | Ask::Reject { request, .. } => {
+                let meant = self.requests_meant(request).into_iter();
+                for node in meant.filter_map(|id| self.asks(&id)) {
+                    wanted.add_node(node);
+                    self.wanted_behind(node.id(), wanted);
+                }
+            }
+            Ask::Signal { name, .. } => {
+                let first = self.people.waiting.get(name).and_then(|waiting| waiting.front());
+                let first = first.and_then(|place| self.steps.get(*place));
+                first.into_iter().for_each(|node| self.wanted_behind(node.id(), wanted));
+            }
             Ask::Recover { .. } => {
                 let open = self.steps.iter().filter(|node| matches!(node.phase, StepPhase::Running(_)));
                 open.for_each(|node| wanted.add_node(node));
@@ -90,7 +102,10 @@ impl Run {
     }
 
     fn wanted_when_due(&self, timer: &TimerId, wanted: &mut Wanted) {
-        let Some(TimerOf::Step(place)) = self.timers.get(timer).map(|set| set.of) else { return };
+        let Some(TimerOf::Step(place) | TimerOf::People(place)) = self.timers.get(timer).map(|set| set.of)
+        else {
+            return;
+        };
         let Some(node) = self.steps.get(place) else { return };
         if matches!(node.phase, StepPhase::Retrying(_)) {
             wanted.add_node(node);
@@ -109,6 +124,9 @@ impl Run {
             let Some(parent) = done else { continue };
             let waiting = parent.children.get(parent.inner.released).and_then(|place| self.steps.get(*place));
             waiting.into_iter().for_each(|next| wanted.add_node(next));
+            if let StepKind::Repeat { agent } = &parent.added.kind {
+                wanted.add(Some(agent), 1);
+            }
             if parent.inner.done + 1 < parent.children.len() {
                 return;
             }

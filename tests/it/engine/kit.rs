@@ -66,8 +66,13 @@ impl Kit {
     pub(super) fn start(&self) -> System {
         let executors = Executors { functions: self.functions.clone(), ..Executors::default() };
         let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: self.slots };
-        let settings =
-            Settings { arbiters: 2, passivate_after: self.passivate_after, grace: self.grace, runs: None };
+        let settings = Settings {
+            arbiters: 2,
+            passivate_after: self.passivate_after,
+            grace: self.grace,
+            runs: None,
+            check: Vec::new(),
+        };
         System::start(Arc::clone(&self.store), roster, Arc::clone(&self.clock), settings)
     }
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use reenact::actors::clock::ManualClock;
 use reenact::actors::system::System;
 use reenact::events::ids::RunId;
+use reenact::events::json::Json;
 use reenact::events::run::RunEvent;
 use reenact::store::memory::MemoryStore;
 use reenact::store::{EventStore, ViewChange};
@@ -15,10 +16,14 @@ use reenact::views::runs::due::{Kind, Next};
 use reenact::views::runs::{RunFilter, RunRow};
 use reenact::workflow::run::{Ask, Order, Run, RunStatus, StartRun};
 
-use super::kit::{Kit, id, on_actix, start_of};
+use super::kit::{Kit, id, on_actix, start_of, status};
 
 fn order() -> Order {
     Order { by: "ada".into(), reason: None }
+}
+
+fn approve(request: &str) -> Ask {
+    Ask::Approve { request: request.to_owned(), by: "ada".into(), note: None, edits: None }
 }
 
 /// Runs that were begun and that nobody drives.
@@ -153,6 +158,79 @@ fn a_paused_run_is_left_alone_until_somebody_lets_it_go_on() {
     });
 }
 
+/// Runs that wait for an approval, and one that sleeps and so keeps the process that drives them all.
+async fn waiting(kit: &Kit, count: usize, gate: &str) -> Vec<RunId> {
+    let system = kit.start();
+    let runs: Vec<_> = (0..count).map(|number| id(&format!("r{number}"))).collect();
+    for run in &runs {
+        system.begin(run, start_of(gate)).await.unwrap();
+        assert_eq!(status(system.ended(run).await), RunStatus::Waiting);
+    }
+    system.begin(&id("sleeper"), start_of("[{id: a, sleep: 1d}]")).await.unwrap();
+    kit.until(&id("sleeper"), |event| matches!(event, RunEvent::TimerSet(_))).await;
+    runs
+}
+
+#[test]
+fn a_run_that_waits_for_an_approval_is_loaded_when_it_is_given_and_no_other_is() {
+    on_actix(async {
+        let kit = Kit::new();
+        let gate = kit.gated("work");
+        let runs = waiting(&kit, 100, "[{id: a, agent: work, approve: before}]").await;
+        let kit = restart(&kit);
+        let system = kit.start();
+        let mut rested = system.drive_all();
+        system.ask(&runs[42], approve("a")).await.unwrap();
+        gate.called(1).await;
+        assert_eq!(system.in_memory(), 1, "who waits is on disk");
+        gate.open(1);
+        let told = rested.recv().await.unwrap().unwrap();
+        assert_eq!((told.run, told.how.unwrap()), (runs[42].clone(), RunStatus::Completed));
+        kit.hand.advance(Duration::from_secs(86_400));
+        assert_eq!(rested.recv().await.unwrap().unwrap().run, id("sleeper"));
+        assert!(rested.recv().await.is_none(), "those that wait keep nobody");
+    });
+}
+
+#[test]
+fn an_approval_that_was_recorded_when_the_process_died_lets_its_step_start_in_the_next_once() {
+    on_actix(async {
+        let kit = Kit::new();
+        let gate = kit.gated("work");
+        gate.open(10);
+        let runs = waiting(&kit, 3, "[{id: a, agent: work, approve: before}]").await;
+        // Nobody drives it here, and then that process is gone.
+        let system = restart(&kit).start();
+        system.ask(&runs[1], approve("a")).await.unwrap();
+        std::mem::forget(system);
+        let system = restart(&kit).start();
+        let mut rested = system.drive_all();
+        let told = rested.recv().await.unwrap().unwrap();
+        assert_eq!((told.run, told.how.unwrap()), (runs[1].clone(), RunStatus::Completed));
+        assert_eq!(gate.calls(), 1);
+    });
+}
+
+#[test]
+fn a_request_that_nobody_answers_in_time_expires_while_all_runs_are_driven() {
+    on_actix(async {
+        let kit = Kit::new();
+        let runs = waiting(&kit, 3, "[{id: a, agent: work, approve: before, expires: 1h}]").await;
+        let kit = restart(&kit);
+        let system = kit.start();
+        let mut rested = system.drive_all();
+        system.ask(&runs[0], Ask::Pause(order())).await.unwrap();
+        assert_eq!(rested.recv().await.unwrap().unwrap().how.unwrap(), RunStatus::Paused);
+        assert_eq!(system.in_memory(), 0);
+        kit.hand.advance(Duration::from_secs(3_600));
+        for _ in 1..3 {
+            let told = rested.recv().await.unwrap().unwrap();
+            assert_eq!(told.how.unwrap(), RunStatus::Failed, "{}", told.run);
+        }
+        assert_eq!(system.fold(&runs[0]).await.unwrap().0.status(), RunStatus::Paused);
+    });
+}
+
 /// A client that saw a run through by name must not lose it to who drives them all.
 #[test]
 fn a_run_that_somebody_drives_by_name_stays_in_memory_and_is_driven() {
@@ -218,7 +296,10 @@ async fn listed(system: &System) -> (Vec<(RunId, RunStatus)>, Vec<(RunId, Next)>
     (rows, due)
 }
 
-const WORKFLOWS: [&str; 5] = [
+const WORKFLOWS: [&str; 8] = [
+    "[{id: a, agent: work, approve: before, expires: 30s}, {id: b, agent: work}]",
+    "[{id: a, wait_for: go, timeout: 20s}, {id: b, sleep: 5s, needs: []}]",
+    "[{id: a, agent: work, repeat: {until: round >= 2, max: 3}}, {id: b, agent: work, approve: after}]",
     "[{id: a, agent: work}, {id: b, sleep: 10s}, {id: c, agent: work}]",
     "[{id: a, sleep: 5s}, {id: b, agent: fail, retry: {attempts: 3, initial: 10s}}]",
     "[{id: a, for_each: [1, 2, 3], sleep: 20s}, {id: b, agent: work, needs: []}]",
@@ -239,7 +320,7 @@ enum Deed {
 fn deeds() -> impl Strategy<Value = Vec<(usize, Deed)>> {
     let deed = prop_oneof![
         3 => (any::<bool>(), 0..WORKFLOWS.len()).prop_map(|(drive, workflow)| Deed::Begin { drive, workflow }),
-        4 => (0..5usize).prop_map(Deed::Ask),
+        4 => (0..8usize).prop_map(Deed::Ask),
         2 => (1..15u64).prop_map(Deed::Pass),
         1 => Just(Deed::List),
         1 => any::<bool>().prop_map(|deleted| Deed::Restart { deleted }),
@@ -253,7 +334,10 @@ fn ask(number: usize) -> Ask {
         1 => Ask::Unpause(order()),
         2 => Ask::Cancel { order: order(), rollback: false },
         3 => Ask::Retry { order: order(), step: None },
-        _ => Ask::Rollback { order: order(), to: None },
+        4 => Ask::Rollback { order: order(), to: None },
+        5 => approve("a"),
+        6 => Ask::Reject { request: "b".into(), by: "ada".into(), reason: "no".into() },
+        _ => Ask::Signal { name: "go".into(), data: Json::null(), by: "ada".into() },
     }
 }
 

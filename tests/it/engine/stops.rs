@@ -118,7 +118,7 @@ fn a_run_that_is_resumed_while_it_is_let_go_of_keeps_its_attempts() {
             gate.open(2);
             status(system.ended(&run).await)
         };
-        let (ended, ()) = tokio::join!(going_on, system.interrupt(&run));
+        let (ended, ()) = tokio::join!(going_on, system.interrupt(&run, |_| false));
         assert_eq!(ended, RunStatus::Completed);
         assert_eq!((gate.calls(), kit.count(&run, is_lost).await), (1, 0));
     });

@@ -140,7 +140,7 @@ fn an_engine_ends_while_its_store_does_not_answer_and_the_next_one_goes_on() {
             store.hold(calls);
             gate.open(1);
             store.held(calls, 1).await;
-            system.interrupt(&run).await;
+            system.interrupt(&run, |_| false).await;
             let ended = system.shut_down(std::future::pending()).await;
             assert_eq!(ended.unwrap_err().code, Code::StoreFailed, "{calls:?}");
             assert_eq!(gate.calls(), 1, "{calls:?}: it acted on what nobody knows to be durable");

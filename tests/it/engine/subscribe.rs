@@ -31,7 +31,7 @@ fn a_subscriber_sees_what_is_recorded_and_then_what_comes_in_order_and_once() {
         }
         let mut all = system.subscribe(EventFilter::default());
         let mut seen = Vec::new();
-        while seen.len() < 12 {
+        while seen.len() < 15 {
             seen.push(all.next().await.unwrap().unwrap());
         }
         assert!(all.next().now_or_never().is_none(), "nothing more is recorded");
@@ -64,11 +64,11 @@ fn a_filter_admits_types_runs_and_what_comes_after_a_position() {
         let middle = *kit.store.committed().borrow();
         let mut of_run = system.subscribe(EventFilter { run: Some(id("r2")), ..EventFilter::default() });
         let mut after = system.subscribe(ends(middle));
-        system.begin(&id("last"), start_of(WORK)).await.unwrap();
+        system.begin(&id("final"), start_of(WORK)).await.unwrap();
         for number in 0..4 {
             assert_eq!(run_of(before.next().await), id(&format!("r{number}")));
         }
-        assert_eq!(run_of(after.next().await), id("last"));
+        assert_eq!(run_of(after.next().await), id("final"));
         for _ in 0..5 {
             assert_eq!(run_of(of_run.next().await), id("r2"));
         }

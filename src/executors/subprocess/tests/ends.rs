@@ -88,7 +88,8 @@ async fn grandchildren_that_ignore_term_are_killed_after_the_grace() {
     let grandchild = attempt.says_pid().await;
     assert_eq!(records(folder.path()), 1);
     attempt.stop.send_replace(Some(Stop::TimedOut));
-    assert_eq!(attempt.end().await, Err(Failure::stopped(Stop::TimedOut)));
+    let failure = Failure { transcript: None, ..attempt.end().await.unwrap_err() };
+    assert_eq!(failure, Failure::stopped(Stop::TimedOut));
     assert!(!lives(grandchild));
     assert_eq!(records(folder.path()), 0);
 }

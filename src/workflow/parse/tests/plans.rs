@@ -65,9 +65,24 @@ fn texts_of_json_are_texts_whatever_yaml_thinks_of_them() {
     assert_eq!(Json::of(prompt).unwrap().value(), "😀 / ä\tb");
 }
 
+/// A plan, and what it gets: a path, a part of the message, a part of the hint.
+type Row = (&'static str, &'static str, &'static str, &'static str);
+
+#[track_caller]
+fn check(rows: &[Row]) {
+    for (text, path, message, hint) in rows {
+        let problem = planned(text).expect_err(text);
+        assert_eq!((problem.code, problem.class), (Code::BadPlan, Class::Validation), "{text}");
+        assert!(problem.message.starts_with(&format!("`{path}`: ")), "{text}\n{problem:?}");
+        assert!(problem.message.contains(message), "{text}\n{problem:?}");
+        assert!(problem.hint.contains(hint) && !problem.hint.is_empty(), "{text}\n{problem:?}");
+        assert_eq!((problem.at, problem.step), (None, None), "{text}");
+    }
+}
+
 #[test]
 fn the_first_thing_that_is_wrong_is_told_with_its_path() {
-    for (text, path, message, hint) in [
+    check(&[
         ("[]", "add_steps", "adds no steps", ""),
         ("{}", "add_steps", "takes a list", ""),
         ("[3]", "add_steps[0]", "takes a map", ""),
@@ -84,6 +99,12 @@ fn the_first_thing_that_is_wrong_is_told_with_its_path() {
         ),
         (r#"[{"id": "a", "run": "x", "run": "y"}]"#, "add_steps", "`run` stands twice", ""),
         (r#"[{"id": "a", "run": "x"}"#, "add_steps", "not JSON", ""),
+    ]);
+}
+
+#[test]
+fn steps_of_a_plan_need_each_other_in_an_order_that_there_is() {
+    check(&[
         (
             r#"[{"id": "a", "run": "x"}, {"id": "b", "run": "x"}, {"id": "a", "run": "x"}]"#,
             "add_steps[2].id",
@@ -114,6 +135,12 @@ fn the_first_thing_that_is_wrong_is_told_with_its_path() {
             "is no step id",
             "",
         ),
+    ]);
+}
+
+#[test]
+fn what_steps_of_a_plan_cannot_name() {
+    check(&[
         (
             r#"[{"id": "a", "agent": "p", "prompt": "ääää {{ nope }}"}]"#,
             "add_steps[0].prompt",
@@ -140,14 +167,7 @@ fn the_first_thing_that_is_wrong_is_told_with_its_path() {
             "when it starts",
         ),
         (r#"[{"id": "a", "agent": "shell"}]"#, "add_steps[0].agent", "steps with `run`", ""),
-    ] {
-        let problem = planned(text).expect_err(text);
-        assert_eq!((problem.code, problem.class), (Code::BadPlan, Class::Validation), "{text}");
-        assert!(problem.message.starts_with(&format!("`{path}`: ")), "{text}\n{problem:?}");
-        assert!(problem.message.contains(message), "{text}\n{problem:?}");
-        assert!(problem.hint.contains(hint) && !problem.hint.is_empty(), "{text}\n{problem:?}");
-        assert_eq!((problem.at, problem.step), (None, None), "{text}");
-    }
+    ]);
 }
 
 #[test]

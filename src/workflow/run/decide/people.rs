@@ -192,34 +192,44 @@ pub(super) fn too_late(
     }
 }
 
-/// The open requests that somebody means: by an id or the beginning of one, by a step, by a phase.
+/// The open requests that somebody means.
 fn open_requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection> {
-    let ids = run.people.requests.keys();
-    let begins = |id: &&RequestId| named.len() >= PREFIX_MIN && id.as_str().starts_with(named);
-    let meant: Vec<RequestId> = match run.people.requests.get_key_value(&RequestId::named(named)) {
-        Some((id, _)) => vec![id.clone()],
-        None => ids.filter(begins).cloned().collect(),
-    };
-    if let [id] = meant.as_slice() {
-        open(run, id)?;
-        return Ok(meant);
+    let meant = run.requests_meant(named);
+    let open: Vec<RequestId> = meant.iter().filter(|id| run.people.open.contains(*id)).cloned().collect();
+    match meant.last().and_then(|id| run.people.requests.get(id)) {
+        Some(closed) if open.is_empty() => Err(is_closed(closed)),
+        Some(_) => Ok(open),
+        None => {
+            let why = format!("the run has no request `{named}`");
+            Err(not_now(Code::UnknownRequest, why, "`reenact status RUN` lists what it waits for"))
+        }
     }
-    let places = run.named(named);
-    let of_them =
-        |request: &&Request| run.steps.get(request.place).is_some_and(|node| run.is_within(node, &places));
-    let of_steps = || run.people.requests.values().filter(of_them);
-    let open: Vec<RequestId> = of_steps()
-        .filter(|request| request.answer == Answer::Open)
-        .map(|request| request.asked.request.clone())
-        .collect();
-    if !open.is_empty() {
-        return Ok(open);
+}
+
+impl Run {
+    /// The requests, answered or not, that somebody means: by an id or the beginning of one, by a step, by a phase.
+    pub(in crate::workflow::run) fn requests_meant(&self, named: &str) -> Vec<RequestId> {
+        let requests = &self.people.requests;
+        let ids = requests.keys();
+        let begins = |id: &&RequestId| named.len() >= PREFIX_MIN && id.as_str().starts_with(named);
+        let meant: Vec<RequestId> = match requests.get_key_value(&RequestId::named(named)) {
+            Some((id, _)) => vec![id.clone()],
+            None => ids.filter(begins).cloned().collect(),
+        };
+        if meant.len() == 1 {
+            return meant;
+        }
+        let places = self.named(named);
+        let is_of_them = |request: &&Request| {
+            self.steps.get(request.place).is_some_and(|node| self.is_within(node, &places))
+        };
+        requests.values().filter(is_of_them).map(|request| request.asked.request.clone()).collect()
     }
-    if let Some(closed) = of_steps().next_back() {
-        return Err(is_closed(closed));
+
+    /// The step that a request is about.
+    pub(in crate::workflow::run) fn asks(&self, request: &RequestId) -> Option<&Node> {
+        self.steps.get(self.people.requests.get(request)?.place)
     }
-    let why = format!("the run has no request `{named}`");
-    Err(not_now(Code::UnknownRequest, why, "`reenact status RUN` lists what it waits for"))
 }
 
 fn open<'r>(run: &'r Run, id: &RequestId) -> Result<&'r Request, RunRejection> {

@@ -99,7 +99,8 @@ impl Run {
                 let why = format!("step `{to}` is a part of `{}`", parent.id());
                 return Err(not_now(Code::CannotRollBack, why, format!("roll back to `{}`", parent.id())));
             }
-            if !is_to_be_kept(node) && !(is_phase && matches!(node.phase, StepPhase::Skipped { .. })) {
+            let is_left_out = is_phase && matches!(node.phase, StepPhase::Skipped { .. });
+            if !is_to_be_kept(node) && !is_left_out {
                 let why = format!(
                     "step `{}` is {}: only a step that is done can be kept",
                     node.id(),

@@ -76,6 +76,7 @@ impl Fold<'_> {
             (StepPhase::Completed(_), Gated::By(_)) | (StepPhase::Running(_), _) => {}
             _ => return Err("a step can only grow in one that starts, or that answers a plan".to_owned()),
         }
+        self.run.stalled.remove(&parent);
         let node = self.node_mut(parent)?;
         node.children.push(child);
         node.started_at.get_or_insert(now);

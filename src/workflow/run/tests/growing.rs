@@ -14,7 +14,7 @@ use crate::workflow::work::{Child, Failure, Output};
 
 #[test]
 fn a_loop_goes_round_until_it_is_over() {
-    let mut play = Play::start(
+    let mut play = Play::eager(
         "name: w\nsteps: [{id: poll, run: x, repeat: {until: output.ready and round > 1, max: 3}}, {id: b, run: 'y {{ steps.poll.output.n }}'}]",
     );
     assert_eq!(play.log.last().map(super::play::word).unwrap(), "attempt_started poll#1");
@@ -23,12 +23,12 @@ fn a_loop_goes_round_until_it_is_over() {
     play.recover();
     let over = ["step_completed poll#2", "step_completed poll", "attempt_started b"];
     assert_eq!(play.complete("poll#2", r#"{"ready": true, "n": 7}"#), over);
-    assert_eq!(play.work("b")["run"], "y 7");
+    assert_eq!(play.work("b")["run"], "y '7'");
 }
 
 #[test]
 fn a_loop_that_is_never_over_fails_and_a_retry_goes_round_again() {
-    let mut play = Play::start("name: w\nsteps: [{id: poll, run: x, repeat: {until: output, max: 2}}]");
+    let mut play = Play::eager("name: w\nsteps: [{id: poll, run: x, repeat: {until: output, max: 2}}]");
     play.complete("poll#1", "false");
     let used_up = play.complete("poll#2", "false");
     assert_eq!(used_up, ["step_completed poll#2", "step_failed poll", "run_failed poll"]);
@@ -43,7 +43,7 @@ fn a_loop_that_is_never_over_fails_and_a_retry_goes_round_again() {
 
 #[test]
 fn a_round_whose_failure_is_tolerated_is_not_the_last() {
-    let mut play = Play::start(
+    let mut play = Play::eager(
         "name: w\nsteps: [{id: poll, run: x, on_error: continue, repeat: {until: output, max: 2}}]",
     );
     let failed = play.fail("poll#1", exit(Class::Transient));
@@ -59,7 +59,7 @@ const STANDS_IN: &str = "name: w\nsteps: [{id: a, agent: x, prompt: p, retry: {a
 
 #[test]
 fn another_agent_stands_in_when_the_first_has_failed_for_good() {
-    let mut play = Play::start(STANDS_IN);
+    let mut play = Play::eager(STANDS_IN);
     let key = play.open("a").idempotency_key.clone();
     play.fail("a", exit(Class::Transient));
     play.sleep(Duration::from_secs(1));
@@ -76,7 +76,7 @@ fn another_agent_stands_in_when_the_first_has_failed_for_good() {
 
 #[test]
 fn a_stand_in_is_tried_so_often_and_no_more_and_a_fatal_failure_needs_none() {
-    let mut play = Play::start(&STANDS_IN.replace("attempts: 2", "attempts: 9"));
+    let mut play = Play::eager(&STANDS_IN.replace("attempts: 2", "attempts: 9"));
     let mut failures = 0;
     while play.state().status() == RunStatus::Running {
         play.fail("a", exit(Class::Transient));
@@ -84,13 +84,13 @@ fn a_stand_in_is_tried_so_often_and_no_more_and_a_fatal_failure_needs_none() {
         failures += 1;
     }
     assert_eq!(failures, 9 + 2, "of the first, and of its stand-in");
-    let mut play = Play::start(STANDS_IN);
+    let mut play = Play::eager(STANDS_IN);
     assert_eq!(play.fail("a", exit(Class::Fatal)), ["attempt_failed a", "step_failed a", "run_failed a"]);
 }
 
 #[test]
 fn what_may_be_left_out_is_when_its_stand_in_fails_too() {
-    let mut play = Play::start(
+    let mut play = Play::eager(
         "name: w\nsteps: [{id: a, agent: x, optional: true, fallback: {agent: y}}, {id: b, run: z}]",
     );
     play.fail("a", exit(Class::Validation));
@@ -102,7 +102,7 @@ fn what_may_be_left_out_is_when_its_stand_in_fails_too() {
 
 #[test]
 fn an_output_that_is_not_what_its_schema_says_is_a_failure() {
-    let mut play = Play::start(
+    let mut play = Play::eager(
         "name: w\nsteps: [{id: a, agent: x, retry: {attempts: 3}, fallback: {agent: y}, schema: {type: object, required: [n]}}]",
     );
     assert_eq!(play.complete("a", "{}"), ["attempt_failed a", "fallback_engaged a", "attempt_started a"]);
@@ -118,7 +118,7 @@ const PLANS: &str =
 
 #[test]
 fn the_steps_of_a_plan_join_the_graph_and_what_needs_it_waits_for_them() {
-    let mut play = Play::start(PLANS);
+    let mut play = Play::eager(PLANS);
     let steps = r#"{"id": "one", "run": "x"}, {"id": "two", "run": "y {{ steps.one.output }} {{ steps.plan.status }}"}, {"id": "beside", "agent": "a", "needs": []}"#;
     let grown = play.complete("plan", &plan(steps));
     let wanted = [
@@ -132,11 +132,11 @@ fn the_steps_of_a_plan_join_the_graph_and_what_needs_it_waits_for_them() {
     assert_eq!(sorted(&grown), sorted(&wanted.map(str::to_owned)));
     play.recover();
     assert_eq!(play.complete("plan/one", "5"), ["step_completed plan/one", "attempt_started plan/two"]);
-    assert_eq!(play.work("plan/two")["run"], "y 5 completed");
+    assert_eq!(play.work("plan/two")["run"], "y '5' 'completed'");
     play.complete("plan/two", "6");
     assert_eq!(play.status("last"), "pending", "it waits for all inside");
     assert_eq!(play.complete("plan/beside", "7"), ["step_completed plan/beside", "attempt_started last"]);
-    assert_eq!(play.work("last")["run"], "z thought");
+    assert_eq!(play.work("last")["run"], "z 'thought'");
 }
 
 fn sorted(words: &[String]) -> Vec<String> {
@@ -148,7 +148,7 @@ fn sorted(words: &[String]) -> Vec<String> {
 #[test]
 fn a_plan_that_cannot_join_is_a_failure_of_validation() {
     let refused = |steps: &str| {
-        let mut play = Play::start(PLANS);
+        let mut play = Play::eager(PLANS);
         play.complete("plan", &plan(steps));
         let nodes = play.state().nodes();
         assert_eq!(nodes.len(), 2, "nothing joined: {steps}");
@@ -169,7 +169,7 @@ fn a_plan_that_cannot_join_is_a_failure_of_validation() {
 
 #[test]
 fn plans_inside_plans_are_bounded_in_depth() {
-    let mut play = Play::start("name: w\nsteps: [{id: next, agent: planner}]");
+    let mut play = Play::eager("name: w\nsteps: [{id: next, agent: planner}]");
     let mut place = "next".to_owned();
     for _ in 0..3 {
         let grown = play.complete(&place, &plan(r#"{"id": "more", "agent": "planner"}"#));
@@ -182,7 +182,7 @@ fn plans_inside_plans_are_bounded_in_depth() {
 
 #[test]
 fn a_plan_can_be_approved_and_changed_before_it_is_followed() {
-    let mut play = Play::start("name: w\nsteps: [{id: plan, agent: planner, approve: after}]");
+    let mut play = Play::eager("name: w\nsteps: [{id: plan, agent: planner, approve: after}]");
     play.complete("plan", &plan(r#"{"id": "one", "run": "x"}"#));
     assert_eq!(play.state().nodes().len(), 1);
     assert_eq!(play.refused(edit("plan", "ada", r#"{"add_steps": 3}"#)), Code::BadPlan);
@@ -193,7 +193,7 @@ fn a_plan_can_be_approved_and_changed_before_it_is_followed() {
 
 #[test]
 fn what_a_plan_added_is_undone_before_the_plan() {
-    let mut play = Play::start(
+    let mut play = Play::eager(
         "name: w\nsteps: [{id: plan, agent: planner, compensate: {run: undo}}, {id: last, run: z}]",
     );
     let steps = r#"{"id": "one", "run": "x", "compensate": {"run": "undo"}}, {"id": "each", "for_each": [1], "run": "y", "compensate": {"run": "undo {{ output }}"}}"#;
@@ -202,7 +202,7 @@ fn what_a_plan_added_is_undone_before_the_plan() {
     play.complete("plan/each[0]", "9");
     play.fail("last", exit(Class::Validation));
     play.ask(Ask::Go);
-    assert_eq!(play.work("plan/each[0]")["run"], "undo 9");
+    assert_eq!(play.work("plan/each[0]")["run"], "undo '9'");
     play.complete("plan/each[0]", "1");
     play.complete("plan/one", "1");
     play.complete("plan", "1");
@@ -211,7 +211,7 @@ fn what_a_plan_added_is_undone_before_the_plan() {
 
 #[test]
 fn a_failure_inside_a_plan_fails_the_run_and_a_retry_goes_on_inside() {
-    let mut play = Play::start(&format!("{PLANS}\non_failure: stop"));
+    let mut play = Play::eager(&format!("{PLANS}\non_failure: stop"));
     play.complete("plan", &plan(r#"{"id": "one", "run": "x"}, {"id": "two", "run": "y"}"#));
     play.fail("plan/one", exit(Class::Validation));
     assert_eq!((play.state().status(), play.status("plan")), (RunStatus::Failed, "completed"));
@@ -224,6 +224,7 @@ fn a_failure_inside_a_plan_fails_the_run_and_a_retry_goes_on_inside() {
 fn phases_name_groups_of_steps_for_people() {
     let text = "name: w\non_failure: stop\nsteps: [{id: a, run: x, phase: one, compensate: {run: undo}}, {id: b, run: x, phase: one}, {id: c, run: x, phase: two, compensate: {run: undo}}, {id: d, run: x, phase: two}]";
     let mut play = Play::start_until(text, "one");
+    play.eager = true;
     play.complete("a", "1");
     assert_eq!(play.complete("b", "1"), ["step_completed b", "run_paused"]);
     play.ask(Ask::Unpause(order()));
@@ -232,7 +233,7 @@ fn phases_name_groups_of_steps_for_people() {
     let retry = |step: &str| Ask::Retry { order: order(), step: Some(step.into()) };
     assert_eq!(play.refused(retry("one")), Code::CannotRetry);
     assert_eq!(play.refused(retry("three")), Code::NoSuchStep);
-    assert_eq!(play.ask(retry("two")), ["retry_requested", "attempt_started d"]);
+    assert_eq!(play.ask(retry("two")), ["retry_requested two", "attempt_started d"]);
     play.fail("d", exit(Class::Validation));
     let back = play.roll_back(Some("one"));
     assert_eq!(back, ["rollback_started", "compensation_started c", "attempt_started undo c"]);
@@ -248,7 +249,7 @@ const PARENT: &str = "name: w\nsteps: [{id: test, workflow: test.yaml, with: {n:
 
 #[test]
 fn a_child_run_is_seen_through_by_an_attempt_and_rolled_back_by_a_compensation() {
-    let mut play = Play::start(PARENT);
+    let mut play = Play::eager(PARENT);
     let words: Vec<_> = play.log.iter().map(super::play::word).collect();
     assert_eq!(words.last().unwrap(), "child_started test");
     let (run, ended) = play.state().child(&StepId::grown("test")).unwrap();
@@ -275,7 +276,7 @@ fn a_child_run_is_seen_through_by_an_attempt_and_rolled_back_by_a_compensation()
 #[test]
 fn what_becomes_of_a_child_is_its_parents_concern() {
     let ended = |status, past_return, code: Code| {
-        let mut play = Play::start(PARENT);
+        let mut play = Play::eager(PARENT);
         play.fail("test", Failure { child: child(status, past_return), ..Failure::new(code, "no") });
         play
     };

@@ -45,7 +45,7 @@ fn request_of(play: &Play, step: &str) -> String {
 
 #[test]
 fn a_step_that_needs_an_approval_starts_when_it_is_granted_and_does_exactly_what_was_asked() {
-    let mut play = Play::start(GATED);
+    let mut play = Play::eager(GATED);
     assert_eq!(play.complete("build", "1"), ["step_completed build", "approval_requested publish"]);
     assert_eq!(play.state().status(), RunStatus::Waiting);
     assert!(!play.state().wants_driving());
@@ -75,21 +75,21 @@ fn a_step_that_needs_an_approval_starts_when_it_is_granted_and_does_exactly_what
 
 #[test]
 fn an_answer_may_change_the_arguments() {
-    let mut play = Play::start(GATED);
+    let mut play = Play::eager(GATED);
     play.complete("build", "1");
     assert_eq!(play.refused(edit("publish", "ada", "3")), Code::CannotEdit);
     assert_eq!(play.ask(edit("publish", "ada", r#"{"to": {"port": 1}, "version": "2"}"#)).len(), 2);
     let with = &play.work("publish")["with"];
     assert_eq!(*with, serde_json::json!({"version": "2", "to": {"host": "a", "port": 1}}));
 
-    let mut play = Play::start("name: w\nsteps: [{id: a, run: x, approve: before}]");
+    let mut play = Play::eager("name: w\nsteps: [{id: a, run: x, approve: before}]");
     assert_eq!(play.refused(edit("a", "ada", "{\"x\": 1}")), Code::CannotEdit);
     assert_eq!(play.ask(approve("a", "ada")), ["approval_granted", "attempt_started a"]);
 }
 
 #[test]
 fn several_people_have_to_grant_the_same_and_a_change_voids_what_was_granted() {
-    let mut play = Play::start(
+    let mut play = Play::eager(
         "name: w\nsteps: [{id: a, agent: x, approve: before, approvers: [ada, ben, cy], approvals: 2}]",
     );
     assert_eq!(play.refused(approve("a", "dan")), Code::NotAnApprover);
@@ -103,7 +103,7 @@ fn several_people_have_to_grant_the_same_and_a_change_voids_what_was_granted() {
 
 #[test]
 fn a_refused_step_has_failed_and_a_retry_asks_again() {
-    let mut play = Play::start(GATED);
+    let mut play = Play::eager(GATED);
     play.complete("build", "1");
     let first = request_of(&play, "publish");
     assert_eq!(
@@ -115,7 +115,7 @@ fn a_refused_step_has_failed_and_a_retry_asks_again() {
     assert_ne!(request_of(&play, "publish"), first);
 
     let optional = GATED.replace("approve: before,", "approve: before, optional: true,");
-    let mut play = Play::start(&optional);
+    let mut play = Play::eager(&optional);
     play.complete("build", "1");
     assert_eq!(
         play.ask(reject("publish")),
@@ -155,7 +155,7 @@ steps:
 
 #[test]
 fn what_a_step_answered_can_be_approved_changed_and_refused() {
-    let mut play = Play::start(AFTER);
+    let mut play = Play::eager(AFTER);
     let done = play.complete("draft", r#"{"text": "a", "n": 1}"#);
     assert_eq!(done, ["approval_requested draft", "step_completed draft"]);
     assert_eq!((play.status("draft"), play.state().status()), ("waiting", RunStatus::Waiting));
@@ -163,9 +163,9 @@ fn what_a_step_answered_can_be_approved_changed_and_refused() {
         play.ask(edit("draft", "ada", r#"{"text": "b"}"#)),
         ["approval_granted", "attempt_started send"]
     );
-    assert_eq!(play.work("send")["run"], "send b");
+    assert_eq!(play.work("send")["run"], "send 'b'");
 
-    let mut play = Play::start(AFTER);
+    let mut play = Play::eager(AFTER);
     play.complete("draft", "{\"text\": \"a\"}");
     let refused = play.ask(reject("draft"));
     let wanted = [
@@ -182,18 +182,18 @@ fn what_a_step_answered_can_be_approved_changed_and_refused() {
 
 #[test]
 fn work_that_was_refused_is_not_done_again_by_a_retry() {
-    let mut play = Play::start(&format!("{AFTER}\non_failure: stop"));
+    let mut play = Play::eager(&format!("{AFTER}\non_failure: stop"));
     play.complete("draft", "{\"text\": \"a\"}");
     play.ask(reject("draft"));
     assert_eq!(play.state().status(), RunStatus::Failed);
     assert_eq!(play.retry(), ["retry_requested", "approval_requested draft"]);
     assert_eq!(play.ask(approve("draft", "ada")), ["approval_granted", "attempt_started send"]);
-    assert_eq!(play.work("send")["run"], "send a");
+    assert_eq!(play.work("send")["run"], "send 'a'");
 }
 
 #[test]
 fn a_request_about_an_output_is_withdrawn_when_the_run_fails_and_made_again_by_a_retry() {
-    let mut play = Play::start(&format!("{AFTER}\n  - {{id: other, run: x, needs: []}}\non_failure: stop"));
+    let mut play = Play::eager(&format!("{AFTER}\n  - {{id: other, run: x, needs: []}}\non_failure: stop"));
     play.complete("draft", "{\"text\": \"a\"}");
     let first = request_of(&play, "draft");
     play.fail("other", exit(Class::Validation));
@@ -207,7 +207,7 @@ fn a_request_about_an_output_is_withdrawn_when_the_run_fails_and_made_again_by_a
 #[test]
 fn several_requests_are_open_at_once_and_answered_in_any_order_or_by_their_phase() {
     let text = "name: w\nsteps: [{id: a, run: x, approve: before, needs: [], phase: ship}, {id: b, run: x, approve: before, needs: [], phase: ship}, {id: c, run: x, approve: before, needs: []}]";
-    let mut play = Play::start(text);
+    let mut play = Play::eager(text);
     assert_eq!(play.ask(approve("c", "ada")), ["approval_granted", "attempt_started c"]);
     assert_eq!(play.ask(approve("a", "ada")), ["approval_granted", "attempt_started a"]);
     assert_eq!(
@@ -220,7 +220,7 @@ fn several_requests_are_open_at_once_and_answered_in_any_order_or_by_their_phase
 
 #[test]
 fn points_of_the_checklist_are_recorded_and_grant_nothing() {
-    let mut play = Play::start("name: w\nsteps: [{id: a, run: x, approve: before, checklist: [one, two]}]");
+    let mut play = Play::eager("name: w\nsteps: [{id: a, run: x, approve: before, checklist: [one, two]}]");
     let check =
         |points: &[u32]| Ask::Check { request: "a".to_owned(), by: "ada".into(), points: points.to_vec() };
     assert_eq!(play.ask(check(&[2])), ["approval_checked"]);
@@ -231,7 +231,7 @@ fn points_of_the_checklist_are_recorded_and_grant_nothing() {
 
 #[test]
 fn a_paused_run_takes_answers_and_starts_nothing() {
-    let mut play = Play::start(GATED);
+    let mut play = Play::eager(GATED);
     play.complete("build", "1");
     play.ask(Ask::Pause(order()));
     assert_eq!(play.ask(approve("publish", "ada")), ["approval_granted"]);
@@ -241,7 +241,7 @@ fn a_paused_run_takes_answers_and_starts_nothing() {
 #[test]
 fn a_fan_out_asks_once_and_does_the_items_that_were_granted() {
     let mut play =
-        Play::start("name: w\nsteps: [{id: a, for_each: [1, 2], run: 'x {{ item }}', approve: before}]");
+        Play::eager("name: w\nsteps: [{id: a, for_each: [1, 2], run: 'x {{ item }}', approve: before}]");
     assert_eq!(play.state().status(), RunStatus::Waiting);
     let started = play.ask(approve("a", "ada"));
     assert_eq!(
@@ -255,7 +255,7 @@ fn a_fan_out_asks_once_and_does_the_items_that_were_granted() {
         ]
     );
     let mut play =
-        Play::start("name: w\nsteps: [{id: a, for_each: [1], run: x, approve: after}, {id: b, run: y}]");
+        Play::eager("name: w\nsteps: [{id: a, for_each: [1], run: x, approve: after}, {id: b, run: y}]");
     assert_eq!(
         play.complete("a[0]", "1"),
         ["step_completed a[0]", "approval_requested a", "step_completed a"]
@@ -266,7 +266,7 @@ fn a_fan_out_asks_once_and_does_the_items_that_were_granted() {
 #[test]
 fn signals_are_taken_by_those_that_wait_and_kept_for_those_that_will() {
     let text = "name: w\nsteps: [{id: a, run: x, needs: []}, {id: first, wait_for: go, needs: []}, {id: second, wait_for: go, needs: [a]}, {id: b, run: 'y {{ steps.second.output.n }}'}]";
-    let mut play = Play::start(text);
+    let mut play = Play::eager(text);
     assert_eq!(play.state().status(), RunStatus::Running);
     assert_eq!(play.ask(signal("other", "0")), ["signal_received"]);
     assert_eq!(play.ask(signal("go", "{\"n\": 1}")), ["signal_received", "step_completed first"]);
@@ -276,7 +276,7 @@ fn signals_are_taken_by_those_that_wait_and_kept_for_those_that_will() {
         done,
         ["step_completed a", "signal_awaited second", "step_completed second", "attempt_started b"]
     );
-    assert_eq!(play.work("b")["run"], "y 2");
+    assert_eq!(play.work("b")["run"], "y '2'");
     play.complete("b", "1");
     assert_eq!(play.result(), (RunStatus::Completed, false));
     assert_eq!(play.refused(signal("go", "1")), Code::RunEnded);
@@ -284,7 +284,7 @@ fn signals_are_taken_by_those_that_wait_and_kept_for_those_that_will() {
 
 #[test]
 fn a_signal_that_does_not_come_in_time_is_a_failure() {
-    let mut play = Play::start(
+    let mut play = Play::eager(
         "name: w\nsteps: [{id: a, wait_for: go, timeout: 1m, on_error: continue}, {id: b, run: x}]",
     );
     assert_eq!(play.state().status(), RunStatus::Waiting);
@@ -295,7 +295,7 @@ fn a_signal_that_does_not_come_in_time_is_a_failure() {
 
 #[test]
 fn what_waits_for_people_is_cancelled_with_its_run() {
-    let mut play = Play::start(
+    let mut play = Play::eager(
         "name: w\nsteps: [{id: a, run: x, approve: before, needs: []}, {id: s, wait_for: go, needs: []}]",
     );
     let request = request_of(&play, "a");
@@ -307,7 +307,7 @@ fn what_waits_for_people_is_cancelled_with_its_run() {
 
 #[test]
 fn a_stand_in_needs_an_approval_of_its_own() {
-    let mut play = Play::start(
+    let mut play = Play::eager(
         "name: w\nsteps: [{id: a, agent: x, prompt: p, approve: before, fallback: {agent: y, prompt_suffix: ' only'}}]",
     );
     play.ask(approve("a", "ada"));
@@ -321,7 +321,7 @@ fn a_stand_in_needs_an_approval_of_its_own() {
 
 #[test]
 fn what_is_cancelled_while_it_was_asked_about_owes_nothing() {
-    let mut play = Play::start(
+    let mut play = Play::eager(
         "name: w\nsteps: [{id: a, run: x, approve: before, compensate: {run: undo}, needs: []}, {id: b, run: y, needs: []}]",
     );
     play.fail("b", exit(Class::Validation));

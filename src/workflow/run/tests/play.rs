@@ -28,6 +28,8 @@ pub(super) struct Play {
     /// Effects that each command closed, and then those that it opened and left open.
     pub(super) changes: Vec<(Vec<RunEffect>, Vec<RunEffectId>)>,
     pub(super) slots: u32,
+    /// Whether what can start does right after each command, as with a dispatcher that has slots.
+    pub(super) eager: bool,
 }
 
 impl Play {
@@ -61,6 +63,7 @@ impl Play {
             times: Vec::new(),
             changes: Vec::new(),
             slots: 100,
+            eager: false,
         };
         let mut start = StartRun {
             definition: Arc::new(definition),
@@ -90,8 +93,24 @@ impl Play {
         play
     }
 
+    /// A run in which what can start does right after each command.
+    pub(super) fn eager(yaml: &str) -> Self {
+        let mut play = Self::start(yaml);
+        play.eager = true;
+        play
+    }
+
     /// Asks with as many slots as the test has; answers the names of what happened.
     pub(super) fn ask(&mut self, ask: Ask) -> Vec<String> {
+        let goes_on = self.eager && !matches!(ask, Ask::Go);
+        let mut happened = self.ask_once(ask);
+        if goes_on {
+            happened.extend(self.ask_once(Ask::Go));
+        }
+        happened
+    }
+
+    fn ask_once(&mut self, ask: Ask) -> Vec<String> {
         let run = self.run.take().unwrap().at(self.now);
         let slots = run.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
         let command = RunCommand { ask, seed: 7, drive: Some(Grants(slots)) };

@@ -1,0 +1,245 @@
+//! The built-in agent that does steps with `workflow`: an attempt starts a run of its own, or finds it, and sees it
+//! through. The child's id follows from what it is for, so that whoever makes the next attempt, after a crash at any
+//! moment, finds the same run. Nothing is ever stored in both streams at once: what the child came to is reported to the
+//! parent like the result of any attempt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::communicator::{ChildRests, Communicator};
+use super::load::load;
+use crate::events::ids::{StreamId, Version};
+use crate::events::problem::{Code, Problem};
+use crate::events::run::{Parent, Purpose};
+use crate::executors::{ChildTask, Context, Executor, Task};
+use crate::workflow::child;
+use crate::workflow::run::{Ask, Order, Run, RunStatus};
+use crate::workflow::work::{Failure, Output, Stop};
+
+/// Sees children through.
+pub struct Children {
+    communicator: Arc<Communicator>,
+}
+
+impl Children {
+    /// For runs that this communicator knows.
+    pub fn new(communicator: Arc<Communicator>) -> Self {
+        Self { communicator }
+    }
+}
+
+#[async_trait]
+impl Executor for Children {
+    async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
+        let Some(child) = task.child.as_deref() else {
+            let message = format!("agent `{}` does steps with `workflow` only", task.agent);
+            return Err(Failure::new(Code::BadAgent, message));
+        };
+        let charge = Charge { communicator: &self.communicator, task: &task, child };
+        tokio::select! {
+            // A child that has ended when the deadline passes has ended.
+            biased;
+            result = charge.see_through() => result,
+            why = context.stopped() => charge.stop(why, &context).await,
+        }
+    }
+
+    /// A child that is cancelled waits for what of it is irreversible, and its parent waits for it: it may be past the
+    /// point of no return then.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// A child, and the attempt that sees it through.
+struct Charge<'a> {
+    communicator: &'a Arc<Communicator>,
+    task: &'a Task,
+    child: &'a ChildTask,
+}
+
+/// Why there is no answer.
+enum NoAnswer {
+    /// This is why.
+    Failure(Box<Failure>),
+    /// The process ends: it lets go of this attempt, and the next process makes another.
+    Closing,
+}
+
+impl From<Problem> for NoAnswer {
+    fn from(problem: Problem) -> Self {
+        match problem.code {
+            Code::ShuttingDown => Self::Closing,
+            _ => Self::Failure(Box::new(problem.into())),
+        }
+    }
+}
+
+impl From<Failure> for NoAnswer {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(Box::new(failure))
+    }
+}
+
+type Answer<T> = Result<T, NoAnswer>;
+
+impl Charge<'_> {
+    async fn see_through(&self) -> Result<Output, Failure> {
+        let answer = async {
+            match self.task.purpose {
+                Purpose::Do => self.attach().await?,
+                Purpose::Compensate if !self.roll_back().await? => return Ok(Output::default()),
+                Purpose::Compensate => {}
+            }
+            self.ended().await
+        };
+        match answer.await {
+            Ok(output) => Ok(output),
+            Err(NoAnswer::Failure(failure)) => Err(*failure),
+            Err(NoAnswer::Closing) => std::future::pending().await,
+        }
+    }
+
+    /// Starts the child, or finds it. One that had ended when its end was last told goes on from there.
+    async fn attach(&self) -> Answer<()> {
+        let Some((run, version)) = self.look().await? else { return self.begin().await };
+        if run.status().has_ended() && self.is_told(version) && child::may_go_on(run.status()) {
+            let retry = Ask::Retry { order: self.order("its parent tries it again"), step: None };
+            if let Err(problem) = self.communicator.order(&self.child.run, retry).await {
+                return Err(self.refused(&run, version, problem));
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&self) -> Answer<()> {
+        let Some(binding) = &self.child.binding else {
+            let file = self.task.work.workflow.as_deref().unwrap_or_default();
+            let message = format!("the workflow `{file}` was not known when the run started");
+            return Err(Failure::new(Code::ChildWorkflow, message).into());
+        };
+        let (parent, with) = (&self.child.parent, &self.task.work.with);
+        let start = child::start(parent, &self.task.step, binding, with, &*self.communicator.host().library)?;
+        self.communicator.begin(&self.child.run, start).await?;
+        Ok(())
+    }
+
+    /// Has what the child did undone; answers whether there is such a run.
+    async fn roll_back(&self) -> Answer<bool> {
+        let Some((run, version)) = self.look().await? else { return Ok(false) };
+        let is_news = run.status() == RunStatus::Stuck && !self.is_told(version);
+        if is_news || matches!(run.status(), RunStatus::Compensating | RunStatus::Compensated) {
+            return Ok(true);
+        }
+        let rollback = Ask::Rollback { order: self.order("its parent is rolled back"), to: None };
+        match self.communicator.order(&self.child.run, rollback).await {
+            Ok(_) => Ok(true),
+            // Somebody else has asked for it first, and may have paused it.
+            Err(problem) if problem.code == Code::Compensating => Ok(true),
+            Err(problem) => Err(self.refused(&run, version, problem)),
+        }
+    }
+
+    /// Lets the child go on until it has ended, and answers what it came to.
+    async fn ended(&self) -> Answer<Output> {
+        let run = &self.child.run;
+        loop {
+            self.communicator.drive(run).await;
+            let seen = self.communicator.at_rest(run).await?;
+            if !seen.status.is_some_and(RunStatus::has_ended) {
+                self.rests(true).await;
+                self.communicator.stirs(run).await;
+                self.rests(false).await;
+            } else if let Some(result) = self.outcome().await? {
+                return Ok(result?);
+            }
+        }
+    }
+
+    /// What the child came to; none if it has not ended, or somebody lets it go on.
+    async fn outcome(&self) -> Answer<Option<Result<Output, Failure>>> {
+        let Some((run, version)) = self.look().await? else { return Ok(None) };
+        let library = &*self.communicator.host().library;
+        let outcome = child::outcome(&run, version, self.task.purpose, library);
+        outcome.map_err(|unreadable| unreadable.problem().into())
+    }
+
+    /// The child as the store has it; none if it never began.
+    async fn look(&self) -> Answer<Option<(Run, Version)>> {
+        let run = &self.child.run;
+        let (state, head) = load::<Run>(&*self.communicator.host().store, &StreamId::of_run(run)).await?;
+        let Some(about) = state.about() else { return Ok(None) };
+        let parent = Parent { run: self.task.run.clone(), step: self.task.step.clone() };
+        if about.started.parent.as_ref() != Some(&parent) {
+            let message = format!("run `{run}` is not of step `{}`, whose child it would be", parent.step);
+            return Err(Failure::new(Code::RunIdTaken, message).into());
+        }
+        Ok(Some((state, head.version)))
+    }
+
+    /// Whether the parent has recorded what the child came to by that version.
+    fn is_told(&self, version: Version) -> bool {
+        self.child.after.is_some_and(|told| version <= told)
+    }
+
+    /// The child does not do what its parent wants of it.
+    fn refused(&self, run: &Run, version: Version, problem: Problem) -> NoAnswer {
+        if problem.code == Code::ShuttingDown {
+            return NoAnswer::Closing;
+        }
+        let code = if run.status() == RunStatus::Stuck { Code::ChildStuck } else { Code::ChildFailed };
+        let message =
+            format!("child run `{}` is {}: {}", self.child.run, run.status().text(), problem.message);
+        let class = if code == Code::ChildStuck { code.class() } else { problem.class };
+        let failure = Failure::new(code, message).class(class);
+        Failure { child: Some(child::seen(run, version)), ..failure }.into()
+    }
+
+    fn order(&self, reason: &str) -> Order {
+        Order { by: format!("run {}", self.task.run).into(), reason: Some(reason.to_owned()) }
+    }
+
+    /// Tells the parent whether there is nothing to do but to wait for somebody.
+    async fn rests(&self, rests: bool) {
+        let message = ChildRests { child: self.child.run.clone(), rests };
+        self.communicator.tell(&self.task.run, message).await;
+    }
+
+    /// Ends the attempt before the child has ended. What is being undone goes on; a child that is being done is cancelled.
+    async fn stop(&self, why: Stop, context: &Context) -> Result<Output, Failure> {
+        if why == Stop::LetGo || self.task.purpose == Purpose::Compensate {
+            return Err(Failure::stopped(why));
+        }
+        let mut stop = context.stop.clone();
+        let let_go = stop.wait_for(|why| *why == Some(Stop::LetGo));
+        tokio::select! {
+            biased;
+            cancelled = self.cancel(why) => cancelled,
+            _ = let_go => Err(Failure::stopped(Stop::LetGo)),
+        }
+    }
+
+    async fn cancel(&self, why: Stop) -> Result<Output, Failure> {
+        let run = &self.child.run;
+        let order = self.order("its parent does not want it any more");
+        let failure = Failure::stopped(why);
+        match self.communicator.order(run, Ask::Cancel { order, rollback: false }).await {
+            // The attempt was stopped before there was a child.
+            Err(problem) if problem.code == Code::UnknownRun => return Err(failure),
+            // What has ended, or is being undone, cannot be cancelled: it is seen through as it is.
+            Ok(_) | Err(_) => {}
+        }
+        self.communicator.drive(run).await;
+        if self.communicator.at_rest(run).await.is_err() {
+            return Err(failure);
+        }
+        let seen = match (self.outcome().await, self.look().await) {
+            (Ok(Some(Ok(output))), _) => return Ok(output),
+            (_, Ok(Some((run, version)))) => Some(child::seen(&run, version)),
+            _ => None,
+        };
+        Err(Failure { child: seen, ..failure })
+    }
+}

@@ -1,0 +1,96 @@
+use std::fs;
+use std::process::Command as Std;
+
+use tempfile::TempDir;
+
+use super::*;
+
+fn inspector(check: &[&str]) -> Inspector {
+    let environment = std::env::vars_os().filter(|(name, _)| name == "PATH").collect();
+    Inspector { check: check.iter().map(|part| (*part).to_owned()).collect(), environment }
+}
+
+/// A folder that no repository holds, wherever temporary files lie.
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn git(folder: &TempDir, arguments: &[&str]) {
+    let who = ["-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false"];
+    let ran = Std::new("git").args(who).args(arguments).current_dir(folder.path()).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_repository_is_clean_until_a_file_differs() {
+    let folder = folder();
+    git(&folder, &["init", "-q", "-b", "main"]);
+    fs::write(folder.path().join("kept"), "1").unwrap();
+    git(&folder, &["add", "kept"]);
+    git(&folder, &["commit", "-q", "-m", "first"]);
+    let clean = inspector(&[]).repository(folder.path()).await.unwrap();
+    assert_eq!((clean.branch.as_deref(), clean.changes.len()), (Some("main"), 0));
+    assert_eq!(clean.head.unwrap().len(), 40);
+    fs::write(folder.path().join("kept"), "2").unwrap();
+    fs::write(folder.path().join("new"), "").unwrap();
+    let changes = inspector(&[]).repository(folder.path()).await.unwrap().changes;
+    let expected = [(".M", "kept"), ("??", "new")];
+    assert_eq!(changes, expected.map(|(how, path)| (how.to_owned(), path.to_owned())));
+}
+
+#[tokio::test]
+async fn what_a_repository_configures_is_not_run_by_a_look_at_it() {
+    let folder = folder();
+    git(&folder, &["init", "-q"]);
+    git(&folder, &["config", "core.fsmonitor", "touch ran"]);
+    inspector(&[]).repository(folder.path()).await.unwrap();
+    assert!(!folder.path().join("ran").exists());
+}
+
+#[tokio::test]
+async fn where_there_is_no_repository_or_no_git_it_says_so() {
+    let folder = folder();
+    let none = inspector(&[]).repository(folder.path()).await;
+    assert_eq!(none.unwrap_err(), "the folder is in no repository");
+    let gone = inspector(&[]).repository(&folder.path().join("gone")).await;
+    assert_eq!(gone.unwrap_err(), "the folder is not there");
+    let nothing = Inspector { environment: [("PATH".into(), "/nowhere".into())].into(), ..inspector(&[]) };
+    assert_eq!(nothing.repository(folder.path()).await.unwrap_err(), "there is no `git` on this machine");
+}
+
+#[tokio::test]
+async fn a_check_is_run_in_the_folder_and_says_how_it_ended() {
+    let folder = folder();
+    let check = inspector(&["sh", "-c", "pwd; echo score: 7; echo odd >&2; exit 3"]);
+    let found = check.check(folder.path()).await.unwrap();
+    assert_eq!((found.end.as_str(), found.is_good, found.score().as_deref()), ("exit 3", false, Some("7")));
+    assert!(found.output.starts_with(folder.path().to_str().unwrap()), "{found:?}");
+    assert!(inspector(&[]).check(folder.path()).await.is_none());
+    let missing = inspector(&["no-such-program"]).check(folder.path()).await.unwrap();
+    assert!(!missing.is_good && missing.end.starts_with("it could not be run"), "{missing:?}");
+}
+
+#[tokio::test]
+async fn what_says_too_much_is_read_to_its_end_and_cut() {
+    let found = inspector(&["sh", "-c", "yes | head -c 3000000"]).check(folder().path()).await.unwrap();
+    assert_eq!((found.end.as_str(), found.output.len()), ("exit 0", SAID_BYTES_MAX as usize));
+}
+
+#[tokio::test]
+async fn what_does_not_end_is_ended_with_all_that_it_started() {
+    let folder = folder();
+    let mut command = Command::new("sh");
+    command.args(["-c", "(sleep 600; touch late) & echo $! > helper; wait"]);
+    // Long enough that the helper is there when the time is over: else there is nothing to find.
+    let ran = inspector(&[]).run(command, folder.path(), Duration::from_secs(1)).await;
+    assert!(matches!(ran, Err(NoRun::TimedOut(_))));
+    let helper: i32 = fs::read_to_string(folder.path().join("helper")).unwrap().trim().parse().unwrap();
+    let stat = || fs::read_to_string(format!("/proc/{helper}/stat"));
+    // Dead, or on its way to be taken off the list by who adopted it.
+    while let Ok(stat) = stat() {
+        if stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X'])) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,182 @@
+//! Writes the pages of requests for approvals. What a reviewer wants to know takes programs to find out, so it is done on
+//! a thread of its own: no decision waits for it, only the end of the process does.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::communicator::InFlight;
+use super::host::HostContext;
+use super::inspect::Inspector;
+use super::load::load;
+use super::page;
+use crate::events::ids::{RequestId, RunId, StreamId, Version};
+use crate::views::request::found::{Found, lines};
+use crate::views::request::{self, found_in, is_open};
+use crate::workflow::run::Run;
+
+/// A page to be written: whose request.
+type Key = (RunId, RequestId);
+
+/// Writes pages, for as long as there are any to be written.
+pub(super) struct Scribe {
+    host: HostContext,
+    inspector: Inspector,
+    /// What is to be written. There is never more than there are requests, and each is named once.
+    wanted: Mutex<Wanted>,
+    /// Whether nobody waits any more for what takes long.
+    hurry: watch::Sender<bool>,
+}
+
+/// A run as the store has it. Pages of one run come one after the other, so one is kept.
+struct Folded {
+    run: RunId,
+    state: Run,
+    version: Version,
+}
+
+#[derive(Default)]
+struct Wanted {
+    pages: BTreeMap<Key, InFlight>,
+    /// Whether a thread is at it.
+    at_work: bool,
+}
+
+impl Scribe {
+    /// Nothing is to be written yet.
+    pub(super) fn new(host: HostContext, inspector: Inspector) -> Arc<Self> {
+        Arc::new(Self { host, inspector, wanted: Mutex::default(), hurry: watch::Sender::new(false) })
+    }
+
+    /// Has the page of a request written, or written anew. Until it is, `in_flight` lives.
+    pub(super) fn write(self: &Arc<Self>, run: &RunId, request: &RequestId, in_flight: InFlight) {
+        let Some(runs) = self.host.runs.clone() else { return };
+        let mut wanted = self.wanted();
+        wanted.pages.insert((run.clone(), request.clone()), in_flight);
+        if wanted.at_work {
+            return;
+        }
+        let scribe = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("scribe".to_owned());
+        match thread.spawn(move || scribe.work(&runs)) {
+            Ok(_) => wanted.at_work = true,
+            // They are written when somebody next takes the run over.
+            Err(error) => wanted.give_up(&error),
+        }
+    }
+
+    /// From here on nothing is looked at that takes long.
+    pub(super) fn hurry(&self) {
+        self.hurry.send_replace(true);
+    }
+
+    fn work(&self, runs: &Path) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return self.wanted().give_up(&error),
+        };
+        loop {
+            let pages = {
+                let mut wanted = self.wanted();
+                wanted.at_work = !wanted.pages.is_empty();
+                std::mem::take(&mut wanted.pages)
+            };
+            if pages.is_empty() {
+                return;
+            }
+            runtime.block_on(self.write_all(runs, pages));
+        }
+    }
+
+    /// Writes pages, first with what the store knows, then with what was found in their folders: each folder is looked at
+    /// once for all of them, and only for requests that nobody has answered meanwhile.
+    async fn write_all(&self, runs: &Path, pages: BTreeMap<Key, InFlight>) {
+        let mut unseen: BTreeMap<PathBuf, Vec<(Key, InFlight)>> = BTreeMap::new();
+        let mut folded = None;
+        for (key, in_flight) in pages {
+            if let Some(folder) = self.keep(runs, &key, None, &mut folded).await {
+                unseen.entry(folder).or_default().push((key, in_flight));
+            }
+        }
+        for (folder, pages) in unseen {
+            let mut hurry = self.hurry.subscribe();
+            let found = tokio::select! {
+                found = self.look(&folder) => found,
+                // An error means that the sender is gone, which is this very scribe.
+                _ = hurry.wait_for(|hurry| *hurry) => return,
+            };
+            let mut folded = None;
+            for (key, in_flight) in pages {
+                self.keep(runs, &key, Some(&found), &mut folded).await;
+                drop(in_flight);
+            }
+        }
+    }
+
+    /// Writes a page, and answers the folder that is still to be looked at for it. A disk that refuses is not the run's
+    /// matter.
+    async fn keep(
+        &self,
+        runs: &Path,
+        key: &Key,
+        found: Option<&str>,
+        folded: &mut Option<Folded>,
+    ) -> Option<PathBuf> {
+        match self.try_keep(runs, key, found, folded).await {
+            Ok(folder) => folder,
+            Err(why) => {
+                let (run, request) = key;
+                tracing::warn!(%run, %request, why, "what is asked could not be written down");
+                None
+            }
+        }
+    }
+
+    async fn try_keep(
+        &self,
+        runs: &Path,
+        (run, id): &Key,
+        found: Option<&str>,
+        folded: &mut Option<Folded>,
+    ) -> Result<Option<PathBuf>, String> {
+        let Folded { state, version, .. } = match folded {
+            Some(last) if last.run == *run => last,
+            other => other.insert(self.fold(run).await?),
+        };
+        let path = page::of_request(runs, run, id);
+        let before = std::fs::read_to_string(&path).unwrap_or_default();
+        let found = found.or_else(|| found_in(&before));
+        let page = request::page(state, id, *version, found, &*self.host.library);
+        let Some(page) = page.map_err(|error| error.to_string())? else { return Ok(None) };
+        page::write(&path, &page).map_err(|error| error.to_string())?;
+        let folder = state.about().map(|about| PathBuf::from(&*about.started.work_folder));
+        Ok(folder.filter(|_| found.is_none() && is_open(state, id)))
+    }
+
+    async fn fold(&self, run: &RunId) -> Result<Folded, String> {
+        let folded = load(&*self.host.store, &StreamId::of_run(run)).await;
+        let (state, head) = folded.map_err(|problem| problem.message)?;
+        Ok(Folded { run: run.clone(), state, version: head.version })
+    }
+
+    async fn look(&self, folder: &Path) -> String {
+        let at = self.host.clock.now();
+        let (repository, check) =
+            (self.inspector.repository(folder).await, self.inspector.check(folder).await);
+        lines(&Found { at, folder: folder.display().to_string(), repository, check }).join("\n")
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, Wanted> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wanted {
+    fn give_up(&mut self, error: &std::io::Error) {
+        tracing::warn!(%error, "what is asked could not be written down");
+        *self = Self::default();
+    }
+}

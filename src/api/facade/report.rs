@@ -1,0 +1,80 @@
+//! One run, as people and programs see it.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::{Facade, unknown};
+use crate::actors::glance::is_at_rest;
+use crate::actors::page;
+use crate::events::ids::{RequestId, RunId, Version};
+use crate::events::problem::Problem;
+use crate::views::report::{AwaitedChild, RunReport, awaited_children, report};
+use crate::views::rollback::is_owed;
+use crate::workflow::run::{Run, RunStatus};
+
+impl Facade {
+    pub(super) async fn report(&self, run: &RunId) -> Result<RunReport, Problem> {
+        let (state, head) = self.system.fold(run).await?;
+        self.report_of(run, &state, head.version).await
+    }
+
+    /// The report of a run that is in that state.
+    pub(super) async fn report_of(
+        &self,
+        run: &RunId,
+        state: &Run,
+        version: Version,
+    ) -> Result<RunReport, Problem> {
+        let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
+        let driven = self.system.is_driven(run) || self.system.drives_all() && !is_at_rest(state);
+        let (now, library) = (self.system.clock().now(), &**self.system.library());
+        let report = report(state, about, version, driven, now, library);
+        let mut report = report.map_err(|unreadable| unreadable.problem())?;
+        let runs = self.runs_folder();
+        if is_owed(state) && page::is_there(&runs, run) {
+            report.rollback_file = Some(page::path(&runs, run).display().to_string());
+        }
+        for waiting in &mut report.waiting_for {
+            let request = RequestId::named(&waiting.id);
+            if let Some(approval) = &mut waiting.approval {
+                let file = page::of_request(&runs, run, &request);
+                approval.file = Some(file.display().to_string());
+            }
+        }
+        self.look_at_children(state, &mut report).await?;
+        Ok(report)
+    }
+
+    /// A run of which nothing goes on but children that rest does so too: its own events cannot tell.
+    async fn look_at_children(&self, state: &Run, report: &mut RunReport) -> Result<(), Problem> {
+        let Some(children) = awaited_children(state) else { return Ok(()) };
+        for child in &children {
+            if !self.rests(&child.run).await? {
+                return Ok(());
+            }
+        }
+        report.status = RunStatus::Waiting;
+        report.driven = true;
+        report.waiting_for.extend(children.into_iter().map(AwaitedChild::waiting));
+        Ok(())
+    }
+
+    /// Whether nothing of a run that has not ended goes on unless somebody acts. Children are as deep as workflows name
+    /// each other, which they never do in a circle.
+    fn rests<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<bool, Problem>> {
+        async move {
+            let (state, _) = self.system.fold(run).await?;
+            if matches!(state.status(), RunStatus::Waiting | RunStatus::Paused) {
+                return Ok(is_at_rest(&state));
+            }
+            let Some(children) = awaited_children(&state) else { return Ok(false) };
+            for child in children {
+                if !self.rests(&child.run).await? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,113 @@
+//! The agents of a workflow, found: steps name them as they call themselves, and get from them what they do not say.
+
+use std::collections::BTreeSet;
+
+use crate::config::Config;
+use crate::events::ids::{AgentName, StepId};
+use crate::events::problem::{Code, Place, Problem};
+use crate::executors::AgentDefinition;
+use crate::executors::discovery::Catalog;
+use crate::workflow::definition::{AgentRole, Does, Fallback, Step};
+use crate::workflow::parse::{NamedAgent, Parsed};
+
+/// Finds the agents that steps name, those that stand in for them, and those that undo them; and all others that could
+/// do a step, if the run may grow: nobody knows whom a plan will name. Completes the steps by what agents and the
+/// configuration say.
+///
+/// # Errors
+/// Those that are not there or cannot be used, in the order of the file.
+pub(super) fn agents(
+    parsed: &mut Parsed,
+    file: &str,
+    catalog: &Catalog,
+    config: &Config,
+) -> Result<Vec<AgentDefinition>, Vec<Problem>> {
+    let mut binding = Binding { catalog, found: Vec::new(), names: BTreeSet::new() };
+    let mut errors = Vec::new();
+    for named in &parsed.agents {
+        let Some(step) = parsed.definition.step_mut(&named.step) else { continue };
+        let bound = binding.bind(step, named, config.run.max_fallback_attempts);
+        errors.extend(bound.err());
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let steps: Vec<StepId> = parsed.definition.steps.iter().map(|step| step.id.clone()).collect();
+    for (id, (line, column)) in steps.iter().zip(parsed.places.clone()) {
+        let Some(step) = parsed.definition.step_mut(id) else { continue };
+        if let Some(approval) = &mut step.approval {
+            approval.checklist.splice(..0, config.approvals.checklist.iter().cloned());
+        }
+        if config.run.fail_if_critical_skipped && step.fail_if_critical() {
+            parsed.warnings.push(never_skipped(id).at(file, line, column));
+        }
+    }
+    if config.growth.total > 0 {
+        catalog.usable().for_each(|agent| binding.add(agent));
+    }
+    Ok(binding.found)
+}
+
+fn never_skipped(step: &StepId) -> Problem {
+    let message = format!("`{step}` is critical: where its failure would let it be skipped, the run fails");
+    Problem::new(Code::Contradiction, message)
+        .hint(
+            "the configuration's `run.fail_if_critical_skipped` says so; take one of the two out of the step",
+        )
+        .step(step)
+}
+
+struct Binding<'a> {
+    catalog: &'a Catalog,
+    found: Vec<AgentDefinition>,
+    names: BTreeSet<AgentName>,
+}
+
+impl<'a> Binding<'a> {
+    /// Binds what a step names to the agent that it means.
+    fn bind(&mut self, step: &mut Step, named: &NamedAgent, fallback_attempts: u32) -> Result<(), Problem> {
+        let placed = |problem| placed(problem, &named.at).step(&named.step);
+        let agent = self.find(&named.agent).map_err(placed)?;
+        step.set_agent(named.role, &agent.name);
+        if named.role != AgentRole::Does {
+            return Ok(());
+        }
+        step.criticality = step.criticality.or(agent.criticality);
+        let inherits =
+            step.fallback.is_none() && !step.at_most_once && matches!(step.does, Does::Agent { .. });
+        if let Some(inherited) = agent.fallback.as_ref().filter(|_| inherits) {
+            let stands_in = self.find(&inherited.agent).map_err(|problem| {
+                let message = format!("agent `{}` falls back on another: {}", agent.name, problem.message);
+                placed(Problem { message, ..problem })
+            })?;
+            step.fallback = Some(Fallback {
+                agent: stands_in.name.clone(),
+                prompt_suffix: inherited.prompt_suffix.clone(),
+                attempts: fallback_attempts,
+            });
+        }
+        Ok(())
+    }
+
+    /// The agent of that name, which is then among those that were found.
+    fn find(&mut self, name: &AgentName) -> Result<&'a AgentDefinition, Problem> {
+        let found = &self.catalog.find(name)?.definition;
+        found.check_usable()?;
+        self.add(found);
+        Ok(found)
+    }
+
+    fn add(&mut self, agent: &AgentDefinition) {
+        if self.names.insert(agent.name.clone()) {
+            self.found.push(agent.clone());
+        }
+    }
+}
+
+/// What is wrong with an agent's own file stands there; all else where the agent is named.
+fn placed(problem: Problem, at: &Place) -> Problem {
+    match problem.at {
+        Some(_) => problem,
+        None => problem.at(&at.file, at.line, at.column),
+    }
+}

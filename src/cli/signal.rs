@@ -1,0 +1,22 @@
+//! `reenact signal RUN NAME [JSON]`: a run gets a signal, for the step that waits for it, or that will.
+
+use super::arguments::SignalArguments;
+use super::{Exit, Scene, control};
+use crate::api::protocol::Control;
+use crate::events::json::Json;
+use crate::events::problem::{Code, Problem};
+
+pub(super) async fn signal(scene: &Scene, arguments: SignalArguments) -> Result<Exit, Problem> {
+    let SignalArguments { run, name, says, who } = arguments;
+    let data = says.as_deref().map(read).transpose()?.unwrap_or_default();
+    control::answer(scene, run, Control::Signal { name: name.into(), data }, who).await
+}
+
+/// What a signal says. It is parsed whole: JSON so deep that no expression could look into it is none here.
+fn read(text: &str) -> Result<Json, Problem> {
+    let parsed = serde_json::from_str::<serde_json::Value>(text).and_then(|_| Json::parse(text));
+    parsed.map_err(|why| {
+        let problem = Problem::new(Code::Usage, format!("what the signal says is not JSON: {why}"));
+        problem.hint("quote it for the shell, and a text for JSON too: '{\"ok\": true}', '\"yes\"'")
+    })
+}

@@ -1,0 +1,153 @@
+//! The steps of a run, and the phases that they belong to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{UsageReport, problem, usage_report};
+use crate::events::ids::{AgentName, RunId, StepId};
+use crate::events::json::{Json, Payload};
+use crate::events::problem::{Class, Code, Problem};
+use crate::events::run::{SkipReason, StepKind};
+use crate::events::time::Timestamp;
+use crate::workflow::aggregate::{Blobs, Unreadable};
+use crate::workflow::run::{Node, StepError, StepPhase, UndoPhase};
+
+/// A step.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Its id.
+    pub id: StepId,
+    /// Where it is.
+    pub status: String,
+    /// Who does it.
+    pub agent: Option<String>,
+    /// Who was to do it, where that one has failed and another does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary_agent: Option<String>,
+    /// The group of steps that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// The run that it has started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<RunId>,
+    /// Tries so far, lost ones too.
+    pub attempts: u32,
+    /// How often it was to be done anew, from 1.
+    pub generation: u32,
+    /// Whether an earlier output was used.
+    pub cached: bool,
+    /// Whether it was done in a lesser way.
+    pub degraded: bool,
+    /// What it answered; null until it has.
+    pub output: Json,
+    /// Why it failed, was skipped, or why its last attempt failed, be that at undoing it.
+    pub error: Option<Problem>,
+    /// The files that it names as made.
+    pub artifacts: Vec<String>,
+    /// What an agent says of its work.
+    pub summary: Option<String>,
+    /// What an agent counted.
+    pub metrics: BTreeMap<String, serde_json::Value>,
+    /// When it first started.
+    pub started_at: Option<Timestamp>,
+    /// When it was done with.
+    pub ended_at: Option<Timestamp>,
+    /// What it used up.
+    pub usage: UsageReport,
+}
+
+/// A run that a step has started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildReport {
+    /// Its id.
+    pub run: RunId,
+    /// The step.
+    pub step: StepId,
+    /// How it had ended when that was last told; null before that.
+    pub status: Option<String>,
+}
+
+/// The step of another run that has started this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentReport {
+    /// The other run.
+    pub run: RunId,
+    /// Its step.
+    pub step: StepId,
+}
+
+/// The steps of the definition, each followed by those that grew in it.
+pub(super) fn in_order(nodes: &[Node]) -> Vec<&Node> {
+    let mut inside: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+    for (place, node) in nodes.iter().enumerate().rev() {
+        inside.entry(node.inside).or_default().push(place);
+    }
+    let mut ordered = Vec::with_capacity(nodes.len());
+    let mut left = inside.remove(&None).unwrap_or_default();
+    while let Some(place) = left.pop() {
+        ordered.extend(nodes.get(place));
+        left.extend(inside.remove(&Some(place)).unwrap_or_default());
+    }
+    ordered
+}
+
+pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, Unreadable> {
+    let (artifacts, cached, degraded) = match &node.phase {
+        StepPhase::Completed(done) => (done.artifacts.clone(), done.cached, done.degraded),
+        _ => (Vec::new(), false, false),
+    };
+    let agent = primary_agent(node);
+    Ok(StepReport {
+        id: node.id().clone(),
+        status: node.status().to_owned(),
+        agent: node.fallback.as_ref().or(agent).map(ToString::to_string),
+        primary_agent: node.fallback.as_ref().and(agent).map(ToString::to_string),
+        phase: node.added.phase.as_deref().map(str::to_owned),
+        child: node.child.as_ref().map(|child| child.run.clone()),
+        attempts: node.attempts_now(),
+        generation: node.generation,
+        cached,
+        degraded,
+        output: node.output().map(|output: &Payload| blobs.json(output)).transpose()?.unwrap_or_default(),
+        error: step_error(node),
+        artifacts,
+        summary: None,
+        metrics: BTreeMap::new(),
+        started_at: node.started_at,
+        ended_at: node.ended_at,
+        usage: usage_report(node.usage),
+    })
+}
+
+/// Who is to do a step, if an agent is.
+pub(in crate::views) fn primary_agent(node: &Node) -> Option<&AgentName> {
+    match &node.added.kind {
+        StepKind::Work { agent } | StepKind::Repeat { agent } => Some(agent),
+        StepKind::FanOut { agent, .. } => agent.as_ref(),
+        StepKind::Sleep | StepKind::Wait { .. } => None,
+    }
+}
+
+/// The runs that steps have started.
+pub(super) fn children(nodes: &[Node]) -> Vec<ChildReport> {
+    let child = |node: &Node| {
+        let child = node.child.as_ref()?;
+        let status = child.ended.as_ref().map(|ended| ended.status.to_string());
+        Some(ChildReport { run: child.run.clone(), step: node.id().clone(), status })
+    };
+    nodes.iter().filter_map(child).collect()
+}
+
+fn step_error(node: &Node) -> Option<Problem> {
+    let of = |error: &StepError| problem(error.code, error.class, &error.message).step(node.id());
+    let undoing = node.compensation.as_ref().filter(|undo| undo.phase != UndoPhase::Undone);
+    let undoing = undoing.and_then(|undo| undo.error.as_ref());
+    match (&node.phase, undoing.or(node.error.as_ref())) {
+        (_, Some(error)) => Some(of(error)),
+        (StepPhase::Skipped { reason: SkipReason::Dependency, message }, None) => {
+            Some(problem(Code::NoOutput, Class::Dependency, message).step(node.id()))
+        }
+        _ => None,
+    }
+}

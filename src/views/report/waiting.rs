@@ -1,0 +1,134 @@
+//! What a run waits for: people, other programs, and what comes by itself.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::events::ids::{RunId, StepId};
+use crate::events::time::Timestamp;
+use crate::workflow::run::{Node, Phase, Request, Run, RunStatus, StepPhase, UndoPhase};
+
+/// Something that a run waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Of which kind: `approval` and `signal`, which people or programs give; `child`, a run that itself waits; `sleep`
+    /// and `retry`, which come by themselves.
+    pub kind: String,
+    /// What names it: the request's id, the signal's name, the child's id, the timer.
+    pub id: String,
+    /// The step that waits.
+    pub step: StepId,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// When it is over: a sleep ends, a request is refused, a wait fails.
+    pub expires: Option<Timestamp>,
+    /// Who may answer and who has, for an approval.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approvers>,
+}
+
+/// Who may answer a request, and who has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approvers {
+    /// Who may; empty means anybody.
+    pub approvers: Vec<Arc<str>>,
+    /// How many different people have to grant it.
+    pub needed: u32,
+    /// Who has.
+    pub granted: Vec<Arc<str>>,
+    /// The page with all that there is to know about it, where runs have folders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+/// What a run waits for: people first, as they were asked.
+pub(super) fn waiting_for(run: &Run) -> Vec<Waiting> {
+    let people = run.people();
+    let mut open: Vec<_> = people.open.iter().filter_map(|id| people.requests.get(id)).collect();
+    open.sort_by_key(|request| (request.at, request.place));
+    let steps = run.nodes().iter().filter_map(|node| step_waits(run, node));
+    open.into_iter().map(approval).chain(steps).collect()
+}
+
+fn approval(request: &Request) -> Waiting {
+    let asked = &request.asked;
+    Waiting {
+        kind: "approval".to_owned(),
+        id: asked.request.to_string(),
+        step: asked.step.clone(),
+        since: Some(request.at),
+        expires: asked.expires,
+        approval: Some(Approvers {
+            approvers: asked.approvers.clone(),
+            needed: asked.needed,
+            granted: request.granted.keys().cloned().collect(),
+            file: None,
+        }),
+    }
+}
+
+fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
+    let (kind, id, timer) = match (&node.phase, node.undo_phase()) {
+        (_, Some(UndoPhase::Retrying(timer))) | (StepPhase::Retrying(timer), _) => {
+            ("retry", timer.to_string(), Some(timer))
+        }
+        (StepPhase::Sleeping(timer), _) => ("sleep", timer.to_string(), Some(timer)),
+        (StepPhase::Awaiting(timer), _) => ("signal", node.signal()?.to_string(), timer.as_ref()),
+        _ => return None,
+    };
+    Some(Waiting {
+        kind: kind.to_owned(),
+        id,
+        step: node.id().clone(),
+        since: node.started_at,
+        expires: timer.and_then(|timer| run.due_at(timer)),
+        approval: None,
+    })
+}
+
+/// A run that a step has started and waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwaitedChild {
+    /// Its id.
+    pub run: RunId,
+    /// The step.
+    pub step: StepId,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
+impl AwaitedChild {
+    /// As something that its parent waits for.
+    pub fn waiting(self) -> Waiting {
+        let Self { run, step, since } = self;
+        let (kind, id) = ("child".to_owned(), run.to_string());
+        Waiting { kind, id, step, since, expires: None, approval: None }
+    }
+}
+
+/// The runs without which nothing of this one goes on, beside what people give; none if something does, or if there are
+/// none. An attempt at seeing one through that was let go of counts: the next does no more than that.
+pub fn awaited_children(run: &Run) -> Option<Vec<AwaitedChild>> {
+    if run.status() != RunStatus::Running || !matches!(run.life(), Phase::Going) {
+        return None;
+    }
+    let mut awaited = Vec::new();
+    for node in run.nodes() {
+        match (&node.phase, &node.child) {
+            (StepPhase::Running(_) | StepPhase::Ready, Some(child)) => {
+                let (run, step, since) = (child.run.clone(), node.id().clone(), node.started_at);
+                awaited.push(AwaitedChild { run, step, since });
+            }
+            (
+                StepPhase::Running(_)
+                | StepPhase::Ready
+                | StepPhase::Between
+                | StepPhase::Retrying(_)
+                | StepPhase::Sleeping(_),
+                _,
+            ) => return None,
+            _ => {}
+        }
+    }
+    (!awaited.is_empty()).then_some(awaited)
+}

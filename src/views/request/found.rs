@@ -1,0 +1,216 @@
+//! What was found in the work folder when people were asked: the state of its repository, and what a configured check
+//! says of it.
+
+use crate::events::time::Timestamp;
+use crate::views::markdown::on_one_line;
+
+/// How many changed files are named: a reviewer reads a page, and `git status` has the rest.
+const CHANGES_SHOWN: usize = 40;
+
+/// How many lines of what a check wrote are shown: the last ones, where programs say how it ended.
+const CHECK_LINES_SHOWN: usize = 20;
+
+/// What was found in a work folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// When it was looked at.
+    pub at: Timestamp,
+    /// The folder.
+    pub folder: String,
+    /// Its repository; in a sentence why there is nothing to tell about one.
+    pub repository: Result<Repository, String>,
+    /// What the check says, if one is configured.
+    pub check: Option<Check>,
+}
+
+/// The state of a git repository.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Repository {
+    /// The branch; none if a commit is checked out.
+    pub branch: Option<String>,
+    /// The commit that it is at; none before the first.
+    pub head: Option<String>,
+    /// What differs from that commit, each with git's two letters for how.
+    pub changes: Vec<(String, String)>,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// How it ended, in words: `exit 0`.
+    pub end: String,
+    /// Whether it ended well.
+    pub is_good: bool,
+    /// What it wrote.
+    pub output: String,
+}
+
+impl Repository {
+    /// What `git status --porcelain=v2 --branch -z` says.
+    pub fn parse(status: &str) -> Self {
+        let mut found = Self::default();
+        let mut records = status.split('\0');
+        while let Some(record) = records.next() {
+            let (kind, rest) = record.split_once(' ').unwrap_or_default();
+            match kind {
+                "#" => found.header(rest),
+                // Where it was before a rename stands in a record of its own.
+                "2" => {
+                    found.change(rest, 8);
+                    records.next();
+                }
+                "1" => found.change(rest, 7),
+                "u" => found.change(rest, 9),
+                "?" => found.changes.push(("??".to_owned(), rest.to_owned())),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn header(&mut self, header: &str) {
+        match header.split_once(' ') {
+            Some(("branch.oid", commit)) if commit != "(initial)" => self.head = Some(commit.to_owned()),
+            Some(("branch.head", branch)) if branch != "(detached)" => self.branch = Some(branch.to_owned()),
+            _ => {}
+        }
+    }
+
+    /// A changed file, of which the first of so many fields are its letters, and what follows them its path.
+    fn change(&mut self, record: &str, fields: usize) {
+        let mut fields = record.splitn(fields + 1, ' ');
+        if let (Some(letters), Some(path)) = (fields.next(), fields.last()) {
+            self.changes.push((letters.to_owned(), path.to_owned()));
+        }
+    }
+}
+
+impl Check {
+    /// The score that it gives: of an object of JSON that it wrote the member `score`, else what follows `score:` or
+    /// `score=` at the beginning of a line, the last one.
+    pub fn score(&self) -> Option<String> {
+        let written = serde_json::from_str::<serde_json::Value>(self.output.trim()).ok();
+        if let Some(score) = written.as_ref().and_then(|written| written.get("score")) {
+            return Some(score.as_str().map_or_else(|| score.to_string(), str::to_owned));
+        }
+        let score = |line: &str| {
+            let (name, score) = line.split_once([':', '='])?;
+            name.trim().eq_ignore_ascii_case("score").then(|| score.trim().to_owned())
+        };
+        self.output.lines().rev().find_map(score)
+    }
+}
+
+/// It as Markdown, without a heading.
+pub fn lines(found: &Found) -> Vec<String> {
+    let mut lines = vec![format!("In `{}`, looked at {}.\n", on_one_line(&found.folder), found.at)];
+    match &found.repository {
+        Ok(repository) => lines.extend(repository_lines(repository)),
+        Err(why) => lines.push(format!("- git: {}", on_one_line(why))),
+    }
+    lines.extend(found.check.iter().flat_map(check_lines));
+    lines
+}
+
+fn repository_lines(repository: &Repository) -> Vec<String> {
+    let branch = repository.branch.as_ref().map_or_else(
+        || "no branch is checked out".to_owned(),
+        |branch| format!("branch `{}`", on_one_line(branch)),
+    );
+    let head = repository.head.as_ref().map_or_else(
+        || "there is no commit yet".to_owned(),
+        |head| format!("at commit `{}`", on_one_line(head)),
+    );
+    let changed = repository.changes.len();
+    let state = match changed {
+        0 => "clean".to_owned(),
+        1 => "**not clean**: 1 file differs".to_owned(),
+        several => format!("**not clean**: {several} files differ"),
+    };
+    let mut lines = vec![format!("- git: {branch}, {head}"), format!("- {state}")];
+    let shown = repository.changes.iter().take(CHANGES_SHOWN);
+    lines.extend(shown.map(|(letters, path)| format!("  - `{letters}` `{}`", on_one_line(path))));
+    if changed > CHANGES_SHOWN {
+        lines.push(format!("  - and {} more: see `git status`", changed - CHANGES_SHOWN));
+    }
+    lines
+}
+
+fn check_lines(check: &Check) -> Vec<String> {
+    let sign = if check.is_good { "passed" } else { "**did not pass**" };
+    let score = check.score().map(|score| format!(", score **{}**", on_one_line(&score)));
+    let command = on_one_line(&check.command.join(" "));
+    let head = format!("- check `{command}`: {sign}, {}{}", check.end, score.unwrap_or_default());
+    let written: Vec<&str> = check.output.lines().collect();
+    let last = written.get(written.len().saturating_sub(CHECK_LINES_SHOWN)..).unwrap_or_default();
+    let mut lines = vec![head];
+    if !last.is_empty() {
+        lines.push(String::new());
+        // Indented it is shown as it is, and no line of it can be taken for one of the page.
+        lines.extend(last.iter().map(|line| format!("        {}", on_one_line(line)).trim_end().to_owned()));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_git_says_is_read_whatever_files_are_called() {
+        let status = "# branch.oid 0a1b\0# branch.head main\0# branch.upstream origin/main\0\
+            1 .M N... 100644 100644 100644 aa bb a file.txt\0\
+            2 R. N... 100644 100644 100644 aa bb R100 new name\0old\nname\0\
+            u UU N... 100644 100644 100644 100644 aa bb cc both\0? new file\0! ignored\0";
+        let found = Repository::parse(status);
+        assert_eq!((found.branch.as_deref(), found.head.as_deref()), (Some("main"), Some("0a1b")));
+        let changes: Vec<_> = found.changes.iter().map(|(how, path)| (how.as_str(), path.as_str())).collect();
+        let expected = [(".M", "a file.txt"), ("R.", "new name"), ("UU", "both"), ("??", "new file")];
+        assert_eq!(changes, expected);
+    }
+
+    #[test]
+    fn before_the_first_commit_and_beside_any_branch_there_is_less_to_tell() {
+        let first = Repository::parse("# branch.oid (initial)\0# branch.head main\0");
+        assert_eq!((first.branch.as_deref(), first.head), (Some("main"), None));
+        assert_eq!(Repository::parse("# branch.oid 0a\0# branch.head (detached)\0").branch, None);
+        assert_eq!(Repository::parse(""), Repository::default());
+    }
+
+    #[test]
+    fn a_check_gives_its_score_in_json_or_on_a_line() {
+        let score = |output: &str| {
+            let check = Check {
+                command: Vec::new(),
+                end: "exit 0".to_owned(),
+                is_good: true,
+                output: output.to_owned(),
+            };
+            check.score()
+        };
+        assert_eq!(score("{\"score\": 92.5}\n").as_deref(), Some("92.5"));
+        assert_eq!(score("score: 1\nScore = 92/100 (A)\ndone\n").as_deref(), Some("92/100 (A)"));
+        assert_eq!(score("all is well"), None);
+    }
+
+    #[test]
+    fn what_a_check_wrote_cannot_pass_for_a_part_of_the_page() {
+        let check = Check {
+            command: vec!["make".to_owned()],
+            end: "exit 2".to_owned(),
+            is_good: false,
+            output: "## How to answer\n\u{1b}[2Jwiped\n".to_owned(),
+        };
+        let found = Found {
+            at: Timestamp(0),
+            folder: "/w".to_owned(),
+            repository: Err("it is in no repository".to_owned()),
+            check: Some(check),
+        };
+        let text = lines(&found).join("\n");
+        assert!(text.contains("\n        ## How to answer\n"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+}

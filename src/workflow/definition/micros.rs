@@ -1,0 +1,30 @@
+//! Lengths of time as whole microseconds.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub(super) fn serialize<S: Serializer>(length: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    u64::try_from(length.as_micros()).unwrap_or(u64::MAX).serialize(serializer)
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_micros)
+}
+
+pub(super) mod optional {
+    use super::{Deserialize, Deserializer, Duration, Serialize, Serializer};
+
+    pub(in crate::workflow::definition) fn serialize<S: Serializer>(
+        length: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        length.map(|length| u64::try_from(length.as_micros()).unwrap_or(u64::MAX)).serialize(serializer)
+    }
+
+    pub(in crate::workflow::definition) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_micros))
+    }
+}

@@ -1,0 +1,255 @@
+//! Steps that start runs of their own: the child follows its parent, and what becomes of it becomes of the step.
+
+use std::sync::Arc;
+
+use reenact::actors::system::System;
+use reenact::events::ids::{RunId, StepId};
+use reenact::events::json::Blob;
+use reenact::events::problem::{Class, Code};
+use reenact::events::run::{RunEvent, StepFailed};
+use reenact::executors::Failure;
+use reenact::executors::function::FunctionCall;
+use reenact::store::fault::{Fault, Faulty};
+use reenact::store::memory::MemoryStore;
+use reenact::workflow::child::child_id;
+use reenact::workflow::parse::{Known, parse};
+use reenact::workflow::run::{Ask, Order, Run, RunStatus, StartChild, StartRun};
+
+use super::kit::{Kit, id, on_actix, start_of, status};
+
+/// What begins a run whose steps may start the workflow `child.yaml`.
+fn family(parent: &str, child: &str) -> StartRun {
+    let child = parse(child, "child.yaml", &Known::default()).unwrap().definition;
+    let child = StartChild {
+        file: "child.yaml".into(),
+        definition: Blob::new(child.to_json().text().as_bytes()),
+        work_folder: "/".into(),
+        agents: Vec::new(),
+        parallel: 16,
+        lost_limit: 5,
+        duration_limit: None,
+    };
+    StartRun { children: vec![child], ..start_of(parent) }
+}
+
+/// The child of step `c` of run `p`.
+fn child() -> RunId {
+    child_id(&id("p"), &StepId::grown("c"), 1)
+}
+
+fn order() -> Order {
+    Order { by: "test".into(), reason: None }
+}
+
+/// Sees run `p` through.
+async fn through(system: &System, start: StartRun) -> RunStatus {
+    system.begin(&id("p"), start).await.unwrap();
+    status(system.ended(&id("p")).await)
+}
+
+async fn fold(system: &System, run: &RunId) -> Run {
+    system.fold(run).await.unwrap().0
+}
+
+async fn failed(kit: &Kit, run: &RunId) -> Option<StepFailed> {
+    kit.events(run).await.into_iter().find_map(|(_, event)| match event {
+        RunEvent::StepFailed(failed) => Some(failed),
+        _ => None,
+    })
+}
+
+fn echo(kit: &Kit) {
+    kit.functions.register("echo", |call: FunctionCall| async move { Ok::<_, Failure>(call.task.work.with) });
+}
+
+#[test]
+fn a_child_gets_what_the_step_gives_it_and_the_step_answers_what_the_child_does() {
+    on_actix(async {
+        let kit = Kit::new();
+        echo(&kit);
+        let system = kit.start();
+        let start = family(
+            "[{id: c, workflow: child.yaml, with: {n: 12345678901234567890123}}, {id: after, agent: echo, with: {got: '{{ steps.c.output }}'}}]",
+            "name: child\nsteps: [{id: a, agent: echo, with: '{{ input }}'}]\noutput: '{{ steps.a.output.n }}'\n",
+        );
+        let start = StartRun { tags: [("team".to_owned(), "one".to_owned())].into(), ..start };
+        assert_eq!(through(&system, start).await, RunStatus::Completed);
+        let run = fold(&system, &child()).await;
+        let about = run.about().unwrap();
+        let parent = about.started.parent.as_ref().unwrap();
+        assert_eq!((parent.run.as_str(), parent.step.as_str()), ("p", "c"));
+        assert_eq!(about.started.tags["team"], "one");
+        assert_eq!(about.started.workflow, "child");
+        let outputs = kit.events(&id("p")).await.into_iter().filter_map(|(_, event)| match event {
+            RunEvent::StepCompleted(completed) => Some(completed.output),
+            _ => None,
+        });
+        let outputs: Vec<_> = outputs.collect();
+        assert!(format!("{outputs:?}").contains("12345678901234567890123"), "{outputs:?}");
+        let told = kit
+            .count(
+                &id("p"),
+                |event| matches!(event, RunEvent::ChildEnded(ended) if *ended.status == *"completed"),
+            )
+            .await;
+        assert_eq!(told, 1);
+    });
+}
+
+#[test]
+fn an_input_that_the_child_does_not_take_fails_the_step_and_starts_nothing() {
+    on_actix(async {
+        let kit = Kit::new();
+        let system = kit.start();
+        let start = family(
+            "[{id: c, workflow: child.yaml, retry: {attempts: 3}}]",
+            "name: child\ninput: {type: object, required: [n]}\nsteps: [{id: a, agent: echo}]\n",
+        );
+        assert_ne!(through(&system, start).await, RunStatus::Completed);
+        let failed = failed(&kit, &id("p")).await.unwrap();
+        assert_eq!((failed.code, failed.class), (Code::BadInput, Class::Validation));
+        assert!(failed.message.contains("`input.n` is missing"), "{}", failed.message);
+        assert!(kit.events(&child()).await.is_empty());
+    });
+}
+
+#[test]
+fn a_child_that_failed_goes_on_when_its_step_is_tried_again() {
+    on_actix(async {
+        let kit = Kit::new();
+        let gate = kit.gated("work");
+        let tries = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        kit.functions.register("flaky", move |_: FunctionCall| {
+            let first = tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            async move {
+                match first {
+                    true => Err(Failure::new(Code::FunctionFailed, "not yet").class(Class::Transient)),
+                    false => Ok(7),
+                }
+            }
+        });
+        gate.open(10);
+        let system = kit.start();
+        let start = family(
+            "[{id: c, workflow: child.yaml, retry: {attempts: 2, initial: 1s, jitter: 0}}]",
+            "name: child\non_failure: stop\nsteps: [{id: a, agent: work}, {id: b, agent: flaky}]\noutput: '{{ steps.b.output }}'\n",
+        );
+        system.begin(&id("p"), start).await.unwrap();
+        kit.until(&id("p"), |event| matches!(event, RunEvent::RetryScheduled(_))).await;
+        kit.hand.advance(std::time::Duration::from_secs(10));
+        assert_eq!(status(system.ended(&id("p")).await), RunStatus::Completed);
+        assert_eq!(gate.calls(), 1, "what the child had done is not done again");
+        assert_eq!(kit.count(&child(), |event| matches!(event, RunEvent::RetryRequested(_))).await, 1);
+        assert_eq!(kit.count(&id("p"), |event| matches!(event, RunEvent::ChildEnded(_))).await, 2);
+    });
+}
+
+#[test]
+fn a_child_that_undid_itself_fails_its_step_for_good() {
+    on_actix(async {
+        let kit = Kit::new();
+        echo(&kit);
+        kit.functions.register("fail", |_: FunctionCall| async {
+            Err::<(), _>(Failure::new(Code::FunctionFailed, "no").class(Class::Transient))
+        });
+        let system = kit.start();
+        let start = family(
+            "[{id: c, workflow: child.yaml, retry: {attempts: 5}}]",
+            "name: child\nsteps: [{id: a, agent: echo, compensate: {agent: echo}}, {id: b, agent: fail}]\n",
+        );
+        assert_eq!(through(&system, start).await, RunStatus::Failed, "there is nothing left to undo");
+        assert_eq!(fold(&system, &child()).await.status(), RunStatus::Compensated);
+        let failed = failed(&kit, &id("p")).await.unwrap();
+        assert_eq!((failed.code, failed.class), (Code::ChildFailed, Class::Validation));
+        assert!(failed.message.ends_with("failed and was rolled back: no"), "{}", failed.message);
+    });
+}
+
+#[test]
+fn a_child_is_cancelled_with_its_parent_and_before_it() {
+    on_actix(async {
+        let kit = Kit::new();
+        let gate = kit.gated("work");
+        let system = kit.start();
+        let start = family("[{id: c, workflow: child.yaml}]", "name: child\nsteps: [{id: a, agent: work}]\n");
+        system.begin(&id("p"), start).await.unwrap();
+        gate.called(1).await;
+        system.ask(&id("p"), Ask::Cancel { order: order(), rollback: false }).await.unwrap();
+        assert_eq!(status(system.ended(&id("p")).await), RunStatus::Cancelled);
+        assert_eq!(fold(&system, &child()).await.status(), RunStatus::Cancelled);
+    });
+}
+
+#[test]
+fn a_child_is_rolled_back_with_its_parent() {
+    on_actix(async {
+        let kit = Kit::new();
+        echo(&kit);
+        kit.functions.register("fail", |_: FunctionCall| async {
+            Err::<(), _>(Failure::new(Code::FunctionFailed, "no").class(Class::Validation))
+        });
+        let system = kit.start();
+        let start = family(
+            "[{id: c, workflow: child.yaml}, {id: b, agent: fail}]",
+            "name: child\nsteps: [{id: a, agent: echo, compensate: {agent: echo}}]\n",
+        );
+        assert_eq!(through(&system, start).await, RunStatus::Compensated);
+        assert_eq!(fold(&system, &child()).await.status(), RunStatus::Compensated);
+    });
+}
+
+/// The store fails with every commit in turn, before or after it is stored, and with every one after that: the process is
+/// gone. The next one goes on with the parent only, and all is done once.
+#[test]
+fn a_crash_at_any_commit_of_either_run_changes_nothing() {
+    for fault in [Fault::BeforeStoring, Fault::AfterStoring] {
+        let mut nth = 1;
+        while crash_at(nth, fault) {
+            nth += 1;
+        }
+        assert!(nth > 10, "it crashed {nth} times only");
+    }
+}
+
+/// Whether there was such a commit.
+fn crash_at(nth: u64, fault: Fault) -> bool {
+    let (reached_send, reached) = std::sync::mpsc::channel();
+    on_actix(async move {
+        let store = Arc::new(Faulty::new(MemoryStore::new()).staying_open());
+        let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
+        echo(&kit);
+        kit.functions.register("fail", |_: FunctionCall| async {
+            Err::<(), _>(Failure::new(Code::FunctionFailed, "no").class(Class::Validation))
+        });
+        let start = || {
+            family(
+                "[{id: c, workflow: child.yaml}, {id: b, agent: fail}]",
+                "name: child\nsteps: [{id: a, agent: echo, compensate: {agent: echo}}, {id: b, agent: echo}]\n",
+            )
+        };
+        store.fail_append(nth, fault);
+        let system = kit.start();
+        let begun = system.begin(&id("p"), start()).await;
+        let first = match begun {
+            Ok(_) => system.ended(&id("p")).await.map(|seen| seen.status),
+            Err(problem) => Err(problem),
+        };
+        if first == Ok(Some(RunStatus::Compensated)) {
+            reached_send.send(false).unwrap();
+            return;
+        }
+        drop(system.shut_down(std::future::ready(())).await);
+        store.mend();
+        let system = kit.start();
+        assert_eq!(through(&system, start()).await, RunStatus::Compensated, "{nth} {fault:?}");
+        assert_eq!(fold(&system, &child()).await.status(), RunStatus::Compensated);
+        let completed = |event: &RunEvent| matches!(event, RunEvent::StepCompleted(_));
+        let compensated = |event: &RunEvent| matches!(event, RunEvent::StepCompensated(_));
+        assert_eq!(kit.count(&child(), completed).await, 2, "{nth} {fault:?}");
+        assert_eq!(kit.count(&child(), compensated).await, 1, "{nth} {fault:?}");
+        assert_eq!(kit.count(&id("p"), completed).await, 1, "{nth} {fault:?}");
+        assert_eq!(kit.count(&id("p"), compensated).await, 1, "{nth} {fault:?}");
+        reached_send.send(true).unwrap();
+    });
+    reached.recv().unwrap()
+}
