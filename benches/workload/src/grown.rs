@@ -11,7 +11,6 @@ use reenact::events::ids::{RunId, StreamId, Version};
 use reenact::events::run::GrowthLimits;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
-use reenact::store::EventStore;
 use reenact::workflow::run::StartRun;
 
 use crate::engine::{Engine, sequential, start_of};
