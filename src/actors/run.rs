@@ -28,7 +28,6 @@ use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::{Progress, Task};
-use crate::views::report::{AwaitedChild, awaited_children};
 use crate::views::runs::due::Next;
 use crate::workflow::aggregate::{Aggregate, Effect, EffectChanges};
 use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus};
