@@ -3,9 +3,11 @@
 mod children;
 mod kit;
 mod lives;
+mod recovery;
 mod resting;
 mod slots;
 mod snapshots;
 mod stops;
 mod store;
+mod subscribe;
 mod timers;

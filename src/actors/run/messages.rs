@@ -33,6 +33,7 @@ impl Handler<Drive> for RunHost {
             shell.take_over(state, actor);
             shell.show(state, version);
         });
+        self.go_if_over(actor);
     }
 }
 
