@@ -4,6 +4,7 @@ mod bank;
 mod fan_out;
 mod hang;
 mod long_sleep;
+mod notice;
 mod release;
 mod review;
 mod transfer;
