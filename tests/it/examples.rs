@@ -5,6 +5,7 @@ mod fan_out;
 mod hang;
 mod long_sleep;
 mod notice;
+mod readme;
 mod release;
 mod review;
 mod transfer;
