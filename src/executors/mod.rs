@@ -3,12 +3,14 @@
 //!
 //! - [`function`]: Rust closures by name
 //! - [`subprocess`]: programs of their own, in process groups of their own
+//! - [`scripted`]: answers that were written down before
 //! - [`definition`]: what an agent's file says
 //! - [`discovery`]: which agents there are
 
 pub mod definition;
 pub mod discovery;
 pub mod function;
+pub mod scripted;
 pub mod subprocess;
 
 use std::sync::Arc;
@@ -218,6 +220,10 @@ impl Executors {
         agent.check_usable()?;
         match agent.executor {
             ExecutorKind::Function => Ok(Arc::new(self.functions.executor(&agent.name)?)),
+            ExecutorKind::Scripted => {
+                let script = agent.script.clone().unwrap_or_default();
+                Ok(Arc::new(scripted::ScriptedExecutor::new(script)))
+            }
             _ => Ok(Arc::new(subprocess::SubprocessExecutor::new(
                 agent.command.clone(),
                 Arc::clone(&self.subprocess),

@@ -3,6 +3,7 @@
 mod children;
 mod kit;
 mod lives;
+mod resting;
 mod slots;
 mod snapshots;
 mod stops;

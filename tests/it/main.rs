@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod bindings;
+mod children;
 mod control;
 mod crash;
 mod damage;
