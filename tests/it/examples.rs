@@ -11,6 +11,7 @@ mod review;
 mod transfer;
 
 pub(crate) use bank::Bank;
+pub(crate) use notice::Board;
 
 use std::path::Path;
 

@@ -15,19 +15,23 @@ const FILE: &str = "examples/notice.yaml";
 
 /// All that lies in a board, file by file.
 #[derive(Debug, Default, PartialEq)]
-struct Board {
+pub(crate) struct Board {
     /// What hangs there: topic, then text.
-    notices: BTreeMap<String, String>,
-    drafts: usize,
+    pub(crate) notices: BTreeMap<String, String>,
+    pub(crate) drafts: usize,
     /// What is kept to be put back.
-    replaced: usize,
+    pub(crate) replaced: usize,
 }
 
 impl Board {
-    /// Reads that of a sandbox. Nothing is on a board that is not there yet.
+    /// Reads that of a sandbox.
     fn read(sandbox: &Sandbox) -> Self {
-        let name = format!("reenact-board-{}", rustix::process::getuid().as_raw());
-        let board = sandbox.tmp().join(name);
+        Self::read_in(&sandbox.tmp())
+    }
+
+    /// Reads that in a folder for temporary files. Nothing is on a board that is not there yet.
+    pub(crate) fn read_in(tmp: &Path) -> Self {
+        let board = tmp.join(format!("reenact-board-{}", rustix::process::getuid().as_raw()));
         let notices = files(&board.join("notices"), ".txt");
         let text = |file: &PathBuf| {
             (file.file_stem().unwrap().to_string_lossy().into_owned(), fs::read_to_string(file).unwrap())

@@ -44,12 +44,7 @@ fn parent_and_child_go_on_where_they_were() {
 /// Each of both has its own events, so a kill may come when the child has ended and its parent does not know.
 #[test]
 fn a_child_that_went_on_without_its_parent_is_not_done_again() {
-    let mut scene = family(CHILD, "0");
-    for arguments in [&["run", "w.yaml", "--id", RUN][..], &["resume", RUN]] {
-        let process = scene.spawn(arguments);
-        scene.kill_when_it_hangs(process);
-    }
-    assert_eq!(scene.done(), ["before", "one"]);
+    let mut scene = interrupted();
     let inner = child(&scene.sandbox.status(RUN));
     let process = scene.spawn(&["resume", &inner]);
     scene.kill_when_it_hangs(process);
@@ -98,15 +93,33 @@ fn a_child_that_fails_undoes_itself_and_then_its_parent() {
     assert_eq!(scene.sandbox.status(&child(&report))["status"], "compensated");
 }
 
-#[test]
-fn a_child_is_undone_with_a_parent_that_is_cancelled_while_both_are_interrupted() {
+/// A family that was killed while the child was at work.
+fn interrupted() -> Scene {
     let mut scene = family(CHILD, "0");
     for arguments in [&["run", "w.yaml", "--id", RUN][..], &["resume", RUN]] {
         let process = scene.spawn(arguments);
         scene.kill_when_it_hangs(process);
     }
+    assert_eq!(scene.done(), ["before", "one"]);
+    scene
+}
+
+#[test]
+fn a_child_is_undone_with_a_parent_that_is_cancelled_while_both_are_interrupted() {
+    let mut scene = interrupted();
     scene.sandbox.json(0, &["cancel", RUN, "--rollback"]);
     let report = scene.survive_from(&["resume", RUN], 3);
     assert_eq!(scene.done(), ["before", "one", "undo:one", "undo:before"]);
     assert_eq!(scene.sandbox.status(&child(&report))["status"], "compensated");
+}
+
+/// Nothing of it goes on: a child that nobody sees through is not left to whoever resumes what is interrupted.
+#[test]
+fn a_child_is_cancelled_with_a_parent_that_is_cancelled_while_both_are_interrupted() {
+    let scene = interrupted();
+    scene.sandbox.json(0, &["cancel", RUN]);
+    let report = scene.sandbox.json(6, &["resume", RUN]);
+    assert_eq!(scene.sandbox.status(&child(&report))["status"], "cancelled");
+    assert_eq!(scene.sandbox.json(2, &["resume"])["error"]["code"], "RE-1006", "nothing is interrupted");
+    assert_eq!(scene.done(), ["before", "one"]);
 }
