@@ -19,7 +19,7 @@ use crate::workflow::run::{Run, RunStatus};
 pub struct Glance {
     /// The version that is durable; 0 while it is being loaded, and for a run that never began.
     pub version: Version,
-    /// Where it is; none while it is being loaded.
+    /// Where it is; none while it is being loaded. What only waits for children that rest is `waiting`.
     pub status: Option<RunStatus>,
     /// Whether it has ended, or rests until somebody acts: see [`is_at_rest`]. What only waits for children that rest does
     /// so too.

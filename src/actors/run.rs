@@ -1,50 +1,41 @@
 //! The host of a run: what performs a run's effects.
+//!
+//! - `messages`: what a run is told, beside what it is asked
+
+mod messages;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Addr, AsyncContext, Context, Handler, Message};
+use actix::{Addr, AsyncContext, Context};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::agent::{Perform, StopAttempt};
-use super::communicator::{ChildRests, Communicator, Report};
-use super::dispatcher::{Granted, Slot};
+use super::communicator::{Communicator, Report};
+use super::dispatcher::Slot;
 use super::glance::{Glance, Milestones, OpenAttempt, is_at_rest};
 use super::host::{Host, Shell, Submit};
 use super::leftovers::Leftovers;
 use super::page;
 use super::timer::Wake;
-use crate::events::ids::{AgentName, Fence, RunId, StepId, TimerId, Version};
+use crate::events::ids::{AgentName, Fence, RunId, TimerId, Version};
 use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::{Progress, Task};
+use crate::views::report::{AwaitedChild, awaited_children};
 use crate::views::runs::due::Next;
 use crate::workflow::aggregate::{Aggregate, Effect, EffectChanges};
-use crate::workflow::child;
-use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection};
+use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus};
 use crate::workflow::work::{Failure, Stop};
+
+pub use messages::{Drive, Due, LetGo};
 
 /// The actor of a run.
 pub type RunHost = Host<Run, RunShell>;
-
-/// Asks a run to let go of what it does: nothing starts any more, and what runs is stopped after a grace.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct LetGo;
-
-/// Asks a run to go on, now and by itself from here on.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Drive;
-
-/// Tells a run that a timer is due.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct Due(pub TimerId);
 
 /// What is due sooner is awaited in memory, where loading it again would cost more.
 const SOON: Duration = Duration::from_secs(1);
@@ -197,13 +188,15 @@ impl RunShell {
 
     /// Shows what is durable.
     fn show(&mut self, state: &Run, version: Version) {
-        let at_rest = self.rests(state) || self.waits_for_children(state);
+        let waits = self.waits_for_children(state);
+        let at_rest = waits || self.rests(state);
         let reached = &mut self.reached;
         self.glance.send_if_modified(|seen| {
             (seen.done, seen.total) = state.progress();
             seen.wakes_at = if seen.attempts.is_empty() { state.wakes_at() } else { None };
             (seen.version, seen.parked) = (version, None);
-            seen.status = (version > Version(0)).then(|| state.status());
+            let status = || if waits { RunStatus::Waiting } else { state.status() };
+            seen.status = (version > Version(0)).then(status);
             (seen.at_rest, seen.next) = (at_rest, Next::of(state));
             let now = seen.milestones();
             std::mem::replace(reached, now) != now
@@ -212,9 +205,9 @@ impl RunShell {
 
     /// Whether all that goes on in it is that children are seen through which are at rest.
     fn waits_for_children(&self, state: &Run) -> bool {
-        let all_rest =
-            |awaited: Vec<(StepId, RunId)>| awaited.iter().all(|(_, run)| self.resting.contains(run));
-        !self.resting.is_empty() && !self.is_too_late(state) && child::awaited(state).is_some_and(all_rest)
+        let rests = |child: &AwaitedChild| self.resting.contains(&child.run);
+        let awaited = || awaited_children(state).is_some_and(|children| children.iter().all(rests));
+        !self.resting.is_empty() && !self.is_too_late(state) && awaited()
     }
 
     /// The attempts that agents make for it, and those that will start with this commit.
@@ -449,75 +442,5 @@ impl Shell<Run> for RunShell {
 
     fn stopped(&mut self, address: &Addr<RunHost>) {
         self.communicator.forget_run(&self.run, address);
-    }
-}
-
-impl Handler<Drive> for RunHost {
-    type Result = ();
-
-    fn handle(&mut self, _: Drive, actor: &mut Context<Self>) {
-        self.shell().asked_to_drive = true;
-        self.when_ready(|shell, state, version| {
-            shell.take_over(state, actor);
-            shell.show(state, version);
-        });
-        self.go_if_over(actor);
-    }
-}
-
-impl Handler<ChildRests> for RunHost {
-    type Result = ();
-
-    fn handle(&mut self, ChildRests { child, rests }: ChildRests, _: &mut Context<Self>) {
-        let resting = &mut self.shell().resting;
-        let _ = if rests { resting.insert(child) } else { resting.remove(&child) };
-        self.when_ready(|shell, state, version| shell.show(state, version));
-    }
-}
-
-impl Handler<LetGo> for RunHost {
-    type Result = ();
-
-    fn handle(&mut self, _: LetGo, actor: &mut Context<Self>) {
-        let shell = self.shell();
-        shell.asked_to_drive = false;
-        shell.be_driven(false);
-        self.handle(Submit { command: undriven(Ask::Go), reply: None }, actor);
-    }
-}
-
-impl Handler<Due> for RunHost {
-    type Result = ();
-
-    fn handle(&mut self, Due(timer): Due, actor: &mut Context<Self>) {
-        self.handle(Submit { command: undriven(Ask::Due { timer }), reply: None }, actor);
-    }
-}
-
-impl Handler<Granted> for RunHost {
-    type Result = ();
-
-    fn handle(&mut self, Granted(slot): Granted, actor: &mut Context<Self>) {
-        let (agent, shell) = (slot.agent().clone(), self.shell());
-        // The dispatcher has counted it; what the run still waits for is told after the next commit.
-        shell.waits.remove(&agent);
-        shell.granted.push(slot);
-        self.handle(Submit { command: undriven(Ask::Go), reply: None }, actor);
-    }
-}
-
-impl Handler<Report> for RunHost {
-    type Result = ();
-
-    fn handle(&mut self, report: Report, actor: &mut Context<Self>) {
-        let Report { step, fence, result, slot, in_flight, .. } = report;
-        // Given back before deciding, so that the next attempt can have it in the same commit.
-        drop(slot);
-        let ask = match result {
-            Ok(output) => Ask::Completed { step, fence, output },
-            Err(failure) => Ask::Failed { step, fence, failure },
-        };
-        self.handle(Submit { command: undriven(ask), reply: None }, actor);
-        drop(in_flight);
     }
 }

@@ -280,6 +280,14 @@ impl System {
         self.closed.send_replace(true);
     }
 
+    /// If the process is ending, it looks at nothing for a page any more that takes long: somebody waits for the store. Who
+    /// takes a run over next looks.
+    pub fn make_way(&self) {
+        if self.communicator.is_closing() {
+            self.communicator.hurry_pages();
+        }
+    }
+
     /// Ends when no attempt is being made, after [`System::close`]. A commit that is on its way may start one more, and a
     /// result counts when it is recorded: both are awaited.
     pub async fn quiet(&self) {

@@ -193,7 +193,7 @@ impl House {
             passivate_after: self.config.actors.passivate_after,
             grace: self.config.shutdown.grace,
             runs: Some(self.data.join(RUNS)),
-            check: Vec::new(),
+            check: self.config.approvals.check.clone(),
         };
         let roster = Roster { executors, shell, function_slots: FUNCTION_SLOTS };
         System::start(store, roster, Arc::new(SystemClock), settings)
@@ -247,7 +247,7 @@ impl Door {
     pub async fn leave(self, hurry: impl Future<Output = ()>) -> Result<(), Problem> {
         match self {
             Self::Here(here) => {
-                here.facade.system().close();
+                here.facade.close();
                 tokio::select! {
                     () = here.facade.system().quiet() => {}
                     () = hurry => {}

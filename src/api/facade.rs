@@ -55,11 +55,22 @@ impl Facade {
         &self.system
     }
 
+    /// From here on nothing starts; what runs goes on.
+    pub fn close(&self) {
+        self.system.close();
+        if !self.viewers.is_empty() {
+            self.system.make_way();
+        }
+    }
+
     /// Answers a request. [`Request::Interrupt`] is for who holds the connection to understand.
     ///
     /// # Errors
     /// Why there is no answer.
     pub async fn answer(&self, request: Request, frames: &Frames) -> Result<Answer, Problem> {
+        if matches!(request, Request::Begin { drive: true, .. } | Request::See { .. } | Request::SeeAll) {
+            self.system.make_way();
+        }
         match request {
             Request::Begin { run, start, drive } => {
                 let start = StartRun { drive, ..start_run(*start)? };

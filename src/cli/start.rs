@@ -16,7 +16,7 @@ use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::GrowthLimits;
 use crate::executors::AgentDefinition;
-use crate::workflow::definition::{Definition, Step};
+use crate::workflow::definition::Definition;
 use crate::workflow::input::{check_input, input_from_arguments};
 
 /// The tags of a run stand in its row of the list, which is bounded.
@@ -85,17 +85,19 @@ fn agents(checked: &Checked) -> Vec<(AgentName, Json)> {
     checked.agents.iter().map(json).collect()
 }
 
-/// The step after which the run pauses.
+/// The step or the phase after which the run pauses.
 fn until(definition: &Definition, text: &str) -> Result<Arc<str>, Problem> {
-    let names = |step: &Arc<Step>| step.id.as_str() == text || step.phase.as_deref() == Some(text);
-    if definition.steps.iter().any(names) {
+    let steps = || definition.steps.iter().map(|step| step.id.as_str());
+    let phases = definition.steps.iter().filter_map(|step| step.phase.as_deref());
+    let known = || steps().chain(phases.clone());
+    if known().any(|name| name == text) {
         return Ok(text.into());
     }
-    let problem = Problem::new(Code::NoSuchStep, format!("--until: the workflow has no step `{text}`"));
-    let known = definition.steps.iter().map(|step| step.id.as_str());
-    Err(match nearest(text, known.clone()) {
+    let problem =
+        Problem::new(Code::NoSuchStep, format!("--until: the workflow has no step or phase `{text}`"));
+    Err(match nearest(text, known()) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
-        None => problem.hint(format!("its steps are {}", known.collect::<Vec<_>>().join(", "))),
+        None => problem.hint(format!("its steps are {}", steps().collect::<Vec<_>>().join(", "))),
     })
 }
 

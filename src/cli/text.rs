@@ -256,7 +256,9 @@ pub(super) fn runs(rows: &[RunRow]) -> String {
 /// An event in a line: when, what, which step, and whatever else it says that is not empty.
 pub(super) fn event(line: &HistoryLine) -> String {
     let data = line.data.value();
-    let facts = data.as_object().into_iter().flatten().filter(|(_, fact)| !says_nothing(fact));
+    let facts = data.as_object().into_iter().flatten();
+    // What was said has a verb of its own.
+    let facts = facts.filter(|(name, fact)| *name != "transcript" && !says_nothing(fact));
     let mut words = Vec::new();
     for (name, fact) in facts {
         match (name.as_str(), fact) {

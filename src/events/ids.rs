@@ -244,11 +244,6 @@ impl TimerId {
     pub fn duration() -> Self {
         Self("duration".into())
     }
-
-    /// Whether it only ends what takes too long: nothing goes on by itself when it fires.
-    pub fn is_limit(&self) -> bool {
-        *self == Self::duration() || ["wait/", "approval/"].iter().any(|kind| self.0.starts_with(kind))
-    }
 }
 
 /// A number with a meaning.

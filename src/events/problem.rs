@@ -250,6 +250,7 @@ codes! {
     ChildFailed = "RE-3025", Unknown, "A child run did not complete", "`reenact status` of the child shows why";
     ChildStuck = "RE-3026", Fatal, "A child run is stuck", "settle the child, then `reenact retry` its parent";
     NoAnswer = "RE-3027", Validation, "A script has no answer that fits", "add one to the agent's `script`";
+    ScriptedFailure = "RE-3028", Unknown, "An agent's script says that the attempt fails", "see its message";
 
     // 40: the store
     StoreDamaged = "RE-4001", Fatal, "The store is damaged", "`reenact verify` names the first bad position";

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::events::ids::AgentName;
 use crate::events::problem::{Class, Code, Problem, nearest};
 use crate::workflow::definition::{Criticality, WORKFLOW_AGENT};
+use crate::workflow::script::Script;
 
 /// The built-in agent that does steps with `run`.
 pub const SHELL_AGENT: &str = "shell";
@@ -43,7 +44,7 @@ impl ExecutorKind {
 
     /// Whether this version has it. Agents of the others can be read, but do no step.
     pub const fn is_built(self) -> bool {
-        matches!(self, Self::Function | Self::Subprocess)
+        matches!(self, Self::Function | Self::Subprocess | Self::Scripted)
     }
 
     /// As files write it.
@@ -77,6 +78,12 @@ pub struct AgentDefinition {
     /// For a subprocess: the program and its arguments; a relative program means the work folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
+    /// For a scripted agent: the file that its answers stand in, until that is read.
+    #[serde(skip)]
+    pub script_file: Option<String>,
+    /// For a scripted agent: its answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Script>,
     /// How many attempts it does at once; [`CONCURRENCY`] without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
@@ -109,8 +116,8 @@ pub struct AgentFallback {
 }
 
 /// Keys that mean something to this version.
-const KEYS: [&str; 7] =
-    ["name", "description", "executor", "command", "concurrency", "fallback", "criticality"];
+const KEYS: [&str; 8] =
+    ["name", "description", "executor", "command", "script", "concurrency", "fallback", "criticality"];
 
 /// Keys that are kept for versions that use them.
 const KEYS_KEPT: [&str; 7] = ["model", "temperature", "max_tokens", "tools", "handoffs", "expertise", "rate"];
@@ -128,6 +135,8 @@ impl AgentDefinition {
             description: String::new(),
             executor: ExecutorKind::default(),
             command: Vec::new(),
+            script_file: None,
+            script: None,
             concurrency: None,
             fallback: None,
             criticality: None,
@@ -178,6 +187,7 @@ impl AgentDefinition {
             "description" => self.description = text(value)?,
             "executor" => self.executor = executor(value)?,
             "command" => self.command = command(value)?,
+            "script" => self.script_file = Some(text(value)?),
             "concurrency" => self.concurrency = Some(concurrency(&value)?),
             "fallback" => self.fallback = Some(fallback(value)?),
             "criticality" => self.criticality = Some(criticality(value)?),
@@ -213,6 +223,11 @@ impl AgentDefinition {
                 format!("agent `{name}` is a subprocess without a `command`"),
             )
             .hint("give it one, as in `command: [\"bin/publish\", \"--quiet\"]`"));
+        }
+        if self.executor == ExecutorKind::Scripted && self.script.is_none() {
+            let problem =
+                Problem::new(Code::BadAgent, format!("agent `{name}` is scripted without a `script`"));
+            return Err(problem.hint("name the file that its answers stand in, as in `script: answers.yaml`"));
         }
         Ok(())
     }

@@ -11,6 +11,8 @@ use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::workflow::definition::WORKFLOW_AGENT;
 
+use crate::workflow::parse::script;
+
 use super::definition::{self, AgentDefinition, SHELL_AGENT};
 
 /// Where agents are looked for in the work folder, nearest first. The last one is that of another tool.
@@ -61,7 +63,7 @@ impl Catalog {
             }
         }
         for (name, table) in overrides {
-            catalog.override_with(&AgentName::new(name), table);
+            catalog.override_with(&AgentName::new(name), table, work_folder);
         }
         catalog
     }
@@ -122,6 +124,9 @@ impl Catalog {
     fn read(&mut self, file: PathBuf) {
         let shown = file.display().to_string();
         let parsed = read_text(&file).and_then(|text| AgentDefinition::parse(&text, &shown));
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let parsed = parsed
+            .and_then(|(mut agent, warnings)| read_script(&mut agent, folder).map(|()| (agent, warnings)));
         match parsed {
             Ok((definition, warnings)) => {
                 self.warnings.extend(warnings);
@@ -152,7 +157,7 @@ impl Catalog {
         }
     }
 
-    fn override_with(&mut self, name: &AgentName, table: &toml::Table) {
+    fn override_with(&mut self, name: &AgentName, table: &toml::Table, work_folder: &Path) {
         let entry = self.by_key.entry(name.key()).or_insert_with(|| {
             let definition =
                 AgentDefinition { description: name.to_string(), ..AgentDefinition::named(name.clone()) };
@@ -164,6 +169,9 @@ impl Catalog {
                 entry.found = Err(problem);
                 return;
             }
+        }
+        if let Err(problem) = read_script(&mut found.definition, work_folder) {
+            entry.found = Err(problem);
         }
     }
 }
@@ -200,6 +208,23 @@ pub fn set_from_config(
         }
         Err(why) => Err(bad(format!("is {why}"))),
     }
+}
+
+/// Reads the answers of a scripted agent, if it names a file of them that is not read yet: what a run is started with is
+/// recorded with it.
+fn read_script(agent: &mut AgentDefinition, folder: &Path) -> Result<(), Problem> {
+    let Some(file) = agent.script_file.take() else { return Ok(()) };
+    let file = folder.join(file);
+    let text = read_text(&file)?;
+    let script = script(&text, &file.display().to_string());
+    agent.script = Some(script.map_err(|problems| first(problems, &file))?);
+    Ok(())
+}
+
+/// An agent has one problem: the first of those of its script.
+fn first(problems: Vec<Problem>, file: &Path) -> Problem {
+    let unnamed = || Problem::new(Code::BadAgent, format!("`{}` is no script", file.display()));
+    problems.into_iter().next().unwrap_or_else(unnamed)
 }
 
 /// Markdown, but not what explains a folder to people.

@@ -4,6 +4,7 @@
 //! - [`function`]: Rust closures by name
 //! - [`subprocess`]: programs of their own, in process groups of their own
 //! - [`delivery`]: a document to a program or a URL, for notifications
+//! - [`scripted`]: answers that were written down before
 //! - [`definition`]: what an agent's file says
 //! - [`discovery`]: which agents there are
 
@@ -11,6 +12,7 @@ pub mod definition;
 pub mod delivery;
 pub mod discovery;
 pub mod function;
+pub mod scripted;
 pub mod subprocess;
 
 use std::sync::Arc;
@@ -220,6 +222,10 @@ impl Executors {
         agent.check_usable()?;
         match agent.executor {
             ExecutorKind::Function => Ok(Arc::new(self.functions.executor(&agent.name)?)),
+            ExecutorKind::Scripted => {
+                let script = agent.script.clone().unwrap_or_default();
+                Ok(Arc::new(scripted::ScriptedExecutor::new(script)))
+            }
             _ => Ok(Arc::new(subprocess::SubprocessExecutor::new(
                 agent.command.clone(),
                 Arc::clone(&self.subprocess),

@@ -17,7 +17,7 @@ mod exit;
 mod group;
 pub mod lost;
 mod proc;
-mod protocol;
+pub(super) mod protocol;
 mod streams;
 #[cfg(test)]
 mod tests;

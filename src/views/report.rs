@@ -3,8 +3,6 @@
 mod effects;
 mod phases;
 mod steps;
-#[cfg(test)]
-mod tests;
 mod waiting;
 
 use std::collections::BTreeMap;

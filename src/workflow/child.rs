@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::aggregate::{Aggregate, Blobs, Unreadable};
-use super::definition::WORKFLOW_AGENT;
+use super::aggregate::{Blobs, Unreadable};
 use super::input::check_input;
-use super::run::{About, End, Phase, Run, RunEffect, RunStatus, StartChild, StartRun};
+use super::run::{About, End, Phase, Run, RunStatus, StartChild, StartRun};
 use super::work::{Child, Failure, Output};
 use crate::events::ids::{AgentName, RunId, StepId, Version};
 use crate::events::json::{Blob, BlobRef, Json};
@@ -103,35 +102,6 @@ pub fn seen(child: &Run, version: Version) -> Child {
         past_return: child.is_past_return(),
         degraded: child.is_degraded(),
     }
-}
-
-/// The children for which a run waits, with their steps, if it waits for nothing else: no other attempt is made or could
-/// be, and no timer but a limit is set. None if it does not wait for children, or not for them alone.
-pub fn awaited(run: &Run) -> Option<Vec<(StepId, RunId)>> {
-    let id = &run.about()?.id;
-    let mut children = Vec::new();
-    for effect in run.open() {
-        match effect {
-            RunEffect::Attempt(attempt) if attempt.agent.as_str() == WORKFLOW_AGENT => {
-                let child = child_id(id, &attempt.step, attempt.generation);
-                children.push((attempt.step.clone(), child));
-            }
-            // An attempt at it was let go of, and another will find the same child.
-            RunEffect::Start { step, agent: Some(agent), .. } if agent.as_str() == WORKFLOW_AGENT => {
-                let child = run.child(&step)?.0.clone();
-                children.push((step, child));
-            }
-            RunEffect::Ask { .. } => {}
-            RunEffect::Wake { timer, .. } if timer.is_limit() => {}
-            RunEffect::Attempt(_)
-            | RunEffect::Start { .. }
-            | RunEffect::Stop { .. }
-            | RunEffect::Wake { .. } => {
-                return None;
-            }
-        }
-    }
-    (!children.is_empty()).then_some(children)
 }
 
 /// Whether a child that has ended can go forward again.

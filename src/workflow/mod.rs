@@ -12,6 +12,7 @@
 //! - [`scope`]: what expressions see, and what they use of it
 //! - [`render`]: from a step to the work that an agent gets
 //! - [`work`]: that work
+//! - [`script`]: answers that were written down before
 //!
 //! Behind these: `graph`, what the steps' `needs` say about their order; `shell`, values in a text for `sh -c`;
 //! `json_text`, JSON looked at one level at a time.
@@ -27,6 +28,7 @@ pub mod render;
 pub mod retry;
 pub mod run;
 pub mod scope;
+pub mod script;
 pub mod template;
 pub mod work;
 

@@ -23,12 +23,15 @@ mod repeat;
 mod report;
 mod retry;
 mod saga;
+mod script;
 mod steps;
 #[cfg(test)]
 mod tests;
 mod tiers;
 mod tree;
 mod values;
+
+pub use script::script;
 
 pub use plan::{PlanScope, plan};
 

@@ -4,6 +4,7 @@ mod children;
 mod kit;
 mod lives;
 mod recovery;
+mod resting;
 mod slots;
 mod snapshots;
 mod stops;

@@ -5,6 +5,7 @@ mod fan_out;
 mod hang;
 mod long_sleep;
 mod release;
+mod review;
 mod transfer;
 
 pub(crate) use bank::Bank;

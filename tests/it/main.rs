@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod bindings;
+mod children;
 mod control;
 mod crash;
 mod damage;
@@ -20,6 +21,7 @@ mod golden;
 mod handover;
 mod memory;
 mod notify;
+mod orchestration;
 mod power_cut;
 mod saga;
 mod shutdown;

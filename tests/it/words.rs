@@ -15,7 +15,11 @@ fn a_mistake_in_a_command_line_has_a_code_and_a_hint() {
     for (arguments, code, message, hint) in [
         (&["frobnicate"][..], "RE-1001", "no verb `frobnicate`", "reenact --help"),
         (&["rnu", "w.yaml"][..], "RE-1001", "no verb `rnu`", "did you mean `run`?"),
-        (&["approve", "last"][..], "RE-1007", "`approve` is not supported", "reenact --help"),
+        (&["fork", "last"][..], "RE-1007", "`fork` is not supported", "reenact --help"),
+        (&["approve", "last"][..], "RE-1001", "<REQUEST> is missing", "reenact approve"),
+        (&["reject", "last", "x"][..], "RE-1001", "--reason <R> is missing", "reenact reject"),
+        (&["signal", "last", "go"][..], "RE-1003", "no run has the id `last`", "reenact list"),
+        (&["transcript", "last", "x"][..], "RE-1003", "no run has the id `last`", "reenact list"),
         (&["rollback", "last"][..], "RE-1003", "no run has the id `last`", "reenact list"),
         (&["rollback"][..], "RE-1001", "<RUN> is missing", "reenact rollback"),
         (&["run"][..], "RE-1001", "<FILE> is missing", "reenact run"),

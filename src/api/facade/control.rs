@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::Facade;
 use crate::api::protocol::{Control, Planned, Recorded};
-use crate::events::problem::{Code, Problem};
-use crate::workflow::run::{Ask, Order};
+use crate::events::ids::RequestId;
+use crate::events::problem::{Code, Problem, nearest};
+use crate::workflow::run::{Ask, Order, Run};
 
 impl Facade {
     /// Records what somebody wants of a run. A run that nobody drives is not driven for that.
@@ -16,8 +17,10 @@ impl Facade {
         order: Order,
     ) -> Result<Recorded, Problem> {
         let run = self.resolve(run).await?;
-        self.system.ask(&run, ask(control, order)?).await?;
+        let named = named(&control).map(str::to_owned);
+        let asked = self.system.ask(&run, ask(control, order)?).await;
         let (state, head) = self.system.fold(&run).await?;
+        asked.map_err(|problem| meant(problem, named.as_deref(), &state))?;
         Ok(Recorded { run, version: head.version, status: state.status() })
     }
 
@@ -25,8 +28,38 @@ impl Facade {
     pub(super) async fn plan(&self, run: &str, to: Option<&str>) -> Result<Planned, Problem> {
         let run = self.resolve(run).await?;
         let (state, _) = self.system.fold(&run).await?;
-        let plan = state.rollback_plan(to).map_err(|rejection| rejection.problem())?;
+        let plan = state.rollback_plan(to).map_err(|rejection| meant(rejection.problem(), to, &state))?;
         Ok(Planned::of(run, plan))
+    }
+}
+
+/// What of a run is named in what is wanted of it.
+fn named(control: &Control) -> Option<&str> {
+    match control {
+        Control::Retry { step } => step.as_deref(),
+        Control::Rollback { to } => to.as_deref(),
+        Control::Resolve { step, .. } => Some(step.as_str()),
+        Control::Approve { request, .. } | Control::Reject { request } | Control::Check { request, .. } => {
+            Some(request)
+        }
+        Control::Pause | Control::Unpause | Control::Cancel { .. } | Control::Signal { .. } => None,
+    }
+}
+
+/// The same problem; if a name is wrong, with the one of the run that is nearest to it.
+fn meant(problem: Problem, named: Option<&str>, run: &Run) -> Problem {
+    let steps = run.nodes().iter().map(|node| node.id().as_str());
+    let phases = run.nodes().iter().filter_map(|node| node.added.phase.as_deref());
+    let requests = run.people().open.iter().map(RequestId::as_str);
+    let near = match problem.code {
+        Code::NoSuchStep => named.and_then(|named| nearest(named, steps.chain(phases))),
+        Code::UnknownRequest => named.and_then(|named| nearest(named, requests.chain(steps).chain(phases))),
+        _ => None,
+    };
+    match near {
+        // A step that asks nothing is there, and is not what was meant.
+        Some(near) if Some(near) != named => problem.hint(format!("did you mean `{near}`?")),
+        _ => problem,
     }
 }
 

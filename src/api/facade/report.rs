@@ -53,6 +53,11 @@ impl Facade {
                 return Ok(());
             }
         }
+        for step in &mut report.steps {
+            if children.iter().any(|child| child.step == step.id) {
+                step.status = RunStatus::Waiting.text().to_owned();
+            }
+        }
         report.status = RunStatus::Waiting;
         report.driven = true;
         report.waiting_for.extend(children.into_iter().map(AwaitedChild::waiting));

@@ -28,10 +28,12 @@ impl Facade {
         loop {
             self.settle(run, live).await?;
             let (state, head) = self.system.fold(run).await?;
+            if is_at_rest(&state) {
+                self.keep_page(run, &state, head.version);
+            }
             let report = self.report_of(run, &state, head.version).await?;
             // Otherwise it came alive again before it could be looked at: somebody retried it, or lets it go on.
             if is_at_rest(&state) || report.status == RunStatus::Waiting {
-                self.keep_page(run, &state, head.version);
                 return Ok(report);
             }
         }

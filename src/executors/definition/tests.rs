@@ -123,12 +123,15 @@ fn front_matter_that_is_no_yaml_or_does_not_end_is_refused_with_its_place() {
 #[test]
 fn an_executor_that_is_not_built_can_be_read_but_does_no_step() {
     for kind in ExecutorKind::ALL {
-        let (agent, _) =
+        let (mut agent, _) =
             AgentDefinition::parse(&with(&format!("executor: {kind}\ncommand: x")), "a.md").unwrap();
+        agent.script = Some(Script::default());
         let refused = agent.check_usable().err().map(|problem| problem.code);
         assert_eq!(refused, (!kind.is_built()).then_some(Code::NotBuilt), "{kind}");
     }
-    let (no_command, _) = AgentDefinition::parse(&with("executor: subprocess"), "a.md").unwrap();
-    assert_eq!(no_command.check_usable().unwrap_err().code, Code::BadAgent);
+    for kind in ["subprocess", "scripted"] {
+        let (lacks, _) = AgentDefinition::parse(&with(&format!("executor: {kind}")), "a.md").unwrap();
+        assert_eq!(lacks.check_usable().unwrap_err().code, Code::BadAgent, "{kind}");
+    }
     assert_eq!(AgentDefinition::shell().check_usable(), Ok(()));
 }

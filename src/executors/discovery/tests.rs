@@ -106,3 +106,39 @@ fn a_file_of_a_megabyte_is_no_agent() {
     let catalog = Project::with(&[("agents/big.md", &big)]).catalog(&[], "");
     assert_eq!(catalog.find(&AgentName::new("big")).unwrap_err().code, Code::TooLarge);
 }
+
+const SCRIPTED: &str = "---\nname: mock\ndescription: d\nexecutor: scripted\nscript: answers.yaml\n---\n";
+
+#[test]
+fn a_script_is_found_beside_the_agents_file_or_in_the_work_folder_for_the_configuration() {
+    let project = Project::with(&[
+        ("agents/mock.md", SCRIPTED),
+        ("agents/answers.yaml", "- output: 1\n"),
+        ("answers.yaml", "- output: 2\n"),
+    ]);
+    let answers = |config: &str| {
+        let definition = find(&project.catalog(&[], config), "mock").definition.clone();
+        definition.check_usable().unwrap();
+        let recorded = serde_json::to_string(&definition).unwrap();
+        let read: AgentDefinition = serde_json::from_str(&recorded).unwrap();
+        assert_eq!(read, definition, "what is recorded holds the answers");
+        recorded
+    };
+    assert!(answers("").contains(r#"{"output":1}"#));
+    assert!(answers("[mock]\nconcurrency = 1").contains(r#"{"output":1}"#));
+    assert!(answers("[mock]\nscript = 'answers.yaml'").contains(r#"{"output":2}"#));
+}
+
+#[test]
+fn a_script_that_cannot_be_used_is_a_problem_for_who_names_its_agent() {
+    for (files, code) in [
+        (&[("agents/mock.md", SCRIPTED)][..], Code::FileNotRead),
+        (&[("agents/mock.md", SCRIPTED), ("agents/answers.yaml", "- {}\n")], Code::BadValue),
+        (&[("agents/mock.md", "---\nname: mock\ndescription: d\nexecutor: scripted\n---\n")], Code::BadAgent),
+    ] {
+        let catalog = Project::with(files).catalog(&[], "");
+        let found = catalog.find(&AgentName::new("mock"));
+        let problem = found.and_then(|found| found.definition.check_usable()).unwrap_err();
+        assert_eq!(problem.code, code, "{problem:?}");
+    }
+}

@@ -65,7 +65,7 @@ pub(super) fn document(task: &Task) -> Result<Vec<u8>, Failure> {
 }
 
 /// What a `PROGRESS: 40 text` line says; none if it is not one. The text may be missing.
-pub(super) fn progress(line: &[u8]) -> Option<Progress> {
+pub(in crate::executors) fn progress(line: &[u8]) -> Option<Progress> {
     let rest = String::from_utf8_lossy(line.strip_prefix(b"PROGRESS:")?);
     let (percent, text) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
     let percent =
@@ -74,7 +74,7 @@ pub(super) fn progress(line: &[u8]) -> Option<Progress> {
 }
 
 /// Takes the protocol lines out of what a program wrote, and makes the output of what is left.
-pub(super) fn output(stdout: &[u8]) -> Output {
+pub(in crate::executors) fn output(stdout: &[u8]) -> Output {
     let text = String::from_utf8_lossy(stdout);
     let (mut output, mut left) = (Output::default(), String::with_capacity(text.len()));
     let mut lines = text.split_inclusive('\n').peekable();

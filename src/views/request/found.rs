@@ -89,7 +89,7 @@ impl Repository {
 
 impl Check {
     /// The score that it gives: of an object of JSON that it wrote the member `score`, else what follows `score:` or
-    /// `score=` at the beginning of a line, the last one.
+    /// `score=` at the beginning of a line, the last one; else the last line, if that is a number.
     pub fn score(&self) -> Option<String> {
         let written = serde_json::from_str::<serde_json::Value>(self.output.trim()).ok();
         if let Some(score) = written.as_ref().and_then(|written| written.get("score")) {
@@ -99,7 +99,9 @@ impl Check {
             let (name, score) = line.split_once([':', '='])?;
             name.trim().eq_ignore_ascii_case("score").then(|| score.trim().to_owned())
         };
-        self.output.lines().rev().find_map(score)
+        let last =
+            || self.output.lines().next_back().map(str::trim).filter(|last| last.parse::<f64>().is_ok());
+        self.output.lines().rev().find_map(score).or_else(|| last().map(str::to_owned))
     }
 }
 
@@ -192,6 +194,7 @@ mod tests {
         };
         assert_eq!(score("{\"score\": 92.5}\n").as_deref(), Some("92.5"));
         assert_eq!(score("score: 1\nScore = 92/100 (A)\ndone\n").as_deref(), Some("92/100 (A)"));
+        assert_eq!(score("tidy\n 87.5 \n").as_deref(), Some("87.5"));
         assert_eq!(score("all is well"), None);
     }
 

@@ -199,7 +199,7 @@ fn bare(key: &str) -> String {
 }
 
 /// A single value as JSON. A number that JSON writes alike keeps its digits.
-fn scalar(source: &str, tree: &Tree) -> Json {
+pub(super) fn scalar(source: &str, tree: &Tree) -> Json {
     let json = match &tree.value {
         Value::Bool(flag) => Json::of(flag),
         Value::Text(text) => Json::of(text),

@@ -1,6 +1,7 @@
 //! Steps that start runs of their own: the child follows its parent, and what becomes of it becomes of the step.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use reenact::actors::system::System;
 use reenact::events::ids::{RunId, StepId};
@@ -18,7 +19,7 @@ use reenact::workflow::run::{Ask, Order, Run, RunStatus, StartChild, StartRun};
 use super::kit::{Kit, id, on_actix, start_of, status};
 
 /// What begins a run whose steps may start the workflow `child.yaml`.
-fn family(parent: &str, child: &str) -> StartRun {
+pub(super) fn family(parent: &str, child: &str) -> StartRun {
     let child = parse(child, "child.yaml", &Known::default()).unwrap().definition;
     let child = StartChild {
         file: "child.yaml".into(),
@@ -33,7 +34,7 @@ fn family(parent: &str, child: &str) -> StartRun {
 }
 
 /// The child of step `c` of run `p`.
-fn child() -> RunId {
+pub(super) fn child() -> RunId {
     child_id(&id("p"), &StepId::grown("c"), 1)
 }
 
@@ -47,7 +48,7 @@ async fn through(system: &System, start: StartRun) -> RunStatus {
     status(system.ended(&id("p")).await)
 }
 
-async fn fold(system: &System, run: &RunId) -> Run {
+pub(super) async fn fold(system: &System, run: &RunId) -> Run {
     system.fold(run).await.unwrap().0
 }
 
@@ -118,9 +119,9 @@ fn a_child_that_failed_goes_on_when_its_step_is_tried_again() {
     on_actix(async {
         let kit = Kit::new();
         let gate = kit.gated("work");
-        let tries = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let untried = Arc::new(AtomicBool::new(true));
         kit.functions.register("flaky", move |_: FunctionCall| {
-            let first = tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+            let first = untried.swap(false, Ordering::SeqCst);
             async move {
                 match first {
                     true => Err(Failure::new(Code::FunctionFailed, "not yet").class(Class::Transient)),
@@ -195,6 +196,32 @@ fn a_child_is_rolled_back_with_its_parent() {
         );
         assert_eq!(through(&system, start).await, RunStatus::Compensated);
         assert_eq!(fold(&system, &child()).await.status(), RunStatus::Compensated);
+    });
+}
+
+/// What went wrong beyond the point of no return can only be gone on with, in the child as in its parent.
+#[test]
+fn a_child_that_is_stuck_makes_its_parent_stuck_until_both_go_on() {
+    on_actix(async {
+        let kit = Kit::new();
+        let (first, gate) = (Arc::new(AtomicBool::new(true)), kit.gated("work"));
+        gate.open(10);
+        kit.functions.register("once", move |_: FunctionCall| {
+            let fails = first.swap(false, Ordering::SeqCst);
+            async move { if fails { Err(Failure::new(Code::FunctionFailed, "no")) } else { Ok(1) } }
+        });
+        let system = kit.start();
+        let start = family(
+            "[{id: c, workflow: child.yaml}]",
+            "name: child\nsteps: [{id: a, agent: work, irreversible: true}, {id: b, agent: once}]\n",
+        );
+        assert_eq!(through(&system, start).await, RunStatus::Stuck);
+        assert_eq!(fold(&system, &child()).await.status(), RunStatus::Stuck);
+        assert!(fold(&system, &id("p")).await.is_past_return());
+        system.ask(&id("p"), Ask::Retry { order: order(), step: None }).await.unwrap();
+        system.drive(&id("p")).await;
+        assert_eq!(status(system.ended(&id("p")).await), RunStatus::Completed);
+        assert_eq!((gate.calls(), fold(&system, &child()).await.status()), (1, RunStatus::Completed));
     });
 }
 

@@ -1,0 +1,187 @@
+//! Answers that were written down before, in place of a model or a program.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::subprocess::protocol;
+use super::{Context, Executor, Failure, Output, Stop, Task, now};
+use crate::events::problem::Code;
+use crate::events::time::Timestamp;
+use crate::workflow::script::{Answer, Asked, Says, Script};
+use crate::workflow::work::{Transcript, Written};
+
+/// How much of a prompt a failure quotes.
+const QUOTED_CHARS_MAX: usize = 80;
+
+/// Gives the answers of a script.
+#[derive(Debug, Clone)]
+pub struct ScriptedExecutor {
+    script: Arc<Script>,
+}
+
+impl ScriptedExecutor {
+    /// For an agent with this script.
+    pub fn new(script: Script) -> Self {
+        Self { script: Arc::new(script) }
+    }
+}
+
+#[async_trait]
+impl Executor for ScriptedExecutor {
+    async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
+        let (step, prompt) = (&task.step, task.work.prompt.as_deref());
+        let asked = Asked { step, attempt: task.attempt, purpose: task.purpose, prompt };
+        let answer = self.script.answer(&asked).ok_or_else(|| no_answer(&task))?;
+        let started_at = now();
+        let result = match delayed(answer, &context).await {
+            Ok(()) => says(answer, &context),
+            Err(why) => Err(Failure::stopped(why)),
+        };
+        let stdout = match &answer.says {
+            Says::Stdout(text) if result.is_ok() => text.as_str(),
+            _ => "",
+        };
+        let transcript = Some(transcript(prompt, stdout, started_at).to_json());
+        match result {
+            Ok(output) => Ok(Output { transcript, ..output }),
+            Err(failure) => Err(Failure { transcript, ..failure }),
+        }
+    }
+}
+
+async fn delayed(answer: &Answer, context: &Context) -> Result<(), Stop> {
+    if answer.delay().is_zero() {
+        return Ok(());
+    }
+    tokio::select! {
+        biased;
+        () = tokio::time::sleep(answer.delay()) => Ok(()),
+        why = context.stopped() => Err(why),
+    }
+}
+
+fn says(answer: &Answer, context: &Context) -> Result<Output, Failure> {
+    match &answer.says {
+        Says::Output(output) => Ok(Output { output: output.clone(), ..Output::default() }),
+        Says::Stdout(text) => {
+            let progress = text.lines().filter_map(|line| protocol::progress(line.as_bytes()));
+            progress.for_each(|said| drop(context.progress.send_replace(said)));
+            Ok(protocol::output(text.as_bytes()))
+        }
+        Says::Fail { class, message } => {
+            Err(Failure::new(Code::ScriptedFailure, message.clone()).class(*class))
+        }
+    }
+}
+
+fn transcript(prompt: Option<&str>, stdout: &str, started_at: Timestamp) -> Transcript {
+    let stdout = Written::Text(stdout.to_owned());
+    let prompt = prompt.map(str::to_owned);
+    Transcript { prompt, stdout, started_at, ended_at: now(), ..Transcript::default() }
+}
+
+fn no_answer(task: &Task) -> Failure {
+    let Task { agent, step, attempt, purpose, work, .. } = task;
+    let prompt = match work.prompt.as_deref() {
+        Some(prompt) => {
+            let start: String = prompt.chars().take(QUOTED_CHARS_MAX).collect();
+            let more = if start.len() < prompt.len() { "…" } else { "" };
+            format!(", prompt `{}{more}`", start.escape_debug())
+        }
+        None => String::new(),
+    };
+    let purpose = purpose.text();
+    let message = format!(
+        "the script of agent `{agent}` has no answer that fits: step `{step}`, attempt {attempt}, purpose {purpose}{prompt}"
+    );
+    Failure::new(Code::NoAnswer, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::events::ids::{AgentName, Fence, RunId, StepId};
+    use crate::events::problem::Class;
+    use crate::events::run::Purpose;
+    use crate::executors::Progress;
+    use crate::workflow::parse::script;
+    use crate::workflow::work::Work;
+
+    fn executor(text: &str) -> ScriptedExecutor {
+        ScriptedExecutor::new(script(text, "script.yaml").unwrap())
+    }
+
+    fn task(step: &str, attempt: u32, prompt: Option<&str>) -> Task {
+        Task {
+            run: RunId::parse("r").unwrap(),
+            step: StepId::grown(step),
+            attempt,
+            generation: 1,
+            fence: Fence(1),
+            idempotency_key: "key".into(),
+            purpose: Purpose::Do,
+            agent: AgentName::new("mock"),
+            work_folder: "/".into(),
+            work: Work { prompt: prompt.map(str::to_owned), ..Work::default() },
+            compensates: None,
+            child: None,
+        }
+    }
+
+    fn context() -> (Context, watch::Sender<Option<Stop>>, watch::Receiver<Progress>) {
+        let (stop, stopped) = watch::channel(None);
+        let (progress, seen) = watch::channel(Progress::default());
+        (Context { stop: stopped, progress }, stop, seen)
+    }
+
+    #[tokio::test]
+    async fn what_is_written_for_stdout_means_what_it_would_from_a_program() {
+        let script = "- stdout: |\n    ARTIFACT: a.txt\n    PROGRESS: 40 half\n    {\"n\": 1}\n";
+        let (context, _stop, progress) = context();
+        let output = executor(script).execute(task("a", 1, Some("go")), context).await.unwrap();
+        assert_eq!((output.output.text(), output.artifacts), ("{\"n\": 1}", vec!["a.txt".to_owned()]));
+        assert_eq!(progress.borrow().percent, 40);
+        let said: Transcript = serde_json::from_str(output.transcript.unwrap().text()).unwrap();
+        assert_eq!(said.prompt.as_deref(), Some("go"));
+        assert!(said.stdout.bytes().starts_with(b"ARTIFACT"));
+    }
+
+    #[tokio::test]
+    async fn a_failure_has_the_class_that_is_written() {
+        let script = "- {attempt: 1, fail: {class: transient, message: not yet}}\n- output: 7\n";
+        let failure = executor(script).execute(task("a", 1, None), context().0).await.unwrap_err();
+        assert_eq!((failure.class, failure.message.as_str()), (Class::Transient, "not yet"));
+        assert_eq!(failure.code, Code::ScriptedFailure);
+        let output = executor(script).execute(task("a", 2, None), context().0).await.unwrap();
+        assert_eq!(output.output.text(), "7");
+    }
+
+    #[tokio::test]
+    async fn what_the_script_does_not_know_is_told_by_name() {
+        let long = "please ".repeat(50);
+        let failure =
+            executor("- {step: b, output: 1}").execute(task("c[0]", 3, Some(&long)), context().0).await;
+        let failure = failure.unwrap_err();
+        assert_eq!((failure.code, failure.class), (Code::NoAnswer, Class::Validation));
+        for word in ["`mock`", "`c[0]`", "attempt 3", "purpose do", "`please please", "…`"] {
+            assert!(failure.message.contains(word), "{word}: {}", failure.message);
+        }
+        assert!(failure.message.len() < 250);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_takes_time_can_be_stopped() {
+        let executor = executor("- {attempt: 1, delay: 1h, output: 1}\n- {delay: 1ms, output: 2}");
+        let (first, stop, _) = context();
+        let mut attempt = executor.execute(task("a", 1, None), first);
+        assert!(attempt.as_mut().now_or_never().is_none());
+        stop.send_replace(Some(Stop::TimedOut));
+        assert_eq!(attempt.await.unwrap_err().code, Code::TimedOut);
+        let output = executor.execute(task("a", 2, None), context().0).await.unwrap();
+        assert_eq!(output.output.text(), "2");
+    }
+}

@@ -1,0 +1,194 @@
+//! Answers that were written down before, for an agent that needs no model and no program: tests, dry runs.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::events::ids::StepId;
+use crate::events::json::Json;
+use crate::events::problem::Class;
+use crate::events::run::Purpose;
+
+/// Answers, in order: the first that fits is given. Which one that is follows from the attempt alone, so that it is the
+/// same after a crash. Recorded with the agent, as JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Script(pub Vec<Answer>);
+
+/// An answer, and what it fits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// Steps with this id, in which `*` stands for any text and `?` for any character. The id of a fan-out or a loop
+    /// means its items or rounds too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// This try, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// Doing a step, or undoing it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
+    /// A prompt that holds this text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// How long it takes, in µs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub delay_us: u64,
+    /// The answer itself.
+    pub says: Says,
+}
+
+/// What an answer says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    /// This is the step's output.
+    Output(Json),
+    /// This is what a program would write to stdout.
+    Stdout(String),
+    /// The attempt fails.
+    Fail {
+        /// What the failure asks for.
+        class: Class,
+        /// What went wrong.
+        message: String,
+    },
+}
+
+/// What an answer has to fit.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The step.
+    pub step: &'a StepId,
+    /// The try, from 1.
+    pub attempt: u32,
+    /// What for.
+    pub purpose: Purpose,
+    /// With which words.
+    pub prompt: Option<&'a str>,
+}
+
+impl Script {
+    /// The first answer that fits.
+    pub fn answer(&self, asked: &Asked<'_>) -> Option<&Answer> {
+        self.0.iter().find(|answer| answer.fits(asked))
+    }
+}
+
+impl Answer {
+    /// How long it takes.
+    pub const fn delay(&self) -> Duration {
+        Duration::from_micros(self.delay_us)
+    }
+
+    fn fits(&self, asked: &Asked<'_>) -> bool {
+        self.step.as_deref().is_none_or(|pattern| is_step(pattern, asked.step.as_str()))
+            && self.attempt.is_none_or(|attempt| attempt == asked.attempt)
+            && self.purpose.is_none_or(|purpose| purpose == asked.purpose)
+            && self
+                .prompt
+                .as_deref()
+                .is_none_or(|part| asked.prompt.is_some_and(|prompt| prompt.contains(part)))
+    }
+}
+
+/// Whether a pattern means a step, or what that is an item or a round of.
+fn is_step(pattern: &str, step: &str) -> bool {
+    let whole = match step.strip_suffix(']') {
+        Some(item) => item.rsplit_once('[').map(|(whole, _)| whole),
+        None => step.rsplit_once('#').map(|(whole, _)| whole),
+    };
+    matches(pattern, step) || whole.is_some_and(|whole| is_step(pattern, whole))
+}
+
+/// Whether a text is what a pattern with `*` and `?` describes. At a difference only the last `*` is given more: it takes
+/// time in the product of both lengths at most.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (mut pattern, mut text) = (pattern.chars(), text.chars());
+    let mut last_star: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
+    loop {
+        let here = text.clone();
+        match (pattern.next(), text.next()) {
+            (None, None) => return true,
+            (Some('*'), _) => {
+                last_star = Some((pattern.clone(), here.clone()));
+                text = here;
+            }
+            (Some(wanted), Some(found)) if wanted == '?' || wanted == found => {}
+            _ => {
+                let Some((behind, mut from)) = last_star.take() else { return false };
+                if from.next().is_none() {
+                    return false;
+                }
+                (pattern, text) = (behind.clone(), from.clone());
+                last_star = Some((behind, from));
+            }
+        }
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_means_what_it_describes() {
+        for (pattern, text, expected) in [
+            ("build", "build", true),
+            ("build", "builds", false),
+            ("*", "", true),
+            ("b*d", "build", true),
+            ("b*d", "bud-build", true),
+            ("b*l*", "build", true),
+            ("b?ild", "build", true),
+            ("b?", "b", false),
+            ("*a*b", "aab-b-a", false),
+            ("copy[*]", "copy[12]", true),
+            ("plan/*", "plan/added", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_step_means_its_items_and_rounds_but_not_what_it_planned() {
+        for (step, expected) in [("c", true), ("c[0]", true), ("c#2", true), ("c[0]#3", true), ("c/d", false)]
+        {
+            assert_eq!(is_step("c", step), expected, "{step}");
+        }
+        assert!(!is_step("c[1]", "c[10]"));
+    }
+
+    #[test]
+    fn the_first_answer_that_fits_is_given() {
+        let script: Script = serde_json::from_str(
+            r#"[{"step": "a", "attempt": 1, "says": {"fail": {"class": "transient", "message": "no"}}},
+                {"purpose": "compensate", "says": {"stdout": "undone"}},
+                {"prompt": "please", "says": {"output": 12345678901234567890123}},
+                {"step": "a", "says": {"output": null}}]"#,
+        )
+        .unwrap();
+        let step = StepId::grown("a");
+        let place = |attempt, purpose, prompt| {
+            let answer = script.answer(&Asked { step: &step, attempt, purpose, prompt });
+            answer.and_then(|found| script.0.iter().position(|answer| answer == found))
+        };
+        assert_eq!(place(1, Purpose::Do, None), Some(0));
+        assert_eq!(place(2, Purpose::Compensate, None), Some(1));
+        assert_eq!(place(2, Purpose::Do, Some("would you please")), Some(2));
+        assert_eq!(place(2, Purpose::Do, Some("would you")), Some(3));
+        let other = StepId::grown("b");
+        assert!(
+            script.answer(&Asked { step: &other, attempt: 1, purpose: Purpose::Do, prompt: None }).is_none()
+        );
+        let recorded = Json::of(&script).unwrap();
+        assert!(recorded.text().contains("12345678901234567890123"));
+        assert_eq!(serde_json::from_str::<Script>(recorded.text()).unwrap(), script);
+    }
+}

@@ -1,0 +1,156 @@
+//! A run that only waits for a child that waits for somebody rests, and goes on when the child does; a process that ends
+//! meanwhile lets go of both.
+
+use std::time::Duration;
+
+use reenact::actors::system::System;
+use reenact::events::problem::Code;
+use reenact::events::run::RunEvent;
+use reenact::workflow::run::{Ask, RunStatus, StartRun};
+
+use super::children::{child, family, fold};
+use super::kit::{Kit, id, on_actix, status};
+
+const ASKS: &str = "name: child\nsteps: [{id: a, agent: work, approve: before}]\n";
+
+fn asking() -> StartRun {
+    family("[{id: c, workflow: child.yaml}, {id: after, agent: work}]", ASKS)
+}
+
+async fn approve(system: &System) {
+    let (request, by) = ("a".to_owned(), "ann".into());
+    system.ask(&child(), Ask::Approve { request, by, note: None, edits: None }).await.unwrap();
+}
+
+fn is_lost(event: &RunEvent) -> bool {
+    matches!(event, RunEvent::AttemptLost(lost) if lost.interrupted)
+}
+
+#[test]
+fn a_run_rests_with_its_child_and_goes_on_with_it() {
+    on_actix(async {
+        let kit = Kit::new();
+        let gate = kit.gated("work");
+        gate.open(2);
+        let system = kit.start();
+        system.begin(&id("p"), asking()).await.unwrap();
+        assert_eq!(status(system.ended(&id("p")).await), RunStatus::Waiting);
+        assert_eq!(fold(&system, &child()).await.status(), RunStatus::Waiting);
+        approve(&system).await;
+        assert!(
+            system.watch(&id("p")).wait_for(|seen| seen.status == Some(RunStatus::Completed)).await.is_ok()
+        );
+        assert_eq!(gate.calls(), 2);
+    });
+}
+
+#[test]
+fn a_run_does_not_rest_while_something_beside_its_child_goes_on() {
+    on_actix(async {
+        let kit = Kit::new();
+        let gate = kit.gated("work");
+        let system = kit.start();
+        let start = family("[{id: c, workflow: child.yaml}, {id: b, agent: work, needs: []}]", ASKS);
+        system.begin(&id("p"), start).await.unwrap();
+        gate.called(1).await;
+        assert_eq!(status(system.ended(&child()).await), RunStatus::Waiting);
+        assert!(!system.watch(&id("p")).borrow().at_rest);
+        gate.open(1);
+        assert_eq!(status(system.ended(&id("p")).await), RunStatus::Waiting);
+    });
+}
+
+/// It is not asked for by anything while it rests, and put away; then somebody answers it.
+#[test]
+fn a_child_that_was_put_away_is_heard_when_it_goes_on() {
+    on_actix(async {
+        let kit = Kit { passivate_after: Duration::from_millis(1), ..Kit::new() };
+        let gate = kit.gated("work");
+        gate.open(2);
+        let system = kit.start();
+        system.begin(&id("p"), asking()).await.unwrap();
+        assert_eq!(status(system.ended(&id("p")).await), RunStatus::Waiting);
+        let mut seen = system.watch(&child());
+        kit.hand.advance(Duration::from_secs(60));
+        while seen.changed().await.is_ok() {}
+        approve(&system).await;
+        kit.until(&id("p"), |event| matches!(event, RunEvent::RunCompleted(_))).await;
+    });
+}
+
+#[test]
+fn a_process_that_ends_while_all_rests_lets_go_of_it_in_order() {
+    on_actix(async {
+        let kit = Kit::new();
+        let gate = kit.gated("work");
+        gate.open(2);
+        let first = kit.start();
+        first.begin(&id("p"), asking()).await.unwrap();
+        assert_eq!(status(first.ended(&id("p")).await), RunStatus::Waiting);
+        first.close();
+        first.quiet().await;
+        first.shut_down(std::future::pending()).await.unwrap();
+        assert_eq!(kit.count(&id("p"), is_lost).await, 1, "it is known that nothing killed it");
+        let second = kit.start();
+        approve(&second).await;
+        second.drive(&id("p")).await;
+        assert_eq!(status(second.ended(&id("p")).await), RunStatus::Completed);
+        assert_eq!(kit.count(&id("p"), |event| matches!(event, RunEvent::ChildStarted(_))).await, 2);
+    });
+}
+
+/// Whoever saw a run through lets go of it, and the process goes on for others.
+#[test]
+fn a_run_that_is_let_go_of_lets_go_of_its_child() {
+    on_actix(async {
+        let kit = Kit { grace: Duration::ZERO, ..Kit::new() };
+        let gate = kit.gated("work");
+        let system = kit.start();
+        let start = family("[{id: c, workflow: child.yaml}]", "name: child\nsteps: [{id: a, agent: work}]\n");
+        system.begin(&id("p"), start).await.unwrap();
+        gate.called(1).await;
+        system.interrupt(&id("p"), |_| false).await;
+        for run in [id("p"), child()] {
+            assert!(!system.is_driven(&run));
+            assert_eq!(kit.count(&run, is_lost).await, 1, "{run}");
+        }
+        system.drive(&id("p")).await;
+        gate.called(2).await;
+        gate.open(2);
+        assert_eq!(status(system.ended(&id("p")).await), RunStatus::Completed);
+    });
+}
+
+#[test]
+fn a_child_that_somebody_else_sees_through_is_not_let_go_of() {
+    on_actix(async {
+        let kit = Kit { grace: Duration::ZERO, ..Kit::new() };
+        let gate = kit.gated("work");
+        let system = kit.start();
+        let start = family("[{id: c, workflow: child.yaml}]", "name: child\nsteps: [{id: a, agent: work}]\n");
+        system.begin(&id("p"), start).await.unwrap();
+        gate.called(1).await;
+        system.interrupt(&id("p"), |run| *run == child()).await;
+        assert!(system.is_driven(&child()) && !system.is_driven(&id("p")));
+        gate.open(1);
+        assert_eq!(status(system.ended(&child()).await), RunStatus::Completed);
+    });
+}
+
+#[test]
+fn a_child_that_takes_too_long_is_cancelled() {
+    on_actix(async {
+        let kit = Kit::new();
+        let system = kit.start();
+        let start = family("[{id: c, workflow: child.yaml, timeout: 1m}]", ASKS);
+        system.begin(&id("p"), start).await.unwrap();
+        assert_eq!(status(system.ended(&id("p")).await), RunStatus::Waiting);
+        kit.hand.advance(Duration::from_secs(61));
+        kit.until(
+            &id("p"),
+            |event| matches!(event, RunEvent::AttemptFailed(failed) if failed.code == Code::TimedOut),
+        )
+        .await;
+        assert_eq!(fold(&system, &child()).await.status(), RunStatus::Cancelled);
+    });
+}
