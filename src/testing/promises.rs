@@ -1,6 +1,8 @@
 //! What must hold of every history of a run, whatever its workflow is, and whatever happened to it. It looks at events
 //! only, and shares no code with what decides them.
 
+mod people;
+
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use std::sync::Arc;
 use crate::events::ids::{Fence, StepId};
 use crate::events::run::*;
 use crate::workflow::definition::{Definition, OnFailure};
+use people::People;
 
 /// Checks a history:
 ///
@@ -17,16 +20,13 @@ use crate::workflow::definition::{Definition, OnFailure};
 /// - each compensation is begun once and recorded once, dependents first, and never over an irreversible step
 /// - a run ends `compensated` when all that was owed is settled, and `failed` when nothing is owed
 /// - nothing starts while the run is paused, or after it ended
+/// - nothing passes a gate that was not opened by as many people as it needs, each of whom may; each answer counts once
+/// - a signal lets one step go on; another agent stands in once, until the step is retried
 ///
 /// # Errors
 /// The first event that breaks a promise, and which.
 pub fn check<E: Borrow<RunEvent>>(definition: &Definition, history: &[E]) -> Result<(), String> {
     let mut audit = Audit { rolls_back: definition.on_failure == OnFailure::Rollback, ..Audit::default() };
-    for step in &definition.steps {
-        if step.at_most_once {
-            audit.at_most_once.insert(step.id.clone());
-        }
-    }
     for (event, version) in history.iter().zip(1..) {
         let event = event.borrow();
         audit.see(event).map_err(|why| format!("version {version}: {why}"))?;
@@ -37,12 +37,15 @@ pub fn check<E: Borrow<RunEvent>>(definition: &Definition, history: &[E]) -> Res
 #[derive(Default)]
 struct Audit {
     steps: BTreeMap<StepId, Seen>,
-    at_most_once: BTreeSet<StepId>,
+    people: People,
     rolls_back: bool,
     keys: HashMap<Arc<str>, (StepId, u32, Purpose)>,
     fence: Fence,
     paused: bool,
     ended: bool,
+    /// Whether what was done is being undone, or is to be; and whether back to a step only.
+    unwinds: bool,
+    partial: bool,
 }
 
 /// What is known of a step in its current generation.
@@ -55,6 +58,10 @@ struct Seen {
     completed: bool,
     unknown: bool,
     failed: bool,
+    /// How the run that it started had ended when that was last told.
+    child: Option<ChildEnded>,
+    /// Whether that was told when the run was being undone already: then its point of no return is passed too late.
+    late: bool,
     compensation: Compensation,
 }
 
@@ -71,12 +78,17 @@ impl Seen {
     fn owes(&self) -> bool {
         let Some(undo) = &self.added.undo else { return false };
         let attempted = self.failed && undo.when == UndoWhen::Attempted;
+        // A child that has undone itself leaves nothing.
+        if self.child.as_ref().is_some_and(|child| &*child.status == "compensated") {
+            return false;
+        }
         (self.completed || self.unknown || attempted) && self.compensation != Compensation::Settled
     }
 
     fn is_past_return(&self) -> bool {
         let doing = matches!(self.open, Some((_, Purpose::Do)));
-        self.added.irreversible && (doing || self.completed || self.unknown)
+        let child = self.child.as_ref().is_some_and(|child| child.past_return);
+        child && !self.late || self.added.irreversible && (doing || self.completed || self.unknown)
     }
 }
 
@@ -89,6 +101,7 @@ fn must(holds: bool, otherwise: impl FnOnce() -> String) -> Verdict {
 impl Audit {
     fn see(&mut self, event: &RunEvent) -> Verdict {
         self.follows_the_end(event)?;
+        self.people.see(event)?;
         match event {
             RunEvent::StepAdded(added) => self.added(added),
             RunEvent::AttemptStarted(started) => self.started(started),
@@ -107,6 +120,13 @@ impl Audit {
             }
             RunEvent::StepCompleted(done) if done.attempt > 0 => {
                 self.closes(&done.step, done.attempt, Purpose::Do)?.completed = true;
+                Ok(())
+            }
+            RunEvent::ChildEnded(ended) => {
+                let Some(seen) = self.steps.get_mut(&ended.step) else {
+                    return Err(format!("`{}` was never added", ended.step));
+                };
+                (seen.child, seen.late) = (Some(ended.clone()), self.unwinds);
                 Ok(())
             }
             RunEvent::CompensationStarted(started) => self.compensation_started(started),
@@ -133,12 +153,12 @@ impl Audit {
     fn see_of_run(&mut self, event: &RunEvent) -> Verdict {
         match event {
             RunEvent::RunPaused(_) => self.paused = true,
-            RunEvent::RunUnpaused(_) => self.paused = false,
-            RunEvent::CancelRequested(_) => self.paused = false,
-            RunEvent::RetryRequested(_) => (self.paused, self.ended) = (false, false),
+            RunEvent::RunUnpaused(_) => (self.paused, self.unwinds) = (false, self.unwinds && !self.partial),
+            RunEvent::CancelRequested(cancel) => (self.paused, self.unwinds) = (false, cancel.rollback),
+            RunEvent::RetryRequested(_) => (self.paused, self.ended, self.unwinds) = (false, false, false),
             RunEvent::RollbackStarted(rollback) => {
                 self.paused &= !matches!(rollback.cause, RollbackCause::Request { .. });
-                self.ended = false;
+                (self.ended, self.unwinds, self.partial) = (false, true, rollback.to.is_some());
                 // What could not be undone is tried again.
                 let failed = self.steps.values_mut().filter(|seen| seen.compensation == Compensation::Failed);
                 failed.for_each(|seen| seen.compensation = Compensation::Begun);
@@ -202,6 +222,8 @@ impl Audit {
             completed: false,
             unknown: false,
             failed: false,
+            child: None,
+            late: false,
             compensation: Compensation::NotBegun,
         };
         let before = self.steps.insert(added.step.clone(), seen);
@@ -226,7 +248,7 @@ impl Audit {
             seen.key.clear();
             (seen.generation, seen.started, seen.compensation) =
                 (started.generation, 0, Compensation::NotBegun);
-            (seen.completed, seen.unknown, seen.failed) = (false, false, false);
+            (seen.completed, seen.unknown, seen.failed, seen.child) = (false, false, false, None);
         }
         must(started.generation == seen.generation, || format!("`{step}` is tried in an old generation"))?;
         let key = seen.key.entry(started.purpose).or_insert_with(|| Arc::clone(&started.idempotency_key));
@@ -239,8 +261,7 @@ impl Audit {
         }
         must(!seen.completed, || format!("`{step}` is completed, and tried again"))?;
         seen.started += 1;
-        let once = self.at_most_once.contains(&seen.added.template);
-        must(!once || seen.started == 1, || format!("`{step}` is started more than once"))
+        must(!seen.added.at_most_once || seen.started == 1, || format!("`{step}` is started more than once"))
     }
 
     /// An open attempt ends.

@@ -2,6 +2,7 @@
 //! the attempts, in any order; it makes the time; and it crashes the process.
 
 mod effects;
+mod people;
 mod shelf;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -17,7 +18,7 @@ use super::dice::Dice;
 use super::words::words;
 use super::world::{Failure, Output, Stop, Task, World};
 use crate::events::commit::{Commit, Header};
-use crate::events::ids::{Fence, Hash, RunId, StreamId, TimerId, Version};
+use crate::events::ids::{Fence, Hash, RequestId, RunId, StreamId, TimerId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::Code;
 use crate::events::run::{AttemptStarted, GrowthLimits, RunEvent};
@@ -29,6 +30,7 @@ use crate::workflow::definition::Definition;
 use crate::workflow::run::{Ask, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus, StartRun};
 
 use effects::{disagreement, keep};
+pub use people::OpenRequest;
 use shelf::Shelf;
 
 /// What may happen next. Which of them does is the test's to choose.
@@ -38,12 +40,20 @@ pub enum Move {
     Perform(Fence),
     /// This attempt, which was told to stop, stops without having done anything.
     Stop(Fence),
+    /// Somebody answers this request, as the world says.
+    Answer(RequestId),
+    /// The signal comes for which a step waits, with what the world says.
+    Signal(Arc<str>),
     /// It gets so late that this timer is due.
     Wake(TimerId),
 }
 
 /// How much may be asked of a run. Runs of tests are asked some hundred times; one that is asked more goes in a circle.
 const ASKED_MAX: usize = 20_000;
+
+/// How far graphs grow where nothing else is configured.
+const GROWTH: GrowthLimits =
+    GrowthLimits { depth: 3, width: 100, total: 1_000, fallback_attempts: 2, critical_fails: true };
 
 /// How long everything takes that is not a timer or a timeout.
 const TICK: Duration = Duration::from_millis(1);
@@ -92,7 +102,7 @@ pub fn start_of(definition: Definition, input: Json) -> StartRun {
         agents: Vec::new(),
         until: None,
         children: Vec::new(),
-        growth: GrowthLimits::default(),
+        growth: GROWTH,
         drive: true,
     }
 }
@@ -167,6 +177,7 @@ impl<W: World> Simulation<W> {
                 moves.push(Move::Stop(*fence));
             }
         }
+        moves.extend(self.answers());
         moves.extend(self.next_timer().map(|(_, timer)| Move::Wake(timer)));
         moves
     }
@@ -193,6 +204,7 @@ impl<W: World> Simulation<W> {
                 None => Ok(()),
             },
             Move::Stop(fence) => self.report(*fence, Err(Failure::stopped(Stop::Cancelled))),
+            Move::Answer(_) | Move::Signal(_) => self.said(next).map_or(Ok(()), |ask| self.must(ask)),
             Move::Wake(timer) => {
                 let due = self.state.due_at(timer).unwrap_or(self.now);
                 self.now = self.now.max(due);
@@ -250,11 +262,8 @@ impl<W: World> Simulation<W> {
     /// When that breaks something.
     pub fn ask(&mut self, ask: Ask) -> Result<Result<usize, RunRejection>, Broken> {
         let before = self.history.len();
-        self.asked += 1;
-        if self.asked > ASKED_MAX {
-            return Err(self.broken("it never ends"));
-        }
-        if let Err(rejection) = self.commit(ask)? {
+        self.count()?;
+        if let Err(rejection) = self.commit(ask, true)? {
             return Ok(Err(rejection));
         }
         // What had no slot in that commit starts in one of its own.
@@ -263,7 +272,7 @@ impl<W: World> Simulation<W> {
             if self.state.startable(&Ask::Go).0.is_empty() {
                 break;
             }
-            if let Err(rejection) = self.commit(Ask::Go)? {
+            if let Err(rejection) = self.commit(Ask::Go, true)? {
                 return Err(self.broken(&format!("it refuses to go on: {rejection}")));
             }
             if self.history.len() == length {
@@ -271,6 +280,29 @@ impl<W: World> Simulation<W> {
             }
         }
         Ok(Ok(self.history.len() - before))
+    }
+
+    /// Asks the run something that is recorded while nobody drives it: nothing starts before somebody does, see
+    /// [`Simulation::drive`]. Answers how many events came of it, or why it refused.
+    ///
+    /// # Errors
+    /// When that breaks something.
+    pub fn record(&mut self, ask: Ask) -> Result<Result<usize, RunRejection>, Broken> {
+        let before = self.history.len();
+        self.count()?;
+        Ok(self.commit(ask, false)?.map(|()| self.history.len() - before))
+    }
+
+    /// Whoever drives the run sees what was recorded meanwhile, and goes on. The attempts are still made.
+    ///
+    /// # Errors
+    /// When going on breaks something.
+    pub fn drive(&mut self) -> Result<(), Broken> {
+        if self.status().has_ended() {
+            return Ok(());
+        }
+        let in_flight = self.in_flight.keys().copied().collect();
+        self.must(Ask::Recover { in_flight })
     }
 
     /// The process dies, and another takes over what the store holds: nothing is in flight any more.
@@ -310,6 +342,11 @@ impl<W: World> Simulation<W> {
         Broken::new(format!("{what}\nthe run is {status}; its history:\n{}", words(&self.history)))
     }
 
+    fn count(&mut self) -> Result<(), Broken> {
+        self.asked += 1;
+        if self.asked > ASKED_MAX { Err(self.broken("it never ends")) } else { Ok(()) }
+    }
+
     fn must(&mut self, ask: Ask) -> Result<(), Broken> {
         let name = ask.name();
         match self.ask(ask)? {
@@ -327,9 +364,9 @@ impl<W: World> Simulation<W> {
         timers.min_by(|one, other| (one.0, one.1.as_str()).cmp(&(other.0, other.1.as_str())))
     }
 
-    fn commit(&mut self, ask: Ask) -> Result<Result<(), RunRejection>, Broken> {
+    fn commit(&mut self, ask: Ask, drives: bool) -> Result<Result<(), RunRejection>, Broken> {
         let causation = ask.name();
-        let decided = match self.decide(ask) {
+        let decided = match self.decide(ask, drives) {
             (Ok(()), decided) => decided,
             (Err(rejection), decided) if decided.events.is_empty() => return Ok(Err(rejection)),
             (Err(rejection), _) => {
@@ -347,10 +384,10 @@ impl<W: World> Simulation<W> {
         Ok(Ok(()))
     }
 
-    fn decide(&mut self, ask: Ask) -> (Result<(), RunRejection>, Decided<Run>) {
+    fn decide(&mut self, ask: Ask, drives: bool) -> (Result<(), RunRejection>, Decided<Run>) {
         let shelf = Shelf { store: &self.store, definition: &self.begun.definition };
         let moment = Moment { now: self.now, blobs: &shelf };
-        let drive = Some(self.state.startable(&ask));
+        let drive = drives.then(|| self.state.startable(&ask));
         let command = RunCommand { ask, seed: self.dice.roll(), drive };
         let mut draft = Draft::new(&mut self.state, &self.begun.stream, self.head.version, self.now);
         let result = Run::decide(&mut draft, command, &moment);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 use crate::events::ids::AgentName;
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
+use crate::events::run::ApprovalRequested;
 use crate::executors::discovery::Catalog;
 use crate::executors::{AgentDefinition, Context, Executor, ExecutorKind, Executors, Progress};
 use crate::workflow::definition::Step;
@@ -28,6 +30,24 @@ pub trait World {
     /// Why it did not succeed.
     fn attempt(&mut self, task: &Task) -> Result<Output, Failure>;
 
+    /// What somebody says who is asked for an approval, when these have granted it already. Without a word of its own a
+    /// world grants everything, each time as another of those who may. None: nobody ever answers, and the run rests
+    /// `waiting`.
+    fn reply(&self, asked: &ApprovalRequested, granted: &[Arc<str>]) -> Option<Reply> {
+        let by = match asked.approvers.iter().find(|by| !granted.contains(by)) {
+            Some(by) => Arc::clone(by),
+            None => format!("person {}", granted.len() + 1).into(),
+        };
+        Some(Reply::Grant { by, edits: None })
+    }
+
+    /// What a signal says that a step waits for; null without a word of its own. None: it never comes, and the run rests
+    /// `waiting`.
+    fn signal(&self, name: &str) -> Option<Json> {
+        let _ = name;
+        Some(Json::null())
+    }
+
     /// What a run has to know of this world before it starts: its folder, its agents.
     ///
     /// # Errors
@@ -42,6 +62,25 @@ impl<F: FnMut(&Task) -> Result<Output, Failure>> World for F {
     fn attempt(&mut self, task: &Task) -> Result<Output, Failure> {
         self(task)
     }
+}
+
+/// An answer to a request for an approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It is granted.
+    Grant {
+        /// By whom.
+        by: Arc<str>,
+        /// What of the arguments, or of the output, is to be changed: a map.
+        edits: Option<Json>,
+    },
+    /// It is refused.
+    Refuse {
+        /// By whom.
+        by: Arc<str>,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// An output of this JSON. What has no JSON form is null.

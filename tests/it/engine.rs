@@ -1,11 +1,14 @@
 //! The engine as a library: functions as agents, a store in memory, a clock that the test holds.
 
 mod children;
+mod crashes;
 mod kit;
 mod lives;
+mod recovery;
 mod resting;
 mod slots;
 mod snapshots;
 mod stops;
 mod store;
+mod subscribe;
 mod timers;

@@ -4,6 +4,8 @@ mod bank;
 mod fan_out;
 mod hang;
 mod long_sleep;
+mod notice;
+mod readme;
 mod release;
 mod review;
 mod transfer;

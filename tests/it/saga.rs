@@ -19,10 +19,12 @@ use std::time::Instant;
 use reenact::events::codec::Encoded;
 use reenact::events::run::RunEvent;
 use reenact::testing::Dice;
+use reenact::testing::simulation::Move;
+use serde_json::json;
 
 use duel::{Duel, Verdict};
 use model::Model;
-use oracle::{Command, How, Undoing};
+use oracle::{Command, How, Named, Undoing};
 
 /// How many seeds are run where nothing else is said.
 const SEEDS: u64 = 2_500;
@@ -54,7 +56,7 @@ impl Seen {
         let known: BTreeSet<&str> = RunEvent::TABLE.iter().map(|(kind, _)| *kind).collect();
         let missed: Vec<&&str> = known.iter().filter(|kind| !self.kinds.contains_key(**kind)).collect();
         assert!(missed.is_empty(), "these events never happened: {missed:?}");
-        for status in ["completed", "failed", "compensated", "cancelled", "stuck", "paused"] {
+        for status in ["completed", "failed", "compensated", "cancelled", "stuck", "paused", "waiting"] {
             assert!(self.statuses.contains_key(status), "no run ended {status}");
         }
     }
@@ -104,7 +106,7 @@ fn crash_everywhere(model: &Model, seed: u64) -> Verdict<Seen> {
         let next = duel.engine.next_move();
         if commands > 0 && (next.is_none() || dice.one_in(6)) {
             commands -= 1;
-            duel.command(any_command(&duel, &mut dice))?;
+            ask_anything(&mut duel, &mut dice, &mut seen)?;
         } else if let Some(next) = next {
             duel.play(&next)?;
         } else {
@@ -117,16 +119,39 @@ fn crash_everywhere(model: &Model, seed: u64) -> Verdict<Seen> {
     Ok(seen)
 }
 
+/// A person asks anything, while the run is driven or not.
+fn ask_anything(duel: &mut Duel, dice: &mut Dice, seen: &mut Seen) -> Verdict {
+    let command = any_command(duel, dice);
+    let answers = matches!(
+        command,
+        Command::Approve { .. } | Command::Reject { .. } | Command::Check { .. } | Command::Signal { .. }
+    );
+    if !answers || dice.one_in(2) {
+        return duel.command(&command).map(drop);
+    }
+    duel.record(&command)?;
+    crash_here(duel.clone(), seen)?;
+    duel.drive()
+}
+
 /// Anything that a person might ask at any moment, sensible or not.
 fn any_command(duel: &Duel, dice: &mut Dice) -> Command {
     let step = dice.below(duel.oracle.steps.len());
+    let name = |dice: &mut Dice| match dice.below(4) {
+        0 => ["build", "ship", "nothing"][dice.below(3)].to_owned(),
+        _ => duel.oracle.steps[dice.below(duel.oracle.model.steps.len())].id.clone(),
+    };
+    if dice.one_in(2) {
+        return any_answer(duel, dice, &name(&mut dice.clone()));
+    }
     match dice.below(12) {
         0 | 1 => Command::Pause,
         2..5 => Command::Unpause,
         5 => Command::Cancel { rollback: dice.one_in(2) },
-        6 | 7 => Command::Retry,
+        6 => Command::Retry { only: None },
+        7 => Command::Retry { only: Some(name(dice)) },
         8 => Command::Rollback { to: None },
-        9 => Command::Rollback { to: a_step_to_keep(duel, dice) },
+        9 => Command::Rollback { to: may_keep(duel).then(|| name(dice)) },
         _ => {
             let stuck = duel.oracle.steps.iter().position(|step| step.undo == Undoing::Failed);
             let how = [How::Retry, How::Skip, How::Done][dice.below(3)];
@@ -135,12 +160,41 @@ fn any_command(duel: &Duel, dice: &mut Dice) -> Command {
     }
 }
 
-/// A step to roll back to, when nothing is on its way: the oracle does not know what becomes of attempts that a partial
-/// rollback lets run, nor of steps that may be started once and are to be done anew.
-fn a_step_to_keep(duel: &Duel, dice: &mut Dice) -> Option<usize> {
-    let steps = &duel.oracle.model.steps;
-    let rests = duel.engine.moves().is_empty() && !steps.iter().any(|step| step.at_most_once);
-    rests.then(|| dice.below(steps.len()))
+/// What a person might answer.
+fn any_answer(duel: &Duel, dice: &mut Dice, name: &str) -> Command {
+    let requests = &duel.oracle.requests;
+    let by = ["ada", "bob", "cyd"][dice.below(3)].to_owned();
+    let what = match dice.below(4) {
+        0 => Named::Step(name.to_owned()),
+        _ if requests.is_empty() => Named::Step("0123456789ab".to_owned()),
+        // Mostly one of the last, which may be open.
+        _ => Named::Request(requests.len() - 1 - dice.below(requests.len().min(3))),
+    };
+    let edits = [json!({ "got": 7 }), json!({ "ok": false }), json!({ "note": { "by": by } })];
+    match dice.below(8) {
+        0..3 => Command::Approve { what, by, edit: None },
+        3 => Command::Approve { what, by, edit: Some(edits[dice.below(3)].clone()) },
+        4 => Command::Reject { what, by },
+        5 => Command::Check { what, by, point: 1 + dice.below(3) as u32 },
+        _ => Command::Signal {
+            name: ["go", "on"][dice.below(2)].to_owned(),
+            data: json!({ "told": dice.below(3) }),
+        },
+    }
+}
+
+/// Whether a run may be rolled back to a step: when nothing is on its way. The oracle does not know what becomes of
+/// attempts that a partial rollback lets run, nor of steps that may be started once and are to be done anew.
+fn may_keep(duel: &Duel) -> bool {
+    let steps = &duel.oracle.steps;
+    let waits = |next: &Move| matches!(next, Move::Answer(_) | Move::Signal(_));
+    let timers = |next: &Move| matches!(next, Move::Wake(timer) if is_of_people(timer.as_str()));
+    duel.engine.moves().iter().all(|next| waits(next) || timers(next))
+        && !steps.iter().any(|step| step.rules.at_most_once)
+}
+
+fn is_of_people(timer: &str) -> bool {
+    timer.starts_with("approval/") || timer.starts_with("wait/")
 }
 
 fn crash_here(duel: Duel, seen: &mut Seen) -> Verdict {

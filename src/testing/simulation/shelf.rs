@@ -25,6 +25,10 @@ impl Blobs for Shelf<'_> {
         if self.definition.0 == *hash {
             return Ok(Arc::clone(&self.definition.1));
         }
-        Err(Unreadable { hash: *hash, why: "it is another definition's".to_owned() })
+        // The steps of a plan.
+        let unreadable = |why: String| Unreadable { hash: *hash, why };
+        let bytes = self.read(hash)?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        Definition::from_json(text).map(Arc::new).map_err(|problem| unreadable(problem.message))
     }
 }

@@ -105,11 +105,7 @@ impl<'d, 'a> Advance<'d, 'a> {
 
     /// Whether a step is not to be done any more: the run is about to end, or undoes what it would be part of.
     pub(super) fn is_given_up(&self, place: usize) -> bool {
-        match &self.draft.state().phase {
-            Phase::Ending(_) | Phase::Ended(_) => true,
-            Phase::Unwinding(unwinding) => unwinding.undoes(place),
-            Phase::Going | Phase::Back(_) | Phase::Empty => false,
-        }
+        self.draft.state().is_given_up(place)
     }
 
     fn goes_forward(&self) -> bool {

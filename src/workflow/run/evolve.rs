@@ -68,6 +68,15 @@ fn stop(attempt: &AttemptStarted) -> RunEffect {
 }
 
 impl Run {
+    /// Whether a step is not to be done any more: the run is about to end, or undoes what it would be part of.
+    pub(super) fn is_given_up(&self, place: usize) -> bool {
+        match &self.phase {
+            Phase::Ending(_) | Phase::Ended(_) => true,
+            Phase::Unwinding(unwinding) => unwinding.undoes(place),
+            Phase::Going | Phase::Back(_) | Phase::Empty => false,
+        }
+    }
+
     /// Whether what runs of a step is not wanted any more.
     fn wants_stop(&self, place: usize, node: &Node) -> bool {
         match &self.phase {
@@ -293,6 +302,10 @@ impl Fold<'_> {
             degraded: event.degraded,
         });
         self.run.degraded |= event.degraded;
+        if self.run.is_given_up(place) {
+            // It came through after all, and nobody is asked about that unless the run goes on.
+            self.withdraw(|asking, _| asking == place);
+        }
         self.finish_if_done(place)
     }
 

@@ -20,7 +20,7 @@ pub(crate) struct People {
     /// Steps that wait for a signal, by its name, in the order in which they began to.
     pub(super) waiting: BTreeMap<Arc<str>, VecDeque<usize>>,
     /// Signals that no step has taken, by name, in the order in which they came.
-    pub(super) signals: BTreeMap<Arc<str>, VecDeque<Payload>>,
+    pub(crate) signals: BTreeMap<Arc<str>, VecDeque<Payload>>,
     /// How many timers there are that end a waiting for people.
     pub(super) timers: usize,
 }

@@ -1,20 +1,22 @@
 //! The engine and the oracle, side by side: after everything that happens they must agree.
 
-use std::collections::BTreeSet;
+mod agree;
+
 use std::sync::Arc;
 
 use reenact::events::ids::{Fence, RunId, StepId};
 use reenact::events::json::Json;
-use reenact::events::run::{AttemptStarted, Purpose, Resolution, RunEvent};
+use reenact::events::run::{ApprovalRequested, AttemptStarted, GrowthLimits, Purpose, Resolution, RunEvent};
+use reenact::testing::Simulation;
 use reenact::testing::simulation::{Move, start_of};
 use reenact::testing::world::{Failure, Output, Stop};
-use reenact::testing::{Simulation, promises};
 use reenact::workflow::parse::{Known, parse};
+use reenact::workflow::run::Ask;
 use reenact::workflow::run::command::Order;
-use reenact::workflow::run::{Ask, RunEffect};
+use serde_json::Value;
 
-use super::model::Model;
-use super::oracle::{Command, How, Oracle, Try};
+use super::model::{DEPTH, FALLBACK_TRIES, Model, TOTAL, WIDTH};
+use super::oracle::{Command, How, Named, Oracle};
 use super::script::{Script, told};
 
 /// The engine and the oracle, side by side.
@@ -22,6 +24,8 @@ use super::script::{Script, told};
 pub(super) struct Duel {
     pub(super) engine: Simulation<Script>,
     pub(super) oracle: Oracle,
+    /// How much of the history was looked at for new requests.
+    read: usize,
 }
 
 /// Where they disagree, or what the engine broke.
@@ -29,11 +33,22 @@ pub(super) type Verdict<T = ()> = Result<T, String>;
 
 impl Duel {
     pub(super) fn begin(model: &Model, seed: u64) -> Verdict<Self> {
-        let parsed = parse(&model.yaml(), "generated.yaml", &Known::default());
+        let known = Known { fallback_attempts: FALLBACK_TRIES, ..Known::default() };
+        let parsed = parse(&model.yaml(), "generated.yaml", &known);
         let definition = parsed.map_err(|problems| format!("{problems:?}"))?.definition;
-        let start = start_of(definition, Json::parse("{}").unwrap());
-        let engine = Simulation::start(RunId::parse("generated").unwrap(), start, Script::new(seed), seed);
-        let duel = Self { engine: engine.map_err(said)?, oracle: Oracle::new(model.clone()) };
+        let mut start = start_of(definition, Json::parse("{}").unwrap());
+        start.until = model.until.as_deref().map(Arc::from);
+        start.growth = GrowthLimits {
+            depth: DEPTH as u32,
+            width: WIDTH as u32,
+            total: TOTAL as u32,
+            fallback_attempts: FALLBACK_TRIES,
+            critical_fails: true,
+        };
+        let (run, script) = (RunId::parse("generated").unwrap(), Script::new(seed, model.plans));
+        let engine = Simulation::start(run, start, script, seed).map_err(said)?;
+        let oracle = Oracle::new(model.clone(), engine.now().0);
+        let mut duel = Self { engine, oracle, read: 0 };
         duel.compare()?;
         Ok(duel)
     }
@@ -44,16 +59,46 @@ impl Duel {
             Move::Perform(fence) => self.perform(*fence)?,
             Move::Stop(fence) => {
                 let stopped = Err(Failure::stopped(Stop::Cancelled));
-                let (step, undoes) = self.what(*fence);
-                self.oracle.result(&step, undoes, &told(&stopped));
+                let ((step, undoes), outcome) = (self.what(*fence), told(&stopped));
                 self.engine.report(*fence, stopped).map_err(said)?;
+                self.now();
+                self.oracle.result(&step, undoes, &outcome);
             }
+            Move::Answer(_) | Move::Signal(_) => return self.hear(next),
             Move::Wake(timer) => {
-                self.oracle.due(timer.as_str());
                 self.engine.play(next).map_err(said)?;
+                self.now();
+                self.oracle.due(timer.as_str());
             }
         }
         self.compare()
+    }
+
+    /// Somebody says what the world has them say. What they cannot grant any more they refuse.
+    fn hear(&mut self, next: &Move) -> Verdict {
+        let said = self.engine.said(next).and_then(|ask| self.command_of(&ask));
+        let said = said.ok_or_else(|| self.disagree("nobody says anything"))?;
+        if let (false, Command::Approve { what, by, .. }) = (self.command(&said)?, &said) {
+            self.command(&Command::Reject { what: what.clone(), by: by.clone() })?;
+        }
+        Ok(())
+    }
+
+    fn command_of(&self, ask: &Ask) -> Option<Command> {
+        let what = |id: &String| {
+            let place = self.oracle.requests.iter().position(|request| request.id == *id);
+            place.map(Named::Request)
+        };
+        Some(match ask {
+            Ask::Approve { request, by, edits, .. } => Command::Approve {
+                what: what(request)?,
+                by: by.to_string(),
+                edit: edits.as_ref().map(Json::value),
+            },
+            Ask::Reject { request, by, .. } => Command::Reject { what: what(request)?, by: by.to_string() },
+            Ask::Signal { name, data, .. } => Command::Signal { name: name.to_string(), data: data.value() },
+            _ => return None,
+        })
     }
 
     /// An attempt is made, and the process dies before anybody hears of it.
@@ -64,14 +109,16 @@ impl Duel {
 
     /// The process dies, and another takes over.
     pub(super) fn crash(self) -> Verdict<Self> {
-        let Self { engine, mut oracle } = self;
+        let Self { engine, mut oracle, read } = self;
         let alive = !engine.status().has_ended();
         let gone: Vec<_> = engine.in_flight().map(|(started, _)| Arc::clone(started)).collect();
         let engine = engine.crash().map_err(said)?;
+        oracle.driven = true;
         if alive {
+            oracle.now = engine.now().0;
             oracle.crash();
         }
-        let mut duel = Self { engine, oracle };
+        let mut duel = Self { engine, oracle, read };
         duel.compare()?;
         for started in gone {
             duel.hear_late_of(&started)?;
@@ -89,33 +136,75 @@ impl Duel {
         }
     }
 
-    /// Asks both the same; if one refuses, so must the other.
-    pub(super) fn command(&mut self, command: Command) -> Verdict {
+    /// Asks both the same; if one refuses, so must the other. Answers whether it was taken.
+    pub(super) fn command(&mut self, command: &Command) -> Verdict<bool> {
         let answer = self.engine.ask(self.ask_for(command)).map_err(said)?;
+        self.taken(command, answer)
+    }
+
+    /// The same while nobody drives the run, as one process records it for another.
+    pub(super) fn record(&mut self, command: &Command) -> Verdict<bool> {
+        self.oracle.driven = false;
+        let answer = self.engine.record(self.ask_for(command)).map_err(said)?;
+        self.taken(command, answer)
+    }
+
+    /// Whoever drives the run sees what was recorded.
+    pub(super) fn drive(&mut self) -> Verdict {
+        self.engine.drive().map_err(said)?;
+        self.now();
+        self.oracle.driven = true;
+        self.oracle.follow();
+        self.compare().map_err(|why| format!("driven again: {why}"))
+    }
+
+    fn taken<E: std::fmt::Debug>(&mut self, command: &Command, answer: Result<usize, E>) -> Verdict<bool> {
+        self.now();
         let taken = self.oracle.command(command);
         if answer.is_ok() != taken {
             let expected = if taken { "taken" } else { "refused" };
             return Err(self.disagree(&format!("{command:?} should be {expected}: {answer:?}")));
         }
-        self.compare().map_err(|why| format!("after {command:?}: {why}"))
+        self.compare().map_err(|why| format!("after {command:?}: {why}"))?;
+        Ok(taken)
     }
 
-    fn ask_for(&self, command: Command) -> Ask {
+    fn ask_for(&self, command: &Command) -> Ask {
         let order = Order { by: "test".into(), reason: None };
         let id = |place: usize| StepId::grown(&self.oracle.steps[place].id);
+        let named = |what: &Named| match what {
+            Named::Request(place) => self.oracle.requests[*place].id.clone(),
+            Named::Step(name) => name.clone(),
+        };
+        let json = |value: &Value| Json::of(value).unwrap();
         match command {
             Command::Pause => Ask::Pause(order),
             Command::Unpause => Ask::Unpause(order),
-            Command::Cancel { rollback } => Ask::Cancel { order, rollback },
-            Command::Retry => Ask::Retry { order, step: None },
-            Command::Rollback { to } => Ask::Rollback { order, to: to.map(|step| id(step).as_str().into()) },
+            Command::Cancel { rollback } => Ask::Cancel { order, rollback: *rollback },
+            Command::Retry { only } => Ask::Retry { order, step: only.as_deref().map(Arc::from) },
+            Command::Rollback { to } => Ask::Rollback { order, to: to.as_deref().map(Arc::from) },
             Command::Resolve { step, how } => {
                 let how = match how {
                     How::Retry => Resolution::Retry,
                     How::Skip => Resolution::Skip,
                     How::Done => Resolution::Done,
                 };
-                Ask::Resolve { by: "test".into(), reason: "a test".to_owned(), step: id(step), how }
+                Ask::Resolve { by: "test".into(), reason: "a test".to_owned(), step: id(*step), how }
+            }
+            Command::Approve { what, by, edit } => Ask::Approve {
+                request: named(what),
+                by: by.as_str().into(),
+                note: None,
+                edits: edit.as_ref().map(json),
+            },
+            Command::Reject { what, by } => {
+                Ask::Reject { request: named(what), by: by.as_str().into(), reason: "a test".to_owned() }
+            }
+            Command::Check { what, by, point } => {
+                Ask::Check { request: named(what), by: by.as_str().into(), points: vec![*point] }
+            }
+            Command::Signal { name, data } => {
+                Ask::Signal { name: name.as_str().into(), data: json(data), by: "test".into() }
             }
         }
     }
@@ -136,17 +225,21 @@ impl Duel {
 
     fn perform(&mut self, fence: Fence) -> Verdict {
         let (step, undoes) = self.what(fence);
-        let expected = self.oracle.given(&step, undoes);
+        let (given, beside) = self.oracle.given(&step, undoes);
         let result = self.engine.perform(fence).map_err(said)?.expect("it is in flight");
-        if self.engine.world.given != expected {
-            let given = &self.engine.world.given;
-            return Err(self.disagree(&format!("`{step}` is given {given}, and should be given {expected}")));
+        if self.engine.world.given != given {
+            let was = &self.engine.world.given;
+            return Err(self.disagree(&format!("`{step}` is given {was}, and should be given {given}")));
         }
-        if undoes && self.engine.world.beside != expected {
-            return Err(self.disagree(&format!("`{step}` is told {}", self.engine.world.beside)));
+        if undoes && self.engine.world.beside != beside {
+            let was = &self.engine.world.beside;
+            return Err(self.disagree(&format!("`{step}` is told {was}, and should be told {beside}")));
         }
-        self.oracle.result(&step, undoes, &told(&result));
-        self.engine.report(fence, result).map_err(said)
+        let outcome = told(&result);
+        self.engine.report(fence, result).map_err(said)?;
+        self.now();
+        self.oracle.result(&step, undoes, &outcome);
+        Ok(())
     }
 
     fn what(&self, fence: Fence) -> (String, bool) {
@@ -155,74 +248,29 @@ impl Duel {
         (started.step.to_string(), started.purpose == Purpose::Compensate)
     }
 
-    pub(super) fn compare(&self) -> Verdict {
-        let status = self.engine.status().text();
-        if status != self.oracle.status() {
-            return Err(self.disagree(&format!("the run should be {}", self.oracle.status())));
-        }
-        let open = self.engine.in_flight().map(|(started, stopping)| {
-            let undoes = started.purpose == Purpose::Compensate;
-            (started.step.to_string(), undoes, started.attempt, started.generation, stopping)
-        });
-        let (open, expected): (BTreeSet<Try>, _) = (open.collect(), self.oracle.open());
-        if open != expected {
-            return Err(
-                self.disagree(&format!("these attempts should be open: {expected:?}\nthese are: {open:?}"))
-            );
-        }
-        let timers = self.engine.state().open_timers().into_iter().filter_map(|effect| match effect {
-            RunEffect::Wake { timer, .. } if timer.as_str() != "duration" => Some(timer.as_str().to_owned()),
-            _ => None,
-        });
-        let (timers, expected): (BTreeSet<String>, _) = (timers.collect(), self.oracle.timers());
-        if timers != expected {
-            return Err(
-                self.disagree(&format!("these timers should be set: {expected:?}\nthese are: {timers:?}"))
-            );
-        }
-        Ok(())
+    /// The oracle is told what time it is before it hears of anything.
+    fn now(&mut self) {
+        self.oracle.now = self.engine.now().0;
     }
 
-    /// What must hold when nothing more happens.
-    fn check_end(&self) -> Verdict {
-        let history: Vec<&RunEvent> = self.engine.history().iter().map(|event| &**event).collect();
-        promises::check(self.engine.definition(), &history).map_err(|why| self.disagree(&why))?;
-        if let Some(RunEvent::RunCompleted(end)) = history.last() {
-            let expected = (Json::from(&self.oracle.output()), self.oracle.degraded);
-            let output = reenact::events::json::Payload::new(expected.0.clone()).0;
-            if end.output != output || end.degraded != expected.1 {
-                return Err(self.disagree(&format!("the run should answer {expected:?}")));
+    /// The oracle is told what new requests are called. That they are made at all is not told it.
+    fn introduce(&mut self) {
+        let new: Vec<Arc<RunEvent>> = self.engine.history()[self.read..].to_vec();
+        self.read += new.len();
+        for event in new {
+            let RunEvent::ApprovalRequested(ApprovalRequested { request, step, .. }) = &*event else {
+                continue;
+            };
+            let oracle = &mut self.oracle;
+            let steps = &oracle.steps;
+            let mut nameless = oracle.requests.iter_mut().filter(|known| known.id.is_empty());
+            if let Some(known) = nameless.find(|known| steps[known.place].id == step.as_str()) {
+                known.id = request.to_string();
             }
         }
-        self.check_effects(&history)
     }
 
-    /// What was done to the world was recorded before it was done, and what is recorded was done.
-    fn check_effects(&self, history: &[&RunEvent]) -> Verdict {
-        for ((step, undoes, generation), count) in &self.engine.world.done {
-            let started = history.iter().filter(|event| {
-                matches!(event, RunEvent::AttemptStarted(started)
-                if started.step.as_str() == step && started.generation == *generation
-                    && (started.purpose == Purpose::Compensate) == *undoes)
-            });
-            let started = started.count();
-            if (*count as usize) > started {
-                return Err(
-                    self.disagree(&format!("`{step}` was done {count} times, and started {started} times"))
-                );
-            }
-        }
-        for step in &self.oracle.steps {
-            let done =
-                |undoes| self.engine.world.done.contains_key(&(step.id.clone(), undoes, step.generation));
-            if step.tried && step.output.is_some() && !done(false) {
-                return Err(self.disagree(&format!("`{}` was never done", step.id)));
-            }
-        }
-        Ok(())
-    }
-
-    fn disagree(&self, what: &str) -> String {
+    pub(super) fn disagree(&self, what: &str) -> String {
         said(self.engine.broken(what))
     }
 }

@@ -1,16 +1,21 @@
 //! Workflows that follow from a seed, in few words: what the oracle understands, and what a file says.
 
-use std::fmt::Write;
+mod generate;
+mod written;
 
-use reenact::testing::Dice;
+use std::sync::Arc;
 
 /// A workflow.
 #[derive(Debug, Clone)]
 pub(super) struct Model {
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<Arc<Step>>,
     pub(super) stops: bool,
     pub(super) lost_limit: u32,
     pub(super) duration: bool,
+    /// The step or the phase after which it pauses.
+    pub(super) until: Option<String>,
+    /// Whether answers may be plans.
+    pub(super) plans: bool,
 }
 
 /// A step. Others are meant by their place.
@@ -18,14 +23,19 @@ pub(super) struct Model {
 pub(super) struct Step {
     pub(super) needs: Vec<usize>,
     pub(super) does: Does,
-    /// How many items a fan-out has, and how many of them may be on their way.
-    pub(super) fan_out: Option<(usize, usize)>,
+    pub(super) grows: Grows,
     pub(super) condition: Condition,
     /// The step whose output it is given.
     pub(super) uses: Option<usize>,
     /// How many tries it has.
     pub(super) tries: u32,
     pub(super) on_error: OnError,
+    /// Whether another agent does it when the first has failed for good.
+    pub(super) fallback: bool,
+    pub(super) gate: Option<Gate>,
+    /// Whether its output has to be `ok`.
+    pub(super) schema: bool,
+    pub(super) phase: Option<&'static str>,
     pub(super) undo: Option<Undo>,
     pub(super) irreversible: bool,
     pub(super) at_most_once: bool,
@@ -35,6 +45,37 @@ pub(super) struct Step {
 pub(super) enum Does {
     Work,
     Sleep,
+    /// For a signal, perhaps not for long.
+    Wait {
+        signal: &'static str,
+        timeout: bool,
+    },
+    /// A run of another workflow.
+    Child,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grows {
+    Nothing,
+    /// A step for each of so many items, so many of which may be on their way.
+    Items {
+        count: usize,
+        width: usize,
+    },
+    /// A step for each round, so many at most.
+    Rounds {
+        until: Until,
+        max: usize,
+    },
+}
+
+/// When a loop ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// After that round.
+    Round(usize),
+    /// When a round answers so.
+    Ok,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,147 +94,66 @@ pub(super) enum OnError {
     Skip,
 }
 
+/// What people have to grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gate {
+    /// Its work; else its output.
+    pub(super) before: bool,
+    /// Whether only [`APPROVERS`] may.
+    pub(super) closed: bool,
+    pub(super) needed: usize,
+    pub(super) expires: bool,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Undo {
     pub(super) tries: u32,
     pub(super) when_attempted: bool,
 }
 
-/// The name of the step at a place.
+/// The steps that an answer adds to its run.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) steps: Vec<Arc<Step>>,
+    pub(super) fault: Option<Fault>,
+}
+
+/// What is wrong with a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Two steps have one id.
+    Twice,
+    /// A step needs itself.
+    Circle,
+    /// It has a step that the run has.
+    Taken,
+    /// It starts a workflow.
+    Workflow,
+}
+
+/// Who may answer where not everybody may.
+pub(super) const APPROVERS: [&str; 2] = ["ada", "bob"];
+/// The points of every checklist.
+pub(super) const POINTS: u32 = 2;
+/// How long a retry, a sleep, a wait and a request take, and the whole run, in µs.
+pub(super) const RETRY: i64 = 1_000_000;
+pub(super) const SLEEP: i64 = 3_000_000;
+pub(super) const WAIT: i64 = 4_000_000;
+pub(super) const EXPIRY: i64 = 5_000_000;
+pub(super) const DURATION: i64 = 20_000_000;
+/// How often a fallback agent is tried at most.
+pub(super) const FALLBACK_TRIES: u32 = 2;
+/// How far plans may grow a graph.
+pub(super) const DEPTH: usize = 2;
+pub(super) const WIDTH: usize = 3;
+pub(super) const TOTAL: usize = 6;
+
+/// The name of the step at a place of the file.
 pub(super) fn name(place: usize) -> String {
     format!("s{place}")
 }
 
-impl Model {
-    /// A workflow of up to seven steps, each of which may need any of those before it.
-    pub(super) fn generate(random: &mut Dice) -> Self {
-        let count = 1 + random.below(6);
-        // Most runs with an irreversible step end at it: in most there is none.
-        let risky = random.one_in(4);
-        Self {
-            steps: (0..count).map(|place| Step::generate(place, risky, random)).collect(),
-            stops: random.one_in(8),
-            lost_limit: 2 + random.below(3) as u32,
-            duration: random.one_in(10),
-        }
-    }
-
-    /// As a file says it.
-    pub(super) fn yaml(&self) -> String {
-        let mut file = format!("name: generated\nlimits: {{lost: {}", self.lost_limit);
-        file.push_str(if self.duration { ", duration: 20s}\n" } else { "}\n" });
-        if self.stops {
-            file.push_str("on_failure: stop\n");
-        }
-        file.push_str("steps:\n");
-        for (place, step) in self.steps.iter().enumerate() {
-            step.write(place, &mut file);
-        }
-        let outputs = (0..self.steps.len()).map(|place| format!("'{{{{ steps.s{place}.status }}}}'"));
-        writeln!(file, "output: [{}]", outputs.collect::<Vec<_>>().join(", ")).unwrap();
-        file
-    }
-}
-
-impl Step {
-    fn generate(place: usize, risky: bool, random: &mut Dice) -> Self {
-        let needs: Vec<usize> = match random.below(3) {
-            // After the one above, as most are.
-            0 => place.checked_sub(1).into_iter().collect(),
-            _ => (0..place).filter(|_| random.one_in(2)).collect(),
-        };
-        let does = if random.one_in(10) { Does::Sleep } else { Does::Work };
-        let works = does == Does::Work;
-        let fan_out = (works && random.one_in(6)).then(|| {
-            let items = random.below(4);
-            (items, if random.one_in(2) { 1 + random.below(2) } else { usize::MAX })
-        });
-        let condition = match (random.below(10), needs.first()) {
-            (0, _) => Condition::Never,
-            (1, Some(need)) => Condition::After(*need),
-            _ => Condition::Always,
-        };
-        let uses = needs.last().copied().filter(|_| works && fan_out.is_none() && random.one_in(3));
-        let at_most_once = works && random.one_in(8);
-        let on_error = match random.below(8) {
-            0 => OnError::FailFast,
-            1 => OnError::Continue,
-            2 => OnError::Skip,
-            _ => OnError::Fail,
-        };
-        let retries = works && !at_most_once && random.one_in(2);
-        let irreversible = risky && works && random.one_in(4);
-        let undo = (works && !random.one_in(3)).then(|| Undo {
-            tries: if random.one_in(2) { 5 } else { 1 + random.below(3) as u32 },
-            // Of an irreversible step only a failure can be cleaned up behind.
-            when_attempted: irreversible || random.one_in(3),
-        });
-        Self {
-            needs,
-            does,
-            fan_out,
-            condition,
-            uses,
-            tries: if retries { 2 + random.below(2) as u32 } else { 1 },
-            on_error,
-            undo,
-            irreversible,
-            at_most_once,
-        }
-    }
-
-    fn write(&self, place: usize, file: &mut String) {
-        let needs: Vec<String> = self.needs.iter().map(|need| name(*need)).collect();
-        writeln!(file, "  - id: {}\n    needs: [{}]", name(place), needs.join(", ")).unwrap();
-        match (self.does, self.uses, self.fan_out) {
-            (Does::Sleep, ..) => file.push_str("    sleep: 3s\n"),
-            (Does::Work, Some(used), _) => {
-                writeln!(file, "    agent: world\n    with: {{got: '{{{{ steps.s{used}.output }}}}'}}")
-                    .unwrap();
-            }
-            (Does::Work, None, Some(_)) => file.push_str("    agent: world\n    with: {got: '{{ item }}'}\n"),
-            (Does::Work, None, None) => file.push_str("    agent: world\n"),
-        }
-        if let Some((items, width)) = self.fan_out {
-            let list: Vec<String> = (0..items).map(|item| item.to_string()).collect();
-            writeln!(file, "    for_each: [{}]", list.join(", ")).unwrap();
-            if width < usize::MAX {
-                writeln!(file, "    max_parallel: {width}").unwrap();
-            }
-        }
-        match self.condition {
-            Condition::Always => {}
-            Condition::Never => file.push_str("    if: 'false'\n"),
-            Condition::After(need) => writeln!(file, "    if: steps.s{need}.status == 'completed'").unwrap(),
-        }
-        if self.does == Does::Work {
-            file.push_str("    timeout: 10s\n");
-        }
-        if self.tries > 1 {
-            writeln!(file, "    retry: {{policy: fixed, initial: 1s, jitter: 0, attempts: {}}}", self.tries)
-                .unwrap();
-        }
-        match self.on_error {
-            OnError::FailFast => file.push_str("    on_error: fail_fast\n"),
-            OnError::Continue => file.push_str("    on_error: continue\n"),
-            OnError::Skip => file.push_str("    on_error: retry_then_skip\n"),
-            OnError::Fail => {}
-        }
-        if let Some(undo) = self.undo {
-            let when = if undo.when_attempted { "attempted" } else { "completed" };
-            let retry = format!("{{policy: fixed, initial: 1s, jitter: 0, attempts: {}}}", undo.tries);
-            let with = "{undo: '{{ output }}', outcome: '{{ outcome }}'}";
-            writeln!(
-                file,
-                "    compensate: {{agent: world, with: {with}, when: {when}, timeout: 10s, retry: {retry}}}"
-            )
-            .unwrap();
-        }
-        if self.irreversible {
-            file.push_str("    irreversible: true\n");
-        }
-        if self.at_most_once {
-            file.push_str("    at_most_once: true\n");
-        }
-    }
+/// The name of the step at a place of a plan.
+pub(super) fn planned_name(place: usize) -> String {
+    format!("p{place}")
 }

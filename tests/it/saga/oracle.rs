@@ -3,15 +3,23 @@
 
 mod control;
 mod ending;
+mod forward;
+mod growth;
+mod known;
+mod people;
 mod unwinding;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 pub(super) use control::{Command, How};
+pub(super) use known::Undoing;
+use known::{Gated, Known, Part, State};
+pub(super) use people::{Named, Request};
 
-use super::model::{Condition, Does, Model, OnError, Step, name};
+use super::model::{Condition, DURATION, Does, Grows, Model, OnError, RETRY, Step, name};
 
 /// A run, as the rules have it.
 #[derive(Debug, Clone)]
@@ -20,9 +28,28 @@ pub(super) struct Oracle {
     pub(super) steps: Vec<Known>,
     pub(super) mode: Mode,
     pub(super) paused: bool,
+    /// Whether somebody sees it through: without, what is asked is recorded, and nothing starts.
+    pub(super) driven: bool,
     /// Whether it was undone because somebody cancelled it.
     cancelled: bool,
     pub(super) degraded: bool,
+    /// What time it is, in µs.
+    pub(super) now: i64,
+    /// Every request that there was.
+    pub(super) requests: Vec<Request>,
+    /// Steps that wait for a signal, in the order in which they began to.
+    awaiting: Vec<usize>,
+    /// Signals that no step has taken.
+    kept: BTreeMap<String, VecDeque<Value>>,
+    /// The step or the phase after which it pauses, once.
+    until: Option<String>,
+    /// How many steps were planned.
+    planned: usize,
+    /// What is left of its time, and since when that runs.
+    time_left: i64,
+    time_runs: Option<i64>,
+    /// Whether it fails because a child is stuck.
+    stuck_child: bool,
 }
 
 /// Where a run is in its life.
@@ -34,105 +61,80 @@ pub(super) enum Mode {
     Cancelling {
         rollback: bool,
     },
-    /// Everything is undone, or what comes after a step.
+    /// Everything is undone, or what comes after some steps.
     Unwinding {
-        to: Option<usize>,
+        to: Kept,
     },
-    /// It was rolled back to that step.
+    /// It was rolled back to those steps.
     Halted {
-        to: usize,
+        to: Kept,
     },
     Ended(End),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The steps that a rollback keeps; none if it undoes everything.
+pub(super) type Kept = Option<Vec<usize>>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
     Completed,
     Failed,
     Compensated,
     Cancelled,
     StuckForward,
-    /// In a rollback to that step, or all the way.
+    /// In a rollback to those steps, or all the way.
     StuckBack {
-        to: Option<usize>,
+        to: Kept,
     },
-}
-
-/// What is known of a step.
-#[derive(Debug, Clone)]
-pub(super) struct Known {
-    pub(super) id: String,
-    pub(super) place: usize,
-    /// The fan-out that it is an item of, and which.
-    pub(super) item: Option<(usize, usize)>,
-    pub(super) state: State,
-    /// Whether an item's turn has come, where not all may be on their way at once.
-    pub(super) admitted: bool,
-    pub(super) generation: u32,
-    /// The number of its last try.
-    pub(super) attempt: u32,
-    /// Failures that count against its tries, and tries whose process died.
-    pub(super) failures: u32,
-    pub(super) lost: u32,
-    pub(super) output: Option<Value>,
-    /// Tries of this generation: whether there was one, whether one of them failed, or ended nobody knows how.
-    pub(super) tried: bool,
-    pub(super) failed: bool,
-    pub(super) unknown: bool,
-    pub(super) undo: Undoing,
-    pub(super) undo_attempt: u32,
-    pub(super) undo_failures: u32,
-    pub(super) undo_lost: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    Pending,
-    Running {
-        stopping: bool,
-    },
-    Retrying,
-    Sleeping,
-    /// Its items are being done.
-    Open,
-    Completed,
-    Skipped {
-        dependency: bool,
-    },
-    Failed {
-        tolerated: bool,
-    },
-    Cancelled,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Undoing {
-    No,
-    /// It is its turn, and no try is open.
-    Ready,
-    Running,
-    Retrying,
-    Failed,
-    Settled,
 }
 
 /// How a try ended.
 #[derive(Debug, Clone)]
-pub(super) enum Result {
-    Done(Value),
-    Failed { retriable: bool, fatal: bool },
+pub(super) enum Outcome {
+    Done { output: Value, child: Option<ChildEnd> },
+    Failed { retriable: bool, fatal: bool, stuck: bool, child: Option<ChildEnd> },
     TimedOut,
     Cancelled,
 }
 
-/// A try that is open: step, whether it undoes, number, generation, whether it was told to stop.
-pub(super) type Try = (String, bool, u32, u32, bool);
+/// How a child run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ChildEnd {
+    pub(super) compensated: bool,
+    pub(super) past_return: bool,
+    pub(super) degraded: bool,
+}
+
+/// A try that is open: step, whether it undoes, number, generation, agent, whether it was told to stop.
+pub(super) type Try = (String, bool, u32, u32, &'static str, bool);
 
 impl Oracle {
-    pub(super) fn new(model: Model) -> Self {
-        let steps = (0..model.steps.len()).map(|place| Known::new(name(place), place, None)).collect();
-        let mut oracle =
-            Self { model, steps, mode: Mode::Forward, paused: false, cancelled: false, degraded: false };
+    pub(super) fn new(model: Model, now: i64) -> Self {
+        let locals: Arc<[usize]> = (0..model.steps.len()).collect();
+        let rules = model.steps.iter().enumerate();
+        let steps = rules
+            .map(|(place, rules)| {
+                Known::new(name(place), Arc::clone(rules), Arc::clone(&locals), None, Part::Whole)
+            })
+            .collect();
+        let mut oracle = Self {
+            steps,
+            mode: Mode::Forward,
+            paused: false,
+            driven: true,
+            cancelled: false,
+            degraded: false,
+            now,
+            requests: Vec::new(),
+            awaiting: Vec::new(),
+            kept: BTreeMap::new(),
+            until: model.until.clone(),
+            planned: 0,
+            time_left: DURATION,
+            time_runs: None,
+            stuck_child: false,
+            model,
+        };
         oracle.follow();
         oracle
     }
@@ -142,28 +144,39 @@ impl Oracle {
         let mut open = BTreeSet::new();
         for step in &self.steps {
             if let State::Running { stopping } = step.state {
-                open.insert((step.id.clone(), false, step.attempt, step.generation, stopping));
+                let agent = step.agent();
+                open.insert((step.id.clone(), false, step.attempt, step.generation, agent, stopping));
             }
             if step.undo == Undoing::Running {
-                open.insert((step.id.clone(), true, step.undo_attempt, step.generation, false));
+                let agent = step.undo_agent();
+                open.insert((step.id.clone(), true, step.undo_attempt, step.generation, agent, false));
             }
         }
         open
     }
 
-    /// Every timer of a step that must be set now.
-    pub(super) fn timers(&self) -> BTreeSet<String> {
-        let mut timers = BTreeSet::new();
+    /// Every timer that must be set now, and when it fires. A run that has ended waits for none.
+    pub(super) fn timers(&self) -> BTreeMap<String, i64> {
+        let mut timers = BTreeMap::new();
+        if matches!(self.mode, Mode::Ended(_)) {
+            return timers;
+        }
         for step in &self.steps {
-            match step.state {
-                State::Retrying => drop(timers.insert(format!("retry/{}/{}", step.id, step.attempt))),
-                State::Sleeping => drop(timers.insert(format!("sleep/{}", step.id))),
-                _ => {}
-            }
+            let timer = match step.state {
+                State::Retrying => Some(format!("retry/{}/{}", step.id, step.attempt)),
+                State::Sleeping => Some(format!("sleep/{}", step.id)),
+                State::Awaiting => step.has_timeout().then(|| format!("wait/{}", step.id)),
+                _ => None,
+            };
+            timers.extend(timer.map(|timer| (timer, step.wakes)));
             if step.undo == Undoing::Retrying {
-                timers.insert(format!("compensate/{}/{}", step.id, step.undo_attempt));
+                timers.insert(format!("compensate/{}/{}", step.id, step.undo_attempt), step.undo_wakes);
             }
         }
+        for request in self.requests.iter().filter(|request| request.open) {
+            timers.extend(request.expires.map(|at| (format!("approval/{}", request.id), at)));
+        }
+        timers.extend(self.time_runs.map(|since| ("duration".to_owned(), since + self.time_left)));
         timers
     }
 
@@ -177,39 +190,55 @@ impl Oracle {
             Mode::Halted { .. } => "paused",
             _ if self.paused => "paused",
             Mode::Unwinding { .. } => "compensating",
-            Mode::Forward if self.steps.iter().all(|step| step.state == State::Pending && !step.tried) => {
+            Mode::Forward if self.waits_for_people() => "waiting",
+            Mode::Forward
+                if self.steps.iter().all(|step| step.state == State::Pending && step.attempt == 0) =>
+            {
                 "pending"
             }
             Mode::Forward | Mode::Failing | Mode::Cancelling { .. } => "running",
         }
     }
 
-    /// What the run answers.
-    pub(super) fn output(&self) -> Value {
-        self.steps.iter().filter(|step| step.item.is_none()).map(|step| json!(step.status())).collect()
+    /// Whether nothing goes on before somebody has said something.
+    fn waits_for_people(&self) -> bool {
+        let goes_on = |place: usize| {
+            let timed = matches!(self.steps[place].state, State::Retrying | State::Sleeping);
+            timed || self.steps[place].gate == Gated::Again || self.is_ready(place)
+        };
+        let asked = self.requests.iter().any(|request| request.open) || !self.awaiting.is_empty();
+        self.mode == Mode::Forward
+            && !self.paused
+            && asked
+            && !self.is_running()
+            && !self.places().any(goes_on)
     }
 
-    /// What the attempt at a step is given.
-    pub(super) fn given(&self, id: &str, undoes: bool) -> Value {
-        let step = &self.steps[self.place_of(id)];
+    /// What the run answers.
+    pub(super) fn output(&self) -> Value {
+        self.steps.iter().filter(|step| step.inside.is_none()).map(|step| json!(step.status())).collect()
+    }
+
+    /// What the attempt at a step is given, and, if it undoes, told.
+    pub(super) fn given(&self, id: &str, undoes: bool) -> (Value, Value) {
+        let place = self.place_of(id);
+        let step = &self.steps[place];
         if undoes {
             let outcome = if step.output.is_some() { "completed" } else { "unknown" };
-            return json!({ "undo": step.output, "outcome": outcome });
+            let told = json!({ "undo": step.output, "outcome": outcome });
+            // A child run is just rolled back.
+            return (if step.rules.undo.is_some() { told.clone() } else { Value::Null }, told);
         }
-        match (step.item, self.of(step).uses) {
-            (Some((_, item)), _) => json!({ "got": item }),
-            (None, Some(used)) => json!({ "got": self.steps[used].output }),
-            (None, None) => Value::Null,
-        }
+        (self.work(place).expect("what it is given is there"), Value::Null)
     }
 
     /// A try ended.
-    pub(super) fn result(&mut self, id: &str, undoes: bool, result: &Result) {
+    pub(super) fn result(&mut self, id: &str, undoes: bool, outcome: &Outcome) {
         let place = self.place_of(id);
         if undoes {
-            self.undo_result(place, result);
+            self.undo_result(place, outcome);
         } else {
-            self.do_result(place, result);
+            self.do_result(place, outcome);
         }
         self.follow();
     }
@@ -219,21 +248,29 @@ impl Oracle {
         if timer == "duration" {
             self.overrun();
         }
-        for step in &mut self.steps {
+        for place in self.places() {
+            let step = &mut self.steps[place];
             if timer == format!("retry/{}/{}", step.id, step.attempt) && step.state == State::Retrying {
                 step.state = State::Pending;
             } else if timer == format!("sleep/{}", step.id) && step.state == State::Sleeping {
-                step.complete(Value::Null);
+                self.complete(place, Value::Null, false);
+            } else if timer == format!("wait/{}", step.id) && step.state == State::Awaiting {
+                self.wait_no_longer(place);
+                self.fail(place, false, false);
             } else if timer == format!("compensate/{}/{}", step.id, step.undo_attempt) {
                 step.undo = Undoing::Ready;
             }
+        }
+        let expired = self.requests.iter().position(|request| timer == format!("approval/{}", request.id));
+        if let Some(expired) = expired.filter(|expired| self.requests[*expired].open) {
+            self.refuse(expired);
         }
         self.follow();
     }
 
     /// The process died, and another took over: whatever ran is lost.
     pub(super) fn crash(&mut self) {
-        for place in 0..self.steps.len() {
+        for place in self.places() {
             if matches!(self.steps[place].state, State::Running { .. }) {
                 self.lose(place);
             }
@@ -248,211 +285,99 @@ impl Oracle {
     }
 
     /// Everything that follows.
-    fn follow(&mut self) {
+    pub(super) fn follow(&mut self) {
         loop {
-            match &self.mode {
+            match self.mode.clone() {
                 Mode::Forward => self.go_forward(),
                 Mode::Failing => self.wind_up(None),
-                Mode::Cancelling { rollback } => self.wind_up(Some(*rollback)),
-                Mode::Unwinding { to } => self.unwind(*to),
+                Mode::Cancelling { rollback } => self.wind_up(Some(rollback)),
+                Mode::Unwinding { to } => self.unwind(&to),
                 Mode::Halted { .. } | Mode::Ended(_) => {
                     self.paused = false;
-                    return;
+                    break;
                 }
             }
             let rests = matches!(self.mode, Mode::Halted { .. } | Mode::Ended(_));
             if !rests && !self.has_more() {
-                return;
+                break;
             }
         }
+        self.keep_time();
     }
 
     /// Whether looking again could find more: going forward ends in a mode of its own.
     fn has_more(&self) -> bool {
-        match self.mode {
+        match &self.mode {
             Mode::Failing | Mode::Cancelling { .. } => !self.is_running(),
             Mode::Unwinding { to } => self.can_unwind(to),
             _ => false,
         }
     }
 
-    fn go_forward(&mut self) {
-        let mut changed = true;
-        while changed && self.mode == Mode::Forward && !self.paused {
-            changed = false;
-            self.admit();
-            for place in 0..self.steps.len() {
-                if self.mode == Mode::Forward && self.is_ready(place) {
-                    self.start(place);
-                    changed = true;
-                }
+    /// The time of a run counts while it goes forward, and does not wait for people.
+    fn keep_time(&mut self) {
+        let runs = self.mode == Mode::Forward && !self.paused && !self.waits_for_people();
+        match self.time_runs {
+            None if runs && self.model.duration => self.time_runs = Some(self.now),
+            Some(since) if !runs => {
+                self.time_left = (self.time_left - (self.now - since)).max(0);
+                self.time_runs = None;
             }
-            changed |= self.gather();
-        }
-        self.gather();
-        if self.mode == Mode::Forward && self.steps.iter().all(Known::is_done) {
-            self.mode = Mode::Ended(End::Completed);
-        }
-        if self.mode == Mode::Failing {
-            self.wind_up(None);
+            _ => {}
         }
     }
 
-    fn is_ready(&self, place: usize) -> bool {
-        let step = &self.steps[place];
-        if step.state != State::Pending {
-            return false;
-        }
-        match step.item {
-            Some((whole, _)) => step.admitted && self.steps[whole].state == State::Open,
-            None => self.of(step).needs.iter().all(|need| self.steps[*need].is_done()),
-        }
-    }
-
-    /// Lets items of fan-outs come on their way, from the front, as many as may be.
-    fn admit(&mut self) {
-        for place in 0..self.steps.len() {
-            let Some((whole, _)) = self.steps[place].item else { continue };
-            let width = self.of(&self.steps[place]).fan_out.map_or(usize::MAX, |(_, width)| width);
-            let on_their_way = self.items(whole).filter(|item| item.admitted && !item.is_done()).count();
-            let waits = self.steps[place].state == State::Pending && self.steps[whole].state == State::Open;
-            self.steps[place].admitted |= waits && on_their_way < width;
-        }
-    }
-
-    fn start(&mut self, place: usize) {
-        let rules = self.of(&self.steps[place]).clone();
-        let fresh = !self.steps[place].tried && self.steps[place].item.is_none();
-        let holds = match rules.condition {
-            Condition::Always => true,
-            Condition::Never => false,
-            Condition::After(need) => self.steps[need].state == State::Completed,
-        };
-        if fresh && !holds {
-            self.steps[place].state = State::Skipped { dependency: false };
-        } else if let (Some((items, _)), None) = (rules.fan_out, self.steps[place].item) {
-            self.fan_out(place, items);
-        } else if rules.does == Does::Sleep {
-            self.steps[place].state = State::Sleeping;
-        } else if rules.uses.is_some_and(|used| self.steps[used].output.is_none()) {
-            self.steps[place].state = State::Skipped { dependency: true };
-            self.degraded = true;
-        } else {
-            let step = &mut self.steps[place];
-            (step.state, step.tried) = (State::Running { stopping: false }, true);
-            step.attempt += 1;
-        }
-    }
-
-    fn fan_out(&mut self, place: usize, items: usize) {
-        self.steps[place].state = State::Open;
-        if self.items(place).next().is_none() {
-            let of = self.steps[place].place;
-            for index in 0..items {
-                let id = format!("{}[{index}]", self.steps[place].id);
-                let mut item = Known::new(id, of, Some((place, index)));
-                item.generation = self.steps[place].generation;
-                self.steps.push(item);
-            }
-        }
-    }
-
-    /// Completes the fan-outs whose items are all done.
-    fn gather(&mut self) -> bool {
-        let mut changed = false;
-        for place in 0..self.steps.len() {
-            if self.steps[place].state == State::Open && self.items(place).all(Known::is_done) {
-                let outputs = self.items(place).map(|item| item.output.clone().unwrap_or_default()).collect();
-                self.steps[place].complete(Value::Array(outputs));
-                changed = true;
-            }
-        }
-        changed
-    }
-
-    fn do_result(&mut self, place: usize, result: &Result) {
-        let rules = self.of(&self.steps[place]).clone();
-        let ending = self.mode != Mode::Forward;
-        let step = &mut self.steps[place];
-        step.failed |= !matches!(result, Result::Done(_));
-        step.unknown |= matches!(result, Result::TimedOut | Result::Cancelled);
-        let (retriable, fatal) = match result {
-            Result::Done(output) => return step.complete(output.clone()),
-            Result::Cancelled if ending => return step.state = State::Cancelled,
-            Result::Failed { retriable, fatal } => (*retriable, *fatal),
-            Result::TimedOut | Result::Cancelled => (true, false),
-        };
-        step.failures += 1;
-        let patient = matches!(rules.on_error, OnError::Fail | OnError::Skip);
-        if retriable && patient && !ending && step.failures < rules.tries {
-            step.state = State::Retrying;
-        } else {
-            self.fail(place, fatal);
-        }
+    /// A run that goes forward again has all its time again.
+    fn begin_time(&mut self) {
+        (self.time_left, self.time_runs) = (DURATION, None);
     }
 
     fn is_running(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| matches!(step.state, State::Running { .. }) || step.undo == Undoing::Running)
+        self.steps.iter().any(|step| step.is_running() || step.undo == Undoing::Running)
     }
 
     pub(super) fn place_of(&self, id: &str) -> usize {
         self.steps.iter().position(|step| step.id == id).unwrap_or_else(|| panic!("no step `{id}`"))
     }
 
-    fn items(&self, whole: usize) -> impl Iterator<Item = &Known> {
-        self.steps.iter().filter(move |step| step.item.is_some_and(|(of, _)| of == whole))
+    fn places(&self) -> std::ops::Range<usize> {
+        0..self.steps.len()
     }
 
-    fn of(&self, step: &Known) -> &Step {
-        &self.model.steps[step.place]
+    /// What grew in a step.
+    fn inner(&self, whole: usize) -> impl Iterator<Item = usize> {
+        self.places().filter(move |place| {
+            let step = &self.steps[*place];
+            step.inside == Some(whole) && step.state != State::Left
+        })
     }
-}
 
-impl Known {
-    fn new(id: String, place: usize, item: Option<(usize, usize)>) -> Self {
-        Self {
-            id,
-            place,
-            item,
-            state: State::Pending,
-            admitted: false,
-            generation: 1,
-            attempt: 0,
-            failures: 0,
-            lost: 0,
-            output: None,
-            tried: false,
-            failed: false,
-            unknown: false,
-            undo: Undoing::No,
-            undo_attempt: 0,
-            undo_failures: 0,
-            undo_lost: 0,
+    /// Whether those that need it may start.
+    pub(super) fn is_done(&self, place: usize) -> bool {
+        let step = &self.steps[place];
+        match step.state {
+            State::Completed => step.gate == Gated::No && self.inner(place).all(|inner| self.is_done(inner)),
+            State::Skipped { .. } => true,
+            State::Failed { tolerated } => tolerated,
+            _ => false,
         }
     }
 
-    fn complete(&mut self, output: Value) {
-        (self.state, self.output) = (State::Completed, Some(output));
+    /// Whether a step grew in another, directly or not.
+    fn is_within(&self, place: usize, whole: usize) -> bool {
+        let inside = self.steps[place].inside;
+        inside.is_some_and(|inside| inside == whole || self.is_within(inside, whole))
     }
 
-    pub(super) fn is_done(&self) -> bool {
-        matches!(self.state, State::Completed | State::Skipped { .. } | State::Failed { tolerated: true })
-    }
-
-    pub(super) fn status(&self) -> &'static str {
-        match (self.undo, self.state) {
-            (Undoing::Settled, _) => "compensated",
-            (Undoing::Ready | Undoing::Running | Undoing::Retrying, _) => "compensating",
-            (_, State::Pending) => "pending",
-            (_, State::Running { .. } | State::Open) => "running",
-            (_, State::Retrying) => "retrying",
-            (_, State::Sleeping) => "waiting",
-            (_, State::Completed) => "completed",
-            (_, State::Skipped { .. }) => "skipped",
-            (_, State::Failed { .. }) => "failed",
-            (_, State::Cancelled) => "cancelled",
+    /// The steps that somebody names: one, or those of a phase.
+    pub(super) fn named(&self, name: &str) -> Vec<usize> {
+        if let Some(place) = self.steps.iter().position(|step| step.id == name) {
+            return vec![place];
         }
+        let in_phase = |place: &usize| {
+            let step = &self.steps[*place];
+            step.inside.is_none() && step.rules.phase == Some(name)
+        };
+        self.places().filter(in_phase).collect()
     }
 }

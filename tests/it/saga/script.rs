@@ -1,14 +1,20 @@
-//! A world that follows from a seed: what each attempt comes to. It keeps what was done to it.
+//! A world that follows from a seed: what each attempt comes to, and what people say. It keeps what was done to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use reenact::events::ids::Version;
+use reenact::events::json::{Json, Payload};
 use reenact::events::problem::{Class, Code};
-use reenact::events::run::{Purpose, Undoes};
+use reenact::events::run::{ApprovalRequested, Gate, Purpose, Undoes};
 use reenact::testing::Dice;
-use reenact::testing::world::{Failure, Output, Stop, Task, World, answer};
+use reenact::testing::world::{Failure, Output, Reply, Stop, Task, World, answer};
+use reenact::workflow::run::RunStatus;
+use reenact::workflow::work::Child;
 use serde_json::{Value, json};
 
-use super::oracle;
+use super::model::Plan;
+use super::oracle::{ChildEnd, Outcome};
 
 /// A world that follows from a seed.
 #[derive(Debug, Clone)]
@@ -16,8 +22,11 @@ pub(super) struct Script {
     seed: u64,
     /// Of how many attempts one does not succeed, to do a step and to undo it.
     trouble: (usize, usize),
+    plans: bool,
     /// How often what was done, by step, whether it undoes, and generation.
     pub(super) done: BTreeMap<(String, bool, u32), u32>,
+    /// The child runs that have undone themselves, by step and generation: nothing else becomes of those.
+    compensated: BTreeSet<(String, u32)>,
     /// What the last attempt was given.
     pub(super) given: Value,
     /// What it was told beside that, if it undoes something.
@@ -25,32 +34,96 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, plans: bool) -> Self {
         let mut dice = Dice::of(seed);
         let trouble = ([3, 6, 20][dice.below(3)], [2, 4, 20][dice.below(3)]);
-        Self { seed, trouble, done: BTreeMap::new(), given: Value::Null, beside: Value::Null }
+        Self {
+            seed,
+            trouble,
+            plans,
+            done: BTreeMap::new(),
+            compensated: BTreeSet::new(),
+            given: Value::Null,
+            beside: Value::Null,
+        }
+    }
+
+    /// Numbers that are the same whenever the same happens.
+    fn dice(&self, what: &str) -> Dice {
+        let text = format!("{}{what}", self.seed);
+        Dice::of(text.bytes().fold(self.seed, |sum, byte| {
+            sum.wrapping_mul(0x0000_0100_0000_01b3).wrapping_add(u64::from(byte))
+        }))
     }
 
     /// What an attempt comes to, and whether it does its work on the way.
-    fn outcome(&self, task: &Task) -> (Result<Output, Failure>, bool) {
+    fn outcome(&mut self, task: &Task) -> (Result<Output, Failure>, bool) {
         let undoes = task.purpose == Purpose::Compensate;
-        let text = format!("{}{}{}{}", self.seed, task.step, undoes, task.attempt);
-        let mut dice = Dice::of(text.bytes().fold(self.seed, |sum, byte| {
-            sum.wrapping_mul(0x0000_0100_0000_01b3).wrapping_add(u64::from(byte))
-        }));
-        let done = Ok(answer(&json!({ "of": task.step, "try": task.attempt })));
+        let mut dice = self.dice(&format!("{}{undoes}{}", task.step, task.attempt));
+        let is_child = !undoes && task.agent.as_str() == "workflow";
         if !dice.one_in(if undoes { self.trouble.1 } else { self.trouble.0 }) {
-            return (done, true);
+            let (mut done, mut child) = (json!({ "of": task.step, "try": task.attempt }), None);
+            done["ok"] = json!(!dice.one_in(3));
+            if is_child {
+                child = Some(child_of(RunStatus::Completed, dice.one_in(8), dice.one_in(4)));
+            } else if self.plans && !undoes && dice.one_in(3) {
+                let number = dice.roll() % 1_000;
+                done["plan"] = json!(number);
+                done["add_steps"] = Plan::of(number).json();
+            }
+            let done = Ok(Output { child, ..answer(&done) });
+            return self.unless_compensated(task, is_child, done, true);
         }
         let fails = |class| Err(Failure::new(Code::ExitUnknown, "as the script says").class(class));
-        match dice.below(12) {
+        let (failed, done) = match dice.below(12) {
             0..4 => (fails(Class::Transient), false),
             4 | 5 => (fails(Class::Unknown), true),
             6 | 7 => (fails(Class::Validation), false),
             8 => (fails(Class::Fatal), false),
             _ => (Err(Failure::stopped(Stop::TimedOut)), dice.one_in(2)),
-        }
+        };
+        let failed = failed.map_err(|failure: Failure| match failure.code {
+            Code::ExitUnknown if is_child => child_failure(&failure, &mut dice),
+            _ => failure,
+        });
+        self.unless_compensated(task, is_child, failed, done)
     }
+
+    /// A child that has undone itself can only say so again.
+    fn unless_compensated(
+        &mut self,
+        task: &Task,
+        is_child: bool,
+        result: Result<Output, Failure>,
+        done: bool,
+    ) -> (Result<Output, Failure>, bool) {
+        let child = (task.step.to_string(), task.generation);
+        let is_compensated = |result: &Result<Output, Failure>| {
+            let ended = result.as_ref().err().and_then(|failure| failure.child.as_ref());
+            ended.is_some_and(|child| child.status == RunStatus::Compensated)
+        };
+        if is_child && (is_compensated(&result) || self.compensated.contains(&child)) {
+            self.compensated.insert(child);
+            let failure = Failure::new(Code::ChildFailed, "as the script says").class(Class::Validation);
+            let child = Some(child_of(RunStatus::Compensated, false, false));
+            return (Err(Failure { child, ..failure }), true);
+        }
+        (result, done)
+    }
+}
+
+fn child_of(status: RunStatus, past_return: bool, degraded: bool) -> Child {
+    Child { status, version: Version(9), past_return, degraded }
+}
+
+fn child_failure(failure: &Failure, dice: &mut Dice) -> Failure {
+    let (code, status) = match dice.below(4) {
+        0 => (Code::ChildStuck, RunStatus::Stuck),
+        1 => (Code::ChildFailed, RunStatus::Compensated),
+        _ => (Code::ChildFailed, RunStatus::Failed),
+    };
+    let child = child_of(status, status == RunStatus::Stuck && dice.one_in(2), false);
+    Failure { child: Some(child), ..Failure::new(code, "as the script says").class(failure.class) }
 }
 
 impl World for Script {
@@ -68,17 +141,57 @@ impl World for Script {
         }
         outcome
     }
+
+    fn reply(&self, asked: &ApprovalRequested, granted: &[Arc<str>]) -> Option<Reply> {
+        let mut dice = self.dice(&format!("{}{}", asked.request, granted.len()));
+        let of_all = ["ada", "bob", "cyd"].map(Arc::from);
+        let who = if asked.approvers.is_empty() { &of_all } else { asked.approvers.as_slice() };
+        let by = who.iter().find(|by| !granted.contains(by))?.clone();
+        match dice.below(12) {
+            0 => None,
+            1 | 2 => Some(Reply::Refuse { by, reason: "as the script says".to_owned() }),
+            3..6 if granted.is_empty() && may_edit(asked) => {
+                let edits = Json::of(&json!({ "got": dice.below(9), "note": { "of": by } })).ok();
+                Some(Reply::Grant { by, edits })
+            }
+            _ => Some(Reply::Grant { by, edits: None }),
+        }
+    }
+
+    fn signal(&self, name: &str) -> Option<Json> {
+        let comes = !self.dice(name).one_in(5);
+        comes.then(|| Json::of(&json!({ "said": name })).unwrap())
+    }
+}
+
+/// Whether there is a map to be changed.
+fn may_edit(asked: &ApprovalRequested) -> bool {
+    let Payload::Inline(what) = &asked.what else { return false };
+    let what = what.value();
+    match asked.gate {
+        Gate::Before => what["work"].is_object(),
+        Gate::After => what["output"].is_object(),
+    }
 }
 
 /// The same as the oracle has it.
-pub(super) fn told(result: &Result<Output, Failure>) -> oracle::Result {
+pub(super) fn told(result: &Result<Output, Failure>) -> Outcome {
+    let child = |child: &Option<Child>| {
+        child.as_ref().map(|child| ChildEnd {
+            compensated: child.status == RunStatus::Compensated,
+            past_return: child.past_return,
+            degraded: child.degraded,
+        })
+    };
     match result {
-        Ok(output) => oracle::Result::Done(output.output.value()),
-        Err(failure) if failure.code == Code::TimedOut => oracle::Result::TimedOut,
-        Err(failure) if failure.code == Code::Cancelled => oracle::Result::Cancelled,
-        Err(failure) => oracle::Result::Failed {
+        Ok(output) => Outcome::Done { output: output.output.value(), child: child(&output.child) },
+        Err(failure) if failure.code == Code::TimedOut => Outcome::TimedOut,
+        Err(failure) if failure.code == Code::Cancelled => Outcome::Cancelled,
+        Err(failure) => Outcome::Failed {
             retriable: matches!(failure.class, Class::Transient | Class::Unknown),
             fatal: failure.class == Class::Fatal,
+            stuck: failure.code == Code::ChildStuck,
+            child: child(&failure.child),
         },
     }
 }

@@ -80,7 +80,7 @@ impl Advance<'_, '_> {
         let step = self.template(place).map_err(|_| Hindrance::NotStarted)?;
         let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
         let undo = node.compensation.as_ref().ok_or(Hindrance::NotStarted)?;
-        let output = node.output().map(|output| self.draft.json(output, self.moment)).transpose()?;
+        let output = node.undone_output().map(|output| self.draft.json(output, self.moment)).transpose()?;
         let view = StepView { status: node.status(), attempts: node.attempts_now(), output };
         let scope = self.scope(place, &step.compensation_references().steps)?;
         Ok(Scope { undone: Some(Undone { step: step.id.clone(), outcome: undo.outcome, view }), ..scope })

@@ -113,7 +113,12 @@ impl Fold<'_> {
 
     /// The step has completed, or what was open about that is settled.
     pub(super) fn finish_if_done(&mut self, place: usize) -> Result<(), Contradiction> {
-        if self.node_mut(place)?.is_done() { self.finish(place) } else { self.release(place) }
+        if self.node_mut(place)?.is_done() {
+            return self.finish(place);
+        }
+        // What it did is done, and may be undone, whatever is still to be said or done about it.
+        self.became_of(place);
+        self.release(place)
     }
 
     /// The step is done with: those that need it may start.

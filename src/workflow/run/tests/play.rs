@@ -192,6 +192,17 @@ impl Play {
         open.unwrap_or_else(|| panic!("`{step}` has no open attempt"))
     }
 
+    /// All open attempts, in the order in which they began.
+    pub(super) fn attempts(&self) -> Vec<Arc<AttemptStarted>> {
+        let open = self.state().open().into_iter().filter_map(|effect| match effect {
+            RunEffect::Attempt(started) => Some(started),
+            _ => None,
+        });
+        let mut open: Vec<_> = open.collect();
+        open.sort_by_key(|started| started.fence);
+        open
+    }
+
     pub(super) fn complete(&mut self, step: &str, output: &str) -> Vec<String> {
         let fence = self.open(step).fence;
         let output = Output { output: Json::parse(output).unwrap(), ..Output::default() };

@@ -6,18 +6,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::play::{Play, order};
-use crate::events::ids::StepId;
+use crate::events::ids::{StepId, Version};
+use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::events::run::{Purpose, Resolution, RunEvent};
 use crate::testing::{Dice, given};
 use crate::workflow::aggregate::{Aggregate, Effect};
 use crate::workflow::run::{Ask, Run, RunEffect, RunEffectId, RunStatus};
-use crate::workflow::work::{Failure, Stop};
+use crate::workflow::work::{Child, Failure, Output, Stop};
 
 /// One of several. A test that fails names its seed, and the seed makes the same test again.
 pub(super) fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> &'a T {
     &from[dice.below(from.len())]
 }
+
+/// Who has to grant what.
+const GATES: &[&str] = &[
+    "    approve: before\n",
+    "    approve: before\n    approvals: 2\n    expires: 3s\n    checklist: [one]\n",
+    "    approve: after\n",
+    "    approve: after\n    approvers: [ada, bob]\n    expires: 1s\n",
+];
+
+/// What attempts answer, a plan sometimes.
+const ANSWERS: [&str; 4] = [
+    "{\"x\": 1}",
+    "{\"x\": 2}",
+    "{\"add_steps\": [{\"id\": \"p\", \"run\": \"true\", \"compensate\": {\"run\": \"undo\"}}, {\"id\": \"q\", \"run\": \"true\"}]}",
+    "{\"add_steps\": [{\"id\": \"p\", \"needs\": [\"p\"], \"run\": \"true\"}]}",
+];
 
 /// A workflow file of up to seven steps, each of which may need any of those before it.
 pub(super) fn workflow(dice: &mut Dice) -> String {
@@ -27,20 +44,31 @@ pub(super) fn workflow(dice: &mut Dice) -> String {
     for step in 0..=dice.below(7) {
         let needs: Vec<_> = (0..step).filter(|_| dice.one_in(2)).map(|need| format!("s{need}")).collect();
         file.push_str(&format!("  - id: s{step}\n    needs: [{}]\n", needs.join(", ")));
-        if dice.one_in(6) {
-            file.push_str("    sleep: 3s\n");
+        if dice.one_in(5) {
+            file.push_str(pick::<&str>(dice, GATES));
+        }
+        if dice.one_in(4) {
+            file.push_str(pick::<&str>(
+                dice,
+                &["    sleep: 3s\n", "    wait_for: go\n", "    wait_for: go\n    timeout: 2s\n"],
+            ));
             continue;
         }
         let uses = needs.first().filter(|_| dice.one_in(4));
-        file.push_str(&match uses {
-            Some(need) => format!("    run: echo {{{{ steps.{need}.output }}}}\n"),
-            None => "    run: 'true'\n".to_owned(),
+        file.push_str(&match (uses, dice.below(6)) {
+            (Some(need), _) => format!("    run: echo {{{{ steps.{need}.output }}}}\n"),
+            (None, 0) => "    workflow: child.yaml\n".to_owned(),
+            (None, 1) => "    agent: ada\n    fallback: {agent: bob}\n".to_owned(),
+            (None, _) => "    run: 'true'\n".to_owned(),
         });
+        file.push_str(pick::<&str>(dice, &["", "    phase: build\n"]));
         if dice.one_in(4) {
             file.push_str(&format!("    for_each: {}\n", pick(dice, &["[]", "[1]", "[1, 2, 3]", "run.id"])));
             if dice.one_in(2) {
                 file.push_str("    max_parallel: 2\n");
             }
+        } else if dice.one_in(6) {
+            file.push_str("    repeat: {until: round > 1, max: 3}\n");
         }
         if let (Some(need), true) = (needs.last(), dice.one_in(4)) {
             file.push_str(&format!("    if: steps.{need}.status == 'completed'\n"));
@@ -50,7 +78,9 @@ pub(super) fn workflow(dice: &mut Dice) -> String {
         } else if dice.one_in(2) {
             let on_error = pick(dice, &["fail_fast", "continue", "retry_then_fail", "retry_then_skip"]);
             file.push_str(&format!("    on_error: {on_error}\n"));
-            file.push_str(pick::<&str>(dice, &["", "", "    at_most_once: true\n"]));
+            if !file.rsplit("- id").next().is_some_and(|step| step.contains("fallback")) {
+                file.push_str(pick::<&str>(dice, &["", "", "    at_most_once: true\n"]));
+            }
         }
         file.push_str(pick::<&str>(
             dice,
@@ -145,42 +175,14 @@ impl Audit {
 
 /// Lets something happen.
 pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
-    let mut open: Vec<_> = play
-        .state()
-        .open()
-        .into_iter()
-        .filter_map(|effect| match effect {
-            RunEffect::Attempt(started) => Some(started),
-            _ => None,
-        })
-        .collect();
-    open.sort_by_key(|started| started.fence);
+    let open = play.attempts();
     play.slots = dice.below(4) as u32;
     if dice.one_in(6) {
-        let status = play.state().status();
-        let done: Vec<StepId> = play
-            .log
-            .iter()
-            .filter_map(|event| match event {
-                RunEvent::StepCompleted(completed) => Some(completed.step.clone()),
-                RunEvent::CompensationFailed(failed) => Some(failed.step.clone()),
-                _ => None,
-            })
-            .collect();
-        let step = (!done.is_empty()).then(|| pick(dice, &done).clone());
-        let how = *pick(dice, &[Resolution::Retry, Resolution::Skip, Resolution::Done]);
-        let (by, reason) = ("ada".into(), "because".to_owned());
-        let ask = match (dice.below(8), step, status) {
-            (_, Some(step), RunStatus::Stuck) => Ask::Resolve { by, reason, step, how },
-            (0, ..) => Ask::Pause(order()),
-            (1 | 2, ..) | (_, _, RunStatus::Paused) => Ask::Unpause(order()),
-            (3, ..) => Ask::Cancel { order: order(), rollback: dice.one_in(2) },
-            (4 | 5, ..) | (_, _, RunStatus::Failed) => Ask::Retry { order: order(), step: None },
-            (_, to, _) => Ask::Rollback {
-                order: order(),
-                to: to.filter(|_| dice.one_in(2)).map(|to| to.as_str().into()),
-            },
-        };
+        let ask = any_order(dice, play);
+        return play.try_ask(ask);
+    }
+    if dice.one_in(4) {
+        let ask = any_answer(dice, play);
         return play.try_ask(ask);
     }
     match dice.below(10) {
@@ -190,28 +192,107 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
         4 => drop(play.ask(Ask::Go)),
         _ if open.is_empty() => drop(play.ask(Ask::Go)),
         5 | 6 => {
-            let class = *pick(
-                dice,
-                &[
-                    Class::Transient,
-                    Class::Unknown,
-                    Class::Validation,
-                    Class::Dependency,
-                    Class::Transient,
-                    Class::Fatal,
-                ],
-            );
-            let failure = match dice.below(4) {
-                0 => Failure::stopped(Stop::Cancelled),
-                1 => Failure::stopped(Stop::TimedOut),
-                _ => Failure::new(Code::ExitUnknown, "no").class(class),
-            };
+            let failure = any_failure(dice);
             let step = pick(dice, &open).step.to_string();
             play.fail(&step, failure);
         }
         _ => {
-            let step = pick(dice, &open).step.to_string();
-            play.complete(&step, "{\"x\": 1}");
+            let started = pick(dice, &open);
+            let child = Child {
+                status: *pick(dice, &[RunStatus::Completed, RunStatus::Failed]),
+                version: Version(7),
+                past_return: dice.one_in(8),
+                degraded: false,
+            };
+            let child = (started.agent.as_str() == "workflow").then_some(child);
+            let output = Json::parse(pick::<&str>(dice, &ANSWERS)).unwrap();
+            let output = Output { output, child, ..Output::default() };
+            play.ask(Ask::Completed { step: started.step.clone(), fence: started.fence, output });
+        }
+    }
+}
+
+/// What a person may ask of a run.
+fn any_order(dice: &mut Dice, play: &Play) -> Ask {
+    let status = play.state().status();
+    let done: Vec<StepId> = play
+        .log
+        .iter()
+        .filter_map(|event| match event {
+            RunEvent::StepCompleted(completed) => Some(completed.step.clone()),
+            RunEvent::CompensationFailed(failed) => Some(failed.step.clone()),
+            _ => None,
+        })
+        .collect();
+    let step = (!done.is_empty()).then(|| pick(dice, &done).clone());
+    let how = *pick(dice, &[Resolution::Retry, Resolution::Skip, Resolution::Done]);
+    let (by, reason) = ("ada".into(), "because".to_owned());
+    match (dice.below(8), step, status) {
+        (_, Some(step), RunStatus::Stuck) => Ask::Resolve { by, reason, step, how },
+        (0, ..) => Ask::Pause(order()),
+        (1 | 2, ..) | (_, _, RunStatus::Paused) => Ask::Unpause(order()),
+        (3, ..) => Ask::Cancel { order: order(), rollback: dice.one_in(2) },
+        (4 | 5, ..) | (_, _, RunStatus::Failed) => Ask::Retry { order: order(), step: None },
+        (_, to, _) => {
+            let to = to.filter(|_| dice.one_in(2)).map(|to| to.as_str().into());
+            Ask::Rollback { order: order(), to: to.or_else(|| dice.one_in(4).then(|| "build".into())) }
+        }
+    }
+}
+
+/// What a person may answer.
+fn any_answer(dice: &mut Dice, play: &Play) -> Ask {
+    let by: Arc<str> = pick::<&str>(dice, &["ada", "bob"]).to_owned().into();
+    let asked: Vec<String> = play.state().people().open.iter().map(ToString::to_string).collect();
+    let request = if asked.is_empty() { "s1".to_owned() } else { pick(dice, &asked).clone() };
+    match dice.below(8) {
+        0..3 => Ask::Approve { request, by, note: None, edits: None },
+        3 => {
+            let edits = Some(Json::parse("{\"x\": 3}").unwrap());
+            Ask::Approve { request, by, note: None, edits }
+        }
+        4 => Ask::Reject { request, by, reason: "no".to_owned() },
+        5 => Ask::Check { request, by, points: vec![1] },
+        _ => Ask::Signal { name: "go".into(), data: Json::null(), by },
+    }
+}
+
+fn any_failure(dice: &mut Dice) -> Failure {
+    let classes = [
+        Class::Transient,
+        Class::Unknown,
+        Class::Validation,
+        Class::Dependency,
+        Class::Transient,
+        Class::Fatal,
+    ];
+    let class = *pick(dice, &classes);
+    match dice.below(4) {
+        0 => Failure::stopped(Stop::Cancelled),
+        1 => Failure::stopped(Stop::TimedOut),
+        _ => Failure::new(Code::ExitUnknown, "no").class(class),
+    }
+}
+
+/// Lets all happen that a run waits for, and nothing go wrong.
+fn let_go_on(play: &mut Play) {
+    play.slots = 10;
+    play.try_ask(Ask::Unpause(order()));
+    if play.state().status() == RunStatus::Paused {
+        play.ask(Ask::Cancel { order: order(), rollback: false });
+    }
+    for request in play.state().people().open.clone() {
+        for by in ["ada", "bob"] {
+            let (request, by) = (request.to_string(), by.into());
+            play.try_ask(Ask::Approve { request, by, note: None, edits: None });
+        }
+    }
+    play.try_ask(Ask::Signal { name: "go".into(), data: Json::null(), by: "ada".into() });
+    play.ask(Ask::Go);
+    play.sleep(Duration::from_secs(60));
+    for started in play.attempts() {
+        if play.state().open().contains(&RunEffect::Attempt(Arc::clone(&started))) {
+            play.complete(started.step.as_str(), "1");
         }
     }
 }
@@ -237,21 +318,7 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
             if play.state().status().has_ended() {
                 break;
             }
-            play.slots = 10;
-            play.try_ask(Ask::Unpause(order()));
-            if play.state().status() == RunStatus::Paused {
-                play.ask(Ask::Cancel { order: order(), rollback: false });
-            }
-            play.ask(Ask::Go);
-            play.sleep(Duration::from_secs(60));
-            let open = play.state().open();
-            for effect in open {
-                if let RunEffect::Attempt(started) = effect
-                    && play.state().open().contains(&RunEffect::Attempt(started.clone()))
-                {
-                    play.complete(started.step.as_str(), "1");
-                }
-            }
+            let_go_on(&mut play);
             audit.check(&play, parallel as usize, &context);
         }
         assert_eq!(play.state().open(), [], "{context}: nothing is open at the end");

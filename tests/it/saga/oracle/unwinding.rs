@@ -1,36 +1,47 @@
 //! What a rollback undoes, and when.
 
-use super::{End, Known, Mode, Oracle, Result, State, Undoing};
+use super::{End, Kept, Known, Mode, Oracle, Outcome, RETRY, State, Undoing};
 
 impl Oracle {
-    pub(super) fn undo_result(&mut self, place: usize, result: &Result) {
-        let tries = self.of(&self.steps[place]).undo.map_or(0, |undo| undo.tries);
+    pub(super) fn undo_result(&mut self, place: usize, outcome: &Outcome) {
         let step = &mut self.steps[place];
-        let retriable = match result {
-            Result::Done(_) => return step.undo = Undoing::Settled,
-            Result::Failed { retriable, .. } => *retriable,
-            Result::TimedOut | Result::Cancelled => true,
+        let tries = step.undoing().map_or(0, |undo| undo.tries);
+        let retriable = match outcome {
+            Outcome::Done { .. } => return step.undo = Undoing::Settled,
+            Outcome::Failed { retriable, .. } => *retriable,
+            Outcome::TimedOut | Outcome::Cancelled => true,
         };
         step.undo_failures += 1;
         let again = retriable && step.undo_failures < tries;
-        step.undo = if again { Undoing::Retrying } else { Undoing::Failed };
+        (step.undo, step.undo_wakes) =
+            (if again { Undoing::Retrying } else { Undoing::Failed }, self.now + RETRY);
     }
 
     /// Whether a step's work is to be undone and is not yet.
     pub(super) fn owes(&self, step: &Known) -> bool {
-        let Some(undo) = self.of(step).undo else { return false };
-        let whole = self.of(step).fan_out.is_some() && step.item.is_none();
+        let Some(undo) = step.undoing() else { return false };
         let did = step.output.is_some() || step.unknown || (undo.when_attempted && step.failed);
-        !whole && did && step.undo != Undoing::Settled
+        // A child that has undone itself leaves nothing.
+        let nothing = step.is_whole() || step.child.is_some_and(|child| child.compensated);
+        !nothing && did && step.state != State::Left && step.undo != Undoing::Settled
     }
 
-    pub(super) fn anything_owed(&self, to: Option<usize>) -> bool {
-        (0..self.steps.len()).any(|place| self.is_undone(place, to) && self.owes(&self.steps[place]))
+    pub(super) fn anything_owed(&self, to: &Kept) -> bool {
+        self.places().any(|place| self.is_undone(place, to) && self.owes(&self.steps[place]))
     }
 
-    /// Whether a rollback to that step undoes this one.
-    pub(super) fn is_undone(&self, place: usize, to: Option<usize>) -> bool {
-        to.is_none_or(|to| self.depends(place, to))
+    /// Whether a rollback to those steps undoes this one: all that comes after them, and not before them.
+    pub(super) fn is_undone(&self, place: usize, to: &Kept) -> bool {
+        let Some(to) = to else { return self.steps[place].state != State::Left };
+        let outer = self.outermost(place);
+        let stays = to.iter().any(|kept| *kept == outer || self.depends(*kept, outer));
+        let comes_after = to.iter().any(|kept| self.depends(outer, *kept));
+        comes_after && !stays && self.steps[place].state != State::Left
+    }
+
+    /// The step of the file that a step is, or grew in.
+    pub(super) fn outermost(&self, place: usize) -> usize {
+        self.steps[place].inside.map_or(place, |inside| self.outermost(inside))
     }
 
     /// Whether a step comes after another: directly, or by one in between.
@@ -38,14 +49,15 @@ impl Oracle {
         if place == on {
             return false;
         }
-        let step = &self.steps[place];
-        // An item needs what its whole needs. What needs a whole needs its items.
-        let reaches = |need: usize| need == on || self.is_item_of(on, need) || self.depends(need, on);
-        self.of(step).needs.iter().any(|need| reaches(*need))
+        // What needs a whole needs what grew in it; what grew in a step needs what that needs.
+        let reaches = |need: usize| need == on || self.is_within(on, need) || self.depends(need, on);
+        self.needs(place).any(reaches)
+            || self.steps[place].inside.is_some_and(|whole| self.depends(whole, on))
     }
 
-    pub(super) fn is_item_of(&self, place: usize, whole: usize) -> bool {
-        self.steps[place].item.is_some_and(|(of, _)| of == whole)
+    /// Whether a step is undone before another: what comes after it, and what grew in it.
+    fn is_undone_before(&self, place: usize, other: usize) -> bool {
+        self.depends(place, other) || self.is_within(place, other)
     }
 
     /// Whether an irreversible step was begun, and may have done its work.
@@ -53,46 +65,47 @@ impl Oracle {
         self.irreversible().next().is_some()
     }
 
-    /// Irreversible steps that were begun, and may have done their work.
+    /// Irreversible steps that were begun, and may have done their work, and those whose child passed its own.
     pub(super) fn irreversible(&self) -> impl Iterator<Item = usize> {
         self.steps.iter().enumerate().filter_map(|(place, step)| {
-            let running = matches!(step.state, State::Running { .. });
-            let did = running || step.unknown || (step.tried && step.output.is_some());
-            (self.of(step).irreversible && did).then_some(place)
+            let did = step.is_running() || step.unknown || (step.tried && step.output.is_some());
+            let child = step.child.is_some_and(|child| child.past_return);
+            let irreversible = step.rules.irreversible && !step.is_whole() && did;
+            (step.state != State::Left && (irreversible || child)).then_some(place)
         })
     }
 
-    /// Whether it is a step's turn: all that depend on it are done with.
-    fn is_its_turn(&self, place: usize, to: Option<usize>) -> bool {
+    /// Whether it is a step's turn: all that is undone before it is done with.
+    fn is_its_turn(&self, place: usize, to: &Kept) -> bool {
         let step = &self.steps[place];
-        let idle =
-            matches!(step.undo, Undoing::No | Undoing::Ready) && !matches!(step.state, State::Running { .. });
-        let free = |(other, after): (usize, &Known)| {
-            let busy = self.owes(after) || matches!(after.state, State::Running { .. });
-            !(busy && self.depends(other, place))
+        let idle = matches!(step.undo, Undoing::No | Undoing::Ready) && !step.is_running();
+        let free = |other: usize| {
+            let busy = self.owes(&self.steps[other]) || self.steps[other].is_running();
+            !(busy && self.is_undone_before(other, place))
         };
-        idle && self.is_undone(place, to) && self.owes(step) && self.steps.iter().enumerate().all(free)
+        idle && self.is_undone(place, to) && self.owes(step) && self.places().all(free)
     }
 
-    pub(super) fn can_unwind(&self, to: Option<usize>) -> bool {
-        !self.paused && self.has_turns(to)
+    pub(super) fn can_unwind(&self, to: &Kept) -> bool {
+        !self.paused && self.driven && self.has_turns(to)
     }
 
-    fn has_turns(&self, to: Option<usize>) -> bool {
-        (0..self.steps.len()).any(|place| self.is_its_turn(place, to))
+    fn has_turns(&self, to: &Kept) -> bool {
+        self.places().any(|place| self.is_its_turn(place, to))
     }
 
-    pub(super) fn unwind(&mut self, to: Option<usize>) {
-        let scope: Vec<bool> = (0..self.steps.len()).map(|place| self.is_undone(place, to)).collect();
+    pub(super) fn unwind(&mut self, to: &Kept) {
+        let scope: Vec<bool> = self.places().map(|place| self.is_undone(place, to)).collect();
         let within = |place: usize| scope.get(place).copied().unwrap_or(false);
+        self.withdraw(within);
         self.cancel_idle(within);
         if !self.is_doing(to) {
-            self.close_fan_outs(within);
+            self.close_wholes(within);
         }
-        if self.paused {
+        if self.paused || !self.driven {
             return self.end_unwinding(to);
         }
-        let turns: Vec<usize> = (0..self.steps.len()).filter(|place| self.is_its_turn(*place, to)).collect();
+        let turns: Vec<usize> = self.places().filter(|place| self.is_its_turn(*place, to)).collect();
         for place in turns {
             let step = &mut self.steps[place];
             step.undo = Undoing::Running;
@@ -102,20 +115,23 @@ impl Oracle {
     }
 
     /// Whether something runs that is to be undone.
-    fn is_doing(&self, to: Option<usize>) -> bool {
-        let running = |step: &Known| matches!(step.state, State::Running { .. });
-        self.steps.iter().enumerate().any(|(place, step)| running(step) && self.is_undone(place, to))
+    fn is_doing(&self, to: &Kept) -> bool {
+        self.places().any(|place| self.steps[place].is_running() && self.is_undone(place, to))
     }
 
-    fn end_unwinding(&mut self, to: Option<usize>) {
+    fn end_unwinding(&mut self, to: &Kept) {
         let open = |step: &Known| matches!(step.undo, Undoing::Ready | Undoing::Running | Undoing::Retrying);
         if self.is_running() || self.steps.iter().any(open) {
             return;
         }
         if !self.anything_owed(to) {
-            self.mode = to.map_or(Mode::Ended(End::Compensated), |to| Mode::Halted { to });
+            self.mode = match to {
+                None => Mode::Ended(End::Compensated),
+                Some(_) => Mode::Halted { to: to.clone() },
+            };
+            self.forget_until();
         } else if self.steps.iter().any(|step| step.undo == Undoing::Failed) && !self.has_turns(to) {
-            self.mode = Mode::Ended(End::StuckBack { to });
+            self.mode = Mode::Ended(End::StuckBack { to: to.clone() });
         }
     }
 }

@@ -1,0 +1,147 @@
+//! What must hold of requests, signals, and those that stand in: nothing passes a gate that was not opened, an answer
+//! counts once, and a signal lets one step go on.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::{Verdict, must};
+use crate::events::ids::{RequestId, RunId, StepId};
+use crate::events::json::Payload;
+use crate::events::run::*;
+
+/// What people were asked and have said.
+#[derive(Default)]
+pub(super) struct People {
+    requests: BTreeMap<RequestId, Asked>,
+    /// The last request for each step, by what it is about.
+    last: HashMap<(StepId, Gate), RequestId>,
+    needs: BTreeMap<StepId, Vec<StepId>>,
+    waiting: BTreeMap<StepId, Arc<str>>,
+    signals: HashMap<Arc<str>, VecDeque<Payload>>,
+    /// Steps that somebody does who stands in.
+    fallen_back: BTreeSet<StepId>,
+    children: BTreeMap<RunId, StepId>,
+}
+
+struct Asked {
+    of: ApprovalRequested,
+    granted: BTreeSet<Arc<str>>,
+    answer: Option<bool>,
+}
+
+impl People {
+    pub(super) fn see(&mut self, event: &RunEvent) -> Verdict {
+        match event {
+            RunEvent::StepAdded(added) => {
+                self.needs.insert(added.step.clone(), added.needs.clone());
+                Ok(())
+            }
+            RunEvent::AttemptStarted(started) if started.purpose == Purpose::Do => {
+                self.started(&started.step)
+            }
+            RunEvent::StepCompleted(done) => self.completed(done),
+            RunEvent::SignalAwaited(awaited) => {
+                self.waiting.insert(awaited.step.clone(), Arc::clone(&awaited.name));
+                self.started(&awaited.step)
+            }
+            RunEvent::TimerSet(set) => self.started(&set.step),
+            RunEvent::SignalReceived(came) => {
+                self.signals.entry(Arc::clone(&came.name)).or_default().push_back(came.data.clone());
+                Ok(())
+            }
+            RunEvent::StepSkipped(StepSkipped { step, .. })
+            | RunEvent::StepFailed(StepFailed { step, .. })
+            | RunEvent::StepCancelled(StepCancelled { step }) => {
+                self.waiting.remove(step);
+                // What it answered is refused with it, and nobody needs that.
+                self.last.remove(&(step.clone(), Gate::After));
+                Ok(())
+            }
+            RunEvent::FallbackEngaged(engaged) => {
+                let first = self.fallen_back.insert(engaged.step.clone());
+                self.last.remove(&(engaged.step.clone(), Gate::Before));
+                must(first, || format!("`{}` falls back again", engaged.step))
+            }
+            // What failed is done by who was to do it first.
+            RunEvent::RetryRequested(_) | RunEvent::RunUnpaused(_) => {
+                self.fallen_back.clear();
+                Ok(())
+            }
+            RunEvent::ChildStarted(started) => {
+                let step = self.children.entry(started.run.clone()).or_insert_with(|| started.step.clone());
+                must(*step == started.step, || format!("run `{}` is another step's child", started.run))
+            }
+            RunEvent::ChildEnded(ended) => {
+                let started = self.children.get(&ended.run) == Some(&ended.step);
+                must(started, || format!("run `{}` ends, and `{}` never started it", ended.run, ended.step))
+            }
+            _ => self.answered(event),
+        }
+    }
+
+    fn answered(&mut self, event: &RunEvent) -> Verdict {
+        match event {
+            RunEvent::ApprovalRequested(asked) => {
+                self.last.insert((asked.step.clone(), asked.gate), asked.request.clone());
+                let asked = Asked { of: asked.clone(), granted: BTreeSet::new(), answer: None };
+                let before = self.requests.insert(asked.of.request.clone(), asked);
+                must(before.is_none(), || "a request is made twice".to_owned())
+            }
+            RunEvent::ApprovalChecked(checked) => self.open(&checked.request, Some(&checked.by)).map(drop),
+            RunEvent::ApprovalGranted(granted) => {
+                let asked = self.open(&granted.request, Some(&granted.by))?;
+                if granted.edits.is_some() {
+                    asked.granted.clear();
+                }
+                let counts = asked.granted.insert(Arc::clone(&granted.by));
+                asked.answer = (asked.granted.len() >= asked.of.needed as usize).then_some(true);
+                must(counts, || format!("{} grants request `{}` twice", granted.by, granted.request))
+            }
+            RunEvent::ApprovalRefused(refused) => {
+                self.open(&refused.request, Some(&refused.by))?.answer = Some(false);
+                Ok(())
+            }
+            RunEvent::ApprovalExpired(expired) => {
+                let asked = self.open(&expired.request, None)?;
+                asked.answer = Some(false);
+                must(asked.of.expires.is_some(), || format!("request `{}` cannot expire", expired.request))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A request that is not answered yet, by somebody who may.
+    fn open(&mut self, request: &RequestId, by: Option<&Arc<str>>) -> Result<&mut Asked, String> {
+        let Some(asked) = self.requests.get_mut(request) else {
+            return Err(format!("there is no request `{request}`"));
+        };
+        must(asked.answer.is_none(), || format!("request `{request}` is answered already"))?;
+        let may = by.is_none_or(|by| asked.of.approvers.is_empty() || asked.of.approvers.contains(by));
+        must(may, || format!("request `{request}` is answered by somebody who is not asked"))?;
+        Ok(asked)
+    }
+
+    /// A step starts: what people have to grant before that they have.
+    fn started(&mut self, step: &StepId) -> Verdict {
+        let is_granted = |step: &StepId, gate: Gate| {
+            let last = self.last.get(&(step.clone(), gate)).and_then(|request| self.requests.get(request));
+            last.is_none_or(|asked| asked.answer == Some(true))
+        };
+        must(is_granted(step, Gate::Before), || format!("`{step}` starts, and nobody has granted that"))?;
+        for need in self.needs.get(step).into_iter().flatten() {
+            must(is_granted(need, Gate::After), || {
+                format!("`{step}` starts, and nobody has granted what `{need}` answered")
+            })?;
+        }
+        self.last.remove(&(step.clone(), Gate::After));
+        Ok(())
+    }
+
+    fn completed(&mut self, done: &StepCompleted) -> Verdict {
+        let Some(name) = self.waiting.remove(&done.step) else { return Ok(()) };
+        let taken = self.signals.get_mut(&name).and_then(VecDeque::pop_front);
+        must(taken.as_ref() == Some(&done.output), || {
+            format!("`{}` goes on without the signal `{name}`, or with another", done.step)
+        })
+    }
+}

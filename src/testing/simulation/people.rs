@@ -1,0 +1,99 @@
+//! What people are asked in a simulated run, and what the world says for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Move, Shelf, Simulation};
+use crate::events::json::{Json, Payload};
+use crate::events::run::ApprovalRequested;
+use crate::testing::broken::Broken;
+use crate::testing::world::{Reply, World};
+use crate::workflow::aggregate::Blobs;
+use crate::workflow::run::{Ask, RunEffect, StepPhase};
+
+/// A request that can be answered.
+#[derive(Debug, Clone)]
+pub struct OpenRequest {
+    /// What is asked, and of whom.
+    pub asked: Arc<ApprovalRequested>,
+    /// Who has granted it, where more than one has to.
+    pub granted: Vec<Arc<str>>,
+    /// The points of its checklist that were looked at, from 1.
+    pub checked: BTreeSet<u32>,
+}
+
+impl<W: World> Simulation<W> {
+    /// Requests that can be answered.
+    pub fn requests(&self) -> impl Iterator<Item = OpenRequest> {
+        let people = self.state.people();
+        let open = people.open.iter().filter_map(|id| people.requests.get(id));
+        open.map(|request| OpenRequest {
+            asked: Arc::clone(&request.asked),
+            granted: request.granted.keys().cloned().collect(),
+            checked: request.checked.keys().copied().collect(),
+        })
+    }
+
+    /// The requests that people are to be told of.
+    pub fn open_asks(&self) -> BTreeSet<String> {
+        let asks = self.told.values().filter_map(|effect| match effect {
+            RunEffect::Ask { request, .. } => Some(request.to_string()),
+            _ => None,
+        });
+        asks.collect()
+    }
+
+    /// The names of the signals for which steps wait.
+    pub fn awaited_signals(&self) -> BTreeSet<Arc<str>> {
+        let waits = self.state.nodes().iter().filter(|node| matches!(node.phase, StepPhase::Awaiting(_)));
+        waits.filter_map(|node| node.signal().cloned()).collect()
+    }
+
+    /// The data of the signals that no step has taken, by name, in the order in which they came.
+    ///
+    /// # Errors
+    /// When what was recorded of one cannot be read.
+    pub fn kept_signals(&self) -> Result<BTreeMap<Arc<str>, Vec<Json>>, Broken> {
+        let mut kept = BTreeMap::new();
+        for (name, signals) in &self.state.people().signals {
+            let data = signals.iter().map(|data| self.json(data)).collect::<Result<_, _>>()?;
+            kept.insert(Arc::clone(name), data);
+        }
+        Ok(kept)
+    }
+
+    /// What a payload of the history says.
+    ///
+    /// # Errors
+    /// When it is a blob that cannot be read.
+    pub fn json(&self, payload: &Payload) -> Result<Json, Broken> {
+        let shelf = Shelf { store: &self.store, definition: &self.begun.definition };
+        shelf.json(payload).map_err(|unreadable| self.broken(&unreadable.to_string()))
+    }
+
+    /// What somebody says to the run with this move, if anybody does.
+    pub fn said(&self, next: &Move) -> Option<Ask> {
+        match next {
+            Move::Answer(id) => {
+                let open = self.requests().find(|open| open.asked.request == *id)?;
+                let request = id.to_string();
+                Some(match self.world.reply(&open.asked, &open.granted)? {
+                    Reply::Grant { by, edits } => Ask::Approve { request, by, note: None, edits },
+                    Reply::Refuse { by, reason } => Ask::Reject { request, by, reason },
+                })
+            }
+            Move::Signal(name) => {
+                let (name, data) = (Arc::clone(name), self.world.signal(name)?);
+                Some(Ask::Signal { name, data, by: "world".into() })
+            }
+            Move::Perform(_) | Move::Stop(_) | Move::Wake(_) => None,
+        }
+    }
+
+    /// The answers and signals that may come next.
+    pub(super) fn answers(&self) -> Vec<Move> {
+        let answers = self.requests().map(|open| Move::Answer(open.asked.request.clone()));
+        let signals = self.awaited_signals().into_iter().map(Move::Signal);
+        answers.chain(signals).filter(|next| self.said(next).is_some()).collect()
+    }
+}
