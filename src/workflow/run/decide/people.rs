@@ -194,6 +194,16 @@ pub(super) fn too_late(
 
 /// The open requests that somebody means.
 fn open_requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection> {
+    let requests = requests(run, named)?;
+    if matches!(run.phase, Phase::Ended(_)) {
+        // It is stuck in a rollback that keeps who asks.
+        let why = format!("the run is {}, and nothing of it goes on", run.status().text());
+        return Err(not_now(Code::RunEnded, why, forward(run)));
+    }
+    Ok(requests)
+}
+
+fn requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection> {
     let meant = run.requests_meant(named);
     let open: Vec<RequestId> = meant.iter().filter(|id| run.people.open.contains(*id)).cloned().collect();
     match meant.last().and_then(|id| run.people.requests.get(id)) {
