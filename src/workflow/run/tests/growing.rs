@@ -291,3 +291,24 @@ fn what_becomes_of_a_child_is_its_parents_concern() {
     assert_eq!(play.refused(Ask::Rollback { order: order(), to: None }), Code::PastNoReturn);
     assert_eq!(play.retry()[..2], ["retry_requested", "attempt_started test"]);
 }
+
+#[test]
+fn a_plan_that_is_made_anew_may_name_its_steps_in_any_order() {
+    let mut play = Play::eager(
+        "name: w\non_failure: stop\nsteps: [{id: first, run: x}, {id: plan, agent: planner}, {id: last, run: z}]",
+    );
+    let steps = plan(r#"{"id": "b", "run": "y", "needs": ["a"]}, {"id": "a", "run": "x", "needs": []}"#);
+    for generation in 1..=2 {
+        if generation == 1 {
+            play.complete("first", "1");
+        }
+        assert!(play.complete("plan", &steps).contains(&"attempt_started plan/a".to_owned()));
+        let next = play.complete("plan/a", "1");
+        assert_eq!(next, ["step_completed plan/a", "attempt_started plan/b"], "generation {generation}");
+        play.complete("plan/b", "1");
+        play.fail("last", exit(Class::Validation));
+        play.roll_back(Some("first"));
+        assert_eq!(play.state().status(), RunStatus::Paused);
+        play.retry();
+    }
+}
