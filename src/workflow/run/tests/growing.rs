@@ -312,3 +312,13 @@ fn a_plan_that_is_made_anew_may_name_its_steps_in_any_order() {
         play.retry();
     }
 }
+
+#[test]
+fn what_a_round_has_planned_is_not_planned_again_when_the_loop_is_approved() {
+    let mut play = Play::eager(
+        "name: w\nsteps: [{id: think, agent: planner, approve: after, repeat: {until: output.ready, max: 2}}]",
+    );
+    play.complete("think#1", r#"{"ready": true, "add_steps": [{"id": "one", "run": "x"}]}"#);
+    play.complete("think#1/one", "1");
+    assert_eq!(play.ask(super::people::approve("think", "ada")), ["approval_granted", "run_completed"]);
+}

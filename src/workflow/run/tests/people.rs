@@ -327,3 +327,12 @@ fn what_is_cancelled_while_it_was_asked_about_owes_nothing() {
     play.fail("b", exit(Class::Validation));
     assert_eq!(play.state().status(), RunStatus::Failed);
 }
+
+#[test]
+fn a_list_of_answers_is_approved_though_the_schema_is_that_of_each() {
+    let mut play = Play::eager(
+        "name: w\nsteps: [{id: a, for_each: [1], run: x, schema: {type: object}, approve: after}]",
+    );
+    play.complete("a[0]", "{}");
+    assert_eq!(play.ask(approve("a", "ada")), ["approval_granted", "run_completed"]);
+}
