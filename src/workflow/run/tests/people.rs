@@ -372,3 +372,20 @@ steps:
     play.resolve("b", crate::events::run::Resolution::Done);
     assert_eq!(play.ask(approve("gated", "ada")), ["approval_granted"]);
 }
+
+#[test]
+fn nothing_is_asked_by_a_run_that_fails_while_it_goes_on() {
+    let mut play = Play::eager(
+        "name: w
+on_failure: stop
+steps:
+  - {id: poll, run: x, needs: [], repeat: {until: output.no.such, max: 3}}
+  - {id: draft, run: y, needs: [], approve: after}",
+    );
+    play.complete("draft", "1");
+    play.complete("poll#1", "{}");
+    assert_eq!(play.state().status(), RunStatus::Failed);
+    play.retry();
+    assert_eq!(play.state().status(), RunStatus::Failed);
+    assert_eq!(play.refused(approve("draft", "ada")), Code::RequestClosed);
+}
