@@ -10,7 +10,7 @@ use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::workflow::child::child_id;
 use crate::workflow::run::{Ask, RunStatus};
-use crate::workflow::work::{Child, Failure, Output};
+use crate::workflow::work::{Child, Failure, Output, Stop};
 
 #[test]
 fn a_loop_goes_round_until_it_is_over() {
@@ -321,4 +321,17 @@ fn what_a_round_has_planned_is_not_planned_again_when_the_loop_is_approved() {
     play.complete("think#1", r#"{"ready": true, "add_steps": [{"id": "one", "run": "x"}]}"#);
     play.complete("think#1/one", "1");
     assert_eq!(play.ask(super::people::approve("think", "ada")), ["approval_granted", "run_completed"]);
+}
+
+#[test]
+fn nothing_is_undone_when_a_child_comes_past_its_point_of_no_return_while_its_parent_is_cancelled() {
+    let mut play = Play::eager(
+        "name: w\nsteps: [{id: a, run: x, needs: [], compensate: {run: undo}}, {id: test, workflow: test.yaml, needs: []}]",
+    );
+    play.complete("a", "1");
+    play.ask(Ask::Cancel { order: order(), rollback: true });
+    let failure = Failure { child: child(RunStatus::Cancelled, true), ..Failure::stopped(Stop::Cancelled) };
+    let ended = play.fail("test", failure);
+    assert_eq!(ended, ["child_ended test", "attempt_failed test", "step_cancelled test", "run_stuck test"]);
+    assert_eq!(play.status("a"), "completed");
 }
