@@ -236,15 +236,17 @@ impl<W: World> SagaTest<W> {
         Err(format!("without the crash the run ends {}", plain.status().text()))
     }
 
-    /// The ways in which compensations come about: a failure of each step, and a person who asks for it.
+    /// The ways in which compensations come about: a failure of each step, a refusal of what it asks, and a person who
+    /// wants it.
     fn scenarios(&self) -> Result<Vec<(Scenario, u64)>, Broken> {
         let mut found = Vec::new();
         for seed in 0..self.seeds {
             let forward = self.run(&Scenario::Forward, None, seed)?;
-            let steps = forward.steps();
+            let (steps, asking) = (forward.steps(), forward.asking());
             found.push((Scenario::Forward, seed));
             found.push((Scenario::RolledBack, seed));
             found.extend(steps.into_iter().map(|step| (Scenario::Fails(step), seed)));
+            found.extend(asking.into_iter().map(|step| (Scenario::Refused(step), seed)));
         }
         Ok(found)
     }

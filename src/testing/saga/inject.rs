@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{SagaTest, Scenario};
-use crate::events::ids::{Fence, RunId, StepId};
+use crate::events::ids::{Fence, RequestId, RunId, StepId};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{AttemptStarted, Purpose, Resolution, RunEvent};
 use crate::testing::broken::Broken;
@@ -96,6 +96,18 @@ impl<W: World> Played<W> {
         steps
     }
 
+    /// The steps that asked for an approval.
+    pub(super) fn asking(&self) -> Vec<StepId> {
+        let asked = self.simulation.history().iter().filter_map(|event| match &**event {
+            RunEvent::ApprovalRequested(asked) => Some(asked.step.clone()),
+            _ => None,
+        });
+        let mut steps: Vec<StepId> = asked.collect();
+        steps.sort_unstable();
+        steps.dedup();
+        steps
+    }
+
     /// Whether a crash met a step that is started once at most: then that has failed, and the run may end otherwise.
     pub(super) fn lost_what_starts_once(&self) -> bool {
         let lost = self.simulation.history().iter().filter_map(|event| match &**event {
@@ -168,6 +180,12 @@ impl Player<'_> {
         while let Some(next) = simulation.next_move() {
             simulation = match &next {
                 Move::Perform(fence) => self.perform(simulation, *fence)?,
+                Move::Answer(request) if self.refuses(&simulation, request) => {
+                    if let Err(rejection) = simulation.ask(refusal(&simulation, request))? {
+                        return Err(simulation.broken(&format!("`reject` was refused: {rejection}")));
+                    }
+                    simulation
+                }
                 other => {
                     simulation.play(other)?;
                     simulation
@@ -176,6 +194,12 @@ impl Player<'_> {
         }
         simulation.finish()?;
         Ok(simulation)
+    }
+
+    /// Whether this is the request that the scenario is about.
+    fn refuses<W: World>(&self, simulation: &Simulation<W>, request: &RequestId) -> bool {
+        let mut open = simulation.requests().filter(|open| open.asked.request == *request);
+        open.any(|open| *self.scenario == Scenario::Refused(open.asked.step.clone()))
     }
 
     /// A person tries the compensation that failed for good once more, when it can succeed.
@@ -272,6 +296,14 @@ impl Player<'_> {
 
 fn fails(class: Class) -> Result<Output, Failure> {
     Err(Failure::new(Code::ExitUnknown, "injected by the test").class(class))
+}
+
+/// Somebody who may refuses it.
+fn refusal<W: World>(simulation: &Simulation<W>, request: &RequestId) -> Ask {
+    let open = simulation.requests().find(|open| open.asked.request == *request);
+    let by = open.and_then(|open| open.asked.approvers.first().cloned());
+    let (request, reason) = (request.to_string(), "injected by the test".to_owned());
+    Ask::Reject { request, by: by.unwrap_or_else(|| "test".into()), reason }
 }
 
 fn order() -> Order {

@@ -13,6 +13,8 @@ pub(super) enum Scenario {
     Forward,
     /// A step fails for good.
     Fails(StepId),
+    /// Somebody refuses what a step asks.
+    Refused(StepId),
     /// A person asks for it when the run has ended.
     RolledBack,
 }
@@ -29,6 +31,7 @@ impl fmt::Display for Scenario {
         match self {
             Self::Forward => f.write_str("going forward"),
             Self::Fails(step) => write!(f, "`{step}` fails for good"),
+            Self::Refused(step) => write!(f, "what `{step}` asks is refused"),
             Self::RolledBack => f.write_str("rolled back after its end"),
         }
     }

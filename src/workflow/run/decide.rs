@@ -53,12 +53,12 @@ fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) ->
         Ask::Go => advance.undoes_only(),
         Ask::Pause(order) => control::pause(advance.draft, order)?,
         Ask::Unpause(order) => {
-            control::unpause(advance.draft, &definition, order)?;
+            control::unpause(advance.draft, order)?;
             advance.look_at_all();
         }
         Ask::Cancel { order, rollback } => control::cancel(advance.draft, order, rollback)?,
         Ask::Retry { order, step } => {
-            control::retry(advance.draft, &definition, order, step)?;
+            control::retry(advance.draft, order, step)?;
             advance.look_at_all();
         }
         Ask::Rollback { order, to } => rollback::rollback(advance.draft, order, to)?,

@@ -220,7 +220,12 @@ pub(in crate::workflow::run) fn behind(steps: &[Node], index: &Index, kept: &[us
     let mut found = reach(steps, first.collect(), |node, next| {
         next.extend(node.dependents.iter().chain(&node.children).copied());
     });
-    let before = before(steps, index, kept.to_vec());
+    let mut before = before(steps, index, kept.to_vec());
+    // What grew in a step stays with it. It was added after it.
+    for (place, node) in steps.iter().enumerate() {
+        let stays = node.inside.is_some_and(|outer| before.get(outer) == Some(&true));
+        before.iter_mut().skip(place).take(1).for_each(|before| *before |= stays);
+    }
     found.iter_mut().zip(before).for_each(|(found, before)| *found &= !before);
     found
 }

@@ -1,10 +1,12 @@
 //! The kit finds what is wrong with a workflow and its world, and says where.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use reenact::events::run::Purpose;
+use reenact::events::json::Json;
+use reenact::events::run::{ApprovalRequested, Purpose};
 use reenact::testing::SagaTest;
-use reenact::testing::world::{Failure, Output, Task, World, answer};
+use reenact::testing::world::{Failure, Output, Reply, Task, World, answer};
 
 const BOOKING: &str = "
 name: booking
@@ -50,6 +52,50 @@ fn a_sound_workflow_passes_whatever_is_injected() {
     let crashes = test.check_every_crash().unwrap();
     assert!(crashes.injections > 30, "{crashes}");
     assert!(test.check_idempotent().unwrap().injections > 30);
+}
+
+const REVIEWED: &str = "
+name: reviewed
+steps:
+  - {id: build, agent: world, compensate: {agent: world}}
+  - {id: go, wait_for: go}
+  - {id: ship, agent: world, approve: before, approvers: [ada, bob], approvals: 2, compensate: {agent: world}}
+";
+
+#[test]
+fn people_answer_as_the_world_says_and_what_is_refused_is_undone() {
+    let test = SagaTest::of_yaml(REVIEWED).world(Bookings::default).invariant(|world, status| {
+        match (status.text(), world.held.len()) {
+            ("completed", 2) | ("compensated" | "failed", 0) => Ok(()),
+            other => Err(format!("(status, held) is {other:?}")),
+        }
+    });
+    let crashes = test.check_every_crash().unwrap();
+    assert!(crashes.statuses["compensated"] > 0 && crashes.statuses["completed"] > 0, "{crashes}");
+    test.check_idempotent().unwrap();
+}
+
+/// A world in which nobody says anything.
+struct Silent;
+
+impl World for Silent {
+    fn attempt(&mut self, _: &Task) -> Result<Output, Failure> {
+        Ok(answer(&true))
+    }
+
+    fn reply(&self, _: &ApprovalRequested, _: &[Arc<str>]) -> Option<Reply> {
+        None
+    }
+
+    fn signal(&self, _: &str) -> Option<Json> {
+        None
+    }
+}
+
+#[test]
+fn a_run_in_whose_world_nobody_answers_rests_waiting() {
+    let crashes = SagaTest::of_yaml(REVIEWED).world(|| Silent).check_every_crash().unwrap();
+    assert!(crashes.statuses["waiting"] > 0, "{crashes}");
 }
 
 #[test]

@@ -39,7 +39,9 @@ impl Advance<'_, '_> {
         let run = self.draft.state();
         let about = run.about().ok_or_else(|| Problem::new(Code::Internal, "a plan of no run"))?;
         let limits = about.started.growth;
-        let Some(list) = added(answer).filter(|_| limits.total > 0) else { return Ok(None) };
+        // A loop answers what its last round did, which joined with that; a wait what somebody sent.
+        let plans = run.steps.get(place).is_some_and(|node| matches!(node.added.kind, StepKind::Work { .. }));
+        let Some(list) = added(answer).filter(|_| plans && limits.total > 0) else { return Ok(None) };
         let env: Vec<String> = about.started.environment.keys().cloned().collect();
         let known = |id: &str| run.meant(place, &StepId::grown(id)).is_some();
         let scope = PlanScope { env: &env, fallback_attempts: limits.fallback_attempts, steps: &known };

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::RunDraft;
 use crate::events::problem::Code;
 use crate::events::run::{CancelRequested, RetryRequested, RollbackCause, RunPaused, RunUnpaused};
-use crate::workflow::definition::Definition;
 use crate::workflow::run::{
     End, Ended, Ending, Node, Order, Phase, Run, RunRejection, StepPhase, UndoPhase, Unwinding, Why,
 };
@@ -45,15 +44,11 @@ pub(super) fn pause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRej
     }
 }
 
-pub(super) fn unpause(
-    draft: &mut RunDraft<'_>,
-    definition: &Definition,
-    order: Order,
-) -> Result<(), RunRejection> {
+pub(super) fn unpause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRejection> {
     let run = draft.state();
     match &run.phase {
         Phase::Ended(_) => return Err(ended(run, "go on", forward(run))),
-        Phase::Back(unwinding) => drop(afresh(run, definition, Some(unwinding))?),
+        Phase::Back(unwinding) => drop(afresh(run, Some(unwinding))?),
         _ if !run.paused => return Ok(()),
         _ => {}
     }
@@ -110,7 +105,6 @@ pub(super) const RESOLVE: &str =
 
 pub(super) fn retry(
     draft: &mut RunDraft<'_>,
-    definition: &Definition,
     order: Order,
     step: Option<Arc<str>>,
 ) -> Result<(), RunRejection> {
@@ -126,7 +120,7 @@ pub(super) fn retry(
             return Err(not_now(Code::CannotRetry, why, forward(run)));
         }
     };
-    let afresh = afresh(run, definition, undone)?;
+    let afresh = afresh(run, undone)?;
     if let Some(step) = &step {
         only(run, step, &afresh)?;
     }
@@ -136,27 +130,23 @@ pub(super) fn retry(
 
 /// The steps that are tried again as they are when the run goes forward again. What may be started once only is neither
 /// tried again nor, after a partial rollback, done anew without being undone.
-fn afresh<'r>(
-    run: &'r Run,
-    definition: &Definition,
-    undone: Option<&Unwinding>,
-) -> Result<Vec<&'r Node>, RunRejection> {
+fn afresh<'r>(run: &'r Run, undone: Option<&Unwinding>) -> Result<Vec<&'r Node>, RunRejection> {
     let is_anew = |place: usize| undone.is_some_and(|unwinding| unwinding.undoes(place));
     let is_undone = |node: &Node| node.undo_phase() == Some(&UndoPhase::Undone);
     let mut afresh = Vec::new();
     for (place, node) in run.steps.iter().enumerate() {
         let is_afresh = !is_anew(place) && run.is_to_be_retried(node);
-        if is_afresh || is_anew(place) && !is_undone(node) {
-            may_start_again(run, definition, node)?;
+        // What was refused is not done again, but asked about again.
+        if is_afresh && node.refused.is_none() || is_anew(place) && !is_undone(node) {
+            may_start_again(run, node)?;
         }
         afresh.extend(is_afresh.then_some(node));
     }
     Ok(afresh)
 }
 
-fn may_start_again(run: &Run, definition: &Definition, node: &Node) -> Result<(), RunRejection> {
-    let once = definition.step(&node.added.template).is_some_and(|step| step.at_most_once);
-    if !once || node.attempts_now() == 0 {
+fn may_start_again(run: &Run, node: &Node) -> Result<(), RunRejection> {
+    if !node.added.at_most_once || node.attempts_now() == 0 {
         return Ok(());
     }
     let why = format!("step `{}` may be started once only, and was", node.id());

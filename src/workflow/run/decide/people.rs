@@ -153,12 +153,12 @@ pub(super) fn signal(
         let why = format!("the run is {} and waits for no signal", run.status().text());
         return Err(not_now(Code::RunEnded, why, forward(run)));
     }
-    if run.people.kept() >= SIGNALS_MAX {
+    let waiting = run.people.waiting.get(&name).into_iter().flatten().copied();
+    let first = waiting.into_iter().find(|place| !advance.is_given_up(*place));
+    if first.is_none() && run.people.kept() >= SIGNALS_MAX {
         let why = format!("{SIGNALS_MAX} signals wait for a step to take them");
         return Err(not_now(Code::Busy, why, "`reenact status RUN` shows what the run waits for"));
     }
-    let waiting = run.people.waiting.get(&name).into_iter().flatten().copied();
-    let first = waiting.into_iter().find(|place| !advance.is_given_up(*place));
     let payload = advance.draft.payload(data.clone());
     advance.draft.emit(SignalReceived { name, data: payload, by });
     match first {
@@ -194,10 +194,25 @@ pub(super) fn too_late(
 
 /// The open requests that somebody means.
 fn open_requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection> {
+    let requests = requests(run, named)?;
+    if matches!(run.phase, Phase::Ended(_)) {
+        // It is stuck in a rollback that keeps who asks.
+        let why = format!("the run is {}, and nothing of it goes on", run.status().text());
+        return Err(not_now(Code::RunEnded, why, forward(run)));
+    }
+    Ok(requests)
+}
+
+fn requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection> {
     let meant = run.requests_meant(named);
     let open: Vec<RequestId> = meant.iter().filter(|id| run.people.open.contains(*id)).cloned().collect();
     match meant.last().and_then(|id| run.people.requests.get(id)) {
         Some(closed) if open.is_empty() => Err(is_closed(closed)),
+        // What a partial rollback keeps waits on while that is stuck, and can be answered when it no longer is.
+        Some(_) if matches!(run.phase, Phase::Ended(_)) => {
+            let why = format!("the run is {} and takes no answers", run.status().text());
+            Err(not_now(Code::RunEnded, why, forward(run)))
+        }
         Some(_) => Ok(open),
         None => {
             let why = format!("the run has no request `{named}`");

@@ -37,7 +37,8 @@ impl Fold<'_> {
         }
         let dependents = self.run.awaited.remove(&event.step).unwrap_or_default();
         let node = self.node_mut(place)?;
-        (node.dependents, node.unmet) = (dependents, unmet);
+        node.dependents.extend(dependents);
+        node.unmet = unmet;
         match inside {
             Some(parent) => self.expand(parent, place),
             None if unmet == 0 => self.make_ready(place),
@@ -211,6 +212,8 @@ impl Fold<'_> {
             let node = self.node_mut(place)?;
             if inside_anew {
                 node.start_anew();
+                // Those that grow there the next time say anew what they need.
+                node.dependents.clear();
                 node.phase = StepPhase::Left;
             } else if anew {
                 node.start_anew();
@@ -231,8 +234,7 @@ impl Fold<'_> {
             let Some(node) = self.run.steps.get(place) else { continue };
             let children = || node.children.iter().filter_map(|at| self.run.steps.get(*at));
             let done = children().filter(|child| child.is_done()).count();
-            let open =
-                children().filter(|child| child.is_on_its_way() && child.phase != StepPhase::Ready).count();
+            let open = children().filter(|child| is_open(child)).count();
             self.node_mut(place)?.inner = Inner { released: 0, open, done };
         }
         let is_left = |node: &&Node| node.phase == StepPhase::Left;
@@ -245,6 +247,14 @@ impl Fold<'_> {
             self.release(place)?;
         }
         Ok(())
+    }
+}
+
+/// Whether a step takes the place of others that are inside the same one: it is on its way, or what it planned is.
+fn is_open(node: &Node) -> bool {
+    match node.phase {
+        StepPhase::Completed(_) => !node.is_done(),
+        _ => node.is_on_its_way() && node.phase != StepPhase::Ready,
     }
 }
 
@@ -270,7 +280,11 @@ impl Node {
             // It did its work, which is not done again: what was refused is asked about once more.
             (self.phase, self.gate) = (StepPhase::Completed(*done), Gated::Again);
         }
-        (self.failures, self.lost, self.fallback) = (0, 0, None);
+        (self.failures, self.lost) = (0, 0);
+        if self.fallback.take().is_some() {
+            // What was granted is that agent's work.
+            self.granted = None;
+        }
         (self.error, self.ended_at) = (None, None);
         self.rounds_before = self.children.len();
     }

@@ -2,9 +2,9 @@
 
 use super::exit;
 use super::people::{approve, reject};
-use super::play::Play;
+use super::play::{Play, order};
 use crate::events::problem::{Class, Code};
-use crate::events::run::RunEvent;
+use crate::events::run::{Resolution, RunEvent};
 use crate::workflow::aggregate::Aggregate;
 use crate::workflow::run::{Ask, RunEffect, RunStatus};
 
@@ -55,4 +55,101 @@ fn what_comes_through_while_the_run_is_undone_is_undone_whatever_is_open_about_i
         assert!(!asks(&play));
         assert_eq!(play.state().status(), RunStatus::Compensated);
     }
+}
+
+/// Who had answered could not be asked again: the run took a retry for another start of the step.
+#[test]
+fn a_retry_asks_again_about_a_refused_answer_of_a_step_that_may_be_started_once() {
+    let mut play = Play::eager("name: w\nsteps: [{id: a, run: 'true', approve: after, at_most_once: true}]");
+    play.complete("a", "1");
+    play.ask(reject("a"));
+    assert_eq!(play.retry(), ["retry_requested", "approval_requested a"]);
+    assert_eq!(play.ask(approve("a", "ada")), ["approval_granted", "run_completed"]);
+}
+
+/// What a plan says of a step was looked up in the file, which has no such step.
+#[test]
+fn what_a_plan_adds_may_be_started_once_only_if_the_plan_says_so() {
+    let mut play = Play::eager("name: w\nsteps: [{id: a, run: 'true'}]");
+    play.complete("a", r#"{"add_steps": [{"id": "p", "run": "true", "at_most_once": true}]}"#);
+    play.fail("a/p", exit(Class::Validation));
+    assert_eq!(play.refused(Ask::Retry { order: order(), step: None }), Code::CannotRetry);
+}
+
+/// A rollback to a phase of several steps undid the items of a fan-out that it kept, where that comes after another
+/// step of the phase.
+#[test]
+fn a_rollback_to_a_phase_keeps_what_grew_in_its_steps() {
+    let mut play = Play::eager(
+        "name: w
+steps:
+  - {id: a, run: 'true', phase: p}
+  - {id: b, run: 'true', phase: p, for_each: [1], compensate: {run: undo}}
+  - {id: c, run: 'true', compensate: {run: undo}}",
+    );
+    play.complete_all(&["a", "b[0]", "c"]);
+    play.roll_back(Some("p"));
+    assert_eq!(play.complete("c", "1"), ["step_compensated c", "run_paused"]);
+    assert_eq!(play.status("b[0]"), "completed");
+}
+
+/// After a retry an item whose plan was still being followed took no place of its fan-out, and another started beside it.
+#[test]
+fn an_item_takes_its_place_in_a_fan_out_until_its_plan_is_done() {
+    let mut play = Play::eager("name: w\nsteps: [{id: a, run: 'true', for_each: [1, 2], max_parallel: 1}]");
+    play.complete("a[0]", r#"{"add_steps": [{"id": "p", "run": "true"}]}"#);
+    play.fail("a[0]/p", exit(Class::Validation));
+    assert_eq!(play.retry(), ["retry_requested", "attempt_started a[0]/p"]);
+    assert_eq!(play.complete("a[0]/p", "1"), ["step_completed a[0]/p", "attempt_started a[1]"]);
+}
+
+/// The plan of a loop's last round joined the graph twice: with the round, and when the loop's output was granted.
+#[test]
+fn what_the_last_round_of_a_loop_plans_is_done_once() {
+    let mut play = Play::eager(
+        "name: w\nsteps: [{id: a, run: 'true', repeat: {until: round > 0, max: 1}, approve: after}]",
+    );
+    play.complete("a#1", r#"{"add_steps": [{"id": "p", "run": "true"}]}"#);
+    assert_eq!(
+        play.complete("a#1/p", "1"),
+        ["step_completed a#1/p", "approval_requested a", "step_completed a"]
+    );
+    assert_eq!(play.ask(approve("a", "ada")), ["approval_granted", "run_completed"]);
+}
+
+/// What was granted to the agent that stands in was done by the first agent after a retry, unasked.
+#[test]
+fn a_grant_for_who_stands_in_holds_for_nobody_else() {
+    let mut play = Play::eager(
+        "name: w\nsteps: [{id: a, agent: x, prompt: p, approve: before, fallback: {agent: y, prompt_suffix: s}}]",
+    );
+    play.ask(approve("a", "ada"));
+    assert_eq!(
+        play.fail("a", exit(Class::Validation)),
+        ["attempt_failed a", "fallback_engaged a", "approval_requested a"]
+    );
+    play.ask(approve("a", "ada"));
+    play.fail("a", exit(Class::Validation));
+    assert_eq!(play.retry(), ["retry_requested", "approval_requested a"]);
+    play.ask(approve("a", "ada"));
+    assert_eq!((play.open("a").agent.as_str(), &play.work("a")["prompt"]), ("x", &serde_json::json!("p")));
+}
+
+/// A run that was stuck in a partial rollback took an answer, which was no legal event then.
+#[test]
+fn a_run_that_is_stuck_takes_no_answers() {
+    let mut play = Play::eager(
+        "name: w
+steps:
+  - {id: a, run: 'true', needs: []}
+  - {id: b, run: 'true', needs: [a], compensate: {run: undo, retry: {attempts: 1}}}
+  - {id: c, run: 'true', needs: [], approve: before}",
+    );
+    play.complete_all(&["a", "b"]);
+    play.roll_back(Some("a"));
+    play.fail("b", exit(Class::Validation));
+    assert_eq!(play.state().status(), RunStatus::Stuck);
+    assert_eq!(play.refused(approve("c", "ada")), Code::RunEnded);
+    play.resolve("b", Resolution::Skip);
+    assert_eq!(play.ask(approve("c", "ada")), ["approval_granted"]);
 }

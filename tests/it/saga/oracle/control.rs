@@ -96,9 +96,9 @@ impl Oracle {
             // Again, and the same: there is nothing more to do. Not the same is another wish, which comes too late.
             Mode::Cancelling { rollback: wanted } => return wanted == rollback,
             Mode::Ended(End::Cancelled) => return !rollback,
-            Mode::Ended(End::Compensated) => return rollback && self.cancelled,
+            Mode::Unwinding { .. } | Mode::Ended(End::Compensated) => return rollback && self.cancelled,
             Mode::Forward | Mode::Failing | Mode::Halted { .. } | Mode::Ended(End::StuckForward) => {}
-            Mode::Unwinding { .. } | Mode::Ended(_) => return false,
+            Mode::Ended(_) => return false,
         }
         if rollback && self.is_past_return() {
             return false;
