@@ -114,6 +114,9 @@ fn a_run_that_somebody_saw_through_goes_on_as_soon_as_it_is_answered() {
         let system = kit.start();
         let steps = "[{id: a, agent: first}, {id: b, agent: second, approve: before}, {id: c, sleep: 1h}]";
         let run = record(&system, 1, &start_of(steps)).await.remove(0);
+        // Without one that sleeps, who drives them all ends when this one rests.
+        let sleeps = StartRun { drive: false, ..start_of("[{id: a, sleep: 3d}]") };
+        system.begin(&id("sleeper"), sleeps).await.unwrap();
         let _rested = system.drive_all();
         first.called(1).await;
         system.drive(&run).await;
