@@ -5,7 +5,7 @@ use crate::events::ids::{AgentName, StepId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::*;
-use crate::workflow::definition::{Criticality, Definition, OnError};
+use crate::workflow::definition::{Criticality, Definition, OnError, SHELL_AGENT, WORKFLOW_AGENT};
 use crate::workflow::json_text::Level;
 use crate::workflow::parse::{NamedAgent, PlanScope, plan};
 use crate::workflow::run::{About, RunRejection};
@@ -62,7 +62,7 @@ impl Advance<'_, '_> {
             let message = format!("the plan adds a step `{}`, and the run has one of that id", taken.id);
             return Err(Problem::new(Code::BadPlan, message));
         }
-        bind(&mut planned, &agents, about)?;
+        bind(&mut planned, &agents, about, self.definition)?;
         Ok(Some(planned))
     }
 }
@@ -76,13 +76,26 @@ fn added(answer: &Json) -> Option<&str> {
     (!is_empty).then_some(list)
 }
 
-/// Names the agents as they call themselves. Where a run recorded any, no others are known to it.
-fn bind(planned: &mut Definition, agents: &[NamedAgent], about: &About) -> Result<(), Problem> {
+/// Names the agents as they call themselves. A run knows those that it recorded; only where its own steps name others,
+/// which the process that drives it has registered, may those of a plan.
+fn bind(
+    planned: &mut Definition,
+    agents: &[NamedAgent],
+    about: &About,
+    run: &Definition,
+) -> Result<(), Problem> {
     let known = &about.started.agents;
+    let is_bound = |agent: &AgentName| known.iter().any(|known| known.name == *agent);
+    let is_built_in = |agent: &AgentName| [SHELL_AGENT, WORKFLOW_AGENT].contains(&agent.as_str());
+    let is_open = run
+        .steps
+        .iter()
+        .filter_map(|step| step.agent())
+        .any(|agent| !is_bound(&agent) && !is_built_in(&agent));
     for NamedAgent { agent, step, role, .. } in agents {
         match known.iter().find(|known| known.name.key() == agent.key()) {
             Some(found) => planned.set_agent(step, *role, &found.name),
-            None if known.is_empty() => {}
+            None if is_open => {}
             None => return Err(unknown(step, agent)),
         }
     }

@@ -163,6 +163,10 @@ fn a_plan_that_cannot_join_is_a_failure_of_validation() {
     assert_eq!(refused(r#"{"id": "a", "run": "x {{ steps.nobody.output }}"}"#), Code::BadPlan);
     assert_eq!(refused(r#"{"id": "a"}"#), Code::BadPlan);
     assert_eq!(refused(r#"{"id": "a", "workflow": "x.yaml"}"#), Code::BadPlan);
+    let mut play = Play::start("name: w\nsteps: [{id: plan, run: x}]");
+    play.complete("plan", &plan(r#"{"id": "a", "agent": "nobody"}"#));
+    let error = play.state().nodes().first().and_then(|node| node.error.clone()).unwrap();
+    assert_eq!(error.code, Code::BadPlan, "the run knows no such agent: {}", error.message);
     let many: Vec<_> = (0..101).map(|n| format!(r#"{{"id": "s{n}", "run": "x"}}"#)).collect();
     assert_eq!(refused(&many.join(",")), Code::PlanTooLarge);
 }
