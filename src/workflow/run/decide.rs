@@ -69,7 +69,9 @@ fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) ->
             people::approve(&mut advance, &request, by, note, edits)?;
         }
         Ask::Reject { request, by, reason } => people::reject(&mut advance, &request, &by, &reason)?,
-        Ask::Check { request, by, points } => people::check(advance.draft, &request, by, points)?,
+        Ask::Check { request, by, points } => {
+            people::check(advance.draft, &request, by, points, moment.now)?;
+        }
         Ask::Signal { name, data, by } => people::signal(&mut advance, name, data, by)?,
     }
     advance.run()?;

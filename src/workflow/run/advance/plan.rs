@@ -2,10 +2,10 @@
 
 use super::Advance;
 use crate::events::ids::{AgentName, StepId};
-use crate::events::json::{Blob, Json};
+use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::*;
-use crate::workflow::definition::{Criticality, Definition, OnError, SHELL_AGENT, WORKFLOW_AGENT};
+use crate::workflow::definition::{Criticality, Definition, OnError, SHELL_AGENT, Step, WORKFLOW_AGENT};
 use crate::workflow::json_text::Level;
 use crate::workflow::parse::{NamedAgent, PlanScope, plan};
 use crate::workflow::run::{About, RunRejection};
@@ -19,14 +19,10 @@ impl Advance<'_, '_> {
         // A plan that cannot join was refused before.
         let Ok(Some(planned)) = self.planned(place, answer) else { return Ok(()) };
         let id = self.node(place)?.id().clone();
-        let definition = self.draft.attach(Blob::new(planned.to_json().text().as_bytes()));
-        for step in &planned.steps {
-            self.draft.emit(StepAdded {
-                inside: Some(id.clone()),
-                needs: step.needs.iter().map(|need| id.planned(need)).collect(),
-                planned: Some(definition),
-                ..step.added(id.planned(&step.id), Because::Plan)
-            });
+        let steps: Vec<StepAdded> = planned.steps.iter().map(|step| added_by(&id, step)).collect();
+        let definition = self.draft.attach_definition(planned);
+        for step in steps {
+            self.draft.emit(StepAdded { planned: Some(definition), ..step });
         }
         Ok(())
     }
@@ -64,6 +60,15 @@ impl Advance<'_, '_> {
         }
         bind(&mut planned, &agents, about, self.definition)?;
         Ok(Some(planned))
+    }
+}
+
+/// A step as its planner adds it.
+fn added_by(planner: &StepId, step: &Step) -> StepAdded {
+    StepAdded {
+        inside: Some(planner.clone()),
+        needs: step.needs.iter().map(|need| planner.planned(need)).collect(),
+        ..step.added(planner.planned(&step.id), Because::Plan)
     }
 }
 

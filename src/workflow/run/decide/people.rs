@@ -8,6 +8,7 @@ use crate::events::ids::{RequestId, StepId, TimerId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::Code;
 use crate::events::run::*;
+use crate::events::time::Timestamp;
 use crate::workflow::approval;
 use crate::workflow::run::advance::Advance;
 use crate::workflow::run::{Answer, Gated, Node, Phase, Request, Run, RunRejection, StepPhase};
@@ -25,13 +26,14 @@ pub(super) fn approve(
     note: Option<String>,
     edits: Option<Json>,
 ) -> Result<(), RunRejection> {
+    let now = advance.moment.now;
     let requests = open_requests(advance.draft.state(), named)?;
     let mut edited = Vec::with_capacity(requests.len());
     // Several requests are granted together or not at all.
     for request in &requests {
         let run = advance.draft.state();
         let open = open(run, request)?;
-        may_answer(open, &by)?;
+        may_answer(open, &by, now)?;
         if open.granted.contains_key(&by) && edits.is_none() {
             let left = (open.asked.needed as usize).saturating_sub(open.granted.len());
             let why = format!("{by} has granted request `{request}` already");
@@ -109,9 +111,10 @@ pub(super) fn reject(
     by: &Arc<str>,
     reason: &str,
 ) -> Result<(), RunRejection> {
+    let now = advance.moment.now;
     let requests = open_requests(advance.draft.state(), named)?;
     for request in &requests {
-        may_answer(open(advance.draft.state(), request)?, by)?;
+        may_answer(open(advance.draft.state(), request)?, by, now)?;
     }
     for request in requests {
         // A failure that is not tolerated ends the run, and with it other requests.
@@ -128,10 +131,11 @@ pub(super) fn check(
     named: &str,
     by: Arc<str>,
     points: Vec<u32>,
+    now: Timestamp,
 ) -> Result<(), RunRejection> {
     for request in open_requests(draft.state(), named)? {
         let open = open(draft.state(), &request)?;
-        may_answer(open, &by)?;
+        may_answer(open, &by, now)?;
         let last = open.asked.checklist.len();
         if let Some(wrong) = points.iter().find(|point| **point == 0 || **point as usize > last) {
             let why = format!("the checklist of request `{request}` has {last} points, and no point {wrong}");
@@ -267,7 +271,12 @@ fn is_closed(request: &Request) -> RunRejection {
     not_now(Code::RequestClosed, why, "`reenact history RUN` shows what became of it")
 }
 
-fn may_answer(request: &Request, by: &Arc<str>) -> Result<(), RunRejection> {
+/// Whether somebody is asked, and it is not too late: what expired is refused, also while nobody was there to record it.
+fn may_answer(request: &Request, by: &Arc<str>, now: Timestamp) -> Result<(), RunRejection> {
+    if request.asked.expires.is_some_and(|at| at <= now) {
+        let why = format!("request `{}` of step `{}` has expired", request.asked.request, request.asked.step);
+        return Err(not_now(Code::RequestClosed, why, "`reenact resume RUN` records that, and goes on"));
+    }
     let approvers = &request.asked.approvers;
     if approvers.is_empty() || approvers.contains(by) {
         return Ok(());

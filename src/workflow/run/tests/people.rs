@@ -134,6 +134,11 @@ fn a_request_that_nobody_answers_in_time_is_refused_by_itself_and_time_does_not_
     assert_eq!(play.sleep(Duration::from_secs(3_599)), [""; 0]);
     assert!(!play.state().is_too_late(play.now));
     assert_eq!(play.state().wakes_at(), None, "nobody has to be there for it");
+    let before = play.now;
+    play.now = before.after(Duration::from_secs(1));
+    assert_eq!(play.refused(approve("a", "ada")), Code::RequestClosed, "nobody was there to record it");
+    assert_eq!(play.refused(reject("a")), Code::RequestClosed);
+    play.now = before;
     let wanted = ["timer_fired", "approval_expired", "step_failed a", "run_failed a"];
     assert_eq!(play.sleep(Duration::from_secs(1)), wanted);
 
