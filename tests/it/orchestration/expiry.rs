@@ -1,6 +1,6 @@
 //! What nobody answers in time is refused, late rather than never, and keeps no process waiting.
 
-use super::{first, log, step, with};
+use super::{log, step, with};
 use crate::support::{Sandbox, wait_for};
 
 /// A request that expires so soon that a test need not wait for long, and so late that the run rests before it does.
