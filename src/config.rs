@@ -3,9 +3,11 @@
 //!
 //! - `layer`: a file, or the environment, as keys with places
 //! - `keys`: every key, and what it takes
+//! - `notify`: who is told of what
 
 mod keys;
 mod layer;
+mod notify;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
+use crate::actors::notify::Notice;
 use crate::events::problem::{Code, Problem};
 use layer::Setting;
 
@@ -43,6 +46,8 @@ pub struct Config {
     pub actors: Actors,
     /// `[log]`
     pub log: Log,
+    /// `[[notify]]`
+    pub notify: Vec<Notice>,
     /// `[agents.NAME]`: keys that override those of an agent's file, each checked.
     pub agents: BTreeMap<String, toml::Table>,
 }

@@ -1,10 +1,11 @@
 //! Who is where: the addresses of runs and agents, and the typed messages between them. Runs reach agents, and
 //! agents runs, through nothing else.
 
+mod all;
 mod rest;
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use actix::dev::ToEnvelope;
@@ -12,6 +13,7 @@ use actix::{Actor, Addr, ArbiterHandle, Handler, Message};
 use dashmap::{DashMap, DashSet};
 use tokio::sync::{oneshot, watch};
 
+use self::all::Lending;
 use super::agent::{Agent, EndLeftover, Perform, StopAll, StopAttempt};
 use super::children::Children;
 use super::dispatcher::{Dispatcher, Slot};
@@ -19,9 +21,9 @@ use super::glance::Glance;
 use super::host::{Host, HostContext, Submit};
 use super::inspect::Inspector;
 use super::roster::{Member, Roster};
-use super::run::{Drive, Due, LetGo, RunHost, RunShell, undriven};
+use super::run::{Due, LetGo, RunHost, RunShell, undriven};
 use super::scribe::Scribe;
-use super::timer::{TimerActor, Wake};
+use super::timer::{SetTimer, TimerActor, Wake};
 use crate::events::ids::{AgentName, Fence, Hash, RequestId, RunId, StepId, StreamId, TimerId, Version};
 use crate::events::json::BlobRef;
 use crate::events::problem::{Code, Problem};
@@ -79,8 +81,11 @@ pub struct Communicator {
     runs: DashMap<RunId, RunEntry>,
     /// The runs that go on by themselves, those among them that sleep and are not in memory.
     driven: DashSet<RunId>,
+    lending: Lending,
     agents: DashMap<AgentKey, AgentEntry>,
     timer: OnceLock<Addr<TimerActor>>,
+    /// Tells the timer which of two messages was sent first.
+    timer_numbers: AtomicU64,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: AtomicUsize,
     host: HostContext,
@@ -123,8 +128,10 @@ impl Communicator {
         let communicator = Arc::new(Self {
             runs: DashMap::new(),
             driven: DashSet::new(),
+            lending: Lending::default(),
             agents: DashMap::new(),
             timer: OnceLock::new(),
+            timer_numbers: AtomicU64::new(0),
             arbiters,
             next_arbiter: AtomicUsize::new(0),
             host,
@@ -189,7 +196,13 @@ impl Communicator {
             self.driven.insert(run.clone());
         } else {
             self.driven.remove(run);
+            self.lending.forget(run);
         }
+    }
+
+    /// What is seen of a run that is in memory.
+    pub fn glance(&self, run: &RunId) -> Option<Glance> {
+        self.runs.get(run).map(|entry| entry.glance.borrow().clone())
     }
 
     /// The runs that are in memory.
@@ -199,6 +212,8 @@ impl Communicator {
 
     /// A run's host was put away.
     pub fn forget_run(&self, run: &RunId, address: &Addr<RunHost>) {
+        // As long as it is listed, no other host takes its place: what that one notes comes later.
+        self.take_back(run);
         self.runs.remove_if(run, |_, entry| entry.address == *address);
     }
 
@@ -223,11 +238,6 @@ impl Communicator {
     {
         // A host that was put away just now is started again.
         while self.run(run).0.send(message.clone()).await.is_err() && !self.is_closing() {}
-    }
-
-    /// Lets a run go on, now and by itself from here on.
-    pub async fn drive(self: &Arc<Self>, run: &RunId) {
-        self.tell(run, Drive).await;
     }
 
     /// Asks a run something, and answers the version after it, once that is durable.
@@ -263,6 +273,7 @@ impl Communicator {
         if drive && !self.is_driven(run) {
             self.drive(run).await;
         }
+        self.nudge(run);
         Ok(version)
     }
 
@@ -276,7 +287,9 @@ impl Communicator {
         if !self.is_driven(run) {
             self.ask(run, Ask::Recover { in_flight: BTreeSet::new() }).await?;
         }
-        self.ask(run, ask).await
+        let version = self.ask(run, ask).await?;
+        self.nudge(run);
+        Ok(version)
     }
 
     /// Wakes a run whose timer is due, if it is still to go on by itself.
@@ -289,8 +302,12 @@ impl Communicator {
     /// Sets a timer of a run.
     pub fn set_timer(&self, wake: Wake) {
         if let Some(timer) = self.timer.get() {
-            send(timer, wake);
+            send(timer, SetTimer { wake, number: self.timer_number() });
         }
+    }
+
+    fn timer_number(&self) -> u64 {
+        self.timer_numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// How many attempts an agent makes at once.

@@ -179,14 +179,13 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 (host.state, host.head, host.tail, host.phase) = (state, head, tail, Phase::Ready);
                 host.shell.loaded(&host.state, host.head.version, actor);
                 host.work(actor);
-                host.go_if_over(actor);
             }
             Err(problem) => host.park(problem),
         }));
     }
 
     /// Thousands of short runs may end in the time for which one that may be asked again is kept.
-    fn go_if_over(&self, actor: &mut Context<Self>) {
+    pub(super) fn go_if_over(&self, actor: &mut Context<Self>) {
         if matches!(self.phase, Phase::Ready) && self.shell.is_over(&self.state) {
             actor.stop();
         }
@@ -223,6 +222,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 self.append(round, now, actor);
             }
         }
+        self.go_if_over(actor);
     }
 
     fn wait(&mut self, first: BoxFuture<'static, ()>, actor: &mut Context<Self>) {
@@ -306,7 +306,6 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 answers.into_iter().for_each(|(reply, result)| answer(reply, result.map(|()| head.version)));
                 self.take_snapshot(actor);
                 self.work(actor);
-                self.go_if_over(actor);
             }
             Err(error) => {
                 let problem = append_problem(&error);

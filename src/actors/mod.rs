@@ -11,7 +11,9 @@
 //! - [`children`]: the agent that sees runs through which steps of other runs start
 //! - [`communicator`]: who is where, and the messages between runs and agents
 //! - [`dispatcher`]: slots, and who waits for one
-//! - [`timer`]: one queue for all durable wake-ups
+//! - [`notify`]: tells others of events; [`subscribe`]: and programs that use the crate
+//! - [`timer`]: one queue for the wake-ups of what is in memory
+//! - [`waker`]: drives all runs, those that are due a few at a time; `states`: where they are
 //! - [`roster`]: which executor an agent works with
 //! - [`library`]: content by its hash, in memory
 //! - [`clock`]: the time, which a test can hold
@@ -28,10 +30,14 @@ mod inspect;
 mod leftovers;
 pub mod library;
 pub mod load;
+pub mod notify;
 pub mod page;
 pub mod roster;
 pub mod run;
 mod scribe;
 mod snapshots;
+mod states;
+pub mod subscribe;
 pub mod system;
 pub mod timer;
+pub mod waker;

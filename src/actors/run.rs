@@ -9,6 +9,7 @@ mod messages;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Addr, AsyncContext, Context};
 use futures_util::future::BoxFuture;
@@ -27,6 +28,7 @@ use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::{Progress, Task};
+use crate::views::runs::due::Next;
 use crate::workflow::aggregate::{Aggregate, Effect, EffectChanges};
 use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus};
 use crate::workflow::work::Stop;
@@ -35,6 +37,9 @@ pub use messages::{Drive, Due, LetGo};
 
 /// The actor of a run.
 pub type RunHost = Host<Run, RunShell>;
+
+/// What is due sooner is awaited in memory, where loading it again would cost more.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Performs a run's effects.
 pub struct RunShell {
@@ -196,7 +201,7 @@ impl RunShell {
             (seen.version, seen.parked) = (version, None);
             let status = || if waits { RunStatus::Waiting } else { state.status() };
             seen.status = (version > Version(0)).then(status);
-            seen.at_rest = at_rest;
+            (seen.at_rest, seen.next) = (at_rest, Next::of(state));
             let now = seen.milestones();
             std::mem::replace(reached, now) != now
         });
@@ -223,6 +228,17 @@ impl RunShell {
         {
             page::keep(runs, state, version);
         }
+    }
+
+    /// Whether it need not wait in memory for what comes next: it was activated because it was due, and will be again.
+    fn is_left_to_the_waker(&self, state: &Run) -> bool {
+        let soon = self.communicator.host().clock.now().after(SOON);
+        let is_far = match Next::of(state) {
+            Next::Now => false,
+            Next::At(at) => at > soon,
+            Next::Asked => true,
+        };
+        is_far && !self.asked_to_drive && self.communicator.is_lent(&self.run)
     }
 
     fn be_driven(&mut self, driven: bool) {
@@ -420,7 +436,7 @@ impl Shell<Run> for RunShell {
     }
 
     fn is_over(&self, state: &Run) -> bool {
-        state.status().has_ended()
+        state.status().has_ended() || self.is_idle(state) && self.is_left_to_the_waker(state)
     }
 
     fn stopped(&mut self, address: &Addr<RunHost>) {

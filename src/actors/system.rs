@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::Arbiter;
-use tokio::sync::watch;
+use futures_util::stream::Stream;
+use tokio::sync::{mpsc, watch};
 use tokio::time::error::Elapsed;
 
 use super::clock::Clock;
@@ -18,9 +19,15 @@ use super::host::{HostContext, append_problem, read_problem};
 use super::inspect::Inspector;
 use super::library::Library;
 use super::load::{load, load_at};
+use super::notify::{Notice, Notifiers};
 use super::roster::Roster;
-use crate::events::ids::{RunId, StreamId, Version};
+use super::states::LiveStates;
+use super::subscribe::{self, EventFilter};
+use super::waker::{Rested, Waker};
+use crate::events::commit::Recorded;
+use crate::events::ids::{Position, RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
+use crate::executors::delivery;
 use crate::store::{EventStore, Head};
 use crate::views::runs::RunsView;
 use crate::workflow::run::{Ask, Run, StartRun};
@@ -57,11 +64,29 @@ impl Default for Settings {
 /// How long a store that does not answer is waited for at the end, if the grace is not longer: a disk may be slow.
 const STORE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long what is pending is told at the end, at most: whoever waits for the process to end waits for that.
+const NOTIFY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many runs that came to rest wait to be told of. Beyond it no further ones are let go on.
+const RESTED_MAX: usize = 64;
+
+/// How often it is looked whether the list of runs is far behind.
+const LIST_LOOK: Duration = Duration::from_secs(2);
+
+/// How many events the list of runs may be behind, more or less: so many are folded at the next start if this process is
+/// killed, which takes a fraction of a second.
+const LIST_BEHIND_MAX: u64 = 100_000;
+
 /// A running engine on a store.
 pub struct System {
     communicator: Arc<Communicator>,
+    /// Whether nothing may start any more.
+    closed: watch::Sender<bool>,
+    /// Whether nothing is recorded any more.
+    ended: watch::Sender<bool>,
     arbiters: Mutex<Vec<Arbiter>>,
     runs: Arc<RunsView>,
+    notifiers: Mutex<Notifiers>,
     grace: Duration,
 }
 
@@ -88,7 +113,12 @@ impl System {
         let inspector = Inspector { check: settings.check, environment };
         let communicator = Communicator::start(host, roster, inspector, handles);
         let arbiters = Mutex::new(arbiters);
-        Self { communicator, arbiters, runs: Arc::new(RunsView::new(store)), grace: settings.grace }
+        let states = Arc::new(LiveStates(Arc::clone(&communicator)));
+        let runs = Arc::new(RunsView::new(store, states));
+        let closed = watch::Sender::new(false);
+        actix::spawn(keep_up(Arc::clone(&runs), communicator.host().store.committed(), closed.subscribe()));
+        let (ended, notifiers) = (watch::Sender::new(false), Mutex::default());
+        Self { communicator, closed, ended, arbiters, runs, notifiers, grace: settings.grace }
     }
 
     /// Begins a run, or finds the run of that id that does the same. If it is to be driven it goes on by itself from
@@ -123,6 +153,66 @@ impl System {
     /// Why the run refuses, or cannot answer.
     pub async fn ask(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
         self.communicator.order(run, ask).await
+    }
+
+    /// Lets every run go on that can and that nobody drives, a few at a time, and from here on those too that can because of
+    /// what somebody asks of them. Tells of each that comes to rest, and ends when no run goes on by itself any more: those
+    /// that sleep are awaited, those that wait for people are not. It does so also if nobody listens.
+    pub fn drive_all(&self) -> mpsc::Receiver<Result<Rested, Problem>> {
+        let (rested, told) = mpsc::channel(RESTED_MAX);
+        let waker = Waker::new(Arc::clone(&self.communicator), Arc::clone(&self.runs), rested);
+        actix::spawn(waker.run(self.closed.subscribe()));
+        told
+    }
+
+    /// Begins to tell others of events: of those that were recorded and not told of yet, then of each as it is recorded.
+    /// Called before anything else is asked of the engine, nothing is missed.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or there is no way to deliver.
+    pub async fn notify(&self, notices: Vec<Notice>, options: delivery::Options) -> Result<(), Problem> {
+        let notifiers = Notifiers::start(self.store(), notices, options).await?;
+        *self.notifiers.lock().unwrap_or_else(PoisonError::into_inner) = notifiers;
+        Ok(())
+    }
+
+    /// Recorded events as they come: those that are durable already, from `filter.after` on, then each as it becomes so.
+    /// Whoever reads slowly holds up nobody, and is told all the same: events are read from the store, a page at a time. The
+    /// stream ends when the engine is shut down.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use reenact::actors::{clock::SystemClock, roster::Roster, system::{Settings, System}};
+    /// # use reenact::executors::{AgentDefinition, Executors};
+    /// # use reenact::store::memory::MemoryStore;
+    /// use futures_util::StreamExt;
+    /// use reenact::actors::subscribe::EventFilter;
+    ///
+    /// # let roster = Roster { executors: Executors::default(), shell: AgentDefinition::shell(), function_slots: 1 };
+    /// # actix::System::new().block_on(async {
+    /// # let store = Arc::new(MemoryStore::new());
+    /// # let system = System::start(store, roster, Arc::new(SystemClock), Settings::default());
+    /// let mut ends = system.subscribe(EventFilter {
+    ///     types: vec!["run_completed".into(), "run_failed".into()],
+    ///     ..EventFilter::default()
+    /// });
+    /// # system.shut_down(std::future::ready(())).await.unwrap();
+    /// while let Some(recorded) = ends.next().await.transpose()? {
+    ///     println!("{} {}", recorded.header.stream, recorded.event.kind);
+    /// }
+    /// # Ok::<_, reenact::events::problem::Problem>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn subscribe(
+        &self,
+        filter: EventFilter,
+    ) -> impl Stream<Item = Result<Recorded, Problem>> + Send + Unpin + use<> {
+        subscribe::subscribe(Arc::clone(self.store()), filter, self.ended.subscribe())
+    }
+
+    /// Whether every run that can go on is driven, be it in memory or not.
+    pub fn drives_all(&self) -> bool {
+        self.communicator.drives_all()
     }
 
     /// Ends when the run has, or when it rests until somebody acts: it is paused, or waits for people, and nothing of it
@@ -179,9 +269,15 @@ impl System {
         &self.communicator.host().clock
     }
 
+    /// How many runs are in memory.
+    pub fn in_memory(&self) -> usize {
+        self.communicator.active_runs().len()
+    }
+
     /// From here on nothing starts; what runs goes on.
     pub fn close(&self) {
         self.communicator.close();
+        self.closed.send_replace(true);
     }
 
     /// If the process is ending, it looks at nothing for a page any more that takes long: somebody waits for the store. Who
@@ -274,10 +370,16 @@ impl System {
             Ok(()) => self.in_time(self.runs.catch_up()).await,
             Err(elapsed) => Err(elapsed),
         };
+        if caught_up.is_ok() {
+            let notifiers =
+                std::mem::take(&mut *self.notifiers.lock().unwrap_or_else(PoisonError::into_inner));
+            notifiers.finish(NOTIFY_PATIENCE).await;
+        }
         if let Ok(Err(error)) = &caught_up {
             // It is made again from the events.
             tracing::debug!(%error, "the list of runs is not saved");
         }
+        self.ended.send_replace(true);
         self.communicator.clear();
         let arbiters = std::mem::take(&mut *self.arbiters.lock().unwrap_or_else(PoisonError::into_inner));
         for arbiter in arbiters {
@@ -313,5 +415,27 @@ impl System {
     /// Waits for what only a store can keep waiting.
     async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Elapsed> {
         tokio::time::timeout(self.grace.max(STORE_PATIENCE), answer).await
+    }
+}
+
+/// Folds the list of runs now and then, so that it is never far behind.
+async fn keep_up(
+    runs: Arc<RunsView>,
+    mut committed: watch::Receiver<Position>,
+    mut closed: watch::Receiver<bool>,
+) {
+    let looking = async {
+        while committed.changed().await.is_ok() {
+            tokio::time::sleep(LIST_LOOK).await;
+            let is_behind = runs.behind().await.is_ok_and(|events| events > LIST_BEHIND_MAX);
+            if is_behind && let Err(error) = runs.catch_up().await {
+                // It is made again from the events when it is needed.
+                tracing::debug!(%error, "the list of runs is not saved");
+            }
+        }
+    };
+    tokio::select! {
+        () = looking => {}
+        _ = closed.wait_for(|closed| *closed) => {}
     }
 }

@@ -17,7 +17,7 @@ use crate::config::{Config, Durability};
 use crate::events::ids::{AgentName, RunId};
 use crate::events::problem::{Code, Problem};
 use crate::executors::discovery::Catalog;
-use crate::executors::{Executors, subprocess};
+use crate::executors::{Executors, delivery, subprocess};
 use crate::store::EventStore;
 use crate::store::sled::{self, OpenError, SledOptions, SledStore};
 use crate::workflow::definition::SHELL_AGENT;
@@ -162,9 +162,17 @@ impl House {
             .map_err(|panic| Problem::new(Code::StoreDamaged, format!("opening the store failed: {panic}")))?
             .map_err(|error| Problem::new(error.code(), error.to_string()))?;
         let system = self.start(Arc::new(store));
+        system.notify(self.config.notify.clone(), self.delivery()).await?;
         let facade = Arc::new(Facade::new(system, self.data.clone()));
         let gate = Gate::open(&self.data, Arc::clone(&facade))?;
         Ok(Here { facade, gate, _lock: lock })
+    }
+
+    /// How notices are delivered.
+    fn delivery(&self) -> delivery::Options {
+        let environment =
+            subprocess::Options::environment_of(std::env::vars_os(), &self.config.process.environment);
+        delivery::Options { environment, folder: self.work_folder.clone() }
     }
 
     fn start(&self, store: Arc<dyn EventStore>) -> System {

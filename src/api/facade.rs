@@ -114,6 +114,9 @@ impl Facade {
 
     /// The runs that could go on and that nobody drives.
     async fn interrupted(&self) -> Result<Vec<RunRow>, Problem> {
+        if self.system.drives_all() {
+            return Ok(Vec::new());
+        }
         let filter = RunFilter { unfinished: true, ..RunFilter::default() };
         let rows = self.list(&filter).await?.into_iter();
         let could = |row: &RunRow| {
@@ -151,6 +154,7 @@ fn view_problem(error: &ViewError) -> Problem {
     match error {
         ViewError::Read(error) => read_problem(error),
         ViewError::Save(error) => Problem::new(error.code(), error.to_string()),
+        ViewError::Fold(problem) => problem.clone(),
     }
 }
 

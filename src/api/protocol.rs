@@ -11,6 +11,7 @@ use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::run::{GrowthLimits, Purpose, Resolution};
 use crate::events::time::Timestamp;
+pub use crate::views::history::HistoryLine;
 use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow};
 use crate::views::transcript::AttemptReport;
@@ -343,24 +344,6 @@ pub struct LiveAttempt {
     pub percent: u8,
     /// What it says it does.
     pub text: String,
-}
-
-/// An event as people and programs read it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct HistoryLine {
-    /// Its number in its run.
-    pub version: Version,
-    /// Its number in the store.
-    pub position: u64,
-    /// When it was recorded.
-    pub at: Timestamp,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// What it says.
-    pub data: Json,
-    /// Its hash.
-    pub hash: String,
 }
 
 /// What `verify` found.

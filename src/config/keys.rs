@@ -61,6 +61,7 @@ const KEYS: &[Key] = &[
     ("actors.passivate_after", |config, value| {
         length(value).map(|length| config.actors.passivate_after = length)
     }),
+    ("notify", |config, value| super::notify::notices(value).map(|notices| config.notify = notices)),
     ("log.level", |config, value| level(value).map(|level| config.log.level = level)),
 ];
 
@@ -123,12 +124,12 @@ fn set_agent(config: &mut Config, name: &str, key: &str, value: Value) -> Result
     Ok(())
 }
 
-fn text(value: &Value) -> Result<&str, String> {
+pub(super) fn text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| "give it a text".to_owned())
 }
 
 /// A list of texts; or one text, split at commas, as the environment gives it.
-fn texts(value: &Value) -> Result<Vec<String>, String> {
+pub(super) fn texts(value: &Value) -> Result<Vec<String>, String> {
     let texts: Option<Vec<&str>> = match value {
         Value::String(text) => Some(text.split(',').collect()),
         Value::Array(items) => items.iter().map(Value::as_str).collect(),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::events::problem::Place;
+use crate::executors::delivery::Target;
 
 struct Machine {
     folder: tempfile::TempDir,
@@ -228,4 +229,46 @@ fn two_spellings_of_an_agent_are_one() {
     let agents = machine.config().agents;
     let expected: toml::Table = "concurrency = 2\nexecutor = 'function'".parse().unwrap();
     assert_eq!(agents, BTreeMap::from([("code-reviewer".to_owned(), expected)]));
+}
+
+#[test]
+fn notices_say_who_is_told_of_what() {
+    let config = Machine::project(
+        "[[notify]]\non = ['run_stuck', 'approval_requested']\ncommand = ['bin/tell', 'ops']\n\
+         [[notify]]\nname = 'chat'\non = ['run_failed']\nurl = 'https://chat.example.org/x'\ntoken_env = 'CHAT'\n",
+    );
+    let notices = config.config().notify;
+    assert_eq!(notices.len(), 2);
+    assert_eq!(notices[0].target, Target::Command(vec!["bin/tell".into(), "ops".into()]));
+    assert!(notices[0].on.contains("run_stuck") && notices[0].on.contains("approval_requested"));
+    let url = "https://chat.example.org/x".to_owned();
+    assert_eq!(notices[1].target, Target::Url { url, token_env: Some("CHAT".into()) });
+    assert_eq!(notices[1].name.as_deref(), Some("chat"));
+}
+
+#[test]
+fn a_notice_that_makes_no_sense_is_refused_with_what_is_wrong() {
+    for (text, part) in [
+        (
+            "on = ['run_stcuk']\ncommand = ['x']",
+            "no event has the type `run_stcuk`: did you mean `run_stuck`?",
+        ),
+        ("on = ['run_stuck']", "give either `command` or `url`"),
+        ("on = ['run_stuck']\ncommand = ['x']\nurl = 'http://x'", "give either `command` or `url`"),
+        ("on = ['run_stuck']\ncommand = []", "`command` names no program"),
+        ("on = []\ncommand = ['x']", "`on` names no type"),
+        ("command = ['x']", "`on` is missing"),
+        ("on = ['run_stuck']\nurl = 'ftp://x'", "`url` is no address"),
+        ("on = ['run_stuck']\ncommand = ['x']\ntoken_env = 'X'", "`token_env` is for a `url`"),
+        ("on = ['run_stuck']\ncomand = ['x']", "the key `comand` is unknown: did you mean `command`?"),
+        ("on = 3\ncommand = ['x']", "`on`: give it a list"),
+        ("on = ['run_stuck']\nurl = 3", "`url`: give it a text"),
+    ] {
+        let problem = Machine::project(&format!("[[notify]]\n{text}\n")).problem();
+        assert!(problem.message.contains(part), "{text}: {problem}");
+        assert!(problem.at.is_some(), "{text}");
+    }
+    let twice = "[[notify]]\non = ['run_stuck']\ncommand = ['x']\n".repeat(2);
+    assert!(Machine::project(&twice).problem().message.contains("number 2 is the same as number 1"));
+    assert!(Machine::project("notify = 3").problem().message.contains("[[notify]]"));
 }

@@ -4,10 +4,12 @@
 //! - [`function`]: Rust closures by name
 //! - [`subprocess`]: programs of their own, in process groups of their own
 //! - [`scripted`]: answers that were written down before
+//! - [`delivery`]: a document to a program or a URL, for notifications
 //! - [`definition`]: what an agent's file says
 //! - [`discovery`]: which agents there are
 
 pub mod definition;
+pub mod delivery;
 pub mod discovery;
 pub mod function;
 pub mod scripted;

@@ -1,25 +1,25 @@
-//! The list of runs: a row for each, newest first.
+//! The list of runs: a row for each, newest first; and of those that have not ended, when each wants attention.
 //!
-//! Rows are kept in their order (`t`, a number that falls with the time of the start, id), and under each id (`r`, id)
-//! is where its row is. They are folded when somebody asks, from where the last fold ended: a run's progress costs the
-//! list nothing.
+//! Rows are kept in their order (`t`, a number that falls with the time of the start, id), under each id (`r`, id) is
+//! where its row is, and `d` and `e` hold who is due when: see [`due`]. They are folded when somebody asks, from where the
+//! last fold ended: a run's progress costs the list nothing.
 
-mod life;
+pub mod due;
+mod fold;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use crate::events::codec::Encoded;
-use crate::events::commit::Recorded;
-use crate::events::ids::{RunId, Version};
-use crate::events::run::RunEvent;
+use self::due::{Next, States};
+use self::fold::Fold;
+use crate::events::ids::{Position, RunId, Version};
+use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
-use crate::store::{AppendError, EventStore, ReadError, ViewChange};
+use crate::store::{AppendError, EventStore, ReadError, ViewChange, ViewRow};
 use crate::workflow::run::RunStatus;
-use life::Life;
 
 const VIEW: &str = "runs";
 
@@ -83,19 +83,32 @@ pub enum ViewError {
     /// Rows cannot be saved.
     #[error(transparent)]
     Save(#[from] AppendError),
+    /// Nobody can say where a run is.
+    #[error("{0}")]
+    Fold(Problem),
+}
+
+/// Rows in the order of the list, and where the next ones begin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowsPage {
+    /// The rows.
+    pub rows: Vec<RunRow>,
+    /// What the next page comes after; none if this was the last.
+    pub next: Option<Vec<u8>>,
 }
 
 /// The read model.
 pub struct RunsView {
     store: Arc<dyn EventStore>,
+    states: Arc<dyn States>,
     /// Held while folding, so that two who ask fold once.
     folding: Mutex<()>,
 }
 
 impl RunsView {
-    /// The list of that store.
-    pub fn new(store: Arc<dyn EventStore>) -> Self {
-        Self { store, folding: Mutex::new(()) }
+    /// The list of that store. Where runs are that have not ended is what `states` says.
+    pub fn new(store: Arc<dyn EventStore>, states: Arc<dyn States>) -> Self {
+        Self { store, states, folding: Mutex::new(()) }
     }
 
     /// Folds all that is durable by now and saves it.
@@ -104,19 +117,47 @@ impl RunsView {
     /// When the store cannot be read, or rows cannot be saved.
     pub async fn catch_up(&self) -> Result<(), ViewError> {
         let _folding = self.folding.lock().await;
+        self.begin_anew_if_of_another_shape().await?;
         let mut position = self.store.view_position(VIEW).await?;
         let target = *self.store.committed().borrow();
+        let mut fold = Fold::new(&*self.store, &*self.states);
         while position < target {
             let page = self.store.read_all(position, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             position = last.position;
-            let mut fold = Fold { store: &*self.store, rows: HashMap::new() };
-            for recorded in &page {
-                fold.apply(recorded).await?;
-            }
-            self.store.save_view(VIEW, position, fold.changes()).await?;
+            let changes = fold.page(&page).await?;
+            self.store.save_view(VIEW, position, changes).await?;
         }
         Ok(())
+    }
+
+    /// How many events are durable that were not folded yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn behind(&self) -> Result<u64, ViewError> {
+        let folded = self.store.view_position(VIEW).await?;
+        Ok(self.store.committed().borrow().0.saturating_sub(folded.0))
+    }
+
+    /// Rows that another version kept are no use to this one: they are removed, and folded anew.
+    async fn begin_anew_if_of_another_shape(&self) -> Result<(), ViewError> {
+        if self.store.view_row(VIEW, &[SHAPE]).await?.is_some_and(|shape| shape == SHAPE_NUMBER) {
+            return Ok(());
+        }
+        loop {
+            let page = self.store.view_rows(VIEW, None, PAGE).await?;
+            let last = page.is_empty();
+            let mut changes: Vec<_> =
+                page.into_iter().map(|row| ViewChange { key: row.key, bytes: None }).collect();
+            if last {
+                changes.push(ViewChange { key: vec![SHAPE], bytes: Some(SHAPE_NUMBER.to_vec()) });
+            }
+            self.store.save_view(VIEW, Position(0), changes).await?;
+            if last {
+                return Ok(());
+            }
+        }
     }
 
     /// The rows that a filter admits, newest first.
@@ -126,16 +167,26 @@ impl RunsView {
     pub async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRow>, ViewError> {
         self.catch_up().await?;
         let limit = filter.limit.unwrap_or(usize::MAX);
-        let (mut rows, mut after) = (Vec::new(), vec![ROW]);
+        let (mut rows, mut after) = (Vec::new(), None);
         while rows.len() < limit {
-            let page = self.store.view_rows(VIEW, Some(&after), ROWS_PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = last.key.clone();
-            // A row that this version cannot read is as good as none.
-            let read = page.iter().filter_map(|row| serde_json::from_slice(&row.bytes).ok());
-            rows.extend(read.filter(|row| filter.admits(row)).take(limit - rows.len()));
+            let page = self.rows(filter, after.as_deref()).await?;
+            rows.extend(page.rows.into_iter().take(limit - rows.len()));
+            let Some(next) = page.next else { break };
+            after = Some(next);
         }
         Ok(rows)
+    }
+
+    /// The rows that a filter admits among the next few of the list as it was last folded; whatever `limit` says.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn rows(&self, filter: &RunFilter, after: Option<&[u8]>) -> Result<RowsPage, ViewError> {
+        let page = self.store.view_rows(VIEW, Some(after.unwrap_or(&[ROW])), ROWS_PAGE).await?;
+        let read = |row: &ViewRow| serde_json::from_slice::<Kept>(&row.bytes).ok().map(|kept| kept.row);
+        let next = page.last().map(|last| last.key.clone());
+        // A row that this version cannot read is as good as none.
+        Ok(RowsPage { rows: page.iter().filter_map(read).filter(|row| filter.admits(row)).collect(), next })
     }
 
     /// The runs that a text may mean: the one whose whole id it is, else all whose ids begin or end with it. `last`
@@ -173,10 +224,16 @@ impl RunsView {
     }
 }
 
-/// Where rows are, by id. They come first in the order of keys.
+/// Where rows are, by id. In the order of keys they come right before the rows.
 const PLACE: u8 = b'r';
 
-/// The rows themselves.
+/// The number of the rows' shape.
+const SHAPE: u8 = b's';
+
+/// Another shape gets another number.
+const SHAPE_NUMBER: &[u8] = b"2";
+
+/// The rows themselves: the last in the order of keys.
 const ROW: u8 = b't';
 
 /// A row as it is kept.
@@ -184,9 +241,8 @@ const ROW: u8 = b't';
 struct Kept {
     #[serde(flatten)]
     row: RunRow,
-    /// What its status follows from.
-    #[serde(default)]
-    life: Option<Life>,
+    /// When it wants attention.
+    next: Next,
 }
 
 async fn find(store: &dyn EventStore, run: &str) -> Result<Option<Kept>, ReadError> {
@@ -202,66 +258,4 @@ fn place_key(run: &str) -> Vec<u8> {
 fn row_key(row: &RunRow) -> Vec<u8> {
     let newest_first = u64::MAX - u64::try_from(row.started_at.0).unwrap_or(0);
     [&[ROW], newest_first.to_be_bytes().as_slice(), row.run.as_str().as_bytes()].concat()
-}
-
-struct Fold<'a> {
-    store: &'a dyn EventStore,
-    /// Rows that this page of events touches.
-    rows: HashMap<RunId, Kept>,
-}
-
-impl Fold<'_> {
-    async fn apply(&mut self, recorded: &Recorded) -> Result<(), ReadError> {
-        let Some(run) = recorded.header.stream.run() else { return Ok(()) };
-        if recorded.event.kind.as_ref() == "run_started" {
-            // What cannot be decoded is reported by `verify`; the list leaves it out.
-            if let Ok(RunEvent::RunStarted(started)) = recorded.decode() {
-                let row = RunRow {
-                    run: run.clone(),
-                    workflow: started.workflow,
-                    status: RunStatus::Pending,
-                    started_at: recorded.header.recorded_at,
-                    ended_at: None,
-                    version: recorded.version,
-                    tags: started.tags,
-                    degraded: false,
-                };
-                self.rows.insert(run, Kept { row, life: Some(Life::default()) });
-            }
-            return Ok(());
-        }
-        if !self.rows.contains_key(&run) {
-            let Some(kept) = find(self.store, run.as_str()).await? else { return Ok(()) };
-            self.rows.insert(run.clone(), kept);
-        }
-        if let Some(Kept { row, life }) = self.rows.get_mut(&run) {
-            let life = life.get_or_insert(Life::of(row.status));
-            row.version = recorded.version;
-            life.advance(recorded);
-            row.status = life.status();
-            match (row.status.has_ended(), row.ended_at) {
-                (true, None) => row.ended_at = Some(recorded.header.recorded_at),
-                (true, Some(_)) => {}
-                (false, _) => row.ended_at = None,
-            }
-            let event = &recorded.event;
-            if event.kind.as_ref() == "run_completed"
-                && let Ok(RunEvent::RunCompleted(completed)) =
-                    RunEvent::decode(&event.kind, event.schema, &event.payload)
-            {
-                row.degraded = completed.degraded;
-            }
-        }
-        Ok(())
-    }
-
-    fn changes(self) -> Vec<ViewChange> {
-        let mut changes: Vec<ViewChange> = Vec::with_capacity(self.rows.len() * 2);
-        for kept in self.rows.into_values() {
-            let key = row_key(&kept.row);
-            changes.push(ViewChange { key: place_key(kept.row.run.as_str()), bytes: Some(key.clone()) });
-            changes.push(ViewChange { key, bytes: serde_json::to_vec(&kept).ok() });
-        }
-        changes
-    }
 }

@@ -20,6 +20,7 @@ mod full_disk;
 mod golden;
 mod handover;
 mod memory;
+mod notify;
 mod orchestration;
 mod power_cut;
 mod saga;

@@ -165,6 +165,8 @@ pub(crate) fn start_of(yaml: &str) -> Result<StartRun> {
         lost_limit: 5,
         duration_limit: None,
         until: None,
+        children: Vec::new(),
+        growth: Default::default(),
         drive: true,
     })
 }

@@ -4,8 +4,10 @@
 mod baseline;
 mod engine;
 mod figures;
+mod grown;
 mod killed;
 mod past;
+mod restart;
 mod runs;
 mod sleeping;
 
@@ -39,6 +41,12 @@ struct Arguments {
     /// Be the process of W4 that is killed: its runs and their journal are in this folder
     #[arg(long, hide = true, requires = "runs")]
     work_in: Option<PathBuf>,
+    /// Be the process of R2 that starts: the store is in this folder
+    #[arg(long, hide = true)]
+    wake_in: Option<PathBuf>,
+    /// Let that process do a run of its own first
+    #[arg(long, hide = true)]
+    probe: bool,
     /// How many runs that process sees through
     #[arg(long, hide = true)]
     runs: Option<usize>,
@@ -55,6 +63,10 @@ struct Sizes {
     folded: usize,
     /// Steps of the run that is seen as it was.
     replayed: usize,
+    /// A run grows to the square of this, and a file of ten times as many steps is checked.
+    grown: usize,
+    /// Runs that have not ended when a process starts.
+    restart: restart::Size,
 }
 
 const FULL: Sizes = Sizes {
@@ -65,9 +77,20 @@ const FULL: Sizes = Sizes {
     killed_runs: 200,
     folded: 1_003,
     replayed: 33_333,
+    grown: 100,
+    restart: restart::Size { runs: 100_000, due: 100 },
 };
-const SMOKE: Sizes =
-    Sizes { appends: 10, records: 300, runs: 20, steps: 10, killed_runs: 8, folded: 2, replayed: 400 };
+const SMOKE: Sizes = Sizes {
+    appends: 10,
+    records: 300,
+    runs: 20,
+    steps: 10,
+    killed_runs: 8,
+    folded: 2,
+    replayed: 400,
+    grown: 8,
+    restart: restart::Size { runs: 200, due: 5 },
+};
 
 /// How many times as many steps show whether undoing one of them costs more.
 const MANY: usize = 16;
@@ -76,6 +99,9 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let (Some(folder), Some(runs)) = (&arguments.work_in, arguments.runs) {
         return actix::System::new().block_on(killed::work(folder, runs));
+    }
+    if let Some(folder) = &arguments.wake_in {
+        return actix::System::new().block_on(restart::wake(folder, arguments.probe));
     }
     let dir = match &arguments.dir {
         Some(dir) => dir.clone(),
@@ -158,6 +184,15 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
     }
     if arguments.wants("w4") {
         killed::measure(figures, dir, sizes.killed_runs).await?;
+    }
+    if arguments.wants("r2") {
+        restart::measure(figures, dir, sizes.restart).await?;
+    }
+    if arguments.wants("grown") {
+        grown::measure(figures, dir, sizes.grown).await?;
+    }
+    if arguments.wants("validate") {
+        grown::validate(figures, &beside()?.join("reenact"), dir, 10 * sizes.grown)?;
     }
     if arguments.wants("r1") {
         figures.add("r1", "events_per_s", past::fold(dir, sizes.folded).await?.events_per_s());

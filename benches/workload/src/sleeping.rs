@@ -52,7 +52,8 @@ fn asleep(program: &Path, data: &Path, cwd: &Path, holder: &mut Child) -> Result
     bail!("the run does not sleep after {ASLEEP_MAX:?}")
 }
 
-fn resident_kb(process: &Child) -> Result<f64> {
+/// How much memory a process has in use, in KiB.
+pub(crate) fn resident_kb(process: &Child) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next()).context("there is no VmRSS")?;

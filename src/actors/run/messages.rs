@@ -45,6 +45,7 @@ impl Handler<Drive> for RunHost {
             shell.adopt(state, actor);
             shell.show(state, version);
         });
+        self.go_if_over(actor);
     }
 }
 

@@ -5,9 +5,7 @@ use crate::actors::host::read_problem;
 use crate::api::protocol::{Answer, Frame, HistoryLine, State};
 use crate::events::commit::Recorded;
 use crate::events::ids::{RunId, StreamId, Version};
-use crate::events::json::Json;
 use crate::events::problem::Problem;
-use crate::events::run::RunEvent;
 use crate::views::report::{effects, report};
 
 /// How many events are read at once.
@@ -33,7 +31,7 @@ impl Facade {
                 if to.is_some_and(|to| recorded.version > to) {
                     return Ok(Answer::Done);
                 }
-                if frames.send(Frame::Event(Box::new(history_line(recorded)))).await.is_err() {
+                if frames.send(Frame::Event(Box::new(HistoryLine::of(recorded)))).await.is_err() {
                     return Ok(Answer::Done);
                 }
             }
@@ -54,7 +52,7 @@ impl Facade {
         let library = &**self.system.library();
         let mut report = report(&state, about, at, driven, now, library).map_err(|error| error.problem())?;
         report.effects = Some(effects(&state));
-        Ok(State { report, event: history_line(&event), newest })
+        Ok(State { report, event: HistoryLine::of(&event), newest })
     }
 
     async fn newest(&self, run: &RunId) -> Result<Version, Problem> {
@@ -68,24 +66,5 @@ impl Facade {
         let page = self.system.store().read_stream(&stream, before, 1).await;
         let page = page.map_err(|error| read_problem(&error))?;
         page.into_iter().next().ok_or_else(|| unknown(run.as_str()))
-    }
-}
-
-fn history_line(recorded: &Recorded) -> HistoryLine {
-    let data = match recorded.decode::<RunEvent>() {
-        Ok(event) => Json::of(&event),
-        // What this version does not know is shown as what it is: bytes.
-        Err(error) => Json::of(&serde_json::json!({
-            "unreadable": error.to_string(),
-            "bytes": recorded.event.payload.len(),
-        })),
-    };
-    HistoryLine {
-        version: recorded.version,
-        position: recorded.position.0,
-        at: recorded.header.recorded_at,
-        kind: recorded.event.kind.to_string(),
-        data: data.unwrap_or_default(),
-        hash: recorded.event.hash.to_string(),
     }
 }

@@ -26,7 +26,7 @@ impl Facade {
         version: Version,
     ) -> Result<RunReport, Problem> {
         let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
-        let driven = self.system.is_driven(run);
+        let driven = self.system.is_driven(run) || self.system.drives_all() && !is_at_rest(state);
         let (now, library) = (self.system.clock().now(), &**self.system.library());
         let report = report(state, about, version, driven, now, library);
         let mut report = report.map_err(|unreadable| unreadable.problem())?;

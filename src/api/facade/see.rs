@@ -1,26 +1,25 @@
 //! Letting runs go on, and seeing them through.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use dashmap::DashMap;
-use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::{Facade, Frames};
+use super::{Facade, Frames, view_problem};
 use crate::actors::glance::{Glance, is_at_rest};
 use crate::actors::page;
+use crate::actors::waker::Rested;
 use crate::api::protocol::{Frame, Live, LiveAttempt};
 use crate::events::ids::{RunId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::Purpose;
 use crate::views::report::RunReport;
 use crate::views::rollback::is_owed;
+use crate::views::runs::RunFilter;
 use crate::workflow::run::{Run, RunStatus};
 
 /// How often progress is sent at most: as often as an eye can follow.
 const LIVE_EVERY: Duration = Duration::from_millis(100);
-
-/// How many runs are seen through at once: what bounds memory when many were interrupted.
-const SEEN_AT_ONCE: usize = 64;
 
 impl Facade {
     /// Lets a run go on and answers with it when it has ended, or when it rests until somebody acts.
@@ -86,7 +85,7 @@ impl Facade {
 
     /// Stops a run that somebody saw through who does not any more, unless somebody else does.
     pub async fn interrupt(&self, run: &RunId) {
-        if !self.viewers.contains_key(run) {
+        if !self.viewers.contains_key(run) && !self.system.drives_all() {
             self.system.interrupt(run, |child| self.viewers.contains_key(child)).await;
         }
     }
@@ -115,27 +114,49 @@ impl Facade {
         }
     }
 
-    /// Lets every run go on that could and that nobody drives, a few at a time, and sends each when it has ended.
+    /// Lets every run go on that could and that nobody drives, a few at a time, and sends each when it has ended or rests;
+    /// last those that waited for people all the while.
     ///
     /// # Errors
     /// When the runs cannot be listed.
     pub(super) async fn see_all(&self, frames: &Frames) -> Result<(), Problem> {
-        let mut waiting = self.interrupted().await?.into_iter().rev();
-        let mut seen = FuturesUnordered::new();
-        loop {
-            while seen.len() < SEEN_AT_ONCE {
-                let Some(row) = waiting.next() else { break };
-                seen.push(async move { self.see(&row.run, None).await });
-            }
-            let frame = match seen.next().await {
-                None => return Ok(()),
-                Some(Ok(report)) => Frame::Report(Box::new(report)),
-                Some(Err(problem)) => Frame::Parked(problem),
+        let mut told = HashSet::new();
+        let mut rested = self.system.drive_all();
+        while let Some(Rested { run, how }) = rested.recv().await.transpose()? {
+            let is_waiting = matches!(how, Ok(RunStatus::Waiting));
+            let report = match how {
+                Ok(_) => self.rested(&run).await,
+                Err(problem) => Err(problem),
             };
             // Without a listener the runs go on all the same.
-            let _ = frames.send(frame).await;
+            let _ = frames.send(frame_of(report)).await;
+            if is_waiting {
+                told.insert(run);
+            }
+        }
+        let waiting = RunFilter { status: Some(RunStatus::Waiting), ..RunFilter::default() };
+        let mut after = None;
+        loop {
+            let page = self.system.runs().rows(&waiting, after.as_deref()).await;
+            let page = page.map_err(|error| view_problem(&error))?;
+            for row in page.rows.into_iter().filter(|row| !told.contains(&row.run)) {
+                let _ = frames.send(frame_of(self.report(&row.run).await)).await;
+            }
+            let Some(next) = page.next else { return Ok(()) };
+            after = Some(next);
         }
     }
+
+    /// The report of a run that came to rest.
+    async fn rested(&self, run: &RunId) -> Result<RunReport, Problem> {
+        let (state, head) = self.system.fold(run).await?;
+        self.keep_page(run, &state, head.version);
+        self.report_of(run, &state, head.version).await
+    }
+}
+
+fn frame_of(report: Result<RunReport, Problem>) -> Frame {
+    report.map_or_else(Frame::Parked, |report| Frame::Report(Box::new(report)))
 }
 
 /// Counts who sees a run through, for as long as it lives.

@@ -1,0 +1,104 @@
+//! Recorded events, as they come, for programs that use the crate.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures_util::stream::{self, Stream};
+use tokio::sync::watch;
+
+use super::host::read_problem;
+use crate::events::commit::Recorded;
+use crate::events::ids::{Position, RunId, StreamId, Version};
+use crate::events::problem::Problem;
+use crate::store::{EventStore, ReadError};
+
+/// How many events are read at once, and so held in memory for a subscriber.
+const PAGE: usize = 256;
+
+/// Which events somebody wants.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Only those of this run.
+    pub run: Option<RunId>,
+    /// Only those of these types, as in `run_completed`; none means all types.
+    pub types: Vec<String>,
+    /// Only those after this position. 0 is before the first of the store.
+    pub after: Position,
+}
+
+impl EventFilter {
+    fn admits(&self, recorded: &Recorded) -> bool {
+        let is_type = |kind: &String| **kind == *recorded.event.kind;
+        recorded.position > self.after && (self.types.is_empty() || self.types.iter().any(is_type))
+    }
+}
+
+/// Where a subscriber is. It holds a page at most: who is slow reads again from the log.
+struct Cursor {
+    store: Arc<dyn EventStore>,
+    filter: EventFilter,
+    committed: watch::Receiver<Position>,
+    ended: watch::Receiver<bool>,
+    page: VecDeque<Recorded>,
+    /// The last event that was read: of the store, and of the run's stream.
+    read: (Position, Version),
+}
+
+/// The events that a filter admits: those that are durable, then each as it becomes so, in the order of the store. Ends
+/// when the engine is shut down and everything was read, or after an error.
+pub(super) fn subscribe(
+    store: Arc<dyn EventStore>,
+    filter: EventFilter,
+    ended: watch::Receiver<bool>,
+) -> impl Stream<Item = Result<Recorded, Problem>> + Send + Unpin {
+    let (committed, page) = (store.committed(), VecDeque::new());
+    let read = (filter.after, Version(0));
+    let cursor = Cursor { store, filter, committed, ended, page, read };
+    Box::pin(stream::unfold(Some(cursor), |cursor| async move {
+        let mut cursor = cursor?;
+        match cursor.next().await {
+            Ok(recorded) => recorded.map(|recorded| (Ok(recorded), Some(cursor))),
+            Err(error) => Some((Err(read_problem(&error)), None)),
+        }
+    }))
+}
+
+impl Cursor {
+    async fn next(&mut self) -> Result<Option<Recorded>, ReadError> {
+        loop {
+            while let Some(recorded) = self.page.pop_front() {
+                if self.filter.admits(&recorded) {
+                    return Ok(Some(recorded));
+                }
+            }
+            let has_ended = *self.ended.borrow();
+            self.committed.mark_unchanged();
+            self.page = match self.read_page().await {
+                // What was durable when the store was closed is read by the next process.
+                Err(ReadError::Closed) => return Ok(None),
+                page => page?.into(),
+            };
+            if !self.page.is_empty() {
+                continue;
+            }
+            if has_ended {
+                return Ok(None);
+            }
+            tokio::select! {
+                changed = self.committed.changed() => if changed.is_err() { return Ok(None) },
+                _ = self.ended.wait_for(|ended| *ended) => {}
+            }
+        }
+    }
+
+    async fn read_page(&mut self) -> Result<Vec<Recorded>, ReadError> {
+        let page = match &self.filter.run {
+            Some(run) => self.store.read_stream(&StreamId::of_run(run), self.read.1, PAGE).await?,
+            None => self.store.read_all(self.read.0, PAGE).await?,
+        };
+        if let Some(last) = page.last() {
+            self.read = (last.position, last.version);
+        }
+        Ok(page)
+    }
+}

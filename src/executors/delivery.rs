@@ -1,0 +1,159 @@
+//! Brings a document to somebody outside: to a program on its stdin, or to a URL as the body of a POST.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
+
+/// How long a delivery may take. Who gets a notice has to take it down, not to act on it.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How much is read of what a receiver says to a POST, for the log.
+const ANSWER_CHARS_MAX: usize = 200;
+
+/// Who gets a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A program with its arguments. A name with a slash is a path below the folder in which it runs.
+    Command(Vec<String>),
+    /// An address.
+    Url {
+        /// `http://` or `https://`.
+        url: String,
+        /// The environment variable that holds a token, which goes with the request as `Authorization: Bearer`.
+        token_env: Option<String>,
+    },
+}
+
+/// How documents are delivered.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The environment of programs. See [`super::subprocess::Options::environment_of`].
+    pub environment: BTreeMap<OsString, OsString>,
+    /// The folder in which programs run.
+    pub folder: PathBuf,
+}
+
+/// Delivers to one target.
+#[derive(Debug)]
+pub struct Delivery {
+    target: Target,
+    options: Arc<Options>,
+    client: Option<reqwest::Client>,
+}
+
+impl Delivery {
+    /// Makes ready to deliver.
+    ///
+    /// # Errors
+    /// Why nothing can be sent to a URL from here.
+    pub fn new(target: Target, options: Arc<Options>) -> Result<Self, String> {
+        let client = matches!(target, Target::Url { .. }).then(http_client).transpose()?;
+        Ok(Self { target, options, client })
+    }
+
+    /// Delivers a document of JSON.
+    ///
+    /// # Errors
+    /// Why nobody has it, as far as is known: it may have been taken all the same.
+    pub async fn deliver(&self, document: &str) -> Result<(), String> {
+        let delivered = tokio::time::timeout(PATIENCE, async {
+            match (&self.target, &self.client) {
+                (Target::Url { url, token_env }, Some(client)) => {
+                    post(client, url, token_env.as_deref(), document).await
+                }
+                (Target::Url { .. }, None) => Err("there is no way to send it".to_owned()),
+                (Target::Command(command), _) => self.run(command, document).await,
+            }
+        });
+        delivered.await.unwrap_or_else(|_| Err(format!("it was not taken within {} s", PATIENCE.as_secs())))
+    }
+
+    async fn run(&self, words: &[String], document: &str) -> Result<(), String> {
+        let (program, arguments) = words.split_first().ok_or("there is no program to run")?;
+        let folder = &self.options.folder;
+        let mut command =
+            Command::new(if program.contains('/') { folder.join(program) } else { program.into() });
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .env_clear()
+            .envs(&self.options.environment)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true);
+        let child = command.spawn().map_err(|error| format!("`{program}` cannot be started: {error}"))?;
+        let mut group = Group(child);
+        if let Some(mut stdin) = group.0.stdin.take() {
+            // A program need not read what it is told; its status says whether that was enough.
+            let _ = stdin.write_all(document.as_bytes()).await;
+        }
+        let status = group.0.wait().await.map_err(|error| error.to_string())?;
+        if status.success() { Ok(()) } else { Err(format!("`{program}` ended with {status}")) }
+    }
+}
+
+/// A program and what it started. Dropped before it has ended, all of it is killed.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // A program that has ended and was waited for has no number any more.
+        let number = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(group) = number {
+            // It fails when nobody is left, which is what is wanted.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+fn http_client() -> Result<reqwest::Client, String> {
+    // Another part of the process may have chosen one before, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .user_agent(concat!("reenact/", env!("CARGO_PKG_VERSION")))
+        // Where a secret goes is what the configuration says, and nowhere else.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+async fn post(
+    client: &reqwest::Client,
+    url: &str,
+    token_env: Option<&str>,
+    document: &str,
+) -> Result<(), String> {
+    let mut request = client.post(url).header("content-type", "application/json").body(document.to_owned());
+    if let Some(name) = token_env {
+        let token = std::env::var(name).map_err(|_| format!("`{name}` is not set in the environment"))?;
+        request = request.bearer_auth(token);
+    }
+    // An address may hold a secret: what the client says of it is left out.
+    let answer = request.send().await.map_err(|error| cause(&error.without_url()))?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let said: String = answer.text().await.unwrap_or_default().chars().take(ANSWER_CHARS_MAX).collect();
+    Err(format!("the answer was {status} {}", said.trim()).trim_end().to_owned())
+}
+
+/// What is behind an error, too: "error sending request" alone helps nobody.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}

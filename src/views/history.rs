@@ -1,0 +1,49 @@
+//! An event as people and programs read it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::events::commit::Recorded;
+use crate::events::ids::Version;
+use crate::events::json::Json;
+use crate::events::run::RunEvent;
+use crate::events::time::Timestamp;
+
+/// An event as people and programs read it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HistoryLine {
+    /// Its number in its run.
+    pub version: Version,
+    /// Its number in the store.
+    pub position: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it says.
+    pub data: Json,
+    /// Its hash.
+    pub hash: String,
+}
+
+impl HistoryLine {
+    /// The line of an event.
+    pub fn of(recorded: &Recorded) -> Self {
+        let data = match recorded.decode::<RunEvent>() {
+            Ok(event) => Json::of(&event),
+            // What this version does not know is shown as what it is: bytes.
+            Err(error) => Json::of(&serde_json::json!({
+                "unreadable": error.to_string(),
+                "bytes": recorded.event.payload.len(),
+            })),
+        };
+        Self {
+            version: recorded.version,
+            position: recorded.position.0,
+            at: recorded.header.recorded_at,
+            kind: recorded.event.kind.to_string(),
+            data: data.unwrap_or_default(),
+            hash: recorded.event.hash.to_string(),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Folding pages of events into rows.
+
+use std::collections::HashMap;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::due::{self, Next, State, States};
+use super::{Kept, RunRow, ViewError, find, place_key, row_key};
+use crate::events::commit::Recorded;
+use crate::events::ids::{RunId, Version};
+use crate::events::problem::Code;
+use crate::events::run::RunEvent;
+use crate::store::{EventStore, ReadError, ViewChange};
+use crate::workflow::run::RunStatus;
+
+/// How many runs are folded at once to see where they are: as many as keep the store busy.
+const FOLDED_AT_ONCE: usize = 8;
+
+/// Of how many runs it is remembered that a later page tells nothing new. Beyond it some are folded twice.
+const AHEAD_MAX: usize = 64 * 1024;
+
+pub(super) struct Fold<'a> {
+    store: &'a dyn EventStore,
+    states: &'a dyn States,
+    /// Runs that were folded further than the pages went so far.
+    ahead: HashMap<RunId, Version>,
+}
+
+/// What a page of events says of a run.
+struct Touched {
+    kept: Kept,
+    /// The key under which it was due before.
+    due_before: Option<Vec<u8>>,
+    last: Version,
+    /// Whether the last event of it ended it. Of all others, only their fold tells where they are.
+    has_ended: bool,
+}
+
+impl<'a> Fold<'a> {
+    pub(super) fn new(store: &'a dyn EventStore, states: &'a dyn States) -> Self {
+        Self { store, states, ahead: HashMap::new() }
+    }
+
+    /// The rows that a page of events changes.
+    pub(super) async fn page(&mut self, page: &[Recorded]) -> Result<Vec<ViewChange>, ViewError> {
+        let mut touched = HashMap::new();
+        for recorded in page {
+            self.touch(&mut touched, recorded).await?;
+        }
+        let open: Vec<_> = touched.iter().filter(|(run, touched)| self.asks_for(run, touched)).collect();
+        let asked: Vec<_> = open.into_iter().map(|(run, touched)| (run.clone(), touched.last)).collect();
+        let states: Vec<_> = stream::iter(asked)
+            .map(|(run, last)| self.state(run, last))
+            .buffer_unordered(FOLDED_AT_ONCE)
+            .try_collect()
+            .await?;
+        for (run, state) in states {
+            let Some(touched) = touched.get_mut(&run) else { continue };
+            match state {
+                Some(state) => self.stands(touched, run, state),
+                // Whoever tries to go on with it is told why that cannot be.
+                None => touched.kept.next = Next::Now,
+            }
+        }
+        Ok(touched.into_values().flat_map(Touched::changes).collect())
+    }
+
+    async fn touch(
+        &self,
+        touched: &mut HashMap<RunId, Touched>,
+        recorded: &Recorded,
+    ) -> Result<(), ReadError> {
+        let Some(run) = recorded.header.stream.run() else { return Ok(()) };
+        let kind = recorded.event.kind.as_ref();
+        if !touched.contains_key(&run) {
+            let kept = match kind {
+                "run_started" => new_row(&run, recorded),
+                _ => find(self.store, run.as_str()).await?,
+            };
+            // What cannot be decoded is reported by `verify`; the list leaves it out.
+            let Some(kept) = kept else { return Ok(()) };
+            let due_before = due::key_of(&kept);
+            let new = Touched { kept, due_before, last: Version(0), has_ended: false };
+            touched.insert(run.clone(), new);
+        }
+        let Some(Touched { kept, last, has_ended, .. }) = touched.get_mut(&run) else { return Ok(()) };
+        *last = recorded.version;
+        if kind == "run_completed"
+            && let Ok(RunEvent::RunCompleted(completed)) = recorded.decode()
+        {
+            kept.row.degraded = completed.degraded;
+        }
+        if self.ahead.get(&run).is_some_and(|known| *known >= recorded.version) {
+            return Ok(());
+        }
+        let end = end_of(kind);
+        *has_ended = end.is_some();
+        kept.row.version = recorded.version;
+        kept.row.ended_at = end.is_some().then_some(recorded.header.recorded_at);
+        if let Some(status) = end {
+            (kept.row.status, kept.next) = (status, Next::Asked);
+        }
+        Ok(())
+    }
+
+    /// Whether somebody has to say where a run is.
+    fn asks_for(&self, run: &RunId, touched: &Touched) -> bool {
+        !touched.has_ended && self.ahead.get(run).is_none_or(|known| *known < touched.last)
+    }
+
+    /// Where a run is; none if its history is not understood.
+    async fn state(&self, run: RunId, last: Version) -> Result<(RunId, Option<State>), ViewError> {
+        match self.states.state(&run, last).await {
+            Ok(state) => Ok((run, Some(state))),
+            Err(problem) if problem.code == Code::RunParked => Ok((run, None)),
+            Err(problem) => Err(ViewError::Fold(problem)),
+        }
+    }
+
+    fn stands(&mut self, touched: &mut Touched, run: RunId, state: State) {
+        let State { version, status, next, ended_at } = state;
+        let row = &mut touched.kept.row;
+        (row.version, row.status, row.ended_at, touched.kept.next) = (version, status, ended_at, next);
+        if version > touched.last {
+            if self.ahead.len() >= AHEAD_MAX {
+                self.ahead.clear();
+            }
+            self.ahead.insert(run, version);
+        } else {
+            self.ahead.remove(&run);
+        }
+    }
+}
+
+impl Touched {
+    fn changes(self) -> Vec<ViewChange> {
+        let (row_key, due) = (row_key(&self.kept.row), due::key_of(&self.kept));
+        let place = ViewChange { key: place_key(self.kept.row.run.as_str()), bytes: Some(row_key.clone()) };
+        let row = ViewChange { key: row_key, bytes: serde_json::to_vec(&self.kept).ok() };
+        let mut changes = vec![place, row];
+        if due != self.due_before {
+            changes.extend(self.due_before.map(|key| ViewChange { key, bytes: None }));
+            changes.extend(due.map(|key| ViewChange { key, bytes: Some(Vec::new()) }));
+        }
+        changes
+    }
+}
+
+fn new_row(run: &RunId, recorded: &Recorded) -> Option<Kept> {
+    let Ok(RunEvent::RunStarted(started)) = recorded.decode() else { return None };
+    let row = RunRow {
+        run: run.clone(),
+        workflow: started.workflow,
+        status: RunStatus::Pending,
+        started_at: recorded.header.recorded_at,
+        ended_at: None,
+        version: recorded.version,
+        tags: started.tags,
+        degraded: false,
+    };
+    Some(Kept { row, next: Next::Asked })
+}
+
+/// How an event ends its run, if it does: after such an event nothing follows but what makes the run go on.
+fn end_of(kind: &str) -> Option<RunStatus> {
+    Some(match kind {
+        "run_completed" => RunStatus::Completed,
+        "run_failed" => RunStatus::Failed,
+        "run_compensated" => RunStatus::Compensated,
+        "run_cancelled" => RunStatus::Cancelled,
+        "run_stuck" => RunStatus::Stuck,
+        _ => return None,
+    })
+}
