@@ -90,12 +90,16 @@ impl Handler<Perform> for Agent {
         let Perform { task, deadline, slot, in_flight, progress } = message;
         let (stop, stopped) = watch::channel(None);
         let (run, step, fence) = (task.run.clone(), task.step.clone(), task.fence);
+        let let_go = stopped.clone();
         self.attempts.insert((run.clone(), fence), stop.clone());
         let context = executors::Context { stop: stopped, progress };
         let (executor, communicator) = (Arc::clone(&self.executor), Arc::clone(&self.communicator));
         let clock = Arc::clone(&self.clock);
         let attempt = async move {
             let result = attempt(&*executor, task, context, stop, deadline, &*clock).await;
+            // Whoever makes the attempt next finds out what becomes of it.
+            let is_let_go = *let_go.borrow() == Some(Stop::LetGo);
+            let result = Some(result).filter(|result| result.is_ok() || !is_let_go);
             communicator.report(Report { run: run.clone(), step, fence, result, slot, in_flight });
             (run, fence)
         };

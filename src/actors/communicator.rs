@@ -48,8 +48,8 @@ pub struct Report {
     pub step: StepId,
     /// Of which attempt.
     pub fence: Fence,
-    /// The result.
-    pub result: Result<Output, Failure>,
+    /// The result; none if the attempt was let go of before it had succeeded.
+    pub result: Option<Result<Output, Failure>>,
     /// The slot that is free again.
     pub slot: Slot,
     /// Until the run has heard of it, the attempt is being made.
@@ -323,7 +323,7 @@ impl Communicator {
                 let Perform { task, slot, in_flight, .. } = perform;
                 let failure = Failure::new(problem.code, problem.message).class(problem.class);
                 let Task { run, step, fence, .. } = task;
-                self.report(Report { run, step, fence, result: Err(failure), slot, in_flight });
+                self.report(Report { run, step, fence, result: Some(Err(failure)), slot, in_flight });
             }
         }
     }

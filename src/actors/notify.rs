@@ -183,7 +183,7 @@ impl Teller {
             }
             let is_gone = tokio::select! {
                 changed = committed.changed() => changed.is_err(),
-                _ = self.ending.wait_for(|ending| *ending) => false,
+                ending = self.ending.wait_for(|ending| *ending) => ending.is_err(),
             };
             if is_gone {
                 break;
@@ -232,8 +232,10 @@ impl Teller {
                 return Pending::Left;
             }
             tracing::warn!(notice, %event, why, "a notice is not delivered; it is tried again");
-            // Over early when the process ends.
-            let _ = tokio::time::timeout(pause, self.ending.wait_for(|ending| *ending)).await;
+            // Over early when the process ends, and for good with the engine.
+            if let Ok(Err(_)) = tokio::time::timeout(pause, self.ending.wait_for(|ending| *ending)).await {
+                return Pending::Left;
+            }
             pause = (pause * 2).min(PAUSE_LONGEST);
         }
     }

@@ -1,7 +1,9 @@
 //! The host of a run: what performs a run's effects.
 //!
 //! - `messages`: what a run is told, beside what it is asked
+//! - `children`: attempts that see children through
 
+mod children;
 mod messages;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -26,11 +28,10 @@ use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::{Progress, Task};
-use crate::views::report::{AwaitedChild, awaited_children};
 use crate::views::runs::due::Next;
 use crate::workflow::aggregate::{Aggregate, Effect, EffectChanges};
 use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus};
-use crate::workflow::work::{Failure, Stop};
+use crate::workflow::work::Stop;
 
 pub use messages::{Drive, Due, LetGo};
 
@@ -49,6 +50,8 @@ pub struct RunShell {
     /// What those who wait were last woken for.
     reached: Milestones,
     driven: bool,
+    /// Whether children may be open that nobody in this process sees through.
+    unseen: bool,
     /// Whether it was asked to drive and has not begun to.
     asked_to_drive: bool,
     /// The newest fence that is durable.
@@ -81,6 +84,7 @@ impl RunShell {
             glance,
             reached: Milestones::default(),
             driven: false,
+            unseen: true,
             asked_to_drive: driven,
             fence: Fence(0),
             slots: HashMap::new(),
@@ -113,7 +117,7 @@ impl RunShell {
                 self.communicator.perform(state.agent(&started.agent), perform);
             }
             Err(problem) => {
-                let result = Err(Failure::new(problem.code, problem.message));
+                let result = Some(Err(problem.into()));
                 actor.notify(Report { run, step, fence, result, slot, in_flight });
             }
         }
@@ -201,13 +205,6 @@ impl RunShell {
             let now = seen.milestones();
             std::mem::replace(reached, now) != now
         });
-    }
-
-    /// Whether all that goes on in it is that children are seen through which are at rest.
-    fn waits_for_children(&self, state: &Run) -> bool {
-        let rests = |child: &AwaitedChild| self.resting.contains(&child.run);
-        let awaited = || awaited_children(state).is_some_and(|children| children.iter().all(rests));
-        !self.resting.is_empty() && !self.is_too_late(state) && awaited()
     }
 
     /// The attempts that agents make for it, and those that will start with this commit.
@@ -309,7 +306,10 @@ impl Shell<Run> for RunShell {
             self.slots.entry(slot.agent().clone()).or_default().push(slot);
         }
         match &mut command.ask {
-            Ask::Recover { in_flight } => *in_flight = self.in_flight(state),
+            Ask::Recover { in_flight } => {
+                *in_flight = self.in_flight(state);
+                in_flight.extend(self.at_children(state));
+            }
             Ask::Due { timer } => self.wait_on(state, timer, now),
             _ => {}
         }
@@ -374,11 +374,7 @@ impl Shell<Run> for RunShell {
         for closed in changes.closed() {
             match closed {
                 RunEffectId::Attempt(fence) => {
-                    let mut attempt = None;
-                    self.change_attempts(|glance| attempt = glance.remove(*fence));
-                    if let Some(child) = attempt.and_then(|attempt| attempt.child) {
-                        self.resting.remove(&child);
-                    }
+                    self.forget(*fence);
                     if let Some(agent) = self.given_up.remove(fence) {
                         self.stop(state, *fence, &agent, Stop::LetGo);
                     }
@@ -398,6 +394,7 @@ impl Shell<Run> for RunShell {
         self.slots.clear();
         self.fence = state.fence();
         self.take_over(state, actor);
+        self.adopt(state, actor);
         if self.driven {
             self.queue(state, actor);
         }
@@ -421,7 +418,9 @@ impl Shell<Run> for RunShell {
         let is_ours = |fence| seen.attempts.contains_key(&fence) || given_up.contains_key(&fence);
         self.leftovers = Leftovers::of(state, is_ours);
         drop(seen);
+        self.unseen = true;
         self.take_over(state, actor);
+        self.adopt(state, actor);
         self.show(state, version);
     }
 

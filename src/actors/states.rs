@@ -8,7 +8,7 @@ use super::communicator::Communicator;
 use super::load::load;
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::problem::Problem;
-use crate::views::runs::due::{State, States};
+use crate::views::runs::due::{Next, State, States};
 use crate::workflow::run::{Run, RunStatus};
 
 /// Asks the hosts of runs, and folds those that have none.
@@ -21,6 +21,9 @@ impl States for LiveStates {
             self.0.glance(run).filter(|seen| seen.version >= at_least && seen.parked.is_none())
             && let Some(status) = seen.status.filter(|status: &RunStatus| !status.has_ended())
         {
+            // That it waits for a child that rests is not its own fold's to say.
+            let waits_for_child = status == RunStatus::Waiting && seen.next == Next::Now;
+            let status = if waits_for_child { RunStatus::Running } else { status };
             return Ok(State { version: seen.version, status, next: seen.next, ended_at: None });
         }
         let (state, head) = load::<Run>(&*self.0.host().store, &StreamId::of_run(run)).await?;

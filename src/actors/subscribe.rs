@@ -45,7 +45,7 @@ struct Cursor {
 }
 
 /// The events that a filter admits: those that are durable, then each as it becomes so, in the order of the store. Ends
-/// when the engine is shut down and everything was read, or after an error.
+/// when the engine is shut down and everything was read, or is gone, or after an error.
 pub(super) fn subscribe(
     store: Arc<dyn EventStore>,
     filter: EventFilter,
@@ -86,7 +86,7 @@ impl Cursor {
             }
             tokio::select! {
                 changed = self.committed.changed() => if changed.is_err() { return Ok(None) },
-                _ = self.ended.wait_for(|ended| *ended) => {}
+                ended = self.ended.wait_for(|ended| *ended) => if ended.is_err() { return Ok(None) },
             }
         }
     }
@@ -100,5 +100,23 @@ impl Cursor {
             self.read = (last.position, last.version);
         }
         Ok(page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, StreamExt};
+
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    #[tokio::test]
+    async fn who_listens_to_an_engine_that_is_gone_hears_the_end() {
+        let store: Arc<dyn EventStore> = Arc::new(MemoryStore::new());
+        let (ended, hears) = watch::channel(false);
+        let mut events = subscribe(Arc::clone(&store), EventFilter::default(), hears);
+        assert!(events.next().now_or_never().is_none(), "it may go on");
+        drop(ended);
+        assert!(events.next().await.is_none());
     }
 }

@@ -300,9 +300,8 @@ impl System {
     /// them starts any more, their attempts get a grace, what still runs then is stopped and will be tried again when the
     /// run is driven again.
     pub async fn interrupt(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool) {
-        let mut family = Vec::new();
+        let family = self.let_go(run, is_wanted).await;
         let grace = tokio::time::timeout(self.grace, async {
-            self.let_go(run, is_wanted, &mut family).await;
             let done = |seen: &Glance| seen.version > Version(0) && !seen.is_at_work();
             for run in &family {
                 // An error means that its host was put away: nothing of it runs.
@@ -321,19 +320,20 @@ impl System {
         }
     }
 
-    /// Lets a run stay as it is, and then the children that it sees through.
-    async fn let_go(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool, family: &mut Vec<RunId>) {
-        let mut next = vec![run.clone()];
+    /// Lets a run stay as it is, and then the children that it sees through; answers them all.
+    async fn let_go(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool) -> Vec<RunId> {
+        let (mut family, mut next) = (Vec::new(), vec![run.clone()]);
         while let Some(run) = next.pop() {
             family.push(run.clone());
             self.communicator.let_go(&run).await;
             // A commit that was on its way may have started one more. What it answers to nothing new is no matter.
-            let _ = self.communicator.ask(&run, Ask::Go).await;
+            let _ = self.in_time(self.communicator.ask(&run, Ask::Go)).await;
             let glance = self.watch(&run);
             let attempts = &glance.borrow().attempts;
             let children = attempts.values().filter_map(|attempt| attempt.child.clone());
             next.extend(children.filter(|child| !is_wanted(child)));
         }
+        family
     }
 
     /// Records that the open attempts of a run are given up.

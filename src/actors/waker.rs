@@ -172,8 +172,15 @@ impl Waker {
     /// The run of which somebody wants something, unless it is in motion already.
     fn heard(&mut self, nudge: Result<RunId, RecvError>) -> Option<RunId> {
         match nudge {
-            // It may be about to be put away.
-            Ok(run) if self.moving.nudge(&run) => None,
+            Ok(run) if self.moving.nudge(&run) => {
+                // What is lent is about to be put away, and is looked at again after that. What somebody else let go on stays
+                // in memory for a while.
+                if !self.communicator.is_lent(&run) {
+                    let communicator = Arc::clone(&self.communicator);
+                    actix::spawn(async move { drop(communicator.lend(&run).await) });
+                }
+                None
+            }
             Ok(run) => Some(run),
             // Whom too many wanted something of is found among those that are due.
             Err(_) => {
@@ -185,10 +192,12 @@ impl Waker {
 
     /// Whether a run goes on by itself some time that nobody else drives.
     async fn anything_left(&mut self) -> Result<bool, ViewError> {
-        if !self.window.has_own() {
-            self.look().await?;
+        if self.window.has_own() {
+            return Ok(true);
         }
-        Ok(self.window.has_own())
+        self.look().await?;
+        // Thousands that people are to answer sooner may leave it no room.
+        Ok(self.window.has_own() || self.window.has_left_out_own())
     }
 
     /// Reads who is due next.

@@ -2,6 +2,7 @@
 
 mod waiting;
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -42,13 +43,20 @@ pub(super) fn run(report: &RunReport) -> String {
     if let Some(file) = &report.rollback_file {
         let stuck = report.status == RunStatus::Stuck;
         let what = if stuck { "what to undo by hand" } else { "what was done and is not undone" };
-        lines.push(format!("{what}: {}", printable(file)));
+        lines.push(format!("{what}: {}", from_here(file)));
     }
     if !report.driven {
         let how = if report.status == RunStatus::Pending { "not started" } else { "interrupted" };
         lines.push(format!("{how}: reenact resume {}", report.run));
     }
     lines.join("\n")
+}
+
+/// A file, as short as it can be named from the current folder.
+fn from_here(file: &str) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let below = Path::new(file).strip_prefix(here).ok().and_then(Path::to_str);
+    printable(below.unwrap_or(file))
 }
 
 /// How far each phase is.

@@ -42,20 +42,20 @@ fn text(said: &AttemptReport) -> String {
     if let Some(error) = &said.error {
         lines.push(format!("error[{}]: {}", error.code, printable(&error.message)));
     }
-    let parts = [
-        ("prompt", said.prompt.as_ref()),
-        ("stdout", said.stdout.as_ref()),
-        ("stdout, which is not UTF-8, in Base64", said.stdout_base64.as_ref()),
-        ("stderr", said.stderr.as_ref()),
-        ("stderr, which is not UTF-8, in Base64", said.stderr_base64.as_ref()),
-    ];
-    let written = parts.into_iter().filter_map(|(name, text)| Some((name, text?)));
-    for (name, text) in written.filter(|(_, text)| !text.is_empty()) {
-        lines.push(format!("── {name}"));
-        lines.push(printable_lines(text.trim_end_matches('\n')));
-    }
+    lines.extend(part("prompt", said.prompt.as_ref(), None));
+    lines.extend(part("stdout", said.stdout.as_ref(), said.stdout_cut));
+    lines.extend(part("stdout in Base64, as it is not UTF-8", said.stdout_base64.as_ref(), said.stdout_cut));
+    lines.extend(part("stderr", said.stderr.as_ref(), said.stderr_cut));
+    lines.extend(part("stderr in Base64, as it is not UTF-8", said.stderr_base64.as_ref(), said.stderr_cut));
     if lines.len() == 1 {
         lines.push("nothing was said".to_owned());
     }
     lines.join("\n")
+}
+
+/// A part of what was said, under its name, if there is anything.
+fn part(name: &str, text: Option<&String>, cut: Option<u64>) -> Option<String> {
+    let text = text.filter(|text| !text.is_empty())?;
+    let cut = cut.map(|bytes| format!(", {bytes} bytes more are not kept")).unwrap_or_default();
+    Some(format!("── {name}{cut}\n{}", printable_lines(text.trim_end_matches('\n'))))
 }

@@ -138,12 +138,19 @@ async fn post(
         request = request.bearer_auth(token);
     }
     // An address may hold a secret: what the client says of it is left out.
-    let answer = request.send().await.map_err(|error| cause(&error.without_url()))?;
+    let mut answer = request.send().await.map_err(|error| cause(&error.without_url()))?;
     let status = answer.status();
     if status.is_success() {
         return Ok(());
     }
-    let said: String = answer.text().await.unwrap_or_default().chars().take(ANSWER_CHARS_MAX).collect();
+    let mut said = Vec::new();
+    // No more is taken in of what may never end.
+    while said.len() < ANSWER_CHARS_MAX
+        && let Ok(Some(more)) = answer.chunk().await
+    {
+        said.extend_from_slice(&more);
+    }
+    let said: String = String::from_utf8_lossy(&said).chars().take(ANSWER_CHARS_MAX).collect();
     Err(format!("the answer was {status} {}", said.trim()).trim_end().to_owned())
 }
 

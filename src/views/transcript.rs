@@ -43,11 +43,17 @@ pub struct AttemptReport {
     /// The same in Base64, if it is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdout_base64: Option<String>,
+    /// How many bytes followed that are not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout_cut: Option<u64>,
     /// What its program wrote to stderr, as for `stdout`.
     pub stderr: Option<String>,
     /// The same in Base64, if it is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr_base64: Option<String>,
+    /// How many bytes came before that are not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr_cut: Option<u64>,
     /// The status with which its program ended by itself.
     pub exit_code: Option<i32>,
     /// The signal that ended its program.
@@ -148,6 +154,7 @@ impl Search {
         };
         let (stdout, stdout_base64) = written(said.as_ref().map(|said| &said.stdout));
         let (stderr, stderr_base64) = written(said.as_ref().map(|said| &said.stderr));
+        let cut = |bytes: u64| (bytes > 0).then_some(bytes);
         Ok(Some(AttemptReport {
             run,
             step: started.step,
@@ -163,8 +170,10 @@ impl Search {
             prompt,
             stdout,
             stdout_base64,
+            stdout_cut: said.as_ref().and_then(|said| cut(said.stdout_cut)),
             stderr,
             stderr_base64,
+            stderr_cut: said.as_ref().and_then(|said| cut(said.stderr_cut)),
             exit_code: said.as_ref().and_then(|said| said.exit_code),
             signal: said.as_ref().and_then(|said| said.signal),
         }))

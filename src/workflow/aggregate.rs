@@ -221,6 +221,8 @@ pub struct Draft<'a, A: Aggregate> {
     version: Version,
     now: Timestamp,
     decided: Decided<A>,
+    /// Definitions that are stored with the commit.
+    definitions: HashMap<Hash, Arc<Definition>>,
 }
 
 /// What came of one or more decisions: what is to be stored together.
@@ -244,7 +246,7 @@ impl<A: Aggregate> Default for Decided<A> {
 impl<'a, A: Aggregate> Draft<'a, A> {
     /// A draft on a state that is at `version` of its stream.
     pub fn new(state: &'a mut A, stream: &'a StreamId, version: Version, now: Timestamp) -> Self {
-        Self { state, stream, version, now, decided: Decided::default() }
+        Self { state, stream, version, now, decided: Decided::default(), definitions: HashMap::new() }
     }
 
     /// Lets an event happen.
@@ -272,6 +274,13 @@ impl<'a, A: Aggregate> Draft<'a, A> {
         reference
     }
 
+    /// A definition that is stored with the commit. It is asked for once for each of its steps, and read for none.
+    pub fn attach_definition(&mut self, definition: Definition) -> BlobRef {
+        let reference = self.attach(Blob::new(definition.to_json().text().as_bytes()));
+        self.definitions.insert(reference.hash, Arc::new(definition));
+        reference
+    }
+
     /// The JSON that an event carries, be it of this draft or older.
     ///
     /// # Errors
@@ -287,10 +296,8 @@ impl<'a, A: Aggregate> Draft<'a, A> {
     /// # Errors
     /// When it is not there, damaged, or not a definition.
     pub fn definition(&self, hash: &Hash, moment: &Moment<'_>) -> Result<Arc<Definition>, Unreadable> {
-        match self.decided.blobs.iter().find(|blob| blob.reference.hash == *hash) {
-            Some(blob) => definition(hash, &blob.bytes),
-            None => moment.blobs.definition(hash),
-        }
+        let fresh = self.definitions.get(hash).map(Arc::clone);
+        fresh.map_or_else(|| moment.blobs.definition(hash), Ok)
     }
 
     /// The state with all that was emitted.

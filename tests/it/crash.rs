@@ -7,6 +7,7 @@
 mod audit;
 mod generated;
 mod leftover;
+mod orchestration;
 mod undone;
 
 pub(crate) use audit::group_lives;

@@ -4,11 +4,14 @@ mod bank;
 mod fan_out;
 mod hang;
 mod long_sleep;
+mod notice;
+mod readme;
 mod release;
 mod review;
 mod transfer;
 
 pub(crate) use bank::Bank;
+pub(crate) use notice::Board;
 
 use std::path::Path;
 

@@ -101,3 +101,14 @@ fn a_run_that_does_not_go_on_says_how_it_would() {
     let again = sandbox.reenact(&["resume", "--all"]);
     assert_eq!((again.code(), again.stderr.as_str()), (Some(0), "no run is interrupted\n"), "{again}");
 }
+
+#[test]
+fn a_page_that_a_person_has_to_read_is_named_from_the_current_folder() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "steps: [{id: a, run: 'true', approve: before}]");
+    let ended = sandbox.reenact(&["--data", "here", "run", "w.yaml", "--id", "r"]);
+    assert!(ended.stdout.contains("  read:   here/runs/r/REQUEST-"), "{ended}");
+    let elsewhere = sandbox.reenact(&["run", "w.yaml", "--id", "r"]);
+    let whole = format!("  read:   {}", sandbox.data().join("runs/r/REQUEST-").display());
+    assert!(elsewhere.stdout.contains(&whole), "{elsewhere}");
+}

@@ -80,17 +80,20 @@ async fn what_says_too_much_is_read_to_its_end_and_cut() {
 async fn what_does_not_end_is_ended_with_all_that_it_started() {
     let folder = folder();
     let mut command = Command::new("sh");
-    command.args(["-c", "(sleep 600; touch late) & echo $! > helper; wait"]);
+    command.args(["-c", "sleep 600 & echo $! > helper; wait"]);
     // Long enough that the helper is there when the time is over: else there is nothing to find.
     let ran = inspector(&[]).run(command, folder.path(), Duration::from_secs(1)).await;
     assert!(matches!(ran, Err(NoRun::TimedOut(_))));
-    let helper: i32 = fs::read_to_string(folder.path().join("helper")).unwrap().trim().parse().unwrap();
-    let stat = || fs::read_to_string(format!("/proc/{helper}/stat"));
+    let helper = fs::read_to_string(folder.path().join("helper")).unwrap();
     // Dead, or on its way to be taken off the list by who adopted it.
-    while let Ok(stat) = stat() {
-        if stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X'])) {
-            break;
+    let is_gone = || match fs::read_to_string(format!("/proc/{}/stat", helper.trim())) {
+        Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X'])),
+        Err(_) => true,
+    };
+    let gone = async {
+        while !is_gone() {
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
-    }
+    };
+    tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
 }

@@ -6,7 +6,7 @@ use super::{RunHost, undriven};
 use crate::actors::communicator::{ChildRests, Report};
 use crate::actors::dispatcher::Granted;
 use crate::actors::host::Submit;
-use crate::events::ids::TimerId;
+use crate::events::ids::{Fence, TimerId};
 use crate::workflow::run::Ask;
 
 /// Asks a run to let go of what it does: nothing starts any more, and what runs is stopped after a grace.
@@ -24,6 +24,17 @@ pub struct Drive;
 #[rtype(result = "()")]
 pub struct Due(pub TimerId);
 
+impl RunHost {
+    /// An attempt is not made any more: it is open, or counts as lost.
+    fn let_go_of(&mut self, fence: Fence, actor: &mut Context<Self>) {
+        self.shell().forget(fence);
+        self.when_ready(|shell, state, version| {
+            shell.adopt(state, actor);
+            shell.show(state, version);
+        });
+    }
+}
+
 impl Handler<Drive> for RunHost {
     type Result = ();
 
@@ -31,6 +42,7 @@ impl Handler<Drive> for RunHost {
         self.shell().asked_to_drive = true;
         self.when_ready(|shell, state, version| {
             shell.take_over(state, actor);
+            shell.adopt(state, actor);
             shell.show(state, version);
         });
         self.go_if_over(actor);
@@ -83,6 +95,7 @@ impl Handler<Report> for RunHost {
 
     fn handle(&mut self, report: Report, actor: &mut Context<Self>) {
         let Report { step, fence, result, slot, in_flight, .. } = report;
+        let Some(result) = result else { return self.let_go_of(fence, actor) };
         // Given back before deciding, so that the next attempt can have it in the same commit.
         drop(slot);
         let ask = match result {

@@ -15,6 +15,8 @@ pub(super) struct Window {
     of: HashMap<RunId, (Timestamp, Kind)>,
     /// How many of the entries go on by themselves.
     own: usize,
+    /// Whether one that does was left out, because it is due later than this knows.
+    own_left_out: bool,
     /// From when on there may be more than is known here.
     upto: Option<Timestamp>,
 }
@@ -29,13 +31,14 @@ impl Default for Window {
 impl Window {
     /// One that knows of everything that is inserted, as long as there is room.
     pub(super) fn whole() -> Self {
-        Self { entries: BTreeSet::new(), of: HashMap::new(), own: 0, upto: None }
+        Self { entries: BTreeSet::new(), of: HashMap::new(), own: 0, own_left_out: false, upto: None }
     }
 
     /// Adds a run, or changes when it is due. What is due later than this knows is left out.
     pub(super) fn insert(&mut self, due: Due, kind: Kind) {
         self.remove(&due.run);
         if !self.reaches(due.at) {
+            self.own_left_out |= kind == Kind::Own;
             return;
         }
         self.own += usize::from(kind == Kind::Own);
@@ -50,6 +53,7 @@ impl Window {
     fn halve(&mut self) {
         while self.entries.len() > ENTRIES_MAX / 2 {
             let Some(last) = self.entries.last().cloned() else { return };
+            self.own_left_out |= matches!(self.of.get(&last.run), Some((_, Kind::Own)));
             self.remove(&last.run);
             self.upto = Some(last.at);
         }
@@ -88,6 +92,11 @@ impl Window {
     /// Whether it holds a run that goes on by itself.
     pub(super) fn has_own(&self) -> bool {
         self.own > 0
+    }
+
+    /// Whether there was such a run that it had no room for.
+    pub(super) fn has_left_out_own(&self) -> bool {
+        self.own_left_out
     }
 
     /// When it is to be looked at again.
@@ -138,6 +147,17 @@ mod tests {
             assert!(window.pop(Timestamp(i64::MAX)).is_some());
         }
         assert!(window.is_used_up(Timestamp(i64::MAX)) && !window.has_own());
+    }
+
+    #[test]
+    fn a_run_that_sleeps_longer_than_thousands_wait_for_people_is_not_forgotten() {
+        let mut window = Window::whole();
+        window.insert(due(i64::MAX, 0), Kind::Own);
+        for number in 1..=2 * ENTRIES_MAX {
+            window.insert(due(number as i64, number), Kind::Expiry);
+        }
+        assert!(!window.has_own() && window.has_left_out_own());
+        assert!(window.wakes_at().is_some_and(|at| at < Timestamp(i64::MAX)), "it is looked for in time");
     }
 
     #[test]

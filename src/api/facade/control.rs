@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Facade;
 use crate::api::protocol::{Control, Planned, Recorded};
-use crate::events::ids::RequestId;
+use crate::events::ids::{RequestId, RunId};
 use crate::events::problem::{Code, Problem, nearest};
 use crate::workflow::run::{Ask, Order, Run};
 
@@ -18,10 +18,26 @@ impl Facade {
     ) -> Result<Recorded, Problem> {
         let run = self.resolve(run).await?;
         let named = named(&control).map(str::to_owned);
+        let is_end = matches!(control, Control::Cancel { rollback: false });
         let asked = self.system.ask(&run, ask(control, order)?).await;
+        if is_end && asked.is_ok() {
+            self.end_with_children(&run).await?;
+        }
         let (state, head) = self.system.fold(&run).await?;
         asked.map_err(|problem| meant(problem, named.as_deref(), &state))?;
         Ok(Recorded { run, version: head.version, status: state.status() })
+    }
+
+    /// A run that is cancelled ends when its children have, which are cancelled for that. If nobody drives it, it is let go
+    /// on so far: nothing of it starts any more.
+    async fn end_with_children(&self, run: &RunId) -> Result<(), Problem> {
+        let (state, _) = self.system.fold(run).await?;
+        let waits = !state.status().has_ended() && state.open_at_children().next().is_some();
+        if waits && !self.system.is_driven(run) {
+            self.system.drive(run).await;
+            self.system.ended(run).await?;
+        }
+        Ok(())
     }
 
     /// What a rollback would do. Nothing is recorded.

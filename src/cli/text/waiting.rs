@@ -1,6 +1,6 @@
 //! What a run waits for, each with the command that answers it.
 
-use super::{moment, printable};
+use super::{from_here, moment, printable};
 use crate::events::ids::RunId;
 use crate::events::time::Timestamp;
 use crate::views::for_shell;
@@ -26,7 +26,7 @@ fn one(run: &RunId, waiting: &Waiting) -> Vec<String> {
     match (kind.as_str(), approval) {
         ("approval", Some(approval)) => {
             let mut lines = vec![format!("waits for an approval of `{step}`{}{until}", who(approval))];
-            lines.extend(approval.file.as_ref().map(|file| format!("  read:   {}", printable(file))));
+            lines.extend(approval.file.as_ref().map(|file| format!("  read:   {}", from_here(file))));
             lines.push(format!("  grant:  reenact approve {run} {id}"));
             lines.push(format!("  refuse: reenact reject {run} {id} --reason R"));
             lines

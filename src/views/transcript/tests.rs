@@ -34,7 +34,7 @@ fn started(purpose: Purpose, attempt: u32) -> RunEvent {
 }
 
 fn said(stdout: Written) -> Option<Payload> {
-    let said = Transcript { stdout, exit_code: Some(0), ..Transcript::default() };
+    let said = Transcript { stdout, stderr_cut: 7, exit_code: Some(0), ..Transcript::default() };
     Some(Payload::Inline(Json::of(&said).unwrap()))
 }
 
@@ -98,6 +98,7 @@ fn each_attempt_says_how_it_ended_and_what_was_said() {
     assert_eq!((first.status.as_str(), first.stdout.as_deref()), ("failed", Some("one")));
     assert_eq!(first.error.unwrap().code, Code::ExitUnknown);
     assert_eq!((first.attempts, first.prompt.as_deref()), (3, Some("be brief")));
+    assert_eq!((first.stdout_cut, first.stderr_cut), (None, Some(7)));
     let second = found(history(), Purpose::Do, Some(2)).unwrap();
     assert_eq!((second.status.as_str(), second.stdout, second.exit_code), ("lost", None, None));
 }

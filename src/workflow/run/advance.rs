@@ -145,6 +145,10 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// Lets those go on that stood still while the run did.
     fn go_on(&mut self) -> Result<(), RunRejection> {
         for place in self.draft.state().stalled.iter().copied().collect::<Vec<_>>() {
+            // One of them may have failed for good, and who has ended asks nobody.
+            if !self.goes_forward() {
+                break;
+            }
             let step = self.template(place)?;
             match (&self.node(place)?.phase, &step.approval) {
                 (StepPhase::Completed(_), Some(approval)) => {

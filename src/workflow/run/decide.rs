@@ -46,7 +46,10 @@ fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) ->
             lose(&mut advance, false, &in_flight)?;
             advance.look_at_all();
         }
-        Ask::Interrupt => lose(&mut advance, true, &BTreeSet::new())?,
+        Ask::Interrupt => {
+            let kept = advance.draft.state().open_at_children().map(|attempt| attempt.fence).collect();
+            lose(&mut advance, true, &kept)?;
+        }
         Ask::Go => advance.undoes_only(),
         Ask::Pause(order) => control::pause(advance.draft, order)?,
         Ask::Unpause(order) => {
@@ -66,7 +69,9 @@ fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) ->
             people::approve(&mut advance, &request, by, note, edits)?;
         }
         Ask::Reject { request, by, reason } => people::reject(&mut advance, &request, &by, &reason)?,
-        Ask::Check { request, by, points } => people::check(advance.draft, &request, by, points)?,
+        Ask::Check { request, by, points } => {
+            people::check(advance.draft, &request, by, points, moment.now)?;
+        }
         Ask::Signal { name, data, by } => people::signal(&mut advance, name, data, by)?,
     }
     advance.run()?;

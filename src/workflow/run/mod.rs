@@ -40,8 +40,11 @@ use super::aggregate::{Aggregate, At, Draft, EffectChanges, IllegalEvent, Moment
 use crate::events::codec::CodecError;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId, Version};
 use crate::events::json::{BlobRef, Payload};
-use crate::events::run::{OutputError, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes};
+use crate::events::run::{
+    AttemptStarted, OutputError, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes,
+};
 use crate::events::time::Timestamp;
+use crate::workflow::definition::WORKFLOW_AGENT;
 
 /// The state of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -277,6 +280,17 @@ impl Run {
     pub fn child(&self, step: &StepId) -> Option<(&RunId, Option<Version>)> {
         let child = self.node(step)?.1.child.as_ref()?;
         Some((&child.run, child.ended.as_ref().map(|ended| ended.version)))
+    }
+
+    /// The open attempts that see children through. These go on whoever drives them: no such attempt is lost with its
+    /// process, and whoever comes next makes it on.
+    pub fn open_at_children(&self) -> impl Iterator<Item = &Arc<AttemptStarted>> {
+        let starts_any = self.about.as_ref().is_some_and(|about| !about.started.children.is_empty());
+        let nodes = self.steps.iter().filter(move |_| starts_any);
+        nodes
+            .flat_map(|node| [node.open_attempt(), node.open_undo_attempt()])
+            .flatten()
+            .filter(|attempt| attempt.agent.as_str() == WORKFLOW_AGENT)
     }
 
     pub(crate) fn people(&self) -> &People {

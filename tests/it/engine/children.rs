@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use reenact::actors::system::System;
 use reenact::events::ids::{RunId, StepId};
@@ -10,8 +11,6 @@ use reenact::events::problem::{Class, Code};
 use reenact::events::run::{RunEvent, StepFailed};
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
-use reenact::store::fault::{Fault, Faulty};
-use reenact::store::memory::MemoryStore;
 use reenact::workflow::child::child_id;
 use reenact::workflow::parse::{Known, parse};
 use reenact::workflow::run::{Ask, Order, Run, RunStatus, StartChild, StartRun};
@@ -38,12 +37,12 @@ pub(super) fn child() -> RunId {
     child_id(&id("p"), &StepId::grown("c"), 1)
 }
 
-fn order() -> Order {
+pub(super) fn order() -> Order {
     Order { by: "test".into(), reason: None }
 }
 
 /// Sees run `p` through.
-async fn through(system: &System, start: StartRun) -> RunStatus {
+pub(super) async fn through(system: &System, start: StartRun) -> RunStatus {
     system.begin(&id("p"), start).await.unwrap();
     status(system.ended(&id("p")).await)
 }
@@ -59,7 +58,7 @@ async fn failed(kit: &Kit, run: &RunId) -> Option<StepFailed> {
     })
 }
 
-fn echo(kit: &Kit) {
+pub(super) fn echo(kit: &Kit) {
     kit.functions.register("echo", |call: FunctionCall| async move { Ok::<_, Failure>(call.task.work.with) });
 }
 
@@ -137,7 +136,7 @@ fn a_child_that_failed_goes_on_when_its_step_is_tried_again() {
         );
         system.begin(&id("p"), start).await.unwrap();
         kit.until(&id("p"), |event| matches!(event, RunEvent::RetryScheduled(_))).await;
-        kit.hand.advance(std::time::Duration::from_secs(10));
+        kit.hand.advance(Duration::from_secs(10));
         assert_eq!(status(system.ended(&id("p")).await), RunStatus::Completed);
         assert_eq!(gate.calls(), 1, "what the child had done is not done again");
         assert_eq!(kit.count(&child(), |event| matches!(event, RunEvent::RetryRequested(_))).await, 1);
@@ -225,58 +224,43 @@ fn a_child_that_is_stuck_makes_its_parent_stuck_until_both_go_on() {
     });
 }
 
-/// The store fails with every commit in turn, before or after it is stored, and with every one after that: the process is
-/// gone. The next one goes on with the parent only, and all is done once.
+/// Cancelling waits for the outcome of what is irreversible, however long that takes: the parent is past the point of no
+/// return then too.
 #[test]
-fn a_crash_at_any_commit_of_either_run_changes_nothing() {
-    for fault in [Fault::BeforeStoring, Fault::AfterStoring] {
-        let mut nth = 1;
-        while crash_at(nth, fault) {
-            nth += 1;
+fn a_parent_that_is_cancelled_waits_for_what_its_child_cannot_stop() {
+    on_actix(async {
+        let kit = Kit::new();
+        let gate = kit.gated("work");
+        let system = kit.start();
+        let start = family(
+            "[{id: c, workflow: child.yaml}]",
+            "name: child\nsteps: [{id: a, agent: work, irreversible: true}, {id: b, agent: work}]\n",
+        );
+        system.begin(&id("p"), start).await.unwrap();
+        gate.called(1).await;
+        system.ask(&id("p"), Ask::Cancel { order: order(), rollback: false }).await.unwrap();
+        kit.until(&child(), |event| matches!(event, RunEvent::CancelRequested(_))).await;
+        for _ in 0..100 {
+            kit.hand.advance(Duration::from_secs(3600));
+            tokio::task::yield_now().await;
         }
-        assert!(nth > 10, "it crashed {nth} times only");
-    }
+        assert!(!system.watch(&id("p")).borrow().at_rest);
+        gate.open(1);
+        assert_eq!(status(system.ended(&id("p")).await), RunStatus::Cancelled);
+        assert_eq!(fold(&system, &child()).await.status(), RunStatus::Cancelled);
+        assert!(fold(&system, &id("p")).await.is_past_return());
+    });
 }
 
-/// Whether there was such a commit.
-fn crash_at(nth: u64, fault: Fault) -> bool {
-    let (reached_send, reached) = std::sync::mpsc::channel();
-    on_actix(async move {
-        let store = Arc::new(Faulty::new(MemoryStore::new()).staying_open());
-        let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
+#[test]
+fn a_run_of_somebody_else_is_never_taken_for_the_child() {
+    on_actix(async {
+        let kit = Kit::new();
         echo(&kit);
-        kit.functions.register("fail", |_: FunctionCall| async {
-            Err::<(), _>(Failure::new(Code::FunctionFailed, "no").class(Class::Validation))
-        });
-        let start = || {
-            family(
-                "[{id: c, workflow: child.yaml}, {id: b, agent: fail}]",
-                "name: child\nsteps: [{id: a, agent: echo, compensate: {agent: echo}}, {id: b, agent: echo}]\n",
-            )
-        };
-        store.fail_append(nth, fault);
         let system = kit.start();
-        let begun = system.begin(&id("p"), start()).await;
-        let first = match begun {
-            Ok(_) => system.ended(&id("p")).await.map(|seen| seen.status),
-            Err(problem) => Err(problem),
-        };
-        if first == Ok(Some(RunStatus::Compensated)) {
-            reached_send.send(false).unwrap();
-            return;
-        }
-        drop(system.shut_down(std::future::ready(())).await);
-        store.mend();
-        let system = kit.start();
-        assert_eq!(through(&system, start()).await, RunStatus::Compensated, "{nth} {fault:?}");
-        assert_eq!(fold(&system, &child()).await.status(), RunStatus::Compensated);
-        let completed = |event: &RunEvent| matches!(event, RunEvent::StepCompleted(_));
-        let compensated = |event: &RunEvent| matches!(event, RunEvent::StepCompensated(_));
-        assert_eq!(kit.count(&child(), completed).await, 2, "{nth} {fault:?}");
-        assert_eq!(kit.count(&child(), compensated).await, 1, "{nth} {fault:?}");
-        assert_eq!(kit.count(&id("p"), completed).await, 1, "{nth} {fault:?}");
-        assert_eq!(kit.count(&id("p"), compensated).await, 1, "{nth} {fault:?}");
-        reached_send.send(true).unwrap();
+        system.begin(&child(), start_of("[{id: a, agent: echo}]")).await.unwrap();
+        let start = family("[{id: c, workflow: child.yaml}]", "name: child\nsteps: [{id: a, agent: echo}]\n");
+        assert_ne!(through(&system, start).await, RunStatus::Completed);
+        assert_eq!(failed(&kit, &id("p")).await.unwrap().code, Code::RunIdTaken);
     });
-    reached.recv().unwrap()
 }

@@ -104,6 +104,29 @@ fn runs_that_sleep_stay_on_disk_until_their_timer_is_due_and_then_go_on() {
     });
 }
 
+/// A run was driven with all others when a client asked for it, too. It rested, the client left, and it was still in memory
+/// when somebody granted what it asked: nobody let it go on before it was put away, half a minute later.
+#[test]
+fn a_run_that_somebody_saw_through_goes_on_as_soon_as_it_is_answered() {
+    on_actix(async {
+        let kit = Kit::new();
+        let (first, second) = (kit.gated("first"), kit.gated("second"));
+        let system = kit.start();
+        let steps = "[{id: a, agent: first}, {id: b, agent: second, approve: before}, {id: c, sleep: 1h}]";
+        let run = record(&system, 1, &start_of(steps)).await.remove(0);
+        // Without one that sleeps, who drives them all ends when this one rests.
+        let sleeps = StartRun { drive: false, ..start_of("[{id: a, sleep: 3d}]") };
+        system.begin(&id("sleeper"), sleeps).await.unwrap();
+        let _rested = system.drive_all();
+        first.called(1).await;
+        system.drive(&run).await;
+        first.open(1);
+        assert_eq!(system.ended(&run).await.unwrap().status, Some(RunStatus::Waiting));
+        system.ask(&run, approve("b")).await.unwrap();
+        second.called(1).await;
+    });
+}
+
 /// A run that sleeps again and again leaves no timer behind, and is told of once.
 #[test]
 fn a_run_that_sleeps_between_its_steps_is_put_away_each_time() {

@@ -40,10 +40,10 @@ impl<'s> Hanging<'s> {
     }
 
     /// Runs `first`, and when a program hangs kills it and runs `again`, as often as that happens. Answers how the last
-    /// one ended, and how many were killed. `look` is called after each kill.
+    /// one ended, and how many were killed so far, by this call and those before it. `look` is called after each kill.
     pub(super) fn see_through(&self, first: &[&str], again: &[&str], look: impl Fn()) -> (Ended, usize) {
+        let mut kills = self.hung();
         let mut process = self.sandbox.start(self.command(first));
-        let mut kills = 0;
         loop {
             let before = kills;
             wait_until("a program hangs, or all is over", || self.hung() > before || !process.is_running());

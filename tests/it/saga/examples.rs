@@ -5,14 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use reenact::events::problem::Problem;
+use reenact::events::run::ApprovalRequested;
 use reenact::executors::Executors;
 use reenact::executors::subprocess::Options;
 use reenact::testing::SagaTest;
-use reenact::testing::world::{Failure, Output, Programs, Task, World};
+use reenact::testing::world::{Failure, Output, Programs, Reply, Task, World};
 use reenact::workflow::run::{RunStatus, StartRun};
 use tempfile::TempDir;
 
-use crate::examples::Bank;
+use crate::examples::{Bank, Board};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
@@ -20,15 +21,29 @@ const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 struct Machine {
     programs: Programs,
     tmp: TempDir,
+    people: People,
+}
+
+/// What people say who are asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum People {
+    Grant,
+    Refuse,
+    /// Nobody answers.
+    Silent,
 }
 
 impl Machine {
     fn new() -> Self {
+        Self::with(People::Grant)
+    }
+
+    fn with(people: People) -> Self {
         let tmp = TempDir::with_prefix("reenact-saga-").unwrap();
         let mut options = Options::default();
         options.environment.insert("TMPDIR".into(), tmp.path().into());
         let executors = Executors { subprocess: Arc::new(options), ..Executors::default() };
-        Self { programs: Programs::in_folder(Path::new(EXAMPLES), executors).unwrap(), tmp }
+        Self { programs: Programs::in_folder(Path::new(EXAMPLES), executors).unwrap(), tmp, people }
     }
 
     /// How many lines a file has that all releases share; none if it is not there.
@@ -39,16 +54,26 @@ impl Machine {
     }
 }
 
-/// Two are the same when their banks are.
+/// Two are the same when their banks and their boards are.
 impl PartialEq for Machine {
     fn eq(&self, other: &Self) -> bool {
-        Bank::read_in(self.tmp.path()) == Bank::read_in(other.tmp.path())
+        let all = |machine: &Self| (Bank::read_in(machine.tmp.path()), Board::read_in(machine.tmp.path()));
+        all(self) == all(other)
     }
 }
 
 impl World for Machine {
     fn attempt(&mut self, task: &Task) -> Result<Output, Failure> {
         self.programs.attempt(task)
+    }
+
+    fn reply(&self, asked: &ApprovalRequested, granted: &[Arc<str>]) -> Option<Reply> {
+        let refusal = || Reply::Refuse { by: "ben".into(), reason: "not that day".to_owned() };
+        match self.people {
+            People::Grant => self.programs.reply(asked, granted),
+            People::Refuse => Some(refusal()),
+            People::Silent => None,
+        }
     }
 
     fn stage(&self, start: &mut StartRun) -> Result<(), Problem> {
@@ -110,4 +135,44 @@ fn a_transfer_survives_a_crash_at_every_step_and_every_compensation() {
 #[test]
 fn a_transfer_may_be_repeated_at_every_step_and_every_compensation() {
     eprintln!("transfer.yaml: {}", transfer().check_idempotent().unwrap());
+}
+
+/// Whatever happens, nothing hangs on the board that nobody has granted, and what is undone leaves nothing.
+fn notice(people: People) -> SagaTest<Machine> {
+    let test =
+        SagaTest::of_file(Path::new(EXAMPLES).join("notice.yaml")).world(move || Machine::with(people));
+    test.invariant(move |machine, status| {
+        let board = Board::read_in(machine.tmp.path());
+        match (status, board.notices.len(), board.drafts) {
+            (_, 1.., _) if people != People::Grant => Err(format!("nobody has granted it: {board:?}")),
+            (RunStatus::Completed, 1, 1) | (RunStatus::Waiting, 0, 1) | (RunStatus::Stuck, ..) => Ok(()),
+            (RunStatus::Compensated | RunStatus::Failed, ..) if board == Board::default() => Ok(()),
+            _ => Err(format!("{status:?} with {board:?}")),
+        }
+    })
+}
+
+#[test]
+fn a_notice_survives_a_failure_and_a_crash_at_every_step_and_every_compensation() {
+    let failures = notice(People::Grant).check_every_failure().unwrap();
+    eprintln!("notice.yaml: {failures}");
+    assert!(["completed", "compensated", "failed"].iter().all(|status| failures.statuses[*status] > 0));
+    let crashes = notice(People::Grant).check_every_crash().unwrap();
+    eprintln!("notice.yaml: {crashes}");
+    assert!(crashes.statuses["completed"] > 0 && crashes.statuses["compensated"] > 0);
+}
+
+#[test]
+fn a_notice_may_be_repeated_at_every_step_and_every_compensation() {
+    eprintln!("notice.yaml: {}", notice(People::Grant).check_idempotent().unwrap());
+}
+
+#[test]
+fn a_notice_that_is_refused_or_not_answered_is_not_put_up_whatever_crashes() {
+    for people in [People::Refuse, People::Silent] {
+        let crashes = notice(people).check_every_crash().unwrap();
+        eprintln!("notice.yaml, {people:?}: {crashes}");
+        // Who does not answer has refused, a day later.
+        assert_eq!(crashes.statuses["compensated"], crashes.injections, "{crashes}");
+    }
 }

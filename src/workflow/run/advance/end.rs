@@ -18,6 +18,10 @@ impl Advance<'_, '_> {
         }
         self.end_grown();
         let failure = match why {
+            Why::Cancelled { rollback: true } if self.draft.state().is_past_return() => {
+                self.get_stuck_past_return();
+                return Ok(());
+            }
             Why::Cancelled { rollback: true } => {
                 self.draft.emit(RollbackStarted {
                     cause: RollbackCause::Cancel,
@@ -39,6 +43,15 @@ impl Advance<'_, '_> {
         };
         self.end_failed(failure);
         Ok(())
+    }
+
+    /// A run that was to be undone has turned out to be past the point of no return: a child of it came that far before it
+    /// could be stopped.
+    fn get_stuck_past_return(&mut self) {
+        let past = self.draft.state().steps.iter().find(|node| node.is_past_return());
+        let (step, code) = (past.map(|node| node.id().clone()), Code::PastNoReturn);
+        let message = "what it has done cannot be undone any more".to_owned();
+        self.draft.emit(RunStuck { why: StuckWhy::Irreversible, step, class: code.class(), code, message });
     }
 
     /// A run that failed gets stuck after an irreversible step, is undone if anything is owed, or ends.

@@ -125,7 +125,10 @@ impl Advance<'_, '_> {
         answer: &Json,
     ) -> Result<Option<Failure>, RunRejection> {
         let step = self.template(place)?;
-        let wrong = step.schema.as_ref().and_then(|schema| output::check(schema, answer).err());
+        // The schema of a fan-out is that of each item.
+        let is_list = matches!(self.node(place)?.added.kind, StepKind::FanOut { .. });
+        let schema = step.schema.as_ref().filter(|_| !is_list);
+        let wrong = schema.and_then(|schema| output::check(schema, answer).err());
         let wrong = wrong.map(|why| Problem::new(Code::OutputSchema, why));
         let wrong = wrong.or_else(|| self.planned(place, answer).err());
         Ok(wrong.map(|problem| Failure::new(problem.code, problem.message)))

@@ -2,10 +2,10 @@
 
 use super::Advance;
 use crate::events::ids::{AgentName, StepId};
-use crate::events::json::{Blob, Json};
+use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::*;
-use crate::workflow::definition::{Criticality, Definition, OnError};
+use crate::workflow::definition::{Criticality, Definition, OnError, SHELL_AGENT, Step, WORKFLOW_AGENT};
 use crate::workflow::json_text::Level;
 use crate::workflow::parse::{NamedAgent, PlanScope, plan};
 use crate::workflow::run::{About, RunRejection};
@@ -19,14 +19,10 @@ impl Advance<'_, '_> {
         // A plan that cannot join was refused before.
         let Ok(Some(planned)) = self.planned(place, answer) else { return Ok(()) };
         let id = self.node(place)?.id().clone();
-        let definition = self.draft.attach(Blob::new(planned.to_json().text().as_bytes()));
-        for step in &planned.steps {
-            self.draft.emit(StepAdded {
-                inside: Some(id.clone()),
-                needs: step.needs.iter().map(|need| id.planned(need)).collect(),
-                planned: Some(definition),
-                ..step.added(id.planned(&step.id), Because::Plan)
-            });
+        let steps: Vec<StepAdded> = planned.steps.iter().map(|step| added_by(&id, step)).collect();
+        let definition = self.draft.attach_definition(planned);
+        for step in steps {
+            self.draft.emit(StepAdded { planned: Some(definition), ..step });
         }
         Ok(())
     }
@@ -39,10 +35,9 @@ impl Advance<'_, '_> {
         let run = self.draft.state();
         let about = run.about().ok_or_else(|| Problem::new(Code::Internal, "a plan of no run"))?;
         let limits = about.started.growth;
-        let node = self.node(place).map_err(|rejection| rejection.problem())?;
-        // What a loop answers its last round has answered, and that has grown already.
-        let plans = limits.total > 0 && matches!(node.added.kind, StepKind::Work { .. });
-        let Some(list) = added(answer).filter(|_| plans) else { return Ok(None) };
+        // A loop answers what its last round did, which joined with that; a wait what somebody sent.
+        let plans = run.steps.get(place).is_some_and(|node| matches!(node.added.kind, StepKind::Work { .. }));
+        let Some(list) = added(answer).filter(|_| plans && limits.total > 0) else { return Ok(None) };
         let env: Vec<String> = about.started.environment.keys().cloned().collect();
         let known = |id: &str| run.meant(place, &StepId::grown(id)).is_some();
         let scope = PlanScope { env: &env, fallback_attempts: limits.fallback_attempts, steps: &known };
@@ -63,8 +58,17 @@ impl Advance<'_, '_> {
             let message = format!("the plan adds a step `{}`, and the run has one of that id", taken.id);
             return Err(Problem::new(Code::BadPlan, message));
         }
-        bind(&mut planned, &agents, about)?;
+        bind(&mut planned, &agents, about, self.definition)?;
         Ok(Some(planned))
+    }
+}
+
+/// A step as its planner adds it.
+fn added_by(planner: &StepId, step: &Step) -> StepAdded {
+    StepAdded {
+        inside: Some(planner.clone()),
+        needs: step.needs.iter().map(|need| planner.planned(need)).collect(),
+        ..step.added(planner.planned(&step.id), Because::Plan)
     }
 }
 
@@ -77,13 +81,26 @@ fn added(answer: &Json) -> Option<&str> {
     (!is_empty).then_some(list)
 }
 
-/// Names the agents as they call themselves. Where a run recorded any, no others are known to it.
-fn bind(planned: &mut Definition, agents: &[NamedAgent], about: &About) -> Result<(), Problem> {
+/// Names the agents as they call themselves. A run knows those that it recorded; only where its own steps name others,
+/// which the process that drives it has registered, may those of a plan.
+fn bind(
+    planned: &mut Definition,
+    agents: &[NamedAgent],
+    about: &About,
+    run: &Definition,
+) -> Result<(), Problem> {
     let known = &about.started.agents;
+    let is_bound = |agent: &AgentName| known.iter().any(|known| known.name == *agent);
+    let is_built_in = |agent: &AgentName| [SHELL_AGENT, WORKFLOW_AGENT].contains(&agent.as_str());
+    let is_open = run
+        .steps
+        .iter()
+        .filter_map(|step| step.agent())
+        .any(|agent| !is_bound(&agent) && !is_built_in(&agent));
     for NamedAgent { agent, step, role, .. } in agents {
         match known.iter().find(|known| known.name.key() == agent.key()) {
             Some(found) => planned.set_agent(step, *role, &found.name),
-            None if known.is_empty() => {}
+            None if is_open => {}
             None => return Err(unknown(step, agent)),
         }
     }

@@ -8,6 +8,7 @@ use crate::events::ids::{RequestId, StepId, TimerId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::Code;
 use crate::events::run::*;
+use crate::events::time::Timestamp;
 use crate::workflow::approval;
 use crate::workflow::run::advance::Advance;
 use crate::workflow::run::{Answer, Gated, Node, Phase, Request, Run, RunRejection, StepPhase};
@@ -25,13 +26,14 @@ pub(super) fn approve(
     note: Option<String>,
     edits: Option<Json>,
 ) -> Result<(), RunRejection> {
+    let now = advance.moment.now;
     let requests = open_requests(advance.draft.state(), named)?;
     let mut edited = Vec::with_capacity(requests.len());
     // Several requests are granted together or not at all.
     for request in &requests {
         let run = advance.draft.state();
         let open = open(run, request)?;
-        may_answer(open, &by)?;
+        may_answer(open, &by, now)?;
         if open.granted.contains_key(&by) && edits.is_none() {
             let left = (open.asked.needed as usize).saturating_sub(open.granted.len());
             let why = format!("{by} has granted request `{request}` already");
@@ -109,9 +111,10 @@ pub(super) fn reject(
     by: &Arc<str>,
     reason: &str,
 ) -> Result<(), RunRejection> {
+    let now = advance.moment.now;
     let requests = open_requests(advance.draft.state(), named)?;
     for request in &requests {
-        may_answer(open(advance.draft.state(), request)?, by)?;
+        may_answer(open(advance.draft.state(), request)?, by, now)?;
     }
     for request in requests {
         // A failure that is not tolerated ends the run, and with it other requests.
@@ -128,10 +131,11 @@ pub(super) fn check(
     named: &str,
     by: Arc<str>,
     points: Vec<u32>,
+    now: Timestamp,
 ) -> Result<(), RunRejection> {
     for request in open_requests(draft.state(), named)? {
         let open = open(draft.state(), &request)?;
-        may_answer(open, &by)?;
+        may_answer(open, &by, now)?;
         let last = open.asked.checklist.len();
         if let Some(wrong) = points.iter().find(|point| **point == 0 || **point as usize > last) {
             let why = format!("the checklist of request `{request}` has {last} points, and no point {wrong}");
@@ -153,12 +157,12 @@ pub(super) fn signal(
         let why = format!("the run is {} and waits for no signal", run.status().text());
         return Err(not_now(Code::RunEnded, why, forward(run)));
     }
-    if run.people.kept() >= SIGNALS_MAX {
+    let waiting = run.people.waiting.get(&name).into_iter().flatten().copied();
+    let first = waiting.into_iter().find(|place| !advance.is_given_up(*place));
+    if first.is_none() && run.people.kept() >= SIGNALS_MAX {
         let why = format!("{SIGNALS_MAX} signals wait for a step to take them");
         return Err(not_now(Code::Busy, why, "`reenact status RUN` shows what the run waits for"));
     }
-    let waiting = run.people.waiting.get(&name).into_iter().flatten().copied();
-    let first = waiting.into_iter().find(|place| !advance.is_given_up(*place));
     let payload = advance.draft.payload(data.clone());
     advance.draft.emit(SignalReceived { name, data: payload, by });
     match first {
@@ -208,6 +212,11 @@ fn requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection> {
     let open: Vec<RequestId> = meant.iter().filter(|id| run.people.open.contains(*id)).cloned().collect();
     match meant.last().and_then(|id| run.people.requests.get(id)) {
         Some(closed) if open.is_empty() => Err(is_closed(closed)),
+        // What a partial rollback keeps waits on while that is stuck, and can be answered when it no longer is.
+        Some(_) if matches!(run.phase, Phase::Ended(_)) => {
+            let why = format!("the run is {} and takes no answers", run.status().text());
+            Err(not_now(Code::RunEnded, why, forward(run)))
+        }
         Some(_) => Ok(open),
         None => {
             let why = format!("the run has no request `{named}`");
@@ -262,7 +271,12 @@ fn is_closed(request: &Request) -> RunRejection {
     not_now(Code::RequestClosed, why, "`reenact history RUN` shows what became of it")
 }
 
-fn may_answer(request: &Request, by: &Arc<str>) -> Result<(), RunRejection> {
+/// Whether somebody is asked, and it is not too late: what expired is refused, also while nobody was there to record it.
+fn may_answer(request: &Request, by: &Arc<str>, now: Timestamp) -> Result<(), RunRejection> {
+    if request.asked.expires.is_some_and(|at| at <= now) {
+        let why = format!("request `{}` of step `{}` has expired", request.asked.request, request.asked.step);
+        return Err(not_now(Code::RequestClosed, why, "`reenact resume RUN` records that, and goes on"));
+    }
     let approvers = &request.asked.approvers;
     if approvers.is_empty() || approvers.contains(by) {
         return Ok(());

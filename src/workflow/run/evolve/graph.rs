@@ -37,7 +37,8 @@ impl Fold<'_> {
         }
         let dependents = self.run.awaited.remove(&event.step).unwrap_or_default();
         let node = self.node_mut(place)?;
-        (node.dependents, node.unmet) = (dependents, unmet);
+        node.dependents.extend(dependents);
+        node.unmet = unmet;
         match inside {
             Some(parent) => self.expand(parent, place),
             None if unmet == 0 => self.make_ready(place),
@@ -211,6 +212,8 @@ impl Fold<'_> {
             let node = self.node_mut(place)?;
             if inside_anew {
                 node.start_anew();
+                // Those that grow there the next time say anew what they need.
+                node.dependents.clear();
                 node.phase = StepPhase::Left;
             } else if anew {
                 node.start_anew();

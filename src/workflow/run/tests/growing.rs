@@ -10,7 +10,7 @@ use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::workflow::child::child_id;
 use crate::workflow::run::{Ask, RunStatus};
-use crate::workflow::work::{Child, Failure, Output};
+use crate::workflow::work::{Child, Failure, Output, Stop};
 
 #[test]
 fn a_loop_goes_round_until_it_is_over() {
@@ -163,6 +163,10 @@ fn a_plan_that_cannot_join_is_a_failure_of_validation() {
     assert_eq!(refused(r#"{"id": "a", "run": "x {{ steps.nobody.output }}"}"#), Code::BadPlan);
     assert_eq!(refused(r#"{"id": "a"}"#), Code::BadPlan);
     assert_eq!(refused(r#"{"id": "a", "workflow": "x.yaml"}"#), Code::BadPlan);
+    let mut play = Play::start("name: w\nsteps: [{id: plan, run: x}]");
+    play.complete("plan", &plan(r#"{"id": "a", "agent": "nobody"}"#));
+    let error = play.state().nodes().first().and_then(|node| node.error.clone()).unwrap();
+    assert_eq!(error.code, Code::BadPlan, "the run knows no such agent: {}", error.message);
     let many: Vec<_> = (0..101).map(|n| format!(r#"{{"id": "s{n}", "run": "x"}}"#)).collect();
     assert_eq!(refused(&many.join(",")), Code::PlanTooLarge);
 }
@@ -290,4 +294,48 @@ fn what_becomes_of_a_child_is_its_parents_concern() {
     assert_eq!(play.state().status(), RunStatus::Stuck, "nothing before it can be undone");
     assert_eq!(play.refused(Ask::Rollback { order: order(), to: None }), Code::PastNoReturn);
     assert_eq!(play.retry()[..2], ["retry_requested", "attempt_started test"]);
+}
+
+#[test]
+fn a_plan_that_is_made_anew_may_name_its_steps_in_any_order() {
+    let mut play = Play::eager(
+        "name: w\non_failure: stop\nsteps: [{id: first, run: x}, {id: plan, agent: planner}, {id: last, run: z}]",
+    );
+    let steps = plan(r#"{"id": "b", "run": "y", "needs": ["a"]}, {"id": "a", "run": "x", "needs": []}"#);
+    for generation in 1..=2 {
+        if generation == 1 {
+            play.complete("first", "1");
+        }
+        assert!(play.complete("plan", &steps).contains(&"attempt_started plan/a".to_owned()));
+        let next = play.complete("plan/a", "1");
+        assert_eq!(next, ["step_completed plan/a", "attempt_started plan/b"], "generation {generation}");
+        play.complete("plan/b", "1");
+        play.fail("last", exit(Class::Validation));
+        play.roll_back(Some("first"));
+        assert_eq!(play.state().status(), RunStatus::Paused);
+        play.retry();
+    }
+}
+
+#[test]
+fn what_a_round_has_planned_is_not_planned_again_when_the_loop_is_approved() {
+    let mut play = Play::eager(
+        "name: w\nsteps: [{id: think, agent: planner, approve: after, repeat: {until: output.ready, max: 2}}]",
+    );
+    play.complete("think#1", r#"{"ready": true, "add_steps": [{"id": "one", "run": "x"}]}"#);
+    play.complete("think#1/one", "1");
+    assert_eq!(play.ask(super::people::approve("think", "ada")), ["approval_granted", "run_completed"]);
+}
+
+#[test]
+fn nothing_is_undone_when_a_child_comes_past_its_point_of_no_return_while_its_parent_is_cancelled() {
+    let mut play = Play::eager(
+        "name: w\nsteps: [{id: a, run: x, needs: [], compensate: {run: undo}}, {id: test, workflow: test.yaml, needs: []}]",
+    );
+    play.complete("a", "1");
+    play.ask(Ask::Cancel { order: order(), rollback: true });
+    let failure = Failure { child: child(RunStatus::Cancelled, true), ..Failure::stopped(Stop::Cancelled) };
+    let ended = play.fail("test", failure);
+    assert_eq!(ended, ["child_ended test", "attempt_failed test", "step_cancelled test", "run_stuck test"]);
+    assert_eq!(play.status("a"), "completed");
 }

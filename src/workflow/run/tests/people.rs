@@ -134,6 +134,11 @@ fn a_request_that_nobody_answers_in_time_is_refused_by_itself_and_time_does_not_
     assert_eq!(play.sleep(Duration::from_secs(3_599)), [""; 0]);
     assert!(!play.state().is_too_late(play.now));
     assert_eq!(play.state().wakes_at(), None, "nobody has to be there for it");
+    let before = play.now;
+    play.now = before.after(Duration::from_secs(1));
+    assert_eq!(play.refused(approve("a", "ada")), Code::RequestClosed, "nobody was there to record it");
+    assert_eq!(play.refused(reject("a")), Code::RequestClosed);
+    play.now = before;
     let wanted = ["timer_fired", "approval_expired", "step_failed a", "run_failed a"];
     assert_eq!(play.sleep(Duration::from_secs(1)), wanted);
 
@@ -326,4 +331,66 @@ fn what_is_cancelled_while_it_was_asked_about_owes_nothing() {
     );
     play.fail("b", exit(Class::Validation));
     assert_eq!(play.state().status(), RunStatus::Failed);
+}
+
+#[test]
+fn a_list_of_answers_is_approved_though_the_schema_is_that_of_each() {
+    let mut play = Play::eager(
+        "name: w\nsteps: [{id: a, for_each: [1], run: x, schema: {type: object}, approve: after}]",
+    );
+    play.complete("a[0]", "{}");
+    assert_eq!(play.ask(approve("a", "ada")), ["approval_granted", "run_completed"]);
+}
+
+#[test]
+fn a_signal_that_a_step_waits_for_comes_through_however_many_are_kept() {
+    let mut play = Play::eager("name: w\nsteps: [{id: a, wait_for: go}]");
+    for _ in 0..1_000 {
+        play.ask(signal("other", "0"));
+    }
+    assert_eq!(play.refused(signal("other", "0")), Code::Busy);
+    assert_eq!(play.ask(signal("go", "1")), ["signal_received", "step_completed a", "run_completed"]);
+}
+
+#[test]
+fn a_run_that_is_stuck_takes_no_answers_for_what_a_rollback_keeps() {
+    let mut play = Play::eager(
+        "name: w
+on_failure: stop
+steps:
+  - {id: a, run: x, needs: []}
+  - {id: b, run: x, needs: [a], compensate: {run: undo, retry: {attempts: 1}}}
+  - {id: gated, run: x, needs: [], approve: before, checklist: [one]}",
+    );
+    play.complete("a", "1");
+    play.complete("b", "1");
+    play.roll_back(Some("a"));
+    play.fail("b", exit(Class::Validation));
+    assert_eq!(play.state().status(), RunStatus::Stuck);
+    for ask in [
+        approve("gated", "ada"),
+        reject("gated"),
+        Ask::Check { request: "gated".to_owned(), by: "ada".into(), points: vec![1] },
+    ] {
+        assert_eq!(play.refused(ask), Code::RunEnded);
+    }
+    play.resolve("b", crate::events::run::Resolution::Done);
+    assert_eq!(play.ask(approve("gated", "ada")), ["approval_granted"]);
+}
+
+#[test]
+fn nothing_is_asked_by_a_run_that_fails_while_it_goes_on() {
+    let mut play = Play::eager(
+        "name: w
+on_failure: stop
+steps:
+  - {id: poll, run: x, needs: [], repeat: {until: output.no.such, max: 3}}
+  - {id: draft, run: y, needs: [], approve: after}",
+    );
+    play.complete("draft", "1");
+    play.complete("poll#1", "{}");
+    assert_eq!(play.state().status(), RunStatus::Failed);
+    play.retry();
+    assert_eq!(play.state().status(), RunStatus::Failed);
+    assert_eq!(play.refused(approve("draft", "ada")), Code::RequestClosed);
 }

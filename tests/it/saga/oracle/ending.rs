@@ -80,6 +80,8 @@ impl Oracle {
         self.cancelled = cancel == Some(true);
         self.mode = match cancel {
             Some(false) => Mode::Ended(End::Cancelled),
+            // A child came that far before it could be stopped.
+            Some(true) if self.is_past_return() => Mode::Ended(End::StuckForward),
             Some(true) => Mode::Unwinding { to: None },
             None if self.is_past_return() || self.stuck_child => Mode::Ended(End::StuckForward),
             None if !self.model.stops && self.anything_owed(&None) => Mode::Unwinding { to: None },
