@@ -171,11 +171,11 @@ fn any_answer(duel: &Duel, dice: &mut Dice, name: &str) -> Command {
         _ => Named::Request(requests.len() - 1 - dice.below(requests.len().min(3))),
     };
     let edits = [json!({ "got": 7 }), json!({ "ok": false }), json!({ "note": { "by": by } })];
-    match dice.below(8) {
-        0..3 => Command::Approve { what, by, edit: None },
-        3 => Command::Approve { what, by, edit: Some(edits[dice.below(3)].clone()) },
-        4 => Command::Reject { what, by },
-        5 => Command::Check { what, by, point: 1 + dice.below(3) as u32 },
+    match dice.below(9) {
+        0..2 => Command::Approve { what, by, edit: None },
+        2 => Command::Approve { what, by, edit: Some(edits[dice.below(3)].clone()) },
+        3 => Command::Reject { what, by },
+        4..6 => Command::Check { what, by, point: 1 + dice.below(3) as u32 },
         _ => Command::Signal {
             name: ["go", "on"][dice.below(2)].to_owned(),
             data: json!({ "told": dice.below(3) }),

@@ -109,7 +109,7 @@ impl Step {
             grows,
             condition,
             uses,
-            tries: if retries { 2 + random.below(2) as u32 } else { 1 },
+            tries: if retries { 2 + random.below(if fallback { 3 } else { 2 }) as u32 } else { 1 },
             on_error,
             fallback,
             gate: random.one_in(rates.gate).then(|| Gate::generate(random)),
