@@ -10,6 +10,9 @@ use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::run::RunStatus;
 
+/// How many of several interrupted runs are named: as many as fit on a screen.
+const NAMED_MAX: usize = 20;
+
 pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<Exit, Problem> {
     if !is_store(&scene.house.data) {
         return match arguments.run {
@@ -53,8 +56,12 @@ fn chosen(answer: Answer) -> Result<RunId, Problem> {
         [] => Err(Problem::new(Code::NothingToResume, "no run is interrupted")),
         [row] => Ok(row.run.clone()),
         several => {
-            let ids: Vec<_> = several.iter().map(|row| format!("  {}  {}", row.run, row.workflow)).collect();
-            let message = format!("{} runs are interrupted:\n{}", several.len(), ids.join("\n"));
+            let named = several.iter().take(NAMED_MAX);
+            let mut lines: Vec<_> = named.map(|row| format!("  {}  {}", row.run, row.workflow)).collect();
+            if several.len() > lines.len() {
+                lines.push(format!("  and {} more", several.len() - lines.len()));
+            }
+            let message = format!("{} runs are interrupted:\n{}", several.len(), lines.join("\n"));
             Err(Problem::new(Code::AmbiguousRun, message).hint("name one, or resume them all with --all"))
         }
     }

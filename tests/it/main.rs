@@ -23,6 +23,7 @@ mod memory;
 mod notify;
 mod orchestration;
 mod power_cut;
+mod resume_all;
 mod saga;
 mod shutdown;
 mod support;

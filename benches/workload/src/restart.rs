@@ -162,7 +162,8 @@ pub(crate) async fn wake(folder: &Path, probe: bool) -> Result<()> {
             Ok::<_, Failure>(())
         });
     })?;
-    let _rested = engine.system().drive_all();
+    // Nobody wants to hear which runs have come to rest.
+    drop(engine.system().drive_all());
     if probe {
         let start = StartRun { drive: false, ..start_of(&sequential(1))? };
         engine.begin(&RunId::parse("probe")?, start).await?;

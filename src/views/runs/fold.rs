@@ -11,7 +11,8 @@ use crate::events::ids::{RunId, Version};
 use crate::events::problem::Code;
 use crate::events::run::RunEvent;
 use crate::store::{EventStore, ReadError, ViewChange};
-use crate::workflow::run::RunStatus;
+use crate::workflow::aggregate::{Aggregate, At, EffectChanges};
+use crate::workflow::run::{Run, RunStatus};
 
 /// How many runs are folded at once to see where they are: as many as keep the store busy.
 const FOLDED_AT_ONCE: usize = 8;
@@ -34,6 +35,8 @@ struct Touched {
     last: Version,
     /// Whether the last event of it ended it. Of all others, only their fold tells where they are.
     has_ended: bool,
+    /// That fold, if the page holds all that there is of the run so far. Most runs are short.
+    fold: Option<Box<Run>>,
 }
 
 impl<'a> Fold<'a> {
@@ -47,14 +50,21 @@ impl<'a> Fold<'a> {
         for recorded in page {
             self.touch(&mut touched, recorded).await?;
         }
-        let open: Vec<_> = touched.iter().filter(|(run, touched)| self.asks_for(run, touched)).collect();
-        let asked: Vec<_> = open.into_iter().map(|(run, touched)| (run.clone(), touched.last)).collect();
+        let open = touched.iter().filter(|(run, touched)| self.asks_for(run, touched));
+        let far = open.filter(|(_, touched)| touched.fold.is_none());
+        let asked: Vec<_> = far.map(|(run, touched)| (run.clone(), touched.last)).collect();
         let states: Vec<_> = stream::iter(asked)
             .map(|(run, last)| self.state(run, last))
             .buffer_unordered(FOLDED_AT_ONCE)
             .try_collect()
             .await?;
-        for (run, state) in states {
+        let folded = touched.iter().filter(|(run, touched)| self.asks_for(run, touched));
+        let folded = folded.filter_map(|(run, touched)| {
+            let state = State::of(touched.fold.as_ref()?, touched.last);
+            Some((run.clone(), Some(state)))
+        });
+        let folded: Vec<_> = folded.collect();
+        for (run, state) in states.into_iter().chain(folded) {
             let Some(touched) = touched.get_mut(&run) else { continue };
             match state {
                 Some(state) => self.stands(touched, run, state),
@@ -80,10 +90,13 @@ impl<'a> Fold<'a> {
             // What cannot be decoded is reported by `verify`; the list leaves it out.
             let Some(kept) = kept else { return Ok(()) };
             let due_before = due::key_of(&kept);
-            let new = Touched { kept, due_before, last: Version(0), has_ended: false };
+            let fold = (kind == "run_started").then(Box::default);
+            let new = Touched { kept, due_before, last: Version(0), has_ended: false, fold };
             touched.insert(run.clone(), new);
         }
-        let Some(Touched { kept, last, has_ended, .. }) = touched.get_mut(&run) else { return Ok(()) };
+        let Some(touched) = touched.get_mut(&run) else { return Ok(()) };
+        touched.fold(recorded);
+        let Touched { kept, last, has_ended, .. } = touched;
         *last = recorded.version;
         if kind == "run_completed"
             && let Ok(RunEvent::RunCompleted(completed)) = recorded.decode()
@@ -133,6 +146,17 @@ impl<'a> Fold<'a> {
 }
 
 impl Touched {
+    /// Folds the next event, if those before it were. What is not understood is told of by whoever folds all of it.
+    fn fold(&mut self, recorded: &Recorded) {
+        let Some(mut run) = self.fold.take() else { return };
+        let Recorded { version, header, .. } = recorded;
+        let Ok(event) = recorded.decode::<RunEvent>() else { return };
+        let at = At { stream: &header.stream, version: *version, time: header.recorded_at };
+        if run.evolve(&event, &at, &mut EffectChanges::default()).is_ok() {
+            self.fold = Some(run);
+        }
+    }
+
     fn changes(self) -> Vec<ViewChange> {
         let (row_key, due) = (row_key(&self.kept.row), due::key_of(&self.kept));
         let place = ViewChange { key: place_key(self.kept.row.run.as_str()), bytes: Some(row_key.clone()) };
