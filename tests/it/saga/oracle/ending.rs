@@ -98,7 +98,8 @@ impl Oracle {
             let step = &self.steps[place];
             let waits =
                 matches!(step.state, State::Retrying | State::Sleeping | State::Asking | State::Awaiting);
-            if !within(place) || !waits && !(step.state == State::Pending && step.tried) {
+            let is_tried = step.state == State::Pending && step.tried;
+            if !within(place) || !(waits || is_tried) {
                 continue;
             }
             match step.state {

@@ -34,7 +34,7 @@ pub(in crate::saga) enum Named {
 impl Request {
     /// The work with all changes.
     pub(super) fn edited(&self) -> Value {
-        self.edits.iter().fold(self.what.clone(), |what, edit| merged(what, edit))
+        self.edits.iter().fold(self.what.clone(), merged)
     }
 }
 
