@@ -216,8 +216,8 @@ impl Executors {
     /// What does the work of this agent.
     ///
     /// # Errors
-    /// [`Code::NotBuilt`](crate::events::problem::Code::NotBuilt) for an executor that this version does not have, [`Code::BadAgent`](crate::events::problem::Code::BadAgent) for a definition with
-    /// which its executor cannot work, and [`Code::UnknownFunction`](crate::events::problem::Code::UnknownFunction).
+    /// [`Code::NotBuilt`] for an executor that this version does not have, [`Code::BadAgent`] for a definition with
+    /// which its executor cannot work, and [`Code::UnknownFunction`].
     pub fn of(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
         agent.check_usable()?;
         match agent.executor {
