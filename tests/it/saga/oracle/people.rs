@@ -112,7 +112,8 @@ impl Oracle {
 
     fn may_answer(&self, request: usize, by: &str) -> bool {
         let live = !matches!(self.mode, Mode::Ended(_));
-        live && (!self.requests[request].rules.closed || APPROVERS.contains(&by))
+        let in_time = self.requests[request].expires.is_none_or(|at| self.now < at);
+        live && in_time && (!self.requests[request].rules.closed || APPROVERS.contains(&by))
     }
 
     /// Grants requests, together or not at all.
