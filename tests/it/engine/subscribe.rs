@@ -43,7 +43,8 @@ fn a_subscriber_sees_what_is_recorded_and_then_what_comes_in_order_and_once() {
         system.shut_down(std::future::pending()).await.unwrap();
         let rest: Vec<_> = all.map(|recorded| recorded.unwrap()).collect().await;
         seen.extend(rest);
-        assert!(seen.iter().map(|recorded| recorded.position.0).eq(1..=seen.len() as u64), "{}", seen.len());
+        // The last is what was recorded before the store was closed.
+        assert!(seen.iter().map(|recorded| recorded.position.0).eq(1..=20), "{:?}", kinds(&seen));
     });
 }
 
