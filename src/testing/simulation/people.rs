@@ -71,11 +71,14 @@ impl<W: World> Simulation<W> {
         shelf.json(payload).map_err(|unreadable| self.broken(&unreadable.to_string()))
     }
 
-    /// What somebody says to the run with this move, if anybody does.
+    /// What somebody says to the run with this move, if anybody does while it is not too late.
     pub fn said(&self, next: &Move) -> Option<Ask> {
         match next {
             Move::Answer(id) => {
                 let open = self.requests().find(|open| open.asked.request == *id)?;
+                if open.asked.expires.is_some_and(|at| at <= self.now) {
+                    return None;
+                }
                 let request = id.to_string();
                 Some(match self.world.reply(&open.asked, &open.granted)? {
                     Reply::Grant { by, edits } => Ask::Approve { request, by, note: None, edits },

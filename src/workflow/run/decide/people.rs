@@ -133,14 +133,18 @@ pub(super) fn check(
     points: Vec<u32>,
     now: Timestamp,
 ) -> Result<(), RunRejection> {
-    for request in open_requests(draft.state(), named)? {
-        let open = open(draft.state(), &request)?;
+    let requests = open_requests(draft.state(), named)?;
+    // Of several requests all are looked at or none.
+    for request in &requests {
+        let open = open(draft.state(), request)?;
         may_answer(open, &by, now)?;
         let last = open.asked.checklist.len();
         if let Some(wrong) = points.iter().find(|point| **point == 0 || **point as usize > last) {
             let why = format!("the checklist of request `{request}` has {last} points, and no point {wrong}");
             return Err(not_now(Code::UnknownRequest, why, "they are numbered from 1"));
         }
+    }
+    for request in requests {
         draft.emit(ApprovalChecked { request, by: Arc::clone(&by), points: points.clone() });
     }
     Ok(())

@@ -153,3 +153,19 @@ steps:
     play.resolve("b", Resolution::Skip);
     assert_eq!(play.ask(approve("c", "ada")), ["approval_granted"]);
 }
+
+/// Of a phase whose steps ask different people, points were recorded for the first before the second refused.
+#[test]
+fn points_of_several_requests_are_recorded_together_or_not_at_all() {
+    let mut play = Play::eager(
+        "name: w
+steps:
+  - {id: a, run: 'true', needs: [], phase: p, approve: before, checklist: [one]}
+  - {id: b, run: 'true', needs: [], phase: p, approve: before, checklist: [one], approvers: [bob]}",
+    );
+    let check = |by: &str| Ask::Check { request: "p".to_owned(), by: by.into(), points: vec![1] };
+    let before = play.log.len();
+    assert_eq!(play.refused(check("ada")), Code::NotAnApprover);
+    assert_eq!(play.log.len(), before);
+    assert_eq!(play.ask(check("bob")), ["approval_checked", "approval_checked"]);
+}
