@@ -54,6 +54,8 @@ pub(super) struct Waker {
     moving: Moving,
     /// Runs that cannot go on.
     parked: HashSet<RunId>,
+    /// Runs that are looked at once more, and of which it was told that they rest.
+    told: HashSet<RunId>,
     rested: mpsc::Sender<Result<Rested, Problem>>,
 }
 
@@ -99,8 +101,9 @@ impl Waker {
         rested: mpsc::Sender<Result<Rested, Problem>>,
     ) -> Self {
         let nudged = communicator.nudged();
-        let (window, moving, parked) = (Window::default(), Moving::default(), HashSet::new());
-        Self { communicator, runs, nudged, window, moving, parked, rested }
+        let (window, moving) = (Window::default(), Moving::default());
+        let (parked, told) = (HashSet::new(), HashSet::new());
+        Self { communicator, runs, nudged, window, moving, parked, told, rested }
     }
 
     /// Drives until no run is in motion and none sleeps, or nothing may start any more.
@@ -161,10 +164,12 @@ impl Waker {
         self.window.remove(&run);
         self.parked.remove(&run);
         self.moving.add(&run);
+        let rests = self.told.remove(&run);
+        let place = self.moving.set(&run, |place| place.rests = rests);
         let communicator = Arc::clone(&self.communicator);
         let activate = async move {
             let glance = communicator.lend(&run).await;
-            observe(run, glance, Place::default()).await
+            observe(run, glance, place).await
         };
         activate.boxed()
     }
@@ -254,6 +259,10 @@ impl Waker {
                 let place = self.moving.remove(&run);
                 let seen = glance.borrow().clone();
                 if place.nudged {
+                    // Whatever was wanted of it: that it rests is told once.
+                    if seen.at_rest {
+                        self.told.insert(run.clone());
+                    }
                     self.window.insert(Due { at: Timestamp(0), run: run.clone() }, Kind::Own);
                 } else {
                     self.note_next(&run, &seen);
@@ -319,7 +328,8 @@ impl Moving {
 async fn observe(run: RunId, mut glance: watch::Receiver<Glance>, known: Place) -> Changed {
     let at_work = |seen: &Glance| !seen.attempts.is_empty();
     let changes = |seen: &Glance| {
-        seen.parked.is_some() || at_work(seen) != known.at_work || seen.at_rest != known.rests
+        let is_loaded = seen.status.is_some();
+        seen.parked.is_some() || at_work(seen) != known.at_work || is_loaded && seen.at_rest != known.rests
     };
     let change = match glance.wait_for(changes).await {
         Err(_) => Change::Gone,
