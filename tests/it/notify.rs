@@ -70,7 +70,8 @@ fn a_program_is_told_of_what_it_is_to_be_told_with_all_that_happened() {
 /// The process dies when the program has taken the notice and nobody has written down that it has.
 #[test]
 fn a_notice_whose_delivery_was_not_written_down_is_delivered_again() {
-    let sandbox = machine(&format!("{TAKE_DOWN}\nif [ ! -e died ]; then touch died; kill -9 $PPID; exit 1; fi"));
+    let sandbox =
+        machine(&format!("{TAKE_DOWN}\nif [ ! -e died ]; then touch died; kill -9 $PPID; exit 1; fi"));
     assert_eq!(run(&sandbox, "bad.yaml", "one"), None, "it was killed");
     assert_eq!(runs(&sandbox), ["one"]);
     assert_eq!(run(&sandbox, "good.yaml", "two"), Some(0));
@@ -81,7 +82,8 @@ fn a_notice_whose_delivery_was_not_written_down_is_delivered_again() {
 
 #[test]
 fn a_notice_that_was_not_delivered_when_the_process_died_is_delivered_by_the_next() {
-    let sandbox = machine(&format!("if [ ! -e died ]; then touch died; kill -9 $PPID; exit 1; fi\n{TAKE_DOWN}"));
+    let sandbox =
+        machine(&format!("if [ ! -e died ]; then touch died; kill -9 $PPID; exit 1; fi\n{TAKE_DOWN}"));
     // It dies in its last moments, when the run is over.
     assert_eq!(run(&sandbox, "bad.yaml", "one"), None, "it was killed");
     fs::remove_file(sandbox.work("told")).ok();
