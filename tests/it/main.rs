@@ -21,6 +21,7 @@ mod golden;
 mod handover;
 mod memory;
 mod notify;
+mod older;
 mod orchestration;
 mod power_cut;
 mod resume_all;
