@@ -10,7 +10,7 @@ use crate::events::commit::Recorded;
 use crate::events::ids::{RunId, Version};
 use crate::events::problem::Code;
 use crate::events::run::RunEvent;
-use crate::store::{EventStore, ReadError, ViewChange};
+use crate::store::{EventStore, ReadError, VIEW_ROW_BYTES_MAX, ViewChange};
 use crate::workflow::aggregate::{Aggregate, At, EffectChanges};
 use crate::workflow::run::{Run, RunStatus};
 
@@ -19,6 +19,10 @@ const FOLDED_AT_ONCE: usize = 8;
 
 /// Of how many runs it is remembered that a later page tells nothing new. Beyond it some are folded twice.
 const AHEAD_MAX: usize = 64 * 1024;
+
+/// How much of a workflow's name stands in a row that is too long otherwise. Escaped as JSON, a character has six bytes at
+/// most, so that it takes less than half a row.
+const WORKFLOW_CHARS_MAX: usize = 256;
 
 pub(super) struct Fold<'a> {
     store: &'a dyn EventStore,
@@ -160,7 +164,7 @@ impl Touched {
     fn changes(self) -> Vec<ViewChange> {
         let (row_key, due) = (row_key(&self.kept.row), due::key_of(&self.kept));
         let place = ViewChange { key: place_key(self.kept.row.run.as_str()), bytes: Some(row_key.clone()) };
-        let row = ViewChange { key: row_key, bytes: serde_json::to_vec(&self.kept).ok() };
+        let row = ViewChange { key: row_key, bytes: fitting(self.kept) };
         let mut changes = vec![place, row];
         if due != self.due_before {
             changes.extend(self.due_before.map(|key| ViewChange { key, bytes: None }));
@@ -168,6 +172,23 @@ impl Touched {
         }
         changes
     }
+}
+
+/// A row as bytes, of which a store takes so many. What a name or tags have beyond that is left out: the run itself has
+/// all of it, and a list that one run's words make unreadable would hide all others.
+fn fitting(mut kept: Kept) -> Option<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(&kept).ok()?;
+    if bytes.len() > VIEW_ROW_BYTES_MAX
+        && let Some((cut, _)) = kept.row.workflow.char_indices().nth(WORKFLOW_CHARS_MAX)
+    {
+        kept.row.workflow.truncate(cut);
+        kept.row.workflow.push('…');
+        bytes = serde_json::to_vec(&kept).ok()?;
+    }
+    while bytes.len() > VIEW_ROW_BYTES_MAX && kept.row.tags.pop_last().is_some() {
+        bytes = serde_json::to_vec(&kept).ok()?;
+    }
+    Some(bytes)
 }
 
 fn new_row(run: &RunId, recorded: &Recorded) -> Option<Kept> {
@@ -195,4 +216,41 @@ fn end_of(kind: &str) -> Option<RunStatus> {
         "run_stuck" => RunStatus::Stuck,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::time::Timestamp;
+
+    /// A name of 6,000 characters, or a tag of control characters, once made a row that the store refused, and with it
+    /// every list.
+    #[test]
+    fn a_row_is_stored_however_long_the_words_of_its_run_are() {
+        let row = |workflow: String, tags: &[(String, String)]| RunRow {
+            run: RunId::parse("r").unwrap(),
+            workflow,
+            status: RunStatus::Pending,
+            started_at: Timestamp(0),
+            ended_at: None,
+            version: Version(1),
+            tags: tags.iter().cloned().collect(),
+            degraded: false,
+        };
+        let tag = |name: &str, length: usize| (name.to_owned(), "\u{1}".repeat(length));
+        for row in [
+            row("n".repeat(6_000), &[]),
+            row("\u{1}".repeat(6_000), &[tag("a", 100), tag("b", 2_000), tag("c", 1)]),
+            row("\u{10ffff}".repeat(6_000), &[tag("a", 100)]),
+        ] {
+            let bytes = fitting(Kept { row: row.clone(), next: Next::Asked }).unwrap();
+            assert!(bytes.len() <= VIEW_ROW_BYTES_MAX, "{}", bytes.len());
+            let kept: Kept = serde_json::from_slice(&bytes).unwrap();
+            assert!(row.workflow.starts_with(kept.row.workflow.trim_end_matches('…')));
+            assert_eq!(kept.row.tags.get("a"), row.tags.get("a"), "what fits is kept");
+        }
+        let short = row("n".repeat(2_000), &[tag("a", 3)]);
+        let bytes = fitting(Kept { row: short.clone(), next: Next::Asked }).unwrap();
+        assert_eq!(serde_json::from_slice::<Kept>(&bytes).unwrap().row, short);
+    }
 }
