@@ -19,6 +19,7 @@ mod examples;
 mod full_disk;
 mod golden;
 mod handover;
+mod hostile;
 mod memory;
 mod notify;
 mod older;
