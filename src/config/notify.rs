@@ -10,6 +10,9 @@ use crate::events::problem::nearest;
 use crate::events::run::RunEvent;
 use crate::executors::delivery::Target;
 
+/// A notice's name is a part of the key under which the store keeps its place in the log.
+const NAME_CHARS_MAX: usize = 60;
+
 const KEYS: [&str; 5] = ["on", "command", "url", "token_env", "name"];
 
 /// All of them.
@@ -48,6 +51,9 @@ fn notice(table: &Table) -> Result<Notice, String> {
             .map_err(|takes| format!("`{key}`: {takes}"))
     };
     let (url, token_env, name) = (a_text("url")?, a_text("token_env")?, a_text("name")?);
+    if name.as_ref().is_some_and(|name| name.chars().count() > NAME_CHARS_MAX) {
+        return Err(format!("`name` takes at most {NAME_CHARS_MAX} characters"));
+    }
     let command =
         table.get("command").map(texts).transpose().map_err(|takes| format!("`command`: {takes}"))?;
     let target = match (command, url) {

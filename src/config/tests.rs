@@ -248,6 +248,8 @@ fn notices_say_who_is_told_of_what() {
 
 #[test]
 fn a_notice_that_makes_no_sense_is_refused_with_what_is_wrong() {
+    // Its place in the log could not be saved, under a key so long: it was told of everything again and again.
+    let long_name = format!("on = ['run_stuck']\ncommand = ['x']\nname = '{}'", "n".repeat(61));
     for (text, part) in [
         (
             "on = ['run_stcuk']\ncommand = ['x']",
@@ -263,6 +265,7 @@ fn a_notice_that_makes_no_sense_is_refused_with_what_is_wrong() {
         ("on = ['run_stuck']\ncomand = ['x']", "the key `comand` is unknown: did you mean `command`?"),
         ("on = 3\ncommand = ['x']", "`on`: give it a list"),
         ("on = ['run_stuck']\nurl = 3", "`url`: give it a text"),
+        (&long_name, "`name` takes at most 60 characters"),
     ] {
         let problem = Machine::project(&format!("[[notify]]\n{text}\n")).problem();
         assert!(problem.message.contains(part), "{text}: {problem}");
