@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::host::{append_problem, read_problem};
 use crate::events::commit::Recorded;
 use crate::events::ids::{Hash, Position};
+use crate::events::limits::VIEW_KEY_BYTES_MAX;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::executors::delivery::{Delivery, Options, Target};
@@ -55,6 +56,10 @@ impl Notice {
     /// Under which key its cursor is kept.
     fn key(&self) -> Vec<u8> {
         match &self.name {
+            // A key is bounded, and a name is what somebody wrote.
+            Some(name) if name.len() > VIEW_KEY_BYTES_MAX / 2 => {
+                format!("long/{}", Hash::of(name.as_bytes())).into_bytes()
+            }
             Some(name) => format!("name/{name}").into_bytes(),
             None => format!("hash/{}", Hash::of(format!("{:?} {:?}", self.on, self.target).as_bytes()))
                 .into_bytes(),

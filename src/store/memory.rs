@@ -98,7 +98,7 @@ impl Disk {
     }
 
     fn append(&mut self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError> {
-        let size_bytes = admission::encode(&commit)?.len() as u64;
+        let size_bytes = admission::encode(&commit, &blobs)?.len() as u64;
         let actual = self.head(&commit.header.stream).map_or(Version(0), |head| head.version);
         if actual.next() != commit.header.first {
             let expected = Version(commit.header.first.0 - 1);

@@ -24,6 +24,7 @@ pub use self::snapshot::{SNAPSHOT_BYTES_MAX, Snapshot};
 use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
+pub use crate::events::limits::{VIEW_KEY_BYTES_MAX, VIEW_ROW_BYTES_MAX};
 use crate::events::problem::Code;
 
 /// The last event of a stream; of an empty one version 0 and no hash.
@@ -234,9 +235,3 @@ pub struct ViewChange {
     /// What it is now.
     pub bytes: Option<Vec<u8>>,
 }
-
-/// Keys of read models are ids.
-pub const VIEW_KEY_BYTES_MAX: usize = 256;
-
-/// Rows of read models are summaries; no value in the store exceeds this.
-pub const VIEW_ROW_BYTES_MAX: usize = 4 * 1024;

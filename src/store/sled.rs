@@ -33,7 +33,6 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::blobs::BlobFiles;
 use self::index::Index;
-use self::layout::TREE_BLOB_BYTES_MAX;
 pub use self::open::OpenError;
 use self::open::{Opened, Salvage};
 use self::pack::Encoded;
@@ -47,6 +46,7 @@ use super::{
 use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
+use crate::events::limits::TREE_BLOB_BYTES_MAX;
 
 /// What an answer of the store promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -325,7 +325,7 @@ impl EventStore for SledStore {
         if let Some(what) = self.shared.failure() {
             return Err(AppendError::Failed(what));
         }
-        let bytes = admission::encode(&commit)?;
+        let bytes = admission::encode(&commit, &blobs)?;
         let blobs = self.store_blobs(blobs).await?;
         let size =
             bytes.len() + blobs.iter().flat_map(|(_, content)| content).map(|part| part.len()).sum::<usize>();

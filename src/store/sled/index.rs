@@ -15,10 +15,14 @@ use super::layout::{index_key, index_prefix, read_index_key};
 use super::read::read_error;
 use crate::events::codec;
 use crate::events::ids::{Hash, Position, StreamId, Version};
+use crate::events::limits::VALUE_BYTES_MAX;
 use crate::store::{Head, ReadError};
 
-/// An extent has at most two numbers of nine bytes, so a chunk has at most 3.7 KiB.
+/// How many extents a chunk holds at most.
 const CHUNK_EXTENTS_MAX: usize = 200;
+
+// An extent has two numbers of nine bytes at most, a chunk a hash and a length beside them.
+const _: () = assert!(CHUNK_EXTENTS_MAX * 2 * 9 + 64 <= VALUE_BYTES_MAX);
 
 /// How many heads of saved streams each of the two generations remembers: 6 MB together, and room for all runs that
 /// a node of this kind has in motion.

@@ -8,6 +8,7 @@ use super::due::{self, Next, State, States};
 use super::{Kept, RunRow, ViewError, find, place_key, row_key};
 use crate::events::commit::Recorded;
 use crate::events::ids::{RunId, Version};
+use crate::events::limits::VIEW_ROW_BYTES_MAX;
 use crate::events::problem::Code;
 use crate::events::run::RunEvent;
 use crate::store::{EventStore, ReadError, ViewChange};
@@ -125,7 +126,7 @@ impl<'a> Fold<'a> {
     async fn state(&self, run: RunId, last: Version) -> Result<(RunId, Option<State>), ViewError> {
         match self.states.state(&run, last).await {
             Ok(state) => Ok((run, Some(state))),
-            Err(problem) if problem.code == Code::RunParked => Ok((run, None)),
+            Err(problem) if matches!(problem.code, Code::RunParked | Code::StoreDamaged) => Ok((run, None)),
             Err(problem) => Err(ViewError::Fold(problem)),
         }
     }
@@ -160,13 +161,34 @@ impl Touched {
     fn changes(self) -> Vec<ViewChange> {
         let (row_key, due) = (row_key(&self.kept.row), due::key_of(&self.kept));
         let place = ViewChange { key: place_key(self.kept.row.run.as_str()), bytes: Some(row_key.clone()) };
-        let row = ViewChange { key: row_key, bytes: serde_json::to_vec(&self.kept).ok() };
+        let row = ViewChange { key: row_key, bytes: row_bytes(self.kept) };
         let mut changes = vec![place, row];
         if due != self.due_before {
             changes.extend(self.due_before.map(|key| ViewChange { key, bytes: None }));
             changes.extend(due.map(|key| ViewChange { key, bytes: Some(Vec::new()) }));
         }
         changes
+    }
+}
+
+/// A row as it is kept. Versions that did not bound what a run is called and tagged with recorded runs whose rows would
+/// be longer than any is kept: of those the longest tags are left out, and the end of the name. The run itself has all.
+fn row_bytes(mut kept: Kept) -> Option<Vec<u8>> {
+    loop {
+        let bytes = serde_json::to_vec(&kept).ok()?;
+        if bytes.len() <= VIEW_ROW_BYTES_MAX {
+            return Some(bytes);
+        }
+        let row = &mut kept.row;
+        let longest = row.tags.iter().max_by_key(|(key, value)| key.len() + value.len());
+        match longest.map(|(key, _)| key.clone()) {
+            Some(key) => drop(row.tags.remove(&key)),
+            None if row.workflow.is_empty() => return None,
+            None => {
+                let half = row.workflow.chars().count() / 2;
+                row.workflow = row.workflow.chars().take(half).collect();
+            }
+        }
     }
 }
 
