@@ -240,7 +240,8 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         let mut sealing = Sealing::new(self.header(now), self.head.hash);
         let (mut answers, mut broken) = (Vec::new(), None);
         let mut draft = Draft::new(&mut self.state, &self.stream, self.head.version, now);
-        while answers.len() < DECIDED_AT_ONCE && sealing.size_bytes() < COMMIT_BYTES_FULL && broken.is_none() {
+        while answers.len() < DECIDED_AT_ONCE && sealing.size_bytes() < COMMIT_BYTES_FULL && broken.is_none()
+        {
             let Some(Submit { mut command, reply }) = self.inbox.pop_front() else { break };
             self.shell.prepare(draft.state(), &mut command, now);
             let emitted = draft.emitted();

@@ -169,7 +169,8 @@ fn check_labels(workflow: &str, tags: &BTreeMap<String, String>) -> Result<(), P
     let message = format!(
         "the workflow's name and the run's tags have {bytes} bytes together, and {RUN_LABELS_BYTES_MAX} may be"
     );
-    Err(Problem::new(Code::TooLarge, message).hint("name and tag it more shortly: long values belong into its input"))
+    Err(Problem::new(Code::TooLarge, message)
+        .hint("name and tag it more shortly: long values belong into its input"))
 }
 
 fn start_run(spec: StartSpec) -> Result<StartRun, Problem> {

@@ -2,9 +2,7 @@
 
 use crate::events::commit::Commit;
 use crate::events::json::Blob;
-use crate::events::limits::{
-    BLOB_BYTES_MAX, STREAM_NAME_BYTES_MAX, VIEW_KEY_BYTES_MAX, VIEW_ROW_BYTES_MAX,
-};
+use crate::events::limits::{BLOB_BYTES_MAX, STREAM_NAME_BYTES_MAX, VIEW_KEY_BYTES_MAX, VIEW_ROW_BYTES_MAX};
 
 use super::{AppendError, ViewChange};
 

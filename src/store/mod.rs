@@ -4,6 +4,7 @@
 //!
 //! - [`memory`]: for tests and as the oracle of the others
 //! - [`sled`]: on disk, durable before it answers
+//! - [`looked_at`]: what can be read of a damaged one
 //! - [`verify`]: proves a store whole, or names what is not
 //! - [`conformance`]: what every store must do, as a suite that anyone can run on their own
 //! - [`fault`]: a store that fails on purpose, around any other
@@ -11,10 +12,12 @@
 mod admission;
 pub mod conformance;
 pub mod fault;
+pub mod looked_at;
 pub mod memory;
 pub mod sled;
 mod snapshot;
 pub mod verify;
+mod views;
 
 use std::sync::Arc;
 
@@ -143,6 +146,22 @@ pub trait EventStore: Send + Sync + 'static {
     /// The first damage that was found when the store was opened. Such a store takes no appends.
     fn damage(&self) -> Option<ReadError> {
         None
+    }
+
+    /// Damage that was noted, by whatever process met it. Such a store takes no appends.
+    fn noted_damage(&self) -> Option<String> {
+        None
+    }
+
+    /// Notes durably that the store is damaged: from here on it takes no appends.
+    fn note_damage(&self, _what: &str) {}
+
+    /// Takes back what was noted: the store was proved whole.
+    fn forget_damage(&self) {}
+
+    /// Reads what is stored beside commits and blobs; answers what of it cannot be read.
+    async fn read_rest(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// The content of a blob; none if it is not stored. Blocks for the length of a disk read.

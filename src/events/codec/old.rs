@@ -9,9 +9,9 @@ use crate::events::ids::StepId;
 use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{
-    AgentBinding, AttemptFailed, AttemptLost, Because, ChildBinding, GrowthLimits, Item, Outcome, Parent, Purpose,
-    RollbackCause, RollbackStarted, RunStarted, StepAdded, StepCompensated, StepCompleted, StepKind, Undo,
-    Usage,
+    AgentBinding, AttemptFailed, AttemptLost, Because, ChildBinding, GrowthLimits, Item, Outcome, Parent,
+    Purpose, RollbackCause, RollbackStarted, RunStarted, StepAdded, StepCompensated, StepCompleted, StepKind,
+    Undo, Usage,
 };
 
 /// `attempt_lost` at schema 1: it always meant an attempt at doing the step, and a crash.

@@ -220,6 +220,18 @@ fn unreadable(stream: &StreamId) -> ReadError {
     ReadError::Damaged { position: Position(0), what }
 }
 
+/// What is wrong with an entry of the index, if it is none.
+pub(super) fn wrong(key: &[u8], value: &[u8]) -> Option<String> {
+    let stream =
+        || String::from_utf8_lossy(key.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned();
+    match Chunk::read(key, value) {
+        Some(_) => None,
+        None => {
+            Some(format!("an entry of the index cannot be read, of `{}`", stream().trim_start_matches('i')))
+        }
+    }
+}
+
 /// A stream's last chunk that begins at or before a version.
 fn chunk_at(db: &Db, stream: &StreamId, version: Version) -> Result<Option<Chunk>, ReadError> {
     let (from, upto) = (index_prefix(stream), index_key(stream, version));
