@@ -84,7 +84,7 @@ pub struct Run {
     pub fail_if_critical_skipped: bool,
 }
 
-/// How far plans may let a run grow.
+/// How far a run may grow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Growth {
     /// Plans inside of plans.
@@ -93,6 +93,8 @@ pub struct Growth {
     pub width: u32,
     /// Steps of all plans of a run; 0 lets none grow.
     pub total: u32,
+    /// Steps of all fan-outs of a run.
+    pub items: u32,
 }
 
 /// What every request for an approval holds.

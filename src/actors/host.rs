@@ -17,8 +17,9 @@ use super::clock::Clock;
 use super::library::Library;
 use super::load::{Fold, load_upto};
 use super::snapshots::{self, Tail};
-use crate::events::commit::{Commit, Header};
+use crate::events::commit::{Header, Sealing};
 use crate::events::ids::{StreamId, Version};
+use crate::events::limits::COMMIT_BYTES_FULL;
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
 use crate::store::{AppendError, EventStore, Head, ReadError, Snapshot};
@@ -28,7 +29,7 @@ use crate::workflow::aggregate::{Aggregate, Decided, Draft, EffectChanges, Momen
 /// (results, timers, slots) has nobody to come back: of that there is never more than the state has open.
 const INBOX_MAX: usize = 1_024;
 
-/// How many commands are decided in one commit: what bounds its size.
+/// How many commands are decided in one commit at most. It is full sooner if they are long: see [`COMMIT_BYTES_FULL`].
 const DECIDED_AT_ONCE: usize = 256;
 
 /// What is particular to an aggregate's host: how its effects are performed.
@@ -214,12 +215,12 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 self.shell.abandoned();
                 return self.park(problem);
             }
-            if round.decided.events.is_empty() {
+            if round.sealing.count() == 0 {
                 let version = self.head.version;
                 self.shell.committed(&self.state, round.decided.changes, version, actor);
                 round.answers.into_iter().for_each(|(reply, result)| answer(reply, result.map(|()| version)));
             } else {
-                self.append(round, now, actor);
+                self.append(round, actor);
             }
         }
         self.go_if_over(actor);
@@ -236,13 +237,12 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     fn decide(&mut self, now: Timestamp) -> Round<A> {
         let library = Arc::clone(&self.context.library);
         let moment = Moment { now, blobs: &*library };
-        let count = self.inbox.len().min(DECIDED_AT_ONCE);
-        let (mut answers, mut causation, mut broken) = (Vec::with_capacity(count), "", None);
+        let mut sealing = Sealing::new(self.header(now), self.head.hash);
+        let (mut answers, mut broken) = (Vec::new(), None);
         let mut draft = Draft::new(&mut self.state, &self.stream, self.head.version, now);
-        for Submit { mut command, reply } in self.inbox.drain(..count) {
-            if causation.is_empty() {
-                causation = S::causation(&command);
-            }
+        while answers.len() < DECIDED_AT_ONCE && sealing.size_bytes() < COMMIT_BYTES_FULL && broken.is_none()
+        {
+            let Some(Submit { mut command, reply }) = self.inbox.pop_front() else { break };
             self.shell.prepare(draft.state(), &mut command, now);
             let emitted = draft.emitted();
             let result = A::decide(&mut draft, command, &moment).map_err(|rejection| {
@@ -253,34 +253,35 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 problem
             });
             answers.push((reply, result));
+            let fresh = draft.events().get(sealing.count()..).unwrap_or_default();
+            if let Err(error) = fresh.iter().try_for_each(|event| sealing.push(event)) {
+                let why = format!("what follows from that cannot be stored: {error}");
+                broken.get_or_insert_with(|| Problem::new(Code::CommitRefused, why));
+            }
         }
         let decided = draft.finish();
         if let Some(illegal) = &decided.illegal {
             broken = Some(Problem::new(Code::Internal, format!("an illegal decision: {illegal}")));
         }
-        Round { decided, answers, causation, broken }
+        Round { decided, sealing, answers, broken }
     }
 
-    fn append(&mut self, round: Round<A>, now: Timestamp, actor: &mut Context<Self>) {
-        let Round { decided: Decided { events, blobs, changes, .. }, answers, causation, .. } = round;
-        let header = Header {
+    /// Of the commit that answers what waits: it says what waited longest.
+    fn header(&self, now: Timestamp) -> Header {
+        Header {
             stream: self.stream.clone(),
             first: self.head.version.next(),
             recorded_at: now,
             correlation: None,
-            causation: causation.into(),
+            causation: self.inbox.front().map_or("", |first| S::causation(&first.command)).into(),
             code_version: env!("CARGO_PKG_VERSION").into(),
             origin: None,
-        };
-        let commit = match Commit::seal(header, &events, self.head.hash) {
-            Ok(commit) => commit,
-            Err(error) => {
-                let problem = Problem::new(Code::TooLarge, error.to_string());
-                answers.into_iter().for_each(|(reply, _)| answer(reply, Err(problem.clone())));
-                self.shell.abandoned();
-                return self.park(problem);
-            }
-        };
+        }
+    }
+
+    fn append(&mut self, round: Round<A>, actor: &mut Context<Self>) {
+        let Round { decided: Decided { blobs, changes, .. }, sealing, answers, .. } = round;
+        let commit = sealing.finish();
         blobs.iter().for_each(|blob| self.context.library.remember(blob));
         let head = Head { version: commit.last(), hash: commit.last_hash() };
         commit.events.iter().for_each(|event| self.tail.grow(event.payload.len()));
@@ -347,8 +348,9 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
 /// What one round of deciding came to.
 struct Round<A: Aggregate> {
     decided: Decided<A>,
+    /// The commit of its events.
+    sealing: Sealing,
     answers: Answers,
-    causation: &'static str,
     /// Why nothing of it may be stored.
     broken: Option<Problem>,
 }

@@ -77,7 +77,10 @@ impl Blobs for Library {
         }
         let unreadable = |why: String| Unreadable { hash: *hash, why };
         let found = self.store.blob(hash).map_err(|error| unreadable(error.to_string()))?;
-        let bytes = found.ok_or_else(|| unreadable("it is not stored".to_owned()))?;
+        let bytes = found.ok_or_else(|| {
+            self.store.note_damage(&format!("the blob {hash} is missing"));
+            unreadable("it is not stored".to_owned())
+        })?;
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(*hash, Arc::clone(&bytes));
         Ok(bytes)
     }

@@ -15,6 +15,7 @@ use super::host::{append_problem, read_problem};
 use crate::events::commit::Recorded;
 use crate::events::ids::{Hash, Position};
 use crate::events::json::Json;
+use crate::events::limits::VIEW_KEY_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
 use crate::executors::delivery::{Delivery, Options, Target};
 use crate::store::{EventStore, ReadError, ViewChange};
@@ -55,6 +56,10 @@ impl Notice {
     /// Under which key its cursor is kept.
     fn key(&self) -> Vec<u8> {
         match &self.name {
+            // A key is bounded, and a name is what somebody wrote.
+            Some(name) if name.len() > VIEW_KEY_BYTES_MAX / 2 => {
+                format!("long/{}", Hash::of(name.as_bytes())).into_bytes()
+            }
             Some(name) => format!("name/{name}").into_bytes(),
             None => format!("hash/{}", Hash::of(format!("{:?} {:?}", self.on, self.target).as_bytes()))
                 .into_bytes(),
@@ -93,7 +98,8 @@ impl Notifiers {
     ) -> Result<Self, Problem> {
         let (options, mut notifiers) = (Arc::new(options), Self::default());
         // Of a damaged store only what proves it is wanted.
-        let notices = if store.damage().is_some() { Vec::new() } else { notices };
+        let notices =
+            if store.damage().is_some() || store.noted_damage().is_some() { Vec::new() } else { notices };
         for notice in notices {
             let delivery = Delivery::new(notice.target.clone(), Arc::clone(&options));
             let delivery = delivery.map_err(|why| Problem::new(Code::Internal, why))?;

@@ -19,6 +19,7 @@ use crate::events::problem::{Code, Problem};
 use crate::executors::discovery::Catalog;
 use crate::executors::{Executors, delivery, subprocess};
 use crate::store::EventStore;
+use crate::store::looked_at::LookedAt;
 use crate::store::sled::{self, OpenError, SledOptions, SledStore};
 use crate::workflow::definition::SHELL_AGENT;
 
@@ -99,11 +100,9 @@ fn open_or_salvage(folder: &Path, options: SledOptions) -> Result<SledStore, Ope
 /// Opens a store that is whole, as far as opening can tell.
 fn open_whole(folder: &Path, options: SledOptions) -> Result<SledStore, OpenError> {
     let store = SledStore::open(folder, options)?;
-    match store.damage() {
+    match store.damage().map(|damage| damage.to_string()).or(store.noted_damage()) {
         None => Ok(store),
-        Some(damage) => {
-            Err(OpenError::Damaged { folder: folder.display().to_string(), what: damage.to_string() })
-        }
+        Some(what) => Err(OpenError::Damaged { folder: folder.display().to_string(), what }),
     }
 }
 
@@ -161,7 +160,10 @@ impl House {
         let store = opening
             .map_err(|panic| Problem::new(Code::StoreDamaged, format!("opening the store failed: {panic}")))?
             .map_err(|error| Problem::new(error.code(), error.to_string()))?;
-        let system = self.start(Arc::new(store));
+        let system = match store.noted_damage() {
+            None => self.start(Arc::new(store)),
+            Some(_) => self.start(Arc::new(LookedAt::new(store))),
+        };
         system.notify(self.config.notify.clone(), self.delivery()).await?;
         let facade = Arc::new(Facade::new(system, self.data.clone()));
         let gate = Gate::open(&self.data, Arc::clone(&facade))?;

@@ -15,6 +15,7 @@ mod see;
 mod transcript;
 mod verify;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use crate::actors::host::read_problem;
 use crate::actors::system::System;
 use crate::events::ids::{AgentName, RunId};
 use crate::events::json::{Blob, Json};
+use crate::events::limits::RUN_LABELS_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
 use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow, ViewError};
@@ -158,8 +160,22 @@ fn view_problem(error: &ViewError) -> Problem {
     }
 }
 
+/// Whether the list of runs has room for what a run is called and tagged with.
+fn check_labels(workflow: &str, tags: &BTreeMap<String, String>) -> Result<(), Problem> {
+    let bytes = Json::of(&(workflow, tags)).map_or(usize::MAX, |json| json.text().len());
+    if bytes <= RUN_LABELS_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "the workflow's name and the run's tags have {bytes} bytes together, and {RUN_LABELS_BYTES_MAX} may be"
+    );
+    Err(Problem::new(Code::TooLarge, message)
+        .hint("name and tag it more shortly: long values belong into its input"))
+}
+
 fn start_run(spec: StartSpec) -> Result<StartRun, Problem> {
     let definition = Definition::from_json(spec.definition.text())?;
+    check_labels(&definition.name, &spec.tags)?;
     let blob = |json: &Json| Blob::new(json.text().as_bytes());
     let agents = |agents: Vec<(AgentName, Json)>| {
         agents.into_iter().map(|(name, definition)| (name, blob(&definition))).collect()

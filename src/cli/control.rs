@@ -76,7 +76,10 @@ pub(super) async fn ask_about_a_run(
     if !is_store(&scene.house.data) {
         return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
     }
-    let door = scene.house.open().await?;
+    let door = match request {
+        Request::Control { .. } => scene.house.open().await?,
+        _ => scene.house.open_damaged().await?,
+    };
     see::ask(scene, door, request, signals, &mut |_| {}).await
 }
 

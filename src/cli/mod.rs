@@ -121,7 +121,7 @@ impl Exit {
             Code::StoreDamaged | Code::StoreHeld | Code::StoreFailed | Code::StoreUnreadable => {
                 Self::StoreUnusable
             }
-            Code::RunParked | Code::Internal => Self::Failed,
+            Code::RunParked | Code::CommitRefused | Code::Internal => Self::Failed,
             _ => Self::BadInput,
         }
     }

@@ -76,6 +76,7 @@ fn growth(config: &Config) -> GrowthLimits {
         total: config.growth.total,
         fallback_attempts: config.run.max_fallback_attempts,
         critical_fails: config.run.fail_if_critical_skipped,
+        items: config.growth.items,
     }
 }
 

@@ -3,8 +3,8 @@
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
 use crate::api::door::is_store;
-use crate::api::protocol::{Answer, Request, VerifyReport};
-use crate::events::problem::Problem;
+use crate::api::protocol::{Answer, Request, VerifyProblem, VerifyReport};
+use crate::events::problem::{Code, Problem};
 
 pub(super) async fn verify(scene: &Scene) -> Result<Exit, Problem> {
     if !is_store(&scene.house.data) {
@@ -13,7 +13,18 @@ pub(super) async fn verify(scene: &Scene) -> Result<Exit, Problem> {
         return Ok(Exit::Good);
     }
     let mut signals = Signals::listen()?;
-    let door = scene.house.open_damaged().await?;
+    let door = match scene.house.open_damaged().await {
+        Ok(door) => door,
+        // Not even a copy of it can be read: that is all that there is to report.
+        Err(problem) if problem.code == Code::StoreDamaged => {
+            let lost = VerifyProblem { position: 0, stream: None, version: None, what: problem.message };
+            scene
+                .say
+                .result(&VerifyReport { problems: vec![lost], ..VerifyReport::default() }, text::verified);
+            return Ok(Exit::Failed);
+        }
+        Err(problem) => return Err(problem),
+    };
     match see::ask(scene, door, &Request::Verify, &mut signals, &mut |_| {}).await? {
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(Answer::Verified(report), door) => {

@@ -43,6 +43,7 @@ const KEYS: &[Key] = &[
     ("growth.depth", |config, value| number(value, 1..=100).map(|number| config.growth.depth = number)),
     ("growth.width", |config, value| number(value, 1..=10_000).map(|number| config.growth.width = number)),
     ("growth.total", |config, value| number(value, 0..=1_000_000).map(|number| config.growth.total = number)),
+    ("growth.items", |config, value| number(value, 0..=1_000_000).map(|number| config.growth.items = number)),
     ("approvals.checklist", |config, value| points(value).map(|points| config.approvals.checklist = points)),
     ("approvals.check", |config, value| program(value).map(|words| config.approvals.check = words)),
     ("process.environment", |config, value| texts(value).map(|names| config.process.environment = names)),

@@ -2,7 +2,7 @@
 //!
 //! bincode does not describe itself: a field or variant more changes, silently, what old bytes mean. So bytes of
 //! events are read only through the table at the end of this file, keyed by type name and schema number. All bytes
-//! must be consumed and sizes are limited. A payload struct of `events::run` never changes once it was released:
+//! must be consumed and sizes are limited (see [`super::limits`]). A payload struct of `events::run` never changes once it was released:
 //! its old shape moves to [`old`], gets an upcaster, and the new one the next schema number. Every row of the table
 //! has a golden file in `tests/golden`, which is never made anew.
 
@@ -13,19 +13,39 @@ use serde::{Deserialize, Serialize};
 
 use super::run::*;
 
-/// No single event or commit is larger than this: what is bigger belongs into a blob. It also bounds what damaged
-/// bytes can make the decoder allocate.
+/// What the bytes of one value can make the decoder allocate, be they damaged, unless they are longer than
+/// [`SHORT_BYTES_MAX`].
 pub const DECODED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How much of its budget a byte takes from the decoder at most: a number is counted as its whole width.
+const BUDGET_A_BYTE: usize = 8;
+
+/// No value of so many bytes exceeds [`DECODED_BYTES_MAX`].
+pub const SHORT_BYTES_MAX: usize = DECODED_BYTES_MAX / BUDGET_A_BYTE;
+
+/// The same for longer values. It is above all that was ever stored: keys of the parts of a commit end at 256 MiB.
+const LONG_DECODED_BYTES_MAX: usize = BUDGET_A_BYTE * 256 * 1024 * 1024;
 
 const CONFIG: Configuration<LittleEndian, Varint, Limit<DECODED_BYTES_MAX>> =
     bincode::config::standard().with_limit::<DECODED_BYTES_MAX>();
 
+const LONG_CONFIG: Configuration<LittleEndian, Varint, Limit<LONG_DECODED_BYTES_MAX>> =
+    bincode::config::standard().with_limit::<LONG_DECODED_BYTES_MAX>();
+
 /// Why bytes could not be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
-    /// The value is too large, or of a kind that bincode does not have.
+    /// The value is of a kind that bincode does not have.
     #[error("not encodable: {0}")]
     Encode(String),
+    /// The value is longer than what is stored may be.
+    #[error("{size} bytes are more than the {max} that are stored")]
+    TooLong {
+        /// How many bytes it has, or would have at least.
+        size: usize,
+        /// How many it may have.
+        max: usize,
+    },
     /// The bytes are not those of the wanted type.
     #[error("not decodable: {0}")]
     Decode(String),
@@ -49,10 +69,21 @@ pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
 
 /// The value of some bytes, all of which must belong to it; it may borrow from them.
 pub fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, CodecError> {
+    match split_from_bytes(bytes)? {
+        (value, []) => Ok(value),
+        (_, rest) => Err(CodecError::LeftOver(rest.len())),
+    }
+}
+
+/// The value that stands at the beginning of some bytes, and what comes after it.
+pub fn split_from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), CodecError> {
     // The other way of decoding copies every text before it is looked at.
-    let (value, used) = bincode::serde::borrow_decode_from_slice(bytes, CONFIG)
-        .map_err(|error| CodecError::Decode(error.to_string()))?;
-    if used == bytes.len() { Ok(value) } else { Err(CodecError::LeftOver(bytes.len() - used)) }
+    let decoded = match bytes.len() {
+        ..=SHORT_BYTES_MAX => bincode::serde::borrow_decode_from_slice(bytes, CONFIG),
+        _ => bincode::serde::borrow_decode_from_slice(bytes, LONG_CONFIG),
+    };
+    let (value, used) = decoded.map_err(|error| CodecError::Decode(error.to_string()))?;
+    Ok((value, bytes.get(used..).unwrap_or_default()))
 }
 
 /// An event that has a stable name and bytes.
@@ -100,7 +131,7 @@ macro_rules! event_table {
 
 event_table! {
     RunEvent {
-        RunStarted "run_started" 3 <- 1 RunStartedV1 <- 2 RunStartedV2;
+        RunStarted "run_started" 4 <- 1 RunStartedV1 <- 2 RunStartedV2 <- 3 RunStartedV3;
         StepAdded "step_added" 3 <- 1 StepAddedV1 <- 2 StepAddedV2;
         AttemptStarted "attempt_started" 1;
         AttemptFailed "attempt_failed" 2 <- 1 AttemptFailedV1;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::{self, CodecError, Encoded};
 use super::ids::{Hash, Position, StreamId, Version};
+use super::limits::COMMIT_BYTES_MAX;
 use super::time::Timestamp;
 
 /// The first byte of a stored commit. Another layout gets another number.
@@ -104,6 +105,63 @@ pub struct Commit {
     pub events: Vec<StoredEvent>,
 }
 
+/// Whether a commit of so many bytes is stored.
+fn is_storable(size: usize) -> Result<(), CodecError> {
+    if size <= COMMIT_BYTES_MAX { Ok(()) } else { Err(CodecError::TooLong { size, max: COMMIT_BYTES_MAX }) }
+}
+
+/// A commit in the making: its events are encoded and chained one by one.
+#[derive(Debug)]
+pub struct Sealing {
+    header: Header,
+    digest: Hash,
+    /// The hash of the last event.
+    parent: Hash,
+    /// The version of the next.
+    version: Version,
+    events: Vec<StoredEvent>,
+    size_bytes: usize,
+}
+
+impl Sealing {
+    /// A commit without events yet. `parent` is the hash of the event before its first.
+    pub fn new(header: Header, parent: Hash) -> Self {
+        let (digest, version) = (header.digest(), header.first);
+        Self { header, digest, parent, version, events: Vec::new(), size_bytes: 0 }
+    }
+
+    /// Adds an event.
+    ///
+    /// # Errors
+    /// When the commit becomes longer than [`COMMIT_BYTES_MAX`], or the event has no bytes.
+    pub fn push<E: Encoded>(&mut self, event: &E) -> Result<(), CodecError> {
+        /// What an event has beside its type and its payload: a hash, a schema number and lengths.
+        const FRAME_BYTES: usize = 40;
+        let (kind, schema, payload) = (event.kind(), event.schema(), event.encode()?);
+        self.size_bytes += FRAME_BYTES + kind.len() + payload.len();
+        is_storable(self.size_bytes)?;
+        let hash = StoredEvent::chained(self.parent, self.digest, self.version, kind, schema, &payload);
+        self.events.push(StoredEvent { kind: kind.into(), schema, payload, hash });
+        (self.parent, self.version) = (hash, self.version.next());
+        Ok(())
+    }
+
+    /// How many events it has.
+    pub fn count(&self) -> usize {
+        self.events.len()
+    }
+
+    /// About how long it is by now, in bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    /// The commit, which is to be stored only if it has an event.
+    pub fn finish(self) -> Commit {
+        Commit { header: Arc::new(self.header), events: self.events }
+    }
+}
+
 /// What a commit's events do not follow from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the hash of version {version} does not follow from the event before it")]
@@ -116,17 +174,11 @@ impl Commit {
     /// Encodes and chains the events. `parent` is the hash of the event before the first.
     ///
     /// # Errors
-    /// When an event is too large to encode.
+    /// See [`Sealing::push`].
     pub fn seal<E: Encoded>(header: Header, events: &[E], parent: Hash) -> Result<Self, CodecError> {
-        let (digest, mut parent, mut version) = (header.digest(), parent, header.first);
-        let mut sealed = Vec::with_capacity(events.len());
-        for event in events {
-            let (kind, schema, payload) = (event.kind(), event.schema(), event.encode()?);
-            let hash = StoredEvent::chained(parent, digest, version, kind, schema, &payload);
-            sealed.push(StoredEvent { kind: kind.into(), schema, payload, hash });
-            (parent, version) = (hash, version.next());
-        }
-        Ok(Self { header: Arc::new(header), events: sealed })
+        let mut sealing = Sealing::new(header, parent);
+        events.iter().try_for_each(|event| sealing.push(event))?;
+        Ok(sealing.finish())
     }
 
     /// How many events it holds.
@@ -164,10 +216,11 @@ impl Commit {
     /// The bytes that a store keeps: the format's number, then the commit.
     ///
     /// # Errors
-    /// When it is too large to encode.
+    /// When it is longer than [`COMMIT_BYTES_MAX`].
     pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
         let mut bytes = codec::to_bytes(self)?;
         bytes.insert(0, COMMIT_FORMAT);
+        is_storable(bytes.len())?;
         Ok(bytes)
     }
 
@@ -194,11 +247,10 @@ impl Commit {
 
 /// A commit whose events are still the bytes that it was read from: of a long one that is read page by page, each page
 /// makes events only of what it wants.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub struct CommitBytes<'a> {
     /// What the events share.
     pub header: Arc<Header>,
-    #[serde(borrow)]
     events: Vec<EventBytes<'a>>,
 }
 
@@ -219,16 +271,33 @@ impl<'a> CommitBytes<'a> {
     /// When the bytes are of another format, or damaged.
     pub fn of(bytes: &'a [u8]) -> Result<Self, CodecError> {
         match bytes.split_first() {
-            Some((&COMMIT_FORMAT, rest)) => {
-                let commit: Self = codec::from_bytes(rest)?;
-                if commit.events.is_empty() {
-                    return Err(CodecError::Decode("a commit without events".to_owned()));
-                }
-                Ok(commit)
-            }
+            Some((&COMMIT_FORMAT, rest)) => Self::read(rest),
             Some((format, _)) => Err(CodecError::Decode(format!("commit format {format} is not known"))),
             None => Err(CodecError::Decode("an empty commit".to_owned())),
         }
+    }
+
+    /// Reads one part after the other: whatever a commit is as a whole, no part takes more memory than it has bytes.
+    fn read(bytes: &'a [u8]) -> Result<Self, CodecError> {
+        /// A header's texts are short. One that is longer than this was not written.
+        const HEADER_BYTES_MAX: usize = 64 * 1024;
+        /// The shortest event: three numbers and a hash.
+        const EVENT_BYTES_MIN: usize = 3 + 32;
+        let beginning = bytes.get(..HEADER_BYTES_MAX).unwrap_or(bytes);
+        let (header, after) = codec::split_from_bytes(beginning)?;
+        let rest = bytes.get(beginning.len() - after.len()..).unwrap_or_default();
+        let (count, mut rest) = codec::split_from_bytes::<u64>(rest)?;
+        if count == 0 {
+            return Err(CodecError::Decode("a commit without events".to_owned()));
+        }
+        let room = usize::try_from(count).unwrap_or(usize::MAX).min(rest.len() / EVENT_BYTES_MIN);
+        let mut events = Vec::with_capacity(room);
+        for _ in 0..count {
+            let event;
+            (event, rest) = codec::split_from_bytes(rest)?;
+            events.push(event);
+        }
+        if rest.is_empty() { Ok(Self { header, events }) } else { Err(CodecError::LeftOver(rest.len())) }
     }
 
     /// How many events it holds.

@@ -7,11 +7,13 @@
 //! - [`run`]: the events of a run
 //! - [`commit`]: what is stored together, chained by hashes
 //! - [`codec`]: bytes of both, by type and schema
+//! - [`limits`]: how long what is stored may be
 
 pub mod codec;
 pub mod commit;
 pub mod ids;
 pub mod json;
+pub mod limits;
 pub mod problem;
 pub mod run;
 pub mod time;

@@ -251,6 +251,8 @@ codes! {
     ChildStuck = "RE-3026", Fatal, "A child run is stuck", "settle the child, then `reenact retry` its parent";
     NoAnswer = "RE-3027", Validation, "A script has no answer that fits", "add one to the agent's `script`";
     ScriptedFailure = "RE-3028", Unknown, "An agent's script says that the attempt fails", "see its message";
+    TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",
+        "give it a shorter list, or see `growth.items` in the configuration";
 
     // 40: the store
     StoreDamaged = "RE-4001", Fatal, "The store is damaged", "`reenact verify` names the first bad position";
@@ -258,7 +260,7 @@ codes! {
     StoreFailed = "RE-4003", Fatal, "The disk refused a write or a sync", "make room or mend the disk; what was acknowledged is safe";
     StoreUnreadable = "RE-4004", Fatal, "The store cannot be opened or read", "check the folder and its permissions";
     Conflict = "RE-4005", Transient, "Two owners wrote to one stream", "try again";
-    CommitRefused = "RE-4006", Fatal, "Something that the store can never hold", "make it smaller: big content belongs into a file";
+    CommitRefused = "RE-4006", Fatal, "Something that the store can never hold", "make it smaller: big content belongs into a file; docs/limits.md says how long what may be";
     StoreFormat = "RE-4007", Fatal, "The store was written by a version that this one does not understand", "use the version that wrote it, or a newer one";
 
     // 50: the configuration

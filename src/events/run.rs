@@ -58,7 +58,7 @@ pub struct RunStarted {
     pub until: Option<Arc<str>>,
     /// The workflows that its steps start as runs of their own, and those that these start.
     pub children: Vec<ChildBinding>,
-    /// How far its graph may grow by plans.
+    /// How far its graph may grow.
     pub growth: GrowthLimits,
 }
 

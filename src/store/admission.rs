@@ -1,14 +1,13 @@
 //! What every store refuses before it looks at the disk, so that all refuse alike.
 
 use crate::events::commit::Commit;
+use crate::events::json::Blob;
+use crate::events::limits::{BLOB_BYTES_MAX, STREAM_NAME_BYTES_MAX, VIEW_KEY_BYTES_MAX, VIEW_ROW_BYTES_MAX};
 
-use super::{AppendError, VIEW_KEY_BYTES_MAX, VIEW_ROW_BYTES_MAX, ViewChange};
+use super::{AppendError, ViewChange};
 
-/// Names of streams are part of keys. A run's id has at most 64 bytes, so this leaves room for what is to come.
-pub(super) const STREAM_NAME_BYTES_MAX: usize = 512;
-
-/// The bytes of a commit that can be stored.
-pub(super) fn encode(commit: &Commit) -> Result<Vec<u8>, AppendError> {
+/// The bytes of a commit that can be stored, with its blobs.
+pub(super) fn encode(commit: &Commit, blobs: &[Blob]) -> Result<Vec<u8>, AppendError> {
     let refused = |why: &str| Err(AppendError::Refused(why.to_owned()));
     let (header, name) = (&commit.header, commit.header.stream.as_str());
     if commit.events.is_empty() {
@@ -25,6 +24,10 @@ pub(super) fn encode(commit: &Commit) -> Result<Vec<u8>, AppendError> {
     }
     if name.is_empty() || name.len() > STREAM_NAME_BYTES_MAX || name.contains('\0') {
         return refused("a stream's name has 1 to 512 bytes, none of them zero");
+    }
+    if let Some(blob) = blobs.iter().find(|blob| blob.reference.size_bytes > BLOB_BYTES_MAX) {
+        let size = blob.reference.size_bytes;
+        return refused(&format!("a blob of {size} bytes is longer than {BLOB_BYTES_MAX}"));
     }
     commit.to_bytes().map_err(|error| AppendError::Refused(error.to_string()))
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use super::views::Views;
 use super::{
     AppendError, Appended, EventStore, Head, ReadError, Snapshot, StoredCommit, ViewChange, ViewRow,
     admission, snapshot,
@@ -32,14 +33,8 @@ struct Disk {
     /// Where each stream's events are in `events`.
     streams: HashMap<StreamId, Vec<usize>>,
     blobs: BTreeMap<Hash, Arc<[u8]>>,
-    views: HashMap<&'static str, View>,
+    views: Views,
     snapshots: BTreeMap<(StreamId, Version), Snapshot>,
-}
-
-#[derive(Debug, Default, Clone)]
-struct View {
-    position: Position,
-    rows: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Default for MemoryStore {
@@ -98,7 +93,7 @@ impl Disk {
     }
 
     fn append(&mut self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError> {
-        let size_bytes = admission::encode(&commit)?.len() as u64;
+        let size_bytes = admission::encode(&commit, &blobs)?.len() as u64;
         let actual = self.head(&commit.header.stream).map_or(Version(0), |head| head.version);
         if actual.next() != commit.header.first {
             let expected = Version(commit.header.first.0 - 1);
@@ -178,12 +173,11 @@ impl EventStore for MemoryStore {
     }
 
     async fn view_position(&self, view: &'static str) -> Result<Position, ReadError> {
-        Ok(self.read()?.views.get(view).map_or(Position(0), |view| view.position))
+        Ok(self.read()?.views.position(view))
     }
 
     async fn view_row(&self, view: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        let disk = self.read()?;
-        Ok(disk.views.get(view).and_then(|view| view.rows.get(key)).cloned())
+        Ok(self.read()?.views.row(view, key))
     }
 
     async fn view_rows(
@@ -192,11 +186,7 @@ impl EventStore for MemoryStore {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<ViewRow>, ReadError> {
-        let disk = self.read()?;
-        let Some(view) = disk.views.get(view) else { return Ok(Vec::new()) };
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let later = view.rows.range::<[u8], _>((from, Bound::Unbounded)).take(limit);
-        Ok(later.map(|(key, bytes)| ViewRow { key: key.clone(), bytes: bytes.clone() }).collect())
+        Ok(self.read()?.views.rows(view, after, limit))
     }
 
     async fn save_view(
@@ -205,17 +195,7 @@ impl EventStore for MemoryStore {
         position: Position,
         rows: Vec<ViewChange>,
     ) -> Result<(), AppendError> {
-        admission::check_rows(&rows)?;
-        let mut disk = self.write()?;
-        let view = disk.views.entry(view).or_default();
-        view.position = position;
-        for ViewChange { key, bytes } in rows {
-            match bytes {
-                Some(bytes) => view.rows.insert(key, bytes),
-                None => view.rows.remove(&key),
-            };
-        }
-        Ok(())
+        self.write()?.views.save(view, position, rows)
     }
 
     async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), AppendError> {

@@ -4,6 +4,7 @@
 //!
 //! - [`memory`]: for tests and as the oracle of the others
 //! - [`sled`]: on disk, durable before it answers
+//! - [`looked_at`]: what can be read of a damaged one
 //! - [`verify`]: proves a store whole, or names what is not
 //! - [`conformance`]: what every store must do, as a suite that anyone can run on their own
 //! - [`fault`]: a store that fails on purpose, around any other
@@ -11,10 +12,12 @@
 mod admission;
 pub mod conformance;
 pub mod fault;
+pub mod looked_at;
 pub mod memory;
 pub mod sled;
 mod snapshot;
 pub mod verify;
+mod views;
 
 use std::sync::Arc;
 
@@ -24,6 +27,7 @@ pub use self::snapshot::{SNAPSHOT_BYTES_MAX, Snapshot};
 use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
+pub use crate::events::limits::{VIEW_KEY_BYTES_MAX, VIEW_ROW_BYTES_MAX};
 use crate::events::problem::Code;
 
 /// The last event of a stream; of an empty one version 0 and no hash.
@@ -144,6 +148,22 @@ pub trait EventStore: Send + Sync + 'static {
         None
     }
 
+    /// Damage that was noted, by whatever process met it. Such a store takes no appends.
+    fn noted_damage(&self) -> Option<String> {
+        None
+    }
+
+    /// Notes durably that the store is damaged: from here on it takes no appends.
+    fn note_damage(&self, _what: &str) {}
+
+    /// Takes back what was noted: the store was proved whole.
+    fn forget_damage(&self) {}
+
+    /// Reads what is stored beside commits and blobs; answers what of it cannot be read.
+    async fn read_rest(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The content of a blob; none if it is not stored. Blocks for the length of a disk read.
     ///
     /// # Errors
@@ -234,9 +254,3 @@ pub struct ViewChange {
     /// What it is now.
     pub bytes: Option<Vec<u8>>,
 }
-
-/// Keys of read models are ids.
-pub const VIEW_KEY_BYTES_MAX: usize = 256;
-
-/// Rows of read models are summaries; no value in the store exceeds this.
-pub const VIEW_ROW_BYTES_MAX: usize = 4 * 1024;

@@ -5,39 +5,39 @@
 //!                               └─► index and committed position, then what reads see
 //! ```
 //!
-//! A store's folder holds `events/` (sled's own), `blobs/` (files of long blobs), `snapshots/` and `mark` (how far it has
-//! come). What must be known of sled 0.34.7 stands where it matters: `layout` (sizes), `pack` (keys), `writer` (syncs),
+//! A store's folder holds `events/` (sled's own), `blobs/` (files of long blobs), `snapshots/`, `mark` (how far it has
+//! come), and if it was found damaged `damaged` (what was found). What must be known of sled 0.34.7 stands where it matters: `layout` (sizes), `pack` (keys), `writer` (syncs),
 //! `open` (recovery).
 
 mod blobs;
 mod index;
 mod layout;
 mod mark;
+mod note;
 mod open;
 mod pack;
 mod read;
+mod rest;
+mod shared;
 mod snapshots;
 mod whole;
 mod writer;
 mod writes;
 
-use std::collections::{BTreeMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 
-use ::sled::{Db, IVec};
+use ::sled::IVec;
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::blobs::BlobFiles;
-use self::index::Index;
-use self::layout::TREE_BLOB_BYTES_MAX;
+use self::note::DamageNote;
 pub use self::open::OpenError;
 use self::open::{Opened, Salvage};
 use self::pack::Encoded;
-use self::read::{Stretch, read_error};
+use self::shared::{Shared, lock};
 use self::snapshots::SnapshotFiles;
 use self::writer::{Files, NewCommit, NewView, QUEUE_MAX, Request, Writer};
 use super::{
@@ -101,131 +101,6 @@ pub struct SledStore {
     _salvage: Option<Salvage>,
 }
 
-/// What the writer and the readers have in common.
-#[derive(Debug)]
-struct Shared {
-    /// None when the store is closed.
-    db: RwLock<Option<Db>>,
-    files: BlobFiles,
-    snapshots: SnapshotFiles,
-    durability: Durability,
-    index: Mutex<Index>,
-    committed: watch::Sender<Position>,
-    known_blobs: Mutex<HashSet<Hash>>,
-    /// Why nothing is acknowledged any more.
-    failed: Mutex<Option<String>>,
-    damage: Option<ReadError>,
-}
-
-/// What a panic leaves behind is looked at all the same: the maps are changed in one step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-const PANICKED: &str = "the store panicked";
-
-impl Shared {
-    fn fail(&self, what: &str) {
-        lock(&self.failed).get_or_insert_with(|| what.to_owned());
-    }
-
-    fn failure(&self) -> Option<String> {
-        lock(&self.failed).clone()
-    }
-
-    /// Why an append was not answered: the writer is gone.
-    fn refusal(&self) -> AppendError {
-        self.failure().map_or(AppendError::Closed, AppendError::Failed)
-    }
-
-    /// Reads while the store is open. sled panics where it finds its own structures broken.
-    fn read<T>(&self, work: impl FnOnce(&Db) -> Result<T, ReadError>) -> Result<T, ReadError> {
-        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
-        let db = db.as_ref().ok_or(ReadError::Closed)?;
-        catch_unwind(AssertUnwindSafe(|| work(db)))
-            .unwrap_or_else(|_| Err(ReadError::Failed(PANICKED.to_owned())))
-    }
-
-    /// Lets go of the files, once nobody reads.
-    fn release(&self) -> Result<(), String> {
-        let db = self.db.write().unwrap_or_else(PoisonError::into_inner).take();
-        // sled syncs when it is dropped, and panics if it cannot.
-        catch_unwind(AssertUnwindSafe(|| drop(db))).map_err(|_| PANICKED.to_owned())
-    }
-
-    /// What of a commit's blobs goes into the tree with it. Long ones are made durable here.
-    fn store_blobs(&self, blobs: Vec<Blob>) -> Result<Vec<(Hash, Vec<IVec>)>, AppendError> {
-        let mut for_tree = Vec::new();
-        for blob in blobs {
-            let hash = blob.reference.hash;
-            if blob.bytes.len() > TREE_BLOB_BYTES_MAX {
-                self.files.store(&blob).map_err(|error| {
-                    self.fail(&error.to_string());
-                    AppendError::Failed(error.to_string())
-                })?;
-                self.remember_blob(hash);
-                continue;
-            }
-            let first = layout::blob_part_key(&hash, 0);
-            let stored = self.read(|db| db.contains_key(first).map_err(|error| read_error(&error)));
-            if !stored.map_err(|error| AppendError::Failed(error.to_string()))? {
-                for_tree.push((hash, layout::parts(&blob.bytes)));
-            }
-        }
-        Ok(for_tree)
-    }
-
-    fn remember_blob(&self, hash: Hash) {
-        let mut known = lock(&self.known_blobs);
-        if known.len() >= KNOWN_BLOBS_MAX {
-            known.clear();
-        }
-        known.insert(hash);
-    }
-
-    fn read_stream(
-        &self,
-        stream: &StreamId,
-        after: Version,
-        limit: usize,
-    ) -> Result<Vec<Recorded>, ReadError> {
-        let tail = lock(&self.index).tail(stream);
-        self.read(|db| {
-            let mut events = Vec::new();
-            for extent in index::extents(db, stream, tail, after, limit)? {
-                if events.len() >= limit {
-                    break;
-                }
-                let (first, position, count) = (extent.first, extent.position, extent.count);
-                Stretch { stream, first, position, count }.read(db, after, limit, &mut events)?;
-            }
-            Ok(events)
-        })
-    }
-
-    fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, ReadError> {
-        let in_tree = self.read(|db| read::tree_blob(db, &layout::blob_prefix(hash)))?;
-        let content = match in_tree {
-            Some(content) => Some(content),
-            None => self.files.read(hash).map_err(|error| ReadError::Failed(error.to_string()))?,
-        };
-        match content {
-            Some(content) if Hash::of(&content) != *hash => {
-                let what = format!("the blob {hash} is not what was stored under that name");
-                Err(ReadError::Damaged { position: Position(0), what })
-            }
-            content => Ok(content.map(Arc::from)),
-        }
-    }
-
-    fn blobs(&self, after: Option<Hash>, limit: usize) -> Result<Vec<BlobRef>, ReadError> {
-        let files = self.files.list(after, limit).map_err(|error| ReadError::Failed(error.to_string()))?;
-        let mut sizes: BTreeMap<Hash, u64> = self.read(|db| read::tree_blobs(db, after, limit))?;
-        sizes.extend(files.iter().map(|blob| (blob.hash, blob.size_bytes)));
-        Ok(sizes.into_iter().take(limit).map(|(hash, size_bytes)| BlobRef { hash, size_bytes }).collect())
-    }
-}
-
 impl SledStore {
     /// Opens the store in a folder, which is made if it is not there. Blocks while it reads what the index does not
     /// cover.
@@ -233,7 +108,11 @@ impl SledStore {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(folder: &Path, options: SledOptions) -> Result<Self, OpenError> {
-        let opened = open::open(folder, &options)?;
+        let opened = open::open(folder, &options).inspect_err(|error| {
+            if let OpenError::Damaged { what, .. } = error {
+                DamageNote::open(folder).write(what);
+            }
+        })?;
         Self::of(folder, options, opened, None)
     }
 
@@ -258,6 +137,8 @@ impl SledStore {
         let snapshots = SnapshotFiles::open(folder.join(open::SNAPSHOTS))
             .map_err(|error| OpenError::unreadable(folder, &error))?;
         let refused = opened.damage.as_ref().map(ToString::to_string);
+        let note = DamageNote::open(folder);
+        refused.iter().for_each(|what| note.write(what));
         let shared = Arc::new(Shared {
             db: RwLock::new(Some(opened.db.clone())),
             files,
@@ -268,6 +149,7 @@ impl SledStore {
             known_blobs: Mutex::default(),
             failed: Mutex::new(refused),
             damage: opened.damage,
+            note,
         });
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
         let files = Files { data: opened.file, mark: opened.mark };
@@ -325,7 +207,7 @@ impl EventStore for SledStore {
         if let Some(what) = self.shared.failure() {
             return Err(AppendError::Failed(what));
         }
-        let bytes = admission::encode(&commit)?;
+        let bytes = admission::encode(&commit, &blobs)?;
         let blobs = self.store_blobs(blobs).await?;
         let size =
             bytes.len() + blobs.iter().flat_map(|(_, content)| content).map(|part| part.len()).sum::<usize>();
@@ -356,7 +238,7 @@ impl EventStore for SledStore {
             return Ok(Some(head));
         }
         let stream = stream.clone();
-        self.read(move |shared| shared.read(|db| index::saved_head(db, &stream))).await
+        self.read(move |shared| shared.look(|db| index::saved_head(db, &stream))).await
     }
 
     async fn read_stream(
@@ -371,12 +253,12 @@ impl EventStore for SledStore {
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
         let upto = *self.shared.committed.borrow();
-        self.read(move |shared| shared.read(|db| read::events_between(db, after, upto, limit))).await
+        self.read(move |shared| shared.look(|db| read::events_between(db, after, upto, limit))).await
     }
 
     async fn read_commits(&self, after: Position, limit: usize) -> Result<Vec<StoredCommit>, ReadError> {
         let upto = *self.shared.committed.borrow();
-        self.read(move |shared| shared.read(|db| read::commits_between(db, after, upto, limit))).await
+        self.read(move |shared| shared.look(|db| read::commits_between(db, after, upto, limit))).await
     }
 
     fn committed(&self) -> watch::Receiver<Position> {
@@ -385,6 +267,23 @@ impl EventStore for SledStore {
 
     fn damage(&self) -> Option<ReadError> {
         self.shared.damage.clone()
+    }
+
+    fn noted_damage(&self) -> Option<String> {
+        self.shared.note.said()
+    }
+
+    fn note_damage(&self, what: &str) {
+        self.shared.note.write(what);
+    }
+
+    fn forget_damage(&self) {
+        self.shared.note.remove();
+    }
+
+    async fn read_rest(&self) -> Vec<String> {
+        let wrong = self.read(move |shared| shared.look(|db| Ok(rest::wrong(db)))).await;
+        wrong.unwrap_or_else(|error| vec![error.to_string()])
     }
 
     fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, ReadError> {
@@ -396,12 +295,12 @@ impl EventStore for SledStore {
     }
 
     async fn view_position(&self, view: &'static str) -> Result<Position, ReadError> {
-        self.read(move |shared| shared.read(|db| read::view_position(db, view))).await
+        self.read(move |shared| shared.look(|db| read::view_position(db, view))).await
     }
 
     async fn view_row(&self, view: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         let key = layout::view_row_key(view, key);
-        self.read(move |shared| shared.read(|db| read::view_row(db, &key))).await
+        self.read(move |shared| shared.look(|db| read::view_row(db, &key))).await
     }
 
     async fn view_rows(
@@ -411,7 +310,7 @@ impl EventStore for SledStore {
         limit: usize,
     ) -> Result<Vec<ViewRow>, ReadError> {
         let after = after.map(<[u8]>::to_vec);
-        self.read(move |shared| shared.read(|db| read::view_rows(db, view, after.as_deref(), limit))).await
+        self.read(move |shared| shared.look(|db| read::view_rows(db, view, after.as_deref(), limit))).await
     }
 
     async fn save_view(

@@ -2,10 +2,7 @@
 
 use super::AppendError;
 use crate::events::ids::{Hash, Version};
-
-/// No snapshot is larger than this: reading one must not take longer than folding the events again. It also bounds
-/// what a damaged one can make a reader allocate.
-pub const SNAPSHOT_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub use crate::events::limits::SNAPSHOT_BYTES_MAX;
 
 /// The fold of a stream up to a version. To the store it is bytes with a schema number.
 #[derive(Debug, Clone, PartialEq, Eq)]

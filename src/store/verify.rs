@@ -49,15 +49,18 @@ pub struct Finding {
     pub version: Option<Version>,
     /// What is wrong, in one line.
     pub what: String,
+    /// Whether the store is not what was written. It is, if an event is whole and nobody understands it.
+    #[serde(skip)]
+    pub is_damage: bool,
 }
 
 /// Walks all of a store: that commits decode, positions and versions have no gaps, hashes follow from each other, what
-/// the store says of a stream is what its events say, and every blob is what its hash says. It goes on after what is
-/// bad. `inspect` sees every event, in order, and answers the blobs that it refers to (the store does not know what
+/// the store says of a stream is what its events say, every blob is what its hash says, and all else can be read. It goes
+/// on after what is bad, as long as it has fewer than [`FINDINGS_MAX`] findings. `inspect` sees every event, in order, and answers the blobs that it refers to (the store does not know what
 /// events mean), or what is wrong with it. Memory: a few words for each stream and each blob.
 ///
 /// # Errors
-/// When the store cannot be read at all.
+/// When the store is closed.
 pub async fn verify(
     store: &dyn EventStore,
     inspect: impl FnMut(&Recorded) -> Result<Vec<BlobRef>, String>,
@@ -70,18 +73,72 @@ pub async fn verify(
         heads: HashMap::new(),
         blobs: HashSet::new(),
     };
-    let mut after = Position(0);
-    loop {
-        let commits = store.read_commits(after, COMMITS_AT_ONCE).await?;
-        let Some(last) = commits.last() else { break };
-        after = last.position;
-        commits.into_iter().for_each(|stored| walk.commit(stored));
-    }
-    walk.end().await?;
+    walk.commits().await?;
+    walk.end();
     walk.streams().await?;
     walk.unreferenced_blobs().await?;
+    for what in store.read_rest().await {
+        walk.found(Position(0), None, what);
+    }
     walk.report.streams = walk.heads.len() as u64;
     Ok(walk.report)
+}
+
+/// The first position after `after` behind which commits can be read again, where those right after it cannot: a part of
+/// the store's file is bad. None if there is no such position.
+///
+/// # Errors
+/// When the store is closed.
+async fn readable_after(store: &dyn EventStore, after: Position) -> Result<Option<Position>, ReadError> {
+    let committed = *store.committed().borrow();
+    let (mut bad, mut step) = (after, 1);
+    let mut good = loop {
+        let at = Position(bad.0.saturating_add(step).min(committed.0));
+        if at <= bad {
+            return Ok(None);
+        }
+        match store.read_commits(at, 1).await {
+            Ok(_) => break at,
+            Err(ReadError::Closed) => return Err(ReadError::Closed),
+            Err(_) => (bad, step) = (at, step.saturating_mul(2)),
+        }
+    };
+    while good.0 - bad.0 > 1 {
+        let middle = Position(bad.0 + (good.0 - bad.0) / 2);
+        match store.read_commits(middle, 1).await {
+            Ok(_) => good = middle,
+            Err(_) => bad = middle,
+        }
+    }
+    Ok(Some(good))
+}
+
+/// The position before the first commit after `after` that can be read, where what comes right after it is damaged; none
+/// if no more can be read.
+///
+/// # Errors
+/// When the store is closed.
+pub(super) async fn whole_after(
+    store: &dyn EventStore,
+    after: Position,
+) -> Result<Option<Position>, ReadError> {
+    let mut at = after;
+    loop {
+        match store.read_commits(at, 1).await {
+            Ok(commits) => match commits.first() {
+                None => return Ok(None),
+                Some(StoredCommit { position, commit: Ok(_), .. }) => {
+                    return Ok(Some(Position(position.0.saturating_sub(1)).max(after)));
+                }
+                Some(damaged) => at = damaged.position,
+            },
+            Err(ReadError::Closed) => return Err(ReadError::Closed),
+            Err(_) => match readable_after(store, at).await? {
+                Some(next) => at = next,
+                None => return Ok(None),
+            },
+        }
+    }
 }
 
 /// The blocks that everything below a folder takes on the disk, in bytes.
@@ -117,8 +174,54 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
     fn found(&mut self, position: Position, at: Option<(&StreamId, Version)>, what: String) {
         if self.report.problems.len() < FINDINGS_MAX {
             let (stream, version) = at.map(|(stream, version)| (stream.clone(), version)).unzip();
-            self.report.problems.push(Finding { position, stream, version, what });
+            self.report.problems.push(Finding { position, stream, version, what, is_damage: true });
         }
+    }
+
+    /// An event that is whole and says what nobody understands.
+    fn not_understood(&mut self, event: &Recorded, what: String) {
+        if self.report.problems.len() < FINDINGS_MAX {
+            let (stream, version) = (Some(event.header.stream.clone()), Some(event.version));
+            let position = event.position;
+            self.report.problems.push(Finding { position, stream, version, what, is_damage: false });
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.report.problems.len() >= FINDINGS_MAX
+    }
+
+    /// Reads all commits. What cannot be read together is read in smaller pieces, up to where it is bad and from where it
+    /// is not any more.
+    async fn commits(&mut self) -> Result<(), ReadError> {
+        let (mut after, mut at_once) = (Position(0), COMMITS_AT_ONCE);
+        while !self.is_full() {
+            match self.store.read_commits(after, at_once).await {
+                Ok(commits) => {
+                    let Some(last) = commits.last() else { break };
+                    (after, at_once) = (last.position, COMMITS_AT_ONCE.min(at_once * 2));
+                    commits.into_iter().for_each(|stored| self.commit(stored));
+                }
+                Err(ReadError::Closed) => return Err(ReadError::Closed),
+                Err(_) if at_once > 1 => at_once = (at_once / 16).max(1),
+                Err(error) => {
+                    let first = if self.next > after { self.next } else { after.next() };
+                    let next = readable_after(self.store, after).await?;
+                    let upto = next.map_or_else(|| *self.store.committed().borrow(), Position::next);
+                    let what = match error {
+                        ReadError::Damaged { what, .. } => what,
+                        other => other.to_string(),
+                    };
+                    let what = format!("the events up to about position {upto} cannot be read: {what}");
+                    self.found(first, None, what);
+                    // Where the next commit begins is not known.
+                    self.next = Position(0);
+                    let Some(next) = next else { break };
+                    after = next;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn commit(&mut self, stored: StoredCommit) {
@@ -165,7 +268,7 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
         self.report.events += 1;
         let at = Some((&event.header.stream, event.version));
         match (self.inspect)(event) {
-            Err(what) => self.found(event.position, at, what),
+            Err(what) => self.not_understood(event, what),
             Ok(blobs) => {
                 for blob in blobs {
                     if self.blobs.insert(blob.hash)
@@ -191,7 +294,7 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
     }
 
     /// The last commit must end where the store says that it ends.
-    async fn end(&mut self) -> Result<(), ReadError> {
+    fn end(&mut self) {
         let committed = *self.store.committed().borrow();
         if self.next != Position(0) && self.next <= committed {
             self.found(self.next, None, format!("the events up to position {committed} are missing"));
@@ -202,7 +305,6 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
                 other => self.found(Position(0), None, other.to_string()),
             }
         }
-        Ok(())
     }
 
     /// What the store says of each stream's end must be what its events say.
@@ -217,7 +319,8 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
                     format!("the stream is indexed up to version {told}, its events go to {}", head.version)
                 }
                 Err(ReadError::Damaged { what, .. }) => what,
-                Err(error) => return Err(error),
+                Err(ReadError::Closed) => return Err(ReadError::Closed),
+                Err(error) => error.to_string(),
             };
             self.found(Position(0), Some((&stream, head.version)), what);
         }
@@ -228,7 +331,14 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
     async fn unreferenced_blobs(&mut self) -> Result<(), ReadError> {
         let mut after = None;
         loop {
-            let blobs = self.store.blobs(after, BLOBS_AT_ONCE).await?;
+            let blobs = match self.store.blobs(after, BLOBS_AT_ONCE).await {
+                Err(ReadError::Closed) => return Err(ReadError::Closed),
+                Err(error) => {
+                    self.found(Position(0), None, format!("the blobs cannot be listed: {error}"));
+                    return Ok(());
+                }
+                Ok(blobs) => blobs,
+            };
             let Some(last) = blobs.last() else { return Ok(()) };
             after = Some(last.hash);
             for blob in blobs {

@@ -52,8 +52,14 @@ pub enum Move {
 const ASKED_MAX: usize = 20_000;
 
 /// How far graphs grow where nothing else is configured.
-const GROWTH: GrowthLimits =
-    GrowthLimits { depth: 3, width: 100, total: 1_000, fallback_attempts: 2, critical_fails: true };
+const GROWTH: GrowthLimits = GrowthLimits {
+    depth: 3,
+    width: 100,
+    total: 1_000,
+    fallback_attempts: 2,
+    critical_fails: true,
+    items: 1_000,
+};
 
 /// How long everything takes that is not a timer or a timeout.
 const TICK: Duration = Duration::from_millis(1);

@@ -310,6 +310,11 @@ impl<'a, A: Aggregate> Draft<'a, A> {
         self.decided.events.len()
     }
 
+    /// The events that were emitted, in order.
+    pub fn events(&self) -> &[A::Event] {
+        &self.decided.events
+    }
+
     /// Effects that were opened so far, in order, those closed again among them.
     pub fn opened(&self) -> &[A::Effect] {
         self.decided.changes.opened()

@@ -73,6 +73,7 @@ fn started() -> RunEvent {
             total: 1_000,
             fallback_attempts: 2,
             critical_fails: true,
+            items: 5_000,
         },
     }
     .into()
@@ -305,6 +306,8 @@ fn an_older_schema_is_read_through_its_upcaster() {
     assert_eq!(read, meant.into());
 
     let RunEvent::RunStarted(mut meant) = started() else { unreachable!() };
+    meant.growth.items = 100_000;
+    is_read_as("run_started", 3, &meant.clone().into());
     (meant.children, meant.growth) = (Vec::new(), GrowthLimits::default());
     is_read_as("run_started", 2, &meant.clone().into());
     (meant.duration_limit_us, meant.until) = (None, None);

@@ -5,7 +5,7 @@ use crate::actors::host::read_problem;
 use crate::actors::load::prove;
 use crate::api::protocol::{VerifyProblem, VerifyReport};
 use crate::events::ids::{RunId, StreamId, Version};
-use crate::events::problem::Problem;
+use crate::events::problem::{Code, Problem};
 use crate::events::run::RunEvent;
 use crate::store::verify::{FINDINGS_MAX, disk_bytes, verify};
 use crate::workflow::run::Run;
@@ -21,6 +21,8 @@ impl Facade {
         })
         .await
         .map_err(|error| read_problem(&error))?;
+        let mut damage =
+            found.problems.iter().find(|finding| finding.is_damage).map(|finding| finding.what.clone());
         let mut problems: Vec<VerifyProblem> = found
             .problems
             .into_iter()
@@ -32,7 +34,12 @@ impl Facade {
             })
             .collect();
         if problems.is_empty() {
-            problems = self.unfoldable(runs).await;
+            (problems, damage) = self.unfoldable(runs).await;
+        }
+        // What nobody understands is whole, and so is a store of which a cache was not.
+        match damage {
+            Some(what) => store.note_damage(&what),
+            None => store.forget_damage(),
         }
         let disk_bytes = disk_bytes(&self.data).unwrap_or(0);
         Ok(VerifyReport {
@@ -47,9 +54,12 @@ impl Facade {
     }
 
     /// Runs whose history is whole and makes no sense all the same, and snapshots that are not what the history gives.
-    /// Those are a cache, and dropped.
-    async fn unfoldable(&self, runs: impl IntoIterator<Item = RunId>) -> Vec<VerifyProblem> {
-        let mut problems = Vec::new();
+    /// Those are a cache, and dropped. Answers also what of it is damage.
+    async fn unfoldable(
+        &self,
+        runs: impl IntoIterator<Item = RunId>,
+    ) -> (Vec<VerifyProblem>, Option<String>) {
+        let (mut problems, mut damage) = (Vec::new(), None);
         let mut add = |stream: &StreamId, version: Option<Version>, what: String| {
             let (stream, version) = (Some(stream.to_string()), version.map(|version| version.0));
             if problems.len() < FINDINGS_MAX {
@@ -65,9 +75,14 @@ impl Facade {
                     );
                     add(&stream, Some(version), what);
                 }),
-                Err(problem) => add(&stream, None, problem.message),
+                Err(problem) => {
+                    if problem.code != Code::RunParked {
+                        damage.get_or_insert_with(|| problem.message.clone());
+                    }
+                    add(&stream, None, problem.message);
+                }
             }
         }
-        problems
+        (problems, damage)
     }
 }

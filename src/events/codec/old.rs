@@ -9,9 +9,9 @@ use crate::events::ids::StepId;
 use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{
-    AgentBinding, AttemptFailed, AttemptLost, Because, GrowthLimits, Item, Outcome, Parent, Purpose,
-    RollbackCause, RollbackStarted, RunStarted, StepAdded, StepCompensated, StepCompleted, StepKind, Undo,
-    Usage,
+    AgentBinding, AttemptFailed, AttemptLost, Because, ChildBinding, GrowthLimits, Item, Outcome, Parent,
+    Purpose, RollbackCause, RollbackStarted, RunStarted, StepAdded, StepCompensated, StepCompleted, StepKind,
+    Undo, Usage,
 };
 
 /// `attempt_lost` at schema 1: it always meant an attempt at doing the step, and a crash.
@@ -120,6 +120,83 @@ impl From<RunStartedV2> for RunStarted {
             until: old.until,
             children: Vec::new(),
             growth: GrowthLimits::default(),
+        }
+    }
+}
+
+/// `run_started` at schema 3: nothing bounded what fan-outs add.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStartedV3 {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The definition.
+    pub definition: BlobRef,
+    /// What the run was given.
+    pub input: Payload,
+    /// What people find it by.
+    pub tags: BTreeMap<String, String>,
+    /// The folder that relative paths mean.
+    pub work_folder: Arc<str>,
+    /// The step that started it.
+    pub parent: Option<Parent>,
+    /// What `env.NAME` means.
+    pub environment: BTreeMap<String, String>,
+    /// The agents that its steps name.
+    pub agents: Vec<AgentBinding>,
+    /// How many attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step.
+    pub lost_limit: u32,
+    /// How long it may go on.
+    pub duration_limit_us: Option<u64>,
+    /// The step or the phase after which it pauses.
+    pub until: Option<Arc<str>>,
+    /// The workflows that its steps start.
+    pub children: Vec<ChildBinding>,
+    /// How far its graph may grow by plans.
+    pub growth: GrowthLimitsV3,
+}
+
+/// `growth` in `run_started` at schema 3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrowthLimitsV3 {
+    /// How many plans deep.
+    pub depth: u32,
+    /// How many steps one plan may add.
+    pub width: u32,
+    /// How many steps all plans may add.
+    pub total: u32,
+    /// How often a fallback agent is tried at most.
+    pub fallback_attempts: u32,
+    /// Whether a critical step fails where it would be skipped.
+    pub critical_fails: bool,
+}
+
+impl From<RunStartedV3> for RunStarted {
+    fn from(old: RunStartedV3) -> Self {
+        let GrowthLimitsV3 { depth, width, total, fallback_attempts, critical_fails } = old.growth;
+        Self {
+            workflow: old.workflow,
+            definition: old.definition,
+            input: old.input,
+            tags: old.tags,
+            work_folder: old.work_folder,
+            parent: old.parent,
+            environment: old.environment,
+            agents: old.agents,
+            parallel: old.parallel,
+            lost_limit: old.lost_limit,
+            duration_limit_us: old.duration_limit_us,
+            until: old.until,
+            children: old.children,
+            growth: GrowthLimits {
+                depth,
+                width,
+                total,
+                fallback_attempts,
+                critical_fails,
+                ..GrowthLimits::default()
+            },
         }
     }
 }

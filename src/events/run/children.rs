@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::AgentBinding;
 use crate::events::ids::{RunId, StepId, Version};
 use crate::events::json::BlobRef;
+use crate::events::limits::RUN_ITEMS;
 
 /// A workflow that a step starts as a run of its own, resolved when the run started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +28,8 @@ pub struct ChildBinding {
     pub duration_limit_us: Option<u64>,
 }
 
-/// How far a run's graph may grow by plans, and what holds for steps that join it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// How far a run's graph may grow, and what holds for steps that join it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrowthLimits {
     /// How many plans deep.
     pub depth: u32,
@@ -40,6 +41,15 @@ pub struct GrowthLimits {
     pub fallback_attempts: u32,
     /// Whether a critical step fails where it would be skipped.
     pub critical_fails: bool,
+    /// How many steps all fan-outs may add.
+    pub items: u32,
+}
+
+impl Default for GrowthLimits {
+    /// No plan adds a step; fan-outs add as many as where nobody says otherwise.
+    fn default() -> Self {
+        Self { depth: 0, width: 0, total: 0, fallback_attempts: 0, critical_fails: false, items: RUN_ITEMS }
+    }
 }
 
 /// The attempt that the commit starts is at seeing a child run through: it is started, or gone on with.

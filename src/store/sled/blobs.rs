@@ -4,13 +4,43 @@
 //! it is queued. So a file with the name of a hash is whole, unless the disk changed it.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use super::Durability;
 use super::whole::WholeFiles;
 use crate::events::ids::Hash;
 use crate::events::json::{Blob, BlobRef};
+use crate::events::limits::BLOB_BYTES_MAX;
+
+/// Of a longer file it is known that it is what its name says before it is in memory: a damaged one may have any length.
+const PROVED_FROM_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What is stored under the name of a blob.
+pub(super) enum Found {
+    /// Nothing.
+    None,
+    /// What has that hash.
+    Whole(Vec<u8>),
+    /// Something else.
+    Another,
+}
+
+/// The hash of a file, which is read a piece at a time.
+fn hash_of(file: &mut File) -> io::Result<Hash> {
+    let mut hasher = blake3::Hasher::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let length = match file.read(&mut piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            length => length?,
+        };
+        if length == 0 {
+            return Ok(Hash(*hasher.finalize().as_bytes()));
+        }
+        hasher.update(piece.get(..length).unwrap_or_default());
+    }
+}
 
 /// The folder of long blobs.
 #[derive(Debug)]
@@ -53,13 +83,20 @@ impl BlobFiles {
         }
     }
 
-    /// The content of a blob, if it is there.
-    pub(super) fn read(&self, hash: &Hash) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.path(hash)) {
-            Ok(content) => Ok(Some(content)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+    /// What is there under the name of a blob.
+    pub(super) fn read(&self, hash: &Hash) -> io::Result<Found> {
+        let mut file = match File::open(self.path(hash)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::None),
+            file => file?,
+        };
+        let size_bytes = file.metadata()?.len();
+        if size_bytes > BLOB_BYTES_MAX || size_bytes > PROVED_FROM_BYTES && hash_of(&mut file)? != *hash {
+            return Ok(Found::Another);
         }
+        let mut content = Vec::new();
+        file.rewind()?;
+        file.take(size_bytes).read_to_end(&mut content)?;
+        Ok(if Hash::of(&content) == *hash { Found::Whole(content) } else { Found::Another })
     }
 
     /// The blobs after a hash, in order, at most `limit`.

@@ -15,10 +15,14 @@ use super::layout::{index_key, index_prefix, read_index_key};
 use super::read::read_error;
 use crate::events::codec;
 use crate::events::ids::{Hash, Position, StreamId, Version};
+use crate::events::limits::VALUE_BYTES_MAX;
 use crate::store::{Head, ReadError};
 
-/// An extent has at most two numbers of nine bytes, so a chunk has at most 3.7 KiB.
+/// How many extents a chunk holds at most.
 const CHUNK_EXTENTS_MAX: usize = 200;
+
+// An extent has two numbers of nine bytes at most, a chunk a hash and a length beside them.
+const _: () = assert!(CHUNK_EXTENTS_MAX * 2 * 9 + 64 <= VALUE_BYTES_MAX);
 
 /// How many heads of saved streams each of the two generations remembers: 6 MB together, and room for all runs that
 /// a node of this kind has in motion.
@@ -214,6 +218,18 @@ impl Chunk {
 fn unreadable(stream: &StreamId) -> ReadError {
     let what = format!("the index of `{stream}` cannot be read; without it, the next start makes it anew");
     ReadError::Damaged { position: Position(0), what }
+}
+
+/// What is wrong with an entry of the index, if it is none.
+pub(super) fn wrong(key: &[u8], value: &[u8]) -> Option<String> {
+    let stream =
+        || String::from_utf8_lossy(key.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned();
+    match Chunk::read(key, value) {
+        Some(_) => None,
+        None => {
+            Some(format!("an entry of the index cannot be read, of `{}`", stream().trim_start_matches('i')))
+        }
+    }
 }
 
 /// A stream's last chunk that begins at or before a version.

@@ -17,12 +17,13 @@
 use sled::IVec;
 
 use crate::events::ids::{Hash, Position, StreamId, Version};
+pub(super) use crate::events::limits::VALUE_BYTES_MAX;
+use crate::events::limits::{COMMIT_BYTES_MAX, TREE_BLOB_BYTES_MAX, VIEW_ROW_BYTES_MAX};
 
-/// The longest value in the tree.
-pub(super) const VALUE_BYTES_MAX: usize = 4 * 1024;
-
-/// A longer blob is a file.
-pub(super) const TREE_BLOB_BYTES_MAX: usize = 64 * 1024;
+// The number of a part never comes round to a smaller one: of a commit it is two bytes, of a blob one.
+const _: () = assert!(COMMIT_BYTES_MAX / VALUE_BYTES_MAX < u16::MAX as usize);
+const _: () = assert!(TREE_BLOB_BYTES_MAX / VALUE_BYTES_MAX < u8::MAX as usize);
+const _: () = assert!(VIEW_ROW_BYTES_MAX <= VALUE_BYTES_MAX);
 
 /// The position up to which the stream index is saved.
 pub(super) const INDEXED: &[u8] = b"mindexed";

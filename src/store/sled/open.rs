@@ -11,7 +11,7 @@ use sled::{Batch, Db};
 use super::index::{Extent, Index};
 use super::layout::{self, FORMAT, FORMAT_NUMBER, INDEX, INDEXED, VIEW_POSITIONS};
 use super::mark::Mark;
-use super::read::{Commits, key_at, read_error};
+use super::read::{Commits, is_damage, key_at, read_error};
 use super::{Durability, SledOptions};
 use crate::events::ids::Position;
 use crate::events::problem::Code;
@@ -79,6 +79,7 @@ impl OpenError {
             sled::Error::Io(_) if text.contains("could not acquire lock") => {
                 Self::Held { folder: folder.display().to_string() }
             }
+            error if is_damage(error) => Self::damaged(folder, text),
             _ => Self::unreadable(folder, &text),
         }
     }

@@ -13,10 +13,11 @@ use std::ops::{Deref, Range};
 
 use sled::IVec;
 
-use super::layout::{self, VALUE_BYTES_MAX, commit_key, commit_part_key};
+use super::layout::{self, commit_key, commit_part_key};
 use super::writes::Writes;
 use crate::events::commit::{Commit, CommitBytes};
 use crate::events::ids::Position;
+use crate::events::limits::VALUE_BYTES_MAX;
 use crate::store::ReadError;
 
 const PACK: u8 = 1;
@@ -27,6 +28,9 @@ const FRAME_BYTES: usize = 3;
 
 /// The longest commit that fits into a pack.
 const SHORT_BYTES_MAX: usize = VALUE_BYTES_MAX - 1 - FRAME_BYTES;
+
+// Its length is two bytes of its frame.
+const _: () = assert!(SHORT_BYTES_MAX <= u16::MAX as usize);
 
 /// An encoded commit, made ready for the writer by who appends it.
 #[derive(Debug)]
@@ -70,7 +74,6 @@ impl Packer {
                     self.first = position;
                     self.pack.push(PACK);
                 }
-                // A short commit's length fits into two bytes.
                 let length = bytes.len() as u16;
                 self.pack.push(count);
                 self.pack.extend_from_slice(&length.to_le_bytes());

@@ -1,6 +1,7 @@
 //! Reading commits back, in the order of positions.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Bound;
 
 use sled::{Db, IVec};
@@ -13,12 +14,23 @@ use crate::store::{ReadError, StoredCommit, ViewRow};
 
 /// What sled says, as the port says it.
 pub(super) fn read_error(error: &sled::Error) -> ReadError {
+    let damaged = |what: String| ReadError::Damaged { position: Position(0), what };
     match error {
-        sled::Error::Corruption { .. } => ReadError::Damaged {
-            position: Position(0),
-            what: "a page of the store's file is not what was written".to_owned(),
-        },
+        sled::Error::Corruption { .. } => {
+            damaged("a page of the store's file is not what was written".to_owned())
+        }
+        other if is_damage(other) => damaged(format!("the store's file is not what was written: {other}")),
         other => ReadError::Failed(other.to_string()),
+    }
+}
+
+/// Whether sled met what it cannot have written, and not a disk that refuses.
+pub(super) fn is_damage(error: &sled::Error) -> bool {
+    match error {
+        sled::Error::Io(error) => {
+            matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
+        }
+        _ => true,
     }
 }
 

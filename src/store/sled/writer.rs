@@ -9,12 +9,13 @@ use std::sync::Arc;
 use sled::{Batch, Db, IVec};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::Durability;
 use super::index::{self, Extent};
 use super::layout;
 use super::mark::Mark;
 use super::pack::{Encoded, Packer};
+use super::shared::{PANICKED, Shared, lock};
 use super::writes::Writes;
-use super::{Durability, Shared, lock};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::store::{AppendError, Appended, ReadError, ViewChange};
 
@@ -124,7 +125,7 @@ impl Writer {
             let mut group = Group::default();
             // sled panics where it finds its own structures broken. What it had applied is not known then.
             let written = catch_unwind(AssertUnwindSafe(|| self.write(&mut requests, &mut group)));
-            let written = written.unwrap_or_else(|_| Err("the store panicked".to_owned()));
+            let written = written.unwrap_or_else(|_| Err(PANICKED.to_owned()));
             if let Err(what) = &written {
                 self.shared.fail(what);
             }
@@ -165,7 +166,10 @@ impl Writer {
     fn accept(&mut self, commit: NewCommit, group: &mut Group) -> Result<(), String> {
         let actual = match group.heads.get(&commit.stream) {
             Some(version) => *version,
-            None => self.head(&commit.stream).map_err(|error| error.to_string())?,
+            None => {
+                let head = self.shared.noting(self.head(&commit.stream));
+                head.map_err(|error| error.to_string())?
+            }
         };
         if actual.next() != commit.first {
             let expected = Version(commit.first.0 - 1);
@@ -243,7 +247,7 @@ impl Writer {
         }
         let streams = SAVED_STREAMS_MIN.max(2 * commits);
         let saved = catch_unwind(AssertUnwindSafe(|| self.save(streams)));
-        if let Err(what) = saved.unwrap_or_else(|_| Err("the store panicked".to_owned())) {
+        if let Err(what) = saved.unwrap_or_else(|_| Err(PANICKED.to_owned())) {
             self.shared.fail(&what);
         }
     }
@@ -275,10 +279,10 @@ impl Writer {
     fn close(mut self, answer: oneshot::Sender<Result<(), AppendError>>) {
         let saved = match self.shared.failure() {
             // What was damaged when it was opened is as it was.
-            Some(_) if self.shared.damage.is_some() => Ok(()),
+            Some(_) if self.shared.is_damaged() => Ok(()),
             Some(what) => Err(what),
             None => catch_unwind(AssertUnwindSafe(|| self.save_all()))
-                .unwrap_or_else(|_| Err("the store panicked".to_owned())),
+                .unwrap_or_else(|_| Err(PANICKED.to_owned())),
         };
         let Self { shared, db, .. } = self;
         drop(db);

@@ -8,9 +8,10 @@ use super::due::{self, Next, State, States};
 use super::{Kept, RunRow, ViewError, find, place_key, row_key};
 use crate::events::commit::Recorded;
 use crate::events::ids::{RunId, Version};
+use crate::events::limits::VIEW_ROW_BYTES_MAX;
 use crate::events::problem::Code;
 use crate::events::run::RunEvent;
-use crate::store::{EventStore, ReadError, VIEW_ROW_BYTES_MAX, ViewChange};
+use crate::store::{EventStore, ReadError, ViewChange};
 use crate::workflow::aggregate::{Aggregate, At, EffectChanges};
 use crate::workflow::run::{Run, RunStatus};
 
@@ -129,7 +130,7 @@ impl<'a> Fold<'a> {
     async fn state(&self, run: RunId, last: Version) -> Result<(RunId, Option<State>), ViewError> {
         match self.states.state(&run, last).await {
             Ok(state) => Ok((run, Some(state))),
-            Err(problem) if problem.code == Code::RunParked => Ok((run, None)),
+            Err(problem) if matches!(problem.code, Code::RunParked | Code::StoreDamaged) => Ok((run, None)),
             Err(problem) => Err(ViewError::Fold(problem)),
         }
     }

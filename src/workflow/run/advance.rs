@@ -34,6 +34,8 @@ pub(super) struct Advance<'d, 'a> {
     all: bool,
     /// Whether this decision leaves steps that go forward as they are.
     undoes_only: bool,
+    /// How much the fan-outs of this decision add to its commit, in bytes.
+    fanned_bytes: usize,
 }
 
 /// What a step came through with.
@@ -89,7 +91,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         drive: Option<Grants>,
     ) -> Self {
         let seen = draft.opened().len();
-        Self { draft, definition, moment, drive, seen, all: false, undoes_only: false }
+        Self { draft, definition, moment, drive, seen, all: false, undoes_only: false, fanned_bytes: 0 }
     }
 
     /// Looks at every step that is ready, not only at those that this decision makes so.

@@ -206,7 +206,7 @@ pub struct StartRun {
     pub until: Option<Arc<str>>,
     /// The workflows that its steps start as runs of their own, and those that these start.
     pub children: Vec<StartChild>,
-    /// How far its graph may grow by plans.
+    /// How far its graph may grow.
     pub growth: GrowthLimits,
     /// Whether it is to go on by itself from its first commit on.
     pub drive: bool,

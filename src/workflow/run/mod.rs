@@ -66,6 +66,8 @@ pub struct Run {
     stalled: BTreeSet<usize>,
     /// How many steps were added by plans.
     planned: u32,
+    /// How many steps were added by fan-outs, each counted once however often it came back.
+    fanned: u32,
     /// Open attempts.
     running: u32,
     /// Steps that are done with.

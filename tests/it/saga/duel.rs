@@ -44,6 +44,7 @@ impl Duel {
             total: TOTAL as u32,
             fallback_attempts: FALLBACK_TRIES,
             critical_fails: true,
+            ..GrowthLimits::default()
         };
         let (run, script) = (RunId::parse("generated").unwrap(), Script::new(seed, model.plans));
         let engine = Simulation::start(run, start, script, seed).map_err(said)?;

@@ -1,8 +1,10 @@
 //! The graph grows: items of a fan-out, rounds of a loop, steps of a plan.
 
 use super::{Advance, Hindrance};
+use crate::events::codec::Encoded;
 use crate::events::ids::StepId;
 use crate::events::json::{BlobRef, Json, Payload};
+use crate::events::limits::FAN_OUT_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::*;
 use crate::workflow::definition::Step;
@@ -17,10 +19,14 @@ impl Advance<'_, '_> {
             Ok(items) => items,
             Err(hindrance) => return self.hinder(place, hindrance),
         };
+        if let Some(why) = self.too_many(place, step, &items)? {
+            return self.fail(place, Code::TooManyItems.class(), Code::TooManyItems, why);
+        }
         let (id, planned) = self.grower(place)?;
         if items.is_empty() {
             return self.complete(place, Json::of(&[(); 0]).unwrap_or_default());
         }
+        self.fanned_bytes += self.bytes_of(place, step, &items)?;
         for (index, value) in items.into_iter().enumerate() {
             let value = self.draft.payload(value);
             let index = u32::try_from(index).unwrap_or(u32::MAX);
@@ -32,6 +38,45 @@ impl Advance<'_, '_> {
             });
         }
         Ok(())
+    }
+
+    /// Why the run cannot grow by a step for each of these items, if it cannot.
+    pub(super) fn too_many(
+        &self,
+        place: usize,
+        step: &Step,
+        items: &[Json],
+    ) -> Result<Option<String>, RunRejection> {
+        let run = self.draft.state();
+        let id = self.node(place)?.id();
+        let may_be = run.about().ok_or(RunRejection::NotStarted)?.started.growth.items as usize;
+        let mut is = run.fanned as usize + items.len();
+        if is > may_be {
+            // What grew there before it started anew comes back.
+            is -= (0..items.len()).filter(|index| run.node(&id.item(*index)).is_some()).count();
+        }
+        if is > may_be {
+            let what = "steps would be added by all fan-outs of the run together";
+            return Ok(Some(format!("{is} {what}, and no more than {may_be} may be")));
+        }
+        let bytes = self.fanned_bytes.saturating_add(self.bytes_of(place, step, items)?);
+        Ok((bytes > FAN_OUT_BYTES_MAX).then(|| {
+            format!("{} items would add {bytes} bytes at once, and {FAN_OUT_BYTES_MAX} may be", items.len())
+        }))
+    }
+
+    /// About how much a step for each of these items adds to a commit, in bytes.
+    fn bytes_of(&self, place: usize, step: &Step, items: &[Json]) -> Result<usize, RunRejection> {
+        /// What the numbers, lengths and the hash take that differ from item to item.
+        const FRAME_BYTES: usize = 128;
+        let (id, planned) = self.grower(place)?;
+        let one = RunEvent::from(StepAdded {
+            inside: Some(id.clone()),
+            planned,
+            ..step.added(id.item(items.len()), Because::ForEach)
+        });
+        let each = FRAME_BYTES + one.encode().map_or(0, |bytes| bytes.len());
+        Ok(items.iter().fold(0_usize, |sum, item| sum.saturating_add(each + item.text().len())))
     }
 
     fn items(&self, place: usize, step: &Step) -> Result<Vec<Json>, Hindrance> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Advance, Hindrance};
 use crate::events::ids::{Hash, RequestId, StepId, TimerId};
 use crate::events::json::Json;
+use crate::events::problem::Code;
 use crate::events::run::*;
 use crate::events::time::Timestamp;
 use crate::workflow::approval::Asked;
@@ -20,9 +21,14 @@ impl Advance<'_, '_> {
         step: &Step,
         approval: &Approval,
     ) -> Result<(), RunRejection> {
-        match self.about_to(place, step) {
-            Ok(asked) => self.ask(place, approval, &asked),
-            Err(hindrance) => self.hinder(place, hindrance),
+        let asked = match self.about_to(place, step) {
+            Ok(asked) => asked,
+            Err(hindrance) => return self.hinder(place, hindrance),
+        };
+        // Nobody is asked about what cannot be done anyway.
+        match self.too_many(place, step, asked.items.as_deref().unwrap_or_default())? {
+            Some(why) => self.fail(place, Code::TooManyItems.class(), Code::TooManyItems, why),
+            None => self.ask(place, approval, &asked),
         }
     }
 

@@ -15,6 +15,7 @@ impl Fold<'_> {
         let place = match self.run.index.get(&event.step).copied() {
             Some(place) => self.come_back(place, event, inside)?,
             None => {
+                self.run.fanned += u32::from(event.because == Because::ForEach);
                 let place = self.run.steps.len();
                 self.run.steps.push(Node::new(Arc::new(event.clone()), inside));
                 self.run.index.insert(event.step.clone(), place);

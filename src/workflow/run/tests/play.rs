@@ -85,6 +85,7 @@ impl Play {
                 total: 1_000,
                 fallback_attempts: 2,
                 critical_fails: true,
+                items: 1_000,
             },
             drive: true,
         };
