@@ -157,7 +157,7 @@ event_table! {
         RunUnpaused "run_unpaused" 1;
         CancelRequested "cancel_requested" 1;
         RetryRequested "retry_requested" 1;
-        RollbackStarted "rollback_started" 2 <- 1 RollbackStartedV1;
+        RollbackStarted "rollback_started" 3 <- 1 RollbackStartedV1 <- 2 RollbackStartedV2;
         CompensationStarted "compensation_started" 1;
         StepCompensated "step_compensated" 2 <- 1 StepCompensatedV1;
         CompensationFailed "compensation_failed" 1;

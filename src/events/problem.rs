@@ -209,7 +209,7 @@ codes! {
 
     UnknownRequest = "RE-2013", Validation, "The run has no such request for an approval",
         "`reenact status RUN` lists what it waits for";
-    RequestClosed = "RE-2014", Validation, "The request is answered, has expired, or is not asked any more",
+    RequestClosed = "RE-2014", Validation, "What is answered is answered already, has expired, or is not asked or waited for any more",
         "`reenact history RUN` shows what became of it";
     NotAnApprover = "RE-2015", Validation, "Somebody answers who is not asked", "one of the step's `approvers` has to";
     CannotEdit = "RE-2016", Validation, "An approval edits what cannot be edited so",

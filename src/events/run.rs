@@ -26,7 +26,7 @@ pub use people::{
 };
 pub use saga::{
     CompensationFailed, CompensationResolved, CompensationStarted, Resolution, RollbackCause,
-    RollbackStarted, RunCompensated, RunStuck, StepCompensated, StuckWhy, Undoes,
+    RollbackStarted, RoundOrder, RunCompensated, RunStuck, StepCompensated, StuckWhy, Undoes,
 };
 
 /// First in a stream, in one commit with the [`StepAdded`]s of its definition. The run is `pending`.

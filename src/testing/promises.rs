@@ -17,7 +17,8 @@ use people::People;
 /// - a step whose completion is recorded is not tried again in that generation, and one attempt of it is open at most
 /// - all attempts of a generation and purpose carry one key, and no others carry it; fences grow
 /// - an `at_most_once` step is started once at most in a generation
-/// - each compensation is begun once and recorded once, dependents first, and never over an irreversible step
+/// - each compensation is begun once and recorded once, dependents and later rounds first, and never over an irreversible
+///   step
 /// - a run ends `compensated` when all that was owed is settled, and `failed` when nothing is owed
 /// - nothing starts while the run is paused, or after it ended
 /// - nothing passes a gate that was not opened by as many people as it needs, each of whom may; each answer counts once
@@ -46,6 +47,8 @@ struct Audit {
     /// Whether what was done is being undone, or is to be; and whether back to a step only.
     unwinds: bool,
     partial: bool,
+    /// Whether later rounds of a loop are undone before earlier ones.
+    rounds_in_turn: bool,
 }
 
 /// What is known of a step in its current generation.
@@ -159,6 +162,7 @@ impl Audit {
             RunEvent::RollbackStarted(rollback) => {
                 self.paused &= !matches!(rollback.cause, RollbackCause::Request { .. });
                 (self.ended, self.unwinds, self.partial) = (false, true, rollback.to.is_some());
+                self.rounds_in_turn = rollback.rounds == RoundOrder::LastFirst;
                 // What could not be undone is tried again.
                 let failed = self.steps.values_mut().filter(|seen| seen.compensation == Compensation::Failed);
                 failed.for_each(|seen| seen.compensation = Compensation::Begun);
@@ -291,6 +295,8 @@ impl Audit {
                     format!("`{step}` is undone while `{other}` runs, which depends on it")
                 })?;
             }
+            let in_turn = !self.rounds_in_turn || !seen.owes() || !self.is_of_later_round(other, step);
+            must(in_turn, || format!("`{step}` is undone before `{other}`, which is of a later round"))?;
             let over = seen.is_past_return() && !self.dependents(other).contains(step);
             must(!over, || format!("`{step}` is undone after the irreversible `{other}`"))?;
         }
@@ -301,6 +307,25 @@ impl Audit {
             format!("the compensation of `{step}` is told {:?}", started.outcome)
         })?;
         self.settle(step, Compensation::NotBegun, Compensation::Begun)
+    }
+
+    /// Whether a step is of a later round of a loop than another.
+    fn is_of_later_round(&self, step: &StepId, than: &StepId) -> bool {
+        let (rounds, others) = (self.rounds_around(step), self.rounds_around(than));
+        rounds.iter().any(|(whole, round)| others.get(whole).is_some_and(|other| other < round))
+    }
+
+    /// The loops that a step is inside of, and in which of their rounds.
+    fn rounds_around(&self, step: &StepId) -> BTreeMap<StepId, u32> {
+        let mut rounds = BTreeMap::new();
+        let mut next = self.steps.get(step);
+        while let Some(StepAdded { step, inside: Some(whole), because, .. }) = next.map(|seen| &seen.added) {
+            if let (Because::Repeat, Some((_, round))) = (because, step.as_str().rsplit_once('#')) {
+                rounds.insert(whole.clone(), round.parse().unwrap_or(0));
+            }
+            next = self.steps.get(whole);
+        }
+        rounds
     }
 
     /// Everything that comes after a step: what needs it, what is inside of that, and what needs what it is inside of.

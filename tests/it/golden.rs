@@ -183,7 +183,13 @@ fn saga() -> Vec<RunEvent> {
         RollbackCause::Failure { step: Some(step("publish")), class, code, message: message.clone() };
     let why = StuckWhy::Irreversible;
     vec![
-        RollbackStarted { cause: failure, to: Some("ship".into()), keeps: vec![step("build")] }.into(),
+        RollbackStarted {
+            cause: failure,
+            to: Some("ship".into()),
+            keeps: vec![step("build")],
+            rounds: RoundOrder::LastFirst,
+        }
+        .into(),
         CompensationStarted {
             step: step("tag"),
             agent: AgentName::new("untagger"),
@@ -329,7 +335,9 @@ fn an_older_schema_is_read_through_its_upcaster() {
             RunEvent::AttemptFailed(failed) => {
                 is_read_as("attempt_failed", 1, &AttemptFailed { transcript: None, ..failed }.into());
             }
-            RunEvent::RollbackStarted(started) => {
+            RunEvent::RollbackStarted(mut started) => {
+                started.rounds = RoundOrder::AtOnce;
+                is_read_as("rollback_started", 2, &started.clone().into());
                 let (to, keeps) = (Some("build".into()), vec![step("build")]);
                 is_read_as("rollback_started", 1, &RollbackStarted { to, keeps, ..started }.into());
             }

@@ -10,8 +10,8 @@ use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{
     AgentBinding, AttemptFailed, AttemptLost, Because, ChildBinding, GrowthLimits, Item, Outcome, Parent,
-    Purpose, RollbackCause, RollbackStarted, RunStarted, StepAdded, StepCompensated, StepCompleted, StepKind,
-    Undo, Usage,
+    Purpose, RollbackCause, RollbackStarted, RoundOrder, RunStarted, StepAdded, StepCompensated,
+    StepCompleted, StepKind, Undo, Usage,
 };
 
 /// `attempt_lost` at schema 1: it always meant an attempt at doing the step, and a crash.
@@ -382,6 +382,23 @@ pub struct RollbackStartedV1 {
 impl From<RollbackStartedV1> for RollbackStarted {
     fn from(old: RollbackStartedV1) -> Self {
         let to = old.to.as_ref().map(|step| step.as_str().into());
-        Self { cause: old.cause, to, keeps: old.to.into_iter().collect() }
+        RollbackStartedV2 { cause: old.cause, to, keeps: old.to.into_iter().collect() }.into()
+    }
+}
+
+/// `rollback_started` at schema 2: the rounds of a loop were undone at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackStartedV2 {
+    /// Why.
+    pub cause: RollbackCause,
+    /// The step or the phase that is kept.
+    pub to: Option<Arc<str>>,
+    /// The steps that those are.
+    pub keeps: Vec<StepId>,
+}
+
+impl From<RollbackStartedV2> for RollbackStarted {
+    fn from(old: RollbackStartedV2) -> Self {
+        Self { cause: old.cause, to: old.to, keeps: old.keeps, rounds: RoundOrder::AtOnce }
     }
 }

@@ -20,6 +20,25 @@ pub struct RollbackStarted {
     pub to: Option<Arc<str>>,
     /// The steps that those are.
     pub keeps: Vec<StepId>,
+    /// In which order the rounds of a loop are undone.
+    pub rounds: RoundOrder,
+}
+
+/// The order in which the rounds of a loop are undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoundOrder {
+    /// All at the same time, as every rollback did that began before there was another order.
+    AtOnce,
+    /// One after the other, the last first.
+    LastFirst,
+}
+
+impl RollbackStarted {
+    /// Everything is to be undone.
+    pub const fn of_everything(cause: RollbackCause) -> Self {
+        Self { cause, to: None, keeps: Vec::new(), rounds: RoundOrder::LastFirst }
+    }
 }
 
 /// Why a run is rolled back.

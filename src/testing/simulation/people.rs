@@ -86,6 +86,7 @@ impl<W: World> Simulation<W> {
                 })
             }
             Move::Signal(name) => {
+                self.state.takes_signal(name, self.now).ok()??;
                 let (name, data) = (Arc::clone(name), self.world.signal(name)?);
                 Some(Ask::Signal { name, data, by: "world".into() })
             }

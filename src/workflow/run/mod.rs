@@ -250,6 +250,15 @@ impl Run {
         timers.into_iter().any(|set| matches!(set.of, TimerOf::People(_)) && set.at <= now)
     }
 
+    /// Whether the time is over for which a step waits for a signal. At that very moment it is.
+    fn has_waited_too_long(&self, place: usize, now: Timestamp) -> bool {
+        let timer = self.steps.get(place).and_then(|node| match &node.phase {
+            StepPhase::Awaiting(timer) => timer.as_ref(),
+            _ => None,
+        });
+        timer.and_then(|timer| self.timers.get(timer)).is_some_and(|set| set.at <= now)
+    }
+
     /// The newest fence: how many attempts it has started.
     pub fn fence(&self) -> Fence {
         self.fence

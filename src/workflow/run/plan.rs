@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::unwinding::Standing;
 use super::{Node, Run, RunRejection, Unwinding};
 use crate::events::ids::StepId;
-use crate::events::run::{RollbackCause, StepKind};
+use crate::events::run::{RollbackCause, RoundOrder, StepKind};
 
 /// What a rollback would do, if it began now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,8 @@ impl Run {
     pub fn rollback_plan(&self, to: Option<&str>) -> Result<RollbackPlan, RunRejection> {
         let kept = self.may_roll_back(to).map_err(|rejection| rejection.of(self))?;
         let cause = RollbackCause::Cancel;
-        let mut unwinding = Unwinding::new(cause, kept, &self.steps, &self.index);
+        let rounds = RoundOrder::LastFirst;
+        let mut unwinding = Unwinding::new(cause, kept, rounds, &self.steps, &self.index);
         let mut undone = BTreeSet::new();
         let mut group = unwinding.begin(&self.steps, &self.index, |_, node| standing(node));
         let mut order = Vec::new();

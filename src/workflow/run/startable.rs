@@ -56,8 +56,8 @@ impl Run {
             Ask::Completed { step, .. } | Ask::Failed { step, .. } => {
                 let Some((place, node)) = self.node(step) else { return };
                 wanted.add_undo(node);
-                let before = node.added.needs.iter().filter_map(|need| self.index.get(need));
-                let next = before.chain(&node.inside).chain([&place]);
+                let before = unwinding.waiting_for(place, &self.steps, &self.index);
+                let next = before.iter().chain(&node.inside).chain([&place]);
                 let next = next.filter(|next| unwinding.is_last_behind(**next)).filter_map(at);
                 next.for_each(|node| {
                     wanted.add_undo(node);

@@ -1,5 +1,6 @@
 //! The order in which a run is unwound. It follows from the graph: a step's turn comes when all that depend on it are
-//! done with, and what grew in it; independent branches have their turns at the same time.
+//! done with, and what grew in it, and a round's when the one after it is; independent branches have their turns at the
+//! same time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::node::{Node, StepPhase};
 use crate::events::ids::{AgentName, StepId};
-use crate::events::run::RollbackCause;
+use crate::events::run::{Because, RollbackCause, RoundOrder};
 
 /// A run that is being undone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,7 @@ pub(crate) struct Unwinding {
     pub(crate) cause: RollbackCause,
     /// The step or the phase that is kept, and with it all that does not depend on it.
     pub(crate) to: Option<Arc<str>>,
+    rounds: RoundOrder,
     /// By place; none for a step that is kept.
     gates: Vec<Option<Gate>>,
     /// Steps whose turn has come and whose compensation is not opened yet.
@@ -45,7 +47,8 @@ pub(super) struct Kept {
 /// What a step's turn waits for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Gate {
-    /// Steps that depend on it and are not done with; for a step that grew in another, also the turn of that one.
+    /// Steps that depend on it and are not done with, and the round after it; for a step that grew in another, also the
+    /// turn of that one.
     behind: usize,
     /// Steps that grew in it and are not done with.
     inside: usize,
@@ -79,7 +82,13 @@ impl Standing {
 
 impl Unwinding {
     /// Before the first turn. What is undone is everything, or all that depends on `to`.
-    pub(super) fn new(cause: RollbackCause, to: Option<Kept>, steps: &[Node], index: &Index) -> Self {
+    pub(super) fn new(
+        cause: RollbackCause,
+        to: Option<Kept>,
+        rounds: RoundOrder,
+        steps: &[Node],
+        index: &Index,
+    ) -> Self {
         let undone = to.as_ref().map(|kept| behind(steps, index, &kept.places));
         let is_undone =
             |place: &usize| undone.as_ref().is_none_or(|undone| undone.get(*place) == Some(&true));
@@ -88,8 +97,11 @@ impl Unwinding {
             .enumerate()
             .map(|(place, node)| {
                 let counts = is_undone(&place) && node.phase != StepPhase::Left;
+                let outer = usize::from(node.inside.is_some_and(|at| is_undone(&at)));
+                // Rounds are undone together or not at all: with their loop.
+                let later = rounds == RoundOrder::LastFirst && round_beside(steps, place, 1).is_some();
                 counts.then(|| Gate {
-                    behind: node.dependents.len() + usize::from(node.inside.is_some_and(|at| is_undone(&at))),
+                    behind: node.dependents.len() + outer + usize::from(later),
                     inside: node.children.len(),
                     opened: false,
                     settled: false,
@@ -100,6 +112,7 @@ impl Unwinding {
         Self {
             cause,
             to: to.map(|kept| kept.name),
+            rounds,
             gates,
             due: BTreeSet::new(),
             ready: BTreeMap::new(),
@@ -176,30 +189,40 @@ impl Unwinding {
                 Standing::Unsettled => {}
                 Standing::Owes if self.due.insert(place) => due.push(place),
                 Standing::Owes => {}
-                Standing::Settled => self.settle(place, node, index, &mut next),
+                Standing::Settled => self.settle(place, steps, index, &mut next),
             }
         }
         due
     }
 
-    fn settle(&mut self, place: usize, node: &Node, index: &Index, next: &mut Vec<usize>) {
+    fn settle(&mut self, place: usize, steps: &[Node], index: &Index, next: &mut Vec<usize>) {
         self.due.remove(&place);
         self.unsettled = self.unsettled.saturating_sub(1);
         if let Some(gate) = self.gate(place) {
             gate.settled = true;
         }
-        for needed in node.added.needs.iter().filter_map(|need| index.get(need)) {
-            if let Some(gate) = self.gate(*needed) {
+        for waits in self.waiting_for(place, steps, index) {
+            if let Some(gate) = self.gate(waits) {
                 gate.behind = gate.behind.saturating_sub(1);
-                next.push(*needed);
+                next.push(waits);
             }
         }
-        if let Some(parent) = node.inside
+        if let Some(parent) = steps.get(place).and_then(|node| node.inside)
             && let Some(gate) = self.gate(parent)
         {
             gate.inside = gate.inside.saturating_sub(1);
             next.push(parent);
         }
+    }
+
+    /// The steps whose turn waits for this one, but for the step that it grew in: those that it needs, and the round
+    /// before it.
+    pub(super) fn waiting_for(&self, place: usize, steps: &[Node], index: &Index) -> Vec<usize> {
+        let needs = steps.get(place).into_iter().flat_map(|node| &node.added.needs);
+        let needs = needs.filter_map(|need| index.get(need)).copied();
+        let earlier =
+            (self.rounds == RoundOrder::LastFirst).then(|| round_beside(steps, place, -1)).flatten();
+        needs.chain(earlier).collect()
     }
 
     fn gate(&mut self, place: usize) -> Option<&mut Gate> {
@@ -210,6 +233,15 @@ impl Unwinding {
     pub(super) fn is_last_behind(&self, place: usize) -> bool {
         matches!(self.gates.get(place), Some(Some(gate)) if gate.behind == 1 && !gate.settled)
     }
+}
+
+/// The round that is so many after this one, if this is a round and there is one.
+fn round_beside(steps: &[Node], place: usize, by: isize) -> Option<usize> {
+    let round = steps.get(place).filter(|node| node.added.because == Because::Repeat)?;
+    let rounds = &steps.get(round.inside?)?.children;
+    // They were added one after the other.
+    let at = rounds.binary_search(&place).ok()?;
+    rounds.get(at.checked_add_signed(by)?).copied()
 }
 
 /// Which steps depend on those that are kept, directly or not, and what grew in them; but for what those that are kept

@@ -23,11 +23,7 @@ impl Advance<'_, '_> {
                 return Ok(());
             }
             Why::Cancelled { rollback: true } => {
-                self.draft.emit(RollbackStarted {
-                    cause: RollbackCause::Cancel,
-                    to: None,
-                    keeps: Vec::new(),
-                });
+                self.draft.emit(RollbackStarted::of_everything(RollbackCause::Cancel));
                 return Ok(());
             }
             Why::Cancelled { rollback: false } => {
@@ -66,7 +62,7 @@ impl Advance<'_, '_> {
             && run.steps.iter().any(|node| node.owes().is_some())
         {
             let cause = RollbackCause::Failure { step, class, code, message };
-            self.draft.emit(RollbackStarted { cause, to: None, keeps: Vec::new() });
+            self.draft.emit(RollbackStarted::of_everything(cause));
         } else {
             self.draft.emit(RunFailed { step, class, code, message });
         }

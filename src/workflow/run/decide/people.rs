@@ -16,6 +16,9 @@ use crate::workflow::run::{Answer, Gated, Node, Phase, Request, Run, RunRejectio
 /// More signals that no step has taken are not kept.
 const SIGNALS_MAX: usize = 1_000;
 
+/// What to do when an answer came too late.
+const RECORD_EXPIRY: &str = "`reenact resume RUN` records that, and goes on";
+
 /// The shortest part of a request's id that may stand for it.
 const PREFIX_MIN: usize = 4;
 
@@ -161,8 +164,7 @@ pub(super) fn signal(
         let why = format!("the run is {} and waits for no signal", run.status().text());
         return Err(not_now(Code::RunEnded, why, forward(run)));
     }
-    let waiting = run.people.waiting.get(&name).into_iter().flatten().copied();
-    let first = waiting.into_iter().find(|place| !advance.is_given_up(*place));
+    let first = run.takes_signal(&name, advance.moment.now)?;
     if first.is_none() && run.people.kept() >= SIGNALS_MAX {
         let why = format!("{SIGNALS_MAX} signals wait for a step to take them");
         return Err(not_now(Code::Busy, why, "`reenact status RUN` shows what the run waits for"));
@@ -230,6 +232,22 @@ fn requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection> {
 }
 
 impl Run {
+    /// The step that takes a signal of that name; none if it is kept for one that will wait for it. What all have waited
+    /// for too long is refused, also while nobody was there to record that.
+    pub(crate) fn takes_signal(&self, name: &str, now: Timestamp) -> Result<Option<usize>, RunRejection> {
+        let waiting = self.people.waiting.get(name).into_iter().flatten().copied();
+        let waiting: Vec<usize> = waiting.filter(|place| !self.is_given_up(*place)).collect();
+        let in_time = waiting.iter().copied().find(|place| !self.has_waited_too_long(*place, now));
+        match waiting.first().and_then(|place| self.steps.get(*place)) {
+            Some(late) if in_time.is_none() => {
+                let why =
+                    format!("step `{}` waits for the signal `{name}` no longer: its time is over", late.id());
+                Err(not_now(Code::RequestClosed, why, RECORD_EXPIRY))
+            }
+            _ => Ok(in_time),
+        }
+    }
+
     /// The requests, answered or not, that somebody means: by an id or the beginning of one, by a step, by a phase.
     pub(in crate::workflow::run) fn requests_meant(&self, named: &str) -> Vec<RequestId> {
         let requests = &self.people.requests;
@@ -279,7 +297,7 @@ fn is_closed(request: &Request) -> RunRejection {
 fn may_answer(request: &Request, by: &Arc<str>, now: Timestamp) -> Result<(), RunRejection> {
     if request.asked.expires.is_some_and(|at| at <= now) {
         let why = format!("request `{}` of step `{}` has expired", request.asked.request, request.asked.step);
-        return Err(not_now(Code::RequestClosed, why, "`reenact resume RUN` records that, and goes on"));
+        return Err(not_now(Code::RequestClosed, why, RECORD_EXPIRY));
     }
     let approvers = &request.asked.approvers;
     if approvers.is_empty() || approvers.contains(by) {

@@ -22,7 +22,7 @@ pub(super) fn rollback(
     let kept = kept.iter().filter_map(|place| run.steps.get(*place));
     let keeps = kept.map(|node| node.id().clone()).collect();
     let cause = RollbackCause::Request { by: order.by, reason: order.reason };
-    draft.emit(RollbackStarted { cause, to, keeps });
+    draft.emit(RollbackStarted { to, keeps, ..RollbackStarted::of_everything(cause) });
     Ok(())
 }
 

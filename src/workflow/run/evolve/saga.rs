@@ -35,7 +35,8 @@ impl Fold<'_> {
         self.close_starts();
         // Who asks for it wants it now; what comes of itself waits as everything does.
         self.run.paused &= !matches!(event.cause, RollbackCause::Request { .. });
-        let mut unwinding = Unwinding::new(event.cause.clone(), kept, &self.run.steps, &self.run.index);
+        let (cause, rounds) = (event.cause.clone(), event.rounds);
+        let mut unwinding = Unwinding::new(cause, kept, rounds, &self.run.steps, &self.run.index);
         let failed = |node: &Node| node.undo_phase() == Some(&UndoPhase::Failed);
         let again: Vec<usize> = (0..self.run.steps.len())
             .filter(|place| unwinding.undoes(*place) && self.run.steps.get(*place).is_some_and(failed))

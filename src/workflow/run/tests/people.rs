@@ -342,6 +342,37 @@ fn a_list_of_answers_is_approved_though_the_schema_is_that_of_each() {
     assert_eq!(play.ask(approve("a", "ada")), ["approval_granted", "run_completed"]);
 }
 
+/// A signal was taken seconds after the wait for it was over, because nobody had been there to record that: a late
+/// approval was refused, and a late signal was not.
+#[test]
+fn a_signal_that_comes_when_the_time_for_it_is_over_is_refused() {
+    let mut play = Play::eager(
+        "name: w\nsteps: [{id: a, wait_for: go, timeout: 1h, needs: []}, {id: b, wait_for: go, timeout: 2h, needs: []}]",
+    );
+    let start = play.now;
+    play.now = start.after(Duration::from_secs(3_600));
+    assert_eq!(play.state().status(), RunStatus::Waiting);
+    assert!(play.state().is_too_late(play.now));
+    assert_eq!(
+        play.ask(signal("go", "1")),
+        ["signal_received", "step_completed b"],
+        "`a` has waited long enough"
+    );
+    play.now = start.after(Duration::from_secs(7_200));
+    let refusal = play.refusal(&signal("go", "2")).unwrap();
+    assert_eq!(refusal.code, Code::RequestClosed, "{refusal:?}");
+    assert!(refusal.message.contains("`a`") && refusal.message.contains("`go`"), "{refusal:?}");
+    assert_eq!(play.ask(signal("other", "1")), ["signal_received"], "nobody waits for that one");
+
+    let mut play = Play::eager("name: w\nsteps: [{id: a, wait_for: go, timeout: 1h}]");
+    play.now = play.now.after(Duration::from_millis(3_599_999));
+    assert_eq!(play.ask(signal("go", "1"))[..2], ["signal_received", "step_completed a"], "just in time");
+    let mut play = Play::eager("name: w\nsteps: [{id: a, wait_for: go, timeout: 1h}]");
+    play.now = play.now.after(Duration::from_secs(3_600));
+    play.ask(Ask::Pause(order()));
+    assert_eq!(play.refused(signal("go", "1")), Code::RequestClosed, "time runs while the run is paused");
+}
+
 #[test]
 fn a_signal_that_a_step_waits_for_comes_through_however_many_are_kept() {
     let mut play = Play::eager("name: w\nsteps: [{id: a, wait_for: go}]");

@@ -261,12 +261,20 @@ impl Oracle {
         self.awaiting.retain(|other| *other != place);
     }
 
-    /// The first step that waits for it takes it; without one it is kept.
+    /// The first step that waits for it, and has not waited too long, takes it; where nobody waits it is kept.
     pub(super) fn signal(&mut self, name: &str, data: &Value) -> bool {
         if matches!(self.mode, Mode::Ended(_)) {
             return false;
         }
-        let first = self.awaiting.iter().copied().find(|place| self.steps[*place].signal() == Some(name));
+        let waits = |place: &usize| self.steps[*place].signal() == Some(name);
+        let waiting: Vec<usize> = self.awaiting.iter().copied().filter(waits).collect();
+        let in_time =
+            |place: &usize| !self.steps[*place].has_timeout() || self.now < self.steps[*place].wakes;
+        let first = waiting.iter().copied().find(in_time);
+        if first.is_none() && !waiting.is_empty() {
+            // It came too late, which only was not recorded yet.
+            return false;
+        }
         match first {
             Some(place) => {
                 self.wait_no_longer(place);

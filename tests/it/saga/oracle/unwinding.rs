@@ -1,6 +1,6 @@
 //! What a rollback undoes, and when.
 
-use super::{End, Kept, Known, Mode, Oracle, Outcome, RETRY, State, Undoing};
+use super::{End, Kept, Known, Mode, Oracle, Outcome, Part, RETRY, State, Undoing};
 
 impl Oracle {
     pub(super) fn undo_result(&mut self, place: usize, outcome: &Outcome) {
@@ -55,9 +55,25 @@ impl Oracle {
             || self.steps[place].inside.is_some_and(|whole| self.depends(whole, on))
     }
 
-    /// Whether a step is undone before another: what comes after it, and what grew in it.
+    /// Whether a step is undone before another: what comes after it, what grew in it, and what is of a later round.
     fn is_undone_before(&self, place: usize, other: usize) -> bool {
-        self.depends(place, other) || self.is_within(place, other)
+        self.depends(place, other) || self.is_within(place, other) || self.is_of_later_round(place, other)
+    }
+
+    /// Whether a step is, or is inside, a later round of a loop than another is, or is inside.
+    fn is_of_later_round(&self, place: usize, than: usize) -> bool {
+        let later = |round: usize, other: usize| {
+            let same_loop = self.steps[round].inside == self.steps[other].inside;
+            let rounds = self.steps[round].part == Part::Round && self.steps[other].part == Part::Round;
+            rounds && same_loop && round > other
+        };
+        let others: Vec<usize> = self.around(than).collect();
+        self.around(place).any(|round| others.iter().any(|other| later(round, *other)))
+    }
+
+    /// A step, and all that it grew in.
+    fn around(&self, place: usize) -> impl Iterator<Item = usize> {
+        std::iter::successors(Some(place), |inner| self.steps[*inner].inside)
     }
 
     /// Whether an irreversible step was begun, and may have done its work.
