@@ -7,7 +7,6 @@ mod children;
 mod messages;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +66,6 @@ pub struct RunShell {
     /// Attempts whose results do not count, and that are to be stopped when that is recorded.
     given_up: HashMap<Fence, AgentName>,
     leftovers: Leftovers,
-    seeds: RandomState,
 }
 
 impl RunShell {
@@ -93,7 +91,6 @@ impl RunShell {
             resting: HashSet::new(),
             given_up: HashMap::new(),
             leftovers: Leftovers::default(),
-            seeds: RandomState::new(),
         }
     }
 
@@ -286,7 +283,7 @@ impl RunShell {
 
 /// A command as it is sent: the shell fills in the rest when its turn comes.
 pub fn undriven(ask: Ask) -> RunCommand {
-    RunCommand { ask, seed: 0, drive: None }
+    RunCommand { ask, drive: None }
 }
 
 impl Shell<Run> for RunShell {
@@ -313,7 +310,6 @@ impl Shell<Run> for RunShell {
             Ask::Due { timer } => self.wait_on(state, timer, now),
             _ => {}
         }
-        command.seed = self.seeds.hash_one(command.seed.wrapping_add(state.progress().0 as u64));
         if matches!(&command.ask, Ask::Start(start) if start.drive && state.about().is_none()) {
             self.be_driven(true);
         }

@@ -114,7 +114,7 @@ pub fn start_of(definition: Definition, input: Json) -> StartRun {
 }
 
 impl<W: World> Simulation<W> {
-    /// Starts a run. The seed decides the order in which [`Simulation::finish`] does things, and the jitter of retries.
+    /// Starts a run. The seed decides the order in which [`Simulation::finish`] does things.
     ///
     /// # Errors
     /// When it breaks at once.
@@ -394,7 +394,7 @@ impl<W: World> Simulation<W> {
         let shelf = Shelf { store: &self.store, definition: &self.begun.definition };
         let moment = Moment { now: self.now, blobs: &shelf };
         let drive = drives.then(|| self.state.startable(&ask));
-        let command = RunCommand { ask, seed: self.dice.roll(), drive };
+        let command = RunCommand { ask, drive };
         let mut draft = Draft::new(&mut self.state, &self.begun.stream, self.head.version, self.now);
         let result = Run::decide(&mut draft, command, &moment);
         (result, draft.finish())

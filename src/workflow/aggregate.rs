@@ -14,8 +14,8 @@ use crate::events::time::Timestamp;
 
 /// A state that changes only by events.
 ///
-/// Both methods are pure: they know no clock, no randomness and no world. Time comes in a [`Moment`], ids and seeds
-/// in commands.
+/// Both methods are pure: they know no clock, no randomness and no world. Time comes in a [`Moment`], ids in
+/// commands.
 pub trait Aggregate: Default + Send + 'static {
     /// What the names of its streams begin with.
     const KIND: &'static str;

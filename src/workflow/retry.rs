@@ -16,7 +16,8 @@ impl Retry {
 
     /// How long to wait after the `failures`-th failed attempt, from 1; none if there is no further one.
     ///
-    /// `seed` is any number; from it the jitter follows.
+    /// `seed` is any number; from it the jitter follows. No delay is longer than `max`, and those that jitter would make
+    /// longer are spread below it, so that attempts which failed at once do not come back at once either.
     pub fn delay(&self, failures: u32, seed: u64) -> Option<Duration> {
         if self.policy == RetryPolicy::None || failures >= self.attempts {
             return None;
@@ -32,20 +33,32 @@ impl Retry {
             }
         };
         let max = self.max.as_secs_f64();
-        let jittered = plain.min(max) * (1.0 + self.jitter * spread(seed));
+        let plain = plain.min(max);
+        let (shortest, longest) = (plain * (1.0 - self.jitter), (plain * (1.0 + self.jitter)).min(max));
+        let jittered = shortest + (longest - shortest) * part(seed);
         Some(Duration::from_secs_f64(jittered.clamp(0.0, max)))
     }
 }
 
-/// A number from -1 to 1 that depends on nothing but the seed.
+/// The seed of the delay after an attempt. Attempts that fail at the same time have different ones, whatever run they are
+/// of, and the delay after one attempt is the same however often it is computed.
+pub(super) fn seed(idempotency_key: &str, attempt: u32) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(idempotency_key.as_bytes()).update(&attempt.to_le_bytes());
+    let mut bytes = [0; 8];
+    hasher.finalize_xof().fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+/// A number from 0 to 1 that depends on nothing but the seed.
 ///
 /// The finaliser of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-fn spread(seed: u64) -> f64 {
+fn part(seed: u64) -> f64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^= z >> 31;
-    (z >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+    (z >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -76,6 +89,25 @@ mod tests {
         assert!(delays.iter().all(|delay| (0.5..=1.5).contains(delay)));
         assert!(delays.iter().any(|delay| *delay < 0.6) && delays.iter().any(|delay| *delay > 1.4));
         assert_eq!(retry.delay(1, 7), retry.delay(1, 7));
+    }
+
+    #[test]
+    fn jitter_at_the_maximum_spreads_the_delays_below_it() {
+        // Every delay that jitter made longer than the maximum was cut to exactly the maximum, half of all.
+        let retry = Retry { jitter: 0.25, ..retry(RetryPolicy::Exponential) };
+        let delays: std::collections::BTreeSet<_> =
+            (0..1000).map(|seed| retry.delay(4, seed).unwrap()).collect();
+        assert!(delays.len() > 990, "{} different ones", delays.len());
+        assert!(*delays.last().unwrap() <= retry.max);
+        assert!(*delays.first().unwrap() >= Duration::from_millis(3750));
+        assert!(delays.iter().filter(|delay| **delay > Duration::from_millis(4375)).count() > 400);
+    }
+
+    #[test]
+    fn seeds_follow_from_the_key_and_the_attempt() {
+        assert_eq!(seed("k", 1), seed("k", 1));
+        assert_ne!(seed("k", 1), seed("k", 2));
+        assert_ne!(seed("k", 1), seed("l", 1));
     }
 
     #[test]

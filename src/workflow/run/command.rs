@@ -18,8 +18,6 @@ use crate::workflow::work::{Failure, Output};
 pub struct RunCommand {
     /// What is asked.
     pub ask: Ask,
-    /// Any number: jitter follows from it.
-    pub seed: u64,
     /// Slots for attempts that may start in the same commit. Without, the run is not driven: what is asked is
     /// recorded, and nothing starts.
     pub drive: Option<Grants>,

@@ -18,6 +18,7 @@ use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::workflow::aggregate::{Draft, Moment};
 use crate::workflow::definition::{Definition, OnError};
+use crate::workflow::retry;
 use crate::workflow::work::{Child, Failure, Output, Request};
 
 type RunDraft<'a> = Draft<'a, Run>;
@@ -31,7 +32,7 @@ pub(super) fn decide(
 }
 
 fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) -> Result<(), RunRejection> {
-    let RunCommand { ask, seed, drive } = command;
+    let RunCommand { ask, drive } = command;
     let definition = match &ask {
         Ask::Start(start) => Arc::clone(&start.definition),
         _ => recorded_definition(draft.state(), moment)?,
@@ -40,7 +41,7 @@ fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) ->
     match ask {
         Ask::Start(asked) => start(advance.draft, &asked)?,
         Ask::Completed { step, fence, output } => completed(&mut advance, &step, fence, output)?,
-        Ask::Failed { step, fence, failure } => failed(&mut advance, &step, fence, failure, seed)?,
+        Ask::Failed { step, fence, failure } => failed(&mut advance, &step, fence, failure)?,
         Ask::Due { timer } => due(&mut advance, &timer)?,
         Ask::Recover { in_flight } => {
             lose(&mut advance, false, &in_flight)?;
@@ -169,7 +170,7 @@ fn completed(
     if let Some(failure) = wrong {
         let Output { usage, transcript, child, .. } = output;
         let failure = Failure { usage, transcript, child, ..failure };
-        return failed(advance, step, fence, failure, 0);
+        return failed(advance, step, fence, failure);
     }
     let transcript = output.transcript.map(|said| advance.draft.payload(said));
     let (attempt, purpose, usage) = (attempt.attempt, attempt.purpose, output.usage);
@@ -213,7 +214,6 @@ fn failed(
     step: &StepId,
     fence: Fence,
     failure: Failure,
-    seed: u64,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
     let run = advance.draft.state();
@@ -252,7 +252,7 @@ fn failed(
         advance.draft.emit(StepCancelled { step });
         return Ok(());
     }
-    if let Some(delay) = retry_delay(advance, place, purpose, class, seed) {
+    if let Some(delay) = retry_delay(advance, place, &attempt, class) {
         let timer = match purpose {
             Purpose::Do => TimerId::retry(&step, attempt.attempt),
             Purpose::Compensate => TimerId::compensation_retry(&step, attempt.attempt),
@@ -275,16 +275,16 @@ fn failed(
 fn retry_delay(
     advance: &Advance<'_, '_>,
     place: usize,
-    purpose: Purpose,
+    failed: &AttemptStarted,
     class: Class,
-    seed: u64,
 ) -> Option<std::time::Duration> {
     let node = advance.draft.state().steps.get(place)?;
     let template = advance.template(place).ok()?;
     if !class.may_retry() {
         return None;
     }
-    if purpose == Purpose::Compensate {
+    let seed = retry::seed(&failed.idempotency_key, failed.attempt);
+    if failed.purpose == Purpose::Compensate {
         let failures = node.compensation.as_ref()?.failures;
         return template.compensate.as_ref()?.retry.delay(failures, seed);
     }

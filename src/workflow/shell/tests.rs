@@ -37,21 +37,23 @@ fn a_quoted_value_reaches_a_program_as_it_is() {
         "if",
         "%s",
     ] {
-        let word = quoted(&serde_json::to_string(text).unwrap());
+        let word = quoted(&serde_json::to_string(text).unwrap(), Place::Words).unwrap();
         assert_eq!(shell(&format!("printf '%s.' {word}")), format!("{text}."), "{word}");
     }
 }
 
 #[test]
 fn a_list_becomes_a_word_for_each_item() {
-    let words = quoted(r#"["a b","it's",3,null,{"k":[1]},[]]"#);
+    let words = quoted(r#"["a b","it's",3,null,{"k":[1]},[]]"#, Place::Words).unwrap();
     assert_eq!(shell(&format!("printf '<%s>' {words}")), r#"<a b><it's><3><null><{"k":[1]}><[]>"#);
-    assert_eq!(quoted("[]"), "");
+    assert_eq!(quoted("[]", Place::Words).unwrap(), "");
+    assert_eq!(quoted("[]", Place::Part).unwrap(), "''");
+    assert_eq!(quoted("[1]", Place::One), Err(TooManyWords));
 }
 
 #[test]
 fn a_number_does_not_become_a_file_descriptor() {
-    let two = quoted("2");
+    let two = quoted("2", Place::Words).unwrap();
     assert_eq!(shell(&format!("echo {two}>&1")), "2\n");
 }
 

@@ -11,7 +11,7 @@ mod random;
 mod saga;
 mod snapshot;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,6 +113,29 @@ fn transient_failures_are_tried_again_up_to_the_attempts_of_the_policy() {
     assert_eq!(play.fail("a", exit(Class::Unknown)), ["attempt_failed a", "retry_scheduled a"]);
     play.sleep(Duration::from_secs(2));
     assert_eq!(play.fail("a", exit(Class::Transient)), ["attempt_failed a", "step_failed a", "run_failed a"]);
+}
+
+#[test]
+fn steps_that_fail_at_once_are_not_tried_again_at_once() {
+    // Eight items that failed together all waited 75, 150, 300 ms: the seed of their jitter was how far the run was.
+    let steps: Vec<_> =
+        (0..200).map(|n| format!("{{id: s{n}, needs: [], run: x, retry: {{max: 1s}}}}")).collect();
+    let mut play = Play::start_with(&format!("name: w\nsteps: [{}]", steps.join(", ")), "{}", 200);
+    (play.slots, _) = (200, play.ask(Ask::Go));
+    for n in 0..200 {
+        play.fail(&format!("s{n}"), exit(Class::Transient));
+    }
+    let delays: Vec<_> = play
+        .log
+        .iter()
+        .filter_map(|event| match event {
+            RunEvent::RetryScheduled(scheduled) => Some(scheduled.at.since(play.now)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(delays.len(), 200);
+    assert!(delays.iter().all(|delay| (750..=1000).contains(&delay.as_millis())), "{delays:?}");
+    assert!(delays.iter().collect::<BTreeSet<_>>().len() >= 150, "{delays:?}");
 }
 
 #[test]
@@ -288,7 +311,7 @@ fn starting_again_attaches_only_to_the_same() {
             growth: GrowthLimits::default(),
             drive: false,
         }));
-        RunCommand { ask, seed: 0, drive: None }
+        RunCommand { ask, drive: None }
     };
     let run = play.run.unwrap();
     let run = run.when(start("{}")).then([]);

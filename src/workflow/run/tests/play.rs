@@ -114,7 +114,7 @@ impl Play {
     fn ask_once(&mut self, ask: Ask) -> Vec<String> {
         let run = self.run.take().unwrap().at(self.now);
         let slots = run.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
-        let command = RunCommand { ask, seed: 7, drive: Some(Grants(slots)) };
+        let command = RunCommand { ask, drive: Some(Grants(slots)) };
         let when = run.when(command);
         let changes = when.changes();
         self.changes.push((changes.still_open().cloned().collect(), changes.closed().cloned().collect()));
@@ -135,7 +135,7 @@ impl Play {
     pub(super) fn refusal(&self, ask: &Ask) -> Option<Problem> {
         let run = self.run.clone().unwrap().at(self.now);
         let mut problem = None;
-        let command = RunCommand { ask: ask.clone(), seed: 7, drive: Some(Grants::default()) };
+        let command = RunCommand { ask: ask.clone(), drive: Some(Grants::default()) };
         let when = run.when(command);
         if when.is_rejected() {
             when.then_rejected(|rejection| {
@@ -150,7 +150,7 @@ impl Play {
     pub(super) fn try_ask(&mut self, ask: Ask) {
         let before = self.run.clone().unwrap().at(self.now);
         let slots = before.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
-        let command = RunCommand { ask: ask.clone(), seed: 7, drive: Some(Grants(slots)) };
+        let command = RunCommand { ask: ask.clone(), drive: Some(Grants(slots)) };
         if before.when(command).is_rejected() {
             return;
         }
