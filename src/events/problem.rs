@@ -215,6 +215,9 @@ codes! {
     CannotEdit = "RE-2016", Validation, "An approval edits what cannot be edited so",
         "arguments of an agent or a child workflow can be set, and an output that is a map";
 
+    RequestChanged = "RE-2018", Validation, "What a request asks has another hash than the answer is for",
+        "look at it again: `reenact status RUN` names its page and its hash";
+
     NoSuchAttempt = "RE-2017", Validation, "The step has no such attempt", "`reenact status RUN` says how many it has";
 
     // 30: what a step dies of

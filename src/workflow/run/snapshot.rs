@@ -5,7 +5,7 @@ use super::Run;
 use crate::events::codec::{self, CodecError};
 
 /// See [`crate::workflow::aggregate::Aggregate::SNAPSHOT_SCHEMA`].
-pub(super) const SCHEMA: u16 = 3;
+pub(super) const SCHEMA: u16 = 4;
 
 pub(super) fn write(run: &Run) -> Result<Vec<u8>, CodecError> {
     codec::to_bytes(run)

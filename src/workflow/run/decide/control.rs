@@ -128,6 +128,18 @@ pub(super) fn retry(
     Ok(())
 }
 
+impl Run {
+    /// Whether it may go forward again after it failed, got stuck or was rolled back to a step.
+    pub(crate) fn may_retry(&self) -> bool {
+        let undone = match &self.phase {
+            Phase::Back(unwinding) => Some(&**unwinding),
+            Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) => None,
+            _ => return false,
+        };
+        afresh(self, undone).is_ok()
+    }
+}
+
 /// The steps that are tried again as they are when the run goes forward again. What may be started once only is neither
 /// tried again nor, after a partial rollback, done anew without being undone.
 fn afresh<'r>(run: &'r Run, undone: Option<&Unwinding>) -> Result<Vec<&'r Node>, RunRejection> {
