@@ -16,6 +16,7 @@ use crate::events::commit::Recorded;
 use crate::events::ids::{Hash, Position};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
+use crate::events::text::json_line;
 use crate::executors::delivery::{Delivery, Options, Target};
 use crate::store::{EventStore, ReadError, ViewChange};
 use crate::views::history::HistoryLine;
@@ -225,7 +226,9 @@ impl Teller {
         let (document, mut pause) = (document(recorded), PAUSE_FIRST);
         loop {
             let is_last = *self.ending.borrow();
-            let Err(why) = self.delivery.deliver(document.text()).await else { return Pending::Told };
+            let Err(why) = self.delivery.deliver(&json_line(document.text())).await else {
+                return Pending::Told;
+            };
             let (notice, event) = (self.notice.who(), &recorded.event.kind);
             if is_last {
                 tracing::warn!(notice, %event, why, "a notice is not delivered; the next process tries it");

@@ -45,6 +45,20 @@ pub const fn is_active(character: char) -> bool {
     )
 }
 
+/// Whether a character breaks a line, turns the direction of what is read, or is a command to a terminal: no name has one.
+/// Of those that [`is_active`] tells of, the others have a use in some languages.
+pub const fn is_control(character: char) -> bool {
+    matches!(
+        character,
+        '\0'..='\u{1f}'
+            | '\u{7f}'..='\u{9f}'
+            | '\u{61c}'
+            | '\u{200e}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+    )
+}
+
 /// A text as a part of one line: what acts on a terminal or hides is replaced, and what is too long is cut.
 pub fn printable(text: &str) -> Cow<'_, str> {
     shortened(text, PART_CHARS_MAX)
@@ -109,8 +123,17 @@ mod tests {
         let acts = "a\u{1b}[31mb\nc\td\re\0f\u{7f}g\u{9b}h\u{2028}i";
         assert_eq!(printable(acts), "a [31mb c d e f g h i");
         for hidden in [
-            '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{200b}', '\u{200f}', '\u{61c}', '\u{feff}',
-            '\u{ad}', '\u{3164}', '\u{e0041}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{200b}',
+            '\u{200f}',
+            '\u{61c}',
+            '\u{feff}',
+            '\u{ad}',
+            '\u{3164}',
+            '\u{e0041}',
         ] {
             assert_eq!(printable(&format!("a{hidden}b")), "a\u{fffd}b", "{hidden:?}");
         }

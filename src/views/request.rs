@@ -235,7 +235,8 @@ fn commands(run: &RunId, request: &Request, open_to_edits: Option<&Json>, page: 
 /// A change that can be made: it sets a member to what it is now, so that it stands there to be edited.
 fn example(map: &Json) -> Option<String> {
     let Ok(Level::Map(members)) = Level::of(map.text()) else { return None };
-    let is_plain = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
+    let is_plain =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
     let named = members.iter().filter(|(name, value)| is_plain(name) && value.len() <= EXAMPLE_CHARS_MAX);
     let example = |(name, value): &(std::borrow::Cow<'_, str>, &str)| match Level::of(value) {
         Ok(Level::Text(text)) => format!("{name}={text}"),

@@ -5,9 +5,7 @@ use super::ways::ways;
 use crate::events::ids::{RunId, StepId, Version};
 use crate::events::problem::Code;
 use crate::events::run::{RollbackCause, StepKind, StuckWhy};
-use crate::workflow::run::{
-    About, End, Ended, Node, Phase, Run, RunStatus, StepPhase, Trace, UndoPhase,
-};
+use crate::workflow::run::{About, End, Ended, Node, Phase, Run, RunStatus, StepPhase, Trace, UndoPhase};
 
 /// The name of the page of a run.
 pub fn file_name(run: &RunId) -> String {
@@ -57,9 +55,7 @@ fn what_it_is(run: &Run, ended: &Ended, page: &mut Page) {
             let error = error(stuck.step.as_ref(), stuck.code, &stuck.message);
             (what, Some(error), unwinding.as_ref().map(|unwinding| &unwinding.cause))
         }
-        End::Failed(failed) => {
-            ("", Some(error(failed.step.as_ref(), failed.code, &failed.message)), None)
-        }
+        End::Failed(failed) => ("", Some(error(failed.step.as_ref(), failed.code, &failed.message)), None),
         End::Compensated(cause) => ("", None, Some(cause)),
         End::Completed { .. } | End::Cancelled => ("", None, None),
     };

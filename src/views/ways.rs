@@ -95,10 +95,10 @@ fn settle<'a>(id: &'a str, node: &'a Node) -> impl Iterator<Item = Way> + 'a {
     let error = node.compensation.as_ref().and_then(|undo| undo.error.as_ref());
     let is_stuck = error.is_some_and(|error| error.code == Code::ChildStuck);
     let child = node.child.as_ref().filter(|_| is_stuck).map(|child| {
-        way(&format!("`{}` cannot be undone while its run is stuck", node.id()), [
-            "status",
-            child.run.as_str(),
-        ])
+        way(
+            &format!("`{}` cannot be undone while its run is stuck", node.id()),
+            ["status", child.run.as_str()],
+        )
     });
     let resolutions = RESOLUTIONS.into_iter().map(move |(option, what)| Way {
         settles: Some(node.id().clone()),

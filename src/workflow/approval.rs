@@ -158,7 +158,9 @@ fn as_what_is_there(before: Option<&str>, name: &str, text: &str) -> Result<Json
         _ => return Ok(Json::from(&Value::from(text))),
     };
     let json = Json::parse(text).ok().filter(|json| Level::of(json.text()).is_ok_and(|level| is_one(&level)));
-    json.ok_or_else(|| format!("`{name}` is {kind}, and `{text}` cannot be read as that: `{name}:=…` gives JSON"))
+    json.ok_or_else(|| {
+        format!("`{name}` is {kind}, and `{text}` cannot be read as that: `{name}:=…` gives JSON")
+    })
 }
 
 /// A map in which a value stands at a path; at no path, the map that the value is. None if something on the way, or that

@@ -126,14 +126,12 @@ pub(super) fn write(found: &Found, page: &mut Page) {
 
 fn write_repository(repository: &Repository, page: &mut Page) {
     let Repository { branch, head, changes } = repository;
-    let branch = branch.as_ref().map_or_else(
-        || markdown!("no branch is checked out"),
-        |branch| markdown!("branch {}", code(branch)),
-    );
-    let head = head.as_ref().map_or_else(
-        || markdown!("there is no commit yet"),
-        |head| markdown!("at commit {}", code(head)),
-    );
+    let branch = branch
+        .as_ref()
+        .map_or_else(|| markdown!("no branch is checked out"), |branch| markdown!("branch {}", code(branch)));
+    let head = head
+        .as_ref()
+        .map_or_else(|| markdown!("there is no commit yet"), |head| markdown!("at commit {}", code(head)));
     page.item(&markdown!("git: {}, {}", branch, head));
     page.item(&match changes.len() {
         0 => markdown!("clean"),
@@ -151,7 +149,13 @@ fn write_repository(repository: &Repository, page: &mut Page) {
 fn write_check(check: &Check, page: &mut Page) {
     let sign = if check.is_good { markdown!("passed") } else { markdown!("**did not pass**") };
     let score = check.score().map(|score| markdown!(", score **{}**", shortened(&score, SCORE_CHARS_MAX)));
-    page.item(&markdown!("check {}: {}, {}{}", code(check.command.join(" ")), sign, check.end, score.unwrap_or_default()));
+    page.item(&markdown!(
+        "check {}: {}, {}{}",
+        code(check.command.join(" ")),
+        sign,
+        check.end,
+        score.unwrap_or_default()
+    ));
     let written: Vec<&str> = check.output.lines().collect();
     let last = written.get(written.len().saturating_sub(CHECK_LINES_SHOWN)..).unwrap_or_default();
     if !last.is_empty() {

@@ -77,17 +77,16 @@ fn add(schema: Option<&Value>, input: &mut Value, argument: &str) -> Result<(), 
 }
 
 /// The schema of what is at a path.
-pub(in crate::workflow) fn declared<'s, T: AsRef<str>>(schema: Option<&'s Value>, path: &[T]) -> Option<&'s Value> {
+pub(in crate::workflow) fn declared<'s, T: AsRef<str>>(
+    schema: Option<&'s Value>,
+    path: &[T],
+) -> Option<&'s Value> {
     path.iter().try_fold(schema?, |schema, name| schema.get("properties")?.get(name.as_ref()))
 }
 
 /// A text as the declared type of what is called `name`. Where several are declared, the text stays one if it may; else it becomes the first of
 /// them that it can.
-pub(in crate::workflow) fn convert(
-    schema: Option<&Value>,
-    name: &str,
-    text: &str,
-) -> Result<Value, Problem> {
+pub(in crate::workflow) fn convert(schema: Option<&Value>, name: &str, text: &str) -> Result<Value, Problem> {
     let declared = schema.and_then(|schema| schema.get("type"));
     let types: Vec<&str> = match declared {
         Some(Value::String(one)) => vec![one],
@@ -98,11 +97,10 @@ pub(in crate::workflow) fn convert(
         return Ok(Value::String(text.to_owned()));
     }
     types.iter().find_map(|kind| as_type(kind, text)).ok_or_else(|| {
-        let message = format!(
-            "`{name}` must be of type {}, and `{text}` cannot be read as that",
-            types.join(" or ")
-        );
-        Problem::new(Code::BadInput, message).hint(format!("give JSON: `{}:=…`", name.trim_start_matches("input.")))
+        let message =
+            format!("`{name}` must be of type {}, and `{text}` cannot be read as that", types.join(" or "));
+        Problem::new(Code::BadInput, message)
+            .hint(format!("give JSON: `{}:=…`", name.trim_start_matches("input.")))
     })
 }
 

@@ -71,7 +71,10 @@ fn is_unchanged(request: &Request, seen: Option<&str>) -> Result<(), RunRejectio
         return Ok(());
     }
     let id = &request.asked.request;
-    let why = format!("what request `{id}` of step `{}` asks has changed: its hash is `{hash}` now", request.asked.step);
+    let why = format!(
+        "what request `{id}` of step `{}` asks has changed: its hash is `{hash}` now",
+        request.asked.step
+    );
     Err(not_now(Code::RequestChanged, why, Code::RequestChanged.hint()))
 }
 
@@ -119,10 +122,7 @@ fn change(
 }
 
 /// The workflow that a step starts, if it starts one.
-fn child_of(
-    advance: &Advance<'_, '_>,
-    request: &Request,
-) -> Result<Option<Arc<Definition>>, RunRejection> {
+fn child_of(advance: &Advance<'_, '_>, request: &Request) -> Result<Option<Arc<Definition>>, RunRejection> {
     let file = advance.asked(request)?.work.and_then(|work| work.workflow);
     let about = advance.draft.state().about().ok_or(RunRejection::NotStarted)?;
     let binding = about.started.children.iter().find(|child| Some(&*child.file) == file.as_deref());
