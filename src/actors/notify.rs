@@ -17,6 +17,7 @@ use crate::events::ids::{Hash, Position};
 use crate::events::json::Json;
 use crate::events::limits::VIEW_KEY_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
+use crate::events::text::json_line;
 use crate::executors::delivery::{Delivery, Options, Target};
 use crate::store::{EventStore, ReadError, ViewChange};
 use crate::views::history::HistoryLine;
@@ -231,7 +232,9 @@ impl Teller {
         let (document, mut pause) = (document(recorded), PAUSE_FIRST);
         loop {
             let is_last = *self.ending.borrow();
-            let Err(why) = self.delivery.deliver(document.text()).await else { return Pending::Told };
+            let Err(why) = self.delivery.deliver(&json_line(document.text())).await else {
+                return Pending::Told;
+            };
             let (notice, event) = (self.notice.who(), &recorded.event.kind);
             if is_last {
                 tracing::warn!(notice, %event, why, "a notice is not delivered; the next process tries it");

@@ -19,6 +19,11 @@ pub fn of_request(runs: &Path, run: &RunId, request: &RequestId) -> PathBuf {
     runs.join(run.as_str()).join(request::file_name(request))
 }
 
+/// Where it is kept what was found in the work folder for a request.
+pub(super) fn of_found(runs: &Path, run: &RunId, request: &RequestId) -> PathBuf {
+    runs.join(run.as_str()).join(request::found_file_name(request))
+}
+
 /// Whether a page is there. An empty one, as a power cut may leave it, is none.
 pub fn is_there(runs: &Path, run: &RunId) -> bool {
     fs::metadata(path(runs, run)).is_ok_and(|file| file.len() > 0)

@@ -13,8 +13,8 @@ use super::inspect::Inspector;
 use super::load::load;
 use super::page;
 use crate::events::ids::{RequestId, RunId, StreamId, Version};
-use crate::views::request::found::{Found, lines};
-use crate::views::request::{self, found_in, is_open};
+use crate::views::request::found::Found;
+use crate::views::request::{self, is_open};
 use crate::workflow::run::Run;
 
 /// A page to be written: whose request.
@@ -122,7 +122,7 @@ impl Scribe {
         &self,
         runs: &Path,
         key: &Key,
-        found: Option<&str>,
+        found: Option<&Found>,
         folded: &mut Option<Folded>,
     ) -> Option<PathBuf> {
         match self.try_keep(runs, key, found, folded).await {
@@ -139,7 +139,7 @@ impl Scribe {
         &self,
         runs: &Path,
         (run, id): &Key,
-        found: Option<&str>,
+        found: Option<&Found>,
         folded: &mut Option<Folded>,
     ) -> Result<Option<PathBuf>, String> {
         let Folded { state, version, .. } = match folded {
@@ -147,8 +147,17 @@ impl Scribe {
             other => other.insert(self.fold(run).await?),
         };
         let path = page::of_request(runs, run, id);
-        let before = std::fs::read_to_string(&path).unwrap_or_default();
-        let found = found.or_else(|| found_in(&before));
+        let kept = page::of_found(runs, run, id);
+        let before = match found {
+            Some(found) => {
+                let json = serde_json::to_string(found).map_err(|error| error.to_string())?;
+                page::write(&kept, &json).map_err(|error| error.to_string())?;
+                None
+            }
+            // What was cut off or is no such file was not found.
+            None => std::fs::read_to_string(&kept).ok().and_then(|json| serde_json::from_str(&json).ok()),
+        };
+        let found = found.or(before.as_ref());
         let page = request::page(state, id, *version, found, &*self.host.library);
         let Some(page) = page.map_err(|error| error.to_string())? else { return Ok(None) };
         page::write(&path, &page).map_err(|error| error.to_string())?;
@@ -162,11 +171,11 @@ impl Scribe {
         Ok(Folded { run: run.clone(), state, version: head.version })
     }
 
-    async fn look(&self, folder: &Path) -> String {
+    async fn look(&self, folder: &Path) -> Found {
         let at = self.host.clock.now();
         let (repository, check) =
             (self.inspector.repository(folder).await, self.inspector.check(folder).await);
-        lines(&Found { at, folder: folder.display().to_string(), repository, check }).join("\n")
+        Found { at, folder: folder.display().to_string(), repository, check }
     }
 
     fn wanted(&self) -> MutexGuard<'_, Wanted> {

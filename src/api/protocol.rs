@@ -15,6 +15,7 @@ pub use crate::views::history::HistoryLine;
 use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow};
 use crate::views::transcript::AttemptReport;
+use crate::workflow::approval::Edits;
 use crate::workflow::run::{CannotUndo, Order, RollbackPlan, RunStatus};
 
 /// Something asked.
@@ -142,8 +143,11 @@ pub enum Control {
         request: String,
         /// What they say.
         note: Option<String>,
-        /// What of the arguments, or of the output, is to be changed: a map.
-        edits: Option<Json>,
+        /// What of the arguments, or of the output, is to be changed.
+        edits: Option<Edits>,
+        /// The hash of what was looked at, or the beginning of it.
+        #[serde(default)]
+        hash: Option<String>,
     },
     /// To refuse what is asked. It needs a reason.
     Reject {

@@ -1,32 +1,20 @@
 //! `reenact approve RUN REQUEST`: what a run asks people for is granted, perhaps with changes; with `--check` only points
 //! of its checklist are ticked.
 
-use serde_json::Value;
-
 use super::arguments::{ApproveArguments, AskedArguments};
 use super::{Exit, Scene, control};
 use crate::api::protocol::Control;
-use crate::events::json::Json;
 use crate::events::problem::Problem;
-use crate::workflow::input::input_from_arguments;
+use crate::workflow::approval::Edits;
 
 pub(super) async fn approve(scene: &Scene, arguments: ApproveArguments) -> Result<Exit, Problem> {
-    let ApproveArguments { asked, note, edits, check } = arguments;
+    let ApproveArguments { asked, note, edits, hash, check } = arguments;
     let AskedArguments { run, request, who } = asked;
     if !check.is_empty() {
         return control::answer(scene, run, Control::Check { request, points: check }, who).await;
     }
-    let edits = match changes(&edits) {
-        Ok(edits) => edits.as_ref().map(Json::from),
-        Err(problems) => return Ok(scene.say.problems(&problems)),
-    };
-    control::answer(scene, run, Control::Approve { request, note, edits }, who).await
-}
-
-/// What is to be changed, read as inputs are; none if nothing is.
-fn changes(arguments: &[String]) -> Result<Option<Value>, Vec<Problem>> {
-    if arguments.is_empty() {
-        return Ok(None);
+    match Edits::from_arguments(&edits) {
+        Ok(edits) => control::answer(scene, run, Control::Approve { request, note, edits, hash }, who).await,
+        Err(problems) => Ok(scene.say.problems(&problems)),
     }
-    input_from_arguments(None, None, arguments).map(Some)
 }

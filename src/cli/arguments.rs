@@ -283,8 +283,11 @@ pub(super) struct ApproveArguments {
     /// A change of the step's arguments, or of its output: k=v as text; k:=JSON; a.b=v nests
     #[arg(long = "set", value_name = "K=V")]
     pub(super) edits: Vec<String>,
+    /// Grant only what has this hash, which its page names: 8 or more of its first digits
+    #[arg(long, value_name = "H", value_parser = beginning_of_a_hash)]
+    pub(super) hash: Option<String>,
     /// Only tick these points of the checklist, from 1; nothing is granted yet
-    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with_all = ["note", "edits"],
+    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with_all = ["note", "edits", "hash"],
         value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) check: Vec<u32>,
 }
@@ -331,6 +334,14 @@ pub(super) struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]
     pub(super) shell: clap_complete::Shell,
+}
+
+/// Enough of a hash to tell what was looked at from what came after it.
+fn beginning_of_a_hash(text: &str) -> Result<String, String> {
+    match (8..=64).contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err("it must be 8 to 64 hexadecimal digits".to_owned()),
+    }
 }
 
 /// A length of time in which something can be done.

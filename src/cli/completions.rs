@@ -4,6 +4,7 @@ use clap::CommandFactory;
 use serde::Serialize;
 
 use super::arguments::{Arguments, CompletionsArguments};
+use super::text::terminal::written;
 use super::{Exit, Scene};
 use crate::events::problem::Problem;
 
@@ -19,6 +20,6 @@ pub(super) fn completions(scene: &Scene, arguments: &CompletionsArguments) -> Re
     clap_complete::generate(arguments.shell, &mut Arguments::command(), "reenact", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     let completions = Completions { shell: arguments.shell.to_string(), script };
-    scene.say.result(&completions, |completions| completions.script.clone());
+    scene.say.result(&completions, |completions| written(&completions.script));
     Ok(Exit::Good)
 }

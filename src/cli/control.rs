@@ -19,7 +19,7 @@ pub(super) async fn only(
     let Some((recorded, door)) = record(scene, run, control, order, &mut signals).await? else {
         return Ok(Exit::Interrupted);
     };
-    scene.say.result(&recorded, text::recorded);
+    scene.say.result(&recorded, |recorded| text::recorded(recorded, &scene.call));
     see::leave(door, &mut signals).await?;
     Ok(Exit::Good)
 }

@@ -7,6 +7,7 @@
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
 //! - `text`: results as a person reads them
+//! - `log`: what is logged, on stderr
 //! - `progress`: what runs, line by line, on a terminal
 //! - `usage`: command lines that are not understood
 
@@ -19,6 +20,7 @@ mod control;
 mod files;
 mod history;
 mod list;
+mod log;
 mod pause;
 mod progress;
 mod reject;
@@ -44,6 +46,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::api::door::House;
 use crate::config::{Config, Sources};
@@ -52,6 +55,7 @@ use crate::views::report::RunReport;
 use crate::workflow::run::RunStatus;
 use arguments::{Arguments, Verb};
 use say::Say;
+use text::Call;
 
 /// How a verb ended, as the shell sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +134,7 @@ impl Exit {
 /// What every verb has.
 struct Scene {
     say: Say,
+    call: Call,
     house: House,
     cwd: PathBuf,
 }
@@ -144,7 +149,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let say = Say::new(parsed.json);
     let exit = match scene(&parsed) {
-        Ok((house, cwd)) => actix::System::new().block_on(perform(&Scene { say, house, cwd }, parsed.verb)),
+        Ok((house, cwd)) => {
+            let scene = Scene { say, call: Call { data: parsed.data }, house, cwd };
+            actix::System::new().block_on(perform(&scene, parsed.verb))
+        }
         Err(problem) => say.problem(&problem),
     };
     ExitCode::from(exit.code())
@@ -181,12 +189,7 @@ fn log_to_stderr(config: &Config) -> Result<(), Problem> {
         let message = format!("`{}` is no log level", config.log.level);
         Problem::new(Code::BadConfig, message).hint("there are off, error, warn, info, debug and trace")
     })?;
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .with_ansi(say::stderr_is_terminal())
-        .with_target(false)
-        .init();
+    log::subscriber(level, std::io::stderr, say::stderr_is_terminal()).init();
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use indicatif::style::ProgressTracker;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::say::Say;
-use super::text::printable;
+use super::text::{Text, name, terminal};
 use crate::api::protocol::{Live, LiveAttempt};
 use crate::events::ids::Fence;
 use crate::events::time::{Timestamp, format_duration};
@@ -53,11 +53,11 @@ impl<'s> Progress<'s> {
             let line = self.attempts.entry(attempt.fence).or_insert_with(|| {
                 let line = lines.insert_before(&self.sum, ProgressBar::no_length());
                 line.set_style(style("{spinner} {prefix}  {clock}  {wide_msg}", Clock::Since(attempt.since)));
-                line.set_prefix(who(attempt));
+                line.set_prefix(who(attempt).as_str().to_owned());
                 line.enable_steady_tick(TICK);
                 line
             });
-            line.set_message(how_far(attempt));
+            line.set_message(how_far(attempt).as_str().to_owned());
         }
         let mut sum = format!("{} of {} steps done", live.done, live.total);
         if live.running.len() > shown.len() {
@@ -114,39 +114,41 @@ fn style(template: &str, clock: Clock) -> ProgressStyle {
     style.with_key("clock", clock)
 }
 
-fn who(attempt: &LiveAttempt) -> String {
+fn who(attempt: &LiveAttempt) -> Text {
     let what = if attempt.undoes { "undo " } else { "" };
-    let who = format!("{what}{}  {}", attempt.step, attempt.agent);
+    let (step, agent) = (name(attempt.step.as_str()), name(attempt.agent.as_str()));
+    let who = terminal!("{}{}  {}", what, step, agent);
     match attempt.attempt {
         1 => who,
-        again => format!("{who}  attempt {again}"),
+        again => who.and(terminal!("  attempt {}", again)),
     }
 }
 
-fn how_far(attempt: &LiveAttempt) -> String {
+fn how_far(attempt: &LiveAttempt) -> Text {
     if attempt.percent == 0 && attempt.text.is_empty() {
-        return String::new();
+        return Text::default();
     }
-    format!("{}% {}", attempt.percent, printable(&attempt.text))
+    terminal!("{}% {}", attempt.percent, attempt.text)
 }
 
 /// A text that takes the place of the one before it, on a terminal; elsewhere each follows the other.
-pub(super) struct Screen {
+pub(super) struct Screen<'s> {
+    say: &'s Say,
     line: Option<ProgressBar>,
 }
 
-impl Screen {
-    pub(super) fn new(say: &Say) -> Self {
+impl<'s> Screen<'s> {
+    pub(super) fn new(say: &'s Say) -> Self {
         let bar = |lines: &MultiProgress| {
             lines.add(ProgressBar::no_length()).with_style(style("{msg}", Clock::Until(Timestamp(0))))
         };
-        Self { line: say.lines().map(bar) }
+        Self { say, line: say.lines().map(bar) }
     }
 
-    pub(super) fn show(&mut self, text: &str) {
+    pub(super) fn show(&mut self, text: &Text) {
         match &self.line {
-            Some(line) => line.set_message(text.to_owned()),
-            None => super::say::out(text),
+            Some(line) => line.set_message(text.as_str().to_owned()),
+            None => self.say.show(text),
         }
     }
 

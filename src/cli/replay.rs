@@ -24,7 +24,7 @@ pub(super) async fn replay(scene: &Scene, arguments: ReplayArguments) -> Result<
     if at.is_none() && !scene.say.is_json() && Keyboard::is_there() {
         return step_through(scene, state, door, signals).await;
     }
-    scene.say.result(&state.report, |_| text::state(&state));
+    scene.say.result(&state.report, |_| text::state(&state, &scene.call));
     see::leave(door, &mut signals).await?;
     Ok(Exit::Good)
 }
@@ -39,7 +39,7 @@ async fn step_through(
     let mut steps = Steps::new(state.event.version, state.newest);
     let mut keyboard = Keyboard::open()?;
     loop {
-        keyboard.show(&text::state(&state), &steps.prompt());
+        keyboard.show(&text::state(&state, &scene.call), &steps.prompt());
         let key = tokio::select! {
             key = keyboard.key() => key,
             () = signals.came() => break,
@@ -61,7 +61,7 @@ async fn step_through(
         }
     }
     drop(keyboard);
-    scene.say.result(&state.report, |_| text::state(&state));
+    scene.say.result(&state.report, |_| text::state(&state, &scene.call));
     see::leave(door, &mut signals).await?;
     Ok(Exit::Good)
 }

@@ -1,13 +1,15 @@
 //! `reenact resume`: goes on with what was interrupted.
 
 use super::arguments::ResumeArguments;
-use super::say::problem_text;
 use super::see::{self, Asked, Signals};
-use super::{Exit, Scene, text};
+use super::text::terminal::NAME_CHARS_MAX;
+use super::text::{self, terminal};
+use super::{Exit, Scene};
 use crate::api::door::{Door, is_store};
 use crate::api::protocol::{Answer, Frame, Request};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
+use crate::events::text::shortened;
 use crate::workflow::run::RunStatus;
 
 /// How many of several interrupted runs are named: as many as fit on a screen.
@@ -18,7 +20,7 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
         return match arguments.run {
             Some(run) => Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`"))),
             None if arguments.all => {
-                scene.say.note("no run is interrupted");
+                scene.say.note(&terminal!("no run is interrupted"));
                 Ok(Exit::Good)
             }
             None => Err(Problem::new(Code::NothingToResume, "no run is interrupted")),
@@ -57,11 +59,13 @@ fn chosen(answer: Answer) -> Result<RunId, Problem> {
         [row] => Ok(row.run.clone()),
         several => {
             let named = several.iter().take(NAMED_MAX);
-            let mut lines: Vec<_> = named.map(|row| format!("  {}  {}", row.run, row.workflow)).collect();
-            if several.len() > lines.len() {
-                lines.push(format!("  and {} more", several.len() - lines.len()));
+            let named =
+                named.map(|row| format!("{} ({})", row.run, shortened(&row.workflow, NAME_CHARS_MAX)));
+            let mut named: Vec<_> = named.collect();
+            if several.len() > named.len() {
+                named.push(format!("and {} more", several.len() - named.len()));
             }
-            let message = format!("{} runs are interrupted:\n{}", several.len(), lines.join("\n"));
+            let message = format!("{} runs are interrupted: {}", several.len(), named.join(", "));
             Err(Problem::new(Code::AmbiguousRun, message).hint("name one, or resume them all with --all"))
         }
     }
@@ -78,7 +82,7 @@ async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, P
         Frame::Parked(problem) => {
             any = true;
             all_completed = false;
-            scene.say.note(&problem_text("error", &problem));
+            scene.say.note(&text::problem("error", &problem));
         }
         _ => {}
     };
@@ -87,7 +91,7 @@ async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, P
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(_, door) => {
             if !any {
-                scene.say.note("no run is interrupted");
+                scene.say.note(&terminal!("no run is interrupted"));
             }
             see::leave(door, signals).await?;
             Ok(if all_completed { Exit::Good } else { Exit::Failed })

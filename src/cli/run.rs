@@ -2,6 +2,7 @@
 
 use super::arguments::RunArguments;
 use super::see::{self, Asked, Signals};
+use super::text::terminal;
 use super::{Exit, Scene, start};
 use crate::api::door::new_run_id;
 use crate::api::protocol::{Answer, Request};
@@ -36,7 +37,7 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
         }
         Asked::Answer(_, door) => {
             if !scene.say.is_json() {
-                scene.say.note(&format!("run {run}"));
+                scene.say.note(&terminal!("run {}", run));
             }
             see::through(scene, door, run, signals).await
         }

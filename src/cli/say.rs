@@ -6,7 +6,9 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
 use super::Exit;
+use super::text::{self, Text};
 use crate::events::problem::Problem;
+use crate::events::text::json_line;
 
 /// How this process talks. Everything that it writes goes through here, so that words and the lines of progress do not
 /// overwrite each other.
@@ -40,17 +42,24 @@ impl Say {
     }
 
     /// A result: a line of JSON, or what a person reads.
-    pub(super) fn result<T: Serialize>(&self, result: &T, text: impl FnOnce(&T) -> String) {
+    pub(super) fn result<T: Serialize>(&self, result: &T, text: impl FnOnce(&T) -> Text) {
         if self.json {
-            out(&serde_json::to_string(result).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")));
+            let json =
+                serde_json::to_string(result).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+            out(&json_line(&json));
         } else {
-            self.lines.suspend(|| out(text(result).trim_end_matches('\n')));
+            self.lines.suspend(|| out(text(result).trimmed().as_str()));
         }
     }
 
+    /// A result for people, as one of several.
+    pub(super) fn show(&self, text: &Text) {
+        self.lines.suspend(|| out(text.as_str()));
+    }
+
     /// Words for a person.
-    pub(super) fn note(&self, words: &str) {
-        self.lines.suspend(|| err(words));
+    pub(super) fn note(&self, words: &Text) {
+        self.lines.suspend(|| err(words.as_str()));
     }
 
     /// What is wrong; answers how the verb ends for it.
@@ -62,33 +71,20 @@ impl Say {
     pub(super) fn problems(&self, problems: &[Problem]) -> Exit {
         let exit = problems.first().map_or(Exit::Failed, |first| Exit::of_problem(first.code));
         if let Some(first) = problems.first().filter(|_| self.json) {
-            out(&serde_json::json!({ "error": first }).to_string());
+            out(&json_line(&serde_json::json!({ "error": first }).to_string()));
         }
-        problems.iter().for_each(|problem| self.note(&problem_text("error", problem)));
+        problems.iter().for_each(|problem| self.note(&text::problem("error", problem)));
         exit
     }
 
     /// What is odd.
     pub(super) fn warnings<'a>(&self, warnings: impl IntoIterator<Item = &'a Problem>) {
-        warnings.into_iter().for_each(|warning| self.note(&problem_text("warning", warning)));
+        warnings.into_iter().for_each(|warning| self.note(&text::problem("warning", warning)));
     }
-}
-
-/// A problem as a person reads it: what, where, and what to do.
-pub(super) fn problem_text(kind: &str, problem: &Problem) -> String {
-    let mut text = format!("{kind}[{}]: {}", problem.code, problem.message);
-    if let Some(at) = &problem.at {
-        text.push_str(&format!("\n  at {}:{}:{}", at.file, at.line, at.column));
-    }
-    if let Some(step) = &problem.step {
-        text.push_str(&format!("\n  in step `{step}`"));
-    }
-    text.push_str(&format!("\n  hint: {}", problem.hint));
-    text
 }
 
 /// Writes a line to stdout. A reader that is gone, as in `reenact list | head -1`, is no error.
-pub(super) fn out(line: &str) {
+fn out(line: &str) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 

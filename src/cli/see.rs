@@ -3,7 +3,8 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::progress::Progress;
-use super::{Exit, Scene, text};
+use super::text::{self, terminal};
+use super::{Exit, Scene};
 use crate::api::door::{Door, NoAnswer};
 use crate::api::protocol::{Answer, Frame, Request};
 use crate::events::ids::RunId;
@@ -54,7 +55,8 @@ pub(super) async fn ask(
         let answer = tokio::select! {
             answer = door.ask(request, show) => answer,
             () = signals.came() => {
-                scene.say.note("interrupted: what runs may end; press ctrl-c again to stop it at once");
+                let words = terminal!("interrupted: what runs may end; press ctrl-c again to stop it at once");
+                scene.say.note(&words);
                 door.interrupt(signals.came()).await?;
                 return Ok(Asked::Interrupted);
             }
@@ -97,7 +99,8 @@ pub(super) async fn through(
         }
         Asked::Answer(other, _) => Err(other.mismatch()),
         Asked::Interrupted => {
-            scene.say.note(&format!("interrupted: go on with `reenact resume {run}`"));
+            let command = scene.call.command(["resume", run.as_str()]);
+            scene.say.note(&terminal!("interrupted: go on with `{}`", command));
             if scene.say.is_json() {
                 print_as_left(scene, &run, &mut signals).await?;
             }
@@ -123,6 +126,6 @@ pub(super) async fn leave(door: Door, signals: &mut Signals) -> Result<(), Probl
 
 /// Prints a run, and answers how a verb ends that saw it through.
 pub(super) fn print(scene: &Scene, report: &RunReport) -> Exit {
-    scene.say.result(report, text::run);
+    scene.say.result(report, |report| text::run(report, &scene.call));
     Exit::of_run(report)
 }

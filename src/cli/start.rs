@@ -15,6 +15,7 @@ use crate::events::ids::AgentName;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::GrowthLimits;
+use crate::events::text::{is_control, printable};
 use crate::executors::AgentDefinition;
 use crate::workflow::definition::Definition;
 use crate::workflow::input::{check_input, input_from_arguments};
@@ -34,6 +35,12 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
     if tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > TAG_BYTES_MAX {
         let message = format!("the tags are longer than {TAG_BYTES_MAX} bytes together");
         return Err(vec![Problem::new(Code::TooLarge, message)]);
+    }
+    if let Some((key, _)) =
+        tags.iter().find(|(key, value)| key.contains(is_control) || value.contains(is_control))
+    {
+        let message = format!("the tag `{}` holds control characters", printable(key));
+        return Err(vec![Problem::new(Code::Usage, message).hint("a tag is a text on one line")]);
     }
     let config = &scene.house.config;
     let allowed = config.expressions.env.iter();

@@ -2,7 +2,8 @@
 
 use super::arguments::TranscriptArguments;
 use super::see::{self, Asked, Signals};
-use super::text::{printable, printable_lines};
+use super::text::terminal::written;
+use super::text::{Text, terminal};
 use super::{Exit, Scene, control};
 use crate::api::protocol::{Answer, Request};
 use crate::events::ids::StepId;
@@ -27,35 +28,31 @@ pub(super) async fn transcript(scene: &Scene, arguments: TranscriptArguments) ->
 }
 
 /// An attempt: a line that says how it ended, then what was said, each part under its name.
-fn text(said: &AttemptReport) -> String {
+fn text(said: &AttemptReport) -> Text {
     let what = if said.purpose == Purpose::Compensate { "undoing " } else { "" };
-    let mut head =
-        format!("{what}{}  attempt {} of {}  {}", said.step, said.attempt, said.attempts, said.agent);
-    head.push_str(&format!("  {}  started {}", said.status, said.started_at));
-    let end = [
-        said.ended_at.map(|at| format!("  ended {at}")),
-        said.exit_code.map(|code| format!("  exit {code}")),
-        said.signal.map(|signal| format!("  signal {signal}")),
-    ];
-    head.extend(end.into_iter().flatten());
+    let AttemptReport { step, attempt, attempts, agent, status, started_at, .. } = said;
+    let head = terminal!("{}{}  attempt {} of {}  {}", what, step, attempt, attempts, agent);
+    let head = head
+        .and(terminal!("  {}  started {}", status, started_at))
+        .and(said.ended_at.map(|at| terminal!("  ended {}", at)))
+        .and(said.exit_code.map(|code| terminal!("  exit {}", code)))
+        .and(said.signal.map(|signal| terminal!("  signal {}", signal)));
     let mut lines = vec![head];
-    if let Some(error) = &said.error {
-        lines.push(format!("error[{}]: {}", error.code, printable(&error.message)));
-    }
+    lines.extend(said.error.as_ref().map(|error| terminal!("error[{}]: {}", error.code, error.message)));
     lines.extend(part("prompt", said.prompt.as_ref(), None));
     lines.extend(part("stdout", said.stdout.as_ref(), said.stdout_cut));
     lines.extend(part("stdout in Base64, as it is not UTF-8", said.stdout_base64.as_ref(), said.stdout_cut));
     lines.extend(part("stderr", said.stderr.as_ref(), said.stderr_cut));
     lines.extend(part("stderr in Base64, as it is not UTF-8", said.stderr_base64.as_ref(), said.stderr_cut));
     if lines.len() == 1 {
-        lines.push("nothing was said".to_owned());
+        lines.push(terminal!("nothing was said"));
     }
-    lines.join("\n")
+    Text::lines(lines)
 }
 
 /// A part of what was said, under its name, if there is anything.
-fn part(name: &str, text: Option<&String>, cut: Option<u64>) -> Option<String> {
+fn part(name: &'static str, text: Option<&String>, cut: Option<u64>) -> Option<Text> {
     let text = text.filter(|text| !text.is_empty())?;
-    let cut = cut.map(|bytes| format!(", {bytes} bytes more are not kept")).unwrap_or_default();
-    Some(format!("── {name}{cut}\n{}", printable_lines(text.trim_end_matches('\n'))))
+    let cut = cut.map(|bytes| terminal!(", {} bytes more are not kept", bytes)).unwrap_or_default();
+    Some(Text::lines([terminal!("── {}{}", name, cut), written(text.trim_end_matches('\n'))]))
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::arguments::ValidateArguments;
-use super::say::problem_text;
+use super::text::{self, Text, terminal};
 use super::{Exit, Scene, files};
 use crate::events::problem::Problem;
 
@@ -26,9 +26,7 @@ struct FileResult {
 pub(super) fn validate(scene: &Scene, arguments: &ValidateArguments) -> Result<Exit, Problem> {
     let files: Vec<FileResult> = arguments.files.iter().map(|file| check_one(scene, file)).collect();
     let exit = if files.iter().all(|file| file.ok) { Exit::Good } else { Exit::BadInput };
-    scene.say.result(&Validated { files }, |validated| {
-        validated.files.iter().map(file_text).collect::<Vec<_>>().join("\n")
-    });
+    scene.say.result(&Validated { files }, |validated| Text::lines(validated.files.iter().map(file_text)));
     Ok(exit)
 }
 
@@ -46,12 +44,12 @@ fn check_one(scene: &Scene, path: &Path) -> FileResult {
     }
 }
 
-fn file_text(file: &FileResult) -> String {
-    let mut lines = vec![match file.ok {
-        true => format!("{}: good, {} steps", file.file, file.steps),
-        false => format!("{}: {} to mend", file.file, file.errors.len()),
-    }];
-    lines.extend(file.errors.iter().map(|error| problem_text("error", error)));
-    lines.extend(file.warnings.iter().map(|warning| problem_text("warning", warning)));
-    lines.join("\n")
+fn file_text(file: &FileResult) -> Text {
+    let head = match file.ok {
+        true => terminal!("{}: good, {} steps", file.file, file.steps),
+        false => terminal!("{}: {} to mend", file.file, file.errors.len()),
+    };
+    let errors = file.errors.iter().map(|error| text::problem("error", error));
+    let warnings = file.warnings.iter().map(|warning| text::problem("warning", warning));
+    Text::lines(std::iter::once(head).chain(errors).chain(warnings))
 }

@@ -175,7 +175,8 @@ fn flag(value: &Value) -> Result<bool, String> {
 
 fn length(value: &Value) -> Result<Duration, String> {
     let length =
-        parse_duration(text(value).map_err(|_| "write it like \"10s\", with a unit and quotes".to_owned())?)?;
+        parse_duration(text(value).map_err(|_| "write it like \"10s\", with a unit and quotes".to_owned())?);
+    let length = length.map_err(|why| why.to_string())?;
     if LENGTH.contains(&length) { Ok(length) } else { Err("give it a day at most".to_owned()) }
 }
 

@@ -3,6 +3,7 @@
 //! - [`ids`]: names and numbers, a type each
 //! - [`time`]: moments and durations
 //! - [`json`]: JSON as text, and payloads that may be blobs
+//! - [`text`]: texts from outside, and what they may do where they are shown
 //! - [`problem`]: classes and stable codes of what can go wrong
 //! - [`run`]: the events of a run
 //! - [`commit`]: what is stored together, chained by hashes
@@ -16,4 +17,5 @@ pub mod json;
 pub mod limits;
 pub mod problem;
 pub mod run;
+pub mod text;
 pub mod time;

@@ -173,7 +173,7 @@ codes! {
     UnknownName = "RE-1202", Validation, "A name that an expression cannot know",
         "there are `input`, `steps.ID.output`, `steps.ID.status`, `steps.ID.attempts`, `run.id`, `env.NAME`, in a fan-out `item` and `index`, in a `compensate` `output` and `outcome`, in an `until` `output` and `round`";
     BadInput = "RE-1203", Validation, "The input does not fit its schema", "the workflow's `input` says what is wanted";
-    ExpressionFailed = "RE-1204", Validation, "An expression failed on these values", "check the values that it uses with `reenact status`";
+    ExpressionFailed = "RE-1204", Validation, "An expression failed on these values", "check the values that it uses with `reenact status RUN`";
     NoOutput = "RE-1205", Dependency, "An expression uses the output of a step that has none",
         "test it first, as in `if: steps.ID.status == 'completed'`";
     QuotedValue = "RE-1206", Validation, "A value inside the quotes of a shell command",
@@ -197,14 +197,14 @@ codes! {
     ShuttingDown = "RE-2004", Transient, "The process is ending", "try again: the next process goes on";
 
     CannotRollBack = "RE-2005", Validation, "The run cannot be rolled back so",
-        "`reenact rollback RUN --dry-run` says what can be undone";
+        "`reenact status RUN` shows where it is";
     NotStuck = "RE-2006", Validation, "The step's compensation has not failed for good", "`reenact status RUN` shows what is stuck";
     CannotRetry = "RE-2007", Validation, "The run has nothing to try again", "`reenact status RUN` shows where it is";
     Compensating = "RE-2008", Validation, "The run is being rolled back", "wait until it is, or settle what is stuck";
     NoSuchStep = "RE-2009", Validation, "The run has no such step", "`reenact status RUN` lists its steps";
     NoSuchVersion = "RE-2010", Validation, "The run has no such version", "`reenact history RUN` lists its versions";
     PastNoReturn = "RE-2011", Validation, "An irreversible step has started: what was done before it cannot be undone",
-        "go forward with `reenact retry RUN`, or roll back to a step after it";
+        "go forward, or roll back to a step after it: `reenact status RUN` names the commands";
     Conflicting = "RE-2012", Validation, "Another command came first", "`reenact status RUN` shows what it did";
 
     UnknownRequest = "RE-2013", Validation, "The run has no such request for an approval",
@@ -214,6 +214,9 @@ codes! {
     NotAnApprover = "RE-2015", Validation, "Somebody answers who is not asked", "one of the step's `approvers` has to";
     CannotEdit = "RE-2016", Validation, "An approval edits what cannot be edited so",
         "arguments of an agent or a child workflow can be set, and an output that is a map";
+
+    RequestChanged = "RE-2018", Validation, "What a request asks has another hash than the answer is for",
+        "look at it again: `reenact status RUN` names its page and its hash";
 
     NoSuchAttempt = "RE-2017", Validation, "The step has no such attempt", "`reenact status RUN` says how many it has";
 
@@ -240,15 +243,15 @@ codes! {
 
     ApprovalRefused = "RE-3018", Validation, "An approval was refused", "see what who refused it says";
     ApprovalExpired = "RE-3019", Validation, "Nobody answered a request for an approval in time",
-        "`reenact retry RUN` asks again; `expires` says how long there is";
+        "`expires` says how long there is to answer";
     SignalMissed = "RE-3020", Transient, "A signal did not come in time", "`timeout` says how long the step waits";
     RoundsUsedUp = "RE-3021", Unknown, "A loop's `until` was not true after its last round", "raise `repeat.max`, or see what each round answered";
     BadPlan = "RE-3022", Validation, "A step's `add_steps` cannot join the run", "see its message; docs/workflows.md says what a plan may hold";
     PlanTooLarge = "RE-3023", Validation, "A plan adds more steps than the configuration lets a run grow by",
         "see `[growth]` in the configuration";
     OutputSchema = "RE-3024", Validation, "A step's output is not what its `schema` says", "see its transcript";
-    ChildFailed = "RE-3025", Unknown, "A child run did not complete", "`reenact status` of the child shows why";
-    ChildStuck = "RE-3026", Fatal, "A child run is stuck", "settle the child, then `reenact retry` its parent";
+    ChildFailed = "RE-3025", Unknown, "A child run did not complete", "`reenact status RUN` of the child shows why";
+    ChildStuck = "RE-3026", Fatal, "A child run is stuck", "settle the child: `reenact status RUN` of it and of its parent name the commands";
     NoAnswer = "RE-3027", Validation, "A script has no answer that fits", "add one to the agent's `script`";
     ScriptedFailure = "RE-3028", Unknown, "An agent's script says that the attempt fails", "see its message";
     TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",

@@ -52,17 +52,33 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// The longest that can be written. A moment in µs is good until the year 294,247, so that this much may be added to any;
+/// a hundred years is more than any run needs.
+pub const DURATION_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+/// Why a text is no duration that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadDuration {
+    /// It is not written like one; how one is.
+    #[error("{0}")]
+    NotOne(String),
+    /// It is longer than [`DURATION_MAX`].
+    #[error("`{0}` is longer than the limit of {limit}", limit = format_duration(DURATION_MAX))]
+    TooLong(String),
+}
+
 /// Reads a duration as files write it: `500ms`, `10s`, `1h30m`, `7d`. Units are `ms`, `s`, `m`, `h` and `d`, each
 /// at most once and falling in size; a number may have a decimal point.
 ///
 /// # Errors
 /// What is wrong with the text, in a sentence.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, BadDuration> {
     const UNITS: [(&str, f64); 5] = [("d", 86_400e3), ("h", 3_600e3), ("m", 60e3), ("s", 1e3), ("ms", 1.0)];
     let hint = "a duration is a number and a unit, as in `500ms`, `10s`, `1h30m` or `7d`";
+    let none = || BadDuration::NotOne(format!("`{text}` is not a duration: {hint}"));
     let mut rest = text.trim();
     if rest.is_empty() {
-        return Err(format!("it is empty: {hint}"));
+        return Err(BadDuration::NotOne(format!("it is empty: {hint}")));
     }
     let (mut millis, mut allowed) = (0.0, UNITS.as_slice());
     while !rest.is_empty() {
@@ -70,18 +86,17 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         let (number, tail) = rest.split_at(digits);
         let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(letters);
-        let number: f64 = number.parse().map_err(|_| format!("`{text}` is not a duration: {hint}"))?;
+        let number: f64 = number.parse().map_err(|_| none())?;
         let place = allowed.iter().position(|(name, _)| *name == unit);
         let Some((factor, smaller)) = place.and_then(|at| Some((allowed.get(at)?.1, allowed.get(at + 1..)?)))
         else {
-            return Err(format!("`{text}` is not a duration: {hint}"));
+            return Err(none());
         };
         millis += number * factor;
         (allowed, rest) = (smaller, tail);
     }
-    // A year 2262 bound would be odd to meet; a hundred years is more than any run needs.
-    if millis > 100.0 * 366.0 * 86_400e3 {
-        return Err(format!("`{text}` is longer than a hundred years"));
+    if millis > DURATION_MAX.as_millis() as f64 {
+        return Err(BadDuration::TooLong(text.to_owned()));
     }
     Ok(Duration::from_micros((millis * 1e3).round() as u64))
 }

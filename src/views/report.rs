@@ -15,6 +15,7 @@ use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Parent, RollbackCause, Usage};
 use crate::events::time::Timestamp;
+use crate::views::ways::{Way, ways};
 use crate::workflow::aggregate::{Blobs, Unreadable};
 use crate::workflow::run::{About, End, Phase, Run, RunStatus};
 pub use effects::{EffectReport, effects};
@@ -67,6 +68,9 @@ pub struct RunReport {
     /// The runs that its steps have started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<ChildReport>,
+    /// What a person can do about it, if it does not go on by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<Way>,
     /// The step or the phase that it was rolled back to, while it is `paused` because of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back_to: Option<Arc<str>>,
@@ -140,6 +144,7 @@ pub fn report(
         parent: about.started.parent.clone().map(|Parent { run, step }| ParentReport { run, step }),
         children: steps::children(run.nodes()),
         rolled_back_to: run.rolled_back_to().cloned(),
+        ways: ways(run),
         rollback_file: None,
         effects: None,
     })

@@ -5,12 +5,16 @@ pub mod found;
 
 use std::time::Duration;
 
-use super::markdown::{Page, json_lines, on_one_line};
+use self::found::Found;
+use super::markdown::{Page, Words, code, command_line, json_lines, markdown};
 use super::report::primary_agent;
-use crate::events::ids::{RequestId, RunId, Version};
+use crate::events::ids::{Hash, RequestId, RunId, Version};
+use crate::events::json::Json;
 use crate::events::run::Gate;
 use crate::events::time::format_duration;
 use crate::workflow::aggregate::{Blobs, Unreadable};
+use crate::workflow::approval::Asked;
+use crate::workflow::json_text::Level;
 use crate::workflow::run::{Answer, Node, Request, Run, StepPhase};
 
 /// How many lines of what is asked are shown, which may be a list of thousands of items.
@@ -19,12 +23,27 @@ const ASKED_LINES_SHOWN: usize = 200;
 /// How many steps are shown: the last ones, which are nearest to what is asked.
 const STEPS_SHOWN: usize = 100;
 
-/// Over what was found in the work folder.
-const FOUND: &str = "State of the work folder";
+/// How many digits of its hash stand in a command: nobody finds another text with as many in a lifetime.
+const HASH_DIGITS: usize = 16;
+
+/// How long a value is that stands in a command as an example.
+const EXAMPLE_CHARS_MAX: usize = 60;
 
 /// The name of the page of a request.
 pub fn file_name(request: &RequestId) -> String {
     format!("REQUEST-{request}.md")
+}
+
+/// The name of the file that keeps what was found in the work folder for a request. A page is for people: what it says is
+/// never read back.
+pub fn found_file_name(request: &RequestId) -> String {
+    format!("REQUEST-{request}.found.json")
+}
+
+/// The words of the command that grants a request as it is now, behind `reenact`.
+pub fn grant(run: &RunId, request: &RequestId, hash: &Hash) -> [String; 5] {
+    let hash = hash.to_string().chars().take(HASH_DIGITS).collect();
+    ["approve".to_owned(), run.to_string(), request.to_string(), "--hash".to_owned(), hash]
 }
 
 /// Whether a request can still be answered.
@@ -32,8 +51,8 @@ pub fn is_open(run: &Run, request: &RequestId) -> bool {
     run.people().open.contains(request)
 }
 
-/// The page of a request; none if the run has not made it. What was `found` in the work folder is a text of its own,
-/// which [`found_in`] takes from an earlier page: later it may look different there.
+/// The page of a request; none if the run has not made it. What was `found` in the work folder is as it was when it was
+/// looked at: later it may look different there.
 ///
 /// # Errors
 /// When what is asked is in a blob that cannot be read.
@@ -41,54 +60,55 @@ pub fn page(
     run: &Run,
     id: &RequestId,
     version: Version,
-    found: Option<&str>,
+    found: Option<&Found>,
     blobs: &dyn Blobs,
 ) -> Result<Option<String>, Unreadable> {
     let (Some(about), Some(request)) = (run.about(), run.people().requests.get(id)) else { return Ok(None) };
+    let what = blobs.json(&request.asked.what)?;
+    let edits = request.edits.iter().map(|edits| blobs.json(edits)).collect::<Result<Vec<_>, _>>()?;
     let mut page = Page::default();
-    page.line(&format!("# Request `{id}` of `{}`, run `{}`\n", about.started.workflow, about.id));
+    let (workflow, run_id) = (code(&about.started.workflow), code(&about.id));
+    page.title(&markdown!("Request {} of {}, run {}", code(id), workflow, run_id));
+    page.blank();
     page.line(&what_became_of_it(request));
-    page.line(&format!("\nAs of version {version}.\n"));
-    facts(run, request).into_iter().for_each(|fact| page.line(&format!("- {fact}")));
-    page.section("What is asked", asked(request, blobs)?.into_iter());
-    let answers = answers(request, blobs)?;
-    if !answers.is_empty() {
-        page.section("What was said so far", answers.into_iter());
+    page.blank();
+    page.line(&markdown!("As of version {}.", version));
+    page.blank();
+    facts(run, request).iter().for_each(|fact| page.item(fact));
+    page.section("What is asked", |page| asked(request, &what, page));
+    if !request.granted.is_empty() || !edits.is_empty() {
+        page.section("What was said so far", |page| answers(request, &edits, page));
     }
-    page.section("What ran so far", ran(run).into_iter());
-    match found {
-        Some(found) => page.section(FOUND, std::iter::once(found.trim_end().to_owned())),
-        None => page.line("\nThe work folder is being looked at."),
-    }
+    page.section("What ran so far", |page| ran(run, page));
+    page.section("State of the work folder", |page| match found {
+        Some(found) => found::write(found, page),
+        None if is_open(run, id) => page.line(&markdown!("The work folder is being looked at.")),
+        None => page.line(&markdown!("It was answered before the work folder was looked at.")),
+    });
     if !request.asked.checklist.is_empty() {
-        page.section("Checklist", checklist(request));
+        page.section("Checklist", |page| checklist(request, page));
     }
-    page.section("How to answer", commands(&about.id, id, request).into_iter());
-    Ok(Some(page.text))
+    let open_to_edits = serde_json::from_str::<Asked>(what.text()).ok();
+    let open_to_edits = open_to_edits.and_then(|asked| asked.open_to_edits(edits));
+    page.section("How to answer", |page| commands(&about.id, request, open_to_edits.as_ref(), page));
+    Ok(Some(page.finish()))
 }
 
-/// What an earlier page says was found in the work folder, if that was looked at by then.
-pub fn found_in(page: &str) -> Option<&str> {
-    let (_, rest) = page.split_once(&format!("\n## {FOUND}\n\n"))?;
-    // A page that was cut off is none.
-    rest.split_once("\n\n## ").map(|(found, _)| found)
-}
-
-fn what_became_of_it(request: &Request) -> String {
+fn what_became_of_it(request: &Request) -> Words {
     let (has, needs) = (request.granted.len(), request.asked.needed);
     match &request.answer {
-        Answer::Open if needs > 1 => format!("It is **open**: {has} of {needs} people have granted it."),
-        Answer::Open => "It is **open**: nobody has answered yet.".to_owned(),
-        Answer::Granted => "It is **granted**.".to_owned(),
-        Answer::Refused { by, note } => {
-            format!("It is **refused** by {}: {}", on_one_line(by), on_one_line(note))
+        Answer::Open if needs > 1 => {
+            markdown!("It is **open**: {} of {} people have granted it.", has, needs)
         }
-        Answer::Expired => "It **expired**: nobody answered in time.".to_owned(),
-        Answer::Withdrawn => "It is **withdrawn**: the step is not to go on any more.".to_owned(),
+        Answer::Open => markdown!("It is **open**: nobody has answered yet."),
+        Answer::Granted => markdown!("It is **granted**."),
+        Answer::Refused { by, note } => markdown!("It is **refused** by {}: {}", by, note),
+        Answer::Expired => markdown!("It **expired**: nobody answered in time."),
+        Answer::Withdrawn => markdown!("It is **withdrawn**: the step is not to go on any more."),
     }
 }
 
-fn facts(run: &Run, request: &Request) -> Vec<String> {
+fn facts(run: &Run, request: &Request) -> Vec<Words> {
     let asked = &request.asked;
     let what = match asked.gate {
         Gate::Before => "may it start?",
@@ -96,115 +116,131 @@ fn facts(run: &Run, request: &Request) -> Vec<String> {
     };
     let node = run.nodes().get(request.place);
     let phase = node.and_then(|node| node.added.phase.as_ref());
-    let phase = phase.map(|phase| format!(" of phase `{}`", on_one_line(phase))).unwrap_or_default();
-    let mut facts = vec![format!("step `{}`{phase}: {what}", asked.step)];
-    facts.extend(
-        node.and_then(primary_agent).map(|agent| format!("done by `{}`", on_one_line(agent.as_str()))),
-    );
-    facts.push(format!("asked {}", request.at));
-    facts.extend(asked.expires.map(|at| format!("expires {at}; then it is refused")));
-    let names: Vec<_> = asked.approvers.iter().map(|name| format!("`{}`", on_one_line(name))).collect();
-    let who = if names.is_empty() { "anybody".to_owned() } else { names.join(", ") };
+    let phase = phase.map(|phase| markdown!(" of phase {}", code(phase)));
+    let mut facts = vec![markdown!("step {}{}: {}", code(&asked.step), phase.unwrap_or_default(), what)];
+    facts.extend(node.and_then(primary_agent).map(|agent| markdown!("done by {}", code(agent))));
+    facts.push(markdown!("asked {}", request.at));
+    facts.extend(asked.expires.map(|at| markdown!("expires {}; then it is refused", at)));
+    let who = match asked.approvers.as_slice() {
+        [] => markdown!("anybody"),
+        names => Words::joined(names.iter().map(code), ", "),
+    };
     facts.push(match asked.needed {
-        0 | 1 => format!("answered by {who}"),
-        needed => format!("answered by {who}; {needed} different people have to grant it"),
+        0 | 1 => markdown!("answered by {}", who),
+        needed => markdown!("answered by {}; {} different people have to grant it", who, needed),
     });
     facts
 }
 
 /// Exactly what an answer is bound to.
-fn asked(request: &Request, blobs: &dyn Blobs) -> Result<Vec<String>, Unreadable> {
-    let mut lines = json_lines(blobs.json(&request.asked.what)?.text());
-    let all = lines.len();
-    if all > ASKED_LINES_SHOWN {
-        lines.truncate(ASKED_LINES_SHOWN);
-        lines.push(format!("\n… and {} lines more.", all - ASKED_LINES_SHOWN));
+fn asked(request: &Request, what: &Json, page: &mut Page) {
+    let lines = json_lines(what.text());
+    page.json(lines.get(..ASKED_LINES_SHOWN).unwrap_or(&lines));
+    page.blank();
+    if lines.len() > ASKED_LINES_SHOWN {
+        page.line(&markdown!("… and {} lines more.", lines.len() - ASKED_LINES_SHOWN));
+        page.blank();
     }
-    lines.push(format!("\nIts BLAKE3 hash: `{}`. An answer is for exactly that.", request.asked.hash));
-    Ok(lines)
+    let with_changes = if request.edits.is_empty() { "" } else { ", with the changes below" };
+    let hash = Words::of_medium(format!("`{}`", request.hash()));
+    page.line(&markdown!("Its BLAKE3 hash{}: {}. An answer is for exactly that.", with_changes, hash));
 }
 
-fn answers(request: &Request, blobs: &dyn Blobs) -> Result<Vec<String>, Unreadable> {
-    let said = |note: &Option<String>| {
-        note.as_ref().map(|note| format!(": {}", on_one_line(note))).unwrap_or_default()
-    };
-    let granted = request.granted.iter();
-    let mut lines: Vec<_> =
-        granted.map(|(by, note)| format!("- granted by {}{}", on_one_line(by), said(note))).collect();
-    for edits in &request.edits {
-        lines.push("- with these changes:\n".to_owned());
-        lines.extend(json_lines(blobs.json(edits)?.text()).into_iter().map(|line| format!("  {line}")));
+fn answers(request: &Request, edits: &[Json], page: &mut Page) {
+    for (by, note) in &request.granted {
+        let note = note.as_ref().map(|note| markdown!(": {}", note));
+        page.item(&markdown!("granted by {}{}", by, note.unwrap_or_default()));
     }
-    Ok(lines)
+    for edits in edits {
+        page.item(&markdown!("with these changes:"));
+        page.blank();
+        page.json_in_item(&json_lines(edits.text()));
+    }
 }
 
 /// The steps that have begun or are done with, in the order in which they began.
-fn ran(run: &Run) -> Vec<String> {
+fn ran(run: &Run, page: &mut Page) {
     let has_begun = |node: &&Node| node.started_at.is_some() || node.is_done();
     let mut begun: Vec<_> = run.nodes().iter().filter(has_begun).collect();
     begun.sort_by_key(|node| node.started_at.or(node.ended_at));
     let hidden = begun.len().saturating_sub(STEPS_SHOWN);
-    let mut lines = Vec::new();
     if hidden > 0 {
-        lines.push(format!("- {hidden} steps before these: see `reenact status`"));
+        page.item(&markdown!("{} steps before these: see `reenact status`", hidden));
     }
-    lines.extend(begun.into_iter().skip(hidden).map(outcome));
-    lines
+    begun.into_iter().skip(hidden).for_each(|node| page.item(&outcome(node)));
 }
 
 /// How a step is.
-fn outcome(node: &Node) -> String {
-    let mut line = format!("- `{}`: {}", node.id(), node.status());
+fn outcome(node: &Node) -> Words {
+    let mut line = markdown!("{}: {}", code(node.id()), node.status());
     if let StepPhase::Completed(done) = &node.phase {
-        if done.degraded {
-            line.push_str(", degraded");
-        }
-        let names: Vec<_> = done.artifacts.iter().map(|name| format!("`{}`", on_one_line(name))).collect();
-        if !names.is_empty() {
-            line.push_str(&format!(", it made {}", names.join(", ")));
-        }
+        line = line.and(done.degraded.then(|| markdown!(", degraded")));
+        let names = Words::joined(done.artifacts.iter().map(code), ", ");
+        line = line.and((!names.is_empty()).then(|| markdown!(", it made {}", names)));
     }
     if node.attempts_now() > 1 {
-        line.push_str(&format!(", {} attempts", node.attempts_now()));
+        line = line.and(markdown!(", {} attempts", node.attempts_now()));
     }
-    match (node.started_at, node.ended_at) {
+    line = line.and(match (node.started_at, node.ended_at) {
         (Some(from), Some(to)) => {
             let took = Duration::from_millis(u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX));
-            line.push_str(&format!(", {from}, took {}", format_duration(took)));
+            Some(markdown!(", {}, took {}", from, format_duration(took)))
         }
-        (Some(from), None) => line.push_str(&format!(", since {from}")),
-        _ => {}
-    }
-    if let Some(error) = &node.error {
-        line.push_str(&format!(", {}: {}", error.code, on_one_line(&error.message)));
-    }
-    line
+        (Some(from), None) => Some(markdown!(", since {}", from)),
+        _ => None,
+    });
+    line.and(node.error.as_ref().map(|error| markdown!(", {}: {}", error.code, error.message)))
 }
 
-fn checklist(request: &Request) -> impl Iterator<Item = String> {
-    (1..).zip(&request.asked.checklist).map(|(point, text)| {
-        let text = on_one_line(text);
-        match request.checked.get(&point) {
-            Some(by) => format!("- [x] {point}. {text} ({})", on_one_line(by)),
-            None => format!("- [ ] {point}. {text}"),
-        }
-    })
+fn checklist(request: &Request, page: &mut Page) {
+    for (point, text) in (1..).zip(&request.asked.checklist) {
+        page.item(&match request.checked.get(&point) {
+            Some(by) => markdown!("[x] {}. {} ({})", point, text, by),
+            None => markdown!("[ ] {}. {}", point, text),
+        });
+    }
 }
 
-fn commands(run: &RunId, id: &RequestId, request: &Request) -> Vec<String> {
+/// The commands that answer a request: each does what it says as it stands there.
+fn commands(run: &RunId, request: &Request, open_to_edits: Option<&Json>, page: &mut Page) {
+    let status = command_line(["status", run.as_str()]);
     if request.answer != Answer::Open {
-        return vec![format!("It is closed.\n\n    reenact status {run}    # how the run is")];
+        page.line(&markdown!("It is closed."));
+        page.blank();
+        return page.code(&format!("{status}    # how the run is"));
     }
-    let mut lines = vec![format!("    reenact approve {run} {id}")];
-    lines.push(format!("    reenact approve {run} {id} --set name=value    # with a change"));
-    lines.push(format!("    reenact reject {run} {id} --reason \"…\""));
-    if !request.asked.checklist.is_empty() {
-        lines.push(format!("    reenact approve {run} {id} --check 1    # tick a point, grant nothing yet"));
+    let (asked, id) = (&request.asked, &request.asked.request);
+    let grant = grant(run, id, &request.hash());
+    page.code(&command_line(&grant));
+    if let Some(change) = open_to_edits.and_then(example) {
+        let words = grant.iter().map(String::as_str).chain(["--set", &change]);
+        page.code(&format!("{}    # with a change", command_line(words)));
     }
-    lines.push(format!("    reenact status {run}"));
-    lines.push(format!("    reenact transcript {run} STEP    # what a step said"));
-    if !request.asked.approvers.is_empty() {
-        lines.push("\n`--by WHO` says who answers; else it is the user of the operating system.".to_owned());
+    page.code(&command_line(["reject", run.as_str(), id.as_str(), "--reason", "…"]));
+    if !asked.checklist.is_empty() {
+        let tick = command_line(["approve", run.as_str(), id.as_str(), "--check", "1"]);
+        page.code(&format!("{tick}    # tick a point, grant nothing yet"));
     }
-    lines
+    page.code(&status);
+    if asked.gate == Gate::After {
+        let said = command_line(["transcript", run.as_str(), asked.step.as_str()]);
+        page.code(&format!("{said}    # what the step said"));
+    }
+    if !asked.approvers.is_empty() {
+        page.blank();
+        page.line(&markdown!("`--by WHO` says who answers; else it is the user of the operating system."));
+    }
+}
+
+/// A change that can be made: it sets a member to what it is now, so that it stands there to be edited.
+fn example(map: &Json) -> Option<String> {
+    let Ok(Level::Map(members)) = Level::of(map.text()) else { return None };
+    let is_plain =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
+    let named = members.iter().filter(|(name, value)| is_plain(name) && value.len() <= EXAMPLE_CHARS_MAX);
+    let example = |(name, value): &(std::borrow::Cow<'_, str>, &str)| match Level::of(value) {
+        Ok(Level::Text(text)) => format!("{name}={text}"),
+        _ => format!("{name}:={value}"),
+    };
+    named.map(example).next()
 }

@@ -7,7 +7,7 @@
 pub mod due;
 mod fold;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -175,6 +175,24 @@ impl RunsView {
             after = Some(next);
         }
         Ok(rows)
+    }
+
+    /// Where some runs are; nothing of those that are not in the list.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn statuses(
+        &self,
+        runs: impl IntoIterator<Item = &RunId>,
+    ) -> Result<HashMap<RunId, RunStatus>, ViewError> {
+        self.catch_up().await?;
+        let mut statuses = HashMap::new();
+        for run in runs {
+            if let Some(kept) = find(&*self.store, run.as_str()).await? {
+                statuses.insert(run.clone(), kept.row.status);
+            }
+        }
+        Ok(statuses)
     }
 
     /// The rows that a filter admits among the next few of the list as it was last folded; whatever `limit` says.

@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::input::{Given, Property, convert, declared, given, property};
 use super::json_text::{Level, write_text};
 use super::work::Work;
 use crate::events::ids::{AgentName, StepId};
 use crate::events::json::Json;
+use crate::events::problem::{Problem, nearest};
 
 /// Exactly what would be done, or what was answered: the `what` of `approval_requested`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +48,172 @@ impl Asked {
         }
         Ok(work)
     }
+
+    /// What an answer may change, with what earlier ones have changed of it: a map; none if there is nothing to change.
+    pub fn open_to_edits(&self, edits: impl IntoIterator<Item = Json>) -> Option<Json> {
+        let map = match (&self.output, &self.work) {
+            (Some(output), _) => output,
+            (None, Some(Work { run: None, with, .. })) => with,
+            (None, _) => return None,
+        };
+        let nothing = Json::from(&Value::Object(serde_json::Map::new()));
+        let first = merged(map, &nothing).ok()?;
+        edits.into_iter().try_fold(first, |map, edits| merged(&map, &edits).ok())
+    }
+}
+
+/// What an answer changes of what is asked, as it was given. What becomes of a text depends on what it is a part of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edits(Vec<Edit>);
+
+/// A change of one value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Edit {
+    /// Where the value is; nothing means all of it.
+    path: Vec<String>,
+    value: Given,
+}
+
+impl From<Json> for Edits {
+    /// The changes that a map makes: of maps in it those that they make in turn, everything else replaces what was there.
+    fn from(map: Json) -> Self {
+        Self(vec![Edit { path: Vec::new(), value: Given::Json(map) }])
+    }
+}
+
+impl Edits {
+    /// What arguments change, written as inputs are: `k=v`, `k:=JSON`, `a.b=v`; none if there are none.
+    ///
+    /// # Errors
+    /// All arguments that are none.
+    pub fn from_arguments(arguments: &[String]) -> Result<Option<Self>, Vec<Problem>> {
+        let (mut edits, mut problems) = (Vec::new(), Vec::new());
+        for argument in arguments {
+            match given(argument) {
+                Ok((path, value)) => {
+                    edits.push(Edit { path: path.into_iter().map(str::to_owned).collect(), value });
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        match (problems.is_empty(), edits.is_empty()) {
+            (false, _) => Err(problems),
+            (true, true) => Ok(None),
+            (true, false) => Ok(Some(Self(edits))),
+        }
+    }
+
+    /// The changes as a map to be [`merged`] with what is there now. A text becomes what the schema declares for its place,
+    /// or else what stands there now.
+    ///
+    /// # Errors
+    /// What cannot be changed so, in a sentence: a text that cannot become that, a name that nobody reads, a member of what
+    /// has none.
+    pub fn fitted(&self, now: &Json, schema: Option<&Value>) -> Result<Json, String> {
+        let mut map = "{}".to_owned();
+        for Edit { path, value } in &self.0 {
+            let (before, name) = (member(now.text(), path)?, path.join("."));
+            let value = match value {
+                Given::Json(json) => json.clone(),
+                Given::Text(text) => match declared(schema, path) {
+                    None => as_what_is_there(before, &name, text)?,
+                    schema => Json::from(&convert(schema, &name, text).map_err(|problem| problem.message)?),
+                },
+            };
+            map = with_member(&map, path, value.text()).ok_or_else(|| match path.is_empty() {
+                true => "only values of a map can be set".to_owned(),
+                false => format!("`{name}` goes into what is given as no object"),
+            })?;
+        }
+        names_are_known(&map, now.text(), schema, &mut Vec::new())?;
+        Json::parse(&map).map_err(|error| error.to_string())
+    }
+}
+
+/// What stands at a path now, if anything does.
+fn member<'t>(text: &'t str, path: &[String]) -> Result<Option<&'t str>, String> {
+    let mut at = Some(text);
+    for (depth, name) in path.iter().enumerate() {
+        let members = match at.map(Level::of) {
+            None | Some(Ok(Level::Null)) => return Ok(None),
+            Some(Ok(Level::Map(members))) => members,
+            Some(_) if depth == 0 => return Err("only values of a map can be set".to_owned()),
+            Some(_) => {
+                let outer = path.get(..depth).unwrap_or_default().join(".");
+                return Err(format!("`{outer}` is no object, so it has no `{name}`"));
+            }
+        };
+        at = members.into_iter().find(|(known, _)| known == name).map(|(_, value)| value);
+    }
+    Ok(at)
+}
+
+/// A text as a value of the kind that stands in its place now, where no schema says what belongs there.
+fn as_what_is_there(before: Option<&str>, name: &str, text: &str) -> Result<Json, String> {
+    let (kind, is_one): (_, fn(&Level<'_>) -> bool) = match before.map(Level::of) {
+        Some(Ok(Level::Number(_))) => ("a number", |level| matches!(level, Level::Number(_))),
+        Some(Ok(Level::Bool(_))) => ("true or false", |level| matches!(level, Level::Bool(_))),
+        Some(Ok(Level::List(_))) => ("a list", |level| matches!(level, Level::List(_))),
+        Some(Ok(Level::Map(_))) => ("an object", |level| matches!(level, Level::Map(_))),
+        _ => return Ok(Json::from(&Value::from(text))),
+    };
+    let json = Json::parse(text).ok().filter(|json| Level::of(json.text()).is_ok_and(|level| is_one(&level)));
+    json.ok_or_else(|| {
+        format!("`{name}` is {kind}, and `{text}` cannot be read as that: `{name}:=…` gives JSON")
+    })
+}
+
+/// A map in which a value stands at a path; at no path, the map that the value is. None if something on the way, or that
+/// value, is no map.
+fn with_member(map: &str, path: &[String], value: &str) -> Option<String> {
+    let Some((name, rest)) = path.split_first() else {
+        return merged_text(map, value);
+    };
+    let Ok(Level::Map(members)) = Level::of(map) else { return None };
+    let mut members: Vec<(&str, Cow<'_, str>)> =
+        members.iter().map(|(key, value)| (&**key, Cow::Borrowed(*value))).collect();
+    let place = members.iter().position(|(known, _)| known == name);
+    let before = place.and_then(|place| members.get(place)).map_or("{}", |(_, value)| value);
+    let after = if rest.is_empty() { value.to_owned() } else { with_member(before, rest, value)? };
+    match place.and_then(|place| members.get_mut(place)) {
+        Some((_, value)) => *value = Cow::Owned(after),
+        None => members.push((name, Cow::Owned(after))),
+    }
+    Some(written(&members))
+}
+
+/// Refuses a name that is not there now and that the schema has no word for: nobody would read it.
+fn names_are_known<'t>(
+    edits: &'t str,
+    now: &str,
+    schema: Option<&Value>,
+    path: &mut Vec<Cow<'t, str>>,
+) -> Result<(), String> {
+    let (Some(schema), Ok(Level::Map(edits))) = (schema, Level::of(edits)) else { return Ok(()) };
+    let members = match Level::of(now) {
+        Ok(Level::Map(members)) => members,
+        _ => Vec::new(),
+    };
+    for (name, value) in edits {
+        let before = members.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+        path.push(name);
+        let name = path.last().map_or("", |name| &**name);
+        match (property(schema, name), before) {
+            (Property::Known(schema), before) => {
+                names_are_known(value, before.unwrap_or("null"), Some(schema), path)?;
+            }
+            (Property::Open, _) | (Property::Unknown(_), Some(_)) => {}
+            (Property::Unknown(known), None) => {
+                let near = match nearest(name, known.iter().copied()) {
+                    Some(near) => format!("; did you mean `{near}`?"),
+                    None => format!("; there are `{}`", known.join("`, `")),
+                };
+                return Err(format!("nobody reads `{}`{near}", path.join(".")));
+            }
+        }
+        path.pop();
+    }
+    Ok(())
 }
 
 /// A map with some of its values changed: maps are merged, everything else is replaced.
@@ -72,8 +241,12 @@ fn merged_text(map: &str, edits: &str) -> Option<String> {
             None => merged.push((key, Cow::Borrowed(*edit))),
         }
     }
+    Some(written(&merged))
+}
+
+fn written(members: &[(&str, Cow<'_, str>)]) -> String {
     let mut text = String::from("{");
-    for (place, (key, value)) in merged.iter().enumerate() {
+    for (place, (key, value)) in members.iter().enumerate() {
         if place > 0 {
             text.push(',');
         }
@@ -82,7 +255,7 @@ fn merged_text(map: &str, edits: &str) -> Option<String> {
         text.push_str(value);
     }
     text.push('}');
-    Some(text)
+    text
 }
 
 #[cfg(test)]
@@ -104,5 +277,59 @@ mod tests {
         assert_eq!(merged(&Json::null(), &json(r#"{"a":1}"#)).unwrap().text(), r#"{"a":1}"#);
         assert!(merged(&json("[1]"), &json(r#"{"a":1}"#)).is_err());
         assert!(merged(&map, &json("3")).is_err());
+    }
+
+    fn edits(arguments: &[&str]) -> Edits {
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Edits::from_arguments(&arguments).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_text_becomes_what_the_schema_declares_or_what_stands_there() {
+        let schema = serde_json::json!({"properties": {
+            "n": {"type": "integer"}, "t": {"type": "string"}, "deep": {"properties": {"b": {"type": "boolean"}}},
+        }});
+        let now = json(r#"{"n": 1, "t": "x", "deep": {"b": false}}"#);
+        let fitted = |arguments: &[&str]| edits(arguments).fitted(&now, Some(&schema));
+        let all = fitted(&["n=8", "t=8", "deep.b=true"]).unwrap();
+        assert_eq!(all.text(), r#"{"n":8,"t":"8","deep":{"b":true}}"#);
+        for (wrong, why) in [
+            ("n=x", "must be of type integer"),
+            ("deep.b=1", "`deep.b` must be of type boolean"),
+            ("m=1", "nobody reads `m`; did you mean `n`?"),
+            ("deep.c:=1", "nobody reads `deep.c`"),
+            ("deep:={\"c\":1}", "nobody reads `deep.c`"),
+            ("t.x=1", "`t` is no object, so it has no `x`"),
+        ] {
+            let said = fitted(&[wrong]).unwrap_err();
+            assert!(said.contains(why), "{wrong}: {said}");
+        }
+        let now = json(r#"{"n": 1, "t": "x", "l": [], "b": true, "nothing": null}"#);
+        let free = |argument: &str| edits(&[argument]).fitted(&now, None).map(|json| json.text().to_owned());
+        for (argument, map) in [
+            ("n=123456789012345678901", r#"{"n":123456789012345678901}"#),
+            ("t=8", r#"{"t":"8"}"#),
+            ("b=false", r#"{"b":false}"#),
+            ("l=[1]", r#"{"l":[1]}"#),
+            ("nothing=8", r#"{"nothing":"8"}"#),
+            ("new=8", r#"{"new":"8"}"#),
+            ("nothing.new=8", r#"{"nothing":{"new":"8"}}"#),
+            ("n:=\"x\"", r#"{"n":"x"}"#),
+        ] {
+            assert_eq!(free(argument).unwrap(), map);
+        }
+        for wrong in ["n=x", "b=1", "l=x", "l.x=1"] {
+            assert!(free(wrong).is_err(), "{wrong}");
+        }
+        assert!(edits(&["x=1"]).fitted(&json("[1]"), None).is_err());
+    }
+
+    #[test]
+    fn later_changes_win_over_earlier_ones() {
+        let fitted = |arguments: &[&str]| edits(arguments).fitted(&Json::null(), None);
+        let both = fitted(&["a:={\"x\":1}", "a.y=2", "b=1", "b=2"]).unwrap();
+        assert_eq!(both.text(), r#"{"a":{"x":1,"y":"2"},"b":"2"}"#);
+        assert_eq!(fitted(&["a:={\"x\":1}", "a:={}"]).unwrap().text(), r#"{"a":{}}"#);
+        assert!(fitted(&["a=1", "a.b=1"]).is_err());
     }
 }

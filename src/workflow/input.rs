@@ -8,7 +8,8 @@ mod arguments;
 #[cfg(test)]
 mod tests;
 
-pub use arguments::input_from_arguments;
+pub use arguments::{Given, input_from_arguments};
+pub(super) use arguments::{convert, declared, given};
 
 /// Checks that a value is a JSON Schema that can be used here: nothing is fetched for it.
 pub(super) fn check_schema(schema: &Value) -> Result<(), String> {

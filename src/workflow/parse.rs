@@ -13,6 +13,7 @@ use super::definition::{AgentRole, Definition, Limits, OnFailure, Step, Steps};
 use super::template::Template;
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Place, Problem};
+use crate::events::text::{is_control, printable};
 
 mod gates;
 mod kinds;
@@ -251,9 +252,13 @@ fn warn_of_ambiguous_phases(report: &mut Report<'_>, drafts: &[Draft<'_>]) {
 fn name(report: &mut Report<'_>, fields: &Fields<'_>, file: &str) -> String {
     let Some(tree) = fields.get("name") else {
         let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str());
-        return stem.filter(|stem| !stem.is_empty()).unwrap_or("workflow").to_owned();
+        return printable(stem.filter(|stem| !stem.is_empty()).unwrap_or("workflow")).into_owned();
     };
     let name = report.text("name", tree).map(str::trim);
+    if name.is_some_and(|name| name.contains(is_control)) {
+        let message = "`name` takes a text on one line, without control characters";
+        report.refuse(tree, Problem::new(Code::BadValue, message));
+    }
     if name == Some("") {
         let problem = Problem::new(Code::BadValue, "`name` is empty");
         report.refuse(tree, problem.hint("give it a name, or leave it out: the file's name is taken then"));

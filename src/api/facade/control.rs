@@ -86,7 +86,9 @@ fn ask(control: Control, order: Order) -> Result<Ask, Problem> {
         Control::Cancel { rollback } => Ask::Cancel { order, rollback },
         Control::Retry { step } => Ask::Retry { order, step },
         Control::Rollback { to } => Ask::Rollback { order, to },
-        Control::Approve { request, note, edits } => Ask::Approve { request, by: order.by, note, edits },
+        Control::Approve { request, note, edits, hash } => {
+            Ask::Approve { request, by: order.by, note, edits, hash }
+        }
         Control::Reject { request } => {
             let (by, reason) = reasoned(order, "nothing is refused without a reason")?;
             Ask::Reject { request, by, reason }

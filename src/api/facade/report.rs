@@ -42,6 +42,7 @@ impl Facade {
             }
         }
         self.look_at_children(state, &mut report).await?;
+        self.tell_how_children_are(&mut report).await;
         Ok(report)
     }
 
@@ -62,6 +63,21 @@ impl Facade {
         report.driven = true;
         report.waiting_for.extend(children.into_iter().map(AwaitedChild::waiting));
         Ok(())
+    }
+
+    /// A child may have gone on since its parent was told how it had ended: it was undone, or somebody settled it.
+    async fn tell_how_children_are(&self, report: &mut RunReport) {
+        if report.children.is_empty() {
+            return;
+        }
+        let runs = report.children.iter().map(|child| &child.run);
+        // What cannot be asked now is told as it was told last.
+        let Ok(statuses) = self.system.runs().statuses(runs).await else { return };
+        for child in &mut report.children {
+            if let Some(status) = statuses.get(&child.run) {
+                child.status = Some(status.text().to_owned());
+            }
+        }
     }
 
     /// Whether nothing of a run that has not ended goes on unless somebody acts. Children are as deep as workflows name

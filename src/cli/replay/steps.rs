@@ -6,6 +6,7 @@ use std::time::Duration;
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crossterm::{cursor, execute, terminal};
 
+use crate::cli::text::Text;
 use crate::events::ids::Version;
 use crate::events::problem::{Code, Problem};
 
@@ -114,13 +115,13 @@ impl Keyboard {
     }
 
     /// Shows a text, as much of it as there is room for, and the prompt below.
-    pub(super) fn show(&self, text: &str, prompt: &str) {
+    pub(super) fn show(&self, text: &Text, prompt: &str) {
         // A terminal may not know how big it is.
         let size = terminal::size().ok().filter(|(columns, rows)| *columns > 0 && *rows > 0);
         let (columns, rows) = size.unwrap_or((80, 24));
         let prompt: Vec<&str> = prompt.lines().collect();
         let room = usize::from(rows).saturating_sub(prompt.len() + 1);
-        let lines = text.lines().take(room).chain([""]).chain(prompt);
+        let lines = text.as_str().lines().take(room).chain([""]).chain(prompt);
         let cut = |line: &str| line.chars().take(usize::from(columns)).collect::<String>();
         let screen = lines.map(cut).collect::<Vec<_>>().join("\r\n");
         let mut out = io::stdout().lock();

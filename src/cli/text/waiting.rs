@@ -1,58 +1,64 @@
 //! What a run waits for, each with the command that answers it.
 
-use super::{from_here, moment, printable};
-use crate::events::ids::RunId;
+use super::terminal::{Call, Text, name, terminal};
+use super::{from_here, moment};
+use crate::events::ids::{RequestId, RunId};
 use crate::events::time::Timestamp;
-use crate::views::for_shell;
 use crate::views::report::{Approvers, RunReport, Waiting};
+use crate::views::request::grant;
 
 /// How many of them are shown: a fan-out may wait for thousands.
 const SHOWN: usize = 8;
 
 /// What a run waits for; what needs nobody is said in a line.
-pub(super) fn waiting(report: &RunReport) -> Vec<String> {
+pub(super) fn waiting(report: &RunReport, call: &Call) -> Vec<Text> {
     let all = &report.waiting_for;
-    let mut lines: Vec<_> = all.iter().take(SHOWN).flat_map(|waiting| one(&report.run, waiting)).collect();
+    let shown = all.iter().take(SHOWN);
+    let mut lines: Vec<_> = shown.flat_map(|waiting| one(&report.run, waiting, call)).collect();
     if all.len() > SHOWN {
-        let (more, run) = (all.len() - SHOWN, &report.run);
-        lines.push(format!("waits for {more} more: reenact --json status {run}"));
+        let command = call.command(["--json", "status", report.run.as_str()]);
+        lines.push(terminal!("waits for {} more: {}", all.len() - SHOWN, command));
     }
     lines
 }
 
-fn one(run: &RunId, waiting: &Waiting) -> Vec<String> {
+fn one(run: &RunId, waiting: &Waiting, call: &Call) -> Vec<Text> {
     let Waiting { kind, id, step, expires, approval, .. } = waiting;
     let until = until(*expires);
     match (kind.as_str(), approval) {
         ("approval", Some(approval)) => {
-            let mut lines = vec![format!("waits for an approval of `{step}`{}{until}", who(approval))];
-            lines.extend(approval.file.as_ref().map(|file| format!("  read:   {}", from_here(file))));
-            lines.push(format!("  grant:  reenact approve {run} {id}"));
-            lines.push(format!("  refuse: reenact reject {run} {id} --reason R"));
+            let grant = match &approval.hash {
+                Some(hash) => call.command(grant(run, &RequestId::named(id), hash)),
+                None => call.command(["approve", run.as_str(), id]),
+            };
+            let refuse = call.command(["reject", run.as_str(), id, "--reason", "R"]);
+            let mut lines = vec![terminal!("waits for an approval of `{}`{}{}", step, who(approval), until)];
+            lines.extend(approval.file.as_ref().map(|file| terminal!("  read:   {}", from_here(file))));
+            lines.extend([terminal!("  grant:  {}", grant), terminal!("  refuse: {}", refuse)]);
             lines
         }
         ("signal", _) => vec![
-            format!("waits for the signal `{}` in `{step}`{until}", printable(id)),
-            format!("  send:   reenact signal {run} {} [JSON]", for_shell(id)),
+            terminal!("waits for the signal `{}` in `{}`{}", name(id), step, until),
+            terminal!("  send:   {} [JSON]", call.command(["signal", run.as_str(), id])),
         ],
         ("child", _) => vec![
-            format!("waits for the run of `{step}`, which waits itself"),
-            format!("  look:   reenact status {id}"),
+            terminal!("waits for the run of `{}`, which waits itself", step),
+            terminal!("  look:   {}", call.command(["status", id])),
         ],
-        (kind, _) => vec![format!("waits: {kind} of `{step}`{until}")],
+        (kind, _) => vec![terminal!("waits: {} of `{}`{}", kind, step, until)],
     }
 }
 
-fn until(expires: Option<Timestamp>) -> String {
-    expires.map(|at| format!(" until {}", moment(at))).unwrap_or_default()
+fn until(expires: Option<Timestamp>) -> Text {
+    expires.map(|at| terminal!(" until {}", moment(at))).unwrap_or_default()
 }
 
 /// Who may answer, where not anybody may, and how many still have to.
-fn who(approval: &Approvers) -> String {
-    let names: Vec<_> = approval.approvers.iter().map(|name| printable(name)).collect();
-    let by = if names.is_empty() { String::new() } else { format!(" by {}", names.join(" or ")) };
+fn who(approval: &Approvers) -> Text {
+    let names = Text::joined(approval.approvers.iter().map(|approver| name(approver)), " or ");
+    let by = if names.is_empty() { names } else { terminal!(" by {}", names) };
     match approval.needed {
         0 | 1 => by,
-        needed => format!("{by}, {} of {needed} granted", approval.granted.len()),
+        needed => terminal!("{}, {} of {} granted", by, approval.granted.len(), needed),
     }
 }

@@ -81,7 +81,10 @@ impl<W: World> Simulation<W> {
                 }
                 let request = id.to_string();
                 Some(match self.world.reply(&open.asked, &open.granted)? {
-                    Reply::Grant { by, edits } => Ask::Approve { request, by, note: None, edits },
+                    Reply::Grant { by, edits } => {
+                        let edits = edits.map(Into::into);
+                        Ask::Approve { request, by, note: None, edits, hash: None }
+                    }
                     Reply::Refuse { by, reason } => Ask::Reject { request, by, reason },
                 })
             }

@@ -39,6 +39,9 @@ pub struct StepReport {
     pub cached: bool,
     /// Whether it was done in a lesser way.
     pub degraded: bool,
+    /// Whether it failed and the run goes on all the same.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tolerated: bool,
     /// What it answered; null until it has.
     pub output: Json,
     /// Why it failed, was skipped, or why its last attempt failed, be that at undoing it.
@@ -57,6 +60,11 @@ pub struct StepReport {
     pub usage: UsageReport,
 }
 
+/// For serde, which wants a reference.
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// A run that a step has started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChildReport {
@@ -64,7 +72,7 @@ pub struct ChildReport {
     pub run: RunId,
     /// The step.
     pub step: StepId,
-    /// How it had ended when that was last told; null before that.
+    /// Where it is; of a run in the past, how it had ended when that was last told, and null before that.
     pub status: Option<String>,
 }
 
@@ -109,6 +117,7 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
         generation: node.generation,
         cached,
         degraded,
+        tolerated: node.status() == "failed" && node.phase == StepPhase::Failed { tolerated: true },
         output: node.output().map(|output: &Payload| blobs.json(output)).transpose()?.unwrap_or_default(),
         error: step_error(node),
         artifacts,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::{RunId, StepId};
+use crate::events::ids::{Hash, RunId, StepId};
 use crate::events::time::Timestamp;
 use crate::workflow::run::{Node, Phase, Request, Run, RunStatus, StepPhase, UndoPhase};
 
@@ -36,6 +36,9 @@ pub struct Approvers {
     pub needed: u32,
     /// Who has.
     pub granted: Vec<Arc<str>>,
+    /// The hash of exactly what a grant is for now: `approve --hash` grants nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<Hash>,
     /// The page with all that there is to know about it, where runs have folders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
@@ -62,6 +65,7 @@ fn approval(request: &Request) -> Waiting {
             approvers: asked.approvers.clone(),
             needed: asked.needed,
             granted: request.granted.keys().cloned().collect(),
+            hash: Some(request.hash()),
             file: None,
         }),
     }

@@ -1,8 +1,11 @@
 //! What was found in the work folder when people were asked: the state of its repository, and what a configured check
 //! says of it.
 
+use serde::{Deserialize, Serialize};
+
+use crate::events::text::shortened;
 use crate::events::time::Timestamp;
-use crate::views::markdown::on_one_line;
+use crate::views::markdown::{Page, code, markdown};
 
 /// How many changed files are named: a reviewer reads a page, and `git status` has the rest.
 const CHANGES_SHOWN: usize = 40;
@@ -10,8 +13,11 @@ const CHANGES_SHOWN: usize = 40;
 /// How many lines of what a check wrote are shown: the last ones, where programs say how it ended.
 const CHECK_LINES_SHOWN: usize = 20;
 
+/// How long a score is.
+const SCORE_CHARS_MAX: usize = 80;
+
 /// What was found in a work folder.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Found {
     /// When it was looked at.
     pub at: Timestamp,
@@ -24,7 +30,7 @@ pub struct Found {
 }
 
 /// The state of a git repository.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Repository {
     /// The branch; none if a commit is checked out.
     pub branch: Option<String>,
@@ -35,7 +41,7 @@ pub struct Repository {
 }
 
 /// What came of a check.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// The program and its arguments.
     pub command: Vec<String>,
@@ -105,55 +111,57 @@ impl Check {
     }
 }
 
-/// It as Markdown, without a heading.
-pub fn lines(found: &Found) -> Vec<String> {
-    let mut lines = vec![format!("In `{}`, looked at {}.\n", on_one_line(&found.folder), found.at)];
+/// Writes it on a page, without a heading.
+pub(super) fn write(found: &Found, page: &mut Page) {
+    page.line(&markdown!("In {}, looked at {}.", code(&found.folder), found.at));
+    page.blank();
     match &found.repository {
-        Ok(repository) => lines.extend(repository_lines(repository)),
-        Err(why) => lines.push(format!("- git: {}", on_one_line(why))),
+        Ok(repository) => write_repository(repository, page),
+        Err(why) => page.item(&markdown!("git: {}", why)),
     }
-    lines.extend(found.check.iter().flat_map(check_lines));
-    lines
+    if let Some(check) = &found.check {
+        write_check(check, page);
+    }
 }
 
-fn repository_lines(repository: &Repository) -> Vec<String> {
-    let branch = repository.branch.as_ref().map_or_else(
-        || "no branch is checked out".to_owned(),
-        |branch| format!("branch `{}`", on_one_line(branch)),
-    );
-    let head = repository.head.as_ref().map_or_else(
-        || "there is no commit yet".to_owned(),
-        |head| format!("at commit `{}`", on_one_line(head)),
-    );
-    let changed = repository.changes.len();
-    let state = match changed {
-        0 => "clean".to_owned(),
-        1 => "**not clean**: 1 file differs".to_owned(),
-        several => format!("**not clean**: {several} files differ"),
-    };
-    let mut lines = vec![format!("- git: {branch}, {head}"), format!("- {state}")];
-    let shown = repository.changes.iter().take(CHANGES_SHOWN);
-    lines.extend(shown.map(|(letters, path)| format!("  - `{letters}` `{}`", on_one_line(path))));
-    if changed > CHANGES_SHOWN {
-        lines.push(format!("  - and {} more: see `git status`", changed - CHANGES_SHOWN));
+fn write_repository(repository: &Repository, page: &mut Page) {
+    let Repository { branch, head, changes } = repository;
+    let branch = branch
+        .as_ref()
+        .map_or_else(|| markdown!("no branch is checked out"), |branch| markdown!("branch {}", code(branch)));
+    let head = head
+        .as_ref()
+        .map_or_else(|| markdown!("there is no commit yet"), |head| markdown!("at commit {}", code(head)));
+    page.item(&markdown!("git: {}, {}", branch, head));
+    page.item(&match changes.len() {
+        0 => markdown!("clean"),
+        1 => markdown!("**not clean**: 1 file differs"),
+        several => markdown!("**not clean**: {} files differ", several),
+    });
+    for (letters, path) in changes.iter().take(CHANGES_SHOWN) {
+        page.inner_item(&markdown!("{} {}", code(letters), code(path)));
     }
-    lines
+    if changes.len() > CHANGES_SHOWN {
+        page.inner_item(&markdown!("and {} more: see `git status`", changes.len() - CHANGES_SHOWN));
+    }
 }
 
-fn check_lines(check: &Check) -> Vec<String> {
-    let sign = if check.is_good { "passed" } else { "**did not pass**" };
-    let score = check.score().map(|score| format!(", score **{}**", on_one_line(&score)));
-    let command = on_one_line(&check.command.join(" "));
-    let head = format!("- check `{command}`: {sign}, {}{}", check.end, score.unwrap_or_default());
+fn write_check(check: &Check, page: &mut Page) {
+    let sign = if check.is_good { markdown!("passed") } else { markdown!("**did not pass**") };
+    let score = check.score().map(|score| markdown!(", score **{}**", shortened(&score, SCORE_CHARS_MAX)));
+    page.item(&markdown!(
+        "check {}: {}, {}{}",
+        code(check.command.join(" ")),
+        sign,
+        check.end,
+        score.unwrap_or_default()
+    ));
     let written: Vec<&str> = check.output.lines().collect();
     let last = written.get(written.len().saturating_sub(CHECK_LINES_SHOWN)..).unwrap_or_default();
-    let mut lines = vec![head];
     if !last.is_empty() {
-        lines.push(String::new());
-        // Indented it is shown as it is, and no line of it can be taken for one of the page.
-        lines.extend(last.iter().map(|line| format!("        {}", on_one_line(line)).trim_end().to_owned()));
+        page.blank();
+        last.iter().for_each(|line| page.code_in_item(line));
     }
-    lines
 }
 
 #[cfg(test)]
@@ -212,7 +220,9 @@ mod tests {
             repository: Err("it is in no repository".to_owned()),
             check: Some(check),
         };
-        let text = lines(&found).join("\n");
+        let mut page = Page::default();
+        write(&found, &mut page);
+        let text = page.finish();
         assert!(text.contains("\n        ## How to answer\n"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
     }

@@ -1,8 +1,20 @@
 //! `--input k=v`, `k:=JSON` and `a.b=v`.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
+use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
+
+/// What an argument gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Given {
+    /// A text, which becomes what the schema declares.
+    Text(String),
+    /// JSON, which is taken as it is.
+    Json(Json),
+}
 
 /// An input put together: the file, and over it the arguments, of which later ones win. `k=v` is text, converted where
 /// the schema declares another type; `k:=JSON` is JSON; `a.b=v` is the member `b` of `a`.
@@ -29,21 +41,34 @@ pub fn input_from_arguments(
     if problems.is_empty() { Ok(input) } else { Err(problems) }
 }
 
-fn add(schema: Option<&Value>, input: &mut Value, argument: &str) -> Result<(), Problem> {
-    let bad =
-        |message: String| Problem::new(Code::BadInput, message).hint("write `name=text` or `name:=JSON`");
+fn bad(message: String) -> Problem {
+    Problem::new(Code::BadInput, message).hint("write `name=text` or `name:=JSON`")
+}
+
+/// The path that an argument names, and what it gives.
+pub(in crate::workflow) fn given(argument: &str) -> Result<(Vec<&str>, Given), Problem> {
     let Some((name, text)) = argument.split_once('=') else {
         return Err(bad(format!("`{argument}` gives no value")));
     };
-    let (name, json) = name.strip_suffix(':').map_or((name, false), |name| (name, true));
+    let (name, is_json) = name.strip_suffix(':').map_or((name, false), |name| (name, true));
     let path: Vec<&str> = name.split('.').collect();
     if path.iter().any(|part| part.is_empty()) {
         return Err(bad(format!("`{argument}` gives no name")));
     }
-    let value = if json {
-        serde_json::from_str(text).map_err(|why| bad(format!("`{text}` for `{name}` is not JSON: {why}")))?
-    } else {
-        convert(declared(schema, &path), name, text)?
+    if !is_json {
+        return Ok((path, Given::Text(text.to_owned())));
+    }
+    // It is parsed whole: what is so deep that no expression could look into it is none here.
+    let json = serde_json::from_str::<Value>(text).and_then(|_| Json::parse(text));
+    let json = json.map_err(|why| bad(format!("`{text}` for `{name}` is not JSON: {why}")))?;
+    Ok((path, Given::Json(json)))
+}
+
+fn add(schema: Option<&Value>, input: &mut Value, argument: &str) -> Result<(), Problem> {
+    let (path, given) = given(argument)?;
+    let value = match given {
+        Given::Json(json) => json.value(),
+        Given::Text(text) => convert(declared(schema, &path), &format!("input.{}", path.join(".")), &text)?,
     };
     insert(input, &path, value).map_err(|part| {
         bad(format!("`{argument}` goes into `{part}`, which is no object"))
@@ -52,13 +77,16 @@ fn add(schema: Option<&Value>, input: &mut Value, argument: &str) -> Result<(), 
 }
 
 /// The schema of what is at a path.
-fn declared<'s>(schema: Option<&'s Value>, path: &[&str]) -> Option<&'s Value> {
-    path.iter().try_fold(schema?, |schema, name| schema.get("properties")?.get(name))
+pub(in crate::workflow) fn declared<'s, T: AsRef<str>>(
+    schema: Option<&'s Value>,
+    path: &[T],
+) -> Option<&'s Value> {
+    path.iter().try_fold(schema?, |schema, name| schema.get("properties")?.get(name.as_ref()))
 }
 
-/// A text as the declared type. Where several are declared, the text stays one if it may; else it becomes the first of
+/// A text as the declared type of what is called `name`. Where several are declared, the text stays one if it may; else it becomes the first of
 /// them that it can.
-fn convert(schema: Option<&Value>, name: &str, text: &str) -> Result<Value, Problem> {
+pub(in crate::workflow) fn convert(schema: Option<&Value>, name: &str, text: &str) -> Result<Value, Problem> {
     let declared = schema.and_then(|schema| schema.get("type"));
     let types: Vec<&str> = match declared {
         Some(Value::String(one)) => vec![one],
@@ -69,11 +97,10 @@ fn convert(schema: Option<&Value>, name: &str, text: &str) -> Result<Value, Prob
         return Ok(Value::String(text.to_owned()));
     }
     types.iter().find_map(|kind| as_type(kind, text)).ok_or_else(|| {
-        let message = format!(
-            "`input.{name}` must be of type {}, and `{text}` cannot be read as that",
-            types.join(" or ")
-        );
-        Problem::new(Code::BadInput, message).hint(format!("give JSON: `{name}:=…`"))
+        let message =
+            format!("`{name}` must be of type {}, and `{text}` cannot be read as that", types.join(" or "));
+        Problem::new(Code::BadInput, message)
+            .hint(format!("give JSON: `{}:=…`", name.trim_start_matches("input.")))
     })
 }
 

@@ -6,7 +6,8 @@ use super::plan::path;
 use super::tree::{Tree, Value};
 use crate::events::ids::StepId;
 use crate::events::problem::{Code, Place, Problem, nearest};
-use crate::events::time::parse_duration;
+use crate::events::text::is_control;
+use crate::events::time::{BadDuration, parse_duration};
 
 /// Collects what is wrong. The readers answer nothing for what they have reported, and whoever calls them goes on.
 pub(super) struct Report<'s> {
@@ -120,9 +121,18 @@ impl<'s> Report<'s> {
         let text = self.text(key, tree)?;
         match parse_duration(text) {
             Ok(length) => Some(length),
-            Err(_) => {
-                let message = format!("`{key}` takes a duration, and `{text}` is none");
-                self.refuse(tree, Problem::new(Code::BadDuration, message));
+            Err(why) => {
+                let problem = match why {
+                    BadDuration::NotOne(_) => {
+                        let message = format!("`{key}` takes a duration, and `{text}` is none");
+                        Problem::new(Code::BadDuration, message)
+                    }
+                    BadDuration::TooLong(_) => {
+                        let problem = Problem::new(Code::BadDuration, format!("`{key}`: {why}"));
+                        problem.hint(format!("give `{key}` a shorter one"))
+                    }
+                };
+                self.refuse(tree, problem);
                 None
             }
         }
@@ -173,7 +183,7 @@ impl<'s> Report<'s> {
         let length = text.chars().count();
         let message = if text.is_empty() {
             format!("`{key}` takes a text, and this is empty")
-        } else if text.contains(char::is_control) {
+        } else if text.contains(is_control) {
             format!("`{key}` takes a text on one line, without control characters")
         } else if length > chars_max {
             format!("`{key}` takes at most {chars_max} characters, and this has {length}")

@@ -10,6 +10,7 @@ use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, GrowthLimits, Parent, Purpose, Resolution};
 use crate::events::time::Timestamp;
 use crate::workflow::aggregate::{Effect, Unreadable};
+use crate::workflow::approval::Edits;
 use crate::workflow::definition::Definition;
 use crate::workflow::work::{Failure, Output};
 
@@ -93,8 +94,10 @@ pub enum Ask {
         by: Arc<str>,
         /// What they say.
         note: Option<String>,
-        /// What of the arguments, or of the output, is to be changed: a map.
-        edits: Option<Json>,
+        /// What of the arguments, or of the output, is to be changed.
+        edits: Option<Edits>,
+        /// The hash of what they have looked at, or the beginning of it: what has another is not granted.
+        hash: Option<String>,
     },
     /// To refuse what is asked.
     Reject {

@@ -66,8 +66,8 @@ fn follow(draft: &mut RunDraft<'_>, command: RunCommand, moment: &Moment<'_>) ->
         Ask::Resolve { by, reason, step, how } => {
             rollback::resolve(advance.draft, by, reason, step, how)?;
         }
-        Ask::Approve { request, by, note, edits } => {
-            people::approve(&mut advance, &request, by, note, edits)?;
+        Ask::Approve { request, by, note, edits, hash } => {
+            people::approve(&mut advance, &request, by, note, edits, hash.as_deref())?;
         }
         Ask::Reject { request, by, reason } => people::reject(&mut advance, &request, &by, &reason)?,
         Ask::Check { request, by, points } => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::RequestId;
+use crate::events::ids::{Hash, RequestId};
 use crate::events::json::Payload;
 use crate::events::run::ApprovalRequested;
 use crate::events::time::Timestamp;
@@ -34,7 +34,7 @@ pub(crate) struct Request {
     pub(crate) place: usize,
     /// Who granted it, and what they said; only grants that count.
     pub(crate) granted: BTreeMap<Arc<str>, Option<String>>,
-    /// What is to be changed of the work, one after the other.
+    /// What is to be changed of the work, or was changed of the output, one after the other.
     pub(crate) edits: Vec<Payload>,
     /// Points of its checklist that were looked at, from 1, and by whom.
     pub(crate) checked: BTreeMap<u32, Arc<str>>,
@@ -70,6 +70,17 @@ impl People {
 }
 
 impl Request {
+    /// The hash of exactly what a grant is for now: of what is asked, and of every change that was granted since.
+    pub(crate) fn hash(&self) -> Hash {
+        self.edits.iter().fold(self.asked.hash, |hash, edits| {
+            let edits = match edits {
+                Payload::Inline(json) => Hash::of(json.text().as_bytes()),
+                Payload::Blob(blob) => blob.hash,
+            };
+            Hash::of(&[hash.0, edits.0].concat())
+        })
+    }
+
     /// Whether so many have granted it as have to.
     pub(crate) fn is_granted(&self) -> bool {
         self.granted.len() >= self.asked.needed as usize

@@ -23,7 +23,7 @@ fn order() -> Order {
 }
 
 fn approve(request: &str) -> Ask {
-    Ask::Approve { request: request.to_owned(), by: "ada".into(), note: None, edits: None }
+    Ask::Approve { request: request.to_owned(), by: "ada".into(), note: None, edits: None, hash: None }
 }
 
 /// Runs that were begun and that nobody drives.

@@ -19,7 +19,7 @@ fn asking() -> StartRun {
 
 async fn approve(system: &System) {
     let (request, by) = ("a".to_owned(), "ann".into());
-    system.ask(&child(), Ask::Approve { request, by, note: None, edits: None }).await.unwrap();
+    system.ask(&child(), Ask::Approve { request, by, note: None, edits: None, hash: None }).await.unwrap();
 }
 
 fn is_lost(event: &RunEvent) -> bool {

@@ -94,7 +94,7 @@ impl Duel {
             Ask::Approve { request, by, edits, .. } => Command::Approve {
                 what: what(request)?,
                 by: by.to_string(),
-                edit: edits.as_ref().map(Json::value),
+                edit: edits.as_ref().map(|edits| edits.fitted(&Json::null(), None).unwrap().value()),
             },
             Ask::Reject { request, by, .. } => Command::Reject { what: what(request)?, by: by.to_string() },
             Ask::Signal { name, data, .. } => Command::Signal { name: name.to_string(), data: data.value() },
@@ -196,7 +196,8 @@ impl Duel {
                 request: named(what),
                 by: by.as_str().into(),
                 note: None,
-                edits: edit.as_ref().map(json),
+                edits: edit.as_ref().map(json).map(Into::into),
+                hash: None,
             },
             Command::Reject { what, by } => {
                 Ask::Reject { request: named(what), by: by.as_str().into(), reason: "a test".to_owned() }

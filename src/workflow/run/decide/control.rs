@@ -21,10 +21,12 @@ fn ended(run: &Run, what: &str, hint: &str) -> RunRejection {
 /// How a run goes on that is refused something.
 pub(super) fn forward(run: &Run) -> &'static str {
     match &run.phase {
-        Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) => {
+        Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) if run.may_retry() => {
             "`reenact retry RUN` tries again what failed"
         }
-        Phase::Back(_) => "`reenact retry RUN` goes forward again",
+        Phase::Ended(Ended { how: End::Stuck(_, None), .. }) => "`reenact cancel RUN` leaves all as it is",
+        Phase::Back(_) if run.may_retry() => "`reenact retry RUN` goes forward again",
+        Phase::Back(_) => "`reenact rollback RUN` undoes the rest too",
         Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => RESOLVE,
         Phase::Ended(_) => "start another run",
         _ if run.paused => "`reenact unpause RUN` lets it go on",
@@ -128,33 +130,49 @@ pub(super) fn retry(
     Ok(())
 }
 
+impl Run {
+    /// Whether it may go forward again after it failed, got stuck or was rolled back to a step.
+    pub(crate) fn may_retry(&self) -> bool {
+        let undone = match &self.phase {
+            Phase::Back(unwinding) => Some(&**unwinding),
+            Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) => None,
+            _ => return false,
+        };
+        self.started_once(undone).is_none()
+    }
+
+    /// A step that may be started once only, was, and would be started again if the run went forward.
+    fn started_once(&self, undone: Option<&Unwinding>) -> Option<&Node> {
+        let is_anew = |place: usize| undone.is_some_and(|unwinding| unwinding.undoes(place));
+        let is_undone = |node: &Node| node.undo_phase() == Some(&UndoPhase::Undone);
+        let mut nodes = self.steps.iter().enumerate();
+        let found = nodes.find(|(place, node)| {
+            let is_afresh = !is_anew(*place) && self.is_to_be_retried(node);
+            // What was refused is not done again, but asked about again.
+            let starts = is_afresh && node.refused.is_none() || is_anew(*place) && !is_undone(node);
+            starts && node.added.at_most_once && node.attempts_now() > 0
+        });
+        found.map(|(_, node)| node)
+    }
+}
+
 /// The steps that are tried again as they are when the run goes forward again. What may be started once only is neither
 /// tried again nor, after a partial rollback, done anew without being undone.
 fn afresh<'r>(run: &'r Run, undone: Option<&Unwinding>) -> Result<Vec<&'r Node>, RunRejection> {
+    if let Some(node) = run.started_once(undone) {
+        let why = format!("step `{}` may be started once only, and was", node.id());
+        let hint = match run.may_roll_back(None) {
+            Ok(_) => "`reenact rollback RUN` undoes what was done; a new run does it again",
+            Err(_) => "`reenact cancel RUN` leaves all as it is; a new run does it again",
+        };
+        return Err(not_now(Code::CannotRetry, why, hint));
+    }
     let is_anew = |place: usize| undone.is_some_and(|unwinding| unwinding.undoes(place));
-    let is_undone = |node: &Node| node.undo_phase() == Some(&UndoPhase::Undone);
-    let mut afresh = Vec::new();
-    for (place, node) in run.steps.iter().enumerate() {
-        let is_afresh = !is_anew(place) && run.is_to_be_retried(node);
-        // What was refused is not done again, but asked about again.
-        if is_afresh && node.refused.is_none() || is_anew(place) && !is_undone(node) {
-            may_start_again(run, node)?;
-        }
-        afresh.extend(is_afresh.then_some(node));
-    }
-    Ok(afresh)
-}
-
-fn may_start_again(run: &Run, node: &Node) -> Result<(), RunRejection> {
-    if !node.added.at_most_once || node.attempts_now() == 0 {
-        return Ok(());
-    }
-    let why = format!("step `{}` may be started once only, and was", node.id());
-    let hint = match run.may_roll_back(None) {
-        Ok(_) => "`reenact rollback RUN` undoes what was done; a new run does it again",
-        Err(_) => "`reenact cancel RUN` leaves all as it is; a new run does it again",
-    };
-    Err(not_now(Code::CannotRetry, why, hint))
+    let nodes = run.steps.iter().enumerate();
+    Ok(nodes
+        .filter(|(place, node)| !is_anew(*place) && run.is_to_be_retried(node))
+        .map(|(_, node)| node)
+        .collect())
 }
 
 /// A retry of one step or phase is one of the run: it is refused where others failed too.
@@ -165,7 +183,12 @@ fn only(run: &Run, name: &str, afresh: &[&Node]) -> Result<(), RunRejection> {
         return Err(no_such_step(name));
     }
     if !afresh.iter().any(|node| meant(node)) {
-        let why = format!("step `{name}` has not failed");
+        let tolerated = StepPhase::Failed { tolerated: true };
+        let is_tolerated = run.steps.iter().any(|node| meant(node) && node.phase == tolerated);
+        let why = match is_tolerated {
+            true => format!("step `{name}` failed, which is tolerated: the run goes on without it"),
+            false => format!("step `{name}` has not failed"),
+        };
         return Err(not_now(Code::CannotRetry, why, "`reenact retry RUN` tries again all that failed"));
     }
     let failed =

@@ -9,7 +9,9 @@ use crate::events::json::{Json, Payload};
 use crate::events::problem::Code;
 use crate::events::run::*;
 use crate::events::time::Timestamp;
-use crate::workflow::approval;
+use crate::workflow::approval::{self, Edits};
+use crate::workflow::definition::Definition;
+use crate::workflow::input::check_input;
 use crate::workflow::run::advance::Advance;
 use crate::workflow::run::{Answer, Gated, Node, Phase, Request, Run, RunRejection, StepPhase};
 
@@ -22,66 +24,113 @@ const RECORD_EXPIRY: &str = "`reenact resume RUN` records that, and goes on";
 /// The shortest part of a request's id that may stand for it.
 const PREFIX_MIN: usize = 4;
 
+/// The shortest beginning of a hash that may stand for it: of two versions of what is asked, hardly any share so much.
+const HASH_DIGITS_MIN: usize = 8;
+
+/// What a grant changes.
+#[derive(Default)]
+struct Changed {
+    /// As it is recorded: a map.
+    edits: Option<Json>,
+    /// The step's output, if that is what is changed.
+    output: Option<Json>,
+}
+
 pub(super) fn approve(
     advance: &mut Advance<'_, '_>,
     named: &str,
     by: Arc<str>,
     note: Option<String>,
-    edits: Option<Json>,
+    edits: Option<Edits>,
+    hash: Option<&str>,
 ) -> Result<(), RunRejection> {
     let now = advance.moment.now;
     let requests = open_requests(advance.draft.state(), named)?;
-    let mut edited = Vec::with_capacity(requests.len());
+    let mut changed = Vec::with_capacity(requests.len());
     // Several requests are granted together or not at all.
     for request in &requests {
         let run = advance.draft.state();
         let open = open(run, request)?;
         may_answer(open, &by, now)?;
+        is_unchanged(open, hash)?;
         if open.granted.contains_key(&by) && edits.is_none() {
             let left = (open.asked.needed as usize).saturating_sub(open.granted.len());
             let why = format!("{by} has granted request `{request}` already");
             return Err(not_now(Code::RequestClosed, why, format!("{left} more have to grant it")));
         }
-        edited.push(edit(advance, open, edits.as_ref())?);
+        changed.push(change(advance, open, edits.as_ref())?);
     }
-    for (request, output) in requests.into_iter().zip(edited) {
-        let edits = edits.as_ref().map(|edits| advance.draft.payload(edits.clone()));
+    for (request, Changed { edits, output }) in requests.into_iter().zip(changed) {
+        let edits = edits.map(|edits| advance.draft.payload(edits));
         grant(advance, request, Arc::clone(&by), note.clone(), edits, output)?;
     }
     Ok(())
 }
 
-/// What an answer makes of the step's output, if that is what it changes. What it would make of its work is only tried.
-fn edit(
+/// Refuses to grant what is not what somebody has looked at.
+fn is_unchanged(request: &Request, seen: Option<&str>) -> Result<(), RunRejection> {
+    let hash = request.hash().to_string();
+    if seen.is_none_or(|seen| seen.len() >= HASH_DIGITS_MIN && hash.starts_with(&seen.to_ascii_lowercase())) {
+        return Ok(());
+    }
+    let id = &request.asked.request;
+    let why = format!(
+        "what request `{id}` of step `{}` asks has changed: its hash is `{hash}` now",
+        request.asked.step
+    );
+    Err(not_now(Code::RequestChanged, why, Code::RequestChanged.hint()))
+}
+
+/// What an answer makes of the arguments that a step would get, or of the output that it has. What is granted has to be
+/// what the step can be done with, or may answer.
+fn change(
     advance: &Advance<'_, '_>,
     request: &Request,
-    edits: Option<&Json>,
-) -> Result<Option<Json>, RunRejection> {
+    edits: Option<&Edits>,
+) -> Result<Changed, RunRejection> {
     let cannot = |why: String| {
         let why = format!("step `{}`: {why}", request.asked.step);
         not_now(Code::CannotEdit, why, Code::CannotEdit.hint())
     };
-    let node = advance.draft.state().steps.get(request.place).ok_or(RunRejection::NotStarted)?;
     match (request.asked.gate, edits) {
-        (Gate::Before, None) => Ok(None),
+        (Gate::Before, None) => Ok(Changed::default()),
         (Gate::Before, Some(edits)) => {
-            let asked = advance.asked(request)?;
-            if asked.work.is_none() {
-                return Err(cannot("it has no arguments".to_owned()));
+            let before = request.edits.iter().map(|edits| advance.draft.json(edits, advance.moment));
+            let now = advance.asked(request)?.open_to_edits(before.collect::<Result<Vec<_>, _>>()?);
+            let now = now.ok_or_else(|| cannot("it has no arguments".to_owned()))?;
+            let child = child_of(advance, request)?;
+            let schema = child.as_ref().and_then(|child| child.input.as_ref());
+            let edits = edits.fitted(&now, schema).map_err(cannot)?;
+            let with = approval::merged(&now, &edits).map_err(cannot)?;
+            if let Err(problems) = check_input(schema, &with.value()) {
+                let wrong: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
+                return Err(cannot(format!("the input of its run would not fit: {}", wrong.join("; "))));
             }
-            asked.edited([edits.clone()]).map_err(cannot)?;
-            Ok(None)
+            Ok(Changed { edits: Some(edits), output: None })
         }
         (Gate::After, edits) => {
+            let node = advance.draft.state().steps.get(request.place).ok_or(RunRejection::NotStarted)?;
             let output = advance.draft.json(node.output().unwrap_or(&Payload::default()), advance.moment)?;
-            let edited = edits.map(|edits| approval::merged(&output, edits).map_err(cannot)).transpose()?;
-            // Whatever is granted has to be what the step may answer.
+            let step = advance.template(request.place)?;
+            let schema = step.schema.as_ref();
+            let edits = edits.map(|edits| edits.fitted(&output, schema).map_err(cannot)).transpose()?;
+            let edited = edits.as_ref().map(|edits| approval::merged(&output, edits).map_err(cannot));
+            let edited = edited.transpose()?;
             match advance.is_wrong(request.place, edited.as_ref().unwrap_or(&output))? {
                 Some(failure) => Err(not_now(failure.code, failure.message, failure.code.hint())),
-                None => Ok(edited),
+                None => Ok(Changed { edits, output: edited }),
             }
         }
     }
+}
+
+/// The workflow that a step starts, if it starts one.
+fn child_of(advance: &Advance<'_, '_>, request: &Request) -> Result<Option<Arc<Definition>>, RunRejection> {
+    let file = advance.asked(request)?.work.and_then(|work| work.workflow);
+    let about = advance.draft.state().about().ok_or(RunRejection::NotStarted)?;
+    let binding = about.started.children.iter().find(|child| Some(&*child.file) == file.as_deref());
+    let definition = binding.map(|child| advance.draft.definition(&child.definition.hash, advance.moment));
+    Ok(definition.transpose()?)
 }
 
 fn grant(

@@ -75,15 +75,12 @@ impl Fold<'_> {
             request.granted.clear();
         }
         request.granted.insert(Arc::clone(&event.by), event.note.clone());
+        request.edits.extend(event.edits.clone());
         let (place, gate, is_granted) = (request.place, request.asked.gate, request.is_granted());
-        match (gate, &event.output, &event.edits) {
-            (Gate::Before, _, Some(edits)) => request.edits.push(edits.clone()),
-            (Gate::After, Some(output), _) => {
-                if let StepPhase::Completed(done) = &mut self.node_mut(place)?.phase {
-                    done.output.clone_from(output);
-                }
-            }
-            _ => {}
+        if let (Gate::After, Some(output)) = (gate, &event.output)
+            && let StepPhase::Completed(done) = &mut self.node_mut(place)?.phase
+        {
+            done.output.clone_from(output);
         }
         if !is_granted {
             return self.ask_again(&event.request);

@@ -12,12 +12,12 @@ use crate::workflow::run::{Ask, RunEffect, RunStatus};
 
 /// Somebody grants what a step asks.
 pub(super) fn approve(request: &str, by: &str) -> Ask {
-    Ask::Approve { request: request.to_owned(), by: by.into(), note: None, edits: None }
+    Ask::Approve { request: request.to_owned(), by: by.into(), note: None, edits: None, hash: None }
 }
 
 pub(super) fn edit(request: &str, by: &str, edits: &str) -> Ask {
-    let edits = Some(Json::parse(edits).unwrap());
-    Ask::Approve { request: request.to_owned(), by: by.into(), note: None, edits }
+    let edits = Some(Json::parse(edits).unwrap().into());
+    Ask::Approve { request: request.to_owned(), by: by.into(), note: None, edits, hash: None }
 }
 
 pub(super) fn reject(request: &str) -> Ask {

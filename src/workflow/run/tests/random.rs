@@ -246,10 +246,10 @@ fn any_answer(dice: &mut Dice, play: &Play) -> Ask {
     let asked: Vec<String> = play.state().people().open.iter().map(ToString::to_string).collect();
     let request = if asked.is_empty() { "s1".to_owned() } else { pick(dice, &asked).clone() };
     match dice.below(8) {
-        0..3 => Ask::Approve { request, by, note: None, edits: None },
+        0..3 => Ask::Approve { request, by, note: None, edits: None, hash: None },
         3 => {
-            let edits = Some(Json::parse("{\"x\": 3}").unwrap());
-            Ask::Approve { request, by, note: None, edits }
+            let edits = Some(Json::parse("{\"x\": 3}").unwrap().into());
+            Ask::Approve { request, by, note: None, edits, hash: None }
         }
         4 => Ask::Reject { request, by, reason: "no".to_owned() },
         5 => Ask::Check { request, by, points: vec![1] },
@@ -284,7 +284,7 @@ fn let_go_on(play: &mut Play) {
     for request in play.state().people().open.clone() {
         for by in ["ada", "bob"] {
             let (request, by) = (request.to_string(), by.into());
-            play.try_ask(Ask::Approve { request, by, note: None, edits: None });
+            play.try_ask(Ask::Approve { request, by, note: None, edits: None, hash: None });
         }
     }
     play.try_ask(Ask::Signal { name: "go".into(), data: Json::null(), by: "ada".into() });

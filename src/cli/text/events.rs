@@ -1,0 +1,55 @@
+//! What happened, and what would be done next.
+
+use serde_json::Value;
+
+use super::terminal::{Text, terminal};
+use super::{cut, moment};
+use crate::api::protocol::HistoryLine;
+use crate::events::run::Purpose;
+use crate::views::report::EffectReport;
+
+/// Something that would be done next.
+pub(in crate::cli) fn next(effect: &EffectReport) -> Text {
+    let what = |purpose: &str| if purpose == Purpose::Compensate.text() { "undo" } else { "do" };
+    match effect {
+        EffectReport::Start { step, purpose, agent } => {
+            let who = agent.as_ref().map(|agent| terminal!(" with {}", agent));
+            terminal!("{} {}{}", what(purpose), step, who.unwrap_or_default())
+        }
+        EffectReport::Attempt { step, purpose, attempt, agent } => {
+            terminal!("{} {} with {}, attempt {}", what(purpose), step, agent, attempt)
+        }
+        EffectReport::Ask { step, request } => terminal!("ask for {}: {}", step, request),
+        EffectReport::Stop { step } => terminal!("stop {}", step),
+        EffectReport::Wake { timer, at } => terminal!("wake for {} at {}", timer, moment(*at)),
+    }
+}
+
+/// An event in a line: when, what, which step, and whatever else it says that is not empty.
+pub(in crate::cli) fn event(line: &HistoryLine) -> Text {
+    let data = line.data.value();
+    let facts = data.as_object().into_iter().flatten();
+    // What was said has a verb of its own.
+    let facts = facts.filter(|(name, fact)| *name != "transcript" && !says_nothing(fact));
+    let mut words = Vec::new();
+    for (name, fact) in facts {
+        match (name.as_str(), fact) {
+            ("step", Value::String(step)) => words.insert(0, step.clone()),
+            (_, Value::String(text)) => words.push(format!("{name}={text}")),
+            _ => words.push(format!("{name}={fact}")),
+        }
+    }
+    terminal!("{:>5}  {}  {:21}  {}", line.version.0, moment(line.at), line.kind, cut(&words.join("  ")))
+}
+
+/// Whether a fact is what an event says of most things: nothing.
+fn says_nothing(fact: &Value) -> bool {
+    match fact {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_u64() == Some(0),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.values().all(says_nothing),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(true) => false,
+    }
+}
