@@ -50,7 +50,16 @@ fn differences(at: &str, then: &Value, now: &Value, found: &mut Vec<String>) {
             }
         }
         (Value::Array(then), Value::Array(now)) if then.len() == now.len() => {
-            for (place, (then, now)) in then.iter().zip(now).enumerate() {
+            // What would be done next is a set.
+            let sorted = |list: &[Value]| {
+                let mut list = list.to_vec();
+                list.sort_by_key(
+                    |item| if at.ends_with(".effects") { item.to_string() } else { String::new() },
+                );
+                list
+            };
+            let (then, now) = (sorted(then), sorted(now));
+            for (place, (then, now)) in then.iter().zip(&now).enumerate() {
                 differences(&format!("{at}[{place}]"), then, now, found);
             }
         }
