@@ -23,7 +23,7 @@ mod writes;
 
 use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -39,6 +39,7 @@ use self::open::{Opened, Salvage};
 use self::pack::Encoded;
 use self::read::{Stretch, read_error};
 use self::snapshots::SnapshotFiles;
+use self::whole::WholeFiles;
 use self::writer::{Files, NewCommit, NewView, QUEUE_MAX, Request, Writer};
 use super::{
     AppendError, Appended, EventStore, Head, ReadError, Snapshot, StoredCommit, ViewChange, ViewRow,
@@ -67,11 +68,19 @@ pub struct SledOptions {
     pub cache_bytes: u64,
     /// How many commits may come until the stream index is saved: as many are read again at the next start.
     pub checkpoint_commits: usize,
+    /// Of a copy of a store, made to be looked at without long blobs and snapshots: the folder of the store itself, in
+    /// which those are read. Nothing in it is changed.
+    pub beneath: Option<PathBuf>,
 }
 
 impl Default for SledOptions {
     fn default() -> Self {
-        Self { durability: Durability::Power, cache_bytes: 32 * 1024 * 1024, checkpoint_commits: 16 * 1024 }
+        Self {
+            durability: Durability::Power,
+            cache_bytes: 32 * 1024 * 1024,
+            checkpoint_commits: 16 * 1024,
+            beneath: None,
+        }
     }
 }
 
@@ -233,6 +242,7 @@ impl SledStore {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(folder: &Path, options: SledOptions) -> Result<Self, OpenError> {
+        let folder = &open::true_path(folder)?;
         let opened = open::open(folder, &options)?;
         Self::of(folder, options, opened, None)
     }
@@ -243,6 +253,7 @@ impl SledStore {
     /// # Errors
     /// When not even that can be opened, or there is no room for a copy.
     pub fn salvage(folder: &Path, options: SledOptions) -> Result<Self, OpenError> {
+        let folder = &open::true_path(folder)?;
         let (opened, copy) = open::salvage(folder, &options)?;
         Self::of(folder, options, opened, Some(copy))
     }
@@ -253,10 +264,12 @@ impl SledStore {
         opened: Opened,
         salvage: Option<Salvage>,
     ) -> Result<Self, OpenError> {
-        let files = BlobFiles::open(folder.join(open::BLOBS), options.durability)
-            .map_err(|error| OpenError::unreadable(folder, &error))?;
-        let snapshots = SnapshotFiles::open(folder.join(open::SNAPSHOTS))
-            .map_err(|error| OpenError::unreadable(folder, &error))?;
+        let whole = |name| {
+            let beneath = options.beneath.as_ref().map(|beneath| beneath.join(name));
+            WholeFiles::open(folder.join(name), beneath).map_err(|error| OpenError::of_io(folder, &error))
+        };
+        let files = BlobFiles::of(whole(open::BLOBS)?, options.durability);
+        let snapshots = SnapshotFiles::of(whole(open::SNAPSHOTS)?);
         let refused = opened.damage.as_ref().map(ToString::to_string);
         let shared = Arc::new(Shared {
             db: RwLock::new(Some(opened.db.clone())),
