@@ -4,19 +4,22 @@
 //! - `layer`: a file, or the environment, as keys with places
 //! - `keys`: every key, and what it takes
 //! - `notify`: who is told of what
+//! - [`trust`]: which folders' own programs may be run
 
 mod keys;
 mod layer;
 mod notify;
 #[cfg(test)]
 mod tests;
+pub mod trust;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
 use crate::actors::notify::Notice;
+use crate::events::ids::Hash;
 use crate::events::problem::{Code, Problem};
 use layer::Setting;
 
@@ -50,6 +53,19 @@ pub struct Config {
     pub notify: Vec<Notice>,
     /// `[agents.NAME]`: keys that override those of an agent's file, each checked.
     pub agents: BTreeMap<String, toml::Table>,
+    /// The current folder's own `reenact.toml`, if it names programs, or addresses to be told, that are in effect.
+    pub project: Option<Project>,
+}
+
+/// A configuration that came with a folder, be it the user's or a clone of somebody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The file.
+    pub file: PathBuf,
+    /// What it holds, as its hash.
+    pub hash: Hash,
+    /// Its keys that name programs or addresses.
+    pub programs: BTreeSet<String>,
 }
 
 /// How events are kept.
@@ -158,7 +174,12 @@ pub struct Sources {
     pub explicit: Option<PathBuf>,
     /// The environment.
     pub env: BTreeMap<String, String>,
+    /// Whether the programs that `./reenact.toml` names are left out.
+    pub without_project_programs: bool,
 }
+
+/// The configuration of a folder.
+pub const PROJECT_FILE: &str = "reenact.toml";
 
 impl Sources {
     /// Those of this process.
@@ -171,11 +192,11 @@ impl Sources {
         };
         let env: BTreeMap<_, _> = std::env::vars_os().filter_map(texts).collect();
         let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-        Ok(Self { home, cwd: std::env::current_dir()?, explicit, env })
+        Ok(Self { home, cwd: std::env::current_dir()?, explicit, env, without_project_programs: false })
     }
 
     /// The folder of the user's own configuration; as the XDG specification has it, a relative one is ignored.
-    fn user_folder(&self) -> Option<PathBuf> {
+    pub fn user_folder(&self) -> Option<PathBuf> {
         let xdg = self.env.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
         xdg.or_else(|| self.home.as_ref().map(|home| home.join(".config")))
             .map(|folder| folder.join("reenact"))
@@ -192,11 +213,12 @@ impl Config {
         let mut config = Self::default();
         config.apply(layer::of_file(DEFAULT, "config/default.toml")?)?;
         let user = sources.user_folder().map(|folder| folder.join("config.toml"));
-        for file in user.into_iter().chain([sources.cwd.join("reenact.toml")]) {
-            if let Some(text) = read_if_there(&file)? {
-                config.apply(layer::of_file(&text, &file.display().to_string())?)?;
-            }
+        if let Some(file) = user
+            && let Some(text) = read_if_there(&file)?
+        {
+            config.apply(layer::of_file(&text, &file.display().to_string())?)?;
         }
+        config.apply_project(sources)?;
         if let Some(file) = &sources.explicit {
             let text = fs::read_to_string(sources.cwd.join(file)).map_err(|error| not_read(file, &error))?;
             config.apply(layer::of_file(&text, &file.display().to_string())?)?;
@@ -208,11 +230,46 @@ impl Config {
         Ok(config)
     }
 
+    /// What a folder's own configuration says, and which programs it names.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn of_project(folder: &Path) -> Result<Option<Project>, Problem> {
+        let mut config = Self::default();
+        config.apply_project(&Sources { cwd: folder.to_path_buf(), ..Sources::default() })?;
+        Ok(config.project)
+    }
+
+    fn apply_project(&mut self, sources: &Sources) -> Result<(), Problem> {
+        let file = sources.cwd.join(PROJECT_FILE);
+        let Some(text) = read_if_there(&file)? else { return Ok(()) };
+        let mut settings = layer::of_file(&text, &file.display().to_string())?;
+        if sources.without_project_programs {
+            // They are checked all the same.
+            Self::default().apply(layer::of_file(&text, &file.display().to_string())?)?;
+            settings.retain(|setting| keys::names_program(&setting.path, &setting.value).is_none());
+        }
+        let programs: BTreeSet<_> = settings
+            .iter()
+            .filter_map(|setting| keys::names_program(&setting.path, &setting.value))
+            .collect();
+        self.apply(settings)?;
+        self.project =
+            (!programs.is_empty()).then(|| Project { file, hash: Hash::of(text.as_bytes()), programs });
+        Ok(())
+    }
+
+    /// Later layers win: what they set is the user's own.
     fn apply(&mut self, settings: Vec<Setting>) -> Result<(), Problem> {
         settings.into_iter().try_for_each(|setting| {
             let Setting { path, value, origin } = setting;
+            if let Some(project) = &mut self.project {
+                project.programs.remove(&keys::known_as(&path));
+            }
             keys::set(self, &path, value).map_err(|problem| origin.place(problem))
-        })
+        })?;
+        self.project = self.project.take().filter(|project| !project.programs.is_empty());
+        Ok(())
     }
 }
 

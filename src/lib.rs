@@ -12,6 +12,7 @@
 //! - [`api`]: how programs reach it
 //! - [`cli`]: how people run it
 //! - [`config`]: what can be set, and where it comes from
+//! - `files`: files of a data folder, opened through no link
 //! - [`testing`]: tests of decisions, and of what any workflow promises whatever goes wrong
 //!
 //! Imports run one way: `cli`, `api` → `actors` → `executors`, `views` → `workflow` → `events`, and `store` →
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod events;
 pub mod executors;
+mod files;
 pub mod store;
 pub mod testing;
 pub mod views;

@@ -1,7 +1,7 @@
 //! What a reviewer wants to know of a work folder: whether its git repository is clean, and what a configured check says
 //! of it. Both are programs, so each has a bound to how long it may take and how much it may say, and nothing to ask.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -56,10 +56,14 @@ impl Inspector {
         if !folder.is_dir() {
             return Err("the folder is not there".to_owned());
         }
-        let mut git = Command::new("git");
-        // Nothing that the repository configures is run for a mere look, and nothing in it is written.
-        git.args(["-c", "core.fsmonitor=false", "status", "--porcelain=v2", "--branch", "-z"]);
-        git.env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
+        let mut git = quiet_git();
+        match self.filters(folder).await {
+            Ok(overridden) => git.args(overridden),
+            Err(why) => return Err(why),
+        };
+        // Of submodules only which commit is checked out: what more there is to say would be said by a git of their own,
+        // with their own configuration.
+        git.args(["status", "--porcelain=v2", "--branch", "-z", "--ignore-submodules=dirty"]);
         match self.run(git, folder, GIT_TIME).await {
             Ok(ran) if ran.status.success() => Ok(Repository::parse(&String::from_utf8_lossy(&ran.stdout))),
             Ok(ran) => {
@@ -76,6 +80,33 @@ impl Inspector {
             }
             Err(no) => Err(format!("`git status`: {}", no.text())),
         }
+    }
+
+    /// Arguments by which no filter is run. A file whose times differ is hashed to see whether it does, and before that it
+    /// goes through the program that `filter.NAME.clean` or `.process` names, for which the repository's own attributes
+    /// are enough. There is no way to have git use none at all, so each that is configured anywhere is overridden.
+    async fn filters(&self, folder: &Path) -> Result<Vec<String>, String> {
+        let mut git = quiet_git();
+        git.args(["config", "--list", "--name-only", "-z"]);
+        let listed = match self.run(git, folder, GIT_TIME).await {
+            Ok(ran) if ran.status.success() => ran.stdout,
+            // What `git status` says of it is said better.
+            _ => return Ok(Vec::new()),
+        };
+        if listed.len() as u64 >= SAID_BYTES_MAX {
+            return Err("its configuration is too long to be looked through".to_owned());
+        }
+        let filters: BTreeSet<&[u8]> = listed.split(|byte| *byte == 0).filter_map(filter_name).collect();
+        let mut arguments = Vec::new();
+        for name in filters {
+            // `git -c` takes what is before the first `=` for the name.
+            let name = std::str::from_utf8(name).ok().filter(|name| !name.contains('='));
+            let name = name.ok_or("it configures a filter whose name cannot be overridden")?;
+            for (key, value) in [("clean", ""), ("smudge", ""), ("process", ""), ("required", "false")] {
+                arguments.extend(["-c".to_owned(), format!("filter.{name}.{key}={value}")]);
+            }
+        }
+        Ok(arguments)
     }
 
     /// What the configured check says of a folder, if there is one.
@@ -119,6 +150,26 @@ impl Inspector {
         };
         Ok(Ran { status, stdout: read(stdout).await, stderr: read(stderr).await })
     }
+}
+
+/// A git that writes nothing and runs nothing that a repository configures: neither hooks nor a monitor of the file system,
+/// and nothing that would fetch an object that is missing. (Pagers are for terminals, aliases cannot have the name of a
+/// command.) Filters are overridden by [`Inspector::filters`].
+fn quiet_git() -> Command {
+    let mut git = Command::new("git");
+    git.args(["--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
+    git.args(["-c", "status.submoduleSummary=false", "-c", "credential.helper="]);
+    git.env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C");
+    // An older git knows only the second.
+    git.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none");
+    git
+}
+
+/// The name of the filter that a key is about.
+fn filter_name(key: &[u8]) -> Option<&[u8]> {
+    let rest = key.strip_prefix(b"filter.")?;
+    let end = rest.iter().rposition(|byte| *byte == b'.')?;
+    rest.get(..end)
 }
 
 /// A program and all that it started, killed if this is dropped before it has ended: because it took too long, or

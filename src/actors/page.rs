@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::events::ids::{RequestId, RunId, Version};
+use crate::files;
 use crate::views::{request, rollback};
 use crate::workflow::run::Run;
 
@@ -26,7 +27,7 @@ pub(super) fn of_found(runs: &Path, run: &RunId, request: &RequestId) -> PathBuf
 
 /// Whether a page is there. An empty one, as a power cut may leave it, is none.
 pub fn is_there(runs: &Path, run: &RunId) -> bool {
-    fs::metadata(path(runs, run)).is_ok_and(|file| file.len() > 0)
+    fs::symlink_metadata(path(runs, run)).is_ok_and(|file| file.is_file() && file.len() > 0)
 }
 
 /// Writes the page of a run that has ended, if it needs one, or has one that is out of date by now. A disk that refuses
@@ -45,10 +46,10 @@ pub fn keep(runs: &Path, run: &Run, version: Version) {
 
 /// Writes a page into a folder that need not be there yet. Who reads sees the old page or the new one, never half of one.
 pub(super) fn write(page: &Path, text: &str) -> io::Result<()> {
-    let unnamed = page.with_extension("new");
-    page.parent().map_or(Ok(()), fs::create_dir_all)?;
-    fs::write(&unnamed, text)?;
-    fs::rename(&unnamed, page)
+    let folder = page.parent().into_iter();
+    // A data folder that is gone is not made again.
+    folder.clone().filter_map(Path::parent).chain(folder).try_for_each(files::folder)?;
+    files::replace(page, text.as_bytes())
 }
 
 #[cfg(test)]

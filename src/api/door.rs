@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
+use super::copy::{self, PrivateCopy};
 use super::facade::Facade;
+use super::folder::{self, PROCESSES, RUNS};
 use super::holder::{self, Client, Gate, Gone, Lock};
+use super::identity;
 use super::protocol::{Answer, Frame, Request};
 use crate::actors::clock::SystemClock;
 use crate::actors::roster::Roster;
@@ -36,8 +39,9 @@ const FRAMES: usize = 256;
 /// say so themselves.
 const FUNCTION_SLOTS: u32 = 16;
 
-/// The folder in a data folder where each run has one of its own.
-pub(super) const RUNS: &str = "runs";
+/// How often a holder looks whether its data folder is still there: what a program does beside another that was started
+/// in its place is bounded by it.
+const PLACE_LOOK: Duration = Duration::from_millis(250);
 
 /// The way to a store.
 pub enum Door {
@@ -47,11 +51,22 @@ pub enum Door {
     There(Client),
 }
 
-/// A store that this process holds.
+/// A store that this process holds, or a copy of one that it cannot hold.
 pub struct Here {
     facade: Arc<Facade>,
+    hold: Option<Hold>,
+    /// Whether whoever asks here only looks.
+    looks: bool,
+    /// Removed last, when nothing reads it any more.
+    copy: Option<PrivateCopy>,
+}
+
+/// What comes with holding a store.
+struct Hold {
     gate: Gate,
-    _lock: Lock,
+    lock: Arc<Lock>,
+    /// Whether the data folder is gone.
+    gone: watch::Receiver<bool>,
 }
 
 /// Why a question has no answer.
@@ -84,6 +99,9 @@ pub struct House {
     pub config: Config,
     /// The folder of this process's own agents, for what the configuration says of `shell`.
     pub work_folder: PathBuf,
+    /// Whether whoever opens it only looks. Then nothing is told to anybody, and a store that cannot be written is looked
+    /// at through a copy.
+    pub looks: bool,
 }
 
 /// One of the ways to open the store of a folder.
@@ -124,14 +142,33 @@ impl House {
     }
 
     async fn open_with(&self, open: OpenStore) -> Result<Door, Problem> {
+        if self.looks && folder::is_of_another(&self.data) {
+            return self.open_copy(open).await;
+        }
         let since = Instant::now();
         loop {
-            if let Some(lock) = holder::try_lock(&self.data)? {
-                return self.hold(lock, open).await.map(Door::Here);
+            match Lock::try_take(&self.data) {
+                Ok(Some(lock)) => match self.hold(lock, open).await {
+                    Err(problem) if self.may_copy(&problem) => return self.open_copy(open).await,
+                    here => return here.map(Door::Here),
+                },
+                // Its holder may write all the same.
+                Err(problem) if self.may_copy(&problem) => {
+                    return match tokio::time::timeout(HELD_WAIT, self.connect()).await {
+                        Ok(Ok(client)) => Ok(Door::There(client)),
+                        _ => self.open_copy(open).await,
+                    };
+                }
+                Ok(None) => {}
+                Err(problem) => return Err(problem),
             }
             let left = HELD_WAIT.saturating_sub(since.elapsed());
-            if let Ok(Some(client)) = tokio::time::timeout(left, self.connect()).await {
-                return Ok(Door::There(client));
+            match tokio::time::timeout(left, self.connect()).await {
+                Ok(Ok(client)) => return Ok(Door::There(client)),
+                Ok(Err(problem)) if matches!(problem.code, Code::NotYours | Code::StoreNotPlain) => {
+                    return Err(problem);
+                }
+                _ => {}
             }
             if since.elapsed() >= HELD_WAIT {
                 let who = holder::holder_of(&self.data);
@@ -142,32 +179,83 @@ impl House {
         }
     }
 
+    /// Whether somebody who only looks may do so through a copy, where a store cannot be opened for that.
+    const fn may_copy(&self, problem: &Problem) -> bool {
+        self.looks && matches!(problem.code, Code::StoreUnreadable | Code::StoreFailed)
+    }
+
     /// A client of whoever holds the store, if somebody answers.
-    async fn connect(&self) -> Option<Client> {
-        let mut client = Client::new(holder::connect(&self.data).await.ok()?);
-        client.greet().await.ok().map(|()| client)
+    async fn connect(&self) -> Result<Client, Problem> {
+        let mut client = Client::new(holder::connect(&self.data).await?);
+        let hangs_up = |_| Problem::new(Code::StoreHeld, "the holder hangs up");
+        client.greet().await.map(|()| client).map_err(hangs_up)
     }
 
     async fn hold(&self, lock: Lock, open: OpenStore) -> Result<Here, Problem> {
+        let data = lock.data().to_path_buf();
+        identity::settle(&data).map_err(|error| folder::problem(&data, &error))?;
+        let store = self.open_store(&data, open, None).await?;
+        let system = self.start(store, Some(&data));
+        let facade = Arc::new(Facade::new(system, data));
+        facade.tell_when_asked(self.config.notify.clone(), self.delivery()).await;
+        if !self.looks {
+            facade.begin_telling().await?;
+        }
+        let gate = Gate::open(&lock, Arc::clone(&facade))?;
+        let hold = Hold::of(lock, gate);
+        Ok(Here { facade, hold: Some(hold), looks: self.looks, copy: None })
+    }
+
+    /// Opens the door to a private copy of the store: for looking only.
+    ///
+    /// # Errors
+    /// When there is no room for a copy, or the store cannot be read.
+    pub async fn open_to_look(&self) -> Result<Door, Problem> {
+        self.open_copy(open_whole).await
+    }
+
+    async fn open_copy(&self, open: OpenStore) -> Result<Door, Problem> {
+        let data =
+            crate::files::true_path(&self.data).map_err(|error| folder::problem(&self.data, &error))?;
+        let from = data.clone();
+        let copying = tokio::task::spawn_blocking(move || PrivateCopy::of(&from)).await;
+        let copy = copying.map_err(|panic| Problem::new(Code::Internal, panic.to_string()))??;
+        let store = self.open_store(copy.path(), open, Some(&data)).await;
+        let store = store.map_err(|problem| match problem.code {
+            Code::StoreUnreadable | Code::StoreFailed => copy::no_room(&problem),
+            _ => problem,
+        })?;
+        let facade = Arc::new(Facade::new(self.start(store, None), data));
+        Ok(Door::Here(Here { facade, hold: None, looks: true, copy: Some(copy) }))
+    }
+
+    /// Opens the store in a folder, which is a copy of the one `beneath`, if there is one.
+    async fn open_store(
+        &self,
+        folder: &Path,
+        open: OpenStore,
+        beneath: Option<&Path>,
+    ) -> Result<Arc<dyn EventStore>, Problem> {
         let durability = match self.config.store.durability {
-            Durability::Power => sled::Durability::Power,
-            Durability::Process => sled::Durability::Process,
+            Durability::Power if beneath.is_none() => sled::Durability::Power,
+            // Nobody needs a copy any more after a power cut.
+            Durability::Power | Durability::Process => sled::Durability::Process,
         };
-        let options =
-            SledOptions { durability, cache_bytes: self.config.store.cache_bytes, ..SledOptions::default() };
-        let data = self.data.clone();
-        let opening = tokio::task::spawn_blocking(move || open(&data, options)).await;
+        let options = SledOptions {
+            durability,
+            cache_bytes: self.config.store.cache_bytes,
+            beneath: beneath.map(Path::to_path_buf),
+            ..SledOptions::default()
+        };
+        let folder = folder.to_path_buf();
+        let opening = tokio::task::spawn_blocking(move || open(&folder, options)).await;
         let store = opening
             .map_err(|panic| Problem::new(Code::StoreDamaged, format!("opening the store failed: {panic}")))?
             .map_err(|error| Problem::new(error.code(), error.to_string()))?;
-        let system = match store.noted_damage() {
-            None => self.start(Arc::new(store)),
-            Some(_) => self.start(Arc::new(LookedAt::new(store))),
-        };
-        system.notify(self.config.notify.clone(), self.delivery()).await?;
-        let facade = Arc::new(Facade::new(system, self.data.clone()));
-        let gate = Gate::open(&self.data, Arc::clone(&facade))?;
-        Ok(Here { facade, gate, _lock: lock })
+        Ok(match store.noted_damage() {
+            None => Arc::new(store),
+            Some(_) => Arc::new(LookedAt::new(store)),
+        })
     }
 
     /// How notices are delivered.
@@ -177,14 +265,15 @@ impl House {
         delivery::Options { environment, folder: self.work_folder.clone() }
     }
 
-    fn start(&self, store: Arc<dyn EventStore>) -> System {
+    /// Starts an engine. Without a data folder that it may write to, there is nothing for it to write down.
+    fn start(&self, store: Arc<dyn EventStore>, data: Option<&Path>) -> System {
         let process = &self.config.process;
         let environment = subprocess::Options::environment_of(std::env::vars_os(), &process.environment);
         let options = subprocess::Options {
             environment,
             grace: process.grace,
             output_bytes_max: process.output_bytes_max,
-            processes: Some(self.data.join("processes")),
+            processes: data.map(|data| data.join(PROCESSES)),
         };
         let executors = Executors { subprocess: Arc::new(options), ..Executors::default() };
         let catalog = Catalog::discover(&self.work_folder, &[], &self.config.agents);
@@ -194,7 +283,7 @@ impl House {
             arbiters: self.config.actors.arbiters,
             passivate_after: self.config.actors.passivate_after,
             grace: self.config.shutdown.grace,
-            runs: Some(self.data.join(RUNS)),
+            runs: data.map(|data| data.join(RUNS)),
             check: self.config.approvals.check.clone(),
         };
         let roster = Roster { executors, shell, function_slots: FUNCTION_SLOTS };
@@ -242,7 +331,7 @@ impl Door {
     }
 
     /// Goes. A holder starts nothing new, lets the attempts end that it makes for others, or stops them when `hurry`
-    /// ends, and lets go of the store.
+    /// ends, and lets go of the store. If that is gone, nobody has anything from what still runs: it is stopped at once.
     ///
     /// # Errors
     /// When the store could not be closed.
@@ -252,12 +341,33 @@ impl Door {
                 here.facade.close();
                 tokio::select! {
                     () = here.facade.system().quiet() => {}
+                    () = here.is_gone() => {}
                     () = hurry => {}
                 }
                 here.shut_down(std::future::ready(())).await
             }
             Self::There(_) => Ok(()),
         }
+    }
+
+    /// Whether what is seen through it is a copy.
+    pub const fn is_to_copy(&self) -> bool {
+        matches!(self, Self::Here(Here { copy: Some(_), .. }))
+    }
+}
+
+impl Hold {
+    fn of(lock: Lock, gate: Gate) -> Self {
+        let lock = Arc::new(lock);
+        let (gone, told) = watch::channel(false);
+        let held = Arc::downgrade(&lock);
+        tokio::spawn(async move {
+            while held.upgrade().is_some_and(|lock| lock.is_in_place()) {
+                tokio::time::sleep(PLACE_LOOK).await;
+            }
+            gone.send_replace(true);
+        });
+        Self { gate, lock, gone: told }
     }
 }
 
@@ -269,6 +379,7 @@ impl Here {
         let answer = loop {
             tokio::select! {
                 biased;
+                () = self.is_gone() => return Err(NoAnswer::Problem(self.gone())),
                 Some(frame) = frames.recv() => show(frame),
                 answer = &mut answering => break answer,
             }
@@ -276,20 +387,48 @@ impl Here {
         while let Ok(frame) = frames.try_recv() {
             show(frame);
         }
-        answer.map_err(NoAnswer::Problem)
+        answer.map_err(|problem| NoAnswer::Problem(self.known(problem)))
+    }
+
+    /// Ends when the data folder is gone.
+    async fn is_gone(&self) {
+        if let Some(hold) = &self.hold {
+            // An error means that nobody looks any more.
+            let _ = hold.gone.clone().wait_for(|gone| *gone).await;
+        } else {
+            std::future::pending().await
+        }
+    }
+
+    fn gone(&self) -> Problem {
+        let data = self.facade.data().display();
+        Problem::new(
+            Code::StoreGone,
+            format!("`{data}` was removed, or is another by now: what ran was stopped"),
+        )
+    }
+
+    /// The same problem, with what is known here of why the store fails.
+    fn known(&self, problem: Problem) -> Problem {
+        let is_in_place = self.hold.as_ref().is_none_or(|hold| hold.lock.is_in_place());
+        match problem.code {
+            Code::StoreFailed if !is_in_place => self.gone(),
+            Code::StoreFailed if self.copy.is_some() => copy::no_room(&problem),
+            _ => problem,
+        }
     }
 
     async fn shut_down(self, hurry: impl Future<Output = ()>) -> Result<(), Problem> {
-        let Self { facade, gate, _lock } = self;
-        let ended = facade.system().shut_down(hurry).await;
-        gate.close().await;
-        ended
+        let ended = self.facade.system().shut_down(hurry).await.map_err(|problem| self.known(problem));
+        let Self { facade, hold, looks, copy } = self;
+        if let Some(hold) = hold {
+            hold.gate.close(&hold.lock).await;
+        }
+        drop(facade);
+        drop(copy);
+        // What was looked at was answered: that caches of it cannot be saved is nobody's matter.
+        if looks { Ok(()) } else { ended }
     }
-}
-
-/// Whether there is anything in a data folder.
-pub fn is_store(data: &Path) -> bool {
-    data.join("events").is_dir()
 }
 
 /// A new id for a run.

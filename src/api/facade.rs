@@ -16,20 +16,22 @@ mod transcript;
 mod verify;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
-use super::door::RUNS;
+use super::folder::RUNS;
 use super::protocol::{Answer, Frame, Request, StartSpec};
 use crate::actors::host::read_problem;
+use crate::actors::notify::Notice;
 use crate::actors::system::System;
 use crate::events::ids::{AgentName, RunId};
 use crate::events::json::{Blob, Json};
 use crate::events::limits::RUN_LABELS_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
+use crate::executors::delivery;
 use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow, ViewError};
 use crate::workflow::definition::Definition;
@@ -41,6 +43,8 @@ pub struct Facade {
     data: PathBuf,
     /// How many see each run through.
     viewers: DashMap<RunId, usize>,
+    /// Who is to be told of events, as soon as somebody does more than look.
+    untold: Mutex<Option<(Vec<Notice>, delivery::Options)>>,
 }
 
 /// Where frames go. Whoever asked may have gone: then frames are dropped, and what was asked for happens all the same.
@@ -49,7 +53,31 @@ pub type Frames = mpsc::Sender<Frame>;
 impl Facade {
     /// Answers for that engine, whose store is in the folder `data`.
     pub fn new(system: System, data: PathBuf) -> Self {
-        Self { system, data, viewers: DashMap::new() }
+        Self { system, data, viewers: DashMap::new(), untold: Mutex::default() }
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Who is to be told of events from the first request on that does more than look. Until then nothing is recorded, so
+    /// nothing is missed.
+    pub async fn tell_when_asked(&self, notices: Vec<Notice>, options: delivery::Options) {
+        *self.untold.lock().await = Some((notices, options));
+    }
+
+    /// Begins to tell them.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or there is no way to deliver.
+    pub async fn begin_telling(&self) -> Result<(), Problem> {
+        // Held until it has begun: whoever else records something waits for that.
+        let mut untold = self.untold.lock().await;
+        match untold.take() {
+            Some((notices, options)) => self.system.notify(notices, options).await,
+            None => Ok(()),
+        }
     }
 
     /// The engine.
@@ -70,6 +98,9 @@ impl Facade {
     /// # Errors
     /// Why there is no answer.
     pub async fn answer(&self, request: Request, frames: &Frames) -> Result<Answer, Problem> {
+        if !request.only_looks() {
+            self.begin_telling().await?;
+        }
         if matches!(request, Request::Begin { drive: true, .. } | Request::See { .. } | Request::SeeAll) {
             self.system.make_way();
         }

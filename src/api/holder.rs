@@ -1,10 +1,10 @@
 //! The process that holds a store. One does at a time: it has the lock on `DATA/lock`, and lets others in through
 //! `DATA/control.sock`.
 
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,9 +14,11 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 use super::facade::Facade;
+use super::folder;
 use super::protocol::{Answer, Frame, Request};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
+use crate::files;
 
 /// Frames on their way to one client: beyond it, whoever makes them waits.
 const FRAMES: usize = 64;
@@ -30,59 +32,82 @@ const SOCKET: &str = "control.sock";
 /// The socket before it may be used.
 const UNNAMED_SOCKET: &str = "control.new";
 
+/// How much is read of what a holder says of itself.
+const HOLDER_BYTES_MAX: u64 = 4 * 1024;
+
 /// The right to hold a store, for as long as it lives.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "the lock is held by the open file")] File);
+pub struct Lock {
+    /// The true path of the data folder.
+    data: PathBuf,
+    /// The lock is held by the open file.
+    file: File,
+}
 
-/// Takes the lock of a data folder, if nobody has it. Makes the folder if it is not there.
-///
-/// # Errors
-/// When the folder cannot be made or written.
-pub fn try_lock(data: &Path) -> Result<Option<Lock>, Problem> {
-    let failed = |error: io::Error| {
-        Problem::new(Code::StoreUnreadable, format!("{} cannot be used: {error}", data.display()))
-    };
-    make_folder(data).map_err(failed)?;
-    let path = data.join(LOCK);
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(None),
-        Err(TryLockError::Error(error)) => return Err(failed(error)),
+impl Lock {
+    /// Takes the lock of a data folder, if nobody has it. Makes the folder if it is not there.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or written, or holds something else under the names of its files.
+    pub fn try_take(data: &Path) -> Result<Option<Self>, Problem> {
+        Self::take(data).map_err(|error| folder::problem(data, &error))
     }
-    let command: Vec<String> = std::env::args().collect();
-    let written = file.set_len(0).and_then(|()| file.rewind());
-    written.and_then(|()| write!(file, "{}\n{}\n", std::process::id(), command.join(" "))).map_err(failed)?;
-    Ok(Some(Lock(file)))
+
+    fn take(data: &Path) -> io::Result<Option<Self>> {
+        let data = folder::make(data)?;
+        let mut file = files::update(&data.join(LOCK))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let command: Vec<String> = std::env::args().collect();
+        file.set_len(0)?;
+        file.rewind()?;
+        write!(file, "{}\n{}\n", std::process::id(), command.join(" "))?;
+        let lock = Self { data, file };
+        // Somebody may have removed the folder since the file was opened.
+        Ok(lock.is_in_place().then_some(lock))
+    }
+
+    /// The true path of the data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Whether the data folder still lies where it was. If it was removed, or another took its place, others hold what is
+    /// there by now.
+    pub fn is_in_place(&self) -> bool {
+        let number = |file: &fs::Metadata| (file.dev(), file.ino());
+        let there = fs::symlink_metadata(self.data.join(LOCK)).ok();
+        there.is_some_and(|there| self.file.metadata().is_ok_and(|ours| number(&ours) == number(&there)))
+    }
 }
 
 /// Who holds the lock, for a person: its process id and command.
 pub fn holder_of(data: &Path) -> String {
     let mut text = String::new();
-    let read = File::open(data.join(LOCK)).and_then(|mut file| file.read_to_string(&mut text));
+    let read = files::true_path(data).and_then(|data| files::read(&data.join(LOCK)));
+    let read = read.and_then(|file| file.take(HOLDER_BYTES_MAX).read_to_string(&mut text));
     match (read, text.lines().next(), text.lines().nth(1)) {
         (Ok(_), Some(pid), Some(command)) => format!("process {pid} (`{command}`)"),
         _ => "another process".to_owned(),
     }
 }
 
-/// Makes a data folder, with a `.gitignore` that keeps everything in it but agents out of repositories.
-fn make_folder(data: &Path) -> io::Result<()> {
-    if data.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(data)?;
-    fs::write(data.join(".gitignore"), "*\n!agents/\n!agents/**\n")
-}
-
-/// Connects to whoever listens in a data folder.
+/// Connects to whoever listens in a data folder, if that is this user or root: whoever answers is told inputs and
+/// environment, and believed.
 ///
 /// # Errors
-/// When nobody does.
-pub async fn connect(data: &Path) -> io::Result<UnixStream> {
-    let (path, _folder) = socket_path(data, SOCKET)?;
-    UnixStream::connect(path).await
+/// When nobody listens, or somebody else does.
+pub async fn connect(data: &Path) -> Result<UnixStream, Problem> {
+    let failed = |error: io::Error| folder::problem(data, &error);
+    let data = files::true_path(data).map_err(failed)?;
+    folder::check_socket(&data, &data.join(SOCKET))?;
+    let (path, _folder) = socket_path(&data, SOCKET).map_err(failed)?;
+    let stream = UnixStream::connect(path).await.map_err(failed)?;
+    folder::check_owner(&data, stream.peer_cred().map_err(failed)?.uid())?;
+    Ok(stream)
 }
 
 /// The longest path that a socket can have, with its final zero.
@@ -111,16 +136,14 @@ impl Gate {
     ///
     /// # Errors
     /// When it cannot be bound.
-    pub fn open(data: &Path, facade: Arc<Facade>) -> Result<Self, Problem> {
+    pub fn open(lock: &Lock, facade: Arc<Facade>) -> Result<Self, Problem> {
+        let data = lock.data();
         let socket = data.join(SOCKET);
         let failed = |error: io::Error| {
             Problem::new(Code::StoreUnreadable, format!("{} cannot be bound: {error}", socket.display()))
         };
         let unnamed = data.join(UNNAMED_SOCKET);
-        match fs::remove_file(&unnamed) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
+        files::if_there(fs::remove_file(&unnamed)).map_err(failed)?;
         let (path, _folder) = socket_path(data, UNNAMED_SOCKET).map_err(failed)?;
         let listener = UnixListener::bind(path).map_err(failed)?;
         // It takes the place of one that a dead process left, when nobody else may use it any more.
@@ -131,14 +154,17 @@ impl Gate {
         Ok(Self { socket, closed, accepting })
     }
 
-    /// Lets nobody in any more, and hangs up on those who are.
-    pub async fn close(self) {
+    /// Lets nobody in any more, and hangs up on those who are. What lies in the place of a data folder that is gone is
+    /// another holder's.
+    pub async fn close(self, lock: &Lock) {
         self.closed.send_replace(true);
         // The task only ends by itself; if it panicked, nobody is let in either.
         let _ = self.accepting.await;
         // Ends when the last connection has dropped its receiver.
         self.closed.closed().await;
-        if let Err(error) = fs::remove_file(&self.socket) {
+        if lock.is_in_place()
+            && let Err(error) = fs::remove_file(&self.socket)
+        {
             tracing::debug!(%error, "the control socket is left behind");
         }
     }

@@ -4,8 +4,14 @@
 //! - [`facade`]: answers it with an engine
 //! - [`holder`]: the process that holds a store, and lets others in through its control socket
 //! - [`door`]: the store for a verb, be it held here or elsewhere
+//! - `copy`: a private copy of a store that cannot be written, for who only looks
+//! - [`folder`]: the data folder that is meant, and whose it is
+//! - [`identity`]: which data folder it is, so that a copy is known for one
 
+mod copy;
 pub mod door;
 pub mod facade;
+pub mod folder;
 pub mod holder;
+pub mod identity;
 pub mod protocol;

@@ -114,6 +114,28 @@ pub enum Request {
     Verify,
 }
 
+impl Request {
+    /// Whether it asks how things are, and changes nothing.
+    pub const fn only_looks(&self) -> bool {
+        match self {
+            Self::Begin { .. } | Self::See { .. } | Self::SeeAll | Self::Interrupt | Self::Control { .. } => {
+                false
+            }
+            Self::Hello
+            | Self::Report { .. }
+            | Self::Watch { .. }
+            | Self::List { .. }
+            | Self::History { .. }
+            | Self::Interrupted
+            | Self::Resolve { .. }
+            | Self::Plan { .. }
+            | Self::StateAt { .. }
+            | Self::Transcript { .. }
+            | Self::Verify => true,
+        }
+    }
+}
+
 /// What people want of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

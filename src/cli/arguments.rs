@@ -15,7 +15,7 @@ const ANYWHERE: &str = "Options of every verb";
 #[derive(Debug, Parser)]
 #[command(name = "reenact", version, max_term_width = 100, disable_help_subcommand = true)]
 pub(super) struct Arguments {
-    /// Where runs are kept [default: $REENACT_DATA, else .reenact]
+    /// Where runs are kept [default: $REENACT_DATA, else the nearest .reenact upwards that is yours, else .reenact]
     #[arg(long, global = true, value_name = "DIR", help_heading = ANYWHERE)]
     pub(super) data: Option<PathBuf>,
     /// A configuration file beside the usual ones
@@ -67,8 +67,47 @@ pub(super) enum Verb {
     Validate(ValidateArguments),
     /// Prove that the store is whole
     Verify,
+    /// Let the programs be run that a folder's own reenact.toml names, as it is now
+    Trust(TrustArguments),
     /// Print the completions of a shell
     Completions(CompletionsArguments),
+}
+
+/// What a verb does to a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It needs none.
+    None,
+    /// It appends no event, tells nobody and starts nothing.
+    Looks,
+    /// It records or drives.
+    Acts,
+}
+
+impl Verb {
+    /// What it does to a store.
+    pub(super) const fn reach(&self) -> Reach {
+        match self {
+            Self::Validate(_) | Self::Trust(_) | Self::Completions(_) => Reach::None,
+            Self::List(_)
+            | Self::Status(_)
+            | Self::History(_)
+            | Self::Replay(_)
+            | Self::Transcript(_)
+            | Self::Verify
+            | Self::Rollback(RollbackArguments { dry_run: true, .. }) => Reach::Looks,
+            Self::Run(_)
+            | Self::Resume(_)
+            | Self::Pause(_)
+            | Self::Unpause(_)
+            | Self::Cancel(_)
+            | Self::Retry(_)
+            | Self::Rollback(_)
+            | Self::Approve(_)
+            | Self::Reject(_)
+            | Self::Signal(_) => Reach::Acts,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -327,6 +366,13 @@ pub(super) struct TranscriptArguments {
     /// Of attempts at undoing the step
     #[arg(long)]
     pub(super) undo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TrustArguments {
+    /// The folder [default: this one]
+    #[arg(value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

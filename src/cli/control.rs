@@ -3,7 +3,8 @@
 use super::arguments::{OrderArguments, WhoArguments};
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
-use crate::api::door::{Door, is_store};
+use crate::api::door::Door;
+use crate::api::folder::is_store;
 use crate::api::protocol::{Answer, Control, Recorded, Request};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::run::Order;

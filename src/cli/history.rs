@@ -3,7 +3,7 @@
 use super::arguments::HistoryArguments;
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
-use crate::api::door::is_store;
+use crate::api::folder::is_store;
 use crate::api::protocol::{Frame, Request};
 use crate::events::ids::Version;
 use crate::events::problem::{Code, Problem};

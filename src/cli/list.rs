@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::arguments::ListArguments;
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, start, text};
-use crate::api::door::is_store;
+use crate::api::folder::is_store;
 use crate::api::protocol::{Answer, Request};
 use crate::events::problem::{Code, Problem, nearest};
 use crate::views::runs::{RunFilter, RunRow};

@@ -36,6 +36,7 @@ mod start;
 mod status;
 mod text;
 mod transcript;
+mod trust;
 mod unpause;
 mod usage;
 mod validate;
@@ -49,11 +50,12 @@ use clap::Parser;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::api::door::House;
-use crate::config::{Config, Sources};
+use crate::api::{folder, identity};
+use crate::config::{Config, Project, Sources, trust as kept};
 use crate::events::problem::{Code, Problem};
 use crate::views::report::RunReport;
 use crate::workflow::run::RunStatus;
-use arguments::{Arguments, Verb};
+use arguments::{Arguments, Reach, Verb};
 use say::Say;
 use text::Call;
 
@@ -122,9 +124,14 @@ impl Exit {
     /// How a verb ends that could not do what was asked.
     const fn of_problem(code: Code) -> Self {
         match code {
-            Code::StoreDamaged | Code::StoreHeld | Code::StoreFailed | Code::StoreUnreadable => {
-                Self::StoreUnusable
-            }
+            Code::StoreDamaged
+            | Code::StoreHeld
+            | Code::StoreFailed
+            | Code::StoreUnreadable
+            | Code::StoreNotPlain
+            | Code::NoRoomToLook
+            | Code::StoreGone
+            | Code::NotYours => Self::StoreUnusable,
             Code::RunParked | Code::CommitRefused | Code::Internal => Self::Failed,
             _ => Self::BadInput,
         }
@@ -137,6 +144,8 @@ struct Scene {
     call: Call,
     house: House,
     cwd: PathBuf,
+    /// Where the user's own configuration lies.
+    user_folder: Option<PathBuf>,
 }
 
 /// Runs the program with these arguments, the first of which is its name.
@@ -149,8 +158,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let say = Say::new(parsed.json);
     let exit = match scene(&parsed) {
-        Ok((house, cwd)) => {
-            let scene = Scene { say, call: Call { data: parsed.data }, house, cwd };
+        Ok((house, user_folder)) => {
+            let call = Call { data: parsed.data };
+            let scene = Scene { say, call, cwd: house.work_folder.clone(), house, user_folder };
             actix::System::new().block_on(perform(&scene, parsed.verb))
         }
         Err(problem) => say.problem(&problem),
@@ -169,19 +179,47 @@ fn not_understood(error: &clap::Error, wants_json: bool) -> ExitCode {
     ExitCode::from(Say::new(wants_json).problem(&usage::problem(error)).code())
 }
 
-/// Which data folder a verb works on, and in which folder it was called.
-fn scene(arguments: &Arguments) -> Result<(House, PathBuf), Problem> {
-    let sources = Sources::of_process(arguments.config.clone())
+/// Which data folder a verb works on and how, and where the user's own configuration lies.
+fn scene(arguments: &Arguments) -> Result<(House, Option<PathBuf>), Problem> {
+    let mut sources = Sources::of_process(arguments.config.clone())
         .map_err(|error| Problem::new(Code::FileNotRead, format!("the current folder is gone: {error}")))?;
-    let mut config = Config::load(&sources)?;
+    let (mut config, user_folder) = (Config::load(&sources)?, sources.user_folder());
+    let named = arguments.data.clone().or_else(|| std::env::var_os("REENACT_DATA").map(PathBuf::from));
+    let reach = arguments.verb.reach();
+    let data = match named {
+        Some(named) => sources.cwd.join(named),
+        None if reach == Reach::None => sources.cwd.join(folder::DATA),
+        None => folder::find(&sources.cwd)?,
+    };
+    let may_run = |project: &Project| {
+        let is_beside = data == sources.cwd.join(folder::DATA) && identity::is_made_here(&data);
+        is_beside || user_folder.as_ref().is_some_and(|user| kept::is_trusted(user, project))
+    };
+    match config.project.as_ref().filter(|project| !may_run(project)) {
+        Some(project) if reach == Reach::Acts => return Err(untrusted(project)),
+        Some(_) if reach == Reach::Looks => {
+            sources.without_project_programs = true;
+            config = Config::load(&sources)?;
+        }
+        _ => {}
+    }
     if let Some(level) = &arguments.log {
         config.log.level.clone_from(level);
     }
     log_to_stderr(&config)?;
-    let named = arguments.data.clone().or_else(|| std::env::var_os("REENACT_DATA").map(PathBuf::from));
-    let data = sources.cwd.join(named.unwrap_or_else(|| PathBuf::from(".reenact")));
-    let house = House { data, config, work_folder: sources.cwd.clone() };
-    Ok((house, sources.cwd))
+    let house = House { data, config, work_folder: sources.cwd, looks: reach == Reach::Looks };
+    Ok((house, user_folder))
+}
+
+/// Refuses to run what a folder's own configuration names: the folder may be a clone, and the data folder its, too.
+fn untrusted(project: &Project) -> Problem {
+    let (file, folder) = (project.file.display(), project.file.parent().unwrap_or(&project.file).display());
+    let keys: Vec<_> = project.programs.iter().map(|key| format!("`{key}`")).collect();
+    let message = format!(
+        "{file} names what is to be run or told ({}), and the data folder was not made beside it: nobody said that it may",
+        keys.join(", ")
+    );
+    Problem::new(Code::Untrusted, message).hint(format!("look at it, then `reenact trust {folder}`"))
 }
 
 fn log_to_stderr(config: &Config) -> Result<(), Problem> {
@@ -212,6 +250,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Transcript(arguments) => transcript::transcript(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
         Verb::Verify => verify::verify(scene).await,
+        Verb::Trust(arguments) => trust::trust(scene, arguments),
         Verb::Completions(arguments) => completions::completions(scene, &arguments),
     };
     done.unwrap_or_else(|problem| scene.say.problem(&problem))

@@ -63,6 +63,13 @@ pub(super) async fn ask(
         };
         match answer {
             Ok(answer) => return Ok(Asked::Answer(answer, door)),
+            // The disk is full, say: what can be read is shown all the same.
+            Err(NoAnswer::Problem(problem))
+                if scene.house.looks && problem.code == Code::StoreFailed && !door.is_to_copy() =>
+            {
+                leave(door, signals).await?;
+                door = scene.house.open_to_look().await?;
+            }
             Err(NoAnswer::Problem(problem)) => {
                 leave(door, signals).await?;
                 return Err(problem);

@@ -4,7 +4,7 @@ use super::arguments::StatusArguments;
 use super::progress::Screen;
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
-use crate::api::door::is_store;
+use crate::api::folder::is_store;
 use crate::api::protocol::{Answer, Frame, Request};
 use crate::events::problem::{Code, Problem};
 

@@ -2,7 +2,7 @@
 
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
-use crate::api::door::is_store;
+use crate::api::folder::is_store;
 use crate::api::protocol::{Answer, Request, VerifyProblem, VerifyReport};
 use crate::events::problem::{Code, Problem};
 

@@ -104,6 +104,25 @@ pub(super) fn set(config: &mut Config, path: &[String], value: Value) -> Result<
     }
 }
 
+/// A key as it is known in a message: names of agents in their one spelling.
+pub(super) fn known_as(path: &[String]) -> String {
+    match path {
+        [agents, name, key] if agents == "agents" => format!("agents.{}.{key}", AgentName::new(name).key()),
+        path => path.join("."),
+    }
+}
+
+/// The key, if its value names programs, or addresses to which something is sent.
+pub(super) fn names_program(path: &[String], value: &Value) -> Option<String> {
+    let name = known_as(path);
+    let is_one = match path {
+        [agents, _, key] if agents == "agents" => key == "command",
+        _ => name == "notify" || name == "approvals.check",
+    };
+    let is_none = value.as_array().is_some_and(Vec::is_empty);
+    (is_one && !is_none).then_some(name)
+}
+
 /// Most often a name is misspelt, the section's or the key's; else the section is missing.
 fn unknown(name: &str) -> Problem {
     let own = |key: &'static str| key.rsplit_once('.').map_or(key, |(_, own)| own);

@@ -265,9 +265,17 @@ codes! {
     Conflict = "RE-4005", Transient, "Two owners wrote to one stream", "try again";
     CommitRefused = "RE-4006", Fatal, "Something that the store can never hold", "make it smaller: big content belongs into a file; docs/limits.md says how long what may be";
     StoreFormat = "RE-4007", Fatal, "The store was written by a version that this one does not understand", "use the version that wrote it, or a newer one";
+    StoreNotPlain = "RE-4011", Fatal, "Something in the data folder is a link, or is no plain file", "use a data folder of your own: `--data DIR`; nothing was opened through it";
+    NoRoomToLook = "RE-4012", Transient, "A store that cannot be written is looked at through a copy, and there is no room for one",
+        "make room in the folder for temporary files, or name another by TMPDIR";
+    StoreGone = "RE-4013", Fatal, "The data folder was removed, or another took its place, while a process held it", "what it had recorded is gone with it";
+    NotYours = "RE-4014", Fatal, "The data folder, or the process that holds it, is somebody else's", "its owner can do it; `--data DIR` names one of your own";
 
     // 50: the configuration
     BadConfig = "RE-5001", Validation, "The configuration is wrong", "config/default.toml explains every key";
+    Untrusted = "RE-5002", Validation, "The folder's own configuration names programs, and nobody said that they may be run",
+        "look at the file, then `reenact trust DIR`";
+    TrustNotKept = "RE-5003", Validation, "What may be run cannot be written down", "check the folder of your configuration and its permissions";
 
     // 90: us
     Internal = "RE-9001", Fatal, "A bug in Reenact", "please report it, with the run's history";

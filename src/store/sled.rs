@@ -24,7 +24,7 @@ mod whole;
 mod writer;
 mod writes;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 
@@ -39,6 +39,7 @@ use self::open::{Opened, Salvage};
 use self::pack::Encoded;
 use self::shared::{Shared, lock};
 use self::snapshots::SnapshotFiles;
+use self::whole::WholeFiles;
 use self::writer::{Files, NewCommit, NewView, QUEUE_MAX, Request, Writer};
 use super::{
     AppendError, Appended, EventStore, Head, ReadError, Snapshot, StoredCommit, ViewChange, ViewRow,
@@ -67,11 +68,19 @@ pub struct SledOptions {
     pub cache_bytes: u64,
     /// How many commits may come until the stream index is saved: as many are read again at the next start.
     pub checkpoint_commits: usize,
+    /// Of a copy of a store, made to be looked at without long blobs and snapshots: the folder of the store itself, in
+    /// which those are read. Nothing in it is changed.
+    pub beneath: Option<PathBuf>,
 }
 
 impl Default for SledOptions {
     fn default() -> Self {
-        Self { durability: Durability::Power, cache_bytes: 32 * 1024 * 1024, checkpoint_commits: 16 * 1024 }
+        Self {
+            durability: Durability::Power,
+            cache_bytes: 32 * 1024 * 1024,
+            checkpoint_commits: 16 * 1024,
+            beneath: None,
+        }
     }
 }
 
@@ -108,6 +117,7 @@ impl SledStore {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(folder: &Path, options: SledOptions) -> Result<Self, OpenError> {
+        let folder = &open::true_path(folder)?;
         let opened = open::open(folder, &options).inspect_err(|error| {
             if let OpenError::Damaged { what, .. } = error {
                 DamageNote::open(folder).write(what);
@@ -122,6 +132,7 @@ impl SledStore {
     /// # Errors
     /// When not even that can be opened, or there is no room for a copy.
     pub fn salvage(folder: &Path, options: SledOptions) -> Result<Self, OpenError> {
+        let folder = &open::true_path(folder)?;
         let (opened, copy) = open::salvage(folder, &options)?;
         Self::of(folder, options, opened, Some(copy))
     }
@@ -132,10 +143,12 @@ impl SledStore {
         opened: Opened,
         salvage: Option<Salvage>,
     ) -> Result<Self, OpenError> {
-        let files = BlobFiles::open(folder.join(open::BLOBS), options.durability)
-            .map_err(|error| OpenError::unreadable(folder, &error))?;
-        let snapshots = SnapshotFiles::open(folder.join(open::SNAPSHOTS))
-            .map_err(|error| OpenError::unreadable(folder, &error))?;
+        let whole = |name| {
+            let beneath = options.beneath.as_ref().map(|beneath| beneath.join(name));
+            WholeFiles::open(folder.join(name), beneath).map_err(|error| OpenError::of_io(folder, &error))
+        };
+        let files = BlobFiles::of(whole(open::BLOBS)?, options.durability);
+        let snapshots = SnapshotFiles::of(whole(open::SNAPSHOTS)?);
         let refused = opened.damage.as_ref().map(ToString::to_string);
         let note = DamageNote::open(folder);
         refused.iter().for_each(|what| note.write(what));

@@ -38,13 +38,111 @@ async fn a_repository_is_clean_until_a_file_differs() {
     assert_eq!(changes, expected.map(|(how, path)| (how.to_owned(), path.to_owned())));
 }
 
-#[tokio::test]
-async fn what_a_repository_configures_is_not_run_by_a_look_at_it() {
+/// A repository of which a file is not what was committed, though it has the same length: only its content tells.
+fn changed() -> TempDir {
     let folder = folder();
     git(&folder, &["init", "-q"]);
-    git(&folder, &["config", "core.fsmonitor", "touch ran"]);
+    fs::write(folder.path().join("kept"), "1").unwrap();
+    fs::write(folder.path().join(".gitattributes"), "* filter=f\n").unwrap();
+    git(&folder, &["add", "."]);
+    git(&folder, &["commit", "-q", "-m", "first"]);
+    fs::write(folder.path().join("kept"), "2").unwrap();
+    folder
+}
+
+/// A program that leaves a trace in a folder.
+fn trace(folder: &TempDir) -> String {
+    format!("touch {}/ran; cat", folder.path().display())
+}
+
+fn has_run(folder: &TempDir) -> bool {
+    folder.path().join("ran").exists()
+}
+
+#[tokio::test]
+async fn what_a_repository_configures_is_not_run_by_a_look_at_it() {
+    for key in
+        ["core.fsmonitor", "filter.f.clean", "filter.f.process", "core.pager", "pager.status", "alias.status"]
+    {
+        let folder = changed();
+        git(&folder, &["config", key, &trace(&folder)]);
+        git(&folder, &["config", "filter.f.required", "true"]);
+        let found = inspector(&[]).repository(folder.path()).await.unwrap();
+        assert!(!has_run(&folder), "{key}");
+        assert_eq!(found.changes, [(".M".to_owned(), "kept".to_owned())], "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_hook_is_not_run_by_a_look() {
+    let folder = changed();
+    for hook in ["post-index-change", "fsmonitor-watchman", "pre-auto-gc", "reference-transaction"] {
+        let hook = folder.path().join(".git/hooks").join(hook);
+        fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        fs::write(&hook, format!("#!/bin/sh\n{}\n", trace(&folder))).unwrap();
+        fs::set_permissions(hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
     inspector(&[]).repository(folder.path()).await.unwrap();
-    assert!(!folder.path().join("ran").exists());
+    assert!(!has_run(&folder));
+}
+
+/// `git -c filter.a=b.clean=` sets `filter.a`.
+#[tokio::test]
+async fn a_repository_with_a_filter_that_cannot_be_overridden_is_not_looked_at() {
+    let folder = changed();
+    fs::write(folder.path().join(".gitattributes"), "* filter=a=b\n").unwrap();
+    git(&folder, &["config", "filter.a=b.clean", &trace(&folder)]);
+    let found = inspector(&[]).repository(folder.path()).await;
+    assert!(!has_run(&folder));
+    assert!(found.unwrap_err().contains("a filter whose name"));
+}
+
+#[tokio::test]
+async fn what_a_submodule_configures_is_not_run_by_a_look_at_what_it_lies_in() {
+    let (folder, inner) = (folder(), changed());
+    git(&folder, &["init", "-q"]);
+    git(
+        &folder,
+        &[
+            "-c",
+            "protocol.file.allow=always",
+            "submodule",
+            "--quiet",
+            "add",
+            inner.path().to_str().unwrap(),
+            "sub",
+        ],
+    );
+    git(&folder, &["commit", "-q", "-m", "first"]);
+    git(&folder, &["-C", "sub", "config", "filter.f.clean", &trace(&folder)]);
+    git(&folder, &["-C", "sub", "config", "core.fsmonitor", &trace(&folder)]);
+    fs::write(folder.path().join("sub/kept"), "3").unwrap();
+    let found = inspector(&[]).repository(folder.path()).await.unwrap();
+    assert!(!has_run(&folder));
+    assert_eq!(found.changes, []);
+}
+
+/// A clone without all its objects would fetch what is missing, by a program that it names.
+#[tokio::test]
+async fn nothing_is_fetched_for_a_look() {
+    let folder = changed();
+    git(&folder, &["mv", "kept", "moved"]);
+    git(&folder, &["config", "remote.origin.url", &format!("ext::sh -c \"{}\"", trace(&folder))]);
+    for (key, value) in [
+        ("remote.origin.promisor", "true"),
+        ("extensions.partialClone", "origin"),
+        ("protocol.ext.allow", "always"),
+    ] {
+        git(&folder, &["config", key, value]);
+    }
+    // Whether the moved file is similar to the old one is seen in the content of that.
+    fs::write(folder.path().join("moved"), "1 and more of it").unwrap();
+    git(&folder, &["add", "moved"]);
+    let gone =
+        Std::new("sh").args(["-c", "rm -r .git/objects/??"]).current_dir(folder.path()).status().unwrap();
+    assert!(gone.success());
+    let _ = inspector(&[]).repository(folder.path()).await;
+    assert!(!has_run(&folder));
 }
 
 #[tokio::test]

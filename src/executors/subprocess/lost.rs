@@ -4,9 +4,10 @@
 //! A process is known by its number *and* when it started, or by a mark in its environment, never by
 //! its number alone: that may be somebody else's by now.
 
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ use super::group::Group;
 use super::proc;
 use crate::events::ids::{Hash, RunId, StepId};
 use crate::events::problem::Code;
+use crate::files;
 
 /// The variable by which a program and what it started can be told from all others. The idempotency key would not do:
 /// runs of one name in two data folders share it.
@@ -71,13 +73,10 @@ impl Record {
     /// Writes down that a program is about to start.
     pub(super) fn announce(&self) -> io::Result<()> {
         if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder)?;
+            files::folder(folder)?;
         }
-        // Written aside and renamed: half a record would say nothing. It need not survive a power cut, which leaves
-        // no process.
-        let aside = self.path.with_extension("new");
-        fs::write(&aside, serde_json::to_vec(&self.written)?)?;
-        fs::rename(&aside, &self.path)
+        // Half a record would say nothing. It need not survive a power cut, which leaves no process.
+        files::replace(&self.path, &serde_json::to_vec(&self.written)?)
     }
 
     /// Writes down which process it became.
@@ -122,7 +121,7 @@ fn path(folder: &Path, run: &RunId, step: &StepId) -> PathBuf {
 /// [`Code::LeftoverLives`] when it does not end: nothing may be started beside it.
 pub async fn end_leftover(folder: &Path, run: &RunId, step: &StepId, grace: Duration) -> Result<(), Failure> {
     let path = path(folder, run, step);
-    let text = match fs::read(&path) {
+    let text = match read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(lives(&format!("`{}` cannot be read: {error}", path.display()))),
@@ -142,6 +141,11 @@ pub async fn end_leftover(folder: &Path, run: &RunId, step: &StepId, grace: Dura
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(lives(&error.to_string())),
         _ => Ok(()),
     }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    files::read(path)?.read_to_end(&mut text).map(|_| text)
 }
 
 fn lives(why: &str) -> Failure {

@@ -3,7 +3,7 @@
 //! A file is written under another name, synced, renamed, and its folder synced, all before the commit that refers to
 //! it is queued. So a file with the name of a hash is whole, unless the disk changed it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
@@ -50,9 +50,9 @@ pub(super) struct BlobFiles {
 }
 
 impl BlobFiles {
-    /// Takes over the folder, and removes what nobody finished.
-    pub(super) fn open(folder: PathBuf, durability: Durability) -> io::Result<Self> {
-        Ok(Self { files: WholeFiles::open(folder)?, durability })
+    /// Those of that folder.
+    pub(super) fn of(files: WholeFiles, durability: Durability) -> Self {
+        Self { files, durability }
     }
 
     fn path(&self, hash: &Hash) -> PathBuf {
@@ -63,7 +63,7 @@ impl BlobFiles {
     /// its sync.
     pub(super) fn store(&self, blob: &Blob) -> io::Result<()> {
         let path = self.path(&blob.reference.hash);
-        match File::open(&path) {
+        match crate::files::read(&path) {
             Ok(file) if file.metadata()?.len() == blob.reference.size_bytes => self.sync(&file)?,
             Ok(_) => self.write(blob, &path)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.write(blob, &path)?,
@@ -85,10 +85,7 @@ impl BlobFiles {
 
     /// What is there under the name of a blob.
     pub(super) fn read(&self, hash: &Hash) -> io::Result<Found> {
-        let mut file = match File::open(self.path(hash)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::None),
-            file => file?,
-        };
+        let Some(mut file) = self.files.read(&self.path(hash))? else { return Ok(Found::None) };
         let size_bytes = file.metadata()?.len();
         if size_bytes > BLOB_BYTES_MAX || size_bytes > PROVED_FROM_BYTES && hash_of(&mut file)? != *hash {
             return Ok(Found::Another);
@@ -102,16 +99,17 @@ impl BlobFiles {
     /// The blobs after a hash, in order, at most `limit`.
     pub(super) fn list(&self, after: Option<Hash>, limit: usize) -> io::Result<Vec<BlobRef>> {
         let mut found = Vec::new();
-        for entry in fs::read_dir(self.files.folder())? {
-            let name = entry?.file_name();
+        for name in self.files.names(self.files.folder())? {
             let hash = name.to_str().and_then(Hash::from_hex);
             found.extend(hash.filter(|hash| after.is_none_or(|after| *hash > after)));
         }
         found.sort_unstable();
+        found.dedup();
         found.truncate(limit);
-        found
-            .into_iter()
-            .map(|hash| Ok(BlobRef { hash, size_bytes: fs::metadata(self.path(&hash))?.len() }))
-            .collect()
+        let sized = found.into_iter().filter_map(|hash| match self.files.read(&self.path(&hash)) {
+            Ok(file) => Some(file?.metadata().map(|file| BlobRef { hash, size_bytes: file.len() })),
+            Err(error) => Some(Err(error)),
+        });
+        sized.collect()
     }
 }

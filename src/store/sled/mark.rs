@@ -4,12 +4,13 @@
 //! a word. What tells the one from the other is the mark: the position of the last event that was synced. It is written
 //! after each sync and never synced itself, so it may be behind, and is never ahead of what is durable.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
 
 use crate::events::ids::{Hash, Position};
+use crate::files;
 
 /// The file's name, in the store's folder.
 const MARK: &str = "mark";
@@ -19,25 +20,38 @@ const MARK_BYTES: usize = 16;
 
 /// The file that says how far the store has come.
 #[derive(Debug)]
-pub(super) struct Mark(File);
+pub(super) struct Mark {
+    file: File,
+    path: PathBuf,
+}
 
 impl Mark {
     /// Opens the mark of a store; answers also what it says, 0 where it says nothing.
     pub(super) fn open(folder: &Path) -> io::Result<(Self, Position)> {
         let path = folder.join(MARK);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = files::update(&path)?;
         let mut bytes = [0; MARK_BYTES];
         let said = match file.read_exact_at(&mut bytes, 0) {
             Ok(()) => read(bytes),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => None,
             Err(error) => return Err(error),
         };
-        Ok((Self(file), said.unwrap_or_default()))
+        Ok((Self { file, path }, said.unwrap_or_default()))
     }
 
     /// Says that everything up to this position is durable.
     pub(super) fn set(&self, position: Position) -> io::Result<()> {
-        self.0.write_all_at(&write(position), 0)
+        self.file.write_all_at(&write(position), 0)
+    }
+
+    /// Whether the store still lies where it was opened. If its folder was removed, or another took its place, what is
+    /// written from then on is nobody's.
+    pub(super) fn is_in_place(&self) -> bool {
+        let is_same = |ours: &fs::Metadata, there: &fs::Metadata| {
+            (ours.ino(), ours.dev()) == (there.ino(), there.dev()) && ours.nlink() > 0
+        };
+        let there = fs::symlink_metadata(&self.path);
+        self.file.metadata().is_ok_and(|ours| there.is_ok_and(|there| is_same(&ours, &there)))
     }
 }
 

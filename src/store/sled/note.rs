@@ -9,6 +9,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use crate::files;
+
 /// The file's name, in the store's folder.
 const NOTE: &str = "damaged";
 
@@ -69,7 +71,7 @@ impl DamageNote {
 
 fn read(path: &Path) -> Option<String> {
     let mut bytes = Vec::new();
-    match File::open(path) {
+    match files::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         // Whatever it says, it is there.
         Err(_) => {}
@@ -80,7 +82,7 @@ fn read(path: &Path) -> Option<String> {
 }
 
 fn write(folder: &Path, what: &str) -> io::Result<()> {
-    let mut file = File::create(folder.join(NOTE))?;
+    let mut file = files::create(&folder.join(NOTE))?;
     writeln!(file, "{}", what.replace(['\n', '\r'], " "))?;
     file.sync_all()?;
     File::open(folder)?.sync_all()

@@ -15,6 +15,7 @@ use super::read::{Commits, is_damage, key_at, read_error};
 use super::{Durability, SledOptions};
 use crate::events::ids::Position;
 use crate::events::problem::Code;
+use crate::files::{self, NotPlain};
 use crate::store::ReadError;
 
 /// Why a store could not be opened.
@@ -32,6 +33,14 @@ pub enum OpenError {
         /// The store's folder.
         folder: String,
         /// What the system says.
+        what: String,
+    },
+    /// Something in the folder is a link, or no file of a store at all. Nothing was opened through it.
+    #[error("the store in {folder} is not used: {what}")]
+    NotPlain {
+        /// The store's folder.
+        folder: String,
+        /// What is there.
         what: String,
     },
     /// The files are not what was written: not even reading is possible.
@@ -58,6 +67,7 @@ impl OpenError {
         match self {
             Self::Held { .. } => Code::StoreHeld,
             Self::Unreadable { .. } => Code::StoreUnreadable,
+            Self::NotPlain { .. } => Code::StoreNotPlain,
             Self::Damaged { .. } => Code::StoreDamaged,
             Self::UnknownFormat { .. } => Code::StoreFormat,
         }
@@ -65,6 +75,13 @@ impl OpenError {
 
     pub(super) fn unreadable(folder: &Path, error: &dyn std::fmt::Display) -> Self {
         Self::Unreadable { folder: folder.display().to_string(), what: error.to_string() }
+    }
+
+    pub(super) fn of_io(folder: &Path, error: &io::Error) -> Self {
+        if NotPlain::is_why(error) {
+            return Self::NotPlain { folder: folder.display().to_string(), what: error.to_string() };
+        }
+        Self::unreadable(folder, error)
     }
 
     fn damaged(folder: &Path, what: impl Into<String>) -> Self {
@@ -93,13 +110,18 @@ impl OpenError {
 }
 
 /// sled's own folder, in the store's.
-const EVENTS: &str = "events";
+pub(super) const EVENTS: &str = "events";
 
 /// The folder of long blobs, in the store's.
 pub(super) const BLOBS: &str = "blobs";
 
 /// The folder of snapshots, in the store's.
 pub(super) const SNAPSHOTS: &str = "snapshots";
+
+/// The true path of a store's folder, which may be named by a link.
+pub(super) fn true_path(folder: &Path) -> Result<PathBuf, OpenError> {
+    files::true_path(folder).map_err(|error| OpenError::of_io(folder, &error))
+}
 
 /// sled's file, in its folder.
 const DATA: &str = "db";
@@ -131,8 +153,10 @@ pub(super) fn open(folder: &Path, options: &SledOptions) -> Result<Opened, OpenE
 
 /// The same, with sled's own folder anywhere.
 fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<Opened, OpenError> {
-    let unreadable = |error: io::Error| OpenError::unreadable(folder, &error);
+    let unreadable = |error: io::Error| OpenError::of_io(folder, &error);
     prepare_folders(folder, options.durability).map_err(unreadable)?;
+    // sled opens its files by itself, through links too.
+    files::check_all(&events).map_err(unreadable)?;
     let (mark, marked) = Mark::open(folder).map_err(unreadable)?;
     clear_unfinished(&events).map_err(unreadable)?;
     // Recovery acts on what it reads, and what it reads may so far be in memory only.
@@ -146,7 +170,9 @@ fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<
     // on written over. Its name must not be lost.
     db.flush().map_err(|error| OpenError::of_sled(folder, &error))?;
     sync_files(&events, options.durability).map_err(unreadable)?;
-    let file = File::open(events.join(DATA)).map_err(unreadable)?;
+    // sled makes files as everybody may read them.
+    files::check_all(&events).map_err(unreadable)?;
+    let file = files::read(&events.join(DATA)).map_err(unreadable)?;
     let lost = (marked > last).then(|| ReadError::Damaged {
         position: last.next(),
         what: format!("the events up to position {marked} are missing"),
@@ -161,12 +187,12 @@ const SALVAGE: &str = "salvage";
 /// Opens a copy of a store that sled does not open: without sled's snapshots, so that it reads its log from the
 /// beginning, up to where that is damaged. The copy is removed when the answer is dropped.
 pub(super) fn salvage(folder: &Path, options: &SledOptions) -> Result<(Opened, Salvage), OpenError> {
-    let unreadable = |error: io::Error| OpenError::unreadable(folder, &error);
+    let unreadable = |error: io::Error| OpenError::of_io(folder, &error);
     let copy = Salvage(folder.join(SALVAGE));
     let _ = fs::remove_dir_all(&copy.0);
-    fs::create_dir(&copy.0).map_err(unreadable)?;
+    files::folder(&copy.0).map_err(unreadable)?;
     for name in [DATA, SETTINGS] {
-        fs::copy(folder.join(EVENTS).join(name), copy.0.join(name)).map_err(unreadable)?;
+        copy_file(&folder.join(EVENTS).join(name), &copy.0.join(name)).map_err(unreadable)?;
     }
     let mut opened = open_events(folder, copy.0.clone(), options)?;
     // Without a mark nobody knows how far the store came.
@@ -174,6 +200,10 @@ pub(super) fn salvage(folder: &Path, options: &SledOptions) -> Result<(Opened, S
     let what = format!("the log is damaged; of its events all up to position {} can be read", opened.last);
     opened.damage.get_or_insert(ReadError::Damaged { position, what });
     Ok((opened, copy))
+}
+
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    io::copy(&mut files::read(from)?, &mut files::create(to)?).map(drop)
 }
 
 /// A copy of a store, for as long as it lives.
@@ -209,9 +239,8 @@ pub(super) fn open_tree(folder: &Path, events: &Path, options: &SledOptions) -> 
 /// Makes the folders that are missing. Those that are there are synced too: who made them may have died before.
 fn prepare_folders(folder: &Path, durability: Durability) -> io::Result<()> {
     let missing: Vec<_> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
-    fs::create_dir_all(folder.join(EVENTS))?;
-    fs::create_dir_all(folder.join(BLOBS))?;
-    fs::create_dir_all(folder.join(SNAPSHOTS))?;
+    files::folders(folder)?;
+    [EVENTS, BLOBS, SNAPSHOTS].iter().try_for_each(|name| files::folder(&folder.join(name)))?;
     let made = missing.iter().filter_map(|made| made.parent());
     for synced in made.chain(folder.parent()).chain([folder, &folder.join(BLOBS)]) {
         sync(if synced.as_os_str().is_empty() { Path::new(".") } else { synced }, durability)?;

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use super::SledStore;
 use super::whole::WholeFiles;
 use crate::events::ids::{Hash, Position, StreamId, Version};
+use crate::files;
 use crate::store::snapshot::{SNAPSHOT_BYTES_MAX, Snapshot};
 use crate::store::{AppendError, ReadError};
 
@@ -62,14 +63,14 @@ impl SledStore {
 }
 
 impl SnapshotFiles {
-    /// Takes over the folder, and removes what nobody finished.
-    pub(super) fn open(folder: PathBuf) -> io::Result<Self> {
-        WholeFiles::open(folder).map(Self)
+    /// Those of that folder.
+    pub(super) fn of(files: WholeFiles) -> Self {
+        Self(files)
     }
 
     /// Saves a snapshot; one of that version is replaced.
     pub(super) fn save(&self, stream: &StreamId, snapshot: &Snapshot) -> io::Result<()> {
-        fs::create_dir_all(self.folder(stream))?;
+        files::folder(&self.folder(stream))?;
         let header = header(snapshot);
         let checksum = checksum(stream, &header, &snapshot.bytes);
         let content = [&[FORMAT], checksum.0.as_slice(), &header, &snapshot.bytes];
@@ -79,36 +80,26 @@ impl SnapshotFiles {
     /// The versions of which there are snapshots, in order.
     pub(super) fn list(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError> {
         let failed = |error: io::Error| ReadError::Failed(error.to_string());
-        let entries = match fs::read_dir(self.folder(stream)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed)?,
-        };
         let mut versions = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(failed)?.file_name();
+        for name in self.0.names(&self.folder(stream)).map_err(failed)? {
             let digits = name.to_str().filter(|name| name.len() == NAME_DIGITS);
             versions.extend(digits.and_then(|digits| digits.parse().ok()).map(Version));
         }
         versions.sort_unstable();
+        versions.dedup();
         Ok(versions)
     }
 
     /// Removes a snapshot, if it is there.
     pub(super) fn remove(&self, stream: &StreamId, version: Version) -> io::Result<()> {
-        match fs::remove_file(self.path(stream, version)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        files::if_there(fs::remove_file(self.path(stream, version)))
     }
 
     /// A snapshot; none if it is not there.
     pub(super) fn read(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError> {
-        let opened = match File::open(self.path(stream, version)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened,
-        };
-        let snapshot = opened.and_then(|file| read_whole(file, stream, version));
-        match snapshot.map_err(|error| ReadError::Failed(error.to_string()))? {
+        let failed = |error: io::Error| ReadError::Failed(error.to_string());
+        let Some(file) = self.0.read(&self.path(stream, version)).map_err(failed)? else { return Ok(None) };
+        match read_whole(file, stream, version).map_err(failed)? {
             Some(snapshot) => Ok(Some(snapshot)),
             None => {
                 let what = format!("the snapshot of `{stream}` at version {version} is not what was saved");

@@ -25,6 +25,9 @@ pub(super) const QUEUE_MAX: usize = 1024;
 /// How many streams of the index are saved at least in one go.
 const SAVED_STREAMS_MIN: usize = 64;
 
+/// Why nothing that was written is acknowledged: nobody who looks for the store finds it.
+const GONE: &str = "the store's folder was removed, or is another by now";
+
 /// A commit, encoded by who appends it.
 #[derive(Debug)]
 pub(super) struct NewCommit {
@@ -158,6 +161,9 @@ impl Writer {
         // Read models alone are a cache: the next commit's sync is theirs.
         if !group.accepted.is_empty() {
             self.sync()?;
+            if !self.files.mark.is_in_place() {
+                return Err(GONE.to_owned());
+            }
         }
         Ok(())
     }

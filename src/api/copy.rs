@@ -1,0 +1,139 @@
+//! A private copy of a store that cannot be written, or is somebody else's, to be looked at. Only what sled would write
+//! to is copied; blobs and snapshots are read where they are.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::folder;
+use crate::events::problem::{Code, Problem};
+use crate::files;
+
+/// How often it is copied anew if its holder writes meanwhile, at most. Half of a write is told from a whole one when the
+/// copy is opened, so the last one counts.
+const TRIES: u32 = 5;
+
+/// How deep sled's folder is.
+const DEPTH_MAX: u32 = 2;
+
+/// What is copied, in this order: how far the store has come first, so that what is copied later goes at least so far.
+const PARTS: [&str; 2] = ["mark", "events"];
+
+/// A copy, for as long as it lives. It lies in the folder for temporary files, for its owner only, under a name that
+/// nobody can foresee.
+#[derive(Debug)]
+pub(super) struct PrivateCopy(PathBuf);
+
+impl PrivateCopy {
+    /// Copies the store in a folder, of which the true path is given.
+    ///
+    /// # Errors
+    /// [`Code::NoRoomToLook`] when there is no room for it; when the store cannot be read, or is none.
+    pub(super) fn of(data: &Path) -> Result<Self, Problem> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let before = written(data);
+            let copy = Self::new().map_err(|error| no_room(&error))?;
+            for part in PARTS {
+                copy_all(&data.join(part), &copy.0.join(part), DEPTH_MAX)
+                    .map_err(|error| error.problem(data))?;
+            }
+            if tries >= TRIES || written(data) == before {
+                return Ok(copy);
+            }
+        }
+    }
+
+    fn new() -> io::Result<Self> {
+        // A third of its digits tell the time, the rest is random.
+        let path = std::env::temp_dir().join(format!("reenact-look-{}", uuid::Uuid::now_v7().simple()));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for PrivateCopy {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(copy = %self.0.display(), %error, "a private copy of a store is left behind");
+        }
+    }
+}
+
+/// Which side of a copy failed.
+enum Failed {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+impl Failed {
+    fn problem(self, data: &Path) -> Problem {
+        match self {
+            Self::Read(error) => folder::problem(data, &error),
+            Self::Write(error) => no_room(&error),
+        }
+    }
+}
+
+/// What people are told when there is no room.
+pub(super) fn no_room(error: &dyn std::fmt::Display) -> Problem {
+    let folder = std::env::temp_dir();
+    let message = format!("the store cannot be written, and not be copied to {}: {error}", folder.display());
+    Problem::new(Code::NoRoomToLook, message)
+}
+
+/// What tells that a store was written to: sizes and times of its files.
+fn written(data: &Path) -> Vec<(u64, i64, i64)> {
+    let files = fs::read_dir(data.join("events")).into_iter().flatten().filter_map(Result::ok);
+    let files = files.map(|entry| entry.path()).chain([data.join("mark")]);
+    let mut stamps: Vec<_> = files
+        .filter_map(|file| fs::symlink_metadata(file).ok())
+        .map(|file| (file.size(), file.mtime(), file.mtime_nsec()))
+        .collect();
+    stamps.sort_unstable();
+    stamps
+}
+
+/// Copies a file, or a folder with what is in it. What is not there is not copied.
+fn copy_all(from: &Path, to: &Path, depth: u32) -> Result<(), Failed> {
+    let found = match fs::symlink_metadata(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(Failed::Read)?,
+    };
+    if !found.is_dir() || depth == 0 {
+        return copy_file(from, to);
+    }
+    files::folder(to).map_err(Failed::Write)?;
+    let mut entries: Vec<_> = fs::read_dir(from)
+        .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+        .map_err(Failed::Read)?
+        .into_iter()
+        .map(|entry| entry.file_name())
+        .collect();
+    // sled's log comes last: what its other files say of it is true then.
+    entries.sort_by_key(|name| name == "db");
+    entries.iter().try_for_each(|name| copy_all(&from.join(name), &to.join(name), depth - 1))
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<(), Failed> {
+    let mut source = match files::read(from) {
+        // A file of sled that another one has replaced meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(Failed::Read)?,
+    };
+    let mut target = files::create(to).map_err(Failed::Write)?;
+    let copied = io::copy(&mut source, &mut target).map(drop);
+    copied.map_err(|error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            Failed::Write(error)
+        }
+        _ => Failed::Read(error),
+    })
+}

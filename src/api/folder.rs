@@ -1,0 +1,120 @@
+//! The data folder: which one is meant, how it is made, whose it is, and whether it is still there.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use crate::events::problem::{Code, Problem};
+use crate::files::{self, NotPlain};
+
+/// Its name, where nobody gives another.
+pub const DATA: &str = ".reenact";
+
+/// The folder in it where each run has one of its own.
+pub(super) const RUNS: &str = "runs";
+
+/// The folder in it where it is written down which programs run.
+pub(super) const PROCESSES: &str = "processes";
+
+/// The folder in it that makes it a store.
+const EVENTS: &str = "events";
+
+/// Keeps everything in it but agents out of repositories.
+const GITIGNORE: &str = "*\n!agents/\n!agents/**\n";
+
+/// Whether there is a store in a data folder.
+pub fn is_store(data: &Path) -> bool {
+    // A link counts, and what one may not look into: it is refused with words when the store is opened.
+    match fs::symlink_metadata(data.join(EVENTS)) {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+    }
+}
+
+/// The data folder for who is in a folder and names none: the nearest that holds a store and is this user's, here or
+/// further up; else the one here, be it there or not. One that is a link is not used unless it is named.
+///
+/// # Errors
+/// When the one here is a link.
+pub fn find(cwd: &Path) -> Result<PathBuf, Problem> {
+    let is_meant = |data: &PathBuf| {
+        fs::symlink_metadata(data).is_ok_and(|found| found.is_dir() && is_own(&found)) && is_store(data)
+    };
+    if let Some(data) = cwd.ancestors().map(|folder| folder.join(DATA)).find(is_meant) {
+        return Ok(data);
+    }
+    let here = cwd.join(DATA);
+    match fs::symlink_metadata(&here) {
+        Ok(found) if found.is_symlink() => {
+            let message = format!("`{}` is a link, and was not named", here.display());
+            Err(Problem::new(Code::StoreNotPlain, message)
+                .hint("name the folder that is meant with --data DIR"))
+        }
+        _ => Ok(here),
+    }
+}
+
+fn is_own(found: &Metadata) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw()
+}
+
+/// Whether something is this user's or root's, who may do anything anyway.
+fn may_be_relied_on(uid: u32) -> bool {
+    uid == 0 || uid == rustix::process::geteuid().as_raw()
+}
+
+/// Whether a data folder is somebody else's.
+pub(super) fn is_of_another(data: &Path) -> bool {
+    fs::metadata(data).is_ok_and(|found| !is_own(&found))
+}
+
+/// Makes a data folder if it is not there, for its owner only; one that is there and is this user's is closed to others.
+/// Answers its true path.
+///
+/// # Errors
+/// When it cannot be made or used.
+pub(super) fn make(data: &Path) -> io::Result<PathBuf> {
+    let data = files::true_path(data)?;
+    let is_new = !data.is_dir();
+    files::folders(&data)?;
+    if is_new {
+        files::replace(&data.join(".gitignore"), GITIGNORE.as_bytes())?;
+    } else if !is_of_another(&data) {
+        files::tighten(&data)?;
+    }
+    Ok(data)
+}
+
+/// Refuses a control socket behind which somebody else may be.
+///
+/// # Errors
+/// When the folder or the socket is neither this user's nor root's, or there is none.
+pub(super) fn check_socket(data: &Path, socket: &Path) -> Result<(), Problem> {
+    let unreadable = |error: io::Error| problem(data, &error);
+    let folder = fs::metadata(data).map_err(unreadable)?;
+    let found = fs::symlink_metadata(socket).map_err(unreadable)?;
+    if !found.file_type().is_socket() {
+        let message = format!("`{}` is no socket", socket.display());
+        return Err(Problem::new(Code::StoreNotPlain, message));
+    }
+    [folder.uid(), found.uid()].into_iter().try_for_each(|uid| check_owner(data, uid))
+}
+
+/// Refuses what is neither this user's nor root's.
+///
+/// # Errors
+/// [`Code::NotYours`].
+pub(super) fn check_owner(data: &Path, uid: u32) -> Result<(), Problem> {
+    if may_be_relied_on(uid) {
+        return Ok(());
+    }
+    let message = format!("`{}`, or who holds it, belongs to the user {uid}", data.display());
+    Err(Problem::new(Code::NotYours, message))
+}
+
+/// What people are told when a data folder cannot be used.
+pub(super) fn problem(data: &Path, error: &io::Error) -> Problem {
+    let code = if NotPlain::is_why(error) { Code::StoreNotPlain } else { Code::StoreUnreadable };
+    Problem::new(code, format!("{} cannot be used: {error}", data.display()))
+}

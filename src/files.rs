@@ -1,0 +1,228 @@
+//! Files and folders that are nobody else's: opened through no link, readable by their owner only.
+//!
+//! What lies in a data folder may have come with a repository or an archive that somebody else made. A link in the place
+//! of a file would have Reenact empty or overwrite what it points to. So each file is opened by its own name, and must be
+//! a plain file with no other name; the folder that it lies in must be a folder and no link. Folders further up are
+//! checked when the store is opened. The data folder itself may be a link that the user named: its true path is taken
+//! first, see [`crate::api`].
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+/// The mode of folders: nobody but the owner may look into them.
+const FOLDER_MODE: u32 = 0o700;
+
+/// The mode of files.
+const FILE_MODE: u32 = 0o600;
+
+/// How deep a folder's folders are looked at by [`check_all`]: deeper than any store makes them.
+const DEPTH_MAX: u32 = 4;
+
+/// What stands where a file or a folder should be is a link, has several names, or is something else altogether.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` is {what}")]
+pub(crate) struct NotPlain {
+    path: String,
+    what: &'static str,
+}
+
+impl NotPlain {
+    fn at(path: &Path, what: &'static str) -> io::Error {
+        io::Error::other(Self { path: path.display().to_string(), what })
+    }
+
+    /// Whether that is why something could not be opened.
+    pub(crate) fn is_why(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+/// Opens a file to read it.
+///
+/// # Errors
+/// When it is not there, cannot be read, or is no plain file.
+pub(crate) fn read(path: &Path) -> io::Result<File> {
+    open(path, OpenOptions::new().read(true))
+}
+
+/// Opens a file to read and to change it, and makes it if it is not there. It has one name only: what is written through
+/// another could be anybody's.
+///
+/// # Errors
+/// When it cannot be opened or made, or is no plain file.
+pub(crate) fn update(path: &Path) -> io::Result<File> {
+    let file = open(path, OpenOptions::new().read(true).write(true).create(true).truncate(false))?;
+    let found = file.metadata()?;
+    if found.nlink() > 1 {
+        return Err(NotPlain::at(path, "a file that has another name too (a hard link)"));
+    }
+    make_private(&file, &found, FILE_MODE)?;
+    Ok(file)
+}
+
+/// Makes a new file in the place of whatever has that name. A link is taken away, not followed.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    if_there(fs::remove_file(path))?;
+    let file = open(path, OpenOptions::new().write(true).create_new(true))?;
+    make_private(&file, &file.metadata()?, FILE_MODE)?;
+    Ok(file)
+}
+
+/// Writes a whole file: who reads it sees the old content or the new one, never a part.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let aside = path.with_extension("new");
+    create(&aside)?.write_all(content)?;
+    fs::rename(aside, path)
+}
+
+/// Makes a folder if it is not there; the one that it lies in must be.
+///
+/// # Errors
+/// When it cannot be made, or is a link or a file.
+pub(crate) fn folder(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(FOLDER_MODE).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => is_folder(path)?,
+    }
+    tighten(path)
+}
+
+/// Makes a folder and all those above it that are missing, each for its owner only.
+///
+/// # Errors
+/// When one cannot be made.
+pub(crate) fn folders(path: &Path) -> io::Result<()> {
+    let missing: Vec<_> = path.ancestors().take_while(|above| !is_there(above)).collect();
+    missing.iter().rev().try_for_each(|folder| self::folder(folder))
+}
+
+/// The path without links of a folder that need not be there yet.
+///
+/// # Errors
+/// When a folder on the way cannot be looked into.
+pub(crate) fn true_path(path: &Path) -> io::Result<PathBuf> {
+    match (fs::canonicalize(path), path.file_name()) {
+        (Err(error), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+            Ok(true_path(above.unwrap_or(Path::new(".")))?.join(name))
+        }
+        (found, _) => found,
+    }
+}
+
+/// Whether something has that path. The empty path is the current folder.
+fn is_there(path: &Path) -> bool {
+    path.as_os_str().is_empty() || path.exists()
+}
+
+/// Refuses what is no folder.
+///
+/// # Errors
+/// When it is not there, or is a link or a file.
+pub(crate) fn is_folder(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path)?.file_type() {
+        kind if kind.is_dir() => Ok(()),
+        kind if kind.is_symlink() => Err(NotPlain::at(path, "a link")),
+        _ => Err(NotPlain::at(path, "no folder")),
+    }
+}
+
+/// Keeps others out of a folder that is this user's.
+///
+/// # Errors
+/// When its mode cannot be changed.
+pub(crate) fn tighten(path: &Path) -> io::Result<()> {
+    let folder = File::open(path)?;
+    make_private(&folder, &folder.metadata()?, FOLDER_MODE)
+}
+
+/// Looks at all that is in a folder, for somebody who opens its files by other means: folders and plain files with one
+/// name, nothing else. What is this user's is kept from others.
+///
+/// # Errors
+/// When something else is found, or it cannot be looked at.
+pub(crate) fn check_all(path: &Path) -> io::Result<()> {
+    check_below(path, DEPTH_MAX)
+}
+
+fn check_below(path: &Path, depth: u32) -> io::Result<()> {
+    is_folder(path)?;
+    tighten(path)?;
+    for entry in fs::read_dir(path)? {
+        let path = entry?.path();
+        let found = match fs::symlink_metadata(&path) {
+            // Gone meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            found => found?,
+        };
+        if found.is_dir() && depth > 0 {
+            check_below(&path, depth - 1)?;
+        } else {
+            check_plain(&path, &found)?;
+            if found.nlink() > 1 {
+                return Err(NotPlain::at(&path, "a file that has another name too (a hard link)"));
+            }
+            if is_open_to_others(&found, FILE_MODE) {
+                fs::set_permissions(&path, Permissions::from_mode(FILE_MODE))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_plain(path: &Path, found: &fs::Metadata) -> io::Result<()> {
+    match found.file_type() {
+        kind if kind.is_file() => Ok(()),
+        kind if kind.is_symlink() => Err(NotPlain::at(path, "a link")),
+        _ => Err(NotPlain::at(path, "no plain file")),
+    }
+}
+
+fn open(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => is_folder(folder)?,
+        None => {}
+    }
+    // Without waiting for somebody at the other end of a pipe that stands there.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let opened = how.mode(FILE_MODE).custom_flags(flags).open(path);
+    let file = opened.map_err(|error| match fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => {
+            NotPlain::at(path, if found.is_symlink() { "a link" } else { "no plain file" })
+        }
+        _ => error,
+    })?;
+    check_plain(path, &file.metadata()?)?;
+    Ok(file)
+}
+
+/// Whether others may do anything with what is this user's, or it has not the mode that it is made with.
+fn is_open_to_others(found: &fs::Metadata, mode: u32) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o777 != mode
+}
+
+fn make_private(file: &File, found: &fs::Metadata, mode: u32) -> io::Result<()> {
+    if is_open_to_others(found, mode) { file.set_permissions(Permissions::from_mode(mode)) } else { Ok(()) }
+}
+
+/// It is no error that what was to be removed is not there.
+pub(crate) fn if_there(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+#[cfg(test)]
+mod tests;
