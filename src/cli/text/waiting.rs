@@ -21,11 +21,15 @@ pub(super) fn waiting(report: &RunReport) -> Vec<String> {
 }
 
 fn one(run: &RunId, waiting: &Waiting) -> Vec<String> {
-    let Waiting { kind, id, step, expires, approval, .. } = waiting;
+    let Waiting { kind, id, step, phase, expires, approval, .. } = waiting;
     let until = until(*expires);
     match (kind.as_str(), approval) {
         ("approval", Some(approval)) => {
-            let mut lines = vec![format!("waits for an approval of `{step}`{}{until}", who(approval))];
+            let what = match phase {
+                Some(phase) => format!("the phase `{}`", printable(phase)),
+                None => format!("`{step}`"),
+            };
+            let mut lines = vec![format!("waits for an approval of {what}{}{until}", who(approval))];
             lines.extend(approval.file.as_ref().map(|file| format!("  read:   {}", from_here(file))));
             lines.push(format!("  grant:  reenact approve {run} {id}"));
             lines.push(format!("  refuse: reenact reject {run} {id} --reason R"));

@@ -17,6 +17,7 @@ impl Fold<'_> {
             None => {
                 let place = self.run.steps.len();
                 self.run.steps.push(Node::new(Arc::new(event.clone()), inside));
+                self.run.asking.extend((event.kind == StepKind::AskOfPhase).then_some(place));
                 self.run.index.insert(event.step.clone(), place);
                 place
             }
