@@ -33,6 +33,9 @@ pub(super) fn agents(
         return Err(errors);
     }
     let steps: Vec<StepId> = parsed.definition.steps.iter().map(|step| step.id.clone()).collect();
+    for phase in parsed.definition.phases.values_mut() {
+        phase.approval.checklist.splice(..0, config.approvals.checklist.iter().cloned());
+    }
     for (id, (line, column)) in steps.iter().zip(parsed.places.clone()) {
         let Some(step) = parsed.definition.step_mut(id) else { continue };
         if let Some(approval) = &mut step.approval {

@@ -132,7 +132,7 @@ macro_rules! event_table {
 event_table! {
     RunEvent {
         RunStarted "run_started" 4 <- 1 RunStartedV1 <- 2 RunStartedV2 <- 3 RunStartedV3;
-        StepAdded "step_added" 3 <- 1 StepAddedV1 <- 2 StepAddedV2;
+        StepAdded "step_added" 4 <- 1 StepAddedV1 <- 2 StepAddedV2 <- 3 StepAddedV3;
         AttemptStarted "attempt_started" 1;
         AttemptFailed "attempt_failed" 2 <- 1 AttemptFailedV1;
         AttemptLost "attempt_lost" 2 <- 1 AttemptLostV1;

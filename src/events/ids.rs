@@ -148,6 +148,14 @@ impl StepId {
         Self(format!("{self}#{round}").into())
     }
 
+    /// With what the id of a step begins that asks about a phase. No id of a file has a colon.
+    pub const PHASE: &'static str = "phase:";
+
+    /// The step that asks about a phase as a whole.
+    pub fn of_phase(phase: &str) -> Self {
+        Self(format!("{}{phase}", Self::PHASE).into())
+    }
+
     /// A step that this one planned.
     pub fn planned(&self, id: &Self) -> Self {
         Self(format!("{self}/{id}").into())

@@ -168,6 +168,10 @@ codes! {
     ChildWorkflow = "RE-1116", Validation, "A `workflow:` that is missing, wrong, or starts itself",
         "name a workflow file that does not lead back to this one; its path is relative to this file";
 
+    UnknownPhase = "RE-1118", Validation, "`phases` names a phase that no step has", "give its steps that `phase`, or take it out";
+    PhaseCircle = "RE-1119", Validation, "A phase whose approval waits for itself",
+        "let the step between two of the phase belong to it, or take the one after it out of the phase";
+
     // 12: expressions and input
     BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja: see docs/workflows.md";
     UnknownName = "RE-1202", Validation, "A name that an expression cannot know",

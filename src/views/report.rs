@@ -119,7 +119,7 @@ pub fn report(
         Phase::Ended(ended) => Some(ended.at),
         _ => None,
     };
-    let in_order = steps::in_order(run.nodes()).into_iter();
+    let in_order = steps::in_order(run.nodes()).into_iter().filter(|node| !node.asks_of_phase());
     let steps = in_order.map(|node| steps::step_report(node, blobs)).collect::<Result<Vec<_>, _>>()?;
     let (output, error) = result(run, blobs)?;
     let usage = run.nodes().iter().fold(Usage::default(), |sum, node| sum.and(node.usage));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::input::{Given, Property, convert, declared, given, property};
 use super::json_text::{Level, write_text};
 use super::work::Work;
-use crate::events::ids::{AgentName, StepId};
+use crate::events::ids::{AgentName, Hash, StepId};
 use crate::events::json::Json;
 use crate::events::problem::{Problem, nearest};
 
@@ -31,6 +31,44 @@ pub struct Asked {
     /// What it answered, where that is what has to be approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Json>,
+    /// The phase, where that is what has to be approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<AskedPhase>,
+}
+
+/// A phase that people are asked about: how its steps are, those that grew in them too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AskedPhase {
+    /// Its name.
+    pub name: String,
+    /// How its steps are.
+    pub steps: Vec<AskedStep>,
+    /// How many of its steps are not told here, and the hash of how they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<(usize, Hash)>,
+}
+
+/// How a step of a phase is that people are asked about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AskedStep {
+    /// The step.
+    pub step: StepId,
+    /// Where it is.
+    pub status: String,
+    /// Who does it, or did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
+    /// Tries so far.
+    pub attempts: u32,
+    /// What would be done, where the phase is not begun and that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
+    /// How what it answered begins, as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// The hash of all that it answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_hash: Option<Hash>,
 }
 
 impl Asked {

@@ -40,6 +40,9 @@ pub struct Definition {
     /// What becomes of a run that fails.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_failure: OnFailure,
+    /// What is said about whole phases, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub phases: BTreeMap<String, PhaseRules>,
     /// The steps, in the order of the file.
     pub steps: Steps,
     /// What a run answers.
@@ -144,6 +147,14 @@ pub struct Limits {
         skip_serializing_if = "Option::is_none"
     )]
     pub duration: Option<Duration>,
+}
+
+/// What is said about a phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseRules {
+    /// What people have to grant.
+    pub approval: Approval,
 }
 
 /// What becomes of a run that fails.
@@ -268,6 +279,8 @@ pub enum Does {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         with: Option<Template>,
     },
+    /// Nothing: people are asked about the phase. No file has such a step.
+    AskOfPhase,
 }
 
 /// The built-in agent that does steps with `run`.
@@ -335,6 +348,7 @@ impl Step {
         match (&self.does, self.agent()) {
             (_, Some(agent)) => StepKind::Work { agent },
             (Does::WaitFor(signal), None) => StepKind::Wait { signal: signal.as_str().into() },
+            (Does::AskOfPhase, None) => StepKind::AskOfPhase,
             (_, None) => StepKind::Sleep,
         }
     }
@@ -409,7 +423,9 @@ impl Does {
     fn agent_mut(&mut self) -> Option<&mut AgentName> {
         match self {
             Self::Agent { agent, .. } => Some(agent),
-            Self::Run(_) | Self::Workflow { .. } | Self::Sleep(_) | Self::WaitFor(_) => None,
+            Self::Run(_) | Self::Workflow { .. } | Self::Sleep(_) | Self::WaitFor(_) | Self::AskOfPhase => {
+                None
+            }
         }
     }
 
@@ -418,7 +434,7 @@ impl Does {
             Self::Run(_) => Some(AgentName::new(SHELL_AGENT)),
             Self::Agent { agent, .. } => Some(agent.clone()),
             Self::Workflow { .. } => Some(AgentName::new(WORKFLOW_AGENT)),
-            Self::Sleep(_) | Self::WaitFor(_) => None,
+            Self::Sleep(_) | Self::WaitFor(_) | Self::AskOfPhase => None,
         }
     }
 }

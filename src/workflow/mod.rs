@@ -24,6 +24,7 @@ pub mod definition;
 pub mod expression;
 pub mod input;
 pub mod parse;
+mod phases;
 pub mod render;
 pub mod retry;
 pub mod run;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use self::names::{Around, Checker};
+use self::phases::Phases;
 use self::report::{Fields, Keys, Report};
 use self::retry::PartialRetry;
 use self::steps::{Defaults, Draft};
@@ -19,6 +20,7 @@ mod gates;
 mod kinds;
 mod names;
 mod order;
+mod phases;
 mod plan;
 mod repeat;
 mod report;
@@ -142,6 +144,7 @@ const KEYS: Keys = Keys {
         "defaults",
         "limits",
         "on_failure",
+        "phases",
         "steps",
         "output",
     ],
@@ -201,14 +204,20 @@ fn workflow<'s>(report: &mut Report<'s>, tree: &'s Tree, file: &str, known: &Kno
     let (output, output_uses) = output(report, &fields);
 
     let (needs, ancestors) = order::order(report, &drafts);
+    let has_order = ancestors.is_some();
     let checker = Checker::new(known.env, input.as_ref(), &drafts, ancestors);
     default_uses.iter().for_each(|found| checker.check(report, found, Around::Defaults));
     checker.check_steps(report, &drafts);
     output_uses.iter().for_each(|found| checker.check(report, found, Around::Output));
     warn_of_ambiguous_phases(report, &drafts);
+    let phases = Phases::read(report, fields.get("phases"), &drafts);
 
     let (agents, children) = named(&drafts);
     let places = drafts.iter().map(|draft| (draft.place.line, draft.place.column)).collect();
+    let steps = steps(drafts, needs)?;
+    if has_order {
+        phases.refuse_circles(report, &steps);
+    }
     let definition = Definition {
         name,
         description,
@@ -216,7 +225,8 @@ fn workflow<'s>(report: &mut Report<'s>, tree: &'s Tree, file: &str, known: &Kno
         input,
         limits,
         on_failure: on_failure.unwrap_or_default(),
-        steps: steps(drafts, needs)?,
+        phases: phases.rules,
+        steps,
         output,
     };
     Some(Parsed { definition, warnings: Vec::new(), agents, children, places })

@@ -63,7 +63,7 @@ impl Step {
             Does::Run(run) => [Some(run), None],
             Does::Agent { with, prompt, .. } => [with.as_ref(), prompt.as_ref()],
             Does::Workflow { with, .. } => [with.as_ref(), None],
-            Does::Sleep(_) | Does::WaitFor(_) => [None, None],
+            Does::Sleep(_) | Does::WaitFor(_) | Does::AskOfPhase => [None, None],
         };
         does.into_iter().flatten().chain(self.env.values()).chain(&self.cwd)
     }
@@ -87,7 +87,7 @@ impl Step {
                 work.with = with.as_ref().map(|with| with.render_in(&view)).transpose()?.unwrap_or_default();
                 work.workflow = Some(file.clone());
             }
-            Does::Sleep(_) | Does::WaitFor(_) => {}
+            Does::Sleep(_) | Does::WaitFor(_) | Does::AskOfPhase => {}
         }
         Ok(work)
     }

@@ -80,7 +80,7 @@ fn started() -> RunEvent {
 }
 
 fn added() -> RunEvent {
-    let kind = StepKind::FanOut { agent: Some(AgentName::new("shell")), max_parallel: Some(4) };
+    let kind = StepKind::AskOfPhase;
     StepAdded {
         step: step("copy[0]"),
         because: Because::ForEach,
@@ -319,6 +319,8 @@ fn an_older_schema_is_read_through_its_upcaster() {
     (meant.duration_limit_us, meant.until) = (None, None);
     is_read_as("run_started", 1, &meant.into());
     let RunEvent::StepAdded(mut meant) = added() else { unreachable!() };
+    meant.kind = StepKind::FanOut { agent: Some(AgentName::new("shell")), max_parallel: Some(4) };
+    is_read_as("step_added", 3, &meant.clone().into());
     (meant.at_most_once, meant.phase, meant.planned) = (false, None, None);
     is_read_as("step_added", 2, &meant.clone().into());
     (meant.undo, meant.irreversible) = (None, false);

@@ -23,7 +23,7 @@ pub(super) fn waiting(report: &RunReport, call: &Call) -> Vec<Text> {
 }
 
 fn one(run: &RunId, waiting: &Waiting, call: &Call) -> Vec<Text> {
-    let Waiting { kind, id, step, expires, approval, .. } = waiting;
+    let Waiting { kind, id, step, phase, expires, approval, .. } = waiting;
     let until = until(*expires);
     match (kind.as_str(), approval) {
         ("approval", Some(approval)) => {
@@ -32,7 +32,11 @@ fn one(run: &RunId, waiting: &Waiting, call: &Call) -> Vec<Text> {
                 None => call.command(["approve", run.as_str(), id]),
             };
             let refuse = call.command(["reject", run.as_str(), id, "--reason", "R"]);
-            let mut lines = vec![terminal!("waits for an approval of `{}`{}{}", step, who(approval), until)];
+            let what = match phase {
+                Some(phase) => terminal!("the phase `{}`", phase),
+                None => terminal!("`{}`", step),
+            };
+            let mut lines = vec![terminal!("waits for an approval of {}{}{}", what, who(approval), until)];
             lines.extend(approval.file.as_ref().map(|file| terminal!("  read:   {}", from_here(file))));
             lines.extend([terminal!("  grant:  {}", grant), terminal!("  refuse: {}", refuse)]);
             lines

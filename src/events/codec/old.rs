@@ -262,7 +262,7 @@ pub struct StepAddedV2 {
 
 impl From<StepAddedV2> for StepAdded {
     fn from(old: StepAddedV2) -> Self {
-        Self {
+        StepAddedV3 {
             step: old.step,
             because: old.because,
             template: old.template,
@@ -276,6 +276,55 @@ impl From<StepAddedV2> for StepAdded {
             at_most_once: false,
             phase: None,
             planned: None,
+        }
+        .into()
+    }
+}
+
+/// `step_added` at schema 3: no step asked about a phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepAddedV3 {
+    /// The new step.
+    pub step: StepId,
+    /// Why it is there.
+    pub because: Because,
+    /// The step of the definition that says what it does.
+    pub template: StepId,
+    /// What becomes of it when it starts.
+    pub kind: StepKind,
+    /// The step that it grew in.
+    pub inside: Option<StepId>,
+    /// What must be done with before it starts.
+    pub needs: Vec<StepId>,
+    /// The item that it does, in a fan-out.
+    pub item: Option<Item>,
+    /// How it can be undone, if it can.
+    pub undo: Option<Undo>,
+    /// Whether nothing may be undone any more once it has started.
+    pub irreversible: bool,
+    /// Whether it is started once at most.
+    pub at_most_once: bool,
+    /// The group of steps that it belongs to.
+    pub phase: Option<Arc<str>>,
+    /// The definition of the steps that a plan added.
+    pub planned: Option<BlobRef>,
+}
+
+impl From<StepAddedV3> for StepAdded {
+    fn from(old: StepAddedV3) -> Self {
+        Self {
+            step: old.step,
+            because: old.because,
+            template: old.template,
+            kind: old.kind,
+            inside: old.inside,
+            needs: old.needs,
+            item: old.item,
+            undo: old.undo,
+            irreversible: old.irreversible,
+            at_most_once: old.at_most_once,
+            phase: old.phase,
+            planned: old.planned,
         }
     }
 }

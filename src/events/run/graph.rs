@@ -84,6 +84,8 @@ pub enum StepKind {
         /// Who does those steps.
         agent: AgentName,
     },
+    /// People are asked about its phase, and that is all.
+    AskOfPhase,
 }
 
 /// Why a step is in the graph.

@@ -34,8 +34,8 @@ pub(super) fn phases(nodes: &[Node]) -> Vec<PhaseReport> {
     let report = |(name, steps): (&str, Vec<&Node>)| PhaseReport {
         name: name.to_owned(),
         status: status(&steps).to_owned(),
-        done: steps.iter().filter(|node| node.is_done()).count(),
-        total: steps.len(),
+        done: steps.iter().filter(|node| node.is_done() && !node.asks_of_phase()).count(),
+        total: steps.iter().filter(|node| !node.asks_of_phase()).count(),
     };
     members.into_iter().map(report).collect()
 }
@@ -57,7 +57,7 @@ fn status(steps: &[&Node]) -> &'static str {
     match steps.iter().filter(|node| node.is_done()).count() {
         0 => "pending",
         done if done < steps.len() => "running",
-        _ if steps.iter().all(is("skipped")) => "skipped",
+        _ if steps.iter().all(|node| is("skipped")(node) || node.asks_of_phase()) => "skipped",
         _ => "completed",
     }
 }

@@ -134,7 +134,7 @@ pub(in crate::views) fn primary_agent(node: &Node) -> Option<&AgentName> {
     match &node.added.kind {
         StepKind::Work { agent } | StepKind::Repeat { agent } => Some(agent),
         StepKind::FanOut { agent, .. } => agent.as_ref(),
-        StepKind::Sleep | StepKind::Wait { .. } => None,
+        StepKind::Sleep | StepKind::Wait { .. } | StepKind::AskOfPhase => None,
     }
 }
 

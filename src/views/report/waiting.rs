@@ -18,6 +18,9 @@ pub struct Waiting {
     pub id: String,
     /// The step that waits.
     pub step: StepId,
+    /// The phase, where people are asked about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
     /// Since when.
     pub since: Option<Timestamp>,
     /// When it is over: a sleep ends, a request is refused, a wait fails.
@@ -50,15 +53,17 @@ pub(super) fn waiting_for(run: &Run) -> Vec<Waiting> {
     let mut open: Vec<_> = people.open.iter().filter_map(|id| people.requests.get(id)).collect();
     open.sort_by_key(|request| (request.at, request.place));
     let steps = run.nodes().iter().filter_map(|node| step_waits(run, node));
-    open.into_iter().map(approval).chain(steps).collect()
+    open.into_iter().map(|request| approval(run, request)).chain(steps).collect()
 }
 
-fn approval(request: &Request) -> Waiting {
+fn approval(run: &Run, request: &Request) -> Waiting {
     let asked = &request.asked;
+    let asks_of_phase = run.nodes().get(request.place).filter(|node| node.asks_of_phase());
     Waiting {
         kind: "approval".to_owned(),
         id: asked.request.to_string(),
         step: asked.step.clone(),
+        phase: asks_of_phase.and_then(|node| node.added.phase.as_deref()).map(str::to_owned),
         since: Some(request.at),
         expires: asked.expires,
         approval: Some(Approvers {
@@ -84,6 +89,7 @@ fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
         kind: kind.to_owned(),
         id,
         step: node.id().clone(),
+        phase: None,
         since: node.started_at,
         expires: timer.and_then(|timer| run.due_at(timer)),
         approval: None,
@@ -106,7 +112,7 @@ impl AwaitedChild {
     pub fn waiting(self) -> Waiting {
         let Self { run, step, since } = self;
         let (kind, id) = ("child".to_owned(), run.to_string());
-        Waiting { kind, id, step, since, expires: None, approval: None }
+        Waiting { kind, id, step, phase: None, since, expires: None, approval: None }
     }
 }
 

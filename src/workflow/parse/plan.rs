@@ -1,7 +1,7 @@
 //! The steps that a step's output adds to its run: JSON, read like the `steps` of a file. Places in it are paths, because
 //! nobody has the text before their eyes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use super::names::Checker;
@@ -81,6 +81,7 @@ fn added<'s>(
         input: None,
         limits: Limits::default(),
         on_failure: OnFailure::default(),
+        phases: BTreeMap::new(),
         steps: steps(drafts, needs)?,
         output: None,
     };

@@ -5,6 +5,7 @@
 mod end;
 mod grow;
 mod people;
+mod phase;
 mod plan;
 mod start;
 mod unwind;
@@ -121,6 +122,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         let planned = added.planned.map(|plan| self.draft.definition(&plan.hash, self.moment)).transpose()?;
         let definition = planned.as_deref().unwrap_or(self.definition);
         let found = definition.step(&added.template).cloned();
+        let found = found.or_else(|| definition.phase_gate(&added.template).map(Arc::new));
         found.ok_or_else(|| RunRejection::Template(added.template.clone()))
     }
 
@@ -200,6 +202,8 @@ impl<'d, 'a> Advance<'d, 'a> {
         match (&self.node(place)?.added.kind, &step.does) {
             (StepKind::FanOut { .. }, _) => self.fan_out(place, &step),
             (StepKind::Repeat { .. }, _) => self.add_round(place, &step),
+            // It has asked, if it was to ask before its phase.
+            (StepKind::AskOfPhase, _) => self.complete(place, Json::null()),
             (StepKind::Wait { .. }, Does::WaitFor(name)) => self.await_signal(place, name, &step),
             (StepKind::Sleep, Does::Sleep(length)) => {
                 let step = self.node(place)?.id().clone();

@@ -126,7 +126,7 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
         children,
         growth: asked.growth,
     });
-    for step in &asked.definition.steps {
+    for step in asked.definition.graph() {
         draft.emit(StepAdded {
             needs: step.needs.clone(),
             ..step.added(step.id.clone(), Because::Definition)

@@ -74,6 +74,8 @@ pub struct Run {
     done: usize,
     /// Steps that do not count any more, because what they grew in starts anew.
     left: usize,
+    /// Steps that only ask about a phase.
+    asking: Vec<usize>,
     /// The newest fence.
     fence: Fence,
     phase: Phase,
@@ -221,9 +223,11 @@ impl Run {
         self.degraded
     }
 
-    /// How many steps are done with, and how many there are.
+    /// How many steps are done with, and how many there are; without those that only ask about a phase.
     pub fn progress(&self) -> (usize, usize) {
-        (self.done - self.left, self.steps.len() - self.left)
+        let asking = self.asking.iter().filter_map(|place| self.steps.get(*place));
+        let answered = asking.filter(|node| node.is_done()).count();
+        (self.done - self.left - answered, self.steps.len() - self.left - self.asking.len())
     }
 
     /// Whether somebody has to act for it to go on at this moment: start, recover or hear of an attempt.

@@ -247,6 +247,11 @@ impl Node {
         }
     }
 
+    /// Whether it is there for its phase, which people are asked about, and does nothing itself.
+    pub(crate) fn asks_of_phase(&self) -> bool {
+        self.added.kind == StepKind::AskOfPhase
+    }
+
     /// Tries of this generation, lost ones too.
     pub(crate) fn attempts_now(&self) -> u32 {
         self.attempts - self.attempts_before

@@ -158,7 +158,7 @@ impl Wanted {
                 self.add(agent.as_ref(), max_parallel.map_or(usize::MAX, |width| width as usize));
             }
             StepKind::Repeat { agent } => self.add(Some(agent), 1),
-            StepKind::Sleep | StepKind::Wait { .. } => {}
+            StepKind::Sleep | StepKind::Wait { .. } | StepKind::AskOfPhase => {}
         }
     }
 

@@ -1,9 +1,12 @@
 //! Workflows that follow from a seed, in few words: what the oracle understands, and what a file says.
 
 mod generate;
+mod phases;
 mod written;
 
 use std::sync::Arc;
+
+pub(super) use phases::Vertex;
 
 /// A workflow.
 #[derive(Debug, Clone)]
@@ -16,6 +19,8 @@ pub(super) struct Model {
     pub(super) until: Option<String>,
     /// Whether answers may be plans.
     pub(super) plans: bool,
+    /// The phases that people are asked about.
+    pub(super) phases: Vec<(&'static str, Gate)>,
 }
 
 /// A step. Others are meant by their place.
@@ -52,6 +57,8 @@ pub(super) enum Does {
     },
     /// A run of another workflow.
     Child,
+    /// Nothing: people are asked about its phase. No file has such a step.
+    AskOfPhase,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub(super) use known::Undoing;
 use known::{Gated, Known, Part, State};
 pub(super) use people::{Named, Request};
 
-use super::model::{Condition, DURATION, Does, Grows, Model, OnError, RETRY, Step, name};
+use super::model::{Condition, DURATION, Does, Grows, Model, OnError, RETRY, Step, Vertex, name};
 
 /// A run, as the rules have it.
 #[derive(Debug, Clone)]
@@ -110,13 +110,7 @@ pub(super) type Try = (String, bool, u32, u32, &'static str, bool);
 
 impl Oracle {
     pub(super) fn new(model: Model, now: i64) -> Self {
-        let locals: Arc<[usize]> = (0..model.steps.len()).collect();
-        let rules = model.steps.iter().enumerate();
-        let steps = rules
-            .map(|(place, rules)| {
-                Known::new(name(place), Arc::clone(rules), Arc::clone(&locals), None, Part::Whole)
-            })
-            .collect();
+        let steps = steps_of(&model);
         let mut oracle = Self {
             steps,
             mode: Mode::Forward,
@@ -216,7 +210,8 @@ impl Oracle {
 
     /// What the run answers.
     pub(super) fn output(&self) -> Value {
-        self.steps.iter().filter(|step| step.inside.is_none()).map(|step| json!(step.status())).collect()
+        let told = |step: &&Known| step.inside.is_none() && step.rules.does != Does::AskOfPhase;
+        self.steps.iter().filter(told).map(|step| json!(step.status())).collect()
     }
 
     /// What the attempt at a step is given, and, if it undoes, told.
@@ -380,4 +375,22 @@ impl Oracle {
         };
         self.places().filter(in_phase).collect()
     }
+}
+
+/// The steps of a file, and those that ask about its phases.
+fn steps_of(model: &Model) -> Vec<Known> {
+    let vertices = model.vertices();
+    let place_of = |vertex: Vertex| vertices.iter().position(|other| *other == vertex).expect("it is there");
+    let locals: Arc<[usize]> = (0..model.steps.len()).map(|place| place_of(Vertex::Step(place))).collect();
+    let known = vertices.iter().map(|vertex| {
+        let (id, rules) = match vertex {
+            Vertex::Step(place) => (name(*place), Arc::clone(&model.steps[*place])),
+            Vertex::Phase(phase) => {
+                (format!("phase:{phase}"), Arc::new(Step::asks_of(phase, model.gate(phase))))
+            }
+        };
+        let known = Known::new(id, rules, Arc::clone(&locals), None, Part::Whole);
+        Known { waits_for: model.waits_for(*vertex).into_iter().map(place_of).collect(), ..known }
+    });
+    known.collect()
 }

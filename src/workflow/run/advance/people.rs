@@ -39,6 +39,7 @@ impl Advance<'_, '_> {
             StepKind::Work { .. } => node.slot().cloned(),
             StepKind::FanOut { agent, .. } => agent.clone(),
             StepKind::Repeat { agent } => Some(agent.clone()),
+            StepKind::AskOfPhase => return self.asked_of_phase(place),
             StepKind::Sleep | StepKind::Wait { .. } => None,
         };
         let asked = Asked { agent, ..self.asked_about(node.id(), node.generation) };
@@ -52,8 +53,16 @@ impl Advance<'_, '_> {
         })
     }
 
-    fn asked_about(&self, step: &StepId, generation: u32) -> Asked {
-        Asked { step: step.clone(), generation, agent: None, work: None, items: None, output: None }
+    pub(super) fn asked_about(&self, step: &StepId, generation: u32) -> Asked {
+        Asked {
+            step: step.clone(),
+            generation,
+            agent: None,
+            work: None,
+            items: None,
+            output: None,
+            phase: None,
+        }
     }
 
     /// Asks whether those may start that need a step, now that it has answered.
@@ -64,8 +73,11 @@ impl Advance<'_, '_> {
         output: &Json,
     ) -> Result<(), RunRejection> {
         let node = self.node(place)?;
-        let asked = self.asked_about(node.id(), node.generation);
-        self.ask(place, approval, &Asked { output: Some(output.clone()), ..asked })
+        let asked = match &node.added.kind {
+            StepKind::AskOfPhase => self.asked_of_phase(place).map_err(rejection)?,
+            _ => Asked { output: Some(output.clone()), ..self.asked_about(node.id(), node.generation) },
+        };
+        self.ask(place, approval, &asked)
     }
 
     fn ask(&mut self, place: usize, approval: &Approval, asked: &Asked) -> Result<(), RunRejection> {
@@ -94,10 +106,7 @@ impl Advance<'_, '_> {
 
     /// What a request is about.
     pub(in crate::workflow::run) fn asked(&self, request: &Request) -> Result<Asked, RunRejection> {
-        self.asked_of(request).map_err(|hindrance| match hindrance.of_the_step() {
-            Ok(_) => RunRejection::NotStarted,
-            Err(rejection) => rejection,
-        })
+        self.asked_of(request).map_err(rejection)
     }
 
     /// A step begins to wait for a signal. One that is kept is taken at once.
@@ -121,5 +130,13 @@ impl Advance<'_, '_> {
         timer: impl Fn() -> TimerId,
     ) -> (Option<Timestamp>, Option<TimerId>) {
         (length.map(|length| self.moment.now.after(length)), length.map(|_| timer()))
+    }
+}
+
+/// What keeps a run from deciding, where what is asked cannot be told.
+fn rejection(hindrance: Hindrance) -> RunRejection {
+    match hindrance.of_the_step() {
+        Ok(_) => RunRejection::NotStarted,
+        Err(rejection) => rejection,
     }
 }

@@ -58,9 +58,23 @@ impl Advance<'_, '_> {
             let message = format!("the plan adds a step `{}`, and the run has one of that id", taken.id);
             return Err(Problem::new(Code::BadPlan, message));
         }
+        let outer = run.steps.get(run.outermost(place)).and_then(|node| node.added.phase.as_deref());
+        let asks = |phase: &str| outer != Some(phase) && self.definition.phases.contains_key(phase);
+        if let Some((step, phase)) = joins(&planned, asks) {
+            let message = format!(
+                "step `{step}` of the plan would join the phase `{phase}`, which people are asked about as it is"
+            );
+            return Err(Problem::new(Code::BadPlan, message));
+        }
         bind(&mut planned, &agents, about, self.definition)?;
         Ok(Some(planned))
     }
+}
+
+/// A step of a plan that would join a phase that it may not.
+fn joins(planned: &Definition, may_not: impl Fn(&str) -> bool) -> Option<(&StepId, &str)> {
+    let named = planned.steps.iter().filter_map(|step| Some((&step.id, step.phase.as_deref()?)));
+    named.into_iter().find(|(_, phase)| may_not(phase))
 }
 
 /// A step as its planner adds it.

@@ -92,6 +92,10 @@ fn change(
         let why = format!("step `{}`: {why}", request.asked.step);
         not_now(Code::CannotEdit, why, Code::CannotEdit.hint())
     };
+    let node = advance.draft.state().steps.get(request.place).ok_or(RunRejection::NotStarted)?;
+    if node.asks_of_phase() && edits.is_some() {
+        return Err(cannot("a phase has nothing that could be set".to_owned()));
+    }
     match (request.asked.gate, edits) {
         (Gate::Before, None) => Ok(Changed::default()),
         (Gate::Before, Some(edits)) => {
@@ -309,11 +313,21 @@ impl Run {
         if meant.len() == 1 {
             return meant;
         }
-        let places = self.named(named);
-        let is_of_them = |request: &&Request| {
-            self.steps.get(request.place).is_some_and(|node| self.is_within(node, &places))
+        let within = |places: &[usize]| {
+            let is_of_them = |request: &&Request| {
+                self.steps.get(request.place).is_some_and(|node| self.is_within(node, places))
+            };
+            requests
+                .values()
+                .filter(is_of_them)
+                .map(|request| request.asked.request.clone())
+                .collect::<Vec<_>>()
         };
-        requests.values().filter(is_of_them).map(|request| request.asked.request.clone()).collect()
+        match within(&self.named(named)) {
+            // A step that is named like its phase, and asks for nothing itself, hides nothing.
+            none if none.is_empty() => within(&self.phase(named)),
+            found => found,
+        }
     }
 
     /// The step that a request is about.

@@ -118,6 +118,11 @@ impl Run {
         if let Some((place, _)) = self.node(&StepId::grown(name)) {
             return vec![place];
         }
+        self.phase(name)
+    }
+
+    /// The steps of the phase with that name.
+    pub(in crate::workflow::run) fn phase(&self, name: &str) -> Vec<usize> {
         let in_phase = |node: &Node| node.inside.is_none() && node.added.phase.as_deref() == Some(name);
         let places = self.steps.iter().enumerate().filter(|(_, node)| in_phase(node));
         places.map(|(place, _)| place).collect()

@@ -18,6 +18,7 @@ impl Fold<'_> {
                 self.run.fanned += u32::from(event.because == Because::ForEach);
                 let place = self.run.steps.len();
                 self.run.steps.push(Node::new(Arc::new(event.clone()), inside));
+                self.run.asking.extend((event.kind == StepKind::AskOfPhase).then_some(place));
                 self.run.index.insert(event.step.clone(), place);
                 place
             }

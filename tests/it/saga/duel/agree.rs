@@ -6,7 +6,7 @@ use reenact::events::json::Json;
 use reenact::events::run::{Gate, Purpose, RunEvent};
 use reenact::testing::promises;
 use reenact::workflow::run::RunEffect;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Duel, Verdict, said};
 use crate::saga::oracle::Try;
@@ -56,7 +56,13 @@ impl Duel {
         for open in self.engine.requests() {
             let request = &open.asked;
             let what = self.engine.json(&request.what).map_err(said)?.value();
+            let rows = what["phase"]["steps"].as_array();
+            let phase = rows.map(|rows| {
+                let row = |row: &Value| json!([row["step"], row["status"], row["output"].is_string()]);
+                rows.iter().map(row).collect::<Value>()
+            });
             let what = match request.gate {
+                _ if phase.is_some() => phase.unwrap_or_default(),
                 Gate::After => what["output"].clone(),
                 Gate::Before if what["items"].is_array() => what["items"].clone(),
                 Gate::Before => what["work"]["with"].clone(),

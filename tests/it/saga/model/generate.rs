@@ -37,14 +37,27 @@ impl Model {
             let phase = steps.iter().find_map(|step| step.phase).filter(|_| random.one_in(2));
             phase.map_or_else(|| name(random.below(count)), str::to_owned)
         });
-        Self {
+        let asked: Vec<_> = ["build", "ship"]
+            .into_iter()
+            .filter_map(|phase| {
+                let has_steps = steps.iter().any(|step| step.phase == Some(phase));
+                (has_steps && random.one_in(2)).then(|| (phase, Gate::generate(random)))
+            })
+            .collect();
+        let mut model = Self {
+            phases: asked,
             steps,
             stops: random.one_in(8),
             lost_limit: 2 + random.below(3) as u32,
             duration: random.one_in(8),
             until,
             plans: random.one_in(4),
+        };
+        if model.is_circular() {
+            // A file that says so is refused.
+            model.phases.clear();
         }
+        model
     }
 }
 
@@ -57,7 +70,7 @@ impl Plan {
             gate: if random.one_in(4) { 2 } else { 20 },
             wait: 10,
             child: usize::MAX,
-            phases: false,
+            phases: random.one_in(8),
             is_file: false,
         };
         let most = if random.one_in(8) { WIDTH + 1 } else { 2 };

@@ -14,6 +14,11 @@ impl Model {
         if self.stops {
             file.push_str("on_failure: stop\n");
         }
+        if !self.phases.is_empty() {
+            let phases =
+                self.phases.iter().map(|(phase, gate)| ((*phase).to_owned(), Value::Object(gate.keys())));
+            writeln!(file, "phases: {}", Value::Object(phases.collect())).unwrap();
+        }
         file.push_str("steps:\n");
         for (place, step) in self.steps.iter().enumerate() {
             writeln!(file, "  - {}", step.json(place, name)).unwrap();
@@ -51,6 +56,7 @@ impl Step {
             Does::Work => set("agent", json!("world")),
             Does::Child => set("workflow", json!("child.yaml")),
             Does::Sleep => set("sleep", json!("3s")),
+            Does::AskOfPhase => unreachable!("no file has such a step"),
             Does::Wait { signal, timeout } => {
                 set("wait_for", json!(signal));
                 if timeout {

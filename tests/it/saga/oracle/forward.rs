@@ -40,7 +40,7 @@ impl Oracle {
     pub(super) fn needs(&self, place: usize) -> impl Iterator<Item = usize> {
         let step = &self.steps[place];
         let own: &[usize] = if step.is_part() { &[] } else { &step.rules.needs };
-        own.iter().map(|need| step.locals[*need])
+        own.iter().map(|need| step.locals[*need]).chain(step.waits_for.iter().copied())
     }
 
     /// Looks at all that could start, in waves: whether it is to be done at all, and what needs no agent. Answers whether
@@ -72,6 +72,7 @@ impl Oracle {
         match (rules.grows, rules.does) {
             (Grows::Items { count, .. }, _) if step.is_whole() => self.fan_out(place, count),
             (Grows::Rounds { .. }, _) if step.is_whole() => self.add_round(place),
+            (_, Does::AskOfPhase) => self.complete(place, Value::Null, false),
             (_, Does::Wait { .. }) => self.await_signal(place),
             (_, Does::Sleep) => {
                 let step = &mut self.steps[place];

@@ -14,6 +14,8 @@ pub(in crate::saga) struct Known {
     pub(in crate::saga) rules: Arc<Step>,
     /// Where the steps are that its rules mean by their place in the file, or in the plan.
     pub(super) locals: Arc<[usize]>,
+    /// What it waits for beside that.
+    pub(super) waits_for: Vec<usize>,
     /// The step that it grew in.
     pub(super) inside: Option<usize>,
     pub(super) part: Part,
@@ -125,6 +127,7 @@ impl Known {
             id,
             rules,
             locals,
+            waits_for: Vec::new(),
             inside,
             part,
             state: State::Pending,

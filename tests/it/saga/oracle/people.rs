@@ -63,6 +63,7 @@ impl Oracle {
                 Some(work) => work,
                 None => return self.skip(place, true),
             },
+            (Does::AskOfPhase, _) => self.phase_as_it_is(place),
             (Does::Sleep | Does::Wait { .. }, _) => Value::Null,
         };
         (self.steps[place].state, self.steps[place].begun) = (State::Asking, true);
@@ -71,8 +72,30 @@ impl Oracle {
 
     /// Asks whether those may start that need a step, now that it has answered.
     pub(super) fn ask_after(&mut self, place: usize) {
-        let what = self.steps[place].output.clone().unwrap_or_default();
+        let what = match self.steps[place].rules.does {
+            Does::AskOfPhase => self.phase_as_it_is(place),
+            _ => self.steps[place].output.clone().unwrap_or_default(),
+        };
         self.ask(place, what);
+    }
+
+    /// How the steps of a phase are, and what grew in them: which, where each is, and whether it has answered.
+    fn phase_as_it_is(&self, asks: usize) -> Value {
+        let of_it = |place: &usize| {
+            let (step, asks) = (&self.steps[*place], &self.steps[asks]);
+            step.inside.is_none()
+                && step.rules.does != Does::AskOfPhase
+                && step.rules.phase == asks.rules.phase
+        };
+        let mut told = Vec::new();
+        self.places().filter(of_it).for_each(|place| self.tell_with_inner(place, &mut told));
+        Value::Array(told)
+    }
+
+    fn tell_with_inner(&self, place: usize, told: &mut Vec<Value>) {
+        let step = &self.steps[place];
+        told.push(json!([step.id, step.status(), step.answer().is_some()]));
+        self.inner(place).for_each(|inner| self.tell_with_inner(inner, told));
     }
 
     fn ask(&mut self, place: usize, what: Value) {
@@ -137,7 +160,7 @@ impl Oracle {
         let (request, step) = (&self.requests[request], &self.steps[self.requests[request].place]);
         let works = matches!(step.rules.does, Does::Work | Does::Child);
         let is_fan_out = matches!(step.rules.grows, Grows::Items { .. });
-        if request.rules.before {
+        if request.rules.before || step.rules.does == Does::AskOfPhase {
             return edit.is_none() || works && !is_fan_out;
         }
         let output = step.output.clone().unwrap_or_default();
