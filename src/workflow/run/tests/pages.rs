@@ -99,7 +99,7 @@ fn a_name_is_a_part_of_the_line_that_it_stands_in_whatever_it_holds() {
     assert!(page.starts_with("# Request `"), "{page}");
     assert!(page.contains("**not clean**: 1 file differs"), "{page}");
     assert!(page.contains("\nIt is **granted**.\n\nAs of version 7.\n"), "{page}");
-    assert_eq!(page.matches("\nIt is ").count(), 1, "{page}");
+    assert_eq!(page.matches("\nIt is ").count(), 2, "{page}");
 }
 
 #[test]
