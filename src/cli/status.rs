@@ -20,9 +20,9 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
     let mut show = |frame| {
         if let Frame::Report(report) = frame {
             if scene.say.is_json() {
-                scene.say.result(&*report, |report| text::run(report, &scene.call));
+                scene.say.result(&*report, |report| text::run(report, Some(&scene.call)));
             } else {
-                screen.show(&text::run(&report, &scene.call));
+                screen.show(&text::run(&report, Some(&scene.call)));
             }
         }
     };
@@ -31,7 +31,7 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
     match asked? {
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(Answer::Report(report), door) => {
-            scene.say.result(&*report, |report| text::run(report, &scene.call));
+            scene.say.result(&*report, |report| text::run(report, Some(&scene.call)));
             see::leave(door, &mut signals).await?;
             Ok(Exit::Good)
         }

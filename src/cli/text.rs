@@ -30,8 +30,9 @@ const CHILDREN_SHOWN: usize = 8;
 /// How many tags of a run stand in its row.
 const TAGS_SHOWN: usize = 8;
 
-/// A run: how it is, its steps, what it waits for, what came of it.
-pub(super) fn run(report: &RunReport, call: &Call) -> Text {
+/// A run: how it is, its steps, what it waits for, what came of it, and what can be done about it. Of a run in the past
+/// nothing can: without a `call` no command is named.
+pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
     let mut lines = vec![one_line(report)];
     let width = report.steps.iter().map(|step| name(step.id.as_str()).width()).max().unwrap_or(0);
     lines.extend(report.steps.iter().map(|step| step_line(step, width)));
@@ -42,13 +43,13 @@ pub(super) fn run(report: &RunReport, call: &Call) -> Text {
     if !report.output.is_null() {
         lines.extend(output(&report.output));
     }
-    lines.extend(ways(report, call));
+    lines.extend(call.into_iter().flat_map(|call| ways(report, call)));
     if let Some(file) = &report.rollback_file {
         let stuck = report.status == RunStatus::Stuck;
         let what = if stuck { "what to undo by hand" } else { "what was done and is not undone" };
         lines.push(terminal!("{}: {}", what, from_here(file)));
     }
-    if !report.driven {
+    if let (false, Some(call)) = (report.driven, call) {
         let how = if report.status == RunStatus::Pending { "not started" } else { "interrupted" };
         lines.push(terminal!("{}: {}", how, call.command(["resume", report.run.as_str()])));
     }
@@ -214,6 +215,7 @@ pub(super) fn planned(planned: &Planned) -> Text {
 /// A run as it was right after one of its events.
 pub(super) fn state(state: &State, call: &Call) -> Text {
     let effects = state.report.effects.iter().flatten().map(|effect| terminal!("next: {}", next(effect)));
+    let call = Some(call).filter(|_| state.event.version == state.newest);
     Text::lines([event(&state.event), run(&state.report, call)].into_iter().chain(effects))
 }
 

@@ -255,7 +255,7 @@ codes! {
         "see `[growth]` in the configuration";
     OutputSchema = "RE-3024", Validation, "A step's output is not what its `schema` says", "see its transcript";
     ChildFailed = "RE-3025", Unknown, "A child run did not complete", "`reenact status RUN` of the child shows why";
-    ChildStuck = "RE-3026", Fatal, "A child run is stuck", "settle the child: `reenact status RUN` of it and of its parent name the commands";
+    ChildStuck = "RE-3026", Fatal, "A child run is stuck", "settle the child: `reenact status RUN` names the commands; then go on with its parent";
     NoAnswer = "RE-3027", Validation, "A script has no answer that fits", "add one to the agent's `script`";
     ScriptedFailure = "RE-3028", Unknown, "An agent's script says that the attempt fails", "see its message";
     TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",

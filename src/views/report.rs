@@ -17,6 +17,7 @@ use crate::events::run::{Parent, RollbackCause, Usage};
 use crate::events::time::Timestamp;
 use crate::views::ways::{Way, ways};
 use crate::workflow::aggregate::{Blobs, Unreadable};
+use crate::workflow::run::command::in_commands;
 use crate::workflow::run::{About, End, Phase, Run, RunStatus};
 pub use effects::{EffectReport, effects};
 pub use phases::PhaseReport;
@@ -120,8 +121,10 @@ pub fn report(
         _ => None,
     };
     let in_order = steps::in_order(run.nodes()).into_iter().filter(|node| !node.asks_of_phase());
-    let steps = in_order.map(|node| steps::step_report(node, blobs)).collect::<Result<Vec<_>, _>>()?;
-    let (output, error) = result(run, blobs)?;
+    let mut steps = in_order.map(|node| steps::step_report(node, blobs)).collect::<Result<Vec<_>, _>>()?;
+    let (output, mut error) = result(run, blobs)?;
+    let errors = steps.iter_mut().filter_map(|step| step.error.as_mut());
+    errors.chain(error.as_mut()).for_each(|error| name_the_run(error, run, about));
     let usage = run.nodes().iter().fold(Usage::default(), |sum, node| sum.and(node.usage));
     Ok(RunReport {
         run: about.id.clone(),
@@ -148,6 +151,14 @@ pub fn report(
         rollback_file: None,
         effects: None,
     })
+}
+
+/// Gives the commands in a hint the run that they are about: of what became of a child, the child.
+fn name_the_run(error: &mut Problem, run: &Run, about: &About) {
+    let is_of_child = matches!(error.code, Code::ChildFailed | Code::ChildStuck);
+    let node = error.step.as_ref().filter(|_| is_of_child).and_then(|step| run.node(step));
+    let child = node.and_then(|(_, node)| node.child.as_ref());
+    error.hint = in_commands(&error.hint, child.map_or(&about.id, |child| &child.run));
 }
 
 /// Whether a run with that status needs nobody to drive it until somebody acts.

@@ -1,6 +1,7 @@
 //! People and programs see what a run waits for, and answer it: approvals, signals, phases, transcripts.
 
 mod answers;
+mod edits;
 mod expiry;
 mod pages;
 mod phases;

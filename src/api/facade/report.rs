@@ -8,7 +8,7 @@ use crate::actors::glance::is_at_rest;
 use crate::actors::page;
 use crate::events::ids::{RequestId, RunId, Version};
 use crate::events::problem::Problem;
-use crate::views::report::{AwaitedChild, RunReport, awaited_children, report};
+use crate::views::report::{AwaitedChild, ChildReport, RunReport, awaited_children, report};
 use crate::views::rollback::is_owed;
 use crate::workflow::run::{Run, RunStatus};
 
@@ -67,12 +67,13 @@ impl Facade {
 
     /// A child may have gone on since its parent was told how it had ended: it was undone, or somebody settled it.
     async fn tell_how_children_are(&self, report: &mut RunReport) {
-        if report.children.is_empty() {
+        let told = |child: &&ChildReport| child.status.is_some();
+        let runs: Vec<RunId> = report.children.iter().filter(told).map(|child| child.run.clone()).collect();
+        if runs.is_empty() {
             return;
         }
-        let runs = report.children.iter().map(|child| &child.run);
         // What cannot be asked now is told as it was told last.
-        let Ok(statuses) = self.system.runs().statuses(runs).await else { return };
+        let Ok(statuses) = self.system.runs().statuses(&runs).await else { return };
         for child in &mut report.children {
             if let Some(status) = statuses.get(&child.run) {
                 child.status = Some(status.text().to_owned());

@@ -1,5 +1,7 @@
 //! What a run waits for, each with the command that answers it.
 
+use std::time::SystemTime;
+
 use super::terminal::{Call, Text, name, terminal};
 use super::{from_here, moment};
 use crate::events::ids::{RequestId, RunId};
@@ -11,19 +13,36 @@ use crate::views::request::grant;
 const SHOWN: usize = 8;
 
 /// What a run waits for; what needs nobody is said in a line.
-pub(super) fn waiting(report: &RunReport, call: &Call) -> Vec<Text> {
-    let all = &report.waiting_for;
-    let shown = all.iter().take(SHOWN);
-    let mut lines: Vec<_> = shown.flat_map(|waiting| one(&report.run, waiting, call)).collect();
-    if all.len() > SHOWN {
+pub(super) fn waiting(report: &RunReport, call: Option<&Call>) -> Vec<Text> {
+    let (all, now) = (&report.waiting_for, now());
+    let mut lines = Vec::new();
+    for waiting in all.iter().take(SHOWN) {
+        let mut of_one = one(&report.run, waiting, call.unwrap_or(&Call::default()), now);
+        // The commands stand below what it is about.
+        of_one.truncate(if call.is_some() { of_one.len() } else { 1 });
+        lines.extend(of_one);
+    }
+    if let (true, Some(call)) = (all.len() > SHOWN, call) {
         let command = call.command(["--json", "status", report.run.as_str()]);
         lines.push(terminal!("waits for {} more: {}", all.len() - SHOWN, command));
     }
     lines
 }
 
-fn one(run: &RunId, waiting: &Waiting, call: &Call) -> Vec<Text> {
+fn now() -> Timestamp {
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+fn one(run: &RunId, waiting: &Waiting, call: &Call, now: Timestamp) -> Vec<Text> {
     let Waiting { kind, id, step, phase, expires, approval, .. } = waiting;
+    // Nobody was there to record that it is too late, and no answer is taken any more.
+    if expires.is_some_and(|at| at <= now) && matches!(kind.as_str(), "approval" | "signal") {
+        return vec![
+            terminal!("waited in vain for the {} of `{}`{}", kind, step, until(*expires)),
+            terminal!("  go on:  {}", call.command(["resume", run.as_str()])),
+        ];
+    }
     let until = until(*expires);
     match (kind.as_str(), approval) {
         ("approval", Some(approval)) => {

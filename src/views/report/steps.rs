@@ -72,7 +72,7 @@ pub struct ChildReport {
     pub run: RunId,
     /// The step.
     pub step: StepId,
-    /// Where it is; of a run in the past, how it had ended when that was last told, and null before that.
+    /// Where it is, once it was told to have ended; null before that. Of a run in the past, how it had ended.
     pub status: Option<String>,
 }
 

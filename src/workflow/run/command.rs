@@ -366,7 +366,7 @@ impl RunRejection {
 }
 
 /// A hint with a run's id for the first `RUN` of each command in it: what follows may be a step that is called so.
-fn in_commands(hint: &str, run: &RunId) -> String {
+pub(crate) fn in_commands(hint: &str, run: &RunId) -> String {
     let named = format!(" {run}");
     let parts = hint.split('`').enumerate();
     let parts = parts.map(|(place, part)| match place % 2 {

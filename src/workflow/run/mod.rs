@@ -320,7 +320,7 @@ impl Run {
         &self.phase
     }
 
-    fn node(&self, step: &StepId) -> Option<(usize, &Node)> {
+    pub(crate) fn node(&self, step: &StepId) -> Option<(usize, &Node)> {
         let place = *self.index.get(step)?;
         Some((place, self.steps.get(place)?))
     }

@@ -51,7 +51,7 @@ fn a_page_says_all_that_a_reviewer_needs() {
             "- [ ] 1. Is it built?",
             "- [ ] 2. Is it signed?",
             "## How to answer",
-            &format!("    reenact approve r {id}\n"),
+            &format!("    reenact approve r {id} --hash {}\n", &hash[..16]),
             &format!("    reenact reject r {id} --reason"),
         ],
     );

@@ -5,6 +5,7 @@ mod damaged;
 mod found;
 mod growing;
 mod hints;
+mod pages;
 mod people;
 mod play;
 mod random;

@@ -13,7 +13,7 @@ use crate::testing::{Given, given};
 use crate::workflow::aggregate::Aggregate;
 use crate::workflow::parse::{Known, parse};
 use crate::workflow::run::{
-    Ask, Grants, Order, Run, RunCommand, RunEffect, RunEffectId, RunStatus, StartRun,
+    Ask, Grants, Order, Run, RunCommand, RunEffect, RunEffectId, RunStatus, StartChild, StartRun,
 };
 use crate::workflow::work::{Failure, Output};
 
@@ -52,7 +52,7 @@ impl Play {
         Self::start_as(yaml, |start| start.duration_limit = Some(limit))
     }
 
-    fn start_as(yaml: &str, change: impl FnOnce(&mut StartRun)) -> Self {
+    pub(super) fn start_as(yaml: &str, change: impl FnOnce(&mut StartRun)) -> Self {
         let definition =
             parse(yaml, "test.yaml", &Known { fallback_attempts: 2, ..Known::default() }).unwrap().definition;
         let definition_blob = Blob::new(definition.to_json().text().as_bytes());
@@ -91,6 +91,24 @@ impl Play {
         };
         change(&mut start);
         play.ask(Ask::Start(Box::new(start)));
+        play
+    }
+
+    /// A run, one of whose steps starts this workflow.
+    pub(super) fn start_with_child(yaml: &str, file: &str, definition: Blob) -> Self {
+        let blob = definition.clone();
+        let mut play = Self::start_as(yaml, |start| {
+            start.children.push(StartChild {
+                file: file.into(),
+                definition,
+                work_folder: "/".into(),
+                agents: Vec::new(),
+                parallel: 16,
+                lost_limit: 3,
+                duration_limit: None,
+            });
+        });
+        play.run = play.run.take().map(|run| run.blob(&blob));
         play
     }
 
