@@ -1,8 +1,6 @@
 //! `reenact approve RUN REQUEST`: what a run asks people for is granted, perhaps with changes; with `--check` only points
 //! of its checklist are ticked.
 
-use serde_json::Value;
-
 use super::arguments::{ApproveArguments, AskedArguments};
 use super::{Exit, Scene, control};
 use crate::api::protocol::Control;
@@ -17,14 +15,14 @@ pub(super) async fn approve(scene: &Scene, arguments: ApproveArguments) -> Resul
         return control::answer(scene, run, Control::Check { request, points: check }, who).await;
     }
     let edits = match changes(&edits) {
-        Ok(edits) => edits.as_ref().map(Json::from),
+        Ok(edits) => edits,
         Err(problems) => return Ok(scene.say.problems(&problems)),
     };
     control::answer(scene, run, Control::Approve { request, note, edits }, who).await
 }
 
 /// What is to be changed, read as inputs are; none if nothing is.
-fn changes(arguments: &[String]) -> Result<Option<Value>, Vec<Problem>> {
+fn changes(arguments: &[String]) -> Result<Option<Json>, Vec<Problem>> {
     if arguments.is_empty() {
         return Ok(None);
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::json_text::{Level, write_text};
+use super::json_text::{Level, last_of_each, write_text};
 use super::work::Work;
 use crate::events::ids::{AgentName, StepId};
 use crate::events::json::Json;
@@ -54,7 +54,7 @@ impl Asked {
 pub fn merged(map: &Json, edits: &Json) -> Result<Json, String> {
     let map = if map.is_null() { "{}" } else { map.text() };
     let text = merged_text(map, edits.text()).ok_or("only values of a map can be set")?;
-    Json::parse(&text).map_err(|error| error.to_string())
+    Json::made(&text).map_err(|error| error.to_string())
 }
 
 /// Text, so that numbers keep all their digits. None if one of both is no map.
@@ -62,6 +62,7 @@ fn merged_text(map: &str, edits: &str) -> Option<String> {
     let (Ok(Level::Map(members)), Ok(Level::Map(edits))) = (Level::of(map), Level::of(edits)) else {
         return None;
     };
+    let members = last_of_each(members);
     let mut merged: Vec<(&str, Cow<'_, str>)> =
         members.iter().map(|(key, value)| (&**key, Cow::Borrowed(*value))).collect();
     for (key, edit) in &edits {
@@ -102,6 +103,9 @@ mod tests {
             r#"{"a":{"b":{"x": 3},"c":2},"d":[2],"n":123456789012345678901,"e":null}"#
         );
         assert_eq!(merged(&Json::null(), &json(r#"{"a":1}"#)).unwrap().text(), r#"{"a":1}"#);
+        // An older version recorded answers with a key twice. The edit changed the first, and programs read the last.
+        let twice = json(r#"{"to":"staging","to":"evil"}"#);
+        assert_eq!(merged(&twice, &json(r#"{"to":"production"}"#)).unwrap().text(), r#"{"to":"production"}"#);
         assert!(merged(&json("[1]"), &json(r#"{"a":1}"#)).is_err());
         assert!(merged(&map, &json("3")).is_err());
     }

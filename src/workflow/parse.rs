@@ -10,10 +10,12 @@ use self::steps::{Defaults, Draft};
 use self::tree::{Tree, Value};
 use self::values::{Use, Values};
 use super::definition::{AgentRole, Definition, Limits, OnFailure, Step, Steps};
+use super::schema::Schema;
 use super::template::Template;
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Place, Problem};
 
+mod data;
 mod gates;
 mod kinds;
 mod names;
@@ -31,9 +33,9 @@ mod tiers;
 mod tree;
 mod values;
 
-pub use script::script;
-
+pub use data::data;
 pub use plan::{PlanScope, plan};
+pub use script::script;
 
 /// No workflow file is longer: what is bigger is data, and belongs into an input or a file that a step reads.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -200,7 +202,7 @@ fn workflow<'s>(report: &mut Report<'s>, tree: &'s Tree, file: &str, known: &Kno
     let (output, output_uses) = output(report, &fields);
 
     let (needs, ancestors) = order::order(report, &drafts);
-    let checker = Checker::new(known.env, input.as_ref(), &drafts, ancestors);
+    let checker = Checker::new(known.env, input.as_ref().map(Schema::value), &drafts, ancestors);
     default_uses.iter().for_each(|found| checker.check(report, found, Around::Defaults));
     checker.check_steps(report, &drafts);
     output_uses.iter().for_each(|found| checker.check(report, found, Around::Output));
