@@ -225,11 +225,9 @@ impl Connection {
             () = is_closed(&mut self.closed) => return Err(HangUp),
         };
         let line = line.ok().flatten().filter(|line| line.len() <= REQUEST_BYTES_MAX).ok_or(HangUp)?;
-        match serde_json::from_str(&line) {
+        match Request::read(&line) {
             Ok(request) => Ok(request),
-            Err(error) => {
-                let problem = Problem::new(Code::Usage, format!("not a request: {error}"))
-                    .hint("use the same version of reenact as the process that holds the store");
+            Err(problem) => {
                 self.send(&Frame::Problem(problem)).await?;
                 Err(HangUp)
             }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::ids::{AgentName, Fence, RunId, StepId, Version};
 use crate::events::json::Json;
-use crate::events::problem::Problem;
+use crate::events::problem::{Code, Problem};
 use crate::events::run::{GrowthLimits, Purpose, Resolution};
 use crate::events::time::Timestamp;
 pub use crate::views::history::HistoryLine;
@@ -133,6 +133,18 @@ impl Request {
             | Self::Transcript { .. }
             | Self::Verify => true,
         }
+    }
+
+    /// Reads a request that a client sent.
+    ///
+    /// # Errors
+    /// When it is none. A key that stands twice, in it or in what it carries, would be one value to us and another to
+    /// who reads it next.
+    pub fn read(line: &str) -> Result<Self, Problem> {
+        let other = "use the same version of reenact as the process that holds the store";
+        Json::check_message(line).map_err(|why| why.problem("the request"))?;
+        serde_json::from_str(line)
+            .map_err(|_| Problem::new(Code::Usage, "this is no request that is known here").hint(other))
     }
 }
 

@@ -170,9 +170,9 @@ fn takes(child: &Definition, parent: &Definition, named: &NamedChild, shown: &st
         return Ok(());
     };
     let input = match with {
-        Some(with) if with.is_constant() => Json::of(with).unwrap_or_default().value(),
+        Some(with) if with.is_constant() => Json::of(with).unwrap_or_default(),
         Some(_) => return Ok(()),
-        None => serde_json::json!({}),
+        None => Json::from(&serde_json::json!({})),
     };
     check_input(child.input.as_ref(), &input).map(drop).map_err(|problems| {
         let wrong: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();

@@ -12,11 +12,12 @@ pub(super) async fn signal(scene: &Scene, arguments: SignalArguments) -> Result<
     control::answer(scene, run, Control::Signal { name: name.into(), data }, who).await
 }
 
-/// What a signal says. It is parsed whole: JSON so deep that no expression could look into it is none here.
+/// What a signal says.
 fn read(text: &str) -> Result<Json, Problem> {
-    let parsed = serde_json::from_str::<serde_json::Value>(text).and_then(|_| Json::parse(text));
-    parsed.map_err(|why| {
-        let problem = Problem::new(Code::Usage, format!("what the signal says is not JSON: {why}"));
-        problem.hint("quote it for the shell, and a text for JSON too: '{\"ok\": true}', '\"yes\"'")
+    Json::read(text).map_err(|why| match why.code() {
+        Code::NotJson => why
+            .problem("what the signal says")
+            .hint("quote it for the shell, and a text for JSON too: '{\"ok\": true}', '\"yes\"'"),
+        _ => why.problem("what the signal says"),
     })
 }

@@ -19,6 +19,8 @@ use crate::events::text::{is_control, printable};
 use crate::executors::AgentDefinition;
 use crate::workflow::definition::Definition;
 use crate::workflow::input::{check_input, input_from_arguments};
+use crate::workflow::json_text::Level;
+use crate::workflow::parse::{data, decode};
 
 /// The tags of a run stand in its row of the list, which is bounded.
 const TAG_BYTES_MAX: usize = 2 * 1024;
@@ -48,7 +50,7 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
     let children = children.into_iter().map(|(file, child)| child_spec(&file, &child, config));
     Ok(StartSpec {
         definition: definition.to_json(),
-        input: Json::from(&input),
+        input,
         tags,
         work_folder: root.work_folder.display().to_string(),
         environment,
@@ -109,7 +111,7 @@ fn until(definition: &Definition, text: &str) -> Result<Arc<str>, Problem> {
     })
 }
 
-fn input(definition: &Definition, arguments: &RunArguments) -> Result<serde_json::Value, Vec<Problem>> {
+fn input(definition: &Definition, arguments: &RunArguments) -> Result<Json, Vec<Problem>> {
     let file = arguments.input_file.as_deref().map(read_input);
     let file = file.transpose().map_err(|problem| vec![problem])?;
     let given = input_from_arguments(definition.input.as_ref(), file, &arguments.inputs)?;
@@ -117,10 +119,12 @@ fn input(definition: &Definition, arguments: &RunArguments) -> Result<serde_json
 }
 
 /// Inputs that the schema has no word for. It may allow them, but no step can use them.
-fn undeclared(definition: &Definition, input: &serde_json::Value) -> Vec<Problem> {
-    let declared = definition.input.as_ref().and_then(|schema| schema.get("properties")?.as_object());
-    let (Some(declared), Some(given)) = (declared, input.as_object()) else { return Vec::new() };
-    let unknown = given.keys().filter(|name| !declared.contains_key(*name));
+fn undeclared(definition: &Definition, input: &Json) -> Vec<Problem> {
+    let declared = definition.input.as_ref().and_then(|schema| schema.value().get("properties")?.as_object());
+    let (Some(declared), Ok(Level::Map(given))) = (declared, Level::of(input.text())) else {
+        return Vec::new();
+    };
+    let unknown = given.iter().map(|(name, _)| name).filter(|name| !declared.contains_key(&***name));
     unknown
         .map(|name| {
             let problem = Problem::new(Code::BadInput, format!("no step can use the input `{name}`"));
@@ -132,24 +136,12 @@ fn undeclared(definition: &Definition, input: &serde_json::Value) -> Vec<Problem
         .collect()
 }
 
-/// Reads inputs; JSON is read as YAML.
-fn read_input(path: &Path) -> Result<serde_json::Value, Problem> {
-    let file = path.display();
-    let text = fs::read_to_string(path)
+/// Reads inputs: a file called `.json` as JSON, every other as YAML.
+fn read_input(path: &Path) -> Result<Json, Problem> {
+    let file = path.display().to_string();
+    let bytes = fs::read(path)
         .map_err(|error| Problem::new(Code::FileNotRead, format!("{file} cannot be read: {error}")))?;
-    if let Ok(value) = serde_json::from_str(&text) {
-        return Ok(value);
-    }
-    serde_saphyr::from_str(&text).map_err(|error| {
-        let place = error.location();
-        let said = error.without_snippet().to_string();
-        let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
-        let problem = Problem::new(Code::NotYaml, format!("{file} is neither JSON nor YAML: {said}"));
-        match place {
-            Some(place) => problem.at(&file.to_string(), place.line(), place.column()),
-            None => problem,
-        }
-    })
+    data(decode(&bytes, &file)?, &file)
 }
 
 /// Reads `K=V` arguments.

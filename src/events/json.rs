@@ -8,12 +8,41 @@ use serde_json::value::RawValue;
 
 use super::ids::Hash;
 
+mod strict;
+
+pub use strict::{BadJson, DEPTH_MAX, Why};
+
 /// A JSON document, as its text; parsed when somebody looks.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Json(Arc<str>);
 
 impl Json {
-    /// Checks that a text is one JSON document.
+    /// Reads JSON that comes from outside: from a program, a person, a file, the socket. Its text stays as it is.
+    ///
+    /// # Errors
+    /// When it is none, when a key stands twice in one of its objects, and when it is nested deeper than [`DEPTH_MAX`].
+    pub fn read(text: &str) -> Result<Self, BadJson> {
+        strict::read(text).map(|document| Self(document.into()))
+    }
+
+    /// Checks a message from outside, whose documents may be as deep as documents can be.
+    ///
+    /// # Errors
+    /// As [`Json::read`].
+    pub fn check_message(text: &str) -> Result<(), BadJson> {
+        strict::message(text).map(drop)
+    }
+
+    /// JSON that was put together here from parts that were read before.
+    ///
+    /// # Errors
+    /// When it is nested deeper than [`DEPTH_MAX`]: parts grow when they are put into each other.
+    pub fn made(text: &str) -> Result<Self, BadJson> {
+        strict::made(text).map(|document| Self(document.into()))
+    }
+
+    /// Checks that a text which was recorded is one JSON document. An older version may have recorded what
+    /// [`Json::read`] refuses.
     ///
     /// # Errors
     /// Where and why it is not.
@@ -46,10 +75,17 @@ impl Json {
         &self.0
     }
 
-    /// The parsed tree. A text that was checked always parses; numbers beyond 64 bits lose digits here.
+    /// The parsed tree, to look at: numbers beyond 64 bits lose digits here, and one beyond the range of a float is the
+    /// biggest that there is. Null for what is nested deeper than `serde_json` reads, which only an older version recorded.
     pub fn value(&self) -> serde_json::Value {
-        serde_json::from_str(&self.0).unwrap_or_default()
+        let read = serde_json::from_str(&self.0);
+        read.or_else(|_| serde_json::from_str(&strict::within_range(&self.0))).unwrap_or_default()
     }
+}
+
+/// Whether a text is a number of JSON, and nothing else.
+pub fn is_number(text: &str) -> bool {
+    strict::number_length(text) == Some(text.len())
 }
 
 impl From<&serde_json::Value> for Json {

@@ -183,6 +183,10 @@ codes! {
     QuotedValue = "RE-1206", Validation, "A value inside the quotes of a shell command",
         "take the quotes away: values are quoted for the shell; `| raw` inserts one as it is";
     NotAList = "RE-1207", Validation, "A `for_each` over something that is no list", "give it a list";
+    NotJson = "RE-1208", Validation, "A text that should be JSON is none", "JSON has no comments, no trailing commas, and texts in double quotes";
+    TooDeep = "RE-1209", Validation, "JSON, YAML or an expression is nested too deep, or too long", "make it flatter, or split it";
+    TextFalse = "RE-1210", Validation, "An `if` or an `until` whose value is a text: every text but the empty one is true",
+        "compare it, as in `input.deploy == 'true'`, or give the input `type: boolean`";
 
     // 13: agents
     UnknownAgent = "RE-1301", Validation, "No agent has that name", "add `agents/NAME.md`, or check the spelling";
@@ -257,6 +261,8 @@ codes! {
     ChildFailed = "RE-3025", Unknown, "A child run did not complete", "`reenact status RUN` of the child shows why";
     ChildStuck = "RE-3026", Fatal, "A child run is stuck", "settle the child: `reenact status RUN` names the commands; then go on with its parent";
     NoAnswer = "RE-3027", Validation, "A script has no answer that fits", "add one to the agent's `script`";
+    BadAnswer = "RE-3030", Validation, "A program answered JSON that cannot be taken: a key stands twice, or it is nested too deep",
+        "write each key once; put what is nested deeper than 100 levels into a text or a file";
     ScriptedFailure = "RE-3028", Unknown, "An agent's script says that the attempt fails", "see its message";
     TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",
         "give it a shorter list, or see `growth.items` in the configuration";

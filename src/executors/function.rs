@@ -164,9 +164,11 @@ impl Functions {
 }
 
 fn json_of<T: Serialize>(output: &T) -> Result<Json, Failure> {
-    Json::of(output).map_err(|error| {
+    let json = Json::of(output).map_err(|error| {
         Failure::new(Code::FunctionFailed, format!("what it answered has no JSON form: {error}"))
-    })
+    })?;
+    Json::read(json.text())
+        .map_err(|why| Failure::new(Code::BadAnswer, format!("it answered JSON that cannot be taken: {why}")))
 }
 
 /// Calls one function.

@@ -67,7 +67,7 @@ fn says(answer: &Answer, context: &Context) -> Result<Output, Failure> {
         Says::Stdout(text) => {
             let progress = text.lines().filter_map(|line| protocol::progress(line.as_bytes()));
             progress.for_each(|said| drop(context.progress.send_replace(said)));
-            Ok(protocol::output(text.as_bytes()))
+            protocol::output(text.as_bytes())
         }
         Says::Fail { class, message } => {
             Err(Failure::new(Code::ScriptedFailure, message.clone()).class(*class))

@@ -146,7 +146,7 @@ impl Executor for SubprocessExecutor {
         let result = match &end {
             End::Exited(status) if status.success() => {
                 running.leave().await;
-                Ok(streams.output())
+                streams.output()
             }
             _ => {
                 // First the end, then the message: what a program says when it is told to stop is a part of it.

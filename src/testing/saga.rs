@@ -254,12 +254,12 @@ impl<W: World> SagaTest<W> {
     /// What a run begins with, and the world that it acts on.
     fn begin(&self) -> Result<(StartRun, W), Broken> {
         let definition = self.definition.clone()?;
-        let input = check_input(definition.input.as_ref(), &self.input);
+        let input = check_input(definition.input.as_ref(), &Json::from(&self.input));
         let input = input.map_err(|problems| {
             Broken::new(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
         let world = (self.world)();
-        let mut start = start_of(definition, Json::from(&input));
+        let mut start = start_of(definition, input);
         world.stage(&mut start).map_err(|problem| Broken::new(problem.to_string()))?;
         Ok((start, world))
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::input::{Given, Property, convert, declared, given, property};
-use super::json_text::{Level, write_text};
+use super::json_text::{Level, last_of_each, write_text};
 use super::work::Work;
 use crate::events::ids::{AgentName, Hash, StepId};
 use crate::events::json::Json;
@@ -155,7 +155,7 @@ impl Edits {
                 Given::Json(json) => json.clone(),
                 Given::Text(text) => match declared(schema, path) {
                     None => as_what_is_there(before, &name, text)?,
-                    schema => Json::from(&convert(schema, &name, text).map_err(|problem| problem.message)?),
+                    schema => convert(schema, &name, text).map_err(|problem| problem.message)?,
                 },
             };
             map = with_member(&map, path, value.text()).ok_or_else(|| match path.is_empty() {
@@ -164,7 +164,7 @@ impl Edits {
             })?;
         }
         names_are_known(&map, now.text(), schema, &mut Vec::new())?;
-        Json::parse(&map).map_err(|error| error.to_string())
+        Json::made(&map).map_err(|error| error.to_string())
     }
 }
 
@@ -195,7 +195,7 @@ fn as_what_is_there(before: Option<&str>, name: &str, text: &str) -> Result<Json
         Some(Ok(Level::Map(_))) => ("an object", |level| matches!(level, Level::Map(_))),
         _ => return Ok(Json::from(&Value::from(text))),
     };
-    let json = Json::parse(text).ok().filter(|json| Level::of(json.text()).is_ok_and(|level| is_one(&level)));
+    let json = Json::read(text).ok().filter(|json| Level::of(json.text()).is_ok_and(|level| is_one(&level)));
     json.ok_or_else(|| {
         format!("`{name}` is {kind}, and `{text}` cannot be read as that: `{name}:=…` gives JSON")
     })
@@ -261,7 +261,7 @@ fn names_are_known<'t>(
 pub fn merged(map: &Json, edits: &Json) -> Result<Json, String> {
     let map = if map.is_null() { "{}" } else { map.text() };
     let text = merged_text(map, edits.text()).ok_or("only values of a map can be set")?;
-    Json::parse(&text).map_err(|error| error.to_string())
+    Json::made(&text).map_err(|error| error.to_string())
 }
 
 /// Text, so that numbers keep all their digits. None if one of both is no map.
@@ -269,6 +269,7 @@ fn merged_text(map: &str, edits: &str) -> Option<String> {
     let (Ok(Level::Map(members)), Ok(Level::Map(edits))) = (Level::of(map), Level::of(edits)) else {
         return None;
     };
+    let members = last_of_each(members);
     let mut merged: Vec<(&str, Cow<'_, str>)> =
         members.iter().map(|(key, value)| (&**key, Cow::Borrowed(*value))).collect();
     for (key, edit) in &edits {
@@ -313,6 +314,9 @@ mod tests {
             r#"{"a":{"b":{"x": 3},"c":2},"d":[2],"n":123456789012345678901,"e":null}"#
         );
         assert_eq!(merged(&Json::null(), &json(r#"{"a":1}"#)).unwrap().text(), r#"{"a":1}"#);
+        // An older version recorded answers with a key twice. The edit changed the first, and programs read the last.
+        let twice = json(r#"{"to":"staging","to":"evil"}"#);
+        assert_eq!(merged(&twice, &json(r#"{"to":"production"}"#)).unwrap().text(), r#"{"to":"production"}"#);
         assert!(merged(&json("[1]"), &json(r#"{"a":1}"#)).is_err());
         assert!(merged(&map, &json("3")).is_err());
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::aggregate::{Blobs, Unreadable};
 use super::input::check_input;
 use super::run::{About, End, Phase, Run, RunStatus, StartChild, StartRun};
+use super::schema::Schema;
 use super::work::{Child, Failure, Output};
 use crate::events::ids::{AgentName, RunId, StepId, Version};
 use crate::events::json::{Blob, BlobRef, Json};
@@ -127,14 +128,13 @@ fn never_again(message: String) -> Failure {
     Failure::new(Code::ChildFailed, message).class(Class::Validation)
 }
 
-/// A step without `with` gives its child an empty input. What needed no defaults keeps its digits.
-fn input(schema: Option<&serde_json::Value>, with: &Json) -> Result<Json, Failure> {
-    let given = if with.is_null() { serde_json::json!({}) } else { with.value() };
-    let filled = check_input(schema, &given).map_err(|problems| {
+/// A step without `with` gives its child an empty input.
+fn input(schema: Option<&Schema>, with: &Json) -> Result<Json, Failure> {
+    let given = if with.is_null() { Json::from(&serde_json::json!({})) } else { with.clone() };
+    check_input(schema, &given).map_err(|problems| {
         let messages: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
         Failure::new(Code::BadInput, format!("the child workflow's input: {}", messages.join("; ")))
-    })?;
-    Ok(if filled == given && !with.is_null() { with.clone() } else { Json::from(&filled) })
+    })
 }
 
 fn start_child(binding: &ChildBinding, blobs: &dyn Blobs) -> Result<StartChild, Unreadable> {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use policy::{Approval, Compensate, Criticality, Fallback, OnError, Repeat, Retry, RetryPolicy};
 
+use super::schema::Schema;
 use super::template::{Expression, Template};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::json::Json;
@@ -33,7 +34,7 @@ pub struct Definition {
     pub version: Option<String>,
     /// The JSON Schema of the input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input: Option<serde_json::Value>,
+    pub input: Option<Schema>,
     /// Bounds of a run.
     #[serde(default)]
     pub limits: Limits,

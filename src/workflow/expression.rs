@@ -10,11 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::scope::view::{self, View};
 use super::scope::{References, Scope, StepReferences};
 use crate::events::ids::StepId;
-use crate::events::json::Json;
+use crate::events::json::{DEPTH_MAX, Json};
 use crate::events::problem::{Code, Problem};
 
+mod bounded;
+pub mod budget;
 mod engine;
 pub(super) mod names;
+mod operators;
 
 pub(super) use engine::MUST;
 pub use engine::{FILTERS, FUNCTIONS, TESTS};
@@ -71,8 +74,24 @@ impl Expression {
         if source.is_empty() {
             return Err(BadExpression("the expression is empty".to_owned()));
         }
-        let names = names::Names::of(source);
-        let program = engine::compile(source, &names).map_err(|why| BadExpression(sentence(&why)))?;
+        if source.len() > operators::LENGTH_MAX {
+            let says = format!(
+                "the expression has {} bytes, and no more than {} are read",
+                source.len(),
+                operators::LENGTH_MAX
+            );
+            return Err(BadExpression(says));
+        }
+        let tokens = names::tokens(source);
+        let marks = operators::marks(&tokens);
+        if marks == Err(operators::Stop::TooDeep) {
+            return Err(BadExpression(format!(
+                "the expression is nested deeper than {DEPTH_MAX} levels, or has too many operators in a row"
+            )));
+        }
+        let names = names::Names::among(&tokens);
+        let program =
+            engine::compile(source, &names, marks.ok()).map_err(|why| BadExpression(sentence(&why)))?;
         let (references, raw) = (references(&names), names.raw);
         Ok(Self(Arc::new(Compiled { source: source.to_owned(), references, raw, program })))
     }
@@ -97,8 +116,18 @@ impl Expression {
     /// # Errors
     /// See [`RenderError`].
     pub fn evaluate(&self, scope: &Scope) -> Result<Json, RenderError> {
-        let value = self.value(&View::new(scope))?;
-        self.json_text(&value).and_then(|text| Json::parse(&text).map_err(|why| self.failed(why)))
+        self.evaluate_in(&View::new(scope))
+    }
+
+    /// Its value. A document that is passed on whole is passed on as it is.
+    pub(super) fn evaluate_in(&self, view: &View) -> Result<Json, RenderError> {
+        let value = self.value(view)?;
+        match view::document(&value) {
+            Some(json) => Ok(json),
+            None => {
+                self.json_text(&value).and_then(|text| Json::made(&text).map_err(|why| self.failed(why.why)))
+            }
+        }
     }
 
     /// Whether its value counts as true: not `false`, `none`, 0, and not empty.
@@ -115,7 +144,15 @@ impl Expression {
             Some(step) => RenderError::NoOutput(step),
             None => self.failed(format!("{what} is not defined")),
         };
-        match self.0.program.eval(view.root()) {
+        budget::begin();
+        let evaluated = self.guarded(|| self.0.program.eval(view.root()))?;
+        if let Some(why) = budget::overdrawn() {
+            return Err(match &evaluated {
+                Err(error) => self.failed(sentence(error)),
+                Ok(_) => self.failed(why),
+            });
+        }
+        match evaluated {
             Ok(value) if value.is_undefined() => Err(undefined("its value")),
             Ok(value) => Ok(value),
             Err(why) => match (why.kind(), why.detail()) {
@@ -128,7 +165,17 @@ impl Expression {
 
     /// A value of this expression as JSON text.
     pub(super) fn json_text(&self, value: &Value) -> Result<String, RenderError> {
-        view::to_json_text(value).map_err(|why| self.failed(why))
+        let text = self.guarded(|| view::to_json_text(value))?;
+        match (text, budget::overdrawn()) {
+            (Ok(text), None) => Ok(text),
+            (Err(why), _) | (Ok(_), Some(why)) => Err(self.failed(why)),
+        }
+    }
+
+    /// Calls into the engine, which panics on some values: a panic would take the thread of others with it.
+    fn guarded<T>(&self, call: impl FnOnce() -> T) -> Result<T, RenderError> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
+            .map_err(|_| self.failed("the template engine cannot evaluate this on these values"))
     }
 
     fn failed(&self, why: impl fmt::Display) -> RenderError {

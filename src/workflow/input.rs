@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use super::json_text::{Edited, Level};
+use super::schema::Schema;
+use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 
 mod arguments;
@@ -11,44 +14,54 @@ mod tests;
 pub use arguments::{Given, input_from_arguments};
 pub(super) use arguments::{convert, declared, given};
 
-/// Checks that a value is a JSON Schema that can be used here: nothing is fetched for it.
-pub(super) fn check_schema(schema: &Value) -> Result<(), String> {
-    jsonschema::validator_for(schema).map(|_| ()).map_err(|why| {
-        let place = why.instance_path().as_str().to_owned();
-        if place.is_empty() { why.to_string() } else { format!("{why} (at {place})") }
-    })
-}
-
-/// The input with its defaults filled in, if it fits the schema. Without a schema everything does.
+/// The input with its defaults filled in, if it fits the schema. Without a schema everything does. What needs no defaults
+/// is the text that was given: numbers keep their digits.
 ///
 /// # Errors
 /// All that does not fit, each naming its path: `input.version`.
-pub fn check_input(schema: Option<&Value>, input: &Value) -> Result<Value, Vec<Problem>> {
-    let mut filled = input.clone();
-    let Some(schema) = schema else { return Ok(filled) };
-    fill_defaults(schema, &mut filled);
-    let validator = jsonschema::validator_for(schema)
+pub fn check_input(schema: Option<&Schema>, input: &Json) -> Result<Json, Vec<Problem>> {
+    let Some(schema) = schema else { return Ok(input.clone()) };
+    let mut filled = Edited::Text(input.text().to_owned());
+    let changed = fill_defaults(schema.text(), &mut filled);
+    let filled = if changed { Json::made(&filled.text()) } else { Ok(input.clone()) };
+    let filled = filled.map_err(|why| vec![Problem::new(Code::BadInput, format!("the input: {why}"))])?;
+    let value = filled.value();
+    let validator = schema
+        .validator()
         .map_err(|why| vec![Problem::new(Code::BadSchema, format!("`input` is no JSON Schema: {why}"))])?;
     let problems: Vec<_> =
-        validator.iter_errors(&filled).flat_map(|error| problems(schema, &error)).collect();
+        validator.iter_errors(&value).flat_map(|error| problems(schema.value(), &error)).collect();
     if problems.is_empty() { Ok(filled) } else { Err(problems) }
 }
 
-/// Fills in what is absent and has a `default`, in objects that are there or are a default themselves.
-fn fill_defaults(schema: &Value, value: &mut Value) {
-    let (Some(properties), Value::Object(members)) =
-        (schema.get("properties").and_then(Value::as_object), value)
+/// Fills in what is absent and has a `default`, in objects that are there or are a default themselves; whether something
+/// was.
+fn fill_defaults(schema: &str, value: &mut Edited) -> bool {
+    let Some(Level::Map(properties)) =
+        member(schema, "properties").and_then(|properties| Level::of(properties).ok())
     else {
-        return;
+        return false;
     };
+    let mut changed = false;
     for (name, schema) in properties {
-        if let (false, Some(default)) = (members.contains_key(name), schema.get("default")) {
-            members.insert(name.clone(), default.clone());
+        let Some(members) = value.members() else { return changed };
+        if let (false, Some(default)) =
+            (members.iter().any(|(known, _)| *known == name), member(schema, "default"))
+        {
+            members.push((name.clone().into_owned(), Edited::Text(default.to_owned())));
+            changed = true;
         }
-        if let Some(member) = members.get_mut(name) {
-            fill_defaults(schema, member);
+        if let Some((_, member)) = members.iter_mut().find(|(known, _)| *known == name) {
+            changed |= fill_defaults(schema, member);
         }
     }
+    changed
+}
+
+/// The text of a member of an object.
+fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
+    let Ok(Level::Map(members)) = Level::of(object) else { return None };
+    members.into_iter().rfind(|(known, _)| known == name).map(|(_, text)| text)
 }
 
 /// What is wrong, in words that name the path.

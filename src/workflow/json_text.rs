@@ -2,6 +2,7 @@
 //! build trees of which an expression uses one leaf.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -43,6 +44,73 @@ impl<'a> Level<'a> {
             _ => Self::Number(serde_json::from_str::<&'a RawValue>(text)?.get()),
         })
     }
+}
+
+/// A document in which members are set. What is not looked into stays text, so numbers keep their digits.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Edited {
+    /// The text of a value.
+    Text(String),
+    /// An object that was looked into. Its keys differ.
+    Map(Vec<(String, Self)>),
+}
+
+impl Edited {
+    /// The members, if it is an object.
+    pub(crate) fn members(&mut self) -> Option<&mut Vec<(String, Self)>> {
+        if let Self::Text(text) = self {
+            let Ok(Level::Map(members)) = Level::of(text) else { return None };
+            let own = |(key, member): (Cow<'_, str>, &str)| (key.into_owned(), Self::Text(member.to_owned()));
+            *self = Self::Map(last_of_each(members).into_iter().map(own).collect());
+        }
+        match self {
+            Self::Map(members) => Some(members),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// Sets a member; nothing if it is no object.
+    pub(crate) fn set(&mut self, key: String, value: Self) {
+        let Some(members) = self.members() else { return };
+        match members.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, member)) => *member = value,
+            None => members.push((key, value)),
+        }
+    }
+
+    /// Its text.
+    pub(crate) fn text(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Text(text) => out.push_str(text),
+            Self::Map(members) => {
+                out.push('{');
+                for (place, (key, member)) in members.iter().enumerate() {
+                    if place > 0 {
+                        out.push(',');
+                    }
+                    write_text(out, key);
+                    out.push(':');
+                    member.write(out);
+                }
+                out.push('}');
+            }
+        }
+    }
+}
+
+/// The members of an object, of those with one key the last: what an older version recorded may have a key twice, and
+/// who reads it takes the last.
+pub(crate) fn last_of_each<'a>(members: Vec<(Cow<'a, str>, &'a str)>) -> Vec<(Cow<'a, str>, &'a str)> {
+    let mut seen = HashSet::with_capacity(members.len());
+    let mut last: Vec<_> = members.into_iter().rev().filter(|(key, _)| seen.insert(key.clone())).collect();
+    last.reverse();
+    last
 }
 
 /// The members of an object, repeated ones too: who looks one up takes the last, as `serde_json` does.

@@ -7,6 +7,7 @@
 //! - [`definition`]: a workflow as its file says it, checked, with every default filled in
 //! - [`parse`]: from a file's text to a definition, or to everything that is wrong with it
 //! - [`input`]: the input of a run: from arguments, against its schema
+//! - [`schema`]: JSON Schemas
 //! - [`expression`]: `{{ … }}` and bare expressions, compiled once
 //! - [`template`]: JSON trees whose texts hold expressions
 //! - [`scope`]: what expressions see, and what they use of it
@@ -28,6 +29,7 @@ mod phases;
 pub mod render;
 pub mod retry;
 pub mod run;
+pub mod schema;
 pub mod scope;
 pub mod script;
 pub mod template;

@@ -11,11 +11,13 @@ use self::steps::{Defaults, Draft};
 use self::tree::{Tree, Value};
 use self::values::{Use, Values};
 use super::definition::{AgentRole, Definition, Limits, OnFailure, Step, Steps};
+use super::schema::Schema;
 use super::template::Template;
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Place, Problem};
 use crate::events::text::{is_control, printable};
 
+mod data;
 mod gates;
 mod kinds;
 mod names;
@@ -34,9 +36,9 @@ mod tiers;
 mod tree;
 mod values;
 
-pub use script::script;
-
+pub use data::data;
 pub use plan::{PlanScope, plan};
+pub use script::script;
 
 /// No workflow file is longer: what is bigger is data, and belongs into an input or a file that a step reads.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -205,7 +207,7 @@ fn workflow<'s>(report: &mut Report<'s>, tree: &'s Tree, file: &str, known: &Kno
 
     let (needs, ancestors) = order::order(report, &drafts);
     let has_order = ancestors.is_some();
-    let checker = Checker::new(known.env, input.as_ref(), &drafts, ancestors);
+    let checker = Checker::new(known.env, input.as_ref().map(Schema::value), &drafts, ancestors);
     default_uses.iter().for_each(|found| checker.check(report, found, Around::Defaults));
     checker.check_steps(report, &drafts);
     output_uses.iter().for_each(|found| checker.check(report, found, Around::Output));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::json_text::{self, Level};
-use super::scope::view::LazyView;
+use super::scope::view::{self, LazyView};
 use super::scope::{References, Scope};
 use super::shell;
 use crate::events::json::Json;
@@ -228,11 +228,16 @@ impl Node {
         if let Self::Constant(json) = self {
             return Ok(json.clone());
         }
+        if let Self::Text { pieces, .. } = self
+            && let [Piece::Value { expression, .. }] = pieces.as_slice()
+        {
+            return expression.evaluate_in(view.get());
+        }
         let mut out = String::new();
         self.write(&mut out, &|out, _, pieces| {
             if let [Piece::Value { expression, .. }] = pieces {
                 out.push_str(&expression.json_text(&expression.value(view.get())?)?);
-                return Ok(());
+                return check_length(out);
             }
             let mut text = String::new();
             for piece in pieces {
@@ -242,11 +247,12 @@ impl Node {
                         text.push_str(&plain(&expression.json_text(&expression.value(view.get())?)?));
                     }
                 }
+                check_length(&text)?;
             }
             json_text::write_text(out, &text);
-            Ok(())
+            check_length(out)
         })?;
-        Ok(json(&out))
+        Json::made(&out).map_err(|why| RenderError::Failed(format!("what is rendered: {}", why.why)))
     }
 
     /// Writes the tree as JSON; `text` writes a text that holds expressions, given its source and pieces.
@@ -276,6 +282,10 @@ impl Node {
 }
 
 type WriteText<'a, E> = dyn Fn(&mut String, &str, &[Piece]) -> Result<(), E> + 'a;
+
+fn check_length(rendered: &str) -> Result<(), RenderError> {
+    view::check_length(rendered).map_err(RenderError::Failed)
+}
 
 /// JSON that was just written part by part, so it is JSON.
 fn json(text: &str) -> Json {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::{Failure, Output, Progress, Request, Task};
-use crate::events::json::Json;
+use crate::events::json::{Json, Why};
 use crate::events::problem::Code;
 
 /// The document on stdin.
@@ -74,7 +74,11 @@ pub(in crate::executors) fn progress(line: &[u8]) -> Option<Progress> {
 }
 
 /// Takes the protocol lines out of what a program wrote, and makes the output of what is left.
-pub(in crate::executors) fn output(stdout: &[u8]) -> Output {
+///
+/// # Errors
+/// When it wrote JSON in which a key stands twice, or that is nested too deep: taken as a text it would surprise whoever
+/// expects its parts.
+pub(in crate::executors) fn output(stdout: &[u8]) -> Result<Output, Failure> {
     let text = String::from_utf8_lossy(stdout);
     let (mut output, mut left) = (Output::default(), String::with_capacity(text.len()));
     let mut lines = text.split_inclusive('\n').peekable();
@@ -85,12 +89,12 @@ pub(in crate::executors) fn output(stdout: &[u8]) -> Output {
                 block.push_str(line);
             }
             output.requests.push(Request::Handoff(block.trim_end().to_owned()));
-        } else if !take(line.trim_end(), &mut output) {
+        } else if !take(line.trim_end(), &mut output)? {
             left.push_str(line);
         }
     }
-    output.output = whole(&left);
-    output
+    output.output = whole(&left)?;
+    Ok(output)
 }
 
 /// The line that a handoff begins with. What follows belongs to it until a line that is empty or begins otherwise.
@@ -102,21 +106,23 @@ fn belongs_to_handoff(line: &str) -> bool {
 }
 
 /// Whether this is a protocol line; what it says goes into `output`.
-fn take(line: &str, output: &mut Output) -> bool {
+fn take(line: &str, output: &mut Output) -> Result<bool, Failure> {
     if let Some(path) = line.strip_prefix("ARTIFACT:").map(str::trim) {
-        return take_paths([path], output);
+        return Ok(take_paths([path], output));
     }
     if let Some(paths) = line.strip_prefix("ARTIFACTS:") {
-        return take_paths(paths.split(',').map(str::trim), output);
+        return Ok(take_paths(paths.split(',').map(str::trim), output));
     }
     let request = if let Some(message) = line.strip_prefix("SEND:") {
-        json(message).filter(|message| message.text().starts_with('{')).map(Request::Send)
+        json(message)?.filter(|message| message.text().starts_with('{')).map(Request::Send)
+    } else if let Some(assignment) = line.strip_prefix("CONTEXT ") {
+        context(assignment)?
     } else {
-        line.strip_prefix("CONTEXT ").and_then(context)
+        None
     };
     let taken = request.is_some();
     output.requests.extend(request);
-    taken || progress(line.as_bytes()).is_some()
+    Ok(taken || progress(line.as_bytes()).is_some())
 }
 
 fn take_paths<'a>(paths: impl IntoIterator<Item = &'a str>, output: &mut Output) -> bool {
@@ -126,38 +132,46 @@ fn take_paths<'a>(paths: impl IntoIterator<Item = &'a str>, output: &mut Output)
 }
 
 /// `key=json`, the key being one word.
-fn context(assignment: &str) -> Option<Request> {
-    let (key, value) = assignment.split_once('=')?;
+fn context(assignment: &str) -> Result<Option<Request>, Failure> {
+    let Some((key, value)) = assignment.split_once('=') else { return Ok(None) };
     let key = key.trim();
     if key.is_empty() || key.contains(char::is_whitespace) {
-        return None;
+        return Ok(None);
     }
-    json(value).map(|value| Request::Context { key: key.to_owned(), value })
+    Ok(json(value)?.map(|value| Request::Context { key: key.to_owned(), value }))
 }
 
 /// One JSON object or array is the output as it is; everything else is text.
-fn whole(left: &str) -> Json {
+fn whole(left: &str) -> Result<Json, Failure> {
     if left.trim_start().starts_with(['{', '['])
-        && let Some(json) = json(left)
+        && let Some(json) = json(left)?
     {
-        return json;
+        return Ok(json);
     }
     let text = left.strip_suffix('\n').unwrap_or(left);
-    Json::from(&serde_json::json!({ "stdout": text }))
+    Ok(Json::from(&serde_json::json!({ "stdout": text })))
 }
 
-/// JSON that can also be looked into: a text may be well-formed and still too deep, or hold a number beyond all range.
-fn json(text: &str) -> Option<Json> {
-    serde_json::from_str::<Value>(text).ok()?;
-    Json::parse(text).ok()
+/// What a program wrote, if it is JSON.
+fn json(text: &str) -> Result<Option<Json>, Failure> {
+    match Json::read(text) {
+        Ok(json) => Ok(Some(json)),
+        // Where a key stands twice in what is no JSON further on, it is a text like any other.
+        Err(why) if matches!(why.why, Why::Syntax(_)) || Json::parse(text).is_err() => Ok(None),
+        Err(why) => Err(Failure::new(
+            Code::BadAnswer,
+            format!("the program answered JSON that cannot be taken: {why}"),
+        )),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::problem::Class;
 
     fn text_of(stdout: &str) -> String {
-        output(stdout.as_bytes()).output.text().to_owned()
+        output(stdout.as_bytes()).unwrap().output.text().to_owned()
     }
 
     #[test]
@@ -181,20 +195,50 @@ mod tests {
         ] {
             assert_eq!(text_of(stdout), output, "{stdout:?}");
         }
-        let too_deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
-        assert!(text_of(&too_deep).starts_with("{\"stdout\""));
+    }
+
+    /// Two readers of one answer saw two values: a reviewer changed the first `to`, and the program read the second. And an
+    /// answer that was nested too deep became a text, in which the next step found none of its parts.
+    #[test]
+    fn json_that_is_ambiguous_or_too_deep_is_a_failure_that_says_so() {
+        for (stdout, says) in [
+            (r#"{"to":"staging","to":"evil"}"#, "the key `to` stands twice"),
+            (r#"[{"plan":{"a":1,"\u0061":2}}]"#, "the key `a` stands twice in the object at `[0].plan`"),
+            ("SEND: {\"to\":1,\"to\":2}", "the key `to` stands twice"),
+            ("CONTEXT key={\"to\":1,\"to\":2}", "the key `to` stands twice"),
+            (&*format!("{}{}", "[".repeat(101), "]".repeat(101)), "nested deeper than 100 levels"),
+        ] {
+            let failure = output(stdout.as_bytes()).err().unwrap();
+            assert_eq!((failure.code, failure.class), (Code::BadAnswer, Class::Validation), "{stdout}");
+            assert!(failure.message.contains(says), "{}", failure.message);
+        }
+        let deepest = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        assert_eq!(text_of(&deepest), deepest);
+        for text in ["{\"a\":1,\"a\":2} and more", &"[".repeat(200)] {
+            assert_eq!(
+                text_of(text),
+                serde_json::json!({ "stdout": text }).to_string(),
+                "no JSON, so a text"
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_beyond_all_floats_is_a_number() {
+        assert_eq!(text_of("{\"n\": 1e400, \"m\":-1E-999}"), "{\"n\": 1e400, \"m\":-1E-999}");
     }
 
     #[test]
     fn bytes_that_are_no_text_are_replaced() {
-        assert_eq!(output(b"a\xffb\n").output.value(), serde_json::json!({"stdout": "a\u{fffd}b"}));
+        assert_eq!(output(b"a\xffb\n").unwrap().output.value(), serde_json::json!({"stdout": "a\u{fffd}b"}));
     }
 
     #[test]
     fn protocol_lines_are_taken_out_wherever_they_stand() {
         let found = output(
             b"ARTIFACT: dist/a b.tar\n{\"ok\":\nPROGRESS: 40 half\r\nARTIFACTS: x, y,,z\nSEND: {\"to\":\"b\"}\n true}\nCONTEXT owner=\"ann\"\n",
-        );
+        )
+        .unwrap();
         assert_eq!(found.output.text(), "{\"ok\":\n true}");
         assert_eq!(found.artifacts, ["dist/a b.tar", "x", "y", "z"]);
         assert_eq!(
@@ -221,7 +265,7 @@ mod tests {
             " ARTIFACT: indented",
             "HANDOFF DECLARATION: none",
         ] {
-            let found = output(line.as_bytes());
+            let found = output(line.as_bytes()).unwrap();
             assert_eq!(found.output.value(), serde_json::json!({ "stdout": line }));
             assert_eq!((found.artifacts.len(), found.requests.len()), (0, 0), "{line}");
         }
@@ -230,7 +274,7 @@ mod tests {
     #[test]
     fn a_handoff_is_a_block() {
         let block = "HANDOFF DECLARATION:\nTo: reviewer\nReason: a question\nContext:\n  - Work completed: all\n  - Key data: {\n      \"a\": 1\n    }";
-        let found = output(format!("before\n{block}\n\nafter\n").as_bytes());
+        let found = output(format!("before\n{block}\n\nafter\n").as_bytes()).unwrap();
         assert_eq!(found.requests, [Request::Handoff(block.to_owned())]);
         assert_eq!(found.output.value(), serde_json::json!({"stdout": "before\n\nafter"}));
     }

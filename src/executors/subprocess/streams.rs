@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::watch;
 
-use super::super::{Output, Progress};
+use super::super::{Failure, Output, Progress};
 use super::protocol;
 use crate::workflow::work::{Transcript, Written};
 
@@ -89,7 +89,7 @@ impl Streams {
     }
 
     /// What the program answered.
-    pub(super) fn output(&self) -> Output {
+    pub(super) fn output(&self) -> Result<Output, Failure> {
         protocol::output(&self.output.kept)
     }
 

@@ -6,7 +6,9 @@ use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, filters, functions, tests};
 
 use crate::events::json::Json;
-use crate::workflow::expression::names::Names;
+use crate::workflow::expression::names::{Kind, Names, tokens};
+use crate::workflow::expression::operators::{CHAIN, Mark, NUMBER, marked};
+use crate::workflow::expression::{bounded, budget};
 use crate::workflow::json_text;
 use crate::workflow::scope::view;
 
@@ -19,7 +21,7 @@ macro_rules! builtins {
         $(#[$doc])*
         pub const $list: &[&str] = &[$($name),*];
 
-        fn $register(environment: &mut Environment<'static>) {
+        pub(super) fn $register(environment: &mut Environment<'static>) {
             $(environment.$add($name, $function);)*
         }
     };
@@ -59,30 +61,46 @@ builtins! {
 builtins! {
     /// The functions: `NAME(x)`.
     FUNCTIONS, register_functions, add_function:
-    "dict" functions::dict; "range" functions::range;
+    "dict" functions::dict; "range" bounded::range;
 }
 
-/// Compiles an expression. The engine lets some operations have something undefined, such as a comparison, and answers
-/// as if nothing were wrong: so every path that is not asked whether it is defined is checked when it is looked up.
+/// Compiles an expression, with its operators as they were found. The engine lets some operations have something undefined,
+/// such as a comparison, and answers as if nothing were wrong: so every path that is not asked whether it is defined is
+/// checked when it is looked up.
 pub(super) fn compile(
     source: &str,
     names: &Names<'_>,
+    operators: Option<Vec<Mark>>,
 ) -> Result<minijinja::Expression<'static, 'static>, Error> {
-    let mut marked = source.to_owned();
-    // The ends of inner paths lie before those of the outer ones: inserting from the last place on keeps all valid.
-    let mut marks: Vec<(usize, String)> = Vec::new();
+    let Some(operators) = operators else { return Err(syntax_error(source)) };
+    let mut marks: Vec<Mark> = Vec::new();
     for path in names.paths.iter().filter(|path| !path.guarded) {
         let mut check = String::from(",");
         json_text::write_text(&mut check, source.get(path.at..path.end).unwrap_or_default());
         check.push(')');
-        marks.push((path.at, format!("{MUST}(")));
-        marks.push((path.end, check));
+        marks.push(Mark { at: path.at, over: 0, to: path.end, text: format!("{MUST}(") });
+        marks.push(Mark { at: path.end, over: 0, to: path.at, text: check });
     }
-    marks.sort_by_key(|(at, _)| *at);
-    for (at, mark) in marks.iter().rev() {
-        marked.insert_str(*at, mark);
+    marks.extend(operators);
+    compile_as_is(marked(source, marks)).map_err(|why| match why.kind() {
+        ErrorKind::SyntaxError => syntax_error(source),
+        _ => why,
+    })
+}
+
+/// What the engine says of a source that does not parse. It calculates what is constant while it compiles, without any
+/// bound; so it gets the source without the operators that make something.
+fn syntax_error(source: &str) -> Error {
+    let mut harmless = source.to_owned();
+    for token in tokens(source).iter().rev() {
+        if let Kind::Symbol(symbol @ ("+" | "*" | "~" | "**")) = token.kind {
+            harmless.replace_range(token.at..token.end, &"-"[..symbol.len().min(1)]);
+        }
     }
-    compile_as_is(&marked).or_else(|why| compile_as_is(source).and(Err(why)))
+    match compile_as_is(harmless) {
+        Err(why) => why,
+        Ok(_) => Error::new(ErrorKind::SyntaxError, "this is no expression"),
+    }
 }
 
 /// The function that lets only what is defined through: `MUST(path, "path")`.
@@ -92,18 +110,20 @@ fn must(value: Value, path: &str) -> Result<Value, Error> {
     if value.is_undefined() { Err(Error::new(ErrorKind::UndefinedError, path.to_owned())) } else { Ok(value) }
 }
 
-fn compile_as_is(source: &str) -> Result<minijinja::Expression<'static, 'static>, Error> {
+fn compile_as_is(source: String) -> Result<minijinja::Expression<'static, 'static>, Error> {
     static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
         let mut environment = Environment::empty();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
-        register_filters(&mut environment);
-        register_tests(&mut environment);
+        FILTERS.iter().for_each(|name| bounded::add_filter(&mut environment, name));
+        TESTS.iter().for_each(|name| bounded::add_test(&mut environment, name));
         register_functions(&mut environment);
         environment.add_function(MUST, must);
+        environment.add_function(CHAIN, bounded::chain);
+        environment.add_function(NUMBER, bounded::number);
         environment
     });
-    ENVIRONMENT.compile_expression_owned(source.to_owned())
+    ENVIRONMENT.compile_expression_owned(source)
 }
 
 /// `x | raw` changes nothing: it is the mark by which a text `run` knows not to quote the value.
@@ -113,12 +133,14 @@ fn raw(value: Value) -> Value {
 
 /// `x | tojson`: the value as compact JSON. (The engine's own escapes for HTML and loses big integers.)
 fn to_json(value: &Value) -> Result<String, Error> {
-    view::to_json_text(value).map_err(|why| Error::new(ErrorKind::BadSerialization, why))
+    let text = view::to_json_text(value).map_err(|why| Error::new(ErrorKind::BadSerialization, why))?;
+    budget::make(text.len()).map(|()| text)
 }
 
 /// `x | fromjson`: the value that a text of JSON means.
 fn from_json(text: &str) -> Result<Value, Error> {
-    Json::parse(text)
+    budget::make(text.len())?;
+    Json::read(text)
         .map(|json| view::value_of(&json))
         .map_err(|why| Error::new(ErrorKind::InvalidOperation, format!("this is not JSON: {why}")))
 }

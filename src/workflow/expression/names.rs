@@ -39,7 +39,11 @@ pub(crate) struct Path<'a> {
 impl<'a> Names<'a> {
     /// Reads the names of an expression. In one that does not parse it finds those that it can.
     pub(crate) fn of(source: &'a str) -> Self {
-        let tokens = tokens(source);
+        Self::among(&tokens(source))
+    }
+
+    /// The names among the tokens of an expression.
+    pub(super) fn among(tokens: &[Token<'a>]) -> Self {
         let at = |index: usize| tokens.get(index).map(|token| token.kind);
         let before = |index: usize, back: usize| index.checked_sub(back).and_then(at);
         let mut names = Self::default();
@@ -59,7 +63,7 @@ impl<'a> Names<'a> {
                 _ => names.paths.push(path(name, token, tokens.get(index + 1..).unwrap_or_default())),
             }
         }
-        let end = match tokens.as_slice() {
+        let end = match tokens {
             [rest @ .., Token { kind: Kind::Symbol("("), .. }, Token { kind: Kind::Symbol(")"), .. }] => rest,
             all => all,
         };
@@ -133,15 +137,17 @@ fn bracketed<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<(&'t [Token<'a>], &'t [T
     None
 }
 
+/// A token of an expression, and where it stands.
 #[derive(Debug, Clone, Copy)]
-struct Token<'a> {
-    kind: Kind<'a>,
-    at: usize,
-    end: usize,
+pub(super) struct Token<'a> {
+    pub(super) kind: Kind<'a>,
+    pub(super) at: usize,
+    pub(super) end: usize,
 }
 
+/// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind<'a> {
+pub(super) enum Kind<'a> {
     Name(&'a str),
     /// What is between the quotes, if nothing in it is escaped.
     Text(Option<&'a str>),
@@ -151,7 +157,8 @@ enum Kind<'a> {
 
 const LONG_SYMBOLS: [&str; 6] = ["==", "!=", "<=", ">=", "**", "//"];
 
-fn tokens(source: &str) -> Vec<Token<'_>> {
+/// The tokens of an expression.
+pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(rest) = source.get(at..).filter(|rest| !rest.is_empty()) {
@@ -162,8 +169,8 @@ fn tokens(source: &str) -> Vec<Token<'_>> {
             let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
             (rest.get(..length).map(Kind::Name), length)
         } else if first.is_ascii_digit() {
-            let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-            (Some(Kind::Number), length)
+            let behind_dot = source.get(..at).is_some_and(|before| before.ends_with('.'));
+            (Some(Kind::Number), number_length(rest, behind_dot))
         } else if first == '"' || first == '\'' {
             let length = quoted_length(rest);
             let text = rest.get(1..length.saturating_sub(1)).filter(|text| !text.contains('\\'));
@@ -177,6 +184,38 @@ fn tokens(source: &str) -> Vec<Token<'_>> {
         at += length;
     }
     found
+}
+
+/// How long the number is that a text begins with. Behind a dot it is the place of an item, and ends at the next dot.
+fn number_length(text: &str, behind_dot: bool) -> usize {
+    let bytes = text.as_bytes();
+    let at = |place: usize| bytes.get(place).copied().unwrap_or(b' ');
+    let is_radix = at(0) == b'0' && matches!(at(1).to_ascii_lowercase(), b'b' | b'o' | b'x');
+    let (mut end, mut whole, mut exponent) = if is_radix { (2, false, true) } else { (1, true, false) };
+    loop {
+        let next = at(end);
+        let begins_name = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+        match next {
+            b'0'..=b'9' | b'_' => {}
+            b'.' if whole && !behind_dot => {
+                let is_exponent =
+                    matches!(at(end + 1), b'e' | b'E') && matches!(at(end + 2), b'+' | b'-' | b'0'..=b'9');
+                if !is_exponent && begins_name(at(end + 1)) {
+                    return end;
+                }
+                whole = false;
+            }
+            b'e' | b'E' if !exponent => {
+                (whole, exponent) = (false, true);
+                if matches!(at(end + 1), b'+' | b'-') {
+                    end += 1;
+                }
+            }
+            b'a'..=b'f' | b'A'..=b'F' if is_radix => {}
+            _ => return end,
+        }
+        end += 1;
+    }
 }
 
 /// How long the string literal is that a text begins with, quotes included; all of the text if it does not end.

@@ -1,10 +1,12 @@
 //! `--input k=v`, `k:=JSON` and `a.b=v`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
-use crate::events::json::Json;
+use crate::events::json::{Json, is_number};
 use crate::events::problem::{Code, Problem};
+use crate::workflow::json_text::Edited;
+use crate::workflow::schema::Schema;
 
 /// What an argument gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,18 +19,22 @@ pub enum Given {
 }
 
 /// An input put together: the file, and over it the arguments, of which later ones win. `k=v` is text, converted where
-/// the schema declares another type; `k:=JSON` is JSON; `a.b=v` is the member `b` of `a`.
+/// the schema declares another type; `k:=JSON` is JSON; `a.b=v` is the member `b` of `a`. Numbers keep their digits.
 ///
 /// # Errors
 /// All arguments that are none, and those that cannot become what the schema declares.
 pub fn input_from_arguments(
-    schema: Option<&Value>,
-    file: Option<Value>,
+    schema: Option<&Schema>,
+    file: Option<Json>,
     arguments: &[String],
-) -> Result<Value, Vec<Problem>> {
-    let mut input = file.unwrap_or_else(|| Value::Object(Map::new()));
+) -> Result<Json, Vec<Problem>> {
+    let schema = schema.map(Schema::value);
+    if let (Some(file), []) = (&file, arguments) {
+        return Ok(file.clone());
+    }
+    let mut input = file.map_or(Edited::Map(Vec::new()), |file| Edited::Text(file.text().to_owned()));
     let mut problems = Vec::new();
-    if !input.is_object() && !arguments.is_empty() {
+    if input.members().is_none() {
         let problem =
             Problem::new(Code::BadInput, "the input file is no object, so `--input` has nothing to add to");
         return Err(vec![problem.hint("let the file hold an object: `{\"name\": \"value\"}`")]);
@@ -38,7 +44,11 @@ pub fn input_from_arguments(
             problems.push(problem);
         }
     }
-    if problems.is_empty() { Ok(input) } else { Err(problems) }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let made = Json::made(&input.text());
+    made.map_err(|why| vec![Problem::new(Code::TooDeep, format!("the input: {}", why.why))])
 }
 
 fn bad(message: String) -> Problem {
@@ -58,19 +68,20 @@ pub(in crate::workflow) fn given(argument: &str) -> Result<(Vec<&str>, Given), P
     if !is_json {
         return Ok((path, Given::Text(text.to_owned())));
     }
-    // It is parsed whole: what is so deep that no expression could look into it is none here.
-    let json = serde_json::from_str::<Value>(text).and_then(|_| Json::parse(text));
-    let json = json.map_err(|why| bad(format!("`{text}` for `{name}` is not JSON: {why}")))?;
+    let json = Json::read(text).map_err(|why| {
+        let problem = bad(format!("`{text}` for `{name}` is not JSON that can be taken: {why}"));
+        problem.hint(why.code().hint())
+    })?;
     Ok((path, Given::Json(json)))
 }
 
-fn add(schema: Option<&Value>, input: &mut Value, argument: &str) -> Result<(), Problem> {
+fn add(schema: Option<&Value>, input: &mut Edited, argument: &str) -> Result<(), Problem> {
     let (path, given) = given(argument)?;
     let value = match given {
-        Given::Json(json) => json.value(),
+        Given::Json(json) => json,
         Given::Text(text) => convert(declared(schema, &path), &format!("input.{}", path.join(".")), &text)?,
     };
-    insert(input, &path, value).map_err(|part| {
+    insert(input, &path, Edited::Text(value.text().to_owned())).map_err(|part| {
         bad(format!("`{argument}` goes into `{part}`, which is no object"))
             .hint("give that as an object, or not at all")
     })
@@ -84,9 +95,9 @@ pub(in crate::workflow) fn declared<'s, T: AsRef<str>>(
     path.iter().try_fold(schema?, |schema, name| schema.get("properties")?.get(name.as_ref()))
 }
 
-/// A text as the declared type of what is called `name`. Where several are declared, the text stays one if it may; else it becomes the first of
-/// them that it can.
-pub(in crate::workflow) fn convert(schema: Option<&Value>, name: &str, text: &str) -> Result<Value, Problem> {
+/// A text as the declared type of what is called `name`. Where several are declared, the text stays one if it may; else
+/// it becomes the first of them that it can.
+pub(in crate::workflow) fn convert(schema: Option<&Value>, name: &str, text: &str) -> Result<Json, Problem> {
     let declared = schema.and_then(|schema| schema.get("type"));
     let types: Vec<&str> = match declared {
         Some(Value::String(one)) => vec![one],
@@ -94,7 +105,7 @@ pub(in crate::workflow) fn convert(schema: Option<&Value>, name: &str, text: &st
         _ => Vec::new(),
     };
     if types.is_empty() || types.contains(&"string") {
-        return Ok(Value::String(text.to_owned()));
+        return Ok(Json::from(&Value::from(text)));
     }
     types.iter().find_map(|kind| as_type(kind, text)).ok_or_else(|| {
         let message =
@@ -104,36 +115,39 @@ pub(in crate::workflow) fn convert(schema: Option<&Value>, name: &str, text: &st
     })
 }
 
-fn as_type(kind: &str, text: &str) -> Option<Value> {
-    let json = || serde_json::from_str::<Value>(text).ok();
+fn as_type(kind: &str, text: &str) -> Option<Json> {
+    let json = |begins: char| Json::read(text).ok().filter(|json| json.text().starts_with(begins));
+    let made = |number: String| Json::made(&number).ok();
     match kind {
-        "null" => (text.is_empty() || text == "null").then_some(Value::Null),
-        "boolean" => text.parse().ok().map(Value::Bool),
-        "integer" => match text.parse::<i64>() {
-            Ok(number) => Some(number.into()),
-            Err(_) => text.parse::<u64>().ok().map(Value::from),
-        },
-        "number" => json().filter(Value::is_number).or_else(|| {
-            let number = text.parse::<f64>().ok()?;
-            Number::from_f64(number).map(Value::Number)
-        }),
-        "array" => json().filter(Value::is_array),
-        "object" => json().filter(Value::is_object),
+        "null" => (text.is_empty() || text == "null").then(Json::null),
+        "boolean" => made(text.parse::<bool>().ok()?.to_string()),
+        "integer" if is_number(text) => made(text.to_owned()).filter(|_| !text.contains(['.', 'e', 'E'])),
+        "integer" => made(text.parse::<i64>().ok()?.to_string()),
+        "number" if is_number(text) => made(text.to_owned()),
+        "number" => Json::of(&text.parse::<f64>().ok().filter(|number| number.is_finite())?).ok(),
+        "array" => json('['),
+        "object" => json('{'),
         _ => None,
     }
 }
 
 /// Puts a value at a path, making objects on the way; the name of what is in the way, if something is.
-fn insert<'p>(into: &mut Value, path: &[&'p str], value: Value) -> Result<(), &'p str> {
+fn insert<'p>(into: &mut Edited, path: &[&'p str], value: Edited) -> Result<(), &'p str> {
     let Some((last, parents)) = path.split_last() else { return Ok(()) };
     let mut place = into;
     for name in parents {
-        let members = place.as_object_mut().ok_or(*name)?;
-        place = members.entry(*name).or_insert_with(|| Value::Object(Map::new()));
-        if !place.is_object() {
+        let members = place.members().ok_or(*name)?;
+        let known = members.iter().position(|(known, _)| known == name);
+        let at = known.unwrap_or(members.len());
+        if known.is_none() {
+            members.push(((*name).to_owned(), Edited::Map(Vec::new())));
+        }
+        place = members.get_mut(at).map(|(_, member)| member).ok_or(*name)?;
+        if place.members().is_none() {
             return Err(name);
         }
     }
-    place.as_object_mut().ok_or(*last)?.insert((*last).to_owned(), value);
+    place.members().ok_or(*last)?;
+    place.set((*last).to_owned(), value);
     Ok(())
 }

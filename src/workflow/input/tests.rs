@@ -27,7 +27,25 @@ fn schema() -> Value {
 
 fn arguments(list: &[&str]) -> Result<Value, Vec<Problem>> {
     let list: Vec<String> = list.iter().map(|argument| (*argument).to_owned()).collect();
-    input_from_arguments(Some(&schema()), None, &list)
+    input_from_arguments(Some(&Schema::from(&schema())), None, &list)
+}
+
+fn input_from_arguments(
+    schema: Option<&Schema>,
+    file: Option<Value>,
+    arguments: &[String],
+) -> Result<Value, Vec<Problem>> {
+    let file = file.as_ref().map(Json::from);
+    super::input_from_arguments(schema, file, arguments).map(|input| input.value())
+}
+
+fn check_input(schema: Option<&Value>, input: &Value) -> Result<Value, Vec<Problem>> {
+    let schema = schema.map(Schema::from);
+    super::check_input(schema.as_ref(), &Json::from(input)).map(|input| input.value())
+}
+
+fn check_schema(schema: &Value) -> Result<(), String> {
+    Schema::from(schema).check()
 }
 
 #[test]
@@ -61,7 +79,7 @@ fn text_becomes_what_the_schema_declares() {
 fn later_arguments_win_over_earlier_ones_and_over_the_file() {
     let file = json!({"version": "file", "target": {"host": "h", "port": 1}});
     let list = ["version=a".to_owned(), "target.port=2".to_owned(), "version=b".to_owned()];
-    let input = input_from_arguments(Some(&schema()), Some(file), &list).unwrap();
+    let input = input_from_arguments(Some(&Schema::from(&schema())), Some(file), &list).unwrap();
     assert_eq!(input, json!({"version": "b", "target": {"host": "h", "port": 2}}));
 }
 
@@ -132,4 +150,40 @@ fn a_schema_fetches_nothing() {
         assert!(check_schema(&schema).is_err(), "{schema}");
     }
     assert!(check_schema(&json!({"$defs": {"x": {"type": "string"}}, "$ref": "#/$defs/x"})).is_ok());
+}
+
+/// `--input price:=1.10` became 1.1, and a number of more than 64 bits a float.
+#[test]
+fn numbers_keep_their_digits() {
+    let list =
+        ["price:=1.10", "ratio=1E5", "big=123456789012345678901234567890", "a.b:=[1.50, 1e400]", "text=1.10"];
+    let list: Vec<String> = list.iter().map(|argument| (*argument).to_owned()).collect();
+    let schema = json!({"properties": {"ratio": {"type": "number"}, "big": {"type": "integer"}, "text": {"type": "string"}}});
+    let schema = Schema::from(&schema);
+    let file = Json::read(r#"{"kept": 1.000, "a": {"c": 2.0}}"#).unwrap();
+    let input = super::input_from_arguments(Some(&schema), Some(file), &list).unwrap();
+    let expected = concat!(
+        r#"{"kept":1.000,"a":{"c":2.0,"b":[1.50, 1e400]},"price":1.10,"ratio":1E5,"#,
+        r#""big":123456789012345678901234567890,"text":"1.10"}"#
+    );
+    assert_eq!(input.text(), expected);
+    let defaults =
+        Schema::new(Json::read(r#"{"properties": {"rate": {"type": "number", "default": 1.10}}}"#).unwrap());
+    let filled = super::check_input(Some(&defaults), &Json::read(r#"{"x": 2.50}"#).unwrap()).unwrap();
+    assert_eq!(filled.text(), r#"{"x":2.50,"rate":1.10}"#);
+    let given = Json::read(r#"{ "rate": 3.0 }"#).unwrap();
+    assert_eq!(super::check_input(Some(&defaults), &given).unwrap(), given);
+    let beyond = Json::read(r#"{ "rate": 1e999 }"#).unwrap();
+    assert_eq!(super::check_input(Some(&defaults), &beyond).unwrap(), beyond);
+}
+
+#[test]
+fn an_argument_with_a_key_twice_is_refused() {
+    let problems = arguments(&[r#"other:={"a": [{"to": 1, "to": 2}]}"#]).unwrap_err();
+    let problem = problems.first().unwrap();
+    assert!(
+        problem.message.contains("`other`") && problem.message.contains("the key `to` stands twice"),
+        "{problem:?}"
+    );
+    assert!(problem.message.contains("`a[0]`"), "{problem:?}");
 }

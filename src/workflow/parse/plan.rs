@@ -1,17 +1,16 @@
 //! The steps that a step's output adds to its run: JSON, read like the `steps` of a file. Places in it are paths, because
 //! nobody has the text before their eyes.
 
-use std::collections::{BTreeMap, HashSet};
-use std::ops::Range;
+use std::collections::BTreeMap;
 
 use super::names::Checker;
 use super::report::Report;
 use super::steps::Defaults;
-use super::tree::{Tree, Value};
+use super::tree::{self, Tree, Value};
 use super::{FILE_BYTES_MAX, NamedAgent, drafts_of, named, order, steps};
+use crate::events::json::Why;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{Definition, Limits, OnFailure};
-use crate::workflow::json_text::Level;
 
 /// What the steps of a plan may refer to beside each other.
 #[derive(Clone, Copy)]
@@ -24,9 +23,6 @@ pub struct PlanScope<'a> {
     pub steps: &'a dyn Fn(&str) -> bool,
 }
 
-/// Deeper JSON is nothing that a person or a model wrote; it is read by recursion.
-const DEPTH_MAX: usize = 100;
-
 /// Reads the list of an `add_steps`. The definition has nothing but its steps, which call each other by the ids that
 /// stand there. What problems call a place, such as `add_steps[1].agent`, is also the file of the agents' places.
 ///
@@ -37,7 +33,13 @@ pub fn plan(text: &str, scope: &PlanScope<'_>) -> Result<(Definition, Vec<NamedA
         let message = format!("it has {} bytes, and no more than {FILE_BYTES_MAX} are read", text.len());
         return Err(bad("add_steps", Problem::new(Code::TooLarge, message)));
     }
-    let tree = tree(text, text, 0).map_err(|why| bad("add_steps", Problem::new(Code::BadPlan, why)))?;
+    let tree = tree::plan(text).map_err(|why| {
+        let says = match why.why {
+            Why::Syntax(_) => format!("it is not JSON: {why}"),
+            Why::Duplicate { .. } | Why::TooDeep => why.to_string(),
+        };
+        bad("add_steps", Problem::new(Code::BadPlan, says))
+    })?;
     let mut report = Report::of_plan(text, &tree);
     let read = added(&mut report, &tree, scope);
     let first = report.problems.into_iter().min_by_key(column);
@@ -94,43 +96,6 @@ fn bad(path: &str, problem: Problem) -> Problem {
 
 fn column(problem: &Problem) -> u64 {
     problem.at.as_ref().map_or(0, |at| at.column)
-}
-
-/// A JSON document as a tree on one line, whose columns are bytes. A key stands where its value does.
-fn tree(document: &str, text: &str, depth: usize) -> Result<Tree, String> {
-    if depth > DEPTH_MAX {
-        return Err(format!("it is nested deeper than {DEPTH_MAX} levels"));
-    }
-    let text = text.trim();
-    let start = (text.as_ptr() as usize).saturating_sub(document.as_ptr() as usize);
-    let written = start..start + text.len();
-    let value = match Level::of(text).map_err(|why| format!("it is not JSON: {why}"))? {
-        Level::Null => Value::Null,
-        Level::Bool(flag) => Value::Bool(flag),
-        Level::Number(digits) => Value::Number(digits.to_owned()),
-        Level::Text(text) => Value::Text(text.into_owned()),
-        Level::List(items) => {
-            let items = items.into_iter().map(|item| tree(document, item, depth + 1));
-            Value::List(items.collect::<Result<_, _>>()?)
-        }
-        Level::Map(members) => {
-            let mut names = HashSet::with_capacity(members.len());
-            let mut entries = Vec::with_capacity(members.len());
-            for (name, member) in members {
-                let value = tree(document, member, depth + 1)?;
-                if !names.insert(name.clone()) {
-                    return Err(format!("`{name}` stands twice in one map"));
-                }
-                entries.push((part(value.written.clone(), Value::Text(name.into_owned())), value));
-            }
-            Value::Map(entries)
-        }
-    };
-    Ok(part(written, value))
-}
-
-fn part(written: Range<usize>, value: Value) -> Tree {
-    Tree { line: 1, column: written.start as u64 + 1, written, direct: true, value }
 }
 
 /// What stands at a column, as a path.

@@ -1,9 +1,8 @@
 //! The file of a scripted agent: a list of answers.
 
-use super::report::{Fields, Keys, Report, key_is_no_text};
-use super::tree::{Tree, Value};
-use super::values::scalar;
-use crate::events::json::Json;
+use super::data::json;
+use super::report::{Fields, Keys, Report};
+use super::tree::Tree;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::Purpose;
 use crate::workflow::script::{Answer, Says, Script};
@@ -61,10 +60,7 @@ fn answer(report: &mut Report<'_>, tree: &Tree) -> Option<Answer> {
 fn says(report: &mut Report<'_>, fields: &Fields<'_>, tree: &Tree) -> Option<Says> {
     let (output, stdout, fail) = (fields.get("output"), fields.get("stdout"), fields.get("fail"));
     match (output, stdout, fail) {
-        (Some(output), None, None) => {
-            let text = json(report, output)?;
-            Json::parse(&text).ok().map(Says::Output)
-        }
+        (Some(output), None, None) => json(report, "output", output).map(Says::Output),
         (None, Some(stdout), None) => report.text("stdout", stdout).map(|text| Says::Stdout(text.to_owned())),
         (None, None, Some(fail)) => failure(report, fail),
         (None, None, None) => {
@@ -93,35 +89,10 @@ fn failure(report: &mut Report<'_>, tree: &Tree) -> Option<Says> {
     Some(Says::Fail { class: class.unwrap_or(Some(Class::Unknown))?, message: message??.to_owned() })
 }
 
-/// A tree as the text of its JSON, in which numbers keep their digits.
-fn json(report: &mut Report<'_>, tree: &Tree) -> Option<String> {
-    let join =
-        |parts: Vec<Option<String>>| parts.into_iter().collect::<Option<Vec<_>>>().map(|all| all.join(","));
-    Some(match &tree.value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {
-            scalar(report.source, tree).text().to_owned()
-        }
-        Value::List(items) => {
-            format!("[{}]", join(items.iter().map(|item| json(report, item)).collect())?)
-        }
-        Value::Map(entries) => {
-            let member = |(name, value): &(Tree, Tree)| match &name.value {
-                Value::Text(_) => {
-                    Some(format!("{}:{}", scalar(report.source, name).text(), json(report, value)?))
-                }
-                _ => {
-                    key_is_no_text(report, "`output`", name);
-                    None
-                }
-            };
-            format!("{{{}}}", join(entries.iter().map(member).collect())?)
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::json::Json;
 
     #[test]
     fn every_key_is_read() {

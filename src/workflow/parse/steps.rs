@@ -145,6 +145,7 @@ impl<'t> Draft<'t> {
         uses.until = until;
         let approval = gates::approval(report, &fields);
         let schema = fields.get("schema").and_then(|tree| values::schema(report, "schema", tree));
+        let schema = schema.map(|schema| schema.value().clone());
         let phase = fields.get("phase").and_then(|tree| phase(report, tree));
         let named = |key: &str| fields.get(key).map(|tree| report.place(tree));
         let (agent, child) = match &does {

@@ -8,7 +8,12 @@ use serde::Deserialize;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Error, Spanned};
 
+use crate::events::json::{DEPTH_MAX, is_number};
 use crate::events::problem::{Code, Problem};
+
+mod json;
+
+pub(super) use json::{plan, whole};
 
 /// A part of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +33,7 @@ pub(super) struct Tree {
 pub(super) enum Value {
     Null,
     Bool(bool),
-    /// The number as JSON.
+    /// The number as JSON; empty while it is read, if no float holds it.
     Number(String),
     Text(String),
     List(Vec<Tree>),
@@ -37,17 +42,48 @@ pub(super) enum Value {
 }
 
 impl Tree {
-    /// Reads a file.
+    /// Reads a file: JSON if it is called `.json`, else YAML.
     ///
     /// # Errors
     /// One problem, the first: behind it nothing can be trusted to be what it looks like.
     pub(super) fn read(source: &str, file: &str) -> Result<Self, Problem> {
-        // Depth, nodes, aliases and what they expand to are bounded by the reader's own budget.
+        if file.ends_with(".json") && !source.trim().is_empty() {
+            return whole(source).map_err(|why| why.in_file(file));
+        }
+        // Nodes, aliases and what they expand to are bounded by the reader's own budget.
         let options = serde_saphyr::options! {
             strict_booleans: true,
             with_snippet: false,
+            budget: serde_saphyr::budget! { max_depth: DEPTH_MAX },
+            non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::PassThrough,
         };
-        serde_saphyr::from_str_with_options(source, options).map_err(|error| problem(&error, file))
+        let mut tree: Self =
+            serde_saphyr::from_str_with_options(source, options).map_err(|error| problem(&error, file))?;
+        tree.as_written(source);
+        Ok(tree)
+    }
+
+    /// Takes numbers as they are written. What YAML takes for a number and JSON does not, such as `02134`, `0x1F`, `1_000`
+    /// and `.inf`, is a text: what it stands for would be a guess.
+    fn as_written(&mut self, source: &str) {
+        match &mut self.value {
+            Value::Number(number) => {
+                let written = source.get(self.written.clone()).unwrap_or_default();
+                if is_number(written) {
+                    written.clone_into(number);
+                } else if number.is_empty() || !written.is_empty() && !written.starts_with(TAGGED_OR_QUOTED) {
+                    self.value = Value::Text(written.to_owned());
+                }
+            }
+            Value::List(items) => items.iter_mut().for_each(|item| item.as_written(source)),
+            Value::Map(entries) => {
+                for (key, value) in entries {
+                    key.as_written(source);
+                    value.as_written(source);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Text(_) => {}
+        }
     }
 
     /// Where a part of its text stands, that begins at this byte of the decoded text. Quotes, escapes and folded lines
@@ -87,6 +123,9 @@ impl Tree {
         }
     }
 }
+
+/// What something written begins with that says itself what it is.
+const TAGGED_OR_QUOTED: [char; 5] = ['!', '"', '\'', '|', '>'];
 
 fn count(text: &str) -> u64 {
     text.chars().count() as u64
@@ -137,6 +176,9 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Value::Number(number.to_string()))
     }
     fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Value, E> {
+        if !number.is_finite() {
+            return Ok(Value::Number(String::new()));
+        }
         serde_json::to_string(&number).map(Value::Number).map_err(E::custom)
     }
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {
@@ -170,6 +212,9 @@ fn problem(error: &Error, file: &str) -> Problem {
     let text = error.to_string();
     let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
     let problem = match error {
+        Error::Budget { breach: serde_saphyr::budget::BudgetBreach::Depth { .. }, .. } => {
+            Problem::new(Code::TooDeep, format!("this is nested deeper than {DEPTH_MAX} levels"))
+        }
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
@@ -181,10 +226,6 @@ fn problem(error: &Error, file: &str) -> Problem {
         }
         Error::MultipleDocuments { .. } => Problem::new(Code::NotYaml, "a second document begins here")
             .hint("a file holds one workflow: take the `---` out, or make two files"),
-        Error::NonFiniteFloat { value, .. } => {
-            Problem::new(Code::BadValue, format!("`{value}` is no number that JSON has"))
-                .hint("put it in quotes")
-        }
         _ => Problem::new(Code::NotYaml, format!("this is not YAML: {message}")),
     };
     match error.location().filter(|location| location.line() > 0) {

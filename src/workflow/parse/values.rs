@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use super::data::json;
 use super::report::{Report, key_is_no_text};
 use super::tree::{Tree, Value};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{ForEach, Items};
+use crate::workflow::schema::Schema;
+use crate::workflow::shell;
 use crate::workflow::template::{Expression, Node, Piece, Template};
-use crate::workflow::{input, shell};
 
 /// An expression where it stands. What it names can be checked when all steps are known.
 pub(super) struct Use<'t> {
@@ -140,9 +142,7 @@ impl<'t, 's: 't> Values<'t, '_, 's> {
 
     fn node(&mut self, key: &str, tree: &'t Tree) -> Option<Node> {
         Some(match &tree.value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => {
-                Node::constant(&scalar(self.report.source, tree))
-            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => Node::constant(&scalar(tree)),
             Value::Text(text) => return self.text_node(text, tree),
             Value::List(items) => {
                 let nodes: Vec<_> = items.iter().map(|item| self.node(key, item)).collect();
@@ -198,53 +198,29 @@ fn bare(key: &str) -> String {
     format!("`{key}` is an expression already: write it without `{{{{` and `}}}}`")
 }
 
-/// A single value as JSON. A number that JSON writes alike keeps its digits.
-pub(super) fn scalar(source: &str, tree: &Tree) -> Json {
+/// A single value as JSON. A number keeps its digits.
+pub(super) fn scalar(tree: &Tree) -> Json {
     let json = match &tree.value {
         Value::Bool(flag) => Json::of(flag),
         Value::Text(text) => Json::of(text),
-        Value::Number(number) => {
-            let written = source.get(tree.written.clone()).unwrap_or_default();
-            Json::parse(written).or_else(|_| Json::parse(number))
-        }
+        Value::Number(number) => Json::parse(number),
         Value::Null | Value::List(_) | Value::Map(_) => Ok(Json::null()),
     };
     json.unwrap_or_default()
 }
 
 /// A JSON Schema.
-pub(super) fn schema(report: &mut Report<'_>, key: &str, tree: &Tree) -> Option<serde_json::Value> {
+pub(super) fn schema(report: &mut Report<'_>, key: &str, tree: &Tree) -> Option<Schema> {
     if !matches!(tree.value, Value::Map(_)) {
         report.wants(key, "a JSON Schema", tree);
         return None;
     }
-    let schema = plain(report, key, tree)?;
-    match input::check_schema(&schema) {
+    let schema = Schema::new(json(report, key, tree)?);
+    match schema.check() {
         Ok(()) => Some(schema),
         Err(why) => {
             report.refuse(tree, Problem::new(Code::BadSchema, format!("`{key}` is no JSON Schema: {why}")));
             None
         }
     }
-}
-
-/// A tree in which nothing is evaluated, such as a schema.
-fn plain(report: &mut Report<'_>, key: &str, tree: &Tree) -> Option<serde_json::Value> {
-    Some(match &tree.value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {
-            scalar(report.source, tree).value()
-        }
-        Value::List(items) => items.iter().map(|item| plain(report, key, item)).collect::<Option<_>>()?,
-        Value::Map(entries) => {
-            let mut members = serde_json::Map::new();
-            for (name, value) in entries {
-                let Value::Text(text) = &name.value else {
-                    key_is_no_text(report, &format!("`{key}`"), name);
-                    return None;
-                };
-                members.insert(text.clone(), plain(report, key, value)?);
-            }
-            members.into()
-        }
-    })
 }

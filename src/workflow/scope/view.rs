@@ -2,7 +2,7 @@
 //! through. So a big output costs nothing where it is passed on whole, and its numbers keep all their digits.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,38 +10,68 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
+use super::number::{self, Digits, Numbers};
 use super::{Scope, StepView, Undone};
 use crate::events::ids::StepId;
-use crate::events::json::Json;
+use crate::events::json::{DEPTH_MAX, Json};
 use crate::events::run::Undoes;
-use crate::workflow::expression::MUST;
-use crate::workflow::json_text::{self, Level};
-
-/// How deep an expression may walk into JSON. The engine compares and prints by recursion, so a bound keeps documents
-/// that are made to overflow the stack from doing so; passing one on whole needs no walk.
-const DEPTH_MAX: u8 = 100;
+use crate::workflow::expression::{MUST, budget};
+use crate::workflow::json_text::{self, Level, last_of_each};
 
 /// A JSON document as a value of the engine.
 pub(crate) fn value_of(json: &Json) -> Value {
-    Document { json: json.clone(), part: 0..json.text().len(), depth: 0 }.value()
+    Document { json: json.clone(), part: 0..json.text().len(), depth: 0, numbers: Numbers::Written }.value()
 }
 
 /// A value of the engine as JSON text.
 ///
 /// # Errors
-/// When it has no JSON form, with the reason as a sentence: a function, bytes, NaN, infinity, keys that are no texts.
+/// When it has no JSON form, with the reason as a sentence: a function, bytes, NaN, infinity, keys that are no texts; and
+/// when that is longer than [`RENDERED_BYTES_MAX`].
 pub(crate) fn to_json_text(value: &Value) -> Result<String, String> {
     let mut out = String::new();
     write_json(&mut out, value)?;
     Ok(out)
 }
 
+/// No value that is rendered is longer, in bytes, but one that is passed on whole: several of them can be put into one
+/// event's blob.
+pub(crate) const RENDERED_BYTES_MAX: usize = budget::READ_BYTES_MAX;
+
+/// Checks what was rendered so far.
+///
+/// # Errors
+/// When it is too long, in a sentence.
+pub(crate) fn check_length(rendered: &str) -> Result<(), String> {
+    if rendered.len() <= RENDERED_BYTES_MAX {
+        return Ok(());
+    }
+    Err(format!("what is rendered is longer than {RENDERED_BYTES_MAX} bytes"))
+}
+
+/// The document, if the value is one.
+pub(crate) fn document(value: &Value) -> Option<Json> {
+    let Document { json, part, .. } = &value.downcast_object_ref::<Container>()?.of;
+    if part.len() == json.text().len() {
+        return Some(json.clone());
+    }
+    Json::parse(json.text().get(part.clone())?).ok()
+}
+
+/// A document in whose numbers are seen so, if the value is one; none in it if they already are.
+#[allow(clippy::option_option, reason = "whether it is a document, and whether that changes")]
+pub(super) fn seen_as(value: &Value, numbers: Numbers) -> Option<Option<Value>> {
+    let container = value.downcast_object_ref::<Container>()?;
+    Some((container.of.numbers != numbers).then(|| Document { numbers, ..container.of.clone() }.value()))
+}
+
 fn write_json(out: &mut String, value: &Value) -> Result<(), String> {
+    check_length(out)?;
     if let Some(document) = value.downcast_object_ref::<Container>() {
         out.push_str(document.of.text());
         return Ok(());
     }
-    if let Some(number) = value.downcast_object_ref::<BigNumber>() {
+    if let Some(number) = value.downcast_object_ref::<Digits>() {
         out.push_str(&number.0);
         return Ok(());
     }
@@ -102,6 +132,7 @@ struct Document {
     json: Json,
     part: Range<usize>,
     depth: u8,
+    numbers: Numbers,
 }
 
 impl Document {
@@ -111,7 +142,7 @@ impl Document {
 
     fn value(self) -> Value {
         if self.text().starts_with(['{', '[']) {
-            return if self.depth < DEPTH_MAX {
+            return if usize::from(self.depth) < DEPTH_MAX {
                 Value::from_object(Container { of: self, parts: OnceLock::new() })
             } else {
                 invalid(format!("JSON is nested deeper than {DEPTH_MAX} levels"))
@@ -119,8 +150,11 @@ impl Document {
         }
         match Level::of(self.text()) {
             Ok(Level::Bool(flag)) => Value::from(flag),
-            Ok(Level::Number(digits)) => number(digits),
-            Ok(Level::Text(text)) => Value::from(&*text),
+            Ok(Level::Number(digits)) => number::value(digits, self.numbers),
+            Ok(Level::Text(text)) => match budget::read(text.len()) {
+                Ok(()) => Value::from(&*text),
+                Err(why) => why.into(),
+            },
             Ok(_) => Value::from(()),
             Err(why) => invalid(format!("this is not JSON: {why}")),
         }
@@ -129,41 +163,14 @@ impl Document {
     /// The document of a slice of this one's text.
     fn inner(&self, slice: &str) -> Self {
         let start = (slice.as_ptr() as usize).saturating_sub(self.json.text().as_ptr() as usize);
-        Self { json: self.json.clone(), part: start..start + slice.len(), depth: self.depth + 1 }
+        let part = start..start + slice.len();
+        Self { json: self.json.clone(), part, depth: self.depth + 1, numbers: self.numbers }
     }
 }
 
 /// A value that fails whoever uses it.
 fn invalid(why: String) -> Value {
     Error::new(ErrorKind::InvalidOperation, why).into()
-}
-
-/// Integers up to 128 bits and floats are numbers to the engine; a longer number can only be passed on.
-fn number(digits: &str) -> Value {
-    if let Ok(number) = digits.parse::<i64>() {
-        return Value::from(number);
-    }
-    if let Ok(number) = digits.parse::<i128>() {
-        return Value::from(number);
-    }
-    let float = digits.contains(['.', 'e', 'E']).then(|| digits.parse::<f64>().ok()).flatten();
-    match float.filter(|number| number.is_finite()) {
-        Some(number) => Value::from(number),
-        None => Value::from_object(BigNumber(digits.into())),
-    }
-}
-
-/// An integer beyond 128 bits, or a float beyond 64.
-#[derive(Debug)]
-struct BigNumber(Box<str>);
-
-impl Object for BigNumber {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// A list or an object, taken apart when somebody looks into it.
@@ -174,16 +181,22 @@ struct Container {
 
 enum Parts {
     List(Vec<Document>),
-    Map(Vec<(String, Document)>),
+    Map { members: Vec<(Arc<str>, Document)>, places: HashMap<Arc<str>, usize> },
 }
 
 impl Container {
+    /// Beyond what an evaluation may look at there is nothing in it, and the evaluation fails for that.
     fn parts(&self) -> &Parts {
         self.parts.get_or_init(|| match Level::of(self.of.text()) {
-            Ok(Level::Map(members)) => Parts::Map(
-                members.into_iter().map(|(key, part)| (key.into_owned(), self.of.inner(part))).collect(),
-            ),
-            Ok(Level::List(items)) => {
+            Ok(Level::Map(members)) if budget::items(members.len()).is_ok() => {
+                let members: Vec<(Arc<str>, Document)> = last_of_each(members)
+                    .into_iter()
+                    .map(|(key, part)| (Arc::from(&*key), self.of.inner(part)))
+                    .collect();
+                let places = members.iter().enumerate().map(|(place, (key, _))| (Arc::clone(key), place));
+                Parts::Map { places: places.collect(), members }
+            }
+            Ok(Level::List(items)) if budget::items(items.len()).is_ok() => {
                 Parts::List(items.into_iter().map(|part| self.of.inner(part)).collect())
             }
             _ => Parts::List(Vec::new()),
@@ -205,9 +218,8 @@ impl Object for Container {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match self.parts() {
             Parts::List(items) => Some(items.get(key.as_usize()?)?.clone().value()),
-            Parts::Map(members) => {
-                let name = key.as_str()?;
-                let (_, part) = members.iter().rev().find(|(key, _)| key == name)?;
+            Parts::Map { members, places } => {
+                let (_, part) = members.get(*places.get(key.as_str()?)?)?;
                 Some(part.clone().value())
             }
         }
@@ -216,8 +228,8 @@ impl Object for Container {
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         match self.parts() {
             Parts::List(items) => Enumerator::Seq(items.len()),
-            Parts::Map(members) => {
-                Enumerator::Values(members.iter().map(|(key, _)| Value::from(&**key)).collect())
+            Parts::Map { members, .. } => {
+                Enumerator::Values(members.iter().map(|(key, _)| Value::from(Arc::clone(key))).collect())
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::workflow::definition::Definition;
 use crate::workflow::input::check_input;
 use crate::workflow::run::advance::Advance;
 use crate::workflow::run::{Answer, Gated, Node, Phase, Request, Run, RunRejection, StepPhase};
+use crate::workflow::schema::Schema;
 
 /// More signals that no step has taken are not kept.
 const SIGNALS_MAX: usize = 1_000;
@@ -104,9 +105,9 @@ fn change(
             let now = now.ok_or_else(|| cannot("it has no arguments".to_owned()))?;
             let child = child_of(advance, request)?;
             let schema = child.as_ref().and_then(|child| child.input.as_ref());
-            let edits = edits.fitted(&now, schema).map_err(cannot)?;
+            let edits = edits.fitted(&now, schema.map(Schema::value)).map_err(cannot)?;
             let with = approval::merged(&now, &edits).map_err(cannot)?;
-            if let Err(problems) = check_input(schema, &with.value()) {
+            if let Err(problems) = check_input(schema, &with) {
                 let wrong: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
                 return Err(cannot(format!("the input of its run would not fit: {}", wrong.join("; "))));
             }

@@ -1,0 +1,137 @@
+//! Numbers of JSON as values of the engine. One whose digits the engine would change, such as `1.10`, is an object that
+//! keeps them; whoever compares or calculates takes the number.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::Error;
+use minijinja::value::{DynObject, Object, ObjectRepr, Value, ValueKind};
+
+use super::view;
+use crate::workflow::expression::budget;
+
+/// As what numbers are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    /// With their digits: where the engine would write others, as objects.
+    Written,
+    /// As numbers of the engine, as far as it has them.
+    Plain,
+    /// All as objects, which can be compared with each other.
+    Objects,
+}
+
+/// A number with its digits.
+#[derive(Debug)]
+pub(crate) struct Digits(pub(crate) Box<str>);
+
+impl Object for Digits {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        self.0.parse::<f64>().map_or(true, |number| number != 0.0)
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
+        let other = other.downcast_ref::<Self>()?;
+        if let (Ok(this), Ok(other)) = (self.0.parse::<i128>(), other.0.parse::<i128>()) {
+            return Some(this.cmp(&other));
+        }
+        let float = |digits: &str| digits.parse::<f64>().unwrap_or_default();
+        let order = float(&self.0).total_cmp(&float(&other.0));
+        // Beyond 64 bits floats do not tell integers apart.
+        let whole = |digits: &str| !digits.contains(['.', 'e', 'E']);
+        if order.is_eq() && whole(&self.0) && whole(&other.0) && self.0 != other.0 {
+            let order = (self.0.len(), &self.0).cmp(&(other.0.len(), &other.0));
+            return Some(if self.0.starts_with('-') { order.reverse() } else { order });
+        }
+        Some(order)
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The value of a number that JSON has.
+pub(super) fn value(digits: &str, numbers: Numbers) -> Value {
+    let object = || Value::from_object(Digits(digits.into()));
+    match (numbers, plain(digits)) {
+        (Numbers::Objects, _) | (_, None) => object(),
+        (Numbers::Plain, Some(number)) => number,
+        (Numbers::Written, Some(number)) => {
+            let is_canonical = match digits.contains(['.', 'e', 'E']) {
+                true => f64::try_from(number.clone())
+                    .ok()
+                    .and_then(|number| serde_json::to_string(&number).ok())
+                    .is_some_and(|written| written == digits),
+                false => digits != "-0",
+            };
+            if is_canonical { number } else { object() }
+        }
+    }
+}
+
+/// Integers up to 128 bits and floats are numbers to the engine; a longer number can only be passed on.
+fn plain(digits: &str) -> Option<Value> {
+    if let Ok(number) = digits.parse::<i64>() {
+        return Some(Value::from(number));
+    }
+    if let Ok(number) = digits.parse::<i128>() {
+        return Some(Value::from(number));
+    }
+    let float = digits.contains(['.', 'e', 'E']).then(|| digits.parse::<f64>().ok()).flatten();
+    float.filter(|number| number.is_finite()).map(Value::from)
+}
+
+/// A value that is a single number, as the engine's.
+pub(crate) fn single(value: &Value) -> Option<Value> {
+    value.downcast_object_ref::<Digits>().and_then(|digits| plain(&digits.0))
+}
+
+/// A value whose numbers are seen so.
+pub(crate) fn seen_as(value: &Value, numbers: Numbers) -> Result<Value, Error> {
+    changed(value, numbers).map(|changed| changed.unwrap_or_else(|| value.clone()))
+}
+
+/// The same, if that changes it.
+fn changed(value: &Value, numbers: Numbers) -> Result<Option<Value>, Error> {
+    if let Some(Digits(digits)) = value.downcast_object_ref::<Digits>() {
+        return Ok((numbers != Numbers::Objects).then(|| self::value(digits, numbers)));
+    }
+    if let Some(document) = view::seen_as(value, numbers) {
+        return Ok(document);
+    }
+    match value.kind() {
+        ValueKind::Number if numbers == Numbers::Objects => {
+            Ok(view::to_json_text(value).ok().map(|digits| Value::from_object(Digits(digits.into()))))
+        }
+        ValueKind::Seq | ValueKind::Iterable => {
+            budget::items(value.len().unwrap_or_default())?;
+            let (mut items, mut any) = (Vec::new(), false);
+            for item in value.try_iter()?.checked() {
+                let item = item?;
+                let new = changed(&item, numbers)?;
+                any |= new.is_some();
+                items.push(new.unwrap_or(item));
+            }
+            Ok(any.then(|| Value::from(items)))
+        }
+        ValueKind::Map => {
+            budget::items(value.len().unwrap_or_default())?;
+            let (mut members, mut any) = (Vec::new(), false);
+            for key in value.try_iter()?.checked() {
+                let key = key?;
+                let member = value.get_item(&key)?;
+                let new = changed(&member, numbers)?;
+                any |= new.is_some();
+                members.push((key, new.unwrap_or(member)));
+            }
+            Ok(any.then(|| members.into_iter().collect()))
+        }
+        _ => Ok(None),
+    }
+}
