@@ -218,3 +218,37 @@ fn end_of(kind: &str) -> Option<RunStatus> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::time::Timestamp;
+
+    /// A run with 5 KB of tags once kept the list from being saved, and with it every verb that looks a run up from working.
+    #[test]
+    fn a_row_that_is_too_long_is_cut_until_it_fits() {
+        let tags = [("long".to_owned(), "x".repeat(5_000)), ("team".to_owned(), "core".to_owned())].into();
+        let row = RunRow {
+            run: RunId::parse("r").unwrap(),
+            workflow: "\u{1}".repeat(9_000),
+            status: RunStatus::Pending,
+            started_at: Timestamp(1),
+            ended_at: None,
+            version: Version(1),
+            tags,
+            degraded: false,
+        };
+        let kept = |row: RunRow| -> RunRow {
+            let bytes = row_bytes(Kept { row, next: Next::Asked }).unwrap();
+            assert!(bytes.len() <= VIEW_ROW_BYTES_MAX);
+            serde_json::from_slice::<Kept>(&bytes).unwrap().row
+        };
+        let short = kept(RunRow { workflow: "w".to_owned(), ..row.clone() });
+        assert_eq!(
+            (short.workflow.as_str(), short.tags.keys().map(String::as_str).collect::<Vec<_>>()),
+            ("w", vec!["team"])
+        );
+        let cut = kept(row);
+        assert!(cut.tags.is_empty() && !cut.workflow.is_empty());
+    }
+}
