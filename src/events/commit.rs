@@ -353,3 +353,49 @@ impl Recorded {
         E::decode(&self.event.kind, self.event.schema, &self.event.payload)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::ids::RunId;
+    use crate::events::run::{RunEvent, TimerFired};
+
+    fn header() -> Header {
+        Header {
+            stream: StreamId::of_run(&RunId::parse("r").unwrap()),
+            first: Version(1),
+            recorded_at: Timestamp(1),
+            correlation: None,
+            causation: "go".into(),
+            code_version: "1".into(),
+            origin: None,
+        }
+    }
+
+    fn sealed() -> Commit {
+        let fired = |step: &str| {
+            RunEvent::from(TimerFired {
+                timer: crate::events::ids::TimerId::sleep(&crate::events::ids::StepId::grown(step)),
+            })
+        };
+        Commit::seal(header(), &[fired("a"), fired("b")], Hash::default()).unwrap()
+    }
+
+    /// A changed length must not make a reader take more memory than there are bytes, whatever it claims.
+    #[test]
+    fn no_changed_byte_makes_reading_panic_or_take_what_is_not_there() {
+        let whole = sealed().to_bytes().unwrap();
+        assert_eq!(Commit::from_bytes(&whole).unwrap(), sealed());
+        for at in 0..whole.len() {
+            for byte in [0, 250, 251, 252, 253, 254, 255] {
+                let mut changed = whole.clone();
+                changed[at] = byte;
+                if let Ok(read) = Commit::from_bytes(&changed) {
+                    assert!(read.events.len() <= changed.len());
+                }
+            }
+            assert!(Commit::from_bytes(&whole[..at]).is_err(), "cut off at {at}");
+        }
+        assert!(Commit::from_bytes(&[whole.as_slice(), &[0]].concat()).is_err());
+    }
+}

@@ -223,3 +223,21 @@ fn a_command_line_that_means_nothing_is_refused_with_one_json_document() {
     }
     assert!(!sandbox.data().exists());
 }
+
+/// A row of the list that was too long to be kept once kept every verb from looking a run up.
+#[test]
+fn a_run_with_labels_that_the_list_has_no_room_for_is_refused() {
+    let sandbox = Sandbox::new();
+    let named = |name: &str| format!("name: {name}\nsteps: [{{id: a, run: 'true'}}]");
+    sandbox.write("long.yaml", named(&"n".repeat(3_500)));
+    sandbox.write("w.yaml", named("w"));
+    // Each is two bytes in the row.
+    let quotes = format!("long={}", "\"".repeat(1_900));
+    for arguments in [["run", "long.yaml"].as_slice(), &["run", "w.yaml", "--tag", &quotes]] {
+        let refused = sandbox.json(2, arguments);
+        assert_eq!(refused["error"]["code"], "RE-1113", "{refused}");
+    }
+    let fits = format!("long={}", "x".repeat(1_900));
+    sandbox.json(0, &["run", "w.yaml", "--tag", &fits]);
+    assert_eq!(sandbox.json(0, &["list"])["runs"].as_array().unwrap().len(), 1);
+}

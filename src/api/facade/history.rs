@@ -6,6 +6,7 @@ use crate::api::protocol::{Answer, Frame, HistoryLine, State};
 use crate::events::commit::Recorded;
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::problem::Problem;
+use crate::store::ReadError;
 use crate::views::report::{effects, report};
 
 /// How many events are read at once.
@@ -22,9 +23,16 @@ impl Facade {
         let run = self.resolve(run).await?;
         let stream = StreamId::of_run(&run);
         let mut after = Version(from.map_or(0, |from| from.0.saturating_sub(1)));
+        let mut at_once = HISTORY_PAGE;
         loop {
-            let page = self.system.store().read_stream(&stream, after, HISTORY_PAGE).await;
-            let page = page.map_err(|error| read_problem(&error))?;
+            let page = match self.system.store().read_stream(&stream, after, at_once).await {
+                // What stands before what is damaged is shown all the same.
+                Err(ReadError::Damaged { .. }) if at_once > 1 => {
+                    at_once = 1;
+                    continue;
+                }
+                page => page.map_err(|error| read_problem(&error))?,
+            };
             let Some(last) = page.last() else { return Ok(Answer::Done) };
             after = last.version;
             for recorded in &page {

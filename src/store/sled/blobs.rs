@@ -90,7 +90,7 @@ impl BlobFiles {
         if size_bytes > BLOB_BYTES_MAX || size_bytes > PROVED_FROM_BYTES && hash_of(&mut file)? != *hash {
             return Ok(Found::Another);
         }
-        let mut content = Vec::new();
+        let mut content = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0));
         file.rewind()?;
         file.take(size_bytes).read_to_end(&mut content)?;
         Ok(if Hash::of(&content) == *hash { Found::Whole(content) } else { Found::Another })

@@ -1,11 +1,12 @@
 //! Opening a store: what must be synced before recovery looks at it, and what is made anew from the commits.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::fs::SeekFrom;
 use sled::{Batch, Db};
 
 use super::index::{Extent, Index};
@@ -192,7 +193,7 @@ pub(super) fn salvage(folder: &Path, options: &SledOptions) -> Result<(Opened, S
     let _ = fs::remove_dir_all(&copy.0);
     files::folder(&copy.0).map_err(unreadable)?;
     for name in [DATA, SETTINGS] {
-        copy_file(&folder.join(EVENTS).join(name), &copy.0.join(name)).map_err(unreadable)?;
+        copy_data(&folder.join(EVENTS).join(name), &copy.0.join(name)).map_err(unreadable)?;
     }
     let mut opened = open_events(folder, copy.0.clone(), options)?;
     // Without a mark nobody knows how far the store came.
@@ -202,8 +203,25 @@ pub(super) fn salvage(folder: &Path, options: &SledOptions) -> Result<(Opened, S
     Ok((opened, copy))
 }
 
-fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
-    io::copy(&mut files::read(from)?, &mut files::create(to)?).map(drop)
+/// Copies a file without its holes: a damaged one may be longer than the disk.
+fn copy_data(from: &Path, to: &Path) -> io::Result<()> {
+    let (mut from, mut to) = (files::read(from)?, files::create(to)?);
+    let length = from.metadata()?.len();
+    to.set_len(length)?;
+    let mut at = 0;
+    while at < length {
+        let begin = match rustix::fs::seek(&from, SeekFrom::Data(at)) {
+            // Nothing but a hole follows.
+            Err(rustix::io::Errno::NXIO) => break,
+            begin => begin?,
+        };
+        let end = rustix::fs::seek(&from, SeekFrom::Hole(begin))?;
+        from.seek(io::SeekFrom::Start(begin))?;
+        to.seek(io::SeekFrom::Start(begin))?;
+        io::copy(&mut (&from).take(end - begin), &mut to)?;
+        at = end;
+    }
+    Ok(())
 }
 
 /// A copy of a store, for as long as it lives.

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use reenact::events::commit::{Commit, Header};
 use reenact::events::ids::{StepId, StreamId, Version};
+use reenact::events::limits::COMMIT_BYTES_MAX;
 use reenact::events::problem::Code;
 use reenact::events::run::{AttemptLost, Purpose, RunEvent};
 use reenact::store::fault::{Calls, Fault, Faulty};
 use reenact::store::memory::MemoryStore;
-use reenact::workflow::run::RunStatus;
+use reenact::workflow::run::{Ask, Order, RunStatus};
 
 use super::kit::{Kit, faulty, id, on_actix, start_of, status};
 
@@ -182,5 +183,71 @@ fn a_run_that_somebody_else_wrote_to_is_loaded_again_and_goes_on() {
         gate.open(3);
         assert_eq!(status(system.ended(&run).await), RunStatus::Completed);
         assert_eq!(gate.calls(), 3, "`a` twice, `b` once");
+    });
+}
+
+fn order(reason_bytes: usize) -> Order {
+    Order { by: "ada".into(), reason: Some("x".repeat(reason_bytes)) }
+}
+
+/// A commit of any length was once written, and one that was too long to be read was the end of every run.
+#[test]
+fn a_decision_that_is_too_long_is_refused_and_stops_its_run_only() {
+    on_actix(async {
+        let kit = Kit::new();
+        let gate = kit.gated("work");
+        let system = kit.start();
+        for run in ["long", "other"] {
+            system.begin(&id(run), start_of(TWO)).await.unwrap();
+        }
+        gate.called(2).await;
+        let cancel = Ask::Cancel { order: order(COMMIT_BYTES_MAX), rollback: false };
+        let refused = system.ask(&id("long"), cancel).await.unwrap_err();
+        assert_eq!(refused.code, Code::CommitRefused, "{refused}");
+        assert_eq!(system.ended(&id("long")).await.unwrap_err().code, Code::CommitRefused, "it is parked");
+        gate.open(100);
+        assert_eq!(status(system.ended(&id("other")).await), RunStatus::Completed);
+        drop(system.shut_down(std::future::ready(())).await);
+        assert_eq!(kit.count(&id("long"), |event| matches!(event, RunEvent::CancelRequested(_))).await, 0);
+        let system = kit.start();
+        system.drive(&id("long")).await;
+        assert_eq!(
+            status(system.ended(&id("long")).await),
+            RunStatus::Completed,
+            "the next process goes on with it"
+        );
+        drop(system.shut_down(std::future::pending()).await);
+    });
+}
+
+/// Each fits into a commit, all of them together do not.
+#[test]
+fn what_is_asked_together_and_is_too_long_together_is_stored_apart() {
+    on_actix(async {
+        let store = Arc::new(faulty());
+        let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
+        let _gate = kit.gated("work");
+        let system = kit.start();
+        let run = id("r");
+        system.begin(&run, start_of(TWO)).await.unwrap();
+        store.hold(Calls::Appends);
+        let third = COMMIT_BYTES_MAX * 2 / 5;
+        let asks = [
+            Ask::Pause(order(1)),
+            Ask::Unpause(order(third)),
+            Ask::Pause(order(third)),
+            Ask::Unpause(order(third)),
+        ];
+        let asked = futures_util::future::join_all(asks.map(|ask| system.ask(&run, ask)));
+        let released = async {
+            store.held(Calls::Appends, 1).await;
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            store.release(Calls::Appends);
+        };
+        let (answers, ()) = tokio::join!(asked, released);
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        drop(system.shut_down(std::future::ready(())).await);
     });
 }

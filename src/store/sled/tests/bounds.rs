@@ -6,12 +6,15 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::{append, open, open_saving_often, tree};
+use crate::events::codec;
+use crate::events::commit::{COMMIT_FORMAT, Commit, StoredEvent};
 use crate::events::ids::Position;
-use crate::events::json::Blob;
-use crate::store::conformance::kit::{inconsistency, noise, stream};
+use crate::events::json::{Blob, BlobRef};
+use crate::events::limits::{BLOB_BYTES_MAX, COMMIT_BYTES_MAX};
+use crate::store::conformance::kit::{commit, inconsistency, noise, stream};
 use crate::store::sled::layout::VALUE_BYTES_MAX;
 use crate::store::verify::{disk_bytes, verify};
-use crate::store::{EventStore, VIEW_ROW_BYTES_MAX, ViewChange};
+use crate::store::{AppendError, EventStore, VIEW_ROW_BYTES_MAX, ViewChange};
 
 /// sled puts a page of more than 128 KiB into a file of its own, which it never syncs. A page holds up to 16 values or
 /// a few more, so values of 8 KiB would get there.
@@ -94,4 +97,49 @@ async fn big_commits_wait_for_room_and_get_through() {
     .await;
     assert_eq!(*store.committed().borrow(), Position(7));
     assert_eq!(inconsistency(&store).await.unwrap(), None);
+}
+
+/// A commit of more than 64 MiB was once written, and could never be read again: no verb opened that store any more.
+#[tokio::test]
+async fn what_is_written_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let texts: Vec<_> = (0..8).map(|_| vec![7_u8; 9 * 1024 * 1024]).collect();
+    append(&store, &stream("long"), &mut None, &texts, Vec::new()).await;
+    append(&store, &stream("other"), &mut None, &["short"], Vec::new()).await;
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!(store.damage(), None);
+    let report = verify(&store, |_| Ok(Vec::new())).await.unwrap();
+    assert_eq!((report.problems.as_slice(), report.events), ([].as_slice(), 9));
+    assert!(report.event_bytes > 64 * 1024 * 1024);
+}
+
+/// What versions wrote that had no bound is read, up to where the numbers of parts came to an end.
+#[test]
+fn a_commit_beyond_the_bound_is_read_and_never_written() {
+    let mut long = commit(&stream("long"), None, &["1", "2"]).unwrap();
+    long.events.iter_mut().for_each(|event| event.payload = vec![7; 120 * 1024 * 1024]);
+    let mut bytes = codec::to_bytes(&long).unwrap();
+    bytes.insert(0, COMMIT_FORMAT);
+    assert!(bytes.len() > COMMIT_BYTES_MAX);
+    assert_eq!(Commit::from_bytes(&bytes).unwrap(), long);
+    assert!(long.to_bytes().is_err());
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_refused_and_the_store_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let mut long = commit(&stream("long"), None, &["1"]).unwrap();
+    let payload = vec![7; COMMIT_BYTES_MAX];
+    long.events = vec![StoredEvent { payload, ..long.events.remove(0) }];
+    let refused = store.append(long, Vec::new()).await;
+    assert!(matches!(refused, Err(AppendError::Refused(_))), "{refused:?}");
+    let small = || commit(&stream("small"), None, &["1"]).unwrap();
+    let blob = Blob::new(b"short".as_slice());
+    let reference = BlobRef { size_bytes: BLOB_BYTES_MAX + 1, ..blob.reference };
+    let refused = store.append(small(), vec![Blob { reference, ..blob }]).await;
+    assert!(matches!(refused, Err(AppendError::Refused(_))), "{refused:?}");
+    store.append(small(), Vec::new()).await.unwrap();
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::exit;
 use super::people::edit;
-use super::play::{Play, order};
+use super::play::{Play, order, word};
 use crate::events::ids::{RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
+use crate::events::run::RunEvent;
 use crate::workflow::child::child_id;
 use crate::workflow::run::{Ask, RunStatus};
 use crate::workflow::work::{Child, Failure, Output, Stop};
@@ -338,4 +339,59 @@ fn nothing_is_undone_when_a_child_comes_past_its_point_of_no_return_while_its_pa
     let ended = play.fail("test", failure);
     assert_eq!(ended, ["child_ended test", "attempt_failed test", "step_cancelled test", "run_stuck test"]);
     assert_eq!(play.status("a"), "completed");
+}
+
+/// A plan of five fan-outs, an answer of 660 bytes, once made a commit that was written and could never be read.
+#[test]
+fn fan_outs_add_so_many_steps_to_a_run_and_no_more() {
+    let play = Play::eager(
+        "name: w\nsteps:\n- {id: a, for_each: range(600), max_parallel: 1, sleep: 1h}\n- {id: b, needs: [], on_error: continue, for_each: range(401), run: x}\n- {id: c, needs: [b], for_each: range(400), max_parallel: 1, run: x}",
+    );
+    assert_eq!((play.status("a"), play.status("b"), play.status("c")), ("running", "failed", "running"));
+    let failed = play.log.iter().find_map(|event| match event {
+        RunEvent::StepFailed(failed) => Some((failed.class, failed.code, failed.message.clone())),
+        _ => None,
+    });
+    let message =
+        "1001 steps would be added by all fan-outs of the run together, and no more than 1000 may be";
+    assert_eq!(failed, Some((Class::Validation, Code::TooManyItems, message.to_owned())));
+}
+
+#[test]
+fn a_fan_out_that_is_too_wide_fails_its_run_and_nobody_is_asked_about_it() {
+    let mut play = Play::eager(
+        "name: w\nsteps: [{id: a, for_each: range(1001), run: x, approve: before, retry: {attempts: 3}}]",
+    );
+    assert_eq!(play.log.iter().skip(2).map(word).collect::<Vec<_>>(), ["step_failed a", "run_failed a"]);
+    assert_eq!(play.result(), (RunStatus::Failed, false));
+    assert_eq!(play.retry(), ["retry_requested", "step_failed a", "run_failed a"]);
+}
+
+#[test]
+fn items_that_come_back_after_a_rollback_are_not_counted_twice() {
+    let mut play = Play::start(
+        "name: w\non_failure: stop\nsteps:\n- {id: a, run: x}\n- {id: b, for_each: range(600), max_parallel: 1, run: y, compensate: {run: z}}",
+    );
+    play.complete_all(&["a", "b[0]"]);
+    play.fail("b[1]", exit(Class::Fatal));
+    play.roll_back(Some("a"));
+    play.complete("b[0]", "null");
+    play.ask(Ask::Unpause(order()));
+    play.ask(Ask::Go);
+    assert_eq!((play.status("b"), play.status("b[0]")), ("running", "running"));
+}
+
+/// Few items make a commit that is too long, if they are long.
+#[test]
+fn fan_outs_that_would_not_fit_into_a_commit_fail() {
+    let items: Vec<_> = (0..10).map(|_| "x".repeat(11_000_000)).collect();
+    let input = Json::of(&serde_json::json!({ "items": items })).unwrap();
+    let yaml = "name: w\nsteps:\n- {id: a, on_error: continue, for_each: input.items, run: x}\n- {id: b, for_each: [1], run: x}";
+    let play = Play::start_with(yaml, input.text(), 1);
+    let failed = play.log.iter().find_map(|event| match event {
+        RunEvent::StepFailed(failed) => Some(failed.message.clone()),
+        _ => None,
+    });
+    assert!(failed.is_some_and(|message| message.contains("bytes at once")));
+    assert_eq!(play.status("b[0]"), "running");
 }
