@@ -112,8 +112,7 @@ fn input(definition: &Definition, arguments: &RunArguments) -> Result<Json, Vec<
 
 /// Inputs that the schema has no word for. It may allow them, but no step can use them.
 fn undeclared(definition: &Definition, input: &Json) -> Vec<Problem> {
-    let declared =
-        definition.input.as_ref().and_then(|schema| schema.value().get("properties")?.as_object());
+    let declared = definition.input.as_ref().and_then(|schema| schema.value().get("properties")?.as_object());
     let (Some(declared), Ok(Level::Map(given))) = (declared, Level::of(input.text())) else {
         return Vec::new();
     };

@@ -419,7 +419,8 @@ impl<'a> Reader<'a> {
             }
             None => {
                 let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"+-._".contains(c));
-                let written: String = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest).chars().take(30).collect();
+                let written: String =
+                    rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest).chars().take(30).collect();
                 Err(self.bad(format!("`{written}` is no number of JSON: a text needs double quotes")))
             }
         }
@@ -479,16 +480,69 @@ mod tests {
     #[test]
     fn what_serde_json_reads_is_read_and_nothing_else() {
         for text in [
-            "0", "-0", "1.50", "1E+5", "1e400", "-12e-3", "true", "null", "\"\"", "\"a\\u00e9\\n\\ud83d\\ude00\"", "[]", "{}",
-            " [1 , 2]\n", "{\"a\":[{}],\"b\":{\"a\":1}}", "[[],[[]],{\"x\":[]}]", "[0,null,false]",
+            "0",
+            "-0",
+            "1.50",
+            "1E+5",
+            "1e400",
+            "-12e-3",
+            "true",
+            "null",
+            "\"\"",
+            "\"a\\u00e9\\n\\ud83d\\ude00\"",
+            "[]",
+            "{}",
+            " [1 , 2]\n",
+            "{\"a\":[{}],\"b\":{\"a\":1}}",
+            "[[],[[]],{\"x\":[]}]",
+            "[0,null,false]",
         ] {
             assert_eq!(read(text).unwrap(), text.trim(), "{text}");
         }
         for text in [
-            "", " ", "01", "02134", "+1", ".5", "1.", "1e", "-", "--1", "0x1F", "1_000", "NaN", "Infinity", "tru", "truex",
-            "'a'", "\"a", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\\u+123\"", "\"a\nb\"", "[1,]", "[,1]", "[1 2]", "[1",
-            "[}", "{]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{\"a\":1 \"b\":2}", "{} {}", "1 2", "// x\n1",
-            "[1] x", "{\"a\":1", "\u{feff}1", "{1:2}",
+            "",
+            " ",
+            "01",
+            "02134",
+            "+1",
+            ".5",
+            "1.",
+            "1e",
+            "-",
+            "--1",
+            "0x1F",
+            "1_000",
+            "NaN",
+            "Infinity",
+            "tru",
+            "truex",
+            "'a'",
+            "\"a",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\ud800\"",
+            "\"\\ud800\\u0041\"",
+            "\"\\udc00\"",
+            "\"\\u+123\"",
+            "\"a\nb\"",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "[1",
+            "[}",
+            "{]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{\"a\":1 \"b\":2}",
+            "{} {}",
+            "1 2",
+            "// x\n1",
+            "[1] x",
+            "{\"a\":1",
+            "\u{feff}1",
+            "{1:2}",
         ] {
             assert!(read(text).is_err(), "{text}");
             assert!(serde_json::from_str::<serde_json::Value>(text).is_err(), "{text}");
@@ -500,7 +554,10 @@ mod tests {
         for (text, says) in [
             (r#"{"to":1,"to":2}"#, "the key `to` stands twice in one object (character 9)"),
             (r#"{"to":1,"t\u006f":2}"#, "the key `to` stands twice in one object (character 9)"),
-            (r#"{"a":[1,{"b":{"x":1,"x":1}}]}"#, "the key `x` stands twice in the object at `a[1].b` (character 21)"),
+            (
+                r#"{"a":[1,{"b":{"x":1,"x":1}}]}"#,
+                "the key `x` stands twice in the object at `a[1].b` (character 21)",
+            ),
             ("{\"a\":1,\n \"a\":2}", "the key `a` stands twice in one object (line 2, column 2)"),
         ] {
             assert_eq!(read(text).unwrap_err().to_string(), says);

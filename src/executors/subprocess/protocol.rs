@@ -158,9 +158,10 @@ fn json(text: &str) -> Result<Option<Json>, Failure> {
         Ok(json) => Ok(Some(json)),
         // Where a key stands twice in what is no JSON further on, it is a text like any other.
         Err(why) if matches!(why.why, Why::Syntax(_)) || Json::parse(text).is_err() => Ok(None),
-        Err(why) => {
-            Err(Failure::new(Code::BadAnswer, format!("the program answered JSON that cannot be taken: {why}")))
-        }
+        Err(why) => Err(Failure::new(
+            Code::BadAnswer,
+            format!("the program answered JSON that cannot be taken: {why}"),
+        )),
     }
 }
 
@@ -214,7 +215,11 @@ mod tests {
         let deepest = format!("{}{}", "[".repeat(100), "]".repeat(100));
         assert_eq!(text_of(&deepest), deepest);
         for text in ["{\"a\":1,\"a\":2} and more", &"[".repeat(200)] {
-            assert_eq!(text_of(text), serde_json::json!({ "stdout": text }).to_string(), "no JSON, so a text");
+            assert_eq!(
+                text_of(text),
+                serde_json::json!({ "stdout": text }).to_string(),
+                "no JSON, so a text"
+            );
         }
     }
 

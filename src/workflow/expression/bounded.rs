@@ -35,18 +35,20 @@ pub(super) fn add_filter(environment: &mut Environment<'static>, name: &'static 
             like(std::slice::from_ref(&list))?;
             filters::reject(state, list, test.map(Into::into), args)
         }),
-        "selectattr" => {
-            environment.add_filter(name, |state: &mut State, list: Value, by: String, test: Test, args: Args| {
+        "selectattr" => environment.add_filter(
+            name,
+            |state: &mut State, list: Value, by: String, test: Test, args: Args| {
                 like(std::slice::from_ref(&list))?;
                 filters::selectattr(state, list, by.into(), test.map(Into::into), args)
-            })
-        }
-        "rejectattr" => {
-            environment.add_filter(name, |state: &mut State, list: Value, by: String, test: Test, args: Args| {
+            },
+        ),
+        "rejectattr" => environment.add_filter(
+            name,
+            |state: &mut State, list: Value, by: String, test: Test, args: Args| {
                 like(std::slice::from_ref(&list))?;
                 filters::rejectattr(state, list, by.into(), test.map(Into::into), args)
-            })
-        }
+            },
+        ),
         _ => environment.add_filter(name, move |args: Args| filter(name, &args.into_values())),
     }
 }
@@ -115,8 +117,8 @@ fn charge(name: &str, args: &[Value], named: &Kwargs) -> Result<(), Error> {
         Ok(given.and_then(|value| usize::try_from(value).ok()).unwrap_or(or))
     };
     match name {
-        "upper" | "lower" | "title" | "capitalize" | "trim" | "reverse" | "list" | "sort" | "unique" | "items"
-        | "dictsort" | "groupby" | "min" | "max" | "first" | "last" | "fromjson" => like(args),
+        "upper" | "lower" | "title" | "capitalize" | "trim" | "reverse" | "list" | "sort" | "unique"
+        | "items" | "dictsort" | "groupby" | "min" | "max" | "first" | "last" | "fromjson" => like(args),
         "chain" | "zip" => args.iter().try_for_each(|arg| like(std::slice::from_ref(arg))),
         "string" => budget::make(first.map_or(Ok(0), written_length)?),
         "batch" => {
@@ -188,7 +190,8 @@ fn written_length(value: &Value) -> Result<usize, Error> {
 fn joined(args: &[Value], named: &Kwargs) -> Result<(), Error> {
     let Some(list) = args.first().filter(|list| list.try_iter().is_ok()) else { return Ok(()) };
     like(args)?;
-    let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::len)).unwrap_or_default();
+    let text =
+        |value: Option<Value>| value.and_then(|value| value.as_str().map(str::len)).unwrap_or_default();
     let between = text(args.get(1).cloned().or(named.get::<Option<Value>>("d")?));
     let attribute = args.get(2).cloned().or(named.get::<Option<Value>>("attribute")?);
     let parts = match attribute.filter(|attribute| !attribute.is_none()) {
@@ -208,7 +211,9 @@ fn joined(args: &[Value], named: &Kwargs) -> Result<(), Error> {
 fn summed(args: &[Value], named: &Kwargs) -> Result<(), Error> {
     like(args)?;
     let start = args.get(2).cloned().or(named.get::<Option<Value>>("start")?).unwrap_or_default();
-    let (Some(list), false) = (args.first(), start.is_number() || start.is_undefined()) else { return Ok(()) };
+    let (Some(list), false) = (args.first(), start.is_number() || start.is_undefined()) else {
+        return Ok(());
+    };
     let size = |value: &Value| value.as_str().map_or_else(|| value.len().unwrap_or_default(), str::len);
     let mut so_far = size(&start);
     for item in list.try_iter()?.checked() {
@@ -275,7 +280,11 @@ fn calculated(left: &Value, operator: &str, right: &Value) -> Result<Value, Erro
             Some(text) => text.len(),
             None => value.len().unwrap_or_default(),
         });
-        let size = if operator == "+" { a.saturating_add(b) } else { a.max(b).saturating_mul(times(&left, &right).unwrap_or(1)) };
+        let size = if operator == "+" {
+            a.saturating_add(b)
+        } else {
+            a.max(b).saturating_mul(times(&left, &right).unwrap_or(1))
+        };
         if left.as_str().is_some() { budget::make(size)? } else { budget::items(size)? }
     }
     engine_calculates(&left, operator, &right)

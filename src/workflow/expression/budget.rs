@@ -53,9 +53,11 @@ pub(super) fn make(bytes: usize) -> Result<(), Error> {
 
 /// Text is about to be taken out of JSON, of so many bytes.
 pub(crate) fn read(bytes: usize) -> Result<(), Error> {
-    take(bytes, |left| &mut left.read, || {
-        format!("it takes more than {READ_BYTES_MAX} bytes of text out of what it looks at")
-    })
+    take(
+        bytes,
+        |left| &mut left.read,
+        || format!("it takes more than {READ_BYTES_MAX} bytes of text out of what it looks at"),
+    )
 }
 
 /// So many items are about to be made or looked at.

@@ -198,8 +198,8 @@ fn number_length(text: &str, behind_dot: bool) -> usize {
         match next {
             b'0'..=b'9' | b'_' => {}
             b'.' if whole && !behind_dot => {
-                let is_exponent = matches!(at(end + 1), b'e' | b'E')
-                    && matches!(at(end + 2), b'+' | b'-' | b'0'..=b'9');
+                let is_exponent =
+                    matches!(at(end + 1), b'e' | b'E') && matches!(at(end + 2), b'+' | b'-' | b'0'..=b'9');
                 if !is_exponent && begins_name(at(end + 1)) {
                     return end;
                 }

@@ -3,10 +3,13 @@
 //! something become calls of functions that do.
 
 use super::names::{Kind, Token};
-use crate::events::json::DEPTH_MAX;
 
 /// No expression is longer, in bytes.
 pub(super) const LENGTH_MAX: usize = 64 * 1024;
+
+/// How deep an expression may be nested, or how many filters, lookups or `and`s may follow each other: the engine compiles
+/// and drops them by recursion. Measured in a debug build, a quarter of a stack of 2 MiB bears a hundred.
+pub(super) const DEPTH_MAX: usize = 120;
 
 /// No chain such as `a + b + c` has more parts: they become the arguments of one call, of which the engine takes 2,000.
 const CHAIN_MAX: usize = 900;
@@ -401,9 +404,26 @@ mod tests {
             marks(&tokens(&source)).err()
         };
         for (before, after) in [
-            ("(", ")"), ("[", "]"), ("{1:", "}"), ("-", ""), ("not ", ""), ("x[", "]"), ("x(", ")"), ("", "|upper"), ("", ".y"),
-            ("", "[0]"), ("", "()"), ("", " is odd"), ("x and ", ""), ("x or ", ""), ("x if y else ", ""), ("", " if y"), ("2**", ""), ("x|f(", ")"),
-            ("x(y=", ")"), ("x is odd [", "]"),
+            ("(", ")"),
+            ("[", "]"),
+            ("{1:", "}"),
+            ("-", ""),
+            ("not ", ""),
+            ("x[", "]"),
+            ("x(", ")"),
+            ("", "|upper"),
+            ("", ".y"),
+            ("", "[0]"),
+            ("", "()"),
+            ("", " is odd"),
+            ("x and ", ""),
+            ("x or ", ""),
+            ("x if y else ", ""),
+            ("", " if y"),
+            ("2**", ""),
+            ("x|f(", ")"),
+            ("x(y=", ")"),
+            ("x is odd [", "]"),
         ] {
             for times in [DEPTH_MAX + 1, 10_000] {
                 assert_eq!(deep(before, "x", after, times), Some(Stop::TooDeep), "{before}x{after}");

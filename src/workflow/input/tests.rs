@@ -155,7 +155,8 @@ fn a_schema_fetches_nothing() {
 /// `--input price:=1.10` became 1.1, and a number of more than 64 bits a float.
 #[test]
 fn numbers_keep_their_digits() {
-    let list = ["price:=1.10", "ratio=1E5", "big=123456789012345678901234567890", "a.b:=[1.50, 1e400]", "text=1.10"];
+    let list =
+        ["price:=1.10", "ratio=1E5", "big=123456789012345678901234567890", "a.b:=[1.50, 1e400]", "text=1.10"];
     let list: Vec<String> = list.iter().map(|argument| (*argument).to_owned()).collect();
     let schema = json!({"properties": {"ratio": {"type": "number"}, "big": {"type": "integer"}, "text": {"type": "string"}}});
     let schema = Schema::from(&schema);
@@ -166,7 +167,8 @@ fn numbers_keep_their_digits() {
         r#""big":123456789012345678901234567890,"text":"1.10"}"#
     );
     assert_eq!(input.text(), expected);
-    let defaults = Schema::new(Json::read(r#"{"properties": {"rate": {"type": "number", "default": 1.10}}}"#).unwrap());
+    let defaults =
+        Schema::new(Json::read(r#"{"properties": {"rate": {"type": "number", "default": 1.10}}}"#).unwrap());
     let filled = super::check_input(Some(&defaults), &Json::read(r#"{"x": 2.50}"#).unwrap()).unwrap();
     assert_eq!(filled.text(), r#"{"x":2.50,"rate":1.10}"#);
     let given = Json::read(r#"{ "rate": 3.0 }"#).unwrap();
@@ -179,6 +181,34 @@ fn numbers_keep_their_digits() {
 fn an_argument_with_a_key_twice_is_refused() {
     let problems = arguments(&[r#"other:={"a": [{"to": 1, "to": 2}]}"#]).unwrap_err();
     let problem = problems.first().unwrap();
-    assert!(problem.message.contains("`other`") && problem.message.contains("the key `to` stands twice"), "{problem:?}");
+    assert!(
+        problem.message.contains("`other`") && problem.message.contains("the key `to` stands twice"),
+        "{problem:?}"
+    );
     assert!(problem.message.contains("`a[0]`"), "{problem:?}");
+}
+
+/// A schema that leads back to itself overflowed the stack of whoever checked a value, and one that doubles at each of its
+/// levels checked it for ever.
+#[test]
+fn a_schema_that_checks_one_value_for_ever_is_refused() {
+    let doubling: serde_json::Map<String, Value> = (0..40)
+        .map(|n| (format!("d{n}"), json!({"allOf": [{"$ref": format!("#/$defs/d{}", n + 1)}, {"$ref": format!("#/$defs/d{}", n + 1)}]})))
+        .chain([("d40".to_owned(), json!({"type": "string"}))])
+        .collect();
+    for schema in [
+        json!({"$ref": "#"}),
+        json!({"allOf": [{"$ref": "#"}]}),
+        json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"not": {"$ref": "#/$defs/a"}}}, "properties": {"x": {"$ref": "#/$defs/a"}}}),
+        json!({"$anchor": "me", "if": {"$ref": "#me"}}),
+        json!({"$defs": doubling, "$ref": "#/$defs/d0"}),
+        json!({"pattern": "(a{1000}){1000}"}),
+    ] {
+        assert!(check_schema(&schema).is_err(), "{schema}");
+    }
+    let tree = json!({"type": "object", "properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}});
+    assert!(check_schema(&tree).is_ok());
+    assert!(check_input(Some(&tree), &json!({"left": {"right": {}}})).is_ok());
+    let slow = json!({"properties": {"x": {"pattern": "^(?=(a+)+b)(a+)+$"}}});
+    assert!(check_input(Some(&slow), &json!({"x": "a".repeat(50)})).is_err());
 }

@@ -18,7 +18,8 @@ pub fn data(text: &str, file: &str) -> Result<Json, Problem> {
         return Json::read(text).map_err(|why| why.in_file(file));
     }
     if text.len() > 16 * FILE_BYTES_MAX {
-        let message = format!("the file has {} bytes, and YAML is read up to {}", text.len(), 16 * FILE_BYTES_MAX);
+        let message =
+            format!("the file has {} bytes, and YAML is read up to {}", text.len(), 16 * FILE_BYTES_MAX);
         return Err(Problem::new(Code::TooLarge, message).hint("give it as JSON"));
     }
     let tree = Tree::read(text, file)?;

@@ -60,9 +60,7 @@ fn answer(report: &mut Report<'_>, tree: &Tree) -> Option<Answer> {
 fn says(report: &mut Report<'_>, fields: &Fields<'_>, tree: &Tree) -> Option<Says> {
     let (output, stdout, fail) = (fields.get("output"), fields.get("stdout"), fields.get("fail"));
     match (output, stdout, fail) {
-        (Some(output), None, None) => {
-            json(report, "output", output).map(Says::Output)
-        }
+        (Some(output), None, None) => json(report, "output", output).map(Says::Output),
         (None, Some(stdout), None) => report.text("stdout", stdout).map(|text| Says::Stdout(text.to_owned())),
         (None, None, Some(fail)) => failure(report, fail),
         (None, None, None) => {

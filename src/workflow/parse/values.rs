@@ -9,8 +9,8 @@ use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{ForEach, Items};
 use crate::workflow::schema::Schema;
-use crate::workflow::template::{Expression, Node, Piece, Template};
 use crate::workflow::shell;
+use crate::workflow::template::{Expression, Node, Piece, Template};
 
 /// An expression where it stands. What it names can be checked when all steps are known.
 pub(super) struct Use<'t> {
@@ -142,9 +142,7 @@ impl<'t, 's: 't> Values<'t, '_, 's> {
 
     fn node(&mut self, key: &str, tree: &'t Tree) -> Option<Node> {
         Some(match &tree.value {
-            Value::Null | Value::Bool(_) | Value::Number(_) => {
-                Node::constant(&scalar(tree))
-            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => Node::constant(&scalar(tree)),
             Value::Text(text) => return self.text_node(text, tree),
             Value::List(items) => {
                 let nodes: Vec<_> = items.iter().map(|item| self.node(key, item)).collect();

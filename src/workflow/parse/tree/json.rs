@@ -46,9 +46,9 @@ impl Reader<'_> {
             Ok(Level::Number(digits)) => Value::Number(digits.to_owned()),
             Ok(Level::Text(text)) => Value::Text(text.into_owned()),
             Ok(Level::List(items)) => Value::List(items.into_iter().map(|item| self.tree(item)).collect()),
-            Ok(Level::Map(members)) => {
-                Value::Map(members.into_iter().map(|(name, value)| self.member(name.into_owned(), value)).collect())
-            }
+            Ok(Level::Map(members)) => Value::Map(
+                members.into_iter().map(|(name, value)| self.member(name.into_owned(), value)).collect(),
+            ),
             Ok(Level::Null) | Err(_) => Value::Null,
         };
         tree
