@@ -261,9 +261,9 @@ codes! {
     ChildFailed = "RE-3025", Unknown, "A child run did not complete", "`reenact status RUN` of the child shows why";
     ChildStuck = "RE-3026", Fatal, "A child run is stuck", "settle the child: `reenact status RUN` names the commands; then go on with its parent";
     NoAnswer = "RE-3027", Validation, "A script has no answer that fits", "add one to the agent's `script`";
+    ScriptedFailure = "RE-3028", Unknown, "An agent's script says that the attempt fails", "see its message";
     BadAnswer = "RE-3030", Validation, "A program answered JSON that cannot be taken: a key stands twice, or it is nested too deep",
         "write each key once; put what is nested deeper than 100 levels into a text or a file";
-    ScriptedFailure = "RE-3028", Unknown, "An agent's script says that the attempt fails", "see its message";
     TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",
         "give it a shorter list, or see `growth.items` in the configuration";
 

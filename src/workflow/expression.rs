@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::scope::view::{self, View};
 use super::scope::{References, Scope, StepReferences};
 use crate::events::ids::StepId;
-use crate::events::json::{DEPTH_MAX, Json};
+use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 
 mod bounded;
@@ -18,6 +18,8 @@ pub mod budget;
 mod engine;
 pub(super) mod names;
 mod operators;
+#[cfg(test)]
+mod tests;
 
 pub(super) use engine::MUST;
 pub use engine::{FILTERS, FUNCTIONS, TESTS};
@@ -30,13 +32,20 @@ struct Compiled {
     source: String,
     references: References,
     raw: bool,
-    program: minijinja::Expression<'static, 'static>,
+    /// Or why it is not compiled.
+    program: Result<minijinja::Expression<'static, 'static>, BadExpression>,
 }
 
 /// Why a text is no expression, in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadExpression(pub String);
+pub enum BadExpression {
+    /// It does not parse.
+    #[error("{0}")]
+    Syntax(String),
+    /// It is longer, or nested deeper, than can be borne.
+    #[error("{0}")]
+    TooDeep(String),
+}
 
 /// Why an expression has no value on this scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,28 +81,48 @@ impl Expression {
     pub fn parse(source: &str) -> Result<Self, BadExpression> {
         let source = source.trim();
         if source.is_empty() {
-            return Err(BadExpression("the expression is empty".to_owned()));
+            return Err(BadExpression::Syntax("the expression is empty".to_owned()));
         }
-        if source.len() > operators::LENGTH_MAX {
-            let says = format!(
-                "the expression has {} bytes, and no more than {} are read",
-                source.len(),
-                operators::LENGTH_MAX
-            );
-            return Err(BadExpression(says));
-        }
-        let tokens = names::tokens(source);
-        let marks = operators::marks(&tokens);
-        if marks == Err(operators::Stop::TooDeep) {
-            return Err(BadExpression(format!(
-                "the expression is nested deeper than {DEPTH_MAX} levels, or has too many operators in a row"
-            )));
-        }
+        let tokens = Self::bounded(source)?;
         let names = names::Names::among(&tokens);
-        let program =
-            engine::compile(source, &names, marks.ok()).map_err(|why| BadExpression(sentence(&why)))?;
+        let operators = operators::marks(&tokens);
+        if operators == Err(operators::Stop::TooDeep) {
+            let most = operators::DEPTH_MAX;
+            let says =
+                format!("the expression is nested deeper than {most} levels, or has too many parts in a row");
+            return Err(BadExpression::TooDeep(says));
+        }
+        let program = engine::compile(source, &names, operators.ok())
+            .map_err(|why| BadExpression::Syntax(sentence(&why)))?;
         let (references, raw) = (references(&names), names.raw);
-        Ok(Self(Arc::new(Compiled { source: source.to_owned(), references, raw, program })))
+        Ok(Self(Arc::new(Compiled { source: source.to_owned(), references, raw, program: Ok(program) })))
+    }
+
+    /// Compiles a source that was recorded. One that is too deep, which an older version may have taken, fails whoever
+    /// evaluates it, and nobody else.
+    ///
+    /// # Errors
+    /// When it does not parse.
+    pub(super) fn recorded(source: &str) -> Result<Self, BadExpression> {
+        match Self::parse(source) {
+            Err(why @ BadExpression::TooDeep(_)) => {
+                let references = References::default();
+                let source = source.trim().to_owned();
+                Ok(Self(Arc::new(Compiled { source, references, raw: false, program: Err(why) })))
+            }
+            read => read,
+        }
+    }
+
+    /// The tokens of a source that is not too long.
+    fn bounded(source: &str) -> Result<Vec<names::Token<'_>>, BadExpression> {
+        if source.len() <= operators::LENGTH_MAX {
+            return Ok(names::tokens(source));
+        }
+        let (bytes, most) = (source.len(), operators::LENGTH_MAX);
+        Err(BadExpression::TooDeep(format!(
+            "the expression has {bytes} bytes, and no more than {most} are read"
+        )))
     }
 
     /// The source.
@@ -145,7 +174,8 @@ impl Expression {
             None => self.failed(format!("{what} is not defined")),
         };
         budget::begin();
-        let evaluated = self.guarded(|| self.0.program.eval(view.root()))?;
+        let program = self.0.program.as_ref().map_err(|why| self.failed(why))?;
+        let evaluated = self.guarded(|| program.eval(view.root()))?;
         if let Some(why) = budget::overdrawn() {
             return Err(match &evaluated {
                 Err(error) => self.failed(sentence(error)),
@@ -179,7 +209,14 @@ impl Expression {
     }
 
     fn failed(&self, why: impl fmt::Display) -> RenderError {
-        RenderError::Failed(format!("`{}`: {why}", self.source()))
+        const CHARS_MAX: usize = 200;
+        match self.source().char_indices().nth(CHARS_MAX) {
+            Some((end, _)) => {
+                let start = self.source().get(..end).unwrap_or_default();
+                RenderError::Failed(format!("`{start}…`: {why}"))
+            }
+            None => RenderError::Failed(format!("`{}`: {why}", self.source())),
+        }
     }
 }
 
@@ -245,6 +282,6 @@ impl Serialize for Expression {
 
 impl<'de> Deserialize<'de> for Expression {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        Self::recorded(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::schema::validator;
 use crate::events::json::Json;
 
 /// Checks an output.
@@ -9,7 +10,7 @@ use crate::events::json::Json;
 /// # Errors
 /// What does not fit first, with its place, in a sentence.
 pub(crate) fn check(schema: &Value, output: &Json) -> Result<(), String> {
-    let validator = jsonschema::validator_for(schema).map_err(|why| format!("`schema` is none: {why}"))?;
+    let validator = validator(schema).map_err(|why| format!("`schema` is none: {why}"))?;
     match validator.iter_errors(&output.value()).next() {
         None => Ok(()),
         Some(error) => {

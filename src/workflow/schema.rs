@@ -1,12 +1,13 @@
 //! JSON Schemas, as files write them.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::events::json::Json;
+use crate::events::json::{DEPTH_MAX, Json};
 
 /// A JSON Schema. Its text is what is recorded, so that the numbers of its defaults keep their digits.
 #[derive(Clone)]
@@ -29,6 +30,7 @@ impl Schema {
     /// # Errors
     /// Why not, in a sentence.
     pub fn check(&self) -> Result<(), String> {
+        bounded(self.value())?;
         self.validator().map(drop)
     }
 
@@ -43,10 +45,99 @@ impl Schema {
 
     /// What checks values against it.
     pub(super) fn validator(&self) -> Result<jsonschema::Validator, String> {
-        jsonschema::validator_for(self.value()).map_err(|why| {
+        validator(self.value()).map_err(|why| {
             let place = why.instance_path().as_str().to_owned();
             if place.is_empty() { why.to_string() } else { format!("{why} (at {place})") }
         })
+    }
+}
+
+/// What checks values against a schema. Patterns may not backtrack for ever, nor be compiled to something huge.
+pub(super) fn validator(
+    schema: &Value,
+) -> Result<jsonschema::Validator, Box<jsonschema::ValidationError<'static>>> {
+    const BACKTRACKS_MAX: usize = 100_000;
+    const PATTERN_BYTES_MAX: usize = 1024 * 1024;
+    let patterns = jsonschema::PatternOptions::fancy_regex();
+    let patterns = patterns.backtrack_limit(BACKTRACKS_MAX).size_limit(PATTERN_BYTES_MAX);
+    jsonschema::options().with_pattern_options(patterns).build(schema).map_err(Box::new)
+}
+
+/// Checks that a value is not looked at for ever: a schema that leads back to itself for the same value, or through itself
+/// in more ways than a machine can go.
+fn bounded(schema: &Value) -> Result<(), String> {
+    let mut ways = Ways { whole: schema, known: HashMap::new() };
+    each(schema, &mut |part| ways.of(part, 0).map(drop))
+}
+
+/// How many subschemas no value is checked against more than.
+const WAYS_MAX: u64 = 10_000;
+
+/// Calls `look` with every part of a schema that is an object.
+fn each<'a>(value: &'a Value, look: &mut dyn FnMut(&'a Value) -> Result<(), String>) -> Result<(), String> {
+    match value {
+        Value::Object(members) => {
+            look(value)?;
+            members.values().try_for_each(|member| each(member, look))
+        }
+        Value::Array(items) => items.iter().try_for_each(|item| each(item, look)),
+        _ => Ok(()),
+    }
+}
+
+/// Against how many subschemas a value is checked that is checked against one.
+struct Ways<'a> {
+    whole: &'a Value,
+    /// By where the subschema lies in memory; none while it is counted.
+    known: HashMap<*const Value, Option<u64>>,
+}
+
+impl<'a> Ways<'a> {
+    fn of(&mut self, schema: &'a Value, depth: usize) -> Result<u64, String> {
+        match self.known.get(&std::ptr::from_ref(schema)) {
+            Some(Some(ways)) => return Ok(*ways),
+            Some(None) => return Err("a `$ref` leads back to itself for the same value".to_owned()),
+            None => {}
+        }
+        if depth > DEPTH_MAX {
+            return Err(format!("`$ref`s lead deeper than {DEPTH_MAX} levels"));
+        }
+        self.known.insert(std::ptr::from_ref(schema), None);
+        let mut ways = 1_u64;
+        for (keyword, inner) in schema.as_object().into_iter().flatten() {
+            let inner: Vec<&'a Value> = match (keyword.as_str(), inner) {
+                ("allOf" | "anyOf" | "oneOf", Value::Array(all)) => all.iter().collect(),
+                ("not" | "if" | "then" | "else", inner) => vec![inner],
+                ("dependentSchemas", Value::Object(all)) => all.values().collect(),
+                ("$ref" | "$dynamicRef", Value::String(reference)) => {
+                    self.target(reference).into_iter().collect()
+                }
+                _ => Vec::new(),
+            };
+            for inner in inner {
+                ways = ways.saturating_add(self.of(inner, depth + 1)?);
+            }
+        }
+        if ways > WAYS_MAX {
+            return Err(format!("it checks a value against more than {WAYS_MAX} subschemas"));
+        }
+        self.known.insert(std::ptr::from_ref(schema), Some(ways));
+        Ok(ways)
+    }
+
+    /// What a reference within the schema means: `#`, a pointer, or the anchor of a part.
+    fn target(&self, reference: &str) -> Option<&'a Value> {
+        let name = reference.strip_prefix('#')?;
+        if name.is_empty() || name.starts_with('/') {
+            return self.whole.pointer(name);
+        }
+        let mut found = None;
+        let _ = each(self.whole, &mut |part| {
+            let anchors = ["$anchor", "$dynamicAnchor"].map(|key| part.get(key).and_then(Value::as_str));
+            found = found.or(anchors.contains(&Some(name)).then_some(part));
+            Ok(())
+        });
+        found
     }
 }
 

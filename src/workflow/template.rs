@@ -10,9 +10,10 @@ use super::json_text::{self, Level};
 use super::scope::view::{self, LazyView};
 use super::scope::{References, Scope};
 use super::shell;
-use crate::events::json::Json;
+use crate::events::json::{DEPTH_MAX, Json};
 
 pub use super::expression::{BadExpression, Expression, RenderError};
+use pieces::ReadExpression;
 pub use pieces::{BadText, Piece};
 
 mod pieces;
@@ -49,7 +50,7 @@ impl Template {
     /// # Errors
     /// When one of its texts holds what is no expression.
     pub fn from_json(source: &Json) -> Result<Self, BadText> {
-        Node::from_json(source.text()).map(Self::new)
+        Node::from_json(source.text(), 0).map(Self::new)
     }
 
     /// The value.
@@ -163,7 +164,11 @@ impl Node {
     /// # Errors
     /// When a `{{` is not closed, or what is in it is no expression.
     pub fn text(source: &str) -> Result<Self, BadText> {
-        let pieces = pieces::split(source)?;
+        Self::text_of(source, Expression::parse)
+    }
+
+    fn text_of(source: &str, read: ReadExpression) -> Result<Self, BadText> {
+        let pieces = pieces::split(source, read)?;
         let plain = pieces.iter().all(|piece| matches!(piece, Piece::Text(_)));
         let text = Self::Text { source: source.into(), pieces };
         Ok(if plain { Self::Constant(text.source()) } else { text })
@@ -193,15 +198,20 @@ impl Node {
         }
     }
 
-    fn from_json(text: &str) -> Result<Self, BadText> {
+    /// What was recorded.
+    fn from_json(text: &str, depth: usize) -> Result<Self, BadText> {
+        if depth > DEPTH_MAX {
+            let message = format!("the template is nested deeper than {DEPTH_MAX} levels");
+            return Err(BadText { at: 0, message });
+        }
+        let inside = |part: &str| Self::from_json(part, depth + 1);
         match Level::of(text) {
-            Ok(Level::Text(text)) => Self::text(&text),
+            Ok(Level::Text(text)) => Self::text_of(&text, Expression::recorded),
             Ok(Level::List(items)) => {
-                Ok(Self::list(items.into_iter().map(Self::from_json).collect::<Result<_, _>>()?))
+                Ok(Self::list(items.into_iter().map(inside).collect::<Result<_, _>>()?))
             }
             Ok(Level::Map(members)) => {
-                let member =
-                    |(key, part): (std::borrow::Cow<'_, str>, &str)| Ok((key.into(), Self::from_json(part)?));
+                let member = |(key, part): (std::borrow::Cow<'_, str>, &str)| Ok((key.into(), inside(part)?));
                 Ok(Self::map(members.into_iter().map(member).collect::<Result<_, _>>()?))
             }
             Ok(Level::Null | Level::Bool(_) | Level::Number(_)) | Err(_) => {

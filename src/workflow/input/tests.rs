@@ -187,3 +187,28 @@ fn an_argument_with_a_key_twice_is_refused() {
     );
     assert!(problem.message.contains("`a[0]`"), "{problem:?}");
 }
+
+/// A schema that leads back to itself overflowed the stack of whoever checked a value, and one that doubles at each of its
+/// levels checked it for ever.
+#[test]
+fn a_schema_that_checks_one_value_for_ever_is_refused() {
+    let doubling: serde_json::Map<String, Value> = (0..40)
+        .map(|n| (format!("d{n}"), json!({"allOf": [{"$ref": format!("#/$defs/d{}", n + 1)}, {"$ref": format!("#/$defs/d{}", n + 1)}]})))
+        .chain([("d40".to_owned(), json!({"type": "string"}))])
+        .collect();
+    for schema in [
+        json!({"$ref": "#"}),
+        json!({"allOf": [{"$ref": "#"}]}),
+        json!({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"not": {"$ref": "#/$defs/a"}}}, "properties": {"x": {"$ref": "#/$defs/a"}}}),
+        json!({"$anchor": "me", "if": {"$ref": "#me"}}),
+        json!({"$defs": doubling, "$ref": "#/$defs/d0"}),
+        json!({"pattern": "(a{1000}){1000}"}),
+    ] {
+        assert!(check_schema(&schema).is_err(), "{schema}");
+    }
+    let tree = json!({"type": "object", "properties": {"left": {"$ref": "#"}, "right": {"$ref": "#"}}});
+    assert!(check_schema(&tree).is_ok());
+    assert!(check_input(Some(&tree), &json!({"left": {"right": {}}})).is_ok());
+    let slow = json!({"properties": {"x": {"pattern": "^(?=(a+)+b)(a+)+$"}}});
+    assert!(check_input(Some(&slow), &json!({"x": "a".repeat(50)})).is_err());
+}

@@ -114,8 +114,47 @@ impl<'a> Checker<'a> {
             ] {
                 uses.iter().for_each(|found| self.check(report, found, Around::Step { index, item, part }));
             }
+            let condition = draft.step.as_ref().and_then(|step| step.condition.as_ref());
+            let conditions = uses.whole.iter().filter(|found| Some(&found.expression) == condition);
+            conditions.chain(&uses.until).for_each(|found| self.warn_of_texts(report, found));
         }
         report.step = None;
+    }
+
+    /// Warns of an input that decides by whether it is true, and may be a text: `--input deploy=false` gives one, which is.
+    fn warn_of_texts(&self, report: &mut Report<'_>, found: &Use<'_>) {
+        let source = found.expression.source();
+        let decides = |path: &Path<'_>| {
+            let before = source.get(..path.at).unwrap_or_default().trim_end();
+            let after = source.get(path.end..).unwrap_or_default().trim_start();
+            let word = |text: &str, words: &[&str]| text.is_empty() || words.contains(&text);
+            let last = before.rsplit(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
+            let first = after.split(|c: char| c.is_whitespace() || c == ')').next().unwrap_or_default();
+            path.root == "input"
+                && word(last, &["not", "and", "or", "if"])
+                && word(first, &["and", "or", "if", "else"])
+        };
+        for path in Names::of(source).paths.iter().filter(|path| decides(path)) {
+            let mut schema = self.schema;
+            for (name, _) in &path.attributes {
+                schema = schema.and_then(|schema| schema.get("properties")?.get(name));
+            }
+            let kind = schema.and_then(|schema| schema.get("type"));
+            let may_be_text = kind.is_none_or(|kind| match kind {
+                serde_json::Value::Array(kinds) => kinds.iter().any(|kind| kind == "string"),
+                kind => kind == "string",
+            });
+            let is_listed = schema
+                .is_some_and(|schema| ["const", "enum", "$ref"].iter().any(|key| schema.get(key).is_some()));
+            if may_be_text && !is_listed && !path.computed && !path.attributes.is_empty() {
+                let name = source.get(path.at..path.end).unwrap_or_default();
+                let says = format!(
+                    "`{name}` may be a text, and every text but the empty one is true: `false` and `no` too"
+                );
+                report.warn(found.tree, Problem::new(Code::TextFalse, says));
+                return;
+            }
+        }
     }
 
     /// Reports all that an expression names and that cannot be known where it stands.

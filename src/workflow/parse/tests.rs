@@ -4,6 +4,7 @@ use super::*;
 use crate::events::problem::Class;
 
 mod bad;
+mod deep;
 mod docs;
 mod good;
 mod orchestration;

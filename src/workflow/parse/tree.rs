@@ -1,8 +1,8 @@
 //! YAML as a tree that knows where each part stands and how it is written. Typed structs would stop at the first thing
 //! that is wrong, and could not tell `1.10` from `1.1`.
 
-use std::fmt;
 use std::ops::Range;
+use std::{fmt, io, thread};
 
 use serde::Deserialize;
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -14,6 +14,10 @@ use crate::events::problem::{Code, Problem};
 mod json;
 
 pub(super) use json::{plan, whole};
+
+/// The stack on which YAML is read: in a debug build the reader takes some 40 KiB of it for each level, so that the
+/// deepest file would overflow that of a usual thread.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// A part of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +54,24 @@ impl Tree {
         if file.ends_with(".json") && !source.trim().is_empty() {
             return whole(source).map_err(|why| why.in_file(file));
         }
+        let read = thread::scope(|scope| {
+            let reader = thread::Builder::new().stack_size(STACK_BYTES);
+            reader
+                .spawn_scoped(scope, || Self::of_yaml(source))?
+                .join()
+                .map_err(|_| io::Error::other("it panicked"))
+        });
+        let mut tree = match read {
+            Ok(read) => read.map_err(|error| problem(&error, file))?,
+            Err(error) => {
+                return Err(Problem::new(Code::Internal, format!("the reader of YAML did not run: {error}")));
+            }
+        };
+        tree.as_written(source);
+        Ok(tree)
+    }
+
+    fn of_yaml(source: &str) -> Result<Self, Error> {
         // Nodes, aliases and what they expand to are bounded by the reader's own budget.
         let options = serde_saphyr::options! {
             strict_booleans: true,
@@ -57,10 +79,7 @@ impl Tree {
             budget: serde_saphyr::budget! { max_depth: DEPTH_MAX },
             non_finite_float_policy: serde_saphyr::options::NonFiniteFloatPolicy::PassThrough,
         };
-        let mut tree: Self =
-            serde_saphyr::from_str_with_options(source, options).map_err(|error| problem(&error, file))?;
-        tree.as_written(source);
-        Ok(tree)
+        serde_saphyr::from_str_with_options(source, options)
     }
 
     /// Takes numbers as they are written. What YAML takes for a number and JSON does not, such as `02134`, `0x1F`, `1_000`

@@ -1,6 +1,6 @@
 //! Where the expressions of a text begin and end. Only `{{` means anything: `{%` and `{#` are plain text.
 
-use super::Expression;
+use super::{BadExpression, Expression};
 use crate::workflow::expression::names::quoted_length;
 
 /// A piece of a text.
@@ -27,8 +27,11 @@ pub struct BadText {
     pub message: String,
 }
 
+/// How the expressions of a text are compiled.
+pub(super) type ReadExpression = fn(&str) -> Result<Expression, BadExpression>;
+
 /// Splits a text at its `{{ … }}`.
-pub(super) fn split(source: &str) -> Result<Vec<Piece>, BadText> {
+pub(super) fn split(source: &str, read: ReadExpression) -> Result<Vec<Piece>, BadText> {
     let mut pieces = Vec::new();
     let mut done = 0;
     while let Some((plain, _)) = source.get(done..).and_then(|rest| rest.split_once("{{")) {
@@ -45,7 +48,7 @@ pub(super) fn split(source: &str) -> Result<Vec<Piece>, BadText> {
                 "`{{-` and `-}}` mean nothing here: leave a space behind `{{` and before `}}`".to_owned()
             ));
         }
-        let expression = Expression::parse(code).map_err(|why| bad(why.to_string()))?;
+        let expression = read(code).map_err(|why| bad(why.to_string()))?;
         pieces.push(Piece::Value { expression, at: at + 2 + leading_spaces(code) });
         done = at + 2 + length + 2;
     }
@@ -87,7 +90,7 @@ mod tests {
             Piece::Text(text) => text,
             Piece::Value { expression, at } => format!("<{}@{at}>", expression.source()),
         };
-        split(source).unwrap().into_iter().map(show).collect()
+        split(source, Expression::parse).unwrap().into_iter().map(show).collect()
     }
 
     #[test]
@@ -118,7 +121,7 @@ mod tests {
             ("{{ {x }}", 0),
             ("{{ x }} {{ if y }}", 8),
         ] {
-            assert_eq!(split(source).unwrap_err().at, at, "{source}");
+            assert_eq!(split(source, Expression::parse).unwrap_err().at, at, "{source}");
         }
     }
 }

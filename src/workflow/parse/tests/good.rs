@@ -260,3 +260,98 @@ proptest! {
         let _ = read(&text);
     }
 }
+
+/// `02134`, a code, became 2134.0; a long integer became a float; `1_000` and `0x1F` became what YAML takes them for.
+#[test]
+fn what_is_no_number_of_json_is_a_text_and_what_is_one_keeps_its_digits() {
+    let text = "[02134, 007, 0x1F, 0o17, 0b1, 1_000, .5, 5., +1, .inf, -.INF, .nan, 12:30, 1e5, 1E400, -0, 1.10, 0123456789012345678901, 123456789012345678901, -12, 0, yes, '1', \"2\", true, ~]";
+    let expected = concat!(
+        r#"["02134","007","0x1F","0o17","0b1","1_000",".5","5.","+1",".inf","-.INF",".nan","12:30",1e5,1E400,-0,1.10,"#,
+        r#""0123456789012345678901",123456789012345678901,-12,0,"yes","1","2",true,null]"#
+    );
+    assert_eq!(data(text, "input.yaml").unwrap().text(), expected);
+    let aliases = data("{a: &x 02134, b: *x, c: &y 1.10, d: *y, ä: &z [1.50], e: *z}", "x.yaml").unwrap();
+    assert_eq!(aliases.text(), r#"{"a":"02134","b":"02134","c":1.10,"d":1.10,"ä":[1.50],"e":[1.50]}"#);
+    let definition =
+        good(&format!("steps: [{{id: a, agent: x, with: {text}, for_each: {text}}}]\noutput: {text}"));
+    assert_eq!(definition.output.as_ref().unwrap().render(&scope()).unwrap().text(), expected);
+    assert_eq!(
+        definition.steps.first().unwrap().items(&scope()).unwrap().first().unwrap().text(),
+        "\"02134\""
+    );
+    let schema =
+        good("input: {properties: {a: {default: 1.10}, b: {default: 02134}}}\nsteps: [{id: a, run: x}]");
+    assert_eq!(
+        Json::of(&schema.input).unwrap().text(),
+        r#"{"properties":{"a":{"default":1.10},"b":{"default":"02134"}}}"#
+    );
+}
+
+#[test]
+fn a_file_called_json_is_read_as_json() {
+    let read = |text: &str| parse(text, "w.json", &Known::default());
+    let definition =
+        read("{\n  \"steps\": [\n    {\"id\": \"a\", \"run\": [\"x\", 1.10]}\n  ]\n}").unwrap().definition;
+    assert_eq!(
+        definition.steps.first().unwrap().work(&scope()).unwrap().run,
+        Some(Command::List(vec!["x".to_owned(), "1.10".to_owned()]))
+    );
+    for (text, code, line, column, says) in [
+        ("{\n  // no\n}", Code::NotJson, 2, 3, "a key in double quotes is missing before `/`"),
+        (
+            "{\"steps\": [{\"id\": \"a\", \"run\": \"x\"},]}",
+            Code::NotJson,
+            1,
+            37,
+            "a value is missing before `]`",
+        ),
+        ("steps: []", Code::NotJson, 1, 1, "a value is missing"),
+        ("{\"name\": 1,\n \"name\": 2}", Code::DuplicateKey, 2, 2, "the key `name` stands twice"),
+        (
+            "{\"steps\": [{\"id\": \"a\", \"env\": {\"A\": 1, \"A\": 2}}]}",
+            Code::DuplicateKey,
+            1,
+            42,
+            "at `steps[0].env`",
+        ),
+        ("{\"steps\": [\n  {\"id\": \"ä\\\"\", \"rnu\": \"x\"}]}", Code::UnknownKey, 2, 16, "`rnu`"),
+    ] {
+        let problems = read(text).unwrap_err();
+        let problem = problems
+            .iter()
+            .find(|problem| problem.code == code)
+            .unwrap_or_else(|| panic!("{text}: {problems:?}"));
+        let at = problem.at.as_ref().unwrap();
+        assert_eq!((at.line, at.column, at.file.as_str()), (line, column, "w.json"), "{text}: {problem:?}");
+        assert!(problem.message.contains(says), "{text}: {problem:?}");
+    }
+}
+
+#[test]
+fn an_input_that_may_be_the_text_false_is_warned_of_where_it_decides() {
+    let warned = |input: &str, condition: &str| {
+        let text = format!("{input}\nsteps: [{{id: a, run: x, if: \"{condition}\"}}]");
+        let warnings = read(&text).unwrap().warnings;
+        warnings.iter().map(|problem| problem.code).collect::<Vec<_>>()
+    };
+    let typed = |kind: &str| format!("input: {{properties: {{deploy: {{type: {kind}}}, other: {{}}}}}}");
+    for (input, condition) in [
+        (String::new(), "input.deploy"),
+        (typed("string"), "input.deploy"),
+        (typed("[string, 'null']"), "not input.deploy"),
+        (typed("boolean"), "input.deploy and input.other"),
+        (typed("boolean"), "1 == 2 or (input.other)"),
+    ] {
+        assert_eq!(warned(&input, condition), [Code::TextFalse], "{input}: {condition}");
+    }
+    for (input, condition) in [
+        (typed("boolean"), "input.deploy"),
+        (typed("integer"), "input.deploy"),
+        (String::new(), "input.deploy == 'true'"),
+        (String::new(), "'x' in input.deploy"),
+        (String::new(), "input.deploy | length"),
+        (String::new(), "input.deploy is defined"),
+    ] {
+        assert_eq!(warned(&input, condition), [], "{input}: {condition}");
+    }
+}
