@@ -142,7 +142,7 @@ fn asked(request: &Request, what: &Json, page: &mut Page) {
         page.blank();
     }
     let with_changes = if request.edits.is_empty() { "" } else { ", with the changes below" };
-    let hash = Words::of_medium(format!("`{}`", request.hash()));
+    let hash = code(request.hash());
     page.line(&markdown!("Its BLAKE3 hash{}: {}. An answer is for exactly that.", with_changes, hash));
 }
 
