@@ -33,7 +33,8 @@ impl Medium for Markdown {
         let at = |place: usize| characters.get(place).copied();
         // A line that begins with these would be an item of a list.
         let digits = characters.iter().take_while(|character| character.is_ascii_digit()).count();
-        let numbers = digits > 0 && matches!(at(digits), Some('.' | ')'));
+        let ends = at(digits + 1).is_none_or(char::is_whitespace);
+        let numbers = digits > 0 && ends && matches!(at(digits), Some('.' | ')'));
         let is_www = |before: &[char]| before.iter().all(|character| character.eq_ignore_ascii_case(&'w'));
         let mut escaped = String::with_capacity(text.len() + 8);
         for (place, character) in characters.iter().enumerate() {
@@ -269,7 +270,8 @@ mod tests {
             ("www.b.c", "www\\.b.c"),
             ("- item", "\\- item"),
             ("12. item", "12\\. item"),
-            ("  1.5", "1\\.5"),
+            ("  1.5", "1.5"),
+            ("1)", "1\\)"),
             ("exit 1: v1.5", "exit 1: v1.5"),
             ("![x] !", "\\!\\[x\\] !"),
             ("\u{1b}[2J\u{202e}", "\\[2J\u{fffd}"),

@@ -41,7 +41,7 @@ pub fn found_file_name(request: &RequestId) -> String {
 }
 
 /// The words of the command that grants a request as it is now, behind `reenact`.
-pub fn grant(run: &RunId, request: &RequestId, hash: &Hash) -> [String; 5] {
+fn grant(run: &RunId, request: &RequestId, hash: &Hash) -> [String; 5] {
     let hash = hash.to_string().chars().take(HASH_DIGITS).collect();
     ["approve".to_owned(), run.to_string(), request.to_string(), "--hash".to_owned(), hash]
 }
@@ -142,7 +142,7 @@ fn asked(request: &Request, what: &Json, page: &mut Page) {
         page.blank();
     }
     let with_changes = if request.edits.is_empty() { "" } else { ", with the changes below" };
-    let hash = Words::of_medium(format!("`{}`", request.hash()));
+    let hash = code(request.hash());
     page.line(&markdown!("Its BLAKE3 hash{}: {}. An answer is for exactly that.", with_changes, hash));
 }
 

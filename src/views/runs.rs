@@ -34,7 +34,7 @@ const ROWS_PAGE: usize = 512;
 pub struct RunRow {
     /// Its id.
     pub run: RunId,
-    /// The workflow's name.
+    /// The workflow's name, as much of it as a row has room for.
     pub workflow: String,
     /// Where it is.
     pub status: RunStatus,
@@ -68,7 +68,7 @@ pub struct RunFilter {
 impl RunFilter {
     fn admits(&self, row: &RunRow) -> bool {
         self.status.is_none_or(|status| status == row.status)
-            && self.workflow.as_ref().is_none_or(|workflow| *workflow == row.workflow)
+            && self.workflow.as_ref().is_none_or(|workflow| in_a_row(workflow) == row.workflow)
             && self.tags.iter().all(|(key, value)| row.tags.get(key) == Some(value))
             && !(self.unfinished && row.status.has_ended())
     }
@@ -240,6 +240,16 @@ impl RunsView {
             }
         }
     }
+}
+
+/// How much of a workflow's name stands in a row, in characters: a row is bounded, and one run whose name is a book must not
+/// hide all others.
+const NAME_CHARS_MAX: usize = 200;
+
+/// A workflow's name as it stands in rows.
+fn in_a_row(name: &str) -> &str {
+    let end = name.char_indices().nth(NAME_CHARS_MAX).map(|(end, _)| end);
+    end.and_then(|end| name.get(..end)).unwrap_or(name)
 }
 
 /// Where rows are, by id. In the order of keys they come right before the rows.

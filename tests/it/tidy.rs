@@ -71,6 +71,28 @@ const IGNORANCE: &[Ignorance] = &[
         words: &["crate::store", "crate::actors", "crate::views", "crate::api", "crate::cli"],
     },
     Ignorance { of: &["src/views"], except: &[], words: &["crate::actors", "crate::api", "crate::cli"] },
+    // What is written to a terminal goes through one place, which takes escaped texts.
+    Ignorance {
+        of: &["src"],
+        except: &["src/cli/say.rs", "src/cli/replay/steps.rs"],
+        words: &["io::stdout", "println!", "eprintln!", "print!("],
+    },
+    Ignorance {
+        of: &["src"],
+        except: &["src/cli/say.rs", "src/cli/replay/steps.rs", "src/cli/mod.rs"],
+        words: &["io::stderr"],
+    },
+    // Only a medium and its macro say what is escaped.
+    Ignorance {
+        of: &["src"],
+        except: &["src/views/escaped.rs"],
+        words: &["::of_macro"],
+    },
+    Ignorance {
+        of: &["src"],
+        except: &["src/views/escaped.rs", "src/views/markdown.rs", "src/cli/text"],
+        words: &["::of_medium"],
+    },
     // Deciding is the workflow's.
     Ignorance { of: &["src/actors"], except: &[], words: &["crate::api", "crate::cli", "RunEvent::"] },
     Ignorance { of: &["src/api"], except: &[], words: &["crate::cli"] },

@@ -4,10 +4,9 @@ use std::time::SystemTime;
 
 use super::terminal::{Call, Text, name, terminal};
 use super::{from_here, moment};
-use crate::events::ids::{RequestId, RunId};
+use crate::events::ids::RunId;
 use crate::events::time::Timestamp;
 use crate::views::report::{Approvers, RunReport, Waiting};
-use crate::views::request::grant;
 
 /// How many of them are shown: a fan-out may wait for thousands.
 const SHOWN: usize = 8;
@@ -46,10 +45,8 @@ fn one(run: &RunId, waiting: &Waiting, call: &Call, now: Timestamp) -> Vec<Text>
     let until = until(*expires);
     match (kind.as_str(), approval) {
         ("approval", Some(approval)) => {
-            let grant = match &approval.hash {
-                Some(hash) => call.command(grant(run, &RequestId::named(id), hash)),
-                None => call.command(["approve", run.as_str(), id]),
-            };
+            // What is asked stands on the page, and the command with its hash too.
+            let grant = call.command(["approve", run.as_str(), id]);
             let refuse = call.command(["reject", run.as_str(), id, "--reason", "R"]);
             let what = match phase {
                 Some(phase) => terminal!("the phase `{}`", phase),

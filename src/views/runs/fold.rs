@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::due::{self, Next, State, States};
-use super::{Kept, RunRow, ViewError, find, place_key, row_key};
+use super::{Kept, RunRow, ViewError, find, in_a_row, place_key, row_key};
 use crate::events::commit::Recorded;
 use crate::events::ids::{RunId, Version};
 use crate::events::limits::VIEW_ROW_BYTES_MAX;
@@ -196,7 +196,7 @@ fn new_row(run: &RunId, recorded: &Recorded) -> Option<Kept> {
     let Ok(RunEvent::RunStarted(started)) = recorded.decode() else { return None };
     let row = RunRow {
         run: run.clone(),
-        workflow: started.workflow,
+        workflow: in_a_row(&started.workflow).to_owned(),
         status: RunStatus::Pending,
         started_at: recorded.header.recorded_at,
         ended_at: None,

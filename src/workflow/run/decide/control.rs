@@ -19,19 +19,20 @@ fn ended(run: &Run, what: &str, hint: &str) -> RunRejection {
 }
 
 /// How a run goes on that is refused something.
-pub(super) fn forward(run: &Run) -> &'static str {
-    match &run.phase {
+pub(super) fn forward(run: &Run) -> String {
+    let how = match &run.phase {
         Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) if run.may_retry() => {
             "`reenact retry RUN` tries again what failed"
         }
         Phase::Ended(Ended { how: End::Stuck(_, None), .. }) => "`reenact cancel RUN` leaves all as it is",
         Phase::Back(_) if run.may_retry() => "`reenact retry RUN` goes forward again",
         Phase::Back(_) => "`reenact rollback RUN` undoes the rest too",
-        Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => RESOLVE,
+        Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => return settle(run),
         Phase::Ended(_) => "start another run",
         _ if run.paused => "`reenact unpause RUN` lets it go on",
         _ => "`reenact resume RUN` sees it through",
-    }
+    };
+    how.to_owned()
 }
 
 pub(super) fn pause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRejection> {
@@ -49,7 +50,7 @@ pub(super) fn pause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRej
 pub(super) fn unpause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRejection> {
     let run = draft.state();
     match &run.phase {
-        Phase::Ended(_) => return Err(ended(run, "go on", forward(run))),
+        Phase::Ended(_) => return Err(ended(run, "go on", &forward(run))),
         Phase::Back(unwinding) => drop(afresh(run, Some(unwinding))?),
         _ if !run.paused => return Ok(()),
         _ => {}
@@ -66,7 +67,7 @@ pub(super) fn cancel(draft: &mut RunDraft<'_>, order: Order, rollback: bool) -> 
         Phase::Ended(Ended { how: End::Stuck(_, None), .. }) => {}
         Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => {
             let why = "the run is stuck in a compensation and cannot be cancelled";
-            return Err(not_now(Code::Compensating, why, RESOLVE));
+            return Err(not_now(Code::Compensating, why, settle(run)));
         }
         Phase::Ended(_) => {
             let hint = match run.may_roll_back(None) {
@@ -78,7 +79,8 @@ pub(super) fn cancel(draft: &mut RunDraft<'_>, order: Order, rollback: bool) -> 
         Phase::Unwinding(unwinding) if rollback && unwinding.cause == RollbackCause::Cancel => return Ok(()),
         Phase::Unwinding(_) => {
             let why = "the run is being rolled back and cannot be cancelled";
-            let hint = if run.paused { forward(run) } else { "`reenact pause RUN` stops it for a while" };
+            let pause = || "`reenact pause RUN` stops it for a while".to_owned();
+            let hint = if run.paused { forward(run) } else { pause() };
             return Err(not_now(Code::Compensating, why, hint));
         }
         Phase::Ending(Ending { why: Why::Cancelled { rollback: wanted }, .. }) => {
@@ -101,9 +103,18 @@ pub(super) fn cancel(draft: &mut RunDraft<'_>, order: Order, rollback: bool) -> 
     Ok(())
 }
 
-/// What to do about a compensation that failed for good.
-pub(super) const RESOLVE: &str =
-    "settle it with `reenact rollback resolve RUN STEP --retry|--skip|--done --reason R`";
+/// What to do about a compensation that failed for good. A run that is stuck in one has one at least.
+fn settle(run: &Run) -> String {
+    let failed = run.steps.iter().find(|node| node.undo_phase() == Some(&UndoPhase::Failed));
+    let step = failed.map(|node| node.id().as_str()).unwrap_or_default();
+    // What grew has brackets, slashes and signs of a round in its id, and no quotes.
+    let is_plain =
+        step.chars().all(|character| character.is_ascii_alphanumeric() || "_-/".contains(character));
+    let quote = if is_plain { "" } else { "'" };
+    format!(
+        "settle it with `reenact rollback resolve RUN {quote}{step}{quote} --retry|--skip|--done --reason R`"
+    )
+}
 
 pub(super) fn retry(
     draft: &mut RunDraft<'_>,
@@ -115,7 +126,7 @@ pub(super) fn retry(
         Phase::Back(unwinding) => Some(&**unwinding),
         Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) => None,
         Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => {
-            return Err(not_now(Code::CannotRetry, "the run is stuck in a compensation", RESOLVE));
+            return Err(not_now(Code::CannotRetry, "the run is stuck in a compensation", settle(run)));
         }
         _ => {
             let why = format!("the run is {} and has nothing to try again", run.status().text());

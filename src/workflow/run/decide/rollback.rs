@@ -157,7 +157,7 @@ impl Run {
     fn past_return(&self, node: &Node) -> RunRejection {
         let how = if node.open_attempt().is_some() { "is running" } else { "has been started" };
         let why = format!("step `{}` is irreversible and {how}: nothing before it can be undone", node.id());
-        let on = (!self.is_over()).then(|| forward(self).to_owned());
+        let on = (!self.is_over()).then(|| forward(self));
         let back = self
             .last_return()
             .map(|node| format!("`reenact rollback RUN --to {}` undoes what came after it", node.id()));
