@@ -2,15 +2,17 @@
 //! and from what was found in the work folder when they were asked.
 
 pub mod found;
+mod phase;
 
 use std::time::Duration;
 
 use super::markdown::{Page, json_lines, on_one_line};
 use super::report::primary_agent;
-use crate::events::ids::{RequestId, RunId, Version};
+use crate::events::ids::{RequestId, RunId, StepId, Version};
 use crate::events::run::Gate;
 use crate::events::time::format_duration;
 use crate::workflow::aggregate::{Blobs, Unreadable};
+use crate::workflow::approval::Asked;
 use crate::workflow::run::{Answer, Node, Request, Run, StepPhase};
 
 /// How many lines of what is asked are shown, which may be a list of thousands of items.
@@ -50,6 +52,11 @@ pub fn page(
     page.line(&what_became_of_it(request));
     page.line(&format!("\nAs of version {version}.\n"));
     facts(run, request).into_iter().for_each(|fact| page.line(&format!("- {fact}")));
+    let what: Option<Asked> = serde_json::from_str(blobs.json(&request.asked.what)?.text()).ok();
+    let phase = what.as_ref().map(phase::table).unwrap_or_default();
+    if !phase.is_empty() {
+        page.section("The phase", phase.into_iter());
+    }
     page.section("What is asked", asked(request, blobs)?.into_iter());
     let answers = answers(request, blobs)?;
     if !answers.is_empty() {
@@ -96,8 +103,9 @@ fn facts(run: &Run, request: &Request) -> Vec<String> {
     };
     let node = run.nodes().get(request.place);
     let phase = node.and_then(|node| node.added.phase.as_ref());
-    let phase = phase.map(|phase| format!(" of phase `{}`", on_one_line(phase))).unwrap_or_default();
-    let mut facts = vec![format!("step `{}`{phase}: {what}", asked.step)];
+    let of_phase = phase.map(|phase| format!(" of phase `{}`", on_one_line(phase))).unwrap_or_default();
+    let about_a_phase = phase::question(node, asked.gate);
+    let mut facts = vec![about_a_phase.unwrap_or_else(|| format!("step `{}`{of_phase}: {what}", asked.step))];
     facts.extend(
         node.and_then(primary_agent).map(|agent| format!("done by `{}`", on_one_line(agent.as_str()))),
     );
@@ -196,7 +204,9 @@ fn commands(run: &RunId, id: &RequestId, request: &Request) -> Vec<String> {
         return vec![format!("It is closed.\n\n    reenact status {run}    # how the run is")];
     }
     let mut lines = vec![format!("    reenact approve {run} {id}")];
-    lines.push(format!("    reenact approve {run} {id} --set name=value    # with a change"));
+    if !request.asked.step.as_str().starts_with(StepId::PHASE) {
+        lines.push(format!("    reenact approve {run} {id} --set name=value    # with a change"));
+    }
     lines.push(format!("    reenact reject {run} {id} --reason \"…\""));
     if !request.asked.checklist.is_empty() {
         lines.push(format!("    reenact approve {run} {id} --check 1    # tick a point, grant nothing yet"));

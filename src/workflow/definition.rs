@@ -423,7 +423,9 @@ impl Does {
     fn agent_mut(&mut self) -> Option<&mut AgentName> {
         match self {
             Self::Agent { agent, .. } => Some(agent),
-            Self::Run(_) | Self::Workflow { .. } | Self::Sleep(_) | Self::WaitFor(_) | Self::AskOfPhase => None,
+            Self::Run(_) | Self::Workflow { .. } | Self::Sleep(_) | Self::WaitFor(_) | Self::AskOfPhase => {
+                None
+            }
         }
     }
 

@@ -30,7 +30,10 @@ fn graph(steps: &[Arc<Step>], phases: &BTreeMap<String, PhaseRules>) -> Vec<Arc<
     let mut graph: Vec<Step> = Vec::with_capacity(steps.len() + phases.len());
     let (members, order) = (members(steps, phases), Order::of(steps));
     for (place, step) in steps.iter().enumerate() {
-        let of = step.phase.as_deref().and_then(|phase| Some((phase, &phases.get(phase)?.approval, members.get(phase)?)));
+        let of = step
+            .phase
+            .as_deref()
+            .and_then(|phase| Some((phase, &phases.get(phase)?.approval, members.get(phase)?)));
         let mut step = Step::clone(step);
         match of {
             Some((phase, approval, members)) if approval.gate == Gate::Before => {
@@ -41,7 +44,8 @@ fn graph(steps: &[Arc<Step>], phases: &BTreeMap<String, PhaseRules>) -> Vec<Arc<
             }
             Some((phase, approval, members)) => {
                 graph.push(step);
-                let needs = members.iter().filter_map(|member| steps.get(*member)).map(|step| step.id.clone());
+                let needs =
+                    members.iter().filter_map(|member| steps.get(*member)).map(|step| step.id.clone());
                 let asks = || Step { needs: needs.collect(), ..gate(phase, approval) };
                 graph.extend((members.last() == Some(&place)).then(asks));
             }
@@ -69,7 +73,10 @@ fn hold_dependents(graph: &mut [Step], phases: &BTreeMap<String, PhaseRules>) {
 }
 
 /// Where the steps of each phase are.
-fn members<'s>(steps: &'s [Arc<Step>], phases: &BTreeMap<String, PhaseRules>) -> HashMap<&'s str, Vec<usize>> {
+fn members<'s>(
+    steps: &'s [Arc<Step>],
+    phases: &BTreeMap<String, PhaseRules>,
+) -> HashMap<&'s str, Vec<usize>> {
     let mut members: HashMap<&str, Vec<usize>> = HashMap::new();
     for (place, step) in steps.iter().enumerate() {
         if let Some(phase) = step.phase.as_deref().filter(|phase| phases.contains_key(*phase)) {
@@ -140,10 +147,15 @@ fn gate(phase: &str, approval: &Approval) -> Step {
 
 /// Circles that only the approvals of phases make, each with a phase that is in it: the ids of the steps of each, and of
 /// those that ask.
-pub(super) fn circles(steps: &[Arc<Step>], phases: &BTreeMap<String, PhaseRules>) -> Vec<(String, Vec<StepId>)> {
+pub(super) fn circles(
+    steps: &[Arc<Step>],
+    phases: &BTreeMap<String, PhaseRules>,
+) -> Vec<(String, Vec<StepId>)> {
     let graph = graph(steps, phases);
-    let places: HashMap<&StepId, usize> = graph.iter().enumerate().map(|(place, step)| (&step.id, place)).collect();
-    let needs = graph.iter().map(|step| step.needs.iter().filter_map(|need| places.get(need)).copied().collect());
+    let places: HashMap<&StepId, usize> =
+        graph.iter().enumerate().map(|(place, step)| (&step.id, place)).collect();
+    let needs =
+        graph.iter().map(|step| step.needs.iter().filter_map(|need| places.get(need)).copied().collect());
     let cycles = Graph::new(needs.collect()).cycles();
     let told = cycles.into_iter().filter_map(|cycle| {
         let steps: Vec<&Arc<Step>> = cycle.iter().filter_map(|place| graph.get(*place)).collect();
@@ -159,10 +171,14 @@ mod tests {
 
     fn needs(yaml: &str) -> Vec<String> {
         let definition = parse(yaml, "w.yaml", &Known::default()).unwrap().definition;
-        let told = definition.graph().iter().map(|step| {
-            let needs = step.needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-            format!("{}: {needs}", step.id)
-        }).collect();
+        let told = definition
+            .graph()
+            .iter()
+            .map(|step| {
+                let needs = step.needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+                format!("{}: {needs}", step.id)
+            })
+            .collect();
         told
     }
 

@@ -10,8 +10,8 @@ use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{
     AgentBinding, AttemptFailed, AttemptLost, Because, GrowthLimits, Item, Outcome, Parent, Purpose,
-    RollbackCause, RollbackStarted, RoundOrder, RunStarted, StepAdded, StepCompensated, StepCompleted, StepKind, Undo,
-    Usage,
+    RollbackCause, RollbackStarted, RoundOrder, RunStarted, StepAdded, StepCompensated, StepCompleted,
+    StepKind, Undo, Usage,
 };
 
 /// `attempt_lost` at schema 1: it always meant an attempt at doing the step, and a crash.

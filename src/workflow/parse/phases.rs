@@ -17,7 +17,7 @@ use crate::workflow::phases::circles;
 /// More phases than that nobody is asked about.
 const PHASES_MAX: usize = 1_000;
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     of: "a phase",
     known: &["approve", "approvers", "approvals", "expires", "checklist"],
     not_built: &[],
@@ -40,7 +40,11 @@ pub(super) struct Phases<'t> {
 }
 
 impl<'t> Phases<'t> {
-    pub(super) fn read<'s: 't>(report: &mut Report<'s>, tree: Option<&'t Tree>, drafts: &[Draft<'_>]) -> Self {
+    pub(super) fn read<'s: 't>(
+        report: &mut Report<'s>,
+        tree: Option<&'t Tree>,
+        drafts: &[Draft<'_>],
+    ) -> Self {
         let mut phases = Self { rules: BTreeMap::new(), places: Vec::new() };
         let Some(tree) = tree else { return phases };
         let Value::Map(entries) = &tree.value else {
@@ -48,7 +52,8 @@ impl<'t> Phases<'t> {
             return phases;
         };
         if let Some((first, _)) = entries.get(PHASES_MAX) {
-            let message = format!("`phases` has {} entries, and no more than {PHASES_MAX} are allowed", entries.len());
+            let message =
+                format!("`phases` has {} entries, and no more than {PHASES_MAX} are allowed", entries.len());
             report.refuse(first, Problem::new(Code::TooLarge, message));
             return phases;
         }
@@ -99,7 +104,8 @@ fn says_nothing(report: &mut Report<'_>, name: &str, key: &Tree) -> Option<Phase
 }
 
 fn is_known(report: &mut Report<'_>, name: &str, key: &Tree, drafts: &[Draft<'_>]) {
-    let mut known: Vec<&str> = drafts.iter().filter_map(|draft| draft.phase).map(|(phase, _)| phase).collect();
+    let mut known: Vec<&str> =
+        drafts.iter().filter_map(|draft| draft.phase).map(|(phase, _)| phase).collect();
     if known.contains(&name) {
         return;
     }
@@ -123,8 +129,10 @@ fn warn_of_asking_twice(report: &mut Report<'_>, name: &str, gate: Gate, drafts:
                 Gate::After => "about the step first",
                 Gate::Before => "about the phase first",
             };
-            let message =
-                format!("`{}` and its phase `{name}` both have an `approve`: people are asked twice, {first}", step.id);
+            let message = format!(
+                "`{}` and its phase `{name}` both have an `approve`: people are asked twice, {first}",
+                step.id
+            );
             let hint = "take one of them out, if one answer is enough";
             report.warn(draft.place, Problem::new(Code::Contradiction, message).hint(hint).step(&step.id));
         }

@@ -220,7 +220,8 @@ impl Unwinding {
     pub(super) fn waiting_for(&self, place: usize, steps: &[Node], index: &Index) -> Vec<usize> {
         let needs = steps.get(place).into_iter().flat_map(|node| &node.added.needs);
         let needs = needs.filter_map(|need| index.get(need)).copied();
-        let earlier = (self.rounds == RoundOrder::LastFirst).then(|| round_beside(steps, place, -1)).flatten();
+        let earlier =
+            (self.rounds == RoundOrder::LastFirst).then(|| round_beside(steps, place, -1)).flatten();
         needs.chain(earlier).collect()
     }
 

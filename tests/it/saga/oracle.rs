@@ -385,7 +385,9 @@ fn steps_of(model: &Model) -> Vec<Known> {
     let known = vertices.iter().map(|vertex| {
         let (id, rules) = match vertex {
             Vertex::Step(place) => (name(*place), Arc::clone(&model.steps[*place])),
-            Vertex::Phase(phase) => (format!("phase:{phase}"), Arc::new(Step::asks_of(phase, model.gate(phase)))),
+            Vertex::Phase(phase) => {
+                (format!("phase:{phase}"), Arc::new(Step::asks_of(phase, model.gate(phase))))
+            }
         };
         let known = Known::new(id, rules, Arc::clone(&locals), None, Part::Whole);
         Known { waits_for: model.waits_for(*vertex).into_iter().map(place_of).collect(), ..known }

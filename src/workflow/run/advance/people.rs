@@ -48,7 +48,15 @@ impl Advance<'_, '_> {
     }
 
     pub(super) fn asked_about(&self, step: &StepId, generation: u32) -> Asked {
-        Asked { step: step.clone(), generation, agent: None, work: None, items: None, output: None, phase: None }
+        Asked {
+            step: step.clone(),
+            generation,
+            agent: None,
+            work: None,
+            items: None,
+            output: None,
+            phase: None,
+        }
     }
 
     /// Asks whether those may start that need a step, now that it has answered.

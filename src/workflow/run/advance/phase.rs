@@ -48,7 +48,11 @@ impl Advance<'_, '_> {
             status: node.status().to_owned(),
             agent: agent.cloned(),
             attempts: node.attempts_now(),
-            work: if begun { None } else { self.work_known(place, node).map_err(|_| Hindrance::NotStarted)? },
+            work: if begun {
+                None
+            } else {
+                self.work_known(place, node).map_err(|_| Hindrance::NotStarted)?
+            },
             output: output.as_ref().map(|output| short(output.text())),
             output_hash: output.map(|output| Hash::of(output.text().as_bytes())),
         })
@@ -78,7 +82,9 @@ impl Run {
         let mut steps = Vec::with_capacity(left.len());
         while let Some(place) = left.pop() {
             steps.push(place);
-            left.extend(self.steps.get(place).into_iter().flat_map(|node| node.children.iter().rev()).copied());
+            left.extend(
+                self.steps.get(place).into_iter().flat_map(|node| node.children.iter().rev()).copied(),
+            );
         }
         steps
     }

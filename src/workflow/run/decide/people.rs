@@ -237,17 +237,14 @@ fn requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection> {
 impl Run {
     /// The step that takes a signal of that name; none if it is kept for one that will wait for it. What all have waited
     /// for too long is refused, also while nobody was there to record that.
-    pub(crate) fn takes_signal(
-        &self,
-        name: &str,
-        now: Timestamp,
-    ) -> Result<Option<usize>, RunRejection> {
+    pub(crate) fn takes_signal(&self, name: &str, now: Timestamp) -> Result<Option<usize>, RunRejection> {
         let waiting = self.people.waiting.get(name).into_iter().flatten().copied();
         let waiting: Vec<usize> = waiting.filter(|place| !self.is_given_up(*place)).collect();
         let in_time = waiting.iter().copied().find(|place| !self.has_waited_too_long(*place, now));
         match waiting.first().and_then(|place| self.steps.get(*place)) {
             Some(late) if in_time.is_none() => {
-                let why = format!("step `{}` waits for the signal `{name}` no longer: its time is over", late.id());
+                let why =
+                    format!("step `{}` waits for the signal `{name}` no longer: its time is over", late.id());
                 Err(not_now(Code::RequestClosed, why, RECORD_EXPIRY))
             }
             _ => Ok(in_time),
@@ -270,7 +267,11 @@ impl Run {
             let is_of_them = |request: &&Request| {
                 self.steps.get(request.place).is_some_and(|node| self.is_within(node, places))
             };
-            requests.values().filter(is_of_them).map(|request| request.asked.request.clone()).collect::<Vec<_>>()
+            requests
+                .values()
+                .filter(is_of_them)
+                .map(|request| request.asked.request.clone())
+                .collect::<Vec<_>>()
         };
         match within(&self.named(named)) {
             // A step that is named like its phase, and asks for nothing itself, hides nothing.

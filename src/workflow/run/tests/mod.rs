@@ -6,8 +6,10 @@ mod found;
 mod growing;
 mod hints;
 mod people;
+mod phases;
 mod play;
 mod random;
+mod rounds;
 mod saga;
 mod snapshot;
 

@@ -353,7 +353,11 @@ fn a_signal_that_comes_when_the_time_for_it_is_over_is_refused() {
     play.now = start.after(Duration::from_secs(3_600));
     assert_eq!(play.state().status(), RunStatus::Waiting);
     assert!(play.state().is_too_late(play.now));
-    assert_eq!(play.ask(signal("go", "1")), ["signal_received", "step_completed b"], "`a` has waited long enough");
+    assert_eq!(
+        play.ask(signal("go", "1")),
+        ["signal_received", "step_completed b"],
+        "`a` has waited long enough"
+    );
     play.now = start.after(Duration::from_secs(7_200));
     let refusal = play.refusal(&signal("go", "2")).unwrap();
     assert_eq!(refusal.code, Code::RequestClosed, "{refusal:?}");

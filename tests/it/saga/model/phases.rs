@@ -18,9 +18,11 @@ impl Model {
         let mut vertices = Vec::new();
         for place in 0..self.steps.len() {
             let gate = self.gate_of(place);
-            let is_one_of = |other: usize| gate.is_some_and(|(phase, _)| self.steps[other].phase == Some(phase));
+            let is_one_of =
+                |other: usize| gate.is_some_and(|(phase, _)| self.steps[other].phase == Some(phase));
             let asks = |before: bool, is_end: bool| {
-                gate.filter(|(_, gate)| gate.before == before && is_end).map(|(phase, _)| Vertex::Phase(phase))
+                gate.filter(|(_, gate)| gate.before == before && is_end)
+                    .map(|(phase, _)| Vertex::Phase(phase))
             };
             vertices.extend(asks(true, !(0..place).any(is_one_of)));
             vertices.push(Vertex::Step(place));
@@ -41,12 +43,15 @@ impl Model {
                     .collect()
             }
             Vertex::Phase(phase) => {
-                let members = || (0..self.steps.len()).filter(|place| self.steps[*place].phase == Some(phase));
+                let members =
+                    || (0..self.steps.len()).filter(|place| self.steps[*place].phase == Some(phase));
                 if !self.gate(phase).before {
                     return members().map(Vertex::Step).collect();
                 }
-                let needs: BTreeSet<usize> = members().flat_map(|member| self.steps[member].needs.clone()).collect();
-                let is_after = |place: usize| members().any(|member| member == place || self.comes_after(place, member));
+                let needs: BTreeSet<usize> =
+                    members().flat_map(|member| self.steps[member].needs.clone()).collect();
+                let is_after =
+                    |place: usize| members().any(|member| member == place || self.comes_after(place, member));
                 let others: Vec<usize> = needs.into_iter().filter(|need| !is_after(*need)).collect();
                 let answers = self.answers_about(others.clone().into_iter(), Some(phase));
                 others.into_iter().map(Vertex::Step).chain(answers).collect()
@@ -55,7 +60,11 @@ impl Model {
     }
 
     /// The phases that have to be granted before those may be used, by who is not of that phase.
-    fn answers_about(&self, needs: impl Iterator<Item = usize>, own: Option<&'static str>) -> BTreeSet<Vertex> {
+    fn answers_about(
+        &self,
+        needs: impl Iterator<Item = usize>,
+        own: Option<&'static str>,
+    ) -> BTreeSet<Vertex> {
         let gates = needs.filter_map(|need| self.gate_of(need));
         let after = gates.filter(|(phase, gate)| !gate.before && own != Some(*phase));
         after.map(|(phase, _)| Vertex::Phase(phase)).collect()

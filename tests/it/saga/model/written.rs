@@ -15,7 +15,8 @@ impl Model {
             file.push_str("on_failure: stop\n");
         }
         if !self.phases.is_empty() {
-            let phases = self.phases.iter().map(|(phase, gate)| ((*phase).to_owned(), Value::Object(gate.keys())));
+            let phases =
+                self.phases.iter().map(|(phase, gate)| ((*phase).to_owned(), Value::Object(gate.keys())));
             writeln!(file, "phases: {}", Value::Object(phases.collect())).unwrap();
         }
         file.push_str("steps:\n");

@@ -128,7 +128,8 @@ impl Oracle {
         // People are asked about a phase as it is.
         let own = self.steps[self.outermost(place)].rules.phase;
         let asked = |phase: &str| self.model.phases.iter().any(|(name, _)| *name == phase);
-        let joins = plan.steps.iter().filter_map(|step| step.phase).any(|phase| own != Some(phase) && asked(phase));
+        let joins =
+            plan.steps.iter().filter_map(|step| step.phase).any(|phase| own != Some(phase) && asked(phase));
         joins || plan.fault.is_some() || depth > DEPTH || width > WIDTH || self.planned + width > TOTAL
     }
 

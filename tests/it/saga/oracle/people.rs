@@ -83,7 +83,9 @@ impl Oracle {
     fn phase_as_it_is(&self, asks: usize) -> Value {
         let of_it = |place: &usize| {
             let (step, asks) = (&self.steps[*place], &self.steps[asks]);
-            step.inside.is_none() && step.rules.does != Does::AskOfPhase && step.rules.phase == asks.rules.phase
+            step.inside.is_none()
+                && step.rules.does != Does::AskOfPhase
+                && step.rules.phase == asks.rules.phase
         };
         let mut told = Vec::new();
         self.places().filter(of_it).for_each(|place| self.tell_with_inner(place, &mut told));
@@ -289,7 +291,8 @@ impl Oracle {
         }
         let waits = |place: &usize| self.steps[*place].signal() == Some(name);
         let waiting: Vec<usize> = self.awaiting.iter().copied().filter(waits).collect();
-        let in_time = |place: &usize| !self.steps[*place].has_timeout() || self.now < self.steps[*place].wakes;
+        let in_time =
+            |place: &usize| !self.steps[*place].has_timeout() || self.now < self.steps[*place].wakes;
         let first = waiting.iter().copied().find(in_time);
         if first.is_none() && !waiting.is_empty() {
             // It came too late, which only was not recorded yet.
