@@ -18,6 +18,7 @@ use crate::events::run::GrowthLimits;
 use crate::executors::AgentDefinition;
 use crate::workflow::definition::Definition;
 use crate::workflow::input::{check_input, input_from_arguments};
+use crate::workflow::run::Insists;
 
 /// The tags of a run stand in its row of the list, which is bounded.
 const TAG_BYTES_MAX: usize = 2 * 1024;
@@ -52,6 +53,10 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
         until,
         children: children.collect(),
         growth: growth(config),
+        insists: Insists {
+            parallel: arguments.parallel.is_some(),
+            duration_limit: arguments.timeout.is_some(),
+        },
     })
 }
 

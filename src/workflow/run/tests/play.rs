@@ -13,7 +13,7 @@ use crate::testing::{Given, given};
 use crate::workflow::aggregate::Aggregate;
 use crate::workflow::parse::{Known, parse};
 use crate::workflow::run::{
-    Ask, Grants, Order, Run, RunCommand, RunEffect, RunEffectId, RunStatus, StartRun,
+    Ask, Grants, Insists, Order, Run, RunCommand, RunEffect, RunEffectId, RunStatus, StartRun,
 };
 use crate::workflow::work::{Failure, Output};
 
@@ -86,6 +86,7 @@ impl Play {
                 fallback_attempts: 2,
                 critical_fails: true,
             },
+            insists: Insists::default(),
             drive: true,
         };
         change(&mut start);
