@@ -236,6 +236,7 @@ fn start_run(spec: StartSpec) -> Result<StartRun, Problem> {
         until: spec.until,
         children,
         growth: spec.growth,
+        insists: spec.insists,
         drive: false,
     })
 }

@@ -16,7 +16,7 @@ use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow};
 use crate::views::transcript::AttemptReport;
 use crate::workflow::approval::Edits;
-use crate::workflow::run::{CannotUndo, Order, RollbackPlan, RunStatus};
+use crate::workflow::run::{CannotUndo, Insists, Order, RollbackPlan, RunStatus};
 
 /// Something asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -242,6 +242,9 @@ pub struct StartSpec {
     /// How far its graph may grow by plans.
     #[serde(default)]
     pub growth: GrowthLimits,
+    /// What of this was said on the command line.
+    #[serde(default)]
+    pub insists: Insists,
 }
 
 /// A workflow that a step starts as a run of its own, resolved and checked by who asks.

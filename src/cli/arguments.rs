@@ -120,7 +120,7 @@ pub(super) struct RunArguments {
     /// Inputs from a JSON or YAML file; --input goes over it
     #[arg(long, value_name = "FILE")]
     pub(super) input_file: Option<PathBuf>,
-    /// The run's id; again with the same workflow and input, it attaches to that run
+    /// The run's id; again with the same workflow, input and flags, it attaches to that run
     #[arg(long)]
     pub(super) id: Option<String>,
     /// A tag to find the run by

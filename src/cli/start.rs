@@ -21,6 +21,7 @@ use crate::workflow::definition::Definition;
 use crate::workflow::input::{check_input, input_from_arguments};
 use crate::workflow::json_text::Level;
 use crate::workflow::parse::{data, decode};
+use crate::workflow::run::Insists;
 
 /// The tags of a run stand in its row of the list, which is bounded.
 const TAG_BYTES_MAX: usize = 2 * 1024;
@@ -61,6 +62,10 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
         until,
         children: children.collect(),
         growth: growth(config),
+        insists: Insists {
+            parallel: arguments.parallel.is_some(),
+            duration_limit: arguments.timeout.is_some(),
+        },
     })
 }
 

@@ -141,7 +141,7 @@ codes! {
     BadRunId = "RE-1002", Validation, "A text is no run id", "choose letters, digits, `.`, `_` and `-`, at most 64";
     UnknownRun = "RE-1003", Validation, "No run has that id", "`reenact list` shows the runs";
     AmbiguousRun = "RE-1004", Validation, "Several runs match", "give more of the id; `reenact list` shows them";
-    RunIdTaken = "RE-1005", Validation, "A run with that id has another definition or input",
+    RunIdTaken = "RE-1005", Validation, "A run with that id has another definition or input, or began in another way",
         "choose another --id, or leave it out";
     NothingToResume = "RE-1006", Validation, "No run is interrupted", "`reenact list` shows the runs";
     NotBuilt = "RE-1007", Validation, "A feature that this version does not have", "leave it out, or use a version that has it";

@@ -98,6 +98,11 @@ impl<A: Aggregate> Given<A> {
         When { given: self, result, decided }
     }
 
+    /// What the events so far refer to.
+    pub fn blobs(&self) -> &MemoryBlobs {
+        &self.blobs
+    }
+
     /// The state.
     pub fn state(&self) -> &A {
         &self.state

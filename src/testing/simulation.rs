@@ -109,6 +109,7 @@ pub fn start_of(definition: Definition, input: Json) -> StartRun {
         until: None,
         children: Vec::new(),
         growth: GROWTH,
+        insists: Default::default(),
         drive: true,
     }
 }

@@ -74,6 +74,11 @@ pub(super) fn code(text: impl Display) -> Words {
     Words::of_medium(format!("{fence}{space}{text}{space}{fence}"))
 }
 
+/// A text as code in a cell of a table, which a bar would end even there.
+pub(super) fn cell(text: impl Display) -> Words {
+    Words::of_medium(code(text).as_str().replace('|', "\\|"))
+}
+
 /// A page as it is put together.
 #[derive(Default)]
 pub(super) struct Page {
@@ -224,6 +229,12 @@ fn append(lines: &mut [String], text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_stays_in_its_cell() {
+        assert_eq!(cell("a|b\n## c").as_str(), "`a\\|b ## c`");
+        assert_eq!(cell("a `` b").as_str(), "```a `` b```");
+    }
 
     #[test]
     fn a_word_of_a_command_means_itself_to_a_shell() {

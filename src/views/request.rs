@@ -2,13 +2,14 @@
 //! and from what was found in the work folder when they were asked.
 
 pub mod found;
+mod phase;
 
 use std::time::Duration;
 
 use self::found::Found;
 use super::markdown::{Page, Words, code, command_line, json_lines, markdown};
 use super::report::primary_agent;
-use crate::events::ids::{Hash, RequestId, RunId, Version};
+use crate::events::ids::{Hash, RequestId, RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::run::Gate;
 use crate::events::time::format_duration;
@@ -75,6 +76,10 @@ pub fn page(
     page.line(&markdown!("As of version {}.", version));
     page.blank();
     facts(run, request).iter().for_each(|fact| page.item(fact));
+    let told: Option<Asked> = serde_json::from_str(what.text()).ok();
+    if let Some(phase) = told.as_ref().and_then(|asked| asked.phase.as_ref()) {
+        page.section("The phase", |page| phase::table(phase, page));
+    }
     page.section("What is asked", |page| asked(request, &what, page));
     if !request.granted.is_empty() || !edits.is_empty() {
         page.section("What was said so far", |page| answers(request, &edits, page));
@@ -88,8 +93,7 @@ pub fn page(
     if !request.asked.checklist.is_empty() {
         page.section("Checklist", |page| checklist(request, page));
     }
-    let open_to_edits = serde_json::from_str::<Asked>(what.text()).ok();
-    let open_to_edits = open_to_edits.and_then(|asked| asked.open_to_edits(edits));
+    let open_to_edits = told.and_then(|asked| asked.open_to_edits(edits));
     page.section("How to answer", |page| commands(&about.id, request, open_to_edits.as_ref(), page));
     Ok(Some(page.finish()))
 }
@@ -116,8 +120,10 @@ fn facts(run: &Run, request: &Request) -> Vec<Words> {
     };
     let node = run.nodes().get(request.place);
     let phase = node.and_then(|node| node.added.phase.as_ref());
-    let phase = phase.map(|phase| markdown!(" of phase {}", code(phase)));
-    let mut facts = vec![markdown!("step {}{}: {}", code(&asked.step), phase.unwrap_or_default(), what)];
+    let of_phase = phase.map(|phase| markdown!(" of phase {}", code(phase))).unwrap_or_default();
+    let about_a_phase = phase::question(node, asked.gate);
+    let about_a_step = || markdown!("step {}{}: {}", code(&asked.step), of_phase, what);
+    let mut facts = vec![about_a_phase.unwrap_or_else(about_a_step)];
     facts.extend(node.and_then(primary_agent).map(|agent| markdown!("done by {}", code(agent))));
     facts.push(markdown!("asked {}", request.at));
     facts.extend(asked.expires.map(|at| markdown!("expires {}; then it is refused", at)));
@@ -222,7 +228,7 @@ fn commands(run: &RunId, request: &Request, open_to_edits: Option<&Json>, page: 
         page.code(&format!("{tick}    # tick a point, grant nothing yet"));
     }
     page.code(&status);
-    if asked.gate == Gate::After {
+    if asked.gate == Gate::After && !asked.step.as_str().starts_with(StepId::PHASE) {
         let said = command_line(["transcript", run.as_str(), asked.step.as_str()]);
         page.code(&format!("{said}    # what the step said"));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::aggregate::{Blobs, Unreadable};
 use super::input::check_input;
-use super::run::{About, End, Phase, Run, RunStatus, StartChild, StartRun};
+use super::run::{About, End, Insists, Phase, Run, RunStatus, StartChild, StartRun};
 use super::schema::Schema;
 use super::work::{Child, Failure, Output};
 use crate::events::ids::{AgentName, RunId, StepId, Version};
@@ -54,6 +54,7 @@ pub fn start(
         until: None,
         children: children.collect::<Result<_, _>>().map_err(unreadable)?,
         growth: parent.started.growth,
+        insists: Insists::default(),
         drive: true,
     })
 }

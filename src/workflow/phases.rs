@@ -171,15 +171,14 @@ mod tests {
 
     fn needs(yaml: &str) -> Vec<String> {
         let definition = parse(yaml, "w.yaml", &Known::default()).unwrap().definition;
-        let told = definition
+        definition
             .graph()
             .iter()
             .map(|step| {
                 let needs = step.needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
                 format!("{}: {needs}", step.id)
             })
-            .collect();
-        told
+            .collect()
     }
 
     #[test]

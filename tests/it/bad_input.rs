@@ -198,6 +198,12 @@ fn a_run_that_is_not_there_or_not_the_only_one_is_refused() {
     assert_eq!(sandbox.json(0, &["status", "e-b"])["run"], "one-b");
     assert_eq!(sandbox.json(0, &["status", "last"])["run"], "one-b");
     assert_eq!(refused(&sandbox, &["run", "other.yaml", "--id", "one-a"])["code"], "RE-1005");
+    // Flags that cannot take effect any more were dropped without a word.
+    for flags in [["--tag", "x=1"], ["--timeout", "1s"], ["--parallel", "3"], ["--until", "a"]] {
+        let arguments = [&["run", "w.yaml", "--id", "one-a"][..], &flags].concat();
+        assert_eq!(refused(&sandbox, &arguments)["code"], "RE-1005", "{flags:?}");
+    }
+    sandbox.json(0, &["run", "w.yaml", "--id", "one-a"]);
     assert_eq!(sandbox.json(0, &["list"])["runs"].as_array().unwrap().len(), 2);
 }
 

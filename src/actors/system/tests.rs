@@ -14,7 +14,7 @@ use crate::store::EventStore;
 use crate::store::fault::{Calls, Faulty};
 use crate::store::memory::MemoryStore;
 use crate::workflow::parse::{Known, parse};
-use crate::workflow::run::{Ask, RunStatus, StartRun};
+use crate::workflow::run::{Ask, Insists, RunStatus, StartRun};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -49,6 +49,7 @@ fn start() -> StartRun {
         until: None,
         children: Vec::new(),
         growth: GrowthLimits::default(),
+        insists: Insists::default(),
         drive: true,
     }
 }

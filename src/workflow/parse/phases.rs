@@ -17,7 +17,7 @@ use crate::workflow::phases::circles;
 /// More phases than that nobody is asked about.
 const PHASES_MAX: usize = 1_000;
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     of: "a phase",
     known: &["approve", "approvers", "approvals", "expires", "checklist"],
     not_built: &[],

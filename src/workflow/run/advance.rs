@@ -329,6 +329,12 @@ impl<'d, 'a> Advance<'d, 'a> {
     ) -> Result<(), RunRejection> {
         let policy = self.template(place)?.on_error;
         let step = self.node(place)?.id().clone();
+        let tolerates = matches!(policy, OnError::Continue | OnError::RetryThenSkip);
+        let message = if class == Class::Fatal && tolerates {
+            format!("{message} (a fatal failure is never tolerated)")
+        } else {
+            message
+        };
         let handling = match (class, policy) {
             (Class::Fatal, _) | (_, OnError::FailFast) => Handling::FailsFast,
             (_, OnError::Continue) => Handling::Tolerated,

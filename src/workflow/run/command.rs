@@ -209,8 +209,20 @@ pub struct StartRun {
     pub children: Vec<StartChild>,
     /// How far its graph may grow.
     pub growth: GrowthLimits,
+    /// What of this was said for this run.
+    pub insists: Insists,
     /// Whether it is to go on by itself from its first commit on.
     pub drive: bool,
+}
+
+/// What somebody said of a run that they start, where the definition or the configuration would say it otherwise. A run that
+/// began with something else cannot be what they mean. Tags and `until` are only ever said so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Insists {
+    /// How many attempts may run at once.
+    pub parallel: bool,
+    /// How long it may go on.
+    pub duration_limit: bool,
 }
 
 /// A workflow that a step starts as a run of its own. It was validated before.
@@ -324,6 +336,14 @@ pub enum RunRejection {
     /// Its id is taken by a run that does something else.
     #[error("run `{0}` exists, with another definition or input")]
     Taken(RunId),
+    /// It began with something else, which cannot be changed any more.
+    #[error("run `{run}` exists, and began with {with}")]
+    Begun {
+        /// The run.
+        run: RunId,
+        /// With what.
+        with: &'static str,
+    },
     /// Something that it needs to decide cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
@@ -358,6 +378,10 @@ impl RunRejection {
         match self {
             Self::NotStarted => Problem::new(Code::UnknownRun, self.to_string()),
             Self::Taken(_) => Problem::new(Code::RunIdTaken, self.to_string()),
+            Self::Begun { .. } => {
+                let hint = "leave that out to attach to it, or choose another --id";
+                Problem::new(Code::RunIdTaken, self.to_string()).hint(hint)
+            }
             Self::Unreadable(unreadable) => unreadable.problem(),
             Self::NotNow { code, why, hint } => Problem::new(*code, why.clone()).hint(hint.clone()),
             Self::Template(_) => Problem::new(Code::RunParked, self.to_string()),

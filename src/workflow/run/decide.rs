@@ -92,7 +92,9 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
         let input = Payload::new(asked.input.clone()).0;
         let same =
             about.started.definition == asked.definition_blob.reference && about.started.input == input;
-        return if same { Ok(()) } else { Err(RunRejection::Taken(about.id.clone())) };
+        let differs =
+            differs(&about.started, asked).map(|with| RunRejection::Begun { run: about.id.clone(), with });
+        return if same { differs.map_or(Ok(()), Err) } else { Err(RunRejection::Taken(about.id.clone())) };
     }
     let input = draft.payload(asked.input.clone());
     let definition = draft.attach(asked.definition_blob.clone());
@@ -133,6 +135,23 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
         });
     }
     Ok(())
+}
+
+/// What was said for a run that exists, and is not what it began with.
+fn differs(began: &RunStarted, asked: &StartRun) -> Option<&'static str> {
+    let insists = asked.insists;
+    let tags = asked.tags.iter().any(|(key, value)| began.tags.get(key) != Some(value));
+    let until = asked.until.is_some() && asked.until != began.until;
+    let limit = insists.duration_limit && asked.duration_limit.map(micros) != began.duration_limit_us;
+    let parallel = insists.parallel && asked.parallel != began.parallel;
+    [
+        (tags, "other tags"),
+        (until, "another step or phase to pause after"),
+        (limit, "another limit of its time"),
+        (parallel, "another limit of attempts at once"),
+    ]
+    .into_iter()
+    .find_map(|(differs, what)| differs.then_some(what))
 }
 
 fn bindings(draft: &mut RunDraft<'_>, agents: &[(AgentName, Blob)]) -> Vec<AgentBinding> {

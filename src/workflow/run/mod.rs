@@ -28,7 +28,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use command::{
-    Ask, Grants, Order, RunCommand, RunEffect, RunEffectId, RunRejection, StartChild, StartRun,
+    Ask, Grants, Insists, Order, RunCommand, RunEffect, RunEffectId, RunRejection, StartChild, StartRun,
 };
 pub(crate) use node::{Done, Gated, Node, StepError, StepPhase, Trace, UndoPhase};
 pub(crate) use people::{Answer, People, Request};

@@ -187,6 +187,7 @@ pub(super) fn start_of(steps: &str) -> StartRun {
         until: None,
         children: Vec::new(),
         growth: Default::default(),
+        insists: Default::default(),
         drive: true,
     }
 }

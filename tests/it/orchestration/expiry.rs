@@ -66,3 +66,14 @@ fn a_late_answer_is_refused_also_while_nobody_has_recorded_that() {
     assert_eq!(sandbox.json(1, &["resume", "r"])["status"], "failed");
     assert_eq!(sandbox.count("r", "approval_expired", None), 1);
 }
+
+#[test]
+fn a_late_signal_is_refused_also_while_nobody_has_recorded_that() {
+    let sandbox = expired("name: w\nsteps: [{id: a, wait_for: go, timeout: 300ms}]");
+    let version = sandbox.status("r")["version"].clone();
+    let refused = sandbox.json(2, &["signal", "r", "go", "1"]);
+    assert_eq!(refused["error"]["code"], "RE-2014", "{refused}");
+    assert_eq!(sandbox.status("r")["version"], version, "nothing has changed");
+    let report = sandbox.json(1, &["resume", "r"]);
+    assert_eq!(report["error"]["code"], "RE-3020", "{report:#}");
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{log, with};
+use super::{first, log, step, waiting, with};
 
 const PHASED: &str = "name: phased
 on_failure: stop
@@ -67,5 +67,75 @@ fn a_phase_that_is_not_there_starts_nothing() {
     let sandbox = with(PHASED);
     let error = sandbox.json(2, &["run", "w.yaml", "--until", "frist"])["error"].clone();
     assert_eq!((&error["code"], &error["hint"]), (&"RE-2009".into(), &"did you mean `first`?".into()));
+    assert_eq!(log(&sandbox), [""; 0]);
+}
+
+const ASKED: &str = "name: asked
+phases: {make: {approve: after, approvers: [ada], checklist: [It runs]}}
+steps:
+  - {id: a, run: 'echo a >> log; echo \"one | two\"', phase: make, compensate: {run: echo undo a >> log}}
+  - {id: b, for_each: [1, 2], run: 'echo b >> log', phase: make, compensate: {run: echo undo b >> log}}
+  - {id: c, run: echo c >> log}
+";
+
+#[test]
+fn a_whole_phase_is_asked_about_once_and_its_page_tells_of_all_its_steps() {
+    let (sandbox, report) = waiting(ASKED);
+    let waits = &report["waiting_for"];
+    assert_eq!(waits.as_array().unwrap().len(), 1, "{waits:#}");
+    assert_eq!((&waits[0]["kind"], &waits[0]["phase"]), (&"approval".into(), &"make".into()));
+    assert_eq!(phases(&report), [phase("make", "waiting", 2)]);
+    assert_eq!(step(&report, "c")["status"], "pending");
+    let steps: Vec<_> = report["steps"].as_array().unwrap().iter().map(|step| step["id"].clone()).collect();
+    assert_eq!(steps, ["a", "b", "b[0]", "b[1]", "c"], "what asks is no step of the report");
+    assert_eq!(report["progress"], json!({"done": 4, "total": 5, "percent": 80}));
+    let page = std::fs::read_to_string(waits[0]["file"].as_str().unwrap()).unwrap();
+    assert!(page.contains("phase `make`: it is done"), "{page}");
+    for row in
+        [r"| `a` | completed | `shell` | 1 | `{", "| `b[1]` | completed | `shell` | 1 |", r"one \| two"]
+    {
+        assert!(page.contains(row), "{row}\n{page}");
+    }
+    assert!(!page.contains("--set"), "nothing of a phase can be set: {page}");
+    let shown = sandbox.reenact(&["status", "r"]).stdout;
+    assert!(shown.contains("waits for an approval of the phase `make` by ada"), "{shown}");
+
+    let error = sandbox.json(2, &["approve", "r", "make", "--by", "ada", "--set", "x=1"])["error"].clone();
+    assert_eq!(error["code"], "RE-2016", "{error}");
+    sandbox.json(0, &["approve", "r", "make", "--by", "ada", "--check", "1"]);
+    sandbox.json(0, &["approve", "r", "make", "--by", "ada"]);
+    let report = sandbox.json(0, &["resume", "r"]);
+    assert_eq!(report["waiting_for"], json!([]));
+    assert_eq!(log(&sandbox), ["a", "b", "b", "c"]);
+}
+
+#[test]
+fn a_phase_that_is_refused_undoes_all_of_it() {
+    let (sandbox, report) = waiting(ASKED);
+    sandbox.json(0, &["reject", "r", &first(&report), "--by", "ada", "--reason", "not like this"]);
+    let report = sandbox.json(3, &["resume", "r"]);
+    assert_eq!(report["status"], "compensated");
+    let error = &report["error"];
+    assert_eq!((&error["class"], &error["step"]), (&"validation".into(), &"phase:make".into()), "{error}");
+    assert_eq!(log(&sandbox), ["a", "b", "b", "undo b", "undo b", "undo a"]);
+}
+
+#[test]
+fn before_a_phase_nothing_of_it_starts_until_it_is_granted() {
+    let (sandbox, report) = waiting(&ASKED.replace("after", "before"));
+    assert_eq!(log(&sandbox), [""; 0]);
+    let page = std::fs::read_to_string(report["waiting_for"][0]["file"].as_str().unwrap()).unwrap();
+    assert!(page.contains("phase `make`: may it start?") && page.contains("| `a` | pending |"), "{page}");
+    assert!(page.contains("echo a >> log"), "what is known of it is told: {page}");
+    sandbox.json(0, &["approve", "r", "make", "--by", "ada"]);
+    sandbox.json(0, &["resume", "r"]);
+    assert_eq!(log(&sandbox), ["a", "b", "b", "c"]);
+}
+
+#[test]
+fn a_phase_that_no_step_has_is_an_error_that_starts_nothing() {
+    let sandbox = with(&ASKED.replace("phases: {make:", "phases: {mkae:"));
+    let error = sandbox.json(2, &["run", "w.yaml"])["error"].clone();
+    assert_eq!((&error["code"], &error["hint"]), (&"RE-1118".into(), &"did you mean `make`?".into()));
     assert_eq!(log(&sandbox), [""; 0]);
 }

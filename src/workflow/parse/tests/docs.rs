@@ -21,7 +21,7 @@ fn the_docs_list_every_key() {
     for key in KEYS.known.iter().chain(DEFAULTS.known).chain(LIMITS.known) {
         assert!(DOCS.contains(&format!("`{key}`")), "{key}");
     }
-    let of_steps = [&steps::KEYS, &retry::KEYS, &saga::KEYS, &repeat::KEYS, &tiers::KEYS];
+    let of_steps = [&steps::KEYS, &retry::KEYS, &saga::KEYS, &repeat::KEYS, &tiers::KEYS, &phases::KEYS];
     for key in of_steps.iter().flat_map(|keys| keys.known) {
         assert!(DOCS.contains(&format!("`{key}`")), "{key}");
     }

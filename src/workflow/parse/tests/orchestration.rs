@@ -390,3 +390,64 @@ fn keys_of_a_step_that_stand_beside_the_steps_are_sent_there() {
         assert_eq!((problem.code, problem.hint.contains("write it there")), (Code::Contradiction, true));
     }
 }
+
+const PHASED: &str =
+    "steps:\n  - {id: a, run: x, phase: build}\n  - {id: b, run: x}\n  - {id: c, run: x, phase: ship}\n";
+
+#[test]
+fn people_can_be_asked_about_whole_phases() {
+    let text = format!(
+        "phases:\n  build: {{approve: after, approvers: [ada, bob], approvals: 2, expires: 2h, checklist: [Look]}}\n  ship: {{approve: before}}\n{PHASED}"
+    );
+    let definition = good(&text);
+    let build = &definition.phases["build"].approval;
+    assert_eq!((build.gate, build.needed, build.expires), (Gate::After, 2, Some(Duration::from_secs(7_200))));
+    assert_eq!((build.approvers.len(), build.checklist.len()), (2, 1));
+    assert_eq!(definition.phases["ship"].approval.gate, Gate::Before);
+    assert_eq!(definition.steps.len(), 3, "what asks is no step of the file");
+    assert_eq!(Definition::from_json(definition.to_json().text()).unwrap(), definition);
+    assert!(!good(PHASED).to_json().text().contains("phases"), "definitions without them are as ever");
+}
+
+#[test]
+fn what_is_wrong_with_a_phase_is_told_where_it_stands() {
+    let check = |phases: &str, code, line, column, message, hint| {
+        check(&[(&format!("phases:\n  {phases}\n{PHASED}"), code, line, column, message, hint)]);
+    };
+    check("biuld: {approve: after}", Code::UnknownPhase, 2, 3, "`biuld`", "`build`");
+    check("build: {aprove: after}", Code::UnknownKey, 2, 11, "`aprove`", "`approve`");
+    check(
+        "build: {approve: after, on_error: continue}",
+        Code::Contradiction,
+        2,
+        27,
+        "`on_error`",
+        "one step",
+    );
+    check("build: {approve: sometimes}", Code::BadValue, 2, 20, "sometimes", "");
+    check("build: {expires: 1h}", Code::Contradiction, 2, 11, "`expires` says nothing", "approve");
+    check("build: {approve: after, approvals: 3, approvers: [a]}", Code::Contradiction, 2, 38, "never", "");
+    check("build: {}", Code::BadValue, 2, 3, "nothing is said", "approve");
+    check("build:", Code::BadValue, 2, 3, "nothing is said", "approve");
+    check("build: after", Code::BadValue, 2, 10, "`a phase`", "");
+    check("[build]", Code::BadValue, 2, 3, "`phases`", "");
+
+    // `b` waits for the approval of the phase, which waits for `c`, which needs `b`.
+    let circle = "phases: {build: {approve: after}}\nsteps:\n  - {id: a, run: x, phase: build}\n  - {id: b, run: x}\n  - {id: c, run: x, phase: build}\n";
+    super::bad::check(&[(circle, Code::PhaseCircle, 1, 10, "the approval of `build`", "belong")]);
+    let before = circle.replace("after", "before");
+    assert!(read(&before).is_ok(), "before a phase nothing inside of it is awaited");
+}
+
+#[test]
+fn who_asks_about_a_step_and_about_its_phase_is_told_that_both_are_asked() {
+    let text =
+        "phases: {build: {approve: after}}\nsteps:\n  - {id: a, run: x, phase: build, approve: after}\n";
+    let warnings = read(text).unwrap().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].message.contains("the step first"), "{warnings:?}");
+    assert!(
+        read(&text.replacen("after", "before", 1)).unwrap().warnings.is_empty(),
+        "these are two questions"
+    );
+}

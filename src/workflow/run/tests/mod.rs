@@ -7,8 +7,10 @@ mod growing;
 mod hints;
 mod pages;
 mod people;
+mod phases;
 mod play;
 mod random;
+mod rounds;
 mod saga;
 mod snapshot;
 
@@ -310,12 +312,31 @@ fn starting_again_attaches_only_to_the_same() {
             until: None,
             children: Vec::new(),
             growth: GrowthLimits::default(),
+            insists: Insists::default(),
             drive: false,
         }));
         RunCommand { ask, drive: None }
     };
     let run = play.run.unwrap();
     let run = run.when(start("{}")).then([]);
+    let with = |change: fn(&mut StartRun)| {
+        let mut command = start("{}");
+        if let Ask::Start(start) = &mut command.ask {
+            change(start);
+        }
+        command
+    };
+    let is_refused = |change: fn(&mut StartRun)| {
+        let refused = run.clone().when(with(change));
+        refused.then_rejected(|why| matches!(why, RunRejection::Begun { .. }));
+    };
+    is_refused(|start| start.until = Some("a".into()));
+    is_refused(|start| drop(start.tags.insert("x".to_owned(), "1".to_owned())));
+    is_refused(|start| {
+        (start.duration_limit, start.insists.duration_limit) = (Some(Duration::from_secs(1)), true)
+    });
+    is_refused(|start| start.insists.parallel = true);
+    let run = run.when(with(|start| start.duration_limit = Some(Duration::from_secs(1)))).then([]);
     run.when(start("{\"a\":1}")).then_rejected(|why| matches!(why, RunRejection::Taken(_)));
 }
 

@@ -13,7 +13,7 @@ use crate::testing::{Given, given};
 use crate::workflow::aggregate::Aggregate;
 use crate::workflow::parse::{Known, parse};
 use crate::workflow::run::{
-    Ask, Grants, Order, Run, RunCommand, RunEffect, RunEffectId, RunStatus, StartChild, StartRun,
+    Ask, Grants, Insists, Order, Run, RunCommand, RunEffect, RunEffectId, RunStatus, StartChild, StartRun,
 };
 use crate::workflow::work::{Failure, Output};
 
@@ -87,6 +87,7 @@ impl Play {
                 critical_fails: true,
                 items: 1_000,
             },
+            insists: Insists::default(),
             drive: true,
         };
         change(&mut start);
