@@ -16,6 +16,7 @@ mod crash;
 mod damage;
 mod engine;
 mod examples;
+mod folders;
 mod full_disk;
 mod golden;
 mod handover;
