@@ -68,7 +68,8 @@ impl PrivateCopy {
         match problem.code {
             Code::StoreUnreadable | Code::StoreFailed => no_room(&problem),
             Code::StoreDamaged if self.is_torn => {
-                let message = format!("{} is written to all the while, and cannot be copied whole", data.display());
+                let message =
+                    format!("{} is written to all the while, and cannot be copied whole", data.display());
                 Problem::new(Code::StoreHeld, message).hint("try again; its owner can look at any time")
             }
             _ => problem,
