@@ -75,6 +75,21 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Writes a file if there is none: of several processes that do so one does.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn write_once(path: &Path, content: &[u8]) -> io::Result<()> {
+    match open(path, OpenOptions::new().write(true).create_new(true)) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => {
+            let mut file = made?;
+            make_private(&file, &file.metadata()?, FILE_MODE)?;
+            file.write_all(content)
+        }
+    }
+}
+
 /// Writes a whole file: who reads it sees the old content or the new one, never a part.
 ///
 /// # Errors
@@ -85,16 +100,18 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(aside, path)
 }
 
-/// Makes a folder if it is not there; the one that it lies in must be.
+/// Makes a folder for its owner only, if it is not there; the one that it lies in must be. The mode of one that is there is
+/// left as it is: see [`tighten`].
 ///
 /// # Errors
 /// When it cannot be made, or is a link or a file.
 pub(crate) fn folder(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(FOLDER_MODE).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => is_folder(path)?,
+        // Whatever the umask takes away.
+        Ok(()) => tighten(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => is_folder(path),
+        Err(error) => Err(error),
     }
-    tighten(path)
 }
 
 /// Makes a folder and all those above it that are missing, each for its owner only.
@@ -198,7 +215,7 @@ fn open(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let opened = how.mode(FILE_MODE).custom_flags(flags).open(path);
     let file = opened.map_err(|error| match fs::symlink_metadata(path) {
-        Ok(found) if !found.is_file() => {
+        Ok(found) if !found.is_file() && error.kind() != io::ErrorKind::AlreadyExists => {
             NotPlain::at(path, if found.is_symlink() { "a link" } else { "no plain file" })
         }
         _ => error,

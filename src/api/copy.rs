@@ -23,7 +23,11 @@ const PARTS: [&str; 2] = ["mark", "events"];
 /// A copy, for as long as it lives. It lies in the folder for temporary files, for its owner only, under a name that
 /// nobody can foresee.
 #[derive(Debug)]
-pub(super) struct PrivateCopy(PathBuf);
+pub(super) struct PrivateCopy {
+    folder: PathBuf,
+    /// Whether the store was written to while it was copied, each time.
+    is_torn: bool,
+}
 
 impl PrivateCopy {
     /// Copies the store in a folder, of which the true path is given.
@@ -35,12 +39,13 @@ impl PrivateCopy {
         loop {
             tries += 1;
             let before = written(data);
-            let copy = Self::new().map_err(|error| no_room(&error))?;
+            let mut copy = Self::new().map_err(|error| no_room(&error))?;
             for part in PARTS {
-                copy_all(&data.join(part), &copy.0.join(part), DEPTH_MAX)
+                copy_all(&data.join(part), &copy.folder.join(part), DEPTH_MAX)
                     .map_err(|error| error.problem(data))?;
             }
-            if tries >= TRIES || written(data) == before {
+            copy.is_torn = written(data) != before;
+            if tries >= TRIES || !copy.is_torn {
                 return Ok(copy);
             }
         }
@@ -48,21 +53,34 @@ impl PrivateCopy {
 
     fn new() -> io::Result<Self> {
         // A third of its digits tell the time, the rest is random.
-        let path = std::env::temp_dir().join(format!("reenact-look-{}", uuid::Uuid::now_v7().simple()));
-        DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
+        let folder = std::env::temp_dir().join(format!("reenact-look-{}", uuid::Uuid::now_v7().simple()));
+        DirBuilder::new().mode(0o700).create(&folder)?;
+        Ok(Self { folder, is_torn: false })
     }
 
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.folder
+    }
+
+    /// What is said of a store whose copy is damaged: if it was written to all the while, it need not be so itself.
+    pub(super) fn known(&self, data: &Path, problem: Problem) -> Problem {
+        match problem.code {
+            Code::StoreUnreadable | Code::StoreFailed => no_room(&problem),
+            Code::StoreDamaged if self.is_torn => {
+                let message =
+                    format!("{} is written to all the while, and cannot be copied whole", data.display());
+                Problem::new(Code::StoreHeld, message).hint("try again; its owner can look at any time")
+            }
+            _ => problem,
+        }
     }
 }
 
 impl Drop for PrivateCopy {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::warn!(copy = %self.0.display(), %error, "a private copy of a store is left behind");
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            tracing::warn!(copy = %self.folder.display(), %error, "a private copy of a store is left behind");
         }
     }
 }

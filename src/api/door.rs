@@ -221,10 +221,7 @@ impl House {
         let copying = tokio::task::spawn_blocking(move || PrivateCopy::of(&from)).await;
         let copy = copying.map_err(|panic| Problem::new(Code::Internal, panic.to_string()))??;
         let store = self.open_store(copy.path(), open, Some(&data)).await;
-        let store = store.map_err(|problem| match problem.code {
-            Code::StoreUnreadable | Code::StoreFailed => copy::no_room(&problem),
-            _ => problem,
-        })?;
+        let store = store.map_err(|problem| copy.known(&data, problem))?;
         let facade = Arc::new(Facade::new(self.start(store, None), data));
         Ok(Door::Here(Here { facade, hold: None, looks: true, copy: Some(copy) }))
     }

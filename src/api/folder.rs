@@ -79,9 +79,11 @@ pub(super) fn make(data: &Path) -> io::Result<PathBuf> {
     let is_new = !data.is_dir();
     files::folders(&data)?;
     if is_new {
-        files::replace(&data.join(".gitignore"), GITIGNORE.as_bytes())?;
+        files::write_once(&data.join(".gitignore"), GITIGNORE.as_bytes())?;
     } else if !is_of_another(&data) {
-        files::tighten(&data)?;
+        let inner = [RUNS, PROCESSES].map(|name| data.join(name));
+        let there = inner.iter().filter(|folder| files::is_folder(folder).is_ok());
+        there.chain([&data]).try_for_each(|folder| files::tighten(folder))?;
     }
     Ok(data)
 }

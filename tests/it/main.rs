@@ -17,6 +17,7 @@ mod damage;
 mod engine;
 mod escaping;
 mod examples;
+mod folders;
 mod full_disk;
 mod golden;
 mod handover;

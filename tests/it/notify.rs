@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::folders::LOOKS;
 use crate::support::{Sandbox, wait_until};
 
 const GOOD: &str = "name: good\nsteps:\n  - {id: a, run: 'true'}\n";
@@ -21,7 +22,7 @@ fn machine(script: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("good.yaml", GOOD);
     sandbox.write("bad.yaml", BAD);
-    sandbox.write("reenact.toml", NOTICE);
+    sandbox.configure(NOTICE);
     tells(&sandbox, script);
     sandbox
 }
@@ -45,6 +46,11 @@ fn runs(sandbox: &Sandbox) -> Vec<String> {
 
 fn run(sandbox: &Sandbox, file: &str, id: &str) -> Option<i32> {
     sandbox.reenact(&["run", file, "--id", id]).code()
+}
+
+/// Holds the store for a moment, by a verb that does more than look: what is pending is told.
+fn tell(sandbox: &Sandbox) -> Option<i32> {
+    sandbox.reenact(&["resume", "--all"]).code()
 }
 
 const TAKE_DOWN: &str = "cat >> told; echo >> told";
@@ -76,7 +82,7 @@ fn a_notice_whose_delivery_was_not_written_down_is_delivered_again() {
     assert_eq!(runs(&sandbox), ["one"]);
     assert_eq!(run(&sandbox, "good.yaml", "two"), Some(0));
     assert_eq!(runs(&sandbox), ["one", "one", "two"]);
-    assert_eq!(sandbox.reenact(&["list"]).code(), Some(0));
+    assert_eq!(tell(&sandbox), Some(0));
     assert_eq!(runs(&sandbox).len(), 3, "what is written down is not told again");
 }
 
@@ -88,24 +94,55 @@ fn a_notice_that_was_not_delivered_when_the_process_died_is_delivered_by_the_nex
     assert_eq!(run(&sandbox, "bad.yaml", "one"), None, "it was killed");
     fs::remove_file(sandbox.work("told")).ok();
     wait_until("the next process tells", || {
-        assert_eq!(sandbox.reenact(&["status", "one"]).code(), Some(0));
+        assert_eq!(tell(&sandbox), Some(0));
         runs(&sandbox) == ["one"]
     });
+}
+
+/// `list` in a clone ran the program that the clone's own configuration named.
+#[test]
+fn who_only_looks_tells_nobody() {
+    let sandbox = machine("exit 1");
+    assert_eq!(run(&sandbox, "bad.yaml", "one"), Some(1));
+    tells(&sandbox, TAKE_DOWN);
+    for verb in LOOKS {
+        let ended = sandbox.reenact(verb);
+        assert_eq!(ended.code(), Some(0), "{ended}");
+        assert_eq!(runs(&sandbox), [] as [String; 0], "{verb:?}");
+    }
+    assert_eq!(tell(&sandbox), Some(0));
+    assert_eq!(runs(&sandbox), ["one"]);
+}
+
+/// Somebody who looks holds the store, and what another process asks of it is recorded there: it is told all the same.
+#[test]
+fn what_others_record_through_who_only_looks_is_told() {
+    let sandbox = machine(TAKE_DOWN);
+    sandbox.write("waits.yaml", "name: waits\nsteps:\n  - {id: a, wait_for: go}\n");
+    assert_eq!(run(&sandbox, "waits.yaml", "waits"), Some(4));
+    let look = sandbox.spawn(&["status", "waits", "--watch"]);
+    wait_until("it looks", || {
+        look.stdout().contains("waits") && sandbox.data().join("control.sock").exists()
+    });
+    assert_eq!(run(&sandbox, "bad.yaml", "one"), Some(1));
+    wait_until("it is told", || runs(&sandbox) == ["one"]);
+    look.interrupt();
+    assert_eq!(look.wait().code(), Some(130));
 }
 
 #[test]
 fn a_new_notice_begins_at_the_end_and_one_with_a_name_keeps_its_place() {
     let sandbox = machine(TAKE_DOWN);
     let named = |on: &str| format!("[[notify]]\nname = 'ops'\non = ['{on}']\ncommand = ['./tell']\n");
-    sandbox.write("reenact.toml", "");
+    sandbox.configure("");
     assert_eq!(run(&sandbox, "bad.yaml", "before"), Some(1));
-    sandbox.write("reenact.toml", named("run_failed"));
+    sandbox.configure(&named("run_failed"));
     assert_eq!(run(&sandbox, "bad.yaml", "told"), Some(1));
     assert_eq!(runs(&sandbox), ["told"]);
-    sandbox.write("reenact.toml", "");
+    sandbox.configure("");
     assert_eq!(run(&sandbox, "good.yaml", "meanwhile"), Some(0));
-    sandbox.write("reenact.toml", named("run_completed"));
-    assert_eq!(sandbox.reenact(&["list"]).code(), Some(0));
+    sandbox.configure(&named("run_completed"));
+    assert_eq!(tell(&sandbox), Some(0));
     assert_eq!(runs(&sandbox), ["told", "meanwhile"], "it goes on where it was");
 }
 
@@ -117,7 +154,7 @@ fn a_notice_that_nobody_takes_holds_up_no_run_and_is_not_lost() {
     assert!(ended.stderr.contains("a notice is not delivered"), "{ended}");
     assert_eq!(run(&sandbox, "good.yaml", "two"), Some(0));
     tells(&sandbox, TAKE_DOWN);
-    assert_eq!(sandbox.reenact(&["list"]).code(), Some(0));
+    assert_eq!(tell(&sandbox), Some(0));
     assert_eq!(runs(&sandbox), ["one", "two"], "in order, and none is left out");
 }
 
@@ -152,10 +189,7 @@ fn server(statuses: &'static [&'static str]) -> (String, Receiver<(String, Strin
 fn a_url_is_told_with_its_token_until_it_says_that_it_has_it() {
     let (url, requests) = server(&["500 No", "302 Elsewhere", "204 Yes"]);
     let sandbox = machine("");
-    sandbox.write(
-        "reenact.toml",
-        format!("[[notify]]\non = ['run_failed']\nurl = '{url}'\ntoken_env = 'TOKEN'\n"),
-    );
+    sandbox.configure(&format!("[[notify]]\non = ['run_failed']\nurl = '{url}'\ntoken_env = 'TOKEN'\n"));
     let mut said = String::new();
     for id in ["one", "two"] {
         let file = if id == "one" { "bad.yaml" } else { "good.yaml" };
@@ -179,10 +213,7 @@ fn a_url_is_told_with_its_token_until_it_says_that_it_has_it() {
 #[test]
 fn a_notice_whose_token_is_not_set_says_so_and_waits() {
     let sandbox = machine("");
-    sandbox.write(
-        "reenact.toml",
-        "[[notify]]\non = ['run_failed']\nurl = 'https://127.0.0.1:9/'\ntoken_env = 'TOKEN'\n",
-    );
+    sandbox.configure("[[notify]]\non = ['run_failed']\nurl = 'https://127.0.0.1:9/'\ntoken_env = 'TOKEN'\n");
     let ended = sandbox.reenact(&["run", "bad.yaml"]);
     assert_eq!(ended.code(), Some(1), "{ended}");
     assert!(ended.stderr.contains("`TOKEN` is not set"), "{ended}");

@@ -63,6 +63,14 @@ impl Sandbox {
         path
     }
 
+    /// Writes the work folder's own configuration, and lets the programs be run that it names: the data folder lies
+    /// elsewhere, so that somebody has to say so.
+    pub(crate) fn configure(&self, text: &str) {
+        self.write("reenact.toml", text);
+        let ended = self.reenact(&["trust"]);
+        assert_eq!(ended.code(), Some(0), "{ended}");
+    }
+
     /// The binary with these arguments, not started yet. A test may give it more environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reenact"));

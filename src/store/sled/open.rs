@@ -258,7 +258,10 @@ pub(super) fn open_tree(folder: &Path, events: &Path, options: &SledOptions) -> 
 fn prepare_folders(folder: &Path, durability: Durability) -> io::Result<()> {
     let missing: Vec<_> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
     files::folders(folder)?;
-    [EVENTS, BLOBS, SNAPSHOTS].iter().try_for_each(|name| files::folder(&folder.join(name)))?;
+    for name in [EVENTS, BLOBS, SNAPSHOTS] {
+        files::folder(&folder.join(name))?;
+        files::tighten(&folder.join(name))?;
+    }
     let made = missing.iter().filter_map(|made| made.parent());
     for synced in made.chain(folder.parent()).chain([folder, &folder.join(BLOBS)]) {
         sync(if synced.as_os_str().is_empty() { Path::new(".") } else { synced }, durability)?;

@@ -10,8 +10,8 @@ use std::path::Path;
 use super::{SledOptions, SledStore};
 use crate::events::ids::{Position, StreamId};
 use crate::events::json::Blob;
-use crate::store::conformance::kit::{commit, head_after};
-use crate::store::{EventStore, Head};
+use crate::store::conformance::kit::{commit, head_after, stream};
+use crate::store::{AppendError, EventStore, Head};
 
 /// A store in that folder.
 fn open(folder: &Path) -> SledStore {
@@ -39,4 +39,23 @@ async fn append<T: AsRef<[u8]>>(
     let next = commit(stream, *head, texts).unwrap();
     *head = Some(head_after(&next));
     store.append(next, blobs).await.unwrap().position
+}
+
+/// A run whose data folder was removed, or moved away, went on to record into nothing, and to act on it.
+#[tokio::test]
+async fn a_store_whose_folder_is_gone_acknowledges_nothing() {
+    for replaced in [false, true] {
+        let above = tempfile::tempdir().unwrap();
+        let folder = above.path().join("store");
+        let (store, stream, mut head) = (open(&folder), stream("s"), None);
+        append(&store, &stream, &mut head, &["kept"], Vec::new()).await;
+        std::fs::rename(&folder, above.path().join("moved")).unwrap();
+        let other = replaced.then(|| open(&folder));
+        let next = commit(&stream, head, &["lost"]).unwrap();
+        assert!(matches!(store.append(next.clone(), Vec::new()).await, Err(AppendError::Failed(_))));
+        assert!(matches!(store.append(next, Vec::new()).await, Err(AppendError::Failed(_))));
+        if let Some(other) = other {
+            append(&other, &stream, &mut None, &["its own"], Vec::new()).await;
+        }
+    }
 }

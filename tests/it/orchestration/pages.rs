@@ -114,10 +114,7 @@ fn the_repository_is_as_it_was_when_people_were_asked() {
 #[test]
 fn a_configured_check_is_run_and_its_score_shown() {
     let sandbox = with(GATED);
-    sandbox.write(
-        "reenact.toml",
-        "[approvals]\ncheck = [\"sh\", \"-c\", \"echo '{\\\"score\\\": 92.5}'; exit 1\"]\n",
-    );
+    sandbox.configure("[approvals]\ncheck = [\"sh\", \"-c\", \"echo '{\\\"score\\\": 92.5}'; exit 1\"]\n");
     let id = first(&sandbox.json(4, &["run", "w.yaml", "--id", "r"]));
     assert_says(&page(&sandbox, &id), &["- check `sh -c", "**did not pass**, exit 1, score **92.5**"]);
 }
@@ -125,7 +122,7 @@ fn a_configured_check_is_run_and_its_score_shown() {
 /// The run `r`, which waits, of a process that ends when a check does, which is never.
 fn checked() -> (Sandbox, Process) {
     let sandbox = with(GATED);
-    sandbox.write("reenact.toml", "[approvals]\ncheck = [\"sleep\", \"600\"]\n");
+    sandbox.configure("[approvals]\ncheck = [\"sleep\", \"600\"]\n");
     let run = sandbox.spawn(&["run", "w.yaml", "--id", "r"]);
     wait_until("the run waits", || run.stdout().contains("waits for an approval"));
     (sandbox, run)
@@ -150,7 +147,7 @@ fn a_check_that_takes_long_is_ended_with_the_process() {
     let ended = run.wait();
     assert_eq!(ended.code(), Some(4), "{ended}");
     // Who takes it over looks again.
-    sandbox.write("reenact.toml", "[approvals]\ncheck = [\"true\"]\n");
+    sandbox.configure("[approvals]\ncheck = [\"true\"]\n");
     sandbox.json(4, &["resume", "r"]);
     assert_says(&page(&sandbox, &id), &["- check `true`: passed, exit 0"]);
 }
