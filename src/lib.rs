@@ -26,6 +26,7 @@ pub mod events;
 pub mod executors;
 pub mod store;
 pub mod testing;
+mod text_file;
 pub mod views;
 pub mod workflow;
 

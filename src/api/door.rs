@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::facade::Facade;
-use super::holder::{self, Client, Gate, Gone, Lock};
+pub use super::holder::NoAnswer;
+use super::holder::{self, Client, Gate, Lock};
 use super::protocol::{Answer, Frame, Request};
 use crate::actors::clock::SystemClock;
 use crate::actors::roster::Roster;
@@ -51,27 +52,6 @@ pub struct Here {
     facade: Arc<Facade>,
     gate: Gate,
     _lock: Lock,
-}
-
-/// Why a question has no answer.
-#[derive(Debug)]
-pub enum NoAnswer {
-    /// This is why.
-    Problem(Problem),
-    /// The holder went away: open the door again and ask again.
-    Gone,
-}
-
-impl From<Gone> for NoAnswer {
-    fn from(_: Gone) -> Self {
-        Self::Gone
-    }
-}
-
-impl From<Problem> for NoAnswer {
-    fn from(problem: Problem) -> Self {
-        if problem.code == Code::ShuttingDown { Self::Gone } else { Self::Problem(problem) }
-    }
 }
 
 /// A data folder and how it is to be held.
@@ -126,15 +106,21 @@ impl House {
 
     async fn open_with(&self, open: OpenStore) -> Result<Door, Problem> {
         let since = Instant::now();
+        let mut refused = None;
         loop {
             if let Some(lock) = holder::try_lock(&self.data)? {
                 return self.hold(lock, open).await.map(Door::Here);
             }
             let left = HELD_WAIT.saturating_sub(since.elapsed());
-            if let Ok(Some(client)) = tokio::time::timeout(left, self.connect()).await {
-                return Ok(Door::There(client));
+            match tokio::time::timeout(left, self.connect()).await {
+                Ok(Ok(client)) => return Ok(Door::There(client)),
+                Ok(Err(NoAnswer::Problem(problem))) => refused = Some(problem),
+                Ok(Err(NoAnswer::Ending | NoAnswer::Gone)) | Err(_) => {}
             }
             if since.elapsed() >= HELD_WAIT {
+                if let Some(problem) = refused {
+                    return Err(problem);
+                }
                 let who = holder::holder_of(&self.data);
                 let message = format!("{} is held by {who}, which does not answer", self.data.display());
                 return Err(Problem::new(Code::StoreHeld, message));
@@ -144,9 +130,9 @@ impl House {
     }
 
     /// A client of whoever holds the store, if somebody answers.
-    async fn connect(&self) -> Option<Client> {
-        let mut client = Client::new(holder::connect(&self.data).await.ok()?);
-        client.greet().await.ok().map(|()| client)
+    async fn connect(&self) -> Result<Client, NoAnswer> {
+        let mut client = Client::new(holder::connect(&self.data).await.map_err(|_| NoAnswer::Gone)?);
+        client.greet().await.map(|()| client)
     }
 
     async fn hold(&self, lock: Lock, open: OpenStore) -> Result<Here, Problem> {
@@ -201,13 +187,24 @@ impl House {
 }
 
 impl Door {
+    /// The number of the other process that holds the store, if one does.
+    pub fn holder(&self) -> Option<i32> {
+        match self {
+            Self::Here(_) => None,
+            Self::There(client) => client.holder(),
+        }
+    }
+
     /// Asks, and lets `show` see every frame before the answer.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Why there is no answer. What another process would not take, this one does not take either.
     pub async fn ask(&mut self, request: &Request, show: &mut dyn FnMut(Frame)) -> Result<Answer, NoAnswer> {
         match self {
-            Self::Here(here) => here.ask(request, show).await,
+            Self::Here(here) => {
+                request.check_size()?;
+                here.ask(request, show).await
+            }
             Self::There(client) => {
                 client.ask(request).await?;
                 loop {

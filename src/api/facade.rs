@@ -68,6 +68,7 @@ impl Facade {
     /// # Errors
     /// Why there is no answer.
     pub async fn answer(&self, request: Request, frames: &Frames) -> Result<Answer, Problem> {
+        request.check()?;
         if matches!(request, Request::Begin { drive: true, .. } | Request::See { .. } | Request::SeeAll) {
             self.system.make_way();
         }
@@ -159,7 +160,9 @@ fn view_problem(error: &ViewError) -> Problem {
 }
 
 fn start_run(spec: StartSpec) -> Result<StartRun, Problem> {
-    let definition = Definition::from_json(spec.definition.text())?;
+    let definition = Definition::from_json(spec.definition.text())
+        .map_err(|problem| Problem::new(Code::BadRequest, problem.message))?;
+    definition.check_names()?;
     let blob = |json: &Json| Blob::new(json.text().as_bytes());
     let agents = |agents: Vec<(AgentName, Json)>| {
         agents.into_iter().map(|(name, definition)| (name, blob(&definition))).collect()

@@ -1,6 +1,8 @@
 //! What can be asked of whoever holds a store, and what is answered. On the control socket each is a line of JSON:
 //! a request, then frames up to the answer or the problem, then perhaps the next request.
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow};
 use crate::views::transcript::AttemptReport;
 use crate::workflow::run::{CannotUndo, Order, RollbackPlan, RunStatus};
+pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 
 /// Something asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -71,6 +71,13 @@ pub(super) enum Verb {
     Completions(CompletionsArguments),
 }
 
+impl Verb {
+    /// Whether it has anything to do with the data folder.
+    pub(super) const fn uses_store(&self) -> bool {
+        !matches!(self, Self::Validate(_) | Self::Completions(_))
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
     /// The workflow file

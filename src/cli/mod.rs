@@ -48,6 +48,7 @@ use clap::Parser;
 use crate::api::door::House;
 use crate::config::{Config, Sources};
 use crate::events::problem::{Code, Problem};
+use crate::text_file;
 use crate::views::report::RunReport;
 use crate::workflow::run::RunStatus;
 use arguments::{Arguments, Verb};
@@ -72,6 +73,8 @@ enum Exit {
     Cancelled,
     /// The store is damaged, or held by a process that does not answer.
     StoreUnusable,
+    /// What it found out could not be written to stdout.
+    Unwritten,
     /// SIGINT or SIGTERM; the run can be resumed.
     Interrupted,
 }
@@ -87,6 +90,7 @@ impl Exit {
             Self::Stuck => 5,
             Self::Cancelled => 6,
             Self::StoreUnusable => 7,
+            Self::Unwritten => 8,
             Self::Interrupted => 130,
         }
     }
@@ -118,9 +122,12 @@ impl Exit {
     /// How a verb ends that could not do what was asked.
     const fn of_problem(code: Code) -> Self {
         match code {
-            Code::StoreDamaged | Code::StoreHeld | Code::StoreFailed | Code::StoreUnreadable => {
-                Self::StoreUnusable
-            }
+            Code::StoreDamaged
+            | Code::StoreHeld
+            | Code::StoreFailed
+            | Code::StoreUnreadable
+            | Code::TooManyClients
+            | Code::HungUp => Self::StoreUnusable,
             Code::RunParked | Code::Internal => Self::Failed,
             _ => Self::BadInput,
         }
@@ -144,8 +151,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let say = Say::new(parsed.json);
     let exit = match scene(&parsed) {
-        Ok((house, cwd)) => actix::System::new().block_on(perform(&Scene { say, house, cwd }, parsed.verb)),
-        Err(problem) => say.problem(&problem),
+        Ok((house, cwd)) => {
+            let scene = Scene { say, house, cwd };
+            let exit = actix::System::new().block_on(perform(&scene, parsed.verb));
+            scene.say.exit(exit)
+        }
+        Err(problem) => {
+            let exit = say.problem(&problem);
+            say.exit(exit)
+        }
     };
     ExitCode::from(exit.code())
 }
@@ -153,12 +167,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Answers a command line that was not understood, or that asked for help.
 fn not_understood(error: &clap::Error, wants_json: bool) -> ExitCode {
     let is_bare = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-    if !error.use_stderr() || (is_bare && !wants_json) {
-        // Help was asked for, or is the best answer. If it cannot be written there is nobody to tell.
+    let say = Say::new(wants_json);
+    let exit = if !error.use_stderr() {
+        // Help was asked for: it is the result.
+        say.written(error.print());
+        Exit::Good
+    } else if is_bare && !wants_json {
+        // Help is the best answer. It goes to stderr: if it cannot be written there is nobody to tell.
         let _ = error.print();
-        return ExitCode::from(if error.use_stderr() { Exit::BadInput } else { Exit::Good }.code());
-    }
-    ExitCode::from(Say::new(wants_json).problem(&usage::problem(error)).code())
+        Exit::BadInput
+    } else {
+        say.problem(&usage::problem(error))
+    };
+    ExitCode::from(say.exit(exit).code())
 }
 
 /// Which data folder a verb works on, and in which folder it was called.
@@ -172,6 +193,9 @@ fn scene(arguments: &Arguments) -> Result<(House, PathBuf), Problem> {
     log_to_stderr(&config)?;
     let named = arguments.data.clone().or_else(|| std::env::var_os("REENACT_DATA").map(PathBuf::from));
     let data = sources.cwd.join(named.unwrap_or_else(|| PathBuf::from(".reenact")));
+    if arguments.verb.uses_store() {
+        text_file::check_data_folder(&data)?;
+    }
     let house = House { data, config, work_folder: sources.cwd.clone() };
     Ok((house, sources.cwd))
 }
@@ -186,6 +210,8 @@ fn log_to_stderr(config: &Config) -> Result<(), Problem> {
         .with_writer(std::io::stderr)
         .with_ansi(say::stderr_is_terminal())
         .with_target(false)
+        // A log that cannot be written is none: telling so would end the process, as that cannot be written either.
+        .log_internal_errors(false)
         .init();
     Ok(())
 }

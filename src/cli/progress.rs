@@ -131,22 +131,23 @@ fn how_far(attempt: &LiveAttempt) -> String {
 }
 
 /// A text that takes the place of the one before it, on a terminal; elsewhere each follows the other.
-pub(super) struct Screen {
+pub(super) struct Screen<'s> {
+    say: &'s Say,
     line: Option<ProgressBar>,
 }
 
-impl Screen {
-    pub(super) fn new(say: &Say) -> Self {
+impl<'s> Screen<'s> {
+    pub(super) fn new(say: &'s Say) -> Self {
         let bar = |lines: &MultiProgress| {
             lines.add(ProgressBar::no_length()).with_style(style("{msg}", Clock::Until(Timestamp(0))))
         };
-        Self { line: say.lines().map(bar) }
+        Self { say, line: say.lines().map(bar) }
     }
 
     pub(super) fn show(&mut self, text: &str) {
         match &self.line {
             Some(line) => line.set_message(text.to_owned()),
-            None => super::say::out(text),
+            None => self.say.out(text),
         }
     }
 

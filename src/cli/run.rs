@@ -17,9 +17,10 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
         Ok(start) => start,
         Err(problems) => return Ok(scene.say.problems(&problems)),
     };
+    let begin = Request::Begin { run: run.clone(), start: Box::new(start), drive: !arguments.detach };
+    begin.check_size()?;
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;
-    let begin = Request::Begin { run: run.clone(), start: Box::new(start), drive: !arguments.detach };
     match see::ask(scene, door, &begin, &mut signals, &mut |_| {}).await? {
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(_, door) if arguments.detach => {

@@ -1,12 +1,13 @@
 //! Results on stdout, words on stderr. With `--json` stdout has nothing but JSON.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
 use super::Exit;
-use crate::events::problem::Problem;
+use crate::events::problem::{Code, Problem};
 
 /// How this process talks. Everything that it writes goes through here, so that words and the lines of progress do not
 /// overwrite each other.
@@ -14,6 +15,8 @@ use crate::events::problem::Problem;
 pub(super) struct Say {
     json: bool,
     lines: MultiProgress,
+    /// Whether something could not be written to stdout.
+    unwritten: Cell<bool>,
 }
 
 /// Whether a person looks at stderr.
@@ -23,7 +26,8 @@ pub(super) fn stderr_is_terminal() -> bool {
 
 impl Say {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, lines: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()) }
+        let lines = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        Self { json, lines, unwritten: Cell::new(false) }
     }
 
     /// The lines that move, on stderr; none if nobody would look at them.
@@ -42,10 +46,35 @@ impl Say {
     /// A result: a line of JSON, or what a person reads.
     pub(super) fn result<T: Serialize>(&self, result: &T, text: impl FnOnce(&T) -> String) {
         if self.json {
-            out(&serde_json::to_string(result).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")));
+            self.out(
+                &serde_json::to_string(result).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")),
+            );
         } else {
-            self.lines.suspend(|| out(text(result).trim_end_matches('\n')));
+            self.out(text(result).trim_end_matches('\n'));
         }
+    }
+
+    /// Writes a line to stdout.
+    pub(super) fn out(&self, line: &str) {
+        self.written(self.lines.suspend(|| writeln!(io::stdout().lock(), "{line}")));
+    }
+
+    /// Takes note of how writing to stdout went. A reader that is gone, as in `reenact list | head -1`, has what it wants. For
+    /// the first failure there is a word, as everything after it fails, too.
+    pub(super) fn written(&self, written: io::Result<()>) {
+        let written = written.and_then(|()| io::stdout().flush());
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+            && !self.unwritten.replace(true)
+        {
+            let message = format!("the result could not be written to stdout: {error}");
+            self.note(&problem_text("error", &Problem::new(Code::NotWritten, message)));
+        }
+    }
+
+    /// How the process ends, given how the verb did: whoever waits for a result must see that it is not there.
+    pub(super) fn exit(&self, exit: Exit) -> Exit {
+        if self.unwritten.get() { Exit::Unwritten } else { exit }
     }
 
     /// Words for a person.
@@ -62,7 +91,7 @@ impl Say {
     pub(super) fn problems(&self, problems: &[Problem]) -> Exit {
         let exit = problems.first().map_or(Exit::Failed, |first| Exit::of_problem(first.code));
         if let Some(first) = problems.first().filter(|_| self.json) {
-            out(&serde_json::json!({ "error": first }).to_string());
+            self.out(&serde_json::json!({ "error": first }).to_string());
         }
         problems.iter().for_each(|problem| self.note(&problem_text("error", problem)));
         exit
@@ -87,12 +116,7 @@ pub(super) fn problem_text(kind: &str, problem: &Problem) -> String {
     text
 }
 
-/// Writes a line to stdout. A reader that is gone, as in `reenact list | head -1`, is no error.
-pub(super) fn out(line: &str) {
-    let _ = writeln!(io::stdout().lock(), "{line}");
-}
-
-/// Writes a line to stderr.
+/// Writes a line to stderr. If that cannot be written there is nobody to tell.
 fn err(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

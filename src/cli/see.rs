@@ -1,5 +1,7 @@
 //! Seeing a run through, whoever holds the store: if its holder goes, the door is opened again and the run goes on.
 
+use std::time::{Duration, Instant};
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::progress::Progress;
@@ -34,6 +36,58 @@ impl Signals {
     }
 }
 
+/// How often one process may hang up on one question before nobody asks it again. Once it may do so because it ends; more
+/// often, what is asked is what it cannot answer.
+const HANG_UPS_MAX: u32 = 4;
+
+/// A question that was answered for so long, before the holder hung up, is a new one.
+const ASKED_LONG: Duration = Duration::from_secs(60);
+
+/// From the first pause before a question is asked again to the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(400));
+
+/// After so many holders that were ending, a person is told what is waited for.
+const TOLD_AFTER: u32 = 10;
+
+/// How far it makes sense to ask again.
+#[derive(Default)]
+struct Patience {
+    /// Who hung up the last time, and how often in a row.
+    hung_up: (Option<i32>, u32),
+    /// How often it was asked again in a row.
+    again: u32,
+}
+
+impl Patience {
+    /// The holder answered a part of the question, or was at it for long.
+    fn restored(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The holder hung up.
+    ///
+    /// # Errors
+    /// [`Code::HungUp`] when it will do so again.
+    fn hung_up(&mut self, holder: Option<i32>) -> Result<(), Problem> {
+        let times = if self.hung_up.0 == holder { self.hung_up.1 + 1 } else { 1 };
+        self.hung_up = (holder, times);
+        if times <= HANG_UPS_MAX {
+            return Ok(());
+        }
+        let who = holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+        let message = format!("{who} holds the store, and hung up {times} times on what it was asked");
+        Err(Problem::new(Code::HungUp, message))
+    }
+
+    /// How long to wait before it is asked again: longer and longer.
+    fn pause(&mut self) -> Duration {
+        let (first, longest) = PAUSE;
+        let pause = first.saturating_mul(1 << self.again.min(10));
+        self.again = self.again.saturating_add(1);
+        pause.min(longest)
+    }
+}
+
 /// What came of asking.
 pub(super) enum Asked {
     /// The answer, and the door to ask more.
@@ -50,9 +104,15 @@ pub(super) async fn ask(
     signals: &mut Signals,
     show: &mut dyn FnMut(Frame),
 ) -> Result<Asked, Problem> {
+    let mut patience = Patience::default();
     loop {
+        let (since, mut shown) = (Instant::now(), false);
+        let mut show = |frame| {
+            shown = true;
+            show(frame);
+        };
         let answer = tokio::select! {
-            answer = door.ask(request, show) => answer,
+            answer = door.ask(request, &mut show) => answer,
             () = signals.came() => {
                 scene.say.note("interrupted: what runs may end; press ctrl-c again to stop it at once");
                 door.interrupt(signals.came()).await?;
@@ -65,8 +125,21 @@ pub(super) async fn ask(
                 leave(door, signals).await?;
                 return Err(problem);
             }
-            Err(NoAnswer::Gone) => {
+            Err(again) => {
+                if shown || since.elapsed() >= ASKED_LONG {
+                    patience.restored();
+                }
+                if matches!(again, NoAnswer::Gone) {
+                    patience.hung_up(door.holder())?;
+                }
                 drop(door);
+                if patience.again == TOLD_AFTER {
+                    scene.say.note("waiting for the process that holds the store, which is ending");
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(patience.pause()) => {}
+                    () = signals.came() => return Ok(Asked::Interrupted),
+                }
                 door = scene.house.open().await?;
             }
         }

@@ -2,28 +2,26 @@
 //! recorded before all of it is sound.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::Scene;
 use super::arguments::RunArguments;
 use super::files::{self, Checked, Family};
-use crate::api::protocol::{ChildSpec, StartSpec};
+use crate::api::protocol::{ChildSpec, StartSpec, check_tags};
 use crate::config::Config;
 use crate::events::ids::AgentName;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::GrowthLimits;
 use crate::executors::AgentDefinition;
+use crate::text_file::{self, Kind};
 use crate::workflow::definition::Definition;
 use crate::workflow::input::{check_input, input_from_arguments};
 
-/// The tags of a run stand in its row of the list, which is bounded.
-const TAG_BYTES_MAX: usize = 2 * 1024;
-
 pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSpec, Vec<Problem>> {
-    let Family { root, children, warnings } = files::check(scene, &arguments.file)?;
+    let Family { root, children, warnings } =
+        files::check(scene, &arguments.file).map_err(|wrong| wrong.errors)?;
     scene.say.warnings(&warnings);
     let definition = &root.definition;
     let input = input(definition, arguments)?;
@@ -31,10 +29,7 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
     let until = arguments.until.as_deref().map(|step| until(definition, step));
     let until = until.transpose().map_err(|problem| vec![problem])?;
     let tags = pairs(&arguments.tags, "tag").map_err(|problem| vec![problem])?;
-    if tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > TAG_BYTES_MAX {
-        let message = format!("the tags are longer than {TAG_BYTES_MAX} bytes together");
-        return Err(vec![Problem::new(Code::TooLarge, message)]);
-    }
+    check_tags(&tags).map_err(|problem| vec![problem])?;
     let config = &scene.house.config;
     let allowed = config.expressions.env.iter();
     let environment = allowed.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect();
@@ -127,8 +122,7 @@ fn undeclared(definition: &Definition, input: &serde_json::Value) -> Vec<Problem
 /// Reads inputs; JSON is read as YAML.
 fn read_input(path: &Path) -> Result<serde_json::Value, Problem> {
     let file = path.display();
-    let text = fs::read_to_string(path)
-        .map_err(|error| Problem::new(Code::FileNotRead, format!("{file} cannot be read: {error}")))?;
+    let text = text_file::read(path, &file.to_string(), Kind::Input)?;
     if let Ok(value) = serde_json::from_str(&text) {
         return Ok(value);
     }
