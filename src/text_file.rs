@@ -180,7 +180,7 @@ fn what(kind: FileType) -> &'static str {
     if kind.is_file() {
         "a file"
     } else if kind.is_dir() {
-        "a folder"
+        "a directory"
     } else if kind.is_fifo() {
         "a FIFO"
     } else if kind.is_socket() {
@@ -223,7 +223,7 @@ mod tests {
             (PathBuf::from("/dev/null"), "a device"),
             (at("fifo"), "a FIFO"),
             (at("socket"), "a socket"),
-            (at(""), "a folder"),
+            (at(""), "a directory"),
         ] {
             let link = at("link");
             symlink(&path, &link).unwrap();

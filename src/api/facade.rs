@@ -5,6 +5,7 @@
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `report`: one run
 //! - `history`: what happened, and a run as it was
+//! - `tell`: what of a run is done in a lesser way
 //! - `transcript`: what was said during an attempt
 //! - `verify`: proves the store whole
 
@@ -12,6 +13,7 @@ mod control;
 mod history;
 mod report;
 mod see;
+mod tell;
 mod transcript;
 mod verify;
 
@@ -77,7 +79,9 @@ impl Facade {
                 let start = StartRun { drive, ..start_run(*start)? };
                 self.system.begin(&run, start).await.map(Answer::Begun)
             }
-            Request::See { run, live } => self.see(&run, live.then_some(frames)).await.map(Answer::of),
+            Request::See { run, live, told } => {
+                self.see(&run, live.then_some(frames), told.map(|from| (from, frames))).await.map(Answer::of)
+            }
             Request::SeeAll => self.see_all(frames).await.map(|()| Answer::Done),
             Request::Interrupt | Request::Hello => Ok(Answer::Done),
             Request::Report { run } => {

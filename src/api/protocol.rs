@@ -33,12 +33,16 @@ pub enum Request {
         /// Whether it is to go on.
         drive: bool,
     },
-    /// To let a run go on and to see it through. Frames: [`Frame::Live`]. Answer: [`Answer::Report`].
+    /// To let a run go on and to see it through. Frames: [`Frame::Live`], and [`Frame::Event`] for what is done in a lesser way.
+    /// Answer: [`Answer::Report`].
     See {
         /// Which.
         run: RunId,
         /// Whether progress is wanted.
         live: bool,
+        /// Whether it is to be told what is done in a lesser way, and from which event on.
+        #[serde(default)]
+        told: Option<Told>,
     },
     /// To let all runs go on that nobody drives, and to see them through. Frames: [`Frame::Report`] for each that ended,
     /// [`Frame::Parked`] for each that cannot go on. Answer: [`Answer::Done`].
@@ -114,6 +118,16 @@ pub enum Request {
     },
     /// To prove the store whole. Answer: [`Answer::Verified`].
     Verify,
+}
+
+/// From where on it is told what of a run is done in a lesser way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// From the event after this one.
+    After(Version),
+    /// From what happens next.
+    FromNow,
 }
 
 /// What people want of a run.

@@ -4,7 +4,7 @@ use super::arguments::{OrderArguments, WhoArguments};
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
 use crate::api::door::{Door, is_store};
-use crate::api::protocol::{Answer, Control, Recorded, Request};
+use crate::api::protocol::{Answer, Control, Recorded, Request, Told};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::run::Order;
 
@@ -43,7 +43,9 @@ pub(super) async fn and_see(
 ) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
     match record(scene, run, control, order, &mut signals).await? {
-        Some((recorded, door)) => see::through(scene, door, recorded.run, signals).await,
+        Some((recorded, door)) => {
+            see::through(scene, door, recorded.run, Told::After(recorded.version), signals).await
+        }
         None => Ok(Exit::Interrupted),
     }
 }

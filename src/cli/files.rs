@@ -99,19 +99,24 @@ impl Reader<'_> {
             }
         };
         let folder = whole.parent().unwrap_or(&self.scene.cwd).to_path_buf();
-        let (before, mut own) = (self.errors.len(), std::mem::take(&mut partly.problems));
+        let mut own = std::mem::take(&mut partly.problems);
         let agents = self.agents(&mut partly, &folder, shown, &mut own);
+        let mut found: Vec<_> =
+            own.into_iter().map(|problem| (place_of(problem.at.as_ref()), problem)).collect();
+        let before = self.errors.len();
         self.above.push((shown.to_owned(), whole.to_path_buf()));
         for child in std::mem::take(&mut partly.children) {
             let definition = partly.read.as_mut().map(|parsed| &mut parsed.definition);
             if let Err(problem) = self.child(definition, &folder, &child) {
-                own.push(placed(problem, &child.at).step(&child.step));
+                self.errors.push(placed(problem, &child.at).step(&child.step));
             }
+            // What is wrong with another file is told where that is named.
+            let there = place_of(Some(&child.at));
+            found.extend(self.errors.drain(before..).map(|problem| (there, problem)));
         }
         self.above.pop();
-        // What is wrong with the file itself comes before what is wrong with those that it names.
-        own.sort_by_key(|problem| problem.at.as_ref().map(|at| (at.line, at.column)));
-        self.errors.splice(before..before, own);
+        found.sort_by_key(|(place, _)| *place);
+        self.errors.extend(found.into_iter().map(|(_, problem)| problem));
         Some(Checked { definition: partly.read?.definition, agents: agents?, work_folder: folder })
     }
 
@@ -178,7 +183,11 @@ impl Reader<'_> {
             // What cannot even be read has no place of its own.
             for problem in self.errors.iter_mut().skip(before).filter(|problem| problem.at.is_none()) {
                 let message = std::mem::take(&mut problem.message);
-                let message = format!("the workflow `{}`: {message}", child.file);
+                // Links may lead to a file that is called otherwise.
+                let message = match message.contains(&child.file) {
+                    true => message,
+                    false => format!("the workflow `{}`: {message}", child.file),
+                };
                 *problem = placed(refused(message), &child.at).step(&child.step);
             }
             self.children.insert(path.to_owned(), checked);
@@ -228,6 +237,11 @@ fn read(scene: &Scene, whole: &Path, shown: &str) -> Result<Partly, Problem> {
         defaults: Some(&config.defaults),
     };
     Ok(parse::read(&text, shown, &known))
+}
+
+/// Line and column, by which problems are ordered.
+fn place_of(at: Option<&Place>) -> (u64, u64) {
+    at.map_or((0, 0), |at| (at.line, at.column))
 }
 
 fn placed(problem: Problem, at: &Place) -> Problem {

@@ -7,6 +7,7 @@
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
 //! - `text`: results as a person reads them
+//! - `lesser`: what is done in a lesser way, told meanwhile
 //! - `progress`: what runs, line by line, on a terminal
 //! - `usage`: command lines that are not understood
 
@@ -18,6 +19,7 @@ mod completions;
 mod control;
 mod files;
 mod history;
+mod lesser;
 mod list;
 mod pause;
 mod progress;

@@ -5,7 +5,7 @@ use super::say::problem_text;
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
 use crate::api::door::{Door, is_store};
-use crate::api::protocol::{Answer, Frame, Request};
+use crate::api::protocol::{Answer, Frame, Request, Told};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::run::RunStatus;
@@ -36,7 +36,7 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
     match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(answer, door) => match chosen(answer) {
-            Ok(run) => see::through(scene, door, run, signals).await,
+            Ok(run) => see::through(scene, door, run, Told::FromNow, signals).await,
             Err(problem) => {
                 see::leave(door, &mut signals).await?;
                 Err(problem)

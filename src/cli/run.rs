@@ -4,8 +4,8 @@ use super::arguments::RunArguments;
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, start};
 use crate::api::door::new_run_id;
-use crate::api::protocol::{Answer, Request};
-use crate::events::ids::RunId;
+use crate::api::protocol::{Answer, Request, Told};
+use crate::events::ids::{RunId, Version};
 use crate::events::problem::{Code, Problem};
 
 pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, Problem> {
@@ -39,7 +39,7 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
             if !scene.say.is_json() {
                 scene.say.note(&format!("run {run}"));
             }
-            see::through(scene, door, run, signals).await
+            see::through(scene, door, run, Told::After(Version(0)), signals).await
         }
     }
 }

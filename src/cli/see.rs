@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::lesser::Lesser;
 use super::progress::Progress;
 use super::{Exit, Scene, text};
 use crate::api::door::{Door, NoAnswer};
-use crate::api::protocol::{Answer, Frame, Request};
+use crate::api::protocol::{Answer, Frame, Request, Told};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::views::report::RunReport;
@@ -146,19 +147,21 @@ pub(super) async fn ask(
     }
 }
 
-/// Lets a run go on, shows how it does, prints its result, and goes.
+/// Lets a run go on, shows how it does, prints its result, and goes. What is done in a lesser way is told from `told` on.
 pub(super) async fn through(
     scene: &Scene,
     door: Door,
     run: RunId,
+    told: Told,
     mut signals: Signals,
 ) -> Result<Exit, Problem> {
-    let mut progress = Progress::new(&scene.say);
-    let request = Request::See { run: run.clone(), live: progress.is_shown() };
-    let mut show = |frame| {
-        if let Frame::Live(live) = frame {
-            progress.show(&live);
-        }
+    let (mut progress, mut lesser) = (Progress::new(&scene.say), Lesser::new(&scene.say));
+    let told = scene.house.config.run.warn_on_fallback.then_some(told);
+    let request = Request::See { run: run.clone(), live: progress.is_shown(), told };
+    let mut show = |frame| match frame {
+        Frame::Live(live) => progress.show(&live),
+        Frame::Event(line) => lesser.tell(&line),
+        _ => {}
     };
     let asked = ask(scene, door, &request, &mut signals, &mut show).await;
     progress.clear();

@@ -31,8 +31,8 @@ mod tiers;
 mod tree;
 mod values;
 
-pub use plan::{PlanScope, plan};
 pub use self::retry::PartialRetry;
+pub use plan::{PlanScope, plan};
 pub use script::script;
 
 /// No workflow file is longer: what is bigger is data, and belongs into an input or a file that a step reads.

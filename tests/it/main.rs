@@ -29,5 +29,6 @@ mod saga;
 mod shutdown;
 mod support;
 mod tidy;
+mod tiers;
 mod unwritten;
 mod words;

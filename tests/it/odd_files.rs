@@ -11,7 +11,7 @@ use crate::support::{Ended, Sandbox};
 const ODD: [(&str, &str); 5] = [
     ("device", "a device"),
     ("fifo", "a FIFO"),
-    ("folder", "a folder"),
+    ("folder", "a directory"),
     ("dangling", "a link to `gone`"),
     ("sparse", "10737418240 bytes"),
 ];

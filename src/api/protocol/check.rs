@@ -77,7 +77,7 @@ impl Request {
                 run_id(run)?;
                 start.check()
             }
-            Self::See { run, live: _ } => run_id(run),
+            Self::See { run, live: _, told: _ } => run_id(run),
             Self::SeeAll | Self::Interrupt | Self::Hello | Self::Interrupted | Self::Verify => Ok(()),
             Self::Report { run }
             | Self::Watch { run }
@@ -245,5 +245,37 @@ impl io::Write for Counted {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signal(data: Json) -> Request {
+        let order = crate::workflow::run::Order { by: "x".into(), reason: None };
+        Request::Control { run: "r".into(), control: Control::Signal { name: "go".into(), data }, order }
+    }
+
+    #[test]
+    fn what_one_process_would_not_take_from_another_nobody_takes() {
+        let fine = signal(Json::of(&"x".repeat(REQUEST_BYTES_MAX - 1000)).unwrap());
+        assert_eq!(fine.check_size(), Ok(()));
+        let line = fine.line().unwrap();
+        assert!(line.len() <= REQUEST_BYTES_MAX + 1 && line.ends_with(b"\n"));
+        let large = signal(Json::of(&"x".repeat(REQUEST_BYTES_MAX)).unwrap());
+        assert_eq!(large.check_size().unwrap_err().code, Code::RequestTooLarge);
+        assert_eq!(large.line().unwrap_err(), large.check_size().unwrap_err());
+    }
+
+    #[test]
+    fn values_that_nobody_can_read_as_a_tree_are_refused() {
+        let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+        let request = format!(
+            r#"{{"control":{{"run":"r","control":{{"signal":{{"name":"go","data":{deep}}}}},"order":{{"by":"x","reason":null}}}}}}"#
+        );
+        let refused = Request::read(request.as_bytes()).and_then(|request| request.check());
+        assert_eq!(refused.unwrap_err().code, Code::BadRequest);
+        assert_eq!(signal(Json::null()).check(), Ok(()));
     }
 }
