@@ -14,13 +14,15 @@ mod tests;
 pub mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fs, io};
 
 use crate::actors::notify::Notice;
 use crate::events::ids::Hash;
-use crate::events::problem::{Code, Problem};
+use crate::events::problem::Problem;
+use crate::text_file::{self, Kind};
+use crate::workflow::parse::StepDefaults;
 use layer::Setting;
 
 /// The defaults, with the comments that explain them.
@@ -35,6 +37,8 @@ pub struct Config {
     pub store: Store,
     /// `[run]`
     pub run: Run,
+    /// `[defaults]`: what holds for steps where their file says nothing.
+    pub defaults: StepDefaults,
     /// `[growth]`
     pub growth: Growth,
     /// `[approvals]`
@@ -98,6 +102,8 @@ pub struct Run {
     pub max_fallback_attempts: u32,
     /// Whether a critical step that could be skipped when it fails, fails all the same.
     pub fail_if_critical_skipped: bool,
+    /// Whether who sees a run through is told of what is done in a lesser way.
+    pub warn_on_fallback: bool,
 }
 
 /// How far a run may grow.
@@ -207,23 +213,25 @@ impl Config {
     /// Reads all layers.
     ///
     /// # Errors
-    /// [`Code::BadConfig`] with the place for what is wrong in a file, [`Code::FileNotRead`] for a file that is there, or
-    /// was asked for, and cannot be read.
+    /// `RE-5001` with the place for what is wrong in a file; `RE-1101` for a file that is there, or was asked for, and cannot
+    /// be read.
     pub fn load(sources: &Sources) -> Result<Self, Problem> {
         let mut config = Self::default();
         config.apply(layer::of_file(DEFAULT, "config/default.toml")?)?;
         let user = sources.user_folder().map(|folder| folder.join("config.toml"));
         if let Some(file) = user
-            && let Some(text) = read_if_there(&file)?
+            && let Some(text) = text_file::read_if_there(&file, Kind::Configuration)?
         {
             config.apply(layer::of_file(&text, &file.display().to_string())?)?;
         }
         config.apply_project(sources)?;
         if let Some(file) = &sources.explicit {
-            let text = fs::read_to_string(sources.cwd.join(file)).map_err(|error| not_read(file, &error))?;
-            config.apply(layer::of_file(&text, &file.display().to_string())?)?;
+            let shown = file.display().to_string();
+            let text = text_file::read(&sources.cwd.join(file), &shown, Kind::Configuration)?;
+            config.apply(layer::of_file(&text, &shown)?)?;
         }
         config.apply(layer::of_environment(&sources.env))?;
+        keys::check_defaults(&config.defaults)?;
         if let Some(home) = &sources.home {
             config.agent_paths = config.agent_paths.into_iter().map(|path| under_home(home, path)).collect();
         }
@@ -242,7 +250,7 @@ impl Config {
 
     fn apply_project(&mut self, sources: &Sources) -> Result<(), Problem> {
         let file = sources.cwd.join(PROJECT_FILE);
-        let Some(text) = read_if_there(&file)? else { return Ok(()) };
+        let Some(text) = text_file::read_if_there(&file, Kind::Configuration)? else { return Ok(()) };
         let mut settings = layer::of_file(&text, &file.display().to_string())?;
         if sources.without_project_programs {
             // They are checked all the same.
@@ -271,21 +279,6 @@ impl Config {
         self.project = self.project.take().filter(|project| !project.programs.is_empty());
         Ok(())
     }
-}
-
-fn read_if_there(file: &Path) -> Result<Option<String>, Problem> {
-    match fs::read_to_string(file) {
-        Ok(text) => Ok(Some(text)),
-        // A folder on the way may be a file, too: then the configuration is not there either.
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(error) => Err(not_read(file, &error)),
-    }
-}
-
-fn not_read(file: &Path, error: &io::Error) -> Problem {
-    Problem::new(Code::FileNotRead, format!("the configuration `{}` cannot be read: {error}", file.display()))
 }
 
 fn under_home(home: &Path, path: PathBuf) -> PathBuf {

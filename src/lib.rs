@@ -28,6 +28,7 @@ pub mod executors;
 mod files;
 pub mod store;
 pub mod testing;
+mod text_file;
 pub mod views;
 pub mod workflow;
 

@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, watch};
 use super::copy::{self, PrivateCopy};
 use super::facade::Facade;
 use super::folder::{self, PROCESSES, RUNS};
-use super::holder::{self, Client, Gate, Gone, Lock};
+pub use super::holder::NoAnswer;
+use super::holder::{self, Client, Gate, Lock};
 use super::identity;
 use super::protocol::{Answer, Frame, Request};
 use crate::actors::clock::SystemClock;
@@ -69,27 +70,6 @@ struct Hold {
     gone: watch::Receiver<bool>,
 }
 
-/// Why a question has no answer.
-#[derive(Debug)]
-pub enum NoAnswer {
-    /// This is why.
-    Problem(Problem),
-    /// The holder went away: open the door again and ask again.
-    Gone,
-}
-
-impl From<Gone> for NoAnswer {
-    fn from(_: Gone) -> Self {
-        Self::Gone
-    }
-}
-
-impl From<Problem> for NoAnswer {
-    fn from(problem: Problem) -> Self {
-        if problem.code == Code::ShuttingDown { Self::Gone } else { Self::Problem(problem) }
-    }
-}
-
 /// A data folder and how it is to be held.
 #[derive(Debug, Clone)]
 pub struct House {
@@ -146,6 +126,7 @@ impl House {
             return self.open_copy(open).await;
         }
         let since = Instant::now();
+        let mut refused = None;
         loop {
             match Lock::try_take(&self.data) {
                 Ok(Some(lock)) => match self.hold(lock, open).await {
@@ -165,12 +146,18 @@ impl House {
             let left = HELD_WAIT.saturating_sub(since.elapsed());
             match tokio::time::timeout(left, self.connect()).await {
                 Ok(Ok(client)) => return Ok(Door::There(client)),
-                Ok(Err(problem)) if matches!(problem.code, Code::NotYours | Code::StoreNotPlain) => {
+                Ok(Err(NoAnswer::Problem(problem)))
+                    if matches!(problem.code, Code::NotYours | Code::StoreNotPlain) =>
+                {
                     return Err(problem);
                 }
-                _ => {}
+                Ok(Err(NoAnswer::Problem(problem))) => refused = Some(problem),
+                Ok(Err(NoAnswer::Ending | NoAnswer::Gone)) | Err(_) => {}
             }
             if since.elapsed() >= HELD_WAIT {
+                if let Some(problem) = refused {
+                    return Err(problem);
+                }
                 let who = holder::holder_of(&self.data);
                 let message = format!("{} is held by {who}, which does not answer", self.data.display());
                 return Err(Problem::new(Code::StoreHeld, message));
@@ -185,10 +172,15 @@ impl House {
     }
 
     /// A client of whoever holds the store, if somebody answers.
-    async fn connect(&self) -> Result<Client, Problem> {
-        let mut client = Client::new(holder::connect(&self.data).await?);
-        let hangs_up = |_| Problem::new(Code::StoreHeld, "the holder hangs up");
-        client.greet().await.map(|()| client).map_err(hangs_up)
+    async fn connect(&self) -> Result<Client, NoAnswer> {
+        let mut client = match holder::connect(&self.data).await {
+            Ok(stream) => Client::new(stream),
+            Err(problem) if matches!(problem.code, Code::NotYours | Code::StoreNotPlain) => {
+                return Err(NoAnswer::Problem(problem));
+            }
+            Err(_) => return Err(NoAnswer::Gone),
+        };
+        client.greet().await.map(|()| client)
     }
 
     async fn hold(&self, lock: Lock, open: OpenStore) -> Result<Here, Problem> {
@@ -289,13 +281,24 @@ impl House {
 }
 
 impl Door {
+    /// The number of the other process that holds the store, if one does.
+    pub fn holder(&self) -> Option<i32> {
+        match self {
+            Self::Here(_) => None,
+            Self::There(client) => client.holder(),
+        }
+    }
+
     /// Asks, and lets `show` see every frame before the answer.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// Why there is no answer. What another process would not take, this one does not take either.
     pub async fn ask(&mut self, request: &Request, show: &mut dyn FnMut(Frame)) -> Result<Answer, NoAnswer> {
         match self {
-            Self::Here(here) => here.ask(request, show).await,
+            Self::Here(here) => {
+                request.check_size()?;
+                here.ask(request, show).await
+            }
             Self::There(client) => {
                 client.ask(request).await?;
                 loop {

@@ -5,6 +5,7 @@
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `report`: one run
 //! - `history`: what happened, and a run as it was
+//! - `tell`: what of a run is done in a lesser way
 //! - `transcript`: what was said during an attempt
 //! - `verify`: proves the store whole
 
@@ -12,6 +13,7 @@ mod control;
 mod history;
 mod report;
 mod see;
+mod tell;
 mod transcript;
 mod verify;
 
@@ -98,6 +100,7 @@ impl Facade {
     /// # Errors
     /// Why there is no answer.
     pub async fn answer(&self, request: Request, frames: &Frames) -> Result<Answer, Problem> {
+        request.check()?;
         if !request.only_looks() {
             self.begin_telling().await?;
         }
@@ -109,7 +112,9 @@ impl Facade {
                 let start = StartRun { drive, ..start_run(*start)? };
                 self.system.begin(&run, start).await.map(Answer::Begun)
             }
-            Request::See { run, live } => self.see(&run, live.then_some(frames)).await.map(Answer::of),
+            Request::See { run, live, told } => {
+                self.see(&run, live.then_some(frames), told.map(|from| (from, frames))).await.map(Answer::of)
+            }
             Request::SeeAll => self.see_all(frames).await.map(|()| Answer::Done),
             Request::Interrupt | Request::Hello => Ok(Answer::Done),
             Request::Report { run } => {
@@ -205,7 +210,9 @@ fn check_labels(workflow: &str, tags: &BTreeMap<String, String>) -> Result<(), P
 }
 
 fn start_run(spec: StartSpec) -> Result<StartRun, Problem> {
-    let definition = Definition::from_json(spec.definition.text())?;
+    let definition = Definition::from_json(spec.definition.text())
+        .map_err(|problem| Problem::new(Code::BadRequest, problem.message))?;
+    definition.check_names()?;
     check_labels(&definition.name, &spec.tags)?;
     let blob = |json: &Json| Blob::new(json.text().as_bytes());
     let agents = |agents: Vec<(AgentName, Json)>| {

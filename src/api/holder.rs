@@ -1,5 +1,11 @@
 //! The process that holds a store. One does at a time: it has the lock on `DATA/lock`, and lets others in through
 //! `DATA/control.sock`.
+//!
+//! - `serve`: lets clients in, and answers them
+//! - `client`: their end
+
+mod client;
+mod serve;
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -8,23 +14,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
+
+pub use client::{Client, NoAnswer};
 
 use super::facade::Facade;
 use super::folder;
-use super::protocol::{Answer, Frame, Request};
-use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::files;
-
-/// Frames on their way to one client: beyond it, whoever makes them waits.
-const FRAMES: usize = 64;
-
-/// A request is a line; the longest carries a definition and an input.
-const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const LOCK: &str = "lock";
 const SOCKET: &str = "control.sock";
@@ -150,7 +148,7 @@ impl Gate {
         fs::set_permissions(&unnamed, Permissions::from_mode(0o600)).map_err(failed)?;
         fs::rename(&unnamed, &socket).map_err(failed)?;
         let closed = watch::Sender::new(false);
-        let accepting = actix::spawn(accept(listener, facade, closed.subscribe()));
+        let accepting = actix::spawn(serve::accept(listener, facade, closed.subscribe()));
         Ok(Self { socket, closed, accepting })
     }
 
@@ -167,183 +165,5 @@ impl Gate {
         {
             tracing::debug!(%error, "the control socket is left behind");
         }
-    }
-}
-
-async fn accept(listener: UnixListener, facade: Arc<Facade>, mut closed: watch::Receiver<bool>) {
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = is_closed(&mut closed) => return,
-        };
-        match stream {
-            Ok((stream, _)) => {
-                let connection = Connection::new(stream, Arc::clone(&facade), closed.clone());
-                actix::spawn(connection.serve());
-            }
-            Err(error) => tracing::warn!(%error, "a client could not be let in"),
-        }
-    }
-}
-
-/// Ends when nobody is let in any more, be that now or long ago.
-async fn is_closed(closed: &mut watch::Receiver<bool>) {
-    // An error means that the gate is gone, which is as closed as can be.
-    let _ = closed.wait_for(|closed| *closed).await;
-}
-
-/// One client.
-struct Connection {
-    lines: tokio::io::Lines<BufReader<OwnedReadHalf>>,
-    writer: OwnedWriteHalf,
-    facade: Arc<Facade>,
-    closed: watch::Receiver<bool>,
-    /// The run that the client wants driven: it may ask to interrupt it, also between its questions.
-    run: Option<RunId>,
-}
-
-/// Why a connection ends.
-struct HangUp;
-
-impl Connection {
-    fn new(stream: UnixStream, facade: Arc<Facade>, closed: watch::Receiver<bool>) -> Self {
-        let (reader, writer) = stream.into_split();
-        Self { lines: BufReader::new(reader).lines(), writer, facade, closed, run: None }
-    }
-
-    async fn serve(mut self) {
-        while let Ok(request) = self.request().await {
-            if self.answer(request).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    async fn request(&mut self) -> Result<Request, HangUp> {
-        let line = tokio::select! {
-            line = self.lines.next_line() => line,
-            () = is_closed(&mut self.closed) => return Err(HangUp),
-        };
-        let line = line.ok().flatten().filter(|line| line.len() <= REQUEST_BYTES_MAX).ok_or(HangUp)?;
-        match Request::read(&line) {
-            Ok(request) => Ok(request),
-            Err(problem) => {
-                self.send(&Frame::Problem(problem)).await?;
-                Err(HangUp)
-            }
-        }
-    }
-
-    /// Answers one request. Meanwhile the client may ask to interrupt the run that it began or sees through.
-    async fn answer(&mut self, request: Request) -> Result<(), HangUp> {
-        let mut interrupted = matches!(request, Request::Interrupt);
-        let sees = matches!(request, Request::See { .. });
-        if let Request::See { run, .. } | Request::Begin { run, drive: true, .. } = &request {
-            self.run = Some(run.clone());
-        }
-        let facade = Arc::clone(&self.facade);
-        let (sender, mut frames) = mpsc::channel(FRAMES);
-        let mut answering = Box::pin(facade.answer(request, &sender));
-        let answer = loop {
-            tokio::select! {
-                biased;
-                Some(frame) = frames.recv() => self.send(&frame).await?,
-                answer = &mut answering => break answer,
-                line = self.lines.next_line() => match line {
-                    Ok(Some(_)) => {
-                        interrupted = true;
-                        if sees {
-                            break Ok(Answer::Done);
-                        }
-                    }
-                    // The client is gone; what it asked for goes on.
-                    Ok(None) | Err(_) => return Err(HangUp),
-                },
-                () = is_closed(&mut self.closed) => return Err(HangUp),
-            }
-        };
-        // From here on this client does not count among those that see the run through.
-        drop(answering);
-        if let Some(run) = self.run.as_ref().filter(|_| interrupted) {
-            facade.interrupt(run).await;
-        }
-        while let Ok(frame) = frames.try_recv() {
-            self.send(&frame).await?;
-        }
-        self.send(&answer.map_or_else(Frame::Problem, Frame::Answer)).await
-    }
-
-    async fn send(&mut self, frame: &Frame) -> Result<(), HangUp> {
-        let mut line = serde_json::to_vec(frame).map_err(|_| HangUp)?;
-        line.push(b'\n');
-        // A client that does not read, as one whose pager is full, is not waited for at the end.
-        tokio::select! {
-            biased;
-            written = self.writer.write_all(&line) => written.map_err(|_| HangUp),
-            () = is_closed(&mut self.closed) => Err(HangUp),
-        }
-    }
-}
-
-/// A client's end of a connection.
-pub struct Client {
-    lines: tokio::io::Lines<BufReader<OwnedReadHalf>>,
-    writer: OwnedWriteHalf,
-}
-
-/// The holder hung up before it answered.
-#[derive(Debug, Clone, Copy)]
-pub struct Gone;
-
-impl Client {
-    /// A client on a connection.
-    pub fn new(stream: UnixStream) -> Self {
-        let (reader, writer) = stream.into_split();
-        Self { lines: BufReader::new(reader).lines(), writer }
-    }
-
-    /// Ends when the holder has answered: the kernel alone lets clients connect to a process that is stopped.
-    ///
-    /// # Errors
-    /// When the holder hangs up instead.
-    pub async fn greet(&mut self) -> Result<(), Gone> {
-        self.ask(&Request::Hello).await?;
-        self.frame().await.map(drop)
-    }
-
-    /// Asks.
-    pub async fn ask(&mut self, request: &Request) -> Result<(), Gone> {
-        let mut line = serde_json::to_vec(request).map_err(|_| Gone)?;
-        line.push(b'\n');
-        self.writer.write_all(&line).await.map_err(|_| Gone)
-    }
-
-    /// Asks to let go of the run that is seen through, and waits until that is done.
-    pub async fn interrupt(mut self) {
-        if self.ask(&Request::Interrupt).await.is_err() {
-            return;
-        }
-        // The last frame tells that it is done, or the end of the connection.
-        while let Ok(frame) = self.frame().await {
-            if matches!(frame, Frame::Answer(_) | Frame::Problem(_)) {
-                return;
-            }
-        }
-    }
-
-    /// The next frame.
-    pub async fn frame(&mut self) -> Result<Frame, Gone> {
-        let line = self.lines.next_line().await.ok().flatten().ok_or(Gone)?;
-        serde_json::from_str(&line).map_err(|_| Gone)
-    }
-}
-
-impl Answer {
-    /// The answer to a question that has no other.
-    ///
-    /// # Errors
-    /// When the holder is of another version and answers something else.
-    pub fn mismatch(self) -> Problem {
-        Problem::new(Code::Internal, format!("an unexpected answer: {self:?}"))
     }
 }

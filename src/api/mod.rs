@@ -3,6 +3,7 @@
 //! - [`protocol`]: what can be asked, and what is answered
 //! - [`facade`]: answers it with an engine
 //! - [`holder`]: the process that holds a store, and lets others in through its control socket
+//! - `lines`: what is read of a connection, within a bound
 //! - [`door`]: the store for a verb, be it held here or elsewhere
 //! - `copy`: a private copy of a store that cannot be written, for who only looks
 //! - [`folder`]: the data folder that is meant, and whose it is
@@ -14,4 +15,5 @@ pub mod facade;
 pub mod folder;
 pub mod holder;
 pub mod identity;
+mod lines;
 pub mod protocol;

@@ -1,6 +1,8 @@
 //! What can be asked of whoever holds a store, and what is answered. On the control socket each is a line of JSON:
 //! a request, then frames up to the answer or the problem, then perhaps the next request.
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::ids::{AgentName, Fence, RunId, StepId, Version};
 use crate::events::json::Json;
-use crate::events::problem::{Code, Problem};
+use crate::events::problem::Problem;
 use crate::events::run::{GrowthLimits, Purpose, Resolution};
 use crate::events::time::Timestamp;
 pub use crate::views::history::HistoryLine;
@@ -17,6 +19,7 @@ use crate::views::runs::{RunFilter, RunRow};
 use crate::views::transcript::AttemptReport;
 use crate::workflow::approval::Edits;
 use crate::workflow::run::{CannotUndo, Insists, Order, RollbackPlan, RunStatus};
+pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 
 /// Something asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,12 +34,16 @@ pub enum Request {
         /// Whether it is to go on.
         drive: bool,
     },
-    /// To let a run go on and to see it through. Frames: [`Frame::Live`]. Answer: [`Answer::Report`].
+    /// To let a run go on and to see it through. Frames: [`Frame::Live`], and [`Frame::Event`] for what is done in a lesser way.
+    /// Answer: [`Answer::Report`].
     See {
         /// Which.
         run: RunId,
         /// Whether progress is wanted.
         live: bool,
+        /// Whether it is to be told what is done in a lesser way, and from which event on.
+        #[serde(default)]
+        told: Option<Told>,
     },
     /// To let all runs go on that nobody drives, and to see them through. Frames: [`Frame::Report`] for each that ended,
     /// [`Frame::Parked`] for each that cannot go on. Answer: [`Answer::Done`].
@@ -134,18 +141,16 @@ impl Request {
             | Self::Verify => true,
         }
     }
+}
 
-    /// Reads a request that a client sent.
-    ///
-    /// # Errors
-    /// When it is none. A key that stands twice, in it or in what it carries, would be one value to us and another to
-    /// who reads it next.
-    pub fn read(line: &str) -> Result<Self, Problem> {
-        let other = "use the same version of reenact as the process that holds the store";
-        Json::check_message(line).map_err(|why| why.problem("the request"))?;
-        serde_json::from_str(line)
-            .map_err(|_| Problem::new(Code::Usage, "this is no request that is known here").hint(other))
-    }
+/// From where on it is told what of a run is done in a lesser way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// From the event after this one.
+    After(Version),
+    /// From what happens next.
+    FromNow,
 }
 
 /// What people want of a run.

@@ -7,31 +7,56 @@ use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Place, Problem};
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
-use crate::workflow::definition::{AgentRole, Does, Fallback, Step};
-use crate::workflow::parse::{NamedAgent, Parsed};
+use crate::workflow::definition::{AgentRole, Does, Fallback, OnError, Step};
+use crate::workflow::parse::{NamedAgent, Parsed, Partly};
+
+/// The agents of a workflow.
+pub(super) struct Bound {
+    pub(super) agents: Vec<AgentDefinition>,
+    /// What is odd about those that are named.
+    pub(super) warnings: Vec<Problem>,
+}
 
 /// Finds the agents that steps name, those that stand in for them, and those that undo them; and all others that could
 /// do a step, if the run may grow: nobody knows whom a plan will name. Completes the steps by what agents and the
-/// configuration say.
+/// configuration say. Where there are no steps, as something else is wrong with the file, agents are looked for all the
+/// same.
 ///
 /// # Errors
 /// Those that are not there or cannot be used, in the order of the file.
 pub(super) fn agents(
-    parsed: &mut Parsed,
+    partly: &mut Partly,
     file: &str,
     catalog: &Catalog,
     config: &Config,
-) -> Result<Vec<AgentDefinition>, Vec<Problem>> {
-    let mut binding = Binding { catalog, found: Vec::new(), names: BTreeSet::new() };
+) -> Result<Bound, (Vec<Problem>, Vec<Problem>)> {
+    let mut binding = Binding { catalog, found: Vec::new(), names: BTreeSet::new(), warnings: Vec::new() };
     let mut errors = Vec::new();
-    for named in &parsed.agents {
-        let Some(step) = parsed.definition.step_mut(&named.step) else { continue };
-        let bound = binding.bind(step, named, config.run.max_fallback_attempts);
+    for named in &partly.agents {
+        let step = partly.read.as_mut().and_then(|parsed| {
+            let undecided = parsed.undecided.contains(&named.step);
+            Some((parsed.definition.step_mut(&named.step)?, undecided))
+        });
+        let bound = match step {
+            Some((step, undecided)) => binding.bind(step, named, undecided, config.run.max_fallback_attempts),
+            None => binding.find_named(named).map(drop),
+        };
         errors.extend(bound.err());
     }
     if !errors.is_empty() {
-        return Err(errors);
+        return Err((errors, binding.warnings));
     }
+    if let Some(parsed) = &mut partly.read {
+        configured(parsed, file, config, &mut binding.warnings);
+    }
+    if config.growth.total > 0 {
+        catalog.usable().for_each(|agent| binding.add(agent));
+    }
+    Ok(Bound { agents: binding.found, warnings: binding.warnings })
+}
+
+/// Completes the steps by what the configuration says of all of them.
+fn configured(parsed: &mut Parsed, file: &str, config: &Config, warnings: &mut Vec<Problem>) {
     let steps: Vec<StepId> = parsed.definition.steps.iter().map(|step| step.id.clone()).collect();
     for phase in parsed.definition.phases.values_mut() {
         phase.approval.checklist.splice(..0, config.approvals.checklist.iter().cloned());
@@ -42,13 +67,9 @@ pub(super) fn agents(
             approval.checklist.splice(..0, config.approvals.checklist.iter().cloned());
         }
         if config.run.fail_if_critical_skipped && step.fail_if_critical() {
-            parsed.warnings.push(never_skipped(id).at(file, line, column));
+            warnings.push(never_skipped(id).at(file, line, column));
         }
     }
-    if config.growth.total > 0 {
-        catalog.usable().for_each(|agent| binding.add(agent));
-    }
-    Ok(binding.found)
 }
 
 fn never_skipped(step: &StepId) -> Problem {
@@ -64,18 +85,29 @@ struct Binding<'a> {
     catalog: &'a Catalog,
     found: Vec<AgentDefinition>,
     names: BTreeSet<AgentName>,
+    warnings: Vec<Problem>,
 }
 
 impl<'a> Binding<'a> {
-    /// Binds what a step names to the agent that it means.
-    fn bind(&mut self, step: &mut Step, named: &NamedAgent, fallback_attempts: u32) -> Result<(), Problem> {
+    /// Binds what a step names to the agent that it means. An `undecided` step leaves it to its agent what its failure does to
+    /// the run.
+    fn bind(
+        &mut self,
+        step: &mut Step,
+        named: &NamedAgent,
+        undecided: bool,
+        fallback_attempts: u32,
+    ) -> Result<(), Problem> {
         let placed = |problem| placed(problem, &named.at).step(&named.step);
-        let agent = self.find(&named.agent).map_err(placed)?;
+        let agent = self.find_named(named)?;
         step.set_agent(named.role, &agent.name);
         if named.role != AgentRole::Does {
             return Ok(());
         }
         step.criticality = step.criticality.or(agent.criticality);
+        if undecided && agent.optional == Some(true) {
+            step.on_error = OnError::RetryThenSkip;
+        }
         let inherits =
             step.fallback.is_none() && !step.at_most_once && matches!(step.does, Does::Agent { .. });
         if let Some(inherited) = agent.fallback.as_ref().filter(|_| inherits) {
@@ -92,8 +124,15 @@ impl<'a> Binding<'a> {
         Ok(())
     }
 
+    /// The agent that a step names; what is wrong with it stands where it is named.
+    fn find_named(&mut self, named: &NamedAgent) -> Result<&'a AgentDefinition, Problem> {
+        self.find(&named.agent).map_err(|problem| placed(problem, &named.at).step(&named.step))
+    }
+
     /// The agent of that name, which is then among those that were found.
     fn find(&mut self, name: &AgentName) -> Result<&'a AgentDefinition, Problem> {
+        let odd = self.catalog.warnings_of(name).iter().filter(|warning| !self.warnings.contains(warning));
+        self.warnings.extend(odd.cloned().collect::<Vec<_>>());
         let found = &self.catalog.find(name)?.definition;
         found.check_usable()?;
         self.add(found);

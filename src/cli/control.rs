@@ -5,7 +5,7 @@ use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
 use crate::api::door::Door;
 use crate::api::folder::is_store;
-use crate::api::protocol::{Answer, Control, Recorded, Request};
+use crate::api::protocol::{Answer, Control, Recorded, Request, Told};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::run::Order;
 
@@ -44,7 +44,9 @@ pub(super) async fn and_see(
 ) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
     match record(scene, run, control, order, &mut signals).await? {
-        Some((recorded, door)) => see::through(scene, door, recorded.run, signals).await,
+        Some((recorded, door)) => {
+            see::through(scene, door, recorded.run, Told::After(recorded.version), signals).await
+        }
         None => Ok(Exit::Interrupted),
     }
 }

@@ -10,9 +10,10 @@ use crate::events::json::Json;
 use crate::events::problem::{Code, Place, Problem};
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
+use crate::text_file::{self, Kind};
 use crate::workflow::definition::{Definition, Does};
 use crate::workflow::input::check_input;
-use crate::workflow::parse::{Known, NamedChild, Parsed, decode, parse};
+use crate::workflow::parse::{self, Known, NamedChild, Partly};
 
 /// Workflows are not started deeper inside each other. Whoever needs more has most likely made a mistake, and each level
 /// is a run of its own.
@@ -28,6 +29,13 @@ pub(super) struct Checked {
     pub(super) work_folder: PathBuf,
 }
 
+/// What keeps files from being run.
+pub(super) struct Wrong {
+    /// Everything, file by file, in the order of their lines.
+    pub(super) errors: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+}
+
 /// A workflow file with all that its steps start, directly or not.
 pub(super) struct Family {
     pub(super) root: Checked,
@@ -39,10 +47,11 @@ pub(super) struct Family {
 /// Reads a workflow file and checks all of it, the agents and the workflows that it names too.
 ///
 /// # Errors
-/// Everything that is wrong, file by file, in the order of their lines.
-pub(super) fn check(scene: &Scene, path: &Path) -> Result<Family, Vec<Problem>> {
+/// Everything that is wrong.
+pub(super) fn check(scene: &Scene, path: &Path) -> Result<Family, Wrong> {
     let shown = path.display().to_string();
-    let whole = fs::canonicalize(scene.cwd.join(path)).map_err(|error| vec![not_read(&shown, &error)])?;
+    let whole = text_file::whole_path(&scene.cwd.join(path), &shown)
+        .map_err(|problem| Wrong { errors: vec![problem], warnings: Vec::new() })?;
     let mut reader = Reader {
         scene,
         here: fs::canonicalize(&scene.cwd).unwrap_or_else(|_| scene.cwd.clone()),
@@ -59,7 +68,7 @@ pub(super) fn check(scene: &Scene, path: &Path) -> Result<Family, Vec<Problem>> 
             let children = reader.children.into_iter().filter_map(|(file, child)| Some((file, child?)));
             Ok(Family { root, children: children.collect(), warnings: reader.warnings })
         }
-        _ => Err(reader.errors),
+        _ => Err(Wrong { errors: reader.errors, warnings: reader.warnings }),
     }
 }
 
@@ -82,48 +91,76 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads a file, and those that it names. What is wrong is among the errors.
     fn file(&mut self, whole: &Path, shown: &str) -> Option<Checked> {
-        let mut parsed = match read(self.scene, whole, shown) {
-            Ok(parsed) => parsed,
-            Err(problems) => {
-                self.errors.extend(problems);
+        let mut partly = match read(self.scene, whole, shown) {
+            Ok(partly) => partly,
+            Err(problem) => {
+                self.errors.push(problem);
                 return None;
             }
         };
         let folder = whole.parent().unwrap_or(&self.scene.cwd).to_path_buf();
-        let config = &self.scene.house.config;
-        let catalog = self
-            .catalogs
-            .entry(folder.clone())
-            .or_insert_with(|| Catalog::discover(&folder, &config.agent_paths, &config.agents));
-        let agents = bind::agents(&mut parsed, shown, catalog, config);
-        self.warnings.append(&mut parsed.warnings);
+        let mut own = std::mem::take(&mut partly.problems);
+        let agents = self.agents(&mut partly, &folder, shown, &mut own);
+        let mut found: Vec<_> =
+            own.into_iter().map(|problem| (place_of(problem.at.as_ref()), problem)).collect();
+        let before = self.errors.len();
         self.above.push((shown.to_owned(), whole.to_path_buf()));
-        for child in std::mem::take(&mut parsed.children) {
-            if let Err(problem) = self.child(&mut parsed.definition, &folder, &child) {
-                let problem = placed(problem, &child.at).step(&child.step);
-                self.errors.push(problem);
+        for child in std::mem::take(&mut partly.children) {
+            let definition = partly.read.as_mut().map(|parsed| &mut parsed.definition);
+            if let Err(problem) = self.child(definition, &folder, &child) {
+                self.errors.push(placed(problem, &child.at).step(&child.step));
             }
+            // What is wrong with another file is told where that is named.
+            let there = place_of(Some(&child.at));
+            found.extend(self.errors.drain(before..).map(|problem| (there, problem)));
         }
         self.above.pop();
-        match agents {
-            Ok(agents) => Some(Checked { definition: parsed.definition, agents, work_folder: folder }),
-            Err(problems) => {
-                self.errors.extend(problems);
-                None
-            }
+        found.sort_by_key(|(place, _)| *place);
+        self.errors.extend(found.into_iter().map(|(_, problem)| problem));
+        Some(Checked { definition: partly.read?.definition, agents: agents?, work_folder: folder })
+    }
+
+    /// The agents of a file. What is wrong is added to its problems, and what is odd to the warnings.
+    fn agents(
+        &mut self,
+        partly: &mut Partly,
+        folder: &Path,
+        shown: &str,
+        own: &mut Vec<Problem>,
+    ) -> Option<Vec<AgentDefinition>> {
+        let config = &self.scene.house.config;
+        if !self.catalogs.contains_key(folder) {
+            let catalog = Catalog::discover(folder, &config.agent_paths, &config.agents);
+            self.errors.extend_from_slice(catalog.errors());
+            self.warnings.extend_from_slice(catalog.warnings_of_places());
+            self.catalogs.insert(folder.to_path_buf(), catalog);
         }
+        let catalog = self.catalogs.get(folder)?;
+        self.warnings.append(&mut partly.warnings);
+        let (agents, warnings) = match bind::agents(partly, shown, catalog, config) {
+            Ok(bound) => (Some(bound.agents), bound.warnings),
+            Err((problems, warnings)) => {
+                own.extend(problems);
+                (None, warnings)
+            }
+        };
+        // Workflows that name one agent are not told of it twice.
+        let new = warnings.into_iter().filter(|warning| !self.warnings.contains(warning));
+        let new: Vec<Problem> = new.collect();
+        self.warnings.extend(new);
+        agents
     }
 
     /// Reads a file that a step names, unless that was done, and gives the step its path.
     fn child(
         &mut self,
-        definition: &mut Definition,
+        definition: Option<&mut Definition>,
         folder: &Path,
         child: &NamedChild,
     ) -> Result<(), Problem> {
         let refused = |message: String| Problem::new(Code::ChildWorkflow, message);
-        let whole = fs::canonicalize(folder.join(&child.file))
-            .map_err(|error| refused(format!("the workflow `{}` cannot be read: {error}", child.file)))?;
+        let whole = text_file::whole_path(&folder.join(&child.file), &child.file)
+            .map_err(|problem| refused(format!("the workflow {}", problem.message)))?;
         let shown = self.shown(&whole);
         if let Some(at) = self.above.iter().position(|(_, above)| *above == whole) {
             let chain: Vec<&str> = self.above.iter().skip(at).map(|(shown, _)| shown.as_str()).collect();
@@ -146,10 +183,16 @@ impl Reader<'_> {
             // What cannot even be read has no place of its own.
             for problem in self.errors.iter_mut().skip(before).filter(|problem| problem.at.is_none()) {
                 let message = std::mem::take(&mut problem.message);
+                // Links may lead to a file that is called otherwise.
+                let message = match message.contains(&child.file) {
+                    true => message,
+                    false => format!("the workflow `{}`: {message}", child.file),
+                };
                 *problem = placed(refused(message), &child.at).step(&child.step);
             }
             self.children.insert(path.to_owned(), checked);
         }
+        let Some(definition) = definition else { return Ok(()) };
         definition.set_child(&child.step, path);
         match self.children.get(path) {
             Some(Some(checked)) => takes(&checked.definition, definition, child, &shown),
@@ -181,22 +224,24 @@ fn takes(child: &Definition, parent: &Definition, named: &NamedChild, shown: &st
     })
 }
 
-fn read(scene: &Scene, whole: &Path, shown: &str) -> Result<Parsed, Vec<Problem>> {
+fn read(scene: &Scene, whole: &Path, shown: &str) -> Result<Partly, Problem> {
     if whole.extension().is_some_and(|kind| kind == "md") {
         let message = format!("{shown}: workflows in Markdown are not supported by this version");
-        return Err(vec![
-            Problem::new(Code::NotBuilt, message).hint("write it as YAML: see docs/workflows.md"),
-        ]);
+        return Err(Problem::new(Code::NotBuilt, message).hint("write it as YAML: see docs/workflows.md"));
     }
-    let bytes = fs::read(whole).map_err(|error| vec![not_read(shown, &error)])?;
-    let text = decode(&bytes, shown).map_err(|problem| vec![problem])?;
+    let text = text_file::read(whole, shown, Kind::Workflow)?;
     let config = &scene.house.config;
-    let known = Known { env: &config.expressions.env, fallback_attempts: config.run.max_fallback_attempts };
-    parse(text, shown, &known)
+    let known = Known {
+        env: &config.expressions.env,
+        fallback_attempts: config.run.max_fallback_attempts,
+        defaults: Some(&config.defaults),
+    };
+    Ok(parse::read(&text, shown, &known))
 }
 
-fn not_read(shown: &str, error: &std::io::Error) -> Problem {
-    Problem::new(Code::FileNotRead, format!("{shown} cannot be read: {error}"))
+/// Line and column, by which problems are ordered.
+fn place_of(at: Option<&Place>) -> (u64, u64) {
+    at.map_or((0, 0), |at| (at.line, at.column))
 }
 
 fn placed(problem: Problem, at: &Place) -> Problem {

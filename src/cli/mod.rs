@@ -7,6 +7,7 @@
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
 //! - `text`: results as a person reads them
+//! - `lesser`: what is done in a lesser way, told meanwhile
 //! - `log`: what is logged, on stderr
 //! - `progress`: what runs, line by line, on a terminal
 //! - `usage`: command lines that are not understood
@@ -19,6 +20,7 @@ mod completions;
 mod control;
 mod files;
 mod history;
+mod lesser;
 mod list;
 mod log;
 mod pause;
@@ -53,6 +55,7 @@ use crate::api::door::House;
 use crate::api::{folder, identity};
 use crate::config::{Config, Project, Sources, trust as kept};
 use crate::events::problem::{Code, Problem};
+use crate::text_file;
 use crate::views::report::RunReport;
 use crate::workflow::run::RunStatus;
 use arguments::{Arguments, Reach, Verb};
@@ -78,6 +81,8 @@ enum Exit {
     Cancelled,
     /// The store is damaged, or held by a process that does not answer.
     StoreUnusable,
+    /// What it found out could not be written to stdout.
+    Unwritten,
     /// SIGINT or SIGTERM; the run can be resumed.
     Interrupted,
 }
@@ -93,6 +98,7 @@ impl Exit {
             Self::Stuck => 5,
             Self::Cancelled => 6,
             Self::StoreUnusable => 7,
+            Self::Unwritten => 8,
             Self::Interrupted => 130,
         }
     }
@@ -131,7 +137,9 @@ impl Exit {
             | Code::StoreNotPlain
             | Code::NoRoomToLook
             | Code::StoreGone
-            | Code::NotYours => Self::StoreUnusable,
+            | Code::NotYours
+            | Code::TooManyClients
+            | Code::HungUp => Self::StoreUnusable,
             Code::RunParked | Code::CommitRefused | Code::Internal => Self::Failed,
             _ => Self::BadInput,
         }
@@ -161,9 +169,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok((house, user_folder)) => {
             let call = Call { data: parsed.data };
             let scene = Scene { say, call, cwd: house.work_folder.clone(), house, user_folder };
-            actix::System::new().block_on(perform(&scene, parsed.verb))
+            let exit = actix::System::new().block_on(perform(&scene, parsed.verb));
+            scene.say.exit(exit)
         }
-        Err(problem) => say.problem(&problem),
+        Err(problem) => {
+            let exit = say.problem(&problem);
+            say.exit(exit)
+        }
     };
     ExitCode::from(exit.code())
 }
@@ -171,12 +183,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Answers a command line that was not understood, or that asked for help.
 fn not_understood(error: &clap::Error, wants_json: bool) -> ExitCode {
     let is_bare = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-    if !error.use_stderr() || (is_bare && !wants_json) {
-        // Help was asked for, or is the best answer. If it cannot be written there is nobody to tell.
+    let say = Say::new(wants_json);
+    let exit = if !error.use_stderr() {
+        // Help was asked for: it is the result.
+        say.written(error.print());
+        Exit::Good
+    } else if is_bare && !wants_json {
+        // Help is the best answer. It goes to stderr: if it cannot be written there is nobody to tell.
         let _ = error.print();
-        return ExitCode::from(if error.use_stderr() { Exit::BadInput } else { Exit::Good }.code());
-    }
-    ExitCode::from(Say::new(wants_json).problem(&usage::problem(error)).code())
+        Exit::BadInput
+    } else {
+        say.problem(&usage::problem(error))
+    };
+    ExitCode::from(say.exit(exit).code())
 }
 
 /// Which data folder a verb works on and how, and where the user's own configuration lies.
@@ -207,6 +226,9 @@ fn scene(arguments: &Arguments) -> Result<(House, Option<PathBuf>), Problem> {
         config.log.level.clone_from(level);
     }
     log_to_stderr(&config)?;
+    if reach != Reach::None {
+        text_file::check_data_folder(&data)?;
+    }
     let house = House { data, config, work_folder: sources.cwd, looks: reach == Reach::Looks };
     Ok((house, user_folder))
 }

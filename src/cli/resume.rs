@@ -7,7 +7,7 @@ use super::text::{self, terminal};
 use super::{Exit, Scene};
 use crate::api::door::Door;
 use crate::api::folder::is_store;
-use crate::api::protocol::{Answer, Frame, Request};
+use crate::api::protocol::{Answer, Frame, Request, Told};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::events::text::shortened;
@@ -39,7 +39,7 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
     match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(answer, door) => match chosen(answer) {
-            Ok(run) => see::through(scene, door, run, signals).await,
+            Ok(run) => see::through(scene, door, run, Told::FromNow, signals).await,
             Err(problem) => {
                 see::leave(door, &mut signals).await?;
                 Err(problem)

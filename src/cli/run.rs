@@ -5,8 +5,8 @@ use super::see::{self, Asked, Signals};
 use super::text::terminal;
 use super::{Exit, Scene, start};
 use crate::api::door::new_run_id;
-use crate::api::protocol::{Answer, Request};
-use crate::events::ids::RunId;
+use crate::api::protocol::{Answer, Request, Told};
+use crate::events::ids::{RunId, Version};
 use crate::events::problem::{Code, Problem};
 
 pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, Problem> {
@@ -18,9 +18,10 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
         Ok(start) => start,
         Err(problems) => return Ok(scene.say.problems(&problems)),
     };
+    let begin = Request::Begin { run: run.clone(), start: Box::new(start), drive: !arguments.detach };
+    begin.check_size()?;
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;
-    let begin = Request::Begin { run: run.clone(), start: Box::new(start), drive: !arguments.detach };
     match see::ask(scene, door, &begin, &mut signals, &mut |_| {}).await? {
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(_, door) if arguments.detach => {
@@ -39,7 +40,7 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
             if !scene.say.is_json() {
                 scene.say.note(&terminal!("run {}", run));
             }
-            see::through(scene, door, run, signals).await
+            see::through(scene, door, run, Told::After(Version(0)), signals).await
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Results on stdout, words on stderr. With `--json` stdout has nothing but JSON.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
@@ -7,7 +8,7 @@ use serde::Serialize;
 
 use super::Exit;
 use super::text::{self, Text};
-use crate::events::problem::Problem;
+use crate::events::problem::{Code, Problem};
 use crate::events::text::json_line;
 
 /// How this process talks. Everything that it writes goes through here, so that words and the lines of progress do not
@@ -16,6 +17,8 @@ use crate::events::text::json_line;
 pub(super) struct Say {
     json: bool,
     lines: MultiProgress,
+    /// Whether something could not be written to stdout.
+    unwritten: Cell<bool>,
 }
 
 /// Whether a person looks at stderr.
@@ -25,7 +28,8 @@ pub(super) fn stderr_is_terminal() -> bool {
 
 impl Say {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, lines: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()) }
+        let lines = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        Self { json, lines, unwritten: Cell::new(false) }
     }
 
     /// The lines that move, on stderr; none if nobody would look at them.
@@ -46,15 +50,38 @@ impl Say {
         if self.json {
             let json =
                 serde_json::to_string(result).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
-            out(&json_line(&json));
+            self.out(&json_line(&json));
         } else {
-            self.lines.suspend(|| out(text(result).trimmed().as_str()));
+            self.out(text(result).trimmed().as_str());
         }
     }
 
     /// A result for people, as one of several.
     pub(super) fn show(&self, text: &Text) {
-        self.lines.suspend(|| out(text.as_str()));
+        self.out(text.as_str());
+    }
+
+    /// Writes a line to stdout.
+    fn out(&self, line: &str) {
+        self.written(self.lines.suspend(|| writeln!(io::stdout().lock(), "{line}")));
+    }
+
+    /// Takes note of how writing to stdout went. A reader that is gone, as in `reenact list | head -1`, has what it wants. For
+    /// the first failure there is a word, as everything after it fails, too.
+    pub(super) fn written(&self, written: io::Result<()>) {
+        let written = written.and_then(|()| io::stdout().flush());
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+            && !self.unwritten.replace(true)
+        {
+            let message = format!("the result could not be written to stdout: {error}");
+            self.note(&text::problem("error", &Problem::new(Code::NotWritten, message)));
+        }
+    }
+
+    /// How the process ends, given how the verb did: whoever waits for a result must see that it is not there.
+    pub(super) fn exit(&self, exit: Exit) -> Exit {
+        if self.unwritten.get() { Exit::Unwritten } else { exit }
     }
 
     /// Words for a person.
@@ -71,7 +98,7 @@ impl Say {
     pub(super) fn problems(&self, problems: &[Problem]) -> Exit {
         let exit = problems.first().map_or(Exit::Failed, |first| Exit::of_problem(first.code));
         if let Some(first) = problems.first().filter(|_| self.json) {
-            out(&json_line(&serde_json::json!({ "error": first }).to_string()));
+            self.out(&json_line(&serde_json::json!({ "error": first }).to_string()));
         }
         problems.iter().for_each(|problem| self.note(&text::problem("error", problem)));
         exit
@@ -83,12 +110,7 @@ impl Say {
     }
 }
 
-/// Writes a line to stdout. A reader that is gone, as in `reenact list | head -1`, is no error.
-fn out(line: &str) {
-    let _ = writeln!(io::stdout().lock(), "{line}");
-}
-
-/// Writes a line to stderr.
+/// Writes a line to stderr. If that cannot be written there is nobody to tell.
 fn err(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -1,12 +1,15 @@
 //! Seeing a run through, whoever holds the store: if its holder goes, the door is opened again and the run goes on.
 
+use std::time::{Duration, Instant};
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::lesser::Lesser;
 use super::progress::Progress;
 use super::text::{self, terminal};
 use super::{Exit, Scene};
 use crate::api::door::{Door, NoAnswer};
-use crate::api::protocol::{Answer, Frame, Request};
+use crate::api::protocol::{Answer, Frame, Request, Told};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::views::report::RunReport;
@@ -35,6 +38,58 @@ impl Signals {
     }
 }
 
+/// How often one process may hang up on one question before nobody asks it again. Once it may do so because it ends; more
+/// often, what is asked is what it cannot answer.
+const HANG_UPS_MAX: u32 = 4;
+
+/// A question that was answered for so long, before the holder hung up, is a new one.
+const ASKED_LONG: Duration = Duration::from_secs(60);
+
+/// From the first pause before a question is asked again to the longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(400));
+
+/// After so many holders that were ending, a person is told what is waited for.
+const TOLD_AFTER: u32 = 10;
+
+/// How far it makes sense to ask again.
+#[derive(Default)]
+struct Patience {
+    /// Who hung up the last time, and how often in a row.
+    hung_up: (Option<i32>, u32),
+    /// How often it was asked again in a row.
+    again: u32,
+}
+
+impl Patience {
+    /// The holder answered a part of the question, or was at it for long.
+    fn restored(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The holder hung up.
+    ///
+    /// # Errors
+    /// [`Code::HungUp`] when it will do so again.
+    fn hung_up(&mut self, holder: Option<i32>) -> Result<(), Problem> {
+        let times = if self.hung_up.0 == holder { self.hung_up.1 + 1 } else { 1 };
+        self.hung_up = (holder, times);
+        if times <= HANG_UPS_MAX {
+            return Ok(());
+        }
+        let who = holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+        let message = format!("{who} holds the store, and hung up {times} times on what it was asked");
+        Err(Problem::new(Code::HungUp, message))
+    }
+
+    /// How long to wait before it is asked again: longer and longer.
+    fn pause(&mut self) -> Duration {
+        let (first, longest) = PAUSE;
+        let pause = first.saturating_mul(1 << self.again.min(10));
+        self.again = self.again.saturating_add(1);
+        pause.min(longest)
+    }
+}
+
 /// What came of asking.
 pub(super) enum Asked {
     /// The answer, and the door to ask more.
@@ -51,9 +106,15 @@ pub(super) async fn ask(
     signals: &mut Signals,
     show: &mut dyn FnMut(Frame),
 ) -> Result<Asked, Problem> {
+    let mut patience = Patience::default();
     loop {
+        let (since, mut shown) = (Instant::now(), false);
+        let mut show = |frame| {
+            shown = true;
+            show(frame);
+        };
         let answer = tokio::select! {
-            answer = door.ask(request, show) => answer,
+            answer = door.ask(request, &mut show) => answer,
             () = signals.came() => {
                 let words = terminal!("interrupted: what runs may end; press ctrl-c again to stop it at once");
                 scene.say.note(&words);
@@ -74,27 +135,44 @@ pub(super) async fn ask(
                 leave(door, signals).await?;
                 return Err(problem);
             }
-            Err(NoAnswer::Gone) => {
+            Err(again) => {
+                if shown || since.elapsed() >= ASKED_LONG {
+                    patience.restored();
+                }
+                if matches!(again, NoAnswer::Gone) {
+                    patience.hung_up(door.holder())?;
+                }
                 drop(door);
+                if patience.again == TOLD_AFTER {
+                    scene
+                        .say
+                        .note(&terminal!("waiting for the process that holds the store, which is ending"));
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(patience.pause()) => {}
+                    () = signals.came() => return Ok(Asked::Interrupted),
+                }
                 door = scene.house.open().await?;
             }
         }
     }
 }
 
-/// Lets a run go on, shows how it does, prints its result, and goes.
+/// Lets a run go on, shows how it does, prints its result, and goes. What is done in a lesser way is told from `told` on.
 pub(super) async fn through(
     scene: &Scene,
     door: Door,
     run: RunId,
+    told: Told,
     mut signals: Signals,
 ) -> Result<Exit, Problem> {
-    let mut progress = Progress::new(&scene.say);
-    let request = Request::See { run: run.clone(), live: progress.is_shown() };
-    let mut show = |frame| {
-        if let Frame::Live(live) = frame {
-            progress.show(&live);
-        }
+    let (mut progress, mut lesser) = (Progress::new(&scene.say), Lesser::new(&scene.say));
+    let told = scene.house.config.run.warn_on_fallback.then_some(told);
+    let request = Request::See { run: run.clone(), live: progress.is_shown(), told };
+    let mut show = |frame| match frame {
+        Frame::Live(live) => progress.show(&live),
+        Frame::Event(line) => lesser.tell(&line),
+        _ => {}
     };
     let asked = ask(scene, door, &request, &mut signals, &mut show).await;
     progress.clear();

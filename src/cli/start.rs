@@ -2,14 +2,13 @@
 //! recorded before all of it is sound.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::Scene;
 use super::arguments::RunArguments;
 use super::files::{self, Checked, Family};
-use crate::api::protocol::{ChildSpec, StartSpec};
+use crate::api::protocol::{ChildSpec, StartSpec, check_tags};
 use crate::config::Config;
 use crate::events::ids::AgentName;
 use crate::events::json::Json;
@@ -17,17 +16,16 @@ use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::GrowthLimits;
 use crate::events::text::{is_control, printable};
 use crate::executors::AgentDefinition;
+use crate::text_file::{self, Kind};
 use crate::workflow::definition::Definition;
 use crate::workflow::input::{check_input, input_from_arguments};
 use crate::workflow::json_text::Level;
-use crate::workflow::parse::{data, decode};
+use crate::workflow::parse::data;
 use crate::workflow::run::Insists;
 
-/// The tags of a run stand in its row of the list, which is bounded.
-const TAG_BYTES_MAX: usize = 2 * 1024;
-
 pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSpec, Vec<Problem>> {
-    let Family { root, children, warnings } = files::check(scene, &arguments.file)?;
+    let Family { root, children, warnings } =
+        files::check(scene, &arguments.file).map_err(|wrong| wrong.errors)?;
     scene.say.warnings(&warnings);
     let definition = &root.definition;
     let input = input(definition, arguments)?;
@@ -35,10 +33,7 @@ pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSp
     let until = arguments.until.as_deref().map(|step| until(definition, step));
     let until = until.transpose().map_err(|problem| vec![problem])?;
     let tags = pairs(&arguments.tags, "tag").map_err(|problem| vec![problem])?;
-    if tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > TAG_BYTES_MAX {
-        let message = format!("the tags are longer than {TAG_BYTES_MAX} bytes together");
-        return Err(vec![Problem::new(Code::TooLarge, message)]);
-    }
+    check_tags(&tags).map_err(|problem| vec![problem])?;
     if let Some((key, _)) =
         tags.iter().find(|(key, value)| key.contains(is_control) || value.contains(is_control))
     {
@@ -144,9 +139,7 @@ fn undeclared(definition: &Definition, input: &Json) -> Vec<Problem> {
 /// Reads inputs: a file called `.json` as JSON, every other as YAML.
 fn read_input(path: &Path) -> Result<Json, Problem> {
     let file = path.display().to_string();
-    let bytes = fs::read(path)
-        .map_err(|error| Problem::new(Code::FileNotRead, format!("{file} cannot be read: {error}")))?;
-    data(decode(&bytes, &file)?, &file)
+    data(&text_file::read(path, &file, Kind::Input)?, &file)
 }
 
 /// Reads `K=V` arguments.

@@ -40,7 +40,7 @@ fn check_one(scene: &Scene, path: &Path) -> FileResult {
             errors: Vec::new(),
             warnings: family.warnings,
         },
-        Err(errors) => FileResult { file, ok: false, steps: 0, errors, warnings: Vec::new() },
+        Err(files::Wrong { errors, warnings }) => FileResult { file, ok: false, steps: 0, errors, warnings },
     }
 }
 

@@ -12,7 +12,8 @@ use crate::events::problem::{Code, Problem, nearest};
 use crate::events::time::parse_duration;
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::set_from_config;
-use crate::workflow::definition::Approval;
+use crate::workflow::definition::{Approval, Retry, RetryPolicy};
+use crate::workflow::parse::{PartialRetry, StepDefaults};
 
 /// A key, and how a value gets into the configuration. An error says what the key takes.
 type Key = (&'static str, fn(&mut Config, &Value) -> Result<(), String>);
@@ -40,6 +41,7 @@ const KEYS: &[Key] = &[
     ("run.fail_if_critical_skipped", |config, value| {
         flag(value).map(|flag| config.run.fail_if_critical_skipped = flag)
     }),
+    ("run.warn_on_fallback", |config, value| flag(value).map(|flag| config.run.warn_on_fallback = flag)),
     ("growth.depth", |config, value| number(value, 1..=100).map(|number| config.growth.depth = number)),
     ("growth.width", |config, value| number(value, 1..=10_000).map(|number| config.growth.width = number)),
     ("growth.total", |config, value| number(value, 0..=1_000_000).map(|number| config.growth.total = number)),
@@ -66,7 +68,55 @@ const KEYS: &[Key] = &[
     ("log.level", |config, value| level(value).map(|level| config.log.level = level)),
 ];
 
-/// The names of all keys.
+/// Keys of what holds for steps where their file says nothing. None is set from the start.
+const STEP_DEFAULTS: &[Key] = &[
+    ("defaults.timeout", |config, value| {
+        positive(value).map(|length| config.defaults.timeout = Some(length))
+    }),
+    ("defaults.retry.policy", |config, value| {
+        policy(value).map(|policy| retry(config).policy = Some(policy))
+    }),
+    ("defaults.retry.attempts", |config, value| {
+        number(value, 1..=100_000).map(|number| retry(config).attempts = Some(number))
+    }),
+    ("defaults.retry.initial", |config, value| {
+        any_length(value).map(|length| retry(config).initial = Some(length))
+    }),
+    ("defaults.retry.max", |config, value| any_length(value).map(|length| retry(config).max = Some(length))),
+    ("defaults.retry.multiplier", |config, value| {
+        decimal(value, 1.0..=1000.0).map(|number| retry(config).multiplier = Some(number))
+    }),
+    ("defaults.retry.jitter", |config, value| {
+        decimal(value, 0.0..=1.0).map(|number| retry(config).jitter = Some(number))
+    }),
+];
+
+fn retry(config: &mut Config) -> &mut PartialRetry {
+    config.defaults.retry.get_or_insert_default()
+}
+
+/// Checks what several layers may have said of one thing.
+///
+/// # Errors
+/// [`Code::BadConfig`].
+pub(super) fn check_defaults(defaults: &StepDefaults) -> Result<(), Problem> {
+    let Some(said) = &defaults.retry else { return Ok(()) };
+    let built_in = Retry::default();
+    let bad = |message: &str| Err(Problem::new(Code::BadConfig, message));
+    if said.policy == Some(RetryPolicy::None) && said.attempts.is_some_and(|attempts| attempts > 1) {
+        return bad(
+            "`defaults.retry.policy` is \"none\", which is one attempt, and `defaults.retry.attempts` says more",
+        );
+    }
+    if said.max.unwrap_or(built_in.max) < said.initial.unwrap_or(built_in.initial) {
+        return bad(
+            "`defaults.retry.max` is shorter than `defaults.retry.initial`, and no delay is longer than `max`",
+        );
+    }
+    Ok(())
+}
+
+/// The names of all keys that have a default.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     KEYS.iter().map(|(name, _)| *name)
 }
@@ -76,8 +126,10 @@ pub(super) fn is_section(path: &[String]) -> bool {
     match path {
         [agents] if agents == "agents" => true,
         [agents, _] if agents == "agents" => true,
-        [section] => KEYS.iter().any(|(key, _)| key.split_once('.').is_some_and(|(name, _)| name == section)),
-        _ => false,
+        path => {
+            let above = format!("{}.", path.join("."));
+            KEYS.iter().chain(STEP_DEFAULTS).any(|(key, _)| key.starts_with(&above))
+        }
     }
 }
 
@@ -92,7 +144,7 @@ pub(super) fn set(config: &mut Config, path: &[String], value: Value) -> Result<
         return set_agent(config, name, key, value);
     }
     let name = path.join(".");
-    match KEYS.iter().find(|(key, _)| *key == name) {
+    match KEYS.iter().chain(STEP_DEFAULTS).find(|(key, _)| *key == name) {
         Some((_, put)) => put(config, &value).map_err(|takes| {
             Problem::new(Code::BadConfig, format!("`{name}` is {}: {takes}", shown(&value)))
         }),
@@ -126,7 +178,8 @@ pub(super) fn names_program(path: &[String], value: &Value) -> Option<String> {
 /// Most often a name is misspelt, the section's or the key's; else the section is missing.
 fn unknown(name: &str) -> Problem {
     let own = |key: &'static str| key.rsplit_once('.').map_or(key, |(_, own)| own);
-    let sections = names().filter_map(|key| key.split_once('.')).map(|(section, _)| section);
+    let names = || names().chain(STEP_DEFAULTS.iter().map(|(key, _)| *key));
+    let sections = names().filter_map(|key| key.rsplit_once('.')).map(|(section, _)| section);
     let near = nearest(name, names().chain(sections)).or_else(|| names().find(|key| own(key) == name));
     let problem = Problem::new(Code::BadConfig, format!("unknown key `{name}`"));
     match near {
@@ -193,10 +246,36 @@ fn flag(value: &Value) -> Result<bool, String> {
 }
 
 fn length(value: &Value) -> Result<Duration, String> {
-    let length =
-        parse_duration(text(value).map_err(|_| "write it like \"10s\", with a unit and quotes".to_owned())?);
-    let length = length.map_err(|why| why.to_string())?;
+    let length = any_length(value)?;
     if LENGTH.contains(&length) { Ok(length) } else { Err("give it a day at most".to_owned()) }
+}
+
+/// A length of time without a bound.
+fn any_length(value: &Value) -> Result<Duration, String> {
+    let text = text(value).map_err(|_| "write it like \"10s\", with a unit and quotes".to_owned())?;
+    parse_duration(text).map_err(|why| why.to_string())
+}
+
+fn positive(value: &Value) -> Result<Duration, String> {
+    let length = any_length(value)?;
+    if length.is_zero() { Err("it must be longer than zero".to_owned()) } else { Ok(length) }
+}
+
+fn decimal(value: &Value, range: RangeInclusive<f64>) -> Result<f64, String> {
+    let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
+    number
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| format!("give it a number from {} to {}", range.start(), range.end()))
+}
+
+fn policy(value: &Value) -> Result<RetryPolicy, String> {
+    match value.as_str() {
+        Some("none") => Ok(RetryPolicy::None),
+        Some("fixed") => Ok(RetryPolicy::Fixed),
+        Some("linear") => Ok(RetryPolicy::Linear),
+        Some("exponential") => Ok(RetryPolicy::Exponential),
+        _ => Err("it is one of none, fixed, linear, exponential".to_owned()),
+    }
 }
 
 /// `32MiB`, `64KiB`, `1GiB`, or a number of bytes.

@@ -1,4 +1,7 @@
+use std::fs;
+
 use super::*;
+use crate::events::problem::Code;
 use crate::events::problem::Place;
 use crate::executors::delivery::Target;
 
@@ -66,7 +69,13 @@ fn the_defaults_are_what_they_are_known_for() {
     assert_eq!(config.store, Store { durability: Durability::Power, cache_bytes: 32 * 1024 * 1024 });
     assert_eq!(
         config.run,
-        Run { parallel: 16, lost: 5, max_fallback_attempts: 2, fail_if_critical_skipped: true }
+        Run {
+            parallel: 16,
+            lost: 5,
+            max_fallback_attempts: 2,
+            fail_if_critical_skipped: true,
+            warn_on_fallback: true
+        }
     );
     assert_eq!(config.growth, Growth { depth: 3, width: 100, total: 1000, items: 100_000 });
     assert_eq!(config.approvals, Approvals::default());
@@ -95,7 +104,13 @@ fn later_layers_win_key_by_key() {
     let config = machine.config();
     assert_eq!(
         config.run,
-        Run { parallel: 4, lost: 11, max_fallback_attempts: 2, fail_if_critical_skipped: true }
+        Run {
+            parallel: 4,
+            lost: 11,
+            max_fallback_attempts: 2,
+            fail_if_critical_skipped: true,
+            warn_on_fallback: true
+        }
     );
     assert_eq!(config.process.grace, Duration::from_secs(60));
     assert_eq!(config.store, Store { durability: Durability::Process, cache_bytes: 2_097_152 });

@@ -185,6 +185,20 @@ impl AgentName {
         Self(name.into())
     }
 
+    /// Checks a name as it stands in what is recorded. Names are shown, spoken to and compared: they hold letters or digits,
+    /// and nothing that breaks a line.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn check(&self) -> Result<(), InvalidId> {
+        const LENGTH_MAX: usize = 100;
+        if self.0.len() <= LENGTH_MAX && !self.0.contains(char::is_control) && !self.key().is_empty() {
+            return Ok(());
+        }
+        let rule = "at most 100 bytes on one line, with a letter or digit";
+        Err(InvalidId { what: "name of an agent", text: self.0.escape_debug().to_string(), rule })
+    }
+
     /// The name with which two spellings of one agent are compared: without case, `-`, `_` and spaces, and
     /// without a last `_agent` or `_vN`.
     pub fn key(&self) -> String {

@@ -145,6 +145,11 @@ codes! {
         "choose another --id, or leave it out";
     NothingToResume = "RE-1006", Validation, "No run is interrupted", "`reenact list` shows the runs";
     NotBuilt = "RE-1007", Validation, "A feature that this version does not have", "leave it out, or use a version that has it";
+    RequestTooLarge = "RE-1008", Validation, "More is given at once than a process that holds a store takes",
+        "put what is big into a file that a step reads";
+    NotWritten = "RE-1009", Fatal, "A result could not be written to stdout", "make room where it goes, and ask again";
+    BadRequest = "RE-1010", Validation, "What came over the control socket is no request",
+        "use the same version of reenact as the process that holds the store";
 
     // 11: workflow files
     FileNotRead = "RE-1101", Validation, "A file cannot be read", "check the path and the permissions";
@@ -165,6 +170,8 @@ codes! {
     DuplicateKey = "RE-1114", Validation, "A key that stands twice in one map", "take one of them out";
     BadSchema = "RE-1115", Validation, "An `input` or a `schema` that is no JSON Schema", "see json-schema.org; `type: object` with `properties` is enough for most";
 
+    NotAFolder = "RE-1117", Validation, "The path of the data is not that of a folder",
+        "name a folder with --data or REENACT_DATA, or take away what is there";
     ChildWorkflow = "RE-1116", Validation, "A `workflow:` that is missing, wrong, or starts itself",
         "name a workflow file that does not lead back to this one; its path is relative to this file";
 
@@ -194,6 +201,8 @@ codes! {
     UnknownAgentKey = "RE-1303", Validation, "An agent's file has a key that Reenact does not know",
         "it is kept and means nothing; docs/agents.md lists the keys";
     AgentHidden = "RE-1304", Validation, "An agent's file is hidden by another agent of that name", "rename one of them, or take it away";
+    NoEffect = "RE-1306", Validation, "A key that is read, and has no effect in this version",
+        "leave it, for a version in which it means something, or take it out";
     UnknownFunction = "RE-1305", Validation, "No function of that name is registered",
         "functions are registered by the program that embeds Reenact";
 
@@ -227,6 +236,11 @@ codes! {
         "look at it again: `reenact status RUN` names its page and its hash";
 
     NoSuchAttempt = "RE-2017", Validation, "The step has no such attempt", "`reenact status RUN` says how many it has";
+
+    TooManyClients = "RE-2021", Transient, "More processes than are let in at once ask the one that holds the store",
+        "try again, with fewer at once";
+    HungUp = "RE-2022", Fatal, "The process that holds the store hangs up on what it is asked, again and again",
+        "see what it logs; end it, or use its version of reenact";
 
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";

@@ -93,6 +93,9 @@ pub struct AgentDefinition {
     /// How much its steps matter, where they do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub criticality: Option<Criticality>,
+    /// Whether its steps may be left out when they fail, where they do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optional: Option<bool>,
     /// The body of its file.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
@@ -116,8 +119,18 @@ pub struct AgentFallback {
 }
 
 /// Keys that mean something to this version.
-const KEYS: [&str; 8] =
-    ["name", "description", "executor", "command", "script", "concurrency", "fallback", "criticality"];
+const KEYS: [&str; 10] = [
+    "name",
+    "description",
+    "executor",
+    "command",
+    "script",
+    "concurrency",
+    "fallback",
+    "criticality",
+    "optional",
+    "skip_if_unavailable",
+];
 
 /// Keys that are kept for versions that use them.
 const KEYS_KEPT: [&str; 7] = ["model", "temperature", "max_tokens", "tools", "handoffs", "expertise", "rate"];
@@ -125,6 +138,17 @@ const KEYS_KEPT: [&str; 7] = ["model", "temperature", "max_tokens", "tools", "ha
 /// Every key that a definition may have.
 pub fn keys() -> impl Iterator<Item = &'static str> {
     KEYS.into_iter().chain(KEYS_KEPT)
+}
+
+/// Whether a key is kept for versions that use it, and means nothing to this one.
+pub(super) fn is_kept(key: &str) -> bool {
+    KEYS_KEPT.contains(&key)
+}
+
+/// Says of a key of an agent that it is kept, and means nothing yet.
+pub(super) fn no_effect(agent: &AgentName, key: &str) -> Problem {
+    let message = format!("`{key}` of agent `{agent}` is read, and has no effect in this version");
+    Problem::new(Code::NoEffect, message)
 }
 
 impl AgentDefinition {
@@ -140,6 +164,7 @@ impl AgentDefinition {
             concurrency: None,
             fallback: None,
             criticality: None,
+            optional: None,
             system_prompt: String::new(),
             settings: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -191,6 +216,8 @@ impl AgentDefinition {
             "concurrency" => self.concurrency = Some(concurrency(&value)?),
             "fallback" => self.fallback = Some(fallback(value)?),
             "criticality" => self.criticality = Some(criticality(value)?),
+            // Other tools write the second.
+            "optional" | "skip_if_unavailable" => self.optional = Some(flag(&value)?),
             _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
             _ => {
                 self.unknown.insert(key.to_owned(), value);
@@ -267,11 +294,10 @@ fn text(value: Value) -> Result<String, String> {
     }
 }
 
-/// Names are shown, spoken to and compared: they hold letters or digits, and nothing that breaks a line.
 fn name(value: Value) -> Result<AgentName, String> {
     let text = text(value)?;
     let name = AgentName::new(&text);
-    if text.len() > 100 || text.contains(char::is_control) || name.key().is_empty() {
+    if name.check().is_err() {
         return Err(format!("`{}`: give it a name of at most 100 bytes on one line", text.escape_debug()));
     }
     Ok(name)
@@ -330,6 +356,10 @@ fn fallback(value: Value) -> Result<AgentFallback, String> {
 fn criticality(value: Value) -> Result<Criticality, String> {
     serde_json::from_value(value.clone())
         .map_err(|_| format!("{}: one of critical, high, medium, low", shown(&value)))
+}
+
+fn flag(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| format!("{}: it is `true` or `false`", shown(value)))
 }
 
 /// A value as a message quotes it: short.

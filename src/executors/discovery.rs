@@ -9,8 +9,8 @@ use std::{fs, io};
 
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem, nearest};
+use crate::text_file::{self, Kind};
 use crate::workflow::definition::WORKFLOW_AGENT;
-
 use crate::workflow::parse::script;
 
 use super::definition::{self, AgentDefinition, SHELL_AGENT};
@@ -18,14 +18,14 @@ use super::definition::{self, AgentDefinition, SHELL_AGENT};
 /// Where agents are looked for in the work folder, nearest first. The last one is that of another tool.
 const FOLDERS: [&str; 3] = ["agents", ".reenact/agents", ".claude/agents"];
 
-/// An agent's file is a page or two; this is far beyond.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
-
 /// The agents that can be named, with the built-in `shell` among them.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     by_key: BTreeMap<String, Entry>,
+    /// Folders that cannot be read.
     warnings: Vec<Problem>,
+    /// Places for agents that are neither files nor folders.
+    errors: Vec<Problem>,
 }
 
 /// An agent that was found.
@@ -42,6 +42,8 @@ pub struct Found {
 struct Entry {
     name: AgentName,
     found: Result<Found, Problem>,
+    /// What is odd about its file, and the files that it hides.
+    warnings: Vec<Problem>,
 }
 
 impl Catalog {
@@ -53,9 +55,9 @@ impl Catalog {
         agent_paths: &[PathBuf],
         overrides: &BTreeMap<String, toml::Table>,
     ) -> Self {
-        let mut catalog = Self { by_key: BTreeMap::new(), warnings: Vec::new() };
-        catalog
-            .add(AgentName::new(SHELL_AGENT), Ok(Found { definition: AgentDefinition::shell(), file: None }));
+        let mut catalog = Self { by_key: BTreeMap::new(), warnings: Vec::new(), errors: Vec::new() };
+        let shell = Found { definition: AgentDefinition::shell(), file: None };
+        catalog.add(AgentName::new(SHELL_AGENT), Ok(shell), Vec::new());
         let folders = FOLDERS.iter().map(Path::new).chain(agent_paths.iter().map(PathBuf::as_path));
         for path in folders.map(|path| work_folder.join(path)) {
             for file in catalog.files(&path) {
@@ -99,11 +101,31 @@ impl Catalog {
     /// Everything that is odd about the files, those of agents that nobody names too.
     pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
         let broken = self.by_key.values().filter_map(|entry| entry.found.as_ref().err());
-        self.warnings.iter().chain(broken)
+        let odd = self.by_key.values().flat_map(|entry| &entry.warnings);
+        self.warnings.iter().chain(odd).chain(broken)
+    }
+
+    /// What is odd about the places where agents are looked for.
+    pub fn warnings_of_places(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// What is odd about one agent, in whatever spelling.
+    pub fn warnings_of(&self, name: &AgentName) -> &[Problem] {
+        self.by_key.get(&name.key()).map_or(&[], |entry| &entry.warnings)
+    }
+
+    /// What is wrong with the places where agents are looked for: without them nobody knows which agents there are.
+    pub fn errors(&self) -> &[Problem] {
+        &self.errors
     }
 
     /// The agent files of a folder, in the order of their names; or the file that the path is itself.
     fn files(&mut self, path: &Path) -> Vec<PathBuf> {
+        if let Err(problem) = text_file::check_file_or_folder(path) {
+            self.errors.push(problem.at(&path.display().to_string(), 1, 1));
+            return Vec::new();
+        }
         if path.is_file() {
             return vec![path.to_path_buf()];
         }
@@ -123,36 +145,42 @@ impl Catalog {
 
     fn read(&mut self, file: PathBuf) {
         let shown = file.display().to_string();
-        let parsed = read_text(&file).and_then(|text| AgentDefinition::parse(&text, &shown));
         let folder = file.parent().unwrap_or(Path::new("."));
-        let parsed = parsed
-            .and_then(|(mut agent, warnings)| read_script(&mut agent, folder).map(|()| (agent, warnings)));
+        let parsed = read_text(&file, Kind::Agent).and_then(|text| {
+            let (mut agent, mut warnings) = AgentDefinition::parse(&text, &shown)?;
+            let idle = agent.settings.keys().map(|key| {
+                let (line, column) = place_of(&text, key);
+                definition::no_effect(&agent.name, key).at(&shown, line, column)
+            });
+            warnings.extend(idle);
+            read_script(&mut agent, folder).map(|()| (agent, warnings))
+        });
         match parsed {
             Ok((definition, warnings)) => {
-                self.warnings.extend(warnings);
-                self.add(definition.name.clone(), Ok(Found { definition, file: Some(file) }));
+                let name = definition.name.clone();
+                self.add(name, Ok(Found { definition, file: Some(file) }), warnings);
             }
             // Its name is not known for sure; whoever means it most likely calls it as the file is called.
             Err(problem) => {
                 let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-                self.add(AgentName::new(&stem), Err(problem));
+                self.add(AgentName::new(&stem), Err(problem), Vec::new());
             }
         }
     }
 
     /// The first of a name stays.
-    fn add(&mut self, name: AgentName, found: Result<Found, Problem>) {
+    fn add(&mut self, name: AgentName, found: Result<Found, Problem>, warnings: Vec<Problem>) {
         let file_of = |found: &Result<Found, Problem>| match found {
             Ok(found) => found.file.as_ref().map(|file| file.display().to_string()),
             Err(problem) => problem.at.as_ref().map(|at| at.file.clone()),
         };
-        match self.by_key.get(&name.key()) {
-            None => drop(self.by_key.insert(name.key(), Entry { name, found })),
+        match self.by_key.get_mut(&name.key()) {
+            None => drop(self.by_key.insert(name.key(), Entry { name, found, warnings })),
             Some(nearer) => {
                 let hidden = file_of(&found).unwrap_or_default();
                 let by = file_of(&nearer.found).unwrap_or_else(|| "what is built in".to_owned());
                 let message = format!("agent `{name}` in `{hidden}` is hidden by `{}` ({by})", nearer.name);
-                self.warnings.push(Problem::new(Code::AgentHidden, message).at(&hidden, 1, 1));
+                nearer.warnings.push(Problem::new(Code::AgentHidden, message).at(&hidden, 1, 1));
             }
         }
     }
@@ -161,13 +189,16 @@ impl Catalog {
         let entry = self.by_key.entry(name.key()).or_insert_with(|| {
             let definition =
                 AgentDefinition { description: name.to_string(), ..AgentDefinition::named(name.clone()) };
-            Entry { name: name.clone(), found: Ok(Found { definition, file: None }) }
+            Entry { name: name.clone(), found: Ok(Found { definition, file: None }), warnings: Vec::new() }
         });
         let Ok(found) = &mut entry.found else { return };
         for (key, value) in table {
             if let Err(problem) = set_from_config(&mut found.definition, name, key, value) {
                 entry.found = Err(problem);
                 return;
+            }
+            if definition::is_kept(key) {
+                entry.warnings.push(definition::no_effect(name, key));
             }
         }
         if let Err(problem) = read_script(&mut found.definition, work_folder) {
@@ -215,7 +246,7 @@ pub fn set_from_config(
 fn read_script(agent: &mut AgentDefinition, folder: &Path) -> Result<(), Problem> {
     let Some(file) = agent.script_file.take() else { return Ok(()) };
     let file = folder.join(file);
-    let text = read_text(&file)?;
+    let text = read_text(&file, Kind::Script)?;
     let script = script(&text, &file.display().to_string());
     agent.script = Some(script.map_err(|problems| first(problems, &file))?);
     Ok(())
@@ -227,20 +258,28 @@ fn first(problems: Vec<Problem>, file: &Path) -> Problem {
     problems.into_iter().next().unwrap_or_else(unnamed)
 }
 
-/// Markdown, but not what explains a folder to people.
+/// Markdown, but not what explains a folder to people. What it is, be it no file at all, is told to who names the agent.
 fn is_agent_file(file: &Path) -> bool {
     let is_markdown = file.extension().is_some_and(|extension| extension == "md");
-    is_markdown && !file.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case("readme")) && file.is_file()
+    is_markdown && !file.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case("readme"))
 }
 
-fn read_text(file: &Path) -> Result<String, Problem> {
-    let size = fs::metadata(file).map_err(|error| not_read(file, &error))?.len();
-    if size > FILE_BYTES_MAX {
-        let message =
-            format!("`{}` has {size} bytes; an agent's file has at most {FILE_BYTES_MAX}", file.display());
-        return Err(Problem::new(Code::TooLarge, message).at(&file.display().to_string(), 1, 1));
-    }
-    fs::read_to_string(file).map_err(|error| not_read(file, &error))
+/// Where a key of the front matter stands: line and column.
+fn place_of(text: &str, key: &str) -> (u64, u64) {
+    let is_key = |line: &&str| {
+        line.split_once(':').is_some_and(|(name, _)| name.trim().trim_matches(['"', '\'']) == key)
+    };
+    let line = text.lines().position(|line| is_key(&line));
+    line.map_or((1, 1), |line| (line as u64 + 1, 1))
+}
+
+/// A problem of a file stands in that file.
+fn read_text(file: &Path, kind: Kind) -> Result<String, Problem> {
+    let shown = file.display().to_string();
+    text_file::read(file, &shown, kind).map_err(|problem| match problem.at {
+        Some(_) => problem,
+        None => problem.at(&shown, 1, 1),
+    })
 }
 
 fn not_read(path: &Path, error: &io::Error) -> Problem {

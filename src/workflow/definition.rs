@@ -1,6 +1,7 @@
 //! A workflow as its file says it, checked and with every default filled in.
 
 mod micros;
+mod names;
 mod policy;
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,12 +1,12 @@
 //! From a file's text to a definition, or to everything that is wrong with it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
+use std::time::Duration;
 
 use self::names::{Around, Checker};
 use self::phases::Phases;
 use self::report::{Fields, Keys, Report};
-use self::retry::PartialRetry;
 use self::steps::{Defaults, Draft};
 use self::tree::{Tree, Value};
 use self::values::{Use, Values};
@@ -36,6 +36,7 @@ mod tiers;
 mod tree;
 mod values;
 
+pub use self::retry::PartialRetry;
 pub use data::data;
 pub use plan::{PlanScope, plan};
 pub use script::script;
@@ -60,6 +61,23 @@ pub struct Parsed {
     pub children: Vec<NamedChild>,
     /// The line and the column at which each step stands, in their order.
     pub places: Vec<(u64, u64)>,
+    /// The steps for which the file does not say what their failure does to the run: their agents may.
+    pub undecided: BTreeSet<StepId>,
+}
+
+/// What a file says, as far as it could be read: there may be more wrong with what it names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Partly {
+    /// All of it; without a definition, if something is wrong.
+    pub read: Option<Parsed>,
+    /// All that is wrong, in the order of the file.
+    pub problems: Vec<Problem>,
+    /// As in [`Parsed`].
+    pub warnings: Vec<Problem>,
+    /// As in [`Parsed`].
+    pub agents: Vec<NamedAgent>,
+    /// As in [`Parsed`].
+    pub children: Vec<NamedChild>,
 }
 
 /// An agent, where a step names it.
@@ -93,6 +111,17 @@ pub struct Known<'a> {
     pub env: &'a [String],
     /// How often a fallback agent is tried at most.
     pub fallback_attempts: u32,
+    /// What holds for steps where the file says nothing.
+    pub defaults: Option<&'a StepDefaults>,
+}
+
+/// What holds for the steps of every workflow that says nothing about it, neither in a step nor in its `defaults`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StepDefaults {
+    /// How long an attempt may take.
+    pub timeout: Option<Duration>,
+    /// Whether and when a failed attempt is followed by another.
+    pub retry: Option<PartialRetry>,
 }
 
 /// The text of a file.
@@ -108,7 +137,7 @@ pub fn decode<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Problem> {
             Some((lines, last)) => (2 + lines.matches('\n').count(), last.chars().count()),
         };
         Problem::new(Code::NotYaml, "this is no text: it is not UTF-8")
-            .hint("give a workflow file; save it as UTF-8 if it is one")
+            .hint("save it as UTF-8, if it is what was meant")
             .at(file, line as u64, column as u64 + 1)
     })
 }
@@ -118,22 +147,34 @@ pub fn decode<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Problem> {
 /// # Errors
 /// All that is wrong, in the order of the file. What only follows from another problem is left out.
 pub fn parse(text: &str, file: &str, known: &Known<'_>) -> Result<Parsed, Vec<Problem>> {
+    let partly = read(text, file, known);
+    partly.read.ok_or(partly.problems)
+}
+
+/// Reads a workflow as far as that can be done: for whoever tells all that is wrong with it and with what it names.
+pub fn read(text: &str, file: &str, known: &Known<'_>) -> Partly {
+    let nothing = |problem: Problem| {
+        let (warnings, agents, children) = Default::default();
+        Partly { read: None, problems: vec![problem], warnings, agents, children }
+    };
     if text.len() > FILE_BYTES_MAX {
         let message =
             format!("the file has {} bytes, and no more than {FILE_BYTES_MAX} are read", text.len());
-        return Err(vec![Problem::new(Code::TooLarge, message).at(file, 1, 1)]);
+        return nothing(Problem::new(Code::TooLarge, message).at(file, 1, 1));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let tree = Tree::read(text, file).map_err(|problem| vec![problem])?;
+    let tree = match Tree::read(text, file) {
+        Ok(tree) => tree,
+        Err(problem) => return nothing(problem),
+    };
     let mut report = Report::new(file, text);
-    let parsed = workflow(&mut report, &tree, file, known);
+    let (read, (agents, children)) = workflow(&mut report, &tree, file, known).unwrap_or_default();
     let by_place = |problem: &Problem| problem.at.as_ref().map(|at| (at.line, at.column));
     report.problems.sort_by_key(by_place);
     report.warnings.sort_by_key(by_place);
-    match parsed {
-        Some(parsed) if report.problems.is_empty() => Ok(Parsed { warnings: report.warnings, ..parsed }),
-        _ => Err(report.problems),
-    }
+    let Report { problems, warnings, .. } = report;
+    let read = read.filter(|_| problems.is_empty()).map(|read| Parsed { warnings: warnings.clone(), ..read });
+    Partly { read, problems, warnings, agents, children }
 }
 
 const KEYS: Keys = Keys {
@@ -178,7 +219,13 @@ const ONE_STEP: &str = "it says something about one step: write it there";
 
 const ON_FAILURE: [(&str, OnFailure); 2] = [("rollback", OnFailure::Rollback), ("stop", OnFailure::Stop)];
 
-fn workflow<'s>(report: &mut Report<'s>, tree: &'s Tree, file: &str, known: &Known<'_>) -> Option<Parsed> {
+/// Nothing if it is no map; without a definition, if something is wrong with a step.
+fn workflow<'s>(
+    report: &mut Report<'s>,
+    tree: &'s Tree,
+    file: &str,
+    known: &Known<'_>,
+) -> Option<(Option<Parsed>, Named)> {
     if !matches!(tree.value, Value::Map(_)) {
         let (code, message) = match tree.value {
             Value::Null => (Code::NoSteps, "the file is empty".to_owned()),
@@ -200,8 +247,8 @@ fn workflow<'s>(report: &mut Report<'s>, tree: &'s Tree, file: &str, known: &Kno
     let limits = fields.get("limits").map(|tree| limits(report, tree)).unwrap_or_default();
     let on_failure = fields.get("on_failure").and_then(|tree| report.choice("on_failure", &ON_FAILURE, tree));
     let (defaults, default_uses) =
-        fields.get("defaults").map(|tree| defaults(report, tree)).unwrap_or_default();
-    let defaults = Defaults { fallback_attempts: known.fallback_attempts, ..defaults };
+        fields.get("defaults").map(|tree| defaults(report, tree, known)).unwrap_or_default();
+    let defaults = Defaults { fallback_attempts: known.fallback_attempts, ..defaults }.over(known.defaults);
     let drafts = drafts(report, &fields, tree, &defaults);
     let (output, output_uses) = output(report, &fields);
 
@@ -214,24 +261,36 @@ fn workflow<'s>(report: &mut Report<'s>, tree: &'s Tree, file: &str, known: &Kno
     warn_of_ambiguous_phases(report, &drafts);
     let phases = Phases::read(report, fields.get("phases"), &drafts);
 
-    let (agents, children) = named(&drafts);
+    let named = named(&drafts);
     let places = drafts.iter().map(|draft| (draft.place.line, draft.place.column)).collect();
-    let steps = steps(drafts, needs)?;
-    if has_order {
-        phases.refuse_circles(report, &steps);
-    }
-    let definition = Definition {
-        name,
-        description,
-        version,
-        input,
-        limits,
-        on_failure: on_failure.unwrap_or_default(),
-        phases: phases.rules,
-        steps,
-        output,
-    };
-    Some(Parsed { definition, warnings: Vec::new(), agents, children, places })
+    let undecided =
+        drafts.iter().filter(|draft| draft.undecided).filter_map(|draft| draft.id.clone()).collect();
+    let on_failure = on_failure.unwrap_or_default();
+    let parsed = steps(drafts, needs).map(|steps| {
+        if has_order {
+            phases.refuse_circles(report, &steps);
+        }
+        let phases = phases.rules;
+        Parsed {
+            definition: Definition {
+                name,
+                description,
+                version,
+                input,
+                limits,
+                on_failure,
+                phases,
+                steps,
+                output,
+            },
+            warnings: Vec::new(),
+            agents: named.0.clone(),
+            children: named.1.clone(),
+            places,
+            undecided,
+        }
+    });
+    Some((parsed, named))
 }
 
 /// What steps name outside their file.
@@ -285,14 +344,15 @@ fn limits(report: &mut Report<'_>, tree: &Tree) -> Limits {
     Limits { parallel: count("parallel"), lost: count("lost"), duration }
 }
 
-fn defaults<'s>(report: &mut Report<'s>, tree: &'s Tree) -> (Defaults, Vec<Use<'s>>) {
+fn defaults<'s>(report: &mut Report<'s>, tree: &'s Tree, known: &Known<'_>) -> (Defaults, Vec<Use<'s>>) {
     let Some(fields) = Fields::read(report, "defaults", &DEFAULTS, tree) else { return Default::default() };
     let mut values = Values { report, uses: Vec::new() };
     let env = fields.get("env").map(|tree| steps::environment(&mut values, tree)).unwrap_or_default();
     let uses = values.uses;
     let retry = fields.get("retry").map(|tree| {
         let retry = PartialRetry::read(report, tree);
-        retry.clone().complete(None, report, tree);
+        let configured = known.defaults.and_then(|defaults| defaults.retry.as_ref());
+        retry.clone().complete(configured, report, tree);
         retry
     });
     let timeout = fields.get("timeout").and_then(|tree| report.positive_duration("timeout", tree));

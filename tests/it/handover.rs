@@ -4,6 +4,7 @@
 mod clients;
 mod folder;
 mod goes;
+mod hostile;
 mod records;
 
 use crate::support::{Process, Sandbox, wait_until};

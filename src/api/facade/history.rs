@@ -63,7 +63,7 @@ impl Facade {
         Ok(State { report, event: HistoryLine::of(&event), newest })
     }
 
-    async fn newest(&self, run: &RunId) -> Result<Version, Problem> {
+    pub(super) async fn newest(&self, run: &RunId) -> Result<Version, Problem> {
         let head = self.system.store().head(&StreamId::of_run(run)).await;
         let head = head.map_err(|error| read_problem(&error))?;
         head.map(|head| head.version).ok_or_else(|| unknown(run.as_str()))

@@ -9,7 +9,7 @@ use super::{Facade, Frames, view_problem};
 use crate::actors::glance::{Glance, is_at_rest};
 use crate::actors::page;
 use crate::actors::waker::Rested;
-use crate::api::protocol::{Frame, Live, LiveAttempt};
+use crate::api::protocol::{Frame, Live, LiveAttempt, Told};
 use crate::events::ids::{RunId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::Purpose;
@@ -23,10 +23,27 @@ const LIVE_EVERY: Duration = Duration::from_millis(100);
 
 impl Facade {
     /// Lets a run go on and answers with it when it has ended, or when it rests until somebody acts.
-    pub(super) async fn see(&self, run: &RunId, live: Option<&Frames>) -> Result<RunReport, Problem> {
+    pub(super) async fn see(
+        &self,
+        run: &RunId,
+        live: Option<&Frames>,
+        told: Option<(Told, &Frames)>,
+    ) -> Result<RunReport, Problem> {
         let _viewer = Viewer::of(&self.viewers, run);
+        let mut teller = match told {
+            Some((from, frames)) => Some(self.teller(run, from, frames).await?),
+            None => None,
+        };
         loop {
-            self.settle(run, live).await?;
+            let settle = self.settle(run, live);
+            match &mut teller {
+                Some(teller) => {
+                    let settled = teller.meanwhile(settle).await;
+                    teller.tell().await;
+                    settled?;
+                }
+                None => settle.await?,
+            }
             let (state, head) = self.system.fold(run).await?;
             if is_at_rest(&state) {
                 self.keep_page(run, &state, head.version);

@@ -21,17 +21,26 @@ const POLICIES: [(&str, RetryPolicy); 4] = [
     ("exponential", RetryPolicy::Exponential),
 ];
 
-/// What a `retry:` says. What it leaves out comes from the workflow's `defaults`, then from [`Retry::default`].
-#[derive(Debug, Clone, Default)]
-pub(super) struct PartialRetry {
-    policy: Option<RetryPolicy>,
-    attempts: Option<u32>,
-    initial: Option<Duration>,
-    max: Option<Duration>,
-    multiplier: Option<f64>,
-    jitter: Option<f64>,
-    exit_codes: Option<Vec<i32>>,
-    messages: Option<Vec<String>>,
+/// What a `retry:` says. What it leaves out comes from the workflow's `defaults`, then from those of the configuration, then
+/// from [`Retry::default`].
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PartialRetry {
+    /// How the delays grow.
+    pub policy: Option<RetryPolicy>,
+    /// How many attempts there are, the first one counted.
+    pub attempts: Option<u32>,
+    /// The delay after the first.
+    pub initial: Option<Duration>,
+    /// No delay is longer.
+    pub max: Option<Duration>,
+    /// By what an exponential delay grows.
+    pub multiplier: Option<f64>,
+    /// By which part of itself a delay may be longer or shorter, 0 to 1.
+    pub jitter: Option<f64>,
+    /// Exit codes that also mean: try again.
+    pub exit_codes: Option<Vec<i32>>,
+    /// Parts of an error's message that also mean: try again.
+    pub messages: Option<Vec<String>>,
 }
 
 impl PartialRetry {
@@ -62,6 +71,20 @@ impl PartialRetry {
             report.refuse(tree, Problem::new(Code::Contradiction, message));
         }
         retry
+    }
+
+    /// It, with what it leaves out from another.
+    pub(super) fn or(self, base: &Self) -> Self {
+        Self {
+            policy: self.policy.or(base.policy),
+            attempts: self.attempts.or(base.attempts),
+            initial: self.initial.or(base.initial),
+            max: self.max.or(base.max),
+            multiplier: self.multiplier.or(base.multiplier),
+            jitter: self.jitter.or(base.jitter),
+            exit_codes: self.exit_codes.or_else(|| base.exit_codes.clone()),
+            messages: self.messages.or_else(|| base.messages.clone()),
+        }
     }
 
     /// What it means, given the `defaults`. `tree` is where it stands.

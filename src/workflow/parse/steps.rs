@@ -9,7 +9,7 @@ use super::saga::Saga;
 use super::tiers::Tiers;
 use super::tree::{Tree, Value};
 use super::values::{self, Use, Values};
-use super::{NamedAgent, NamedChild, gates, kinds, repeat};
+use super::{NamedAgent, NamedChild, StepDefaults, gates, kinds, repeat};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Place, Problem};
 use crate::workflow::definition::{AgentRole, Does, ForEach, OnError, Retry, Step};
@@ -72,6 +72,18 @@ pub(super) struct Defaults {
     pub(super) fallback_attempts: u32,
 }
 
+impl Defaults {
+    /// They, over those of the configuration.
+    pub(super) fn over(self, configured: Option<&StepDefaults>) -> Self {
+        let Some(configured) = configured else { return self };
+        let retry = match (self.retry, &configured.retry) {
+            (Some(own), Some(base)) => Some(own.or(base)),
+            (own, base) => own.or_else(|| base.clone()),
+        };
+        Self { timeout: self.timeout.or(configured.timeout), retry, ..self }
+    }
+}
+
 /// A step as far as it could be read.
 pub(super) struct Draft<'t> {
     /// Its id; none if it has none that is one.
@@ -90,6 +102,8 @@ pub(super) struct Draft<'t> {
     child: Option<(String, Place)>,
     /// Its phase, and where that is named.
     pub(super) phase: Option<(&'t str, &'t Tree)>,
+    /// Whether nothing is said about what its failure does to the run.
+    pub(super) undecided: bool,
     /// The step, but for its needs; none if something is wrong with it.
     pub(super) step: Option<Step>,
 }
@@ -181,7 +195,8 @@ impl<'t> Draft<'t> {
         });
         let place = fields.get("id").unwrap_or(tree);
         let grows = Grows::of(&fields);
-        Some(Self { id, place, needs, uses, grows, agents: agents.collect(), child, phase, step })
+        let undecided = tiers.undecided;
+        Some(Self { id, place, needs, uses, grows, agents: agents.collect(), child, phase, undecided, step })
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Tiers {
     /// The agent that the fallback names, and where.
     pub(super) agent: Option<(AgentName, Place)>,
     pub(super) on_error: OnError,
+    /// Whether `on_error` is what holds where nobody says anything.
+    pub(super) undecided: bool,
     pub(super) criticality: Option<Criticality>,
 }
 
@@ -46,7 +48,9 @@ impl Tiers {
         let criticality = criticality.and_then(|tree| report.choice("criticality", &CRITICALITY, tree));
         let fallback = fields.get("fallback").and_then(|tree| fallback(report, fields, tree, defaults));
         let (fallback, agent) = fallback.unzip();
-        Self { fallback, agent, on_error, criticality }
+        let said = fields.get("on_error").or(fields.get("optional")).is_some();
+        let undecided = !said && defaults.on_error.is_none();
+        Self { fallback, agent, on_error, undecided, criticality }
     }
 }
 

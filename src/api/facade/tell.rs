@@ -1,0 +1,95 @@
+//! Tells what of a run is done in a lesser way, while it is seen through: a step that another agent takes over, that is left
+//! out because it failed, or that is degraded.
+
+use std::time::Duration;
+
+use super::{Facade, Frames};
+use crate::api::protocol::{Frame, HistoryLine, Told};
+use crate::events::commit::Recorded;
+use crate::events::ids::{RunId, StreamId, Version};
+use crate::events::problem::Problem;
+use crate::events::run::{Handling, RunEvent, SkipReason};
+use crate::store::EventStore;
+
+/// How many events are read at once.
+const PAGE: usize = 256;
+
+/// How often a run is looked at most, be the store as busy as it may.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Follows one run.
+pub(super) struct Teller<'a> {
+    store: &'a dyn EventStore,
+    stream: StreamId,
+    after: Version,
+    frames: &'a Frames,
+}
+
+impl Facade {
+    pub(super) async fn teller<'a>(
+        &'a self,
+        run: &RunId,
+        from: Told,
+        frames: &'a Frames,
+    ) -> Result<Teller<'a>, Problem> {
+        let after = match from {
+            Told::After(version) => version,
+            // A run that is not there is told of when it is seen through.
+            Told::FromNow => self.newest(run).await.unwrap_or_default(),
+        };
+        Ok(Teller { store: &**self.system.store(), stream: StreamId::of_run(run), after, frames })
+    }
+}
+
+impl Teller<'_> {
+    /// Tells while something else is waited for.
+    pub(super) async fn meanwhile<T>(&mut self, other: impl Future<Output = T>) -> T {
+        let mut committed = self.store.committed();
+        tokio::pin!(other);
+        loop {
+            committed.mark_unchanged();
+            tokio::select! {
+                biased;
+                done = &mut other => return done,
+                () = self.tell() => {}
+            }
+            let next = async {
+                tokio::time::sleep(EVERY).await;
+                // Nothing will be committed any more: then only the other thing can end.
+                if committed.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                done = &mut other => return done,
+                () = next => {}
+            }
+        }
+    }
+
+    /// Tells what has happened since it was told last. What cannot be read now is told by whoever needs it.
+    pub(super) async fn tell(&mut self) {
+        loop {
+            let Ok(page) = self.store.read_stream(&self.stream, self.after, PAGE).await else { return };
+            let Some(last) = page.last() else { return };
+            let last = last.version;
+            for recorded in page.iter().filter(|recorded| is_lesser(recorded)) {
+                // Without a listener the run goes on all the same.
+                let _ = self.frames.send(Frame::Event(Box::new(HistoryLine::of(recorded)))).await;
+                self.after = recorded.version;
+            }
+            self.after = last;
+        }
+    }
+}
+
+/// Whether an event says that something is done in a lesser way. That a step's `if` is not true is no such thing.
+fn is_lesser(recorded: &Recorded) -> bool {
+    match recorded.decode::<RunEvent>() {
+        Ok(RunEvent::FallbackEngaged(_)) => true,
+        Ok(RunEvent::StepSkipped(skipped)) => skipped.reason != SkipReason::Condition,
+        Ok(RunEvent::StepFailed(failed)) => failed.handling == Handling::Tolerated,
+        Ok(RunEvent::StepCompleted(completed)) => completed.degraded,
+        _ => false,
+    }
+}

@@ -1,0 +1,57 @@
+//! The names in a definition, checked as those in a file are: a definition may also come from another process.
+
+use super::{Definition, Does, Step};
+use crate::events::ids::{AgentName, StepId};
+use crate::events::problem::{Code, Problem};
+use crate::workflow::graph::Graph;
+use crate::workflow::parse::STEPS_MAX;
+
+impl Definition {
+    /// Checks ids, the agents' names, and that steps need each other so that each has its turn. What a file says has been
+    /// checked with its places when it was parsed, and passes.
+    ///
+    /// # Errors
+    /// [`Code::BadStepId`], [`Code::DuplicateStep`], [`Code::UnknownStep`], [`Code::Cycle`], [`Code::BadAgent`],
+    /// [`Code::NoSteps`], [`Code::TooLarge`].
+    pub fn check_names(&self) -> Result<(), Problem> {
+        match self.steps.len() {
+            0 => return Err(Problem::new(Code::NoSteps, "the workflow has no steps")),
+            1..=STEPS_MAX => {}
+            many => {
+                let message = format!("there are {many} steps, and no more than {STEPS_MAX} are allowed");
+                return Err(Problem::new(Code::TooLarge, message));
+            }
+        }
+        self.steps.iter().try_for_each(|step| step.check_names())?;
+        if self.steps.places.len() != self.steps.len() {
+            return Err(Problem::new(Code::DuplicateStep, "two steps have one id"));
+        }
+        let place = |id: &StepId| {
+            let unknown =
+                || Problem::new(Code::UnknownStep, format!("`needs` names `{id}`, which is no step"));
+            self.steps.places.get(id).copied().ok_or_else(unknown)
+        };
+        let needs = self.steps.iter().map(|step| step.needs.iter().map(place).collect());
+        let needs = needs.collect::<Result<Vec<Vec<usize>>, Problem>>()?;
+        match Graph::new(needs).cycles().is_empty() {
+            true => Ok(()),
+            false => Err(Problem::new(Code::Cycle, "steps wait for each other in a circle")),
+        }
+    }
+}
+
+impl Step {
+    fn check_names(&self) -> Result<(), Problem> {
+        StepId::parse(self.id.as_str()).map_err(|error| Problem::new(Code::BadStepId, error.to_string()))?;
+        let undoes = self.compensate.as_ref().map(|compensate| &compensate.does);
+        let does = [Some(&self.does), undoes].into_iter().flatten();
+        let agents = does.filter_map(|does| match does {
+            Does::Agent { agent, .. } => Some(agent),
+            _ => None,
+        });
+        let mut agents = agents.chain(self.fallback.as_ref().map(|fallback| &fallback.agent));
+        agents
+            .try_for_each(AgentName::check)
+            .map_err(|error| Problem::new(Code::BadAgent, error.to_string()).step(&self.id))
+    }
+}
