@@ -206,9 +206,8 @@ fn check_plain(path: &Path, found: &fs::Metadata) -> io::Result<()> {
 }
 
 fn open(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
-    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => is_folder(folder)?,
-        None => {}
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        is_folder(folder)?;
     }
     // Without waiting for somebody at the other end of a pipe that stands there.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;

@@ -114,10 +114,13 @@ fn the_nearest_folder_upwards_that_holds_a_store_is_meant() {
     assert_eq!((seen.code(), seen.json()["status"].as_str()), (Some(0), Some("completed")), "{seen}");
     assert!(!sandbox.work("a/b/.reenact").exists());
     fs::create_dir_all(sandbox.work("c")).unwrap();
-    std::os::unix::fs::symlink(sandbox.work(".reenact"), sandbox.work("c/.reenact")).unwrap();
+    fs::create_dir_all(sandbox.work("another/events")).unwrap();
+    std::os::unix::fs::symlink(sandbox.work("another"), sandbox.work("c/.reenact")).unwrap();
     let seen = in_folder("c", &["--json", "status", "r"]);
     assert_eq!(seen.code(), Some(0), "a link that nobody named is passed over: {seen}");
     // Named, it may be one.
+    fs::remove_file(sandbox.work("c/.reenact")).unwrap();
+    std::os::unix::fs::symlink(sandbox.work(".reenact"), sandbox.work("c/.reenact")).unwrap();
     let seen = in_folder("c", &["--json", "--data", ".reenact", "status", "r"]);
     assert_eq!(seen.code(), Some(0), "{seen}");
 }
