@@ -51,16 +51,6 @@ pub enum Move {
 /// How much may be asked of a run. Runs of tests are asked some hundred times; one that is asked more goes in a circle.
 const ASKED_MAX: usize = 20_000;
 
-/// How far graphs grow where nothing else is configured.
-const GROWTH: GrowthLimits = GrowthLimits {
-    depth: 3,
-    width: 100,
-    total: 1_000,
-    fallback_attempts: 2,
-    critical_fails: true,
-    items: 1_000,
-};
-
 /// How long everything takes that is not a timer or a timeout.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -108,7 +98,7 @@ pub fn start_of(definition: Definition, input: Json) -> StartRun {
         agents: Vec::new(),
         until: None,
         children: Vec::new(),
-        growth: GROWTH,
+        growth: GrowthLimits::USUAL,
         insists: Default::default(),
         drive: true,
     }

@@ -90,9 +90,9 @@ fn a_bad_snapshot_is_named_once_and_dropped_and_the_run_is_what_it_was() {
 
 /// The file of the one long output in a data folder. What was said is another long blob.
 fn blob_file(data: &Path) -> std::path::PathBuf {
-    let files = fs::read_dir(data.join("blobs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = fs::read_dir(data.join("blobs")).unwrap().map(|entry| entry.unwrap().path());
     let is_output = |file: &std::path::PathBuf| fs::read(file).unwrap().ends_with(b"yyy\"}");
-    files.filter(is_output).next().unwrap()
+    files.find(is_output).unwrap()
 }
 
 const LONG: &str = "head -c 100000 /dev/zero | tr -c x y";

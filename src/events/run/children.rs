@@ -45,6 +45,18 @@ pub struct GrowthLimits {
     pub items: u32,
 }
 
+impl GrowthLimits {
+    /// What holds where nothing else is configured: what `config/default.toml` says.
+    pub const USUAL: Self = Self {
+        depth: 3,
+        width: 100,
+        total: 1_000,
+        fallback_attempts: 2,
+        critical_fails: true,
+        items: RUN_ITEMS,
+    };
+}
+
 impl Default for GrowthLimits {
     /// No plan adds a step; fan-outs add as many as where nobody says otherwise.
     fn default() -> Self {

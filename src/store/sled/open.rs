@@ -160,6 +160,12 @@ fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<
     files::check_all(&events).map_err(unreadable)?;
     let (mark, marked) = Mark::open(folder).map_err(unreadable)?;
     clear_unfinished(&events).map_err(unreadable)?;
+    if let Some(long) = too_long(&events).map_err(unreadable)? {
+        return Err(OpenError::damaged(
+            folder,
+            format!("its file `{long}` is too long to be what was written"),
+        ));
+    }
     // Recovery acts on what it reads, and what it reads may so far be in memory only.
     sync_files(&events, options.durability).map_err(unreadable)?;
     let db = open_tree(folder, &events, options)?;
@@ -186,15 +192,14 @@ fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<
 const SALVAGE: &str = "salvage";
 
 /// Opens a copy of a store that sled does not open: without sled's snapshots, so that it reads its log from the
-/// beginning, up to where that is damaged. The copy is removed when the answer is dropped.
+/// beginning, up to where that is damaged, and without its settings, which are those that it makes anew. The copy is
+/// removed when the answer is dropped.
 pub(super) fn salvage(folder: &Path, options: &SledOptions) -> Result<(Opened, Salvage), OpenError> {
     let unreadable = |error: io::Error| OpenError::of_io(folder, &error);
     let copy = Salvage(folder.join(SALVAGE));
     let _ = fs::remove_dir_all(&copy.0);
     files::folder(&copy.0).map_err(unreadable)?;
-    for name in [DATA, SETTINGS] {
-        copy_data(&folder.join(EVENTS).join(name), &copy.0.join(name)).map_err(unreadable)?;
-    }
+    copy_data(&folder.join(EVENTS).join(DATA), &copy.0.join(DATA)).map_err(unreadable)?;
     let mut opened = open_events(folder, copy.0.clone(), options)?;
     // Without a mark nobody knows how far the store came.
     let position = if opened.marked { Position(0) } else { opened.last.next() };
@@ -292,6 +297,24 @@ fn clear_unfinished(events: &Path) -> io::Result<()> {
         }
     }
     file.unlock()
+}
+
+/// A file beside sled's data that is longer than sled would ever make it: sled reads those into memory as they are.
+fn too_long(events: &Path) -> io::Result<Option<String>> {
+    /// Far more than the settings and the page table of a small store take.
+    const ALWAYS_BYTES: u64 = 1024 * 1024;
+    let data_bytes = match fs::metadata(events.join(DATA)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        metadata => metadata?.len(),
+    };
+    for entry in fs::read_dir(events)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name != DATA && entry.metadata()?.len() > data_bytes.max(ALWAYS_BYTES) {
+            return Ok(Some(name.to_string_lossy().into_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// Syncs the files of sled's folder, then their names.
