@@ -83,11 +83,7 @@ const IGNORANCE: &[Ignorance] = &[
         words: &["io::stderr"],
     },
     // Only a medium and its macro say what is escaped.
-    Ignorance {
-        of: &["src"],
-        except: &["src/views/escaped.rs"],
-        words: &["::of_macro"],
-    },
+    Ignorance { of: &["src"], except: &["src/views/escaped.rs"], words: &["::of_macro"] },
     Ignorance {
         of: &["src"],
         except: &["src/views/escaped.rs", "src/views/markdown.rs", "src/cli/text"],

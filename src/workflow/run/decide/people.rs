@@ -98,6 +98,7 @@ fn change(
             let child = child_of(advance, request)?;
             let schema = child.as_ref().and_then(|child| child.input.as_ref());
             let edits = edits.fitted(&now, schema).map_err(cannot)?;
+            approval::are_read(&edits, &now, schema).map_err(cannot)?;
             let with = approval::merged(&now, &edits).map_err(cannot)?;
             if let Err(problems) = check_input(schema, &with.value()) {
                 let wrong: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
