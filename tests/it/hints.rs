@@ -268,7 +268,7 @@ fn commands_that_are_printed_name_the_data_folder_that_an_option_named() {
     let sandbox = Sandbox::new();
     sandbox.write("w.yaml", "steps: [{id: a, run: 'true', approve: before}]");
     let ended = sandbox.reenact(&["--data", "my data", "run", "w.yaml", "--id", "r"]);
-    let all = commands(&[ended.stdout.clone()]);
+    let all = commands(std::slice::from_ref(&ended.stdout));
     assert!(all.len() >= 2, "{ended}");
     for command in all {
         assert!(command.starts_with("reenact --data 'my data' "), "{command}");
