@@ -145,8 +145,7 @@ impl Edits {
     /// or else what stands there now.
     ///
     /// # Errors
-    /// What cannot be changed so, in a sentence: a text that cannot become that, a name that nobody reads, a member of what
-    /// has none.
+    /// What cannot be changed so, in a sentence: a text that cannot become that, or a member of what has none.
     pub fn fitted(&self, now: &Json, schema: Option<&Value>) -> Result<Json, String> {
         let mut map = "{}".to_owned();
         for Edit { path, value } in &self.0 {
@@ -163,9 +162,16 @@ impl Edits {
                 false => format!("`{name}` goes into what is given as no object"),
             })?;
         }
-        names_are_known(&map, now.text(), schema, &mut Vec::new())?;
         Json::made(&map).map_err(|error| error.to_string())
     }
+}
+
+/// Whether a workflow reads all that changes of its input name: what is there already, and what its `input` has a word for.
+///
+/// # Errors
+/// The first name that nobody would read, in a sentence.
+pub fn are_read(edits: &Json, now: &Json, input: Option<&Value>) -> Result<(), String> {
+    names_are_known(edits.text(), now.text(), input, &mut Vec::new())
 }
 
 /// What stands at a path now, if anything does.
@@ -332,7 +338,10 @@ mod tests {
             "n": {"type": "integer"}, "t": {"type": "string"}, "deep": {"properties": {"b": {"type": "boolean"}}},
         }});
         let now = json(r#"{"n": 1, "t": "x", "deep": {"b": false}}"#);
-        let fitted = |arguments: &[&str]| edits(arguments).fitted(&now, Some(&schema));
+        let fitted = |arguments: &[&str]| {
+            let edits = edits(arguments).fitted(&now, Some(&schema))?;
+            are_read(&edits, &now, Some(&schema)).map(|()| edits)
+        };
         let all = fitted(&["n=8", "t=8", "deep.b=true"]).unwrap();
         assert_eq!(all.text(), r#"{"n":8,"t":"8","deep":{"b":true}}"#);
         for (wrong, why) in [

@@ -64,7 +64,7 @@ fn what_does_not_fit_or_nobody_reads_is_refused_and_nothing_changes() {
     }
     let (sandbox, _) = waiting(AFTER);
     for (wrong, code) in
-        [("n=x", "RE-2016"), ("n:=\"x\"", "RE-3024"), ("m=1", "RE-2016"), ("n.x=1", "RE-2016")]
+        [("n=x", "RE-2016"), ("n:=\"x\"", "RE-3024"), ("n:=null", "RE-3024"), ("n.x=1", "RE-2016")]
     {
         assert_refused(&sandbox, &["approve", "r", "a", "--set", wrong], code);
     }

@@ -105,7 +105,9 @@ fn change(
             let now = now.ok_or_else(|| cannot("it has no arguments".to_owned()))?;
             let child = child_of(advance, request)?;
             let schema = child.as_ref().and_then(|child| child.input.as_ref());
-            let edits = edits.fitted(&now, schema.map(Schema::value)).map_err(cannot)?;
+            let schema_value = schema.map(Schema::value);
+            let edits = edits.fitted(&now, schema_value).map_err(cannot)?;
+            approval::are_read(&edits, &now, schema_value).map_err(cannot)?;
             let with = approval::merged(&now, &edits).map_err(cannot)?;
             if let Err(problems) = check_input(schema, &with) {
                 let wrong: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
