@@ -28,4 +28,5 @@ mod saga;
 mod shutdown;
 mod support;
 mod tidy;
+mod values;
 mod words;
