@@ -36,4 +36,5 @@ mod support;
 mod tidy;
 mod tiers;
 mod unwritten;
+mod values;
 mod words;

@@ -32,7 +32,7 @@ impl Object for Digits {
     }
 
     fn is_true(self: &Arc<Self>) -> bool {
-        self.0.parse::<f64>().map_or(true, |number| number != 0.0)
+        self.0.parse() != Ok(0.0_f64)
     }
 
     fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
