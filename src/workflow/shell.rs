@@ -59,7 +59,12 @@ fn word(text: &str) -> String {
 /// Where each value of a command stands, in their order; or in words, why it cannot stand there. Values that are
 /// `| raw` are their author's business.
 pub(super) fn places(pieces: &[Piece]) -> Vec<Result<Place, String>> {
-    reader::Reader::of(pieces).read()
+    let is_blank = |piece: &Piece| matches!(piece, Piece::Text(text) if text.trim().is_empty());
+    match pieces.iter().filter(|piece| !is_blank(piece)).collect::<Vec<_>>().as_slice() {
+        // Whoever gives the value gives the command, as a list `run` would.
+        [Piece::Value { .. }] => vec![Ok(Place::Words)],
+        _ => reader::Reader::of(pieces).read(),
+    }
 }
 
 /// The values of a command that stand where quotes do not protect them, with the byte at which each begins and what is

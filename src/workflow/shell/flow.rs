@@ -46,9 +46,9 @@ impl Flow {
 
     /// The values that reach what is read again, with what that is.
     pub(super) fn read_again(&self) -> Vec<(usize, String)> {
-        let mut found = Vec::new();
+        let (mut found, mut known) = (Vec::new(), BTreeSet::new());
         for sink in &self.evaluated {
-            let (mut open, mut known) = (vec![sink.as_str()], BTreeSet::new());
+            let mut open = vec![sink.as_str()];
             while let Some(name) = open.pop() {
                 if known.insert(name) {
                     found.extend(self.reach(name).into_iter().map(|value| (value, shown(sink))));

@@ -278,6 +278,7 @@ impl Reader {
         self.skip(digit);
         if self.take("<<<") {
             let word = self.target()?;
+            self.put(&word, true);
             here_strings.push(word);
         } else if self.take("<<") {
             self.here_document()?;
@@ -289,7 +290,8 @@ impl Reader {
         } else {
             const OPERATORS: [&str; 5] = ["<>", ">|", ">>", "<", ">"];
             let _ = OPERATORS.into_iter().any(|operator| self.take(operator));
-            self.target()?;
+            let word = self.target()?;
+            self.put(&word, true);
         }
         Ok(true)
     }
@@ -301,9 +303,7 @@ impl Reader {
         if self.char() == Some('(') {
             return lost("`<( … )` or `>( … )`, which not every shell knows");
         }
-        let word = self.word(false)?;
-        self.put(&word, true);
-        Ok(word)
+        self.word(false)
     }
 
     fn here_document(&mut self) -> Read<()> {

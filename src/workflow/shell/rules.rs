@@ -59,6 +59,13 @@ impl Reader {
     pub(super) fn judge(&mut self, words: &[Word], documents: usize, here_strings: &[Word]) -> Read<()> {
         let words = behind_prefixes(words)?;
         let Some((command, arguments)) = words.split_first() else { return Ok(()) };
+        if arguments.is_empty() && command.text.is_empty() && matches!(*command.values, [_]) {
+            // The whole command is the value: whoever gives it names a program. A shell would read what it is given.
+            self.flow.evaluate(PRINTED);
+            self.commands_are_read(documents, here_strings);
+            self.put(command, true);
+            return Ok(());
+        }
         self.name_of_command(command);
         self.nested_shell(words, documents, here_strings)?;
         if let Some(name) = command.literal() {
@@ -278,9 +285,11 @@ impl Reader {
                 let option = rest.iter().position(|word| matches!(word.literal(), Some("-c" | "--command")));
                 let text = option.and_then(|option| rest.get(option + 1..)).unwrap_or_default();
                 self.text_of_a_shell(&word.text, text, inserts)?;
+                break;
             } else if is_named(&["ssh"]) && runs {
                 self.remote(rest);
                 self.commands_are_read(documents, here_strings);
+                break;
             }
         }
         Ok(())

@@ -263,7 +263,15 @@ impl Reader {
     }
 
     fn dollar(&mut self, word: &mut Word, quoted: bool) -> Read<()> {
+        self.deeper()?;
         self.skip(1);
+        self.expansion(word, quoted)?;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// What follows a `$`.
+    fn expansion(&mut self, word: &mut Word, quoted: bool) -> Read<()> {
         match self.char() {
             Some('(') => {
                 word.expands(quoted);
@@ -315,14 +323,12 @@ impl Reader {
 
     fn substitution(&mut self, word: &mut Word) -> Read<()> {
         let printed = self.flow.printed.len();
-        self.deeper()?;
         self.substitutions += 1;
         self.list(&[])?;
         if !self.take(")") {
             return lost("`$(` that is not closed");
         }
         self.substitutions -= 1;
-        self.depth -= 1;
         word.printed.extend(self.flow.printed.iter().skip(printed));
         Ok(())
     }
