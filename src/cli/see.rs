@@ -45,48 +45,43 @@ const HANG_UPS_MAX: u32 = 4;
 /// A question that was answered for so long, before the holder hung up, is a new one.
 const ASKED_LONG: Duration = Duration::from_secs(60);
 
-/// From the first pause before a question is asked again to the longest.
+/// From the first pause before one process is asked again to the longest. Another process is asked at once: whoever is late
+/// finds the store taken again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(400));
 
-/// After so many holders that were ending, a person is told what is waited for.
+/// After so many pauses a person is told what is waited for.
 const TOLD_AFTER: u32 = 10;
 
-/// How far it makes sense to ask again.
+/// How far it makes sense to ask one process again.
 #[derive(Default)]
 struct Patience {
-    /// Who hung up the last time, and how often in a row.
-    hung_up: (Option<i32>, u32),
-    /// How often it was asked again in a row.
-    again: u32,
+    holder: Option<i32>,
+    /// How often it has not answered, in a row.
+    asked: u32,
+    /// How often it hung up.
+    hung_up: u32,
 }
 
 impl Patience {
-    /// The holder answered a part of the question, or was at it for long.
-    fn restored(&mut self) {
-        *self = Self::default();
-    }
-
-    /// The holder hung up.
+    /// How long to wait before the question is asked again: longer and longer, if the same process did not answer it.
     ///
     /// # Errors
-    /// [`Code::HungUp`] when it will do so again.
-    fn hung_up(&mut self, holder: Option<i32>) -> Result<(), Problem> {
-        let times = if self.hung_up.0 == holder { self.hung_up.1 + 1 } else { 1 };
-        self.hung_up = (holder, times);
-        if times <= HANG_UPS_MAX {
-            return Ok(());
+    /// [`Code::HungUp`] when it will hang up again.
+    fn again(&mut self, holder: Option<i32>, hung_up: bool) -> Result<Option<Duration>, Problem> {
+        if self.holder != holder {
+            *self = Self { holder, ..Self::default() };
         }
-        let who = holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-        let message = format!("{who} holds the store, and hung up {times} times on what it was asked");
-        Err(Problem::new(Code::HungUp, message))
-    }
-
-    /// How long to wait before it is asked again: longer and longer.
-    fn pause(&mut self) -> Duration {
+        self.asked = self.asked.saturating_add(1);
+        self.hung_up += u32::from(hung_up);
+        if self.hung_up > HANG_UPS_MAX {
+            let who = holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+            let times = self.hung_up;
+            let message = format!("{who} holds the store, and hung up {times} times on what it was asked");
+            return Err(Problem::new(Code::HungUp, message));
+        }
+        let Some(doublings) = self.asked.checked_sub(2) else { return Ok(None) };
         let (first, longest) = PAUSE;
-        let pause = first.saturating_mul(1 << self.again.min(10));
-        self.again = self.again.saturating_add(1);
-        pause.min(longest)
+        Ok(Some(first.saturating_mul(1 << doublings.min(10)).min(longest)))
     }
 }
 
@@ -137,20 +132,20 @@ pub(super) async fn ask(
             }
             Err(again) => {
                 if shown || since.elapsed() >= ASKED_LONG {
-                    patience.restored();
+                    patience = Patience::default();
                 }
-                if matches!(again, NoAnswer::Gone) {
-                    patience.hung_up(door.holder())?;
-                }
+                let pause = patience.again(door.holder(), matches!(again, NoAnswer::Gone))?;
                 drop(door);
-                if patience.again == TOLD_AFTER {
+                if patience.asked == TOLD_AFTER {
                     scene
                         .say
                         .note(&terminal!("waiting for the process that holds the store, which is ending"));
                 }
-                tokio::select! {
-                    () = tokio::time::sleep(patience.pause()) => {}
-                    () = signals.came() => return Ok(Asked::Interrupted),
+                if let Some(pause) = pause {
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = signals.came() => return Ok(Asked::Interrupted),
+                    }
                 }
                 door = scene.house.open().await?;
             }
@@ -213,4 +208,25 @@ pub(super) async fn leave(door: Door, signals: &mut Signals) -> Result<(), Probl
 pub(super) fn print(scene: &Scene, report: &RunReport) -> Exit {
     scene.say.result(report, |report| text::run(report, Some(&scene.call)));
     Exit::of_run(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_is_asked_again_with_patience_and_another_at_once() {
+        let mut patience = Patience::default();
+        assert_eq!(patience.again(Some(1), false), Ok(None));
+        assert_eq!(patience.again(Some(1), false), Ok(Some(PAUSE.0)));
+        for _ in 0..100 {
+            assert!(patience.again(Some(1), false).unwrap().unwrap() <= PAUSE.1);
+        }
+        for holder in 2..100 {
+            assert_eq!(patience.again(Some(holder), true), Ok(None), "each hangs up when it ends");
+        }
+        let hung_up = (0..HANG_UPS_MAX).filter(|_| patience.again(Some(7), true).is_ok()).count();
+        assert_eq!(hung_up, HANG_UPS_MAX as usize);
+        assert_eq!(patience.again(Some(7), true).unwrap_err().code, Code::HungUp);
+    }
 }
