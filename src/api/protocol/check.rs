@@ -280,7 +280,7 @@ mod tests {
             r#"{{"control":{{"run":"r","control":{{"signal":{{"name":"go","data":{deep}}}}},"order":{{"by":"x","reason":null}}}}}}"#
         );
         let refused = Request::read(request.as_bytes()).and_then(|request| request.check());
-        assert_eq!(refused.unwrap_err().code, Code::BadRequest);
+        assert_eq!(refused.unwrap_err().code, Code::TooDeep);
         assert_eq!(signal(Json::null()).check(), Ok(()));
     }
 }

@@ -72,7 +72,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "3930bb80146d027c484489adad71291f9e706699d58f11ace5597b43bf4f22fd";
+const HASH: &str = "96f05aad211cd3344007dd0996fc02496516dbe6e5d6c335f504a09c971ca820";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.
