@@ -351,3 +351,6 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
