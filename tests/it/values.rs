@@ -48,7 +48,7 @@ output:
     assert!(printed.contains(expected), "{printed}");
     let status = sandbox.reenact(&["status", "r", "--json"]).stdout;
     assert!(status.contains(expected), "{status}");
-    let history = sandbox.reenact(&["history", "r", "--full", "--json"]).stdout;
+    let history = sandbox.reenact(&["history", "r", "--json"]).stdout;
     assert!(history.contains(r#""price":3.10"#) && history.contains("1E5"), "{history}");
 }
 
