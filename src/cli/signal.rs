@@ -14,11 +14,14 @@ pub(super) async fn signal(scene: &Scene, arguments: SignalArguments) -> Result<
 
 /// What a signal says.
 fn read(text: &str) -> Result<Json, Problem> {
-    Json::read(text).map_err(|why| match why.code() {
-        Code::NotJson => {
-            let problem = Problem::new(Code::Usage, format!("what the signal says is not JSON: {why}"));
-            problem.hint("quote it for the shell, and a text for JSON too: '{\"ok\": true}', '\"yes\"'")
+    Json::read(text).map_err(|why| {
+        let problem =
+            Problem::new(Code::Usage, format!("what the signal says is not JSON that can be taken: {why}"));
+        match why.code() {
+            Code::NotJson => {
+                problem.hint("quote it for the shell, and a text for JSON too: '{\"ok\": true}', '\"yes\"'")
+            }
+            code => problem.hint(code.hint()),
         }
-        _ => why.problem("what the signal says"),
     })
 }

@@ -11,7 +11,7 @@ use crate::support::{Sandbox, wait_until};
 #[test]
 fn a_number_keeps_its_digits_from_the_file_to_the_report() {
     let sandbox = Sandbox::new();
-    sandbox.write("child.yaml", "input: {properties: {price: {}, rate: {type: number, default: 2.50}}}\nsteps: [{id: x, run: 'echo {{ input }}'}]\noutput: ['{{ input.price }}', '{{ input.rate }}', '{{ steps.x.output.stdout }}']\n");
+    sandbox.write("child.yaml", "input: {properties: {price: {}, rate: {type: number, default: 2.50}}}\nsteps: [{id: x, run: 'echo says {{ input }}'}]\noutput: ['{{ input.price }}', '{{ input.rate }}', '{{ steps.x.output.stdout }}']\n");
     sandbox.write(
         "w.yaml",
         r#"
@@ -44,11 +44,11 @@ output:
     ]);
     assert_eq!(ended.code(), Some(0), "{ended}");
     let printed = ended.stdout.clone();
-    let expected = r#""output":{"given":{"code":1.000,"price":3.10,"e":1E5},"parts":[1.10,1e400,[123456789012345678901234567890]],"zips":["02134","1.10"],"child":[3.10,2.50,"{\"price\":3.10,\"rate\":2.50}"],"written":"0x1F"}"#;
+    let expected = r#""output":{"given":{"code":1.000,"price":3.10,"e":1E5},"parts":[1.10,1e400,[123456789012345678901234567890]],"zips":["02134","1.10"],"child":[3.10,2.50,"says {\"price\":3.10,\"rate\":2.50}"],"written":"0x1F"}"#;
     assert!(printed.contains(expected), "{printed}");
     let status = sandbox.reenact(&["status", "r", "--json"]).stdout;
     assert!(status.contains(expected), "{status}");
-    let history = sandbox.reenact(&["history", "r", "--full", "--json"]).stdout;
+    let history = sandbox.reenact(&["history", "r", "--json"]).stdout;
     assert!(history.contains(r#""price":3.10"#) && history.contains("1E5"), "{history}");
 }
 
