@@ -46,7 +46,7 @@ fn a_completed_run_is_rolled_back_in_order_and_seen_through() {
     assert_eq!(log(&sandbox)[3..], ["undo after", "undo work", "undo before"]);
     assert_eq!(
         said(&sandbox, "r", "rollback_started"),
-        json!({"cause": {"request": {"by": "ada", "reason": "recalled"}}, "to": null, "keeps": []})
+        json!({"cause": {"request": {"by": "ada", "reason": "recalled"}}, "to": null, "keeps": [], "rounds": "last_first"})
     );
     assert_eq!(sandbox.json(3, &["resume", "r"])["version"], report["version"]);
 }

@@ -290,6 +290,18 @@ fn an_output_that_cannot_be_rendered_degrades_a_completed_run() {
     assert_eq!(play.result(), (RunStatus::Completed, true));
 }
 
+/// A step with `on_error: continue` whose program was not there failed the run, and nothing said why.
+#[test]
+fn a_fatal_failure_is_tolerated_by_no_step_and_says_so() {
+    for tolerates in ["on_error: continue", "on_error: retry_then_skip", "optional: true"] {
+        let mut play = Play::start(&format!("name: w\nsteps: [{{id: a, run: x, {tolerates}}}]"));
+        play.fail("a", exit(Class::Fatal));
+        assert_eq!(play.state().status(), RunStatus::Failed, "{tolerates}");
+        let Some(RunEvent::RunFailed(failed)) = play.log.last() else { panic!() };
+        assert!(failed.message.contains("a fatal failure is never tolerated"), "{}", failed.message);
+    }
+}
+
 #[test]
 fn starting_again_attaches_only_to_the_same() {
     let play = Play::start(A_THEN_B);
