@@ -176,8 +176,8 @@ codes! {
     ExpressionFailed = "RE-1204", Validation, "An expression failed on these values", "check the values that it uses with `reenact status`";
     NoOutput = "RE-1205", Dependency, "An expression uses the output of a step that has none",
         "test it first, as in `if: steps.ID.status == 'completed'`";
-    QuotedValue = "RE-1206", Validation, "A value inside the quotes of a shell command",
-        "take the quotes away: values are quoted for the shell; `| raw` inserts one as it is";
+    QuotedValue = "RE-1206", Validation, "A value of a shell command stands where its quotes would not protect it",
+        "let it be a word of its own, without your quotes; or give the step `env: {NAME: …}` and write `\"$NAME\"` there; `| raw` inserts a value as it is";
     NotAList = "RE-1207", Validation, "A `for_each` over something that is no list", "give it a list";
 
     // 13: agents

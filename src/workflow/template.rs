@@ -106,13 +106,19 @@ impl Template {
     pub(super) fn render_shell(&self, view: &LazyView<'_>) -> Result<String, RenderError> {
         let Node::Text { pieces, .. } = &self.0.root else { return self.render_text(view) };
         let mut command = String::new();
+        let mut places = shell::places(pieces).into_iter();
         for piece in pieces {
             match piece {
                 Piece::Text(text) => command.push_str(text),
                 Piece::Value { expression, .. } => {
                     let json = expression.json_text(&expression.value(view.get())?)?;
-                    let word = if expression.is_raw() { plain(&json) } else { shell::quoted(&json) };
-                    command.push_str(&word);
+                    // What an earlier version let begin goes on as it did: `validate` refuses it today.
+                    let place = places.next().and_then(Result::ok).unwrap_or(shell::Place::Words);
+                    let words =
+                        if expression.is_raw() { Ok(plain(&json)) } else { shell::quoted(&json, place) };
+                    command.push_str(&words.map_err(|why| {
+                        RenderError::Failed(format!("`{{{{ {} }}}}` is {why}", expression.source()))
+                    })?);
                 }
             }
         }

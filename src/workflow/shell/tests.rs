@@ -1,3 +1,6 @@
+mod fuzz;
+mod realistic;
+
 use std::process::Command;
 
 use super::*;
@@ -37,29 +40,40 @@ fn a_quoted_value_reaches_a_program_as_it_is() {
         "if",
         "%s",
     ] {
-        let word = quoted(&serde_json::to_string(text).unwrap());
+        let word = quoted(&serde_json::to_string(text).unwrap(), Place::Words).unwrap();
         assert_eq!(shell(&format!("printf '%s.' {word}")), format!("{text}."), "{word}");
     }
 }
 
 #[test]
 fn a_list_becomes_a_word_for_each_item() {
-    let words = quoted(r#"["a b","it's",3,null,{"k":[1]},[]]"#);
+    let words = quoted(r#"["a b","it's",3,null,{"k":[1]},[]]"#, Place::Words).unwrap();
     assert_eq!(shell(&format!("printf '<%s>' {words}")), r#"<a b><it's><3><null><{"k":[1]}><[]>"#);
-    assert_eq!(quoted("[]"), "");
+    assert_eq!(quoted("[]", Place::Words).unwrap(), "");
+    assert_eq!(quoted("[]", Place::Part).unwrap(), "''");
+    assert_eq!(quoted("[1]", Place::One), Err(TooManyWords));
 }
 
 #[test]
 fn a_number_does_not_become_a_file_descriptor() {
-    let two = quoted("2");
+    let two = quoted("2", Place::Words).unwrap();
     assert_eq!(shell(&format!("echo {two}>&1")), "2\n");
 }
 
-fn places(command: &str) -> Vec<usize> {
+fn pieces(command: &str) -> Vec<Piece> {
     match Node::text(command).unwrap() {
-        Node::Text { pieces, .. } => misplaced(&pieces).into_iter().map(|(at, _)| at).collect(),
+        Node::Text { pieces, .. } => pieces,
         _ => Vec::new(),
     }
+}
+
+fn found(command: &str) -> Vec<usize> {
+    misplaced(&pieces(command)).into_iter().map(|(at, _)| at).collect()
+}
+
+/// Why the first value that is refused is.
+fn refusal(command: &str) -> Option<String> {
+    places(&pieces(command)).into_iter().find_map(Result::err)
 }
 
 #[test]
@@ -83,7 +97,7 @@ fn a_value_where_its_quotes_do_not_protect_it_is_found() {
         "echo 'it'\\''s {{ x }}'",
         "echo \"a\" \"b {{ x }}\"",
     ] {
-        assert_eq!(places(command).len(), 1, "{command}");
+        assert_eq!(found(command).len(), 1, "{command}");
     }
 }
 
@@ -110,6 +124,143 @@ fn a_value_that_is_a_word_or_part_of_one_is_not() {
         "((a)); echo {{ x }}",
         "x={{ x }} y; [ {{ x }} = 1 ] && z",
     ] {
-        assert_eq!(places(command), [0_usize; 0], "{command}");
+        assert_eq!(found(command), [0_usize; 0], "{command}");
+    }
+}
+
+/// Commands whose value is refused, and a part of the reason.
+const READ_AGAIN: &[(&str, &str)] = &[
+    ("cat <<'E F'\nit's {{ x }}\nE F\n", "a here-document whose end is no plain word"),
+    ("cat <<\"A B\"\nsay \"{{ x }}\"\nA B\n", "a here-document whose end is no plain word"),
+    ("cat <<E$x\n'\nE$x\necho {{ x }}", "a here-document whose end is no plain word"),
+    ("cat <<E\na\\\nE\necho {{ x }}\n'\nE\n", "a here-document with an expansion"),
+    ("cat <<E\n$(\nE\n)\necho {{ x }}", "a here-document with an expansion"),
+    ("cat <<E \"\n{{ x }}\nE\n\"", "a line that ends in a word while a here-document is to come"),
+    ("echo building \\\n# target: {{ x }}\n", "in a comment"),
+    ("echo a\\\n# {{ x }}", "a line that is continued in the middle of a word"),
+    ("echo hi;# {{ x }}", "in a comment"),
+    ("echo hi | grep ${PRE_{{ x }}}", "`${ … }` with more than a name and an operator in it"),
+    ("echo \"${y:-{{ x }}}\"", "in `${ … }`"),
+    ("echo ${y#{{ x }}}", "in `${ … }`"),
+    ("echo \"${y:-'}\" {{ x }}", "`${ … }` with quotes"),
+    ("echo ${y@P} {{ x }}", "`${ … }` with more than"),
+    ("echo $'it\\'s' {{ x }}", "a `$` before what is no name"),
+    ("echo ${{ x }}", "a `$` before what is no name"),
+    ("echo $\"a\" {{ x }}", "a `$` before what is no name"),
+    ("echo $[1] {{ x }}", "a `$` before what is no name"),
+    ("echo a\r# {{ x }}", "a control character"),
+    ("echo a\u{a0}# {{ x }}", "a control character"),
+    ("echo a \0 {{ x }}", "a zero byte"),
+    ("echo `echo \\`{{ x }}\\``", "backquotes with quotes"),
+    ("case a in {{ x }}) echo b;; esac", "in a pattern of `case`"),
+    ("echo $(case a in a) echo;; esac) {{ x }}", "a `case` in `$( … )`"),
+    ("echo $(# it's\n) {{ x }}", "a comment in `$( … )`"),
+    ("echo $(cat <<E\n)\nE\n) {{ x }}", "a here-document in `$( … )`"),
+    ("[[ {{ x }} -eq 1 ]]", "`[[`"),
+    ("[[ a =~ b ]] && echo {{ x }}", "`[[`"),
+    ("echo <(ls {{ x }})", "`<( … )`"),
+    ("make &> log {{ x }}", "`&>`"),
+    ("make |& tee {{ x }}", "`|&`"),
+    ("echo {a,{{ x }}}", "in a word with braces"),
+    ("echo @({{ x }})", "a parenthesis in a command"),
+    ("a=({{ x }})", "an array"),
+    ("a[{{ x }}]=1", "an element of an array"),
+    ("f{{ x }}() { :; }", "a parenthesis in a command"),
+    ("echo hi 1>&{{ x }}", "a descriptor that is no number"),
+    ("10>log {{ x }}", "a descriptor of several digits"),
+    ("((a<<2))\necho {{ x }}\n2\n", "`((`"),
+    ("{{ x }} {{ y }}", "where the name of a command stands"),
+    ("x=1 {{ x }} a", "where the name of a command stands"),
+    ("{ev,{{ x }}/}al {{ y }}", "where the name of a command stands"),
+    ("eval {{ x }}", "where `eval` reads it again"),
+    ("eval \"$(echo {{ x }})\"", "where `eval` reads it again"),
+    ("command -- eval echo {{ x }}", "where `eval` reads it again"),
+    ("'ev'al echo {{ x }}", "where `eval` reads it again"),
+    ("x={{ x }}; eval \"echo $x\"", "where `$x` gets it, which the command has read again"),
+    ("y={{ x }}; x=$y\neval 'eval \"echo $x\"'", "where `$x` gets it"),
+    ("x={{ x }}; [[ $x -eq 1 ]]", "may be read again in or behind `[[`"),
+    ("sh -c {{ x }}", "where `sh` reads it again"),
+    ("bash -euc \"echo $(echo {{ x }})\"", "where `bash` reads it again"),
+    ("find . -exec /bin/sh -c {{ x }} \\;", "where `/bin/sh` reads it again"),
+    ("docker exec app sh -c {{ x }}", "where `sh` reads it again"),
+    ("sh -c 'eval \"$1\"' sh {{ x }}", "where `$@` gets it"),
+    ("find {{ x }} -exec sh -c 'echo {}' \\;", "where the file name for `{}` gets it"),
+    ("sh {{ x }} {{ y }}", "where a shell may read it as an option"),
+    ("sh -{{ x }} {{ y }}", "where a shell may read it as an option"),
+    ("su - app -c {{ x }}", "where `su` reads it again"),
+    ("echo {{ x }} | sh", "where what is printed for a shell gets it"),
+    ("sh <<< {{ x }}", "where `a shell` reads it again"),
+    ("x={{ x }}\nsh <<E\necho $x\nE\n", "where `$x` gets it"),
+    ("ssh -p 22 host ls {{ x }}", "where `the shell of the host` reads it again"),
+    ("ssh -p{{ x }} host {{ y }}", "where `the shell of the host` reads it again"),
+    ("trap {{ x }} EXIT", "where `trap` reads it again"),
+    ("x={{ x }}; trap \"rm $x\" EXIT", "where `$x` gets it"),
+    ("alias p={{ x }}", "`alias`"),
+    ("f() { eval \"$1\"; }; f {{ x }}", "where `$@` gets it"),
+    ("x={{ x }}; echo $((x + 1))", "where `$x` gets it"),
+    ("x=$(echo {{ x }}); echo $((x + 1))", "where `$x` gets it"),
+    ("for i in {{ x }}; do : $((i)); done", "where `$i` gets it"),
+    ("echo {{ x }} | while read -r n; do : $((n)); done", "where `$n` gets it"),
+    ("echo $(( $(echo {{ x }}) ))", "in arithmetic"),
+    ("x={{ x }}; echo ${y:x}", "where `$x` gets it"),
+    ("x={{ x }}; echo ${!x}", "where `$x` gets it"),
+    ("let {{ x }}", "where `let` reads it again"),
+    ("unset {{ x }}", "where `unset` reads it again"),
+    ("printf {{ x }} {{ y }}", "where `printf` reads it again"),
+    ("printf -v {{ x }} a", "where `printf` reads it again"),
+    ("[ -v {{ x }} ]", "in a test of several parts"),
+    ("test {{ x }} {{ y }}", "in a test of several parts"),
+    ("x={{ x }}; [ $x ]", "where `$x` gets it"),
+    ("declare {{ x }}", "where `declare` reads it again"),
+    ("declare -i x={{ x }}", "an option of `declare`"),
+    ("RANDOM={{ x }}", "in `RANDOM`, which the shell itself reads"),
+    ("PS4={{ x }}; set -x; :", "in `PS4`, which the shell itself reads"),
+    ("set {{ x }}", "where `set` reads it again"),
+    ("x={{ x }}; $x", "where `$x` gets it"),
+    (". {{ x }}", "where a file of commands is named"),
+];
+
+#[test]
+fn a_value_that_a_shell_would_read_again_is_refused_with_the_reason() {
+    // All of these were accepted, and in each a value could become a command: in some for dash, in some for bash.
+    for (command, why) in READ_AGAIN {
+        let refusal = refusal(command).unwrap_or_else(|| panic!("accepted: {command}"));
+        assert!(refusal.contains(why), "{command}: {refusal}");
+    }
+}
+
+#[test]
+fn a_list_stands_as_words_where_words_can_stand() {
+    for (command, expected) in [
+        ("rm {{ x }}", Place::Words),
+        (" {{ x }} \n", Place::Words),
+        ("rm a{{ x }}", Place::Part),
+        ("rm {{ x }}#b", Place::Part),
+        ("for f in {{ x }}; do :; done", Place::Words),
+        ("y={{ x }} make", Place::One),
+        ("make > {{ x }}", Place::One),
+        ("{{ x }}/bin/tool", Place::One),
+        ("[ -f {{ x }} ]", Place::One),
+        ("ssh {{ x }} uptime", Place::One),
+        ("case {{ x }} in a) :;; esac", Place::One),
+        ("export Y={{ x }}", Place::One),
+    ] {
+        assert_eq!(places(&pieces(command)), [Ok(expected)], "{command}");
+    }
+}
+
+#[test]
+fn an_empty_list_makes_no_comment_of_what_follows() {
+    // `echo {{ x }}#b {{ y }}` was `echo #b …`: a comment, which a line break in the other value ended.
+    assert_eq!(shell(&format!("printf '<%s>' {}#b a", quoted("[]", Place::Part).unwrap())), "<#b><a>");
+}
+
+#[test]
+fn commands_nested_without_end_are_not_understood() {
+    for (open, count) in
+        [("(", 100_000), ("$(", 100_000), ("echo \"$(", 100_000), ("${x:-", 100_000), ("! ", 100_000)]
+    {
+        let command = format!("{}{{{{ x }}}}", open.repeat(count));
+        assert!(refusal(&command).is_some(), "{open}");
     }
 }

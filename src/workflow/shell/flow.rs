@@ -1,0 +1,107 @@
+//! What becomes of values in the variables of a command.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All positional parameters. Which of them a value gets into is not looked at.
+pub(super) const POSITIONAL: &str = "@";
+
+/// What commands print with `echo` and `printf`, and `read` and a shell without arguments get.
+pub(super) const PRINTED: &str = "|";
+
+/// File names that `find` and `xargs` insert for `{}`.
+pub(super) const INSERTED: &str = "{}";
+
+/// Which variables get values, and which are read again: as commands by `eval`, or as numbers, where bash runs the
+/// command in `a[$(command)]`.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    /// From a variable to the values that it was directly given.
+    given: BTreeMap<String, BTreeSet<usize>>,
+    /// From a variable to those that its value was made from.
+    made_from: BTreeMap<String, BTreeSet<String>>,
+    /// Variables that are read again. What begins with a digit is a number.
+    pub(super) evaluated: BTreeSet<String>,
+    /// Values that `echo` and `printf` print.
+    pub(super) printed: Vec<usize>,
+    /// All that reach any word of a command.
+    pub(super) all: BTreeSet<usize>,
+}
+
+impl Flow {
+    pub(super) fn assign<'n>(
+        &mut self,
+        name: &str,
+        values: impl IntoIterator<Item = usize>,
+        names: impl IntoIterator<Item = &'n String>,
+    ) {
+        self.given.entry(name.to_owned()).or_default().extend(values);
+        self.made_from.entry(name.to_owned()).or_default().extend(names.into_iter().cloned());
+    }
+
+    pub(super) fn evaluate(&mut self, name: &str) {
+        if !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) {
+            self.evaluated.insert(name.to_owned());
+        }
+    }
+
+    /// The values that reach what is read again, with what that is.
+    pub(super) fn read_again(&self) -> Vec<(usize, String)> {
+        let (mut found, mut known) = (Vec::new(), BTreeSet::new());
+        for sink in &self.evaluated {
+            let mut open = vec![sink.as_str()];
+            while let Some(name) = open.pop() {
+                if known.insert(name) {
+                    found.extend(self.reach(name).into_iter().map(|value| (value, shown(sink))));
+                    open.extend(self.made_from.get(name).into_iter().flatten().map(String::as_str));
+                }
+            }
+        }
+        found
+    }
+
+    /// The values that variables are directly given, with the variable.
+    pub(super) fn assigned(&self) -> Vec<(usize, String)> {
+        let given = self.given.iter();
+        given.flat_map(|(name, values)| values.iter().map(|value| (*value, shown(name)))).collect()
+    }
+
+    fn reach(&self, name: &str) -> BTreeSet<usize> {
+        match name {
+            POSITIONAL | INSERTED => self.all.clone(),
+            PRINTED => self.printed.iter().copied().collect(),
+            _ => self.given.get(name).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+fn shown(name: &str) -> String {
+    match name {
+        PRINTED => "what is printed for a shell".to_owned(),
+        INSERTED => "the file name for `{}`".to_owned(),
+        name => format!("`${name}`"),
+    }
+}
+
+/// Variables that the shell itself reads as commands or as numbers when they are set.
+pub(super) fn is_read_by_the_shell(name: &str) -> bool {
+    const NAMES: [&str; 17] = [
+        "ENV",
+        "PROMPT_COMMAND",
+        "PS0",
+        "PS1",
+        "PS2",
+        "PS3",
+        "PS4",
+        "SHELLOPTS",
+        "RANDOM",
+        "SRANDOM",
+        "SECONDS",
+        "LINENO",
+        "HISTCMD",
+        "EPOCHSECONDS",
+        "EPOCHREALTIME",
+        "OPTIND",
+        "UID",
+    ];
+    NAMES.contains(&name) || name.starts_with("BASH")
+}

@@ -1,0 +1,335 @@
+//! The text of a command, piece by piece, and what was found out about each of its values.
+
+use std::collections::BTreeSet;
+
+use super::flow::{Flow, POSITIONAL};
+use super::{Piece, Place};
+
+/// How deep commands may lie in each other. It bounds the stack; nobody writes half of it.
+const DEPTH_MAX: usize = 64;
+
+/// A piece of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Item {
+    Char(char),
+    /// A value that is inserted in quotes, by its number in the text.
+    Value(usize),
+    /// A value that is inserted as it is: its author says that it changes nothing of how the rest is read.
+    Raw(usize),
+}
+
+/// The reader does not know what follows: what it met there.
+#[derive(Debug)]
+pub(super) struct Lost(pub(super) String);
+
+pub(super) type Read<T> = Result<T, Lost>;
+
+pub(super) fn lost<T>(what: impl Into<String>) -> Read<T> {
+    Err(Lost(what.into()))
+}
+
+/// A here-document whose body begins with the next line.
+#[derive(Debug)]
+pub(super) struct HereDocument {
+    pub(super) end: String,
+    /// Tabs before its lines do not count.
+    pub(super) tabs: bool,
+    /// The shell expands nothing in it.
+    pub(super) quoted: bool,
+    /// What reads it takes it for commands.
+    pub(super) evaluated: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Reader {
+    items: Vec<Item>,
+    at: usize,
+    verdicts: Vec<Option<Result<Place, String>>>,
+    raw: BTreeSet<usize>,
+    /// How many values were read.
+    pub(super) seen: usize,
+    pub(super) here_documents: Vec<HereDocument>,
+    /// How many `$( … )` are open.
+    pub(super) substitutions: usize,
+    pub(super) depth: usize,
+    pub(super) flow: Flow,
+}
+
+impl Reader {
+    pub(super) fn of(pieces: &[Piece]) -> Self {
+        let (mut items, mut values) = (Vec::new(), 0);
+        for piece in pieces {
+            match piece {
+                Piece::Text(text) => items.extend(text.chars().map(Item::Char)),
+                Piece::Value { expression, .. } => {
+                    items.push(if expression.is_raw() { Item::Raw(values) } else { Item::Value(values) });
+                    values += 1;
+                }
+            }
+        }
+        Self::new(items, values, 0)
+    }
+
+    fn new(items: Vec<Item>, values: usize, depth: usize) -> Self {
+        let raw: BTreeSet<usize> = items
+            .iter()
+            .filter_map(|item| match item {
+                Item::Raw(value) => Some(*value),
+                _ => None,
+            })
+            .collect();
+        Self {
+            verdicts: (0..values).map(|value| raw.contains(&value).then_some(Ok(Place::Words))).collect(),
+            raw,
+            items,
+            at: 0,
+            seen: 0,
+            here_documents: Vec::new(),
+            substitutions: 0,
+            depth,
+            flow: Flow::default(),
+        }
+    }
+
+    /// Reads it all. For each value where it stands, or why it cannot.
+    pub(super) fn read(mut self) -> Vec<Result<Place, String>> {
+        let end = self.commands();
+        let behind = match &end {
+            Ok(()) => "where nothing is expected".to_owned(),
+            Err(Lost(what)) => format!("in or behind {what}"),
+        };
+        for (value, name) in self.flow.read_again() {
+            self.refuse(value, &format!("where {name} gets it, which the command has read again"));
+        }
+        if end.is_err() {
+            for (value, name) in self.flow.assigned() {
+                self.refuse(value, &format!("where {name} gets it, which may be read again {behind}"));
+            }
+        }
+        self.verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| Err(behind.clone()))).collect()
+    }
+
+    /// Reads commands that a command of this text is given as a text, and learns which variables they have read again.
+    pub(super) fn read_inner(&mut self, text: &str) -> Read<()> {
+        let mut inner = Self::new(text.chars().map(Item::Char).collect(), 0, self.depth + 1);
+        inner.deeper()?;
+        inner.commands()?;
+        self.flow.evaluated.append(&mut inner.flow.evaluated);
+        Ok(())
+    }
+
+    fn commands(&mut self) -> Read<()> {
+        if self.items.contains(&Item::Char('\0')) {
+            return lost("a zero byte");
+        }
+        self.list(&[])?;
+        match self.peek() {
+            None => Ok(()),
+            Some(Item::Char(c)) => lost(format!("a `{c}` that closes nothing")),
+            Some(_) => lost("what is no command"),
+        }
+    }
+
+    /// Goes one level deeper, into what may lie in itself. The caller goes up again.
+    pub(super) fn deeper(&mut self) -> Read<()> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX { lost(format!("commands nested over {DEPTH_MAX} deep")) } else { Ok(()) }
+    }
+
+    pub(super) fn peek(&self) -> Option<Item> {
+        self.items.get(self.at).copied()
+    }
+
+    pub(super) fn peek_at(&self, offset: usize) -> Option<Item> {
+        self.items.get(self.at + offset).copied()
+    }
+
+    /// The next character; none at the end and before a value.
+    pub(super) fn char(&self) -> Option<char> {
+        self.char_at(0)
+    }
+
+    pub(super) fn char_at(&self, offset: usize) -> Option<char> {
+        match self.peek_at(offset) {
+            Some(Item::Char(c)) => Some(c),
+            _ => None,
+        }
+    }
+
+    pub(super) fn looking_at(&self, text: &str) -> bool {
+        text.chars().enumerate().all(|(offset, c)| self.char_at(offset) == Some(c))
+    }
+
+    pub(super) fn skip(&mut self, items: usize) {
+        for _ in 0..items {
+            if let Some(Item::Value(value) | Item::Raw(value)) = self.peek() {
+                self.seen = value + 1;
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Takes a text if it is next.
+    pub(super) fn take(&mut self, text: &str) -> bool {
+        let is_next = self.looking_at(text);
+        if is_next {
+            self.skip(text.chars().count());
+        }
+        is_next
+    }
+
+    /// A value cannot stand where it does. The first reason counts.
+    pub(super) fn refuse(&mut self, value: usize, why: &str) {
+        if let Some(verdict) = self.verdicts.get_mut(value)
+            && !self.raw.contains(&value)
+            && !matches!(verdict, Some(Err(_)))
+        {
+            *verdict = Some(Err(why.to_owned()));
+        }
+    }
+
+    pub(super) fn refuse_all(&mut self, values: std::ops::Range<usize>, why: &str) {
+        values.for_each(|value| self.refuse(value, why));
+    }
+
+    pub(super) fn accept(&mut self, value: usize, place: Place) {
+        if let Some(verdict @ None) = self.verdicts.get_mut(value) {
+            *verdict = Some(Ok(place));
+        }
+    }
+
+    /// Spaces, continued lines and a comment: what may stand before a token.
+    pub(super) fn blanks(&mut self) -> Read<()> {
+        loop {
+            match self.char() {
+                Some(' ' | '\t') => self.skip(1),
+                Some('\\') if self.char_at(1) == Some('\n') => {
+                    if !self.after_a_blank() {
+                        return lost("a line that is continued in the middle of a word");
+                    }
+                    self.skip(2);
+                }
+                Some('#') => return self.comment(),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn after_a_blank(&self) -> bool {
+        let before = self.at.checked_sub(1).and_then(|at| self.items.get(at));
+        matches!(before, None | Some(Item::Char(' ' | '\t' | '\n')))
+    }
+
+    fn comment(&mut self) -> Read<()> {
+        if self.substitutions > 0 {
+            return lost("a comment in `$( … )`");
+        }
+        while let Some(item) = self.peek().filter(|item| *item != Item::Char('\n')) {
+            if let Item::Value(value) = item {
+                self.refuse(value, "in a comment, which a line break in the value would end");
+            }
+            self.skip(1);
+        }
+        Ok(())
+    }
+
+    /// The end of a line, if it is next, with the here-documents that follow it.
+    pub(super) fn newline(&mut self) -> Read<bool> {
+        if self.char() != Some('\n') {
+            return Ok(false);
+        }
+        self.no_here_document_waits()?;
+        self.skip(1);
+        for document in std::mem::take(&mut self.here_documents) {
+            self.body(&document)?;
+        }
+        Ok(true)
+    }
+
+    /// Blanks and ends of lines.
+    pub(super) fn newlines(&mut self) -> Read<()> {
+        self.blanks()?;
+        while self.newline()? {
+            self.blanks()?;
+        }
+        Ok(())
+    }
+
+    /// Shells do not agree where a here-document begins that is announced before a line ends in `$( … )` or in quotes.
+    fn no_here_document_waits(&self) -> Read<()> {
+        if self.substitutions > 0 { self.line_ends_in_a_word() } else { Ok(()) }
+    }
+
+    pub(super) fn line_ends_in_a_word(&self) -> Read<()> {
+        if self.here_documents.is_empty() {
+            return Ok(());
+        }
+        lost("a line that ends in a word while a here-document is to come")
+    }
+
+    fn body(&mut self, document: &HereDocument) -> Read<()> {
+        while self.peek().is_some() {
+            let mut line = String::new();
+            while let Some(item) = self.peek().filter(|item| *item != Item::Char('\n')) {
+                match item {
+                    Item::Char(c) => line.push(c),
+                    Item::Value(value) => {
+                        self.refuse(value, "in a here-document, where its quotes would be text");
+                        line.push('\u{fffc}');
+                    }
+                    Item::Raw(_) => line.push('\u{fffc}'),
+                }
+                self.skip(1);
+            }
+            self.skip(1);
+            if (if document.tabs { line.trim_start_matches('\t') } else { &line }) == document.end {
+                return Ok(());
+            }
+            if !document.quoted {
+                self.expanded_line(&line, document.evaluated)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A line of a here-document in which variables are expanded. What could reach into the next line is not known.
+    fn expanded_line(&mut self, line: &str, evaluated: bool) -> Read<()> {
+        let mut rest = line.chars();
+        while let Some(c) = rest.next() {
+            let after = rest.as_str();
+            let inside = |end| after.get(1..).and_then(|text| text.split_once(end)).map(|(inside, _)| inside);
+            let is_known = match (c, after.chars().next()) {
+                ('\\', next) => rest.next().or(next).is_some(),
+                ('`', _) => false,
+                ('$', Some('(')) => inside(')').is_some_and(|text| text.chars().all(is_simple)),
+                ('$', Some('{')) => inside('}').is_some_and(is_name),
+                _ => true,
+            };
+            if !is_known {
+                return lost("a here-document with an expansion that is more than a variable's name");
+            }
+            if c == '$' && evaluated {
+                let name = after.trim_start_matches('{');
+                let end = name.find(|c: char| !is_of_name(c)).unwrap_or(name.len());
+                let name = name.get(..end).unwrap_or_default();
+                let is_positional = after.starts_with(|c: char| c.is_ascii_digit() || "@*".contains(c));
+                self.flow.evaluate(if is_positional { POSITIONAL } else { name });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What means itself wherever it stands in a command.
+pub(super) fn is_simple(c: char) -> bool {
+    c.is_ascii_alphanumeric() || " _./:,+%@=-".contains(c)
+}
+
+pub(super) fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Whether it may name a variable.
+pub(super) fn is_name(text: &str) -> bool {
+    text.chars().all(is_of_name) && text.starts_with(|c: char| !c.is_ascii_digit())
+}
