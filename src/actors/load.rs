@@ -78,7 +78,8 @@ async fn resume<A: Aggregate>(
     version: Version,
     upto: Version,
 ) -> Result<Fold<A>, Broken> {
-    let mut fold = restore(store, stream, version).await.map_err(Broken::Fold)?;
+    let restored = restore(store, stream, version).await;
+    let mut fold = restored.map_err(|why| Broken::Fold(why.to_string()))?;
     if !is_of(store, stream, fold.head).await.map_err(Broken::unreadable)? {
         return Err(Broken::Fold("it is of another history".to_owned()));
     }
@@ -86,18 +87,30 @@ async fn resume<A: Aggregate>(
     Ok(fold)
 }
 
-/// What a snapshot holds, or why it is not to be used.
+/// Why a snapshot is not to be used.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    /// Another version wrote it.
+    #[error("it has schema {0}, not {1}")]
+    OtherSchema(u16, u16),
+    /// It is not what was written.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// What a snapshot holds.
 async fn restore<A: Aggregate>(
     store: &dyn EventStore,
     stream: &StreamId,
     version: Version,
-) -> Result<Fold<A>, String> {
-    let found = store.snapshot(stream, version).await.map_err(|error| error.to_string())?;
-    let Snapshot { hash, schema, bytes, .. } = found.ok_or("it is gone")?;
+) -> Result<Fold<A>, Unusable> {
+    let broken = |why: &dyn std::fmt::Display| Unusable::Broken(why.to_string());
+    let found = store.snapshot(stream, version).await.map_err(|error| broken(&error))?;
+    let Snapshot { hash, schema, bytes, .. } = found.ok_or_else(|| broken(&"it is gone"))?;
     if schema != A::SNAPSHOT_SCHEMA {
-        return Err(format!("it has schema {schema}, not {}", A::SNAPSHOT_SCHEMA));
+        return Err(Unusable::OtherSchema(schema, A::SNAPSHOT_SCHEMA));
     }
-    let state = A::restore(&bytes).map_err(|error| error.to_string())?;
+    let state = A::restore(&bytes).map_err(|error| broken(&error))?;
     Ok(Fold { state, head: Head { version, hash }, tail: Tail::after(bytes.len()) })
 }
 
@@ -187,7 +200,8 @@ impl<A: Aggregate> Fold<A> {
 }
 
 /// Folds a stream from its first event, and compares what each snapshot holds with that. Answers the versions of those
-/// that hold something else; they are dropped. So are those of another schema, of which nothing can be said.
+/// that hold something else; they are dropped. So are those of another schema, without a word: another version wrote them,
+/// and nothing is wrong with that.
 ///
 /// # Errors
 /// As for [`load`].
@@ -200,13 +214,13 @@ pub async fn prove<A: Aggregate + PartialEq>(
         fold.read(store, stream, version).await.map_err(Broken::problem)?;
         let why = match restore::<A>(store, stream, version).await {
             Ok(restored) if restored.head == fold.head && restored.state == fold.state => continue,
-            Ok(_) => "it is not what the events give".to_owned(),
+            Ok(_) => Unusable::Broken("it is not what the events give".to_owned()),
             Err(why) => why,
         };
         // Who goes on with the run may have removed it meanwhile.
         if versions(store, stream).await.contains(&version) {
-            discard(store, stream, version, &why).await;
-            wrong.push(version);
+            discard(store, stream, version, &why.to_string()).await;
+            wrong.extend(matches!(why, Unusable::Broken(_)).then_some(version));
         }
     }
     fold.read(store, stream, Version(u64::MAX)).await.map_err(Broken::problem)?;

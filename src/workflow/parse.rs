@@ -226,18 +226,7 @@ fn workflow<'s>(
     file: &str,
     known: &Known<'_>,
 ) -> Option<(Option<Parsed>, Named)> {
-    if !matches!(tree.value, Value::Map(_)) {
-        let (code, message) = match tree.value {
-            Value::Null => (Code::NoSteps, "the file is empty".to_owned()),
-            _ => (
-                Code::NotYaml,
-                format!("a workflow is a map of keys and values, and this is {}", tree.kind()),
-            ),
-        };
-        report.refuse(tree, Problem::new(code, message).hint("begin with `name:` and `steps:`"));
-        return None;
-    }
-    let fields = Fields::read(report, "a workflow", &KEYS, tree)?;
+    let fields = keys(report, tree)?;
     let text = |report: &mut Report<'s>, key| {
         fields.get(key).and_then(|tree| report.text(key, tree)).map(str::to_owned)
     };
@@ -291,6 +280,21 @@ fn workflow<'s>(
         }
     });
     Some((parsed, named))
+}
+
+fn keys<'s>(report: &mut Report<'s>, tree: &'s Tree) -> Option<Fields<'s>> {
+    if !matches!(tree.value, Value::Map(_)) {
+        let (code, message) = match tree.value {
+            Value::Null => (Code::NoSteps, "the file is empty".to_owned()),
+            _ => (
+                Code::NotYaml,
+                format!("a workflow is a map of keys and values, and this is {}", tree.kind()),
+            ),
+        };
+        report.refuse(tree, Problem::new(code, message).hint("begin with `name:` and `steps:`"));
+        return None;
+    }
+    Fields::read(report, "a workflow", &KEYS, tree)
 }
 
 /// What steps name outside their file.

@@ -32,7 +32,10 @@ impl Request {
     pub fn read(line: &[u8]) -> Result<Self, Problem> {
         let text = std::str::from_utf8(line)
             .map_err(|_| Problem::new(Code::BadRequest, "this is no request: it is not UTF-8"))?;
-        Json::check_message(text).map_err(|why| why.problem("the request"))?;
+        Json::check_message(text).map_err(|why| match why.code() {
+            Code::NotJson => Problem::new(Code::BadRequest, format!("this is no request: {why}")),
+            _ => why.problem("the request"),
+        })?;
         serde_json::from_str(text)
             .map_err(|error| Problem::new(Code::BadRequest, format!("this is no request: {error}")))
     }

@@ -67,7 +67,7 @@ fn no_answer_and_no_expression_harms_the_store_its_readers_or_other_runs() {
         }
         let ended = bounded(&sandbox, &["--json", "run", "w.yaml", "--id", "r"]);
         assert!(matches!(ended.code(), Some(0 | 1 | 3 | 4 | 5)), "seed {seed}: {ended}");
-        let version = ended.json()["version"].as_u64().unwrap();
+        let version = version(&ended.stdout);
         let halfway = (1 + version / 2).to_string();
         for verb in [&["status", "r"][..], &["history", "r"], &["replay", "r", "--at", &halfway], &["list"]] {
             let told = bounded(&sandbox, verb);
@@ -79,6 +79,15 @@ fn no_answer_and_no_expression_harms_the_store_its_readers_or_other_runs() {
         end_innocent(&sandbox);
         drop(fs::remove_dir_all(sandbox.data()));
     });
+}
+
+/// The version that a run's report names. (Numbers in it have digits that this test's reader has no room for.)
+fn version(report: &str) -> u64 {
+    #[derive(serde::Deserialize)]
+    struct Report {
+        version: u64,
+    }
+    serde_json::from_str::<Report>(report).unwrap().version
 }
 
 /// The first character that does something to a terminal rather than to be seen.
