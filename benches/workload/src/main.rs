@@ -7,6 +7,7 @@ mod figures;
 mod grown;
 mod killed;
 mod past;
+mod programs;
 mod restart;
 mod runs;
 mod sleeping;
@@ -65,6 +66,8 @@ struct Sizes {
     replayed: usize,
     /// A run grows to the square of this, and a file of ten times as many steps is checked.
     grown: usize,
+    /// Programs that are steps side by side, and one after the other.
+    programs: (usize, usize),
     /// Runs that have not ended when a process starts.
     restart: restart::Size,
 }
@@ -78,6 +81,7 @@ const FULL: Sizes = Sizes {
     folded: 1_003,
     replayed: 33_333,
     grown: 100,
+    programs: (2_000, 500),
     restart: restart::Size { runs: 100_000, due: 100 },
 };
 const SMOKE: Sizes = Sizes {
@@ -89,6 +93,7 @@ const SMOKE: Sizes = Sizes {
     folded: 2,
     replayed: 400,
     grown: 8,
+    programs: (40, 10),
     restart: restart::Size { runs: 200, due: 5 },
 };
 
@@ -184,6 +189,10 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
     }
     if arguments.wants("w4") {
         killed::measure(figures, dir, sizes.killed_runs).await?;
+    }
+    if arguments.wants("w5") {
+        let (fan, chain) = sizes.programs;
+        programs::measure(figures, &beside()?.join("reenact"), dir, fan, chain)?;
     }
     if arguments.wants("r2") {
         restart::measure(figures, dir, sizes.restart).await?;

@@ -139,22 +139,22 @@ fn what_is_no_request_is_answered_so_or_hung_up_on() {
     let holder = start_gated(&sandbox, "holder");
     let deep = "[".repeat(100_000);
     let nested = format!("{{\"report\":{{\"run\":{deep}");
-    let lines: [&[u8]; 8] = [
-        b"this is no JSON",
-        b"{}",
-        b"",
-        b"{\"report\": 7}",
-        b"\"no_such_request\"",
-        b"\xff\xfe\"hello\"",
-        deep.as_bytes(),
-        nested.as_bytes(),
+    let lines: [(&[u8], &str); 8] = [
+        (b"this is no JSON", "RE-1010"),
+        (b"{}", "RE-1010"),
+        (b"", "RE-1010"),
+        (b"{\"report\": 7}", "RE-1010"),
+        (b"\"no_such_request\"", "RE-1010"),
+        (b"\xff\xfe\"hello\"", "RE-1010"),
+        (deep.as_bytes(), "RE-1209"),
+        (nested.as_bytes(), "RE-1209"),
     ];
-    for line in lines {
+    for (line, code) in lines {
         let mut raw = Raw::connect(&sandbox);
         raw.say(line);
         raw.say(b"\n\"hello\"\n");
         let answer = raw.hear().unwrap();
-        assert_eq!(answer["problem"]["code"], "RE-1010", "{answer}");
+        assert_eq!(answer["problem"]["code"], code, "{answer}");
         assert_eq!(raw.hear(), None, "what comes behind is not answered");
     }
     let deep_input = format!("{}{}", "[".repeat(300), "]".repeat(300));
