@@ -9,9 +9,11 @@ use reenact::store::sled::{SledOptions, SledStore};
 /// Set in the process that is measured.
 const MEASURED: &str = "REENACT_TEST_MEMORY";
 
+/// Resident memory that is no file's. The pages of the program itself, of which a debug build has many, are no cost of a
+/// store.
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
@@ -26,7 +28,7 @@ fn the_process_that_is_measured() {
     let store = SledStore::open(folder.path(), SledOptions::default()).unwrap();
     let cost = resident_kib() - before;
     drop(store);
-    assert!(cost < 8 * 1024, "opening an empty store costs {cost} KiB");
+    assert!(cost < 4 * 1024, "opening an empty store costs {cost} KiB");
 }
 
 /// sled has 21 MB of histograms that nobody fills. Left to itself it writes zeros to all of them.

@@ -113,12 +113,16 @@ fn main() -> Result<()> {
         None => beside()?,
     };
     let (sizes, rounds) = if arguments.smoke { (SMOKE, 1) } else { (FULL, arguments.rounds) };
-    let mut figures = Figures::default();
+    let (mut figures, reenact) = (Figures::default(), beside()?.join("reenact"));
     for _ in 0..rounds {
         actix::System::new().block_on(round(&mut figures, &arguments, &sizes, &dir))?;
     }
+    if arguments.wants("w5") {
+        let (fan, chain) = sizes.programs;
+        (0..rounds).try_for_each(|_| programs::measure(&mut figures, &reenact, &dir, fan, chain))?;
+    }
     if arguments.wants("sleeping") {
-        sleeping::measure(&mut figures, &beside()?.join("reenact"), &dir)?;
+        sleeping::measure(&mut figures, &reenact, &dir)?;
     }
     print!("{figures}");
     ensure!(figures.are_positive(), "a figure is zero: something did not run");
@@ -189,10 +193,6 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
     }
     if arguments.wants("w4") {
         killed::measure(figures, dir, sizes.killed_runs).await?;
-    }
-    if arguments.wants("w5") {
-        let (fan, chain) = sizes.programs;
-        programs::measure(figures, &beside()?.join("reenact"), dir, fan, chain)?;
     }
     if arguments.wants("r2") {
         restart::measure(figures, dir, sizes.restart).await?;

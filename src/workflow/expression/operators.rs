@@ -8,7 +8,8 @@ use super::names::{Kind, Token};
 pub(super) const LENGTH_MAX: usize = 64 * 1024;
 
 /// How deep an expression may be nested, or how many filters, lookups or `and`s may follow each other: the engine compiles
-/// and drops them by recursion. Measured in a debug build, a quarter of a stack of 2 MiB bears a hundred.
+/// and drops them by recursion. A bracket, a sign or a filter counts twice. Measured in a debug build, a quarter of a stack of
+/// 2 MiB bears a hundred.
 pub(super) const DEPTH_MAX: usize = 120;
 
 /// No chain such as `a + b + c` has more parts: they become the arguments of one call, of which the engine takes 2,000.

@@ -161,7 +161,7 @@ fn what_is_no_request_is_answered_so_or_hung_up_on() {
     let request = begin("deep", "a").to_string().replace("\"input\":{}", &format!("\"input\":{deep_input}"));
     let mut raw = Raw::connect(&sandbox);
     raw.say(format!("{request}\n").as_bytes());
-    assert_eq!(raw.hear().unwrap()["problem"]["code"], "RE-1010");
+    assert_eq!(raw.hear().unwrap()["problem"]["code"], "RE-1209");
     // Half a request, none at all, and no reader for the answers: nobody is hindered, also not the holder's end.
     let mut half = Raw::connect(&sandbox);
     half.say(b"{\"report\":");

@@ -44,7 +44,7 @@ const OF_FILES: &[OfFiles] = &[
         "points of a checklist",
         |size| step(&format!("run: x, approve: before, checklist: [{}]", list("look", size))),
         100,
-        "RE-1104",
+        "RE-1113",
     ),
     (
         "characters of a point",
@@ -63,13 +63,13 @@ const OF_FILES: &[OfFiles] = &[
     (
         "parts of an expression in a row",
         |size| step(&format!("run: x, if: \"{}\"", vec!["1"; size].join("+"))),
-        450,
+        900,
         "RE-1201",
     ),
     (
         "levels of an expression",
         |size| step(&format!("run: x, if: \"{}1{}\"", "(".repeat(size), ")".repeat(size))),
-        100,
+        59,
         "RE-1201",
     ),
     (
@@ -169,7 +169,7 @@ fn what_people_give_is_taken_up_to_its_bounds() {
     assert_eq!(sandbox.json(2, &["run", "w.yaml", "--tag", &tag(2048)])["error"]["code"], "RE-1113");
     let deep = |levels: usize| format!("x:={}1{}", "[".repeat(levels), "]".repeat(levels));
     sandbox.json(0, &["run", "w.yaml", "--input", &deep(90)]);
-    assert_eq!(sandbox.json(2, &["run", "w.yaml", "--input", &deep(101)])["error"]["code"], "RE-1209");
+    assert_eq!(sandbox.json(2, &["run", "w.yaml", "--input", &deep(101)])["error"]["code"], "RE-1203");
     let input = |mib: usize| format!("{{\"x\": \"{}\"}}", "x".repeat(mib * 1024 * 1024));
     sandbox.write("in.json", input(31));
     sandbox.json(0, &["run", "w.yaml", "--input-file", "in.json"]);

@@ -314,7 +314,7 @@ fn a_file_called_json_is_read_as_json() {
             40,
             "at `steps[0].env`",
         ),
-        ("{\"steps\": [\n  {\"id\": \"ä\\\"\", \"rnu\": \"x\"}]}", Code::UnknownKey, 2, 16, "`rnu`"),
+        ("{\"steps\": [\n  {\"id\": \"ä\\\"\", \"rnu\": \"x\"}]}", Code::UnknownKey, 2, 17, "`rnu`"),
     ] {
         let problems = read(text).unwrap_err();
         let problem = problems
