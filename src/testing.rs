@@ -12,7 +12,7 @@
 //! use reenact::workflow::run::{Ask, Run, RunCommand, RunRejection};
 //!
 //! given::<Run>("run/nobody")
-//!     .when(RunCommand { ask: Ask::Go, seed: 0, drive: None })
+//!     .when(RunCommand { ask: Ask::Go, drive: None })
 //!     .then_rejected(|rejection| matches!(rejection, RunRejection::NotStarted));
 //! ```
 

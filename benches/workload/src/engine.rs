@@ -167,6 +167,7 @@ pub(crate) fn start_of(yaml: &str) -> Result<StartRun> {
         until: None,
         children: Vec::new(),
         growth: Default::default(),
+        insists: Default::default(),
         drive: true,
     })
 }

@@ -128,7 +128,7 @@ async fn record(
 fn commit(run: &RunId, start: StartRun, now: Timestamp, library: &Library) -> Result<Commit> {
     let (mut state, stream) = (Run::default(), StreamId::of_run(run));
     let mut draft = Draft::new(&mut state, &stream, Version(0), now);
-    let command = RunCommand { ask: Ask::Start(Box::new(start)), seed: 0, drive: Some(Grants::default()) };
+    let command = RunCommand { ask: Ask::Start(Box::new(start)), drive: Some(Grants::default()) };
     Run::decide(&mut draft, command, &Moment { now, blobs: library })?;
     let events: Vec<RunEvent> = draft.finish().events;
     let header = Header {
@@ -174,7 +174,7 @@ pub(crate) async fn wake(folder: &Path, probe: bool) -> Result<()> {
     });
     while let Some(line) = lines.recv().await {
         let (run, request) = (id(line.parse()?)?, "go".to_owned());
-        let ask = Ask::Approve { request, by: "bench".into(), note: None, edits: None };
+        let ask = Ask::Approve { request, by: "bench".into(), note: None, edits: None, hash: None };
         engine.system().ask(&run, ask).await?;
     }
     Ok(())
