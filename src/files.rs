@@ -7,11 +7,12 @@
 //! first, see [`crate::api`].
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, SeekFrom};
 
 /// The mode of folders: nobody but the owner may look into them.
 const FOLDER_MODE: u32 = 0o700;
@@ -95,9 +96,48 @@ pub(crate) fn write_once(path: &Path, content: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When it cannot be written.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let aside = path.with_extension("new");
-    create(&aside)?.write_all(content)?;
-    fs::rename(aside, path)
+    /// Several processes and threads may write one file at once.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let aside = path.with_extension(format!("{}-{number}.new", std::process::id()));
+    let written = create(&aside).and_then(|mut file| file.write_all(content));
+    written.and_then(|()| fs::rename(&aside, path)).inspect_err(|_| {
+        // If this fails too, it lies there and says nothing to anybody.
+        let _ = fs::remove_file(&aside);
+    })
+}
+
+/// The text of a file, of which no more than so many bytes are read.
+///
+/// # Errors
+/// When it cannot be read, is no plain file, or no text.
+pub(crate) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    read(path)?.take(bytes_max).read_to_string(&mut text).map(|_| text)
+}
+
+/// Copies a file without its holes: a damaged one may be longer than the disk.
+///
+/// # Errors
+/// When one of both cannot be opened, read or written.
+pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let (mut from, mut to) = (read(from)?, create(to)?);
+    let length = from.metadata()?.len();
+    to.set_len(length)?;
+    let mut at = 0;
+    while at < length {
+        let begin = match rustix::fs::seek(&from, SeekFrom::Data(at)) {
+            // Nothing but a hole follows.
+            Err(rustix::io::Errno::NXIO) => break,
+            begin => begin?,
+        };
+        let end = rustix::fs::seek(&from, SeekFrom::Hole(begin))?;
+        from.seek(io::SeekFrom::Start(begin))?;
+        to.seek(io::SeekFrom::Start(begin))?;
+        io::copy(&mut (&from).take(end - begin), &mut to)?;
+        at = end;
+    }
+    Ok(())
 }
 
 /// Makes a folder for its owner only, if it is not there; the one that it lies in must be. The mode of one that is there is
@@ -211,7 +251,7 @@ fn open(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     }
     // Without waiting for somebody at the other end of a pipe that stands there.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let flags = flags.bits().cast_signed();
     let opened = how.mode(FILE_MODE).custom_flags(flags).open(path);
     let file = opened.map_err(|error| match fs::symlink_metadata(path) {
         Ok(found) if !found.is_file() && error.kind() != io::ErrorKind::AlreadyExists => {

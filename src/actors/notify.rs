@@ -58,7 +58,7 @@ impl Notice {
     fn key(&self) -> Vec<u8> {
         match &self.name {
             // A key is bounded, and a name is what somebody wrote.
-            Some(name) if name.len() > VIEW_KEY_BYTES_MAX / 2 => {
+            Some(name) if "name/".len() + name.len() > VIEW_KEY_BYTES_MAX => {
                 format!("long/{}", Hash::of(name.as_bytes())).into_bytes()
             }
             Some(name) => format!("name/{name}").into_bytes(),

@@ -13,9 +13,13 @@ use super::inspect::Inspector;
 use super::load::load;
 use super::page;
 use crate::events::ids::{RequestId, RunId, StreamId, Version};
+use crate::files;
 use crate::views::request::found::Found;
 use crate::views::request::{self, is_open};
 use crate::workflow::run::Run;
+
+/// Far more than what is kept of a look at a work folder.
+const FOUND_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// A page to be written: whose request.
 type Key = (RunId, RequestId);
@@ -155,7 +159,10 @@ impl Scribe {
                 None
             }
             // What was cut off or is no such file was not found.
-            None => std::fs::read_to_string(&kept).ok().and_then(|json| serde_json::from_str(&json).ok()),
+            None => {
+                let json = files::read_text(&kept, FOUND_BYTES_MAX).ok();
+                json.and_then(|json| serde_json::from_str(&json).ok())
+            }
         };
         let found = found.or(before.as_ref());
         let page = request::page(state, id, *version, found, &*self.host.library);

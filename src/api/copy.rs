@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::folder;
 use crate::events::problem::{Code, Problem};
 use crate::files;
+use crate::store::sled;
 
 /// How often it is copied anew if its holder writes meanwhile, at most. Half of a write is told from a whole one when the
 /// copy is opened, so the last one counts.
@@ -18,7 +19,7 @@ const TRIES: u32 = 5;
 const DEPTH_MAX: u32 = 2;
 
 /// What is copied, in this order: how far the store has come first, so that what is copied later goes at least so far.
-const PARTS: [&str; 2] = ["mark", "events"];
+const PARTS: [&str; 3] = [sled::DAMAGE_NOTE, "mark", "events"];
 
 /// A copy, for as long as it lives. It lies in the folder for temporary files, for its owner only, under a name that
 /// nobody can foresee.
@@ -141,17 +142,12 @@ fn copy_all(from: &Path, to: &Path, depth: u32) -> Result<(), Failed> {
 }
 
 fn copy_file(from: &Path, to: &Path) -> Result<(), Failed> {
-    let mut source = match files::read(from) {
+    files::copy(from, to).or_else(|error| match error.kind() {
         // A file of sled that another one has replaced meanwhile.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened.map_err(Failed::Read)?,
-    };
-    let mut target = files::create(to).map_err(Failed::Write)?;
-    let copied = io::copy(&mut source, &mut target).map(drop);
-    copied.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            Failed::Write(error)
+            Err(Failed::Write(error))
         }
-        _ => Failed::Read(error),
+        _ => Err(Failed::Read(error)),
     })
 }

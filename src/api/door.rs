@@ -97,28 +97,26 @@ fn open_or_salvage(folder: &Path, options: SledOptions) -> Result<SledStore, Ope
 
 /// Opens a store that is whole, as far as opening can tell.
 fn open_whole(folder: &Path, options: SledOptions) -> Result<SledStore, OpenError> {
+    let damaged = |what| OpenError::Damaged { folder: folder.display().to_string(), what };
+    // Opening writes, too.
+    if let Some(what) = SledStore::noted_damage_of(folder) {
+        return Err(damaged(what));
+    }
     let store = SledStore::open(folder, options)?;
-    match store.damage().map(|damage| damage.to_string()).or(store.noted_damage()) {
+    match store.damage() {
         None => Ok(store),
-        Some(what) => Err(OpenError::Damaged { folder: folder.display().to_string(), what }),
+        Some(damage) => Err(damaged(damage.to_string())),
     }
 }
 
 impl House {
-    /// Opens the door: takes the store if nobody holds it, else connects to who does.
+    /// Opens the door: takes the store if nobody holds it, else connects to who does. For who only looks it may be damaged:
+    /// what can be read of it is shown.
     ///
     /// # Errors
     /// When the store is damaged or cannot be opened, or its holder does not answer in five seconds.
     pub async fn open(&self) -> Result<Door, Problem> {
-        self.open_with(open_whole).await
-    }
-
-    /// Opens the door to a store that may be damaged, to look at what can be read of it.
-    ///
-    /// # Errors
-    /// As for [`House::open`], but only for damage beyond which nothing can be read.
-    pub async fn open_damaged(&self) -> Result<Door, Problem> {
-        self.open_with(open_or_salvage).await
+        self.open_with(if self.looks { open_or_salvage } else { open_whole }).await
     }
 
     async fn open_with(&self, open: OpenStore) -> Result<Door, Problem> {
@@ -203,7 +201,7 @@ impl House {
     /// # Errors
     /// When there is no room for a copy, or the store cannot be read.
     pub async fn open_to_look(&self) -> Result<Door, Problem> {
-        self.open_copy(open_whole).await
+        self.open_copy(open_or_salvage).await
     }
 
     async fn open_copy(&self, open: OpenStore) -> Result<Door, Problem> {

@@ -76,10 +76,12 @@ impl Facade {
     pub async fn begin_telling(&self) -> Result<(), Problem> {
         // Held until it has begun: whoever else records something waits for that.
         let mut untold = self.untold.lock().await;
-        match untold.take() {
-            Some((notices, options)) => self.system.notify(notices, options).await,
-            None => Ok(()),
+        if let Some((notices, options)) = &*untold {
+            self.system.notify(notices.clone(), options.clone()).await?;
         }
+        // Only now: whoever asked may have gone away meanwhile, and the next one begins.
+        *untold = None;
+        Ok(())
     }
 
     /// The engine.

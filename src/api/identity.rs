@@ -7,7 +7,7 @@
 //! looked at, as it may change when the machine starts anew.)
 
 use std::ffi::OsStr;
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -132,7 +132,11 @@ pub(super) fn settle(data: &Path) -> io::Result<()> {
         None if is_store(data) => Identity::new(Origin::Found, here),
         None => fresh(data, Origin::Made, here)?,
     };
-    files::replace(&data.join(IDENTITY), &serde_json::to_vec(&next)?)
+    let file = data.join(IDENTITY);
+    files::replace(&file, &serde_json::to_vec(&next)?)?;
+    // Half an identity would be taken for that of a copy.
+    files::read(&file)?.sync_all()?;
+    File::open(data)?.sync_all()
 }
 
 /// The identity of a store that has started nothing yet, whatever came with its folder.

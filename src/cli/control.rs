@@ -79,10 +79,7 @@ pub(super) async fn ask_about_a_run(
     if !is_store(&scene.house.data) {
         return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
     }
-    let door = match request {
-        Request::Control { .. } => scene.house.open().await?,
-        _ => scene.house.open_damaged().await?,
-    };
+    let door = scene.house.open().await?;
     see::ask(scene, door, request, signals, &mut |_| {}).await
 }
 

@@ -62,9 +62,11 @@ impl<S: EventStore> EventStore for LookedAt<S> {
                 Err(ReadError::Closed) => return Err(ReadError::Closed),
                 // A page of the file is bad: what stands before it is read one by one.
                 Err(_) if at_once > 1 => at_once = (at_once / 16).max(1),
-                Err(_) => match whole_after(&self.inner, after).await? {
+                Err(error) => match whole_after(&self.inner, after).await? {
                     Some(next) if next > after => (after, at_once) = (next, limit),
-                    _ => return Ok(Vec::new()),
+                    // It could be read a moment ago.
+                    Some(_) => return Err(error),
+                    None => return Ok(Vec::new()),
                 },
                 events => return events,
             }

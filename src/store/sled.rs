@@ -34,6 +34,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::blobs::BlobFiles;
 use self::note::DamageNote;
+pub use self::note::NOTE as DAMAGE_NOTE;
 pub use self::open::OpenError;
 use self::open::{Opened, Salvage};
 use self::pack::Encoded;
@@ -111,6 +112,11 @@ pub struct SledStore {
 }
 
 impl SledStore {
+    /// What damage to the store in a folder is noted there, without opening it.
+    pub fn noted_damage_of(folder: &Path) -> Option<String> {
+        DamageNote::open(folder).said()
+    }
+
     /// Opens the store in a folder, which is made if it is not there. Blocks while it reads what the index does not
     /// cover.
     ///

@@ -34,6 +34,30 @@ pub struct Report {
     pub event_bytes: u64,
     /// What is wrong, in the order of positions, then what has none; at most [`FINDINGS_MAX`].
     pub problems: Vec<Finding>,
+    /// The first damage, also where there is no room for it among what is wrong.
+    #[serde(skip)]
+    pub damage: Option<String>,
+}
+
+/// What is wrong, and whether that is damage. What cannot be read this once may be whole.
+struct Wrong {
+    what: String,
+    is_damage: bool,
+}
+
+impl Wrong {
+    fn damage(what: String) -> Self {
+        Self { what, is_damage: true }
+    }
+}
+
+impl From<ReadError> for Wrong {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Damaged { what, .. } => Self::damage(what),
+            other => Self { what: other.to_string(), is_damage: false },
+        }
+    }
 }
 
 /// One thing that is wrong.
@@ -78,7 +102,7 @@ pub async fn verify(
     walk.streams().await?;
     walk.unreferenced_blobs().await?;
     for what in store.read_rest().await {
-        walk.found(Position(0), None, what);
+        walk.found(Position(0), None, Wrong::damage(what));
     }
     walk.report.streams = walk.heads.len() as u64;
     Ok(walk.report)
@@ -171,19 +195,14 @@ struct Walk<'a, F> {
 }
 
 impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
-    fn found(&mut self, position: Position, at: Option<(&StreamId, Version)>, what: String) {
-        if self.report.problems.len() < FINDINGS_MAX {
-            let (stream, version) = at.map(|(stream, version)| (stream.clone(), version)).unzip();
-            self.report.problems.push(Finding { position, stream, version, what, is_damage: true });
+    fn found(&mut self, position: Position, at: Option<(&StreamId, Version)>, wrong: Wrong) {
+        let Wrong { what, is_damage } = wrong;
+        if is_damage {
+            self.report.damage.get_or_insert_with(|| what.clone());
         }
-    }
-
-    /// An event that is whole and says what nobody understands.
-    fn not_understood(&mut self, event: &Recorded, what: String) {
-        if self.report.problems.len() < FINDINGS_MAX {
-            let (stream, version) = (Some(event.header.stream.clone()), Some(event.version));
-            let position = event.position;
-            self.report.problems.push(Finding { position, stream, version, what, is_damage: false });
+        if !self.is_full() {
+            let (stream, version) = at.map(|(stream, version)| (stream.clone(), version)).unzip();
+            self.report.problems.push(Finding { position, stream, version, what, is_damage });
         }
     }
 
@@ -208,12 +227,10 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
                     let first = if self.next > after { self.next } else { after.next() };
                     let next = readable_after(self.store, after).await?;
                     let upto = next.map_or_else(|| *self.store.committed().borrow(), Position::next);
-                    let what = match error {
-                        ReadError::Damaged { what, .. } => what,
-                        other => other.to_string(),
-                    };
-                    let what = format!("the events up to about position {upto} cannot be read: {what}");
-                    self.found(first, None, what);
+                    let mut wrong = Wrong::from(error);
+                    wrong.what =
+                        format!("the events up to about position {upto} cannot be read: {}", wrong.what);
+                    self.found(first, None, wrong);
                     // Where the next commit begins is not known.
                     self.next = Position(0);
                     let Some(next) = next else { break };
@@ -229,17 +246,14 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
         self.report.event_bytes += stored.size_bytes;
         match stored.commit {
             Err(what) => {
-                self.found(stored.position, None, what);
+                self.found(stored.position, None, Wrong::damage(what));
                 // How many events it had is not known: the next commit says.
                 self.next = Position(0);
             }
             Ok(commit) => {
                 if self.next != Position(0) && stored.position != self.next {
-                    self.found(
-                        self.next,
-                        None,
-                        format!("the events up to position {} are missing", stored.position),
-                    );
+                    let what = format!("the events up to position {} are missing", stored.position);
+                    self.found(self.next, None, Wrong::damage(what));
                 }
                 self.next = stored.position.plus(commit.count());
                 self.chain(stored.position, &commit);
@@ -255,10 +269,10 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
         let (last, parent) = head.map_or((Version(0), Hash::default()), |head| (head.version, head.hash));
         if last.next() != first {
             let what = format!("version {first} follows version {last}");
-            self.found(position, Some((stream, first)), what);
+            self.found(position, Some((stream, first)), Wrong::damage(what));
         } else if let Err(broken) = commit.check_chain(parent) {
             let at = position.plus(broken.version.0.saturating_sub(first.0));
-            self.found(at, Some((stream, broken.version)), broken.to_string());
+            self.found(at, Some((stream, broken.version)), Wrong::damage(broken.to_string()));
         }
         // From here on what is stored counts: one bad event is one finding.
         self.heads.insert(stream.clone(), Head { version: commit.last(), hash: commit.last_hash() });
@@ -268,28 +282,29 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
         self.report.events += 1;
         let at = Some((&event.header.stream, event.version));
         match (self.inspect)(event) {
-            Err(what) => self.not_understood(event, what),
+            // It is whole, and says what nobody understands.
+            Err(what) => self.found(event.position, at, Wrong { what, is_damage: false }),
             Ok(blobs) => {
                 for blob in blobs {
                     if self.blobs.insert(blob.hash)
-                        && let Err(what) = self.blob(blob)
+                        && let Err(wrong) = self.blob(blob)
                     {
-                        self.found(event.position, at, what);
+                        self.found(event.position, at, wrong);
                     }
                 }
             }
         }
     }
 
-    fn blob(&self, blob: BlobRef) -> Result<(), String> {
-        match self.store.blob(&blob.hash) {
-            Ok(Some(content)) if content.len() as u64 == blob.size_bytes => Ok(()),
-            Ok(Some(content)) => {
-                Err(format!("the blob {} has {} bytes, not {}", blob.hash, content.len(), blob.size_bytes))
+    fn blob(&self, blob: BlobRef) -> Result<(), Wrong> {
+        let BlobRef { hash, size_bytes } = blob;
+        match self.store.blob(&hash)? {
+            Some(content) if content.len() as u64 == size_bytes => Ok(()),
+            Some(content) => {
+                let what = format!("the blob {hash} has {} bytes, not {size_bytes}", content.len());
+                Err(Wrong::damage(what))
             }
-            Ok(None) => Err(format!("the blob {} is missing", blob.hash)),
-            Err(ReadError::Damaged { what, .. }) => Err(what),
-            Err(error) => Err(error.to_string()),
+            None => Err(Wrong::damage(format!("the blob {hash} is missing"))),
         }
     }
 
@@ -297,13 +312,15 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
     fn end(&mut self) {
         let committed = *self.store.committed().borrow();
         if self.next != Position(0) && self.next <= committed {
-            self.found(self.next, None, format!("the events up to position {committed} are missing"));
+            let what = format!("the events up to position {committed} are missing");
+            self.found(self.next, None, Wrong::damage(what));
         }
         if let Some(damage) = self.store.damage().filter(|_| self.report.problems.is_empty()) {
-            match damage {
-                ReadError::Damaged { position, what } => self.found(position, None, what),
-                other => self.found(Position(0), None, other.to_string()),
-            }
+            let position = match &damage {
+                ReadError::Damaged { position, .. } => *position,
+                _ => Position(0),
+            };
+            self.found(position, None, damage.into());
         }
     }
 
@@ -312,17 +329,20 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
         let mut streams: Vec<_> = self.heads.iter().map(|(stream, head)| (stream.clone(), *head)).collect();
         streams.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         for (stream, head) in streams {
-            let what = match self.store.head(&stream).await {
+            let wrong = match self.store.head(&stream).await {
                 Ok(Some(told)) if told == head => continue,
                 Ok(told) => {
                     let told = told.map_or(Version(0), |head| head.version);
-                    format!("the stream is indexed up to version {told}, its events go to {}", head.version)
+                    let what = format!(
+                        "the stream is indexed up to version {told}, its events go to {}",
+                        head.version
+                    );
+                    Wrong::damage(what)
                 }
-                Err(ReadError::Damaged { what, .. }) => what,
                 Err(ReadError::Closed) => return Err(ReadError::Closed),
-                Err(error) => error.to_string(),
+                Err(error) => error.into(),
             };
-            self.found(Position(0), Some((&stream, head.version)), what);
+            self.found(Position(0), Some((&stream, head.version)), wrong);
         }
         Ok(())
     }
@@ -334,7 +354,9 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
             let blobs = match self.store.blobs(after, BLOBS_AT_ONCE).await {
                 Err(ReadError::Closed) => return Err(ReadError::Closed),
                 Err(error) => {
-                    self.found(Position(0), None, format!("the blobs cannot be listed: {error}"));
+                    let mut wrong = Wrong::from(error);
+                    wrong.what = format!("the blobs cannot be listed: {}", wrong.what);
+                    self.found(Position(0), None, wrong);
                     return Ok(());
                 }
                 Ok(blobs) => blobs,

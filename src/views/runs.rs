@@ -68,7 +68,7 @@ pub struct RunFilter {
 impl RunFilter {
     fn admits(&self, row: &RunRow) -> bool {
         self.status.is_none_or(|status| status == row.status)
-            && self.workflow.as_ref().is_none_or(|workflow| in_a_row(workflow) == row.workflow)
+            && self.workflow.as_ref().is_none_or(|workflow| in_a_row(workflow) == in_a_row(&row.workflow))
             && self.tags.iter().all(|(key, value)| row.tags.get(key) == Some(value))
             && !(self.unfinished && row.status.has_ended())
     }

@@ -21,8 +21,7 @@ impl Facade {
         })
         .await
         .map_err(|error| read_problem(&error))?;
-        let mut damage =
-            found.problems.iter().find(|finding| finding.is_damage).map(|finding| finding.what.clone());
+        let (mut damage, is_cut_short) = (found.damage, found.problems.len() >= FINDINGS_MAX);
         let mut problems: Vec<VerifyProblem> = found
             .problems
             .into_iter()
@@ -39,6 +38,8 @@ impl Facade {
         // What nobody understands is whole, and so is a store of which a cache was not.
         match damage {
             Some(what) => store.note_damage(&what),
+            // What was not looked at is not proven whole.
+            None if is_cut_short => {}
             None => store.forget_damage(),
         }
         let disk_bytes = disk_bytes(&self.data).unwrap_or(0);
@@ -76,7 +77,7 @@ impl Facade {
                     add(&stream, Some(version), what);
                 }),
                 Err(problem) => {
-                    if problem.code != Code::RunParked {
+                    if problem.code == Code::StoreDamaged {
                         damage.get_or_insert_with(|| problem.message.clone());
                     }
                     add(&stream, None, problem.message);

@@ -145,15 +145,29 @@ impl Control {
 
 impl StartSpec {
     fn check(&self) -> Result<(), Problem> {
-        // The definition is checked by who reads it.
-        let Self { definition: _, input, tags, work_folder, environment, agents, until, children, .. } = self;
+        // The definition is checked by who reads it; lengths of time and of growth may be any.
+        let Self {
+            definition: _,
+            input,
+            tags,
+            work_folder,
+            environment,
+            agents,
+            parallel,
+            lost_limit,
+            duration_limit: _,
+            until,
+            children,
+            growth: _,
+            insists: _,
+        } = self;
         whole("the input", input)?;
         self::tags(tags)?;
         folder(work_folder)?;
         environment.keys().try_for_each(|name| named("a name in the environment", name))?;
         self::agents(agents)?;
         until.iter().try_for_each(|until| named("the step or phase", until))?;
-        bounds(self.parallel, self.lost_limit)?;
+        bounds(*parallel, *lost_limit)?;
         children.iter().try_for_each(ChildSpec::check)
     }
 }

@@ -143,9 +143,12 @@ pub async fn end_leftover(folder: &Path, run: &RunId, step: &StepId, grace: Dura
     }
 }
 
+/// Far more than any record has.
+const RECORD_BYTES_MAX: u64 = 64 * 1024;
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    files::read(path)?.read_to_end(&mut text).map(|_| text)
+    files::read(path)?.take(RECORD_BYTES_MAX).read_to_end(&mut text).map(|_| text)
 }
 
 fn lives(why: &str) -> Failure {

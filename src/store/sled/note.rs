@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::files;
 
 /// The file's name, in the store's folder.
-const NOTE: &str = "damaged";
+pub const NOTE: &str = "damaged";
 
 /// How much of a note is read: it is one line.
 const NOTE_BYTES_MAX: u64 = 4 * 1024;

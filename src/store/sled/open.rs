@@ -1,12 +1,11 @@
 //! Opening a store: what must be synced before recovery looks at it, and what is made anew from the commits.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::SeekFrom;
 use sled::{Batch, Db};
 
 use super::index::{Extent, Index};
@@ -199,34 +198,13 @@ pub(super) fn salvage(folder: &Path, options: &SledOptions) -> Result<(Opened, S
     let copy = Salvage(folder.join(SALVAGE));
     let _ = fs::remove_dir_all(&copy.0);
     files::folder(&copy.0).map_err(unreadable)?;
-    copy_data(&folder.join(EVENTS).join(DATA), &copy.0.join(DATA)).map_err(unreadable)?;
+    files::copy(&folder.join(EVENTS).join(DATA), &copy.0.join(DATA)).map_err(unreadable)?;
     let mut opened = open_events(folder, copy.0.clone(), options)?;
     // Without a mark nobody knows how far the store came.
     let position = if opened.marked { Position(0) } else { opened.last.next() };
     let what = format!("the log is damaged; of its events all up to position {} can be read", opened.last);
     opened.damage.get_or_insert(ReadError::Damaged { position, what });
     Ok((opened, copy))
-}
-
-/// Copies a file without its holes: a damaged one may be longer than the disk.
-fn copy_data(from: &Path, to: &Path) -> io::Result<()> {
-    let (mut from, mut to) = (files::read(from)?, files::create(to)?);
-    let length = from.metadata()?.len();
-    to.set_len(length)?;
-    let mut at = 0;
-    while at < length {
-        let begin = match rustix::fs::seek(&from, SeekFrom::Data(at)) {
-            // Nothing but a hole follows.
-            Err(rustix::io::Errno::NXIO) => break,
-            begin => begin?,
-        };
-        let end = rustix::fs::seek(&from, SeekFrom::Hole(begin))?;
-        from.seek(io::SeekFrom::Start(begin))?;
-        to.seek(io::SeekFrom::Start(begin))?;
-        io::copy(&mut (&from).take(end - begin), &mut to)?;
-        at = end;
-    }
-    Ok(())
 }
 
 /// A copy of a store, for as long as it lives.

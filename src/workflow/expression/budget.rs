@@ -21,11 +21,11 @@ struct Left {
     made: usize,
     read: usize,
     items: usize,
-    /// Whether something could not be had: where no error can be answered, less is.
-    overdrawn: bool,
+    /// What could not be had, in a sentence: where no error can be answered, less is.
+    overdrawn: Option<fn() -> String>,
 }
 
-const ALL: Left = Left { made: MADE_BYTES_MAX, read: READ_BYTES_MAX, items: ITEMS_MAX, overdrawn: false };
+const ALL: Left = Left { made: MADE_BYTES_MAX, read: READ_BYTES_MAX, items: ITEMS_MAX, overdrawn: None };
 
 thread_local! {
     static LEFT: Cell<Left> = const { Cell::new(ALL) };
@@ -38,7 +38,7 @@ pub(crate) fn begin() {
 
 /// What went beyond the budget of this evaluation, in a sentence.
 pub(crate) fn overdrawn() -> Option<String> {
-    LEFT.get().overdrawn.then(too_many_items)
+    LEFT.get().overdrawn.map(|why| why())
 }
 
 /// How much text may still be made, in bytes.
@@ -53,11 +53,7 @@ pub(super) fn make(bytes: usize) -> Result<(), Error> {
 
 /// Text is about to be taken out of JSON, of so many bytes.
 pub(crate) fn read(bytes: usize) -> Result<(), Error> {
-    take(
-        bytes,
-        |left| &mut left.read,
-        || format!("it takes more than {READ_BYTES_MAX} bytes of text out of what it looks at"),
-    )
+    take(bytes, |left| &mut left.read, too_much_read)
 }
 
 /// So many items are about to be made or looked at.
@@ -65,14 +61,18 @@ pub(crate) fn items(count: usize) -> Result<(), Error> {
     take(count, |left| &mut left.items, too_many_items)
 }
 
-fn take(amount: usize, of: fn(&mut Left) -> &mut usize, why: impl Fn() -> String) -> Result<(), Error> {
+fn take(amount: usize, of: fn(&mut Left) -> &mut usize, why: fn() -> String) -> Result<(), Error> {
     let mut left = LEFT.get();
     let there = of(&mut left);
     let rest = there.checked_sub(amount);
     *there = rest.unwrap_or_default();
-    left.overdrawn |= rest.is_none();
+    left.overdrawn = left.overdrawn.or(rest.is_none().then_some(why));
     LEFT.set(left);
     if rest.is_some() { Ok(()) } else { Err(Error::new(ErrorKind::InvalidOperation, why())) }
+}
+
+fn too_much_read() -> String {
+    format!("it takes more than {READ_BYTES_MAX} bytes of text out of what it looks at")
 }
 
 pub(super) fn too_much_text() -> String {

@@ -41,7 +41,7 @@ impl Object for Digits {
             return Some(this.cmp(&other));
         }
         let float = |digits: &str| digits.parse::<f64>().unwrap_or_default();
-        let order = float(&self.0).total_cmp(&float(&other.0));
+        let order = float(&self.0).partial_cmp(&float(&other.0)).unwrap_or(Ordering::Equal);
         // Beyond 64 bits floats do not tell integers apart.
         let whole = |digits: &str| !digits.contains(['.', 'e', 'E']);
         if order.is_eq() && whole(&self.0) && whole(&other.0) && self.0 != other.0 {

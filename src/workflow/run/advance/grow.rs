@@ -3,7 +3,7 @@
 use super::{Advance, Hindrance};
 use crate::events::codec::Encoded;
 use crate::events::ids::StepId;
-use crate::events::json::{BlobRef, Json, Payload};
+use crate::events::json::{BLOB_FROM_BYTES, BlobRef, Json, Payload};
 use crate::events::limits::FAN_OUT_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::*;
@@ -76,7 +76,9 @@ impl Advance<'_, '_> {
             ..step.added(id.item(items.len()), Because::ForEach)
         });
         let each = FRAME_BYTES + one.encode().map_or(0, |bytes| bytes.len());
-        Ok(items.iter().fold(0_usize, |sum, item| sum.saturating_add(each + item.text().len())))
+        Ok(items
+            .iter()
+            .fold(0_usize, |sum, item| sum.saturating_add(each + item.text().len().min(BLOB_FROM_BYTES))))
     }
 
     fn items(&self, place: usize, step: &Step) -> Result<Vec<Json>, Hindrance> {
