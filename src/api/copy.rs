@@ -19,7 +19,7 @@ const TRIES: u32 = 5;
 const DEPTH_MAX: u32 = 2;
 
 /// What is copied, in this order: how far the store has come first, so that what is copied later goes at least so far.
-const PARTS: [&str; 3] = [sled::DAMAGE_NOTE, "mark", "events"];
+const PARTS: [&str; 3] = [sled::DAMAGE_NOTE, sled::MARK, "events"];
 
 /// A copy, for as long as it lives. It lies in the folder for temporary files, for its owner only, under a name that
 /// nobody can foresee.

@@ -120,8 +120,9 @@ impl House {
     }
 
     async fn open_with(&self, open: OpenStore) -> Result<Door, Problem> {
-        if self.looks && folder::is_of_another(&self.data) {
-            return self.open_copy(open).await;
+        if folder::is_of_another(&self.data) {
+            // Root could write there, and its owner could not use what root has made.
+            return if self.looks { self.open_copy(open).await } else { Err(folder::not_yours(&self.data)) };
         }
         let since = Instant::now();
         let mut refused = None;
@@ -279,6 +280,13 @@ impl House {
 }
 
 impl Door {
+    /// What is damaged of a store that this process looks at all the same.
+    pub fn damage(&self) -> Option<String> {
+        let Self::Here(here) = self else { return None };
+        let store = here.facade.system().store();
+        store.damage().map(|damage| damage.to_string()).or_else(|| store.noted_damage())
+    }
+
     /// The number of the other process that holds the store, if one does.
     pub fn holder(&self) -> Option<i32> {
         match self {

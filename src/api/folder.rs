@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::events::problem::{Code, Problem};
 use crate::files::{self, NotPlain};
+use crate::store::sled::MARK;
 
 /// Its name, where nobody gives another.
 pub const DATA: &str = ".reenact";
@@ -25,11 +26,12 @@ const GITIGNORE: &str = "*\n!agents/\n!agents/**\n";
 
 /// Whether there is a store in a data folder.
 pub fn is_store(data: &Path) -> bool {
-    // A link counts, and what one may not look into: it is refused with words when the store is opened.
-    match fs::symlink_metadata(data.join(EVENTS)) {
+    // A link counts, and what one may not look into: it is refused with words when the store is opened. So does the mark of
+    // a store whose events are gone.
+    [EVENTS, MARK].into_iter().any(|name| match fs::symlink_metadata(data.join(name)) {
         Ok(_) => true,
         Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
-    }
+    })
 }
 
 /// The data folder for who is in a folder and names none: the nearest that holds a store and is this user's, here or
@@ -67,6 +69,15 @@ fn may_be_relied_on(uid: u32) -> bool {
 /// Whether a data folder is somebody else's.
 pub(super) fn is_of_another(data: &Path) -> bool {
     fs::metadata(data).is_ok_and(|found| !is_own(&found))
+}
+
+/// Refuses to record in somebody else's data folder.
+pub(super) fn not_yours(data: &Path) -> Problem {
+    let owner = fs::metadata(data)
+        .map_or_else(|_| "somebody else".to_owned(), |found| format!("user {}", found.uid()));
+    let message = format!("{} belongs to {owner}, who could not use what you record there", data.display());
+    Problem::new(Code::NotYours, message)
+        .hint("call it as that user, or name a folder of your own with --data")
 }
 
 /// Makes a data folder if it is not there, for its owner only; one that is there and is this user's is closed to others.

@@ -79,7 +79,7 @@ pub(super) async fn ask_about_a_run(
     if !is_store(&scene.house.data) {
         return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
     }
-    let door = scene.house.open().await?;
+    let door = scene.open().await?;
     see::ask(scene, door, request, signals, &mut |_| {}).await
 }
 

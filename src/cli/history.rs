@@ -14,7 +14,7 @@ pub(super) async fn history(scene: &Scene, arguments: HistoryArguments) -> Resul
         return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
     }
     let mut signals = Signals::listen()?;
-    let door = scene.house.open().await?;
+    let door = scene.open().await?;
     let request = Request::History { run, from: from.map(Version), to: to.map(Version) };
     // If the holder goes in the middle, the next one is asked again and answers from the beginning.
     let mut shown = Version(0);

@@ -30,7 +30,7 @@ pub(super) async fn list(scene: &Scene, arguments: ListArguments) -> Result<Exit
     let mut runs = Vec::new();
     if is_store(&scene.house.data) {
         let mut signals = Signals::listen()?;
-        let door = scene.house.open().await?;
+        let door = scene.open().await?;
         match see::ask(scene, door, &Request::List { filter }, &mut signals, &mut |_| {}).await? {
             Asked::Interrupted => return Ok(Exit::Interrupted),
             Asked::Answer(Answer::Runs(rows), door) => {

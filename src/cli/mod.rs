@@ -51,7 +51,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::api::door::House;
+use crate::api::door::{Door, House};
 use crate::api::{folder, identity};
 use crate::config::{Config, Project, Sources, trust as kept};
 use crate::events::problem::{Code, Problem};
@@ -154,6 +154,18 @@ struct Scene {
     cwd: PathBuf,
     /// Where the user's own configuration lies.
     user_folder: Option<PathBuf>,
+}
+
+impl Scene {
+    /// Opens the door, with a word where what is shown may not be all that there was.
+    async fn open(&self) -> Result<Door, Problem> {
+        let door = self.house.open().await?;
+        if let Some(what) = door.damage() {
+            let message = format!("the store is damaged ({what}): this is what can be read of it");
+            self.say.warnings(&[Problem::new(Code::StoreDamaged, message)]);
+        }
+        Ok(door)
+    }
 }
 
 /// Runs the program with these arguments, the first of which is its name.

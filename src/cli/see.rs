@@ -14,26 +14,46 @@ use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::views::report::RunReport;
 
-/// SIGINT and SIGTERM.
+/// SIGINT, SIGTERM, and SIGHUP where whoever started this process did not ask to ignore it, as `nohup` does.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Option<Signal>,
+}
+
+/// Whether this process was started with SIGHUP ignored.
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is signal 1, the lowest bit.
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 impl Signals {
     pub(super) fn listen() -> Result<Self, Problem> {
         let failed = |error: std::io::Error| Problem::new(Code::Internal, format!("signals: {error}"));
+        let hang_up = (!ignores_hang_up()).then(|| signal(SignalKind::hangup()));
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            hang_up: hang_up.transpose().map_err(failed)?,
         })
     }
 
     /// Ends when one came.
     pub(super) async fn came(&mut self) {
+        let Self { interrupt, terminate, hang_up } = self;
+        let hung_up = async {
+            match hang_up {
+                Some(hang_up) => drop(hang_up.recv().await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = hung_up => {}
         }
     }
 }

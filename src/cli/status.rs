@@ -14,7 +14,7 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
         return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
     }
     let mut signals = Signals::listen()?;
-    let door = scene.house.open().await?;
+    let door = scene.open().await?;
     let request = if watch { Request::Watch { run } } else { Request::Report { run } };
     let mut screen = Screen::new(&scene.say);
     let mut show = |frame| {

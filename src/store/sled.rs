@@ -33,6 +33,7 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::blobs::BlobFiles;
+pub use self::mark::MARK;
 use self::note::DamageNote;
 pub use self::note::NOTE as DAMAGE_NOTE;
 pub use self::open::OpenError;
@@ -171,7 +172,7 @@ impl SledStore {
             note,
         });
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
-        let files = Files { data: opened.file, mark: opened.mark };
+        let files = Files { data: opened.file, data_path: opened.data_path, mark: opened.mark };
         let writer =
             Writer::new(Arc::clone(&shared), opened.db, files, opened.last, options.checkpoint_commits);
         let writer = std::thread::Builder::new()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use self::found::Found;
 use super::markdown::{Page, Words, code, command_line, json_lines, markdown};
 use super::report::primary_agent;
-use crate::events::ids::{Hash, RequestId, RunId, StepId, Version};
+use crate::events::ids::{Hash, RequestId, RunId, Version};
 use crate::events::json::Json;
 use crate::events::run::Gate;
 use crate::events::time::format_duration;
@@ -94,7 +94,12 @@ pub fn page(
         page.section("Checklist", |page| checklist(request, page));
     }
     let open_to_edits = told.and_then(|asked| asked.open_to_edits(edits));
-    page.section("How to answer", |page| commands(&about.id, request, open_to_edits.as_ref(), page));
+    // A fan-out, a loop, a phase has no attempts of its own.
+    let has_said_something = run.nodes().get(request.place).is_some_and(|node| node.attempts_now() > 0);
+    let open_to_edits = open_to_edits.as_ref();
+    page.section("How to answer", |page| {
+        commands(&about.id, request, has_said_something, open_to_edits, page);
+    });
     Ok(Some(page.finish()))
 }
 
@@ -208,7 +213,13 @@ fn checklist(request: &Request, page: &mut Page) {
 }
 
 /// The commands that answer a request: each does what it says as it stands there.
-fn commands(run: &RunId, request: &Request, open_to_edits: Option<&Json>, page: &mut Page) {
+fn commands(
+    run: &RunId,
+    request: &Request,
+    has_said_something: bool,
+    open_to_edits: Option<&Json>,
+    page: &mut Page,
+) {
     let status = command_line(["status", run.as_str()]);
     if request.answer != Answer::Open {
         page.line(&markdown!("It is closed."));
@@ -228,7 +239,7 @@ fn commands(run: &RunId, request: &Request, open_to_edits: Option<&Json>, page: 
         page.code(&format!("{tick}    # tick a point, grant nothing yet"));
     }
     page.code(&status);
-    if asked.gate == Gate::After && !asked.step.as_str().starts_with(StepId::PHASE) {
+    if asked.gate == Gate::After && has_said_something {
         let said = command_line(["transcript", run.as_str(), asked.step.as_str()]);
         page.code(&format!("{said}    # what the step said"));
     }

@@ -87,7 +87,8 @@ impl Expression {
         let names = names::Names::among(&tokens);
         let operators = operators::marks(&tokens);
         if operators == Err(operators::Stop::TooDeep) {
-            let most = operators::DEPTH_MAX;
+            // A bracket counts twice, and what is outermost too.
+            let most = operators::DEPTH_MAX / 2 - 1;
             let says =
                 format!("the expression is nested deeper than {most} levels, or has too many parts in a row");
             return Err(BadExpression::TooDeep(says));

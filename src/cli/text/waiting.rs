@@ -59,7 +59,7 @@ fn one(run: &RunId, waiting: &Waiting, call: &Call, now: Timestamp) -> Vec<Text>
         }
         ("signal", _) => vec![
             terminal!("waits for the signal `{}` in `{}`{}", name(id), step, until),
-            terminal!("  send:   {} [JSON]", call.command(["signal", run.as_str(), id])),
+            terminal!("  send:   {}", call.command(["signal", run.as_str(), id])),
         ],
         ("child", _) => vec![
             terminal!("waits for the run of `{}`, which waits itself", step),

@@ -13,7 +13,7 @@ use crate::events::ids::{Hash, Position};
 use crate::files;
 
 /// The file's name, in the store's folder.
-const MARK: &str = "mark";
+pub const MARK: &str = "mark";
 
 /// A position and as many bytes of its hash: what was torn or damaged is no mark.
 const MARK_BYTES: usize = 16;
@@ -44,15 +44,20 @@ impl Mark {
         self.file.write_all_at(&write(position), 0)
     }
 
-    /// Whether the store still lies where it was opened. If its folder was removed, or another took its place, what is
-    /// written from then on is nobody's.
+    /// Whether it still lies where it was opened.
     pub(super) fn is_in_place(&self) -> bool {
-        let is_same = |ours: &fs::Metadata, there: &fs::Metadata| {
-            (ours.ino(), ours.dev()) == (there.ino(), there.dev()) && ours.nlink() > 0
-        };
-        let there = fs::symlink_metadata(&self.path);
-        self.file.metadata().is_ok_and(|ours| there.is_ok_and(|there| is_same(&ours, &there)))
+        is_in_place(&self.file, &self.path)
     }
+}
+
+/// Whether a file still lies where it was opened. If the store's folder was removed, or another took its place, what is
+/// written from then on is nobody's.
+pub(super) fn is_in_place(file: &File, path: &Path) -> bool {
+    let is_same = |ours: &fs::Metadata, there: &fs::Metadata| {
+        (ours.ino(), ours.dev()) == (there.ino(), there.dev()) && ours.nlink() > 0
+    };
+    let there = fs::symlink_metadata(path);
+    file.metadata().is_ok_and(|ours| there.is_ok_and(|there| is_same(&ours, &there)))
 }
 
 fn write(position: Position) -> [u8; MARK_BYTES] {

@@ -134,6 +134,8 @@ pub(super) struct Opened {
     pub(super) db: Db,
     /// sled's file, to be synced.
     pub(super) file: File,
+    /// Where that lies.
+    pub(super) data_path: PathBuf,
     pub(super) index: Index,
     /// The position of the last event.
     pub(super) last: Position,
@@ -178,13 +180,14 @@ fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<
     sync_files(&events, options.durability).map_err(unreadable)?;
     // sled makes files as everybody may read them.
     files::check_all(&events).map_err(unreadable)?;
-    let file = files::read(&events.join(DATA)).map_err(unreadable)?;
+    let data_path = events.join(DATA);
+    let file = files::read(&data_path).map_err(unreadable)?;
     let lost = (marked > last).then(|| ReadError::Damaged {
         position: last.next(),
         what: format!("the events up to position {marked} are missing"),
     });
     let (reached, damage) = (last.max(marked), damage.or(lost));
-    Ok(Opened { db, file, index, last, reached, mark, marked: marked > Position(0), damage })
+    Ok(Opened { db, file, data_path, index, last, reached, mark, marked: marked > Position(0), damage })
 }
 
 /// The folder into which a store is copied to see what of it can be read.

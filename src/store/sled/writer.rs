@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sled::{Batch, Db, IVec};
@@ -12,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use super::Durability;
 use super::index::{self, Extent};
 use super::layout;
-use super::mark::Mark;
+use super::mark::{Mark, is_in_place};
 use super::pack::{Encoded, Packer};
 use super::shared::{PANICKED, Shared, lock};
 use super::writes::Writes;
@@ -95,6 +96,8 @@ struct Checkpoint {
 pub(super) struct Files {
     /// sled's file: sled itself does not sync it.
     pub(super) data: File,
+    /// Where it lies.
+    pub(super) data_path: PathBuf,
     /// How far the store has come.
     pub(super) mark: Mark,
 }
@@ -161,7 +164,8 @@ impl Writer {
         // Read models alone are a cache: the next commit's sync is theirs.
         if !group.accepted.is_empty() {
             self.sync()?;
-            if !self.files.mark.is_in_place() {
+            let Files { data, data_path, mark } = &self.files;
+            if !mark.is_in_place() || !is_in_place(data, data_path) {
                 return Err(GONE.to_owned());
             }
         }

@@ -3,7 +3,7 @@
 use super::{Advance, Hindrance};
 use crate::events::codec::Encoded;
 use crate::events::ids::StepId;
-use crate::events::json::{BLOB_FROM_BYTES, BlobRef, Json, Payload};
+use crate::events::json::{BlobRef, Json, Payload};
 use crate::events::limits::FAN_OUT_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::*;
@@ -65,7 +65,8 @@ impl Advance<'_, '_> {
         }))
     }
 
-    /// About how much a step for each of these items adds to a commit, in bytes.
+    /// About how much a step for each of these items adds to the store at once, in bytes: with the items themselves, also
+    /// where these are stored beside the commit.
     fn bytes_of(&self, place: usize, step: &Step, items: &[Json]) -> Result<usize, RunRejection> {
         /// What the numbers, lengths and the hash take that differ from item to item.
         const FRAME_BYTES: usize = 128;
@@ -76,9 +77,7 @@ impl Advance<'_, '_> {
             ..step.added(id.item(items.len()), Because::ForEach)
         });
         let each = FRAME_BYTES + one.encode().map_or(0, |bytes| bytes.len());
-        Ok(items
-            .iter()
-            .fold(0_usize, |sum, item| sum.saturating_add(each + item.text().len().min(BLOB_FROM_BYTES))))
+        Ok(items.iter().fold(0_usize, |sum, item| sum.saturating_add(each + item.text().len())))
     }
 
     fn items(&self, place: usize, step: &Step) -> Result<Vec<Json>, Hindrance> {
