@@ -1,15 +1,14 @@
 //! Commands that read their arguments again: as commands, as names of variables, or as what they do.
 
-use super::flow::{INSERTED, PRINTED, is_read_by_the_shell};
+use super::flow::{INSERTED, POSITIONAL, PRINTED, is_read_by_the_shell};
 use super::grammar::is_reserved;
-use super::reader::{Read, Reader, is_name, lost};
+use super::reader::{Read, Reader, is_name, is_of_name, lost};
 use super::words::Word;
 
 /// Builtins whose arguments are code or names, in which bash runs the command of `a[$(command)]`.
-const READ_AGAIN: [&str; 21] = [
+const READ_AGAIN: [&str; 18] = [
     "alias",
     "unalias",
-    "let",
     "unset",
     "read",
     "readarray",
@@ -26,9 +25,10 @@ const READ_AGAIN: [&str; 21] = [
     "jobs",
     "hash",
     "caller",
-    "watch",
-    "parallel",
 ];
+
+/// Programs that give what is behind them to a shell.
+const GIVEN_TO_A_SHELL: [&str; 2] = ["watch", "parallel"];
 
 /// Programs whose `-c` is a text of commands, wherever they stand in a command: `find -exec sh -c`.
 const SHELLS: [&str; 11] =
@@ -84,7 +84,9 @@ impl Reader {
             self.refuse_all(command.span.clone(), "where the name of a command stands");
         }
         if command.head.is_empty() && (!is_path || command.bare) {
-            let names = command.names.iter().filter(|name| is_name(name));
+            // Without quotes a parameter is split: then it is a command with its arguments.
+            let is_read = |name: &&String| is_name(name) || (command.bare && **name == POSITIONAL);
+            let names = command.names.iter().filter(is_read);
             names.for_each(|name| self.flow.evaluate(name));
         }
         self.put(command, true);
@@ -105,6 +107,13 @@ impl Reader {
                 self.read_as_names(name, arguments);
                 let names = arguments.iter().filter_map(Word::literal).filter(|text| is_name(text));
                 names.for_each(|name| self.flow.assign(name, [], [&PRINTED.to_owned()]));
+            }
+            "let" => {
+                // Names of variables are numbers there, with or without a dollar.
+                let is_of_no_name = |c: char| !is_of_name(c);
+                let names = arguments.iter().flat_map(|word| word.text.split(is_of_no_name));
+                names.filter(|name| is_name(name)).for_each(|name| self.flow.evaluate(name));
+                self.read_as_names(name, arguments);
             }
             name if READ_AGAIN.contains(&name) => self.read_as_names(name, arguments),
             "export" | "readonly" | "local" | "declare" | "typeset" => self.declaration(name, arguments)?,
@@ -276,20 +285,38 @@ impl Reader {
             let is_chosen =
                 at == 0 && (!word.span.is_empty() || word.names.iter().any(|name| name == "SHELL"));
             let runs = at == 0 || WRAPPERS.contains(&first.as_str());
+            let may_run = runs || inserts;
             if is_named(&SHELLS) || is_chosen {
                 if self.arguments_of_a_shell(word, rest, runs, inserts)? && runs && is.is_some() {
                     self.flow.evaluate(PRINTED);
                     self.commands_are_read(documents, here_strings);
                 }
             } else if is_named(&LIKE_SHELLS) {
-                let option = rest.iter().position(|word| matches!(word.literal(), Some("-c" | "--command")));
-                let text = option.and_then(|option| rest.get(option + 1..)).unwrap_or_default();
-                self.text_of_a_shell(&word.text, text, inserts)?;
+                self.text_among_options(&word.text, rest, inserts)?;
                 break;
-            } else if is_named(&["ssh"]) && runs {
+            } else if is_named(&GIVEN_TO_A_SHELL) && may_run {
+                self.read_as_names(&word.text, rest);
+                break;
+            } else if is_named(&["ssh"]) && may_run {
                 self.remote(rest);
                 self.commands_are_read(documents, here_strings);
                 break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the arguments of what takes a text of commands behind an option: `-c`, at the end of others as in `-qec`, or
+    /// `--command`, with or without an equals sign.
+    fn text_among_options(&mut self, program: &str, rest: &[Word], inserts: bool) -> Read<()> {
+        for (at, word) in rest.iter().enumerate() {
+            let is_cluster =
+                word.head.starts_with('-') && !word.head.starts_with("--") && word.head.contains('c');
+            if word.literal() == Some("--command") || (is_cluster && word.literal().is_some()) {
+                return self.text_of_a_shell(program, rest.get(at + 1..).unwrap_or_default(), inserts);
+            }
+            if is_cluster || word.head.starts_with("--command=") {
+                self.read_as_names(program, std::slice::from_ref(word));
             }
         }
         Ok(())

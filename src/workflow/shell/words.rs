@@ -374,9 +374,13 @@ impl Reader {
                     return Ok(());
                 }
                 Item::Char('$') => {
-                    let before = self.seen;
+                    let (before, names) = (self.seen, word.names.len());
                     self.dollar(word, quoted)?;
                     self.refuse_all(before..self.seen, IN_BRACES);
+                    if operator == ":" {
+                        // A number, which bash reads again.
+                        word.names.iter().skip(names).for_each(|name| self.flow.evaluate(name));
+                    }
                     continue;
                 }
                 Item::Char(c) if operator == ":" && is_of_name(c) => {
