@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::kit::bounded;
 use crate::support::Sandbox;
 
 /// A bound of workflow files: its name, a file of that size, the bound, and the code beyond it.
@@ -154,6 +155,24 @@ fn what_a_program_writes_is_taken_up_to_its_bound() {
         sandbox.write("w.yaml", file);
         let run = sandbox.json(exit, &["--config", "bounds.toml", "run", "w.yaml"]);
         assert_eq!(run["error"]["code"].as_str(), code, "{run}");
+    }
+}
+
+#[test]
+fn an_expression_makes_text_and_items_up_to_its_bounds() {
+    const MIB: usize = 1024 * 1024;
+    let sandbox = Sandbox::new();
+    let ranges = |count: usize| vec!["(range(99999)|list|length)"; count].join(" + ");
+    for (expression, code) in [
+        (format!("('x' * {}) != ''", 15 * MIB), None),
+        (format!("('x' * {}) != ''", 17 * MIB), Some("RE-1204")),
+        (format!("{} > 0", ranges(3)), None),
+        (format!("{} > 0", ranges(30)), Some("RE-1204")),
+    ] {
+        let file = json!({"steps": [{"id": "a", "if": expression, "run": ["true"]}]});
+        sandbox.write("w.yaml", file.to_string());
+        let run = bounded(&sandbox, &["--json", "run", "w.yaml"]).json();
+        assert_eq!(run["error"]["code"].as_str(), code, "{expression}: {run}");
     }
 }
 

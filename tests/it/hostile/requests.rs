@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use reenact::events::ids::RunId;
 use reenact::testing::Dice;
 
 use super::kit::{begin_innocent, play};
@@ -34,6 +35,8 @@ const REQUESTS: &[&str] = &[
     r#"{"control":{"run":"innocent","control":{"resolve":{"step":"@","how":"retry"}},"order":{"by":"@","reason":"@"}}}"#,
     r#"{"begin":{"run":"@","drive":true,"start":{"definition":{"name":"@","steps":[]},"input":{},"tags":{"@":"@"},"work_folder":"@","environment":{},"agents":[["@",{}]],"parallel":4294967295,"lost_limit":1}}}"#,
     r#"{"see":{"run":"@","live":true}}"#,
+    r#"{"begin":{"run":"@","drive":true,"start":{"definition":{"name":"w","steps":[{"id":"a","does":{"sleep_us":0}}]},"input":{},"tags":{},"work_folder":"/","environment":{},"agents":[],"parallel":1,"lost_limit":1}}}"#,
+    r#"{"begin":{"run":"a","drive":false,"start":{"definition":{"name":"@","steps":[{"id":"@","does":{"sleep_us":0}}]},"input":{},"tags":{"@":"@"},"work_folder":"/","environment":{},"agents":[],"parallel":1,"lost_limit":1}}}"#,
 ];
 
 /// A request, spoilt.
@@ -125,7 +128,10 @@ fn no_request_harms_the_holder_or_what_lies_beside_its_folder() {
     assert!(answered > 100 || std::env::var_os("REENACT_FUZZ_SEED").is_some(), "{answered} answers");
     assert_eq!(beside(&sandbox), before, "something was written beside the data folder");
     // Those that say nothing hold nobody up.
-    assert!(sandbox.json(0, &["list"])["runs"].is_array());
+    for row in sandbox.json(0, &["list"])["runs"].as_array().unwrap() {
+        let id = row["run"].as_str().unwrap();
+        assert!(RunId::parse(id).is_ok() && id != "last", "a run is called {id:?}");
+    }
     assert_eq!(sandbox.status("holds")["status"], "running");
     holder.interrupt();
     let ended = holder.wait();
