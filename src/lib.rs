@@ -4,7 +4,9 @@
 //! resuming after a crash and looking at what happened are one operation: enacting the events again.
 //!
 //! - [`events`]: what happened
-//! - [`workflow`]: what a run is; pure
+//! - [`kernel`]: what keeps anything alive that lives on events; pure
+//! - [`workflow`]: what a file says; pure
+//! - [`aggregates`]: what lives; pure
 //! - [`store`]: where events live
 //! - [`executors`]: how agents do work
 //! - [`actors`]: who does it; start here for an engine: [`actors::system::System`]
@@ -15,17 +17,19 @@
 //! - `files`: files of a data folder, opened through no link
 //! - [`testing`]: tests of decisions, and of what any workflow promises whatever goes wrong
 //!
-//! Imports run one way: `cli`, `api` → `actors` → `executors`, `views` → `workflow` → `events`, and `store` →
-//! `events`. `ARCHITECTURE.md` has the map.
+//! Imports run one way: `cli`, `api` → `actors` → `executors`, `views` → `aggregates` → `workflow` →
+//! `kernel` → `events`, and `store` → `events`. `ARCHITECTURE.md` has the map.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 pub mod actors;
+pub mod aggregates;
 pub mod api;
 pub mod cli;
 pub mod config;
 pub mod events;
 pub mod executors;
 mod files;
+pub mod kernel;
 pub mod store;
 pub mod testing;
 mod text_file;

@@ -9,10 +9,10 @@
 //!
 //! ```
 //! use reenact::testing::given;
-//! use reenact::workflow::run::{Ask, Run, RunCommand, RunRejection};
+//! use reenact::aggregates::run::{Ask, Run, RunRejection};
 //!
 //! given::<Run>("run/nobody")
-//!     .when(RunCommand { ask: Ask::Go, drive: None })
+//!     .when(Ask::Go)
 //!     .then_rejected(|rejection| matches!(rejection, RunRejection::NotStarted));
 //! ```
 

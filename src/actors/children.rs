@@ -10,12 +10,12 @@ use async_trait::async_trait;
 
 use super::communicator::{ChildRests, Communicator};
 use super::load::load;
+use crate::aggregates::run::child;
+use crate::aggregates::run::{Ask, Order, Run, RunStatus};
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{Parent, Purpose};
 use crate::executors::{ChildTask, Context, Executor, Task};
-use crate::workflow::child;
-use crate::workflow::run::{Ask, Order, Run, RunStatus};
 use crate::workflow::work::{Failure, Output, Stop};
 
 /// Sees children through.

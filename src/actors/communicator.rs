@@ -21,15 +21,16 @@ use super::glance::Glance;
 use super::host::{Host, HostContext, Submit};
 use super::inspect::Inspector;
 use super::roster::{Member, Roster};
-use super::run::{Due, LetGo, RunHost, RunShell, undriven};
+use super::run::{Due, LetGo, RunHost, RunShell};
 use super::scribe::Scribe;
 use super::timer::{SetTimer, TimerActor, Wake};
+use crate::aggregates::run::{Ask, StartRun};
 use crate::events::ids::{AgentName, Fence, Hash, RequestId, RunId, StepId, StreamId, TimerId, Version};
 use crate::events::json::BlobRef;
 use crate::events::problem::{Code, Problem};
 use crate::executors::Task;
+use crate::kernel::Blobs;
 use crate::workflow::definition::WORKFLOW_AGENT;
-use crate::workflow::run::{Ask, StartRun};
 use crate::workflow::work::{Failure, Output};
 
 /// Messages that may wait in an agent's mailbox. Slots bound what is asked of it; the rest are stops.
@@ -247,7 +248,7 @@ impl Communicator {
     pub async fn ask(self: &Arc<Self>, run: &RunId, ask: Ask) -> Result<Version, Problem> {
         loop {
             let (reply, answer) = oneshot::channel();
-            let submit = Submit { command: undriven(ask.clone()), reply: Some(reply) };
+            let submit = Submit { command: ask.clone(), reply: Some(reply) };
             match self.run(run).0.send(submit).await {
                 Ok(()) => {
                     let gone = || Problem::new(Code::ShuttingDown, "the run's host ended");
@@ -268,7 +269,7 @@ impl Communicator {
     /// When the id is taken by a run that does something else, or the store refuses.
     pub async fn begin(self: &Arc<Self>, run: &RunId, start: StartRun) -> Result<Version, Problem> {
         let (hash, drive) = (start.definition_blob.reference.hash, start.drive);
-        self.host.library.remember_definition(hash, Arc::clone(&start.definition));
+        (&*self.host.library as &dyn Blobs).remember_value(hash, Arc::clone(&start.definition));
         let version = self.ask(run, Ask::Start(Box::new(start))).await?;
         if drive && !self.is_driven(run) {
             self.drive(run).await;

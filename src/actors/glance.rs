@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::aggregates::run::{Run, RunStatus};
 use crate::events::ids::{Fence, RunId, Version};
 use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::Progress;
 use crate::views::runs::due::Next;
-use crate::workflow::run::{Run, RunStatus};
 
 /// What can be seen of a run that is in memory. Who waits is woken when it is loaded, when nothing of it runs any
 /// more or something does again, and when it has ended, rests or cannot go on. Who shows how far it is looks now and then.

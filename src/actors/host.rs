@@ -22,8 +22,8 @@ use crate::events::ids::{StreamId, Version};
 use crate::events::limits::COMMIT_BYTES_FULL;
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
+use crate::kernel::{Aggregate, Decided, Draft, EffectChanges, Moment};
 use crate::store::{AppendError, EventStore, Head, ReadError, Snapshot};
-use crate::workflow::aggregate::{Aggregate, Decided, Draft, EffectChanges, Moment};
 
 /// Commands from outside that wait for one commit. Beyond it, senders are told to come back. What comes from inside
 /// (results, timers, slots) has nobody to come back: of that there is never more than the state has open.
@@ -45,7 +45,7 @@ pub trait Shell<A: Aggregate>: Sized + Unpin + 'static {
         A::Command: 'a;
 
     /// Completes a command with what only the shell has, right before it is decided on this state.
-    fn prepare(&mut self, state: &A, command: &mut A::Command, now: Timestamp);
+    fn prepare(&mut self, state: &A, command: &mut A::Command, now: Timestamp) -> Option<A::Grants>;
 
     /// What a commit says that it answers.
     fn causation(command: &A::Command) -> &'static str;
@@ -236,14 +236,14 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
 
     fn decide(&mut self, now: Timestamp) -> Round<A> {
         let library = Arc::clone(&self.context.library);
-        let moment = Moment { now, blobs: &*library };
         let mut sealing = Sealing::new(self.header(now), self.head.hash);
         let (mut answers, mut broken) = (Vec::new(), None);
         let mut draft = Draft::new(&mut self.state, &self.stream, self.head.version, now);
         while answers.len() < DECIDED_AT_ONCE && sealing.size_bytes() < COMMIT_BYTES_FULL && broken.is_none()
         {
             let Some(Submit { mut command, reply }) = self.inbox.pop_front() else { break };
-            self.shell.prepare(draft.state(), &mut command, now);
+            let grants = self.shell.prepare(draft.state(), &mut command, now);
+            let moment = Moment { now, blobs: &*library, seed: 0, grants: grants.as_ref() };
             let emitted = draft.emitted();
             let result = A::decide(&mut draft, command, &moment).map_err(|rejection| {
                 let problem = S::problem(&rejection);
@@ -282,7 +282,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     fn append(&mut self, round: Round<A>, actor: &mut Context<Self>) {
         let Round { decided: Decided { blobs, changes, .. }, sealing, answers, .. } = round;
         let commit = sealing.finish();
-        blobs.iter().for_each(|blob| self.context.library.remember(blob));
+        blobs.iter().for_each(|blob| self.context.library.keep(blob));
         let head = Head { version: commit.last(), hash: commit.last_hash() };
         commit.events.iter().for_each(|event| self.tail.grow(event.payload.len()));
         self.phase = Phase::Appending;

@@ -7,10 +7,10 @@ use futures_util::future::{BoxFuture, join_all};
 
 use super::agent::EndLeftover;
 use super::communicator::Communicator;
+use crate::aggregates::run::{Run, RunEffect};
 use crate::events::ids::{Fence, RunId};
 use crate::events::run::AttemptStarted;
-use crate::workflow::aggregate::Aggregate;
-use crate::workflow::run::{Run, RunEffect};
+use crate::kernel::Aggregate;
 
 /// Attempts that another process started and did not end. What they left running is ended before they are recorded as
 /// lost: then nothing that follows, no other attempt, no compensation and no end of the run, comes beside it, whoever

@@ -7,21 +7,20 @@ use dashmap::DashMap;
 
 use crate::events::ids::Hash;
 use crate::events::json::Blob;
+use crate::kernel::{Blobs, Unreadable, Value, ValueKey};
 use crate::store::EventStore;
-use crate::workflow::aggregate::{Blobs, Unreadable};
-use crate::workflow::definition::Definition;
 
 /// How much content is kept in memory. What runs pass from step to step is small; what is larger is read again.
 const CACHED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How many definitions are kept parsed. A process sees few; a test may see many.
-const DEFINITIONS_MAX: usize = 256;
+/// How much content is kept as what it means, definitions above all. A process sees few; a test may see many.
+const VALUES_MAX: usize = 256;
 
 /// Reads blobs from a store and remembers the latest. A miss blocks for the length of a disk read.
 pub struct Library {
     store: Arc<dyn EventStore>,
     cache: Mutex<Cache>,
-    definitions: DashMap<Hash, Arc<Definition>>,
+    values: DashMap<ValueKey, Value>,
 }
 
 #[derive(Default)]
@@ -35,21 +34,13 @@ struct Cache {
 impl Library {
     /// A library of what that store holds.
     pub fn new(store: Arc<dyn EventStore>) -> Self {
-        Self { store, cache: Mutex::default(), definitions: DashMap::new() }
+        Self { store, cache: Mutex::default(), values: DashMap::new() }
     }
 
     /// Remembers content that is on its way into the store.
-    pub fn remember(&self, blob: &Blob) {
+    pub fn keep(&self, blob: &Blob) {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.insert(blob.reference.hash, Arc::clone(&blob.bytes));
-    }
-
-    /// Remembers what a definition's blob means.
-    pub fn remember_definition(&self, hash: Hash, definition: Arc<Definition>) {
-        if self.definitions.len() >= DEFINITIONS_MAX {
-            self.definitions.clear();
-        }
-        self.definitions.insert(hash, definition);
     }
 }
 
@@ -85,16 +76,14 @@ impl Blobs for Library {
         Ok(bytes)
     }
 
-    fn definition(&self, hash: &Hash) -> Result<Arc<Definition>, Unreadable> {
-        if let Some(definition) = self.definitions.get(hash) {
-            return Ok(Arc::clone(&definition));
+    fn remembered(&self, key: &ValueKey) -> Option<Value> {
+        self.values.get(key).map(|value| Arc::clone(&value))
+    }
+
+    fn remember(&self, key: ValueKey, value: Value) {
+        if self.values.len() >= VALUES_MAX {
+            self.values.clear();
         }
-        let bytes = self.read(hash)?;
-        let unreadable = |why: String| Unreadable { hash: *hash, why };
-        let text = std::str::from_utf8(&bytes).map_err(|error| unreadable(error.to_string()))?;
-        let definition = Definition::from_json(text).map_err(|problem| unreadable(problem.message))?;
-        let definition = Arc::new(definition);
-        self.remember_definition(*hash, Arc::clone(&definition));
-        Ok(definition)
+        self.values.insert(key, value);
     }
 }

@@ -10,8 +10,8 @@ use super::snapshots::{TAIL_EVENTS_MIN, Tail, discard};
 use crate::events::commit::Recorded;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
+use crate::kernel::{Aggregate, At, EffectChanges};
 use crate::store::{EventStore, Head, ReadError, Snapshot};
-use crate::workflow::aggregate::{Aggregate, At, EffectChanges};
 
 /// How many events are read at once, some 2 MB. A commit that is longer is looked through for each of its pages.
 const PAGE: u64 = 8_192;

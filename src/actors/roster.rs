@@ -6,7 +6,7 @@ use crate::events::ids::AgentName;
 use crate::events::json::BlobRef;
 use crate::events::problem::{Code, Problem};
 use crate::executors::{AgentDefinition, Executor, ExecutorKind, Executors};
-use crate::workflow::aggregate::Blobs;
+use crate::kernel::Blobs;
 use crate::workflow::definition::SHELL_AGENT;
 
 /// An agent as this process can run it.

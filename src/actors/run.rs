@@ -22,14 +22,14 @@ use super::host::{Host, Shell, Submit};
 use super::leftovers::Leftovers;
 use super::page;
 use super::timer::Wake;
+use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId, RunRejection, RunStatus};
 use crate::events::ids::{AgentName, Fence, RunId, TimerId, Version};
 use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::{Progress, Task};
+use crate::kernel::{Aggregate, Effect, EffectChanges};
 use crate::views::runs::due::Next;
-use crate::workflow::aggregate::{Aggregate, Effect, EffectChanges};
-use crate::workflow::run::{Ask, Grants, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus};
 use crate::workflow::work::Stop;
 
 pub use messages::{Drive, Due, LetGo};
@@ -258,7 +258,7 @@ impl RunShell {
         }
         if state.wants_driving() {
             let recover = Ask::Recover { in_flight: BTreeSet::new() };
-            actor.notify(Submit { command: undriven(recover), reply: None });
+            actor.notify(Submit { command: recover, reply: None });
         }
         self.rest_if_at_rest(state);
     }
@@ -281,28 +281,23 @@ impl RunShell {
     }
 }
 
-/// A command as it is sent: the shell fills in the rest when its turn comes.
-pub fn undriven(ask: Ask) -> RunCommand {
-    RunCommand { ask, drive: None }
-}
-
 impl Shell<Run> for RunShell {
     fn first<'a>(
         &mut self,
         state: &Run,
-        mut commands: impl Iterator<Item = &'a RunCommand>,
+        mut commands: impl Iterator<Item = &'a Ask>,
     ) -> Option<BoxFuture<'static, ()>> {
-        if !commands.any(|command| command.ask.loses()) {
+        if !commands.any(Ask::loses) {
             return None;
         }
         self.leftovers.end(&self.run, state, &self.communicator)
     }
 
-    fn prepare(&mut self, state: &Run, command: &mut RunCommand, now: Timestamp) {
+    fn prepare(&mut self, state: &Run, ask: &mut Ask, now: Timestamp) -> Option<Grants> {
         for slot in self.granted.drain(..) {
             self.slots.entry(slot.agent().clone()).or_default().push(slot);
         }
-        match &mut command.ask {
+        match ask {
             Ask::Recover { in_flight } => {
                 *in_flight = self.in_flight(state);
                 in_flight.extend(self.at_children(state));
@@ -310,21 +305,21 @@ impl Shell<Run> for RunShell {
             Ask::Due { timer } => self.wait_on(state, timer, now),
             _ => {}
         }
-        if matches!(&command.ask, Ask::Start(start) if start.drive && state.about().is_none()) {
+        if matches!(ask, Ask::Start(start) if start.drive && state.about().is_none()) {
             self.be_driven(true);
         }
         if !self.driven || self.communicator.is_closing() {
-            return;
+            return None;
         }
         // Attempts that earlier commands of this commit started will take their slots when it is durable.
         let spoken_for = usize::try_from(state.fence().0 - self.fence.0).unwrap_or(usize::MAX);
-        let mut grants = state.startable(&command.ask);
+        let mut grants = state.startable(ask);
         for (agent, wanted) in &mut grants.0 {
-            let definition = match &command.ask {
+            let definition = match ask {
                 Ask::Start(start) => {
                     let named = start.agents.iter().find(|(name, _)| name == agent);
                     named.map(|(_, blob)| {
-                        self.communicator.host().library.remember(blob);
+                        self.communicator.host().library.keep(blob);
                         blob.reference
                     })
                 }
@@ -341,11 +336,11 @@ impl Shell<Run> for RunShell {
             let acquired = u32::try_from(held.len() - before).unwrap_or(u32::MAX);
             *wanted = (*wanted).min(left.saturating_add(acquired));
         }
-        command.drive = Some(grants);
+        Some(grants)
     }
 
-    fn causation(command: &RunCommand) -> &'static str {
-        command.ask.name()
+    fn causation(ask: &Ask) -> &'static str {
+        ask.name()
     }
 
     fn problem(rejection: &RunRejection) -> Problem {

@@ -12,11 +12,11 @@ use super::host::HostContext;
 use super::inspect::Inspector;
 use super::load::load;
 use super::page;
+use crate::aggregates::run::Run;
 use crate::events::ids::{RequestId, RunId, StreamId, Version};
 use crate::files;
 use crate::views::request::found::Found;
 use crate::views::request::{self, is_open};
-use crate::workflow::run::Run;
 
 /// Far more than what is kept of a look at a work folder.
 const FOUND_BYTES_MAX: u64 = 16 * 1024 * 1024;

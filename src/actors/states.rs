@@ -6,10 +6,10 @@ use async_trait::async_trait;
 
 use super::communicator::Communicator;
 use super::load::load;
+use crate::aggregates::run::{Run, RunStatus};
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::problem::Problem;
 use crate::views::runs::due::{Next, State, States};
-use crate::workflow::run::{Run, RunStatus};
 
 /// Asks the hosts of runs, and folds those that have none.
 pub(super) struct LiveStates(pub(super) Arc<Communicator>);

@@ -24,13 +24,13 @@ use super::roster::Roster;
 use super::states::LiveStates;
 use super::subscribe::{self, EventFilter};
 use super::waker::{Rested, Waker};
+use crate::aggregates::run::{Ask, Run, StartRun};
 use crate::events::commit::Recorded;
 use crate::events::ids::{Position, RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::executors::delivery;
 use crate::store::{EventStore, Head};
 use crate::views::runs::RunsView;
-use crate::workflow::run::{Ask, Run, StartRun};
 
 /// How many actor threads there are, and how patient they are.
 #[derive(Debug, Clone)]

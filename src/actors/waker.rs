@@ -18,12 +18,12 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::communicator::Communicator;
 use super::glance::Glance;
+use crate::aggregates::run::RunStatus;
 use crate::events::ids::RunId;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
 use crate::views::runs::due::{Due, Kind, Next};
 use crate::views::runs::{RunsView, ViewError};
-use crate::workflow::run::RunStatus;
 use window::Window;
 
 /// How many runs may be in memory because of this and wait to be loaded or for a slot: as many as keep everybody busy.

@@ -29,6 +29,7 @@ use super::protocol::{Answer, Frame, Request, StartSpec};
 use crate::actors::host::read_problem;
 use crate::actors::notify::Notice;
 use crate::actors::system::System;
+use crate::aggregates::run::{RunStatus, StartChild, StartRun};
 use crate::events::ids::{AgentName, RunId};
 use crate::events::json::{Blob, Json};
 use crate::events::limits::RUN_LABELS_BYTES_MAX;
@@ -37,7 +38,6 @@ use crate::executors::delivery;
 use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow, ViewError};
 use crate::workflow::definition::Definition;
-use crate::workflow::run::{RunStatus, StartChild, StartRun};
 
 /// An engine that can be asked.
 pub struct Facade {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::aggregates::run::{CannotUndo, Insists, Order, RollbackPlan, RunStatus};
 use crate::events::ids::{AgentName, Fence, RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
@@ -18,7 +19,6 @@ use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow};
 use crate::views::transcript::AttemptReport;
 use crate::workflow::approval::Edits;
-use crate::workflow::run::{CannotUndo, Insists, Order, RollbackPlan, RunStatus};
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 
 /// Something asked.

@@ -3,11 +3,11 @@
 use super::arguments::{OrderArguments, WhoArguments};
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
+use crate::aggregates::run::Order;
 use crate::api::door::Door;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Answer, Control, Recorded, Request, Told};
 use crate::events::problem::{Code, Problem};
-use crate::workflow::run::Order;
 
 /// Records what is wanted, and no more.
 pub(super) async fn only(

@@ -5,11 +5,11 @@ use serde::Serialize;
 use super::arguments::ListArguments;
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, start, text};
+use crate::aggregates::run::RunStatus;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Answer, Request};
 use crate::events::problem::{Code, Problem, nearest};
 use crate::views::runs::{RunFilter, RunRow};
-use crate::workflow::run::RunStatus;
 
 /// What `list --json` prints.
 #[derive(Serialize)]

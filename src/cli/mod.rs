@@ -51,13 +51,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::aggregates::run::RunStatus;
 use crate::api::door::{Door, House};
 use crate::api::{folder, identity};
 use crate::config::{Config, Project, Sources, trust as kept};
 use crate::events::problem::{Code, Problem};
 use crate::text_file;
 use crate::views::report::RunReport;
-use crate::workflow::run::RunStatus;
 use arguments::{Arguments, Reach, Verb};
 use say::Say;
 use text::Call;

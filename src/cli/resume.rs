@@ -5,13 +5,13 @@ use super::see::{self, Asked, Signals};
 use super::text::terminal::NAME_CHARS_MAX;
 use super::text::{self, terminal};
 use super::{Exit, Scene};
+use crate::aggregates::run::RunStatus;
 use crate::api::door::Door;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Answer, Frame, Request, Told};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::events::text::shortened;
-use crate::workflow::run::RunStatus;
 
 /// How many of several interrupted runs are named: as many as fit on a screen.
 const NAMED_MAX: usize = 20;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Scene;
 use super::arguments::RunArguments;
 use super::files::{self, Checked, Family};
+use crate::aggregates::run::Insists;
 use crate::api::protocol::{ChildSpec, StartSpec, check_tags};
 use crate::config::Config;
 use crate::events::ids::AgentName;
@@ -21,7 +22,6 @@ use crate::workflow::definition::Definition;
 use crate::workflow::input::{check_input, input_from_arguments};
 use crate::workflow::json_text::Level;
 use crate::workflow::parse::data;
-use crate::workflow::run::Insists;
 
 pub(super) fn resolve(scene: &Scene, arguments: &RunArguments) -> Result<StartSpec, Vec<Problem>> {
     let Family { root, children, warnings } =

@@ -7,6 +7,7 @@ mod waiting;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::aggregates::run::RunStatus;
 use crate::api::protocol::{Planned, Recorded, State, VerifyReport};
 use crate::events::ids::StepId;
 use crate::events::json::Json;
@@ -17,7 +18,6 @@ use crate::views::report::{ChildReport, PhaseReport, RunReport, StepReport};
 use crate::views::runs::RunRow;
 use crate::views::ways::Way;
 use crate::workflow::json_text::Level;
-use crate::workflow::run::RunStatus;
 pub(super) use events::{event, next};
 pub(super) use terminal::{Call, Text, name, terminal};
 

@@ -9,6 +9,15 @@ use super::ids::{Hash, Position, StreamId, Version};
 use super::limits::COMMIT_BYTES_MAX;
 use super::time::Timestamp;
 
+/// The last event of a stream; of an empty one version 0 and no hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Head {
+    /// Its version.
+    pub version: Version,
+    /// Its hash, to which the next one chains.
+    pub hash: Hash,
+}
+
 /// The first byte of a stored commit. Another layout gets another number.
 pub const COMMIT_FORMAT: u8 = 1;
 

@@ -6,6 +6,7 @@ mod control;
 mod graph;
 mod people;
 mod saga;
+mod status;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use saga::{
     CompensationFailed, CompensationResolved, CompensationStarted, Resolution, RollbackCause,
     RollbackStarted, RoundOrder, RunCompensated, RunStuck, StepCompensated, StuckWhy, Undoes,
 };
+pub use status::RunStatus;
 
 /// First in a stream, in one commit with the [`StepAdded`]s of its definition. The run is `pending`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

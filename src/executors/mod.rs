@@ -22,15 +22,15 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::aggregates::run::child::child_id;
+use crate::aggregates::run::{About, Run};
 use crate::events::ids::{AgentName, Fence, RunId, StepId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, ChildBinding, Purpose, Undoes};
 use crate::events::time::Timestamp;
-use crate::workflow::aggregate::Blobs;
-use crate::workflow::child::child_id;
+use crate::kernel::Blobs;
 use crate::workflow::definition::WORKFLOW_AGENT;
-use crate::workflow::run::{About, Run};
 use crate::workflow::work::Work;
 pub use crate::workflow::work::{Failure, Output, Request, Stop};
 

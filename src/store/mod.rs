@@ -24,20 +24,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use self::snapshot::{SNAPSHOT_BYTES_MAX, Snapshot};
+pub use crate::events::commit::Head;
 use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
 pub use crate::events::limits::{VIEW_KEY_BYTES_MAX, VIEW_ROW_BYTES_MAX};
 use crate::events::problem::Code;
-
-/// The last event of a stream; of an empty one version 0 and no hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Head {
-    /// Its version.
-    pub version: Version,
-    /// Its hash, to which the next one chains.
-    pub hash: Hash,
-}
 
 /// A commit is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::events::ids::{Hash, StreamId, Version};
 use crate::events::json::Blob;
 use crate::events::time::Timestamp;
-use crate::workflow::aggregate::{Aggregate, At, Blobs, Decided, Draft, EffectChanges, Moment, Unreadable};
+use crate::kernel::{Aggregate, At, Blobs, Decided, Draft, EffectChanges, Moment, Unreadable};
 
 /// Content in memory.
 #[derive(Debug, Clone, Default)]
@@ -36,17 +36,19 @@ pub fn given<A: Aggregate>(stream: &str) -> Given<A> {
         version: Version(0),
         now: Timestamp(0),
         blobs: MemoryBlobs::default(),
+        grants: None,
     }
 }
 
 /// An aggregate with a past.
 #[derive(Debug, Clone)]
-pub struct Given<A> {
+pub struct Given<A: Aggregate> {
     stream: StreamId,
     state: A,
     version: Version,
     now: Timestamp,
     blobs: MemoryBlobs,
+    grants: Option<A::Grants>,
 }
 
 impl<A: Aggregate> Given<A> {
@@ -61,6 +63,13 @@ impl<A: Aggregate> Given<A> {
     #[must_use]
     pub fn blob(mut self, blob: &Blob) -> Self {
         self.blobs.keep(blob);
+        self
+    }
+
+    /// The next command may use so much, and what it lets start is started. Without, nobody drives the aggregate.
+    #[must_use]
+    pub fn granted(mut self, grants: A::Grants) -> Self {
+        self.grants = Some(grants);
         self
     }
 
@@ -83,7 +92,7 @@ impl<A: Aggregate> Given<A> {
     ///
     /// # Errors
     /// When it cannot follow.
-    pub fn fold(mut self, event: &A::Event) -> Result<A, crate::workflow::aggregate::IllegalEvent> {
+    pub fn fold(mut self, event: &A::Event) -> Result<A, crate::kernel::IllegalEvent> {
         let at = At { stream: &self.stream, version: self.version.next(), time: self.now };
         self.state.evolve(event, &at, &mut EffectChanges::default()).map(|()| self.state)
     }
@@ -91,7 +100,8 @@ impl<A: Aggregate> Given<A> {
     /// Somebody asks this.
     #[must_use]
     pub fn when(mut self, command: A::Command) -> When<A> {
-        let moment = Moment { now: self.now, blobs: &self.blobs };
+        let grants = self.grants.take();
+        let moment = Moment { now: self.now, blobs: &self.blobs, seed: 0, grants: grants.as_ref() };
         let mut draft = Draft::new(&mut self.state, &self.stream, self.version, self.now);
         let result = A::decide(&mut draft, command, &moment);
         let decided = draft.finish();

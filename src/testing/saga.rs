@@ -44,12 +44,12 @@ use serde_json::Value;
 use super::broken::Broken;
 use super::simulation::start_of;
 use super::world::{Failure, Output, Task, World, answer};
+use crate::aggregates::run::{RunStatus, StartRun};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::workflow::definition::Definition;
 use crate::workflow::input::check_input;
 use crate::workflow::parse::{Known, decode, parse};
-use crate::workflow::run::{RunStatus, StartRun};
 
 pub use inject::{Injection, Kind, Point};
 use scenario::Scenario;

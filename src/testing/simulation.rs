@@ -17,17 +17,17 @@ use super::broken::Broken;
 use super::dice::Dice;
 use super::words::words;
 use super::world::{Failure, Output, Stop, Task, World};
+use crate::aggregates::run::{Ask, Run, RunEffect, RunEffectId, RunRejection, RunStatus, StartRun};
 use crate::events::commit::{Commit, Header};
 use crate::events::ids::{Fence, Hash, RequestId, RunId, StreamId, TimerId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::Code;
 use crate::events::run::{AttemptStarted, GrowthLimits, RunEvent};
 use crate::events::time::Timestamp;
+use crate::kernel::{Aggregate, At, Decided, Draft, Effect, EffectChanges, Moment};
 use crate::store::memory::MemoryStore;
 use crate::store::{EventStore, Head};
-use crate::workflow::aggregate::{Aggregate, At, Decided, Draft, Effect, EffectChanges, Moment};
 use crate::workflow::definition::Definition;
-use crate::workflow::run::{Ask, Run, RunCommand, RunEffect, RunEffectId, RunRejection, RunStatus, StartRun};
 
 use effects::{disagreement, keep};
 pub use people::OpenRequest;
@@ -383,11 +383,10 @@ impl<W: World> Simulation<W> {
 
     fn decide(&mut self, ask: Ask, drives: bool) -> (Result<(), RunRejection>, Decided<Run>) {
         let shelf = Shelf { store: &self.store, definition: &self.begun.definition };
-        let moment = Moment { now: self.now, blobs: &shelf };
-        let drive = drives.then(|| self.state.startable(&ask));
-        let command = RunCommand { ask, drive };
+        let grants = drives.then(|| self.state.startable(&ask));
+        let moment = Moment { now: self.now, blobs: &shelf, seed: 0, grants: grants.as_ref() };
         let mut draft = Draft::new(&mut self.state, &self.begun.stream, self.head.version, self.now);
-        let result = Run::decide(&mut draft, command, &moment);
+        let result = Run::decide(&mut draft, ask, &moment);
         (result, draft.finish())
     }
 

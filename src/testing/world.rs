@@ -9,6 +9,7 @@ use std::{fmt, io};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use crate::aggregates::run::StartRun;
 use crate::events::ids::AgentName;
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
@@ -16,7 +17,6 @@ use crate::events::run::ApprovalRequested;
 use crate::executors::discovery::Catalog;
 use crate::executors::{AgentDefinition, Context, Executor, ExecutorKind, Executors, Progress};
 use crate::workflow::definition::Step;
-use crate::workflow::run::StartRun;
 
 pub use crate::executors::{Compensated, Failure, Output, Stop, Task};
 

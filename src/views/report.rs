@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::aggregates::run::command::in_commands;
+use crate::aggregates::run::{About, End, Phase, Run, RunStatus};
 use crate::events::ids::{RunId, Version};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Parent, RollbackCause, Usage};
 use crate::events::time::Timestamp;
+use crate::kernel::{Blobs, Unreadable};
 use crate::views::ways::{Way, ways};
-use crate::workflow::aggregate::{Blobs, Unreadable};
-use crate::workflow::run::command::in_commands;
-use crate::workflow::run::{About, End, Phase, Run, RunStatus};
 pub use effects::{EffectReport, effects};
 pub use phases::PhaseReport;
 pub(super) use steps::primary_agent;

@@ -9,14 +9,14 @@ use std::time::Duration;
 use self::found::Found;
 use super::markdown::{Page, Words, code, command_line, json_lines, markdown};
 use super::report::primary_agent;
+use crate::aggregates::run::{Answer, Node, Request, Run, StepPhase};
 use crate::events::ids::{Hash, RequestId, RunId, Version};
 use crate::events::json::Json;
 use crate::events::run::Gate;
 use crate::events::time::format_duration;
-use crate::workflow::aggregate::{Blobs, Unreadable};
+use crate::kernel::{Blobs, Unreadable};
 use crate::workflow::approval::Asked;
 use crate::workflow::json_text::Level;
-use crate::workflow::run::{Answer, Node, Request, Run, StepPhase};
 
 /// How many lines of what is asked are shown, which may be a list of thousands of items.
 const ASKED_LINES_SHOWN: usize = 200;

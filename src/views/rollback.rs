@@ -2,10 +2,10 @@
 
 use super::markdown::{Page, Words, code, command_line, markdown};
 use super::ways::ways;
+use crate::aggregates::run::{About, End, Ended, Node, Phase, Run, RunStatus, StepPhase, Trace, UndoPhase};
 use crate::events::ids::{RunId, StepId, Version};
 use crate::events::problem::Code;
 use crate::events::run::{RollbackCause, StepKind, StuckWhy};
-use crate::workflow::run::{About, End, Ended, Node, Phase, Run, RunStatus, StepPhase, Trace, UndoPhase};
 
 /// The name of the page of a run.
 pub fn file_name(run: &RunId) -> String {

@@ -15,11 +15,11 @@ use tokio::sync::Mutex;
 
 use self::due::{Next, States};
 use self::fold::Fold;
+use crate::aggregates::run::RunStatus;
 use crate::events::ids::{Position, RunId, Version};
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
 use crate::store::{AppendError, EventStore, ReadError, ViewChange, ViewRow};
-use crate::workflow::run::RunStatus;
 
 const VIEW: &str = "runs";
 

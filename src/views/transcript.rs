@@ -8,7 +8,7 @@ use crate::events::json::Payload;
 use crate::events::problem::Problem;
 use crate::events::run::{AttemptStarted, Purpose, RunEvent};
 use crate::events::time::Timestamp;
-use crate::workflow::aggregate::{Blobs, Unreadable};
+use crate::kernel::{Blobs, Unreadable};
 use crate::workflow::work::{Transcript, Work, Written};
 
 /// An attempt and what was said during it: what `transcript --json` prints.

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::aggregates::run::{End, Ended, Node, Phase, Run, RunStatus, UndoPhase};
 use crate::events::ids::StepId;
 use crate::events::problem::Code;
 use crate::events::run::StuckWhy;
-use crate::workflow::run::{End, Ended, Node, Phase, Run, RunStatus, UndoPhase};
 
 /// A command that lets a run go on, or end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,6 +19,7 @@ use crate::events::ids::{AgentName, StepId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{Because, StepAdded, StepKind, Undo, UndoWhen};
+use crate::kernel::ReadBlob;
 
 /// A workflow. What a run records is the JSON of this, so that the file is never read again: a field that is added
 /// here needs a default. Lengths of time are whole microseconds there, as everywhere in events.
@@ -332,6 +333,13 @@ impl Definition {
         serde_json::from_str(text).map_err(|why| {
             Problem::new(Code::RunParked, format!("the recorded definition cannot be read: {why}"))
         })
+    }
+}
+
+impl ReadBlob for Definition {
+    fn read_blob(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        Self::from_json(text).map_err(|problem| problem.message)
     }
 }
 

@@ -1,9 +1,6 @@
-//! What a run is: its definition, and what its expressions mean.
+//! What a file says: a workflow's definition, and what its expressions mean.
 //!
-//! - [`aggregate`]: a state that changes only by events
-//! - [`run`]: a run as such a state: what is decided, and what follows from each event
 //! - [`retry`]: when a failed attempt is followed by another
-//! - [`child`]: a run that a step of another starts
 //! - [`definition`]: a workflow as its file says it, checked, with every default filled in
 //! - [`parse`]: from a file's text to a definition, or to everything that is wrong with it
 //! - [`input`]: the input of a run: from arguments, against its schema
@@ -18,9 +15,7 @@
 //! Behind these: `graph`, what the steps' `needs` say about their order; `shell`, values in a text for `sh -c`;
 //! `json_text`, JSON looked at one level at a time.
 
-pub mod aggregate;
 pub mod approval;
-pub mod child;
 pub mod definition;
 pub mod expression;
 pub mod input;
@@ -28,7 +23,6 @@ pub mod parse;
 mod phases;
 pub mod render;
 pub mod retry;
-pub mod run;
 pub mod schema;
 pub mod scope;
 pub mod script;

@@ -42,7 +42,7 @@ impl Retry {
 
 /// The seed of the delay after an attempt. Attempts that fail at the same time have different ones, whatever run they are
 /// of, and the delay after one attempt is the same however often it is computed.
-pub(super) fn seed(idempotency_key: &str, attempt: u32) -> u64 {
+pub(crate) fn seed(idempotency_key: &str, attempt: u32) -> u64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(idempotency_key.as_bytes()).update(&attempt.to_le_bytes());
     let mut bytes = [0; 8];

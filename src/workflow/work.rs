@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::run::RunStatus;
 use crate::events::ids::Version;
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem};
-use crate::events::run::{Outcome, Usage};
+use crate::events::run::{Outcome, RunStatus, Usage};
 
 pub use transcript::{Transcript, Written};
 

@@ -16,7 +16,7 @@ struct Ignorance {
 const IGNORANCE: &[Ignorance] = &[
     // The pure core: no async, no actors, no store, no clock, no randomness, no logging, no files, no environment.
     Ignorance {
-        of: &["src/events", "src/workflow"],
+        of: &["src/events", "src/kernel", "src/workflow", "src/aggregates"],
         except: &[],
         words: &[
             "async ",
@@ -40,7 +40,13 @@ const IGNORANCE: &[Ignorance] = &[
             "crate::config",
         ],
     },
-    Ignorance { of: &["src/events"], except: &[], words: &["crate::workflow"] },
+    Ignorance {
+        of: &["src/events"],
+        except: &[],
+        words: &["crate::kernel", "crate::workflow", "crate::aggregates"],
+    },
+    Ignorance { of: &["src/kernel"], except: &[], words: &["crate::workflow", "crate::aggregates"] },
+    Ignorance { of: &["src/workflow"], except: &[], words: &["crate::aggregates"] },
     Ignorance { of: &["src"], except: &["src/events/codec.rs"], words: &["bincode::"] },
     Ignorance {
         of: &["src"],
@@ -57,7 +63,9 @@ const IGNORANCE: &[Ignorance] = &[
         of: &["src/store"],
         except: &[],
         words: &[
+            "crate::kernel",
             "crate::workflow",
+            "crate::aggregates",
             "crate::executors",
             "crate::actors",
             "crate::views",

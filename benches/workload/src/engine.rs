@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow, ensure};
 use reenact::actors::clock::SystemClock;
 use reenact::actors::roster::Roster;
 use reenact::actors::system::{Settings, System};
+use reenact::aggregates::run::{Ask, Order, RunStatus, StartRun};
 use reenact::events::ids::RunId;
 use reenact::events::json::{Blob, Json};
 use reenact::events::problem::{Class, Code};
@@ -18,7 +19,6 @@ use reenact::executors::{AgentDefinition, Executors, Failure};
 use reenact::store::sled::{SledOptions, SledStore};
 use reenact::store::verify::{disk_bytes, verify};
 use reenact::workflow::parse::{Known, parse};
-use reenact::workflow::run::{Ask, Order, RunStatus, StartRun};
 
 /// No more attempts are made at once than this: enough that no measurement waits for a slot.
 const SLOTS: u32 = 1_024;

@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use reenact::aggregates::run::StartRun;
 use reenact::events::ids::{RunId, StreamId, Version};
 use reenact::events::run::GrowthLimits;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
-use reenact::workflow::run::StartRun;
 
 use crate::engine::{Engine, sequential, start_of};
 use crate::figures::{Figures, median};

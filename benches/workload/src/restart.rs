@@ -10,17 +10,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use futures_util::future::try_join_all;
 use reenact::actors::library::Library;
+use reenact::aggregates::run::{Ask, Grants, Run, StartRun};
 use reenact::events::commit::{Commit, Header};
 use reenact::events::ids::{Hash, RunId, StreamId, Version};
 use reenact::events::run::RunEvent;
 use reenact::events::time::Timestamp;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
+use reenact::kernel::{Aggregate, Blobs, Draft, Moment};
 use reenact::store::EventStore;
 use reenact::store::memory::MemoryStore;
 use reenact::store::sled::{SledOptions, SledStore};
-use reenact::workflow::aggregate::{Aggregate, Draft, Moment};
-use reenact::workflow::run::{Ask, Grants, Run, RunCommand, StartRun};
 
 use crate::engine::{Engine, sequential, start_of};
 use crate::figures::Figures;
@@ -111,8 +111,9 @@ async fn record(
     let store = SledStore::open(folder, SledOptions::default())?;
     let library = Library::new(Arc::new(MemoryStore::new()));
     let start = start_of(yaml)?;
-    library.remember(&start.definition_blob);
-    library.remember_definition(start.definition_blob.reference.hash, Arc::clone(&start.definition));
+    library.keep(&start.definition_blob);
+    (&library as &dyn Blobs)
+        .remember_value(start.definition_blob.reference.hash, Arc::clone(&start.definition));
     for from in runs.clone().step_by(AT_ONCE) {
         let commits: Result<Vec<_>> = (from..runs.end.min(from + AT_ONCE))
             .map(|number| commit(&id(number)?, start.clone(), begun(number), &library))
@@ -128,8 +129,9 @@ async fn record(
 fn commit(run: &RunId, start: StartRun, now: Timestamp, library: &Library) -> Result<Commit> {
     let (mut state, stream) = (Run::default(), StreamId::of_run(run));
     let mut draft = Draft::new(&mut state, &stream, Version(0), now);
-    let command = RunCommand { ask: Ask::Start(Box::new(start)), drive: Some(Grants::default()) };
-    Run::decide(&mut draft, command, &Moment { now, blobs: library })?;
+    let grants = Grants::default();
+    let moment = Moment { now, blobs: library, seed: 0, grants: Some(&grants) };
+    Run::decide(&mut draft, Ask::Start(Box::new(start)), &moment)?;
     let events: Vec<RunEvent> = draft.finish().events;
     let header = Header {
         stream,

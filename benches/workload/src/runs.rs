@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use reenact::workflow::run::StartRun;
+use reenact::aggregates::run::StartRun;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::engine::{Engine, Left, parallel, sequential, start_of, undoable};

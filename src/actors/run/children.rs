@@ -7,11 +7,11 @@ use std::sync::Arc;
 use actix::Context;
 
 use super::{RunHost, RunShell};
+use crate::aggregates::run::{Run, RunEffect};
 use crate::events::ids::{AgentName, Fence};
+use crate::kernel::Aggregate;
 use crate::views::report::{AwaitedChild, awaited_children};
-use crate::workflow::aggregate::Aggregate;
 use crate::workflow::definition::WORKFLOW_AGENT;
-use crate::workflow::run::{Run, RunEffect};
 
 impl RunShell {
     /// The open attempts of this kind, but for those whose results do not count.

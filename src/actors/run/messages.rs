@@ -2,12 +2,12 @@
 
 use actix::{Context, Handler, Message};
 
-use super::{RunHost, undriven};
+use super::RunHost;
 use crate::actors::communicator::{ChildRests, Report};
 use crate::actors::dispatcher::Granted;
 use crate::actors::host::Submit;
+use crate::aggregates::run::Ask;
 use crate::events::ids::{Fence, TimerId};
-use crate::workflow::run::Ask;
 
 /// Asks a run to let go of what it does: nothing starts any more, and what runs is stopped after a grace.
 #[derive(Debug, Clone, Copy, Message)]
@@ -66,7 +66,7 @@ impl Handler<LetGo> for RunHost {
         let shell = self.shell();
         shell.asked_to_drive = false;
         shell.be_driven(false);
-        self.handle(Submit { command: undriven(Ask::Go), reply: None }, actor);
+        self.handle(Submit { command: Ask::Go, reply: None }, actor);
     }
 }
 
@@ -74,7 +74,7 @@ impl Handler<Due> for RunHost {
     type Result = ();
 
     fn handle(&mut self, Due(timer): Due, actor: &mut Context<Self>) {
-        self.handle(Submit { command: undriven(Ask::Due { timer }), reply: None }, actor);
+        self.handle(Submit { command: Ask::Due { timer }, reply: None }, actor);
     }
 }
 
@@ -86,7 +86,7 @@ impl Handler<Granted> for RunHost {
         // The dispatcher has counted it; what the run still waits for is told after the next commit.
         shell.waits.remove(&agent);
         shell.granted.push(slot);
-        self.handle(Submit { command: undriven(Ask::Go), reply: None }, actor);
+        self.handle(Submit { command: Ask::Go, reply: None }, actor);
     }
 }
 
@@ -102,7 +102,7 @@ impl Handler<Report> for RunHost {
             Ok(output) => Ask::Completed { step, fence, output },
             Err(failure) => Ask::Failed { step, fence, failure },
         };
-        self.handle(Submit { command: undriven(ask), reply: None }, actor);
+        self.handle(Submit { command: ask, reply: None }, actor);
         drop(in_flight);
     }
 }

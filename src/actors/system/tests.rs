@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Settings, System};
 use crate::actors::clock::SystemClock;
 use crate::actors::roster::Roster;
+use crate::aggregates::run::{Ask, Insists, RunStatus, StartRun};
 use crate::events::ids::RunId;
 use crate::events::json::{Blob, Json};
 use crate::events::run::GrowthLimits;
@@ -14,7 +15,6 @@ use crate::store::EventStore;
 use crate::store::fault::{Calls, Faulty};
 use crate::store::memory::MemoryStore;
 use crate::workflow::parse::{Known, parse};
-use crate::workflow::run::{Ask, Insists, RunStatus, StartRun};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Facade;
+use crate::aggregates::run::{Ask, Order, Run};
 use crate::api::protocol::{Control, Planned, Recorded};
 use crate::events::ids::{RequestId, RunId};
 use crate::events::problem::{Code, Problem, nearest};
-use crate::workflow::run::{Ask, Order, Run};
 
 impl Facade {
     /// Records what somebody wants of a run. A run that nobody drives is not driven for that.

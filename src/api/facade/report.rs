@@ -6,11 +6,11 @@ use futures_util::future::BoxFuture;
 use super::{Facade, unknown};
 use crate::actors::glance::is_at_rest;
 use crate::actors::page;
+use crate::aggregates::run::{Run, RunStatus};
 use crate::events::ids::{RequestId, RunId, Version};
 use crate::events::problem::Problem;
 use crate::views::report::{AwaitedChild, ChildReport, RunReport, awaited_children, report};
 use crate::views::rollback::is_owed;
-use crate::workflow::run::{Run, RunStatus};
 
 impl Facade {
     pub(super) async fn report(&self, run: &RunId) -> Result<RunReport, Problem> {

@@ -9,6 +9,7 @@ use super::{Facade, Frames, view_problem};
 use crate::actors::glance::{Glance, is_at_rest};
 use crate::actors::page;
 use crate::actors::waker::Rested;
+use crate::aggregates::run::{Run, RunStatus};
 use crate::api::protocol::{Frame, Live, LiveAttempt, Told};
 use crate::events::ids::{RunId, Version};
 use crate::events::problem::{Code, Problem};
@@ -16,7 +17,6 @@ use crate::events::run::Purpose;
 use crate::views::report::RunReport;
 use crate::views::rollback::is_owed;
 use crate::views::runs::RunFilter;
-use crate::workflow::run::{Run, RunStatus};
 
 /// How often progress is sent at most: as often as an eye can follow.
 const LIVE_EVERY: Duration = Duration::from_millis(100);

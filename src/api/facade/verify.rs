@@ -3,12 +3,12 @@
 use super::Facade;
 use crate::actors::host::read_problem;
 use crate::actors::load::prove;
+use crate::aggregates::run::Run;
 use crate::api::protocol::{VerifyProblem, VerifyReport};
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::RunEvent;
 use crate::store::verify::{FINDINGS_MAX, disk_bytes, verify};
-use crate::workflow::run::Run;
 
 impl Facade {
     pub(super) async fn verify(&self) -> Result<VerifyReport, Problem> {

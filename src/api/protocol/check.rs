@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     fn signal(data: Json) -> Request {
-        let order = crate::workflow::run::Order { by: "x".into(), reason: None };
+        let order = crate::aggregates::run::Order { by: "x".into(), reason: None };
         Request::Control { run: "r".into(), control: Control::Signal { name: "go".into(), data }, order }
     }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{SagaTest, Scenario};
+use crate::aggregates::run::command::Order;
+use crate::aggregates::run::{Ask, RunStatus};
 use crate::events::ids::{Fence, RequestId, RunId, StepId};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{AttemptStarted, Purpose, Resolution, RunEvent};
@@ -12,8 +14,6 @@ use crate::testing::broken::Broken;
 use crate::testing::promises;
 use crate::testing::simulation::{Move, Simulation};
 use crate::testing::world::{Failure, Output, Stop, World};
-use crate::workflow::run::command::Order;
-use crate::workflow::run::{Ask, RunStatus};
 
 /// One try at a step or at its compensation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::workflow::aggregate::{Aggregate, Effect, EffectChanges};
-use crate::workflow::run::{Run, RunEffect, RunEffectId};
+use crate::aggregates::run::{Run, RunEffect, RunEffectId};
+use crate::kernel::{Aggregate, Effect, EffectChanges};
 
 /// Notes what the changes of a commit told.
 pub(super) fn keep(told: &mut HashMap<RunEffectId, RunEffect>, changes: &EffectChanges<RunEffect>) {

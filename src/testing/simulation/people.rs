@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Move, Shelf, Simulation};
+use crate::aggregates::run::{Ask, RunEffect, StepPhase};
 use crate::events::json::{Json, Payload};
 use crate::events::run::ApprovalRequested;
+use crate::kernel::Blobs;
 use crate::testing::broken::Broken;
 use crate::testing::world::{Reply, World};
-use crate::workflow::aggregate::Blobs;
-use crate::workflow::run::{Ask, RunEffect, StepPhase};
 
 /// A request that can be answered.
 #[derive(Debug, Clone)]

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::aggregates::run::{Run, RunEffect};
 use crate::events::ids::{AgentName, RequestId, StepId, TimerId};
 use crate::events::time::Timestamp;
-use crate::workflow::aggregate::Aggregate;
-use crate::workflow::run::{Run, RunEffect};
+use crate::kernel::Aggregate;
 
 /// Something that would be done next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{UsageReport, problem, usage_report};
+use crate::aggregates::run::{Node, StepError, StepPhase, UndoPhase};
 use crate::events::ids::{AgentName, RunId, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{SkipReason, StepKind};
 use crate::events::time::Timestamp;
-use crate::workflow::aggregate::{Blobs, Unreadable};
-use crate::workflow::run::{Node, StepError, StepPhase, UndoPhase};
+use crate::kernel::{Blobs, Unreadable};
 
 /// A step.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::aggregates::run::{Node, Phase, Request, Run, RunStatus, StepPhase, UndoPhase};
 use crate::events::ids::{Hash, RunId, StepId};
 use crate::events::time::Timestamp;
-use crate::workflow::run::{Node, Phase, Request, Run, RunStatus, StepPhase, UndoPhase};
 
 /// Something that a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,9 @@
 //! What a page says of a phase that people are asked about.
 
+use crate::aggregates::run::Node;
 use crate::events::run::Gate;
 use crate::views::markdown::{Page, Words, cell, code, markdown};
 use crate::workflow::approval::{AskedPhase, AskedStep};
-use crate::workflow::run::Node;
 
 /// What is asked about a phase; none if it is a step that people are asked about.
 pub(super) fn question(node: Option<&Node>, gate: Gate) -> Option<Words> {

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{Kept, RunsView, VIEW, ViewError};
+use crate::aggregates::run::{Phase, Run, RunEffect, RunStatus};
 use crate::events::ids::{RunId, Version};
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
-use crate::workflow::run::{Phase, Run, RunEffect, RunStatus};
 
 /// When a run wants attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

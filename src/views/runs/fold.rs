@@ -6,14 +6,14 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::due::{self, Next, State, States};
 use super::{Kept, RunRow, ViewError, find, in_a_row, place_key, row_key};
+use crate::aggregates::run::{Run, RunStatus};
 use crate::events::commit::Recorded;
 use crate::events::ids::{RunId, Version};
 use crate::events::limits::VIEW_ROW_BYTES_MAX;
 use crate::events::problem::Code;
 use crate::events::run::RunEvent;
+use crate::kernel::{Aggregate, At, EffectChanges};
 use crate::store::{EventStore, ReadError, ViewChange};
-use crate::workflow::aggregate::{Aggregate, At, EffectChanges};
-use crate::workflow::run::{Run, RunStatus};
 
 /// How many runs are folded at once to see where they are: as many as keep the store busy.
 const FOLDED_AT_ONCE: usize = 8;

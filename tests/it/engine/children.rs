@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reenact::actors::system::System;
+use reenact::aggregates::run::child::child_id;
+use reenact::aggregates::run::{Ask, Order, Run, RunStatus, StartChild, StartRun};
 use reenact::events::ids::{RunId, StepId};
 use reenact::events::json::Blob;
 use reenact::events::problem::{Class, Code};
 use reenact::events::run::{RunEvent, StepFailed};
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
-use reenact::workflow::child::child_id;
 use reenact::workflow::parse::{Known, parse};
-use reenact::workflow::run::{Ask, Order, Run, RunStatus, StartChild, StartRun};
 
 use super::kit::{Kit, id, on_actix, start_of, status};
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use reenact::actors::system::System;
+use reenact::aggregates::run::{Ask, RunStatus, StartRun};
 use reenact::events::problem::{Class, Code, Problem};
 use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
 use reenact::store::fault::{Fault, Faulty};
 use reenact::store::memory::MemoryStore;
-use reenact::workflow::run::{Ask, RunStatus, StartRun};
 
 use super::children::{self, child, echo, fold, order};
 use super::kit::{Kit, id, on_actix};

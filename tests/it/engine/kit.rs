@@ -9,6 +9,7 @@ use reenact::actors::clock::{Clock, ManualClock};
 use reenact::actors::glance::Glance;
 use reenact::actors::roster::Roster;
 use reenact::actors::system::{Settings, System};
+use reenact::aggregates::run::{RunStatus, StartRun};
 use reenact::events::commit::Recorded;
 use reenact::events::ids::{Position, RunId};
 use reenact::events::json::{Blob, Json};
@@ -21,7 +22,6 @@ use reenact::store::EventStore;
 use reenact::store::fault::Faulty;
 use reenact::store::memory::MemoryStore;
 use reenact::workflow::parse::{Known, parse};
-use reenact::workflow::run::{RunStatus, StartRun};
 use tokio::sync::Semaphore;
 
 /// How long anything that a test waits for may take; only a test that fails waits for so long.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use reenact::actors::system::System;
+use reenact::aggregates::run::{Ask, Order, RunStatus};
 use reenact::api::facade::Facade;
 use reenact::api::protocol::{Answer, Request};
 use reenact::events::ids::RunId;
@@ -16,7 +17,6 @@ use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
 use reenact::store::fault::Calls;
 use reenact::views::report::RunReport;
-use reenact::workflow::run::{Ask, Order, RunStatus};
 use tokio::sync::mpsc;
 
 use super::kit::{Kit, faulty, id, on_actix, start_of, status};

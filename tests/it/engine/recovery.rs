@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use reenact::actors::clock::ManualClock;
 use reenact::actors::system::System;
+use reenact::aggregates::run::{Ask, Order, Run, RunStatus, StartRun};
 use reenact::events::ids::RunId;
 use reenact::events::json::Json;
 use reenact::events::run::RunEvent;
@@ -14,7 +15,6 @@ use reenact::store::memory::MemoryStore;
 use reenact::store::{EventStore, ViewChange};
 use reenact::views::runs::due::{Kind, Next};
 use reenact::views::runs::{RunFilter, RunRow};
-use reenact::workflow::run::{Ask, Order, Run, RunStatus, StartRun};
 
 use super::kit::{Kit, id, on_actix, start_of, status};
 
@@ -289,7 +289,7 @@ async fn oracle(system: &System, runs: &[RunId]) -> (Vec<(RunId, RunStatus)>, Ve
 fn next_of(run: &Run) -> Next {
     let timers = run.open_timers();
     let first = timers.iter().filter_map(|wake| match wake {
-        reenact::workflow::run::RunEffect::Wake { at, .. } => Some(*at),
+        reenact::aggregates::run::RunEffect::Wake { at, .. } => Some(*at),
         _ => None,
     });
     match run.status() {

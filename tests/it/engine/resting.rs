@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use reenact::actors::system::System;
+use reenact::aggregates::run::{Ask, RunStatus, StartRun};
 use reenact::events::problem::Code;
 use reenact::events::run::RunEvent;
-use reenact::workflow::run::{Ask, RunStatus, StartRun};
 
 use super::children::{child, family, fold};
 use super::kit::{Kit, id, on_actix, status};

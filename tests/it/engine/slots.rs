@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use reenact::aggregates::run::{RunStatus, StartRun};
 use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
 use reenact::store::fault::Calls;
-use reenact::workflow::run::{RunStatus, StartRun};
 
 use super::kit::{Kit, faulty, id, on_actix, start_of, status};
 

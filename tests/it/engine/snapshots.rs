@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use reenact::actors::load::{load, prove};
+use reenact::aggregates::run::{Run, RunStatus};
 use reenact::events::ids::{Hash, RunId, StreamId, Version};
 use reenact::events::problem::Code;
+use reenact::kernel::{Aggregate, At, EffectChanges};
 use reenact::store::fault::{Calls, Faulty};
 use reenact::store::memory::MemoryStore;
 use reenact::store::{EventStore, Head, Snapshot};
-use reenact::workflow::aggregate::{Aggregate, At, EffectChanges};
-use reenact::workflow::run::{Run, RunStatus};
 
 use super::kit::{Kit, faulty, id, on_actix, start_of, status};
 

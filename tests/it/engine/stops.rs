@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reenact::aggregates::run::RunStatus;
 use reenact::events::problem::{Class, Code};
 use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
 use reenact::store::fault::Calls;
-use reenact::workflow::run::RunStatus;
 
 use super::kit::{Kit, faulty, id, on_actix, start_of, status};
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reenact::aggregates::run::{Ask, Order, RunStatus};
 use reenact::events::commit::{Commit, Header};
 use reenact::events::ids::{StepId, StreamId, Version};
 use reenact::events::limits::COMMIT_BYTES_MAX;
@@ -10,7 +11,6 @@ use reenact::events::problem::Code;
 use reenact::events::run::{AttemptLost, Purpose, RunEvent};
 use reenact::store::fault::{Calls, Fault, Faulty};
 use reenact::store::memory::MemoryStore;
-use reenact::workflow::run::{Ask, Order, RunStatus};
 
 use super::kit::{Kit, faulty, id, on_actix, start_of, status};
 

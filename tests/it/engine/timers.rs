@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reenact::actors::clock::{Clock, ManualClock};
+use reenact::aggregates::run::RunStatus;
 use reenact::events::problem::Code;
 use reenact::events::run::RunEvent;
 use reenact::events::time::Timestamp;
-use reenact::workflow::run::RunStatus;
 
 use super::kit::{Kit, id, on_actix, start_of, status};
 

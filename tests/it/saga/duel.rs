@@ -4,6 +4,8 @@ mod agree;
 
 use std::sync::Arc;
 
+use reenact::aggregates::run::Ask;
+use reenact::aggregates::run::command::Order;
 use reenact::events::ids::{Fence, RunId, StepId};
 use reenact::events::json::Json;
 use reenact::events::run::{ApprovalRequested, AttemptStarted, GrowthLimits, Purpose, Resolution, RunEvent};
@@ -11,8 +13,6 @@ use reenact::testing::Simulation;
 use reenact::testing::simulation::{Move, start_of};
 use reenact::testing::world::{Failure, Output, Stop};
 use reenact::workflow::parse::{Known, parse};
-use reenact::workflow::run::Ask;
-use reenact::workflow::run::command::Order;
 use serde_json::Value;
 
 use super::model::{DEPTH, FALLBACK_TRIES, Model, TOTAL, WIDTH};

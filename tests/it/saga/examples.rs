@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use reenact::aggregates::run::{RunStatus, StartRun};
 use reenact::events::problem::Problem;
 use reenact::events::run::ApprovalRequested;
 use reenact::executors::Executors;
 use reenact::executors::subprocess::Options;
 use reenact::testing::SagaTest;
 use reenact::testing::world::{Failure, Output, Programs, Reply, Task, World};
-use reenact::workflow::run::{RunStatus, StartRun};
 use tempfile::TempDir;
 
 use crate::examples::{Bank, Board};

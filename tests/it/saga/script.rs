@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use reenact::aggregates::run::RunStatus;
 use reenact::events::ids::Version;
 use reenact::events::json::{Json, Payload};
 use reenact::events::problem::{Class, Code};
 use reenact::events::run::{ApprovalRequested, Gate, Purpose, Undoes};
 use reenact::testing::Dice;
 use reenact::testing::world::{Failure, Output, Reply, Stop, Task, World, answer};
-use reenact::workflow::run::RunStatus;
 use reenact::workflow::work::Child;
 use serde_json::{Value, json};
 

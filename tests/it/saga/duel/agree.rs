@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use reenact::aggregates::run::RunEffect;
 use reenact::events::json::Json;
 use reenact::events::run::{Gate, Purpose, RunEvent};
 use reenact::testing::promises;
-use reenact::workflow::run::RunEffect;
 use serde_json::{Value, json};
 
 use super::{Duel, Verdict, said};

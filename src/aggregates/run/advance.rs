@@ -1,0 +1,411 @@
+//! What starts and what ends of itself, after any command: steps that became ready are examined, attempts start as
+//! far as there are slots (`start`), people are asked (`people`), the graph grows (`grow`). How a run with nothing left
+//! to do ends is in `end`, how it is undone in `unwind`.
+
+mod end;
+mod grow;
+mod people;
+mod phase;
+mod plan;
+mod start;
+mod unwind;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Grants, Moment, Node, Phase, Run, RunEffect, RunRejection, StepPhase};
+use crate::events::ids::{StepId, TimerId};
+use crate::events::json::{Json, Payload};
+use crate::events::problem::{Class, Code};
+use crate::events::run::*;
+use crate::kernel::{Draft, Unreadable};
+use crate::workflow::definition::{Definition, Does, OnError, Step};
+use crate::workflow::expression::RenderError;
+use crate::workflow::scope::{Scope, StepReferences, StepView};
+
+/// A decision on its way, with what every part of it needs.
+pub(super) struct Advance<'d, 'a> {
+    pub(super) draft: &'d mut Draft<'a, Run>,
+    pub(super) definition: &'d Definition,
+    pub(super) moment: &'d Moment<'d>,
+    /// What is left of what was granted. Without, nobody drives the run: what is asked is recorded, and nothing starts.
+    drive: Option<Grants>,
+    /// How many of the draft's opened effects have been looked at.
+    seen: usize,
+    /// Whether steps that were ready before this decision are to be looked at too.
+    all: bool,
+    /// Whether this decision leaves steps that go forward as they are.
+    undoes_only: bool,
+    /// How much the fan-outs of this decision add to its commit, in bytes.
+    fanned_bytes: usize,
+}
+
+/// What a step came through with.
+#[derive(Default)]
+pub(super) struct Came {
+    /// The attempt that did it; 0 where none was needed.
+    pub(super) attempt: u32,
+    pub(super) output: Json,
+    pub(super) artifacts: Vec<String>,
+    pub(super) usage: Usage,
+    pub(super) degraded: bool,
+    pub(super) transcript: Option<Payload>,
+}
+
+/// What keeps a step from starting.
+pub(super) enum Hindrance {
+    NotStarted,
+    Render(RenderError),
+    Unreadable(Unreadable),
+}
+
+impl From<RenderError> for Hindrance {
+    fn from(error: RenderError) -> Self {
+        Self::Render(error)
+    }
+}
+
+impl From<Unreadable> for Hindrance {
+    fn from(error: Unreadable) -> Self {
+        Self::Unreadable(error)
+    }
+}
+
+impl Hindrance {
+    /// What is wrong with the step itself.
+    ///
+    /// # Errors
+    /// What keeps the run from deciding at all.
+    fn of_the_step(self) -> Result<RenderError, RunRejection> {
+        match self {
+            Self::Render(error) => Ok(error),
+            Self::Unreadable(unreadable) => Err(unreadable.into()),
+            Self::NotStarted => Err(RunRejection::NotStarted),
+        }
+    }
+}
+
+impl<'d, 'a> Advance<'d, 'a> {
+    pub(super) fn new(
+        draft: &'d mut Draft<'a, Run>,
+        definition: &'d Definition,
+        moment: &'d Moment<'d>,
+    ) -> Self {
+        let (seen, drive) = (draft.opened().len(), moment.grants.cloned());
+        Self { draft, definition, moment, drive, seen, all: false, undoes_only: false, fanned_bytes: 0 }
+    }
+
+    /// Looks at every step that is ready, not only at those that this decision makes so.
+    pub(super) fn look_at_all(&mut self) {
+        self.all = true;
+    }
+
+    /// Looks at no step for being given up: none was left by the decision before, and this one changes what is undone
+    /// only. Thousands of steps are undone one by one, and none of them may cost a look at all the others.
+    pub(super) fn undoes_only(&mut self) {
+        self.undoes_only = true;
+    }
+
+    /// Whether a step is not to be done any more: the run is about to end, or undoes what it would be part of.
+    pub(super) fn is_given_up(&self, place: usize) -> bool {
+        self.draft.state().is_given_up(place)
+    }
+
+    fn goes_forward(&self) -> bool {
+        let run = self.draft.state();
+        run.phase == Phase::Going && !run.paused
+    }
+
+    /// The step of the definition, or of a plan, that says what this one does.
+    pub(super) fn template(&self, place: usize) -> Result<Arc<Step>, RunRejection> {
+        let added = &self.node(place)?.added;
+        let planned = added
+            .planned
+            .map(|plan| self.draft.value::<Definition, _>(&plan.hash, self.moment))
+            .transpose()?;
+        let definition = planned.as_deref().unwrap_or(self.definition);
+        let found = definition.step(&added.template).cloned();
+        let found = found.or_else(|| definition.phase_gate(&added.template).map(Arc::new));
+        found.ok_or_else(|| RunRejection::Template(added.template.clone()))
+    }
+
+    fn node(&self, place: usize) -> Result<&Node, RunRejection> {
+        self.draft.state().steps.get(place).ok_or(RunRejection::NotStarted)
+    }
+
+    /// Lets everything follow that follows.
+    pub(super) fn run(mut self) -> Result<(), RunRejection> {
+        if self.drive.is_some() && self.goes_forward() {
+            self.go_on()?;
+            // Nothing starts that was not looked at: its `if` may keep it from that.
+            while self.goes_forward() && (self.examine()? || self.start_granted()?) {}
+        }
+        if matches!(self.draft.state().phase, Phase::Ending(_)) {
+            self.end()?;
+        }
+        if matches!(self.draft.state().phase, Phase::Unwinding(_)) {
+            self.unwind()?;
+        }
+        if self.draft.state().phase == Phase::Going { self.complete_run() } else { Ok(()) }
+    }
+
+    /// Lets those go on that stood still while the run did.
+    fn go_on(&mut self) -> Result<(), RunRejection> {
+        for place in self.draft.state().stalled.iter().copied().collect::<Vec<_>>() {
+            // One of them may have failed for good, and who has ended asks nobody.
+            if !self.goes_forward() {
+                break;
+            }
+            let step = self.template(place)?;
+            match (&self.node(place)?.phase, &step.approval) {
+                (StepPhase::Completed(_), Some(approval)) => {
+                    let output = self.node(place)?.output().cloned().unwrap_or_default();
+                    let output = self.draft.json(&output, self.moment)?;
+                    self.ask_after(place, approval, &output)?;
+                }
+                _ => self.inner_done(place)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the steps that became ready: whether they are to be done at all, and those that need no slot.
+    /// Answers whether there were any.
+    fn examine(&mut self) -> Result<bool, RunRejection> {
+        let run = self.draft.state();
+        let ready: Vec<usize> = if std::mem::take(&mut self.all) {
+            run.ready.values().flatten().copied().collect()
+        } else {
+            let opened = self.draft.opened().get(self.seen..).unwrap_or_default();
+            opened
+                .iter()
+                .filter_map(|effect| match effect {
+                    RunEffect::Start { step, purpose: Purpose::Do, .. } => run.index.get(step).copied(),
+                    _ => None,
+                })
+                .collect()
+        };
+        self.seen = self.draft.opened().len();
+        for place in &ready {
+            if !self.goes_forward() {
+                break;
+            }
+            if self.node(*place)?.phase == StepPhase::Ready {
+                self.examine_one(*place)?;
+            }
+        }
+        Ok(!ready.is_empty())
+    }
+
+    fn examine_one(&mut self, place: usize) -> Result<(), RunRejection> {
+        let step = self.template(place)?;
+        if !self.may_start(place, &step)? {
+            return Ok(());
+        }
+        match (&self.node(place)?.added.kind, &step.does) {
+            (StepKind::FanOut { .. }, _) => self.fan_out(place, &step),
+            (StepKind::Repeat { .. }, _) => self.add_round(place, &step),
+            // It has asked, if it was to ask before its phase.
+            (StepKind::AskOfPhase, _) => self.complete(place, Json::null()),
+            (StepKind::Wait { .. }, Does::WaitFor(name)) => self.await_signal(place, name, &step),
+            (StepKind::Sleep, Does::Sleep(length)) => {
+                let step = self.node(place)?.id().clone();
+                let at = self.moment.now.after(*length);
+                self.draft.emit(TimerSet { timer: TimerId::sleep(&step), step, at });
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a step that is ready is to start: its `if` holds, and what people have to grant is granted. If not, it has
+    /// ended, or they are asked. A part of a step was judged with the whole, and what has begun before that.
+    fn may_start(&mut self, place: usize, step: &Step) -> Result<bool, RunRejection> {
+        let node = self.node(place)?;
+        if node.is_part() {
+            return Ok(true);
+        }
+        if let Some(condition) = step.condition.as_ref().filter(|_| node.started_at.is_none()) {
+            let holds = self
+                .scope(place, &condition.references().steps)
+                .and_then(|scope| condition.is_true(&scope).map_err(Hindrance::Render));
+            match holds {
+                Ok(true) => {}
+                Ok(false) => {
+                    let why = "its `if` is not true".to_owned();
+                    return self.skip(place, SkipReason::Condition, why).map(|()| false);
+                }
+                Err(hindrance) => return self.hinder(place, hindrance).map(|()| false),
+            }
+        }
+        match step.approval.as_ref().filter(|approval| approval.gate == Gate::Before) {
+            Some(approval) if self.node(place)?.granted.is_none() => {
+                self.ask_before(place, step, approval).map(|()| false)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// What the expressions of a step see. Only what they refer to is looked up.
+    fn scope(&self, place: usize, references: &StepReferences) -> Result<Scope, Hindrance> {
+        let run = self.draft.state();
+        let about = run.about().ok_or(Hindrance::NotStarted)?;
+        let mut steps = BTreeMap::new();
+        let mut see = |id: &StepId, node: &Node| -> Result<(), Unreadable> {
+            let output = node.output().map(|output| self.draft.json(output, self.moment)).transpose()?;
+            let view = StepView { status: node.status(), attempts: node.attempts_now(), output };
+            steps.insert(id.clone(), view);
+            Ok(())
+        };
+        match references {
+            StepReferences::All => {
+                run.steps.iter().try_for_each(|node| see(node.id(), node))?;
+                run.siblings(place).try_for_each(|node| see(&node.added.template, node))?;
+            }
+            StepReferences::These(ids) => {
+                let meant = ids.iter().filter_map(|id| Some((id, run.meant(place, id)?)));
+                meant.into_iter().try_for_each(|(id, node)| see(id, node))?;
+            }
+        }
+        let item = run.steps.get(place).and_then(Node::item);
+        let item = item
+            .map(|item| Ok::<_, Unreadable>((item.index, self.draft.json(&item.value, self.moment)?)))
+            .transpose()?;
+        Ok(Scope {
+            input: self.draft.json(&about.started.input, self.moment)?,
+            run: about.id.clone(),
+            env: about.started.environment.clone(),
+            steps,
+            item,
+            round: None,
+            undone: None,
+        })
+    }
+
+    /// A step cannot start: it uses what is not there, or an expression fails.
+    fn hinder(&mut self, place: usize, hindrance: Hindrance) -> Result<(), RunRejection> {
+        match hindrance.of_the_step()? {
+            RenderError::NoOutput(of) => {
+                let message = format!("it uses the output of step `{of}`, which has none");
+                self.skip(place, SkipReason::Dependency, message)
+            }
+            error => {
+                let problem = error.problem();
+                self.fail(place, problem.class, problem.code, problem.message)
+            }
+        }
+    }
+
+    fn skip(&mut self, place: usize, reason: SkipReason, message: String) -> Result<(), RunRejection> {
+        let step = self.node(place)?.id().clone();
+        self.draft.emit(StepSkipped { step, reason, message });
+        self.done(place)
+    }
+
+    /// An agent has failed for good at a step: if another is to do it then, that one's turn comes; else the step has
+    /// failed.
+    pub(super) fn fail_or_fall_back(
+        &mut self,
+        place: usize,
+        class: Class,
+        code: Code,
+        message: String,
+    ) -> Result<(), RunRejection> {
+        let step = self.template(place)?;
+        let node = self.node(place)?;
+        let may = class != Class::Fatal && node.fallback.is_none() && !self.is_given_up(place);
+        let (Some(fallback), Some(from)) = (step.fallback.as_ref().filter(|_| may), node.slot()) else {
+            return self.fail(place, class, code, message);
+        };
+        let (step, from, to) = (node.id().clone(), from.clone(), fallback.agent.clone());
+        self.draft.emit(FallbackEngaged { step, from, to });
+        Ok(())
+    }
+
+    /// A step failed for good: what that does to the run is the step's to say, unless the failure is fatal.
+    pub(super) fn fail(
+        &mut self,
+        place: usize,
+        class: Class,
+        code: Code,
+        message: String,
+    ) -> Result<(), RunRejection> {
+        let policy = self.template(place)?.on_error;
+        let step = self.node(place)?.id().clone();
+        let tolerates = matches!(policy, OnError::Continue | OnError::RetryThenSkip);
+        let message = if class == Class::Fatal && tolerates {
+            format!("{message} (a fatal failure is never tolerated)")
+        } else {
+            message
+        };
+        let handling = match (class, policy) {
+            (Class::Fatal, _) | (_, OnError::FailFast) => Handling::FailsFast,
+            (_, OnError::Continue) => Handling::Tolerated,
+            (_, OnError::RetryThenFail) => Handling::Fails,
+            (_, OnError::RetryThenSkip) => return self.skip(place, SkipReason::Failure, message),
+        };
+        self.draft.emit(StepFailed { step, class, code, message, handling });
+        if handling == Handling::Tolerated { self.done(place) } else { Ok(()) }
+    }
+
+    /// A step that needed no attempt came through.
+    pub(super) fn complete(&mut self, place: usize, output: Json) -> Result<(), RunRejection> {
+        self.came_through(place, Came { output, ..Came::default() })
+    }
+
+    /// A step is completed, unless people have to say something about it first; if it answered a plan, that joins the
+    /// graph.
+    pub(super) fn came_through(&mut self, place: usize, came: Came) -> Result<(), RunRejection> {
+        let step = self.template(place)?;
+        let gate = step.approval.as_ref().filter(|approval| approval.gate == Gate::After);
+        let is_part = self.node(place)?.is_part();
+        match gate.filter(|_| !is_part) {
+            Some(approval) => self.ask_after(place, approval, &came.output)?,
+            None if came.attempt > 0 => self.grow(place, &came.output)?,
+            None => {}
+        }
+        let step = self.node(place)?.id().clone();
+        let Came { attempt, artifacts, usage, degraded, transcript, .. } = came;
+        let output = self.draft.payload(came.output);
+        let cached = false;
+        self.draft.emit(StepCompleted {
+            step,
+            attempt,
+            output,
+            artifacts,
+            usage,
+            cached,
+            degraded,
+            transcript,
+        });
+        if self.node(place)?.is_done() { self.done(place) } else { Ok(()) }
+    }
+
+    /// A step is done with. What it is inside of may be, too, or go on.
+    pub(super) fn done(&mut self, place: usize) -> Result<(), RunRejection> {
+        self.pause_after(place)?;
+        let Some(parent) = self.node(place)?.inside else { return Ok(()) };
+        match self.node(parent)?.phase {
+            StepPhase::Expanded => self.inner_done(parent),
+            // It is done with when all is that it planned.
+            StepPhase::Completed(_) if self.node(parent)?.is_done() => self.done(parent),
+            _ => Ok(()),
+        }
+    }
+
+    /// A run that was to go on until this step or its phase is done pauses, unless there is nothing more to do.
+    fn pause_after(&mut self, place: usize) -> Result<(), RunRejection> {
+        let run = self.draft.state();
+        let is_last = run.done == run.steps.len();
+        let node = self.node(place)?;
+        let is_meant = |until: &Arc<str>| {
+            **until == *node.id().as_str()
+                || node.added.phase.as_ref() == Some(until) && run.is_reached(until)
+        };
+        if self.goes_forward() && run.until.as_ref().is_some_and(is_meant) && !is_last {
+            let (by, reason) = ("reenact".into(), Some("it was to go on until here only".to_owned()));
+            self.draft.emit(RunPaused { by, reason });
+        }
+        Ok(())
+    }
+}

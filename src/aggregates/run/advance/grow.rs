@@ -1,0 +1,221 @@
+//! The graph grows: items of a fan-out, rounds of a loop, steps of a plan.
+
+use super::{Advance, Hindrance};
+use crate::aggregates::run::{Node, Run, RunRejection, StepPhase};
+use crate::events::codec::Encoded;
+use crate::events::ids::StepId;
+use crate::events::json::{BlobRef, Json, Payload};
+use crate::events::limits::FAN_OUT_BYTES_MAX;
+use crate::events::problem::{Code, Problem};
+use crate::events::run::*;
+use crate::workflow::definition::Step;
+use crate::workflow::output;
+use crate::workflow::work::Failure;
+
+impl Advance<'_, '_> {
+    /// Adds a step for each item.
+    pub(super) fn fan_out(&mut self, place: usize, step: &Step) -> Result<(), RunRejection> {
+        let items = match self.items(place, step) {
+            Ok(items) => items,
+            Err(hindrance) => return self.hinder(place, hindrance),
+        };
+        if let Some(why) = self.too_many(place, step, &items)? {
+            return self.fail(place, Code::TooManyItems.class(), Code::TooManyItems, why);
+        }
+        let (id, planned) = self.grower(place)?;
+        if items.is_empty() {
+            return self.complete(place, Json::of(&[(); 0]).unwrap_or_default());
+        }
+        self.fanned_bytes += self.bytes_of(place, step, &items)?;
+        for (index, value) in items.into_iter().enumerate() {
+            let value = self.draft.payload(value);
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            self.draft.emit(StepAdded {
+                inside: Some(id.clone()),
+                item: Some(Item { index, value }),
+                planned,
+                ..step.added(id.item(index as usize), Because::ForEach)
+            });
+        }
+        Ok(())
+    }
+
+    /// Why the run cannot grow by a step for each of these items, if it cannot.
+    pub(super) fn too_many(
+        &self,
+        place: usize,
+        step: &Step,
+        items: &[Json],
+    ) -> Result<Option<String>, RunRejection> {
+        let run = self.draft.state();
+        let id = self.node(place)?.id();
+        let may_be = run.about().ok_or(RunRejection::NotStarted)?.started.growth.items as usize;
+        let mut is = run.fanned as usize + items.len();
+        if is > may_be {
+            // What grew there before it started anew comes back.
+            is -= (0..items.len()).filter(|index| run.node(&id.item(*index)).is_some()).count();
+        }
+        if is > may_be {
+            let what = "steps would be added by all fan-outs of the run together";
+            return Ok(Some(format!("{is} {what}, and no more than {may_be} may be")));
+        }
+        let bytes = self.fanned_bytes.saturating_add(self.bytes_of(place, step, items)?);
+        Ok((bytes > FAN_OUT_BYTES_MAX).then(|| {
+            format!("{} items would add {bytes} bytes at once, and {FAN_OUT_BYTES_MAX} may be", items.len())
+        }))
+    }
+
+    /// About how much a step for each of these items adds to the store at once, in bytes: with the items themselves, also
+    /// where these are stored beside the commit.
+    fn bytes_of(&self, place: usize, step: &Step, items: &[Json]) -> Result<usize, RunRejection> {
+        /// What the numbers, lengths and the hash take that differ from item to item.
+        const FRAME_BYTES: usize = 128;
+        let (id, planned) = self.grower(place)?;
+        let one = RunEvent::from(StepAdded {
+            inside: Some(id.clone()),
+            planned,
+            ..step.added(id.item(items.len()), Because::ForEach)
+        });
+        let each = FRAME_BYTES + one.encode().map_or(0, |bytes| bytes.len());
+        Ok(items.iter().fold(0_usize, |sum, item| sum.saturating_add(each + item.text().len())))
+    }
+
+    fn items(&self, place: usize, step: &Step) -> Result<Vec<Json>, Hindrance> {
+        let run = self.draft.state();
+        let granted = run.steps.get(place).and_then(|node| node.granted.as_ref());
+        match granted.and_then(|request| run.people.requests.get(request)) {
+            Some(granted) => Ok(self.asked_of(granted)?.items.unwrap_or_default()),
+            None => Ok(step.items(&self.scope(place, &step.references().steps)?)?),
+        }
+    }
+
+    /// What the steps have in common that a step grows.
+    fn grower(&self, place: usize) -> Result<(StepId, Option<BlobRef>), RunRejection> {
+        let node = self.node(place)?;
+        Ok((node.id().clone(), node.added.planned))
+    }
+
+    /// A loop goes round once more.
+    pub(super) fn add_round(&mut self, place: usize, step: &Step) -> Result<(), RunRejection> {
+        let (id, planned) = self.grower(place)?;
+        let round = u32::try_from(self.node(place)?.children.len() + 1).unwrap_or(u32::MAX);
+        self.draft.emit(StepAdded {
+            inside: Some(id.clone()),
+            planned,
+            ..step.added(id.round(round), Because::Repeat)
+        });
+        Ok(())
+    }
+
+    /// All is done with that grew in a step so far.
+    pub(super) fn inner_done(&mut self, place: usize) -> Result<(), RunRejection> {
+        let node = self.node(place)?;
+        if !node.is_done_inside() {
+            return Ok(());
+        }
+        match node.added.kind {
+            StepKind::Repeat { .. } => self.round_done(place),
+            _ => {
+                let outputs = self.list_of(&node.children)?;
+                self.complete(place, outputs)
+            }
+        }
+    }
+
+    /// A round is done with: it was the last, or there is another.
+    fn round_done(&mut self, place: usize) -> Result<(), RunRejection> {
+        let step = self.template(place)?;
+        let node = self.node(place)?;
+        let rounds = node.children.len();
+        let used = rounds - node.rounds_before.min(rounds);
+        let Some(last) = node.children.last().and_then(|last| self.draft.state().steps.get(*last)) else {
+            return Ok(());
+        };
+        if let StepPhase::Skipped { reason: SkipReason::Dependency, message } = &last.phase {
+            return self.skip(place, SkipReason::Dependency, message.clone());
+        }
+        let output = last.output().cloned();
+        match self.is_last_round(place, &step, rounds, output.as_ref()) {
+            Ok(Some(output)) => return self.complete(place, output),
+            Ok(None) => {}
+            Err(hindrance) => return self.hinder(place, hindrance),
+        }
+        let max = step.repeat.as_ref().map_or(0, |repeat| repeat.max);
+        if used < max as usize {
+            return self.add_round(place, &step);
+        }
+        let code = Code::RoundsUsedUp;
+        self.fail(place, code.class(), code, format!("`until` was not true after {max} rounds"))
+    }
+
+    /// The output of the loop, if its `until` is true. A round that was given up has none, and is not the last.
+    fn is_last_round(
+        &self,
+        place: usize,
+        step: &Step,
+        rounds: usize,
+        output: Option<&Payload>,
+    ) -> Result<Option<Json>, Hindrance> {
+        let (Some(repeat), Some(output)) = (&step.repeat, output) else { return Ok(None) };
+        let output = self.draft.json(output, self.moment)?;
+        let round = u32::try_from(rounds).unwrap_or(u32::MAX);
+        let mut scope = self.scope(place, &repeat.until.references().steps)?;
+        scope.round = Some((round, output.clone()));
+        Ok(repeat.until.is_true(&scope)?.then_some(output))
+    }
+
+    /// Why what a step answered cannot be taken, if it cannot: its `schema`, or a plan that cannot join the run.
+    pub(in crate::aggregates::run) fn is_wrong(
+        &self,
+        place: usize,
+        answer: &Json,
+    ) -> Result<Option<Failure>, RunRejection> {
+        let step = self.template(place)?;
+        // The schema of a fan-out is that of each item.
+        let is_list = matches!(self.node(place)?.added.kind, StepKind::FanOut { .. });
+        let schema = step.schema.as_ref().filter(|_| !is_list);
+        let wrong = schema.and_then(|schema| output::check(schema, answer).err());
+        let wrong = wrong.map(|why| Problem::new(Code::OutputSchema, why));
+        let wrong = wrong.or_else(|| self.planned(place, answer).err());
+        Ok(wrong.map(|problem| Failure::new(problem.code, problem.message)))
+    }
+
+    /// The outputs of some steps as a list; null for those that have none.
+    fn list_of(&self, places: &[usize]) -> Result<Json, RunRejection> {
+        let mut outputs = Vec::with_capacity(places.len());
+        for place in places {
+            let output = self.node(*place)?.output();
+            let json = output.map(|output| self.draft.json(output, self.moment)).transpose()?;
+            outputs.push(json.unwrap_or_default());
+        }
+        Ok(Json::of(&outputs).unwrap_or_default())
+    }
+}
+
+impl Run {
+    /// The step that an expression of this one means by an id: one of the same plan, of the plan around that, or of the
+    /// run.
+    pub(in crate::aggregates::run) fn meant(&self, place: usize, id: &StepId) -> Option<&Node> {
+        let planners = self.planners(place);
+        let sibling = planners.into_iter().find_map(|planner| self.node(&planner.id().planned(id)));
+        sibling.or_else(|| self.node(id)).map(|(_, node)| node)
+    }
+
+    /// The steps of the same plan.
+    pub(super) fn siblings(&self, place: usize) -> impl Iterator<Item = &Node> {
+        let planner = self.planners(place).into_iter().next();
+        let siblings = planner.into_iter().flat_map(|planner| planner.children.iter());
+        siblings.filter_map(|sibling| self.steps.get(*sibling))
+    }
+
+    /// The steps whose plans a step is in, the nearest first.
+    pub(in crate::aggregates::run) fn planners(&self, place: usize) -> Vec<&Node> {
+        let mut planners = Vec::new();
+        let mut next = self.steps.get(place);
+        while let Some(node) = next {
+            next = node.inside.and_then(|parent| self.steps.get(parent));
+            planners.extend(next.filter(|_| node.added.because == Because::Plan));
+        }
+        planners
+    }
+}

@@ -1,0 +1,142 @@
+//! People are asked, and waited for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Advance, Hindrance};
+use crate::aggregates::run::{Request, RunRejection};
+use crate::events::ids::{Hash, RequestId, StepId, TimerId};
+use crate::events::json::Json;
+use crate::events::problem::Code;
+use crate::events::run::*;
+use crate::events::time::Timestamp;
+use crate::workflow::approval::Asked;
+use crate::workflow::definition::{Approval, Step};
+
+impl Advance<'_, '_> {
+    /// Asks whether a step may start that is about to.
+    pub(super) fn ask_before(
+        &mut self,
+        place: usize,
+        step: &Step,
+        approval: &Approval,
+    ) -> Result<(), RunRejection> {
+        let asked = match self.about_to(place, step) {
+            Ok(asked) => asked,
+            Err(hindrance) => return self.hinder(place, hindrance),
+        };
+        // Nobody is asked about what cannot be done anyway.
+        match self.too_many(place, step, asked.items.as_deref().unwrap_or_default())? {
+            Some(why) => self.fail(place, Code::TooManyItems.class(), Code::TooManyItems, why),
+            None => self.ask(place, approval, &asked),
+        }
+    }
+
+    /// Exactly what would be done.
+    fn about_to(&self, place: usize, step: &Step) -> Result<Asked, Hindrance> {
+        let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
+        let agent = match &node.added.kind {
+            StepKind::Work { .. } => node.slot().cloned(),
+            StepKind::FanOut { agent, .. } => agent.clone(),
+            StepKind::Repeat { agent } => Some(agent.clone()),
+            StepKind::AskOfPhase => return self.asked_of_phase(place),
+            StepKind::Sleep | StepKind::Wait { .. } => None,
+        };
+        let asked = Asked { agent, ..self.asked_about(node.id(), node.generation) };
+        Ok(match (&node.added.kind, &asked.agent) {
+            (StepKind::FanOut { .. }, _) => {
+                let items = step.items(&self.scope(place, &step.references().steps)?)?;
+                Asked { items: Some(items), ..asked }
+            }
+            (_, Some(agent)) => Asked { work: Some(self.work(place, step, agent)?), ..asked },
+            (_, None) => asked,
+        })
+    }
+
+    pub(super) fn asked_about(&self, step: &StepId, generation: u32) -> Asked {
+        Asked {
+            step: step.clone(),
+            generation,
+            agent: None,
+            work: None,
+            items: None,
+            output: None,
+            phase: None,
+        }
+    }
+
+    /// Asks whether those may start that need a step, now that it has answered.
+    pub(super) fn ask_after(
+        &mut self,
+        place: usize,
+        approval: &Approval,
+        output: &Json,
+    ) -> Result<(), RunRejection> {
+        let node = self.node(place)?;
+        let asked = match &node.added.kind {
+            StepKind::AskOfPhase => self.asked_of_phase(place).map_err(rejection)?,
+            _ => Asked { output: Some(output.clone()), ..self.asked_about(node.id(), node.generation) },
+        };
+        self.ask(place, approval, &asked)
+    }
+
+    fn ask(&mut self, place: usize, approval: &Approval, asked: &Asked) -> Result<(), RunRejection> {
+        let what = Json::of(asked).unwrap_or_default();
+        let node = self.node(place)?;
+        let run = &self.draft.state().about().ok_or(RunRejection::NotStarted)?.id;
+        let hash = Hash::of(what.text().as_bytes());
+        let request = RequestId::of(run, node.id(), node.requests + 1, &hash);
+        let step = node.id().clone();
+        let (expires, timer) = self.until(approval.expires, || TimerId::request(&request));
+        let what = self.draft.payload(what);
+        self.draft.emit(ApprovalRequested {
+            request,
+            step,
+            gate: approval.gate,
+            what,
+            hash,
+            approvers: approval.approvers.iter().map(|name| Arc::from(name.as_str())).collect(),
+            needed: approval.needed,
+            expires,
+            timer,
+            checklist: approval.checklist.clone(),
+        });
+        Ok(())
+    }
+
+    /// What a request is about.
+    pub(in crate::aggregates::run) fn asked(&self, request: &Request) -> Result<Asked, RunRejection> {
+        self.asked_of(request).map_err(rejection)
+    }
+
+    /// A step begins to wait for a signal. One that is kept is taken at once.
+    pub(super) fn await_signal(&mut self, place: usize, name: &str, step: &Step) -> Result<(), RunRejection> {
+        let id = self.node(place)?.id().clone();
+        let (expires, timer) = self.until(step.timeout, || TimerId::wait(&id));
+        self.draft.emit(SignalAwaited { step: id, name: name.into(), expires, timer });
+        let kept = self.draft.state().people.signals.get(name).and_then(|kept| kept.front()).cloned();
+        match kept {
+            Some(data) => {
+                let data = self.draft.json(&data, self.moment)?;
+                self.complete(place, data)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn until(
+        &self,
+        length: Option<Duration>,
+        timer: impl Fn() -> TimerId,
+    ) -> (Option<Timestamp>, Option<TimerId>) {
+        (length.map(|length| self.moment.now.after(length)), length.map(|_| timer()))
+    }
+}
+
+/// What keeps a run from deciding, where what is asked cannot be told.
+fn rejection(hindrance: Hindrance) -> RunRejection {
+    match hindrance.of_the_step() {
+        Ok(_) => RunRejection::NotStarted,
+        Err(rejection) => rejection,
+    }
+}

@@ -1,0 +1,138 @@
+//! Attempts start, as far as there are slots.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Advance, Hindrance};
+use crate::aggregates::run::child::child_id;
+use crate::aggregates::run::{Request, RunRejection};
+use crate::events::ids::{AgentName, RequestId, StepId};
+use crate::events::json::Json;
+use crate::events::run::*;
+use crate::workflow::approval::Asked;
+use crate::workflow::definition::{Step, WORKFLOW_AGENT};
+use crate::workflow::expression::RenderError;
+use crate::workflow::work::Work;
+
+impl Advance<'_, '_> {
+    /// Starts attempts as far as there are slots. Answers whether anything came of it.
+    pub(super) fn start_granted(&mut self) -> Result<bool, RunRejection> {
+        let mut started = false;
+        let agents: Vec<AgentName> = self.draft.state().ready.keys().flatten().cloned().collect();
+        for agent in agents {
+            while self.goes_forward() && self.draft.state().room() > 0 {
+                let ready = self.draft.state().ready.get(&Some(agent.clone()));
+                let Some(place) = ready.and_then(|steps| steps.first()).copied() else { break };
+                if !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
+                    break;
+                }
+                if !self.start_attempt(place, &agent)? {
+                    // What was skipped made others ready, and those were not looked at.
+                    return Ok(true);
+                }
+                started = true;
+            }
+        }
+        Ok(started)
+    }
+
+    /// Answers whether the attempt started; if not, the step has ended without, or people are asked.
+    fn start_attempt(&mut self, place: usize, agent: &AgentName) -> Result<bool, RunRejection> {
+        let step = self.template(place)?;
+        // It may have become ready in a commit in which nobody drove the run.
+        if !self.may_start(place, &step)? {
+            return Ok(false);
+        }
+        match self.work(place, &step, agent) {
+            Ok(work) => {
+                self.begin_attempt(place, agent.clone(), Purpose::Do, step.timeout, work).map(|()| true)
+            }
+            Err(hindrance) => self.hinder(place, hindrance).map(|()| false),
+        }
+    }
+
+    /// What an agent is to do for a step: what was granted, where something was.
+    pub(super) fn work(&self, place: usize, step: &Step, agent: &AgentName) -> Result<Work, Hindrance> {
+        let run = self.draft.state();
+        let node = run.steps.get(place).ok_or(Hindrance::NotStarted)?;
+        let whole = node.inside.filter(|_| node.added.because == Because::Repeat).unwrap_or(place);
+        let granted = run.steps.get(whole).and_then(|node| node.granted.as_ref());
+        if let Some(granted) = granted.and_then(|request| run.people.requests.get(request)) {
+            return self.granted_work(granted);
+        }
+        let mut work = step.work(&self.scope(place, &step.references().steps)?)?;
+        let fallback = step.fallback.as_ref().filter(|fallback| fallback.agent == *agent);
+        if let Some(suffix) = fallback.and_then(|fallback| fallback.prompt_suffix.as_ref()) {
+            work.prompt.get_or_insert_default().push_str(suffix);
+        }
+        Ok(work)
+    }
+
+    fn granted_work(&self, granted: &Request) -> Result<Work, Hindrance> {
+        let edits = granted.edits.iter().map(|edits| self.draft.json(edits, self.moment));
+        let edits = edits.collect::<Result<Vec<_>, _>>()?;
+        let asked = self.asked_of(granted)?;
+        asked.edited(edits).map_err(|why| Hindrance::Render(RenderError::Failed(why)))
+    }
+
+    /// What a request is about.
+    pub(super) fn asked_of(&self, request: &Request) -> Result<Asked, Hindrance> {
+        let what = self.draft.json(&request.asked.what, self.moment)?;
+        serde_json::from_str(what.text()).map_err(|error| {
+            let id: &RequestId = &request.asked.request;
+            Hindrance::Render(RenderError::Failed(format!("request `{id}` cannot be read: {error}")))
+        })
+    }
+
+    /// Starts an attempt, whose slot was taken.
+    pub(super) fn begin_attempt(
+        &mut self,
+        place: usize,
+        agent: AgentName,
+        purpose: Purpose,
+        timeout: Option<Duration>,
+        work: Work,
+    ) -> Result<(), RunRejection> {
+        let input = self.draft.payload(Json::of(&work).unwrap_or_default());
+        let run = self.draft.state();
+        let node = self.node(place)?;
+        let (step, generation) = (node.id().clone(), node.generation);
+        let run_id = run.about().ok_or(RunRejection::NotStarted)?.id.clone();
+        let before = match purpose {
+            Purpose::Do => node.attempts,
+            Purpose::Compensate => node.undo_attempts,
+        };
+        let starts_run = purpose == Purpose::Do && *agent.as_str() == *WORKFLOW_AGENT;
+        let event = AttemptStarted {
+            purpose,
+            attempt: before + 1,
+            generation,
+            agent,
+            fence: run.fence.next(),
+            idempotency_key: idempotency_key(run_id.as_str(), &step, generation, purpose),
+            deadline: timeout.map(|timeout| self.moment.now.after(timeout)),
+            step: step.clone(),
+            input,
+        };
+        self.draft.emit(event);
+        if starts_run {
+            let run = child_id(&run_id, &step, generation);
+            self.draft.emit(ChildStarted { step, run });
+        }
+        Ok(())
+    }
+}
+
+/// The same for all tries of a generation of a step, and for no other.
+fn idempotency_key(run: &str, step: &StepId, generation: u32, purpose: Purpose) -> Arc<str> {
+    let mut hasher = blake3::Hasher::new();
+    for part in [run, step.as_str(), purpose.text()] {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+    }
+    hasher.update(&generation.to_le_bytes());
+    let hex = hasher.finalize().to_hex();
+    hex.as_str().get(..KEY_DIGITS).unwrap_or_default().into()
+}
+
+/// 128 bits: no two keys of a store will ever be alike.
+const KEY_DIGITS: usize = 32;

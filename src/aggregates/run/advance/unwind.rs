@@ -1,0 +1,122 @@
+//! How a run is undone: compensations whose turn has come are opened and tried as far as there are slots, until all is
+//! undone or nothing can go on.
+
+use super::{Advance, Hindrance};
+use crate::aggregates::run::{Phase, RunRejection, Unwinding};
+use crate::events::ids::{AgentName, StepId};
+use crate::events::run::*;
+use crate::workflow::scope::{Scope, StepView, Undone};
+
+impl Advance<'_, '_> {
+    pub(super) fn unwind(&mut self) -> Result<(), RunRejection> {
+        if !self.undoes_only {
+            self.cancel_idle();
+            self.end_grown();
+        }
+        if self.drive.is_some() {
+            while self.open_due()? | self.start_undoing()? {}
+        }
+        self.end_unwinding()
+    }
+
+    fn unwinding(&self) -> Option<&Unwinding> {
+        match &self.draft.state().phase {
+            Phase::Unwinding(unwinding) if !self.draft.state().paused => Some(unwinding),
+            _ => None,
+        }
+    }
+
+    /// Opens the compensations whose turn has come. Answers whether there were any.
+    fn open_due(&mut self) -> Result<bool, RunRejection> {
+        let due: Vec<usize> =
+            self.unwinding().map(|unwinding| unwinding.due.iter().copied().collect()).unwrap_or_default();
+        let mut opened = false;
+        for place in due {
+            let node = self.node(place)?;
+            let (Some(undo), Some(outcome)) = (&node.added.undo, node.owes()) else { continue };
+            let (step, agent) = (node.id().clone(), undo.agent.clone());
+            self.draft.emit(CompensationStarted { step, agent, outcome });
+            opened = true;
+        }
+        Ok(opened)
+    }
+
+    /// Starts attempts at undoing as far as there are slots. Answers whether any started, or failed to.
+    fn start_undoing(&mut self) -> Result<bool, RunRejection> {
+        let mut started = false;
+        let agents: Vec<AgentName> =
+            self.unwinding().map(|unwinding| unwinding.ready.keys().cloned().collect()).unwrap_or_default();
+        for agent in agents {
+            while self.draft.state().room() > 0 {
+                let ready = self.unwinding().and_then(|unwinding| unwinding.ready.get(&agent));
+                let Some(place) = ready.and_then(|places| places.first()).copied() else { break };
+                if !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
+                    break;
+                }
+                self.start_undo(place, &agent)?;
+                started = true;
+            }
+        }
+        Ok(started)
+    }
+
+    fn start_undo(&mut self, place: usize, agent: &AgentName) -> Result<(), RunRejection> {
+        let step = self.template(place)?;
+        let timeout = step.compensate.as_ref().and_then(|compensate| compensate.timeout);
+        let work =
+            self.undo_scope(place).and_then(|scope| step.compensation(&scope).map_err(Hindrance::Render));
+        let problem = match work {
+            Ok(work) => return self.begin_attempt(place, agent.clone(), Purpose::Compensate, timeout, work),
+            Err(hindrance) => hindrance.of_the_step()?.problem(),
+        };
+        let step = self.node(place)?.id().clone();
+        let (class, code, message) = (problem.class, problem.code, problem.message);
+        self.draft.emit(CompensationFailed { step, class, code, message });
+        Ok(())
+    }
+
+    /// What the expressions of a compensation see.
+    fn undo_scope(&self, place: usize) -> Result<Scope, Hindrance> {
+        let step = self.template(place).map_err(|_| Hindrance::NotStarted)?;
+        let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
+        let undo = node.compensation.as_ref().ok_or(Hindrance::NotStarted)?;
+        let output = node.undone_output().map(|output| self.draft.json(output, self.moment)).transpose()?;
+        let view = StepView { status: node.status(), attempts: node.attempts_now(), output };
+        let scope = self.scope(place, &step.compensation_references().steps)?;
+        Ok(Scope { undone: Some(Undone { step: step.id.clone(), outcome: undo.outcome, view }), ..scope })
+    }
+
+    /// When everything is undone the run is compensated, or waits for somebody to say how it goes on. When nothing can go
+    /// on before that, it is stuck.
+    fn end_unwinding(&mut self) -> Result<(), RunRejection> {
+        let run = self.draft.state();
+        let Phase::Unwinding(unwinding) = &run.phase else { return Ok(()) };
+        if unwinding.unsettled == 0 {
+            match &unwinding.to {
+                None => self.draft.emit(RunCompensated {}),
+                Some(kept) => {
+                    let is_phase = run.node(&StepId::grown(kept)).is_none();
+                    let what = if is_phase { "phase" } else { "step" };
+                    let reason = Some(format!("it is rolled back to {what} `{kept}`"));
+                    let by = match &unwinding.cause {
+                        RollbackCause::Request { by, .. } => by.clone(),
+                        RollbackCause::Failure { .. } | RollbackCause::Cancel => "reenact".into(),
+                    };
+                    self.draft.emit(RunPaused { by, reason });
+                }
+            }
+            return Ok(());
+        }
+        let is_over = run.running == 0 && unwinding.is_stuck();
+        let first = unwinding.failed.first().and_then(|place| run.steps.get(*place)).filter(|_| is_over);
+        let Some((node, error)) =
+            first.and_then(|node| Some((node, node.compensation.as_ref()?.error.clone()?)))
+        else {
+            return Ok(());
+        };
+        let (class, code, message) = (error.class, error.code, error.message);
+        let (why, step) = (StuckWhy::Compensation, Some(node.id().clone()));
+        self.draft.emit(RunStuck { why, step, class, code, message });
+        Ok(())
+    }
+}

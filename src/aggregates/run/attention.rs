@@ -1,0 +1,27 @@
+//! What a run needs next, and of whom.
+
+use super::{Phase, Run, RunStatus, TimerOf};
+use crate::kernel::{Attention, Own, People};
+
+/// Of the state alone: an open attempt is being made, or has to be recorded as lost.
+pub(super) fn of(run: &Run) -> Attention {
+    if matches!(run.phase, Phase::Ended(_)) {
+        return Attention::OVER;
+    }
+    let is_paused = run.status() == RunStatus::Paused;
+    let own = match run.wants_driving() {
+        true => Own::Now,
+        false if is_paused => Own::None,
+        false => run.wakes_at().map_or(Own::None, Own::At),
+    };
+    let people = if is_paused { People::None } else { people(run) };
+    Attention { own, people, others: false, over: false }
+}
+
+fn people(run: &Run) -> People {
+    if !run.people.are_awaited() {
+        return People::None;
+    }
+    let timers = run.timers.values().filter(|set| matches!(set.of, TimerOf::People(_)));
+    People::Until(timers.map(|set| set.at).min())
+}

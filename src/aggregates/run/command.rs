@@ -1,0 +1,402 @@
+//! What may be asked of a run, what it may want done, and why it may refuse.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Run;
+use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, TimerId};
+use crate::events::json::{Blob, Json};
+use crate::events::problem::{Code, Problem};
+use crate::events::run::{AttemptStarted, GrowthLimits, Parent, Purpose, Resolution};
+use crate::events::time::Timestamp;
+use crate::kernel::{Effect, Lasts, Unreadable};
+use crate::workflow::approval::Edits;
+use crate::workflow::definition::{Definition, WORKFLOW_AGENT};
+use crate::workflow::work::{Failure, Output};
+
+/// What may be asked of a run.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// To begin. Asked again with the same definition and input, nothing happens.
+    Start(Box<StartRun>),
+    /// To take the result of an attempt. With an old fence, nothing happens.
+    Completed {
+        /// Of which step.
+        step: StepId,
+        /// Of which attempt.
+        fence: Fence,
+        /// The result.
+        output: Output,
+    },
+    /// To take the failure of an attempt. With an old fence, nothing happens.
+    Failed {
+        /// Of which step.
+        step: StepId,
+        /// Of which attempt.
+        fence: Fence,
+        /// Why.
+        failure: Failure,
+    },
+    /// To see that a timer's moment has come. Asked too early, or of a timer that is not set, nothing happens.
+    Due {
+        /// The timer.
+        timer: TimerId,
+    },
+    /// To go on after another process held it: every open attempt is lost but those that this process makes.
+    Recover {
+        /// The attempts that it makes.
+        in_flight: BTreeSet<Fence>,
+    },
+    /// To let go of every open attempt, because this process ends in order.
+    Interrupt,
+    /// To start what can start.
+    Go,
+    /// To let what runs end, and to start nothing new. Asked again, nothing happens.
+    Pause(Order),
+    /// To go on after a pause. Asked of a run that is not paused, nothing happens.
+    Unpause(Order),
+    /// To end: what runs is told to stop. Asked again, nothing happens.
+    Cancel {
+        /// Who and why.
+        order: Order,
+        /// Whether what was done is to be undone.
+        rollback: bool,
+    },
+    /// To try again what failed.
+    Retry {
+        /// Who and why.
+        order: Order,
+        /// The step or the phase that is meant; none means all that failed.
+        step: Option<Arc<str>>,
+    },
+    /// To undo what was done.
+    Rollback {
+        /// Who and why.
+        order: Order,
+        /// The step or the phase that is kept, and with it all that does not depend on it; none undoes everything.
+        to: Option<Arc<str>>,
+    },
+    /// To grant what is asked.
+    Approve {
+        /// Which request: its id, or the step or the phase that asks.
+        request: String,
+        /// Who.
+        by: Arc<str>,
+        /// What they say.
+        note: Option<String>,
+        /// What of the arguments, or of the output, is to be changed.
+        edits: Option<Edits>,
+        /// The hash of what they have looked at, or the beginning of it: what has another is not granted.
+        hash: Option<String>,
+    },
+    /// To refuse what is asked.
+    Reject {
+        /// Which request: its id, or the step or the phase that asks.
+        request: String,
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        reason: String,
+    },
+    /// To record that points of a request's checklist were looked at.
+    Check {
+        /// Which request: its id, or the step that asks.
+        request: String,
+        /// Who.
+        by: Arc<str>,
+        /// Which points, from 1.
+        points: Vec<u32>,
+    },
+    /// To take a signal.
+    Signal {
+        /// Its name.
+        name: Arc<str>,
+        /// What it says.
+        data: Json,
+        /// Who sends it.
+        by: Arc<str>,
+    },
+    /// To settle a compensation that failed for good.
+    Resolve {
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        reason: String,
+        /// Of which step.
+        step: StepId,
+        /// What becomes of it.
+        how: Resolution,
+    },
+}
+
+/// Who asks, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Order {
+    /// Who.
+    pub by: Arc<str>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Ask {
+    /// What a commit says that it answers.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Completed { .. } => "attempt_completed",
+            Self::Failed { .. } => "attempt_failed",
+            Self::Due { .. } => "timer_due",
+            Self::Recover { .. } => "recover",
+            Self::Interrupt => "interrupt",
+            Self::Go => "go",
+            Self::Pause(_) => "pause",
+            Self::Unpause(_) => "unpause",
+            Self::Cancel { .. } => "cancel",
+            Self::Retry { .. } => "retry",
+            Self::Rollback { .. } => "rollback",
+            Self::Resolve { .. } => "resolve",
+            Self::Approve { .. } => "approve",
+            Self::Reject { .. } => "reject",
+            Self::Check { .. } => "check",
+            Self::Signal { .. } => "signal",
+        }
+    }
+
+    /// Whether it may record open attempts as lost.
+    pub fn loses(&self) -> bool {
+        matches!(self, Self::Recover { .. } | Self::Interrupt)
+    }
+}
+
+/// Everything that a run begins with. It was validated before.
+#[derive(Debug, Clone)]
+pub struct StartRun {
+    /// The definition.
+    pub definition: Arc<Definition>,
+    /// The same as JSON.
+    pub definition_blob: Blob,
+    /// The input, checked, defaults filled in.
+    pub input: Json,
+    /// What people find it by.
+    pub tags: BTreeMap<String, String>,
+    /// The absolute folder that relative paths mean.
+    pub work_folder: Arc<str>,
+    /// The step of another run that starts it.
+    pub parent: Option<Parent>,
+    /// What `env.NAME` means.
+    pub environment: BTreeMap<String, String>,
+    /// The agents that the definition names, as JSON, where files or the configuration define them.
+    pub agents: Vec<(AgentName, Blob)>,
+    /// How many attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step.
+    pub lost_limit: u32,
+    /// How long it may go on, without the time for which it waits for people.
+    pub duration_limit: Option<std::time::Duration>,
+    /// The step or the phase after which it pauses.
+    pub until: Option<Arc<str>>,
+    /// The workflows that its steps start as runs of their own, and those that these start.
+    pub children: Vec<StartChild>,
+    /// How far its graph may grow.
+    pub growth: GrowthLimits,
+    /// What of this was said for this run.
+    pub insists: Insists,
+    /// Whether it is to go on by itself from its first commit on.
+    pub drive: bool,
+}
+
+/// What somebody said of a run that they start, where the definition or the configuration would say it otherwise. A run that
+/// began with something else cannot be what they mean. Tags and `until` are only ever said so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Insists {
+    /// How many attempts may run at once.
+    pub parallel: bool,
+    /// How long it may go on.
+    pub duration_limit: bool,
+}
+
+/// A workflow that a step starts as a run of its own. It was validated before.
+#[derive(Debug, Clone)]
+pub struct StartChild {
+    /// What the step's definition calls it.
+    pub file: Arc<str>,
+    /// Its definition, as JSON.
+    pub definition: Blob,
+    /// The absolute folder that its relative paths mean.
+    pub work_folder: Arc<str>,
+    /// The agents that its steps name, as JSON.
+    pub agents: Vec<(AgentName, Blob)>,
+    /// How many of its attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step of it.
+    pub lost_limit: u32,
+    /// How long it may go on.
+    pub duration_limit: Option<std::time::Duration>,
+}
+
+/// Slots of agents for attempts that may start in the commit of a command, as numbers; the slots themselves are kept by who
+/// grants them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants(pub BTreeMap<AgentName, u32>);
+
+impl Grants {
+    /// Takes one slot of an agent, if there is one left.
+    pub(super) fn take(&mut self, agent: &AgentName) -> bool {
+        match self.0.get_mut(agent) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What a run wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEffect {
+    /// A step could start, or be undone. With an agent it waits for a slot.
+    Start {
+        /// The step.
+        step: StepId,
+        /// Whose slot.
+        agent: Option<AgentName>,
+        /// Whether it is to be done or undone.
+        purpose: Purpose,
+    },
+    /// An attempt is to be made, and its result reported.
+    Attempt(Arc<AttemptStarted>),
+    /// People are to be asked.
+    Ask {
+        /// Which request.
+        request: RequestId,
+        /// Whose.
+        step: StepId,
+    },
+    /// An attempt is to be stopped; its result is still awaited.
+    Stop {
+        /// Of which step.
+        step: StepId,
+        /// Which.
+        fence: Fence,
+    },
+    /// The run is to be woken.
+    Wake {
+        /// By this timer.
+        timer: TimerId,
+        /// Not before.
+        at: Timestamp,
+    },
+}
+
+/// What tells an effect from the others of its run.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RunEffectId {
+    /// See [`RunEffect::Start`].
+    Start(StepId),
+    /// See [`RunEffect::Attempt`].
+    Attempt(Fence),
+    /// See [`RunEffect::Ask`].
+    Ask(RequestId),
+    /// See [`RunEffect::Stop`].
+    Stop(Fence),
+    /// See [`RunEffect::Wake`].
+    Wake(TimerId),
+}
+
+impl Effect for RunEffect {
+    type Id = RunEffectId;
+
+    fn id(&self) -> RunEffectId {
+        match self {
+            Self::Start { step, .. } => RunEffectId::Start(step.clone()),
+            Self::Attempt(started) => RunEffectId::Attempt(started.fence),
+            Self::Ask { request, .. } => RunEffectId::Ask(request.clone()),
+            Self::Stop { fence, .. } => RunEffectId::Stop(*fence),
+            Self::Wake { timer, .. } => RunEffectId::Wake(timer.clone()),
+        }
+    }
+
+    fn lasts(&self) -> Lasts {
+        match self {
+            Self::Start { .. } => Lasts::Hint,
+            Self::Attempt(started) if started.agent.as_str() == WORKFLOW_AGENT => Lasts::Stream,
+            Self::Attempt(_) => Lasts::Process,
+            Self::Ask { .. } | Self::Stop { .. } => Lasts::Told,
+            Self::Wake { at, .. } => Lasts::Until(*at),
+        }
+    }
+}
+
+/// Why a run refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunRejection {
+    /// It was never started.
+    #[error("there is no such run")]
+    NotStarted,
+    /// Its id is taken by a run that does something else.
+    #[error("run `{0}` exists, with another definition or input")]
+    Taken(RunId),
+    /// It began with something else, which cannot be changed any more.
+    #[error("run `{run}` exists, and began with {with}")]
+    Begun {
+        /// The run.
+        run: RunId,
+        /// With what.
+        with: &'static str,
+    },
+    /// Something that it needs to decide cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// What it is in does not allow that.
+    #[error("{why}")]
+    NotNow {
+        /// The code that people are told.
+        code: Code,
+        /// What it is in, and what could be done instead.
+        why: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A step of its history is not in its definition.
+    #[error("step `{0}` is not in the run's definition")]
+    Template(StepId),
+}
+
+impl RunRejection {
+    /// The same, with the run's id in the commands that it names.
+    pub(super) fn of(self, run: &Run) -> Self {
+        match (self, run.about()) {
+            (Self::NotNow { code, why, hint }, Some(about)) => {
+                Self::NotNow { code, why, hint: in_commands(&hint, &about.id) }
+            }
+            (other, _) => other,
+        }
+    }
+
+    /// The same as a problem that people are told.
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::NotStarted => Problem::new(Code::UnknownRun, self.to_string()),
+            Self::Taken(_) => Problem::new(Code::RunIdTaken, self.to_string()),
+            Self::Begun { .. } => {
+                let hint = "leave that out to attach to it, or choose another --id";
+                Problem::new(Code::RunIdTaken, self.to_string()).hint(hint)
+            }
+            Self::Unreadable(unreadable) => unreadable.problem(),
+            Self::NotNow { code, why, hint } => Problem::new(*code, why.clone()).hint(hint.clone()),
+            Self::Template(_) => Problem::new(Code::RunParked, self.to_string()),
+        }
+    }
+}
+
+/// A hint with a run's id for the first `RUN` of each command in it: what follows may be a step that is called so.
+pub(crate) fn in_commands(hint: &str, run: &RunId) -> String {
+    let named = format!(" {run}");
+    let parts = hint.split('`').enumerate();
+    let parts = parts.map(|(place, part)| match place % 2 {
+        0 => part.to_owned(),
+        _ => part.replacen(" RUN", &named, 1),
+    });
+    parts.collect::<Vec<_>>().join("`")
+}

@@ -1,0 +1,385 @@
+//! What would happen to a run, command by command.
+//!
+//! Here is how it begins and what comes of its attempts; what people ask is in `control` and
+//! `rollback`, what they answer in `people`.
+
+mod control;
+mod people;
+mod rollback;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::advance::{Advance, Came};
+use super::{Ask, Moment, Phase, Run, RunRejection, StartRun, StepPhase, TimerOf};
+use crate::events::ids::{AgentName, Fence, StepId, TimerId};
+use crate::events::json::{Blob, Json, Payload};
+use crate::events::problem::{Class, Code};
+use crate::events::run::*;
+use crate::kernel::Draft;
+use crate::workflow::definition::{Definition, OnError};
+use crate::workflow::retry;
+use crate::workflow::work::{Child, Failure, Output, Request};
+
+type RunDraft<'a> = Draft<'a, Run>;
+
+pub(super) fn decide(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(), RunRejection> {
+    follow(draft, ask, moment).map_err(|rejection| rejection.of(draft.state()))
+}
+
+fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(), RunRejection> {
+    let definition = match &ask {
+        Ask::Start(start) => Arc::clone(&start.definition),
+        _ => recorded_definition(draft.state(), moment)?,
+    };
+    let mut advance = Advance::new(draft, &definition, moment);
+    match ask {
+        Ask::Start(asked) => start(advance.draft, &asked)?,
+        Ask::Completed { step, fence, output } => completed(&mut advance, &step, fence, output)?,
+        Ask::Failed { step, fence, failure } => failed(&mut advance, &step, fence, failure)?,
+        Ask::Due { timer } => due(&mut advance, &timer)?,
+        Ask::Recover { in_flight } => {
+            lose(&mut advance, false, &in_flight)?;
+            advance.look_at_all();
+        }
+        Ask::Interrupt => {
+            let kept = advance.draft.state().open_at_children().map(|attempt| attempt.fence).collect();
+            lose(&mut advance, true, &kept)?;
+        }
+        Ask::Go => advance.undoes_only(),
+        Ask::Pause(order) => control::pause(advance.draft, order)?,
+        Ask::Unpause(order) => {
+            control::unpause(advance.draft, order)?;
+            advance.look_at_all();
+        }
+        Ask::Cancel { order, rollback } => control::cancel(advance.draft, order, rollback)?,
+        Ask::Retry { order, step } => {
+            control::retry(advance.draft, order, step)?;
+            advance.look_at_all();
+        }
+        Ask::Rollback { order, to } => rollback::rollback(advance.draft, order, to)?,
+        Ask::Resolve { by, reason, step, how } => {
+            rollback::resolve(advance.draft, by, reason, step, how)?;
+        }
+        Ask::Approve { request, by, note, edits, hash } => {
+            people::approve(&mut advance, &request, by, note, edits, hash.as_deref())?;
+        }
+        Ask::Reject { request, by, reason } => people::reject(&mut advance, &request, &by, &reason)?,
+        Ask::Check { request, by, points } => {
+            people::check(advance.draft, &request, by, points, moment.now)?;
+        }
+        Ask::Signal { name, data, by } => people::signal(&mut advance, name, data, by)?,
+    }
+    advance.run()?;
+    Ok(())
+}
+
+fn recorded_definition(run: &Run, moment: &Moment<'_>) -> Result<Arc<Definition>, RunRejection> {
+    match run.about() {
+        Some(about) => Ok(moment.blobs.value(&about.started.definition.hash)?),
+        None => Err(RunRejection::NotStarted),
+    }
+}
+
+/// Records the run and the steps of its definition.
+fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection> {
+    if let Some(about) = draft.state().about() {
+        let input = Payload::new(asked.input.clone()).0;
+        let same =
+            about.started.definition == asked.definition_blob.reference && about.started.input == input;
+        let differs =
+            differs(&about.started, asked).map(|with| RunRejection::Begun { run: about.id.clone(), with });
+        return if same { differs.map_or(Ok(()), Err) } else { Err(RunRejection::Taken(about.id.clone())) };
+    }
+    let input = draft.payload(asked.input.clone());
+    let definition = draft.attach(asked.definition_blob.clone());
+    let agents = bindings(draft, &asked.agents);
+    let mut children = Vec::with_capacity(asked.children.len());
+    for child in &asked.children {
+        let agents = bindings(draft, &child.agents);
+        children.push(ChildBinding {
+            file: Arc::clone(&child.file),
+            definition: draft.attach(child.definition.clone()),
+            work_folder: Arc::clone(&child.work_folder),
+            agents,
+            parallel: child.parallel,
+            lost_limit: child.lost_limit,
+            duration_limit_us: child.duration_limit.map(micros),
+        });
+    }
+    draft.emit(RunStarted {
+        workflow: asked.definition.name.clone(),
+        definition,
+        input,
+        tags: asked.tags.clone(),
+        work_folder: Arc::clone(&asked.work_folder),
+        parent: asked.parent.clone(),
+        environment: asked.environment.clone(),
+        agents,
+        parallel: asked.parallel,
+        lost_limit: asked.lost_limit,
+        duration_limit_us: asked.duration_limit.map(micros),
+        until: asked.until.clone(),
+        children,
+        growth: asked.growth,
+    });
+    for step in asked.definition.graph() {
+        draft.emit(StepAdded {
+            needs: step.needs.clone(),
+            ..step.added(step.id.clone(), Because::Definition)
+        });
+    }
+    Ok(())
+}
+
+/// What was said for a run that exists, and is not what it began with.
+fn differs(began: &RunStarted, asked: &StartRun) -> Option<&'static str> {
+    let insists = asked.insists;
+    let tags = asked.tags.iter().any(|(key, value)| began.tags.get(key) != Some(value));
+    let until = asked.until.is_some() && asked.until != began.until;
+    let limit = insists.duration_limit && asked.duration_limit.map(micros) != began.duration_limit_us;
+    let parallel = insists.parallel && asked.parallel != began.parallel;
+    [
+        (tags, "other tags"),
+        (until, "another step or phase to pause after"),
+        (limit, "another limit of its time"),
+        (parallel, "another limit of attempts at once"),
+    ]
+    .into_iter()
+    .find_map(|(differs, what)| differs.then_some(what))
+}
+
+fn bindings(draft: &mut RunDraft<'_>, agents: &[(AgentName, Blob)]) -> Vec<AgentBinding> {
+    let bind = |(name, blob): &(AgentName, Blob)| AgentBinding {
+        name: name.clone(),
+        definition: draft.attach(blob.clone()),
+    };
+    agents.iter().map(bind).collect()
+}
+
+fn micros(length: std::time::Duration) -> u64 {
+    u64::try_from(length.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The open attempt at doing or undoing a step, if that is the one with this fence.
+fn open_attempt(run: &Run, step: &StepId, fence: Fence) -> Option<(usize, Arc<AttemptStarted>)> {
+    let (place, node) = run.node(step)?;
+    let open = [node.open_attempt(), node.open_undo_attempt()].into_iter().flatten();
+    let attempt = open.into_iter().find(|attempt| attempt.fence == fence)?;
+    Some((place, Arc::clone(attempt)))
+}
+
+fn completed(
+    advance: &mut Advance<'_, '_>,
+    step: &StepId,
+    fence: Fence,
+    output: Output,
+) -> Result<(), RunRejection> {
+    let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
+    let wrong = output.requests.first().map(refused);
+    let wrong = match wrong {
+        None if attempt.purpose == Purpose::Do => advance.is_wrong(place, &output.output)?,
+        wrong => wrong,
+    };
+    if let Some(failure) = wrong {
+        let Output { usage, transcript, child, .. } = output;
+        let failure = Failure { usage, transcript, child, ..failure };
+        return failed(advance, step, fence, failure);
+    }
+    let transcript = output.transcript.map(|said| advance.draft.payload(said));
+    let (attempt, purpose, usage) = (attempt.attempt, attempt.purpose, output.usage);
+    if purpose == Purpose::Compensate {
+        advance.undoes_only();
+        let (step, output) = (step.clone(), advance.draft.payload(output.output));
+        advance.draft.emit(StepCompensated { step, attempt, output, usage, transcript });
+        return Ok(());
+    }
+    let node = advance.draft.state().steps.get(place);
+    let degraded = node.is_some_and(|node| node.fallback.is_some())
+        || output.child.as_ref().is_some_and(|child| child.degraded);
+    child_ended(advance, place, output.child);
+    let artifacts = output.artifacts;
+    let came = Came { attempt, output: output.output, artifacts, usage, degraded, transcript };
+    advance.came_through(place, came)
+}
+
+/// What became of the run that the attempt saw through.
+fn child_ended(advance: &mut Advance<'_, '_>, place: usize, ended: Option<Child>) {
+    let node = advance.draft.state().steps.get(place);
+    let child = node.and_then(|node| Some((node.id().clone(), node.child.as_ref()?.run.clone())));
+    if let (Some((step, run)), Some(Child { status, version, past_return, .. })) = (child, ended) {
+        let status = status.text().into();
+        advance.draft.emit(ChildEnded { step, run, status, version, past_return });
+    }
+}
+
+/// What this version cannot do for an attempt is never left out silently.
+fn refused(request: &Request) -> Failure {
+    let what = match request {
+        Request::Send(_) => "`SEND:` lines",
+        Request::Context { .. } => "`CONTEXT` lines",
+        Request::Handoff(_) => "handoffs",
+    };
+    Failure::new(Code::NotBuilt, format!("its output has {what}, which this version does not support"))
+}
+
+fn failed(
+    advance: &mut Advance<'_, '_>,
+    step: &StepId,
+    fence: Fence,
+    failure: Failure,
+) -> Result<(), RunRejection> {
+    let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
+    let run = advance.draft.state();
+    let stopping = run.steps.get(place).is_some_and(|node| node.stopping);
+    let is_cancelled = attempt.purpose == Purpose::Do && failure.code == Code::Cancelled;
+    if is_cancelled && stopping && run.phase == Phase::Going {
+        // It was told to stop when the run was about to end. Meanwhile it was rolled back to a step, and goes on: the step
+        // is to be done after all.
+        return lose_one(advance, place, &attempt, true);
+    }
+    let template = advance.template(place)?;
+    let retry = match attempt.purpose {
+        Purpose::Do => template.retry.as_ref(),
+        Purpose::Compensate => template.compensate.as_ref().map(|compensate| &compensate.retry),
+    };
+    let class = retry.map_or(failure.class, |retry| retry.class_of(&failure));
+    let transcript = failure.transcript.map(|said| advance.draft.payload(said));
+    if attempt.purpose == Purpose::Do {
+        child_ended(advance, place, failure.child);
+    }
+    advance.draft.emit(AttemptFailed {
+        purpose: attempt.purpose,
+        step: step.clone(),
+        attempt: attempt.attempt,
+        class,
+        code: failure.code,
+        message: failure.message.clone(),
+        outcome: failure.outcome,
+        usage: failure.usage,
+        transcript,
+    });
+    let (purpose, step) = (attempt.purpose, step.clone());
+    if purpose == Purpose::Compensate {
+        advance.undoes_only();
+    } else if is_cancelled && (stopping || advance.is_given_up(place)) {
+        advance.draft.emit(StepCancelled { step });
+        return Ok(());
+    }
+    if let Some(delay) = retry_delay(advance, place, &attempt, class) {
+        let timer = match purpose {
+            Purpose::Do => TimerId::retry(&step, attempt.attempt),
+            Purpose::Compensate => TimerId::compensation_retry(&step, attempt.attempt),
+        };
+        let at = advance.moment.now.after(delay);
+        advance.draft.emit(RetryScheduled { purpose, step, at, timer });
+        return Ok(());
+    }
+    match purpose {
+        Purpose::Do => advance.fail_or_fall_back(place, class, failure.code, failure.message),
+        Purpose::Compensate => {
+            let (code, message) = (failure.code, failure.message);
+            advance.draft.emit(CompensationFailed { step, class, code, message });
+            Ok(())
+        }
+    }
+}
+
+/// How long until the next attempt, if there is to be one.
+fn retry_delay(
+    advance: &Advance<'_, '_>,
+    place: usize,
+    failed: &AttemptStarted,
+    class: Class,
+) -> Option<std::time::Duration> {
+    let node = advance.draft.state().steps.get(place)?;
+    let template = advance.template(place).ok()?;
+    if !class.may_retry() {
+        return None;
+    }
+    let seed = retry::seed(&failed.idempotency_key, failed.attempt);
+    if failed.purpose == Purpose::Compensate {
+        let failures = node.compensation.as_ref()?.failures;
+        return template.compensate.as_ref()?.retry.delay(failures, seed);
+    }
+    let patient = matches!(template.on_error, OnError::RetryThenFail | OnError::RetryThenSkip);
+    if !patient || advance.is_given_up(place) {
+        return None;
+    }
+    if node.fallback.is_some() && template.fallback.as_ref().is_some_and(|to| node.failures >= to.attempts) {
+        return None;
+    }
+    template.retry.as_ref()?.delay(node.failures, seed)
+}
+
+fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejection> {
+    let set = advance.draft.state().awaited_timers().and_then(|timers| timers.get(timer)).cloned();
+    let Some(set) = set else { return Ok(()) };
+    if advance.moment.now < set.at {
+        return Ok(());
+    }
+    if let TimerOf::People(place) = set.of {
+        return people::too_late(advance, place, timer);
+    }
+    advance.draft.emit(TimerFired { timer: timer.clone() });
+    match set.of {
+        TimerOf::Step(place) => {
+            let slept = advance.draft.state().steps.get(place);
+            let slept = slept.is_some_and(|node| node.phase == StepPhase::Between);
+            if slept { advance.complete(place, Json::null()) } else { Ok(()) }
+        }
+        TimerOf::Undo(_) => {
+            advance.undoes_only();
+            Ok(())
+        }
+        TimerOf::Run | TimerOf::People(_) => Ok(()),
+    }
+}
+
+/// Whoever held the open attempts is gone, or is about to go.
+fn lose(
+    advance: &mut Advance<'_, '_>,
+    interrupted: bool,
+    kept: &BTreeSet<Fence>,
+) -> Result<(), RunRejection> {
+    let open = advance.draft.state().steps.iter().enumerate().flat_map(|(place, node)| {
+        let attempts = [node.open_attempt(), node.open_undo_attempt()].into_iter().flatten();
+        attempts.filter(|attempt| !kept.contains(&attempt.fence)).map(move |open| (place, Arc::clone(open)))
+    });
+    let open: Vec<_> = open.collect();
+    open.iter().try_for_each(|(place, attempt)| lose_one(advance, *place, attempt, interrupted))
+}
+
+/// Nobody will hear of that attempt any more.
+fn lose_one(
+    advance: &mut Advance<'_, '_>,
+    place: usize,
+    attempt: &AttemptStarted,
+    interrupted: bool,
+) -> Result<(), RunRejection> {
+    let (purpose, step, attempt) = (attempt.purpose, attempt.step.clone(), attempt.attempt);
+    advance.draft.emit(AttemptLost { purpose, step: step.clone(), attempt, interrupted });
+    let run = advance.draft.state();
+    let limit = run.about().map_or(0, |about| about.started.lost_limit);
+    let lost = run.steps.get(place).map_or(0, |node| match purpose {
+        Purpose::Do => node.lost,
+        Purpose::Compensate => node.compensation.as_ref().map_or(0, |undo| undo.lost),
+    });
+    let too_often = lost >= limit && !interrupted;
+    let once = purpose == Purpose::Do && advance.template(place)?.at_most_once;
+    let (code, message) = if too_often {
+        (Code::LostTooOften, format!("the process that ran it died {lost} times"))
+    } else if once {
+        let how = "the process that ran it ended, and it may be started once only";
+        (Code::AttemptLostOnce, how.to_owned())
+    } else {
+        return Ok(());
+    };
+    match purpose {
+        Purpose::Do => advance.fail_or_fall_back(place, code.class(), code, message),
+        Purpose::Compensate => {
+            advance.draft.emit(CompensationFailed { step, class: code.class(), code, message });
+            Ok(())
+        }
+    }
+}

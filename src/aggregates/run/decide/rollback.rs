@@ -1,0 +1,210 @@
+//! What people ask of the past of a run: to undo it, all or back to a step, and to settle what cannot be undone.
+
+use std::sync::Arc;
+
+use super::RunDraft;
+use super::control::{forward, no_such_step, not_now};
+use crate::aggregates::run::unwinding::{Kept, before, behind};
+use crate::aggregates::run::{
+    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, StepPhase, UndoPhase, Why,
+};
+use crate::events::ids::StepId;
+use crate::events::problem::Code;
+use crate::events::run::{CompensationResolved, Resolution, RollbackCause, RollbackStarted};
+
+pub(super) fn rollback(
+    draft: &mut RunDraft<'_>,
+    order: Order,
+    to: Option<Arc<str>>,
+) -> Result<(), RunRejection> {
+    let run = draft.state();
+    let kept = run.may_roll_back(to.as_deref())?.map(|kept| kept.places).unwrap_or_default();
+    let kept = kept.iter().filter_map(|place| run.steps.get(*place));
+    let keeps = kept.map(|node| node.id().clone()).collect();
+    let cause = RollbackCause::Request { by: order.by, reason: order.reason };
+    draft.emit(RollbackStarted { to, keeps, ..RollbackStarted::of_everything(cause) });
+    Ok(())
+}
+
+pub(super) fn resolve(
+    draft: &mut RunDraft<'_>,
+    by: Arc<str>,
+    reason: String,
+    step: StepId,
+    how: Resolution,
+) -> Result<(), RunRejection> {
+    let run = draft.state();
+    let (_, node) = run.node(&step).ok_or_else(|| no_such_step(step.as_str()))?;
+    let failed = node.undo_phase() == Some(&UndoPhase::Failed);
+    let resolvable = match &run.phase {
+        Phase::Unwinding(_) => true,
+        Phase::Ended(Ended { how: End::Stuck(_, unwinding), .. }) => unwinding.is_some(),
+        _ => false,
+    };
+    if !failed || !resolvable {
+        let why = format!("step `{step}` is {}: its compensation has not failed for good", node.status());
+        return Err(not_now(Code::NotStuck, why, "`reenact status RUN` shows what is stuck"));
+    }
+    draft.emit(CompensationResolved { step, how, by, reason });
+    Ok(())
+}
+
+impl Run {
+    /// Whether it may be rolled back, all the way or to a step or a phase that is kept, which is then answered.
+    pub(in crate::aggregates::run) fn may_roll_back(
+        &self,
+        to: Option<&str>,
+    ) -> Result<Option<Kept>, RunRejection> {
+        match &self.phase {
+            Phase::Empty => return Err(RunRejection::NotStarted),
+            Phase::Unwinding(_) => {
+                let why = "the run is being rolled back already";
+                return Err(not_now(Code::Compensating, why, forward(self)));
+            }
+            Phase::Ending(Ending { why: Why::Cancelled { .. }, .. }) if to.is_some() => {
+                let why = "the run is being cancelled, and nothing of it will go on";
+                return Err(not_now(
+                    Code::Conflicting,
+                    why,
+                    "without --to `reenact rollback RUN` undoes everything",
+                ));
+            }
+            Phase::Ended(Ended { how: End::Compensated(_), .. }) => {
+                return Err(not_now(Code::RunEnded, "the run is rolled back already", "start another run"));
+            }
+            _ => {}
+        }
+        let Some(to) = to else {
+            self.is_before_return()?;
+            return Ok(None);
+        };
+        let kept = self.kept(to)?;
+        if let Some(node) = self.irreversible_behind(&kept.places) {
+            return Err(self.past_return(node));
+        }
+        // Going forward again could not build on what would be kept.
+        if let Some(node) = self.undone_before(&kept.places) {
+            let why = format!("step `{}` is {}, and would be kept", node.id(), node.status());
+            return Err(not_now(Code::CannotRollBack, why, "without --to everything is undone"));
+        }
+        Ok(Some(kept))
+    }
+
+    /// The steps that a rollback keeps which goes back to a step or a phase.
+    fn kept(&self, to: &str) -> Result<Kept, RunRejection> {
+        let places = self.named(to);
+        let is_phase = self.node(&StepId::grown(to)).is_none();
+        for node in places.iter().filter_map(|place| self.steps.get(*place)) {
+            if let Some(parent) = node.inside.and_then(|parent| self.steps.get(parent)) {
+                let why = format!("step `{to}` is a part of `{}`", parent.id());
+                return Err(not_now(Code::CannotRollBack, why, format!("roll back to `{}`", parent.id())));
+            }
+            let is_left_out = is_phase && matches!(node.phase, StepPhase::Skipped { .. });
+            if !is_to_be_kept(node) && !is_left_out {
+                let why = format!(
+                    "step `{}` is {}: only a step that is done can be kept",
+                    node.id(),
+                    node.status()
+                );
+                let hint = "`reenact status RUN` shows which are; without --to everything is undone";
+                return Err(not_now(Code::CannotRollBack, why, hint));
+            }
+        }
+        if places.is_empty() { Err(no_such_step(to)) } else { Ok(Kept { name: to.into(), places }) }
+    }
+
+    /// The step with that id; without one, the steps of the phase with that name.
+    pub(in crate::aggregates::run) fn named(&self, name: &str) -> Vec<usize> {
+        if let Some((place, _)) = self.node(&StepId::grown(name)) {
+            return vec![place];
+        }
+        self.phase(name)
+    }
+
+    /// The steps of the phase with that name.
+    pub(in crate::aggregates::run) fn phase(&self, name: &str) -> Vec<usize> {
+        let in_phase = |node: &Node| node.inside.is_none() && node.added.phase.as_deref() == Some(name);
+        let places = self.steps.iter().enumerate().filter(|(_, node)| in_phase(node));
+        places.map(|(place, _)| place).collect()
+    }
+
+    /// What would be kept and is undone, or was to be.
+    fn undone_before(&self, to: &[usize]) -> Option<&Node> {
+        let undone = behind(&self.steps, &self.index, to);
+        let kept = self.steps.iter().enumerate().filter(|(place, _)| undone.get(*place) != Some(&true));
+        kept.map(|(_, node)| node).find(|node| node.compensation.is_some())
+    }
+
+    /// Refuses when an irreversible step has started.
+    pub(in crate::aggregates::run) fn is_before_return(&self) -> Result<(), RunRejection> {
+        match self.steps.iter().find(|node| node.is_past_return()) {
+            None => Ok(()),
+            Some(node) => Err(self.past_return(node)),
+        }
+    }
+
+    /// An irreversible step that has started and is neither one of these nor before them.
+    fn irreversible_behind(&self, kept: &[usize]) -> Option<&Node> {
+        let before = before(&self.steps, &self.index, kept.to_vec());
+        let mut past = self.steps.iter().enumerate().filter(|(_, node)| node.is_past_return());
+        let found = past.find(|(irreversible, node)| {
+            let outer = self.outermost(*irreversible);
+            node.open_attempt().is_some() || before.get(outer) != Some(&true)
+        });
+        found.map(|(_, node)| node)
+    }
+
+    fn past_return(&self, node: &Node) -> RunRejection {
+        let how = if node.open_attempt().is_some() { "is running" } else { "has been started" };
+        let why = format!("step `{}` is irreversible and {how}: nothing before it can be undone", node.id());
+        let on = (!self.is_over()).then(|| forward(self));
+        let back = self
+            .last_return()
+            .map(|node| format!("`reenact rollback RUN --to {}` undoes what came after it", node.id()));
+        let hint = on.into_iter().chain(back).collect::<Vec<_>>().join("; ");
+        let hint = if hint.is_empty() { "nothing of it runs".to_owned() } else { hint };
+        not_now(Code::PastNoReturn, why, hint)
+    }
+
+    /// Whether only another run can go forward.
+    fn is_over(&self) -> bool {
+        matches!(&self.phase, Phase::Ended(Ended { how: End::Completed { .. } | End::Cancelled, .. }))
+    }
+
+    /// The irreversible step to which a rollback may go back, if it may to any.
+    pub(crate) fn last_return(&self) -> Option<&Node> {
+        let past = self.steps.iter().enumerate().filter(|(_, node)| node.is_past_return());
+        let mut outer = past.map(|(place, _)| self.outermost(place));
+        let last = outer.find(|place| {
+            self.steps.get(*place).is_some_and(is_to_be_kept)
+                && self.irreversible_behind(&[*place]).is_none()
+                && self.undone_before(&[*place]).is_none()
+        });
+        last.and_then(|place| self.steps.get(place))
+    }
+
+    /// Whether a step is one of these, or grew in one.
+    pub(in crate::aggregates::run) fn is_within(&self, node: &Node, places: &[usize]) -> bool {
+        let mut place = self.node(node.id()).map(|(place, _)| place);
+        while let Some(at) = place {
+            if places.contains(&at) {
+                return true;
+            }
+            place = self.steps.get(at).and_then(|node| node.inside);
+        }
+        false
+    }
+
+    /// The step of the definition that a step is, or grew in.
+    pub(in crate::aggregates::run) fn outermost(&self, mut place: usize) -> usize {
+        while let Some(outer) = self.steps.get(place).and_then(|node| node.inside) {
+            place = outer;
+        }
+        place
+    }
+}
+
+/// Whether a rollback may go back to this step, so that it stays: it ran, it is done, and nobody undid it.
+fn is_to_be_kept(node: &Node) -> bool {
+    node.is_done() && !matches!(node.phase, StepPhase::Skipped { .. }) && node.compensation.is_none()
+}

@@ -1,0 +1,141 @@
+//! What people do to a run, and the time that it has.
+
+use super::{Contradiction, Fold};
+use crate::aggregates::run::{End, Ended, Phase, RunEffectId, TimerOf, Unwinding, Why};
+use crate::events::ids::TimerId;
+use crate::events::run::{CancelRequested, RetryRequested, RunPaused, RunUnpaused};
+
+impl Fold<'_> {
+    pub(super) fn run_paused(&mut self, _: &RunPaused) -> Result<(), Contradiction> {
+        let is_back = matches!(&self.run.phase, Phase::Unwinding(unwinding) if unwinding.is_back());
+        if self.run.paused && !is_back {
+            return Err("it is paused already".to_owned());
+        }
+        self.close_starts();
+        self.run.paused = true;
+        self.forget_until();
+        self.run.phase = match std::mem::take(&mut self.run.phase) {
+            Phase::Unwinding(unwinding) if is_back => Phase::Back(unwinding),
+            phase => phase,
+        };
+        Ok(())
+    }
+
+    pub(super) fn run_unpaused(&mut self, _: &RunUnpaused) -> Result<(), Contradiction> {
+        if !std::mem::take(&mut self.run.paused) {
+            return Err("it is not paused".to_owned());
+        }
+        self.forget_until();
+        match std::mem::take(&mut self.run.phase) {
+            Phase::Back(unwinding) => self.go_forward(Some(&unwinding)),
+            phase => {
+                self.run.phase = phase;
+                self.open_starts();
+                Ok(())
+            }
+        }
+    }
+
+    /// A run pauses once where it was to pause: not again when that step is done anew.
+    fn forget_until(&mut self) {
+        if self.run.until.as_ref().is_some_and(|until| self.run.is_reached(until)) {
+            self.run.until = None;
+        }
+    }
+
+    pub(super) fn cancel_requested(&mut self, event: &CancelRequested) -> Result<(), Contradiction> {
+        match &self.run.phase {
+            Phase::Unwinding(_) => return Err("it is being undone".to_owned()),
+            Phase::Ended(Ended { how: End::Stuck(_, None), .. }) => {}
+            Phase::Ended(_) => return Err("the run has ended".to_owned()),
+            _ => {}
+        }
+        let why = Why::Cancelled { rollback: event.rollback };
+        self.run.paused = false;
+        if let Phase::Ending(ending) = &mut self.run.phase {
+            ending.why = why;
+        } else {
+            self.run.phase = Phase::Going;
+        }
+        self.begin_to_end(why, true);
+        Ok(())
+    }
+
+    pub(super) fn retry_requested(&mut self, _: &RetryRequested) -> Result<(), Contradiction> {
+        let undone = match std::mem::take(&mut self.run.phase) {
+            Phase::Back(unwinding) => Some(unwinding),
+            Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) => None,
+            _ => return Err("there is nothing to try again".to_owned()),
+        };
+        self.run.paused = false;
+        self.go_forward(undone.as_deref())
+    }
+
+    /// The run goes forward again, and has all its time again: otherwise one that took too long would only fail anew.
+    fn go_forward(&mut self, undone: Option<&Unwinding>) -> Result<(), Contradiction> {
+        self.run.phase = Phase::Going;
+        self.run.time_left_us = self.run.about.as_ref().and_then(|about| about.started.duration_limit_us);
+        self.go_again(undone)
+    }
+
+    /// The run's time is over.
+    pub(super) fn end_time(&mut self) -> Result<(), Contradiction> {
+        self.stop_time();
+        self.begin_to_end(Why::OutOfTime, true);
+        Ok(())
+    }
+
+    /// Time counts while the run goes forward and does not wait for people.
+    pub(super) fn keep_time(&mut self) {
+        let limited = self.run.about.as_ref().is_some_and(|about| about.started.duration_limit_us.is_some());
+        if !limited {
+            return;
+        }
+        if self.run.phase != Phase::Going || self.run.paused || self.run.waits_for_people() {
+            self.stop_time();
+        } else if let Some(left) = self.run.time_left_us.take() {
+            let at = self.now.after(std::time::Duration::from_micros(left));
+            self.set_timer(&TimerId::duration(), TimerOf::Run, at);
+        }
+    }
+
+    /// From here on time does not count.
+    pub(super) fn stop_time(&mut self) {
+        if self.run.timers.contains_key(&TimerId::duration())
+            && let Some(timer) = self.unset_timer(TimerId::duration())
+        {
+            let left = timer.at.since(self.now).as_micros();
+            self.run.time_left_us = Some(u64::try_from(left).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Nothing may start any more that could.
+    pub(super) fn close_starts(&mut self) {
+        let ready = self.run.ready.values().flatten().copied();
+        let undone = match &self.run.phase {
+            Phase::Unwinding(unwinding) => {
+                Some(unwinding.due.iter().chain(unwinding.ready.values().flatten()))
+            }
+            _ => None,
+        };
+        for place in ready.chain(undone.into_iter().flatten().copied()) {
+            if let Some(node) = self.run.steps.get(place) {
+                self.changes.close(RunEffectId::Start(node.id().clone()));
+            }
+        }
+    }
+
+    /// What could not start while the run was paused may.
+    pub(super) fn open_starts(&mut self) {
+        match &self.run.phase {
+            Phase::Going => {
+                let ready = self.run.ready.values().flatten().filter_map(|place| self.run.steps.get(*place));
+                ready.for_each(|node| self.changes.open(super::start(node)));
+            }
+            Phase::Unwinding(_) => {
+                super::saga::open(self.run).into_iter().for_each(|start| self.changes.open(start));
+            }
+            _ => {}
+        }
+    }
+}

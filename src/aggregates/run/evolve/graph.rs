@@ -1,0 +1,309 @@
+//! How the graph grows, and what may start in it.
+
+use std::sync::Arc;
+
+use super::{Contradiction, Fold, start};
+use crate::aggregates::run::node::{Gated, Inner, Trace};
+use crate::aggregates::run::{Node, Phase, Run, RunEffectId, StepPhase, Unwinding};
+use crate::events::ids::StepId;
+use crate::events::run::{Because, SkipReason, StepAdded, StepKind};
+
+impl Fold<'_> {
+    pub(super) fn step_added(&mut self, event: &StepAdded) -> Result<(), Contradiction> {
+        let inside = event.inside.as_ref().map(|parent| self.place(parent)).transpose()?;
+        self.run.planned += u32::from(event.because == Because::Plan);
+        let place = match self.run.index.get(&event.step).copied() {
+            Some(place) => self.come_back(place, event, inside)?,
+            None => {
+                self.run.fanned += u32::from(event.because == Because::ForEach);
+                let place = self.run.steps.len();
+                self.run.steps.push(Node::new(Arc::new(event.clone()), inside));
+                self.run.asking.extend((event.kind == StepKind::AskOfPhase).then_some(place));
+                self.run.index.insert(event.step.clone(), place);
+                place
+            }
+        };
+        let mut unmet = 0;
+        for need in &event.needs {
+            match self.run.index.get(need).copied() {
+                Some(needed) => {
+                    let node = self.node_mut(needed)?;
+                    node.dependents.push(place);
+                    unmet += usize::from(!node.is_done());
+                }
+                None => {
+                    self.run.awaited.entry(need.clone()).or_default().push(place);
+                    unmet += 1;
+                }
+            }
+        }
+        let dependents = self.run.awaited.remove(&event.step).unwrap_or_default();
+        let node = self.node_mut(place)?;
+        node.dependents.extend(dependents);
+        node.unmet = unmet;
+        match inside {
+            Some(parent) => self.expand(parent, place),
+            None if unmet == 0 => self.make_ready(place),
+            None => Ok(()),
+        }
+    }
+
+    /// A step grows again that grew there before what it is inside of started anew.
+    fn come_back(
+        &mut self,
+        place: usize,
+        event: &StepAdded,
+        inside: Option<usize>,
+    ) -> Result<usize, Contradiction> {
+        let node = self.node_mut(place)?;
+        if node.phase != StepPhase::Left {
+            return Err(format!("there is a step `{}` already", event.step));
+        }
+        (node.added, node.inside, node.phase) = (Arc::new(event.clone()), inside, StepPhase::Blocked);
+        self.run.left -= 1;
+        self.run.done -= 1;
+        Ok(place)
+    }
+
+    /// A step grew in another, which is not done with before this one is.
+    fn expand(&mut self, parent: usize, child: usize) -> Result<(), Contradiction> {
+        let now = self.now;
+        let node = self.node_mut(parent)?;
+        match (&node.phase, &node.gate) {
+            (StepPhase::Expanded, _) => {}
+            (StepPhase::Ready, _) => {
+                self.take_from_ready(parent)?;
+                self.node_mut(parent)?.phase = StepPhase::Expanded;
+            }
+            // A plan, which completes, or is granted, with what follows in this commit.
+            (StepPhase::Completed(_), Gated::By(_)) | (StepPhase::Running(_), _) => {}
+            _ => return Err("a step can only grow in one that starts, or that answers a plan".to_owned()),
+        }
+        self.run.stalled.remove(&parent);
+        let node = self.node_mut(parent)?;
+        node.children.push(child);
+        node.started_at.get_or_insert(now);
+        self.release(parent)
+    }
+
+    /// Lets as many of the steps inside start as may be on their way at once.
+    pub(super) fn release(&mut self, parent: usize) -> Result<(), Contradiction> {
+        let node = self.node_mut(parent)?;
+        let width = match node.added.kind {
+            StepKind::FanOut { max_parallel: Some(width), .. } => width as usize,
+            _ => usize::MAX,
+        };
+        let children = node.children.len();
+        loop {
+            let node = self.node_mut(parent)?;
+            let opens = match node.phase {
+                StepPhase::Expanded => true,
+                StepPhase::Completed(_) => node.gate == Gated::No,
+                _ => false,
+            };
+            let inner = &mut node.inner;
+            if !opens || inner.open >= width || inner.released >= children {
+                return Ok(());
+            }
+            let child = node.children.get(inner.released).copied();
+            inner.released += 1;
+            // After a retry some of them may be done with already, and what needs others starts when those are.
+            let Some(child) = child.filter(|child| self.is_startable(*child)) else { continue };
+            self.node_mut(parent)?.inner.open += 1;
+            self.make_ready(child)?;
+        }
+    }
+
+    /// The step has completed, or what was open about that is settled.
+    pub(super) fn finish_if_done(&mut self, place: usize) -> Result<(), Contradiction> {
+        if self.node_mut(place)?.is_done() {
+            return self.finish(place);
+        }
+        // What it did is done, and may be undone, whatever is still to be said or done about it.
+        self.became_of(place);
+        self.release(place)
+    }
+
+    /// The step is done with: those that need it may start.
+    pub(super) fn finish(&mut self, place: usize) -> Result<(), Contradiction> {
+        let now = self.now;
+        let node = self.node_mut(place)?;
+        node.ended_at = Some(now);
+        let (inside, dependents) = (node.inside, node.dependents.clone());
+        self.run.done += 1;
+        self.became_of(place);
+        for dependent in dependents {
+            let node = self.node_mut(dependent)?;
+            node.unmet = node.unmet.saturating_sub(1);
+            if node.unmet == 0 && node.phase == StepPhase::Blocked {
+                self.make_ready(dependent)?;
+            }
+        }
+        let Some(parent) = inside else { return Ok(()) };
+        let node = self.node_mut(parent)?;
+        node.inner.done += 1;
+        node.inner.open = node.inner.open.saturating_sub(1);
+        if matches!(node.phase, StepPhase::Completed(_)) {
+            return self.finish_if_done(parent);
+        }
+        self.release(parent)
+    }
+
+    pub(super) fn make_ready(&mut self, place: usize) -> Result<(), Contradiction> {
+        let node = self.node_mut(place)?;
+        node.phase = StepPhase::Ready;
+        let (slot, effect) = (node.slot().cloned(), start(node));
+        self.run.ready.entry(slot).or_default().insert(place);
+        if self.run.phase == Phase::Going && !self.run.paused {
+            self.changes.open(effect);
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_from_ready(&mut self, place: usize) -> Result<(), Contradiction> {
+        let node = self.node_mut(place)?;
+        let (slot, id) = (node.slot().cloned(), node.id().clone());
+        if let Some(steps) = self.run.ready.get_mut(&slot) {
+            steps.remove(&place);
+            if steps.is_empty() {
+                self.run.ready.remove(&slot);
+            }
+        }
+        self.changes.close(RunEffectId::Start(id));
+        Ok(())
+    }
+
+    /// What waits for a step, and what it waits for, once what grew in each is counted.
+    fn recount_one(&mut self, place: usize) -> Result<(), Contradiction> {
+        let Some(node) = self.run.steps.get(place) else { return Ok(()) };
+        let is_met = |need: &StepId| {
+            let needed = self.run.index.get(need).and_then(|at| self.run.steps.get(*at));
+            needed.is_some_and(Node::is_done)
+        };
+        let unmet = node.added.needs.iter().filter(|need| !is_met(need)).count();
+        let node = self.node_mut(place)?;
+        node.unmet = unmet;
+        let (starts, grown) = (node.inside.is_none() && unmet == 0, !node.children.is_empty());
+        match &node.phase {
+            StepPhase::Blocked | StepPhase::Ready | StepPhase::Expanded if grown => {
+                node.phase = StepPhase::Expanded;
+                if node.is_done_inside() {
+                    self.run.stalled.insert(place);
+                }
+            }
+            StepPhase::Blocked | StepPhase::Ready if starts => self.make_ready(place)?,
+            StepPhase::Ready => node.phase = StepPhase::Blocked,
+            StepPhase::Completed(_) if node.gate == Gated::Again => drop(self.run.stalled.insert(place)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn is_startable(&self, place: usize) -> bool {
+        self.run.steps.get(place).is_some_and(|node| node.phase == StepPhase::Blocked && node.unmet == 0)
+    }
+
+    /// The run goes forward again: what failed, was cancelled, or was skipped because of those is to be done after all;
+    /// what was undone is to be done anew.
+    pub(super) fn go_again(&mut self, undone: Option<&Unwinding>) -> Result<(), Contradiction> {
+        for place in 0..self.run.steps.len() {
+            let anew = undone.is_some_and(|unwinding| unwinding.undoes(place));
+            let inside = self.node_mut(place)?.inside;
+            let inside_anew = inside.zip(undone).is_some_and(|(at, unwinding)| unwinding.undoes(at));
+            let afresh = self.run.steps.get(place).is_some_and(|node| self.run.is_to_be_retried(node));
+            let node = self.node_mut(place)?;
+            if inside_anew {
+                node.start_anew();
+                // Those that grow there the next time say anew what they need.
+                node.dependents.clear();
+                node.phase = StepPhase::Left;
+            } else if anew {
+                node.start_anew();
+            } else if afresh {
+                node.try_afresh();
+            }
+        }
+        self.recount()
+    }
+
+    /// Counts again what is done, what waits for what, and what may start. It costs as much as the run is large, so it is
+    /// for what seldom happens.
+    fn recount(&mut self) -> Result<(), Contradiction> {
+        self.run.ready.clear();
+        self.run.stalled.clear();
+        // What grew in a step was added after it.
+        for place in (0..self.run.steps.len()).rev() {
+            let Some(node) = self.run.steps.get(place) else { continue };
+            let children = || node.children.iter().filter_map(|at| self.run.steps.get(*at));
+            let done = children().filter(|child| child.is_done()).count();
+            let open = children().filter(|child| is_open(child)).count();
+            self.node_mut(place)?.inner = Inner { released: 0, open, done };
+        }
+        let is_left = |node: &&Node| node.phase == StepPhase::Left;
+        self.run.left = self.run.steps.iter().filter(is_left).count();
+        self.run.done = self.run.left + self.run.steps.iter().filter(|node| node.is_done()).count();
+        for place in 0..self.run.steps.len() {
+            self.recount_one(place)?;
+        }
+        for place in 0..self.run.steps.len() {
+            self.release(place)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a step takes the place of others that are inside the same one: it is on its way, or what it planned is.
+fn is_open(node: &Node) -> bool {
+    match node.phase {
+        StepPhase::Completed(_) => !node.is_done(),
+        _ => node.is_on_its_way() && node.phase != StepPhase::Ready,
+    }
+}
+
+impl Run {
+    /// Whether a retry of the run is one of this step. Not of a part of what is done: that went on without it.
+    pub(in crate::aggregates::run) fn is_to_be_retried(&self, node: &Node) -> bool {
+        let outer = node.inside.and_then(|parent| self.steps.get(parent));
+        !outer.is_some_and(Node::is_done)
+            && matches!(
+                node.phase,
+                StepPhase::Failed { tolerated: false }
+                    | StepPhase::Cancelled
+                    | StepPhase::Skipped { reason: SkipReason::Dependency, .. }
+            )
+    }
+}
+
+impl Node {
+    /// It is to be done after all, with fresh attempts, in the same generation.
+    fn try_afresh(&mut self) {
+        self.phase = StepPhase::Blocked;
+        if let Some(done) = self.refused.take() {
+            // It did its work, which is not done again: what was refused is asked about once more.
+            (self.phase, self.gate) = (StepPhase::Completed(*done), Gated::Again);
+        }
+        (self.failures, self.lost) = (0, 0);
+        if self.fallback.take().is_some() {
+            // What was granted is that agent's work.
+            self.granted = None;
+        }
+        (self.error, self.ended_at) = (None, None);
+        self.rounds_before = self.children.len();
+    }
+
+    /// It is to be done anew. What it did, if it did anything, is undone or belongs to the past: then it is another
+    /// generation.
+    fn start_anew(&mut self) {
+        let did = matches!(self.phase, StepPhase::Completed(_)) || self.refused.is_some();
+        if did || self.compensation.is_some() {
+            self.generation += 1;
+            self.attempts_before = self.attempts;
+            self.trace = Trace::Nothing;
+        }
+        (self.refused, self.granted, self.child) = (None, None, None);
+        self.gate = Gated::No;
+        self.children.clear();
+        self.try_afresh();
+        (self.compensation, self.started_at) = (None, None);
+    }
+}

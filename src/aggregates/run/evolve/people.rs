@@ -1,0 +1,225 @@
+//! What people are asked and what they say, and the runs that steps start.
+
+use std::sync::Arc;
+
+use super::{Contradiction, Fold};
+use crate::aggregates::run::node::{Child, Gated};
+use crate::aggregates::run::{Answer, Node, Request, RunEffect, RunEffectId, StepPhase, TimerOf};
+use crate::events::ids::{RequestId, StepId, TimerId};
+use crate::events::run::*;
+
+impl Fold<'_> {
+    pub(super) fn approval_requested(&mut self, event: &ApprovalRequested) -> Result<(), Contradiction> {
+        let place = self.place(&event.step)?;
+        if self.run.people.requests.contains_key(&event.request) {
+            return Err(format!("request `{}` was made already", event.request));
+        }
+        let now = self.now;
+        let node = self.node_mut(place)?;
+        let fits = match event.gate {
+            Gate::Before => node.phase == StepPhase::Ready,
+            // Its completion, if that is not recorded yet, follows in this commit.
+            Gate::After => matches!(
+                node.phase,
+                StepPhase::Running(_)
+                    | StepPhase::Awaiting(_)
+                    | StepPhase::Between
+                    | StepPhase::Ready
+                    | StepPhase::Expanded
+                    | StepPhase::Completed(_)
+            ),
+        };
+        if !fits || matches!(node.gate, Gated::By(_)) {
+            return Err(format!("step `{}` is {}: nothing is to be approved", event.step, node.status()));
+        }
+        if event.gate == Gate::Before {
+            self.take_from_ready(place)?;
+            let node = self.node_mut(place)?;
+            node.phase = StepPhase::Asking;
+            node.started_at.get_or_insert(now);
+        }
+        self.run.stalled.remove(&place);
+        let node = self.node_mut(place)?;
+        node.gate = Gated::By(event.request.clone());
+        node.requests += 1;
+        if let (Some(timer), Some(at)) = (&event.timer, event.expires) {
+            self.set_timer(timer, TimerOf::People(place), at);
+        }
+        self.changes.open(RunEffect::Ask { request: event.request.clone(), step: event.step.clone() });
+        self.run.people.open.insert(event.request.clone());
+        let request = Request {
+            asked: Arc::new(event.clone()),
+            at: now,
+            place,
+            granted: Default::default(),
+            edits: Vec::new(),
+            checked: Default::default(),
+            answer: Answer::Open,
+        };
+        self.run.people.requests.insert(event.request.clone(), request);
+        Ok(())
+    }
+
+    pub(super) fn approval_checked(&mut self, event: &ApprovalChecked) -> Result<(), Contradiction> {
+        let request = self.open_request(&event.request)?;
+        for point in &event.points {
+            request.checked.insert(*point, Arc::clone(&event.by));
+        }
+        self.ask_again(&event.request)
+    }
+
+    pub(super) fn approval_granted(&mut self, event: &ApprovalGranted) -> Result<(), Contradiction> {
+        let request = self.open_request(&event.request)?;
+        if event.edits.is_some() {
+            // Who granted it before granted something else.
+            request.granted.clear();
+        }
+        request.granted.insert(Arc::clone(&event.by), event.note.clone());
+        request.edits.extend(event.edits.clone());
+        let (place, gate, is_granted) = (request.place, request.asked.gate, request.is_granted());
+        if let (Gate::After, Some(output)) = (gate, &event.output)
+            && let StepPhase::Completed(done) = &mut self.node_mut(place)?.phase
+        {
+            done.output.clone_from(output);
+        }
+        if !is_granted {
+            return self.ask_again(&event.request);
+        }
+        self.close_request(place, Answer::Granted);
+        match gate {
+            Gate::Before => {
+                self.node_mut(place)?.granted = Some(event.request.clone());
+                self.make_ready(place)
+            }
+            Gate::After => self.finish_if_done(place),
+        }
+    }
+
+    pub(super) fn approval_refused(&mut self, event: &ApprovalRefused) -> Result<(), Contradiction> {
+        let place = self.open_request(&event.request)?.place;
+        self.refuse(place, Answer::Refused { by: Arc::clone(&event.by), note: event.note.clone() })
+    }
+
+    pub(super) fn approval_expired(&mut self, event: &ApprovalExpired) -> Result<(), Contradiction> {
+        let place = self.open_request(&event.request)?.place;
+        self.refuse(place, Answer::Expired)
+    }
+
+    /// What becomes of the step is said by what follows in the same commit.
+    fn refuse(&mut self, place: usize, answer: Answer) -> Result<(), Contradiction> {
+        self.close_request(place, answer);
+        let node = self.node_mut(place)?;
+        if let StepPhase::Completed(done) = std::mem::replace(&mut node.phase, StepPhase::Between) {
+            node.refused = Some(Box::new(done));
+        }
+        Ok(())
+    }
+
+    pub(super) fn signal_awaited(&mut self, event: &SignalAwaited) -> Result<(), Contradiction> {
+        let place = self.expect(&event.step, "wait for a signal", |phase| *phase == StepPhase::Ready)?;
+        self.take_from_ready(place)?;
+        let now = self.now;
+        let node = self.node_mut(place)?;
+        node.started_at.get_or_insert(now);
+        node.phase = StepPhase::Awaiting(event.timer.clone());
+        self.run.people.waiting.entry(Arc::clone(&event.name)).or_default().push_back(place);
+        if let (Some(timer), Some(at)) = (&event.timer, event.expires) {
+            self.set_timer(timer, TimerOf::People(place), at);
+        }
+        Ok(())
+    }
+
+    pub(super) fn signal_received(&mut self, event: &SignalReceived) -> Result<(), Contradiction> {
+        self.run.people.signals.entry(Arc::clone(&event.name)).or_default().push_back(event.data.clone());
+        Ok(())
+    }
+
+    /// A step that waited for a signal has the first one that is kept.
+    pub(super) fn take_signal(&mut self, place: usize) -> Result<(), Contradiction> {
+        let name = self.node_mut(place)?.signal().cloned().ok_or("the step waits for no signal")?;
+        let signals = &mut self.run.people.signals;
+        let kept = signals.get_mut(&name).ok_or_else(|| format!("no signal `{name}` came"))?;
+        kept.pop_front();
+        if kept.is_empty() {
+            signals.remove(&name);
+        }
+        Ok(())
+    }
+
+    pub(super) fn wait_no_longer(&mut self, place: usize, timer: Option<TimerId>) {
+        if let Some(timer) = timer {
+            self.unset_timer(timer);
+        }
+        let Some(name) = self.run.steps.get(place).and_then(Node::signal).cloned() else { return };
+        if let Some(waiting) = self.run.people.waiting.get_mut(&name) {
+            waiting.retain(|other| *other != place);
+            if waiting.is_empty() {
+                self.run.people.waiting.remove(&name);
+            }
+        }
+    }
+
+    /// Whom it is asked of sees what was said so far.
+    fn ask_again(&mut self, request: &RequestId) -> Result<(), Contradiction> {
+        let place = self.open_request(request)?.place;
+        let step: StepId = self.node_mut(place)?.id().clone();
+        self.changes.open(RunEffect::Ask { request: request.clone(), step });
+        Ok(())
+    }
+
+    /// Nobody can answer the step's request any more.
+    pub(super) fn close_request(&mut self, place: usize, answer: Answer) {
+        let Some(node) = self.run.steps.get_mut(place) else { return };
+        let Gated::By(request) = std::mem::take(&mut node.gate) else { return };
+        self.changes.close(RunEffectId::Ask(request.clone()));
+        self.run.people.open.remove(&request);
+        let Some(closed) = self.run.people.requests.get_mut(&request) else { return };
+        closed.answer = answer;
+        if let Some(timer) = closed.asked.timer.clone() {
+            self.unset_timer(timer);
+        }
+    }
+
+    /// What some steps answered is not to be approved any more. Should the run go on, it is asked about again.
+    pub(super) fn withdraw(&mut self, is_meant: impl Fn(usize, &Node) -> bool) {
+        let open = self.run.people.open.iter().filter_map(|id| self.run.people.requests.get(id));
+        let after = open.filter(|request| request.asked.gate == Gate::After).map(|request| request.place);
+        for place in after.collect::<Vec<_>>() {
+            if self.run.steps.get(place).is_some_and(|node| is_meant(place, node)) {
+                self.close_request(place, Answer::Withdrawn);
+                if let Some(node) = self.run.steps.get_mut(place) {
+                    node.gate = Gated::Again;
+                }
+            }
+        }
+    }
+
+    fn open_request(&mut self, id: &RequestId) -> Result<&mut Request, Contradiction> {
+        match self.run.people.requests.get_mut(id) {
+            Some(request) if request.answer == Answer::Open => Ok(request),
+            Some(_) => Err(format!("request `{id}` is answered")),
+            None => Err(format!("there is no request `{id}`")),
+        }
+    }
+
+    pub(super) fn child_started(&mut self, event: &ChildStarted) -> Result<(), Contradiction> {
+        let place =
+            self.expect(&event.step, "start a run", |phase| matches!(phase, StepPhase::Running(_)))?;
+        let node = self.node_mut(place)?;
+        if node.child.as_ref().is_none_or(|child| child.run != event.run) {
+            node.child = Some(Child { run: event.run.clone(), ended: None });
+        }
+        Ok(())
+    }
+
+    pub(super) fn child_ended(&mut self, event: &ChildEnded) -> Result<(), Contradiction> {
+        let place = self.place(&event.step)?;
+        match &mut self.node_mut(place)?.child {
+            Some(child) if child.run == event.run => {
+                child.ended = Some(event.clone());
+                Ok(())
+            }
+            _ => Err(format!("step `{}` has not started run `{}`", event.step, event.run)),
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! A run: a graph of steps that grows, as the fold of its events.
+//!
+//! - [`command`]: what may be asked, what it wants done, why it refuses
+//! - `people`: what people are asked, and what they said
+//! - `node`, `unwinding`: where a step is, and in which order a run is undone
+//! - `evolve`: the fold, one total match
+//! - `decide`: what would happen, command by command
+//! - `advance`: what starts and what ends of itself, after any command
+//! - [`child`]: a run that a step of another starts
+//! - `attention`: what it needs next
+//! - [`plan`]: what a rollback would do
+
+mod advance;
+mod attention;
+pub mod child;
+pub mod command;
+mod decide;
+mod evolve;
+mod node;
+mod people;
+pub mod plan;
+mod snapshot;
+mod startable;
+#[cfg(test)]
+mod tests;
+mod unwinding;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::events::run::RunStatus;
+pub use command::{Ask, Grants, Insists, Order, RunEffect, RunEffectId, RunRejection, StartChild, StartRun};
+pub(crate) use node::{Done, Gated, Node, StepError, StepPhase, Trace, UndoPhase};
+pub(crate) use people::{Answer, People, Request};
+pub use plan::{CannotUndo, RollbackPlan};
+pub(crate) use unwinding::Unwinding;
+
+use crate::events::codec::CodecError;
+use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId, Version};
+use crate::events::json::{BlobRef, Payload};
+use crate::events::problem::Problem;
+use crate::events::run::{
+    AttemptStarted, OutputError, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes,
+};
+use crate::events::time::Timestamp;
+use crate::kernel::{self, Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent};
+use crate::workflow::definition::WORKFLOW_AGENT;
+
+/// What a decision on a run borrows.
+type Moment<'a> = kernel::Moment<'a, Grants>;
+
+/// The state of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    about: Option<Arc<About>>,
+    steps: Vec<Node>,
+    /// Where each step is. A snapshot does without: it follows from the steps.
+    #[serde(skip)]
+    index: HashMap<StepId, usize>,
+    /// Steps that are needed before they are added, with those that need them.
+    awaited: HashMap<StepId, Vec<usize>>,
+    /// Steps that could start, by the agent whose slot they want, each in the order of the graph.
+    ready: BTreeMap<Option<AgentName>, BTreeSet<usize>>,
+    timers: HashMap<TimerId, Timer>,
+    /// What people are asked, and what they said.
+    people: People,
+    /// Steps that go on by themselves when the run does: a loop whose rounds are to begin anew, a request to be made
+    /// again.
+    stalled: BTreeSet<usize>,
+    /// How many steps were added by plans.
+    planned: u32,
+    /// How many steps were added by fan-outs, each counted once however often it came back.
+    fanned: u32,
+    /// Open attempts.
+    running: u32,
+    /// Steps that are done with.
+    done: usize,
+    /// Steps that do not count any more, because what they grew in starts anew.
+    left: usize,
+    /// Steps that only ask about a phase.
+    asking: Vec<usize>,
+    /// The newest fence.
+    fence: Fence,
+    phase: Phase,
+    paused: bool,
+    /// The step or the phase after which it pauses, once.
+    until: Option<Arc<str>>,
+    /// What is left of its time while that does not run, in µs; none without a limit.
+    time_left_us: Option<u64>,
+    degraded: bool,
+}
+
+/// What a run began with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// Its id.
+    pub id: RunId,
+    /// When it was started.
+    pub at: Timestamp,
+    /// How.
+    pub started: RunStarted,
+}
+
+/// Where a run is in its life.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    /// Nothing happened.
+    #[default]
+    Empty,
+    /// It goes forward.
+    Going,
+    /// Nothing new starts; it ends, or is undone, when what runs has ended.
+    Ending(Ending),
+    /// What was done is being undone.
+    Unwinding(Box<Unwinding>),
+    /// What depends on a step is undone; somebody has to say how it goes on.
+    Back(Box<Unwinding>),
+    /// Nothing follows unless somebody asks for it.
+    Ended(Ended),
+}
+
+/// A run that is about to end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ending {
+    pub(crate) why: Why,
+    /// Whether what runs is being cancelled.
+    pub(crate) fast: bool,
+}
+
+/// Why a run is about to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Why {
+    /// A step failed without being tolerated; this is the first that did.
+    Failed(usize),
+    /// It took longer than its limit.
+    OutOfTime,
+    /// Somebody cancelled it, and may want what was done undone.
+    Cancelled { rollback: bool },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    pub(crate) at: Timestamp,
+    pub(crate) how: End,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum End {
+    Completed {
+        output: Payload,
+        error: Option<OutputError>,
+    },
+    Failed(RunFailed),
+    Compensated(RollbackCause),
+    Cancelled,
+    /// With what is undone so far, if that is what it is stuck in.
+    Stuck(RunStuck, Option<Box<Unwinding>>),
+}
+
+/// A wake-up that is due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Timer {
+    of: TimerOf,
+    at: Timestamp,
+}
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum TimerOf {
+    /// The run's time is over.
+    Run,
+    /// A step sleeps, or is tried again.
+    Step(usize),
+    /// A step does not wait for people any longer.
+    People(usize),
+    /// Undoing a step is tried again.
+    Undo(usize),
+}
+
+impl Run {
+    /// What it began with; none if it never did.
+    pub fn about(&self) -> Option<&Arc<About>> {
+        self.about.as_ref()
+    }
+
+    /// Where it is.
+    pub fn status(&self) -> RunStatus {
+        match &self.phase {
+            Phase::Empty => RunStatus::Pending,
+            Phase::Ended(ended) => match ended.how {
+                End::Completed { .. } => RunStatus::Completed,
+                End::Failed(_) => RunStatus::Failed,
+                End::Compensated(_) => RunStatus::Compensated,
+                End::Cancelled => RunStatus::Cancelled,
+                End::Stuck(..) => RunStatus::Stuck,
+            },
+            Phase::Back(_) => RunStatus::Paused,
+            Phase::Going | Phase::Ending(_) | Phase::Unwinding(_) if self.paused => RunStatus::Paused,
+            Phase::Ending(_) => RunStatus::Running,
+            Phase::Unwinding(_) => RunStatus::Compensating,
+            // Whoever has a fence has made an attempt: in a run of many steps that is cheaper to ask.
+            Phase::Going if self.waits_for_people() => RunStatus::Waiting,
+            Phase::Going if self.fence == Fence(0) && self.steps.iter().all(Node::is_untouched) => {
+                RunStatus::Pending
+            }
+            Phase::Going => RunStatus::Running,
+        }
+    }
+
+    /// Whether an irreversible step has started, so that what was done before it cannot be undone.
+    pub fn is_past_return(&self) -> bool {
+        self.steps.iter().any(Node::is_past_return)
+    }
+
+    /// The step or the phase to which it was rolled back, while it waits for somebody to say how it goes on.
+    pub fn rolled_back_to(&self) -> Option<&Arc<str>> {
+        match &self.phase {
+            Phase::Back(unwinding) => unwinding.to.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether something was done in a lesser way, or left out other than by its `if`.
+    pub fn is_degraded(&self) -> bool {
+        self.degraded
+    }
+
+    /// How many steps are done with, and how many there are; without those that only ask about a phase.
+    pub fn progress(&self) -> (usize, usize) {
+        let asking = self.asking.iter().filter_map(|place| self.steps.get(*place));
+        let answered = asking.filter(|node| node.is_done()).count();
+        (self.done - self.left - answered, self.steps.len() - self.left - self.asking.len())
+    }
+
+    /// Whether somebody has to act for it to go on at this moment: start, recover or hear of an attempt.
+    pub fn wants_driving(&self) -> bool {
+        let could_start = match &self.phase {
+            Phase::Ending(_) => return true,
+            Phase::Empty | Phase::Ended(_) => return false,
+            Phase::Going => !self.ready.is_empty() || !self.stalled.is_empty(),
+            Phase::Unwinding(unwinding) => !unwinding.due.is_empty() || !unwinding.ready.is_empty(),
+            Phase::Back(_) => false,
+        };
+        self.running > 0 || could_start && !self.paused
+    }
+
+    /// When its next timer is due, of those by which it goes on without people.
+    pub fn wakes_at(&self) -> Option<Timestamp> {
+        let own = self.awaited_timers()?.values().filter(|set| !matches!(set.of, TimerOf::People(_)));
+        own.map(|set| set.at).min()
+    }
+
+    /// Whether people were to say something that it does not wait for any longer.
+    pub fn is_too_late(&self, now: Timestamp) -> bool {
+        let timers = self.awaited_timers().into_iter().flat_map(HashMap::values);
+        timers.into_iter().any(|set| matches!(set.of, TimerOf::People(_)) && set.at <= now)
+    }
+
+    /// Whether the time is over for which a step waits for a signal. At that very moment it is.
+    fn has_waited_too_long(&self, place: usize, now: Timestamp) -> bool {
+        let timer = self.steps.get(place).and_then(|node| match &node.phase {
+            StepPhase::Awaiting(timer) => timer.as_ref(),
+            _ => None,
+        });
+        timer.and_then(|timer| self.timers.get(timer)).is_some_and(|set| set.at <= now)
+    }
+
+    /// The newest fence: how many attempts it has started.
+    pub fn fence(&self) -> Fence {
+        self.fence
+    }
+
+    /// Wake-ups that it waits for.
+    pub fn open_timers(&self) -> Vec<RunEffect> {
+        let timers = self.awaited_timers().into_iter().flatten();
+        timers.map(|(timer, set)| RunEffect::Wake { timer: timer.clone(), at: set.at }).collect()
+    }
+
+    /// When a timer that it waits for is due.
+    pub fn due_at(&self, timer: &TimerId) -> Option<Timestamp> {
+        self.awaited_timers()?.get(timer).map(|set| set.at)
+    }
+
+    /// The agent's definition that was recorded when it started.
+    pub fn agent(&self, name: &AgentName) -> Option<BlobRef> {
+        let bindings = &self.about.as_ref()?.started.agents;
+        bindings.iter().find(|binding| binding.name == *name).map(|binding| binding.definition)
+    }
+
+    /// What the compensation of a step undoes, once that is opened: how the step ended, and its output.
+    pub fn undoes(&self, step: &StepId) -> Option<(Undoes, Option<&Payload>)> {
+        let (_, node) = self.node(step)?;
+        Some((node.compensation.as_ref()?.outcome, node.undone_output()))
+    }
+
+    /// The run that a step started, and its version when its end was last told.
+    pub fn child(&self, step: &StepId) -> Option<(&RunId, Option<Version>)> {
+        let child = self.node(step)?.1.child.as_ref()?;
+        Some((&child.run, child.ended.as_ref().map(|ended| ended.version)))
+    }
+
+    /// The open attempts that see children through. These go on whoever drives them: no such attempt is lost with its
+    /// process, and whoever comes next makes it on.
+    pub fn open_at_children(&self) -> impl Iterator<Item = &Arc<AttemptStarted>> {
+        let starts_any = self.about.as_ref().is_some_and(|about| !about.started.children.is_empty());
+        let nodes = self.steps.iter().filter(move |_| starts_any);
+        nodes
+            .flat_map(|node| [node.open_attempt(), node.open_undo_attempt()])
+            .flatten()
+            .filter(|attempt| attempt.agent.as_str() == WORKFLOW_AGENT)
+    }
+
+    pub(crate) fn people(&self) -> &People {
+        &self.people
+    }
+
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.steps
+    }
+
+    pub(crate) fn life(&self) -> &Phase {
+        &self.phase
+    }
+
+    pub(crate) fn node(&self, step: &StepId) -> Option<(usize, &Node)> {
+        let place = *self.index.get(step)?;
+        Some((place, self.steps.get(place)?))
+    }
+
+    /// A run that has ended waits for nothing, though what a partial rollback keeps may wait on when that is no longer
+    /// stuck.
+    fn awaited_timers(&self) -> Option<&HashMap<TimerId, Timer>> {
+        (!matches!(self.phase, Phase::Ended(_))).then_some(&self.timers)
+    }
+
+    /// Whether all steps are done with that this step or phase is.
+    fn is_reached(&self, until: &str) -> bool {
+        self.named(until).iter().all(|place| self.steps.get(*place).is_some_and(Node::is_done))
+    }
+
+    /// Whether nothing goes on before people have said something. That they may say it too late keeps nobody waiting.
+    fn waits_for_people(&self) -> bool {
+        self.phase == Phase::Going
+            && !self.paused
+            && self.running == 0
+            && self.ready.is_empty()
+            && self.stalled.is_empty()
+            && self.people.are_awaited()
+            && self.timers.len() == self.people.timers + usize::from(self.is_timed())
+    }
+
+    /// Whether its time runs.
+    fn is_timed(&self) -> bool {
+        let limited = self.about.as_ref().is_some_and(|about| about.started.duration_limit_us.is_some());
+        limited && self.time_left_us.is_none() && !matches!(self.phase, Phase::Ended(_))
+    }
+
+    /// How many attempts may start beside those that are open.
+    fn room(&self) -> u32 {
+        let parallel = self.about.as_ref().map_or(0, |about| about.started.parallel);
+        parallel.saturating_sub(self.running)
+    }
+}
+
+impl Aggregate for Run {
+    const KIND: &'static str = RUN_KIND;
+    type Command = Ask;
+    type Event = RunEvent;
+    type Rejection = RunRejection;
+    type Effect = RunEffect;
+    type Grants = Grants;
+
+    fn decide(draft: &mut Draft<'_, Self>, ask: Ask, moment: &Moment<'_>) -> Result<(), RunRejection> {
+        decide::decide(draft, ask, moment)
+    }
+
+    fn evolve(
+        &mut self,
+        event: &RunEvent,
+        at: &At<'_>,
+        changes: &mut EffectChanges<RunEffect>,
+    ) -> Result<(), IllegalEvent> {
+        evolve::evolve(self, event, at, changes)
+    }
+
+    fn open(&self) -> Vec<RunEffect> {
+        evolve::open(self)
+    }
+
+    fn attention(&self) -> Attention {
+        attention::of(self)
+    }
+
+    fn status(&self) -> &'static str {
+        Self::status(self).text()
+    }
+
+    fn due(effect: &RunEffect) -> Option<Ask> {
+        match effect {
+            RunEffect::Wake { timer, .. } => Some(Ask::Due { timer: timer.clone() }),
+            _ => None,
+        }
+    }
+
+    fn recover(in_flight: &mut dyn Iterator<Item = &RunEffectId>) -> Ask {
+        let fences = in_flight.filter_map(|effect| match effect {
+            RunEffectId::Attempt(fence) => Some(*fence),
+            _ => None,
+        });
+        Ask::Recover { in_flight: fences.collect() }
+    }
+
+    fn loses(ask: &Ask) -> bool {
+        ask.loses()
+    }
+
+    fn name(ask: &Ask) -> &'static str {
+        ask.name()
+    }
+
+    fn problem(rejection: &RunRejection) -> Problem {
+        rejection.problem()
+    }
+
+    fn is_fatal(rejection: &RunRejection) -> bool {
+        matches!(rejection, RunRejection::Unreadable(_) | RunRejection::Template(_))
+    }
+
+    const SNAPSHOT_SCHEMA: u16 = snapshot::SCHEMA;
+
+    fn snapshot(&self) -> Result<Vec<u8>, CodecError> {
+        snapshot::write(self)
+    }
+
+    fn restore(bytes: &[u8]) -> Result<Self, CodecError> {
+        snapshot::read(bytes)
+    }
+}

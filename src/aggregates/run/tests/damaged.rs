@@ -1,0 +1,84 @@
+//! Histories that no decision ever made: any event that can follow, follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::play::{Play, order};
+use super::random::{pick, turn, workflow};
+use crate::aggregates::run::{Ask, Run};
+use crate::events::codec::Encoded;
+use crate::events::ids::{StepId, StreamId, Version};
+use crate::events::run::{Purpose, RunEvent};
+use crate::events::time::Timestamp;
+use crate::kernel::{Aggregate, At, EffectChanges};
+use crate::testing::Dice;
+
+/// What happened to some run of that workflow.
+fn history(file: &str, dice: &mut Dice) -> Vec<RunEvent> {
+    let mut play = Play::start_with(file, "{}", 3);
+    for _ in 0..dice.below(80) {
+        turn(dice, &mut play);
+    }
+    play.log
+}
+
+/// The event, with the numbers that it would need to follow.
+fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
+    let node = |step: &StepId| run.nodes().iter().find(|node| node.id() == step);
+    let tries = |step: &StepId, purpose| match purpose {
+        Purpose::Do => node(step).map_or(0, |node| node.attempts),
+        Purpose::Compensate => node(step).map_or(0, |node| node.undo_attempts),
+    };
+    match &mut event {
+        RunEvent::AttemptStarted(started) => {
+            (started.fence, started.attempt) =
+                (run.fence().next(), tries(&started.step, started.purpose) + 1);
+        }
+        RunEvent::AttemptFailed(failed) => failed.attempt = tries(&failed.step, failed.purpose),
+        RunEvent::AttemptLost(lost) => lost.attempt = tries(&lost.step, lost.purpose),
+        RunEvent::StepCompensated(undone) => undone.attempt = tries(&undone.step, Purpose::Compensate),
+        RunEvent::StepCompleted(done) if done.attempt > 0 => done.attempt = tries(&done.step, Purpose::Do),
+        _ => {}
+    }
+    event
+}
+
+/// Whatever is asked of a state has an answer.
+fn look_at(run: &Run) {
+    let asks = [Ask::Go, Ask::Unpause(order()), Ask::Rollback { order: order(), to: None }];
+    std::hint::black_box((run.open(), run.status(), run.progress(), run.wants_driving(), run.wakes_at()));
+    asks.iter().for_each(|ask| drop(run.startable(ask)));
+    for node in run.nodes() {
+        std::hint::black_box((run.rollback_plan(Some(node.id().as_str())).is_ok(), node.attempts_now()));
+    }
+    let plan = run.rollback_plan(None);
+    std::hint::black_box((plan.is_ok(), crate::views::rollback::page(run, Version(1))));
+    assert_eq!(&Run::restore(&run.snapshot().unwrap()).unwrap(), run);
+}
+
+#[test]
+fn whatever_events_follow_each_other_the_fold_never_panics() {
+    let stream = StreamId::new("run", "r");
+    let mut followed = BTreeMap::<&str, u32>::new();
+    for seed in 0..200 {
+        let mut dice = Dice::of(seed);
+        let file = workflow(&mut dice);
+        let events = [history(&file, &mut dice), history(&file, &mut dice)].concat();
+        let mut run = Run::default();
+        for version in 1..400 {
+            // Its steps come first, as in every run.
+            let event =
+                events.get(version - 1).filter(|_| version <= 9).unwrap_or_else(|| pick(&mut dice, &events));
+            let event = fitted(&run, event.clone());
+            let (time, version) = (Timestamp(version as i64 * 100_000), Version(version as u64));
+            let mut next = run.clone();
+            let at = At { stream: &stream, version, time };
+            if next.evolve(&event, &at, &mut EffectChanges::default()).is_ok() {
+                run = next;
+                look_at(&run);
+                *followed.entry(event.kind()).or_default() += 1;
+            }
+        }
+    }
+    let known: BTreeSet<_> = RunEvent::TABLE.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(followed.len(), known.len(), "of every kind some followed: {followed:?}");
+}

@@ -1,0 +1,286 @@
+//! A run in the hands of a test: it makes the attempts, and the time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::aggregates::run::{
+    Ask, Grants, Insists, Order, Run, RunEffect, RunEffectId, RunStatus, StartChild, StartRun,
+};
+use crate::events::ids::StepId;
+use crate::events::json::{Blob, Json};
+use crate::events::problem::{Code, Problem};
+use crate::events::run::*;
+use crate::events::time::Timestamp;
+use crate::kernel::Aggregate;
+use crate::testing::{Given, given};
+use crate::workflow::parse::{Known, parse};
+use crate::workflow::work::{Failure, Output};
+
+/// A run in the hands of a test: it makes the attempts, and the time.
+pub(super) struct Play {
+    pub(super) run: Option<Given<Run>>,
+    pub(super) now: Timestamp,
+    /// Everything that happened.
+    pub(super) log: Vec<RunEvent>,
+    /// When each of it did.
+    pub(super) times: Vec<Timestamp>,
+    /// Effects that each command closed, and then those that it opened and left open.
+    pub(super) changes: Vec<(Vec<RunEffect>, Vec<RunEffectId>)>,
+    pub(super) slots: u32,
+    /// Whether what can start does right after each command, as with a dispatcher that has slots.
+    pub(super) eager: bool,
+}
+
+impl Play {
+    pub(super) fn start(yaml: &str) -> Self {
+        Self::start_with(yaml, "{}", 16)
+    }
+
+    pub(super) fn start_with(yaml: &str, input: &str, parallel: u32) -> Self {
+        Self::start_as(yaml, |start| {
+            start.input = Json::parse(input).unwrap();
+            start.parallel = parallel;
+        })
+    }
+
+    pub(super) fn start_until(yaml: &str, step: &str) -> Self {
+        Self::start_as(yaml, |start| start.until = Some(step.into()))
+    }
+
+    pub(super) fn start_limited(yaml: &str, limit: Duration) -> Self {
+        Self::start_as(yaml, |start| start.duration_limit = Some(limit))
+    }
+
+    pub(super) fn start_as(yaml: &str, change: impl FnOnce(&mut StartRun)) -> Self {
+        let definition =
+            parse(yaml, "test.yaml", &Known { fallback_attempts: 2, ..Known::default() }).unwrap().definition;
+        let definition_blob = Blob::new(definition.to_json().text().as_bytes());
+        let mut play = Self {
+            run: Some(given("run/r").blob(&definition_blob)),
+            now: Timestamp(1_000_000),
+            log: Vec::new(),
+            times: Vec::new(),
+            changes: Vec::new(),
+            slots: 100,
+            eager: false,
+        };
+        let mut start = StartRun {
+            definition: Arc::new(definition),
+            definition_blob,
+            input: Json::parse("{}").unwrap(),
+            tags: BTreeMap::new(),
+            work_folder: "/".into(),
+            parent: None,
+            environment: BTreeMap::new(),
+            agents: Vec::new(),
+            parallel: 16,
+            lost_limit: 3,
+            duration_limit: None,
+            until: None,
+            children: Vec::new(),
+            growth: GrowthLimits {
+                depth: 3,
+                width: 100,
+                total: 1_000,
+                fallback_attempts: 2,
+                critical_fails: true,
+                items: 1_000,
+            },
+            insists: Insists::default(),
+            drive: true,
+        };
+        change(&mut start);
+        play.ask(Ask::Start(Box::new(start)));
+        play
+    }
+
+    /// A run, one of whose steps starts this workflow.
+    pub(super) fn start_with_child(yaml: &str, file: &str, definition: Blob) -> Self {
+        let blob = definition.clone();
+        let mut play = Self::start_as(yaml, |start| {
+            start.children.push(StartChild {
+                file: file.into(),
+                definition,
+                work_folder: "/".into(),
+                agents: Vec::new(),
+                parallel: 16,
+                lost_limit: 3,
+                duration_limit: None,
+            });
+        });
+        play.run = play.run.take().map(|run| run.blob(&blob));
+        play
+    }
+
+    /// A run in which what can start does right after each command.
+    pub(super) fn eager(yaml: &str) -> Self {
+        let mut play = Self::start(yaml);
+        play.eager = true;
+        play
+    }
+
+    /// Asks with as many slots as the test has; answers the names of what happened.
+    pub(super) fn ask(&mut self, ask: Ask) -> Vec<String> {
+        let goes_on = self.eager && !matches!(ask, Ask::Go);
+        let mut happened = self.ask_once(ask);
+        if goes_on {
+            happened.extend(self.ask_once(Ask::Go));
+        }
+        happened
+    }
+
+    fn ask_once(&mut self, ask: Ask) -> Vec<String> {
+        let run = self.run.take().unwrap().at(self.now);
+        let slots = run.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
+        let when = run.granted(Grants(slots)).when(ask);
+        let changes = when.changes();
+        self.changes.push((changes.still_open().cloned().collect(), changes.closed().cloned().collect()));
+        let mut happened = Vec::new();
+        self.run = Some(when.then_events(|events| happened = events.to_vec()));
+        self.times.resize(self.times.len() + happened.len(), self.now);
+        let words = happened.iter().map(word).collect();
+        self.log.extend(happened);
+        words
+    }
+
+    /// Asks what is refused; answers the code.
+    pub(super) fn refused(&self, ask: Ask) -> Code {
+        self.refusal(&ask).unwrap_or_else(|| panic!("{ask:?} is not refused")).code
+    }
+
+    /// What is asked is refused for this, if it is. Nothing happens.
+    pub(super) fn refusal(&self, ask: &Ask) -> Option<Problem> {
+        let run = self.run.clone().unwrap().at(self.now);
+        let mut problem = None;
+        let when = run.granted(Grants::default()).when(ask.clone());
+        if when.is_rejected() {
+            when.then_rejected(|rejection| {
+                problem = Some(rejection.problem());
+                true
+            });
+        }
+        problem
+    }
+
+    /// Asks what may be refused: then nothing happens.
+    pub(super) fn try_ask(&mut self, ask: Ask) {
+        let before = self.run.clone().unwrap().at(self.now);
+        let slots = before.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
+        if before.granted(Grants(slots)).when(ask.clone()).is_rejected() {
+            return;
+        }
+        self.ask(ask);
+    }
+
+    /// Whether what depends on a step only was undone last.
+    pub(super) fn partial(&self) -> bool {
+        let last = self.log.iter().rev().find_map(|event| match event {
+            RunEvent::RollbackStarted(started) => Some(started.to.is_some()),
+            _ => None,
+        });
+        last == Some(true)
+    }
+
+    /// Somebody rolls it back.
+    pub(super) fn roll_back(&mut self, to: Option<&str>) -> Vec<String> {
+        self.ask(Ask::Rollback { order: order(), to: to.map(Into::into) })
+    }
+
+    pub(super) fn retry(&mut self) -> Vec<String> {
+        self.ask(Ask::Retry { order: order(), step: None })
+    }
+
+    pub(super) fn resolve(&mut self, step: &str, how: Resolution) -> Vec<String> {
+        let (by, reason, step) = ("ada".into(), "looked at it".to_owned(), StepId::grown(step));
+        self.ask(Ask::Resolve { by, reason, step, how })
+    }
+
+    /// Another process goes on.
+    pub(super) fn recover(&mut self) -> Vec<String> {
+        self.ask(Ask::Recover { in_flight: BTreeSet::new() })
+    }
+
+    pub(super) fn open(&self, step: &str) -> Arc<AttemptStarted> {
+        let open = self.state().open().into_iter().find_map(|effect| match effect {
+            RunEffect::Attempt(started) if started.step.as_str() == step => Some(started),
+            _ => None,
+        });
+        open.unwrap_or_else(|| panic!("`{step}` has no open attempt"))
+    }
+
+    /// All open attempts, in the order in which they began.
+    pub(super) fn attempts(&self) -> Vec<Arc<AttemptStarted>> {
+        let open = self.state().open().into_iter().filter_map(|effect| match effect {
+            RunEffect::Attempt(started) => Some(started),
+            _ => None,
+        });
+        let mut open: Vec<_> = open.collect();
+        open.sort_by_key(|started| started.fence);
+        open
+    }
+
+    pub(super) fn complete(&mut self, step: &str, output: &str) -> Vec<String> {
+        let fence = self.open(step).fence;
+        let output = Output { output: Json::parse(output).unwrap(), ..Output::default() };
+        self.ask(Ask::Completed { step: StepId::grown(step), fence, output })
+    }
+
+    pub(super) fn complete_all(&mut self, steps: &[&str]) {
+        for step in steps {
+            self.complete(step, "1");
+        }
+    }
+
+    pub(super) fn fail(&mut self, step: &str, failure: Failure) -> Vec<String> {
+        let fence = self.open(step).fence;
+        self.ask(Ask::Failed { step: StepId::grown(step), fence, failure })
+    }
+
+    pub(super) fn sleep(&mut self, length: Duration) -> Vec<String> {
+        self.now = self.now.after(length);
+        let timers = self.state().open_timers();
+        timers
+            .into_iter()
+            .flat_map(|effect| match effect {
+                RunEffect::Wake { timer, .. } => self.ask(Ask::Due { timer }),
+                _ => Vec::new(),
+            })
+            .collect()
+    }
+
+    pub(super) fn state(&self) -> &Run {
+        self.run.as_ref().unwrap().state()
+    }
+
+    pub(super) fn status(&self, step: &str) -> &'static str {
+        self.state().nodes().iter().find(|node| node.id().as_str() == step).unwrap().status()
+    }
+
+    pub(super) fn result(&self) -> (RunStatus, bool) {
+        (self.state().status(), self.state().is_degraded())
+    }
+
+    /// The rendered work of a step's open attempt.
+    pub(super) fn work(&self, step: &str) -> serde_json::Value {
+        match &self.open(step).input {
+            crate::events::json::Payload::Inline(json) => json.value(),
+            blob => panic!("{blob:?}"),
+        }
+    }
+}
+
+/// Who asks in tests, and why.
+pub(super) fn order() -> Order {
+    Order { by: "ada".into(), reason: None }
+}
+
+/// An event as a test names it: its type, whether it is about undoing, and its step if it has one.
+pub(super) fn word(event: &RunEvent) -> String {
+    use crate::events::codec::Encoded;
+    let data = serde_json::to_value(event).unwrap();
+    let step = data.get("step").and_then(|step| step.as_str()).map(|step| format!(" {step}"));
+    let undo = data.get("purpose").is_some_and(|purpose| purpose == "compensate");
+    let undo = if undo { " undo" } else { "" };
+    format!("{}{undo}{}", event.kind(), step.unwrap_or_default())
+}

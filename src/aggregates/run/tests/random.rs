@@ -1,0 +1,336 @@
+//! Any workflow, driven in any order, with failures of any class, losses, interruptions, late timers and too few slots:
+//! what must hold of every run.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::play::{Play, order};
+use crate::aggregates::run::{Ask, Run, RunEffect, RunEffectId, RunStatus};
+use crate::events::ids::{StepId, Version};
+use crate::events::json::Json;
+use crate::events::problem::{Class, Code};
+use crate::events::run::{Purpose, Resolution, RunEvent};
+use crate::kernel::{Aggregate, Effect};
+use crate::testing::{Dice, given};
+use crate::workflow::work::{Child, Failure, Output, Stop};
+
+/// One of several. A test that fails names its seed, and the seed makes the same test again.
+pub(super) fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> &'a T {
+    &from[dice.below(from.len())]
+}
+
+/// Who has to grant what.
+const GATES: &[&str] = &[
+    "    approve: before\n",
+    "    approve: before\n    approvals: 2\n    expires: 3s\n    checklist: [one]\n",
+    "    approve: after\n",
+    "    approve: after\n    approvers: [ada, bob]\n    expires: 1s\n",
+];
+
+/// What attempts answer, a plan sometimes.
+const ANSWERS: [&str; 4] = [
+    "{\"x\": 1}",
+    "{\"x\": 2}",
+    "{\"add_steps\": [{\"id\": \"p\", \"run\": \"true\", \"compensate\": {\"run\": \"undo\"}}, {\"id\": \"q\", \"run\": \"true\"}]}",
+    "{\"add_steps\": [{\"id\": \"p\", \"needs\": [\"p\"], \"run\": \"true\"}]}",
+];
+
+/// A workflow file of up to seven steps, each of which may need any of those before it.
+pub(super) fn workflow(dice: &mut Dice) -> String {
+    let mut file = String::from("name: random\n");
+    file.push_str(pick::<&str>(dice, &["", "", "on_failure: stop\n"]));
+    file.push_str("steps:\n");
+    for step in 0..=dice.below(7) {
+        let needs: Vec<_> = (0..step).filter(|_| dice.one_in(2)).map(|need| format!("s{need}")).collect();
+        file.push_str(&format!("  - id: s{step}\n    needs: [{}]\n", needs.join(", ")));
+        if dice.one_in(5) {
+            file.push_str(pick::<&str>(dice, GATES));
+        }
+        if dice.one_in(4) {
+            file.push_str(pick::<&str>(
+                dice,
+                &["    sleep: 3s\n", "    wait_for: go\n", "    wait_for: go\n    timeout: 2s\n"],
+            ));
+            continue;
+        }
+        let uses = needs.first().filter(|_| dice.one_in(4));
+        file.push_str(&match (uses, dice.below(6)) {
+            (Some(need), _) => format!("    run: echo {{{{ steps.{need}.output }}}}\n"),
+            (None, 0) => "    workflow: child.yaml\n".to_owned(),
+            (None, 1) => "    agent: ada\n    fallback: {agent: bob}\n".to_owned(),
+            (None, _) => "    run: 'true'\n".to_owned(),
+        });
+        file.push_str(pick::<&str>(dice, &["", "    phase: build\n"]));
+        if dice.one_in(4) {
+            file.push_str(&format!("    for_each: {}\n", pick(dice, &["[]", "[1]", "[1, 2, 3]", "run.id"])));
+            if dice.one_in(2) {
+                file.push_str("    max_parallel: 2\n");
+            }
+        } else if dice.one_in(6) {
+            file.push_str("    repeat: {until: round > 1, max: 3}\n");
+        }
+        if let (Some(need), true) = (needs.last(), dice.one_in(4)) {
+            file.push_str(&format!("    if: steps.{need}.status == 'completed'\n"));
+        }
+        if dice.one_in(2) {
+            file.push_str("    retry: {attempts: 3, initial: 1s}\n");
+        } else if dice.one_in(2) {
+            let on_error = pick(dice, &["fail_fast", "continue", "retry_then_fail", "retry_then_skip"]);
+            file.push_str(&format!("    on_error: {on_error}\n"));
+            if !file.rsplit("- id").next().is_some_and(|step| step.contains("fallback")) {
+                file.push_str(pick::<&str>(dice, &["", "", "    at_most_once: true\n"]));
+            }
+        }
+        file.push_str(pick::<&str>(
+            dice,
+            &[
+                "",
+                "    irreversible: true\n",
+                "    compensate: {run: undo}\n",
+                "    compensate: {run: undo}\n",
+                "    compensate: {run: undo, when: attempted, retry: {attempts: 2, initial: 1s}}\n",
+                "    compensate: {run: 'undo {{ output }}'}\n",
+            ],
+        ));
+    }
+    file
+}
+
+/// What must hold of every run, whatever happens.
+#[derive(Default)]
+struct Audit {
+    /// Open effects, as the changes tell them.
+    open: HashMap<RunEffectId, RunEffect>,
+    keys: BTreeMap<(StepId, u32), Arc<str>>,
+    undo_keys: BTreeMap<(StepId, u32), Arc<str>>,
+    done: BTreeSet<(StepId, u32)>,
+    undone: BTreeSet<(StepId, u32)>,
+    seen: BTreeSet<&'static str>,
+    events: usize,
+    commands: usize,
+}
+
+impl Audit {
+    /// Each step is undone once in a generation, after all that needs it.
+    fn undone(&mut self, play: &Play, step: &StepId, context: &str) {
+        let nodes = play.state().nodes();
+        let node = nodes.iter().find(|node| node.id() == step).unwrap();
+        assert!(self.undone.insert((step.clone(), node.generation)), "{context}: `{step}` undone twice");
+        for dependent in nodes.iter().filter(|node| node.added.needs.contains(step)) {
+            let owes = dependent.owes().is_some() && dependent.compensation.is_none();
+            assert!(!owes, "{context}: `{step}` was undone before `{}`", dependent.id());
+        }
+        let past = nodes.iter().enumerate().find(|(_, node)| node.is_past_return());
+        let kept = play.state().rolled_back_to().is_some() || play.partial();
+        assert!(past.is_none() || kept, "{context}: rolled back over an irreversible step");
+    }
+
+    fn check(&mut self, play: &Play, parallel: usize, context: &str) {
+        use crate::events::codec::Encoded;
+        for event in &play.log[self.events..] {
+            self.seen.insert(event.kind());
+            match event {
+                RunEvent::AttemptStarted(started) if started.purpose == Purpose::Compensate => {
+                    let key = self.undo_keys.entry((started.step.clone(), started.generation));
+                    let key = key.or_insert(started.idempotency_key.clone());
+                    assert_eq!(*key, started.idempotency_key, "{context}");
+                }
+                RunEvent::AttemptStarted(started) => {
+                    let this = (started.step.clone(), started.generation);
+                    assert!(!self.done.contains(&this), "{context}: `{}` was done", started.step);
+                    let nodes = play.state().nodes();
+                    let node = |id: &StepId| nodes.iter().find(|node| node.id() == id).unwrap();
+                    for need in &node(&started.step).added.needs {
+                        let waited = node(need).is_done();
+                        assert!(waited, "{context}: `{}` did not wait for `{need}`", started.step);
+                    }
+                    let key = self.keys.entry(this).or_insert(started.idempotency_key.clone());
+                    assert_eq!(*key, started.idempotency_key, "{context}");
+                }
+                RunEvent::StepCompleted(completed) => {
+                    let nodes = play.state().nodes();
+                    let node = nodes.iter().find(|node| *node.id() == completed.step).unwrap();
+                    let this = (completed.step.clone(), node.generation);
+                    assert!(self.done.insert(this), "{context}: done twice");
+                }
+                RunEvent::StepCompensated(undone) => self.undone(play, &undone.step, context),
+                _ => {}
+            }
+        }
+        self.events = play.log.len();
+        for (opened, closed) in &play.changes[self.commands..] {
+            closed.iter().for_each(|id| drop(self.open.remove(id)));
+            self.open.extend(opened.iter().map(|effect| (effect.id(), effect.clone())));
+        }
+        self.commands = play.changes.len();
+        let told: BTreeSet<String> = self.open.values().map(|effect| format!("{effect:?}")).collect();
+        let open: BTreeSet<String> = play.state().open().iter().map(|effect| format!("{effect:?}")).collect();
+        assert_eq!(told, open, "{context}: changes and state disagree");
+        let attempts =
+            play.state().open().iter().filter(|effect| matches!(effect, RunEffect::Attempt(_))).count();
+        assert!(attempts <= parallel, "{context}: {attempts} attempts at once");
+    }
+}
+
+/// Lets something happen.
+pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
+    let open = play.attempts();
+    play.slots = dice.below(4) as u32;
+    if dice.one_in(6) {
+        let ask = any_order(dice, play);
+        return play.try_ask(ask);
+    }
+    if dice.one_in(4) {
+        let ask = any_answer(dice, play);
+        return play.try_ask(ask);
+    }
+    match dice.below(10) {
+        0 => drop(play.recover()),
+        1 => drop(play.ask(Ask::Interrupt)),
+        2 | 3 => drop(play.sleep(Duration::from_millis(dice.below(4000) as u64))),
+        4 => drop(play.ask(Ask::Go)),
+        _ if open.is_empty() => drop(play.ask(Ask::Go)),
+        5 | 6 => {
+            let failure = any_failure(dice);
+            let step = pick(dice, &open).step.to_string();
+            play.fail(&step, failure);
+        }
+        _ => {
+            let started = pick(dice, &open);
+            let child = Child {
+                status: *pick(dice, &[RunStatus::Completed, RunStatus::Failed]),
+                version: Version(7),
+                past_return: dice.one_in(8),
+                degraded: false,
+            };
+            let child = (started.agent.as_str() == "workflow").then_some(child);
+            let output = Json::parse(pick::<&str>(dice, &ANSWERS)).unwrap();
+            let output = Output { output, child, ..Output::default() };
+            play.ask(Ask::Completed { step: started.step.clone(), fence: started.fence, output });
+        }
+    }
+}
+
+/// What a person may ask of a run.
+fn any_order(dice: &mut Dice, play: &Play) -> Ask {
+    let status = play.state().status();
+    let done: Vec<StepId> = play
+        .log
+        .iter()
+        .filter_map(|event| match event {
+            RunEvent::StepCompleted(completed) => Some(completed.step.clone()),
+            RunEvent::CompensationFailed(failed) => Some(failed.step.clone()),
+            _ => None,
+        })
+        .collect();
+    let step = (!done.is_empty()).then(|| pick(dice, &done).clone());
+    let how = *pick(dice, &[Resolution::Retry, Resolution::Skip, Resolution::Done]);
+    let (by, reason) = ("ada".into(), "because".to_owned());
+    match (dice.below(8), step, status) {
+        (_, Some(step), RunStatus::Stuck) => Ask::Resolve { by, reason, step, how },
+        (0, ..) => Ask::Pause(order()),
+        (1 | 2, ..) | (_, _, RunStatus::Paused) => Ask::Unpause(order()),
+        (3, ..) => Ask::Cancel { order: order(), rollback: dice.one_in(2) },
+        (4 | 5, ..) | (_, _, RunStatus::Failed) => Ask::Retry { order: order(), step: None },
+        (_, to, _) => {
+            let to = to.filter(|_| dice.one_in(2)).map(|to| to.as_str().into());
+            Ask::Rollback { order: order(), to: to.or_else(|| dice.one_in(4).then(|| "build".into())) }
+        }
+    }
+}
+
+/// What a person may answer.
+fn any_answer(dice: &mut Dice, play: &Play) -> Ask {
+    let by: Arc<str> = pick::<&str>(dice, &["ada", "bob"]).to_owned().into();
+    let asked: Vec<String> = play.state().people().open.iter().map(ToString::to_string).collect();
+    let request = if asked.is_empty() { "s1".to_owned() } else { pick(dice, &asked).clone() };
+    match dice.below(8) {
+        0..3 => Ask::Approve { request, by, note: None, edits: None, hash: None },
+        3 => {
+            let edits = Some(Json::parse("{\"x\": 3}").unwrap().into());
+            Ask::Approve { request, by, note: None, edits, hash: None }
+        }
+        4 => Ask::Reject { request, by, reason: "no".to_owned() },
+        5 => Ask::Check { request, by, points: vec![1] },
+        _ => Ask::Signal { name: "go".into(), data: Json::null(), by },
+    }
+}
+
+fn any_failure(dice: &mut Dice) -> Failure {
+    let classes = [
+        Class::Transient,
+        Class::Unknown,
+        Class::Validation,
+        Class::Dependency,
+        Class::Transient,
+        Class::Fatal,
+    ];
+    let class = *pick(dice, &classes);
+    match dice.below(4) {
+        0 => Failure::stopped(Stop::Cancelled),
+        1 => Failure::stopped(Stop::TimedOut),
+        _ => Failure::new(Code::ExitUnknown, "no").class(class),
+    }
+}
+
+/// Lets all happen that a run waits for, and nothing go wrong.
+fn let_go_on(play: &mut Play) {
+    play.slots = 10;
+    play.try_ask(Ask::Unpause(order()));
+    if play.state().status() == RunStatus::Paused {
+        play.ask(Ask::Cancel { order: order(), rollback: false });
+    }
+    for request in play.state().people().open.clone() {
+        for by in ["ada", "bob"] {
+            let (request, by) = (request.to_string(), by.into());
+            play.try_ask(Ask::Approve { request, by, note: None, edits: None, hash: None });
+        }
+    }
+    play.try_ask(Ask::Signal { name: "go".into(), data: Json::null(), by: "ada".into() });
+    play.ask(Ask::Go);
+    play.sleep(Duration::from_secs(60));
+    for started in play.attempts() {
+        if play.state().open().contains(&RunEffect::Attempt(Arc::clone(&started))) {
+            play.complete(started.step.as_str(), "1");
+        }
+    }
+}
+
+#[test]
+fn whatever_happens_a_run_keeps_its_promises_and_ends() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..1_000 {
+        let mut dice = Dice::of(seed);
+        let file = workflow(&mut dice);
+        let parallel = 1 + dice.below(3) as u32;
+        let mut play = Play::start_with(&file, "{}", parallel);
+        let mut audit = Audit::default();
+        let context = format!("seed {seed}\n{file}");
+        audit.check(&play, parallel as usize, &context);
+        for _ in 0..dice.below(30) {
+            turn(&mut dice, &mut play);
+            audit.check(&play, parallel as usize, &context);
+        }
+        // From here on nothing goes wrong any more: it must end, and soon.
+        for round in 0.. {
+            assert!(round < 500, "{context}: it does not end");
+            if play.state().status().has_ended() {
+                break;
+            }
+            let_go_on(&mut play);
+            audit.check(&play, parallel as usize, &context);
+        }
+        assert_eq!(play.state().open(), [], "{context}: nothing is open at the end");
+        let mut folded = given::<Run>("run/r");
+        for (event, at) in play.log.iter().zip(&play.times) {
+            folded = folded.at(*at).events([event.clone()]);
+            let restored = Run::restore(&folded.state().snapshot().unwrap()).unwrap();
+            assert_eq!(&restored, folded.state(), "{context}: a snapshot is not what was folded");
+        }
+        assert_eq!(folded.state(), play.state(), "{context}: the fold is not what deciding left");
+        seen.extend(audit.seen);
+    }
+    let known: BTreeSet<_> = RunEvent::TABLE.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(seen, known, "every kind of event must have been seen");
+}

@@ -1,0 +1,125 @@
+use std::time::Duration;
+
+use super::people::{approve, edit, signal};
+use super::play::{Play, order};
+use crate::aggregates::run::snapshot::{SCHEMA, read, write};
+use crate::aggregates::run::{Ask, Run, RunStatus};
+use crate::events::ids::Hash;
+use crate::events::problem::{Class, Code};
+use crate::events::run::Resolution;
+use crate::testing::given;
+use crate::workflow::work::Failure;
+
+/// A run in which most of what can happen on the way forward happens. There is never more than one timer, for maps have
+/// no order.
+fn forward() -> Play {
+    let mut play = Play::start_with(
+        r#"
+name: forward
+steps:
+  - {id: skipped, run: "true", if: input.never}
+  - {id: tried, run: "false", retry: {attempts: 2, initial: 1s, jitter: 0}, on_error: retry_then_skip, needs: []}
+  - {id: each, for_each: [1, 2, 3], max_parallel: 2, run: "echo {{ item }}", needs: []}
+  - {id: nap, sleep: 1h, needs: [tried, each]}
+  - {id: fails, run: "false", on_error: continue}
+  - {id: last, run: "true"}
+"#,
+        r#"{"never": false}"#,
+        16,
+    );
+    let failure = || Failure::new(Code::ExitUnknown, "no").class(Class::Transient);
+    play.fail("tried", failure());
+    play.sleep(Duration::from_secs(2));
+    play.fail("tried", failure());
+    for item in ["each[0]", "each[1]", "each[2]"] {
+        play.recover();
+        play.complete(item, "{\"x\": 1}");
+    }
+    play.sleep(Duration::from_secs(3600));
+    play.fail("fails", failure());
+    play.complete("last", "null");
+    assert!(play.state().status().has_ended(), "{:?}", play.state());
+    play
+}
+
+/// A run that is paused, undone, stuck, settled, and undone again.
+fn back() -> Play {
+    let mut play = Play::start_until(
+        r#"
+name: back
+steps:
+  - {id: first, run: "true", compensate: {run: undo}}
+  - {id: second, run: "true", compensate: {run: undo, when: attempted, retry: {attempts: 2, initial: 1s, jitter: 0}}}
+  - {id: third, run: "false", compensate: {run: undo}}
+"#,
+        "first",
+    );
+    let failure = |class| Failure::new(Code::ExitUnknown, "no").class(class);
+    play.complete("first", "1");
+    play.ask(Ask::Unpause(order()));
+    play.complete("second", "{\"x\": 2}");
+    play.fail("third", failure(Class::Validation));
+    play.ask(Ask::Go);
+    play.fail("second", failure(Class::Transient));
+    play.sleep(Duration::from_secs(2));
+    play.fail("second", failure(Class::Transient));
+    assert_eq!(play.state().status(), RunStatus::Stuck);
+    play.resolve("second", Resolution::Done);
+    play.ask(Ask::Go);
+    play.complete("first", "null");
+    assert_eq!(play.state().status(), RunStatus::Compensated);
+    play
+}
+
+/// The hash of all snapshots of these histories, one after each event.
+const HASH: &str = "96f05aad211cd3344007dd0996fc02496516dbe6e5d6c335f504a09c971ca820";
+
+/// Whoever changes the shape of the state, or the rules of the fold, learns it here.
+/// A run that asks people, goes round, and grows.
+fn asking() -> Play {
+    let mut play = Play::eager(
+        r#"
+name: asking
+steps:
+  - {id: plan, agent: planner, approve: after, phase: one, checklist: [look]}
+  - {id: poll, agent: a, repeat: {until: output, max: 3}, fallback: {agent: b}}
+  - {id: test, workflow: /test.yaml, phase: two}
+  - {id: paid, wait_for: payment}
+  - {id: ship, agent: a, approve: before, approvals: 2, expires: 1h}
+"#,
+    );
+    play.complete("plan", r#"{"add_steps": [{"id": "one", "run": "x"}]}"#);
+    play.ask(Ask::Check { request: "plan".to_owned(), by: "ada".into(), points: vec![1] });
+    play.ask(approve("plan", "ada"));
+    play.complete("plan/one", "1");
+    play.fail("poll#1", Failure::new(Code::ExitUnknown, "no"));
+    play.complete("poll#1", "true");
+    play.ask(signal("payment", "7"));
+    play.ask(signal("other", "8"));
+    play.complete("test", "2");
+    play.ask(edit("ship", "ada", "{\"x\": 1}"));
+    assert_eq!(play.state().status(), RunStatus::Waiting);
+    play
+}
+
+#[test]
+fn a_snapshot_of_another_shape_has_another_schema_number() {
+    let mut all = Vec::new();
+    for play in [forward(), back(), asking()] {
+        let mut folded = given::<Run>("run/r");
+        for (event, at) in play.log.iter().zip(&play.times) {
+            folded = folded.at(*at).events([event.clone()]);
+            all.extend(write(folded.state()).unwrap());
+        }
+    }
+    let hash = Hash::of(&all).to_string();
+    assert_eq!(hash, HASH, "what snapshots hold has changed: raise SCHEMA (now {SCHEMA}), then replace HASH");
+}
+
+#[test]
+fn bytes_that_are_no_snapshot_are_an_error() {
+    let bytes = write(forward().state()).unwrap();
+    assert!(read(&bytes[..bytes.len() - 1]).is_err());
+    assert!(read(&[bytes.as_slice(), &[0]].concat()).is_err());
+    assert!(read(&[]).is_err());
+}

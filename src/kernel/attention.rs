@@ -1,0 +1,77 @@
+//! What a state needs next, and of whom. Activation, wake-ups, recovery and lists of what is due follow from it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::events::time::Timestamp;
+
+/// What a state needs next, and of whom: of the state alone, whatever a process does for it. An open attempt is
+/// [`Own::Now`]: it is being made, or has to be recorded as lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Attention {
+    /// When it goes on by itself.
+    pub own: Own,
+    /// Whether it waits for people.
+    pub people: People,
+    /// Whether it waits for other streams.
+    pub others: bool,
+    /// Whether nothing follows unless somebody asks for it.
+    pub over: bool,
+}
+
+/// When something goes on by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Own {
+    /// Not by itself.
+    #[default]
+    None,
+    /// Now: something could start, or was begun.
+    Now,
+    /// When a timer is due.
+    At(Timestamp),
+}
+
+/// Whether people are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum People {
+    /// They are not.
+    #[default]
+    None,
+    /// They are; if nobody answers by that moment, that is an answer too.
+    Until(Option<Timestamp>),
+}
+
+impl Attention {
+    /// What is over.
+    pub const OVER: Self = Self { own: Own::None, people: People::None, others: false, over: true };
+
+    /// Whether it is at rest: nothing follows unless somebody outside acts, or does not act in time.
+    pub fn is_at_rest(&self) -> bool {
+        self.own == Own::None && !self.others
+    }
+
+    /// Whether it is waiting: for people, and for nothing else.
+    pub fn is_waiting(&self) -> bool {
+        self.is_at_rest() && self.people != People::None && !self.over
+    }
+
+    /// When it is due next: none means that only somebody's asking makes it go on.
+    pub fn due(&self) -> Option<Due> {
+        match (self.own, self.people) {
+            (Own::Now, _) => Some(Due::Now),
+            (Own::At(at), People::Until(Some(until))) => Some(Due::At(at.min(until))),
+            (Own::At(at), _) | (Own::None, People::Until(Some(at))) => Some(Due::At(at)),
+            (Own::None, _) => None,
+        }
+    }
+}
+
+/// When something is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// Now.
+    Now,
+    /// At that moment.
+    At(Timestamp),
+}

@@ -1,0 +1,317 @@
+//! The whole life of an aggregate in a process, as a synchronous machine: inputs go in, outputs come out.
+//!
+//! It loads, decides, appends, evolves, answers, snapshots, and goes when nobody needs it. Commands wait in an inbox while a
+//! commit is on its way; when it is durable, all of them are decided in one draft and stored in one commit. The state is
+//! folded while deciding, but nothing is shown, neither an answer nor an effect, before the store has answered. If another
+//! owner wrote to the stream, the state is thrown away and loaded again.
+//!
+//! Whoever drives it feeds an input, carries out the outputs in their order, and lets it decide while it wants to:
+//! see [`HostCore::feed`], [`HostCore::output`], [`HostCore::decide`].
+//!
+//! - `input`: what goes in and what comes out
+//! - `round`: deciding what waits, and what came of it
+//! - `places`: who performs what is open
+//! - `driving`: who wants it to go on by itself; `timers`: when it is woken
+
+mod driving;
+mod input;
+mod places;
+mod round;
+mod timers;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub use self::driving::{Driving, Whose};
+use self::input::Waiting;
+pub use self::input::{Input, Lender, Output};
+use self::places::Places;
+use self::round::Round;
+use self::timers::Timers;
+use super::aggregate::Aggregate;
+use super::attention::{Attention, Due, Own};
+use super::effect::{Effect, EffectChanges, Lasts};
+use super::fold::{Fold, Tail};
+use crate::events::commit::Head;
+use crate::events::ids::{StreamId, Version};
+use crate::events::problem::{Code, Problem};
+use crate::events::time::Timestamp;
+
+/// Commands from outside that wait for one commit. Beyond it, senders are told to come back. What comes from inside
+/// (results, timers, slots) has nobody to come back: of that there is never more than the state has open.
+const INBOX_MAX: usize = 1_024;
+
+/// What is due sooner is awaited in memory, where loading it again would cost more.
+const SOON: Duration = Duration::from_secs(1);
+
+/// An aggregate in a process. `R` is where an answer goes.
+pub struct HostCore<A: Aggregate, R> {
+    stream: StreamId,
+    phase: Phase<A, R>,
+    driving: Driving,
+    inbox: VecDeque<Waiting<A, R>>,
+    places: Places<A::Effect>,
+    timers: Timers<A::Effect>,
+    outputs: VecDeque<Output<A, R>>,
+    /// Whether a snapshot is being saved.
+    saving: bool,
+    /// When it was last asked something.
+    touched: Timestamp,
+    passivate_after: Duration,
+}
+
+/// Where it is in its life.
+enum Phase<A: Aggregate, R> {
+    /// The state is being folded from the store.
+    Loading,
+    /// The state is what the store holds.
+    Ready(Box<Fold<A>>),
+    /// The state is what the store holds, and what a dead process left running is being ended.
+    Clearing(Box<Fold<A>>),
+    /// A commit is on its way; the state is ahead of the store.
+    Appending(Box<Fold<A>>, Round<A, R>),
+    /// It cannot go on.
+    Parked(Problem),
+}
+
+impl<A: Aggregate, R> HostCore<A, R> {
+    /// An aggregate that is not loaded yet: that is the first output.
+    pub fn new(stream: StreamId, driving: Driving, now: Timestamp, passivate_after: Duration) -> Self {
+        Self {
+            stream,
+            phase: Phase::Loading,
+            driving,
+            inbox: VecDeque::new(),
+            places: Places::default(),
+            timers: Timers::default(),
+            outputs: VecDeque::from([Output::Load]),
+            saving: false,
+            touched: now,
+            passivate_after,
+        }
+    }
+
+    /// The next thing to carry out, before anything else is fed.
+    pub fn output(&mut self) -> Option<Output<A, R>> {
+        self.outputs.pop_front()
+    }
+
+    /// Whose life it is.
+    pub fn stream(&self) -> &StreamId {
+        &self.stream
+    }
+
+    /// The state and its version, while that is what the store holds.
+    pub fn durable(&self) -> Option<(&A, Version)> {
+        match &self.phase {
+            Phase::Ready(fold) | Phase::Clearing(fold) => Some((&fold.state, fold.head.version)),
+            Phase::Loading | Phase::Appending(..) | Phase::Parked(_) => None,
+        }
+    }
+
+    /// Who wants it to go on by itself.
+    pub fn driving(&self) -> Driving {
+        self.driving
+    }
+
+    /// How many effects are performed in this process whose results count.
+    pub fn in_flight(&self) -> usize {
+        self.places.in_flight()
+    }
+
+    /// Why it cannot go on, if it cannot.
+    pub fn parked(&self) -> Option<&Problem> {
+        match &self.phase {
+            Phase::Parked(problem) => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// Takes something in.
+    pub fn feed(&mut self, input: Input<A, R>, now: Timestamp) {
+        match input {
+            Input::Command { command, drives, reply } => {
+                self.ask(Waiting::Command { command, drives, reply }, now);
+            }
+            Input::Recover { reply } => self.ask(Waiting::Recover { reply }, now),
+            Input::Settled { effect, command } => self.settled(&effect, command, now),
+            Input::Loaded(Ok(fold)) => self.loaded(fold, now),
+            Input::Loaded(Err(problem)) => self.park(problem),
+            Input::Appended => self.appended(now),
+            Input::Conflict(problem) => self.conflict(&problem),
+            Input::Failed(problem) => self.failed(problem),
+            Input::Cleared => self.cleared(),
+            Input::Drive(whose) => self.drive(whose, now),
+            Input::LetGo => self.let_go(Driving::Nobody, now),
+            Input::Close => self.let_go(Driving::Closed, now),
+            Input::Tick => self.tick(now),
+            Input::Saved => self.saving = false,
+        }
+    }
+
+    /// It cannot go on: whoever waits is told so, and nothing is decided any more.
+    pub fn park(&mut self, problem: Problem) {
+        if let Phase::Appending(_, round) = std::mem::replace(&mut self.phase, Phase::Loading) {
+            self.refuse(round.answers, &problem);
+        }
+        for waiting in std::mem::take(&mut self.inbox) {
+            if let Some(to) = waiting.reply() {
+                self.outputs.push_back(Output::Reply { to, result: Err(problem.clone()) });
+            }
+        }
+        self.stop_driving(Driving::Nobody);
+        self.outputs.push_back(Output::Parked(problem.clone()));
+        self.phase = Phase::Parked(problem);
+    }
+
+    fn ask(&mut self, waiting: Waiting<A, R>, now: Timestamp) {
+        self.touched = now;
+        let refusal = match &self.phase {
+            Phase::Parked(problem) => problem.clone(),
+            _ if waiting.has_reply() && self.inbox.len() >= INBOX_MAX => {
+                Problem::new(Code::Busy, format!("{INBOX_MAX} commands wait for `{}`", self.stream))
+            }
+            _ => return self.inbox.push_back(waiting),
+        };
+        if let Some(to) = waiting.reply() {
+            self.outputs.push_back(Output::Reply { to, result: Err(refusal) });
+        }
+    }
+
+    /// An effect is not performed any more: with what came of it, or because this process let go of it.
+    fn settled(&mut self, effect: &<A::Effect as Effect>::Id, command: Option<A::Command>, now: Timestamp) {
+        match command {
+            Some(command) if self.places.counts(effect) => {
+                self.ask(Waiting::Command { command, drives: false, reply: None }, now);
+            }
+            Some(_) => {}
+            None => {
+                self.places.put_down(effect);
+                self.when_ready(now);
+            }
+        }
+    }
+
+    fn loaded(&mut self, fold: Box<Fold<A>>, now: Timestamp) {
+        let open = fold.state.open();
+        // Somebody else wrote to it, and what was asked meanwhile is forgotten, results among it: it is taken over as if
+        // another process had held it.
+        let taken = self.driving.reload();
+        let let_go = self.places.reload(open, taken);
+        self.outputs.extend(let_go.into_iter().map(|effect| Output::Close { effect, given_up: true }));
+        self.phase = Phase::Ready(fold);
+        self.timers.clear();
+        self.when_ready(now);
+    }
+
+    /// What follows once the state is what the store holds.
+    fn when_ready(&mut self, now: Timestamp) {
+        let Phase::Ready(fold) = &self.phase else { return };
+        let attention = fold.state.attention();
+        if self.driving.begin() {
+            self.outputs.push_back(Output::Driven(true));
+            for effect in fold.state.open() {
+                match effect.lasts() {
+                    Lasts::Told => self.outputs.push_back(Output::Perform(effect)),
+                    Lasts::Until(at) => self.timers.add(at, effect),
+                    Lasts::Hint | Lasts::Process | Lasts::Stream => {}
+                }
+            }
+            if attention.own == Own::Now || self.places.has_orphans() {
+                self.inbox.push_back(Waiting::Recover { reply: None });
+            }
+        }
+        if self.driving.is_driven() {
+            let unmade = self.places.take_unmade();
+            self.outputs.extend(unmade.into_iter().map(Output::Perform));
+            self.fire(now);
+            if self.rests(attention, now) {
+                self.stop_driving(Driving::Nobody);
+            }
+        }
+        self.tell_wake();
+        self.outputs.push_back(Output::Show);
+    }
+
+    /// What goes on only if somebody wants it to is driven by nobody until then. What people were to say in time is no
+    /// longer waited for when somebody drives it after that.
+    fn rests(&self, attention: Attention, now: Timestamp) -> bool {
+        let is_late = matches!(attention.due(), Some(Due::At(at)) if at <= now);
+        attention.is_at_rest() && !is_late
+    }
+
+    fn drive(&mut self, whose: Whose, now: Timestamp) {
+        self.driving.ask(whose);
+        self.when_ready(now);
+    }
+
+    fn let_go(&mut self, to: Driving, now: Timestamp) {
+        self.stop_driving(to);
+        self.when_ready(now);
+    }
+
+    fn stop_driving(&mut self, to: Driving) {
+        if self.driving.end(to) && to != Driving::Closed {
+            self.outputs.push_back(Output::Driven(false));
+        }
+        self.timers.clear();
+        self.tell_wake();
+    }
+
+    /// Lets timers fire whose moment has come, late rather than never, and never early; and looks whether anybody still
+    /// needs it.
+    fn tick(&mut self, now: Timestamp) {
+        self.timers.forget_told();
+        if self.driving.is_driven() {
+            self.fire(now);
+        }
+        self.tell_wake();
+        let is_unused = now.since(self.touched) >= self.passivate_after;
+        if is_unused && (self.is_idle() || self.parked().is_some()) {
+            self.passivate();
+        }
+    }
+
+    fn fire(&mut self, now: Timestamp) {
+        self.inbox.extend(self.timers.take_due(now).map(Waiting::Due));
+    }
+
+    fn tell_wake(&mut self) {
+        if let Some(wake) = self.timers.change() {
+            self.outputs.push_back(Output::Wake(wake));
+        }
+    }
+
+    /// Whether nothing of it goes on in this process.
+    fn is_idle(&self) -> bool {
+        let Phase::Ready(fold) = &self.phase else { return false };
+        let goes_on = self.driving.is_driven() && fold.state.attention().own == Own::Now;
+        self.inbox.is_empty() && self.places.are_quiet() && !goes_on
+    }
+
+    /// Puts it away if nothing follows any more, or if it was activated because it was due, and will be again. Thousands
+    /// of short lives may end in the time for which one is kept that may be asked again.
+    pub fn go_if_over(&mut self, now: Timestamp) {
+        let Phase::Ready(fold) = &self.phase else { return };
+        if !self.inbox.is_empty() {
+            return;
+        }
+        let attention = fold.state.attention();
+        let is_far = match attention.due() {
+            Some(Due::Now) => false,
+            Some(Due::At(at)) => at > now.after(SOON),
+            None => true,
+        };
+        let is_left = self.driving.is_lent() && is_far && self.is_idle();
+        if attention.over || is_left {
+            self.passivate();
+        }
+    }
+
+    fn passivate(&mut self) {
+        if self.driving.is_lent() {
+            self.stop_driving(Driving::Nobody);
+        }
+        self.outputs.push_back(Output::Passivate);
+    }
+}

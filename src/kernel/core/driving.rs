@@ -1,0 +1,86 @@
+//! Who wants an aggregate to go on by itself: a fact of a process, never of a row.
+
+/// Who wants it to go on by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driving {
+    /// Nobody: what is asked is recorded, and nothing starts.
+    Nobody,
+    /// Somebody, from when the state is what the store holds.
+    Asked(Whose),
+    /// Somebody, and it does.
+    Driven(Whose),
+    /// Nobody in this process any more, which is ending.
+    Closed,
+}
+
+/// For whom it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Somebody named it: it goes on from here on.
+    Named,
+    /// All are driven: it goes on until it has nothing to do for now, and is put away then.
+    Lent,
+}
+
+impl Driving {
+    /// Whether it goes on by itself.
+    pub fn is_driven(self) -> bool {
+        matches!(self, Self::Driven(_))
+    }
+
+    /// Whether it goes on only because all do.
+    pub fn is_lent(self) -> bool {
+        matches!(self, Self::Asked(Whose::Lent) | Self::Driven(Whose::Lent))
+    }
+
+    /// Somebody wants it to go on. Whoever names it wins.
+    pub(super) fn ask(&mut self, by: Whose) {
+        *self = match (*self, by) {
+            (Self::Closed, _) => Self::Closed,
+            (Self::Driven(_), Whose::Named) => Self::Driven(Whose::Named),
+            (Self::Driven(whose), Whose::Lent) => Self::Driven(whose),
+            (Self::Asked(Whose::Named), Whose::Lent) => Self::Asked(Whose::Named),
+            (Self::Nobody | Self::Asked(_), whose) => Self::Asked(whose),
+        };
+    }
+
+    /// What it was asked to begins. Answers whether there was anything.
+    pub(super) fn begin(&mut self) -> bool {
+        match *self {
+            Self::Asked(whose) => {
+                *self = Self::Driven(whose);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// It goes on from its first commit on.
+    pub(super) fn begin_with(&mut self, whose: Whose) -> bool {
+        let begins = matches!(self, Self::Nobody | Self::Asked(_));
+        if begins {
+            *self = Self::Driven(whose);
+        }
+        begins
+    }
+
+    /// The state was loaded again: who drove it takes it over. Answers whether somebody does.
+    pub(super) fn reload(&mut self) -> bool {
+        match *self {
+            Self::Driven(whose) => {
+                *self = Self::Asked(whose);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Nobody wants it to go on any more. Answers whether somebody did.
+    pub(super) fn end(&mut self, to: Self) -> bool {
+        let before = *self;
+        if before != Self::Closed {
+            *self = to;
+        }
+        before.is_driven()
+    }
+}

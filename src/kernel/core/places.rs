@@ -1,0 +1,153 @@
+//! Who performs what is open and lasts: each such effect is in exactly one place.
+
+use std::collections::HashMap;
+
+use crate::kernel::effect::{Effect, Lasts};
+
+/// Where an open effect that lasts is performed.
+#[derive(Debug)]
+enum Place<E> {
+    /// In this process.
+    Here(E),
+    /// In this process, and its result does not count: it is stopped when that is recorded.
+    GivenUp(E),
+    /// In no process: the next that drives the stream performs it.
+    Nowhere(E),
+    /// In a process that is gone, which may have left something running.
+    Orphaned(E),
+    /// In no process, and what was left running is ended: it is to be recorded as lost.
+    Lost,
+}
+
+/// The places of all open effects that last.
+pub(super) struct Places<E: Effect> {
+    of: HashMap<E::Id, Place<E>>,
+    here: usize,
+    given_up: usize,
+    nowhere: usize,
+    orphaned: usize,
+}
+
+impl<E: Effect> Default for Places<E> {
+    fn default() -> Self {
+        Self { of: HashMap::new(), here: 0, given_up: 0, nowhere: 0, orphaned: 0 }
+    }
+}
+
+impl<E: Effect> Places<E> {
+    fn count(&mut self, place: &Place<E>) -> Option<&mut usize> {
+        match place {
+            Place::Here(_) => Some(&mut self.here),
+            Place::GivenUp(_) => Some(&mut self.given_up),
+            Place::Nowhere(_) => Some(&mut self.nowhere),
+            Place::Orphaned(_) => Some(&mut self.orphaned),
+            Place::Lost => None,
+        }
+    }
+
+    fn put(&mut self, id: E::Id, place: Place<E>) {
+        self.count(&place).into_iter().for_each(|count| *count += 1);
+        if let Some(before) = self.of.insert(id, place) {
+            self.count(&before).into_iter().for_each(|count| *count -= 1);
+        }
+    }
+
+    fn take(&mut self, id: &E::Id) -> Option<Place<E>> {
+        let place = self.of.remove(id)?;
+        self.count(&place).into_iter().for_each(|count| *count -= 1);
+        Some(place)
+    }
+
+    /// This process performs it.
+    pub(super) fn here(&mut self, effect: E) {
+        self.put(effect.id(), Place::Here(effect));
+    }
+
+    /// Whether what comes of it is to be heard.
+    pub(super) fn counts(&self, effect: &E::Id) -> bool {
+        matches!(self.of.get(effect), Some(Place::Here(_)))
+    }
+
+    /// This process does not perform it any more, and it is open.
+    pub(super) fn put_down(&mut self, id: &E::Id) {
+        let place = match self.take(id) {
+            Some(Place::Here(effect)) if effect.lasts() == Lasts::Stream => Place::Nowhere(effect),
+            Some(Place::Here(_) | Place::GivenUp(_)) => Place::Lost,
+            Some(place) => place,
+            None => return,
+        };
+        self.put(id.clone(), place);
+    }
+
+    /// It is not open any more. Answers whether this process performed it though its result did not count.
+    pub(super) fn close(&mut self, id: &E::Id) -> bool {
+        matches!(self.take(id), Some(Place::GivenUp(_)))
+    }
+
+    /// These effects are open in a state that was loaded. If the stream is taken over, no result counts of what was
+    /// performed here. Answers those performed here that are not open any more.
+    pub(super) fn reload(&mut self, open: Vec<E>, taken: bool) -> Vec<E::Id> {
+        let mut before = std::mem::take(self);
+        for effect in open {
+            let id = effect.id();
+            let place = match (effect.lasts(), before.take(&id)) {
+                (Lasts::Process | Lasts::Stream, Some(Place::Here(effect))) if !taken => Place::Here(effect),
+                (Lasts::Process | Lasts::Stream, Some(Place::Here(effect) | Place::GivenUp(effect))) => {
+                    Place::GivenUp(effect)
+                }
+                (Lasts::Process, _) => Place::Orphaned(effect),
+                (Lasts::Stream, _) => Place::Nowhere(effect),
+                (Lasts::Hint | Lasts::Told | Lasts::Until(_), _) => continue,
+            };
+            self.put(id, place);
+        }
+        let is_here = |place: &Place<E>| matches!(place, Place::Here(_) | Place::GivenUp(_));
+        before.of.into_iter().filter(|(_, place)| is_here(place)).map(|(id, _)| id).collect()
+    }
+
+    /// Those that nobody performs are this process's from here on.
+    pub(super) fn take_unmade(&mut self) -> Vec<E> {
+        if self.nowhere == 0 {
+            return Vec::new();
+        }
+        let unmade = self.of.values().filter_map(|place| match place {
+            Place::Nowhere(effect) => Some(effect.clone()),
+            _ => None,
+        });
+        let unmade: Vec<E> = unmade.collect();
+        unmade.iter().cloned().for_each(|effect| self.here(effect));
+        unmade
+    }
+
+    /// Whether a process that is gone performed any.
+    pub(super) fn has_orphans(&self) -> bool {
+        self.orphaned > 0
+    }
+
+    /// Those that a process performed that is gone: once.
+    pub(super) fn take_orphans(&mut self) -> Vec<E> {
+        let orphans = self.of.values().filter_map(|place| match place {
+            Place::Orphaned(effect) => Some(effect.clone()),
+            _ => None,
+        });
+        let orphans: Vec<E> = orphans.collect();
+        orphans.iter().for_each(|effect| self.put(effect.id(), Place::Lost));
+        orphans
+    }
+
+    /// Those that are not lost, if the stream is taken over now.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &E::Id> {
+        let is_kept = |place: &Place<E>| matches!(place, Place::Here(_) | Place::Nowhere(_));
+        self.of.iter().filter(move |(_, place)| is_kept(place)).map(|(id, _)| id)
+    }
+
+    /// How many are performed here whose results count.
+    pub(super) fn in_flight(&self) -> usize {
+        self.here
+    }
+
+    /// Whether nothing is performed here.
+    pub(super) fn are_quiet(&self) -> bool {
+        self.here + self.given_up == 0
+    }
+}

@@ -1,0 +1,236 @@
+//! Deciding what waits, and what came of it.
+
+use super::*;
+use crate::events::commit::{Header, Sealing};
+use crate::events::limits::COMMIT_BYTES_FULL;
+use crate::kernel::draft::{Decided, Draft};
+use crate::kernel::moment::Moment;
+
+/// How many commands are decided in one commit at most. It is full sooner if they are long: see [`COMMIT_BYTES_FULL`].
+const DECIDED_AT_ONCE: usize = 256;
+
+/// What is shown once a commit is durable.
+pub(super) struct Round<A: Aggregate, R> {
+    changes: EffectChanges<A::Effect>,
+    pub(super) answers: Answers<R>,
+    head: Head,
+}
+
+pub(super) type Answers<R> = Vec<(R, Result<(), Problem>)>;
+
+/// What one round of deciding came to.
+struct Draw<A: Aggregate, R> {
+    decided: Decided<A>,
+    /// The commit of its events.
+    sealing: Sealing,
+    answers: Answers<R>,
+    /// Whether it goes on by itself from here on.
+    begins: bool,
+    /// Why nothing of it may be stored.
+    broken: Option<Problem>,
+}
+
+impl<A: Aggregate, R> HostCore<A, R> {
+    /// Whether something waits to be decided, and can be.
+    pub fn wants_to_decide(&self) -> bool {
+        matches!(self.phase, Phase::Ready(_)) && !self.inbox.is_empty()
+    }
+
+    /// Decides everything that waits, as much as goes into one commit. Outputs so far must have been carried out.
+    pub fn decide(&mut self, lender: &mut impl Lender<A>) {
+        if !self.wants_to_decide() {
+            return;
+        }
+        let Phase::Ready(mut fold) = std::mem::replace(&mut self.phase, Phase::Loading) else { return };
+        let loses = self.inbox.iter().take(DECIDED_AT_ONCE).any(Waiting::loses);
+        if loses && self.places.has_orphans() {
+            self.outputs.push_back(Output::Clear(self.places.take_orphans()));
+            self.phase = Phase::Clearing(fold);
+            return;
+        }
+        let now = lender.now();
+        let draw = self.draw(&mut fold, now, lender);
+        if let Some(problem) = draw.broken {
+            lender.take_back();
+            self.refuse(draw.answers, &problem);
+            return self.park(problem);
+        }
+        if draw.begins && self.driving.begin_with(Whose::Named) {
+            self.outputs.push_back(Output::Driven(true));
+        }
+        let Draw { decided: Decided { blobs, changes, .. }, sealing, answers, .. } = draw;
+        if sealing.count() == 0 {
+            let version = fold.head.version;
+            self.phase = Phase::Ready(fold);
+            self.when_ready(now);
+            return self.answer(answers, version);
+        }
+        let commit = sealing.finish();
+        commit.events.iter().for_each(|event| fold.tail.grow(event.payload.len()));
+        let head = Head { version: commit.last(), hash: commit.last_hash() };
+        self.outputs.push_back(Output::Append { commit, blobs });
+        self.phase = Phase::Appending(fold, Round { changes, answers, head });
+    }
+
+    fn draw(&mut self, fold: &mut Fold<A>, now: Timestamp, lender: &mut impl Lender<A>) -> Draw<A, R> {
+        let blobs = lender.blobs();
+        let mut sealing = Sealing::new(self.header(fold.head, now), fold.head.hash);
+        let (mut answers, mut begins, mut broken, mut count, mut seen) = (Vec::new(), false, None, 0, 0);
+        let mut draft = Draft::new(&mut fold.state, &self.stream, fold.head.version, now);
+        while count < DECIDED_AT_ONCE && sealing.size_bytes() < COMMIT_BYTES_FULL && broken.is_none() {
+            let Some(waiting) = self.inbox.pop_front() else { break };
+            count += 1;
+            let Some((command, drives, reply)) = command(waiting, &self.places, draft.opened()) else {
+                continue;
+            };
+            let is_driven = self.driving.is_driven() || begins || drives;
+            let fresh = draft.opened().get(seen..).unwrap_or_default();
+            let grants = if is_driven { lender.lend(draft.state(), &command, fresh) } else { None };
+            seen = draft.opened().len();
+            let emitted = draft.emitted();
+            let moment = Moment { now, blobs: &*blobs, seed: lender.seed(), grants: grants.as_ref() };
+            let result = A::decide(&mut draft, command, &moment).map_err(|rejection| {
+                let problem = A::problem(&rejection);
+                if draft.emitted() > emitted || A::is_fatal(&rejection) {
+                    broken.get_or_insert(problem.clone());
+                }
+                problem
+            });
+            begins |= drives && result.is_ok() && draft.emitted() > emitted;
+            answers.extend(reply.map(|reply| (reply, result)));
+            let fresh = draft.events().get(sealing.count()..).unwrap_or_default();
+            if let Err(error) = fresh.iter().try_for_each(|event| sealing.push(event)) {
+                let why = format!("what follows from that cannot be stored: {error}");
+                broken.get_or_insert_with(|| Problem::new(Code::CommitRefused, why));
+            }
+        }
+        let decided = draft.finish();
+        if let Some(illegal) = &decided.illegal {
+            broken = Some(Problem::new(Code::Internal, format!("an illegal decision: {illegal}")));
+        }
+        Draw { decided, sealing, answers, begins, broken }
+    }
+
+    /// Of the commit that answers what waits: it says what waited longest.
+    fn header(&self, head: Head, now: Timestamp) -> Header {
+        let causation = self.inbox.front().map(|first| match first {
+            Waiting::Command { command, .. } => A::name(command),
+            Waiting::Recover { .. } => A::name(&A::recover(&mut std::iter::empty())),
+            Waiting::Due(effect) => A::due(effect).map_or("", |command| A::name(&command)),
+        });
+        Header {
+            stream: self.stream.clone(),
+            first: head.version.next(),
+            recorded_at: now,
+            correlation: None,
+            causation: causation.unwrap_or_default().into(),
+            code_version: env!("CARGO_PKG_VERSION").into(),
+            origin: None,
+        }
+    }
+
+    pub(super) fn appended(&mut self, now: Timestamp) {
+        let Phase::Appending(mut fold, round) = std::mem::replace(&mut self.phase, Phase::Loading) else {
+            return;
+        };
+        let Round { changes, answers, head } = round;
+        fold.head = head;
+        self.phase = Phase::Ready(fold);
+        self.show(changes);
+        self.when_ready(now);
+        self.answer(answers, head.version);
+        self.take_snapshot();
+    }
+
+    /// These effects were opened and closed.
+    fn show(&mut self, changes: EffectChanges<A::Effect>) {
+        for effect in changes.closed() {
+            let given_up = self.places.close(effect);
+            self.outputs.push_back(Output::Close { effect: effect.clone(), given_up });
+        }
+        for effect in changes.still_open() {
+            match effect.lasts() {
+                Lasts::Hint => continue,
+                Lasts::Until(at) => {
+                    // Only timers are for who drives it: what is recorded as started is made, and what is to be stopped is,
+                    // also if it was let go of while the commit was on its way.
+                    if self.driving.is_driven() {
+                        self.timers.add(at, effect.clone());
+                    }
+                    continue;
+                }
+                Lasts::Told => {}
+                Lasts::Process | Lasts::Stream => self.places.here(effect.clone()),
+            }
+            self.outputs.push_back(Output::Perform(effect.clone()));
+        }
+    }
+
+    pub(super) fn conflict(&mut self, problem: &Problem) {
+        if let Phase::Appending(_, round) = std::mem::replace(&mut self.phase, Phase::Loading) {
+            self.refuse(round.answers, problem);
+            self.outputs.push_back(Output::Load);
+        }
+    }
+
+    pub(super) fn failed(&mut self, problem: Problem) {
+        if matches!(self.phase, Phase::Appending(..)) {
+            self.park(problem);
+        }
+    }
+
+    pub(super) fn cleared(&mut self) {
+        match std::mem::replace(&mut self.phase, Phase::Loading) {
+            Phase::Clearing(fold) => self.phase = Phase::Ready(fold),
+            other => self.phase = other,
+        }
+    }
+
+    fn answer(&mut self, answers: Answers<R>, version: Version) {
+        let answers = answers.into_iter();
+        let answers = answers.map(|(to, result)| Output::Reply { to, result: result.map(|()| version) });
+        self.outputs.extend(answers);
+    }
+
+    pub(super) fn refuse(&mut self, answers: Answers<R>, problem: &Problem) {
+        let answers = answers.into_iter();
+        self.outputs.extend(answers.map(|(to, _)| Output::Reply { to, result: Err(problem.clone()) }));
+    }
+
+    /// Saves the state, if that is due and the last one is saved. Only the encoding is done here, at the speed of memory,
+    /// when everybody has their answers; no commit waits for the rest.
+    fn take_snapshot(&mut self) {
+        let Phase::Ready(fold) = &mut self.phase else { return };
+        if self.saving || !fold.tail.is_long() {
+            return;
+        }
+        // A state that is too large for one goes on without.
+        let bytes = fold.state.snapshot().ok();
+        fold.tail = Tail::after(bytes.as_ref().map_or(0, Vec::len));
+        if let Some(bytes) = bytes {
+            self.saving = true;
+            self.outputs.push_back(Output::Snapshot { head: fold.head, bytes });
+        }
+    }
+}
+
+/// A command from what waits, whether it drives, and who is answered.
+fn command<A: Aggregate, R>(
+    waiting: Waiting<A, R>,
+    places: &Places<A::Effect>,
+    opened: &[A::Effect],
+) -> Option<(A::Command, bool, Option<R>)> {
+    match waiting {
+        Waiting::Command { command, drives, reply } => Some((command, drives, reply)),
+        Waiting::Recover { reply } => {
+            // What commands before it in this commit opened is performed when that is durable.
+            let starting: Vec<_> = opened.iter().filter(|effect| lasts(*effect)).map(Effect::id).collect();
+            Some((A::recover(&mut places.kept().chain(&starting)), false, reply))
+        }
+        Waiting::Due(effect) => A::due(&effect).map(|command| (command, false, None)),
+    }
+}
+
+fn lasts(effect: &impl Effect) -> bool {
+    matches!(effect.lasts(), Lasts::Process | Lasts::Stream)
+}

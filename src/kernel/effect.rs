@@ -1,0 +1,112 @@
+//! What a state wants done in the world.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+
+use crate::events::time::Timestamp;
+
+/// Something that a state wants done in the world.
+pub trait Effect: Clone + Send + fmt::Debug + 'static {
+    /// What tells it from others.
+    type Id: Clone + Eq + Hash + Send + fmt::Debug + 'static;
+
+    /// Its id: as long as an effect is open, no other has it.
+    fn id(&self) -> Self::Id;
+
+    /// How long performing it lasts.
+    fn lasts(&self) -> Lasts;
+}
+
+/// How long performing an effect lasts, and what becomes of it when the process dies that performs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasts {
+    /// It is a hint to who decides: nobody performs it.
+    Hint,
+    /// It is told once it is open, and once more by every process that takes the stream over: telling it twice does no harm.
+    Told,
+    /// It is a wake-up at that moment.
+    Until(Timestamp),
+    /// A process performs it until it reports, and with the process it is lost.
+    Process,
+    /// Whichever process has the stream performs it until it reports.
+    Stream,
+}
+
+/// Which effects a fold opened and closed, in order.
+#[derive(Debug)]
+pub struct EffectChanges<E: Effect> {
+    opened: Vec<E>,
+    /// Each with how many were opened before it was closed.
+    closed: Vec<(E::Id, usize)>,
+}
+
+impl<E: Effect> Default for EffectChanges<E> {
+    fn default() -> Self {
+        Self { opened: Vec::new(), closed: Vec::new() }
+    }
+}
+
+impl<E: Effect> EffectChanges<E> {
+    /// An effect is open from here on.
+    pub fn open(&mut self, effect: E) {
+        self.opened.push(effect);
+    }
+
+    /// An effect is not open any more, if it was.
+    pub fn close(&mut self, effect: E::Id) {
+        self.closed.push((effect, self.opened.len()));
+    }
+
+    /// Those that were opened, some of which may be closed again.
+    pub fn opened(&self) -> &[E] {
+        &self.opened
+    }
+
+    /// Those that were closed, some of which may be open again.
+    pub fn closed(&self) -> impl Iterator<Item = &E::Id> {
+        self.closed.iter().map(|(effect, _)| effect)
+    }
+
+    /// Those that were opened and not closed after that.
+    pub fn still_open(&self) -> impl Iterator<Item = &E> {
+        // Of an effect that was closed several times the last one counts.
+        let closed: HashMap<&E::Id, usize> =
+            self.closed.iter().map(|(effect, after)| (effect, *after)).collect();
+        let opened = self.opened.iter().enumerate();
+        let open =
+            opened.filter(move |(place, effect)| closed.get(&effect.id()).is_none_or(|after| place >= after));
+        open.map(|(_, effect)| effect)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Effect, EffectChanges, Lasts};
+
+    impl Effect for u8 {
+        type Id = u8;
+
+        fn id(&self) -> u8 {
+            *self
+        }
+
+        fn lasts(&self) -> Lasts {
+            Lasts::Told
+        }
+    }
+
+    #[test]
+    fn an_effect_that_is_closed_and_opened_again_is_open() {
+        let mut changes = EffectChanges::<u8>::default();
+        let open = |changes: &EffectChanges<u8>| changes.still_open().copied().collect::<Vec<_>>();
+        changes.close(1);
+        changes.open(1);
+        changes.open(2);
+        assert_eq!(open(&changes), [1, 2]);
+        changes.close(1);
+        assert_eq!(open(&changes), [2]);
+        changes.open(1);
+        assert_eq!(open(&changes), [2, 1]);
+    }
+}

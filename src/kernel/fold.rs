@@ -1,0 +1,105 @@
+//! A state, how far it was folded, and when it is worth saving.
+//!
+//! A snapshot is due when the tail, which is what was stored since the last, has outgrown the state (in bytes), so that
+//! taking snapshots costs no more than storing events does; not before [`TAIL_EVENTS_MIN`] events, which are folded in no
+//! time; and after [`SPACING_EVENTS`] at the latest, so that any version is near one.
+
+use super::aggregate::{Aggregate, At};
+use super::effect::EffectChanges;
+use crate::events::commit::{Head, Recorded};
+use crate::events::ids::StreamId;
+
+/// A tail that is shorter is not worth a snapshot: folding it takes about a millisecond.
+pub const TAIL_EVENTS_MIN: u64 = 1_000;
+
+/// How far apart those are that are kept, and how long a tail may become.
+pub const SPACING_EVENTS: u64 = 10_000;
+
+/// A state, and how far it was folded.
+#[derive(Debug, Default)]
+pub struct Fold<A> {
+    /// The state.
+    pub state: A,
+    /// The last event of it.
+    pub head: Head,
+    /// What was folded since the last snapshot.
+    pub tail: Tail,
+}
+
+/// Why an event is not folded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfoldable {
+    /// It is not understood.
+    #[error("{0}")]
+    Unknown(String),
+    /// It cannot follow, or what was begun with was wrong.
+    #[error("{0}")]
+    Illegal(String),
+}
+
+impl<A: Aggregate> Fold<A> {
+    /// Takes the next event in.
+    ///
+    /// # Errors
+    /// When it is not understood, or cannot follow.
+    pub fn event(&mut self, stream: &StreamId, recorded: &Recorded) -> Result<(), Unfoldable> {
+        let Recorded { version, header, event, .. } = recorded;
+        let parked = |why: String| format!("version {version} of `{stream}` cannot be folded: {why}");
+        let decoded: A::Event =
+            recorded.decode().map_err(|error| Unfoldable::Unknown(parked(error.to_string())))?;
+        let at = At { stream, version: *version, time: header.recorded_at };
+        let evolved = self.state.evolve(&decoded, &at, &mut EffectChanges::default());
+        evolved.map_err(|error| Unfoldable::Illegal(parked(error.why)))?;
+        self.head = Head { version: *version, hash: event.hash };
+        self.tail.grow(event.payload.len());
+        Ok(())
+    }
+}
+
+/// What happened since the last snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tail {
+    events: u64,
+    /// Of their payloads.
+    event_bytes: u64,
+    /// The size of the last snapshot: about the size of the state.
+    snapshot_bytes: u64,
+}
+
+impl Tail {
+    /// Nothing happened since a snapshot of that size.
+    pub fn after(snapshot_bytes: usize) -> Self {
+        Self { snapshot_bytes: snapshot_bytes as u64, ..Self::default() }
+    }
+
+    /// An event happened.
+    pub fn grow(&mut self, payload_bytes: usize) {
+        self.events += 1;
+        self.event_bytes += payload_bytes as u64;
+    }
+
+    /// Whether it is time for the next snapshot.
+    pub fn is_long(&self) -> bool {
+        self.events >= SPACING_EVENTS
+            || self.events >= TAIL_EVENTS_MIN && self.event_bytes >= self.snapshot_bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tail;
+
+    fn tail(events: u64, event_bytes: u64, snapshot_bytes: u64) -> Tail {
+        Tail { events, event_bytes, snapshot_bytes }
+    }
+
+    #[test]
+    fn a_snapshot_is_due_when_the_tail_outgrows_the_state() {
+        assert!(!tail(999, 1_000_000, 0).is_long(), "it is folded in no time");
+        assert!(tail(1_000, 100, 0).is_long(), "the first one");
+        assert!(!tail(1_000, 99, 100).is_long());
+        assert!(tail(1_001, 100, 100).is_long());
+        assert!(!tail(9_999, 99, 100).is_long());
+        assert!(tail(10_000, 0, u64::MAX).is_long(), "at the latest");
+    }
+}

@@ -1,0 +1,112 @@
+//! What a decision borrows: the time, stored content, a seed, and how much of what is scarce it may use.
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+
+use crate::events::ids::Hash;
+use crate::events::json::{BlobRef, Json, Payload};
+use crate::events::problem::{Code, Problem};
+use crate::events::time::Timestamp;
+
+/// When a decision is made, and what it may read and use.
+#[derive(Clone, Copy)]
+pub struct Moment<'a, G = ()> {
+    /// The time.
+    pub now: Timestamp,
+    /// What is stored by its hash.
+    pub blobs: &'a dyn Blobs,
+    /// Another number for each decision, from which it may draw what is to be random.
+    pub seed: u64,
+    /// What it may use. Without, nobody drives the stream: what is asked is recorded, and nothing starts.
+    pub grants: Option<&'a G>,
+}
+
+/// A blob that should be there cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("blob {hash} cannot be read: {why}")]
+pub struct Unreadable {
+    /// Its name.
+    pub hash: Hash,
+    /// What stands in the way.
+    pub why: String,
+}
+
+impl Unreadable {
+    /// The same as a problem that people are told.
+    pub fn problem(&self) -> Problem {
+        Problem::new(Code::StoreDamaged, self.to_string())
+    }
+}
+
+/// What a blob means, once it was read.
+pub type Value = Arc<dyn Any + Send + Sync>;
+
+/// Which blob, read as which type.
+pub type ValueKey = (Hash, TypeId);
+
+/// A type of which blobs are made.
+pub trait ReadBlob: Any + Send + Sync + Sized {
+    /// What those bytes mean.
+    ///
+    /// # Errors
+    /// Why they mean nothing.
+    fn read_blob(bytes: &[u8]) -> Result<Self, String>;
+}
+
+/// Reads content by its hash: as pure as a constant.
+pub trait Blobs: Send + Sync {
+    /// The content.
+    ///
+    /// # Errors
+    /// When it is not there or damaged.
+    fn read(&self, hash: &Hash) -> Result<Arc<[u8]>, Unreadable>;
+
+    /// What was remembered of a blob, by a reader that is asked often.
+    fn remembered(&self, _key: &ValueKey) -> Option<Value> {
+        None
+    }
+
+    /// Remembers what a blob means, if this reader does that.
+    fn remember(&self, _key: ValueKey, _value: Value) {}
+
+    /// The JSON that an event carries.
+    ///
+    /// # Errors
+    /// When it is a blob that is not there, damaged, or no JSON.
+    fn json(&self, payload: &Payload) -> Result<Json, Unreadable> {
+        match payload {
+            Payload::Inline(json) => Ok(json.clone()),
+            Payload::Blob(reference) => parse(reference, &self.read(&reference.hash)?),
+        }
+    }
+}
+
+impl dyn Blobs + '_ {
+    /// What a blob means, read once where the reader remembers it.
+    ///
+    /// # Errors
+    /// When it is not there, damaged, or does not mean that.
+    pub fn value<T: ReadBlob>(&self, hash: &Hash) -> Result<Arc<T>, Unreadable> {
+        let key = (*hash, TypeId::of::<T>());
+        let remembered = self.remembered(&key).and_then(|value| value.downcast().ok());
+        if let Some(value) = remembered {
+            return Ok(value);
+        }
+        let value = T::read_blob(&self.read(hash)?).map_err(|why| Unreadable { hash: *hash, why })?;
+        let value = Arc::new(value);
+        self.remember(key, Arc::clone(&value) as Value);
+        Ok(value)
+    }
+
+    /// Remembers what a blob means, that it need not be read for that.
+    pub fn remember_value<T: ReadBlob>(&self, hash: Hash, value: Arc<T>) {
+        self.remember((hash, TypeId::of::<T>()), value);
+    }
+}
+
+/// The JSON in a blob.
+pub(super) fn parse(reference: &BlobRef, bytes: &[u8]) -> Result<Json, Unreadable> {
+    let unreadable = |why: String| Unreadable { hash: reference.hash, why };
+    let text = std::str::from_utf8(bytes).map_err(|error| unreadable(error.to_string()))?;
+    Json::parse(text).map_err(|error| unreadable(error.to_string()))
+}
