@@ -12,18 +12,23 @@ use futures_util::stream::Stream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::error::Elapsed;
 
+use super::agents::communicator::Communicator;
+use super::agents::roster::Roster;
 use super::clock::Clock;
-use super::communicator::Communicator;
-use super::glance::Glance;
-use super::host::{HostContext, append_problem, read_problem};
-use super::inspect::Inspector;
+use super::hosting::book::Hosting;
+use super::hosting::host::{HostContext, append_problem, read_problem};
+use super::hosting::kind::Kinds;
+use super::hosting::live::Live;
+use super::hosting::load::{load, load_at};
+use super::hosting::states::LiveStates;
+use super::hosting::waker::{Rested, Waker};
 use super::library::Library;
-use super::load::{load, load_at};
 use super::notify::{Notice, Notifiers};
-use super::roster::Roster;
-use super::states::LiveStates;
+use super::pages::inspect::Inspector;
+use super::pages::scribe::Scribe;
+use super::runs::glance::{Glance, OpenAttempt};
+use super::runs::{RunKind, Runs};
 use super::subscribe::{self, EventFilter};
-use super::waker::{Rested, Waker};
 use crate::aggregates::run::{Ask, Run, StartRun};
 use crate::events::commit::Recorded;
 use crate::events::ids::{Position, RunId, StreamId, Version};
@@ -79,7 +84,8 @@ const LIST_BEHIND_MAX: u64 = 100_000;
 
 /// A running engine on a store.
 pub struct System {
-    communicator: Arc<Communicator>,
+    hosting: Arc<Hosting>,
+    live: Arc<Runs>,
     /// Whether nothing may start any more.
     closed: watch::Sender<bool>,
     /// Whether nothing is recorded any more.
@@ -101,24 +107,28 @@ impl System {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if settings.arbiters == 0 { cores } else { settings.arbiters };
         let arbiters: Vec<Arbiter> = (0..count).map(|_| Arbiter::new()).collect();
-        let host = HostContext {
-            library: Arc::new(Library::new(Arc::clone(&store))),
+        let library = Arc::new(Library::new(Arc::clone(&store)));
+        let context = HostContext {
+            library: Arc::clone(&library),
             store: Arc::clone(&store),
-            clock,
+            clock: Arc::clone(&clock),
             passivate_after: settings.passivate_after,
             runs: settings.runs.map(Arc::from),
         };
-        let handles = arbiters.iter().map(Arbiter::handle).collect();
+        let handles: Vec<_> = arbiters.iter().map(Arbiter::handle).collect();
         let environment = roster.executors.subprocess.environment.clone();
-        let inspector = Inspector { check: settings.check, environment };
-        let communicator = Communicator::start(host, roster, inspector, handles);
+        let scribe = Scribe::new(context.clone(), Inspector { check: settings.check, environment });
+        let hosting = Hosting::start(context.clone(), handles.clone());
+        let agents = Communicator::start(roster, library, clock, handles);
+        let live = Runs::new(Arc::clone(&hosting), agents, scribe);
+        hosting.register(Kinds::default().with(RunKind { runs: Arc::downgrade(&live), context }));
         let arbiters = Mutex::new(arbiters);
-        let states = Arc::new(LiveStates(Arc::clone(&communicator)));
-        let runs = Arc::new(RunsView::new(store, states));
+        let committed = store.committed();
+        let runs = Arc::new(RunsView::new(store, Arc::new(LiveStates(Arc::clone(&hosting)))));
         let closed = watch::Sender::new(false);
-        actix::spawn(keep_up(Arc::clone(&runs), communicator.host().store.committed(), closed.subscribe()));
+        actix::spawn(keep_up(Arc::clone(&runs), committed, closed.subscribe()));
         let (ended, notifiers) = (watch::Sender::new(false), Mutex::default());
-        Self { communicator, closed, ended, arbiters, runs, notifiers, grace: settings.grace }
+        Self { hosting, live, closed, ended, arbiters, runs, notifiers, grace: settings.grace }
     }
 
     /// Begins a run, or finds the run of that id that does the same. If it is to be driven it goes on by itself from
@@ -127,22 +137,29 @@ impl System {
     /// # Errors
     /// When the id is taken by a run that does something else, or the store refuses.
     pub async fn begin(&self, run: &RunId, start: StartRun) -> Result<Version, Problem> {
-        self.communicator.begin(run, start).await
+        self.live.begin(run, start).await
     }
 
     /// Lets a run go on, now and by itself from here on.
     pub async fn drive(&self, run: &RunId) {
-        self.communicator.drive(run).await;
+        self.live.drive(run).await;
     }
 
-    /// What can be seen of a run, as it changes. Loads the run if it is not in memory.
-    pub fn watch(&self, run: &RunId) -> watch::Receiver<Glance> {
-        self.communicator.run(run).1
+    /// What can be seen of a run, as it changes: nothing more once the engine is shut down. It is loaded if it is not in
+    /// memory.
+    pub fn watch(&self, run: &RunId) -> watch::Receiver<Live> {
+        let live = self.hosting.watch(&StreamId::of_run(run));
+        live.unwrap_or_else(|_| watch::Sender::new(Live::default()).subscribe())
+    }
+
+    /// How far a run is, and what runs of it. It is loaded if it is not in memory.
+    pub fn glance(&self, run: &RunId) -> watch::Receiver<Glance> {
+        self.live.glance(run).unwrap_or_else(|_| watch::Sender::new(Glance::default()).subscribe())
     }
 
     /// Whether a run goes on by itself in this process.
     pub fn is_driven(&self, run: &RunId) -> bool {
-        self.communicator.is_driven(run)
+        self.hosting.is_driven(&StreamId::of_run(run))
     }
 
     /// Asks a run what a person wants of it, and answers the version after it, once that is durable. If nobody drives
@@ -152,7 +169,7 @@ impl System {
     /// # Errors
     /// Why the run refuses, or cannot answer.
     pub async fn ask(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
-        self.communicator.order(run, ask).await
+        self.live.order(run, ask).await
     }
 
     /// Lets every run go on that can and that nobody drives, a few at a time, and from here on those too that can because of
@@ -160,7 +177,7 @@ impl System {
     /// that sleep are awaited, those that wait for people are not. It does so also if nobody listens.
     pub fn drive_all(&self) -> mpsc::Receiver<Result<Rested, Problem>> {
         let (rested, told) = mpsc::channel(RESTED_MAX);
-        let waker = Waker::new(Arc::clone(&self.communicator), Arc::clone(&self.runs), rested);
+        let waker = Waker::new(Arc::clone(&self.hosting), Arc::clone(&self.runs), rested);
         actix::spawn(waker.run(self.closed.subscribe()));
         told
     }
@@ -182,7 +199,7 @@ impl System {
     ///
     /// ```
     /// # use std::sync::Arc;
-    /// # use reenact::actors::{clock::SystemClock, roster::Roster, system::{Settings, System}};
+    /// # use reenact::actors::{agents::roster::Roster, clock::SystemClock, system::{Settings, System}};
     /// # use reenact::executors::{AgentDefinition, Executors};
     /// # use reenact::store::memory::MemoryStore;
     /// use futures_util::StreamExt;
@@ -212,7 +229,7 @@ impl System {
 
     /// Whether every run that can go on is driven, be it in memory or not.
     pub fn drives_all(&self) -> bool {
-        self.communicator.drives_all()
+        self.hosting.drives_all()
     }
 
     /// Ends when the run has, or when it rests until somebody acts: it is paused, or waits for people, and nothing of it
@@ -220,8 +237,8 @@ impl System {
     ///
     /// # Errors
     /// Why it cannot go on.
-    pub async fn ended(&self, run: &RunId) -> Result<Glance, Problem> {
-        self.communicator.at_rest(run).await
+    pub async fn ended(&self, run: &RunId) -> Result<Live, Problem> {
+        self.live.at_rest(run).await
     }
 
     /// A run as the store has it.
@@ -251,12 +268,12 @@ impl System {
 
     /// Where events live.
     pub fn store(&self) -> &Arc<dyn EventStore> {
-        &self.communicator.host().store
+        &self.hosting.context().store
     }
 
     /// Content by its hash.
     pub fn library(&self) -> &Arc<Library> {
-        &self.communicator.host().library
+        &self.hosting.context().library
     }
 
     /// The read model of runs.
@@ -266,34 +283,35 @@ impl System {
 
     /// The time, as everything here sees it.
     pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.communicator.host().clock
+        &self.hosting.context().clock
     }
 
-    /// How many runs are in memory.
+    /// How many streams are in memory.
     pub fn in_memory(&self) -> usize {
-        self.communicator.active_runs().len()
+        self.hosting.in_memory().len()
     }
 
     /// From here on nothing starts; what runs goes on.
     pub fn close(&self) {
-        self.communicator.close();
+        self.hosting.close();
+        self.live.agents().close();
         self.closed.send_replace(true);
     }
 
     /// If the process is ending, it looks at nothing for a page any more that takes long: somebody waits for the store. Who
     /// takes a run over next looks.
     pub fn make_way(&self) {
-        if self.communicator.is_closing() {
-            self.communicator.hurry_pages();
+        if self.hosting.is_closing() {
+            self.live.hurry_pages();
         }
     }
 
     /// Ends when no attempt is being made, after [`System::close`]. A commit that is on its way may start one more, and a
     /// result counts when it is recorded: both are awaited.
     pub async fn quiet(&self) {
-        self.communicator.settled().await;
-        self.communicator.all_reported().await;
-        self.communicator.settled().await;
+        self.live.settled().await;
+        self.live.all_reported().await;
+        self.live.settled().await;
     }
 
     /// Stops one run and the children that it sees through, but for those that somebody else wants driven: nothing of
@@ -302,20 +320,18 @@ impl System {
     pub async fn interrupt(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool) {
         let family = self.let_go(run, is_wanted).await;
         let grace = tokio::time::timeout(self.grace, async {
-            let done = |seen: &Glance| seen.version > Version(0) && !seen.is_at_work();
             for run in &family {
-                // An error means that its host was put away: nothing of it runs.
-                let _ = self.watch(run).wait_for(done).await;
+                self.live.idle(run).await;
             }
         });
         let _ = grace.await;
         for run in family {
-            let is_over = self.watch(&run).borrow().attempts.is_empty();
+            let is_over = self.attempts(&run).is_empty();
             // Meanwhile somebody else may have let it go on.
             if !is_over && !self.is_driven(&run) {
                 // What a store that does not answer has not recorded counts as lost when the run is loaded again.
                 let _ = self.release(&run).await;
-                self.communicator.stop_all(Some(&run));
+                self.live.agents().stop_all(Some(&run));
             }
         }
     }
@@ -325,15 +341,18 @@ impl System {
         let (mut family, mut next) = (Vec::new(), vec![run.clone()]);
         while let Some(run) = next.pop() {
             family.push(run.clone());
-            self.communicator.let_go(&run).await;
+            self.live.let_go(&run).await;
             // A commit that was on its way may have started one more. What it answers to nothing new is no matter.
-            let _ = self.in_time(self.communicator.ask(&run, Ask::Go)).await;
-            let glance = self.watch(&run);
-            let attempts = &glance.borrow().attempts;
-            let children = attempts.values().filter_map(|attempt| attempt.child.clone());
+            let _ = self.in_time(self.live.ask(&run, Ask::Go)).await;
+            let children = self.attempts(&run).into_iter().filter_map(|attempt| attempt.child);
             next.extend(children.filter(|child| !is_wanted(child)));
         }
         family
+    }
+
+    /// What agents make for a run.
+    fn attempts(&self, run: &RunId) -> Vec<OpenAttempt> {
+        self.glance(run).borrow().attempts.values().cloned().collect()
     }
 
     /// Records that the open attempts of a run are given up.
@@ -341,7 +360,7 @@ impl System {
     /// # Errors
     /// When the store does not answer.
     async fn release(&self, run: &RunId) -> Result<(), Elapsed> {
-        if let Err(problem) = self.in_time(self.communicator.ask(run, Ask::Interrupt)).await? {
+        if let Err(problem) = self.in_time(self.live.ask(run, Ask::Interrupt)).await? {
             // Then they count as lost when the run is loaded again.
             tracing::debug!(%run, %problem, "open attempts could not be let go of");
         }
@@ -361,7 +380,7 @@ impl System {
             () = hurry => false,
         };
         // Whatever sees children through ends with the process only: the next one finds them.
-        let is_quiet = match patient && !self.communicator.sees_children() {
+        let is_quiet = match patient && !self.live.sees_children() {
             true => Ok(()),
             false => self.give_up().await,
         };
@@ -380,7 +399,8 @@ impl System {
             tracing::debug!(%error, "the list of runs is not saved");
         }
         self.ended.send_replace(true);
-        self.communicator.clear();
+        self.hosting.clear();
+        self.live.agents().clear();
         let arbiters = std::mem::take(&mut *self.arbiters.lock().unwrap_or_else(PoisonError::into_inner));
         for arbiter in arbiters {
             arbiter.stop();
@@ -399,17 +419,17 @@ impl System {
 
     /// Stops what still runs.
     async fn give_up(&self) -> Result<(), Elapsed> {
-        self.communicator.hurry_pages();
+        self.live.hurry_pages();
         let mut released = Ok(());
-        for run in self.communicator.active_runs() {
+        for run in self.hosting.in_memory().iter().filter_map(StreamId::run) {
             released = self.release(&run).await;
             if released.is_err() {
                 break;
             }
         }
-        self.communicator.stop_all(None);
+        self.live.agents().stop_all(None);
         released?;
-        self.in_time(async { tokio::join!(self.quiet(), self.communicator.no_children()) }).await.map(drop)
+        self.in_time(async { tokio::join!(self.quiet(), self.live.no_children()) }).await.map(drop)
     }
 
     /// Waits for what only a store can keep waiting.

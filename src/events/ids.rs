@@ -217,6 +217,11 @@ impl StreamId {
         Self(format!("{kind}/{id}").into())
     }
 
+    /// What its name begins with: the kind of aggregate that lives on it.
+    pub fn kind(&self) -> &str {
+        self.parts().map_or("", |(kind, _)| kind)
+    }
+
     /// Kind and id, where the name has both.
     pub fn parts(&self) -> Option<(&str, &str)> {
         self.0.split_once('/')

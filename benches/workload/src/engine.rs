@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
+use reenact::actors::agents::roster::Roster;
 use reenact::actors::clock::SystemClock;
-use reenact::actors::roster::Roster;
 use reenact::actors::system::{Settings, System};
 use reenact::aggregates::run::{Ask, Order, RunStatus, StartRun};
 use reenact::events::ids::RunId;
@@ -76,7 +76,7 @@ impl Engine {
     /// Ends when the run has completed.
     pub(crate) async fn completed(&self, run: &RunId) -> Result<()> {
         let ended = self.system.ended(run).await?;
-        ensure!(ended.status == Some(RunStatus::Completed), "the run {run} did not complete");
+        ensure!(ended.status == RunStatus::Completed.text(), "the run {run} did not complete");
         Ok(())
     }
 
@@ -98,13 +98,13 @@ impl Engine {
         let run = RunId::from_uuid(uuid::Uuid::now_v7());
         self.begin(&run, start).await?;
         let failed = self.system.ended(&run).await?;
-        ensure!(failed.status == Some(RunStatus::Failed), "the run {run} did not fail");
+        ensure!(failed.status == RunStatus::Failed.text(), "the run {run} did not fail");
         let order = Order { by: "bench".into(), reason: None };
         let since = Instant::now();
         self.system.ask(&run, Ask::Rollback { order, to: None }).await?;
         self.system.drive(&run).await;
         let undone = self.system.ended(&run).await?;
-        ensure!(undone.status == Some(RunStatus::Compensated), "the run {run} was not undone");
+        ensure!(undone.status == RunStatus::Compensated.text(), "the run {run} was not undone");
         Ok(since.elapsed())
     }
 

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Settings, System};
+use crate::actors::agents::roster::Roster;
 use crate::actors::clock::SystemClock;
-use crate::actors::roster::Roster;
 use crate::aggregates::run::{Ask, Insists, RunStatus, StartRun};
 use crate::events::ids::RunId;
 use crate::events::json::{Blob, Json};
@@ -62,14 +62,14 @@ fn a_run_that_ended_is_put_away_at_once_and_can_still_be_asked_about() {
         let system = system();
         let run = RunId::parse("short").unwrap();
         system.begin(&run, start()).await.unwrap();
-        assert_eq!(system.ended(&run).await.unwrap().status, Some(RunStatus::Completed));
+        assert_eq!(system.ended(&run).await.unwrap().status, RunStatus::Completed.text());
         let gone = async {
-            while !system.communicator.active_runs().is_empty() {
+            while !system.hosting.in_memory().is_empty() {
                 tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
-        assert_eq!(system.ended(&run).await.unwrap().status, Some(RunStatus::Completed));
+        assert_eq!(system.ended(&run).await.unwrap().status, RunStatus::Completed.text());
         system.shut_down(std::future::pending()).await.unwrap();
     });
 }
@@ -84,11 +84,11 @@ fn an_attempt_whose_start_was_on_its_way_to_the_store_when_the_run_was_let_go_of
         store.hold(Calls::Appends);
         let let_go = async {
             store.held(Calls::Appends, 1).await;
-            system.communicator.let_go(&run).await;
+            system.live.let_go(&run).await;
             store.release(Calls::Appends);
         };
         let start = Ask::Start(Box::new(start()));
-        let (begun, ()) = tokio::join!(system.communicator.ask(&run, start), let_go);
+        let (begun, ()) = tokio::join!(system.live.ask(&run, start), let_go);
         begun.unwrap();
         system.quiet().await;
         assert_eq!(system.fold(&run).await.unwrap().0.status(), RunStatus::Completed);

@@ -1,7 +1,7 @@
 //! What happened to a run, and the run as it was.
 
 use super::{Facade, Frames, unknown};
-use crate::actors::host::read_problem;
+use crate::actors::hosting::host::read_problem;
 use crate::api::protocol::{Answer, Frame, HistoryLine, State};
 use crate::events::commit::Recorded;
 use crate::events::ids::{RunId, StreamId, Version};

@@ -4,11 +4,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::{Facade, unknown};
-use crate::actors::glance::is_at_rest;
-use crate::actors::page;
+use crate::actors::pages::page;
 use crate::aggregates::run::{Run, RunStatus};
 use crate::events::ids::{RequestId, RunId, Version};
 use crate::events::problem::Problem;
+use crate::kernel::Aggregate;
 use crate::views::report::{AwaitedChild, ChildReport, RunReport, awaited_children, report};
 use crate::views::rollback::is_owed;
 
@@ -26,7 +26,8 @@ impl Facade {
         version: Version,
     ) -> Result<RunReport, Problem> {
         let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
-        let driven = self.system.is_driven(run) || self.system.drives_all() && !is_at_rest(state);
+        let driven =
+            self.system.is_driven(run) || self.system.drives_all() && !state.attention().is_at_rest();
         let (now, library) = (self.system.clock().now(), &**self.system.library());
         let report = report(state, about, version, driven, now, library);
         let mut report = report.map_err(|unreadable| unreadable.problem())?;
@@ -87,7 +88,7 @@ impl Facade {
         async move {
             let (state, _) = self.system.fold(run).await?;
             if matches!(state.status(), RunStatus::Waiting | RunStatus::Paused) {
-                return Ok(is_at_rest(&state));
+                return Ok(state.attention().is_at_rest());
             }
             let Some(children) = awaited_children(&state) else { return Ok(false) };
             for child in children {

@@ -6,14 +6,15 @@ use std::time::Duration;
 use dashmap::DashMap;
 
 use super::{Facade, Frames, view_problem};
-use crate::actors::glance::{Glance, is_at_rest};
-use crate::actors::page;
-use crate::actors::waker::Rested;
+use crate::actors::hosting::waker::Rested;
+use crate::actors::pages::page;
+use crate::actors::runs::glance::Glance;
 use crate::aggregates::run::{Run, RunStatus};
 use crate::api::protocol::{Frame, Live, LiveAttempt, Told};
 use crate::events::ids::{RunId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::Purpose;
+use crate::kernel::Aggregate;
 use crate::views::report::RunReport;
 use crate::views::rollback::is_owed;
 use crate::views::runs::RunFilter;
@@ -45,12 +46,12 @@ impl Facade {
                 None => settle.await?,
             }
             let (state, head) = self.system.fold(run).await?;
-            if is_at_rest(&state) {
+            if state.attention().is_at_rest() {
                 self.keep_page(run, &state, head.version);
             }
             let report = self.report_of(run, &state, head.version).await?;
             // Otherwise it came alive again before it could be looked at: somebody retried it, or lets it go on.
-            if is_at_rest(&state) || report.status == RunStatus::Waiting {
+            if state.attention().is_at_rest() || report.status == RunStatus::Waiting {
                 return Ok(report);
             }
         }
@@ -82,7 +83,7 @@ impl Facade {
 
     /// Sends how far the run is, as it changes.
     async fn show(&self, run: &RunId, frames: &Frames) {
-        let mut glance = self.system.watch(run);
+        let mut glance = self.system.glance(run);
         let mut shown = None;
         loop {
             let live = live(&glance.borrow());
@@ -95,7 +96,7 @@ impl Facade {
             tokio::time::sleep(LIVE_EVERY).await;
             if glance.has_changed().is_err() {
                 // Its host was put away.
-                glance = self.system.watch(run);
+                glance = self.system.glance(run);
             }
         }
     }
@@ -139,8 +140,9 @@ impl Facade {
     pub(super) async fn see_all(&self, frames: &Frames) -> Result<(), Problem> {
         let mut told = HashSet::new();
         let mut rested = self.system.drive_all();
-        while let Some(Rested { run, how }) = rested.recv().await.transpose()? {
-            let is_waiting = matches!(how, Ok(RunStatus::Waiting));
+        while let Some(Rested { stream, how }) = rested.recv().await.transpose()? {
+            let Some(run) = stream.run() else { continue };
+            let is_waiting = how.as_ref().is_ok_and(|status| *status == RunStatus::Waiting.text());
             let report = match how {
                 Ok(_) => self.rested(&run).await,
                 Err(problem) => Err(problem),

@@ -1,8 +1,8 @@
 //! Proving the store whole.
 
 use super::Facade;
-use crate::actors::host::read_problem;
-use crate::actors::load::prove;
+use crate::actors::hosting::host::read_problem;
+use crate::actors::hosting::load::prove;
 use crate::aggregates::run::Run;
 use crate::api::protocol::{VerifyProblem, VerifyReport};
 use crate::events::ids::{RunId, StreamId, Version};

@@ -43,6 +43,11 @@ impl RunStatus {
         Self::Stuck,
     ];
 
+    /// The status that is called so.
+    pub fn of_text(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|status| status.text() == text)
+    }
+
     /// As people see it.
     pub const fn text(self) -> &'static str {
         match self {

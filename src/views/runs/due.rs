@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kept, RunsView, VIEW, ViewError};
 use crate::aggregates::run::{Phase, Run, RunEffect, RunStatus};
-use crate::events::ids::{RunId, Version};
+use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
 
@@ -108,20 +108,25 @@ impl Kind {
 pub struct Due {
     /// When; 0 means now.
     pub at: Timestamp,
-    /// Which.
-    pub run: RunId,
+    /// Which stream.
+    pub stream: StreamId,
 }
 
 impl Due {
     fn key(&self, kind: Kind) -> Vec<u8> {
         let at = u64::try_from(self.at.0).unwrap_or(0);
-        [&[kind.prefix()], at.to_be_bytes().as_slice(), self.run.as_str().as_bytes()].concat()
+        [
+            &[kind.prefix()],
+            at.to_be_bytes().as_slice(),
+            self.stream.parts().map_or("", |(_, id)| id).as_bytes(),
+        ]
+        .concat()
     }
 
     fn read(key: &[u8], kind: Kind) -> Option<Self> {
         let (at, run) = key.strip_prefix(&[kind.prefix()])?.split_first_chunk::<8>()?;
         let at = Timestamp(i64::try_from(u64::from_be_bytes(*at)).ok()?);
-        Some(Self { at, run: RunId::parse(std::str::from_utf8(run).ok()?).ok()? })
+        Some(Self { at, stream: StreamId::of_run(&RunId::parse(std::str::from_utf8(run).ok()?).ok()?) })
     }
 }
 
@@ -132,7 +137,7 @@ pub(super) fn key_of(kept: &Kept) -> Option<Vec<u8>> {
         Next::Now => Timestamp(0),
         Next::At(at) => at,
     };
-    Some(Due { at, run: kept.row.run.clone() }.key(Kind::of(kept.row.status)))
+    Some(Due { at, stream: StreamId::of_run(&kept.row.run) }.key(Kind::of(kept.row.status)))
 }
 
 impl RunsView {

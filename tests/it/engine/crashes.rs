@@ -10,6 +10,7 @@ use reenact::events::problem::{Class, Code, Problem};
 use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
+use reenact::kernel::Own;
 use reenact::store::fault::{Fault, Faulty};
 use reenact::store::memory::MemoryStore;
 
@@ -108,7 +109,7 @@ async fn see(family: &Family, system: &System) -> Result<(), Problem> {
         let has_slept = async {
             let mut glance = system.watch(&child());
             let sleeps =
-                glance.wait_for(|seen| seen.parked.is_some() || seen.done == 1 && seen.wakes_at.is_some());
+                glance.wait_for(|seen| seen.parked.is_some() || matches!(seen.attention.own, Own::At(_)));
             sleeps.await.map(|seen| seen.parked.clone())
         };
         let parent = id("p");

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use reenact::actors::agents::roster::Roster;
 use reenact::actors::clock::{Clock, ManualClock};
-use reenact::actors::glance::Glance;
-use reenact::actors::roster::Roster;
+use reenact::actors::hosting::live::Live;
 use reenact::actors::system::{Settings, System};
 use reenact::aggregates::run::{RunStatus, StartRun};
 use reenact::events::commit::Recorded;
@@ -193,6 +193,6 @@ pub(super) fn start_of(steps: &str) -> StartRun {
 }
 
 /// How a run ended, in a word.
-pub(super) fn status(ended: Result<Glance, Problem>) -> RunStatus {
-    ended.unwrap().status.unwrap()
+pub(super) fn status(ended: Result<Live, Problem>) -> RunStatus {
+    RunStatus::of_text(ended.unwrap().status).unwrap()
 }

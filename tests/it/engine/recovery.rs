@@ -60,7 +60,7 @@ fn runs_that_wait_for_a_slot_are_loaded_a_few_at_a_time_and_all_complete() {
             tokio::task::yield_now().await;
             most = most.max(system.in_memory());
             while let Ok(told) = rested.try_recv() {
-                assert_eq!(told.unwrap().how.unwrap(), RunStatus::Completed);
+                assert_eq!(told.unwrap().how.unwrap(), RunStatus::Completed.text());
                 ended += 1;
             }
         }
@@ -88,17 +88,17 @@ fn runs_that_sleep_stay_on_disk_until_their_timer_is_due_and_then_go_on() {
         // Whatever it does at the start is done when it has looked at one that is asked.
         let probe = id("probe");
         system.begin(&probe, StartRun { drive: false, ..start_of("[{id: b, agent: work}]") }).await.unwrap();
-        assert_eq!(rested.recv().await.unwrap().unwrap().run, probe);
+        assert_eq!(rested.recv().await.unwrap().unwrap().stream.run().unwrap(), probe);
         assert!(system.in_memory() <= 1, "who sleeps is on disk, and the probe about to go");
         kit.hand.advance(Duration::from_secs(3_600));
         for _ in 0..100 {
-            assert_eq!(rested.recv().await.unwrap().unwrap().how.unwrap(), RunStatus::Completed);
+            assert_eq!(rested.recv().await.unwrap().unwrap().how.unwrap(), RunStatus::Completed.text());
         }
         assert_eq!(gate.calls(), 101);
         assert!(rested.try_recv().is_err());
         kit.hand.advance(Duration::from_secs(3 * 86_400));
         for _ in 0..200 {
-            assert_eq!(rested.recv().await.unwrap().unwrap().how.unwrap(), RunStatus::Completed);
+            assert_eq!(rested.recv().await.unwrap().unwrap().how.unwrap(), RunStatus::Completed.text());
         }
         assert!(rested.recv().await.is_none(), "it ends when none sleeps any more");
     });
@@ -121,7 +121,7 @@ fn a_run_that_somebody_saw_through_goes_on_as_soon_as_it_is_answered() {
         first.called(1).await;
         system.drive(&run).await;
         first.open(1);
-        assert_eq!(system.ended(&run).await.unwrap().status, Some(RunStatus::Waiting));
+        assert_eq!(system.ended(&run).await.unwrap().status, RunStatus::Waiting.text());
         system.ask(&run, approve("b")).await.unwrap();
         second.called(1).await;
     });
@@ -148,7 +148,7 @@ fn a_run_that_sleeps_between_its_steps_is_put_away_each_time() {
             assert!(!system.is_driven(&run) && system.drives_all());
             kit.hand.advance(Duration::from_secs(hours * 3_600));
         }
-        assert_eq!(rested.recv().await.unwrap().unwrap().how.unwrap(), RunStatus::Completed);
+        assert_eq!(rested.recv().await.unwrap().unwrap().how.unwrap(), RunStatus::Completed.text());
         assert!(rested.recv().await.is_none());
         assert_eq!(gate.calls(), 2);
     });
@@ -173,9 +173,12 @@ fn a_paused_run_is_left_alone_until_somebody_lets_it_go_on() {
         kit.until(&sleeper, |event| matches!(event, RunEvent::TimerSet(_))).await;
         system.ask(&runs[1], Ask::Unpause(order())).await.unwrap();
         let told = rested.recv().await.unwrap().unwrap();
-        assert_eq!((told.run, told.how.unwrap()), (runs[1].clone(), RunStatus::Completed));
+        assert_eq!(
+            (told.stream.run().unwrap(), told.how.unwrap()),
+            (runs[1].clone(), RunStatus::Completed.text())
+        );
         kit.hand.advance(Duration::from_secs(3_600));
-        assert_eq!(rested.recv().await.unwrap().unwrap().run, sleeper);
+        assert_eq!(rested.recv().await.unwrap().unwrap().stream.run().unwrap(), sleeper);
         assert!(rested.recv().await.is_none(), "those that are paused keep nobody");
         assert_eq!(gate.calls(), 1);
     });
@@ -208,9 +211,12 @@ fn a_run_that_waits_for_an_approval_is_loaded_when_it_is_given_and_no_other_is()
         assert_eq!(system.in_memory(), 1, "who waits is on disk");
         gate.open(1);
         let told = rested.recv().await.unwrap().unwrap();
-        assert_eq!((told.run, told.how.unwrap()), (runs[42].clone(), RunStatus::Completed));
+        assert_eq!(
+            (told.stream.run().unwrap(), told.how.unwrap()),
+            (runs[42].clone(), RunStatus::Completed.text())
+        );
         kit.hand.advance(Duration::from_secs(86_400));
-        assert_eq!(rested.recv().await.unwrap().unwrap().run, id("sleeper"));
+        assert_eq!(rested.recv().await.unwrap().unwrap().stream.run().unwrap(), id("sleeper"));
         assert!(rested.recv().await.is_none(), "those that wait keep nobody");
     });
 }
@@ -229,7 +235,10 @@ fn an_approval_that_was_recorded_when_the_process_died_lets_its_step_start_in_th
         let system = restart(&kit).start();
         let mut rested = system.drive_all();
         let told = rested.recv().await.unwrap().unwrap();
-        assert_eq!((told.run, told.how.unwrap()), (runs[1].clone(), RunStatus::Completed));
+        assert_eq!(
+            (told.stream.run().unwrap(), told.how.unwrap()),
+            (runs[1].clone(), RunStatus::Completed.text())
+        );
         assert_eq!(gate.calls(), 1);
     });
 }
@@ -243,12 +252,12 @@ fn a_request_that_nobody_answers_in_time_expires_while_all_runs_are_driven() {
         let system = kit.start();
         let mut rested = system.drive_all();
         system.ask(&runs[0], Ask::Pause(order())).await.unwrap();
-        assert_eq!(rested.recv().await.unwrap().unwrap().how.unwrap(), RunStatus::Paused);
+        assert_eq!(rested.recv().await.unwrap().unwrap().how.unwrap(), RunStatus::Paused.text());
         assert!(system.in_memory() <= 1, "who waits is on disk");
         kit.hand.advance(Duration::from_secs(3_600));
         for _ in 1..3 {
             let told = rested.recv().await.unwrap().unwrap();
-            assert_eq!(told.how.unwrap(), RunStatus::Failed, "{}", told.run);
+            assert_eq!(told.how.unwrap(), RunStatus::Failed.text(), "{}", told.stream);
         }
         assert_eq!(system.fold(&runs[0]).await.unwrap().0.status(), RunStatus::Paused);
     });
@@ -266,7 +275,7 @@ fn a_run_that_somebody_drives_by_name_stays_in_memory_and_is_driven() {
         kit.until(&run, |event| matches!(event, RunEvent::TimerSet(_))).await;
         assert!(system.is_driven(&run));
         kit.hand.advance(Duration::from_secs(3_600));
-        assert_eq!(system.ended(&run).await.unwrap().status, Some(RunStatus::Completed));
+        assert_eq!(system.ended(&run).await.unwrap().status, RunStatus::Completed.text());
         while rested.recv().await.is_some() {}
     });
 }
@@ -312,7 +321,7 @@ async fn listed(system: &System) -> (Vec<(RunId, RunStatus)>, Vec<(RunId, Next)>
     for kind in [Kind::Own, Kind::Expiry] {
         for one in system.runs().due(kind, None, usize::MAX).await.unwrap() {
             let next = if one.at.0 == 0 { Next::Now } else { Next::At(one.at) };
-            due.push((one.run, next));
+            due.push((one.stream.run().unwrap(), next));
         }
     }
     due.sort_by(|a, b| a.0.cmp(&b.0));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reenact::actors::load::{load, prove};
+use reenact::actors::hosting::load::{load, prove};
 use reenact::aggregates::run::{Run, RunStatus};
 use reenact::events::ids::{Hash, RunId, StreamId, Version};
 use reenact::events::problem::Code;

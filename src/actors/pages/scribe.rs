@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::communicator::InFlight;
-use super::host::HostContext;
 use super::inspect::Inspector;
-use super::load::load;
 use super::page;
+use crate::actors::hosting::host::HostContext;
+use crate::actors::hosting::load::load;
 use crate::aggregates::run::Run;
 use crate::events::ids::{RequestId, RunId, StreamId, Version};
 use crate::files;
@@ -24,8 +23,11 @@ const FOUND_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// A page to be written: whose request.
 type Key = (RunId, RequestId);
 
+/// What lives until a page is written.
+pub type Hold = Box<dyn Send>;
+
 /// Writes pages, for as long as there are any to be written.
-pub(super) struct Scribe {
+pub struct Scribe {
     host: HostContext,
     inspector: Inspector,
     /// What is to be written. There is never more than there are requests, and each is named once.
@@ -43,19 +45,19 @@ struct Folded {
 
 #[derive(Default)]
 struct Wanted {
-    pages: BTreeMap<Key, InFlight>,
+    pages: BTreeMap<Key, Hold>,
     /// Whether a thread is at it.
     at_work: bool,
 }
 
 impl Scribe {
     /// Nothing is to be written yet.
-    pub(super) fn new(host: HostContext, inspector: Inspector) -> Arc<Self> {
+    pub fn new(host: HostContext, inspector: Inspector) -> Arc<Self> {
         Arc::new(Self { host, inspector, wanted: Mutex::default(), hurry: watch::Sender::new(false) })
     }
 
     /// Has the page of a request written, or written anew. Until it is, `in_flight` lives.
-    pub(super) fn write(self: &Arc<Self>, run: &RunId, request: &RequestId, in_flight: InFlight) {
+    pub fn write(self: &Arc<Self>, run: &RunId, request: &RequestId, in_flight: Hold) {
         let Some(runs) = self.host.runs.clone() else { return };
         let mut wanted = self.wanted();
         wanted.pages.insert((run.clone(), request.clone()), in_flight);
@@ -72,7 +74,7 @@ impl Scribe {
     }
 
     /// From here on nothing is looked at that takes long.
-    pub(super) fn hurry(&self) {
+    pub fn hurry(&self) {
         self.hurry.send_replace(true);
     }
 
@@ -97,8 +99,8 @@ impl Scribe {
 
     /// Writes pages, first with what the store knows, then with what was found in their folders: each folder is looked at
     /// once for all of them, and only for requests that nobody has answered meanwhile.
-    async fn write_all(&self, runs: &Path, pages: BTreeMap<Key, InFlight>) {
-        let mut unseen: BTreeMap<PathBuf, Vec<(Key, InFlight)>> = BTreeMap::new();
+    async fn write_all(&self, runs: &Path, pages: BTreeMap<Key, Hold>) {
+        let mut unseen: BTreeMap<PathBuf, Vec<(Key, Hold)>> = BTreeMap::new();
         let mut folded = None;
         for (key, in_flight) in pages {
             if let Some(folder) = self.keep(runs, &key, None, &mut folded).await {

@@ -3,13 +3,14 @@
 //! moment, finds the same run. Nothing is ever stored in both streams at once: what the child came to is reported to the
 //! parent like the result of any attempt.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::communicator::{ChildRests, Communicator};
-use super::load::load;
+use super::Runs;
+use super::shell::ToRun;
+use crate::actors::hosting::load::load;
 use crate::aggregates::run::child;
 use crate::aggregates::run::{Ask, Order, Run, RunStatus};
 use crate::events::ids::{StreamId, Version};
@@ -20,13 +21,13 @@ use crate::workflow::work::{Failure, Output, Stop};
 
 /// Sees children through.
 pub struct Children {
-    communicator: Arc<Communicator>,
+    runs: Weak<Runs>,
 }
 
 impl Children {
-    /// For runs that this communicator knows.
-    pub fn new(communicator: Arc<Communicator>) -> Self {
-        Self { communicator }
+    /// Among those runs.
+    pub fn new(runs: Weak<Runs>) -> Self {
+        Self { runs }
     }
 }
 
@@ -37,7 +38,8 @@ impl Executor for Children {
             let message = format!("agent `{}` does steps with `workflow` only", task.agent);
             return Err(Failure::new(Code::BadAgent, message));
         };
-        let charge = Charge { communicator: &self.communicator, task: &task, child };
+        let Some(runs) = self.runs.upgrade() else { return std::future::pending().await };
+        let charge = Charge { runs: &runs, task: &task, child };
         tokio::select! {
             // A child that has ended when the deadline passes has ended.
             biased;
@@ -55,7 +57,7 @@ impl Executor for Children {
 
 /// A child, and the attempt that sees it through.
 struct Charge<'a> {
-    communicator: &'a Arc<Communicator>,
+    runs: &'a Arc<Runs>,
     task: &'a Task,
     child: &'a ChildTask,
 }
@@ -107,7 +109,7 @@ impl Charge<'_> {
         let Some((run, version)) = self.look().await? else { return self.begin().await };
         if run.status().has_ended() && self.is_told(version) && child::may_go_on(run.status()) {
             let retry = Ask::Retry { order: self.order("its parent tries it again"), step: None };
-            if let Err(problem) = self.communicator.order(&self.child.run, retry).await {
+            if let Err(problem) = self.runs.order(&self.child.run, retry).await {
                 return Err(self.refused(&run, version, problem));
             }
         }
@@ -121,8 +123,8 @@ impl Charge<'_> {
             return Err(Failure::new(Code::ChildWorkflow, message).into());
         };
         let (parent, with) = (&self.child.parent, &self.task.work.with);
-        let start = child::start(parent, &self.task.step, binding, with, &*self.communicator.host().library)?;
-        self.communicator.begin(&self.child.run, start).await?;
+        let start = child::start(parent, &self.task.step, binding, with, &*self.runs.context().library)?;
+        self.runs.begin(&self.child.run, start).await?;
         Ok(())
     }
 
@@ -134,7 +136,7 @@ impl Charge<'_> {
             return Ok(true);
         }
         let rollback = Ask::Rollback { order: self.order("its parent is rolled back"), to: None };
-        match self.communicator.order(&self.child.run, rollback).await {
+        match self.runs.order(&self.child.run, rollback).await {
             Ok(_) => Ok(true),
             // Somebody else has asked for it first, and may have paused it.
             Err(problem) if problem.code == Code::Compensating => Ok(true),
@@ -146,11 +148,11 @@ impl Charge<'_> {
     async fn ended(&self) -> Answer<Output> {
         let run = &self.child.run;
         loop {
-            self.communicator.drive(run).await;
-            let seen = self.communicator.at_rest(run).await?;
-            if !seen.status.is_some_and(RunStatus::has_ended) {
+            self.runs.drive(run).await;
+            let seen = self.runs.at_rest(run).await?;
+            if !seen.attention.over {
                 self.rests(true).await;
-                self.communicator.stirs(run).await;
+                self.runs.stirs(run).await;
                 self.rests(false).await;
             } else if let Some(result) = self.outcome().await? {
                 return Ok(result?);
@@ -161,7 +163,7 @@ impl Charge<'_> {
     /// What the child came to; none if it has not ended, or somebody lets it go on.
     async fn outcome(&self) -> Answer<Option<Result<Output, Failure>>> {
         let Some((run, version)) = self.look().await? else { return Ok(None) };
-        let library = &*self.communicator.host().library;
+        let library = &*self.runs.context().library;
         let outcome = child::outcome(&run, version, self.task.purpose, library);
         outcome.map_err(|unreadable| unreadable.problem().into())
     }
@@ -169,7 +171,7 @@ impl Charge<'_> {
     /// The child as the store has it; none if it never began.
     async fn look(&self) -> Answer<Option<(Run, Version)>> {
         let run = &self.child.run;
-        let (state, head) = load::<Run>(&*self.communicator.host().store, &StreamId::of_run(run)).await?;
+        let (state, head) = load::<Run>(&*self.runs.context().store, &StreamId::of_run(run)).await?;
         let Some(about) = state.about() else { return Ok(None) };
         let parent = Parent { run: self.task.run.clone(), step: self.task.step.clone() };
         if about.started.parent.as_ref() != Some(&parent) {
@@ -203,8 +205,7 @@ impl Charge<'_> {
 
     /// Tells the parent whether there is nothing to do but to wait for somebody.
     async fn rests(&self, rests: bool) {
-        let message = ChildRests { child: self.child.run.clone(), rests };
-        self.communicator.tell(&self.task.run, message).await;
+        self.runs.tell_now(&self.task.run, ToRun::ChildRests { child: self.child.run.clone(), rests }).await;
     }
 
     /// Ends the attempt before the child has ended. What is being undone goes on; a child that is being done is cancelled.
@@ -225,14 +226,14 @@ impl Charge<'_> {
         let run = &self.child.run;
         let order = self.order("its parent does not want it any more");
         let failure = Failure::stopped(why);
-        match self.communicator.order(run, Ask::Cancel { order, rollback: false }).await {
+        match self.runs.order(run, Ask::Cancel { order, rollback: false }).await {
             // The attempt was stopped before there was a child.
             Err(problem) if problem.code == Code::UnknownRun => return Err(failure),
             // What has ended, or is being undone, cannot be cancelled: it is seen through as it is.
             Ok(_) | Err(_) => {}
         }
-        self.communicator.drive(run).await;
-        if self.communicator.at_rest(run).await.is_err() {
+        self.runs.drive(run).await;
+        if self.runs.at_rest(run).await.is_err() {
             return Err(failure);
         }
         let seen = match (self.outcome().await, self.look().await) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::events::ids::RunId;
+use crate::events::ids::StreamId;
 use crate::events::time::Timestamp;
 use crate::views::runs::due::{Due, Kind};
 
@@ -12,7 +12,7 @@ const ENTRIES_MAX: usize = 2_048;
 /// All that is due up to a moment and not in motion: what comes later is read when that moment has come.
 pub(super) struct Window {
     entries: BTreeSet<Due>,
-    of: HashMap<RunId, (Timestamp, Kind)>,
+    of: HashMap<StreamId, (Timestamp, Kind)>,
     /// How many of the entries go on by themselves.
     own: usize,
     /// Whether one that does was left out, because it is due later than this knows.
@@ -36,13 +36,13 @@ impl Window {
 
     /// Adds a run, or changes when it is due. What is due later than this knows is left out.
     pub(super) fn insert(&mut self, due: Due, kind: Kind) {
-        self.remove(&due.run);
+        self.remove(&due.stream);
         if !self.reaches(due.at) {
             self.own_left_out |= kind == Kind::Own;
             return;
         }
         self.own += usize::from(kind == Kind::Own);
-        self.of.insert(due.run.clone(), (due.at, kind));
+        self.of.insert(due.stream.clone(), (due.at, kind));
         self.entries.insert(due);
         if self.entries.len() > ENTRIES_MAX {
             self.halve();
@@ -53,25 +53,25 @@ impl Window {
     fn halve(&mut self) {
         while self.entries.len() > ENTRIES_MAX / 2 {
             let Some(last) = self.entries.last().cloned() else { return };
-            self.own_left_out |= matches!(self.of.get(&last.run), Some((_, Kind::Own)));
-            self.remove(&last.run);
+            self.own_left_out |= matches!(self.of.get(&last.stream), Some((_, Kind::Own)));
+            self.remove(&last.stream);
             self.upto = Some(last.at);
         }
     }
 
     /// Takes a run out.
-    pub(super) fn remove(&mut self, run: &RunId) {
-        if let Some((at, kind)) = self.of.remove(run) {
-            self.entries.remove(&Due { at, run: run.clone() });
+    pub(super) fn remove(&mut self, stream: &StreamId) {
+        if let Some((at, kind)) = self.of.remove(stream) {
+            self.entries.remove(&Due { at, stream: stream.clone() });
             self.own -= usize::from(kind == Kind::Own);
         }
     }
 
     /// Takes out the first that is due.
-    pub(super) fn pop(&mut self, now: Timestamp) -> Option<RunId> {
-        let run = self.entries.first().filter(|first| first.at <= now)?.run.clone();
-        self.remove(&run);
-        Some(run)
+    pub(super) fn pop(&mut self, now: Timestamp) -> Option<StreamId> {
+        let stream = self.entries.first().filter(|first| first.at <= now)?.stream.clone();
+        self.remove(&stream);
+        Some(stream)
     }
 
     /// Whether it knows of all that is due at that moment.
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn due(at: i64, number: usize) -> Due {
-        Due { at: Timestamp(at), run: RunId::parse(&format!("r{number}")).unwrap() }
+        Due { at: Timestamp(at), stream: StreamId::new("run", &format!("r{number}")) }
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
         for (at, number) in [(30, 0), (10, 1), (20, 2)] {
             window.insert(due(at, number), Kind::Own);
         }
-        let text = |run: Option<RunId>| run.map(|run| run.to_string());
+        let text = |stream: Option<StreamId>| stream.map(|stream| stream.to_string());
         assert_eq!(text(window.pop(Timestamp(9))), None);
         assert_eq!(text(window.pop(Timestamp(25))).as_deref(), Some("r1"));
         assert_eq!(text(window.pop(Timestamp(25))).as_deref(), Some("r2"));

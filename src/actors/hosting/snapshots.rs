@@ -1,48 +1,10 @@
-//! When snapshots are taken, and which are kept.
-//!
-//! One is due when the tail, which is what was stored since the last, has outgrown the state (in bytes), so that taking
-//! snapshots costs no more than storing events does; not before [`TAIL_EVENTS_MIN`] events, which are folded in no time;
-//! and after [`SPACING_EVENTS`] at the latest, so that any version is near one.
+//! Which snapshots are kept. When they are taken is the kernel's to say: see [`crate::kernel::fold`].
 
 use std::sync::Arc;
 
 use crate::events::ids::{StreamId, Version};
+use crate::kernel::fold::SPACING_EVENTS;
 use crate::store::{AppendError, EventStore, Snapshot};
-
-/// A tail that is shorter is not worth a snapshot: folding it takes about a millisecond.
-pub(super) const TAIL_EVENTS_MIN: u64 = 1_000;
-
-/// How far apart those are that are kept, and how long a tail may become.
-const SPACING_EVENTS: u64 = 10_000;
-
-/// What happened since the last snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Tail {
-    events: u64,
-    /// Of their payloads.
-    event_bytes: u64,
-    /// The size of the last snapshot: about the size of the state.
-    snapshot_bytes: u64,
-}
-
-impl Tail {
-    /// Nothing happened since a snapshot of that size.
-    pub(super) fn after(snapshot_bytes: usize) -> Self {
-        Self { snapshot_bytes: snapshot_bytes as u64, ..Self::default() }
-    }
-
-    /// An event happened.
-    pub(super) fn grow(&mut self, payload_bytes: usize) {
-        self.events += 1;
-        self.event_bytes += payload_bytes as u64;
-    }
-
-    /// Whether it is time for the next snapshot.
-    pub(super) fn is_long(&self) -> bool {
-        self.events >= SPACING_EVENTS
-            || self.events >= TAIL_EVENTS_MIN && self.event_bytes >= self.snapshot_bytes
-    }
-}
 
 /// Saves a snapshot, and removes those that are not kept. Nobody is worse off if that fails.
 pub(super) async fn save(store: Arc<dyn EventStore>, stream: StreamId, snapshot: Snapshot) {
@@ -92,20 +54,6 @@ pub(super) async fn discard(store: &dyn EventStore, stream: &StreamId, version: 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tail(events: u64, event_bytes: u64, snapshot_bytes: u64) -> Tail {
-        Tail { events, event_bytes, snapshot_bytes }
-    }
-
-    #[test]
-    fn a_snapshot_is_due_when_the_tail_outgrows_the_state() {
-        assert!(!tail(999, 1_000_000, 0).is_long(), "it is folded in no time");
-        assert!(tail(1_000, 100, 0).is_long(), "the first one");
-        assert!(!tail(1_000, 99, 100).is_long());
-        assert!(tail(1_001, 100, 100).is_long());
-        assert!(!tail(9_999, 99, 100).is_long());
-        assert!(tail(10_000, 0, u64::MAX).is_long(), "at the latest");
-    }
 
     #[test]
     fn of_older_snapshots_one_in_ten_thousand_events_is_kept() {

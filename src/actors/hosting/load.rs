@@ -6,11 +6,12 @@ use std::pin::pin;
 use futures_util::FutureExt;
 
 use super::host::read_problem;
-use super::snapshots::{TAIL_EVENTS_MIN, Tail, discard};
+use super::snapshots::discard;
 use crate::events::commit::Recorded;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
-use crate::kernel::{Aggregate, At, EffectChanges};
+use crate::kernel::Aggregate;
+use crate::kernel::fold::{Fold, TAIL_EVENTS_MIN, Tail, Unfoldable};
 use crate::store::{EventStore, Head, ReadError, Snapshot};
 
 /// How many events are read at once, some 2 MB. A commit that is longer is looked through for each of its pages.
@@ -56,9 +57,10 @@ pub(super) async fn load_upto<A: Aggregate>(
         }
     }
     let mut fold = Fold::default();
-    first.iter().try_for_each(|recorded| fold.event(stream, recorded)).map_err(Broken::problem)?;
+    let folded = first.iter().try_for_each(|recorded| fold.event(stream, recorded));
+    folded.map_err(|why| Broken::from(why).problem())?;
     if !is_short {
-        fold.read(store, stream, upto).await.map_err(Broken::problem)?;
+        read(&mut fold, store, stream, upto).await.map_err(Broken::problem)?;
     }
     Ok(fold)
 }
@@ -83,7 +85,7 @@ async fn resume<A: Aggregate>(
     if !is_of(store, stream, fold.head).await.map_err(Broken::unreadable)? {
         return Err(Broken::Fold("it is of another history".to_owned()));
     }
-    fold.read(store, stream, upto).await?;
+    read(&mut fold, store, stream, upto).await?;
     Ok(fold)
 }
 
@@ -158,44 +160,33 @@ async fn page(
     store.read_stream(stream, after, limit).await.map_err(Broken::unreadable)
 }
 
-/// A state, and how far it was folded.
-#[derive(Debug, Default)]
-pub(super) struct Fold<A> {
-    pub(super) state: A,
-    pub(super) head: Head,
-    /// What was folded since the last snapshot.
-    pub(super) tail: Tail,
+/// Goes on to a version, or to the end of the stream.
+async fn read<A: Aggregate>(
+    fold: &mut Fold<A>,
+    store: &dyn EventStore,
+    stream: &StreamId,
+    upto: Version,
+) -> Result<(), Broken> {
+    let mut page = self::page(store, stream, fold.head.version, upto).await?;
+    while let Some(last) = page.last() {
+        let mut next = pin!(self::page(store, stream, last.version, upto));
+        // Once it is asked for, it is read while this one is folded.
+        let early = next.as_mut().now_or_never();
+        page.iter().try_for_each(|recorded| fold.event(stream, recorded))?;
+        page = match early {
+            Some(page) => page?,
+            None => next.await?,
+        };
+    }
+    Ok(())
 }
 
-impl<A: Aggregate> Fold<A> {
-    /// Goes on to a version, or to the end of the stream.
-    async fn read(&mut self, store: &dyn EventStore, stream: &StreamId, upto: Version) -> Result<(), Broken> {
-        let mut page = self::page(store, stream, self.head.version, upto).await?;
-        while let Some(last) = page.last() {
-            let mut next = pin!(self::page(store, stream, last.version, upto));
-            // Once it is asked for, it is read while this one is folded.
-            let early = next.as_mut().now_or_never();
-            page.iter().try_for_each(|recorded| self.event(stream, recorded))?;
-            page = match early {
-                Some(page) => page?,
-                None => next.await?,
-            };
+impl From<Unfoldable> for Broken {
+    fn from(unfoldable: Unfoldable) -> Self {
+        match unfoldable {
+            Unfoldable::Unknown(why) => Self::Stream(Problem::new(Code::RunParked, why)),
+            Unfoldable::Illegal(why) => Self::Fold(why),
         }
-        Ok(())
-    }
-
-    fn event(&mut self, stream: &StreamId, recorded: &Recorded) -> Result<(), Broken> {
-        let Recorded { version, header, event, .. } = recorded;
-        let parked = |why: String| format!("version {version} of `{stream}` cannot be folded: {why}");
-        let decoded: A::Event = recorded
-            .decode()
-            .map_err(|error| Broken::Stream(Problem::new(Code::RunParked, parked(error.to_string()))))?;
-        let at = At { stream, version: *version, time: header.recorded_at };
-        let evolved = self.state.evolve(&decoded, &at, &mut EffectChanges::default());
-        evolved.map_err(|error| Broken::Fold(parked(error.why)))?;
-        self.head = Head { version: *version, hash: event.hash };
-        self.tail.grow(event.payload.len());
-        Ok(())
     }
 }
 
@@ -211,7 +202,7 @@ pub async fn prove<A: Aggregate + PartialEq>(
 ) -> Result<Vec<Version>, Problem> {
     let (mut fold, mut wrong) = (Fold::<A>::default(), Vec::new());
     for version in versions(store, stream).await {
-        fold.read(store, stream, version).await.map_err(Broken::problem)?;
+        read(&mut fold, store, stream, version).await.map_err(Broken::problem)?;
         let why = match restore::<A>(store, stream, version).await {
             Ok(restored) if restored.head == fold.head && restored.state == fold.state => continue,
             Ok(_) => Unusable::Broken("it is not what the events give".to_owned()),
@@ -223,6 +214,6 @@ pub async fn prove<A: Aggregate + PartialEq>(
             wrong.extend(matches!(why, Unusable::Broken(_)).then_some(version));
         }
     }
-    fold.read(store, stream, Version(u64::MAX)).await.map_err(Broken::problem)?;
+    read(&mut fold, store, stream, Version(u64::MAX)).await.map_err(Broken::problem)?;
     Ok(wrong)
 }

@@ -3,16 +3,16 @@
 //! It holds nothing that matters: what is open is known by the runs, and the queue can be made again from them.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use actix::{Message, Recipient};
 use dashmap::DashMap;
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::events::ids::{AgentName, RunId};
 
 /// The right to one attempt by an agent. Dropping it gives it to whoever waits longest.
-#[derive(Debug)]
 pub struct Slot {
     desk: Arc<Desk>,
 }
@@ -30,10 +30,8 @@ impl Drop for Slot {
     }
 }
 
-/// Tells a run that a slot which it waited for is its own.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Granted(pub Slot);
+/// Brings a slot to whoever waited for it. Whoever is gone drops the slot, which then goes to the next.
+pub type GiveSlot = Arc<dyn Fn(Slot) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// The slots of all agents of this process.
 pub struct Dispatcher {
@@ -43,35 +41,32 @@ pub struct Dispatcher {
 
 /// A slot on its way to a run. There are never more than there are slots, which is what bounds the channel.
 struct Grant {
-    to: Recipient<Granted>,
+    to: GiveSlot,
     slot: Slot,
 }
 
-#[derive(Debug)]
 struct Desk {
     agent: AgentName,
     queue: Mutex<Queue>,
     grants: mpsc::UnboundedSender<Grant>,
 }
 
-#[derive(Debug)]
 struct Queue {
     free: u32,
     waiting: VecDeque<Waiting>,
     closed: bool,
 }
 
-#[derive(Debug)]
 struct Waiting {
     run: RunId,
-    to: Recipient<Granted>,
+    to: GiveSlot,
     /// How many slots it wants.
     wants: u32,
 }
 
-impl std::fmt::Debug for Grant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Grant").field(&self.slot).finish()
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Slot").field(self.agent()).finish()
     }
 }
 
@@ -81,8 +76,7 @@ impl Dispatcher {
         let (grants, mut granted) = mpsc::unbounded_channel::<Grant>();
         actix::spawn(async move {
             while let Some(Grant { to, slot }) = granted.recv().await {
-                // A run that is gone drops the message, and with it the slot, which then goes to the next.
-                actix::spawn(async move { to.send(Granted(slot)).await });
+                actix::spawn(to(slot));
             }
         });
         Arc::new(Self { desks: DashMap::new(), grants })
@@ -100,8 +94,8 @@ impl Dispatcher {
         (0..taken).map(|_| Slot { desk: Arc::clone(&desk) }).collect()
     }
 
-    /// Lets a run wait for slots of an agent: so many, instead of what it wanted before. They come as [`Granted`].
-    pub fn wait(&self, run: &RunId, agent: &AgentName, concurrency: u32, wants: u32, to: Recipient<Granted>) {
+    /// Lets a run wait for slots of an agent: so many, instead of what it wanted before. They are brought by `to`.
+    pub fn wait(&self, run: &RunId, agent: &AgentName, concurrency: u32, wants: u32, to: GiveSlot) {
         let desk = self.desk(agent, concurrency);
         {
             let mut queue = desk.lock();

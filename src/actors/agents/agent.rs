@@ -8,16 +8,22 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Resp
 use futures_util::FutureExt;
 use tokio::sync::watch;
 
-use super::clock::Clock;
-use super::communicator::{Communicator, InFlight, Report};
 use super::dispatcher::Slot;
+use crate::actors::clock::Clock;
 use crate::events::ids::{Fence, RunId, StepId};
 use crate::events::problem::Code;
 use crate::events::time::Timestamp;
 use crate::executors::{self, Executor, Progress, Task};
 use crate::workflow::work::{Failure, Output, Stop};
 
-/// Asks an agent for an attempt. Its result comes back as a [`Report`].
+/// What an attempt came to.
+pub type Attempted = Result<Output, Failure>;
+
+/// Brings what an attempt came to where it belongs, and gives the slot back; none if the attempt was let go of before it
+/// had succeeded.
+pub type Report = Box<dyn FnOnce(Option<Attempted>, Slot) + Send>;
+
+/// Asks an agent for an attempt.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Perform {
@@ -27,10 +33,10 @@ pub struct Perform {
     pub deadline: Option<Timestamp>,
     /// The right to do it.
     pub slot: Slot,
-    /// It is being made.
-    pub in_flight: InFlight,
     /// Where progress is shown.
     pub progress: watch::Sender<Progress>,
+    /// Where its result goes.
+    pub report: Report,
 }
 
 /// Asks an agent to stop an attempt.
@@ -66,7 +72,6 @@ pub struct EndLeftover {
 /// The actor of an agent.
 pub struct Agent {
     executor: Arc<dyn Executor>,
-    communicator: Arc<Communicator>,
     clock: Arc<dyn Clock>,
     /// How to stop what is being done.
     attempts: HashMap<(RunId, Fence), watch::Sender<Option<Stop>>>,
@@ -74,8 +79,8 @@ pub struct Agent {
 
 impl Agent {
     /// An agent that works with this executor.
-    pub fn new(executor: Arc<dyn Executor>, communicator: Arc<Communicator>, clock: Arc<dyn Clock>) -> Self {
-        Self { executor, communicator, clock, attempts: HashMap::new() }
+    pub fn new(executor: Arc<dyn Executor>, clock: Arc<dyn Clock>) -> Self {
+        Self { executor, clock, attempts: HashMap::new() }
     }
 }
 
@@ -87,21 +92,20 @@ impl Handler<Perform> for Agent {
     type Result = ();
 
     fn handle(&mut self, message: Perform, actor: &mut Context<Self>) {
-        let Perform { task, deadline, slot, in_flight, progress } = message;
+        let Perform { task, deadline, slot, progress, report } = message;
         let (stop, stopped) = watch::channel(None);
-        let (run, step, fence) = (task.run.clone(), task.step.clone(), task.fence);
+        let key = (task.run.clone(), task.fence);
         let let_go = stopped.clone();
-        self.attempts.insert((run.clone(), fence), stop.clone());
+        self.attempts.insert(key.clone(), stop.clone());
         let context = executors::Context { stop: stopped, progress };
-        let (executor, communicator) = (Arc::clone(&self.executor), Arc::clone(&self.communicator));
-        let clock = Arc::clone(&self.clock);
+        let (executor, clock) = (Arc::clone(&self.executor), Arc::clone(&self.clock));
         let attempt = async move {
             let result = attempt(&*executor, task, context, stop, deadline, &*clock).await;
             // Whoever makes the attempt next finds out what becomes of it.
             let is_let_go = *let_go.borrow() == Some(Stop::LetGo);
             let result = Some(result).filter(|result| result.is_ok() || !is_let_go);
-            communicator.report(Report { run: run.clone(), step, fence, result, slot, in_flight });
-            (run, fence)
+            report(result, slot);
+            key
         };
         actor.spawn(attempt.into_actor(self).map(|key, agent, _| {
             agent.attempts.remove(&key);
@@ -147,7 +151,7 @@ async fn attempt(
     stop: watch::Sender<Option<Stop>>,
     deadline: Option<Timestamp>,
     clock: &dyn Clock,
-) -> Result<Output, Failure> {
+) -> Attempted {
     let overdue = {
         let (context, patience) = (context.clone(), executor.patience());
         async move {

@@ -30,11 +30,11 @@ const DRAIN: Duration = Duration::from_millis(500);
 
 /// How to look at work folders.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Inspector {
+pub struct Inspector {
     /// A program and its arguments that says how good a work folder is; empty means none.
-    pub(super) check: Vec<String>,
+    pub check: Vec<String>,
     /// All that programs get of an environment.
-    pub(super) environment: BTreeMap<OsString, OsString>,
+    pub environment: BTreeMap<OsString, OsString>,
 }
 
 /// What a program did.

@@ -1,0 +1,107 @@
+//! What is to be known of a kind of streams to host it, and the register of kinds.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::book::{Hosting, Started};
+use super::host::Shell;
+use super::load::{load_at, prove};
+use crate::events::ids::{StreamId, Version};
+use crate::events::problem::Problem;
+use crate::kernel::core::Driving;
+use crate::kernel::{Aggregate, Attention};
+use crate::store::EventStore;
+
+/// A kind of streams: an aggregate, and the shell around each.
+pub trait Kind: Send + Sync + Sized + 'static {
+    /// What lives.
+    type Aggregate: Aggregate + PartialEq;
+    /// What performs its effects.
+    type Shell: Shell<Self::Aggregate>;
+
+    /// The shell of a stream; none if its name is none of that kind.
+    fn shell(&self, stream: &StreamId) -> Option<Self::Shell>;
+}
+
+/// Where a stream is, as its fold says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// As of which version.
+    pub version: Version,
+    /// Where it is, in a word for people.
+    pub status: &'static str,
+    /// What it needs next.
+    pub attention: Attention,
+}
+
+/// A kind without its types.
+#[async_trait]
+pub trait AnyKind: Send + Sync {
+    /// What the names of its streams begin with.
+    fn name(&self) -> &'static str;
+
+    /// Starts the host of a stream; none if its name is none of that kind.
+    fn start(&self, hosting: &Arc<Hosting>, stream: &StreamId, driving: Driving) -> Option<Started>;
+
+    /// Where a stream is as of a version, or as of its end if that comes first.
+    ///
+    /// # Errors
+    /// When it cannot be read or folded.
+    async fn standing(
+        &self,
+        store: &dyn EventStore,
+        stream: &StreamId,
+        at: Version,
+    ) -> Result<Standing, Problem>;
+
+    /// Folds a stream from its first event, and drops snapshots that hold something else: answers their versions.
+    ///
+    /// # Errors
+    /// When it cannot be read or folded.
+    async fn prove(&self, store: &dyn EventStore, stream: &StreamId) -> Result<Vec<Version>, Problem>;
+}
+
+#[async_trait]
+impl<K: Kind> AnyKind for K {
+    fn name(&self) -> &'static str {
+        K::Aggregate::KIND
+    }
+
+    fn start(&self, hosting: &Arc<Hosting>, stream: &StreamId, driving: Driving) -> Option<Started> {
+        Some(Started::new(hosting, stream, driving, self.shell(stream)?))
+    }
+
+    async fn standing(
+        &self,
+        store: &dyn EventStore,
+        stream: &StreamId,
+        at: Version,
+    ) -> Result<Standing, Problem> {
+        let (state, head) = load_at::<K::Aggregate>(store, stream, at).await?;
+        Ok(Standing { version: head.version, status: state.status(), attention: state.attention() })
+    }
+
+    async fn prove(&self, store: &dyn EventStore, stream: &StreamId) -> Result<Vec<Version>, Problem> {
+        prove::<K::Aggregate>(store, stream).await
+    }
+}
+
+/// The kinds that can be hosted.
+#[derive(Default)]
+pub struct Kinds(HashMap<&'static str, Box<dyn AnyKind>>);
+
+impl Kinds {
+    /// One more kind.
+    #[must_use]
+    pub fn with(mut self, kind: impl Kind) -> Self {
+        self.0.insert(AnyKind::name(&kind), Box::new(kind));
+        self
+    }
+
+    /// The kind of a stream, if it is known.
+    pub fn of(&self, stream: &StreamId) -> Option<&dyn AnyKind> {
+        self.0.get(stream.kind()).map(|kind| &**kind)
+    }
+}

@@ -1,0 +1,51 @@
+//! What can be seen of a run that is in memory, beside what can be seen of any stream.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::aggregates::run::Run;
+use crate::events::ids::{Fence, RunId};
+use crate::events::run::AttemptStarted;
+use crate::events::time::Timestamp;
+use crate::executors::Progress;
+
+/// How far a run is, and what runs of it. Nobody is woken when it changes: who shows it looks now and then.
+#[derive(Debug, Clone, Default)]
+pub struct Glance {
+    /// Steps that are done with.
+    pub done: usize,
+    /// Steps that there are so far.
+    pub total: usize,
+    /// While nothing runs: when something does again.
+    pub wakes_at: Option<Timestamp>,
+    /// What runs.
+    pub attempts: BTreeMap<Fence, OpenAttempt>,
+}
+
+impl Glance {
+    /// How far that run is.
+    pub(super) fn look(&mut self, run: &Run) {
+        (self.done, self.total) = run.progress();
+        self.wakes_at = if self.attempts.is_empty() { run.wakes_at() } else { None };
+    }
+
+    /// Whether attempts are made that do not only see children through.
+    pub fn is_at_work(&self) -> bool {
+        self.attempts.values().any(|attempt| attempt.child.is_none())
+    }
+}
+
+/// An attempt that an agent is making.
+#[derive(Debug, Clone)]
+pub struct OpenAttempt {
+    /// What was recorded of it.
+    pub started: Arc<AttemptStarted>,
+    /// Since when.
+    pub since: Timestamp,
+    /// How far it says it is.
+    pub progress: watch::Receiver<Progress>,
+    /// The run that it sees through, if it does.
+    pub child: Option<RunId>,
+}

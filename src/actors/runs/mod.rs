@@ -1,0 +1,231 @@
+//! Runs: what performs their effects, and what may be wanted of them.
+//!
+//! - [`shell`]: what is particular to the host of a run; [`glance`]: what is seen of it
+//! - [`children`]: the agent that sees runs through which steps of other runs start
+
+pub mod children;
+pub mod glance;
+pub mod shell;
+
+use std::sync::{Arc, Weak};
+
+use futures_util::future::join_all;
+use tokio::sync::watch;
+
+use self::children::Children;
+use self::glance::Glance;
+use self::shell::{RunShell, ToRun};
+use super::agents::communicator::Communicator;
+use super::hosting::book::Hosting;
+use super::hosting::host::{Control, HostContext, Tell};
+use super::hosting::kind::Kind;
+use super::hosting::live::Live;
+use super::pages::scribe::Scribe;
+use super::send::send;
+use crate::aggregates::run::{Ask, Run, StartRun};
+use crate::events::ids::{RunId, StreamId, Version};
+use crate::events::problem::Problem;
+use crate::kernel::Blobs;
+
+/// The runs of a process: what may be wanted of them.
+pub struct Runs {
+    hosting: Arc<Hosting>,
+    agents: Arc<Communicator>,
+    scribe: Arc<Scribe>,
+    /// Attempts that agents are making, but for those that see children through: what these wait for is made too. And
+    /// pages that are being written.
+    in_flight: watch::Sender<usize>,
+    /// Attempts that see children through.
+    children: watch::Sender<usize>,
+}
+
+/// Counts an attempt, or a page, among those that are being made, until it is dropped.
+#[derive(Debug)]
+pub struct InFlight(watch::Sender<usize>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+/// The kind of runs.
+pub struct RunKind {
+    /// The runs of the process.
+    pub runs: Weak<Runs>,
+    /// What every host has.
+    pub context: HostContext,
+}
+
+impl Kind for RunKind {
+    type Aggregate = Run;
+    type Shell = RunShell;
+
+    fn shell(&self, stream: &StreamId) -> Option<RunShell> {
+        Some(RunShell::new(stream.run()?, Weak::clone(&self.runs), self.context.clone()))
+    }
+}
+
+impl Runs {
+    /// The runs that are hosted there, whose attempts these agents make.
+    pub fn new(hosting: Arc<Hosting>, agents: Arc<Communicator>, scribe: Arc<Scribe>) -> Arc<Self> {
+        let (in_flight, children) = (watch::Sender::new(0), watch::Sender::new(0));
+        let runs = Arc::new(Self { hosting, agents, scribe, in_flight, children });
+        runs.agents.do_workflows_with(Arc::new(Children::new(Arc::downgrade(&runs))));
+        runs
+    }
+
+    /// Who hosts them.
+    pub fn hosting(&self) -> &Arc<Hosting> {
+        &self.hosting
+    }
+
+    /// Who makes their attempts.
+    pub fn agents(&self) -> &Arc<Communicator> {
+        &self.agents
+    }
+
+    pub(super) fn context(&self) -> &HostContext {
+        self.hosting.context()
+    }
+
+    pub(super) fn scribe(&self) -> &Arc<Scribe> {
+        &self.scribe
+    }
+
+    /// Begins a run, or finds the run of that id that does the same. If it is to be driven it goes on by itself from
+    /// here.
+    ///
+    /// # Errors
+    /// When the id is taken by a run that does something else, or the store refuses.
+    pub async fn begin(&self, run: &RunId, start: StartRun) -> Result<Version, Problem> {
+        let (hash, drive) = (start.definition_blob.reference.hash, start.drive);
+        let blobs: &dyn Blobs = &*self.context().library;
+        blobs.remember_value(hash, Arc::clone(&start.definition));
+        let version = self.ask(run, Ask::Start(Box::new(start))).await?;
+        let stream = StreamId::of_run(run);
+        if drive && !self.hosting.is_driven(&stream) {
+            self.hosting.drive(&stream).await;
+        }
+        self.hosting.nudge(&stream);
+        Ok(version)
+    }
+
+    /// Asks a run something, and answers the version after it, once that is durable.
+    ///
+    /// # Errors
+    /// Why the run refuses, or cannot answer.
+    pub async fn ask(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
+        let drives = matches!(&ask, Ask::Start(start) if start.drive);
+        self.hosting.ask::<RunKind>(&StreamId::of_run(run), || ask.clone(), drives).await
+    }
+
+    /// Asks a run what somebody wants of it who does not drive it, and answers the version after it, once that is
+    /// durable. If nobody drives the run, what a process left open that is gone counts as lost first, so that it need not
+    /// be awaited; the run is not driven for that.
+    ///
+    /// # Errors
+    /// Why the run refuses, or cannot answer.
+    pub async fn order(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
+        let stream = StreamId::of_run(run);
+        if !self.hosting.is_driven(&stream) {
+            self.hosting.recover(&stream).await?;
+        }
+        let version = self.ask(run, ask).await?;
+        self.hosting.nudge(&stream);
+        Ok(version)
+    }
+
+    /// Lets a run go on, now and by itself from here on.
+    pub async fn drive(&self, run: &RunId) {
+        self.hosting.drive(&StreamId::of_run(run)).await;
+    }
+
+    /// Lets a run stay as it is: nothing more starts.
+    pub async fn let_go(&self, run: &RunId) {
+        self.hosting.control(&StreamId::of_run(run), Control::LetGo).await;
+    }
+
+    /// Ends when the run has, or when it rests until somebody acts.
+    ///
+    /// # Errors
+    /// Why it cannot go on.
+    pub async fn at_rest(&self, run: &RunId) -> Result<Live, Problem> {
+        self.hosting.at_rest(&StreamId::of_run(run)).await
+    }
+
+    /// Ends when a run that is at rest stirs, or cannot go on.
+    pub async fn stirs(&self, run: &RunId) {
+        self.hosting.stirs(&StreamId::of_run(run)).await;
+    }
+
+    /// How far a run is. It is loaded if it is not in memory.
+    ///
+    /// # Errors
+    /// When runs are not hosted here any more.
+    pub fn glance(&self, run: &RunId) -> Result<watch::Receiver<Glance>, Problem> {
+        Ok(self.hosting.place::<RunKind>(&StreamId::of_run(run))?.view)
+    }
+
+    /// Tells a run something, starting its host if need be. A host is never put away while an attempt is open; if it died, the
+    /// attempt counts as lost.
+    pub(super) fn tell(&self, run: &RunId, message: ToRun) {
+        if let Ok(place) = self.hosting.place::<RunKind>(&StreamId::of_run(run)) {
+            send(&place.address, Tell(message));
+        }
+    }
+
+    /// The same, and ends when it is told.
+    pub(super) async fn tell_now(&self, run: &RunId, message: ToRun) {
+        if let Ok(place) = self.hosting.place::<RunKind>(&StreamId::of_run(run)) {
+            // A host that was put away has nothing to see.
+            let _ = place.address.send(Tell(message)).await;
+        }
+    }
+
+    /// From here on nothing is looked at for a page that takes long.
+    pub fn hurry_pages(&self) {
+        self.scribe.hurry();
+    }
+
+    /// Ends when no attempt is made for a run but those that see children through.
+    pub async fn idle(&self, run: &RunId) {
+        let stream = StreamId::of_run(run);
+        let (Ok(mut live), Ok(glance)) = (self.hosting.watch(&stream), self.glance(run)) else { return };
+        let done = |seen: &Live| seen.loaded && !glance.borrow().is_at_work();
+        // An error means that its host was put away: nothing of it runs.
+        let _ = live.wait_for(done).await;
+    }
+
+    /// Counts one more attempt among those that are being made, or among those that see a child through.
+    pub(super) fn in_flight(&self, sees_child: bool) -> InFlight {
+        let counter = if sees_child { &self.children } else { &self.in_flight };
+        counter.send_modify(|count| *count += 1);
+        InFlight(counter.clone())
+    }
+
+    /// Ends when all that runs were asked by now is recorded.
+    pub async fn settled(&self) {
+        let runs: Vec<_> = self.hosting.in_memory().iter().filter_map(StreamId::run).collect();
+        // What a run answers to nothing new is no matter; that it does is.
+        join_all(runs.iter().map(|run| self.ask(run, Ask::Go))).await;
+    }
+
+    /// Whether attempts see children through.
+    pub fn sees_children(&self) -> bool {
+        *self.children.borrow() > 0
+    }
+
+    /// Ends when no attempt sees a child through.
+    pub async fn no_children(&self) {
+        // The sender is this very struct's.
+        let _ = self.children.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Ends when no attempt is being made, and no page written. Those that see children through are not awaited: they
+    /// only wait themselves.
+    pub async fn all_reported(&self) {
+        // The sender is this very struct's.
+        let _ = self.in_flight.subscribe().wait_for(|count| *count == 0).await;
+    }
+}

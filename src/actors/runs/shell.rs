@@ -1,0 +1,380 @@
+//! The shell of a run: what performs a run's effects, and what its decisions borrow.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use actix::Addr;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
+use tokio::sync::watch;
+
+use super::glance::{Glance, OpenAttempt};
+use super::{InFlight, Runs};
+use crate::actors::agents::agent::{Attempted, EndLeftover, Perform, Report, StopAttempt};
+use crate::actors::agents::dispatcher::{GiveSlot, Slot};
+use crate::actors::hosting::host::{Heard, Host, HostContext, Shell, Tell};
+use crate::actors::hosting::live::Live;
+use crate::actors::pages::page;
+use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId, RunStatus};
+use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
+use crate::events::json::BlobRef;
+use crate::events::problem::Problem;
+use crate::events::run::AttemptStarted;
+use crate::events::time::Timestamp;
+use crate::executors::{Progress, Task};
+use crate::kernel::Blobs;
+use crate::kernel::core::Lender;
+use crate::views::report::{AwaitedChild, awaited_children};
+use crate::workflow::work::Stop;
+
+/// Seeds differ between processes, and between the decisions of one.
+static SEED: AtomicU64 = AtomicU64::new(0);
+
+/// What is told to the shell of a run.
+pub enum ToRun {
+    /// A slot that it waited for is its own.
+    Granted(Slot),
+    /// What came of an attempt; none if the attempt was let go of before it had succeeded.
+    Reported {
+        /// Of which step.
+        step: StepId,
+        /// Of which attempt.
+        fence: Fence,
+        /// The result.
+        result: Option<Attempted>,
+        /// The slot that is free again.
+        slot: Slot,
+        /// Until the run has heard of it, the attempt is being made.
+        in_flight: InFlight,
+    },
+    /// Whether a child that an attempt of it sees through is at rest: then there is nothing to be made.
+    ChildRests {
+        /// The child.
+        child: RunId,
+        /// Whether it is.
+        rests: bool,
+    },
+}
+
+/// Performs a run's effects.
+pub struct RunShell {
+    run: RunId,
+    runs: Weak<Runs>,
+    context: HostContext,
+    address: Option<Addr<Host<Run, Self>>>,
+    /// What is seen of it. The attempts that agents make for it are listed here only.
+    glance: watch::Sender<Glance>,
+    /// The version that was shown last; none before it is loaded.
+    shown: Option<Version>,
+    slots: Slots,
+    /// How many slots of each agent it waits for at the dispatcher.
+    waits: HashMap<AgentName, u32>,
+    /// Children that are at rest while attempts of this run see them through.
+    resting: HashSet<RunId>,
+}
+
+/// Slots for attempts that may start in the next commit.
+#[derive(Default)]
+struct Slots {
+    held: HashMap<AgentName, Vec<Slot>>,
+    /// How many of them attempts will take that start with this commit.
+    spoken_for: HashMap<AgentName, usize>,
+    /// Those that came while a commit was on its way.
+    granted: Vec<Slot>,
+}
+
+impl RunShell {
+    /// The shell of a run.
+    pub fn new(run: RunId, runs: Weak<Runs>, context: HostContext) -> Self {
+        Self {
+            run,
+            runs,
+            context,
+            address: None,
+            glance: watch::Sender::new(Glance::default()),
+            shown: None,
+            slots: Slots::default(),
+            waits: HashMap::new(),
+            resting: HashSet::new(),
+        }
+    }
+
+    /// Wakes nobody: what is decided together is shown together.
+    fn change(&self, change: impl FnOnce(&mut Glance)) {
+        self.glance.send_if_modified(|seen| {
+            change(seen);
+            false
+        });
+    }
+
+    /// Has an agent make an attempt.
+    fn make(&mut self, state: &Run, started: Arc<AttemptStarted>) {
+        let Some(runs) = self.runs.upgrade() else { return };
+        let agents = runs.agents();
+        let definition = state.agent(&started.agent);
+        let held = self.slots.held.get_mut(&started.agent).and_then(Vec::pop);
+        // An attempt that was begun by another process goes on without having waited for its turn.
+        let slot = held.or_else(|| agents.slots(&started.agent, definition, 1).pop());
+        let Some(slot) = slot else {
+            // Deciding grants no more attempts than there were slots.
+            tracing::error!(run = %self.run, step = %started.step, "an attempt started without a slot");
+            return;
+        };
+        let (progress, seen) = watch::channel(Progress::default());
+        let task = Task::of(state, &started, &*self.context.library);
+        let child = task.as_ref().ok().and_then(|task| task.child.as_ref()).map(|child| child.run.clone());
+        let in_flight = runs.in_flight(child.is_some());
+        let since = self.context.clock.now();
+        let open = OpenAttempt { started: Arc::clone(&started), since, progress: seen, child };
+        self.change(|glance| {
+            glance.attempts.insert(started.fence, open);
+        });
+        let report = self.reporter(&started, in_flight);
+        match task {
+            Ok(task) => {
+                let perform = Perform { task, deadline: started.deadline, slot, progress, report };
+                agents.perform(definition, perform);
+            }
+            Err(problem) => report(Some(Err(problem.into())), slot),
+        }
+    }
+
+    /// What brings the result of an attempt to its run, whoever hosts it by then.
+    fn reporter(&self, started: &AttemptStarted, in_flight: InFlight) -> Report {
+        let (runs, run) = (Weak::clone(&self.runs), self.run.clone());
+        let (step, fence) = (started.step.clone(), started.fence);
+        Box::new(move |result, slot| {
+            if let Some(runs) = runs.upgrade() {
+                runs.tell(&run, ToRun::Reported { step, fence, result, slot, in_flight });
+            }
+        })
+    }
+
+    fn stop(&self, state: &Run, fence: Fence, why: Stop) {
+        let agent = self.glance.borrow().attempts.get(&fence).map(|open| open.started.agent.clone());
+        if let (Some(agent), Some(runs)) = (agent, self.runs.upgrade()) {
+            runs.agents().stop(
+                &agent,
+                state.agent(&agent),
+                StopAttempt { run: self.run.clone(), fence, why },
+            );
+        }
+    }
+
+    fn write_request(&self, request: &RequestId) {
+        if let Some(runs) = self.runs.upgrade() {
+            let in_flight = runs.in_flight(false);
+            runs.scribe().write(&self.run, request, Box::new(in_flight));
+        }
+    }
+
+    /// Tells the dispatcher for how many slots the run waits.
+    fn queue(&mut self, runs: &Runs, state: &Run, driven: bool) {
+        let may_start = driven && !runs.hosting().is_closing();
+        let wanted = if may_start { state.startable(&Ask::Go) } else { Grants::default() };
+        let gone = self.waits.keys().filter(|agent| !wanted.0.contains_key(*agent));
+        let gone: Vec<_> = gone.cloned().map(|agent| (agent, 0)).collect();
+        for (agent, wants) in wanted.0.into_iter().chain(gone) {
+            if self.waits.get(&agent).copied().unwrap_or(0) != wants
+                && let Some(to) = self.giver()
+            {
+                runs.agents().wait(&self.run, &agent, state.agent(&agent), wants, to);
+            }
+            if wants == 0 {
+                self.waits.remove(&agent);
+            } else {
+                self.waits.insert(agent, wants);
+            }
+        }
+    }
+
+    /// What brings a slot to this host. A run that is gone drops the slot, which then goes to the next.
+    fn giver(&self) -> Option<GiveSlot> {
+        let address = self.address.clone()?;
+        Some(Arc::new(move |slot| {
+            let address = address.clone();
+            async move {
+                let _ = address.send(Tell(ToRun::Granted(slot))).await;
+            }
+            .boxed()
+        }))
+    }
+
+    /// Whether all that goes on in it is that children are seen through which are at rest.
+    fn waits_for_children(&self, state: &Run) -> bool {
+        let rests = |child: &AwaitedChild| self.resting.contains(&child.run);
+        let awaited = || awaited_children(state).is_some_and(|children| children.iter().all(rests));
+        let is_too_late = || state.is_too_late(self.context.clock.now());
+        !self.resting.is_empty() && !is_too_late() && awaited()
+    }
+}
+
+impl Lender<Run> for RunShell {
+    fn now(&mut self) -> Timestamp {
+        self.context.clock.now()
+    }
+
+    fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::clone(&self.context.library) as Arc<dyn Blobs>
+    }
+
+    fn seed(&mut self) -> u64 {
+        SEED.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn lend(&mut self, state: &Run, ask: &Ask, opened: &[RunEffect]) -> Option<Grants> {
+        let runs = self.runs.upgrade().filter(|runs| !runs.hosting().is_closing())?;
+        self.slots.note(opened);
+        let mut grants = state.startable(ask);
+        for (agent, wanted) in &mut grants.0 {
+            let definition = definition(&runs, state, ask, agent);
+            *wanted = self.slots.acquire(&runs, agent, definition, *wanted);
+        }
+        Some(grants)
+    }
+
+    fn take_back(&mut self) {
+        self.slots = Slots::default();
+    }
+}
+
+/// The definition of an agent that a command lets start.
+fn definition(runs: &Runs, state: &Run, ask: &Ask, agent: &AgentName) -> Option<BlobRef> {
+    let Ask::Start(start) = ask else { return state.agent(agent) };
+    let (_, blob) = start.agents.iter().find(|(name, _)| name == agent)?;
+    runs.context().library.keep(blob);
+    Some(blob.reference)
+}
+
+impl Slots {
+    /// Attempts that earlier commands of this commit started will take their slots when it is durable.
+    fn note(&mut self, opened: &[RunEffect]) {
+        for slot in self.granted.drain(..) {
+            self.held.entry(slot.agent().clone()).or_default().push(slot);
+        }
+        for effect in opened {
+            if let RunEffect::Attempt(started) = effect {
+                *self.spoken_for.entry(started.agent.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    /// Answers how many of so many slots there are, which are held from here on.
+    fn acquire(&mut self, runs: &Runs, agent: &AgentName, definition: Option<BlobRef>, wanted: u32) -> u32 {
+        let spoken_for = self.spoken_for.get(agent).copied().unwrap_or(0);
+        let held = self.held.entry(agent.clone()).or_default();
+        let left = u32::try_from(held.len().saturating_sub(spoken_for)).unwrap_or(u32::MAX);
+        let missing = wanted.saturating_sub(left);
+        let before = held.len();
+        if missing > 0 {
+            held.extend(runs.agents().slots(agent, definition, missing));
+        }
+        let acquired = u32::try_from(held.len() - before).unwrap_or(u32::MAX);
+        wanted.min(left.saturating_add(acquired))
+    }
+
+    /// The commit is durable, and its attempts have their slots.
+    fn give_back(&mut self) {
+        self.held.clear();
+        self.spoken_for.clear();
+    }
+}
+
+impl Shell<Run> for RunShell {
+    type View = watch::Receiver<Glance>;
+    type Message = ToRun;
+
+    fn view(&self) -> watch::Receiver<Glance> {
+        self.glance.subscribe()
+    }
+
+    fn started(&mut self, host: Addr<Host<Run, Self>>) {
+        self.address = Some(host);
+    }
+
+    fn perform(&mut self, state: &Run, effect: RunEffect) {
+        match effect {
+            RunEffect::Attempt(started) => self.make(state, started),
+            RunEffect::Stop { fence, .. } => self.stop(state, fence, Stop::Cancelled),
+            RunEffect::Ask { request, .. } => self.write_request(&request),
+            RunEffect::Wake { .. } | RunEffect::Start { .. } => {}
+        }
+    }
+
+    fn close(&mut self, state: &Run, effect: &RunEffectId, given_up: bool) {
+        match effect {
+            RunEffectId::Attempt(fence) => {
+                if given_up {
+                    self.stop(state, *fence, Stop::LetGo);
+                }
+                let mut attempt = None;
+                self.change(|glance| attempt = glance.attempts.remove(fence));
+                if let Some(child) = attempt.and_then(|attempt| attempt.child) {
+                    self.resting.remove(&child);
+                }
+            }
+            // Its page says what became of it.
+            RunEffectId::Ask(request) => self.write_request(request),
+            RunEffectId::Start(_) | RunEffectId::Stop(_) | RunEffectId::Wake(_) => {}
+        }
+    }
+
+    fn clear(&mut self, state: &Run, effects: Vec<RunEffect>) -> BoxFuture<'static, ()> {
+        let Some(runs) = self.runs.upgrade() else { return std::future::ready(()).boxed() };
+        let attempts = effects.into_iter().filter_map(|effect| match effect {
+            RunEffect::Attempt(started) => Some(started),
+            _ => None,
+        });
+        let ending = attempts.map(|attempt| {
+            let leftover = EndLeftover { run: self.run.clone(), step: attempt.step.clone() };
+            runs.agents().end_leftover(&attempt.agent, state.agent(&attempt.agent), leftover)
+        });
+        join_all(ending.collect::<Vec<_>>()).map(drop).boxed()
+    }
+
+    fn told(&mut self, message: ToRun) -> Heard<Run> {
+        match message {
+            ToRun::Granted(slot) => {
+                // The dispatcher has counted it; what the run still waits for is told after the next commit.
+                self.waits.remove(slot.agent());
+                self.slots.granted.push(slot);
+                Heard::Command(Ask::Go)
+            }
+            // The slot is given back before deciding, so that the next attempt can have it in the same commit.
+            ToRun::Reported { step, fence, result, .. } => {
+                let ask = result.map(|result| match result {
+                    Ok(output) => Ask::Completed { step, fence, output },
+                    Err(failure) => Ask::Failed { step, fence, failure },
+                });
+                Heard::Settled(RunEffectId::Attempt(fence), ask)
+            }
+            ToRun::ChildRests { child, rests } => {
+                let _ = if rests { self.resting.insert(child) } else { self.resting.remove(&child) };
+                Heard::Seen
+            }
+        }
+    }
+
+    fn show(&mut self, state: &Run, driven: bool, live: &mut Live) {
+        self.slots.give_back();
+        let Some(runs) = self.runs.upgrade() else { return };
+        self.queue(&runs, state, driven);
+        if self.waits_for_children(state) {
+            (live.at_rest, live.status) = (true, RunStatus::Waiting.text());
+        }
+        // What a person must undo by hand is written down before anybody hears that the run has ended: a small file, once in
+        // the life of few runs.
+        let is_news = self.shown.is_some_and(|shown| live.version > shown);
+        if is_news
+            && live.attention.over
+            && let Some(folder) = &self.context.runs
+        {
+            page::keep(folder, state, live.version);
+        }
+        self.shown = Some(live.version);
+        self.change(|glance| glance.look(state));
+    }
+
+    fn parked(&mut self, _: &Problem) {}
+}
