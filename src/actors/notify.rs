@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::hosting::host::{append_problem, read_problem};
+use super::hosting::context::{append_problem, read_problem};
 use crate::events::commit::Recorded;
 use crate::events::ids::{Hash, Position};
 use crate::events::json::Json;

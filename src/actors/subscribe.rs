@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::stream::{self, Stream};
 use tokio::sync::watch;
 
-use super::hosting::host::read_problem;
+use super::hosting::context::read_problem;
 use crate::events::commit::Recorded;
 use crate::events::ids::{Position, RunId, StreamId, Version};
 use crate::events::problem::Problem;

@@ -16,8 +16,8 @@ use super::agents::communicator::Communicator;
 use super::agents::roster::Roster;
 use super::clock::Clock;
 use super::hosting::book::Hosting;
-use super::hosting::host::{HostContext, append_problem, read_problem};
-use super::hosting::kind::Kinds;
+use super::hosting::context::{HostContext, append_problem, read_problem};
+use super::hosting::kind::{AnyKind, Kinds};
 use super::hosting::live::Live;
 use super::hosting::load::{load, load_at};
 use super::hosting::states::LiveStates;
@@ -104,6 +104,17 @@ impl System {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Self {
+        Self::start_with(store, roster, clock, settings, Kinds::default())
+    }
+
+    /// Starts an engine that hosts streams of further kinds. Must be called within an actix system.
+    pub fn start_with(
+        store: Arc<dyn EventStore>,
+        roster: Roster,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+        kinds: Kinds,
+    ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if settings.arbiters == 0 { cores } else { settings.arbiters };
         let arbiters: Vec<Arbiter> = (0..count).map(|_| Arbiter::new()).collect();
@@ -121,7 +132,7 @@ impl System {
         let hosting = Hosting::start(context.clone(), handles.clone());
         let agents = Communicator::start(roster, library, clock, handles);
         let live = Runs::new(Arc::clone(&hosting), agents, scribe);
-        hosting.register(Kinds::default().with(RunKind { runs: Arc::downgrade(&live), context }));
+        hosting.register(kinds.with(RunKind { runs: Arc::downgrade(&live), context }));
         let arbiters = Mutex::new(arbiters);
         let committed = store.committed();
         let runs = Arc::new(RunsView::new(store, Arc::new(LiveStates(Arc::clone(&hosting)))));
@@ -257,13 +268,23 @@ impl System {
         let (store, stream) = (&**self.store(), StreamId::of_run(run));
         match store.head(&stream).await.map_err(|error| read_problem(&error))? {
             Some(newest) if at < Version(1) || at > newest.version => {
-                let versions = format!("its versions are 1 to {}", newest.version);
-                let problem =
-                    Problem::new(Code::NoSuchVersion, format!("`{run}` has no version {at}: {versions}"));
-                Err(problem.hint(format!("`reenact history {run}` lists its versions")))
+                Err(no_such_version(run.as_str(), at, newest.version))
             }
             _ => load_at(store, &stream, at).await,
         }
+    }
+
+    /// What is known of the kind of a stream.
+    ///
+    /// # Errors
+    /// When nothing is.
+    pub fn kind(&self, stream: &StreamId) -> Result<&dyn AnyKind, Problem> {
+        self.hosting.kind(stream)
+    }
+
+    /// Who hosts streams of any kind.
+    pub fn hosting(&self) -> &Arc<Hosting> {
+        &self.hosting
     }
 
     /// Where events live.
@@ -436,6 +457,12 @@ impl System {
     async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Elapsed> {
         tokio::time::timeout(self.grace.max(STORE_PATIENCE), answer).await
     }
+}
+
+/// A stream has no such version.
+pub fn no_such_version(name: &str, at: Version, newest: Version) -> Problem {
+    let message = format!("`{name}` has no version {at}: its versions are 1 to {newest}");
+    Problem::new(Code::NoSuchVersion, message).hint(format!("`reenact history {name}` lists its versions"))
 }
 
 /// Folds the list of runs now and then, so that it is never far behind.

@@ -26,7 +26,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::folder::RUNS;
 use super::protocol::{Answer, Frame, Request, StartSpec};
-use crate::actors::hosting::host::read_problem;
+use crate::actors::hosting::context::read_problem;
 use crate::actors::notify::Notice;
 use crate::actors::system::System;
 use crate::aggregates::run::{RunStatus, StartChild, StartRun};

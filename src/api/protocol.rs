@@ -17,6 +17,7 @@ use crate::events::time::Timestamp;
 pub use crate::views::history::HistoryLine;
 use crate::views::report::RunReport;
 use crate::views::runs::{RunFilter, RunRow};
+use crate::views::stream::StreamReport;
 use crate::views::transcript::AttemptReport;
 use crate::workflow::approval::Edits;
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
@@ -345,15 +346,35 @@ impl Planned {
     }
 }
 
-/// A run as it was right after one of its events.
+/// A run, or a stream of another kind, as it was right after one of its events.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
-    /// The run; its effects are what would have been done next.
-    pub report: RunReport,
+    /// What is shown of it.
+    pub shown: Shown,
     /// The event.
     pub event: HistoryLine,
     /// The newest version that there is.
     pub newest: Version,
+}
+
+/// What is shown of a stream as it was.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// A run; its effects are what would have been done next.
+    Run(Box<RunReport>),
+    /// A stream of another kind.
+    Stream(Box<StreamReport>),
+}
+
+impl Shown {
+    /// What it is asked for by.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Run(report) => report.run.as_str(),
+            Self::Stream(report) => report.stream.as_str(),
+        }
+    }
 }
 
 /// How far a run is, for a person who looks on.

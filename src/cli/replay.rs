@@ -7,7 +7,7 @@ use super::control::ask_about_a_run;
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
 use crate::api::door::Door;
-use crate::api::protocol::{Answer, Request, State};
+use crate::api::protocol::{Answer, Request, Shown, State};
 use crate::events::ids::Version;
 use crate::events::problem::Problem;
 use steps::{Keyboard, Steps, Turn};
@@ -24,9 +24,17 @@ pub(super) async fn replay(scene: &Scene, arguments: ReplayArguments) -> Result<
     if at.is_none() && !scene.say.is_json() && Keyboard::is_there() {
         return step_through(scene, state, door, signals).await;
     }
-    scene.say.result(&state.report, |_| text::state(&state, &scene.call));
+    show(scene, &state);
     see::leave(door, &mut signals).await?;
     Ok(Exit::Good)
+}
+
+/// Prints it.
+fn show(scene: &Scene, state: &State) {
+    match &state.shown {
+        Shown::Run(report) => scene.say.result(report, |_| text::state(state, &scene.call)),
+        Shown::Stream(report) => scene.say.result(report, |_| text::state(state, &scene.call)),
+    }
 }
 
 /// Shows one version after another, as keys say. What is printed at the end stays on the terminal.
@@ -48,7 +56,7 @@ async fn step_through(
             Turn::Stay => {}
             Turn::Quit => break,
             Turn::Show(at) => {
-                let request = Request::StateAt { run: state.report.run.to_string(), at: Some(at) };
+                let request = Request::StateAt { run: state.shown.name().to_owned(), at: Some(at) };
                 match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
                     Asked::Interrupted => return Ok(Exit::Interrupted),
                     Asked::Answer(Answer::State(shown), same) => {
@@ -61,7 +69,7 @@ async fn step_through(
         }
     }
     drop(keyboard);
-    scene.say.result(&state.report, |_| text::state(&state, &scene.call));
+    show(scene, &state);
     see::leave(door, &mut signals).await?;
     Ok(Exit::Good)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::aggregates::run::RunStatus;
-use crate::api::protocol::{Planned, Recorded, State, VerifyReport};
+use crate::api::protocol::{Planned, Recorded, Shown, State, VerifyReport};
 use crate::events::ids::StepId;
 use crate::events::json::Json;
 use crate::events::problem::Problem;
@@ -212,11 +212,20 @@ pub(super) fn planned(planned: &Planned) -> Text {
     Text::lines(lines)
 }
 
-/// A run as it was right after one of its events.
+/// A run, or a stream of another kind, as it was right after one of its events.
 pub(super) fn state(state: &State, call: &Call) -> Text {
-    let effects = state.report.effects.iter().flatten().map(|effect| terminal!("next: {}", next(effect)));
-    let call = Some(call).filter(|_| state.event.version == state.newest);
-    Text::lines([event(&state.event), run(&state.report, call)].into_iter().chain(effects))
+    match &state.shown {
+        Shown::Run(report) => {
+            let effects = report.effects.iter().flatten().map(|effect| terminal!("next: {}", next(effect)));
+            let call = Some(call).filter(|_| state.event.version == state.newest);
+            Text::lines([event(&state.event), run(report, call)].into_iter().chain(effects))
+        }
+        Shown::Stream(report) => Text::lines([
+            event(&state.event),
+            terminal!("{}  {}  version {}", name(report.stream.as_str()), &report.status, report.version),
+            terminal!("{}", report.state.text()),
+        ]),
+    }
 }
 
 /// Runs, a line each.

@@ -8,6 +8,7 @@ use super::effect::{Effect, EffectChanges};
 use super::moment::Moment;
 use crate::events::codec::{CodecError, Encoded};
 use crate::events::ids::{StreamId, Version};
+use crate::events::json::BlobRef;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
 
@@ -49,6 +50,9 @@ pub trait Aggregate: Default + Send + 'static {
         at: &At<'_>,
         changes: &mut EffectChanges<Self::Effect>,
     ) -> Result<(), IllegalEvent>;
+
+    /// The content that an event refers to.
+    fn blobs(event: &Self::Event) -> Vec<BlobRef>;
 
     /// All open effects. Asked once, after loading; from then on changes tell.
     fn open(&self) -> Vec<Self::Effect>;

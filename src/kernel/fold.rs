@@ -4,10 +4,13 @@
 //! taking snapshots costs no more than storing events does; not before [`TAIL_EVENTS_MIN`] events, which are folded in no
 //! time; and after [`SPACING_EVENTS`] at the latest, so that any version is near one.
 
+use std::collections::HashSet;
+
 use super::aggregate::{Aggregate, At};
 use super::effect::EffectChanges;
 use crate::events::commit::{Head, Recorded};
-use crate::events::ids::StreamId;
+use crate::events::ids::{Hash, StreamId};
+use crate::events::json::BlobRef;
 
 /// A tail that is shorter is not worth a snapshot: folding it takes about a millisecond.
 pub const TAIL_EVENTS_MIN: u64 = 1_000;
@@ -24,6 +27,37 @@ pub struct Fold<A> {
     pub head: Head,
     /// What was folded since the last snapshot.
     pub tail: Tail,
+    /// What the state refers to.
+    pub content: Content,
+}
+
+/// Which content a state may refer to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// No more than this.
+    Known(HashSet<Hash>),
+    /// More than is worth knowing, or it was folded from a snapshot.
+    Unknown,
+}
+
+/// How many references are known of a state that was loaded: more than a short history has.
+const CONTENT_KNOWN_MAX: usize = 64;
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Known(HashSet::new())
+    }
+}
+
+impl Content {
+    fn add(&mut self, blobs: Vec<BlobRef>) {
+        if let Self::Known(known) = self {
+            known.extend(blobs.into_iter().map(|blob| blob.hash));
+            if known.len() > CONTENT_KNOWN_MAX {
+                *self = Self::Unknown;
+            }
+        }
+    }
 }
 
 /// Why an event is not folded.
@@ -52,6 +86,7 @@ impl<A: Aggregate> Fold<A> {
         evolved.map_err(|error| Unfoldable::Illegal(parked(error.why)))?;
         self.head = Head { version: *version, hash: event.hash };
         self.tail.grow(event.payload.len());
+        self.content.add(A::blobs(&decoded));
         Ok(())
     }
 }

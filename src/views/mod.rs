@@ -7,6 +7,7 @@
 //! - [`report`]: one run, as people and programs see it
 //! - [`request`]: what a person must know to answer a request for an approval
 //! - [`rollback`]: what a person must undo by hand
+//! - [`stream`]: a stream of any kind
 //! - [`ways`]: what a person can do about a run that does not go on by itself
 
 pub mod escaped;
@@ -16,6 +17,7 @@ pub mod report;
 pub mod request;
 pub mod rollback;
 pub mod runs;
+pub mod stream;
 pub mod transcript;
 pub mod ways;
 

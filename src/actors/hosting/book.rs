@@ -9,10 +9,13 @@ use actix::{Actor, Addr, ArbiterHandle, Recipient};
 use dashmap::{DashMap, DashSet};
 use tokio::sync::{broadcast, oneshot, watch};
 
-use super::host::{Control, Host, HostContext, Recover, Shell, Submit};
+use super::context::HostContext;
+use super::host::Host;
 use super::kind::{AnyKind, Kind, Kinds};
 use super::live::Live;
+use super::messages::{Control, Recover, Submit};
 use super::rest::Awaited;
+use super::shell::Shell;
 use super::wakes::Wakes;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
@@ -92,9 +95,12 @@ impl Hosting {
         let _ = self.kinds.set(kinds);
     }
 
-    /// The kinds that can be hosted.
-    pub fn kinds(&self) -> Option<&Kinds> {
-        self.kinds.get()
+    /// What is known of the kind of a stream.
+    ///
+    /// # Errors
+    /// When nothing is.
+    pub fn kind(&self, stream: &StreamId) -> Result<&dyn AnyKind, Problem> {
+        self.kinds.get().and_then(|kinds| kinds.of(stream)).ok_or_else(|| unknown(stream))
     }
 
     /// What every host has.
@@ -294,7 +300,7 @@ impl Hosting {
         if let Some(entry) = self.streams.get(stream).filter(|entry| entry.control.connected()) {
             return Ok(act(&entry));
         }
-        let kind = self.kinds.get().and_then(|kinds| kinds.of(stream)).ok_or_else(|| unknown(stream))?;
+        let kind = self.kind(stream)?;
         match self.streams.entry(stream.clone()) {
             dashmap::Entry::Occupied(entry) if entry.get().control.connected() => Ok(act(entry.get())),
             place => {

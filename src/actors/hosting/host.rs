@@ -1,136 +1,48 @@
 //! The actor around a core: it carries out what comes out of it, and feeds it what happens. All that is decided is decided
 //! in the core.
 
+mod handlers;
+
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use super::book::Hosting;
+use super::context::{HostContext, append_problem};
 use super::live::Live;
 use super::load::load_upto;
+use super::memory::Memory;
+use super::messages::Reply;
+use super::shell::Shell;
 use super::snapshots;
-use crate::actors::clock::Clock;
-use crate::actors::library::Library;
 use crate::events::commit::Commit;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::Blob;
 use crate::events::problem::{Code, Problem};
-use crate::kernel::core::{Driving, HostCore, Input, Lender, Output, Whose};
-use crate::kernel::{Aggregate, Effect};
-use crate::store::{AppendError, EventStore, ReadError, Snapshot};
-
-/// The id of an effect of an aggregate.
-pub type EffectId<A> = <<A as Aggregate>::Effect as Effect>::Id;
-
-/// What is particular to a kind of streams: how effects are performed, and what decisions borrow.
-pub trait Shell<A: Aggregate>: Lender<A> + Sized + Send + Unpin + 'static {
-    /// What is seen of it beside [`Live`].
-    type View: Clone + Send + Sync + 'static;
-    /// What it is told, beside what the aggregate is asked.
-    type Message: Send + 'static;
-
-    /// What is seen of it, as it changes.
-    fn view(&self) -> Self::View;
-
-    /// Its host is there.
-    fn started(&mut self, host: Addr<Host<A, Self>>);
-
-    /// Performs an effect. What lasts is reported by a [`Heard::Settled`].
-    fn perform(&mut self, state: &A, effect: A::Effect);
-
-    /// An effect is not open any more, or not performed here any more. If it was given up it is to be stopped.
-    fn close(&mut self, state: &A, effect: &EffectId<A>, given_up: bool);
-
-    /// Ends what these effects left running, whose process is gone.
-    fn clear(&mut self, state: &A, effects: Vec<A::Effect>) -> BoxFuture<'static, ()>;
-
-    /// What a message means for the aggregate.
-    fn told(&mut self, message: Self::Message) -> Heard<A>;
-
-    /// This state is durable. It may say more of what is seen.
-    fn show(&mut self, state: &A, driven: bool, live: &mut Live);
-
-    /// It cannot go on.
-    fn parked(&mut self, problem: &Problem);
-}
-
-/// What a message means for an aggregate.
-pub enum Heard<A: Aggregate> {
-    /// Something else is to be seen of it.
-    Seen,
-    /// It is asked this.
-    Command(A::Command),
-    /// An effect that lasts is over: with the command that tells what came of it, or because this process let go of it.
-    Settled(EffectId<A>, Option<A::Command>),
-}
-
-/// Asks the aggregate something.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Submit<A: Aggregate> {
-    /// What.
-    pub command: A::Command,
-    /// Whether it goes on by itself from this command on, if the command begins it.
-    pub drives: bool,
-    /// Where the answer goes, once it is durable.
-    pub reply: Option<Reply>,
-}
-
-/// Tells the shell something.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Tell<M: Send>(pub M);
-
-/// What any stream is asked, whatever its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
-#[rtype(result = "()")]
-pub enum Control {
-    /// To go on by itself.
-    Drive(Whose),
-    /// To stay as it is: nothing starts any more, and what runs goes on.
-    LetGo,
-    /// The same, whoever asks it to go on after that: the process ends.
-    Close,
-    /// To look at the time.
-    Tick,
-}
-
-/// Asks to record as lost what a process left open that is gone.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Recover(pub Reply);
-
-/// Where the answer to a command goes: the version after it, or why it was refused.
-pub type Reply = oneshot::Sender<Result<Version, Problem>>;
-
-/// What every host needs.
-#[derive(Clone)]
-pub struct HostContext {
-    /// Where events live.
-    pub store: Arc<dyn EventStore>,
-    /// Content by its hash.
-    pub library: Arc<Library>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// How long nobody needs an aggregate before it is put away.
-    pub passivate_after: Duration,
-    /// The folder with a folder for each run, if there is one.
-    pub runs: Option<Arc<Path>>,
-}
+use crate::kernel::Aggregate;
+use crate::kernel::core::{Driving, HostCore, Input, Output};
+use crate::kernel::fold::Fold;
+use crate::store::{AppendError, Snapshot};
 
 /// The actor of an aggregate.
 pub struct Host<A: Aggregate, S: Shell<A>> {
-    core: HostCore<A, Reply>,
-    shell: S,
+    stream: StreamId,
+    /// None while a thread that may block decides: until then nothing else is handled.
+    life: Option<Box<Life<A, S>>>,
+    memory: Memory,
     hosting: Arc<Hosting>,
     live: watch::Sender<Live>,
+}
+
+/// What decides, and what it borrows.
+struct Life<A: Aggregate, S> {
+    core: HostCore<A, Reply>,
+    shell: S,
 }
 
 impl<A: Aggregate, S: Shell<A>> Host<A, S> {
@@ -142,107 +54,151 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         hosting: Arc<Hosting>,
         live: watch::Sender<Live>,
     ) -> Self {
-        let context = hosting.context();
-        let core = HostCore::new(stream, driving, context.clock.now(), context.passivate_after);
-        Self { core, shell, hosting, live }
+        let HostContext { clock, passivate_after, .. } = hosting.context();
+        let core = HostCore::new(stream.clone(), driving, clock.now(), *passivate_after);
+        let life = Some(Box::new(Life { core, shell }));
+        Self { stream, life, memory: Memory::default(), hosting, live }
     }
 
-    /// Takes something in, and carries out what follows. Whatever panics in it parks this stream, and no other.
+    /// Takes something in, and carries out what follows.
     fn feed(&mut self, input: Input<A, Reply>, actor: &mut Context<Self>) {
         let now = self.hosting.context().clock.now();
-        self.contain(actor, |host, actor| {
-            host.core.feed(input, now);
-            host.carry_out(actor);
-            while host.core.wants_to_decide() {
-                host.core.decide(&mut host.shell);
-                host.carry_out(actor);
+        self.contain(actor, |host, life, actor| {
+            life.core.feed(input, now);
+            host.carry_out(life, actor);
+        });
+        self.go_on(actor);
+    }
+
+    /// Lets it decide as long as it wants to: here if all that it may read is in memory, else on a thread that may block.
+    fn go_on(&mut self, actor: &mut Context<Self>) {
+        while self.life.as_ref().is_some_and(|life| life.core.wants_to_decide()) {
+            if !self.memory.holds_all(&self.hosting.context().library) {
+                return self.decide_elsewhere(actor);
             }
-            host.core.go_if_over(now);
-            host.carry_out(actor);
+            self.contain(actor, |host, life, actor| {
+                life.core.decide(&mut life.shell);
+                host.carry_out(life, actor);
+            });
+        }
+        let now = self.hosting.context().clock.now();
+        self.contain(actor, |host, life, actor| {
+            life.core.go_if_over(now);
+            host.carry_out(life, actor);
         });
     }
 
-    fn contain(&mut self, actor: &mut Context<Self>, act: impl FnOnce(&mut Self, &mut Context<Self>)) {
-        let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(self, actor))) else { return };
-        self.core.park(panicked(&*panic));
-        // What panics once more is left undone.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.carry_out(actor)));
+    fn decide_elsewhere(&mut self, actor: &mut Context<Self>) {
+        let Some(mut life) = self.life.take() else { return };
+        let decided = spawn_blocking(move || {
+            let decided = catch_unwind(AssertUnwindSafe(|| life.core.decide(&mut life.shell)));
+            if let Err(panic) = decided {
+                life.core.park(panicked(&*panic));
+            }
+            life
+        });
+        actor.wait(decided.into_actor(self).map(|life, host, actor| {
+            // Without an answer the process ends.
+            let Ok(life) = life else { return actor.stop() };
+            host.life = Some(life);
+            host.contain(actor, |host, life, actor| host.carry_out(life, actor));
+            host.go_on(actor);
+        }));
     }
 
-    fn carry_out(&mut self, actor: &mut Context<Self>) {
-        while let Some(output) = self.core.output() {
-            match output {
-                Output::Load => self.load(actor),
-                Output::Append { commit, blobs } => self.append(commit, blobs, actor),
-                Output::Clear(effects) => self.clear(effects, actor),
-                Output::Perform(effect) => self.with_state(|shell, state| shell.perform(state, effect)),
-                Output::Close { effect, given_up } => {
-                    self.with_state(|shell, state| shell.close(state, &effect, given_up));
+    /// Whatever panics parks this stream, and no other.
+    fn contain(
+        &mut self,
+        actor: &mut Context<Self>,
+        act: impl FnOnce(&mut Self, &mut Life<A, S>, &mut Context<Self>),
+    ) {
+        let Some(mut life) = self.life.take() else { return };
+        let done = catch_unwind(AssertUnwindSafe(|| act(self, &mut life, actor)));
+        if let Err(panic) = done {
+            life.core.park(panicked(&*panic));
+            // What panics once more is left undone.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.carry_out(&mut life, actor)));
+        }
+        self.life = Some(life);
+    }
+
+    fn carry_out(&mut self, life: &mut Life<A, S>, actor: &mut Context<Self>) {
+        let Life { core, shell } = life;
+        while let Some(output) = core.output() {
+            let state = core.durable().map(|(state, _)| state);
+            match (output, state) {
+                (Output::Load, _) => {
+                    shell.take_back();
+                    self.load(actor);
                 }
+                (Output::Append { commit, blobs }, _) => self.append(commit, blobs, actor),
+                (Output::Clear(effects), Some(state)) => {
+                    self.then(shell.clear(state, effects), |()| Input::Cleared, actor);
+                }
+                (Output::Perform(effect), Some(state)) => shell.perform(state, effect),
+                (Output::Close { effect, given_up }, Some(state)) => shell.close(state, &effect, given_up),
+                (Output::Clear(_) | Output::Perform(_) | Output::Close { .. }, None) => {}
                 // Whoever asked may have gone; what happened is recorded all the same.
-                Output::Reply { to, result } => drop(to.send(result)),
-                Output::Show => self.show(),
-                Output::Driven(driven) => self.hosting.note_driven(self.core.stream(), driven),
-                Output::Wake(at) => self.hosting.wake_at(self.core.stream(), at),
-                Output::Snapshot { head, bytes } => {
-                    let (store, stream) = (self.store(), self.core.stream().clone());
-                    let snapshot = Snapshot {
-                        version: head.version,
-                        hash: head.hash,
-                        schema: A::SNAPSHOT_SCHEMA,
-                        bytes,
-                    };
-                    self.then(snapshots::save(store, stream, snapshot), |()| Input::Saved, actor);
+                (Output::Reply { to, result }, _) => drop(to.send(result)),
+                (Output::Show, _) => self.show(core, shell),
+                (Output::Driven(driven), _) => self.hosting.note_driven(&self.stream, driven),
+                (Output::Wake(at), _) => self.hosting.wake_at(&self.stream, at),
+                (Output::Snapshot { head, bytes }, _) => {
+                    let schema = A::SNAPSHOT_SCHEMA;
+                    let snapshot = Snapshot { version: head.version, hash: head.hash, schema, bytes };
+                    let store = Arc::clone(&self.hosting.context().store);
+                    let saved = snapshots::save(store, self.stream.clone(), snapshot);
+                    self.then(saved, |()| Input::Saved, actor);
                 }
-                Output::Parked(problem) => {
-                    tracing::error!(stream = %self.core.stream(), %problem, "parked");
-                    self.shell.take_back();
-                    self.shell.parked(&problem);
+                (Output::Parked(problem), _) => {
+                    tracing::error!(stream = %self.stream, %problem, "parked");
+                    shell.take_back();
                     self.live.send_modify(|live| live.parked = Some(problem));
                 }
-                Output::Passivate => actor.stop(),
+                (Output::Passivate, _) => actor.stop(),
             }
-        }
-    }
-
-    fn with_state(&mut self, act: impl FnOnce(&mut S, &A)) {
-        if let Some((state, _)) = self.core.durable() {
-            act(&mut self.shell, state);
         }
     }
 
     /// Shows what is durable. Whoever waits is woken at milestones only.
-    fn show(&mut self) {
-        let Some((state, version)) = self.core.durable() else { return };
-        let attention = state.attention();
-        let driven = self.core.driving().is_driven();
-        // What is driven though nothing follows but what people do is about to see that they are too late.
-        let at_rest = version > Version(0) && attention.is_at_rest() && !driven;
-        let (in_flight, shell) = (self.core.in_flight(), &mut self.shell);
+    fn show(&self, core: &HostCore<A, Reply>, shell: &mut S) {
+        let Some((state, version)) = core.durable() else { return };
+        let (attention, driven) = (state.attention(), core.driving().is_driven());
         self.live.send_if_modified(|live| {
             let before = live.milestones();
             (live.version, live.loaded, live.parked) = (version, true, None);
             (live.status, live.attention) = (state.status(), attention);
-            (live.at_rest, live.in_flight) = (at_rest, in_flight);
+            // What is driven though nothing follows but what people do is about to see that they are too late.
+            live.at_rest = version > Version(0) && attention.is_at_rest() && !driven;
+            live.in_flight = core.in_flight();
             shell.show(state, driven, live);
             live.milestones() != before
         });
     }
 
-    fn load(&mut self, actor: &mut Context<Self>) {
-        self.shell.take_back();
-        let (store, stream) = (self.store(), self.core.stream().clone());
-        let fold = async move { load_upto(&*store, &stream, Version(u64::MAX)).await.map(Box::new) };
+    fn load(&self, actor: &mut Context<Self>) {
+        let HostContext { store, library, .. } = self.hosting.context().clone();
+        let stream = self.stream.clone();
+        let fold = async move {
+            let fold: Fold<A> = load_upto(&*store, &stream, Version(u64::MAX)).await?;
+            let memory = Memory::of(&fold.content, library).await;
+            Ok((Box::new(fold), memory))
+        };
         let fold = AssertUnwindSafe(fold).catch_unwind();
         let fold = fold.map(|folded| folded.unwrap_or_else(|panic| Err(panicked(&*panic))));
-        self.then(fold, Input::Loaded, actor);
+        actor.spawn(fold.into_actor(self).map(|loaded, host, actor| {
+            let loaded = loaded.map(|(fold, memory)| {
+                host.memory = memory;
+                fold
+            });
+            host.feed(Input::Loaded(loaded), actor);
+        }));
     }
 
     fn append(&mut self, commit: Commit, blobs: Vec<Blob>, actor: &mut Context<Self>) {
-        blobs.iter().for_each(|blob| self.hosting.context().library.keep(blob));
-        let store = self.store();
+        self.memory.keep(&blobs, &self.hosting.context().library);
+        let (store, stream) = (Arc::clone(&self.hosting.context().store), self.stream.clone());
         let appended = async move { store.append(commit, blobs).await };
-        let stream = self.core.stream().clone();
         let input = move |result| match result {
             Ok(_) => Input::Appended,
             Err(error @ AppendError::Conflict { .. }) => {
@@ -254,12 +210,6 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         self.then(appended, input, actor);
     }
 
-    fn clear(&mut self, effects: Vec<A::Effect>, actor: &mut Context<Self>) {
-        let Some((state, _)) = self.core.durable() else { return };
-        let cleared = self.shell.clear(state, effects);
-        self.then(cleared, |()| Input::Cleared, actor);
-    }
-
     /// Feeds what comes of something.
     fn then<T: 'static>(
         &self,
@@ -268,10 +218,6 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         actor: &mut Context<Self>,
     ) {
         actor.spawn(future.into_actor(self).map(|result, host, actor| host.feed(input(result), actor)));
-    }
-
-    fn store(&self) -> Arc<dyn EventStore> {
-        Arc::clone(&self.hosting.context().store)
     }
 }
 
@@ -288,67 +234,16 @@ impl<A: Aggregate, S: Shell<A>> Actor for Host<A, S> {
     type Context = Context<Self>;
 
     fn started(&mut self, actor: &mut Context<Self>) {
-        self.shell.started(actor.address());
-        self.contain(actor, Self::carry_out);
+        let address = actor.address();
+        self.contain(actor, |host, life, actor| {
+            life.shell.started(address);
+            host.carry_out(life, actor);
+        });
         let every = self.hosting.context().passivate_after;
         actor.run_interval(every, |host, actor| host.feed(Input::Tick, actor));
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        self.hosting.forget(self.core.stream(), &self.live);
+        self.hosting.forget(&self.stream, &self.live);
     }
-}
-
-impl<A: Aggregate, S: Shell<A>> Handler<Submit<A>> for Host<A, S> {
-    type Result = ();
-
-    fn handle(&mut self, Submit { command, drives, reply }: Submit<A>, actor: &mut Context<Self>) {
-        self.feed(Input::Command { command, drives, reply }, actor);
-    }
-}
-
-impl<A: Aggregate, S: Shell<A>> Handler<Recover> for Host<A, S> {
-    type Result = ();
-
-    fn handle(&mut self, Recover(reply): Recover, actor: &mut Context<Self>) {
-        self.feed(Input::Recover { reply: Some(reply) }, actor);
-    }
-}
-
-impl<A: Aggregate, S: Shell<A>> Handler<Control> for Host<A, S> {
-    type Result = ();
-
-    fn handle(&mut self, control: Control, actor: &mut Context<Self>) {
-        let input = match control {
-            Control::Drive(whose) => Input::Drive(whose),
-            Control::LetGo => Input::LetGo,
-            Control::Close => Input::Close,
-            Control::Tick => Input::Tick,
-        };
-        self.feed(input, actor);
-    }
-}
-
-impl<A: Aggregate, S: Shell<A>> Handler<Tell<S::Message>> for Host<A, S> {
-    type Result = ();
-
-    fn handle(&mut self, Tell(message): Tell<S::Message>, actor: &mut Context<Self>) {
-        match self.shell.told(message) {
-            Heard::Seen => self.show(),
-            Heard::Command(command) => {
-                self.feed(Input::Command { command, drives: false, reply: None }, actor)
-            }
-            Heard::Settled(effect, command) => self.feed(Input::Settled { effect, command }, actor),
-        }
-    }
-}
-
-/// What people are told when a commit was not stored.
-pub fn append_problem(error: &AppendError) -> Problem {
-    Problem::new(error.code(), error.to_string())
-}
-
-/// What people are told when something could not be read.
-pub fn read_problem(error: &ReadError) -> Problem {
-    Problem::new(error.code(), error.to_string())
 }

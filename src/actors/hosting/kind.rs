@@ -6,9 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::book::{Hosting, Started};
-use super::host::Shell;
 use super::load::{load_at, prove};
+use super::shell::Shell;
+use crate::events::commit::Recorded;
 use crate::events::ids::{StreamId, Version};
+use crate::events::json::{BlobRef, Json};
 use crate::events::problem::Problem;
 use crate::kernel::core::Driving;
 use crate::kernel::{Aggregate, Attention};
@@ -20,6 +22,9 @@ pub trait Kind: Send + Sync + Sized + 'static {
     type Aggregate: Aggregate + PartialEq;
     /// What performs its effects.
     type Shell: Shell<Self::Aggregate>;
+
+    /// The state as people and programs see it who look at a stream of any kind.
+    fn describe(&self, state: &Self::Aggregate) -> Json;
 
     /// The shell of a stream; none if its name is none of that kind.
     fn shell(&self, stream: &StreamId) -> Option<Self::Shell>;
@@ -45,7 +50,7 @@ pub trait AnyKind: Send + Sync {
     /// Starts the host of a stream; none if its name is none of that kind.
     fn start(&self, hosting: &Arc<Hosting>, stream: &StreamId, driving: Driving) -> Option<Started>;
 
-    /// Where a stream is as of a version, or as of its end if that comes first.
+    /// Where a stream is as of a version, or as of its end if that comes first; and the state as it is seen.
     ///
     /// # Errors
     /// When it cannot be read or folded.
@@ -54,7 +59,13 @@ pub trait AnyKind: Send + Sync {
         store: &dyn EventStore,
         stream: &StreamId,
         at: Version,
-    ) -> Result<Standing, Problem>;
+    ) -> Result<(Standing, Json), Problem>;
+
+    /// The content that an event refers to.
+    ///
+    /// # Errors
+    /// Why the event is not understood.
+    fn blobs(&self, recorded: &Recorded) -> Result<Vec<BlobRef>, String>;
 
     /// Folds a stream from its first event, and drops snapshots that hold something else: answers their versions.
     ///
@@ -78,9 +89,17 @@ impl<K: Kind> AnyKind for K {
         store: &dyn EventStore,
         stream: &StreamId,
         at: Version,
-    ) -> Result<Standing, Problem> {
+    ) -> Result<(Standing, Json), Problem> {
         let (state, head) = load_at::<K::Aggregate>(store, stream, at).await?;
-        Ok(Standing { version: head.version, status: state.status(), attention: state.attention() })
+        let standing =
+            Standing { version: head.version, status: state.status(), attention: state.attention() };
+        Ok((standing, self.describe(&state)))
+    }
+
+    fn blobs(&self, recorded: &Recorded) -> Result<Vec<BlobRef>, String> {
+        let event: <K::Aggregate as Aggregate>::Event =
+            recorded.decode().map_err(|error| error.to_string())?;
+        Ok(<K::Aggregate as Aggregate>::blobs(&event))
     }
 
     async fn prove(&self, store: &dyn EventStore, stream: &StreamId) -> Result<Vec<Version>, Problem> {

@@ -5,13 +5,13 @@ use std::pin::pin;
 
 use futures_util::FutureExt;
 
-use super::host::read_problem;
+use super::context::read_problem;
 use super::snapshots::discard;
 use crate::events::commit::Recorded;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::kernel::Aggregate;
-use crate::kernel::fold::{Fold, TAIL_EVENTS_MIN, Tail, Unfoldable};
+use crate::kernel::fold::{Content, Fold, TAIL_EVENTS_MIN, Tail, Unfoldable};
 use crate::store::{EventStore, Head, ReadError, Snapshot};
 
 /// How many events are read at once, some 2 MB. A commit that is longer is looked through for each of its pages.
@@ -113,7 +113,8 @@ async fn restore<A: Aggregate>(
         return Err(Unusable::OtherSchema(schema, A::SNAPSHOT_SCHEMA));
     }
     let state = A::restore(&bytes).map_err(|error| broken(&error))?;
-    Ok(Fold { state, head: Head { version, hash }, tail: Tail::after(bytes.len()) })
+    let (head, tail) = (Head { version, hash }, Tail::after(bytes.len()));
+    Ok(Fold { state, head, tail, content: Content::Unknown })
 }
 
 /// Whether a stream has that event: the next one chains to it, or it is the last.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::inspect::Inspector;
 use super::page;
-use crate::actors::hosting::host::HostContext;
+use crate::actors::hosting::context::HostContext;
 use crate::actors::hosting::load::load;
 use crate::aggregates::run::Run;
 use crate::events::ids::{RequestId, RunId, StreamId, Version};

@@ -17,13 +17,15 @@ use self::glance::Glance;
 use self::shell::{RunShell, ToRun};
 use super::agents::communicator::Communicator;
 use super::hosting::book::Hosting;
-use super::hosting::host::{Control, HostContext, Tell};
+use super::hosting::context::HostContext;
 use super::hosting::kind::Kind;
 use super::hosting::live::Live;
+use super::hosting::messages::{Control, Tell};
 use super::pages::scribe::Scribe;
 use super::send::send;
 use crate::aggregates::run::{Ask, Run, StartRun};
 use crate::events::ids::{RunId, StreamId, Version};
+use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::kernel::Blobs;
 
@@ -60,6 +62,11 @@ pub struct RunKind {
 impl Kind for RunKind {
     type Aggregate = Run;
     type Shell = RunShell;
+
+    fn describe(&self, state: &Run) -> Json {
+        let (done, total) = state.progress();
+        Json::of(&serde_json::json!({ "done": done, "total": total })).unwrap_or_default()
+    }
 
     fn shell(&self, stream: &StreamId) -> Option<RunShell> {
         Some(RunShell::new(stream.run()?, Weak::clone(&self.runs), self.context.clone()))

@@ -13,13 +13,15 @@ use super::glance::{Glance, OpenAttempt};
 use super::{InFlight, Runs};
 use crate::actors::agents::agent::{Attempted, EndLeftover, Perform, Report, StopAttempt};
 use crate::actors::agents::dispatcher::{GiveSlot, Slot};
-use crate::actors::hosting::host::{Heard, Host, HostContext, Shell, Tell};
+use crate::actors::hosting::context::HostContext;
+use crate::actors::hosting::host::Host;
 use crate::actors::hosting::live::Live;
+use crate::actors::hosting::messages::Tell;
+use crate::actors::hosting::shell::{Heard, Shell};
 use crate::actors::pages::page;
 use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId, RunStatus};
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
 use crate::events::json::BlobRef;
-use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::{Progress, Task};
@@ -375,6 +377,4 @@ impl Shell<Run> for RunShell {
         self.shown = Some(live.version);
         self.change(|glance| glance.look(state));
     }
-
-    fn parked(&mut self, _: &Problem) {}
 }

@@ -386,6 +386,10 @@ impl Aggregate for Run {
         evolve::evolve(self, event, at, changes)
     }
 
+    fn blobs(event: &RunEvent) -> Vec<BlobRef> {
+        event.blobs()
+    }
+
     fn open(&self) -> Vec<RunEffect> {
         evolve::open(self)
     }

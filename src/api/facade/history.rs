@@ -1,13 +1,16 @@
-//! What happened to a run, and the run as it was.
+//! What happened to a run, or to a stream of any kind, and how it was.
 
 use super::{Facade, Frames, unknown};
-use crate::actors::hosting::host::read_problem;
-use crate::api::protocol::{Answer, Frame, HistoryLine, State};
+use crate::actors::hosting::context::read_problem;
+use crate::actors::hosting::kind::Standing;
+use crate::actors::system::no_such_version;
+use crate::api::protocol::{Answer, Frame, HistoryLine, Shown, State};
 use crate::events::commit::Recorded;
-use crate::events::ids::{RunId, StreamId, Version};
-use crate::events::problem::Problem;
+use crate::events::ids::{RUN_KIND, RunId, StreamId, Version};
+use crate::events::problem::{Code, Problem};
 use crate::store::ReadError;
-use crate::views::report::{effects, report};
+use crate::views::report::{RunReport, effects, report};
+use crate::views::stream::StreamReport;
 
 /// How many events are read at once.
 const HISTORY_PAGE: usize = 1_024;
@@ -20,8 +23,7 @@ impl Facade {
         to: Option<Version>,
         frames: &Frames,
     ) -> Result<Answer, Problem> {
-        let run = self.resolve(run).await?;
-        let stream = StreamId::of_run(&run);
+        let stream = self.stream(run).await?;
         let mut after = Version(from.map_or(0, |from| from.0.saturating_sub(1)));
         let mut at_once = HISTORY_PAGE;
         loop {
@@ -46,33 +48,77 @@ impl Facade {
         }
     }
 
-    /// A run as it was right after one of its events; none means the newest.
-    pub(super) async fn state_at(&self, run: &str, at: Option<Version>) -> Result<State, Problem> {
-        let run = self.resolve(run).await?;
-        let newest = self.newest(&run).await?;
+    /// The stream that a text means: of a kind that is known, or of a run.
+    async fn stream(&self, text: &str) -> Result<StreamId, Problem> {
+        match text.split_once('/') {
+            Some((RUN_KIND, run)) => Ok(StreamId::of_run(&self.resolve(run).await?)),
+            Some((kind, id)) => {
+                let stream = StreamId::new(kind, id);
+                let is_there = self.system.kind(&stream).is_ok() && self.newest(&stream).await.is_ok();
+                if is_there { Ok(stream) } else { Err(no_stream(text)) }
+            }
+            None => Ok(StreamId::of_run(&self.resolve(text).await?)),
+        }
+    }
+
+    /// A stream as it was right after one of its events; none means the newest.
+    pub(super) async fn state_at(&self, text: &str, at: Option<Version>) -> Result<State, Problem> {
+        let stream = self.stream(text).await?;
+        let newest = self.newest(&stream).await?;
         let at = at.unwrap_or(newest);
-        let (state, _) = self.system.fold_at(&run, at).await?;
-        let event = self.event(&run, at).await?;
+        let shown = match stream.run() {
+            Some(run) => Shown::Run(Box::new(self.run_at(&run, at, newest).await?)),
+            None => Shown::Stream(Box::new(self.stream_at(&stream, at, newest).await?)),
+        };
+        let event = HistoryLine::of(&self.event(&stream, at).await?);
+        Ok(State { shown, event, newest })
+    }
+
+    async fn run_at(&self, run: &RunId, at: Version, newest: Version) -> Result<RunReport, Problem> {
+        let (state, _) = self.system.fold_at(run, at).await?;
+        let event = self.event(&StreamId::of_run(run), at).await?;
         let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
         // What was needs nobody to drive it.
-        let driven = at < newest || self.system.is_driven(&run);
+        let driven = at < newest || self.system.is_driven(run);
         let now = if at < newest { event.header.recorded_at } else { self.system.clock().now() };
         let library = &**self.system.library();
         let mut report = report(&state, about, at, driven, now, library).map_err(|error| error.problem())?;
         report.effects = Some(effects(&state));
-        Ok(State { report, event: HistoryLine::of(&event), newest })
+        Ok(report)
     }
 
-    pub(super) async fn newest(&self, run: &RunId) -> Result<Version, Problem> {
-        let head = self.system.store().head(&StreamId::of_run(run)).await;
+    async fn stream_at(
+        &self,
+        stream: &StreamId,
+        at: Version,
+        newest: Version,
+    ) -> Result<StreamReport, Problem> {
+        if at < Version(1) || at > newest {
+            return Err(no_such_version(stream.as_str(), at, newest));
+        }
+        let kind = self.system.kind(stream)?;
+        let (standing, state) = kind.standing(&**self.system.store(), stream, at).await?;
+        let Standing { version, status, attention } = standing;
+        Ok(StreamReport { stream: stream.clone(), version, status: status.into(), attention, state })
+    }
+
+    pub(super) async fn newest(&self, stream: &StreamId) -> Result<Version, Problem> {
+        let head = self.system.store().head(stream).await;
         let head = head.map_err(|error| read_problem(&error))?;
-        head.map(|head| head.version).ok_or_else(|| unknown(run.as_str()))
+        head.map(|head| head.version).ok_or_else(|| no_stream(stream.as_str()))
     }
 
-    async fn event(&self, run: &RunId, at: Version) -> Result<Recorded, Problem> {
-        let (stream, before) = (StreamId::of_run(run), Version(at.0.saturating_sub(1)));
-        let page = self.system.store().read_stream(&stream, before, 1).await;
+    async fn event(&self, stream: &StreamId, at: Version) -> Result<Recorded, Problem> {
+        let page = self.system.store().read_stream(stream, Version(at.0.saturating_sub(1)), 1).await;
         let page = page.map_err(|error| read_problem(&error))?;
-        page.into_iter().next().ok_or_else(|| unknown(run.as_str()))
+        page.into_iter().next().ok_or_else(|| no_stream(stream.as_str()))
+    }
+}
+
+/// There is no stream that is called so.
+fn no_stream(text: &str) -> Problem {
+    match text.strip_prefix(RUN_KIND).and_then(|rest| rest.strip_prefix('/')) {
+        Some(run) => unknown(run),
+        None => Problem::new(Code::UnknownRun, format!("nothing was recorded of `{text}`")),
     }
 }

@@ -35,7 +35,7 @@ impl Facade {
         let after = match from {
             Told::After(version) => version,
             // A run that is not there is told of when it is seen through.
-            Told::FromNow => self.newest(run).await.unwrap_or_default(),
+            Told::FromNow => self.newest(&StreamId::of_run(run)).await.unwrap_or_default(),
         };
         Ok(Teller { store: &**self.system.store(), stream: StreamId::of_run(run), after, frames })
     }

@@ -1,7 +1,7 @@
 //! What was said during an attempt.
 
 use super::{Facade, unknown};
-use crate::actors::hosting::host::read_problem;
+use crate::actors::hosting::context::read_problem;
 use crate::events::ids::{RunId, StepId, StreamId, Version};
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::{Purpose, RunEvent};

@@ -1,23 +1,23 @@
 //! Proving the store whole.
 
 use super::Facade;
-use crate::actors::hosting::host::read_problem;
-use crate::actors::hosting::load::prove;
-use crate::aggregates::run::Run;
+use crate::actors::hosting::context::read_problem;
 use crate::api::protocol::{VerifyProblem, VerifyReport};
-use crate::events::ids::{RunId, StreamId, Version};
+use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
-use crate::events::run::RunEvent;
 use crate::store::verify::{FINDINGS_MAX, disk_bytes, verify};
 
 impl Facade {
     pub(super) async fn verify(&self) -> Result<VerifyReport, Problem> {
         let store = self.system.store();
-        let mut runs = std::collections::BTreeSet::new();
+        let mut streams = std::collections::BTreeSet::new();
         let found = verify(&**store, |recorded| {
-            let event: RunEvent = recorded.decode().map_err(|error| error.to_string())?;
-            runs.extend(recorded.header.stream.run());
-            Ok(event.blobs())
+            let stream = &recorded.header.stream;
+            if !streams.contains(stream) {
+                streams.insert(stream.clone());
+            }
+            let kind = self.system.kind(stream).map_err(|problem| problem.message)?;
+            kind.blobs(recorded)
         })
         .await
         .map_err(|error| read_problem(&error))?;
@@ -33,7 +33,7 @@ impl Facade {
             })
             .collect();
         if problems.is_empty() {
-            (problems, damage) = self.unfoldable(runs).await;
+            (problems, damage) = self.unfoldable(streams).await;
         }
         // What nobody understands is whole, and so is a store of which a cache was not.
         match damage {
@@ -54,11 +54,11 @@ impl Facade {
         })
     }
 
-    /// Runs whose history is whole and makes no sense all the same, and snapshots that are not what the history gives.
+    /// Streams whose history is whole and makes no sense all the same, and snapshots that are not what the history gives.
     /// Those are a cache, and dropped. Answers also what of it is damage.
     async fn unfoldable(
         &self,
-        runs: impl IntoIterator<Item = RunId>,
+        streams: impl IntoIterator<Item = StreamId>,
     ) -> (Vec<VerifyProblem>, Option<String>) {
         let (mut problems, mut damage) = (Vec::new(), None);
         let mut add = |stream: &StreamId, version: Option<Version>, what: String| {
@@ -67,9 +67,12 @@ impl Facade {
                 problems.push(VerifyProblem { position: 0, stream, version, what });
             }
         };
-        for run in runs {
-            let stream = StreamId::of_run(&run);
-            match prove::<Run>(&**self.system.store(), &stream).await {
+        for stream in streams {
+            let proven = match self.system.kind(&stream) {
+                Ok(kind) => kind.prove(&**self.system.store(), &stream).await,
+                Err(problem) => Err(problem),
+            };
+            match proven {
                 Ok(wrong) => wrong.into_iter().for_each(|version| {
                     let what = format!(
                         "the snapshot at version {version} is not what the events give: it is dropped"

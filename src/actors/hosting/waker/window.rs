@@ -125,7 +125,8 @@ mod tests {
         for (at, number) in [(30, 0), (10, 1), (20, 2)] {
             window.insert(due(at, number), Kind::Own);
         }
-        let text = |stream: Option<StreamId>| stream.map(|stream| stream.to_string());
+        let text =
+            |stream: Option<StreamId>| stream.and_then(|stream| stream.run()).map(|run| run.to_string());
         assert_eq!(text(window.pop(Timestamp(9))), None);
         assert_eq!(text(window.pop(Timestamp(25))).as_deref(), Some("r1"));
         assert_eq!(text(window.pop(Timestamp(25))).as_deref(), Some("r2"));

@@ -1,0 +1,35 @@
+//! What every host needs.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::actors::clock::Clock;
+use crate::actors::library::Library;
+use crate::events::problem::Problem;
+use crate::store::{AppendError, EventStore, ReadError};
+
+/// What every host needs.
+#[derive(Clone)]
+pub struct HostContext {
+    /// Where events live.
+    pub store: Arc<dyn EventStore>,
+    /// Content by its hash.
+    pub library: Arc<Library>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How long nobody needs an aggregate before it is put away.
+    pub passivate_after: Duration,
+    /// The folder with a folder for each run, if there is one.
+    pub runs: Option<Arc<Path>>,
+}
+
+/// What people are told when a commit was not stored.
+pub fn append_problem(error: &AppendError) -> Problem {
+    Problem::new(error.code(), error.to_string())
+}
+
+/// What people are told when something could not be read.
+pub fn read_problem(error: &ReadError) -> Problem {
+    Problem::new(error.code(), error.to_string())
+}

@@ -1,0 +1,59 @@
+//! What the host of a stream is sent.
+
+use actix::Message;
+use tokio::sync::oneshot;
+
+use crate::events::ids::Version;
+use crate::events::problem::Problem;
+use crate::kernel::Aggregate;
+use crate::kernel::core::{Input, Whose};
+
+/// Asks the aggregate something.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Submit<A: Aggregate> {
+    /// What.
+    pub command: A::Command,
+    /// Whether it goes on by itself from this command on, if the command begins it.
+    pub drives: bool,
+    /// Where the answer goes, once it is durable.
+    pub reply: Option<Reply>,
+}
+
+/// Tells the shell something.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Tell<M: Send>(pub M);
+
+/// What any stream is asked, whatever its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub enum Control {
+    /// To go on by itself.
+    Drive(Whose),
+    /// To stay as it is: nothing starts any more, and what runs goes on.
+    LetGo,
+    /// The same, whoever asks it to go on after that: the process ends.
+    Close,
+    /// To look at the time.
+    Tick,
+}
+
+impl<A: Aggregate, R> From<Control> for Input<A, R> {
+    fn from(control: Control) -> Self {
+        match control {
+            Control::Drive(whose) => Self::Drive(whose),
+            Control::LetGo => Self::LetGo,
+            Control::Close => Self::Close,
+            Control::Tick => Self::Tick,
+        }
+    }
+}
+
+/// Asks to record as lost what a process left open that is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Recover(pub Reply);
+
+/// Where the answer to a command goes: the version after it, or why it was refused.
+pub type Reply = oneshot::Sender<Result<Version, Problem>>;
