@@ -18,6 +18,7 @@ mod group;
 pub mod lost;
 mod proc;
 pub(super) mod protocol;
+mod running;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -34,7 +35,7 @@ use async_trait::async_trait;
 use super::{Context, Executor, Failure, Output, Stop, Task, now};
 use crate::events::ids::{RunId, StepId};
 use crate::events::problem::Code;
-use group::Running;
+use running::Running;
 use streams::{Full, Streams};
 
 /// What of the parent's environment every program gets.
