@@ -32,4 +32,5 @@ pub mod work;
 mod graph;
 pub(crate) mod json_text;
 pub(crate) mod output;
+mod pieces;
 mod shell;
