@@ -4,7 +4,8 @@
 //! - `protocol`: the document that goes in, and what lines on stdout mean
 //! - `streams`: moves bytes in all three directions at once, within bounds
 //! - `exit`: what a status means
-//! - `group`: every process that the program made, and how they end
+//! - `running`: the program at work, and the record of it
+//! - `group`: every process that it made, and how they end
 //! - `proc`: what the kernel says of processes
 //! - [`lost`]: what an attempt of a process that died left running
 //!
