@@ -3,6 +3,7 @@
 //!
 //! - `layer`: a file, or the environment, as keys with places
 //! - `keys`: every key, and what it takes
+//! - `values`: how the values of keys are read
 //! - `notify`: who is told of what
 //! - [`trust`]: which folders' own programs may be run
 
@@ -12,6 +13,7 @@ mod notify;
 #[cfg(test)]
 mod tests;
 pub mod trust;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

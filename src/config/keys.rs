@@ -1,27 +1,24 @@
 //! Every key of the configuration, and what it takes.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use toml::Value;
 
-use super::{Config, Durability};
+use super::Config;
+use super::notify::notices;
+use super::values::{
+    KIB, any_length, bytes, decimal, durability, flag, length, level, number, points, policy, positive,
+    program, texts,
+};
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem, nearest};
-use crate::events::time::parse_duration;
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::set_from_config;
-use crate::workflow::definition::{Approval, Retry, RetryPolicy};
+use crate::workflow::definition::{Retry, RetryPolicy};
 use crate::workflow::parse::{PartialRetry, StepDefaults};
 
 /// A key, and how a value gets into the configuration. An error says what the key takes.
 type Key = (&'static str, fn(&mut Config, &Value) -> Result<(), String>);
-
-/// A day at most: whoever waits longer waits for ever.
-const LENGTH: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
-
-const KIB: u64 = 1024;
 
 const KEYS: &[Key] = &[
     ("agent_paths", |config, value| {
@@ -64,7 +61,7 @@ const KEYS: &[Key] = &[
     ("actors.passivate_after", |config, value| {
         length(value).map(|length| config.actors.passivate_after = length)
     }),
-    ("notify", |config, value| super::notify::notices(value).map(|notices| config.notify = notices)),
+    ("notify", |config, value| notices(value).map(|notices| config.notify = notices)),
     ("log.level", |config, value| level(value).map(|level| config.log.level = level)),
 ];
 
@@ -195,121 +192,6 @@ fn set_agent(config: &mut Config, name: &str, key: &str, value: Value) -> Result
     let known = config.agents.keys().find(|known| AgentName::new(known).key() == agent.key()).cloned();
     config.agents.entry(known.unwrap_or_else(|| name.to_owned())).or_default().insert(key.to_owned(), value);
     Ok(())
-}
-
-pub(super) fn text(value: &Value) -> Result<&str, String> {
-    value.as_str().ok_or_else(|| "give it a text".to_owned())
-}
-
-/// A list of texts; or one text, split at commas, as the environment gives it.
-pub(super) fn texts(value: &Value) -> Result<Vec<String>, String> {
-    let texts: Option<Vec<&str>> = match value {
-        Value::String(text) => Some(text.split(',').collect()),
-        Value::Array(items) => items.iter().map(Value::as_str).collect(),
-        _ => None,
-    };
-    let texts = texts.ok_or_else(|| "give it a list of texts, as in [\"A\", \"B\"]".to_owned())?;
-    Ok(texts.into_iter().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect())
-}
-
-/// The points of a checklist: each is a line of a page.
-fn points(value: &Value) -> Result<Vec<String>, String> {
-    let points = texts(value)?;
-    let (most, longest) = (Approval::POINTS_MAX, Approval::POINT_CHARS_MAX);
-    let fits = |point: &String| point.chars().count() <= longest && !point.contains(char::is_control);
-    match points.len() <= most && points.iter().all(fits) {
-        true => Ok(points),
-        false => Err(format!("give it at most {most} texts of one line and {longest} characters")),
-    }
-}
-
-/// A program and its arguments, taken as they are; an empty list is none.
-fn program(value: &Value) -> Result<Vec<String>, String> {
-    let words = value.as_array().and_then(|items| {
-        items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
-    });
-    words.filter(|words| words.first().is_none_or(|program| !program.is_empty())).ok_or_else(|| {
-        "give it the program and its arguments as a list, as in [\"make\", \"check\"]".to_owned()
-    })
-}
-
-fn number(value: &Value, range: RangeInclusive<u32>) -> Result<u32, String> {
-    let number = value.as_integer().and_then(|number| u32::try_from(number).ok());
-    number
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| format!("give it a whole number from {} to {}", range.start(), range.end()))
-}
-
-fn flag(value: &Value) -> Result<bool, String> {
-    let flag = value.as_bool().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
-    flag.ok_or_else(|| "it is `true` or `false`".to_owned())
-}
-
-fn length(value: &Value) -> Result<Duration, String> {
-    let length = any_length(value)?;
-    if LENGTH.contains(&length) { Ok(length) } else { Err("give it a day at most".to_owned()) }
-}
-
-/// A length of time without a bound.
-fn any_length(value: &Value) -> Result<Duration, String> {
-    let text = text(value).map_err(|_| "write it like \"10s\", with a unit and quotes".to_owned())?;
-    parse_duration(text).map_err(|why| why.to_string())
-}
-
-fn positive(value: &Value) -> Result<Duration, String> {
-    let length = any_length(value)?;
-    if length.is_zero() { Err("it must be longer than zero".to_owned()) } else { Ok(length) }
-}
-
-fn decimal(value: &Value, range: RangeInclusive<f64>) -> Result<f64, String> {
-    let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
-    number
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| format!("give it a number from {} to {}", range.start(), range.end()))
-}
-
-fn policy(value: &Value) -> Result<RetryPolicy, String> {
-    match value.as_str() {
-        Some("none") => Ok(RetryPolicy::None),
-        Some("fixed") => Ok(RetryPolicy::Fixed),
-        Some("linear") => Ok(RetryPolicy::Linear),
-        Some("exponential") => Ok(RetryPolicy::Exponential),
-        _ => Err("it is one of none, fixed, linear, exponential".to_owned()),
-    }
-}
-
-/// `32MiB`, `64KiB`, `1GiB`, or a number of bytes.
-fn bytes(value: &Value, range: RangeInclusive<u64>) -> Result<u64, String> {
-    let of_text = |text: &str| {
-        let units = [("KiB", KIB), ("MiB", KIB * KIB), ("GiB", KIB * KIB * KIB), ("", 1)];
-        let (number, unit) =
-            units.into_iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))?;
-        number.trim().parse::<u64>().ok()?.checked_mul(unit)
-    };
-    let bytes = match value {
-        Value::Integer(number) => u64::try_from(*number).ok(),
-        Value::String(text) => of_text(text.trim()),
-        _ => None,
-    };
-    let bytes = bytes.ok_or_else(|| "write it like \"64KiB\", \"32MiB\" or \"1GiB\"".to_owned())?;
-    if range.contains(&bytes) {
-        return Ok(bytes);
-    }
-    Err(format!("give it {} to {} bytes", range.start(), range.end()))
-}
-
-fn durability(value: &Value) -> Result<Durability, String> {
-    match value.as_str() {
-        Some("power") => Ok(Durability::Power),
-        Some("process") => Ok(Durability::Process),
-        _ => Err("it is \"power\" or \"process\"".to_owned()),
-    }
-}
-
-fn level(value: &Value) -> Result<String, String> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let level = value.as_str().map(str::to_lowercase).filter(|level| LEVELS.contains(&level.as_str()));
-    level.ok_or_else(|| format!("it is one of {}", LEVELS.join(", ")))
 }
 
 /// A value as a message quotes it: short.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
-use super::keys::{text, texts};
+use super::values::{text, texts};
 use crate::actors::notify::Notice;
 use crate::events::problem::nearest;
 use crate::events::run::RunEvent;

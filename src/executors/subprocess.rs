@@ -4,7 +4,8 @@
 //! - `protocol`: the document that goes in, and what lines on stdout mean
 //! - `streams`: moves bytes in all three directions at once, within bounds
 //! - `exit`: what a status means
-//! - `group`: every process that the program made, and how they end
+//! - `running`: the program at work, and the record of it
+//! - `group`: every process that it made, and how they end
 //! - `proc`: what the kernel says of processes
 //! - [`lost`]: what an attempt of a process that died left running
 //!
@@ -18,6 +19,7 @@ mod group;
 pub mod lost;
 mod proc;
 pub(super) mod protocol;
+mod running;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -34,7 +36,7 @@ use async_trait::async_trait;
 use super::{Context, Executor, Failure, Output, Stop, Task, now};
 use crate::events::ids::{RunId, StepId};
 use crate::events::problem::Code;
-use group::Running;
+use running::Running;
 use streams::{Full, Streams};
 
 /// What of the parent's environment every program gets.

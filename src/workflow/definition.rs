@@ -21,6 +21,9 @@ use crate::events::problem::{Code, Problem};
 use crate::events::run::{Because, StepAdded, StepKind, Undo, UndoWhen};
 use crate::kernel::ReadBlob;
 
+/// No workflow has more steps: a fan-out makes as many as there are items.
+pub const STEPS_MAX: usize = 10_000;
+
 /// A workflow. What a run records is the JSON of this, so that the file is never read again: a field that is added
 /// here needs a default. Lengths of time are whole microseconds there, as everywhere in events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,6 @@ use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
-use super::scope::view::{self, View};
 use super::scope::{References, Scope, StepReferences};
 use crate::events::ids::StepId;
 use crate::events::json::Json;
@@ -15,14 +14,19 @@ use crate::events::problem::{Code, Problem};
 
 mod bounded;
 pub mod budget;
+mod builtins;
+pub(super) mod document;
 mod engine;
 pub(super) mod names;
+mod number;
 mod operators;
 #[cfg(test)]
 mod tests;
+pub(super) mod view;
 
-pub(super) use engine::MUST;
-pub use engine::{FILTERS, FUNCTIONS, TESTS};
+use view::View;
+
+pub use builtins::{FILTERS, FUNCTIONS, TESTS};
 
 /// A compiled expression. Two are equal if their sources are; JSON holds the source.
 #[derive(Clone)]
@@ -152,7 +156,7 @@ impl Expression {
     /// Its value. A document that is passed on whole is passed on as it is.
     pub(super) fn evaluate_in(&self, view: &View) -> Result<Json, RenderError> {
         let value = self.value(view)?;
-        match view::document(&value) {
+        match document::document(&value) {
             Some(json) => Ok(json),
             None => {
                 self.json_text(&value).and_then(|text| Json::made(&text).map_err(|why| self.failed(why.why)))
@@ -196,7 +200,7 @@ impl Expression {
 
     /// A value of this expression as JSON text.
     pub(super) fn json_text(&self, value: &Value) -> Result<String, RenderError> {
-        let text = self.guarded(|| view::to_json_text(value))?;
+        let text = self.guarded(|| document::to_json_text(value))?;
         match (text, budget::overdrawn()) {
             (Ok(text), None) => Ok(text),
             (Err(why), _) | (Ok(_), Some(why)) => Err(self.failed(why)),

@@ -113,6 +113,14 @@ pub(crate) fn last_of_each<'a>(members: Vec<(Cow<'a, str>, &'a str)>) -> Vec<(Co
     last
 }
 
+/// A JSON document as plain text: a text is itself, all else is JSON.
+pub(super) fn plain(json: &str) -> String {
+    match Level::of(json) {
+        Ok(Level::Text(text)) => text.into_owned(),
+        _ => json.to_owned(),
+    }
+}
+
 /// The members of an object, repeated ones too: who looks one up takes the last, as `serde_json` does.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
 

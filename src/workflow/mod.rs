@@ -12,8 +12,8 @@
 //! - [`work`]: that work
 //! - [`script`]: answers that were written down before
 //!
-//! Behind these: `graph`, what the steps' `needs` say about their order; `shell`, values in a text for `sh -c`;
-//! `json_text`, JSON looked at one level at a time.
+//! Behind these: `graph`, what the steps' `needs` say about their order; `pieces`, where the expressions of a text stand;
+//! `shell`, values in a text for `sh -c`; `json_text`, JSON looked at one level at a time.
 
 pub mod approval;
 pub mod definition;
@@ -32,4 +32,5 @@ pub mod work;
 mod graph;
 pub(crate) mod json_text;
 pub(crate) mod output;
+mod pieces;
 mod shell;

@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
+use self::defaults::Defaults;
 use self::names::{Around, Checker};
 use self::phases::Phases;
 use self::report::{Fields, Keys, Report};
-use self::steps::{Defaults, Draft};
+use self::steps::Draft;
 use self::tree::{Tree, Value};
 use self::values::{Use, Values};
-use super::definition::{AgentRole, Definition, Limits, OnFailure, Step, Steps};
+use super::definition::{AgentRole, Definition, Limits, OnFailure, STEPS_MAX, Step, Steps};
 use super::schema::Schema;
 use super::template::Template;
 use crate::events::ids::{AgentName, StepId};
@@ -18,6 +19,7 @@ use crate::events::problem::{Code, Place, Problem};
 use crate::events::text::{is_control, printable};
 
 mod data;
+mod defaults;
 mod gates;
 mod kinds;
 mod names;
@@ -43,9 +45,6 @@ pub use script::script;
 
 /// No workflow file is longer: what is bigger is data, and belongs into an input or a file that a step reads.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
-
-/// No workflow has more steps: a fan-out makes as many as there are items.
-pub const STEPS_MAX: usize = 10_000;
 
 /// What a file says.
 #[derive(Debug, Clone, PartialEq)]
@@ -203,18 +202,14 @@ const KEYS: Keys = Keys {
         ("phase", ONE_STEP),
     ],
 };
-const DEFAULTS: Keys = Keys {
-    of: "`defaults`",
-    known: &["timeout", "retry", "on_error", "env"],
-    not_built: &[],
-    elsewhere: KEYS.elsewhere,
-};
 const LIMITS: Keys = Keys {
     of: "`limits`",
     known: &["parallel", "lost", "duration"],
     not_built: &["tokens", "usd", "calls"],
     elsewhere: &[],
 };
+/// What may one day be said of a step, and of how it is undone.
+const STEP_NOT_BUILT: &[&str] = &["artifacts", "cache", "files", "merge", "priority", "worktree"];
 const ONE_STEP: &str = "it says something about one step: write it there";
 
 const ON_FAILURE: [(&str, OnFailure); 2] = [("rollback", OnFailure::Rollback), ("stop", OnFailure::Stop)];
@@ -236,7 +231,7 @@ fn workflow<'s>(
     let limits = fields.get("limits").map(|tree| limits(report, tree)).unwrap_or_default();
     let on_failure = fields.get("on_failure").and_then(|tree| report.choice("on_failure", &ON_FAILURE, tree));
     let (defaults, default_uses) =
-        fields.get("defaults").map(|tree| defaults(report, tree, known)).unwrap_or_default();
+        fields.get("defaults").map(|tree| defaults::read(report, tree, known)).unwrap_or_default();
     let defaults = Defaults { fallback_attempts: known.fallback_attempts, ..defaults }.over(known.defaults);
     let drafts = drafts(report, &fields, tree, &defaults);
     let (output, output_uses) = output(report, &fields);
@@ -346,22 +341,6 @@ fn limits(report: &mut Report<'_>, tree: &Tree) -> Limits {
     let duration = fields.get("duration").and_then(|tree| report.positive_duration("duration", tree));
     let mut count = |key| fields.get(key).and_then(|tree| report.count(key, tree));
     Limits { parallel: count("parallel"), lost: count("lost"), duration }
-}
-
-fn defaults<'s>(report: &mut Report<'s>, tree: &'s Tree, known: &Known<'_>) -> (Defaults, Vec<Use<'s>>) {
-    let Some(fields) = Fields::read(report, "defaults", &DEFAULTS, tree) else { return Default::default() };
-    let mut values = Values { report, uses: Vec::new() };
-    let env = fields.get("env").map(|tree| steps::environment(&mut values, tree)).unwrap_or_default();
-    let uses = values.uses;
-    let retry = fields.get("retry").map(|tree| {
-        let retry = PartialRetry::read(report, tree);
-        let configured = known.defaults.and_then(|defaults| defaults.retry.as_ref());
-        retry.clone().complete(configured, report, tree);
-        retry
-    });
-    let timeout = fields.get("timeout").and_then(|tree| report.positive_duration("timeout", tree));
-    let on_error = fields.get("on_error").and_then(|tree| steps::on_error(report, tree));
-    (Defaults { timeout, retry, on_error, env, fallback_attempts: 0 }, uses)
 }
 
 fn output<'s>(report: &mut Report<'s>, fields: &Fields<'s>) -> (Option<Template>, Vec<Use<'s>>) {

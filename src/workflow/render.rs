@@ -1,8 +1,8 @@
 //! From a step to the work that an agent gets.
 
 use super::definition::{Does, Items, Step};
+use super::expression::view::LazyView;
 use super::json_text::Level;
-use super::scope::view::LazyView;
 use super::scope::{References, Scope, StepReferences};
 use super::template::{RenderError, Template};
 use super::work::{Command, Work};

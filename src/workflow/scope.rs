@@ -6,9 +6,6 @@ use crate::events::ids::{RunId, StepId};
 use crate::events::json::Json;
 use crate::events::run::Undoes;
 
-pub(super) mod number;
-pub(super) mod view;
-
 /// What expressions see. Whoever evaluates puts in what the [`References`] ask for; the rest may be left out.
 #[derive(Debug, Clone)]
 pub struct Scope {

@@ -10,8 +10,8 @@
 //! - `rules`: commands that read their arguments again, as commands or as names
 //! - `flow`: which variables get values, and which are read again
 
-use super::json_text::Level;
-use super::template::{Piece, plain};
+use super::json_text::{Level, plain};
+use super::pieces::Piece;
 
 mod flow;
 mod grammar;

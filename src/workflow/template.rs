@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::json_text::{self, Level};
-use super::scope::view::{self, LazyView};
+use super::expression::document;
+use super::expression::view::LazyView;
+use super::json_text::{self, Level, plain};
+use super::pieces::{self, ReadExpression};
 use super::scope::{References, Scope};
 use super::shell;
 use crate::events::json::{DEPTH_MAX, Json};
 
 pub use super::expression::{BadExpression, Expression, RenderError};
-use pieces::ReadExpression;
-pub use pieces::{BadText, Piece};
+pub use super::pieces::{BadText, Piece};
 
-mod pieces;
 #[cfg(test)]
 mod tests;
 
@@ -124,14 +124,6 @@ impl Template {
             }
         }
         Ok(command)
-    }
-}
-
-/// A JSON document as plain text: a text is itself, all else is JSON.
-pub(super) fn plain(json: &str) -> String {
-    match Level::of(json) {
-        Ok(Level::Text(text)) => text.into_owned(),
-        _ => json.to_owned(),
     }
 }
 
@@ -294,7 +286,7 @@ impl Node {
 type WriteText<'a, E> = dyn Fn(&mut String, &str, &[Piece]) -> Result<(), E> + 'a;
 
 fn check_length(rendered: &str) -> Result<(), RenderError> {
-    view::check_length(rendered).map_err(RenderError::Failed)
+    document::check_length(rendered).map_err(RenderError::Failed)
 }
 
 /// JSON that was just written part by part, so it is JSON.

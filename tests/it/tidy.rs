@@ -1,17 +1,50 @@
-//! The house stays in order: invariants of the sources, phrased as absences.
+//! The house stays in order: invariants of the sources, phrased as absences. `proofs` breaks each on purpose.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use house::{House, Source};
+use rules::{Floor, Ignorance, Tolerated};
+
+mod code;
+mod house;
+mod paths;
+mod proofs;
+mod rules;
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Which words a part of the house must not know, and which files may all the same.
-struct Ignorance {
-    of: &'static [&'static str],
-    except: &'static [&'static str],
-    words: &'static [&'static str],
-}
+/// The rooms, from the lowest up, and what stands beside them.
+const FLOORS: &[Floor] = &[
+    ("events", &[]),
+    ("files", &[]),
+    ("store", &["events", "files"]),
+    ("kernel", &["events"]),
+    ("workflow", &["kernel"]),
+    ("text_file", &["workflow"]),
+    ("aggregates", &["workflow"]),
+    // Read models lie in the store.
+    ("views", &["aggregates", "store"]),
+    ("executors", &["aggregates", "files", "text_file"]),
+    ("testing", &["executors", "store"]),
+    ("actors", &["executors", "views", "store"]),
+    ("config", &["actors"]),
+    ("api", &["config"]),
+    ("ui", &["api"]),
+    ("cli", &["ui", "api"]),
+    ("main", &["cli"]),
+];
+
+/// Circles that are still to be broken. A folder that gets another, or a larger one, fails; so does a row that has become
+/// too long.
+const CIRCLES: &[Tolerated] = &[
+    ("src/actors", &["agent", "children", "communicator", "leftovers", "run", "scribe", "timer"]),
+    ("src/actors", &["host", "load"]),
+    ("src/kernel", &["aggregate", "draft"]),
+    ("src/testing/saga", &["inject", "scenario"]),
+];
 
 const IGNORANCE: &[Ignorance] = &[
     // The pure core: no async, no actors, no store, no clock, no randomness, no logging, no files, no environment.
@@ -19,39 +52,31 @@ const IGNORANCE: &[Ignorance] = &[
         of: &["src/events", "src/kernel", "src/workflow", "src/aggregates"],
         except: &[],
         words: &[
-            "async ",
+            "async",
             "tokio",
             "actix",
             "sled",
             "SystemTime",
             "Instant::now",
-            "rand::",
+            "rand",
             "RandomState",
             "tracing",
             "std::fs",
-            "std::env::",
+            "std::env",
             "println!",
-            "crate::store",
-            "crate::actors",
-            "crate::executors",
-            "crate::views",
-            "crate::api",
-            "crate::cli",
-            "crate::config",
         ],
     },
+    // What hosts anything knows no kind of it.
     Ignorance {
-        of: &["src/events"],
+        of: &["src/kernel", "src/actors/hosting"],
         except: &[],
-        words: &["crate::kernel", "crate::workflow", "crate::aggregates"],
+        words: &["crate::aggregates", "crate::events::run", "RUN_KIND", "RunId", "AgentName", "StepId"],
     },
-    Ignorance { of: &["src/kernel"], except: &[], words: &["crate::workflow", "crate::aggregates"] },
-    Ignorance { of: &["src/workflow"], except: &[], words: &["crate::aggregates"] },
-    Ignorance { of: &["src"], except: &["src/events/codec.rs"], words: &["bincode::"] },
+    Ignorance { of: &["src"], except: &["src/events/codec.rs"], words: &["bincode"] },
     Ignorance {
         of: &["src"],
         except: &["src/store/sled"],
-        words: &["::sled::Db", "sled::Tree", "sled::Config"],
+        words: &["::sled", "sled::Db", "sled::Tree", "sled::Config", "sled::open"],
     },
     // Start-up wiring is the one other place.
     Ignorance {
@@ -59,31 +84,13 @@ const IGNORANCE: &[Ignorance] = &[
         except: &["src/actors", "src/api/holder.rs", "src/cli/mod.rs"],
         words: &["actix"],
     },
-    Ignorance {
-        of: &["src/store"],
-        except: &[],
-        words: &[
-            "crate::kernel",
-            "crate::workflow",
-            "crate::aggregates",
-            "crate::executors",
-            "crate::actors",
-            "crate::views",
-            "crate::api",
-            "RunEvent",
-        ],
-    },
-    Ignorance {
-        of: &["src/executors"],
-        except: &[],
-        words: &["crate::store", "crate::actors", "crate::views", "crate::api", "crate::cli"],
-    },
-    Ignorance { of: &["src/views"], except: &[], words: &["crate::actors", "crate::api", "crate::cli"] },
+    // To a store an event is a name, a number and bytes.
+    Ignorance { of: &["src/store"], except: &[], words: &["RunEvent"] },
     // What is written to a terminal goes through one place, which takes escaped texts.
     Ignorance {
         of: &["src"],
         except: &["src/cli/say.rs", "src/cli/replay/steps.rs"],
-        words: &["io::stdout", "println!", "eprintln!", "print!("],
+        words: &["io::stdout", "println!", "eprintln!", "print!", "eprint!"],
     },
     Ignorance {
         of: &["src"],
@@ -91,39 +98,46 @@ const IGNORANCE: &[Ignorance] = &[
         words: &["io::stderr"],
     },
     // Only a medium and its macro say what is escaped.
-    Ignorance { of: &["src"], except: &["src/views/escaped.rs"], words: &["::of_macro"] },
+    Ignorance { of: &["src"], except: &["src/views/escaped.rs"], words: &["of_macro"] },
     Ignorance {
         of: &["src"],
         except: &["src/views/escaped.rs", "src/views/markdown.rs", "src/cli/text"],
-        words: &["::of_medium"],
+        words: &["of_medium"],
     },
-    // Deciding is the workflow's.
-    Ignorance { of: &["src/actors"], except: &[], words: &["crate::api", "crate::cli", "RunEvent::"] },
-    Ignorance { of: &["src/api"], except: &[], words: &["crate::cli"] },
-    Ignorance { of: &["src"], except: &[], words: &["todo!", "unimplemented!", "FIXME", "TODO"] },
+    // Deciding is the aggregates'.
+    Ignorance { of: &["src/actors"], except: &[], words: &["RunEvent::"] },
+    Ignorance { of: &["src"], except: &[], words: &["todo!", "unimplemented!"] },
 ];
+
+/// All of the crate's own files, without what only tests compile.
+static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(|| {
+    sources("src").iter().map(|file| Source::new(&file.to_string_lossy(), &read(file))).collect()
+});
+static HOUSE: LazyLock<House<'_>> = LazyLock::new(|| House::of(&SOURCES));
 
 #[test]
 fn every_room_knows_only_what_it_may() {
-    let mut found = Vec::new();
-    for ignorance in IGNORANCE {
-        for file in ignorance.of.iter().flat_map(|room| sources(room)) {
-            if ignorance.except.iter().any(|path| file.to_string_lossy().starts_with(path)) || is_test(&file)
-            {
-                continue;
-            }
-            for (number, line) in read(&file).lines().enumerate() {
-                // What stands in a comment or in the tests at the end of a file is not known by the room.
-                if line.trim_start().starts_with("#[cfg(test)]") {
-                    break;
-                }
-                let code = line.split("//").next().unwrap_or_default();
-                let known = ignorance.words.iter().filter(|word| code.contains(**word));
-                found.extend(known.map(|word| format!("{}:{}: {word}", file.display(), number + 1)));
-            }
-        }
-    }
+    let found: Vec<_> = IGNORANCE.iter().flat_map(|rule| rules::known(&SOURCES, &HOUSE, rule)).collect();
     assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn imports_run_one_way() {
+    let found = rules::upwards(&HOUSE, FLOORS);
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn no_siblings_know_each_other_in_a_circle() {
+    let found = rules::circles(&HOUSE, CIRCLES);
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_to_be_done_in_a_comment() {
+    let notes = |file: &PathBuf| ["FIXME", "TODO"].iter().any(|note| read(file).contains(note));
+    let found: Vec<_> = sources("src").into_iter().filter(notes).collect();
+    assert!(found.is_empty(), "{found:?}");
 }
 
 #[test]
@@ -141,31 +155,10 @@ fn no_file_is_longer_than_a_reader_can_hold() {
 fn no_function_is_longer_than_a_screen() {
     let mut long = Vec::new();
     for file in ["src", "tests", "examples", "benches"].iter().flat_map(|room| sources(room)) {
-        let text = read(&file);
-        let mut open: Option<(usize, usize, &str)> = None;
-        for (number, line) in text.lines().enumerate() {
-            let indent = line.len() - line.trim_start().len();
-            let code = line.trim_start();
-            let begins = ["fn ", "pub fn ", "async fn ", "pub async fn ", "const fn ", "pub const fn "];
-            let visible =
-                code.split_once(") ").filter(|(head, _)| head.starts_with("pub(")).map_or(code, |at| at.1);
-            if open.is_none() && begins.iter().any(|begin| visible.starts_with(begin)) && !code.ends_with(';')
-            {
-                open = Some((number, indent, code));
-            }
-            let Some((start, depth, name)) = open else { continue };
-            if indent == depth && (code.starts_with('}') || code.ends_with('}') || code.ends_with(';')) {
-                if number - start + 1 > FUNCTION_LINES_MAX {
-                    long.push(format!(
-                        "{}:{}: {} lines: {name}",
-                        file.display(),
-                        start + 1,
-                        number - start + 1
-                    ));
-                }
-                open = None;
-            }
-        }
+        let functions = code::functions(&read(&file)).into_iter();
+        long.extend(functions.filter(|function| function.lines > FUNCTION_LINES_MAX).map(|function| {
+            format!("{}:{}: {}: {} lines", file.display(), function.line, function.name, function.lines)
+        }));
     }
     assert!(long.is_empty(), "\n{}", long.join("\n"));
 }
@@ -181,10 +174,6 @@ fn every_error_code_is_explained_in_the_docs() {
         .collect();
     let missing: Vec<_> = wanted.iter().filter(|row| !docs.contains(row.as_str())).collect();
     assert!(missing.is_empty(), "docs/errors.md lacks:\n{}", wanted.join("\n"));
-}
-
-fn is_test(file: &Path) -> bool {
-    file.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "tests.rs")))
 }
 
 fn read(file: &Path) -> String {

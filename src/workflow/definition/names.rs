@@ -1,10 +1,9 @@
 //! The names in a definition, checked as those in a file are: a definition may also come from another process.
 
-use super::{Definition, Does, Step};
+use super::{Definition, Does, STEPS_MAX, Step};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::graph::Graph;
-use crate::workflow::parse::STEPS_MAX;
 
 impl Definition {
     /// Checks ids, the agents' names, and that steps need each other so that each has its turn. What a file says has been

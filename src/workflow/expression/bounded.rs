@@ -7,19 +7,20 @@ use std::sync::LazyLock;
 use minijinja::value::{Kwargs, Rest, Value, ValueKind, ValueOrKwargs, from_args};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, context, filters};
 
-use super::{budget, engine};
-use crate::workflow::scope::number::{self, Numbers};
+use super::document::seen_as;
+use super::number::{self, Numbers};
+use super::{budget, builtins};
 
 /// The engine's own filters and tests, which nobody but those here calls.
 static UNBOUNDED: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    engine::register_filters(&mut environment);
-    engine::register_tests(&mut environment);
+    builtins::register_filters(&mut environment);
+    builtins::register_tests(&mut environment);
     environment
 });
 
-/// Registers a filter of [`engine::FILTERS`].
+/// Registers a filter of [`builtins::FILTERS`].
 pub(super) fn add_filter(environment: &mut Environment<'static>, name: &'static str) {
     match name {
         // These call others, which must be the bounded ones.
@@ -56,13 +57,13 @@ pub(super) fn add_filter(environment: &mut Environment<'static>, name: &'static 
 type Test = Option<String>;
 type Args = Rest<ValueOrKwargs>;
 
-/// Registers a test of [`engine::TESTS`].
+/// Registers a test of [`builtins::TESTS`].
 pub(super) fn add_test(environment: &mut Environment<'static>, name: &'static str) {
     environment.add_test(name, move |args: Args| -> Result<bool, Error> {
         let mut args = args.into_values();
         budget::items(1 + args.get(1).map_or(0, weight))?;
         for arg in &mut args {
-            *arg = number::seen_as(arg, Numbers::Plain)?;
+            *arg = seen_as(arg, Numbers::Plain)?;
         }
         if name == "divisibleby" && args.get(1).is_some_and(|by| by.is_number() && !by.is_true()) {
             return Err(Error::new(ErrorKind::InvalidOperation, "nothing is divisible by zero"));
@@ -86,17 +87,17 @@ fn filter(name: &str, args: &[Value]) -> Result<Value, Error> {
             let plain = args.iter().enumerate().map(|(place, arg)| match place {
                 0 if keeps_items => Ok(arg.clone()),
                 _ if arg.is_kwargs() => Ok(arg.clone()),
-                _ => number::seen_as(arg, Numbers::Plain),
+                _ => seen_as(arg, Numbers::Plain),
             });
             apply(&plain.collect::<Result<Vec<_>, _>>()?)
         }
         // They compare numbers and answer them: so all are objects meanwhile, which compare and keep their digits.
         "sort" | "unique" | "min" | "max" | "groupby" | "dictsort" => {
             let objects = args.iter().enumerate().map(|(place, arg)| match place {
-                0 => number::seen_as(arg, Numbers::Objects),
+                0 => seen_as(arg, Numbers::Objects),
                 _ => Ok(arg.clone()),
             });
-            number::seen_as(&apply(&objects.collect::<Result<Vec<_>, _>>()?)?, Numbers::Written)
+            seen_as(&apply(&objects.collect::<Result<Vec<_>, _>>()?)?, Numbers::Written)
         }
         "format" if !only_texts(given) => {
             let plain = args.iter().map(|arg| Ok(number::single(arg).unwrap_or_else(|| arg.clone())));
@@ -252,7 +253,7 @@ fn only_texts(args: &[Value]) -> bool {
 
 /// A value that is compared or calculated with.
 pub(super) fn number(value: &Value) -> Result<Value, Error> {
-    number::seen_as(value, Numbers::Plain)
+    seen_as(value, Numbers::Plain)
 }
 
 /// Operators of one level and what is between them, from the left: `chain(a, "+", b, "-", c)`.
@@ -314,23 +315,4 @@ fn engine_calculates(left: &Value, operator: &str, right: &Value) -> Result<Valu
         Some((_, program)) => program.eval(context! { a => left, b => right }),
         None => Err(Error::new(ErrorKind::InvalidOperation, format!("there is no operator `{operator}`"))),
     }
-}
-
-/// `range(upper)`, `range(lower, upper)`, `range(lower, upper, step)`. (The engine's own overflows.)
-pub(super) fn range(from: i64, to: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
-    const LENGTH_MAX: i128 = 100_000;
-    let bad = |says: &str| Error::new(ErrorKind::InvalidOperation, says.to_owned());
-    let (from, to) = to.map_or((0, i128::from(from)), |to| (i128::from(from), i128::from(to)));
-    let step = i128::from(step.unwrap_or(1));
-    if step == 0 {
-        return Err(bad("cannot create range with step of 0"));
-    }
-    let length = ((to - from + step - step.signum()) / step).max(0);
-    if length > LENGTH_MAX {
-        return Err(bad("range has too many elements"));
-    }
-    budget::items(usize::try_from(length).unwrap_or_default())?;
-    Ok(Value::make_iterable(move || {
-        (0..length as usize).map(move |place| i64::try_from(from + step * place as i128).unwrap_or_default())
-    }))
 }

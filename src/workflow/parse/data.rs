@@ -3,7 +3,6 @@
 use super::FILE_BYTES_MAX;
 use super::report::{Report, key_is_no_text};
 use super::tree::{Tree, Value};
-use super::values::scalar;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::json_text::write_text;
@@ -69,4 +68,15 @@ fn write(report: &mut Report<'_>, of: &str, tree: &Tree, out: &mut String) -> Op
         }
     }
     Some(())
+}
+
+/// A single value as JSON. A number keeps its digits.
+pub(super) fn scalar(tree: &Tree) -> Json {
+    let json = match &tree.value {
+        Value::Bool(flag) => Json::of(flag),
+        Value::Text(text) => Json::of(text),
+        Value::Number(number) => Json::parse(number),
+        Value::Null | Value::List(_) | Value::Map(_) => Ok(Json::null()),
+    };
+    json.unwrap_or_default()
 }

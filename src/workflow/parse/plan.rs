@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::defaults::Defaults;
 use super::names::Checker;
 use super::report::Report;
-use super::steps::Defaults;
-use super::tree::{self, Tree, Value};
+use super::tree::{self, Tree, path};
 use super::{FILE_BYTES_MAX, NamedAgent, drafts_of, named, order, steps};
 use crate::events::json::Why;
 use crate::events::problem::{Code, Problem};
@@ -96,34 +96,4 @@ fn bad(path: &str, problem: Problem) -> Problem {
 
 fn column(problem: &Problem) -> u64 {
     problem.at.as_ref().map_or(0, |at| at.column)
-}
-
-/// What stands at a column, as a path.
-pub(super) fn path(tree: &Tree, column: u64) -> String {
-    let holds = |tree: &Tree| {
-        let byte = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
-        tree.written.contains(&byte)
-    };
-    let (mut path, mut at) = ("add_steps".to_owned(), tree);
-    loop {
-        let inner = match &at.value {
-            Value::List(items) => {
-                items.iter().enumerate().find(|(_, item)| holds(item)).map(|(index, item)| {
-                    path.push_str(&format!("[{index}]"));
-                    item
-                })
-            }
-            Value::Map(entries) => entries.iter().find(|(_, value)| holds(value)).map(|(key, value)| {
-                if let Value::Text(name) = &key.value {
-                    path.push_str(&format!(".{name}"));
-                }
-                value
-            }),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => None,
-        };
-        match inner {
-            Some(inner) => at = inner,
-            None => return path,
-        }
-    }
 }

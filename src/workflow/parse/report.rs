@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::plan::path;
-use super::tree::{Tree, Value};
+use super::tree::{Tree, Value, path};
 use crate::events::ids::StepId;
 use crate::events::problem::{Code, Place, Problem, nearest};
 use crate::events::text::is_control;

@@ -1,5 +1,6 @@
 //! What a step says about being undone: `compensate`, `irreversible`, `at_most_once`.
 
+use super::STEP_NOT_BUILT;
 use super::kinds;
 use super::report::{Fields, Keys, Report};
 use super::retry::PartialRetry;
@@ -13,7 +14,7 @@ use crate::workflow::definition::{Compensate, Does, Retry};
 pub(super) const KEYS: Keys = Keys {
     of: "`compensate`",
     known: &["run", "agent", "with", "prompt", "timeout", "retry", "when"],
-    not_built: super::steps::KEYS.not_built,
+    not_built: STEP_NOT_BUILT,
     elsewhere: &[
         ("sleep", "waiting undoes nothing: give it a `run` or an `agent`"),
         ("wait_for", "waiting undoes nothing: give it a `run` or an `agent`"),

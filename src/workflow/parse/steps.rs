@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::defaults::{Defaults, environment};
 use super::report::{Fields, Keys, Report};
 use super::retry::PartialRetry;
 use super::saga::Saga;
 use super::tiers::Tiers;
 use super::tree::{Tree, Value};
 use super::values::{self, Use, Values};
-use super::{NamedAgent, NamedChild, StepDefaults, gates, kinds, repeat};
+use super::{NamedAgent, NamedChild, STEP_NOT_BUILT, gates, kinds, repeat};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Place, Problem};
 use crate::workflow::definition::{AgentRole, Does, ForEach, OnError, Retry, Step};
@@ -50,39 +51,9 @@ pub(super) const KEYS: Keys = Keys {
         "irreversible",
         "at_most_once",
     ],
-    not_built: &["artifacts", "cache", "files", "merge", "priority", "worktree"],
+    not_built: STEP_NOT_BUILT,
     elsewhere: &[("on_failure", "it is for the whole workflow; a step has `on_error`")],
 };
-
-const ON_ERROR: [(&str, OnError); 4] = [
-    ("fail_fast", OnError::FailFast),
-    ("continue", OnError::Continue),
-    ("retry_then_fail", OnError::RetryThenFail),
-    ("retry_then_skip", OnError::RetryThenSkip),
-];
-
-/// The workflow's `defaults`.
-#[derive(Debug, Default)]
-pub(super) struct Defaults {
-    pub(super) timeout: Option<Duration>,
-    pub(super) retry: Option<PartialRetry>,
-    pub(super) on_error: Option<OnError>,
-    pub(super) env: BTreeMap<String, Template>,
-    /// How often a fallback agent is tried at most.
-    pub(super) fallback_attempts: u32,
-}
-
-impl Defaults {
-    /// They, over those of the configuration.
-    pub(super) fn over(self, configured: Option<&StepDefaults>) -> Self {
-        let Some(configured) = configured else { return self };
-        let retry = match (self.retry, &configured.retry) {
-            (Some(own), Some(base)) => Some(own.or(base)),
-            (own, base) => own.or_else(|| base.clone()),
-        };
-        Self { timeout: self.timeout.or(configured.timeout), retry, ..self }
-    }
-}
 
 /// A step as far as it could be read.
 pub(super) struct Draft<'t> {
@@ -298,11 +269,6 @@ fn phase<'t, 's: 't>(report: &mut Report<'s>, tree: &'t Tree) -> Option<(&'t str
     Some((report.line("phase", kinds::NAME_CHARS_MAX, tree)?, tree))
 }
 
-/// `on_error:`, in a step and in `defaults`.
-pub(super) fn on_error(report: &mut Report<'_>, tree: &Tree) -> Option<OnError> {
-    report.choice("on_error", &ON_ERROR, tree)
-}
-
 /// The names in `needs` and where they stand.
 fn needs<'t, 's: 't>(report: &mut Report<'s>, tree: &'t Tree) -> Vec<(&'t str, &'t Tree)> {
     if let Value::Text(name) = &tree.value {
@@ -321,31 +287,4 @@ fn needs<'t, 's: 't>(report: &mut Report<'s>, tree: &'t Tree) -> Vec<(&'t str, &
         }
     }
     names
-}
-
-/// `env:`, in a step and in `defaults`.
-pub(super) fn environment<'t, 's: 't>(
-    values: &mut Values<'t, '_, 's>,
-    tree: &'t Tree,
-) -> BTreeMap<String, Template> {
-    let Value::Map(entries) = &tree.value else {
-        values.report.wants("env", "a map of names and texts", tree);
-        return BTreeMap::new();
-    };
-    let mut environment = BTreeMap::new();
-    for (key, value) in entries {
-        let Some(name) = values.report.text("a name in `env`", key) else { continue };
-        let mut chars = name.chars();
-        let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-        if !first || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            let problem =
-                Problem::new(Code::BadValue, format!("`{name}` is no name of an environment variable"));
-            values.report.refuse(key, problem.hint("use letters, digits and `_`, no digit first"));
-            continue;
-        }
-        if let Some(text) = values.text("env", value) {
-            environment.insert(name.to_owned(), text);
-        }
-    }
-    environment
 }

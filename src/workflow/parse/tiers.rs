@@ -1,9 +1,9 @@
 //! What a step says about who does it when its agent fails, and whether it may be left out: `fallback`, `optional`,
 //! `criticality`.
 
+use super::defaults::{self, Defaults};
 use super::kinds;
 use super::report::{Fields, Keys, Report};
-use super::steps::Defaults;
 use super::tree::{Tree, Value};
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Place, Problem};
@@ -57,7 +57,7 @@ impl Tiers {
 /// What its failure does to the run: what it says itself, in either of two ways, before what the `defaults` say.
 fn on_error(report: &mut Report<'_>, fields: &Fields<'_>, defaults: &Defaults) -> OnError {
     let optional = fields.get("optional").and_then(|tree| report.flag("optional", tree));
-    let said = fields.get("on_error").and_then(|tree| super::steps::on_error(report, tree));
+    let said = fields.get("on_error").and_then(|tree| defaults::on_error(report, tree));
     let tolerates = |on_error| matches!(on_error, OnError::RetryThenSkip | OnError::Continue);
     let contradicts = match (optional, said) {
         (Some(true), Some(said)) if said != OnError::RetryThenSkip => {

@@ -222,6 +222,36 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
+/// What stands at a column of a plan, as a path: `add_steps[1].agent`.
+pub(super) fn path(tree: &Tree, column: u64) -> String {
+    let holds = |tree: &Tree| {
+        let byte = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
+        tree.written.contains(&byte)
+    };
+    let (mut path, mut at) = ("add_steps".to_owned(), tree);
+    loop {
+        let inner = match &at.value {
+            Value::List(items) => {
+                items.iter().enumerate().find(|(_, item)| holds(item)).map(|(index, item)| {
+                    path.push_str(&format!("[{index}]"));
+                    item
+                })
+            }
+            Value::Map(entries) => entries.iter().find(|(_, value)| holds(value)).map(|(key, value)| {
+                if let Value::Text(name) = &key.value {
+                    path.push_str(&format!(".{name}"));
+                }
+                value
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => None,
+        };
+        match inner {
+            Some(inner) => at = inner,
+            None => return path,
+        }
+    }
+}
+
 /// The reader's error, in our words where a person needs more than its.
 fn problem(error: &Error, file: &str) -> Problem {
     let error = match error.without_snippet() {

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::data::json;
+use super::data::{json, scalar};
 use super::report::{Report, key_is_no_text};
 use super::tree::{Tree, Value};
-use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{ForEach, Items};
 use crate::workflow::schema::Schema;
@@ -196,17 +195,6 @@ fn values(pieces: &[Piece]) -> usize {
 
 fn bare(key: &str) -> String {
     format!("`{key}` is an expression already: write it without `{{{{` and `}}}}`")
-}
-
-/// A single value as JSON. A number keeps its digits.
-pub(super) fn scalar(tree: &Tree) -> Json {
-    let json = match &tree.value {
-        Value::Bool(flag) => Json::of(flag),
-        Value::Text(text) => Json::of(text),
-        Value::Number(number) => Json::parse(number),
-        Value::Null | Value::List(_) | Value::Map(_) => Ok(Json::null()),
-    };
-    json.unwrap_or_default()
 }
 
 /// A JSON Schema.

@@ -18,7 +18,7 @@ fn every_example_of_the_docs_is_a_workflow() {
 
 #[test]
 fn the_docs_list_every_key() {
-    for key in KEYS.known.iter().chain(DEFAULTS.known).chain(LIMITS.known) {
+    for key in KEYS.known.iter().chain(defaults::KEYS.known).chain(LIMITS.known) {
         assert!(DOCS.contains(&format!("`{key}`")), "{key}");
     }
     let of_steps = [&steps::KEYS, &retry::KEYS, &saga::KEYS, &repeat::KEYS, &tiers::KEYS, &phases::KEYS];

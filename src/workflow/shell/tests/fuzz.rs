@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::*;
 use crate::events::ids::RunId;
 use crate::events::json::Json;
+use crate::workflow::expression::view::LazyView;
 use crate::workflow::scope::Scope;
-use crate::workflow::scope::view::LazyView;
 use crate::workflow::template::{Node, Template};
 use grammar::Made;
 

@@ -1,7 +1,7 @@
 //! Where the expressions of a text begin and end. Only `{{` means anything: `{%` and `{#` are plain text.
 
-use super::{BadExpression, Expression};
-use crate::workflow::expression::names::quoted_length;
+use super::expression::names::quoted_length;
+use super::expression::{BadExpression, Expression};
 
 /// A piece of a text.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,11 +5,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::Error;
-use minijinja::value::{DynObject, Object, ObjectRepr, Value, ValueKind};
-
-use super::view;
-use crate::workflow::expression::budget;
+use minijinja::value::{DynObject, Object, ObjectRepr, Value};
 
 /// As what numbers are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,48 +86,4 @@ fn plain(digits: &str) -> Option<Value> {
 /// A value that is a single number, as the engine's.
 pub(crate) fn single(value: &Value) -> Option<Value> {
     value.downcast_object_ref::<Digits>().and_then(|digits| plain(&digits.0))
-}
-
-/// A value whose numbers are seen so.
-pub(crate) fn seen_as(value: &Value, numbers: Numbers) -> Result<Value, Error> {
-    changed(value, numbers).map(|changed| changed.unwrap_or_else(|| value.clone()))
-}
-
-/// The same, if that changes it.
-fn changed(value: &Value, numbers: Numbers) -> Result<Option<Value>, Error> {
-    if let Some(Digits(digits)) = value.downcast_object_ref::<Digits>() {
-        return Ok((numbers != Numbers::Objects).then(|| self::value(digits, numbers)));
-    }
-    if let Some(document) = view::seen_as(value, numbers) {
-        return Ok(document);
-    }
-    match value.kind() {
-        ValueKind::Number if numbers == Numbers::Objects => {
-            Ok(view::to_json_text(value).ok().map(|digits| Value::from_object(Digits(digits.into()))))
-        }
-        ValueKind::Seq | ValueKind::Iterable => {
-            budget::items(value.len().unwrap_or_default())?;
-            let (mut items, mut any) = (Vec::new(), false);
-            for item in value.try_iter()?.checked() {
-                let item = item?;
-                let new = changed(&item, numbers)?;
-                any |= new.is_some();
-                items.push(new.unwrap_or(item));
-            }
-            Ok(any.then(|| Value::from(items)))
-        }
-        ValueKind::Map => {
-            budget::items(value.len().unwrap_or_default())?;
-            let (mut members, mut any) = (Vec::new(), false);
-            for key in value.try_iter()?.checked() {
-                let key = key?;
-                let member = value.get_item(&key)?;
-                let new = changed(&member, numbers)?;
-                any |= new.is_some();
-                members.push((key, new.unwrap_or(member)));
-            }
-            Ok(any.then(|| members.into_iter().collect()))
-        }
-        _ => Ok(None),
-    }
 }

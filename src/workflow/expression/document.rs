@@ -1,21 +1,17 @@
-//! A scope as the template engine sees it: JSON stays text, of which an expression parses the levels that it walks
+//! JSON documents as values of the engine: they stay text, of which an expression parses the levels that it walks
 //! through. So a big output costs nothing where it is passed on whole, and its numbers keep all their digits.
 
-use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
+use super::budget;
 use super::number::{self, Digits, Numbers};
-use super::{Scope, StepView, Undone};
-use crate::events::ids::StepId;
 use crate::events::json::{DEPTH_MAX, Json};
-use crate::events::run::Undoes;
-use crate::workflow::expression::{MUST, budget};
 use crate::workflow::json_text::{self, Level, last_of_each};
 
 /// A JSON document as a value of the engine.
@@ -58,11 +54,48 @@ pub(crate) fn document(value: &Value) -> Option<Json> {
     Json::parse(json.text().get(part.clone())?).ok()
 }
 
-/// A document in whose numbers are seen so, if the value is one; none in it if they already are.
-#[allow(clippy::option_option, reason = "whether it is a document, and whether that changes")]
-pub(super) fn seen_as(value: &Value, numbers: Numbers) -> Option<Option<Value>> {
-    let container = value.downcast_object_ref::<Container>()?;
-    Some((container.of.numbers != numbers).then(|| Document { numbers, ..container.of.clone() }.value()))
+/// A value whose numbers are seen so.
+pub(crate) fn seen_as(value: &Value, numbers: Numbers) -> Result<Value, Error> {
+    changed(value, numbers).map(|changed| changed.unwrap_or_else(|| value.clone()))
+}
+
+/// The same, if that changes it.
+fn changed(value: &Value, numbers: Numbers) -> Result<Option<Value>, Error> {
+    if let Some(Digits(digits)) = value.downcast_object_ref::<Digits>() {
+        return Ok((numbers != Numbers::Objects).then(|| number::value(digits, numbers)));
+    }
+    if let Some(Container { of, .. }) = value.downcast_object_ref::<Container>() {
+        return Ok((of.numbers != numbers).then(|| Document { numbers, ..of.clone() }.value()));
+    }
+    match value.kind() {
+        ValueKind::Number if numbers == Numbers::Objects => {
+            Ok(to_json_text(value).ok().map(|digits| Value::from_object(Digits(digits.into()))))
+        }
+        ValueKind::Seq | ValueKind::Iterable => {
+            budget::items(value.len().unwrap_or_default())?;
+            let (mut items, mut any) = (Vec::new(), false);
+            for item in value.try_iter()?.checked() {
+                let item = item?;
+                let new = changed(&item, numbers)?;
+                any |= new.is_some();
+                items.push(new.unwrap_or(item));
+            }
+            Ok(any.then(|| Value::from(items)))
+        }
+        ValueKind::Map => {
+            budget::items(value.len().unwrap_or_default())?;
+            let (mut members, mut any) = (Vec::new(), false);
+            for key in value.try_iter()?.checked() {
+                let key = key?;
+                let member = value.get_item(&key)?;
+                let new = changed(&member, numbers)?;
+                any |= new.is_some();
+                members.push((key, new.unwrap_or(member)));
+            }
+            Ok(any.then(|| members.into_iter().collect()))
+        }
+        _ => Ok(None),
+    }
 }
 
 fn write_json(out: &mut String, value: &Value) -> Result<(), String> {
@@ -236,137 +269,5 @@ impl Object for Container {
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.of.text())
-    }
-}
-
-/// A scope as the root of an evaluation.
-pub(crate) struct View {
-    root: Arc<Root>,
-}
-
-impl View {
-    /// What expressions see of a scope.
-    pub(crate) fn new(scope: &Scope) -> Self {
-        let missing = Arc::<Missing>::default();
-        let seen = |(id, step): (&StepId, &StepView)| {
-            let step = Step { id: id.clone(), step: step.clone(), missing: Arc::clone(&missing) };
-            (id.to_string(), Value::from_object(step))
-        };
-        let undone = scope.undone.iter().map(|undone| (&undone.step, &undone.view));
-        let steps: BTreeMap<String, Value> = scope.steps.iter().chain(undone).map(seen).collect();
-        let mut names = BTreeMap::from([
-            ("input", value_of(&scope.input)),
-            ("run", Value::from_pairs([("id", scope.run.as_str())])),
-            ("env", Value::from_pairs(scope.env.iter().map(|(name, value)| (name.clone(), value.clone())))),
-            ("steps", Value::from(steps)),
-        ]);
-        if let Some((index, item)) = &scope.item {
-            names.insert("index", Value::from(*index));
-            names.insert("item", value_of(item));
-        }
-        if let Some((round, output)) = &scope.round {
-            names.insert("round", Value::from(*round));
-            names.insert("output", value_of(output));
-        }
-        if let Some(Undone { outcome, view, .. }) = &scope.undone {
-            let (outcome, output) = match outcome {
-                Undoes::Completed => ("completed", view.output.as_ref()),
-                Undoes::Unknown => ("unknown", None),
-            };
-            names.insert("outcome", Value::from(outcome));
-            names.insert("output", output.map_or(Value::from(()), value_of));
-        }
-        Self { root: Arc::new(Root { names, missing }) }
-    }
-
-    /// What the engine evaluates against.
-    pub(crate) fn root(&self) -> Value {
-        Value::from_dyn_object(Arc::clone(&self.root))
-    }
-
-    /// After an evaluation that met something undefined: the step whose missing output that was, if it was one.
-    pub(crate) fn missing(&self) -> Option<StepId> {
-        self.root.missing.asked().clone()
-    }
-}
-
-/// The variables.
-#[derive(Debug)]
-struct Root {
-    names: BTreeMap<&'static str, Value>,
-    missing: Arc<Missing>,
-}
-
-impl Object for Root {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.get_value_by_str(key.as_str()?)
-    }
-
-    /// A path begins here, so what earlier ones asked for was either answered or allowed to be undefined. (The engine
-    /// looks for the check itself here as well, after the path that it checks.)
-    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
-        if name != MUST {
-            *self.missing.asked() = None;
-        }
-        self.names.get(name).cloned()
-    }
-}
-
-/// The step whose output was asked for last, if it has none. Asking alone is no error: it may be guarded.
-#[derive(Debug, Default)]
-struct Missing(Mutex<Option<StepId>>);
-
-impl Missing {
-    fn asked(&self) -> MutexGuard<'_, Option<StepId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A scope whose [`View`] is made when the first expression needs it: most steps hold none.
-pub(crate) struct LazyView<'a> {
-    scope: &'a Scope,
-    view: OnceCell<View>,
-}
-
-impl<'a> LazyView<'a> {
-    /// The view of a scope.
-    pub(crate) fn new(scope: &'a Scope) -> Self {
-        Self { scope, view: OnceCell::new() }
-    }
-
-    /// The view.
-    pub(crate) fn get(&self) -> &View {
-        self.view.get_or_init(|| View::new(self.scope))
-    }
-}
-
-/// `steps.ID`
-#[derive(Debug)]
-struct Step {
-    id: StepId,
-    step: StepView,
-    missing: Arc<Missing>,
-}
-
-impl Object for Step {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        match key.as_str()? {
-            "status" => Some(Value::from(self.step.status)),
-            "attempts" => Some(Value::from(self.step.attempts)),
-            "output" => {
-                if self.step.output.is_none() {
-                    *self.missing.asked() = Some(self.id.clone());
-                }
-                self.step.output.as_ref().map(value_of)
-            }
-            _ => None,
-        }
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        match self.step.output {
-            Some(_) => Enumerator::Str(&["status", "attempts", "output"]),
-            None => Enumerator::Str(&["status", "attempts"]),
-        }
     }
 }
