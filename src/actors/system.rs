@@ -15,7 +15,7 @@ use tokio::time::error::Elapsed;
 use super::agents::communicator::Communicator;
 use super::agents::roster::Roster;
 use super::clock::Clock;
-use super::hosting::book::Hosting;
+use super::hosting::Hosting;
 use super::hosting::context::{HostContext, append_problem, read_problem};
 use super::hosting::kind::{AnyKind, Kinds};
 use super::hosting::live::Live;
@@ -170,7 +170,7 @@ impl System {
 
     /// Whether a run goes on by itself in this process.
     pub fn is_driven(&self, run: &RunId) -> bool {
-        self.hosting.is_driven(&StreamId::of_run(run))
+        self.hosting.book().is_driven(&StreamId::of_run(run))
     }
 
     /// Asks a run what a person wants of it, and answers the version after it, once that is durable. If nobody drives
@@ -240,7 +240,7 @@ impl System {
 
     /// Whether every run that can go on is driven, be it in memory or not.
     pub fn drives_all(&self) -> bool {
-        self.hosting.drives_all()
+        self.hosting.book().drives_all()
     }
 
     /// Ends when the run has, or when it rests until somebody acts: it is paused, or waits for people, and nothing of it
@@ -289,12 +289,12 @@ impl System {
 
     /// Where events live.
     pub fn store(&self) -> &Arc<dyn EventStore> {
-        &self.hosting.context().store
+        &self.hosting.book().context().store
     }
 
     /// Content by its hash.
     pub fn library(&self) -> &Arc<Library> {
-        &self.hosting.context().library
+        &self.hosting.book().context().library
     }
 
     /// The read model of runs.
@@ -304,17 +304,17 @@ impl System {
 
     /// The time, as everything here sees it.
     pub fn clock(&self) -> &Arc<dyn Clock> {
-        &self.hosting.context().clock
+        &self.hosting.book().context().clock
     }
 
     /// How many streams are in memory.
     pub fn in_memory(&self) -> usize {
-        self.hosting.in_memory().len()
+        self.hosting.book().in_memory().len()
     }
 
     /// From here on nothing starts; what runs goes on.
     pub fn close(&self) {
-        self.hosting.close();
+        self.hosting.book().close();
         self.live.agents().close();
         self.closed.send_replace(true);
     }
@@ -322,7 +322,7 @@ impl System {
     /// If the process is ending, it looks at nothing for a page any more that takes long: somebody waits for the store. Who
     /// takes a run over next looks.
     pub fn make_way(&self) {
-        if self.hosting.is_closing() {
+        if self.hosting.book().is_closing() {
             self.live.hurry_pages();
         }
     }
@@ -420,7 +420,7 @@ impl System {
             tracing::debug!(%error, "the list of runs is not saved");
         }
         self.ended.send_replace(true);
-        self.hosting.clear();
+        self.hosting.book().clear();
         self.live.agents().clear();
         let arbiters = std::mem::take(&mut *self.arbiters.lock().unwrap_or_else(PoisonError::into_inner));
         for arbiter in arbiters {
@@ -442,7 +442,7 @@ impl System {
     async fn give_up(&self) -> Result<(), Elapsed> {
         self.live.hurry_pages();
         let mut released = Ok(());
-        for run in self.hosting.in_memory().iter().filter_map(StreamId::run) {
+        for run in self.hosting.book().in_memory().iter().filter_map(StreamId::run) {
             released = self.release(&run).await;
             if released.is_err() {
                 break;

@@ -1,9 +1,11 @@
-//! A state that changes only by events.
+//! A state that changes only by events, and the decisions on it.
+
+mod draft;
 
 use std::fmt;
 
+pub use self::draft::{Decided, Draft};
 use super::attention::Attention;
-use super::draft::Draft;
 use super::effect::{Effect, EffectChanges};
 use super::moment::Moment;
 use crate::events::codec::{CodecError, Encoded};

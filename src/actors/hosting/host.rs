@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::book::Hosting;
+use super::book::Book;
 use super::context::{HostContext, append_problem};
 use super::live::Live;
 use super::load::load_upto;
@@ -35,7 +35,7 @@ pub struct Host<A: Aggregate, S: Shell<A>> {
     /// None while a thread that may block decides: until then nothing else is handled.
     life: Option<Box<Life<A, S>>>,
     memory: Memory,
-    hosting: Arc<Hosting>,
+    book: Arc<Book>,
     live: watch::Sender<Live>,
 }
 
@@ -51,18 +51,18 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         stream: StreamId,
         driving: Driving,
         shell: S,
-        hosting: Arc<Hosting>,
+        book: Arc<Book>,
         live: watch::Sender<Live>,
     ) -> Self {
-        let HostContext { clock, passivate_after, .. } = hosting.context();
+        let HostContext { clock, passivate_after, .. } = book.context();
         let core = HostCore::new(stream.clone(), driving, clock.now(), *passivate_after);
         let life = Some(Box::new(Life { core, shell }));
-        Self { stream, life, memory: Memory::default(), hosting, live }
+        Self { stream, life, memory: Memory::default(), book, live }
     }
 
     /// Takes something in, and carries out what follows.
     fn feed(&mut self, input: Input<A, Reply>, actor: &mut Context<Self>) {
-        let now = self.hosting.context().clock.now();
+        let now = self.book.context().clock.now();
         self.contain(actor, |host, life, actor| {
             life.core.feed(input, now);
             host.carry_out(life, actor);
@@ -73,7 +73,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     /// Lets it decide as long as it wants to: here if all that it may read is in memory, else on a thread that may block.
     fn go_on(&mut self, actor: &mut Context<Self>) {
         while self.life.as_ref().is_some_and(|life| life.core.wants_to_decide()) {
-            if !self.memory.holds_all(&self.hosting.context().library) {
+            if !self.memory.holds_all(&self.book.context().library) {
                 return self.decide_elsewhere(actor);
             }
             self.contain(actor, |host, life, actor| {
@@ -81,7 +81,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 host.carry_out(life, actor);
             });
         }
-        let now = self.hosting.context().clock.now();
+        let now = self.book.context().clock.now();
         self.contain(actor, |host, life, actor| {
             life.core.go_if_over(now);
             host.carry_out(life, actor);
@@ -141,12 +141,12 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 // Whoever asked may have gone; what happened is recorded all the same.
                 (Output::Reply { to, result }, _) => drop(to.send(result)),
                 (Output::Show, _) => self.show(core, shell),
-                (Output::Driven(driven), _) => self.hosting.note_driven(&self.stream, driven),
-                (Output::Wake(at), _) => self.hosting.wake_at(&self.stream, at),
+                (Output::Driven(driven), _) => self.book.note_driven(&self.stream, driven),
+                (Output::Wake(at), _) => self.book.wake_at(&self.stream, at),
                 (Output::Snapshot { head, bytes }, _) => {
                     let schema = A::SNAPSHOT_SCHEMA;
                     let snapshot = Snapshot { version: head.version, hash: head.hash, schema, bytes };
-                    let store = Arc::clone(&self.hosting.context().store);
+                    let store = Arc::clone(&self.book.context().store);
                     let saved = snapshots::save(store, self.stream.clone(), snapshot);
                     self.then(saved, |()| Input::Saved, actor);
                 }
@@ -177,7 +177,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     }
 
     fn load(&self, actor: &mut Context<Self>) {
-        let HostContext { store, library, .. } = self.hosting.context().clone();
+        let HostContext { store, library, .. } = self.book.context().clone();
         let stream = self.stream.clone();
         let fold = async move {
             let fold: Fold<A> = load_upto(&*store, &stream, Version(u64::MAX)).await?;
@@ -196,8 +196,8 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     }
 
     fn append(&mut self, commit: Commit, blobs: Vec<Blob>, actor: &mut Context<Self>) {
-        self.memory.keep(&blobs, &self.hosting.context().library);
-        let (store, stream) = (Arc::clone(&self.hosting.context().store), self.stream.clone());
+        self.memory.keep(&blobs, &self.book.context().library);
+        let (store, stream) = (Arc::clone(&self.book.context().store), self.stream.clone());
         let appended = async move { store.append(commit, blobs).await };
         let input = move |result| match result {
             Ok(_) => Input::Appended,
@@ -234,16 +234,16 @@ impl<A: Aggregate, S: Shell<A>> Actor for Host<A, S> {
     type Context = Context<Self>;
 
     fn started(&mut self, actor: &mut Context<Self>) {
-        let address = actor.address();
+        let address = actor.address().recipient();
         self.contain(actor, |host, life, actor| {
             life.shell.started(address);
             host.carry_out(life, actor);
         });
-        let every = self.hosting.context().passivate_after;
+        let every = self.book.context().passivate_after;
         actor.run_interval(every, |host, actor| host.feed(Input::Tick, actor));
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        self.hosting.forget(&self.stream, &self.live);
+        self.book.forget(&self.stream, &self.live);
     }
 }

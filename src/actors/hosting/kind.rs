@@ -3,9 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use actix::{Actor, Addr};
 use async_trait::async_trait;
+use tokio::sync::watch;
 
-use super::book::{Hosting, Started};
+use super::book::{Book, Entry};
+use super::host::Host;
+use super::live::Live;
 use super::load::{load_at, prove};
 use super::shell::Shell;
 use crate::events::commit::Recorded;
@@ -30,6 +34,23 @@ pub trait Kind: Send + Sync + Sized + 'static {
     fn shell(&self, stream: &StreamId) -> Option<Self::Shell>;
 }
 
+/// Messages that may wait in the mailbox of a stream's host: results, wake-ups and commands.
+const MAILBOX: usize = 1_024;
+
+/// A host of a kind, and what is seen of it.
+pub struct Place<A: Aggregate, S: Shell<A>> {
+    /// Where it is told what only its kind is told.
+    pub address: Addr<Host<A, S>>,
+    /// What is seen of it beside [`Live`].
+    pub view: S::View,
+}
+
+impl<A: Aggregate, S: Shell<A>> Clone for Place<A, S> {
+    fn clone(&self) -> Self {
+        Self { address: self.address.clone(), view: self.view.clone() }
+    }
+}
+
 /// Where a stream is, as its fold says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
@@ -48,7 +69,7 @@ pub trait AnyKind: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// Starts the host of a stream; none if its name is none of that kind.
-    fn start(&self, hosting: &Arc<Hosting>, stream: &StreamId, driving: Driving) -> Option<Started>;
+    fn start(&self, book: &Arc<Book>, stream: &StreamId, driving: Driving) -> Option<Entry>;
 
     /// Where a stream is as of a version, or as of its end if that comes first; and the state as it is seen.
     ///
@@ -80,8 +101,16 @@ impl<K: Kind> AnyKind for K {
         K::Aggregate::KIND
     }
 
-    fn start(&self, hosting: &Arc<Hosting>, stream: &StreamId, driving: Driving) -> Option<Started> {
-        Some(Started::new(hosting, stream, driving, self.shell(stream)?))
+    fn start(&self, book: &Arc<Book>, stream: &StreamId, driving: Driving) -> Option<Entry> {
+        let (shell, (live, seen)) = (self.shell(stream)?, watch::channel(Live::default()));
+        let view = shell.view();
+        let (hosted, stream, arbiter) = (Arc::clone(book), stream.clone(), book.arbiter());
+        let address: Addr<Host<K::Aggregate, K::Shell>> = Host::start_in_arbiter(&arbiter, move |actor| {
+            actor.set_mailbox_capacity(MAILBOX);
+            Host::new(stream, driving, shell, hosted, live)
+        });
+        let (control, recover) = (address.clone().recipient(), address.clone().recipient());
+        Some(Entry { control, recover, live: seen, place: Arc::new(Place { address, view }) })
     }
 
     async fn standing(

@@ -1,13 +1,13 @@
 //! Hosts streams of any kind: who is in memory, who goes on by itself, who is woken when. It names no kind.
 //!
-//! - [`host`]: the actor that drives a core; [`context`]: what every host needs; [`messages`]: what it is sent
-//! - [`shell`]: what is particular to a kind; [`live`]: what is seen of a stream that is in memory
+//! - [`kind`]: what is to be known of a kind of streams, and the register of kinds; [`shell`]: what is particular to one
+//! - [`host`]: the actor that drives a core; [`context`]: what every host needs; [`messages`]: what it is sent; [`live`]: what
+//!   is seen of it; `memory`: whether what a decision may read is in memory
+//! - [`book`]: who is where; `wakes`: one heap for all wake-ups; `awaited`, `rest`: waiting for streams to come to rest
 //! - [`load`]: the state of a stream as of any version; `snapshots`: which are kept
-//! - `memory`: whether what a decision may read is in memory
-//! - [`book`]: who is where; `rest`: waiting for streams to come to rest; `wakes`: one heap for all wake-ups
-//! - [`kind`]: what is to be known of a kind of streams, and the register of kinds
 //! - [`waker`]: drives all streams, those that are due a few at a time
 
+mod awaited;
 pub mod book;
 pub mod context;
 pub mod host;
@@ -22,3 +22,191 @@ mod snapshots;
 pub mod states;
 pub mod waker;
 mod wakes;
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use actix::ArbiterHandle;
+use tokio::sync::{oneshot, watch};
+
+use self::book::{Book, Entry};
+use self::context::HostContext;
+use self::kind::{AnyKind, Kind, Kinds, Place};
+use self::live::Live;
+use self::messages::{Control, Recover, Submit};
+use crate::events::ids::{StreamId, Version};
+use crate::events::problem::{Code, Problem};
+use crate::kernel::Aggregate;
+use crate::kernel::core::{Driving, Whose};
+
+/// What may be wanted of the streams of a process.
+pub struct Hosting {
+    book: Arc<Book>,
+    kinds: OnceLock<Kinds>,
+}
+
+impl Hosting {
+    /// Hosts on these arbiters, or on the current one if there are none. It knows no kind yet.
+    pub fn start(context: HostContext, arbiters: Vec<ArbiterHandle>) -> Arc<Self> {
+        let hosting = Arc::new(Self { book: Book::new(context, arbiters), kinds: OnceLock::new() });
+        actix::spawn(wake_all(Arc::downgrade(&hosting)));
+        hosting
+    }
+
+    /// Who is where.
+    pub fn book(&self) -> &Arc<Book> {
+        &self.book
+    }
+
+    /// The kinds that can be hosted, once.
+    pub fn register(&self, kinds: Kinds) {
+        // Whoever registers again registers the same.
+        let _ = self.kinds.set(kinds);
+    }
+
+    /// What is known of the kind of a stream.
+    ///
+    /// # Errors
+    /// When nothing is.
+    pub fn kind(&self, stream: &StreamId) -> Result<&dyn AnyKind, Problem> {
+        self.kinds.get().and_then(|kinds| kinds.of(stream)).ok_or_else(|| unknown(stream))
+    }
+
+    /// What is seen of a stream, as it changes. It is loaded if it is not in memory.
+    ///
+    /// # Errors
+    /// When its kind is not known.
+    pub fn watch(&self, stream: &StreamId) -> Result<watch::Receiver<Live>, Problem> {
+        self.with(stream, |entry| entry.live.clone())
+    }
+
+    /// The host of a stream of a kind, which is started if there is none.
+    ///
+    /// # Errors
+    /// When the kind is not known, or another than that of the stream.
+    pub fn place<K: Kind>(&self, stream: &StreamId) -> Result<Place<K::Aggregate, K::Shell>, Problem> {
+        let place = self.with(stream, |entry| Arc::clone(&entry.place))?;
+        place.downcast_ref::<Place<K::Aggregate, K::Shell>>().cloned().ok_or_else(|| unknown(stream))
+    }
+
+    /// Asks a stream something, and answers the version after it, once that is durable.
+    ///
+    /// # Errors
+    /// Why it refuses, or cannot answer.
+    pub async fn ask<K: Kind>(
+        &self,
+        stream: &StreamId,
+        command: impl Fn() -> <K::Aggregate as Aggregate>::Command,
+        drives: bool,
+    ) -> Result<Version, Problem> {
+        let submit = |reply| Submit { command: command(), drives, reply: Some(reply) };
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let sent = self.place::<K>(stream)?.address.send(submit(reply)).await;
+            if let Some(answer) = self.answer(stream, sent, answer).await {
+                return answer;
+            }
+        }
+    }
+
+    /// Has a stream record as lost what a process left open that is gone, if there is such.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn recover(&self, stream: &StreamId) -> Result<Version, Problem> {
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let recover = self.with(stream, |entry| entry.recover.clone())?;
+            let sent = recover.send(Recover(reply)).await;
+            if let Some(answer) = self.answer(stream, sent, answer).await {
+                return answer;
+            }
+        }
+    }
+
+    /// What comes of something that was sent to a host; none if the host was put away just now, and another can be started.
+    async fn answer(
+        &self,
+        stream: &StreamId,
+        sent: Result<(), actix::MailboxError>,
+        answer: oneshot::Receiver<Result<Version, Problem>>,
+    ) -> Option<Result<Version, Problem>> {
+        match sent {
+            Ok(()) => Some(match answer.await {
+                Ok(answer) => answer,
+                // Its host panicked over it, or ended.
+                Err(_) => {
+                    let parked = self.book.live(stream).and_then(|live| live.borrow().parked.clone());
+                    Err(parked.unwrap_or_else(|| Problem::new(Code::ShuttingDown, "the stream's host ended")))
+                }
+            }),
+            Err(error) if self.book.is_closing() => {
+                Some(Err(Problem::new(Code::ShuttingDown, error.to_string())))
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Tells a stream something that any stream is told. One whose kind is not known is not told.
+    pub async fn control(&self, stream: &StreamId, control: Control) {
+        loop {
+            let Ok(to) = self.with(stream, |entry| entry.control.clone()) else { return };
+            // A host that was put away just now is started again.
+            if to.send(control).await.is_ok() || self.book.is_closing() {
+                return;
+            }
+        }
+    }
+
+    /// Lets a stream go on, now and by itself from here on.
+    pub async fn drive(&self, stream: &StreamId) {
+        self.control(stream, Control::Drive(Whose::Named)).await;
+    }
+
+    /// Lets a stream go on until it has nothing to do for now; then it is put away, and nobody drives it. What is seen of it
+    /// ends with that.
+    ///
+    /// # Errors
+    /// When its kind is not known.
+    pub async fn lend(&self, stream: &StreamId) -> Result<watch::Receiver<Live>, Problem> {
+        let live = self.watch(stream)?;
+        self.control(stream, Control::Drive(Whose::Lent)).await;
+        Ok(live)
+    }
+
+    /// Wakes a stream, if it is still to go on by itself.
+    pub(super) async fn wake(&self, stream: &StreamId) {
+        if self.book.is_driven(stream) && !self.book.is_closing() {
+            self.control(stream, Control::Tick).await;
+        }
+    }
+
+    /// Does something with the place of a stream in the book, whose host is started if there is none.
+    fn with<T>(&self, stream: &StreamId, act: impl FnOnce(&Entry) -> T) -> Result<T, Problem> {
+        let kind = self.kind(stream)?;
+        let start = || {
+            let driving = match (self.book.is_closing(), self.book.is_driven(stream)) {
+                (true, _) => Driving::Closed,
+                (false, true) => Driving::Asked(Whose::Named),
+                (false, false) => Driving::Nobody,
+            };
+            kind.start(&self.book, stream, driving)
+        };
+        self.book.with(stream, start, act).ok_or_else(|| unknown(stream))
+    }
+}
+
+fn unknown(stream: &StreamId) -> Problem {
+    Problem::new(Code::RunParked, format!("nothing is known of the kind of `{stream}`"))
+}
+
+/// Wakes whoever is due, as long as there is somebody who hosts.
+async fn wake_all(hosting: Weak<Hosting>) {
+    let Some(book) = hosting.upgrade().map(|hosting| Arc::clone(&hosting.book)) else { return };
+    loop {
+        let due = book.wakes().due(&*book.context().clock).await;
+        for stream in due {
+            let Some(hosting) = hosting.upgrade() else { return };
+            actix::spawn(async move { hosting.wake(&stream).await });
+        }
+    }
+}

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use dashmap::DashMap;
-use tokio::sync::Notify;
-
-use super::book::Hosting;
+use super::Hosting;
 use super::live::Live;
 use crate::events::ids::StreamId;
 use crate::events::problem::{Code, Problem};
@@ -22,7 +19,7 @@ impl Hosting {
             match live.wait_for(over).await.map(|seen| seen.clone()) {
                 Ok(Live { parked: Some(problem), .. }) => return Err(problem),
                 Ok(seen) => return Ok(seen),
-                Err(_) if self.is_closing() => {
+                Err(_) if self.book.is_closing() => {
                     return Err(Problem::new(Code::ShuttingDown, "the process is ending"));
                 }
                 // Its host was put away while it slept: it is started again.
@@ -34,9 +31,9 @@ impl Hosting {
     /// Ends when a stream that is at rest stirs, or cannot go on. It need not be in memory until then.
     pub async fn stirs(&self, stream: &StreamId) {
         loop {
-            let place = self.awaited.place(stream);
-            let there = place.notify.notified();
-            let Some(mut live) = self.live(stream) else {
+            let place = self.book.awaited().place(stream);
+            let there = place.is_there();
+            let Some(mut live) = self.book.live(stream) else {
                 there.await;
                 continue;
             };
@@ -46,39 +43,5 @@ impl Hosting {
                 return;
             }
         }
-    }
-}
-
-/// Who waits for which streams to be in memory.
-#[derive(Default)]
-pub(super) struct Awaited(DashMap<StreamId, Arc<Notify>>);
-
-impl Awaited {
-    /// A stream is in memory, or will be when whoever says so lets go of its place in the book.
-    pub(super) fn is_there(&self, stream: &StreamId) {
-        if let Some((_, notify)) = self.0.remove(stream) {
-            notify.notify_waiters();
-        }
-    }
-
-    fn place(&self, stream: &StreamId) -> Place<'_> {
-        let notify = Arc::clone(&self.0.entry(stream.clone()).or_default());
-        Place { awaited: self, stream: stream.clone(), notify }
-    }
-}
-
-/// Somebody who waits, until it is dropped: the last one takes the entry along.
-struct Place<'a> {
-    awaited: &'a Awaited,
-    stream: StreamId,
-    notify: Arc<Notify>,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        // The map's, and this one.
-        let is_last =
-            |notify: &Arc<Notify>| Arc::ptr_eq(notify, &self.notify) && Arc::strong_count(notify) <= 2;
-        self.awaited.0.remove_if(&self.stream, |_, notify| is_last(notify));
     }
 }

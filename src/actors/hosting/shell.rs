@@ -1,10 +1,10 @@
 //! What is particular to a kind of streams: how effects are performed, and what decisions borrow.
 
-use actix::Addr;
+use actix::Recipient;
 use futures_util::future::BoxFuture;
 
-use super::host::Host;
 use super::live::Live;
+use super::messages::Tell;
 use crate::kernel::core::Lender;
 use crate::kernel::{Aggregate, Effect};
 
@@ -22,7 +22,7 @@ pub trait Shell<A: Aggregate>: Lender<A> + Sized + Send + Unpin + 'static {
     fn view(&self) -> Self::View;
 
     /// Its host is there.
-    fn started(&mut self, host: Addr<Host<A, Self>>);
+    fn started(&mut self, host: Recipient<Tell<Self::Message>>);
 
     /// Performs an effect. What lasts is reported by a [`Heard::Settled`].
     fn perform(&mut self, state: &A, effect: A::Effect);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::book::Hosting;
+use super::Hosting;
 use super::load::load;
 use crate::aggregates::run::{Run, RunStatus};
 use crate::events::ids::{RunId, StreamId, Version};
@@ -18,7 +18,7 @@ pub struct LiveStates(pub Arc<Hosting>);
 impl States for LiveStates {
     async fn state(&self, run: &RunId, at_least: Version) -> Result<State, Problem> {
         let _ = (RunStatus::ALL, Next::Now);
-        let (state, head) = load::<Run>(&*self.0.context().store, &StreamId::of_run(run)).await?;
+        let (state, head) = load::<Run>(&*self.0.book().context().store, &StreamId::of_run(run)).await?;
         let _ = at_least;
         Ok(State::of(&state, head.version))
     }

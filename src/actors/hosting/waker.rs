@@ -16,7 +16,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 
-use super::book::Hosting;
+use super::Hosting;
 use super::live::Live;
 use crate::events::ids::StreamId;
 use crate::events::problem::Problem;
@@ -100,7 +100,7 @@ impl Waker {
         due: Arc<RunsView>,
         rested: mpsc::Sender<Result<Rested, Problem>>,
     ) -> Self {
-        let nudged = hosting.nudged();
+        let nudged = hosting.book().nudged();
         let (window, moving) = (Window::default(), Moving::default());
         let (parked, told) = (HashSet::new(), HashSet::new());
         Self { hosting, due, nudged, window, moving, parked, told, rested }
@@ -128,7 +128,7 @@ impl Waker {
             if self.moving.streams.len() == self.moving.resting && !self.anything_left().await? {
                 return Ok(());
             }
-            let clock = Arc::clone(&self.hosting.context().clock);
+            let clock = Arc::clone(&self.hosting.book().context().clock);
             let may_hear = self.moving.idle < IDLE_MAX + NUDGED_MAX;
             let wakes_at = self.window.wakes_at().filter(|_| self.moving.idle < IDLE_MAX);
             tokio::select! {
@@ -152,7 +152,7 @@ impl Waker {
         if self.moving.idle >= IDLE_MAX {
             return Ok(None);
         }
-        let now = self.hosting.context().clock.now();
+        let now = self.hosting.book().context().clock.now();
         if self.window.is_used_up(now) {
             self.look().await?;
         }
@@ -183,7 +183,7 @@ impl Waker {
         match nudge {
             Ok(stream) if self.moving.nudge(&stream) => {
                 // It may have come to rest just now. If it is put away it is looked at again after that.
-                if !self.hosting.is_driven(&stream) {
+                if !self.hosting.book().is_driven(&stream) {
                     let hosting = Arc::clone(&self.hosting);
                     actix::spawn(async move { drop(hosting.lend(&stream).await) });
                 }
@@ -230,7 +230,7 @@ impl Waker {
     /// Whether nobody drives a stream, and it may be able to go on.
     fn is_free(&self, stream: &StreamId) -> bool {
         let is_ours = self.moving.streams.contains_key(stream) || self.parked.contains(stream);
-        !is_ours && !self.hosting.is_driven(stream)
+        !is_ours && !self.hosting.book().is_driven(stream)
     }
 
     /// Takes note of what became of a stream; answers what tells of it further, if it is still in motion.

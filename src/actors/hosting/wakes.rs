@@ -6,11 +6,10 @@
 //! [`super::waker`]).
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::book::Hosting;
 use crate::actors::clock::Clock;
 use crate::events::ids::StreamId;
 use crate::events::time::Timestamp;
@@ -20,7 +19,7 @@ use crate::events::time::Timestamp;
 pub(super) struct Wakes {
     queue: Mutex<Queue>,
     /// The first has changed.
-    changed: Arc<Notify>,
+    changed: Notify,
 }
 
 #[derive(Default)]
@@ -50,25 +49,21 @@ impl Wakes {
         *self.queue() = Queue::default();
     }
 
-    /// Wakes whoever is due, as long as there is somebody who hosts.
-    pub(super) fn wait(
-        &self,
-        hosting: Weak<Hosting>,
-        clock: Arc<dyn Clock>,
-    ) -> impl Future<Output = ()> + use<> {
-        let changed = Arc::clone(&self.changed);
-        async move {
-            loop {
-                let changes = changed.notified();
-                let Some(next) = hosting.upgrade().map(|hosting| fire(&hosting, clock.now())) else { return };
-                let Some(at) = next else {
-                    changes.await;
-                    continue;
-                };
-                tokio::select! {
-                    () = clock.wait_until(at) => {}
-                    () = changes => {}
-                }
+    /// Ends when somebody is due, who are taken out.
+    pub(super) async fn due(&self, clock: &dyn Clock) -> Vec<StreamId> {
+        loop {
+            let changes = self.changed.notified();
+            let due = self.take_due(clock.now());
+            if !due.is_empty() {
+                return due;
+            }
+            let Some(at) = self.first() else {
+                changes.await;
+                continue;
+            };
+            tokio::select! {
+                () = clock.wait_until(at) => {}
+                () = changes => {}
             }
         }
     }
@@ -92,13 +87,4 @@ impl Wakes {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Wakes whoever is due; answers when the next is.
-fn fire(hosting: &Arc<Hosting>, now: Timestamp) -> Option<Timestamp> {
-    for stream in hosting.wakes().take_due(now) {
-        let hosting = Arc::clone(hosting);
-        actix::spawn(async move { hosting.wake(&stream).await });
-    }
-    hosting.wakes().first()
 }

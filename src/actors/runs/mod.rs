@@ -16,7 +16,7 @@ use self::children::Children;
 use self::glance::Glance;
 use self::shell::{RunShell, ToRun};
 use super::agents::communicator::Communicator;
-use super::hosting::book::Hosting;
+use super::hosting::Hosting;
 use super::hosting::context::HostContext;
 use super::hosting::kind::Kind;
 use super::hosting::live::Live;
@@ -93,7 +93,7 @@ impl Runs {
     }
 
     pub(super) fn context(&self) -> &HostContext {
-        self.hosting.context()
+        self.hosting.book().context()
     }
 
     pub(super) fn scribe(&self) -> &Arc<Scribe> {
@@ -111,10 +111,10 @@ impl Runs {
         blobs.remember_value(hash, Arc::clone(&start.definition));
         let version = self.ask(run, Ask::Start(Box::new(start))).await?;
         let stream = StreamId::of_run(run);
-        if drive && !self.hosting.is_driven(&stream) {
+        if drive && !self.hosting.book().is_driven(&stream) {
             self.hosting.drive(&stream).await;
         }
-        self.hosting.nudge(&stream);
+        self.hosting.book().nudge(&stream);
         Ok(version)
     }
 
@@ -135,11 +135,11 @@ impl Runs {
     /// Why the run refuses, or cannot answer.
     pub async fn order(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
         let stream = StreamId::of_run(run);
-        if !self.hosting.is_driven(&stream) {
+        if !self.hosting.book().is_driven(&stream) {
             self.hosting.recover(&stream).await?;
         }
         let version = self.ask(run, ask).await?;
-        self.hosting.nudge(&stream);
+        self.hosting.book().nudge(&stream);
         Ok(version)
     }
 
@@ -213,7 +213,7 @@ impl Runs {
 
     /// Ends when all that runs were asked by now is recorded.
     pub async fn settled(&self) {
-        let runs: Vec<_> = self.hosting.in_memory().iter().filter_map(StreamId::run).collect();
+        let runs: Vec<_> = self.hosting.book().in_memory().iter().filter_map(StreamId::run).collect();
         // What a run answers to nothing new is no matter; that it does is.
         join_all(runs.iter().map(|run| self.ask(run, Ask::Go))).await;
     }

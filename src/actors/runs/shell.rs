@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use actix::Addr;
+use actix::Recipient;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
@@ -14,7 +14,6 @@ use super::{InFlight, Runs};
 use crate::actors::agents::agent::{Attempted, EndLeftover, Perform, Report, StopAttempt};
 use crate::actors::agents::dispatcher::{GiveSlot, Slot};
 use crate::actors::hosting::context::HostContext;
-use crate::actors::hosting::host::Host;
 use crate::actors::hosting::live::Live;
 use crate::actors::hosting::messages::Tell;
 use crate::actors::hosting::shell::{Heard, Shell};
@@ -64,7 +63,7 @@ pub struct RunShell {
     run: RunId,
     runs: Weak<Runs>,
     context: HostContext,
-    address: Option<Addr<Host<Run, Self>>>,
+    address: Option<Recipient<Tell<ToRun>>>,
     /// What is seen of it. The attempts that agents make for it are listed here only.
     glance: watch::Sender<Glance>,
     /// The version that was shown last; none before it is loaded.
@@ -173,7 +172,7 @@ impl RunShell {
 
     /// Tells the dispatcher for how many slots the run waits.
     fn queue(&mut self, runs: &Runs, state: &Run, driven: bool) {
-        let may_start = driven && !runs.hosting().is_closing();
+        let may_start = driven && !runs.hosting().book().is_closing();
         let wanted = if may_start { state.startable(&Ask::Go) } else { Grants::default() };
         let gone = self.waits.keys().filter(|agent| !wanted.0.contains_key(*agent));
         let gone: Vec<_> = gone.cloned().map(|agent| (agent, 0)).collect();
@@ -226,7 +225,7 @@ impl Lender<Run> for RunShell {
     }
 
     fn lend(&mut self, state: &Run, ask: &Ask, opened: &[RunEffect]) -> Option<Grants> {
-        let runs = self.runs.upgrade().filter(|runs| !runs.hosting().is_closing())?;
+        let runs = self.runs.upgrade().filter(|runs| !runs.hosting().book().is_closing())?;
         self.slots.note(opened);
         let mut grants = state.startable(ask);
         for (agent, wanted) in &mut grants.0 {
@@ -291,7 +290,7 @@ impl Shell<Run> for RunShell {
         self.glance.subscribe()
     }
 
-    fn started(&mut self, host: Addr<Host<Run, Self>>) {
+    fn started(&mut self, host: Recipient<Tell<ToRun>>) {
         self.address = Some(host);
     }
 

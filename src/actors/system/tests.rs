@@ -64,7 +64,7 @@ fn a_run_that_ended_is_put_away_at_once_and_can_still_be_asked_about() {
         system.begin(&run, start()).await.unwrap();
         assert_eq!(system.ended(&run).await.unwrap().status, RunStatus::Completed.text());
         let gone = async {
-            while !system.hosting.in_memory().is_empty() {
+            while !system.hosting.book().in_memory().is_empty() {
                 tokio::task::yield_now().await;
             }
         };

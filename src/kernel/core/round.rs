@@ -3,7 +3,7 @@
 use super::*;
 use crate::events::commit::{Header, Sealing};
 use crate::events::limits::COMMIT_BYTES_FULL;
-use crate::kernel::draft::{Decided, Draft};
+use crate::kernel::aggregate::{Decided, Draft};
 use crate::kernel::moment::Moment;
 
 /// How many commands are decided in one commit at most. It is full sooner if they are long: see [`COMMIT_BYTES_FULL`].

@@ -4,12 +4,12 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::aggregate::{Aggregate, At, IllegalEvent};
-use super::effect::EffectChanges;
-use super::moment::{Moment, ReadBlob, Unreadable, Value, ValueKey, parse};
+use super::{Aggregate, At, IllegalEvent};
 use crate::events::ids::{Hash, StreamId, Version};
 use crate::events::json::{Blob, BlobRef, Json, Payload};
 use crate::events::time::Timestamp;
+use crate::kernel::effect::EffectChanges;
+use crate::kernel::moment::{Moment, ReadBlob, Unreadable, Value, ValueKey, parse};
 
 /// A decision in the making: the state, and the events that it has emitted so far.
 pub struct Draft<'a, A: Aggregate> {
