@@ -132,7 +132,7 @@ impl System {
         let hosting = Hosting::start(context.clone(), handles.clone());
         let agents = Communicator::start(roster, library, clock, handles);
         let live = Runs::new(Arc::clone(&hosting), agents, scribe);
-        hosting.register(kinds.with(RunKind { runs: Arc::downgrade(&live), context }));
+        hosting.register(kinds.with(RunKind(Arc::downgrade(&live))));
         let arbiters = Mutex::new(arbiters);
         let committed = store.committed();
         let runs = Arc::new(RunsView::new(store, Arc::new(LiveStates(Arc::clone(&hosting)))));

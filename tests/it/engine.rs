@@ -1,7 +1,9 @@
 //! The engine as a library: functions as agents, a store in memory, a clock that the test holds.
 
 mod children;
+mod counter;
 mod crashes;
+mod kinds;
 mod kit;
 mod lives;
 mod recovery;

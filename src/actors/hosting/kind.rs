@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::book::{Book, Entry};
+use super::context::HostContext;
 use super::host::Host;
 use super::live::Live;
 use super::load::{load_at, prove};
@@ -31,7 +32,7 @@ pub trait Kind: Send + Sync + Sized + 'static {
     fn describe(&self, state: &Self::Aggregate) -> Json;
 
     /// The shell of a stream; none if its name is none of that kind.
-    fn shell(&self, stream: &StreamId) -> Option<Self::Shell>;
+    fn shell(&self, stream: &StreamId, context: &HostContext) -> Option<Self::Shell>;
 }
 
 /// Messages that may wait in the mailbox of a stream's host: results, wake-ups and commands.
@@ -102,7 +103,7 @@ impl<K: Kind> AnyKind for K {
     }
 
     fn start(&self, book: &Arc<Book>, stream: &StreamId, driving: Driving) -> Option<Entry> {
-        let (shell, (live, seen)) = (self.shell(stream)?, watch::channel(Live::default()));
+        let (shell, (live, seen)) = (self.shell(stream, book.context())?, watch::channel(Live::default()));
         let view = shell.view();
         let (hosted, stream, arbiter) = (Arc::clone(book), stream.clone(), book.arbiter());
         let address: Addr<Host<K::Aggregate, K::Shell>> = Host::start_in_arbiter(&arbiter, move |actor| {

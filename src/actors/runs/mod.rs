@@ -52,12 +52,7 @@ impl Drop for InFlight {
 }
 
 /// The kind of runs.
-pub struct RunKind {
-    /// The runs of the process.
-    pub runs: Weak<Runs>,
-    /// What every host has.
-    pub context: HostContext,
-}
+pub struct RunKind(pub Weak<Runs>);
 
 impl Kind for RunKind {
     type Aggregate = Run;
@@ -68,8 +63,8 @@ impl Kind for RunKind {
         Json::of(&serde_json::json!({ "done": done, "total": total })).unwrap_or_default()
     }
 
-    fn shell(&self, stream: &StreamId) -> Option<RunShell> {
-        Some(RunShell::new(stream.run()?, Weak::clone(&self.runs), self.context.clone()))
+    fn shell(&self, stream: &StreamId, context: &HostContext) -> Option<RunShell> {
+        Some(RunShell::new(stream.run()?, Weak::clone(&self.0), context.clone()))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use reenact::actors::agents::roster::Roster;
 use reenact::actors::clock::{Clock, ManualClock};
+use reenact::actors::hosting::kind::Kinds;
 use reenact::actors::hosting::live::Live;
 use reenact::actors::system::{Settings, System};
 use reenact::aggregates::run::{RunStatus, StartRun};
@@ -64,6 +65,11 @@ impl Kit {
     }
 
     pub(super) fn start(&self) -> System {
+        self.start_with(Kinds::default())
+    }
+
+    /// With streams of further kinds.
+    pub(super) fn start_with(&self, kinds: Kinds) -> System {
         let executors = Executors { functions: self.functions.clone(), ..Executors::default() };
         let roster = Roster { executors, shell: AgentDefinition::shell(), function_slots: self.slots };
         let settings = Settings {
@@ -73,7 +79,7 @@ impl Kit {
             runs: None,
             check: Vec::new(),
         };
-        System::start(Arc::clone(&self.store), roster, Arc::clone(&self.clock), settings)
+        System::start_with(Arc::clone(&self.store), roster, Arc::clone(&self.clock), settings, kinds)
     }
 
     /// Registers a function that waits until it is let go on.

@@ -1,0 +1,283 @@
+//! A kind of streams that the engine knows nothing of: a counter with an alarm, which can be made to break anywhere.
+
+use std::sync::Arc;
+
+use actix::Recipient;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use reenact::actors::hosting::context::HostContext;
+use reenact::actors::hosting::kind::Kind;
+use reenact::actors::hosting::live::Live;
+use reenact::actors::hosting::messages::Tell;
+use reenact::actors::hosting::shell::{EffectId, Heard, Shell};
+use reenact::events::codec::{CodecError, Encoded, from_bytes, to_bytes};
+use reenact::events::ids::StreamId;
+use reenact::events::json::{BlobRef, Json};
+use reenact::events::problem::{Code, Problem};
+use reenact::events::time::Timestamp;
+use reenact::kernel::core::Lender;
+use reenact::kernel::{
+    Aggregate, At, Attention, Blobs, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment, Own,
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Counter {
+    pub(super) count: u64,
+    alarm: Option<Timestamp>,
+    /// A sum that somebody outside works out.
+    asked: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Ask {
+    Count(u64),
+    /// To count one more at that moment.
+    Alarm(Timestamp),
+    Due,
+    Double,
+    Doubled(u64),
+    Recover,
+    PanicWhileDeciding,
+    PanicWhileFolding,
+    PanicWhilePerforming,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Happened {
+    Counted(u64),
+    AlarmSet(Timestamp),
+    AlarmRang,
+    DoubleAsked(u64),
+    Poisoned,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Want {
+    Wake(Timestamp),
+    Double(u64),
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it does not count that far")]
+pub(super) struct TooFar;
+
+impl Encoded for Happened {
+    fn kind(&self) -> &'static str {
+        "counter_event"
+    }
+
+    fn schema(&self) -> u16 {
+        1
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, CodecError> {
+        to_bytes(self)
+    }
+
+    fn decode(_: &str, _: u16, payload: &[u8]) -> Result<Self, CodecError> {
+        from_bytes(payload)
+    }
+}
+
+impl Effect for Want {
+    type Id = &'static str;
+
+    fn id(&self) -> &'static str {
+        match self {
+            Self::Wake(_) => "wake",
+            Self::Double(_) => "double",
+        }
+    }
+
+    fn lasts(&self) -> Lasts {
+        match self {
+            Self::Wake(at) => Lasts::Until(*at),
+            Self::Double(_) => Lasts::Stream,
+        }
+    }
+}
+
+impl Aggregate for Counter {
+    const KIND: &'static str = "counter";
+    type Command = Ask;
+    type Event = Happened;
+    type Rejection = TooFar;
+    type Effect = Want;
+    type Grants = ();
+
+    fn decide(draft: &mut Draft<'_, Self>, ask: Ask, moment: &Moment<'_>) -> Result<(), TooFar> {
+        match ask {
+            Ask::Count(by) if by > 1_000 => return Err(TooFar),
+            Ask::Count(by) => draft.emit(Happened::Counted(by)),
+            Ask::Alarm(at) => draft.emit(Happened::AlarmSet(at)),
+            Ask::Due if draft.state().alarm.is_some_and(|at| at <= moment.now) => {
+                draft.emit(Happened::AlarmRang);
+            }
+            Ask::Double => draft.emit(Happened::DoubleAsked(draft.state().count)),
+            Ask::Doubled(by) if draft.state().asked.is_some() => draft.emit(Happened::Counted(by)),
+            Ask::PanicWhileDeciding => panic!("on purpose, while it decides"),
+            Ask::PanicWhileFolding => draft.emit(Happened::Poisoned),
+            Ask::PanicWhilePerforming => draft.emit(Happened::DoubleAsked(u64::MAX)),
+            Ask::Due | Ask::Doubled(_) | Ask::Recover => {}
+        }
+        Ok(())
+    }
+
+    fn evolve(
+        &mut self,
+        event: &Happened,
+        _: &At<'_>,
+        changes: &mut EffectChanges<Want>,
+    ) -> Result<(), IllegalEvent> {
+        match event {
+            Happened::Counted(by) => {
+                self.count += by;
+                if self.asked.take().is_some() {
+                    changes.close("double");
+                }
+            }
+            Happened::AlarmSet(at) => {
+                self.alarm = Some(*at);
+                changes.open(Want::Wake(*at));
+            }
+            Happened::AlarmRang => {
+                (self.alarm, self.count) = (None, self.count + 1);
+                changes.close("wake");
+            }
+            Happened::DoubleAsked(count) => {
+                self.asked = Some(*count);
+                changes.open(Want::Double(*count));
+            }
+            Happened::Poisoned => panic!("on purpose, while it folds"),
+        }
+        Ok(())
+    }
+
+    fn blobs(_: &Happened) -> Vec<BlobRef> {
+        Vec::new()
+    }
+
+    fn open(&self) -> Vec<Want> {
+        let wake = self.alarm.map(Want::Wake);
+        wake.into_iter().chain(self.asked.map(Want::Double)).collect()
+    }
+
+    fn attention(&self) -> Attention {
+        let own = match (self.asked, self.alarm) {
+            (Some(_), _) => Own::Now,
+            (None, Some(at)) => Own::At(at),
+            (None, None) => Own::None,
+        };
+        Attention { own, ..Attention::default() }
+    }
+
+    fn status(&self) -> &'static str {
+        if self.asked.is_some() { "doubling" } else { "counting" }
+    }
+
+    fn due(_: &Want) -> Option<Ask> {
+        Some(Ask::Due)
+    }
+
+    fn recover(_: &mut dyn Iterator<Item = &&'static str>) -> Ask {
+        Ask::Recover
+    }
+
+    fn loses(ask: &Ask) -> bool {
+        *ask == Ask::Recover
+    }
+
+    fn name(_: &Ask) -> &'static str {
+        "ask"
+    }
+
+    fn problem(_: &TooFar) -> Problem {
+        Problem::new(Code::BadInput, "it does not count that far")
+    }
+
+    fn is_fatal(_: &TooFar) -> bool {
+        false
+    }
+
+    const SNAPSHOT_SCHEMA: u16 = 1;
+
+    fn snapshot(&self) -> Result<Vec<u8>, CodecError> {
+        to_bytes(self)
+    }
+
+    fn restore(bytes: &[u8]) -> Result<Self, CodecError> {
+        from_bytes(bytes)
+    }
+}
+
+/// Counters, as they are registered.
+pub(super) struct Counters;
+
+pub(super) struct CounterShell {
+    context: HostContext,
+    host: Option<Recipient<Tell<u64>>>,
+}
+
+impl Kind for Counters {
+    type Aggregate = Counter;
+    type Shell = CounterShell;
+
+    fn describe(&self, state: &Counter) -> Json {
+        Json::of(&state.count).unwrap()
+    }
+
+    fn shell(&self, _: &StreamId, context: &HostContext) -> Option<CounterShell> {
+        Some(CounterShell { context: context.clone(), host: None })
+    }
+}
+
+impl Lender<Counter> for CounterShell {
+    fn now(&mut self) -> Timestamp {
+        self.context.clock.now()
+    }
+
+    fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::clone(&self.context.library) as _
+    }
+
+    fn seed(&mut self) -> u64 {
+        0
+    }
+
+    fn lend(&mut self, _: &Counter, _: &Ask, _: &[Want]) -> Option<()> {
+        Some(())
+    }
+
+    fn take_back(&mut self) {}
+}
+
+impl Shell<Counter> for CounterShell {
+    type View = ();
+    /// What a number is doubled.
+    type Message = u64;
+
+    fn view(&self) {}
+
+    fn started(&mut self, host: Recipient<Tell<u64>>) {
+        self.host = Some(host);
+    }
+
+    fn perform(&mut self, _: &Counter, effect: Want) {
+        let Want::Double(count) = effect else { return };
+        assert!(count < u64::MAX, "on purpose, while it performs");
+        self.host.as_ref().unwrap().do_send(Tell(count));
+    }
+
+    fn close(&mut self, _: &Counter, _: &EffectId<Counter>, _: bool) {}
+
+    fn clear(&mut self, _: &Counter, _: Vec<Want>) -> BoxFuture<'static, ()> {
+        std::future::ready(()).boxed()
+    }
+
+    fn told(&mut self, by: u64) -> Heard<Counter> {
+        Heard::Settled("double", Some(Ask::Doubled(by)))
+    }
+
+    fn show(&mut self, _: &Counter, _: bool, _: &mut Live) {}
+}

@@ -1,0 +1,112 @@
+//! Streams of a kind that the engine knows nothing of live as runs do; and what breaks one stream breaks no other.
+
+use std::time::Duration;
+
+use reenact::actors::hosting::kind::Kinds;
+use reenact::actors::system::System;
+use reenact::aggregates::run::RunStatus;
+use reenact::events::commit::{Commit, Header};
+use reenact::events::ids::{Hash, StreamId, Version};
+use reenact::events::problem::{Code, Problem};
+use reenact::events::time::Timestamp;
+
+use super::children::echo;
+use super::counter::{Ask, Counters, Happened};
+use super::kit::{Kit, id, on_actix, start_of, status};
+
+async fn ask(system: &System, name: &str, ask: Ask) -> Result<Version, Problem> {
+    system.hosting().ask::<Counters>(&StreamId::new("counter", name), || ask.clone(), false).await
+}
+
+/// Where a counter is, and what it has counted.
+async fn seen(system: &System, name: &str) -> (Version, &'static str, String) {
+    let stream = StreamId::new("counter", name);
+    let kind = system.kind(&stream).unwrap();
+    let seen = kind.standing(&**system.store(), &stream, Version(u64::MAX)).await.unwrap();
+    (seen.0.version, seen.0.status, seen.1.text().to_owned())
+}
+
+fn counters(kit: &Kit) -> System {
+    kit.start_with(Kinds::default().with(Counters))
+}
+
+#[test]
+fn a_stream_of_another_kind_is_asked_performs_sleeps_and_goes_on_after_the_process_ended() {
+    on_actix(async {
+        let kit = Kit::new();
+        let system = counters(&kit);
+        assert_eq!(ask(&system, "c", Ask::Count(3)).await.unwrap(), Version(1));
+        assert_eq!(ask(&system, "c", Ask::Count(1_001)).await.unwrap_err().code, Code::BadInput);
+        let at = Timestamp(kit.clock.now().0 + 1_000_000);
+        assert_eq!(ask(&system, "c", Ask::Alarm(at)).await.unwrap(), Version(2));
+        assert_eq!(ask(&system, "c", Ask::Double).await.unwrap(), Version(3));
+        let stream = StreamId::new("counter", "c");
+        system.hosting().watch(&stream).unwrap().wait_for(|live| live.version == Version(4)).await.unwrap();
+        assert_eq!(
+            seen(&system, "c").await,
+            (Version(4), "counting", "6".into()),
+            "what it wanted done is done"
+        );
+        system.shut_down(std::future::ready(())).await.unwrap();
+
+        let next = counters(&kit);
+        next.hosting().drive(&stream).await;
+        kit.hand.advance(Duration::from_secs(1));
+        next.hosting().at_rest(&stream).await.unwrap();
+        assert_eq!(seen(&next, "c").await, (Version(5), "counting", "7".into()), "its alarm has rung");
+        next.shut_down(std::future::ready(())).await.unwrap();
+    });
+}
+
+/// One that could not be decided, folded or performed took its actor with it, and whoever asked it waited for ever.
+#[test]
+fn what_panics_parks_the_stream_that_it_happens_to_and_no_other() {
+    on_actix(async {
+        let kit = Kit::new();
+        echo(&kit);
+        let system = counters(&kit);
+        append(&system, "fold", &[Happened::Counted(1), Happened::Poisoned]).await;
+        ask(&system, "perform", Ask::Count(1)).await.unwrap();
+        let broken = [
+            ("decide", Ask::PanicWhileDeciding),
+            ("evolve", Ask::PanicWhileFolding),
+            ("fold", Ask::Count(1)),
+        ];
+        for (name, first) in broken {
+            let refused = ask(&system, name, first).await.unwrap_err();
+            assert!(refused.message.contains("on purpose"), "{name}: {refused}");
+            let parked = ask(&system, name, Ask::Count(1)).await.unwrap_err();
+            assert_eq!((parked.code, &parked.message), (Code::Internal, &refused.message), "it stays parked");
+            let rests = system.hosting().at_rest(&StreamId::new("counter", name)).await;
+            assert_eq!(rests.unwrap_err().message, refused.message, "{name}: nobody waits for it");
+        }
+        let durable = ask(&system, "perform", Ask::PanicWhilePerforming).await;
+        assert!(durable.is_ok() || durable.is_err_and(|error| error.message.contains("on purpose")));
+        assert!(ask(&system, "perform", Ask::Count(1)).await.is_err(), "it is parked");
+        assert_eq!(
+            seen(&system, "perform").await,
+            (Version(2), "doubling", "1".into()),
+            "as it was recorded"
+        );
+
+        assert_eq!(ask(&system, "sound", Ask::Count(2)).await.unwrap(), Version(1));
+        system.begin(&id("r"), start_of("[{id: a, agent: echo}]")).await.unwrap();
+        assert_eq!(status(system.ended(&id("r")).await), RunStatus::Completed);
+        system.shut_down(std::future::ready(())).await.unwrap();
+    });
+}
+
+/// Records what no decision would.
+async fn append(system: &System, name: &str, events: &[Happened]) {
+    let header = Header {
+        stream: StreamId::new("counter", name),
+        first: Version(1),
+        recorded_at: Timestamp(1),
+        correlation: None,
+        causation: "test".into(),
+        code_version: "test".into(),
+        origin: None,
+    };
+    let commit = Commit::seal(header, events, Hash::default()).unwrap();
+    system.store().append(commit, Vec::new()).await.unwrap();
+}
