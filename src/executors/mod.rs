@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 use crate::aggregates::run::child::child_id;
 use crate::aggregates::run::{About, Run};
-use crate::events::ids::{AgentName, Fence, RunId, StepId, Version};
+use crate::events::ids::{AgentName, Fence, Hash, RunId, StepId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, ChildBinding, Purpose, Undoes};
@@ -66,22 +66,77 @@ pub struct Task {
 }
 
 impl Task {
-    /// What an executor gets for an attempt that a run has started.
+    /// What an attempt is to do, by what was recorded of it.
     ///
     /// # Errors
-    /// When what was recorded of it cannot be read.
-    pub fn of(run: &Run, started: &AttemptStarted, blobs: &dyn Blobs) -> Result<Self, Problem> {
+    /// As for [`Assignment::read`].
+    pub fn of(run: &Run, started: &Arc<AttemptStarted>, blobs: &dyn Blobs) -> Result<Self, Problem> {
+        Assignment::of(run, started)?.read(blobs)
+    }
+}
+
+/// What an attempt is to do, before what it refers to is read.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    about: Arc<About>,
+    started: Arc<AttemptStarted>,
+    /// What a compensation undoes.
+    undoes: Option<(Undoes, Option<Payload>)>,
+    child: Option<ChildRun>,
+}
+
+/// The run that a step starts, and its version when its end was last told.
+#[derive(Debug, Clone)]
+struct ChildRun {
+    run: RunId,
+    after: Option<Version>,
+}
+
+impl Assignment {
+    /// What that run wants an attempt to do.
+    ///
+    /// # Errors
+    /// When the run never began.
+    pub fn of(run: &Run, started: &Arc<AttemptStarted>) -> Result<Self, Problem> {
         let about = run.about().ok_or_else(|| Problem::new(Code::Internal, "an attempt of no run"))?;
+        let undoes = run.undoes(&started.step).filter(|_| started.purpose == Purpose::Compensate);
+        let undoes = undoes.map(|(outcome, output)| (outcome, output.cloned()));
+        let child = (started.agent.as_str() == WORKFLOW_AGENT).then(|| {
+            let child = child_id(&about.id, &started.step, started.generation);
+            // In another generation the step had another child.
+            let told = run.child(&started.step).filter(|(known, _)| **known == child);
+            ChildRun { run: child, after: told.and_then(|(_, version)| version) }
+        });
+        Ok(Self { about: Arc::clone(about), started: Arc::clone(started), undoes, child })
+    }
+
+    /// The run that it sees through, if it does.
+    pub fn child(&self) -> Option<&RunId> {
+        self.child.as_ref().map(|child| &child.run)
+    }
+
+    /// The content that it refers to.
+    pub fn content(&self) -> Vec<Hash> {
+        let output = self.undoes.as_ref().and_then(|(_, output)| output.as_ref());
+        let payloads = [Some(&self.started.input), output].into_iter().flatten();
+        payloads.filter_map(Payload::blob).map(|blob| blob.hash).collect()
+    }
+
+    /// Reads what it refers to.
+    ///
+    /// # Errors
+    /// When something of it cannot be read.
+    pub fn read(self, blobs: &dyn Blobs) -> Result<Task, Problem> {
+        let Self { about, started, undoes, child } = self;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
         let work: Work = serde_json::from_str(json(&started.input)?.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
-        let undoes = run.undoes(&started.step).filter(|_| started.purpose == Purpose::Compensate);
         let compensates = undoes.map(|(outcome, output)| {
-            let output = output.map(json).transpose()?.unwrap_or_default();
+            let output = output.as_ref().map(json).transpose()?.unwrap_or_default();
             Ok::<_, Problem>(Compensated { outcome, output })
         });
-        let child = ChildTask::of(run, about, started, &work).map(Box::new);
-        Ok(Self {
+        let child = child.map(|child| Box::new(ChildTask::of(child, &about, &work)));
+        Ok(Task {
             run: about.id.clone(),
             step: started.step.clone(),
             attempt: started.attempt,
@@ -112,22 +167,10 @@ pub struct ChildTask {
 }
 
 impl ChildTask {
-    fn of(run: &Run, about: &Arc<About>, started: &AttemptStarted, work: &Work) -> Option<Self> {
-        if started.agent.as_str() != WORKFLOW_AGENT {
-            return None;
-        }
-        let child = child_id(&about.id, &started.step, started.generation);
-        // In another generation the step had another child.
-        let told = run.child(&started.step).filter(|(known, _)| **known == child);
-        let bindings = about.started.children.iter();
-        let binding =
-            work.workflow.as_deref().and_then(|file| bindings.clone().find(|child| *child.file == *file));
-        Some(Self {
-            run: child,
-            binding: binding.cloned(),
-            parent: Arc::clone(about),
-            after: told.and_then(|(_, version)| version),
-        })
+    fn of(ChildRun { run, after }: ChildRun, about: &Arc<About>, work: &Work) -> Self {
+        let mut bindings = about.started.children.iter();
+        let binding = work.workflow.as_deref().and_then(|file| bindings.find(|child| *child.file == *file));
+        Self { run, binding: binding.cloned(), parent: Arc::clone(about), after }
     }
 }
 

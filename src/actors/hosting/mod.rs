@@ -133,10 +133,12 @@ impl Hosting {
         match sent {
             Ok(()) => Some(match answer.await {
                 Ok(answer) => answer,
-                // Its host panicked over it, or ended.
+                // Its host panicked over it, and is about to say so; or it ended.
                 Err(_) => {
-                    let parked = self.book.live(stream).and_then(|live| live.borrow().parked.clone());
-                    Err(parked.unwrap_or_else(|| Problem::new(Code::ShuttingDown, "the stream's host ended")))
+                    let ended = || Problem::new(Code::ShuttingDown, "the stream's host ended");
+                    let Some(mut live) = self.book.live(stream) else { return Some(Err(ended())) };
+                    let parked = live.wait_for(|live| live.parked.is_some()).await;
+                    Err(parked.ok().and_then(|live| live.parked.clone()).unwrap_or_else(ended))
                 }
             }),
             Err(error) if self.book.is_closing() => {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::task::spawn_blocking;
 
 use super::Runs;
 use super::shell::ToRun;
@@ -17,6 +18,7 @@ use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{Parent, Purpose};
 use crate::executors::{ChildTask, Context, Executor, Task};
+use crate::kernel::Blobs;
 use crate::workflow::work::{Failure, Output, Stop};
 
 /// Sees children through.
@@ -122,8 +124,9 @@ impl Charge<'_> {
             let message = format!("the workflow `{file}` was not known when the run started");
             return Err(Failure::new(Code::ChildWorkflow, message).into());
         };
-        let (parent, with) = (&self.child.parent, &self.task.work.with);
-        let start = child::start(parent, &self.task.step, binding, with, &*self.runs.context().library)?;
+        let (parent, with) = (Arc::clone(&self.child.parent), self.task.work.with.clone());
+        let (step, binding) = (self.task.step.clone(), binding.clone());
+        let start = self.read(move |blobs| child::start(&parent, &step, &binding, &with, blobs)).await??;
         self.runs.begin(&self.child.run, start).await?;
         Ok(())
     }
@@ -163,9 +166,20 @@ impl Charge<'_> {
     /// What the child came to; none if it has not ended, or somebody lets it go on.
     async fn outcome(&self) -> Answer<Option<Result<Output, Failure>>> {
         let Some((run, version)) = self.look().await? else { return Ok(None) };
-        let library = &*self.runs.context().library;
-        let outcome = child::outcome(&run, version, self.task.purpose, library);
+        let purpose = self.task.purpose;
+        let outcome = self.read(move |blobs| child::outcome(&run, version, purpose, blobs)).await?;
         outcome.map_err(|unreadable| unreadable.problem().into())
+    }
+
+    /// Does what reads content on a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Blobs) -> T + Send + 'static,
+    ) -> Answer<T> {
+        let library = Arc::clone(&self.runs.context().library);
+        let done = spawn_blocking(move || read(&*library)).await;
+        // A process that ends may not do it any more.
+        done.map_err(|_| NoAnswer::Closing)
     }
 
     /// The child as the store has it; none if it never began.

@@ -8,6 +8,7 @@ use actix::Recipient;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::glance::{Glance, OpenAttempt};
 use super::{InFlight, Runs};
@@ -21,9 +22,10 @@ use crate::actors::pages::page;
 use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId, RunStatus};
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
 use crate::events::json::BlobRef;
+use crate::events::problem::{Code, Problem};
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
-use crate::executors::{Progress, Task};
+use crate::executors::{Assignment, Progress, Task};
 use crate::kernel::Blobs;
 use crate::kernel::core::Lender;
 use crate::views::report::{AwaitedChild, awaited_children};
@@ -123,8 +125,8 @@ impl RunShell {
             return;
         };
         let (progress, seen) = watch::channel(Progress::default());
-        let task = Task::of(state, &started, &*self.context.library);
-        let child = task.as_ref().ok().and_then(|task| task.child.as_ref()).map(|child| child.run.clone());
+        let assignment = Assignment::of(state, &started);
+        let child = assignment.as_ref().ok().and_then(Assignment::child).cloned();
         let in_flight = runs.in_flight(child.is_some());
         let since = self.context.clock.now();
         let open = OpenAttempt { started: Arc::clone(&started), since, progress: seen, child };
@@ -132,12 +134,22 @@ impl RunShell {
             glance.attempts.insert(started.fence, open);
         });
         let report = self.reporter(&started, in_flight);
-        match task {
-            Ok(task) => {
-                let perform = Perform { task, deadline: started.deadline, slot, progress, report };
-                agents.perform(definition, perform);
-            }
+        let (agents, deadline) = (Arc::clone(agents), started.deadline);
+        let assign = move |task: Result<Task, Problem>| match task {
+            Ok(task) => agents.perform(definition, Perform { task, deadline, slot, progress, report }),
             Err(problem) => report(Some(Err(problem.into())), slot),
+        };
+        let library = Arc::clone(&self.context.library);
+        match assignment {
+            // What has to be read first holds up nobody else.
+            Ok(assignment) if library.holds(&assignment.content()).is_none() => {
+                let read = spawn_blocking(move || assignment.read(&*library));
+                actix::spawn(async move {
+                    let unread = |error: JoinError| Err(Problem::new(Code::Internal, error.to_string()));
+                    assign(read.await.unwrap_or_else(unread));
+                });
+            }
+            assignment => assign(assignment.and_then(|assignment| assignment.read(&*library))),
         }
     }
 
