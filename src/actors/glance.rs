@@ -11,7 +11,7 @@ use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::Progress;
-use crate::views::runs::due::Next;
+use crate::kernel::Attention;
 
 /// What can be seen of a run that is in memory. Who waits is woken when it is loaded, when nothing of it runs any
 /// more or something does again, and when it has ended, rests or cannot go on. Who shows how far it is looks now and then.
@@ -30,8 +30,8 @@ pub struct Glance {
     pub total: usize,
     /// While nothing runs: when something does again.
     pub wakes_at: Option<Timestamp>,
-    /// When it wants attention, if it is not in memory by then.
-    pub next: Next,
+    /// What its own state needs next, whoever drives it.
+    pub attention: Attention,
     /// What runs.
     pub attempts: BTreeMap<Fence, OpenAttempt>,
     /// How many of those see children through.

@@ -13,13 +13,15 @@
 //! - [`dispatcher`]: slots, and who waits for one
 //! - [`notify`]: tells others of events; [`subscribe`]: and programs that use the crate
 //! - [`timer`]: one queue for the wake-ups of what is in memory
-//! - [`waker`]: drives all runs, those that are due a few at a time; `states`: where they are
+//! - [`waker`]: drives all runs, those that are due a few at a time; [`attentions`]: who is due when; `standings`: where
+//!   streams are
 //! - [`roster`]: which executor an agent works with
 //! - [`library`]: content by its hash, in memory
 //! - [`clock`]: the time, which a test can hold
 //! - [`system`]: starts and stops all of it in order
 
 pub mod agent;
+pub mod attentions;
 pub mod children;
 pub mod clock;
 pub mod communicator;
@@ -36,7 +38,7 @@ pub mod roster;
 pub mod run;
 mod scribe;
 mod snapshots;
-mod states;
+mod standings;
 pub mod subscribe;
 pub mod system;
 pub mod timer;

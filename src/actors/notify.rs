@@ -20,7 +20,7 @@ use crate::events::problem::{Code, Problem};
 use crate::events::text::json_line;
 use crate::executors::delivery::{Delivery, Options, Target};
 use crate::store::{EventStore, ReadError, ViewChange};
-use crate::views::history::HistoryLine;
+use crate::views::presenters::history::HistoryLine;
 
 /// Under which name the cursors are kept.
 const VIEW: &str = "notify";

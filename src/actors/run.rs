@@ -29,7 +29,6 @@ use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::{Progress, Task};
 use crate::kernel::{Aggregate, Effect, EffectChanges};
-use crate::views::runs::due::Next;
 use crate::workflow::work::Stop;
 
 pub use messages::{Drive, Due, LetGo};
@@ -198,7 +197,7 @@ impl RunShell {
             (seen.version, seen.parked) = (version, None);
             let status = || if waits { RunStatus::Waiting } else { state.status() };
             seen.status = (version > Version(0)).then(status);
-            (seen.at_rest, seen.next) = (at_rest, Next::of(state));
+            (seen.at_rest, seen.attention) = (at_rest, state.attention());
             let now = seen.milestones();
             std::mem::replace(reached, now) != now
         });
@@ -230,11 +229,7 @@ impl RunShell {
     /// Whether it need not wait in memory for what comes next: it was activated because it was due, and will be again.
     fn is_left_to_the_waker(&self, state: &Run) -> bool {
         let soon = self.communicator.host().clock.now().after(SOON);
-        let is_far = match Next::of(state) {
-            Next::Now => false,
-            Next::At(at) => at > soon,
-            Next::Asked => true,
-        };
+        let is_far = state.attention().due().is_none_or(|due| due.at() > soon);
         is_far && !self.asked_to_drive && self.communicator.is_lent(&self.run)
     }
 

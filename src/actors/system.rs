@@ -12,6 +12,7 @@ use futures_util::stream::Stream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::error::Elapsed;
 
+use super::attentions::{AttentionRows, Attentions};
 use super::clock::Clock;
 use super::communicator::Communicator;
 use super::glance::Glance;
@@ -21,7 +22,7 @@ use super::library::Library;
 use super::load::{load, load_at};
 use super::notify::{Notice, Notifiers};
 use super::roster::Roster;
-use super::states::LiveStates;
+use super::standings::LiveStandings;
 use super::subscribe::{self, EventFilter};
 use super::waker::{Rested, Waker};
 use crate::aggregates::run::{Ask, Run, StartRun};
@@ -30,7 +31,8 @@ use crate::events::ids::{Position, RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::executors::delivery;
 use crate::store::{EventStore, Head};
-use crate::views::runs::RunsView;
+use crate::views::projections::runs::{RunRows, RunsView};
+use crate::views::projector::Projector;
 
 /// How many actor threads there are, and how patient they are.
 #[derive(Debug, Clone)]
@@ -86,6 +88,7 @@ pub struct System {
     ended: watch::Sender<bool>,
     arbiters: Mutex<Vec<Arbiter>>,
     runs: Arc<RunsView>,
+    attentions: Arc<Attentions>,
     notifiers: Mutex<Notifiers>,
     grace: Duration,
 }
@@ -113,12 +116,15 @@ impl System {
         let inspector = Inspector { check: settings.check, environment };
         let communicator = Communicator::start(host, roster, inspector, handles);
         let arbiters = Mutex::new(arbiters);
-        let states = Arc::new(LiveStates(Arc::clone(&communicator)));
-        let runs = Arc::new(RunsView::new(store, states));
+        let standings = Arc::new(LiveStandings(Arc::clone(&communicator)));
+        let projector = Projector::new(store, standings, vec![Box::new(RunRows), Box::new(AttentionRows)]);
+        let projector = Arc::new(projector);
+        let runs = Arc::new(RunsView::new(Arc::clone(&projector)));
+        let attentions = Arc::new(Attentions::new(Arc::clone(&projector)));
         let closed = watch::Sender::new(false);
-        actix::spawn(keep_up(Arc::clone(&runs), communicator.host().store.committed(), closed.subscribe()));
+        actix::spawn(keep_up(projector, communicator.host().store.committed(), closed.subscribe()));
         let (ended, notifiers) = (watch::Sender::new(false), Mutex::default());
-        Self { communicator, closed, ended, arbiters, runs, notifiers, grace: settings.grace }
+        Self { communicator, closed, ended, arbiters, runs, attentions, notifiers, grace: settings.grace }
     }
 
     /// Begins a run, or finds the run of that id that does the same. If it is to be driven it goes on by itself from
@@ -160,7 +166,7 @@ impl System {
     /// that sleep are awaited, those that wait for people are not. It does so also if nobody listens.
     pub fn drive_all(&self) -> mpsc::Receiver<Result<Rested, Problem>> {
         let (rested, told) = mpsc::channel(RESTED_MAX);
-        let waker = Waker::new(Arc::clone(&self.communicator), Arc::clone(&self.runs), rested);
+        let waker = Waker::new(Arc::clone(&self.communicator), Arc::clone(&self.attentions), rested);
         actix::spawn(waker.run(self.closed.subscribe()));
         told
     }
@@ -262,6 +268,11 @@ impl System {
     /// The read model of runs.
     pub fn runs(&self) -> &Arc<RunsView> {
         &self.runs
+    }
+
+    /// What needs attention when.
+    pub fn attentions(&self) -> &Arc<Attentions> {
+        &self.attentions
     }
 
     /// The time, as everything here sees it.
@@ -418,19 +429,19 @@ impl System {
     }
 }
 
-/// Folds the list of runs now and then, so that it is never far behind.
+/// Folds the read models now and then, so that they are never far behind.
 async fn keep_up(
-    runs: Arc<RunsView>,
+    projector: Arc<Projector>,
     mut committed: watch::Receiver<Position>,
     mut closed: watch::Receiver<bool>,
 ) {
     let looking = async {
         while committed.changed().await.is_ok() {
             tokio::time::sleep(LIST_LOOK).await;
-            let is_behind = runs.behind().await.is_ok_and(|events| events > LIST_BEHIND_MAX);
-            if is_behind && let Err(error) = runs.catch_up().await {
-                // It is made again from the events when it is needed.
-                tracing::debug!(%error, "the list of runs is not saved");
+            let is_behind = projector.behind().await.is_ok_and(|events| events > LIST_BEHIND_MAX);
+            if is_behind && let Err(error) = projector.catch_up().await {
+                // They are made again from the events when they are needed.
+                tracing::debug!(%error, "read models are not saved");
             }
         }
     };

@@ -1,6 +1,6 @@
 //! Drives all runs that can go on, a few at a time.
 //!
-//! Who is due when stands in the list of runs, on disk. Of that, the next few are read into a window; whoever is due is
+//! Who is due when stands in [`Attentions`], on disk. Of that, the next few are read into a window; whoever is due is
 //! loaded, goes on, and is put away as soon as it sleeps, waits or has ended. So the memory that this takes is that of the
 //! runs in motion, and the time from the start to the first attempt does not depend on how many runs there are. What is not
 //! driven and wanted by somebody meanwhile (an approval, a signal) is looked at when it is asked.
@@ -16,14 +16,15 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 
+use super::attentions::{Attentions, Due, Kind};
 use super::communicator::Communicator;
 use super::glance::Glance;
 use crate::aggregates::run::RunStatus;
-use crate::events::ids::RunId;
+use crate::events::ids::{RunId, StreamId};
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
-use crate::views::runs::due::{Due, Kind, Next};
-use crate::views::runs::{RunsView, ViewError};
+use crate::kernel::Own;
+use crate::views::projector::ViewError;
 use window::Window;
 
 /// How many runs may be in memory because of this and wait to be loaded or for a slot: as many as keep everybody busy.
@@ -48,7 +49,7 @@ pub struct Rested {
 /// Drives all runs until none goes on by itself any more.
 pub(super) struct Waker {
     communicator: Arc<Communicator>,
-    runs: Arc<RunsView>,
+    attentions: Arc<Attentions>,
     nudged: broadcast::Receiver<RunId>,
     window: Window,
     moving: Moving,
@@ -97,13 +98,13 @@ impl Waker {
     /// One that tells of every run that comes to rest, to whoever still listens.
     pub(super) fn new(
         communicator: Arc<Communicator>,
-        runs: Arc<RunsView>,
+        attentions: Arc<Attentions>,
         rested: mpsc::Sender<Result<Rested, Problem>>,
     ) -> Self {
         let nudged = communicator.nudged();
         let (window, moving) = (Window::default(), Moving::default());
         let (parked, told) = (HashSet::new(), HashSet::new());
-        Self { communicator, runs, nudged, window, moving, parked, told, rested }
+        Self { communicator, attentions, nudged, window, moving, parked, told, rested }
     }
 
     /// Drives until no run is in motion and none sleeps, or nothing may start any more.
@@ -156,12 +157,12 @@ impl Waker {
         if self.window.is_used_up(now) {
             self.look().await?;
         }
-        Ok(self.window.pop(now))
+        Ok(self.window.pop(now).and_then(|stream| stream.run()))
     }
 
     /// Lets a run go on.
     fn activate(&mut self, run: RunId) -> BoxFuture<'static, Changed> {
-        self.window.remove(&run);
+        self.window.remove(&StreamId::of_run(&run));
         self.parked.remove(&run);
         self.moving.add(&run);
         let rests = self.told.remove(&run);
@@ -207,17 +208,18 @@ impl Waker {
 
     /// Reads who is due next.
     async fn look(&mut self) -> Result<(), ViewError> {
-        self.runs.catch_up().await?;
+        self.attentions.catch_up().await?;
         let mut window = Window::whole();
         for kind in [Kind::Own, Kind::Expiry] {
-            let mut page = self.runs.due(kind, None, PAGE).await?;
+            let mut page = self.attentions.due(kind, None, PAGE).await?;
             while let Some(last) = page.last().cloned() {
-                let free = page.into_iter().filter(|due| self.is_free(&due.run));
+                let is_free = |due: &Due| due.stream.run().is_some_and(|run| self.is_free(&run));
+                let free = page.into_iter().filter(is_free);
                 free.for_each(|due| window.insert(due, kind));
                 if !window.reaches(last.at) {
                     break;
                 }
-                page = self.runs.due(kind, Some(&last), PAGE).await?;
+                page = self.attentions.due(kind, Some(&last), PAGE).await?;
             }
         }
         self.window = window;
@@ -263,7 +265,7 @@ impl Waker {
                     if seen.at_rest {
                         self.told.insert(run.clone());
                     }
-                    self.window.insert(Due { at: Timestamp(0), run: run.clone() }, Kind::Own);
+                    self.window.insert(Due { at: Timestamp(0), stream: StreamId::of_run(&run) }, Kind::Own);
                 } else {
                     self.note_next(&run, &seen);
                 }
@@ -277,12 +279,15 @@ impl Waker {
 
     /// Takes note of when a run is due that was put away.
     fn note_next(&mut self, run: &RunId, seen: &Glance) {
-        let kind = if seen.at_rest { Kind::Expiry } else { Kind::Own };
-        match (seen.status, seen.next) {
+        let is_known = seen.status.is_some();
+        match seen.attention.due() {
             // Its host is gone, and it is not known where it is: that is read.
-            (None, _) | (_, Next::Now) => self.window.begin_anew(),
-            (Some(_), Next::At(at)) => self.window.insert(Due { at, run: run.clone() }, kind),
-            (Some(_), Next::Asked) => {}
+            _ if !is_known || seen.attention.own == Own::Now => self.window.begin_anew(),
+            Some(due) => {
+                let due = Due { at: due.at(), stream: StreamId::of_run(run) };
+                self.window.insert(due, Kind::of(&seen.attention));
+            }
+            None => {}
         }
     }
 

@@ -3,6 +3,7 @@
 //! - `aggregate`: a state that changes only by events; `effect`: what it wants done; `attention`: what it needs next
 //! - `draft`: a decision in the making; `moment`: what it borrows
 //! - [`fold`]: a state, and how far it was folded
+//! - [`standing`]: where a stream is, as its fold says; [`projection`]: rows that are folded from events, and their runner
 //! - [`core`]: the whole life of an aggregate in a process, as inputs and outputs
 
 mod aggregate;
@@ -12,6 +13,8 @@ mod draft;
 mod effect;
 pub mod fold;
 mod moment;
+pub mod projection;
+pub mod standing;
 
 pub use self::aggregate::{Aggregate, At, IllegalEvent};
 pub use self::attention::{Attention, Own, People};

@@ -10,7 +10,7 @@ use super::{RunHost, RunShell};
 use crate::aggregates::run::{Run, RunEffect};
 use crate::events::ids::{AgentName, Fence};
 use crate::kernel::Aggregate;
-use crate::views::report::{AwaitedChild, awaited_children};
+use crate::views::presenters::report::{AwaitedChild, awaited_children};
 use crate::workflow::definition::WORKFLOW_AGENT;
 
 impl RunShell {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::events::ids::RunId;
+use crate::actors::attentions::{Due, Kind};
+use crate::events::ids::StreamId;
 use crate::events::time::Timestamp;
-use crate::views::runs::due::{Due, Kind};
 
 /// How many entries are held at most, of all that there may be.
 const ENTRIES_MAX: usize = 2_048;
@@ -12,7 +12,7 @@ const ENTRIES_MAX: usize = 2_048;
 /// All that is due up to a moment and not in motion: what comes later is read when that moment has come.
 pub(super) struct Window {
     entries: BTreeSet<Due>,
-    of: HashMap<RunId, (Timestamp, Kind)>,
+    of: HashMap<StreamId, (Timestamp, Kind)>,
     /// How many of the entries go on by themselves.
     own: usize,
     /// Whether one that does was left out, because it is due later than this knows.
@@ -34,15 +34,15 @@ impl Window {
         Self { entries: BTreeSet::new(), of: HashMap::new(), own: 0, own_left_out: false, upto: None }
     }
 
-    /// Adds a run, or changes when it is due. What is due later than this knows is left out.
+    /// Adds a stream, or changes when it is due. What is due later than this knows is left out.
     pub(super) fn insert(&mut self, due: Due, kind: Kind) {
-        self.remove(&due.run);
+        self.remove(&due.stream);
         if !self.reaches(due.at) {
             self.own_left_out |= kind == Kind::Own;
             return;
         }
         self.own += usize::from(kind == Kind::Own);
-        self.of.insert(due.run.clone(), (due.at, kind));
+        self.of.insert(due.stream.clone(), (due.at, kind));
         self.entries.insert(due);
         if self.entries.len() > ENTRIES_MAX {
             self.halve();
@@ -53,25 +53,25 @@ impl Window {
     fn halve(&mut self) {
         while self.entries.len() > ENTRIES_MAX / 2 {
             let Some(last) = self.entries.last().cloned() else { return };
-            self.own_left_out |= matches!(self.of.get(&last.run), Some((_, Kind::Own)));
-            self.remove(&last.run);
+            self.own_left_out |= matches!(self.of.get(&last.stream), Some((_, Kind::Own)));
+            self.remove(&last.stream);
             self.upto = Some(last.at);
         }
     }
 
-    /// Takes a run out.
-    pub(super) fn remove(&mut self, run: &RunId) {
-        if let Some((at, kind)) = self.of.remove(run) {
-            self.entries.remove(&Due { at, run: run.clone() });
+    /// Takes a stream out.
+    pub(super) fn remove(&mut self, stream: &StreamId) {
+        if let Some((at, kind)) = self.of.remove(stream) {
+            self.entries.remove(&Due { at, stream: stream.clone() });
             self.own -= usize::from(kind == Kind::Own);
         }
     }
 
     /// Takes out the first that is due.
-    pub(super) fn pop(&mut self, now: Timestamp) -> Option<RunId> {
-        let run = self.entries.first().filter(|first| first.at <= now)?.run.clone();
-        self.remove(&run);
-        Some(run)
+    pub(super) fn pop(&mut self, now: Timestamp) -> Option<StreamId> {
+        let stream = self.entries.first().filter(|first| first.at <= now)?.stream.clone();
+        self.remove(&stream);
+        Some(stream)
     }
 
     /// Whether it knows of all that is due at that moment.
@@ -89,12 +89,12 @@ impl Window {
         self.upto = Some(Timestamp(0));
     }
 
-    /// Whether it holds a run that goes on by itself.
+    /// Whether it holds a stream that goes on by itself.
     pub(super) fn has_own(&self) -> bool {
         self.own > 0
     }
 
-    /// Whether there was such a run that it had no room for.
+    /// Whether there was such a stream that it had no room for.
     pub(super) fn has_left_out_own(&self) -> bool {
         self.own_left_out
     }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn due(at: i64, number: usize) -> Due {
-        Due { at: Timestamp(at), run: RunId::parse(&format!("r{number}")).unwrap() }
+        Due { at: Timestamp(at), stream: StreamId::new("test", &format!("r{number}")) }
     }
 
     #[test]
@@ -125,10 +125,10 @@ mod tests {
         for (at, number) in [(30, 0), (10, 1), (20, 2)] {
             window.insert(due(at, number), Kind::Own);
         }
-        let text = |run: Option<RunId>| run.map(|run| run.to_string());
+        let text = |stream: Option<StreamId>| stream.map(|stream| stream.to_string());
         assert_eq!(text(window.pop(Timestamp(9))), None);
-        assert_eq!(text(window.pop(Timestamp(25))).as_deref(), Some("r1"));
-        assert_eq!(text(window.pop(Timestamp(25))).as_deref(), Some("r2"));
+        assert_eq!(text(window.pop(Timestamp(25))).as_deref(), Some("test/r1"));
+        assert_eq!(text(window.pop(Timestamp(25))).as_deref(), Some("test/r2"));
         assert_eq!(text(window.pop(Timestamp(25))), None);
         assert_eq!((window.wakes_at(), window.has_own()), (Some(Timestamp(30)), true));
     }

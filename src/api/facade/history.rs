@@ -7,7 +7,7 @@ use crate::events::commit::Recorded;
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::problem::Problem;
 use crate::store::ReadError;
-use crate::views::report::{effects, report};
+use crate::views::presenters::report::{effects, report};
 
 /// How many events are read at once.
 const HISTORY_PAGE: usize = 1_024;

@@ -59,6 +59,11 @@ impl RunStatus {
         }
     }
 
+    /// The status of that text.
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|status| status.text() == text)
+    }
+
     /// Whether nothing follows unless somebody asks for it: a retry, a rollback, the settling of what is stuck.
     pub const fn has_ended(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Compensated | Self::Cancelled | Self::Stuck)

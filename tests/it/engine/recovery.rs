@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use reenact::actors::attentions::Kind;
 use reenact::actors::clock::ManualClock;
 use reenact::actors::system::System;
 use reenact::aggregates::run::{Ask, Order, Run, RunStatus, StartRun};
 use reenact::events::ids::RunId;
 use reenact::events::json::Json;
 use reenact::events::run::RunEvent;
+use reenact::events::time::Timestamp;
 use reenact::store::memory::MemoryStore;
 use reenact::store::{EventStore, ViewChange};
-use reenact::views::runs::due::{Kind, Next};
-use reenact::views::runs::{RunFilter, RunRow};
+use reenact::views::projections::runs::{RunFilter, RunRow};
 
 use super::kit::{Kit, id, on_actix, start_of, status};
 
@@ -271,6 +272,14 @@ fn a_run_that_somebody_drives_by_name_stays_in_memory_and_is_driven() {
     });
 }
 
+/// When a run is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Asked,
+    Now,
+    At(Timestamp),
+}
+
 /// The rows of the list, and who is due when, as the folds of all runs say.
 async fn oracle(system: &System, runs: &[RunId]) -> (Vec<(RunId, RunStatus)>, Vec<(RunId, Next)>) {
     let (mut rows, mut due) = (Vec::new(), Vec::new());
@@ -310,9 +319,9 @@ async fn listed(system: &System) -> (Vec<(RunId, RunStatus)>, Vec<(RunId, Next)>
     rows.sort_by(|a, b| a.0.cmp(&b.0));
     let mut due = Vec::new();
     for kind in [Kind::Own, Kind::Expiry] {
-        for one in system.runs().due(kind, None, usize::MAX).await.unwrap() {
+        for one in system.attentions().due(kind, None, usize::MAX).await.unwrap() {
             let next = if one.at.0 == 0 { Next::Now } else { Next::At(one.at) };
-            due.push((one.run, next));
+            due.push((one.stream.run().unwrap(), next));
         }
     }
     due.sort_by(|a, b| a.0.cmp(&b.0));
@@ -365,10 +374,10 @@ fn ask(number: usize) -> Ask {
 }
 
 /// Removes all rows, as a version would that keeps others.
-async fn delete_list(store: &dyn EventStore) {
-    let rows = store.view_rows("runs", None, usize::MAX).await.unwrap();
+async fn delete_rows(store: &dyn EventStore, view: &'static str) {
+    let rows = store.view_rows(view, None, usize::MAX).await.unwrap();
     let rows = rows.into_iter().map(|row| ViewChange { key: row.key, bytes: None }).collect();
-    store.save_view("runs", reenact::events::ids::Position(0), rows).await.unwrap();
+    store.save_view(view, reenact::events::ids::Position(0), rows).await.unwrap();
 }
 
 proptest! {
@@ -398,7 +407,7 @@ proptest! {
                         system.shut_down(std::future::ready(())).await.unwrap();
                         kit = Kit { store: Arc::new(store.reopen()), ..restart(&kit) };
                         if deleted {
-                            delete_list(&*kit.store).await;
+                            delete_rows(&*kit.store, "runs").await;
                         }
                         system = kit.start();
                     }
@@ -409,8 +418,10 @@ proptest! {
             let system = kit.start();
             let (folded, seen) = (oracle(&system, &runs).await, listed(&system).await);
             assert_eq!(seen, folded);
-            delete_list(&*kit.store).await;
-            assert_eq!(listed(&system).await, folded, "made anew it is the same");
+            for view in ["runs", "attentions"] {
+                delete_rows(&*kit.store, view).await;
+                assert_eq!(listed(&system).await, folded, "{view} made anew is the same");
+            }
         });
     }
 }
