@@ -166,3 +166,40 @@ fn begins(events: &[&Recorded]) -> bool {
 fn key_of(stream: &StreamId) -> Vec<u8> {
     [&[KEY], name(stream).0.as_slice()].concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::People;
+
+    #[test]
+    fn who_is_due_is_read_from_the_key_in_the_order_of_time() {
+        let names = ["a", &"x".repeat(NAME_BYTES_MAX - 5), &"x".repeat(NAME_BYTES_MAX - 4), &"x".repeat(507)];
+        let mut keys = Vec::new();
+        for at in [0, 1, 255, 256, i64::MAX] {
+            for id in names {
+                let due = Due { at: Timestamp(at), stream: StreamId::new("test", id) };
+                let row = ViewRow { key: due.key(Kind::Own), bytes: name(&due.stream).1 };
+                assert!(
+                    row.key.len() <= VIEW_KEY_BYTES_MAX && key_of(&due.stream).len() <= VIEW_KEY_BYTES_MAX
+                );
+                assert_eq!(Due::read(&row, Kind::Own).as_ref(), Some(&due));
+                assert_eq!(Due::read(&row, Kind::Expiry), None);
+                keys.push((at, row.key));
+            }
+        }
+        keys.sort_by(|a, b| a.1.cmp(&b.1));
+        assert!(keys.is_sorted_by_key(|(at, _)| *at));
+    }
+
+    #[test]
+    fn what_goes_on_by_itself_is_its_own_also_if_people_are_sooner() {
+        let until = People::Until(Some(Timestamp(5)));
+        let both = Attention { own: Own::At(Timestamp(9)), people: until, ..Attention::default() };
+        assert_eq!((Kind::of(&both), both.due().map(|due| due.at())), (Kind::Own, Some(Timestamp(5))));
+        let people = Attention { people: until, ..Attention::default() };
+        assert_eq!((Kind::of(&people), people.due().map(|due| due.at())), (Kind::Expiry, Some(Timestamp(5))));
+        let ever = Attention { people: People::Until(None), ..Attention::default() };
+        assert_eq!(ever.due(), None);
+    }
+}

@@ -63,11 +63,6 @@ impl Log {
         Self { known, ..self }
     }
 
-    /// Whether there are no events.
-    pub fn is_empty(&self) -> bool {
-        self.events.is_empty()
-    }
-
     /// The streams of the events, with those of each.
     pub fn streams(&self) -> impl Iterator<Item = (&StreamId, Vec<&Recorded>)> {
         self.after(Position(0)).streams()

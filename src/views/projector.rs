@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
+use futures_util::TryFutureExt;
+use futures_util::future::{try_join, try_join_all};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 
@@ -89,17 +90,16 @@ impl Projector {
         let mut runners: Vec<_> =
             self.projections.iter().map(|projection| Runner::new(&**projection, position)).collect();
         let mut known = PageByPage::new(&*self.standings);
-        let mut reader: Option<LogReader> = None;
-        while let Some(after) = self.carry_out(&mut runners, &Log::default()).await? {
-            let reader = reader
-                .get_or_insert_with(|| LogReader::of_all(Arc::clone(&self.store), after, self.page_events));
-            let log = Log::new(reader.page().await?);
+        let Some(after) = self.carry_out(&mut runners, &Log::default()).await? else { return Ok(()) };
+        let mut reader = LogReader::of_all(Arc::clone(&self.store), after, self.page_events);
+        let mut page = reader.page().await?;
+        while !page.is_empty() {
+            let log = Log::new(page);
             let known = known.of(&log).await?;
             let log = log.with(known);
-            if log.is_empty() {
-                runners.iter_mut().for_each(|runner| runner.page(&log));
-            }
-            self.carry_out(&mut runners, &log).await?;
+            // The next page is read while this one is saved.
+            let next = async { if log.end() < position { reader.page().await } else { Ok(Vec::new()) } };
+            (page, _) = try_join(next.err_into(), self.carry_out(&mut runners, &log)).await?;
         }
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Projector {
         Ok(folded.map_or(0, |folded| self.store.committed().borrow().0.saturating_sub(folded.0)))
     }
 
-    /// Does what runners want until they want events that this page does not have; answers from where on.
+    /// Does what runners want until they want events that are not in this page; answers after which position, if any does.
     async fn carry_out(&self, runners: &mut [Runner<'_>], log: &Log) -> Result<Option<Position>, ViewError> {
         let all = runners.iter_mut().map(|runner| self.carry_out_one(runner, log));
         Ok(try_join_all(all).await?.into_iter().flatten().min())

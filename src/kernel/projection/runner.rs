@@ -61,7 +61,7 @@ impl Phase {
 }
 
 impl<'a> Runner<'a> {
-    /// Brings a projection to a position at least, or to the end of the store if that comes first.
+    /// Brings a projection to a position at least. It stays where it is while its driver has no more events.
     pub fn new(projection: &'a dyn Projection, target: Position) -> Self {
         Self { projection, target, phase: Phase::Lost }
     }
@@ -105,13 +105,11 @@ impl<'a> Runner<'a> {
     }
 
     /// Folds a page, or says which rows that looks at: when these were told, it wants the events again. Those that are folded
-    /// already are passed over. A page without events says that the store holds no more.
+    /// already are passed over.
     pub fn page(&mut self, log: &Log) {
         let Phase::At { position, rows, missing } = &mut self.phase else { return };
         let page = log.after(*position);
-        if log.events.is_empty() {
-            self.target = *position;
-        } else if log.end() > *position {
+        if log.end() > *position {
             *missing = self.projection.reads(&page, rows);
             missing.retain(|key| !rows.is_read(key));
             if missing.is_empty() {

@@ -4,18 +4,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use proptest::prelude::*;
-use reenact::actors::attentions::Kind;
+use reenact::actors::attentions::{AttentionRows, Kind};
 use reenact::actors::clock::ManualClock;
+use reenact::actors::load::load;
 use reenact::actors::system::System;
-use reenact::aggregates::run::{Ask, Order, Run, RunStatus, StartRun};
-use reenact::events::ids::RunId;
+use reenact::aggregates::run::{self, Ask, Order, Run, RunStatus, StartRun};
+use reenact::events::ids::{RunId, StreamId, Version};
 use reenact::events::json::Json;
+use reenact::events::problem::Problem;
 use reenact::events::run::RunEvent;
 use reenact::events::time::Timestamp;
+use reenact::kernel::projection::Projection;
+use reenact::kernel::standing::{KindFold, Standing};
 use reenact::store::memory::MemoryStore;
-use reenact::store::{EventStore, ViewChange};
-use reenact::views::projections::runs::{RunFilter, RunRow};
+use reenact::store::{EventStore, ViewChange, ViewRow};
+use reenact::views::projections::runs::{RunFilter, RunRow, RunRows};
+use reenact::views::projector::Projector;
+use reenact::views::standings::Standings;
 
 use super::kit::{Kit, id, on_actix, start_of, status};
 
@@ -380,6 +387,33 @@ async fn delete_rows(store: &dyn EventStore, view: &'static str) {
     store.save_view(view, reenact::events::ids::Position(0), rows).await.unwrap();
 }
 
+/// The read models that are kept up together.
+const VIEWS: [&str; 2] = ["runs", "attentions"];
+
+async fn all_rows(store: &dyn EventStore) -> Vec<ViewRow> {
+    let mut rows = Vec::new();
+    for view in VIEWS {
+        rows.extend(store.view_rows(view, None, usize::MAX).await.unwrap());
+    }
+    rows
+}
+
+/// Tells where runs are by their folds alone.
+struct Folds(Arc<dyn EventStore>);
+
+#[async_trait]
+impl Standings for Folds {
+    fn kind(&self, kind: &str) -> Option<&KindFold> {
+        (kind == "run").then_some(&run::FOLD)
+    }
+
+    async fn standing(&self, stream: &StreamId, _at_least: Version) -> Result<Standing, Problem> {
+        let (state, head) = load::<Run>(&*self.0, stream).await?;
+        let last = self.0.read_stream(stream, Version(head.version.0 - 1), 1).await.unwrap().remove(0);
+        Ok(Standing::of(&state, head.version, last.header.recorded_at))
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -418,9 +452,19 @@ proptest! {
             let system = kit.start();
             let (folded, seen) = (oracle(&system, &runs).await, listed(&system).await);
             assert_eq!(seen, folded);
-            for view in ["runs", "attentions"] {
+            let kept = all_rows(&*kit.store).await;
+            for view in VIEWS {
                 delete_rows(&*kit.store, view).await;
                 assert_eq!(listed(&system).await, folded, "{view} made anew is the same");
+            }
+            for events in [1, 2, 7] {
+                for view in VIEWS {
+                    delete_rows(&*kit.store, view).await;
+                }
+                let both: Vec<Box<dyn Projection>> = vec![Box::new(RunRows), Box::new(AttentionRows)];
+                let projector = Projector::new(Arc::clone(&kit.store), Arc::new(Folds(Arc::clone(&kit.store))), both);
+                projector.with_pages_of(events).catch_up().await.unwrap();
+                assert_eq!(all_rows(&*kit.store).await, kept, "so it is in pages of {events}");
             }
         });
     }
