@@ -19,8 +19,9 @@ use crate::events::limits::VIEW_KEY_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
 use crate::events::text::json_line;
 use crate::executors::delivery::{Delivery, Options, Target};
-use crate::store::{EventStore, ReadError, ViewChange};
-use crate::views::history::HistoryLine;
+use crate::store::{EventStore, ViewChange};
+use crate::views::log::LogReader;
+use crate::views::presenters::history::HistoryLine;
 
 /// Under which name the cursors are kept.
 const VIEW: &str = "notify";
@@ -105,8 +106,9 @@ impl Notifiers {
             let delivery = Delivery::new(notice.target.clone(), Arc::clone(&options));
             let delivery = delivery.map_err(|why| Problem::new(Code::Internal, why))?;
             let cursor = Cursor::find(store, notice.key()).await?;
+            let reader = LogReader::of_all(Arc::clone(store), cursor.at, PAGE);
             let ending = notifiers.ending.subscribe();
-            let teller = Teller { store: Arc::clone(store), notice, delivery, cursor, ending };
+            let teller = Teller { reader, notice, delivery, cursor, ending };
             notifiers.done.push(actix::spawn(teller.tell()));
         }
         Ok(notifiers)
@@ -155,7 +157,7 @@ impl Cursor {
 
 /// Tells of what one notice is about.
 struct Teller {
-    store: Arc<dyn EventStore>,
+    reader: LogReader,
     notice: Notice,
     delivery: Delivery,
     cursor: Cursor,
@@ -178,9 +180,7 @@ impl Teller {
     }
 
     async fn tell_all(&mut self) -> Result<(), Problem> {
-        let mut committed = self.store.committed();
         loop {
-            committed.mark_unchanged();
             let is_last = *self.ending.borrow();
             if let Pending::Left = self.catch_up().await? {
                 break;
@@ -188,22 +188,22 @@ impl Teller {
             if is_last {
                 break;
             }
-            let is_gone = tokio::select! {
-                changed = committed.changed() => changed.is_err(),
-                ending = self.ending.wait_for(|ending| *ending) => ending.is_err(),
+            let may_go_on = tokio::select! {
+                more = self.reader.more() => more,
+                ending = self.ending.wait_for(|ending| *ending) => ending.is_ok(),
             };
-            if is_gone {
+            if !may_go_on {
                 break;
             }
             let _ = tokio::time::timeout(LINGER, self.ending.wait_for(|ending| *ending)).await;
         }
-        if self.cursor.saved < self.cursor.at { self.cursor.save(&*self.store).await } else { Ok(()) }
+        if self.cursor.saved < self.cursor.at { self.save().await } else { Ok(()) }
     }
 
     /// Tells of all that is recorded.
     async fn catch_up(&mut self) -> Result<Pending, Problem> {
         loop {
-            let page = self.page().await.map_err(|error| read_problem(&error))?;
+            let page = self.reader.page().await.map_err(|error| read_problem(&error))?;
             if page.is_empty() {
                 return Ok(Pending::Told);
             }
@@ -213,18 +213,18 @@ impl Teller {
                         return Ok(Pending::Left);
                     }
                     self.cursor.at = recorded.position;
-                    self.cursor.save(&*self.store).await?;
+                    self.save().await?;
                 }
                 self.cursor.at = recorded.position;
             }
             if self.cursor.at.0 - self.cursor.saved.0 >= SAVED_EVERY {
-                self.cursor.save(&*self.store).await?;
+                self.save().await?;
             }
         }
     }
 
-    async fn page(&self) -> Result<Vec<Recorded>, ReadError> {
-        self.store.read_all(self.cursor.at, PAGE).await
+    async fn save(&mut self) -> Result<(), Problem> {
+        self.cursor.save(&**self.reader.store()).await
     }
 
     /// Delivers an event, sooner or later; when the process ends it is tried once more.

@@ -8,9 +8,10 @@ use tokio::sync::watch;
 
 use super::hosting::context::read_problem;
 use crate::events::commit::Recorded;
-use crate::events::ids::{Position, RunId, StreamId, Version};
+use crate::events::ids::{Position, RunId, StreamId};
 use crate::events::problem::Problem;
 use crate::store::{EventStore, ReadError};
+use crate::views::log::LogReader;
 
 /// How many events are read at once, and so held in memory for a subscriber.
 const PAGE: usize = 256;
@@ -33,15 +34,12 @@ impl EventFilter {
     }
 }
 
-/// Where a subscriber is. It holds a page at most: who is slow reads again from the log.
-struct Cursor {
-    store: Arc<dyn EventStore>,
+/// Where a subscriber is.
+struct Subscriber {
+    reader: LogReader,
     filter: EventFilter,
-    committed: watch::Receiver<Position>,
     ended: watch::Receiver<bool>,
     page: VecDeque<Recorded>,
-    /// The last event that was read: of the store, and of the run's stream.
-    read: (Position, Version),
 }
 
 /// The events that a filter admits: those that are durable, then each as it becomes so, in the order of the store. Ends
@@ -51,19 +49,21 @@ pub(super) fn subscribe(
     filter: EventFilter,
     ended: watch::Receiver<bool>,
 ) -> impl Stream<Item = Result<Recorded, Problem>> + Send + Unpin {
-    let (committed, page) = (store.committed(), VecDeque::new());
-    let read = (filter.after, Version(0));
-    let cursor = Cursor { store, filter, committed, ended, page, read };
-    Box::pin(stream::unfold(Some(cursor), |cursor| async move {
-        let mut cursor = cursor?;
-        match cursor.next().await {
-            Ok(recorded) => recorded.map(|recorded| (Ok(recorded), Some(cursor))),
+    let reader = match &filter.run {
+        Some(run) => LogReader::of_stream(store, StreamId::of_run(run), PAGE),
+        None => LogReader::of_all(store, filter.after, PAGE),
+    };
+    let subscriber = Subscriber { reader, filter, ended, page: VecDeque::new() };
+    Box::pin(stream::unfold(Some(subscriber), |subscriber| async move {
+        let mut subscriber = subscriber?;
+        match subscriber.next().await {
+            Ok(recorded) => recorded.map(|recorded| (Ok(recorded), Some(subscriber))),
             Err(error) => Some((Err(read_problem(&error)), None)),
         }
     }))
 }
 
-impl Cursor {
+impl Subscriber {
     async fn next(&mut self) -> Result<Option<Recorded>, ReadError> {
         loop {
             while let Some(recorded) = self.page.pop_front() {
@@ -72,8 +72,7 @@ impl Cursor {
                 }
             }
             let has_ended = *self.ended.borrow();
-            self.committed.mark_unchanged();
-            self.page = match self.read_page().await {
+            self.page = match self.reader.page().await {
                 // What was durable when the store was closed is read by the next process.
                 Err(ReadError::Closed) => return Ok(None),
                 page => page?.into(),
@@ -84,22 +83,14 @@ impl Cursor {
             if has_ended {
                 return Ok(None);
             }
-            tokio::select! {
-                changed = self.committed.changed() => if changed.is_err() { return Ok(None) },
-                ended = self.ended.wait_for(|ended| *ended) => if ended.is_err() { return Ok(None) },
+            let may_go_on = tokio::select! {
+                more = self.reader.more() => more,
+                ended = self.ended.wait_for(|ended| *ended) => ended.is_ok(),
+            };
+            if !may_go_on {
+                return Ok(None);
             }
         }
-    }
-
-    async fn read_page(&mut self) -> Result<Vec<Recorded>, ReadError> {
-        let page = match &self.filter.run {
-            Some(run) => self.store.read_stream(&StreamId::of_run(run), self.read.1, PAGE).await?,
-            None => self.store.read_all(self.read.0, PAGE).await?,
-        };
-        if let Some(last) = page.last() {
-            self.read = (last.position, last.version);
-        }
-        Ok(page)
     }
 }
 

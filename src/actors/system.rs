@@ -16,11 +16,12 @@ use super::agents::communicator::Communicator;
 use super::agents::roster::Roster;
 use super::clock::Clock;
 use super::hosting::Hosting;
+use super::hosting::attentions::{AttentionRows, Attentions};
 use super::hosting::context::{HostContext, append_problem, read_problem};
 use super::hosting::kind::{AnyKind, Kinds};
 use super::hosting::live::Live;
 use super::hosting::load::{load, load_at};
-use super::hosting::states::LiveStates;
+use super::hosting::standings::LiveStandings;
 use super::hosting::waker::{Rested, Waker};
 use super::library::Library;
 use super::notify::{Notice, Notifiers};
@@ -35,7 +36,8 @@ use crate::events::ids::{Position, RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::executors::delivery;
 use crate::store::{EventStore, Head};
-use crate::views::runs::RunsView;
+use crate::views::projections::runs::{RunRows, RunsView};
+use crate::views::projector::Projector;
 
 /// How many actor threads there are, and how patient they are.
 #[derive(Debug, Clone)]
@@ -92,6 +94,7 @@ pub struct System {
     ended: watch::Sender<bool>,
     arbiters: Mutex<Vec<Arbiter>>,
     runs: Arc<RunsView>,
+    attentions: Arc<Attentions>,
     notifiers: Mutex<Notifiers>,
     grace: Duration,
 }
@@ -134,12 +137,15 @@ impl System {
         let live = Runs::new(Arc::clone(&hosting), agents, scribe);
         hosting.register(kinds.with(RunKind(Arc::downgrade(&live))));
         let arbiters = Mutex::new(arbiters);
-        let committed = store.committed();
-        let runs = Arc::new(RunsView::new(store, Arc::new(LiveStates(Arc::clone(&hosting)))));
+        let (committed, standings) = (store.committed(), Arc::new(LiveStandings(Arc::clone(&hosting))));
+        let projector = Projector::new(store, standings, vec![Box::new(RunRows), Box::new(AttentionRows)]);
+        let projector = Arc::new(projector);
+        let runs = Arc::new(RunsView::new(Arc::clone(&projector)));
+        let attentions = Arc::new(Attentions::new(Arc::clone(&projector)));
         let closed = watch::Sender::new(false);
-        actix::spawn(keep_up(Arc::clone(&runs), committed, closed.subscribe()));
+        actix::spawn(keep_up(projector, committed, closed.subscribe()));
         let (ended, notifiers) = (watch::Sender::new(false), Mutex::default());
-        Self { hosting, live, closed, ended, arbiters, runs, notifiers, grace: settings.grace }
+        Self { hosting, live, closed, ended, arbiters, runs, attentions, notifiers, grace: settings.grace }
     }
 
     /// Begins a run, or finds the run of that id that does the same. If it is to be driven it goes on by itself from
@@ -188,7 +194,7 @@ impl System {
     /// that sleep are awaited, those that wait for people are not. It does so also if nobody listens.
     pub fn drive_all(&self) -> mpsc::Receiver<Result<Rested, Problem>> {
         let (rested, told) = mpsc::channel(RESTED_MAX);
-        let waker = Waker::new(Arc::clone(&self.hosting), Arc::clone(&self.runs), rested);
+        let waker = Waker::new(Arc::clone(&self.hosting), Arc::clone(&self.attentions), rested);
         actix::spawn(waker.run(self.closed.subscribe()));
         told
     }
@@ -300,6 +306,11 @@ impl System {
     /// The read model of runs.
     pub fn runs(&self) -> &Arc<RunsView> {
         &self.runs
+    }
+
+    /// What needs attention when.
+    pub fn attentions(&self) -> &Arc<Attentions> {
+        &self.attentions
     }
 
     /// The time, as everything here sees it.
@@ -465,19 +476,19 @@ pub fn no_such_version(name: &str, at: Version, newest: Version) -> Problem {
     Problem::new(Code::NoSuchVersion, message).hint(format!("`reenact history {name}` lists its versions"))
 }
 
-/// Folds the list of runs now and then, so that it is never far behind.
+/// Folds the read models now and then, so that they are never far behind.
 async fn keep_up(
-    runs: Arc<RunsView>,
+    projector: Arc<Projector>,
     mut committed: watch::Receiver<Position>,
     mut closed: watch::Receiver<bool>,
 ) {
     let looking = async {
         while committed.changed().await.is_ok() {
             tokio::time::sleep(LIST_LOOK).await;
-            let is_behind = runs.behind().await.is_ok_and(|events| events > LIST_BEHIND_MAX);
-            if is_behind && let Err(error) = runs.catch_up().await {
-                // It is made again from the events when it is needed.
-                tracing::debug!(%error, "the list of runs is not saved");
+            let is_behind = projector.behind().await.is_ok_and(|events| events > LIST_BEHIND_MAX);
+            if is_behind && let Err(error) = projector.catch_up().await {
+                // They are made again from the events when they are needed.
+                tracing::debug!(%error, "read models are not saved");
             }
         }
     };

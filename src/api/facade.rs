@@ -35,8 +35,8 @@ use crate::events::json::{Blob, Json};
 use crate::events::limits::RUN_LABELS_BYTES_MAX;
 use crate::events::problem::{Code, Problem};
 use crate::executors::delivery;
-use crate::views::report::RunReport;
-use crate::views::runs::{RunFilter, RunRow, ViewError};
+use crate::views::presenters::report::RunReport;
+use crate::views::projections::runs::{RunFilter, RunRow, ViewError};
 use crate::workflow::definition::Definition;
 
 /// An engine that can be asked.

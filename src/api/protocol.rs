@@ -14,11 +14,11 @@ use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::run::{GrowthLimits, Purpose, Resolution};
 use crate::events::time::Timestamp;
-pub use crate::views::history::HistoryLine;
-use crate::views::report::RunReport;
-use crate::views::runs::{RunFilter, RunRow};
-use crate::views::stream::StreamReport;
-use crate::views::transcript::AttemptReport;
+pub use crate::views::presenters::history::HistoryLine;
+use crate::views::presenters::report::RunReport;
+use crate::views::presenters::stream::StreamReport;
+use crate::views::presenters::transcript::AttemptReport;
+use crate::views::projections::runs::{RunFilter, RunRow};
 use crate::workflow::approval::Edits;
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 

@@ -9,7 +9,7 @@ use crate::aggregates::run::RunStatus;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Answer, Request};
 use crate::events::problem::{Code, Problem, nearest};
-use crate::views::runs::{RunFilter, RunRow};
+use crate::views::projections::runs::{RunFilter, RunRow};
 
 /// What `list --json` prints.
 #[derive(Serialize)]

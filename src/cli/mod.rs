@@ -57,7 +57,7 @@ use crate::api::{folder, identity};
 use crate::config::{Config, Project, Sources, trust as kept};
 use crate::events::problem::{Code, Problem};
 use crate::text_file;
-use crate::views::report::RunReport;
+use crate::views::presenters::report::RunReport;
 use arguments::{Arguments, Reach, Verb};
 use say::Say;
 use text::Call;

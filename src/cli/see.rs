@@ -12,7 +12,7 @@ use crate::api::door::{Door, NoAnswer};
 use crate::api::protocol::{Answer, Frame, Request, Told};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
-use crate::views::report::RunReport;
+use crate::views::presenters::report::RunReport;
 
 /// SIGINT, SIGTERM, and SIGHUP where whoever started this process did not ask to ignore it, as `nohup` does.
 pub(super) struct Signals {

@@ -9,7 +9,7 @@ use crate::api::protocol::{Answer, Request};
 use crate::events::ids::StepId;
 use crate::events::problem::Problem;
 use crate::events::run::Purpose;
-use crate::views::transcript::AttemptReport;
+use crate::views::presenters::transcript::AttemptReport;
 
 pub(super) async fn transcript(scene: &Scene, arguments: TranscriptArguments) -> Result<Exit, Problem> {
     let TranscriptArguments { run, step, attempt, undo } = arguments;

@@ -8,6 +8,7 @@
 //! - [`run`]: the events of a run
 //! - [`commit`]: what is stored together, chained by hashes
 //! - [`codec`]: bytes of both, by type and schema
+//! - [`rows`]: rows of read models, as keys and bytes
 //! - [`limits`]: how long what is stored may be
 
 pub mod codec;
@@ -16,6 +17,7 @@ pub mod ids;
 pub mod json;
 pub mod limits;
 pub mod problem;
+pub mod rows;
 pub mod run;
 pub mod text;
 pub mod time;

@@ -75,3 +75,13 @@ pub enum Due {
     /// At that moment.
     At(Timestamp),
 }
+
+impl Due {
+    /// The moment; 0 for now.
+    pub fn at(self) -> Timestamp {
+        match self {
+            Self::Now => Timestamp(0),
+            Self::At(at) => at,
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! - `aggregate`: a state that changes only by events, and a decision on it in the making; `effect`: what it wants done; `attention`: what it needs next
 //! - `moment`: what a decision borrows
 //! - [`fold`]: a state, and how far it was folded
+//! - [`standing`]: where a stream is, as its fold says; [`projection`]: rows that are folded from events, and their runner
 //! - [`core`]: the whole life of an aggregate in a process, as inputs and outputs
 
 mod aggregate;
@@ -11,6 +12,8 @@ pub mod core;
 mod effect;
 pub mod fold;
 mod moment;
+pub mod projection;
+pub mod standing;
 
 pub use self::aggregate::{Aggregate, At, Decided, Draft, IllegalEvent};
 pub use self::attention::{Attention, Due, Own, People};

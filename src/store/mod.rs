@@ -30,6 +30,7 @@ use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
 pub use crate::events::limits::{VIEW_KEY_BYTES_MAX, VIEW_ROW_BYTES_MAX};
 use crate::events::problem::Code;
+pub use crate::events::rows::{ViewChange, ViewRow};
 
 /// A commit is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,22 +228,4 @@ pub struct StoredCommit {
     pub size_bytes: u64,
     /// The commit, or why its bytes are none.
     pub commit: Result<Commit, String>,
-}
-
-/// A row of a read model: its key and its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ViewRow {
-    /// At most [`VIEW_KEY_BYTES_MAX`] bytes.
-    pub key: Vec<u8>,
-    /// At most [`VIEW_ROW_BYTES_MAX`] bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// A row's new bytes, or none if it goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ViewChange {
-    /// Which row.
-    pub key: Vec<u8>,
-    /// What it is now.
-    pub bytes: Option<Vec<u8>>,
 }

@@ -29,6 +29,7 @@ mod odd_files;
 mod older;
 mod orchestration;
 mod power_cut;
+mod projections;
 mod resume_all;
 mod saga;
 mod shutdown;

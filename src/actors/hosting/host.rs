@@ -3,16 +3,15 @@
 
 mod handlers;
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
-use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::book::Book;
+use super::contain::{contained, panicked};
 use super::context::{HostContext, append_problem};
 use super::live::Live;
 use super::load::load_upto;
@@ -23,7 +22,6 @@ use super::snapshots;
 use crate::events::commit::Commit;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::Blob;
-use crate::events::problem::{Code, Problem};
 use crate::kernel::Aggregate;
 use crate::kernel::core::{Driving, HostCore, Input, Output};
 use crate::kernel::fold::Fold;
@@ -167,7 +165,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         self.live.send_if_modified(|live| {
             let before = live.milestones();
             (live.version, live.loaded, live.parked) = (version, true, None);
-            (live.status, live.attention) = (state.status(), attention);
+            (live.status, live.own_status, live.attention) = (state.status(), state.status(), attention);
             // What is driven though nothing follows but what people do is about to see that they are too late.
             live.at_rest = version > Version(0) && attention.is_at_rest() && !driven;
             live.in_flight = core.in_flight();
@@ -184,9 +182,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
             let memory = Memory::of(&fold.content, library).await;
             Ok((Box::new(fold), memory))
         };
-        let fold = AssertUnwindSafe(fold).catch_unwind();
-        let fold = fold.map(|folded| folded.unwrap_or_else(|panic| Err(panicked(&*panic))));
-        actor.spawn(fold.into_actor(self).map(|loaded, host, actor| {
+        actor.spawn(contained(fold).into_actor(self).map(|loaded, host, actor| {
             let loaded = loaded.map(|(fold, memory)| {
                 host.memory = memory;
                 fold
@@ -219,12 +215,6 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     ) {
         actor.spawn(future.into_actor(self).map(|result, host, actor| host.feed(input(result), actor)));
     }
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Problem {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Problem::new(Code::Internal, format!("it panicked: {}", text.unwrap_or("no message")))
 }
 
 // Nothing in a host is ever pinned.

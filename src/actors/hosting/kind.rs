@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::book::{Book, Entry};
-use super::context::HostContext;
+use super::contain::contained;
+use super::context::{HostContext, read_problem};
 use super::host::Host;
 use super::live::Live;
 use super::load::{load_at, prove};
@@ -16,9 +17,12 @@ use super::shell::Shell;
 use crate::events::commit::Recorded;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::{BlobRef, Json};
+use crate::events::problem::Code;
 use crate::events::problem::Problem;
+use crate::events::time::Timestamp;
+use crate::kernel::Aggregate;
 use crate::kernel::core::Driving;
-use crate::kernel::{Aggregate, Attention};
+use crate::kernel::standing::{KindFold, Standing};
 use crate::store::EventStore;
 
 /// A kind of streams: an aggregate, and the shell around each.
@@ -27,6 +31,11 @@ pub trait Kind: Send + Sync + Sized + 'static {
     type Aggregate: Aggregate + PartialEq;
     /// What performs its effects.
     type Shell: Shell<Self::Aggregate>;
+
+    /// How its streams are folded.
+    fn folds(&self) -> KindFold {
+        KindFold::of::<Self::Aggregate>(|_| None)
+    }
 
     /// The state as people and programs see it who look at a stream of any kind.
     fn describe(&self, state: &Self::Aggregate) -> Json;
@@ -52,22 +61,14 @@ impl<A: Aggregate, S: Shell<A>> Clone for Place<A, S> {
     }
 }
 
-/// Where a stream is, as its fold says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// As of which version.
-    pub version: Version,
-    /// Where it is, in a word for people.
-    pub status: &'static str,
-    /// What it needs next.
-    pub attention: Attention,
-}
-
 /// A kind without its types.
 #[async_trait]
 pub trait AnyKind: Send + Sync {
     /// What the names of its streams begin with.
     fn name(&self) -> &'static str;
+
+    /// How its streams are folded.
+    fn fold(&self) -> KindFold;
 
     /// Starts the host of a stream; none if its name is none of that kind.
     fn start(&self, book: &Arc<Book>, stream: &StreamId, driving: Driving) -> Option<Entry>;
@@ -76,7 +77,7 @@ pub trait AnyKind: Send + Sync {
     ///
     /// # Errors
     /// When it cannot be read or folded.
-    async fn standing(
+    async fn seen(
         &self,
         store: &dyn EventStore,
         stream: &StreamId,
@@ -102,6 +103,10 @@ impl<K: Kind> AnyKind for K {
         K::Aggregate::KIND
     }
 
+    fn fold(&self) -> KindFold {
+        self.folds()
+    }
+
     fn start(&self, book: &Arc<Book>, stream: &StreamId, driving: Driving) -> Option<Entry> {
         let (shell, (live, seen)) = (self.shell(stream, book.context())?, watch::channel(Live::default()));
         let view = shell.view();
@@ -114,16 +119,22 @@ impl<K: Kind> AnyKind for K {
         Some(Entry { control, recover, live: seen, place: Arc::new(Place { address, view }) })
     }
 
-    async fn standing(
+    async fn seen(
         &self,
         store: &dyn EventStore,
         stream: &StreamId,
         at: Version,
     ) -> Result<(Standing, Json), Problem> {
-        let (state, head) = load_at::<K::Aggregate>(store, stream, at).await?;
-        let standing =
-            Standing { version: head.version, status: state.status(), attention: state.attention() };
-        Ok((standing, self.describe(&state)))
+        let (state, head) = contained(load_at::<K::Aggregate>(store, stream, at)).await?;
+        let mut ended = Timestamp(0);
+        if state.attention().over {
+            let before = Version(head.version.0.saturating_sub(1));
+            let last = store.read_stream(stream, before, 1).await.map_err(|error| read_problem(&error))?;
+            let gone = || format!("version {} of `{stream}` is gone", head.version);
+            let last = last.first().ok_or_else(|| Problem::new(Code::StoreDamaged, gone()))?;
+            ended = last.header.recorded_at;
+        }
+        Ok((Standing::of(&state, head.version, ended), self.describe(&state)))
     }
 
     fn blobs(&self, recorded: &Recorded) -> Result<Vec<BlobRef>, String> {
@@ -133,24 +144,30 @@ impl<K: Kind> AnyKind for K {
     }
 
     async fn prove(&self, store: &dyn EventStore, stream: &StreamId) -> Result<Vec<Version>, Problem> {
-        prove::<K::Aggregate>(store, stream).await
+        contained(prove::<K::Aggregate>(store, stream)).await
     }
 }
 
 /// The kinds that can be hosted.
 #[derive(Default)]
-pub struct Kinds(HashMap<&'static str, Box<dyn AnyKind>>);
+pub struct Kinds(HashMap<&'static str, (Box<dyn AnyKind>, KindFold)>);
 
 impl Kinds {
     /// One more kind.
     #[must_use]
     pub fn with(mut self, kind: impl Kind) -> Self {
-        self.0.insert(AnyKind::name(&kind), Box::new(kind));
+        let fold = kind.fold();
+        self.0.insert(AnyKind::name(&kind), (Box::new(kind), fold));
         self
     }
 
     /// The kind of a stream, if it is known.
     pub fn of(&self, stream: &StreamId) -> Option<&dyn AnyKind> {
-        self.0.get(stream.kind()).map(|kind| &**kind)
+        self.0.get(stream.kind()).map(|(kind, _)| &**kind)
+    }
+
+    /// How streams of a kind are folded, if it is known.
+    pub fn fold(&self, kind: &str) -> Option<&KindFold> {
+        self.0.get(kind).map(|(_, fold)| fold)
     }
 }

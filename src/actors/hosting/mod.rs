@@ -4,11 +4,15 @@
 //! - [`host`]: the actor that drives a core; [`context`]: what every host needs; [`messages`]: what it is sent; [`live`]: what
 //!   is seen of it; `memory`: whether what a decision may read is in memory
 //! - [`book`]: who is where; `wakes`: one heap for all wake-ups; `awaited`, `rest`: waiting for streams to come to rest
+//! - `contain`: what panics over one stream parks no other
 //! - [`load`]: the state of a stream as of any version; `snapshots`: which are kept
+//! - [`attentions`]: who is due when; [`standings`]: where streams are
 //! - [`waker`]: drives all streams, those that are due a few at a time
 
+pub mod attentions;
 mod awaited;
 pub mod book;
+mod contain;
 pub mod context;
 pub mod host;
 pub mod kind;
@@ -19,7 +23,7 @@ pub mod messages;
 mod rest;
 pub mod shell;
 mod snapshots;
-pub mod states;
+pub mod standings;
 pub mod waker;
 mod wakes;
 
@@ -61,6 +65,11 @@ impl Hosting {
     pub fn register(&self, kinds: Kinds) {
         // Whoever registers again registers the same.
         let _ = self.kinds.set(kinds);
+    }
+
+    /// The kinds that can be hosted.
+    pub fn kinds(&self) -> Option<&Kinds> {
+        self.kinds.get()
     }
 
     /// What is known of the kind of a stream.

@@ -1,6 +1,6 @@
 //! Drives all streams that can go on, a few at a time.
 //!
-//! Who is due when stands in the list of runs, on disk. Of that, the next few are read into a window; whoever is due is
+//! Who is due when stands in [`Attentions`], on disk. Of that, the next few are read into a window; whoever is due is
 //! loaded, goes on, and is put away as soon as it sleeps, waits or has ended. So the memory that this takes is that of the
 //! runs in motion, and the time from the start to the first attempt does not depend on how many runs there are. What is not
 //! driven and wanted by somebody meanwhile (an approval, a signal) is looked at when it is asked.
@@ -17,13 +17,13 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::Hosting;
+use super::attentions::{Attentions, Due, Kind};
 use super::live::Live;
 use crate::events::ids::StreamId;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
-use crate::kernel::{Due, Own};
-use crate::views::runs::due::{Due as DueStream, Kind};
-use crate::views::runs::{RunsView, ViewError};
+use crate::kernel::Own;
+use crate::views::projector::ViewError;
 use window::Window;
 
 /// How many streams may be in memory because of this and wait to be loaded or for a slot: as many as keep everybody busy.
@@ -48,7 +48,7 @@ pub struct Rested {
 /// Drives all streams until none goes on by itself any more.
 pub struct Waker {
     hosting: Arc<Hosting>,
-    due: Arc<RunsView>,
+    due: Arc<Attentions>,
     nudged: broadcast::Receiver<StreamId>,
     window: Window,
     moving: Moving,
@@ -97,7 +97,7 @@ impl Waker {
     /// One that tells of every stream that comes to rest, to whoever still listens.
     pub fn new(
         hosting: Arc<Hosting>,
-        due: Arc<RunsView>,
+        due: Arc<Attentions>,
         rested: mpsc::Sender<Result<Rested, Problem>>,
     ) -> Self {
         let nudged = hosting.book().nudged();
@@ -266,7 +266,7 @@ impl Waker {
                     if seen.at_rest {
                         self.told.insert(stream.clone());
                     }
-                    self.window.insert(DueStream { at: Timestamp(0), stream: stream.clone() }, Kind::Own);
+                    self.window.insert(Due { at: Timestamp(0), stream: stream.clone() }, Kind::Own);
                 } else {
                     self.note_next(&stream, &seen);
                 }
@@ -280,14 +280,14 @@ impl Waker {
 
     /// Takes note of when a stream is due that was put away.
     fn note_next(&mut self, stream: &StreamId, seen: &Live) {
-        match seen.attention.due().filter(|_| seen.loaded) {
-            Some(Due::At(at)) => {
-                let kind = if seen.attention.own == Own::None { Kind::Expiry } else { Kind::Own };
-                self.window.insert(DueStream { at, stream: stream.clone() }, kind);
+        match seen.attention.due() {
+            // Its host is gone, and it is not known where it is, or it goes on: that is read.
+            _ if !seen.loaded || seen.attention.own == Own::Now => self.window.begin_anew(),
+            Some(due) => {
+                let due = Due { at: due.at(), stream: stream.clone() };
+                self.window.insert(due, Kind::of(&seen.attention));
             }
-            None if seen.loaded => {}
-            // It is not known where it is, or it goes on: that is read.
-            Some(Due::Now) | None => self.window.begin_anew(),
+            None => {}
         }
     }
 

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
-use crate::views::request::found::{Check, Repository};
+use crate::views::presenters::request::found::{Check, Repository};
 
 /// How long `git status` may take. On a large repository whose files are not cached it takes seconds.
 const GIT_TIME: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::aggregates::run::Run;
 use crate::events::ids::{RequestId, RunId, Version};
 use crate::files;
-use crate::views::{request, rollback};
+use crate::views::presenters::{request, rollback};
 
 /// Where the page of a run is, in a folder with a folder for each run.
 pub fn path(runs: &Path, run: &RunId) -> PathBuf {

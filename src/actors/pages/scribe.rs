@@ -14,8 +14,8 @@ use crate::actors::hosting::load::load;
 use crate::aggregates::run::Run;
 use crate::events::ids::{RequestId, RunId, StreamId, Version};
 use crate::files;
-use crate::views::request::found::Found;
-use crate::views::request::{self, is_open};
+use crate::views::presenters::request::found::Found;
+use crate::views::presenters::request::{self, is_open};
 
 /// Far more than what is kept of a look at a work folder.
 const FOUND_BYTES_MAX: u64 = 16 * 1024 * 1024;

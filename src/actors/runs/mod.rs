@@ -23,11 +23,12 @@ use super::hosting::live::Live;
 use super::hosting::messages::{Control, Tell};
 use super::pages::scribe::Scribe;
 use super::send::send;
-use crate::aggregates::run::{Ask, Run, StartRun};
+use crate::aggregates::run::{self, Ask, Run, StartRun};
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::kernel::Blobs;
+use crate::kernel::standing::KindFold;
 
 /// The runs of a process: what may be wanted of them.
 pub struct Runs {
@@ -57,6 +58,10 @@ pub struct RunKind(pub Weak<Runs>);
 impl Kind for RunKind {
     type Aggregate = Run;
     type Shell = RunShell;
+
+    fn folds(&self) -> KindFold {
+        run::FOLD
+    }
 
     fn describe(&self, state: &Run) -> Json {
         let (done, total) = state.progress();

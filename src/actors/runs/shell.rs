@@ -28,7 +28,7 @@ use crate::events::time::Timestamp;
 use crate::executors::{Assignment, Progress, Task};
 use crate::kernel::Blobs;
 use crate::kernel::core::Lender;
-use crate::views::report::{AwaitedChild, awaited_children};
+use crate::views::presenters::report::{AwaitedChild, awaited_children};
 use crate::workflow::work::Stop;
 
 /// Seeds differ between processes, and between the decisions of one.

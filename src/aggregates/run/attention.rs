@@ -25,3 +25,17 @@ fn people(run: &Run) -> People {
     let timers = run.timers.values().filter(|set| matches!(set.of, TimerOf::People(_)));
     People::Until(timers.map(|set| set.at).min())
 }
+
+/// In which status a run is over right after an event of that type; none after all others, of which only the fold tells.
+/// After such an event nothing follows but what makes the run go on.
+pub(super) fn ended_by(kind: &str) -> Option<&'static str> {
+    let status = match kind {
+        "run_completed" => RunStatus::Completed,
+        "run_failed" => RunStatus::Failed,
+        "run_compensated" => RunStatus::Compensated,
+        "run_cancelled" => RunStatus::Cancelled,
+        "run_stuck" => RunStatus::Stuck,
+        _ => return None,
+    };
+    Some(status.text())
+}

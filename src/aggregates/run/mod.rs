@@ -45,6 +45,7 @@ use crate::events::run::{
     AttemptStarted, OutputError, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes,
 };
 use crate::events::time::Timestamp;
+use crate::kernel::standing::KindFold;
 use crate::kernel::{self, Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent};
 use crate::workflow::definition::WORKFLOW_AGENT;
 
@@ -364,6 +365,9 @@ impl Run {
         parallel.saturating_sub(self.running)
     }
 }
+
+/// How the streams of runs are folded by whoever knows no kind by name.
+pub const FOLD: KindFold = KindFold::of::<Run>(attention::ended_by);
 
 impl Aggregate for Run {
     const KIND: &'static str = RUN_KIND;

@@ -2,15 +2,15 @@
 
 use super::{Facade, Frames, unknown};
 use crate::actors::hosting::context::read_problem;
-use crate::actors::hosting::kind::Standing;
 use crate::actors::system::no_such_version;
 use crate::api::protocol::{Answer, Frame, HistoryLine, Shown, State};
 use crate::events::commit::Recorded;
 use crate::events::ids::{RUN_KIND, RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
+use crate::kernel::standing::Standing;
 use crate::store::ReadError;
-use crate::views::report::{RunReport, effects, report};
-use crate::views::stream::StreamReport;
+use crate::views::presenters::report::{RunReport, effects, report};
+use crate::views::presenters::stream::StreamReport;
 
 /// How many events are read at once.
 const HISTORY_PAGE: usize = 1_024;
@@ -97,8 +97,8 @@ impl Facade {
             return Err(no_such_version(stream.as_str(), at, newest));
         }
         let kind = self.system.kind(stream)?;
-        let (standing, state) = kind.standing(&**self.system.store(), stream, at).await?;
-        let Standing { version, status, attention } = standing;
+        let (standing, state) = kind.seen(&**self.system.store(), stream, at).await?;
+        let Standing { version, status, attention, .. } = standing;
         Ok(StreamReport { stream: stream.clone(), version, status: status.into(), attention, state })
     }
 

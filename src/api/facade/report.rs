@@ -9,8 +9,8 @@ use crate::aggregates::run::{Run, RunStatus};
 use crate::events::ids::{RequestId, RunId, Version};
 use crate::events::problem::Problem;
 use crate::kernel::Aggregate;
-use crate::views::report::{AwaitedChild, ChildReport, RunReport, awaited_children, report};
-use crate::views::rollback::is_owed;
+use crate::views::presenters::report::{AwaitedChild, ChildReport, RunReport, awaited_children, report};
+use crate::views::presenters::rollback::is_owed;
 
 impl Facade {
     pub(super) async fn report(&self, run: &RunId) -> Result<RunReport, Problem> {

@@ -15,9 +15,9 @@ use crate::events::ids::{RunId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::Purpose;
 use crate::kernel::Aggregate;
-use crate::views::report::RunReport;
-use crate::views::rollback::is_owed;
-use crate::views::runs::RunFilter;
+use crate::views::presenters::report::RunReport;
+use crate::views::presenters::rollback::is_owed;
+use crate::views::projections::runs::RunFilter;
 
 /// How often progress is sent at most: as often as an eye can follow.
 const LIVE_EVERY: Duration = Duration::from_millis(100);

@@ -5,7 +5,7 @@ use crate::actors::hosting::context::read_problem;
 use crate::events::ids::{RunId, StepId, StreamId, Version};
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::{Purpose, RunEvent};
-use crate::views::transcript::{AttemptReport, Search};
+use crate::views::presenters::transcript::{AttemptReport, Search};
 
 /// How many events are read at once.
 const PAGE: usize = 1_024;

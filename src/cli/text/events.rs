@@ -6,7 +6,7 @@ use super::terminal::{Text, terminal};
 use super::{cut, moment};
 use crate::api::protocol::HistoryLine;
 use crate::events::run::Purpose;
-use crate::views::report::EffectReport;
+use crate::views::presenters::report::EffectReport;
 
 /// Something that would be done next.
 pub(in crate::cli) fn next(effect: &EffectReport) -> Text {

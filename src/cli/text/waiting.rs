@@ -6,7 +6,7 @@ use super::terminal::{Call, Text, name, terminal};
 use super::{from_here, moment};
 use crate::events::ids::RunId;
 use crate::events::time::Timestamp;
-use crate::views::report::{Approvers, RunReport, Waiting};
+use crate::views::presenters::report::{Approvers, RunReport, Waiting};
 
 /// How many of them are shown: a fan-out may wait for thousands.
 const SHOWN: usize = 8;

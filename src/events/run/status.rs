@@ -43,11 +43,6 @@ impl RunStatus {
         Self::Stuck,
     ];
 
-    /// The status that is called so.
-    pub fn of_text(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|status| status.text() == text)
-    }
-
     /// As people see it.
     pub const fn text(self) -> &'static str {
         match self {
@@ -62,6 +57,11 @@ impl RunStatus {
             Self::Cancelled => "cancelled",
             Self::Stuck => "stuck",
         }
+    }
+
+    /// The status of that text.
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|status| status.text() == text)
     }
 
     /// Whether nothing follows unless somebody asks for it: a retry, a rollback, the settling of what is stuck.

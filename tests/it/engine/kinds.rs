@@ -22,7 +22,7 @@ async fn ask(system: &System, name: &str, ask: Ask) -> Result<Version, Problem> 
 async fn seen(system: &System, name: &str) -> (Version, &'static str, String) {
     let stream = StreamId::new("counter", name);
     let kind = system.kind(&stream).unwrap();
-    let seen = kind.standing(&**system.store(), &stream, Version(u64::MAX)).await.unwrap();
+    let seen = kind.seen(&**system.store(), &stream, Version(u64::MAX)).await.unwrap();
     (seen.0.version, seen.0.status, seen.1.text().to_owned())
 }
 
@@ -76,7 +76,11 @@ fn what_panics_parks_the_stream_that_it_happens_to_and_no_other() {
             let refused = ask(&system, name, first).await.unwrap_err();
             assert!(refused.message.contains("on purpose"), "{name}: {refused}");
             let parked = ask(&system, name, Ask::Count(1)).await.unwrap_err();
-            assert_eq!((parked.code, &parked.message), (Code::Internal, &refused.message), "it stays parked");
+            assert_eq!(
+                (parked.code, &parked.message),
+                (Code::RunParked, &refused.message),
+                "it stays parked"
+            );
             let rests = system.hosting().at_rest(&StreamId::new("counter", name)).await;
             assert_eq!(rests.unwrap_err().message, refused.message, "{name}: nobody waits for it");
         }

@@ -200,5 +200,5 @@ pub(super) fn start_of(steps: &str) -> StartRun {
 
 /// How a run ended, in a word.
 pub(super) fn status(ended: Result<Live, Problem>) -> RunStatus {
-    RunStatus::of_text(ended.unwrap().status).unwrap()
+    RunStatus::named(ended.unwrap().status).unwrap()
 }

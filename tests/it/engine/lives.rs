@@ -16,7 +16,7 @@ use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
 use reenact::store::fault::Calls;
-use reenact::views::report::RunReport;
+use reenact::views::presenters::report::RunReport;
 use tokio::sync::mpsc;
 
 use super::kit::{Kit, faulty, id, on_actix, start_of, status};

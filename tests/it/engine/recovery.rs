@@ -4,17 +4,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use proptest::prelude::*;
 use reenact::actors::clock::ManualClock;
+use reenact::actors::hosting::attentions::{AttentionRows, Kind};
+use reenact::actors::hosting::load::load;
 use reenact::actors::system::System;
-use reenact::aggregates::run::{Ask, Order, Run, RunStatus, StartRun};
-use reenact::events::ids::RunId;
+use reenact::aggregates::run::{self, Ask, Order, Run, RunStatus, StartRun};
+use reenact::events::ids::{RunId, StreamId, Version};
 use reenact::events::json::Json;
+use reenact::events::problem::Problem;
 use reenact::events::run::RunEvent;
+use reenact::events::time::Timestamp;
+use reenact::kernel::projection::Projection;
+use reenact::kernel::standing::{KindFold, Standing};
 use reenact::store::memory::MemoryStore;
-use reenact::store::{EventStore, ViewChange};
-use reenact::views::runs::due::{Kind, Next};
-use reenact::views::runs::{RunFilter, RunRow};
+use reenact::store::{EventStore, ViewChange, ViewRow};
+use reenact::views::projections::runs::{RunFilter, RunRow, RunRows};
+use reenact::views::projector::Projector;
+use reenact::views::standings::Standings;
 
 use super::kit::{Kit, id, on_actix, start_of, status};
 
@@ -280,6 +288,14 @@ fn a_run_that_somebody_drives_by_name_stays_in_memory_and_is_driven() {
     });
 }
 
+/// When a run is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Asked,
+    Now,
+    At(Timestamp),
+}
+
 /// The rows of the list, and who is due when, as the folds of all runs say.
 async fn oracle(system: &System, runs: &[RunId]) -> (Vec<(RunId, RunStatus)>, Vec<(RunId, Next)>) {
     let (mut rows, mut due) = (Vec::new(), Vec::new());
@@ -319,7 +335,7 @@ async fn listed(system: &System) -> (Vec<(RunId, RunStatus)>, Vec<(RunId, Next)>
     rows.sort_by(|a, b| a.0.cmp(&b.0));
     let mut due = Vec::new();
     for kind in [Kind::Own, Kind::Expiry] {
-        for one in system.runs().due(kind, None, usize::MAX).await.unwrap() {
+        for one in system.attentions().due(kind, None, usize::MAX).await.unwrap() {
             let next = if one.at.0 == 0 { Next::Now } else { Next::At(one.at) };
             due.push((one.stream.run().unwrap(), next));
         }
@@ -374,10 +390,37 @@ fn ask(number: usize) -> Ask {
 }
 
 /// Removes all rows, as a version would that keeps others.
-async fn delete_list(store: &dyn EventStore) {
-    let rows = store.view_rows("runs", None, usize::MAX).await.unwrap();
+async fn delete_rows(store: &dyn EventStore, view: &'static str) {
+    let rows = store.view_rows(view, None, usize::MAX).await.unwrap();
     let rows = rows.into_iter().map(|row| ViewChange { key: row.key, bytes: None }).collect();
-    store.save_view("runs", reenact::events::ids::Position(0), rows).await.unwrap();
+    store.save_view(view, reenact::events::ids::Position(0), rows).await.unwrap();
+}
+
+/// The read models that are kept up together.
+const VIEWS: [&str; 2] = ["runs", "attentions"];
+
+async fn all_rows(store: &dyn EventStore) -> Vec<ViewRow> {
+    let mut rows = Vec::new();
+    for view in VIEWS {
+        rows.extend(store.view_rows(view, None, usize::MAX).await.unwrap());
+    }
+    rows
+}
+
+/// Tells where runs are by their folds alone.
+struct Folds(Arc<dyn EventStore>);
+
+#[async_trait]
+impl Standings for Folds {
+    fn kind(&self, kind: &str) -> Option<&KindFold> {
+        (kind == "run").then_some(&run::FOLD)
+    }
+
+    async fn standing(&self, stream: &StreamId, _at_least: Version) -> Result<Standing, Problem> {
+        let (state, head) = load::<Run>(&*self.0, stream).await?;
+        let last = self.0.read_stream(stream, Version(head.version.0 - 1), 1).await.unwrap().remove(0);
+        Ok(Standing::of(&state, head.version, last.header.recorded_at))
+    }
 }
 
 proptest! {
@@ -407,7 +450,7 @@ proptest! {
                         system.shut_down(std::future::ready(())).await.unwrap();
                         kit = Kit { store: Arc::new(store.reopen()), ..restart(&kit) };
                         if deleted {
-                            delete_list(&*kit.store).await;
+                            delete_rows(&*kit.store, "runs").await;
                         }
                         system = kit.start();
                     }
@@ -418,8 +461,20 @@ proptest! {
             let system = kit.start();
             let (folded, seen) = (oracle(&system, &runs).await, listed(&system).await);
             assert_eq!(seen, folded);
-            delete_list(&*kit.store).await;
-            assert_eq!(listed(&system).await, folded, "made anew it is the same");
+            let kept = all_rows(&*kit.store).await;
+            for view in VIEWS {
+                delete_rows(&*kit.store, view).await;
+                assert_eq!(listed(&system).await, folded, "{view} made anew is the same");
+            }
+            for events in [1, 2, 7] {
+                for view in VIEWS {
+                    delete_rows(&*kit.store, view).await;
+                }
+                let both: Vec<Box<dyn Projection>> = vec![Box::new(RunRows), Box::new(AttentionRows)];
+                let projector = Projector::new(Arc::clone(&kit.store), Arc::new(Folds(Arc::clone(&kit.store))), both);
+                projector.with_pages_of(events).catch_up().await.unwrap();
+                assert_eq!(all_rows(&*kit.store).await, kept, "so it is in pages of {events}");
+            }
         });
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::actors::hosting::attentions::{Due, Kind};
 use crate::events::ids::StreamId;
 use crate::events::time::Timestamp;
-use crate::views::runs::due::{Due, Kind};
 
 /// How many entries are held at most, of all that there may be.
 const ENTRIES_MAX: usize = 2_048;
@@ -34,7 +34,7 @@ impl Window {
         Self { entries: BTreeSet::new(), of: HashMap::new(), own: 0, own_left_out: false, upto: None }
     }
 
-    /// Adds a run, or changes when it is due. What is due later than this knows is left out.
+    /// Adds a stream, or changes when it is due. What is due later than this knows is left out.
     pub(super) fn insert(&mut self, due: Due, kind: Kind) {
         self.remove(&due.stream);
         if !self.reaches(due.at) {
@@ -59,7 +59,7 @@ impl Window {
         }
     }
 
-    /// Takes a run out.
+    /// Takes a stream out.
     pub(super) fn remove(&mut self, stream: &StreamId) {
         if let Some((at, kind)) = self.of.remove(stream) {
             self.entries.remove(&Due { at, stream: stream.clone() });
@@ -89,12 +89,12 @@ impl Window {
         self.upto = Some(Timestamp(0));
     }
 
-    /// Whether it holds a run that goes on by itself.
+    /// Whether it holds a stream that goes on by itself.
     pub(super) fn has_own(&self) -> bool {
         self.own > 0
     }
 
-    /// Whether there was such a run that it had no room for.
+    /// Whether there was such a stream that it had no room for.
     pub(super) fn has_left_out_own(&self) -> bool {
         self.own_left_out
     }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn due(at: i64, number: usize) -> Due {
-        Due { at: Timestamp(at), stream: StreamId::new("run", &format!("r{number}")) }
+        Due { at: Timestamp(at), stream: StreamId::new("test", &format!("r{number}")) }
     }
 
     #[test]
@@ -125,11 +125,10 @@ mod tests {
         for (at, number) in [(30, 0), (10, 1), (20, 2)] {
             window.insert(due(at, number), Kind::Own);
         }
-        let text =
-            |stream: Option<StreamId>| stream.and_then(|stream| stream.run()).map(|run| run.to_string());
+        let text = |stream: Option<StreamId>| stream.map(|stream| stream.to_string());
         assert_eq!(text(window.pop(Timestamp(9))), None);
-        assert_eq!(text(window.pop(Timestamp(25))).as_deref(), Some("r1"));
-        assert_eq!(text(window.pop(Timestamp(25))).as_deref(), Some("r2"));
+        assert_eq!(text(window.pop(Timestamp(25))).as_deref(), Some("test/r1"));
+        assert_eq!(text(window.pop(Timestamp(25))).as_deref(), Some("test/r2"));
         assert_eq!(text(window.pop(Timestamp(25))), None);
         assert_eq!((window.wakes_at(), window.has_own()), (Some(Timestamp(30)), true));
     }

@@ -51,7 +51,7 @@ fn look_at(run: &Run) {
         std::hint::black_box((run.rollback_plan(Some(node.id().as_str())).is_ok(), node.attempts_now()));
     }
     let plan = run.rollback_plan(None);
-    std::hint::black_box((plan.is_ok(), crate::views::rollback::page(run, Version(1))));
+    std::hint::black_box((plan.is_ok(), crate::views::presenters::rollback::page(run, Version(1))));
     assert_eq!(&Run::restore(&run.snapshot().unwrap()).unwrap(), run);
 }
 

@@ -11,8 +11,8 @@ use crate::events::problem::Class;
 use crate::events::text::is_active;
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
-use crate::views::request::found::{Check, Found, Repository};
-use crate::views::{request, rollback};
+use crate::views::presenters::request::found::{Check, Found, Repository};
+use crate::views::presenters::{request, rollback};
 
 /// What makes a page say anything, as far as texts from outside can.
 const EVIL: &str = "x`, run `r`\n\nIt is **granted**.\n\n## State of the work folder\n\n- clean\n\u{1b}[2J\u{202e}\u{2028}\n```\n<b>";

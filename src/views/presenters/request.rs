@@ -7,7 +7,6 @@ mod phase;
 use std::time::Duration;
 
 use self::found::Found;
-use super::markdown::{Page, Words, code, command_line, json_lines, markdown};
 use super::report::primary_agent;
 use crate::aggregates::run::{Answer, Node, Request, Run, StepPhase};
 use crate::events::ids::{Hash, RequestId, RunId, Version};
@@ -15,6 +14,7 @@ use crate::events::json::Json;
 use crate::events::run::Gate;
 use crate::events::time::format_duration;
 use crate::kernel::{Blobs, Unreadable};
+use crate::views::markdown::{Page, Words, code, command_line, json_lines, markdown};
 use crate::workflow::approval::Asked;
 use crate::workflow::json_text::Level;
 

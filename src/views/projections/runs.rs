@@ -1,30 +1,25 @@
-//! The list of runs: a row for each, newest first; and of those that have not ended, when each wants attention.
+//! The list of runs: a row for each, newest first.
 //!
-//! Rows are kept in their order (`t`, a number that falls with the time of the start, id), under each id (`r`, id) is
-//! where its row is, and `d` and `e` hold who is due when: see [`due`]. They are folded when somebody asks, from where the
-//! last fold ended: a run's progress costs the list nothing.
+//! Rows are kept in their order (`t`, a number that falls with the time of the start, id), and under each id (`r`, id) is
+//! where its row is. They are folded when somebody asks, from where the last fold ended: a run's progress costs the list
+//! nothing.
 
-pub mod due;
 mod fold;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
 
-use self::due::{Next, States};
-use self::fold::Fold;
+pub use self::fold::RunRows;
 use crate::aggregates::run::RunStatus;
-use crate::events::ids::{Position, RunId, Version};
-use crate::events::problem::Problem;
+use crate::events::ids::{RunId, Version};
 use crate::events::time::Timestamp;
-use crate::store::{AppendError, EventStore, ReadError, ViewChange, ViewRow};
+use crate::store::{EventStore, ReadError, ViewRow};
+use crate::views::projector::Projector;
+pub use crate::views::projector::ViewError;
 
 const VIEW: &str = "runs";
-
-/// How many events are folded between two saves: what bounds the rows in memory.
-const PAGE: usize = 4_096;
 
 /// How many rows are read at once.
 const ROWS_PAGE: usize = 512;
@@ -74,20 +69,6 @@ impl RunFilter {
     }
 }
 
-/// Why the list cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ViewError {
-    /// Events or rows cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// Rows cannot be saved.
-    #[error(transparent)]
-    Save(#[from] AppendError),
-    /// Nobody can say where a run is.
-    #[error("{0}")]
-    Fold(Problem),
-}
-
 /// Rows in the order of the list, and where the next ones begin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowsPage {
@@ -99,16 +80,13 @@ pub struct RowsPage {
 
 /// The read model.
 pub struct RunsView {
-    store: Arc<dyn EventStore>,
-    states: Arc<dyn States>,
-    /// Held while folding, so that two who ask fold once.
-    folding: Mutex<()>,
+    projector: Arc<Projector>,
 }
 
 impl RunsView {
-    /// The list of that store. Where runs are that have not ended is what `states` says.
-    pub fn new(store: Arc<dyn EventStore>, states: Arc<dyn States>) -> Self {
-        Self { store, states, folding: Mutex::new(()) }
+    /// The list that this projector keeps up, among others: [`RunRows`] is one of its projections.
+    pub fn new(projector: Arc<Projector>) -> Self {
+        Self { projector }
     }
 
     /// Folds all that is durable by now and saves it.
@@ -116,48 +94,11 @@ impl RunsView {
     /// # Errors
     /// When the store cannot be read, or rows cannot be saved.
     pub async fn catch_up(&self) -> Result<(), ViewError> {
-        let _folding = self.folding.lock().await;
-        self.begin_anew_if_of_another_shape().await?;
-        let mut position = self.store.view_position(VIEW).await?;
-        let target = *self.store.committed().borrow();
-        let mut fold = Fold::new(&*self.store, &*self.states);
-        while position < target {
-            let page = self.store.read_all(position, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            position = last.position;
-            let changes = fold.page(&page).await?;
-            self.store.save_view(VIEW, position, changes).await?;
-        }
-        Ok(())
+        self.projector.catch_up().await
     }
 
-    /// How many events are durable that were not folded yet.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn behind(&self) -> Result<u64, ViewError> {
-        let folded = self.store.view_position(VIEW).await?;
-        Ok(self.store.committed().borrow().0.saturating_sub(folded.0))
-    }
-
-    /// Rows that another version kept are no use to this one: they are removed, and folded anew.
-    async fn begin_anew_if_of_another_shape(&self) -> Result<(), ViewError> {
-        if self.store.view_row(VIEW, &[SHAPE]).await?.is_some_and(|shape| shape == SHAPE_NUMBER) {
-            return Ok(());
-        }
-        loop {
-            let page = self.store.view_rows(VIEW, None, PAGE).await?;
-            let last = page.is_empty();
-            let mut changes: Vec<_> =
-                page.into_iter().map(|row| ViewChange { key: row.key, bytes: None }).collect();
-            if last {
-                changes.push(ViewChange { key: vec![SHAPE], bytes: Some(SHAPE_NUMBER.to_vec()) });
-            }
-            self.store.save_view(VIEW, Position(0), changes).await?;
-            if last {
-                return Ok(());
-            }
-        }
+    fn store(&self) -> &dyn EventStore {
+        &**self.projector.store()
     }
 
     /// The rows that a filter admits, newest first.
@@ -188,8 +129,8 @@ impl RunsView {
         self.catch_up().await?;
         let mut statuses = HashMap::new();
         for run in runs {
-            if let Some(kept) = find(&*self.store, run.as_str()).await? {
-                statuses.insert(run.clone(), kept.row.status);
+            if let Some(row) = find(self.store(), run.as_str()).await? {
+                statuses.insert(run.clone(), row.status);
             }
         }
         Ok(statuses)
@@ -200,8 +141,8 @@ impl RunsView {
     /// # Errors
     /// When the store cannot be read.
     pub async fn rows(&self, filter: &RunFilter, after: Option<&[u8]>) -> Result<RowsPage, ViewError> {
-        let page = self.store.view_rows(VIEW, Some(after.unwrap_or(&[ROW])), ROWS_PAGE).await?;
-        let read = |row: &ViewRow| serde_json::from_slice::<Kept>(&row.bytes).ok().map(|kept| kept.row);
+        let page = self.store().view_rows(VIEW, Some(after.unwrap_or(&[ROW])), ROWS_PAGE).await?;
+        let read = |row: &ViewRow| serde_json::from_slice(&row.bytes).ok();
         let next = page.last().map(|last| last.key.clone());
         // A row that this version cannot read is as good as none.
         Ok(RowsPage { rows: page.iter().filter_map(read).filter(|row| filter.admits(row)).collect(), next })
@@ -222,12 +163,12 @@ impl RunsView {
             return Ok(self.list(&newest).await?.into_iter().map(|row| row.run).collect());
         }
         self.catch_up().await?;
-        if let Some(kept) = find(&*self.store, text).await? {
-            return Ok(vec![kept.row.run]);
+        if let Some(row) = find(self.store(), text).await? {
+            return Ok(vec![row.run]);
         }
         let (mut found, mut after) = (Vec::new(), vec![PLACE]);
         loop {
-            let page = self.store.view_rows(VIEW, Some(&after), ROWS_PAGE).await?;
+            let page = self.store().view_rows(VIEW, Some(&after), ROWS_PAGE).await?;
             let Some(last) = page.last() else { return Ok(found) };
             after = last.key.clone();
             // The rows themselves come behind all places.
@@ -255,25 +196,10 @@ fn in_a_row(name: &str) -> &str {
 /// Where rows are, by id. In the order of keys they come right before the rows.
 const PLACE: u8 = b'r';
 
-/// The number of the rows' shape.
-const SHAPE: u8 = b's';
-
-/// Another shape gets another number.
-const SHAPE_NUMBER: &[u8] = b"2";
-
 /// The rows themselves: the last in the order of keys.
 const ROW: u8 = b't';
 
-/// A row as it is kept.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Kept {
-    #[serde(flatten)]
-    row: RunRow,
-    /// When it wants attention.
-    next: Next,
-}
-
-async fn find(store: &dyn EventStore, run: &str) -> Result<Option<Kept>, ReadError> {
+async fn find(store: &dyn EventStore, run: &str) -> Result<Option<RunRow>, ReadError> {
     let Some(key) = store.view_row(VIEW, &place_key(run)).await? else { return Ok(None) };
     let row = store.view_row(VIEW, &key).await?;
     Ok(row.and_then(|bytes| serde_json::from_slice(&bytes).ok()))

@@ -1,11 +1,11 @@
 //! What a person must know of a rollback that could not undo everything: a page of Markdown, made from the state alone.
 
-use super::markdown::{Page, Words, code, command_line, markdown};
 use super::ways::ways;
 use crate::aggregates::run::{About, End, Ended, Node, Phase, Run, RunStatus, StepPhase, Trace, UndoPhase};
 use crate::events::ids::{RunId, StepId, Version};
 use crate::events::problem::Code;
 use crate::events::run::{RollbackCause, StepKind, StuckWhy};
+use crate::views::markdown::{Page, Words, code, command_line, markdown};
 
 /// The name of the page of a run.
 pub fn file_name(run: &RunId) -> String {
@@ -67,7 +67,7 @@ fn what_it_is(run: &Run, ended: &Ended, page: &mut Page) {
 }
 
 fn error(step: Option<&StepId>, code: Code, message: &str) -> Words {
-    let step = step.map(|step| markdown!(" in {}", super::markdown::code(step)));
+    let step = step.map(|step| markdown!(" in {}", crate::views::markdown::code(step)));
     markdown!("{}{}: {}", code, step.unwrap_or_default(), message)
 }
 

@@ -18,7 +18,7 @@ use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Parent, RollbackCause, Usage};
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
-use crate::views::ways::{Way, ways};
+use crate::views::presenters::ways::{Way, ways};
 pub use effects::{EffectReport, effects};
 pub use phases::PhaseReport;
 pub(super) use steps::primary_agent;

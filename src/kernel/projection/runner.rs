@@ -1,0 +1,143 @@
+//! How a projection keeps up: where it is, what it reads, and what it saves.
+//!
+//! The machine says what it wants, and is told what that came to. Its driver reads and saves, decides nothing, and may stop
+//! at any point: rows and the position that they are folded to are saved together, so whoever comes next goes on there.
+
+use super::{Log, Projection, Rows};
+use crate::events::ids::Position;
+use crate::events::rows::ViewChange;
+
+/// The key of the row that holds the number of the rows' shape, as decimal digits.
+pub const SHAPE_KEY: &[u8] = b"s";
+
+/// What a runner needs next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Want {
+    /// The position up to which rows were saved, and the row under [`SHAPE_KEY`]: tell [`Runner::found`].
+    Place,
+    /// Keys of its rows, whichever come first: tell [`Runner::leftover`].
+    Leftover,
+    /// Events after this position, in the order of the store: tell [`Runner::page`].
+    Events(Position),
+    /// These rows: tell [`Runner::row`] of each.
+    Rows(Vec<Vec<u8>>),
+    /// These changes saved together with that position, all or nothing: tell [`Runner::saved`]. They are handed over once.
+    Save(Position, Vec<ViewChange>),
+    /// Nothing: it is there, or what it handed over is not saved yet.
+    Nothing,
+}
+
+/// A projection on its way to a position.
+pub struct Runner<'a> {
+    projection: &'a dyn Projection,
+    target: Position,
+    phase: Phase,
+}
+
+enum Phase {
+    /// It is not known where it is.
+    Lost,
+    /// Rows of another shape are removed, before anything else.
+    Clearing,
+    /// All up to there is folded and saved. These rows were read for what comes next, and those are to be.
+    At { position: Position, rows: Rows, missing: Vec<Vec<u8>> },
+    /// This is to be saved.
+    Changed(Save),
+    /// It is being saved.
+    Saving { position: Position, is_clearing: bool },
+}
+
+struct Save {
+    position: Position,
+    changes: Vec<ViewChange>,
+    /// Whether more rows of another shape may be left.
+    is_clearing: bool,
+}
+
+impl Phase {
+    fn at(position: Position) -> Self {
+        Self::At { position, rows: Rows::default(), missing: Vec::new() }
+    }
+}
+
+impl<'a> Runner<'a> {
+    /// Brings a projection to a position at least. It stays where it is while its driver has no more events.
+    pub fn new(projection: &'a dyn Projection, target: Position) -> Self {
+        Self { projection, target, phase: Phase::Lost }
+    }
+
+    /// Under which name the rows are kept.
+    pub fn name(&self) -> &'static str {
+        self.projection.name()
+    }
+
+    /// What it needs next.
+    pub fn wants(&mut self) -> Want {
+        match &mut self.phase {
+            Phase::Lost => Want::Place,
+            Phase::Clearing => Want::Leftover,
+            Phase::At { position, .. } if *position >= self.target => Want::Nothing,
+            Phase::At { position, missing, .. } if missing.is_empty() => Want::Events(*position),
+            Phase::At { missing, .. } => Want::Rows(missing.clone()),
+            Phase::Changed(Save { position, changes, is_clearing }) => {
+                let (position, changes, is_clearing) = (*position, std::mem::take(changes), *is_clearing);
+                self.phase = Phase::Saving { position, is_clearing };
+                Want::Save(position, changes)
+            }
+            Phase::Saving { .. } => Want::Nothing,
+        }
+    }
+
+    /// The position is where its rows were saved last, and that is the number of their shape.
+    pub fn found(&mut self, position: Position, shape: Option<&[u8]>) {
+        let is_of_this_shape = shape == Some(self.shape().as_slice());
+        self.phase = if is_of_this_shape { Phase::at(position) } else { Phase::Clearing };
+    }
+
+    /// These are keys of rows that are left; none if none are.
+    pub fn leftover(&mut self, keys: Vec<Vec<u8>>) {
+        let is_clearing = !keys.is_empty();
+        let mut changes: Vec<_> = keys.into_iter().map(|key| ViewChange { key, bytes: None }).collect();
+        if !is_clearing {
+            changes.push(ViewChange { key: SHAPE_KEY.to_vec(), bytes: Some(self.shape()) });
+        }
+        self.phase = Phase::Changed(Save { position: Position(0), changes, is_clearing });
+    }
+
+    /// Folds a page, or says which rows that looks at: when these were told, it wants the events again. Those that are folded
+    /// already are passed over.
+    pub fn page(&mut self, log: &Log) {
+        let Phase::At { position, rows, missing } = &mut self.phase else { return };
+        let page = log.after(*position);
+        if log.end() > *position {
+            *missing = self.projection.reads(&page, rows);
+            missing.retain(|key| !rows.is_read(key));
+            if missing.is_empty() {
+                self.projection.fold(&page, rows);
+                let (position, changes) = (log.end(), std::mem::take(rows).into_changes());
+                self.phase = Phase::Changed(Save { position, changes, is_clearing: false });
+            }
+        }
+    }
+
+    /// What is kept under a key that it wanted; none if nothing is.
+    pub fn row(&mut self, key: Vec<u8>, bytes: Option<Vec<u8>>) {
+        if let Phase::At { rows, missing, .. } = &mut self.phase {
+            rows.read(key, bytes);
+            missing.retain(|wanted| !rows.is_read(wanted));
+        }
+    }
+
+    /// What it wanted saved is.
+    pub fn saved(&mut self) {
+        match self.phase {
+            Phase::Saving { is_clearing: true, .. } => self.phase = Phase::Clearing,
+            Phase::Saving { position, .. } => self.phase = Phase::at(position),
+            _ => {}
+        }
+    }
+
+    fn shape(&self) -> Vec<u8> {
+        self.projection.shape().to_string().into_bytes()
+    }
+}

@@ -1,0 +1,108 @@
+//! Where a stream is, as its own fold says, for whoever keeps rows of many: a row says nothing that the fold does not.
+
+use super::aggregate::Aggregate;
+use super::attention::{Attention, Own};
+use super::fold::{Fold, Unfoldable};
+use crate::events::commit::Recorded;
+use crate::events::ids::Version;
+use crate::events::time::Timestamp;
+
+/// Where a stream is, as of one of its versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// As of which version.
+    pub version: Version,
+    /// Where it is, in a word: see [`Aggregate::status`].
+    pub status: &'static str,
+    /// What it needs next.
+    pub attention: Attention,
+    /// If it is over, the time of its last event.
+    pub ended_at: Option<Timestamp>,
+}
+
+impl Standing {
+    /// Where a stream is whose fold this is. `at` is the time of the last event of it.
+    pub fn of<A: Aggregate>(state: &A, version: Version, at: Timestamp) -> Self {
+        let attention = state.attention();
+        Self { version, status: state.status(), attention, ended_at: attention.over.then_some(at) }
+    }
+
+    /// What is over, in that word, with this event.
+    pub fn over(status: &'static str, event: &Recorded) -> Self {
+        let ended_at = Some(event.header.recorded_at);
+        Self { version: event.version, status, attention: Attention::OVER, ended_at }
+    }
+}
+
+/// What is known of where a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// It is there.
+    At(Standing),
+    /// Its history is not understood, or cannot be read.
+    Parked,
+}
+
+impl Known {
+    /// What it needs next. What is not understood is due now: whoever tries to go on with it is told why that cannot be.
+    pub fn attention(&self) -> Attention {
+        match self {
+            Self::At(standing) => standing.attention,
+            Self::Parked => Attention { own: Own::Now, ..Attention::default() },
+        }
+    }
+}
+
+/// A stream that is folded from its first event on, whatever its kind.
+pub trait Folding: Send {
+    /// Takes the next event in.
+    ///
+    /// # Errors
+    /// When it is not understood, or cannot follow: what was folded is of no use any more.
+    fn event(&mut self, recorded: &Recorded) -> Result<(), Unfoldable>;
+
+    /// Where the stream is now. `at` is the time of the event that came last.
+    fn standing(&self, at: Timestamp) -> Standing;
+}
+
+impl<A: Aggregate> Folding for Fold<A> {
+    fn event(&mut self, recorded: &Recorded) -> Result<(), Unfoldable> {
+        Fold::event(self, &recorded.header.stream, recorded)
+    }
+
+    fn standing(&self, at: Timestamp) -> Standing {
+        Standing::of(&self.state, self.head.version, at)
+    }
+}
+
+/// How streams of a kind are folded by whoever knows no kind by name.
+#[derive(Debug, Clone, Copy)]
+pub struct KindFold {
+    begin: fn() -> Box<dyn Folding>,
+    ended_by: fn(&str) -> Option<&'static str>,
+}
+
+impl KindFold {
+    /// The folds of an aggregate. `ended_by` says of a type of events which word the stream is over in right after one of
+    /// them, whatever came before it: that saves folding streams that are over. None if only the fold can say.
+    pub const fn of<A: Aggregate>(ended_by: fn(&str) -> Option<&'static str>) -> Self {
+        Self { begin: || Box::new(Fold::<A>::default()), ended_by }
+    }
+
+    /// Where a stream is that is over with this event; none if only its fold can say.
+    pub fn ended_by(&self, event: &Recorded) -> Option<Standing> {
+        (self.ended_by)(&event.event.kind).map(|status| Standing::over(status, event))
+    }
+
+    /// Where a stream is whose events from its first on these are; none if they are not, or not understood.
+    pub fn fold<'a>(&self, events: impl IntoIterator<Item = &'a Recorded>) -> Option<Standing> {
+        let mut events = events.into_iter().peekable();
+        events.peek().filter(|first| first.version == Version(1))?;
+        let (mut fold, mut at) = ((self.begin)(), Timestamp(0));
+        for recorded in events {
+            fold.event(recorded).ok()?;
+            at = recorded.header.recorded_at;
+        }
+        Some(fold.standing(at))
+    }
+}

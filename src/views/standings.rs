@@ -1,0 +1,116 @@
+//! Where the streams of a page are: each is folded once, for all read models that show it.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use crate::events::commit::Recorded;
+use crate::events::ids::{StreamId, Version};
+use crate::events::problem::{Code, Problem};
+use crate::kernel::projection::Log;
+use crate::kernel::standing::{KindFold, Known, Standing};
+
+/// Who can tell where streams are.
+#[async_trait]
+pub trait Standings: Send + Sync + 'static {
+    /// How streams of a kind are folded, as in `run`; none if this process does not know the kind: nothing is shown of such
+    /// streams.
+    fn kind(&self, kind: &str) -> Option<&KindFold>;
+
+    /// Where a stream of a kind that is known is, as of that version or a later one.
+    ///
+    /// # Errors
+    /// When it cannot be read; [`Code::RunParked`] when its history is not understood.
+    async fn standing(&self, stream: &StreamId, at_least: Version) -> Result<Standing, Problem>;
+}
+
+/// For read models that show no streams.
+pub struct NoStandings;
+
+#[async_trait]
+impl Standings for NoStandings {
+    fn kind(&self, _kind: &str) -> Option<&KindFold> {
+        None
+    }
+
+    async fn standing(&self, stream: &StreamId, _at_least: Version) -> Result<Standing, Problem> {
+        Err(Problem::new(Code::Internal, format!("nobody here can tell where `{stream}` is")))
+    }
+}
+
+/// How many streams are folded at once to see where they are: as many as keep the store busy.
+const FOLDED_AT_ONCE: usize = 8;
+
+/// Of how many streams it is remembered that a later page tells nothing new. Beyond it some are folded twice.
+const AHEAD_MAX: usize = 64 * 1024;
+
+/// Where the streams of one page after the other are.
+pub(super) struct PageByPage<'a> {
+    standings: &'a dyn Standings,
+    /// Streams that were folded further than the pages went so far.
+    ahead: HashMap<StreamId, Standing>,
+}
+
+impl<'a> PageByPage<'a> {
+    pub(super) fn new(standings: &'a dyn Standings) -> Self {
+        Self { standings, ahead: HashMap::new() }
+    }
+
+    /// Where the streams of a page are after it, of all kinds that are known.
+    ///
+    /// # Errors
+    /// When one cannot be folded, for a reason other than its own history.
+    pub(super) async fn of(&mut self, log: &Log) -> Result<HashMap<StreamId, Known>, Problem> {
+        let (mut known, mut asked) = (HashMap::new(), Vec::new());
+        for (stream, events) in log.streams() {
+            let Some(kind) = stream.parts().and_then(|(kind, _)| self.standings.kind(kind)) else { continue };
+            match self.told(kind, stream, &events) {
+                Some(standing) => drop(known.insert(stream.clone(), Known::At(standing))),
+                None => asked.extend(events.last().map(|last| (stream.clone(), last.version))),
+            }
+        }
+        let asked = stream::iter(asked).map(|(stream, last)| self.ask(stream, last));
+        let asked: Vec<_> = asked.buffer_unordered(FOLDED_AT_ONCE).try_collect().await?;
+        for (stream, last, standing) in asked {
+            if let Known::At(standing) = standing {
+                self.note(&stream, last, standing);
+            }
+            known.insert(stream, standing);
+        }
+        Ok(known)
+    }
+
+    /// Where a stream is, if what is known tells, or the page itself: the last event of it says that it is over, or all that
+    /// there is of it so far is in the page. Most streams are short.
+    fn told(&self, kind: &KindFold, stream: &StreamId, events: &[&Recorded]) -> Option<Standing> {
+        let last = events.last()?;
+        let ahead = self.ahead.get(stream).filter(|known| known.version >= last.version);
+        ahead.copied().or_else(|| kind.ended_by(last)).or_else(|| {
+            // What panics over one stream is told of by whoever goes on with it.
+            catch_unwind(AssertUnwindSafe(|| kind.fold(events.iter().copied()))).ok().flatten()
+        })
+    }
+
+    async fn ask(&self, stream: StreamId, last: Version) -> Result<(StreamId, Version, Known), Problem> {
+        match self.standings.standing(&stream, last).await {
+            Ok(standing) => Ok((stream, last, Known::At(standing))),
+            Err(problem) if matches!(problem.code, Code::RunParked | Code::StoreDamaged) => {
+                Ok((stream, last, Known::Parked))
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    fn note(&mut self, stream: &StreamId, last: Version, standing: Standing) {
+        if standing.version <= last {
+            self.ahead.remove(stream);
+            return;
+        }
+        if self.ahead.len() >= AHEAD_MAX {
+            self.ahead.clear();
+        }
+        self.ahead.insert(stream.clone(), standing);
+    }
+}
