@@ -24,7 +24,6 @@ use crate::events::ids::{StreamId, Version};
 use crate::events::json::Blob;
 use crate::kernel::Aggregate;
 use crate::kernel::core::{Driving, HostCore, Input, Output};
-use crate::kernel::fold::Fold;
 use crate::store::{AppendError, Snapshot};
 
 /// The actor of an aggregate.
@@ -175,18 +174,13 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     }
 
     fn load(&self, actor: &mut Context<Self>) {
-        let HostContext { store, library, .. } = self.book.context().clone();
-        let stream = self.stream.clone();
-        let fold = async move {
-            let fold: Fold<A> = load_upto(&*store, &stream, Version(u64::MAX)).await?;
-            let memory = Memory::of(&fold.content, library).await;
-            Ok((Box::new(fold), memory))
-        };
+        let (store, stream) = (Arc::clone(&self.book.context().store), self.stream.clone());
+        let fold = async move { load_upto::<A>(&*store, &stream, Version(u64::MAX)).await };
         actor.spawn(contained(fold).into_actor(self).map(|loaded, host, actor| {
-            let loaded = loaded.map(|(fold, memory)| {
-                host.memory = memory;
-                fold
-            });
+            if let Ok(fold) = &loaded {
+                host.memory = Memory::of(&fold.content);
+            }
+            let loaded = loaded.map(Box::new);
             host.feed(Input::Loaded(loaded), actor);
         }));
     }

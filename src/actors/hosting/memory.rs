@@ -1,63 +1,79 @@
 //! Whether all that a decision may read is in memory. What is not is read by a thread that may block, so that no stream
 //! holds up the others of its arbiter.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 
 use crate::actors::library::{CACHED_BYTES_MAX, Library};
+use crate::events::ids::Hash;
 use crate::events::json::Blob;
-use crate::kernel::Blobs;
 use crate::kernel::fold::Content;
 
+/// How much is looked up before each decision until all of it is found.
+const KNOWN_MAX: usize = 64;
+
 /// Whether all content that a state refers to is in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum Memory {
     /// It was, when the library had kept so many bytes.
     Whole(u64),
-    /// Some of it may not be.
+    /// Some of this was not.
+    Partial(HashSet<Hash>),
+    /// It is not known what it refers to.
     #[default]
-    Partial,
+    Unknown,
 }
 
 impl Memory {
-    /// Reads what a state refers to that was loaded.
-    pub(super) async fn of(content: &Content, library: Arc<Library>) -> Self {
-        let Content::Known(known) = content.clone() else { return Self::Partial };
-        if let Some(since) = library.holds(&known) {
-            return Self::Whole(since);
+    /// Of a state that was loaded. What is not in memory is not read for that: no decision may need it.
+    pub(super) fn of(content: &Content) -> Self {
+        match content {
+            Content::Known(known) => Self::Partial(known.clone()),
+            Content::Unknown => Self::Unknown,
         }
-        let fetched = tokio::task::spawn_blocking(move || {
-            // What cannot be read is told of by whoever needs it.
-            let _ = known.iter().try_for_each(|hash| library.read(hash).map(drop));
-            library.holds(&known)
-        });
-        fetched.await.ok().flatten().map_or(Self::Partial, Self::Whole)
     }
 
     /// Keeps what is about to be stored with a commit.
     pub(super) fn keep(&mut self, blobs: &[Blob], library: &Library) {
         blobs.iter().for_each(|blob| library.keep(blob));
-        let hashes = blobs.iter().map(|blob| &blob.reference.hash);
-        *self = match (*self, library.holds(hashes)) {
-            (Self::Whole(since), Some(fresh)) => Self::Whole(since.min(fresh)),
-            _ => Self::Partial,
-        };
+        let mut hashes = blobs.iter().map(|blob| &blob.reference.hash);
+        match self {
+            Self::Whole(since) => match library.holds(hashes.clone()) {
+                Some(fresh) => *since = (*since).min(fresh),
+                None => *self = Self::Unknown,
+            },
+            Self::Partial(known) if known.len() < KNOWN_MAX => known.extend(hashes.copied()),
+            Self::Partial(_) if hashes.next().is_none() => {}
+            Self::Partial(_) | Self::Unknown => *self = Self::Unknown,
+        }
     }
 
-    pub(super) fn holds_all(self, library: &Library) -> bool {
-        matches!(self, Self::Whole(since) if library.kept() - since <= CACHED_BYTES_MAX as u64)
+    /// Whether a decision reads nothing that is not in memory.
+    pub(super) fn holds_all(&mut self, library: &Library) -> bool {
+        if let Self::Partial(known) = self
+            && let Some(since) = library.holds(&*known)
+        {
+            *self = Self::Whole(since);
+        }
+        matches!(self, Self::Whole(since) if library.kept() - *since <= CACHED_BYTES_MAX as u64)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::store::memory::MemoryStore;
 
-    #[tokio::test]
-    async fn what_was_kept_is_in_memory_until_so_much_was_kept_after_it() {
-        let library = Arc::new(Library::new(Arc::new(MemoryStore::new())));
-        let blob = |number: u32| Blob::new([number.to_le_bytes().as_slice(), &[0; 1 << 20]].concat());
-        let mut memory = Memory::of(&Content::default(), Arc::clone(&library)).await;
+    fn blob(number: u32) -> Blob {
+        Blob::new([number.to_le_bytes().as_slice(), &[0; 1 << 20]].concat())
+    }
+
+    #[test]
+    fn what_was_kept_is_in_memory_until_so_much_was_kept_after_it() {
+        let library = Library::new(Arc::new(MemoryStore::new()));
+        let mut memory = Memory::of(&Content::default());
+        assert!(memory.holds_all(&library), "it refers to nothing");
         memory.keep(&[blob(0)], &library);
         let mut number = 0;
         while memory.holds_all(&library) {
@@ -70,6 +86,19 @@ mod tests {
         }
         assert!(number > 6, "{number}");
         assert_eq!(library.holds(&[blob(0).reference.hash]), None, "it is forgotten no sooner than that");
-        assert_eq!(Memory::of(&Content::Unknown, library).await, Memory::Partial);
+    }
+
+    #[test]
+    fn what_is_not_in_memory_is_found_once_it_was_read() {
+        let library = Library::new(Arc::new(MemoryStore::new()));
+        let mut memory =
+            Memory::of(&Content::Known([blob(1), blob(2)].map(|blob| blob.reference.hash).into()));
+        assert!(!memory.holds_all(&library));
+        library.keep(&blob(1));
+        assert!(!memory.holds_all(&library), "one of the two");
+        memory.keep(&[blob(3)], &library);
+        library.keep(&blob(2));
+        assert!(memory.holds_all(&library));
+        assert!(!Memory::of(&Content::Unknown).holds_all(&library));
     }
 }

@@ -138,6 +138,9 @@ impl Play {
         self.changes.push((changes.still_open().cloned().collect(), changes.closed().cloned().collect()));
         let mut happened = Vec::new();
         self.run = Some(when.then_events(|events| happened = events.to_vec()));
+        let run = self.run.as_ref().unwrap().state();
+        let waits = Aggregate::attention(run).is_waiting();
+        assert_eq!(waits, run.status() == RunStatus::Waiting, "what it needs next and its status agree");
         self.times.resize(self.times.len() + happened.len(), self.now);
         let words = happened.iter().map(word).collect();
         self.log.extend(happened);
