@@ -208,29 +208,39 @@ impl<A: Aggregate, R> HostCore<A, R> {
     fn when_ready(&mut self, now: Timestamp) {
         let Phase::Ready(fold) = &self.phase else { return };
         let attention = fold.state.attention();
-        if self.driving.begin() {
+        let begins = self.driving.begin();
+        if begins {
             self.outputs.push_back(Output::Driven(true));
-            for effect in fold.state.open() {
-                match effect.lasts() {
-                    Lasts::Told => self.outputs.push_back(Output::Perform(effect)),
-                    Lasts::Until(at) => self.timers.add(at, effect),
-                    Lasts::Hint | Lasts::Process | Lasts::Stream => {}
-                }
-            }
             if attention.own == Own::Now || self.places.has_orphans() {
                 self.inbox.push_back(Waiting::Recover { reply: None });
             }
         }
         if self.driving.is_driven() {
-            let unmade = self.places.take_unmade();
-            self.outputs.extend(unmade.into_iter().map(Output::Perform));
+            self.take_over(begins);
             self.fire(now);
             if self.rests(attention, now) {
-                self.stop_driving(Driving::Nobody);
+                self.stop_driving(self.driving.at_rest());
             }
         }
         self.tell_wake();
         self.outputs.push_back(Output::Show);
+    }
+
+    /// Performs what nobody performs; and after that, because it may be about it, what is told to every process anew.
+    fn take_over(&mut self, begins: bool) {
+        let unmade = self.places.take_unmade();
+        let Phase::Ready(fold) = &self.phase else { return };
+        if !begins && unmade.is_empty() {
+            return;
+        }
+        self.outputs.extend(unmade.into_iter().map(Output::Perform));
+        for effect in fold.state.open() {
+            match effect.lasts() {
+                Lasts::Told => self.outputs.push_back(Output::Perform(effect)),
+                Lasts::Until(at) if begins => self.timers.add(at, effect),
+                Lasts::Until(_) | Lasts::Hint | Lasts::Process | Lasts::Stream => {}
+            }
+        }
     }
 
     /// What goes on only if somebody wants it to is driven by nobody until then. What people were to say in time is no

@@ -14,7 +14,7 @@ pub mod fold;
 mod moment;
 
 pub use self::aggregate::{Aggregate, At, IllegalEvent};
-pub use self::attention::{Attention, Own, People};
+pub use self::attention::{Attention, Due, Own, People};
 pub use self::draft::{Decided, Draft};
 pub use self::effect::{Effect, EffectChanges, Lasts};
 pub use self::moment::{Blobs, Moment, ReadBlob, Unreadable, Value, ValueKey};

@@ -9,6 +9,8 @@ pub enum Driving {
     Asked(Whose),
     /// Somebody, and it does.
     Driven(Whose),
+    /// Nobody any more: it was lent, and rests. It is put away.
+    Left,
     /// Nobody in this process any more, which is ending.
     Closed,
 }
@@ -30,7 +32,7 @@ impl Driving {
 
     /// Whether it goes on only because all do.
     pub fn is_lent(self) -> bool {
-        matches!(self, Self::Asked(Whose::Lent) | Self::Driven(Whose::Lent))
+        matches!(self, Self::Asked(Whose::Lent) | Self::Driven(Whose::Lent) | Self::Left)
     }
 
     /// Somebody wants it to go on. Whoever names it wins.
@@ -40,7 +42,7 @@ impl Driving {
             (Self::Driven(_), Whose::Named) => Self::Driven(Whose::Named),
             (Self::Driven(whose), Whose::Lent) => Self::Driven(whose),
             (Self::Asked(Whose::Named), Whose::Lent) => Self::Asked(Whose::Named),
-            (Self::Nobody | Self::Asked(_), whose) => Self::Asked(whose),
+            (Self::Nobody | Self::Left | Self::Asked(_), whose) => Self::Asked(whose),
         };
     }
 
@@ -57,7 +59,7 @@ impl Driving {
 
     /// It goes on from its first commit on.
     pub(super) fn begin_with(&mut self, whose: Whose) -> bool {
-        let begins = matches!(self, Self::Nobody | Self::Asked(_));
+        let begins = matches!(self, Self::Nobody | Self::Left | Self::Asked(_));
         if begins {
             *self = Self::Driven(whose);
         }
@@ -72,6 +74,14 @@ impl Driving {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// It rests: nobody wants it to go on until somebody does.
+    pub(super) const fn at_rest(self) -> Self {
+        match self {
+            Self::Driven(Whose::Lent) => Self::Left,
+            _ => Self::Nobody,
         }
     }
 
