@@ -60,7 +60,29 @@ pub struct HostCore<A: Aggregate, R> {
     passivate_after: Duration,
 }
 
+/// A copy goes its own way: a test looks at several futures.
+impl<A: Aggregate + Clone, R: Clone> Clone for HostCore<A, R>
+where
+    A::Command: Clone,
+{
+    fn clone(&self) -> Self {
+        Self {
+            stream: self.stream.clone(),
+            phase: self.phase.clone(),
+            driving: self.driving,
+            inbox: self.inbox.clone(),
+            places: self.places.clone(),
+            timers: self.timers.clone(),
+            outputs: self.outputs.clone(),
+            saving: self.saving,
+            touched: self.touched,
+            passivate_after: self.passivate_after,
+        }
+    }
+}
+
 /// Where it is in its life.
+#[derive(Clone)]
 enum Phase<A: Aggregate, R> {
     /// The state is being folded from the store.
     Loading,

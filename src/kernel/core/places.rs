@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::kernel::effect::{Effect, Lasts};
 
 /// Where an open effect that lasts is performed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Place<E> {
     /// In this process.
     Here(E),
@@ -20,6 +20,7 @@ enum Place<E> {
 }
 
 /// The places of all open effects that last.
+#[derive(Clone)]
 pub(super) struct Places<E: Effect> {
     of: HashMap<E::Id, Place<E>>,
     here: usize,

@@ -10,6 +10,7 @@ use crate::kernel::moment::Moment;
 const DECIDED_AT_ONCE: usize = 256;
 
 /// What is shown once a commit is durable.
+#[derive(Clone)]
 pub(super) struct Round<A: Aggregate, R> {
     changes: EffectChanges<A::Effect>,
     pub(super) answers: Answers<R>,
