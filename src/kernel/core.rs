@@ -17,6 +17,8 @@ mod driving;
 mod input;
 mod places;
 mod round;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use std::collections::VecDeque;
