@@ -1,7 +1,8 @@
 //! A kit for tests: of decisions, of runs, and of any workflow's promises.
 //!
 //! - [`given()`]: given events, when a command, then events
-//! - [`simulation`]: one run, its time and its crashes in the hands of a test
+//! - [`hosted`]: any aggregate, in the core that keeps it alive, its time and its crashes in the hands of a test
+//! - [`simulation`]: the same of a run: one run, its time and its crashes in the hands of a test
 //! - [`world`]: what a simulated run acts on: closures, functions, programs
 //! - [`saga`]: failures, timeouts, crashes and repetitions at every step of a workflow, and what must hold all the same
 //! - [`promises`]: what must hold of every history
@@ -19,6 +20,7 @@
 mod broken;
 mod dice;
 mod given_when_then;
+pub mod hosted;
 pub mod promises;
 pub mod saga;
 pub mod simulation;
@@ -28,6 +30,7 @@ pub mod world;
 pub use broken::Broken;
 pub use dice::Dice;
 pub use given_when_then::{Given, MemoryBlobs, When, given};
+pub use hosted::Hosted;
 pub use saga::{SagaTest, Summary};
 pub use simulation::Simulation;
 pub use world::World;

@@ -54,7 +54,9 @@ pub trait Aggregate: Default + Send + 'static {
     ) -> Result<(), IllegalEvent>;
 
     /// The content that an event refers to.
-    fn blobs(event: &Self::Event) -> Vec<BlobRef>;
+    fn blobs(_event: &Self::Event) -> Vec<BlobRef> {
+        Vec::new()
+    }
 
     /// All open effects. Asked once, after loading; from then on changes tell.
     fn open(&self) -> Vec<Self::Effect>;

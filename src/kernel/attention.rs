@@ -56,6 +56,11 @@ impl Attention {
         self.is_at_rest() && self.people != People::None && !self.over
     }
 
+    /// Whether it is due at a moment that is known.
+    pub fn is_due_later(&self) -> bool {
+        matches!(self.due(), Some(Due::At(_)))
+    }
+
     /// When it is due next: none means that only somebody's asking makes it go on.
     pub fn due(&self) -> Option<Due> {
         match (self.own, self.people) {

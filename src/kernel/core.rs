@@ -17,6 +17,8 @@ mod driving;
 mod input;
 mod places;
 mod round;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use std::collections::VecDeque;
@@ -60,7 +62,29 @@ pub struct HostCore<A: Aggregate, R> {
     passivate_after: Duration,
 }
 
+/// A copy goes its own way: a test looks at several futures.
+impl<A: Aggregate + Clone, R: Clone> Clone for HostCore<A, R>
+where
+    A::Command: Clone,
+{
+    fn clone(&self) -> Self {
+        Self {
+            stream: self.stream.clone(),
+            phase: self.phase.clone(),
+            driving: self.driving,
+            inbox: self.inbox.clone(),
+            places: self.places.clone(),
+            timers: self.timers.clone(),
+            outputs: self.outputs.clone(),
+            saving: self.saving,
+            touched: self.touched,
+            passivate_after: self.passivate_after,
+        }
+    }
+}
+
 /// Where it is in its life.
+#[derive(Clone)]
 enum Phase<A: Aggregate, R> {
     /// The state is being folded from the store.
     Loading,
@@ -136,7 +160,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
             Input::Recover { reply } => self.ask(Waiting::Recover { reply }, now),
             Input::Settled { effect, command } => self.settled(&effect, command, now),
             Input::Loaded(Ok(fold)) => self.loaded(fold, now),
-            Input::Loaded(Err(problem)) => self.park(problem),
+            Input::Loaded(Err(problem)) if matches!(self.phase, Phase::Loading) => self.park(problem),
+            Input::Loaded(Err(_)) => {}
             Input::Appended => self.appended(now),
             Input::Conflict(problem) => self.conflict(&problem),
             Input::Failed(problem) => self.failed(problem),
@@ -151,7 +176,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     /// It cannot go on: whoever waits is told so, and nothing is decided any more.
     pub fn park(&mut self, problem: Problem) {
-        if let Phase::Appending(_, round) = std::mem::replace(&mut self.phase, Phase::Loading) {
+        if let Some((_, round)) = self.stop_appending() {
             self.refuse(round.answers, &problem);
         }
         for waiting in std::mem::take(&mut self.inbox) {
@@ -186,18 +211,22 @@ impl<A: Aggregate, R> HostCore<A, R> {
             }
             Some(_) => {}
             None => {
-                self.places.put_down(effect);
+                if self.places.put_down(effect) && self.driving.is_driven() {
+                    self.inbox.push_back(Waiting::Recover { reply: None });
+                }
                 self.when_ready(now);
             }
         }
     }
 
     fn loaded(&mut self, fold: Box<Fold<A>>, now: Timestamp) {
-        let open = fold.state.open();
-        // Somebody else wrote to it, and what was asked meanwhile is forgotten, results among it: it is taken over as if
-        // another process had held it.
-        let taken = self.driving.reload();
-        let let_go = self.places.reload(open, taken);
+        if !matches!(self.phase, Phase::Loading) {
+            return;
+        }
+        // If it was loaded before, somebody else wrote to it, and what was asked meanwhile is forgotten, results among it: it
+        // is taken over as if another process had held it.
+        self.driving.reload();
+        let let_go = self.places.reload(fold.state.open());
         self.outputs.extend(let_go.into_iter().map(|effect| Output::Close { effect, given_up: true }));
         self.phase = Phase::Ready(fold);
         self.timers.clear();

@@ -34,7 +34,7 @@ pub enum Lasts {
 }
 
 /// Which effects a fold opened and closed, in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct EffectChanges<E: Effect> {
     opened: Vec<E>,
     /// Each with how many were opened before it was closed.

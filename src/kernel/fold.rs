@@ -19,7 +19,7 @@ pub const TAIL_EVENTS_MIN: u64 = 1_000;
 pub const SPACING_EVENTS: u64 = 10_000;
 
 /// A state, and how far it was folded.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Fold<A> {
     /// The state.
     pub state: A,

@@ -28,8 +28,8 @@ pub struct MemoryStore {
 /// What outlives a handle.
 #[derive(Debug, Default, Clone)]
 struct Disk {
-    events: Vec<Recorded>,
-    commits: BTreeMap<Position, (Commit, u64)>,
+    events: Vec<Arc<Recorded>>,
+    commits: BTreeMap<Position, (Arc<Commit>, u64)>,
     /// Where each stream's events are in `events`.
     streams: HashMap<StreamId, Vec<usize>>,
     blobs: BTreeMap<Hash, Arc<[u8]>>,
@@ -103,9 +103,9 @@ impl Disk {
             self.blobs.entry(blob.reference.hash).or_insert(blob.bytes);
         }
         let (first, from) = (self.last().next(), self.events.len());
-        self.events.extend(commit.clone().into_recorded(first));
+        self.events.extend(commit.clone().into_recorded(first).map(Arc::new));
         self.streams.entry(commit.header.stream.clone()).or_default().extend(from..self.events.len());
-        self.commits.insert(first, (commit, size_bytes));
+        self.commits.insert(first, (Arc::new(commit), size_bytes));
         Ok(Appended { position: self.last() })
     }
 }
@@ -138,11 +138,13 @@ impl EventStore for MemoryStore {
         let disk = self.read()?;
         let places = disk.streams.get(stream).map(Vec::as_slice).unwrap_or_default();
         let wanted = places.iter().skip(index_after(after.0)).take(limit);
-        Ok(wanted.filter_map(|place| disk.events.get(*place)).cloned().collect())
+        Ok(wanted.filter_map(|place| disk.events.get(*place)).map(|event| (**event).clone()).collect())
     }
 
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
-        Ok(self.read()?.events.iter().skip(index_after(after.0)).take(limit).cloned().collect())
+        let disk = self.read()?;
+        let later = disk.events.iter().skip(index_after(after.0)).take(limit);
+        Ok(later.map(|event| (**event).clone()).collect())
     }
 
     async fn read_commits(&self, after: Position, limit: usize) -> Result<Vec<StoredCommit>, ReadError> {
@@ -152,7 +154,7 @@ impl EventStore for MemoryStore {
             .map(|(position, (commit, size_bytes))| StoredCommit {
                 position: *position,
                 size_bytes: *size_bytes,
-                commit: Ok(commit.clone()),
+                commit: Ok((**commit).clone()),
             })
             .collect())
     }

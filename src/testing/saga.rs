@@ -35,7 +35,7 @@
 mod inject;
 mod scenario;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
@@ -164,12 +164,27 @@ impl<W: World> SagaTest<W> {
     }
 
     /// Lets the process die at each step and each compensation: before it did its work, after it, and after that was
-    /// recorded. No crash may change how the run ends; of an `at_most_once` step it may.
+    /// recorded; and while it deals with what it hears, once between each two things that it does one after the other. No
+    /// crash may change how the run ends; of an `at_most_once` step it may.
     ///
     /// # Errors
     /// The first promise or invariant that does not hold, with the injection and the history.
     pub fn check_every_crash(&self) -> Result<Summary, Broken> {
-        self.check_all(&Kind::CRASHES)
+        let mut summary = self.check_all(&Kind::CRASHES)?;
+        let mut between = BTreeSet::new();
+        for (scenario, seed) in self.scenarios()? {
+            let plain = self.run(&scenario, None, seed)?;
+            for (point, trail) in plain.points.iter().zip(&plain.trails) {
+                // Before the first the process dies with what it has heard.
+                for (nth, pair) in (1..).zip(trail.windows(2)) {
+                    if between.insert(pair.to_vec()) {
+                        let injection = Injection { at: Some(point.clone()), kind: Kind::CrashWithin(nth) };
+                        self.check_one(&plain, &scenario, injection, seed, &mut summary)?;
+                    }
+                }
+            }
+        }
+        Ok(summary)
     }
 
     /// Makes each attempt twice, as happens when its result was lost: first one attempt of a run, then all of them. The
@@ -211,15 +226,26 @@ impl<W: World> SagaTest<W> {
             for point in plain.points.iter().filter(|point| scenario.is_of_interest(point)) {
                 for kind in kinds {
                     let injection = Injection { at: Some(point.clone()), kind: *kind };
-                    let run = self.run(&scenario, Some(&injection), seed)?;
-                    self.compare(&plain, &run, &injection).map_err(|why| {
-                        self.broken(&scenario, Some(&injection), seed, &run.simulation.broken(&why))
-                    })?;
-                    summary.count(run.status());
+                    self.check_one(&plain, &scenario, injection, seed, &mut summary)?;
                 }
             }
         }
         Ok(summary)
+    }
+
+    fn check_one(
+        &self,
+        plain: &inject::Played<W>,
+        scenario: &Scenario,
+        injection: Injection,
+        seed: u64,
+        summary: &mut Summary,
+    ) -> Result<(), Broken> {
+        let run = self.run(scenario, Some(&injection), seed)?;
+        self.compare(plain, &run, &injection)
+            .map_err(|why| self.broken(scenario, Some(&injection), seed, &run.simulation.broken(&why)))?;
+        summary.count(run.status());
+        Ok(())
     }
 
     /// A crash does not change how a run ends.
@@ -229,8 +255,7 @@ impl<W: World> SagaTest<W> {
         run: &inject::Played<W>,
         of: &Injection,
     ) -> Result<(), String> {
-        let crashes = Kind::CRASHES.contains(&of.kind);
-        if !crashes || run.status() == plain.status() || run.lost_what_starts_once() {
+        if !of.kind.is_crash() || run.status() == plain.status() || run.lost_what_starts_once() {
             return Ok(());
         }
         Err(format!("without the crash the run ends {}", plain.status().text()))

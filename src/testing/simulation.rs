@@ -1,37 +1,31 @@
-//! One run, in the hands of a test: the real decisions, events, bytes and folds, on a store in memory. The test makes
-//! the attempts, in any order; it makes the time; and it crashes the process.
+//! One run, in the hands of a test: the real core, with its decisions, events, bytes and folds, on a store in memory. The
+//! test makes the attempts, in any order; it makes the time; and it crashes the process, between any two outputs of the core.
 
-mod effects;
 mod people;
-mod shelf;
+mod slots;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-
 use super::broken::Broken;
 use super::dice::Dice;
+use super::hosted::Hosted;
 use super::words::words;
 use super::world::{Failure, Output, Stop, Task, World};
-use crate::aggregates::run::{Ask, Run, RunEffect, RunEffectId, RunRejection, RunStatus, StartRun};
-use crate::events::commit::{Commit, Header};
-use crate::events::ids::{Fence, Hash, RequestId, RunId, StreamId, TimerId, Version};
+use crate::aggregates::run::{Ask, Run, RunEffect, RunEffectId, RunStatus, StartRun};
+use crate::events::ids::{Fence, RequestId, RunId, StreamId, TimerId};
 use crate::events::json::{Blob, Json};
-use crate::events::problem::Code;
+use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, GrowthLimits, RunEvent};
 use crate::events::time::Timestamp;
-use crate::kernel::{Aggregate, At, Decided, Draft, Effect, EffectChanges, Moment};
-use crate::store::memory::MemoryStore;
-use crate::store::{EventStore, Head};
+use crate::kernel::core::Whose;
+use crate::kernel::{Aggregate, Effect};
 use crate::workflow::definition::Definition;
 
-use effects::{disagreement, keep};
 pub use people::OpenRequest;
-use shelf::Shelf;
+use slots::Slots;
 
 /// What may happen next. Which of them does is the test's to choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,30 +50,14 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// A run that a test drives, and the world that it acts on. A clone goes its own way, its store too.
 pub struct Simulation<W> {
-    begun: Arc<Begun>,
-    store: MemoryStore,
-    state: Run,
-    head: Head,
-    now: Timestamp,
+    run: RunId,
+    hosted: Hosted<Run, Slots>,
     dice: Dice,
+    /// For whom it goes on when it is due: with an odd seed it is put away whenever it has nothing to do for now.
+    whose: Whose,
     asked: usize,
-    history: Vec<Arc<RunEvent>>,
-    /// How many events there were after each commit.
-    commits: Vec<usize>,
-    /// Attempts that this process makes, and whether they were told to stop.
-    in_flight: BTreeMap<Fence, (Arc<AttemptStarted>, bool)>,
-    /// Effects that are open, as the changes told.
-    told: HashMap<RunEffectId, RunEffect>,
     /// What it acts on.
     pub world: W,
-}
-
-/// What of a run never changes.
-#[derive(Debug)]
-struct Begun {
-    run: RunId,
-    stream: StreamId,
-    definition: (Hash, Arc<Definition>),
 }
 
 /// What a run begins with, for tests: everything else is as small as it can be.
@@ -110,68 +88,71 @@ impl<W: World> Simulation<W> {
     /// # Errors
     /// When it breaks at once.
     pub fn start(run: RunId, start: StartRun, world: W, seed: u64) -> Result<Self, Broken> {
-        let definition = (start.definition_blob.reference.hash, Arc::clone(&start.definition));
-        let stream = StreamId::of_run(&run);
-        let mut simulation = Self {
-            begun: Arc::new(Begun { run, stream, definition }),
-            store: MemoryStore::new(),
-            state: Run::default(),
-            head: Head::default(),
-            now: Timestamp(1_800_000_000_000_000),
-            dice: Dice::of(seed),
-            asked: 0,
-            history: Vec::new(),
-            commits: Vec::new(),
-            in_flight: BTreeMap::new(),
-            told: HashMap::new(),
-            world,
-        };
+        let slots = Slots::new(start.definition_blob.reference.hash, Arc::clone(&start.definition));
+        let hosted = Hosted::new(StreamId::of_run(&run), slots, Timestamp(1_800_000_000_000_000));
+        let whose = if seed.is_multiple_of(2) { Whose::Named } else { Whose::Lent };
+        let mut simulation = Self { run, hosted, dice: Dice::of(seed), whose, asked: 0, world };
         simulation.must(Ask::Start(Box::new(start)))?;
         Ok(simulation)
     }
 
-    /// The state, folded so far.
+    /// The state, as it is stored.
     pub fn state(&self) -> &Run {
-        &self.state
+        self.hosted.state()
     }
 
     /// Where the run is.
     pub fn status(&self) -> RunStatus {
-        self.state.status()
+        self.state().status()
     }
 
     /// Everything that happened.
     pub fn history(&self) -> &[Arc<RunEvent>] {
-        &self.history
+        self.hosted.history()
     }
 
-    /// How many events there were after each commit that this process knows of.
+    /// How many events there were after each commit.
     pub fn commits(&self) -> &[usize] {
-        &self.commits
+        self.hosted.commits()
     }
 
     /// The workflow.
     pub fn definition(&self) -> &Definition {
-        &self.begun.definition.1
+        &self.hosted.lends.definition
     }
 
     /// The simulated time.
     pub fn now(&self) -> Timestamp {
-        self.now
+        self.hosted.now
     }
 
-    /// The attempts that are being made, and whether they were told to stop.
+    /// Whether the run goes on by itself in this process.
+    pub fn is_driven(&self) -> bool {
+        self.hosted.is_driven()
+    }
+
+    /// The attempts that are being made, by their fences, and whether they were told to stop.
     pub fn in_flight(&self) -> impl Iterator<Item = (&Arc<AttemptStarted>, bool)> {
-        self.in_flight.values().map(|(started, stopping)| (started, *stopping))
+        let attempts = self.hosted.performs().filter_map(|effect| match effect {
+            RunEffect::Attempt(started) => Some((started.fence, started)),
+            _ => None,
+        });
+        let attempts: BTreeMap<_, _> = attempts.collect();
+        attempts.into_iter().map(|(fence, started)| (started, self.is_stopping(fence)))
+    }
+
+    /// The timers that went off since this was last asked, in order.
+    pub fn take_fired(&mut self) -> Vec<TimerId> {
+        std::mem::take(&mut self.hosted.lends.fired)
     }
 
     /// Everything that may happen next.
     pub fn moves(&self) -> Vec<Move> {
         let mut moves = Vec::new();
-        for (fence, (_, stopping)) in &self.in_flight {
-            moves.push(Move::Perform(*fence));
-            if *stopping {
-                moves.push(Move::Stop(*fence));
+        for (started, stopping) in self.in_flight() {
+            moves.push(Move::Perform(started.fence));
+            if stopping {
+                moves.push(Move::Stop(started.fence));
             }
         }
         moves.extend(self.answers());
@@ -203,9 +184,11 @@ impl<W: World> Simulation<W> {
             Move::Stop(fence) => self.report(*fence, Err(Failure::stopped(Stop::Cancelled))),
             Move::Answer(_) | Move::Signal(_) => self.said(next).map_or(Ok(()), |ask| self.must(ask)),
             Move::Wake(timer) => {
-                let due = self.state.due_at(timer).unwrap_or(self.now);
-                self.now = self.now.max(due);
-                self.must(Ask::Due { timer: timer.clone() })
+                self.count()?;
+                let due = self.state().due_at(timer).unwrap_or(self.hosted.now);
+                self.hosted.now = self.hosted.now.max(due);
+                let woken = if self.is_driven() { self.hosted.wake() } else { self.hosted.drive(self.whose) };
+                self.follow(woken)
             }
         }
     }
@@ -228,9 +211,8 @@ impl<W: World> Simulation<W> {
     /// # Errors
     /// When what was recorded of it cannot be read.
     pub fn perform(&mut self, fence: Fence) -> Result<Option<Result<Output, Failure>>, Broken> {
-        let Some((started, _)) = self.in_flight.get(&fence).cloned() else { return Ok(None) };
-        let shelf = Shelf { store: &self.store, definition: &self.begun.definition };
-        let task = Task::of(&self.state, &started, &shelf);
+        let Some(started) = self.attempt(fence) else { return Ok(None) };
+        let task = Task::of(self.state(), &started, &*self.hosted.blobs());
         let task = task.map_err(|problem| self.broken(&problem.message))?;
         Ok(Some(self.world.attempt(&task)))
     }
@@ -240,43 +222,43 @@ impl<W: World> Simulation<W> {
     /// # Errors
     /// When that breaks something.
     pub fn report(&mut self, fence: Fence, result: Result<Output, Failure>) -> Result<(), Broken> {
-        let Some((started, _)) = self.in_flight.remove(&fence) else { return Ok(()) };
+        let Some(started) = self.attempt(fence) else { return Ok(()) };
+        self.count()?;
+        self.hosted.now = self.reported_at(&started, &result);
         let step = started.step.clone();
-        let timed_out = matches!(&result, Err(failure) if failure.code == Code::TimedOut);
-        self.now = self.now.after(TICK);
-        if let Some(deadline) = started.deadline.filter(|_| timed_out) {
-            self.now = self.now.max(deadline);
-        }
-        self.must(match result {
+        let told = match result {
             Ok(output) => Ask::Completed { step, fence, output },
             Err(failure) => Ask::Failed { step, fence, failure },
-        })
+        };
+        let id = RunEffectId::Attempt(fence);
+        let settled = self.hosted.settle(&id, Some(told));
+        self.follow(settled)?;
+        let is_open = !self.is_dead() && self.hosted.open().any(|effect| effect.id() == id);
+        if is_open { Err(self.broken(&format!("nobody heard of attempt {fence}"))) } else { Ok(()) }
     }
 
-    /// Asks the run something, as a person does. Answers how many events came of it, or why it refused.
+    /// When a result of an attempt comes: soon, or when its time is over.
+    pub fn reported_at(&self, started: &AttemptStarted, result: &Result<Output, Failure>) -> Timestamp {
+        let timed_out = matches!(result, Err(failure) if failure.code == Code::TimedOut);
+        let soon = self.now().after(TICK);
+        started.deadline.filter(|_| timed_out).map_or(soon, |deadline| deadline.max(soon))
+    }
+
+    /// Asks the run something, as a person does who wants it to go on. Answers how many events came of it, or why it
+    /// refused.
     ///
     /// # Errors
     /// When that breaks something.
-    pub fn ask(&mut self, ask: Ask) -> Result<Result<usize, RunRejection>, Broken> {
-        let before = self.history.len();
-        self.count()?;
-        if let Err(rejection) = self.commit(ask, true)? {
-            return Ok(Err(rejection));
+    pub fn ask(&mut self, ask: Ask) -> Result<Result<usize, Problem>, Broken> {
+        let before = self.history().len();
+        if let Err(problem) = self.record_as_it_is(ask)? {
+            return Ok(Err(problem));
         }
-        // What had no slot in that commit starts in one of its own.
-        loop {
-            let length = self.history.len();
-            if self.state.startable(&Ask::Go).0.is_empty() {
-                break;
-            }
-            if let Err(rejection) = self.commit(Ask::Go, true)? {
-                return Err(self.broken(&format!("it refuses to go on: {rejection}")));
-            }
-            if self.history.len() == length {
-                break;
-            }
+        if !self.is_driven() && !self.state().attention().is_at_rest() {
+            let driven = self.hosted.drive(self.whose);
+            self.follow(driven)?;
         }
-        Ok(Ok(self.history.len() - before))
+        Ok(Ok(self.history().len() - before))
     }
 
     /// Asks the run something that is recorded while nobody drives it: nothing starts before somebody does, see
@@ -284,10 +266,11 @@ impl<W: World> Simulation<W> {
     ///
     /// # Errors
     /// When that breaks something.
-    pub fn record(&mut self, ask: Ask) -> Result<Result<usize, RunRejection>, Broken> {
-        let before = self.history.len();
-        self.count()?;
-        Ok(self.commit(ask, false)?.map(|()| self.history.len() - before))
+    pub fn record(&mut self, ask: Ask) -> Result<Result<usize, Problem>, Broken> {
+        let before = self.history().len();
+        let let_go = self.hosted.let_go();
+        self.follow(let_go)?;
+        Ok(self.record_as_it_is(ask)?.map(|()| self.history().len() - before))
     }
 
     /// Whoever drives the run sees what was recorded meanwhile, and goes on. The attempts are still made.
@@ -298,19 +281,50 @@ impl<W: World> Simulation<W> {
         if self.status().has_ended() {
             return Ok(());
         }
-        let in_flight = self.in_flight.keys().copied().collect();
-        self.must(Ask::Recover { in_flight })
+        let driven = self.hosted.drive(self.whose);
+        self.follow(driven)
     }
 
-    /// The process dies, and another takes over what the store holds: nothing is in flight any more.
+    /// The process dies before the core's output of that number from here on, counted from 0, is carried out. Whatever is
+    /// asked of it after that goes nowhere, until [`Simulation::crash`].
+    pub fn die_before(&mut self, nth: usize) {
+        self.hosted.die_before(nth);
+    }
+
+    /// Whether the process has died.
+    pub fn is_dead(&self) -> bool {
+        self.hosted.is_dead()
+    }
+
+    /// What came out of the core since this was last asked, in order: `append`, `perform`, `reply` …
+    pub fn take_trail(&mut self) -> Vec<&'static str> {
+        self.hosted.take_trail()
+    }
+
+    /// The process dies, if it has not, and another takes over what the store holds: nothing is in flight any more, but for
+    /// what outlives a process.
     ///
     /// # Errors
     /// When the fold of what is stored is not what was, or going on breaks something.
-    pub fn crash(mut self) -> Result<Self, Broken> {
-        self.reload()?;
-        if !self.status().has_ended() {
-            self.must(Ask::Recover { in_flight: BTreeSet::new() })?;
-        }
+    pub fn crash(self) -> Result<Self, Broken> {
+        self.crash_before(None)
+    }
+
+    /// The process dies, and the one that takes over dies too, before that output of the core.
+    ///
+    /// # Errors
+    /// When the fold of what is stored is not what was, or going on breaks something.
+    pub fn crash_twice(self, nth: usize) -> Result<Self, Broken> {
+        self.crash_before(Some(nth))
+    }
+
+    fn crash_before(mut self, nth: Option<usize>) -> Result<Self, Broken> {
+        self.hosted.crash();
+        self.hosted.take_trail();
+        nth.into_iter().for_each(|nth| self.hosted.die_before(nth));
+        self.hosted.lends.fired.clear();
+        let driven = self.hosted.drive(self.whose);
+        self.follow(driven)?;
         Ok(self)
     }
 
@@ -320,23 +334,13 @@ impl<W: World> Simulation<W> {
     /// # Errors
     /// The first prefix of which that does not hold.
     pub fn check_prefixes(&self) -> Result<(), Broken> {
-        let (mut state, mut told) = (Run::default(), HashMap::new());
-        for (event, version) in self.history.iter().zip(1..) {
-            let mut changes = EffectChanges::default();
-            let at = At { stream: &self.begun.stream, version: Version(version), time: self.now };
-            let folded = state.evolve(event, &at, &mut changes);
-            folded.map_err(|illegal| self.broken(&illegal.to_string()))?;
-            keep(&mut told, &changes);
-            disagreement(&state, &told)
-                .map_or(Ok(()), |what| Err(self.broken(&format!("after version {version}: {what}"))))?;
-        }
-        Ok(())
+        self.hosted.check_prefixes().map_err(|broken| self.broken(&broken.to_string()))
     }
 
     /// What is broken, with all that happened.
     pub fn broken(&self, what: &str) -> Broken {
         let status = self.status().text();
-        Broken::new(format!("{what}\nthe run is {status}; its history:\n{}", words(&self.history)))
+        Broken::new(format!("{what}\nthe run is {status}; its history:\n{}", words(self.history())))
     }
 
     fn count(&mut self) -> Result<(), Broken> {
@@ -348,12 +352,28 @@ impl<W: World> Simulation<W> {
         let name = ask.name();
         match self.ask(ask)? {
             Ok(_) => Ok(()),
-            Err(rejection) => Err(self.broken(&format!("`{name}` was refused: {rejection}"))),
+            Err(problem) => Err(self.broken(&format!("`{name}` was refused: {problem}"))),
         }
     }
 
-    fn next_timer(&self) -> Option<(Timestamp, TimerId)> {
-        let timers = self.state.open_timers().into_iter();
+    /// An attempt that is in flight.
+    fn attempt(&self, fence: Fence) -> Option<Arc<AttemptStarted>> {
+        let mut found = self.in_flight().filter(|(started, _)| started.fence == fence);
+        found.next().map(|(started, _)| Arc::clone(started))
+    }
+
+    /// Whether an attempt was told to stop after it was begun.
+    fn is_stopping(&self, fence: Fence) -> bool {
+        let stop = self.hosted.began(&RunEffectId::Stop(fence));
+        stop.is_some() && stop > self.hosted.began(&RunEffectId::Attempt(fence))
+    }
+
+    /// The first timer by which it goes on, and when. One that nobody drives waits for none but those for which somebody will.
+    pub fn next_timer(&self) -> Option<(Timestamp, TimerId)> {
+        if !self.is_driven() && !self.state().attention().is_due_later() {
+            return None;
+        }
+        let timers = self.state().open_timers().into_iter();
         let timers = timers.filter_map(|effect| match effect {
             RunEffect::Wake { timer, at } => Some((at, timer)),
             _ => None,
@@ -361,122 +381,48 @@ impl<W: World> Simulation<W> {
         timers.min_by(|one, other| (one.0, one.1.as_str()).cmp(&(other.0, other.1.as_str())))
     }
 
-    fn commit(&mut self, ask: Ask, drives: bool) -> Result<Result<(), RunRejection>, Broken> {
-        let causation = ask.name();
-        let decided = match self.decide(ask, drives) {
-            (Ok(()), decided) => decided,
-            (Err(rejection), decided) if decided.events.is_empty() => return Ok(Err(rejection)),
-            (Err(rejection), _) => {
-                return Err(self.broken(&format!("it refused `{causation}` after events: {rejection}")));
-            }
+    fn record_as_it_is(&mut self, ask: Ask) -> Result<Result<(), Problem>, Broken> {
+        self.count()?;
+        let drives = matches!(&ask, Ask::Start(start) if start.drive);
+        let answer = self.hosted.ask(ask, drives);
+        let (answer, told) = match answer {
+            Ok(answer) => (answer, Ok(())),
+            Err(broken) => (None, Err(broken)),
         };
-        if let Some(illegal) = &decided.illegal {
-            self.history.extend(decided.events.into_iter().map(Arc::new));
-            return Err(self.broken(&format!("an illegal decision on `{causation}`: {illegal}")));
-        }
-        if !decided.events.is_empty() {
-            self.append(&decided, causation)?;
-        }
-        self.take(decided)?;
-        Ok(Ok(()))
+        self.follow(told)?;
+        Ok(answer.map_or(Ok(()), |answer| answer.map(drop)))
     }
 
-    fn decide(&mut self, ask: Ask, drives: bool) -> (Result<(), RunRejection>, Decided<Run>) {
-        let shelf = Shelf { store: &self.store, definition: &self.begun.definition };
-        let grants = drives.then(|| self.state.startable(&ask));
-        let moment = Moment { now: self.now, blobs: &shelf, seed: 0, grants: grants.as_ref() };
-        let mut draft = Draft::new(&mut self.state, &self.begun.stream, self.head.version, self.now);
-        let result = Run::decide(&mut draft, ask, &moment);
-        (result, draft.finish())
-    }
-
-    fn append(&mut self, decided: &Decided<Run>, causation: &str) -> Result<(), Broken> {
-        let header = Header {
-            stream: self.begun.stream.clone(),
-            first: self.head.version.next(),
-            recorded_at: self.now,
-            correlation: None,
-            causation: causation.into(),
-            code_version: env!("CARGO_PKG_VERSION").into(),
-            origin: None,
-        };
-        let sealed = Commit::seal(header, &decided.events, self.head.hash);
-        let commit = sealed.map_err(|error| self.broken(&error.to_string()))?;
-        self.head = Head { version: commit.last(), hash: commit.last_hash() };
-        let appended = at_once(self.store.append(commit, decided.blobs.clone()))?;
-        appended.map_err(|error| self.broken(&error.to_string()))?;
-        Ok(())
-    }
-
-    /// What was decided is durable: its effects are this process's to perform.
-    fn take(&mut self, decided: Decided<Run>) -> Result<(), Broken> {
-        if !decided.events.is_empty() {
-            self.history.extend(decided.events.into_iter().map(Arc::new));
-            self.commits.push(self.history.len());
-        }
-        keep(&mut self.told, &decided.changes);
-        if let Some(what) = disagreement(&self.state, &self.told) {
-            return Err(self.broken(&what));
-        }
-        for closed in decided.changes.closed() {
-            if let RunEffectId::Attempt(fence) = closed {
-                self.in_flight.remove(fence);
+    /// What had no slot in the commit before starts in one of its own.
+    fn follow(&mut self, before: Result<(), Broken>) -> Result<(), Broken> {
+        before.map_err(|broken| self.broken(&broken.to_string()))?;
+        loop {
+            let length = self.history().len();
+            if !self.is_driven() || self.is_dead() || self.state().startable(&Ask::Go).0.is_empty() {
+                return Ok(());
             }
-        }
-        for effect in decided.changes.still_open() {
-            match effect {
-                RunEffect::Attempt(started) => {
-                    self.in_flight.insert(started.fence, (Arc::clone(started), false));
+            match self.hosted.ask(Ask::Go, false) {
+                Ok(None | Some(Ok(_))) => {}
+                Ok(Some(Err(problem))) => {
+                    return Err(self.broken(&format!("it refuses to go on: {problem}")));
                 }
-                RunEffect::Stop { fence, .. } => {
-                    if let Some((_, stopping)) = self.in_flight.get_mut(fence) {
-                        *stopping = true;
-                    }
-                }
-                RunEffect::Start { .. } | RunEffect::Wake { .. } | RunEffect::Ask { .. } => {}
+                Err(broken) => return Err(self.broken(&broken.to_string())),
+            }
+            if self.history().len() == length {
+                return Ok(());
             }
         }
-        Ok(())
-    }
-
-    fn reload(&mut self) -> Result<(), Broken> {
-        let stored = at_once(self.store.read_stream(&self.begun.stream, Version(0), usize::MAX))?;
-        let stored = stored.map_err(|error| self.broken(&error.to_string()))?;
-        let mut state = Run::default();
-        for (recorded, known) in stored.iter().zip(&self.history) {
-            let event: RunEvent = recorded.decode().map_err(|error| self.broken(&error.to_string()))?;
-            if event != **known {
-                return Err(self.broken(&format!("version {} is read back as another", recorded.version)));
-            }
-            let time = recorded.header.recorded_at;
-            let at = At { stream: &self.begun.stream, version: recorded.version, time };
-            let folded = state.evolve(&event, &at, &mut EffectChanges::default());
-            folded.map_err(|illegal| self.broken(&illegal.to_string()))?;
-        }
-        if stored.len() != self.history.len() || state != self.state {
-            return Err(self.broken("the fold of what is stored is not what was"));
-        }
-        self.told = state.open().into_iter().map(|effect| (effect.id(), effect)).collect();
-        self.in_flight.clear();
-        self.state = state;
-        Ok(())
     }
 }
 
 impl<W: Clone> Clone for Simulation<W> {
     fn clone(&self) -> Self {
         Self {
-            begun: Arc::clone(&self.begun),
-            store: self.store.copy(),
-            state: self.state.clone(),
-            head: self.head,
-            now: self.now,
+            run: self.run.clone(),
+            hosted: self.hosted.clone(),
             dice: self.dice.clone(),
+            whose: self.whose,
             asked: self.asked,
-            history: self.history.clone(),
-            commits: self.commits.clone(),
-            in_flight: self.in_flight.clone(),
-            told: self.told.clone(),
             world: self.world.clone(),
         }
     }
@@ -484,11 +430,6 @@ impl<W: Clone> Clone for Simulation<W> {
 
 impl<W> fmt::Debug for Simulation<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Simulation").field("run", &self.begun.run).finish_non_exhaustive()
+        f.debug_struct("Simulation").field("run", &self.run).finish_non_exhaustive()
     }
-}
-
-/// The store in memory answers at once.
-fn at_once<T>(future: impl Future<Output = T>) -> Result<T, Broken> {
-    future.now_or_never().ok_or_else(|| Broken::new("the store in memory made somebody wait"))
 }

@@ -1,6 +1,6 @@
 //! The saga test: workflows that follow from a seed, in worlds that follow from it too, whose process dies at every
-//! event boundary and in the middle of every effect. Each run, whatever becomes of it, is compared with an oracle that was
-//! written apart from the engine.
+//! event boundary, in the middle of every effect, and between any two outputs of the core. Each run, whatever becomes of
+//! it, is compared with an oracle that was written apart from the engine.
 //!
 //! `REENACT_SAGA_SEEDS=5000` runs more seeds than usual, `REENACT_SAGA_SEED=17` that one alone, and shows its workflow.
 
@@ -16,13 +16,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use reenact::aggregates::run::RunEffect;
 use reenact::events::codec::Encoded;
 use reenact::events::run::RunEvent;
 use reenact::testing::Dice;
 use reenact::testing::simulation::Move;
 use serde_json::json;
 
-use duel::{Duel, Verdict};
+use duel::{Duel, Left, Step, Verdict, die_twice, finish_alone};
 use model::Model;
 use oracle::{Command, How, Named, Undoing};
 
@@ -32,6 +33,26 @@ const SEEDS: u64 = 2_500;
 /// How much is asked of a run at most.
 const COMMANDS_MAX: usize = 6;
 
+/// Outputs between which processes must have died: before a commit is stored and after, before and between effects, before
+/// an answer, when what a dead process left is ended, and when it is put away.
+const BETWEEN: [(&str, &str); 9] = [
+    ("show", "append"),
+    ("append", "close"),
+    ("append", "perform"),
+    ("perform", "perform"),
+    ("perform", "show"),
+    ("show", "reply"),
+    ("show", "clear"),
+    ("clear", "append"),
+    ("show", "passivate"),
+];
+
+/// A workflow of so many steps dies between all outputs.
+const SMALL: usize = 2;
+
+/// About how many outputs there are until a run is taken over.
+const TAKING_OVER: usize = 12;
+
 /// How many seeds fail before the test gives up.
 const FAILURES_MAX: usize = 12;
 
@@ -39,6 +60,8 @@ const FAILURES_MAX: usize = 12;
 #[derive(Debug, Default)]
 struct Seen {
     crashes: usize,
+    /// Between which outputs a process died, and how often.
+    between: BTreeMap<(&'static str, &'static str), usize>,
     kinds: BTreeMap<&'static str, usize>,
     statuses: BTreeMap<&'static str, usize>,
 }
@@ -56,6 +79,9 @@ impl Seen {
         let known: BTreeSet<&str> = RunEvent::TABLE.iter().map(|(kind, _)| *kind).collect();
         let missed: Vec<&&str> = known.iter().filter(|kind| !self.kinds.contains_key(**kind)).collect();
         assert!(missed.is_empty(), "these events never happened: {missed:?}");
+        for pair in BETWEEN {
+            assert!(self.between.contains_key(&pair), "no process died between {pair:?}");
+        }
         for status in ["completed", "failed", "compensated", "cancelled", "stuck", "paused", "waiting"] {
             assert!(self.statuses.contains_key(status), "no run ended {status}");
         }
@@ -63,6 +89,9 @@ impl Seen {
 
     fn and(&mut self, other: Self) {
         self.crashes += other.crashes;
+        for (pair, count) in other.between {
+            *self.between.entry(pair).or_default() += count;
+        }
         for (kind, count) in other.kinds {
             *self.kinds.entry(kind).or_default() += count;
         }
@@ -82,7 +111,7 @@ fn a_crash_at_any_moment_changes_nothing_that_was_promised() {
     });
     let per_minute = seen.crashes as f64 / began.elapsed().as_secs_f64() * 60.0;
     eprintln!("{} crash points, {per_minute:.0} a minute: {:?}", seen.crashes, seen.statuses);
-    eprintln!("{:?}", seen.kinds);
+    eprintln!("{:?}\n{:?}", seen.kinds, seen.between);
     if std::env::var_os("REENACT_SAGA_SEED").is_none() {
         seen.saw_everything();
     }
@@ -92,14 +121,16 @@ fn a_crash_at_any_moment_changes_nothing_that_was_promised() {
 fn crash_everywhere(model: &Model, seed: u64) -> Verdict<Seen> {
     let (mut seen, mut dice) = (Seen::default(), Dice::of(!seed));
     let mut duel = Duel::begin(model, seed)?;
+    duel.watch();
     // Every other run is left alone.
     let mut commands = if seed.is_multiple_of(2) { 0 } else { COMMANDS_MAX };
     loop {
         // The commit before this is stored, and nothing was done about it.
-        crash_here(duel.clone(), &mut seen)?;
+        crash_here(duel.fork(), &mut seen)?;
+        die_while_taking_over(&duel, model, &mut seen)?;
         for fence in duel.in_flight() {
             // Done, and not heard of: this is also a crash before the commit that would record it.
-            let mut done = duel.clone();
+            let mut done = duel.fork();
             done.make_unheard(fence)?;
             crash_here(done, &mut seen)?;
         }
@@ -111,6 +142,9 @@ fn crash_everywhere(model: &Model, seed: u64) -> Verdict<Seen> {
             duel.play(&next)?;
         } else {
             break;
+        }
+        for step in duel.take_steps() {
+            die_within(&step, model, &mut seen)?;
         }
     }
     duel.finish()?;
@@ -130,7 +164,7 @@ fn ask_anything(duel: &mut Duel, dice: &mut Dice, seen: &mut Seen) -> Verdict {
         return duel.command(&command).map(drop);
     }
     duel.record(&command)?;
-    crash_here(duel.clone(), seen)?;
+    crash_here(duel.fork(), seen)?;
     duel.drive()
 }
 
@@ -187,14 +221,61 @@ fn any_answer(duel: &Duel, dice: &mut Dice, name: &str) -> Command {
 /// attempts that a partial rollback lets run, nor of steps that may be started once and are to be done anew.
 fn may_keep(duel: &Duel) -> bool {
     let steps = &duel.oracle.steps;
-    let waits = |next: &Move| matches!(next, Move::Answer(_) | Move::Signal(_));
-    let timers = |next: &Move| matches!(next, Move::Wake(timer) if is_of_people(timer.as_str()));
-    duel.engine.moves().iter().all(|next| waits(next) || timers(next))
+    let waits = |next: &Move| matches!(next, Move::Answer(_) | Move::Signal(_) | Move::Wake(_));
+    let is_of_people =
+        |effect| matches!(effect, RunEffect::Wake { timer, .. } if is_of_people(timer.as_str()));
+    duel.engine.moves().iter().all(waits)
+        && duel.engine.state().open_timers().into_iter().all(is_of_people)
         && !steps.iter().any(|step| step.rules.at_most_once)
 }
 
 fn is_of_people(timer: &str) -> bool {
     timer.starts_with("approval/") || timer.starts_with("wait/")
+}
+
+/// Lets the process die between any two outputs of a step: of a small workflow always, of others where no process has died
+/// between two such.
+fn die_within(step: &Step, model: &Model, seen: &mut Seen) -> Verdict {
+    let befores = std::iter::once("rest").chain(step.trail.iter().copied());
+    for (nth, pair) in befores.zip(step.trail.iter().copied()).enumerate() {
+        let count = seen.between.entry(pair).or_default();
+        if *count > 0 && model.steps.len() > SMALL {
+            continue;
+        }
+        *count += 1;
+        let left = step.die_before(nth).and_then(|left| go_on(left, seen));
+        left.map_err(|why| format!("between `{}` and `{}`: {why}", pair.0, pair.1))?;
+    }
+    Ok(())
+}
+
+/// Another process takes over what one left that died between two outputs.
+fn go_on(left: Left, seen: &mut Seen) -> Verdict {
+    match left {
+        // That is mostly what one leaves that dies between two steps, so few go on to their ends.
+        Left::Known(duel) if seen.crashes.is_multiple_of(4) => return crash_here(*duel, seen),
+        Left::Known(duel) => duel.crash().map(drop)?,
+        Left::Between(engine) => finish_alone(*engine).map(drop)?,
+    }
+    seen.crashes += 1;
+    Ok(())
+}
+
+/// Lets the process die, and the next while it takes over: in a small workflow before each output, in others now and then
+/// before one.
+fn die_while_taking_over(duel: &Duel, model: &Model, seen: &mut Seen) -> Verdict {
+    let outputs = match (model.steps.len() > SMALL, seen.crashes % (3 * TAKING_OVER)) {
+        (false, _) => 0..TAKING_OVER,
+        (true, nth) if nth < TAKING_OVER => nth..nth + 1,
+        (true, _) => 0..0,
+    };
+    for nth in outputs {
+        let Some((pair, left)) = die_twice(duel, nth)? else { break };
+        *seen.between.entry(pair).or_default() += 1;
+        go_on(left, seen)
+            .map_err(|why| format!("taking over, between `{}` and `{}`: {why}", pair.0, pair.1))?;
+    }
+    Ok(())
 }
 
 fn crash_here(duel: Duel, seen: &mut Seen) -> Verdict {

@@ -66,14 +66,10 @@ impl Driving {
         begins
     }
 
-    /// The state was loaded again: who drove it takes it over. Answers whether somebody does.
-    pub(super) fn reload(&mut self) -> bool {
-        match *self {
-            Self::Driven(whose) => {
-                *self = Self::Asked(whose);
-                true
-            }
-            _ => false,
+    /// The state was loaded again: who drove it takes it over.
+    pub(super) fn reload(&mut self) {
+        if let Self::Driven(whose) = *self {
+            *self = Self::Asked(whose);
         }
     }
 

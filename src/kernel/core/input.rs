@@ -59,6 +59,7 @@ pub enum Input<A: Aggregate, R> {
 }
 
 /// What is to be carried out for an aggregate, in order.
+#[derive(Clone)]
 pub enum Output<A: Aggregate, R> {
     /// Its stream is to be folded: answered by [`Input::Loaded`].
     Load,
@@ -106,6 +107,26 @@ pub enum Output<A: Aggregate, R> {
     Passivate,
 }
 
+impl<A: Aggregate, R> Output<A, R> {
+    /// What it is called.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Append { .. } => "append",
+            Self::Clear(_) => "clear",
+            Self::Perform(_) => "perform",
+            Self::Close { .. } => "close",
+            Self::Reply { .. } => "reply",
+            Self::Show => "show",
+            Self::Driven(_) => "driven",
+            Self::Wake(_) => "wake",
+            Self::Snapshot { .. } => "snapshot",
+            Self::Parked(_) => "parked",
+            Self::Passivate => "passivate",
+        }
+    }
+}
+
 /// What a decision borrows from the world. The core asks for it between decisions; nothing of it waits.
 pub trait Lender<A: Aggregate> {
     /// The time.
@@ -126,6 +147,7 @@ pub trait Lender<A: Aggregate> {
 }
 
 /// Something that waits to be decided.
+#[derive(Clone)]
 pub(super) enum Waiting<A: Aggregate, R> {
     Command {
         command: A::Command,

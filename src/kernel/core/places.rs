@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::kernel::effect::{Effect, Lasts};
 
 /// Where an open effect that lasts is performed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Place<E> {
     /// In this process.
     Here(E),
@@ -20,6 +20,7 @@ enum Place<E> {
 }
 
 /// The places of all open effects that last.
+#[derive(Clone)]
 pub(super) struct Places<E: Effect> {
     of: HashMap<E::Id, Place<E>>,
     here: usize,
@@ -68,15 +69,17 @@ impl<E: Effect> Places<E> {
         matches!(self.of.get(effect), Some(Place::Here(_)))
     }
 
-    /// This process does not perform it any more, and it is open.
-    pub(super) fn put_down(&mut self, id: &E::Id) {
+    /// This process does not perform it any more, and it is open. Answers whether it is to be recorded as lost.
+    pub(super) fn put_down(&mut self, id: &E::Id) -> bool {
         let place = match self.take(id) {
             Some(Place::Here(effect)) if effect.lasts() == Lasts::Stream => Place::Nowhere(effect),
             Some(Place::Here(_) | Place::GivenUp(_)) => Place::Lost,
             Some(place) => place,
-            None => return,
+            None => return false,
         };
+        let is_lost = matches!(place, Place::Lost);
         self.put(id.clone(), place);
+        is_lost
     }
 
     /// It is not open any more. Answers whether this process performed it though its result did not count.
@@ -84,14 +87,13 @@ impl<E: Effect> Places<E> {
         matches!(self.take(id), Some(Place::GivenUp(_)))
     }
 
-    /// These effects are open in a state that was loaded. If the stream is taken over, no result counts of what was
-    /// performed here. Answers those performed here that are not open any more.
-    pub(super) fn reload(&mut self, open: Vec<E>, taken: bool) -> Vec<E::Id> {
+    /// These effects are open in a state that was loaded. No result counts of what was performed here before: it may be
+    /// forgotten, with what was asked meanwhile. Answers those performed here that are not open any more.
+    pub(super) fn reload(&mut self, open: Vec<E>) -> Vec<E::Id> {
         let mut before = std::mem::take(self);
         for effect in open {
             let id = effect.id();
             let place = match (effect.lasts(), before.take(&id)) {
-                (Lasts::Process | Lasts::Stream, Some(Place::Here(effect))) if !taken => Place::Here(effect),
                 (Lasts::Process | Lasts::Stream, Some(Place::Here(effect) | Place::GivenUp(effect))) => {
                     Place::GivenUp(effect)
                 }

@@ -10,11 +10,15 @@ use crate::kernel::moment::Moment;
 const DECIDED_AT_ONCE: usize = 256;
 
 /// What is shown once a commit is durable.
+#[derive(Clone)]
 pub(super) struct Round<A: Aggregate, R> {
     changes: EffectChanges<A::Effect>,
     pub(super) answers: Answers<R>,
     head: Head,
 }
+
+/// A state that is ahead of the store, and what is shown once it is not.
+pub(super) type Pending<A, R> = (Box<Fold<A>>, Round<A, R>);
 
 pub(super) type Answers<R> = Vec<(R, Result<(), Problem>)>;
 
@@ -55,8 +59,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
             self.refuse(draw.answers, &problem);
             return self.park(problem);
         }
-        if draw.begins && self.driving.begin_with(Whose::Named) {
-            self.outputs.push_back(Output::Driven(true));
+        if draw.begins {
+            self.begin(fold.head.version);
         }
         let Draw { decided: Decided { blobs, changes, .. }, sealing, answers, .. } = draw;
         if sealing.count() == 0 {
@@ -70,6 +74,15 @@ impl<A: Aggregate, R> HostCore<A, R> {
         let head = Head { version: commit.last(), hash: commit.last_hash() };
         self.outputs.push_back(Output::Append { commit, blobs });
         self.phase = Phase::Appending(fold, Round { changes, answers, head });
+    }
+
+    /// It goes on by itself from here on: at once if this is its first commit, and else as whoever takes it over does.
+    fn begin(&mut self, version: Version) {
+        if version > Version(0) {
+            self.driving.ask(Whose::Named);
+        } else if self.driving.begin_with(Whose::Named) {
+            self.outputs.push_back(Output::Driven(true));
+        }
     }
 
     fn draw(&mut self, fold: &mut Fold<A>, now: Timestamp, lender: &mut impl Lender<A>) -> Draw<A, R> {
@@ -130,9 +143,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     pub(super) fn appended(&mut self, now: Timestamp) {
-        let Phase::Appending(mut fold, round) = std::mem::replace(&mut self.phase, Phase::Loading) else {
-            return;
-        };
+        let Some((mut fold, round)) = self.stop_appending() else { return };
         let Round { changes, answers, head } = round;
         fold.head = head;
         self.phase = Phase::Ready(fold);
@@ -166,8 +177,20 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
+    /// The commit that was on its way, if one was: what has parked meanwhile stays parked. It has to be loaded, unless another
+    /// phase is begun.
+    pub(super) fn stop_appending(&mut self) -> Option<Pending<A, R>> {
+        match std::mem::replace(&mut self.phase, Phase::Loading) {
+            Phase::Appending(fold, round) => Some((fold, round)),
+            other => {
+                self.phase = other;
+                None
+            }
+        }
+    }
+
     pub(super) fn conflict(&mut self, problem: &Problem) {
-        if let Phase::Appending(_, round) = std::mem::replace(&mut self.phase, Phase::Loading) {
+        if let Some((_, round)) = self.stop_appending() {
             self.refuse(round.answers, problem);
             self.outputs.push_back(Output::Load);
         }

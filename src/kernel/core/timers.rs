@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::events::time::Timestamp;
 
 /// The wake-ups of one aggregate. One that is not wanted any more stays, and is decided to be nothing when its moment comes.
+#[derive(Clone)]
 pub(super) struct Timers<E> {
     queue: BTreeMap<Timestamp, Vec<E>>,
     /// The moment that was told last.

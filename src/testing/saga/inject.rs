@@ -52,6 +52,8 @@ pub enum Kind {
     CrashDone,
     /// The process dies as soon as the result is recorded.
     CrashRecorded,
+    /// The process dies while it deals with the result: before that output of its core, counted from 0.
+    CrashWithin(usize),
     /// The work is done twice.
     Repeated,
 }
@@ -60,6 +62,10 @@ impl Kind {
     pub(super) const FAILURES: [Self; 4] =
         [Self::FailsOnce, Self::FailsForGood, Self::TimesOut, Self::TimesOutDone];
     pub(super) const CRASHES: [Self; 3] = [Self::CrashBefore, Self::CrashDone, Self::CrashRecorded];
+
+    pub(super) fn is_crash(self) -> bool {
+        matches!(self, Self::CrashWithin(_)) || Self::CRASHES.contains(&self)
+    }
 }
 
 impl fmt::Display for Injection {
@@ -77,6 +83,8 @@ pub(super) struct Played<W> {
     pub(super) simulation: Simulation<W>,
     /// Every attempt that was made, in order.
     pub(super) points: Vec<Point>,
+    /// What came out of the core when it heard of each.
+    pub(super) trails: Vec<Vec<&'static str>>,
 }
 
 impl<W: World> Played<W> {
@@ -139,7 +147,14 @@ impl<W: World> SagaTest<W> {
         let (start, world) = self.begin()?;
         let run = RunId::parse("saga-test").map_err(|error| Broken::new(error.to_string()))?;
         let simulation = Simulation::start(run, start, world, seed).map_err(|why| broken(&why))?;
-        let player = Player { scenario, injection, healed: false, tries: HashMap::new(), points: Vec::new() };
+        let player = Player {
+            scenario,
+            injection,
+            healed: false,
+            tries: HashMap::new(),
+            points: Vec::new(),
+            trails: Vec::new(),
+        };
         let played = player.play(simulation).map_err(|why| broken(&why))?;
         self.check(&played).map_err(|why| broken(&played.simulation.broken(&why)))?;
         played.simulation.check_prefixes().map_err(|why| broken(&why))?;
@@ -160,6 +175,7 @@ struct Player<'a> {
     healed: bool,
     tries: HashMap<(StepId, Purpose), u32>,
     points: Vec<Point>,
+    trails: Vec<Vec<&'static str>>,
 }
 
 impl Player<'_> {
@@ -173,7 +189,7 @@ impl Player<'_> {
         if self.fails_compensation() && self.injection_was_met() {
             simulation = self.settle(simulation)?;
         }
-        Ok(Played { simulation, points: self.points })
+        Ok(Played { simulation, points: self.points, trails: self.trails })
     }
 
     fn until_it_rests<W: World>(&mut self, mut simulation: Simulation<W>) -> Result<Simulation<W>, Broken> {
@@ -261,6 +277,7 @@ impl Player<'_> {
         let Some(started) = found.map(|(started, _)| Arc::clone(started)) else { return Ok(simulation) };
         let point = self.point(&started);
         self.points.push(point.clone());
+        simulation.take_trail();
         match self.injected(&point) {
             None => simulation.play(&Move::Perform(fence))?,
             Some(Kind::FailsOnce) => simulation.report(fence, fails(Class::Transient))?,
@@ -279,11 +296,19 @@ impl Player<'_> {
                 simulation.play(&Move::Perform(fence))?;
                 simulation = simulation.crash()?;
             }
+            Some(Kind::CrashWithin(nth)) => {
+                if let Some(result) = simulation.perform(fence)? {
+                    simulation.die_before(nth);
+                    simulation.report(fence, result)?;
+                }
+                simulation = simulation.crash()?;
+            }
             Some(Kind::Repeated) => {
                 simulation.perform(fence)?;
                 simulation.play(&Move::Perform(fence))?;
             }
         }
+        self.trails.push(simulation.take_trail());
         Ok(simulation)
     }
 

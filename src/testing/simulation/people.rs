@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Move, Shelf, Simulation};
+use super::{Move, Simulation};
 use crate::aggregates::run::{Ask, RunEffect, StepPhase};
 use crate::events::json::{Json, Payload};
 use crate::events::run::ApprovalRequested;
-use crate::kernel::Blobs;
 use crate::testing::broken::Broken;
 use crate::testing::world::{Reply, World};
 
@@ -25,7 +24,7 @@ pub struct OpenRequest {
 impl<W: World> Simulation<W> {
     /// Requests that can be answered.
     pub fn requests(&self) -> impl Iterator<Item = OpenRequest> {
-        let people = self.state.people();
+        let people = self.state().people();
         let open = people.open.iter().filter_map(|id| people.requests.get(id));
         open.map(|request| OpenRequest {
             asked: Arc::clone(&request.asked),
@@ -36,7 +35,7 @@ impl<W: World> Simulation<W> {
 
     /// The requests that people are to be told of.
     pub fn open_asks(&self) -> BTreeSet<String> {
-        let asks = self.told.values().filter_map(|effect| match effect {
+        let asks = self.hosted.open().filter_map(|effect| match effect {
             RunEffect::Ask { request, .. } => Some(request.to_string()),
             _ => None,
         });
@@ -45,7 +44,7 @@ impl<W: World> Simulation<W> {
 
     /// The names of the signals for which steps wait.
     pub fn awaited_signals(&self) -> BTreeSet<Arc<str>> {
-        let waits = self.state.nodes().iter().filter(|node| matches!(node.phase, StepPhase::Awaiting(_)));
+        let waits = self.state().nodes().iter().filter(|node| matches!(node.phase, StepPhase::Awaiting(_)));
         waits.filter_map(|node| node.signal().cloned()).collect()
     }
 
@@ -55,7 +54,7 @@ impl<W: World> Simulation<W> {
     /// When what was recorded of one cannot be read.
     pub fn kept_signals(&self) -> Result<BTreeMap<Arc<str>, Vec<Json>>, Broken> {
         let mut kept = BTreeMap::new();
-        for (name, signals) in &self.state.people().signals {
+        for (name, signals) in &self.state().people().signals {
             let data = signals.iter().map(|data| self.json(data)).collect::<Result<_, _>>()?;
             kept.insert(Arc::clone(name), data);
         }
@@ -67,8 +66,8 @@ impl<W: World> Simulation<W> {
     /// # Errors
     /// When it is a blob that cannot be read.
     pub fn json(&self, payload: &Payload) -> Result<Json, Broken> {
-        let shelf = Shelf { store: &self.store, definition: &self.begun.definition };
-        shelf.json(payload).map_err(|unreadable| self.broken(&unreadable.to_string()))
+        let blobs = self.hosted.blobs();
+        blobs.json(payload).map_err(|unreadable| self.broken(&unreadable.to_string()))
     }
 
     /// What somebody says to the run with this move, if anybody does while it is not too late.
@@ -76,7 +75,7 @@ impl<W: World> Simulation<W> {
         match next {
             Move::Answer(id) => {
                 let open = self.requests().find(|open| open.asked.request == *id)?;
-                if open.asked.expires.is_some_and(|at| at <= self.now) {
+                if open.asked.expires.is_some_and(|at| at <= self.now()) {
                     return None;
                 }
                 let request = id.to_string();
@@ -89,7 +88,7 @@ impl<W: World> Simulation<W> {
                 })
             }
             Move::Signal(name) => {
-                self.state.takes_signal(name, self.now).ok()??;
+                self.state().takes_signal(name, self.now()).ok()??;
                 let (name, data) = (Arc::clone(name), self.world.signal(name)?);
                 Some(Ask::Signal { name, data, by: "world".into() })
             }

@@ -12,7 +12,7 @@ use reenact::actors::hosting::messages::Tell;
 use reenact::actors::hosting::shell::{EffectId, Heard, Shell};
 use reenact::events::codec::{CodecError, Encoded, from_bytes, to_bytes};
 use reenact::events::ids::StreamId;
-use reenact::events::json::{BlobRef, Json};
+use reenact::events::json::Json;
 use reenact::events::problem::{Code, Problem};
 use reenact::events::time::Timestamp;
 use reenact::kernel::core::Lender;
@@ -152,10 +152,6 @@ impl Aggregate for Counter {
             Happened::Poisoned => panic!("on purpose, while it folds"),
         }
         Ok(())
-    }
-
-    fn blobs(_: &Happened) -> Vec<BlobRef> {
-        Vec::new()
     }
 
     fn open(&self) -> Vec<Want> {

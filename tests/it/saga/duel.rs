@@ -1,6 +1,7 @@
 //! The engine and the oracle, side by side: after everything that happens they must agree.
 
 mod agree;
+mod step;
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use reenact::aggregates::run::Ask;
 use reenact::aggregates::run::command::Order;
 use reenact::events::ids::{Fence, RunId, StepId};
 use reenact::events::json::Json;
+use reenact::events::problem::Problem;
 use reenact::events::run::{ApprovalRequested, AttemptStarted, GrowthLimits, Purpose, Resolution, RunEvent};
 use reenact::testing::Simulation;
 use reenact::testing::simulation::{Move, start_of};
@@ -16,16 +18,19 @@ use reenact::workflow::parse::{Known, parse};
 use serde_json::Value;
 
 use super::model::{DEPTH, FALLBACK_TRIES, Model, TOTAL, WIDTH};
-use super::oracle::{Command, How, Named, Oracle};
+use super::oracle::{Command, How, Named, Oracle, Outcome};
 use super::script::{Script, told};
+use step::Act;
+pub(super) use step::{Left, Step, die_twice, finish_alone};
 
 /// The engine and the oracle, side by side.
-#[derive(Clone)]
 pub(super) struct Duel {
     pub(super) engine: Simulation<Script>,
     pub(super) oracle: Oracle,
     /// How much of the history was looked at for new requests.
     read: usize,
+    /// What happened to the engine since somebody asked, if anybody does.
+    steps: Option<Vec<Step>>,
 }
 
 /// Where they disagree, or what the engine broke.
@@ -49,7 +54,7 @@ impl Duel {
         let (run, script) = (RunId::parse("generated").unwrap(), Script::new(seed, model.plans));
         let engine = Simulation::start(run, start, script, seed).map_err(said)?;
         let oracle = Oracle::new(model.clone(), engine.now().0);
-        let mut duel = Self { engine, oracle, read: 0 };
+        let mut duel = Self { engine, oracle, read: 0, steps: None };
         duel.compare()?;
         Ok(duel)
     }
@@ -61,15 +66,13 @@ impl Duel {
             Move::Stop(fence) => {
                 let stopped = Err(Failure::stopped(Stop::Cancelled));
                 let ((step, undoes), outcome) = (self.what(*fence), told(&stopped));
-                self.engine.report(*fence, stopped).map_err(said)?;
-                self.now();
-                self.oracle.result(&step, undoes, &outcome);
+                self.report(*fence, stopped, &step, undoes, &outcome)?;
             }
             Move::Answer(_) | Move::Signal(_) => return self.hear(next),
             Move::Wake(timer) => {
-                self.engine.play(next).map_err(said)?;
-                self.now();
-                self.oracle.due(timer.as_str());
+                self.act(Act::Wake(timer.clone()))?.ok();
+                self.oracle.driven = true;
+                self.hear_timers();
             }
         }
         self.compare()
@@ -110,16 +113,19 @@ impl Duel {
 
     /// The process dies, and another takes over.
     pub(super) fn crash(self) -> Verdict<Self> {
-        let Self { engine, mut oracle, read } = self;
+        let Self { engine, mut oracle, read, .. } = self;
         let alive = !engine.status().has_ended();
-        let gone: Vec<_> = engine.in_flight().map(|(started, _)| Arc::clone(started)).collect();
+        let in_flight = engine.in_flight().map(|(started, _)| Arc::clone(started));
+        // What sees a child through outlives its process: whoever comes next goes on with the same attempt.
+        let gone: Vec<_> = in_flight.filter(|started| started.agent.as_str() != "workflow").collect();
         let engine = engine.crash().map_err(said)?;
         oracle.driven = true;
         if alive {
             oracle.now = engine.now().0;
             oracle.crash();
         }
-        let mut duel = Self { engine, oracle, read };
+        let mut duel = Self { engine, oracle, read, steps: None };
+        duel.hear_timers();
         duel.compare()?;
         for started in gone {
             duel.hear_late_of(&started)?;
@@ -139,33 +145,38 @@ impl Duel {
 
     /// Asks both the same; if one refuses, so must the other. Answers whether it was taken.
     pub(super) fn command(&mut self, command: &Command) -> Verdict<bool> {
-        let answer = self.engine.ask(self.ask_for(command)).map_err(said)?;
+        if !self.engine.is_driven() {
+            let taken = self.record(command)?;
+            self.drive()?;
+            return Ok(taken);
+        }
+        let answer = self.act(Act::Ask(self.ask_for(command)))?;
         self.taken(command, answer)
     }
 
     /// The same while nobody drives the run, as one process records it for another.
     pub(super) fn record(&mut self, command: &Command) -> Verdict<bool> {
         self.oracle.driven = false;
-        let answer = self.engine.record(self.ask_for(command)).map_err(said)?;
+        let answer = self.act(Act::Record(self.ask_for(command)))?;
         self.taken(command, answer)
     }
 
     /// Whoever drives the run sees what was recorded.
     pub(super) fn drive(&mut self) -> Verdict {
-        self.engine.drive().map_err(said)?;
-        self.now();
+        self.act(Act::Drive)?.ok();
         self.oracle.driven = true;
         self.oracle.follow();
+        self.hear_timers();
         self.compare().map_err(|why| format!("driven again: {why}"))
     }
 
-    fn taken<E: std::fmt::Debug>(&mut self, command: &Command, answer: Result<usize, E>) -> Verdict<bool> {
-        self.now();
+    fn taken(&mut self, command: &Command, answer: Result<usize, Problem>) -> Verdict<bool> {
         let taken = self.oracle.command(command);
         if answer.is_ok() != taken {
             let expected = if taken { "taken" } else { "refused" };
             return Err(self.disagree(&format!("{command:?} should be {expected}: {answer:?}")));
         }
+        self.hear_timers();
         self.compare().map_err(|why| format!("after {command:?}: {why}"))?;
         Ok(taken)
     }
@@ -238,10 +249,71 @@ impl Duel {
             return Err(self.disagree(&format!("`{step}` is told {was}, and should be told {beside}")));
         }
         let outcome = told(&result);
-        self.engine.report(fence, result).map_err(said)?;
-        self.now();
-        self.oracle.result(&step, undoes, &outcome);
+        self.report(fence, result, &step, undoes, &outcome)
+    }
+
+    fn report(
+        &mut self,
+        fence: Fence,
+        result: Result<Output, Failure>,
+        step: &str,
+        undoes: bool,
+        outcome: &Outcome,
+    ) -> Verdict {
+        let found = self.engine.in_flight().find(|(started, _)| started.fence == fence);
+        let at = found.map(|(started, _)| self.engine.reported_at(started, &result));
+        // What goes off until then does so in time. What had no slot yet starts only after what is late, and the oracle
+        // knows of no slots.
+        while let Some((_, timer)) = self.engine.next_timer().filter(|(due, _)| Some(*due) <= at) {
+            self.play(&Move::Wake(timer))?;
+        }
+        self.act(Act::Report(fence, result))?.ok();
+        self.oracle.result(step, undoes, outcome);
+        self.hear_timers();
         Ok(())
+    }
+
+    /// Something happens to the engine, and the oracle is told what time it is before it hears of that.
+    fn act(&mut self, act: Act) -> Verdict<Result<usize, Problem>> {
+        let step = self.steps.is_some().then(|| Step::begin(self, &act));
+        let answer = act.happens_to(&mut self.engine)?;
+        self.now();
+        if let (Some(steps), Some(step)) = (&mut self.steps, step) {
+            steps.push(step.end(&mut self.engine));
+        }
+        Ok(answer)
+    }
+
+    /// What fires in the engine is due for the oracle too, once it knows of what came before.
+    fn hear_timers(&mut self) {
+        self.note();
+        for timer in self.engine.take_fired() {
+            if self.oracle.timers().get(timer.as_str()).is_some_and(|at| *at <= self.oracle.now) {
+                self.oracle.due(timer.as_str());
+            }
+        }
+        self.note();
+    }
+
+    /// Keeps what the oracle knows by now, for whoever dies in the last step.
+    fn note(&mut self) {
+        let step = self.steps.as_mut().and_then(|steps| steps.last_mut());
+        step.into_iter().for_each(|step| step.note(&self.oracle));
+    }
+
+    /// From here on it is kept how everything happens.
+    pub(super) fn watch(&mut self) {
+        self.steps = Some(Vec::new());
+    }
+
+    /// What happened since this was last asked.
+    pub(super) fn take_steps(&mut self) -> Vec<Step> {
+        self.steps.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Another that goes its own way.
+    pub(super) fn fork(&self) -> Self {
+        Self { engine: self.engine.clone(), oracle: self.oracle.clone(), read: self.read, steps: None }
     }
 
     fn what(&self, fence: Fence) -> (String, bool) {

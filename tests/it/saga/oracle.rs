@@ -263,13 +263,15 @@ impl Oracle {
         self.follow();
     }
 
-    /// The process died, and another took over: whatever ran is lost.
+    /// The process died, and another took over: whatever ran is lost, but for what sees a child through, which whoever comes
+    /// next goes on with.
     pub(super) fn crash(&mut self) {
         for place in self.places() {
-            if matches!(self.steps[place].state, State::Running { .. }) {
+            let step = &self.steps[place];
+            if matches!(step.state, State::Running { .. }) && step.agent() != "workflow" {
                 self.lose(place);
             }
-            if self.steps[place].undo == Undoing::Running {
+            if self.steps[place].undo == Undoing::Running && self.steps[place].undo_agent() != "workflow" {
                 let step = &mut self.steps[place];
                 step.undo_lost += 1;
                 let too_often = step.undo_lost >= self.model.lost_limit;

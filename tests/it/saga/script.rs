@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use reenact::aggregates::run::RunStatus;
-use reenact::events::ids::Version;
+use reenact::events::ids::{Fence, Version};
 use reenact::events::json::{Json, Payload};
 use reenact::events::problem::{Class, Code};
 use reenact::events::run::{ApprovalRequested, Gate, Purpose, Undoes};
@@ -25,6 +25,8 @@ pub(super) struct Script {
     plans: bool,
     /// How often what was done, by step, whether it undoes, and generation.
     pub(super) done: BTreeMap<(String, bool, u32), u32>,
+    /// The attempts that see children through.
+    children: BTreeSet<Fence>,
     /// The child runs that have undone themselves, by step and generation: nothing else becomes of those.
     compensated: BTreeSet<(String, u32)>,
     /// What the last attempt was given.
@@ -42,6 +44,7 @@ impl Script {
             trouble,
             plans,
             done: BTreeMap::new(),
+            children: BTreeSet::new(),
             compensated: BTreeSet::new(),
             given: Value::Null,
             beside: Value::Null,
@@ -130,7 +133,9 @@ impl World for Script {
     fn attempt(&mut self, task: &Task) -> Result<Output, Failure> {
         let undoes = task.purpose == Purpose::Compensate;
         let (outcome, done) = self.outcome(task);
-        if done {
+        // An attempt that sees a child through is made again by each process: it finds what it began.
+        let again = task.agent.as_str() == "workflow" && !self.children.insert(task.fence);
+        if done && !again {
             *self.done.entry((task.step.to_string(), undoes, task.generation)).or_default() += 1;
         }
         self.given = task.work.with.value();

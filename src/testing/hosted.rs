@@ -1,0 +1,473 @@
+//! An aggregate in the hands of a test: the very core that keeps it alive in the engine, on a store in memory. The test
+//! performs the effects, makes the time, and lets the process die between any two outputs.
+//!
+//! What is true is what is stored. All that comes out of the core is held against a fold of that: nobody is answered and
+//! nothing is performed before it is durable, no effect is performed twice or forgotten, no wake-up is, and what a dead
+//! process left running is ended before it counts as lost.
+
+mod lent;
+mod process;
+mod stored;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+
+use super::broken::Broken;
+use crate::events::commit::{Commit, Head};
+use crate::events::ids::{Position, StreamId, Version};
+use crate::events::json::Blob;
+use crate::events::problem::Problem;
+use crate::events::time::Timestamp;
+use crate::kernel::core::{Driving, HostCore, Input, Output, Whose};
+use crate::kernel::fold::{Content, Fold, Tail};
+use crate::kernel::{Aggregate, At, Blobs, Effect, EffectChanges};
+use crate::store::memory::MemoryStore;
+use crate::store::{AppendError, EventStore, Snapshot};
+
+pub use lent::Lends;
+use lent::{Lent, Shelf};
+use process::Process;
+use stored::Stored;
+
+/// How many outputs may follow from one input. One from which more do goes in a circle.
+const OUTPUTS_MAX: usize = 10_000;
+
+/// Nothing is put away only because nobody has asked for it.
+const PATIENCE: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// Who is answered.
+type Ticket = u64;
+
+/// An aggregate, its store, and the process that it is in.
+pub struct Hosted<A: Aggregate, L = ()> {
+    stream: StreamId,
+    store: Arc<MemoryStore>,
+    /// Where the test keeps what decisions borrow.
+    pub lends: L,
+    /// The time.
+    pub now: Timestamp,
+    seed: u64,
+    core: Option<HostCore<A, Ticket>>,
+    stored: Stored<A>,
+    process: Process<A::Effect>,
+    answers: HashMap<Ticket, Result<Version, Problem>>,
+    tickets: Ticket,
+    /// The newest version that somebody was told.
+    answered: Version,
+    /// How many more outputs are carried out before the process dies.
+    lives_for: Option<usize>,
+    is_dead: bool,
+    trail: Vec<&'static str>,
+}
+
+impl<A, L> Hosted<A, L>
+where
+    A: Aggregate + PartialEq,
+    A::Effect: PartialEq,
+    L: Lends<A>,
+{
+    /// An aggregate to which nothing has happened, in an empty store, and in no process.
+    pub fn new(stream: StreamId, lends: L, now: Timestamp) -> Self {
+        Self::on(Arc::new(MemoryStore::new()), stream, lends, now)
+    }
+
+    /// An aggregate in that store, and in no process.
+    pub fn on(store: Arc<MemoryStore>, stream: StreamId, lends: L, now: Timestamp) -> Self {
+        Self {
+            stream,
+            store,
+            lends,
+            now,
+            seed: 0,
+            core: None,
+            stored: Stored::default(),
+            process: Process::default(),
+            answers: HashMap::new(),
+            tickets: 0,
+            answered: Version(0),
+            lives_for: None,
+            is_dead: false,
+            trail: Vec::new(),
+        }
+    }
+
+    /// Asks it something. Answers with the version after it, or why it was refused; with nothing if the process dies first.
+    ///
+    /// # Errors
+    /// When that breaks something.
+    pub fn ask(
+        &mut self,
+        command: A::Command,
+        drives: bool,
+    ) -> Result<Option<Result<Version, Problem>>, Broken> {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        self.feed(Input::Command { command, drives, reply: Some(ticket) })?;
+        match self.answers.remove(&ticket) {
+            None if !self.is_dead => Err(Broken::new("nobody was answered")),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Tells it what came of an effect; nothing if this process only lets go of it.
+    ///
+    /// # Errors
+    /// When that breaks something.
+    pub fn settle(
+        &mut self,
+        effect: &<A::Effect as Effect>::Id,
+        command: Option<A::Command>,
+    ) -> Result<(), Broken> {
+        self.process.settle(effect, command.is_none());
+        self.feed(Input::Settled { effect: effect.clone(), command })
+    }
+
+    /// Lets it go on by itself. If it is in no process, this one takes it over.
+    ///
+    /// # Errors
+    /// When that breaks something.
+    pub fn drive(&mut self, whose: Whose) -> Result<(), Broken> {
+        if self.core.is_some() {
+            return self.feed(Input::Drive(whose));
+        }
+        self.activate(Driving::Asked(whose));
+        self.pump()
+    }
+
+    /// Lets nothing more of it start.
+    ///
+    /// # Errors
+    /// When that breaks something.
+    pub fn let_go(&mut self) -> Result<(), Broken> {
+        if self.core.is_some() { self.feed(Input::LetGo) } else { Ok(()) }
+    }
+
+    /// It is woken, as it wanted to be.
+    ///
+    /// # Errors
+    /// When it did not, or that breaks something.
+    pub fn wake(&mut self) -> Result<(), Broken> {
+        if !self.is_dead && self.process.wake.is_none_or(|at| at > self.now) {
+            return Err(Broken::new(format!(
+                "it is to be woken at {:?}, and not by then",
+                self.process.wake
+            )));
+        }
+        // What is told once is used up.
+        self.process.wake = None;
+        self.feed(Input::Tick)
+    }
+
+    /// The process dies before it carries out that output from here on, counted from 0. It dies alone: all that is asked
+    /// of it after that goes nowhere, until [`Hosted::crash`].
+    pub fn die_before(&mut self, nth: usize) {
+        self.lives_for = Some(nth);
+    }
+
+    /// Whether the process has died.
+    pub fn is_dead(&self) -> bool {
+        self.is_dead
+    }
+
+    /// The process dies, if it has not, and with it all that is not stored. [`Hosted::drive`] lets another take over.
+    pub fn crash(&mut self) {
+        (self.core, self.is_dead, self.lives_for) = (None, false, None);
+        self.process.die();
+    }
+
+    /// The outputs since this was last asked, in order.
+    pub fn take_trail(&mut self) -> Vec<&'static str> {
+        std::mem::take(&mut self.trail)
+    }
+
+    /// The fold of what is stored.
+    pub fn state(&self) -> &A {
+        &self.stored.state
+    }
+
+    /// The last event that is stored.
+    pub fn head(&self) -> Head {
+        self.stored.head
+    }
+
+    /// All that happened.
+    pub fn history(&self) -> &[Arc<A::Event>] {
+        &self.stored.history
+    }
+
+    /// How many events there were after each commit.
+    pub fn commits(&self) -> &[usize] {
+        &self.stored.commits
+    }
+
+    /// The effects that are open, as the changes told.
+    pub fn open(&self) -> impl Iterator<Item = &A::Effect> {
+        self.stored.told.values()
+    }
+
+    /// The effects that this process performs and has not settled.
+    pub fn performs(&self) -> impl Iterator<Item = &A::Effect> {
+        self.process.performs()
+    }
+
+    /// A number that is greater for what was begun to be performed later.
+    pub fn began(&self, effect: &<A::Effect as Effect>::Id) -> Option<u64> {
+        self.process.began(effect)
+    }
+
+    /// Whether it goes on by itself.
+    pub fn is_driven(&self) -> bool {
+        self.process.driven
+    }
+
+    /// Whether it is in memory.
+    pub fn is_active(&self) -> bool {
+        self.core.is_some()
+    }
+
+    /// What is stored by its hash.
+    pub fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::new(Shelf { store: Arc::clone(&self.store), remembered: self.lends.remembered() })
+    }
+
+    /// Folds each prefix of the history, those within a commit too: each must be legal, and what is open then must be
+    /// what the changes told.
+    ///
+    /// # Errors
+    /// The first prefix of which that does not hold.
+    pub fn check_prefixes(&self) -> Result<(), Broken> {
+        let mut fold = Stored::<A>::default();
+        for (event, version) in self.history().iter().zip(1..) {
+            let at = At { stream: &self.stream, version: Version(version), time: self.now };
+            fold.event(event, &at).map_err(|what| Broken::new(format!("version {version}: {what}")))?;
+            fold.check().map_err(|what| Broken::new(format!("after version {version}: {what}")))?;
+        }
+        Ok(())
+    }
+
+    fn activate(&mut self, driving: Driving) {
+        if !self.is_dead {
+            self.core = Some(HostCore::new(self.stream.clone(), driving, self.now, PATIENCE));
+        }
+    }
+
+    fn feed(&mut self, input: Input<A, Ticket>) -> Result<(), Broken> {
+        if self.core.is_none() {
+            self.activate(Driving::Nobody);
+        }
+        let Some(core) = &mut self.core else { return Ok(()) };
+        core.feed(input, self.now);
+        self.pump()
+    }
+
+    /// Carries out what follows until nothing does.
+    fn pump(&mut self) -> Result<(), Broken> {
+        for _ in 0..OUTPUTS_MAX {
+            let Some(output) = self.next() else { return self.check() };
+            let name = output.name();
+            self.trail.push(name);
+            if self.lives_for == Some(0) {
+                (self.core, self.is_dead) = (None, true);
+                return Ok(());
+            }
+            self.lives_for = self.lives_for.map(|left| left - 1);
+            self.carry_out(output).map_err(|what| Broken::new(format!("{name}: {what}")))?;
+        }
+        Err(Broken::new("it never comes to rest"))
+    }
+
+    /// The next output, if there is one when all that waits is decided.
+    fn next(&mut self) -> Option<Output<A, Ticket>> {
+        let blobs = self.blobs();
+        let core = self.core.as_mut()?;
+        loop {
+            if let Some(output) = core.output() {
+                return Some(output);
+            }
+            if !core.wants_to_decide() {
+                core.go_if_over(self.now);
+                return core.output();
+            }
+            let (seed, lends) = (&mut self.seed, &mut self.lends);
+            core.decide(&mut Lent { now: self.now, seed, blobs: Arc::clone(&blobs), lends });
+        }
+    }
+
+    fn carry_out(&mut self, output: Output<A, Ticket>) -> Result<(), String> {
+        let answer = match output {
+            Output::Load => Input::Loaded(Ok(Box::new(self.load()?))),
+            Output::Append { commit, blobs } => self.append(commit, blobs)?,
+            Output::Clear(effects) => {
+                effects.iter().try_for_each(|effect| self.process.clear(effect, &self.stored.told))?;
+                Input::Cleared
+            }
+            Output::Perform(effect) => return self.process.perform(effect, &self.stored.told),
+            Output::Close { effect, given_up } => return self.process.close(&effect, given_up),
+            Output::Reply { to, result } => return self.reply(to, result),
+            Output::Show => return self.is_durable(),
+            Output::Driven(driven) => return self.process.drive(driven),
+            Output::Wake(at) => {
+                self.process.wake = at;
+                return Ok(());
+            }
+            Output::Snapshot { head, bytes } => {
+                self.save(head, bytes)?;
+                Input::Saved
+            }
+            Output::Parked(problem) => return Err(problem.to_string()),
+            Output::Passivate => {
+                self.is_durable()?;
+                self.core = None;
+                return self.process.is_over();
+            }
+        };
+        if let Some(core) = &mut self.core {
+            core.feed(answer, self.now);
+        }
+        Ok(())
+    }
+
+    fn load(&mut self) -> Result<Fold<A>, String> {
+        let error = |error: crate::store::ReadError| error.to_string();
+        let known = self.stored.head.version;
+        for recorded in at_once(self.store.read_stream(&self.stream, known, usize::MAX))?.map_err(error)? {
+            self.stored.recorded(&self.stream, &recorded)?;
+        }
+        self.stored.check()?;
+        let mut fold = self.saved()?.unwrap_or_default();
+        let after = fold.head.version;
+        for recorded in at_once(self.store.read_stream(&self.stream, after, usize::MAX))?.map_err(error)? {
+            fold.event(&self.stream, &recorded).map_err(|error| error.to_string())?;
+        }
+        if fold.head != self.stored.head || fold.state != self.stored.state {
+            return Err("the fold of what is stored is not what was".to_owned());
+        }
+        if self.answered > fold.head.version {
+            return Err(format!("version {} was answered, and is not stored", self.answered));
+        }
+        Ok(fold)
+    }
+
+    /// The last snapshot.
+    fn saved(&self) -> Result<Option<Fold<A>>, String> {
+        let versions = at_once(self.store.snapshots(&self.stream))?.map_err(|error| error.to_string())?;
+        let Some(version) = versions.last() else { return Ok(None) };
+        let saved =
+            at_once(self.store.snapshot(&self.stream, *version))?.map_err(|error| error.to_string())?;
+        let Some(Snapshot { version, hash, bytes, .. }) = saved else { return Ok(None) };
+        let state = A::restore(&bytes).map_err(|error| error.to_string())?;
+        let (head, tail) = (Head { version, hash }, Tail::after(bytes.len()));
+        Ok(Some(Fold { state, head, tail, content: Content::Unknown }))
+    }
+
+    fn save(&mut self, head: Head, bytes: Vec<u8>) -> Result<(), String> {
+        let state = A::restore(&bytes).map_err(|error| error.to_string())?;
+        if head != self.stored.head || state != self.stored.state {
+            return Err("a snapshot is not of what is stored".to_owned());
+        }
+        let snapshot = Snapshot { version: head.version, hash: head.hash, schema: A::SNAPSHOT_SCHEMA, bytes };
+        at_once(self.store.save_snapshot(&self.stream, snapshot))?.map_err(|error| error.to_string())
+    }
+
+    fn append(&mut self, commit: Commit, blobs: Vec<Blob>) -> Result<Input<A, Ticket>, String> {
+        match at_once(self.store.append(commit.clone(), blobs))? {
+            Ok(appended) => {
+                let count = commit.count();
+                let first = Position((appended.position.0 + 1).saturating_sub(count));
+                let mut changes = EffectChanges::default();
+                for recorded in commit.into_recorded(first) {
+                    self.stored.fold_in(&self.stream, &recorded, &mut changes)?;
+                }
+                changes.closed().try_for_each(|closed| self.process.may_close(closed, &self.stored.told))?;
+                self.stored.keep(&changes);
+                self.stored.commits.push(self.stored.history.len());
+                self.stored.check()?;
+                Ok(Input::Appended)
+            }
+            Err(error @ AppendError::Conflict { .. }) => {
+                Ok(Input::Conflict(Problem::new(error.code(), error.to_string())))
+            }
+            Err(error) => Ok(Input::Failed(Problem::new(error.code(), error.to_string()))),
+        }
+    }
+
+    fn reply(&mut self, to: Ticket, result: Result<Version, Problem>) -> Result<(), String> {
+        if let Ok(version) = &result {
+            self.is_durable()?;
+            if *version != self.stored.head.version {
+                return Err(format!("version {version} is answered, and {} is stored", self.head().version));
+            }
+            self.answered = *version;
+        }
+        match self.answers.insert(to, result) {
+            None => Ok(()),
+            Some(_) => Err("somebody is answered twice".to_owned()),
+        }
+    }
+
+    /// What is shown now is what is stored.
+    fn is_durable(&self) -> Result<(), String> {
+        let shown = self.core.as_ref().and_then(HostCore::durable).map(|(_, version)| version);
+        if shown == Some(self.stored.head.version) {
+            return Ok(());
+        }
+        Err(format!("version {} is stored, and {shown:?} is durable", self.stored.head.version))
+    }
+
+    /// What must hold when nothing more follows.
+    fn check(&self) -> Result<(), Broken> {
+        if self.is_dead {
+            return Ok(());
+        }
+        if let Some(core) = &self.core {
+            let is_stored = core.durable().is_some_and(|(state, version)| {
+                version == self.stored.head.version && *state == self.stored.state
+            });
+            if !is_stored {
+                return Err(Broken::new("its state is not the fold of what is stored"));
+            }
+        }
+        self.process.check(self.core.is_some(), &self.stored.told).map_err(Broken::new)
+    }
+}
+
+impl<A, L: Clone> Clone for Hosted<A, L>
+where
+    A: Aggregate + Clone,
+    A::Command: Clone,
+{
+    fn clone(&self) -> Self {
+        Self {
+            stream: self.stream.clone(),
+            store: Arc::new(self.store.copy()),
+            lends: self.lends.clone(),
+            now: self.now,
+            seed: self.seed,
+            core: self.core.clone(),
+            stored: self.stored.clone(),
+            process: self.process.clone(),
+            answers: self.answers.clone(),
+            tickets: self.tickets,
+            answered: self.answered,
+            lives_for: self.lives_for,
+            is_dead: self.is_dead,
+            trail: self.trail.clone(),
+        }
+    }
+}
+
+impl<A: Aggregate, L> fmt::Debug for Hosted<A, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hosted").field("stream", &self.stream).finish_non_exhaustive()
+    }
+}
+
+/// The store in memory answers at once.
+fn at_once<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    future.now_or_never().ok_or_else(|| "the store in memory made somebody wait".to_owned())
+}

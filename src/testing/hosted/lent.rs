@@ -1,0 +1,72 @@
+//! What decisions borrow from a test.
+
+use std::sync::Arc;
+
+use crate::events::ids::Hash;
+use crate::events::time::Timestamp;
+use crate::kernel::core::Lender;
+use crate::kernel::{Aggregate, Blobs, Unreadable, Value, ValueKey};
+use crate::store::EventStore;
+use crate::store::memory::MemoryStore;
+
+/// What a test lends beside the time and what is stored.
+pub trait Lends<A: Aggregate> {
+    /// What a command may use.
+    fn grants(&mut self, state: &A, command: &A::Command) -> A::Grants;
+
+    /// What a blob means, where that need not be read.
+    fn remembered(&self) -> Option<(ValueKey, Value)> {
+        None
+    }
+}
+
+impl<A: Aggregate<Grants = ()>> Lends<A> for () {
+    fn grants(&mut self, _: &A, _: &A::Command) {}
+}
+
+pub(super) struct Lent<'a, L> {
+    pub(super) now: Timestamp,
+    pub(super) seed: &'a mut u64,
+    pub(super) blobs: Arc<dyn Blobs>,
+    pub(super) lends: &'a mut L,
+}
+
+impl<A: Aggregate, L: Lends<A>> Lender<A> for Lent<'_, L> {
+    fn now(&mut self) -> Timestamp {
+        self.now
+    }
+
+    fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::clone(&self.blobs)
+    }
+
+    fn seed(&mut self) -> u64 {
+        *self.seed += 1;
+        *self.seed
+    }
+
+    fn lend(&mut self, state: &A, command: &A::Command, _: &[A::Effect]) -> Option<A::Grants> {
+        Some(self.lends.grants(state, command))
+    }
+
+    fn take_back(&mut self) {}
+}
+
+/// Content by its hash.
+pub(super) struct Shelf {
+    pub(super) store: Arc<MemoryStore>,
+    pub(super) remembered: Option<(ValueKey, Value)>,
+}
+
+impl Blobs for Shelf {
+    fn read(&self, hash: &Hash) -> Result<Arc<[u8]>, Unreadable> {
+        let unreadable = |why: String| Unreadable { hash: *hash, why };
+        let found = self.store.blob(hash).map_err(|error| unreadable(error.to_string()))?;
+        found.ok_or_else(|| unreadable("it is not stored".to_owned()))
+    }
+
+    fn remembered(&self, key: &ValueKey) -> Option<Value> {
+        let (of, value) = self.remembered.as_ref()?;
+        (of == key).then(|| Arc::clone(value))
+    }
+}

@@ -1,0 +1,38 @@
+//! What decisions on a simulated run borrow: as many slots as they could use, and the definition as it was given.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use crate::aggregates::run::{Ask, Grants, Run};
+use crate::events::ids::{Hash, TimerId};
+use crate::kernel::{Value, ValueKey};
+use crate::testing::hosted::Lends;
+use crate::workflow::definition::Definition;
+
+/// As many slots as could be used.
+#[derive(Debug, Clone)]
+pub(super) struct Slots {
+    hash: Hash,
+    pub(super) definition: Arc<Definition>,
+    /// The timers that went off.
+    pub(super) fired: Vec<TimerId>,
+}
+
+impl Slots {
+    pub(super) fn new(hash: Hash, definition: Arc<Definition>) -> Self {
+        Self { hash, definition, fired: Vec::new() }
+    }
+}
+
+impl Lends<Run> for Slots {
+    fn grants(&mut self, state: &Run, ask: &Ask) -> Grants {
+        if let Ask::Due { timer } = ask {
+            self.fired.push(timer.clone());
+        }
+        state.startable(ask)
+    }
+
+    fn remembered(&self) -> Option<(ValueKey, Value)> {
+        Some(((self.hash, TypeId::of::<Definition>()), Arc::clone(&self.definition) as Value))
+    }
+}
