@@ -177,7 +177,7 @@ pub(super) struct StatusArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct HistoryArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`
+    /// The run: its id, a unique beginning or end of it, or `last`; or any stream by its name, as in `run/ID`
     pub(super) run: String,
     /// From this version
     #[arg(long, value_name = "N")]
@@ -196,7 +196,7 @@ pub(super) struct ValidateArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`
+    /// The run: its id, a unique beginning or end of it, or `last`; or any stream by its name, as in `run/ID`
     pub(super) run: String,
     /// As of this version [default: step through them on a terminal, elsewhere the newest]
     #[arg(long, value_name = "N")]

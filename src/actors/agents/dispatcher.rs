@@ -12,6 +12,9 @@ use tokio::sync::mpsc;
 
 use crate::events::ids::{AgentName, RunId};
 
+/// How many agents are remembered whose slots are all free and wanted by nobody. Beyond it they are forgotten.
+const DESKS_IDLE_MAX: usize = 256;
+
 /// The right to one attempt by an agent. Dropping it gives it to whoever waits longest.
 pub struct Slot {
     desk: Arc<Desk>,
@@ -128,6 +131,10 @@ impl Dispatcher {
     fn desk(&self, agent: &AgentName, concurrency: u32) -> Arc<Desk> {
         if let Some(desk) = self.desks.get(agent) {
             return Arc::clone(&desk);
+        }
+        if self.desks.len() >= DESKS_IDLE_MAX {
+            // Whoever has a slot has its desk. Nobody gets at another one while it is looked at.
+            self.desks.retain(|_, desk| Arc::strong_count(desk) > 1 || !desk.lock().waiting.is_empty());
         }
         let desk = self.desks.entry(agent.clone()).or_insert_with(|| {
             let queue = Queue { free: concurrency, waiting: VecDeque::new(), closed: false };

@@ -20,7 +20,7 @@ use super::Hosting;
 use super::attentions::{Attentions, Due, Kind};
 use super::live::Live;
 use crate::events::ids::StreamId;
-use crate::events::problem::Problem;
+use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
 use crate::kernel::Own;
 use crate::views::projector::ViewError;
@@ -133,7 +133,10 @@ impl Waker {
             let wakes_at = self.window.wakes_at().filter(|_| self.moving.idle < IDLE_MAX);
             tokio::select! {
                 biased;
-                _ = closed.wait_for(|closed| *closed) => return Ok(()),
+                // Whoever listens asks the next process: there may be more to drive.
+                _ = closed.wait_for(|closed| *closed) => {
+                    return Err(ViewError::Fold(Problem::new(Code::ShuttingDown, "the process is ending")));
+                }
                 nudge = self.nudged.recv(), if may_hear => {
                     if let Some(stream) = self.heard(nudge) {
                         moving.push(self.activate(stream));

@@ -6,11 +6,11 @@ use super::{Settings, System};
 use crate::actors::agents::roster::Roster;
 use crate::actors::clock::SystemClock;
 use crate::aggregates::run::{Ask, Insists, RunStatus, StartRun};
-use crate::events::ids::RunId;
+use crate::events::ids::{AgentName, RunId};
 use crate::events::json::{Blob, Json};
 use crate::events::run::GrowthLimits;
 use crate::executors::function::FunctionCall;
-use crate::executors::{AgentDefinition, Executors, Failure};
+use crate::executors::{AgentDefinition, ExecutorKind, Executors, Failure};
 use crate::store::EventStore;
 use crate::store::fault::{Calls, Faulty};
 use crate::store::memory::MemoryStore;
@@ -92,6 +92,28 @@ fn an_attempt_whose_start_was_on_its_way_to_the_store_when_the_run_was_let_go_of
         begun.unwrap();
         system.quiet().await;
         assert_eq!(system.fold(&run).await.unwrap().0.status(), RunStatus::Completed);
+        system.shut_down(std::future::pending()).await.unwrap();
+    });
+}
+
+/// Each definition of an agent that a process had ever seen kept an actor, some 20 to 50 KB, for as long as the process lived.
+#[test]
+fn agents_that_do_nothing_are_let_go_of() {
+    actix::System::new().block_on(async {
+        let system = system();
+        for number in 0..200 {
+            let name = AgentName::new("work");
+            let definition = AgentDefinition {
+                executor: ExecutorKind::Function,
+                description: format!("number {number}"),
+                ..AgentDefinition::named(name.clone())
+            };
+            let definition = Blob::new(serde_json::to_vec(&definition).unwrap());
+            let run = RunId::parse(&format!("r{number}")).unwrap();
+            system.begin(&run, StartRun { agents: vec![(name, definition)], ..start() }).await.unwrap();
+            assert_eq!(system.ended(&run).await.unwrap().status, RunStatus::Completed.text());
+        }
+        assert!(system.live.agents().kept() <= 65, "{}", system.live.agents().kept());
         system.shut_down(std::future::pending()).await.unwrap();
     });
 }

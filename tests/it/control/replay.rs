@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{open, start, with_sale};
+use crate::support::Sandbox;
 
 #[test]
 fn a_run_is_shown_as_it_was_at_every_version() {
@@ -82,4 +83,20 @@ fn every_shell_gets_its_completions_and_no_data_folder_is_made() {
         }
     }
     assert!(!sandbox.data().exists());
+}
+
+#[test]
+fn a_run_is_found_by_the_name_of_its_stream_and_other_streams_only_if_anything_was_recorded_of_them() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "name: w\nsteps: [{id: a, run: 'true'}]");
+    sandbox.json(0, &["run", "w.yaml", "--id", "r"]);
+    assert_eq!(sandbox.json(0, &["replay", "run/r"])["run"], "r");
+    assert_eq!(sandbox.json(0, &["replay", "run/r", "--at", "1"])["version"], 1);
+    assert_eq!(sandbox.reenact(&["history", "run/r"]).stdout, sandbox.reenact(&["history", "r"]).stdout);
+    for verb in ["history", "replay"] {
+        for nothing in ["agent/nobody", "run/nobody", "nothing/", "/r", "run/"] {
+            let refused = sandbox.json(2, &[verb, nothing]);
+            assert_eq!(refused["error"]["code"], "RE-1003", "{verb} {nothing}: {refused}");
+        }
+    }
 }
