@@ -209,7 +209,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
             Some(command) if self.places.counts(effect) => {
                 self.ask(Waiting::Command { command, drives: false, reply: None }, now);
             }
-            Some(_) => {}
+            // Nobody hears it any more: it is to be recorded as lost, or is over.
+            Some(_) => drop(self.places.put_down(effect)),
             None => {
                 if self.places.put_down(effect) && self.driving.is_driven() {
                     self.inbox.push_back(Waiting::Recover { reply: None });
@@ -223,8 +224,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if !matches!(self.phase, Phase::Loading) {
             return;
         }
-        // If it was loaded before, somebody else wrote to it, and what was asked meanwhile is forgotten, results among it: it
-        // is taken over as if another process had held it.
+        // If it was loaded before, somebody else wrote to it: what was decided is forgotten, and it is taken over as if another
+        // process had held it.
         self.driving.reload();
         let let_go = self.places.reload(fold.state.open());
         self.outputs.extend(let_go.into_iter().map(|effect| Output::Close { effect, given_up: true }));
@@ -341,6 +342,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             Some(Due::At(at)) => at > now.after(SOON),
             None => true,
         };
+        let is_far = is_far || self.driving == Driving::Left;
         let is_left = self.driving.is_lent() && is_far && self.is_idle();
         if attention.over || is_left {
             self.passivate();

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::dispatcher::Slot;
 use crate::actors::clock::Clock;
 use crate::events::ids::{Fence, RunId, StepId};
-use crate::events::problem::Code;
+use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
 use crate::executors::{self, Executor, Progress, Task};
 use crate::workflow::work::{Failure, Output, Stop};
@@ -23,12 +23,24 @@ pub type Attempted = Result<Output, Failure>;
 /// had succeeded.
 pub type Report = Box<dyn FnOnce(Option<Attempted>, Slot) + Send>;
 
+/// What to do.
+pub enum Assigned {
+    /// This.
+    Task(Box<Task>),
+    /// What this reads, which may block.
+    Unread(Box<dyn FnOnce() -> Result<Task, Problem> + Send>),
+}
+
 /// Asks an agent for an attempt.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Perform {
+    /// Of which run.
+    pub run: RunId,
+    /// Which attempt.
+    pub fence: Fence,
     /// What to do.
-    pub task: Task,
+    pub task: Assigned,
     /// When it has timed out.
     pub deadline: Option<Timestamp>,
     /// The right to do it.
@@ -92,15 +104,18 @@ impl Handler<Perform> for Agent {
     type Result = ();
 
     fn handle(&mut self, message: Perform, actor: &mut Context<Self>) {
-        let Perform { task, deadline, slot, progress, report } = message;
+        let Perform { run, fence, task, deadline, slot, progress, report } = message;
         let (stop, stopped) = watch::channel(None);
-        let key = (task.run.clone(), task.fence);
+        let key = (run, fence);
         let let_go = stopped.clone();
         self.attempts.insert(key.clone(), stop.clone());
         let context = executors::Context { stop: stopped, progress };
         let (executor, clock) = (Arc::clone(&self.executor), Arc::clone(&self.clock));
         let attempt = async move {
-            let result = attempt(&*executor, task, context, stop, deadline, &*clock).await;
+            let result = match read(task, &context).await {
+                Ok(task) => attempt(&*executor, task, context, stop, deadline, &*clock).await,
+                Err(failure) => Err(failure),
+            };
             // Whoever makes the attempt next finds out what becomes of it.
             let is_let_go = *let_go.borrow() == Some(Stop::LetGo);
             let result = Some(result).filter(|result| result.is_ok() || !is_let_go);
@@ -139,7 +154,26 @@ impl Handler<EndLeftover> for Agent {
 
     fn handle(&mut self, EndLeftover { run, step }: EndLeftover, _: &mut Context<Self>) -> Self::Result {
         let executor = Arc::clone(&self.executor);
-        Box::pin(async move { executor.end_leftover(&run, &step).await })
+        Box::pin(async move {
+            let ended = AssertUnwindSafe(async { executor.end_leftover(&run, &step).await }).catch_unwind();
+            ended.await.unwrap_or_else(|panic| Err(panicked(&*panic)))
+        })
+    }
+}
+
+/// What to do, read if need be, unless the attempt has to stop before.
+async fn read(task: Assigned, context: &executors::Context) -> Result<Task, Failure> {
+    let read = match task {
+        Assigned::Task(task) => return Ok(*task),
+        Assigned::Unread(read) => tokio::task::spawn_blocking(read),
+    };
+    tokio::select! {
+        biased;
+        why = context.stopped() => Err(Failure::stopped(why)),
+        task = read => match task {
+            Ok(task) => task.map_err(Failure::from),
+            Err(error) => Err(Failure::new(Code::Internal, error.to_string())),
+        },
     }
 }
 
@@ -170,7 +204,7 @@ async fn attempt(
         }
         std::future::pending::<()>().await
     };
-    let work = AssertUnwindSafe(executor.execute(task, context)).catch_unwind();
+    let work = AssertUnwindSafe(async { executor.execute(task, context).await }).catch_unwind();
     tokio::select! {
         biased;
         result = work => result.unwrap_or_else(|panic| Err(panicked(&*panic))),
@@ -248,5 +282,22 @@ mod tests {
         assert_eq!(result.unwrap_err().code, Code::Cancelled);
         drop(attempt);
         assert_eq!(executor.0.receiver_count(), 0);
+    }
+
+    /// It was told to stop while its content was read, nobody heard that, and what had been recorded as lost was done.
+    #[tokio::test]
+    async fn an_attempt_that_is_stopped_while_its_content_is_read_does_nothing() {
+        let (stop, stopped) = watch::channel(None);
+        let (done, wait) = std::sync::mpsc::channel();
+        let context = executors::Context { stop: stopped, progress: watch::Sender::new(Progress::default()) };
+        let slow = Box::new(move || {
+            wait.recv().unwrap();
+            Ok(task())
+        });
+        let mut reads = Box::pin(read(Assigned::Unread(slow), &context));
+        assert!(reads.as_mut().now_or_never().is_none());
+        stop.send_replace(Some(Stop::LetGo));
+        assert_eq!(reads.await.unwrap_err().code, Code::Cancelled);
+        done.send(()).unwrap();
     }
 }

@@ -93,19 +93,19 @@ impl Communicator {
     }
 
     /// Asks an agent for an attempt. An agent that this process does not have answers with a failure at once.
-    pub fn perform(&self, definition: Option<BlobRef>, perform: Perform) {
-        let Perform { task, deadline, slot, progress, report } = perform;
-        match self.agent(&task.agent, definition) {
+    pub fn perform(&self, name: &AgentName, definition: Option<BlobRef>, perform: Perform) {
+        match self.agent(name, definition) {
             Ok(Entry { address, used, .. }) => {
+                let Perform { report, .. } = perform;
                 let report = Box::new(move |result, slot| {
                     report(result, slot);
                     drop(used);
                 });
-                send(&address, Perform { task, deadline, slot, progress, report });
+                send(&address, Perform { report, ..perform });
             }
             Err(problem) => {
                 let failure = Failure::new(problem.code, problem.message).class(problem.class);
-                report(Some(Err(failure)), slot);
+                (perform.report)(Some(Err(failure)), perform.slot);
             }
         }
     }
@@ -163,7 +163,12 @@ impl Communicator {
         }
         let Member { executor, slots: concurrency } = self.member(name, definition)?;
         if self.agents.len() >= AGENTS_IDLE_MAX {
-            self.agents.retain(|_, entry| Arc::strong_count(&entry.used) > 1);
+            let mut kept = 0;
+            self.agents.retain(|_, entry| {
+                let is_idle = Arc::strong_count(&entry.used) == 1;
+                kept += usize::from(is_idle);
+                !is_idle || kept <= AGENTS_IDLE_MAX / 2
+            });
         }
         let start = || {
             let clock = Arc::clone(&self.clock);

@@ -21,7 +21,7 @@ impl Awaited {
     }
 
     pub(super) fn place(&self, stream: &StreamId) -> Place<'_> {
-        let notify = Arc::clone(&self.0.entry(stream.clone()).or_default());
+        let notify = Some(Arc::clone(&self.0.entry(stream.clone()).or_default()));
         Place { awaited: self, stream: stream.clone(), notify }
     }
 }
@@ -30,21 +30,20 @@ impl Awaited {
 pub(super) struct Place<'a> {
     awaited: &'a Awaited,
     stream: StreamId,
-    notify: Arc<Notify>,
+    notify: Option<Arc<Notify>>,
 }
 
 impl Place<'_> {
-    /// Ends when it is there, from now on.
-    pub(super) fn is_there(&self) -> Notified<'_> {
-        self.notify.notified()
+    /// What ends when it is there, from now on.
+    pub(super) fn is_there(&self) -> Option<Notified<'_>> {
+        self.notify.as_ref().map(|notify| notify.notified())
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        // The map's, and this one.
-        let is_last =
-            |notify: &Arc<Notify>| Arc::ptr_eq(notify, &self.notify) && Arc::strong_count(notify) <= 2;
-        self.awaited.0.remove_if(&self.stream, |_, notify| is_last(notify));
+        self.notify = None;
+        // Nobody gets at the entry while it is looked at.
+        self.awaited.0.remove_if(&self.stream, |_, notify| Arc::strong_count(notify) == 1);
     }
 }

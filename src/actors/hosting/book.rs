@@ -166,7 +166,7 @@ impl Book {
     pub fn clear(&self) {
         self.streams.clear();
         self.driven.clear();
-        self.wakes.clear();
+        self.wakes.close();
     }
 
     /// The arbiters in turn.

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
@@ -130,7 +131,9 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 }
                 (Output::Append { commit, blobs }, _) => self.append(commit, blobs, actor),
                 (Output::Clear(effects), Some(state)) => {
-                    self.then(shell.clear(state, effects), |()| Input::Cleared, actor);
+                    // What does not end in order is in the way of the next attempt, which says so.
+                    let cleared = AssertUnwindSafe(shell.clear(state, effects)).catch_unwind();
+                    self.then(cleared, |_| Input::Cleared, actor);
                 }
                 (Output::Perform(effect), Some(state)) => shell.perform(state, effect),
                 (Output::Close { effect, given_up }, Some(state)) => shell.close(state, &effect, given_up),
@@ -150,6 +153,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 (Output::Parked(problem), _) => {
                     tracing::error!(stream = %self.stream, %problem, "parked");
                     shell.take_back();
+                    shell.parked();
                     self.live.send_modify(|live| live.parked = Some(problem));
                 }
                 (Output::Passivate, _) => actor.stop(),
@@ -161,15 +165,19 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     fn show(&self, core: &HostCore<A, Reply>, shell: &mut S) {
         let Some((state, version)) = core.durable() else { return };
         let (attention, driven) = (state.attention(), core.driving().is_driven());
-        self.live.send_if_modified(|live| {
-            let before = live.milestones();
-            (live.version, live.loaded, live.parked) = (version, true, None);
-            (live.status, live.own_status, live.attention) = (state.status(), state.status(), attention);
-            // What is driven though nothing follows but what people do is about to see that they are too late.
-            live.at_rest = version > Version(0) && attention.is_at_rest() && !driven;
-            live.in_flight = core.in_flight();
-            shell.show(state, driven, live);
-            live.milestones() != before
+        let mut live = self.live.borrow().clone();
+        let before = live.milestones();
+        (live.version, live.loaded, live.parked) = (version, true, None);
+        (live.status, live.own_status, live.attention) = (state.status(), state.status(), attention);
+        // What is driven though nothing follows but what people do is about to see that they are too late.
+        live.at_rest = version > Version(0) && attention.is_at_rest() && !driven;
+        live.in_flight = core.in_flight();
+        live.busy = live.in_flight > 0;
+        shell.show(state, driven, &mut live);
+        let is_news = live.milestones() != before;
+        self.live.send_if_modified(|seen| {
+            *seen = live;
+            is_news
         });
     }
 

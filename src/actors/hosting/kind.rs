@@ -125,16 +125,20 @@ impl<K: Kind> AnyKind for K {
         stream: &StreamId,
         at: Version,
     ) -> Result<(Standing, Json), Problem> {
-        let (state, head) = contained(load_at::<K::Aggregate>(store, stream, at)).await?;
-        let mut ended = Timestamp(0);
-        if state.attention().over {
-            let before = Version(head.version.0.saturating_sub(1));
-            let last = store.read_stream(stream, before, 1).await.map_err(|error| read_problem(&error))?;
-            let gone = || format!("version {} of `{stream}` is gone", head.version);
-            let last = last.first().ok_or_else(|| Problem::new(Code::StoreDamaged, gone()))?;
-            ended = last.header.recorded_at;
-        }
-        Ok((Standing::of(&state, head.version, ended), self.describe(&state)))
+        contained(async {
+            let (state, head) = load_at::<K::Aggregate>(store, stream, at).await?;
+            let mut ended = Timestamp(0);
+            if state.attention().over {
+                let before = Version(head.version.0.saturating_sub(1));
+                let last =
+                    store.read_stream(stream, before, 1).await.map_err(|error| read_problem(&error))?;
+                let gone = || format!("version {} of `{stream}` is gone", head.version);
+                let last = last.first().ok_or_else(|| Problem::new(Code::StoreDamaged, gone()))?;
+                ended = last.header.recorded_at;
+            }
+            Ok((Standing::of(&state, head.version, ended), self.describe(&state)))
+        })
+        .await
     }
 
     fn blobs(&self, recorded: &Recorded) -> Result<Vec<BlobRef>, String> {

@@ -22,6 +22,8 @@ pub struct Live {
     pub at_rest: bool,
     /// How many effects are performed for it in this process.
     pub in_flight: usize,
+    /// Whether what is performed is more than to wait for other streams.
+    pub busy: bool,
     /// Why it cannot go on.
     pub parked: Option<Problem>,
 }
@@ -31,6 +33,7 @@ pub struct Live {
 pub(super) struct Milestones {
     loaded: bool,
     at_work: bool,
+    busy: bool,
     at_rest: bool,
     parked: bool,
 }
@@ -40,6 +43,7 @@ impl Live {
         Milestones {
             loaded: self.loaded,
             at_work: self.in_flight > 0,
+            busy: self.busy,
             at_rest: self.at_rest,
             parked: self.parked.is_some(),
         }

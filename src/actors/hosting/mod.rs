@@ -52,7 +52,7 @@ impl Hosting {
     /// Hosts on these arbiters, or on the current one if there are none. It knows no kind yet.
     pub fn start(context: HostContext, arbiters: Vec<ArbiterHandle>) -> Arc<Self> {
         let hosting = Arc::new(Self { book: Book::new(context, arbiters), kinds: OnceLock::new() });
-        actix::spawn(wake_all(Arc::downgrade(&hosting)));
+        actix::spawn(wake_all(Arc::clone(&hosting.book), Arc::downgrade(&hosting)));
         hosting
     }
 
@@ -157,6 +157,25 @@ impl Hosting {
         }
     }
 
+    /// Asks a stream what somebody wants of it who does not drive it, and answers the version after it, once that is durable.
+    /// If nobody drives it, what a process left open that is gone counts as lost first, so that it need not be awaited; it is
+    /// not driven for that. Who drives all streams looks at it after that.
+    ///
+    /// # Errors
+    /// Why it refuses, or cannot answer.
+    pub async fn order<K: Kind>(
+        &self,
+        stream: &StreamId,
+        command: impl Fn() -> <K::Aggregate as Aggregate>::Command,
+    ) -> Result<Version, Problem> {
+        if !self.book.is_driven(stream) {
+            self.recover(stream).await?;
+        }
+        let version = self.ask::<K>(stream, command, false).await?;
+        self.book.nudge(stream);
+        Ok(version)
+    }
+
     /// Tells a stream something that any stream is told. One whose kind is not known is not told.
     pub async fn control(&self, stream: &StreamId, control: Control) {
         loop {
@@ -179,9 +198,13 @@ impl Hosting {
     /// # Errors
     /// When its kind is not known.
     pub async fn lend(&self, stream: &StreamId) -> Result<watch::Receiver<Live>, Problem> {
-        let live = self.watch(stream)?;
-        self.control(stream, Control::Drive(Whose::Lent)).await;
-        Ok(live)
+        loop {
+            let (control, live) = self.with(stream, |entry| (entry.control.clone(), entry.live.clone()))?;
+            // A host that was put away just now is started again.
+            if control.send(Control::Drive(Whose::Lent)).await.is_ok() || self.book.is_closing() {
+                return Ok(live);
+            }
+        }
     }
 
     /// Wakes a stream, if it is still to go on by itself.
@@ -210,11 +233,9 @@ fn unknown(stream: &StreamId) -> Problem {
     Problem::new(Code::RunParked, format!("nothing is known of the kind of `{stream}`"))
 }
 
-/// Wakes whoever is due, as long as there is somebody who hosts.
-async fn wake_all(hosting: Weak<Hosting>) {
-    let Some(book) = hosting.upgrade().map(|hosting| Arc::clone(&hosting.book)) else { return };
-    loop {
-        let due = book.wakes().due(&*book.context().clock).await;
+/// Wakes whoever is due, until the book is closed.
+async fn wake_all(book: Arc<Book>, hosting: Weak<Hosting>) {
+    while let Some(due) = book.wakes().due(&*book.context().clock).await {
         for stream in due {
             let Some(hosting) = hosting.upgrade() else { return };
             actix::spawn(async move { hosting.wake(&stream).await });

@@ -34,7 +34,9 @@ impl Hosting {
             let place = self.book.awaited().place(stream);
             let there = place.is_there();
             let Some(mut live) = self.book.live(stream) else {
-                there.await;
+                if let Some(there) = there {
+                    there.await;
+                }
                 continue;
             };
             let stirs = |seen: &Live| seen.parked.is_some() || seen.loaded && !seen.at_rest;

@@ -36,6 +36,9 @@ pub trait Shell<A: Aggregate>: Lender<A> + Sized + Send + Unpin + 'static {
     /// What a message means for the aggregate.
     fn told(&mut self, message: Self::Message) -> Heard<A>;
 
+    /// It cannot go on: what is performed for it is to stop, and nothing is waited for any more.
+    fn parked(&mut self);
+
     /// This state is durable. It may say more of what is seen.
     fn show(&mut self, state: &A, driven: bool, live: &mut Live);
 }

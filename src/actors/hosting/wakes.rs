@@ -26,6 +26,7 @@ pub(super) struct Wakes {
 struct Queue {
     in_order: BTreeSet<(Timestamp, StreamId)>,
     of: HashMap<StreamId, Timestamp>,
+    closed: bool,
 }
 
 impl Wakes {
@@ -44,18 +45,22 @@ impl Wakes {
         }
     }
 
-    /// Forgets all.
-    pub(super) fn clear(&self) {
-        *self.queue() = Queue::default();
+    /// Forgets all, and wakes nobody any more.
+    pub(super) fn close(&self) {
+        *self.queue() = Queue { closed: true, ..Queue::default() };
+        self.changed.notify_one();
     }
 
-    /// Ends when somebody is due, who are taken out.
-    pub(super) async fn due(&self, clock: &dyn Clock) -> Vec<StreamId> {
+    /// Ends when somebody is due, who are taken out; none once it is closed.
+    pub(super) async fn due(&self, clock: &dyn Clock) -> Option<Vec<StreamId>> {
         loop {
             let changes = self.changed.notified();
+            if self.queue().closed {
+                return None;
+            }
             let due = self.take_due(clock.now());
             if !due.is_empty() {
-                return due;
+                return Some(due);
             }
             let Some(at) = self.first() else {
                 changes.await;

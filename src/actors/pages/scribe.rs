@@ -2,6 +2,7 @@
 //! a thread of its own: no decision waits for it, only the end of the process does.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -93,7 +94,10 @@ impl Scribe {
             if pages.is_empty() {
                 return;
             }
-            runtime.block_on(self.write_all(runs, pages));
+            let written = || runtime.block_on(self.write_all(runs, pages));
+            if catch_unwind(AssertUnwindSafe(written)).is_err() {
+                tracing::warn!("what is asked could not be written down: it panicked");
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::aggregates::run::Run;
 use crate::events::ids::{Fence, RunId};
+use crate::events::json::BlobRef;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::Progress;
@@ -42,6 +43,8 @@ impl Glance {
 pub struct OpenAttempt {
     /// What was recorded of it.
     pub started: Arc<AttemptStarted>,
+    /// The agent's definition, if the run has one recorded.
+    pub definition: Option<BlobRef>,
     /// Since when.
     pub since: Timestamp,
     /// How far it says it is.

@@ -134,13 +134,7 @@ impl Runs {
     /// # Errors
     /// Why the run refuses, or cannot answer.
     pub async fn order(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
-        let stream = StreamId::of_run(run);
-        if !self.hosting.book().is_driven(&stream) {
-            self.hosting.recover(&stream).await?;
-        }
-        let version = self.ask(run, ask).await?;
-        self.hosting.book().nudge(&stream);
-        Ok(version)
+        self.hosting.order::<RunKind>(&StreamId::of_run(run), || ask.clone()).await
     }
 
     /// Lets a run go on, now and by itself from here on.
@@ -198,8 +192,8 @@ impl Runs {
     /// Ends when no attempt is made for a run but those that see children through.
     pub async fn idle(&self, run: &RunId) {
         let stream = StreamId::of_run(run);
-        let (Ok(mut live), Ok(glance)) = (self.hosting.watch(&stream), self.glance(run)) else { return };
-        let done = |seen: &Live| seen.loaded && !glance.borrow().is_at_work();
+        let Ok(mut live) = self.hosting.watch(&stream) else { return };
+        let done = |seen: &Live| seen.loaded && !seen.busy;
         // An error means that its host was put away: nothing of it runs.
         let _ = live.wait_for(done).await;
     }

@@ -8,27 +8,26 @@ use actix::Recipient;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
-use tokio::task::{JoinError, spawn_blocking};
 
 use super::glance::{Glance, OpenAttempt};
 use super::{InFlight, Runs};
-use crate::actors::agents::agent::{Attempted, EndLeftover, Perform, Report, StopAttempt};
+use crate::actors::agents::agent::{Assigned, Attempted, EndLeftover, Perform, Report, StopAttempt};
 use crate::actors::agents::dispatcher::{GiveSlot, Slot};
 use crate::actors::hosting::context::HostContext;
 use crate::actors::hosting::live::Live;
 use crate::actors::hosting::messages::Tell;
 use crate::actors::hosting::shell::{Heard, Shell};
 use crate::actors::pages::page;
-use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId, RunStatus};
+use crate::aggregates::run::{
+    Ask, AwaitedChild, Grants, Run, RunEffect, RunEffectId, RunStatus, awaited_children,
+};
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
 use crate::events::json::BlobRef;
-use crate::events::problem::{Code, Problem};
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
-use crate::executors::{Assignment, Progress, Task};
+use crate::executors::{Assignment, Progress};
 use crate::kernel::Blobs;
 use crate::kernel::core::Lender;
-use crate::views::presenters::report::{AwaitedChild, awaited_children};
 use crate::workflow::work::Stop;
 
 /// Seeds differ between processes, and between the decisions of one.
@@ -73,6 +72,8 @@ pub struct RunShell {
     slots: Slots,
     /// How many slots of each agent it waits for at the dispatcher.
     waits: HashMap<AgentName, u32>,
+    /// Whether it cannot go on.
+    is_parked: bool,
     /// Children that are at rest while attempts of this run see them through.
     resting: HashSet<RunId>,
 }
@@ -99,6 +100,7 @@ impl RunShell {
             shown: None,
             slots: Slots::default(),
             waits: HashMap::new(),
+            is_parked: false,
             resting: HashSet::new(),
         }
     }
@@ -129,27 +131,27 @@ impl RunShell {
         let child = assignment.as_ref().ok().and_then(Assignment::child).cloned();
         let in_flight = runs.in_flight(child.is_some());
         let since = self.context.clock.now();
-        let open = OpenAttempt { started: Arc::clone(&started), since, progress: seen, child };
+        let open = OpenAttempt { started: Arc::clone(&started), definition, since, progress: seen, child };
         self.change(|glance| {
             glance.attempts.insert(started.fence, open);
         });
         let report = self.reporter(&started, in_flight);
-        let (agents, deadline) = (Arc::clone(agents), started.deadline);
-        let assign = move |task: Result<Task, Problem>| match task {
-            Ok(task) => agents.perform(definition, Perform { task, deadline, slot, progress, report }),
-            Err(problem) => report(Some(Err(problem.into())), slot),
-        };
+        let (run, fence, deadline) = (self.run.clone(), started.fence, started.deadline);
         let library = Arc::clone(&self.context.library);
-        match assignment {
+        let task = match assignment {
             // What has to be read first holds up nobody else.
             Ok(assignment) if library.holds(&assignment.content()).is_none() => {
-                let read = spawn_blocking(move || assignment.read(&*library));
-                actix::spawn(async move {
-                    let unread = |error: JoinError| Err(Problem::new(Code::Internal, error.to_string()));
-                    assign(read.await.unwrap_or_else(unread));
-                });
+                Ok(Assigned::Unread(Box::new(move || assignment.read(&*library))))
             }
-            assignment => assign(assignment.and_then(|assignment| assignment.read(&*library))),
+            Ok(assignment) => assignment.read(&*library).map(Box::new).map(Assigned::Task),
+            Err(problem) => Err(problem),
+        };
+        match task {
+            Ok(task) => {
+                let perform = Perform { run, fence, task, deadline, slot, progress, report };
+                agents.perform(&started.agent, definition, perform);
+            }
+            Err(problem) => report(Some(Err(problem.into())), slot),
         }
     }
 
@@ -164,14 +166,11 @@ impl RunShell {
         })
     }
 
-    fn stop(&self, state: &Run, fence: Fence, why: Stop) {
-        let agent = self.glance.borrow().attempts.get(&fence).map(|open| open.started.agent.clone());
-        if let (Some(agent), Some(runs)) = (agent, self.runs.upgrade()) {
-            runs.agents().stop(
-                &agent,
-                state.agent(&agent),
-                StopAttempt { run: self.run.clone(), fence, why },
-            );
+    fn stop(&self, fence: Fence, why: Stop) {
+        let open = self.glance.borrow().attempts.get(&fence).cloned();
+        if let (Some(OpenAttempt { started, definition, .. }), Some(runs)) = (open, self.runs.upgrade()) {
+            let stop = StopAttempt { run: self.run.clone(), fence, why };
+            runs.agents().stop(&started.agent, definition, stop);
         }
     }
 
@@ -287,10 +286,13 @@ impl Slots {
         wanted.min(left.saturating_add(acquired))
     }
 
-    /// The commit is durable, and its attempts have their slots.
-    fn give_back(&mut self) {
+    /// The commit is durable, and its attempts have their slots. Where nobody drives the run, none is for the next either.
+    fn give_back(&mut self, driven: bool) {
         self.held.clear();
         self.spoken_for.clear();
+        if !driven {
+            self.granted.clear();
+        }
     }
 }
 
@@ -309,17 +311,17 @@ impl Shell<Run> for RunShell {
     fn perform(&mut self, state: &Run, effect: RunEffect) {
         match effect {
             RunEffect::Attempt(started) => self.make(state, started),
-            RunEffect::Stop { fence, .. } => self.stop(state, fence, Stop::Cancelled),
+            RunEffect::Stop { fence, .. } => self.stop(fence, Stop::Cancelled),
             RunEffect::Ask { request, .. } => self.write_request(&request),
             RunEffect::Wake { .. } | RunEffect::Start { .. } => {}
         }
     }
 
-    fn close(&mut self, state: &Run, effect: &RunEffectId, given_up: bool) {
+    fn close(&mut self, _: &Run, effect: &RunEffectId, given_up: bool) {
         match effect {
             RunEffectId::Attempt(fence) => {
                 if given_up {
-                    self.stop(state, *fence, Stop::LetGo);
+                    self.stop(*fence, Stop::LetGo);
                 }
                 let mut attempt = None;
                 self.change(|glance| attempt = glance.attempts.remove(fence));
@@ -348,6 +350,8 @@ impl Shell<Run> for RunShell {
 
     fn told(&mut self, message: ToRun) -> Heard<Run> {
         match message {
+            // Its turn has come too late: the slot goes to the next.
+            ToRun::Granted(_) if self.is_parked => Heard::Seen,
             ToRun::Granted(slot) => {
                 // The dispatcher has counted it; what the run still waits for is told after the next commit.
                 self.waits.remove(slot.agent());
@@ -369,8 +373,18 @@ impl Shell<Run> for RunShell {
         }
     }
 
+    fn parked(&mut self) {
+        self.is_parked = true;
+        let fences: Vec<Fence> = self.glance.borrow().attempts.keys().copied().collect();
+        fences.into_iter().for_each(|fence| self.stop(fence, Stop::LetGo));
+        let (Some(runs), Some(to)) = (self.runs.upgrade(), self.giver()) else { return };
+        for agent in std::mem::take(&mut self.waits).into_keys() {
+            runs.agents().wait(&self.run, &agent, None, 0, Arc::clone(&to));
+        }
+    }
+
     fn show(&mut self, state: &Run, driven: bool, live: &mut Live) {
-        self.slots.give_back();
+        self.slots.give_back(driven);
         let Some(runs) = self.runs.upgrade() else { return };
         self.queue(&runs, state, driven);
         if self.waits_for_children(state) {
@@ -387,5 +401,6 @@ impl Shell<Run> for RunShell {
         }
         self.shown = Some(live.version);
         self.change(|glance| glance.look(state));
+        live.busy = self.glance.borrow().is_at_work();
     }
 }

@@ -7,11 +7,12 @@
 //! - `decide`: what would happen, command by command
 //! - `advance`: what starts and what ends of itself, after any command
 //! - [`child`]: a run that a step of another starts
-//! - `attention`: what it needs next
+//! - `attention`: what it needs next; `awaited`: the children that it waits for
 //! - [`plan`]: what a rollback would do
 
 mod advance;
 mod attention;
+mod awaited;
 pub mod child;
 pub mod command;
 mod decide;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use crate::events::run::RunStatus;
+pub use awaited::{AwaitedChild, awaited_children};
 pub use command::{Ask, Grants, Insists, Order, RunEffect, RunEffectId, RunRejection, StartChild, StartRun};
 pub(crate) use node::{Done, Gated, Node, StepError, StepPhase, Trace, UndoPhase};
 pub(crate) use people::{Answer, People, Request};

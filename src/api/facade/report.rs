@@ -5,11 +5,11 @@ use futures_util::future::BoxFuture;
 
 use super::{Facade, unknown};
 use crate::actors::pages::page;
-use crate::aggregates::run::{Run, RunStatus};
+use crate::aggregates::run::{Run, RunStatus, awaited_children};
 use crate::events::ids::{RequestId, RunId, Version};
 use crate::events::problem::Problem;
 use crate::kernel::Aggregate;
-use crate::views::presenters::report::{AwaitedChild, ChildReport, RunReport, awaited_children, report};
+use crate::views::presenters::report::{ChildReport, RunReport, Waiting, report};
 use crate::views::presenters::rollback::is_owed;
 
 impl Facade {
@@ -62,7 +62,7 @@ impl Facade {
         }
         report.status = RunStatus::Waiting;
         report.driven = true;
-        report.waiting_for.extend(children.into_iter().map(AwaitedChild::waiting));
+        report.waiting_for.extend(children.into_iter().map(Waiting::from));
         Ok(())
     }
 

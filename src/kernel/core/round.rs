@@ -93,6 +93,14 @@ impl<A: Aggregate, R> HostCore<A, R> {
         while count < DECIDED_AT_ONCE && sealing.size_bytes() < COMMIT_BYTES_FULL && broken.is_none() {
             let Some(waiting) = self.inbox.pop_front() else { break };
             count += 1;
+            if let Waiting::Due(effect) = &waiting
+                && let Lasts::Until(at) = effect.lasts()
+                && at > now
+            {
+                // The clock was set back meanwhile: it is waited on.
+                self.timers.add(at, effect.clone());
+                continue;
+            }
             let Some((command, drives, reply)) = command(waiting, &self.places, draft.opened()) else {
                 continue;
             };

@@ -311,6 +311,35 @@ fn a_timer_goes_off_when_its_moment_has_come_and_never_before() {
     assert!(fed.decide(ask(Ask::Done(7), "ada")).ends_with(&late.map(str::to_owned)), "late, not never");
 }
 
+/// It was forgotten: the wake-up had come, and waited behind a commit while the clock was set back.
+#[test]
+fn a_timer_is_waited_on_whose_clock_is_set_back_before_it_is_decided() {
+    let mut fed = Fed::new(NAMED);
+    fed.outputs();
+    fed.load(&[5]);
+    fed.decide(ask(Ask::Count(1), "ada"));
+    fed.now = later(5);
+    assert!(fed.feed(Input::Tick).is_empty(), "a commit is on its way");
+    fed.now = later(2);
+    assert!(fed.decide(Input::Appended).contains(&"wake Some(5)".to_owned()), "its moment is yet to come");
+    fed.now = later(5);
+    assert_eq!(fed.decide(Input::Tick), ["append"]);
+}
+
+/// A run that no one drove once it had met another owner stayed in memory for ever.
+#[test]
+fn what_was_given_up_is_put_away_once_it_has_reported_though_nobody_drives() {
+    let mut fed = Fed::driving(&[2]);
+    fed.decide(Input::LetGo);
+    fed.decide(ask(Ask::Count(1), "ada"));
+    fed.feed(conflict());
+    fed.load(&[2]);
+    fed.now = later(60);
+    assert!(!fed.decide(Input::Tick).contains(&"passivate".to_owned()), "it is performed still");
+    fed.decide(Input::Settled { effect: 2, command: Some(Ask::Done(2)) });
+    assert!(fed.decide(Input::Tick).contains(&"passivate".to_owned()), "nobody waits for anything");
+}
+
 #[test]
 fn what_is_lent_is_put_away_when_it_has_nothing_to_do_for_now() {
     let mut fed = Fed::with(LENT, &[9]);

@@ -23,7 +23,7 @@ pub use effects::{EffectReport, effects};
 pub use phases::PhaseReport;
 pub(super) use steps::primary_agent;
 pub use steps::{ChildReport, ParentReport, StepReport};
-pub use waiting::{Approvers, AwaitedChild, Waiting, awaited_children};
+pub use waiting::{Approvers, Waiting};
 
 /// A run.
 #[derive(Debug, Clone, Serialize, Deserialize)]

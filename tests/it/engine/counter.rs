@@ -275,5 +275,7 @@ impl Shell<Counter> for CounterShell {
         Heard::Settled("double", Some(Ask::Doubled(by)))
     }
 
+    fn parked(&mut self) {}
+
     fn show(&mut self, _: &Counter, _: bool, _: &mut Live) {}
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregates::run::{Node, Phase, Request, Run, RunStatus, StepPhase, UndoPhase};
-use crate::events::ids::{Hash, RunId, StepId};
+use crate::aggregates::run::{AwaitedChild, Node, Request, Run, StepPhase, UndoPhase};
+use crate::events::ids::{Hash, StepId};
 use crate::events::time::Timestamp;
 
 /// Something that a run waits for.
@@ -96,49 +96,9 @@ fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
     })
 }
 
-/// A run that a step has started and waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AwaitedChild {
-    /// Its id.
-    pub run: RunId,
-    /// The step.
-    pub step: StepId,
-    /// Since when.
-    pub since: Option<Timestamp>,
-}
-
-impl AwaitedChild {
-    /// As something that its parent waits for.
-    pub fn waiting(self) -> Waiting {
-        let Self { run, step, since } = self;
+impl From<AwaitedChild> for Waiting {
+    fn from(AwaitedChild { run, step, since }: AwaitedChild) -> Self {
         let (kind, id) = ("child".to_owned(), run.to_string());
-        Waiting { kind, id, step, phase: None, since, expires: None, approval: None }
+        Self { kind, id, step, phase: None, since, expires: None, approval: None }
     }
-}
-
-/// The runs without which nothing of this one goes on, beside what people give; none if something does, or if there are
-/// none. An attempt at seeing one through that was let go of counts: the next does no more than that.
-pub fn awaited_children(run: &Run) -> Option<Vec<AwaitedChild>> {
-    if run.status() != RunStatus::Running || !matches!(run.life(), Phase::Going) {
-        return None;
-    }
-    let mut awaited = Vec::new();
-    for node in run.nodes() {
-        match (&node.phase, &node.child) {
-            (StepPhase::Running(_) | StepPhase::Ready, Some(child)) => {
-                let (run, step, since) = (child.run.clone(), node.id().clone(), node.started_at);
-                awaited.push(AwaitedChild { run, step, since });
-            }
-            (
-                StepPhase::Running(_)
-                | StepPhase::Ready
-                | StepPhase::Between
-                | StepPhase::Retrying(_)
-                | StepPhase::Sleeping(_),
-                _,
-            ) => return None,
-            _ => {}
-        }
-    }
-    (!awaited.is_empty()).then_some(awaited)
 }
