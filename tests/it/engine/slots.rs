@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use reenact::aggregates::run::{RunStatus, StartRun};
+use reenact::aggregates::run::{Ask, Order, RunStatus, StartRun};
 use reenact::events::run::RunEvent;
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
-use reenact::store::fault::Calls;
+use reenact::store::fault::{Calls, Fault};
 
 use super::kit::{Kit, faulty, id, on_actix, start_of, status};
 
@@ -124,5 +124,29 @@ fn a_run_makes_no_more_attempts_at_once_than_its_limit() {
         }
         assert_eq!(status(system.ended(&id("r")).await), RunStatus::Completed);
         assert_eq!((gate.most(), gate.calls()), (3, 9));
+    });
+}
+
+/// The slot for which it waited came to it all the same and was kept, so that whoever waited behind it starved.
+#[test]
+fn a_run_that_parks_gives_up_its_place_in_the_queue() {
+    on_actix(async {
+        let store = Arc::new(faulty());
+        let kit = Kit { store: Arc::clone(&store) as _, slots: 1, ..Kit::new() };
+        let gate = kit.gated("gate");
+        let system = kit.start();
+        system.begin(&id("first"), start_of("[{id: a, agent: gate}]")).await.unwrap();
+        gate.called(1).await;
+        system.begin(&id("parked"), start_of("[{id: a, agent: gate}]")).await.unwrap();
+        store.fail_append(store.appends() + 1, Fault::BeforeStoring);
+        let order = Order { by: "test".into(), reason: None };
+        system.ask(&id("parked"), Ask::Pause(order)).await.unwrap_err();
+        store.mend();
+        system.begin(&id("second"), start_of("[{id: a, agent: gate}]")).await.unwrap();
+        gate.open(2);
+        for run in ["first", "second"] {
+            assert_eq!(status(system.ended(&id(run)).await), RunStatus::Completed, "{run}");
+        }
+        assert_eq!(gate.calls(), 2);
     });
 }
