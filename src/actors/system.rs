@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -127,15 +127,16 @@ impl System {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             passivate_after: settings.passivate_after,
-            runs: settings.runs.map(Arc::from),
         };
         let handles: Vec<_> = arbiters.iter().map(Arbiter::handle).collect();
         let environment = roster.executors.subprocess.environment.clone();
-        let scribe = Scribe::new(context.clone(), Inspector { check: settings.check, environment });
+        let folder: Option<Arc<Path>> = settings.runs.map(Arc::from);
+        let scribe =
+            Scribe::new(context.clone(), folder.clone(), Inspector { check: settings.check, environment });
         let hosting = Hosting::start(context.clone(), handles.clone());
         let agents = Communicator::start(roster, library, clock, handles);
         let live = Runs::new(Arc::clone(&hosting), agents, scribe);
-        hosting.register(kinds.with(RunKind(Arc::downgrade(&live))));
+        hosting.register(kinds.with(RunKind { runs: Arc::downgrade(&live), folder }));
         let arbiters = Mutex::new(arbiters);
         let (committed, standings) = (store.committed(), Arc::new(LiveStandings(Arc::clone(&hosting))));
         let projector = Projector::new(store, standings, vec![Box::new(RunRows), Box::new(AttentionRows)]);

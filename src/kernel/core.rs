@@ -55,6 +55,8 @@ pub struct HostCore<A: Aggregate, R> {
     places: Places<A::Effect>,
     timers: Timers<A::Effect>,
     outputs: VecDeque<Output<A, R>>,
+    /// What the state needs next, as of when it was last what the store holds.
+    attention: Attention,
     /// Whether a snapshot is being saved.
     saving: bool,
     /// When it was last asked something.
@@ -76,6 +78,7 @@ where
             places: self.places.clone(),
             timers: self.timers.clone(),
             outputs: self.outputs.clone(),
+            attention: self.attention,
             saving: self.saving,
             touched: self.touched,
             passivate_after: self.passivate_after,
@@ -109,6 +112,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             places: Places::default(),
             timers: Timers::default(),
             outputs: VecDeque::from([Output::Load]),
+            attention: Attention::default(),
             saving: false,
             touched: now,
             passivate_after,
@@ -131,6 +135,11 @@ impl<A: Aggregate, R> HostCore<A, R> {
             Phase::Ready(fold) | Phase::Clearing(fold) => Some((&fold.state, fold.head.version)),
             Phase::Loading | Phase::Appending(..) | Phase::Parked(_) => None,
         }
+    }
+
+    /// What the state needs next, as of when it was last what the store holds.
+    pub fn attention(&self) -> Attention {
+        self.attention
     }
 
     /// Who wants it to go on by itself.
@@ -238,6 +247,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
     fn when_ready(&mut self, now: Timestamp) {
         let Phase::Ready(fold) = &self.phase else { return };
         let attention = fold.state.attention();
+        self.attention = attention;
         let begins = self.driving.begin();
         if begins {
             self.outputs.push_back(Output::Driven(true));
@@ -324,19 +334,17 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     /// Whether nothing of it goes on in this process.
     fn is_idle(&self) -> bool {
-        let Phase::Ready(fold) = &self.phase else { return false };
-        let goes_on = self.driving.is_driven() && fold.state.attention().own == Own::Now;
-        self.inbox.is_empty() && self.places.are_quiet() && !goes_on
+        let goes_on = self.driving.is_driven() && self.attention.own == Own::Now;
+        matches!(self.phase, Phase::Ready(_)) && self.inbox.is_empty() && self.places.are_quiet() && !goes_on
     }
 
     /// Puts it away if nothing follows any more, or if it was activated because it was due, and will be again. Thousands
     /// of short lives may end in the time for which one is kept that may be asked again.
     pub fn go_if_over(&mut self, now: Timestamp) {
-        let Phase::Ready(fold) = &self.phase else { return };
-        if !self.inbox.is_empty() {
+        if !matches!(self.phase, Phase::Ready(_)) || !self.inbox.is_empty() {
             return;
         }
-        let attention = fold.state.attention();
+        let attention = self.attention;
         let is_far = match attention.due() {
             Some(Due::Now) => false,
             Some(Due::At(at)) => at > now.after(SOON),

@@ -68,6 +68,11 @@ impl<E: Effect> EffectChanges<E> {
         self.closed.iter().map(|(effect, _)| effect)
     }
 
+    /// The same, of changes that nobody asks for them any more.
+    pub fn take_closed(&mut self) -> impl Iterator<Item = E::Id> + use<E> {
+        std::mem::take(&mut self.closed).into_iter().map(|(effect, _)| effect)
+    }
+
     /// Those that were opened and not closed after that.
     pub fn still_open(&self) -> impl Iterator<Item = &E> {
         // Of an effect that was closed several times the last one counts.

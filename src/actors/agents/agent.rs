@@ -49,6 +49,8 @@ pub struct Perform {
     pub progress: watch::Sender<Progress>,
     /// Where its result goes.
     pub report: Report,
+    /// Held until then: as long as it is, the agent is kept.
+    pub used: Option<Arc<()>>,
 }
 
 /// Asks an agent to stop an attempt.
@@ -104,7 +106,7 @@ impl Handler<Perform> for Agent {
     type Result = ();
 
     fn handle(&mut self, message: Perform, actor: &mut Context<Self>) {
-        let Perform { run, fence, task, deadline, slot, progress, report } = message;
+        let Perform { run, fence, task, deadline, slot, progress, report, used } = message;
         let (stop, stopped) = watch::channel(None);
         let key = (run, fence);
         let let_go = stopped.clone();
@@ -120,6 +122,7 @@ impl Handler<Perform> for Agent {
             let is_let_go = *let_go.borrow() == Some(Stop::LetGo);
             let result = Some(result).filter(|result| result.is_ok() || !is_let_go);
             report(result, slot);
+            drop(used);
             key
         };
         actor.spawn(attempt.into_actor(self).map(|key, agent, _| {

@@ -95,14 +95,7 @@ impl Communicator {
     /// Asks an agent for an attempt. An agent that this process does not have answers with a failure at once.
     pub fn perform(&self, name: &AgentName, definition: Option<BlobRef>, perform: Perform) {
         match self.agent(name, definition) {
-            Ok(Entry { address, used, .. }) => {
-                let Perform { report, .. } = perform;
-                let report = Box::new(move |result, slot| {
-                    report(result, slot);
-                    drop(used);
-                });
-                send(&address, Perform { report, ..perform });
-            }
+            Ok(Entry { address, used, .. }) => send(&address, Perform { used: Some(used), ..perform }),
             Err(problem) => {
                 let failure = Failure::new(problem.code, problem.message).class(problem.class);
                 (perform.report)(Some(Err(failure)), perform.slot);

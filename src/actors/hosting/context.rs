@@ -1,6 +1,5 @@
 //! What every host needs.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +19,6 @@ pub struct HostContext {
     pub clock: Arc<dyn Clock>,
     /// How long nobody needs an aggregate before it is put away.
     pub passivate_after: Duration,
-    /// The folder with a folder for each run, if there is one.
-    pub runs: Option<Arc<Path>>,
 }
 
 /// What people are told when a commit was not stored.

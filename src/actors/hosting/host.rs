@@ -164,7 +164,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     /// Shows what is durable. Whoever waits is woken at milestones only.
     fn show(&self, core: &HostCore<A, Reply>, shell: &mut S) {
         let Some((state, version)) = core.durable() else { return };
-        let (attention, driven) = (state.attention(), core.driving().is_driven());
+        let (attention, driven) = (core.attention(), core.driving().is_driven());
         let mut live = self.live.borrow().clone();
         let before = live.milestones();
         (live.version, live.loaded, live.parked) = (version, true, None);

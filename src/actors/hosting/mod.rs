@@ -216,8 +216,8 @@ impl Hosting {
 
     /// Does something with the place of a stream in the book, whose host is started if there is none.
     fn with<T>(&self, stream: &StreamId, act: impl FnOnce(&Entry) -> T) -> Result<T, Problem> {
-        let kind = self.kind(stream)?;
         let start = || {
+            let kind = self.kind(stream).ok()?;
             let driving = match (self.book.is_closing(), self.book.is_driven(stream)) {
                 (true, _) => Driving::Closed,
                 (false, true) => Driving::Asked(Whose::Named),

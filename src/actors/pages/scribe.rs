@@ -30,6 +30,8 @@ pub type Hold = Box<dyn Send>;
 /// Writes pages, for as long as there are any to be written.
 pub struct Scribe {
     host: HostContext,
+    /// The folder with a folder for each run, if there is one.
+    folder: Option<Arc<Path>>,
     inspector: Inspector,
     /// What is to be written. There is never more than there are requests, and each is named once.
     wanted: Mutex<Wanted>,
@@ -53,13 +55,13 @@ struct Wanted {
 
 impl Scribe {
     /// Nothing is to be written yet.
-    pub fn new(host: HostContext, inspector: Inspector) -> Arc<Self> {
-        Arc::new(Self { host, inspector, wanted: Mutex::default(), hurry: watch::Sender::new(false) })
+    pub fn new(host: HostContext, folder: Option<Arc<Path>>, inspector: Inspector) -> Arc<Self> {
+        Arc::new(Self { host, folder, inspector, wanted: Mutex::default(), hurry: watch::Sender::new(false) })
     }
 
     /// Has the page of a request written, or written anew. Until it is, `in_flight` lives.
     pub fn write(self: &Arc<Self>, run: &RunId, request: &RequestId, in_flight: Hold) {
-        let Some(runs) = self.host.runs.clone() else { return };
+        let Some(runs) = self.folder.clone() else { return };
         let mut wanted = self.wanted();
         wanted.pages.insert((run.clone(), request.clone()), in_flight);
         if wanted.at_work {

@@ -7,6 +7,7 @@ pub mod children;
 pub mod glance;
 pub mod shell;
 
+use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use futures_util::future::join_all;
@@ -53,7 +54,12 @@ impl Drop for InFlight {
 }
 
 /// The kind of runs.
-pub struct RunKind(pub Weak<Runs>);
+pub struct RunKind {
+    /// The runs of the process.
+    pub runs: Weak<Runs>,
+    /// The folder with a folder for each run, if there is one.
+    pub folder: Option<Arc<Path>>,
+}
 
 impl Kind for RunKind {
     type Aggregate = Run;
@@ -69,7 +75,8 @@ impl Kind for RunKind {
     }
 
     fn shell(&self, stream: &StreamId, context: &HostContext) -> Option<RunShell> {
-        Some(RunShell::new(stream.run()?, Weak::clone(&self.0), context.clone()))
+        let (runs, folder) = (Weak::clone(&self.runs), self.folder.clone());
+        Some(RunShell::new(stream.run()?, runs, folder, context.clone()))
     }
 }
 

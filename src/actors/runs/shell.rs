@@ -1,10 +1,12 @@
 //! The shell of a run: what performs a run's effects, and what its decisions borrow.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use actix::Recipient;
+use actix::dev::SendError;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
@@ -63,6 +65,8 @@ pub enum ToRun {
 pub struct RunShell {
     run: RunId,
     runs: Weak<Runs>,
+    /// The folder with a folder for each run, if there is one.
+    folder: Option<Arc<Path>>,
     context: HostContext,
     address: Option<Recipient<Tell<ToRun>>>,
     /// What is seen of it. The attempts that agents make for it are listed here only.
@@ -90,10 +94,11 @@ struct Slots {
 
 impl RunShell {
     /// The shell of a run.
-    pub fn new(run: RunId, runs: Weak<Runs>, context: HostContext) -> Self {
+    pub fn new(run: RunId, runs: Weak<Runs>, folder: Option<Arc<Path>>, context: HostContext) -> Self {
         Self {
             run,
             runs,
+            folder,
             context,
             address: None,
             glance: watch::Sender::new(Glance::default()),
@@ -148,7 +153,7 @@ impl RunShell {
         };
         match task {
             Ok(task) => {
-                let perform = Perform { run, fence, task, deadline, slot, progress, report };
+                let perform = Perform { run, fence, task, deadline, slot, progress, report, used: None };
                 agents.perform(&started.agent, definition, perform);
             }
             Err(problem) => report(Some(Err(problem.into())), slot),
@@ -157,11 +162,18 @@ impl RunShell {
 
     /// What brings the result of an attempt to its run, whoever hosts it by then.
     fn reporter(&self, started: &AttemptStarted, in_flight: InFlight) -> Report {
-        let (runs, run) = (Weak::clone(&self.runs), self.run.clone());
+        let (runs, run, host) = (Weak::clone(&self.runs), self.run.clone(), self.address.clone());
         let (step, fence) = (started.step.clone(), started.fence);
         Box::new(move |result, slot| {
+            let report = ToRun::Reported { step, fence, result, slot, in_flight };
+            let Some(host) = host else { return };
+            let unsent = match host.try_send(Tell(report)) {
+                Ok(()) => return,
+                Err(SendError::Full(Tell(report)) | SendError::Closed(Tell(report))) => report,
+            };
+            // Its host has much to do, or another is there by now.
             if let Some(runs) = runs.upgrade() {
-                runs.tell(&run, ToRun::Reported { step, fence, result, slot, in_flight });
+                runs.tell(&run, unsent);
             }
         })
     }
@@ -395,7 +407,7 @@ impl Shell<Run> for RunShell {
         let is_news = self.shown.is_some_and(|shown| live.version > shown);
         if is_news
             && live.attention.over
-            && let Some(folder) = &self.context.runs
+            && let Some(folder) = &self.folder
         {
             page::keep(folder, state, live.version);
         }

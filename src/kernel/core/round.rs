@@ -162,26 +162,27 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     /// These effects were opened and closed.
-    fn show(&mut self, changes: EffectChanges<A::Effect>) {
-        for effect in changes.closed() {
-            let given_up = self.places.close(effect);
-            self.outputs.push_back(Output::Close { effect: effect.clone(), given_up });
+    fn show(&mut self, mut changes: EffectChanges<A::Effect>) {
+        let open: Vec<A::Effect> = changes.still_open().cloned().collect();
+        for effect in changes.take_closed() {
+            let given_up = self.places.close(&effect);
+            self.outputs.push_back(Output::Close { effect, given_up });
         }
-        for effect in changes.still_open() {
+        for effect in open {
             match effect.lasts() {
                 Lasts::Hint => continue,
                 Lasts::Until(at) => {
                     // Only timers are for who drives it: what is recorded as started is made, and what is to be stopped is,
                     // also if it was let go of while the commit was on its way.
                     if self.driving.is_driven() {
-                        self.timers.add(at, effect.clone());
+                        self.timers.add(at, effect);
                     }
                     continue;
                 }
                 Lasts::Told => {}
                 Lasts::Process | Lasts::Stream => self.places.here(effect.clone()),
             }
-            self.outputs.push_back(Output::Perform(effect.clone()));
+            self.outputs.push_back(Output::Perform(effect));
         }
     }
 
