@@ -3,6 +3,8 @@
 //! The machine says what it wants, and is told what that came to. Its driver reads and saves, decides nothing, and may stop
 //! at any point: rows and the position that they are folded to are saved together, so whoever comes next goes on there.
 
+use std::collections::BTreeSet;
+
 use super::{Log, Projection, Rows};
 use crate::events::ids::Position;
 use crate::events::rows::ViewChange;
@@ -40,7 +42,7 @@ enum Phase {
     /// Rows of another shape are removed, before anything else.
     Clearing,
     /// All up to there is folded and saved. These rows were read for what comes next, and those are to be.
-    At { position: Position, rows: Rows, missing: Vec<Vec<u8>> },
+    At { position: Position, rows: Rows, missing: BTreeSet<Vec<u8>> },
     /// This is to be saved.
     Changed(Save),
     /// It is being saved.
@@ -56,7 +58,7 @@ struct Save {
 
 impl Phase {
     fn at(position: Position) -> Self {
-        Self::At { position, rows: Rows::default(), missing: Vec::new() }
+        Self::At { position, rows: Rows::default(), missing: BTreeSet::new() }
     }
 }
 
@@ -78,7 +80,7 @@ impl<'a> Runner<'a> {
             Phase::Clearing => Want::Leftover,
             Phase::At { position, .. } if *position >= self.target => Want::Nothing,
             Phase::At { position, missing, .. } if missing.is_empty() => Want::Events(*position),
-            Phase::At { missing, .. } => Want::Rows(missing.clone()),
+            Phase::At { missing, .. } => Want::Rows(missing.iter().cloned().collect()),
             Phase::Changed(Save { position, changes, is_clearing }) => {
                 let (position, changes, is_clearing) = (*position, std::mem::take(changes), *is_clearing);
                 self.phase = Phase::Saving { position, is_clearing };
@@ -110,8 +112,8 @@ impl<'a> Runner<'a> {
         let Phase::At { position, rows, missing } = &mut self.phase else { return };
         let page = log.after(*position);
         if log.end() > *position {
-            *missing = self.projection.reads(&page, rows);
-            missing.retain(|key| !rows.is_read(key));
+            let reads = self.projection.reads(&page, rows).into_iter();
+            *missing = reads.filter(|key| !rows.is_read(key)).collect();
             if missing.is_empty() {
                 self.projection.fold(&page, rows);
                 let (position, changes) = (log.end(), std::mem::take(rows).into_changes());
@@ -123,8 +125,8 @@ impl<'a> Runner<'a> {
     /// What is kept under a key that it wanted; none if nothing is.
     pub fn row(&mut self, key: Vec<u8>, bytes: Option<Vec<u8>>) {
         if let Phase::At { rows, missing, .. } = &mut self.phase {
+            missing.remove(&key);
             rows.read(key, bytes);
-            missing.retain(|wanted| !rows.is_read(wanted));
         }
     }
 
