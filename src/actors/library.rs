@@ -55,6 +55,10 @@ impl Library {
     /// Whether all of this is in memory: if so, how many bytes had been kept before the first of it. It stays so as long as
     /// no more than [`CACHED_BYTES_MAX`] are kept after that.
     pub fn holds<'a>(&self, content: impl IntoIterator<Item = &'a Hash>) -> Option<u64> {
+        let mut content = content.into_iter().peekable();
+        if content.peek().is_none() {
+            return Some(self.kept());
+        }
         let cache = self.cache();
         let mut first = self.kept();
         for hash in content {

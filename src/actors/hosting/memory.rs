@@ -34,15 +34,18 @@ impl Memory {
 
     /// Keeps what is about to be stored with a commit.
     pub(super) fn keep(&mut self, blobs: &[Blob], library: &Library) {
+        // Most commits have none, and all streams share one library.
+        if blobs.is_empty() {
+            return;
+        }
         blobs.iter().for_each(|blob| library.keep(blob));
-        let mut hashes = blobs.iter().map(|blob| &blob.reference.hash);
+        let hashes = blobs.iter().map(|blob| &blob.reference.hash);
         match self {
             Self::Whole(since) => match library.holds(hashes.clone()) {
                 Some(fresh) => *since = (*since).min(fresh),
                 None => *self = Self::Unknown,
             },
             Self::Partial(known) if known.len() < KNOWN_MAX => known.extend(hashes.copied()),
-            Self::Partial(_) if hashes.next().is_none() => {}
             Self::Partial(_) | Self::Unknown => *self = Self::Unknown,
         }
     }
