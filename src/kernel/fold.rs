@@ -50,9 +50,9 @@ impl Default for Content {
 }
 
 impl Content {
-    fn add(&mut self, blobs: Vec<BlobRef>) {
+    fn add(&mut self, blobs: impl FnOnce() -> Vec<BlobRef>) {
         if let Self::Known(known) = self {
-            known.extend(blobs.into_iter().map(|blob| blob.hash));
+            known.extend(blobs().into_iter().map(|blob| blob.hash));
             if known.len() > CONTENT_KNOWN_MAX {
                 *self = Self::Unknown;
             }
@@ -86,7 +86,7 @@ impl<A: Aggregate> Fold<A> {
         evolved.map_err(|error| Unfoldable::Illegal(parked(error.why)))?;
         self.head = Head { version: *version, hash: event.hash };
         self.tail.grow(event.payload.len());
-        self.content.add(A::blobs(&decoded));
+        self.content.add(|| A::blobs(&decoded));
         Ok(())
     }
 }
