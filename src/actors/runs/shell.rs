@@ -32,7 +32,7 @@ use crate::kernel::Blobs;
 use crate::kernel::core::Lender;
 use crate::workflow::work::Stop;
 
-/// Seeds differ between processes, and between the decisions of one.
+/// Each decision of this process has another seed.
 static SEED: AtomicU64 = AtomicU64::new(0);
 
 /// What is told to the shell of a run.
@@ -186,6 +186,15 @@ impl RunShell {
         }
     }
 
+    /// An attempt is not made any more, be it open or not.
+    fn forget(&mut self, fence: Fence) {
+        let mut attempt = None;
+        self.change(|glance| attempt = glance.attempts.remove(&fence));
+        if let Some(child) = attempt.and_then(|attempt| attempt.child) {
+            self.resting.remove(&child);
+        }
+    }
+
     fn write_request(&self, request: &RequestId) {
         if let Some(runs) = self.runs.upgrade() {
             let in_flight = runs.in_flight(false);
@@ -335,11 +344,7 @@ impl Shell<Run> for RunShell {
                 if given_up {
                     self.stop(*fence, Stop::LetGo);
                 }
-                let mut attempt = None;
-                self.change(|glance| attempt = glance.attempts.remove(fence));
-                if let Some(child) = attempt.and_then(|attempt| attempt.child) {
-                    self.resting.remove(&child);
-                }
+                self.forget(*fence);
             }
             // Its page says what became of it.
             RunEffectId::Ask(request) => self.write_request(request),
@@ -372,6 +377,9 @@ impl Shell<Run> for RunShell {
             }
             // The slot is given back before deciding, so that the next attempt can have it in the same commit.
             ToRun::Reported { step, fence, result, .. } => {
+                if result.is_none() {
+                    self.forget(fence);
+                }
                 let ask = result.map(|result| match result {
                     Ok(output) => Ask::Completed { step, fence, output },
                     Err(failure) => Ask::Failed { step, fence, failure },

@@ -153,3 +153,21 @@ fn a_child_that_takes_too_long_is_cancelled() {
         assert_eq!(fold(&system, &child()).await.status(), RunStatus::Cancelled);
     });
 }
+
+/// It was shown as being made, and its run as waiting for the child, after this process had let go of it.
+#[test]
+fn a_child_that_was_let_go_of_is_not_shown_as_being_seen_through() {
+    on_actix(async {
+        let kit = Kit::new();
+        let system = kit.start();
+        system.begin(&id("p"), asking()).await.unwrap();
+        assert_eq!(status(system.ended(&id("p")).await), RunStatus::Waiting);
+        let seen = system.glance(&id("p"));
+        assert_eq!(seen.borrow().attempts.len(), 1);
+        system.interrupt(&id("p"), |_| false).await;
+        while !seen.borrow().attempts.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!system.watch(&id("p")).borrow().at_rest, "somebody has to drive it");
+    });
+}
