@@ -5,10 +5,12 @@
 //! - [`agents`]: who makes attempts
 //! - [`pages`]: files for people in a run's folder
 //! - [`notify`]: tells others of events; [`subscribe`]: and programs that use the crate
+//! - [`arbiters`]: the threads on which actors live
 //! - [`library`]: content by its hash, in memory; [`clock`]: the time, which a test can hold
 //! - [`system`]: starts and stops all of it in order
 
 pub mod agents;
+pub mod arbiters;
 pub mod clock;
 pub mod hosting;
 pub mod library;

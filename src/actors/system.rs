@@ -14,6 +14,7 @@ use tokio::time::error::Elapsed;
 
 use super::agents::communicator::Communicator;
 use super::agents::roster::Roster;
+use super::arbiters::Arbiters;
 use super::clock::Clock;
 use super::hosting::Hosting;
 use super::hosting::attentions::{AttentionRows, Attentions};
@@ -128,13 +129,13 @@ impl System {
             clock: Arc::clone(&clock),
             passivate_after: settings.passivate_after,
         };
-        let handles: Vec<_> = arbiters.iter().map(Arbiter::handle).collect();
+        let spread = Arc::new(Arbiters::new(arbiters.iter().map(Arbiter::handle).collect()));
         let environment = roster.executors.subprocess.environment.clone();
         let folder: Option<Arc<Path>> = settings.runs.map(Arc::from);
         let scribe =
             Scribe::new(context.clone(), folder.clone(), Inspector { check: settings.check, environment });
-        let hosting = Hosting::start(context.clone(), handles.clone());
-        let agents = Communicator::start(roster, library, clock, handles);
+        let hosting = Hosting::start(context.clone(), Arc::clone(&spread));
+        let agents = Communicator::start(roster, library, clock, spread);
         let live = Runs::new(Arc::clone(&hosting), agents, scribe);
         hosting.register(kinds.with(RunKind { runs: Arc::downgrade(&live), folder }));
         let arbiters = Mutex::new(arbiters);

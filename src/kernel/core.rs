@@ -31,7 +31,7 @@ use self::places::Places;
 use self::round::Round;
 use self::timers::Timers;
 use super::aggregate::Aggregate;
-use super::attention::{Attention, Due, Own};
+use super::attention::{Attention, Own};
 use super::effect::{Effect, EffectChanges, Lasts};
 use super::fold::{Fold, Tail};
 use crate::events::commit::Head;
@@ -258,7 +258,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if self.driving.is_driven() {
             self.take_over(begins);
             self.fire(now);
-            if self.rests(attention, now) {
+            if Self::rests(attention, now) {
                 self.stop_driving(self.driving.at_rest());
             }
         }
@@ -285,9 +285,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     /// What goes on only if somebody wants it to is driven by nobody until then. What people were to say in time is no
     /// longer waited for when somebody drives it after that.
-    fn rests(&self, attention: Attention, now: Timestamp) -> bool {
-        let is_late = matches!(attention.due(), Some(Due::At(at)) if at <= now);
-        attention.is_at_rest() && !is_late
+    fn rests(attention: Attention, now: Timestamp) -> bool {
+        attention.is_at_rest() && attention.due().is_none_or(|due| due.at() > now)
     }
 
     fn drive(&mut self, whose: Whose, now: Timestamp) {
@@ -344,15 +343,9 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if !matches!(self.phase, Phase::Ready(_)) || !self.inbox.is_empty() {
             return;
         }
-        let attention = self.attention;
-        let is_far = match attention.due() {
-            Some(Due::Now) => false,
-            Some(Due::At(at)) => at > now.after(SOON),
-            None => true,
-        };
-        let is_far = is_far || self.driving == Driving::Left;
-        let is_left = self.driving.is_lent() && is_far && self.is_idle();
-        if attention.over || is_left {
+        let is_far = self.attention.due().is_none_or(|due| due.at() > now.after(SOON));
+        let is_left = self.driving == Driving::Left || self.driving.is_lent() && is_far;
+        if self.attention.over || is_left && self.is_idle() {
             self.passivate();
         }
     }

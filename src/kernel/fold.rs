@@ -32,24 +32,24 @@ pub struct Fold<A> {
 }
 
 /// Which content a state may refer to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Content {
     /// No more than this.
     Known(HashSet<Hash>),
-    /// More than is worth knowing, or it was folded from a snapshot.
+    /// More than is worth knowing, or it was folded from a snapshot, or nobody wants to know.
+    #[default]
     Unknown,
 }
 
-/// How many references are known of a state that was loaded: more than a short history has.
-const CONTENT_KNOWN_MAX: usize = 64;
-
-impl Default for Content {
-    fn default() -> Self {
-        Self::Known(HashSet::new())
-    }
-}
+/// How many references are known of a state: more than a short history has.
+pub const CONTENT_KNOWN_MAX: usize = 64;
 
 impl Content {
+    /// What a state refers to that nothing happened to: whoever folds on from there knows it.
+    pub fn none() -> Self {
+        Self::Known(HashSet::new())
+    }
+
     fn add(&mut self, blobs: impl FnOnce() -> Vec<BlobRef>) {
         if let Self::Known(known) = self {
             known.extend(blobs().into_iter().map(|blob| blob.hash));

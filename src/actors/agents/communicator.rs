@@ -1,14 +1,14 @@
 //! The address book of agents, and the typed messages to them. What they answer goes back through what they were given.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use actix::{Actor, Addr, ArbiterHandle};
+use actix::{Actor, Addr};
 use dashmap::DashMap;
 
 use super::agent::{Agent, EndLeftover, Perform, StopAll, StopAttempt};
 use super::dispatcher::{Dispatcher, GiveSlot, Slot};
 use super::roster::{Member, Roster};
+use crate::actors::arbiters::Arbiters;
 use crate::actors::clock::Clock;
 use crate::actors::library::Library;
 use crate::actors::send::send;
@@ -35,8 +35,7 @@ pub struct Communicator {
     workflows: OnceLock<Arc<dyn Executor>>,
     library: Arc<Library>,
     clock: Arc<dyn Clock>,
-    arbiters: Vec<ArbiterHandle>,
-    next_arbiter: AtomicUsize,
+    arbiters: Arc<Arbiters>,
 }
 
 /// An agent and its definition: two runs may know one name with two definitions.
@@ -52,12 +51,12 @@ struct Entry {
 }
 
 impl Communicator {
-    /// A communicator whose agents live on these arbiters, or on the current one if there are none.
+    /// A communicator whose agents live on these arbiters.
     pub fn start(
         roster: Roster,
         library: Arc<Library>,
         clock: Arc<dyn Clock>,
-        arbiters: Vec<ArbiterHandle>,
+        arbiters: Arc<Arbiters>,
     ) -> Arc<Self> {
         Arc::new(Self {
             agents: DashMap::new(),
@@ -67,7 +66,6 @@ impl Communicator {
             library,
             clock,
             arbiters,
-            next_arbiter: AtomicUsize::new(0),
         })
     }
 
@@ -165,7 +163,7 @@ impl Communicator {
         }
         let start = || {
             let clock = Arc::clone(&self.clock);
-            let address = Agent::start_in_arbiter(&self.arbiter(), move |actor| {
+            let address = Agent::start_in_arbiter(&self.arbiters.next(), move |actor| {
                 actor.set_mailbox_capacity(MAILBOX);
                 Agent::new(executor, clock)
             });
@@ -190,11 +188,5 @@ impl Communicator {
         let executor = executor
             .ok_or_else(|| Problem::new(Code::BadAgent, "steps with `workflow` are not done here"))?;
         Ok(Member { executor, slots: u32::MAX })
-    }
-
-    /// The arbiters in turn.
-    fn arbiter(&self) -> ArbiterHandle {
-        let turn = self.next_arbiter.fetch_add(1, Ordering::Relaxed) % self.arbiters.len().max(1);
-        self.arbiters.get(turn).cloned().unwrap_or_else(actix::Arbiter::current)
     }
 }

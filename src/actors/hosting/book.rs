@@ -3,9 +3,9 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use actix::{ArbiterHandle, Recipient};
+use actix::Recipient;
 use dashmap::{DashMap, DashSet};
 use tokio::sync::{broadcast, watch};
 
@@ -14,6 +14,7 @@ use super::context::HostContext;
 use super::live::Live;
 use super::messages::{Control, Recover};
 use super::wakes::Wakes;
+use crate::actors::arbiters::Arbiters;
 use crate::events::ids::StreamId;
 use crate::events::time::Timestamp;
 
@@ -31,8 +32,7 @@ pub struct Book {
     nudges: broadcast::Sender<StreamId>,
     wakes: Wakes,
     awaited: Awaited,
-    arbiters: Vec<ArbiterHandle>,
-    next_arbiter: AtomicUsize,
+    arbiters: Arc<Arbiters>,
     closing: AtomicBool,
 }
 
@@ -49,8 +49,8 @@ pub struct Entry {
 }
 
 impl Book {
-    /// An empty book, of hosts on these arbiters, or on the current one if there are none.
-    pub fn new(context: HostContext, arbiters: Vec<ArbiterHandle>) -> Arc<Self> {
+    /// An empty book, of hosts on these arbiters.
+    pub fn new(context: HostContext, arbiters: Arc<Arbiters>) -> Arc<Self> {
         Arc::new(Self {
             context,
             streams: DashMap::new(),
@@ -59,7 +59,6 @@ impl Book {
             wakes: Wakes::default(),
             awaited: Awaited::default(),
             arbiters,
-            next_arbiter: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
         })
     }
@@ -81,6 +80,11 @@ impl Book {
                 Some(act(&place.insert(start()?)))
             }
         }
+    }
+
+    /// Where its hosts live.
+    pub(super) fn arbiters(&self) -> &Arbiters {
+        &self.arbiters
     }
 
     pub(super) fn awaited(&self) -> &Awaited {
@@ -110,7 +114,7 @@ impl Book {
         self.streams.iter().map(|entry| entry.key().clone()).collect()
     }
 
-    /// The same of a stream that is in memory.
+    /// What is seen of a stream that is in memory, as it changes.
     pub fn live(&self, stream: &StreamId) -> Option<watch::Receiver<Live>> {
         let entry = self.streams.get(stream).filter(|entry| entry.control.connected())?;
         Some(entry.live.clone())
@@ -167,11 +171,5 @@ impl Book {
         self.streams.clear();
         self.driven.clear();
         self.wakes.close();
-    }
-
-    /// The arbiters in turn.
-    pub fn arbiter(&self) -> ArbiterHandle {
-        let turn = self.next_arbiter.fetch_add(1, Ordering::Relaxed) % self.arbiters.len().max(1);
-        self.arbiters.get(turn).cloned().unwrap_or_else(actix::Arbiter::current)
     }
 }

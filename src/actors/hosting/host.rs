@@ -25,6 +25,7 @@ use crate::events::ids::{StreamId, Version};
 use crate::events::json::Blob;
 use crate::kernel::Aggregate;
 use crate::kernel::core::{Driving, HostCore, Input, Output};
+use crate::kernel::fold::Content;
 use crate::store::{AppendError, Snapshot};
 
 /// The actor of an aggregate.
@@ -183,10 +184,10 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
 
     fn load(&self, actor: &mut Context<Self>) {
         let (store, stream) = (Arc::clone(&self.book.context().store), self.stream.clone());
-        let fold = async move { load_upto::<A>(&*store, &stream, Version(u64::MAX)).await };
-        actor.spawn(contained(fold).into_actor(self).map(|loaded, host, actor| {
-            if let Ok(fold) = &loaded {
-                host.memory = Memory::of(&fold.content);
+        let fold = async move { load_upto::<A>(&*store, &stream, Version(u64::MAX), Content::none()).await };
+        actor.spawn(contained(fold).into_actor(self).map(|mut loaded, host, actor| {
+            if let Ok(fold) = &mut loaded {
+                host.memory = Memory::of(std::mem::take(&mut fold.content));
             }
             let loaded = loaded.map(Box::new);
             host.feed(Input::Loaded(loaded), actor);

@@ -17,8 +17,7 @@ use super::shell::Shell;
 use crate::events::commit::Recorded;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::{BlobRef, Json};
-use crate::events::problem::Code;
-use crate::events::problem::Problem;
+use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
 use crate::kernel::Aggregate;
 use crate::kernel::core::Driving;
@@ -64,12 +63,6 @@ impl<A: Aggregate, S: Shell<A>> Clone for Place<A, S> {
 /// A kind without its types.
 #[async_trait]
 pub trait AnyKind: Send + Sync {
-    /// What the names of its streams begin with.
-    fn name(&self) -> &'static str;
-
-    /// How its streams are folded.
-    fn fold(&self) -> KindFold;
-
     /// Starts the host of a stream; none if its name is none of that kind.
     fn start(&self, book: &Arc<Book>, stream: &StreamId, driving: Driving) -> Option<Entry>;
 
@@ -99,18 +92,10 @@ pub trait AnyKind: Send + Sync {
 
 #[async_trait]
 impl<K: Kind> AnyKind for K {
-    fn name(&self) -> &'static str {
-        K::Aggregate::KIND
-    }
-
-    fn fold(&self) -> KindFold {
-        self.folds()
-    }
-
     fn start(&self, book: &Arc<Book>, stream: &StreamId, driving: Driving) -> Option<Entry> {
         let (shell, (live, seen)) = (self.shell(stream, book.context())?, watch::channel(Live::default()));
         let view = shell.view();
-        let (hosted, stream, arbiter) = (Arc::clone(book), stream.clone(), book.arbiter());
+        let (hosted, stream, arbiter) = (Arc::clone(book), stream.clone(), book.arbiters().next());
         let address: Addr<Host<K::Aggregate, K::Shell>> = Host::start_in_arbiter(&arbiter, move |actor| {
             actor.set_mailbox_capacity(MAILBOX);
             Host::new(stream, driving, shell, hosted, live)
@@ -159,9 +144,9 @@ pub struct Kinds(HashMap<&'static str, (Box<dyn AnyKind>, KindFold)>);
 impl Kinds {
     /// One more kind.
     #[must_use]
-    pub fn with(mut self, kind: impl Kind) -> Self {
-        let fold = kind.fold();
-        self.0.insert(AnyKind::name(&kind), (Box::new(kind), fold));
+    pub fn with<K: Kind>(mut self, kind: K) -> Self {
+        let fold = kind.folds();
+        self.0.insert(K::Aggregate::KIND, (Box::new(kind), fold));
         self
     }
 

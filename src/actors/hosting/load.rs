@@ -34,15 +34,16 @@ pub async fn load_at<A: Aggregate>(
     stream: &StreamId,
     at: Version,
 ) -> Result<(A, Head), Problem> {
-    let fold = load_upto(store, stream, at).await?;
+    let fold = load_upto(store, stream, at, Content::Unknown).await?;
     Ok((fold.state, fold.head))
 }
 
-/// The same, with what the next snapshot needs to know.
+/// The same, with what the next snapshot needs to know, and as far as that is known what the state refers to beside `content`.
 pub(super) async fn load_upto<A: Aggregate>(
     store: &dyn EventStore,
     stream: &StreamId,
     upto: Version,
+    content: Content,
 ) -> Result<Fold<A>, Problem> {
     let first = page(store, stream, Version(0), Version(upto.0.min(TAIL_EVENTS_MIN))).await;
     let first = first.map_err(Broken::problem)?;
@@ -56,7 +57,7 @@ pub(super) async fn load_upto<A: Aggregate>(
             Err(Broken::Fold(why)) => discard(store, stream, version, &why).await,
         }
     }
-    let mut fold = Fold::default();
+    let mut fold = Fold { content, ..Fold::default() };
     let folded = first.iter().try_for_each(|recorded| fold.event(stream, recorded));
     folded.map_err(|why| Broken::from(why).problem())?;
     if !is_short {

@@ -6,10 +6,7 @@ use std::collections::HashSet;
 use crate::actors::library::{CACHED_BYTES_MAX, Library};
 use crate::events::ids::Hash;
 use crate::events::json::Blob;
-use crate::kernel::fold::Content;
-
-/// How much is looked up before each decision until all of it is found.
-const KNOWN_MAX: usize = 64;
+use crate::kernel::fold::{CONTENT_KNOWN_MAX, Content};
 
 /// Whether all content that a state refers to is in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,9 +22,9 @@ pub(super) enum Memory {
 
 impl Memory {
     /// Of a state that was loaded. What is not in memory is not read for that: no decision may need it.
-    pub(super) fn of(content: &Content) -> Self {
+    pub(super) fn of(content: Content) -> Self {
         match content {
-            Content::Known(known) => Self::Partial(known.clone()),
+            Content::Known(known) => Self::Partial(known),
             Content::Unknown => Self::Unknown,
         }
     }
@@ -45,7 +42,7 @@ impl Memory {
                 Some(fresh) => *since = (*since).min(fresh),
                 None => *self = Self::Unknown,
             },
-            Self::Partial(known) if known.len() < KNOWN_MAX => known.extend(hashes.copied()),
+            Self::Partial(known) if known.len() < CONTENT_KNOWN_MAX => known.extend(hashes.copied()),
             Self::Partial(_) | Self::Unknown => *self = Self::Unknown,
         }
     }
@@ -75,7 +72,7 @@ mod tests {
     #[test]
     fn what_was_kept_is_in_memory_until_so_much_was_kept_after_it() {
         let library = Library::new(Arc::new(MemoryStore::new()));
-        let mut memory = Memory::of(&Content::default());
+        let mut memory = Memory::of(Content::none());
         assert!(memory.holds_all(&library), "it refers to nothing");
         memory.keep(&[blob(0)], &library);
         let mut number = 0;
@@ -95,13 +92,13 @@ mod tests {
     fn what_is_not_in_memory_is_found_once_it_was_read() {
         let library = Library::new(Arc::new(MemoryStore::new()));
         let mut memory =
-            Memory::of(&Content::Known([blob(1), blob(2)].map(|blob| blob.reference.hash).into()));
+            Memory::of(Content::Known([blob(1), blob(2)].map(|blob| blob.reference.hash).into()));
         assert!(!memory.holds_all(&library));
         library.keep(&blob(1));
         assert!(!memory.holds_all(&library), "one of the two");
         memory.keep(&[blob(3)], &library);
         library.keep(&blob(2));
         assert!(memory.holds_all(&library));
-        assert!(!Memory::of(&Content::Unknown).holds_all(&library));
+        assert!(!Memory::of(Content::Unknown).holds_all(&library));
     }
 }

@@ -29,7 +29,6 @@ mod wakes;
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use actix::ArbiterHandle;
 use tokio::sync::{oneshot, watch};
 
 use self::book::{Book, Entry};
@@ -37,6 +36,7 @@ use self::context::HostContext;
 use self::kind::{AnyKind, Kind, Kinds, Place};
 use self::live::Live;
 use self::messages::{Control, Recover, Submit};
+use crate::actors::arbiters::Arbiters;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::kernel::Aggregate;
@@ -49,8 +49,8 @@ pub struct Hosting {
 }
 
 impl Hosting {
-    /// Hosts on these arbiters, or on the current one if there are none. It knows no kind yet.
-    pub fn start(context: HostContext, arbiters: Vec<ArbiterHandle>) -> Arc<Self> {
+    /// Hosts on these arbiters. It knows no kind yet.
+    pub fn start(context: HostContext, arbiters: Arc<Arbiters>) -> Arc<Self> {
         let hosting = Arc::new(Self { book: Book::new(context, arbiters), kinds: OnceLock::new() });
         actix::spawn(wake_all(Arc::clone(&hosting.book), Arc::downgrade(&hosting)));
         hosting

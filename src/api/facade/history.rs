@@ -66,17 +66,22 @@ impl Facade {
         let stream = self.stream(text).await?;
         let newest = self.newest(&stream).await?;
         let at = at.unwrap_or(newest);
-        let shown = match stream.run() {
-            Some(run) => Shown::Run(Box::new(self.run_at(&run, at, newest).await?)),
-            None => Shown::Stream(Box::new(self.stream_at(&stream, at, newest).await?)),
+        let run = stream.run();
+        if at < Version(1) || at > newest {
+            let name = run.as_ref().map_or_else(|| stream.as_str(), RunId::as_str);
+            return Err(no_such_version(name, at, newest));
+        }
+        let event = self.event(&stream, at).await?;
+        let shown = match run {
+            Some(run) => Shown::Run(Box::new(self.run_at(&run, &event, newest).await?)),
+            None => Shown::Stream(Box::new(self.stream_at(&stream, at).await?)),
         };
-        let event = HistoryLine::of(&self.event(&stream, at).await?);
-        Ok(State { shown, event, newest })
+        Ok(State { shown, event: HistoryLine::of(&event), newest })
     }
 
-    async fn run_at(&self, run: &RunId, at: Version, newest: Version) -> Result<RunReport, Problem> {
+    async fn run_at(&self, run: &RunId, event: &Recorded, newest: Version) -> Result<RunReport, Problem> {
+        let at = event.version;
         let (state, _) = self.system.fold_at(run, at).await?;
-        let event = self.event(&StreamId::of_run(run), at).await?;
         let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
         // What was needs nobody to drive it.
         let driven = at < newest || self.system.is_driven(run);
@@ -87,15 +92,7 @@ impl Facade {
         Ok(report)
     }
 
-    async fn stream_at(
-        &self,
-        stream: &StreamId,
-        at: Version,
-        newest: Version,
-    ) -> Result<StreamReport, Problem> {
-        if at < Version(1) || at > newest {
-            return Err(no_such_version(stream.as_str(), at, newest));
-        }
+    async fn stream_at(&self, stream: &StreamId, at: Version) -> Result<StreamReport, Problem> {
         let kind = self.system.kind(stream)?;
         let (standing, state) = kind.seen(&**self.system.store(), stream, at).await?;
         let Standing { version, status, attention, .. } = standing;

@@ -135,7 +135,7 @@ pub trait Lender<A: Aggregate> {
     /// What is stored by its hash.
     fn blobs(&self) -> Arc<dyn Blobs>;
 
-    /// A number that was not given before.
+    /// A number that was not given before in this process.
     fn seed(&mut self) -> u64;
 
     /// What a command may use: as much of what the state could use as there is. None if nothing may start any more.
