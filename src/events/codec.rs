@@ -152,7 +152,12 @@ event_table! {
         SignalAwaited "signal_awaited" 1;
         SignalReceived "signal_received" 1;
         ChildStarted "child_started" 1;
+        ChildRested "child_rested" 1;
+        ChildStirred "child_stirred" 1;
         ChildEnded "child_ended" 1;
+        ReturnAsked "return_asked" 1;
+        ReturnAnswered "return_answered" 1;
+        ChildPastReturn "child_past_return" 1;
         RunPaused "run_paused" 1;
         RunUnpaused "run_unpaused" 1;
         CancelRequested "cancel_requested" 1;

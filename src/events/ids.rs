@@ -267,6 +267,12 @@ impl TimerId {
         Self(format!("approval/{request}").into())
     }
 
+    /// The timer that ends an attempt which a run of its own makes.
+    pub fn child(step: &StepId, attempt: u32, undoes: bool) -> Self {
+        let what = if undoes { "undo-child" } else { "child" };
+        Self(format!("{what}/{step}/{attempt}").into())
+    }
+
     /// The timer that ends a run that takes too long.
     pub fn duration() -> Self {
         Self("duration".into())

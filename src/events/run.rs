@@ -18,7 +18,10 @@ use super::json::{BlobRef, Payload};
 use super::problem::{Class, Code};
 use super::time::Timestamp;
 
-pub use children::{ChildBinding, ChildEnded, ChildStarted, GrowthLimits};
+pub use children::{
+    ChildBinding, ChildEnded, ChildPastReturn, ChildRested, ChildStarted, ChildStirred, GrowthLimits,
+    ReturnAnswered, ReturnAsked,
+};
 pub use control::{CancelRequested, RetryRequested, RunCancelled, RunPaused, RunUnpaused};
 pub use graph::{Because, Item, StepAdded, StepKind, Undo, UndoWhen};
 pub use people::{
@@ -370,7 +373,7 @@ macro_rules! run_events {
 run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
-    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildEnded, RunPaused, RunUnpaused, CancelRequested, RetryRequested,
+    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, RunPaused, RunUnpaused, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
 }

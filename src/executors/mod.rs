@@ -22,15 +22,13 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::aggregates::run::child::child_id;
 use crate::aggregates::run::{About, Run};
-use crate::events::ids::{AgentName, Fence, Hash, RunId, StepId, Version};
+use crate::events::ids::{AgentName, Fence, Hash, RunId, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{AttemptStarted, ChildBinding, Purpose, Undoes};
+use crate::events::run::{AttemptStarted, Purpose, Undoes};
 use crate::events::time::Timestamp;
 use crate::kernel::Blobs;
-use crate::workflow::definition::WORKFLOW_AGENT;
 use crate::workflow::work::Work;
 pub use crate::workflow::work::{Failure, Output, Request, Stop};
 
@@ -61,8 +59,6 @@ pub struct Task {
     pub work: Work,
     /// What is to be undone, if the purpose is to compensate.
     pub compensates: Option<Compensated>,
-    /// The run that it is to see through, for a step with `workflow`.
-    pub child: Option<Box<ChildTask>>,
 }
 
 impl Task {
@@ -82,14 +78,6 @@ pub struct Assignment {
     started: Arc<AttemptStarted>,
     /// What a compensation undoes.
     undoes: Option<(Undoes, Option<Payload>)>,
-    child: Option<ChildRun>,
-}
-
-/// The run that a step starts, and its version when its end was last told.
-#[derive(Debug, Clone)]
-struct ChildRun {
-    run: RunId,
-    after: Option<Version>,
 }
 
 impl Assignment {
@@ -101,18 +89,7 @@ impl Assignment {
         let about = run.about().ok_or_else(|| Problem::new(Code::Internal, "an attempt of no run"))?;
         let undoes = run.undoes(&started.step).filter(|_| started.purpose == Purpose::Compensate);
         let undoes = undoes.map(|(outcome, output)| (outcome, output.cloned()));
-        let child = (started.agent.as_str() == WORKFLOW_AGENT).then(|| {
-            let child = child_id(&about.id, &started.step, started.generation);
-            // In another generation the step had another child.
-            let told = run.child(&started.step).filter(|(known, _)| **known == child);
-            ChildRun { run: child, after: told.and_then(|(_, version)| version) }
-        });
-        Ok(Self { about: Arc::clone(about), started: Arc::clone(started), undoes, child })
-    }
-
-    /// The run that it sees through, if it does.
-    pub fn child(&self) -> Option<&RunId> {
-        self.child.as_ref().map(|child| &child.run)
+        Ok(Self { about: Arc::clone(about), started: Arc::clone(started), undoes })
     }
 
     /// The content that it refers to.
@@ -127,7 +104,7 @@ impl Assignment {
     /// # Errors
     /// When something of it cannot be read.
     pub fn read(self, blobs: &dyn Blobs) -> Result<Task, Problem> {
-        let Self { about, started, undoes, child } = self;
+        let Self { about, started, undoes } = self;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
         let work: Work = serde_json::from_str(json(&started.input)?.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
@@ -135,7 +112,6 @@ impl Assignment {
             let output = output.as_ref().map(json).transpose()?.unwrap_or_default();
             Ok::<_, Problem>(Compensated { outcome, output })
         });
-        let child = child.map(|child| Box::new(ChildTask::of(child, &about, &work)));
         Ok(Task {
             run: about.id.clone(),
             step: started.step.clone(),
@@ -148,29 +124,7 @@ impl Assignment {
             work_folder: Arc::clone(&about.started.work_folder),
             work,
             compensates: compensates.transpose()?,
-            child,
         })
-    }
-}
-
-/// The run that an attempt at a step with `workflow` is to see through.
-#[derive(Debug, Clone)]
-pub struct ChildTask {
-    /// Its id.
-    pub run: RunId,
-    /// What it runs, if the run that starts it has that bound; a compensation needs none.
-    pub binding: Option<ChildBinding>,
-    /// The run that starts it.
-    pub parent: Arc<About>,
-    /// Its version when its end was last told: what it came to then is known.
-    pub after: Option<Version>,
-}
-
-impl ChildTask {
-    fn of(ChildRun { run, after }: ChildRun, about: &Arc<About>, work: &Work) -> Self {
-        let mut bindings = about.started.children.iter();
-        let binding = work.workflow.as_deref().and_then(|file| bindings.find(|child| *child.file == *file));
-        Self { run, binding: binding.cloned(), parent: Arc::clone(about), after }
     }
 }
 
@@ -231,9 +185,9 @@ pub trait Executor: Send + Sync + 'static {
     /// Why it did not succeed.
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure>;
 
-    /// How long an attempt may take to clean up after it was told to stop; none for as long as it takes.
-    fn patience(&self) -> Option<Duration> {
-        Some(CLEAN_UP_MAX)
+    /// How long an attempt may take to clean up after it was told to stop.
+    fn patience(&self) -> Duration {
+        CLEAN_UP_MAX
     }
 
     /// Ends what an attempt at this step, at doing or at undoing it, left running when the process that made it died, and

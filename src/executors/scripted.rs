@@ -128,7 +128,6 @@ mod tests {
             work_folder: "/".into(),
             work: Work { prompt: prompt.map(str::to_owned), ..Work::default() },
             compensates: None,
-            child: None,
         }
     }
 

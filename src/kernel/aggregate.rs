@@ -7,6 +7,7 @@ use std::fmt;
 pub use self::draft::{Decided, Draft};
 use super::attention::Attention;
 use super::effect::{Effect, EffectChanges};
+use super::message::Message;
 use super::moment::Moment;
 use crate::events::codec::{CodecError, Encoded};
 use crate::events::ids::{StreamId, Version};
@@ -69,6 +70,17 @@ pub trait Aggregate: Default + Send + 'static {
 
     /// The command that a wake-up is, once its moment has come.
     fn due(effect: &Self::Effect) -> Option<Self::Command>;
+
+    /// What an effect says to another stream, if that is what it is.
+    fn message(&self, _effect: &Self::Effect) -> Option<Message> {
+        None
+    }
+
+    /// The command that follows from the answer to what an effect said: the other stream's version after it was taken in, or
+    /// why it was not. None if nothing does, or if it comes by itself.
+    fn answered(_effect: &Self::Effect, _answer: Result<Version, Problem>) -> Option<Self::Command> {
+        None
+    }
 
     /// The command by which a process goes on that takes it over. Effects that last no longer than the process that performs
     /// them are lost, but for those that are in flight in this one.

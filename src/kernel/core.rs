@@ -163,8 +163,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
     /// Takes something in.
     pub fn feed(&mut self, input: Input<A, R>, now: Timestamp) {
         match input {
-            Input::Command { command, drives, reply } => {
-                self.ask(Waiting::Command { command, drives, reply }, now);
+            Input::Command { command, drives, from, reply } => {
+                self.ask(Waiting::Command { command, drives, from, reply }, now);
             }
             Input::Recover { reply } => self.ask(Waiting::Recover { reply }, now),
             Input::Settled { effect, command } => self.settled(&effect, command, now),
@@ -175,6 +175,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             Input::Conflict(problem) => self.conflict(&problem),
             Input::Failed(problem) => self.failed(problem),
             Input::Cleared => self.cleared(),
+            Input::Unanswerable(problem) => self.park(problem),
             Input::Drive(whose) => self.drive(whose, now),
             Input::LetGo => self.let_go(Driving::Nobody, now),
             Input::Close => self.let_go(Driving::Closed, now),
@@ -216,7 +217,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
     fn settled(&mut self, effect: &<A::Effect as Effect>::Id, command: Option<A::Command>, now: Timestamp) {
         match command {
             Some(command) if self.places.counts(effect) => {
-                self.ask(Waiting::Command { command, drives: false, reply: None }, now);
+                self.ask(Waiting::Command { command, drives: false, from: None, reply: None }, now);
             }
             // Nobody hears it any more: it is to be recorded as lost, or is over.
             Some(_) => drop(self.places.put_down(effect)),
@@ -277,8 +278,9 @@ impl<A: Aggregate, R> HostCore<A, R> {
         for effect in fold.state.open() {
             match effect.lasts() {
                 Lasts::Told => self.outputs.push_back(Output::Perform(effect)),
+                Lasts::Elsewhere if begins => self.outputs.push_back(Output::Perform(effect)),
                 Lasts::Until(at) if begins => self.timers.add(at, effect),
-                Lasts::Until(_) | Lasts::Hint | Lasts::Process | Lasts::Stream => {}
+                Lasts::Until(_) | Lasts::Hint | Lasts::Process | Lasts::Answer | Lasts::Elsewhere => {}
             }
         }
     }
@@ -304,6 +306,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             self.outputs.push_back(Output::Driven(false));
         }
         self.timers.clear();
+        self.places.forget_sent();
         self.tell_wake();
     }
 

@@ -29,8 +29,12 @@ pub enum Lasts {
     Until(Timestamp),
     /// A process performs it until it reports, and with the process it is lost.
     Process,
-    /// Whichever process has the stream performs it until it reports.
-    Stream,
+    /// It asks something of another stream, and what comes of that comes as a command. Whoever drives the stream asks, and
+    /// whoever drives it next asks again.
+    Answer,
+    /// Another stream goes on with it. It is told once more by every process that drives the stream, in case that what came
+    /// of it was lost.
+    Elsewhere,
 }
 
 /// Which effects a fold opened and closed, in order.

@@ -107,7 +107,7 @@ where
     ) -> Result<Option<Result<Version, Problem>>, Broken> {
         self.tickets += 1;
         let ticket = self.tickets;
-        self.feed(Input::Command { command, drives, reply: Some(ticket) })?;
+        self.feed(Input::Command { command, drives, from: None, reply: Some(ticket) })?;
         match self.answers.remove(&ticket) {
             None if !self.is_dead => Err(Broken::new("nobody was answered")),
             answer => Ok(answer),
@@ -333,6 +333,7 @@ where
     }
 
     fn load(&mut self) -> Result<Fold<A>, String> {
+        self.process.forget_sent();
         let error = |error: crate::store::ReadError| error.to_string();
         let known = self.stored.head.version;
         for recorded in at_once(self.store.read_stream(&self.stream, known, usize::MAX))?.map_err(error)? {

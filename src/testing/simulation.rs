@@ -14,6 +14,7 @@ use super::dice::Dice;
 use super::hosted::Hosted;
 use super::words::words;
 use super::world::{Failure, Output, Stop, Task, World};
+use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::{Ask, Run, RunEffect, RunEffectId, RunStatus, StartRun};
 use crate::events::ids::{Fence, RequestId, RunId, StreamId, TimerId};
 use crate::events::json::{Blob, Json};
@@ -137,7 +138,12 @@ impl<W: World> Simulation<W> {
             RunEffect::Attempt(started) => Some((started.fence, started)),
             _ => None,
         });
-        let attempts: BTreeMap<_, _> = attempts.collect();
+        // What a run of its own makes goes on, whoever drives this one.
+        let children = self.hosted.open().filter_map(|effect| match effect {
+            RunEffect::Child { attempt, .. } => Some((attempt.fence, attempt)),
+            _ => None,
+        });
+        let attempts: BTreeMap<_, _> = attempts.chain(children).collect();
         attempts.into_iter().map(|(fence, started)| (started, self.is_stopping(fence)))
     }
 
@@ -181,7 +187,7 @@ impl<W: World> Simulation<W> {
                 Some(result) => self.report(*fence, result),
                 None => Ok(()),
             },
-            Move::Stop(fence) => self.report(*fence, Err(Failure::stopped(Stop::Cancelled))),
+            Move::Stop(fence) => self.report(*fence, Err(self.stopped(*fence))),
             Move::Answer(_) | Move::Signal(_) => self.said(next).map_or(Ok(()), |ask| self.must(ask)),
             Move::Wake(timer) => {
                 self.count()?;
@@ -231,7 +237,10 @@ impl<W: World> Simulation<W> {
             Err(failure) => Ask::Failed { step, fence, failure },
         };
         let id = RunEffectId::Attempt(fence);
-        let settled = self.hosted.settle(&id, Some(told));
+        let settled = match is_made_by(&started.agent) {
+            true => self.hosted.ask(told, false).map(drop),
+            false => self.hosted.settle(&id, Some(told)),
+        };
         self.follow(settled)?;
         let is_open = !self.is_dead() && self.hosted.open().any(|effect| effect.id() == id);
         if is_open { Err(self.broken(&format!("nobody heard of attempt {fence}"))) } else { Ok(()) }
@@ -354,6 +363,18 @@ impl<W: World> Simulation<W> {
             Ok(_) => Ok(()),
             Err(problem) => Err(self.broken(&format!("`{name}` was refused: {problem}"))),
         }
+    }
+
+    /// What an attempt says that is told to stop.
+    pub fn stopped(&self, fence: Fence) -> Failure {
+        let is_it = |attempt: &Arc<AttemptStarted>| attempt.fence == fence;
+        let is_overdue =
+            |node: &&crate::aggregates::run::Node| node.overdue && node.open_attempt().is_some_and(is_it);
+        let why = match self.state().nodes().iter().find(is_overdue) {
+            Some(_) => Stop::TimedOut,
+            None => Stop::Cancelled,
+        };
+        Failure::stopped(why)
     }
 
     /// An attempt that is in flight.

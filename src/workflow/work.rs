@@ -141,6 +141,12 @@ impl Failure {
     }
 }
 
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self::new(failure.code, failure.message).class(failure.class)
+    }
+}
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self::new(problem.code, problem.message).class(problem.class)

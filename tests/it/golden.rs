@@ -144,6 +144,11 @@ fn children() -> Vec<RunEvent> {
     let run = || RunId::parse("child-1").unwrap();
     vec![
         ChildStarted { step: step("test"), run: run() }.into(),
+        ChildRested { step: step("test"), run: run(), version: Version(70_000) }.into(),
+        ChildStirred { step: step("test"), run: run(), version: Version(70_001) }.into(),
+        ReturnAsked { step: step("test"), run: run() }.into(),
+        ReturnAnswered { granted: true }.into(),
+        ChildPastReturn { step: step("test"), run: run() }.into(),
         ChildEnded {
             step: step("test"),
             run: run(),

@@ -193,10 +193,7 @@ async fn attempt(
         let (context, patience) = (context.clone(), executor.patience());
         async move {
             let why = context.stopped().await;
-            match patience {
-                Some(patience) => until(clock, clock.now().after(patience)).await,
-                None => std::future::pending().await,
-            }
+            until(clock, clock.now().after(patience)).await;
             why
         }
     };
@@ -265,7 +262,6 @@ mod tests {
             work_folder: "/".into(),
             work: Work::default(),
             compensates: None,
-            child: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The address book of agents, and the typed messages to them. What they answer goes back through what they were given.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use actix::{Actor, Addr};
 use dashmap::DashMap;
@@ -14,9 +14,7 @@ use crate::actors::library::Library;
 use crate::actors::send::send;
 use crate::events::ids::{AgentName, Hash, RunId};
 use crate::events::json::BlobRef;
-use crate::events::problem::{Code, Problem};
-use crate::executors::Executor;
-use crate::workflow::definition::WORKFLOW_AGENT;
+use crate::events::problem::Problem;
 use crate::workflow::work::Failure;
 
 /// Messages that may wait in an agent's mailbox. Slots bound what is asked of it; the rest are stops.
@@ -31,8 +29,6 @@ pub struct Communicator {
     agents: DashMap<AgentKey, Entry>,
     dispatcher: Arc<Dispatcher>,
     roster: Roster,
-    /// What sees runs through that steps start.
-    workflows: OnceLock<Arc<dyn Executor>>,
     library: Arc<Library>,
     clock: Arc<dyn Clock>,
     arbiters: Arc<Arbiters>,
@@ -62,17 +58,10 @@ impl Communicator {
             agents: DashMap::new(),
             dispatcher: Dispatcher::start(),
             roster,
-            workflows: OnceLock::new(),
             library,
             clock,
             arbiters,
         })
-    }
-
-    /// What sees runs through that steps start, once.
-    pub fn do_workflows_with(&self, executor: Arc<dyn Executor>) {
-        // Whoever says it again says the same.
-        let _ = self.workflows.set(executor);
     }
 
     /// As many of so many slots of an agent as are free and nobody waits for.
@@ -152,7 +141,7 @@ impl Communicator {
         if let Some(entry) = self.agents.get(&key).filter(|entry| entry.address.connected()) {
             return Ok(entry.clone());
         }
-        let Member { executor, slots: concurrency } = self.member(name, definition)?;
+        let Member { executor, slots: concurrency } = self.roster.member(name, definition, &*self.library)?;
         if self.agents.len() >= AGENTS_IDLE_MAX {
             let mut kept = 0;
             self.agents.retain(|_, entry| {
@@ -178,15 +167,5 @@ impl Communicator {
             dashmap::Entry::Vacant(entry) => entry.insert(start()).clone(),
         };
         Ok(entry)
-    }
-
-    fn member(&self, name: &AgentName, definition: Option<BlobRef>) -> Result<Member, Problem> {
-        if name.as_str() != WORKFLOW_AGENT {
-            return self.roster.member(name, definition, &*self.library);
-        }
-        let executor = self.workflows.get().map(Arc::clone);
-        let executor = executor
-            .ok_or_else(|| Problem::new(Code::BadAgent, "steps with `workflow` are not done here"))?;
-        Ok(Member { executor, slots: u32::MAX })
     }
 }

@@ -2,20 +2,21 @@
 //! only by what they can be sent.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use actix::Recipient;
 use dashmap::{DashMap, DashSet};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 
-use super::awaited::Awaited;
 use super::context::HostContext;
 use super::live::Live;
 use super::messages::{Control, Recover};
 use super::wakes::Wakes;
 use crate::actors::arbiters::Arbiters;
 use crate::events::ids::StreamId;
+use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
 
 /// How many streams may wait to be looked at because somebody wanted something of them. Beyond it, all that are due are
@@ -31,7 +32,11 @@ pub struct Book {
     /// Streams of which somebody wanted something that nobody drives. Who drives all listens.
     nudges: broadcast::Sender<StreamId>,
     wakes: Wakes,
-    awaited: Awaited,
+    /// How much of what streams say to others is on its way, by who says it.
+    letters: watch::Sender<HashMap<StreamId, usize>>,
+    /// Who waits for what of a stream that has not come yet, by a number of their own.
+    asking: DashMap<StreamId, HashMap<u64, oneshot::Sender<Problem>>>,
+    asked: AtomicU64,
     arbiters: Arc<Arbiters>,
     closing: AtomicBool,
 }
@@ -48,6 +53,40 @@ pub struct Entry {
     pub place: Arc<dyn Any + Send + Sync>,
 }
 
+/// Somebody who waits for something of a stream, until it is dropped.
+struct Asking<'b> {
+    book: &'b Book,
+    stream: &'b StreamId,
+    number: u64,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        if let Some(mut asking) = self.book.asking.get_mut(self.stream) {
+            asking.remove(&self.number);
+        }
+        self.book.asking.remove_if(self.stream, |_, asking| asking.is_empty());
+    }
+}
+
+/// Something that a stream says to another.
+#[derive(Debug)]
+pub(super) struct OnItsWay {
+    letters: watch::Sender<HashMap<StreamId, usize>>,
+    from: StreamId,
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.letters.send_modify(|letters| {
+            let left = letters.remove(&self.from).unwrap_or_default();
+            if left > 1 {
+                letters.insert(self.from.clone(), left - 1);
+            }
+        });
+    }
+}
+
 impl Book {
     /// An empty book, of hosts on these arbiters.
     pub fn new(context: HostContext, arbiters: Arc<Arbiters>) -> Arc<Self> {
@@ -57,7 +96,9 @@ impl Book {
             driven: DashSet::new(),
             nudges: broadcast::Sender::new(NUDGES_MAX),
             wakes: Wakes::default(),
-            awaited: Awaited::default(),
+            letters: watch::Sender::new(HashMap::new()),
+            asking: DashMap::new(),
+            asked: AtomicU64::new(0),
             arbiters,
             closing: AtomicBool::new(false),
         })
@@ -75,10 +116,7 @@ impl Book {
         }
         match self.streams.entry(stream.clone()) {
             dashmap::Entry::Occupied(entry) if entry.get().control.connected() => Some(act(entry.get())),
-            place => {
-                self.awaited.is_there(stream);
-                Some(act(&place.insert(start()?)))
-            }
+            place => Some(act(&place.insert(start()?))),
         }
     }
 
@@ -87,8 +125,41 @@ impl Book {
         &self.arbiters
     }
 
-    pub(super) fn awaited(&self) -> &Awaited {
-        &self.awaited
+    /// Counts what a stream says to another as on its way, until that is dropped.
+    pub(super) fn on_its_way(&self, from: &StreamId) -> OnItsWay {
+        self.letters.send_modify(|letters| *letters.entry(from.clone()).or_default() += 1);
+        OnItsWay { letters: self.letters.clone(), from: from.clone() }
+    }
+
+    /// Ends when nothing is on its way that a stream says.
+    pub async fn delivered(&self, from: &StreamId) {
+        // The sender is this very book's.
+        let _ = self.letters.subscribe().wait_for(|letters| !letters.contains_key(from)).await;
+    }
+
+    /// Ends when a stream cannot go on that has something to give.
+    pub(super) async fn cannot_go_on(&self, stream: &StreamId) -> Option<Problem> {
+        let (sender, parked) = oneshot::channel();
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        self.asking.entry(stream.clone()).or_default().insert(number, sender);
+        let _until = Asking { book: self, stream, number };
+        if let Some(problem) = self.live(stream).and_then(|live| live.borrow().parked.clone()) {
+            return Some(problem);
+        }
+        parked.await.ok()
+    }
+
+    /// A stream cannot go on: whoever waits for something of it hears that.
+    pub(super) fn note_parked(&self, stream: &StreamId, problem: &Problem) {
+        let asking = self.asking.remove(stream).map(|(_, asking)| asking).unwrap_or_default();
+        // Who does not listen any more waits for nothing.
+        asking.into_values().for_each(|asks| drop(asks.send(problem.clone())));
+    }
+
+    /// Ends when nothing is on its way from one stream to another.
+    pub async fn all_delivered(&self) {
+        // The sender is this very book's.
+        let _ = self.letters.subscribe().wait_for(HashMap::is_empty).await;
     }
 
     /// What every host has.

@@ -4,7 +4,7 @@
 mod handlers;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use futures_util::FutureExt;
@@ -17,15 +17,16 @@ use super::context::{HostContext, append_problem};
 use super::live::Live;
 use super::load::load_upto;
 use super::memory::Memory;
-use super::messages::Reply;
-use super::shell::Shell;
-use super::snapshots;
+use super::messages::{Reply, Unanswerable};
+use super::post::{self, Outbox};
+use super::shell::{EffectId, Shell};
+use super::{Hosting, snapshots};
 use crate::events::commit::Commit;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::Blob;
-use crate::kernel::Aggregate;
 use crate::kernel::core::{Driving, HostCore, Input, Output};
 use crate::kernel::fold::Content;
+use crate::kernel::{Aggregate, Effect, Lasts, Message};
 use crate::store::{AppendError, Snapshot};
 
 /// The actor of an aggregate.
@@ -34,6 +35,8 @@ pub struct Host<A: Aggregate, S: Shell<A>> {
     /// None while a thread that may block decides: until then nothing else is handled.
     life: Option<Box<Life<A, S>>>,
     memory: Memory,
+    outbox: Outbox<EffectId<A>>,
+    hosting: Weak<Hosting>,
     book: Arc<Book>,
     live: watch::Sender<Live>,
 }
@@ -50,13 +53,15 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         stream: StreamId,
         driving: Driving,
         shell: S,
-        book: Arc<Book>,
+        hosting: &Arc<Hosting>,
         live: watch::Sender<Live>,
     ) -> Self {
+        let book = Arc::clone(hosting.book());
         let HostContext { clock, passivate_after, .. } = book.context();
         let core = HostCore::new(stream.clone(), driving, clock.now(), *passivate_after);
         let life = Some(Box::new(Life { core, shell }));
-        Self { stream, life, memory: Memory::default(), book, live }
+        let (memory, outbox, hosting) = (Memory::default(), Outbox::default(), Arc::downgrade(hosting));
+        Self { stream, life, memory, outbox, hosting, book, live }
     }
 
     /// Takes something in, and carries out what follows.
@@ -136,8 +141,14 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                     let cleared = AssertUnwindSafe(shell.clear(state, effects)).catch_unwind();
                     self.then(cleared, |_| Input::Cleared, actor);
                 }
-                (Output::Perform(effect), Some(state)) => shell.perform(state, effect),
-                (Output::Close { effect, given_up }, Some(state)) => shell.close(state, &effect, given_up),
+                (Output::Perform(effect), Some(state)) => match state.message(&effect) {
+                    Some(message) => self.say(effect, message, core.driving(), actor),
+                    None => shell.perform(state, effect),
+                },
+                (Output::Close { effect, given_up }, Some(state)) => {
+                    self.outbox.forget(&effect);
+                    shell.close(state, &effect, given_up);
+                }
                 (Output::Clear(_) | Output::Perform(_) | Output::Close { .. }, None) => {}
                 // Whoever asked may have gone; what happened is recorded all the same.
                 (Output::Reply { to, result }, _) => drop(to.send(result)),
@@ -155,10 +166,50 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                     tracing::error!(stream = %self.stream, %problem, "parked");
                     shell.take_back();
                     shell.parked();
-                    self.live.send_modify(|live| live.parked = Some(problem));
+                    self.live.send_modify(|live| live.parked = Some(problem.clone()));
+                    self.book.note_parked(&self.stream, &problem);
                 }
                 (Output::Passivate, _) => actor.stop(),
             }
+        }
+    }
+
+    /// Says something to another stream. That outlives this host: what it says last it says when it is over.
+    fn say(&mut self, effect: A::Effect, message: Message, driving: Driving, actor: &Context<Self>) {
+        let (id, lasts) = (effect.id(), effect.lasts() == Lasts::Answer);
+        let drives = driving.whose().filter(|_| message.asks);
+        let letter = self.outbox.letter(&self.stream, message, drives);
+        let (hosting, stream) = (Weak::clone(&self.hosting), self.stream.clone());
+        let (on_its_way, host) = (self.book.on_its_way(&self.stream), actor.address());
+        let told = actix::spawn(async move {
+            let to = letter.message.to.clone();
+            let Some(mut answer) = letter.bring(&hosting).await else { return };
+            if let Ok(version) = answer {
+                if let Some(command) = A::answered(&effect, Ok(version)) {
+                    return post::tell::<A>(&hosting, &stream, command).await;
+                }
+                let book = hosting.upgrade().map(|hosting| Arc::clone(hosting.book()));
+                let Some(book) = book else { return };
+                if !letter.message.asks {
+                    // What follows from it for others is said too.
+                    return book.delivered(&to).await;
+                }
+                if !lasts {
+                    return;
+                }
+                drop(on_its_way);
+                let Some(problem) = book.cannot_go_on(&to).await else { return };
+                answer = Err(problem);
+            }
+            let Err(problem) = answer else { return };
+            match A::answered(&effect, Err(problem.clone())) {
+                Some(command) => post::tell::<A>(&hosting, &stream, command).await,
+                None if lasts => drop(host.send(Unanswerable(problem)).await),
+                None => tracing::debug!(%stream, %to, %problem, "what was said is not heard"),
+            }
+        });
+        if lasts {
+            self.outbox.note(id, told);
         }
     }
 
@@ -169,7 +220,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         let mut live = self.live.borrow().clone();
         let before = live.milestones();
         (live.version, live.loaded, live.parked) = (version, true, None);
-        (live.status, live.own_status, live.attention) = (state.status(), state.status(), attention);
+        (live.status, live.attention) = (state.status(), attention);
         // What is driven though nothing follows but what people do is about to see that they are too late.
         live.at_rest = version > Version(0) && attention.is_at_rest() && !driven;
         live.in_flight = core.in_flight();

@@ -5,23 +5,25 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr};
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
-use super::book::{Book, Entry};
+use super::Hosting;
+use super::book::Entry;
 use super::contain::contained;
 use super::context::{HostContext, read_problem};
 use super::host::Host;
 use super::live::Live;
 use super::load::{load_at, prove};
+use super::messages::Submit;
 use super::shell::Shell;
 use crate::events::commit::Recorded;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::{BlobRef, Json};
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
-use crate::kernel::Aggregate;
 use crate::kernel::core::Driving;
 use crate::kernel::standing::{KindFold, Standing};
+use crate::kernel::{Aggregate, Said};
 use crate::store::EventStore;
 
 /// A kind of streams: an aggregate, and the shell around each.
@@ -64,7 +66,21 @@ impl<A: Aggregate, S: Shell<A>> Clone for Place<A, S> {
 #[async_trait]
 pub trait AnyKind: Send + Sync {
     /// Starts the host of a stream; none if its name is none of that kind.
-    fn start(&self, book: &Arc<Book>, stream: &StreamId, driving: Driving) -> Option<Entry>;
+    fn start(&self, hosting: &Arc<Hosting>, stream: &StreamId, driving: Driving) -> Option<Entry>;
+
+    /// Lets a stream hear what another says to it, and answers its version after that. If that begins it, it may go on by
+    /// itself.
+    ///
+    /// # Errors
+    /// Why it does not take it in.
+    async fn hear(
+        &self,
+        hosting: &Hosting,
+        stream: &StreamId,
+        said: Said,
+        from: Option<StreamId>,
+        drives: bool,
+    ) -> Result<Version, Problem>;
 
     /// Where a stream is as of a version, or as of its end if that comes first; and the state as it is seen.
     ///
@@ -92,16 +108,34 @@ pub trait AnyKind: Send + Sync {
 
 #[async_trait]
 impl<K: Kind> AnyKind for K {
-    fn start(&self, book: &Arc<Book>, stream: &StreamId, driving: Driving) -> Option<Entry> {
+    fn start(&self, hosting: &Arc<Hosting>, stream: &StreamId, driving: Driving) -> Option<Entry> {
+        let book = hosting.book();
         let (shell, (live, seen)) = (self.shell(stream, book.context())?, watch::channel(Live::default()));
         let view = shell.view();
-        let (hosted, stream, arbiter) = (Arc::clone(book), stream.clone(), book.arbiters().next());
+        let (hosted, stream, arbiter) = (Arc::clone(hosting), stream.clone(), book.arbiters().next());
         let address: Addr<Host<K::Aggregate, K::Shell>> = Host::start_in_arbiter(&arbiter, move |actor| {
             actor.set_mailbox_capacity(MAILBOX);
-            Host::new(stream, driving, shell, hosted, live)
+            Host::new(stream, driving, shell, &hosted, live)
         });
         let (control, recover) = (address.clone().recipient(), address.clone().recipient());
         Some(Entry { control, recover, live: seen, place: Arc::new(Place { address, view }) })
+    }
+
+    async fn hear(
+        &self,
+        hosting: &Hosting,
+        stream: &StreamId,
+        said: Said,
+        from: Option<StreamId>,
+        drives: bool,
+    ) -> Result<Version, Problem> {
+        let other = || Problem::new(Code::Internal, format!("what `{stream}` is told is for another kind"));
+        let command = said.command().ok_or_else(other)?;
+        let (reply, answer) = oneshot::channel();
+        let submit = Submit { command, drives, from, reply: Some(reply) };
+        let sent = hosting.place::<K>(stream)?.address.send(submit).await;
+        let put_away = || Problem::new(Code::Busy, format!("`{stream}` was put away just now"));
+        hosting.answer(stream, sent, answer).await.unwrap_or_else(|| Err(put_away()))
     }
 
     async fn seen(

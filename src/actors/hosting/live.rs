@@ -14,8 +14,6 @@ pub struct Live {
     pub loaded: bool,
     /// Where it is, in a word for people.
     pub status: &'static str,
-    /// The same, as its own fold says: that it waits for another stream is not its own fold's to say.
-    pub own_status: &'static str,
     /// What it needs next.
     pub attention: Attention,
     /// Whether nothing follows unless somebody acts.

@@ -3,7 +3,7 @@
 use actix::Message;
 use tokio::sync::oneshot;
 
-use crate::events::ids::Version;
+use crate::events::ids::{StreamId, Version};
 use crate::events::problem::Problem;
 use crate::kernel::Aggregate;
 use crate::kernel::core::{Input, Whose};
@@ -16,6 +16,8 @@ pub struct Submit<A: Aggregate> {
     pub command: A::Command,
     /// Whether it goes on by itself from this command on, if the command begins it.
     pub drives: bool,
+    /// The stream that asks, if one does: what is to be said to it is said again.
+    pub from: Option<StreamId>,
     /// Where the answer goes, once it is durable.
     pub reply: Option<Reply>,
 }
@@ -49,6 +51,11 @@ impl<A: Aggregate, R> From<Control> for Input<A, R> {
         }
     }
 }
+
+/// What the stream waits for of another does not come.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Unanswerable(pub Problem);
 
 /// Asks to record as lost what a process left open that is gone.
 #[derive(Message)]

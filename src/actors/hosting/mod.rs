@@ -3,14 +3,14 @@
 //! - [`kind`]: what is to be known of a kind of streams, and the register of kinds; [`shell`]: what is particular to one
 //! - [`host`]: the actor that drives a core; [`context`]: what every host needs; [`messages`]: what it is sent; [`live`]: what
 //!   is seen of it; `memory`: whether what a decision may read is in memory
-//! - [`book`]: who is where; `wakes`: one heap for all wake-ups; `awaited`, `rest`: waiting for streams to come to rest
+//! - [`book`]: who is where; `wakes`: one heap for all wake-ups; `rest`: waiting for streams to come to rest
+//! - `post`: what streams say to each other
 //! - `contain`: what panics over one stream parks no other
 //! - [`load`]: the state of a stream as of any version; `snapshots`: which are kept
 //! - [`attentions`]: who is due when; [`standings`]: where streams are
 //! - [`waker`]: drives all streams, those that are due a few at a time
 
 pub mod attentions;
-mod awaited;
 pub mod book;
 mod contain;
 pub mod context;
@@ -20,6 +20,7 @@ pub mod live;
 pub mod load;
 mod memory;
 pub mod messages;
+mod post;
 mod rest;
 pub mod shell;
 mod snapshots;
@@ -46,12 +47,15 @@ use crate::kernel::core::{Driving, Whose};
 pub struct Hosting {
     book: Arc<Book>,
     kinds: OnceLock<Kinds>,
+    /// Itself, for those who outlive a call.
+    this: Weak<Self>,
 }
 
 impl Hosting {
     /// Hosts on these arbiters. It knows no kind yet.
     pub fn start(context: HostContext, arbiters: Arc<Arbiters>) -> Arc<Self> {
-        let hosting = Arc::new(Self { book: Book::new(context, arbiters), kinds: OnceLock::new() });
+        let book = Book::new(context, arbiters);
+        let hosting = Arc::new_cyclic(|this| Self { book, kinds: OnceLock::new(), this: Weak::clone(this) });
         actix::spawn(wake_all(Arc::clone(&hosting.book), Arc::downgrade(&hosting)));
         hosting
     }
@@ -107,7 +111,7 @@ impl Hosting {
         command: impl Fn() -> <K::Aggregate as Aggregate>::Command,
         drives: bool,
     ) -> Result<Version, Problem> {
-        let submit = |reply| Submit { command: command(), drives, reply: Some(reply) };
+        let submit = |reply| Submit { command: command(), drives, from: None, reply: Some(reply) };
         loop {
             let (reply, answer) = oneshot::channel();
             let sent = self.place::<K>(stream)?.address.send(submit(reply)).await;
@@ -133,7 +137,7 @@ impl Hosting {
     }
 
     /// What comes of something that was sent to a host; none if the host was put away just now, and another can be started.
-    async fn answer(
+    pub(super) async fn answer(
         &self,
         stream: &StreamId,
         sent: Result<(), actix::MailboxError>,
@@ -173,6 +177,8 @@ impl Hosting {
         }
         let version = self.ask::<K>(stream, command, false).await?;
         self.book.nudge(stream);
+        // Whoever looks at other streams after this sees what follows for them.
+        self.book.delivered(stream).await;
         Ok(version)
     }
 
@@ -223,7 +229,7 @@ impl Hosting {
                 (false, true) => Driving::Asked(Whose::Named),
                 (false, false) => Driving::Nobody,
             };
-            kind.start(&self.book, stream, driving)
+            kind.start(&self.this.upgrade()?, stream, driving)
         };
         self.book.with(stream, start, act).ok_or_else(|| unknown(stream))
     }

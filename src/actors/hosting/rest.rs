@@ -1,4 +1,4 @@
-//! Waiting for streams to come to rest, and to stir again.
+//! Waiting for streams to come to rest.
 
 use std::sync::Arc;
 
@@ -24,25 +24,6 @@ impl Hosting {
                 }
                 // Its host was put away while it slept: it is started again.
                 Err(_) => {}
-            }
-        }
-    }
-
-    /// Ends when a stream that is at rest stirs, or cannot go on. It need not be in memory until then.
-    pub async fn stirs(&self, stream: &StreamId) {
-        loop {
-            let place = self.book.awaited().place(stream);
-            let there = place.is_there();
-            let Some(mut live) = self.book.live(stream) else {
-                if let Some(there) = there {
-                    there.await;
-                }
-                continue;
-            };
-            let stirs = |seen: &Live| seen.parked.is_some() || seen.loaded && !seen.at_rest;
-            // An error means that its host was put away again.
-            if live.wait_for(stirs).await.is_ok() {
-                return;
             }
         }
     }

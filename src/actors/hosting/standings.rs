@@ -38,7 +38,7 @@ impl LiveStandings {
         if !seen.loaded || seen.parked.is_some() || seen.attention.over {
             return None;
         }
-        let (version, status, attention) = (seen.version, seen.own_status, seen.attention);
+        let (version, status, attention) = (seen.version, seen.status, seen.attention);
         Some(Standing { version, status, attention, ended_at: None })
     }
 }

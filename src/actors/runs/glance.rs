@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::aggregates::run::Run;
-use crate::events::ids::{Fence, RunId};
+use crate::events::ids::Fence;
 use crate::events::json::BlobRef;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
@@ -32,9 +32,9 @@ impl Glance {
         self.wakes_at = if self.attempts.is_empty() { run.wakes_at() } else { None };
     }
 
-    /// Whether attempts are made that do not only see children through.
+    /// Whether attempts are made for it.
     pub fn is_at_work(&self) -> bool {
-        self.attempts.values().any(|attempt| attempt.child.is_none())
+        !self.attempts.is_empty()
     }
 }
 
@@ -49,6 +49,4 @@ pub struct OpenAttempt {
     pub since: Timestamp,
     /// How far it says it is.
     pub progress: watch::Receiver<Progress>,
-    /// The run that it sees through, if it does.
-    pub child: Option<RunId>,
 }

@@ -1,9 +1,7 @@
 //! Runs: what performs their effects, and what may be wanted of them.
 //!
 //! - [`shell`]: what is particular to the host of a run; [`glance`]: what is seen of it
-//! - [`children`]: the agent that sees runs through which steps of other runs start
 
-pub mod children;
 pub mod glance;
 pub mod shell;
 
@@ -13,7 +11,6 @@ use std::sync::{Arc, Weak};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use self::children::Children;
 use self::glance::Glance;
 use self::shell::{RunShell, ToRun};
 use super::agents::communicator::Communicator;
@@ -36,11 +33,8 @@ pub struct Runs {
     hosting: Arc<Hosting>,
     agents: Arc<Communicator>,
     scribe: Arc<Scribe>,
-    /// Attempts that agents are making, but for those that see children through: what these wait for is made too. And
-    /// pages that are being written.
+    /// Attempts that agents are making, and pages that are being written.
     in_flight: watch::Sender<usize>,
-    /// Attempts that see children through.
-    children: watch::Sender<usize>,
 }
 
 /// Counts an attempt, or a page, among those that are being made, until it is dropped.
@@ -83,10 +77,7 @@ impl Kind for RunKind {
 impl Runs {
     /// The runs that are hosted there, whose attempts these agents make.
     pub fn new(hosting: Arc<Hosting>, agents: Arc<Communicator>, scribe: Arc<Scribe>) -> Arc<Self> {
-        let (in_flight, children) = (watch::Sender::new(0), watch::Sender::new(0));
-        let runs = Arc::new(Self { hosting, agents, scribe, in_flight, children });
-        runs.agents.do_workflows_with(Arc::new(Children::new(Arc::downgrade(&runs))));
-        runs
+        Arc::new(Self { hosting, agents, scribe, in_flight: watch::Sender::new(0) })
     }
 
     /// Who hosts them.
@@ -162,11 +153,6 @@ impl Runs {
         self.hosting.at_rest(&StreamId::of_run(run)).await
     }
 
-    /// Ends when a run that is at rest stirs, or cannot go on.
-    pub async fn stirs(&self, run: &RunId) {
-        self.hosting.stirs(&StreamId::of_run(run)).await;
-    }
-
     /// How far a run is. It is loaded if it is not in memory.
     ///
     /// # Errors
@@ -183,20 +169,12 @@ impl Runs {
         }
     }
 
-    /// The same, and ends when it is told.
-    pub(super) async fn tell_now(&self, run: &RunId, message: ToRun) {
-        if let Ok(place) = self.hosting.place::<RunKind>(&StreamId::of_run(run)) {
-            // A host that was put away has nothing to see.
-            let _ = place.address.send(Tell(message)).await;
-        }
-    }
-
     /// From here on nothing is looked at for a page that takes long.
     pub fn hurry_pages(&self) {
         self.scribe.hurry();
     }
 
-    /// Ends when no attempt is made for a run but those that see children through.
+    /// Ends when no attempt is made for a run.
     pub async fn idle(&self, run: &RunId) {
         let stream = StreamId::of_run(run);
         let Ok(mut live) = self.hosting.watch(&stream) else { return };
@@ -205,11 +183,10 @@ impl Runs {
         let _ = live.wait_for(done).await;
     }
 
-    /// Counts one more attempt among those that are being made, or among those that see a child through.
-    pub(super) fn in_flight(&self, sees_child: bool) -> InFlight {
-        let counter = if sees_child { &self.children } else { &self.in_flight };
-        counter.send_modify(|count| *count += 1);
-        InFlight(counter.clone())
+    /// Counts one more attempt, or page, among those that are being made.
+    pub(super) fn in_flight(&self) -> InFlight {
+        self.in_flight.send_modify(|count| *count += 1);
+        InFlight(self.in_flight.clone())
     }
 
     /// Ends when all that runs were asked by now is recorded.
@@ -219,19 +196,7 @@ impl Runs {
         join_all(runs.iter().map(|run| self.ask(run, Ask::Go))).await;
     }
 
-    /// Whether attempts see children through.
-    pub fn sees_children(&self) -> bool {
-        *self.children.borrow() > 0
-    }
-
-    /// Ends when no attempt sees a child through.
-    pub async fn no_children(&self) {
-        // The sender is this very struct's.
-        let _ = self.children.subscribe().wait_for(|count| *count == 0).await;
-    }
-
-    /// Ends when no attempt is being made, and no page written. Those that see children through are not awaited: they
-    /// only wait themselves.
+    /// Ends when no attempt is being made, and no page written.
     pub async fn all_reported(&self) {
         // The sender is this very struct's.
         let _ = self.in_flight.subscribe().wait_for(|count| *count == 0).await;

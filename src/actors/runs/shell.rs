@@ -1,6 +1,6 @@
 //! The shell of a run: what performs a run's effects, and what its decisions borrow.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -20,9 +20,7 @@ use crate::actors::hosting::live::Live;
 use crate::actors::hosting::messages::Tell;
 use crate::actors::hosting::shell::{Heard, Shell};
 use crate::actors::pages::page;
-use crate::aggregates::run::{
-    Ask, AwaitedChild, Grants, Run, RunEffect, RunEffectId, RunStatus, awaited_children,
-};
+use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId};
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
 use crate::events::json::BlobRef;
 use crate::events::run::AttemptStarted;
@@ -52,13 +50,6 @@ pub enum ToRun {
         /// Until the run has heard of it, the attempt is being made.
         in_flight: InFlight,
     },
-    /// Whether a child that an attempt of it sees through is at rest: then there is nothing to be made.
-    ChildRests {
-        /// The child.
-        child: RunId,
-        /// Whether it is.
-        rests: bool,
-    },
 }
 
 /// Performs a run's effects.
@@ -78,8 +69,6 @@ pub struct RunShell {
     waits: HashMap<AgentName, u32>,
     /// Whether it cannot go on.
     is_parked: bool,
-    /// Children that are at rest while attempts of this run see them through.
-    resting: HashSet<RunId>,
 }
 
 /// Slots for attempts that may start in the next commit.
@@ -106,7 +95,6 @@ impl RunShell {
             slots: Slots::default(),
             waits: HashMap::new(),
             is_parked: false,
-            resting: HashSet::new(),
         }
     }
 
@@ -133,10 +121,9 @@ impl RunShell {
         };
         let (progress, seen) = watch::channel(Progress::default());
         let assignment = Assignment::of(state, &started);
-        let child = assignment.as_ref().ok().and_then(Assignment::child).cloned();
-        let in_flight = runs.in_flight(child.is_some());
+        let in_flight = runs.in_flight();
         let since = self.context.clock.now();
-        let open = OpenAttempt { started: Arc::clone(&started), definition, since, progress: seen, child };
+        let open = OpenAttempt { started: Arc::clone(&started), definition, since, progress: seen };
         self.change(|glance| {
             glance.attempts.insert(started.fence, open);
         });
@@ -188,16 +175,12 @@ impl RunShell {
 
     /// An attempt is not made any more, be it open or not.
     fn forget(&mut self, fence: Fence) {
-        let mut attempt = None;
-        self.change(|glance| attempt = glance.attempts.remove(&fence));
-        if let Some(child) = attempt.and_then(|attempt| attempt.child) {
-            self.resting.remove(&child);
-        }
+        self.change(|glance| drop(glance.attempts.remove(&fence)));
     }
 
     fn write_request(&self, request: &RequestId) {
         if let Some(runs) = self.runs.upgrade() {
-            let in_flight = runs.in_flight(false);
+            let in_flight = runs.in_flight();
             runs.scribe().write(&self.run, request, Box::new(in_flight));
         }
     }
@@ -233,14 +216,6 @@ impl RunShell {
             .boxed()
         }))
     }
-
-    /// Whether all that goes on in it is that children are seen through which are at rest.
-    fn waits_for_children(&self, state: &Run) -> bool {
-        let rests = |child: &AwaitedChild| self.resting.contains(&child.run);
-        let awaited = || awaited_children(state).is_some_and(|children| children.iter().all(rests));
-        let is_too_late = || state.is_too_late(self.context.clock.now());
-        !self.resting.is_empty() && !is_too_late() && awaited()
-    }
 }
 
 impl Lender<Run> for RunShell {
@@ -274,7 +249,7 @@ impl Lender<Run> for RunShell {
 
 /// The definition of an agent that a command lets start.
 fn definition(runs: &Runs, state: &Run, ask: &Ask, agent: &AgentName) -> Option<BlobRef> {
-    let Ask::Start(start) = ask else { return state.agent(agent) };
+    let Some(start) = ask.begins().filter(|_| state.about().is_none()) else { return state.agent(agent) };
     let (_, blob) = start.agents.iter().find(|(name, _)| name == agent)?;
     runs.context().library.keep(blob);
     Some(blob.reference)
@@ -334,7 +309,13 @@ impl Shell<Run> for RunShell {
             RunEffect::Attempt(started) => self.make(state, started),
             RunEffect::Stop { fence, .. } => self.stop(fence, Stop::Cancelled),
             RunEffect::Ask { request, .. } => self.write_request(&request),
-            RunEffect::Wake { .. } | RunEffect::Start { .. } => {}
+            // What is said to other runs is said for it.
+            RunEffect::Child { .. }
+            | RunEffect::Tell(_)
+            | RunEffect::AskReturn
+            | RunEffect::AnswerReturn { .. }
+            | RunEffect::Wake { .. }
+            | RunEffect::Start { .. } => {}
         }
     }
 
@@ -348,7 +329,7 @@ impl Shell<Run> for RunShell {
             }
             // Its page says what became of it.
             RunEffectId::Ask(request) => self.write_request(request),
-            RunEffectId::Start(_) | RunEffectId::Stop(_) | RunEffectId::Wake(_) => {}
+            _ => {}
         }
     }
 
@@ -386,10 +367,6 @@ impl Shell<Run> for RunShell {
                 });
                 Heard::Settled(RunEffectId::Attempt(fence), ask)
             }
-            ToRun::ChildRests { child, rests } => {
-                let _ = if rests { self.resting.insert(child) } else { self.resting.remove(&child) };
-                Heard::Seen
-            }
         }
     }
 
@@ -407,9 +384,6 @@ impl Shell<Run> for RunShell {
         self.slots.give_back(driven);
         let Some(runs) = self.runs.upgrade() else { return };
         self.queue(&runs, state, driven);
-        if self.waits_for_children(state) {
-            (live.at_rest, live.status) = (true, RunStatus::Waiting.text());
-        }
         // What a person must undo by hand is written down before anybody hears that the run has ended: a small file, once in
         // the life of few runs.
         let is_news = self.shown.is_some_and(|shown| live.version > shown);

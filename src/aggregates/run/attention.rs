@@ -1,6 +1,6 @@
 //! What a run needs next, and of whom.
 
-use super::{Phase, Run, RunStatus, TimerOf};
+use super::{Phase, Run, RunStatus};
 use crate::kernel::{Attention, Own, People};
 
 /// Of the state alone: an open attempt is being made, or has to be recorded as lost.
@@ -15,14 +15,16 @@ pub(super) fn of(run: &Run) -> Attention {
         false => run.wakes_at().map_or(Own::None, Own::At),
     };
     let people = if is_paused { People::None } else { people(run) };
-    Attention { own, people, others: false, over: false }
+    let others = run.is_asking() || run.seen_through > run.resting;
+    Attention { own, people, others, over: false }
 }
 
 fn people(run: &Run) -> People {
-    if !run.people.are_awaited() {
+    let is_awaited = run.people.are_awaited() || run.resting > 0 && run.phase == Phase::Going;
+    if !is_awaited {
         return People::None;
     }
-    let timers = run.timers.values().filter(|set| matches!(set.of, TimerOf::People(_)));
+    let timers = run.timers.values().filter(|set| set.of.is_of_others());
     People::Until(timers.map(|set| set.at).min())
 }
 

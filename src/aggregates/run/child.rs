@@ -3,26 +3,38 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{About, End, Insists, Phase, Run, RunStatus, StartChild, StartRun};
-use crate::events::ids::{AgentName, RunId, StepId, Version};
+use super::kin::EndedChild;
+use super::start::{Insists, StartChild, StartRun};
+use super::{About, RunStatus};
+use crate::events::ids::{AgentName, RunId, StepId};
 use crate::events::json::{Blob, BlobRef, Json};
 use crate::events::problem::{Class, Code};
-use crate::events::run::{AgentBinding, ChildBinding, Parent, Purpose, RollbackCause};
+use crate::events::run::{AgentBinding, ChildBinding, Parent, Purpose};
 use crate::kernel::{Blobs, Unreadable};
-use crate::workflow::definition::Definition;
+use crate::workflow::definition::{Definition, WORKFLOW_AGENT};
 use crate::workflow::input::check_input;
 use crate::workflow::schema::Schema;
-use crate::workflow::work::{Child, Failure, Output};
+use crate::workflow::work::{Failure, Output};
+
+/// Whether an attempt is made by a run of its own. Histories have a name where an agent's would stand.
+pub fn is_made_by(agent: &AgentName) -> bool {
+    agent.as_str() == WORKFLOW_AGENT
+}
 
 /// The id of the run that a step starts in one of its generations: a UUID (version 8) of the hash of the three. Whoever
-/// starts it, and however often, it is the same run.
-pub fn child_id(run: &RunId, step: &StepId, generation: u32) -> RunId {
+/// starts it, and however often, it is the same run. Where the one before it has undone itself, or was cancelled, the attempt
+/// that starts another is part of it too.
+pub fn child_id(run: &RunId, step: &StepId, generation: u32, attempt: Option<u32>) -> RunId {
     let mut hasher = blake3::Hasher::new();
     for part in [run.as_str(), step.as_str()] {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
     }
     let mut bytes = [0; 16];
-    hasher.update(&generation.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    hasher.update(&generation.to_le_bytes());
+    if let Some(attempt) = attempt {
+        hasher.update(&attempt.to_le_bytes());
+    }
+    hasher.finalize_xof().fill(&mut bytes);
     RunId::from_uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 
@@ -60,74 +72,56 @@ pub fn start(
     })
 }
 
-/// What the end of a child means for an attempt at doing, or at undoing, the step that it is for; none while it goes on.
+/// What the end of a child means for an attempt at doing, or at undoing, the step that it is for.
 ///
 /// # Errors
-/// When its output cannot be read.
-pub fn outcome(
-    child: &Run,
-    version: Version,
-    purpose: Purpose,
-    blobs: &dyn Blobs,
-) -> Result<Option<Result<Output, Failure>>, Unreadable> {
-    let (Some(about), Phase::Ended(ended)) = (child.about(), child.life()) else { return Ok(None) };
-    let id = &about.id;
-    let result = match (&ended.how, purpose) {
-        (End::Completed { output, .. }, Purpose::Do) => Ok(blobs.json(output)?),
-        (End::Compensated(_), Purpose::Compensate) => Ok(Json::null()),
-        (End::Failed(failed), Purpose::Do) => {
-            let message = format!("child run `{id}` failed: {}", failed.message);
-            Err(Failure::new(Code::ChildFailed, message).class(failed.class))
+/// When it has not come to what the attempt wants.
+pub fn outcome(id: &RunId, ended: EndedChild, purpose: Purpose) -> Result<Output, Failure> {
+    let EndedChild { seen, output, failure } = ended;
+    let because = failure.as_ref().map_or(String::new(), |(_, message)| format!(": {message}"));
+    let class = failure.map(|(class, _)| class);
+    let failed = |what: &str, code: Code| Failure::new(code, format!("child run `{id}` {what}{because}"));
+    let result = match (seen.status, purpose) {
+        (RunStatus::Completed, Purpose::Do) if class.is_some() => {
+            // What comes after it would go on with nothing.
+            Err(failed("completed, and its output cannot be rendered", Code::ChildFailed)
+                .class(Class::Dependency))
         }
-        (End::Compensated(cause), Purpose::Do) => Err(rolled_back(id, cause)),
-        (End::Cancelled, Purpose::Do) => Err(never_again(format!("child run `{id}` was cancelled"))),
-        (End::Stuck(stuck, _), _) => {
-            let message = format!("child run `{id}` is stuck: {}", stuck.message);
-            Err(Failure::new(Code::ChildStuck, message))
+        (RunStatus::Completed, Purpose::Do) => Ok(output),
+        (RunStatus::Compensated, Purpose::Compensate) => Ok(Json::null()),
+        (RunStatus::Failed, Purpose::Do) => {
+            Err(failed("failed", Code::ChildFailed).class(class.unwrap_or(Class::Unknown)))
         }
-        (End::Completed { .. } | End::Failed(_) | End::Cancelled, Purpose::Compensate) => {
-            let status = child.status().text();
-            Err(never_again(format!("child run `{id}` is not rolled back, but {status}")))
+        (RunStatus::Compensated, Purpose::Do) => {
+            // It was what its own steps were tried again for.
+            let class = class.filter(|class| !class.may_retry()).unwrap_or(Class::Validation);
+            let what = if because.is_empty() { "was rolled back" } else { "failed and was rolled back" };
+            Err(failed(what, Code::ChildFailed).class(class))
+        }
+        (RunStatus::Stuck, _) => Err(failed("is stuck", Code::ChildStuck)),
+        (RunStatus::Cancelled, Purpose::Do) => {
+            Err(failed("was cancelled", Code::ChildFailed).class(Class::Validation))
+        }
+        (status, _) => {
+            let what = format!("is not rolled back, but {}", status.text());
+            Err(failed(&what, Code::ChildFailed).class(Class::Validation))
         }
     };
-    let seen = Some(seen(child, version));
-    Ok(Some(match result {
+    let seen = Some(seen);
+    match result {
         Ok(output) => Ok(Output { output, child: seen, ..Output::default() }),
         Err(failure) => Err(Failure { child: seen, ..failure }),
-    }))
+    }
 }
 
-/// How a child is, for the parent to record.
-pub fn seen(child: &Run, version: Version) -> Child {
-    Child {
-        status: child.status(),
-        version,
-        past_return: child.is_past_return(),
-        degraded: child.is_degraded(),
-    }
+/// Whether a child of that status neither completes nor goes forward any more.
+pub(super) fn is_over(status: &str) -> bool {
+    [RunStatus::Compensated.text(), RunStatus::Cancelled.text()].contains(&status)
 }
 
 /// Whether a child that has ended can go forward again.
 pub fn may_go_on(status: RunStatus) -> bool {
     matches!(status, RunStatus::Failed | RunStatus::Stuck)
-}
-
-/// A child that is rolled back cannot be tried again: it takes another generation of its step to do anew what it did.
-fn rolled_back(id: &RunId, cause: &RollbackCause) -> Failure {
-    match cause {
-        RollbackCause::Failure { class, message, .. } => {
-            let failure = never_again(format!("child run `{id}` failed and was rolled back: {message}"));
-            let class = if class.may_retry() { failure.class } else { *class };
-            failure.class(class)
-        }
-        RollbackCause::Cancel | RollbackCause::Request { .. } => {
-            never_again(format!("child run `{id}` was rolled back"))
-        }
-    }
-}
-
-fn never_again(message: String) -> Failure {
-    Failure::new(Code::ChildFailed, message).class(Class::Validation)
 }
 
 /// A step without `with` gives its child an empty input.

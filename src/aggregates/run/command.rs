@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Run;
+use super::child::is_made_by;
+use super::kin::{ForParent, OfChild, Word};
+use super::start::StartRun;
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, TimerId};
-use crate::events::json::{Blob, Json};
+use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{AttemptStarted, GrowthLimits, Parent, Purpose, Resolution};
+use crate::events::run::{AttemptStarted, Purpose, Resolution};
 use crate::events::time::Timestamp;
 use crate::kernel::{Effect, Lasts, Unreadable};
 use crate::workflow::approval::Edits;
-use crate::workflow::definition::{Definition, WORKFLOW_AGENT};
 use crate::workflow::work::{Failure, Output};
 
 /// What may be asked of a run.
@@ -46,6 +48,22 @@ pub enum Ask {
     Recover {
         /// The attempts that it makes.
         in_flight: BTreeSet<Fence>,
+    },
+    /// To do what the parent wants whose child it is.
+    ForParent(Box<ForParent>),
+    /// To hear what a child of it says.
+    OfChild(Box<OfChild>),
+    /// To hear that the child of an attempt never began.
+    NoChild {
+        /// Of which step.
+        step: StepId,
+        /// Of which attempt.
+        fence: Fence,
+    },
+    /// To hear that it may not pass the point of no return.
+    ReturnRefused {
+        /// Why.
+        reason: String,
     },
     /// To let go of every open attempt, because this process ends in order.
     Interrupt,
@@ -147,6 +165,10 @@ impl Ask {
             Self::Failed { .. } => "attempt_failed",
             Self::Due { .. } => "timer_due",
             Self::Recover { .. } => "recover",
+            Self::ForParent(_) => "for_parent",
+            Self::OfChild(_) => "of_child",
+            Self::NoChild { .. } => "no_child",
+            Self::ReturnRefused { .. } => "return_refused",
             Self::Interrupt => "interrupt",
             Self::Go => "go",
             Self::Pause(_) => "pause",
@@ -162,76 +184,19 @@ impl Ask {
         }
     }
 
+    /// What it begins the run with, if that has not begun.
+    pub fn begins(&self) -> Option<&StartRun> {
+        match self {
+            Self::Start(start) => Some(start),
+            Self::ForParent(asked) => asked.begins(),
+            _ => None,
+        }
+    }
+
     /// Whether it may record open attempts as lost.
     pub fn loses(&self) -> bool {
         matches!(self, Self::Recover { .. } | Self::Interrupt)
     }
-}
-
-/// Everything that a run begins with. It was validated before.
-#[derive(Debug, Clone)]
-pub struct StartRun {
-    /// The definition.
-    pub definition: Arc<Definition>,
-    /// The same as JSON.
-    pub definition_blob: Blob,
-    /// The input, checked, defaults filled in.
-    pub input: Json,
-    /// What people find it by.
-    pub tags: BTreeMap<String, String>,
-    /// The absolute folder that relative paths mean.
-    pub work_folder: Arc<str>,
-    /// The step of another run that starts it.
-    pub parent: Option<Parent>,
-    /// What `env.NAME` means.
-    pub environment: BTreeMap<String, String>,
-    /// The agents that the definition names, as JSON, where files or the configuration define them.
-    pub agents: Vec<(AgentName, Blob)>,
-    /// How many attempts may run at once.
-    pub parallel: u32,
-    /// How many lost attempts end a step.
-    pub lost_limit: u32,
-    /// How long it may go on, without the time for which it waits for people.
-    pub duration_limit: Option<std::time::Duration>,
-    /// The step or the phase after which it pauses.
-    pub until: Option<Arc<str>>,
-    /// The workflows that its steps start as runs of their own, and those that these start.
-    pub children: Vec<StartChild>,
-    /// How far its graph may grow.
-    pub growth: GrowthLimits,
-    /// What of this was said for this run.
-    pub insists: Insists,
-    /// Whether it is to go on by itself from its first commit on.
-    pub drive: bool,
-}
-
-/// What somebody said of a run that they start, where the definition or the configuration would say it otherwise. A run that
-/// began with something else cannot be what they mean. Tags and `until` are only ever said so.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Insists {
-    /// How many attempts may run at once.
-    pub parallel: bool,
-    /// How long it may go on.
-    pub duration_limit: bool,
-}
-
-/// A workflow that a step starts as a run of its own. It was validated before.
-#[derive(Debug, Clone)]
-pub struct StartChild {
-    /// What the step's definition calls it.
-    pub file: Arc<str>,
-    /// Its definition, as JSON.
-    pub definition: Blob,
-    /// The absolute folder that its relative paths mean.
-    pub work_folder: Arc<str>,
-    /// The agents that its steps name, as JSON.
-    pub agents: Vec<(AgentName, Blob)>,
-    /// How many of its attempts may run at once.
-    pub parallel: u32,
-    /// How many lost attempts end a step of it.
-    pub lost_limit: u32,
-    /// How long it may go on.
-    pub duration_limit: Option<std::time::Duration>,
 }
 
 /// Slots of agents for attempts that may start in the commit of a command, as numbers; the slots themselves are kept by who
@@ -264,8 +229,26 @@ pub enum RunEffect {
         /// Whether it is to be done or undone.
         purpose: Purpose,
     },
-    /// An attempt is to be made, and its result reported.
+    /// An attempt is to be made by an agent, and its result reported.
     Attempt(Arc<AttemptStarted>),
+    /// An attempt is to be made by a run of its own.
+    Child {
+        /// Which.
+        attempt: Arc<AttemptStarted>,
+        /// Whether that run rests.
+        rests: bool,
+    },
+    /// The parent is to be told how this run is.
+    Tell(Word),
+    /// The parent is to be asked whether the point of no return may be passed.
+    AskReturn,
+    /// A child is to be told whether it may pass that point.
+    AnswerReturn {
+        /// The step that it is for.
+        step: StepId,
+        /// Whether it may.
+        granted: bool,
+    },
     /// People are to be asked.
     Ask {
         /// Which request.
@@ -294,8 +277,14 @@ pub enum RunEffect {
 pub enum RunEffectId {
     /// See [`RunEffect::Start`].
     Start(StepId),
-    /// See [`RunEffect::Attempt`].
+    /// See [`RunEffect::Attempt`] and [`RunEffect::Child`].
     Attempt(Fence),
+    /// See [`RunEffect::Tell`].
+    Tell,
+    /// See [`RunEffect::AskReturn`].
+    AskReturn,
+    /// See [`RunEffect::AnswerReturn`].
+    AnswerReturn(StepId),
     /// See [`RunEffect::Ask`].
     Ask(RequestId),
     /// See [`RunEffect::Stop`].
@@ -310,7 +299,12 @@ impl Effect for RunEffect {
     fn id(&self) -> RunEffectId {
         match self {
             Self::Start { step, .. } => RunEffectId::Start(step.clone()),
-            Self::Attempt(started) => RunEffectId::Attempt(started.fence),
+            Self::Attempt(started) | Self::Child { attempt: started, .. } => {
+                RunEffectId::Attempt(started.fence)
+            }
+            Self::Tell(_) => RunEffectId::Tell,
+            Self::AskReturn => RunEffectId::AskReturn,
+            Self::AnswerReturn { step, .. } => RunEffectId::AnswerReturn(step.clone()),
             Self::Ask { request, .. } => RunEffectId::Ask(request.clone()),
             Self::Stop { fence, .. } => RunEffectId::Stop(*fence),
             Self::Wake { timer, .. } => RunEffectId::Wake(timer.clone()),
@@ -320,11 +314,20 @@ impl Effect for RunEffect {
     fn lasts(&self) -> Lasts {
         match self {
             Self::Start { .. } => Lasts::Hint,
-            Self::Attempt(started) if started.agent.as_str() == WORKFLOW_AGENT => Lasts::Stream,
             Self::Attempt(_) => Lasts::Process,
-            Self::Ask { .. } | Self::Stop { .. } => Lasts::Told,
+            Self::Child { rests: false, .. } | Self::AskReturn => Lasts::Answer,
+            Self::Child { rests: true, .. } => Lasts::Elsewhere,
+            Self::Ask { .. } | Self::Stop { .. } | Self::Tell(_) | Self::AnswerReturn { .. } => Lasts::Told,
             Self::Wake { at, .. } => Lasts::Until(*at),
         }
+    }
+}
+
+impl RunEffect {
+    /// An attempt, with whoever makes it.
+    pub(super) fn attempt(attempt: &Arc<AttemptStarted>, rests: bool) -> Self {
+        let attempt = Arc::clone(attempt);
+        if is_made_by(&attempt.agent) { Self::Child { attempt, rests } } else { Self::Attempt(attempt) }
     }
 }
 

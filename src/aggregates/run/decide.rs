@@ -1,8 +1,9 @@
 //! What would happen to a run, command by command.
 //!
 //! Here is how it begins and what comes of its attempts; what people ask is in `control` and
-//! `rollback`, what they answer in `people`.
+//! `rollback`, what they answer in `people`, what runs of one family say to each other in `children`.
 
+mod children;
 mod control;
 mod people;
 mod rollback;
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::advance::{Advance, Came};
+use super::child::is_made_by;
 use super::{Ask, Moment, Phase, Run, RunRejection, StartRun, StepPhase, TimerOf};
 use crate::events::ids::{AgentName, Fence, StepId, TimerId};
 use crate::events::json::{Blob, Json, Payload};
@@ -19,7 +21,7 @@ use crate::events::run::*;
 use crate::kernel::Draft;
 use crate::workflow::definition::{Definition, OnError};
 use crate::workflow::retry;
-use crate::workflow::work::{Child, Failure, Output, Request};
+use crate::workflow::work::{Child, Failure, Output, Request, Stop};
 
 type RunDraft<'a> = Draft<'a, Run>;
 
@@ -28,9 +30,10 @@ pub(super) fn decide(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) ->
 }
 
 fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(), RunRejection> {
-    let definition = match &ask {
-        Ask::Start(start) => Arc::clone(&start.definition),
-        _ => recorded_definition(draft.state(), moment)?,
+    let begins = ask.begins().filter(|_| draft.state().about().is_none() || matches!(ask, Ask::Start(_)));
+    let definition = match begins {
+        Some(start) => Arc::clone(&start.definition),
+        None => recorded_definition(draft.state(), moment)?,
     };
     let mut advance = Advance::new(draft, &definition, moment);
     match ask {
@@ -42,10 +45,11 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
             lose(&mut advance, false, &in_flight)?;
             advance.look_at_all();
         }
-        Ask::Interrupt => {
-            let kept = advance.draft.state().open_at_children().map(|attempt| attempt.fence).collect();
-            lose(&mut advance, true, &kept)?;
-        }
+        Ask::Interrupt => lose(&mut advance, true, &BTreeSet::new())?,
+        Ask::ForParent(asked) => children::for_parent(&mut advance, *asked)?,
+        Ask::OfChild(tidings) => children::of_child(&mut advance, *tidings)?,
+        Ask::NoChild { step, fence } => children::no_child(&mut advance, &step, fence)?,
+        Ask::ReturnRefused { reason } => children::return_answered(&mut advance, false, &reason)?,
         Ask::Go => advance.undoes_only(),
         Ask::Pause(order) => control::pause(advance.draft, order)?,
         Ask::Unpause(order) => {
@@ -230,6 +234,9 @@ fn failed(
     failure: Failure,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
+    if attempt.purpose == Purpose::Do {
+        child_ended(advance, place, failure.child.clone());
+    }
     let run = advance.draft.state();
     let stopping = run.steps.get(place).is_some_and(|node| node.stopping);
     let is_cancelled = attempt.purpose == Purpose::Do && failure.code == Code::Cancelled;
@@ -245,9 +252,6 @@ fn failed(
     };
     let class = retry.map_or(failure.class, |retry| retry.class_of(&failure));
     let transcript = failure.transcript.map(|said| advance.draft.payload(said));
-    if attempt.purpose == Purpose::Do {
-        child_ended(advance, place, failure.child);
-    }
     advance.draft.emit(AttemptFailed {
         purpose: attempt.purpose,
         step: step.clone(),
@@ -332,11 +336,17 @@ fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejectio
             advance.undoes_only();
             Ok(())
         }
-        TimerOf::Run | TimerOf::People(_) => Ok(()),
+        TimerOf::UndoChild(place) => {
+            let run = advance.draft.state();
+            let attempt = run.steps.get(place).and_then(|node| node.open_undo_attempt()).cloned();
+            let Some(attempt) = attempt else { return Ok(()) };
+            failed(advance, &attempt.step, attempt.fence, Failure::stopped(Stop::TimedOut))
+        }
+        TimerOf::Run | TimerOf::People(_) | TimerOf::Child(_) => Ok(()),
     }
 }
 
-/// Whoever held the open attempts is gone, or is about to go.
+/// Whoever held the open attempts is gone, or is about to go. What a run of its own makes goes on without.
 fn lose(
     advance: &mut Advance<'_, '_>,
     interrupted: bool,
@@ -344,7 +354,9 @@ fn lose(
 ) -> Result<(), RunRejection> {
     let open = advance.draft.state().steps.iter().enumerate().flat_map(|(place, node)| {
         let attempts = [node.open_attempt(), node.open_undo_attempt()].into_iter().flatten();
-        attempts.filter(|attempt| !kept.contains(&attempt.fence)).map(move |open| (place, Arc::clone(open)))
+        let lost =
+            |attempt: &&Arc<AttemptStarted>| !is_made_by(&attempt.agent) && !kept.contains(&attempt.fence);
+        attempts.filter(lost).map(move |open| (place, Arc::clone(open)))
     });
     let open: Vec<_> = open.collect();
     open.iter().try_for_each(|(place, attempt)| lose_one(advance, *place, attempt, interrupted))

@@ -1,8 +1,9 @@
 //! The fold of a run: one total match, which never panics. What cannot follow is an [`IllegalEvent`].
 //!
 //! Here is what attempts do to steps; how the graph grows and goes on is in `graph`, what people do in `control`, and
-//! how a run is undone in `saga`, what they are asked in `people`.
+//! how a run is undone in `saga`, what they are asked in `people`, what runs of its own do for it in `children`.
 
+mod children;
 mod control;
 mod graph;
 mod people;
@@ -13,9 +14,9 @@ use std::sync::Arc;
 use super::node::{StepError, Trace};
 use super::{
     About, Answer, Done, End, Ended, Ending, Gated, Node, Phase, Run, RunEffect, RunEffectId, StepPhase,
-    Timer, TimerOf, Why,
+    TimerOf, Why,
 };
-use crate::events::ids::{Fence, RunId, StepId, TimerId};
+use crate::events::ids::{RunId, StepId};
 use crate::events::run::*;
 use crate::events::time::Timestamp;
 use crate::kernel::{At, EffectChanges, IllegalEvent};
@@ -39,8 +40,9 @@ pub(super) fn evolve(
 /// All open effects, as the changes since the beginning would give them.
 pub(super) fn open(run: &Run) -> Vec<RunEffect> {
     let mut effects = Vec::new();
-    for node in &run.steps {
-        if node.phase == StepPhase::Ready && run.phase == Phase::Going && !run.paused {
+    for (place, node) in run.steps.iter().enumerate() {
+        let is_ready = node.phase == StepPhase::Ready && !run.passing.contains(&place);
+        if is_ready && run.phase == Phase::Going && !run.paused {
             effects.push(start(node));
         }
         if let Gated::By(request) = &node.gate {
@@ -48,14 +50,16 @@ pub(super) fn open(run: &Run) -> Vec<RunEffect> {
         }
         let attempts = [node.open_attempt(), node.open_undo_attempt()];
         for attempt in attempts.into_iter().flatten() {
-            effects.push(RunEffect::Attempt(Arc::clone(attempt)));
-            if node.stopping && attempt.purpose == Purpose::Do {
+            let rests = node.child.as_ref().is_some_and(|child| child.rests);
+            effects.push(RunEffect::attempt(attempt, rests));
+            if (node.stopping || node.overdue) && attempt.purpose == Purpose::Do {
                 effects.push(stop(attempt));
             }
         }
     }
     effects.extend(saga::open(run));
     effects.extend(run.open_timers());
+    effects.extend(children::open(run));
     effects
 }
 
@@ -97,7 +101,9 @@ impl Fold<'_> {
     fn apply(&mut self, event: &RunEvent, at: &At<'_>) -> Result<(), Contradiction> {
         self.may_follow(event)?;
         self.follow(event, at)?;
+        self.keep_passage();
         self.keep_time();
+        self.run.note_word(at.version, self.changes);
         Ok(())
     }
 
@@ -136,7 +142,12 @@ impl Fold<'_> {
             RunEvent::SignalAwaited(event) => self.signal_awaited(event),
             RunEvent::SignalReceived(event) => self.signal_received(event),
             RunEvent::ChildStarted(event) => self.child_started(event),
+            RunEvent::ChildRested(event) => self.child_rested(event),
+            RunEvent::ChildStirred(event) => self.child_stirred(event),
             RunEvent::ChildEnded(event) => self.child_ended(event),
+            RunEvent::ReturnAsked(event) => self.return_asked(event),
+            RunEvent::ReturnAnswered(event) => self.return_answered(event),
+            RunEvent::ChildPastReturn(event) => self.child_past_return(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
             RunEvent::RunUnpaused(event) => self.run_unpaused(event),
             RunEvent::CancelRequested(event) => self.cancel_requested(event),
@@ -198,8 +209,7 @@ impl Fold<'_> {
         node.started_at.get_or_insert(now);
         node.phase = StepPhase::Running(Arc::clone(&attempt));
         self.run.fence = event.fence;
-        self.run.running += 1;
-        self.changes.open(RunEffect::Attempt(attempt));
+        self.open_attempt(place, &attempt);
         Ok(())
     }
 
@@ -260,6 +270,12 @@ impl Fold<'_> {
         match of {
             TimerOf::Run => self.end_time(),
             TimerOf::Undo(place) => self.undo_ready(place),
+            TimerOf::Child(place) => self.child_is_overdue(place, &event.timer),
+            // What becomes of the attempt is said next.
+            TimerOf::UndoChild(_) => {
+                self.unset_timer(event.timer.clone());
+                Ok(())
+            }
             TimerOf::People(place) => match self.node_mut(place)?.phase {
                 StepPhase::Awaiting(_) => self.close(place),
                 // The request expires with what follows in this commit.
@@ -398,35 +414,13 @@ impl Fold<'_> {
             let Some(node) = self.run.steps.get(place) else { continue };
             let wanted = node.stopping || !self.run.wants_stop(place, node);
             let Some(attempt) = node.open_attempt().filter(|_| !wanted) else { continue };
-            self.changes.open(stop(attempt));
+            let attempt = Arc::clone(attempt);
+            self.stirs(place, &attempt);
+            self.changes.open(stop(&attempt));
             if let Some(node) = self.run.steps.get_mut(place) {
                 node.stopping = true;
             }
         }
-    }
-
-    fn set_timer(&mut self, timer: &TimerId, of: TimerOf, at: Timestamp) {
-        self.run.timers.insert(timer.clone(), Timer { of, at });
-        self.run.people.timers += usize::from(matches!(of, TimerOf::People(_)));
-        self.changes.open(RunEffect::Wake { timer: timer.clone(), at });
-    }
-
-    /// A run that is stuck waits for nothing but a person, also not for what a partial rollback keeps.
-    fn close_timers(&mut self) {
-        self.run.timers.keys().for_each(|timer| self.changes.close(RunEffectId::Wake(timer.clone())));
-    }
-
-    /// What waited when the run got stuck waits on.
-    fn open_timers(&mut self) {
-        self.run.open_timers().into_iter().for_each(|wake| self.changes.open(wake));
-    }
-
-    fn unset_timer(&mut self, timer: TimerId) -> Option<Timer> {
-        let set = self.run.timers.remove(&timer);
-        let of_people = matches!(set, Some(Timer { of: TimerOf::People(_), .. }));
-        self.run.people.timers = self.run.people.timers.saturating_sub(usize::from(of_people));
-        self.changes.close(RunEffectId::Wake(timer));
-        set
     }
 
     /// Ends the open attempt with that number.
@@ -440,11 +434,12 @@ impl Fold<'_> {
     /// Closes what the step has open in the world; what becomes of it is said next.
     fn close(&mut self, place: usize) -> Result<(), Contradiction> {
         self.run.stalled.remove(&place);
+        self.run.passing.remove(&place);
         let node = self.node_mut(place)?;
-        node.stopping = false;
+        (node.stopping, node.overdue) = (false, false);
         match std::mem::replace(&mut node.phase, StepPhase::Between) {
             StepPhase::Ready => self.take_from_ready(place)?,
-            StepPhase::Running(attempt) => self.close_attempt(attempt.fence),
+            StepPhase::Running(attempt) => self.close_attempt(place, &attempt),
             StepPhase::Retrying(timer) | StepPhase::Sleeping(timer) => drop(self.unset_timer(timer)),
             StepPhase::Asking => self.close_request(place, Answer::Withdrawn),
             StepPhase::Awaiting(timer) => self.wait_no_longer(place, timer),
@@ -453,10 +448,17 @@ impl Fold<'_> {
         Ok(())
     }
 
-    fn close_attempt(&mut self, fence: Fence) {
+    fn open_attempt(&mut self, place: usize, attempt: &Arc<AttemptStarted>) {
+        self.run.running += 1;
+        self.changes.open(RunEffect::attempt(attempt, false));
+        self.child_is_sent(place, attempt);
+    }
+
+    fn close_attempt(&mut self, place: usize, attempt: &AttemptStarted) {
         self.run.running = self.run.running.saturating_sub(1);
-        self.changes.close(RunEffectId::Attempt(fence));
-        self.changes.close(RunEffectId::Stop(fence));
+        self.child_is_let_go(place, attempt);
+        self.changes.close(RunEffectId::Attempt(attempt.fence));
+        self.changes.close(RunEffectId::Stop(attempt.fence));
     }
 
     fn expect_open(&self, step: &StepId, what: &str) -> Result<usize, Contradiction> {

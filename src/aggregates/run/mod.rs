@@ -6,24 +6,28 @@
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
 //! - `advance`: what starts and what ends of itself, after any command
-//! - [`child`]: a run that a step of another starts
-//! - `attention`: what it needs next; `awaited`: the children that it waits for
+//! - [`start`]: what it begins with; [`child`]: a run that a step of another starts
+//! - [`kin`]: what the runs of a family say to each other; `family`: when a run says so, and what follows from the answer
+//! - `attention`: what it needs next; `timer`: what its wake-ups are for
 //! - [`plan`]: what a rollback would do
 
 mod advance;
 mod attention;
-mod awaited;
 pub mod child;
 pub mod command;
 mod decide;
 mod evolve;
+mod family;
+pub mod kin;
 mod node;
 mod people;
 pub mod plan;
 mod snapshot;
+pub mod start;
 mod startable;
 #[cfg(test)]
 mod tests;
+mod timer;
 mod unwinding;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -32,24 +36,23 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use crate::events::run::RunStatus;
-pub use awaited::{AwaitedChild, awaited_children};
-pub use command::{Ask, Grants, Insists, Order, RunEffect, RunEffectId, RunRejection, StartChild, StartRun};
-pub(crate) use node::{Done, Gated, Node, StepError, StepPhase, Trace, UndoPhase};
+pub use command::{Ask, Grants, Order, RunEffect, RunEffectId, RunRejection};
+use kin::Word;
+pub(crate) use node::{Done, Gated, Node, Passage, StepError, StepPhase, Trace, UndoPhase};
 pub(crate) use people::{Answer, People, Request};
 pub use plan::{CannotUndo, RollbackPlan};
+pub use start::{Insists, StartChild, StartRun};
+use timer::{Timer, TimerOf};
 pub(crate) use unwinding::Unwinding;
 
 use crate::events::codec::CodecError;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId, Version};
 use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::Problem;
-use crate::events::run::{
-    AttemptStarted, OutputError, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes,
-};
+use crate::events::run::{OutputError, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes};
 use crate::events::time::Timestamp;
 use crate::kernel::standing::KindFold;
-use crate::kernel::{self, Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent};
-use crate::workflow::definition::WORKFLOW_AGENT;
+use crate::kernel::{self, Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent, Message};
 
 /// What a decision on a run borrows.
 type Moment<'a> = kernel::Moment<'a, Grants>;
@@ -78,6 +81,16 @@ pub struct Run {
     fanned: u32,
     /// Open attempts.
     running: u32,
+    /// Those of them that runs of their own make.
+    seen_through: u32,
+    /// Those of these whose runs rest.
+    resting: u32,
+    /// What its parent was last to be told.
+    word: Option<Word>,
+    /// Whether its parent lets it pass the point of no return.
+    passage: Passage,
+    /// Steps that could start but for that.
+    passing: BTreeSet<usize>,
     /// Steps that are done with.
     done: usize,
     /// Steps that do not count any more, because what they grew in starts anew.
@@ -163,26 +176,6 @@ pub(crate) enum End {
     Stuck(RunStuck, Option<Box<Unwinding>>),
 }
 
-/// A wake-up that is due.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Timer {
-    of: TimerOf,
-    at: Timestamp,
-}
-
-/// What a timer is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum TimerOf {
-    /// The run's time is over.
-    Run,
-    /// A step sleeps, or is tried again.
-    Step(usize),
-    /// A step does not wait for people any longer.
-    People(usize),
-    /// Undoing a step is tried again.
-    Undo(usize),
-}
-
 impl Run {
     /// What it began with; none if it never did.
     pub fn about(&self) -> Option<&Arc<About>> {
@@ -247,19 +240,19 @@ impl Run {
             Phase::Unwinding(unwinding) => !unwinding.due.is_empty() || !unwinding.ready.is_empty(),
             Phase::Back(_) => false,
         };
-        self.running > 0 || could_start && !self.paused
+        self.running > self.resting || self.is_asking() || could_start && !self.paused
     }
 
     /// When its next timer is due, of those by which it goes on without people.
     pub fn wakes_at(&self) -> Option<Timestamp> {
-        let own = self.awaited_timers()?.values().filter(|set| !matches!(set.of, TimerOf::People(_)));
+        let own = self.awaited_timers()?.values().filter(|set| !set.of.is_of_others());
         own.map(|set| set.at).min()
     }
 
     /// Whether people were to say something that it does not wait for any longer.
     pub fn is_too_late(&self, now: Timestamp) -> bool {
         let timers = self.awaited_timers().into_iter().flat_map(HashMap::values);
-        timers.into_iter().any(|set| matches!(set.of, TimerOf::People(_)) && set.at <= now)
+        timers.into_iter().any(|set| set.of.is_of_others() && set.at <= now)
     }
 
     /// Whether the time is over for which a step waits for a signal. At that very moment it is.
@@ -299,21 +292,14 @@ impl Run {
         Some((node.compensation.as_ref()?.outcome, node.undone_output()))
     }
 
-    /// The run that a step started, and its version when its end was last told.
-    pub fn child(&self, step: &StepId) -> Option<(&RunId, Option<Version>)> {
-        let child = self.node(step)?.1.child.as_ref()?;
-        Some((&child.run, child.ended.as_ref().map(|ended| ended.version)))
-    }
-
-    /// The open attempts that see children through. These go on whoever drives them: no such attempt is lost with its
-    /// process, and whoever comes next makes it on.
-    pub fn open_at_children(&self) -> impl Iterator<Item = &Arc<AttemptStarted>> {
-        let starts_any = self.about.as_ref().is_some_and(|about| !about.started.children.is_empty());
-        let nodes = self.steps.iter().filter(move |_| starts_any);
-        nodes
-            .flat_map(|node| [node.open_attempt(), node.open_undo_attempt()])
-            .flatten()
-            .filter(|attempt| attempt.agent.as_str() == WORKFLOW_AGENT)
+    /// The runs that make its open attempts, and whether each rests.
+    pub fn open_children(&self) -> impl Iterator<Item = (&RunId, bool)> {
+        let nodes = self.steps.iter().filter(|_| self.seen_through > 0);
+        let open = nodes.filter(|node| {
+            let attempts = [node.open_attempt(), node.open_undo_attempt()];
+            attempts.into_iter().flatten().any(|attempt| child::is_made_by(&attempt.agent))
+        });
+        open.filter_map(|node| node.child.as_ref()).map(|child| (&child.run, child.rests))
     }
 
     pub(crate) fn people(&self) -> &People {
@@ -348,11 +334,46 @@ impl Run {
     fn waits_for_people(&self) -> bool {
         self.phase == Phase::Going
             && !self.paused
-            && self.running == 0
             && self.ready.is_empty()
             && self.stalled.is_empty()
-            && self.people.are_awaited()
-            && self.timers.len() == self.people.timers + usize::from(self.is_timed())
+            && self.rests()
+    }
+
+    /// Whether nothing of it goes on before somebody acts, here or in a run that it has started.
+    fn rests(&self) -> bool {
+        let is_awaited = self.people.are_awaited() || self.resting > 0;
+        match &self.phase {
+            Phase::Empty | Phase::Ended(_) | Phase::Ending(_) => false,
+            _ if self.running > self.resting || self.is_asking() => false,
+            Phase::Back(_) => true,
+            _ if self.paused => true,
+            Phase::Going => {
+                self.ready.is_empty() && self.stalled.is_empty() && is_awaited && !self.has_own_timers()
+            }
+            Phase::Unwinding(unwinding) => {
+                unwinding.due.is_empty()
+                    && unwinding.ready.is_empty()
+                    && self.resting > 0
+                    && !self.has_own_timers()
+            }
+        }
+    }
+
+    /// Whether nothing of it goes on but runs that it has started, some of which are not known to rest.
+    pub fn awaits_children_only(&self) -> bool {
+        self.phase == Phase::Going
+            && !self.paused
+            && self.resting < self.seen_through
+            && self.running == self.seen_through
+            && self.ready.is_empty()
+            && self.stalled.is_empty()
+            && !self.is_asking()
+            && !self.has_own_timers()
+    }
+
+    /// Whether it is woken some time without anybody, beside the end of its time.
+    fn has_own_timers(&self) -> bool {
+        self.timers.len() > self.people.timers + usize::from(self.is_timed())
     }
 
     /// Whether its time runs.
@@ -406,6 +427,14 @@ impl Aggregate for Run {
 
     fn status(&self) -> &'static str {
         Self::status(self).text()
+    }
+
+    fn message(&self, effect: &RunEffect) -> Option<Message> {
+        self.message(effect)
+    }
+
+    fn answered(effect: &RunEffect, answer: Result<Version, Problem>) -> Option<Ask> {
+        Self::answered(effect, answer)
     }
 
     fn due(effect: &RunEffect) -> Option<Ask> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::RunStatus;
-use crate::events::ids::{AgentName, RequestId, RunId, StepId, TimerId};
+use crate::events::ids::{AgentName, RequestId, RunId, StepId, TimerId, Version};
 use crate::events::json::Payload;
 use crate::events::problem::{Class, Code};
 use crate::events::run::{
@@ -34,6 +34,8 @@ pub(crate) struct Node {
     pub(crate) fallback: Option<AgentName>,
     /// Whether its open attempt was told to stop.
     pub(super) stopping: bool,
+    /// Whether its open attempt, which a run of its own makes, has taken too long.
+    pub(crate) overdue: bool,
     /// What people have to say about it.
     pub(crate) gate: Gated,
     /// How many requests there were for it.
@@ -145,6 +147,32 @@ pub(crate) struct Child {
     pub(crate) run: RunId,
     /// How it had ended when that was last told.
     pub(crate) ended: Option<ChildEnded>,
+    /// Its version when it was last heard of.
+    pub(super) heard: Version,
+    /// Whether it rests while an attempt at it is open.
+    pub(crate) rests: bool,
+    /// How far it is on its way past the point of no return.
+    pub(super) passage: Passage,
+}
+
+/// How far something is on its way past the point of no return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) enum Passage {
+    /// Nobody has asked for it.
+    #[default]
+    Closed,
+    /// It was asked for.
+    Asked,
+    /// It may be passed.
+    Open,
+    /// It may not.
+    Refused,
+}
+
+impl Child {
+    pub(super) fn new(run: RunId) -> Self {
+        Self { run, ended: None, heard: Version(0), rests: false, passage: Passage::Closed }
+    }
 }
 
 /// How far the steps are that grew in one.
@@ -203,6 +231,7 @@ impl Node {
             phase: StepPhase::Blocked,
             fallback: None,
             stopping: false,
+            overdue: false,
             gate: Gated::No,
             requests: 0,
             granted: None,
@@ -328,10 +357,11 @@ impl Node {
             matches!(self.phase, StepPhase::Running(_) | StepPhase::Completed(_)) || self.refused.is_some();
         self.added.irreversible && (self.trace == Trace::Unknown || did)
             || ended.is_some_and(|ended| ended.past_return)
+            || self.child.as_ref().is_some_and(|child| child.passage == Passage::Open)
     }
 
     /// Its open attempt at being done.
-    pub(super) fn open_attempt(&self) -> Option<&Arc<AttemptStarted>> {
+    pub(crate) fn open_attempt(&self) -> Option<&Arc<AttemptStarted>> {
         match &self.phase {
             StepPhase::Running(attempt) => Some(attempt),
             _ => None,
@@ -404,6 +434,7 @@ impl Node {
         }
         match &self.phase {
             StepPhase::Blocked | StepPhase::Ready => "pending",
+            StepPhase::Running(_) if self.child.as_ref().is_some_and(|child| child.rests) => "waiting",
             StepPhase::Running(_) | StepPhase::Between | StepPhase::Expanded => "running",
             StepPhase::Retrying(_) => "retrying",
             StepPhase::Sleeping(_) | StepPhase::Asking | StepPhase::Awaiting(_) => "waiting",

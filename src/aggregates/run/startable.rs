@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::child::is_made_by;
+use super::kin::Wants;
 use super::{Ask, Grants, Node, Phase, Run, StepPhase, TimerOf, Unwinding};
 use crate::events::ids::{AgentName, StepId, TimerId};
 use crate::events::run::StepKind;
@@ -14,9 +16,11 @@ impl Run {
         let mut wanted = Wanted { slots: BTreeMap::new(), room: self.room() };
         let goes_on = !self.paused || matches!(ask, Ask::Unpause(_));
         match (&self.phase, ask) {
-            (Phase::Empty, Ask::Start(start)) => {
-                wanted.room = start.parallel;
-                wanted.roots(&start.definition);
+            (Phase::Empty, ask) => {
+                if let Some(start) = ask.begins() {
+                    wanted.room = start.parallel;
+                    wanted.roots(&start.definition);
+                }
             }
             (Phase::Unwinding(unwinding), ask) if goes_on => {
                 wanted.room += self.made_room(ask);
@@ -41,7 +45,7 @@ impl Run {
     /// Attempts that this command ends make room for others.
     fn made_room(&self, ask: &Ask) -> u32 {
         match ask {
-            Ask::Completed { .. } | Ask::Failed { .. } => 1,
+            Ask::Completed { .. } | Ask::Failed { .. } | Ask::OfChild(_) | Ask::NoChild { .. } => 1,
             Ask::Recover { .. } => self.running,
             _ => 0,
         }
@@ -53,17 +57,10 @@ impl Run {
         unwinding.ready.iter().for_each(|(agent, places)| wanted.add(Some(agent), places.len()));
         unwinding.due.iter().filter_map(at).for_each(|node| wanted.add_undo(node));
         match ask {
-            Ask::Completed { step, .. } | Ask::Failed { step, .. } => {
-                let Some((place, node)) = self.node(step) else { return };
-                wanted.add_undo(node);
-                let before = unwinding.waiting_for(place, &self.steps, &self.index);
-                let next = before.iter().chain(&node.inside).chain([&place]);
-                let next = next.filter(|next| unwinding.is_last_behind(**next)).filter_map(at);
-                next.for_each(|node| {
-                    wanted.add_undo(node);
-                    node.children.iter().filter_map(at).for_each(|inner| wanted.add_undo(inner));
-                });
+            Ask::Completed { step, .. } | Ask::Failed { step, .. } | Ask::NoChild { step, .. } => {
+                self.wanted_to_undo_after(unwinding, step, wanted);
             }
+            Ask::OfChild(tidings) => self.wanted_to_undo_after(unwinding, &tidings.step, wanted),
             Ask::Due { timer } => {
                 if let Some(TimerOf::Undo(place)) = self.timers.get(timer).map(|set| set.of) {
                     at(&place).into_iter().for_each(|node| wanted.add_undo(node));
@@ -77,9 +74,33 @@ impl Run {
         }
     }
 
+    /// Compensations whose turn may come when something becomes of that step.
+    fn wanted_to_undo_after(&self, unwinding: &Unwinding, step: &StepId, wanted: &mut Wanted) {
+        let Some((place, node)) = self.node(step) else { return };
+        let at = |place: &usize| self.steps.get(*place);
+        wanted.add_undo(node);
+        let before = unwinding.waiting_for(place, &self.steps, &self.index);
+        let next = before.iter().chain(&node.inside).chain([&place]);
+        let next = next.filter(|next| unwinding.is_last_behind(**next)).filter_map(at);
+        next.for_each(|node| {
+            wanted.add_undo(node);
+            node.children.iter().filter_map(at).for_each(|inner| wanted.add_undo(inner));
+        });
+    }
+
     fn wanted_after(&self, ask: &Ask, wanted: &mut Wanted) {
         match ask {
-            Ask::Completed { step, .. } | Ask::Failed { step, .. } => self.wanted_behind(step, wanted),
+            Ask::Completed { step, .. } | Ask::Failed { step, .. } | Ask::NoChild { step, .. } => {
+                self.wanted_behind(step, wanted);
+            }
+            Ask::OfChild(tidings) => self.wanted_behind(&tidings.step, wanted),
+            Ask::ForParent(asked) => {
+                // What asked for the point of no return may start.
+                if let Wants::Answered { granted: true } = asked.wants {
+                    let passing = self.passing.iter().filter_map(|place| self.steps.get(*place));
+                    passing.for_each(|node| wanted.add_node(node));
+                }
+            }
             Ask::Due { timer } => self.wanted_when_due(timer, wanted),
             Ask::Approve { request, .. } | Ask::Reject { request, .. } => {
                 let meant = self.requests_meant(request).into_iter();
@@ -142,7 +163,9 @@ struct Wanted {
 
 impl Wanted {
     fn add(&mut self, agent: Option<&AgentName>, count: usize) {
-        let Some(agent) = agent.filter(|_| self.room > 0 && count > 0) else { return };
+        // A run of its own needs no slot.
+        let agent = agent.filter(|agent| self.room > 0 && count > 0 && !is_made_by(agent));
+        let Some(agent) = agent else { return };
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         if let Some(slots) = self.slots.get_mut(agent) {
             *slots = slots.saturating_add(count).min(self.room);

@@ -32,7 +32,7 @@ impl Facade {
     /// on so far: nothing of it starts any more.
     async fn end_with_children(&self, run: &RunId) -> Result<(), Problem> {
         let (state, _) = self.system.fold(run).await?;
-        let waits = !state.status().has_ended() && state.open_at_children().next().is_some();
+        let waits = !state.status().has_ended() && state.open_children().next().is_some();
         if waits && !self.system.is_driven(run) {
             self.system.drive(run).await;
             self.system.ended(run).await?;

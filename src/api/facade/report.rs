@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Facade, unknown};
 use crate::actors::pages::page;
-use crate::aggregates::run::{Run, RunStatus, awaited_children};
+use crate::aggregates::run::{Run, RunStatus};
 use crate::events::ids::{RequestId, RunId, Version};
 use crate::events::problem::Problem;
 use crate::kernel::Aggregate;
@@ -42,28 +42,47 @@ impl Facade {
                 approval.file = Some(file.display().to_string());
             }
         }
-        self.look_at_children(state, &mut report).await?;
+        if !driven {
+            self.look_at_children(state, &mut report).await?;
+        }
         self.tell_how_children_are(&mut report).await;
         Ok(report)
     }
 
-    /// A run of which nothing goes on but children that rest does so too: its own events cannot tell.
+    /// A run may not have been told that its children rest, if the process ended before, or an older version recorded it.
     async fn look_at_children(&self, state: &Run, report: &mut RunReport) -> Result<(), Problem> {
-        let Some(children) = awaited_children(state) else { return Ok(()) };
-        for child in &children {
-            if !self.rests(&child.run).await? {
-                return Ok(());
-            }
-        }
-        for step in &mut report.steps {
-            if children.iter().any(|child| child.step == step.id) {
-                step.status = RunStatus::Waiting.text().to_owned();
-            }
+        if !self.children_rest(state).await? {
+            return Ok(());
         }
         report.status = RunStatus::Waiting;
         report.driven = true;
-        report.waiting_for.extend(children.into_iter().map(Waiting::from));
+        for (run, rests) in state.open_children() {
+            let step = report.steps.iter_mut().find(|step| step.child.as_ref() == Some(run));
+            if let Some(step) = step.filter(|_| !rests) {
+                step.status = RunStatus::Waiting.text().to_owned();
+                report.waiting_for.push(Waiting::for_child(run, &step.id, step.started_at));
+            }
+        }
         Ok(())
+    }
+
+    /// Whether nothing of a run goes on but children, and all of them rest. Children are as deep as workflows name each
+    /// other, which they never do in a circle.
+    fn children_rest<'a>(&'a self, state: &'a Run) -> BoxFuture<'a, Result<bool, Problem>> {
+        async move {
+            if !state.awaits_children_only() {
+                return Ok(false);
+            }
+            for (child, _) in state.open_children().filter(|(_, rests)| !rests) {
+                let (state, _) = self.system.fold(child).await?;
+                let rests = !state.status().has_ended() && state.attention().is_at_rest();
+                if !rests && !self.children_rest(&state).await? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        .boxed()
     }
 
     /// A child may have gone on since its parent was told how it had ended: it was undone, or somebody settled it.
@@ -80,24 +99,5 @@ impl Facade {
                 child.status = Some(status.text().to_owned());
             }
         }
-    }
-
-    /// Whether nothing of a run that has not ended goes on unless somebody acts. Children are as deep as workflows name
-    /// each other, which they never do in a circle.
-    fn rests<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<bool, Problem>> {
-        async move {
-            let (state, _) = self.system.fold(run).await?;
-            if matches!(state.status(), RunStatus::Waiting | RunStatus::Paused) {
-                return Ok(state.attention().is_at_rest());
-            }
-            let Some(children) = awaited_children(&state) else { return Ok(false) };
-            for child in children {
-                if !self.rests(&child.run).await? {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        }
-        .boxed()
     }
 }

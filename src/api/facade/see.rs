@@ -66,6 +66,12 @@ impl Facade {
     }
 
     async fn settle(&self, run: &RunId, live: Option<&Frames>) -> Result<(), Problem> {
+        let (state, _) = self.system.fold(run).await?;
+        if state.open_children().any(|(_, rests)| rests) {
+            // That one of them goes on may not have been told.
+            self.system.drive(run).await;
+            self.system.hosting().book().all_delivered().await;
+        }
         self.system.drive(run).await;
         let ended = self.system.ended(run);
         tokio::pin!(ended);

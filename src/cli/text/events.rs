@@ -16,9 +16,15 @@ pub(in crate::cli) fn next(effect: &EffectReport) -> Text {
             let who = agent.as_ref().map(|agent| terminal!(" with {}", agent));
             terminal!("{} {}{}", what(purpose), step, who.unwrap_or_default())
         }
-        EffectReport::Attempt { step, purpose, attempt, agent } => {
-            terminal!("{} {} with {}, attempt {}", what(purpose), step, agent, attempt)
-        }
+        EffectReport::Attempt { step, purpose, attempt, agent } => match agent {
+            Some(agent) => terminal!("{} {} with {}, attempt {}", what(purpose), step, agent, attempt),
+            None => terminal!("{} {} with a run of its own, attempt {}", what(purpose), step, attempt),
+        },
+        EffectReport::Return { step, granted } => match (step, granted) {
+            (Some(step), Some(true)) => terminal!("let the run of {} pass the point of no return", step),
+            (Some(step), _) => terminal!("keep the run of {} from passing the point of no return", step),
+            (None, _) => terminal!("ask the parent whether the point of no return may be passed"),
+        },
         EffectReport::Ask { step, request } => terminal!("ask for {}: {}", step, request),
         EffectReport::Stop { step } => terminal!("stop {}", step),
         EffectReport::Wake { timer, at } => terminal!("wake for {} at {}", timer, moment(*at)),

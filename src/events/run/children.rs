@@ -87,3 +87,51 @@ pub struct ChildEnded {
     /// Whether nothing of it may be undone any more.
     pub past_return: bool,
 }
+
+/// A child run waits for people and for nothing else, or is paused: nothing of the attempt goes on but in the child.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildRested {
+    /// The step that it is for.
+    pub step: StepId,
+    /// The child.
+    pub run: RunId,
+    /// Its version then.
+    pub version: Version,
+}
+
+/// A child run that was at rest goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildStirred {
+    /// The step that it is for.
+    pub step: StepId,
+    /// The child.
+    pub run: RunId,
+    /// Its version then.
+    pub version: Version,
+}
+
+/// A step cannot be undone once it starts. Before it does, the run asks whose step it is a child of, on to the first of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnAsked {
+    /// The step that is to start, or whose child asks.
+    pub step: StepId,
+    /// The run whose step is to start: this one, or the child that asks.
+    pub run: RunId,
+}
+
+/// What the run whose child this is has said to that: all that asked may start, or nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnAnswered {
+    /// Whether it may be passed.
+    pub granted: bool,
+}
+
+/// A child may start what cannot be undone: from here on nothing of this run may be undone either, until the child has ended
+/// without.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildPastReturn {
+    /// The step that it is for.
+    pub step: StepId,
+    /// The child.
+    pub run: RunId,
+}

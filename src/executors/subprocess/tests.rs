@@ -36,7 +36,6 @@ fn task(folder: &Path, work: Work) -> Task {
         work_folder: folder.to_str().unwrap().into(),
         work,
         compensates: None,
-        child: None,
     }
 }
 

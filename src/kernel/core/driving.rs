@@ -30,6 +30,14 @@ impl Driving {
         matches!(self, Self::Driven(_))
     }
 
+    /// For whom it goes on by itself, if it does.
+    pub fn whose(self) -> Option<Whose> {
+        match self {
+            Self::Driven(whose) => Some(whose),
+            _ => None,
+        }
+    }
+
     /// Whether it goes on only because all do.
     pub fn is_lent(self) -> bool {
         matches!(self, Self::Asked(Whose::Lent) | Self::Driven(Whose::Lent) | Self::Left)

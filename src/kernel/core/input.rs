@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::driving::Whose;
 use crate::events::commit::{Commit, Head};
-use crate::events::ids::Version;
+use crate::events::ids::{StreamId, Version};
 use crate::events::json::Blob;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
@@ -23,6 +23,8 @@ pub enum Input<A: Aggregate, R> {
         command: A::Command,
         /// Whether it goes on by itself from this command on, if the command begins it.
         drives: bool,
+        /// The stream that asks, if one does: what is to be said to it is said again.
+        from: Option<StreamId>,
         /// Where the answer goes.
         reply: Option<R>,
     },
@@ -46,6 +48,8 @@ pub enum Input<A: Aggregate, R> {
         /// The command that tells what came of it; none if this process let go of it.
         command: Option<A::Command>,
     },
+    /// What it waits for of another stream does not come.
+    Unanswerable(Problem),
     /// Somebody wants it to go on by itself.
     Drive(Whose),
     /// It is to stay as it is: nothing more starts.
@@ -152,6 +156,7 @@ pub(super) enum Waiting<A: Aggregate, R> {
     Command {
         command: A::Command,
         drives: bool,
+        from: Option<StreamId>,
         reply: Option<R>,
     },
     /// See [`Input::Recover`].
@@ -172,6 +177,14 @@ impl<A: Aggregate, R> Waiting<A, R> {
 
     pub(super) fn has_reply(&self) -> bool {
         matches!(self, Self::Command { reply: Some(_), .. } | Self::Recover { reply: Some(_) })
+    }
+
+    /// Whether the stream goes on by itself from it on, and which stream asks it.
+    pub(super) fn asks(&self) -> (bool, Option<StreamId>) {
+        match self {
+            Self::Command { drives, from, .. } => (*drives, from.clone()),
+            Self::Recover { .. } | Self::Due(_) => (false, None),
+        }
     }
 
     /// Whether it may record as lost what a dead process performed.

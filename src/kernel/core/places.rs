@@ -9,6 +9,8 @@ use crate::kernel::effect::{Effect, Lasts};
 enum Place<E> {
     /// In this process.
     Here(E),
+    /// In another stream, which this process has asked.
+    Sent(E),
     /// In this process, and its result does not count: it is stopped when that is recorded.
     GivenUp(E),
     /// In no process: the next that drives the stream performs it.
@@ -24,6 +26,7 @@ enum Place<E> {
 pub(super) struct Places<E: Effect> {
     of: HashMap<E::Id, Place<E>>,
     here: usize,
+    sent: usize,
     given_up: usize,
     nowhere: usize,
     orphaned: usize,
@@ -31,7 +34,7 @@ pub(super) struct Places<E: Effect> {
 
 impl<E: Effect> Default for Places<E> {
     fn default() -> Self {
-        Self { of: HashMap::new(), here: 0, given_up: 0, nowhere: 0, orphaned: 0 }
+        Self { of: HashMap::new(), here: 0, sent: 0, given_up: 0, nowhere: 0, orphaned: 0 }
     }
 }
 
@@ -39,6 +42,7 @@ impl<E: Effect> Places<E> {
     fn count(&mut self, place: &Place<E>) -> Option<&mut usize> {
         match place {
             Place::Here(_) => Some(&mut self.here),
+            Place::Sent(_) => Some(&mut self.sent),
             Place::GivenUp(_) => Some(&mut self.given_up),
             Place::Nowhere(_) => Some(&mut self.nowhere),
             Place::Orphaned(_) => Some(&mut self.orphaned),
@@ -59,20 +63,39 @@ impl<E: Effect> Places<E> {
         Some(place)
     }
 
-    /// This process performs it.
+    /// This process performs it, or asks another stream to.
     pub(super) fn here(&mut self, effect: E) {
-        self.put(effect.id(), Place::Here(effect));
+        let is_message = effect.lasts() == Lasts::Answer;
+        self.put(effect.id(), if is_message { Place::Sent(effect) } else { Place::Here(effect) });
+    }
+
+    /// No process performs it: the next that drives the stream does.
+    pub(super) fn nowhere(&mut self, effect: E) {
+        self.put(effect.id(), Place::Nowhere(effect));
+    }
+
+    /// What other streams were asked is asked again by whoever drives this one next.
+    pub(super) fn forget_sent(&mut self) {
+        if self.sent == 0 {
+            return;
+        }
+        let sent = self.of.values().filter_map(|place| match place {
+            Place::Sent(effect) => Some(effect.clone()),
+            _ => None,
+        });
+        let sent: Vec<E> = sent.collect();
+        sent.into_iter().for_each(|effect| self.nowhere(effect));
     }
 
     /// Whether what comes of it is to be heard.
     pub(super) fn counts(&self, effect: &E::Id) -> bool {
-        matches!(self.of.get(effect), Some(Place::Here(_)))
+        matches!(self.of.get(effect), Some(Place::Here(_) | Place::Sent(_)))
     }
 
     /// This process does not perform it any more, and it is open. Answers whether it is to be recorded as lost.
     pub(super) fn put_down(&mut self, id: &E::Id) -> bool {
         let place = match self.take(id) {
-            Some(Place::Here(effect)) if effect.lasts() == Lasts::Stream => Place::Nowhere(effect),
+            Some(Place::Sent(effect)) => Place::Nowhere(effect),
             Some(Place::Here(_) | Place::GivenUp(_)) => Place::Lost,
             Some(place) => place,
             None => return false,
@@ -94,12 +117,12 @@ impl<E: Effect> Places<E> {
         for effect in open {
             let id = effect.id();
             let place = match (effect.lasts(), before.take(&id)) {
-                (Lasts::Process | Lasts::Stream, Some(Place::Here(effect) | Place::GivenUp(effect))) => {
+                (Lasts::Process, Some(Place::Here(effect) | Place::GivenUp(effect))) => {
                     Place::GivenUp(effect)
                 }
                 (Lasts::Process, _) => Place::Orphaned(effect),
-                (Lasts::Stream, _) => Place::Nowhere(effect),
-                (Lasts::Hint | Lasts::Told | Lasts::Until(_), _) => continue,
+                (Lasts::Answer, _) => Place::Nowhere(effect),
+                (Lasts::Hint | Lasts::Told | Lasts::Until(_) | Lasts::Elsewhere, _) => continue,
             };
             self.put(id, place);
         }
@@ -139,17 +162,17 @@ impl<E: Effect> Places<E> {
 
     /// Those that are not lost, if the stream is taken over now.
     pub(super) fn kept(&self) -> impl Iterator<Item = &E::Id> {
-        let is_kept = |place: &Place<E>| matches!(place, Place::Here(_) | Place::Nowhere(_));
+        let is_kept = |place: &Place<E>| matches!(place, Place::Here(_) | Place::Sent(_) | Place::Nowhere(_));
         self.of.iter().filter(move |(_, place)| is_kept(place)).map(|(id, _)| id)
     }
 
-    /// How many are performed here whose results count.
+    /// How many are performed here whose results count, or were asked of other streams.
     pub(super) fn in_flight(&self) -> usize {
-        self.here
+        self.here + self.sent
     }
 
     /// Whether nothing is performed here.
     pub(super) fn are_quiet(&self) -> bool {
-        self.here + self.given_up == 0
+        self.here + self.sent + self.given_up == 0
     }
 }

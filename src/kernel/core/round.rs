@@ -14,6 +14,8 @@ const DECIDED_AT_ONCE: usize = 256;
 pub(super) struct Round<A: Aggregate, R> {
     changes: EffectChanges<A::Effect>,
     pub(super) answers: Answers<R>,
+    /// Other streams that ask something.
+    asked_by: Vec<StreamId>,
     head: Head,
 }
 
@@ -28,6 +30,8 @@ struct Draw<A: Aggregate, R> {
     /// The commit of its events.
     sealing: Sealing,
     answers: Answers<R>,
+    /// Other streams that ask something.
+    asked_by: Vec<StreamId>,
     /// Whether it goes on by itself from here on.
     begins: bool,
     /// Why nothing of it may be stored.
@@ -62,18 +66,19 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if draw.begins {
             self.begin(fold.head.version);
         }
-        let Draw { decided: Decided { blobs, changes, .. }, sealing, answers, .. } = draw;
+        let Draw { decided: Decided { blobs, changes, .. }, sealing, answers, asked_by, .. } = draw;
         if sealing.count() == 0 {
             let version = fold.head.version;
             self.phase = Phase::Ready(fold);
             self.when_ready(now);
+            self.tell_again(&asked_by);
             return self.answer(answers, version);
         }
         let commit = sealing.finish();
         commit.events.iter().for_each(|event| fold.tail.grow(event.payload.len()));
         let head = Head { version: commit.last(), hash: commit.last_hash() };
         self.outputs.push_back(Output::Append { commit, blobs });
-        self.phase = Phase::Appending(fold, Round { changes, answers, head });
+        self.phase = Phase::Appending(fold, Round { changes, answers, asked_by, head });
     }
 
     /// It goes on by itself from here on: at once if this is its first commit, and else as whoever takes it over does.
@@ -88,7 +93,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
     fn draw(&mut self, fold: &mut Fold<A>, now: Timestamp, lender: &mut impl Lender<A>) -> Draw<A, R> {
         let blobs = lender.blobs();
         let mut sealing = Sealing::new(self.header(fold.head, now), fold.head.hash);
-        let (mut answers, mut begins, mut broken, mut count, mut seen) = (Vec::new(), false, None, 0, 0);
+        let (mut answers, mut asked_by) = (Vec::new(), Vec::new());
+        let (mut begins, mut broken, mut count, mut seen) = (false, None, 0, 0);
         let mut draft = Draft::new(&mut fold.state, &self.stream, fold.head.version, now);
         while count < DECIDED_AT_ONCE && sealing.size_bytes() < COMMIT_BYTES_FULL && broken.is_none() {
             let Some(waiting) = self.inbox.pop_front() else { break };
@@ -101,9 +107,9 @@ impl<A: Aggregate, R> HostCore<A, R> {
                 self.timers.add(at, effect.clone());
                 continue;
             }
-            let Some((command, drives, reply)) = command(waiting, &self.places, draft.opened()) else {
-                continue;
-            };
+            let (drives, from) = waiting.asks();
+            let (command, reply) = command(waiting, &self.places, draft.opened());
+            let Some(command) = command else { continue };
             let is_driven = self.driving.is_driven() || begins || drives;
             let fresh = draft.opened().get(seen..).unwrap_or_default();
             let grants = if is_driven { lender.lend(draft.state(), &command, fresh) } else { None };
@@ -118,6 +124,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
                 problem
             });
             begins |= drives && result.is_ok() && draft.emitted() > emitted;
+            asked_by.extend(from.filter(|_| result.is_ok()));
             answers.extend(reply.map(|reply| (reply, result)));
             let fresh = draft.events().get(sealing.count()..).unwrap_or_default();
             if let Err(error) = fresh.iter().try_for_each(|event| sealing.push(event)) {
@@ -129,7 +136,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if let Some(illegal) = &decided.illegal {
             broken = Some(Problem::new(Code::Internal, format!("an illegal decision: {illegal}")));
         }
-        Draw { decided, sealing, answers, begins, broken }
+        Draw { decided, sealing, answers, asked_by, begins, broken }
     }
 
     /// Of the commit that answers what waits: it says what waited longest.
@@ -152,11 +159,12 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     pub(super) fn appended(&mut self, now: Timestamp) {
         let Some((mut fold, round)) = self.stop_appending() else { return };
-        let Round { changes, answers, head } = round;
+        let Round { changes, answers, asked_by, head } = round;
         fold.head = head;
         self.phase = Phase::Ready(fold);
         self.show(changes);
         self.when_ready(now);
+        self.tell_again(&asked_by);
         self.answer(answers, head.version);
         self.take_snapshot();
     }
@@ -170,7 +178,11 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
         for effect in open {
             match effect.lasts() {
-                Lasts::Hint => continue,
+                Lasts::Hint | Lasts::Elsewhere => continue,
+                Lasts::Answer if !self.driving.is_driven() => {
+                    self.places.nowhere(effect);
+                    continue;
+                }
                 Lasts::Until(at) => {
                     // Only timers are for who drives it: what is recorded as started is made, and what is to be stopped is,
                     // also if it was let go of while the commit was on its way.
@@ -180,10 +192,24 @@ impl<A: Aggregate, R> HostCore<A, R> {
                     continue;
                 }
                 Lasts::Told => {}
-                Lasts::Process | Lasts::Stream => self.places.here(effect.clone()),
+                Lasts::Process | Lasts::Answer => self.places.here(effect.clone()),
             }
             self.outputs.push_back(Output::Perform(effect));
         }
+    }
+
+    /// What it has to say to streams that ask, it says again: when it said so before, that may have been lost.
+    fn tell_again(&mut self, asked_by: &[StreamId]) {
+        let Phase::Ready(fold) = &self.phase else { return };
+        if asked_by.is_empty() {
+            return;
+        }
+        let is_for_them = |effect: &A::Effect| {
+            effect.lasts() == Lasts::Told
+                && fold.state.message(effect).is_some_and(|message| asked_by.contains(&message.to))
+        };
+        let told = fold.state.open().into_iter().filter(is_for_them);
+        self.outputs.extend(told.map(Output::Perform));
     }
 
     /// The commit that was on its way, if one was: what has parked meanwhile stays parked. It has to be loaded, unless another
@@ -246,23 +272,23 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 }
 
-/// A command from what waits, whether it drives, and who is answered.
+/// A command from what waits, if it comes to any, and who is answered.
 fn command<A: Aggregate, R>(
     waiting: Waiting<A, R>,
     places: &Places<A::Effect>,
     opened: &[A::Effect],
-) -> Option<(A::Command, bool, Option<R>)> {
+) -> (Option<A::Command>, Option<R>) {
     match waiting {
-        Waiting::Command { command, drives, reply } => Some((command, drives, reply)),
+        Waiting::Command { command, reply, .. } => (Some(command), reply),
         Waiting::Recover { reply } => {
             // What commands before it in this commit opened is performed when that is durable.
             let starting: Vec<_> = opened.iter().filter(|effect| lasts(*effect)).map(Effect::id).collect();
-            Some((A::recover(&mut places.kept().chain(&starting)), false, reply))
+            (Some(A::recover(&mut places.kept().chain(&starting))), reply)
         }
-        Waiting::Due(effect) => A::due(&effect).map(|command| (command, false, None)),
+        Waiting::Due(effect) => (A::due(&effect), None),
     }
 }
 
 fn lasts(effect: &impl Effect) -> bool {
-    matches!(effect.lasts(), Lasts::Process | Lasts::Stream)
+    matches!(effect.lasts(), Lasts::Process | Lasts::Answer)
 }

@@ -48,7 +48,12 @@ impl Fed {
     /// One by which these tasks were opened, that drives them.
     fn driving(open: &[u64]) -> Self {
         let mut fed = Self::with(Driving::Nobody, &[]);
-        fed.decide(Input::Command { command: Ask::Open(open.to_vec()), drives: true, reply: None });
+        fed.decide(Input::Command {
+            command: Ask::Open(open.to_vec()),
+            drives: true,
+            from: None,
+            reply: None,
+        });
         fed.decide(Input::Appended);
         fed
     }
@@ -123,7 +128,7 @@ impl Lender<Counter> for Fed {
 }
 
 fn ask(command: Ask, reply: &'static str) -> Input<Counter, &'static str> {
-    Input::Command { command, drives: false, reply: Some(reply) }
+    Input::Command { command, drives: false, from: None, reply: Some(reply) }
 }
 
 fn later(seconds: u64) -> Timestamp {
@@ -196,7 +201,8 @@ fn a_conflict_loads_again_and_takes_the_stream_over() {
     assert_eq!(fed.decide(conflict()), ["refuse ada Busy", "load"]);
     assert!(fed.decide(ask(Ask::Count(1), "bob")).is_empty(), "nothing is decided on a state that is stale");
     // It goes on driven: what this process performed is given up, and is stopped when it is recorded as lost.
-    assert_eq!(fed.load(&[2, 3]), ["driven true", "show"]);
+    // What another stream was asked it is asked again.
+    assert_eq!(fed.load(&[2, 3]), ["driven true", "perform 3", "show"]);
     assert_eq!(fed.decide(Input::Saved), ["append"]);
     assert_eq!(fed.decide(Input::Appended), ["close 2 given up", "show", "reply bob 4"]);
 }
@@ -268,7 +274,7 @@ fn what_was_parked_meanwhile_stays_parked_whatever_comes_of_what_was_on_its_way(
 #[test]
 fn a_command_that_drives_what_is_there_takes_it_over() {
     let mut fed = Fed::with(Driving::Nobody, &[2, 9]);
-    let command = Input::Command { command: Ask::Count(1), drives: true, reply: Some("ada") };
+    let command = Input::Command { command: Ask::Count(1), drives: true, from: None, reply: Some("ada") };
     assert_eq!(fed.decide(command), ["append"]);
     let taken_over = ["driven true", "wake Some(9)", "show", "reply ada 3", "clear [2]"];
     assert_eq!(fed.decide(Input::Appended), taken_over);
@@ -365,7 +371,7 @@ fn nothing_is_put_away_while_something_of_it_goes_on_here() {
     fed.core.go_if_over(fed.now);
     assert!(fed.outputs().is_empty(), "a task is performed");
     let mut fed = Fed::with(Driving::Nobody, &[]);
-    fed.decide(Input::Command { command: Ask::Open(vec![2]), drives: true, reply: None });
+    fed.decide(Input::Command { command: Ask::Open(vec![2]), drives: true, from: None, reply: None });
     fed.now = later(60);
     assert!(fed.decide(Input::Tick).is_empty(), "a commit is on its way");
     fed.decide(Input::Appended);
@@ -386,8 +392,8 @@ fn what_is_asked_is_recorded_while_nobody_drives_it_and_goes_on_when_somebody_do
     let begins = ["driven true", "perform 3", "perform 4", "wake Some(9)", "show", "show"];
     assert_eq!(fed.decide(Input::Drive(Whose::Named)), begins);
     assert_eq!(fed.decide(Input::LetGo), ["driven false", "wake None", "show"]);
-    let again = ["driven true", "perform 4", "wake Some(9)", "show", "show"];
-    assert_eq!(fed.decide(Input::Drive(Whose::Named)), again);
+    // Another stream that was asked has been let go of too, or may have been.
+    assert_eq!(fed.decide(Input::Drive(Whose::Named)), begins);
 }
 
 #[test]

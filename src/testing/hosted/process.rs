@@ -44,7 +44,7 @@ impl<E: Effect> Default for Process<E> {
 }
 
 fn is_lasting<E: Effect>(effect: &E) -> bool {
-    matches!(effect.lasts(), Lasts::Process | Lasts::Stream)
+    matches!(effect.lasts(), Lasts::Process | Lasts::Answer)
 }
 
 impl<E: Effect + PartialEq> Process<E> {
@@ -63,11 +63,11 @@ impl<E: Effect + PartialEq> Process<E> {
             return Err(format!("{effect:?} is performed, and not recorded"));
         }
         match effect.lasts() {
-            Lasts::Told => {}
+            Lasts::Told | Lasts::Elsewhere => {}
             Lasts::Process if !self.begun.insert(id.clone()) => {
                 return Err(format!("{effect:?} is performed by a second process"));
             }
-            Lasts::Process | Lasts::Stream => {
+            Lasts::Process | Lasts::Answer => {
                 if self.made.contains_key(&id) {
                     return Err(format!("{effect:?} is performed twice"));
                 }
@@ -123,7 +123,15 @@ impl<E: Effect + PartialEq> Process<E> {
         if std::mem::replace(&mut self.driven, driven) == driven {
             return Err(format!("that it is driven ({driven}) is no news"));
         }
+        if !driven {
+            self.forget_sent();
+        }
         Ok(())
+    }
+
+    /// What other streams were asked is to be asked again.
+    pub(super) fn forget_sent(&mut self) {
+        self.made.retain(|_, made| made.effect.lasts() != Lasts::Answer);
     }
 
     /// It is put away.
@@ -159,8 +167,8 @@ impl<E: Effect + PartialEq> Process<E> {
         }
         for effect in open.values() {
             let is_forgotten = match effect.lasts() {
-                Lasts::Hint => false,
-                Lasts::Told | Lasts::Process | Lasts::Stream => !self.made.contains_key(&effect.id()),
+                Lasts::Hint | Lasts::Elsewhere => false,
+                Lasts::Told | Lasts::Process | Lasts::Answer => !self.made.contains_key(&effect.id()),
                 Lasts::Until(at) => self.wake.is_none_or(|wake| wake > at),
             };
             if is_forgotten {

@@ -34,7 +34,7 @@ pub(super) fn family(parent: &str, child: &str) -> StartRun {
 
 /// The child of step `c` of run `p`.
 pub(super) fn child() -> RunId {
-    child_id(&id("p"), &StepId::grown("c"), 1)
+    child_id(&id("p"), &StepId::grown("c"), 1, None)
 }
 
 pub(super) fn order() -> Order {

@@ -1,5 +1,7 @@
-//! A kind of streams that the engine knows nothing of: a counter with an alarm, which can be made to break anywhere.
+//! A kind of streams that the engine knows nothing of: a counter with an alarm, which gives to other counters and can be made to
+//! break anywhere.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix::Recipient;
@@ -11,13 +13,14 @@ use reenact::actors::hosting::live::Live;
 use reenact::actors::hosting::messages::Tell;
 use reenact::actors::hosting::shell::{EffectId, Heard, Shell};
 use reenact::events::codec::{CodecError, Encoded, from_bytes, to_bytes};
-use reenact::events::ids::StreamId;
+use reenact::events::ids::{StreamId, Version};
 use reenact::events::json::Json;
 use reenact::events::problem::{Code, Problem};
 use reenact::events::time::Timestamp;
 use reenact::kernel::core::Lender;
 use reenact::kernel::{
-    Aggregate, At, Attention, Blobs, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment, Own,
+    Aggregate, At, Attention, Blobs, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Message, Moment, Own,
+    Said,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +30,12 @@ pub(super) struct Counter {
     alarm: Option<Timestamp>,
     /// A sum that somebody outside works out.
     asked: Option<u64>,
+    /// What it gives to another counter: to which, how much, and its how-many-eth gift that is.
+    gives: Option<(String, u64, u64)>,
+    gifts: u64,
+    /// What others have given it.
+    taken: BTreeSet<(String, u64)>,
+    name: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +46,11 @@ pub(super) enum Ask {
     Due,
     Double,
     Doubled(u64),
+    /// To give to that counter.
+    Give(String, u64),
+    Take(String, u64, u64),
+    Given,
+    Refused,
     Recover,
     PanicWhileDeciding,
     PanicWhileFolding,
@@ -49,6 +63,10 @@ pub(super) enum Happened {
     AlarmSet(Timestamp),
     AlarmRang,
     DoubleAsked(u64),
+    GiveAsked(String, u64),
+    Taken(String, u64, u64),
+    Gave,
+    Kept,
     Poisoned,
 }
 
@@ -56,6 +74,7 @@ pub(super) enum Happened {
 pub(super) enum Want {
     Wake(Timestamp),
     Double(u64),
+    Give(String, u64, u64),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -87,13 +106,15 @@ impl Effect for Want {
         match self {
             Self::Wake(_) => "wake",
             Self::Double(_) => "double",
+            Self::Give(..) => "give",
         }
     }
 
     fn lasts(&self) -> Lasts {
         match self {
             Self::Wake(at) => Lasts::Until(*at),
-            Self::Double(_) => Lasts::Stream,
+            Self::Double(_) => Lasts::Process,
+            Self::Give(..) => Lasts::Answer,
         }
     }
 }
@@ -119,7 +140,14 @@ impl Aggregate for Counter {
             Ask::PanicWhileDeciding => panic!("on purpose, while it decides"),
             Ask::PanicWhileFolding => draft.emit(Happened::Poisoned),
             Ask::PanicWhilePerforming => draft.emit(Happened::DoubleAsked(u64::MAX)),
-            Ask::Due | Ask::Doubled(_) | Ask::Recover => {}
+            Ask::Give(to, by) => draft.emit(Happened::GiveAsked(to, by)),
+            Ask::Take(_, _, by) if by > 1_000 => return Err(TooFar),
+            Ask::Take(from, nth, by) if !draft.state().taken.contains(&(from.clone(), nth)) => {
+                draft.emit(Happened::Taken(from, nth, by));
+            }
+            Ask::Given if draft.state().gives.is_some() => draft.emit(Happened::Gave),
+            Ask::Refused if draft.state().gives.is_some() => draft.emit(Happened::Kept),
+            _ => {}
         }
         Ok(())
     }
@@ -127,7 +155,7 @@ impl Aggregate for Counter {
     fn evolve(
         &mut self,
         event: &Happened,
-        _: &At<'_>,
+        at: &At<'_>,
         changes: &mut EffectChanges<Want>,
     ) -> Result<(), IllegalEvent> {
         match event {
@@ -149,6 +177,20 @@ impl Aggregate for Counter {
                 self.asked = Some(*count);
                 changes.open(Want::Double(*count));
             }
+            Happened::GiveAsked(to, by) => {
+                (self.gifts, self.name) = (self.gifts + 1, at.stream.to_string());
+                self.gives = Some((to.clone(), *by, self.gifts));
+                changes.open(Want::Give(to.clone(), *by, self.gifts));
+            }
+            Happened::Taken(from, nth, by) => {
+                self.taken.insert((from.clone(), *nth));
+                self.count += by;
+            }
+            Happened::Gave | Happened::Kept => {
+                let (_, by, _) = self.gives.take().unwrap();
+                self.count -= if *event == Happened::Gave { by } else { 0 };
+                changes.close("give");
+            }
             Happened::Poisoned => panic!("on purpose, while it folds"),
         }
         Ok(())
@@ -156,11 +198,13 @@ impl Aggregate for Counter {
 
     fn open(&self) -> Vec<Want> {
         let wake = self.alarm.map(Want::Wake);
-        wake.into_iter().chain(self.asked.map(Want::Double)).collect()
+        let gives = self.gives.clone().map(|(to, by, nth)| Want::Give(to, by, nth));
+        wake.into_iter().chain(self.asked.map(Want::Double)).chain(gives).collect()
     }
 
     fn attention(&self) -> Attention {
         let own = match (self.asked, self.alarm) {
+            _ if self.gives.is_some() => Own::Now,
             (Some(_), _) => Own::Now,
             (None, Some(at)) => Own::At(at),
             (None, None) => Own::None,
@@ -170,6 +214,17 @@ impl Aggregate for Counter {
 
     fn status(&self) -> &'static str {
         if self.asked.is_some() { "doubling" } else { "counting" }
+    }
+
+    fn message(&self, effect: &Want) -> Option<Message> {
+        let Want::Give(to, by, nth) = effect.clone() else { return None };
+        let (to, from) = (StreamId::new(Self::KIND, &to), self.name.clone());
+        let write = move |_: &dyn Blobs| Ok(Said::new(Ask::Take(from.clone(), nth, by)));
+        Some(Message { to, asks: true, write: Arc::new(write) })
+    }
+
+    fn answered(_: &Want, answer: Result<Version, Problem>) -> Option<Ask> {
+        Some(if answer.is_ok() { Ask::Given } else { Ask::Refused })
     }
 
     fn due(_: &Want) -> Option<Ask> {

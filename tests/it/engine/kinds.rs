@@ -1,5 +1,6 @@
 //! Streams of a kind that the engine knows nothing of live as runs do; and what breaks one stream breaks no other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reenact::actors::hosting::kind::Kinds;
@@ -9,10 +10,11 @@ use reenact::events::commit::{Commit, Header};
 use reenact::events::ids::{Hash, StreamId, Version};
 use reenact::events::problem::{Code, Problem};
 use reenact::events::time::Timestamp;
+use reenact::store::fault::Fault;
 
 use super::children::echo;
 use super::counter::{Ask, Counters, Happened};
-use super::kit::{Kit, id, on_actix, start_of, status};
+use super::kit::{Kit, faulty, id, on_actix, start_of, status};
 
 async fn ask(system: &System, name: &str, ask: Ask) -> Result<Version, Problem> {
     system.hosting().ask::<Counters>(&StreamId::new("counter", name), || ask.clone(), false).await
@@ -55,6 +57,71 @@ fn a_stream_of_another_kind_is_asked_performs_sleeps_and_goes_on_after_the_proce
         next.hosting().at_rest(&stream).await.unwrap();
         assert_eq!(seen(&next, "c").await, (Version(5), "counting", "7".into()), "its alarm has rung");
         next.shut_down(std::future::ready(())).await.unwrap();
+    });
+}
+
+/// What one stream asks of another it asks until it is answered, and the other takes it in once: whichever commit is the last
+/// before the process is gone.
+#[test]
+fn what_one_stream_gives_another_takes_once_whenever_the_process_ends() {
+    for fault in [Fault::BeforeStoring, Fault::AfterStoring] {
+        let mut nth = 1;
+        while gives_though_it_ends_at(nth, fault) {
+            nth += 1;
+        }
+        assert!(nth > 4, "it ended {nth} times only");
+    }
+}
+
+/// Whether there was such a commit.
+fn gives_though_it_ends_at(nth: u64, fault: Fault) -> bool {
+    let mut reached = false;
+    on_actix(async {
+        let store = Arc::new(faulty());
+        let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
+        let first = counters(&kit);
+        store.fail_append(nth, fault);
+        reached = give(&first).await.is_err();
+        drop(first.shut_down(std::future::ready(())).await);
+        store.mend();
+        let second = counters(&kit);
+        give(&second).await.unwrap();
+        let ends = (seen(&second, "a").await.2, seen(&second, "b").await.2);
+        assert_eq!(ends, ("7".into(), "3".into()), "{nth} {fault:?}");
+        second.shut_down(std::future::ready(())).await.unwrap();
+    });
+    reached
+}
+
+/// Lets counter `a` count to 10 and give 3 to `b`, unless it has.
+async fn give(system: &System) -> Result<(), Problem> {
+    let a = StreamId::new("counter", "a");
+    system.hosting().drive(&a).await;
+    let at = async || seen(system, "a").await.0;
+    if at().await == Version(0) {
+        ask(system, "a", Ask::Count(10)).await?;
+    }
+    if at().await == Version(1) {
+        ask(system, "a", Ask::Give("b".to_owned(), 3)).await?;
+    }
+    system.hosting().drive(&a).await;
+    system.hosting().at_rest(&a).await.map(drop)
+}
+
+#[test]
+fn a_stream_hears_that_another_refuses_or_cannot_go_on() {
+    on_actix(async {
+        let kit = Kit::new();
+        let system = counters(&kit);
+        append(&system, "broken", &[Happened::Counted(1), Happened::Poisoned]).await;
+        for (to, by) in [("b", 2_000), ("broken", 1)] {
+            let a = StreamId::new("counter", "a");
+            ask(&system, "a", Ask::Give(to.to_owned(), by)).await.unwrap();
+            system.hosting().drive(&a).await;
+            system.hosting().at_rest(&a).await.unwrap();
+            assert_eq!(seen(&system, "a").await.2, "0");
+        }
+        system.shut_down(std::future::ready(())).await.unwrap();
     });
 }
 

@@ -13,7 +13,7 @@ use reenact::events::problem::Problem;
 use reenact::events::run::{ApprovalRequested, AttemptStarted, GrowthLimits, Purpose, Resolution, RunEvent};
 use reenact::testing::Simulation;
 use reenact::testing::simulation::{Move, start_of};
-use reenact::testing::world::{Failure, Output, Stop};
+use reenact::testing::world::{Failure, Output};
 use reenact::workflow::parse::{Known, parse};
 use serde_json::Value;
 
@@ -64,7 +64,7 @@ impl Duel {
         match next {
             Move::Perform(fence) => self.perform(*fence)?,
             Move::Stop(fence) => {
-                let stopped = Err(Failure::stopped(Stop::Cancelled));
+                let stopped = Err(self.engine.stopped(*fence));
                 let ((step, undoes), outcome) = (self.what(*fence), told(&stopped));
                 self.report(*fence, stopped, &step, undoes, &outcome)?;
             }

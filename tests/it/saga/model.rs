@@ -148,6 +148,7 @@ pub(super) const SLEEP: i64 = 3_000_000;
 pub(super) const WAIT: i64 = 4_000_000;
 pub(super) const EXPIRY: i64 = 5_000_000;
 pub(super) const DURATION: i64 = 20_000_000;
+pub(super) const TIMEOUT: i64 = 10_000_000;
 /// How often a fallback agent is tried at most.
 pub(super) const FALLBACK_TRIES: u32 = 2;
 /// How far plans may grow a graph.

@@ -139,6 +139,7 @@ impl Oracle {
         for step in &self.steps {
             if let State::Running { stopping } = step.state {
                 let agent = step.agent();
+                let stopping = stopping || step.overdue;
                 open.insert((step.id.clone(), false, step.attempt, step.generation, agent, stopping));
             }
             if step.undo == Undoing::Running {
@@ -163,6 +164,9 @@ impl Oracle {
                 _ => None,
             };
             timers.extend(timer.map(|timer| (timer, step.wakes)));
+            if step.is_running() && step.agent() == "workflow" && !step.overdue {
+                timers.insert(format!("child/{}/{}", step.id, step.attempt), step.deadline);
+            }
             if step.undo == Undoing::Retrying {
                 timers.insert(format!("compensate/{}/{}", step.id, step.undo_attempt), step.undo_wakes);
             }
@@ -245,7 +249,10 @@ impl Oracle {
         }
         for place in self.places() {
             let step = &mut self.steps[place];
-            if timer == format!("retry/{}/{}", step.id, step.attempt) && step.state == State::Retrying {
+            if timer == format!("child/{}/{}", step.id, step.attempt) && step.is_running() {
+                step.overdue = true;
+            } else if timer == format!("retry/{}/{}", step.id, step.attempt) && step.state == State::Retrying
+            {
                 step.state = State::Pending;
             } else if timer == format!("sleep/{}", step.id) && step.state == State::Sleeping {
                 self.complete(place, Value::Null, false);

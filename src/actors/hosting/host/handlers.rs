@@ -3,7 +3,7 @@
 use actix::{Context, Handler};
 
 use super::Host;
-use crate::actors::hosting::messages::{Control, Recover, Submit, Tell};
+use crate::actors::hosting::messages::{Control, Recover, Submit, Tell, Unanswerable};
 use crate::actors::hosting::shell::{Heard, Shell};
 use crate::kernel::Aggregate;
 use crate::kernel::core::Input;
@@ -11,8 +11,8 @@ use crate::kernel::core::Input;
 impl<A: Aggregate, S: Shell<A>> Handler<Submit<A>> for Host<A, S> {
     type Result = ();
 
-    fn handle(&mut self, Submit { command, drives, reply }: Submit<A>, actor: &mut Context<Self>) {
-        self.feed(Input::Command { command, drives, reply }, actor);
+    fn handle(&mut self, Submit { command, drives, from, reply }: Submit<A>, actor: &mut Context<Self>) {
+        self.feed(Input::Command { command, drives, from, reply }, actor);
     }
 }
 
@@ -21,6 +21,14 @@ impl<A: Aggregate, S: Shell<A>> Handler<Recover> for Host<A, S> {
 
     fn handle(&mut self, Recover(reply): Recover, actor: &mut Context<Self>) {
         self.feed(Input::Recover { reply: Some(reply) }, actor);
+    }
+}
+
+impl<A: Aggregate, S: Shell<A>> Handler<Unanswerable> for Host<A, S> {
+    type Result = ();
+
+    fn handle(&mut self, Unanswerable(problem): Unanswerable, actor: &mut Context<Self>) {
+        self.feed(Input::Unanswerable(problem), actor);
     }
 }
 
@@ -40,7 +48,7 @@ impl<A: Aggregate, S: Shell<A>> Handler<Tell<S::Message>> for Host<A, S> {
         self.contain(actor, |host, life, _| match life.shell.told(message) {
             Heard::Seen => host.show(&life.core, &mut life.shell),
             Heard::Command(command) => {
-                input = Some(Input::Command { command, drives: false, reply: None });
+                input = Some(Input::Command { command, drives: false, from: None, reply: None });
             }
             Heard::Settled(effect, command) => input = Some(Input::Settled { effect, command }),
         });

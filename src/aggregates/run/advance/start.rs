@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Advance, Hindrance};
-use crate::aggregates::run::child::child_id;
-use crate::aggregates::run::{Request, RunRejection};
+use crate::aggregates::run::child::{self, child_id, is_made_by};
+use crate::aggregates::run::node::Child;
+use crate::aggregates::run::{Passage, Request, RunRejection};
 use crate::events::ids::{AgentName, RequestId, StepId};
 use crate::events::json::Json;
 use crate::events::run::*;
 use crate::workflow::approval::Asked;
-use crate::workflow::definition::{Step, WORKFLOW_AGENT};
+use crate::workflow::definition::Step;
 use crate::workflow::expression::RenderError;
 use crate::workflow::work::Work;
 
@@ -23,7 +24,11 @@ impl Advance<'_, '_> {
             while self.goes_forward() && self.draft.state().room() > 0 {
                 let ready = self.draft.state().ready.get(&Some(agent.clone()));
                 let Some(place) = ready.and_then(|steps| steps.first()).copied() else { break };
-                if !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
+                if self.must_ask(place)? {
+                    continue;
+                }
+                // A run of its own needs no slot.
+                if !is_made_by(&agent) && !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
                     break;
                 }
                 if !self.start_attempt(place, &agent)? {
@@ -34,6 +39,18 @@ impl Advance<'_, '_> {
             }
         }
         Ok(started)
+    }
+
+    /// Before a child starts what cannot be undone it asks its parent. Answers whether a step has to wait for that.
+    fn must_ask(&mut self, place: usize) -> Result<bool, RunRejection> {
+        let run = self.draft.state();
+        let (node, about) = (self.node(place)?, run.about().ok_or(RunRejection::NotStarted)?);
+        let asks = node.added.irreversible && run.parent().is_some() && run.passage != Passage::Open;
+        if asks {
+            let (step, run) = (node.id().clone(), about.id.clone());
+            self.draft.emit(ReturnAsked { step, run });
+        }
+        Ok(asks)
     }
 
     /// Answers whether the attempt started; if not, the step has ended without, or people are asked.
@@ -102,7 +119,16 @@ impl Advance<'_, '_> {
             Purpose::Do => node.attempts,
             Purpose::Compensate => node.undo_attempts,
         };
-        let starts_run = purpose == Purpose::Do && *agent.as_str() == *WORKFLOW_AGENT;
+        let child = (purpose == Purpose::Do && is_made_by(&agent)).then(|| {
+            // What has undone itself, or was cancelled, does not go on: another run begins.
+            let is_over =
+                |child: &Child| child.ended.as_ref().is_some_and(|ended| child::is_over(&ended.status));
+            match &node.child {
+                Some(child) if is_over(child) => child_id(&run_id, &step, generation, Some(before + 1)),
+                Some(child) => child.run.clone(),
+                None => child_id(&run_id, &step, generation, None),
+            }
+        });
         let event = AttemptStarted {
             purpose,
             attempt: before + 1,
@@ -115,8 +141,7 @@ impl Advance<'_, '_> {
             input,
         };
         self.draft.emit(event);
-        if starts_run {
-            let run = child_id(&run_id, &step, generation);
+        if let Some(run) = child {
             self.draft.emit(ChildStarted { step, run });
         }
         Ok(())

@@ -2,6 +2,7 @@
 //! undone or nothing can go on.
 
 use super::{Advance, Hindrance};
+use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::{Phase, RunRejection, Unwinding};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::run::*;
@@ -50,7 +51,7 @@ impl Advance<'_, '_> {
             while self.draft.state().room() > 0 {
                 let ready = self.unwinding().and_then(|unwinding| unwinding.ready.get(&agent));
                 let Some(place) = ready.and_then(|places| places.first()).copied() else { break };
-                if !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
+                if !is_made_by(&agent) && !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
                     break;
                 }
                 self.start_undo(place, &agent)?;

@@ -1,9 +1,10 @@
 //! What people do to a run, and the time that it has.
 
 use super::{Contradiction, Fold};
-use crate::aggregates::run::{End, Ended, Phase, RunEffectId, TimerOf, Unwinding, Why};
+use crate::aggregates::run::{End, Ended, Phase, RunEffect, RunEffectId, Timer, TimerOf, Unwinding, Why};
 use crate::events::ids::TimerId;
 use crate::events::run::{CancelRequested, RetryRequested, RunPaused, RunUnpaused};
+use crate::events::time::Timestamp;
 
 impl Fold<'_> {
     pub(super) fn run_paused(&mut self, _: &RunPaused) -> Result<(), Contradiction> {
@@ -107,6 +108,30 @@ impl Fold<'_> {
             let left = timer.at.since(self.now).as_micros();
             self.run.time_left_us = Some(u64::try_from(left).unwrap_or(u64::MAX));
         }
+    }
+
+    pub(super) fn set_timer(&mut self, timer: &TimerId, of: TimerOf, at: Timestamp) {
+        self.run.timers.insert(timer.clone(), Timer { of, at });
+        self.run.people.timers += usize::from(of.is_of_others());
+        self.changes.open(RunEffect::Wake { timer: timer.clone(), at });
+    }
+
+    /// A run that is stuck waits for nothing but a person, also not for what a partial rollback keeps.
+    pub(super) fn close_timers(&mut self) {
+        self.run.timers.keys().for_each(|timer| self.changes.close(RunEffectId::Wake(timer.clone())));
+    }
+
+    /// What waited when the run got stuck waits on.
+    pub(super) fn open_timers(&mut self) {
+        self.run.open_timers().into_iter().for_each(|wake| self.changes.open(wake));
+    }
+
+    pub(super) fn unset_timer(&mut self, timer: TimerId) -> Option<Timer> {
+        let set = self.run.timers.remove(&timer);
+        let of_people = set.as_ref().is_some_and(|set| set.of.is_of_others());
+        self.run.people.timers = self.run.people.timers.saturating_sub(usize::from(of_people));
+        self.changes.close(RunEffectId::Wake(timer));
+        set
     }
 
     /// Nothing may start any more that could.

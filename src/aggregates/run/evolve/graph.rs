@@ -231,6 +231,7 @@ impl Fold<'_> {
     fn recount(&mut self) -> Result<(), Contradiction> {
         self.run.ready.clear();
         self.run.stalled.clear();
+        self.run.passing.clear();
         // What grew in a step was added after it.
         for place in (0..self.run.steps.len()).rev() {
             let Some(node) = self.run.steps.get(place) else { continue };

@@ -1,9 +1,9 @@
-//! What people are asked and what they say, and the runs that steps start.
+//! What people are asked and what they say.
 
 use std::sync::Arc;
 
 use super::{Contradiction, Fold};
-use crate::aggregates::run::node::{Child, Gated};
+use crate::aggregates::run::node::Gated;
 use crate::aggregates::run::{Answer, Node, Request, RunEffect, RunEffectId, StepPhase, TimerOf};
 use crate::events::ids::{RequestId, StepId, TimerId};
 use crate::events::run::*;
@@ -199,27 +199,6 @@ impl Fold<'_> {
             Some(request) if request.answer == Answer::Open => Ok(request),
             Some(_) => Err(format!("request `{id}` is answered")),
             None => Err(format!("there is no request `{id}`")),
-        }
-    }
-
-    pub(super) fn child_started(&mut self, event: &ChildStarted) -> Result<(), Contradiction> {
-        let place =
-            self.expect(&event.step, "start a run", |phase| matches!(phase, StepPhase::Running(_)))?;
-        let node = self.node_mut(place)?;
-        if node.child.as_ref().is_none_or(|child| child.run != event.run) {
-            node.child = Some(Child { run: event.run.clone(), ended: None });
-        }
-        Ok(())
-    }
-
-    pub(super) fn child_ended(&mut self, event: &ChildEnded) -> Result<(), Contradiction> {
-        let place = self.place(&event.step)?;
-        match &mut self.node_mut(place)?.child {
-            Some(child) if child.run == event.run => {
-                child.ended = Some(event.clone());
-                Ok(())
-            }
-            _ => Err(format!("step `{}` has not started run `{}`", event.step, event.run)),
         }
     }
 }

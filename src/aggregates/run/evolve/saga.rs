@@ -104,8 +104,7 @@ impl Fold<'_> {
         self.node_mut(place)?.undo_attempts = event.attempt;
         self.take_from_undo_ready(place, &agent)?;
         self.run.fence = event.fence;
-        self.run.running += 1;
-        self.changes.open(RunEffect::Attempt(attempt));
+        self.open_attempt(place, &attempt);
         Ok(())
     }
 
@@ -257,12 +256,12 @@ impl Fold<'_> {
     fn end_undo(&mut self, step: &StepId, number: u32) -> Result<usize, Contradiction> {
         let place = self.place(step)?;
         let undo = self.undo(place)?;
-        let fence = match &undo.phase {
-            UndoPhase::Running(open) if open.attempt == number => open.fence,
+        let attempt = match &undo.phase {
+            UndoPhase::Running(open) if open.attempt == number => Arc::clone(open),
             _ => return Err(format!("undoing step `{step}` has no open attempt {number}")),
         };
         undo.phase = UndoPhase::Between;
-        self.close_attempt(fence);
+        self.close_attempt(place, &attempt);
         Ok(place)
     }
 

@@ -257,10 +257,11 @@ fn a_child_run_is_seen_through_by_an_attempt_and_rolled_back_by_a_compensation()
     let mut play = Play::eager(PARENT);
     let words: Vec<_> = play.log.iter().map(super::play::word).collect();
     assert_eq!(words.last().unwrap(), "child_started test");
-    let (run, ended) = play.state().child(&StepId::grown("test")).unwrap();
+    let known = play.state().node(&StepId::grown("test")).unwrap().1.child.clone().unwrap();
+    let (run, ended) = (&known.run, known.ended.map(|ended| ended.version));
     assert_eq!(
         (run.clone(), ended),
-        (child_id(&RunId::parse("r").unwrap(), &StepId::grown("test"), 1), None)
+        (child_id(&RunId::parse("r").unwrap(), &StepId::grown("test"), 1, None), None)
     );
     for _ in 0..9 {
         play.recover();

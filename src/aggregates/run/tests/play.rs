@@ -206,7 +206,11 @@ impl Play {
 
     pub(super) fn open(&self, step: &str) -> Arc<AttemptStarted> {
         let open = self.state().open().into_iter().find_map(|effect| match effect {
-            RunEffect::Attempt(started) if started.step.as_str() == step => Some(started),
+            RunEffect::Attempt(started) | RunEffect::Child { attempt: started, .. }
+                if started.step.as_str() == step =>
+            {
+                Some(started)
+            }
             _ => None,
         });
         open.unwrap_or_else(|| panic!("`{step}` has no open attempt"))
@@ -215,7 +219,7 @@ impl Play {
     /// All open attempts, in the order in which they began.
     pub(super) fn attempts(&self) -> Vec<Arc<AttemptStarted>> {
         let open = self.state().open().into_iter().filter_map(|effect| match effect {
-            RunEffect::Attempt(started) => Some(started),
+            RunEffect::Attempt(started) | RunEffect::Child { attempt: started, .. } => Some(started),
             _ => None,
         });
         let mut open: Vec<_> = open.collect();

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::play::{Play, order};
-use crate::aggregates::run::{Ask, Run, RunEffect, RunEffectId, RunStatus};
-use crate::events::ids::{StepId, Version};
+use crate::aggregates::run::kin::{ChildSays, ForParent, OfChild, Wants};
+use crate::aggregates::run::{Ask, Phase, Run, RunEffect, RunEffectId, RunStatus};
+use crate::events::ids::{RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
-use crate::events::run::{Purpose, Resolution, RunEvent};
+use crate::events::run::{Parent, Purpose, Resolution, RunEvent};
 use crate::kernel::{Aggregate, Effect};
 use crate::testing::{Dice, given};
 use crate::workflow::work::{Child, Failure, Output, Stop};
 
 /// One of several. A test that fails names its seed, and the seed makes the same test again.
-pub(super) fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> &'a T {
+fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> &'a T {
     &from[dice.below(from.len())]
 }
 
@@ -167,10 +168,21 @@ impl Audit {
         let told: BTreeSet<String> = self.open.values().map(|effect| format!("{effect:?}")).collect();
         let open: BTreeSet<String> = play.state().open().iter().map(|effect| format!("{effect:?}")).collect();
         assert_eq!(told, open, "{context}: changes and state disagree");
-        let attempts =
-            play.state().open().iter().filter(|effect| matches!(effect, RunEffect::Attempt(_))).count();
+        let attempts = play
+            .state()
+            .open()
+            .iter()
+            .filter(|effect| matches!(effect, RunEffect::Attempt(_) | RunEffect::Child { .. }))
+            .count();
         assert!(attempts <= parallel, "{context}: {attempts} attempts at once");
     }
+}
+
+/// A run of that workflow, which may be the child of another.
+pub(super) fn begin(file: &str, dice: &mut Dice, parallel: u32) -> Play {
+    let parent = Parent { run: RunId::parse("up").unwrap(), step: StepId::grown("c") };
+    let parent = dice.one_in(2).then_some(parent);
+    Play::start_as(file, |start| (start.parallel, start.parent) = (parallel, parent))
 }
 
 /// Lets something happen.
@@ -190,6 +202,7 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
         1 => drop(play.ask(Ask::Interrupt)),
         2 | 3 => drop(play.sleep(Duration::from_millis(dice.below(4000) as u64))),
         4 => drop(play.ask(Ask::Go)),
+        7 | 8 => any_tidings(dice, play),
         _ if open.is_empty() => drop(play.ask(Ask::Go)),
         5 | 6 => {
             let failure = any_failure(dice);
@@ -201,7 +214,8 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
             let child = Child {
                 status: *pick(dice, &[RunStatus::Completed, RunStatus::Failed]),
                 version: Version(7),
-                past_return: dice.one_in(8),
+                // In a run that is being undone it asks, and is refused.
+                past_return: dice.one_in(8) && !matches!(play.state().life(), Phase::Unwinding(_)),
                 degraded: false,
             };
             let child = (started.agent.as_str() == "workflow").then_some(child);
@@ -210,6 +224,33 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
             play.ask(Ask::Completed { step: started.step.clone(), fence: started.fence, output });
         }
     }
+}
+
+/// What a run of the family may say.
+fn any_tidings(dice: &mut Dice, play: &mut Play) {
+    let parent = play.state().parent().cloned();
+    if let Some(parent) = parent.filter(|_| dice.one_in(4)) {
+        let granted = !dice.one_in(3);
+        let wants = Wants::Answered { granted };
+        return drop(play.ask(Ask::ForParent(Box::new(ForParent { parent, wants }))));
+    }
+    let nodes = play.state().nodes().iter();
+    let children = nodes.filter_map(|node| {
+        let child = node.child.as_ref()?;
+        Some((node.id().clone(), child.run.clone(), child.rests))
+    });
+    let children: Vec<_> = children.collect();
+    if children.is_empty() {
+        return;
+    }
+    let (step, run, rests) = pick(dice, &children).clone();
+    let version = Version(100 + play.log.len() as u64);
+    let says = match dice.below(4) {
+        0 => ChildSays::AsksReturn,
+        _ if rests => ChildSays::Goes(version),
+        _ => ChildSays::Rests(version),
+    };
+    play.try_ask(Ask::OfChild(Box::new(OfChild { run, step, says })));
 }
 
 /// What a person may ask of a run.
@@ -288,10 +329,14 @@ fn let_go_on(play: &mut Play) {
         }
     }
     play.try_ask(Ask::Signal { name: "go".into(), data: Json::null(), by: "ada".into() });
+    if let Some(parent) = play.state().parent().cloned() {
+        let wants = Wants::Answered { granted: true };
+        play.ask(Ask::ForParent(Box::new(ForParent { parent, wants })));
+    }
     play.ask(Ask::Go);
     play.sleep(Duration::from_secs(60));
     for started in play.attempts() {
-        if play.state().open().contains(&RunEffect::Attempt(Arc::clone(&started))) {
+        if play.attempts().contains(&started) {
             play.complete(started.step.as_str(), "1");
         }
     }
@@ -304,7 +349,7 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
         let mut dice = Dice::of(seed);
         let file = workflow(&mut dice);
         let parallel = 1 + dice.below(3) as u32;
-        let mut play = Play::start_with(&file, "{}", parallel);
+        let mut play = begin(&file, &mut dice, parallel);
         let mut audit = Audit::default();
         let context = format!("seed {seed}\n{file}");
         audit.check(&play, parallel as usize, &context);
@@ -321,7 +366,9 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
             let_go_on(&mut play);
             audit.check(&play, parallel as usize, &context);
         }
-        assert_eq!(play.state().open(), [], "{context}: nothing is open at the end");
+        // A parent is told in any case.
+        let is_left = |effect: &RunEffect| !matches!(effect, RunEffect::Tell(_));
+        assert!(!play.state().open().iter().any(is_left), "{context}: nothing is open at the end");
         let mut folded = given::<Run>("run/r");
         for (event, at) in play.log.iter().zip(&play.times) {
             folded = folded.at(*at).events([event.clone()]);

@@ -46,7 +46,7 @@ impl Effect for Task {
             0 => Lasts::Told,
             1 => Lasts::Until(NOON.after(Duration::from_secs(self.0))),
             2 => Lasts::Process,
-            _ => Lasts::Stream,
+            _ => Lasts::Answer,
         }
     }
 }
@@ -97,7 +97,7 @@ impl Aggregate for Counter {
     }
     fn open(&self) -> Vec<Task> { self.open.iter().map(|id| Task(*id)).collect() }
     fn attention(&self) -> Attention {
-        let is_lasting = |id: &u64| matches!(Task(*id).lasts(), Lasts::Process | Lasts::Stream);
+        let is_lasting = |id: &u64| matches!(Task(*id).lasts(), Lasts::Process | Lasts::Answer);
         let until = |id: &u64| match Task(*id).lasts() { Lasts::Until(at) => Some(at), _ => None };
         let timer = self.open.iter().filter_map(until).min().map_or(Own::None, Own::At);
         let own = if self.open.iter().any(is_lasting) { Own::Now } else { timer };

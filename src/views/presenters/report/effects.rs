@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::{Run, RunEffect};
 use crate::events::ids::{AgentName, RequestId, StepId, TimerId};
 use crate::events::time::Timestamp;
@@ -28,8 +29,15 @@ pub enum EffectReport {
         purpose: String,
         /// Which.
         attempt: u32,
-        /// By whom.
-        agent: AgentName,
+        /// By whom; none if a run of its own makes it.
+        agent: Option<AgentName>,
+    },
+    /// The run whose child this is, or a child, is asked or told whether the point of no return may be passed.
+    Return {
+        /// The step whose child is told; none if the parent is asked.
+        step: Option<StepId>,
+        /// What the child is told.
+        granted: Option<bool>,
     },
     /// People are asked.
     Ask {
@@ -54,19 +62,30 @@ pub enum EffectReport {
 
 /// What would be done next with a run in that state.
 pub fn effects(run: &Run) -> Vec<EffectReport> {
-    let report = |effect| match effect {
-        RunEffect::Start { step, purpose, agent } => {
-            EffectReport::Start { step, purpose: purpose.text().to_owned(), agent }
-        }
-        RunEffect::Attempt(started) => EffectReport::Attempt {
-            step: started.step.clone(),
-            purpose: started.purpose.text().to_owned(),
-            attempt: started.attempt,
-            agent: started.agent.clone(),
-        },
-        RunEffect::Ask { request, step } => EffectReport::Ask { step, request },
-        RunEffect::Stop { step, .. } => EffectReport::Stop { step },
-        RunEffect::Wake { timer, at } => EffectReport::Wake { timer, at },
+    let report = |effect| {
+        Some(match effect {
+            RunEffect::Start { step, purpose, agent } => {
+                let agent = agent.filter(|agent| !is_made_by(agent));
+                EffectReport::Start { step, purpose: purpose.text().to_owned(), agent }
+            }
+            RunEffect::Attempt(started) | RunEffect::Child { attempt: started, .. } => {
+                EffectReport::Attempt {
+                    step: started.step.clone(),
+                    purpose: started.purpose.text().to_owned(),
+                    attempt: started.attempt,
+                    agent: Some(started.agent.clone()).filter(|agent| !is_made_by(agent)),
+                }
+            }
+            RunEffect::AskReturn => EffectReport::Return { step: None, granted: None },
+            RunEffect::AnswerReturn { step, granted } => {
+                EffectReport::Return { step: Some(step), granted: Some(granted) }
+            }
+            // It is told once more in any case.
+            RunEffect::Tell(_) => return None,
+            RunEffect::Ask { request, step } => EffectReport::Ask { step, request },
+            RunEffect::Stop { step, .. } => EffectReport::Stop { step },
+            RunEffect::Wake { timer, at } => EffectReport::Wake { timer, at },
+        })
     };
-    run.open().into_iter().map(report).collect()
+    run.open().into_iter().filter_map(report).collect()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{UsageReport, problem, usage_report};
+use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::{Node, StepError, StepPhase, UndoPhase};
 use crate::events::ids::{AgentName, RunId, StepId};
 use crate::events::json::{Json, Payload};
@@ -129,13 +130,14 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
     })
 }
 
-/// Who is to do a step, if an agent is.
+/// Who is to do a step, if an agent is, and not a run of its own.
 pub(in crate::views) fn primary_agent(node: &Node) -> Option<&AgentName> {
-    match &node.added.kind {
+    let agent = match &node.added.kind {
         StepKind::Work { agent } | StepKind::Repeat { agent } => Some(agent),
         StepKind::FanOut { agent, .. } => agent.as_ref(),
         StepKind::Sleep | StepKind::Wait { .. } | StepKind::AskOfPhase => None,
-    }
+    };
+    agent.filter(|agent| !is_made_by(agent))
 }
 
 /// The runs that steps have started.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregates::run::{AwaitedChild, Node, Request, Run, StepPhase, UndoPhase};
-use crate::events::ids::{Hash, StepId};
+use crate::aggregates::run::{Node, Request, Run, StepPhase, UndoPhase};
+use crate::events::ids::{Hash, RunId, StepId};
 use crate::events::time::Timestamp;
 
 /// Something that a run waits for.
@@ -83,7 +83,10 @@ fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
         }
         (StepPhase::Sleeping(timer), _) => ("sleep", timer.to_string(), Some(timer)),
         (StepPhase::Awaiting(timer), _) => ("signal", node.signal()?.to_string(), timer.as_ref()),
-        _ => return None,
+        _ => {
+            let child = node.child.as_ref().filter(|child| child.rests)?;
+            return Some(Waiting::for_child(&child.run, node.id(), node.started_at));
+        }
     };
     Some(Waiting {
         kind: kind.to_owned(),
@@ -96,9 +99,10 @@ fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
     })
 }
 
-impl From<AwaitedChild> for Waiting {
-    fn from(AwaitedChild { run, step, since }: AwaitedChild) -> Self {
-        let (kind, id) = ("child".to_owned(), run.to_string());
+impl Waiting {
+    /// For a child that itself waits.
+    pub fn for_child(run: &RunId, step: &StepId, since: Option<Timestamp>) -> Self {
+        let (kind, id, step) = ("child".to_owned(), run.to_string(), step.clone());
         Self { kind, id, step, phase: None, since, expires: None, approval: None }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Condition, Does, End, Gated, Grows, Mode, OnError, Oracle, Outcome, Part, RETRY, State};
-use crate::saga::model::SLEEP;
+use crate::saga::model::{SLEEP, TIMEOUT};
 
 impl Oracle {
     pub(super) fn go_forward(&mut self) {
@@ -107,6 +107,7 @@ impl Oracle {
                 let step = &mut self.steps[place];
                 (step.state, step.tried, step.begun) = (State::Running { stopping: false }, true, true);
                 step.attempt += 1;
+                (step.deadline, step.overdue) = (self.now + TIMEOUT, false);
                 started = true;
             }
         }

@@ -40,6 +40,9 @@ pub(in crate::saga) struct Known {
     pub(super) rounds_before: usize,
     /// When it goes on, if that is a matter of time.
     pub(super) wakes: i64,
+    /// When its attempt has taken too long, where a run of its own makes that, and whether it has.
+    pub(super) deadline: i64,
+    pub(super) overdue: bool,
     /// What it answered, also if that was refused.
     pub(in crate::saga) output: Option<Value>,
     pub(super) refused: bool,
@@ -142,6 +145,8 @@ impl Known {
             fallen_back: false,
             rounds_before: 0,
             wakes: 0,
+            deadline: 0,
+            overdue: false,
             output: None,
             refused: false,
             child: None,

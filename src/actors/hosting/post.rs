@@ -1,0 +1,117 @@
+//! Brings what one stream says to another, as often as it takes. What is said to the same stream is heard in that order.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::Hosting;
+use crate::events::ids::{StreamId, Version};
+use crate::events::problem::{Code, Problem};
+use crate::kernel::core::Whose;
+use crate::kernel::{Aggregate, Blobs, Message, Said};
+
+/// How long to wait before something is said again to a stream that has much to do.
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// What one stream says to others. `I` is what tells its effects from each other.
+pub(super) struct Outbox<I> {
+    /// Whose turn it is to be brought to a stream.
+    turns: HashMap<StreamId, Arc<Mutex<()>>>,
+    /// What it waits for of others.
+    asked: HashMap<I, JoinHandle<()>>,
+}
+
+impl<I> Default for Outbox<I> {
+    fn default() -> Self {
+        Self { turns: HashMap::new(), asked: HashMap::new() }
+    }
+}
+
+/// Something that one stream says to another.
+pub(super) struct Letter {
+    pub(super) from: StreamId,
+    pub(super) message: Message,
+    /// Whether who is asked is to go on by itself, and for whom.
+    pub(super) drives: Option<Whose>,
+    turn: Arc<Mutex<()>>,
+}
+
+impl<I: Eq + Hash> Outbox<I> {
+    /// What is to be brought after all that was said to that stream before.
+    pub(super) fn letter(&mut self, from: &StreamId, message: Message, drives: Option<Whose>) -> Letter {
+        self.turns.retain(|to, turn| *to == message.to || Arc::strong_count(turn) > 1);
+        let turn = Arc::clone(self.turns.entry(message.to.clone()).or_default());
+        Letter { from: from.clone(), message, drives, turn }
+    }
+
+    /// Something is waited for, until it is forgotten.
+    pub(super) fn note(&mut self, effect: I, waits: JoinHandle<()>) {
+        if let Some(before) = self.asked.insert(effect, waits) {
+            before.abort();
+        }
+    }
+
+    /// Something is not waited for any more.
+    pub(super) fn forget(&mut self, effect: &I) {
+        if let Some(waits) = self.asked.remove(effect) {
+            waits.abort();
+        }
+    }
+}
+
+/// Tells a stream what another has answered.
+pub(super) async fn tell<A: Aggregate>(hosting: &Weak<Hosting>, stream: &StreamId, command: A::Command) {
+    let Some(hosting) = hosting.upgrade() else { return };
+    if let Ok(kind) = hosting.kind(stream)
+        && let Err(problem) = kind.hear(&hosting, stream, Said::new(command), None, false).await
+    {
+        // Whoever drives the stream next asks again.
+        tracing::debug!(%stream, %problem, "not told what another stream answered");
+    }
+}
+
+impl Letter {
+    /// Brings it: answers the other stream's version after it was taken in, or why it was not; none if the process ends.
+    pub(super) async fn bring(&self, hosting: &Weak<Hosting>) -> Option<Result<Version, Problem>> {
+        let _turn = self.turn.lock().await;
+        loop {
+            let hosting = hosting.upgrade()?;
+            let answer = hosting.say(self).await;
+            match answer {
+                Err(problem) if problem.code == Code::ShuttingDown => return None,
+                Err(problem) if problem.code == Code::Busy => {}
+                answer => return Some(answer),
+            }
+            drop(hosting);
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+}
+
+impl Hosting {
+    async fn say(&self, letter: &Letter) -> Result<Version, Problem> {
+        let Message { to, asks, write } = &letter.message;
+        let said = {
+            let (write, library) = (Arc::clone(write), Arc::clone(&self.book().context().library));
+            let written = spawn_blocking(move || write(&*library as &dyn Blobs)).await;
+            written.map_err(|error| Problem::new(Code::ShuttingDown, error.to_string()))??
+        };
+        if *asks && letter.drives.is_none() && !self.book().is_driven(to) {
+            // What is wanted takes effect at once.
+            self.recover(to).await?;
+        }
+        let from = asks.then(|| letter.from.clone());
+        let answer = self.kind(to)?.hear(self, to, said, from, letter.drives.is_some()).await;
+        match letter.drives.filter(|_| answer.is_ok()) {
+            Some(Whose::Named) if !self.book().is_driven(to) => self.drive(to).await,
+            Some(Whose::Lent) if !self.book().is_driven(to) => drop(self.lend(to).await),
+            _ => {}
+        }
+        self.book().nudge(to);
+        answer
+    }
+}

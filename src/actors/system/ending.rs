@@ -1,0 +1,147 @@
+//! How one run is let go of, and how a process ends in order.
+
+use std::sync::PoisonError;
+
+use tokio::time::error::Elapsed;
+
+use super::{NOTIFY_PATIENCE, STORE_PATIENCE, System};
+use crate::actors::hosting::context::append_problem;
+use crate::actors::runs::glance::OpenAttempt;
+use crate::aggregates::run::Ask;
+use crate::events::ids::{RunId, StreamId};
+use crate::events::problem::{Code, Problem};
+
+impl System {
+    /// Ends when no attempt is being made, and nothing is on its way from one run to another, after [`System::close`]. A commit that is on its way may start one more, and a
+    /// result counts when it is recorded: both are awaited.
+    pub async fn quiet(&self) {
+        self.live.settled().await;
+        self.live.all_reported().await;
+        self.hosting.book().all_delivered().await;
+        self.live.settled().await;
+    }
+
+    /// Stops one run and the children that it sees through, but for those that somebody else wants driven: nothing of
+    /// them starts any more, their attempts get a grace, what still runs then is stopped and will be tried again when the
+    /// run is driven again.
+    pub async fn interrupt(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool) {
+        let family = self.let_go(run, is_wanted).await;
+        let grace = tokio::time::timeout(self.grace, async {
+            for run in &family {
+                self.live.idle(run).await;
+            }
+        });
+        let _ = grace.await;
+        for run in family {
+            let is_over = self.attempts(&run).is_empty();
+            // Meanwhile somebody else may have let it go on.
+            if !is_over && !self.is_driven(&run) {
+                // What a store that does not answer has not recorded counts as lost when the run is loaded again.
+                let _ = self.release(&run).await;
+                self.live.agents().stop_all(Some(&run));
+            }
+        }
+    }
+
+    /// Lets a run stay as it is, and then the children that it sees through; answers them all.
+    async fn let_go(&self, run: &RunId, is_wanted: impl Fn(&RunId) -> bool) -> Vec<RunId> {
+        let (mut family, mut next) = (Vec::new(), vec![run.clone()]);
+        while let Some(run) = next.pop() {
+            family.push(run.clone());
+            self.live.let_go(&run).await;
+            // A commit that was on its way may have started one more. What it answers to nothing new is no matter.
+            let _ = self.in_time(self.live.ask(&run, Ask::Go)).await;
+            if let Ok((state, _)) = self.fold(&run).await {
+                let children = state.open_children().map(|(child, _)| child.clone());
+                next.extend(children.filter(|child| !is_wanted(child)));
+            }
+        }
+        family
+    }
+
+    /// What agents make for a run.
+    fn attempts(&self, run: &RunId) -> Vec<OpenAttempt> {
+        self.glance(run).borrow().attempts.values().cloned().collect()
+    }
+
+    /// Records that the open attempts of a run are given up.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    async fn release(&self, run: &RunId) -> Result<(), Elapsed> {
+        if let Err(problem) = self.in_time(self.live.ask(run, Ask::Interrupt)).await? {
+            // Then they count as lost when the run is loaded again.
+            tracing::debug!(%run, %problem, "open attempts could not be let go of");
+        }
+        Ok(())
+    }
+
+    /// Ends in order: nothing new starts, attempts get a grace, what still runs then is stopped and will be tried
+    /// again, the store is closed. The grace is over early when `hurry` ends. A store that does not answer gets another.
+    ///
+    /// # Errors
+    /// When the store does not answer or cannot save its caches; nothing that was acknowledged is lost.
+    pub async fn shut_down(&self, hurry: impl Future<Output = ()>) -> Result<(), Problem> {
+        self.close();
+        let patient = tokio::select! {
+            () = self.quiet() => true,
+            () = tokio::time::sleep(self.grace) => false,
+            () = hurry => false,
+        };
+        let is_quiet = match patient {
+            true => Ok(()),
+            false => self.give_up().await,
+        };
+        // Without an answer there is no use in asking for more.
+        let caught_up = match is_quiet {
+            Ok(()) => self.in_time(self.runs.catch_up()).await,
+            Err(elapsed) => Err(elapsed),
+        };
+        if caught_up.is_ok() {
+            let notifiers =
+                std::mem::take(&mut *self.notifiers.lock().unwrap_or_else(PoisonError::into_inner));
+            notifiers.finish(NOTIFY_PATIENCE).await;
+        }
+        if let Ok(Err(error)) = &caught_up {
+            // It is made again from the events.
+            tracing::debug!(%error, "the list of runs is not saved");
+        }
+        self.ended.send_replace(true);
+        self.hosting.book().clear();
+        self.live.agents().clear();
+        let arbiters = std::mem::take(&mut *self.arbiters.lock().unwrap_or_else(PoisonError::into_inner));
+        for arbiter in arbiters {
+            arbiter.stop();
+            // An arbiter whose thread panicked is gone all the same.
+            let _ = arbiter.join();
+        }
+        let closed = match caught_up {
+            Ok(_) => self.in_time(self.store().close()).await,
+            Err(elapsed) => Err(elapsed),
+        };
+        match closed {
+            Ok(closed) => closed.map_err(|error| append_problem(&error)),
+            Err(_) => Err(Problem::new(Code::StoreFailed, "the store does not answer: it is left as it is")),
+        }
+    }
+
+    /// Stops what still runs.
+    async fn give_up(&self) -> Result<(), Elapsed> {
+        self.live.hurry_pages();
+        let mut released = Ok(());
+        for run in self.hosting.book().in_memory().iter().filter_map(StreamId::run) {
+            released = self.release(&run).await;
+            if released.is_err() {
+                break;
+            }
+        }
+        self.live.agents().stop_all(None);
+        released?;
+        self.in_time(self.quiet()).await
+    }
+
+    /// Waits for what only a store can keep waiting.
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Elapsed> {
+        tokio::time::timeout(self.grace.max(STORE_PATIENCE), answer).await
+    }
+}

@@ -1,0 +1,75 @@
+//! What a run begins with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::events::ids::AgentName;
+use crate::events::json::{Blob, Json};
+use crate::events::run::{GrowthLimits, Parent};
+use crate::workflow::definition::Definition;
+
+/// Everything that a run begins with. It was validated before.
+#[derive(Debug, Clone)]
+pub struct StartRun {
+    /// The definition.
+    pub definition: Arc<Definition>,
+    /// The same as JSON.
+    pub definition_blob: Blob,
+    /// The input, checked, defaults filled in.
+    pub input: Json,
+    /// What people find it by.
+    pub tags: BTreeMap<String, String>,
+    /// The absolute folder that relative paths mean.
+    pub work_folder: Arc<str>,
+    /// The step of another run that starts it.
+    pub parent: Option<Parent>,
+    /// What `env.NAME` means.
+    pub environment: BTreeMap<String, String>,
+    /// The agents that the definition names, as JSON, where files or the configuration define them.
+    pub agents: Vec<(AgentName, Blob)>,
+    /// How many attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step.
+    pub lost_limit: u32,
+    /// How long it may go on, without the time for which it waits for people.
+    pub duration_limit: Option<std::time::Duration>,
+    /// The step or the phase after which it pauses.
+    pub until: Option<Arc<str>>,
+    /// The workflows that its steps start as runs of their own, and those that these start.
+    pub children: Vec<StartChild>,
+    /// How far its graph may grow.
+    pub growth: GrowthLimits,
+    /// What of this was said for this run.
+    pub insists: Insists,
+    /// Whether it is to go on by itself from its first commit on.
+    pub drive: bool,
+}
+
+/// What somebody said of a run that they start, where the definition or the configuration would say it otherwise. A run that
+/// began with something else cannot be what they mean. Tags and `until` are only ever said so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Insists {
+    /// How many attempts may run at once.
+    pub parallel: bool,
+    /// How long it may go on.
+    pub duration_limit: bool,
+}
+
+/// A workflow that a step starts as a run of its own. It was validated before.
+#[derive(Debug, Clone)]
+pub struct StartChild {
+    /// What the step's definition calls it.
+    pub file: Arc<str>,
+    /// Its definition, as JSON.
+    pub definition: Blob,
+    /// The absolute folder that its relative paths mean.
+    pub work_folder: Arc<str>,
+    /// The agents that its steps name, as JSON.
+    pub agents: Vec<(AgentName, Blob)>,
+    /// How many of its attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step of it.
+    pub lost_limit: u32,
+    /// How long it may go on.
+    pub duration_limit: Option<std::time::Duration>,
+}

@@ -1,0 +1,36 @@
+//! What a run is woken for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::events::time::Timestamp;
+
+/// A wake-up that is due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Timer {
+    pub(super) of: TimerOf,
+    pub(super) at: Timestamp,
+}
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum TimerOf {
+    /// The run's time is over.
+    Run,
+    /// A step sleeps, or is tried again.
+    Step(usize),
+    /// A step does not wait for people any longer.
+    People(usize),
+    /// Undoing a step is tried again.
+    Undo(usize),
+    /// The run of its own that does a step takes too long.
+    Child(usize),
+    /// The same, undoing the step.
+    UndoChild(usize),
+}
+
+impl TimerOf {
+    /// Whether it goes off only if others take too long: that keeps nobody waiting.
+    pub(super) fn is_of_others(self) -> bool {
+        matches!(self, Self::People(_) | Self::Child(_))
+    }
+}

@@ -1,0 +1,47 @@
+//! What one stream says to another. Nothing is ever stored in two streams at once: a state that wants something of another
+//! stream has an open effect for it, which is a message; what comes of it comes back as a command. Both sides may hear the
+//! same again after a crash, and take it in once.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use super::moment::Blobs;
+use crate::events::ids::StreamId;
+use crate::events::problem::Problem;
+
+/// What one stream says to another.
+#[derive(Clone)]
+pub struct Message {
+    /// To which.
+    pub to: StreamId,
+    /// Whether it asks for something. Whoever is asked goes on by itself if who asks does, and says again what it has to say
+    /// to who asks.
+    pub asks: bool,
+    /// What.
+    pub write: Write,
+}
+
+/// Makes the command that is said, once content can be read.
+pub type Write = Arc<dyn Fn(&dyn Blobs) -> Result<Said, Problem> + Send + Sync>;
+
+/// A command of some kind of streams.
+pub struct Said(Box<dyn Any + Send>);
+
+impl Said {
+    /// A command for streams whose commands are of that type.
+    pub fn new<C: Any + Send>(command: C) -> Self {
+        Self(Box::new(command))
+    }
+
+    /// The command, if it is of that type.
+    pub fn command<C: Any + Send>(self) -> Option<C> {
+        self.0.downcast().ok().map(|command| *command)
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message").field("to", &self.to).field("asks", &self.asks).finish_non_exhaustive()
+    }
+}
