@@ -26,10 +26,9 @@ use crate::aggregates::run::{
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
 use crate::events::json::BlobRef;
 use crate::events::run::AttemptStarted;
-use crate::events::time::Timestamp;
 use crate::executors::{Assignment, Progress};
-use crate::kernel::Blobs;
 use crate::kernel::core::Lender;
+use crate::kernel::{Blobs, Now};
 use crate::workflow::work::Stop;
 
 /// Each decision of this process has another seed.
@@ -135,7 +134,7 @@ impl RunShell {
         let assignment = Assignment::of(state, &started);
         let child = assignment.as_ref().ok().and_then(Assignment::child).cloned();
         let in_flight = runs.in_flight(child.is_some());
-        let since = self.context.clock.now();
+        let since = self.context.clock.now().steady;
         let open = OpenAttempt { started: Arc::clone(&started), definition, since, progress: seen, child };
         self.change(|glance| {
             glance.attempts.insert(started.fence, open);
@@ -238,13 +237,13 @@ impl RunShell {
     fn waits_for_children(&self, state: &Run) -> bool {
         let rests = |child: &AwaitedChild| self.resting.contains(&child.run);
         let awaited = || awaited_children(state).is_some_and(|children| children.iter().all(rests));
-        let is_too_late = || state.is_too_late(self.context.clock.now());
+        let is_too_late = || state.is_too_late(self.context.clock.now().wall);
         !self.resting.is_empty() && !is_too_late() && awaited()
     }
 }
 
 impl Lender<Run> for RunShell {
-    fn now(&mut self) -> Timestamp {
+    fn now(&mut self) -> Now {
         self.context.clock.now()
     }
 

@@ -1,6 +1,6 @@
 //! What a run needs next, and of whom.
 
-use super::{Phase, Run, RunStatus, TimerOf};
+use super::{Phase, Run, RunStatus};
 use crate::kernel::{Attention, Own, People};
 
 /// Of the state alone: an open attempt is being made, or has to be recorded as lost.
@@ -22,8 +22,7 @@ fn people(run: &Run) -> People {
     if !run.people.are_awaited() {
         return People::None;
     }
-    let timers = run.timers.values().filter(|set| matches!(set.of, TimerOf::People(_)));
-    People::Until(timers.map(|set| set.at).min())
+    People::Until(run.people.timers.first().map(|(at, _)| *at))
 }
 
 /// In which status a run is over right after an event of that type; none after all others, of which only the fold tells.

@@ -8,8 +8,7 @@ use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, TimerId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, GrowthLimits, Parent, Purpose, Resolution};
-use crate::events::time::Timestamp;
-use crate::kernel::{Effect, Lasts, Unreadable};
+use crate::kernel::{Deadline, Effect, Lasts, Unreadable};
 use crate::workflow::approval::Edits;
 use crate::workflow::definition::{Definition, WORKFLOW_AGENT};
 use crate::workflow::work::{Failure, Output};
@@ -285,7 +284,7 @@ pub enum RunEffect {
         /// By this timer.
         timer: TimerId,
         /// Not before.
-        at: Timestamp,
+        at: Deadline,
     },
 }
 

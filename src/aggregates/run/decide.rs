@@ -66,12 +66,11 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         }
         Ask::Reject { request, by, reason } => people::reject(&mut advance, &request, &by, &reason)?,
         Ask::Check { request, by, points } => {
-            people::check(advance.draft, &request, by, points, moment.now)?;
+            people::check(advance.draft, &request, by, points, moment.wall)?;
         }
         Ask::Signal { name, data, by } => people::signal(&mut advance, name, data, by)?,
     }
-    advance.run()?;
-    Ok(())
+    advance.run()
 }
 
 fn recorded_definition(run: &Run, moment: &Moment<'_>) -> Result<Arc<Definition>, RunRejection> {
@@ -315,7 +314,7 @@ fn retry_delay(
 fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejection> {
     let set = advance.draft.state().awaited_timers().and_then(|timers| timers.get(timer)).cloned();
     let Some(set) = set else { return Ok(()) };
-    if advance.moment.now < set.at {
+    if !set.deadline().has_come(advance.moment.clocks()) {
         return Ok(());
     }
     if let TimerOf::People(place) = set.of {

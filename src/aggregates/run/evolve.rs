@@ -406,9 +406,12 @@ impl Fold<'_> {
     }
 
     fn set_timer(&mut self, timer: &TimerId, of: TimerOf, at: Timestamp) {
-        self.run.timers.insert(timer.clone(), Timer { of, at });
-        self.run.people.timers += usize::from(matches!(of, TimerOf::People(_)));
-        self.changes.open(RunEffect::Wake { timer: timer.clone(), at });
+        let set = Timer { of, at };
+        self.changes.open(RunEffect::Wake { timer: timer.clone(), at: set.deadline() });
+        if matches!(of, TimerOf::People(_)) {
+            self.run.people.timers.insert((at, timer.clone()));
+        }
+        self.run.timers.insert(timer.clone(), set);
     }
 
     /// A run that is stuck waits for nothing but a person, also not for what a partial rollback keeps.
@@ -423,9 +426,10 @@ impl Fold<'_> {
 
     fn unset_timer(&mut self, timer: TimerId) -> Option<Timer> {
         let set = self.run.timers.remove(&timer);
-        let of_people = matches!(set, Some(Timer { of: TimerOf::People(_), .. }));
-        self.run.people.timers = self.run.people.timers.saturating_sub(usize::from(of_people));
-        self.changes.close(RunEffectId::Wake(timer));
+        self.changes.close(RunEffectId::Wake(timer.clone()));
+        if let Some(Timer { of: TimerOf::People(_), at }) = set {
+            self.run.people.timers.remove(&(at, timer));
+        }
         set
     }
 

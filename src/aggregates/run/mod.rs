@@ -7,6 +7,7 @@
 //! - `decide`: what would happen, command by command
 //! - `advance`: what starts and what ends of itself, after any command
 //! - [`child`]: a run that a step of another starts
+//! - `time`: what is too late
 //! - `attention`: what it needs next; `awaited`: the children that it waits for
 //! - [`plan`]: what a rollback would do
 
@@ -24,6 +25,7 @@ mod snapshot;
 mod startable;
 #[cfg(test)]
 mod tests;
+mod time;
 mod unwinding;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -48,7 +50,7 @@ use crate::events::run::{
 };
 use crate::events::time::Timestamp;
 use crate::kernel::standing::KindFold;
-use crate::kernel::{self, Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent};
+use crate::kernel::{self, Aggregate, At, Attention, Deadline, Draft, EffectChanges, IllegalEvent};
 use crate::workflow::definition::WORKFLOW_AGENT;
 
 /// What a decision on a run borrows.
@@ -170,6 +172,16 @@ struct Timer {
     at: Timestamp,
 }
 
+impl Timer {
+    /// People are told when it is over; all else is to last so long.
+    const fn deadline(&self) -> Deadline {
+        match self.of {
+            TimerOf::People(_) => Deadline::Wall(self.at),
+            TimerOf::Run | TimerOf::Step(_) | TimerOf::Undo(_) => Deadline::Steady(self.at),
+        }
+    }
+}
+
 /// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum TimerOf {
@@ -250,25 +262,19 @@ impl Run {
         self.running > 0 || could_start && !self.paused
     }
 
-    /// When its next timer is due, of those by which it goes on without people.
+    /// When its next timer is due by the steady clock, of those by which it goes on without people.
     pub fn wakes_at(&self) -> Option<Timestamp> {
         let own = self.awaited_timers()?.values().filter(|set| !matches!(set.of, TimerOf::People(_)));
         own.map(|set| set.at).min()
     }
 
-    /// Whether people were to say something that it does not wait for any longer.
-    pub fn is_too_late(&self, now: Timestamp) -> bool {
-        let timers = self.awaited_timers().into_iter().flat_map(HashMap::values);
-        timers.into_iter().any(|set| matches!(set.of, TimerOf::People(_)) && set.at <= now)
-    }
-
-    /// Whether the time is over for which a step waits for a signal. At that very moment it is.
-    fn has_waited_too_long(&self, place: usize, now: Timestamp) -> bool {
+    /// Whether the time is over for which a step waits for a signal, by the wall clock. At that very moment it is.
+    fn has_waited_too_long(&self, place: usize, wall: Timestamp) -> bool {
         let timer = self.steps.get(place).and_then(|node| match &node.phase {
             StepPhase::Awaiting(timer) => timer.as_ref(),
             _ => None,
         });
-        timer.and_then(|timer| self.timers.get(timer)).is_some_and(|set| set.at <= now)
+        timer.and_then(|timer| self.timers.get(timer)).is_some_and(|set| set.at <= wall)
     }
 
     /// The newest fence: how many attempts it has started.
@@ -279,7 +285,7 @@ impl Run {
     /// Wake-ups that it waits for.
     pub fn open_timers(&self) -> Vec<RunEffect> {
         let timers = self.awaited_timers().into_iter().flatten();
-        timers.map(|(timer, set)| RunEffect::Wake { timer: timer.clone(), at: set.at }).collect()
+        timers.map(|(timer, set)| RunEffect::Wake { timer: timer.clone(), at: set.deadline() }).collect()
     }
 
     /// When a timer that it waits for is due.
@@ -352,7 +358,7 @@ impl Run {
             && self.ready.is_empty()
             && self.stalled.is_empty()
             && self.people.are_awaited()
-            && self.timers.len() == self.people.timers + usize::from(self.is_timed())
+            && self.timers.len() == self.people.timers.len() + usize::from(self.is_timed())
     }
 
     /// Whether its time runs.

@@ -17,7 +17,8 @@ use reenact::events::problem::{Code, Problem};
 use reenact::events::time::Timestamp;
 use reenact::kernel::core::Lender;
 use reenact::kernel::{
-    Aggregate, At, Attention, Blobs, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment, Own,
+    Aggregate, At, Attention, Blobs, Deadline, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment,
+    Now, Own,
 };
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +93,7 @@ impl Effect for Want {
 
     fn lasts(&self) -> Lasts {
         match self {
-            Self::Wake(at) => Lasts::Until(*at),
+            Self::Wake(at) => Lasts::Until(Deadline::Steady(*at)),
             Self::Double(_) => Lasts::Stream,
         }
     }
@@ -229,7 +230,7 @@ impl Kind for Counters {
 }
 
 impl Lender<Counter> for CounterShell {
-    fn now(&mut self) -> Timestamp {
+    fn now(&mut self) -> Now {
         self.context.clock.now()
     }
 

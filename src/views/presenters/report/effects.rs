@@ -66,7 +66,7 @@ pub fn effects(run: &Run) -> Vec<EffectReport> {
         },
         RunEffect::Ask { request, step } => EffectReport::Ask { step, request },
         RunEffect::Stop { step, .. } => EffectReport::Stop { step },
-        RunEffect::Wake { timer, at } => EffectReport::Wake { timer, at },
+        RunEffect::Wake { timer, at } => EffectReport::Wake { timer, at: at.at() },
     };
     run.open().into_iter().map(report).collect()
 }
