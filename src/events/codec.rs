@@ -153,6 +153,7 @@ event_table! {
         SignalReceived "signal_received" 1;
         ChildStarted "child_started" 1;
         ChildEnded "child_ended" 1;
+        DrivingBegan "driving_began" 1;
         RunPaused "run_paused" 1;
         RunUnpaused "run_unpaused" 1;
         CancelRequested "cancel_requested" 1;

@@ -19,7 +19,7 @@ use super::problem::{Class, Code};
 use super::time::Timestamp;
 
 pub use children::{ChildBinding, ChildEnded, ChildStarted, GrowthLimits};
-pub use control::{CancelRequested, RetryRequested, RunCancelled, RunPaused, RunUnpaused};
+pub use control::{CancelRequested, DrivingBegan, RetryRequested, RunCancelled, RunPaused, RunUnpaused};
 pub use graph::{Because, Item, StepAdded, StepKind, Undo, UndoWhen};
 pub use people::{
     ApprovalChecked, ApprovalExpired, ApprovalGranted, ApprovalRefused, ApprovalRequested, Gate,
@@ -370,7 +370,7 @@ macro_rules! run_events {
 run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
-    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildEnded, RunPaused, RunUnpaused, CancelRequested, RetryRequested,
+    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildEnded, DrivingBegan, RunPaused, RunUnpaused, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
 }

@@ -161,6 +161,19 @@ impl Ask {
         }
     }
 
+    /// Whether it is no person who asks, but what drives the run: it is never refused.
+    pub fn comes_from_driving(&self) -> bool {
+        matches!(
+            self,
+            Self::Completed { .. }
+                | Self::Failed { .. }
+                | Self::Due { .. }
+                | Self::Recover { .. }
+                | Self::Interrupt
+                | Self::Go
+        )
+    }
+
     /// Whether it may record open attempts as lost.
     pub fn loses(&self) -> bool {
         matches!(self, Self::Recover { .. } | Self::Interrupt)

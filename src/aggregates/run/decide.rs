@@ -33,6 +33,10 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         _ => recorded_definition(draft.state(), moment)?,
     };
     let mut advance = Advance::new(draft, &definition, moment);
+    // What people ask may be refused, and then nothing has happened.
+    if ask.comes_from_driving() {
+        begin_driving(&mut advance);
+    }
     match ask {
         Ask::Start(asked) => start(advance.draft, &asked)?,
         Ask::Completed { step, fence, output } => completed(&mut advance, &step, fence, output)?,
@@ -70,7 +74,34 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         }
         Ask::Signal { name, data, by } => people::signal(&mut advance, name, data, by)?,
     }
+    begin_driving(&mut advance);
+    end_what_is_late(&mut advance)?;
     advance.run()
+}
+
+/// Records that somebody drives a run that was left alone, if that matters: if its time has counted meanwhile.
+fn begin_driving(advance: &mut Advance<'_, '_>) {
+    let &Moment { now, driven_since: since, grants, .. } = advance.moment;
+    if grants.is_some() && advance.draft.state().was_left(since, now) {
+        advance.draft.emit(DrivingBegan { since });
+    }
+}
+
+/// Before anything starts: ends what would stop it at once, because its moment has passed. That is the time of the run, and
+/// the time in which people were to answer.
+fn end_what_is_late(advance: &mut Advance<'_, '_>) -> Result<(), RunRejection> {
+    if advance.moment.grants.is_none() {
+        return Ok(());
+    }
+    let &Moment { now, wall, .. } = advance.moment;
+    if advance.draft.state().is_out_of_time(now) {
+        advance.draft.emit(TimerFired { timer: TimerId::duration() });
+    }
+    while advance.goes_forward() {
+        let Some(timer) = advance.draft.state().first_too_late(wall).cloned() else { break };
+        due(advance, &timer)?;
+    }
+    Ok(())
 }
 
 fn recorded_definition(run: &Run, moment: &Moment<'_>) -> Result<Arc<Definition>, RunRejection> {

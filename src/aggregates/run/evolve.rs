@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use super::node::{StepError, Trace};
 use super::{
-    About, Answer, Done, End, Ended, Ending, Gated, Node, Phase, Run, RunEffect, RunEffectId, StepPhase,
-    Timer, TimerOf, Why,
+    About, Answer, Done, Driven, End, Ended, Ending, Gated, Node, Phase, Run, RunEffect, RunEffectId,
+    StepPhase, Timer, TimerOf, Why,
 };
 use crate::events::ids::{Fence, RunId, StepId, TimerId};
 use crate::events::run::*;
@@ -98,6 +98,7 @@ impl Fold<'_> {
         self.may_follow(event)?;
         self.follow(event, at)?;
         self.keep_time();
+        self.note_driven(event);
         Ok(())
     }
 
@@ -137,6 +138,7 @@ impl Fold<'_> {
             RunEvent::SignalReceived(event) => self.signal_received(event),
             RunEvent::ChildStarted(event) => self.child_started(event),
             RunEvent::ChildEnded(event) => self.child_ended(event),
+            RunEvent::DrivingBegan(event) => self.driving_began(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
             RunEvent::RunUnpaused(event) => self.run_unpaused(event),
             RunEvent::CancelRequested(event) => self.cancel_requested(event),
@@ -178,6 +180,7 @@ impl Fold<'_> {
         self.run.phase = Phase::Going;
         self.run.until.clone_from(&event.until);
         self.run.time_left_us = event.duration_limit_us;
+        self.run.driven = Driven { at: at.time, time_left_us: event.duration_limit_us.unwrap_or_default() };
         Ok(())
     }
 

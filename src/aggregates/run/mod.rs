@@ -7,7 +7,7 @@
 //! - `decide`: what would happen, command by command
 //! - `advance`: what starts and what ends of itself, after any command
 //! - [`child`]: a run that a step of another starts
-//! - `time`: what is too late
+//! - `time`: what is too late, and whether its time counts
 //! - `attention`: what it needs next; `awaited`: the children that it waits for
 //! - [`plan`]: what a rollback would do
 
@@ -39,6 +39,7 @@ pub use command::{Ask, Grants, Insists, Order, RunEffect, RunEffectId, RunReject
 pub(crate) use node::{Done, Gated, Node, StepError, StepPhase, Trace, UndoPhase};
 pub(crate) use people::{Answer, People, Request};
 pub use plan::{CannotUndo, RollbackPlan};
+use time::Driven;
 pub(crate) use unwinding::Unwinding;
 
 use crate::events::codec::CodecError;
@@ -94,6 +95,8 @@ pub struct Run {
     until: Option<Arc<str>>,
     /// What is left of its time while that does not run, in µs; none without a limit.
     time_left_us: Option<u64>,
+    /// When an event last showed that somebody drove it, and what was left of its time then, in µs.
+    driven: Driven,
     degraded: bool,
 }
 
