@@ -17,7 +17,7 @@ mod tell;
 mod transcript;
 mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -152,7 +152,7 @@ impl Facade {
         self.system.runs().list(filter).await.map_err(|error| view_problem(&error))
     }
 
-    /// The runs that could go on and that nobody drives.
+    /// The runs that could go on and that nobody drives, without those that do when their parent does.
     async fn interrupted(&self) -> Result<Vec<RunRow>, Problem> {
         if self.system.drives_all() {
             return Ok(Vec::new());
@@ -162,7 +162,10 @@ impl Facade {
         let could = |row: &RunRow| {
             !matches!(row.status, RunStatus::Paused | RunStatus::Waiting) && !self.system.is_driven(&row.run)
         };
-        Ok(rows.filter(could).collect())
+        let mut rows: Vec<RunRow> = rows.filter(could).collect();
+        let ids: BTreeSet<RunId> = rows.iter().map(|row| row.run.clone()).collect();
+        rows.retain(|row| row.parent.as_ref().is_none_or(|parent| !ids.contains(parent)));
+        Ok(rows)
     }
 
     async fn resolve(&self, text: &str) -> Result<RunId, Problem> {

@@ -25,6 +25,7 @@ pub(super) async fn list(scene: &Scene, arguments: ListArguments) -> Result<Exit
         workflow: arguments.workflow,
         tags: start::pairs(&arguments.tags, "tag")?,
         unfinished: false,
+        no_children: false,
         limit: arguments.limit,
     };
     let mut runs = Vec::new();

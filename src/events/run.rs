@@ -22,7 +22,7 @@ pub use children::{
     ChildBinding, ChildEnded, ChildPastReturn, ChildRested, ChildStarted, ChildStirred, GrowthLimits,
     ReturnAnswered, ReturnAsked,
 };
-pub use control::{CancelRequested, RetryRequested, RunCancelled, RunPaused, RunUnpaused};
+pub use control::{CancelRequested, DrivingBegan, RetryRequested, RunCancelled, RunPaused, RunUnpaused};
 pub use graph::{Because, Item, StepAdded, StepKind, Undo, UndoWhen};
 pub use people::{
     ApprovalChecked, ApprovalExpired, ApprovalGranted, ApprovalRefused, ApprovalRequested, Gate,
@@ -373,7 +373,7 @@ macro_rules! run_events {
 run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
-    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, RunPaused, RunUnpaused, CancelRequested, RetryRequested,
+    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, DrivingBegan, RunPaused, RunUnpaused, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
 }

@@ -166,7 +166,7 @@ impl Context {
     }
 }
 
-/// The time by the machine's clock.
+/// The time by the machine's wall clock.
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))

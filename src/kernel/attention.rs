@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clocks::Due;
 use crate::events::time::Timestamp;
 
 /// What a state needs next, and of whom: of the state alone, whatever a process does for it. An open attempt is
@@ -27,7 +28,7 @@ pub enum Own {
     None,
     /// Now: something could start, or was begun.
     Now,
-    /// When a timer is due.
+    /// When a timer is due, by the steady clock.
     At(Timestamp),
 }
 
@@ -38,7 +39,7 @@ pub enum People {
     /// They are not.
     #[default]
     None,
-    /// They are; if nobody answers by that moment, that is an answer too.
+    /// They are; if nobody answers by that moment of the wall clock, that is an answer too.
     Until(Option<Timestamp>),
 }
 
@@ -58,35 +59,20 @@ impl Attention {
 
     /// Whether it is due at a moment that is known.
     pub fn is_due_later(&self) -> bool {
-        matches!(self.due(), Some(Due::At(_)))
+        self.own != Own::Now && self.due().is_some()
     }
 
-    /// When it is due next: none means that only somebody's asking makes it go on.
-    pub fn due(&self) -> Option<Due> {
-        match (self.own, self.people) {
-            (Own::Now, _) => Some(Due::Now),
-            (Own::At(at), People::Until(Some(until))) => Some(Due::At(at.min(until))),
-            (Own::At(at), _) | (Own::None, People::Until(Some(at))) => Some(Due::At(at)),
-            (Own::None, _) => None,
-        }
-    }
-}
-
-/// When something is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Due {
-    /// Now.
-    Now,
-    /// At that moment.
-    At(Timestamp),
-}
-
-impl Due {
-    /// The moment; 0 for now.
-    pub fn at(self) -> Timestamp {
-        match self {
-            Self::Now => Timestamp(0),
-            Self::At(at) => at,
-        }
+    /// When it is due next: 0 for now.
+    pub fn due(&self) -> Due {
+        let steady = match self.own {
+            Own::Now => Some(Timestamp(0)),
+            Own::At(at) => Some(at),
+            Own::None => None,
+        };
+        let wall = match self.people {
+            People::Until(until) if self.own != Own::Now => until,
+            People::Until(_) | People::None => None,
+        };
+        Due { steady, wall }
     }
 }

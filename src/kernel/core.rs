@@ -32,6 +32,7 @@ use self::round::Round;
 use self::timers::Timers;
 use super::aggregate::Aggregate;
 use super::attention::{Attention, Own};
+use super::clocks::Now;
 use super::effect::{Effect, EffectChanges, Lasts};
 use super::fold::{Fold, Tail};
 use crate::events::commit::Head;
@@ -51,6 +52,8 @@ pub struct HostCore<A: Aggregate, R> {
     stream: StreamId,
     phase: Phase<A, R>,
     driving: Driving,
+    /// Since when it is driven, or is to be.
+    driven_since: Timestamp,
     inbox: VecDeque<Waiting<A, R>>,
     places: Places<A::Effect>,
     timers: Timers<A::Effect>,
@@ -74,6 +77,7 @@ where
             stream: self.stream.clone(),
             phase: self.phase.clone(),
             driving: self.driving,
+            driven_since: self.driven_since,
             inbox: self.inbox.clone(),
             places: self.places.clone(),
             timers: self.timers.clone(),
@@ -102,19 +106,27 @@ enum Phase<A: Aggregate, R> {
 }
 
 impl<A: Aggregate, R> HostCore<A, R> {
-    /// An aggregate that is not loaded yet: that is the first output.
-    pub fn new(stream: StreamId, driving: Driving, now: Timestamp, passivate_after: Duration) -> Self {
+    /// An aggregate that is not loaded yet: that is the first output. If it is to go on by itself, it has done so in this
+    /// process since `since`, be it that it was put away meanwhile.
+    pub fn new(
+        stream: StreamId,
+        driving: Driving,
+        since: Timestamp,
+        now: Now,
+        passivate_after: Duration,
+    ) -> Self {
         Self {
             stream,
             phase: Phase::Loading,
             driving,
+            driven_since: since,
             inbox: VecDeque::new(),
             places: Places::default(),
             timers: Timers::default(),
             outputs: VecDeque::from([Output::Load]),
             attention: Attention::default(),
             saving: false,
-            touched: now,
+            touched: now.steady,
             passivate_after,
         }
     }
@@ -147,6 +159,11 @@ impl<A: Aggregate, R> HostCore<A, R> {
         self.driving
     }
 
+    /// Since when it is driven, or is to be, by the steady clock.
+    pub fn driven_since(&self) -> Timestamp {
+        self.driven_since
+    }
+
     /// How many effects are performed in this process whose results count.
     pub fn in_flight(&self) -> usize {
         self.places.in_flight()
@@ -161,7 +178,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     /// Takes something in.
-    pub fn feed(&mut self, input: Input<A, R>, now: Timestamp) {
+    pub fn feed(&mut self, input: Input<A, R>, now: Now) {
         match input {
             Input::Command { command, drives, from, reply } => {
                 self.ask(Waiting::Command { command, drives, from, reply }, now);
@@ -176,7 +193,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             Input::Failed(problem) => self.failed(problem),
             Input::Cleared => self.cleared(),
             Input::Unanswerable(problem) => self.park(problem),
-            Input::Drive(whose) => self.drive(whose, now),
+            Input::Drive { whose, since } => self.drive(whose, since, now),
             Input::LetGo => self.let_go(Driving::Nobody, now),
             Input::Close => self.let_go(Driving::Closed, now),
             Input::Tick => self.tick(now),
@@ -199,8 +216,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
         self.phase = Phase::Parked(problem);
     }
 
-    fn ask(&mut self, waiting: Waiting<A, R>, now: Timestamp) {
-        self.touched = now;
+    fn ask(&mut self, waiting: Waiting<A, R>, now: Now) {
+        self.touched = now.steady;
         let refusal = match &self.phase {
             Phase::Parked(problem) => problem.clone(),
             _ if waiting.has_reply() && self.inbox.len() >= INBOX_MAX => {
@@ -214,7 +231,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     /// An effect is not performed any more: with what came of it, or because this process let go of it.
-    fn settled(&mut self, effect: &<A::Effect as Effect>::Id, command: Option<A::Command>, now: Timestamp) {
+    fn settled(&mut self, effect: &<A::Effect as Effect>::Id, command: Option<A::Command>, now: Now) {
         match command {
             Some(command) if self.places.counts(effect) => {
                 self.ask(Waiting::Command { command, drives: false, from: None, reply: None }, now);
@@ -230,13 +247,15 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
-    fn loaded(&mut self, fold: Box<Fold<A>>, now: Timestamp) {
+    fn loaded(&mut self, fold: Box<Fold<A>>, now: Now) {
         if !matches!(self.phase, Phase::Loading) {
             return;
         }
         // If it was loaded before, somebody else wrote to it: what was decided is forgotten, and it is taken over as if another
         // process had held it.
-        self.driving.reload();
+        if self.driving.reload() {
+            self.driven_since = now.steady;
+        }
         let let_go = self.places.reload(fold.state.open());
         self.outputs.extend(let_go.into_iter().map(|effect| Output::Close { effect, given_up: true }));
         self.phase = Phase::Ready(fold);
@@ -245,7 +264,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     /// What follows once the state is what the store holds.
-    fn when_ready(&mut self, now: Timestamp) {
+    fn when_ready(&mut self, now: Now) {
         let Phase::Ready(fold) = &self.phase else { return };
         let attention = fold.state.attention();
         self.attention = attention;
@@ -279,7 +298,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             match effect.lasts() {
                 Lasts::Told => self.outputs.push_back(Output::Perform(effect)),
                 Lasts::Elsewhere if begins => self.outputs.push_back(Output::Perform(effect)),
-                Lasts::Until(at) if begins => self.timers.add(at, effect),
+                Lasts::Until(deadline) if begins => self.timers.add(deadline, effect),
                 Lasts::Until(_) | Lasts::Hint | Lasts::Process | Lasts::Answer | Lasts::Elsewhere => {}
             }
         }
@@ -287,16 +306,18 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     /// What goes on only if somebody wants it to is driven by nobody until then. What people were to say in time is no
     /// longer waited for when somebody drives it after that.
-    fn rests(attention: Attention, now: Timestamp) -> bool {
-        attention.is_at_rest() && attention.due().is_none_or(|due| due.at() > now)
+    fn rests(attention: Attention, now: Now) -> bool {
+        attention.is_at_rest() && !attention.due().has_come(now)
     }
 
-    fn drive(&mut self, whose: Whose, now: Timestamp) {
-        self.driving.ask(whose);
+    fn drive(&mut self, whose: Whose, since: Timestamp, now: Now) {
+        if self.driving.ask(whose) {
+            self.driven_since = since;
+        }
         self.when_ready(now);
     }
 
-    fn let_go(&mut self, to: Driving, now: Timestamp) {
+    fn let_go(&mut self, to: Driving, now: Now) {
         self.stop_driving(to);
         self.when_ready(now);
     }
@@ -312,19 +333,19 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     /// Lets timers fire whose moment has come, late rather than never, and never early; and looks whether anybody still
     /// needs it.
-    fn tick(&mut self, now: Timestamp) {
+    fn tick(&mut self, now: Now) {
         self.timers.forget_told();
         if self.driving.is_driven() {
             self.fire(now);
         }
         self.tell_wake();
-        let is_unused = now.since(self.touched) >= self.passivate_after;
+        let is_unused = now.steady.since(self.touched) >= self.passivate_after;
         if is_unused && (self.is_idle() || self.parked().is_some()) {
             self.passivate();
         }
     }
 
-    fn fire(&mut self, now: Timestamp) {
+    fn fire(&mut self, now: Now) {
         self.inbox.extend(self.timers.take_due(now).map(Waiting::Due));
     }
 
@@ -342,11 +363,11 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     /// Puts it away if nothing follows any more, or if it was activated because it was due, and will be again. Thousands
     /// of short lives may end in the time for which one is kept that may be asked again.
-    pub fn go_if_over(&mut self, now: Timestamp) {
+    pub fn go_if_over(&mut self, now: Now) {
         if !matches!(self.phase, Phase::Ready(_)) || !self.inbox.is_empty() {
             return;
         }
-        let is_far = self.attention.due().is_none_or(|due| due.at() > now.after(SOON));
+        let is_far = !self.attention.due().has_come(now.after(SOON));
         let is_left = self.driving == Driving::Left || self.driving.is_lent() && is_far;
         if self.attention.over || is_left && self.is_idle() {
             self.passivate();

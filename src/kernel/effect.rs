@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 
-use crate::events::time::Timestamp;
+use super::clocks::Deadline;
 
 /// Something that a state wants done in the world.
 pub trait Effect: Clone + Send + fmt::Debug + 'static {
@@ -26,7 +26,7 @@ pub enum Lasts {
     /// It is told once it is open, and once more by every process that takes the stream over: telling it twice does no harm.
     Told,
     /// It is a wake-up at that moment.
-    Until(Timestamp),
+    Until(Deadline),
     /// A process performs it until it reports, and with the process it is lost.
     Process,
     /// It asks something of another stream, and what comes of that comes as a command. Whoever drives the stream asks, and

@@ -1,13 +1,15 @@
 //! What keeps anything alive that lives on events, and knows none of it by name. Pure: no async, no clock, no world.
 //!
 //! - `aggregate`: a state that changes only by events, and a decision on it in the making; `effect`: what it wants done; `attention`: what it needs next
-//! - `moment`: what a decision borrows; `message`: what one stream says to another
+//! - `moment`: what a decision borrows; `clocks`: the two clocks of a process, and what is due by which
+//! - `message`: what one stream says to another
 //! - [`fold`]: a state, and how far it was folded
 //! - [`standing`]: where a stream is, as its fold says; [`projection`]: rows that are folded from events, and their runner
 //! - [`core`]: the whole life of an aggregate in a process, as inputs and outputs
 
 mod aggregate;
 mod attention;
+mod clocks;
 pub mod core;
 mod effect;
 pub mod fold;
@@ -17,7 +19,8 @@ pub mod projection;
 pub mod standing;
 
 pub use self::aggregate::{Aggregate, At, Decided, Draft, IllegalEvent};
-pub use self::attention::{Attention, Due, Own, People};
+pub use self::attention::{Attention, Own, People};
+pub use self::clocks::{Deadline, Due, Now};
 pub use self::effect::{Effect, EffectChanges, Lasts};
 pub use self::message::{Message, Said, Write};
 pub use self::moment::{Blobs, Moment, ReadBlob, Unreadable, Value, ValueKey};

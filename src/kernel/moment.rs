@@ -3,6 +3,7 @@
 use std::any::{Any, TypeId};
 use std::sync::Arc;
 
+use super::clocks::Now;
 use crate::events::ids::Hash;
 use crate::events::json::{BlobRef, Json, Payload};
 use crate::events::problem::{Code, Problem};
@@ -11,14 +12,25 @@ use crate::events::time::Timestamp;
 /// When a decision is made, and what it may read and use.
 #[derive(Clone, Copy)]
 pub struct Moment<'a, G = ()> {
-    /// The time.
+    /// The time, as what is decided is recorded.
     pub now: Timestamp,
+    /// The time by the wall clock: what people are told, and held to, goes by it.
+    pub wall: Timestamp,
     /// What is stored by its hash.
     pub blobs: &'a dyn Blobs,
     /// Another number for each decision, from which it may draw what is to be random.
     pub seed: u64,
     /// What it may use. Without, nobody drives the stream: what is asked is recorded, and nothing starts.
     pub grants: Option<&'a G>,
+    /// Since when somebody drives the stream; now, where nobody does.
+    pub driven_since: Timestamp,
+}
+
+impl<G> Moment<'_, G> {
+    /// The time by both clocks.
+    pub const fn clocks(&self) -> Now {
+        Now { steady: self.now, wall: self.wall }
+    }
 }
 
 /// A blob that should be there cannot be read.

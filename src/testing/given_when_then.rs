@@ -35,6 +35,8 @@ pub fn given<A: Aggregate>(stream: &str) -> Given<A> {
         state: A::default(),
         version: Version(0),
         now: Timestamp(0),
+        wall: Timestamp(0),
+        driven_since: Timestamp(0),
         blobs: MemoryBlobs::default(),
         grants: None,
     }
@@ -47,15 +49,31 @@ pub struct Given<A: Aggregate> {
     state: A,
     version: Version,
     now: Timestamp,
+    wall: Timestamp,
+    driven_since: Timestamp,
     blobs: MemoryBlobs,
     grants: Option<A::Grants>,
 }
 
 impl<A: Aggregate> Given<A> {
-    /// It is this moment from here on.
+    /// It is this moment from here on, by both clocks.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
-        self.now = now;
+        (self.now, self.wall) = (now, now);
+        self
+    }
+
+    /// The wall clock shows that.
+    #[must_use]
+    pub fn at_wall(mut self, wall: Timestamp) -> Self {
+        self.wall = wall;
+        self
+    }
+
+    /// Who drives the aggregate has done so since then.
+    #[must_use]
+    pub fn driven_since(mut self, since: Timestamp) -> Self {
+        self.driven_since = since;
         self
     }
 
@@ -101,7 +119,14 @@ impl<A: Aggregate> Given<A> {
     #[must_use]
     pub fn when(mut self, command: A::Command) -> When<A> {
         let grants = self.grants.take();
-        let moment = Moment { now: self.now, blobs: &self.blobs, seed: 0, grants: grants.as_ref() };
+        let moment = Moment {
+            now: self.now,
+            wall: self.wall,
+            blobs: &self.blobs,
+            seed: 0,
+            grants: grants.as_ref(),
+            driven_since: self.driven_since,
+        };
         let mut draft = Draft::new(&mut self.state, &self.stream, self.version, self.now);
         let result = A::decide(&mut draft, command, &moment);
         let decided = draft.finish();

@@ -25,7 +25,7 @@ use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
 use crate::kernel::core::{Driving, HostCore, Input, Output, Whose};
 use crate::kernel::fold::{Content, Fold, Tail};
-use crate::kernel::{Aggregate, At, Blobs, Effect, EffectChanges};
+use crate::kernel::{Aggregate, At, Blobs, Due, Effect, EffectChanges, Now};
 use crate::store::memory::MemoryStore;
 use crate::store::{AppendError, EventStore, Snapshot};
 
@@ -133,7 +133,7 @@ where
     /// When that breaks something.
     pub fn drive(&mut self, whose: Whose) -> Result<(), Broken> {
         if self.core.is_some() {
-            return self.feed(Input::Drive(whose));
+            return self.feed(Input::Drive { whose, since: self.now });
         }
         self.activate(Driving::Asked(whose));
         self.pump()
@@ -152,14 +152,14 @@ where
     /// # Errors
     /// When it did not, or that breaks something.
     pub fn wake(&mut self) -> Result<(), Broken> {
-        if !self.is_dead && self.process.wake.is_none_or(|at| at > self.now) {
+        if !self.is_dead && !self.process.wake.has_come(self.clocks()) {
             return Err(Broken::new(format!(
                 "it is to be woken at {:?}, and not by then",
                 self.process.wake
             )));
         }
         // What is told once is used up.
-        self.process.wake = None;
+        self.process.wake = Due::NEVER;
         self.feed(Input::Tick)
     }
 
@@ -250,9 +250,15 @@ where
         Ok(())
     }
 
+    /// Nobody sets a clock.
+    fn clocks(&self) -> Now {
+        Now::at(self.now)
+    }
+
     fn activate(&mut self, driving: Driving) {
         if !self.is_dead {
-            self.core = Some(HostCore::new(self.stream.clone(), driving, self.now, PATIENCE));
+            let (since, now) = (self.now, self.clocks());
+            self.core = Some(HostCore::new(self.stream.clone(), driving, since, now, PATIENCE));
         }
     }
 
@@ -260,8 +266,9 @@ where
         if self.core.is_none() {
             self.activate(Driving::Nobody);
         }
+        let now = self.clocks();
         let Some(core) = &mut self.core else { return Ok(()) };
-        core.feed(input, self.now);
+        core.feed(input, now);
         self.pump()
     }
 
@@ -283,22 +290,23 @@ where
 
     /// The next output, if there is one when all that waits is decided.
     fn next(&mut self) -> Option<Output<A, Ticket>> {
-        let blobs = self.blobs();
+        let (blobs, now) = (self.blobs(), self.clocks());
         let core = self.core.as_mut()?;
         loop {
             if let Some(output) = core.output() {
                 return Some(output);
             }
             if !core.wants_to_decide() {
-                core.go_if_over(self.now);
+                core.go_if_over(now);
                 return core.output();
             }
             let (seed, lends) = (&mut self.seed, &mut self.lends);
-            core.decide(&mut Lent { now: self.now, seed, blobs: Arc::clone(&blobs), lends });
+            core.decide(&mut Lent { now, seed, blobs: Arc::clone(&blobs), lends });
         }
     }
 
     fn carry_out(&mut self, output: Output<A, Ticket>) -> Result<(), String> {
+        let now = self.clocks();
         let answer = match output {
             Output::Load => Input::Loaded(Ok(Box::new(self.load()?))),
             Output::Append { commit, blobs } => self.append(commit, blobs)?,
@@ -311,8 +319,8 @@ where
             Output::Reply { to, result } => return self.reply(to, result),
             Output::Show => return self.is_durable(),
             Output::Driven(driven) => return self.process.drive(driven),
-            Output::Wake(at) => {
-                self.process.wake = at;
+            Output::Wake(due) => {
+                self.process.wake = due;
                 return Ok(());
             }
             Output::Snapshot { head, bytes } => {
@@ -327,7 +335,7 @@ where
             }
         };
         if let Some(core) = &mut self.core {
-            core.feed(answer, self.now);
+            core.feed(answer, now);
         }
         Ok(())
     }

@@ -396,7 +396,7 @@ impl<W: World> Simulation<W> {
         }
         let timers = self.state().open_timers().into_iter();
         let timers = timers.filter_map(|effect| match effect {
-            RunEffect::Wake { timer, at } => Some((at, timer)),
+            RunEffect::Wake { timer, at } => Some((at.at(), timer)),
             _ => None,
         });
         timers.min_by(|one, other| (one.0, one.1.as_str()).cmp(&(other.0, other.1.as_str())))

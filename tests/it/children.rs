@@ -121,3 +121,34 @@ fn a_child_is_rolled_back_with_its_parent_and_cancelled_with_it() {
     let started = sandbox.history("q").into_iter().find(|event| event["type"] == "child_started").unwrap();
     assert_eq!(sandbox.status(started["data"]["run"].as_str().unwrap())["status"], "cancelled");
 }
+
+/// Who rolled back `last` undid the child that the run had started, and left the run as it was.
+#[test]
+fn the_last_run_is_the_last_that_somebody_started() {
+    let sandbox = sandbox(
+        "steps:\n  - {id: a, run: 'true', compensate: {run: 'echo undone >> a'}}\noutput: {sum: 1}\n",
+    );
+    sandbox.json(0, &["run", "parent.yaml", "--id", "p"]);
+    assert_eq!(sandbox.json(0, &["status", "last"])["run"], "p");
+    let child = child(&sandbox).unwrap();
+    let runs = sandbox.json(0, &["list"])["runs"].clone();
+    assert_eq!((&runs[0]["run"], &runs[0]["parent"]), (&json!(child), &json!("p")), "it is the newer one");
+    assert!(runs[1].get("parent").is_none());
+    sandbox.json(3, &["rollback", "last"]);
+    for run in ["p", &child] {
+        assert_eq!(sandbox.status(run)["status"], "compensated", "{run}");
+    }
+}
+
+/// A parent and its child were two runs, and `resume` asked which of them was meant.
+#[test]
+fn a_run_that_is_interrupted_with_its_child_is_one_to_go_on_with() {
+    let sandbox =
+        sandbox("steps:\n  - {id: b, run: 'echo at-it >> b; [ -e go ] || sleep 100'}\noutput: {sum: 8}\n");
+    let process = sandbox.spawn(&["run", "parent.yaml", "--id", "p"]);
+    wait_until("the child is at work", || lines(&sandbox, "flows/b") == 1);
+    process.kill();
+    sandbox.write("flows/go", "");
+    let done = sandbox.json(0, &["resume"]);
+    assert_eq!((&done["run"], &done["output"]), (&json!("p"), &json!({"sum": 8})));
+}

@@ -170,6 +170,7 @@ fn control() -> Vec<RunEvent> {
     vec![
         RunPaused { by: "ada".into(), reason: reason() }.into(),
         RunUnpaused { by: "ada".into(), reason: reason() }.into(),
+        DrivingBegan { since: Timestamp(1_795_219_200_000_000) }.into(),
         CancelRequested { by: "ada".into(), reason: reason(), rollback: true }.into(),
         RetryRequested { step: Some("tag".into()), by: "ada".into(), reason: reason() }.into(),
         RunCancelled {}.into(),

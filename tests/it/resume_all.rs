@@ -1,6 +1,7 @@
 //! `resume --all`: drives what can go on, tells of every run, and leaves those that wait to whoever answers them.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::support::{Sandbox, wait_until};
 
@@ -57,4 +58,17 @@ fn an_approval_given_meanwhile_lets_its_step_start_in_the_process_that_drives_al
     holder.interrupt();
     assert_eq!(holder.wait().code(), Some(130));
     assert_eq!(sandbox.status("sleeps")["driven"], false);
+}
+
+/// Its attempt was started and killed at once: its limit had passed before anybody drove it.
+#[test]
+fn a_run_has_all_its_time_when_somebody_comes_to_drive_it() {
+    let sandbox = machine();
+    sandbox.write("short.yaml", format!("limits: {{duration: 3s}}\n{GOOD}"));
+    sandbox.json(4, &["run", "short.yaml", "--id", "short", "--detach"]);
+    let recorded = Instant::now();
+    wait_until("its time would be over", || recorded.elapsed() > Duration::from_secs(3));
+    assert_eq!(sandbox.json(0, &["resume", "--all"])["status"], "completed");
+    assert_eq!(sandbox.count("short", "driving_began", None), 1);
+    assert_eq!((sandbox.count("short", "attempt_started", None), log(&sandbox)), (1, "a\n".to_owned()));
 }

@@ -130,7 +130,7 @@ fn commit(run: &RunId, start: StartRun, now: Timestamp, library: &Library) -> Re
     let (mut state, stream) = (Run::default(), StreamId::of_run(run));
     let mut draft = Draft::new(&mut state, &stream, Version(0), now);
     let grants = Grants::default();
-    let moment = Moment { now, blobs: library, seed: 0, grants: Some(&grants) };
+    let moment = Moment { now, wall: now, blobs: library, seed: 0, grants: Some(&grants), driven_since: now };
     Run::decide(&mut draft, Ask::Start(Box::new(start)), &moment)?;
     let events: Vec<RunEvent> = draft.finish().events;
     let header = Header {

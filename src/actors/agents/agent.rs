@@ -14,6 +14,7 @@ use crate::events::ids::{Fence, RunId, StepId};
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
 use crate::executors::{self, Executor, Progress, Task};
+use crate::kernel::Deadline;
 use crate::workflow::work::{Failure, Output, Stop};
 
 /// What an attempt came to.
@@ -41,7 +42,7 @@ pub struct Perform {
     pub fence: Fence,
     /// What to do.
     pub task: Assigned,
-    /// When it has timed out.
+    /// When it has timed out, by the steady clock.
     pub deadline: Option<Timestamp>,
     /// The right to do it.
     pub slot: Slot,
@@ -193,7 +194,7 @@ async fn attempt(
         let (context, patience) = (context.clone(), executor.patience());
         async move {
             let why = context.stopped().await;
-            until(clock, clock.now().after(patience)).await;
+            until(clock, clock.now().steady.after(patience)).await;
             why
         }
     };
@@ -213,10 +214,11 @@ async fn attempt(
     }
 }
 
-/// Ends when that moment has come.
+/// Ends when that moment of the steady clock has come.
 async fn until(clock: &dyn Clock, at: Timestamp) {
-    while clock.now() < at {
-        clock.wait_until(at).await;
+    let due = Deadline::Steady(at);
+    while !due.has_come(clock.now()) {
+        clock.wait_until(due.into()).await;
     }
 }
 

@@ -1,8 +1,9 @@
 //! What needs attention when: of each stream, as its own fold says.
 //!
-//! Under `d` are streams that go on by themselves, under `e` those that wait for people and would do something if nobody
-//! answered: each by the time (8 bytes, 0 for now) and its name. Under `k` and its name is the key of each of them. Who
-//! starts with a hundred thousand streams reads a page of this, and loads none that has nothing to do.
+//! Under `d` are streams that go on by themselves, by the steady clock; under `e` those that wait for people and would do
+//! something if nobody answered, by the wall clock: each by the time (8 bytes, 0 for now) and its name. Some are under both.
+//! Under `k` and its name are the times under which each of them is found. Who starts with a hundred thousand streams reads
+//! a page of this, and loads none that has nothing to do.
 
 use std::sync::Arc;
 
@@ -10,9 +11,9 @@ use crate::events::commit::Recorded;
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::limits::VIEW_KEY_BYTES_MAX;
 use crate::events::time::Timestamp;
+use crate::kernel::Attention;
 use crate::kernel::projection::{Page, Projection, Rows};
 use crate::kernel::standing::Known;
-use crate::kernel::{Attention, Own};
 use crate::store::ViewRow;
 use crate::views::projector::{Projector, ViewError};
 
@@ -28,10 +29,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whose turn it is when a stream that needs this is due.
-    pub fn of(attention: &Attention) -> Self {
-        if attention.own == Own::None { Self::Expiry } else { Self::Own }
-    }
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Own, Self::Expiry];
 
     const fn prefix(self) -> u8 {
         match self {
@@ -54,7 +53,7 @@ pub struct Due {
 const KEY: u8 = b'k';
 
 /// As much as fits into each key. A longer name has its hash there, and stands in the row.
-const NAME_BYTES_MAX: usize = VIEW_KEY_BYTES_MAX - 1 - size_of::<u64>();
+const NAME_BYTES_MAX: usize = VIEW_KEY_BYTES_MAX - PLACE_BYTES;
 
 /// A stream's name as it stands in keys, and in the row.
 fn name(stream: &StreamId) -> (Vec<u8>, Vec<u8>) {
@@ -66,9 +65,17 @@ fn name(stream: &StreamId) -> (Vec<u8>, Vec<u8>) {
 }
 
 impl Due {
+    /// Whose turn it is when, of a stream that needs this.
+    pub fn of(stream: &StreamId, attention: &Attention) -> impl Iterator<Item = (Kind, Self)> + use<> {
+        let (due, stream) = (attention.due(), stream.clone());
+        let moments = [(Kind::Own, due.steady), (Kind::Expiry, due.wall)];
+        moments
+            .into_iter()
+            .filter_map(move |(kind, at)| Some((kind, Self { at: at?, stream: stream.clone() })))
+    }
+
     fn key(&self, kind: Kind) -> Vec<u8> {
-        let at = u64::try_from(self.at.0).unwrap_or(0);
-        [&[kind.prefix()], at.to_be_bytes().as_slice(), &name(&self.stream).0].concat()
+        [place(kind, self.at).as_slice(), &name(&self.stream).0].concat()
     }
 
     fn read(row: &ViewRow, kind: Kind) -> Option<Self> {
@@ -78,6 +85,17 @@ impl Due {
         let (kind, id) = std::str::from_utf8(name).ok()?.split_once('/')?;
         Some(Self { at, stream: StreamId::new(kind, id) })
     }
+}
+
+/// How long the beginning of a key is, before a stream's name.
+const PLACE_BYTES: usize = 1 + size_of::<u64>();
+
+/// Where in the order of a kind a stream is found that is due then: the beginning of its key.
+fn place(kind: Kind, at: Timestamp) -> [u8; PLACE_BYTES] {
+    let mut place = [kind.prefix(); PLACE_BYTES];
+    let at = u64::try_from(at.0).unwrap_or(0).to_be_bytes();
+    place.iter_mut().skip(1).zip(at).for_each(|(byte, of_time)| *byte = of_time);
+    place
 }
 
 /// What needs attention when, as it is kept.
@@ -128,7 +146,7 @@ impl Projection for AttentionRows {
     }
 
     fn shape(&self) -> u32 {
-        1
+        2
     }
 
     fn reads(&self, page: &Page<'_>, _rows: &Rows) -> Vec<Vec<u8>> {
@@ -140,18 +158,22 @@ impl Projection for AttentionRows {
     fn fold(&self, page: &Page<'_>, rows: &mut Rows) {
         for (stream, _) in page.streams() {
             let Some(attention) = page.known(stream).map(Known::attention) else { continue };
-            let (key, kind) = (key_of(stream), Kind::of(&attention));
-            let before = rows.get(&key).map(<[u8]>::to_vec);
-            let now = attention.due().map(|due| Due { at: due.at(), stream: stream.clone() }.key(kind));
+            let (key, name) = (key_of(stream), name(stream));
+            let before = rows.get(&key).map(<[u8]>::to_vec).unwrap_or_default();
+            let now: Vec<u8> =
+                Due::of(stream, &attention).flat_map(|(kind, due)| place(kind, due.at)).collect();
             if before == now {
                 continue;
             }
-            if let Some(before) = before {
-                rows.remove(before);
-                rows.remove(key.clone());
+            for place in before.chunks_exact(PLACE_BYTES) {
+                rows.remove([place, &name.0].concat());
             }
-            if let Some(now) = now {
-                rows.set(now.clone(), name(stream).1);
+            for place in now.chunks_exact(PLACE_BYTES) {
+                rows.set([place, &name.0].concat(), name.1.clone());
+            }
+            if now.is_empty() {
+                rows.remove(key);
+            } else {
                 rows.set(key, now);
             }
         }
@@ -170,7 +192,7 @@ fn key_of(stream: &StreamId) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::People;
+    use crate::kernel::{Own, People};
 
     #[test]
     fn who_is_due_is_read_from_the_key_in_the_order_of_time() {
@@ -193,13 +215,20 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_on_by_itself_is_its_own_also_if_people_are_sooner() {
+    fn what_goes_on_by_itself_and_waits_for_people_is_due_by_each_clock() {
         let until = People::Until(Some(Timestamp(5)));
+        let due = |attention: Attention| {
+            Due::of(&StreamId::new("test", "r"), &attention)
+                .map(|(kind, due)| (kind, due.at.0))
+                .collect::<Vec<_>>()
+        };
         let both = Attention { own: Own::At(Timestamp(9)), people: until, ..Attention::default() };
-        assert_eq!((Kind::of(&both), both.due().map(|due| due.at())), (Kind::Own, Some(Timestamp(5))));
+        assert_eq!(due(both), [(Kind::Own, 9), (Kind::Expiry, 5)]);
+        let now = Attention { own: Own::Now, people: until, ..Attention::default() };
+        assert_eq!(due(now), [(Kind::Own, 0)]);
         let people = Attention { people: until, ..Attention::default() };
-        assert_eq!((Kind::of(&people), people.due().map(|due| due.at())), (Kind::Expiry, Some(Timestamp(5))));
+        assert_eq!(due(people), [(Kind::Expiry, 5)]);
         let ever = Attention { people: People::Until(None), ..Attention::default() };
-        assert_eq!(ever.due(), None);
+        assert_eq!(due(ever), []);
     }
 }

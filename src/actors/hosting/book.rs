@@ -4,10 +4,10 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use actix::Recipient;
-use dashmap::{DashMap, DashSet};
+use dashmap::DashMap;
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::context::HostContext;
@@ -18,6 +18,7 @@ use crate::actors::arbiters::Arbiters;
 use crate::events::ids::StreamId;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
+use crate::kernel::Due;
 
 /// How many streams may wait to be looked at because somebody wanted something of them. Beyond it, all that are due are
 /// looked at, which finds them too.
@@ -27,10 +28,13 @@ const NUDGES_MAX: usize = 1_024;
 pub struct Book {
     context: HostContext,
     streams: DashMap<StreamId, Entry>,
-    /// Those that go on by themselves, and among them those that sleep and are not in memory. Whoever stops going on leaves.
-    driven: DashSet<StreamId>,
+    /// Since when those go on by themselves that do, and among them those that sleep and are not in memory. Whoever stops
+    /// going on leaves.
+    driven: DashMap<StreamId, Timestamp>,
     /// Streams of which somebody wanted something that nobody drives. Who drives all listens.
     nudges: broadcast::Sender<StreamId>,
+    /// Since when somebody drives all, in µs, while somebody does.
+    all_driven_since: AtomicI64,
     wakes: Wakes,
     /// How much of what streams say to others is on its way, by who says it.
     letters: watch::Sender<HashMap<StreamId, usize>>,
@@ -93,8 +97,9 @@ impl Book {
         Arc::new(Self {
             context,
             streams: DashMap::new(),
-            driven: DashSet::new(),
+            driven: DashMap::new(),
             nudges: broadcast::Sender::new(NUDGES_MAX),
+            all_driven_since: AtomicI64::new(0),
             wakes: Wakes::default(),
             letters: watch::Sender::new(HashMap::new()),
             asking: DashMap::new(),
@@ -193,14 +198,19 @@ impl Book {
 
     /// Whether a stream goes on by itself in this process.
     pub fn is_driven(&self, stream: &StreamId) -> bool {
-        self.driven.contains(stream)
+        self.driven.contains_key(stream)
     }
 
-    pub(super) fn note_driven(&self, stream: &StreamId, driven: bool) {
-        if driven {
-            self.driven.insert(stream.clone());
-        } else {
-            self.driven.remove(stream);
+    /// Since when a stream goes on by itself in this process, by the steady clock, if it does.
+    pub(super) fn driven_since(&self, stream: &StreamId) -> Option<Timestamp> {
+        self.driven.get(stream).map(|since| *since)
+    }
+
+    /// A stream goes on by itself since then, or does not any more.
+    pub(super) fn note_driven(&self, stream: &StreamId, since: Option<Timestamp>) {
+        match since {
+            Some(since) => drop(self.driven.insert(stream.clone(), since)),
+            None => drop(self.driven.remove(stream)),
         }
     }
 
@@ -208,9 +218,9 @@ impl Book {
         &self.wakes
     }
 
-    /// Wakes a stream at that moment, and at no other.
-    pub(super) fn wake_at(&self, stream: &StreamId, at: Option<Timestamp>) {
-        self.wakes.set(stream, at);
+    /// Wakes a stream then, and at no other moment.
+    pub(super) fn wake_at(&self, stream: &StreamId, due: Due) {
+        self.wakes.set(stream, due);
     }
 
     /// Whether somebody drives all streams that can go on.
@@ -218,9 +228,17 @@ impl Book {
         self.nudges.receiver_count() > 0
     }
 
-    /// The streams of which somebody wants something from here on, and that nobody drives.
+    /// The streams of which somebody wants something from here on, and that nobody drives: for whoever drives all.
     pub fn nudged(&self) -> broadcast::Receiver<StreamId> {
+        if !self.drives_all() {
+            self.all_driven_since.store(self.context.clock.now().steady.0, Ordering::Release);
+        }
         self.nudges.subscribe()
+    }
+
+    /// Since when somebody drives all, by the steady clock.
+    pub(super) fn all_driven_since(&self) -> Timestamp {
+        Timestamp(self.all_driven_since.load(Ordering::Acquire))
     }
 
     /// Lets whoever drives all streams look at this one.

@@ -58,7 +58,10 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     ) -> Self {
         let book = Arc::clone(hosting.book());
         let HostContext { clock, passivate_after, .. } = book.context();
-        let core = HostCore::new(stream.clone(), driving, clock.now(), *passivate_after);
+        let now = clock.now();
+        // It may have been put away while it slept.
+        let since = book.driven_since(&stream).unwrap_or(now.steady);
+        let core = HostCore::new(stream.clone(), driving, since, now, *passivate_after);
         let life = Some(Box::new(Life { core, shell }));
         let (memory, outbox, hosting) = (Memory::default(), Outbox::default(), Arc::downgrade(hosting));
         Self { stream, life, memory, outbox, hosting, book, live }
@@ -153,8 +156,10 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 // Whoever asked may have gone; what happened is recorded all the same.
                 (Output::Reply { to, result }, _) => drop(to.send(result)),
                 (Output::Show, _) => self.show(core, shell),
-                (Output::Driven(driven), _) => self.book.note_driven(&self.stream, driven),
-                (Output::Wake(at), _) => self.book.wake_at(&self.stream, at),
+                (Output::Driven(driven), _) => {
+                    self.book.note_driven(&self.stream, driven.then(|| core.driven_since()));
+                }
+                (Output::Wake(due), _) => self.book.wake_at(&self.stream, due),
                 (Output::Snapshot { head, bytes }, _) => {
                     let schema = A::SNAPSHOT_SCHEMA;
                     let snapshot = Snapshot { version: head.version, hash: head.hash, schema, bytes };

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::Problem;
+use crate::events::time::Timestamp;
 use crate::kernel::Aggregate;
 use crate::kernel::core::{Input, Whose};
 
@@ -32,7 +33,12 @@ pub struct Tell<M: Send>(pub M);
 #[rtype(result = "()")]
 pub enum Control {
     /// To go on by itself.
-    Drive(Whose),
+    Drive {
+        /// Who wants it to.
+        whose: Whose,
+        /// Since when, by the steady clock.
+        since: Timestamp,
+    },
     /// To stay as it is: nothing starts any more, and what runs goes on.
     LetGo,
     /// The same, whoever asks it to go on after that: the process ends.
@@ -44,7 +50,7 @@ pub enum Control {
 impl<A: Aggregate, R> From<Control> for Input<A, R> {
     fn from(control: Control) -> Self {
         match control {
-            Control::Drive(whose) => Self::Drive(whose),
+            Control::Drive { whose, since } => Self::Drive { whose, since },
             Control::LetGo => Self::LetGo,
             Control::Close => Self::Close,
             Control::Tick => Self::Tick,

@@ -195,7 +195,8 @@ impl Hosting {
 
     /// Lets a stream go on, now and by itself from here on.
     pub async fn drive(&self, stream: &StreamId) {
-        self.control(stream, Control::Drive(Whose::Named)).await;
+        let since = self.book.context().clock.now().steady;
+        self.control(stream, Control::Drive { whose: Whose::Named, since }).await;
     }
 
     /// Lets a stream go on until it has nothing to do for now; then it is put away, and nobody drives it. What is seen of it
@@ -204,10 +205,11 @@ impl Hosting {
     /// # Errors
     /// When its kind is not known.
     pub async fn lend(&self, stream: &StreamId) -> Result<watch::Receiver<Live>, Problem> {
+        let drive = Control::Drive { whose: Whose::Lent, since: self.book.all_driven_since() };
         loop {
             let (control, live) = self.with(stream, |entry| (entry.control.clone(), entry.live.clone()))?;
             // A host that was put away just now is started again.
-            if control.send(Control::Drive(Whose::Lent)).await.is_ok() || self.book.is_closing() {
+            if control.send(drive).await.is_ok() || self.book.is_closing() {
                 return Ok(live);
             }
         }

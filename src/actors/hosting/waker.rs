@@ -22,7 +22,7 @@ use super::live::Live;
 use crate::events::ids::StreamId;
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
-use crate::kernel::Own;
+use crate::kernel::{self, Own};
 use crate::views::projector::ViewError;
 use window::Window;
 
@@ -130,7 +130,8 @@ impl Waker {
             }
             let clock = Arc::clone(&self.hosting.book().context().clock);
             let may_hear = self.moving.idle < IDLE_MAX + NUDGED_MAX;
-            let wakes_at = self.window.wakes_at().filter(|_| self.moving.idle < IDLE_MAX);
+            let wakes_at =
+                if self.moving.idle < IDLE_MAX { self.window.wakes_at() } else { kernel::Due::NEVER };
             tokio::select! {
                 biased;
                 // Whoever listens asks the next process: there may be more to drive.
@@ -145,7 +146,7 @@ impl Waker {
                 Some((stream, live, change)) = moving.next() => {
                     moving.extend(self.changed(stream, live, change).await);
                 }
-                () = clock.wait_until(wakes_at.unwrap_or_default()), if wakes_at.is_some() => {}
+                () = clock.wait_until(wakes_at) => {}
             }
         }
     }
@@ -207,7 +208,7 @@ impl Waker {
             return Ok(true);
         }
         self.look().await?;
-        // Thousands that people are to answer sooner may leave it no room.
+        // Thousands that are due sooner may leave it no room.
         Ok(self.window.has_own() || self.window.has_left_out_own())
     }
 
@@ -215,12 +216,12 @@ impl Waker {
     async fn look(&mut self) -> Result<(), ViewError> {
         self.due.catch_up().await?;
         let mut window = Window::whole();
-        for kind in [Kind::Own, Kind::Expiry] {
+        for kind in Kind::ALL {
             let mut page = self.due.due(kind, None, PAGE).await?;
             while let Some(last) = page.last().cloned() {
                 let free = page.into_iter().filter(|due| self.is_free(&due.stream));
                 free.for_each(|due| window.insert(due, kind));
-                if !window.reaches(last.at) {
+                if !window.reaches(last.at, kind) {
                     break;
                 }
                 page = self.due.due(kind, Some(&last), PAGE).await?;
@@ -283,14 +284,12 @@ impl Waker {
 
     /// Takes note of when a stream is due that was put away.
     fn note_next(&mut self, stream: &StreamId, seen: &Live) {
-        match seen.attention.due() {
+        if !seen.loaded || seen.attention.own == Own::Now {
             // Its host is gone, and it is not known where it is, or it goes on: that is read.
-            _ if !seen.loaded || seen.attention.own == Own::Now => self.window.begin_anew(),
-            Some(due) => {
-                let due = Due { at: due.at(), stream: stream.clone() };
-                self.window.insert(due, Kind::of(&seen.attention));
-            }
-            None => {}
+            return self.window.begin_anew();
+        }
+        for (kind, due) in Due::of(stream, &seen.attention) {
+            self.window.insert(due, kind);
         }
     }
 

@@ -187,7 +187,7 @@ impl Scribe {
     }
 
     async fn look(&self, folder: &Path) -> Found {
-        let at = self.host.clock.now();
+        let at = self.host.clock.now().wall;
         let (repository, check) =
             (self.inspector.repository(folder).await, self.inspector.check(folder).await);
         Found { at, folder: folder.display().to_string(), repository, check }

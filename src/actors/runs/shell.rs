@@ -24,10 +24,9 @@ use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId};
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
 use crate::events::json::BlobRef;
 use crate::events::run::AttemptStarted;
-use crate::events::time::Timestamp;
 use crate::executors::{Assignment, Progress};
-use crate::kernel::Blobs;
 use crate::kernel::core::Lender;
+use crate::kernel::{Blobs, Now};
 use crate::workflow::work::Stop;
 
 /// Each decision of this process has another seed.
@@ -122,7 +121,7 @@ impl RunShell {
         let (progress, seen) = watch::channel(Progress::default());
         let assignment = Assignment::of(state, &started);
         let in_flight = runs.in_flight();
-        let since = self.context.clock.now();
+        let since = self.context.clock.now().steady;
         let open = OpenAttempt { started: Arc::clone(&started), definition, since, progress: seen };
         self.change(|glance| {
             glance.attempts.insert(started.fence, open);
@@ -219,7 +218,7 @@ impl RunShell {
 }
 
 impl Lender<Run> for RunShell {
-    fn now(&mut self) -> Timestamp {
+    fn now(&mut self) -> Now {
         self.context.clock.now()
     }
 

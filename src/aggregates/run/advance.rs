@@ -111,7 +111,8 @@ impl<'d, 'a> Advance<'d, 'a> {
         self.draft.state().is_given_up(place)
     }
 
-    fn goes_forward(&self) -> bool {
+    /// Whether steps may start.
+    pub(super) fn goes_forward(&self) -> bool {
         let run = self.draft.state();
         run.phase == Phase::Going && !run.paused
     }

@@ -24,8 +24,8 @@ fn people(run: &Run) -> People {
     if !is_awaited {
         return People::None;
     }
-    let timers = run.timers.values().filter(|set| set.of.is_of_others());
-    People::Until(timers.map(|set| set.at).min())
+    let overdue = run.deadlines.first().filter(|_| run.resting > 0).map(|(at, _)| *at);
+    People::Until(run.people.timers.first().map(|(at, _)| *at).into_iter().chain(overdue).min())
 }
 
 /// In which status a run is over right after an event of that type; none after all others, of which only the fold tells.

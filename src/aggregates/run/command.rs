@@ -11,8 +11,7 @@ use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, TimerId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, Purpose, Resolution};
-use crate::events::time::Timestamp;
-use crate::kernel::{Effect, Lasts, Unreadable};
+use crate::kernel::{Deadline, Effect, Lasts, Unreadable};
 use crate::workflow::approval::Edits;
 use crate::workflow::work::{Failure, Output};
 
@@ -193,6 +192,19 @@ impl Ask {
         }
     }
 
+    /// Whether it is no person who asks, but what drives the run: it is never refused.
+    pub fn comes_from_driving(&self) -> bool {
+        matches!(
+            self,
+            Self::Completed { .. }
+                | Self::Failed { .. }
+                | Self::Due { .. }
+                | Self::Recover { .. }
+                | Self::Interrupt
+                | Self::Go
+        )
+    }
+
     /// Whether it may record open attempts as lost.
     pub fn loses(&self) -> bool {
         matches!(self, Self::Recover { .. } | Self::Interrupt)
@@ -268,7 +280,7 @@ pub enum RunEffect {
         /// By this timer.
         timer: TimerId,
         /// Not before.
-        at: Timestamp,
+        at: Deadline,
     },
 }
 

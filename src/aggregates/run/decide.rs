@@ -36,6 +36,10 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         None => recorded_definition(draft.state(), moment)?,
     };
     let mut advance = Advance::new(draft, &definition, moment);
+    // What people ask may be refused, and then nothing has happened.
+    if ask.comes_from_driving() {
+        begin_driving(&mut advance);
+    }
     match ask {
         Ask::Start(asked) => start(advance.draft, &asked)?,
         Ask::Completed { step, fence, output } => completed(&mut advance, &step, fence, output)?,
@@ -70,11 +74,37 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         }
         Ask::Reject { request, by, reason } => people::reject(&mut advance, &request, &by, &reason)?,
         Ask::Check { request, by, points } => {
-            people::check(advance.draft, &request, by, points, moment.now)?;
+            people::check(advance.draft, &request, by, points, moment.wall)?;
         }
         Ask::Signal { name, data, by } => people::signal(&mut advance, name, data, by)?,
     }
-    advance.run()?;
+    begin_driving(&mut advance);
+    end_what_is_late(&mut advance)?;
+    advance.run()
+}
+
+/// Records that somebody drives a run that was left alone, if that matters: if its time has counted meanwhile.
+fn begin_driving(advance: &mut Advance<'_, '_>) {
+    let &Moment { now, driven_since: since, grants, .. } = advance.moment;
+    if grants.is_some() && advance.draft.state().was_left(since, now) {
+        advance.draft.emit(DrivingBegan { since });
+    }
+}
+
+/// Before anything starts: ends what would stop it at once, because its moment has passed. That is the time of the run, and
+/// the time in which people were to answer.
+fn end_what_is_late(advance: &mut Advance<'_, '_>) -> Result<(), RunRejection> {
+    if advance.moment.grants.is_none() {
+        return Ok(());
+    }
+    let &Moment { now, wall, .. } = advance.moment;
+    if advance.draft.state().is_out_of_time(now) {
+        advance.draft.emit(TimerFired { timer: TimerId::duration() });
+    }
+    while advance.goes_forward() {
+        let Some(timer) = advance.draft.state().first_too_late(wall).cloned() else { break };
+        due(advance, &timer)?;
+    }
     Ok(())
 }
 
@@ -319,7 +349,7 @@ fn retry_delay(
 fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejection> {
     let set = advance.draft.state().awaited_timers().and_then(|timers| timers.get(timer)).cloned();
     let Some(set) = set else { return Ok(()) };
-    if advance.moment.now < set.at {
+    if !set.deadline().has_come(advance.moment.clocks()) {
         return Ok(());
     }
     if let TimerOf::People(place) = set.of {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use super::node::{StepError, Trace};
 use super::{
-    About, Answer, Done, End, Ended, Ending, Gated, Node, Phase, Run, RunEffect, RunEffectId, StepPhase,
-    TimerOf, Why,
+    About, Answer, Done, Driven, End, Ended, Ending, Gated, Node, Phase, Run, RunEffect, RunEffectId,
+    StepPhase, TimerOf, Why,
 };
 use crate::events::ids::{RunId, StepId};
 use crate::events::run::*;
@@ -103,6 +103,7 @@ impl Fold<'_> {
         self.follow(event, at)?;
         self.keep_passage();
         self.keep_time();
+        self.note_driven(event);
         self.run.note_word(at.version, self.changes);
         Ok(())
     }
@@ -148,6 +149,7 @@ impl Fold<'_> {
             RunEvent::ReturnAsked(event) => self.return_asked(event),
             RunEvent::ReturnAnswered(event) => self.return_answered(event),
             RunEvent::ChildPastReturn(event) => self.child_past_return(event),
+            RunEvent::DrivingBegan(event) => self.driving_began(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
             RunEvent::RunUnpaused(event) => self.run_unpaused(event),
             RunEvent::CancelRequested(event) => self.cancel_requested(event),
@@ -189,6 +191,7 @@ impl Fold<'_> {
         self.run.phase = Phase::Going;
         self.run.until.clone_from(&event.until);
         self.run.time_left_us = event.duration_limit_us;
+        self.run.driven = Driven { at: at.time, time_left_us: event.duration_limit_us.unwrap_or_default() };
         Ok(())
     }
 

@@ -8,7 +8,8 @@
 //! - `advance`: what starts and what ends of itself, after any command
 //! - [`start`]: what it begins with; [`child`]: a run that a step of another starts
 //! - [`kin`]: what the runs of a family say to each other; `family`: when a run says so, and what follows from the answer
-//! - `attention`: what it needs next; `timer`: what its wake-ups are for
+//! - `time`: what is too late, and whether its time counts; `timer`: what its wake-ups are for
+//! - `attention`: what it needs next
 //! - [`plan`]: what a rollback would do
 
 mod advance;
@@ -27,6 +28,7 @@ pub mod start;
 mod startable;
 #[cfg(test)]
 mod tests;
+mod time;
 mod timer;
 mod unwinding;
 
@@ -42,6 +44,7 @@ pub(crate) use node::{Done, Gated, Node, Passage, StepError, StepPhase, Trace, U
 pub(crate) use people::{Answer, People, Request};
 pub use plan::{CannotUndo, RollbackPlan};
 pub use start::{Insists, StartChild, StartRun};
+use time::Driven;
 use timer::{Timer, TimerOf};
 pub(crate) use unwinding::Unwinding;
 
@@ -70,6 +73,8 @@ pub struct Run {
     /// Steps that could start, by the agent whose slot they want, each in the order of the graph.
     ready: BTreeMap<Option<AgentName>, BTreeSet<usize>>,
     timers: HashMap<TimerId, Timer>,
+    /// Those that go off if runs of its own take too long.
+    deadlines: BTreeSet<(Timestamp, TimerId)>,
     /// What people are asked, and what they said.
     people: People,
     /// Steps that go on by themselves when the run does: a loop whose rounds are to begin anew, a request to be made
@@ -105,6 +110,8 @@ pub struct Run {
     until: Option<Arc<str>>,
     /// What is left of its time while that does not run, in µs; none without a limit.
     time_left_us: Option<u64>,
+    /// When an event last showed that somebody drove it, and what was left of its time then, in µs.
+    driven: Driven,
     degraded: bool,
 }
 
@@ -243,25 +250,19 @@ impl Run {
         self.running > self.resting || self.is_asking() || could_start && !self.paused
     }
 
-    /// When its next timer is due, of those by which it goes on without people.
+    /// When its next timer is due by the steady clock, of those by which it goes on without people.
     pub fn wakes_at(&self) -> Option<Timestamp> {
         let own = self.awaited_timers()?.values().filter(|set| !set.of.is_of_others());
         own.map(|set| set.at).min()
     }
 
-    /// Whether people were to say something that it does not wait for any longer.
-    pub fn is_too_late(&self, now: Timestamp) -> bool {
-        let timers = self.awaited_timers().into_iter().flat_map(HashMap::values);
-        timers.into_iter().any(|set| set.of.is_of_others() && set.at <= now)
-    }
-
-    /// Whether the time is over for which a step waits for a signal. At that very moment it is.
-    fn has_waited_too_long(&self, place: usize, now: Timestamp) -> bool {
+    /// Whether the time is over for which a step waits for a signal, by the wall clock. At that very moment it is.
+    fn has_waited_too_long(&self, place: usize, wall: Timestamp) -> bool {
         let timer = self.steps.get(place).and_then(|node| match &node.phase {
             StepPhase::Awaiting(timer) => timer.as_ref(),
             _ => None,
         });
-        timer.and_then(|timer| self.timers.get(timer)).is_some_and(|set| set.at <= now)
+        timer.and_then(|timer| self.timers.get(timer)).is_some_and(|set| set.at <= wall)
     }
 
     /// The newest fence: how many attempts it has started.
@@ -272,7 +273,7 @@ impl Run {
     /// Wake-ups that it waits for.
     pub fn open_timers(&self) -> Vec<RunEffect> {
         let timers = self.awaited_timers().into_iter().flatten();
-        timers.map(|(timer, set)| RunEffect::Wake { timer: timer.clone(), at: set.at }).collect()
+        timers.map(|(timer, set)| RunEffect::Wake { timer: timer.clone(), at: set.deadline() }).collect()
     }
 
     /// When a timer that it waits for is due.
@@ -373,7 +374,8 @@ impl Run {
 
     /// Whether it is woken some time without anybody, beside the end of its time.
     fn has_own_timers(&self) -> bool {
-        self.timers.len() > self.people.timers + usize::from(self.is_timed())
+        let of_others = self.people.timers.len() + self.deadlines.len();
+        self.timers.len() > of_others + usize::from(self.is_timed())
     }
 
     /// Whether its time runs.

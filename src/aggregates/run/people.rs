@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::{Hash, RequestId};
+use crate::events::ids::{Hash, RequestId, TimerId};
 use crate::events::json::Payload;
 use crate::events::run::ApprovalRequested;
 use crate::events::time::Timestamp;
@@ -21,8 +21,8 @@ pub(crate) struct People {
     pub(super) waiting: BTreeMap<Arc<str>, VecDeque<usize>>,
     /// Signals that no step has taken, by name, in the order in which they came.
     pub(crate) signals: BTreeMap<Arc<str>, VecDeque<Payload>>,
-    /// How many timers there are that end a waiting for people.
-    pub(super) timers: usize,
+    /// The timers that end a waiting for people, the first first.
+    pub(super) timers: BTreeSet<(Timestamp, TimerId)>,
 }
 
 /// A request for an approval.

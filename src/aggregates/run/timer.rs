@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::events::time::Timestamp;
+use crate::kernel::Deadline;
 
 /// A wake-up that is due.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,16 @@ pub(super) enum TimerOf {
     Child(usize),
     /// The same, undoing the step.
     UndoChild(usize),
+}
+
+impl Timer {
+    /// People are told when it is over; all else is to last so long.
+    pub(super) const fn deadline(&self) -> Deadline {
+        match self.of {
+            TimerOf::People(_) => Deadline::Wall(self.at),
+            _ => Deadline::Steady(self.at),
+        }
+    }
 }
 
 impl TimerOf {

@@ -85,7 +85,7 @@ impl Facade {
         let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
         // What was needs nobody to drive it.
         let driven = at < newest || self.system.is_driven(run);
-        let now = if at < newest { event.header.recorded_at } else { self.system.clock().now() };
+        let now = if at < newest { event.header.recorded_at } else { self.system.clock().now().steady };
         let library = &**self.system.library();
         let mut report = report(&state, about, at, driven, now, library).map_err(|error| error.problem())?;
         report.effects = Some(effects(&state));

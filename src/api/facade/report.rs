@@ -28,7 +28,7 @@ impl Facade {
         let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
         let driven =
             self.system.is_driven(run) || self.system.drives_all() && !state.attention().is_at_rest();
-        let (now, library) = (self.system.clock().now(), &**self.system.library());
+        let (now, library) = (self.system.clock().now().steady, &**self.system.library());
         let report = report(state, about, version, driven, now, library);
         let mut report = report.map_err(|unreadable| unreadable.problem())?;
         let runs = self.runs_folder();

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::events::time::Timestamp;
+
 /// The run is `paused`: what runs ends, nothing new starts. A rollback that was not asked to go all the way ends so too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunPaused {
@@ -20,6 +22,14 @@ pub struct RunUnpaused {
     pub by: Arc<str>,
     /// Why.
     pub reason: Option<String>,
+}
+
+/// Somebody drives a run again whose time is limited, and that was left alone: from the last event by somebody who drove it
+/// until then, its time does not count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrivingBegan {
+    /// Since when. That is earlier than this is recorded where nothing was to be recorded at once.
+    pub since: Timestamp,
 }
 
 /// The run is to end: nothing new starts, what runs is told to stop, but for an irreversible attempt, which is awaited.

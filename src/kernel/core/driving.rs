@@ -43,8 +43,9 @@ impl Driving {
         matches!(self, Self::Asked(Whose::Lent) | Self::Driven(Whose::Lent) | Self::Left)
     }
 
-    /// Somebody wants it to go on. Whoever names it wins.
-    pub(super) fn ask(&mut self, by: Whose) {
+    /// Somebody wants it to go on. Whoever names it wins. Answers whether nobody had wanted it before.
+    pub(super) fn ask(&mut self, by: Whose) -> bool {
+        let is_first = matches!(self, Self::Nobody | Self::Left);
         *self = match (*self, by) {
             (Self::Closed, _) => Self::Closed,
             (Self::Driven(_), Whose::Named) => Self::Driven(Whose::Named),
@@ -52,6 +53,7 @@ impl Driving {
             (Self::Asked(Whose::Named), Whose::Lent) => Self::Asked(Whose::Named),
             (Self::Nobody | Self::Left | Self::Asked(_), whose) => Self::Asked(whose),
         };
+        is_first
     }
 
     /// What it was asked to begins. Answers whether there was anything.
@@ -74,11 +76,11 @@ impl Driving {
         begins
     }
 
-    /// The state was loaded again: who drove it takes it over.
-    pub(super) fn reload(&mut self) {
-        if let Self::Driven(whose) = *self {
-            *self = Self::Asked(whose);
-        }
+    /// The state was loaded again: who drove it takes it over. Answers whether anybody did.
+    pub(super) fn reload(&mut self) -> bool {
+        let Self::Driven(whose) = *self else { return false };
+        *self = Self::Asked(whose);
+        true
     }
 
     /// It rests: nobody wants it to go on until somebody does.

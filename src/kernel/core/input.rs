@@ -9,6 +9,7 @@ use crate::events::json::Blob;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
 use crate::kernel::aggregate::Aggregate;
+use crate::kernel::clocks::{Due, Now};
 use crate::kernel::effect::Effect;
 use crate::kernel::fold::Fold;
 use crate::kernel::moment::Blobs;
@@ -51,7 +52,12 @@ pub enum Input<A: Aggregate, R> {
     /// What it waits for of another stream does not come.
     Unanswerable(Problem),
     /// Somebody wants it to go on by itself.
-    Drive(Whose),
+    Drive {
+        /// Who.
+        whose: Whose,
+        /// Since when they do, by the steady clock: longer than it is in memory, where all are driven.
+        since: Timestamp,
+    },
     /// It is to stay as it is: nothing more starts.
     LetGo,
     /// The process ends: nothing starts any more, whoever wants it.
@@ -96,8 +102,8 @@ pub enum Output<A: Aggregate, R> {
     Show,
     /// Whether it goes on by itself has changed.
     Driven(bool),
-    /// It wants to be woken by [`Input::Tick`] at that moment, and at no other; none means not at all.
-    Wake(Option<Timestamp>),
+    /// It wants to be woken by [`Input::Tick`] then, and at no other moment.
+    Wake(Due),
     /// The state, to be saved: answered by [`Input::Saved`].
     Snapshot {
         /// The last event of it.
@@ -134,7 +140,7 @@ impl<A: Aggregate, R> Output<A, R> {
 /// What a decision borrows from the world. The core asks for it between decisions; nothing of it waits.
 pub trait Lender<A: Aggregate> {
     /// The time.
-    fn now(&mut self) -> Timestamp;
+    fn now(&mut self) -> Now;
 
     /// What is stored by its hash.
     fn blobs(&self) -> Arc<dyn Blobs>;

@@ -64,7 +64,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             return self.park(problem);
         }
         if draw.begins {
-            self.begin(fold.head.version);
+            self.begin(fold.head.version, now.steady);
         }
         let Draw { decided: Decided { blobs, changes, .. }, sealing, answers, asked_by, .. } = draw;
         if sealing.count() == 0 {
@@ -82,29 +82,32 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     /// It goes on by itself from here on: at once if this is its first commit, and else as whoever takes it over does.
-    fn begin(&mut self, version: Version) {
+    fn begin(&mut self, version: Version, since: Timestamp) {
         if version > Version(0) {
-            self.driving.ask(Whose::Named);
+            if self.driving.ask(Whose::Named) {
+                self.driven_since = since;
+            }
         } else if self.driving.begin_with(Whose::Named) {
+            self.driven_since = since;
             self.outputs.push_back(Output::Driven(true));
         }
     }
 
-    fn draw(&mut self, fold: &mut Fold<A>, now: Timestamp, lender: &mut impl Lender<A>) -> Draw<A, R> {
+    fn draw(&mut self, fold: &mut Fold<A>, now: Now, lender: &mut impl Lender<A>) -> Draw<A, R> {
         let blobs = lender.blobs();
-        let mut sealing = Sealing::new(self.header(fold.head, now), fold.head.hash);
+        let mut sealing = Sealing::new(self.header(fold.head, now.steady), fold.head.hash);
         let (mut answers, mut asked_by) = (Vec::new(), Vec::new());
         let (mut begins, mut broken, mut count, mut seen) = (false, None, 0, 0);
-        let mut draft = Draft::new(&mut fold.state, &self.stream, fold.head.version, now);
+        let mut draft = Draft::new(&mut fold.state, &self.stream, fold.head.version, now.steady);
         while count < DECIDED_AT_ONCE && sealing.size_bytes() < COMMIT_BYTES_FULL && broken.is_none() {
             let Some(waiting) = self.inbox.pop_front() else { break };
             count += 1;
             if let Waiting::Due(effect) = &waiting
-                && let Lasts::Until(at) = effect.lasts()
-                && at > now
+                && let Lasts::Until(deadline) = effect.lasts()
+                && !deadline.has_come(now)
             {
-                // The clock was set back meanwhile: it is waited on.
-                self.timers.add(at, effect.clone());
+                // The wall clock was set back meanwhile: it is waited on.
+                self.timers.add(deadline, effect.clone());
                 continue;
             }
             let (drives, from) = waiting.asks();
@@ -115,7 +118,14 @@ impl<A: Aggregate, R> HostCore<A, R> {
             let grants = if is_driven { lender.lend(draft.state(), &command, fresh) } else { None };
             seen = draft.opened().len();
             let emitted = draft.emitted();
-            let moment = Moment { now, blobs: &*blobs, seed: lender.seed(), grants: grants.as_ref() };
+            let moment = Moment {
+                now: now.steady,
+                wall: now.wall,
+                blobs: &*blobs,
+                seed: lender.seed(),
+                grants: grants.as_ref(),
+                driven_since: if self.driving.is_driven() { self.driven_since } else { now.steady },
+            };
             let result = A::decide(&mut draft, command, &moment).map_err(|rejection| {
                 let problem = A::problem(&rejection);
                 if draft.emitted() > emitted || A::is_fatal(&rejection) {
@@ -157,7 +167,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
-    pub(super) fn appended(&mut self, now: Timestamp) {
+    pub(super) fn appended(&mut self, now: Now) {
         let Some((mut fold, round)) = self.stop_appending() else { return };
         let Round { changes, answers, asked_by, head } = round;
         fold.head = head;
@@ -183,11 +193,11 @@ impl<A: Aggregate, R> HostCore<A, R> {
                     self.places.nowhere(effect);
                     continue;
                 }
-                Lasts::Until(at) => {
+                Lasts::Until(deadline) => {
                     // Only timers are for who drives it: what is recorded as started is made, and what is to be stopped is,
                     // also if it was let go of while the commit was on its way.
                     if self.driving.is_driven() {
-                        self.timers.add(at, effect);
+                        self.timers.add(deadline, effect);
                     }
                     continue;
                 }

@@ -1,5 +1,6 @@
 //! The core, fed by hand: each test is an order of inputs, and what must come out.
 
+mod clocks;
 mod toy;
 
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use toy::{Ask, Counter, NOON, Task, live};
 struct Fed {
     core: HostCore<Counter, &'static str>,
     now: Timestamp,
+    /// By how many µs the wall clock was set.
+    wall_set_by_us: i64,
     taken_back: usize,
     /// What would be stored.
     commits: Vec<Commit>,
@@ -22,8 +25,8 @@ struct Fed {
 impl Fed {
     fn new(driving: Driving) -> Self {
         let stream = StreamId::new(Counter::KIND, "fed");
-        let core = HostCore::new(stream, driving, NOON, Duration::from_secs(30));
-        Self { core, now: NOON, taken_back: 0, commits: Vec::new() }
+        let core = HostCore::new(stream, driving, NOON, Now::at(NOON), Duration::from_secs(30));
+        Self { core, now: NOON, wall_set_by_us: 0, taken_back: 0, commits: Vec::new() }
     }
 
     /// One that is loaded: these tasks are open.
@@ -60,7 +63,7 @@ impl Fed {
 
     /// What comes out after an input, without deciding.
     fn feed(&mut self, input: Input<Counter, &'static str>) -> Vec<String> {
-        self.core.feed(input, self.now);
+        self.core.feed(input, self.clocks());
         self.outputs()
     }
 
@@ -80,6 +83,10 @@ impl Fed {
         outputs
     }
 
+    fn clocks(&self) -> Now {
+        Now { steady: self.now, wall: Timestamp(self.now.0 + self.wall_set_by_us) }
+    }
+
     fn outputs(&mut self) -> Vec<String> {
         let mut words = Vec::new();
         while let Some(output) = self.core.output() {
@@ -94,7 +101,13 @@ impl Fed {
                 Output::Reply { to, result: Ok(version) } => format!("reply {to} {version}"),
                 Output::Reply { to, result: Err(problem) } => format!("refuse {to} {:?}", problem.code),
                 Output::Driven(driven) => format!("driven {driven}"),
-                Output::Wake(at) => format!("wake {:?}", at.map(|at| at.since(NOON).as_secs())),
+                Output::Wake(due) => {
+                    let after_noon = |at: Option<Timestamp>| at.map(|at| at.since(NOON).as_secs());
+                    match (after_noon(due.steady), after_noon(due.wall)) {
+                        (steady, None) => format!("wake {steady:?}"),
+                        (steady, wall) => format!("wake {steady:?} wall {wall:?}"),
+                    }
+                }
                 other => other.name().to_owned(),
             });
             if let Output::Append { commit, .. } = output {
@@ -106,8 +119,8 @@ impl Fed {
 }
 
 impl Lender<Counter> for Fed {
-    fn now(&mut self) -> Timestamp {
-        self.now
+    fn now(&mut self) -> Now {
+        self.clocks()
     }
 
     fn blobs(&self) -> Arc<dyn Blobs> {
@@ -139,6 +152,7 @@ fn conflict() -> Input<Counter, &'static str> {
     Input::Conflict(Problem::new(Code::Busy, "somebody else wrote to it"))
 }
 
+const DRIVE: Input<Counter, &str> = Input::Drive { whose: Whose::Named, since: NOON };
 const NAMED: Driving = Driving::Asked(Whose::Named);
 const LENT: Driving = Driving::Asked(Whose::Lent);
 
@@ -186,7 +200,7 @@ fn what_a_dead_process_left_running_is_ended_before_it_counts_as_lost() {
 #[test]
 fn nothing_is_lost_that_this_process_performs() {
     let mut fed = Fed::driving(&[2]);
-    assert_eq!(fed.decide(Input::Drive(Whose::Named)), ["show"]);
+    assert_eq!(fed.decide(DRIVE), ["show"]);
     assert_eq!(fed.decide(Input::Recover { reply: Some("ada") }), ["show", "reply ada 1"]);
     // Nor what was opened by a command before it in the same commit.
     fed.feed(ask(Ask::Open(vec![6]), "bob"));
@@ -215,7 +229,7 @@ fn what_comes_of_an_attempt_that_was_given_up_does_not_count() {
     fed.decide(conflict());
     fed.load(&[2]);
     assert!(fed.decide(Input::Settled { effect: 2, command: Some(Ask::Done(2)) }).is_empty());
-    assert_eq!(fed.decide(Input::Drive(Whose::Named)), ["driven true", "show", "append"]);
+    assert_eq!(fed.decide(DRIVE), ["driven true", "show", "append"]);
     let lost = crate::events::codec::to_bytes(&toy::Event::Lost(2)).unwrap();
     assert_eq!(fed.commits.last().unwrap().events[0].payload, lost);
 }
@@ -227,7 +241,7 @@ fn a_result_that_a_conflict_swallows_is_not_awaited_for_ever_though_nobody_drive
     assert_eq!(fed.decide(Input::Settled { effect: 2, command: Some(Ask::Done(2)) }), ["append"]);
     assert_eq!(fed.decide(conflict()), ["load"]);
     assert_eq!(fed.load(&[2]), ["show"]);
-    assert_eq!(fed.decide(Input::Drive(Whose::Named)), ["driven true", "show", "append"]);
+    assert_eq!(fed.decide(DRIVE), ["driven true", "show", "append"]);
     assert_eq!(fed.decide(Input::Appended), ["close 2 given up", "driven false", "show"]);
 }
 
@@ -297,7 +311,7 @@ fn everybody_who_waits_is_told_when_it_cannot_go_on() {
     let told = ["refuse ada StoreFailed", "refuse bob StoreFailed", "driven false", "wake None", "parked"];
     assert_eq!(fed.decide(failed), told);
     assert_eq!(fed.decide(ask(Ask::Count(1), "cyd")), ["refuse cyd StoreFailed"]);
-    assert!(fed.decide(Input::Drive(Whose::Named)).is_empty());
+    assert!(fed.decide(DRIVE).is_empty());
     fed.now = later(60);
     assert_eq!(fed.decide(Input::Tick), ["passivate"]);
 }
@@ -349,16 +363,16 @@ fn what_was_given_up_is_put_away_once_it_has_reported_though_nobody_drives() {
 #[test]
 fn what_is_lent_is_put_away_when_it_has_nothing_to_do_for_now() {
     let mut fed = Fed::with(LENT, &[9]);
-    fed.core.go_if_over(fed.now);
+    fed.core.go_if_over(Now::at(fed.now));
     assert_eq!(fed.outputs(), ["driven false", "wake None", "passivate"]);
     // So it is when only people or others make it go on.
     let mut fed = Fed::with(LENT, &[4]);
-    fed.core.go_if_over(fed.now);
+    fed.core.go_if_over(Now::at(fed.now));
     assert_eq!(fed.outputs(), ["passivate"]);
     // What is due soon is awaited, and so is what somebody named.
     for (driving, open) in [(LENT, 1), (NAMED, 9)] {
         let mut fed = Fed::with(driving, &[open]);
-        fed.core.go_if_over(fed.now);
+        fed.core.go_if_over(Now::at(fed.now));
         assert!(fed.outputs().is_empty());
     }
 }
@@ -366,9 +380,9 @@ fn what_is_lent_is_put_away_when_it_has_nothing_to_do_for_now() {
 #[test]
 fn nothing_is_put_away_while_something_of_it_goes_on_here() {
     let mut fed = Fed::with(LENT, &[3, 9]);
-    fed.core.go_if_over(fed.now);
+    fed.core.go_if_over(Now::at(fed.now));
     fed.now = later(8);
-    fed.core.go_if_over(fed.now);
+    fed.core.go_if_over(Now::at(fed.now));
     assert!(fed.outputs().is_empty(), "a task is performed");
     let mut fed = Fed::with(Driving::Nobody, &[]);
     fed.decide(Input::Command { command: Ask::Open(vec![2]), drives: true, from: None, reply: None });
@@ -390,17 +404,17 @@ fn what_is_asked_is_recorded_while_nobody_drives_it_and_goes_on_when_somebody_do
     assert!(fed.decide(Input::Tick).is_empty());
     // What it performs comes before what it is told, which may be to stop it.
     let begins = ["driven true", "perform 3", "perform 4", "wake Some(9)", "show", "show"];
-    assert_eq!(fed.decide(Input::Drive(Whose::Named)), begins);
+    assert_eq!(fed.decide(DRIVE), begins);
     assert_eq!(fed.decide(Input::LetGo), ["driven false", "wake None", "show"]);
     // Another stream that was asked has been let go of too, or may have been.
-    assert_eq!(fed.decide(Input::Drive(Whose::Named)), begins);
+    assert_eq!(fed.decide(DRIVE), begins);
 }
 
 #[test]
 fn a_process_that_ends_lets_nothing_start_whoever_wants_it() {
     let mut fed = Fed::with(NAMED, &[9]);
     assert_eq!(fed.decide(Input::Close), ["wake None", "show"]);
-    assert_eq!(fed.decide(Input::Drive(Whose::Named)), ["show"]);
+    assert_eq!(fed.decide(DRIVE), ["show"]);
     assert_eq!(fed.core.driving(), Driving::Closed);
 }
 

@@ -1,41 +1,50 @@
-//! When an aggregate that is driven is woken: one moment, the first, is told.
+//! When an aggregate that is driven is woken: of each clock one moment, the first, is told.
 
 use std::collections::BTreeMap;
 
 use crate::events::time::Timestamp;
+use crate::kernel::clocks::{Deadline, Due, Now};
 
 /// The wake-ups of one aggregate. One that is not wanted any more stays, and is decided to be nothing when its moment comes.
 #[derive(Clone)]
 pub(super) struct Timers<E> {
-    queue: BTreeMap<Timestamp, Vec<E>>,
-    /// The moment that was told last.
-    told: Option<Timestamp>,
+    steady: Queue<E>,
+    wall: Queue<E>,
+    /// What was told last.
+    told: Due,
 }
+
+type Queue<E> = BTreeMap<Timestamp, Vec<E>>;
 
 impl<E> Default for Timers<E> {
     fn default() -> Self {
-        Self { queue: BTreeMap::new(), told: None }
+        Self { steady: BTreeMap::new(), wall: BTreeMap::new(), told: Due::NEVER }
     }
 }
 
 impl<E> Timers<E> {
-    pub(super) fn add(&mut self, at: Timestamp, effect: E) {
-        self.queue.entry(at).or_default().push(effect);
+    pub(super) fn add(&mut self, deadline: Deadline, effect: E) {
+        let (queue, at) = match deadline {
+            Deadline::Steady(at) => (&mut self.steady, at),
+            Deadline::Wall(at) => (&mut self.wall, at),
+        };
+        queue.entry(at).or_default().push(effect);
     }
 
     pub(super) fn clear(&mut self) {
-        self.queue.clear();
+        self.steady.clear();
+        self.wall.clear();
     }
 
-    /// Takes out those whose moment has come, in order.
-    pub(super) fn take_due(&mut self, now: Timestamp) -> impl Iterator<Item = E> + use<E> {
-        let later = self.queue.split_off(&now.after(std::time::Duration::from_micros(1)));
-        std::mem::replace(&mut self.queue, later).into_values().flatten()
+    /// Takes out those whose moment has come, in the order of each clock.
+    pub(super) fn take_due(&mut self, now: Now) -> impl Iterator<Item = E> + use<E> {
+        take_upto(&mut self.steady, now.steady).chain(take_upto(&mut self.wall, now.wall))
     }
 
-    /// When it is to be woken first, if that is news; none inside means not at all.
-    pub(super) fn change(&mut self) -> Option<Option<Timestamp>> {
-        let first = self.queue.first_key_value().map(|(at, _)| *at);
+    /// When it is to be woken first, if that is news.
+    pub(super) fn change(&mut self) -> Option<Due> {
+        let first = |queue: &Queue<E>| queue.first_key_value().map(|(at, _)| *at);
+        let first = Due { steady: first(&self.steady), wall: first(&self.wall) };
         (first != self.told).then(|| {
             self.told = first;
             first
@@ -44,6 +53,11 @@ impl<E> Timers<E> {
 
     /// What was told is used up.
     pub(super) fn forget_told(&mut self) {
-        self.told = None;
+        self.told = Due::NEVER;
     }
+}
+
+fn take_upto<E>(queue: &mut Queue<E>, now: Timestamp) -> impl Iterator<Item = E> + use<E> {
+    let later = queue.split_off(&now.after(std::time::Duration::from_micros(1)));
+    std::mem::replace(queue, later).into_values().flatten()
 }

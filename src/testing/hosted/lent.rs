@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::events::ids::Hash;
-use crate::events::time::Timestamp;
 use crate::kernel::core::Lender;
-use crate::kernel::{Aggregate, Blobs, Unreadable, Value, ValueKey};
+use crate::kernel::{Aggregate, Blobs, Now, Unreadable, Value, ValueKey};
 use crate::store::EventStore;
 use crate::store::memory::MemoryStore;
 
@@ -25,14 +24,14 @@ impl<A: Aggregate<Grants = ()>> Lends<A> for () {
 }
 
 pub(super) struct Lent<'a, L> {
-    pub(super) now: Timestamp,
+    pub(super) now: Now,
     pub(super) seed: &'a mut u64,
     pub(super) blobs: Arc<dyn Blobs>,
     pub(super) lends: &'a mut L,
 }
 
 impl<A: Aggregate, L: Lends<A>> Lender<A> for Lent<'_, L> {
-    fn now(&mut self) -> Timestamp {
+    fn now(&mut self) -> Now {
         self.now
     }
 

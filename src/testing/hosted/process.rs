@@ -3,8 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::stored::Effects;
-use crate::events::time::Timestamp;
-use crate::kernel::{Effect, Lasts};
+use crate::kernel::{Due, Effect, Lasts};
 
 /// What a process does for an aggregate.
 #[derive(Clone)]
@@ -18,7 +17,7 @@ pub(super) struct Process<E: Effect> {
     cleared: HashSet<E::Id>,
     pub(super) driven: bool,
     /// When it wants to be woken.
-    pub(super) wake: Option<Timestamp>,
+    pub(super) wake: Due,
 }
 
 /// An effect that is performed.
@@ -38,7 +37,7 @@ impl<E: Effect> Default for Process<E> {
             begun: HashSet::new(),
             cleared: HashSet::new(),
             driven: false,
-            wake: None,
+            wake: Due::NEVER,
         }
     }
 }
@@ -151,15 +150,15 @@ impl<E: Effect + PartialEq> Process<E> {
     pub(super) fn die(&mut self) {
         self.made.clear();
         self.cleared.clear();
-        (self.driven, self.wake) = (false, None);
+        (self.driven, self.wake) = (false, Due::NEVER);
     }
 
     /// What must hold when nothing more follows.
     pub(super) fn check(&self, is_active: bool, open: &Effects<E>) -> Result<(), String> {
         if !self.driven {
             return match self.wake {
-                Some(at) => Err(format!("nobody drives it, and it wants to be woken at {at}")),
-                None => Ok(()),
+                Due::NEVER => Ok(()),
+                due => Err(format!("nobody drives it, and it wants to be woken at {due:?}")),
             };
         }
         if !is_active {
@@ -169,7 +168,7 @@ impl<E: Effect + PartialEq> Process<E> {
             let is_forgotten = match effect.lasts() {
                 Lasts::Hint | Lasts::Elsewhere => false,
                 Lasts::Told | Lasts::Process | Lasts::Answer => !self.made.contains_key(&effect.id()),
-                Lasts::Until(at) => self.wake.is_none_or(|wake| wake > at),
+                Lasts::Until(deadline) => !self.wake.covers(deadline),
             };
             if is_forgotten {
                 return Err(format!("{effect:?} is open, and forgotten"));

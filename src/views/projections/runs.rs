@@ -43,6 +43,9 @@ pub struct RunRow {
     pub tags: BTreeMap<String, String>,
     /// Whether something was done in a lesser way.
     pub degraded: bool,
+    /// The run whose step started it, if one did and not a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RunId>,
 }
 
 /// Which rows are wanted.
@@ -56,6 +59,8 @@ pub struct RunFilter {
     pub tags: BTreeMap<String, String>,
     /// Only those that have not ended.
     pub unfinished: bool,
+    /// Only those that no step of another run started.
+    pub no_children: bool,
     /// At most so many.
     pub limit: Option<usize>,
 }
@@ -66,6 +71,7 @@ impl RunFilter {
             && self.workflow.as_ref().is_none_or(|workflow| in_a_row(workflow) == in_a_row(&row.workflow))
             && self.tags.iter().all(|(key, value)| row.tags.get(key) == Some(value))
             && !(self.unfinished && row.status.has_ended())
+            && !(self.no_children && row.parent.is_some())
     }
 }
 
@@ -149,7 +155,7 @@ impl RunsView {
     }
 
     /// The runs that a text may mean: the one whose whole id it is, else all whose ids begin or end with it. `last`
-    /// means the newest. No text means no run: it is the beginning of every id, and what a script says whose variable
+    /// means the newest that somebody started: a child is its parent's. No text means no run: it is the beginning of every id, and what a script says whose variable
     /// is not set.
     ///
     /// # Errors
@@ -159,7 +165,7 @@ impl RunsView {
             return Ok(Vec::new());
         }
         if text == "last" {
-            let newest = RunFilter { limit: Some(1), ..RunFilter::default() };
+            let newest = RunFilter { limit: Some(1), no_children: true, ..RunFilter::default() };
             return Ok(self.list(&newest).await?.into_iter().map(|row| row.run).collect());
         }
         self.catch_up().await?;

@@ -19,8 +19,8 @@ use reenact::events::problem::{Code, Problem};
 use reenact::events::time::Timestamp;
 use reenact::kernel::core::Lender;
 use reenact::kernel::{
-    Aggregate, At, Attention, Blobs, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Message, Moment, Own,
-    Said,
+    Aggregate, At, Attention, Blobs, Deadline, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Message,
+    Moment, Now, Own, Said,
 };
 use serde::{Deserialize, Serialize};
 
@@ -112,7 +112,7 @@ impl Effect for Want {
 
     fn lasts(&self) -> Lasts {
         match self {
-            Self::Wake(at) => Lasts::Until(*at),
+            Self::Wake(at) => Lasts::Until(Deadline::Steady(*at)),
             Self::Double(_) => Lasts::Process,
             Self::Give(..) => Lasts::Answer,
         }
@@ -284,7 +284,7 @@ impl Kind for Counters {
 }
 
 impl Lender<Counter> for CounterShell {
-    fn now(&mut self) -> Timestamp {
+    fn now(&mut self) -> Now {
         self.context.clock.now()
     }
 

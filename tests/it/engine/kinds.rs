@@ -39,7 +39,7 @@ fn a_stream_of_another_kind_is_asked_performs_sleeps_and_goes_on_after_the_proce
         let system = counters(&kit);
         assert_eq!(ask(&system, "c", Ask::Count(3)).await.unwrap(), Version(1));
         assert_eq!(ask(&system, "c", Ask::Count(1_001)).await.unwrap_err().code, Code::BadInput);
-        let at = Timestamp(kit.clock.now().0 + 1_000_000);
+        let at = Timestamp(kit.clock.now().steady.0 + 1_000_000);
         assert_eq!(ask(&system, "c", Ask::Alarm(at)).await.unwrap(), Version(2));
         assert_eq!(ask(&system, "c", Ask::Double).await.unwrap(), Version(3));
         let stream = StreamId::new("counter", "c");

@@ -16,6 +16,7 @@ use reenact::events::json::Json;
 use reenact::events::problem::Problem;
 use reenact::events::run::RunEvent;
 use reenact::events::time::Timestamp;
+use reenact::kernel::Deadline;
 use reenact::kernel::projection::Projection;
 use reenact::kernel::standing::{KindFold, Standing};
 use reenact::store::memory::MemoryStore;
@@ -45,7 +46,7 @@ async fn record(system: &System, count: usize, start: &StartRun) -> Vec<RunId> {
 
 /// The same store in the hands of another process, at the same time of day.
 fn restart(kit: &Kit) -> Kit {
-    let hand = ManualClock::at(kit.clock.now());
+    let hand = ManualClock::at(kit.clock.now().wall);
     let fresh = Kit { hand: hand.clone(), clock: Arc::new(hand), ..Kit::new() };
     Kit { store: Arc::clone(&kit.store), functions: kit.functions.clone(), slots: kit.slots, ..fresh }
 }
@@ -291,7 +292,6 @@ fn a_run_that_somebody_drives_by_name_stays_in_memory_and_is_driven() {
 /// When a run is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    Asked,
     Now,
     At(Timestamp),
 }
@@ -303,29 +303,31 @@ async fn oracle(system: &System, runs: &[RunId]) -> (Vec<(RunId, RunStatus)>, Ve
         let (state, head) = system.fold(run).await.unwrap();
         if head.version.0 > 0 {
             rows.push((run.clone(), state.status()));
-            due.push((run.clone(), next_of(&state)));
+            due.extend(next_of(&state).into_iter().map(|next| (run.clone(), next)));
         }
     }
-    due.retain(|(_, next)| *next != Next::Asked);
     (rows, due)
 }
 
-/// What `resume --all` is documented to look at, said in other words than the engine does.
-fn next_of(run: &Run) -> Next {
+/// What `resume --all` is documented to look at, said in other words than the engine does: what comes by itself, and then what
+/// people are to say in time.
+fn next_of(run: &Run) -> Vec<Next> {
     let timers = run.open_timers();
-    let first = timers.iter().filter_map(|wake| match wake {
+    let deadlines = timers.iter().filter_map(|wake| match wake {
         reenact::aggregates::run::RunEffect::Wake { at, .. } => Some(*at),
         _ => None,
     });
+    let (own, people): (Vec<_>, Vec<_>) = deadlines.partition(|at| matches!(at, Deadline::Steady(_)));
+    let firsts = [own, people].map(|all| all.into_iter().map(Deadline::at).min().map(Next::At));
     match run.status() {
         RunStatus::Completed
         | RunStatus::Failed
         | RunStatus::Compensated
         | RunStatus::Cancelled
-        | RunStatus::Stuck => Next::Asked,
-        _ if run.wants_driving() => Next::Now,
-        RunStatus::Paused => Next::Asked,
-        _ => first.min().map_or(Next::Asked, Next::At),
+        | RunStatus::Stuck => Vec::new(),
+        _ if run.wants_driving() => vec![Next::Now],
+        RunStatus::Paused => Vec::new(),
+        _ => firsts.into_iter().flatten().collect(),
     }
 }
 

@@ -172,7 +172,7 @@ fn a_run_that_somebody_else_wrote_to_is_loaded_again_and_goes_on() {
         let header = Header {
             stream,
             first: head.version.next(),
-            recorded_at: kit.clock.now(),
+            recorded_at: kit.clock.now().steady,
             correlation: None,
             causation: "another process".into(),
             code_version: "0".into(),

@@ -9,7 +9,7 @@ use reenact::actors::clock::{Clock, ManualClock};
 use reenact::aggregates::run::RunStatus;
 use reenact::events::problem::Code;
 use reenact::events::run::RunEvent;
-use reenact::events::time::Timestamp;
+use reenact::kernel::{Due, Now};
 
 use super::kit::{Kit, id, on_actix, start_of, status};
 
@@ -65,7 +65,7 @@ fn a_timer_that_came_due_while_no_process_lived_fires_late() {
         // It is as gone as after kill -9: nobody lets it end in order.
         std::mem::forget(first);
         kit.hand.advance(Duration::from_secs(3600));
-        let second = Kit { hand: ManualClock::at(kit.clock.now()), ..Kit::new() };
+        let second = Kit { hand: ManualClock::at(kit.clock.now().wall), ..Kit::new() };
         let second = Kit { store: Arc::clone(&kit.store), clock: Arc::new(second.hand.clone()), ..second };
         let system = second.start();
         system.drive(&run).await;
@@ -82,13 +82,13 @@ struct SetBack {
 
 #[async_trait]
 impl Clock for SetBack {
-    fn now(&self) -> Timestamp {
+    fn now(&self) -> Now {
         let is_ahead = std::thread::current().id() == self.ahead;
         self.hand.now().after(if is_ahead { Duration::from_secs(60) } else { Duration::ZERO })
     }
 
-    async fn wait_until(&self, at: Timestamp) {
-        self.hand.wait_until(at).await;
+    async fn wait_until(&self, due: Due) {
+        self.hand.wait_until(due).await;
     }
 }
 

@@ -55,6 +55,7 @@ impl Duel {
         let engine = Simulation::start(run, start, script, seed).map_err(said)?;
         let oracle = Oracle::new(model.clone(), engine.now().0);
         let mut duel = Self { engine, oracle, read: 0, steps: None };
+        duel.hear_of_driving()?;
         duel.compare()?;
         Ok(duel)
     }
@@ -122,9 +123,12 @@ impl Duel {
         oracle.driven = true;
         if alive {
             oracle.now = engine.now().0;
-            oracle.crash();
         }
         let mut duel = Self { engine, oracle, read, steps: None };
+        duel.hear_of_driving()?;
+        if alive {
+            duel.oracle.crash();
+        }
         duel.hear_timers();
         duel.compare()?;
         for started in gone {
@@ -278,6 +282,7 @@ impl Duel {
         let step = self.steps.is_some().then(|| Step::begin(self, &act));
         let answer = act.happens_to(&mut self.engine)?;
         self.now();
+        self.hear_of_driving()?;
         if let (Some(steps), Some(step)) = (&mut self.steps, step) {
             steps.push(step.end(&mut self.engine));
         }
@@ -325,6 +330,31 @@ impl Duel {
     /// The oracle is told what time it is before it hears of anything.
     fn now(&mut self) {
         self.oracle.now = self.engine.now().0;
+    }
+
+    /// The oracle is told that somebody drives the run, as far as events tell that. What follows from it is not told it.
+    fn hear_of_driving(&mut self) -> Verdict {
+        let new: Vec<Arc<RunEvent>> = self.engine.history()[self.oracle.heard..].to_vec();
+        self.oracle.heard += new.len();
+        for event in new {
+            match &*event {
+                RunEvent::DrivingBegan(began) if !self.oracle.is_driven_again(began.since.0) => {
+                    return Err(self.disagree("it was driven all the time"));
+                }
+                RunEvent::AttemptStarted(_)
+                | RunEvent::AttemptFailed(_)
+                | RunEvent::RetryScheduled(_)
+                | RunEvent::TimerSet(_)
+                | RunEvent::TimerFired(_)
+                | RunEvent::SignalAwaited(_)
+                | RunEvent::ChildStarted(_)
+                | RunEvent::ChildEnded(_) => self.oracle.saw_driver(),
+                RunEvent::StepCompleted(completed) if completed.attempt > 0 => self.oracle.saw_driver(),
+                RunEvent::AttemptLost(lost) if lost.interrupted => self.oracle.saw_driver(),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The oracle is told what new requests are called. That they are made at all is not told it.

@@ -48,6 +48,11 @@ pub(super) struct Oracle {
     /// What is left of its time, and since when that runs.
     time_left: i64,
     time_runs: Option<i64>,
+    /// What was left of it when whoever drives the run was last seen to, and when that was.
+    left_when_seen: i64,
+    seen_at: i64,
+    /// How many events were looked at for that.
+    pub(super) heard: usize,
     /// Whether it fails because a child is stuck.
     stuck_child: bool,
 }
@@ -126,6 +131,9 @@ impl Oracle {
             planned: 0,
             time_left: DURATION,
             time_runs: None,
+            left_when_seen: DURATION,
+            seen_at: now,
+            heard: 0,
             stuck_child: false,
             model,
         };
@@ -244,6 +252,11 @@ impl Oracle {
 
     /// A timer fired.
     pub(super) fn due(&mut self, timer: &str) {
+        self.goes_off(timer);
+        self.follow();
+    }
+
+    fn goes_off(&mut self, timer: &str) {
         if timer == "duration" {
             self.overrun();
         }
@@ -267,7 +280,6 @@ impl Oracle {
         if let Some(expired) = expired.filter(|expired| self.requests[*expired].open) {
             self.refuse(expired);
         }
-        self.follow();
     }
 
     /// The process died, and another took over: whatever ran is lost, but for what sees a child through, which whoever comes
@@ -323,8 +335,8 @@ impl Oracle {
         let runs = self.mode == Mode::Forward && !self.paused && !self.waits_for_people();
         match self.time_runs {
             None if runs && self.model.duration => self.time_runs = Some(self.now),
-            Some(since) if !runs => {
-                self.time_left = (self.time_left - (self.now - since)).max(0);
+            Some(_) if !runs => {
+                self.time_left = self.left_now();
                 self.time_runs = None;
             }
             _ => {}
@@ -333,7 +345,43 @@ impl Oracle {
 
     /// A run that goes forward again has all its time again.
     fn begin_time(&mut self) {
-        (self.time_left, self.time_runs) = (DURATION, None);
+        (self.time_left, self.time_runs, self.left_when_seen) = (DURATION, None, DURATION);
+    }
+
+    fn left_now(&self) -> i64 {
+        self.time_runs.map_or(self.time_left, |since| (self.time_left - (self.now - since)).max(0))
+    }
+
+    /// Something happened that only happens where somebody drives the run.
+    pub(super) fn saw_driver(&mut self) {
+        (self.left_when_seen, self.seen_at) = (self.left_now(), self.now);
+    }
+
+    /// Somebody drives it after nobody did. Answers whether that can be so.
+    pub(super) fn is_driven_again(&mut self, since: i64) -> bool {
+        let can = self.model.duration && self.seen_at < since && since <= self.now;
+        self.time_left = self.left_when_seen;
+        self.time_runs = self.time_runs.map(|_| since);
+        self.saw_driver();
+        can
+    }
+
+    /// Nothing starts that would be stopped at once because its time is over, or nobody has answered in time.
+    fn end_what_is_late(&mut self) {
+        let is_late = |at: Option<&i64>| at.is_some_and(|at| *at <= self.now);
+        if self.places().all(|place| self.is_done(place)) {
+            return;
+        }
+        if is_late(self.timers().get("duration")) {
+            return self.overrun();
+        }
+        while self.goes() {
+            let timers = self.timers().into_iter().filter(|(timer, at)| {
+                *at <= self.now && (timer.starts_with("approval/") || timer.starts_with("wait/"))
+            });
+            let Some((_, timer)) = timers.map(|(timer, at)| (at, timer)).min() else { return };
+            self.goes_off(&timer);
+        }
     }
 
     fn is_running(&self) -> bool {

@@ -124,12 +124,13 @@ impl Advance<'_, '_> {
         }
     }
 
+    /// People are told when it is too late, by the clock that they know.
     fn until(
         &self,
         length: Option<Duration>,
         timer: impl Fn() -> TimerId,
     ) -> (Option<Timestamp>, Option<TimerId>) {
-        (length.map(|length| self.moment.now.after(length)), length.map(|_| timer()))
+        (length.map(|length| self.moment.wall.after(length)), length.map(|_| timer()))
     }
 }
 

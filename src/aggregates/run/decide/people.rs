@@ -45,14 +45,14 @@ pub(super) fn approve(
     edits: Option<Edits>,
     hash: Option<&str>,
 ) -> Result<(), RunRejection> {
-    let now = advance.moment.now;
+    let wall = advance.moment.wall;
     let requests = open_requests(advance.draft.state(), named)?;
     let mut changed = Vec::with_capacity(requests.len());
     // Several requests are granted together or not at all.
     for request in &requests {
         let run = advance.draft.state();
         let open = open(run, request)?;
-        may_answer(open, &by, now)?;
+        may_answer(open, &by, wall)?;
         is_unchanged(open, hash)?;
         if open.granted.contains_key(&by) && edits.is_none() {
             let left = (open.asked.needed as usize).saturating_sub(open.granted.len());
@@ -171,10 +171,10 @@ pub(super) fn reject(
     by: &Arc<str>,
     reason: &str,
 ) -> Result<(), RunRejection> {
-    let now = advance.moment.now;
+    let wall = advance.moment.wall;
     let requests = open_requests(advance.draft.state(), named)?;
     for request in &requests {
-        may_answer(open(advance.draft.state(), request)?, by, now)?;
+        may_answer(open(advance.draft.state(), request)?, by, wall)?;
     }
     for request in requests {
         // A failure that is not tolerated ends the run, and with it other requests.
@@ -191,13 +191,13 @@ pub(super) fn check(
     named: &str,
     by: Arc<str>,
     points: Vec<u32>,
-    now: Timestamp,
+    wall: Timestamp,
 ) -> Result<(), RunRejection> {
     let requests = open_requests(draft.state(), named)?;
     // Of several requests all are looked at or none.
     for request in &requests {
         let open = open(draft.state(), request)?;
-        may_answer(open, &by, now)?;
+        may_answer(open, &by, wall)?;
         let last = open.asked.checklist.len();
         if let Some(wrong) = points.iter().find(|point| **point == 0 || **point as usize > last) {
             let why = format!("the checklist of request `{request}` has {last} points, and no point {wrong}");
@@ -221,7 +221,7 @@ pub(super) fn signal(
         let why = format!("the run is {} and waits for no signal", run.status().text());
         return Err(not_now(Code::RunEnded, why, forward(run)));
     }
-    let first = run.takes_signal(&name, advance.moment.now)?;
+    let first = run.takes_signal(&name, advance.moment.wall)?;
     if first.is_none() && run.people.kept() >= SIGNALS_MAX {
         let why = format!("{SIGNALS_MAX} signals wait for a step to take them");
         return Err(not_now(Code::Busy, why, "`reenact status RUN` shows what the run waits for"));
@@ -290,11 +290,11 @@ fn requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection> {
 
 impl Run {
     /// The step that takes a signal of that name; none if it is kept for one that will wait for it. What all have waited
-    /// for too long is refused, also while nobody was there to record that.
-    pub(crate) fn takes_signal(&self, name: &str, now: Timestamp) -> Result<Option<usize>, RunRejection> {
+    /// for too long, by the wall clock, is refused, also while nobody was there to record that.
+    pub(crate) fn takes_signal(&self, name: &str, wall: Timestamp) -> Result<Option<usize>, RunRejection> {
         let waiting = self.people.waiting.get(name).into_iter().flatten().copied();
         let waiting: Vec<usize> = waiting.filter(|place| !self.is_given_up(*place)).collect();
-        let in_time = waiting.iter().copied().find(|place| !self.has_waited_too_long(*place, now));
+        let in_time = waiting.iter().copied().find(|place| !self.has_waited_too_long(*place, wall));
         match waiting.first().and_then(|place| self.steps.get(*place)) {
             Some(late) if in_time.is_none() => {
                 let why =
@@ -360,9 +360,10 @@ fn is_closed(request: &Request) -> RunRejection {
     not_now(Code::RequestClosed, why, "`reenact history RUN` shows what became of it")
 }
 
-/// Whether somebody is asked, and it is not too late: what expired is refused, also while nobody was there to record it.
-fn may_answer(request: &Request, by: &Arc<str>, now: Timestamp) -> Result<(), RunRejection> {
-    if request.asked.expires.is_some_and(|at| at <= now) {
+/// Whether somebody is asked, and it is not too late by the wall clock: what expired is refused, also while nobody was there
+/// to record it.
+fn may_answer(request: &Request, by: &Arc<str>, wall: Timestamp) -> Result<(), RunRejection> {
+    if request.asked.expires.is_some_and(|at| at <= wall) {
         let why = format!("request `{}` of step `{}` has expired", request.asked.request, request.asked.step);
         return Err(not_now(Code::RequestClosed, why, RECORD_EXPIRY));
     }

@@ -1,9 +1,16 @@
 //! What people do to a run, and the time that it has.
 
+use std::collections::BTreeSet;
+
 use super::{Contradiction, Fold};
-use crate::aggregates::run::{End, Ended, Phase, RunEffect, RunEffectId, Timer, TimerOf, Unwinding, Why};
+use crate::aggregates::run::{
+    Driven, End, Ended, Phase, RunEffect, RunEffectId, Timer, TimerOf, Unwinding, Why,
+};
 use crate::events::ids::TimerId;
-use crate::events::run::{CancelRequested, RetryRequested, RunPaused, RunUnpaused};
+use crate::events::run::{
+    AttemptLost, CancelRequested, DrivingBegan, RetryRequested, RunEvent, RunPaused, RunUnpaused,
+    StepCompleted,
+};
 use crate::events::time::Timestamp;
 
 impl Fold<'_> {
@@ -76,7 +83,38 @@ impl Fold<'_> {
     fn go_forward(&mut self, undone: Option<&Unwinding>) -> Result<(), Contradiction> {
         self.run.phase = Phase::Going;
         self.run.time_left_us = self.run.about.as_ref().and_then(|about| about.started.duration_limit_us);
+        self.run.driven.time_left_us = self.run.time_left_us.unwrap_or_default();
         self.go_again(undone)
+    }
+
+    /// What was counted of the run's time since it was known to be driven was counted while nobody drove it. It counts again
+    /// from when somebody does.
+    pub(super) fn driving_began(&mut self, event: &DrivingBegan) -> Result<(), Contradiction> {
+        if self.run.about.as_ref().is_none_or(|about| about.started.duration_limit_us.is_none()) {
+            return Err("its time is not limited".to_owned());
+        }
+        let left = self.run.driven.time_left_us;
+        match self.unset_timer(TimerId::duration()) {
+            Some(_) => self.set_timer(
+                &TimerId::duration(),
+                TimerOf::Run,
+                event.since.after(std::time::Duration::from_micros(left)),
+            ),
+            None => self.run.time_left_us = Some(left),
+        }
+        Ok(())
+    }
+
+    /// Takes note of an event that only who drives the run records.
+    pub(super) fn note_driven(&mut self, event: &RunEvent) {
+        if !is_of_driving(event) {
+            return;
+        }
+        let running = self.run.timers.get(&TimerId::duration());
+        let running = running.map(|timer| timer.at.since(self.now).as_micros());
+        let running = running.map(|left| u64::try_from(left).unwrap_or(u64::MAX));
+        let time_left_us = running.or(self.run.time_left_us).unwrap_or_default();
+        self.run.driven = Driven { at: self.now, time_left_us };
     }
 
     /// The run's time is over.
@@ -111,9 +149,21 @@ impl Fold<'_> {
     }
 
     pub(super) fn set_timer(&mut self, timer: &TimerId, of: TimerOf, at: Timestamp) {
-        self.run.timers.insert(timer.clone(), Timer { of, at });
-        self.run.people.timers += usize::from(of.is_of_others());
-        self.changes.open(RunEffect::Wake { timer: timer.clone(), at });
+        let set = Timer { of, at };
+        self.changes.open(RunEffect::Wake { timer: timer.clone(), at: set.deadline() });
+        if let Some(timers) = self.of_others(of) {
+            timers.insert((at, timer.clone()));
+        }
+        self.run.timers.insert(timer.clone(), set);
+    }
+
+    /// Where timers are listed that go off only if others take too long.
+    fn of_others(&mut self, of: TimerOf) -> Option<&mut BTreeSet<(Timestamp, TimerId)>> {
+        match of {
+            TimerOf::People(_) => Some(&mut self.run.people.timers),
+            TimerOf::Child(_) => Some(&mut self.run.deadlines),
+            TimerOf::Run | TimerOf::Step(_) | TimerOf::Undo(_) | TimerOf::UndoChild(_) => None,
+        }
     }
 
     /// A run that is stuck waits for nothing but a person, also not for what a partial rollback keeps.
@@ -128,9 +178,12 @@ impl Fold<'_> {
 
     pub(super) fn unset_timer(&mut self, timer: TimerId) -> Option<Timer> {
         let set = self.run.timers.remove(&timer);
-        let of_people = set.as_ref().is_some_and(|set| set.of.is_of_others());
-        self.run.people.timers = self.run.people.timers.saturating_sub(usize::from(of_people));
-        self.changes.close(RunEffectId::Wake(timer));
+        self.changes.close(RunEffectId::Wake(timer.clone()));
+        if let Some(Timer { of, at }) = set
+            && let Some(timers) = self.of_others(of)
+        {
+            timers.remove(&(at, timer));
+        }
         set
     }
 
@@ -162,5 +215,23 @@ impl Fold<'_> {
             }
             _ => {}
         }
+    }
+}
+
+/// Whether only who drives a run records that. What people ask is recorded also while nobody does, with what follows from it.
+const fn is_of_driving(event: &RunEvent) -> bool {
+    match event {
+        RunEvent::DrivingBegan(_)
+        | RunEvent::AttemptStarted(_)
+        | RunEvent::AttemptFailed(_)
+        | RunEvent::AttemptLost(AttemptLost { interrupted: true, .. })
+        | RunEvent::RetryScheduled(_)
+        | RunEvent::TimerSet(_)
+        | RunEvent::TimerFired(_)
+        | RunEvent::SignalAwaited(_)
+        | RunEvent::ChildStarted(_)
+        | RunEvent::ChildEnded(_) => true,
+        RunEvent::StepCompleted(StepCompleted { attempt, .. }) => *attempt > 0,
+        _ => false,
     }
 }

@@ -2,6 +2,7 @@
 
 mod control;
 mod damaged;
+mod driven;
 mod found;
 mod growing;
 mod hints;

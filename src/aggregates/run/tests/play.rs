@@ -21,6 +21,10 @@ use crate::workflow::work::{Failure, Output};
 pub(super) struct Play {
     pub(super) run: Option<Given<Run>>,
     pub(super) now: Timestamp,
+    /// By how many µs the wall clock was set.
+    pub(super) wall_set_by_us: i64,
+    /// Since when somebody drives it; none while nobody does.
+    pub(super) driven_since: Option<Timestamp>,
     /// Everything that happened.
     pub(super) log: Vec<RunEvent>,
     /// When each of it did.
@@ -28,6 +32,8 @@ pub(super) struct Play {
     /// Effects that each command closed, and then those that it opened and left open.
     pub(super) changes: Vec<(Vec<RunEffect>, Vec<RunEffectId>)>,
     pub(super) slots: u32,
+    /// Whether at random nobody drives it for a while, and somebody sets the wall clock.
+    pub(super) comes_and_goes: bool,
     /// Whether what can start does right after each command, as with a dispatcher that has slots.
     pub(super) eager: bool,
 }
@@ -59,10 +65,13 @@ impl Play {
         let mut play = Self {
             run: Some(given("run/r").blob(&definition_blob)),
             now: Timestamp(1_000_000),
+            wall_set_by_us: 0,
+            driven_since: Some(Timestamp(1_000_000)),
             log: Vec::new(),
             times: Vec::new(),
             changes: Vec::new(),
             slots: 100,
+            comes_and_goes: false,
             eager: false,
         };
         let mut start = StartRun {
@@ -91,6 +100,7 @@ impl Play {
             drive: true,
         };
         change(&mut start);
+        play.driven_since = play.driven_since.filter(|_| start.drive);
         play.ask(Ask::Start(Box::new(start)));
         play
     }
@@ -131,9 +141,12 @@ impl Play {
     }
 
     fn ask_once(&mut self, ask: Ask) -> Vec<String> {
-        let run = self.run.take().unwrap().at(self.now);
+        let run = self.run.take().unwrap().at(self.now).at_wall(self.wall());
         let slots = run.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
-        let when = run.granted(Grants(slots)).when(ask);
+        let when = match self.driven_since {
+            Some(since) => run.granted(Grants(slots)).driven_since(since).when(ask),
+            None => run.when(ask),
+        };
         let changes = when.changes();
         self.changes.push((changes.still_open().cloned().collect(), changes.closed().cloned().collect()));
         let mut happened = Vec::new();
@@ -154,7 +167,7 @@ impl Play {
 
     /// What is asked is refused for this, if it is. Nothing happens.
     pub(super) fn refusal(&self, ask: &Ask) -> Option<Problem> {
-        let run = self.run.clone().unwrap().at(self.now);
+        let run = self.run.clone().unwrap().at(self.now).at_wall(self.wall());
         let mut problem = None;
         let when = run.granted(Grants::default()).when(ask.clone());
         if when.is_rejected() {
@@ -168,7 +181,7 @@ impl Play {
 
     /// Asks what may be refused: then nothing happens.
     pub(super) fn try_ask(&mut self, ask: Ask) {
-        let before = self.run.clone().unwrap().at(self.now);
+        let before = self.run.clone().unwrap().at(self.now).at_wall(self.wall());
         let slots = before.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
         if before.granted(Grants(slots)).when(ask.clone()).is_rejected() {
             return;
@@ -244,8 +257,24 @@ impl Play {
         self.ask(Ask::Failed { step: StepId::grown(step), fence, failure })
     }
 
+    /// What the wall clock shows.
+    pub(super) fn wall(&self) -> Timestamp {
+        Timestamp(self.now.0 + self.wall_set_by_us)
+    }
+
+    /// Nobody drives it for so long. Then somebody does, in whose process nothing of it is left.
+    pub(super) fn leave(&mut self, length: Duration) {
+        self.driven_since = None;
+        self.sleep(length);
+        self.driven_since = Some(self.now);
+    }
+
+    /// Lets time pass. What comes by itself is decided only where somebody drives the run.
     pub(super) fn sleep(&mut self, length: Duration) -> Vec<String> {
         self.now = self.now.after(length);
+        if self.driven_since.is_none() {
+            return Vec::new();
+        }
         let timers = self.state().open_timers();
         timers
             .into_iter()

@@ -179,16 +179,23 @@ impl Audit {
 }
 
 /// A run of that workflow, which may be the child of another.
-pub(super) fn begin(file: &str, dice: &mut Dice, parallel: u32) -> Play {
+pub(super) fn begin(file: &str, dice: &mut Dice, limits: (u32, Option<Duration>)) -> Play {
     let parent = Parent { run: RunId::parse("up").unwrap(), step: StepId::grown("c") };
     let parent = dice.one_in(2).then_some(parent);
-    Play::start_as(file, |start| (start.parallel, start.parent) = (parallel, parent))
+    Play::start_as(file, |start| ((start.parallel, start.duration_limit), start.parent) = (limits, parent))
 }
 
 /// Lets something happen.
 pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
     let open = play.attempts();
     play.slots = dice.below(4) as u32;
+    if play.comes_and_goes && dice.one_in(10) {
+        // Whoever drives it leaves, or somebody comes.
+        play.driven_since = if play.driven_since.is_some() { None } else { Some(play.now) };
+    }
+    if play.comes_and_goes && dice.one_in(20) {
+        play.wall_set_by_us = 1_000_000 * (dice.below(20) as i64 - 10);
+    }
     if dice.one_in(6) {
         let ask = any_order(dice, play);
         return play.try_ask(ask);
@@ -318,6 +325,7 @@ fn any_failure(dice: &mut Dice) -> Failure {
 /// Lets all happen that a run waits for, and nothing go wrong.
 fn let_go_on(play: &mut Play) {
     play.slots = 10;
+    play.driven_since.get_or_insert(play.now);
     play.try_ask(Ask::Unpause(order()));
     if play.state().status() == RunStatus::Paused {
         play.ask(Ask::Cancel { order: order(), rollback: false });
@@ -345,11 +353,14 @@ fn let_go_on(play: &mut Play) {
 #[test]
 fn whatever_happens_a_run_keeps_its_promises_and_ends() {
     let mut seen = BTreeSet::new();
-    for seed in 0..1_000 {
+    for seed in 0..1_500 {
         let mut dice = Dice::of(seed);
         let file = workflow(&mut dice);
         let parallel = 1 + dice.below(3) as u32;
-        let mut play = begin(&file, &mut dice, parallel);
+        let comes_and_goes = seed >= 1_000;
+        let limit = comes_and_goes.then(|| Duration::from_secs(1 + dice.below(20) as u64));
+        let mut play = begin(&file, &mut dice, (parallel, limit));
+        play.comes_and_goes = comes_and_goes;
         let mut audit = Audit::default();
         let context = format!("seed {seed}\n{file}");
         audit.check(&play, parallel as usize, &context);

@@ -72,7 +72,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "5a65a6d5a403680a49e039fd1269db16c36e9d7cfa1157d6f92459c7247fd6cc";
+const HASH: &str = "a4ed4408597ce11a6f094a767c749e544b64385aff416c137f2f0a8094d70345";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.

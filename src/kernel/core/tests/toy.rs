@@ -11,7 +11,8 @@ use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
 use crate::kernel::core::Whose;
 use crate::kernel::{
-    Aggregate, At, Attention, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment, Own,
+    Aggregate, At, Attention, Deadline, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment, Own,
+    People,
 };
 use crate::testing::{Broken, Hosted};
 
@@ -25,7 +26,8 @@ pub(super) struct Counter {
     pub(super) over: bool,
 }
 
-/// A task. Its number says how long it lasts: 5 goes off 5 seconds after noon.
+/// A task. Its number says how long it lasts: 5 goes off 5 seconds after noon, and 105 when the wall clock shows 105 seconds
+/// after noon.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Task(pub(super) u64);
 
@@ -44,7 +46,8 @@ impl Effect for Task {
     fn lasts(&self) -> Lasts {
         match self.0 % 4 {
             0 => Lasts::Told,
-            1 => Lasts::Until(NOON.after(Duration::from_secs(self.0))),
+            1 if self.0 > 100 => Lasts::Until(Deadline::Wall(NOON.after(Duration::from_secs(self.0)))),
+            1 => Lasts::Until(Deadline::Steady(NOON.after(Duration::from_secs(self.0)))),
             2 => Lasts::Process,
             _ => Lasts::Answer,
         }
@@ -70,7 +73,7 @@ impl Aggregate for Counter {
     const SNAPSHOT_SCHEMA: u16 = 1;
     fn decide(draft: &mut Draft<'_, Self>, ask: Ask, moment: &Moment<'_>) -> Result<(), std::fmt::Error> {
         let Self { open, over, .. } = draft.state().clone();
-        let is_due = |id| !matches!(Task(id).lasts(), Lasts::Until(at) if at > moment.now);
+        let is_due = |id| !matches!(Task(id).lasts(), Lasts::Until(deadline) if !deadline.has_come(moment.clocks()));
         match ask {
             _ if over => return Err(std::fmt::Error),
             Ask::Open(ids) => ids.into_iter().for_each(|id| draft.emit(Event::Opened(id))),
@@ -98,10 +101,12 @@ impl Aggregate for Counter {
     fn open(&self) -> Vec<Task> { self.open.iter().map(|id| Task(*id)).collect() }
     fn attention(&self) -> Attention {
         let is_lasting = |id: &u64| matches!(Task(*id).lasts(), Lasts::Process | Lasts::Answer);
-        let until = |id: &u64| match Task(*id).lasts() { Lasts::Until(at) => Some(at), _ => None };
+        let until = |id: &u64| match Task(*id).lasts() { Lasts::Until(Deadline::Steady(at)) => Some(at), _ => None };
+        let people = |id: &u64| match Task(*id).lasts() { Lasts::Until(Deadline::Wall(at)) => Some(at), _ => None };
         let timer = self.open.iter().filter_map(until).min().map_or(Own::None, Own::At);
+        let people = self.open.iter().filter_map(people).min().map_or(People::None, |at| People::Until(Some(at)));
         let own = if self.open.iter().any(is_lasting) { Own::Now } else { timer };
-        if self.over { Attention::OVER } else { Attention { own, ..Attention::default() } }
+        if self.over { Attention::OVER } else { Attention { own, people, ..Attention::default() } }
     }
     fn status(&self) -> &'static str { if self.over { "over" } else { "counting" } }
     fn due(task: &Task) -> Option<Ask> { Some(Ask::Due(task.0)) }

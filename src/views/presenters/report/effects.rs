@@ -84,7 +84,7 @@ pub fn effects(run: &Run) -> Vec<EffectReport> {
             RunEffect::Tell(_) => return None,
             RunEffect::Ask { request, step } => EffectReport::Ask { step, request },
             RunEffect::Stop { step, .. } => EffectReport::Stop { step },
-            RunEffect::Wake { timer, at } => EffectReport::Wake { timer, at },
+            RunEffect::Wake { timer, at } => EffectReport::Wake { timer, at: at.at() },
         })
     };
     run.open().into_iter().filter_map(report).collect()

@@ -18,7 +18,7 @@ impl Projection for RunRows {
     }
 
     fn shape(&self) -> u32 {
-        3
+        4
     }
 
     fn reads(&self, page: &Page<'_>, rows: &Rows) -> Vec<Vec<u8>> {
@@ -65,6 +65,7 @@ fn new_row(run: &RunId, events: &[&Recorded]) -> Option<RunRow> {
         version: first.version,
         tags: started.tags,
         degraded: false,
+        parent: started.parent.map(|parent| parent.run),
     })
 }
 
@@ -114,6 +115,7 @@ mod tests {
             version: Version(1),
             tags: tags.iter().cloned().collect(),
             degraded: false,
+            parent: None,
         };
         let tag = |name: &str, length: usize| (name.to_owned(), "\u{1}".repeat(length));
         for row in [

@@ -40,7 +40,7 @@ impl Duel {
         });
         self.same("attempts are open", told.collect::<BTreeSet<_>>(), open)?;
         let timers = self.engine.state().open_timers().into_iter().filter_map(|effect| match effect {
-            RunEffect::Wake { timer, at } => Some((timer.as_str().to_owned(), at.0)),
+            RunEffect::Wake { timer, at } => Some((timer.as_str().to_owned(), at.at().0)),
             _ => None,
         });
         // What is overdue is due now, however long it has been.

@@ -7,6 +7,9 @@ use crate::saga::model::{SLEEP, TIMEOUT};
 
 impl Oracle {
     pub(super) fn go_forward(&mut self) {
+        if self.goes() {
+            self.end_what_is_late();
+        }
         while self.goes() && (self.look() || self.start_work()) {}
         let live = |place: &usize| self.steps[*place].state != State::Left;
         if self.mode == Mode::Forward && self.places().filter(live).all(|place| self.is_done(place)) {
@@ -18,7 +21,7 @@ impl Oracle {
     }
 
     /// Whether anything may start.
-    fn goes(&self) -> bool {
+    pub(super) fn goes(&self) -> bool {
         self.mode == Mode::Forward && !self.paused && self.driven
     }
 
