@@ -25,7 +25,7 @@ use crate::events::ids::{StreamId, Version};
 use crate::events::json::Blob;
 use crate::kernel::Aggregate;
 use crate::kernel::core::{Driving, HostCore, Input, Output};
-use crate::kernel::fold::Content;
+use crate::kernel::fold::{Content, Fold};
 use crate::store::{AppendError, Snapshot};
 
 /// The actor of an aggregate.
@@ -145,7 +145,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 (Output::Driven(driven), _) => self.book.note_driven(&self.stream, driven),
                 (Output::Wake(at), _) => self.book.wake_at(&self.stream, at),
                 (Output::Snapshot { head, bytes }, _) => {
-                    let schema = A::SNAPSHOT_SCHEMA;
+                    let schema = Fold::<A>::SNAPSHOT_SCHEMA;
                     let snapshot = Snapshot { version: head.version, hash: head.hash, schema, bytes };
                     let store = Arc::clone(&self.book.context().store);
                     let saved = snapshots::save(store, self.stream.clone(), snapshot);
@@ -169,6 +169,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         let mut live = self.live.borrow().clone();
         let before = live.milestones();
         (live.version, live.loaded, live.parked) = (version, true, None);
+        live.correlation = core.correlation().cloned();
         (live.status, live.own_status, live.attention) = (state.status(), state.status(), attention);
         // What is driven though nothing follows but what people do is about to see that they are too late.
         live.at_rest = version > Version(0) && attention.is_at_rest() && !driven;

@@ -1,5 +1,7 @@
 //! What is seen of a stream that is in memory, without asking it.
 
+use std::sync::Arc;
+
 use crate::events::ids::Version;
 use crate::events::problem::Problem;
 use crate::kernel::Attention;
@@ -16,6 +18,8 @@ pub struct Live {
     pub status: &'static str,
     /// The same, as its own fold says: that it waits for another stream is not its own fold's to say.
     pub own_status: &'static str,
+    /// The root run, where it is not that run's own stream.
+    pub correlation: Option<Arc<str>>,
     /// What it needs next.
     pub attention: Attention,
     /// Whether nothing follows unless somebody acts.

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use crate::events::ids::Version;
 use crate::events::problem::Problem;
 use crate::kernel::Aggregate;
-use crate::kernel::core::{Input, Whose};
+use crate::kernel::core::{Envelope, Input, Whose};
 
 /// Asks the aggregate something.
 #[derive(Message)]
@@ -14,6 +14,8 @@ use crate::kernel::core::{Input, Whose};
 pub struct Submit<A: Aggregate> {
     /// What.
     pub command: A::Command,
+    /// What comes with it.
+    pub envelope: Envelope,
     /// Whether it goes on by itself from this command on, if the command begins it.
     pub drives: bool,
     /// Where the answer goes, once it is durable.

@@ -14,11 +14,13 @@ use super::shell::ToRun;
 use crate::actors::hosting::load::load;
 use crate::aggregates::run::child;
 use crate::aggregates::run::{Ask, Order, Run, RunStatus};
+use crate::events::decision::Causation;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{Parent, Purpose};
 use crate::executors::{ChildTask, Context, Executor, Task};
 use crate::kernel::Blobs;
+use crate::kernel::core::Envelope;
 use crate::workflow::work::{Failure, Output, Stop};
 
 /// Sees children through.
@@ -111,7 +113,7 @@ impl Charge<'_> {
         let Some((run, version)) = self.look().await? else { return self.begin().await };
         if run.status().has_ended() && self.is_told(version) && child::may_go_on(run.status()) {
             let retry = Ask::Retry { order: self.order("its parent tries it again"), step: None };
-            if let Err(problem) = self.runs.order(&self.child.run, retry).await {
+            if let Err(problem) = self.runs.order(&self.child.run, retry, &self.envelope()).await {
                 return Err(self.refused(&run, version, problem));
             }
         }
@@ -127,7 +129,7 @@ impl Charge<'_> {
         let (parent, with) = (Arc::clone(&self.child.parent), self.task.work.with.clone());
         let (step, binding) = (self.task.step.clone(), binding.clone());
         let start = self.read(move |blobs| child::start(&parent, &step, &binding, &with, blobs)).await??;
-        self.runs.begin(&self.child.run, start).await?;
+        self.runs.begin_as(&self.child.run, start, &self.envelope()).await?;
         Ok(())
     }
 
@@ -139,7 +141,7 @@ impl Charge<'_> {
             return Ok(true);
         }
         let rollback = Ask::Rollback { order: self.order("its parent is rolled back"), to: None };
-        match self.runs.order(&self.child.run, rollback).await {
+        match self.runs.order(&self.child.run, rollback, &self.envelope()).await {
             Ok(_) => Ok(true),
             // Somebody else has asked for it first, and may have paused it.
             Err(problem) if problem.code == Code::Compensating => Ok(true),
@@ -217,6 +219,13 @@ impl Charge<'_> {
         Order { by: format!("run {}", self.task.run).into(), reason: Some(reason.to_owned()) }
     }
 
+    /// What the child is asked is part of this attempt, and of what the root run does.
+    fn envelope(&self) -> Envelope {
+        let (stream, effect) = (StreamId::of_run(&self.task.run), format!("attempt/{}", self.task.fence));
+        let causation = Some(Causation { stream, effect: effect.into() });
+        Envelope { id: None, causation, correlation: Some(self.runs.root(&self.task.run)) }
+    }
+
     /// Tells the parent whether there is nothing to do but to wait for somebody.
     async fn rests(&self, rests: bool) {
         self.runs.tell_now(&self.task.run, ToRun::ChildRests { child: self.child.run.clone(), rests }).await;
@@ -240,7 +249,8 @@ impl Charge<'_> {
         let run = &self.child.run;
         let order = self.order("its parent does not want it any more");
         let failure = Failure::stopped(why);
-        match self.runs.order(run, Ask::Cancel { order, rollback: false }).await {
+        let cancel = Ask::Cancel { order, rollback: false };
+        match self.runs.order(run, cancel, &self.envelope()).await {
             // The attempt was stopped before there was a child.
             Err(problem) if problem.code == Code::UnknownRun => return Err(failure),
             // What has ended, or is being undone, cannot be cancelled: it is seen through as it is.

@@ -29,6 +29,7 @@ use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::kernel::Blobs;
+use crate::kernel::core::Envelope;
 use crate::kernel::standing::KindFold;
 
 /// The runs of a process: what may be wanted of them.
@@ -113,11 +114,21 @@ impl Runs {
     /// # Errors
     /// When the id is taken by a run that does something else, or the store refuses.
     pub async fn begin(&self, run: &RunId, start: StartRun) -> Result<Version, Problem> {
+        self.begin_as(run, start, &Envelope::default()).await
+    }
+
+    /// The same, with what comes with that command.
+    pub(super) async fn begin_as(
+        &self,
+        run: &RunId,
+        start: StartRun,
+        envelope: &Envelope,
+    ) -> Result<Version, Problem> {
         let (hash, drive) = (start.definition_blob.reference.hash, start.drive);
         let blobs: &dyn Blobs = &*self.context().library;
         blobs.remember_value(hash, Arc::clone(&start.definition));
-        let version = self.ask(run, Ask::Start(Box::new(start))).await?;
-        let stream = StreamId::of_run(run);
+        let (stream, start) = (StreamId::of_run(run), Ask::Start(Box::new(start)));
+        let version = self.hosting.send::<RunKind>(&stream, envelope, || start.clone(), drive).await?;
         if drive && !self.hosting.book().is_driven(&stream) {
             self.hosting.drive(&stream).await;
         }
@@ -140,8 +151,15 @@ impl Runs {
     ///
     /// # Errors
     /// Why the run refuses, or cannot answer.
-    pub async fn order(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
-        self.hosting.order::<RunKind>(&StreamId::of_run(run), || ask.clone()).await
+    pub async fn order(&self, run: &RunId, ask: Ask, envelope: &Envelope) -> Result<Version, Problem> {
+        self.hosting.order::<RunKind>(&StreamId::of_run(run), envelope, || ask.clone()).await
+    }
+
+    /// The root run of a run: itself, if no other's step started it. Of one that is not in memory only that it is not known.
+    pub(super) fn root(&self, run: &RunId) -> Arc<str> {
+        let live = self.hosting.book().live(&StreamId::of_run(run));
+        let root = live.and_then(|live| live.borrow().correlation.clone());
+        root.unwrap_or_else(|| run.as_str().into())
     }
 
     /// Lets a run go on, now and by itself from here on.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Run;
+use crate::events::decision::Grant;
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, TimerId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, GrowthLimits, Parent, Purpose, Resolution};
 use crate::events::time::Timestamp;
-use crate::kernel::{Effect, Lasts, Unreadable};
+use crate::kernel::{self, Effect, Lasts, Unreadable};
 use crate::workflow::approval::Edits;
 use crate::workflow::definition::{Definition, WORKFLOW_AGENT};
 use crate::workflow::work::{Failure, Output};
@@ -238,6 +239,23 @@ pub struct StartChild {
 /// grants them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants(pub BTreeMap<AgentName, u32>);
+
+impl kernel::Grants for Grants {
+    fn record(&self) -> Vec<Grant> {
+        let granted = self.0.iter().filter(|(_, slots)| **slots > 0);
+        let record = |(agent, slots): (&AgentName, &u32)| Grant {
+            what: agent.as_str().into(),
+            amount: u64::from(*slots),
+        };
+        granted.map(record).collect()
+    }
+
+    fn recall(recorded: &[Grant]) -> Self {
+        let slots = |amount| u32::try_from(amount).unwrap_or(u32::MAX);
+        let grants = recorded.iter().map(|Grant { what, amount }| (AgentName::new(what), slots(*amount)));
+        Self(grants.collect())
+    }
+}
 
 impl Grants {
     /// Takes one slot of an agent, if there is one left.

@@ -7,6 +7,7 @@
 //! - `decide`: what would happen, command by command
 //! - `advance`: what starts and what ends of itself, after any command
 //! - [`child`]: a run that a step of another starts
+//! - `recorded`: commands as they are recorded, and what they were
 //! - `attention`: what it needs next; `awaited`: the children that it waits for
 //! - [`plan`]: what a rollback would do
 
@@ -20,6 +21,7 @@ mod evolve;
 mod node;
 mod people;
 pub mod plan;
+mod recorded;
 mod snapshot;
 mod startable;
 #[cfg(test)]
@@ -37,9 +39,11 @@ pub use command::{Ask, Grants, Insists, Order, RunEffect, RunEffectId, RunReject
 pub(crate) use node::{Done, Gated, Node, StepError, StepPhase, Trace, UndoPhase};
 pub(crate) use people::{Answer, People, Request};
 pub use plan::{CannotUndo, RollbackPlan};
+pub use recorded::RECORDS;
 pub(crate) use unwinding::Unwinding;
 
 use crate::events::codec::CodecError;
+use crate::events::decision::Form;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId, Version};
 use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::Problem;
@@ -48,7 +52,9 @@ use crate::events::run::{
 };
 use crate::events::time::Timestamp;
 use crate::kernel::standing::KindFold;
-use crate::kernel::{self, Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent};
+use crate::kernel::{
+    self, Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent, NotRecalled, Recalling, Recording,
+};
 use crate::workflow::definition::WORKFLOW_AGENT;
 
 /// What a decision on a run borrows.
@@ -429,6 +435,18 @@ impl Aggregate for Run {
 
     fn name(ask: &Ask) -> &'static str {
         ask.name()
+    }
+
+    fn asked_by(ask: &Ask) -> Option<Arc<str>> {
+        recorded::asked_by(ask)
+    }
+
+    fn record(ask: Ask, recording: &mut Recording<'_, '_, Self>) -> Result<Option<Form>, CodecError> {
+        recorded::record(ask, recording)
+    }
+
+    fn recall(recalling: &Recalling<'_, Self>) -> Result<Ask, NotRecalled> {
+        recorded::recall(recalling)
     }
 
     fn problem(rejection: &RunRejection) -> Problem {

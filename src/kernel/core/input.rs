@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::driving::Whose;
 use crate::events::commit::{Commit, Head};
-use crate::events::ids::Version;
+use crate::events::decision::Causation;
+use crate::events::ids::{CommandId, Version};
 use crate::events::json::Blob;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
@@ -12,6 +13,17 @@ use crate::kernel::aggregate::Aggregate;
 use crate::kernel::effect::Effect;
 use crate::kernel::fold::Fold;
 use crate::kernel::moment::Blobs;
+
+/// What comes with a command, and is recorded with its decision.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// What tells it from all others. With it, it can be asked again until it is answered: it is decided once.
+    pub id: Option<CommandId>,
+    /// What of another stream it is part of.
+    pub causation: Option<Causation>,
+    /// The root run that it is about, where the stream is not that run's own.
+    pub correlation: Option<Arc<str>>,
+}
 
 /// What happened to an aggregate in a process.
 pub enum Input<A: Aggregate, R> {
@@ -21,6 +33,8 @@ pub enum Input<A: Aggregate, R> {
     Command {
         /// What.
         command: A::Command,
+        /// What comes with it.
+        envelope: Envelope,
         /// Whether it goes on by itself from this command on, if the command begins it.
         drives: bool,
         /// Where the answer goes.
@@ -151,6 +165,7 @@ pub trait Lender<A: Aggregate> {
 pub(super) enum Waiting<A: Aggregate, R> {
     Command {
         command: A::Command,
+        envelope: Envelope,
         drives: bool,
         reply: Option<R>,
     },
