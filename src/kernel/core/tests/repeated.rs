@@ -71,17 +71,20 @@ fn it_is_answered_the_same_also_where_what_is_decided_with_it_is_not_stored() {
     assert_eq!(outputs, ["reply ada again 1", "refuse cid Busy", "load"]);
 }
 
+/// Also one that was refused in a commit that stored what others asked.
 #[test]
 fn a_rejection_is_decided_anew() {
     let mut fed = Fed::with(Driving::Nobody, &[]);
-    fed.decide(ask(Ask::End, "ada"));
-    fed.decide(Input::Appended);
-    assert_eq!(fed.decide(sent(Ask::Count(1), ID, "bob")), ["show", "refuse bob UnknownRun"]);
-    // Somebody else's commit brought it back.
-    fed.decide(sent(Ask::Count(1), ID, "bob"));
+    fed.decide(ask(Ask::Count(1), "ada"));
+    fed.feed(ask(Ask::End, "bob"));
+    fed.feed(sent(Ask::Count(1), ID, "cid"));
+    assert_eq!(fed.decide(Input::Appended), ["show", "reply ada 1", "append"]);
+    assert_eq!(fed.feed(Input::Appended), ["show", "reply bob 2", "refuse cid UnknownRun"]);
+    assert_eq!(fed.decide(sent(Ask::Count(1), ID, "cid again")), ["show", "refuse cid again UnknownRun"]);
+    // What had ended it is not stored after all, where it is loaded now.
     fed.core.phase = Phase::Loading;
     fed.load(&[]);
-    assert_eq!(fed.decide(sent(Ask::Count(1), ID, "bob again")), ["append"]);
+    assert_eq!(fed.decide(sent(Ask::Count(1), ID, "cid at last")), ["append"]);
 }
 
 #[test]
