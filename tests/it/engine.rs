@@ -3,6 +3,7 @@
 mod children;
 mod counter;
 mod crashes;
+mod decisions;
 mod kinds;
 mod kit;
 mod lives;
