@@ -11,13 +11,15 @@ use reenact::actors::hosting::live::Live;
 use reenact::actors::hosting::messages::Tell;
 use reenact::actors::hosting::shell::{EffectId, Heard, Shell};
 use reenact::events::codec::{CodecError, Encoded, from_bytes, to_bytes};
+use reenact::events::decision::Form;
 use reenact::events::ids::StreamId;
 use reenact::events::json::Json;
 use reenact::events::problem::{Code, Problem};
 use reenact::events::time::Timestamp;
 use reenact::kernel::core::Lender;
 use reenact::kernel::{
-    Aggregate, At, Attention, Blobs, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment, Own,
+    Aggregate, At, Attention, Blobs, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment, NotRecalled,
+    Own, Recalling, Recording,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +31,7 @@ pub(super) struct Counter {
     asked: Option<u64>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Ask {
     Count(u64),
     /// To count one more at that moment.
@@ -186,6 +188,15 @@ impl Aggregate for Counter {
 
     fn name(_: &Ask) -> &'static str {
         "ask"
+    }
+
+    fn record(ask: Ask, _: &mut Recording<'_, '_, Self>) -> Result<Option<Form>, CodecError> {
+        to_bytes(&ask).map(|payload| Some(Form { schema: 1, payload }))
+    }
+
+    fn recall(recalling: &Recalling<'_, Self>) -> Result<Ask, NotRecalled> {
+        let form = recalling.form()?;
+        from_bytes(&form.payload).map_err(|error| recalling.broken(error))
     }
 
     fn problem(_: &TooFar) -> Problem {
