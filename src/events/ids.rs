@@ -37,6 +37,10 @@ macro_rules! text_id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+            /// The same text, shared.
+            pub fn shared(&self) -> Arc<str> {
+                Arc::clone(&self.0)
+            }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -243,10 +243,8 @@ pub struct Grants(pub BTreeMap<AgentName, u32>);
 impl kernel::Grants for Grants {
     fn record(&self) -> Vec<Grant> {
         let granted = self.0.iter().filter(|(_, slots)| **slots > 0);
-        let record = |(agent, slots): (&AgentName, &u32)| Grant {
-            what: agent.as_str().into(),
-            amount: u64::from(*slots),
-        };
+        let record =
+            |(agent, slots): (&AgentName, &u32)| Grant { what: agent.shared(), amount: u64::from(*slots) };
         granted.map(record).collect()
     }
 

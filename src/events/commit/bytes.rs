@@ -77,7 +77,12 @@ impl Commit {
 
     /// The same, however long.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        let mut bytes = vec![self.format()];
+        /// More than what a header, a decision and the frame of an event usually take.
+        const USUAL_BYTES: usize = 96;
+        let parts = self.decisions.len() + self.events.len() + 2;
+        let payloads: usize = self.events.iter().map(|event| event.payload.len()).sum();
+        let mut bytes = Vec::with_capacity(payloads + parts * USUAL_BYTES);
+        bytes.push(self.format());
         codec::append_bytes(&mut bytes, &*self.header)?;
         if !self.decisions.is_empty() {
             codec::append_bytes(&mut bytes, &(self.decisions.len() as u64))?;

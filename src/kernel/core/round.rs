@@ -106,7 +106,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
     fn draw(&mut self, fold: &mut Fold<A>, now: Timestamp, lender: &mut impl Lender<A>) -> Draw<A, R> {
         let blobs = lender.blobs();
         let header = self.header(fold, now);
-        let correlation = header.correlation.clone();
+        let (causation, correlation) = (Arc::clone(&header.causation), header.correlation.clone());
         let mut sealing = Sealing::new(header, fold.head.hash);
         let (mut ids, answered) = (Vec::new(), &fold.answered);
         let (mut answers, mut begins, mut broken, mut count, mut seen) = (Vec::new(), false, None, 0, 0);
@@ -150,7 +150,12 @@ impl<A: Aggregate, R> HostCore<A, R> {
             }
             ids.extend(envelope.id);
             envelope.correlation = envelope.correlation.filter(|own| Some(own) != correlation.as_ref());
-            let decision = record(&mut draft, emitted, recorded, envelope, &moment);
+            let name = if A::name(&recorded) == &*causation {
+                Arc::clone(&causation)
+            } else {
+                A::name(&recorded).into()
+            };
+            let decision = record(&mut draft, emitted, (name, recorded), envelope, &moment);
             let fresh = draft.events().get(emitted..).unwrap_or_default();
             if let Err(error) = decision.and_then(|decision| sealing.add(decision, fresh)) {
                 let why = format!("what follows from that cannot be stored: {error}");
@@ -331,11 +336,11 @@ fn asked<A: Aggregate, R>(
 fn record<A: Aggregate>(
     draft: &mut Draft<'_, A>,
     before: usize,
-    command: A::Command,
+    (name, command): (Arc<str>, A::Command),
     envelope: Envelope,
     moment: &Moment<'_, A::Grants>,
 ) -> Result<Decision, CodecError> {
-    let (name, by) = (A::name(&command).into(), A::asked_by(&command));
+    let by = A::asked_by(&command);
     let mut recording = Recording::new(draft, before);
     let form = A::record(command, &mut recording)?;
     let Envelope { id, causation, correlation } = envelope;
