@@ -19,6 +19,12 @@ pub struct Decision {
     pub id: Option<CommandId>,
     /// From what it drew what is random.
     pub seed: u64,
+    /// By how much the wall clock was ahead of the time that the header says, in µs. The format has room for it: so far both
+    /// are one, and it is 0.
+    pub wall_ahead_us: i64,
+    /// For how long somebody had driven the stream by then, in µs. The format has room for it: no decision depends on it so
+    /// far, and it is 0.
+    pub driven_us: u64,
     /// What it might use. None where nothing could start, because nobody drove the stream.
     pub grants: Option<Vec<Grant>>,
     /// Who asked, where somebody did.
@@ -74,6 +80,8 @@ impl Decision {
             command: RecordedCommand { name: Arc::clone(command), form: None },
             id: None,
             seed: 0,
+            wall_ahead_us: 0,
+            driven_us: 0,
             grants: None,
             by: None,
             causation: None,
@@ -91,13 +99,16 @@ impl Decision {
     /// Reads what [`Decision::append_to`] wrote; answers what comes after it, too.
     pub(super) fn split_from<'a>(bytes: &'a [u8], header: &Arc<str>) -> Result<(Self, &'a [u8]), CodecError> {
         let (stored, rest) = codec::split_from_bytes::<Stored<'_>>(bytes)?;
-        let Stored { command, form, id, seed, grants, by, causation, correlation, blobs } = stored;
+        let Stored { command, form, id, seed, wall_ahead_us, driven_us, .. } = stored;
+        let Stored { grants, by, causation, correlation, blobs, .. } = stored;
         let name = if command.is_empty() { Arc::clone(header) } else { command.into() };
         let form = form.map(|StoredForm { schema, payload }| Form { schema, payload: payload.to_vec() });
         let decision = Self {
             command: RecordedCommand { name, form },
             id,
             seed,
+            wall_ahead_us,
+            driven_us,
             grants: grants.map(Cow::into_owned),
             by: by.map(Arc::from),
             causation: causation.map(Cow::into_owned),
@@ -125,6 +136,8 @@ impl Decision {
             form: form.map(|Form { schema, payload }| StoredForm { schema: *schema, payload }),
             id: *id,
             seed: *seed,
+            wall_ahead_us: self.wall_ahead_us,
+            driven_us: self.driven_us,
             grants: grants.as_deref().map(Into::into),
             by: by.as_deref(),
             causation: self.causation.as_ref().map(Cow::Borrowed),
@@ -146,6 +159,8 @@ struct Stored<'a> {
     form: Option<StoredForm<'a>>,
     id: Option<CommandId>,
     seed: u64,
+    wall_ahead_us: i64,
+    driven_us: u64,
     grants: Option<Cow<'a, [Grant]>>,
     #[serde(borrow)]
     by: Option<&'a str>,

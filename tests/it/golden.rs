@@ -405,6 +405,8 @@ fn a_commit_that_records_its_decisions_is_written_as_ever_and_its_chain_holds() 
     let decided = |name: &str| Decision {
         command: RecordedCommand { name: name.into(), form: Some(form.clone()) },
         seed: 70_000,
+        wall_ahead_us: -3_600_000_000,
+        driven_us: 300,
         grants: Some(vec![Grant { what: "shell".into(), amount: 300 }]),
         ..Decision::named(&name.into())
     };

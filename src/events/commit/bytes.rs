@@ -155,8 +155,8 @@ impl<'a> CommitBytes<'a> {
     fn read(format: u8, bytes: &'a [u8]) -> Result<Self, CodecError> {
         /// A header's texts are short. One that is longer than this was not written.
         const HEADER_BYTES_MAX: usize = 64 * 1024;
-        /// The shortest decision: nothing but a seed.
-        const DECISION_BYTES_MIN: usize = 9;
+        /// The shortest decision: nothing but numbers that are 0.
+        const DECISION_BYTES_MIN: usize = 11;
         /// The shortest event: three numbers and a hash.
         const EVENT_BYTES_MIN: usize = 3 + 32;
         let beginning = bytes.get(..HEADER_BYTES_MAX).unwrap_or(bytes);

@@ -348,6 +348,8 @@ fn record<A: Aggregate>(
         command: RecordedCommand { name, form },
         id,
         seed: moment.seed,
+        wall_ahead_us: 0,
+        driven_us: 0,
         grants: moment.grants.map(Grants::record),
         by,
         causation,

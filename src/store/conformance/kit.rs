@@ -75,6 +75,8 @@ fn decision() -> Decision {
         },
         id: Some(CommandId(*b"tells it from it")),
         seed: 300,
+        wall_ahead_us: -1,
+        driven_us: 70_000,
         grants: Some(vec![Grant { what: Arc::from("agent"), amount: 2 }]),
         by: Some(Arc::from("ada")),
         causation: Some(Causation { stream: stream("other"), effect: Arc::from("attempt/7") }),
