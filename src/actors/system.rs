@@ -188,7 +188,7 @@ impl System {
     /// # Errors
     /// Why the run refuses, or cannot answer.
     pub async fn ask(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
-        self.live.order(run, ask).await
+        self.live.order(run, ask, &Default::default()).await
     }
 
     /// Lets every run go on that can and that nobody drives, a few at a time, and from here on those too that can because of

@@ -18,7 +18,7 @@ use crate::actors::agents::roster::Roster;
 use crate::actors::clock::SystemClock;
 use crate::actors::system::{Settings, System};
 use crate::config::{Config, Durability};
-use crate::events::ids::{AgentName, RunId};
+use crate::events::ids::{AgentName, CommandId, RunId};
 use crate::events::problem::{Code, Problem};
 use crate::executors::discovery::Catalog;
 use crate::executors::{Executors, delivery, subprocess};
@@ -440,4 +440,9 @@ impl Here {
 /// A new id for a run.
 pub fn new_run_id() -> RunId {
     RunId::from_uuid(uuid::Uuid::now_v7())
+}
+
+/// A new id for a command that is asked until it is answered.
+pub fn new_command_id() -> CommandId {
+    CommandId::from_uuid(uuid::Uuid::now_v7())
 }

@@ -128,8 +128,8 @@ impl Facade {
             Request::Interrupted => self.interrupted().await.map(Answer::Runs),
             Request::Resolve { run } => self.resolve(&run).await.map(Answer::Resolved),
             Request::History { run, from, to } => self.history(&run, from, to, frames).await,
-            Request::Control { run, control, order } => {
-                self.control(&run, control, order).await.map(Answer::Recorded)
+            Request::Control { run, control, order, id } => {
+                self.control(&run, control, order, id).await.map(Answer::Recorded)
             }
             Request::Plan { run, to } => self.plan(&run, to.as_deref()).await.map(Answer::Planned),
             Request::StateAt { run, at } => {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregates::run::{CannotUndo, Insists, Order, RollbackPlan, RunStatus};
-use crate::events::ids::{AgentName, Fence, RunId, StepId, Version};
+use crate::events::ids::{AgentName, CommandId, Fence, RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::run::{GrowthLimits, Purpose, Resolution};
@@ -92,6 +92,9 @@ pub enum Request {
         control: Control,
         /// Who wants it, and why.
         order: Order,
+        /// What tells this request from all others. Asked again with it, of whoever holds the store by then, it is one.
+        #[serde(default)]
+        id: Option<CommandId>,
     },
     /// What a rollback would do. Answer: [`Answer::Planned`].
     Plan {

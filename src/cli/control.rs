@@ -4,7 +4,7 @@ use super::arguments::{OrderArguments, WhoArguments};
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
 use crate::aggregates::run::Order;
-use crate::api::door::Door;
+use crate::api::door::{Door, new_command_id};
 use crate::api::folder::is_store;
 use crate::api::protocol::{Answer, Control, Recorded, Request, Told};
 use crate::events::problem::{Code, Problem};
@@ -60,8 +60,9 @@ async fn record(
     signals: &mut Signals,
 ) -> Result<Option<(Recorded, Door)>, Problem> {
     let by = order.who.by.unwrap_or_else(user);
-    let request =
-        Request::Control { run: run.clone(), control, order: Order { by: by.into(), reason: order.reason } };
+    let order = Order { by: by.into(), reason: order.reason };
+    // Its holder may die before it has answered, and be asked again, or this process in its place.
+    let request = Request::Control { run: run.clone(), control, order, id: Some(new_command_id()) };
     match ask_about_a_run(scene, &run, &request, signals).await? {
         Asked::Interrupted => Ok(None),
         Asked::Answer(Answer::Recorded(recorded), door) => Ok(Some((recorded, door))),

@@ -67,6 +67,12 @@ pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
     bincode::serde::encode_to_vec(value, CONFIG).map_err(|error| CodecError::Encode(error.to_string()))
 }
 
+/// Writes a value behind the bytes that are there.
+pub fn append_bytes<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), CodecError> {
+    let appended = bincode::serde::encode_into_std_write(value, bytes, CONFIG);
+    appended.map(drop).map_err(|error| CodecError::Encode(error.to_string()))
+}
+
 /// The value of some bytes, all of which must belong to it; it may borrow from them.
 pub fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, CodecError> {
     match split_from_bytes(bytes)? {

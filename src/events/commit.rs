@@ -1,10 +1,14 @@
-//! What is stored together: the events of one decision under one header, chained by hashes.
+//! What is stored together: the events of some decisions under one header, chained by hashes.
+
+mod bytes;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::{self, CodecError, Encoded};
+pub use self::bytes::{COMMIT_FORMAT, CommitBytes};
+use super::codec::{CodecError, Encoded};
+use super::decision::Decision;
 use super::ids::{Hash, Position, StreamId, Version};
 use super::limits::COMMIT_BYTES_MAX;
 use super::time::Timestamp;
@@ -18,9 +22,6 @@ pub struct Head {
     pub hash: Hash,
 }
 
-/// The first byte of a stored commit. Another layout gets another number.
-pub const COMMIT_FORMAT: u8 = 1;
-
 /// What all events of a commit share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
@@ -30,9 +31,9 @@ pub struct Header {
     pub first: Version,
     /// When they were decided.
     pub recorded_at: Timestamp,
-    /// The run that all of this is about, where the stream is not that run's own.
+    /// The root run that all of this is about, unless a decision names another; none where the stream is that run's own.
     pub correlation: Option<Arc<str>>,
-    /// The command that they answer.
+    /// The command that they answer, by its name: of several the first, the others are named by their decisions.
     pub causation: Arc<str>,
     /// The version of Reenact that decided.
     pub code_version: Arc<str>,
@@ -74,21 +75,23 @@ impl Header {
 }
 
 /// An event as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
     /// The stable type name.
     pub kind: Arc<str>,
     /// The schema number of the payload.
     pub schema: u16,
+    /// Which of its commit's decisions it is of, from 0.
+    pub decision: u32,
     /// The payload, as the codec wrote it.
-    #[serde(with = "serde_bytes")]
     pub payload: Vec<u8>,
     /// Chains it to the event before it in its stream.
     pub hash: Hash,
 }
 
 impl StoredEvent {
-    /// The hash of an event: of the one before it, the header, its own version, type, schema and payload.
+    /// The hash of an event: of the one before it, of what stands for header and decision, of its own version, type, schema
+    /// and payload.
     fn chained(
         parent: Hash,
         digest: Hash,
@@ -105,13 +108,20 @@ impl StoredEvent {
     }
 }
 
-/// The events of one decision. They are stored together or not at all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The events of some decisions. They are stored together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     /// What they share.
     pub header: Arc<Header>,
+    /// The decisions, in order, each of which has events. None in a commit of format 1, which has no record of them.
+    pub decisions: Vec<Arc<Decision>>,
     /// The events, at least one, in order.
     pub events: Vec<StoredEvent>,
+}
+
+/// The decision of that number; none in a commit without any.
+fn decision_of(decisions: &[Arc<Decision>], number: u32) -> Option<Arc<Decision>> {
+    usize::try_from(number).ok().and_then(|number| decisions.get(number)).cloned()
 }
 
 /// Whether a commit of so many bytes is stored.
@@ -128,6 +138,7 @@ pub struct Sealing {
     parent: Hash,
     /// The version of the next.
     version: Version,
+    decisions: Vec<Arc<Decision>>,
     events: Vec<StoredEvent>,
     size_bytes: usize,
 }
@@ -136,21 +147,33 @@ impl Sealing {
     /// A commit without events yet. `parent` is the hash of the event before its first.
     pub fn new(header: Header, parent: Hash) -> Self {
         let (digest, version) = (header.digest(), header.first);
-        Self { header, digest, parent, version, events: Vec::new(), size_bytes: 0 }
+        let (decisions, events) = (Vec::new(), Vec::new());
+        Self { header, digest, parent, version, decisions, events, size_bytes: 0 }
     }
 
-    /// Adds an event.
+    /// Adds a decision and its events. One without events is not recorded: it changed nothing.
     ///
     /// # Errors
-    /// When the commit becomes longer than [`COMMIT_BYTES_MAX`], or the event has no bytes.
-    pub fn push<E: Encoded>(&mut self, event: &E) -> Result<(), CodecError> {
-        /// What an event has beside its type and its payload: a hash, a schema number and lengths.
-        const FRAME_BYTES: usize = 40;
+    /// When the commit becomes longer than [`COMMIT_BYTES_MAX`], or an event has no bytes.
+    pub fn add<E: Encoded>(&mut self, decision: Decision, events: &[E]) -> Result<(), CodecError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let number = u32::try_from(self.decisions.len()).unwrap_or(u32::MAX);
+        let (digest, decision_bytes) = decision.digest(self.digest, number)?;
+        self.size_bytes += decision_bytes;
+        self.decisions.push(Arc::new(decision));
+        events.iter().try_for_each(|event| self.push(event, number, digest))
+    }
+
+    fn push<E: Encoded>(&mut self, event: &E, decision: u32, digest: Hash) -> Result<(), CodecError> {
+        /// What an event has beside its type and its payload: a hash, numbers and lengths.
+        const FRAME_BYTES: usize = 41;
         let (kind, schema, payload) = (event.kind(), event.schema(), event.encode()?);
         self.size_bytes += FRAME_BYTES + kind.len() + payload.len();
         is_storable(self.size_bytes)?;
-        let hash = StoredEvent::chained(self.parent, self.digest, self.version, kind, schema, &payload);
-        self.events.push(StoredEvent { kind: kind.into(), schema, payload, hash });
+        let hash = StoredEvent::chained(self.parent, digest, self.version, kind, schema, &payload);
+        self.events.push(StoredEvent { kind: kind.into(), schema, decision, payload, hash });
         (self.parent, self.version) = (hash, self.version.next());
         Ok(())
     }
@@ -167,7 +190,7 @@ impl Sealing {
 
     /// The commit, which is to be stored only if it has an event.
     pub fn finish(self) -> Commit {
-        Commit { header: Arc::new(self.header), events: self.events }
+        Commit { header: Arc::new(self.header), decisions: self.decisions, events: self.events }
     }
 }
 
@@ -180,13 +203,15 @@ pub struct BrokenChain {
 }
 
 impl Commit {
-    /// Encodes and chains the events. `parent` is the hash of the event before the first.
+    /// Encodes and chains the events of one decision of which no more is known than the header says. `parent` is the hash of
+    /// the event before the first.
     ///
     /// # Errors
-    /// See [`Sealing::push`].
+    /// See [`Sealing::add`].
     pub fn seal<E: Encoded>(header: Header, events: &[E], parent: Hash) -> Result<Self, CodecError> {
+        let decision = Decision::named(&header.causation);
         let mut sealing = Sealing::new(header, parent);
-        events.iter().try_for_each(|event| sealing.push(event))?;
+        sealing.add(decision, events)?;
         Ok(sealing.finish())
     }
 
@@ -210,8 +235,15 @@ impl Commit {
     /// # Errors
     /// The first version whose hash differs.
     pub fn check_chain(&self, parent: Hash) -> Result<Hash, BrokenChain> {
-        let (digest, mut parent, mut version) = (self.header.digest(), parent, self.header.first);
+        let (header, mut parent, mut version) = (self.header.digest(), parent, self.header.first);
+        let (mut digest, mut next) = (header, 0);
         for event in &self.events {
+            if event.decision == next
+                && let Some(decision) = decision_of(&self.decisions, next)
+            {
+                (digest, _) = decision.digest(header, next).map_err(|_| BrokenChain { version })?;
+                next += 1;
+            }
             let hash =
                 StoredEvent::chained(parent, digest, version, &event.kind, event.schema, &event.payload);
             if hash != event.hash {
@@ -222,114 +254,16 @@ impl Commit {
         Ok(parent)
     }
 
-    /// The bytes that a store keeps: the format's number, then the commit.
-    ///
-    /// # Errors
-    /// When it is longer than [`COMMIT_BYTES_MAX`].
-    pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
-        let mut bytes = codec::to_bytes(self)?;
-        bytes.insert(0, COMMIT_FORMAT);
-        is_storable(bytes.len())?;
-        Ok(bytes)
-    }
-
-    /// Reads what [`Commit::to_bytes`] wrote.
-    ///
-    /// # Errors
-    /// When the bytes are of another format, or damaged.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
-        let CommitBytes { header, events } = CommitBytes::of(bytes)?;
-        Ok(Self { header, events: events.iter().map(EventBytes::to_owned).collect() })
-    }
-
     /// The events one by one, `position` being that of the first.
     pub fn into_recorded(self, position: Position) -> impl Iterator<Item = Recorded> {
-        let Self { header, events } = self;
+        let Self { header, decisions, events } = self;
         events.into_iter().zip(0..).map(move |(event, offset)| Recorded {
             version: header.first.plus(offset),
             position: position.plus(offset),
             header: Arc::clone(&header),
+            decision: decision_of(&decisions, event.decision),
             event,
         })
-    }
-}
-
-/// A commit whose events are still the bytes that it was read from: of a long one that is read page by page, each page
-/// makes events only of what it wants.
-#[derive(Debug)]
-pub struct CommitBytes<'a> {
-    /// What the events share.
-    pub header: Arc<Header>,
-    events: Vec<EventBytes<'a>>,
-}
-
-/// What a [`StoredEvent`] is made of. Its fields are the same, in the same order.
-#[derive(Debug, Deserialize)]
-struct EventBytes<'a> {
-    kind: &'a str,
-    schema: u16,
-    #[serde(borrow, with = "serde_bytes")]
-    payload: &'a [u8],
-    hash: Hash,
-}
-
-impl<'a> CommitBytes<'a> {
-    /// Reads what [`Commit::to_bytes`] wrote.
-    ///
-    /// # Errors
-    /// When the bytes are of another format, or damaged.
-    pub fn of(bytes: &'a [u8]) -> Result<Self, CodecError> {
-        match bytes.split_first() {
-            Some((&COMMIT_FORMAT, rest)) => Self::read(rest),
-            Some((format, _)) => Err(CodecError::Decode(format!("commit format {format} is not known"))),
-            None => Err(CodecError::Decode("an empty commit".to_owned())),
-        }
-    }
-
-    /// Reads one part after the other: whatever a commit is as a whole, no part takes more memory than it has bytes.
-    fn read(bytes: &'a [u8]) -> Result<Self, CodecError> {
-        /// A header's texts are short. One that is longer than this was not written.
-        const HEADER_BYTES_MAX: usize = 64 * 1024;
-        /// The shortest event: three numbers and a hash.
-        const EVENT_BYTES_MIN: usize = 3 + 32;
-        let beginning = bytes.get(..HEADER_BYTES_MAX).unwrap_or(bytes);
-        let (header, after) = codec::split_from_bytes(beginning)?;
-        let rest = bytes.get(beginning.len() - after.len()..).unwrap_or_default();
-        let (count, mut rest) = codec::split_from_bytes::<u64>(rest)?;
-        if count == 0 {
-            return Err(CodecError::Decode("a commit without events".to_owned()));
-        }
-        let room = usize::try_from(count).unwrap_or(usize::MAX).min(rest.len() / EVENT_BYTES_MIN);
-        let mut events = Vec::with_capacity(room);
-        for _ in 0..count {
-            let event;
-            (event, rest) = codec::split_from_bytes(rest)?;
-            events.push(event);
-        }
-        if rest.is_empty() { Ok(Self { header, events }) } else { Err(CodecError::LeftOver(rest.len())) }
-    }
-
-    /// How many events it holds.
-    pub fn count(&self) -> u64 {
-        self.events.len() as u64
-    }
-
-    /// The events one by one, but for the first `skipped`; `position` is that of the very first.
-    pub fn recorded(&self, position: Position, skipped: u64) -> impl Iterator<Item = Recorded> {
-        let skipped_events = usize::try_from(skipped).unwrap_or(usize::MAX);
-        self.events.iter().skip(skipped_events).zip(skipped..).map(move |(event, offset)| Recorded {
-            version: self.header.first.plus(offset),
-            position: position.plus(offset),
-            header: Arc::clone(&self.header),
-            event: event.to_owned(),
-        })
-    }
-}
-
-impl EventBytes<'_> {
-    fn to_owned(&self) -> StoredEvent {
-        let Self { kind, schema, payload, hash } = *self;
-        StoredEvent { kind: kind.into(), schema, payload: payload.to_vec(), hash }
     }
 }
 
@@ -342,6 +276,8 @@ pub struct Recorded {
     pub position: Position,
     /// What it shares with the other events of its commit.
     pub header: Arc<Header>,
+    /// On what it was decided; none where that was not recorded yet, in commits of format 1.
+    pub decision: Option<Arc<Decision>>,
     /// The event.
     pub event: StoredEvent,
 }
@@ -350,8 +286,15 @@ impl Recorded {
     /// Whether it is the event after the one with this hash.
     pub fn follows(&self, parent: Hash) -> bool {
         let Self { version, header, event, .. } = self;
-        let StoredEvent { kind, schema, payload, hash } = event;
-        *hash == StoredEvent::chained(parent, header.digest(), *version, kind, *schema, payload)
+        let StoredEvent { kind, schema, decision, payload, hash } = event;
+        let digest = match &self.decision {
+            None => header.digest(),
+            Some(decided) => match decided.digest(header.digest(), *decision) {
+                Ok((digest, _)) => digest,
+                Err(_) => return false,
+            },
+        };
+        *hash == StoredEvent::chained(parent, digest, *version, kind, *schema, payload)
     }
 
     /// The event itself.

@@ -37,6 +37,10 @@ macro_rules! text_id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+            /// The same text, shared.
+            pub fn shared(&self) -> Arc<str> {
+                Arc::clone(&self.0)
+            }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -318,6 +322,50 @@ number! {
 number! {
     /// Minted for each attempt, growing within a run. Only the newest of a step may report.
     Fence
+}
+
+/// Tells a command from all others, however often it is sent: whoever asks makes it, once for what they want, and sends
+/// it again until they are answered. 16 bytes, those of a UUID.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CommandId(pub [u8; 16]);
+
+impl CommandId {
+    /// The id made of a UUID.
+    pub const fn from_uuid(uuid: uuid::Uuid) -> Self {
+        Self(uuid.into_bytes())
+    }
+}
+
+impl fmt::Display for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(uuid::Uuid::from_bytes_ref(&self.0).as_hyphenated(), f)
+    }
+}
+
+impl fmt::Debug for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for CommandId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for CommandId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return <[u8; 16]>::deserialize(deserializer).map(Self);
+        }
+        let text = String::deserialize(deserializer)?;
+        uuid::Uuid::parse_str(&text).map(Self::from_uuid).map_err(serde::de::Error::custom)
+    }
 }
 
 /// A BLAKE3 hash: it names blobs and chains events.

@@ -7,12 +7,14 @@
 //! - [`problem`]: classes and stable codes of what can go wrong
 //! - [`run`]: the events of a run
 //! - [`commit`]: what is stored together, chained by hashes
-//! - [`codec`]: bytes of both, by type and schema
+//! - [`decision`]: on what each decision in it was made
+//! - [`codec`]: bytes of all of that, by type and schema
 //! - [`rows`]: rows of read models, as keys and bytes
 //! - [`limits`]: how long what is stored may be
 
 pub mod codec;
 pub mod commit;
+pub mod decision;
 pub mod ids;
 pub mod json;
 pub mod limits;

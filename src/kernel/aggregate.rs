@@ -1,15 +1,19 @@
 //! A state that changes only by events, and the decisions on it.
 
 mod draft;
+mod record;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use self::draft::{Decided, Draft};
+pub use self::record::{Grants, NotRecalled, Recalling, Recording};
 use super::attention::Attention;
 use super::effect::{Effect, EffectChanges};
 use super::message::Message;
 use super::moment::Moment;
 use crate::events::codec::{CodecError, Encoded};
+use crate::events::decision::Form;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::BlobRef;
 use crate::events::problem::Problem;
@@ -23,7 +27,7 @@ pub trait Aggregate: Default + Send + 'static {
     /// What the names of its streams begin with.
     const KIND: &'static str;
     /// What somebody may ask of it.
-    type Command: Send + 'static;
+    type Command: Clone + Send + 'static;
     /// What can happen to it.
     type Event: Encoded + Clone + Send + fmt::Debug + 'static;
     /// Why it may refuse.
@@ -31,7 +35,7 @@ pub trait Aggregate: Default + Send + 'static {
     /// What it may want done in the world.
     type Effect: Effect;
     /// How much of what is scarce a decision may use.
-    type Grants: Clone + Send + fmt::Debug + 'static;
+    type Grants: Grants;
 
     /// What would happen. `emit` on the draft folds at once, so that what follows sees it.
     ///
@@ -89,8 +93,33 @@ pub trait Aggregate: Default + Send + 'static {
     /// Whether a command may record effects as lost whose process is gone. What that left running is ended first.
     fn loses(command: &Self::Command) -> bool;
 
-    /// What a commit says that it answers, as in `timer_due`.
+    /// What a command is called where it is recorded, as in `timer_due`.
     fn name(command: &Self::Command) -> &'static str;
+
+    /// Who asks it, where somebody does.
+    fn asked_by(_command: &Self::Command) -> Option<Arc<str>> {
+        None
+    }
+
+    /// What is recorded of a command that made something happen: all that it said to [`Aggregate::decide`], but for what
+    /// follows from its events, and who asked it. None where that is not recorded: then nobody can decide it again.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    fn record(
+        _command: Self::Command,
+        _recording: &mut Recording<'_, '_, Self>,
+    ) -> Result<Option<Form>, CodecError> {
+        Ok(None)
+    }
+
+    /// A command that says to [`Aggregate::decide`] what the recorded one said.
+    ///
+    /// # Errors
+    /// When it is not recorded, or not understood.
+    fn recall(recalling: &Recalling<'_, Self>) -> Result<Self::Command, NotRecalled> {
+        Err(NotRecalled::NotRecorded(recalling.decision.command.name.to_string()))
+    }
 
     /// What people are told of a rejection.
     fn problem(rejection: &Self::Rejection) -> Problem;

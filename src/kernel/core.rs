@@ -22,11 +22,12 @@ mod tests;
 mod timers;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::driving::{Driving, Whose};
 use self::input::Waiting;
-pub use self::input::{Input, Lender, Output};
+pub use self::input::{Envelope, Input, Lender, Output};
 use self::places::Places;
 use self::round::Round;
 use self::timers::Timers;
@@ -149,6 +150,14 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
+    /// The root run, where the stream is not that run's own, while the state is what the store holds.
+    pub fn correlation(&self) -> Option<&Arc<str>> {
+        match &self.phase {
+            Phase::Ready(fold) | Phase::Clearing(fold) => fold.correlation.as_ref(),
+            Phase::Loading | Phase::Appending(..) | Phase::Parked(_) => None,
+        }
+    }
+
     /// What the state needs next, as of when it was last what the store holds.
     pub fn attention(&self) -> Attention {
         self.attention
@@ -180,8 +189,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
     /// Takes something in.
     pub fn feed(&mut self, input: Input<A, R>, now: Now) {
         match input {
-            Input::Command { command, drives, from, reply } => {
-                self.ask(Waiting::Command { command, drives, from, reply }, now);
+            Input::Command { command, envelope, drives, reply } => {
+                self.ask(Waiting::Command { command, envelope, drives, reply }, now);
             }
             Input::Recover { reply } => self.ask(Waiting::Recover { reply }, now),
             Input::Settled { effect, command } => self.settled(&effect, command, now),
@@ -234,7 +243,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
     fn settled(&mut self, effect: &<A::Effect as Effect>::Id, command: Option<A::Command>, now: Now) {
         match command {
             Some(command) if self.places.counts(effect) => {
-                self.ask(Waiting::Command { command, drives: false, from: None, reply: None }, now);
+                let envelope = Envelope::default();
+                self.ask(Waiting::Command { command, envelope, drives: false, reply: None }, now);
             }
             // Nobody hears it any more: it is to be recorded as lost, or is over.
             Some(_) => drop(self.places.put_down(effect)),

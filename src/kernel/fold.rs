@@ -5,11 +5,14 @@
 //! time; and after [`SPACING_EVENTS`] at the latest, so that any version is near one.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::aggregate::{Aggregate, At};
+use super::answered::Answered;
 use super::effect::EffectChanges;
+use crate::events::codec::{self, CodecError};
 use crate::events::commit::{Head, Recorded};
-use crate::events::ids::{Hash, StreamId};
+use crate::events::ids::{Hash, StreamId, Version};
 use crate::events::json::BlobRef;
 
 /// A tail that is shorter is not worth a snapshot: folding it takes about a millisecond.
@@ -29,6 +32,10 @@ pub struct Fold<A> {
     pub tail: Tail,
     /// What the state refers to.
     pub content: Content,
+    /// Which commands were answered by then.
+    pub answered: Answered,
+    /// The root run, where the stream is not that run's own.
+    pub correlation: Option<Arc<str>>,
 }
 
 /// Which content a state may refer to.
@@ -87,9 +94,63 @@ impl<A: Aggregate> Fold<A> {
         self.head = Head { version: *version, hash: event.hash };
         self.tail.grow(event.payload.len());
         self.content.add(|| A::blobs(&decoded));
+        self.answered.fold(recorded);
+        if *version == Version(1) {
+            self.correlation.clone_from(&header.correlation);
+        }
         Ok(())
     }
+
+    /// Whether both are the same of a history, however they were come by.
+    pub fn is_same(&self, other: &Self) -> bool
+    where
+        A: PartialEq,
+    {
+        let known = |fold: &Self| (fold.head, fold.answered.clone(), fold.correlation.clone());
+        known(self) == known(other) && self.state == other.state
+    }
+
+    /// The number of the shape that [`Fold::snapshot`] writes. The numbers below 256 are those of states alone, as they were
+    /// saved before commands had ids.
+    pub const SNAPSHOT_SCHEMA: u16 = {
+        assert!(A::SNAPSHOT_SCHEMA < CORE_SCHEMA, "a snapshot's schema number is one byte");
+        CORE_SCHEMA + A::SNAPSHOT_SCHEMA
+    };
+
+    /// It as bytes: what is known beside the state, then the state.
+    ///
+    /// # Errors
+    /// When it is too large to encode.
+    pub fn snapshot(&self) -> Result<Vec<u8>, CodecError> {
+        let mut bytes = codec::to_bytes(&(&self.answered, &self.correlation))?;
+        bytes.extend(self.state.snapshot()?);
+        Ok(bytes)
+    }
+
+    /// What [`Fold::snapshot`] wrote of a fold up to that event; or the state alone, of which no command had an id. None if
+    /// another version wrote it.
+    ///
+    /// # Errors
+    /// When the bytes are none.
+    pub fn restore(head: Head, schema: u16, bytes: &[u8]) -> Option<Result<Self, CodecError>> {
+        let restored = match schema {
+            _ if schema == Self::SNAPSHOT_SCHEMA => Self::restore_whole(bytes),
+            _ if schema == A::SNAPSHOT_SCHEMA => {
+                A::restore(bytes).map(|state| Self { state, ..Self::default() })
+            }
+            _ => return None,
+        };
+        Some(restored.map(|fold| Self { head, tail: Tail::after(bytes.len()), ..fold }))
+    }
+
+    fn restore_whole(bytes: &[u8]) -> Result<Self, CodecError> {
+        let ((answered, correlation), state) = codec::split_from_bytes(bytes)?;
+        Ok(Self { state: A::restore(state)?, answered, correlation, ..Self::default() })
+    }
 }
+
+/// What the numbers of snapshots begin with that hold more than a state.
+const CORE_SCHEMA: u16 = 256;
 
 /// What happened since the last snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -15,6 +15,8 @@ use crate::events::problem::Problem;
 pub struct Message {
     /// To which.
     pub to: StreamId,
+    /// What tells the effect that it is from others of the stream, as it is recorded with the decision on it.
+    pub effect: Arc<str>,
     /// Whether it asks for something. Whoever is asked goes on by itself if who asks does, and says again what it has to say
     /// to who asks.
     pub asks: bool,

@@ -3,11 +3,13 @@
 //! - `aggregate`: a state that changes only by events, and a decision on it in the making; `effect`: what it wants done; `attention`: what it needs next
 //! - `moment`: what a decision borrows; `clocks`: the two clocks of a process, and what is due by which
 //! - `message`: what one stream says to another
-//! - [`fold`]: a state, and how far it was folded
+//! - [`fold`]: a state, and how far it was folded; [`answered`]: which commands were answered by then
+//! - [`redecide`]: today's code against what was decided
 //! - [`standing`]: where a stream is, as its fold says; [`projection`]: rows that are folded from events, and their runner
 //! - [`core`]: the whole life of an aggregate in a process, as inputs and outputs
 
 mod aggregate;
+pub mod answered;
 mod attention;
 mod clocks;
 pub mod core;
@@ -16,9 +18,12 @@ pub mod fold;
 mod message;
 mod moment;
 pub mod projection;
+pub mod redecide;
 pub mod standing;
 
-pub use self::aggregate::{Aggregate, At, Decided, Draft, IllegalEvent};
+pub use self::aggregate::{
+    Aggregate, At, Decided, Draft, Grants, IllegalEvent, NotRecalled, Recalling, Recording,
+};
 pub use self::attention::{Attention, Own, People};
 pub use self::clocks::{Deadline, Due, Now};
 pub use self::effect::{Effect, EffectChanges, Lasts};

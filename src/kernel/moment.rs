@@ -33,6 +33,18 @@ impl<G> Moment<'_, G> {
     }
 }
 
+impl<G> Moment<'_, G> {
+    /// By how much the wall clock is ahead, in µs.
+    pub fn wall_ahead_us(&self) -> i64 {
+        self.wall.0.saturating_sub(self.now.0)
+    }
+
+    /// For how long somebody has driven the stream, in µs.
+    pub fn driven_us(&self) -> u64 {
+        u64::try_from(self.now.since(self.driven_since).as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
 /// A blob that should be there cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("blob {hash} cannot be read: {why}")]

@@ -173,8 +173,9 @@ impl SledStore {
         });
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
         let files = Files { data: opened.file, data_path: opened.data_path, mark: opened.mark };
-        let writer =
-            Writer::new(Arc::clone(&shared), opened.db, files, opened.last, options.checkpoint_commits);
+        let (last, format) = (opened.last, opened.format);
+        let checkpoint_commits = options.checkpoint_commits;
+        let writer = Writer::new(Arc::clone(&shared), opened.db, files, last, format, checkpoint_commits);
         let writer = std::thread::Builder::new()
             .name("reenact-store".to_owned())
             .spawn(move || writer.run(requests))
@@ -242,6 +243,7 @@ impl EventStore for SledStore {
             first: commit.header.first,
             count: commit.count(),
             hash: commit.last_hash(),
+            format: layout::format_with(commit.format()),
             bytes: Encoded::new(bytes, commit.count()),
             blobs,
             answer,

@@ -281,17 +281,17 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
     fn event(&mut self, event: &Recorded) {
         self.report.events += 1;
         let at = Some((&event.header.stream, event.version));
-        match (self.inspect)(event) {
+        let inspected = (self.inspect)(event).unwrap_or_else(|what| {
             // It is whole, and says what nobody understands.
-            Err(what) => self.found(event.position, at, Wrong { what, is_damage: false }),
-            Ok(blobs) => {
-                for blob in blobs {
-                    if self.blobs.insert(blob.hash)
-                        && let Err(wrong) = self.blob(blob)
-                    {
-                        self.found(event.position, at, wrong);
-                    }
-                }
+            self.found(event.position, at, Wrong { what, is_damage: false });
+            Vec::new()
+        });
+        let decided = event.decision.iter().flat_map(|decision| &decision.blobs).copied();
+        for blob in inspected.into_iter().chain(decided) {
+            if self.blobs.insert(blob.hash)
+                && let Err(wrong) = self.blob(blob)
+            {
+                self.found(event.position, at, wrong);
             }
         }
     }

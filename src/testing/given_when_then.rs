@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::events::decision::{Decision, RecordedCommand};
 use crate::events::ids::{Hash, StreamId, Version};
 use crate::events::json::Blob;
 use crate::events::time::Timestamp;
-use crate::kernel::{Aggregate, At, Blobs, Decided, Draft, EffectChanges, Moment, Unreadable};
+use crate::kernel::redecide::{NotRedecided, Past, redecide};
+use crate::kernel::{
+    Aggregate, At, Blobs, Decided, Draft, EffectChanges, Grants, Moment, Recording, Unreadable,
+};
 
 /// Content in memory.
 #[derive(Debug, Clone, Default)]
@@ -128,9 +132,18 @@ impl<A: Aggregate> Given<A> {
             driven_since: self.driven_since,
         };
         let mut draft = Draft::new(&mut self.state, &self.stream, self.version, self.now);
+        let (name, by, asked) = (A::name(&command).into(), A::asked_by(&command), command.clone());
         let result = A::decide(&mut draft, command, &moment);
+        let recorded = (draft.emitted() > 0).then(|| {
+            let form = A::record(asked, &mut Recording::new(&mut draft, 0)).ok().flatten();
+            let decision = Decision::named(&name);
+            let command = RecordedCommand { form, ..decision.command };
+            let (wall_ahead_us, driven_us) = (moment.wall_ahead_us(), moment.driven_us());
+            let grants = grants.as_ref().map(Grants::record);
+            Decision { command, grants, by, wall_ahead_us, driven_us, ..decision }
+        });
         let decided = draft.finish();
-        When { given: self, result, decided }
+        When { given: self, result, decided, recorded }
     }
 
     /// What the events so far refer to.
@@ -149,12 +162,30 @@ pub struct When<A: Aggregate> {
     given: Given<A>,
     result: Result<(), A::Rejection>,
     decided: Decided<A>,
+    /// What is recorded of the decision, if something came of it.
+    recorded: Option<Decision>,
 }
 
 impl<A: Aggregate> When<A> {
     /// Effects that the events opened and closed.
     pub fn changes(&self) -> &EffectChanges<A::Effect> {
         &self.decided.changes
+    }
+
+    /// What comes of it when it is decided again of what is recorded of it, in the state that was before. None if nothing came
+    /// of it, or its commands are not recorded.
+    ///
+    /// # Errors
+    /// When it cannot be decided again.
+    pub fn redecided(&self, mut before: A) -> Result<Option<Vec<A::Event>>, NotRedecided> {
+        let recorded = self.recorded.as_ref().filter(|decision| decision.command.form.is_some());
+        let Some(decision) = recorded else { return Ok(None) };
+        let Given { stream, version, now, .. } = &self.given;
+        let mut blobs = self.given.blobs.clone();
+        self.decided.blobs.iter().for_each(|blob| blobs.keep(blob));
+        let events = &*self.decided.events;
+        let past = Past { stream, version: *version, time: *now, decision, events };
+        redecide(&mut before, &past, &blobs).map(Some)
     }
 
     /// Whether the command is refused.
@@ -179,7 +210,7 @@ impl<A: Aggregate> When<A> {
     /// # Panics
     /// When the command is rejected, or an event cannot follow.
     pub fn then_events(self, check: impl FnOnce(&[A::Event])) -> Given<A> {
-        let Self { mut given, result, decided } = self;
+        let Self { mut given, result, decided, .. } = self;
         assert!(result.is_ok(), "rejected: {:?}", result.err().map(|rejection| rejection.to_string()));
         assert!(decided.illegal.is_none(), "illegal: {:?}", decided.illegal);
         check(&decided.events);

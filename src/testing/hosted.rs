@@ -3,10 +3,11 @@
 //!
 //! What is true is what is stored. All that comes out of the core is held against a fold of that: nobody is answered and
 //! nothing is performed before it is durable, no effect is performed twice or forgotten, no wake-up is, and what a dead
-//! process left running is ended before it counts as lost.
+//! process left running is ended before it counts as lost. What is recorded of each decision must be enough to decide it again.
 
 mod lent;
 mod process;
+mod snapshots;
 mod stored;
 
 use std::collections::HashMap;
@@ -19,15 +20,15 @@ use futures_util::FutureExt;
 
 use super::broken::Broken;
 use crate::events::commit::{Commit, Head};
-use crate::events::ids::{Position, StreamId, Version};
+use crate::events::ids::{CommandId, Position, StreamId, Version};
 use crate::events::json::Blob;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
-use crate::kernel::core::{Driving, HostCore, Input, Output, Whose};
-use crate::kernel::fold::{Content, Fold, Tail};
+use crate::kernel::core::{Driving, Envelope, HostCore, Input, Output, Whose};
+use crate::kernel::fold::Fold;
 use crate::kernel::{Aggregate, At, Blobs, Due, Effect, EffectChanges, Now};
 use crate::store::memory::MemoryStore;
-use crate::store::{AppendError, EventStore, Snapshot};
+use crate::store::{AppendError, EventStore};
 
 pub use lent::Lends;
 use lent::{Lent, Shelf};
@@ -56,6 +57,8 @@ pub struct Hosted<A: Aggregate, L = ()> {
     stored: Stored<A>,
     process: Process<A::Effect>,
     answers: HashMap<Ticket, Result<Version, Problem>>,
+    /// The ids of commands that have one.
+    ids: HashMap<Ticket, CommandId>,
     tickets: Ticket,
     /// The newest version that somebody was told.
     answered: Version,
@@ -88,6 +91,7 @@ where
             stored: Stored::default(),
             process: Process::default(),
             answers: HashMap::new(),
+            ids: HashMap::new(),
             tickets: 0,
             answered: Version(0),
             lives_for: None,
@@ -105,9 +109,23 @@ where
         command: A::Command,
         drives: bool,
     ) -> Result<Option<Result<Version, Problem>>, Broken> {
+        self.send(command, Envelope::default(), drives)
+    }
+
+    /// The same, with what comes with the command.
+    ///
+    /// # Errors
+    /// When that breaks something, or what was answered before is answered otherwise.
+    pub fn send(
+        &mut self,
+        command: A::Command,
+        envelope: Envelope,
+        drives: bool,
+    ) -> Result<Option<Result<Version, Problem>>, Broken> {
         self.tickets += 1;
         let ticket = self.tickets;
-        self.feed(Input::Command { command, drives, from: None, reply: Some(ticket) })?;
+        self.ids.extend(envelope.id.map(|id| (ticket, id)));
+        self.feed(Input::Command { command, envelope, drives, reply: Some(ticket) })?;
         match self.answers.remove(&ticket) {
             None if !self.is_dead => Err(Broken::new("nobody was answered")),
             answer => Ok(answer),
@@ -203,6 +221,11 @@ where
     /// How many events there were after each commit.
     pub fn commits(&self) -> &[usize] {
         &self.stored.commits
+    }
+
+    /// The version with which a command is answered that was decided.
+    pub fn decided(&self, id: &CommandId) -> Option<Version> {
+        self.stored.decided.get(id).copied()
     }
 
     /// The effects that are open, as the changes told.
@@ -362,34 +385,15 @@ where
         Ok(fold)
     }
 
-    /// The last snapshot.
-    fn saved(&self) -> Result<Option<Fold<A>>, String> {
-        let versions = at_once(self.store.snapshots(&self.stream))?.map_err(|error| error.to_string())?;
-        let Some(version) = versions.last() else { return Ok(None) };
-        let saved =
-            at_once(self.store.snapshot(&self.stream, *version))?.map_err(|error| error.to_string())?;
-        let Some(Snapshot { version, hash, bytes, .. }) = saved else { return Ok(None) };
-        let state = A::restore(&bytes).map_err(|error| error.to_string())?;
-        let (head, tail) = (Head { version, hash }, Tail::after(bytes.len()));
-        Ok(Some(Fold { state, head, tail, content: Content::Unknown }))
-    }
-
-    fn save(&mut self, head: Head, bytes: Vec<u8>) -> Result<(), String> {
-        let state = A::restore(&bytes).map_err(|error| error.to_string())?;
-        if head != self.stored.head || state != self.stored.state {
-            return Err("a snapshot is not of what is stored".to_owned());
-        }
-        let snapshot = Snapshot { version: head.version, hash: head.hash, schema: A::SNAPSHOT_SCHEMA, bytes };
-        at_once(self.store.save_snapshot(&self.stream, snapshot))?.map_err(|error| error.to_string())
-    }
-
     fn append(&mut self, commit: Commit, blobs: Vec<Blob>) -> Result<Input<A, Ticket>, String> {
         match at_once(self.store.append(commit.clone(), blobs))? {
             Ok(appended) => {
                 let count = commit.count();
                 let first = Position((appended.position.0 + 1).saturating_sub(count));
                 let mut changes = EffectChanges::default();
-                for recorded in commit.into_recorded(first) {
+                let events: Vec<_> = commit.into_recorded(first).collect();
+                self.stored.redecide(&self.stream, &events, &*self.blobs())?;
+                for recorded in events {
                     self.stored.fold_in(&self.stream, &recorded, &mut changes)?;
                 }
                 changes.closed().try_for_each(|closed| self.process.may_close(closed, &self.stored.told))?;
@@ -408,10 +412,13 @@ where
     fn reply(&mut self, to: Ticket, result: Result<Version, Problem>) -> Result<(), String> {
         if let Ok(version) = &result {
             self.is_durable()?;
-            if *version != self.stored.head.version {
-                return Err(format!("version {version} is answered, and {} is stored", self.head().version));
+            // What was decided before is answered as it was then.
+            let decided = self.ids.get(&to).and_then(|id| self.stored.decided.get(id).copied());
+            let stored = decided.unwrap_or(self.stored.head.version);
+            if *version != stored {
+                return Err(format!("version {version} is answered, and {stored} is stored"));
             }
-            self.answered = *version;
+            self.answered = self.answered.max(*version);
         }
         match self.answers.insert(to, result) {
             None => Ok(()),
@@ -461,6 +468,7 @@ where
             stored: self.stored.clone(),
             process: self.process.clone(),
             answers: self.answers.clone(),
+            ids: self.ids.clone(),
             tickets: self.tickets,
             answered: self.answered,
             lives_for: self.lives_for,

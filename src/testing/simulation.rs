@@ -16,12 +16,12 @@ use super::words::words;
 use super::world::{Failure, Output, Stop, Task, World};
 use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::{Ask, Run, RunEffect, RunEffectId, RunStatus, StartRun};
-use crate::events::ids::{Fence, RequestId, RunId, StreamId, TimerId};
+use crate::events::ids::{CommandId, Fence, RequestId, RunId, StreamId, TimerId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, GrowthLimits, RunEvent};
 use crate::events::time::Timestamp;
-use crate::kernel::core::Whose;
+use crate::kernel::core::{Envelope, Whose};
 use crate::kernel::{Aggregate, Effect};
 use crate::workflow::definition::Definition;
 
@@ -57,6 +57,8 @@ pub struct Simulation<W> {
     /// For whom it goes on when it is due: with an odd seed it is put away whenever it has nothing to do for now.
     whose: Whose,
     asked: usize,
+    /// What was asked last, and the command's id.
+    last: Option<(Ask, CommandId)>,
     /// What it acts on.
     pub world: W,
 }
@@ -92,7 +94,7 @@ impl<W: World> Simulation<W> {
         let slots = Slots::new(start.definition_blob.reference.hash, Arc::clone(&start.definition));
         let hosted = Hosted::new(StreamId::of_run(&run), slots, Timestamp(1_800_000_000_000_000));
         let whose = if seed.is_multiple_of(2) { Whose::Named } else { Whose::Lent };
-        let mut simulation = Self { run, hosted, dice: Dice::of(seed), whose, asked: 0, world };
+        let mut simulation = Self { run, hosted, dice: Dice::of(seed), whose, asked: 0, last: None, world };
         simulation.must(Ask::Start(Box::new(start)))?;
         Ok(simulation)
     }
@@ -282,6 +284,27 @@ impl<W: World> Simulation<W> {
         Ok(self.record_as_it_is(ask)?.map(|()| self.history().len() - before))
     }
 
+    /// What was asked last is asked again with the same id, as somebody does who was not answered because the process died. If
+    /// it was decided, nothing happens, and the answer is the same.
+    ///
+    /// # Errors
+    /// When it is decided again, or that breaks something.
+    pub fn repeat(&mut self) -> Result<(), Broken> {
+        let Some((ask, id)) = self.last.clone() else { return Ok(()) };
+        let (decided, before) = (self.hosted.decided(&id), self.history().len());
+        let name = ask.name();
+        let answer = self.hosted.send(ask, Envelope { id: Some(id), ..Envelope::default() }, false);
+        let answer = answer.map_err(|broken| self.broken(&broken.to_string()))?;
+        match decided {
+            Some(version) if answer != Some(Ok(version)) || self.history().len() != before => {
+                let message =
+                    format!("`{name}` was answered with {version}, and asked again with {answer:?}");
+                Err(self.broken(&message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whoever drives the run sees what was recorded meanwhile, and goes on. The attempts are still made.
     ///
     /// # Errors
@@ -405,7 +428,9 @@ impl<W: World> Simulation<W> {
     fn record_as_it_is(&mut self, ask: Ask) -> Result<Result<(), Problem>, Broken> {
         self.count()?;
         let drives = matches!(&ask, Ask::Start(start) if start.drive);
-        let answer = self.hosted.ask(ask, drives);
+        let id = CommandId((self.asked as u128).to_le_bytes());
+        self.last = Some((ask.clone(), id));
+        let answer = self.hosted.send(ask, Envelope { id: Some(id), ..Envelope::default() }, drives);
         let (answer, told) = match answer {
             Ok(answer) => (answer, Ok(())),
             Err(broken) => (None, Err(broken)),
@@ -444,6 +469,7 @@ impl<W: Clone> Clone for Simulation<W> {
             dice: self.dice.clone(),
             whose: self.whose,
             asked: self.asked,
+            last: self.last.clone(),
             world: self.world.clone(),
         }
     }

@@ -4,6 +4,7 @@ mod children;
 mod clocks;
 mod counter;
 mod crashes;
+mod decisions;
 mod kinds;
 mod kit;
 mod lives;

@@ -2,13 +2,18 @@
 //! layout of a commit. The files are never made anew. A new row of the codec's table needs a new file: run this test
 //! with `GOLDEN=new` once, which writes only what is not there.
 
+mod commands;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use reenact::events::codec::{self, Encoded, old};
-use reenact::events::commit::{Commit, Header, Origin};
-use reenact::events::ids::{AgentName, Fence, Hash, RequestId, RunId, StepId, StreamId, TimerId, Version};
+use reenact::events::commit::{Commit, Header, Origin, Sealing};
+use reenact::events::decision::{Causation, Decision, Form, Grant, RecordedCommand};
+use reenact::events::ids::{
+    AgentName, CommandId, Fence, Hash, RequestId, RunId, StepId, StreamId, TimerId, Version,
+};
 use reenact::events::json::{BlobRef, Json, Payload};
 use reenact::events::problem::{Class, Code};
 use reenact::events::run::*;
@@ -380,14 +385,62 @@ fn a_commit_is_written_as_ever_and_its_chain_holds() {
         code_version: "0.1.0".into(),
         origin: Some(origin.clone()),
     };
-    let commit = Commit::seal(header.clone(), &events(), origin.hash).unwrap();
-    let golden = golden("commit.1.bin", &commit.to_bytes().unwrap());
+    let golden = golden("commit.1.bin", &[]);
     let read = Commit::from_bytes(&golden).unwrap();
+    assert_eq!(read.decisions, [], "it has no record of what was decided");
     assert_eq!(*read.header, header, "the layout of a commit changed");
     assert_eq!(read.to_bytes().unwrap(), golden, "the layout of a commit changed");
     assert_eq!(read.check_chain(origin.hash).unwrap(), read.last_hash(), "the hash of a commit changed");
     for event in &read.events {
         RunEvent::decode(&event.kind, event.schema, &event.payload).unwrap();
+    }
+}
+
+#[test]
+fn a_commit_that_records_its_decisions_is_written_as_ever_and_its_chain_holds() {
+    let header = Header {
+        stream: StreamId::new("run", "second"),
+        first: Version(8),
+        recorded_at: Timestamp(1_795_219_200_000_001),
+        correlation: Some("first".into()),
+        causation: "attempt_completed".into(),
+        code_version: "0.1.0".into(),
+        origin: None,
+    };
+    let form = Form { schema: 1, payload: vec![251, 1, 2, 3] };
+    let decided = |name: &str| Decision {
+        command: RecordedCommand { name: name.into(), form: Some(form.clone()) },
+        seed: 70_000,
+        wall_ahead_us: -3_600_000_000,
+        driven_us: 300,
+        grants: Some(vec![Grant { what: "shell".into(), amount: 300 }]),
+        ..Decision::named(&name.into())
+    };
+    let retry = Decision {
+        id: Some(CommandId(*b"0123456789abcdef")),
+        grants: None,
+        by: Some("ada".into()),
+        causation: Some(Causation { stream: StreamId::new("run", "first"), effect: "attempt/7".into() }),
+        correlation: Some("zeroth".into()),
+        blobs: vec![blob("why")],
+        ..decided("retry")
+    };
+    let parent = Hash::of(b"7");
+    let mut sealing = Sealing::new(header.clone(), parent);
+    let decisions = [decided("attempt_completed"), retry, Decision::named(&"imported".into())];
+    for (decision, events) in decisions.iter().zip(events().chunks(15)) {
+        sealing.add(decision.clone(), events).unwrap();
+    }
+    let golden = golden("commit.2.bin", &sealing.finish().to_bytes().unwrap());
+    let read = Commit::from_bytes(&golden).unwrap();
+    assert_eq!(*read.header, header, "the layout of a commit changed");
+    let read_decisions: Vec<_> = read.decisions.iter().map(|decision| (**decision).clone()).collect();
+    assert_eq!(read_decisions, decisions, "the layout of a decision changed");
+    assert_eq!(read.to_bytes().unwrap(), golden, "the layout of a commit changed");
+    assert_eq!(read.check_chain(parent).unwrap(), read.last_hash(), "the hash of a commit changed");
+    for (at, event) in read.events.iter().enumerate() {
+        RunEvent::decode(&event.kind, event.schema, &event.payload).unwrap();
+        assert_eq!(event.decision as usize, at / 15, "which decision an event is of");
     }
 }
 
@@ -423,5 +476,8 @@ fn a_changed_byte_breaks_the_chain() {
     let mut changed = commit.clone();
     Arc::make_mut(&mut changed.header).recorded_at = Timestamp(6);
     assert!(changed.check_chain(Hash::default()).is_err(), "the header is covered too");
+    let mut changed = commit.clone();
+    Arc::make_mut(&mut changed.decisions[0]).seed ^= 1;
+    assert_eq!(changed.check_chain(Hash::default()).unwrap_err().version, Version(1), "and the decision");
     assert!(commit.check_chain(Hash::of(b"other")).is_err(), "and so is what came before");
 }

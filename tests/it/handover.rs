@@ -6,6 +6,7 @@ mod folder;
 mod goes;
 mod hostile;
 mod records;
+mod repeats;
 
 use crate::support::{Process, Sandbox, wait_until};
 

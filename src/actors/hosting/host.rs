@@ -22,10 +22,11 @@ use super::post::{self, Outbox};
 use super::shell::{EffectId, Shell};
 use super::{Hosting, snapshots};
 use crate::events::commit::Commit;
+use crate::events::decision::Causation;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::Blob;
-use crate::kernel::core::{Driving, HostCore, Input, Output};
-use crate::kernel::fold::Content;
+use crate::kernel::core::{Driving, Envelope, HostCore, Input, Output};
+use crate::kernel::fold::{Content, Fold};
 use crate::kernel::{Aggregate, Effect, Lasts, Message};
 use crate::store::{AppendError, Snapshot};
 
@@ -145,7 +146,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                     self.then(cleared, |_| Input::Cleared, actor);
                 }
                 (Output::Perform(effect), Some(state)) => match state.message(&effect) {
-                    Some(message) => self.say(effect, message, core.driving(), actor),
+                    Some(message) => self.say(effect, message, core, actor),
                     None => shell.perform(state, effect),
                 },
                 (Output::Close { effect, given_up }, Some(state)) => {
@@ -161,7 +162,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 }
                 (Output::Wake(due), _) => self.book.wake_at(&self.stream, due),
                 (Output::Snapshot { head, bytes }, _) => {
-                    let schema = A::SNAPSHOT_SCHEMA;
+                    let schema = Fold::<A>::SNAPSHOT_SCHEMA;
                     let snapshot = Snapshot { version: head.version, hash: head.hash, schema, bytes };
                     let store = Arc::clone(&self.book.context().store);
                     let saved = snapshots::save(store, self.stream.clone(), snapshot);
@@ -180,11 +181,15 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     }
 
     /// Says something to another stream. That outlives this host: what it says last it says when it is over.
-    fn say(&mut self, effect: A::Effect, message: Message, driving: Driving, actor: &Context<Self>) {
+    fn say(&mut self, effect: A::Effect, message: Message, core: &HostCore<A, Reply>, actor: &Context<Self>) {
+        let root = core.correlation().cloned();
+        let root = root.unwrap_or_else(|| self.stream.parts().map_or("", |(_, id)| id).into());
         let (id, lasts) = (effect.id(), effect.lasts() == Lasts::Answer);
-        let drives = driving.whose().filter(|_| message.asks);
-        let letter = self.outbox.letter(&self.stream, message, drives);
+        let drives = core.driving().whose().filter(|_| message.asks);
         let (hosting, stream) = (Weak::clone(&self.hosting), self.stream.clone());
+        let causation = Some(Causation { stream: stream.clone(), effect: Arc::clone(&message.effect) });
+        let envelope = Envelope { id: None, causation, correlation: Some(root), asks: message.asks };
+        let letter = self.outbox.letter(message, envelope, drives);
         let (on_its_way, host) = (self.book.on_its_way(&self.stream), actor.address());
         let told = actix::spawn(async move {
             let to = letter.message.to.clone();

@@ -21,7 +21,7 @@ use crate::events::ids::{StreamId, Version};
 use crate::events::json::{BlobRef, Json};
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
-use crate::kernel::core::Driving;
+use crate::kernel::core::{Driving, Envelope};
 use crate::kernel::standing::{KindFold, Standing};
 use crate::kernel::{Aggregate, Said};
 use crate::store::EventStore;
@@ -78,7 +78,7 @@ pub trait AnyKind: Send + Sync {
         hosting: &Hosting,
         stream: &StreamId,
         said: Said,
-        from: Option<StreamId>,
+        envelope: Envelope,
         drives: bool,
     ) -> Result<Version, Problem>;
 
@@ -126,13 +126,13 @@ impl<K: Kind> AnyKind for K {
         hosting: &Hosting,
         stream: &StreamId,
         said: Said,
-        from: Option<StreamId>,
+        envelope: Envelope,
         drives: bool,
     ) -> Result<Version, Problem> {
         let other = || Problem::new(Code::Internal, format!("what `{stream}` is told is for another kind"));
         let command = said.command().ok_or_else(other)?;
         let (reply, answer) = oneshot::channel();
-        let submit = Submit { command, drives, from, reply: Some(reply) };
+        let submit = Submit { command, envelope, drives, reply: Some(reply) };
         let sent = hosting.place::<K>(stream)?.address.send(submit).await;
         let put_away = || Problem::new(Code::Busy, format!("`{stream}` was put away just now"));
         hosting.answer(stream, sent, answer).await.unwrap_or_else(|| Err(put_away()))

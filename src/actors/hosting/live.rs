@@ -1,5 +1,4 @@
 //! What is seen of a stream that is in memory, without asking it.
-
 use crate::events::ids::Version;
 use crate::events::problem::Problem;
 use crate::kernel::Attention;

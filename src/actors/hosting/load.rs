@@ -11,7 +11,7 @@ use crate::events::commit::Recorded;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::kernel::Aggregate;
-use crate::kernel::fold::{Content, Fold, TAIL_EVENTS_MIN, Tail, Unfoldable};
+use crate::kernel::fold::{Content, Fold, TAIL_EVENTS_MIN, Unfoldable};
 use crate::store::{EventStore, Head, ReadError, Snapshot};
 
 /// How many events are read at once, some 2 MB. A commit that is longer is looked through for each of its pages.
@@ -110,12 +110,9 @@ async fn restore<A: Aggregate>(
     let broken = |why: &dyn std::fmt::Display| Unusable::Broken(why.to_string());
     let found = store.snapshot(stream, version).await.map_err(|error| broken(&error))?;
     let Snapshot { hash, schema, bytes, .. } = found.ok_or_else(|| broken(&"it is gone"))?;
-    if schema != A::SNAPSHOT_SCHEMA {
-        return Err(Unusable::OtherSchema(schema, A::SNAPSHOT_SCHEMA));
-    }
-    let state = A::restore(&bytes).map_err(|error| broken(&error))?;
-    let (head, tail) = (Head { version, hash }, Tail::after(bytes.len()));
-    Ok(Fold { state, head, tail, content: Content::Unknown })
+    let restored = Fold::restore(Head { version, hash }, schema, &bytes);
+    let restored = restored.ok_or(Unusable::OtherSchema(schema, Fold::<A>::SNAPSHOT_SCHEMA))?;
+    restored.map_err(|error| broken(&error))
 }
 
 /// Whether a stream has that event: the next one chains to it, or it is the last.
@@ -206,7 +203,7 @@ pub async fn prove<A: Aggregate + PartialEq>(
     for version in versions(store, stream).await {
         read(&mut fold, store, stream, version).await.map_err(Broken::problem)?;
         let why = match restore::<A>(store, stream, version).await {
-            Ok(restored) if restored.head == fold.head && restored.state == fold.state => continue,
+            Ok(restored) if restored.is_same(&fold) => continue,
             Ok(_) => Unusable::Broken("it is not what the events give".to_owned()),
             Err(why) => why,
         };

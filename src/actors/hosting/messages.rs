@@ -3,11 +3,11 @@
 use actix::Message;
 use tokio::sync::oneshot;
 
-use crate::events::ids::{StreamId, Version};
+use crate::events::ids::Version;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
 use crate::kernel::Aggregate;
-use crate::kernel::core::{Input, Whose};
+use crate::kernel::core::{Envelope, Input, Whose};
 
 /// Asks the aggregate something.
 #[derive(Message)]
@@ -15,10 +15,10 @@ use crate::kernel::core::{Input, Whose};
 pub struct Submit<A: Aggregate> {
     /// What.
     pub command: A::Command,
+    /// What comes with it.
+    pub envelope: Envelope,
     /// Whether it goes on by itself from this command on, if the command begins it.
     pub drives: bool,
-    /// The stream that asks, if one does: what is to be said to it is said again.
-    pub from: Option<StreamId>,
     /// Where the answer goes, once it is durable.
     pub reply: Option<Reply>,
 }

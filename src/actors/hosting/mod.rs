@@ -41,7 +41,7 @@ use crate::actors::arbiters::Arbiters;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::kernel::Aggregate;
-use crate::kernel::core::{Driving, Whose};
+use crate::kernel::core::{Driving, Envelope, Whose};
 
 /// What may be wanted of the streams of a process.
 pub struct Hosting {
@@ -111,7 +111,24 @@ impl Hosting {
         command: impl Fn() -> <K::Aggregate as Aggregate>::Command,
         drives: bool,
     ) -> Result<Version, Problem> {
-        let submit = |reply| Submit { command: command(), drives, from: None, reply: Some(reply) };
+        self.send::<K>(stream, &Envelope::default(), command, drives).await
+    }
+
+    /// The same, with what comes with the command: one with an id that was answered is answered the same again.
+    ///
+    /// # Errors
+    /// Why it refuses, or cannot answer.
+    pub async fn send<K: Kind>(
+        &self,
+        stream: &StreamId,
+        envelope: &Envelope,
+        command: impl Fn() -> <K::Aggregate as Aggregate>::Command,
+        drives: bool,
+    ) -> Result<Version, Problem> {
+        let submit = |reply| {
+            let (command, envelope) = (command(), envelope.clone());
+            Submit { command, envelope, drives, reply: Some(reply) }
+        };
         loop {
             let (reply, answer) = oneshot::channel();
             let sent = self.place::<K>(stream)?.address.send(submit(reply)).await;
@@ -170,12 +187,13 @@ impl Hosting {
     pub async fn order<K: Kind>(
         &self,
         stream: &StreamId,
+        envelope: &Envelope,
         command: impl Fn() -> <K::Aggregate as Aggregate>::Command,
     ) -> Result<Version, Problem> {
         if !self.book.is_driven(stream) {
             self.recover(stream).await?;
         }
-        let version = self.ask::<K>(stream, command, false).await?;
+        let version = self.send::<K>(stream, envelope, command, false).await?;
         self.book.nudge(stream);
         // Whoever looks at other streams after this sees what follows for them.
         self.book.delivered(stream).await;

@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::Hosting;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
-use crate::kernel::core::Whose;
+use crate::kernel::core::{Envelope, Whose};
 use crate::kernel::{Aggregate, Blobs, Message, Said};
 
 /// How long to wait before something is said again to a stream that has much to do.
@@ -33,8 +33,8 @@ impl<I> Default for Outbox<I> {
 
 /// Something that one stream says to another.
 pub(super) struct Letter {
-    pub(super) from: StreamId,
     pub(super) message: Message,
+    pub(super) envelope: Envelope,
     /// Whether who is asked is to go on by itself, and for whom.
     pub(super) drives: Option<Whose>,
     turn: Arc<Mutex<()>>,
@@ -42,10 +42,10 @@ pub(super) struct Letter {
 
 impl<I: Eq + Hash> Outbox<I> {
     /// What is to be brought after all that was said to that stream before.
-    pub(super) fn letter(&mut self, from: &StreamId, message: Message, drives: Option<Whose>) -> Letter {
+    pub(super) fn letter(&mut self, message: Message, envelope: Envelope, drives: Option<Whose>) -> Letter {
         self.turns.retain(|to, turn| *to == message.to || Arc::strong_count(turn) > 1);
         let turn = Arc::clone(self.turns.entry(message.to.clone()).or_default());
-        Letter { from: from.clone(), message, drives, turn }
+        Letter { message, envelope, drives, turn }
     }
 
     /// Something is waited for, until it is forgotten.
@@ -67,7 +67,8 @@ impl<I: Eq + Hash> Outbox<I> {
 pub(super) async fn tell<A: Aggregate>(hosting: &Weak<Hosting>, stream: &StreamId, command: A::Command) {
     let Some(hosting) = hosting.upgrade() else { return };
     if let Ok(kind) = hosting.kind(stream)
-        && let Err(problem) = kind.hear(&hosting, stream, Said::new(command), None, false).await
+        && let Err(problem) =
+            kind.hear(&hosting, stream, Said::new(command), Envelope::default(), false).await
     {
         // Whoever drives the stream next asks again.
         tracing::debug!(%stream, %problem, "not told what another stream answered");
@@ -94,7 +95,7 @@ impl Letter {
 
 impl Hosting {
     async fn say(&self, letter: &Letter) -> Result<Version, Problem> {
-        let Message { to, asks, write } = &letter.message;
+        let Message { to, asks, write, .. } = &letter.message;
         let said = {
             let (write, library) = (Arc::clone(write), Arc::clone(&self.book().context().library));
             let written = spawn_blocking(move || write(&*library as &dyn Blobs)).await;
@@ -104,8 +105,8 @@ impl Hosting {
             // What is wanted takes effect at once.
             self.recover(to).await?;
         }
-        let from = asks.then(|| letter.from.clone());
-        let answer = self.kind(to)?.hear(self, to, said, from, letter.drives.is_some()).await;
+        let envelope = letter.envelope.clone();
+        let answer = self.kind(to)?.hear(self, to, said, envelope, letter.drives.is_some()).await;
         match letter.drives.filter(|_| answer.is_ok()) {
             Some(Whose::Named) if !self.book().is_driven(to) => self.drive(to).await,
             Some(Whose::Lent) if !self.book().is_driven(to) => drop(self.lend(to).await),

@@ -26,6 +26,7 @@ use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::kernel::Blobs;
+use crate::kernel::core::Envelope;
 use crate::kernel::standing::KindFold;
 
 /// The runs of a process: what may be wanted of them.
@@ -107,8 +108,8 @@ impl Runs {
         let (hash, drive) = (start.definition_blob.reference.hash, start.drive);
         let blobs: &dyn Blobs = &*self.context().library;
         blobs.remember_value(hash, Arc::clone(&start.definition));
-        let version = self.ask(run, Ask::Start(Box::new(start))).await?;
-        let stream = StreamId::of_run(run);
+        let (stream, start) = (StreamId::of_run(run), Ask::Start(Box::new(start)));
+        let version = self.hosting.ask::<RunKind>(&stream, || start.clone(), drive).await?;
         if drive && !self.hosting.book().is_driven(&stream) {
             self.hosting.drive(&stream).await;
         }
@@ -131,8 +132,8 @@ impl Runs {
     ///
     /// # Errors
     /// Why the run refuses, or cannot answer.
-    pub async fn order(&self, run: &RunId, ask: Ask) -> Result<Version, Problem> {
-        self.hosting.order::<RunKind>(&StreamId::of_run(run), || ask.clone()).await
+    pub async fn order(&self, run: &RunId, ask: Ask, envelope: &Envelope) -> Result<Version, Problem> {
+        self.hosting.order::<RunKind>(&StreamId::of_run(run), envelope, || ask.clone()).await
     }
 
     /// Lets a run go on, now and by itself from here on.

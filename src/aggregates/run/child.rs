@@ -133,7 +133,7 @@ fn input(schema: Option<&Schema>, with: &Json) -> Result<Json, Failure> {
     })
 }
 
-fn start_child(binding: &ChildBinding, blobs: &dyn Blobs) -> Result<StartChild, Unreadable> {
+pub(super) fn start_child(binding: &ChildBinding, blobs: &dyn Blobs) -> Result<StartChild, Unreadable> {
     Ok(StartChild {
         file: Arc::clone(&binding.file),
         definition: blob(binding.definition, blobs)?,
@@ -145,11 +145,14 @@ fn start_child(binding: &ChildBinding, blobs: &dyn Blobs) -> Result<StartChild, 
     })
 }
 
-fn agents(bindings: &[AgentBinding], blobs: &dyn Blobs) -> Result<Vec<(AgentName, Blob)>, Unreadable> {
+pub(super) fn agents(
+    bindings: &[AgentBinding],
+    blobs: &dyn Blobs,
+) -> Result<Vec<(AgentName, Blob)>, Unreadable> {
     bindings.iter().map(|agent| Ok((agent.name.clone(), blob(agent.definition, blobs)?))).collect()
 }
 
-fn blob(reference: BlobRef, blobs: &dyn Blobs) -> Result<Blob, Unreadable> {
+pub(super) fn blob(reference: BlobRef, blobs: &dyn Blobs) -> Result<Blob, Unreadable> {
     Ok(Blob { reference, bytes: blobs.read(&reference.hash)? })
 }
 

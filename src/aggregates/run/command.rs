@@ -7,11 +7,12 @@ use super::Run;
 use super::child::is_made_by;
 use super::kin::{ForParent, OfChild, Word};
 use super::start::StartRun;
+use crate::events::decision::Grant;
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, TimerId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, Purpose, Resolution};
-use crate::kernel::{Deadline, Effect, Lasts, Unreadable};
+use crate::kernel::{self, Deadline, Effect, Lasts, Unreadable};
 use crate::workflow::approval::Edits;
 use crate::workflow::work::{Failure, Output};
 
@@ -215,6 +216,21 @@ impl Ask {
 /// grants them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants(pub BTreeMap<AgentName, u32>);
+
+impl kernel::Grants for Grants {
+    fn record(&self) -> Vec<Grant> {
+        let granted = self.0.iter().filter(|(_, slots)| **slots > 0);
+        let record =
+            |(agent, slots): (&AgentName, &u32)| Grant { what: agent.shared(), amount: u64::from(*slots) };
+        granted.map(record).collect()
+    }
+
+    fn recall(recorded: &[Grant]) -> Self {
+        let slots = |amount| u32::try_from(amount).unwrap_or(u32::MAX);
+        let grants = recorded.iter().map(|Grant { what, amount }| (AgentName::new(what), slots(*amount)));
+        Self(grants.collect())
+    }
+}
 
 impl Grants {
     /// Takes one slot of an agent, if there is one left.

@@ -18,6 +18,28 @@ impl Run {
         self.about.as_ref()?.started.parent.as_ref()
     }
 
+    /// The runs that make its open attempts, and whether each rests.
+    pub fn open_children(&self) -> impl Iterator<Item = (&RunId, bool)> {
+        let nodes = self.steps.iter().filter(|_| self.seen_through > 0);
+        let open = nodes.filter(|node| {
+            let attempts = [node.open_attempt(), node.open_undo_attempt()];
+            attempts.into_iter().flatten().any(|attempt| child::is_made_by(&attempt.agent))
+        });
+        open.filter_map(|node| node.child.as_ref()).map(|child| (&child.run, child.rests))
+    }
+
+    /// Whether nothing of it goes on but runs that it has started, not all of which are known to rest.
+    pub fn awaits_children_only(&self) -> bool {
+        self.phase == Phase::Going
+            && !self.paused
+            && self.resting < self.seen_through
+            && self.running == self.seen_through
+            && self.ready.is_empty()
+            && self.stalled.is_empty()
+            && !self.is_asking()
+            && !self.has_own_timers()
+    }
+
     /// What there is to tell a parent now; none as long as it goes on since its beginning.
     fn says(&self) -> Option<Says> {
         match &self.phase {
@@ -51,16 +73,23 @@ impl Run {
                 let (_, node) = self.node(step)?;
                 let attempt = node.open_attempt().filter(|attempt| attempt.fence == *fence)?;
                 let child = node.child.as_ref().filter(|_| child::is_made_by(&attempt.agent))?;
-                Some(to(&child.run, about, step, Wants::Cancelled { rollback: node.overdue }))
+                let wants = Wants::Cancelled { rollback: node.overdue };
+                Some(to(&child.run, about, step, format!("stop/{fence}"), wants))
             }
             RunEffect::Tell(word) => Some(self.to_parent(about, *word)),
             RunEffect::AskReturn => {
                 let (parent, run) = (about.started.parent.clone()?, about.id.clone());
-                Some(of_child(&parent, run, true, |_| Ok(ChildSays::AsksReturn)))
+                Some(of_child(&parent, run, "return".to_owned(), true, |_| Ok(ChildSays::AsksReturn)))
             }
             RunEffect::AnswerReturn { step, granted } => {
                 let child = self.node(step)?.1.child.as_ref()?;
-                Some(to(&child.run, about, step, Wants::Answered { granted: *granted }))
+                Some(to(
+                    &child.run,
+                    about,
+                    step,
+                    format!("return/{step}"),
+                    Wants::Answered { granted: *granted },
+                ))
             }
             RunEffect::Start { .. }
             | RunEffect::Attempt(_)
@@ -78,7 +107,7 @@ impl Run {
             || child::child_id(&about.id, &attempt.step, attempt.generation, None),
             |child| child.run.clone(),
         );
-        let step = attempt.step.clone();
+        let (step, effect) = (attempt.step.clone(), format!("attempt/{}", attempt.fence));
         let wants_end = node.stopping || node.overdue;
         let wants = match attempt.purpose {
             Purpose::Compensate => Wants::Undone { told },
@@ -91,10 +120,11 @@ impl Run {
                     let wants = Wants::Done { start, told };
                     Ok(Said::new(Ask::ForParent(Box::new(ForParent { parent, wants }))))
                 };
-                return Some(Message { to: StreamId::of_run(&run), asks: true, write: Arc::new(write) });
+                let (to, effect) = (StreamId::of_run(&run), effect.into());
+                return Some(Message { to, effect, asks: true, write: Arc::new(write) });
             }
         };
-        Some(to(&run, about, &step, wants))
+        Some(to(&run, about, &step, effect, wants))
     }
 
     /// What a child has to tell.
@@ -102,7 +132,7 @@ impl Run {
         // Only who has a parent has a word for it.
         let parent = about.started.parent.clone();
         let parent = parent.unwrap_or_else(|| Parent { run: about.id.clone(), step: StepId::grown("") });
-        let run = about.id.clone();
+        let (run, effect) = (about.id.clone(), format!("tell/{}", word.version));
         match (word.says, &self.phase) {
             (Says::Ended, Phase::Ended(ended)) => {
                 let (output, failure) = came_to(ended);
@@ -112,15 +142,17 @@ impl Run {
                     past_return: self.is_past_return(),
                     degraded: self.is_degraded(),
                 };
-                of_child(&parent, run, false, move |blobs| {
+                of_child(&parent, run, effect, false, move |blobs| {
                     let output = blobs.json(&output).map_err(|unreadable| unreadable.problem())?;
                     let (seen, failure) = (seen.clone(), failure.clone());
                     Ok(ChildSays::Ended(Box::new(EndedChild { seen, output, failure })))
                 })
             }
-            (Says::Rests, _) => of_child(&parent, run, false, move |_| Ok(ChildSays::Rests(word.version))),
+            (Says::Rests, _) => {
+                of_child(&parent, run, effect, false, move |_| Ok(ChildSays::Rests(word.version)))
+            }
             (Says::Goes | Says::Ended, _) => {
-                of_child(&parent, run, false, move |_| Ok(ChildSays::Goes(word.version)))
+                of_child(&parent, run, effect, false, move |_| Ok(ChildSays::Goes(word.version)))
             }
         }
     }
@@ -166,15 +198,16 @@ fn refused(attempt: &AttemptStarted, problem: Problem) -> Ask {
     Ask::Failed { step, fence, failure: problem.into() }
 }
 
-fn to(run: &RunId, parent: &About, step: &StepId, wants: Wants) -> Message {
+fn to(run: &RunId, parent: &About, step: &StepId, effect: String, wants: Wants) -> Message {
     let ask = ForParent { parent: Parent { run: parent.id.clone(), step: step.clone() }, wants };
     let write = move |_: &dyn Blobs| Ok(Said::new(Ask::ForParent(Box::new(ask.clone()))));
-    Message { to: StreamId::of_run(run), asks: true, write: Arc::new(write) }
+    Message { to: StreamId::of_run(run), effect: effect.into(), asks: true, write: Arc::new(write) }
 }
 
 fn of_child(
     parent: &Parent,
     run: RunId,
+    effect: String,
     asks: bool,
     says: impl Fn(&dyn Blobs) -> Result<ChildSays, Problem> + Send + Sync + 'static,
 ) -> Message {
@@ -183,7 +216,7 @@ fn of_child(
         let tidings = OfChild { run: run.clone(), step: step.clone(), says: says(blobs)? };
         Ok(Said::new(Ask::OfChild(Box::new(tidings))))
     };
-    Message { to, asks, write: Arc::new(write) }
+    Message { to, effect: effect.into(), asks, write: Arc::new(write) }
 }
 
 /// What the child of an attempt begins with.

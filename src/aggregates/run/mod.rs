@@ -9,6 +9,7 @@
 //! - [`start`]: what it begins with; [`child`]: a run that a step of another starts
 //! - [`kin`]: what the runs of a family say to each other; `family`: when a run says so, and what follows from the answer
 //! - `time`: what is too late, and whether its time counts; `timer`: what its wake-ups are for
+//! - `recorded`: commands as they are recorded, and what they were
 //! - `attention`: what it needs next
 //! - [`plan`]: what a rollback would do
 
@@ -23,6 +24,7 @@ pub mod kin;
 mod node;
 mod people;
 pub mod plan;
+mod recorded;
 mod snapshot;
 pub mod start;
 mod startable;
@@ -43,19 +45,24 @@ use kin::Word;
 pub(crate) use node::{Done, Gated, Node, Passage, StepError, StepPhase, Trace, UndoPhase};
 pub(crate) use people::{Answer, People, Request};
 pub use plan::{CannotUndo, RollbackPlan};
+pub use recorded::RECORDS;
 pub use start::{Insists, StartChild, StartRun};
 use time::Driven;
 use timer::{Timer, TimerOf};
 pub(crate) use unwinding::Unwinding;
 
 use crate::events::codec::CodecError;
+use crate::events::decision::Form;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId, Version};
 use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::Problem;
 use crate::events::run::{OutputError, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes};
 use crate::events::time::Timestamp;
 use crate::kernel::standing::KindFold;
-use crate::kernel::{self, Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent, Message};
+use crate::kernel::{
+    self, Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent, Message, NotRecalled, Recalling,
+    Recording,
+};
 
 /// What a decision on a run borrows.
 type Moment<'a> = kernel::Moment<'a, Grants>;
@@ -293,16 +300,6 @@ impl Run {
         Some((node.compensation.as_ref()?.outcome, node.undone_output()))
     }
 
-    /// The runs that make its open attempts, and whether each rests.
-    pub fn open_children(&self) -> impl Iterator<Item = (&RunId, bool)> {
-        let nodes = self.steps.iter().filter(|_| self.seen_through > 0);
-        let open = nodes.filter(|node| {
-            let attempts = [node.open_attempt(), node.open_undo_attempt()];
-            attempts.into_iter().flatten().any(|attempt| child::is_made_by(&attempt.agent))
-        });
-        open.filter_map(|node| node.child.as_ref()).map(|child| (&child.run, child.rests))
-    }
-
     pub(crate) fn people(&self) -> &People {
         &self.people
     }
@@ -358,18 +355,6 @@ impl Run {
                     && !self.has_own_timers()
             }
         }
-    }
-
-    /// Whether nothing of it goes on but runs that it has started, some of which are not known to rest.
-    pub fn awaits_children_only(&self) -> bool {
-        self.phase == Phase::Going
-            && !self.paused
-            && self.resting < self.seen_through
-            && self.running == self.seen_through
-            && self.ready.is_empty()
-            && self.stalled.is_empty()
-            && !self.is_asking()
-            && !self.has_own_timers()
     }
 
     /// Whether it is woken some time without anybody, beside the end of its time.
@@ -460,6 +445,18 @@ impl Aggregate for Run {
 
     fn name(ask: &Ask) -> &'static str {
         ask.name()
+    }
+
+    fn asked_by(ask: &Ask) -> Option<Arc<str>> {
+        recorded::asked_by(ask)
+    }
+
+    fn record(ask: Ask, recording: &mut Recording<'_, '_, Self>) -> Result<Option<Form>, CodecError> {
+        recorded::record(ask, recording)
+    }
+
+    fn recall(recalling: &Recalling<'_, Self>) -> Result<Ask, NotRecalled> {
+        recorded::recall(recalling)
     }
 
     fn problem(rejection: &RunRejection) -> Problem {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::Facade;
+use crate::actors::runs::RunKind;
 use crate::aggregates::run::{Ask, Order, Run};
 use crate::api::protocol::{Control, Planned, Recorded};
-use crate::events::ids::{RequestId, RunId};
+use crate::events::ids::{CommandId, RequestId, RunId, StreamId};
 use crate::events::problem::{Code, Problem, nearest};
+use crate::kernel::core::Envelope;
 
 impl Facade {
     /// Records what somebody wants of a run. A run that nobody drives is not driven for that.
@@ -15,11 +17,14 @@ impl Facade {
         run: &str,
         control: Control,
         order: Order,
+        id: Option<CommandId>,
     ) -> Result<Recorded, Problem> {
         let run = self.resolve(run).await?;
         let named = named(&control).map(str::to_owned);
         let is_end = matches!(control, Control::Cancel { rollback: false });
-        let asked = self.system.ask(&run, ask(control, order)?).await;
+        let (stream, ask) = (StreamId::of_run(&run), ask(control, order)?);
+        let envelope = Envelope { id, ..Envelope::default() };
+        let asked = self.system.hosting().order::<RunKind>(&stream, &envelope, || ask.clone()).await;
         if is_end && asked.is_ok() {
             self.end_with_children(&run).await?;
         }

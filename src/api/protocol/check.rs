@@ -95,7 +95,7 @@ impl Request {
                 filter.workflow.iter().try_for_each(|name| words("the workflow's name", name))?;
                 tags(&filter.tags)
             }
-            Self::Control { run, control, order } => {
+            Self::Control { run, control, order, id: _ } => {
                 words("the run", run)?;
                 named("who asks", &order.by)?;
                 order.reason.iter().try_for_each(|reason| words("the reason", reason))?;
@@ -276,7 +276,12 @@ mod tests {
 
     fn signal(data: Json) -> Request {
         let order = crate::aggregates::run::Order { by: "x".into(), reason: None };
-        Request::Control { run: "r".into(), control: Control::Signal { name: "go".into(), data }, order }
+        Request::Control {
+            run: "r".into(),
+            control: Control::Signal { name: "go".into(), data },
+            order,
+            id: None,
+        }
     }
 
     #[test]

@@ -84,8 +84,13 @@ impl<'a, A: Aggregate> Draft<'a, A> {
     /// When it is a blob that is not there or damaged.
     pub fn json<G>(&self, payload: &Payload, moment: &Moment<'_, G>) -> Result<Json, Unreadable> {
         let reference = payload.blob();
-        let fresh = self.decided.blobs.iter().find(|blob| Some(blob.reference) == reference);
+        let fresh = reference.and_then(|reference| self.fresh(&reference));
         fresh.map_or_else(|| moment.blobs.json(payload), |blob| parse(&blob.reference, &blob.bytes))
+    }
+
+    /// Content that is stored with the commit.
+    pub(super) fn fresh(&self, reference: &BlobRef) -> Option<&Blob> {
+        self.decided.blobs.iter().rev().find(|blob| blob.reference == *reference)
     }
 
     /// What a blob means, be it of this draft or older.

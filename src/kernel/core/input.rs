@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::driving::Whose;
 use crate::events::commit::{Commit, Head};
-use crate::events::ids::{StreamId, Version};
+use crate::events::decision::Causation;
+use crate::events::ids::{CommandId, StreamId, Version};
 use crate::events::json::Blob;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
@@ -14,6 +15,26 @@ use crate::kernel::effect::Effect;
 use crate::kernel::fold::Fold;
 use crate::kernel::moment::Blobs;
 
+/// What comes with a command, and is recorded with its decision.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// What tells it from all others. With it, it can be asked again until it is answered: it is decided once.
+    pub id: Option<CommandId>,
+    /// What of another stream it is part of.
+    pub causation: Option<Causation>,
+    /// The root run that it is about, where the stream is not that run's own.
+    pub correlation: Option<Arc<str>>,
+    /// Whether the other stream asks for something: what is to be said to it is said again.
+    pub asks: bool,
+}
+
+impl Envelope {
+    /// The stream that asks, if one does.
+    pub(super) fn asked_by(&self) -> Option<&StreamId> {
+        self.causation.as_ref().filter(|_| self.asks).map(|causation| &causation.stream)
+    }
+}
+
 /// What happened to an aggregate in a process.
 pub enum Input<A: Aggregate, R> {
     /// The stream was folded up to its end, or cannot be.
@@ -22,10 +43,10 @@ pub enum Input<A: Aggregate, R> {
     Command {
         /// What.
         command: A::Command,
+        /// What comes with it.
+        envelope: Envelope,
         /// Whether it goes on by itself from this command on, if the command begins it.
         drives: bool,
-        /// The stream that asks, if one does: what is to be said to it is said again.
-        from: Option<StreamId>,
         /// Where the answer goes.
         reply: Option<R>,
     },
@@ -161,8 +182,8 @@ pub trait Lender<A: Aggregate> {
 pub(super) enum Waiting<A: Aggregate, R> {
     Command {
         command: A::Command,
+        envelope: Envelope,
         drives: bool,
-        from: Option<StreamId>,
         reply: Option<R>,
     },
     /// See [`Input::Recover`].
@@ -183,14 +204,6 @@ impl<A: Aggregate, R> Waiting<A, R> {
 
     pub(super) fn has_reply(&self) -> bool {
         matches!(self, Self::Command { reply: Some(_), .. } | Self::Recover { reply: Some(_) })
-    }
-
-    /// Whether the stream goes on by itself from it on, and which stream asks it.
-    pub(super) fn asks(&self) -> (bool, Option<StreamId>) {
-        match self {
-            Self::Command { drives, from, .. } => (*drives, from.clone()),
-            Self::Recover { .. } | Self::Due(_) => (false, None),
-        }
     }
 
     /// Whether it may record as lost what a dead process performed.

@@ -1,9 +1,12 @@
 //! Deciding what waits, and what came of it.
 
 use super::*;
+use crate::events::codec::CodecError;
 use crate::events::commit::{Header, Sealing};
+use crate::events::decision::{Decision, RecordedCommand};
+use crate::events::ids::CommandId;
 use crate::events::limits::COMMIT_BYTES_FULL;
-use crate::kernel::aggregate::{Decided, Draft};
+use crate::kernel::aggregate::{Decided, Draft, Grants, Recording};
 use crate::kernel::moment::Moment;
 
 /// How many commands are decided in one commit at most. It is full sooner if they are long: see [`COMMIT_BYTES_FULL`].
@@ -16,13 +19,24 @@ pub(super) struct Round<A: Aggregate, R> {
     pub(super) answers: Answers<R>,
     /// Other streams that ask something.
     asked_by: Vec<StreamId>,
+    /// The commands that are answered with it.
+    ids: Vec<CommandId>,
     head: Head,
 }
 
 /// A state that is ahead of the store, and what is shown once it is not.
 pub(super) type Pending<A, R> = (Box<Fold<A>>, Round<A, R>);
 
-pub(super) type Answers<R> = Vec<(R, Result<(), Problem>)>;
+/// Who is answered once a commit is durable.
+#[derive(Clone)]
+pub(super) struct Answer<R> {
+    to: R,
+    result: Result<(), Problem>,
+    /// The version with which the command was answered before: that holds whatever becomes of the commit.
+    before: Option<Version>,
+}
+
+pub(super) type Answers<R> = Vec<Answer<R>>;
 
 /// What one round of deciding came to.
 struct Draw<A: Aggregate, R> {
@@ -32,6 +46,7 @@ struct Draw<A: Aggregate, R> {
     answers: Answers<R>,
     /// Other streams that ask something.
     asked_by: Vec<StreamId>,
+    ids: Vec<CommandId>,
     /// Whether it goes on by itself from here on.
     begins: bool,
     /// Why nothing of it may be stored.
@@ -66,7 +81,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if draw.begins {
             self.begin(fold.head.version, now.steady);
         }
-        let Draw { decided: Decided { blobs, changes, .. }, sealing, answers, asked_by, .. } = draw;
+        let Draw { decided: Decided { blobs, changes, .. }, sealing, answers, asked_by, ids, .. } = draw;
         if sealing.count() == 0 {
             let version = fold.head.version;
             self.phase = Phase::Ready(fold);
@@ -77,8 +92,11 @@ impl<A: Aggregate, R> HostCore<A, R> {
         let commit = sealing.finish();
         commit.events.iter().for_each(|event| fold.tail.grow(event.payload.len()));
         let head = Head { version: commit.last(), hash: commit.last_hash() };
+        if fold.head.version == Version(0) {
+            fold.correlation.clone_from(&commit.header.correlation);
+        }
         self.outputs.push_back(Output::Append { commit, blobs });
-        self.phase = Phase::Appending(fold, Round { changes, answers, asked_by, head });
+        self.phase = Phase::Appending(fold, Round { changes, answers, asked_by, ids, head });
     }
 
     /// It goes on by itself from here on: at once if this is its first commit, and else as whoever takes it over does.
@@ -95,7 +113,10 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     fn draw(&mut self, fold: &mut Fold<A>, now: Now, lender: &mut impl Lender<A>) -> Draw<A, R> {
         let blobs = lender.blobs();
-        let mut sealing = Sealing::new(self.header(fold.head, now.steady), fold.head.hash);
+        let header = self.header(fold, now.steady);
+        let (causation, correlation) = (Arc::clone(&header.causation), header.correlation.clone());
+        let mut sealing = Sealing::new(header, fold.head.hash);
+        let (mut ids, answered) = (Vec::new(), &fold.answered);
         let (mut answers, mut asked_by) = (Vec::new(), Vec::new());
         let (mut begins, mut broken, mut count, mut seen) = (false, None, 0, 0);
         let mut draft = Draft::new(&mut fold.state, &self.stream, fold.head.version, now.steady);
@@ -110,22 +131,25 @@ impl<A: Aggregate, R> HostCore<A, R> {
                 self.timers.add(deadline, effect.clone());
                 continue;
             }
-            let (drives, from) = waiting.asks();
-            let (command, reply) = command(waiting, &self.places, draft.opened());
-            let Some(command) = command else { continue };
+            let Some(asked) = asked(waiting, &self.places, draft.opened()) else { continue };
+            let Asked { command, mut envelope, drives, reply } = asked;
+            let from = envelope.asked_by().cloned();
+            let before = envelope.id.as_ref().and_then(|id| answered.version(id));
+            if before.is_some() || envelope.id.is_some_and(|id| ids.contains(&id)) {
+                asked_by.extend(from);
+                answers.extend(reply.map(|to| Answer { to, result: Ok(()), before }));
+                continue;
+            }
             let is_driven = self.driving.is_driven() || begins || drives;
             let fresh = draft.opened().get(seen..).unwrap_or_default();
             let grants = if is_driven { lender.lend(draft.state(), &command, fresh) } else { None };
             seen = draft.opened().len();
             let emitted = draft.emitted();
-            let moment = Moment {
-                now: now.steady,
-                wall: now.wall,
-                blobs: &*blobs,
-                seed: lender.seed(),
-                grants: grants.as_ref(),
-                driven_since: if self.driving.is_driven() { self.driven_since } else { now.steady },
-            };
+            let (seed, grants, driven_since) =
+                (lender.seed(), grants.as_ref(), self.driven_until(now.steady));
+            let moment =
+                Moment { now: now.steady, wall: now.wall, blobs: &*blobs, seed, grants, driven_since };
+            let recorded = command.clone();
             let result = A::decide(&mut draft, command, &moment).map_err(|rejection| {
                 let problem = A::problem(&rejection);
                 if draft.emitted() > emitted || A::is_fatal(&rejection) {
@@ -135,9 +159,15 @@ impl<A: Aggregate, R> HostCore<A, R> {
             });
             begins |= drives && result.is_ok() && draft.emitted() > emitted;
             asked_by.extend(from.filter(|_| result.is_ok()));
-            answers.extend(reply.map(|reply| (reply, result)));
-            let fresh = draft.events().get(sealing.count()..).unwrap_or_default();
-            if let Err(error) = fresh.iter().try_for_each(|event| sealing.push(event)) {
+            answers.extend(reply.map(|to| Answer { to, result, before }));
+            if draft.emitted() == emitted {
+                continue;
+            }
+            ids.extend(envelope.id);
+            envelope.correlation = envelope.correlation.filter(|root| self.is_news(root, &correlation));
+            let decision = record(&mut draft, emitted, (&causation, recorded), envelope, &moment);
+            let fresh = draft.events().get(emitted..).unwrap_or_default();
+            if let Err(error) = decision.and_then(|decision| sealing.add(decision, fresh)) {
                 let why = format!("what follows from that cannot be stored: {error}");
                 broken.get_or_insert_with(|| Problem::new(Code::CommitRefused, why));
             }
@@ -146,21 +176,38 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if let Some(illegal) = &decided.illegal {
             broken = Some(Problem::new(Code::Internal, format!("an illegal decision: {illegal}")));
         }
-        Draw { decided, sealing, answers, asked_by, begins, broken }
+        Draw { decided, sealing, answers, asked_by, ids, begins, broken }
     }
 
-    /// Of the commit that answers what waits: it says what waited longest.
-    fn header(&self, head: Head, now: Timestamp) -> Header {
-        let causation = self.inbox.front().map(|first| match first {
+    /// Since when somebody drives it; if nobody does, since now.
+    fn driven_until(&self, now: Timestamp) -> Timestamp {
+        if self.driving.is_driven() { self.driven_since } else { now }
+    }
+
+    /// Whether a root run is neither what the header says nor the stream's own.
+    fn is_news(&self, root: &Arc<str>, header: &Option<Arc<str>>) -> bool {
+        Some(root) != header.as_ref() && self.stream.parts().is_none_or(|(_, own)| **root != *own)
+    }
+
+    /// Of the commit that answers what waits: it says what waited longest. What begins a stream says what that is about.
+    fn header(&self, fold: &Fold<A>, now: Timestamp) -> Header {
+        let first = self.inbox.front();
+        let causation = first.map(|first| match first {
             Waiting::Command { command, .. } => A::name(command),
             Waiting::Recover { .. } => A::name(&A::recover(&mut std::iter::empty())),
             Waiting::Due(effect) => A::due(effect).map_or("", |command| A::name(&command)),
         });
+        let correlation = match first {
+            Some(Waiting::Command { envelope, .. }) if fold.head.version == Version(0) => {
+                envelope.correlation.clone()
+            }
+            _ => fold.correlation.clone(),
+        };
         Header {
             stream: self.stream.clone(),
-            first: head.version.next(),
+            first: fold.head.version.next(),
             recorded_at: now,
-            correlation: None,
+            correlation,
             causation: causation.unwrap_or_default().into(),
             code_version: env!("CARGO_PKG_VERSION").into(),
             origin: None,
@@ -169,8 +216,9 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     pub(super) fn appended(&mut self, now: Now) {
         let Some((mut fold, round)) = self.stop_appending() else { return };
-        let Round { changes, answers, asked_by, head } = round;
+        let Round { changes, answers, asked_by, ids, head } = round;
         fold.head = head;
+        ids.into_iter().for_each(|id| fold.answered.add(id, head.version));
         self.phase = Phase::Ready(fold);
         self.show(changes);
         self.when_ready(now);
@@ -255,14 +303,19 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     fn answer(&mut self, answers: Answers<R>, version: Version) {
-        let answers = answers.into_iter();
-        let answers = answers.map(|(to, result)| Output::Reply { to, result: result.map(|()| version) });
-        self.outputs.extend(answers);
+        let replies = answers.into_iter().map(|Answer { to, result, before }| Output::Reply {
+            to,
+            result: result.map(|()| before.unwrap_or(version)),
+        });
+        self.outputs.extend(replies);
     }
 
     pub(super) fn refuse(&mut self, answers: Answers<R>, problem: &Problem) {
-        let answers = answers.into_iter();
-        self.outputs.extend(answers.map(|(to, _)| Output::Reply { to, result: Err(problem.clone()) }));
+        let replies = answers.into_iter().map(|Answer { to, before, .. }| Output::Reply {
+            to,
+            result: before.ok_or_else(|| problem.clone()),
+        });
+        self.outputs.extend(replies);
     }
 
     /// Saves the state, if that is due and the last one is saved. Only the encoding is done here, at the speed of memory,
@@ -273,7 +326,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             return;
         }
         // A state that is too large for one goes on without.
-        let bytes = fold.state.snapshot().ok();
+        let bytes = fold.snapshot().ok();
         fold.tail = Tail::after(bytes.as_ref().map_or(0, Vec::len));
         if let Some(bytes) = bytes {
             self.saving = true;
@@ -282,21 +335,68 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 }
 
-/// A command from what waits, if it comes to any, and who is answered.
-fn command<A: Aggregate, R>(
+/// Something asked.
+struct Asked<A: Aggregate, R> {
+    command: A::Command,
+    envelope: Envelope,
+    /// Whether it drives.
+    drives: bool,
+    /// Who is answered.
+    reply: Option<R>,
+}
+
+impl<A: Aggregate, R> Asked<A, R> {
+    /// What nobody outside asks.
+    fn within(command: A::Command, reply: Option<R>) -> Self {
+        Self { command, envelope: Envelope::default(), drives: false, reply }
+    }
+}
+
+/// What is asked by what waits.
+fn asked<A: Aggregate, R>(
     waiting: Waiting<A, R>,
     places: &Places<A::Effect>,
     opened: &[A::Effect],
-) -> (Option<A::Command>, Option<R>) {
+) -> Option<Asked<A, R>> {
     match waiting {
-        Waiting::Command { command, reply, .. } => (Some(command), reply),
+        Waiting::Command { command, envelope, drives, reply } => {
+            Some(Asked { command, envelope, drives, reply })
+        }
         Waiting::Recover { reply } => {
             // What commands before it in this commit opened is performed when that is durable.
             let starting: Vec<_> = opened.iter().filter(|effect| lasts(*effect)).map(Effect::id).collect();
-            (Some(A::recover(&mut places.kept().chain(&starting))), reply)
+            Some(Asked::within(A::recover(&mut places.kept().chain(&starting)), reply))
         }
-        Waiting::Due(effect) => (A::due(&effect), None),
+        Waiting::Due(effect) => A::due(&effect).map(|command| Asked::within(command, None)),
     }
+}
+
+/// What is recorded of a decision, whose events are those of the draft from `before` on.
+fn record<A: Aggregate>(
+    draft: &mut Draft<'_, A>,
+    before: usize,
+    (header, command): (&Arc<str>, A::Command),
+    envelope: Envelope,
+    moment: &Moment<'_, A::Grants>,
+) -> Result<Decision, CodecError> {
+    let (name, by) = (A::name(&command), A::asked_by(&command));
+    // Most commits have one decision, and share its name.
+    let name = if *name == **header { Arc::clone(header) } else { name.into() };
+    let mut recording = Recording::new(draft, before);
+    let form = A::record(command, &mut recording)?;
+    let Envelope { id, causation, correlation, .. } = envelope;
+    Ok(Decision {
+        command: RecordedCommand { name, form },
+        id,
+        seed: moment.seed,
+        wall_ahead_us: moment.wall_ahead_us(),
+        driven_us: moment.driven_us(),
+        grants: moment.grants.map(Grants::record),
+        by,
+        causation,
+        correlation,
+        blobs: recording.into_blobs(),
+    })
 }
 
 fn lasts(effect: &impl Effect) -> bool {

@@ -1,6 +1,7 @@
 //! The core, fed by hand: each test is an order of inputs, and what must come out.
 
 mod clocks;
+mod repeated;
 mod toy;
 
 use std::sync::Arc;
@@ -53,8 +54,8 @@ impl Fed {
         let mut fed = Self::with(Driving::Nobody, &[]);
         fed.decide(Input::Command {
             command: Ask::Open(open.to_vec()),
+            envelope: Envelope::default(),
             drives: true,
-            from: None,
             reply: None,
         });
         fed.decide(Input::Appended);
@@ -141,7 +142,7 @@ impl Lender<Counter> for Fed {
 }
 
 fn ask(command: Ask, reply: &'static str) -> Input<Counter, &'static str> {
-    Input::Command { command, drives: false, from: None, reply: Some(reply) }
+    Input::Command { command, envelope: Envelope::default(), drives: false, reply: Some(reply) }
 }
 
 fn later(seconds: u64) -> Timestamp {
@@ -288,7 +289,8 @@ fn what_was_parked_meanwhile_stays_parked_whatever_comes_of_what_was_on_its_way(
 #[test]
 fn a_command_that_drives_what_is_there_takes_it_over() {
     let mut fed = Fed::with(Driving::Nobody, &[2, 9]);
-    let command = Input::Command { command: Ask::Count(1), drives: true, from: None, reply: Some("ada") };
+    let (command, envelope) = (Ask::Count(1), Envelope::default());
+    let command = Input::Command { command, envelope, drives: true, reply: Some("ada") };
     assert_eq!(fed.decide(command), ["append"]);
     let taken_over = ["driven true", "wake Some(9)", "show", "reply ada 3", "clear [2]"];
     assert_eq!(fed.decide(Input::Appended), taken_over);
@@ -385,7 +387,8 @@ fn nothing_is_put_away_while_something_of_it_goes_on_here() {
     fed.core.go_if_over(Now::at(fed.now));
     assert!(fed.outputs().is_empty(), "a task is performed");
     let mut fed = Fed::with(Driving::Nobody, &[]);
-    fed.decide(Input::Command { command: Ask::Open(vec![2]), drives: true, from: None, reply: None });
+    let (command, envelope) = (Ask::Open(vec![2]), Envelope::default());
+    fed.decide(Input::Command { command, envelope, drives: true, reply: None });
     fed.now = later(60);
     assert!(fed.decide(Input::Tick).is_empty(), "a commit is on its way");
     fed.decide(Input::Appended);

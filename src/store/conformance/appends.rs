@@ -33,7 +33,7 @@ pub(super) async fn conflict(store: &Store) -> Result<(), Broken> {
 fn with_header(commit: &Commit, change: impl FnOnce(&mut Header)) -> Commit {
     let mut header = Header::clone(&commit.header);
     change(&mut header);
-    Commit { header: Arc::new(header), events: commit.events.clone() }
+    Commit { header: Arc::new(header), ..commit.clone() }
 }
 
 pub(super) async fn refused(store: &Store) -> Result<(), Broken> {
@@ -41,7 +41,7 @@ pub(super) async fn refused(store: &Store) -> Result<(), Broken> {
     let good = went("sealing", commit(&stream, None, &["1"]))?;
     let origin = Origin { stream: stream.clone(), version: Version(1), hash: Hash::default() };
     let bad = [
-        ("no events", Commit { header: Arc::clone(&good.header), events: Vec::new() }),
+        ("no events", Commit { events: Vec::new(), ..good.clone() }),
         ("version 0", with_header(&good, |header| header.first = Version(0))),
         ("a version beyond all", with_header(&good, |header| header.first = Version(u64::MAX))),
         ("a stream on another's prefix", with_header(&good, |header| header.origin = Some(origin))),

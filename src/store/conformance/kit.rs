@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::events::codec::{CodecError, Encoded};
-use crate::events::commit::{Commit, Header};
-use crate::events::ids::{Hash, StreamId, Version};
+use crate::events::commit::{Commit, Header, Sealing};
+use crate::events::decision::{Causation, Decision, Form, Grant, RecordedCommand};
+use crate::events::ids::{CommandId, Hash, StreamId, Version};
 use crate::events::time::Timestamp;
 use crate::store::{EventStore, Head, ReadError};
 
@@ -58,7 +59,30 @@ pub fn commit<T: AsRef<[u8]>>(
         origin: None,
     };
     let notes: Vec<_> = texts.iter().map(|text| Note(text.as_ref().to_vec())).collect();
-    Commit::seal(header, &notes, parent)
+    let (first, others) = notes.split_at(notes.len().min(1));
+    let mut sealing = Sealing::new(header, parent);
+    sealing.add(Decision::named(&Arc::from("causation")), first)?;
+    sealing.add(decision(), others)?;
+    Ok(sealing.finish())
+}
+
+/// A decision of which all is known.
+fn decision() -> Decision {
+    Decision {
+        command: RecordedCommand {
+            name: Arc::from("command"),
+            form: Some(Form { schema: 7, payload: b"what was said".to_vec() }),
+        },
+        id: Some(CommandId(*b"tells it from it")),
+        seed: 300,
+        wall_ahead_us: -1,
+        driven_us: 70_000,
+        grants: Some(vec![Grant { what: Arc::from("agent"), amount: 2 }]),
+        by: Some(Arc::from("ada")),
+        causation: Some(Causation { stream: stream("other"), effect: Arc::from("attempt/7") }),
+        correlation: Some(Arc::from("root")),
+        blobs: Vec::new(),
+    }
 }
 
 /// The head that a stream has after a commit.

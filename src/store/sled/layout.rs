@@ -16,6 +16,7 @@
 
 use sled::IVec;
 
+use crate::events::commit::COMMIT_FORMAT;
 use crate::events::ids::{Hash, Position, StreamId, Version};
 pub(super) use crate::events::limits::VALUE_BYTES_MAX;
 use crate::events::limits::{COMMIT_BYTES_MAX, TREE_BLOB_BYTES_MAX, VIEW_ROW_BYTES_MAX};
@@ -28,11 +29,20 @@ const _: () = assert!(VIEW_ROW_BYTES_MAX <= VALUE_BYTES_MAX);
 /// The position up to which the stream index is saved.
 pub(super) const INDEXED: &[u8] = b"mindexed";
 
-/// The number of this layout. Another layout gets another number.
+/// The number of this layout. Another layout gets another number, so that an older version says that it does not know it.
 pub(super) const FORMAT: &[u8] = b"mformat";
 
-/// The layout that this file describes.
-pub(super) const FORMAT_NUMBER: u64 = 1;
+/// The layout that this file describes. It is that of a store from its first commit on that says of each decision on what it
+/// was made, in one batch with that commit.
+pub(super) const FORMAT_NUMBER: u64 = 2;
+
+/// The layout of a store all of whose commits are of format 1, and otherwise the same.
+pub(super) const FIRST_FORMAT_NUMBER: u64 = 1;
+
+/// The layout that a store has with a commit of that format in it.
+pub(super) const fn format_with(commit_format: u8) -> u64 {
+    if commit_format < COMMIT_FORMAT { FIRST_FORMAT_NUMBER } else { FORMAT_NUMBER }
+}
 
 /// The prefix of all commits.
 pub(super) const COMMITS: &[u8] = b"c";

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sled::{Batch, Db};
 
 use super::index::{Extent, Index};
-use super::layout::{self, FORMAT, FORMAT_NUMBER, INDEX, INDEXED, VIEW_POSITIONS};
+use super::layout::{self, FIRST_FORMAT_NUMBER, FORMAT, FORMAT_NUMBER, INDEX, INDEXED, VIEW_POSITIONS};
 use super::mark::Mark;
 use super::read::{Commits, is_damage, key_at, read_error};
 use super::{Durability, SledOptions};
@@ -52,7 +52,9 @@ pub enum OpenError {
         what: String,
     },
     /// Another version wrote it, in a way that this one does not know.
-    #[error("the store in {folder} has the format {format}, this version knows {FORMAT_NUMBER}")]
+    #[error(
+        "the store in {folder} has the format {format}, this version knows formats up to {FORMAT_NUMBER}"
+    )]
     UnknownFormat {
         /// The store's folder.
         folder: String,
@@ -136,6 +138,8 @@ pub(super) struct Opened {
     pub(super) file: File,
     /// Where that lies.
     pub(super) data_path: PathBuf,
+    /// The number of its layout.
+    pub(super) format: u64,
     pub(super) index: Index,
     /// The position of the last event.
     pub(super) last: Position,
@@ -170,7 +174,7 @@ fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<
     // Recovery acts on what it reads, and what it reads may so far be in memory only.
     sync_files(&events, options.durability).map_err(unreadable)?;
     let db = open_tree(folder, &events, options)?;
-    check_format(folder, &db)?;
+    let format = check_format(folder, &db)?;
     let recovered = catch_unwind(AssertUnwindSafe(|| recover(&db)))
         .map_err(|_| OpenError::damaged(folder, "its file makes recovery panic"))?;
     let (index, last, damage) = recovered.map_err(|error| OpenError::of_read(folder, &error))?;
@@ -187,7 +191,18 @@ fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<
         what: format!("the events up to position {marked} are missing"),
     });
     let (reached, damage) = (last.max(marked), damage.or(lost));
-    Ok(Opened { db, file, data_path, index, last, reached, mark, marked: marked > Position(0), damage })
+    Ok(Opened {
+        db,
+        file,
+        data_path,
+        format,
+        index,
+        last,
+        reached,
+        mark,
+        marked: marked > Position(0),
+        damage,
+    })
 }
 
 /// The folder into which a store is copied to see what of it can be read.
@@ -314,20 +329,20 @@ fn sync(path: &Path, durability: Durability) -> io::Result<()> {
     }
 }
 
-/// Writes the format's number into a new store, or checks it.
-fn check_format(folder: &Path, db: &Db) -> Result<(), OpenError> {
+/// Writes the format's number into a new store, or checks it; answers it.
+fn check_format(folder: &Path, db: &Db) -> Result<u64, OpenError> {
     let found = db.get(FORMAT).map_err(|error| OpenError::of_sled(folder, &error))?;
     let Some(found) = found else {
         let first = db.iter().next().transpose().map_err(|error| OpenError::of_sled(folder, &error))?;
         if first.is_some() {
             return Err(OpenError::damaged(folder, "it does not say what format it has"));
         }
-        db.insert(FORMAT, layout::number(FORMAT_NUMBER))
+        db.insert(FORMAT, layout::number(FIRST_FORMAT_NUMBER))
             .map_err(|error| OpenError::of_sled(folder, &error))?;
-        return Ok(());
+        return Ok(FIRST_FORMAT_NUMBER);
     };
     match layout::read_number(&found) {
-        Some(FORMAT_NUMBER) => Ok(()),
+        Some(format @ FIRST_FORMAT_NUMBER..=FORMAT_NUMBER) => Ok(format),
         Some(format) => Err(OpenError::UnknownFormat { folder: folder.display().to_string(), format }),
         None => Err(OpenError::damaged(folder, "its format is no number")),
     }

@@ -38,6 +38,8 @@ pub(super) struct NewCommit {
     pub(super) count: u64,
     /// The hash of the last.
     pub(super) hash: Hash,
+    /// The layout that the store has from it on, if it had an older one.
+    pub(super) format: u64,
     pub(super) bytes: Encoded,
     /// The blobs that go into the tree.
     pub(super) blobs: Vec<(Hash, Vec<IVec>)>,
@@ -83,6 +85,8 @@ struct Group {
     refused: Vec<(oneshot::Sender<Result<Appended, AppendError>>, AppendError)>,
     /// The heads that streams will have.
     heads: HashMap<StreamId, Version>,
+    /// The layout that the store has from this group on, if it is a new one.
+    format: Option<u64>,
     close: Option<oneshot::Sender<Result<(), AppendError>>>,
 }
 
@@ -109,6 +113,8 @@ pub(super) struct Writer {
     pub(super) files: Files,
     /// The position of the last event in the tree.
     pub(super) last: Position,
+    /// The number of the store's layout.
+    pub(super) format: u64,
     pub(super) checkpoint_commits: usize,
     checkpoint: Option<Checkpoint>,
 }
@@ -119,9 +125,10 @@ impl Writer {
         db: Db,
         files: Files,
         last: Position,
+        format: u64,
         checkpoint_commits: usize,
     ) -> Self {
-        Self { shared, db, files, last, checkpoint_commits, checkpoint: None }
+        Self { shared, db, files, last, format, checkpoint_commits, checkpoint: None }
     }
 
     /// Writes until the store is closed or dropped.
@@ -157,6 +164,9 @@ impl Writer {
         }
         failed.map_or(Ok(()), Err)?;
         group.packer.finish(&mut group.writes);
+        if let Some(format) = group.format {
+            group.writes.insert(layout::FORMAT, layout::number(format));
+        }
         let writes = std::mem::take(&mut group.writes);
         if !group.accepted.is_empty() || !group.views.is_empty() {
             writes.apply(&self.db).map_err(|error| error.to_string())?;
@@ -187,6 +197,10 @@ impl Writer {
             return Ok(());
         }
         let count = commit.count;
+        if commit.format > self.format {
+            self.format = commit.format;
+            group.format = Some(commit.format);
+        }
         group.accept(commit, self.last);
         self.last = self.last.plus(count);
         Ok(())
@@ -316,7 +330,7 @@ impl Writer {
 impl Group {
     /// Places a commit after `last`.
     fn accept(&mut self, commit: NewCommit, last: Position) {
-        let NewCommit { stream, first, count, hash, bytes, blobs, answer, room } = commit;
+        let NewCommit { stream, first, count, hash, bytes, blobs, answer, room, format: _ } = commit;
         let position = last.next();
         self.packer.add(position, bytes, &mut self.writes);
         for (hash, content) in blobs {

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::verify;
-use crate::events::commit::{Commit, Recorded};
+use crate::events::commit::{Commit, Header, Recorded, Sealing};
+use crate::events::decision::Decision;
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
-use crate::store::conformance::kit::{commit, head_after, stream};
+use crate::store::conformance::kit::{Note, commit, head_after, stream};
 use crate::store::looked_at::LookedAt;
 use crate::store::memory::MemoryStore;
 use crate::store::{
@@ -142,4 +143,23 @@ async fn whoever_looks_at_a_torn_store_sees_what_comes_before_and_after_a_bad_pa
         let whole = 1_000 - (bad.end() - bad.start() + 1);
         assert!(seen <= whole && seen + 4 >= whole, "{bad:?}: {seen} events");
     }
+}
+
+/// What a command said that is long is stored once, beside its decision: without it nobody could decide that again.
+#[tokio::test]
+async fn content_that_only_a_decision_refers_to_is_missed() {
+    let (stream, blob) = (stream("decided"), Blob::new(b"what was said at length".as_slice()));
+    let header = Header::clone(&commit(&stream, None, &["1"]).unwrap().header);
+    let decision = Decision { blobs: vec![blob.reference], ..Decision::named(&header.causation) };
+    let mut sealing = Sealing::new(header, Hash::default());
+    sealing.add(decision, &[Note(b"1".to_vec())]).unwrap();
+    let commit = sealing.finish();
+    let store = MemoryStore::new();
+    store.append(commit.clone(), Vec::new()).await.unwrap();
+    let report = verify(&store, |_| Ok(Vec::new())).await.unwrap();
+    let found: Vec<_> = report.problems.iter().map(|found| (found.position, found.what.as_str())).collect();
+    assert_eq!(found, [(Position(1), &*format!("the blob {} is missing", blob.reference.hash))]);
+    let store = MemoryStore::new();
+    store.append(commit, vec![blob]).await.unwrap();
+    assert_eq!(verify(&store, |_| Ok(Vec::new())).await.unwrap().problems, []);
 }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::events::codec::Encoded;
 use crate::events::commit::{Head, Recorded};
-use crate::events::ids::StreamId;
-use crate::kernel::{Aggregate, At, Effect, EffectChanges, Lasts};
+use crate::events::ids::{CommandId, StreamId, Version};
+use crate::kernel::redecide::{Past, redecide};
+use crate::kernel::{Aggregate, At, Blobs, Effect, EffectChanges, Lasts};
 
 /// Effects by their ids.
 pub(super) type Effects<E> = HashMap<<E as Effect>::Id, E>;
@@ -19,6 +21,10 @@ pub(super) struct Stored<A: Aggregate> {
     pub(super) commits: Vec<usize>,
     /// Effects that are open, as the changes told.
     pub(super) told: Effects<A::Effect>,
+    /// With which version the commands are answered that have an id.
+    pub(super) decided: HashMap<CommandId, Version>,
+    /// What deciding again comes to.
+    again: A,
 }
 
 impl<A: Aggregate> Default for Stored<A> {
@@ -29,6 +35,8 @@ impl<A: Aggregate> Default for Stored<A> {
             history: Vec::new(),
             commits: Vec::new(),
             told: HashMap::new(),
+            decided: HashMap::new(),
+            again: A::default(),
         }
     }
 }
@@ -41,6 +49,8 @@ impl<A: Aggregate + Clone> Clone for Stored<A> {
             history: self.history.clone(),
             commits: self.commits.clone(),
             told: self.told.clone(),
+            decided: self.decided.clone(),
+            again: self.again.clone(),
         }
     }
 }
@@ -56,6 +66,7 @@ where
         }
         let mut changes = EffectChanges::default();
         self.fold_in(stream, recorded, &mut changes)?;
+        self.fold_again(stream, recorded)?;
         self.keep(&changes);
         self.commits.iter_mut().last().into_iter().for_each(|count| *count = self.history.len());
         Ok(())
@@ -72,8 +83,55 @@ where
         let at = At { stream, version: recorded.version, time: recorded.header.recorded_at };
         self.state.evolve(&event, &at, changes).map_err(|illegal| illegal.to_string())?;
         self.head = Head { version: recorded.version, hash: recorded.event.hash };
+        let of_commit = self.decided.values_mut().filter(|version| **version >= recorded.header.first);
+        of_commit.for_each(|version| *version = recorded.version);
+        let id = recorded.decision.as_ref().and_then(|decision| decision.id);
+        self.decided.extend(id.map(|id| (id, recorded.version)));
         self.history.push(Arc::new(event));
         Ok(())
+    }
+
+    /// Decides a commit again, of what is recorded of its decisions: the same must come of it.
+    pub(super) fn redecide(
+        &mut self,
+        stream: &StreamId,
+        commit: &[Recorded],
+        blobs: &dyn Blobs,
+    ) -> Result<(), String> {
+        for recorded in commit.chunk_by(|one, other| one.event.decision == other.event.decision) {
+            let Some(first) = recorded.first() else { continue };
+            let decision = first.decision.as_deref().ok_or("a commit has no record of its decisions")?;
+            if decision.command.form.is_none() {
+                recorded.iter().try_for_each(|recorded| self.fold_again(stream, recorded))?;
+                continue;
+            }
+            let events = recorded.iter().map(Recorded::decode).collect::<Result<Vec<A::Event>, _>>();
+            let events = events.map_err(|error| error.to_string())?;
+            let version = Version(first.version.0.saturating_sub(1));
+            let past = Past { stream, version, time: first.header.recorded_at, decision, events: &events };
+            let name = &decision.command.name;
+            let again = redecide(&mut self.again, &past, blobs).map_err(|error| {
+                format!("`{name}` after version {version} cannot be decided again: {error}")
+            })?;
+            let is_same = again.len() == recorded.len()
+                && again.iter().zip(recorded).all(|(event, recorded)| {
+                    (event.kind(), event.schema()) == (&*recorded.event.kind, recorded.event.schema)
+                        && event.encode().as_ref() == Ok(&recorded.event.payload)
+                });
+            if !is_same {
+                let differs = format!("decided again, `{name}` comes to {again:?} after version {version}");
+                return Err(format!("{differs}, and {events:?} is stored"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in an event of which nobody knows why it was decided.
+    fn fold_again(&mut self, stream: &StreamId, recorded: &Recorded) -> Result<(), String> {
+        let event: A::Event = recorded.decode().map_err(|error| error.to_string())?;
+        let at = At { stream, version: recorded.version, time: recorded.header.recorded_at };
+        let folded = self.again.evolve(&event, &at, &mut EffectChanges::default());
+        folded.map_err(|illegal| illegal.to_string())
     }
 
     /// Takes in an event that is known.

@@ -13,6 +13,7 @@ use reenact::actors::hosting::live::Live;
 use reenact::actors::hosting::messages::Tell;
 use reenact::actors::hosting::shell::{EffectId, Heard, Shell};
 use reenact::events::codec::{CodecError, Encoded, from_bytes, to_bytes};
+use reenact::events::decision::Form;
 use reenact::events::ids::{StreamId, Version};
 use reenact::events::json::Json;
 use reenact::events::problem::{Code, Problem};
@@ -20,7 +21,7 @@ use reenact::events::time::Timestamp;
 use reenact::kernel::core::Lender;
 use reenact::kernel::{
     Aggregate, At, Attention, Blobs, Deadline, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Message,
-    Moment, Now, Own, Said,
+    Moment, NotRecalled, Now, Own, Recalling, Recording, Said,
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,7 @@ pub(super) struct Counter {
     name: String,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Ask {
     Count(u64),
     /// To count one more at that moment.
@@ -220,7 +221,7 @@ impl Aggregate for Counter {
         let Want::Give(to, by, nth) = effect.clone() else { return None };
         let (to, from) = (StreamId::new(Self::KIND, &to), self.name.clone());
         let write = move |_: &dyn Blobs| Ok(Said::new(Ask::Take(from.clone(), nth, by)));
-        Some(Message { to, asks: true, write: Arc::new(write) })
+        Some(Message { to, effect: format!("give/{nth}").into(), asks: true, write: Arc::new(write) })
     }
 
     fn answered(_: &Want, answer: Result<Version, Problem>) -> Option<Ask> {
@@ -241,6 +242,15 @@ impl Aggregate for Counter {
 
     fn name(_: &Ask) -> &'static str {
         "ask"
+    }
+
+    fn record(ask: Ask, _: &mut Recording<'_, '_, Self>) -> Result<Option<Form>, CodecError> {
+        to_bytes(&ask).map(|payload| Some(Form { schema: 1, payload }))
+    }
+
+    fn recall(recalling: &Recalling<'_, Self>) -> Result<Ask, NotRecalled> {
+        let form = recalling.form()?;
+        from_bytes(&form.payload).map_err(|error| recalling.broken(error))
     }
 
     fn problem(_: &TooFar) -> Problem {

@@ -6,13 +6,14 @@ use super::Host;
 use crate::actors::hosting::messages::{Control, Recover, Submit, Tell, Unanswerable};
 use crate::actors::hosting::shell::{Heard, Shell};
 use crate::kernel::Aggregate;
-use crate::kernel::core::Input;
+use crate::kernel::core::{Envelope, Input};
 
 impl<A: Aggregate, S: Shell<A>> Handler<Submit<A>> for Host<A, S> {
     type Result = ();
 
-    fn handle(&mut self, Submit { command, drives, from, reply }: Submit<A>, actor: &mut Context<Self>) {
-        self.feed(Input::Command { command, drives, from, reply }, actor);
+    fn handle(&mut self, submit: Submit<A>, actor: &mut Context<Self>) {
+        let Submit { command, envelope, drives, reply } = submit;
+        self.feed(Input::Command { command, envelope, drives, reply }, actor);
     }
 }
 
@@ -48,7 +49,8 @@ impl<A: Aggregate, S: Shell<A>> Handler<Tell<S::Message>> for Host<A, S> {
         self.contain(actor, |host, life, _| match life.shell.told(message) {
             Heard::Seen => host.show(&life.core, &mut life.shell),
             Heard::Command(command) => {
-                input = Some(Input::Command { command, drives: false, from: None, reply: None });
+                let envelope = Envelope::default();
+                input = Some(Input::Command { command, envelope, drives: false, reply: None });
             }
             Heard::Settled(effect, command) => input = Some(Input::Settled { effect, command }),
         });

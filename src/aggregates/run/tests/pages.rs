@@ -31,6 +31,7 @@ fn named(name: &str, yaml: &str) -> Play {
     let mut play = Play::start_as(yaml, |start| {
         let mut definition = (*start.definition).clone();
         definition.name = name.to_owned();
+        start.definition_blob = Blob::new(definition.to_json().text().as_bytes());
         start.definition = Arc::new(definition);
     });
     play.eager = true;

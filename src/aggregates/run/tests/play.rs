@@ -101,6 +101,7 @@ impl Play {
         };
         change(&mut start);
         play.driven_since = play.driven_since.filter(|_| start.drive);
+        play.run = play.run.take().map(|run| run.blob(&start.definition_blob));
         play.ask(Ask::Start(Box::new(start)));
         play
     }
@@ -143,14 +144,17 @@ impl Play {
     fn ask_once(&mut self, ask: Ask) -> Vec<String> {
         let run = self.run.take().unwrap().at(self.now).at_wall(self.wall());
         let slots = run.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
+        let (before, asked) = (run.state().clone(), format!("{ask:?}"));
         let when = match self.driven_since {
             Some(since) => run.granted(Grants(slots)).driven_since(since).when(ask),
             None => run.when(ask),
         };
+        let again = when.redecided(before).unwrap_or_else(|why| panic!("{asked}: {why}"));
         let changes = when.changes();
         self.changes.push((changes.still_open().cloned().collect(), changes.closed().cloned().collect()));
         let mut happened = Vec::new();
         self.run = Some(when.then_events(|events| happened = events.to_vec()));
+        assert_eq!(again.unwrap_or_default(), happened, "{asked}, decided again");
         let run = self.run.as_ref().unwrap().state();
         let waits = Aggregate::attention(run).is_waiting();
         assert_eq!(waits, run.status() == RunStatus::Waiting, "what it needs next and its status agree");

@@ -6,13 +6,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::events::codec::{CodecError, Encoded, from_bytes, to_bytes};
+use crate::events::decision::Form;
 use crate::events::ids::StreamId;
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
 use crate::kernel::core::Whose;
 use crate::kernel::{
-    Aggregate, At, Attention, Deadline, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment, Own,
-    People,
+    Aggregate, At, Attention, Deadline, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment,
+    NotRecalled, Own, People, Recalling, Recording,
 };
 use crate::testing::{Broken, Hosted};
 
@@ -31,7 +32,7 @@ pub(super) struct Counter {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Task(pub(super) u64);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[rustfmt::skip]
 pub(super) enum Ask { Open(Vec<u64>), Done(u64), Due(u64), Recover(BTreeSet<u64>), Count(u64), End }
 
@@ -113,6 +114,12 @@ impl Aggregate for Counter {
     fn recover(in_flight: &mut dyn Iterator<Item = &u64>) -> Ask { Ask::Recover(in_flight.copied().collect()) }
     fn loses(ask: &Ask) -> bool { matches!(ask, Ask::Recover(_)) }
     fn name(_: &Ask) -> &'static str { "ask" }
+    fn record(ask: Ask, _: &mut Recording<'_, '_, Self>) -> Result<Option<Form>, CodecError> {
+        to_bytes(&ask).map(|payload| Some(Form { schema: 1, payload }))
+    }
+    fn recall(recalling: &Recalling<'_, Self>) -> Result<Ask, NotRecalled> {
+        from_bytes(&recalling.form()?.payload).map_err(|error| recalling.broken(error))
+    }
     fn problem(_: &std::fmt::Error) -> Problem { Problem::new(Code::UnknownRun, "it is over") }
     fn is_fatal(_: &std::fmt::Error) -> bool { false }
     fn snapshot(&self) -> Result<Vec<u8>, CodecError> { to_bytes(self) }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::{append, open, open_saving_often, tree};
-use crate::events::codec;
-use crate::events::commit::{COMMIT_FORMAT, Commit, StoredEvent};
+use crate::events::commit::{Commit, StoredEvent};
 use crate::events::ids::Position;
 use crate::events::json::{Blob, BlobRef};
 use crate::events::limits::{BLOB_BYTES_MAX, COMMIT_BYTES_MAX};
@@ -120,8 +119,7 @@ async fn what_is_written_can_be_read() {
 fn a_commit_beyond_the_bound_is_read_and_never_written() {
     let mut long = commit(&stream("long"), None, &["1", "2"]).unwrap();
     long.events.iter_mut().for_each(|event| event.payload = vec![7; 120 * 1024 * 1024]);
-    let mut bytes = codec::to_bytes(&long).unwrap();
-    bytes.insert(0, COMMIT_FORMAT);
+    let bytes = long.encode().unwrap();
     assert!(bytes.len() > COMMIT_BYTES_MAX);
     assert_eq!(Commit::from_bytes(&bytes).unwrap(), long);
     assert!(long.to_bytes().is_err());

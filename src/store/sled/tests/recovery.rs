@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{append, open, open_saving_often, tree};
 use crate::events::ids::{Position, Version};
-use crate::store::conformance::kit::{inconsistency, noise, stream};
+use crate::store::conformance::kit::{commit, head_after, inconsistency, noise, stream};
 use crate::store::sled::layout::{FORMAT, INDEX, INDEXED, commit_key, number};
 use crate::store::sled::{OpenError, SledOptions, SledStore};
 use crate::store::{EventStore, ReadError, ViewChange};
@@ -136,6 +136,34 @@ async fn a_format_of_another_version_is_refused() {
     tree(folder.path()).insert(FORMAT, number(7)).unwrap();
     let opened = SledStore::open(folder.path(), SledOptions::default());
     assert!(matches!(opened, Err(OpenError::UnknownFormat { format: 7, .. })), "{opened:?}");
+}
+
+/// An older version says that it does not know a store as soon as there is something in it that it cannot read, and not before.
+#[tokio::test]
+async fn the_layout_has_another_number_from_the_first_commit_on_that_records_its_decisions() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = || tree(folder.path()).get(FORMAT).unwrap().unwrap();
+    let store = open(folder.path());
+    // Its hashes are those of the other format: no store looks at them.
+    let mut old = commit(&stream("old"), None, &["1"]).unwrap();
+    old.decisions.clear();
+    store.append(old.clone(), Vec::new()).await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(layout(), number(1), "all that is in it is as an older version wrote it");
+
+    let store = open(folder.path());
+    let append = |stream| store.append(commit(&stream, None, &["1", "2"]).unwrap(), Vec::new());
+    append(stream("new")).await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(layout(), number(2));
+
+    let store = open(folder.path());
+    let next = commit(&stream("old"), Some(head_after(&old)), &["2"]);
+    store.append(next.unwrap(), Vec::new()).await.unwrap();
+    let read = store.read_stream(&stream("old"), Version(0), 10).await.unwrap();
+    let decided: Vec<_> = read.iter().map(|event| event.decision.is_some()).collect();
+    assert_eq!(decided, [false, true], "one stream has commits of both");
+    assert_eq!(read[0].event.hash, old.last_hash());
 }
 
 #[test]

@@ -85,6 +85,10 @@ impl Step {
         engine.die_before(nth);
         self.act.happens_to(&mut engine)?.ok();
         assert!(engine.is_dead(), "output {nth} of {:?} came another time", self.trail);
+        if matches!(self.act, Act::Ask(_) | Act::Record(_)) {
+            // Whoever asked asks the next process.
+            engine.clone().crash().and_then(|mut next| next.repeat()).map_err(said)?;
+        }
         let stored = engine.commits().len() - self.before.commits().len();
         // The parts are: before it, after what was asked, and after what was due then.
         let knew = match stored {

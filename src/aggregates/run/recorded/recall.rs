@@ -1,0 +1,226 @@
+//! The command that was recorded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::aggregates::run::child::{agents, blob, start_child};
+use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Wants};
+use crate::aggregates::run::{Run, RunStatus, StartRun};
+use crate::events::codec;
+use crate::events::ids::TimerId;
+use crate::events::run::RunStarted;
+use crate::kernel::{NotRecalled, Recalling};
+use crate::workflow::work::{Child, Failure, Output, Request};
+
+type Source<'a> = Recalling<'a, Run>;
+
+/// See [`crate::kernel::Aggregate::recall`].
+pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRecalled> {
+    let form = from.form()?;
+    let name = &*from.decision.command.name;
+    let unknown = || NotRecalled::Unknown { name: name.to_owned(), schema: form.schema };
+    if !RECORDS.contains(&(name, form.schema)) {
+        return Err(unknown());
+    }
+    let by = || from.decision.by.clone().ok_or_else(|| from.broken("it does not say who asked"));
+    let order = |reason: Option<Payload>| {
+        Ok::<_, NotRecalled>(Order {
+            by: by()?,
+            reason: reason.map(|reason| text(&reason, from)).transpose()?,
+        })
+    };
+    Ok(match name {
+        "start" => Ask::Start(Box::new(start(&read(from)?, from)?)),
+        "attempt_completed" => recall_completed(read(from)?, from)?,
+        "attempt_failed" => recall_failed(read(from)?, from)?,
+        "timer_due" => Ask::Due { timer: read::<TimerId>(from)? },
+        "recover" => Ask::Recover { in_flight: read(from)? },
+        "interrupt" => Ask::Interrupt,
+        "go" => Ask::Go,
+        "pause" => Ask::Pause(order(read::<Wish>(from)?.reason)?),
+        "unpause" => Ask::Unpause(order(read::<Wish>(from)?.reason)?),
+        "cancel" => {
+            let Cancel { reason, rollback } = read(from)?;
+            Ask::Cancel { order: order(reason)?, rollback }
+        }
+        "retry" => {
+            let WishFor { reason, step } = read(from)?;
+            Ask::Retry { order: order(reason)?, step }
+        }
+        "rollback" => {
+            let WishFor { reason, step: to } = read(from)?;
+            Ask::Rollback { order: order(reason)?, to }
+        }
+        "approve" => {
+            let Approve { request, note, edits, hash } = read(from)?;
+            let note = note.map(|note| text(&note, from)).transpose()?;
+            let edits = edits.map(|edits| json_of(&edits, from)).transpose()?;
+            Ask::Approve { request, by: by()?, note, edits, hash }
+        }
+        "reject" => {
+            let Reject { request, reason } = read(from)?;
+            Ask::Reject { request, by: by()?, reason: text(&reason, from)? }
+        }
+        "check" => {
+            let Check { request, points } = read(from)?;
+            Ask::Check { request, by: by()?, points }
+        }
+        "signal" => {
+            let Signal { name, data } = read(from)?;
+            let data = data.as_ref().or_else(|| told_signal(from.events));
+            let data = data.ok_or_else(|| from.broken("no event says what the signal said"))?;
+            Ask::Signal { name, data: from.blobs.json(data)?, by: by()? }
+        }
+        "resolve" => {
+            let Resolve { reason, step, how } = read(from)?;
+            Ask::Resolve { by: by()?, reason: text(&reason, from)?, step, how }
+        }
+        "for_parent" => Ask::ForParent(Box::new(for_parent(read(from)?, from)?)),
+        "of_child" => Ask::OfChild(Box::new(of_child(read(from)?, from)?)),
+        "no_child" => {
+            let NoChild { step, fence } = read(from)?;
+            Ask::NoChild { step, fence }
+        }
+        "return_refused" => Ask::ReturnRefused { reason: text(&read::<ReturnRefused>(from)?.reason, from)? },
+        _ => return Err(unknown()),
+    })
+}
+
+fn for_parent(recorded: ForTheParent, from: &Source<'_>) -> Result<ForParent, NotRecalled> {
+    let ForTheParent { parent, wants } = recorded;
+    let wants = match wants {
+        WantsOf::Done { start: recorded, told } => {
+            Wants::Done { start: Box::new(start(&recorded, from)?), told }
+        }
+        WantsOf::Undone { told } => Wants::Undone { told },
+        WantsOf::Cancelled { rollback } => Wants::Cancelled { rollback },
+        WantsOf::Answered { granted } => Wants::Answered { granted },
+    };
+    Ok(ForParent { parent, wants })
+}
+
+fn of_child(recorded: OfTheChild, from: &Source<'_>) -> Result<OfChild, NotRecalled> {
+    let OfTheChild { run, step, says } = recorded;
+    let says = match says {
+        SaysIt::Rests(version) => ChildSays::Rests(version),
+        SaysIt::Goes(version) => ChildSays::Goes(version),
+        SaysIt::AsksReturn => ChildSays::AsksReturn,
+        SaysIt::Ended { seen, output, failure } => {
+            let told = told(from.events).map(|(_, output, ..)| output);
+            let output = output.as_ref().or(told);
+            let output = output.ok_or_else(|| from.broken("no event says what the child answered"))?;
+            let output = from.blobs.json(output)?;
+            let failure =
+                failure.map(|(class, message)| Ok::<_, NotRecalled>((class, text(&message, from)?)));
+            let failure = failure.transpose()?;
+            ChildSays::Ended(Box::new(EndedChild { seen: seen.recall(from)?, output, failure }))
+        }
+    };
+    Ok(OfChild { run, step, says })
+}
+
+fn read<T: for<'a> Deserialize<'a>>(from: &Source<'_>) -> Result<T, NotRecalled> {
+    codec::from_bytes(&from.form()?.payload).map_err(|error| from.broken(error))
+}
+
+fn json_of<T: for<'a> Deserialize<'a>>(payload: &Payload, from: &Source<'_>) -> Result<T, NotRecalled> {
+    let json = from.blobs.json(payload)?;
+    serde_json::from_str(json.text()).map_err(|error| from.broken(error))
+}
+
+fn text(payload: &Payload, from: &Source<'_>) -> Result<String, NotRecalled> {
+    json_of(payload, from)
+}
+
+/// What a run began with, from its first event.
+fn start(recorded: &Start, from: &Source<'_>) -> Result<StartRun, NotRecalled> {
+    let began = from.events.iter().find_map(|event| match event {
+        RunEvent::RunStarted(started) => Some(started),
+        _ => None,
+    });
+    let began: Option<&RunStarted> = began.or_else(|| from.state.about().map(|about| &about.started));
+    let began = began.ok_or_else(|| from.broken("no event says what it began with"))?;
+    let children = began.children.iter().map(|child| start_child(child, from.blobs));
+    let mut start = StartRun {
+        definition: from.blobs.value(&began.definition.hash)?,
+        definition_blob: blob(began.definition, from.blobs)?,
+        input: from.blobs.json(&began.input)?,
+        tags: began.tags.clone(),
+        work_folder: Arc::clone(&began.work_folder),
+        parent: began.parent.clone(),
+        environment: began.environment.clone(),
+        agents: agents(&began.agents, from.blobs)?,
+        parallel: began.parallel,
+        lost_limit: began.lost_limit,
+        duration_limit: began.duration_limit_us.map(Duration::from_micros),
+        until: began.until.clone(),
+        children: children.collect::<Result<_, _>>()?,
+        growth: began.growth,
+        insists: Default::default(),
+        drive: recorded.drive,
+    };
+    start.insists.parallel = recorded.insists_on_parallel;
+    start.insists.duration_limit = recorded.insists_on_duration_limit;
+    Ok(start)
+}
+
+fn recall_completed(recorded: Completed, from: &Source<'_>) -> Result<Ask, NotRecalled> {
+    let Completed { fence, child, answer } = recorded;
+    let child = child.map(|child| child.recall(from)).transpose()?;
+    let json = |payload: &Payload| from.blobs.json(payload);
+    if let Some(answer) = answer {
+        let Answer { step, output, artifacts, usage, requests, transcript } = answer;
+        let requests = requests.into_iter().map(|wanted| wanted.recall(from));
+        let (output, requests) = (json(&output)?, requests.collect::<Result<_, _>>()?);
+        let transcript = transcript.as_ref().map(json).transpose()?;
+        let output = Output { output, artifacts, usage, requests, transcript, child };
+        return Ok(Ask::Completed { step, fence, output });
+    }
+    let told = told(from.events).ok_or_else(|| from.broken("no event says what the attempt answered"))?;
+    let (step, output, artifacts, usage, transcript) = told;
+    let (output, artifacts) = (json(output)?, artifacts.to_vec());
+    let transcript = transcript.map(json).transpose()?;
+    let output = Output { output, artifacts, usage, requests: Vec::new(), transcript, child };
+    Ok(Ask::Completed { step: step.clone(), fence, output })
+}
+
+fn recall_failed(recorded: Failed, from: &Source<'_>) -> Result<Ask, NotRecalled> {
+    let Failed { fence, child, exit_code, class, why } = recorded;
+    let child = child.map(|child| child.recall(from)).transpose()?;
+    let (step, code, message, outcome, usage, transcript) = match why {
+        Some(Why { step, code, message, outcome, usage, transcript }) => {
+            (step, code, text(&message, from)?, outcome, usage, transcript)
+        }
+        None => {
+            let told = from.events.iter().find_map(|event| match event {
+                RunEvent::AttemptFailed(told) => Some(told.clone()),
+                _ => None,
+            });
+            let told = told.ok_or_else(|| from.broken("no event says how the attempt failed"))?;
+            (told.step, told.code, told.message, told.outcome, told.usage, told.transcript)
+        }
+    };
+    let transcript = transcript.map(|said| from.blobs.json(&said)).transpose()?;
+    let failure = Failure { code, class, message, outcome, exit_code, usage, transcript, child };
+    Ok(Ask::Failed { step, fence, failure })
+}
+
+impl Wanted {
+    fn recall(self, from: &Source<'_>) -> Result<Request, NotRecalled> {
+        Ok(match self {
+            Self::Send(message) => Request::Send(from.blobs.json(&message)?),
+            Self::Context { key, value } => Request::Context { key, value: from.blobs.json(&value)? },
+            Self::Handoff(whom) => Request::Handoff(whom),
+        })
+    }
+}
+
+impl ChildSeen {
+    fn recall(self, from: &Source<'_>) -> Result<Child, NotRecalled> {
+        let Self { status, version, past_return, degraded } = self;
+        let known = RunStatus::ALL.iter().find(|known| *known.text() == *status);
+        let status = *known.ok_or_else(|| from.broken(format!("`{status}` is no status of a run")))?;
+        Ok(Child { status, version, past_return, degraded })
+    }
+}

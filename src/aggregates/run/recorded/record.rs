@@ -1,0 +1,170 @@
+//! What is recorded of a command that was decided.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Wants};
+use crate::aggregates::run::{Run, StartRun};
+use crate::events::codec::{self, CodecError};
+use crate::events::decision::Form;
+use crate::events::json::Json;
+use crate::kernel::Recording;
+use crate::workflow::work::{Child, Failure, Output, Request};
+
+/// See [`crate::kernel::Aggregate::record`].
+pub(in crate::aggregates::run) fn record(
+    ask: Ask,
+    to: &mut Recording<'_, '_, Run>,
+) -> Result<Option<Form>, CodecError> {
+    let payload = match ask {
+        Ask::Start(start) => codec::to_bytes(&Start::from(&*start)),
+        Ask::ForParent(asked) => codec::to_bytes(&for_parent(*asked)),
+        Ask::OfChild(tidings) => codec::to_bytes(&of_child(*tidings, to)),
+        Ask::NoChild { step, fence } => codec::to_bytes(&NoChild { step, fence }),
+        Ask::ReturnRefused { reason } => codec::to_bytes(&ReturnRefused { reason: words(&reason, to) }),
+        Ask::Completed { step, fence, output } => codec::to_bytes(&completed(step, fence, output, to)),
+        Ask::Failed { step, fence, failure } => codec::to_bytes(&failed(step, fence, failure, to)),
+        Ask::Due { timer } => codec::to_bytes(&timer),
+        Ask::Recover { in_flight } => codec::to_bytes(&in_flight),
+        Ask::Interrupt | Ask::Go => Ok(Vec::new()),
+        Ask::Pause(order) | Ask::Unpause(order) => codec::to_bytes(&Wish { reason: reason(order, to) }),
+        Ask::Cancel { order, rollback } => codec::to_bytes(&Cancel { reason: reason(order, to), rollback }),
+        Ask::Retry { order, step } | Ask::Rollback { order, to: step } => {
+            codec::to_bytes(&WishFor { reason: reason(order, to), step })
+        }
+        Ask::Approve { request, by: _, note, edits, hash } => codec::to_bytes(&Approve {
+            request,
+            note: note.map(|note| words(&note, to)),
+            edits: edits.map(|edits| to.payload(Json::of(&edits).unwrap_or_default())),
+            hash,
+        }),
+        Ask::Reject { request, by: _, reason } => {
+            codec::to_bytes(&Reject { request, reason: words(&reason, to) })
+        }
+        Ask::Check { request, by: _, points } => codec::to_bytes(&Check { request, points }),
+        Ask::Signal { name, data, by: _ } => codec::to_bytes(&signal(name, data, to)),
+        Ask::Resolve { by: _, reason, step, how } => {
+            codec::to_bytes(&Resolve { reason: words(&reason, to), step, how })
+        }
+    };
+    Ok(Some(Form { schema: SCHEMA, payload: payload? }))
+}
+
+impl From<&StartRun> for Start {
+    fn from(start: &StartRun) -> Self {
+        Self {
+            insists_on_parallel: start.insists.parallel,
+            insists_on_duration_limit: start.insists.duration_limit,
+            drive: start.drive,
+        }
+    }
+}
+
+fn for_parent(ForParent { parent, wants }: ForParent) -> ForTheParent {
+    let wants = match wants {
+        Wants::Done { start, told } => WantsOf::Done { start: Start::from(&*start), told },
+        Wants::Undone { told } => WantsOf::Undone { told },
+        Wants::Cancelled { rollback } => WantsOf::Cancelled { rollback },
+        Wants::Answered { granted } => WantsOf::Answered { granted },
+    };
+    ForTheParent { parent, wants }
+}
+
+fn of_child(OfChild { run, step, says }: OfChild, to: &mut Recording<'_, '_, Run>) -> OfTheChild {
+    let says = match says {
+        ChildSays::Rests(version) => SaysIt::Rests(version),
+        ChildSays::Goes(version) => SaysIt::Goes(version),
+        ChildSays::AsksReturn => SaysIt::AsksReturn,
+        ChildSays::Ended(ended) => {
+            let EndedChild { seen, output, failure } = *ended;
+            let is_told = told(to.events()).is_some_and(|(_, said, ..)| to.is(said, &output));
+            SaysIt::Ended {
+                seen: seen.into(),
+                output: (!is_told).then(|| to.payload(output)),
+                failure: failure.map(|(class, message)| (class, words(&message, to))),
+            }
+        }
+    };
+    OfTheChild { run, step, says }
+}
+
+fn words(text: &str, to: &mut Recording<'_, '_, Run>) -> Payload {
+    // Every text has a JSON form.
+    to.payload(Json::of(text).unwrap_or_default())
+}
+
+fn reason(order: Order, to: &mut Recording<'_, '_, Run>) -> Option<Payload> {
+    order.reason.map(|reason| words(&reason, to))
+}
+
+fn completed(step: StepId, fence: Fence, output: Output, to: &mut Recording<'_, '_, Run>) -> Completed {
+    let Output { output, artifacts, usage, requests, transcript, child } = output;
+    let is_told = told(to.events()).is_some_and(|(of, said, files, used, transcribed)| {
+        *of == step
+            && to.is(said, &output)
+            && *files == *artifacts
+            && used == usage
+            && is_same(transcribed, transcript.as_ref(), to)
+    });
+    let answer = (!is_told || !requests.is_empty()).then(|| Answer {
+        step,
+        output: to.payload(output),
+        artifacts,
+        usage,
+        requests: requests.into_iter().map(|request| wanted(request, to)).collect(),
+        transcript: transcript.map(|said| to.payload(said)),
+    });
+    Completed { fence, child: child.map(ChildSeen::from), answer }
+}
+
+fn is_same(payload: Option<&Payload>, json: Option<&Json>, to: &Recording<'_, '_, Run>) -> bool {
+    match (payload, json) {
+        (Some(payload), Some(json)) => to.is(payload, json),
+        (payload, json) => payload.is_none() && json.is_none(),
+    }
+}
+
+fn wanted(request: Request, to: &mut Recording<'_, '_, Run>) -> Wanted {
+    match request {
+        Request::Send(message) => Wanted::Send(to.payload(message)),
+        Request::Context { key, value } => Wanted::Context { key, value: to.payload(value) },
+        Request::Handoff(whom) => Wanted::Handoff(whom),
+    }
+}
+
+fn failed(step: StepId, fence: Fence, failure: Failure, to: &mut Recording<'_, '_, Run>) -> Failed {
+    let Failure { code, class, message, outcome, exit_code, usage, transcript, child } = failure;
+    let told = to.events().iter().find_map(|event| match event {
+        RunEvent::AttemptFailed(told) => Some(told),
+        _ => None,
+    });
+    let is_told = told.is_some_and(|told| {
+        told.step == step
+            && told.code == code
+            && told.message == message
+            && told.outcome == outcome
+            && told.usage == usage
+            && is_same(told.transcript.as_ref(), transcript.as_ref(), to)
+    });
+    let why = (!is_told).then(|| Why {
+        step,
+        code,
+        message: words(&message, to),
+        outcome,
+        usage,
+        transcript: transcript.map(|said| to.payload(said)),
+    });
+    Failed { fence, child: child.map(ChildSeen::from), exit_code, class, why }
+}
+
+fn signal(name: Arc<str>, data: Json, to: &mut Recording<'_, '_, Run>) -> Signal {
+    let told = told_signal(to.events());
+    let is_told = told.is_some_and(|said| to.is(said, &data));
+    Signal { name, data: (!is_told).then(|| to.payload(data)) }
+}
+
+impl From<Child> for ChildSeen {
+    fn from(Child { status, version, past_return, degraded }: Child) -> Self {
+        Self { status: status.text().into(), version, past_return, degraded }
+    }
+}

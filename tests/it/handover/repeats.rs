@@ -1,0 +1,71 @@
+//! A client that was not answered asks again, whoever holds the store by then.
+
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use serde_json::Value;
+
+use super::{open, start_gated};
+use crate::support::Sandbox;
+
+/// Between a client and the holder: passes on what both say, up to the answer to what a person wants. That it swallows, when
+/// it has done `then`, and hangs up.
+fn swallow_the_answer(listener: &UnixListener, holder: UnixStream, then: impl FnOnce()) -> Value {
+    let (mut client, _) = listener.accept().unwrap();
+    let (mut questions, mut frames) = (BufReader::new(client.try_clone().unwrap()), BufReader::new(&holder));
+    loop {
+        let mut question = String::new();
+        questions.read_line(&mut question).unwrap();
+        (&holder).write_all(question.as_bytes()).unwrap();
+        let is_wanted = question.contains("\"control\"");
+        loop {
+            let mut line = String::new();
+            frames.read_line(&mut line).unwrap();
+            let frame: Value = serde_json::from_str(&line).unwrap();
+            let is_last = frame.get("answer").or(frame.get("problem")).is_some();
+            if is_wanted && is_last {
+                then();
+                return frame;
+            }
+            client.write_all(line.as_bytes()).unwrap();
+            if is_last {
+                break;
+            }
+        }
+    }
+}
+
+/// The holder records what is wanted, and its answer never comes: it goes on, or it was killed. Granting a request twice is
+/// refused, and this is granted once.
+#[test]
+fn what_a_person_wants_is_one_also_where_the_answer_was_lost() {
+    for is_killed in [false, true] {
+        let sandbox = Sandbox::new();
+        sandbox.write("asks.yaml", "name: asks\nsteps:\n  - id: a\n    run: 'true'\n    approve: before\n");
+        sandbox.json(4, &["run", "asks.yaml", "--id", "asks"]);
+        let mut holder = Some(start_gated(&sandbox, "holder"));
+        let (socket, moved) = (sandbox.data().join("control.sock"), sandbox.data().join("control.moved"));
+        fs::rename(&socket, &moved).unwrap();
+        let listener = UnixListener::bind(&socket).unwrap();
+        fs::set_permissions(&socket, Permissions::from_mode(0o600)).unwrap();
+        let approve = ["--json", "approve", "asks", "a", "--by", "ada"];
+        let client = sandbox.spawn(&approve);
+        let lost = swallow_the_answer(&listener, UnixStream::connect(&moved).unwrap(), || {
+            fs::rename(&moved, &socket).unwrap();
+            if is_killed {
+                holder.take().unwrap().kill();
+            }
+        });
+        let ended = client.wait();
+        assert_eq!(ended.code(), Some(0), "killed: {is_killed}: {ended}");
+        assert!(lost["answer"]["recorded"].is_object(), "{lost}");
+        assert_eq!(sandbox.count("asks", "approval_granted", None), 1);
+        assert_eq!(sandbox.reenact(&approve).code(), Some(2), "whoever asks anew is refused");
+        open(&sandbox, "holder");
+        if let Some(holder) = holder {
+            assert_eq!(holder.wait().code(), Some(0));
+        }
+    }
+}
