@@ -306,7 +306,7 @@ where
                 effects.iter().try_for_each(|effect| self.process.clear(effect, &self.stored.told))?;
                 Input::Cleared
             }
-            Output::Perform(effect) => return self.process.perform(effect, &self.stored.told),
+            Output::Perform { effect, .. } => return self.process.perform(effect, &self.stored.told),
             Output::Close { effect, given_up } => return self.process.close(&effect, given_up),
             Output::Reply { to, result } => return self.reply(to, result),
             Output::Show => return self.is_durable(),

@@ -24,7 +24,7 @@ use super::{Hosting, snapshots};
 use crate::events::commit::Commit;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::Blob;
-use crate::kernel::core::{Driving, HostCore, Input, Output};
+use crate::kernel::core::{Driving, HostCore, Input, Output, Whose};
 use crate::kernel::fold::Content;
 use crate::kernel::{Aggregate, Effect, Lasts, Message};
 use crate::store::{AppendError, Snapshot};
@@ -141,15 +141,15 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                     let cleared = AssertUnwindSafe(shell.clear(state, effects)).catch_unwind();
                     self.then(cleared, |_| Input::Cleared, actor);
                 }
-                (Output::Perform(effect), Some(state)) => match state.message(&effect) {
-                    Some(message) => self.say(effect, message, core.driving(), actor),
+                (Output::Perform { effect, whose }, Some(state)) => match state.message(&effect) {
+                    Some(message) => self.say(effect, message, whose, actor),
                     None => shell.perform(state, effect),
                 },
                 (Output::Close { effect, given_up }, Some(state)) => {
                     self.outbox.forget(&effect);
                     shell.close(state, &effect, given_up);
                 }
-                (Output::Clear(_) | Output::Perform(_) | Output::Close { .. }, None) => {}
+                (Output::Clear(_) | Output::Perform { .. } | Output::Close { .. }, None) => {}
                 // Whoever asked may have gone; what happened is recorded all the same.
                 (Output::Reply { to, result }, _) => drop(to.send(result)),
                 (Output::Show, _) => self.show(core, shell),
@@ -175,9 +175,9 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     }
 
     /// Says something to another stream. That outlives this host: what it says last it says when it is over.
-    fn say(&mut self, effect: A::Effect, message: Message, driving: Driving, actor: &Context<Self>) {
+    fn say(&mut self, effect: A::Effect, message: Message, whose: Option<Whose>, actor: &Context<Self>) {
         let (id, lasts) = (effect.id(), effect.lasts() == Lasts::Answer);
-        let drives = driving.whose().filter(|_| message.asks);
+        let drives = whose.filter(|_| message.asks);
         let letter = self.outbox.letter(&self.stream, message, drives);
         let (hosting, stream) = (Weak::clone(&self.hosting), self.stream.clone());
         let (on_its_way, host) = (self.book.on_its_way(&self.stream), actor.address());
