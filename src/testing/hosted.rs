@@ -7,6 +7,7 @@
 
 mod lent;
 mod process;
+mod said;
 mod stored;
 
 use std::collections::HashMap;
@@ -32,6 +33,7 @@ use crate::store::{AppendError, EventStore, Snapshot};
 pub use lent::Lends;
 use lent::{Lent, Shelf};
 use process::Process;
+pub use said::Saying;
 use stored::Stored;
 
 /// How many outputs may follow from one input. One from which more do goes in a circle.
@@ -55,6 +57,8 @@ pub struct Hosted<A: Aggregate, L = ()> {
     core: Option<HostCore<A, Ticket>>,
     stored: Stored<A>,
     process: Process<A::Effect>,
+    /// What it has said to other streams.
+    said: Vec<Saying<A::Effect>>,
     answers: HashMap<Ticket, Result<Version, Problem>>,
     tickets: Ticket,
     /// The newest version that somebody was told.
@@ -87,6 +91,7 @@ where
             core: None,
             stored: Stored::default(),
             process: Process::default(),
+            said: Vec::new(),
             answers: HashMap::new(),
             tickets: 0,
             answered: Version(0),
@@ -105,9 +110,16 @@ where
         command: A::Command,
         drives: bool,
     ) -> Result<Option<Result<Version, Problem>>, Broken> {
+        self.hear(command, drives, None)
+    }
+
+    fn answered(
+        &mut self,
+        input: impl FnOnce(Ticket) -> Input<A, Ticket>,
+    ) -> Result<Option<Result<Version, Problem>>, Broken> {
         self.tickets += 1;
         let ticket = self.tickets;
-        self.feed(Input::Command { command, drives, from: None, reply: Some(ticket) })?;
+        self.feed(input(ticket))?;
         match self.answers.remove(&ticket) {
             None if !self.is_dead => Err(Broken::new("nobody was answered")),
             answer => Ok(answer),
@@ -177,6 +189,7 @@ where
     /// The process dies, if it has not, and with it all that is not stored. [`Hosted::drive`] lets another take over.
     pub fn crash(&mut self) {
         (self.core, self.is_dead, self.lives_for) = (None, false, None);
+        self.said.clear();
         self.process.die();
     }
 
@@ -188,6 +201,11 @@ where
     /// The fold of what is stored.
     pub fn state(&self) -> &A {
         &self.stored.state
+    }
+
+    /// Its stream.
+    pub fn stream(&self) -> &StreamId {
+        &self.stream
     }
 
     /// The last event that is stored.
@@ -306,7 +324,7 @@ where
                 effects.iter().try_for_each(|effect| self.process.clear(effect, &self.stored.told))?;
                 Input::Cleared
             }
-            Output::Perform { effect, .. } => return self.process.perform(effect, &self.stored.told),
+            Output::Perform { effect, whose } => return self.perform(effect, whose),
             Output::Close { effect, given_up } => return self.process.close(&effect, given_up),
             Output::Reply { to, result } => return self.reply(to, result),
             Output::Show => return self.is_durable(),
@@ -452,6 +470,7 @@ where
             core: self.core.clone(),
             stored: self.stored.clone(),
             process: self.process.clone(),
+            said: self.said.clone(),
             answers: self.answers.clone(),
             tickets: self.tickets,
             answered: self.answered,
