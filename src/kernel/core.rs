@@ -303,15 +303,21 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if !begins && unmade.is_empty() {
             return;
         }
-        self.outputs.extend(unmade.into_iter().map(Output::Perform));
-        for effect in fold.state.open() {
+        let open = fold.state.open();
+        unmade.into_iter().for_each(|effect| self.perform(effect));
+        for effect in open {
             match effect.lasts() {
-                Lasts::Told => self.outputs.push_back(Output::Perform(effect)),
-                Lasts::Elsewhere if begins => self.outputs.push_back(Output::Perform(effect)),
+                Lasts::Told => self.perform(effect),
+                Lasts::Elsewhere if begins => self.perform(effect),
                 Lasts::Until(deadline) if begins => self.timers.add(deadline, effect),
                 Lasts::Until(_) | Lasts::Hint | Lasts::Process | Lasts::Answer | Lasts::Elsewhere => {}
             }
         }
+    }
+
+    /// Somebody is to perform it, for whoever drives the stream now.
+    fn perform(&mut self, effect: A::Effect) {
+        self.outputs.push_back(Output::Perform { effect, whose: self.driving.whose() });
     }
 
     /// What goes on only if somebody wants it to is driven by nobody until then. What people were to say in time is no

@@ -7,6 +7,7 @@
 
 mod lent;
 mod process;
+mod said;
 mod snapshots;
 mod stored;
 
@@ -24,7 +25,7 @@ use crate::events::ids::{CommandId, Position, StreamId, Version};
 use crate::events::json::Blob;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
-use crate::kernel::core::{Driving, Envelope, HostCore, Input, Output, Whose};
+use crate::kernel::core::{Driving, HostCore, Input, Output, Whose};
 use crate::kernel::fold::Fold;
 use crate::kernel::{Aggregate, At, Blobs, Due, Effect, EffectChanges, Now};
 use crate::store::memory::MemoryStore;
@@ -33,6 +34,7 @@ use crate::store::{AppendError, EventStore};
 pub use lent::Lends;
 use lent::{Lent, Shelf};
 use process::Process;
+pub use said::Saying;
 use stored::Stored;
 
 /// How many outputs may follow from one input. One from which more do goes in a circle.
@@ -56,6 +58,8 @@ pub struct Hosted<A: Aggregate, L = ()> {
     core: Option<HostCore<A, Ticket>>,
     stored: Stored<A>,
     process: Process<A::Effect>,
+    /// What it has said to other streams.
+    said: Vec<Saying<A::Effect>>,
     answers: HashMap<Ticket, Result<Version, Problem>>,
     /// The ids of commands that have one.
     ids: HashMap<Ticket, CommandId>,
@@ -90,6 +94,7 @@ where
             core: None,
             stored: Stored::default(),
             process: Process::default(),
+            said: Vec::new(),
             answers: HashMap::new(),
             ids: HashMap::new(),
             tickets: 0,
@@ -97,38 +102,6 @@ where
             lives_for: None,
             is_dead: false,
             trail: Vec::new(),
-        }
-    }
-
-    /// Asks it something. Answers with the version after it, or why it was refused; with nothing if the process dies first.
-    ///
-    /// # Errors
-    /// When that breaks something.
-    pub fn ask(
-        &mut self,
-        command: A::Command,
-        drives: bool,
-    ) -> Result<Option<Result<Version, Problem>>, Broken> {
-        self.send(command, Envelope::default(), drives)
-    }
-
-    /// The same, with what comes with the command.
-    ///
-    /// # Errors
-    /// When that breaks something, or what was answered before is answered otherwise.
-    pub fn send(
-        &mut self,
-        command: A::Command,
-        envelope: Envelope,
-        drives: bool,
-    ) -> Result<Option<Result<Version, Problem>>, Broken> {
-        self.tickets += 1;
-        let ticket = self.tickets;
-        self.ids.extend(envelope.id.map(|id| (ticket, id)));
-        self.feed(Input::Command { command, envelope, drives, reply: Some(ticket) })?;
-        match self.answers.remove(&ticket) {
-            None if !self.is_dead => Err(Broken::new("nobody was answered")),
-            answer => Ok(answer),
         }
     }
 
@@ -195,6 +168,7 @@ where
     /// The process dies, if it has not, and with it all that is not stored. [`Hosted::drive`] lets another take over.
     pub fn crash(&mut self) {
         (self.core, self.is_dead, self.lives_for) = (None, false, None);
+        self.said.clear();
         self.process.die();
     }
 
@@ -206,6 +180,11 @@ where
     /// The fold of what is stored.
     pub fn state(&self) -> &A {
         &self.stored.state
+    }
+
+    /// Its stream.
+    pub fn stream(&self) -> &StreamId {
+        &self.stream
     }
 
     /// The last event that is stored.
@@ -337,7 +316,7 @@ where
                 effects.iter().try_for_each(|effect| self.process.clear(effect, &self.stored.told))?;
                 Input::Cleared
             }
-            Output::Perform(effect) => return self.process.perform(effect, &self.stored.told),
+            Output::Perform { effect, whose } => return self.perform(effect, whose),
             Output::Close { effect, given_up } => return self.process.close(&effect, given_up),
             Output::Reply { to, result } => return self.reply(to, result),
             Output::Show => return self.is_durable(),
@@ -467,6 +446,7 @@ where
             core: self.core.clone(),
             stored: self.stored.clone(),
             process: self.process.clone(),
+            said: self.said.clone(),
             answers: self.answers.clone(),
             ids: self.ids.clone(),
             tickets: self.tickets,

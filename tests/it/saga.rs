@@ -6,6 +6,7 @@
 
 mod duel;
 mod examples;
+mod family;
 mod kit;
 mod model;
 mod oracle;

@@ -25,7 +25,7 @@ use crate::events::commit::Commit;
 use crate::events::decision::Causation;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::Blob;
-use crate::kernel::core::{Driving, Envelope, HostCore, Input, Output};
+use crate::kernel::core::{Driving, Envelope, HostCore, Input, Output, Whose};
 use crate::kernel::fold::{Content, Fold};
 use crate::kernel::{Aggregate, Effect, Lasts, Message};
 use crate::store::{AppendError, Snapshot};
@@ -145,15 +145,15 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                     let cleared = AssertUnwindSafe(shell.clear(state, effects)).catch_unwind();
                     self.then(cleared, |_| Input::Cleared, actor);
                 }
-                (Output::Perform(effect), Some(state)) => match state.message(&effect) {
-                    Some(message) => self.say(effect, message, core, actor),
+                (Output::Perform { effect, whose }, Some(state)) => match state.message(&effect) {
+                    Some(message) => self.say(effect, message, (core, whose), actor),
                     None => shell.perform(state, effect),
                 },
                 (Output::Close { effect, given_up }, Some(state)) => {
                     self.outbox.forget(&effect);
                     shell.close(state, &effect, given_up);
                 }
-                (Output::Clear(_) | Output::Perform(_) | Output::Close { .. }, None) => {}
+                (Output::Clear(_) | Output::Perform { .. } | Output::Close { .. }, None) => {}
                 // Whoever asked may have gone; what happened is recorded all the same.
                 (Output::Reply { to, result }, _) => drop(to.send(result)),
                 (Output::Show, _) => self.show(core, shell),
@@ -181,11 +181,17 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     }
 
     /// Says something to another stream. That outlives this host: what it says last it says when it is over.
-    fn say(&mut self, effect: A::Effect, message: Message, core: &HostCore<A, Reply>, actor: &Context<Self>) {
+    fn say(
+        &mut self,
+        effect: A::Effect,
+        message: Message,
+        (core, whose): (&HostCore<A, Reply>, Option<Whose>),
+        actor: &Context<Self>,
+    ) {
         let root = core.correlation().cloned();
         let root = root.unwrap_or_else(|| self.stream.parts().map_or("", |(_, id)| id).into());
         let (id, lasts) = (effect.id(), effect.lasts() == Lasts::Answer);
-        let drives = core.driving().whose().filter(|_| message.asks);
+        let drives = whose.filter(|_| message.asks);
         let (hosting, stream) = (Weak::clone(&self.hosting), self.stream.clone());
         let causation = Some(Causation { stream: stream.clone(), effect: Arc::clone(&message.effect) });
         let envelope = Envelope { id: None, causation, correlation: Some(root), asks: message.asks };

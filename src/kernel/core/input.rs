@@ -104,7 +104,12 @@ pub enum Output<A: Aggregate, R> {
     /// What these effects left running, whose process is gone, is to be ended: answered by [`Input::Cleared`].
     Clear(Vec<A::Effect>),
     /// This is to be performed. What lasts is answered by [`Input::Settled`].
-    Perform(A::Effect),
+    Perform {
+        /// What.
+        effect: A::Effect,
+        /// For whom the stream goes on by itself, if it does: it may have come to rest when this is carried out.
+        whose: Option<Whose>,
+    },
     /// This effect is not open any more.
     Close {
         /// Which.
@@ -145,7 +150,7 @@ impl<A: Aggregate, R> Output<A, R> {
             Self::Load => "load",
             Self::Append { .. } => "append",
             Self::Clear(_) => "clear",
-            Self::Perform(_) => "perform",
+            Self::Perform { .. } => "perform",
             Self::Close { .. } => "close",
             Self::Reply { .. } => "reply",
             Self::Show => "show",

@@ -252,7 +252,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
                 Lasts::Told => {}
                 Lasts::Process | Lasts::Answer => self.places.here(effect.clone()),
             }
-            self.outputs.push_back(Output::Perform(effect));
+            self.perform(effect);
         }
     }
 
@@ -266,8 +266,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
             effect.lasts() == Lasts::Told
                 && fold.state.message(effect).is_some_and(|message| asked_by.contains(&message.to))
         };
-        let told = fold.state.open().into_iter().filter(is_for_them);
-        self.outputs.extend(told.map(Output::Perform));
+        let told: Vec<A::Effect> = fold.state.open().into_iter().filter(is_for_them).collect();
+        told.into_iter().for_each(|effect| self.perform(effect));
     }
 
     /// The commit that was on its way, if one was: what has parked meanwhile stays parked. It has to be loaded, unless another

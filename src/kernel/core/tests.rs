@@ -92,7 +92,7 @@ impl Fed {
         let mut words = Vec::new();
         while let Some(output) = self.core.output() {
             words.push(match &output {
-                Output::Perform(task) => format!("perform {}", task.0),
+                Output::Perform { effect, .. } => format!("perform {}", effect.0),
                 Output::Close { effect, given_up } => {
                     format!("close {effect}{}", ["", " given up"][usize::from(*given_up)])
                 }
@@ -411,6 +411,21 @@ fn what_is_asked_is_recorded_while_nobody_drives_it_and_goes_on_when_somebody_do
     assert_eq!(fed.decide(Input::LetGo), ["driven false", "wake None", "show"]);
     // Another stream that was asked has been let go of too, or may have been.
     assert_eq!(fed.decide(DRIVE), begins);
+}
+
+/// A run that rested was driven, asked its child, and rested again before the message was brought. It was brought for nobody,
+/// so the child did not ask its own: what that had to tell was lost with the process before.
+#[test]
+fn what_is_said_is_said_for_who_drives_it_though_it_rests_again_at_once() {
+    let mut fed = Fed::with(Driving::Nobody, &[4]);
+    fed.core.feed(DRIVE, Now::at(NOON));
+    let mut performed = Vec::new();
+    while let Some(output) = fed.core.output() {
+        if let Output::Perform { effect, whose } = output {
+            performed.push((effect.0, whose));
+        }
+    }
+    assert_eq!((performed, fed.core.driving()), (vec![(4, Some(Whose::Named))], Driving::Nobody));
 }
 
 #[test]

@@ -1,0 +1,119 @@
+//! What an aggregate in the hands of a test is asked, what it says to other streams, and hears of them. Who brings that is the
+//! test.
+
+use std::fmt;
+
+use super::{Hosted, Lends, Ticket};
+use crate::events::decision::Causation;
+use crate::events::ids::{StreamId, Version};
+use crate::events::problem::Problem;
+use crate::kernel::core::{Envelope, Input, Whose};
+use crate::kernel::{Aggregate, Due, Message};
+use crate::testing::broken::Broken;
+
+/// Something that an aggregate says to another stream.
+#[derive(Clone)]
+pub struct Saying<E> {
+    /// The effect that it is.
+    pub effect: E,
+    /// What is said, and to whom.
+    pub message: Message,
+    /// For whom the stream that is asked is to go on by itself, if it is.
+    pub drives: Option<Whose>,
+}
+
+impl<E: fmt::Debug> fmt::Debug for Saying<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Saying").field("effect", &self.effect).field("message", &self.message).finish()
+    }
+}
+
+impl<A, L> Hosted<A, L>
+where
+    A: Aggregate + PartialEq,
+    A::Effect: PartialEq,
+    L: Lends<A>,
+{
+    /// Asks it something. Answers with the version after it, or why it was refused; with nothing if the process dies first.
+    ///
+    /// # Errors
+    /// When that breaks something.
+    pub fn ask(
+        &mut self,
+        command: A::Command,
+        drives: bool,
+    ) -> Result<Option<Result<Version, Problem>>, Broken> {
+        self.send(command, Envelope::default(), drives)
+    }
+
+    /// The same, with what comes with the command.
+    ///
+    /// # Errors
+    /// When that breaks something, or what was answered before is answered otherwise.
+    pub fn send(
+        &mut self,
+        command: A::Command,
+        envelope: Envelope,
+        drives: bool,
+    ) -> Result<Option<Result<Version, Problem>>, Broken> {
+        self.ids.extend(envelope.id.map(|id| (self.tickets + 1, id)));
+        self.answered(|reply| Input::Command { command, envelope, drives, reply: Some(reply) })
+    }
+
+    fn answered(
+        &mut self,
+        input: impl FnOnce(Ticket) -> Input<A, Ticket>,
+    ) -> Result<Option<Result<Version, Problem>>, Broken> {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        self.feed(input(ticket))?;
+        match self.answers.remove(&ticket) {
+            None if !self.is_dead => Err(Broken::new("nobody was answered")),
+            answer => Ok(answer),
+        }
+    }
+
+    /// What it has said since this was last asked, in order. What it had said when the process died is still on its way,
+    /// until [`Hosted::crash`].
+    pub fn take_said(&mut self) -> Vec<Saying<A::Effect>> {
+        std::mem::take(&mut self.said)
+    }
+
+    /// It hears what another stream says, which is named if it asks for something. Answers as [`Hosted::ask`] does.
+    ///
+    /// # Errors
+    /// When that breaks something.
+    pub fn hear(
+        &mut self,
+        command: A::Command,
+        drives: bool,
+        from: Option<StreamId>,
+    ) -> Result<Option<Result<Version, Problem>>, Broken> {
+        let causation = from.map(|stream| Causation { stream, effect: "said".into() });
+        let envelope = Envelope { asks: causation.is_some(), causation, ..Envelope::default() };
+        self.send(command, envelope, drives)
+    }
+
+    /// What a dead process left open counts as lost, whoever drives it. Answers as [`Hosted::ask`] does.
+    ///
+    /// # Errors
+    /// When that breaks something.
+    pub fn recover(&mut self) -> Result<Option<Result<Version, Problem>>, Broken> {
+        self.answered(|reply| Input::Recover { reply: Some(reply) })
+    }
+
+    /// When it is to be woken, if it is.
+    pub fn wakes_at(&self) -> Due {
+        self.process.wake
+    }
+
+    /// An effect is performed. If it is a message, that is on its way from here on.
+    pub(super) fn perform(&mut self, effect: A::Effect, whose: Option<Whose>) -> Result<(), String> {
+        self.process.perform(effect.clone(), &self.stored.told)?;
+        if let Some(message) = self.stored.state.message(&effect) {
+            let drives = whose.filter(|_| message.asks);
+            self.said.push(Saying { effect, message, drives });
+        }
+        Ok(())
+    }
+}
