@@ -2,6 +2,7 @@
 
 mod control;
 mod damaged;
+mod family;
 mod found;
 mod growing;
 mod hints;
