@@ -83,6 +83,8 @@ pub(super) enum Drives {
     Root,
     /// The youngest first, and the root when nothing more follows.
     YoungestFirst,
+    /// Nobody.
+    Nobody,
     /// Whoever has something to do, for as long as it has; and the root when nothing more follows.
     All,
 }
@@ -270,7 +272,7 @@ impl Family {
         (self.dies_before, self.has_crashed, self.drives) = (None, true, drives);
         let left = self.born.iter().filter(|stream| !self.is_over(stream));
         let youngest = left.last().filter(|_| drives == Drives::YoungestFirst).cloned();
-        let root = Some(self.root.clone()).filter(|root| !self.is_over(root));
+        let root = Some(self.root.clone()).filter(|root| drives != Drives::Nobody && !self.is_over(root));
         let youngest = youngest.filter(|youngest| *youngest != self.root);
         self.takes_over = youngest.into_iter().chain(root).collect();
         Ok(())

@@ -35,6 +35,19 @@ fn cancel(rollback: bool) -> Ask {
     Ask::Cancel { order: order(), rollback }
 }
 
+/// The root is cancelled.
+pub(super) fn cancel_root() -> Act {
+    Act::Ask("root", cancel(false))
+}
+
+/// A family that is left alone when its child has ended.
+pub(super) const LEFT: Story = Story {
+    name: "the child has ended",
+    files: &["  - {id: kid, workflow: child}\n", "  - {id: x, agent: works}\n"],
+    ends: &[("root", CANCELLED), ("child", COMPLETED)],
+    ..PLAIN
+};
+
 /// Undone, where it can be.
 macro_rules! step {
     ($id:literal) => {
