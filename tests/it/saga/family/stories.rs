@@ -146,6 +146,20 @@ pub(super) const STORIES: &[Story] = &[
         ..PLAIN
     },
     Story {
+        name: "a child works for too long",
+        files: &[
+            concat!(
+                step!("a"),
+                "  - {id: kid, workflow: child, timeout: 10s, retry: {attempts: 3, initial: 1s}}\n",
+                step!("z")
+            ),
+            concat!(step!("x"), step!("s", "held")),
+        ],
+        at_once: |family| (family.count("child") > 1).then(|| family.held("s")).flatten(),
+        ends: &[("root", COMPLETED), ("child", &[RunStatus::Compensated, RunStatus::Completed])],
+        ..PLAIN
+    },
+    Story {
         name: "a grandchild passes the point of no return",
         files: &[
             concat!(step!("a"), "  - {id: kid, workflow: child}\n", step!("z")),
