@@ -120,3 +120,18 @@ fn go_on(mut family: Family, expected: &BTreeMap<String, usize>) -> Result<(), S
         Err(family.tell(&format!("{done:?} is done, not {expected:?}")))
     }
 }
+
+/// A child has ended, and the process died before it told so. Nobody drives anybody any more, but its parent is cancelled: that
+/// asks the child to end, which answers how it has.
+#[test]
+fn who_is_asked_says_again_what_it_has_to_say_though_nobody_drives_it() {
+    let mut family = Family::new(&stories::LEFT, HABITS[0], Drives::Root);
+    while !family.has("child", "run_completed") {
+        let act = family.next().expect("the child ends");
+        family.play(&act).unwrap();
+    }
+    family.crash(Loss::Lost, Drives::Nobody).unwrap();
+    assert!(!family.has("root", "child_ended"));
+    family.play(&stories::cancel_root()).unwrap();
+    family.finish().unwrap();
+}

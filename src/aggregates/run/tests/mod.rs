@@ -3,6 +3,7 @@
 mod control;
 mod damaged;
 mod driven;
+mod family;
 mod found;
 mod growing;
 mod hints;

@@ -83,6 +83,8 @@ pub(super) enum Drives {
     Root,
     /// The youngest first, and the root when nothing more follows.
     YoungestFirst,
+    /// Nobody.
+    Nobody,
     /// Whoever has something to do, for as long as it has; and the root when nothing more follows.
     All,
 }
@@ -230,7 +232,8 @@ impl Family {
             self.play(&act)?;
         }
         self.check_waiting().map_err(|why| self.tell(&why))?;
-        if !self.ends_as(self.story.ends) && !(self.has_crashed && self.ends_as(self.story.may_end)) {
+        let may_end = self.has_crashed && self.ends_as(self.story.may_end);
+        if !may_end && !self.ends_as_told() {
             return Err(self.tell(&format!("nothing more follows, and they are {:?}", self.ends())));
         }
         for (_, host) in self.hosts() {
@@ -268,9 +271,9 @@ impl Family {
             member.life += 1;
         }
         (self.dies_before, self.has_crashed, self.drives) = (None, true, drives);
-        let left = self.born.iter().filter(|stream| !self.is_over(stream));
-        let youngest = left.last().filter(|_| drives == Drives::YoungestFirst).cloned();
-        let root = Some(self.root.clone()).filter(|root| !self.is_over(root));
+        let mut left = self.born.iter().filter(|stream| !self.is_over(stream));
+        let youngest = left.next_back().filter(|_| drives == Drives::YoungestFirst).cloned();
+        let root = Some(self.root.clone()).filter(|root| drives != Drives::Nobody && !self.is_over(root));
         let youngest = youngest.filter(|youngest| *youngest != self.root);
         self.takes_over = youngest.into_iter().chain(root).collect();
         Ok(())
@@ -320,6 +323,11 @@ impl Family {
     /// Whether an event of that type happened to a run of that workflow.
     pub(super) fn has(&self, workflow: &str, kind: &str) -> bool {
         self.runs_of(workflow).any(|host| host.history().iter().any(|event| event.kind() == kind))
+    }
+
+    /// How many runs of that workflow there are.
+    pub(super) fn count(&self, workflow: &str) -> usize {
+        self.runs_of(workflow).count()
     }
 
     /// Whether a step of a run of that workflow was begun.

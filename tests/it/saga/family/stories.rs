@@ -35,6 +35,19 @@ fn cancel(rollback: bool) -> Ask {
     Ask::Cancel { order: order(), rollback }
 }
 
+/// The root is cancelled.
+pub(super) fn cancel_root() -> Act {
+    Act::Ask("root", cancel(false))
+}
+
+/// A family that is left alone when its child has ended.
+pub(super) const LEFT: Story = Story {
+    name: "the child has ended",
+    files: &["  - {id: kid, workflow: child}\n", "  - {id: x, agent: works}\n"],
+    ends: &[("root", CANCELLED), ("child", COMPLETED)],
+    ..PLAIN
+};
+
 /// Undone, where it can be.
 macro_rules! step {
     ($id:literal) => {
@@ -129,6 +142,20 @@ pub(super) const STORIES: &[Story] = &[
             concat!(step!("x"), "  - {id: s, wait_for: go}\n"),
         ],
         ignores_first: true,
+        ends: &[("root", COMPLETED), ("child", &[RunStatus::Compensated, RunStatus::Completed])],
+        ..PLAIN
+    },
+    Story {
+        name: "a child works for too long",
+        files: &[
+            concat!(
+                step!("a"),
+                "  - {id: kid, workflow: child, timeout: 10s, retry: {attempts: 3, initial: 1s}}\n",
+                step!("z")
+            ),
+            concat!(step!("x"), step!("s", "held")),
+        ],
+        at_once: |family| (family.count("child") > 1).then(|| family.held("s")).flatten(),
         ends: &[("root", COMPLETED), ("child", &[RunStatus::Compensated, RunStatus::Completed])],
         ..PLAIN
     },

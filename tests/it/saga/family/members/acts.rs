@@ -73,6 +73,7 @@ impl Family {
             let attention = host.state().attention();
             let has_to_act = match self.drives {
                 Drives::All => attention.own == Own::Now,
+                Drives::Nobody => false,
                 _ => *stream == self.root && !attention.is_at_rest() && self.takes_over.is_empty(),
             };
             has_to_act && !attention.over && !host.is_driven()
@@ -84,7 +85,11 @@ impl Family {
     /// The next moment at which anything follows.
     pub(super) fn timers(&self) -> Option<Act> {
         let due = self.hosts().filter_map(|(stream, host)| {
-            let may_be_driven = self.drives == Drives::All || *stream == self.root;
+            let may_be_driven = match self.drives {
+                Drives::All => true,
+                Drives::Nobody => false,
+                Drives::Root | Drives::YoungestFirst => *stream == self.root,
+            };
             let is_left = may_be_driven && !self.is_over(stream);
             let due = match host.is_driven() {
                 true => host.wakes_at(),
@@ -191,11 +196,12 @@ impl Family {
             Err(problem) => Some(Err(problem)),
         };
         // The process may have died first.
-        let Some(Err(problem)) = answer else { return Ok(()) };
-        match <Run as Aggregate>::answered(&effect, Err(problem.clone())) {
-            Some(command) => self.post.post(Mail::Answer { to: from, command }, self.habits),
-            None if lasts => return Err(format!("{effect:?} has no answer: {problem}")),
-            None => {}
+        let Some(answer) = answer else { return Ok(()) };
+        let problem = answer.as_ref().err().map(ToString::to_string);
+        match (<Run as Aggregate>::answered(&effect, answer), problem) {
+            (Some(command), _) => self.post.post(Mail::Answer { to: from, command }, self.habits),
+            (None, Some(problem)) if lasts => return Err(format!("{effect:?} has no answer: {problem}")),
+            (None, _) => {}
         }
         Ok(())
     }
