@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 use super::context::HostContext;
 use super::live::Live;
 use super::messages::{Control, Recover};
+use super::turns::Turns;
 use super::wakes::Wakes;
 use crate::actors::arbiters::Arbiters;
 use crate::events::ids::StreamId;
@@ -38,6 +39,7 @@ pub struct Book {
     wakes: Wakes,
     /// How much of what streams say to others is on its way, by who says it.
     letters: watch::Sender<HashMap<StreamId, usize>>,
+    turns: Arc<Turns>,
     /// Who waits for what of a stream that has not come yet, by a number of their own.
     asking: DashMap<StreamId, HashMap<u64, oneshot::Sender<Problem>>>,
     asked: AtomicU64,
@@ -102,6 +104,7 @@ impl Book {
             all_driven_since: AtomicI64::new(0),
             wakes: Wakes::default(),
             letters: watch::Sender::new(HashMap::new()),
+            turns: Arc::default(),
             asking: DashMap::new(),
             asked: AtomicU64::new(0),
             arbiters,
@@ -134,6 +137,11 @@ impl Book {
     pub(super) fn on_its_way(&self, from: &StreamId) -> OnItsWay {
         self.letters.send_modify(|letters| *letters.entry(from.clone()).or_default() += 1);
         OnItsWay { letters: self.letters.clone(), from: from.clone() }
+    }
+
+    /// Whose turn it is of what streams say to each other.
+    pub(super) fn turns(&self) -> &Arc<Turns> {
+        &self.turns
     }
 
     /// Ends when nothing is on its way that a stream says.

@@ -18,7 +18,7 @@ use super::live::Live;
 use super::load::load_upto;
 use super::memory::Memory;
 use super::messages::{Reply, Unanswerable};
-use super::post::{self, Outbox};
+use super::post::{self, Asked, Letter};
 use super::shell::{EffectId, Shell};
 use super::{Hosting, snapshots};
 use crate::events::commit::Commit;
@@ -36,7 +36,7 @@ pub struct Host<A: Aggregate, S: Shell<A>> {
     /// None while a thread that may block decides: until then nothing else is handled.
     life: Option<Box<Life<A, S>>>,
     memory: Memory,
-    outbox: Outbox<EffectId<A>>,
+    asked: Asked<EffectId<A>>,
     hosting: Weak<Hosting>,
     book: Arc<Book>,
     live: watch::Sender<Live>,
@@ -64,8 +64,8 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         let since = book.driven_since(&stream).unwrap_or(now.steady);
         let core = HostCore::new(stream.clone(), driving, since, now, *passivate_after);
         let life = Some(Box::new(Life { core, shell }));
-        let (memory, outbox, hosting) = (Memory::default(), Outbox::default(), Arc::downgrade(hosting));
-        Self { stream, life, memory, outbox, hosting, book, live }
+        let (memory, asked, hosting) = (Memory::default(), Asked::default(), Arc::downgrade(hosting));
+        Self { stream, life, memory, asked, hosting, book, live }
     }
 
     /// Takes something in, and carries out what follows.
@@ -150,7 +150,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                     None => shell.perform(state, effect),
                 },
                 (Output::Close { effect, given_up }, Some(state)) => {
-                    self.outbox.forget(&effect);
+                    self.asked.forget(&effect);
                     shell.close(state, &effect, given_up);
                 }
                 (Output::Clear(_) | Output::Perform { .. } | Output::Close { .. }, None) => {}
@@ -195,7 +195,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         let (hosting, stream) = (Weak::clone(&self.hosting), self.stream.clone());
         let causation = Some(Causation { stream: stream.clone(), effect: Arc::clone(&message.effect) });
         let envelope = Envelope { id: None, causation, correlation: Some(root), asks: message.asks };
-        let letter = self.outbox.letter(message, envelope, drives);
+        let letter = Letter::new(&self.book, &self.stream, message, envelope, drives);
         let (on_its_way, host) = (self.book.on_its_way(&self.stream), actor.address());
         let told = actix::spawn(async move {
             let to = letter.message.to.clone();
@@ -225,7 +225,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
             }
         });
         if lasts {
-            self.outbox.note(id, told);
+            self.asked.note(id, told);
         }
     }
 

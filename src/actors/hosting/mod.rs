@@ -4,7 +4,7 @@
 //! - [`host`]: the actor that drives a core; [`context`]: what every host needs; [`messages`]: what it is sent; [`live`]: what
 //!   is seen of it; `memory`: whether what a decision may read is in memory
 //! - [`book`]: who is where; `wakes`: one heap for all wake-ups; `rest`: waiting for streams to come to rest
-//! - `post`: what streams say to each other
+//! - `post`: what streams say to each other; `turns`: in which order
 //! - `contain`: what panics over one stream parks no other
 //! - [`load`]: the state of a stream as of any version; `snapshots`: which are kept
 //! - [`attentions`]: who is due when; [`standings`]: where streams are
@@ -25,6 +25,7 @@ mod rest;
 pub mod shell;
 mod snapshots;
 pub mod standings;
+mod turns;
 pub mod waker;
 mod wakes;
 

@@ -5,10 +5,11 @@ use std::hash::Hash;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::Hosting;
+use super::book::Book;
+use super::turns::Turn;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::kernel::core::{Envelope, Whose};
@@ -17,17 +18,12 @@ use crate::kernel::{Aggregate, Blobs, Message, Said};
 /// How long to wait before something is said again to a stream that has much to do.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// What one stream says to others. `I` is what tells its effects from each other.
-pub(super) struct Outbox<I> {
-    /// Whose turn it is to be brought to a stream.
-    turns: HashMap<StreamId, Arc<Mutex<()>>>,
-    /// What it waits for of others.
-    asked: HashMap<I, JoinHandle<()>>,
-}
+/// What a stream waits for of others. `I` is what tells its effects from each other.
+pub(super) struct Asked<I>(HashMap<I, JoinHandle<()>>);
 
-impl<I> Default for Outbox<I> {
+impl<I> Default for Asked<I> {
     fn default() -> Self {
-        Self { turns: HashMap::new(), asked: HashMap::new() }
+        Self(HashMap::new())
     }
 }
 
@@ -37,27 +33,20 @@ pub(super) struct Letter {
     pub(super) envelope: Envelope,
     /// Whether who is asked is to go on by itself, and for whom.
     pub(super) drives: Option<Whose>,
-    turn: Arc<Mutex<()>>,
+    turn: Turn,
 }
 
-impl<I: Eq + Hash> Outbox<I> {
-    /// What is to be brought after all that was said to that stream before.
-    pub(super) fn letter(&mut self, message: Message, envelope: Envelope, drives: Option<Whose>) -> Letter {
-        self.turns.retain(|to, turn| *to == message.to || Arc::strong_count(turn) > 1);
-        let turn = Arc::clone(self.turns.entry(message.to.clone()).or_default());
-        Letter { message, envelope, drives, turn }
-    }
-
+impl<I: Eq + Hash> Asked<I> {
     /// Something is waited for, until it is forgotten.
     pub(super) fn note(&mut self, effect: I, waits: JoinHandle<()>) {
-        if let Some(before) = self.asked.insert(effect, waits) {
+        if let Some(before) = self.0.insert(effect, waits) {
             before.abort();
         }
     }
 
     /// Something is not waited for any more.
     pub(super) fn forget(&mut self, effect: &I) {
-        if let Some(waits) = self.asked.remove(effect) {
+        if let Some(waits) = self.0.remove(effect) {
             waits.abort();
         }
     }
@@ -76,9 +65,21 @@ pub(super) async fn tell<A: Aggregate>(hosting: &Weak<Hosting>, stream: &StreamI
 }
 
 impl Letter {
+    /// What is to be brought after all that the one stream has said to the other before.
+    pub(super) fn new(
+        book: &Book,
+        from: &StreamId,
+        message: Message,
+        envelope: Envelope,
+        drives: Option<Whose>,
+    ) -> Self {
+        let turn = Turn::next(book.turns(), from, &message.to);
+        Self { message, envelope, drives, turn }
+    }
+
     /// Brings it: answers the other stream's version after it was taken in, or why it was not; none if the process ends.
     pub(super) async fn bring(&self, hosting: &Weak<Hosting>) -> Option<Result<Version, Problem>> {
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn.comes().await;
         loop {
             let hosting = hosting.upgrade()?;
             let answer = hosting.say(self).await;
