@@ -176,7 +176,7 @@ pub(crate) fn now() -> Timestamp {
 pub const CLEAN_UP_MAX: Duration = Duration::from_secs(60);
 
 /// A way to do work. `execute` must end soon after [`Context::stopped`] does (with [`Failure::stopped`]), having
-/// cleaned up; an executor that does not within its [`Executor::patience`] is dropped.
+/// cleaned up; an executor that does not within its [`CLEAN_UP_MAX`] is dropped.
 #[async_trait]
 pub trait Executor: Send + Sync + 'static {
     /// Does one attempt.
@@ -184,11 +184,6 @@ pub trait Executor: Send + Sync + 'static {
     /// # Errors
     /// Why it did not succeed.
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure>;
-
-    /// How long an attempt may take to clean up after it was told to stop.
-    fn patience(&self) -> Duration {
-        CLEAN_UP_MAX
-    }
 
     /// Ends what an attempt at this step, at doing or at undoing it, left running when the process that made it died, and
     /// waits until it is gone. Nothing, where no work outlives its process.

@@ -13,7 +13,7 @@ use crate::actors::clock::Clock;
 use crate::events::ids::{Fence, RunId, StepId};
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
-use crate::executors::{self, Executor, Progress, Task};
+use crate::executors::{self, CLEAN_UP_MAX, Executor, Progress, Task};
 use crate::kernel::Deadline;
 use crate::workflow::work::{Failure, Output, Stop};
 
@@ -191,10 +191,10 @@ async fn attempt(
     clock: &dyn Clock,
 ) -> Attempted {
     let overdue = {
-        let (context, patience) = (context.clone(), executor.patience());
+        let context = context.clone();
         async move {
             let why = context.stopped().await;
-            until(clock, clock.now().steady.after(patience)).await;
+            until(clock, clock.now().steady.after(CLEAN_UP_MAX)).await;
             why
         }
     };
@@ -237,7 +237,6 @@ mod tests {
     use super::*;
     use crate::actors::clock::ManualClock;
     use crate::events::run::Purpose;
-    use crate::executors::CLEAN_UP_MAX;
     use crate::workflow::work::Work;
 
     /// Does not care that it has to stop. It tells, by the end of the channel, when it is dropped.

@@ -38,3 +38,25 @@ impl Drop for Turn {
         self.turns.0.remove_if(&self.between, |_, turn| Arc::strong_count(turn) <= 2);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_first_is_brought_first_whoever_says_it_and_nothing_is_kept_after_that() {
+        let (turns, stream) = (Arc::<Turns>::default(), |name| StreamId::new("test", name));
+        let turn = |to| Turn::next(&turns, &stream("from"), &stream(to));
+        let (first, second, other) = (turn("to"), turn("to"), turn("elsewhere"));
+        let brought = first.comes().now_or_never().unwrap();
+        assert!(second.comes().now_or_never().is_none());
+        assert!(other.comes().now_or_never().is_some(), "another stream waits for nothing");
+        drop(brought);
+        drop(first);
+        assert!(second.comes().now_or_never().is_some());
+        drop((second, other));
+        assert!(turns.0.is_empty());
+    }
+}

@@ -21,10 +21,7 @@ impl Run {
     /// The runs that make its open attempts, and whether each rests.
     pub fn open_children(&self) -> impl Iterator<Item = (&RunId, bool)> {
         let nodes = self.steps.iter().filter(|_| self.seen_through > 0);
-        let open = nodes.filter(|node| {
-            let attempts = [node.open_attempt(), node.open_undo_attempt()];
-            attempts.into_iter().flatten().any(|attempt| child::is_made_by(&attempt.agent))
-        });
+        let open = nodes.filter(|node| node.open_at_child().is_some());
         open.filter_map(|node| node.child.as_ref()).map(|child| (&child.run, child.rests))
     }
 

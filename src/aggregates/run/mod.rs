@@ -330,11 +330,7 @@ impl Run {
 
     /// Whether nothing goes on before people have said something. That they may say it too late keeps nobody waiting.
     fn waits_for_people(&self) -> bool {
-        self.phase == Phase::Going
-            && !self.paused
-            && self.ready.is_empty()
-            && self.stalled.is_empty()
-            && self.rests()
+        self.phase == Phase::Going && !self.paused && self.rests()
     }
 
     /// Whether nothing of it goes on before somebody acts, here or in a run that it has started.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::RunStatus;
+use super::child::is_made_by;
 use crate::events::ids::{AgentName, RequestId, RunId, StepId, TimerId, Version};
 use crate::events::json::Payload;
 use crate::events::problem::{Class, Code};
@@ -374,6 +375,12 @@ impl Node {
             Some(UndoPhase::Running(attempt)) => Some(attempt),
             _ => None,
         }
+    }
+
+    /// Its open attempt, at being done or undone, that a run of its own makes.
+    pub(super) fn open_at_child(&self) -> Option<&Arc<AttemptStarted>> {
+        let open = [self.open_undo_attempt(), self.open_attempt()].into_iter().flatten();
+        open.into_iter().find(|attempt| is_made_by(&attempt.agent))
     }
 
     /// How far undoing it is, once that is opened.

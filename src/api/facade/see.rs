@@ -35,6 +35,7 @@ impl Facade {
             Some((from, frames)) => Some(self.teller(run, from, frames).await?),
             None => None,
         };
+        let mut has_asked = false;
         loop {
             let settle = self.settle(run, live);
             match &mut teller {
@@ -46,6 +47,11 @@ impl Facade {
                 None => settle.await?,
             }
             let (state, head) = self.system.fold(run).await?;
+            if !std::mem::replace(&mut has_asked, true) && state.open_children().any(|(_, rests)| rests) {
+                // That one of them goes on may not have been told before it was asked just now.
+                self.system.hosting().book().all_delivered().await;
+                continue;
+            }
             if state.attention().is_at_rest() {
                 self.keep_page(run, &state, head.version);
             }
@@ -66,12 +72,6 @@ impl Facade {
     }
 
     async fn settle(&self, run: &RunId, live: Option<&Frames>) -> Result<(), Problem> {
-        let (state, _) = self.system.fold(run).await?;
-        if state.open_children().any(|(_, rests)| rests) {
-            // That one of them goes on may not have been told.
-            self.system.drive(run).await;
-            self.system.hosting().book().all_delivered().await;
-        }
         self.system.drive(run).await;
         let ended = self.system.ended(run);
         tokio::pin!(ended);

@@ -146,7 +146,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             seen = draft.opened().len();
             let emitted = draft.emitted();
             let (seed, grants, driven_since) =
-                (lender.seed(), grants.as_ref(), self.driven_until(now.steady));
+                (lender.seed(), grants.as_ref(), self.since_driven(now.steady));
             let moment =
                 Moment { now: now.steady, wall: now.wall, blobs: &*blobs, seed, grants, driven_since };
             let recorded = command.clone();
@@ -180,7 +180,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     /// Since when somebody drives it; if nobody does, since now.
-    fn driven_until(&self, now: Timestamp) -> Timestamp {
+    fn since_driven(&self, now: Timestamp) -> Timestamp {
         if self.driving.is_driven() { self.driven_since } else { now }
     }
 

@@ -7,6 +7,7 @@ use super::{completed, failed, open_attempt, rollback, start};
 use crate::aggregates::run::advance::Advance;
 use crate::aggregates::run::child;
 use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Says, Wants};
+use crate::aggregates::run::node::Child;
 use crate::aggregates::run::{Order, Passage, Phase, Run, RunRejection, RunStatus};
 use crate::events::ids::{Fence, RunId, StepId, Version};
 use crate::events::problem::Code;
@@ -89,9 +90,7 @@ impl Run {
     fn attempt_of(&self, step: &StepId, run: &RunId) -> Option<(usize, Arc<AttemptStarted>)> {
         let (place, node) = self.node(step)?;
         node.child.as_ref().filter(|child| child.run == *run)?;
-        let open = [node.open_undo_attempt(), node.open_attempt()].into_iter().flatten();
-        let mut open = open.filter(|attempt| child::is_made_by(&attempt.agent));
-        Some((place, Arc::clone(open.next()?)))
+        Some((place, Arc::clone(node.open_at_child()?)))
     }
 }
 
@@ -223,7 +222,7 @@ pub(super) fn return_answered(
     }
     let at = |place: &usize| run.steps.get(*place).map(|node| node.id().clone());
     let own: Vec<StepId> = run.passing.iter().filter_map(at).collect();
-    let asked = |child: &&crate::aggregates::run::node::Child| child.passage == Passage::Asked;
+    let asked = |child: &&Child| child.passage == Passage::Asked;
     let children: Vec<_> = run
         .steps
         .iter()

@@ -76,8 +76,7 @@ impl Fold<'_> {
         let place = self.place(step)?;
         let node = self.node_mut(place)?;
         let rests = node.child.as_ref().is_some_and(|child| child.rests);
-        let attempt = [node.open_undo_attempt(), node.open_attempt()].into_iter().flatten().next();
-        let attempt = attempt.filter(|attempt| is_made_by(&attempt.agent)).cloned();
+        let attempt = node.open_at_child().cloned();
         let attempt = attempt.ok_or_else(|| format!("no run is seen through for step `{step}`"))?;
         self.changes.close(RunEffectId::Attempt(attempt.fence));
         self.changes.open(RunEffect::attempt(&attempt, rests));
