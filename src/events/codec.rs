@@ -160,7 +160,7 @@ event_table! {
         ChildStarted "child_started" 1;
         ChildRested "child_rested" 1;
         ChildStirred "child_stirred" 1;
-        ChildEnded "child_ended" 1;
+        ChildEnded "child_ended" 2 <- 1 ChildEndedV1;
         ReturnAsked "return_asked" 1;
         ReturnAnswered "return_answered" 1;
         ChildPastReturn "child_past_return" 1;

@@ -154,19 +154,23 @@ fn children() -> Vec<RunEvent> {
         ReturnAsked { step: step("test"), run: run() }.into(),
         ReturnAnswered { granted: true }.into(),
         ChildPastReturn { step: step("test"), run: run() }.into(),
-        ChildEnded {
-            step: step("test"),
-            run: run(),
-            status: "completed".into(),
-            version: Version(70_000),
-            past_return: true,
-        }
-        .into(),
+        child_ended().into(),
     ]
 }
 
 fn compensated() -> RunEvent {
     let (step, output) = (step("tag"), inline("[1]"));
+fn child_ended() -> ChildEnded {
+    ChildEnded {
+        step: step("test"),
+        run: RunId::parse("child-1").unwrap(),
+        status: "completed".into(),
+        version: Version(70_000),
+        past_return: true,
+        driven: false,
+    }
+}
+
     StepCompensated { step, attempt: 3, output, usage: USAGE, transcript: said() }.into()
 }
 
@@ -324,6 +328,7 @@ fn an_older_schema_is_read_through_its_upcaster() {
 
     let RunEvent::RunStarted(mut meant) = started() else { unreachable!() };
     meant.growth.items = 100_000;
+    is_read_as("child_ended", 1, &ChildEnded { driven: true, ..child_ended() }.into());
     is_read_as("run_started", 3, &meant.clone().into());
     (meant.children, meant.growth) = (Vec::new(), GrowthLimits::default());
     is_read_as("run_started", 2, &meant.clone().into());

@@ -242,8 +242,8 @@ fn child_ended(advance: &mut Advance<'_, '_>, place: usize, ended: Option<Child>
     let node = advance.draft.state().steps.get(place);
     let child = node.and_then(|node| Some((node.id().clone(), node.child.as_ref()?.run.clone())));
     if let (Some((step, run)), Some(Child { status, version, past_return, .. })) = (child, ended) {
-        let status = status.text().into();
-        advance.draft.emit(ChildEnded { step, run, status, version, past_return });
+        let (status, driven) = (status.text().into(), advance.moment.grants.is_some());
+        advance.draft.emit(ChildEnded { step, run, status, version, past_return, driven });
     }
 }
 

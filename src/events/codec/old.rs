@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::StepId;
+use crate::events::ids::{RunId, StepId, Version};
 use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{
-    AgentBinding, AttemptFailed, AttemptLost, Because, ChildBinding, GrowthLimits, Item, Outcome, Parent,
-    Purpose, RollbackCause, RollbackStarted, RoundOrder, RunStarted, StepAdded, StepCompensated,
+    AgentBinding, AttemptFailed, AttemptLost, Because, ChildBinding, ChildEnded, GrowthLimits, Item, Outcome,
+    Parent, Purpose, RollbackCause, RollbackStarted, RoundOrder, RunStarted, StepAdded, StepCompensated,
     StepCompleted, StepKind, Undo, Usage,
 };
 
@@ -449,5 +449,27 @@ pub struct RollbackStartedV2 {
 impl From<RollbackStartedV2> for RollbackStarted {
     fn from(old: RollbackStartedV2) -> Self {
         Self { cause: old.cause, to: old.to, keeps: old.keeps, rounds: RoundOrder::AtOnce }
+    }
+}
+
+/// `child_ended` at schema 1: it counted as if somebody drove the run that heard of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildEndedV1 {
+    /// The step that it is for.
+    pub step: StepId,
+    /// The child.
+    pub run: RunId,
+    /// How it ended: a run's status.
+    pub status: Arc<str>,
+    /// Its version then.
+    pub version: Version,
+    /// Whether nothing of it may be undone any more.
+    pub past_return: bool,
+}
+
+impl From<ChildEndedV1> for ChildEnded {
+    fn from(old: ChildEndedV1) -> Self {
+        let ChildEndedV1 { step, run, status, version, past_return } = old;
+        Self { step, run, status, version, past_return, driven: true }
     }
 }

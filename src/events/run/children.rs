@@ -86,6 +86,8 @@ pub struct ChildEnded {
     pub version: Version,
     /// Whether nothing of it may be undone any more.
     pub past_return: bool,
+    /// Whether somebody drove this run when it heard of that.
+    pub driven: bool,
 }
 
 /// A child run waits for people and for nothing else, or is paused: nothing of the attempt goes on but in the child.

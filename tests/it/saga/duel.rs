@@ -347,8 +347,8 @@ impl Duel {
                 | RunEvent::TimerSet(_)
                 | RunEvent::TimerFired(_)
                 | RunEvent::SignalAwaited(_)
-                | RunEvent::ChildStarted(_)
-                | RunEvent::ChildEnded(_) => self.oracle.saw_driver(),
+                | RunEvent::ChildStarted(_) => self.oracle.saw_driver(),
+                RunEvent::ChildEnded(ended) if ended.driven => self.oracle.saw_driver(),
                 RunEvent::StepCompleted(completed) if completed.attempt > 0 => self.oracle.saw_driver(),
                 RunEvent::AttemptLost(lost) if lost.interrupted => self.oracle.saw_driver(),
                 _ => {}

@@ -6,10 +6,10 @@ use super::{Contradiction, Fold};
 use crate::aggregates::run::{
     Driven, End, Ended, Phase, RunEffect, RunEffectId, Timer, TimerOf, Unwinding, Why,
 };
-use crate::events::ids::TimerId;
+use crate::events::ids::{StepId, TimerId};
 use crate::events::run::{
-    AttemptLost, CancelRequested, DrivingBegan, RetryRequested, RunEvent, RunPaused, RunUnpaused,
-    StepCompleted,
+    AttemptFailed, AttemptLost, CancelRequested, DrivingBegan, RetryRequested, RetryScheduled, RunEvent,
+    RunPaused, RunUnpaused, StepCompleted,
 };
 use crate::events::time::Timestamp;
 
@@ -107,7 +107,7 @@ impl Fold<'_> {
 
     /// Takes note of an event that only who drives the run records.
     pub(super) fn note_driven(&mut self, event: &RunEvent) {
-        if !is_of_driving(event) {
+        if !self.is_of_driving(event) {
             return;
         }
         let running = self.run.timers.get(&TimerId::duration());
@@ -115,6 +115,34 @@ impl Fold<'_> {
         let running = running.map(|left| u64::try_from(left).unwrap_or(u64::MAX));
         let time_left_us = running.or(self.run.time_left_us).unwrap_or_default();
         self.run.driven = Driven { at: self.now, time_left_us };
+    }
+
+    /// Whether only who drives the run records that. What people ask, and what children tell, is recorded also while nobody
+    /// does, with what follows from it.
+    fn is_of_driving(&self, event: &RunEvent) -> bool {
+        match event {
+            RunEvent::DrivingBegan(_)
+            | RunEvent::AttemptStarted(_)
+            | RunEvent::AttemptLost(AttemptLost { interrupted: true, .. })
+            | RunEvent::TimerSet(_)
+            | RunEvent::TimerFired(_)
+            | RunEvent::SignalAwaited(_)
+            | RunEvent::ChildStarted(_) => true,
+            RunEvent::ChildEnded(ended) => ended.driven,
+            RunEvent::AttemptFailed(AttemptFailed { step, .. })
+            | RunEvent::RetryScheduled(RetryScheduled { step, .. }) => !self.was_told_alone(step),
+            RunEvent::StepCompleted(StepCompleted { attempt, step, .. }) => {
+                *attempt > 0 && !self.was_told_alone(step)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether nobody drove the run when it heard how the child of a step had ended: nor did anybody when the attempt at it was
+    /// over.
+    fn was_told_alone(&self, step: &StepId) -> bool {
+        let child = self.run.node(step).and_then(|(_, node)| node.child.as_ref()?.ended.as_ref());
+        child.is_some_and(|ended| !ended.driven)
     }
 
     /// The run's time is over.
@@ -215,23 +243,5 @@ impl Fold<'_> {
             }
             _ => {}
         }
-    }
-}
-
-/// Whether only who drives a run records that. What people ask is recorded also while nobody does, with what follows from it.
-const fn is_of_driving(event: &RunEvent) -> bool {
-    match event {
-        RunEvent::DrivingBegan(_)
-        | RunEvent::AttemptStarted(_)
-        | RunEvent::AttemptFailed(_)
-        | RunEvent::AttemptLost(AttemptLost { interrupted: true, .. })
-        | RunEvent::RetryScheduled(_)
-        | RunEvent::TimerSet(_)
-        | RunEvent::TimerFired(_)
-        | RunEvent::SignalAwaited(_)
-        | RunEvent::ChildStarted(_)
-        | RunEvent::ChildEnded(_) => true,
-        RunEvent::StepCompleted(StepCompleted { attempt, .. }) => *attempt > 0,
-        _ => false,
     }
 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use super::family::{ended, hear};
 use super::people::{approve, reject, signal};
 use super::play::{Play, order};
 use super::{A_THEN_B, exit};
 use crate::aggregates::run::{Ask, Run, RunStatus};
+use crate::events::ids::TimerId;
 use crate::events::problem::{Class, Code};
-use crate::events::run::{DrivingBegan, RunEvent, StepFailed};
+use crate::events::run::{DrivingBegan, RunEvent, StepFailed, TimerFired};
 use crate::events::time::Timestamp;
 use crate::testing::given;
 use crate::workflow::work::{Failure, Stop};
@@ -110,6 +112,46 @@ fn time_counts_from_when_somebody_drives_the_run_be_it_that_nothing_is_recorded_
     assert!(late.log.contains(&RunEvent::from(DrivingBegan { since })));
     assert_eq!(late.sleep(secs(6)), [""; 0]);
     assert_eq!(late.sleep(secs(1)), ["timer_fired"], "it has been driven for ten seconds");
+}
+
+/// What a child tells is recorded also while nobody drives its parent: that took all the time from the parent that the child had
+/// used.
+#[test]
+fn a_child_that_ends_while_nobody_drives_its_parent_takes_none_of_its_time() {
+    let steps = "{id: c, workflow: child.yaml, retry: {attempts: 2, initial: 1s}}, {id: z, run: x}";
+    for (status, told) in [
+        (RunStatus::Completed, &["child_ended c", "step_completed c"][..]),
+        (RunStatus::Failed, &["child_ended c", "attempt_failed c", "retry_scheduled c"]),
+    ] {
+        let mut play = limited(&format!("name: w\nsteps: [{steps}]"));
+        play.driven_since = None;
+        play.sleep(secs(100));
+        let failure = (status == RunStatus::Failed).then_some((Class::Transient, "no"));
+        assert_eq!(hear(&mut play, ended(status, failure)), told);
+        play.leave(secs(100));
+        assert_eq!(play.recover()[0], "driving_began");
+        play.sleep(secs(9));
+        let is_over = |play: &Play| play.log.contains(&TimerFired { timer: TimerId::duration() }.into());
+        assert!(!is_over(&play), "{status:?}: all ten seconds were left");
+        play.sleep(secs(1));
+        assert!(is_over(&play), "{status:?}");
+    }
+}
+
+#[test]
+fn the_time_of_a_child_counts_while_somebody_drives_its_parent() {
+    let mut play =
+        limited("name: w\nsteps: [{id: c, workflow: child.yaml}, {id: z, run: x, approve: before}]");
+    play.sleep(secs(6));
+    let told = hear(&mut play, ended(RunStatus::Completed, None));
+    assert_eq!(told, ["child_ended c", "step_completed c", "approval_requested z"]);
+    play.driven_since = None;
+    play.sleep(secs(100));
+    play.ask(approve("z", "ada"));
+    play.leave(secs(100));
+    assert_eq!(play.recover(), ["driving_began", "attempt_started z"]);
+    assert_eq!(play.sleep(secs(3)), [""; 0]);
+    assert_eq!(play.sleep(secs(1)), ["timer_fired"]);
 }
 
 #[test]

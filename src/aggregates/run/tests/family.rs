@@ -17,7 +17,7 @@ fn first_child() -> RunId {
 }
 
 /// The child of step `c` says something.
-fn hear(play: &mut Play, says: ChildSays) -> Vec<String> {
+pub(super) fn hear(play: &mut Play, says: ChildSays) -> Vec<String> {
     let run = children(play).pop().unwrap();
     play.ask(Ask::OfChild(Box::new(OfChild { run, step: StepId::grown("c"), says })))
 }
@@ -31,7 +31,7 @@ fn children(play: &Play) -> Vec<RunId> {
     started.collect()
 }
 
-fn ended(status: RunStatus, failure: Option<(Class, &str)>) -> ChildSays {
+pub(super) fn ended(status: RunStatus, failure: Option<(Class, &str)>) -> ChildSays {
     let seen = Child { status, version: Version(9), past_return: false, degraded: false };
     let failure = failure.map(|(class, message)| (class, message.to_owned()));
     ChildSays::Ended(Box::new(EndedChild { seen, output: Json::null(), failure }))
