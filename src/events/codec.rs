@@ -164,6 +164,8 @@ event_table! {
         ReturnAsked "return_asked" 1;
         ReturnAnswered "return_answered" 1;
         ChildPastReturn "child_past_return" 1;
+        TellingBegan "telling_began" 1;
+        ParentTold "parent_told" 1;
         DrivingBegan "driving_began" 1;
         RunPaused "run_paused" 1;
         RunUnpaused "run_unpaused" 1;

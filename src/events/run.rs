@@ -20,7 +20,7 @@ use super::time::Timestamp;
 
 pub use children::{
     ChildBinding, ChildEnded, ChildPastReturn, ChildRested, ChildStarted, ChildStirred, GrowthLimits,
-    ReturnAnswered, ReturnAsked,
+    ParentTold, ReturnAnswered, ReturnAsked, TellingBegan,
 };
 pub use control::{CancelRequested, DrivingBegan, RetryRequested, RunCancelled, RunPaused, RunUnpaused};
 pub use graph::{Because, Item, StepAdded, StepKind, Undo, UndoWhen};
@@ -373,7 +373,7 @@ macro_rules! run_events {
 run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
-    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, DrivingBegan, RunPaused, RunUnpaused, CancelRequested, RetryRequested,
+    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, RunPaused, RunUnpaused, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
 }

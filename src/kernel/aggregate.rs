@@ -69,6 +69,11 @@ pub trait Aggregate: Default + Send + 'static {
     /// What it needs next, and of whom.
     fn attention(&self) -> Attention;
 
+    /// Since when it is over, if it is. What never is need not say.
+    fn ended_at(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// Where it is, in a word for people, as in `running`.
     fn status(&self) -> &'static str;
 

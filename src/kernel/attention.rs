@@ -15,7 +15,7 @@ pub struct Attention {
     pub people: People,
     /// Whether it waits for other streams.
     pub others: bool,
-    /// Whether nothing follows unless somebody asks for it.
+    /// Whether it has come to its end: nothing follows unless somebody asks for it, but that others may have to hear of the end.
     pub over: bool,
 }
 

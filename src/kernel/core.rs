@@ -385,7 +385,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
         let is_far = !self.attention.due().has_come(now.after(SOON));
         let is_left = self.driving == Driving::Left || self.driving.is_lent() && is_far;
-        if self.attention.over || is_left && self.is_idle() {
+        let is_over = self.attention.over && self.attention.is_at_rest();
+        if is_over || is_left && self.is_idle() {
             self.passivate();
         }
     }

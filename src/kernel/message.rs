@@ -22,6 +22,9 @@ pub struct Message {
     pub asks: bool,
     /// What.
     pub write: Write,
+    /// Whether it is said until it is heard, by every process that goes on with the stream: that it is heard comes back as a
+    /// command, as what comes of something that is asked does. A stream cannot go on whose message nobody takes.
+    pub insists: bool,
 }
 
 /// Makes the command that is said, once content can be read.

@@ -16,15 +16,15 @@ pub struct Standing {
     pub status: &'static str,
     /// What it needs next.
     pub attention: Attention,
-    /// If it is over, the time of its last event.
+    /// If it is over, since when.
     pub ended_at: Option<Timestamp>,
 }
 
 impl Standing {
-    /// Where a stream is whose fold this is. `at` is the time of the last event of it.
-    pub fn of<A: Aggregate>(state: &A, version: Version, at: Timestamp) -> Self {
-        let attention = state.attention();
-        Self { version, status: state.status(), attention, ended_at: attention.over.then_some(at) }
+    /// Where a stream is whose fold this is.
+    pub fn of<A: Aggregate>(state: &A, version: Version) -> Self {
+        let (status, attention) = (state.status(), state.attention());
+        Self { version, status, attention, ended_at: state.ended_at() }
     }
 
     /// What is over, in that word, with this event.
@@ -61,8 +61,8 @@ pub trait Folding: Send {
     /// When it is not understood, or cannot follow: what was folded is of no use any more.
     fn event(&mut self, recorded: &Recorded) -> Result<(), Unfoldable>;
 
-    /// Where the stream is now. `at` is the time of the event that came last.
-    fn standing(&self, at: Timestamp) -> Standing;
+    /// Where the stream is now.
+    fn standing(&self) -> Standing;
 }
 
 impl<A: Aggregate> Folding for Fold<A> {
@@ -70,8 +70,8 @@ impl<A: Aggregate> Folding for Fold<A> {
         Fold::event(self, &recorded.header.stream, recorded)
     }
 
-    fn standing(&self, at: Timestamp) -> Standing {
-        Standing::of(&self.state, self.head.version, at)
+    fn standing(&self) -> Standing {
+        Standing::of(&self.state, self.head.version)
     }
 }
 
@@ -98,11 +98,10 @@ impl KindFold {
     pub fn fold<'a>(&self, events: impl IntoIterator<Item = &'a Recorded>) -> Option<Standing> {
         let mut events = events.into_iter().peekable();
         events.peek().filter(|first| first.version == Version(1))?;
-        let (mut fold, mut at) = ((self.begin)(), Timestamp(0));
+        let mut fold = (self.begin)();
         for recorded in events {
             fold.event(recorded).ok()?;
-            at = recorded.header.recorded_at;
         }
-        Some(fold.standing(at))
+        Some(fold.standing())
     }
 }

@@ -151,6 +151,8 @@ fn children() -> Vec<RunEvent> {
         ChildStarted { step: step("test"), run: run() }.into(),
         ChildRested { step: step("test"), run: run(), version: Version(70_000) }.into(),
         ChildStirred { step: step("test"), run: run(), version: Version(70_001) }.into(),
+        TellingBegan {}.into(),
+        ParentTold {}.into(),
         ReturnAsked { step: step("test"), run: run() }.into(),
         ReturnAnswered { granted: true }.into(),
         ChildPastReturn { step: step("test"), run: run() }.into(),
@@ -158,8 +160,6 @@ fn children() -> Vec<RunEvent> {
     ]
 }
 
-fn compensated() -> RunEvent {
-    let (step, output) = (step("tag"), inline("[1]"));
 fn child_ended() -> ChildEnded {
     ChildEnded {
         step: step("test"),
@@ -171,6 +171,8 @@ fn child_ended() -> ChildEnded {
     }
 }
 
+fn compensated() -> RunEvent {
+    let (step, output) = (step("tag"), inline("[1]"));
     StepCompensated { step, attempt: 3, output, usage: USAGE, transcript: said() }.into()
 }
 
@@ -326,9 +328,9 @@ fn an_older_schema_is_read_through_its_upcaster() {
     let meant = AttemptLost { purpose: Purpose::Do, step: step("tag"), attempt: 4, interrupted: false };
     assert_eq!(read, meant.into());
 
+    is_read_as("child_ended", 1, &ChildEnded { driven: true, ..child_ended() }.into());
     let RunEvent::RunStarted(mut meant) = started() else { unreachable!() };
     meant.growth.items = 100_000;
-    is_read_as("child_ended", 1, &ChildEnded { driven: true, ..child_ended() }.into());
     is_read_as("run_started", 3, &meant.clone().into());
     (meant.children, meant.growth) = (Vec::new(), GrowthLimits::default());
     is_read_as("run_started", 2, &meant.clone().into());

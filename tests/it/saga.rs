@@ -58,8 +58,15 @@ const TAKING_OVER: usize = 12;
 const FAILURES_MAX: usize = 12;
 
 /// What only happens between a run and its children: here each run is alone, and its children are played.
-const OF_FAMILIES: [&str; 5] =
-    ["child_rested", "child_stirred", "return_asked", "return_answered", "child_past_return"];
+const OF_FAMILIES: [&str; 7] = [
+    "child_rested",
+    "child_stirred",
+    "telling_began",
+    "parent_told",
+    "return_asked",
+    "return_answered",
+    "child_past_return",
+];
 
 /// What was seen.
 #[derive(Debug, Default)]

@@ -191,22 +191,27 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         let root = core.correlation().cloned();
         let root = root.unwrap_or_else(|| self.stream.parts().map_or("", |(_, id)| id).into());
         let (id, lasts) = (effect.id(), effect.lasts() == Lasts::Answer);
-        let drives = whose.filter(|_| message.asks);
+        let (asks, insists) = (message.asks, message.insists);
+        let drives = whose.filter(|_| asks);
         let (hosting, stream) = (Weak::clone(&self.hosting), self.stream.clone());
         let causation = Some(Causation { stream: stream.clone(), effect: Arc::clone(&message.effect) });
-        let envelope = Envelope { id: None, causation, correlation: Some(root), asks: message.asks };
+        let envelope = Envelope { id: None, causation, correlation: Some(root), asks };
         let letter = Letter::new(&self.book, &self.stream, message, envelope, drives);
         let (on_its_way, host) = (self.book.on_its_way(&self.stream), actor.address());
         let told = actix::spawn(async move {
             let to = letter.message.to.clone();
+            let follows = |answer| (asks || insists).then(|| A::answered(&effect, answer)).flatten();
             let Some(mut answer) = letter.bring(&hosting).await else { return };
             if let Ok(version) = answer {
-                if let Some(command) = A::answered(&effect, Ok(version)) {
-                    return post::tell::<A>(&hosting, &stream, command).await;
+                if let Some(command) = follows(Ok(version)) {
+                    post::tell::<A>(&hosting, &stream, command).await;
+                    if asks {
+                        return;
+                    }
                 }
                 let book = hosting.upgrade().map(|hosting| Arc::clone(hosting.book()));
                 let Some(book) = book else { return };
-                if !letter.message.asks {
+                if !asks {
                     // What follows from it for others is said too.
                     return book.delivered(&to).await;
                 }
@@ -218,9 +223,9 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 answer = Err(problem);
             }
             let Err(problem) = answer else { return };
-            match A::answered(&effect, Err(problem.clone())) {
+            match follows(Err(problem.clone())) {
                 Some(command) => post::tell::<A>(&hosting, &stream, command).await,
-                None if lasts => drop(host.send(Unanswerable(problem)).await),
+                None if lasts || insists => drop(host.send(Unanswerable(problem)).await),
                 None => tracing::debug!(%stream, %to, %problem, "what was said is not heard"),
             }
         });

@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 use super::Hosting;
 use super::book::Entry;
 use super::contain::contained;
-use super::context::{HostContext, read_problem};
+use super::context::HostContext;
 use super::host::Host;
 use super::live::Live;
 use super::load::{load_at, prove};
@@ -20,7 +20,6 @@ use crate::events::commit::Recorded;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::{BlobRef, Json};
 use crate::events::problem::{Code, Problem};
-use crate::events::time::Timestamp;
 use crate::kernel::core::{Driving, Envelope};
 use crate::kernel::standing::{KindFold, Standing};
 use crate::kernel::{Aggregate, Said};
@@ -146,16 +145,7 @@ impl<K: Kind> AnyKind for K {
     ) -> Result<(Standing, Json), Problem> {
         contained(async {
             let (state, head) = load_at::<K::Aggregate>(store, stream, at).await?;
-            let mut ended = Timestamp(0);
-            if state.attention().over {
-                let before = Version(head.version.0.saturating_sub(1));
-                let last =
-                    store.read_stream(stream, before, 1).await.map_err(|error| read_problem(&error))?;
-                let gone = || format!("version {} of `{stream}` is gone", head.version);
-                let last = last.first().ok_or_else(|| Problem::new(Code::StoreDamaged, gone()))?;
-                ended = last.header.recorded_at;
-            }
-            Ok((Standing::of(&state, head.version, ended), self.describe(&state)))
+            Ok((Standing::of(&state, head.version), self.describe(&state)))
         })
         .await
     }

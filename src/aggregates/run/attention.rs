@@ -6,7 +6,8 @@ use crate::kernel::{Attention, Own, People};
 /// Of the state alone: an open attempt is being made, or has to be recorded as lost.
 pub(super) fn of(run: &Run) -> Attention {
     if matches!(run.phase, Phase::Ended(_)) {
-        return Attention::OVER;
+        let own = if run.telling { Own::Now } else { Own::None };
+        return Attention { own, ..Attention::OVER };
     }
     let is_paused = run.status() == RunStatus::Paused;
     let own = match run.wants_driving() {
@@ -29,7 +30,7 @@ fn people(run: &Run) -> People {
 }
 
 /// In which status a run is over right after an event of that type; none after all others, of which only the fold tells.
-/// After such an event nothing follows but what makes the run go on.
+/// After such an event nothing follows but what makes the run go on, or begins to tell its parent.
 pub(super) fn ended_by(kind: &str) -> Option<&'static str> {
     let status = match kind {
         "run_completed" => RunStatus::Completed,

@@ -8,7 +8,7 @@ use super::child::is_made_by;
 use super::kin::{ForParent, OfChild, Word};
 use super::start::StartRun;
 use crate::events::decision::Grant;
-use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, TimerId};
+use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, TimerId, Version};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, Purpose, Resolution};
@@ -59,6 +59,11 @@ pub enum Ask {
         step: StepId,
         /// Of which attempt.
         fence: Fence,
+    },
+    /// To hear that its parent has heard of its end. Of an end that was not its last, nothing happens.
+    ParentTold {
+        /// The version with which it had ended.
+        version: Version,
     },
     /// To hear that it may not pass the point of no return.
     ReturnRefused {
@@ -168,6 +173,7 @@ impl Ask {
             Self::ForParent(_) => "for_parent",
             Self::OfChild(_) => "of_child",
             Self::NoChild { .. } => "no_child",
+            Self::ParentTold { .. } => "parent_told",
             Self::ReturnRefused { .. } => "return_refused",
             Self::Interrupt => "interrupt",
             Self::Go => "go",

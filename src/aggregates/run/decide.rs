@@ -26,7 +26,12 @@ use crate::workflow::work::{Child, Failure, Output, Request, Stop};
 type RunDraft<'a> = Draft<'a, Run>;
 
 pub(super) fn decide(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(), RunRejection> {
-    follow(draft, ask, moment).map_err(|rejection| rejection.of(draft.state()))
+    let before = draft.emitted();
+    follow(draft, ask, moment).map_err(|rejection| rejection.of(draft.state()))?;
+    if draft.emitted() > before && draft.state().leaves_parent_at_rest() {
+        draft.emit(TellingBegan {});
+    }
+    Ok(())
 }
 
 fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(), RunRejection> {
@@ -53,6 +58,7 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         Ask::ForParent(asked) => children::for_parent(&mut advance, *asked)?,
         Ask::OfChild(tidings) => children::of_child(&mut advance, *tidings)?,
         Ask::NoChild { step, fence } => children::no_child(&mut advance, &step, fence)?,
+        Ask::ParentTold { version } => children::parent_told(advance.draft, version),
         Ask::ReturnRefused { reason } => children::return_answered(&mut advance, false, &reason)?,
         Ask::Go => advance.undoes_only(),
         Ask::Pause(order) => control::pause(advance.draft, order)?,

@@ -149,6 +149,8 @@ impl Fold<'_> {
             RunEvent::ReturnAsked(event) => self.return_asked(event),
             RunEvent::ReturnAnswered(event) => self.return_answered(event),
             RunEvent::ChildPastReturn(event) => self.child_past_return(event),
+            RunEvent::TellingBegan(_) => self.telling_began(),
+            RunEvent::ParentTold(_) => self.parent_told(),
             RunEvent::DrivingBegan(event) => self.driving_began(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
             RunEvent::RunUnpaused(event) => self.run_unpaused(event),
@@ -178,7 +180,9 @@ impl Fold<'_> {
                 RunEvent::RollbackStarted(_)
                 | RunEvent::RetryRequested(_)
                 | RunEvent::CompensationResolved(_)
-                | RunEvent::CancelRequested(_),
+                | RunEvent::CancelRequested(_)
+                | RunEvent::TellingBegan(_)
+                | RunEvent::ParentTold(_),
             ) => Ok(()),
             (Phase::Ended(_), _) => Err("the run has ended".to_owned()),
             _ => Ok(()),

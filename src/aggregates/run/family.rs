@@ -57,8 +57,15 @@ impl Run {
             return;
         }
         self.word = says.map(|says| Word { says, version });
+        self.parent_may_rest |= says == Some(Says::Rests);
+        self.telling = false;
         changes.close(RunEffectId::Tell);
         self.word.into_iter().for_each(|word| changes.open(RunEffect::Tell(word)));
+    }
+
+    /// Whether it has ended, its parent may rest, and nobody would wake that one again.
+    pub(super) fn leaves_parent_at_rest(&self) -> bool {
+        matches!(self.phase, Phase::Ended(_)) && self.parent_may_rest && !self.telling
     }
 
     /// What an effect says to a run of the family, if it does.
@@ -118,7 +125,7 @@ impl Run {
                     Ok(Said::new(Ask::ForParent(Box::new(ForParent { parent, wants }))))
                 };
                 let (to, effect) = (StreamId::of_run(&run), effect.into());
-                return Some(Message { to, effect, asks: true, write: Arc::new(write) });
+                return Some(Message { to, effect, asks: true, insists: false, write: Arc::new(write) });
             }
         };
         Some(to(&run, about, &step, effect, wants))
@@ -139,11 +146,12 @@ impl Run {
                     past_return: self.is_past_return(),
                     degraded: self.is_degraded(),
                 };
-                of_child(&parent, run, effect, false, move |blobs| {
+                let message = of_child(&parent, run, effect, false, move |blobs| {
                     let output = blobs.json(&output).map_err(|unreadable| unreadable.problem())?;
                     let (seen, failure) = (seen.clone(), failure.clone());
                     Ok(ChildSays::Ended(Box::new(EndedChild { seen, output, failure })))
-                })
+                });
+                Message { insists: self.telling, ..message }
             }
             (Says::Rests, _) => {
                 of_child(&parent, run, effect, false, move |_| Ok(ChildSays::Rests(word.version)))
@@ -160,6 +168,11 @@ impl Run {
             (RunEffect::Child { attempt, .. }, Err(problem)) => Some(refused(attempt, problem)),
             (RunEffect::Stop { step, fence }, Err(problem)) if problem.code == Code::UnknownRun => {
                 Some(Ask::NoChild { step: step.clone(), fence: *fence })
+            }
+            (RunEffect::Tell(word), Ok(_)) => Some(Ask::ParentTold { version: word.version }),
+            // Nobody is there who would have to hear of it.
+            (RunEffect::Tell(word), Err(problem)) if problem.code == Code::UnknownRun => {
+                Some(Ask::ParentTold { version: word.version })
             }
             (RunEffect::AskReturn, Err(problem)) => Some(Ask::ReturnRefused { reason: problem.message }),
             _ => None,
@@ -198,7 +211,8 @@ fn refused(attempt: &AttemptStarted, problem: Problem) -> Ask {
 fn to(run: &RunId, parent: &About, step: &StepId, effect: String, wants: Wants) -> Message {
     let ask = ForParent { parent: Parent { run: parent.id.clone(), step: step.clone() }, wants };
     let write = move |_: &dyn Blobs| Ok(Said::new(Ask::ForParent(Box::new(ask.clone()))));
-    Message { to: StreamId::of_run(run), effect: effect.into(), asks: true, write: Arc::new(write) }
+    let (to, effect, write) = (StreamId::of_run(run), effect.into(), Arc::new(write));
+    Message { to, effect, asks: true, insists: false, write }
 }
 
 fn of_child(
@@ -213,7 +227,7 @@ fn of_child(
         let tidings = OfChild { run: run.clone(), step: step.clone(), says: says(blobs)? };
         Ok(Said::new(Ask::OfChild(Box::new(tidings))))
     };
-    Message { to, effect: effect.into(), asks, write: Arc::new(write) }
+    Message { to, effect: effect.into(), asks, insists: false, write: Arc::new(write) }
 }
 
 /// What the child of an attempt begins with.

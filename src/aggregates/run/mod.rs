@@ -99,6 +99,10 @@ pub struct Run {
     resting: u32,
     /// What its parent was last to be told.
     word: Option<Word>,
+    /// Whether its parent may rest, because it was told that this run does and has not heard of an end since.
+    parent_may_rest: bool,
+    /// Whether its parent is told that it has ended until it has heard of that.
+    telling: bool,
     /// Whether its parent lets it pass the point of no return.
     passage: Passage,
     /// Steps that could start but for that.
@@ -406,6 +410,13 @@ impl Aggregate for Run {
 
     fn attention(&self) -> Attention {
         attention::of(self)
+    }
+
+    fn ended_at(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Ended(ended) => Some(ended.at),
+            _ => None,
+        }
     }
 
     fn status(&self) -> &'static str {

@@ -44,6 +44,7 @@ pub const RECORDS: &[(&str, u16)] = &[
     ("for_parent", 1),
     ("of_child", 1),
     ("no_child", 1),
+    ("parent_told", 1),
     ("return_refused", 1),
 ];
 
@@ -231,6 +232,7 @@ pub(super) fn asked_by(ask: &Ask) -> Option<Arc<str>> {
         | Ask::ForParent(_)
         | Ask::OfChild(_)
         | Ask::NoChild { .. }
+        | Ask::ParentTold { .. }
         | Ask::ReturnRefused { .. } => None,
     }
 }

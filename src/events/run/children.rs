@@ -112,6 +112,15 @@ pub struct ChildStirred {
     pub version: Version,
 }
 
+/// This run has ended, and whose step it is may rest because it was told that this run does: from here on it is told of the end
+/// until it has heard of that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TellingBegan {}
+
+/// The run whose step this one is has heard that it has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentTold {}
+
 /// A step cannot be undone once it starts. Before it does, the run asks whose step it is a child of, on to the first of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReturnAsked {

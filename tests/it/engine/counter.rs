@@ -221,7 +221,13 @@ impl Aggregate for Counter {
         let Want::Give(to, by, nth) = effect.clone() else { return None };
         let (to, from) = (StreamId::new(Self::KIND, &to), self.name.clone());
         let write = move |_: &dyn Blobs| Ok(Said::new(Ask::Take(from.clone(), nth, by)));
-        Some(Message { to, effect: format!("give/{nth}").into(), asks: true, write: Arc::new(write) })
+        Some(Message {
+            to,
+            effect: format!("give/{nth}").into(),
+            asks: true,
+            insists: false,
+            write: Arc::new(write),
+        })
     }
 
     fn answered(_: &Want, answer: Result<Version, Problem>) -> Option<Ask> {

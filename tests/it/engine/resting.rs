@@ -1,15 +1,20 @@
 //! A run that only waits for a child that waits for somebody rests, and goes on when the child does; a process that ends
 //! meanwhile lets go of both.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reenact::actors::system::System;
 use reenact::aggregates::run::{Ask, RunStatus, StartRun};
+use reenact::events::json::Json;
 use reenact::events::problem::Code;
 use reenact::events::run::RunEvent;
+use reenact::store::EventStore;
+use reenact::store::fault::Fault;
 
 use super::children::{child, family, fold};
-use super::kit::{Kit, id, on_actix, status};
+use super::kit::{Kit, faulty, id, on_actix, status};
+use super::recovery::restart;
 
 const ASKS: &str = "name: child\nsteps: [{id: a, agent: work, approve: before}]\n";
 
@@ -137,6 +142,57 @@ fn a_child_that_somebody_else_sees_through_is_not_let_go_of() {
         assert!(system.is_driven(&child()) && !system.is_driven(&id("p")));
         gate.open(1);
         assert_eq!(status(system.ended(&child()).await), RunStatus::Completed);
+    });
+}
+
+/// The process dies between the last commit of a child and the telling of it: its parent rests, and the child is over. Who
+/// drives all found nobody to drive, and the parent waited until somebody named it.
+#[test]
+fn a_parent_that_rests_hears_of_the_end_of_its_child_though_the_process_died_before_that_was_told() {
+    on_actix(async {
+        let store = Arc::new(faulty().mending());
+        let kit = Kit { store: Arc::clone(&store) as Arc<dyn EventStore>, ..Kit::new() };
+        let gate = kit.gated("work");
+        gate.open(1);
+        let first = kit.start();
+        let start = family(
+            "[{id: c, workflow: child.yaml}, {id: after, agent: work}]",
+            "name: child\nsteps: [{id: s, wait_for: go}]\n",
+        );
+        first.begin(&id("p"), start).await.unwrap();
+        assert_eq!(status(first.ended(&id("p")).await), RunStatus::Waiting);
+        store.fail_append(store.appends() + 2, Fault::BeforeStoring);
+        let (name, data, by) = ("go".into(), Json::null(), "ann".into());
+        first.ask(&child(), Ask::Signal { name, data, by }).await.unwrap();
+        while first.watch(&child()).borrow().parked.is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(kit.count(&id("p"), |event| matches!(event, RunEvent::ChildEnded(_))).await, 0);
+        std::mem::forget(first);
+
+        // Where the parent cannot take it, nobody waits for that.
+        store.fail_append(store.appends() + 1, Fault::BeforeStoring);
+        let second = restart(&kit).start();
+        let (mut rested, mut named) = (second.drive_all(), Vec::new());
+        while let Some(told) = rested.recv().await {
+            let told = told.unwrap();
+            assert_eq!(told.how.unwrap_err().code, Code::StoreFailed);
+            named.extend(told.stream.run());
+        }
+        named.sort();
+        let mut both = [id("p"), child()];
+        both.sort();
+        assert_eq!(named, both);
+        std::mem::forget(second);
+
+        let third = restart(&kit).start();
+        let mut rested = third.drive_all();
+        while rested.recv().await.is_some() {}
+        assert_eq!(fold(&third, &id("p")).await.status(), RunStatus::Completed);
+        assert_eq!(gate.calls(), 1);
+        assert_eq!(kit.count(&child(), |event| matches!(event, RunEvent::ParentTold(_))).await, 1);
+        let mut rested = restart(&kit).start().drive_all();
+        assert!(rested.recv().await.is_none(), "it has been told");
     });
 }
 

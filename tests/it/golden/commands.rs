@@ -135,6 +135,7 @@ fn family() -> Vec<Asked> {
         untold(for_parent(Wants::Done { start, told: Some(Version(300)) })),
         untold(of_child(ChildSays::Ended(Box::new(ended)))),
         untold(Ask::NoChild { step: of(), fence: Fence(300) }),
+        untold(Ask::ParentTold { version: Version(70_000) }),
         untold(Ask::ReturnRefused { reason: long() }),
     ]
 }

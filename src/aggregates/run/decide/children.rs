@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::control::{self, not_now};
-use super::{completed, failed, open_attempt, rollback, start};
+use super::{RunDraft, completed, failed, open_attempt, rollback, start};
 use crate::aggregates::run::advance::Advance;
 use crate::aggregates::run::child;
 use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Says, Wants};
@@ -42,7 +42,9 @@ pub(super) fn for_parent(advance: &mut Advance<'_, '_>, asked: ForParent) -> Res
             let run = advance.draft.state();
             let status = run.status();
             let is_news = status == RunStatus::Stuck && !run.is_told(told);
-            if is_news || matches!(status, RunStatus::Compensating | RunStatus::Compensated) {
+            // Also if somebody has paused that.
+            let is_undone = matches!(run.phase, Phase::Unwinding(_)) || status == RunStatus::Compensated;
+            if is_news || is_undone {
                 return Ok(());
             }
             rollback::rollback(advance.draft, order("its parent is rolled back"), None)
@@ -174,6 +176,14 @@ pub(super) fn no_child(
     let overdue = advance.draft.state().steps.get(place).is_some_and(|node| node.overdue);
     let why = if overdue { Stop::TimedOut } else { Stop::Cancelled };
     failed(advance, step, fence, Failure::stopped(why))
+}
+
+/// The parent has heard of an end.
+pub(super) fn parent_told(draft: &mut RunDraft<'_>, version: Version) {
+    let run = draft.state();
+    if run.telling && run.word.is_some_and(|word| word.version == version) {
+        draft.emit(ParentTold {});
+    }
 }
 
 /// A child wants to start what cannot be undone. Whoever has no parent itself says whether it may.

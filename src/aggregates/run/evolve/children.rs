@@ -186,6 +186,22 @@ impl Fold<'_> {
         Ok(())
     }
 
+    pub(super) fn telling_began(&mut self) -> Result<(), Contradiction> {
+        if !self.run.leaves_parent_at_rest() {
+            return Err("no run rests that would have to hear of its end".to_owned());
+        }
+        self.run.telling = true;
+        Ok(())
+    }
+
+    pub(super) fn parent_told(&mut self) -> Result<(), Contradiction> {
+        if !std::mem::take(&mut self.run.telling) {
+            return Err("nobody is told of its end".to_owned());
+        }
+        self.run.parent_may_rest = false;
+        Ok(())
+    }
+
     /// A run that does not go forward asks for nothing, and what it was granted is over with it.
     pub(super) fn keep_passage(&mut self) {
         let is_over = matches!(self.run.phase, Phase::Ended(_));

@@ -19,9 +19,8 @@ type Source<'a> = Recalling<'a, Run>;
 pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRecalled> {
     let form = from.form()?;
     let name = &*from.decision.command.name;
-    let unknown = || NotRecalled::Unknown { name: name.to_owned(), schema: form.schema };
     if !RECORDS.contains(&(name, form.schema)) {
-        return Err(unknown());
+        return Err(NotRecalled::Unknown { name: name.to_owned(), schema: form.schema });
     }
     let by = || from.decision.by.clone().ok_or_else(|| from.broken("it does not say who asked"));
     let order = |reason: Option<Payload>| {
@@ -76,14 +75,22 @@ pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRe
             let Resolve { reason, step, how } = read(from)?;
             Ask::Resolve { by: by()?, reason: text(&reason, from)?, step, how }
         }
+        _ => return said_in_the_family(name, from),
+    })
+}
+
+/// What the runs of a family say to each other.
+fn said_in_the_family(name: &str, from: &Source<'_>) -> Result<Ask, NotRecalled> {
+    Ok(match name {
         "for_parent" => Ask::ForParent(Box::new(for_parent(read(from)?, from)?)),
         "of_child" => Ask::OfChild(Box::new(of_child(read(from)?, from)?)),
         "no_child" => {
             let NoChild { step, fence } = read(from)?;
             Ask::NoChild { step, fence }
         }
+        "parent_told" => Ask::ParentTold { version: read(from)? },
         "return_refused" => Ask::ReturnRefused { reason: text(&read::<ReturnRefused>(from)?.reason, from)? },
-        _ => return Err(unknown()),
+        _ => return Err(NotRecalled::Unknown { name: name.to_owned(), schema: from.form()?.schema }),
     })
 }
 

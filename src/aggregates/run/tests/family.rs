@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use super::people::signal;
 use super::play::{Play, word};
 use super::*;
 use crate::aggregates::run::child::child_id;
 use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Says, Wants, Word};
 use crate::events::ids::{RunId, Version};
+use crate::events::problem::Problem;
+use crate::kernel::Own;
 use crate::testing::MemoryBlobs;
 use crate::workflow::work::Child;
 
@@ -67,6 +70,56 @@ fn a_child_that_completed_without_its_output_fails_the_step_of_its_parent_as_a_d
         _ => None,
     });
     assert_eq!(failed, Some((Class::Dependency, Code::ChildFailed)));
+}
+
+/// A parent that rests is woken by nobody but its child, and the process that had recorded the child's end died before it told
+/// of it.
+#[test]
+fn a_child_that_had_rested_tells_its_end_until_its_parent_has_heard_of_it() {
+    let told = |play: &Play| {
+        let tells = play.state().open().into_iter().find(|effect| matches!(effect, RunEffect::Tell(_)));
+        let tells = tells.unwrap();
+        let problem = |code| Run::answered(&tells, Err(Problem::new(code, "no")));
+        assert!(problem(Code::RunParked).is_none());
+        let is_told = |ask: &Ask| matches!(ask, Ask::ParentTold { .. });
+        assert!(problem(Code::UnknownRun).as_ref().is_some_and(is_told), "nobody is there to be told");
+        (play.state().message(&tells).unwrap().insists, Run::answered(&tells, Ok(Version(1))).unwrap())
+    };
+    let mut play = begin_child(
+        "name: child\nsteps: [{id: a, run: 'true', compensate: {run: undo}}, {id: s, wait_for: go}]",
+    );
+    play.complete("a", "1");
+    assert_eq!(play.ask(signal("go", "1"))[1..], ["step_completed s", "run_completed", "telling_began"]);
+    let attention = play.state().attention();
+    assert_eq!((attention.own, attention.over), (Own::Now, true));
+    assert!(!attention.is_at_rest() && play.state().status() == RunStatus::Completed);
+    let (insists, first) = told(&play);
+    assert!(insists);
+    // It goes on before that is heard, and ends once more.
+    assert_eq!(play.roll_back(None)[0], "rollback_started");
+    assert_eq!(play.ask(first.clone()), [""; 0]);
+    assert!(!told(&play).0);
+    let words = play.complete("a", "1");
+    assert_eq!(words, ["step_compensated a", "run_compensated", "telling_began"]);
+    let ended_at = play.state().ended_at();
+    play.sleep(Duration::from_secs(60));
+    assert_eq!(play.ask(first), [""; 0], "it was another end");
+    let (insists, last) = told(&play);
+    assert!(insists);
+    assert_eq!(play.ask(last.clone()), ["parent_told"]);
+    assert_eq!(play.state().attention(), Attention::OVER);
+    assert_eq!((play.state().ended_at(), play.ask(last)), (ended_at, Vec::new()));
+    assert!(!told(&play).0, "whoever asks is told so again, and that is all");
+}
+
+/// Its parent does not rest, and asks by itself.
+#[test]
+fn a_child_that_has_never_rested_records_nothing_of_whom_it_tells() {
+    let mut play = begin_child("name: child\nsteps: [{id: a, run: 'true'}]");
+    assert_eq!(play.complete("a", "1"), ["step_completed a", "run_completed"]);
+    assert_eq!(play.state().attention(), Attention::OVER);
+    let mut alone = Play::start("name: w\nsteps: [{id: s, wait_for: go}]");
+    assert_eq!(alone.ask(signal("go", "1")).last().unwrap(), "run_completed");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::events::ids::{RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::events::run::{Parent, Purpose, Resolution, RunEvent};
-use crate::kernel::{Aggregate, Effect};
+use crate::kernel::{Aggregate, Attention, Effect};
 use crate::testing::{Dice, given};
 use crate::workflow::work::{Child, Failure, Output, Stop};
 
@@ -241,6 +241,9 @@ fn any_tidings(dice: &mut Dice, play: &mut Play) {
         let wants = Wants::Answered { granted };
         return drop(play.ask(Ask::ForParent(Box::new(ForParent { parent, wants }))));
     }
+    if let Some(word) = play.state().word.filter(|_| dice.one_in(4)) {
+        return drop(play.ask(Ask::ParentTold { version: word.version }));
+    }
     let nodes = play.state().nodes().iter();
     let children = nodes.filter_map(|node| {
         let child = node.child.as_ref()?;
@@ -377,6 +380,11 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
             let_go_on(&mut play);
             audit.check(&play, parallel as usize, &context);
         }
+        if let Some(word) = play.state().word {
+            play.ask(Ask::ParentTold { version: word.version });
+            audit.check(&play, parallel as usize, &context);
+        }
+        assert_eq!(play.state().attention(), Attention::OVER, "{context}: nobody has to act any more");
         // A parent is told in any case.
         let is_left = |effect: &RunEffect| !matches!(effect, RunEffect::Tell(_));
         assert!(!play.state().open().iter().any(is_left), "{context}: nothing is open at the end");

@@ -72,7 +72,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "a4ed4408597ce11a6f094a767c749e544b64385aff416c137f2f0a8094d70345";
+const HASH: &str = "1b77872853f00d3a3994b5d2ccb0c3cf8eb375aff815b524216d79b076d0a3bb";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.

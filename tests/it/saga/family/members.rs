@@ -85,7 +85,7 @@ pub(super) enum Drives {
     YoungestFirst,
     /// Nobody.
     Nobody,
-    /// Whoever has something to do, for as long as it has; and the root when nothing more follows.
+    /// Whoever has something to do, for as long as it has, and nobody by name.
     All,
 }
 
@@ -273,7 +273,8 @@ impl Family {
         (self.dies_before, self.has_crashed, self.drives) = (None, true, drives);
         let mut left = self.born.iter().filter(|stream| !self.is_over(stream));
         let youngest = left.next_back().filter(|_| drives == Drives::YoungestFirst).cloned();
-        let root = Some(self.root.clone()).filter(|root| drives != Drives::Nobody && !self.is_over(root));
+        let by_name = matches!(drives, Drives::Root | Drives::YoungestFirst);
+        let root = Some(self.root.clone()).filter(|root| by_name && !self.is_over(root));
         let youngest = youngest.filter(|youngest| *youngest != self.root);
         self.takes_over = youngest.into_iter().chain(root).collect();
         Ok(())

@@ -40,6 +40,10 @@ pub(super) fn cancel_root() -> Act {
     Act::Ask("root", cancel(false))
 }
 
+fn pause() -> Act {
+    Act::Ask("child", Ask::Pause(order()))
+}
+
 /// A family that is left alone when its child has ended.
 pub(super) const LEFT: Story = Story {
     name: "the child has ended",
@@ -129,6 +133,50 @@ pub(super) const STORIES: &[Story] = &[
             concat!(step!("x"), "  - {id: s, wait_for: go}\n", step!("y")),
         ],
         ends: &[("root", COMPLETED), ("child", COMPLETED)],
+        ..PLAIN
+    },
+    Story {
+        name: "an answer ends a grandchild, and that its parent",
+        files: &[
+            concat!(step!("a"), "  - {id: kid, workflow: child}\n", step!("z")),
+            "  - {id: deep, workflow: grandchild}\n",
+            "  - {id: s, wait_for: go}\n",
+        ],
+        ends: &[("root", COMPLETED), ("child", COMPLETED), ("grandchild", COMPLETED)],
+        ..PLAIN
+    },
+    Story {
+        name: "an answer lets a child fail that has nothing to undo",
+        files: &[
+            concat!(step!("a"), "  - {id: kid, workflow: child}\n", step!("z")),
+            "  - {id: y, agent: works, approve: before}\n",
+        ],
+        grants: false,
+        ends: &[("root", COMPENSATED), ("child", COMPENSATED)],
+        ..PLAIN
+    },
+    Story {
+        name: "a child is cancelled that waits",
+        files: &[
+            concat!(step!("a"), "  - {id: kid, workflow: child}\n", step!("z")),
+            "  - {id: s, wait_for: go}\n",
+        ],
+        at_once: |family| {
+            let waits = family.has("root", "child_rested") && !family.has("child", "cancel_requested");
+            waits.then(|| Act::Ask("child", cancel(false)))
+        },
+        ends: &[("root", COMPENSATED), ("child", COMPENSATED)],
+        ..PLAIN
+    },
+    Story {
+        name: "a child is paused while it is undone",
+        files: &[concat!(step!("a"), "  - {id: kid, workflow: child}\n", step!("z", "fails")), step!("x")],
+        at_once: |family| match family.has("child", "run_paused") {
+            false => family.has("child", "rollback_started").then(pause),
+            true if family.has("child", "run_unpaused") => None,
+            true => family.has("root", "child_rested").then(|| Act::Ask("child", Ask::Unpause(order()))),
+        },
+        ends: &[("root", COMPENSATED), ("child", COMPENSATED)],
         ..PLAIN
     },
     Story {

@@ -76,7 +76,7 @@ impl Family {
                 Drives::Nobody => false,
                 _ => *stream == self.root && !attention.is_at_rest() && self.takes_over.is_empty(),
             };
-            has_to_act && !attention.over && !host.is_driven()
+            has_to_act && !host.is_driven()
         };
         let mut alone = self.hosts().filter(|(stream, host)| is_alone(stream, host));
         alone.next().map(|(stream, _)| Act::Drive(stream.clone(), self.whose()))
@@ -198,9 +198,12 @@ impl Family {
         // The process may have died first.
         let Some(answer) = answer else { return Ok(()) };
         let problem = answer.as_ref().err().map(ToString::to_string);
-        match (<Run as Aggregate>::answered(&effect, answer), problem) {
+        let is_answered = message.asks || message.insists;
+        match (is_answered.then(|| <Run as Aggregate>::answered(&effect, answer)).flatten(), problem) {
             (Some(command), _) => self.post.post(Mail::Answer { to: from, command }, self.habits),
-            (None, Some(problem)) if lasts => return Err(format!("{effect:?} has no answer: {problem}")),
+            (None, Some(problem)) if lasts || message.insists => {
+                return Err(format!("{effect:?} has no answer: {problem}"));
+            }
             (None, _) => {}
         }
         Ok(())
