@@ -13,7 +13,7 @@ mod unwind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Grants, Moment, Node, Phase, Run, RunEffect, RunRejection, StepPhase};
+use super::{Grants, Moment, Node, Phase, Run, RunEffect, RunRejection, StepIndex, StepPhase};
 use crate::events::ids::{StepId, TimerId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
@@ -107,7 +107,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// Whether a step is not to be done any more: the run is about to end, or undoes what it would be part of.
-    pub(super) fn is_given_up(&self, place: usize) -> bool {
+    pub(super) fn is_given_up(&self, place: StepIndex) -> bool {
         self.draft.state().is_given_up(place)
     }
 
@@ -118,7 +118,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// The step of the definition, or of a plan, that says what this one does.
-    pub(super) fn template(&self, place: usize) -> Result<Arc<Step>, RunRejection> {
+    pub(super) fn template(&self, place: StepIndex) -> Result<Arc<Step>, RunRejection> {
         let added = &self.node(place)?.added;
         let planned = added
             .planned
@@ -130,7 +130,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         found.ok_or_else(|| RunRejection::Template(added.template.clone()))
     }
 
-    fn node(&self, place: usize) -> Result<&Node, RunRejection> {
+    fn node(&self, place: StepIndex) -> Result<&Node, RunRejection> {
         self.draft.state().steps.get(place).ok_or(RunRejection::NotStarted)
     }
 
@@ -174,14 +174,14 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// Answers whether there were any.
     fn examine(&mut self) -> Result<bool, RunRejection> {
         let run = self.draft.state();
-        let ready: Vec<usize> = if std::mem::take(&mut self.all) {
+        let ready: Vec<StepIndex> = if std::mem::take(&mut self.all) {
             run.ready.values().flatten().copied().collect()
         } else {
             let opened = self.draft.opened().get(self.seen..).unwrap_or_default();
             opened
                 .iter()
                 .filter_map(|effect| match effect {
-                    RunEffect::Start { step, purpose: Purpose::Do, .. } => run.index.get(step).copied(),
+                    RunEffect::Start { step, purpose: Purpose::Do, .. } => run.steps.index(step),
                     _ => None,
                 })
                 .collect()
@@ -198,7 +198,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         Ok(!ready.is_empty())
     }
 
-    fn examine_one(&mut self, place: usize) -> Result<(), RunRejection> {
+    fn examine_one(&mut self, place: StepIndex) -> Result<(), RunRejection> {
         let step = self.template(place)?;
         if !self.may_start(place, &step)? {
             return Ok(());
@@ -221,14 +221,14 @@ impl<'d, 'a> Advance<'d, 'a> {
 
     /// Whether a step that is ready is to start: its `if` holds, and what people have to grant is granted. If not, it has
     /// ended, or they are asked. A part of a step was judged with the whole, and what has begun before that.
-    fn may_start(&mut self, place: usize, step: &Step) -> Result<bool, RunRejection> {
+    fn may_start(&mut self, place: StepIndex, step: &Step) -> Result<bool, RunRejection> {
         let node = self.node(place)?;
         if node.is_part() {
             return Ok(true);
         }
         if let Some(condition) = step.condition.as_ref().filter(|_| node.started_at.is_none()) {
             let holds = self
-                .scope(place, &condition.references().steps)
+                .scope(Some(place), &condition.references().steps)
                 .and_then(|scope| condition.is_true(&scope).map_err(Hindrance::Render));
             match holds {
                 Ok(true) => {}
@@ -247,8 +247,8 @@ impl<'d, 'a> Advance<'d, 'a> {
         }
     }
 
-    /// What the expressions of a step see. Only what they refer to is looked up.
-    fn scope(&self, place: usize, references: &StepReferences) -> Result<Scope, Hindrance> {
+    /// What the expressions of a step see, or those of the run itself. Only what they refer to is looked up.
+    fn scope(&self, place: Option<StepIndex>, references: &StepReferences) -> Result<Scope, Hindrance> {
         let run = self.draft.state();
         let about = run.about().ok_or(Hindrance::NotStarted)?;
         let mut steps = BTreeMap::new();
@@ -261,14 +261,17 @@ impl<'d, 'a> Advance<'d, 'a> {
         match references {
             StepReferences::All => {
                 run.steps.iter().try_for_each(|node| see(node.id(), node))?;
-                run.siblings(place).try_for_each(|node| see(&node.added.template, node))?;
+                place
+                    .into_iter()
+                    .flat_map(|place| run.siblings(place))
+                    .try_for_each(|node| see(&node.added.template, node))?;
             }
             StepReferences::These(ids) => {
                 let meant = ids.iter().filter_map(|id| Some((id, run.meant(place, id)?)));
                 meant.into_iter().try_for_each(|(id, node)| see(id, node))?;
             }
         }
-        let item = run.steps.get(place).and_then(Node::item);
+        let item = place.and_then(|place| run.steps.get(place)?.item());
         let item = item
             .map(|item| Ok::<_, Unreadable>((item.index, self.draft.json(&item.value, self.moment)?)))
             .transpose()?;
@@ -284,7 +287,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// A step cannot start: it uses what is not there, or an expression fails.
-    fn hinder(&mut self, place: usize, hindrance: Hindrance) -> Result<(), RunRejection> {
+    fn hinder(&mut self, place: StepIndex, hindrance: Hindrance) -> Result<(), RunRejection> {
         match hindrance.of_the_step()? {
             RenderError::NoOutput(of) => {
                 let message = format!("it uses the output of step `{of}`, which has none");
@@ -297,7 +300,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         }
     }
 
-    fn skip(&mut self, place: usize, reason: SkipReason, message: String) -> Result<(), RunRejection> {
+    fn skip(&mut self, place: StepIndex, reason: SkipReason, message: String) -> Result<(), RunRejection> {
         let step = self.node(place)?.id().clone();
         self.draft.emit(StepSkipped { step, reason, message });
         self.done(place)
@@ -307,7 +310,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// failed.
     pub(super) fn fail_or_fall_back(
         &mut self,
-        place: usize,
+        place: StepIndex,
         class: Class,
         code: Code,
         message: String,
@@ -326,7 +329,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// A step failed for good: what that does to the run is the step's to say, unless the failure is fatal.
     pub(super) fn fail(
         &mut self,
-        place: usize,
+        place: StepIndex,
         class: Class,
         code: Code,
         message: String,
@@ -350,13 +353,13 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// A step that needed no attempt came through.
-    pub(super) fn complete(&mut self, place: usize, output: Json) -> Result<(), RunRejection> {
+    pub(super) fn complete(&mut self, place: StepIndex, output: Json) -> Result<(), RunRejection> {
         self.came_through(place, Came { output, ..Came::default() })
     }
 
     /// A step is completed, unless people have to say something about it first; if it answered a plan, that joins the
     /// graph.
-    pub(super) fn came_through(&mut self, place: usize, came: Came) -> Result<(), RunRejection> {
+    pub(super) fn came_through(&mut self, place: StepIndex, came: Came) -> Result<(), RunRejection> {
         let step = self.template(place)?;
         let gate = step.approval.as_ref().filter(|approval| approval.gate == Gate::After);
         let is_part = self.node(place)?.is_part();
@@ -383,7 +386,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// A step is done with. What it is inside of may be, too, or go on.
-    pub(super) fn done(&mut self, place: usize) -> Result<(), RunRejection> {
+    pub(super) fn done(&mut self, place: StepIndex) -> Result<(), RunRejection> {
         self.pause_after(place)?;
         let Some(parent) = self.node(place)?.inside else { return Ok(()) };
         match self.node(parent)?.phase {
@@ -395,7 +398,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// A run that was to go on until this step or its phase is done pauses, unless there is nothing more to do.
-    fn pause_after(&mut self, place: usize) -> Result<(), RunRejection> {
+    fn pause_after(&mut self, place: StepIndex) -> Result<(), RunRejection> {
         let run = self.draft.state();
         let is_last = run.done == run.steps.len();
         let node = self.node(place)?;

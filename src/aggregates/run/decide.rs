@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::advance::{Advance, Came};
 use super::child::is_made_by;
-use super::{Ask, Moment, Phase, Run, RunRejection, StartRun, StepPhase, TimerOf};
+use super::{Ask, Moment, Phase, Run, RunRejection, StartRun, StepIndex, StepPhase, TimerOf};
 use crate::events::ids::{AgentName, Fence, StepId, TimerId};
 use crate::events::json::{Blob, Json, Payload};
 use crate::events::problem::{Class, Code};
@@ -196,7 +196,7 @@ fn micros(length: std::time::Duration) -> u64 {
 }
 
 /// The open attempt at doing or undoing a step, if that is the one with this fence.
-fn open_attempt(run: &Run, step: &StepId, fence: Fence) -> Option<(usize, Arc<AttemptStarted>)> {
+fn open_attempt(run: &Run, step: &StepId, fence: Fence) -> Option<(StepIndex, Arc<AttemptStarted>)> {
     let (place, node) = run.node(step)?;
     let open = [node.open_attempt(), node.open_undo_attempt()].into_iter().flatten();
     let attempt = open.into_iter().find(|attempt| attempt.fence == fence)?;
@@ -238,7 +238,7 @@ fn completed(
 }
 
 /// What became of the run that the attempt saw through.
-fn child_ended(advance: &mut Advance<'_, '_>, place: usize, ended: Option<Child>) {
+fn child_ended(advance: &mut Advance<'_, '_>, place: StepIndex, ended: Option<Child>) {
     let node = advance.draft.state().steps.get(place);
     let child = node.and_then(|node| Some((node.id().clone(), node.child.as_ref()?.run.clone())));
     if let (Some((step, run)), Some(Child { status, version, past_return, .. })) = (child, ended) {
@@ -322,7 +322,7 @@ fn failed(
 /// How long until the next attempt, if there is to be one.
 fn retry_delay(
     advance: &Advance<'_, '_>,
-    place: usize,
+    place: StepIndex,
     failed: &AttemptStarted,
     class: Class,
 ) -> Option<std::time::Duration> {
@@ -382,7 +382,7 @@ fn lose(
     interrupted: bool,
     kept: &BTreeSet<Fence>,
 ) -> Result<(), RunRejection> {
-    let open = advance.draft.state().steps.iter().enumerate().flat_map(|(place, node)| {
+    let open = advance.draft.state().steps.indexed().flat_map(|(place, node)| {
         let attempts = [node.open_attempt(), node.open_undo_attempt()].into_iter().flatten();
         let lost =
             |attempt: &&Arc<AttemptStarted>| !is_made_by(&attempt.agent) && !kept.contains(&attempt.fence);
@@ -395,7 +395,7 @@ fn lose(
 /// Nobody will hear of that attempt any more.
 fn lose_one(
     advance: &mut Advance<'_, '_>,
-    place: usize,
+    place: StepIndex,
     attempt: &AttemptStarted,
     interrupted: bool,
 ) -> Result<(), RunRejection> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::node::{StepError, Trace};
 use super::{
     About, Answer, Done, Driven, End, Ended, Ending, Gated, Node, Phase, Run, RunEffect, RunEffectId,
-    StepPhase, TimerOf, Why,
+    StepIndex, StepPhase, TimerOf, Why,
 };
 use crate::events::ids::{RunId, StepId};
 use crate::events::run::*;
@@ -40,7 +40,7 @@ pub(super) fn evolve(
 /// All open effects, as the changes since the beginning would give them.
 pub(super) fn open(run: &Run) -> Vec<RunEffect> {
     let mut effects = Vec::new();
-    for (place, node) in run.steps.iter().enumerate() {
+    for (place, node) in run.steps.indexed() {
         let is_ready = node.phase == StepPhase::Ready && !run.passing.contains(&place);
         if is_ready && run.phase == Phase::Going && !run.paused {
             effects.push(start(node));
@@ -73,7 +73,7 @@ fn stop(attempt: &AttemptStarted) -> RunEffect {
 
 impl Run {
     /// Whether a step is not to be done any more: the run is about to end, or undoes what it would be part of.
-    pub(super) fn is_given_up(&self, place: usize) -> bool {
+    pub(super) fn is_given_up(&self, place: StepIndex) -> bool {
         match &self.phase {
             Phase::Ending(_) | Phase::Ended(_) => true,
             Phase::Unwinding(unwinding) => unwinding.undoes(place),
@@ -82,7 +82,7 @@ impl Run {
     }
 
     /// Whether what runs of a step is not wanted any more.
-    fn wants_stop(&self, place: usize, node: &Node) -> bool {
+    fn wants_stop(&self, place: StepIndex, node: &Node) -> bool {
         match &self.phase {
             Phase::Ending(ending) => ending.fast && !node.added.irreversible,
             Phase::Unwinding(unwinding) => unwinding.undoes(place),
@@ -413,7 +413,7 @@ impl Fold<'_> {
 
     /// Tells attempts to stop that are not wanted any more.
     fn stop_what_runs(&mut self) {
-        for place in 0..self.run.steps.len() {
+        for place in self.run.steps.indices() {
             let Some(node) = self.run.steps.get(place) else { continue };
             let wanted = node.stopping || !self.run.wants_stop(place, node);
             let Some(attempt) = node.open_attempt().filter(|_| !wanted) else { continue };
@@ -427,7 +427,7 @@ impl Fold<'_> {
     }
 
     /// Ends the open attempt with that number.
-    fn end_attempt(&mut self, step: &StepId, number: u32) -> Result<usize, Contradiction> {
+    fn end_attempt(&mut self, step: &StepId, number: u32) -> Result<StepIndex, Contradiction> {
         let of_it = |phase: &StepPhase| matches!(phase, StepPhase::Running(open) if open.attempt == number);
         let place = self.expect(step, "end that attempt", of_it)?;
         self.close(place)?;
@@ -435,7 +435,7 @@ impl Fold<'_> {
     }
 
     /// Closes what the step has open in the world; what becomes of it is said next.
-    fn close(&mut self, place: usize) -> Result<(), Contradiction> {
+    fn close(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         self.run.stalled.remove(&place);
         self.run.passing.remove(&place);
         let node = self.node_mut(place)?;
@@ -451,20 +451,20 @@ impl Fold<'_> {
         Ok(())
     }
 
-    fn open_attempt(&mut self, place: usize, attempt: &Arc<AttemptStarted>) {
+    fn open_attempt(&mut self, place: StepIndex, attempt: &Arc<AttemptStarted>) {
         self.run.running += 1;
         self.changes.open(RunEffect::attempt(attempt, false));
         self.child_is_sent(place, attempt);
     }
 
-    fn close_attempt(&mut self, place: usize, attempt: &AttemptStarted) {
+    fn close_attempt(&mut self, place: StepIndex, attempt: &AttemptStarted) {
         self.run.running = self.run.running.saturating_sub(1);
         self.child_is_let_go(place, attempt);
         self.changes.close(RunEffectId::Attempt(attempt.fence));
         self.changes.close(RunEffectId::Stop(attempt.fence));
     }
 
-    fn expect_open(&self, step: &StepId, what: &str) -> Result<usize, Contradiction> {
+    fn expect_open(&self, step: &StepId, what: &str) -> Result<StepIndex, Contradiction> {
         let place = self.place(step)?;
         match self.run.steps.get(place) {
             Some(node) if !node.is_closed() => Ok(place),
@@ -477,7 +477,7 @@ impl Fold<'_> {
         step: &StepId,
         what: &str,
         fits: impl Fn(&StepPhase) -> bool,
-    ) -> Result<usize, Contradiction> {
+    ) -> Result<StepIndex, Contradiction> {
         let place = self.place(step)?;
         match self.run.steps.get(place) {
             Some(node) if fits(&node.phase) => Ok(place),
@@ -486,11 +486,11 @@ impl Fold<'_> {
         }
     }
 
-    fn place(&self, step: &StepId) -> Result<usize, Contradiction> {
-        self.run.index.get(step).copied().ok_or_else(|| format!("there is no step `{step}`"))
+    fn place(&self, step: &StepId) -> Result<StepIndex, Contradiction> {
+        self.run.steps.index(step).ok_or_else(|| format!("there is no step `{step}`"))
     }
 
-    fn node_mut(&mut self, place: usize) -> Result<&mut Node, Contradiction> {
-        self.run.steps.get_mut(place).ok_or_else(|| format!("there is no step number {place}"))
+    fn node_mut(&mut self, place: StepIndex) -> Result<&mut Node, Contradiction> {
+        self.run.steps.get_mut(place).ok_or_else(|| format!("there is no step number {place:?}"))
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RunStatus;
 use super::child::is_made_by;
+use super::graph::StepIndex;
 use crate::events::ids::{AgentName, RequestId, RunId, StepId, TimerId, Version};
 use crate::events::json::Payload;
 use crate::events::problem::{Class, Code};
@@ -19,15 +20,15 @@ use crate::events::time::Timestamp;
 pub(crate) struct Node {
     pub(crate) added: Arc<StepAdded>,
     /// The step that it grew in.
-    pub(crate) inside: Option<usize>,
+    pub(crate) inside: Option<StepIndex>,
     /// Those that grew in it, in this generation.
-    pub(crate) children: Vec<usize>,
+    pub(crate) children: Vec<StepIndex>,
     /// How far those are.
     pub(super) inner: Inner,
     /// How many rounds of a loop were used up before it was tried afresh.
     pub(super) rounds_before: usize,
     /// Those that need it.
-    pub(super) dependents: Vec<usize>,
+    pub(super) dependents: Vec<StepIndex>,
     /// How many of those that it needs are not done with.
     pub(super) unmet: usize,
     pub(crate) phase: StepPhase,
@@ -220,7 +221,7 @@ pub(crate) enum UndoPhase {
 }
 
 impl Node {
-    pub(super) fn new(added: Arc<StepAdded>, inside: Option<usize>) -> Self {
+    pub(super) fn new(added: Arc<StepAdded>, inside: Option<StepIndex>) -> Self {
         Self {
             added,
             inside,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::graph::StepIndex;
 use crate::events::time::Timestamp;
 use crate::kernel::Deadline;
 
@@ -18,15 +19,15 @@ pub(super) enum TimerOf {
     /// The run's time is over.
     Run,
     /// A step sleeps, or is tried again.
-    Step(usize),
+    Step(StepIndex),
     /// A step does not wait for people any longer.
-    People(usize),
+    People(StepIndex),
     /// Undoing a step is tried again.
-    Undo(usize),
+    Undo(StepIndex),
     /// The run of its own that does a step takes too long.
-    Child(usize),
+    Child(StepIndex),
     /// The same, undoing the step.
-    UndoChild(usize),
+    UndoChild(StepIndex),
 }
 
 impl Timer {

@@ -3,7 +3,7 @@
 
 use super::{Advance, Hindrance};
 use crate::aggregates::run::child::is_made_by;
-use crate::aggregates::run::{Phase, RunRejection, Unwinding};
+use crate::aggregates::run::{Phase, RunRejection, StepIndex, Unwinding};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::run::*;
 use crate::workflow::scope::{Scope, StepView, Undone};
@@ -29,7 +29,7 @@ impl Advance<'_, '_> {
 
     /// Opens the compensations whose turn has come. Answers whether there were any.
     fn open_due(&mut self) -> Result<bool, RunRejection> {
-        let due: Vec<usize> =
+        let due: Vec<StepIndex> =
             self.unwinding().map(|unwinding| unwinding.due.iter().copied().collect()).unwrap_or_default();
         let mut opened = false;
         for place in due {
@@ -61,7 +61,7 @@ impl Advance<'_, '_> {
         Ok(started)
     }
 
-    fn start_undo(&mut self, place: usize, agent: &AgentName) -> Result<(), RunRejection> {
+    fn start_undo(&mut self, place: StepIndex, agent: &AgentName) -> Result<(), RunRejection> {
         let step = self.template(place)?;
         let timeout = step.compensate.as_ref().and_then(|compensate| compensate.timeout);
         let work =
@@ -77,13 +77,13 @@ impl Advance<'_, '_> {
     }
 
     /// What the expressions of a compensation see.
-    fn undo_scope(&self, place: usize) -> Result<Scope, Hindrance> {
+    fn undo_scope(&self, place: StepIndex) -> Result<Scope, Hindrance> {
         let step = self.template(place).map_err(|_| Hindrance::NotStarted)?;
         let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
         let undo = node.compensation.as_ref().ok_or(Hindrance::NotStarted)?;
         let output = node.undone_output().map(|output| self.draft.json(output, self.moment)).transpose()?;
         let view = StepView { status: node.status(), attempts: node.attempts_now(), output };
-        let scope = self.scope(place, &step.compensation_references().steps)?;
+        let scope = self.scope(Some(place), &step.compensation_references().steps)?;
         Ok(Scope { undone: Some(Undone { step: step.id.clone(), outcome: undo.outcome, view }), ..scope })
     }
 

@@ -8,7 +8,7 @@ use crate::aggregates::run::advance::Advance;
 use crate::aggregates::run::child;
 use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Says, Wants};
 use crate::aggregates::run::node::Child;
-use crate::aggregates::run::{Order, Passage, Phase, Run, RunRejection, RunStatus};
+use crate::aggregates::run::{Order, Passage, Phase, Run, RunRejection, RunStatus, StepIndex};
 use crate::events::ids::{Fence, RunId, StepId, Version};
 use crate::events::problem::Code;
 use crate::events::run::*;
@@ -87,7 +87,7 @@ impl Run {
     }
 
     /// The attempt at a step that this run makes, if one is open.
-    fn attempt_of(&self, step: &StepId, run: &RunId) -> Option<(usize, Arc<AttemptStarted>)> {
+    fn attempt_of(&self, step: &StepId, run: &RunId) -> Option<(StepIndex, Arc<AttemptStarted>)> {
         let (place, node) = self.node(step)?;
         node.child.as_ref().filter(|child| child.run == *run)?;
         Some((place, Arc::clone(node.open_at_child()?)))
@@ -125,7 +125,7 @@ pub(super) fn of_child(advance: &mut Advance<'_, '_>, tidings: OfChild) -> Resul
 /// The run that makes an attempt has ended.
 fn child_ended(
     advance: &mut Advance<'_, '_>,
-    place: usize,
+    place: StepIndex,
     attempt: &AttemptStarted,
     run: &RunId,
     ended: EndedChild,
@@ -179,7 +179,7 @@ pub(super) fn no_child(
 /// A child wants to start what cannot be undone. Whoever has no parent itself says whether it may.
 fn asks_return(
     advance: &mut Advance<'_, '_>,
-    place: usize,
+    place: StepIndex,
     attempt: &AttemptStarted,
     step: StepId,
     child: RunId,
@@ -220,7 +220,7 @@ pub(super) fn return_answered(
     if run.passage != Passage::Asked {
         return Ok(());
     }
-    let at = |place: &usize| run.steps.get(*place).map(|node| node.id().clone());
+    let at = |place: &StepIndex| run.steps.get(*place).map(|node| node.id().clone());
     let own: Vec<StepId> = run.passing.iter().filter_map(at).collect();
     let asked = |child: &&Child| child.passage == Passage::Asked;
     let children: Vec<_> = run

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Contradiction, Fold, start};
 use crate::aggregates::run::node::{Gated, Inner, Trace};
-use crate::aggregates::run::{Node, Phase, Run, RunEffectId, StepPhase, Unwinding};
+use crate::aggregates::run::{Node, Phase, Run, RunEffectId, StepIndex, StepPhase, Unwinding};
 use crate::events::ids::StepId;
 use crate::events::run::{Because, SkipReason, StepAdded, StepKind};
 
@@ -12,20 +12,18 @@ impl Fold<'_> {
     pub(super) fn step_added(&mut self, event: &StepAdded) -> Result<(), Contradiction> {
         let inside = event.inside.as_ref().map(|parent| self.place(parent)).transpose()?;
         self.run.planned += u32::from(event.because == Because::Plan);
-        let place = match self.run.index.get(&event.step).copied() {
+        let place = match self.run.steps.index(&event.step) {
             Some(place) => self.come_back(place, event, inside)?,
             None => {
                 self.run.fanned += u32::from(event.because == Because::ForEach);
-                let place = self.run.steps.len();
-                self.run.steps.push(Node::new(Arc::new(event.clone()), inside));
+                let place = self.run.steps.add(Node::new(Arc::new(event.clone()), inside));
                 self.run.asking.extend((event.kind == StepKind::AskOfPhase).then_some(place));
-                self.run.index.insert(event.step.clone(), place);
                 place
             }
         };
         let mut unmet = 0;
         for need in &event.needs {
-            match self.run.index.get(need).copied() {
+            match self.run.steps.index(need) {
                 Some(needed) => {
                     let node = self.node_mut(needed)?;
                     node.dependents.push(place);
@@ -51,10 +49,10 @@ impl Fold<'_> {
     /// A step grows again that grew there before what it is inside of started anew.
     fn come_back(
         &mut self,
-        place: usize,
+        place: StepIndex,
         event: &StepAdded,
-        inside: Option<usize>,
-    ) -> Result<usize, Contradiction> {
+        inside: Option<StepIndex>,
+    ) -> Result<StepIndex, Contradiction> {
         let node = self.node_mut(place)?;
         if node.phase != StepPhase::Left {
             return Err(format!("there is a step `{}` already", event.step));
@@ -66,7 +64,7 @@ impl Fold<'_> {
     }
 
     /// A step grew in another, which is not done with before this one is.
-    fn expand(&mut self, parent: usize, child: usize) -> Result<(), Contradiction> {
+    fn expand(&mut self, parent: StepIndex, child: StepIndex) -> Result<(), Contradiction> {
         let now = self.now;
         let node = self.node_mut(parent)?;
         match (&node.phase, &node.gate) {
@@ -87,7 +85,7 @@ impl Fold<'_> {
     }
 
     /// Lets as many of the steps inside start as may be on their way at once.
-    pub(super) fn release(&mut self, parent: usize) -> Result<(), Contradiction> {
+    pub(super) fn release(&mut self, parent: StepIndex) -> Result<(), Contradiction> {
         let node = self.node_mut(parent)?;
         let width = match node.added.kind {
             StepKind::FanOut { max_parallel: Some(width), .. } => width as usize,
@@ -115,7 +113,7 @@ impl Fold<'_> {
     }
 
     /// The step has completed, or what was open about that is settled.
-    pub(super) fn finish_if_done(&mut self, place: usize) -> Result<(), Contradiction> {
+    pub(super) fn finish_if_done(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         if self.node_mut(place)?.is_done() {
             return self.finish(place);
         }
@@ -125,7 +123,7 @@ impl Fold<'_> {
     }
 
     /// The step is done with: those that need it may start.
-    pub(super) fn finish(&mut self, place: usize) -> Result<(), Contradiction> {
+    pub(super) fn finish(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         let now = self.now;
         let node = self.node_mut(place)?;
         node.ended_at = Some(now);
@@ -149,7 +147,7 @@ impl Fold<'_> {
         self.release(parent)
     }
 
-    pub(super) fn make_ready(&mut self, place: usize) -> Result<(), Contradiction> {
+    pub(super) fn make_ready(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         let node = self.node_mut(place)?;
         node.phase = StepPhase::Ready;
         let (slot, effect) = (node.slot().cloned(), start(node));
@@ -160,7 +158,7 @@ impl Fold<'_> {
         Ok(())
     }
 
-    pub(super) fn take_from_ready(&mut self, place: usize) -> Result<(), Contradiction> {
+    pub(super) fn take_from_ready(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         let node = self.node_mut(place)?;
         let (slot, id) = (node.slot().cloned(), node.id().clone());
         if let Some(steps) = self.run.ready.get_mut(&slot) {
@@ -174,12 +172,9 @@ impl Fold<'_> {
     }
 
     /// What waits for a step, and what it waits for, once what grew in each is counted.
-    fn recount_one(&mut self, place: usize) -> Result<(), Contradiction> {
+    fn recount_one(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         let Some(node) = self.run.steps.get(place) else { return Ok(()) };
-        let is_met = |need: &StepId| {
-            let needed = self.run.index.get(need).and_then(|at| self.run.steps.get(*at));
-            needed.is_some_and(Node::is_done)
-        };
+        let is_met = |need: &StepId| self.run.node(need).is_some_and(|(_, needed)| needed.is_done());
         let unmet = node.added.needs.iter().filter(|need| !is_met(need)).count();
         let node = self.node_mut(place)?;
         node.unmet = unmet;
@@ -199,14 +194,14 @@ impl Fold<'_> {
         Ok(())
     }
 
-    fn is_startable(&self, place: usize) -> bool {
+    fn is_startable(&self, place: StepIndex) -> bool {
         self.run.steps.get(place).is_some_and(|node| node.phase == StepPhase::Blocked && node.unmet == 0)
     }
 
     /// The run goes forward again: what failed, was cancelled, or was skipped because of those is to be done after all;
     /// what was undone is to be done anew.
     pub(super) fn go_again(&mut self, undone: Option<&Unwinding>) -> Result<(), Contradiction> {
-        for place in 0..self.run.steps.len() {
+        for place in self.run.steps.indices() {
             let anew = undone.is_some_and(|unwinding| unwinding.undoes(place));
             let inside = self.node_mut(place)?.inside;
             let inside_anew = inside.zip(undone).is_some_and(|(at, unwinding)| unwinding.undoes(at));
@@ -233,9 +228,9 @@ impl Fold<'_> {
         self.run.stalled.clear();
         self.run.passing.clear();
         // What grew in a step was added after it.
-        for place in (0..self.run.steps.len()).rev() {
+        for place in self.run.steps.indices().rev() {
             let Some(node) = self.run.steps.get(place) else { continue };
-            let children = || node.children.iter().filter_map(|at| self.run.steps.get(*at));
+            let children = || self.run.steps.all(&node.children);
             let done = children().filter(|child| child.is_done()).count();
             let open = children().filter(|child| is_open(child)).count();
             self.node_mut(place)?.inner = Inner { released: 0, open, done };
@@ -243,10 +238,10 @@ impl Fold<'_> {
         let is_left = |node: &&Node| node.phase == StepPhase::Left;
         self.run.left = self.run.steps.iter().filter(is_left).count();
         self.run.done = self.run.left + self.run.steps.iter().filter(|node| node.is_done()).count();
-        for place in 0..self.run.steps.len() {
+        for place in self.run.steps.indices() {
             self.recount_one(place)?;
         }
-        for place in 0..self.run.steps.len() {
+        for place in self.run.steps.indices() {
             self.release(place)?;
         }
         Ok(())
@@ -264,7 +259,7 @@ fn is_open(node: &Node) -> bool {
 impl Run {
     /// Whether a retry of the run is one of this step. Not of a part of what is done: that went on without it.
     pub(in crate::aggregates::run) fn is_to_be_retried(&self, node: &Node) -> bool {
-        let outer = node.inside.and_then(|parent| self.steps.get(parent));
+        let outer = self.steps.outer(node);
         !outer.is_some_and(Node::is_done)
             && matches!(
                 node.phase,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Contradiction, Fold};
 use crate::aggregates::run::node::Gated;
-use crate::aggregates::run::{Answer, Node, Request, RunEffect, RunEffectId, StepPhase, TimerOf};
+use crate::aggregates::run::{Answer, Node, Request, RunEffect, RunEffectId, StepIndex, StepPhase, TimerOf};
 use crate::events::ids::{RequestId, StepId, TimerId};
 use crate::events::run::*;
 
@@ -106,7 +106,7 @@ impl Fold<'_> {
     }
 
     /// What becomes of the step is said by what follows in the same commit.
-    fn refuse(&mut self, place: usize, answer: Answer) -> Result<(), Contradiction> {
+    fn refuse(&mut self, place: StepIndex, answer: Answer) -> Result<(), Contradiction> {
         self.close_request(place, answer);
         let node = self.node_mut(place)?;
         if let StepPhase::Completed(done) = std::mem::replace(&mut node.phase, StepPhase::Between) {
@@ -135,7 +135,7 @@ impl Fold<'_> {
     }
 
     /// A step that waited for a signal has the first one that is kept.
-    pub(super) fn take_signal(&mut self, place: usize) -> Result<(), Contradiction> {
+    pub(super) fn take_signal(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         let name = self.node_mut(place)?.signal().cloned().ok_or("the step waits for no signal")?;
         let signals = &mut self.run.people.signals;
         let kept = signals.get_mut(&name).ok_or_else(|| format!("no signal `{name}` came"))?;
@@ -146,7 +146,7 @@ impl Fold<'_> {
         Ok(())
     }
 
-    pub(super) fn wait_no_longer(&mut self, place: usize, timer: Option<TimerId>) {
+    pub(super) fn wait_no_longer(&mut self, place: StepIndex, timer: Option<TimerId>) {
         if let Some(timer) = timer {
             self.unset_timer(timer);
         }
@@ -168,7 +168,7 @@ impl Fold<'_> {
     }
 
     /// Nobody can answer the step's request any more.
-    pub(super) fn close_request(&mut self, place: usize, answer: Answer) {
+    pub(super) fn close_request(&mut self, place: StepIndex, answer: Answer) {
         let Some(node) = self.run.steps.get_mut(place) else { return };
         let Gated::By(request) = std::mem::take(&mut node.gate) else { return };
         self.changes.close(RunEffectId::Ask(request.clone()));
@@ -181,7 +181,7 @@ impl Fold<'_> {
     }
 
     /// What some steps answered is not to be approved any more. Should the run go on, it is asked about again.
-    pub(super) fn withdraw(&mut self, is_meant: impl Fn(usize, &Node) -> bool) {
+    pub(super) fn withdraw(&mut self, is_meant: impl Fn(StepIndex, &Node) -> bool) {
         let open = self.run.people.open.iter().filter_map(|id| self.run.people.requests.get(id));
         let after = open.filter(|request| request.asked.gate == Gate::After).map(|request| request.place);
         for place in after.collect::<Vec<_>>() {

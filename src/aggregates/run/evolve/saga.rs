@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::{Contradiction, Fold};
 use crate::aggregates::run::node::{Compensation, StepError, UndoPhase};
 use crate::aggregates::run::unwinding::{Kept, Standing};
-use crate::aggregates::run::{End, Ended, Node, Phase, Run, RunEffect, RunEffectId, TimerOf, Unwinding};
+use crate::aggregates::run::{
+    End, Ended, Node, Phase, Run, RunEffect, RunEffectId, StepIndex, TimerOf, Unwinding,
+};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::run::*;
 
@@ -36,13 +38,16 @@ impl Fold<'_> {
         // Who asks for it wants it now; what comes of itself waits as everything does.
         self.run.paused &= !matches!(event.cause, RollbackCause::Request { .. });
         let (cause, rounds) = (event.cause.clone(), event.rounds);
-        let mut unwinding = Unwinding::new(cause, kept, rounds, &self.run.steps, &self.run.index);
+        let mut unwinding = Unwinding::new(cause, kept, rounds, &self.run.steps);
         let failed = |node: &Node| node.undo_phase() == Some(&UndoPhase::Failed);
-        let again: Vec<usize> = (0..self.run.steps.len())
+        let again: Vec<StepIndex> = self
+            .run
+            .steps
+            .indices()
             .filter(|place| unwinding.undoes(*place) && self.run.steps.get(*place).is_some_and(failed))
             .collect();
         self.withdraw(|place, _| unwinding.undoes(place));
-        unwinding.begin(&self.run.steps, &self.run.index, |_, node| Standing::of(node));
+        unwinding.begin(&self.run.steps, |_, node| Standing::of(node));
         self.run.phase = Phase::Unwinding(Box::new(unwinding));
         self.open_starts();
         if was_over {
@@ -71,7 +76,7 @@ impl Fold<'_> {
     }
 
     /// Undoing a step could be tried, for the first time or again.
-    pub(super) fn undo_ready(&mut self, place: usize) -> Result<(), Contradiction> {
+    pub(super) fn undo_ready(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         let undo = self.undo(place)?;
         let (agent, before) = (undo.agent.clone(), std::mem::replace(&mut undo.phase, UndoPhase::Ready));
         if let UndoPhase::Retrying(timer) = before {
@@ -189,7 +194,7 @@ impl Fold<'_> {
     }
 
     /// Undoing a step that failed for good is tried again, with fresh attempts.
-    fn try_undo_afresh(&mut self, place: usize) -> Result<(), Contradiction> {
+    fn try_undo_afresh(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         let undo = self.undo(place)?;
         (undo.failures, undo.lost) = (0, 0);
         self.unwinding()?.open += 1;
@@ -221,14 +226,13 @@ impl Fold<'_> {
     }
 
     /// Something became of a step: while the run is undone, the turns of others may come with it.
-    pub(super) fn became_of(&mut self, place: usize) {
-        let Run { phase: Phase::Unwinding(unwinding), steps, index, paused, .. } = &mut *self.run else {
+    pub(super) fn became_of(&mut self, place: StepIndex) {
+        let Run { phase: Phase::Unwinding(unwinding), steps, paused, .. } = &mut *self.run else {
             return;
         };
-        let due = unwinding.touched(place, steps, index, |_, node| Standing::of(node));
+        let due = unwinding.touched(place, steps, |_, node| Standing::of(node));
         if !*paused {
-            let due = due.iter().filter_map(|place| steps.get(*place));
-            due.for_each(|node| self.changes.open(start(node)));
+            steps.all(&due).for_each(|node| self.changes.open(start(node)));
         }
     }
 
@@ -239,7 +243,7 @@ impl Fold<'_> {
         Ok(())
     }
 
-    fn take_from_undo_ready(&mut self, place: usize, agent: &AgentName) -> Result<(), Contradiction> {
+    fn take_from_undo_ready(&mut self, place: StepIndex, agent: &AgentName) -> Result<(), Contradiction> {
         let ready = &mut self.unwinding()?.ready;
         if let Some(places) = ready.get_mut(agent) {
             places.remove(&place);
@@ -253,7 +257,7 @@ impl Fold<'_> {
     }
 
     /// Ends the open attempt at undoing a step with that number.
-    fn end_undo(&mut self, step: &StepId, number: u32) -> Result<usize, Contradiction> {
+    fn end_undo(&mut self, step: &StepId, number: u32) -> Result<StepIndex, Contradiction> {
         let place = self.place(step)?;
         let undo = self.undo(place)?;
         let attempt = match &undo.phase {
@@ -265,7 +269,7 @@ impl Fold<'_> {
         Ok(place)
     }
 
-    fn undo(&mut self, place: usize) -> Result<&mut Compensation, Contradiction> {
+    fn undo(&mut self, place: StepIndex) -> Result<&mut Compensation, Contradiction> {
         let node = self.node_mut(place)?;
         let id = node.id().clone();
         node.compensation.as_mut().ok_or_else(|| format!("step `{id}` is not being undone"))

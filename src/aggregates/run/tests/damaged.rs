@@ -50,7 +50,7 @@ fn look_at(run: &Run) {
     let asks = [Ask::Go, Ask::Unpause(order()), Ask::Rollback { order: order(), to: None }];
     std::hint::black_box((run.open(), run.status(), run.progress(), run.wants_driving(), run.wakes_at()));
     asks.iter().for_each(|ask| drop(run.startable(ask)));
-    for node in run.nodes() {
+    for node in run.nodes().iter() {
         std::hint::black_box((run.rollback_plan(Some(node.id().as_str())).is_ok(), node.attempts_now()));
     }
     let plan = run.rollback_plan(None);

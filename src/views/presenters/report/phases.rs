@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregates::run::{Node, StepPhase};
+use crate::aggregates::run::{Graph, Node, StepPhase};
 
 /// A phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct PhaseReport {
 }
 
 /// The phases of a run, in the order in which its steps name them.
-pub(super) fn phases(nodes: &[Node]) -> Vec<PhaseReport> {
+pub(super) fn phases(nodes: &Graph) -> Vec<PhaseReport> {
     let mut members: Vec<(&str, Vec<&Node>)> = Vec::new();
     let mut places = HashMap::new();
     for node in nodes.iter().filter(|node| node.inside.is_none()) {

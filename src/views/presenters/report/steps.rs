@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{UsageReport, problem, usage_report};
 use crate::aggregates::run::child::is_made_by;
-use crate::aggregates::run::{Node, StepError, StepPhase, UndoPhase};
+use crate::aggregates::run::{Graph, Node, StepError, StepIndex, StepPhase, UndoPhase};
 use crate::events::ids::{AgentName, RunId, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
@@ -87,9 +87,9 @@ pub struct ParentReport {
 }
 
 /// The steps of the definition, each followed by those that grew in it.
-pub(super) fn in_order(nodes: &[Node]) -> Vec<&Node> {
-    let mut inside: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
-    for (place, node) in nodes.iter().enumerate().rev() {
+pub(super) fn in_order(nodes: &Graph) -> Vec<&Node> {
+    let mut inside: BTreeMap<Option<StepIndex>, Vec<StepIndex>> = BTreeMap::new();
+    for (place, node) in nodes.indexed().rev() {
         inside.entry(node.inside).or_default().push(place);
     }
     let mut ordered = Vec::with_capacity(nodes.len());
@@ -141,7 +141,7 @@ pub(in crate::views) fn primary_agent(node: &Node) -> Option<&AgentName> {
 }
 
 /// The runs that steps have started.
-pub(super) fn children(nodes: &[Node]) -> Vec<ChildReport> {
+pub(super) fn children(nodes: &Graph) -> Vec<ChildReport> {
     let child = |node: &Node| {
         let child = node.child.as_ref()?;
         let status = child.ended.as_ref().map(|ended| ended.status.to_string());
