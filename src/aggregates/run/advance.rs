@@ -43,8 +43,8 @@ pub(super) struct Advance<'d, 'a> {
 /// What a step came through with.
 #[derive(Default)]
 pub(super) struct Came {
-    /// The attempt that did it; 0 where none was needed.
-    pub(super) attempt: u32,
+    /// The attempt that did it; none where none was needed.
+    pub(super) attempt: Option<u32>,
     pub(super) output: Json,
     pub(super) artifacts: Vec<String>,
     pub(super) usage: Usage,
@@ -158,13 +158,15 @@ impl<'d, 'a> Advance<'d, 'a> {
                 break;
             }
             let step = self.template(place)?;
-            match (&self.node(place)?.phase, &step.approval) {
-                (StepPhase::Completed(_), Some(approval)) => {
-                    let output = self.node(place)?.output().cloned().unwrap_or_default();
+            let node = self.node(place)?;
+            let is_asked_again = matches!(node.doing.phase, StepPhase::Completed(_));
+            match step.approval.as_ref().filter(|_| is_asked_again) {
+                Some(approval) => {
+                    let output = node.output().cloned().unwrap_or_default();
                     let output = self.draft.json(&output, self.moment)?;
                     self.ask_after(place, approval, &output)?;
                 }
-                _ => self.inner_done(place)?,
+                None => self.inner_done(place)?,
             }
         }
         Ok(())
@@ -175,7 +177,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     fn examine(&mut self) -> Result<bool, RunRejection> {
         let run = self.draft.state();
         let ready: Vec<StepIndex> = if std::mem::take(&mut self.all) {
-            run.ready.values().flatten().copied().collect()
+            run.ready.steps().copied().collect()
         } else {
             let opened = self.draft.opened().get(self.seen..).unwrap_or_default();
             opened
@@ -191,7 +193,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             if !self.goes_forward() {
                 break;
             }
-            if self.node(*place)?.phase == StepPhase::Ready {
+            if self.node(*place)?.doing.is_ready() {
                 self.examine_one(*place)?;
             }
         }
@@ -203,20 +205,25 @@ impl<'d, 'a> Advance<'d, 'a> {
         if !self.may_start(place, &step)? {
             return Ok(());
         }
-        match (&self.node(place)?.added.kind, &step.does) {
-            (StepKind::FanOut { .. }, _) => self.fan_out(place, &step),
-            (StepKind::Repeat { .. }, _) => self.add_round(place, &step),
+        match &self.node(place)?.added.kind {
+            // An attempt starts as soon as there is a slot.
+            StepKind::Work { .. } => Ok(()),
+            StepKind::FanOut { .. } => self.fan_out(place, &step),
+            StepKind::Repeat { .. } => self.add_round(place, &step),
             // It has asked, if it was to ask before its phase.
-            (StepKind::AskOfPhase, _) => self.complete(place, Json::null()),
-            (StepKind::Wait { .. }, Does::WaitFor(name)) => self.await_signal(place, name, &step),
-            (StepKind::Sleep, Does::Sleep(length)) => {
-                let step = self.node(place)?.id().clone();
-                let at = self.moment.now.after(*length);
-                self.draft.emit(TimerSet { timer: TimerId::sleep(&step), step, at });
-                Ok(())
-            }
-            _ => Ok(()),
+            StepKind::AskOfPhase => self.complete(place, Json::null()),
+            StepKind::Wait { signal } => self.await_signal(place, &Arc::clone(signal), &step),
+            StepKind::Sleep => self.sleep(place, &step),
         }
+    }
+
+    fn sleep(&mut self, place: StepIndex, step: &Step) -> Result<(), RunRejection> {
+        let id = self.node(place)?.id().clone();
+        // It would never end.
+        let Does::Sleep(length) = step.does else { return Err(RunRejection::Template(id)) };
+        let at = self.moment.now.after(length);
+        self.draft.emit(TimerSet { timer: TimerId::sleep(&id), step: id, at });
+        Ok(())
     }
 
     /// Whether a step that is ready is to start: its `if` holds, and what people have to grant is granted. If not, it has
@@ -306,9 +313,28 @@ impl<'d, 'a> Advance<'d, 'a> {
         self.done(place)
     }
 
+    /// Doing a step, or undoing it, is not tried any more.
+    pub(super) fn give_up(
+        &mut self,
+        place: StepIndex,
+        purpose: Purpose,
+        class: Class,
+        code: Code,
+        message: String,
+    ) -> Result<(), RunRejection> {
+        match purpose {
+            Purpose::Do => self.fail_or_fall_back(place, class, code, message),
+            Purpose::Compensate => {
+                let step = self.node(place)?.id().clone();
+                self.draft.emit(CompensationFailed { step, class, code, message });
+                Ok(())
+            }
+        }
+    }
+
     /// An agent has failed for good at a step: if another is to do it then, that one's turn comes; else the step has
     /// failed.
-    pub(super) fn fail_or_fall_back(
+    fn fail_or_fall_back(
         &mut self,
         place: StepIndex,
         class: Class,
@@ -318,7 +344,8 @@ impl<'d, 'a> Advance<'d, 'a> {
         let step = self.template(place)?;
         let node = self.node(place)?;
         let may = class != Class::Fatal && node.fallback.is_none() && !self.is_given_up(place);
-        let (Some(fallback), Some(from)) = (step.fallback.as_ref().filter(|_| may), node.slot()) else {
+        let (Some(fallback), Some(from)) = (step.fallback.as_ref().filter(|_| may), node.slot(Purpose::Do))
+        else {
             return self.fail(place, class, code, message);
         };
         let (step, from, to) = (node.id().clone(), from.clone(), fallback.agent.clone());
@@ -365,7 +392,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         let is_part = self.node(place)?.is_part();
         match gate.filter(|_| !is_part) {
             Some(approval) => self.ask_after(place, approval, &came.output)?,
-            None if came.attempt > 0 => self.grow(place, &came.output)?,
+            None if came.attempt.is_some() => self.grow(place, &came.output)?,
             None => {}
         }
         let step = self.node(place)?.id().clone();
@@ -374,7 +401,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         let cached = false;
         self.draft.emit(StepCompleted {
             step,
-            attempt,
+            attempt: attempt.unwrap_or_default(),
             output,
             artifacts,
             usage,
@@ -389,11 +416,14 @@ impl<'d, 'a> Advance<'d, 'a> {
     pub(super) fn done(&mut self, place: StepIndex) -> Result<(), RunRejection> {
         self.pause_after(place)?;
         let Some(parent) = self.node(place)?.inside else { return Ok(()) };
-        match self.node(parent)?.phase {
-            StepPhase::Expanded => self.inner_done(parent),
+        let outer = self.node(parent)?;
+        if outer.doing.phase == StepPhase::Expanded {
+            self.inner_done(parent)
+        } else if outer.is_done() && matches!(outer.doing.phase, StepPhase::Completed(_)) {
             // It is done with when all is that it planned.
-            StepPhase::Completed(_) if self.node(parent)?.is_done() => self.done(parent),
-            _ => Ok(()),
+            self.done(parent)
+        } else {
+            Ok(())
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! - [`command`]: what may be asked, what it wants done, why it refuses
 //! - `people`: what people are asked, and what they said
-//! - `graph`, `node`, `unwinding`: the steps, where each is, and in which order they are undone
+//! - `graph`, `node`: the steps, and what is known of each; `phase`: where doing it is, and undoing it
+//! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
 //! - `advance`: what starts and what ends of itself, after any command
@@ -24,7 +25,9 @@ mod graph;
 pub mod kin;
 mod node;
 mod people;
+mod phase;
 pub mod plan;
+mod queue;
 mod recorded;
 mod snapshot;
 pub mod start;
@@ -33,9 +36,10 @@ mod startable;
 mod tests;
 mod time;
 mod timer;
+mod tries;
 mod unwinding;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -44,13 +48,16 @@ pub use crate::events::run::RunStatus;
 pub use command::{Ask, Grants, Order, RunEffect, RunEffectId, RunRejection};
 pub(crate) use graph::{Graph, StepIndex};
 use kin::Word;
-pub(crate) use node::{Done, Gated, Node, Passage, StepError, StepPhase, Trace, UndoPhase};
+pub(crate) use node::{Gated, Node, Passage, Trace};
 pub(crate) use people::{Answer, People, Request};
+pub(crate) use phase::{Done, StepPhase, UndoPhase};
 pub use plan::{CannotUndo, RollbackPlan};
+use queue::Queue;
 pub use recorded::RECORDS;
 pub use start::{Insists, StartChild, StartRun};
 use time::Driven;
 use timer::{Timer, TimerOf};
+pub(crate) use tries::{StepError, Tries, Trying, Unwanted};
 pub(crate) use unwinding::Unwinding;
 
 use crate::events::codec::CodecError;
@@ -76,8 +83,8 @@ pub struct Run {
     steps: Graph,
     /// Steps that are needed before they are added, with those that need them.
     awaited: HashMap<StepId, Vec<StepIndex>>,
-    /// Steps that could start, by the agent whose slot they want, each in the order of the graph.
-    ready: BTreeMap<Option<AgentName>, BTreeSet<StepIndex>>,
+    /// Steps that could be done.
+    ready: Queue,
     timers: HashMap<TimerId, Timer>,
     /// Those that go off if runs of its own take too long.
     deadlines: BTreeSet<(Timestamp, TimerId)>,
@@ -263,7 +270,7 @@ impl Run {
 
     /// Whether the time is over for which a step waits for a signal, by the wall clock. At that very moment it is.
     fn has_waited_too_long(&self, place: StepIndex, wall: Timestamp) -> bool {
-        let timer = self.steps.get(place).and_then(|node| match &node.phase {
+        let timer = self.steps.get(place).and_then(|node| match &node.doing.phase {
             StepPhase::Awaiting(timer) => timer.as_ref(),
             _ => None,
         });

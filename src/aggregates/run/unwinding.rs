@@ -2,14 +2,15 @@
 //! done with, and what grew in it, and a round's when the one after it is; independent branches have their turns at the
 //! same time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::graph::{Each, Graph, StepIndex};
-use super::node::{Node, StepPhase};
-use crate::events::ids::AgentName;
+use super::node::Node;
+use super::phase::StepPhase;
+use super::queue::Queue;
 use crate::events::run::{RollbackCause, RoundOrder};
 
 /// A run that is being undone.
@@ -23,8 +24,8 @@ pub(crate) struct Unwinding {
     gates: Each<Option<Gate>>,
     /// Steps whose turn has come and whose compensation is not opened yet.
     pub(super) due: BTreeSet<StepIndex>,
-    /// Opened compensations that could be tried, by the agent whose slot they want.
-    pub(super) ready: BTreeMap<AgentName, BTreeSet<StepIndex>>,
+    /// Steps whose opened compensation could be tried.
+    pub(super) ready: Queue,
     /// How many compensations are neither settled nor failed for good.
     pub(super) open: usize,
     /// Steps whose compensation failed for good.
@@ -86,7 +87,7 @@ impl Unwinding {
         let gates: Each<_> = steps
             .indexed()
             .map(|(place, node)| {
-                let counts = is_undone(place) && node.phase != StepPhase::Left;
+                let counts = is_undone(place) && node.doing.phase != StepPhase::Left;
                 let outer = usize::from(node.inside.is_some_and(is_undone));
                 // Rounds are undone together or not at all: with their loop.
                 let later = rounds == RoundOrder::LastFirst && steps.round_beside(place, 1).is_some();
@@ -105,7 +106,7 @@ impl Unwinding {
             rounds,
             gates,
             due: BTreeSet::new(),
-            ready: BTreeMap::new(),
+            ready: Queue::default(),
             open: 0,
             failed: BTreeSet::new(),
             unsettled,

@@ -70,7 +70,7 @@ impl Advance<'_, '_> {
 
     fn failure_of(&self, place: StepIndex) -> Result<RunFailed, RunRejection> {
         let node = self.node(place)?;
-        let error = node.error.clone().ok_or(RunRejection::NotStarted)?;
+        let error = node.doing.error.clone().ok_or(RunRejection::NotStarted)?;
         let (class, code, message) = (error.class, error.code, error.message);
         Ok(RunFailed { step: Some(node.id().clone()), class, code, message })
     }
@@ -93,22 +93,24 @@ impl Advance<'_, '_> {
             let run = self.draft.state();
             let Some(node) = run.steps.get(place) else { continue };
             let children = || run.steps.all(&node.children);
-            let is_over = node.phase == StepPhase::Expanded && self.is_given_up(place);
+            let is_over = node.doing.phase == StepPhase::Expanded && self.is_given_up(place);
             if !is_over || children().any(Node::is_on_its_way) {
                 continue;
             }
             let step = node.id().clone();
-            let event =
-                match run.failed_inside(node).and_then(|inner| Some((inner.id(), inner.error.as_ref()?))) {
-                    Some((inner, error)) => RunEvent::from(StepFailed {
-                        step,
-                        class: error.class,
-                        code: error.code,
-                        message: format!("`{inner}`: {}", error.message),
-                        handling: Handling::Fails,
-                    }),
-                    None => RunEvent::from(StepCancelled { step }),
-                };
+            let event = match run
+                .failed_inside(node)
+                .and_then(|inner| Some((inner.id(), inner.doing.error.as_ref()?)))
+            {
+                Some((inner, error)) => RunEvent::from(StepFailed {
+                    step,
+                    class: error.class,
+                    code: error.code,
+                    message: format!("`{inner}`: {}", error.message),
+                    handling: Handling::Fails,
+                }),
+                None => RunEvent::from(StepCancelled { step }),
+            };
             self.draft.emit(event);
         }
     }
@@ -144,9 +146,9 @@ impl Run {
     /// A step that failed, and grew in this one or in what did.
     fn failed_inside(&self, node: &Node) -> Option<&Node> {
         let mut children = self.steps.all(&node.children);
-        children.find_map(|child| match child.phase {
-            StepPhase::Failed { tolerated: false } => Some(child),
-            _ => self.failed_inside(child),
+        children.find_map(|child| {
+            let failed = child.doing.phase == StepPhase::Failed { tolerated: false };
+            if failed { Some(child) } else { self.failed_inside(child) }
         })
     }
 }

@@ -115,7 +115,11 @@ impl Advance<'_, '_> {
         }
         match node.added.kind {
             StepKind::Repeat { .. } => self.round_done(place),
-            _ => {
+            StepKind::FanOut { .. }
+            | StepKind::Work { .. }
+            | StepKind::Sleep
+            | StepKind::Wait { .. }
+            | StepKind::AskOfPhase => {
                 let outputs = self.list_of(&node.children)?;
                 self.complete(place, outputs)
             }
@@ -131,7 +135,7 @@ impl Advance<'_, '_> {
         let Some(last) = node.children.last().and_then(|last| self.draft.state().steps.get(*last)) else {
             return Ok(());
         };
-        if let StepPhase::Skipped { reason: SkipReason::Dependency, message } = &last.phase {
+        if let StepPhase::Skipped { reason: SkipReason::Dependency, message } = &last.doing.phase {
             return self.skip(place, SkipReason::Dependency, message.clone());
         }
         let output = last.output().cloned();

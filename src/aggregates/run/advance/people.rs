@@ -35,21 +35,19 @@ impl Advance<'_, '_> {
     /// Exactly what would be done.
     fn about_to(&self, place: StepIndex, step: &Step) -> Result<Asked, Hindrance> {
         let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
-        let agent = match &node.added.kind {
-            StepKind::Work { .. } => node.slot().cloned(),
-            StepKind::FanOut { agent, .. } => agent.clone(),
-            StepKind::Repeat { agent } => Some(agent.clone()),
-            StepKind::AskOfPhase => return self.asked_of_phase(place),
-            StepKind::Sleep | StepKind::Wait { .. } => None,
-        };
+        let agent = node.agent().cloned();
         let asked = Asked { agent, ..self.asked_about(node.id(), node.generation) };
-        Ok(match (&node.added.kind, &asked.agent) {
-            (StepKind::FanOut { .. }, _) => {
+        Ok(match &node.added.kind {
+            StepKind::AskOfPhase => self.asked_of_phase(place)?,
+            StepKind::FanOut { .. } => {
                 let items = step.items(&self.scope(Some(place), &step.references().steps)?)?;
                 Asked { items: Some(items), ..asked }
             }
-            (_, Some(agent)) => Asked { work: Some(self.work(place, step, agent)?), ..asked },
-            (_, None) => asked,
+            StepKind::Work { .. } | StepKind::Repeat { .. } => {
+                let work = asked.agent.as_ref().map(|agent| self.work(place, step, agent)).transpose()?;
+                Asked { work, ..asked }
+            }
+            StepKind::Sleep | StepKind::Wait { .. } => asked,
         })
     }
 
@@ -73,9 +71,10 @@ impl Advance<'_, '_> {
         output: &Json,
     ) -> Result<(), RunRejection> {
         let node = self.node(place)?;
-        let asked = match &node.added.kind {
-            StepKind::AskOfPhase => self.asked_of_phase(place).map_err(rejection)?,
-            _ => Asked { output: Some(output.clone()), ..self.asked_about(node.id(), node.generation) },
+        let asked = if node.asks_of_phase() {
+            self.asked_of_phase(place).map_err(rejection)?
+        } else {
+            Asked { output: Some(output.clone()), ..self.asked_about(node.id(), node.generation) }
         };
         self.ask(place, approval, &asked)
     }

@@ -33,12 +33,7 @@ impl Advance<'_, '_> {
     fn asked_step(&self, place: StepIndex) -> Result<AskedStep, Hindrance> {
         let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
         let output = node.output().map(|output| self.draft.json(output, self.moment)).transpose()?;
-        let agent = match &node.added.kind {
-            StepKind::FanOut { agent, .. } => agent.as_ref(),
-            StepKind::Repeat { agent } => Some(agent),
-            _ => node.slot(),
-        };
-        let begun = !matches!(node.phase, StepPhase::Blocked);
+        let begun = node.doing.phase != StepPhase::Blocked;
         let short = |text: &str| match text.char_indices().nth(OUTPUT_CHARS_TOLD) {
             Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
             None => text.to_owned(),
@@ -46,7 +41,7 @@ impl Advance<'_, '_> {
         Ok(AskedStep {
             step: node.id().clone(),
             status: node.status().to_owned(),
-            agent: agent.cloned(),
+            agent: node.agent().cloned(),
             attempts: node.attempts_now(),
             work: if begun {
                 None

@@ -19,16 +19,13 @@ impl Advance<'_, '_> {
     /// Starts attempts as far as there are slots. Answers whether anything came of it.
     pub(super) fn start_granted(&mut self) -> Result<bool, RunRejection> {
         let mut started = false;
-        let agents: Vec<AgentName> = self.draft.state().ready.keys().flatten().cloned().collect();
-        for agent in agents {
+        for agent in self.draft.state().ready.agents() {
             while self.goes_forward() && self.draft.state().room() > 0 {
-                let ready = self.draft.state().ready.get(&Some(agent.clone()));
-                let Some(place) = ready.and_then(|steps| steps.first()).copied() else { break };
+                let Some(place) = self.draft.state().ready.first(&agent) else { break };
                 if self.must_ask(place)? {
                     continue;
                 }
-                // A run of its own needs no slot.
-                if !is_made_by(&agent) && !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
+                if !self.take_slot(&agent) {
                     break;
                 }
                 if !self.start_attempt(place, &agent)? {
@@ -39,6 +36,11 @@ impl Advance<'_, '_> {
             }
         }
         Ok(started)
+    }
+
+    /// Takes a slot for an attempt, if there is one. A run of its own needs none.
+    pub(super) fn take_slot(&mut self, agent: &AgentName) -> bool {
+        is_made_by(agent) || self.drive.as_mut().is_some_and(|grants| grants.take(agent))
     }
 
     /// Before a child starts what cannot be undone it asks its parent. Answers whether a step has to wait for that.
@@ -115,10 +117,7 @@ impl Advance<'_, '_> {
         let node = self.node(place)?;
         let (step, generation) = (node.id().clone(), node.generation);
         let run_id = run.about().ok_or(RunRejection::NotStarted)?.id.clone();
-        let before = match purpose {
-            Purpose::Do => node.attempts,
-            Purpose::Compensate => node.undo_attempts,
-        };
+        let before = node.attempts(purpose);
         let child = (purpose == Purpose::Do && is_made_by(&agent)).then(|| {
             // What has undone itself, or was cancelled, does not go on: another run begins.
             let is_over =

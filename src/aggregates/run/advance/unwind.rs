@@ -2,7 +2,6 @@
 //! undone or nothing can go on.
 
 use super::{Advance, Hindrance};
-use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::{Phase, RunRejection, StepIndex, Unwinding};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::run::*;
@@ -45,15 +44,11 @@ impl Advance<'_, '_> {
     /// Starts attempts at undoing as far as there are slots. Answers whether any started, or failed to.
     fn start_undoing(&mut self) -> Result<bool, RunRejection> {
         let mut started = false;
-        let agents: Vec<AgentName> =
-            self.unwinding().map(|unwinding| unwinding.ready.keys().cloned().collect()).unwrap_or_default();
+        let agents = self.unwinding().map(|unwinding| unwinding.ready.agents()).unwrap_or_default();
         for agent in agents {
             while self.draft.state().room() > 0 {
-                let ready = self.unwinding().and_then(|unwinding| unwinding.ready.get(&agent));
-                let Some(place) = ready.and_then(|places| places.first()).copied() else { break };
-                if !is_made_by(&agent) && !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
-                    break;
-                }
+                let first = self.unwinding().and_then(|unwinding| unwinding.ready.first(&agent));
+                let Some(place) = first.filter(|_| self.take_slot(&agent)) else { break };
                 self.start_undo(place, &agent)?;
                 started = true;
             }
@@ -70,10 +65,7 @@ impl Advance<'_, '_> {
             Ok(work) => return self.begin_attempt(place, agent.clone(), Purpose::Compensate, timeout, work),
             Err(hindrance) => hindrance.of_the_step()?.problem(),
         };
-        let step = self.node(place)?.id().clone();
-        let (class, code, message) = (problem.class, problem.code, problem.message);
-        self.draft.emit(CompensationFailed { step, class, code, message });
-        Ok(())
+        self.give_up(place, Purpose::Compensate, problem.class, problem.code, problem.message)
     }
 
     /// What the expressions of a compensation see.
@@ -111,7 +103,7 @@ impl Advance<'_, '_> {
         let is_over = run.running == 0 && unwinding.is_stuck();
         let first = unwinding.failed.first().and_then(|place| run.steps.get(*place)).filter(|_| is_over);
         let Some((node, error)) =
-            first.and_then(|node| Some((node, node.compensation.as_ref()?.error.clone()?)))
+            first.and_then(|node| Some((node, node.compensation.as_ref()?.tries.error.clone()?)))
         else {
             return Ok(());
         };

@@ -196,15 +196,16 @@ fn only(run: &Run, name: &str, afresh: &[&Node]) -> Result<(), RunRejection> {
     }
     if !afresh.iter().any(|node| meant(node)) {
         let tolerated = StepPhase::Failed { tolerated: true };
-        let is_tolerated = run.steps.iter().any(|node| meant(node) && node.phase == tolerated);
+        let is_tolerated = run.steps.iter().any(|node| meant(node) && node.doing.phase == tolerated);
         let why = match is_tolerated {
             true => format!("step `{name}` failed, which is tolerated: the run goes on without it"),
             false => format!("step `{name}` has not failed"),
         };
         return Err(not_now(Code::CannotRetry, why, "`reenact retry RUN` tries again all that failed"));
     }
-    let failed =
-        |node: &&&Node| node.phase == StepPhase::Failed { tolerated: false } && node.children.is_empty();
+    let failed = |node: &&&Node| {
+        node.doing.phase == StepPhase::Failed { tolerated: false } && node.children.is_empty()
+    };
     let others: Vec<String> = afresh
         .iter()
         .filter(failed)

@@ -241,21 +241,22 @@ pub(super) fn too_late(
     timer: &TimerId,
 ) -> Result<(), RunRejection> {
     let Some(node) = advance.draft.state().steps.get(place) else { return Ok(()) };
-    let (phase, gate, signal) = (node.phase.clone(), node.gate.clone(), node.signal().cloned());
+    let is_awaiting = matches!(node.doing.phase, StepPhase::Awaiting(_));
+    let (gate, signal) = (node.gate.clone(), node.signal().cloned());
     advance.draft.emit(TimerFired { timer: timer.clone() });
-    match (phase, gate) {
-        (StepPhase::Awaiting(_), _) => {
+    match gate {
+        _ if is_awaiting => {
             let code = Code::SignalMissed;
             let message = format!("the signal `{}` did not come in time", signal.unwrap_or_default());
             advance.fail(place, code.class(), code, message)
         }
-        (_, Gated::By(request)) => {
+        Gated::By(request) => {
             let (code, message) =
                 (Code::ApprovalExpired, format!("nobody answered request `{request}` in time"));
             advance.draft.emit(ApprovalExpired { request });
             advance.fail(place, code.class(), code, message)
         }
-        _ => Ok(()),
+        Gated::No | Gated::Again => Ok(()),
     }
 }
 

@@ -98,7 +98,7 @@ impl Run {
                 let why = format!("step `{to}` is a part of `{}`", parent.id());
                 return Err(not_now(Code::CannotRollBack, why, format!("roll back to `{}`", parent.id())));
             }
-            let is_left_out = is_phase && matches!(node.phase, StepPhase::Skipped { .. });
+            let is_left_out = is_phase && matches!(node.doing.phase, StepPhase::Skipped { .. });
             if !is_to_be_kept(node) && !is_left_out {
                 let why = format!(
                     "step `{}` is {}: only a step that is done can be kept",
@@ -184,5 +184,5 @@ impl Run {
 
 /// Whether a rollback may go back to this step, so that it stays: it ran, it is done, and nobody undid it.
 fn is_to_be_kept(node: &Node) -> bool {
-    node.is_done() && !matches!(node.phase, StepPhase::Skipped { .. }) && node.compensation.is_none()
+    node.is_done() && !matches!(node.doing.phase, StepPhase::Skipped { .. }) && node.compensation.is_none()
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::{Contradiction, Fold, stop};
 use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::node::{Child, Passage};
-use crate::aggregates::run::{Phase, Run, RunEffect, RunEffectId, StepIndex, StepPhase, TimerOf};
+use crate::aggregates::run::{
+    Phase, Run, RunEffect, RunEffectId, StepIndex, StepPhase, TimerOf, Trying, Unwanted,
+};
 use crate::events::ids::{RunId, StepId, TimerId};
 use crate::events::run::*;
 
@@ -33,8 +35,9 @@ impl Run {
 
 impl Fold<'_> {
     pub(super) fn child_started(&mut self, event: &ChildStarted) -> Result<(), Contradiction> {
-        let place =
-            self.expect(&event.step, "start a run", |phase| matches!(phase, StepPhase::Running(_)))?;
+        let place = self.expect(&event.step, "start a run", |phase| {
+            matches!(phase, StepPhase::Trying(Trying::Open { .. }))
+        })?;
         let node = self.node_mut(place)?;
         if node.child.as_ref().is_none_or(|child| child.run != event.run) {
             node.child = Some(Child::new(event.run.clone()));
@@ -138,9 +141,8 @@ impl Fold<'_> {
         timer: &TimerId,
     ) -> Result<(), Contradiction> {
         self.unset_timer(timer.clone());
-        let attempt = self.node_mut(place)?.open_attempt().cloned();
+        let attempt = self.node_mut(place)?.doing.tell_to_stop(Unwanted::Overdue);
         let attempt = attempt.ok_or("no run is seen through that could take too long")?;
-        self.node_mut(place)?.overdue = true;
         self.stirs(place, &attempt);
         self.changes.open(stop(&attempt));
         Ok(())
@@ -149,7 +151,7 @@ impl Fold<'_> {
     /// A step waits to start, or a child of it to let one start.
     pub(super) fn return_asked(&mut self, event: &ReturnAsked) -> Result<(), Contradiction> {
         if self.is_own(&event.run) {
-            let ready = |phase: &StepPhase| *phase == StepPhase::Ready;
+            let ready = |phase: &StepPhase| *phase == StepPhase::READY;
             let place = self.expect(&event.step, "ask for the point of no return", ready)?;
             self.take_from_ready(place)?;
             self.run.passing.insert(place);

@@ -43,8 +43,9 @@ pub(super) fn phases(nodes: &Graph) -> Vec<PhaseReport> {
 /// What is most worth knowing of some steps.
 fn status(steps: &[&Node]) -> &'static str {
     let is = |status: &'static str| move |node: &&Node| node.status() == status;
-    let failed =
-        |node: &&Node| matches!(node.phase, StepPhase::Failed { tolerated: false }) && is("failed")(node);
+    let failed = |node: &&Node| {
+        matches!(node.doing.phase, StepPhase::Failed { tolerated: false }) && is("failed")(node)
+    };
     if steps.iter().any(failed) {
         return "failed";
     }

@@ -102,7 +102,7 @@ pub(super) fn in_order(nodes: &Graph) -> Vec<&Node> {
 }
 
 pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, Unreadable> {
-    let (artifacts, cached, degraded) = match &node.phase {
+    let (artifacts, cached, degraded) = match &node.doing.phase {
         StepPhase::Completed(done) => (done.artifacts.clone(), done.cached, done.degraded),
         _ => (Vec::new(), false, false),
     };
@@ -118,7 +118,7 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
         generation: node.generation,
         cached,
         degraded,
-        tolerated: node.status() == "failed" && node.phase == StepPhase::Failed { tolerated: true },
+        tolerated: node.status() == "failed" && node.doing.phase == StepPhase::Failed { tolerated: true },
         output: node.output().map(|output: &Payload| blobs.json(output)).transpose()?.unwrap_or_default(),
         error: step_error(node),
         artifacts,
@@ -152,9 +152,9 @@ pub(super) fn children(nodes: &Graph) -> Vec<ChildReport> {
 
 fn step_error(node: &Node) -> Option<Problem> {
     let of = |error: &StepError| problem(error.code, error.class, &error.message).step(node.id());
-    let undoing = node.compensation.as_ref().filter(|undo| undo.phase != UndoPhase::Undone);
-    let undoing = undoing.and_then(|undo| undo.error.as_ref());
-    match (&node.phase, undoing.or(node.error.as_ref())) {
+    let undoing = node.compensation.as_ref().filter(|undo| undo.tries.phase != UndoPhase::Undone);
+    let undoing = undoing.and_then(|undo| undo.tries.error.as_ref());
+    match (&node.doing.phase, undoing.or(node.doing.error.as_ref())) {
         (_, Some(error)) => Some(of(error)),
         (StepPhase::Skipped { reason: SkipReason::Dependency, message }, None) => {
             Some(problem(Code::NoOutput, Class::Dependency, message).step(node.id()))
