@@ -15,7 +15,7 @@ use super::hosted::Hosted;
 use super::words::words;
 use super::world::{Failure, Output, Stop, Task, World};
 use crate::aggregates::run::child::is_made_by;
-use crate::aggregates::run::{Ask, Run, RunEffect, RunEffectId, RunStatus, StartRun};
+use crate::aggregates::run::{Ask, Run, RunEffect, RunEffectId, RunStatus, StartRun, Unwanted};
 use crate::events::ids::{CommandId, Fence, RequestId, RunId, StreamId, TimerId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
@@ -391,8 +391,9 @@ impl<W: World> Simulation<W> {
     /// What an attempt says that is told to stop.
     pub fn stopped(&self, fence: Fence) -> Failure {
         let is_it = |attempt: &Arc<AttemptStarted>| attempt.fence == fence;
-        let is_overdue =
-            |node: &&crate::aggregates::run::Node| node.overdue && node.open_attempt().is_some_and(is_it);
+        let is_overdue = |node: &&crate::aggregates::run::Node| {
+            node.doing.stop() == Some(Unwanted::Overdue) && node.open_attempt().is_some_and(is_it)
+        };
         let why = match self.state().nodes().iter().find(is_overdue) {
             Some(_) => Stop::TimedOut,
             None => Stop::Cancelled,

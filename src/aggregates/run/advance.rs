@@ -13,7 +13,7 @@ mod unwind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Grants, Moment, Node, Phase, Run, RunEffect, RunRejection, StepPhase};
+use super::{Grants, Moment, Node, Phase, Run, RunEffect, RunRejection, StepIndex, StepPhase};
 use crate::events::ids::{StepId, TimerId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
@@ -43,8 +43,8 @@ pub(super) struct Advance<'d, 'a> {
 /// What a step came through with.
 #[derive(Default)]
 pub(super) struct Came {
-    /// The attempt that did it; 0 where none was needed.
-    pub(super) attempt: u32,
+    /// The attempt that did it; none where none was needed.
+    pub(super) attempt: Option<u32>,
     pub(super) output: Json,
     pub(super) artifacts: Vec<String>,
     pub(super) usage: Usage,
@@ -107,7 +107,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// Whether a step is not to be done any more: the run is about to end, or undoes what it would be part of.
-    pub(super) fn is_given_up(&self, place: usize) -> bool {
+    pub(super) fn is_given_up(&self, place: StepIndex) -> bool {
         self.draft.state().is_given_up(place)
     }
 
@@ -118,7 +118,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// The step of the definition, or of a plan, that says what this one does.
-    pub(super) fn template(&self, place: usize) -> Result<Arc<Step>, RunRejection> {
+    pub(super) fn template(&self, place: StepIndex) -> Result<Arc<Step>, RunRejection> {
         let added = &self.node(place)?.added;
         let planned = added
             .planned
@@ -130,7 +130,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         found.ok_or_else(|| RunRejection::Template(added.template.clone()))
     }
 
-    fn node(&self, place: usize) -> Result<&Node, RunRejection> {
+    fn node(&self, place: StepIndex) -> Result<&Node, RunRejection> {
         self.draft.state().steps.get(place).ok_or(RunRejection::NotStarted)
     }
 
@@ -158,13 +158,15 @@ impl<'d, 'a> Advance<'d, 'a> {
                 break;
             }
             let step = self.template(place)?;
-            match (&self.node(place)?.phase, &step.approval) {
-                (StepPhase::Completed(_), Some(approval)) => {
-                    let output = self.node(place)?.output().cloned().unwrap_or_default();
+            let node = self.node(place)?;
+            let is_asked_again = matches!(node.doing.phase, StepPhase::Completed(_));
+            match step.approval.as_ref().filter(|_| is_asked_again) {
+                Some(approval) => {
+                    let output = node.output().cloned().unwrap_or_default();
                     let output = self.draft.json(&output, self.moment)?;
                     self.ask_after(place, approval, &output)?;
                 }
-                _ => self.inner_done(place)?,
+                None => self.inner_done(place)?,
             }
         }
         Ok(())
@@ -174,14 +176,14 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// Answers whether there were any.
     fn examine(&mut self) -> Result<bool, RunRejection> {
         let run = self.draft.state();
-        let ready: Vec<usize> = if std::mem::take(&mut self.all) {
-            run.ready.values().flatten().copied().collect()
+        let ready: Vec<StepIndex> = if std::mem::take(&mut self.all) {
+            run.ready.steps().copied().collect()
         } else {
             let opened = self.draft.opened().get(self.seen..).unwrap_or_default();
             opened
                 .iter()
                 .filter_map(|effect| match effect {
-                    RunEffect::Start { step, purpose: Purpose::Do, .. } => run.index.get(step).copied(),
+                    RunEffect::Start { step, purpose: Purpose::Do, .. } => run.steps.index(step),
                     _ => None,
                 })
                 .collect()
@@ -191,44 +193,49 @@ impl<'d, 'a> Advance<'d, 'a> {
             if !self.goes_forward() {
                 break;
             }
-            if self.node(*place)?.phase == StepPhase::Ready {
+            if self.node(*place)?.doing.is_ready() {
                 self.examine_one(*place)?;
             }
         }
         Ok(!ready.is_empty())
     }
 
-    fn examine_one(&mut self, place: usize) -> Result<(), RunRejection> {
+    fn examine_one(&mut self, place: StepIndex) -> Result<(), RunRejection> {
         let step = self.template(place)?;
         if !self.may_start(place, &step)? {
             return Ok(());
         }
-        match (&self.node(place)?.added.kind, &step.does) {
-            (StepKind::FanOut { .. }, _) => self.fan_out(place, &step),
-            (StepKind::Repeat { .. }, _) => self.add_round(place, &step),
+        match &self.node(place)?.added.kind {
+            // An attempt starts as soon as there is a slot.
+            StepKind::Work { .. } => Ok(()),
+            StepKind::FanOut { .. } => self.fan_out(place, &step),
+            StepKind::Repeat { .. } => self.add_round(place, &step),
             // It has asked, if it was to ask before its phase.
-            (StepKind::AskOfPhase, _) => self.complete(place, Json::null()),
-            (StepKind::Wait { .. }, Does::WaitFor(name)) => self.await_signal(place, name, &step),
-            (StepKind::Sleep, Does::Sleep(length)) => {
-                let step = self.node(place)?.id().clone();
-                let at = self.moment.now.after(*length);
-                self.draft.emit(TimerSet { timer: TimerId::sleep(&step), step, at });
-                Ok(())
-            }
-            _ => Ok(()),
+            StepKind::AskOfPhase => self.complete(place, Json::null()),
+            StepKind::Wait { signal } => self.await_signal(place, &Arc::clone(signal), &step),
+            StepKind::Sleep => self.sleep(place, &step),
         }
+    }
+
+    fn sleep(&mut self, place: StepIndex, step: &Step) -> Result<(), RunRejection> {
+        let id = self.node(place)?.id().clone();
+        // It would never end.
+        let Does::Sleep(length) = step.does else { return Err(RunRejection::Template(id)) };
+        let at = self.moment.now.after(length);
+        self.draft.emit(TimerSet { timer: TimerId::sleep(&id), step: id, at });
+        Ok(())
     }
 
     /// Whether a step that is ready is to start: its `if` holds, and what people have to grant is granted. If not, it has
     /// ended, or they are asked. A part of a step was judged with the whole, and what has begun before that.
-    fn may_start(&mut self, place: usize, step: &Step) -> Result<bool, RunRejection> {
+    fn may_start(&mut self, place: StepIndex, step: &Step) -> Result<bool, RunRejection> {
         let node = self.node(place)?;
         if node.is_part() {
             return Ok(true);
         }
         if let Some(condition) = step.condition.as_ref().filter(|_| node.started_at.is_none()) {
             let holds = self
-                .scope(place, &condition.references().steps)
+                .scope(Some(place), &condition.references().steps)
                 .and_then(|scope| condition.is_true(&scope).map_err(Hindrance::Render));
             match holds {
                 Ok(true) => {}
@@ -247,8 +254,8 @@ impl<'d, 'a> Advance<'d, 'a> {
         }
     }
 
-    /// What the expressions of a step see. Only what they refer to is looked up.
-    fn scope(&self, place: usize, references: &StepReferences) -> Result<Scope, Hindrance> {
+    /// What the expressions of a step see, or those of the run itself. Only what they refer to is looked up.
+    fn scope(&self, place: Option<StepIndex>, references: &StepReferences) -> Result<Scope, Hindrance> {
         let run = self.draft.state();
         let about = run.about().ok_or(Hindrance::NotStarted)?;
         let mut steps = BTreeMap::new();
@@ -261,14 +268,17 @@ impl<'d, 'a> Advance<'d, 'a> {
         match references {
             StepReferences::All => {
                 run.steps.iter().try_for_each(|node| see(node.id(), node))?;
-                run.siblings(place).try_for_each(|node| see(&node.added.template, node))?;
+                place
+                    .into_iter()
+                    .flat_map(|place| run.siblings(place))
+                    .try_for_each(|node| see(&node.added.template, node))?;
             }
             StepReferences::These(ids) => {
                 let meant = ids.iter().filter_map(|id| Some((id, run.meant(place, id)?)));
                 meant.into_iter().try_for_each(|(id, node)| see(id, node))?;
             }
         }
-        let item = run.steps.get(place).and_then(Node::item);
+        let item = place.and_then(|place| run.steps.get(place)?.item());
         let item = item
             .map(|item| Ok::<_, Unreadable>((item.index, self.draft.json(&item.value, self.moment)?)))
             .transpose()?;
@@ -284,7 +294,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// A step cannot start: it uses what is not there, or an expression fails.
-    fn hinder(&mut self, place: usize, hindrance: Hindrance) -> Result<(), RunRejection> {
+    fn hinder(&mut self, place: StepIndex, hindrance: Hindrance) -> Result<(), RunRejection> {
         match hindrance.of_the_step()? {
             RenderError::NoOutput(of) => {
                 let message = format!("it uses the output of step `{of}`, which has none");
@@ -297,17 +307,36 @@ impl<'d, 'a> Advance<'d, 'a> {
         }
     }
 
-    fn skip(&mut self, place: usize, reason: SkipReason, message: String) -> Result<(), RunRejection> {
+    fn skip(&mut self, place: StepIndex, reason: SkipReason, message: String) -> Result<(), RunRejection> {
         let step = self.node(place)?.id().clone();
         self.draft.emit(StepSkipped { step, reason, message });
         self.done(place)
     }
 
+    /// Doing a step, or undoing it, is not tried any more.
+    pub(super) fn give_up(
+        &mut self,
+        place: StepIndex,
+        purpose: Purpose,
+        class: Class,
+        code: Code,
+        message: String,
+    ) -> Result<(), RunRejection> {
+        match purpose {
+            Purpose::Do => self.fail_or_fall_back(place, class, code, message),
+            Purpose::Compensate => {
+                let step = self.node(place)?.id().clone();
+                self.draft.emit(CompensationFailed { step, class, code, message });
+                Ok(())
+            }
+        }
+    }
+
     /// An agent has failed for good at a step: if another is to do it then, that one's turn comes; else the step has
     /// failed.
-    pub(super) fn fail_or_fall_back(
+    fn fail_or_fall_back(
         &mut self,
-        place: usize,
+        place: StepIndex,
         class: Class,
         code: Code,
         message: String,
@@ -315,7 +344,8 @@ impl<'d, 'a> Advance<'d, 'a> {
         let step = self.template(place)?;
         let node = self.node(place)?;
         let may = class != Class::Fatal && node.fallback.is_none() && !self.is_given_up(place);
-        let (Some(fallback), Some(from)) = (step.fallback.as_ref().filter(|_| may), node.slot()) else {
+        let (Some(fallback), Some(from)) = (step.fallback.as_ref().filter(|_| may), node.slot(Purpose::Do))
+        else {
             return self.fail(place, class, code, message);
         };
         let (step, from, to) = (node.id().clone(), from.clone(), fallback.agent.clone());
@@ -326,7 +356,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// A step failed for good: what that does to the run is the step's to say, unless the failure is fatal.
     pub(super) fn fail(
         &mut self,
-        place: usize,
+        place: StepIndex,
         class: Class,
         code: Code,
         message: String,
@@ -350,19 +380,19 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// A step that needed no attempt came through.
-    pub(super) fn complete(&mut self, place: usize, output: Json) -> Result<(), RunRejection> {
+    pub(super) fn complete(&mut self, place: StepIndex, output: Json) -> Result<(), RunRejection> {
         self.came_through(place, Came { output, ..Came::default() })
     }
 
     /// A step is completed, unless people have to say something about it first; if it answered a plan, that joins the
     /// graph.
-    pub(super) fn came_through(&mut self, place: usize, came: Came) -> Result<(), RunRejection> {
+    pub(super) fn came_through(&mut self, place: StepIndex, came: Came) -> Result<(), RunRejection> {
         let step = self.template(place)?;
         let gate = step.approval.as_ref().filter(|approval| approval.gate == Gate::After);
         let is_part = self.node(place)?.is_part();
         match gate.filter(|_| !is_part) {
             Some(approval) => self.ask_after(place, approval, &came.output)?,
-            None if came.attempt > 0 => self.grow(place, &came.output)?,
+            None if came.attempt.is_some() => self.grow(place, &came.output)?,
             None => {}
         }
         let step = self.node(place)?.id().clone();
@@ -371,7 +401,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         let cached = false;
         self.draft.emit(StepCompleted {
             step,
-            attempt,
+            attempt: attempt.unwrap_or_default(),
             output,
             artifacts,
             usage,
@@ -383,19 +413,22 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// A step is done with. What it is inside of may be, too, or go on.
-    pub(super) fn done(&mut self, place: usize) -> Result<(), RunRejection> {
+    pub(super) fn done(&mut self, place: StepIndex) -> Result<(), RunRejection> {
         self.pause_after(place)?;
         let Some(parent) = self.node(place)?.inside else { return Ok(()) };
-        match self.node(parent)?.phase {
-            StepPhase::Expanded => self.inner_done(parent),
+        let outer = self.node(parent)?;
+        if outer.doing.phase == StepPhase::Expanded {
+            self.inner_done(parent)
+        } else if outer.is_done() && matches!(outer.doing.phase, StepPhase::Completed(_)) {
             // It is done with when all is that it planned.
-            StepPhase::Completed(_) if self.node(parent)?.is_done() => self.done(parent),
-            _ => Ok(()),
+            self.done(parent)
+        } else {
+            Ok(())
         }
     }
 
     /// A run that was to go on until this step or its phase is done pauses, unless there is nothing more to do.
-    fn pause_after(&mut self, place: usize) -> Result<(), RunRejection> {
+    fn pause_after(&mut self, place: StepIndex) -> Result<(), RunRejection> {
         let run = self.draft.state();
         let is_last = run.done == run.steps.len();
         let node = self.node(place)?;

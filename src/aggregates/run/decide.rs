@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 use super::advance::{Advance, Came};
 use super::child::is_made_by;
-use super::{Ask, Moment, Phase, Run, RunRejection, StartRun, StepPhase, TimerOf};
+use super::{Ask, Moment, Phase, Run, RunRejection, StartRun, StepIndex, TimerOf, Tries, Unwanted};
 use crate::events::ids::{AgentName, Fence, StepId, TimerId};
 use crate::events::json::{Blob, Json, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::kernel::Draft;
-use crate::workflow::definition::{Definition, OnError};
+use crate::workflow::definition::{Definition, OnError, Retry, Step};
 use crate::workflow::retry;
 use crate::workflow::work::{Child, Failure, Output, Request, Stop};
 
@@ -202,10 +202,9 @@ fn micros(length: std::time::Duration) -> u64 {
 }
 
 /// The open attempt at doing or undoing a step, if that is the one with this fence.
-fn open_attempt(run: &Run, step: &StepId, fence: Fence) -> Option<(usize, Arc<AttemptStarted>)> {
+fn open_attempt(run: &Run, step: &StepId, fence: Fence) -> Option<(StepIndex, Arc<AttemptStarted>)> {
     let (place, node) = run.node(step)?;
-    let open = [node.open_attempt(), node.open_undo_attempt()].into_iter().flatten();
-    let attempt = open.into_iter().find(|attempt| attempt.fence == fence)?;
+    let attempt = node.open_attempts().find(|attempt| attempt.fence == fence)?;
     Some((place, Arc::clone(attempt)))
 }
 
@@ -216,10 +215,10 @@ fn completed(
     output: Output,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
-    let wrong = output.requests.first().map(refused);
-    let wrong = match wrong {
-        None if attempt.purpose == Purpose::Do => advance.is_wrong(place, &output.output)?,
-        wrong => wrong,
+    let wrong = match (output.requests.first(), attempt.purpose) {
+        (Some(request), _) => Some(refused(request)),
+        (None, Purpose::Do) => advance.is_wrong(place, &output.output)?,
+        (None, Purpose::Compensate) => None,
     };
     if let Some(failure) = wrong {
         let Output { usage, transcript, child, .. } = output;
@@ -227,24 +226,28 @@ fn completed(
         return failed(advance, step, fence, failure);
     }
     let transcript = output.transcript.map(|said| advance.draft.payload(said));
-    let (attempt, purpose, usage) = (attempt.attempt, attempt.purpose, output.usage);
-    if purpose == Purpose::Compensate {
-        advance.undoes_only();
-        let (step, output) = (step.clone(), advance.draft.payload(output.output));
-        advance.draft.emit(StepCompensated { step, attempt, output, usage, transcript });
-        return Ok(());
+    let (number, usage) = (attempt.attempt, output.usage);
+    match attempt.purpose {
+        Purpose::Do => {
+            let node = advance.draft.state().steps.get(place);
+            let degraded = node.is_some_and(|node| node.fallback.is_some())
+                || output.child.as_ref().is_some_and(|child| child.degraded);
+            child_ended(advance, place, output.child);
+            let (attempt, artifacts) = (Some(number), output.artifacts);
+            let came = Came { attempt, output: output.output, artifacts, usage, degraded, transcript };
+            advance.came_through(place, came)
+        }
+        Purpose::Compensate => {
+            advance.undoes_only();
+            let (step, output) = (step.clone(), advance.draft.payload(output.output));
+            advance.draft.emit(StepCompensated { step, attempt: number, output, usage, transcript });
+            Ok(())
+        }
     }
-    let node = advance.draft.state().steps.get(place);
-    let degraded = node.is_some_and(|node| node.fallback.is_some())
-        || output.child.as_ref().is_some_and(|child| child.degraded);
-    child_ended(advance, place, output.child);
-    let artifacts = output.artifacts;
-    let came = Came { attempt, output: output.output, artifacts, usage, degraded, transcript };
-    advance.came_through(place, came)
 }
 
 /// What became of the run that the attempt saw through.
-fn child_ended(advance: &mut Advance<'_, '_>, place: usize, ended: Option<Child>) {
+fn child_ended(advance: &mut Advance<'_, '_>, place: StepIndex, ended: Option<Child>) {
     let node = advance.draft.state().steps.get(place);
     let child = node.and_then(|node| Some((node.id().clone(), node.child.as_ref()?.run.clone())));
     if let (Some((step, run)), Some(Child { status, version, past_return, .. })) = (child, ended) {
@@ -270,23 +273,23 @@ fn failed(
     failure: Failure,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
-    if attempt.purpose == Purpose::Do {
-        child_ended(advance, place, failure.child.clone());
+    match attempt.purpose {
+        Purpose::Do => child_ended(advance, place, failure.child.clone()),
+        Purpose::Compensate => advance.undoes_only(),
     }
     let run = advance.draft.state();
-    let stopping = run.steps.get(place).is_some_and(|node| node.stopping);
+    let tries = run.steps.get(place).and_then(|node| node.tries(attempt.purpose));
+    let was_stopped = tries.and_then(Tries::stop) == Some(Unwanted::GivenUp);
+    // Undoing is not given up.
     let is_cancelled = attempt.purpose == Purpose::Do && failure.code == Code::Cancelled;
-    if is_cancelled && stopping && run.phase == Phase::Going {
+    if is_cancelled && was_stopped && run.phase == Phase::Going {
         // It was told to stop when the run was about to end. Meanwhile it was rolled back to a step, and goes on: the step
         // is to be done after all.
         return lose_one(advance, place, &attempt, true);
     }
     let template = advance.template(place)?;
-    let retry = match attempt.purpose {
-        Purpose::Do => template.retry.as_ref(),
-        Purpose::Compensate => template.compensate.as_ref().map(|compensate| &compensate.retry),
-    };
-    let class = retry.map_or(failure.class, |retry| retry.class_of(&failure));
+    let policy = retry_policy(&template, attempt.purpose);
+    let class = policy.map_or(failure.class, |policy| policy.class_of(&failure));
     let transcript = failure.transcript.map(|said| advance.draft.payload(said));
     advance.draft.emit(AttemptFailed {
         purpose: attempt.purpose,
@@ -300,9 +303,7 @@ fn failed(
         transcript,
     });
     let (purpose, step) = (attempt.purpose, step.clone());
-    if purpose == Purpose::Compensate {
-        advance.undoes_only();
-    } else if is_cancelled && (stopping || advance.is_given_up(place)) {
+    if is_cancelled && (was_stopped || advance.is_given_up(place)) {
         advance.draft.emit(StepCancelled { step });
         return Ok(());
     }
@@ -315,20 +316,21 @@ fn failed(
         advance.draft.emit(RetryScheduled { purpose, step, at, timer });
         return Ok(());
     }
+    advance.give_up(place, purpose, class, failure.code, failure.message)
+}
+
+/// By which policy a step is done, or undone, again when that failed.
+fn retry_policy(template: &Step, purpose: Purpose) -> Option<&Retry> {
     match purpose {
-        Purpose::Do => advance.fail_or_fall_back(place, class, failure.code, failure.message),
-        Purpose::Compensate => {
-            let (code, message) = (failure.code, failure.message);
-            advance.draft.emit(CompensationFailed { step, class, code, message });
-            Ok(())
-        }
+        Purpose::Do => template.retry.as_ref(),
+        Purpose::Compensate => template.compensate.as_ref().map(|compensate| &compensate.retry),
     }
 }
 
 /// How long until the next attempt, if there is to be one.
 fn retry_delay(
     advance: &Advance<'_, '_>,
-    place: usize,
+    place: StepIndex,
     failed: &AttemptStarted,
     class: Class,
 ) -> Option<std::time::Duration> {
@@ -337,19 +339,18 @@ fn retry_delay(
     if !class.may_retry() {
         return None;
     }
+    let failures = node.tries(failed.purpose)?.failures;
+    let is_patient = match failed.purpose {
+        Purpose::Do => {
+            let policy = matches!(template.on_error, OnError::RetryThenFail | OnError::RetryThenSkip);
+            let fallback = template.fallback.as_ref().filter(|_| node.fallback.is_some());
+            let is_used_up = fallback.is_some_and(|fallback| failures >= fallback.attempts);
+            policy && !is_used_up && !advance.is_given_up(place)
+        }
+        Purpose::Compensate => true,
+    };
     let seed = retry::seed(&failed.idempotency_key, failed.attempt);
-    if failed.purpose == Purpose::Compensate {
-        let failures = node.compensation.as_ref()?.failures;
-        return template.compensate.as_ref()?.retry.delay(failures, seed);
-    }
-    let patient = matches!(template.on_error, OnError::RetryThenFail | OnError::RetryThenSkip);
-    if !patient || advance.is_given_up(place) {
-        return None;
-    }
-    if node.fallback.is_some() && template.fallback.as_ref().is_some_and(|to| node.failures >= to.attempts) {
-        return None;
-    }
-    template.retry.as_ref()?.delay(node.failures, seed)
+    retry_policy(&template, failed.purpose).filter(|_| is_patient)?.delay(failures, seed)
 }
 
 fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejection> {
@@ -363,22 +364,17 @@ fn due(advance: &mut Advance<'_, '_>, timer: &TimerId) -> Result<(), RunRejectio
     }
     advance.draft.emit(TimerFired { timer: timer.clone() });
     match set.of {
-        TimerOf::Step(place) => {
-            let slept = advance.draft.state().steps.get(place);
-            let slept = slept.is_some_and(|node| node.phase == StepPhase::Between);
-            if slept { advance.complete(place, Json::null()) } else { Ok(()) }
-        }
-        TimerOf::Undo(_) => {
+        TimerOf::Sleep(place) => advance.complete(place, Json::null()),
+        TimerOf::Retry(_, Purpose::Compensate) => {
             advance.undoes_only();
             Ok(())
         }
         TimerOf::UndoChild(place) => {
-            let run = advance.draft.state();
-            let attempt = run.steps.get(place).and_then(|node| node.open_undo_attempt()).cloned();
-            let Some(attempt) = attempt else { return Ok(()) };
+            let undoing = advance.draft.state().steps.get(place).and_then(|node| node.compensation.as_ref());
+            let Some(attempt) = undoing.and_then(|undo| undo.tries.open()).cloned() else { return Ok(()) };
             failed(advance, &attempt.step, attempt.fence, Failure::stopped(Stop::TimedOut))
         }
-        TimerOf::Run | TimerOf::People(_) | TimerOf::Child(_) => Ok(()),
+        TimerOf::Retry(_, Purpose::Do) | TimerOf::Run | TimerOf::People(_) | TimerOf::Child(_) => Ok(()),
     }
 }
 
@@ -388,11 +384,10 @@ fn lose(
     interrupted: bool,
     kept: &BTreeSet<Fence>,
 ) -> Result<(), RunRejection> {
-    let open = advance.draft.state().steps.iter().enumerate().flat_map(|(place, node)| {
-        let attempts = [node.open_attempt(), node.open_undo_attempt()].into_iter().flatten();
+    let open = advance.draft.state().steps.indexed().flat_map(|(place, node)| {
         let lost =
             |attempt: &&Arc<AttemptStarted>| !is_made_by(&attempt.agent) && !kept.contains(&attempt.fence);
-        attempts.filter(lost).map(move |open| (place, Arc::clone(open)))
+        node.open_attempts().filter(lost).map(move |open| (place, Arc::clone(open)))
     });
     let open: Vec<_> = open.collect();
     open.iter().try_for_each(|(place, attempt)| lose_one(advance, *place, attempt, interrupted))
@@ -401,18 +396,16 @@ fn lose(
 /// Nobody will hear of that attempt any more.
 fn lose_one(
     advance: &mut Advance<'_, '_>,
-    place: usize,
+    place: StepIndex,
     attempt: &AttemptStarted,
     interrupted: bool,
 ) -> Result<(), RunRejection> {
     let (purpose, step, attempt) = (attempt.purpose, attempt.step.clone(), attempt.attempt);
-    advance.draft.emit(AttemptLost { purpose, step: step.clone(), attempt, interrupted });
+    advance.draft.emit(AttemptLost { purpose, step, attempt, interrupted });
     let run = advance.draft.state();
     let limit = run.about().map_or(0, |about| about.started.lost_limit);
-    let lost = run.steps.get(place).map_or(0, |node| match purpose {
-        Purpose::Do => node.lost,
-        Purpose::Compensate => node.compensation.as_ref().map_or(0, |undo| undo.lost),
-    });
+    let tries = run.steps.get(place).and_then(|node| node.tries(purpose));
+    let lost = tries.map_or(0, |tries| tries.lost);
     let too_often = lost >= limit && !interrupted;
     let once = purpose == Purpose::Do && advance.template(place)?.at_most_once;
     let (code, message) = if too_often {
@@ -423,11 +416,5 @@ fn lose_one(
     } else {
         return Ok(());
     };
-    match purpose {
-        Purpose::Do => advance.fail_or_fall_back(place, code.class(), code, message),
-        Purpose::Compensate => {
-            advance.draft.emit(CompensationFailed { step, class: code.class(), code, message });
-            Ok(())
-        }
-    }
+    advance.give_up(place, purpose, code.class(), code, message)
 }

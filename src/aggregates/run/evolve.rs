@@ -1,20 +1,22 @@
 //! The fold of a run: one total match, which never panics. What cannot follow is an [`IllegalEvent`].
 //!
-//! Here is what attempts do to steps; how the graph grows and goes on is in `graph`, what people do in `control`, and
-//! how a run is undone in `saga`, what they are asked in `people`, what runs of its own do for it in `children`.
+//! Here is what becomes of steps; what attempts come to is in `tries`, how the graph grows and goes on in `graph`, what
+//! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
+//! in `children`.
 
 mod children;
 mod control;
 mod graph;
 mod people;
 mod saga;
+mod tries;
 
 use std::sync::Arc;
 
-use super::node::{StepError, Trace};
+use super::tries::Tried;
 use super::{
-    About, Answer, Done, Driven, End, Ended, Ending, Gated, Node, Phase, Run, RunEffect, RunEffectId,
-    StepPhase, TimerOf, Why,
+    About, Answer, Done, Driven, End, Ended, Ending, Gated, Node, Phase, Run, RunEffect, StepError,
+    StepIndex, StepPhase, TimerOf, Trying, Why,
 };
 use crate::events::ids::{RunId, StepId};
 use crate::events::run::*;
@@ -40,22 +42,17 @@ pub(super) fn evolve(
 /// All open effects, as the changes since the beginning would give them.
 pub(super) fn open(run: &Run) -> Vec<RunEffect> {
     let mut effects = Vec::new();
-    for (place, node) in run.steps.iter().enumerate() {
-        let is_ready = node.phase == StepPhase::Ready && !run.passing.contains(&place);
+    for (place, node) in run.steps.indexed() {
+        let is_ready = node.doing.is_ready() && !run.passing.contains(&place);
         if is_ready && run.phase == Phase::Going && !run.paused {
-            effects.push(start(node));
+            effects.push(start(node, Purpose::Do));
         }
         if let Gated::By(request) = &node.gate {
             effects.push(RunEffect::Ask { request: request.clone(), step: node.id().clone() });
         }
-        let attempts = [node.open_attempt(), node.open_undo_attempt()];
-        for attempt in attempts.into_iter().flatten() {
-            let rests = node.child.as_ref().is_some_and(|child| child.rests);
-            effects.push(RunEffect::attempt(attempt, rests));
-            if (node.stopping || node.overdue) && attempt.purpose == Purpose::Do {
-                effects.push(stop(attempt));
-            }
-        }
+        let rests = node.child.as_ref().is_some_and(|child| child.rests);
+        effects.extend(node.open_attempts().map(|attempt| RunEffect::attempt(attempt, rests)));
+        effects.extend(node.open_attempt().filter(|_| node.doing.stop().is_some()).map(|open| stop(open)));
     }
     effects.extend(saga::open(run));
     effects.extend(run.open_timers());
@@ -63,8 +60,8 @@ pub(super) fn open(run: &Run) -> Vec<RunEffect> {
     effects
 }
 
-fn start(node: &Node) -> RunEffect {
-    RunEffect::Start { step: node.id().clone(), agent: node.slot().cloned(), purpose: Purpose::Do }
+fn start(node: &Node, purpose: Purpose) -> RunEffect {
+    RunEffect::Start { step: node.id().clone(), agent: node.slot(purpose).cloned(), purpose }
 }
 
 fn stop(attempt: &AttemptStarted) -> RunEffect {
@@ -73,7 +70,7 @@ fn stop(attempt: &AttemptStarted) -> RunEffect {
 
 impl Run {
     /// Whether a step is not to be done any more: the run is about to end, or undoes what it would be part of.
-    pub(super) fn is_given_up(&self, place: usize) -> bool {
+    pub(super) fn is_given_up(&self, place: StepIndex) -> bool {
         match &self.phase {
             Phase::Ending(_) | Phase::Ended(_) => true,
             Phase::Unwinding(unwinding) => unwinding.undoes(place),
@@ -82,7 +79,7 @@ impl Run {
     }
 
     /// Whether what runs of a step is not wanted any more.
-    fn wants_stop(&self, place: usize, node: &Node) -> bool {
+    fn wants_stop(&self, place: StepIndex, node: &Node) -> bool {
         match &self.phase {
             Phase::Ending(ending) => ending.fast && !node.added.irreversible,
             Phase::Unwinding(unwinding) => unwinding.undoes(place),
@@ -112,22 +109,10 @@ impl Fold<'_> {
         match event {
             RunEvent::RunStarted(event) => self.run_started(event, at),
             RunEvent::StepAdded(event) => self.step_added(event),
-            RunEvent::AttemptStarted(event) => match event.purpose {
-                Purpose::Do => self.attempt_started(event),
-                Purpose::Compensate => self.undo_started(event),
-            },
-            RunEvent::AttemptFailed(event) => match event.purpose {
-                Purpose::Do => self.attempt_failed(event),
-                Purpose::Compensate => self.undo_failed(event),
-            },
-            RunEvent::AttemptLost(event) => match event.purpose {
-                Purpose::Do => self.attempt_lost(event),
-                Purpose::Compensate => self.undo_lost(event),
-            },
-            RunEvent::RetryScheduled(event) => match event.purpose {
-                Purpose::Do => self.retry_scheduled(event),
-                Purpose::Compensate => self.undo_retry_scheduled(event),
-            },
+            RunEvent::AttemptStarted(event) => self.attempt_started(event),
+            RunEvent::AttemptFailed(event) => self.attempt_failed(event),
+            RunEvent::AttemptLost(event) => self.attempt_lost(event),
+            RunEvent::RetryScheduled(event) => self.retry_scheduled(event),
             RunEvent::FallbackEngaged(event) => self.fallback_engaged(event),
             RunEvent::StepCompleted(event) => self.step_completed(event),
             RunEvent::StepSkipped(event) => self.step_skipped(event),
@@ -199,75 +184,23 @@ impl Fold<'_> {
         Ok(())
     }
 
-    fn attempt_started(&mut self, event: &AttemptStarted) -> Result<(), Contradiction> {
-        let place = self.place(&event.step)?;
-        let (fence, now) = (self.run.fence, self.now);
-        let node = self.node_mut(place)?;
-        if node.phase != StepPhase::Ready {
-            return Err(format!("step `{}` is {} and cannot start an attempt", event.step, node.status()));
-        }
-        if event.attempt != node.attempts + 1 || event.fence <= fence {
-            return Err(format!("attempt {} of step `{}` is out of order", event.attempt, event.step));
-        }
-        self.take_from_ready(place)?;
-        let attempt = Arc::new(event.clone());
-        let node = self.node_mut(place)?;
-        node.attempts = event.attempt;
-        node.started_at.get_or_insert(now);
-        node.phase = StepPhase::Running(Arc::clone(&attempt));
-        self.run.fence = event.fence;
-        self.open_attempt(place, &attempt);
-        Ok(())
-    }
-
-    fn attempt_failed(&mut self, event: &AttemptFailed) -> Result<(), Contradiction> {
-        let place = self.end_attempt(&event.step, event.attempt)?;
-        let node = self.node_mut(place)?;
-        node.failures += 1;
-        node.trace = node.trace.max(match event.outcome {
-            Outcome::Known => Trace::Failed,
-            Outcome::Unknown => Trace::Unknown,
-        });
-        node.usage = node.usage.and(event.usage);
-        node.error = Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
-        Ok(())
-    }
-
-    fn attempt_lost(&mut self, event: &AttemptLost) -> Result<(), Contradiction> {
-        let place = self.end_attempt(&event.step, event.attempt)?;
-        let node = self.node_mut(place)?;
-        node.trace = Trace::Unknown;
-        // A child goes on whoever sees it through: it cannot be what ended the process.
-        node.lost += u32::from(!event.interrupted && node.child.is_none());
-        self.make_ready(place)
-    }
-
-    fn retry_scheduled(&mut self, event: &RetryScheduled) -> Result<(), Contradiction> {
-        let place = self.expect(&event.step, "be tried again", |phase| *phase == StepPhase::Between)?;
-        self.node_mut(place)?.phase = StepPhase::Retrying(event.timer.clone());
-        self.set_timer(&event.timer, TimerOf::Step(place), event.at);
-        Ok(())
-    }
-
     fn fallback_engaged(&mut self, event: &FallbackEngaged) -> Result<(), Contradiction> {
-        let can_follow = |phase: &StepPhase| matches!(phase, StepPhase::Between | StepPhase::Ready);
+        let can_follow = |phase: &StepPhase| [StepPhase::BETWEEN, StepPhase::READY].contains(phase);
         let place = self.expect(&event.step, "be done by another agent", can_follow)?;
         self.close(place)?;
         let node = self.node_mut(place)?;
-        (node.fallback, node.failures, node.lost) = (Some(event.to.clone()), 0, 0);
+        node.fallback = Some(event.to.clone());
+        node.doing.refresh();
         // What was granted is another agent's work.
         node.granted = None;
         self.make_ready(place)
     }
 
     fn timer_set(&mut self, event: &TimerSet) -> Result<(), Contradiction> {
-        let place = self.expect(&event.step, "sleep", |phase| *phase == StepPhase::Ready)?;
+        let place = self.expect(&event.step, "sleep", |phase| *phase == StepPhase::READY)?;
         self.take_from_ready(place)?;
-        let now = self.now;
-        let node = self.node_mut(place)?;
-        node.started_at.get_or_insert(now);
-        node.phase = StepPhase::Sleeping(event.timer.clone());
-        self.set_timer(&event.timer, TimerOf::Step(place), event.at);
+        self.note_start(place)?.doing.phase = StepPhase::Sleeping(event.timer.clone());
+        self.set_timer(&event.timer, TimerOf::Sleep(place), event.at);
         Ok(())
     }
 
@@ -276,49 +209,42 @@ impl Fold<'_> {
         let of = timer.ok_or_else(|| format!("timer `{}` is not set", event.timer))?.of;
         match of {
             TimerOf::Run => self.end_time(),
-            TimerOf::Undo(place) => self.undo_ready(place),
             TimerOf::Child(place) => self.child_is_overdue(place, &event.timer),
             // What becomes of the attempt is said next.
             TimerOf::UndoChild(_) => {
                 self.unset_timer(event.timer.clone());
                 Ok(())
             }
-            TimerOf::People(place) => match self.node_mut(place)?.phase {
-                StepPhase::Awaiting(_) => self.close(place),
-                // The request expires with what follows in this commit.
-                _ => {
-                    self.unset_timer(event.timer.clone());
-                    Ok(())
-                }
-            },
-            TimerOf::Step(place) => {
-                let retries = matches!(self.node_mut(place)?.phase, StepPhase::Retrying(_));
-                self.close(place)?;
-                if retries { self.make_ready(place) } else { Ok(()) }
+            TimerOf::People(place) if self.is_awaiting(place) => self.close(place),
+            // The request expires with what follows in this commit.
+            TimerOf::People(_) => {
+                self.unset_timer(event.timer.clone());
+                Ok(())
             }
+            TimerOf::Sleep(place) => self.close(place),
+            TimerOf::Retry(place, purpose) => self.retry_due(place, purpose, &event.timer),
         }
     }
 
     fn step_completed(&mut self, event: &StepCompleted) -> Result<(), Contradiction> {
-        let place = self.expect(&event.step, "complete", |phase| match phase {
-            StepPhase::Running(attempt) => attempt.attempt == event.attempt,
-            StepPhase::Ready | StepPhase::Between | StepPhase::Awaiting(_) | StepPhase::Expanded => {
-                event.attempt == 0
-            }
-            _ => false,
+        let place = self.expect(&event.step, "complete", |phase| match phase.trying() {
+            Some(Trying::Open { attempt, .. }) => attempt.attempt == event.attempt,
+            Some(Trying::Ready | Trying::Between) => event.attempt == 0,
+            Some(Trying::Retrying(_)) => false,
+            None => event.attempt == 0 && matches!(phase, StepPhase::Awaiting(_) | StepPhase::Expanded),
         })?;
         let node = self.node_mut(place)?;
-        if node.phase == StepPhase::Expanded && !node.is_done_inside() {
+        if node.doing.phase == StepPhase::Expanded && !node.is_done_inside() {
             return Err(format!("what grew in step `{}` is not done", event.step));
         }
-        if matches!(node.phase, StepPhase::Awaiting(_)) {
+        if self.is_awaiting(place) {
             self.take_signal(place)?;
         }
         self.close(place)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
-        node.error = None;
-        node.phase = StepPhase::Completed(Done {
+        node.doing.error = None;
+        node.doing.phase = StepPhase::Completed(Done {
             output: event.output.clone(),
             artifacts: event.artifacts.clone(),
             cached: event.cached,
@@ -335,7 +261,7 @@ impl Fold<'_> {
     fn step_skipped(&mut self, event: &StepSkipped) -> Result<(), Contradiction> {
         let place = self.expect_open(&event.step, "be skipped")?;
         self.close(place)?;
-        self.node_mut(place)?.phase =
+        self.node_mut(place)?.doing.phase =
             StepPhase::Skipped { reason: event.reason, message: event.message.clone() };
         self.run.degraded |= event.reason != SkipReason::Condition;
         self.finish(place)
@@ -347,9 +273,10 @@ impl Fold<'_> {
         let now = self.now;
         let node = self.node_mut(place)?;
         let tolerated = event.handling == Handling::Tolerated;
-        node.phase = StepPhase::Failed { tolerated };
+        node.doing.phase = StepPhase::Failed { tolerated };
         node.ended_at = Some(now);
-        node.error = Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
+        node.doing.error =
+            Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
         if tolerated {
             self.run.degraded = true;
             return self.finish(place);
@@ -364,7 +291,7 @@ impl Fold<'_> {
         self.close(place)?;
         let now = self.now;
         let node = self.node_mut(place)?;
-        node.phase = StepPhase::Cancelled;
+        node.doing.phase = StepPhase::Cancelled;
         node.ended_at = Some(now);
         self.became_of(place);
         Ok(())
@@ -415,60 +342,44 @@ impl Fold<'_> {
         }
     }
 
-    /// Tells attempts to stop that are not wanted any more.
-    fn stop_what_runs(&mut self) {
-        for place in 0..self.run.steps.len() {
-            let Some(node) = self.run.steps.get(place) else { continue };
-            let wanted = node.stopping || !self.run.wants_stop(place, node);
-            let Some(attempt) = node.open_attempt().filter(|_| !wanted) else { continue };
-            let attempt = Arc::clone(attempt);
-            self.stirs(place, &attempt);
-            self.changes.open(stop(&attempt));
-            if let Some(node) = self.run.steps.get_mut(place) {
-                node.stopping = true;
-            }
-        }
-    }
-
-    /// Ends the open attempt with that number.
-    fn end_attempt(&mut self, step: &StepId, number: u32) -> Result<usize, Contradiction> {
-        let of_it = |phase: &StepPhase| matches!(phase, StepPhase::Running(open) if open.attempt == number);
-        let place = self.expect(step, "end that attempt", of_it)?;
-        self.close(place)?;
-        Ok(place)
-    }
-
     /// Closes what the step has open in the world; what becomes of it is said next.
-    fn close(&mut self, place: usize) -> Result<(), Contradiction> {
+    fn close(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         self.run.stalled.remove(&place);
         self.run.passing.remove(&place);
-        let node = self.node_mut(place)?;
-        (node.stopping, node.overdue) = (false, false);
-        match std::mem::replace(&mut node.phase, StepPhase::Between) {
-            StepPhase::Ready => self.take_from_ready(place)?,
-            StepPhase::Running(attempt) => self.close_attempt(place, &attempt),
-            StepPhase::Retrying(timer) | StepPhase::Sleeping(timer) => drop(self.unset_timer(timer)),
+        match std::mem::replace(&mut self.node_mut(place)?.doing.phase, StepPhase::BETWEEN) {
+            StepPhase::Trying(Trying::Ready) => self.take_from_ready(place)?,
+            StepPhase::Trying(Trying::Open { attempt, .. }) => self.close_attempt(place, &attempt),
+            StepPhase::Trying(Trying::Retrying(timer)) | StepPhase::Sleeping(timer) => {
+                self.unset_timer(timer);
+            }
             StepPhase::Asking => self.close_request(place, Answer::Withdrawn),
             StepPhase::Awaiting(timer) => self.wait_no_longer(place, timer),
-            _ => {}
+            StepPhase::Trying(Trying::Between)
+            | StepPhase::Blocked
+            | StepPhase::Expanded
+            | StepPhase::Completed(_)
+            | StepPhase::Skipped { .. }
+            | StepPhase::Failed { .. }
+            | StepPhase::Cancelled
+            | StepPhase::Left => {}
         }
         Ok(())
     }
 
-    fn open_attempt(&mut self, place: usize, attempt: &Arc<AttemptStarted>) {
-        self.run.running += 1;
-        self.changes.open(RunEffect::attempt(attempt, false));
-        self.child_is_sent(place, attempt);
+    /// The step begins, if it has not begun before.
+    fn note_start(&mut self, place: StepIndex) -> Result<&mut Node, Contradiction> {
+        let now = self.now;
+        let node = self.node_mut(place)?;
+        node.started_at.get_or_insert(now);
+        Ok(node)
     }
 
-    fn close_attempt(&mut self, place: usize, attempt: &AttemptStarted) {
-        self.run.running = self.run.running.saturating_sub(1);
-        self.child_is_let_go(place, attempt);
-        self.changes.close(RunEffectId::Attempt(attempt.fence));
-        self.changes.close(RunEffectId::Stop(attempt.fence));
+    fn is_awaiting(&self, place: StepIndex) -> bool {
+        let node = self.run.steps.get(place);
+        node.is_some_and(|node| matches!(node.doing.phase, StepPhase::Awaiting(_)))
     }
 
-    fn expect_open(&self, step: &StepId, what: &str) -> Result<usize, Contradiction> {
+    fn expect_open(&self, step: &StepId, what: &str) -> Result<StepIndex, Contradiction> {
         let place = self.place(step)?;
         match self.run.steps.get(place) {
             Some(node) if !node.is_closed() => Ok(place),
@@ -481,20 +392,20 @@ impl Fold<'_> {
         step: &StepId,
         what: &str,
         fits: impl Fn(&StepPhase) -> bool,
-    ) -> Result<usize, Contradiction> {
+    ) -> Result<StepIndex, Contradiction> {
         let place = self.place(step)?;
         match self.run.steps.get(place) {
-            Some(node) if fits(&node.phase) => Ok(place),
+            Some(node) if fits(&node.doing.phase) => Ok(place),
             Some(node) => Err(format!("step `{step}` is {} and cannot {what}", node.status())),
             None => Err(format!("there is no step `{step}`")),
         }
     }
 
-    fn place(&self, step: &StepId) -> Result<usize, Contradiction> {
-        self.run.index.get(step).copied().ok_or_else(|| format!("there is no step `{step}`"))
+    fn place(&self, step: &StepId) -> Result<StepIndex, Contradiction> {
+        self.run.steps.index(step).ok_or_else(|| format!("there is no step `{step}`"))
     }
 
-    fn node_mut(&mut self, place: usize) -> Result<&mut Node, Contradiction> {
-        self.run.steps.get_mut(place).ok_or_else(|| format!("there is no step number {place}"))
+    fn node_mut(&mut self, place: StepIndex) -> Result<&mut Node, Contradiction> {
+        self.run.steps.get_mut(place).ok_or_else(|| format!("there is no step number {place:?}"))
     }
 }

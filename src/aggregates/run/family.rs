@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::child;
 use super::kin::{ChildSays, EndedChild, ForParent, OfChild, Says, Wants, Word};
-use super::{About, Ask, End, Ended, Phase, Run, RunEffect, RunEffectId, StartRun};
+use super::{About, Ask, End, Ended, Phase, Run, RunEffect, RunEffectId, StartRun, Unwanted};
 use crate::events::ids::{Fence, RunId, StepId, StreamId, Version};
 use crate::events::json::Payload;
 use crate::events::problem::{Class, Code, Problem};
@@ -77,7 +77,7 @@ impl Run {
                 let (_, node) = self.node(step)?;
                 let attempt = node.open_attempt().filter(|attempt| attempt.fence == *fence)?;
                 let child = node.child.as_ref().filter(|_| child::is_made_by(&attempt.agent))?;
-                let wants = Wants::Cancelled { rollback: node.overdue };
+                let wants = Wants::Cancelled { rollback: node.doing.stop() == Some(Unwanted::Overdue) };
                 Some(to(&child.run, about, step, format!("stop/{fence}"), wants))
             }
             RunEffect::Tell(word) => Some(self.to_parent(about, *word)),
@@ -112,11 +112,10 @@ impl Run {
             |child| child.run.clone(),
         );
         let (step, effect) = (attempt.step.clone(), format!("attempt/{}", attempt.fence));
-        let wants_end = node.stopping || node.overdue;
-        let wants = match attempt.purpose {
-            Purpose::Compensate => Wants::Undone { told },
-            Purpose::Do if wants_end => Wants::Cancelled { rollback: node.overdue },
-            Purpose::Do => {
+        let wants = match (attempt.purpose, node.doing.stop()) {
+            (Purpose::Compensate, _) => Wants::Undone { told },
+            (Purpose::Do, Some(why)) => Wants::Cancelled { rollback: why == Unwanted::Overdue },
+            (Purpose::Do, None) => {
                 let (about, attempt) = (Arc::clone(about), Arc::clone(attempt));
                 let write = move |blobs: &dyn Blobs| {
                     let start = Box::new(start(&about, &attempt, blobs)?);

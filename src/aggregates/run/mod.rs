@@ -2,7 +2,8 @@
 //!
 //! - [`command`]: what may be asked, what it wants done, why it refuses
 //! - `people`: what people are asked, and what they said
-//! - `node`, `unwinding`: where a step is, and in which order a run is undone
+//! - `graph`, `node`: the steps, and what is known of each; `phase`: where doing it is, and undoing it
+//! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
 //! - `advance`: what starts and what ends of itself, after any command
@@ -20,10 +21,13 @@ pub mod command;
 mod decide;
 mod evolve;
 mod family;
+mod graph;
 pub mod kin;
 mod node;
 mod people;
+mod phase;
 pub mod plan;
+mod queue;
 mod recorded;
 mod snapshot;
 pub mod start;
@@ -32,23 +36,28 @@ mod startable;
 mod tests;
 mod time;
 mod timer;
+mod tries;
 mod unwinding;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::events::run::RunStatus;
 pub use command::{Ask, Grants, Order, RunEffect, RunEffectId, RunRejection};
+pub(crate) use graph::{Graph, StepIndex};
 use kin::Word;
-pub(crate) use node::{Done, Gated, Node, Passage, StepError, StepPhase, Trace, UndoPhase};
+pub(crate) use node::{Gated, Node, Passage, Trace};
 pub(crate) use people::{Answer, People, Request};
+pub(crate) use phase::{Done, StepPhase, UndoPhase};
 pub use plan::{CannotUndo, RollbackPlan};
+use queue::Queue;
 pub use recorded::RECORDS;
 pub use start::{Insists, StartChild, StartRun};
 use time::Driven;
 use timer::{Timer, TimerOf};
+pub(crate) use tries::{StepError, Tries, Trying, Unwanted};
 pub(crate) use unwinding::Unwinding;
 
 use crate::events::codec::CodecError;
@@ -71,14 +80,11 @@ type Moment<'a> = kernel::Moment<'a, Grants>;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     about: Option<Arc<About>>,
-    steps: Vec<Node>,
-    /// Where each step is. A snapshot does without: it follows from the steps.
-    #[serde(skip)]
-    index: HashMap<StepId, usize>,
+    steps: Graph,
     /// Steps that are needed before they are added, with those that need them.
-    awaited: HashMap<StepId, Vec<usize>>,
-    /// Steps that could start, by the agent whose slot they want, each in the order of the graph.
-    ready: BTreeMap<Option<AgentName>, BTreeSet<usize>>,
+    awaited: HashMap<StepId, Vec<StepIndex>>,
+    /// Steps that could be done.
+    ready: Queue,
     timers: HashMap<TimerId, Timer>,
     /// Those that go off if runs of its own take too long.
     deadlines: BTreeSet<(Timestamp, TimerId)>,
@@ -86,7 +92,7 @@ pub struct Run {
     people: People,
     /// Steps that go on by themselves when the run does: a loop whose rounds are to begin anew, a request to be made
     /// again.
-    stalled: BTreeSet<usize>,
+    stalled: BTreeSet<StepIndex>,
     /// How many steps were added by plans.
     planned: u32,
     /// How many steps were added by fan-outs, each counted once however often it came back.
@@ -106,13 +112,13 @@ pub struct Run {
     /// Whether its parent lets it pass the point of no return.
     passage: Passage,
     /// Steps that could start but for that.
-    passing: BTreeSet<usize>,
+    passing: BTreeSet<StepIndex>,
     /// Steps that are done with.
     done: usize,
     /// Steps that do not count any more, because what they grew in starts anew.
     left: usize,
     /// Steps that only ask about a phase.
-    asking: Vec<usize>,
+    asking: Vec<StepIndex>,
     /// The newest fence.
     fence: Fence,
     phase: Phase,
@@ -167,7 +173,7 @@ pub(crate) struct Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Why {
     /// A step failed without being tolerated; this is the first that did.
-    Failed(usize),
+    Failed(StepIndex),
     /// It took longer than its limit.
     OutOfTime,
     /// Somebody cancelled it, and may want what was done undone.
@@ -244,8 +250,7 @@ impl Run {
 
     /// How many steps are done with, and how many there are; without those that only ask about a phase.
     pub fn progress(&self) -> (usize, usize) {
-        let asking = self.asking.iter().filter_map(|place| self.steps.get(*place));
-        let answered = asking.filter(|node| node.is_done()).count();
+        let answered = self.steps.all(&self.asking).filter(|node| node.is_done()).count();
         (self.done - self.left - answered, self.steps.len() - self.left - self.asking.len())
     }
 
@@ -268,8 +273,8 @@ impl Run {
     }
 
     /// Whether the time is over for which a step waits for a signal, by the wall clock. At that very moment it is.
-    fn has_waited_too_long(&self, place: usize, wall: Timestamp) -> bool {
-        let timer = self.steps.get(place).and_then(|node| match &node.phase {
+    fn has_waited_too_long(&self, place: StepIndex, wall: Timestamp) -> bool {
+        let timer = self.steps.get(place).and_then(|node| match &node.doing.phase {
             StepPhase::Awaiting(timer) => timer.as_ref(),
             _ => None,
         });
@@ -308,7 +313,7 @@ impl Run {
         &self.people
     }
 
-    pub(crate) fn nodes(&self) -> &[Node] {
+    pub(crate) fn nodes(&self) -> &Graph {
         &self.steps
     }
 
@@ -316,9 +321,8 @@ impl Run {
         &self.phase
     }
 
-    pub(crate) fn node(&self, step: &StepId) -> Option<(usize, &Node)> {
-        let place = *self.index.get(step)?;
-        Some((place, self.steps.get(place)?))
+    pub(crate) fn node(&self, step: &StepId) -> Option<(StepIndex, &Node)> {
+        self.steps.find(step)
     }
 
     /// A run that has ended waits for nothing, though what a partial rollback keeps may wait on when that is no longer
@@ -329,7 +333,7 @@ impl Run {
 
     /// Whether all steps are done with that this step or phase is.
     fn is_reached(&self, until: &str) -> bool {
-        self.named(until).iter().all(|place| self.steps.get(*place).is_some_and(Node::is_done))
+        self.steps.all(&self.named(until)).all(Node::is_done)
     }
 
     /// Whether nothing goes on before people have said something. That they may say it too late keeps nobody waiting.

@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::RunStatus;
 use super::child::is_made_by;
-use crate::events::ids::{AgentName, RequestId, RunId, StepId, TimerId, Version};
+use super::graph::StepIndex;
+use super::phase::{Done, StepPhase, UndoPhase};
+use super::tries::{Tried, Tries, Trying};
+use crate::events::ids::{AgentName, RequestId, RunId, StepId, Version};
 use crate::events::json::Payload;
-use crate::events::problem::{Class, Code};
 use crate::events::run::{
-    AttemptStarted, Because, ChildEnded, Item, SkipReason, StepAdded, StepKind, UndoWhen, Undoes, Usage,
+    AttemptStarted, Because, ChildEnded, Item, Purpose, StepAdded, StepKind, UndoWhen, Undoes, Usage,
 };
 use crate::events::time::Timestamp;
 
@@ -19,24 +21,20 @@ use crate::events::time::Timestamp;
 pub(crate) struct Node {
     pub(crate) added: Arc<StepAdded>,
     /// The step that it grew in.
-    pub(crate) inside: Option<usize>,
+    pub(crate) inside: Option<StepIndex>,
     /// Those that grew in it, in this generation.
-    pub(crate) children: Vec<usize>,
+    pub(crate) children: Vec<StepIndex>,
     /// How far those are.
     pub(super) inner: Inner,
     /// How many rounds of a loop were used up before it was tried afresh.
     pub(super) rounds_before: usize,
     /// Those that need it.
-    pub(super) dependents: Vec<usize>,
+    pub(super) dependents: Vec<StepIndex>,
     /// How many of those that it needs are not done with.
     pub(super) unmet: usize,
-    pub(crate) phase: StepPhase,
+    pub(crate) doing: Tries<StepPhase>,
     /// Who does it instead of its agent, which has failed for good.
     pub(crate) fallback: Option<AgentName>,
-    /// Whether its open attempt was told to stop.
-    pub(super) stopping: bool,
-    /// Whether its open attempt, which a run of its own makes, has taken too long.
-    pub(crate) overdue: bool,
     /// What people have to say about it.
     pub(crate) gate: Gated,
     /// How many requests there were for it.
@@ -47,22 +45,15 @@ pub(crate) struct Node {
     pub(crate) refused: Option<Box<Done>>,
     /// The run that it started.
     pub(crate) child: Option<Child>,
-    /// Tries so far, which is the number of the last.
-    pub(crate) attempts: u32,
-    /// How many of those were in earlier generations.
-    pub(super) attempts_before: u32,
-    /// Tries that count against `attempts` of its retry policy.
-    pub(super) failures: u32,
-    /// Tries whose process died.
-    pub(super) lost: u32,
     pub(crate) generation: u32,
+    /// How many attempts at doing it were made in earlier generations.
+    pub(super) attempts_before: u32,
     /// What tries of this generation that did not succeed may have left behind.
     pub(crate) trace: Trace,
     pub(crate) compensation: Option<Compensation>,
-    /// Tries at undoing it so far, in all generations.
-    pub(super) undo_attempts: u32,
+    /// How many attempts at undoing it were made in earlier generations.
+    pub(super) undo_attempts_before: u32,
     pub(crate) usage: Usage,
-    pub(crate) error: Option<StepError>,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) ended_at: Option<Timestamp>,
 }
@@ -77,57 +68,6 @@ pub(crate) enum Trace {
     Failed,
     /// Of one nobody knows what it did.
     Unknown,
-}
-
-/// Why a step failed, or its last attempt did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StepError {
-    pub(crate) class: Class,
-    pub(crate) code: Code,
-    pub(crate) message: String,
-}
-
-/// Where a step is in its life.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum StepPhase {
-    /// It waits for others.
-    Blocked,
-    /// It could start.
-    Ready,
-    /// An attempt is open.
-    Running(Arc<AttemptStarted>),
-    /// An attempt or its sleep ended; what follows in the same commit says what becomes of it.
-    Between,
-    /// It will be tried again.
-    Retrying(TimerId),
-    /// It sleeps.
-    Sleeping(TimerId),
-    /// People are asked whether it may start.
-    Asking,
-    /// It waits for a signal, and perhaps no longer than this timer.
-    Awaiting(Option<TimerId>),
-    /// What grew in it is being done, and nothing else becomes of it.
-    Expanded,
-    Completed(Done),
-    Skipped {
-        reason: SkipReason,
-        message: String,
-    },
-    Failed {
-        tolerated: bool,
-    },
-    Cancelled,
-    /// The step in which it grew starts anew, and may grow others.
-    Left,
-}
-
-/// What came of a step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Done {
-    pub(crate) output: Payload,
-    pub(crate) artifacts: Vec<String>,
-    pub(crate) cached: bool,
-    pub(crate) degraded: bool,
 }
 
 /// What people have to say about a step.
@@ -192,35 +132,24 @@ pub(crate) struct Inner {
 pub(crate) struct Compensation {
     pub(crate) agent: AgentName,
     pub(crate) outcome: Undoes,
-    pub(crate) phase: UndoPhase,
-    /// Tries that count against `attempts` of its retry policy.
-    pub(super) failures: u32,
-    /// Tries whose process died.
-    pub(super) lost: u32,
-    pub(crate) error: Option<StepError>,
+    pub(crate) tries: Tries<UndoPhase>,
 }
 
-/// Where undoing a step is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum UndoPhase {
-    /// It could be tried.
-    Ready,
-    /// An attempt is open.
-    Running(Arc<AttemptStarted>),
-    /// An attempt ended; what follows in the same commit says what becomes of it.
-    Between,
-    /// It will be tried again.
-    Retrying(TimerId),
-    /// It failed for good: a person has to say what becomes of it.
-    Failed,
-    /// The step is undone, by an attempt or by a person.
-    Undone,
-    /// A person said that it stays.
-    LeftUndone,
+/// How far a step is, as far as that matters for how its run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It was not begun.
+    Pending,
+    /// It was begun, something will still become of it, and nothing of it runs.
+    Idle,
+    /// It was begun, and something of it runs or follows at once.
+    Busy,
+    /// Nothing becomes of it any more.
+    Closed,
 }
 
 impl Node {
-    pub(super) fn new(added: Arc<StepAdded>, inside: Option<usize>) -> Self {
+    pub(super) fn new(added: Arc<StepAdded>, inside: Option<StepIndex>) -> Self {
         Self {
             added,
             inside,
@@ -229,25 +158,19 @@ impl Node {
             rounds_before: 0,
             dependents: Vec::new(),
             unmet: 0,
-            phase: StepPhase::Blocked,
+            doing: Tries::after(0, StepPhase::Blocked),
             fallback: None,
-            stopping: false,
-            overdue: false,
             gate: Gated::No,
             requests: 0,
             granted: None,
             refused: None,
             child: None,
-            attempts: 0,
-            attempts_before: 0,
-            failures: 0,
-            lost: 0,
             generation: 1,
+            attempts_before: 0,
             trace: Trace::Nothing,
             compensation: None,
-            undo_attempts: 0,
+            undo_attempts_before: 0,
             usage: Usage::default(),
-            error: None,
             started_at: None,
             ended_at: None,
         }
@@ -261,20 +184,35 @@ impl Node {
         self.added.item.as_ref()
     }
 
-    /// The agent whose slot it needs to start.
-    pub(super) fn slot(&self) -> Option<&AgentName> {
-        match &self.added.kind {
-            StepKind::Work { agent } => Some(self.fallback.as_ref().unwrap_or(agent)),
-            _ => None,
+    /// The agent whose slot it needs to be done, or undone.
+    pub(super) fn slot(&self, purpose: Purpose) -> Option<&AgentName> {
+        match (purpose, &self.added.kind, &self.compensation) {
+            (Purpose::Do, StepKind::Work { agent }, _) => Some(self.fallback.as_ref().unwrap_or(agent)),
+            (Purpose::Do, _, _) => None,
+            (Purpose::Compensate, _, Some(undo)) => Some(&undo.agent),
+            (Purpose::Compensate, _, None) => self.added.undo.as_ref().map(|undo| &undo.agent),
         }
+    }
+
+    /// The agent that does it, or what grows in it.
+    pub(super) fn agent(&self) -> Option<&AgentName> {
+        match &self.added.kind {
+            StepKind::Work { .. } => self.slot(Purpose::Do),
+            StepKind::FanOut { agent, .. } => agent.as_ref(),
+            StepKind::Repeat { agent } => Some(agent),
+            StepKind::Sleep | StepKind::Wait { .. } | StepKind::AskOfPhase => None,
+        }
+    }
+
+    /// How many of those that grow in it may be on their way at once; none if all may.
+    pub(super) fn width(&self) -> Option<usize> {
+        let StepKind::FanOut { max_parallel, .. } = self.added.kind else { return None };
+        max_parallel.map(|width| width as usize)
     }
 
     /// The signal that it waits for, if it is a wait.
     pub(crate) fn signal(&self) -> Option<&Arc<str>> {
-        match &self.added.kind {
-            StepKind::Wait { signal } => Some(signal),
-            _ => None,
-        }
+        if let StepKind::Wait { signal } = &self.added.kind { Some(signal) } else { None }
     }
 
     /// Whether it is there for its phase, which people are asked about, and does nothing itself.
@@ -284,7 +222,7 @@ impl Node {
 
     /// Tries of this generation, lost ones too.
     pub(crate) fn attempts_now(&self) -> u32 {
-        self.attempts - self.attempts_before
+        self.doing.attempts - self.attempts_before
     }
 
     /// Whether it is a part of a step that is done in parts: an item of a fan-out, a round of a loop.
@@ -297,102 +235,121 @@ impl Node {
         self.inner.done >= self.children.len()
     }
 
+    /// Whether those may start that grew in it.
+    pub(super) fn lets_inner_start(&self) -> bool {
+        let has_planned = matches!(self.doing.phase, StepPhase::Completed(_)) && self.gate == Gated::No;
+        has_planned || self.doing.phase == StepPhase::Expanded
+    }
+
     /// Whether those that need it may start.
     pub(crate) fn is_done(&self) -> bool {
-        match &self.phase {
+        match &self.doing.phase {
             StepPhase::Completed(_) => self.gate == Gated::No && self.is_done_inside(),
             StepPhase::Skipped { .. } => true,
             StepPhase::Failed { tolerated } => *tolerated,
-            _ => false,
+            StepPhase::Blocked
+            | StepPhase::Trying(_)
+            | StepPhase::Sleeping(_)
+            | StepPhase::Asking
+            | StepPhase::Awaiting(_)
+            | StepPhase::Expanded
+            | StepPhase::Cancelled
+            | StepPhase::Left => false,
         }
     }
 
     /// Whether nothing becomes of it any more.
     pub(super) fn is_closed(&self) -> bool {
-        matches!(
-            self.phase,
-            StepPhase::Completed(_)
-                | StepPhase::Skipped { .. }
-                | StepPhase::Failed { .. }
-                | StepPhase::Cancelled
-                | StepPhase::Left
-        )
+        self.stage() == Stage::Closed
     }
 
     pub(super) fn is_untouched(&self) -> bool {
-        self.attempts == 0 && matches!(self.phase, StepPhase::Blocked | StepPhase::Ready)
+        self.doing.attempts == 0 && self.stage() == Stage::Pending
     }
 
     /// Whether it was begun and something will still become of it.
     pub(super) fn is_on_its_way(&self) -> bool {
-        match &self.phase {
-            StepPhase::Ready => self.attempts_now() > 0,
-            StepPhase::Running(_)
-            | StepPhase::Between
-            | StepPhase::Retrying(_)
-            | StepPhase::Sleeping(_)
-            | StepPhase::Asking
-            | StepPhase::Awaiting(_)
-            | StepPhase::Expanded => true,
-            _ => false,
-        }
+        matches!(self.stage(), Stage::Idle | Stage::Busy)
     }
 
     /// Whether it is begun and nothing runs of it: it can be cancelled at once.
     pub(super) fn is_idle(&self) -> bool {
-        self.is_on_its_way()
-            && matches!(
-                self.phase,
-                StepPhase::Ready
-                    | StepPhase::Retrying(_)
-                    | StepPhase::Sleeping(_)
-                    | StepPhase::Asking
-                    | StepPhase::Awaiting(_)
-            )
+        self.stage() == Stage::Idle
+    }
+
+    fn stage(&self) -> Stage {
+        match &self.doing.phase {
+            StepPhase::Blocked => Stage::Pending,
+            StepPhase::Trying(Trying::Ready) if self.attempts_now() == 0 => Stage::Pending,
+            StepPhase::Trying(Trying::Ready | Trying::Retrying(_))
+            | StepPhase::Sleeping(_)
+            | StepPhase::Asking
+            | StepPhase::Awaiting(_) => Stage::Idle,
+            StepPhase::Trying(Trying::Open { .. } | Trying::Between) | StepPhase::Expanded => Stage::Busy,
+            StepPhase::Completed(_)
+            | StepPhase::Skipped { .. }
+            | StepPhase::Failed { .. }
+            | StepPhase::Cancelled
+            | StepPhase::Left => Stage::Closed,
+        }
     }
 
     /// Whether nothing of the run may be undone because of it.
     pub(crate) fn is_past_return(&self) -> bool {
         let ended = self.child.as_ref().and_then(|child| child.ended.as_ref());
-        let did =
-            matches!(self.phase, StepPhase::Running(_) | StepPhase::Completed(_)) || self.refused.is_some();
+        let came_through = matches!(self.doing.phase, StepPhase::Completed(_)) || self.refused.is_some();
+        let did = came_through || self.open_attempt().is_some();
         self.added.irreversible && (self.trace == Trace::Unknown || did)
             || ended.is_some_and(|ended| ended.past_return)
             || self.child.as_ref().is_some_and(|child| child.passage == Passage::Open)
     }
 
-    /// Its open attempt at being done.
-    pub(crate) fn open_attempt(&self) -> Option<&Arc<AttemptStarted>> {
-        match &self.phase {
-            StepPhase::Running(attempt) => Some(attempt),
-            _ => None,
+    /// What was tried for that purpose; none of what is not opened.
+    pub(super) fn tries(&self, purpose: Purpose) -> Option<&Tries<dyn Tried>> {
+        match purpose {
+            Purpose::Do => Some(&self.doing),
+            Purpose::Compensate => Some(&self.compensation.as_ref()?.tries),
         }
     }
 
-    /// Its open attempt at being undone.
-    pub(super) fn open_undo_attempt(&self) -> Option<&Arc<AttemptStarted>> {
-        match self.undo_phase() {
-            Some(UndoPhase::Running(attempt)) => Some(attempt),
-            _ => None,
+    pub(super) fn tries_mut(&mut self, purpose: Purpose) -> Option<&mut Tries<dyn Tried>> {
+        match purpose {
+            Purpose::Do => Some(&mut self.doing),
+            Purpose::Compensate => Some(&mut self.compensation.as_mut()?.tries),
         }
+    }
+
+    /// How many attempts were made for that purpose so far, in all generations.
+    pub(crate) fn attempts(&self, purpose: Purpose) -> u32 {
+        self.tries(purpose).map_or(self.undo_attempts_before, |tries| tries.attempts)
+    }
+
+    /// Its open attempt at being done.
+    pub(crate) fn open_attempt(&self) -> Option<&Arc<AttemptStarted>> {
+        self.doing.open()
+    }
+
+    /// Its open attempts, at being done or undone.
+    pub(super) fn open_attempts(&self) -> impl Iterator<Item = &Arc<AttemptStarted>> {
+        let undoing = self.compensation.as_ref().and_then(|undo| undo.tries.open());
+        self.doing.open().into_iter().chain(undoing)
     }
 
     /// Its open attempt, at being done or undone, that a run of its own makes.
     pub(super) fn open_at_child(&self) -> Option<&Arc<AttemptStarted>> {
-        let open = [self.open_undo_attempt(), self.open_attempt()].into_iter().flatten();
-        open.into_iter().find(|attempt| is_made_by(&attempt.agent))
+        self.open_attempts().find(|attempt| is_made_by(&attempt.agent))
     }
 
     /// How far undoing it is, once that is opened.
     pub(crate) fn undo_phase(&self) -> Option<&UndoPhase> {
-        self.compensation.as_ref().map(|undo| &undo.phase)
+        self.compensation.as_ref().map(|undo| &undo.tries.phase)
     }
 
     /// What there is to be undone, now that nothing of it runs; none if it owes nothing.
     pub(crate) fn owes(&self) -> Option<Undoes> {
         let when = self.added.undo.as_ref()?.when;
         let ended = self.child.as_ref().and_then(|child| child.ended.as_ref());
-        match (&self.phase, self.trace, when) {
+        match (&self.doing.phase, self.trace, when) {
             (StepPhase::Left, _, _) => None,
             // A child that has undone itself leaves nothing.
             _ if ended.is_some_and(|ended| *ended.status == *RunStatus::Compensated.text()) => None,
@@ -410,7 +367,7 @@ impl Node {
 
     /// Whether an attempt succeeded in this generation.
     fn did(&self) -> bool {
-        let came_through = matches!(self.phase, StepPhase::Completed(_)) || self.refused.is_some();
+        let came_through = matches!(self.doing.phase, StepPhase::Completed(_)) || self.refused.is_some();
         came_through && self.attempts_now() > 0
     }
 
@@ -421,7 +378,7 @@ impl Node {
 
     /// Its output, once it is completed and as long as it is not undone.
     pub(crate) fn output(&self) -> Option<&Payload> {
-        match &self.phase {
+        match &self.doing.phase {
             StepPhase::Completed(done) if self.undo_phase() != Some(&UndoPhase::Undone) => Some(&done.output),
             _ => None,
         }
@@ -439,11 +396,15 @@ impl Node {
             Some(UndoPhase::LeftUndone) | None => {}
             Some(_) => return "compensating",
         }
-        match &self.phase {
-            StepPhase::Blocked | StepPhase::Ready => "pending",
-            StepPhase::Running(_) if self.child.as_ref().is_some_and(|child| child.rests) => "waiting",
-            StepPhase::Running(_) | StepPhase::Between | StepPhase::Expanded => "running",
-            StepPhase::Retrying(_) => "retrying",
+        match &self.doing.phase {
+            StepPhase::Blocked | StepPhase::Trying(Trying::Ready) => "pending",
+            StepPhase::Trying(Trying::Open { .. })
+                if self.child.as_ref().is_some_and(|child| child.rests) =>
+            {
+                "waiting"
+            }
+            StepPhase::Trying(Trying::Open { .. } | Trying::Between) | StepPhase::Expanded => "running",
+            StepPhase::Trying(Trying::Retrying(_)) => "retrying",
             StepPhase::Sleeping(_) | StepPhase::Asking | StepPhase::Awaiting(_) => "waiting",
             StepPhase::Completed(_) if matches!(self.gate, Gated::By(_)) => "waiting",
             StepPhase::Completed(_) => "completed",
@@ -456,6 +417,6 @@ impl Node {
 
 impl Compensation {
     pub(super) fn is_settled(&self) -> bool {
-        matches!(self.phase, UndoPhase::Undone | UndoPhase::LeftUndone)
+        matches!(self.tries.phase, UndoPhase::Undone | UndoPhase::LeftUndone)
     }
 }

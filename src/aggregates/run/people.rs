@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::graph::StepIndex;
 use crate::events::ids::{Hash, RequestId, TimerId};
 use crate::events::json::Payload;
 use crate::events::run::ApprovalRequested;
@@ -18,7 +19,7 @@ pub(crate) struct People {
     /// Those that can be answered.
     pub(crate) open: BTreeSet<RequestId>,
     /// Steps that wait for a signal, by its name, in the order in which they began to.
-    pub(super) waiting: BTreeMap<Arc<str>, VecDeque<usize>>,
+    pub(super) waiting: BTreeMap<Arc<str>, VecDeque<StepIndex>>,
     /// Signals that no step has taken, by name, in the order in which they came.
     pub(crate) signals: BTreeMap<Arc<str>, VecDeque<Payload>>,
     /// The timers that end a waiting for people, the first first.
@@ -31,7 +32,7 @@ pub(crate) struct Request {
     pub(crate) asked: Arc<ApprovalRequested>,
     pub(crate) at: Timestamp,
     /// The step.
-    pub(crate) place: usize,
+    pub(crate) place: StepIndex,
     /// Who granted it, and what they said; only grants that count.
     pub(crate) granted: BTreeMap<Arc<str>, Option<String>>,
     /// What is to be changed of the work, or was changed of the output, one after the other.

@@ -36,28 +36,22 @@ impl Run {
         let kept = self.may_roll_back(to).map_err(|rejection| rejection.of(self))?;
         let cause = RollbackCause::Cancel;
         let rounds = RoundOrder::LastFirst;
-        let mut unwinding = Unwinding::new(cause, kept, rounds, &self.steps, &self.index);
+        let mut unwinding = Unwinding::new(cause, kept, rounds, &self.steps);
         let mut undone = BTreeSet::new();
-        let mut group = unwinding.begin(&self.steps, &self.index, |_, node| standing(node));
+        let mut group = unwinding.begin(&self.steps, |_, node| standing(node));
         let mut order = Vec::new();
         while !group.is_empty() {
             group.sort_unstable();
-            order.push(
-                group
-                    .iter()
-                    .filter_map(|place| self.steps.get(*place))
-                    .map(|node| node.id().clone())
-                    .collect(),
-            );
+            order.push(self.steps.all(&group).map(|node| node.id().clone()).collect());
             let touched = std::mem::take(&mut group);
             undone.extend(touched.iter().copied());
             for place in touched {
-                group.extend(unwinding.touched(place, &self.steps, &self.index, |place, node| {
+                group.extend(unwinding.touched(place, &self.steps, |place, node| {
                     if undone.contains(&place) { Standing::Settled } else { standing(node) }
                 }));
             }
         }
-        let left = self.steps.iter().enumerate().filter(|(place, _)| unwinding.undoes(*place));
+        let left = self.steps.indexed().filter(|(place, _)| unwinding.undoes(*place));
         let cannot = left.filter_map(|(_, node)| cannot(node)).collect();
         Ok(RollbackPlan { order, cannot })
     }

@@ -12,7 +12,5 @@ pub(super) fn write(run: &Run) -> Result<Vec<u8>, CodecError> {
 }
 
 pub(super) fn read(bytes: &[u8]) -> Result<Run, CodecError> {
-    let mut run: Run = codec::from_bytes(bytes)?;
-    run.index = run.steps.iter().enumerate().map(|(place, node)| (node.id().clone(), place)).collect();
-    Ok(run)
+    codec::from_bytes(bytes)
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::child::is_made_by;
 use super::kin::Wants;
-use super::{Ask, Grants, Node, Phase, Run, StepPhase, TimerOf, Unwinding};
+use super::node::Compensation;
+use super::{Ask, Grants, Node, Phase, Run, TimerOf, Unwinding};
 use crate::events::ids::{AgentName, StepId, TimerId};
-use crate::events::run::StepKind;
+use crate::events::run::{Purpose, StepKind};
 use crate::workflow::definition::Definition;
 
 impl Run {
@@ -29,7 +30,7 @@ impl Run {
             (Phase::Going, ask) if goes_on => {
                 // An attempt that this command ends makes room for another.
                 wanted.room += self.made_room(ask);
-                self.ready.iter().for_each(|(agent, steps)| wanted.add(agent.as_ref(), steps.len()));
+                self.ready.wanted().for_each(|(agent, count)| wanted.add(agent, count));
                 self.wanted_after(ask, &mut wanted);
             }
             _ => {}
@@ -53,21 +54,23 @@ impl Run {
 
     /// Compensations that can be tried, and those whose turn may come.
     fn wanted_to_undo(&self, unwinding: &Unwinding, ask: &Ask, wanted: &mut Wanted) {
-        let at = |place: &usize| self.steps.get(*place);
-        unwinding.ready.iter().for_each(|(agent, places)| wanted.add(Some(agent), places.len()));
-        unwinding.due.iter().filter_map(at).for_each(|node| wanted.add_undo(node));
+        unwinding.ready.wanted().for_each(|(agent, count)| wanted.add(agent, count));
+        self.steps.all(&unwinding.due).for_each(|node| wanted.add_undo(node));
         match ask {
             Ask::Completed { step, .. } | Ask::Failed { step, .. } | Ask::NoChild { step, .. } => {
                 self.wanted_to_undo_after(unwinding, step, wanted);
             }
             Ask::OfChild(tidings) => self.wanted_to_undo_after(unwinding, &tidings.step, wanted),
             Ask::Due { timer } => {
-                if let Some(TimerOf::Undo(place)) = self.timers.get(timer).map(|set| set.of) {
-                    at(&place).into_iter().for_each(|node| wanted.add_undo(node));
+                if let Some(TimerOf::Retry(place, Purpose::Compensate)) =
+                    self.timers.get(timer).map(|set| set.of)
+                {
+                    self.steps.get(place).into_iter().for_each(|node| wanted.add_undo(node));
                 }
             }
             Ask::Recover { .. } => {
-                let open = self.steps.iter().filter(|node| node.open_undo_attempt().is_some());
+                let is_open = |undo: &Compensation| undo.tries.open().is_some();
+                let open = self.steps.iter().filter(|node| node.compensation.as_ref().is_some_and(is_open));
                 open.for_each(|node| wanted.add_undo(node));
             }
             _ => {}
@@ -77,14 +80,13 @@ impl Run {
     /// Compensations whose turn may come when something becomes of that step.
     fn wanted_to_undo_after(&self, unwinding: &Unwinding, step: &StepId, wanted: &mut Wanted) {
         let Some((place, node)) = self.node(step) else { return };
-        let at = |place: &usize| self.steps.get(*place);
         wanted.add_undo(node);
-        let before = unwinding.waiting_for(place, &self.steps, &self.index);
+        let before = unwinding.waiting_for(place, &self.steps);
         let next = before.iter().chain(&node.inside).chain([&place]);
-        let next = next.filter(|next| unwinding.is_last_behind(**next)).filter_map(at);
-        next.for_each(|node| {
+        let next = next.filter(|next| unwinding.is_last_behind(**next));
+        self.steps.all(next).for_each(|node| {
             wanted.add_undo(node);
-            node.children.iter().filter_map(at).for_each(|inner| wanted.add_undo(inner));
+            self.steps.all(&node.children).for_each(|inner| wanted.add_undo(inner));
         });
     }
 
@@ -97,8 +99,7 @@ impl Run {
             Ask::ForParent(asked) => {
                 // What asked for the point of no return may start.
                 if let Wants::Answered { granted: true } = asked.wants {
-                    let passing = self.passing.iter().filter_map(|place| self.steps.get(*place));
-                    passing.for_each(|node| wanted.add_node(node));
+                    self.steps.all(&self.passing).for_each(|node| wanted.add_node(node));
                 }
             }
             Ask::Due { timer } => self.wanted_when_due(timer, wanted),
@@ -115,7 +116,7 @@ impl Run {
                 first.into_iter().for_each(|node| self.wanted_behind(node.id(), wanted));
             }
             Ask::Recover { .. } => {
-                let open = self.steps.iter().filter(|node| matches!(node.phase, StepPhase::Running(_)));
+                let open = self.steps.iter().filter(|node| node.open_attempt().is_some());
                 open.for_each(|node| wanted.add_node(node));
             }
             _ => {}
@@ -123,15 +124,20 @@ impl Run {
     }
 
     fn wanted_when_due(&self, timer: &TimerId, wanted: &mut Wanted) {
-        let Some(TimerOf::Step(place) | TimerOf::People(place)) = self.timers.get(timer).map(|set| set.of)
-        else {
-            return;
-        };
-        let Some(node) = self.steps.get(place) else { return };
-        if matches!(node.phase, StepPhase::Retrying(_)) {
-            wanted.add_node(node);
-        } else {
-            self.wanted_behind(node.id(), wanted);
+        match self.timers.get(timer).map(|set| set.of) {
+            Some(TimerOf::Retry(place, Purpose::Do)) => {
+                self.steps.get(place).into_iter().for_each(|node| wanted.add_node(node));
+            }
+            Some(TimerOf::Sleep(place) | TimerOf::People(place)) => {
+                self.steps.get(place).into_iter().for_each(|node| self.wanted_behind(node.id(), wanted));
+            }
+            Some(
+                TimerOf::Retry(_, Purpose::Compensate)
+                | TimerOf::Run
+                | TimerOf::Child(_)
+                | TimerOf::UndoChild(_),
+            )
+            | None => {}
         }
     }
 
@@ -139,12 +145,12 @@ impl Run {
     fn wanted_behind(&self, step: &StepId, wanted: &mut Wanted) {
         let mut done = self.node(step).map(|(_, node)| node);
         while let Some(node) = done {
-            let next = node.dependents.iter().filter_map(|place| self.steps.get(*place));
+            let next = self.steps.all(&node.dependents);
             next.filter(|next| next.unmet == 1).for_each(|next| wanted.add_node(next));
-            done = node.inside.and_then(|parent| self.steps.get(parent));
+            done = self.steps.outer(node);
             let Some(parent) = done else { continue };
-            let waiting = parent.children.get(parent.inner.released).and_then(|place| self.steps.get(*place));
-            waiting.into_iter().for_each(|next| wanted.add_node(next));
+            let waiting = parent.children.get(parent.inner.released);
+            self.steps.all(waiting).for_each(|next| wanted.add_node(next));
             if let StepKind::Repeat { agent } = &parent.added.kind {
                 wanted.add(Some(agent), 1);
             }
@@ -175,14 +181,12 @@ impl Wanted {
     }
 
     fn add_node(&mut self, node: &Node) {
-        match &node.added.kind {
-            StepKind::Work { .. } => self.add(node.slot(), 1),
-            StepKind::FanOut { agent, max_parallel } => {
-                self.add(agent.as_ref(), max_parallel.map_or(usize::MAX, |width| width as usize));
-            }
-            StepKind::Repeat { agent } => self.add(Some(agent), 1),
-            StepKind::Sleep | StepKind::Wait { .. } | StepKind::AskOfPhase => {}
-        }
+        let count = match &node.added.kind {
+            StepKind::FanOut { .. } => node.width().unwrap_or(self.room as usize),
+            StepKind::Work { .. } | StepKind::Repeat { .. } => 1,
+            StepKind::Sleep | StepKind::Wait { .. } | StepKind::AskOfPhase => 0,
+        };
+        self.add(node.agent(), count);
     }
 
     fn add_undo(&mut self, node: &Node) {
@@ -193,7 +197,7 @@ impl Wanted {
     fn roots(&mut self, definition: &Definition) {
         for step in definition.steps.iter().filter(|step| step.needs.is_empty()) {
             let width = match &step.for_each {
-                Some(fan_out) => fan_out.max_parallel.map_or(usize::MAX, |width| width as usize),
+                Some(fan_out) => fan_out.max_parallel.unwrap_or(self.room) as usize,
                 None => 1,
             };
             self.add(step.agent().as_ref(), width);

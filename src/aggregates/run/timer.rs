@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::graph::StepIndex;
+use crate::events::run::Purpose;
 use crate::events::time::Timestamp;
 use crate::kernel::Deadline;
 
@@ -17,16 +19,16 @@ pub(super) struct Timer {
 pub(super) enum TimerOf {
     /// The run's time is over.
     Run,
-    /// A step sleeps, or is tried again.
-    Step(usize),
+    /// A step sleeps no longer.
+    Sleep(StepIndex),
+    /// Doing a step, or undoing it, is tried again.
+    Retry(StepIndex, Purpose),
     /// A step does not wait for people any longer.
-    People(usize),
-    /// Undoing a step is tried again.
-    Undo(usize),
+    People(StepIndex),
     /// The run of its own that does a step takes too long.
-    Child(usize),
+    Child(StepIndex),
     /// The same, undoing the step.
-    UndoChild(usize),
+    UndoChild(StepIndex),
 }
 
 impl Timer {
@@ -34,7 +36,11 @@ impl Timer {
     pub(super) const fn deadline(&self) -> Deadline {
         match self.of {
             TimerOf::People(_) => Deadline::Wall(self.at),
-            _ => Deadline::Steady(self.at),
+            TimerOf::Run
+            | TimerOf::Sleep(_)
+            | TimerOf::Retry(..)
+            | TimerOf::Child(_)
+            | TimerOf::UndoChild(_) => Deadline::Steady(self.at),
         }
     }
 }

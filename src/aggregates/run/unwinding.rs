@@ -2,14 +2,16 @@
 //! done with, and what grew in it, and a round's when the one after it is; independent branches have their turns at the
 //! same time.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::node::{Node, StepPhase};
-use crate::events::ids::{AgentName, StepId};
-use crate::events::run::{Because, RollbackCause, RoundOrder};
+use super::graph::{Each, Graph, StepIndex};
+use super::node::Node;
+use super::phase::StepPhase;
+use super::queue::Queue;
+use crate::events::run::{RollbackCause, RoundOrder};
 
 /// A run that is being undone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,22 +20,19 @@ pub(crate) struct Unwinding {
     /// The step or the phase that is kept, and with it all that does not depend on it.
     pub(crate) to: Option<Arc<str>>,
     rounds: RoundOrder,
-    /// By place; none for a step that is kept.
-    gates: Vec<Option<Gate>>,
+    /// None for a step that is kept.
+    gates: Each<Option<Gate>>,
     /// Steps whose turn has come and whose compensation is not opened yet.
-    pub(super) due: BTreeSet<usize>,
-    /// Opened compensations that could be tried, by the agent whose slot they want.
-    pub(super) ready: BTreeMap<AgentName, BTreeSet<usize>>,
+    pub(super) due: BTreeSet<StepIndex>,
+    /// Steps whose opened compensation could be tried.
+    pub(super) ready: Queue,
     /// How many compensations are neither settled nor failed for good.
     pub(super) open: usize,
     /// Steps whose compensation failed for good.
-    pub(super) failed: BTreeSet<usize>,
+    pub(super) failed: BTreeSet<StepIndex>,
     /// How many steps are not done with.
     pub(super) unsettled: usize,
 }
-
-/// Where each step is.
-pub(super) type Index = HashMap<StepId, usize>;
 
 /// What a partial rollback keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +40,7 @@ pub(super) struct Kept {
     /// A step, or a phase.
     pub(super) name: Arc<str>,
     /// The steps that those are.
-    pub(super) places: Vec<usize>,
+    pub(super) places: Vec<StepIndex>,
 }
 
 /// What a step's turn waits for.
@@ -82,24 +81,16 @@ impl Standing {
 
 impl Unwinding {
     /// Before the first turn. What is undone is everything, or all that depends on `to`.
-    pub(super) fn new(
-        cause: RollbackCause,
-        to: Option<Kept>,
-        rounds: RoundOrder,
-        steps: &[Node],
-        index: &Index,
-    ) -> Self {
-        let undone = to.as_ref().map(|kept| behind(steps, index, &kept.places));
-        let is_undone =
-            |place: &usize| undone.as_ref().is_none_or(|undone| undone.get(*place) == Some(&true));
-        let gates: Vec<_> = steps
-            .iter()
-            .enumerate()
+    pub(super) fn new(cause: RollbackCause, to: Option<Kept>, rounds: RoundOrder, steps: &Graph) -> Self {
+        let undone = to.as_ref().map(|kept| steps.behind(&kept.places));
+        let is_undone = |place: StepIndex| undone.as_ref().is_none_or(|undone| undone.has(place));
+        let gates: Each<_> = steps
+            .indexed()
             .map(|(place, node)| {
-                let counts = is_undone(&place) && node.phase != StepPhase::Left;
-                let outer = usize::from(node.inside.is_some_and(|at| is_undone(&at)));
+                let counts = is_undone(place) && node.doing.phase != StepPhase::Left;
+                let outer = usize::from(node.inside.is_some_and(is_undone));
                 // Rounds are undone together or not at all: with their loop.
-                let later = rounds == RoundOrder::LastFirst && round_beside(steps, place, 1).is_some();
+                let later = rounds == RoundOrder::LastFirst && steps.round_beside(place, 1).is_some();
                 counts.then(|| Gate {
                     behind: node.dependents.len() + outer + usize::from(later),
                     inside: node.children.len(),
@@ -115,7 +106,7 @@ impl Unwinding {
             rounds,
             gates,
             due: BTreeSet::new(),
-            ready: BTreeMap::new(),
+            ready: Queue::default(),
             open: 0,
             failed: BTreeSet::new(),
             unsettled,
@@ -123,7 +114,7 @@ impl Unwinding {
     }
 
     /// Whether a step is one of those that are undone.
-    pub(crate) fn undoes(&self, place: usize) -> bool {
+    pub(crate) fn undoes(&self, place: StepIndex) -> bool {
         self.gates.get(place).is_some_and(Option::is_some)
     }
 
@@ -140,32 +131,29 @@ impl Unwinding {
     /// The first turns: the steps whose compensation is to be opened.
     pub(super) fn begin(
         &mut self,
-        steps: &[Node],
-        index: &Index,
-        standing: impl Fn(usize, &Node) -> Standing,
-    ) -> Vec<usize> {
-        let first: Vec<usize> = (0..steps.len()).filter(|place| self.undoes(*place)).collect();
-        self.follow(first, steps, index, standing)
+        steps: &Graph,
+        standing: impl Fn(StepIndex, &Node) -> Standing,
+    ) -> Vec<StepIndex> {
+        let first = steps.indices().filter(|place| self.undoes(*place)).collect();
+        self.follow(first, steps, standing)
     }
 
     /// Something became of a step: the steps whose turn comes with that, and whose compensation is to be opened.
     pub(super) fn touched(
         &mut self,
-        place: usize,
-        steps: &[Node],
-        index: &Index,
-        standing: impl Fn(usize, &Node) -> Standing,
-    ) -> Vec<usize> {
-        self.follow(vec![place], steps, index, standing)
+        place: StepIndex,
+        steps: &Graph,
+        standing: impl Fn(StepIndex, &Node) -> Standing,
+    ) -> Vec<StepIndex> {
+        self.follow(vec![place], steps, standing)
     }
 
     fn follow(
         &mut self,
-        mut next: Vec<usize>,
-        steps: &[Node],
-        index: &Index,
-        standing: impl Fn(usize, &Node) -> Standing,
-    ) -> Vec<usize> {
+        mut next: Vec<StepIndex>,
+        steps: &Graph,
+        standing: impl Fn(StepIndex, &Node) -> Standing,
+    ) -> Vec<StepIndex> {
         let mut due = Vec::new();
         while let Some(place) = next.pop() {
             let (Some(node), Some(gate)) = (steps.get(place), self.gate(place)) else { continue };
@@ -189,19 +177,19 @@ impl Unwinding {
                 Standing::Unsettled => {}
                 Standing::Owes if self.due.insert(place) => due.push(place),
                 Standing::Owes => {}
-                Standing::Settled => self.settle(place, steps, index, &mut next),
+                Standing::Settled => self.settle(place, steps, &mut next),
             }
         }
         due
     }
 
-    fn settle(&mut self, place: usize, steps: &[Node], index: &Index, next: &mut Vec<usize>) {
+    fn settle(&mut self, place: StepIndex, steps: &Graph, next: &mut Vec<StepIndex>) {
         self.due.remove(&place);
         self.unsettled = self.unsettled.saturating_sub(1);
         if let Some(gate) = self.gate(place) {
             gate.settled = true;
         }
-        for waits in self.waiting_for(place, steps, index) {
+        for waits in self.waiting_for(place, steps) {
             if let Some(gate) = self.gate(waits) {
                 gate.behind = gate.behind.saturating_sub(1);
                 next.push(waits);
@@ -217,66 +205,19 @@ impl Unwinding {
 
     /// The steps whose turn waits for this one, but for the step that it grew in: those that it needs, and the round
     /// before it.
-    pub(super) fn waiting_for(&self, place: usize, steps: &[Node], index: &Index) -> Vec<usize> {
+    pub(super) fn waiting_for(&self, place: StepIndex, steps: &Graph) -> Vec<StepIndex> {
         let needs = steps.get(place).into_iter().flat_map(|node| &node.added.needs);
-        let needs = needs.filter_map(|need| index.get(need)).copied();
-        let earlier =
-            (self.rounds == RoundOrder::LastFirst).then(|| round_beside(steps, place, -1)).flatten();
+        let needs = needs.filter_map(|need| steps.index(need));
+        let earlier = (self.rounds == RoundOrder::LastFirst).then(|| steps.round_beside(place, -1)).flatten();
         needs.chain(earlier).collect()
     }
 
-    fn gate(&mut self, place: usize) -> Option<&mut Gate> {
+    fn gate(&mut self, place: StepIndex) -> Option<&mut Gate> {
         self.gates.get_mut(place)?.as_mut()
     }
 
     /// Whether its turn comes when one more step is done with.
-    pub(super) fn is_last_behind(&self, place: usize) -> bool {
+    pub(super) fn is_last_behind(&self, place: StepIndex) -> bool {
         matches!(self.gates.get(place), Some(Some(gate)) if gate.behind == 1 && !gate.settled)
     }
-}
-
-/// The round that is so many after this one, if this is a round and there is one.
-fn round_beside(steps: &[Node], place: usize, by: isize) -> Option<usize> {
-    let round = steps.get(place).filter(|node| node.added.because == Because::Repeat)?;
-    let rounds = &steps.get(round.inside?)?.children;
-    // They were added one after the other.
-    let at = rounds.binary_search(&place).ok()?;
-    rounds.get(at.checked_add_signed(by)?).copied()
-}
-
-/// Which steps depend on those that are kept, directly or not, and what grew in them; but for what those that are kept
-/// depend on themselves.
-pub(in crate::aggregates::run) fn behind(steps: &[Node], index: &Index, kept: &[usize]) -> Vec<bool> {
-    let at = |place: &usize| steps.get(*place);
-    let first = kept.iter().filter_map(at).flat_map(|node| node.dependents.iter().copied());
-    let mut found = reach(steps, first.collect(), |node, next| {
-        next.extend(node.dependents.iter().chain(&node.children).copied());
-    });
-    let mut before = before(steps, index, kept.to_vec());
-    // What grew in a step stays with it. It was added after it.
-    for (place, node) in steps.iter().enumerate() {
-        let stays = node.inside.is_some_and(|outer| before.get(outer) == Some(&true));
-        before.iter_mut().skip(place).take(1).for_each(|before| *before |= stays);
-    }
-    found.iter_mut().zip(before).for_each(|(found, before)| *found &= !before);
-    found
-}
-
-/// Which steps some come after, themselves among them.
-pub(in crate::aggregates::run) fn before(steps: &[Node], index: &Index, of: Vec<usize>) -> Vec<bool> {
-    reach(steps, of, |node, next| {
-        next.extend(node.added.needs.iter().filter_map(|need| index.get(need)).copied());
-        next.extend(node.inside);
-    })
-}
-
-fn reach(steps: &[Node], mut next: Vec<usize>, go_on: impl Fn(&Node, &mut Vec<usize>)) -> Vec<bool> {
-    let mut found = vec![false; steps.len()];
-    while let Some(place) = next.pop() {
-        let (Some(node), Some(found)) = (steps.get(place), found.get_mut(place)) else { continue };
-        if !std::mem::replace(found, true) {
-            go_on(node, &mut next);
-        }
-    }
-    found
 }

@@ -44,7 +44,8 @@ impl<W: World> Simulation<W> {
 
     /// The names of the signals for which steps wait.
     pub fn awaited_signals(&self) -> BTreeSet<Arc<str>> {
-        let waits = self.state().nodes().iter().filter(|node| matches!(node.phase, StepPhase::Awaiting(_)));
+        let waits =
+            self.state().nodes().iter().filter(|node| matches!(node.doing.phase, StepPhase::Awaiting(_)));
         waits.filter_map(|node| node.signal().cloned()).collect()
     }
 

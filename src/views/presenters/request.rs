@@ -184,7 +184,7 @@ fn ran(run: &Run, page: &mut Page) {
 /// How a step is.
 fn outcome(node: &Node) -> Words {
     let mut line = markdown!("{}: {}", code(node.id()), node.status());
-    if let StepPhase::Completed(done) = &node.phase {
+    if let StepPhase::Completed(done) = &node.doing.phase {
         line = line.and(done.degraded.then(|| markdown!(", degraded")));
         let names = Words::joined(done.artifacts.iter().map(code), ", ");
         line = line.and((!names.is_empty()).then(|| markdown!(", it made {}", names)));
@@ -200,7 +200,7 @@ fn outcome(node: &Node) -> Words {
         (Some(from), None) => Some(markdown!(", since {}", from)),
         _ => None,
     });
-    line.and(node.error.as_ref().map(|error| markdown!(", {}: {}", error.code, error.message)))
+    line.and(node.doing.error.as_ref().map(|error| markdown!(", {}: {}", error.code, error.message)))
 }
 
 fn checklist(request: &Request, page: &mut Page) {

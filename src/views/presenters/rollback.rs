@@ -88,7 +88,7 @@ fn why_rolled_back(cause: &RollbackCause) -> Words {
 fn done(run: &Run) -> impl Iterator<Item = Words> {
     let acted = |node: &&Node| matches!(node.added.kind, StepKind::Work { .. }) && node.has_acted();
     run.nodes().iter().filter(acted).map(|node| {
-        let how = match (&node.phase, node.trace) {
+        let how = match (&node.doing.phase, node.trace) {
             (StepPhase::Completed(done), _) if done.artifacts.is_empty() => markdown!("completed"),
             (StepPhase::Completed(done), _) => {
                 let names = Words::joined(done.artifacts.iter().map(code), ", ");
@@ -111,7 +111,7 @@ fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, Words)> {
     run.nodes().iter().filter_map(|node| {
         let why = match node.undo_phase() {
             Some(UndoPhase::Failed) => {
-                let error = node.compensation.as_ref().and_then(|undo| undo.error.as_ref());
+                let error = node.compensation.as_ref().and_then(|undo| undo.tries.error.as_ref());
                 let error = error.map(|error| markdown!(": {}: {}", error.code, error.message));
                 markdown!("undoing it failed for good{}", error.unwrap_or_default())
             }

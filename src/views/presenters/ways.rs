@@ -92,7 +92,7 @@ fn stuck_child(node: &Node) -> Option<&str> {
 }
 
 fn settle<'a>(id: &'a str, node: &'a Node) -> impl Iterator<Item = Way> + 'a {
-    let error = node.compensation.as_ref().and_then(|undo| undo.error.as_ref());
+    let error = node.compensation.as_ref().and_then(|undo| undo.tries.error.as_ref());
     let is_stuck = error.is_some_and(|error| error.code == Code::ChildStuck);
     let child = node.child.as_ref().filter(|_| is_stuck).map(|child| {
         way(

@@ -1,7 +1,7 @@
 //! How a run ends: forward, because a step failed, because its time is over, or because somebody cancelled it.
 
 use super::{Advance, Hindrance};
-use crate::aggregates::run::{Ending, Node, Phase, Run, RunRejection, StepPhase, Why};
+use crate::aggregates::run::{Ending, Node, Phase, Run, RunRejection, StepIndex, StepPhase, Why};
 use crate::events::ids::StepId;
 use crate::events::json::{Json, Payload};
 use crate::events::problem::Code;
@@ -68,16 +68,16 @@ impl Advance<'_, '_> {
         }
     }
 
-    fn failure_of(&self, place: usize) -> Result<RunFailed, RunRejection> {
+    fn failure_of(&self, place: StepIndex) -> Result<RunFailed, RunRejection> {
         let node = self.node(place)?;
-        let error = node.error.clone().ok_or(RunRejection::NotStarted)?;
+        let error = node.doing.error.clone().ok_or(RunRejection::NotStarted)?;
         let (class, code, message) = (error.class, error.code, error.message);
         Ok(RunFailed { step: Some(node.id().clone()), class, code, message })
     }
 
     /// Cancels steps that were begun, of which nothing runs, and that are given up.
     pub(super) fn cancel_idle(&mut self) {
-        let idle = self.draft.state().steps.iter().enumerate().filter(|(_, node)| node.is_idle());
+        let idle = self.draft.state().steps.indexed().filter(|(_, node)| node.is_idle());
         let idle = idle.filter(|(place, _)| self.is_given_up(*place));
         let cancelled: Vec<StepId> = idle.map(|(_, node)| node.id().clone()).collect();
         for step in cancelled {
@@ -89,26 +89,28 @@ impl Advance<'_, '_> {
     /// inside, or are cancelled with them.
     pub(super) fn end_grown(&mut self) {
         // What grew in a step was added after it.
-        for place in (0..self.draft.state().steps.len()).rev() {
+        for place in self.draft.state().steps.indices().rev() {
             let run = self.draft.state();
             let Some(node) = run.steps.get(place) else { continue };
-            let children = || node.children.iter().filter_map(|child| run.steps.get(*child));
-            let is_over = node.phase == StepPhase::Expanded && self.is_given_up(place);
+            let children = || run.steps.all(&node.children);
+            let is_over = node.doing.phase == StepPhase::Expanded && self.is_given_up(place);
             if !is_over || children().any(Node::is_on_its_way) {
                 continue;
             }
             let step = node.id().clone();
-            let event =
-                match run.failed_inside(node).and_then(|inner| Some((inner.id(), inner.error.as_ref()?))) {
-                    Some((inner, error)) => RunEvent::from(StepFailed {
-                        step,
-                        class: error.class,
-                        code: error.code,
-                        message: format!("`{inner}`: {}", error.message),
-                        handling: Handling::Fails,
-                    }),
-                    None => RunEvent::from(StepCancelled { step }),
-                };
+            let event = match run
+                .failed_inside(node)
+                .and_then(|inner| Some((inner.id(), inner.doing.error.as_ref()?)))
+            {
+                Some((inner, error)) => RunEvent::from(StepFailed {
+                    step,
+                    class: error.class,
+                    code: error.code,
+                    message: format!("`{inner}`: {}", error.message),
+                    handling: Handling::Fails,
+                }),
+                None => RunEvent::from(StepCancelled { step }),
+            };
             self.draft.emit(event);
         }
     }
@@ -122,7 +124,7 @@ impl Advance<'_, '_> {
         let rendered = match &self.definition.output {
             None => Ok(Json::null()),
             Some(output) => self
-                .scope(usize::MAX, &output.references().steps)
+                .scope(None, &output.references().steps)
                 .and_then(|scope| output.render(&scope).map_err(Hindrance::Render)),
         };
         let (output, error) = match rendered {
@@ -143,10 +145,10 @@ impl Advance<'_, '_> {
 impl Run {
     /// A step that failed, and grew in this one or in what did.
     fn failed_inside(&self, node: &Node) -> Option<&Node> {
-        let mut children = node.children.iter().filter_map(|child| self.steps.get(*child));
-        children.find_map(|child| match child.phase {
-            StepPhase::Failed { tolerated: false } => Some(child),
-            _ => self.failed_inside(child),
+        let mut children = self.steps.all(&node.children);
+        children.find_map(|child| {
+            let failed = child.doing.phase == StepPhase::Failed { tolerated: false };
+            if failed { Some(child) } else { self.failed_inside(child) }
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The graph grows: items of a fan-out, rounds of a loop, steps of a plan.
 
 use super::{Advance, Hindrance};
-use crate::aggregates::run::{Node, Run, RunRejection, StepPhase};
+use crate::aggregates::run::{Node, Run, RunRejection, StepIndex, StepPhase};
 use crate::events::codec::Encoded;
 use crate::events::ids::StepId;
 use crate::events::json::{BlobRef, Json, Payload};
@@ -14,7 +14,7 @@ use crate::workflow::work::Failure;
 
 impl Advance<'_, '_> {
     /// Adds a step for each item.
-    pub(super) fn fan_out(&mut self, place: usize, step: &Step) -> Result<(), RunRejection> {
+    pub(super) fn fan_out(&mut self, place: StepIndex, step: &Step) -> Result<(), RunRejection> {
         let items = match self.items(place, step) {
             Ok(items) => items,
             Err(hindrance) => return self.hinder(place, hindrance),
@@ -43,7 +43,7 @@ impl Advance<'_, '_> {
     /// Why the run cannot grow by a step for each of these items, if it cannot.
     pub(super) fn too_many(
         &self,
-        place: usize,
+        place: StepIndex,
         step: &Step,
         items: &[Json],
     ) -> Result<Option<String>, RunRejection> {
@@ -67,7 +67,7 @@ impl Advance<'_, '_> {
 
     /// About how much a step for each of these items adds to the store at once, in bytes: with the items themselves, also
     /// where these are stored beside the commit.
-    fn bytes_of(&self, place: usize, step: &Step, items: &[Json]) -> Result<usize, RunRejection> {
+    fn bytes_of(&self, place: StepIndex, step: &Step, items: &[Json]) -> Result<usize, RunRejection> {
         /// What the numbers, lengths and the hash take that differ from item to item.
         const FRAME_BYTES: usize = 128;
         let (id, planned) = self.grower(place)?;
@@ -80,23 +80,23 @@ impl Advance<'_, '_> {
         Ok(items.iter().fold(0_usize, |sum, item| sum.saturating_add(each + item.text().len())))
     }
 
-    fn items(&self, place: usize, step: &Step) -> Result<Vec<Json>, Hindrance> {
+    fn items(&self, place: StepIndex, step: &Step) -> Result<Vec<Json>, Hindrance> {
         let run = self.draft.state();
         let granted = run.steps.get(place).and_then(|node| node.granted.as_ref());
         match granted.and_then(|request| run.people.requests.get(request)) {
             Some(granted) => Ok(self.asked_of(granted)?.items.unwrap_or_default()),
-            None => Ok(step.items(&self.scope(place, &step.references().steps)?)?),
+            None => Ok(step.items(&self.scope(Some(place), &step.references().steps)?)?),
         }
     }
 
     /// What the steps have in common that a step grows.
-    fn grower(&self, place: usize) -> Result<(StepId, Option<BlobRef>), RunRejection> {
+    fn grower(&self, place: StepIndex) -> Result<(StepId, Option<BlobRef>), RunRejection> {
         let node = self.node(place)?;
         Ok((node.id().clone(), node.added.planned))
     }
 
     /// A loop goes round once more.
-    pub(super) fn add_round(&mut self, place: usize, step: &Step) -> Result<(), RunRejection> {
+    pub(super) fn add_round(&mut self, place: StepIndex, step: &Step) -> Result<(), RunRejection> {
         let (id, planned) = self.grower(place)?;
         let round = u32::try_from(self.node(place)?.children.len() + 1).unwrap_or(u32::MAX);
         self.draft.emit(StepAdded {
@@ -108,14 +108,18 @@ impl Advance<'_, '_> {
     }
 
     /// All is done with that grew in a step so far.
-    pub(super) fn inner_done(&mut self, place: usize) -> Result<(), RunRejection> {
+    pub(super) fn inner_done(&mut self, place: StepIndex) -> Result<(), RunRejection> {
         let node = self.node(place)?;
         if !node.is_done_inside() {
             return Ok(());
         }
         match node.added.kind {
             StepKind::Repeat { .. } => self.round_done(place),
-            _ => {
+            StepKind::FanOut { .. }
+            | StepKind::Work { .. }
+            | StepKind::Sleep
+            | StepKind::Wait { .. }
+            | StepKind::AskOfPhase => {
                 let outputs = self.list_of(&node.children)?;
                 self.complete(place, outputs)
             }
@@ -123,7 +127,7 @@ impl Advance<'_, '_> {
     }
 
     /// A round is done with: it was the last, or there is another.
-    fn round_done(&mut self, place: usize) -> Result<(), RunRejection> {
+    fn round_done(&mut self, place: StepIndex) -> Result<(), RunRejection> {
         let step = self.template(place)?;
         let node = self.node(place)?;
         let rounds = node.children.len();
@@ -131,7 +135,7 @@ impl Advance<'_, '_> {
         let Some(last) = node.children.last().and_then(|last| self.draft.state().steps.get(*last)) else {
             return Ok(());
         };
-        if let StepPhase::Skipped { reason: SkipReason::Dependency, message } = &last.phase {
+        if let StepPhase::Skipped { reason: SkipReason::Dependency, message } = &last.doing.phase {
             return self.skip(place, SkipReason::Dependency, message.clone());
         }
         let output = last.output().cloned();
@@ -151,7 +155,7 @@ impl Advance<'_, '_> {
     /// The output of the loop, if its `until` is true. A round that was given up has none, and is not the last.
     fn is_last_round(
         &self,
-        place: usize,
+        place: StepIndex,
         step: &Step,
         rounds: usize,
         output: Option<&Payload>,
@@ -159,7 +163,7 @@ impl Advance<'_, '_> {
         let (Some(repeat), Some(output)) = (&step.repeat, output) else { return Ok(None) };
         let output = self.draft.json(output, self.moment)?;
         let round = u32::try_from(rounds).unwrap_or(u32::MAX);
-        let mut scope = self.scope(place, &repeat.until.references().steps)?;
+        let mut scope = self.scope(Some(place), &repeat.until.references().steps)?;
         scope.round = Some((round, output.clone()));
         Ok(repeat.until.is_true(&scope)?.then_some(output))
     }
@@ -167,7 +171,7 @@ impl Advance<'_, '_> {
     /// Why what a step answered cannot be taken, if it cannot: its `schema`, or a plan that cannot join the run.
     pub(in crate::aggregates::run) fn is_wrong(
         &self,
-        place: usize,
+        place: StepIndex,
         answer: &Json,
     ) -> Result<Option<Failure>, RunRejection> {
         let step = self.template(place)?;
@@ -181,7 +185,7 @@ impl Advance<'_, '_> {
     }
 
     /// The outputs of some steps as a list; null for those that have none.
-    fn list_of(&self, places: &[usize]) -> Result<Json, RunRejection> {
+    fn list_of(&self, places: &[StepIndex]) -> Result<Json, RunRejection> {
         let mut outputs = Vec::with_capacity(places.len());
         for place in places {
             let output = self.node(*place)?.output();
@@ -195,25 +199,24 @@ impl Advance<'_, '_> {
 impl Run {
     /// The step that an expression of this one means by an id: one of the same plan, of the plan around that, or of the
     /// run.
-    pub(in crate::aggregates::run) fn meant(&self, place: usize, id: &StepId) -> Option<&Node> {
-        let planners = self.planners(place);
+    pub(in crate::aggregates::run) fn meant(&self, place: Option<StepIndex>, id: &StepId) -> Option<&Node> {
+        let planners = place.map(|place| self.planners(place)).unwrap_or_default();
         let sibling = planners.into_iter().find_map(|planner| self.node(&planner.id().planned(id)));
         sibling.or_else(|| self.node(id)).map(|(_, node)| node)
     }
 
     /// The steps of the same plan.
-    pub(super) fn siblings(&self, place: usize) -> impl Iterator<Item = &Node> {
+    pub(super) fn siblings(&self, place: StepIndex) -> impl Iterator<Item = &Node> {
         let planner = self.planners(place).into_iter().next();
-        let siblings = planner.into_iter().flat_map(|planner| planner.children.iter());
-        siblings.filter_map(|sibling| self.steps.get(*sibling))
+        planner.into_iter().flat_map(|planner| self.steps.all(&planner.children))
     }
 
     /// The steps whose plans a step is in, the nearest first.
-    pub(in crate::aggregates::run) fn planners(&self, place: usize) -> Vec<&Node> {
+    pub(in crate::aggregates::run) fn planners(&self, place: StepIndex) -> Vec<&Node> {
         let mut planners = Vec::new();
         let mut next = self.steps.get(place);
         while let Some(node) = next {
-            next = node.inside.and_then(|parent| self.steps.get(parent));
+            next = self.steps.outer(node);
             planners.extend(next.filter(|_| node.added.because == Because::Plan));
         }
         planners

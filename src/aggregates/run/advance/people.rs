@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Advance, Hindrance};
-use crate::aggregates::run::{Request, RunRejection};
+use crate::aggregates::run::{Request, RunRejection, StepIndex};
 use crate::events::ids::{Hash, RequestId, StepId, TimerId};
 use crate::events::json::Json;
 use crate::events::problem::Code;
@@ -17,7 +17,7 @@ impl Advance<'_, '_> {
     /// Asks whether a step may start that is about to.
     pub(super) fn ask_before(
         &mut self,
-        place: usize,
+        place: StepIndex,
         step: &Step,
         approval: &Approval,
     ) -> Result<(), RunRejection> {
@@ -33,23 +33,21 @@ impl Advance<'_, '_> {
     }
 
     /// Exactly what would be done.
-    fn about_to(&self, place: usize, step: &Step) -> Result<Asked, Hindrance> {
+    fn about_to(&self, place: StepIndex, step: &Step) -> Result<Asked, Hindrance> {
         let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
-        let agent = match &node.added.kind {
-            StepKind::Work { .. } => node.slot().cloned(),
-            StepKind::FanOut { agent, .. } => agent.clone(),
-            StepKind::Repeat { agent } => Some(agent.clone()),
-            StepKind::AskOfPhase => return self.asked_of_phase(place),
-            StepKind::Sleep | StepKind::Wait { .. } => None,
-        };
+        let agent = node.agent().cloned();
         let asked = Asked { agent, ..self.asked_about(node.id(), node.generation) };
-        Ok(match (&node.added.kind, &asked.agent) {
-            (StepKind::FanOut { .. }, _) => {
-                let items = step.items(&self.scope(place, &step.references().steps)?)?;
+        Ok(match &node.added.kind {
+            StepKind::AskOfPhase => self.asked_of_phase(place)?,
+            StepKind::FanOut { .. } => {
+                let items = step.items(&self.scope(Some(place), &step.references().steps)?)?;
                 Asked { items: Some(items), ..asked }
             }
-            (_, Some(agent)) => Asked { work: Some(self.work(place, step, agent)?), ..asked },
-            (_, None) => asked,
+            StepKind::Work { .. } | StepKind::Repeat { .. } => {
+                let work = asked.agent.as_ref().map(|agent| self.work(place, step, agent)).transpose()?;
+                Asked { work, ..asked }
+            }
+            StepKind::Sleep | StepKind::Wait { .. } => asked,
         })
     }
 
@@ -68,19 +66,20 @@ impl Advance<'_, '_> {
     /// Asks whether those may start that need a step, now that it has answered.
     pub(super) fn ask_after(
         &mut self,
-        place: usize,
+        place: StepIndex,
         approval: &Approval,
         output: &Json,
     ) -> Result<(), RunRejection> {
         let node = self.node(place)?;
-        let asked = match &node.added.kind {
-            StepKind::AskOfPhase => self.asked_of_phase(place).map_err(rejection)?,
-            _ => Asked { output: Some(output.clone()), ..self.asked_about(node.id(), node.generation) },
+        let asked = if node.asks_of_phase() {
+            self.asked_of_phase(place).map_err(rejection)?
+        } else {
+            Asked { output: Some(output.clone()), ..self.asked_about(node.id(), node.generation) }
         };
         self.ask(place, approval, &asked)
     }
 
-    fn ask(&mut self, place: usize, approval: &Approval, asked: &Asked) -> Result<(), RunRejection> {
+    fn ask(&mut self, place: StepIndex, approval: &Approval, asked: &Asked) -> Result<(), RunRejection> {
         let what = Json::of(asked).unwrap_or_default();
         let node = self.node(place)?;
         let run = &self.draft.state().about().ok_or(RunRejection::NotStarted)?.id;
@@ -110,7 +109,12 @@ impl Advance<'_, '_> {
     }
 
     /// A step begins to wait for a signal. One that is kept is taken at once.
-    pub(super) fn await_signal(&mut self, place: usize, name: &str, step: &Step) -> Result<(), RunRejection> {
+    pub(super) fn await_signal(
+        &mut self,
+        place: StepIndex,
+        name: &str,
+        step: &Step,
+    ) -> Result<(), RunRejection> {
         let id = self.node(place)?.id().clone();
         let (expires, timer) = self.until(step.timeout, || TimerId::wait(&id));
         self.draft.emit(SignalAwaited { step: id, name: name.into(), expires, timer });

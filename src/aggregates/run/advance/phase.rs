@@ -1,7 +1,7 @@
 //! What people are told of a phase that they are asked about.
 
 use super::{Advance, Hindrance};
-use crate::aggregates::run::{Node, Run, RunRejection, StepPhase};
+use crate::aggregates::run::{Node, Run, RunRejection, StepIndex, StepPhase};
 use crate::events::ids::Hash;
 use crate::events::run::StepKind;
 use crate::workflow::approval::{Asked, AskedPhase, AskedStep};
@@ -16,7 +16,7 @@ const OUTPUT_CHARS_TOLD: usize = 200;
 
 impl Advance<'_, '_> {
     /// How the steps of a phase are, and before it begins what each would do, as far as that is known.
-    pub(super) fn asked_of_phase(&self, place: usize) -> Result<Asked, Hindrance> {
+    pub(super) fn asked_of_phase(&self, place: StepIndex) -> Result<Asked, Hindrance> {
         let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
         let name = node.added.phase.as_deref().unwrap_or_default();
         let steps = self.draft.state().in_phase(name).into_iter();
@@ -30,15 +30,10 @@ impl Advance<'_, '_> {
         Ok(Asked { phase: Some(phase), ..self.asked_about(node.id(), node.generation) })
     }
 
-    fn asked_step(&self, place: usize) -> Result<AskedStep, Hindrance> {
+    fn asked_step(&self, place: StepIndex) -> Result<AskedStep, Hindrance> {
         let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
         let output = node.output().map(|output| self.draft.json(output, self.moment)).transpose()?;
-        let agent = match &node.added.kind {
-            StepKind::FanOut { agent, .. } => agent.as_ref(),
-            StepKind::Repeat { agent } => Some(agent),
-            _ => node.slot(),
-        };
-        let begun = !matches!(node.phase, StepPhase::Blocked);
+        let begun = node.doing.phase != StepPhase::Blocked;
         let short = |text: &str| match text.char_indices().nth(OUTPUT_CHARS_TOLD) {
             Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
             None => text.to_owned(),
@@ -46,7 +41,7 @@ impl Advance<'_, '_> {
         Ok(AskedStep {
             step: node.id().clone(),
             status: node.status().to_owned(),
-            agent: agent.cloned(),
+            agent: node.agent().cloned(),
             attempts: node.attempts_now(),
             work: if begun {
                 None
@@ -59,11 +54,11 @@ impl Advance<'_, '_> {
     }
 
     /// What a step would do, if that is known: all that it uses is done with.
-    fn work_known(&self, place: usize, node: &Node) -> Result<Option<Work>, RunRejection> {
+    fn work_known(&self, place: StepIndex, node: &Node) -> Result<Option<Work>, RunRejection> {
         let StepKind::Work { agent } = &node.added.kind else { return Ok(None) };
         let step = self.template(place)?;
         let run = self.draft.state();
-        let is_done = |id| run.meant(place, id).is_some_and(Node::is_done);
+        let is_done = |id| run.meant(Some(place), id).is_some_and(Node::is_done);
         let is_known = match step.references().steps {
             StepReferences::These(ids) => ids.iter().all(is_done),
             StepReferences::All => false,
@@ -74,17 +69,15 @@ impl Advance<'_, '_> {
 
 impl Run {
     /// The steps of a phase, each followed by those that grew in it.
-    fn in_phase(&self, name: &str) -> Vec<usize> {
+    fn in_phase(&self, name: &str) -> Vec<StepIndex> {
         let is_of_it = |node: &Node| node.inside.is_none() && node.added.phase.as_deref() == Some(name);
-        let whole = self.steps.iter().enumerate().filter(|(_, node)| is_of_it(node) && !node.asks_of_phase());
-        let mut left: Vec<usize> = whole.map(|(place, _)| place).collect();
+        let whole = self.steps.indexed().filter(|(_, node)| is_of_it(node) && !node.asks_of_phase());
+        let mut left: Vec<StepIndex> = whole.map(|(place, _)| place).collect();
         left.reverse();
         let mut steps = Vec::with_capacity(left.len());
         while let Some(place) = left.pop() {
             steps.push(place);
-            left.extend(
-                self.steps.get(place).into_iter().flat_map(|node| node.children.iter().rev()).copied(),
-            );
+            left.extend(self.steps.get(place).into_iter().flat_map(|node| node.children.iter().rev()));
         }
         steps
     }

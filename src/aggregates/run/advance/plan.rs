@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Advance;
-use crate::aggregates::run::{About, RunRejection};
+use crate::aggregates::run::{About, RunRejection, StepIndex};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
@@ -19,7 +19,7 @@ impl Advance<'_, '_> {
     /// Lets the steps join the graph that a step has planned, if it has.
     pub(in crate::aggregates::run) fn grow(
         &mut self,
-        place: usize,
+        place: StepIndex,
         answer: &Json,
     ) -> Result<(), RunRejection> {
         // A plan that cannot join was refused before.
@@ -38,7 +38,7 @@ impl Advance<'_, '_> {
     ///
     /// # Errors
     /// Why they cannot join the run.
-    pub(super) fn planned(&self, place: usize, answer: &Json) -> Result<Option<Definition>, Problem> {
+    pub(super) fn planned(&self, place: StepIndex, answer: &Json) -> Result<Option<Definition>, Problem> {
         let run = self.draft.state();
         let about = run.about().ok_or_else(|| Problem::new(Code::Internal, "a plan of no run"))?;
         let limits = about.started.growth;
@@ -46,7 +46,7 @@ impl Advance<'_, '_> {
         let plans = run.steps.get(place).is_some_and(|node| matches!(node.added.kind, StepKind::Work { .. }));
         let Some(list) = added(answer).filter(|_| plans && limits.total > 0) else { return Ok(None) };
         let env: Vec<String> = about.started.environment.keys().cloned().collect();
-        let known = |id: &str| run.meant(place, &StepId::grown(id)).is_some();
+        let known = |id: &str| run.meant(Some(place), &StepId::grown(id)).is_some();
         let scope = PlanScope { env: &env, fallback_attempts: limits.fallback_attempts, steps: &known };
         let (mut planned, agents) = plan(list, &scope)?;
         let depth = run.planners(place).len() + 1;
@@ -65,7 +65,7 @@ impl Advance<'_, '_> {
             let message = format!("the plan adds a step `{}`, and the run has one of that id", taken.id);
             return Err(Problem::new(Code::BadPlan, message));
         }
-        let outer = run.steps.get(run.outermost(place)).and_then(|node| node.added.phase.as_deref());
+        let outer = run.steps.get(run.steps.outermost(place)).and_then(|node| node.added.phase.as_deref());
         let asks = |phase: &str| outer != Some(phase) && self.definition.phases.contains_key(phase);
         if let Some((step, phase)) = joins(&planned, asks) {
             let message = format!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Advance, Hindrance};
 use crate::aggregates::run::child::{self, child_id, is_made_by};
 use crate::aggregates::run::node::Child;
-use crate::aggregates::run::{Passage, Request, RunRejection};
+use crate::aggregates::run::{Passage, Request, RunRejection, StepIndex};
 use crate::events::ids::{AgentName, RequestId, StepId};
 use crate::events::json::Json;
 use crate::events::run::*;
@@ -19,16 +19,13 @@ impl Advance<'_, '_> {
     /// Starts attempts as far as there are slots. Answers whether anything came of it.
     pub(super) fn start_granted(&mut self) -> Result<bool, RunRejection> {
         let mut started = false;
-        let agents: Vec<AgentName> = self.draft.state().ready.keys().flatten().cloned().collect();
-        for agent in agents {
+        for agent in self.draft.state().ready.agents() {
             while self.goes_forward() && self.draft.state().room() > 0 {
-                let ready = self.draft.state().ready.get(&Some(agent.clone()));
-                let Some(place) = ready.and_then(|steps| steps.first()).copied() else { break };
+                let Some(place) = self.draft.state().ready.first(&agent) else { break };
                 if self.must_ask(place)? {
                     continue;
                 }
-                // A run of its own needs no slot.
-                if !is_made_by(&agent) && !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
+                if !self.take_slot(&agent) {
                     break;
                 }
                 if !self.start_attempt(place, &agent)? {
@@ -41,8 +38,13 @@ impl Advance<'_, '_> {
         Ok(started)
     }
 
+    /// Takes a slot for an attempt, if there is one. A run of its own needs none.
+    pub(super) fn take_slot(&mut self, agent: &AgentName) -> bool {
+        is_made_by(agent) || self.drive.as_mut().is_some_and(|grants| grants.take(agent))
+    }
+
     /// Before a child starts what cannot be undone it asks its parent. Answers whether a step has to wait for that.
-    fn must_ask(&mut self, place: usize) -> Result<bool, RunRejection> {
+    fn must_ask(&mut self, place: StepIndex) -> Result<bool, RunRejection> {
         let run = self.draft.state();
         let (node, about) = (self.node(place)?, run.about().ok_or(RunRejection::NotStarted)?);
         let asks = node.added.irreversible && run.parent().is_some() && run.passage != Passage::Open;
@@ -54,7 +56,7 @@ impl Advance<'_, '_> {
     }
 
     /// Answers whether the attempt started; if not, the step has ended without, or people are asked.
-    fn start_attempt(&mut self, place: usize, agent: &AgentName) -> Result<bool, RunRejection> {
+    fn start_attempt(&mut self, place: StepIndex, agent: &AgentName) -> Result<bool, RunRejection> {
         let step = self.template(place)?;
         // It may have become ready in a commit in which nobody drove the run.
         if !self.may_start(place, &step)? {
@@ -69,7 +71,7 @@ impl Advance<'_, '_> {
     }
 
     /// What an agent is to do for a step: what was granted, where something was.
-    pub(super) fn work(&self, place: usize, step: &Step, agent: &AgentName) -> Result<Work, Hindrance> {
+    pub(super) fn work(&self, place: StepIndex, step: &Step, agent: &AgentName) -> Result<Work, Hindrance> {
         let run = self.draft.state();
         let node = run.steps.get(place).ok_or(Hindrance::NotStarted)?;
         let whole = node.inside.filter(|_| node.added.because == Because::Repeat).unwrap_or(place);
@@ -77,7 +79,7 @@ impl Advance<'_, '_> {
         if let Some(granted) = granted.and_then(|request| run.people.requests.get(request)) {
             return self.granted_work(granted);
         }
-        let mut work = step.work(&self.scope(place, &step.references().steps)?)?;
+        let mut work = step.work(&self.scope(Some(place), &step.references().steps)?)?;
         let fallback = step.fallback.as_ref().filter(|fallback| fallback.agent == *agent);
         if let Some(suffix) = fallback.and_then(|fallback| fallback.prompt_suffix.as_ref()) {
             work.prompt.get_or_insert_default().push_str(suffix);
@@ -104,7 +106,7 @@ impl Advance<'_, '_> {
     /// Starts an attempt, whose slot was taken.
     pub(super) fn begin_attempt(
         &mut self,
-        place: usize,
+        place: StepIndex,
         agent: AgentName,
         purpose: Purpose,
         timeout: Option<Duration>,
@@ -115,10 +117,7 @@ impl Advance<'_, '_> {
         let node = self.node(place)?;
         let (step, generation) = (node.id().clone(), node.generation);
         let run_id = run.about().ok_or(RunRejection::NotStarted)?.id.clone();
-        let before = match purpose {
-            Purpose::Do => node.attempts,
-            Purpose::Compensate => node.undo_attempts,
-        };
+        let before = node.attempts(purpose);
         let child = (purpose == Purpose::Do && is_made_by(&agent)).then(|| {
             // What has undone itself, or was cancelled, does not go on: another run begins.
             let is_over =

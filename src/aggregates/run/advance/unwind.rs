@@ -2,8 +2,7 @@
 //! undone or nothing can go on.
 
 use super::{Advance, Hindrance};
-use crate::aggregates::run::child::is_made_by;
-use crate::aggregates::run::{Phase, RunRejection, Unwinding};
+use crate::aggregates::run::{Phase, RunRejection, StepIndex, Unwinding};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::run::*;
 use crate::workflow::scope::{Scope, StepView, Undone};
@@ -29,7 +28,7 @@ impl Advance<'_, '_> {
 
     /// Opens the compensations whose turn has come. Answers whether there were any.
     fn open_due(&mut self) -> Result<bool, RunRejection> {
-        let due: Vec<usize> =
+        let due: Vec<StepIndex> =
             self.unwinding().map(|unwinding| unwinding.due.iter().copied().collect()).unwrap_or_default();
         let mut opened = false;
         for place in due {
@@ -45,15 +44,11 @@ impl Advance<'_, '_> {
     /// Starts attempts at undoing as far as there are slots. Answers whether any started, or failed to.
     fn start_undoing(&mut self) -> Result<bool, RunRejection> {
         let mut started = false;
-        let agents: Vec<AgentName> =
-            self.unwinding().map(|unwinding| unwinding.ready.keys().cloned().collect()).unwrap_or_default();
+        let agents = self.unwinding().map(|unwinding| unwinding.ready.agents()).unwrap_or_default();
         for agent in agents {
             while self.draft.state().room() > 0 {
-                let ready = self.unwinding().and_then(|unwinding| unwinding.ready.get(&agent));
-                let Some(place) = ready.and_then(|places| places.first()).copied() else { break };
-                if !is_made_by(&agent) && !self.drive.as_mut().is_some_and(|grants| grants.take(&agent)) {
-                    break;
-                }
+                let first = self.unwinding().and_then(|unwinding| unwinding.ready.first(&agent));
+                let Some(place) = first.filter(|_| self.take_slot(&agent)) else { break };
                 self.start_undo(place, &agent)?;
                 started = true;
             }
@@ -61,7 +56,7 @@ impl Advance<'_, '_> {
         Ok(started)
     }
 
-    fn start_undo(&mut self, place: usize, agent: &AgentName) -> Result<(), RunRejection> {
+    fn start_undo(&mut self, place: StepIndex, agent: &AgentName) -> Result<(), RunRejection> {
         let step = self.template(place)?;
         let timeout = step.compensate.as_ref().and_then(|compensate| compensate.timeout);
         let work =
@@ -70,20 +65,17 @@ impl Advance<'_, '_> {
             Ok(work) => return self.begin_attempt(place, agent.clone(), Purpose::Compensate, timeout, work),
             Err(hindrance) => hindrance.of_the_step()?.problem(),
         };
-        let step = self.node(place)?.id().clone();
-        let (class, code, message) = (problem.class, problem.code, problem.message);
-        self.draft.emit(CompensationFailed { step, class, code, message });
-        Ok(())
+        self.give_up(place, Purpose::Compensate, problem.class, problem.code, problem.message)
     }
 
     /// What the expressions of a compensation see.
-    fn undo_scope(&self, place: usize) -> Result<Scope, Hindrance> {
+    fn undo_scope(&self, place: StepIndex) -> Result<Scope, Hindrance> {
         let step = self.template(place).map_err(|_| Hindrance::NotStarted)?;
         let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
         let undo = node.compensation.as_ref().ok_or(Hindrance::NotStarted)?;
         let output = node.undone_output().map(|output| self.draft.json(output, self.moment)).transpose()?;
         let view = StepView { status: node.status(), attempts: node.attempts_now(), output };
-        let scope = self.scope(place, &step.compensation_references().steps)?;
+        let scope = self.scope(Some(place), &step.compensation_references().steps)?;
         Ok(Scope { undone: Some(Undone { step: step.id.clone(), outcome: undo.outcome, view }), ..scope })
     }
 
@@ -111,7 +103,7 @@ impl Advance<'_, '_> {
         let is_over = run.running == 0 && unwinding.is_stuck();
         let first = unwinding.failed.first().and_then(|place| run.steps.get(*place)).filter(|_| is_over);
         let Some((node, error)) =
-            first.and_then(|node| Some((node, node.compensation.as_ref()?.error.clone()?)))
+            first.and_then(|node| Some((node, node.compensation.as_ref()?.tries.error.clone()?)))
         else {
             return Ok(());
         };

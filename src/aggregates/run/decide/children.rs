@@ -8,7 +8,7 @@ use crate::aggregates::run::advance::Advance;
 use crate::aggregates::run::child;
 use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Says, Wants};
 use crate::aggregates::run::node::Child;
-use crate::aggregates::run::{Order, Passage, Phase, Run, RunRejection, RunStatus};
+use crate::aggregates::run::{Order, Passage, Phase, Run, RunRejection, RunStatus, StepIndex, Unwanted};
 use crate::events::ids::{Fence, RunId, StepId, Version};
 use crate::events::problem::Code;
 use crate::events::run::*;
@@ -89,7 +89,7 @@ impl Run {
     }
 
     /// The attempt at a step that this run makes, if one is open.
-    fn attempt_of(&self, step: &StepId, run: &RunId) -> Option<(usize, Arc<AttemptStarted>)> {
+    fn attempt_of(&self, step: &StepId, run: &RunId) -> Option<(StepIndex, Arc<AttemptStarted>)> {
         let (place, node) = self.node(step)?;
         node.child.as_ref().filter(|child| child.run == *run)?;
         Some((place, Arc::clone(node.open_at_child()?)))
@@ -107,7 +107,7 @@ pub(super) fn of_child(advance: &mut Advance<'_, '_>, tidings: OfChild) -> Resul
             _ => Ok(()),
         };
     };
-    let is_wanted = !node.stopping && !node.overdue;
+    let is_wanted = node.doing.stop().is_none();
     let child = node.child.as_ref();
     let (rests, heard) = child.map_or((false, Version(0)), |child| (child.rests, child.heard));
     match says {
@@ -127,7 +127,7 @@ pub(super) fn of_child(advance: &mut Advance<'_, '_>, tidings: OfChild) -> Resul
 /// The run that makes an attempt has ended.
 fn child_ended(
     advance: &mut Advance<'_, '_>,
-    place: usize,
+    place: StepIndex,
     attempt: &AttemptStarted,
     run: &RunId,
     ended: EndedChild,
@@ -143,14 +143,13 @@ fn child_ended(
     if !is_news && goes_on {
         return Ok(());
     }
-    let (overdue, stopping) = (node.overdue, node.stopping);
+    let stop = node.doing.stop();
     let seen = ended.seen.clone();
     let result = child::outcome(run, ended, attempt.purpose);
-    let stopped = match (overdue, stopping && attempt.purpose == Purpose::Do) {
-        (true, _) => Some(Stop::TimedOut),
-        (false, true) => Some(Stop::Cancelled),
-        (false, false) => None,
-    };
+    let stopped = stop.map(|stop| match stop {
+        Unwanted::Overdue => Stop::TimedOut,
+        Unwanted::GivenUp => Stop::Cancelled,
+    });
     let result = result.map_err(|failure| match stopped {
         None => failure,
         Some(_) if failure.code == Code::ChildStuck => {
@@ -173,8 +172,8 @@ pub(super) fn no_child(
     fence: Fence,
 ) -> Result<(), RunRejection> {
     let Some((place, _)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
-    let overdue = advance.draft.state().steps.get(place).is_some_and(|node| node.overdue);
-    let why = if overdue { Stop::TimedOut } else { Stop::Cancelled };
+    let stop = advance.draft.state().steps.get(place).and_then(|node| node.doing.stop());
+    let why = if stop == Some(Unwanted::Overdue) { Stop::TimedOut } else { Stop::Cancelled };
     failed(advance, step, fence, Failure::stopped(why))
 }
 
@@ -189,7 +188,7 @@ pub(super) fn parent_told(draft: &mut RunDraft<'_>, version: Version) {
 /// A child wants to start what cannot be undone. Whoever has no parent itself says whether it may.
 fn asks_return(
     advance: &mut Advance<'_, '_>,
-    place: usize,
+    place: StepIndex,
     attempt: &AttemptStarted,
     step: StepId,
     child: RunId,
@@ -202,7 +201,7 @@ fn asks_return(
         // It is told so again.
         Passage::Open | Passage::Asked => return Ok(()),
         Passage::Refused => return Err(no_return("its own parent does not let it")),
-        Passage::Closed if is_given_up || node.stopping || node.overdue => {
+        Passage::Closed if is_given_up || node.doing.stop().is_some() => {
             return Err(no_return("it does not go forward with it any more"));
         }
         Passage::Closed => {}
@@ -230,7 +229,7 @@ pub(super) fn return_answered(
     if run.passage != Passage::Asked {
         return Ok(());
     }
-    let at = |place: &usize| run.steps.get(*place).map(|node| node.id().clone());
+    let at = |place: &StepIndex| run.steps.get(*place).map(|node| node.id().clone());
     let own: Vec<StepId> = run.passing.iter().filter_map(at).collect();
     let asked = |child: &&Child| child.passage == Passage::Asked;
     let children: Vec<_> = run

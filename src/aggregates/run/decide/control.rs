@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::RunDraft;
 use crate::aggregates::run::{
-    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, StepPhase, UndoPhase, Unwinding, Why,
+    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, StepIndex, StepPhase, UndoPhase, Unwinding,
+    Why,
 };
 use crate::events::problem::Code;
 use crate::events::run::{CancelRequested, RetryRequested, RollbackCause, RunPaused, RunUnpaused};
@@ -154,9 +155,9 @@ impl Run {
 
     /// A step that may be started once only, was, and would be started again if the run went forward.
     fn started_once(&self, undone: Option<&Unwinding>) -> Option<&Node> {
-        let is_anew = |place: usize| undone.is_some_and(|unwinding| unwinding.undoes(place));
+        let is_anew = |place: StepIndex| undone.is_some_and(|unwinding| unwinding.undoes(place));
         let is_undone = |node: &Node| node.undo_phase() == Some(&UndoPhase::Undone);
-        let mut nodes = self.steps.iter().enumerate();
+        let mut nodes = self.steps.indexed();
         let found = nodes.find(|(place, node)| {
             let is_afresh = !is_anew(*place) && self.is_to_be_retried(node);
             // What was refused is not done again, but asked about again.
@@ -178,8 +179,8 @@ fn afresh<'r>(run: &'r Run, undone: Option<&Unwinding>) -> Result<Vec<&'r Node>,
         };
         return Err(not_now(Code::CannotRetry, why, hint));
     }
-    let is_anew = |place: usize| undone.is_some_and(|unwinding| unwinding.undoes(place));
-    let nodes = run.steps.iter().enumerate();
+    let is_anew = |place: StepIndex| undone.is_some_and(|unwinding| unwinding.undoes(place));
+    let nodes = run.steps.indexed();
     Ok(nodes
         .filter(|(place, node)| !is_anew(*place) && run.is_to_be_retried(node))
         .map(|(_, node)| node)
@@ -189,21 +190,22 @@ fn afresh<'r>(run: &'r Run, undone: Option<&Unwinding>) -> Result<Vec<&'r Node>,
 /// A retry of one step or phase is one of the run: it is refused where others failed too.
 fn only(run: &Run, name: &str, afresh: &[&Node]) -> Result<(), RunRejection> {
     let places = run.named(name);
-    let meant = |node: &Node| run.is_within(node, &places);
+    let meant = |node: &Node| run.steps.is_within(node, &places);
     if places.is_empty() {
         return Err(no_such_step(name));
     }
     if !afresh.iter().any(|node| meant(node)) {
         let tolerated = StepPhase::Failed { tolerated: true };
-        let is_tolerated = run.steps.iter().any(|node| meant(node) && node.phase == tolerated);
+        let is_tolerated = run.steps.iter().any(|node| meant(node) && node.doing.phase == tolerated);
         let why = match is_tolerated {
             true => format!("step `{name}` failed, which is tolerated: the run goes on without it"),
             false => format!("step `{name}` has not failed"),
         };
         return Err(not_now(Code::CannotRetry, why, "`reenact retry RUN` tries again all that failed"));
     }
-    let failed =
-        |node: &&&Node| node.phase == StepPhase::Failed { tolerated: false } && node.children.is_empty();
+    let failed = |node: &&&Node| {
+        node.doing.phase == StepPhase::Failed { tolerated: false } && node.children.is_empty()
+    };
     let others: Vec<String> = afresh
         .iter()
         .filter(failed)

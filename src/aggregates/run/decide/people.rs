@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::RunDraft;
 use super::control::{forward, not_now};
 use crate::aggregates::run::advance::Advance;
-use crate::aggregates::run::{Answer, Gated, Node, Phase, Request, Run, RunRejection, StepPhase};
+use crate::aggregates::run::{Answer, Gated, Node, Phase, Request, Run, RunRejection, StepIndex, StepPhase};
 use crate::events::ids::{RequestId, StepId, TimerId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::Code;
@@ -237,25 +237,26 @@ pub(super) fn signal(
 /// Nobody answered in time.
 pub(super) fn too_late(
     advance: &mut Advance<'_, '_>,
-    place: usize,
+    place: StepIndex,
     timer: &TimerId,
 ) -> Result<(), RunRejection> {
     let Some(node) = advance.draft.state().steps.get(place) else { return Ok(()) };
-    let (phase, gate, signal) = (node.phase.clone(), node.gate.clone(), node.signal().cloned());
+    let is_awaiting = matches!(node.doing.phase, StepPhase::Awaiting(_));
+    let (gate, signal) = (node.gate.clone(), node.signal().cloned());
     advance.draft.emit(TimerFired { timer: timer.clone() });
-    match (phase, gate) {
-        (StepPhase::Awaiting(_), _) => {
+    match gate {
+        _ if is_awaiting => {
             let code = Code::SignalMissed;
             let message = format!("the signal `{}` did not come in time", signal.unwrap_or_default());
             advance.fail(place, code.class(), code, message)
         }
-        (_, Gated::By(request)) => {
+        Gated::By(request) => {
             let (code, message) =
                 (Code::ApprovalExpired, format!("nobody answered request `{request}` in time"));
             advance.draft.emit(ApprovalExpired { request });
             advance.fail(place, code.class(), code, message)
         }
-        _ => Ok(()),
+        Gated::No | Gated::Again => Ok(()),
     }
 }
 
@@ -291,9 +292,13 @@ fn requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection> {
 impl Run {
     /// The step that takes a signal of that name; none if it is kept for one that will wait for it. What all have waited
     /// for too long, by the wall clock, is refused, also while nobody was there to record that.
-    pub(crate) fn takes_signal(&self, name: &str, wall: Timestamp) -> Result<Option<usize>, RunRejection> {
+    pub(crate) fn takes_signal(
+        &self,
+        name: &str,
+        wall: Timestamp,
+    ) -> Result<Option<StepIndex>, RunRejection> {
         let waiting = self.people.waiting.get(name).into_iter().flatten().copied();
-        let waiting: Vec<usize> = waiting.filter(|place| !self.is_given_up(*place)).collect();
+        let waiting: Vec<StepIndex> = waiting.filter(|place| !self.is_given_up(*place)).collect();
         let in_time = waiting.iter().copied().find(|place| !self.has_waited_too_long(*place, wall));
         match waiting.first().and_then(|place| self.steps.get(*place)) {
             Some(late) if in_time.is_none() => {
@@ -317,9 +322,9 @@ impl Run {
         if meant.len() == 1 {
             return meant;
         }
-        let within = |places: &[usize]| {
+        let within = |places: &[StepIndex]| {
             let is_of_them = |request: &&Request| {
-                self.steps.get(request.place).is_some_and(|node| self.is_within(node, places))
+                self.steps.get(request.place).is_some_and(|node| self.steps.is_within(node, places))
             };
             requests
                 .values()

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::RunDraft;
 use super::control::{forward, no_such_step, not_now};
-use crate::aggregates::run::unwinding::{Kept, before, behind};
+use crate::aggregates::run::unwinding::Kept;
 use crate::aggregates::run::{
-    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, StepPhase, UndoPhase, Why,
+    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, StepIndex, StepPhase, UndoPhase, Why,
 };
 use crate::events::ids::StepId;
 use crate::events::problem::Code;
@@ -19,8 +19,7 @@ pub(super) fn rollback(
 ) -> Result<(), RunRejection> {
     let run = draft.state();
     let kept = run.may_roll_back(to.as_deref())?.map(|kept| kept.places).unwrap_or_default();
-    let kept = kept.iter().filter_map(|place| run.steps.get(*place));
-    let keeps = kept.map(|node| node.id().clone()).collect();
+    let keeps = run.steps.all(&kept).map(|node| node.id().clone()).collect();
     let cause = RollbackCause::Request { by: order.by, reason: order.reason };
     draft.emit(RollbackStarted { to, keeps, ..RollbackStarted::of_everything(cause) });
     Ok(())
@@ -94,12 +93,12 @@ impl Run {
     fn kept(&self, to: &str) -> Result<Kept, RunRejection> {
         let places = self.named(to);
         let is_phase = self.node(&StepId::grown(to)).is_none();
-        for node in places.iter().filter_map(|place| self.steps.get(*place)) {
-            if let Some(parent) = node.inside.and_then(|parent| self.steps.get(parent)) {
+        for node in self.steps.all(&places) {
+            if let Some(parent) = self.steps.outer(node) {
                 let why = format!("step `{to}` is a part of `{}`", parent.id());
                 return Err(not_now(Code::CannotRollBack, why, format!("roll back to `{}`", parent.id())));
             }
-            let is_left_out = is_phase && matches!(node.phase, StepPhase::Skipped { .. });
+            let is_left_out = is_phase && matches!(node.doing.phase, StepPhase::Skipped { .. });
             if !is_to_be_kept(node) && !is_left_out {
                 let why = format!(
                     "step `{}` is {}: only a step that is done can be kept",
@@ -114,7 +113,7 @@ impl Run {
     }
 
     /// The step with that id; without one, the steps of the phase with that name.
-    pub(in crate::aggregates::run) fn named(&self, name: &str) -> Vec<usize> {
+    pub(in crate::aggregates::run) fn named(&self, name: &str) -> Vec<StepIndex> {
         if let Some((place, _)) = self.node(&StepId::grown(name)) {
             return vec![place];
         }
@@ -122,16 +121,16 @@ impl Run {
     }
 
     /// The steps of the phase with that name.
-    pub(in crate::aggregates::run) fn phase(&self, name: &str) -> Vec<usize> {
+    pub(in crate::aggregates::run) fn phase(&self, name: &str) -> Vec<StepIndex> {
         let in_phase = |node: &Node| node.inside.is_none() && node.added.phase.as_deref() == Some(name);
-        let places = self.steps.iter().enumerate().filter(|(_, node)| in_phase(node));
+        let places = self.steps.indexed().filter(|(_, node)| in_phase(node));
         places.map(|(place, _)| place).collect()
     }
 
     /// What would be kept and is undone, or was to be.
-    fn undone_before(&self, to: &[usize]) -> Option<&Node> {
-        let undone = behind(&self.steps, &self.index, to);
-        let kept = self.steps.iter().enumerate().filter(|(place, _)| undone.get(*place) != Some(&true));
+    fn undone_before(&self, to: &[StepIndex]) -> Option<&Node> {
+        let undone = self.steps.behind(to);
+        let kept = self.steps.indexed().filter(|(place, _)| !undone.has(*place));
         kept.map(|(_, node)| node).find(|node| node.compensation.is_some())
     }
 
@@ -144,12 +143,11 @@ impl Run {
     }
 
     /// An irreversible step that has started and is neither one of these nor before them.
-    fn irreversible_behind(&self, kept: &[usize]) -> Option<&Node> {
-        let before = before(&self.steps, &self.index, kept.to_vec());
-        let mut past = self.steps.iter().enumerate().filter(|(_, node)| node.is_past_return());
+    fn irreversible_behind(&self, kept: &[StepIndex]) -> Option<&Node> {
+        let before = self.steps.before(kept.to_vec());
+        let mut past = self.steps.indexed().filter(|(_, node)| node.is_past_return());
         let found = past.find(|(irreversible, node)| {
-            let outer = self.outermost(*irreversible);
-            node.open_attempt().is_some() || before.get(outer) != Some(&true)
+            node.open_attempt().is_some() || !before.has(self.steps.outermost(*irreversible))
         });
         found.map(|(_, node)| node)
     }
@@ -173,8 +171,8 @@ impl Run {
 
     /// The irreversible step to which a rollback may go back, if it may to any.
     pub(crate) fn last_return(&self) -> Option<&Node> {
-        let past = self.steps.iter().enumerate().filter(|(_, node)| node.is_past_return());
-        let mut outer = past.map(|(place, _)| self.outermost(place));
+        let past = self.steps.indexed().filter(|(_, node)| node.is_past_return());
+        let mut outer = past.map(|(place, _)| self.steps.outermost(place));
         let last = outer.find(|place| {
             self.steps.get(*place).is_some_and(is_to_be_kept)
                 && self.irreversible_behind(&[*place]).is_none()
@@ -182,29 +180,9 @@ impl Run {
         });
         last.and_then(|place| self.steps.get(place))
     }
-
-    /// Whether a step is one of these, or grew in one.
-    pub(in crate::aggregates::run) fn is_within(&self, node: &Node, places: &[usize]) -> bool {
-        let mut place = self.node(node.id()).map(|(place, _)| place);
-        while let Some(at) = place {
-            if places.contains(&at) {
-                return true;
-            }
-            place = self.steps.get(at).and_then(|node| node.inside);
-        }
-        false
-    }
-
-    /// The step of the definition that a step is, or grew in.
-    pub(in crate::aggregates::run) fn outermost(&self, mut place: usize) -> usize {
-        while let Some(outer) = self.steps.get(place).and_then(|node| node.inside) {
-            place = outer;
-        }
-        place
-    }
 }
 
 /// Whether a rollback may go back to this step, so that it stays: it ran, it is done, and nobody undid it.
 fn is_to_be_kept(node: &Node) -> bool {
-    node.is_done() && !matches!(node.phase, StepPhase::Skipped { .. }) && node.compensation.is_none()
+    node.is_done() && !matches!(node.doing.phase, StepPhase::Skipped { .. }) && node.compensation.is_none()
 }

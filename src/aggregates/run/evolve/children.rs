@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::{Contradiction, Fold, stop};
 use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::node::{Child, Passage};
-use crate::aggregates::run::{Phase, Run, RunEffect, RunEffectId, StepPhase, TimerOf};
+use crate::aggregates::run::{
+    Phase, Run, RunEffect, RunEffectId, StepIndex, StepPhase, TimerOf, Trying, Unwanted,
+};
 use crate::events::ids::{RunId, StepId, TimerId};
 use crate::events::run::*;
 
@@ -33,8 +35,9 @@ impl Run {
 
 impl Fold<'_> {
     pub(super) fn child_started(&mut self, event: &ChildStarted) -> Result<(), Contradiction> {
-        let place =
-            self.expect(&event.step, "start a run", |phase| matches!(phase, StepPhase::Running(_)))?;
+        let place = self.expect(&event.step, "start a run", |phase| {
+            matches!(phase, StepPhase::Trying(Trying::Open { .. }))
+        })?;
         let node = self.node_mut(place)?;
         if node.child.as_ref().is_none_or(|child| child.run != event.run) {
             node.child = Some(Child::new(event.run.clone()));
@@ -84,7 +87,7 @@ impl Fold<'_> {
     }
 
     /// Something is wanted of the run that makes an attempt, which therefore does not rest any more.
-    pub(super) fn stirs(&mut self, place: usize, attempt: &Arc<AttemptStarted>) {
+    pub(super) fn stirs(&mut self, place: StepIndex, attempt: &Arc<AttemptStarted>) {
         let Some(child) = self.run.steps.get_mut(place).and_then(|node| node.child.as_mut()) else { return };
         if is_made_by(&attempt.agent) && std::mem::replace(&mut child.rests, false) {
             self.run.resting -= 1;
@@ -94,7 +97,7 @@ impl Fold<'_> {
     }
 
     /// An attempt is one of a run of its own, if no agent makes it.
-    pub(super) fn child_is_sent(&mut self, place: usize, attempt: &AttemptStarted) {
+    pub(super) fn child_is_sent(&mut self, place: StepIndex, attempt: &AttemptStarted) {
         if !is_made_by(&attempt.agent) {
             return;
         }
@@ -112,7 +115,7 @@ impl Fold<'_> {
     }
 
     /// The attempt is not one of a run of its own any more.
-    pub(super) fn child_is_let_go(&mut self, place: usize, attempt: &AttemptStarted) {
+    pub(super) fn child_is_let_go(&mut self, place: StepIndex, attempt: &AttemptStarted) {
         if !is_made_by(&attempt.agent) {
             return;
         }
@@ -132,11 +135,14 @@ impl Fold<'_> {
         }
     }
 
-    pub(super) fn child_is_overdue(&mut self, place: usize, timer: &TimerId) -> Result<(), Contradiction> {
+    pub(super) fn child_is_overdue(
+        &mut self,
+        place: StepIndex,
+        timer: &TimerId,
+    ) -> Result<(), Contradiction> {
         self.unset_timer(timer.clone());
-        let attempt = self.node_mut(place)?.open_attempt().cloned();
+        let attempt = self.node_mut(place)?.doing.tell_to_stop(Unwanted::Overdue);
         let attempt = attempt.ok_or("no run is seen through that could take too long")?;
-        self.node_mut(place)?.overdue = true;
         self.stirs(place, &attempt);
         self.changes.open(stop(&attempt));
         Ok(())
@@ -145,7 +151,7 @@ impl Fold<'_> {
     /// A step waits to start, or a child of it to let one start.
     pub(super) fn return_asked(&mut self, event: &ReturnAsked) -> Result<(), Contradiction> {
         if self.is_own(&event.run) {
-            let ready = |phase: &StepPhase| *phase == StepPhase::Ready;
+            let ready = |phase: &StepPhase| *phase == StepPhase::READY;
             let place = self.expect(&event.step, "ask for the point of no return", ready)?;
             self.take_from_ready(place)?;
             self.run.passing.insert(place);
@@ -171,7 +177,7 @@ impl Fold<'_> {
         if event.granted {
             return Ok(());
         }
-        for node in &mut self.run.steps {
+        for node in self.run.steps.iter_mut() {
             if let Some(child) = node.child.as_mut().filter(|child| child.passage == Passage::Asked) {
                 child.passage = Passage::Refused;
                 self.changes.open(RunEffect::AnswerReturn { step: node.added.step.clone(), granted: false });

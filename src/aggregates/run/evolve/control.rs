@@ -8,7 +8,7 @@ use crate::aggregates::run::{
 };
 use crate::events::ids::{StepId, TimerId};
 use crate::events::run::{
-    AttemptFailed, AttemptLost, CancelRequested, DrivingBegan, RetryRequested, RetryScheduled, RunEvent,
+    AttemptFailed, AttemptLost, CancelRequested, DrivingBegan, Purpose, RetryRequested, RetryScheduled, RunEvent,
     RunPaused, RunUnpaused, StepCompleted,
 };
 use crate::events::time::Timestamp;
@@ -190,7 +190,7 @@ impl Fold<'_> {
         match of {
             TimerOf::People(_) => Some(&mut self.run.people.timers),
             TimerOf::Child(_) => Some(&mut self.run.deadlines),
-            TimerOf::Run | TimerOf::Step(_) | TimerOf::Undo(_) | TimerOf::UndoChild(_) => None,
+            TimerOf::Run | TimerOf::Sleep(_) | TimerOf::Retry(..) | TimerOf::UndoChild(_) => None,
         }
     }
 
@@ -217,17 +217,13 @@ impl Fold<'_> {
 
     /// Nothing may start any more that could.
     pub(super) fn close_starts(&mut self) {
-        let ready = self.run.ready.values().flatten().copied();
+        let ready = self.run.ready.steps();
         let undone = match &self.run.phase {
-            Phase::Unwinding(unwinding) => {
-                Some(unwinding.due.iter().chain(unwinding.ready.values().flatten()))
-            }
+            Phase::Unwinding(unwinding) => Some(unwinding.due.iter().chain(unwinding.ready.steps())),
             _ => None,
         };
-        for place in ready.chain(undone.into_iter().flatten().copied()) {
-            if let Some(node) = self.run.steps.get(place) {
-                self.changes.close(RunEffectId::Start(node.id().clone()));
-            }
+        for node in self.run.steps.all(ready.chain(undone.into_iter().flatten())) {
+            self.changes.close(RunEffectId::Start(node.id().clone()));
         }
     }
 
@@ -235,8 +231,8 @@ impl Fold<'_> {
     pub(super) fn open_starts(&mut self) {
         match &self.run.phase {
             Phase::Going => {
-                let ready = self.run.ready.values().flatten().filter_map(|place| self.run.steps.get(*place));
-                ready.for_each(|node| self.changes.open(super::start(node)));
+                let ready = self.run.steps.all(self.run.ready.steps());
+                ready.for_each(|node| self.changes.open(super::start(node, Purpose::Do)));
             }
             Phase::Unwinding(_) => {
                 super::saga::open(self.run).into_iter().for_each(|start| self.changes.open(start));

@@ -2,30 +2,29 @@
 
 use std::sync::Arc;
 
-use super::{Contradiction, Fold, start};
+use super::{Contradiction, Fold};
 use crate::aggregates::run::node::{Gated, Inner, Trace};
-use crate::aggregates::run::{Node, Phase, Run, RunEffectId, StepPhase, Unwinding};
+use crate::aggregates::run::tries::Tries;
+use crate::aggregates::run::{Node, Run, StepIndex, StepPhase, Unwinding};
 use crate::events::ids::StepId;
-use crate::events::run::{Because, SkipReason, StepAdded, StepKind};
+use crate::events::run::{Because, Purpose, SkipReason, StepAdded, StepKind};
 
 impl Fold<'_> {
     pub(super) fn step_added(&mut self, event: &StepAdded) -> Result<(), Contradiction> {
         let inside = event.inside.as_ref().map(|parent| self.place(parent)).transpose()?;
         self.run.planned += u32::from(event.because == Because::Plan);
-        let place = match self.run.index.get(&event.step).copied() {
+        let place = match self.run.steps.index(&event.step) {
             Some(place) => self.come_back(place, event, inside)?,
             None => {
                 self.run.fanned += u32::from(event.because == Because::ForEach);
-                let place = self.run.steps.len();
-                self.run.steps.push(Node::new(Arc::new(event.clone()), inside));
+                let place = self.run.steps.add(Node::new(Arc::new(event.clone()), inside));
                 self.run.asking.extend((event.kind == StepKind::AskOfPhase).then_some(place));
-                self.run.index.insert(event.step.clone(), place);
                 place
             }
         };
         let mut unmet = 0;
         for need in &event.needs {
-            match self.run.index.get(need).copied() {
+            match self.run.steps.index(need) {
                 Some(needed) => {
                     let node = self.node_mut(needed)?;
                     node.dependents.push(place);
@@ -51,58 +50,48 @@ impl Fold<'_> {
     /// A step grows again that grew there before what it is inside of started anew.
     fn come_back(
         &mut self,
-        place: usize,
+        place: StepIndex,
         event: &StepAdded,
-        inside: Option<usize>,
-    ) -> Result<usize, Contradiction> {
+        inside: Option<StepIndex>,
+    ) -> Result<StepIndex, Contradiction> {
         let node = self.node_mut(place)?;
-        if node.phase != StepPhase::Left {
+        if node.doing.phase != StepPhase::Left {
             return Err(format!("there is a step `{}` already", event.step));
         }
-        (node.added, node.inside, node.phase) = (Arc::new(event.clone()), inside, StepPhase::Blocked);
+        (node.added, node.inside) = (Arc::new(event.clone()), inside);
+        node.doing.phase = StepPhase::Blocked;
         self.run.left -= 1;
         self.run.done -= 1;
         Ok(place)
     }
 
     /// A step grew in another, which is not done with before this one is.
-    fn expand(&mut self, parent: usize, child: usize) -> Result<(), Contradiction> {
-        let now = self.now;
+    fn expand(&mut self, parent: StepIndex, child: StepIndex) -> Result<(), Contradiction> {
         let node = self.node_mut(parent)?;
-        match (&node.phase, &node.gate) {
-            (StepPhase::Expanded, _) => {}
-            (StepPhase::Ready, _) => {
-                self.take_from_ready(parent)?;
-                self.node_mut(parent)?.phase = StepPhase::Expanded;
-            }
-            // A plan, which completes, or is granted, with what follows in this commit.
-            (StepPhase::Completed(_), Gated::By(_)) | (StepPhase::Running(_), _) => {}
-            _ => return Err("a step can only grow in one that starts, or that answers a plan".to_owned()),
+        // A plan, which completes, or is granted, with what follows in this commit.
+        let is_asked_about = matches!(node.gate, Gated::By(_));
+        let planned = matches!(node.doing.phase, StepPhase::Completed(_)) && is_asked_about;
+        if node.doing.is_ready() {
+            self.take_from_ready(parent)?;
+            self.node_mut(parent)?.doing.phase = StepPhase::Expanded;
+        } else if !planned && node.doing.open().is_none() && node.doing.phase != StepPhase::Expanded {
+            return Err("a step can only grow in one that starts, or that answers a plan".to_owned());
         }
         self.run.stalled.remove(&parent);
-        let node = self.node_mut(parent)?;
-        node.children.push(child);
-        node.started_at.get_or_insert(now);
+        self.note_start(parent)?.children.push(child);
         self.release(parent)
     }
 
     /// Lets as many of the steps inside start as may be on their way at once.
-    pub(super) fn release(&mut self, parent: usize) -> Result<(), Contradiction> {
+    pub(super) fn release(&mut self, parent: StepIndex) -> Result<(), Contradiction> {
         let node = self.node_mut(parent)?;
-        let width = match node.added.kind {
-            StepKind::FanOut { max_parallel: Some(width), .. } => width as usize,
-            _ => usize::MAX,
-        };
-        let children = node.children.len();
+        let (width, children) = (node.width(), node.children.len());
         loop {
             let node = self.node_mut(parent)?;
-            let opens = match node.phase {
-                StepPhase::Expanded => true,
-                StepPhase::Completed(_) => node.gate == Gated::No,
-                _ => false,
-            };
+            let opens = node.lets_inner_start();
             let inner = &mut node.inner;
-            if !opens || inner.open >= width || inner.released >= children {
+            let is_full = width.is_some_and(|width| inner.open >= width);
+            if !opens || is_full || inner.released >= children {
                 return Ok(());
             }
             let child = node.children.get(inner.released).copied();
@@ -115,7 +104,7 @@ impl Fold<'_> {
     }
 
     /// The step has completed, or what was open about that is settled.
-    pub(super) fn finish_if_done(&mut self, place: usize) -> Result<(), Contradiction> {
+    pub(super) fn finish_if_done(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         if self.node_mut(place)?.is_done() {
             return self.finish(place);
         }
@@ -125,7 +114,7 @@ impl Fold<'_> {
     }
 
     /// The step is done with: those that need it may start.
-    pub(super) fn finish(&mut self, place: usize) -> Result<(), Contradiction> {
+    pub(super) fn finish(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         let now = self.now;
         let node = self.node_mut(place)?;
         node.ended_at = Some(now);
@@ -135,7 +124,7 @@ impl Fold<'_> {
         for dependent in dependents {
             let node = self.node_mut(dependent)?;
             node.unmet = node.unmet.saturating_sub(1);
-            if node.unmet == 0 && node.phase == StepPhase::Blocked {
+            if node.unmet == 0 && node.doing.phase == StepPhase::Blocked {
                 self.make_ready(dependent)?;
             }
         }
@@ -143,70 +132,56 @@ impl Fold<'_> {
         let node = self.node_mut(parent)?;
         node.inner.done += 1;
         node.inner.open = node.inner.open.saturating_sub(1);
-        if matches!(node.phase, StepPhase::Completed(_)) {
+        if matches!(node.doing.phase, StepPhase::Completed(_)) {
             return self.finish_if_done(parent);
         }
         self.release(parent)
     }
 
-    pub(super) fn make_ready(&mut self, place: usize) -> Result<(), Contradiction> {
-        let node = self.node_mut(place)?;
-        node.phase = StepPhase::Ready;
-        let (slot, effect) = (node.slot().cloned(), start(node));
-        self.run.ready.entry(slot).or_default().insert(place);
-        if self.run.phase == Phase::Going && !self.run.paused {
-            self.changes.open(effect);
-        }
-        Ok(())
+    pub(super) fn make_ready(&mut self, place: StepIndex) -> Result<(), Contradiction> {
+        self.ready(place, Purpose::Do)
     }
 
-    pub(super) fn take_from_ready(&mut self, place: usize) -> Result<(), Contradiction> {
-        let node = self.node_mut(place)?;
-        let (slot, id) = (node.slot().cloned(), node.id().clone());
-        if let Some(steps) = self.run.ready.get_mut(&slot) {
-            steps.remove(&place);
-            if steps.is_empty() {
-                self.run.ready.remove(&slot);
-            }
-        }
-        self.changes.close(RunEffectId::Start(id));
-        Ok(())
+    pub(super) fn take_from_ready(&mut self, place: StepIndex) -> Result<(), Contradiction> {
+        self.unready(place, Purpose::Do)
     }
 
     /// What waits for a step, and what it waits for, once what grew in each is counted.
-    fn recount_one(&mut self, place: usize) -> Result<(), Contradiction> {
+    fn recount_one(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         let Some(node) = self.run.steps.get(place) else { return Ok(()) };
-        let is_met = |need: &StepId| {
-            let needed = self.run.index.get(need).and_then(|at| self.run.steps.get(*at));
-            needed.is_some_and(Node::is_done)
-        };
+        let is_met = |need: &StepId| self.run.node(need).is_some_and(|(_, needed)| needed.is_done());
         let unmet = node.added.needs.iter().filter(|need| !is_met(need)).count();
         let node = self.node_mut(place)?;
         node.unmet = unmet;
         let (starts, grown) = (node.inside.is_none() && unmet == 0, !node.children.is_empty());
-        match &node.phase {
-            StepPhase::Blocked | StepPhase::Ready | StepPhase::Expanded if grown => {
-                node.phase = StepPhase::Expanded;
-                if node.is_done_inside() {
-                    self.run.stalled.insert(place);
-                }
+        let waits = node.doing.phase == StepPhase::Blocked || node.doing.is_ready();
+        let is_asked_again = matches!(node.doing.phase, StepPhase::Completed(_)) && node.gate == Gated::Again;
+        if grown && (waits || node.doing.phase == StepPhase::Expanded) {
+            node.doing.phase = StepPhase::Expanded;
+            if node.is_done_inside() {
+                self.run.stalled.insert(place);
             }
-            StepPhase::Blocked | StepPhase::Ready if starts => self.make_ready(place)?,
-            StepPhase::Ready => node.phase = StepPhase::Blocked,
-            StepPhase::Completed(_) if node.gate == Gated::Again => drop(self.run.stalled.insert(place)),
-            _ => {}
+        } else if waits && starts {
+            self.make_ready(place)?;
+        } else if waits {
+            node.doing.phase = StepPhase::Blocked;
+        } else if is_asked_again {
+            self.run.stalled.insert(place);
         }
         Ok(())
     }
 
-    fn is_startable(&self, place: usize) -> bool {
-        self.run.steps.get(place).is_some_and(|node| node.phase == StepPhase::Blocked && node.unmet == 0)
+    fn is_startable(&self, place: StepIndex) -> bool {
+        self.run
+            .steps
+            .get(place)
+            .is_some_and(|node| node.doing.phase == StepPhase::Blocked && node.unmet == 0)
     }
 
     /// The run goes forward again: what failed, was cancelled, or was skipped because of those is to be done after all;
     /// what was undone is to be done anew.
     pub(super) fn go_again(&mut self, undone: Option<&Unwinding>) -> Result<(), Contradiction> {
-        for place in 0..self.run.steps.len() {
+        for place in self.run.steps.indices() {
             let anew = undone.is_some_and(|unwinding| unwinding.undoes(place));
             let inside = self.node_mut(place)?.inside;
             let inside_anew = inside.zip(undone).is_some_and(|(at, unwinding)| unwinding.undoes(at));
@@ -216,7 +191,7 @@ impl Fold<'_> {
                 node.start_anew();
                 // Those that grow there the next time say anew what they need.
                 node.dependents.clear();
-                node.phase = StepPhase::Left;
+                node.doing.phase = StepPhase::Left;
             } else if anew {
                 node.start_anew();
             } else if afresh {
@@ -233,20 +208,20 @@ impl Fold<'_> {
         self.run.stalled.clear();
         self.run.passing.clear();
         // What grew in a step was added after it.
-        for place in (0..self.run.steps.len()).rev() {
+        for place in self.run.steps.indices().rev() {
             let Some(node) = self.run.steps.get(place) else { continue };
-            let children = || node.children.iter().filter_map(|at| self.run.steps.get(*at));
+            let children = || self.run.steps.all(&node.children);
             let done = children().filter(|child| child.is_done()).count();
             let open = children().filter(|child| is_open(child)).count();
             self.node_mut(place)?.inner = Inner { released: 0, open, done };
         }
-        let is_left = |node: &&Node| node.phase == StepPhase::Left;
+        let is_left = |node: &&Node| node.doing.phase == StepPhase::Left;
         self.run.left = self.run.steps.iter().filter(is_left).count();
         self.run.done = self.run.left + self.run.steps.iter().filter(|node| node.is_done()).count();
-        for place in 0..self.run.steps.len() {
+        for place in self.run.steps.indices() {
             self.recount_one(place)?;
         }
-        for place in 0..self.run.steps.len() {
+        for place in self.run.steps.indices() {
             self.release(place)?;
         }
         Ok(())
@@ -255,19 +230,17 @@ impl Fold<'_> {
 
 /// Whether a step takes the place of others that are inside the same one: it is on its way, or what it planned is.
 fn is_open(node: &Node) -> bool {
-    match node.phase {
-        StepPhase::Completed(_) => !node.is_done(),
-        _ => node.is_on_its_way() && node.phase != StepPhase::Ready,
-    }
+    let is_planner = matches!(node.doing.phase, StepPhase::Completed(_));
+    is_planner && !node.is_done() || node.is_on_its_way() && !node.doing.is_ready()
 }
 
 impl Run {
     /// Whether a retry of the run is one of this step. Not of a part of what is done: that went on without it.
     pub(in crate::aggregates::run) fn is_to_be_retried(&self, node: &Node) -> bool {
-        let outer = node.inside.and_then(|parent| self.steps.get(parent));
+        let outer = self.steps.outer(node);
         !outer.is_some_and(Node::is_done)
             && matches!(
-                node.phase,
+                node.doing.phase,
                 StepPhase::Failed { tolerated: false }
                     | StepPhase::Cancelled
                     | StepPhase::Skipped { reason: SkipReason::Dependency, .. }
@@ -278,29 +251,29 @@ impl Run {
 impl Node {
     /// It is to be done after all, with fresh attempts, in the same generation.
     fn try_afresh(&mut self) {
-        self.phase = StepPhase::Blocked;
+        self.doing = Tries::after(self.doing.attempts, StepPhase::Blocked);
         if let Some(done) = self.refused.take() {
             // It did its work, which is not done again: what was refused is asked about once more.
-            (self.phase, self.gate) = (StepPhase::Completed(*done), Gated::Again);
+            (self.doing.phase, self.gate) = (StepPhase::Completed(*done), Gated::Again);
         }
-        (self.failures, self.lost) = (0, 0);
         if self.fallback.take().is_some() {
             // What was granted is that agent's work.
             self.granted = None;
         }
-        (self.error, self.ended_at) = (None, None);
+        self.ended_at = None;
         self.rounds_before = self.children.len();
     }
 
     /// It is to be done anew. What it did, if it did anything, is undone or belongs to the past: then it is another
     /// generation.
     fn start_anew(&mut self) {
-        let did = matches!(self.phase, StepPhase::Completed(_)) || self.refused.is_some();
+        let did = matches!(self.doing.phase, StepPhase::Completed(_)) || self.refused.is_some();
         if did || self.compensation.is_some() {
             self.generation += 1;
-            self.attempts_before = self.attempts;
+            self.attempts_before = self.doing.attempts;
             self.trace = Trace::Nothing;
         }
+        self.undo_attempts_before = self.attempts(Purpose::Compensate);
         (self.refused, self.granted, self.child) = (None, None, None);
         self.gate = Gated::No;
         self.children.clear();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::{Contradiction, Fold};
 use crate::aggregates::run::node::Gated;
-use crate::aggregates::run::{Answer, Node, Request, RunEffect, RunEffectId, StepPhase, TimerOf};
+use crate::aggregates::run::{
+    Answer, Node, Request, RunEffect, RunEffectId, StepIndex, StepPhase, TimerOf, Trying,
+};
 use crate::events::ids::{RequestId, StepId, TimerId};
 use crate::events::run::*;
 
@@ -17,14 +19,12 @@ impl Fold<'_> {
         let now = self.now;
         let node = self.node_mut(place)?;
         let fits = match event.gate {
-            Gate::Before => node.phase == StepPhase::Ready,
+            Gate::Before => node.doing.is_ready(),
             // Its completion, if that is not recorded yet, follows in this commit.
             Gate::After => matches!(
-                node.phase,
-                StepPhase::Running(_)
+                node.doing.phase,
+                StepPhase::Trying(Trying::Ready | Trying::Open { .. } | Trying::Between)
                     | StepPhase::Awaiting(_)
-                    | StepPhase::Between
-                    | StepPhase::Ready
                     | StepPhase::Expanded
                     | StepPhase::Completed(_)
             ),
@@ -34,9 +34,7 @@ impl Fold<'_> {
         }
         if event.gate == Gate::Before {
             self.take_from_ready(place)?;
-            let node = self.node_mut(place)?;
-            node.phase = StepPhase::Asking;
-            node.started_at.get_or_insert(now);
+            self.note_start(place)?.doing.phase = StepPhase::Asking;
         }
         self.run.stalled.remove(&place);
         let node = self.node_mut(place)?;
@@ -78,7 +76,7 @@ impl Fold<'_> {
         request.edits.extend(event.edits.clone());
         let (place, gate, is_granted) = (request.place, request.asked.gate, request.is_granted());
         if let (Gate::After, Some(output)) = (gate, &event.output)
-            && let StepPhase::Completed(done) = &mut self.node_mut(place)?.phase
+            && let StepPhase::Completed(done) = &mut self.node_mut(place)?.doing.phase
         {
             done.output.clone_from(output);
         }
@@ -106,22 +104,19 @@ impl Fold<'_> {
     }
 
     /// What becomes of the step is said by what follows in the same commit.
-    fn refuse(&mut self, place: usize, answer: Answer) -> Result<(), Contradiction> {
+    fn refuse(&mut self, place: StepIndex, answer: Answer) -> Result<(), Contradiction> {
         self.close_request(place, answer);
         let node = self.node_mut(place)?;
-        if let StepPhase::Completed(done) = std::mem::replace(&mut node.phase, StepPhase::Between) {
+        if let StepPhase::Completed(done) = std::mem::replace(&mut node.doing.phase, StepPhase::BETWEEN) {
             node.refused = Some(Box::new(done));
         }
         Ok(())
     }
 
     pub(super) fn signal_awaited(&mut self, event: &SignalAwaited) -> Result<(), Contradiction> {
-        let place = self.expect(&event.step, "wait for a signal", |phase| *phase == StepPhase::Ready)?;
+        let place = self.expect(&event.step, "wait for a signal", |phase| *phase == StepPhase::READY)?;
         self.take_from_ready(place)?;
-        let now = self.now;
-        let node = self.node_mut(place)?;
-        node.started_at.get_or_insert(now);
-        node.phase = StepPhase::Awaiting(event.timer.clone());
+        self.note_start(place)?.doing.phase = StepPhase::Awaiting(event.timer.clone());
         self.run.people.waiting.entry(Arc::clone(&event.name)).or_default().push_back(place);
         if let (Some(timer), Some(at)) = (&event.timer, event.expires) {
             self.set_timer(timer, TimerOf::People(place), at);
@@ -135,7 +130,7 @@ impl Fold<'_> {
     }
 
     /// A step that waited for a signal has the first one that is kept.
-    pub(super) fn take_signal(&mut self, place: usize) -> Result<(), Contradiction> {
+    pub(super) fn take_signal(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         let name = self.node_mut(place)?.signal().cloned().ok_or("the step waits for no signal")?;
         let signals = &mut self.run.people.signals;
         let kept = signals.get_mut(&name).ok_or_else(|| format!("no signal `{name}` came"))?;
@@ -146,7 +141,7 @@ impl Fold<'_> {
         Ok(())
     }
 
-    pub(super) fn wait_no_longer(&mut self, place: usize, timer: Option<TimerId>) {
+    pub(super) fn wait_no_longer(&mut self, place: StepIndex, timer: Option<TimerId>) {
         if let Some(timer) = timer {
             self.unset_timer(timer);
         }
@@ -168,7 +163,7 @@ impl Fold<'_> {
     }
 
     /// Nobody can answer the step's request any more.
-    pub(super) fn close_request(&mut self, place: usize, answer: Answer) {
+    pub(super) fn close_request(&mut self, place: StepIndex, answer: Answer) {
         let Some(node) = self.run.steps.get_mut(place) else { return };
         let Gated::By(request) = std::mem::take(&mut node.gate) else { return };
         self.changes.close(RunEffectId::Ask(request.clone()));
@@ -181,7 +176,7 @@ impl Fold<'_> {
     }
 
     /// What some steps answered is not to be approved any more. Should the run go on, it is asked about again.
-    pub(super) fn withdraw(&mut self, is_meant: impl Fn(usize, &Node) -> bool) {
+    pub(super) fn withdraw(&mut self, is_meant: impl Fn(StepIndex, &Node) -> bool) {
         let open = self.run.people.open.iter().filter_map(|id| self.run.people.requests.get(id));
         let after = open.filter(|request| request.asked.gate == Gate::After).map(|request| request.place);
         for place in after.collect::<Vec<_>>() {

@@ -1,12 +1,12 @@
 //! How a run is undone.
 
-use std::sync::Arc;
-
-use super::{Contradiction, Fold};
-use crate::aggregates::run::node::{Compensation, StepError, UndoPhase};
+use super::{Contradiction, Fold, start};
+use crate::aggregates::run::node::Compensation;
+use crate::aggregates::run::tries::{StepError, Tried, Tries, Trying};
 use crate::aggregates::run::unwinding::{Kept, Standing};
-use crate::aggregates::run::{End, Ended, Node, Phase, Run, RunEffect, RunEffectId, TimerOf, Unwinding};
-use crate::events::ids::{AgentName, StepId};
+use crate::aggregates::run::{
+    End, Ended, Node, Phase, Run, RunEffect, RunEffectId, StepIndex, UndoPhase, Unwinding,
+};
 use crate::events::run::*;
 
 /// The compensations that could start or be tried again.
@@ -15,13 +15,8 @@ pub(super) fn open(run: &Run) -> Vec<RunEffect> {
     if run.paused {
         return Vec::new();
     }
-    let places = unwinding.due.iter().chain(unwinding.ready.values().flatten());
-    places.filter_map(|place| run.steps.get(*place).map(start)).collect()
-}
-
-fn start(node: &Node) -> RunEffect {
-    let agent = node.added.undo.as_ref().map(|undo| undo.agent.clone());
-    RunEffect::Start { step: node.id().clone(), agent, purpose: Purpose::Compensate }
+    let could = run.steps.all(unwinding.due.iter().chain(unwinding.ready.steps()));
+    could.map(|node| start(node, Purpose::Compensate)).collect()
 }
 
 impl Fold<'_> {
@@ -36,13 +31,16 @@ impl Fold<'_> {
         // Who asks for it wants it now; what comes of itself waits as everything does.
         self.run.paused &= !matches!(event.cause, RollbackCause::Request { .. });
         let (cause, rounds) = (event.cause.clone(), event.rounds);
-        let mut unwinding = Unwinding::new(cause, kept, rounds, &self.run.steps, &self.run.index);
+        let mut unwinding = Unwinding::new(cause, kept, rounds, &self.run.steps);
         let failed = |node: &Node| node.undo_phase() == Some(&UndoPhase::Failed);
-        let again: Vec<usize> = (0..self.run.steps.len())
+        let again: Vec<StepIndex> = self
+            .run
+            .steps
+            .indices()
             .filter(|place| unwinding.undoes(*place) && self.run.steps.get(*place).is_some_and(failed))
             .collect();
         self.withdraw(|place, _| unwinding.undoes(place));
-        unwinding.begin(&self.run.steps, &self.run.index, |_, node| Standing::of(node));
+        unwinding.begin(&self.run.steps, |_, node| Standing::of(node));
         self.run.phase = Phase::Unwinding(Box::new(unwinding));
         self.open_starts();
         if was_over {
@@ -59,88 +57,22 @@ impl Fold<'_> {
         }
         self.changes.close(RunEffectId::Start(event.step.clone()));
         self.unwinding()?.open += 1;
-        self.node_mut(place)?.compensation = Some(Compensation {
+        let node = self.node_mut(place)?;
+        let before = node.attempts(Purpose::Compensate);
+        node.compensation = Some(Compensation {
             agent: event.agent.clone(),
             outcome: event.outcome,
-            phase: UndoPhase::Between,
-            failures: 0,
-            lost: 0,
-            error: None,
+            tries: Tries::after(before, UndoPhase::Trying(Trying::Between)),
         });
-        self.undo_ready(place)
-    }
-
-    /// Undoing a step could be tried, for the first time or again.
-    pub(super) fn undo_ready(&mut self, place: usize) -> Result<(), Contradiction> {
-        let undo = self.undo(place)?;
-        let (agent, before) = (undo.agent.clone(), std::mem::replace(&mut undo.phase, UndoPhase::Ready));
-        if let UndoPhase::Retrying(timer) = before {
-            self.unset_timer(timer);
-        }
-        let paused = self.run.paused;
-        self.unwinding()?.ready.entry(agent).or_default().insert(place);
-        if !paused {
-            let effect = start(self.node_mut(place)?);
-            self.changes.open(effect);
-        }
-        Ok(())
-    }
-
-    pub(super) fn undo_started(&mut self, event: &AttemptStarted) -> Result<(), Contradiction> {
-        let (place, fence) = (self.place(&event.step)?, self.run.fence);
-        if event.attempt != self.node_mut(place)?.undo_attempts + 1 || event.fence <= fence {
-            return Err(format!(
-                "attempt {} at undoing step `{}` is out of order",
-                event.attempt, event.step
-            ));
-        }
-        let undo = self.undo(place)?;
-        if undo.phase != UndoPhase::Ready {
-            return Err(format!("undoing step `{}` cannot be tried", event.step));
-        }
-        let attempt = Arc::new(event.clone());
-        undo.phase = UndoPhase::Running(Arc::clone(&attempt));
-        let agent = undo.agent.clone();
-        self.node_mut(place)?.undo_attempts = event.attempt;
-        self.take_from_undo_ready(place, &agent)?;
-        self.run.fence = event.fence;
-        self.open_attempt(place, &attempt);
-        Ok(())
-    }
-
-    pub(super) fn undo_failed(&mut self, event: &AttemptFailed) -> Result<(), Contradiction> {
-        let place = self.end_undo(&event.step, event.attempt)?;
-        let node = self.node_mut(place)?;
-        node.usage = node.usage.and(event.usage);
-        let undo = self.undo(place)?;
-        undo.failures += 1;
-        undo.error = Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
-        Ok(())
-    }
-
-    pub(super) fn undo_lost(&mut self, event: &AttemptLost) -> Result<(), Contradiction> {
-        let place = self.end_undo(&event.step, event.attempt)?;
-        self.undo(place)?.lost += u32::from(!event.interrupted);
-        self.undo_ready(place)
-    }
-
-    pub(super) fn undo_retry_scheduled(&mut self, event: &RetryScheduled) -> Result<(), Contradiction> {
-        let place = self.place(&event.step)?;
-        let undo = self.undo(place)?;
-        if undo.phase != UndoPhase::Between {
-            return Err(format!("undoing step `{}` cannot be tried again", event.step));
-        }
-        undo.phase = UndoPhase::Retrying(event.timer.clone());
-        self.set_timer(&event.timer, TimerOf::Undo(place), event.at);
-        Ok(())
+        self.ready(place, Purpose::Compensate)
     }
 
     pub(super) fn step_compensated(&mut self, event: &StepCompensated) -> Result<(), Contradiction> {
-        let place = self.end_undo(&event.step, event.attempt)?;
+        let place = self.end_attempt(&event.step, Purpose::Compensate, event.attempt)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
-        let undo = self.undo(place)?;
-        (undo.phase, undo.error) = (UndoPhase::Undone, None);
+        let tries = &mut self.undo(place)?.tries;
+        (tries.phase, tries.error) = (UndoPhase::Undone, None);
         self.close_compensation()?;
         self.became_of(place);
         Ok(())
@@ -148,16 +80,17 @@ impl Fold<'_> {
 
     pub(super) fn compensation_failed(&mut self, event: &CompensationFailed) -> Result<(), Contradiction> {
         let place = self.place(&event.step)?;
-        let undo = self.undo(place)?;
-        let agent = undo.agent.clone();
-        match undo.phase {
-            UndoPhase::Between => {}
-            UndoPhase::Ready => self.take_from_undo_ready(place, &agent)?,
-            _ => return Err(format!("undoing step `{}` cannot fail now", event.step)),
+        match self.undo(place)?.tries.phase.trying() {
+            Some(Trying::Between) => {}
+            Some(Trying::Ready) => self.unready(place, Purpose::Compensate)?,
+            Some(Trying::Open { .. } | Trying::Retrying(_)) | None => {
+                return Err(format!("undoing step `{}` cannot fail now", event.step));
+            }
         }
-        let undo = self.undo(place)?;
-        undo.phase = UndoPhase::Failed;
-        undo.error = Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
+        let tries = &mut self.undo(place)?.tries;
+        tries.phase = UndoPhase::Failed;
+        tries.error =
+            Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
         self.close_compensation()?;
         self.unwinding()?.failed.insert(place);
         Ok(())
@@ -168,7 +101,7 @@ impl Fold<'_> {
         event: &CompensationResolved,
     ) -> Result<(), Contradiction> {
         let place = self.place(&event.step)?;
-        if self.undo(place)?.phase != UndoPhase::Failed {
+        if self.undo(place)?.tries.phase != UndoPhase::Failed {
             return Err(format!("undoing step `{}` has not failed", event.step));
         }
         match std::mem::take(&mut self.run.phase) {
@@ -181,19 +114,18 @@ impl Fold<'_> {
         self.unwinding()?.failed.remove(&place);
         match event.how {
             Resolution::Retry => return self.try_undo_afresh(place),
-            Resolution::Skip => self.undo(place)?.phase = UndoPhase::LeftUndone,
-            Resolution::Done => self.undo(place)?.phase = UndoPhase::Undone,
+            Resolution::Skip => self.undo(place)?.tries.phase = UndoPhase::LeftUndone,
+            Resolution::Done => self.undo(place)?.tries.phase = UndoPhase::Undone,
         }
         self.became_of(place);
         Ok(())
     }
 
     /// Undoing a step that failed for good is tried again, with fresh attempts.
-    fn try_undo_afresh(&mut self, place: usize) -> Result<(), Contradiction> {
-        let undo = self.undo(place)?;
-        (undo.failures, undo.lost) = (0, 0);
+    fn try_undo_afresh(&mut self, place: StepIndex) -> Result<(), Contradiction> {
+        self.undo(place)?.tries.refresh();
         self.unwinding()?.open += 1;
-        self.undo_ready(place)
+        self.ready(place, Purpose::Compensate)
     }
 
     pub(super) fn run_compensated(&mut self) -> Result<(), Contradiction> {
@@ -221,14 +153,13 @@ impl Fold<'_> {
     }
 
     /// Something became of a step: while the run is undone, the turns of others may come with it.
-    pub(super) fn became_of(&mut self, place: usize) {
-        let Run { phase: Phase::Unwinding(unwinding), steps, index, paused, .. } = &mut *self.run else {
+    pub(super) fn became_of(&mut self, place: StepIndex) {
+        let Run { phase: Phase::Unwinding(unwinding), steps, paused, .. } = &mut *self.run else {
             return;
         };
-        let due = unwinding.touched(place, steps, index, |_, node| Standing::of(node));
+        let due = unwinding.touched(place, steps, |_, node| Standing::of(node));
         if !*paused {
-            let due = due.iter().filter_map(|place| steps.get(*place));
-            due.for_each(|node| self.changes.open(start(node)));
+            steps.all(&due).for_each(|node| self.changes.open(start(node, Purpose::Compensate)));
         }
     }
 
@@ -239,39 +170,13 @@ impl Fold<'_> {
         Ok(())
     }
 
-    fn take_from_undo_ready(&mut self, place: usize, agent: &AgentName) -> Result<(), Contradiction> {
-        let ready = &mut self.unwinding()?.ready;
-        if let Some(places) = ready.get_mut(agent) {
-            places.remove(&place);
-            if places.is_empty() {
-                ready.remove(agent);
-            }
-        }
-        let step = self.node_mut(place)?.id().clone();
-        self.changes.close(RunEffectId::Start(step));
-        Ok(())
-    }
-
-    /// Ends the open attempt at undoing a step with that number.
-    fn end_undo(&mut self, step: &StepId, number: u32) -> Result<usize, Contradiction> {
-        let place = self.place(step)?;
-        let undo = self.undo(place)?;
-        let attempt = match &undo.phase {
-            UndoPhase::Running(open) if open.attempt == number => Arc::clone(open),
-            _ => return Err(format!("undoing step `{step}` has no open attempt {number}")),
-        };
-        undo.phase = UndoPhase::Between;
-        self.close_attempt(place, &attempt);
-        Ok(place)
-    }
-
-    fn undo(&mut self, place: usize) -> Result<&mut Compensation, Contradiction> {
+    fn undo(&mut self, place: StepIndex) -> Result<&mut Compensation, Contradiction> {
         let node = self.node_mut(place)?;
         let id = node.id().clone();
         node.compensation.as_mut().ok_or_else(|| format!("step `{id}` is not being undone"))
     }
 
-    fn unwinding(&mut self) -> Result<&mut Unwinding, Contradiction> {
+    pub(super) fn unwinding(&mut self) -> Result<&mut Unwinding, Contradiction> {
         match &mut self.run.phase {
             Phase::Unwinding(unwinding) => Ok(unwinding),
             _ => Err("it is not being undone".to_owned()),

@@ -27,10 +27,7 @@ fn history(file: &str, dice: &mut Dice, comes_and_goes: bool) -> Vec<RunEvent> {
 /// The event, with the numbers that it would need to follow.
 fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
     let node = |step: &StepId| run.nodes().iter().find(|node| node.id() == step);
-    let tries = |step: &StepId, purpose| match purpose {
-        Purpose::Do => node(step).map_or(0, |node| node.attempts),
-        Purpose::Compensate => node(step).map_or(0, |node| node.undo_attempts),
-    };
+    let tries = |step: &StepId, purpose| node(step).map_or(0, |node| node.attempts(purpose));
     match &mut event {
         RunEvent::AttemptStarted(started) => {
             (started.fence, started.attempt) =
@@ -50,7 +47,7 @@ fn look_at(run: &Run) {
     let asks = [Ask::Go, Ask::Unpause(order()), Ask::Rollback { order: order(), to: None }];
     std::hint::black_box((run.open(), run.status(), run.progress(), run.wants_driving(), run.wakes_at()));
     asks.iter().for_each(|ask| drop(run.startable(ask)));
-    for node in run.nodes() {
+    for node in run.nodes().iter() {
         std::hint::black_box((run.rollback_plan(Some(node.id().as_str())).is_ok(), node.attempts_now()));
     }
     let plan = run.rollback_plan(None);

@@ -153,7 +153,7 @@ fn a_plan_that_cannot_join_is_a_failure_of_validation() {
         play.complete("plan", &plan(steps));
         let nodes = play.state().nodes();
         assert_eq!(nodes.len(), 2, "nothing joined: {steps}");
-        let error = nodes.first().and_then(|node| node.error.clone()).unwrap();
+        let error = nodes.iter().next().and_then(|node| node.doing.error.clone()).unwrap();
         assert_eq!((error.class, play.state().status()), (Class::Validation, RunStatus::Failed), "{steps}");
         error.code
     };
@@ -166,7 +166,7 @@ fn a_plan_that_cannot_join_is_a_failure_of_validation() {
     assert_eq!(refused(r#"{"id": "a", "workflow": "x.yaml"}"#), Code::BadPlan);
     let mut play = Play::start("name: w\nsteps: [{id: plan, run: x}]");
     play.complete("plan", &plan(r#"{"id": "a", "agent": "nobody"}"#));
-    let error = play.state().nodes().first().and_then(|node| node.error.clone()).unwrap();
+    let error = play.state().nodes().iter().next().and_then(|node| node.doing.error.clone()).unwrap();
     assert_eq!(error.code, Code::BadPlan, "the run knows no such agent: {}", error.message);
     let many: Vec<_> = (0..101).map(|n| format!(r#"{{"id": "s{n}", "run": "x"}}"#)).collect();
     assert_eq!(refused(&many.join(",")), Code::PlanTooLarge);

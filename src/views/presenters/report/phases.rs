@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregates::run::{Node, StepPhase};
+use crate::aggregates::run::{Graph, Node, StepPhase};
 
 /// A phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct PhaseReport {
 }
 
 /// The phases of a run, in the order in which its steps name them.
-pub(super) fn phases(nodes: &[Node]) -> Vec<PhaseReport> {
+pub(super) fn phases(nodes: &Graph) -> Vec<PhaseReport> {
     let mut members: Vec<(&str, Vec<&Node>)> = Vec::new();
     let mut places = HashMap::new();
     for node in nodes.iter().filter(|node| node.inside.is_none()) {
@@ -43,8 +43,9 @@ pub(super) fn phases(nodes: &[Node]) -> Vec<PhaseReport> {
 /// What is most worth knowing of some steps.
 fn status(steps: &[&Node]) -> &'static str {
     let is = |status: &'static str| move |node: &&Node| node.status() == status;
-    let failed =
-        |node: &&Node| matches!(node.phase, StepPhase::Failed { tolerated: false }) && is("failed")(node);
+    let failed = |node: &&Node| {
+        matches!(node.doing.phase, StepPhase::Failed { tolerated: false }) && is("failed")(node)
+    };
     if steps.iter().any(failed) {
         return "failed";
     }

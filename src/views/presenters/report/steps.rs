@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{UsageReport, problem, usage_report};
 use crate::aggregates::run::child::is_made_by;
-use crate::aggregates::run::{Node, StepError, StepPhase, UndoPhase};
+use crate::aggregates::run::{Graph, Node, StepError, StepIndex, StepPhase, UndoPhase};
 use crate::events::ids::{AgentName, RunId, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
@@ -87,9 +87,9 @@ pub struct ParentReport {
 }
 
 /// The steps of the definition, each followed by those that grew in it.
-pub(super) fn in_order(nodes: &[Node]) -> Vec<&Node> {
-    let mut inside: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
-    for (place, node) in nodes.iter().enumerate().rev() {
+pub(super) fn in_order(nodes: &Graph) -> Vec<&Node> {
+    let mut inside: BTreeMap<Option<StepIndex>, Vec<StepIndex>> = BTreeMap::new();
+    for (place, node) in nodes.indexed().rev() {
         inside.entry(node.inside).or_default().push(place);
     }
     let mut ordered = Vec::with_capacity(nodes.len());
@@ -102,7 +102,7 @@ pub(super) fn in_order(nodes: &[Node]) -> Vec<&Node> {
 }
 
 pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, Unreadable> {
-    let (artifacts, cached, degraded) = match &node.phase {
+    let (artifacts, cached, degraded) = match &node.doing.phase {
         StepPhase::Completed(done) => (done.artifacts.clone(), done.cached, done.degraded),
         _ => (Vec::new(), false, false),
     };
@@ -118,7 +118,7 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
         generation: node.generation,
         cached,
         degraded,
-        tolerated: node.status() == "failed" && node.phase == StepPhase::Failed { tolerated: true },
+        tolerated: node.status() == "failed" && node.doing.phase == StepPhase::Failed { tolerated: true },
         output: node.output().map(|output: &Payload| blobs.json(output)).transpose()?.unwrap_or_default(),
         error: step_error(node),
         artifacts,
@@ -141,7 +141,7 @@ pub(in crate::views) fn primary_agent(node: &Node) -> Option<&AgentName> {
 }
 
 /// The runs that steps have started.
-pub(super) fn children(nodes: &[Node]) -> Vec<ChildReport> {
+pub(super) fn children(nodes: &Graph) -> Vec<ChildReport> {
     let child = |node: &Node| {
         let child = node.child.as_ref()?;
         let status = child.ended.as_ref().map(|ended| ended.status.to_string());
@@ -152,9 +152,9 @@ pub(super) fn children(nodes: &[Node]) -> Vec<ChildReport> {
 
 fn step_error(node: &Node) -> Option<Problem> {
     let of = |error: &StepError| problem(error.code, error.class, &error.message).step(node.id());
-    let undoing = node.compensation.as_ref().filter(|undo| undo.phase != UndoPhase::Undone);
-    let undoing = undoing.and_then(|undo| undo.error.as_ref());
-    match (&node.phase, undoing.or(node.error.as_ref())) {
+    let undoing = node.compensation.as_ref().filter(|undo| undo.tries.phase != UndoPhase::Undone);
+    let undoing = undoing.and_then(|undo| undo.tries.error.as_ref());
+    match (&node.doing.phase, undoing.or(node.doing.error.as_ref())) {
         (_, Some(error)) => Some(of(error)),
         (StepPhase::Skipped { reason: SkipReason::Dependency, message }, None) => {
             Some(problem(Code::NoOutput, Class::Dependency, message).step(node.id()))

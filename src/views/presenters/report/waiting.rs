@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregates::run::{Node, Request, Run, StepPhase, UndoPhase};
+use crate::aggregates::run::{Node, Request, Run, StepPhase, Trying, UndoPhase};
 use crate::events::ids::{Hash, RunId, StepId};
 use crate::events::time::Timestamp;
 
@@ -77,10 +77,9 @@ fn approval(run: &Run, request: &Request) -> Waiting {
 }
 
 fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
-    let (kind, id, timer) = match (&node.phase, node.undo_phase()) {
-        (_, Some(UndoPhase::Retrying(timer))) | (StepPhase::Retrying(timer), _) => {
-            ("retry", timer.to_string(), Some(timer))
-        }
+    let (kind, id, timer) = match (&node.doing.phase, node.undo_phase()) {
+        (_, Some(UndoPhase::Trying(Trying::Retrying(timer))))
+        | (StepPhase::Trying(Trying::Retrying(timer)), _) => ("retry", timer.to_string(), Some(timer)),
         (StepPhase::Sleeping(timer), _) => ("sleep", timer.to_string(), Some(timer)),
         (StepPhase::Awaiting(timer), _) => ("signal", node.signal()?.to_string(), timer.as_ref()),
         _ => {

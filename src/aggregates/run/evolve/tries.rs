@@ -1,0 +1,165 @@
+//! What attempts come to, whatever they are at: doing a step, or undoing it.
+
+use std::sync::Arc;
+
+use super::{Contradiction, Fold};
+use crate::aggregates::run::node::Trace;
+use crate::aggregates::run::queue::Queue;
+use crate::aggregates::run::tries::{Tried, Tries, Trying, Unwanted};
+use crate::aggregates::run::{Phase, RunEffect, RunEffectId, StepIndex, TimerOf};
+use crate::events::ids::{StepId, TimerId};
+use crate::events::run::{AttemptFailed, AttemptLost, AttemptStarted, Outcome, Purpose, RetryScheduled};
+
+impl Fold<'_> {
+    pub(super) fn attempt_started(&mut self, event: &AttemptStarted) -> Result<(), Contradiction> {
+        let (place, purpose, fence) = (self.place(&event.step)?, event.purpose, self.run.fence);
+        let tries = self.tries(place, purpose)?;
+        if !tries.may_start(event.attempt) || event.fence <= fence {
+            return Err(cannot(purpose, &event.step, &format!("start attempt {}", event.attempt)));
+        }
+        let attempt = Arc::new(event.clone());
+        self.unready(place, purpose)?;
+        self.tries(place, purpose)?.start(&attempt);
+        if purpose == Purpose::Do {
+            self.note_start(place)?;
+        }
+        self.run.fence = event.fence;
+        self.run.running += 1;
+        self.changes.open(RunEffect::attempt(&attempt, false));
+        self.child_is_sent(place, &attempt);
+        Ok(())
+    }
+
+    pub(super) fn attempt_failed(&mut self, event: &AttemptFailed) -> Result<(), Contradiction> {
+        let place = self.end_attempt(&event.step, event.purpose, event.attempt)?;
+        let node = self.node_mut(place)?;
+        node.usage = node.usage.and(event.usage);
+        if event.purpose == Purpose::Do {
+            node.trace = node.trace.max(match event.outcome {
+                Outcome::Known => Trace::Failed,
+                Outcome::Unknown => Trace::Unknown,
+            });
+        }
+        self.tries(place, event.purpose)?.fail(event.class, event.code, &event.message);
+        Ok(())
+    }
+
+    pub(super) fn attempt_lost(&mut self, event: &AttemptLost) -> Result<(), Contradiction> {
+        let place = self.end_attempt(&event.step, event.purpose, event.attempt)?;
+        let mut counts = !event.interrupted;
+        if event.purpose == Purpose::Do {
+            let node = self.node_mut(place)?;
+            node.trace = Trace::Unknown;
+            // A child goes on whoever sees it through: it cannot be what ended the process.
+            counts &= node.child.is_none();
+        }
+        self.tries(place, event.purpose)?.lost += u32::from(counts);
+        self.ready(place, event.purpose)
+    }
+
+    pub(super) fn retry_scheduled(&mut self, event: &RetryScheduled) -> Result<(), Contradiction> {
+        let place = self.place(&event.step)?;
+        let tries = self.tries(place, event.purpose)?;
+        if tries.phase.trying() != Some(&Trying::Between) {
+            return Err(cannot(event.purpose, &event.step, "be tried again"));
+        }
+        tries.phase.set(Trying::Retrying(event.timer.clone()));
+        self.set_timer(&event.timer, TimerOf::Retry(place, event.purpose), event.at);
+        Ok(())
+    }
+
+    pub(super) fn retry_due(
+        &mut self,
+        place: StepIndex,
+        purpose: Purpose,
+        timer: &TimerId,
+    ) -> Result<(), Contradiction> {
+        if !matches!(self.tries(place, purpose)?.phase.trying(), Some(Trying::Retrying(_))) {
+            return Err(format!("nothing is to be tried again by timer `{timer}`"));
+        }
+        self.unset_timer(timer.clone());
+        self.ready(place, purpose)
+    }
+
+    /// Ends the open attempt with that number; what becomes of what was tried is said next.
+    pub(super) fn end_attempt(
+        &mut self,
+        step: &StepId,
+        purpose: Purpose,
+        number: u32,
+    ) -> Result<StepIndex, Contradiction> {
+        let place = self.place(step)?;
+        let ended = self.tries(place, purpose)?.end(number);
+        let attempt = ended.ok_or_else(|| cannot(purpose, step, &format!("end attempt {number}")))?;
+        self.close_attempt(place, &attempt);
+        Ok(place)
+    }
+
+    pub(super) fn close_attempt(&mut self, place: StepIndex, attempt: &AttemptStarted) {
+        self.run.running = self.run.running.saturating_sub(1);
+        self.child_is_let_go(place, attempt);
+        self.changes.close(RunEffectId::Attempt(attempt.fence));
+        self.changes.close(RunEffectId::Stop(attempt.fence));
+    }
+
+    /// Tells attempts to stop that are not wanted any more.
+    pub(super) fn stop_what_runs(&mut self) {
+        for place in self.run.steps.indices() {
+            let Some(node) = self.run.steps.get(place) else { continue };
+            if node.doing.stop().is_some() || !self.run.wants_stop(place, node) {
+                continue;
+            }
+            let node = self.run.steps.get_mut(place);
+            if let Some(attempt) = node.and_then(|node| node.doing.tell_to_stop(Unwanted::GivenUp)) {
+                self.stirs(place, &attempt);
+                self.changes.open(super::stop(&attempt));
+            }
+        }
+    }
+
+    /// Doing a step, or undoing it, could be tried, for the first time or again.
+    pub(super) fn ready(&mut self, place: StepIndex, purpose: Purpose) -> Result<(), Contradiction> {
+        self.tries(place, purpose)?.phase.set(Trying::Ready);
+        let node = self.node_mut(place)?;
+        let (slot, effect) = (node.slot(purpose).cloned(), super::start(node, purpose));
+        self.queue(purpose)?.add(slot, place);
+        let is_held_up = purpose == Purpose::Do && self.run.phase != Phase::Going;
+        if !is_held_up && !self.run.paused {
+            self.changes.open(effect);
+        }
+        Ok(())
+    }
+
+    /// It does not wait any longer to be tried.
+    pub(super) fn unready(&mut self, place: StepIndex, purpose: Purpose) -> Result<(), Contradiction> {
+        let node = self.node_mut(place)?;
+        let (slot, id) = (node.slot(purpose).cloned(), node.id().clone());
+        self.queue(purpose)?.remove(&slot, place);
+        self.changes.close(RunEffectId::Start(id));
+        Ok(())
+    }
+
+    fn queue(&mut self, purpose: Purpose) -> Result<&mut Queue, Contradiction> {
+        match purpose {
+            Purpose::Do => Ok(&mut self.run.ready),
+            Purpose::Compensate => Ok(&mut self.unwinding()?.ready),
+        }
+    }
+
+    pub(super) fn tries(
+        &mut self,
+        place: StepIndex,
+        purpose: Purpose,
+    ) -> Result<&mut Tries<dyn Tried>, Contradiction> {
+        let tries = self.node_mut(place)?.tries_mut(purpose);
+        tries.ok_or_else(|| "a step is not being undone whose compensation is not opened".to_owned())
+    }
+}
+
+fn cannot(purpose: Purpose, step: &StepId, what: &str) -> Contradiction {
+    let doing = match purpose {
+        Purpose::Do => "doing",
+        Purpose::Compensate => "undoing",
+    };
+    format!("{doing} step `{step}` cannot {what} now")
+}
