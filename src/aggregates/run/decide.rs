@@ -26,10 +26,6 @@ use crate::workflow::work::{Child, Failure, Output, Request, Stop};
 type RunDraft<'a> = Draft<'a, Run>;
 
 pub(super) fn decide(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(), RunRejection> {
-    follow(draft, ask, moment).map_err(|rejection| rejection.of(draft.state()))
-}
-
-fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(), RunRejection> {
     let begins = ask.begins().filter(|_| draft.state().about().is_none() || matches!(ask, Ask::Start(_)));
     let definition = match begins {
         Some(start) => Arc::clone(&start.definition),

@@ -25,6 +25,7 @@ mod node;
 mod people;
 pub mod plan;
 mod recorded;
+mod rejection;
 mod snapshot;
 pub mod start;
 mod startable;
@@ -40,12 +41,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use crate::events::run::RunStatus;
-pub use command::{Ask, Grants, Order, RunEffect, RunEffectId, RunRejection};
+pub use command::{Ask, Grants, Order, RunEffect, RunEffectId};
 use kin::Word;
 pub(crate) use node::{Done, Gated, Node, Passage, StepError, StepPhase, Trace, UndoPhase};
 pub(crate) use people::{Answer, People, Request};
 pub use plan::{CannotUndo, RollbackPlan};
 pub use recorded::RECORDS;
+pub use rejection::{Became, Impossible, NoReturn, Refusal, Refused, RunRejection};
 pub use start::{Insists, StartChild, StartRun};
 use time::Driven;
 use timer::{Timer, TimerOf};
@@ -460,7 +462,7 @@ impl Aggregate for Run {
     }
 
     fn is_fatal(rejection: &RunRejection) -> bool {
-        matches!(rejection, RunRejection::Unreadable(_) | RunRejection::Template(_))
+        rejection.is_fatal()
     }
 
     const SNAPSHOT_SCHEMA: u16 = snapshot::SCHEMA;
