@@ -4,7 +4,6 @@ mod ending;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +25,7 @@ use super::hosting::standings::LiveStandings;
 use super::hosting::waker::{Rested, Waker};
 use super::library::Library;
 use super::notify::{Notice, Notifiers};
+use super::pages::Pages;
 use super::pages::inspect::Inspector;
 use super::pages::scribe::Scribe;
 use super::runs::glance::Glance;
@@ -34,7 +34,7 @@ use super::subscribe::{self, EventFilter};
 use crate::aggregates::run::{Ask, Run, StartRun};
 use crate::events::commit::Recorded;
 use crate::events::ids::{Position, RunId, StreamId, Version};
-use crate::events::problem::{Code, Problem};
+use crate::events::problem::{Code, Problem, Remedy};
 use crate::executors::delivery;
 use crate::store::{EventStore, Head};
 use crate::views::projections::runs::{RunRows, RunsView};
@@ -49,8 +49,8 @@ pub struct Settings {
     pub passivate_after: Duration,
     /// How long attempts may go on after the process was asked to end.
     pub grace: Duration,
-    /// The folder with a folder for each run, where one has files for people; without it there are none.
-    pub runs: Option<PathBuf>,
+    /// Where each run has files for people, and in which words; without it there are none.
+    pub runs: Option<Pages>,
     /// A program and its arguments that says how good a work folder is, run there when people are asked for an approval;
     /// empty means none.
     pub check: Vec<String>,
@@ -131,13 +131,13 @@ impl System {
         };
         let spread = Arc::new(Arbiters::new(arbiters.iter().map(Arbiter::handle).collect()));
         let environment = roster.executors.subprocess.environment.clone();
-        let folder: Option<Arc<Path>> = settings.runs.map(Arc::from);
+        let pages = settings.runs;
         let scribe =
-            Scribe::new(context.clone(), folder.clone(), Inspector { check: settings.check, environment });
+            Scribe::new(context.clone(), pages.clone(), Inspector { check: settings.check, environment });
         let hosting = Hosting::start(context.clone(), Arc::clone(&spread));
         let agents = Communicator::start(roster, library, clock, spread);
         let live = Runs::new(Arc::clone(&hosting), agents, scribe);
-        hosting.register(kinds.with(RunKind { runs: Arc::downgrade(&live), folder }));
+        hosting.register(kinds.with(RunKind { runs: Arc::downgrade(&live), pages }));
         let arbiters = Mutex::new(arbiters);
         let (committed, standings) = (store.committed(), Arc::new(LiveStandings(Arc::clone(&hosting))));
         let projector = Projector::new(store, standings, vec![Box::new(RunRows), Box::new(AttentionRows)]);
@@ -344,7 +344,7 @@ impl System {
 /// A stream has no such version.
 pub fn no_such_version(name: &str, at: Version, newest: Version) -> Problem {
     let message = format!("`{name}` has no version {at}: its versions are 1 to {newest}");
-    Problem::new(Code::NoSuchVersion, message).hint(format!("`reenact history {name}` lists its versions"))
+    Problem::new(Code::NoSuchVersion, message).hint(Remedy::LookAtStream(name.to_owned()))
 }
 
 /// Folds the read models now and then, so that they are never far behind.

@@ -9,11 +9,12 @@ use tokio::sync::{mpsc, watch};
 
 use super::copy::{self, PrivateCopy};
 use super::facade::Facade;
-use super::folder::{self, PROCESSES, RUNS};
+use super::folder::{self, PROCESSES};
 pub use super::holder::NoAnswer;
 use super::holder::{self, Client, Gate, Lock};
 use super::identity;
 use super::protocol::{Answer, Frame, Request};
+use super::wording;
 use crate::actors::agents::roster::Roster;
 use crate::actors::clock::SystemClock;
 use crate::actors::system::{Settings, System};
@@ -271,7 +272,7 @@ impl House {
             arbiters: self.config.actors.arbiters,
             passivate_after: self.config.actors.passivate_after,
             grace: self.config.shutdown.grace,
-            runs: data.map(|data| data.join(RUNS)),
+            runs: data.map(wording::pages),
             check: self.config.approvals.check.clone(),
         };
         let roster = Roster { executors, shell, function_slots: FUNCTION_SLOTS };

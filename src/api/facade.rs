@@ -24,10 +24,11 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use tokio::sync::{Mutex, mpsc};
 
-use super::folder::RUNS;
 use super::protocol::{Answer, Frame, Request, StartSpec};
+use super::wording;
 use crate::actors::hosting::context::read_problem;
 use crate::actors::notify::Notice;
+use crate::actors::pages::Pages;
 use crate::actors::system::System;
 use crate::aggregates::run::{RunStatus, StartChild, StartRun};
 use crate::events::ids::{AgentName, RunId};
@@ -143,9 +144,9 @@ impl Facade {
         }
     }
 
-    /// Where each run has a folder of its own.
-    fn runs_folder(&self) -> PathBuf {
-        self.data.join(RUNS)
+    /// Where each run has a folder of its own, with pages for people.
+    fn pages(&self) -> Pages {
+        wording::pages(&self.data)
     }
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use crate::events::problem::{Code, Problem};
+use crate::events::problem::{Code, Problem, Remedy};
 use crate::files::{self, NotPlain};
 use crate::store::sled::MARK;
 
@@ -50,8 +50,7 @@ pub fn find(cwd: &Path) -> Result<PathBuf, Problem> {
     match fs::symlink_metadata(&here) {
         Ok(found) if found.is_symlink() => {
             let message = format!("`{}` is a link, and was not named", here.display());
-            Err(Problem::new(Code::StoreNotPlain, message)
-                .hint("name the folder that is meant with --data DIR"))
+            Err(Problem::new(Code::StoreNotPlain, message).hint(Remedy::NameFolder))
         }
         _ => Ok(here),
     }
@@ -76,8 +75,7 @@ pub(super) fn not_yours(data: &Path) -> Problem {
     let owner = fs::metadata(data)
         .map_or_else(|_| "somebody else".to_owned(), |found| format!("user {}", found.uid()));
     let message = format!("{} belongs to {owner}, who could not use what you record there", data.display());
-    Problem::new(Code::NotYours, message)
-        .hint("call it as that user, or name a folder of your own with --data")
+    Problem::new(Code::NotYours, message).hint(vec![Remedy::plain("call it as that user"), Remedy::OwnFolder])
 }
 
 /// Makes a data folder if it is not there, for its owner only; one that is there and is this user's is closed to others.

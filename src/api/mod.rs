@@ -7,6 +7,7 @@
 //! - [`door`]: the store for a verb, be it held here or elsewhere
 //! - `copy`: a private copy of a store that cannot be written, for who only looks
 //! - [`folder`]: the data folder that is meant, and whose it is
+//! - [`wording`]: the words of the command line for what can be done
 //! - [`identity`]: which data folder it is, so that a copy is known for one
 
 mod copy;
@@ -17,3 +18,4 @@ pub mod holder;
 pub mod identity;
 mod lines;
 pub mod protocol;
+pub mod wording;

@@ -6,14 +6,17 @@ use serde::Serialize;
 use super::arguments::{Arguments, CompletionsArguments};
 use super::text::terminal::written;
 use super::{Exit, Scene};
+use crate::api::wording::Worded;
 use crate::events::problem::Problem;
 
 /// What `completions --json` prints.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Completions {
     shell: String,
     script: String,
 }
+
+impl Worded for Completions {}
 
 pub(super) fn completions(scene: &Scene, arguments: &CompletionsArguments) -> Result<Exit, Problem> {
     let mut script = Vec::new();

@@ -8,16 +8,19 @@ use super::{Exit, Scene, start, text};
 use crate::aggregates::run::RunStatus;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Answer, Request};
+use crate::api::wording::Worded;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::views::projections::runs::{RunFilter, RunRow};
 
 /// What `list --json` prints.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub(super) struct Listed {
     pub(super) runs: Vec<RunRow>,
     /// All runs are listed at once; a bound is `--limit`.
     next: Option<String>,
 }
+
+impl Worded for Listed {}
 
 pub(super) async fn list(scene: &Scene, arguments: ListArguments) -> Result<Exit, Problem> {
     let filter = RunFilter {

@@ -55,7 +55,7 @@ use crate::aggregates::run::RunStatus;
 use crate::api::door::{Door, House};
 use crate::api::{folder, identity};
 use crate::config::{Config, Project, Sources, trust as kept};
-use crate::events::problem::{Code, Problem};
+use crate::events::problem::{Code, Problem, Remedy};
 use crate::text_file;
 use crate::views::presenters::report::RunReport;
 use arguments::{Arguments, Reach, Verb};
@@ -140,7 +140,7 @@ impl Exit {
             | Code::NotYours
             | Code::TooManyClients
             | Code::HungUp => Self::StoreUnusable,
-            Code::RunParked | Code::CommitRefused | Code::Internal => Self::Failed,
+            Code::RunParked | Code::Impossible | Code::CommitRefused | Code::Internal => Self::Failed,
             _ => Self::BadInput,
         }
     }
@@ -176,10 +176,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return not_understood(&error, wants_json),
     };
-    let say = Say::new(parsed.json);
+    // A path that is no text cannot be typed either.
+    let data = parsed.data.as_deref().and_then(std::path::Path::to_str).map(str::to_owned);
+    let call = Call { data };
+    let say = Say::new(parsed.json, call.clone());
     let exit = match scene(&parsed) {
         Ok((house, user_folder)) => {
-            let call = Call { data: parsed.data };
             let scene = Scene { say, call, cwd: house.work_folder.clone(), house, user_folder };
             let exit = actix::System::new().block_on(perform(&scene, parsed.verb));
             scene.say.exit(exit)
@@ -195,7 +197,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Answers a command line that was not understood, or that asked for help.
 fn not_understood(error: &clap::Error, wants_json: bool) -> ExitCode {
     let is_bare = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-    let say = Say::new(wants_json);
+    let say = Say::new(wants_json, Call::default());
     let exit = if !error.use_stderr() {
         // Help was asked for: it is the result.
         say.written(error.print());
@@ -253,7 +255,8 @@ fn untrusted(project: &Project) -> Problem {
         "{file} names what is to be run or told ({}), and the data folder was not made beside it: nobody said that it may",
         keys.join(", ")
     );
-    Problem::new(Code::Untrusted, message).hint(format!("look at it, then `reenact trust {folder}`"))
+    Problem::new(Code::Untrusted, message)
+        .hint(vec![Remedy::plain("look at it"), Remedy::Trust(Some(folder.to_string()))])
 }
 
 fn log_to_stderr(config: &Config) -> Result<(), Problem> {

@@ -32,8 +32,8 @@ pub(super) async fn replay(scene: &Scene, arguments: ReplayArguments) -> Result<
 /// Prints it.
 fn show(scene: &Scene, state: &State) {
     match &state.shown {
-        Shown::Run(report) => scene.say.result(report, |_| text::state(state, &scene.call)),
-        Shown::Stream(report) => scene.say.result(report, |_| text::state(state, &scene.call)),
+        Shown::Run(report) => scene.say.result(&**report, |_| text::state(state, &scene.call)),
+        Shown::Stream(report) => scene.say.result(&**report, |_| text::state(state, &scene.call)),
     }
 }
 

@@ -83,7 +83,7 @@ async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, P
         Frame::Parked(problem) => {
             any = true;
             all_completed = false;
-            scene.say.note(&text::problem("error", &problem));
+            scene.say.note(&text::problem("error", &problem, &scene.call));
         }
         _ => {}
     };

@@ -7,7 +7,8 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
 use super::Exit;
-use super::text::{self, Text};
+use super::text::{self, Call, Text};
+use crate::api::wording::Worded;
 use crate::events::problem::{Code, Problem};
 use crate::events::text::json_line;
 
@@ -16,6 +17,7 @@ use crate::events::text::json_line;
 #[derive(Debug)]
 pub(super) struct Say {
     json: bool,
+    call: Call,
     lines: MultiProgress,
     /// Whether something could not be written to stdout.
     unwritten: Cell<bool>,
@@ -27,9 +29,9 @@ pub(super) fn stderr_is_terminal() -> bool {
 }
 
 impl Say {
-    pub(super) fn new(json: bool) -> Self {
+    pub(super) fn new(json: bool, call: Call) -> Self {
         let lines = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
-        Self { json, lines, unwritten: Cell::new(false) }
+        Self { json, call, lines, unwritten: Cell::new(false) }
     }
 
     /// The lines that move, on stderr; none if nobody would look at them.
@@ -46,10 +48,12 @@ impl Say {
     }
 
     /// A result: a line of JSON, or what a person reads.
-    pub(super) fn result<T: Serialize>(&self, result: &T, text: impl FnOnce(&T) -> Text) {
+    pub(super) fn result<T: Clone + Serialize + Worded>(&self, result: &T, text: impl FnOnce(&T) -> Text) {
         if self.json {
+            let mut result = result.clone();
+            result.word(&self.call);
             let json =
-                serde_json::to_string(result).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+                serde_json::to_string(&result).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
             self.out(&json_line(&json));
         } else {
             self.out(text(result).trimmed().as_str());
@@ -75,7 +79,7 @@ impl Say {
             && !self.unwritten.replace(true)
         {
             let message = format!("the result could not be written to stdout: {error}");
-            self.note(&text::problem("error", &Problem::new(Code::NotWritten, message)));
+            self.note(&text::problem("error", &Problem::new(Code::NotWritten, message), &self.call));
         }
     }
 
@@ -98,15 +102,17 @@ impl Say {
     pub(super) fn problems(&self, problems: &[Problem]) -> Exit {
         let exit = problems.first().map_or(Exit::Failed, |first| Exit::of_problem(first.code));
         if let Some(first) = problems.first().filter(|_| self.json) {
+            let mut first = first.clone();
+            first.word(&self.call);
             self.out(&json_line(&serde_json::json!({ "error": first }).to_string()));
         }
-        problems.iter().for_each(|problem| self.note(&text::problem("error", problem)));
+        problems.iter().for_each(|problem| self.note(&text::problem("error", problem, &self.call)));
         exit
     }
 
     /// What is odd.
     pub(super) fn warnings<'a>(&self, warnings: impl IntoIterator<Item = &'a Problem>) {
-        warnings.into_iter().for_each(|warning| self.note(&text::problem("warning", warning)));
+        warnings.into_iter().for_each(|warning| self.note(&text::problem("warning", warning, &self.call)));
     }
 }
 

@@ -21,7 +21,7 @@ fn read(text: &str) -> Result<Json, Problem> {
             Code::NotJson => {
                 problem.hint("quote it for the shell, and a text for JSON too: '{\"ok\": true}', '\"yes\"'")
             }
-            code => problem.hint(code.hint()),
+            code => problem.hint(code.remedies().to_vec()),
         }
     })
 }

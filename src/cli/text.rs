@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use crate::aggregates::run::RunStatus;
 use crate::api::protocol::{Planned, Recorded, Shown, State, VerifyReport};
+use crate::api::wording;
 use crate::events::ids::StepId;
 use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::text::shortened;
 use crate::events::time::{Timestamp, format_duration};
 use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport, StepReport};
-use crate::views::presenters::ways::Way;
+use crate::views::presenters::ways::{Invocation, Way};
 use crate::views::projections::runs::RunRow;
 use crate::workflow::json_text::Level;
 pub(super) use events::{event, next};
@@ -39,7 +40,7 @@ pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
     lines.extend(phases(report));
     lines.extend(relatives(report));
     lines.extend(waiting::waiting(report, call));
-    lines.extend(report.error.as_ref().map(error_lines));
+    lines.extend(report.error.as_ref().map(|error| error_lines(error, call)));
     if !report.output.is_null() {
         lines.extend(output(&report.output));
     }
@@ -91,6 +92,10 @@ fn ways(report: &RunReport, call: &Call) -> Vec<Text> {
     let mut lines = Vec::new();
     let mut settled: Option<&StepId> = None;
     for Way { what, command, settles } in &report.ways {
+        let command = match command {
+            Invocation::Act { run, act } => &wording::command(run, act),
+            Invocation::Words(words) => words,
+        };
         match settles {
             None => lines.push(terminal!("{}: {}", what, call.command(command))),
             // All that can be done about one step stand behind each other, and in one line here.
@@ -166,18 +171,19 @@ fn step_line(step: &StepReport, width: usize) -> Text {
     line.and(step.error.as_ref().map(|error| terminal!("  {}: {}", error.code, cut(&error.message))))
 }
 
-fn error_lines(error: &Problem) -> Text {
+fn error_lines(error: &Problem, call: Option<&Call>) -> Text {
     let step = error.step.as_ref().map(|step| terminal!(" in `{}`", step));
     let what = terminal!("error[{}]{}: {}", error.code, step.unwrap_or_default(), error.message);
-    Text::lines([what, terminal!("  hint: {}", error.hint)])
+    let hint = call.unwrap_or(&Call::default()).hint(&error.remedies);
+    Text::lines([what, terminal!("  hint: {}", hint)])
 }
 
 /// A problem as a person reads it: what, where, and what to do.
-pub(super) fn problem(kind: &'static str, problem: &Problem) -> Text {
+pub(super) fn problem(kind: &'static str, problem: &Problem, call: &Call) -> Text {
     let mut lines = vec![terminal!("{}[{}]: {}", kind, problem.code, problem.message)];
     lines.extend(problem.at.as_ref().map(|at| terminal!("  at {}:{}:{}", at.file, at.line, at.column)));
     lines.extend(problem.step.as_ref().map(|step| terminal!("  in step `{}`", step)));
-    lines.push(terminal!("  hint: {}", problem.hint));
+    lines.push(terminal!("  hint: {}", call.hint(&problem.remedies)));
     Text::lines(lines)
 }
 

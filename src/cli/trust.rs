@@ -5,12 +5,13 @@ use serde::Serialize;
 use super::arguments::TrustArguments;
 use super::text::terminal::{Text, terminal};
 use super::{Exit, Scene};
+use crate::api::wording::Worded;
 use crate::config::{Config, PROJECT_FILE, Project, trust as kept};
 use crate::events::ids::Hash;
 use crate::events::problem::{Code, Problem};
 
 /// What `trust --json` prints.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct Trusted {
     file: String,
     /// What it holds; none if it names nothing.
@@ -18,6 +19,8 @@ struct Trusted {
     /// The keys that name what may be run.
     programs: Vec<String>,
 }
+
+impl Worded for Trusted {}
 
 pub(super) fn trust(scene: &Scene, arguments: TrustArguments) -> Result<Exit, Problem> {
     let folder = scene.cwd.join(arguments.dir.unwrap_or_default());

@@ -144,7 +144,7 @@ fn what_a_step_finds_in_its_environment_is_no_configuration() {
 fn an_unknown_key_is_refused_with_its_place_and_the_nearest_known_one() {
     let problem = Machine::project("# mine\n\n[run]\n  paralel = 4\n").problem();
     assert_eq!(
-        (problem.message.as_str(), problem.hint.as_str()),
+        (problem.message.as_str(), &*problem.remedies.plain()),
         ("unknown key `run.paralel`", "did you mean `run.parallel`?")
     );
     let Place { file, line, column } = problem.at.unwrap();
@@ -158,7 +158,10 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_known_one() {
         ("[agents.a]\ncomand = ['x']", "command"),
     ] {
         let problem = Machine::project(text).problem();
-        assert!(near.is_empty() || problem.hint == format!("did you mean `{near}`?"), "{text}: {problem:?}");
+        assert!(
+            near.is_empty() || problem.remedies.plain() == format!("did you mean `{near}`?"),
+            "{text}: {problem:?}"
+        );
     }
 }
 

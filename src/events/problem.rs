@@ -1,10 +1,13 @@
 //! What can go wrong, as a person or program is told: a stable code, a class that says what to do, a sentence.
 
+mod remedy;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::StepId;
+use super::ids::{RunId, StepId};
+pub use remedy::{Document, Look, Remedies, Remedy};
 
 /// What a failure asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,18 +68,19 @@ pub struct Problem {
     /// The step that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepId>,
-    /// What to do, in one line.
-    pub hint: String,
+    /// What can be done about it. Who tells it finds the words, which are a line.
+    #[serde(rename = "hint")]
+    pub remedies: Remedies,
     /// Where it stands, if it stands in a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Place>,
 }
 
 impl Problem {
-    /// A problem with the class and the hint that its code has in the table.
+    /// A problem with the class and the remedies that its code has in the table.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        let (class, hint) = (code.class(), code.hint().to_owned());
-        Self { code, class, message: message.into(), step: None, hint, at: None }
+        let (class, remedies) = (code.class(), Remedies::of(code.remedies()));
+        Self { code, class, message: message.into(), step: None, remedies, at: None }
     }
 
     /// The same, of another class than the table says.
@@ -86,10 +90,19 @@ impl Problem {
         self
     }
 
-    /// The same, with a better hint than the table's.
+    /// The same, with what helps better than what the table says.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+    pub fn hint(mut self, remedies: impl Into<Remedies>) -> Self {
+        let run = self.remedies.run.take();
+        self.remedies = remedies.into();
+        self.remedies.run = self.remedies.run.or(run);
+        self
+    }
+
+    /// The same, where what helps is about this run.
+    #[must_use]
+    pub fn of_run(mut self, run: &RunId) -> Self {
+        self.remedies.run = Some(run.clone());
         self
     }
 
@@ -108,8 +121,21 @@ impl Problem {
     }
 }
 
+/// A cell of the table: plain words, or what each medium has its own words for.
+macro_rules! remedy {
+    ($text:literal) => {
+        Remedy::plain($text)
+    };
+    ($name:ident) => {
+        Remedy::$name
+    };
+    (($($remedy:tt)+)) => {
+        Remedy::$($remedy)+
+    };
+}
+
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $class:ident, $what:literal, $hint:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $class:ident, $what:literal $(, $remedy:tt)+;)*) => {
         /// The stable codes of everything that a person can be told is wrong. The table below is the only place
         /// where one is defined; a code is never given another meaning.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -128,8 +154,10 @@ macro_rules! codes {
             /// What it means.
             pub const fn meaning(self) -> &'static str { match self { $(Self::$name => $what,)* } }
 
-            /// What to do.
-            pub const fn hint(self) -> &'static str { match self { $(Self::$name => $hint,)* } }
+            /// What can be done about it.
+            pub const fn remedies(self) -> &'static [Remedy] {
+                match self { $(Self::$name => const { &[$(remedy!($remedy)),+] },)* }
+            }
         }
     };
 }
@@ -137,25 +165,25 @@ macro_rules! codes {
 codes! {
     // 10: how a command is called
     Usage = "RE-1001", Validation, "A command was called in a way that it does not understand",
-        "see `reenact VERB --help`";
+        ReadHelp;
     BadRunId = "RE-1002", Validation, "A text is no run id", "choose letters, digits, `.`, `_` and `-`, at most 64";
-    UnknownRun = "RE-1003", Validation, "No run has that id", "`reenact list` shows the runs";
-    AmbiguousRun = "RE-1004", Validation, "Several runs match", "give more of the id; `reenact list` shows them";
+    UnknownRun = "RE-1003", Validation, "No run has that id", LookAtRuns;
+    AmbiguousRun = "RE-1004", Validation, "Several runs match", "give more of the id", LookAtRuns;
     RunIdTaken = "RE-1005", Validation, "A run with that id has another definition or input, or began in another way",
-        "choose another --id, or leave it out";
-    NothingToResume = "RE-1006", Validation, "No run is interrupted", "`reenact list` shows the runs";
+        AnotherId;
+    NothingToResume = "RE-1006", Validation, "No run is interrupted", LookAtRuns;
     NotBuilt = "RE-1007", Validation, "A feature that this version does not have", "leave it out, or use a version that has it";
     RequestTooLarge = "RE-1008", Validation, "More is given at once than a process that holds a store takes",
         "put what is big into a file that a step reads";
     NotWritten = "RE-1009", Fatal, "A result could not be written to stdout", "make room where it goes, and ask again";
     BadRequest = "RE-1010", Validation, "What came over the control socket is no request",
-        "use the same version of reenact as the process that holds the store";
+        "use the same version of Reenact as the process that holds the store";
 
     // 11: workflow files
     FileNotRead = "RE-1101", Validation, "A file cannot be read", "check the path and the permissions";
     NotYaml = "RE-1102", Validation, "A file is not YAML", "check indentation, quotes and colons at that place";
-    UnknownKey = "RE-1103", Validation, "A key that does not exist", "check the spelling; docs/workflows.md lists all keys";
-    BadValue = "RE-1104", Validation, "A value that its key does not take", "docs/workflows.md says what each key takes";
+    UnknownKey = "RE-1103", Validation, "A key that does not exist", "check the spelling", (Read(Document::Workflows));
+    BadValue = "RE-1104", Validation, "A value that its key does not take", (Read(Document::Workflows));
     DuplicateStep = "RE-1105", Validation, "Two steps have one id", "give each step an id of its own";
     NoSteps = "RE-1106", Validation, "A workflow without steps", "add at least one step under `steps:`";
     Cycle = "RE-1107", Validation, "Steps that wait for each other in a circle", "take one `needs` out of the circle";
@@ -171,7 +199,7 @@ codes! {
     BadSchema = "RE-1115", Validation, "An `input` or a `schema` that is no JSON Schema", "see json-schema.org; `type: object` with `properties` is enough for most";
 
     NotAFolder = "RE-1117", Validation, "The path of the data is not that of a folder",
-        "name a folder with --data or REENACT_DATA, or take away what is there";
+        NameFolder, "or take away what is there";
     ChildWorkflow = "RE-1116", Validation, "A `workflow:` that is missing, wrong, or starts itself",
         "name a workflow file that does not lead back to this one; its path is relative to this file";
 
@@ -180,11 +208,11 @@ codes! {
         "let the step between two of the phase belong to it, or take the one after it out of the phase";
 
     // 12: expressions and input
-    BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja: see docs/workflows.md";
+    BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja", (Read(Document::Workflows));
     UnknownName = "RE-1202", Validation, "A name that an expression cannot know",
         "there are `input`, `steps.ID.output`, `steps.ID.status`, `steps.ID.attempts`, `run.id`, `env.NAME`, in a fan-out `item` and `index`, in a `compensate` `output` and `outcome`, in an `until` `output` and `round`";
     BadInput = "RE-1203", Validation, "The input does not fit its schema", "the workflow's `input` says what is wanted";
-    ExpressionFailed = "RE-1204", Validation, "An expression failed on these values", "check the values that it uses with `reenact status RUN`";
+    ExpressionFailed = "RE-1204", Validation, "An expression failed on these values", "check the values that it uses", (LookAtRun(Look::Outputs));
     NoOutput = "RE-1205", Dependency, "An expression uses the output of a step that has none",
         "test it first, as in `if: steps.ID.status == 'completed'`";
     QuotedValue = "RE-1206", Validation, "A value of a shell command stands where its quotes would not protect it",
@@ -197,9 +225,9 @@ codes! {
 
     // 13: agents
     UnknownAgent = "RE-1301", Validation, "No agent has that name", "add `agents/NAME.md`, or check the spelling";
-    BadAgent = "RE-1302", Validation, "An agent's definition is wrong", "docs/agents.md says what one holds";
+    BadAgent = "RE-1302", Validation, "An agent's definition is wrong", (Read(Document::Agents));
     UnknownAgentKey = "RE-1303", Validation, "An agent's file has a key that Reenact does not know",
-        "it is kept and means nothing; docs/agents.md lists the keys";
+        "it is kept and means nothing", (Read(Document::Agents));
     AgentHidden = "RE-1304", Validation, "An agent's file is hidden by another agent of that name", "rename one of them, or take it away";
     NoEffect = "RE-1306", Validation, "A key that is read, and has no effect in this version",
         "leave it, for a version in which it means something, or take it out";
@@ -209,38 +237,37 @@ codes! {
     // 20: what a run refuses
     RunEnded = "RE-2001", Validation, "The run has ended", "start another run";
     RunParked = "RE-2002", Fatal, "The history of a run holds what this version does not understand",
-        "use the version that wrote it, or a newer one; `reenact verify` names the event";
+        "use the version that wrote it, or a newer one", Verify;
     Busy = "RE-2003", Transient, "More is asked at once than the queues hold", "try again";
     ShuttingDown = "RE-2004", Transient, "The process is ending", "try again: the next process goes on";
 
-    CannotRollBack = "RE-2005", Validation, "The run cannot be rolled back so",
-        "`reenact status RUN` shows where it is";
-    NotStuck = "RE-2006", Validation, "The step's compensation has not failed for good", "`reenact status RUN` shows what is stuck";
-    CannotRetry = "RE-2007", Validation, "The run has nothing to try again", "`reenact status RUN` shows where it is";
+    CannotRollBack = "RE-2005", Validation, "The run cannot be rolled back so", (LookAtRun(Look::Status));
+    NotStuck = "RE-2006", Validation, "The step's compensation has not failed for good", (LookAtRun(Look::Stuck));
+    CannotRetry = "RE-2007", Validation, "The run has nothing to try again", (LookAtRun(Look::Status));
     Compensating = "RE-2008", Validation, "The run is being rolled back", "wait until it is, or settle what is stuck";
-    NoSuchStep = "RE-2009", Validation, "The run has no such step", "`reenact status RUN` lists its steps";
-    NoSuchVersion = "RE-2010", Validation, "The run has no such version", "`reenact history RUN` lists its versions";
+    NoSuchStep = "RE-2009", Validation, "The run has no such step", (LookAtRun(Look::Steps));
+    NoSuchVersion = "RE-2010", Validation, "The run has no such version", (LookAtHistory(Look::Versions));
     PastNoReturn = "RE-2011", Validation, "An irreversible step has started: what was done before it cannot be undone",
-        "go forward, or roll back to a step after it: `reenact status RUN` names the commands";
-    Conflicting = "RE-2012", Validation, "Another command came first", "`reenact status RUN` shows what it did";
+        "go forward, or roll back to a step after it", (LookAtRun(Look::Commands));
+    Conflicting = "RE-2012", Validation, "Another command came first", (LookAtRun(Look::Done));
 
     UnknownRequest = "RE-2013", Validation, "The run has no such request for an approval",
-        "`reenact status RUN` lists what it waits for";
+        (LookAtRun(Look::Waits));
     RequestClosed = "RE-2014", Validation, "What is answered is answered already, has expired, or is not asked or waited for any more",
-        "`reenact history RUN` shows what became of it";
+        (LookAtHistory(Look::Fate));
     NotAnApprover = "RE-2015", Validation, "Somebody answers who is not asked", "one of the step's `approvers` has to";
     CannotEdit = "RE-2016", Validation, "An approval edits what cannot be edited so",
         "arguments of an agent or a child workflow can be set, and an output that is a map";
 
     RequestChanged = "RE-2018", Validation, "What a request asks has another hash than the answer is for",
-        "look at it again: `reenact status RUN` names its page and its hash";
+        "look at it again", (LookAtRun(Look::Asked));
 
-    NoSuchAttempt = "RE-2017", Validation, "The step has no such attempt", "`reenact status RUN` says how many it has";
+    NoSuchAttempt = "RE-2017", Validation, "The step has no such attempt", (LookAtRun(Look::Attempts));
 
     TooManyClients = "RE-2021", Transient, "More processes than are let in at once ask the one that holds the store",
         "try again, with fewer at once";
     HungUp = "RE-2022", Fatal, "The process that holds the store hangs up on what it is asked, again and again",
-        "see what it logs; end it, or use its version of reenact";
+        "see what it logs; end it, or use its version of Reenact";
 
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";
@@ -259,7 +286,7 @@ codes! {
     LeftoverLives = "RE-3014", Transient, "What an earlier attempt left running does not end",
         "end that process group by hand; the step is not started beside it";
     FunctionInput = "RE-3015", Validation, "A function was given what it does not take", "see what the step gives it in `with`";
-    DurationExceeded = "RE-3016", Fatal, "The run took longer than its limit", "raise `limits.duration` or --timeout";
+    DurationExceeded = "RE-3016", Fatal, "The run took longer than its limit", RaiseDuration;
     AttemptLostOnce = "RE-3017", Unknown, "The process died that ran a step which may be started once only",
         "find out what the step did, then roll back or go on by hand";
 
@@ -268,12 +295,12 @@ codes! {
         "`expires` says how long there is to answer";
     SignalMissed = "RE-3020", Transient, "A signal did not come in time", "`timeout` says how long the step waits";
     RoundsUsedUp = "RE-3021", Unknown, "A loop's `until` was not true after its last round", "raise `repeat.max`, or see what each round answered";
-    BadPlan = "RE-3022", Validation, "A step's `add_steps` cannot join the run", "see its message; docs/workflows.md says what a plan may hold";
+    BadPlan = "RE-3022", Validation, "A step's `add_steps` cannot join the run", "see its message", (Read(Document::Workflows));
     PlanTooLarge = "RE-3023", Validation, "A plan adds more steps than the configuration lets a run grow by",
         "see `[growth]` in the configuration";
     OutputSchema = "RE-3024", Validation, "A step's output is not what its `schema` says", "see its transcript";
-    ChildFailed = "RE-3025", Unknown, "A child run did not complete", "`reenact status RUN` of the child shows why";
-    ChildStuck = "RE-3026", Fatal, "A child run is stuck", "settle the child: `reenact status RUN` names the commands; then go on with its parent";
+    ChildFailed = "RE-3025", Unknown, "A child run did not complete", "see what became of the child", (LookAtRun(Look::Why));
+    ChildStuck = "RE-3026", Fatal, "A child run is stuck", "settle the child", (LookAtRun(Look::Commands)), "then go on with its parent";
     NoAnswer = "RE-3027", Validation, "A script has no answer that fits", "add one to the agent's `script`";
     ScriptedFailure = "RE-3028", Unknown, "An agent's script says that the attempt fails", "see its message";
     BadAnswer = "RE-3030", Validation, "A program answered JSON that cannot be taken: a key stands twice, or it is nested too deep",
@@ -282,27 +309,29 @@ codes! {
         "give it a shorter list, or see `growth.items` in the configuration";
 
     // 40: the store
-    StoreDamaged = "RE-4001", Fatal, "The store is damaged", "`reenact verify` names the first bad position";
+    StoreDamaged = "RE-4001", Fatal, "The store is damaged", Verify;
     StoreHeld = "RE-4002", Transient, "Another process holds the store and does not answer", "wait for it, or end it";
     StoreFailed = "RE-4003", Fatal, "The disk refused a write or a sync", "make room or mend the disk; what was acknowledged is safe";
     StoreUnreadable = "RE-4004", Fatal, "The store cannot be opened or read", "check the folder and its permissions";
     Conflict = "RE-4005", Transient, "Two owners wrote to one stream", "try again";
-    CommitRefused = "RE-4006", Fatal, "Something that the store can never hold", "make it smaller: big content belongs into a file; docs/limits.md says how long what may be";
+    CommitRefused = "RE-4006", Fatal, "Something that the store can never hold", "make it smaller: big content belongs into a file", (Read(Document::Limits));
     StoreFormat = "RE-4007", Fatal, "The store was written by a version that this one does not understand", "use the version that wrote it, or a newer one";
-    StoreNotPlain = "RE-4011", Fatal, "Something in the data folder is a link, or is no plain file", "use a data folder of your own: `--data DIR`; nothing was opened through it";
+    StoreNotPlain = "RE-4011", Fatal, "Something in the data folder is a link, or is no plain file", OwnFolder, "nothing was opened through it";
     NoRoomToLook = "RE-4012", Transient, "A store that cannot be written is looked at through a copy, and there is no room for one",
         "make room in the folder for temporary files, or name another by TMPDIR";
     StoreGone = "RE-4013", Fatal, "The data folder was removed, or another took its place, while a process held it", "what it had recorded is gone with it";
-    NotYours = "RE-4014", Fatal, "The data folder, or the process that holds it, is somebody else's", "its owner can do it; `--data DIR` names one of your own";
+    NotYours = "RE-4014", Fatal, "The data folder, or the process that holds it, is somebody else's", "its owner can do it", OwnFolder;
 
     // 50: the configuration
-    BadConfig = "RE-5001", Validation, "The configuration is wrong", "config/default.toml explains every key";
+    BadConfig = "RE-5001", Validation, "The configuration is wrong", (Read(Document::Configuration));
     Untrusted = "RE-5002", Validation, "The folder's own configuration names programs, and nobody said that they may be run",
-        "look at the file, then `reenact trust DIR`";
+        "look at the file", (Trust(None));
     TrustNotKept = "RE-5003", Validation, "What may be run cannot be written down", "check the folder of your configuration and its permissions";
 
     // 90: us
     Internal = "RE-9001", Fatal, "A bug in Reenact", "please report it, with the run's history";
+    Impossible = "RE-9002", Fatal, "A history and what follows from it contradict each other: a bug in Reenact, or damage",
+        Verify, "please report it, with the run's history";
 }
 
 impl fmt::Display for Code {

@@ -22,7 +22,8 @@ pub trait Standings: Send + Sync + 'static {
     /// Where a stream of a kind that is known is, as of that version or a later one.
     ///
     /// # Errors
-    /// When it cannot be read; [`Code::RunParked`] when its history is not understood.
+    /// When it cannot be read; [`Code::RunParked`] when its history is not understood, [`Code::Impossible`] when it contradicts
+    /// itself.
     async fn standing(&self, stream: &StreamId, at_least: Version) -> Result<Standing, Problem>;
 }
 
@@ -96,7 +97,9 @@ impl<'a> PageByPage<'a> {
     async fn ask(&self, stream: StreamId, last: Version) -> Result<(StreamId, Version, Known), Problem> {
         match self.standings.standing(&stream, last).await {
             Ok(standing) => Ok((stream, last, Known::At(standing))),
-            Err(problem) if matches!(problem.code, Code::RunParked | Code::StoreDamaged) => {
+            Err(problem)
+                if matches!(problem.code, Code::RunParked | Code::Impossible | Code::StoreDamaged) =>
+            {
                 Ok((stream, last, Known::Parked))
             }
             Err(problem) => Err(problem),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::json_text::{Edited, Level};
 use super::schema::Schema;
 use crate::events::json::Json;
-use crate::events::problem::{Code, Problem, nearest};
+use crate::events::problem::{Code, Problem, Remedy, nearest};
 
 mod arguments;
 #[cfg(test)]
@@ -104,11 +104,11 @@ fn unknown(path: &str, name: &str, known: &[&str]) -> Problem {
     }
 }
 
-/// How to give an input on the command line.
-fn give(path: &str, name: &str) -> String {
+/// To give an input that is missing.
+fn give(path: &str, name: &str) -> Remedy {
     let prefix = path.strip_prefix("input").unwrap_or_default().trim_start_matches('.');
     let dot = if prefix.is_empty() { "" } else { "." };
-    format!("give it: `--input {prefix}{dot}{name}=…`")
+    Remedy::GiveInput(format!("{prefix}{dot}{name}"))
 }
 
 /// A JSON pointer as a path: `/a/0/b` is `input.a[0].b`.

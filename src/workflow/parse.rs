@@ -312,7 +312,7 @@ fn warn_of_ambiguous_phases(report: &mut Report<'_>, drafts: &[Draft<'_>]) {
     for (phase, place) in drafts.iter().filter_map(|draft| draft.phase) {
         if ids.contains(phase) && told.insert(phase) {
             let message = format!("the phase `{phase}` is named like a step");
-            let hint = "where either may be named, as in `retry --step`, the step is meant: rename one";
+            let hint = "where either may be named, the step is meant: rename one";
             report.warn(place, Problem::new(Code::Contradiction, message).hint(hint));
         }
     }

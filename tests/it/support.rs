@@ -230,11 +230,26 @@ impl Ended {
         }
     }
 
-    /// The JSON documents that it printed, a line each.
+    /// The JSON documents that it printed, a line each. What helps is in words in them, whoever found it out.
     pub(crate) fn json_lines(&self) -> Vec<Value> {
         let parse =
             |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}\n{self}"));
-        self.stdout.lines().map(parse).collect()
+        let documents: Vec<Value> = self.stdout.lines().map(parse).collect();
+        assert!(documents.iter().all(is_worded), "a hint that is no text: {self}");
+        documents
+    }
+}
+
+/// Whether every hint in a document is a text, and every command a list of words.
+fn is_worded(document: &Value) -> bool {
+    match document {
+        Value::Object(members) => members.iter().all(|(name, value)| match (name.as_str(), value) {
+            ("hint", Value::Object(_)) => false,
+            ("command", Value::Object(data)) if data.contains_key("act") => false,
+            _ => is_worded(value),
+        }),
+        Value::Array(items) => items.iter().all(is_worded),
+        _ => true,
     }
 }
 

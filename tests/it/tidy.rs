@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use house::{House, Source};
+use reenact::events::problem::Remedies;
 use rules::{Floor, Ignorance, Tolerated};
 
 mod code;
@@ -161,10 +162,12 @@ fn no_function_is_longer_than_a_screen() {
 #[test]
 fn every_error_code_is_explained_in_the_docs() {
     let docs = read(Path::new("docs/errors.md"));
+    let call = reenact::api::wording::Call::default();
     let wanted: Vec<_> = reenact::events::problem::Code::ALL
         .iter()
         .map(|code| {
-            format!("| `{}` | {} | {} | {} |", code.text(), code.class(), code.meaning(), code.hint())
+            let hint = call.hint(&Remedies::of(code.remedies()));
+            format!("| `{}` | {} | {} | {hint} |", code.text(), code.class(), code.meaning())
         })
         .collect();
     let missing: Vec<_> = wanted.iter().filter(|row| !docs.contains(row.as_str())).collect();

@@ -139,7 +139,7 @@ impl Broken {
     fn problem(self) -> Problem {
         match self {
             Self::Stream(problem) => problem,
-            Self::Fold(why) => Problem::new(Code::RunParked, why),
+            Self::Fold(why) => Problem::new(Code::Impossible, why),
         }
     }
 }

@@ -6,3 +6,5 @@
 pub mod inspect;
 pub mod page;
 pub mod scribe;
+
+pub use page::Pages;

@@ -4,11 +4,22 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::aggregates::run::Run;
 use crate::events::ids::{RequestId, RunId, Version};
 use crate::files;
+use crate::views::presenters::ways::Wording;
 use crate::views::presenters::{request, rollback};
+
+/// Where pages are written, and in which words.
+#[derive(Debug, Clone)]
+pub struct Pages {
+    /// The folder with a folder for each run.
+    pub folder: Arc<Path>,
+    /// What a page names that can be done, in the words of who reads it.
+    pub wording: Wording,
+}
 
 /// Where the page of a run is, in a folder with a folder for each run.
 pub fn path(runs: &Path, run: &RunId) -> PathBuf {
@@ -32,12 +43,13 @@ pub fn is_there(runs: &Path, run: &RunId) -> bool {
 
 /// Writes the page of a run that has ended, if it needs one, or has one that is out of date by now. A disk that refuses
 /// is not the run's matter: the page is written again when the run is seen.
-pub fn keep(runs: &Path, run: &Run, version: Version) {
+pub fn keep(pages: &Pages, run: &Run, version: Version) {
     let Some(about) = run.about() else { return };
+    let runs = &pages.folder;
     if !rollback::is_owed(run) && !is_there(runs, &about.id) {
         return;
     }
-    if let Some(text) = rollback::page(run, version)
+    if let Some(text) = rollback::page(run, version, pages.wording)
         && let Err(error) = write(&path(runs, &about.id), &text)
     {
         tracing::warn!(run = %about.id, %error, "what to undo by hand could not be written down");

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::inspect::Inspector;
-use super::page;
+use super::page::{self, Pages};
 use crate::actors::hosting::context::HostContext;
 use crate::actors::hosting::load::load;
 use crate::aggregates::run::Run;
@@ -30,8 +30,8 @@ pub type Hold = Box<dyn Send>;
 /// Writes pages, for as long as there are any to be written.
 pub struct Scribe {
     host: HostContext,
-    /// The folder with a folder for each run, if there is one.
-    folder: Option<Arc<Path>>,
+    /// Where pages are written, if they are.
+    pages: Option<Pages>,
     inspector: Inspector,
     /// What is to be written. There is never more than there are requests, and each is named once.
     wanted: Mutex<Wanted>,
@@ -55,13 +55,13 @@ struct Wanted {
 
 impl Scribe {
     /// Nothing is to be written yet.
-    pub fn new(host: HostContext, folder: Option<Arc<Path>>, inspector: Inspector) -> Arc<Self> {
-        Arc::new(Self { host, folder, inspector, wanted: Mutex::default(), hurry: watch::Sender::new(false) })
+    pub fn new(host: HostContext, pages: Option<Pages>, inspector: Inspector) -> Arc<Self> {
+        Arc::new(Self { host, pages, inspector, wanted: Mutex::default(), hurry: watch::Sender::new(false) })
     }
 
     /// Has the page of a request written, or written anew. Until it is, `in_flight` lives.
     pub fn write(self: &Arc<Self>, run: &RunId, request: &RequestId, in_flight: Hold) {
-        let Some(runs) = self.folder.clone() else { return };
+        let Some(pages) = self.pages.clone() else { return };
         let mut wanted = self.wanted();
         wanted.pages.insert((run.clone(), request.clone()), in_flight);
         if wanted.at_work {
@@ -69,7 +69,7 @@ impl Scribe {
         }
         let scribe = Arc::clone(self);
         let thread = std::thread::Builder::new().name("scribe".to_owned());
-        match thread.spawn(move || scribe.work(&runs)) {
+        match thread.spawn(move || scribe.work(&pages)) {
             Ok(_) => wanted.at_work = true,
             // They are written when somebody next takes the run over.
             Err(error) => wanted.give_up(&error),
@@ -81,7 +81,7 @@ impl Scribe {
         self.hurry.send_replace(true);
     }
 
-    fn work(&self, runs: &Path) {
+    fn work(&self, to: &Pages) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = match runtime {
             Ok(runtime) => runtime,
@@ -96,7 +96,7 @@ impl Scribe {
             if pages.is_empty() {
                 return;
             }
-            let written = || runtime.block_on(self.write_all(runs, pages));
+            let written = || runtime.block_on(self.write_all(to, pages));
             if catch_unwind(AssertUnwindSafe(written)).is_err() {
                 tracing::warn!("what is asked could not be written down: it panicked");
             }
@@ -105,11 +105,11 @@ impl Scribe {
 
     /// Writes pages, first with what the store knows, then with what was found in their folders: each folder is looked at
     /// once for all of them, and only for requests that nobody has answered meanwhile.
-    async fn write_all(&self, runs: &Path, pages: BTreeMap<Key, Hold>) {
+    async fn write_all(&self, to: &Pages, pages: BTreeMap<Key, Hold>) {
         let mut unseen: BTreeMap<PathBuf, Vec<(Key, Hold)>> = BTreeMap::new();
         let mut folded = None;
         for (key, in_flight) in pages {
-            if let Some(folder) = self.keep(runs, &key, None, &mut folded).await {
+            if let Some(folder) = self.keep(to, &key, None, &mut folded).await {
                 unseen.entry(folder).or_default().push((key, in_flight));
             }
         }
@@ -122,7 +122,7 @@ impl Scribe {
             };
             let mut folded = None;
             for (key, in_flight) in pages {
-                self.keep(runs, &key, Some(&found), &mut folded).await;
+                self.keep(to, &key, Some(&found), &mut folded).await;
                 drop(in_flight);
             }
         }
@@ -132,12 +132,12 @@ impl Scribe {
     /// matter.
     async fn keep(
         &self,
-        runs: &Path,
+        to: &Pages,
         key: &Key,
         found: Option<&Found>,
         folded: &mut Option<Folded>,
     ) -> Option<PathBuf> {
-        match self.try_keep(runs, key, found, folded).await {
+        match self.try_keep(to, key, found, folded).await {
             Ok(folder) => folder,
             Err(why) => {
                 let (run, request) = key;
@@ -149,7 +149,7 @@ impl Scribe {
 
     async fn try_keep(
         &self,
-        runs: &Path,
+        to: &Pages,
         (run, id): &Key,
         found: Option<&Found>,
         folded: &mut Option<Folded>,
@@ -158,8 +158,8 @@ impl Scribe {
             Some(last) if last.run == *run => last,
             other => other.insert(self.fold(run).await?),
         };
-        let path = page::of_request(runs, run, id);
-        let kept = page::of_found(runs, run, id);
+        let path = page::of_request(&to.folder, run, id);
+        let kept = page::of_found(&to.folder, run, id);
         let before = match found {
             Some(found) => {
                 let json = serde_json::to_string(found).map_err(|error| error.to_string())?;
@@ -173,7 +173,7 @@ impl Scribe {
             }
         };
         let found = found.or(before.as_ref());
-        let page = request::page(state, id, *version, found, &*self.host.library);
+        let page = request::page(state, id, *version, found, &*self.host.library, to.wording);
         let Some(page) = page.map_err(|error| error.to_string())? else { return Ok(None) };
         page::write(&path, &page).map_err(|error| error.to_string())?;
         let folder = state.about().map(|about| PathBuf::from(&*about.started.work_folder));

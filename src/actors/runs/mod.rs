@@ -5,7 +5,6 @@
 pub mod glance;
 pub mod shell;
 
-use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use futures_util::future::join_all;
@@ -19,6 +18,7 @@ use super::hosting::context::HostContext;
 use super::hosting::kind::Kind;
 use super::hosting::live::Live;
 use super::hosting::messages::{Control, Tell};
+use super::pages::Pages;
 use super::pages::scribe::Scribe;
 use super::send::send;
 use crate::aggregates::run::{self, Ask, Run, StartRun};
@@ -52,8 +52,8 @@ impl Drop for InFlight {
 pub struct RunKind {
     /// The runs of the process.
     pub runs: Weak<Runs>,
-    /// The folder with a folder for each run, if there is one.
-    pub folder: Option<Arc<Path>>,
+    /// Where files for people are written, if they are.
+    pub pages: Option<Pages>,
 }
 
 impl Kind for RunKind {
@@ -70,8 +70,8 @@ impl Kind for RunKind {
     }
 
     fn shell(&self, stream: &StreamId, context: &HostContext) -> Option<RunShell> {
-        let (runs, folder) = (Weak::clone(&self.runs), self.folder.clone());
-        Some(RunShell::new(stream.run()?, runs, folder, context.clone()))
+        let (runs, pages) = (Weak::clone(&self.runs), self.pages.clone());
+        Some(RunShell::new(stream.run()?, runs, pages, context.clone()))
     }
 }
 

@@ -1,7 +1,6 @@
 //! The shell of a run: what performs a run's effects, and what its decisions borrow.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -19,7 +18,7 @@ use crate::actors::hosting::context::HostContext;
 use crate::actors::hosting::live::Live;
 use crate::actors::hosting::messages::Tell;
 use crate::actors::hosting::shell::{Heard, Shell};
-use crate::actors::pages::page;
+use crate::actors::pages::{Pages, page};
 use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId};
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
 use crate::events::json::BlobRef;
@@ -55,8 +54,8 @@ pub enum ToRun {
 pub struct RunShell {
     run: RunId,
     runs: Weak<Runs>,
-    /// The folder with a folder for each run, if there is one.
-    folder: Option<Arc<Path>>,
+    /// Where files for people are written, if they are.
+    pages: Option<Pages>,
     context: HostContext,
     address: Option<Recipient<Tell<ToRun>>>,
     /// What is seen of it. The attempts that agents make for it are listed here only.
@@ -82,11 +81,11 @@ struct Slots {
 
 impl RunShell {
     /// The shell of a run.
-    pub fn new(run: RunId, runs: Weak<Runs>, folder: Option<Arc<Path>>, context: HostContext) -> Self {
+    pub fn new(run: RunId, runs: Weak<Runs>, pages: Option<Pages>, context: HostContext) -> Self {
         Self {
             run,
             runs,
-            folder,
+            pages,
             context,
             address: None,
             glance: watch::Sender::new(Glance::default()),
@@ -388,9 +387,9 @@ impl Shell<Run> for RunShell {
         let is_news = self.shown.is_some_and(|shown| live.version > shown);
         if is_news
             && live.attention.over
-            && let Some(folder) = &self.folder
+            && let Some(pages) = &self.pages
         {
-            page::keep(folder, state, live.version);
+            page::keep(pages, state, live.version);
         }
         self.shown = Some(live.version);
         self.change(|glance| glance.look(state));

@@ -13,7 +13,7 @@ mod unwind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Grants, Moment, Node, Phase, Run, RunEffect, RunRejection, StepIndex, StepPhase};
+use super::{Grants, Impossible, Moment, Node, Phase, Run, RunEffect, RunRejection, StepIndex, StepPhase};
 use crate::events::ids::{StepId, TimerId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
@@ -54,9 +54,10 @@ pub(super) struct Came {
 
 /// What keeps a step from starting.
 pub(super) enum Hindrance {
-    NotStarted,
+    /// The step's own: what it says cannot be rendered.
     Render(RenderError),
-    Unreadable(Unreadable),
+    /// It keeps the run from deciding at all.
+    Rejected(RunRejection),
 }
 
 impl From<RenderError> for Hindrance {
@@ -65,9 +66,9 @@ impl From<RenderError> for Hindrance {
     }
 }
 
-impl From<Unreadable> for Hindrance {
-    fn from(error: Unreadable) -> Self {
-        Self::Unreadable(error)
+impl<T: Into<RunRejection>> From<T> for Hindrance {
+    fn from(rejection: T) -> Self {
+        Self::Rejected(rejection.into())
     }
 }
 
@@ -79,8 +80,15 @@ impl Hindrance {
     fn of_the_step(self) -> Result<RenderError, RunRejection> {
         match self {
             Self::Render(error) => Ok(error),
-            Self::Unreadable(unreadable) => Err(unreadable.into()),
-            Self::NotStarted => Err(RunRejection::NotStarted),
+            Self::Rejected(rejection) => Err(rejection),
+        }
+    }
+
+    /// What keeps the run from deciding where what a step asks cannot be told.
+    fn of_what_is_asked(self, step: &StepId) -> RunRejection {
+        match self {
+            Self::Render(_) => Impossible::NotTold(step.clone()).into(),
+            Self::Rejected(rejection) => rejection,
         }
     }
 }
@@ -127,11 +135,11 @@ impl<'d, 'a> Advance<'d, 'a> {
         let definition = planned.as_deref().unwrap_or(self.definition);
         let found = definition.step(&added.template).cloned();
         let found = found.or_else(|| definition.phase_gate(&added.template).map(Arc::new));
-        found.ok_or_else(|| RunRejection::Template(added.template.clone()))
+        found.ok_or_else(|| Impossible::NoTemplate(added.template.clone()).into())
     }
 
-    fn node(&self, place: StepIndex) -> Result<&Node, RunRejection> {
-        self.draft.state().steps.get(place).ok_or(RunRejection::NotStarted)
+    pub(super) fn node(&self, place: StepIndex) -> Result<&Node, Impossible> {
+        self.draft.state().steps.get(place).ok_or(Impossible::NoStep(place.number()))
     }
 
     /// Lets everything follow that follows.
@@ -220,7 +228,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     fn sleep(&mut self, place: StepIndex, step: &Step) -> Result<(), RunRejection> {
         let id = self.node(place)?.id().clone();
         // It would never end.
-        let Does::Sleep(length) = step.does else { return Err(RunRejection::Template(id)) };
+        let Does::Sleep(length) = step.does else { return Err(Impossible::NoTemplate(id).into()) };
         let at = self.moment.now.after(length);
         self.draft.emit(TimerSet { timer: TimerId::sleep(&id), step: id, at });
         Ok(())
@@ -257,7 +265,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     /// What the expressions of a step see, or those of the run itself. Only what they refer to is looked up.
     fn scope(&self, place: Option<StepIndex>, references: &StepReferences) -> Result<Scope, Hindrance> {
         let run = self.draft.state();
-        let about = run.about().ok_or(Hindrance::NotStarted)?;
+        let about = run.about().ok_or(Impossible::NotBegun)?;
         let mut steps = BTreeMap::new();
         let mut see = |id: &StepId, node: &Node| -> Result<(), Unreadable> {
             let output = node.output().map(|output| self.draft.json(output, self.moment)).transpose()?;

@@ -1,18 +1,16 @@
-//! What may be asked of a run, what it may want done, and why it may refuse.
+//! What may be asked of a run, and what it may want done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Run;
 use super::child::is_made_by;
 use super::kin::{ForParent, OfChild, Word};
 use super::start::StartRun;
 use crate::events::decision::Grant;
-use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, TimerId, Version};
+use crate::events::ids::{AgentName, Fence, RequestId, StepId, TimerId, Version};
 use crate::events::json::Json;
-use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, Purpose, Resolution};
-use crate::kernel::{self, Deadline, Effect, Lasts, Unreadable};
+use crate::kernel::{self, Deadline, Effect, Lasts};
 use crate::workflow::approval::Edits;
 use crate::workflow::work::{Failure, Output};
 
@@ -363,77 +361,4 @@ impl RunEffect {
         let attempt = Arc::clone(attempt);
         if is_made_by(&attempt.agent) { Self::Child { attempt, rests } } else { Self::Attempt(attempt) }
     }
-}
-
-/// Why a run refuses.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RunRejection {
-    /// It was never started.
-    #[error("there is no such run")]
-    NotStarted,
-    /// Its id is taken by a run that does something else.
-    #[error("run `{0}` exists, with another definition or input")]
-    Taken(RunId),
-    /// It began with something else, which cannot be changed any more.
-    #[error("run `{run}` exists, and began with {with}")]
-    Begun {
-        /// The run.
-        run: RunId,
-        /// With what.
-        with: &'static str,
-    },
-    /// Something that it needs to decide cannot be read.
-    #[error(transparent)]
-    Unreadable(#[from] Unreadable),
-    /// What it is in does not allow that.
-    #[error("{why}")]
-    NotNow {
-        /// The code that people are told.
-        code: Code,
-        /// What it is in, and what could be done instead.
-        why: String,
-        /// What to do.
-        hint: String,
-    },
-    /// A step of its history is not in its definition.
-    #[error("step `{0}` is not in the run's definition")]
-    Template(StepId),
-}
-
-impl RunRejection {
-    /// The same, with the run's id in the commands that it names.
-    pub(super) fn of(self, run: &Run) -> Self {
-        match (self, run.about()) {
-            (Self::NotNow { code, why, hint }, Some(about)) => {
-                Self::NotNow { code, why, hint: in_commands(&hint, &about.id) }
-            }
-            (other, _) => other,
-        }
-    }
-
-    /// The same as a problem that people are told.
-    pub fn problem(&self) -> Problem {
-        match self {
-            Self::NotStarted => Problem::new(Code::UnknownRun, self.to_string()),
-            Self::Taken(_) => Problem::new(Code::RunIdTaken, self.to_string()),
-            Self::Begun { .. } => {
-                let hint = "leave that out to attach to it, or choose another --id";
-                Problem::new(Code::RunIdTaken, self.to_string()).hint(hint)
-            }
-            Self::Unreadable(unreadable) => unreadable.problem(),
-            Self::NotNow { code, why, hint } => Problem::new(*code, why.clone()).hint(hint.clone()),
-            Self::Template(_) => Problem::new(Code::RunParked, self.to_string()),
-        }
-    }
-}
-
-/// A hint with a run's id for the first `RUN` of each command in it: what follows may be a step that is called so.
-pub(crate) fn in_commands(hint: &str, run: &RunId) -> String {
-    let named = format!(" {run}");
-    let parts = hint.split('`').enumerate();
-    let parts = parts.map(|(place, part)| match place % 2 {
-        0 => part.to_owned(),
-        _ => part.replacen(" RUN", &named, 1),
-    });
-    parts.collect::<Vec<_>>().join("`")
 }

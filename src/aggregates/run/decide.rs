@@ -27,7 +27,7 @@ type RunDraft<'a> = Draft<'a, Run>;
 
 pub(super) fn decide(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(), RunRejection> {
     let before = draft.emitted();
-    follow(draft, ask, moment).map_err(|rejection| rejection.of(draft.state()))?;
+    follow(draft, ask, moment)?;
     if draft.emitted() > before && draft.state().leaves_parent_at_rest() {
         draft.emit(TellingBegan {});
     }

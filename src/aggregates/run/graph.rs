@@ -14,6 +14,13 @@ use crate::events::run::Because;
 #[serde(transparent)]
 pub(crate) struct StepIndex(usize);
 
+impl StepIndex {
+    /// The number itself, from 0, for those who read of it.
+    pub(super) const fn number(self) -> usize {
+        self.0
+    }
+}
+
 /// Something of every step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]

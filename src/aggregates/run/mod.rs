@@ -29,6 +29,7 @@ mod phase;
 pub mod plan;
 mod queue;
 mod recorded;
+mod rejection;
 mod snapshot;
 pub mod start;
 mod startable;
@@ -45,7 +46,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use crate::events::run::RunStatus;
-pub use command::{Ask, Grants, Order, RunEffect, RunEffectId, RunRejection};
+pub use command::{Ask, Grants, Order, RunEffect, RunEffectId};
 pub(crate) use graph::{Graph, StepIndex};
 use kin::Word;
 pub(crate) use node::{Gated, Node, Passage, Trace};
@@ -54,6 +55,7 @@ pub(crate) use phase::{Done, StepPhase, UndoPhase};
 pub use plan::{CannotUndo, RollbackPlan};
 use queue::Queue;
 pub use recorded::RECORDS;
+pub use rejection::{Became, Impossible, NoReturn, Refusal, Refused, RunRejection};
 pub use start::{Insists, StartChild, StartRun};
 use time::Driven;
 use timer::{Timer, TimerOf};
@@ -475,7 +477,7 @@ impl Aggregate for Run {
     }
 
     fn is_fatal(rejection: &RunRejection) -> bool {
-        matches!(rejection, RunRejection::Unreadable(_) | RunRejection::Template(_))
+        rejection.is_fatal()
     }
 
     const SNAPSHOT_SCHEMA: u16 = snapshot::SCHEMA;

@@ -33,7 +33,7 @@ impl Run {
     /// # Errors
     /// When the run cannot be rolled back so.
     pub fn rollback_plan(&self, to: Option<&str>) -> Result<RollbackPlan, RunRejection> {
-        let kept = self.may_roll_back(to).map_err(|rejection| rejection.of(self))?;
+        let kept = self.may_roll_back(to)?;
         let cause = RollbackCause::Cancel;
         let rounds = RoundOrder::LastFirst;
         let mut unwinding = Unwinding::new(cause, kept, rounds, &self.steps);

@@ -7,7 +7,7 @@ use crate::actors::runs::RunKind;
 use crate::aggregates::run::{Ask, Order, Run};
 use crate::api::protocol::{Control, Planned, Recorded};
 use crate::events::ids::{CommandId, RequestId, RunId, StreamId};
-use crate::events::problem::{Code, Problem, nearest};
+use crate::events::problem::{Code, Problem, Remedy, nearest};
 use crate::kernel::core::Envelope;
 
 impl Facade {
@@ -29,7 +29,7 @@ impl Facade {
             self.end_with_children(&run).await?;
         }
         let (state, head) = self.system.fold(&run).await?;
-        asked.map_err(|problem| meant(problem, named.as_deref(), &state))?;
+        asked.map_err(|problem| meant(problem, named.as_deref(), &state).of_run(&run))?;
         Ok(Recorded { run, version: head.version, status: state.status() })
     }
 
@@ -49,7 +49,9 @@ impl Facade {
     pub(super) async fn plan(&self, run: &str, to: Option<&str>) -> Result<Planned, Problem> {
         let run = self.resolve(run).await?;
         let (state, _) = self.system.fold(&run).await?;
-        let plan = state.rollback_plan(to).map_err(|rejection| meant(rejection.problem(), to, &state))?;
+        let plan = state
+            .rollback_plan(to)
+            .map_err(|rejection| meant(rejection.problem(), to, &state).of_run(&run))?;
         Ok(Planned::of(run, plan))
     }
 }
@@ -111,6 +113,6 @@ fn ask(control: Control, order: Order) -> Result<Ask, Problem> {
 fn reasoned(order: Order, without: &str) -> Result<(Arc<str>, String), Problem> {
     match order.reason.filter(|reason| !reason.trim().is_empty()) {
         Some(reason) => Ok((order.by, reason)),
-        None => Err(Problem::new(Code::Usage, without).hint("say it with --reason")),
+        None => Err(Problem::new(Code::Usage, without).hint(Remedy::GiveReason)),
     }
 }

@@ -31,7 +31,7 @@ impl Facade {
         let (now, library) = (self.system.clock().now().steady, &**self.system.library());
         let report = report(state, about, version, driven, now, library);
         let mut report = report.map_err(|unreadable| unreadable.problem())?;
-        let runs = self.runs_folder();
+        let runs = self.pages().folder;
         if is_owed(state) && page::is_there(&runs, run) {
             report.rollback_file = Some(page::path(&runs, run).display().to_string());
         }

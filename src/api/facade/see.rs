@@ -65,9 +65,9 @@ impl Facade {
 
     /// Whoever recorded the end may have gone before it was written down what a person must undo by hand.
     fn keep_page(&self, run: &RunId, state: &Run, version: Version) {
-        let runs = self.runs_folder();
-        if is_owed(state) && !page::is_there(&runs, run) {
-            page::keep(&runs, state, version);
+        let pages = self.pages();
+        if is_owed(state) && !page::is_there(&pages.folder, run) {
+            page::keep(&pages, state, version);
         }
     }
 

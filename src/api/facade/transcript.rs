@@ -52,7 +52,7 @@ impl Facade {
         let problem = Problem::new(Code::NoSuchStep, format!("`{run}` has no step `{step}`"));
         Err(match nearest(step.as_str(), known()) {
             Some(near) => problem.hint(format!("did you mean `{near}`?")),
-            None => problem.hint(format!("`reenact status {run}` lists its steps")),
+            None => problem.of_run(run),
         })
     }
 }
@@ -66,5 +66,5 @@ fn no_attempt(run: &RunId, step: &StepId, purpose: Purpose, attempt: Option<u32>
         several => format!("there are {several}"),
     };
     let problem = Problem::new(Code::NoSuchAttempt, format!("no attempt{which} {what} `{step}`: {there}"));
-    problem.step(step).hint(format!("`reenact status {run}` shows its steps and their attempts"))
+    problem.step(step).of_run(run)
 }

@@ -1,9 +1,7 @@
 //! Words on a terminal. What comes from outside is a part of a line there, whatever it holds: [`terminal!`] escapes it.
 
-use std::path::PathBuf;
-
+pub(in crate::cli) use crate::api::wording::Call;
 use crate::events::text::{printable, printable_lines, shortened};
-use crate::views::command_line;
 use crate::views::escaped::{Escaped, Medium};
 
 /// How much of a name stands in a table, in characters. `--json` has all of it.
@@ -37,21 +35,4 @@ pub(in crate::cli) fn name(name: &str) -> Text {
 /// What a program wrote: its lines stay, whole.
 pub(in crate::cli) fn written(text: &str) -> Text {
     Text::of_medium(printable_lines(text))
-}
-
-/// How this program was called, so that the commands that it names do as well.
-#[derive(Debug, Default)]
-pub(in crate::cli) struct Call {
-    /// The data folder, if an option named it.
-    pub(in crate::cli) data: Option<PathBuf>,
-}
-
-impl Call {
-    /// A command as it is typed.
-    pub(in crate::cli) fn command<T: AsRef<str>>(&self, words: impl IntoIterator<Item = T>) -> String {
-        // A path that is no text cannot be typed either.
-        let data = self.data.as_deref().and_then(|data| data.to_str());
-        let data = data.iter().flat_map(|data| ["--data", data]).map(str::to_owned);
-        command_line(data.chain(words.into_iter().map(|word| word.as_ref().to_owned())))
-    }
 }

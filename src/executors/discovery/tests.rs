@@ -68,9 +68,9 @@ fn a_broken_file_is_a_problem_for_who_uses_it_and_a_warning_for_all() {
 fn an_unknown_agent_is_answered_with_the_nearest_name() {
     let catalog = Project::with(&[("agents/p.md", &agent("publisher", "x"))]).catalog(&[], "");
     let problem = catalog.find(&AgentName::new("publsher")).unwrap_err();
-    assert_eq!((problem.code, problem.hint.as_str()), (Code::UnknownAgent, "did you mean `publisher`?"));
+    assert_eq!((problem.code, &*problem.remedies.plain()), (Code::UnknownAgent, "did you mean `publisher`?"));
     let problem = catalog.find(&AgentName::new("zzzzzz")).unwrap_err();
-    assert!(problem.hint.contains("agents/zzzzzz.md"), "{}", problem.hint);
+    assert!(problem.remedies.plain().contains("agents/zzzzzz.md"), "{problem:?}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn functions_are_found_in_every_spelling_and_a_later_one_replaces() {
     assert!(functions.executor(&AgentName::new("dns_specialist_agent")).is_ok());
     let problem = functions.executor(&AgentName::new("dns-spezialist")).err().unwrap();
     assert_eq!(
-        (problem.code, problem.hint.as_str()),
+        (problem.code, &*problem.remedies.plain()),
         (Code::UnknownFunction, "did you mean `DNS specialist`?")
     );
 }

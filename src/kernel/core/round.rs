@@ -174,7 +174,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
         let decided = draft.finish();
         if let Some(illegal) = &decided.illegal {
-            broken = Some(Problem::new(Code::Internal, format!("an illegal decision: {illegal}")));
+            broken = Some(Problem::new(Code::Impossible, format!("an illegal decision: {illegal}")));
         }
         Draw { decided, sealing, answers, asked_by, ids, begins, broken }
     }

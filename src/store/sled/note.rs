@@ -38,7 +38,7 @@ impl DamageNote {
     /// Why nothing is stored, if damage is noted.
     pub(super) fn refusal(&self) -> Option<String> {
         self.said().map(|what| {
-            format!("the store was found damaged ({what}), and stays as it is until `reenact verify` finds it whole")
+            format!("the store was found damaged ({what}), and stays as it is until it is verified, and found whole")
         })
     }
 

@@ -229,7 +229,7 @@ impl Player<'_> {
                 Ask::Resolve { by: "test".into(), reason: "healed".to_owned(), step, how: Resolution::Retry };
             if let Err(rejection) = simulation.ask(ask)? {
                 return Err(
-                    simulation.broken(&format!("`rollback resolve --retry` was refused: {rejection}"))
+                    simulation.broken(&format!("a retry of the compensation was refused: {rejection}"))
                 );
             }
         }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregates::run::command::in_commands;
 use crate::aggregates::run::{About, End, Phase, Run, RunStatus};
 use crate::events::ids::{RunId, Version};
 use crate::events::json::Json;
@@ -153,12 +152,12 @@ pub fn report(
     })
 }
 
-/// Gives the commands in a hint the run that they are about: of what became of a child, the child.
+/// Says of which run an error is, whom what helps is about: of what became of a child, the child.
 fn name_the_run(error: &mut Problem, run: &Run, about: &About) {
     let is_of_child = matches!(error.code, Code::ChildFailed | Code::ChildStuck);
     let node = error.step.as_ref().filter(|_| is_of_child).and_then(|step| run.node(step));
     let child = node.and_then(|(_, node)| node.child.as_ref());
-    error.hint = in_commands(&error.hint, child.map_or(&about.id, |child| &child.run));
+    error.remedies.run = Some(child.map_or(&about.id, |child| &child.run).clone());
 }
 
 /// Whether a run with that status needs nobody to drive it until somebody acts.

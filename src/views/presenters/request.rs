@@ -4,12 +4,14 @@
 pub mod found;
 mod phase;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::found::Found;
 use super::report::primary_agent;
+use super::ways::{Act, Wording};
 use crate::aggregates::run::{Answer, Node, Request, Run, StepPhase};
-use crate::events::ids::{Hash, RequestId, RunId, Version};
+use crate::events::ids::{RequestId, Version};
 use crate::events::json::Json;
 use crate::events::run::Gate;
 use crate::events::time::format_duration;
@@ -41,10 +43,10 @@ pub fn found_file_name(request: &RequestId) -> String {
     format!("REQUEST-{request}.found.json")
 }
 
-/// The words of the command that grants a request as it is now, behind `reenact`.
-fn grant(run: &RunId, request: &RequestId, hash: &Hash) -> [String; 5] {
-    let hash = hash.to_string().chars().take(HASH_DIGITS).collect();
-    ["approve".to_owned(), run.to_string(), request.to_string(), "--hash".to_owned(), hash]
+/// To grant a request as it is now, with a change of it, in somebody's name.
+fn grant(request: &Request, change: Option<String>, by: Option<&Arc<str>>) -> Act {
+    let hash = request.hash().to_string().chars().take(HASH_DIGITS).collect();
+    Act::Approve { request: request.asked.request.clone(), hash, change, by: by.cloned() }
 }
 
 /// Whether a request can still be answered.
@@ -63,10 +65,13 @@ pub fn page(
     version: Version,
     found: Option<&Found>,
     blobs: &dyn Blobs,
+    wording: Wording,
 ) -> Result<Option<String>, Unreadable> {
     let (Some(about), Some(request)) = (run.about(), run.people().requests.get(id)) else { return Ok(None) };
     let what = blobs.json(&request.asked.what)?;
     let edits = request.edits.iter().map(|edits| blobs.json(edits)).collect::<Result<Vec<_>, _>>()?;
+    let command = |act: Act| command_line(wording(&about.id, &act));
+    let look = command(Act::Look);
     let mut page = Page::default();
     let (workflow, run_id) = (code(&about.started.workflow), code(&about.id));
     page.title(&markdown!("Request {} of {}, run {}", code(id), workflow, run_id));
@@ -78,13 +83,13 @@ pub fn page(
     facts(run, request).iter().for_each(|fact| page.item(fact));
     let told: Option<Asked> = serde_json::from_str(what.text()).ok();
     if let Some(phase) = told.as_ref().and_then(|asked| asked.phase.as_ref()) {
-        page.section("The phase", |page| phase::table(phase, page));
+        page.section("The phase", |page| phase::table(phase, &look, page));
     }
     page.section("What is asked", |page| asked(request, &what, page));
     if !request.granted.is_empty() || !edits.is_empty() {
         page.section("What was said so far", |page| answers(request, &edits, page));
     }
-    page.section("What ran so far", |page| ran(run, page));
+    page.section("What ran so far", |page| ran(run, &look, page));
     page.section("State of the work folder", |page| match found {
         Some(found) => found::write(found, page),
         None if is_open(run, id) => page.line(&markdown!("The work folder is being looked at.")),
@@ -98,7 +103,7 @@ pub fn page(
     let has_said_something = run.nodes().get(request.place).is_some_and(|node| node.attempts_now() > 0);
     let open_to_edits = open_to_edits.as_ref();
     page.section("How to answer", |page| {
-        commands(&about.id, request, has_said_something, open_to_edits, page);
+        commands(request, has_said_something, open_to_edits, &command, page);
     });
     Ok(Some(page.finish()))
 }
@@ -170,13 +175,13 @@ fn answers(request: &Request, edits: &[Json], page: &mut Page) {
 }
 
 /// The steps that have begun or are done with, in the order in which they began.
-fn ran(run: &Run, page: &mut Page) {
+fn ran(run: &Run, look: &str, page: &mut Page) {
     let has_begun = |node: &&Node| node.started_at.is_some() || node.is_done();
     let mut begun: Vec<_> = run.nodes().iter().filter(has_begun).collect();
     begun.sort_by_key(|node| node.started_at.or(node.ended_at));
     let hidden = begun.len().saturating_sub(STEPS_SHOWN);
     if hidden > 0 {
-        page.item(&markdown!("{} steps before these: see `reenact status`", hidden));
+        page.item(&markdown!("{} steps before these: see {}", hidden, code(look)));
     }
     begun.into_iter().skip(hidden).for_each(|node| page.item(&outcome(node)));
 }
@@ -214,38 +219,35 @@ fn checklist(request: &Request, page: &mut Page) {
 
 /// The commands that answer a request: each does what it says as it stands there.
 fn commands(
-    run: &RunId,
     request: &Request,
     has_said_something: bool,
     open_to_edits: Option<&Json>,
+    command: &dyn Fn(Act) -> String,
     page: &mut Page,
 ) {
-    let status = command_line(["status", run.as_str()]);
+    let status = command(Act::Look);
     if request.answer != Answer::Open {
         page.line(&markdown!("It is closed."));
         page.blank();
         return page.code(&format!("{status}    # how the run is"));
     }
     let (asked, id) = (&request.asked, &request.asked.request);
-    let grant = grant(run, id, &request.hash());
-    page.code(&command_line(&grant));
+    page.code(&command(grant(request, None, None)));
     if let Some(change) = open_to_edits.and_then(example) {
-        let words = grant.iter().map(String::as_str).chain(["--set", &change]);
-        page.code(&format!("{}    # with a change", command_line(words)));
+        page.code(&format!("{}    # with a change", command(grant(request, Some(change), None))));
     }
-    page.code(&command_line(["reject", run.as_str(), id.as_str(), "--reason", "…"]));
+    page.code(&command(Act::Reject(id.clone())));
     if !asked.checklist.is_empty() {
-        let tick = command_line(["approve", run.as_str(), id.as_str(), "--check", "1"]);
-        page.code(&format!("{tick}    # tick a point, grant nothing yet"));
+        page.code(&format!("{}    # tick a point, grant nothing yet", command(Act::Check(id.clone()))));
     }
     page.code(&status);
     if asked.gate == Gate::After && has_said_something {
-        let said = command_line(["transcript", run.as_str(), asked.step.as_str()]);
+        let said = command(Act::LookAtTranscript(asked.step.clone()));
         page.code(&format!("{said}    # what the step said"));
     }
-    if !asked.approvers.is_empty() {
-        page.blank();
-        page.line(&markdown!("`--by WHO` says who answers; else it is the user of the operating system."));
+    if let Some(by) = asked.approvers.first() {
+        let named = command(grant(request, None, Some(by)));
+        page.code(&format!("{named}    # as one of them; else it is the user of the operating system"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a person must know of a rollback that could not undo everything: a page of Markdown, made from the state alone.
 
-use super::ways::ways;
+use super::ways::{Act, Invocation, Wording, ways};
 use crate::aggregates::run::{About, End, Ended, Node, Phase, Run, RunStatus, StepPhase, Trace, UndoPhase};
 use crate::events::ids::{RunId, StepId, Version};
 use crate::events::problem::Code;
@@ -22,8 +22,8 @@ pub fn is_owed(run: &Run) -> bool {
     }
 }
 
-/// The page of a run that has ended; none of one that goes on.
-pub fn page(run: &Run, version: Version) -> Option<String> {
+/// The page of a run that has ended, in the words of a medium; none of one that goes on.
+pub fn page(run: &Run, version: Version, wording: Wording) -> Option<String> {
     let (about, Phase::Ended(ended)) = (run.about()?, run.life()) else { return None };
     let mut page = Page::default();
     page.title(&markdown!("Rollback of {}, run {}", code(&about.started.workflow), code(&about.id)));
@@ -37,7 +37,7 @@ pub fn page(run: &Run, version: Version) -> Option<String> {
         by_hand(run).for_each(|(node, why)| page.item(&item(node, &why)));
     });
     page.section("What can still be undone", |page| undoable(run).for_each(|item| page.item(&item)));
-    page.section("How to go on", |page| how_to_go_on(run, about, page));
+    page.section("How to go on", |page| how_to_go_on(run, about, wording, page));
     Some(page.finish())
 }
 
@@ -141,16 +141,20 @@ fn undoable(run: &Run) -> impl Iterator<Item = Words> {
     run.nodes().iter().filter(waits).map(move |node| item(node, &what))
 }
 
-fn how_to_go_on(run: &Run, about: &About, page: &mut Page) {
+fn how_to_go_on(run: &Run, about: &About, wording: Wording, page: &mut Page) {
     let ways = ways(run);
     if ways.is_empty() {
         page.line(&markdown!("Nothing is left for the run to do."));
         page.blank();
     }
     for way in ways {
-        page.code(&format!("{}    # {}", command_line(&way.command), way.what));
+        let words = match way.command {
+            Invocation::Act { run, act } => wording(&run, &act),
+            Invocation::Words(words) => words,
+        };
+        page.code(&format!("{}    # {}", command_line(words), way.what));
     }
-    page.code(&format!("{}    # how it is, step by step", command_line(["status", about.id.as_str()])));
+    page.code(&format!("{}    # how it is, step by step", command_line(wording(&about.id, &Act::Look))));
 }
 
 fn item(node: &Node, text: &Words) -> Words {

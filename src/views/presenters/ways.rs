@@ -1,46 +1,114 @@
 //! What a person can do about a run that does not go on by itself. Only what the run does not refuse is named.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::aggregates::run::{End, Ended, Node, Phase, Run, RunStatus, UndoPhase};
-use crate::events::ids::StepId;
+use crate::events::ids::{RequestId, RunId, StepId};
 use crate::events::problem::Code;
-use crate::events::run::StuckWhy;
+use crate::events::run::{Resolution, StuckWhy};
 
-/// A command that lets a run go on, or end.
+/// Something to do that lets a run go on, or end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Way {
     /// What it does, or why it is needed, in a few words.
     pub what: String,
-    /// The words of the command behind `reenact`.
-    pub command: Vec<String>,
+    /// How it is done.
+    pub command: Invocation,
     /// The step whose compensation it settles, if it does that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settles: Option<StepId>,
 }
 
-/// How a compensation that failed for good can be settled: the option, and what it means.
-const RESOLUTIONS: [(&str, &str); 3] = [
-    ("--retry", "try the compensation again"),
-    ("--done", "you undid it by hand"),
-    ("--skip", "it stays as it is"),
+/// How something is done with a run: as data, until a medium has words for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Invocation {
+    /// What is done.
+    Act {
+        /// With which run.
+        run: RunId,
+        /// What.
+        act: Act,
+    },
+    /// The words of the medium, in which it is one command.
+    Words(Vec<String>),
+}
+
+/// Something that a person can do with a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Look at how it is.
+    Look,
+    /// Look at its events.
+    LookAtHistory,
+    /// Look at what a step said.
+    LookAtTranscript(StepId),
+    /// Let it go on, and see it through.
+    Resume,
+    /// Let it go on after a pause.
+    Unpause,
+    /// Pause it.
+    Pause,
+    /// Try again what failed.
+    Retry,
+    /// End it as it is.
+    Cancel,
+    /// Undo what was done.
+    RollBack,
+    /// Undo what came after a step.
+    RollBackTo(StepId),
+    /// Settle a compensation that failed for good.
+    Resolve {
+        /// Of which step.
+        step: StepId,
+        /// What becomes of it.
+        how: Resolution,
+    },
+    /// Grant what is asked.
+    Approve {
+        /// Which request.
+        request: RequestId,
+        /// The hash of what is granted, or the beginning of it.
+        hash: String,
+        /// What is changed of it: `name=text` or `name:=JSON`.
+        change: Option<String>,
+        /// Who grants it; none is the user of the operating system.
+        by: Option<Arc<str>>,
+    },
+    /// Note that the first point of a checklist was looked at.
+    Check(RequestId),
+    /// Refuse what is asked.
+    Reject(RequestId),
+}
+
+/// The words of a medium for what can be done with a run.
+pub type Wording = fn(&RunId, &Act) -> Vec<String>;
+
+/// How a compensation that failed for good can be settled, and what that means.
+const RESOLUTIONS: [(Resolution, &str); 3] = [
+    (Resolution::Retry, "try the compensation again"),
+    (Resolution::Done, "you undid it by hand"),
+    (Resolution::Skip, "it stays as it is"),
 ];
 
 /// What can be done about a run that has ended or is paused; nothing about one that goes on, or that only another run can
 /// follow.
 pub fn ways(run: &Run) -> Vec<Way> {
     let Some(about) = run.about() else { return Vec::new() };
-    let id = about.id.as_str();
+    let id = &about.id;
     let mut ways = Vec::new();
     match run.life() {
         Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => {
             let failed = run.nodes().iter().filter(|node| node.undo_phase() == Some(&UndoPhase::Failed));
             failed.for_each(|node| ways.extend(settle(id, node)));
-            ways.push(way("then see the rollback through", ["resume", id]));
+            ways.push(way("then see the rollback through", id, Act::Resume));
         }
         Phase::Ended(Ended { how: End::Stuck(stuck, None), .. }) => {
             let stuck_children = run.nodes().iter().filter_map(stuck_child);
-            ways.extend(stuck_children.map(|child| way("a run that it started is stuck", ["status", child])));
+            ways.extend(stuck_children.map(|child| way("a run that it started is stuck", child, Act::Look)));
             let forward = match (stuck.why, ways.is_empty()) {
                 (StuckWhy::Irreversible, true) => "past an irreversible step",
                 (_, true) => "try again",
@@ -49,64 +117,61 @@ pub fn ways(run: &Run) -> Vec<Way> {
             ways.push(forward_or_end(run, id, forward));
             ways.extend(
                 run.last_return()
-                    .map(|node| way("undo what came after it", ["rollback", id, "--to", node.id().as_str()])),
+                    .map(|node| way("undo what came after it", id, Act::RollBackTo(node.id().clone()))),
             );
         }
         Phase::Ended(Ended { how: End::Failed(_), .. }) => {
-            ways.extend(run.may_retry().then(|| way("try again", ["retry", id])));
+            ways.extend(run.may_retry().then(|| way("try again", id, Act::Retry)));
             ways.extend(undo(run, id));
         }
         Phase::Back(unwinding) => {
             let to = unwinding.to.as_deref().unwrap_or_default();
             let what = format!("rolled back to `{to}`; forward again");
             if run.may_retry() {
-                ways.push(way(&what, ["retry", id]));
+                ways.push(way(&what, id, Act::Retry));
             } else {
                 ways.extend(undo(run, id));
             }
         }
-        _ if run.status() == RunStatus::Paused => ways.push(way("paused", ["unpause", id])),
+        _ if run.status() == RunStatus::Paused => ways.push(way("paused", id, Act::Unpause)),
         _ => {}
     }
     ways
 }
 
 /// Forward; where that is refused, the run can be ended as it is.
-fn forward_or_end(run: &Run, id: &str, forward: &str) -> Way {
+fn forward_or_end(run: &Run, id: &RunId, forward: &str) -> Way {
     match run.may_retry() {
-        true => way(forward, ["retry", id]),
-        false => way("it cannot be tried again; leave all as it is", ["cancel", id]),
+        true => way(forward, id, Act::Retry),
+        false => way("it cannot be tried again; leave all as it is", id, Act::Cancel),
     }
 }
 
-fn undo(run: &Run, id: &str) -> Option<Way> {
+fn undo(run: &Run, id: &RunId) -> Option<Way> {
     let plan = run.rollback_plan(None).ok()?;
-    (!plan.order.is_empty()).then(|| way("undo what has a compensation", ["rollback", id]))
+    (!plan.order.is_empty()).then(|| way("undo what has a compensation", id, Act::RollBack))
 }
 
 /// The run that a step has started, if it was stuck when that was last told.
-fn stuck_child(node: &Node) -> Option<&str> {
+fn stuck_child(node: &Node) -> Option<&RunId> {
     let child = node.child.as_ref()?;
     let ended = child.ended.as_ref()?;
-    (*ended.status == *RunStatus::Stuck.text()).then(|| child.run.as_str())
+    (*ended.status == *RunStatus::Stuck.text()).then_some(&child.run)
 }
 
-fn settle<'a>(id: &'a str, node: &'a Node) -> impl Iterator<Item = Way> + 'a {
+fn settle<'a>(id: &'a RunId, node: &'a Node) -> impl Iterator<Item = Way> + 'a {
     let error = node.compensation.as_ref().and_then(|undo| undo.tries.error.as_ref());
     let is_stuck = error.is_some_and(|error| error.code == Code::ChildStuck);
     let child = node.child.as_ref().filter(|_| is_stuck).map(|child| {
-        way(
-            &format!("`{}` cannot be undone while its run is stuck", node.id()),
-            ["status", child.run.as_str()],
-        )
+        way(&format!("`{}` cannot be undone while its run is stuck", node.id()), &child.run, Act::Look)
     });
-    let resolutions = RESOLUTIONS.into_iter().map(move |(option, what)| Way {
+    let resolutions = RESOLUTIONS.into_iter().map(move |(how, what)| Way {
         settles: Some(node.id().clone()),
-        ..way(what, ["rollback", "resolve", id, node.id().as_str(), option, "--reason", "…"])
+        ..way(what, id, Act::Resolve { step: node.id().clone(), how })
     });
     child.into_iter().chain(resolutions)
 }
 
-fn way<const WORDS: usize>(what: &str, command: [&str; WORDS]) -> Way {
-    Way { what: what.to_owned(), command: command.map(str::to_owned).to_vec(), settles: None }
+fn way(what: &str, run: &RunId, act: Act) -> Way {
+    Way { what: what.to_owned(), command: Invocation::Act { run: run.clone(), act }, settles: None }
 }

@@ -35,8 +35,10 @@ pub fn input_from_arguments(
     let mut input = file.map_or(Edited::Map(Vec::new()), |file| Edited::Text(file.text().to_owned()));
     let mut problems = Vec::new();
     if input.members().is_none() {
-        let problem =
-            Problem::new(Code::BadInput, "the input file is no object, so `--input` has nothing to add to");
+        let problem = Problem::new(
+            Code::BadInput,
+            "the input file is no object, so that no single input can be added to it",
+        );
         return Err(vec![problem.hint("let the file hold an object: `{\"name\": \"value\"}`")]);
     }
     for argument in arguments {
@@ -70,7 +72,7 @@ pub(in crate::workflow) fn given(argument: &str) -> Result<(Vec<&str>, Given), P
     }
     let json = Json::read(text).map_err(|why| {
         let problem = bad(format!("`{text}` for `{name}` is not JSON that can be taken: {why}"));
-        problem.hint(why.code().hint())
+        problem.hint(why.code().remedies().to_vec())
     })?;
     Ok((path, Given::Json(json)))
 }

@@ -91,7 +91,7 @@ fn arguments_that_are_none_are_all_told() {
         let problems = arguments(&[argument]).unwrap_err();
         assert_eq!(problems.len(), 1, "{argument}");
         assert!(
-            problems.iter().all(|problem| problem.code == Code::BadInput && !problem.hint.is_empty()),
+            problems.iter().all(|problem| problem.code == Code::BadInput && !problem.remedies.all.is_empty()),
             "{argument}"
         );
     }
@@ -118,7 +118,7 @@ fn defaults_are_filled_in_at_every_depth() {
 #[test]
 fn what_does_not_fit_is_named_by_its_path() {
     for (input, message, hint) in [
-        (json!({}), "`input.version` is missing", "--input version="),
+        (json!({}), "`input.version` is missing", ""),
         (json!({"version": 1}), "`input.version` must be of type string, and is 1", ""),
         (json!({"version": "1", "conut": 1}), "`input.conut` is not an input of this workflow", "`count`"),
         (json!({"version": "1", "zzz": 1}), "`input.zzz` is not an input", "its inputs are `version`"),
@@ -131,10 +131,12 @@ fn what_does_not_fit_is_named_by_its_path() {
         let problems = check_input(Some(&schema()), &input).unwrap_err();
         let [problem] = problems.as_slice() else { panic!("{input}: {problems:#?}") };
         assert!(problem.message.contains(message), "{input}: {}", problem.message);
-        assert!(problem.hint.contains(hint), "{input}: {}", problem.hint);
+        assert!(problem.remedies.plain().contains(hint), "{input}: {problem:?}");
         assert_eq!(problem.code, Code::BadInput);
     }
     assert_eq!(check_input(Some(&schema()), &json!({"x": 1, "y": 2})).unwrap_err().len(), 3);
+    let missing = check_input(Some(&schema()), &json!({})).unwrap_err();
+    assert_eq!(missing[0].remedies, Remedy::GiveInput("version".to_owned()).into());
 }
 
 #[test]

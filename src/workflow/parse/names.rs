@@ -6,7 +6,7 @@ use super::report::Report;
 use super::steps::{Draft, Grows};
 use super::values::Use;
 use crate::events::ids::StepId;
-use crate::events::problem::{Code, Problem, nearest};
+use crate::events::problem::{Code, Document, Problem, Remedies, Remedy, nearest};
 use crate::workflow::expression::names::{Names, Path};
 use crate::workflow::expression::{FILTERS, FUNCTIONS, TESTS};
 use crate::workflow::graph::Ancestors;
@@ -57,7 +57,7 @@ pub(super) struct Checker<'a> {
 struct Unknown {
     at: usize,
     message: String,
-    hint: Option<String>,
+    hint: Option<Remedies>,
     /// Names that begin before this byte are part of it.
     until: usize,
 }
@@ -67,7 +67,7 @@ impl Unknown {
         Self { at, message, hint: None, until: at }
     }
 
-    fn hint(self, hint: impl Into<String>) -> Self {
+    fn hint(self, hint: impl Into<Remedies>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
@@ -178,7 +178,7 @@ impl<'a> Checker<'a> {
         ] {
             for (name, at) in named.iter().filter(|(name, _)| !known.contains(name)) {
                 let unknown = Unknown::new(*at, format!("there is no {kind} `{name}`"));
-                let unknown = unknown.hint(format!("docs/workflows.md lists every {kind}"));
+                let unknown = unknown.hint(Remedy::Read(Document::Workflows));
                 refuse(report, Code::UnknownName, unknown.meant(name, known.iter().copied()));
             }
         }

@@ -91,7 +91,7 @@ fn added<'s>(
 }
 
 fn bad(path: &str, problem: Problem) -> Problem {
-    Problem::new(Code::BadPlan, format!("`{path}`: {}", problem.message)).hint(problem.hint)
+    Problem::new(Code::BadPlan, format!("`{path}`: {}", problem.message)).hint(problem.remedies)
 }
 
 fn column(problem: &Problem) -> u64 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::tree::{Tree, Value, path};
 use crate::events::ids::StepId;
-use crate::events::problem::{Code, Place, Problem, nearest};
+use crate::events::problem::{Code, Place, Problem, Remedies, nearest};
 use crate::events::text::is_control;
 use crate::events::time::{BadDuration, parse_duration};
 
@@ -153,15 +153,15 @@ impl<'s> Report<'s> {
 
     /// A whole number from 1 that has a default.
     pub(super) fn count(&mut self, key: &str, tree: &Tree) -> Option<u32> {
-        self.whole(key, u32::MAX, &format!("leave `{key}` out for its default"), tree)
+        self.whole(key, u32::MAX, format!("leave `{key}` out for its default"), tree)
     }
 
     /// A whole number from 1 up to a bound.
     pub(super) fn count_to(&mut self, key: &str, max: u32, tree: &Tree) -> Option<u32> {
-        self.whole(key, max, Code::BadValue.hint(), tree)
+        self.whole(key, max, Code::BadValue.remedies().to_vec(), tree)
     }
 
-    fn whole(&mut self, key: &str, max: u32, hint: &str, tree: &Tree) -> Option<u32> {
+    fn whole(&mut self, key: &str, max: u32, hint: impl Into<Remedies>, tree: &Tree) -> Option<u32> {
         let number = match &tree.value {
             Value::Number(number) => number.parse().ok().filter(|number| (1..=max).contains(number)),
             _ => None,

@@ -138,7 +138,7 @@ mod tests {
             let [problem] = problems.as_slice() else { panic!("{text}: {problems:?}") };
             let at = problem.at.as_ref().unwrap();
             assert_eq!((problem.code, at.file.as_str()), (code, "s.yaml"), "{text}: {problem:?}");
-            assert!(problem.hint.contains(words), "{text}: {problem:?}");
+            assert!(problem.remedies.plain().contains(words), "{text}: {problem:?}");
             if code != Code::NotYaml {
                 assert_eq!((at.line, at.column), place, "{text}");
             }

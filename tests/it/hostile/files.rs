@@ -110,7 +110,10 @@ fn read(text: &str) -> bool {
         Err(problems) => {
             assert!(!problems.is_empty(), "{text}");
             for problem in problems {
-                assert!(!problem.message.is_empty() && !problem.hint.is_empty(), "{problem:?}\n{text}");
+                assert!(
+                    !problem.message.is_empty() && !problem.remedies.all.is_empty(),
+                    "{problem:?}\n{text}"
+                );
             }
             false
         }

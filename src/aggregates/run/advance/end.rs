@@ -1,7 +1,7 @@
 //! How a run ends: forward, because a step failed, because its time is over, or because somebody cancelled it.
 
 use super::{Advance, Hindrance};
-use crate::aggregates::run::{Ending, Node, Phase, Run, RunRejection, StepIndex, StepPhase, Why};
+use crate::aggregates::run::{Ending, Impossible, Node, Phase, Run, RunRejection, StepIndex, StepPhase, Why};
 use crate::events::ids::StepId;
 use crate::events::json::{Json, Payload};
 use crate::events::problem::Code;
@@ -70,7 +70,7 @@ impl Advance<'_, '_> {
 
     fn failure_of(&self, place: StepIndex) -> Result<RunFailed, RunRejection> {
         let node = self.node(place)?;
-        let error = node.doing.error.clone().ok_or(RunRejection::NotStarted)?;
+        let error = node.doing.error.clone().ok_or_else(|| Impossible::NoError(node.id().clone()))?;
         let (class, code, message) = (error.class, error.code, error.message);
         Ok(RunFailed { step: Some(node.id().clone()), class, code, message })
     }

@@ -1,7 +1,7 @@
 //! The graph grows: items of a fan-out, rounds of a loop, steps of a plan.
 
 use super::{Advance, Hindrance};
-use crate::aggregates::run::{Node, Run, RunRejection, StepIndex, StepPhase};
+use crate::aggregates::run::{Impossible, Node, Run, RunRejection, StepIndex, StepPhase};
 use crate::events::codec::Encoded;
 use crate::events::ids::StepId;
 use crate::events::json::{BlobRef, Json, Payload};
@@ -49,7 +49,7 @@ impl Advance<'_, '_> {
     ) -> Result<Option<String>, RunRejection> {
         let run = self.draft.state();
         let id = self.node(place)?.id();
-        let may_be = run.about().ok_or(RunRejection::NotStarted)?.started.growth.items as usize;
+        let may_be = run.about().ok_or(Impossible::NotBegun)?.started.growth.items as usize;
         let mut is = run.fanned as usize + items.len();
         if is > may_be {
             // What grew there before it started anew comes back.

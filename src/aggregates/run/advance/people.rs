@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Advance, Hindrance};
-use crate::aggregates::run::{Request, RunRejection, StepIndex};
+use crate::aggregates::run::{Impossible, Request, RunRejection, StepIndex};
 use crate::events::ids::{Hash, RequestId, StepId, TimerId};
 use crate::events::json::Json;
 use crate::events::problem::Code;
@@ -34,7 +34,7 @@ impl Advance<'_, '_> {
 
     /// Exactly what would be done.
     fn about_to(&self, place: StepIndex, step: &Step) -> Result<Asked, Hindrance> {
-        let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
+        let node = self.node(place)?;
         let agent = node.agent().cloned();
         let asked = Asked { agent, ..self.asked_about(node.id(), node.generation) };
         Ok(match &node.added.kind {
@@ -72,7 +72,7 @@ impl Advance<'_, '_> {
     ) -> Result<(), RunRejection> {
         let node = self.node(place)?;
         let asked = if node.asks_of_phase() {
-            self.asked_of_phase(place).map_err(rejection)?
+            self.asked_of_phase(place).map_err(|hindrance| hindrance.of_what_is_asked(node.id()))?
         } else {
             Asked { output: Some(output.clone()), ..self.asked_about(node.id(), node.generation) }
         };
@@ -82,7 +82,7 @@ impl Advance<'_, '_> {
     fn ask(&mut self, place: StepIndex, approval: &Approval, asked: &Asked) -> Result<(), RunRejection> {
         let what = Json::of(asked).unwrap_or_default();
         let node = self.node(place)?;
-        let run = &self.draft.state().about().ok_or(RunRejection::NotStarted)?.id;
+        let run = &self.draft.state().about().ok_or(Impossible::NotBegun)?.id;
         let hash = Hash::of(what.text().as_bytes());
         let request = RequestId::of(run, node.id(), node.requests + 1, &hash);
         let step = node.id().clone();
@@ -105,7 +105,7 @@ impl Advance<'_, '_> {
 
     /// What a request is about.
     pub(in crate::aggregates::run) fn asked(&self, request: &Request) -> Result<Asked, RunRejection> {
-        self.asked_of(request).map_err(rejection)
+        self.asked_of(request).map_err(|hindrance| hindrance.of_what_is_asked(&request.asked.step))
     }
 
     /// A step begins to wait for a signal. One that is kept is taken at once.
@@ -135,13 +135,5 @@ impl Advance<'_, '_> {
         timer: impl Fn() -> TimerId,
     ) -> (Option<Timestamp>, Option<TimerId>) {
         (length.map(|length| self.moment.wall.after(length)), length.map(|_| timer()))
-    }
-}
-
-/// What keeps a run from deciding, where what is asked cannot be told.
-fn rejection(hindrance: Hindrance) -> RunRejection {
-    match hindrance.of_the_step() {
-        Ok(_) => RunRejection::NotStarted,
-        Err(rejection) => rejection,
     }
 }

@@ -17,7 +17,7 @@ const OUTPUT_CHARS_TOLD: usize = 200;
 impl Advance<'_, '_> {
     /// How the steps of a phase are, and before it begins what each would do, as far as that is known.
     pub(super) fn asked_of_phase(&self, place: StepIndex) -> Result<Asked, Hindrance> {
-        let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
+        let node = self.node(place)?;
         let name = node.added.phase.as_deref().unwrap_or_default();
         let steps = self.draft.state().in_phase(name).into_iter();
         let told = steps.map(|step| self.asked_step(step)).collect::<Result<Vec<_>, _>>()?;
@@ -31,7 +31,7 @@ impl Advance<'_, '_> {
     }
 
     fn asked_step(&self, place: StepIndex) -> Result<AskedStep, Hindrance> {
-        let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
+        let node = self.node(place)?;
         let output = node.output().map(|output| self.draft.json(output, self.moment)).transpose()?;
         let begun = node.doing.phase != StepPhase::Blocked;
         let short = |text: &str| match text.char_indices().nth(OUTPUT_CHARS_TOLD) {
@@ -43,11 +43,7 @@ impl Advance<'_, '_> {
             status: node.status().to_owned(),
             agent: node.agent().cloned(),
             attempts: node.attempts_now(),
-            work: if begun {
-                None
-            } else {
-                self.work_known(place, node).map_err(|_| Hindrance::NotStarted)?
-            },
+            work: if begun { None } else { self.work_known(place, node)? },
             output: output.as_ref().map(|output| short(output.text())),
             output_hash: output.map(|output| Hash::of(output.text().as_bytes())),
         })

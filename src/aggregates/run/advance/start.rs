@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Advance, Hindrance};
 use crate::aggregates::run::child::{self, child_id, is_made_by};
 use crate::aggregates::run::node::Child;
-use crate::aggregates::run::{Passage, Request, RunRejection, StepIndex};
+use crate::aggregates::run::{Impossible, Passage, Request, RunRejection, StepIndex};
 use crate::events::ids::{AgentName, RequestId, StepId};
 use crate::events::json::Json;
 use crate::events::run::*;
@@ -46,7 +46,7 @@ impl Advance<'_, '_> {
     /// Before a child starts what cannot be undone it asks its parent. Answers whether a step has to wait for that.
     fn must_ask(&mut self, place: StepIndex) -> Result<bool, RunRejection> {
         let run = self.draft.state();
-        let (node, about) = (self.node(place)?, run.about().ok_or(RunRejection::NotStarted)?);
+        let (node, about) = (self.node(place)?, run.about().ok_or(Impossible::NotBegun)?);
         let asks = node.added.irreversible && run.parent().is_some() && run.passage != Passage::Open;
         if asks {
             let (step, run) = (node.id().clone(), about.id.clone());
@@ -73,7 +73,7 @@ impl Advance<'_, '_> {
     /// What an agent is to do for a step: what was granted, where something was.
     pub(super) fn work(&self, place: StepIndex, step: &Step, agent: &AgentName) -> Result<Work, Hindrance> {
         let run = self.draft.state();
-        let node = run.steps.get(place).ok_or(Hindrance::NotStarted)?;
+        let node = self.node(place)?;
         let whole = node.inside.filter(|_| node.added.because == Because::Repeat).unwrap_or(place);
         let granted = run.steps.get(whole).and_then(|node| node.granted.as_ref());
         if let Some(granted) = granted.and_then(|request| run.people.requests.get(request)) {
@@ -116,7 +116,7 @@ impl Advance<'_, '_> {
         let run = self.draft.state();
         let node = self.node(place)?;
         let (step, generation) = (node.id().clone(), node.generation);
-        let run_id = run.about().ok_or(RunRejection::NotStarted)?.id.clone();
+        let run_id = run.about().ok_or(Impossible::NotBegun)?.id.clone();
         let before = node.attempts(purpose);
         let child = (purpose == Purpose::Do && is_made_by(&agent)).then(|| {
             // What has undone itself, or was cancelled, does not go on: another run begins.

@@ -2,7 +2,7 @@
 //! undone or nothing can go on.
 
 use super::{Advance, Hindrance};
-use crate::aggregates::run::{Phase, RunRejection, StepIndex, Unwinding};
+use crate::aggregates::run::{Impossible, Phase, RunRejection, StepIndex, Unwinding};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::run::*;
 use crate::workflow::scope::{Scope, StepView, Undone};
@@ -70,9 +70,9 @@ impl Advance<'_, '_> {
 
     /// What the expressions of a compensation see.
     fn undo_scope(&self, place: StepIndex) -> Result<Scope, Hindrance> {
-        let step = self.template(place).map_err(|_| Hindrance::NotStarted)?;
-        let node = self.node(place).map_err(|_| Hindrance::NotStarted)?;
-        let undo = node.compensation.as_ref().ok_or(Hindrance::NotStarted)?;
+        let step = self.template(place)?;
+        let node = self.node(place)?;
+        let undo = node.compensation.as_ref().ok_or_else(|| Impossible::NoCompensation(node.id().clone()))?;
         let output = node.undone_output().map(|output| self.draft.json(output, self.moment)).transpose()?;
         let view = StepView { status: node.status(), attempts: node.attempts_now(), output };
         let scope = self.scope(Some(place), &step.compensation_references().steps)?;

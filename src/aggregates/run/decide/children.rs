@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use super::control::{self, not_now};
+use super::control;
 use super::{RunDraft, completed, failed, open_attempt, rollback, start};
 use crate::aggregates::run::advance::Advance;
 use crate::aggregates::run::child;
 use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Says, Wants};
 use crate::aggregates::run::node::Child;
-use crate::aggregates::run::{Order, Passage, Phase, Run, RunRejection, RunStatus, StepIndex, Unwanted};
+use crate::aggregates::run::{
+    NoReturn, Order, Passage, Phase, Refusal, Refused, Run, RunRejection, RunStatus, StepIndex, Unwanted,
+};
 use crate::events::ids::{Fence, RunId, StepId, Version};
 use crate::events::problem::Code;
 use crate::events::run::*;
@@ -69,9 +71,9 @@ pub(super) fn for_parent(advance: &mut Advance<'_, '_>, asked: ForParent) -> Res
 /// A child does not do what its parent wants.
 fn refused(status: RunStatus, rejection: RunRejection) -> RunRejection {
     match rejection {
-        RunRejection::NotNow { why, hint, .. } => {
-            let code = if status == RunStatus::Stuck { Code::ChildStuck } else { Code::ChildFailed };
-            not_now(code, format!("the child run is {}: {why}", status.text()), hint)
+        RunRejection::Refused(refused) => {
+            let Refused { why, remedies } = *refused;
+            Refusal::OfChild { status, why: Box::new(why) }.but(remedies)
         }
         other => other,
     }
@@ -103,7 +105,7 @@ pub(super) fn of_child(advance: &mut Advance<'_, '_>, tidings: OfChild) -> Resul
     let node = found.as_ref().and_then(|(place, _)| advance.draft.state().steps.get(*place));
     let (Some((place, attempt)), Some(node)) = (&found, node) else {
         return match says {
-            ChildSays::AsksReturn => Err(no_return("no attempt of it is open any more")),
+            ChildSays::AsksReturn => Err(Refusal::ReturnRefused(NoReturn::NotOpen).into()),
             _ => Ok(()),
         };
     };
@@ -200,9 +202,9 @@ fn asks_return(
     match passage {
         // It is told so again.
         Passage::Open | Passage::Asked => return Ok(()),
-        Passage::Refused => return Err(no_return("its own parent does not let it")),
+        Passage::Refused => return Err(Refusal::ReturnRefused(NoReturn::OfParent).into()),
         Passage::Closed if is_given_up || node.doing.stop().is_some() => {
-            return Err(no_return("it does not go forward with it any more"));
+            return Err(Refusal::ReturnRefused(NoReturn::NotForward).into());
         }
         Passage::Closed => {}
     }
@@ -212,11 +214,6 @@ fn asks_return(
         advance.draft.emit(ReturnAsked { step, run: child });
     }
     Ok(())
-}
-
-fn no_return(why: &str) -> RunRejection {
-    let why = format!("the point of no return may not be passed: {why}");
-    not_now(Code::PastNoReturn, why, "")
 }
 
 /// The parent has said whether the point of no return may be passed. If not, what was done is undone.

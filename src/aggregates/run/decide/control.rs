@@ -4,42 +4,33 @@ use std::sync::Arc;
 
 use super::RunDraft;
 use crate::aggregates::run::{
-    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, StepIndex, StepPhase, UndoPhase, Unwinding,
-    Why,
+    End, Ended, Ending, Node, Order, Phase, Refusal, Run, RunRejection, StepIndex, StepPhase, UndoPhase,
+    Unwinding, Why,
 };
-use crate::events::problem::Code;
+use crate::events::problem::Remedy;
 use crate::events::run::{CancelRequested, RetryRequested, RollbackCause, RunPaused, RunUnpaused};
 
-/// A refusal, with what could be done instead.
-pub(super) fn not_now(code: Code, why: impl Into<String>, hint: impl Into<String>) -> RunRejection {
-    RunRejection::NotNow { code, why: why.into(), hint: hint.into() }
-}
-
-fn ended(run: &Run, what: &str, hint: &str) -> RunRejection {
-    not_now(Code::RunEnded, format!("the run is {} and cannot {what}", run.status().text()), hint)
-}
-
 /// How a run goes on that is refused something.
-pub(super) fn forward(run: &Run) -> String {
+pub(super) fn forward(run: &Run) -> Vec<Remedy> {
     let how = match &run.phase {
         Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) if run.may_retry() => {
-            "`reenact retry RUN` tries again what failed"
+            Remedy::Retry
         }
-        Phase::Ended(Ended { how: End::Stuck(_, None), .. }) => "`reenact cancel RUN` leaves all as it is",
-        Phase::Back(_) if run.may_retry() => "`reenact retry RUN` goes forward again",
-        Phase::Back(_) => "`reenact rollback RUN` undoes the rest too",
+        Phase::Ended(Ended { how: End::Stuck(_, None), .. }) => Remedy::Cancel,
+        Phase::Back(_) if run.may_retry() => Remedy::GoForward,
+        Phase::Back(_) => Remedy::RollBackRest,
         Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => return settle(run),
-        Phase::Ended(_) => "start another run",
-        _ if run.paused => "`reenact unpause RUN` lets it go on",
-        _ => "`reenact resume RUN` sees it through",
+        Phase::Ended(_) => Remedy::StartAnother,
+        _ if run.paused => Remedy::Unpause,
+        _ => Remedy::Resume,
     };
-    how.to_owned()
+    vec![how]
 }
 
 pub(super) fn pause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRejection> {
     let run = draft.state();
     match run.phase {
-        Phase::Ended(_) => Err(ended(run, "pause", "nothing of it runs")),
+        Phase::Ended(_) => Err(Refusal::EndedBeforePause(run.status()).but([Remedy::NothingRuns])),
         _ if run.paused => Ok(()),
         _ => {
             draft.emit(RunPaused { by: order.by, reason: order.reason });
@@ -51,7 +42,7 @@ pub(super) fn pause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRej
 pub(super) fn unpause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRejection> {
     let run = draft.state();
     match &run.phase {
-        Phase::Ended(_) => return Err(ended(run, "go on", &forward(run))),
+        Phase::Ended(_) => return Err(Refusal::EndedBeforeUnpause(run.status()).but(forward(run))),
         Phase::Back(unwinding) => drop(afresh(run, Some(unwinding))?),
         _ if !run.paused => return Ok(()),
         _ => {}
@@ -67,33 +58,25 @@ pub(super) fn cancel(draft: &mut RunDraft<'_>, order: Order, rollback: bool) -> 
         Phase::Ended(Ended { how: End::Compensated(RollbackCause::Cancel), .. }) if rollback => return Ok(()),
         Phase::Ended(Ended { how: End::Stuck(_, None), .. }) => {}
         Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => {
-            let why = "the run is stuck in a compensation and cannot be cancelled";
-            return Err(not_now(Code::Compensating, why, settle(run)));
+            return Err(Refusal::StuckBeforeCancel.but(settle(run)));
         }
         Phase::Ended(_) => {
-            let hint = match run.may_roll_back(None) {
-                Ok(_) => "`reenact rollback RUN` undoes what was done",
-                Err(_) => "nothing of it runs",
+            let instead = match run.may_roll_back(None) {
+                Ok(_) => Remedy::RollBack,
+                Err(_) => Remedy::NothingRuns,
             };
-            return Err(ended(run, "be cancelled", hint));
+            return Err(Refusal::EndedBeforeCancel(run.status()).but([instead]));
         }
         Phase::Unwinding(unwinding) if rollback && unwinding.cause == RollbackCause::Cancel => return Ok(()),
         Phase::Unwinding(_) => {
-            let why = "the run is being rolled back and cannot be cancelled";
-            let pause = || "`reenact pause RUN` stops it for a while".to_owned();
-            let hint = if run.paused { forward(run) } else { pause() };
-            return Err(not_now(Code::Compensating, why, hint));
+            let instead = if run.paused { forward(run) } else { vec![Remedy::Pause] };
+            return Err(Refusal::RollingBackBeforeCancel.but(instead));
         }
         Phase::Ending(Ending { why: Why::Cancelled { rollback: wanted }, .. }) => {
             if *wanted == rollback {
                 return Ok(());
             }
-            let why = "the run is being cancelled already, in the other way";
-            return Err(not_now(
-                Code::Conflicting,
-                why,
-                "wait until it has ended; `reenact rollback RUN` undoes it",
-            ));
+            return Err(Refusal::CancelledOtherwise.but([Remedy::AwaitEnd, Remedy::RollBack]));
         }
         _ => {}
     }
@@ -105,16 +88,9 @@ pub(super) fn cancel(draft: &mut RunDraft<'_>, order: Order, rollback: bool) -> 
 }
 
 /// What to do about a compensation that failed for good. A run that is stuck in one has one at least.
-fn settle(run: &Run) -> String {
+fn settle(run: &Run) -> Vec<Remedy> {
     let failed = run.steps.iter().find(|node| node.undo_phase() == Some(&UndoPhase::Failed));
-    let step = failed.map(|node| node.id().as_str()).unwrap_or_default();
-    // What grew has brackets, slashes and signs of a round in its id, and no quotes.
-    let is_plain =
-        step.chars().all(|character| character.is_ascii_alphanumeric() || "_-/".contains(character));
-    let quote = if is_plain { "" } else { "'" };
-    format!(
-        "settle it with `reenact rollback resolve RUN {quote}{step}{quote} --retry|--skip|--done --reason R`"
-    )
+    failed.map(|node| Remedy::ResolveCompensation(node.id().clone())).into_iter().collect()
 }
 
 pub(super) fn retry(
@@ -127,11 +103,10 @@ pub(super) fn retry(
         Phase::Back(unwinding) => Some(&**unwinding),
         Phase::Ended(Ended { how: End::Failed(_) | End::Stuck(_, None), .. }) => None,
         Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => {
-            return Err(not_now(Code::CannotRetry, "the run is stuck in a compensation", settle(run)));
+            return Err(Refusal::StuckBeforeRetry.but(settle(run)));
         }
         _ => {
-            let why = format!("the run is {} and has nothing to try again", run.status().text());
-            return Err(not_now(Code::CannotRetry, why, forward(run)));
+            return Err(Refusal::NothingToRetry(run.status()).but(forward(run)));
         }
     };
     let afresh = afresh(run, undone)?;
@@ -172,12 +147,11 @@ impl Run {
 /// tried again nor, after a partial rollback, done anew without being undone.
 fn afresh<'r>(run: &'r Run, undone: Option<&Unwinding>) -> Result<Vec<&'r Node>, RunRejection> {
     if let Some(node) = run.started_once(undone) {
-        let why = format!("step `{}` may be started once only, and was", node.id());
-        let hint = match run.may_roll_back(None) {
-            Ok(_) => "`reenact rollback RUN` undoes what was done; a new run does it again",
-            Err(_) => "`reenact cancel RUN` leaves all as it is; a new run does it again",
+        let instead = match run.may_roll_back(None) {
+            Ok(_) => Remedy::RollBack,
+            Err(_) => Remedy::Cancel,
         };
-        return Err(not_now(Code::CannotRetry, why, hint));
+        return Err(Refusal::StartedOnce(node.id().clone()).but([instead, Remedy::DoAnew]));
     }
     let is_anew = |place: StepIndex| undone.is_some_and(|unwinding| unwinding.undoes(place));
     let nodes = run.steps.indexed();
@@ -197,28 +171,21 @@ fn only(run: &Run, name: &str, afresh: &[&Node]) -> Result<(), RunRejection> {
     if !afresh.iter().any(|node| meant(node)) {
         let tolerated = StepPhase::Failed { tolerated: true };
         let is_tolerated = run.steps.iter().any(|node| meant(node) && node.doing.phase == tolerated);
-        let why = match is_tolerated {
-            true => format!("step `{name}` failed, which is tolerated: the run goes on without it"),
-            false => format!("step `{name}` has not failed"),
-        };
-        return Err(not_now(Code::CannotRetry, why, "`reenact retry RUN` tries again all that failed"));
+        let name = name.into();
+        let why = if is_tolerated { Refusal::Tolerated(name) } else { Refusal::NotFailed(name) };
+        return Err(why.but([Remedy::Retry]));
     }
     let failed = |node: &&&Node| {
         node.doing.phase == StepPhase::Failed { tolerated: false } && node.children.is_empty()
     };
-    let others: Vec<String> = afresh
-        .iter()
-        .filter(failed)
-        .filter(|node| !meant(node))
-        .map(|node| format!("`{}`", node.id()))
-        .collect();
+    let others = afresh.iter().filter(failed).filter(|node| !meant(node));
+    let others: Vec<_> = others.map(|node| node.id().clone()).collect();
     if others.is_empty() {
         return Ok(());
     }
-    let why = format!("without {} the run fails again", others.join(", "));
-    Err(not_now(Code::CannotRetry, why, "leave --step out: `reenact retry RUN` tries again all that failed"))
+    Err(Refusal::OthersFailed(others).but([Remedy::RetryAll]))
 }
 
 pub(super) fn no_such_step(step: &str) -> RunRejection {
-    not_now(Code::NoSuchStep, format!("the run has no step `{step}`"), "`reenact status RUN` lists its steps")
+    Refusal::NoSuchStep(step.into()).into()
 }

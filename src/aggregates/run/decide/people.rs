@@ -3,24 +3,24 @@
 use std::sync::Arc;
 
 use super::RunDraft;
-use super::control::{forward, not_now};
+use super::control::forward;
 use crate::aggregates::run::advance::Advance;
-use crate::aggregates::run::{Answer, Gated, Node, Phase, Request, Run, RunRejection, StepIndex, StepPhase};
-use crate::events::ids::{RequestId, StepId, TimerId};
+use crate::aggregates::run::{
+    Answer, Became, Gated, Impossible, Node, Phase, Refusal, Request, Run, RunRejection, StepIndex, StepPhase,
+};
+use crate::events::ids::{RequestId, TimerId};
 use crate::events::json::{Json, Payload};
-use crate::events::problem::Code;
+use crate::events::problem::{Code, Look, Remedy};
 use crate::events::run::*;
 use crate::events::time::Timestamp;
 use crate::workflow::approval::{self, Edits};
 use crate::workflow::definition::Definition;
 use crate::workflow::input::check_input;
 use crate::workflow::schema::Schema;
+use crate::workflow::work::Failure;
 
 /// More signals that no step has taken are not kept.
 const SIGNALS_MAX: usize = 1_000;
-
-/// What to do when an answer came too late.
-const RECORD_EXPIRY: &str = "`reenact resume RUN` records that, and goes on";
 
 /// The shortest part of a request's id that may stand for it.
 const PREFIX_MIN: usize = 4;
@@ -55,9 +55,10 @@ pub(super) fn approve(
         may_answer(open, &by, wall)?;
         is_unchanged(open, hash)?;
         if open.granted.contains_key(&by) && edits.is_none() {
-            let left = (open.asked.needed as usize).saturating_sub(open.granted.len());
-            let why = format!("{by} has granted request `{request}` already");
-            return Err(not_now(Code::RequestClosed, why, format!("{left} more have to grant it")));
+            let granted = u32::try_from(open.granted.len()).unwrap_or(u32::MAX);
+            let left = open.asked.needed.saturating_sub(granted);
+            let why = Refusal::GrantedAlready { by, request: request.clone() };
+            return Err(why.but([Remedy::MoreGrants(left)]));
         }
         changed.push(change(advance, open, edits.as_ref())?);
     }
@@ -70,16 +71,13 @@ pub(super) fn approve(
 
 /// Refuses to grant what is not what somebody has looked at.
 fn is_unchanged(request: &Request, seen: Option<&str>) -> Result<(), RunRejection> {
-    let hash = request.hash().to_string();
-    if seen.is_none_or(|seen| seen.len() >= HASH_DIGITS_MIN && hash.starts_with(&seen.to_ascii_lowercase())) {
+    let hash = request.hash();
+    let is_of_it = |seen: &str| hash.to_string().starts_with(&seen.to_ascii_lowercase());
+    if seen.is_none_or(|seen| seen.len() >= HASH_DIGITS_MIN && is_of_it(seen)) {
         return Ok(());
     }
-    let id = &request.asked.request;
-    let why = format!(
-        "what request `{id}` of step `{}` asks has changed: its hash is `{hash}` now",
-        request.asked.step
-    );
-    Err(not_now(Code::RequestChanged, why, Code::RequestChanged.hint()))
+    let (request, step) = (request.asked.request.clone(), request.asked.step.clone());
+    Err(Refusal::RequestChanged { request, step, hash }.into())
 }
 
 /// What an answer makes of the arguments that a step would get, or of the output that it has. What is granted has to be
@@ -89,11 +87,8 @@ fn change(
     request: &Request,
     edits: Option<&Edits>,
 ) -> Result<Changed, RunRejection> {
-    let cannot = |why: String| {
-        let why = format!("step `{}`: {why}", request.asked.step);
-        not_now(Code::CannotEdit, why, Code::CannotEdit.hint())
-    };
-    let node = advance.draft.state().steps.get(request.place).ok_or(RunRejection::NotStarted)?;
+    let cannot = |why| RunRejection::from(Refusal::CannotEdit { step: request.asked.step.clone(), why });
+    let node = advance.node(request.place)?;
     if node.asks_of_phase() && edits.is_some() {
         return Err(cannot("a phase has nothing that could be set".to_owned()));
     }
@@ -116,7 +111,6 @@ fn change(
             Ok(Changed { edits: Some(edits), output: None })
         }
         (Gate::After, edits) => {
-            let node = advance.draft.state().steps.get(request.place).ok_or(RunRejection::NotStarted)?;
             let output = advance.draft.json(node.output().unwrap_or(&Payload::default()), advance.moment)?;
             let step = advance.template(request.place)?;
             let schema = step.schema.as_ref();
@@ -124,7 +118,7 @@ fn change(
             let edited = edits.as_ref().map(|edits| approval::merged(&output, edits).map_err(cannot));
             let edited = edited.transpose()?;
             match advance.is_wrong(request.place, edited.as_ref().unwrap_or(&output))? {
-                Some(failure) => Err(not_now(failure.code, failure.message, failure.code.hint())),
+                Some(Failure { code, message, .. }) => Err(Refusal::BadOutput { code, message }.into()),
                 None => Ok(Changed { edits, output: edited }),
             }
         }
@@ -134,7 +128,7 @@ fn change(
 /// The workflow that a step starts, if it starts one.
 fn child_of(advance: &Advance<'_, '_>, request: &Request) -> Result<Option<Arc<Definition>>, RunRejection> {
     let file = advance.asked(request)?.work.and_then(|work| work.workflow);
-    let about = advance.draft.state().about().ok_or(RunRejection::NotStarted)?;
+    let about = advance.draft.state().about().ok_or(Impossible::NotBegun)?;
     let binding = about.started.children.iter().find(|child| Some(&*child.file) == file.as_deref());
     let definition =
         binding.map(|child| advance.draft.value::<Definition, _>(&child.definition.hash, advance.moment));
@@ -200,8 +194,8 @@ pub(super) fn check(
         may_answer(open, &by, wall)?;
         let last = open.asked.checklist.len();
         if let Some(wrong) = points.iter().find(|point| **point == 0 || **point as usize > last) {
-            let why = format!("the checklist of request `{request}` has {last} points, and no point {wrong}");
-            return Err(not_now(Code::UnknownRequest, why, "they are numbered from 1"));
+            let why = Refusal::NoSuchPoint { request: request.clone(), points: last, point: *wrong };
+            return Err(why.but([Remedy::CountFromOne]));
         }
     }
     for request in requests {
@@ -218,13 +212,11 @@ pub(super) fn signal(
 ) -> Result<(), RunRejection> {
     let run = advance.draft.state();
     if matches!(run.phase, Phase::Ended(_)) {
-        let why = format!("the run is {} and waits for no signal", run.status().text());
-        return Err(not_now(Code::RunEnded, why, forward(run)));
+        return Err(Refusal::EndedBeforeSignal(run.status()).but(forward(run)));
     }
     let first = run.takes_signal(&name, advance.moment.wall)?;
     if first.is_none() && run.people.kept() >= SIGNALS_MAX {
-        let why = format!("{SIGNALS_MAX} signals wait for a step to take them");
-        return Err(not_now(Code::Busy, why, "`reenact status RUN` shows what the run waits for"));
+        return Err(Refusal::TooManySignals(SIGNALS_MAX).but([Remedy::LookAtRun(Look::Waits)]));
     }
     let payload = advance.draft.payload(data.clone());
     advance.draft.emit(SignalReceived { name, data: payload, by });
@@ -265,8 +257,7 @@ fn open_requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection>
     let requests = requests(run, named)?;
     if matches!(run.phase, Phase::Ended(_)) {
         // It is stuck in a rollback that keeps who asks.
-        let why = format!("the run is {}, and nothing of it goes on", run.status().text());
-        return Err(not_now(Code::RunEnded, why, forward(run)));
+        return Err(Refusal::NothingGoesOn(run.status()).but(forward(run)));
     }
     Ok(requests)
 }
@@ -278,14 +269,10 @@ fn requests(run: &Run, named: &str) -> Result<Vec<RequestId>, RunRejection> {
         Some(closed) if open.is_empty() => Err(is_closed(closed)),
         // What a partial rollback keeps waits on while that is stuck, and can be answered when it no longer is.
         Some(_) if matches!(run.phase, Phase::Ended(_)) => {
-            let why = format!("the run is {} and takes no answers", run.status().text());
-            Err(not_now(Code::RunEnded, why, forward(run)))
+            Err(Refusal::EndedBeforeAnswer(run.status()).but(forward(run)))
         }
         Some(_) => Ok(open),
-        None => {
-            let why = format!("the run has no request `{named}`");
-            Err(not_now(Code::UnknownRequest, why, "`reenact status RUN` lists what it waits for"))
-        }
+        None => Err(Refusal::NoSuchRequest(named.to_owned()).into()),
     }
 }
 
@@ -302,9 +289,8 @@ impl Run {
         let in_time = waiting.iter().copied().find(|place| !self.has_waited_too_long(*place, wall));
         match waiting.first().and_then(|place| self.steps.get(*place)) {
             Some(late) if in_time.is_none() => {
-                let why =
-                    format!("step `{}` waits for the signal `{name}` no longer: its time is over", late.id());
-                Err(not_now(Code::RequestClosed, why, RECORD_EXPIRY))
+                let why = Refusal::SignalLate { step: late.id().clone(), name: name.to_owned() };
+                Err(why.but([Remedy::RecordExpiry]))
             }
             _ => Ok(in_time),
         }
@@ -349,33 +335,38 @@ fn open<'r>(run: &'r Run, id: &RequestId) -> Result<&'r Request, RunRejection> {
     match run.people.requests.get(id) {
         Some(request) if request.answer == Answer::Open => Ok(request),
         Some(request) => Err(is_closed(request)),
-        None => Err(RunRejection::NotStarted),
+        None => Err(Impossible::NoRequest(id.clone()).into()),
     }
 }
 
 fn is_closed(request: &Request) -> RunRejection {
-    let what = match &request.answer {
-        Answer::Open | Answer::Withdrawn => "is not asked any more".to_owned(),
-        Answer::Granted => "has been granted".to_owned(),
-        Answer::Refused { by, .. } => format!("has been refused by {by}"),
-        Answer::Expired => "has expired".to_owned(),
-    };
-    let (id, step): (&RequestId, &StepId) = (&request.asked.request, &request.asked.step);
-    let why = format!("request `{id}` of step `{step}` {what}");
-    not_now(Code::RequestClosed, why, "`reenact history RUN` shows what became of it")
+    closed(
+        request,
+        match &request.answer {
+            Answer::Open | Answer::Withdrawn => Became::Withdrawn,
+            Answer::Granted => Became::Granted,
+            Answer::Refused { by, .. } => Became::Refused(Arc::clone(by)),
+            Answer::Expired => Became::Expired,
+        },
+    )
+    .into()
+}
+
+fn closed(request: &Request, became: Became) -> Refusal {
+    let (request, step) = (request.asked.request.clone(), request.asked.step.clone());
+    Refusal::RequestClosed { request, step, became }
 }
 
 /// Whether somebody is asked, and it is not too late by the wall clock: what expired is refused, also while nobody was there
 /// to record it.
 fn may_answer(request: &Request, by: &Arc<str>, wall: Timestamp) -> Result<(), RunRejection> {
     if request.asked.expires.is_some_and(|at| at <= wall) {
-        let why = format!("request `{}` of step `{}` has expired", request.asked.request, request.asked.step);
-        return Err(not_now(Code::RequestClosed, why, RECORD_EXPIRY));
+        return Err(closed(request, Became::Expired).but([Remedy::RecordExpiry]));
     }
     let approvers = &request.asked.approvers;
     if approvers.is_empty() || approvers.contains(by) {
         return Ok(());
     }
-    let why = format!("{by} is not asked to answer request `{}`", request.asked.request);
-    Err(not_now(Code::NotAnApprover, why, format!("one of these has to: {}", approvers.join(", "))))
+    let why = Refusal::NotAsked { by: Arc::clone(by), request: request.asked.request.clone() };
+    Err(why.but([Remedy::AskOneOf(approvers.clone())]))
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::RunDraft;
-use super::control::{forward, no_such_step, not_now};
+use super::control::{forward, no_such_step};
 use crate::aggregates::run::unwinding::Kept;
 use crate::aggregates::run::{
-    End, Ended, Ending, Node, Order, Phase, Run, RunRejection, StepIndex, StepPhase, UndoPhase, Why,
+    End, Ended, Ending, Node, Order, Phase, Refusal, Run, RunRejection, StepIndex, StepPhase, UndoPhase, Why,
 };
 use crate::events::ids::StepId;
-use crate::events::problem::Code;
+use crate::events::problem::{Look, Remedy};
 use crate::events::run::{CompensationResolved, Resolution, RollbackCause, RollbackStarted};
 
 pub(super) fn rollback(
@@ -41,8 +41,8 @@ pub(super) fn resolve(
         _ => false,
     };
     if !failed || !resolvable {
-        let why = format!("step `{step}` is {}: its compensation has not failed for good", node.status());
-        return Err(not_now(Code::NotStuck, why, "`reenact status RUN` shows what is stuck"));
+        let status = node.status();
+        return Err(Refusal::NotStuck { step, status }.into());
     }
     draft.emit(CompensationResolved { step, how, by, reason });
     Ok(())
@@ -57,19 +57,13 @@ impl Run {
         match &self.phase {
             Phase::Empty => return Err(RunRejection::NotStarted),
             Phase::Unwinding(_) => {
-                let why = "the run is being rolled back already";
-                return Err(not_now(Code::Compensating, why, forward(self)));
+                return Err(Refusal::RollingBack.but(forward(self)));
             }
             Phase::Ending(Ending { why: Why::Cancelled { .. }, .. }) if to.is_some() => {
-                let why = "the run is being cancelled, and nothing of it will go on";
-                return Err(not_now(
-                    Code::Conflicting,
-                    why,
-                    "without --to `reenact rollback RUN` undoes everything",
-                ));
+                return Err(Refusal::BeingCancelled.but(self.without_keeping()));
             }
             Phase::Ended(Ended { how: End::Compensated(_), .. }) => {
-                return Err(not_now(Code::RunEnded, "the run is rolled back already", "start another run"));
+                return Err(Refusal::RolledBack.but([Remedy::StartAnother]));
             }
             _ => {}
         }
@@ -83,8 +77,8 @@ impl Run {
         }
         // Going forward again could not build on what would be kept.
         if let Some(node) = self.undone_before(&kept.places) {
-            let why = format!("step `{}` is {}, and would be kept", node.id(), node.status());
-            return Err(not_now(Code::CannotRollBack, why, "without --to everything is undone"));
+            let (step, status) = (node.id().clone(), node.status());
+            return Err(Refusal::KeepsUndone { step, status }.but(self.without_keeping()));
         }
         Ok(Some(kept))
     }
@@ -95,21 +89,28 @@ impl Run {
         let is_phase = self.node(&StepId::grown(to)).is_none();
         for node in self.steps.all(&places) {
             if let Some(parent) = self.steps.outer(node) {
-                let why = format!("step `{to}` is a part of `{}`", parent.id());
-                return Err(not_now(Code::CannotRollBack, why, format!("roll back to `{}`", parent.id())));
+                let whole = parent.id().clone();
+                let instead = [Remedy::KeepWhole(whole.clone())];
+                return Err(Refusal::KeepsPart { part: to.into(), whole }.but(instead));
             }
             let is_left_out = is_phase && matches!(node.doing.phase, StepPhase::Skipped { .. });
             if !is_to_be_kept(node) && !is_left_out {
-                let why = format!(
-                    "step `{}` is {}: only a step that is done can be kept",
-                    node.id(),
-                    node.status()
-                );
-                let hint = "`reenact status RUN` shows which are; without --to everything is undone";
-                return Err(not_now(Code::CannotRollBack, why, hint));
+                let (step, status) = (node.id().clone(), node.status());
+                let mut instead = vec![Remedy::LookAtRun(Look::StepsDone)];
+                instead.extend(self.without_keeping());
+                return Err(Refusal::KeepsUnfinished { step, status }.but(instead));
             }
         }
         if places.is_empty() { Err(no_such_step(to)) } else { Ok(Kept { name: to.into(), places }) }
+    }
+
+    /// To undo everything where a step cannot be kept; where that is refused too, what helps against that.
+    fn without_keeping(&self) -> Vec<Remedy> {
+        match self.is_before_return() {
+            Ok(()) => vec![Remedy::RollBackAll],
+            Err(RunRejection::Refused(refused)) => refused.remedies,
+            Err(_) => Vec::new(),
+        }
     }
 
     /// The step with that id; without one, the steps of the phase with that name.
@@ -153,15 +154,13 @@ impl Run {
     }
 
     fn past_return(&self, node: &Node) -> RunRejection {
-        let how = if node.open_attempt().is_some() { "is running" } else { "has been started" };
-        let why = format!("step `{}` is irreversible and {how}: nothing before it can be undone", node.id());
-        let on = (!self.is_over()).then(|| forward(self));
-        let back = self
-            .last_return()
-            .map(|node| format!("`reenact rollback RUN --to {}` undoes what came after it", node.id()));
-        let hint = on.into_iter().chain(back).collect::<Vec<_>>().join("; ");
-        let hint = if hint.is_empty() { "nothing of it runs".to_owned() } else { hint };
-        not_now(Code::PastNoReturn, why, hint)
+        let is_running = node.open_attempt().is_some();
+        let mut instead = if self.is_over() { Vec::new() } else { forward(self) };
+        instead.extend(self.last_return().map(|node| Remedy::RollBackTo(node.id().clone())));
+        if instead.is_empty() {
+            instead.push(Remedy::NothingRuns);
+        }
+        Refusal::PastReturn { step: node.id().clone(), is_running }.but(instead)
     }
 
     /// Whether only another run can go forward.

@@ -8,8 +8,8 @@ use crate::aggregates::run::{
 };
 use crate::events::ids::{StepId, TimerId};
 use crate::events::run::{
-    AttemptFailed, AttemptLost, CancelRequested, DrivingBegan, Purpose, RetryRequested, RetryScheduled, RunEvent,
-    RunPaused, RunUnpaused, StepCompleted,
+    AttemptFailed, AttemptLost, CancelRequested, DrivingBegan, Purpose, RetryRequested, RetryScheduled,
+    RunEvent, RunPaused, RunUnpaused, StepCompleted,
 };
 use crate::events::time::Timestamp;
 

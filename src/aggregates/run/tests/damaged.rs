@@ -51,7 +51,10 @@ fn look_at(run: &Run) {
         std::hint::black_box((run.rollback_plan(Some(node.id().as_str())).is_ok(), node.attempts_now()));
     }
     let plan = run.rollback_plan(None);
-    std::hint::black_box((plan.is_ok(), crate::views::presenters::rollback::page(run, Version(1))));
+    std::hint::black_box((
+        plan.is_ok(),
+        crate::views::presenters::rollback::page(run, Version(1), crate::api::wording::command),
+    ));
     assert_eq!(&Run::restore(&run.snapshot().unwrap()).unwrap(), run);
 }
 

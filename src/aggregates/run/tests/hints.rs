@@ -2,9 +2,9 @@
 
 use super::exit;
 use super::play::{Play, order};
-use crate::aggregates::run::Ask;
+use crate::aggregates::run::{Ask, Refusal};
 use crate::events::ids::StepId;
-use crate::events::problem::Class;
+use crate::events::problem::{Class, Problem, Remedy};
 use crate::events::run::Resolution;
 use crate::workflow::work::{Failure, Stop};
 
@@ -154,40 +154,45 @@ fn asks() -> Vec<Ask> {
     asks
 }
 
-/// What the commands ask that stand in a hint; none for those that nothing refuses, and for those that only show how
-/// they are written.
-fn named(hint: &str) -> Vec<(&str, Ask)> {
-    let commands = hint.split('`').skip(1).step_by(2).filter(|quoted| quoted.starts_with("reenact "));
-    let asks = commands.filter_map(|command| {
-        let words: Vec<_> = command.split(' ').collect();
-        let ask = match words.get(1..)? {
-            ["pause", _] => Ask::Pause(order()),
-            ["unpause", _] => Ask::Unpause(order()),
-            ["retry", _] => Ask::Retry { order: order(), step: None },
-            ["cancel", _] => Ask::Cancel { order: order(), rollback: false },
-            ["rollback", _] => Ask::Rollback { order: order(), to: None },
-            ["rollback", _, "--to", step] => Ask::Rollback { order: order(), to: Some((*step).into()) },
-            ["resume" | "status", _] | ["rollback", "resolve", ..] => return None,
-            other => panic!("{other:?} is no command"),
-        };
-        Some((command, ask))
-    });
-    asks.collect()
+/// What is asked by what helps; none where that is nothing that a run could refuse, or only shows how it is written.
+fn asked_by(remedy: &Remedy) -> Option<Ask> {
+    let back = |to| Ask::Rollback { order: order(), to };
+    Some(match remedy {
+        Remedy::Pause => Ask::Pause(order()),
+        Remedy::Unpause => Ask::Unpause(order()),
+        Remedy::Retry | Remedy::RetryAll | Remedy::GoForward => Ask::Retry { order: order(), step: None },
+        Remedy::Cancel => Ask::Cancel { order: order(), rollback: false },
+        Remedy::RollBack | Remedy::RollBackRest | Remedy::RollBackAll => back(None),
+        Remedy::RollBackTo(step) | Remedy::KeepWhole(step) => back(Some(step.as_str().into())),
+        Remedy::LookAtRun(_)
+        | Remedy::Resume
+        | Remedy::ResolveCompensation(_)
+        | Remedy::StartAnother
+        | Remedy::DoAnew
+        | Remedy::AwaitEnd
+        | Remedy::NothingRuns => return None,
+        other => panic!("{other:?} helps no run"),
+    })
+}
+
+/// What is asked by what helps against a problem.
+fn instead(problem: &Problem) -> Vec<Ask> {
+    problem.remedies.all.iter().filter_map(asked_by).collect()
 }
 
 #[test]
-fn no_hint_names_a_command_that_is_refused_too() {
+fn nothing_helps_that_is_refused_too() {
     let mut followed = 0;
     for (what, play) in runs().into_iter().chain(runs_that_send()) {
         for ask in asks() {
             let Some(problem) = play.refusal(&ask) else { continue };
-            for (command, instead) in named(&problem.hint) {
+            for next in instead(&problem) {
                 followed += 1;
                 // Only the definition knows what may be started once only: a retry says it when it is asked.
-                let Some(refused) = play.refusal(&instead) else { continue };
-                let leads_on = named(&refused.hint).iter().all(|(_, last)| play.refusal(last).is_none());
+                let Some(refused) = play.refusal(&next) else { continue };
+                let leads_on = instead(&refused).iter().all(|last| play.refusal(last).is_none());
                 let is_known_late = what.ends_with("once only") && leads_on;
-                assert!(is_known_late, "{what}: {ask:?}\n{problem:?}\n`{command}`: {refused:?}");
+                assert!(is_known_late, "{what}: {ask:?}\n{problem:?}\n{next:?}: {refused:?}");
             }
         }
     }
@@ -196,14 +201,17 @@ fn no_hint_names_a_command_that_is_refused_too() {
 
 #[test]
 fn a_run_that_is_stuck_with_what_may_be_started_once_only_can_be_ended() {
-    let refused = stuck_once().refusal(&Ask::Retry { order: order(), step: None }).unwrap();
-    assert!(refused.hint.contains("reenact cancel "), "{refused:?}");
+    let refused = stuck_once().rejection(&Ask::Retry { order: order(), step: None });
+    let why = Refusal::StartedOnce(StepId::grown("sent"));
+    assert_eq!(refused, Some(why.but([Remedy::Cancel, Remedy::DoAnew])));
 }
 
 #[test]
-fn a_step_whose_id_reads_like_a_placeholder_is_named_as_it_is() {
+fn what_cannot_be_undone_any_more_can_be_undone_back_to_where_it_can() {
     let mut play = Play::start("steps: [{id: RUN, run: 'true', irreversible: true}]");
     play.complete("RUN", "1");
-    let refused = play.refusal(&Ask::Rollback { order: order(), to: None }).unwrap();
-    assert!(refused.hint.contains("--to RUN`"), "{refused:?}");
+    let refused = play.rejection(&Ask::Rollback { order: order(), to: None });
+    let step = StepId::grown("RUN");
+    let why = Refusal::PastReturn { step: step.clone(), is_running: false };
+    assert_eq!(refused, Some(why.but([Remedy::RollBackTo(step)])));
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::play::Play;
 use super::{exit, people};
 use crate::aggregates::run::Ask;
+use crate::api::wording::command;
 use crate::events::ids::{Hash, RequestId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::Class;
@@ -50,7 +51,7 @@ fn assert_harmless(page: &str) {
 fn request_page(play: &Play, found: Option<&Found>) -> String {
     let state = play.state();
     let id: &RequestId = state.people().requests.keys().next().unwrap();
-    request::page(state, id, Version(7), found, &NoBlobs).unwrap().unwrap()
+    request::page(state, id, Version(7), found, &NoBlobs, command).unwrap().unwrap()
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn the_page_of_what_to_undo_by_hand_takes_nothing_from_a_name_or_an_error() {
     let mut failure = exit(Class::Validation);
     failure.message = EVIL.to_owned();
     play.fail("b", failure);
-    let page = rollback::page(play.state(), Version(7)).unwrap();
+    let page = rollback::page(play.state(), Version(7), command).unwrap();
     assert_harmless(&page);
     let wanted = [
         "## What was done",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aggregates::run::{
-    Ask, Grants, Insists, Order, Run, RunEffect, RunEffectId, RunStatus, StartChild, StartRun,
+    Ask, Grants, Insists, Order, Run, RunEffect, RunEffectId, RunRejection, RunStatus, StartChild, StartRun,
 };
 use crate::events::ids::StepId;
 use crate::events::json::{Blob, Json};
@@ -171,16 +171,21 @@ impl Play {
 
     /// What is asked is refused for this, if it is. Nothing happens.
     pub(super) fn refusal(&self, ask: &Ask) -> Option<Problem> {
+        self.rejection(ask).map(|rejection| rejection.problem())
+    }
+
+    /// The same, as the run says it.
+    pub(super) fn rejection(&self, ask: &Ask) -> Option<RunRejection> {
         let run = self.run.clone().unwrap().at(self.now).at_wall(self.wall());
-        let mut problem = None;
+        let mut refused = None;
         let when = run.granted(Grants::default()).when(ask.clone());
         if when.is_rejected() {
             when.then_rejected(|rejection| {
-                problem = Some(rejection.problem());
+                refused = Some(rejection.clone());
                 true
             });
         }
-        problem
+        refused
     }
 
     /// Asks what may be refused: then nothing happens.

@@ -15,16 +15,17 @@ pub(super) fn question(node: Option<&Node>, gate: Gate) -> Option<Words> {
     Some(markdown!("phase {}: {}", code(phase), what))
 }
 
-/// The steps of the phase, as a table: exactly what an answer is bound to, shown to be read.
-pub(super) fn table(phase: &AskedPhase, page: &mut Page) {
+/// The steps of the phase, as a table: exactly what an answer is bound to, shown to be read. What it leaves out is seen by the command `look`.
+pub(super) fn table(phase: &AskedPhase, look: &str, page: &mut Page) {
     page.line(&markdown!("| step | status | agent | attempts | work or answer |"));
     page.line(&markdown!("|---|---|---|---|---|"));
     phase.steps.iter().for_each(|step| page.line(&row(step)));
     if let Some((more, hash)) = &phase.more {
         page.blank();
         page.line(&markdown!(
-            "… and {} steps more: see `reenact status`. Their BLAKE3 hash: {}.",
+            "… and {} steps more: see {}. Their BLAKE3 hash: {}.",
             more,
+            code(look),
             code(hash)
         ));
     }

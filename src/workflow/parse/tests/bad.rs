@@ -10,7 +10,10 @@ pub(super) fn check(rows: &[Row<'_>]) {
         let at = problem.at.as_ref().unwrap();
         assert_eq!((problem.code, at.line, at.column), (*code, *line, *column), "{text}\n{problem:?}");
         assert!(problem.message.contains(message), "{text}\n{problem:?}");
-        assert!(problem.hint.contains(hint) && !problem.hint.is_empty(), "{text}\n{problem:?}");
+        assert!(
+            problem.remedies.plain().contains(hint) && !problem.remedies.all.is_empty(),
+            "{text}\n{problem:?}"
+        );
         assert_eq!((problem.class, at.file.as_str()), (Class::Validation, "release.yaml"));
     }
 }

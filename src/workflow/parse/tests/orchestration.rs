@@ -387,7 +387,10 @@ fn phases_are_names_that_can_be_typed() {
 fn keys_of_a_step_that_stand_beside_the_steps_are_sent_there() {
     for key in ["approve: before", "fallback: {agent: a}", "optional: true", "phase: a", "repeat: {}"] {
         let problem = only(&format!("{key}\nsteps: [{{id: a, run: x}}]"));
-        assert_eq!((problem.code, problem.hint.contains("write it there")), (Code::Contradiction, true));
+        assert_eq!(
+            (problem.code, problem.remedies.plain().contains("write it there")),
+            (Code::Contradiction, true)
+        );
     }
 }
 

@@ -75,7 +75,10 @@ fn check(rows: &[Row]) {
         assert_eq!((problem.code, problem.class), (Code::BadPlan, Class::Validation), "{text}");
         assert!(problem.message.starts_with(&format!("`{path}`: ")), "{text}\n{problem:?}");
         assert!(problem.message.contains(message), "{text}\n{problem:?}");
-        assert!(problem.hint.contains(hint) && !problem.hint.is_empty(), "{text}\n{problem:?}");
+        assert!(
+            problem.remedies.plain().contains(hint) && !problem.remedies.all.is_empty(),
+            "{text}\n{problem:?}"
+        );
         assert_eq!((problem.at, problem.step), (None, None), "{text}");
     }
 }

@@ -1,0 +1,374 @@
+//! Why a run may refuse, and what can be done instead.
+
+use std::sync::Arc;
+
+use crate::events::ids::{Hash, RequestId, RunId, StepId};
+use crate::events::problem::{Code, Problem, Remedies, Remedy};
+use crate::events::run::RunStatus;
+use crate::kernel::Unreadable;
+
+/// Why a run refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunRejection {
+    /// It was never started.
+    #[error("there is no such run")]
+    NotStarted,
+    /// Its id is taken by a run that does something else.
+    #[error("run `{0}` exists, with another definition or input")]
+    Taken(RunId),
+    /// It began with something else, which cannot be changed any more.
+    #[error("run `{run}` exists, and began with {with}")]
+    Begun {
+        /// The run.
+        run: RunId,
+        /// What differs.
+        with: &'static str,
+    },
+    /// Something that it needs to decide cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// Its state is one that no history gives: it cannot decide anything any more.
+    #[error(transparent)]
+    Impossible(#[from] Impossible),
+    /// Where it is does not allow that.
+    #[error("{}", .0.why)]
+    Refused(Box<Refused>),
+}
+
+/// Why where a run is does not allow something, and what can be done instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub why: Refusal,
+    /// What helps; empty means what the code of the problem says.
+    pub remedies: Vec<Remedy>,
+}
+
+/// Why where a run is does not allow something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// A run that has ended is to be paused.
+    #[error("the run is {} and cannot pause", .0.text())]
+    EndedBeforePause(RunStatus),
+    /// A run that has ended is to go on.
+    #[error("the run is {} and cannot go on", .0.text())]
+    EndedBeforeUnpause(RunStatus),
+    /// A run that has ended is to be cancelled.
+    #[error("the run is {} and cannot be cancelled", .0.text())]
+    EndedBeforeCancel(RunStatus),
+    /// A run that has ended is sent a signal.
+    #[error("the run is {} and waits for no signal", .0.text())]
+    EndedBeforeSignal(RunStatus),
+    /// A request of a run that has ended is answered.
+    #[error("the run is {} and takes no answers", .0.text())]
+    EndedBeforeAnswer(RunStatus),
+    /// A request is answered of a run that is stuck in a rollback which keeps the step that asks.
+    #[error("the run is {}, and nothing of it goes on", .0.text())]
+    NothingGoesOn(RunStatus),
+    /// A run is to be rolled back that is.
+    #[error("the run is rolled back already")]
+    RolledBack,
+
+    /// A run that is stuck in a compensation is to be cancelled.
+    #[error("the run is stuck in a compensation and cannot be cancelled")]
+    StuckBeforeCancel,
+    /// A run that is being rolled back is to be cancelled.
+    #[error("the run is being rolled back and cannot be cancelled")]
+    RollingBackBeforeCancel,
+    /// A run that is being rolled back is to be rolled back.
+    #[error("the run is being rolled back already")]
+    RollingBack,
+    /// A run that is being cancelled with a rollback is to be cancelled without one, or the other way about.
+    #[error("the run is being cancelled already, in the other way")]
+    CancelledOtherwise,
+    /// A run that is being cancelled is to be rolled back to a step.
+    #[error("the run is being cancelled, and nothing of it will go on")]
+    BeingCancelled,
+
+    /// A run that is stuck in a compensation is to be tried again.
+    #[error("the run is stuck in a compensation")]
+    StuckBeforeRetry,
+    /// A run is to be tried again of which nothing has failed.
+    #[error("the run is {} and has nothing to try again", .0.text())]
+    NothingToRetry(RunStatus),
+    /// A step would be started again that may be started once only.
+    #[error("step `{0}` may be started once only, and was")]
+    StartedOnce(StepId),
+    /// A step or a phase is to be tried again whose failure is tolerated.
+    #[error("step `{0}` failed, which is tolerated: the run goes on without it")]
+    Tolerated(Arc<str>),
+    /// A step or a phase is to be tried again that has not failed.
+    #[error("step `{0}` has not failed")]
+    NotFailed(Arc<str>),
+    /// One step is to be tried again where others failed, too: these.
+    #[error("without {} the run fails again", quoted(.0))]
+    OthersFailed(Vec<StepId>),
+    /// The run has no step or phase with that name.
+    #[error("the run has no step `{0}`")]
+    NoSuchStep(Arc<str>),
+
+    /// A compensation is settled that has not failed for good.
+    #[error("step `{step}` is {status}: its compensation has not failed for good")]
+    NotStuck {
+        /// The step.
+        step: StepId,
+        /// How it is.
+        status: &'static str,
+    },
+    /// A rollback would keep a step that is undone, or is to be.
+    #[error("step `{step}` is {status}, and would be kept")]
+    KeepsUndone {
+        /// The step.
+        step: StepId,
+        /// How it is.
+        status: &'static str,
+    },
+    /// A rollback is to keep a step that is not done.
+    #[error("step `{step}` is {status}: only a step that is done can be kept")]
+    KeepsUnfinished {
+        /// The step.
+        step: StepId,
+        /// How it is.
+        status: &'static str,
+    },
+    /// A rollback is to keep a part of a step.
+    #[error("step `{part}` is a part of `{whole}`")]
+    KeepsPart {
+        /// The part.
+        part: Arc<str>,
+        /// What it is a part of.
+        whole: StepId,
+    },
+    /// Something is to be undone before which an irreversible step has started.
+    #[error("step `{step}` is irreversible and {}: nothing before it can be undone", if *.is_running { "is running" } else { "has been started" })]
+    PastReturn {
+        /// The irreversible step.
+        step: StepId,
+        /// Whether it still runs.
+        is_running: bool,
+    },
+    /// The parent of a child does not let it pass the point of no return.
+    #[error("the point of no return may not be passed: {0}")]
+    ReturnRefused(NoReturn),
+
+    /// The run has no request that is called so.
+    #[error("the run has no request `{0}`")]
+    NoSuchRequest(String),
+    /// A request is closed.
+    #[error("request `{request}` of step `{step}` {became}")]
+    RequestClosed {
+        /// The request.
+        request: RequestId,
+        /// The step that asks.
+        step: StepId,
+        /// What became of it.
+        became: Became,
+    },
+    /// Somebody grants what they have granted.
+    #[error("{by} has granted request `{request}` already")]
+    GrantedAlready {
+        /// Who.
+        by: Arc<str>,
+        /// The request.
+        request: RequestId,
+    },
+    /// What is granted is not what somebody has looked at.
+    #[error("what request `{request}` of step `{step}` asks has changed: its hash is `{hash}` now")]
+    RequestChanged {
+        /// The request.
+        request: RequestId,
+        /// The step that asks.
+        step: StepId,
+        /// The hash that it has.
+        hash: Hash,
+    },
+    /// Somebody answers who is not asked.
+    #[error("{by} is not asked to answer request `{request}`")]
+    NotAsked {
+        /// Who.
+        by: Arc<str>,
+        /// The request.
+        request: RequestId,
+    },
+    /// What is asked cannot be changed so.
+    #[error("step `{step}`: {why}")]
+    CannotEdit {
+        /// The step that asks.
+        step: StepId,
+        /// Why not.
+        why: String,
+    },
+    /// The output as it is granted is not what the step may answer.
+    #[error("{message}")]
+    BadOutput {
+        /// What the step would fail with.
+        code: Code,
+        /// What is wrong.
+        message: String,
+    },
+    /// A checklist has no such point.
+    #[error("the checklist of request `{request}` has {points} points, and no point {point}")]
+    NoSuchPoint {
+        /// The request.
+        request: RequestId,
+        /// How many points there are.
+        points: usize,
+        /// The one that is not there.
+        point: u32,
+    },
+    /// A signal comes too late.
+    #[error("step `{step}` waits for the signal `{name}` no longer: its time is over")]
+    SignalLate {
+        /// The step that waited.
+        step: StepId,
+        /// The signal's name.
+        name: String,
+    },
+    /// More signals wait for a step than are kept.
+    #[error("{0} signals wait for a step to take them")]
+    TooManySignals(usize),
+
+    /// A child does not do what its parent wants.
+    #[error("the child run is {}: {why}", .status.text())]
+    OfChild {
+        /// Where the child is.
+        status: RunStatus,
+        /// Why it refuses.
+        why: Box<Refusal>,
+    },
+}
+
+/// Why a child may not pass the point of no return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoReturn {
+    /// The parent's own parent does not let it.
+    #[error("its own parent does not let it")]
+    OfParent,
+    /// The parent waits for nothing of the child any more.
+    #[error("no attempt of it is open any more")]
+    NotOpen,
+    /// The parent is not to go forward any more with the step that the child is for.
+    #[error("it does not go forward with it any more")]
+    NotForward,
+}
+
+/// What became of a request that is closed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Became {
+    /// The step is not to go on.
+    #[error("is not asked any more")]
+    Withdrawn,
+    /// It was granted.
+    #[error("has been granted")]
+    Granted,
+    /// It was refused by them.
+    #[error("has been refused by {0}")]
+    Refused(Arc<str>),
+    /// Nobody answered in time.
+    #[error("has expired")]
+    Expired,
+}
+
+/// What no history of a run gives, so that it stands for a mistake of Reenact's or for damage.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Impossible {
+    /// Something of the run's own is asked before it has begun.
+    #[error("a run that goes on has not begun")]
+    NotBegun,
+    /// A step is not among those that there are.
+    #[error("there is no step with the number {0}")]
+    NoStep(usize),
+    /// A step of its history is not in its definition.
+    #[error("step `{0}` is not in the run's definition")]
+    NoTemplate(StepId),
+    /// A step failed for no reason.
+    #[error("step `{0}` failed without an error")]
+    NoError(StepId),
+    /// A step is undone that owes nothing.
+    #[error("step `{0}` is to be undone and owes no compensation")]
+    NoCompensation(StepId),
+    /// A request is open that was never made.
+    #[error("request `{0}` is open and was never made")]
+    NoRequest(RequestId),
+    /// What was asked of people cannot be told any more.
+    #[error("what step `{0}` asks cannot be told")]
+    NotTold(StepId),
+}
+
+fn quoted(steps: &[StepId]) -> String {
+    steps.iter().map(|step| format!("`{step}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl Refusal {
+    /// The rejection, with what can be done instead.
+    pub(super) fn but(self, remedies: impl Into<Vec<Remedy>>) -> RunRejection {
+        RunRejection::Refused(Box::new(Refused { why: self, remedies: remedies.into() }))
+    }
+
+    /// The code that people are told.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::EndedBeforePause(_)
+            | Self::EndedBeforeUnpause(_)
+            | Self::EndedBeforeCancel(_)
+            | Self::EndedBeforeSignal(_)
+            | Self::EndedBeforeAnswer(_)
+            | Self::NothingGoesOn(_)
+            | Self::RolledBack => Code::RunEnded,
+            Self::StuckBeforeCancel | Self::RollingBackBeforeCancel | Self::RollingBack => Code::Compensating,
+            Self::CancelledOtherwise | Self::BeingCancelled => Code::Conflicting,
+            Self::StuckBeforeRetry
+            | Self::NothingToRetry(_)
+            | Self::StartedOnce(_)
+            | Self::Tolerated(_)
+            | Self::NotFailed(_)
+            | Self::OthersFailed(_) => Code::CannotRetry,
+            Self::NoSuchStep(_) => Code::NoSuchStep,
+            Self::NotStuck { .. } => Code::NotStuck,
+            Self::KeepsUndone { .. } | Self::KeepsUnfinished { .. } | Self::KeepsPart { .. } => {
+                Code::CannotRollBack
+            }
+            Self::PastReturn { .. } | Self::ReturnRefused(_) => Code::PastNoReturn,
+            Self::NoSuchRequest(_) | Self::NoSuchPoint { .. } => Code::UnknownRequest,
+            Self::RequestClosed { .. } | Self::GrantedAlready { .. } | Self::SignalLate { .. } => {
+                Code::RequestClosed
+            }
+            Self::RequestChanged { .. } => Code::RequestChanged,
+            Self::NotAsked { .. } => Code::NotAnApprover,
+            Self::CannotEdit { .. } => Code::CannotEdit,
+            Self::BadOutput { code, .. } => *code,
+            Self::TooManySignals(_) => Code::Busy,
+            Self::OfChild { status: RunStatus::Stuck, .. } => Code::ChildStuck,
+            Self::OfChild { .. } => Code::ChildFailed,
+        }
+    }
+}
+
+impl From<Refusal> for RunRejection {
+    fn from(refusal: Refusal) -> Self {
+        refusal.but([])
+    }
+}
+
+impl RunRejection {
+    /// Whether the run cannot go on after it.
+    pub(super) const fn is_fatal(&self) -> bool {
+        matches!(self, Self::Unreadable(_) | Self::Impossible(_))
+    }
+
+    /// The same as a problem that people are told.
+    pub fn problem(&self) -> Problem {
+        let problem = |code| Problem::new(code, self.to_string());
+        match self {
+            Self::NotStarted => problem(Code::UnknownRun),
+            Self::Taken(_) => problem(Code::RunIdTaken),
+            Self::Begun { .. } => problem(Code::RunIdTaken).hint(Remedy::LeaveOutToAttach),
+            Self::Unreadable(unreadable) => unreadable.problem(),
+            Self::Impossible(_) => problem(Code::Impossible),
+            Self::Refused(refused) => match &*refused.remedies {
+                [] => problem(refused.why.code()),
+                remedies => problem(refused.why.code()).hint(Remedies::from(remedies.to_vec())),
+            },
+        }
+    }
+}

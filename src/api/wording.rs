@@ -1,0 +1,199 @@
+//! The words of the command line for what can be done: its verbs and its options stand here, whatever room it is that
+//! knows what helps.
+
+use std::path::Path;
+
+use super::folder::RUNS;
+use super::protocol::{HistoryLine, Planned, Recorded, VerifyReport};
+use crate::actors::pages::Pages;
+use crate::events::ids::RunId;
+use crate::events::problem::{Document, Look, Problem, Remedies, Remedy};
+use crate::events::run::Resolution;
+use crate::views::command_line;
+use crate::views::presenters::report::RunReport;
+use crate::views::presenters::stream::StreamReport;
+use crate::views::presenters::transcript::AttemptReport;
+use crate::views::presenters::ways::{Act, Invocation};
+
+/// Stands for a run that is not known.
+const SOME_RUN: &str = "RUN";
+
+/// The words behind the program's name that do this with a run.
+pub fn command(run: &RunId, act: &Act) -> Vec<String> {
+    words(run.as_str(), act)
+}
+
+/// Where the pages of a data folder's runs are, which name commands of the command line.
+pub(super) fn pages(data: &Path) -> Pages {
+    Pages { folder: data.join(RUNS).into(), wording: command }
+}
+
+fn words(run: &str, act: &Act) -> Vec<String> {
+    let words: Vec<&str> = match act {
+        Act::Look => vec!["status", run],
+        Act::LookAtHistory => vec!["history", run],
+        Act::LookAtTranscript(step) => vec!["transcript", run, step.as_str()],
+        Act::Resume => vec!["resume", run],
+        Act::Unpause => vec!["unpause", run],
+        Act::Pause => vec!["pause", run],
+        Act::Retry => vec!["retry", run],
+        Act::Cancel => vec!["cancel", run],
+        Act::RollBack => vec!["rollback", run],
+        Act::RollBackTo(step) => vec!["rollback", run, "--to", step.as_str()],
+        Act::Resolve { step, how } => {
+            let how = match how {
+                Resolution::Retry => "--retry",
+                Resolution::Done => "--done",
+                Resolution::Skip => "--skip",
+            };
+            vec!["rollback", "resolve", run, step.as_str(), how, "--reason", "…"]
+        }
+        Act::Approve { request, hash, change, by } => {
+            let change = change.iter().flat_map(|change| ["--set", change.as_str()]);
+            let by = by.iter().flat_map(|by| ["--by", by]);
+            ["approve", run, request.as_str(), "--hash", hash].into_iter().chain(change).chain(by).collect()
+        }
+        Act::Check(request) => vec!["approve", run, request.as_str(), "--check", "1"],
+        Act::Reject(request) => vec!["reject", run, request.as_str(), "--reason", "…"],
+    };
+    words.into_iter().map(str::to_owned).collect()
+}
+
+/// How the command line was called, so that the commands that it names do as well.
+#[derive(Debug, Clone, Default)]
+pub struct Call {
+    /// The data folder, if an option named it.
+    pub data: Option<String>,
+}
+
+impl Call {
+    /// A command as it is typed.
+    pub fn command<T: AsRef<str>>(&self, words: impl IntoIterator<Item = T>) -> String {
+        let data = self.data.iter().flat_map(|data| ["--data".to_owned(), data.clone()]);
+        command_line(data.chain(words.into_iter().map(|word| word.as_ref().to_owned())))
+    }
+
+    /// What helps, in a line.
+    pub fn hint(&self, remedies: &Remedies) -> String {
+        let run = remedies.run.as_ref().map_or(SOME_RUN, RunId::as_str);
+        let said = remedies.all.iter().map(|remedy| self.say(run, remedy));
+        said.collect::<Vec<_>>().join("; ")
+    }
+
+    fn say(&self, run: &str, remedy: &Remedy) -> String {
+        let call = |words: &[&str]| format!("`{}`", self.command(words));
+        let by = |act: &Act, does: &str| format!("`{}` {does}", self.command(words(run, act)));
+        match remedy {
+            Remedy::Plain(text) => text.to_string(),
+            Remedy::ReadHelp => "see `reenact VERB --help`".to_owned(),
+            Remedy::Read(document) => read(*document).to_owned(),
+            Remedy::AnotherId => "choose another --id, or leave it out".to_owned(),
+            Remedy::LeaveOutToAttach => "leave that out to attach to it, or choose another --id".to_owned(),
+            Remedy::GiveInput(name) => format!("give it: `--input {name}=…`"),
+            Remedy::GiveReason => "say it with --reason".to_owned(),
+            Remedy::RaiseDuration => "raise `limits.duration` or --timeout".to_owned(),
+            Remedy::NameFolder => "name a folder with --data or REENACT_DATA".to_owned(),
+            Remedy::OwnFolder => "`--data DIR` names a data folder of your own".to_owned(),
+            Remedy::Trust(folder) => {
+                let folder = folder.as_deref().unwrap_or("DIR");
+                format!("{} lets it be run", call(&["trust", folder]))
+            }
+            Remedy::Verify => format!("{} names the first bad position", call(&["verify"])),
+            Remedy::LookAtRuns => format!("{} shows the runs", call(&["list"])),
+            Remedy::LookAtRun(look) => by(&Act::Look, shows(*look)),
+            Remedy::LookAtHistory(look) => by(&Act::LookAtHistory, shows(*look)),
+            Remedy::LookAtStream(stream) => {
+                format!("{} {}", call(&["history", stream]), shows(Look::Versions))
+            }
+            Remedy::Unpause => by(&Act::Unpause, "lets it go on"),
+            Remedy::Resume => by(&Act::Resume, "sees it through"),
+            Remedy::RecordExpiry => by(&Act::Resume, "records that, and goes on"),
+            Remedy::Retry => by(&Act::Retry, "tries again what failed"),
+            Remedy::RetryAll => {
+                format!("leave --step out: {}", by(&Act::Retry, "tries again all that failed"))
+            }
+            Remedy::GoForward => by(&Act::Retry, "goes forward again"),
+            Remedy::Pause => by(&Act::Pause, "stops it for a while"),
+            Remedy::Cancel => by(&Act::Cancel, "leaves all as it is"),
+            Remedy::RollBack => by(&Act::RollBack, "undoes what was done"),
+            Remedy::RollBackRest => by(&Act::RollBack, "undoes the rest too"),
+            Remedy::RollBackAll => format!("without --to {}", by(&Act::RollBack, "undoes everything")),
+            Remedy::RollBackTo(step) => by(&Act::RollBackTo(step.clone()), "undoes what came after it"),
+            Remedy::KeepWhole(step) => format!("roll back to `{step}`"),
+            Remedy::ResolveCompensation(step) => {
+                let resolve = self.command(["rollback", "resolve", run, step.as_str()]);
+                format!("settle it with `{resolve} --retry|--skip|--done --reason R`")
+            }
+            Remedy::AwaitEnd => "wait until it has ended".to_owned(),
+            Remedy::StartAnother => "start another run".to_owned(),
+            Remedy::DoAnew => "a new run does it again".to_owned(),
+            Remedy::NothingRuns => "nothing of it runs".to_owned(),
+            Remedy::AskOneOf(names) => format!("one of these has to: {}", names.join(", ")),
+            Remedy::MoreGrants(left) => format!("{left} more have to grant it"),
+            Remedy::CountFromOne => "they are numbered from 1".to_owned(),
+        }
+    }
+}
+
+const fn read(document: Document) -> &'static str {
+    match document {
+        Document::Workflows => "docs/workflows.md says what a workflow file may hold",
+        Document::Agents => "docs/agents.md says what its definition may hold",
+        Document::Limits => "docs/limits.md says how long what may be",
+        Document::Configuration => "config/default.toml explains every key",
+    }
+}
+
+const fn shows(look: Look) -> &'static str {
+    match look {
+        Look::Status => "shows where it is",
+        Look::Steps => "lists its steps",
+        Look::StepsDone => "shows which are",
+        Look::Stuck => "shows what is stuck",
+        Look::Done => "shows what it did",
+        Look::Waits => "lists what it waits for",
+        Look::Asked => "names its page and its hash",
+        Look::Attempts => "shows its steps and their attempts",
+        Look::Outputs => "shows them",
+        Look::Why => "shows why",
+        Look::Commands => "names the commands",
+        Look::Versions => "lists its versions",
+        Look::Fate => "shows what became of it",
+    }
+}
+
+/// Something that is told, and holds what helps as data until the command line has worded it.
+pub trait Worded {
+    /// Puts words in the place of all such data. Without problems in it there is none.
+    fn word(&mut self, _call: &Call) {}
+}
+
+impl Worded for Problem {
+    fn word(&mut self, call: &Call) {
+        self.remedies = call.hint(&self.remedies).into();
+    }
+}
+
+impl Worded for RunReport {
+    fn word(&mut self, call: &Call) {
+        let of_steps = self.steps.iter_mut().filter_map(|step| step.error.as_mut());
+        of_steps.chain(self.error.as_mut()).for_each(|error| error.word(call));
+        for way in &mut self.ways {
+            if let Invocation::Act { run, act } = &way.command {
+                way.command = Invocation::Words(command(run, act));
+            }
+        }
+    }
+}
+
+impl Worded for AttemptReport {
+    fn word(&mut self, call: &Call) {
+        self.error.iter_mut().for_each(|error| error.word(call));
+    }
+}
+
+impl Worded for Recorded {}
+impl Worded for HistoryLine {}
+impl Worded for Planned {}
+impl Worded for StreamReport {}
+impl Worded for VerifyReport {}
