@@ -212,14 +212,23 @@ impl Sources {
 }
 
 impl Config {
+    /// The defaults alone, with nothing of the user's, of a folder, or of the environment.
+    ///
+    /// # Errors
+    /// Never: the defaults are tested.
+    pub fn built_in() -> Result<Self, Problem> {
+        let mut config = Self::default();
+        config.apply(layer::of_file(DEFAULT, "config/default.toml")?)?;
+        Ok(config)
+    }
+
     /// Reads all layers.
     ///
     /// # Errors
     /// `RE-5001` with the place for what is wrong in a file; `RE-1101` for a file that is there, or was asked for, and cannot
     /// be read.
     pub fn load(sources: &Sources) -> Result<Self, Problem> {
-        let mut config = Self::default();
-        config.apply(layer::of_file(DEFAULT, "config/default.toml")?)?;
+        let mut config = Self::built_in()?;
         let user = sources.user_folder().map(|folder| folder.join("config.toml"));
         if let Some(file) = user
             && let Some(text) = text_file::read_if_there(&file, Kind::Configuration)?

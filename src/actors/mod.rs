@@ -7,7 +7,7 @@
 //! - [`notify`]: tells others of events; [`subscribe`]: and programs that use the crate
 //! - [`arbiters`]: the threads on which actors live
 //! - [`library`]: content by its hash, in memory; [`clock`]: the time, which a test can hold
-//! - [`system`]: starts and stops all of it in order
+//! - [`system`]: starts and stops all of it in order; [`thread`]: where that is done for a program that has no actors
 
 pub mod agents;
 pub mod arbiters;
@@ -20,3 +20,4 @@ pub mod runs;
 mod send;
 pub mod subscribe;
 pub mod system;
+pub mod thread;

@@ -201,6 +201,15 @@ impl System {
         told
     }
 
+    /// Lets every run go on that can, a few at a time, until the engine is shut down: also those that somebody begins or wants
+    /// something of later. Must be called within an actix system.
+    pub fn keep_driving(&self) {
+        // Nobody wants to be told of each that comes to rest.
+        let (rested, _) = mpsc::channel(1);
+        let waker = Waker::new(Arc::clone(&self.hosting), Arc::clone(&self.attentions), rested);
+        actix::spawn(waker.staying().run(self.closed.subscribe()));
+    }
+
     /// Begins to tell others of events: of those that were recorded and not told of yet, then of each as it is recorded.
     /// Called before anything else is asked of the engine, nothing is missed.
     ///

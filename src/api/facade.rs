@@ -1,49 +1,54 @@
 //! Answers what is asked, with an engine. Every way in, be it the command line in this process or the control
 //! socket, calls this.
 //!
+//! - `begin`: begins runs
 //! - `see`: lets runs go on, and sees them through
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `report`: one run
 //! - `history`: what happened, and a run as it was
+//! - `outcome`: what comes of runs
 //! - `tell`: what of a run is done in a lesser way
 //! - `transcript`: what was said during an attempt
 //! - `verify`: proves the store whole
 
+mod begin;
 mod control;
 mod history;
+mod outcome;
 mod report;
 mod see;
 mod tell;
 mod transcript;
 mod verify;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dashmap::DashMap;
 use tokio::sync::{Mutex, mpsc};
 
-use super::protocol::{Answer, Frame, Request, StartSpec};
+use super::protocol::{Answer, Frame, Request};
+use super::start::Resolver;
 use super::wording;
 use crate::actors::hosting::context::read_problem;
 use crate::actors::notify::Notice;
 use crate::actors::pages::Pages;
 use crate::actors::system::System;
-use crate::aggregates::run::{RunStatus, StartChild, StartRun};
-use crate::events::ids::{AgentName, RunId};
-use crate::events::json::{Blob, Json};
-use crate::events::limits::RUN_LABELS_BYTES_MAX;
+use crate::aggregates::run::RunStatus;
+use crate::events::ids::{RUN_KIND, RunId, StreamId};
 use crate::events::problem::{Code, Problem};
 use crate::executors::delivery;
 use crate::views::presenters::report::RunReport;
 use crate::views::projections::runs::{RunFilter, RunRow, ViewError};
-use crate::workflow::definition::Definition;
 
 /// An engine that can be asked.
 pub struct Facade {
     system: System,
-    data: PathBuf,
+    /// The data folder, if the store is in one.
+    data: Option<PathBuf>,
+    /// Resolves what is asked to be started.
+    resolver: Arc<Resolver>,
     /// How many see each run through.
     viewers: DashMap<RunId, usize>,
     /// Who is to be told of events, as soon as somebody does more than look.
@@ -54,14 +59,16 @@ pub struct Facade {
 pub type Frames = mpsc::Sender<Frame>;
 
 impl Facade {
-    /// Answers for that engine, whose store is in the folder `data`.
-    pub fn new(system: System, data: PathBuf) -> Self {
-        Self { system, data, viewers: DashMap::new(), untold: Mutex::default() }
+    /// Answers for that engine, whose store is in the folder `data`, if it is in one. What is not resolved when it is asked
+    /// to be started, `resolver` resolves.
+    pub fn new(system: System, data: Option<PathBuf>, resolver: Resolver) -> Self {
+        let resolver = Arc::new(resolver);
+        Self { system, data, resolver, viewers: DashMap::new(), untold: Mutex::default() }
     }
 
-    /// The data folder.
-    pub fn data(&self) -> &Path {
-        &self.data
+    /// The data folder, if the store is in one.
+    pub fn data(&self) -> Option<&Path> {
+        self.data.as_deref()
     }
 
     /// Who is to be told of events from the first request on that does more than look. Until then nothing is recorded, so
@@ -107,17 +114,25 @@ impl Facade {
         if !request.only_looks() {
             self.begin_telling().await?;
         }
-        if matches!(request, Request::Begin { drive: true, .. } | Request::See { .. } | Request::SeeAll) {
+        if matches!(
+            request,
+            Request::Begin { drive: true, .. }
+                | Request::See { .. }
+                | Request::Outcome { .. }
+                | Request::SeeAll
+        ) {
             self.system.make_way();
         }
         match request {
-            Request::Begin { run, start, drive } => {
-                let start = StartRun { drive, ..start_run(*start)? };
-                self.system.begin(&run, start).await.map(Answer::Begun)
-            }
+            Request::Begin { start, drive } => self.begin(*start, drive).await,
             Request::See { run, live, told } => {
                 self.see(&run, live.then_some(frames), told.map(|from| (from, frames))).await.map(Answer::of)
             }
+            Request::Outcome { run } => {
+                let outcome = self.outcome(&run).await?;
+                Ok(Answer::Outcome(Box::new(outcome)))
+            }
+            Request::Follow { run, after } => self.follow(&run, after, frames).await,
             Request::SeeAll => self.see_all(frames).await.map(|()| Answer::Done),
             Request::Interrupt | Request::Hello => Ok(Answer::Done),
             Request::Report { run } => {
@@ -144,9 +159,9 @@ impl Facade {
         }
     }
 
-    /// Where each run has a folder of its own, with pages for people.
-    fn pages(&self) -> Pages {
-        wording::pages(&self.data)
+    /// Where each run has a folder of its own, with pages for people, if it has one.
+    fn pages(&self) -> Option<Pages> {
+        self.data.as_deref().map(wording::pages)
     }
 
     async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
@@ -169,7 +184,12 @@ impl Facade {
         Ok(rows)
     }
 
+    /// The run that a text means: `run/ID` the one with just that id.
     async fn resolve(&self, text: &str) -> Result<RunId, Problem> {
+        let whole = text.strip_prefix(RUN_KIND).and_then(|rest| rest.strip_prefix('/'));
+        if let Some(id) = whole.and_then(|id| RunId::parse(id).ok()) {
+            return self.newest(&StreamId::of_run(&id)).await.map(|_| id);
+        }
         let found = self.system.runs().matching(text).await.map_err(|error| view_problem(&error))?;
         match found.as_slice() {
             [] => Err(unknown(text)),
@@ -200,56 +220,4 @@ fn view_problem(error: &ViewError) -> Problem {
         ViewError::Save(error) => Problem::new(error.code(), error.to_string()),
         ViewError::Fold(problem) => problem.clone(),
     }
-}
-
-/// Whether the list of runs has room for what a run is called and tagged with.
-fn check_labels(workflow: &str, tags: &BTreeMap<String, String>) -> Result<(), Problem> {
-    let bytes = Json::of(&(workflow, tags)).map_or(usize::MAX, |json| json.text().len());
-    if bytes <= RUN_LABELS_BYTES_MAX {
-        return Ok(());
-    }
-    let message = format!(
-        "the workflow's name and the run's tags have {bytes} bytes together, and {RUN_LABELS_BYTES_MAX} may be"
-    );
-    Err(Problem::new(Code::TooLarge, message)
-        .hint("name and tag it more shortly: long values belong into its input"))
-}
-
-fn start_run(spec: StartSpec) -> Result<StartRun, Problem> {
-    let definition = Definition::from_json(spec.definition.text())
-        .map_err(|problem| Problem::new(Code::BadRequest, problem.message))?;
-    definition.check_names()?;
-    check_labels(&definition.name, &spec.tags)?;
-    let blob = |json: &Json| Blob::new(json.text().as_bytes());
-    let agents = |agents: Vec<(AgentName, Json)>| {
-        agents.into_iter().map(|(name, definition)| (name, blob(&definition))).collect()
-    };
-    let children = spec.children.into_iter().map(|child| StartChild {
-        file: child.file,
-        definition: blob(&child.definition),
-        work_folder: child.work_folder.into(),
-        agents: agents(child.agents),
-        parallel: child.parallel,
-        lost_limit: child.lost_limit,
-        duration_limit: child.duration_limit,
-    });
-    let children = children.collect();
-    Ok(StartRun {
-        definition: Arc::new(definition),
-        definition_blob: blob(&spec.definition),
-        input: spec.input,
-        tags: spec.tags,
-        work_folder: spec.work_folder.into(),
-        parent: None,
-        environment: spec.environment,
-        agents: agents(spec.agents),
-        parallel: spec.parallel,
-        lost_limit: spec.lost_limit,
-        duration_limit: spec.duration_limit,
-        until: spec.until,
-        children,
-        growth: spec.growth,
-        insists: spec.insists,
-        drive: false,
-    })
 }

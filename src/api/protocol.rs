@@ -3,18 +3,19 @@
 
 mod check;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregates::run::{CannotUndo, Insists, Order, RollbackPlan, RunStatus};
+use super::spec::RunSpec;
+use crate::aggregates::run::{CannotUndo, Order, RollbackPlan, RunStatus};
 use crate::events::ids::{AgentName, CommandId, Fence, RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
-use crate::events::run::{GrowthLimits, Purpose, Resolution};
+use crate::events::run::{Purpose, Resolution};
 use crate::events::time::Timestamp;
 pub use crate::views::presenters::history::HistoryLine;
+use crate::views::presenters::outcome::Outcome;
 use crate::views::presenters::report::RunReport;
 use crate::views::presenters::stream::StreamReport;
 use crate::views::presenters::transcript::AttemptReport;
@@ -28,10 +29,8 @@ pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 pub enum Request {
     /// To record a run, and with `drive` to let it go on. Answer: [`Answer::Begun`].
     Begin {
-        /// Its id.
-        run: RunId,
-        /// What it begins with.
-        start: Box<StartSpec>,
+        /// What it begins with. What is not resolved yet is by whoever answers.
+        start: Box<RunSpec>,
         /// Whether it is to go on.
         drive: bool,
     },
@@ -45,6 +44,19 @@ pub enum Request {
         /// Whether it is to be told what is done in a lesser way, and from which event on.
         #[serde(default)]
         told: Option<Told>,
+    },
+    /// To let a run go on until nothing of it goes on by itself any more. Answer: [`Answer::Outcome`].
+    Outcome {
+        /// Which.
+        run: RunId,
+    },
+    /// The events of a run, then each as it becomes durable, until its holder ends. Frames: [`Frame::Event`]. Answer:
+    /// [`Answer::Done`].
+    Follow {
+        /// Which.
+        run: RunId,
+        /// From the event after this one.
+        after: Version,
     },
     /// To let all runs go on that nobody drives, and to see them through. Frames: [`Frame::Report`] for each that ended,
     /// [`Frame::Parked`] for each that cannot go on. Answer: [`Answer::Done`].
@@ -86,7 +98,7 @@ pub enum Request {
     },
     /// To record what a person wants of a run; nobody drives it for that. Answer: [`Answer::Recorded`].
     Control {
-        /// Its id, or enough of it.
+        /// Its id, or enough of it; as `run/ID`, its whole id.
         run: String,
         /// What is wanted.
         control: Control,
@@ -129,10 +141,14 @@ impl Request {
     /// Whether it asks how things are, and changes nothing.
     pub const fn only_looks(&self) -> bool {
         match self {
-            Self::Begin { .. } | Self::See { .. } | Self::SeeAll | Self::Interrupt | Self::Control { .. } => {
-                false
-            }
+            Self::Begin { .. }
+            | Self::See { .. }
+            | Self::Outcome { .. }
+            | Self::SeeAll
+            | Self::Interrupt
+            | Self::Control { .. } => false,
             Self::Hello
+            | Self::Follow { .. }
             | Self::Report { .. }
             | Self::Watch { .. }
             | Self::List { .. }
@@ -220,62 +236,6 @@ pub enum Control {
     },
 }
 
-/// Everything that a run begins with, resolved and checked by who asks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StartSpec {
-    /// The definition as it is recorded.
-    pub definition: Json,
-    /// The input, checked, defaults filled in.
-    pub input: Json,
-    /// What people find it by.
-    pub tags: BTreeMap<String, String>,
-    /// The absolute folder that relative paths mean.
-    pub work_folder: String,
-    /// What `env.NAME` means.
-    pub environment: BTreeMap<String, String>,
-    /// The agents that the definition names, where files or the configuration define them.
-    pub agents: Vec<(AgentName, Json)>,
-    /// How many attempts may run at once.
-    pub parallel: u32,
-    /// How many lost attempts end a step.
-    pub lost_limit: u32,
-    /// How long it may go on, without the time for which it waits for people.
-    #[serde(default)]
-    pub duration_limit: Option<std::time::Duration>,
-    /// The step or the phase after which it pauses.
-    #[serde(default)]
-    pub until: Option<Arc<str>>,
-    /// The workflows that its steps start as runs of their own, and those that these start.
-    #[serde(default)]
-    pub children: Vec<ChildSpec>,
-    /// How far its graph may grow by plans.
-    #[serde(default)]
-    pub growth: GrowthLimits,
-    /// What of this was said on the command line.
-    #[serde(default)]
-    pub insists: Insists,
-}
-
-/// A workflow that a step starts as a run of its own, resolved and checked by who asks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ChildSpec {
-    /// What the step's definition calls it.
-    pub file: Arc<str>,
-    /// Its definition as it is recorded.
-    pub definition: Json,
-    /// The absolute folder that its relative paths mean.
-    pub work_folder: String,
-    /// The agents that its steps name, where files or the configuration define them.
-    pub agents: Vec<(AgentName, Json)>,
-    /// How many of its attempts may run at once.
-    pub parallel: u32,
-    /// How many lost attempts end a step of it.
-    pub lost_limit: u32,
-    /// How long it may go on.
-    #[serde(default)]
-    pub duration_limit: Option<std::time::Duration>,
-}
-
 /// One line of an answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -298,10 +258,17 @@ pub enum Frame {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// The run is recorded; this is its version.
-    Begun(Version),
+    /// The run is recorded.
+    Begun {
+        /// Its id.
+        run: RunId,
+        /// Its version.
+        version: Version,
+    },
     /// A run.
     Report(Box<RunReport>),
+    /// What came of a run.
+    Outcome(Box<Outcome>),
     /// Rows of the list.
     Runs(Vec<RunRow>),
     /// A run's whole id.

@@ -1,8 +1,8 @@
 //! How people run it: one file per verb.
 //!
 //! - `arguments`: what the command line says
-//! - [`house`](crate::api::door::House): the data folder that a verb works on
-//! - `files`, `bind`: workflow files, those that their steps start, and the agents that they name
+//! - [`house`](crate::api::house::House): the data folder that a verb works on
+//! - `start`: what a run begins with
 //! - `control`: recording what people want of a run
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
@@ -14,11 +14,9 @@
 
 mod approve;
 mod arguments;
-mod bind;
 mod cancel;
 mod completions;
 mod control;
-mod files;
 mod history;
 mod lesser;
 mod list;
@@ -52,7 +50,8 @@ use clap::Parser;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::aggregates::run::RunStatus;
-use crate::api::door::{Door, House};
+use crate::api::door::Door;
+use crate::api::house::{House, OwnAgents};
 use crate::api::{folder, identity};
 use crate::config::{Config, Project, Sources, trust as kept};
 use crate::events::problem::{Code, Problem, Remedy};
@@ -132,6 +131,8 @@ impl Exit {
         match code {
             Code::StoreDamaged
             | Code::StoreHeld
+            | Code::StoreTaken
+            | Code::StoreNotHeld
             | Code::StoreFailed
             | Code::StoreUnreadable
             | Code::StoreNotPlain
@@ -243,7 +244,8 @@ fn scene(arguments: &Arguments) -> Result<(House, Option<PathBuf>), Problem> {
     if reach != Reach::None {
         text_file::check_data_folder(&data)?;
     }
-    let house = House { data, config, work_folder: sources.cwd, looks: reach == Reach::Looks };
+    let (looks, own) = (reach == Reach::Looks, OwnAgents::default());
+    let house = House { data, config, work_folder: sources.cwd, looks, own };
     Ok((house, user_folder))
 }
 

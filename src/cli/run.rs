@@ -4,7 +4,7 @@ use super::arguments::RunArguments;
 use super::see::{self, Asked, Signals};
 use super::text::terminal;
 use super::{Exit, Scene, start};
-use crate::api::door::new_run_id;
+use crate::api::new_run_id;
 use crate::api::protocol::{Answer, Request, Told};
 use crate::events::ids::{RunId, Version};
 use crate::events::problem::{Code, Problem};
@@ -14,11 +14,11 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
         Some(id) => RunId::parse(id).map_err(|error| Problem::new(Code::BadRunId, error.to_string()))?,
         None => new_run_id(),
     };
-    let start = match start::resolve(scene, &arguments) {
+    let start = match start::resolve(scene, run.clone(), &arguments) {
         Ok(start) => start,
         Err(problems) => return Ok(scene.say.problems(&problems)),
     };
-    let begin = Request::Begin { run: run.clone(), start: Box::new(start), drive: !arguments.detach };
+    let begin = Request::Begin { start: Box::new(start), drive: !arguments.detach };
     begin.check_size()?;
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::arguments::ValidateArguments;
 use super::text::{self, Call, Text, terminal};
-use super::{Exit, Scene, files};
+use super::{Exit, Scene};
+use crate::api::start::Wrong;
 use crate::api::wording::Worded;
 use crate::events::problem::Problem;
 
@@ -43,7 +44,7 @@ pub(super) fn validate(scene: &Scene, arguments: &ValidateArguments) -> Result<E
 
 fn check_one(scene: &Scene, path: &Path) -> FileResult {
     let file = path.display().to_string();
-    match files::check(scene, path) {
+    match scene.check(path) {
         Ok(family) => FileResult {
             file,
             ok: true,
@@ -51,7 +52,7 @@ fn check_one(scene: &Scene, path: &Path) -> FileResult {
             errors: Vec::new(),
             warnings: family.warnings,
         },
-        Err(files::Wrong { errors, warnings }) => FileResult { file, ok: false, steps: 0, errors, warnings },
+        Err(Wrong { errors, warnings }) => FileResult { file, ok: false, steps: 0, errors, warnings },
     }
 }
 

@@ -231,6 +231,8 @@ codes! {
     AgentHidden = "RE-1304", Validation, "An agent's file is hidden by another agent of that name", "rename one of them, or take it away";
     NoEffect = "RE-1306", Validation, "A key that is read, and has no effect in this version",
         "leave it, for a version in which it means something, or take it out";
+    AgentTwice = "RE-1310", Validation, "A program registers two agents of one name",
+        "names match without case, `-`, `_`, spaces, and a last `_agent` or `_vN`: register each once";
     UnknownFunction = "RE-1305", Validation, "No function of that name is registered",
         "functions are registered by the program that embeds Reenact";
 
@@ -268,6 +270,9 @@ codes! {
         "try again, with fewer at once";
     HungUp = "RE-2022", Fatal, "The process that holds the store hangs up on what it is asked, again and again",
         "see what it logs; end it, or use its version of Reenact";
+
+    NotCompleted = "RE-2031", Validation, "The output is wanted of a run that has not completed", "look at its outcome first";
+    OutputMisfit = "RE-2032", Validation, "The output of a run is not of the type that is wanted", "see what the workflow's `output` says";
 
     // 30: what a step dies of
     ExitTransient = "RE-3001", Transient, "A program ended with a status that means: try again", "see what it wrote to stderr";
@@ -321,6 +326,9 @@ codes! {
         "make room in the folder for temporary files, or name another by TMPDIR";
     StoreGone = "RE-4013", Fatal, "The data folder was removed, or another took its place, while a process held it", "what it had recorded is gone with it";
     NotYours = "RE-4014", Fatal, "The data folder, or the process that holds it, is somebody else's", "its owner can do it", OwnFolder;
+
+    StoreTaken = "RE-4015", Transient, "Another engine or command holds the store", "end it, or work through it with `Engine::connect`";
+    StoreNotHeld = "RE-4016", Transient, "Nobody holds the store", "open it with `Engine::open`";
 
     // 50: the configuration
     BadConfig = "RE-5001", Validation, "The configuration is wrong", (Read(Document::Configuration));

@@ -13,7 +13,7 @@ use crate::text_file::{self, Kind};
 use crate::workflow::definition::WORKFLOW_AGENT;
 use crate::workflow::parse::script;
 
-use super::definition::{self, AgentDefinition, SHELL_AGENT};
+use super::definition::{self, AgentDefinition, ExecutorKind, SHELL_AGENT};
 
 /// Where agents are looked for in the work folder, nearest first. The last one is that of another tool.
 const FOLDERS: [&str; 3] = ["agents", ".reenact/agents", ".claude/agents"];
@@ -46,18 +46,31 @@ struct Entry {
     warnings: Vec<Problem>,
 }
 
+/// Whether it is a function, with a file that says more of it or without.
+fn is_function(found: &Result<Found, Problem>, has_file: bool) -> bool {
+    found.as_ref().is_ok_and(|found| {
+        found.definition.executor == ExecutorKind::Function && found.file.is_some() == has_file
+    })
+}
+
 impl Catalog {
-    /// Looks in the work folder's `agents/`, `.reenact/agents/` and `.claude/agents/`, and then in `agent_paths` (folders
-    /// or files; relative ones mean the work folder). The nearer file wins. `overrides` is the `[agents.NAME]` of the
-    /// configuration: any key, also of an agent that has no file. Reads files, so it blocks for as long.
+    /// First come the agents that the program has `registered` itself. Then it looks in the work folder's `agents/`,
+    /// `.reenact/agents/` and `.claude/agents/`, and then in `agent_paths` (folders or files; relative ones mean the work
+    /// folder). The nearer file wins; one with `executor: function` says more of what is registered. `overrides` is the
+    /// `[agents.NAME]` of the configuration: any key, also of an agent that has no file. Reads files, so it blocks for as long.
     pub fn discover(
         work_folder: &Path,
+        registered: &[AgentDefinition],
         agent_paths: &[PathBuf],
         overrides: &BTreeMap<String, toml::Table>,
     ) -> Self {
         let mut catalog = Self { by_key: BTreeMap::new(), warnings: Vec::new(), errors: Vec::new() };
         let shell = Found { definition: AgentDefinition::shell(), file: None };
         catalog.add(AgentName::new(SHELL_AGENT), Ok(shell), Vec::new());
+        for definition in registered {
+            let found = Found { definition: definition.clone(), file: None };
+            catalog.add(definition.name.clone(), Ok(found), Vec::new());
+        }
         let folders = FOLDERS.iter().map(Path::new).chain(agent_paths.iter().map(PathBuf::as_path));
         for path in folders.map(|path| work_folder.join(path)) {
             for file in catalog.files(&path) {
@@ -176,6 +189,10 @@ impl Catalog {
         };
         match self.by_key.get_mut(&name.key()) {
             None => drop(self.by_key.insert(name.key(), Entry { name, found, warnings })),
+            // A file says more of what the program has registered under that name.
+            Some(nearer) if is_function(&nearer.found, false) && is_function(&found, true) => {
+                *nearer = Entry { name, found, warnings };
+            }
             Some(nearer) => {
                 let hidden = file_of(&found).unwrap_or_default();
                 let by = file_of(&nearer.found).unwrap_or_else(|| "what is built in".to_owned());

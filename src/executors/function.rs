@@ -1,7 +1,11 @@
-//! Rust closures as agents: an attempt is a call of the function that is registered under the agent's name.
+//! Agents of the program itself, by name: Rust closures, and executors of any other kind. An attempt of a closure is a call
+//! of it.
+//!
+//! - [`typed`]: closures that take what they work on as types of their own
 
 #[cfg(test)]
 mod tests;
+pub mod typed;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,10 +111,17 @@ impl Account {
 
 type Function = Arc<dyn Fn(FunctionCall) -> BoxFuture<'static, Result<Json, Failure>> + Send + Sync>;
 
-/// The functions of this process, by name; a clone is the same registry. Names match as those of agents do.
+/// The functions of this process, by name, and what else it does work with itself; a clone is the same registry. Names match
+/// as those of agents do.
 #[derive(Clone, Default)]
 pub struct Functions {
-    by_key: Arc<DashMap<String, (AgentName, Function)>>,
+    by_key: Arc<DashMap<String, Registered>>,
+}
+
+/// An agent of the program itself.
+struct Registered {
+    name: AgentName,
+    executor: Arc<dyn Executor>,
 }
 
 impl Functions {
@@ -131,21 +142,25 @@ impl Functions {
         R: Future<Output = Result<O, Failure>> + Send + 'static,
         O: Serialize,
     {
-        let function: Function = Arc::new(move |call| {
+        let function = FunctionExecutor::new(move |call| {
             let answer = function(call);
-            async move { json_of(&answer.await?) }.boxed()
+            async move { json_of(&answer.await?) }
         });
-        let name = AgentName::new(name);
-        self.by_key.insert(name.key(), (name, function));
+        self.add(&AgentName::new(name), Arc::new(function));
     }
 
-    /// What calls the function of that name. It holds the function, so that an attempt looks nothing up.
+    /// Puts in what does the work of the agent of that name, in place of what did.
+    pub fn add(&self, name: &AgentName, executor: Arc<dyn Executor>) {
+        self.by_key.insert(name.key(), Registered { name: name.clone(), executor });
+    }
+
+    /// What does the work of the agent of that name. It holds the function, so that an attempt looks nothing up.
     ///
     /// # Errors
     /// [`Code::UnknownFunction`], with the nearest name.
-    pub fn executor(&self, name: &AgentName) -> Result<FunctionExecutor, Problem> {
+    pub fn executor(&self, name: &AgentName) -> Result<Arc<dyn Executor>, Problem> {
         if let Some(found) = self.by_key.get(&name.key()) {
-            return Ok(FunctionExecutor { function: Arc::clone(&found.1) });
+            return Ok(Arc::clone(&found.executor));
         }
         let problem = Problem::new(Code::UnknownFunction, format!("no function `{name}` is registered"));
         let names: Vec<AgentName> = self.names();
@@ -157,12 +172,16 @@ impl Functions {
 
     /// The names, sorted.
     pub fn names(&self) -> Vec<AgentName> {
-        let mut names: Vec<_> = self.by_key.iter().map(|entry| entry.value().0.clone()).collect();
+        let mut names: Vec<_> = self.by_key.iter().map(|entry| entry.name.clone()).collect();
         names.sort_unstable();
         names
     }
 }
 
+/// What a function answered, as the output of its step.
+///
+/// # Errors
+/// A `validation` failure when it is no JSON that can be taken.
 fn json_of<T: Serialize>(output: &T) -> Result<Json, Failure> {
     let json = Json::of(output).map_err(|error| {
         Failure::new(Code::FunctionFailed, format!("what it answered has no JSON form: {error}"))
@@ -175,6 +194,17 @@ fn json_of<T: Serialize>(output: &T) -> Result<Json, Failure> {
 #[derive(Clone)]
 pub struct FunctionExecutor {
     function: Function,
+}
+
+impl FunctionExecutor {
+    /// Calls this one.
+    pub fn new<F, R>(function: F) -> Self
+    where
+        F: Fn(FunctionCall) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Json, Failure>> + Send + 'static,
+    {
+        Self { function: Arc::new(move |call| function(call).boxed()) }
+    }
 }
 
 #[async_trait]

@@ -213,7 +213,7 @@ impl Executors {
     pub fn of(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
         agent.check_usable()?;
         match agent.executor {
-            ExecutorKind::Function => Ok(Arc::new(self.functions.executor(&agent.name)?)),
+            ExecutorKind::Function => self.functions.executor(&agent.name),
             ExecutorKind::Scripted => {
                 let script = agent.script.clone().unwrap_or_default();
                 Ok(Arc::new(scripted::ScriptedExecutor::new(script)))

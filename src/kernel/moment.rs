@@ -111,15 +111,18 @@ impl dyn Blobs + '_ {
     /// # Errors
     /// When it is not there, damaged, or does not mean that.
     pub fn value<T: ReadBlob>(&self, hash: &Hash) -> Result<Arc<T>, Unreadable> {
-        let key = (*hash, TypeId::of::<T>());
-        let remembered = self.remembered(&key).and_then(|value| value.downcast().ok());
-        if let Some(value) = remembered {
+        if let Some(value) = self.remembered_value(hash) {
             return Ok(value);
         }
         let value = T::read_blob(&self.read(hash)?).map_err(|why| Unreadable { hash: *hash, why })?;
         let value = Arc::new(value);
-        self.remember(key, Arc::clone(&value) as Value);
+        self.remember_value(*hash, Arc::clone(&value));
         Ok(value)
+    }
+
+    /// What a blob means, if that is remembered.
+    pub fn remembered_value<T: ReadBlob>(&self, hash: &Hash) -> Option<Arc<T>> {
+        self.remembered(&(*hash, TypeId::of::<T>())).and_then(|value| value.downcast().ok())
     }
 
     /// Remembers what a blob means, that it need not be read for that.

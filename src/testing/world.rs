@@ -108,7 +108,7 @@ impl Programs {
     /// When the operating system has no reactor to give.
     pub fn in_folder(folder: &Path, executors: Executors) -> io::Result<Self> {
         let folder = folder.canonicalize()?;
-        let catalog = Catalog::discover(&folder, &[], &BTreeMap::new());
+        let catalog = Catalog::discover(&folder, &[], &[], &BTreeMap::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { executors, folder, catalog, runtime })
     }

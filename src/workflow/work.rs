@@ -123,6 +123,16 @@ impl Failure {
         Self { code, class, message, outcome, exit_code: None, usage, transcript: None, child: None }
     }
 
+    /// A failure of a function that trying again may mend, if the step has a `retry`.
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self::new(Code::FunctionFailed, message).class(Class::Transient)
+    }
+
+    /// A failure of a function that is the same whenever it is tried: its step is not tried again.
+    pub fn validation(message: impl Into<String>) -> Self {
+        Self::new(Code::FunctionFailed, message).class(Class::Validation)
+    }
+
     /// The same, of another class.
     #[must_use]
     pub fn class(mut self, class: Class) -> Self {

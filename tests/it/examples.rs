@@ -1,13 +1,21 @@
 //! The examples do what they are there to show.
 
 mod bank;
+#[path = "../../examples/embed.rs"]
+mod embed;
 mod fan_out;
 mod hang;
 mod long_sleep;
 mod notice;
+#[path = "../../examples/own_test.rs"]
+#[allow(dead_code)] // Its `main` is for `cargo run --example`.
+mod own_test;
 mod readme;
 mod release;
 mod review;
+#[path = "../../examples/service.rs"]
+#[allow(dead_code)] // Its `main` is for `cargo run --example`.
+mod service;
 mod transfer;
 
 pub(crate) use bank::Bank;

@@ -14,6 +14,7 @@ mod children;
 mod control;
 mod crash;
 mod damage;
+mod embed;
 mod engine;
 mod escaping;
 mod examples;

@@ -57,6 +57,8 @@ pub struct Waker {
     /// Streams that are looked at once more, and of which it was told that they rest.
     told: HashSet<StreamId>,
     rested: mpsc::Sender<Result<Rested, Problem>>,
+    /// Whether it goes on when none goes on by itself any more: somebody may act.
+    stays: bool,
 }
 
 /// Streams that are driven here and are in memory.
@@ -103,7 +105,13 @@ impl Waker {
         let nudged = hosting.book().nudged();
         let (window, moving) = (Window::default(), Moving::default());
         let (parked, told) = (HashSet::new(), HashSet::new());
-        Self { hosting, due, nudged, window, moving, parked, told, rested }
+        Self { hosting, due, nudged, window, moving, parked, told, rested, stays: false }
+    }
+
+    /// One that goes on until nothing may start any more, also while nothing goes on by itself.
+    #[must_use]
+    pub fn staying(self) -> Self {
+        Self { stays: true, ..self }
     }
 
     /// Drives until no stream is in motion and none sleeps, or nothing may start any more.
@@ -125,7 +133,8 @@ impl Waker {
             while let Some(stream) = self.next().await? {
                 moving.push(self.activate(stream));
             }
-            if self.moving.streams.len() == self.moving.resting && !self.anything_left().await? {
+            let may_end = !self.stays && self.moving.streams.len() == self.moving.resting;
+            if may_end && !self.anything_left().await? {
                 return Ok(());
             }
             let clock = Arc::clone(&self.hosting.book().context().clock);

@@ -11,6 +11,7 @@ use crate::events::json::BlobRef;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::Progress;
+use crate::views::presenters::outcome::Ending;
 
 /// How far a run is, and what runs of it. Nobody is woken when it changes: who shows it looks now and then.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,8 @@ pub struct Glance {
     pub wakes_at: Option<Timestamp>,
     /// What runs.
     pub attempts: BTreeMap<Fence, OpenAttempt>,
+    /// How it has ended, if it has.
+    pub ending: Option<Arc<Ending>>,
 }
 
 impl Glance {
@@ -30,6 +33,7 @@ impl Glance {
     pub(super) fn look(&mut self, run: &Run) {
         (self.done, self.total) = run.progress();
         self.wakes_at = if self.attempts.is_empty() { run.wakes_at() } else { None };
+        self.ending = Ending::of(run).map(Arc::new);
     }
 
     /// Whether attempts are made for it.

@@ -106,6 +106,28 @@ impl System {
             // It is made again from the events.
             tracing::debug!(%error, "the list of runs is not saved");
         }
+        self.end_actors();
+        let closed = match caught_up {
+            Ok(_) => self.in_time(self.store().close()).await,
+            Err(elapsed) => Err(elapsed),
+        };
+        match closed {
+            Ok(closed) => closed.map_err(|error| append_problem(&error)),
+            Err(_) => Err(Problem::new(Code::StoreFailed, "the store does not answer: it is left as it is")),
+        }
+    }
+
+    /// Ends at once, as if the process had died: what runs is dropped where it is, nothing is recorded of it, and the next
+    /// engine on the store goes on with it. The store is closed, so that another can open it.
+    pub async fn abandon(&self) {
+        self.close();
+        self.end_actors();
+        // What it could not save it makes again from the events.
+        let _ = self.in_time(self.store().close()).await;
+    }
+
+    /// Lets go of all actors, and ends their threads.
+    fn end_actors(&self) {
         self.ended.send_replace(true);
         self.hosting.book().clear();
         self.live.agents().clear();
@@ -114,14 +136,6 @@ impl System {
             arbiter.stop();
             // An arbiter whose thread panicked is gone all the same.
             let _ = arbiter.join();
-        }
-        let closed = match caught_up {
-            Ok(_) => self.in_time(self.store().close()).await,
-            Err(elapsed) => Err(elapsed),
-        };
-        match closed {
-            Ok(closed) => closed.map_err(|error| append_problem(&error)),
-            Err(_) => Err(Problem::new(Code::StoreFailed, "the store does not answer: it is left as it is")),
         }
     }
 

@@ -1,7 +1,10 @@
 //! What happened to a run, or to a stream of any kind, and how it was.
 
+use futures_util::StreamExt;
+
 use super::{Facade, Frames, unknown};
 use crate::actors::hosting::context::read_problem;
+use crate::actors::subscribe::EventFilter;
 use crate::actors::system::no_such_version;
 use crate::api::protocol::{Answer, Frame, HistoryLine, Shown, State};
 use crate::events::commit::Recorded;
@@ -46,6 +49,25 @@ impl Facade {
                 }
             }
         }
+    }
+
+    /// Sends the events of a run after a version, then each as it becomes durable, until the engine ends or nobody listens.
+    pub(super) async fn follow(
+        &self,
+        run: &RunId,
+        after: Version,
+        frames: &Frames,
+    ) -> Result<Answer, Problem> {
+        self.newest(&StreamId::of_run(run)).await?;
+        let mut events =
+            self.system.subscribe(EventFilter { run: Some(run.clone()), ..EventFilter::default() });
+        while let Some(recorded) = events.next().await.transpose()? {
+            let is_wanted = recorded.version > after;
+            if is_wanted && frames.send(Frame::Event(Box::new(HistoryLine::of(&recorded)))).await.is_err() {
+                break;
+            }
+        }
+        Ok(Answer::Done)
     }
 
     /// The stream that a text means: of a kind that is known, or of a run.

@@ -1,5 +1,7 @@
 //! One run, as people and programs see it.
 
+use std::path::Path;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -31,16 +33,8 @@ impl Facade {
         let (now, library) = (self.system.clock().now().steady, &**self.system.library());
         let report = report(state, about, version, driven, now, library);
         let mut report = report.map_err(|unreadable| unreadable.problem())?;
-        let runs = self.pages().folder;
-        if is_owed(state) && page::is_there(&runs, run) {
-            report.rollback_file = Some(page::path(&runs, run).display().to_string());
-        }
-        for waiting in &mut report.waiting_for {
-            let request = RequestId::named(&waiting.id);
-            if let Some(approval) = &mut waiting.approval {
-                let file = page::of_request(&runs, run, &request);
-                approval.file = Some(file.display().to_string());
-            }
+        if let Some(pages) = self.pages() {
+            name_pages(&mut report, state, &pages.folder);
         }
         if !driven {
             self.look_at_children(state, &mut report).await?;
@@ -98,6 +92,20 @@ impl Facade {
             if let Some(status) = statuses.get(&child.run) {
                 child.status = Some(status.text().to_owned());
             }
+        }
+    }
+}
+
+/// Names the pages that people read about a run.
+fn name_pages(report: &mut RunReport, state: &Run, runs: &Path) {
+    let run = report.run.clone();
+    if is_owed(state) && page::is_there(runs, &run) {
+        report.rollback_file = Some(page::path(runs, &run).display().to_string());
+    }
+    for waiting in &mut report.waiting_for {
+        let request = RequestId::named(&waiting.id);
+        if let Some(approval) = &mut waiting.approval {
+            approval.file = Some(page::of_request(runs, &run, &request).display().to_string());
         }
     }
 }

@@ -65,7 +65,7 @@ impl Facade {
 
     /// Whoever recorded the end may have gone before it was written down what a person must undo by hand.
     fn keep_page(&self, run: &RunId, state: &Run, version: Version) {
-        let pages = self.pages();
+        let Some(pages) = self.pages() else { return };
         if is_owed(state) && !page::is_there(&pages.folder, run) {
             page::keep(&pages, state, version);
         }
@@ -185,13 +185,13 @@ fn frame_of(report: Result<RunReport, Problem>) -> Frame {
 }
 
 /// Counts who sees a run through, for as long as it lives.
-struct Viewer<'a> {
+pub(super) struct Viewer<'a> {
     viewers: &'a DashMap<RunId, usize>,
     run: RunId,
 }
 
 impl<'a> Viewer<'a> {
-    fn of(viewers: &'a DashMap<RunId, usize>, run: &RunId) -> Self {
+    pub(super) fn of(viewers: &'a DashMap<RunId, usize>, run: &RunId) -> Self {
         *viewers.entry(run.clone()).or_default() += 1;
         Self { viewers, run: run.clone() }
     }

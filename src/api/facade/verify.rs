@@ -42,7 +42,7 @@ impl Facade {
             None if is_cut_short => {}
             None => store.forget_damage(),
         }
-        let disk_bytes = disk_bytes(&self.data).unwrap_or(0);
+        let disk_bytes = self.data.as_ref().and_then(|data| disk_bytes(data).ok()).unwrap_or(0);
         Ok(VerifyReport {
             ok: problems.is_empty(),
             events: found.events,

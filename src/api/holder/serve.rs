@@ -189,8 +189,11 @@ impl Connection {
     async fn answer(&mut self, request: Request) -> Result<(), HangUp> {
         let mut interrupted = matches!(request, Request::Interrupt);
         let sees = matches!(request, Request::See { .. });
-        if let Request::See { run, .. } | Request::Begin { run, drive: true, .. } = &request {
-            self.run = Some(run.clone());
+        match &request {
+            Request::See { run, .. } => self.run = Some(run.clone()),
+            // A run that got its id here can be interrupted by who sees it through.
+            Request::Begin { start, drive: true } => self.run.clone_from(&start.id),
+            _ => {}
         }
         let facade = Arc::clone(&self.facade);
         let (sender, mut frames) = mpsc::channel(FRAMES);

@@ -1,12 +1,14 @@
 //! What a request may hold, checked in one place: names from another process become keys and paths as those from the command
 //! line do. And how it is written and read, within its bound.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::{ChildSpec, Control, Request, StartSpec};
+use super::{Control, Request};
+use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
 use crate::events::ids::{AgentName, RunId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
@@ -80,11 +82,10 @@ impl Request {
     /// [`Code::BadRunId`], [`Code::TooLarge`], [`Code::BadRequest`].
     pub fn check(&self) -> Result<(), Problem> {
         match self {
-            Self::Begin { run, start, drive: _ } => {
-                run_id(run)?;
-                start.check()
+            Self::Begin { start, drive: _ } => start.check(),
+            Self::See { run, live: _, told: _ } | Self::Outcome { run } | Self::Follow { run, after: _ } => {
+                run_id(run)
             }
-            Self::See { run, live: _, told: _ } => run_id(run),
             Self::SeeAll | Self::Interrupt | Self::Hello | Self::Interrupted | Self::Verify => Ok(()),
             Self::Report { run }
             | Self::Watch { run }
@@ -143,40 +144,50 @@ impl Control {
     }
 }
 
-impl StartSpec {
+impl RunSpec {
     fn check(&self) -> Result<(), Problem> {
-        // The definition is checked by who reads it; lengths of time and of growth may be any.
-        let Self {
-            definition: _,
-            input,
-            tags,
-            work_folder,
-            environment,
-            agents,
-            parallel,
-            lost_limit,
-            duration_limit: _,
-            until,
-            children,
-            growth: _,
-            insists: _,
-        } = self;
+        // Lengths of time may be any.
+        let Self { workflow, id, input, tags, parallel, timeout: _, until, work_folder, environment, agents } =
+            self;
+        id.iter().try_for_each(run_id)?;
+        workflow.check()?;
         whole("the input", input)?;
         self::tags(tags)?;
-        folder(work_folder)?;
-        environment.keys().try_for_each(|name| named("a name in the environment", name))?;
-        self::agents(agents)?;
+        bounds(parallel.unwrap_or(1), 1)?;
         until.iter().try_for_each(|until| named("the step or phase", until))?;
-        bounds(*parallel, *lost_limit)?;
-        children.iter().try_for_each(ChildSpec::check)
+        work_folder.iter().try_for_each(|path| whole_path(path))?;
+        let names = environment.iter().flat_map(BTreeMap::keys);
+        names.into_iter().try_for_each(|name| named("a name in the environment", name))?;
+        agents.iter().try_for_each(|agent| agent.name.check().map_err(|error| bad(error.to_string())))
     }
 }
 
-impl ChildSpec {
+impl Workflow {
     fn check(&self) -> Result<(), Problem> {
-        let Self { file, definition, work_folder, agents, parallel, lost_limit, duration_limit: _ } = self;
-        folder(file)?;
-        self::definition(definition)?;
+        match self {
+            Self::File(path) => whole_path(path),
+            // What they say is checked by who reads them.
+            Self::Text(_) | Self::Definition(_) => Ok(()),
+            Self::Resolved(resolved) => {
+                // The first definition is checked by who reads it; it may grow as far as it likes.
+                let Resolved { root, children, growth: _ } = &**resolved;
+                root.check_bounds()?;
+                children.iter().try_for_each(BoundWorkflow::check)
+            }
+        }
+    }
+}
+
+impl BoundWorkflow {
+    fn check(&self) -> Result<(), Problem> {
+        folder(&self.file)?;
+        definition(&self.definition)?;
+        self.check_bounds()
+    }
+
+    fn check_bounds(&self) -> Result<(), Problem> {
+        let Self { file: _, definition: _, work_folder, agents, parallel, lost_limit, duration_limit: _ } =
+            self;
         folder(work_folder)?;
         self::agents(agents)?;
         bounds(*parallel, *lost_limit)
@@ -213,7 +224,7 @@ fn named(what: &str, text: &str) -> Result<(), Problem> {
 ///
 /// # Errors
 /// [`Code::TooLarge`] when they do not fit into its row; [`Code::BadRequest`] for one without a name.
-pub fn tags(tags: &std::collections::BTreeMap<String, String>) -> Result<(), Problem> {
+pub fn tags(tags: &BTreeMap<String, String>) -> Result<(), Problem> {
     if tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > TAGS_BYTES_MAX {
         let message = format!("the tags are longer than {TAGS_BYTES_MAX} bytes together");
         return Err(Problem::new(Code::TooLarge, message));
@@ -232,6 +243,10 @@ fn folder(path: &str) -> Result<(), Problem> {
         true => words("a path", path),
         false => Err(bad(format!("`{}` is no absolute path", path.escape_debug()))),
     }
+}
+
+fn whole_path(path: &Path) -> Result<(), Problem> {
+    folder(path.to_str().ok_or_else(|| bad(format!("the path `{}` is not UTF-8", path.display())))?)
 }
 
 fn bounds(parallel: u32, lost: u32) -> Result<(), Problem> {

@@ -18,7 +18,7 @@ impl Project {
 
     fn catalog(&self, agent_paths: &[&str], config: &str) -> Catalog {
         let paths: Vec<_> = agent_paths.iter().map(PathBuf::from).collect();
-        Catalog::discover(self.folder.path(), &paths, &toml::from_str(config).unwrap())
+        Catalog::discover(self.folder.path(), &[], &paths, &toml::from_str(config).unwrap())
     }
 }
 

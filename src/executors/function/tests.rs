@@ -37,7 +37,7 @@ fn context() -> (Context, Held) {
     (Context { stop: stopped, progress }, Held { stop, progress: seen })
 }
 
-fn only<F, R, O>(function: F) -> FunctionExecutor
+fn only<F, R, O>(function: F) -> Arc<dyn Executor>
 where
     F: Fn(FunctionCall) -> R + Send + Sync + 'static,
     R: Future<Output = Result<O, Failure>> + Send + 'static,

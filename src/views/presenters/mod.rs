@@ -1,6 +1,7 @@
 //! One run, as people and programs see it: made of its fold or its events when somebody looks, and kept nowhere.
 //!
 //! - [`report`]: where it is, step by step
+//! - [`outcome`]: what came of it
 //! - [`ways`]: what a person can do about a run that does not go on by itself
 //! - [`request`]: what a person must know to answer a request for an approval
 //! - [`rollback`]: what a person must undo by hand
@@ -8,6 +9,7 @@
 //! - [`transcript`]: what was said during an attempt at a step
 
 pub mod history;
+pub mod outcome;
 pub mod report;
 pub mod request;
 pub mod rollback;

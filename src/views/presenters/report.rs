@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregates::run::{About, End, Phase, Run, RunStatus};
 use crate::events::ids::{RunId, Version};
-use crate::events::json::Json;
+use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Parent, RollbackCause, Usage};
 use crate::events::time::Timestamp;
@@ -121,9 +121,10 @@ pub fn report(
     };
     let in_order = steps::in_order(run.nodes()).into_iter().filter(|node| !node.asks_of_phase());
     let mut steps = in_order.map(|node| steps::step_report(node, blobs)).collect::<Result<Vec<_>, _>>()?;
-    let (output, mut error) = result(run, blobs)?;
+    let (output, error) = result(run);
+    let output = output.map(|output| blobs.json(output)).transpose()?.unwrap_or_default();
     let errors = steps.iter_mut().filter_map(|step| step.error.as_mut());
-    errors.chain(error.as_mut()).for_each(|error| name_the_run(error, run, about));
+    errors.for_each(|error| name_the_run(error, run, about));
     let usage = run.nodes().iter().fold(Usage::default(), |sum, node| sum.and(node.usage));
     Ok(RunReport {
         run: about.id.clone(),
@@ -173,30 +174,34 @@ fn percent(done: usize, total: usize) -> u8 {
     u8::try_from((done * 100).checked_div(total).unwrap_or(0)).unwrap_or(100)
 }
 
-fn result(run: &Run, blobs: &dyn Blobs) -> Result<(Json, Option<Problem>), Unreadable> {
-    let ended = match run.life() {
-        Phase::Ended(ended) => ended,
-        Phase::Unwinding(unwinding) => return Ok((Json::null(), failure(&unwinding.cause))),
-        _ => return Ok((Json::null(), None)),
+/// What a run answered, and why it failed, or why its output could not be rendered.
+pub(super) fn result(run: &Run) -> (Option<&Payload>, Option<Problem>) {
+    let (output, mut error) = match run.life() {
+        Phase::Unwinding(unwinding) => (None, failure(&unwinding.cause)),
+        Phase::Ended(ended) => match &ended.how {
+            End::Completed { output, error } => {
+                let error = error.as_ref().map(|error| problem(error.code, error.class, &error.message));
+                (Some(output), error)
+            }
+            End::Failed(failed) => {
+                let mut error = problem(failed.code, failed.class, &failed.message);
+                error.step.clone_from(&failed.step);
+                (None, Some(error))
+            }
+            End::Compensated(cause) => (None, failure(cause)),
+            End::Stuck(stuck, _) => {
+                let mut error = problem(stuck.code, stuck.class, &stuck.message);
+                error.step.clone_from(&stuck.step);
+                (None, Some(error))
+            }
+            End::Cancelled => (None, None),
+        },
+        _ => (None, None),
     };
-    Ok(match &ended.how {
-        End::Completed { output, error } => {
-            let error = error.as_ref().map(|error| problem(error.code, error.class, &error.message));
-            (blobs.json(output)?, error)
-        }
-        End::Failed(failed) => {
-            let mut error = problem(failed.code, failed.class, &failed.message);
-            error.step.clone_from(&failed.step);
-            (Json::null(), Some(error))
-        }
-        End::Compensated(cause) => (Json::null(), failure(cause)),
-        End::Stuck(stuck, _) => {
-            let mut error = problem(stuck.code, stuck.class, &stuck.message);
-            error.step.clone_from(&stuck.step);
-            (Json::null(), Some(error))
-        }
-        End::Cancelled => (Json::null(), None),
-    })
+    if let (Some(error), Some(about)) = (&mut error, run.about()) {
+        name_the_run(error, run, about);
+    }
+    (output, error)
 }
 
 /// The failure that a run is rolled back for, if it is for one.

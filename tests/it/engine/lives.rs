@@ -10,6 +10,7 @@ use reenact::actors::system::System;
 use reenact::aggregates::run::{Ask, Order, RunStatus};
 use reenact::api::facade::Facade;
 use reenact::api::protocol::{Answer, Request};
+use reenact::api::start::Resolver;
 use reenact::events::ids::RunId;
 use reenact::events::problem::Code;
 use reenact::events::run::RunEvent;
@@ -73,7 +74,7 @@ fn a_run_that_goes_on_before_it_is_looked_at_is_seen_through_to_where_it_rests_a
         let store = Arc::new(faulty());
         let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
         let gate = kit.gated("work");
-        let facade = Facade::new(kit.start(), "/nowhere".into());
+        let facade = Facade::new(kit.start(), Some("/nowhere".into()), Resolver::default());
         let run = id("r");
         facade.system().begin(&run, start_of(TWO)).await.unwrap();
         gate.called(1).await;
@@ -112,7 +113,7 @@ fn every_retry_is_seen_through_to_its_own_end() {
         on_actix(async move {
             let kit = Kit { passivate_after, ..Kit::new() };
             let calls = failing(&kit);
-            let facade = Facade::new(kit.start(), "/nowhere".into());
+            let facade = Facade::new(kit.start(), Some("/nowhere".into()), Resolver::default());
             let run = id("r");
             facade.system().begin(&run, start_of("[{id: a, agent: work}]")).await.unwrap();
             assert_eq!(see(&facade, &run).await.status, RunStatus::Failed);

@@ -70,3 +70,11 @@ fn what_it_says_of_people_waiting_and_growing_is_so() {
     assert_eq!(stories.len(), 3);
     stories.iter().for_each(|block| tell(&sandbox, block));
 }
+
+#[test]
+fn the_program_that_the_readme_shows_is_the_example_and_no_longer_than_a_reader_bears() {
+    let example = include_str!("../../../examples/embed.rs");
+    let [program] = blocks("As a crate", "rust")[..] else { panic!("one program is shown") };
+    assert!(example.contains(program), "examples/embed.rs is another program");
+    assert!(program.lines().count() <= 25, "{} lines", program.lines().count());
+}

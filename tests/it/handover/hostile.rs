@@ -58,9 +58,10 @@ fn ends_well(sandbox: &Sandbox, holder: Process) {
 /// A request that begins a run of one step.
 fn begin(run: &str, step: &str) -> Value {
     let steps = json!([{"id": step, "does": {"sleep_us": 0}}]);
-    json!({"begin": {"run": run, "drive": true, "start": {
-        "definition": {"name": "w", "steps": steps}, "input": {}, "tags": {}, "work_folder": "/tmp",
-        "environment": {}, "agents": [], "parallel": 1, "lost_limit": 1}}})
+    json!({"begin": {"drive": true, "start": {
+        "id": run, "input": {}, "tags": {}, "environment": {}, "workflow": {"resolved": {"root": {
+            "definition": {"name": "w", "steps": steps}, "work_folder": "/tmp", "agents": [], "parallel": 1,
+            "lost_limit": 1}}}}}})
 }
 
 // A run's id from the socket was not looked at: `../` in it wrote a page outside the data folder.
@@ -75,6 +76,7 @@ fn names_on_the_socket_are_checked_like_those_on_the_command_line() {
         let answer = raw.ask(&json!({"see": {"run": id, "live": false}}));
         assert_eq!(answer["problem"]["code"], "RE-1002", "{id}: {answer}");
     }
+    let root = "/workflow/resolved/root";
     let at = |pointer: &str, value: Value| {
         let mut request = begin("fine", "a");
         let (parent, key) = pointer.rsplit_once('/').unwrap();
@@ -84,7 +86,7 @@ fn names_on_the_socket_are_checked_like_those_on_the_command_line() {
     let step = |extra: Value| {
         let mut step = json!({"id": "a", "does": {"sleep_us": 0}});
         step.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        at("/definition/steps", json!([step]))
+        at(&format!("{root}/definition/steps"), json!([step]))
     };
     for (request, code) in [
         (begin("fine", "../a"), "RE-1109"),
@@ -92,20 +94,26 @@ fn names_on_the_socket_are_checked_like_those_on_the_command_line() {
         (step(json!({"needs": ["b"]})), "RE-1108"),
         (step(json!({"needs": ["a"]})), "RE-1107"),
         (step(json!({"does": {"agent": {"agent": "a\nb"}}})), "RE-1302"),
-        (at("/definition/steps", json!([])), "RE-1106"),
+        (at(&format!("{root}/definition/steps"), json!([])), "RE-1106"),
         (
             at(
-                "/definition/steps",
+                &format!("{root}/definition/steps"),
                 json!([{"id": "a", "does": {"sleep_us": 0}}, {"id": "a", "does": {"sleep_us": 0}}]),
             ),
             "RE-1105",
         ),
-        (at("/definition", json!({"nonsense": 1})), "RE-1010"),
+        (at(&format!("{root}/definition"), json!({"nonsense": 1})), "RE-1010"),
         (at("/tags", json!({"": "x"})), "RE-1010"),
-        (at("/tags", json!({"k": "x".repeat(3000)})), "RE-1113"),
         (at("/work_folder", json!("relative")), "RE-1010"),
-        (at("/agents", json!([["a", {"name": "b"}]])), "RE-1010"),
         (at("/parallel", json!(0)), "RE-1010"),
+        (at("/workflow", json!({"file": "relative.yaml"})), "RE-1010"),
+        (at("/workflow", json!({"file": "/dev/null/none.yaml"})), "RE-1101"),
+        (at("/workflow", json!({"text": "steps: [{id: a, agent: nobody}]"})), "RE-1301"),
+        (at("/workflow", json!({"definition": {"name": "w", "steps": []}})), "RE-1010"),
+        (at("/tags", json!({"k": "x".repeat(3000)})), "RE-1113"),
+        (at(&format!("{root}/work_folder"), json!("relative")), "RE-1010"),
+        (at(&format!("{root}/agents"), json!([["a", {"name": "b"}]])), "RE-1010"),
+        (at(&format!("{root}/parallel"), json!(0)), "RE-1010"),
         (
             json!({"control": {"run": "holder", "control": {"signal": {"name": "", "data": 1}}, "order": {"by": "x", "reason": null}}}),
             "RE-1010",
@@ -123,7 +131,7 @@ fn names_on_the_socket_are_checked_like_those_on_the_command_line() {
         let answer = raw.ask(&request);
         assert_eq!(answer["problem"]["code"], code, "{request}: {answer}");
     }
-    assert!(raw.ask(&begin("fine", "a"))["answer"]["begun"].is_u64(), "what is right is taken");
+    assert!(raw.ask(&begin("fine", "a"))["answer"]["begun"]["version"].is_u64(), "what is right is taken");
     drop(raw);
     ends_well(&sandbox, holder);
     let runs = sandbox.json(0, &["list"])["runs"].as_array().unwrap().len();

@@ -33,10 +33,13 @@ const REQUESTS: &[&str] = &[
     r#"{"control":{"run":"innocent","control":{"approve":{"request":"@","note":"@","edits":{"@":"@"}}},"order":{"by":"@","reason":null}}}"#,
     r#"{"control":{"run":"x@","control":{"cancel":{"rollback":true}},"order":{"by":"@","reason":"@"}}}"#,
     r#"{"control":{"run":"innocent","control":{"resolve":{"step":"@","how":"retry"}},"order":{"by":"@","reason":"@"}}}"#,
-    r#"{"begin":{"run":"@","drive":true,"start":{"definition":{"name":"@","steps":[]},"input":{},"tags":{"@":"@"},"work_folder":"@","environment":{},"agents":[["@",{}]],"parallel":4294967295,"lost_limit":1}}}"#,
+    r#"{"begin":{"drive":true,"start":{"id":"@","input":{},"tags":{"@":"@"},"environment":{},"workflow":{"resolved":{"root":{"definition":{"name":"@","steps":[]},"work_folder":"@","agents":[["@",{}]],"parallel":4294967295,"lost_limit":1}}}}}}"#,
     r#"{"see":{"run":"@","live":true}}"#,
-    r#"{"begin":{"run":"@","drive":true,"start":{"definition":{"name":"w","steps":[{"id":"a","does":{"sleep_us":0}}]},"input":{},"tags":{},"work_folder":"/","environment":{},"agents":[],"parallel":1,"lost_limit":1}}}"#,
-    r#"{"begin":{"run":"a","drive":false,"start":{"definition":{"name":"@","steps":[{"id":"@","does":{"sleep_us":0}}]},"input":{},"tags":{"@":"@"},"work_folder":"/","environment":{},"agents":[],"parallel":1,"lost_limit":1}}}"#,
+    r#"{"begin":{"drive":true,"start":{"id":"@","input":{},"tags":{},"environment":{},"workflow":{"resolved":{"root":{"definition":{"name":"w","steps":[{"id":"a","does":{"sleep_us":0}}]},"work_folder":"/","agents":[],"parallel":1,"lost_limit":1}}}}}}"#,
+    r#"{"begin":{"drive":false,"start":{"id":"a","input":{},"tags":{"@":"@"},"environment":{},"workflow":{"resolved":{"root":{"definition":{"name":"@","steps":[{"id":"@","does":{"sleep_us":0}}]},"work_folder":"/","agents":[],"parallel":1,"lost_limit":1}}}}}}"#,
+    r#"{"begin":{"drive":true,"start":{"id":"@","workflow":{"file":"@"},"work_folder":"@","until":"@","agents":[]}}}"#,
+    r#"{"begin":{"drive":false,"start":{"workflow":{"text":"name: '@'\nsteps: [{id: a, sleep: 0s}]"},"tags":{"@":"@"}}}}"#,
+    r#"{"begin":{"drive":false,"start":{"workflow":{"definition":{"name":"@","steps":[{"id":"@","does":{"agent":{"agent":"@"}}}]}}}}}"#,
 ];
 
 /// A request, spoilt.

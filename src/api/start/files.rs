@@ -1,79 +1,151 @@
-//! A workflow file and those that its steps start, read and checked together: what runs never meets a file that is
-//! missing or wrong.
+//! A workflow and those that its steps start, read and checked together: what runs never meets a file that is missing or
+//! wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Scene, bind};
+use super::bind;
+use crate::config::Config;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Place, Problem};
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
 use crate::text_file::{self, Kind};
-use crate::workflow::definition::{Definition, Does};
+use crate::workflow::definition::{AgentRole, Definition, Does, Step};
 use crate::workflow::input::check_input;
-use crate::workflow::parse::{self, Known, NamedChild, Partly};
+use crate::workflow::parse::{self, Known, NamedAgent, NamedChild, Parsed, Partly};
 
 /// Workflows are not started deeper inside each other. Whoever needs more has most likely made a mistake, and each level
 /// is a run of its own.
 const DEPTH_MAX: usize = 32;
 
-/// A workflow file that can be run.
-pub(super) struct Checked {
-    pub(super) definition: Definition,
-    /// The agents that its steps and compensations name, as files and the configuration define them; and where it may
-    /// grow, all that a plan could name.
-    pub(super) agents: Vec<AgentDefinition>,
+/// A workflow that can be run.
+pub struct Checked {
+    /// What it says.
+    pub definition: Definition,
+    /// The agents that its steps and compensations name, as the program, files and the configuration define them; and where
+    /// it may grow, all that a plan could name.
+    pub agents: Vec<AgentDefinition>,
     /// The folder of the file.
-    pub(super) work_folder: PathBuf,
+    pub work_folder: PathBuf,
 }
 
-/// What keeps files from being run.
-pub(super) struct Wrong {
+/// What keeps a workflow from being run.
+pub struct Wrong {
     /// Everything, file by file, in the order of their lines.
-    pub(super) errors: Vec<Problem>,
-    pub(super) warnings: Vec<Problem>,
+    pub errors: Vec<Problem>,
+    /// What is odd about them.
+    pub warnings: Vec<Problem>,
 }
 
-/// A workflow file with all that its steps start, directly or not.
-pub(super) struct Family {
-    pub(super) root: Checked,
-    /// By what the definitions call them: absolute paths.
-    pub(super) children: Vec<(String, Checked)>,
-    pub(super) warnings: Vec<Problem>,
-}
-
-/// Reads a workflow file and checks all of it, the agents and the workflows that it names too.
-///
-/// # Errors
-/// Everything that is wrong.
-pub(super) fn check(scene: &Scene, path: &Path) -> Result<Family, Wrong> {
-    let shown = path.display().to_string();
-    let whole = text_file::whole_path(&scene.cwd.join(path), &shown)
-        .map_err(|problem| Wrong { errors: vec![problem], warnings: Vec::new() })?;
-    let mut reader = Reader {
-        scene,
-        here: fs::canonicalize(&scene.cwd).unwrap_or_else(|_| scene.cwd.clone()),
-        catalogs: BTreeMap::new(),
-        above: Vec::new(),
-        met: BTreeSet::new(),
-        children: BTreeMap::new(),
-        errors: Vec::new(),
-        warnings: Vec::new(),
-    };
-    let root = reader.file(&whole, &shown);
-    match root {
-        Some(root) if reader.errors.is_empty() => {
-            let children = reader.children.into_iter().filter_map(|(file, child)| Some((file, child?)));
-            Ok(Family { root, children: children.collect(), warnings: reader.warnings })
-        }
-        _ => Err(Wrong { errors: reader.errors, warnings: reader.warnings }),
+impl Wrong {
+    pub(super) fn of(problem: Problem) -> Self {
+        Self { errors: vec![problem], warnings: Vec::new() }
     }
 }
 
+/// A workflow with all that its steps start, directly or not.
+pub struct Family {
+    /// The workflow.
+    pub root: Checked,
+    /// By what the definitions call them: absolute paths.
+    pub children: Vec<(String, Checked)>,
+    /// What is odd about them.
+    pub warnings: Vec<Problem>,
+}
+
+/// Where workflows and agents are looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Sources<'a> {
+    pub(super) config: &'a Config,
+    /// The current folder.
+    pub(super) cwd: &'a Path,
+    /// Agents that are nearer than files.
+    pub(super) registered: &'a [AgentDefinition],
+}
+
+/// Reads a workflow file and checks all of it, the agents and the workflows that it names too. Relative paths mean its
+/// folder, unless another is named.
+///
+/// # Errors
+/// Everything that is wrong.
+pub(super) fn check(sources: &Sources<'_>, path: &Path, folder: Option<&Path>) -> Result<Family, Wrong> {
+    let shown = path.display().to_string();
+    let whole = text_file::whole_path(&sources.cwd.join(path), &shown).map_err(Wrong::of)?;
+    let partly = read(sources, &whole, &shown).map_err(Wrong::of)?;
+    let beside = || whole.parent().unwrap_or(sources.cwd).to_path_buf();
+    let folder = folder.map_or_else(beside, |folder| sources.cwd.join(folder));
+    Reader::new(sources).root(partly, &whole, &shown, folder)
+}
+
+/// The same of a text that could be a file.
+pub(super) fn check_text(sources: &Sources<'_>, text: &str, folder: PathBuf) -> Result<Family, Wrong> {
+    let partly = parse::read(text, UNNAMED, &known(sources.config));
+    Reader::new(sources).root(partly, Path::new(""), UNNAMED, folder)
+}
+
+/// The same of a definition that was read before.
+pub(super) fn check_definition(sources: &Sources<'_>, json: &Json, folder: PathBuf) -> Result<Family, Wrong> {
+    let definition = Definition::from_json(json.text());
+    let definition = definition
+        .and_then(|definition| definition.check_names().map(|()| definition))
+        .map_err(|problem| Wrong::of(Problem::new(Code::BadRequest, problem.message)))?;
+    let name = definition.name.clone();
+    let checked = Reader::new(sources).root(partly(definition), Path::new(""), &name, folder);
+    checked.map_err(|wrong| {
+        // It stands in no file, so nothing of it has a place.
+        let nowhere = |problem: Problem| Problem { at: problem.at.filter(|at| *at != nowhere()), ..problem };
+        Wrong { errors: wrong.errors.into_iter().map(nowhere).collect(), ..wrong }
+    })
+}
+
+/// What problems of a workflow name that is no file.
+const UNNAMED: &str = "workflow";
+
+/// The place of what stands in no file.
+fn nowhere() -> Place {
+    Place { file: String::new(), line: 0, column: 0 }
+}
+
+/// What a definition names, as if it had just been read.
+fn partly(definition: Definition) -> Partly {
+    let agents: Vec<NamedAgent> = definition.steps.iter().flat_map(|step| named_agents(step)).collect();
+    let child = |step: &Step| match &step.does {
+        Does::Workflow { file, .. } => {
+            Some(NamedChild { file: file.clone(), step: step.id.clone(), at: nowhere() })
+        }
+        _ => None,
+    };
+    let children: Vec<NamedChild> = definition.steps.iter().filter_map(|step| child(step)).collect();
+    let parsed = Parsed {
+        definition,
+        warnings: Vec::new(),
+        agents: agents.clone(),
+        children: children.clone(),
+        places: Vec::new(),
+        undecided: BTreeSet::new(),
+    };
+    Partly { read: Some(parsed), problems: Vec::new(), warnings: Vec::new(), agents, children }
+}
+
+fn named_agents(step: &Step) -> Vec<NamedAgent> {
+    let of = |does: &Does| match does {
+        Does::Agent { agent, .. } => Some(agent.clone()),
+        _ => None,
+    };
+    let undoes = step.compensate.as_ref().and_then(|compensate| of(&compensate.does));
+    let falls_back = step.fallback.as_ref().map(|fallback| fallback.agent.clone());
+    let named =
+        [(AgentRole::Does, of(&step.does)), (AgentRole::Undoes, undoes), (AgentRole::FallsBack, falls_back)];
+    let named = named.into_iter().filter_map(|(role, agent)| {
+        Some(NamedAgent { agent: agent?, step: step.id.clone(), role, at: nowhere() })
+    });
+    named.collect()
+}
+
 struct Reader<'a> {
-    scene: &'a Scene,
+    sources: Sources<'a>,
     /// The current folder, as the system calls it.
     here: PathBuf,
     /// By the folder in which agents are looked for.
@@ -88,17 +160,53 @@ struct Reader<'a> {
     warnings: Vec<Problem>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(sources: &Sources<'a>) -> Self {
+        Self {
+            sources: *sources,
+            here: fs::canonicalize(sources.cwd).unwrap_or_else(|_| sources.cwd.to_path_buf()),
+            catalogs: BTreeMap::new(),
+            above: Vec::new(),
+            met: BTreeSet::new(),
+            children: BTreeMap::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Checks what is run, and all that it names.
+    fn root(mut self, partly: Partly, whole: &Path, shown: &str, folder: PathBuf) -> Result<Family, Wrong> {
+        match self.workflow(partly, whole, shown, folder) {
+            Some(root) if self.errors.is_empty() => {
+                let children = self.children.into_iter().filter_map(|(file, child)| Some((file, child?)));
+                Ok(Family { root, children: children.collect(), warnings: self.warnings })
+            }
+            _ => Err(Wrong { errors: self.errors, warnings: self.warnings }),
+        }
+    }
+
     /// Reads a file, and those that it names. What is wrong is among the errors.
     fn file(&mut self, whole: &Path, shown: &str) -> Option<Checked> {
-        let mut partly = match read(self.scene, whole, shown) {
-            Ok(partly) => partly,
+        match read(&self.sources, whole, shown) {
+            Ok(partly) => {
+                let folder = whole.parent().unwrap_or(self.sources.cwd).to_path_buf();
+                self.workflow(partly, whole, shown, folder)
+            }
             Err(problem) => {
                 self.errors.push(problem);
-                return None;
+                None
             }
-        };
-        let folder = whole.parent().unwrap_or(&self.scene.cwd).to_path_buf();
+        }
+    }
+
+    /// Reads what a workflow names. What is wrong is among the errors.
+    fn workflow(
+        &mut self,
+        mut partly: Partly,
+        whole: &Path,
+        shown: &str,
+        folder: PathBuf,
+    ) -> Option<Checked> {
         let mut own = std::mem::take(&mut partly.problems);
         let agents = self.agents(&mut partly, &folder, shown, &mut own);
         let mut found: Vec<_> =
@@ -128,9 +236,9 @@ impl Reader<'_> {
         shown: &str,
         own: &mut Vec<Problem>,
     ) -> Option<Vec<AgentDefinition>> {
-        let config = &self.scene.house.config;
+        let Sources { config, registered, .. } = self.sources;
         if !self.catalogs.contains_key(folder) {
-            let catalog = Catalog::discover(folder, &config.agent_paths, &config.agents);
+            let catalog = Catalog::discover(folder, registered, &config.agent_paths, &config.agents);
             self.errors.extend_from_slice(catalog.errors());
             self.warnings.extend_from_slice(catalog.warnings_of_places());
             self.catalogs.insert(folder.to_path_buf(), catalog);
@@ -224,19 +332,21 @@ fn takes(child: &Definition, parent: &Definition, named: &NamedChild, shown: &st
     })
 }
 
-fn read(scene: &Scene, whole: &Path, shown: &str) -> Result<Partly, Problem> {
+fn read(sources: &Sources<'_>, whole: &Path, shown: &str) -> Result<Partly, Problem> {
     if whole.extension().is_some_and(|kind| kind == "md") {
         let message = format!("{shown}: workflows in Markdown are not supported by this version");
         return Err(Problem::new(Code::NotBuilt, message).hint("write it as YAML: see docs/workflows.md"));
     }
     let text = text_file::read(whole, shown, Kind::Workflow)?;
-    let config = &scene.house.config;
-    let known = Known {
+    Ok(parse::read(&text, shown, &known(sources.config)))
+}
+
+fn known(config: &Config) -> Known<'_> {
+    Known {
         env: &config.expressions.env,
         fallback_attempts: config.run.max_fallback_attempts,
         defaults: Some(&config.defaults),
-    };
-    Ok(parse::read(&text, shown, &known))
+    }
 }
 
 /// Line and column, by which problems are ordered.

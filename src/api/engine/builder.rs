@@ -1,0 +1,135 @@
+//! What an engine is made of.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Engine;
+use super::life::{self, Place};
+use crate::api::house::{House, OwnAgents};
+use crate::api::user::user;
+use crate::config::Config;
+use crate::events::ids::AgentName;
+use crate::events::problem::{Code, Problem};
+use crate::executors::function::Functions;
+use crate::executors::function::typed::{StepFunction, UndoFunction};
+use crate::executors::{AgentDefinition, Executor, ExecutorKind};
+use crate::store::EventStore;
+use crate::text_file::check_data_folder;
+use crate::workflow::definition::{SHELL_AGENT, WORKFLOW_AGENT};
+
+/// An engine that is not started yet.
+#[must_use = "it does nothing before it is started"]
+pub struct Builder {
+    place: Where,
+    agents: Vec<(AgentDefinition, Arc<dyn Executor>)>,
+    config: Option<Config>,
+    work_folder: Option<PathBuf>,
+    by: Option<String>,
+}
+
+/// Where its store is.
+pub(super) enum Where {
+    Folder(PathBuf),
+    Store(Arc<dyn EventStore>),
+}
+
+impl Builder {
+    pub(super) fn new(place: Where) -> Self {
+        Self { place, agents: Vec::new(), config: None, work_folder: None, by: None }
+    }
+
+    /// With a function as the agent of that name. It takes what the step's `with` says as a type of its own, and answers the
+    /// step's output: `|order: Order| async move { … }`, `|order: Order, call: FunctionCall| …`, or `|| …`. What does not fit
+    /// its type fails the step with the class `validation`; so does an answer that is no JSON.
+    pub fn function<Takes>(self, name: &str, function: impl StepFunction<Takes>) -> Self {
+        self.agent(AgentDefinition::named(AgentName::new(name)), function.executor())
+    }
+
+    /// With a function as the agent of that name that undoes steps, as `compensate: {agent: NAME}` names it. It takes
+    /// `Undo<T>`, where `T` is the output of the step that is undone: `|undo: Undo<Reservation>| async move { … }`, or
+    /// `|undo: Undo<Reservation>, call: FunctionCall| …`.
+    pub fn compensation<Takes>(self, name: &str, function: impl UndoFunction<Takes>) -> Self {
+        self.agent(AgentDefinition::named(AgentName::new(name)), function.executor())
+    }
+
+    /// With an agent that works in a way of the program's own. Of the definition count the name and what a file could say
+    /// beside how it works, such as `concurrency`.
+    pub fn agent(mut self, definition: AgentDefinition, executor: impl Executor) -> Self {
+        let definition = AgentDefinition { executor: ExecutorKind::Function, ..definition };
+        self.agents.push((definition, Arc::new(executor)));
+        self
+    }
+
+    /// With that configuration; without one, the defaults alone hold. `Config::load(&Sources::of_process(None)?)` is what the
+    /// command line takes.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// In that folder, which relative paths of workflows without a file mean; without one, in the current folder.
+    pub fn work_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.work_folder = Some(folder.into());
+        self
+    }
+
+    /// In that name, which is recorded with what is asked through it; without one, in that of the user of the operating system.
+    pub fn by(mut self, name: impl Into<String>) -> Self {
+        self.by = Some(name.into());
+        self
+    }
+
+    /// Starts it. What was interrupted in this store goes on; a run whose agents this program does not have is left alone.
+    ///
+    /// # Errors
+    /// [`Code::AgentTwice`] for a name that is registered twice; [`Code::BadAgent`] for one that is none, or is that of a
+    /// built-in agent; [`Code::StoreTaken`] when another holds the data folder, with its process and command; whatever keeps
+    /// the store from being opened.
+    pub async fn start(self) -> Result<Engine, Problem> {
+        let Self { place, agents, config, work_folder, by } = self;
+        let cwd = current_folder()?;
+        let work_folder = work_folder.map_or_else(|| cwd.clone(), |folder| cwd.join(folder));
+        let config = config.map_or_else(Config::built_in, Ok)?;
+        let (data, place) = match place {
+            Where::Folder(folder) => (cwd.join(folder), Place::Folder),
+            Where::Store(store) => (PathBuf::new(), Place::Store(store)),
+        };
+        if let Place::Folder = place {
+            check_data_folder(&data)?;
+        }
+        let house = House { data, config, work_folder, looks: false, own: own(agents)? };
+        let (link, life) = life::start(house, place).await?;
+        Ok(Engine { link, life: Some(Arc::new(life)), by: by.unwrap_or_else(user).into() })
+    }
+}
+
+/// The agents that a program registers, each once.
+fn own(agents: Vec<(AgentDefinition, Arc<dyn Executor>)>) -> Result<OwnAgents, Problem> {
+    let mut names: BTreeMap<String, AgentName> = BTreeMap::new();
+    let mut own = OwnAgents { definitions: Vec::new(), functions: Functions::default() };
+    for (definition, executor) in agents {
+        let name = &definition.name;
+        name.check().map_err(|error| Problem::new(Code::BadAgent, error.to_string()))?;
+        if [SHELL_AGENT, WORKFLOW_AGENT].contains(&name.key().as_str()) {
+            let message = format!("`{name}` cannot be registered: an agent of that name is built in");
+            return Err(Problem::new(Code::BadAgent, message));
+        }
+        if let Some(before) = names.insert(name.key(), name.clone()) {
+            let message = match before == *name {
+                true => format!("`{name}` is registered twice"),
+                false => format!("`{name}` is registered, and so is `{before}`, which is the same name"),
+            };
+            return Err(Problem::new(Code::AgentTwice, message));
+        }
+        own.functions.add(name, executor);
+        own.definitions.push(definition);
+    }
+    Ok(own)
+}
+
+/// The folder that relative paths mean.
+pub(super) fn current_folder() -> Result<PathBuf, Problem> {
+    std::env::current_dir()
+        .map_err(|error| Problem::new(Code::FileNotRead, format!("the current folder is gone: {error}")))
+}

@@ -1,0 +1,128 @@
+//! Begins runs.
+
+use std::sync::Arc;
+
+use super::Facade;
+use crate::aggregates::run::{Insists, StartChild, StartRun};
+use crate::api::new_run_id;
+use crate::api::protocol::Answer;
+use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
+use crate::events::ids::AgentName;
+use crate::events::json::{Blob, Json};
+use crate::events::limits::RUN_LABELS_BYTES_MAX;
+use crate::events::problem::{Code, Problem};
+use crate::kernel::Blobs;
+use crate::workflow::definition::Definition;
+use crate::workflow::input::check_input;
+
+impl Facade {
+    /// Begins a run, or finds the run of that id that does the same.
+    ///
+    /// # Errors
+    /// The first of what is wrong with it; when the id is taken by a run that does something else.
+    pub(super) async fn begin(&self, spec: RunSpec, drive: bool) -> Result<Answer, Problem> {
+        let spec = match spec.workflow {
+            Workflow::Resolved(_) => spec,
+            _ => self.resolve_spec(spec).await.map_err(first)?,
+        };
+        let run = spec.id.clone().unwrap_or_else(new_run_id);
+        let start = StartRun { drive, ..self.start_run(spec)? };
+        let version = self.system.begin(&run, start).await?;
+        Ok(Answer::Begun { run, version })
+    }
+
+    /// Reads and checks a workflow and what it is started with.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub async fn resolve_spec(&self, spec: RunSpec) -> Result<RunSpec, Vec<Problem>> {
+        let resolver = Arc::clone(&self.resolver);
+        // It reads files.
+        let resolving = tokio::task::spawn_blocking(move || resolver.resolve(spec)).await;
+        let failed = |panic: tokio::task::JoinError| vec![Problem::new(Code::Internal, panic.to_string())];
+        let (spec, warnings) = resolving.map_err(failed)??;
+        for warning in warnings {
+            tracing::warn!(code = warning.code.text(), "{warning}");
+        }
+        Ok(spec)
+    }
+
+    fn start_run(&self, spec: RunSpec) -> Result<StartRun, Problem> {
+        let Workflow::Resolved(resolved) = &spec.workflow else {
+            return Err(Problem::new(Code::Internal, "a run begins with what was not read"));
+        };
+        let Resolved { root, children, growth } = &**resolved;
+        let definition_blob = blob(&root.definition);
+        let definition = self.definition(&definition_blob, &root.definition)?;
+        check_labels(&definition.name, &spec)?;
+        let insists = Insists { parallel: spec.parallel.is_some(), duration_limit: spec.timeout.is_some() };
+        Ok(StartRun {
+            input: check_input(definition.input.as_ref(), &spec.input).map_err(first)?,
+            definition,
+            definition_blob,
+            tags: spec.tags,
+            work_folder: root.work_folder.as_str().into(),
+            parent: None,
+            environment: spec.environment.unwrap_or_default(),
+            agents: agents(&root.agents),
+            parallel: spec.parallel.unwrap_or(root.parallel),
+            lost_limit: root.lost_limit,
+            duration_limit: spec.timeout.or(root.duration_limit),
+            until: spec.until,
+            children: children.iter().map(start_child).collect(),
+            growth: *growth,
+            insists,
+            drive: false,
+        })
+    }
+
+    /// A definition, read and checked once as long as it is remembered.
+    fn definition(&self, blob: &Blob, json: &Json) -> Result<Arc<Definition>, Problem> {
+        let blobs: &dyn Blobs = &**self.system.library();
+        if let Some(definition) = blobs.remembered_value(&blob.reference.hash) {
+            return Ok(definition);
+        }
+        let definition = Definition::from_json(json.text())
+            .map_err(|problem| Problem::new(Code::BadRequest, problem.message))?;
+        definition.check_names()?;
+        Ok(Arc::new(definition))
+    }
+}
+
+fn first(problems: Vec<Problem>) -> Problem {
+    let none = || Problem::new(Code::Internal, "something is wrong, and nobody said what");
+    problems.into_iter().next().unwrap_or_else(none)
+}
+
+/// Whether the list of runs has room for what a run is called and tagged with.
+fn check_labels(workflow: &str, spec: &RunSpec) -> Result<(), Problem> {
+    let bytes = Json::of(&(workflow, &spec.tags)).map_or(usize::MAX, |json| json.text().len());
+    if bytes <= RUN_LABELS_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "the workflow's name and the run's tags have {bytes} bytes together, and {RUN_LABELS_BYTES_MAX} may be"
+    );
+    Err(Problem::new(Code::TooLarge, message)
+        .hint("name and tag it more shortly: long values belong into its input"))
+}
+
+fn start_child(child: &BoundWorkflow) -> StartChild {
+    StartChild {
+        file: Arc::clone(&child.file),
+        definition: blob(&child.definition),
+        work_folder: child.work_folder.as_str().into(),
+        agents: agents(&child.agents),
+        parallel: child.parallel,
+        lost_limit: child.lost_limit,
+        duration_limit: child.duration_limit,
+    }
+}
+
+fn agents(agents: &[(AgentName, Json)]) -> Vec<(AgentName, Blob)> {
+    agents.iter().map(|(name, definition)| (name.clone(), blob(definition))).collect()
+}
+
+fn blob(json: &Json) -> Blob {
+    Blob::new(json.text().as_bytes())
+}

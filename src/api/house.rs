@@ -1,0 +1,298 @@
+//! A data folder and how it is to be held: opens the door to its store.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::copy::PrivateCopy;
+use super::door::{Door, Here, NoAnswer};
+use super::facade::Facade;
+use super::folder::{self, PROCESSES};
+use super::holder::{self, Client, Gate, Lock};
+use super::identity;
+use super::start::Resolver;
+use super::wording;
+use crate::actors::agents::roster::Roster;
+use crate::actors::clock::SystemClock;
+use crate::actors::system::{Settings, System};
+use crate::config::{Config, Durability};
+use crate::events::ids::AgentName;
+use crate::events::problem::{Code, Problem};
+use crate::executors::discovery::Catalog;
+use crate::executors::function::Functions;
+use crate::executors::{AgentDefinition, Executors, delivery, subprocess};
+use crate::store::EventStore;
+use crate::store::looked_at::LookedAt;
+use crate::store::sled::{self, OpenError, SledOptions, SledStore};
+use crate::workflow::definition::SHELL_AGENT;
+
+/// How long a holder that does not answer is waited for.
+const HELD_WAIT: Duration = Duration::from_secs(5);
+
+/// How often it is tried meanwhile.
+const HELD_RETRY: Duration = Duration::from_millis(25);
+
+/// How many attempts a function makes at once. No function is registered in the binary; programs that use the crate
+/// say so themselves.
+const FUNCTION_SLOTS: u32 = 16;
+
+/// A data folder and how it is to be held.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// The folder.
+    pub data: PathBuf,
+    /// The configuration of this process.
+    pub config: Config,
+    /// The folder of this process's own agents, for what the configuration says of `shell`.
+    pub work_folder: PathBuf,
+    /// Whether whoever opens it only looks. Then nothing is told to anybody, and a store that cannot be written is looked
+    /// at through a copy.
+    pub looks: bool,
+    /// The agents of this program itself.
+    pub own: OwnAgents,
+}
+
+/// Agents of a program itself: functions, and executors of any other kind.
+#[derive(Clone, Default)]
+pub struct OwnAgents {
+    /// What they are.
+    pub definitions: Vec<AgentDefinition>,
+    /// How they work, by name.
+    pub functions: Functions,
+}
+
+impl fmt::Debug for OwnAgents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.definitions.iter().map(|agent| &agent.name)).finish()
+    }
+}
+
+/// One of the ways to open the store of a folder.
+type OpenStore = fn(&Path, SledOptions) -> Result<SledStore, OpenError>;
+
+/// Opens a store, damaged or not, of which everything can be read that is whole.
+fn open_or_salvage(folder: &Path, options: SledOptions) -> Result<SledStore, OpenError> {
+    match SledStore::open(folder, options.clone()) {
+        Err(OpenError::Damaged { .. }) => SledStore::salvage(folder, options),
+        opened => opened,
+    }
+}
+
+/// Opens a store that is whole, as far as opening can tell.
+fn open_whole(folder: &Path, options: SledOptions) -> Result<SledStore, OpenError> {
+    let damaged = |what| OpenError::Damaged { folder: folder.display().to_string(), what };
+    // Opening writes, too.
+    if let Some(what) = SledStore::noted_damage_of(folder) {
+        return Err(damaged(what));
+    }
+    let store = SledStore::open(folder, options)?;
+    match store.damage() {
+        None => Ok(store),
+        Some(damage) => Err(damaged(damage.to_string())),
+    }
+}
+
+impl House {
+    /// Opens the door: takes the store if nobody holds it, else connects to who does. For who only looks it may be damaged:
+    /// what can be read of it is shown.
+    ///
+    /// # Errors
+    /// When the store is damaged or cannot be opened, or its holder does not answer in five seconds.
+    pub async fn open(&self) -> Result<Door, Problem> {
+        self.open_with(if self.looks { open_or_salvage } else { open_whole }).await
+    }
+
+    /// Takes the store, and nothing else will do.
+    ///
+    /// # Errors
+    /// As for [`House::open`]; [`Code::StoreTaken`] when another holds it, with who that is.
+    pub async fn take(&self) -> Result<Here, Problem> {
+        match self.open().await? {
+            Door::Here(here) => Ok(here),
+            Door::There(_) => {
+                let who = holder::holder_of(&self.data);
+                let message = format!("{} is held by {who}", self.data.display());
+                Err(Problem::new(Code::StoreTaken, message))
+            }
+        }
+    }
+
+    /// Works on a store that is in no folder.
+    ///
+    /// # Errors
+    /// When it cannot be told of what is recorded there.
+    pub async fn on(&self, store: Arc<dyn EventStore>) -> Result<Here, Problem> {
+        let facade = Arc::new(Facade::new(self.start(store, None), None, self.resolver()));
+        facade.tell_when_asked(self.config.notify.clone(), self.delivery()).await;
+        facade.begin_telling().await?;
+        Ok(Here::of(facade))
+    }
+
+    async fn open_with(&self, open: OpenStore) -> Result<Door, Problem> {
+        if folder::is_of_another(&self.data) {
+            // Root could write there, and its owner could not use what root has made.
+            return if self.looks { self.open_copy(open).await } else { Err(folder::not_yours(&self.data)) };
+        }
+        let since = Instant::now();
+        let mut refused = None;
+        loop {
+            match Lock::try_take(&self.data) {
+                Ok(Some(lock)) => match self.hold(lock, open).await {
+                    Err(problem) if self.may_copy(&problem) => return self.open_copy(open).await,
+                    here => return here.map(Door::Here),
+                },
+                // Its holder may write all the same.
+                Err(problem) if self.may_copy(&problem) => {
+                    return match tokio::time::timeout(HELD_WAIT, self.connect()).await {
+                        Ok(Ok(client)) => Ok(Door::There(client)),
+                        _ => self.open_copy(open).await,
+                    };
+                }
+                Ok(None) => {}
+                Err(problem) => return Err(problem),
+            }
+            let left = HELD_WAIT.saturating_sub(since.elapsed());
+            match tokio::time::timeout(left, self.connect()).await {
+                Ok(Ok(client)) => return Ok(Door::There(client)),
+                Ok(Err(NoAnswer::Problem(problem)))
+                    if matches!(problem.code, Code::NotYours | Code::StoreNotPlain) =>
+                {
+                    return Err(problem);
+                }
+                Ok(Err(NoAnswer::Problem(problem))) => refused = Some(problem),
+                Ok(Err(NoAnswer::Ending | NoAnswer::Gone)) | Err(_) => {}
+            }
+            if since.elapsed() >= HELD_WAIT {
+                if let Some(problem) = refused {
+                    return Err(problem);
+                }
+                let who = holder::holder_of(&self.data);
+                let message = format!("{} is held by {who}, which does not answer", self.data.display());
+                return Err(Problem::new(Code::StoreHeld, message));
+            }
+            tokio::time::sleep(HELD_RETRY).await;
+        }
+    }
+
+    /// What resolves what is started here.
+    pub fn resolver(&self) -> Resolver {
+        let (config, cwd) = (self.config.clone(), self.work_folder.clone());
+        Resolver { config, cwd, registered: self.own.definitions.clone() }
+    }
+
+    /// Whether somebody who only looks may do so through a copy, where a store cannot be opened for that.
+    const fn may_copy(&self, problem: &Problem) -> bool {
+        self.looks && matches!(problem.code, Code::StoreUnreadable | Code::StoreFailed)
+    }
+
+    /// A client of whoever holds the store, if somebody answers.
+    ///
+    /// # Errors
+    /// When nobody does.
+    pub async fn connect(&self) -> Result<Client, NoAnswer> {
+        let mut client = match holder::connect(&self.data).await {
+            Ok(stream) => Client::new(stream),
+            Err(problem) if matches!(problem.code, Code::NotYours | Code::StoreNotPlain) => {
+                return Err(NoAnswer::Problem(problem));
+            }
+            Err(_) => return Err(NoAnswer::Gone),
+        };
+        client.greet().await.map(|()| client)
+    }
+
+    async fn hold(&self, lock: Lock, open: OpenStore) -> Result<Here, Problem> {
+        let data = lock.data().to_path_buf();
+        identity::settle(&data).map_err(|error| folder::problem(&data, &error))?;
+        let store = self.open_store(&data, open, None).await?;
+        let system = self.start(store, Some(&data));
+        let facade = Arc::new(Facade::new(system, Some(data), self.resolver()));
+        facade.tell_when_asked(self.config.notify.clone(), self.delivery()).await;
+        if !self.looks {
+            facade.begin_telling().await?;
+        }
+        let gate = Gate::open(&lock, Arc::clone(&facade))?;
+        Ok(Here::holding(facade, lock, gate, self.looks))
+    }
+
+    /// Opens the door to a private copy of the store: for looking only.
+    ///
+    /// # Errors
+    /// When there is no room for a copy, or the store cannot be read.
+    pub async fn open_to_look(&self) -> Result<Door, Problem> {
+        self.open_copy(open_or_salvage).await
+    }
+
+    async fn open_copy(&self, open: OpenStore) -> Result<Door, Problem> {
+        let data =
+            crate::files::true_path(&self.data).map_err(|error| folder::problem(&self.data, &error))?;
+        let from = data.clone();
+        let copying = tokio::task::spawn_blocking(move || PrivateCopy::of(&from)).await;
+        let copy = copying.map_err(|panic| Problem::new(Code::Internal, panic.to_string()))??;
+        let store = self.open_store(copy.path(), open, Some(&data)).await;
+        let store = store.map_err(|problem| copy.known(&data, problem))?;
+        let facade = Arc::new(Facade::new(self.start(store, None), Some(data), self.resolver()));
+        Ok(Door::Here(Here::at_copy(facade, copy)))
+    }
+
+    /// Opens the store in a folder, which is a copy of the one `beneath`, if there is one.
+    async fn open_store(
+        &self,
+        folder: &Path,
+        open: OpenStore,
+        beneath: Option<&Path>,
+    ) -> Result<Arc<dyn EventStore>, Problem> {
+        let durability = match self.config.store.durability {
+            Durability::Power if beneath.is_none() => sled::Durability::Power,
+            // Nobody needs a copy any more after a power cut.
+            Durability::Power | Durability::Process => sled::Durability::Process,
+        };
+        let options = SledOptions {
+            durability,
+            cache_bytes: self.config.store.cache_bytes,
+            beneath: beneath.map(Path::to_path_buf),
+            ..SledOptions::default()
+        };
+        let folder = folder.to_path_buf();
+        let opening = tokio::task::spawn_blocking(move || open(&folder, options)).await;
+        let store = opening
+            .map_err(|panic| Problem::new(Code::StoreDamaged, format!("opening the store failed: {panic}")))?
+            .map_err(|error| Problem::new(error.code(), error.to_string()))?;
+        Ok(match store.noted_damage() {
+            None => Arc::new(store),
+            Some(_) => Arc::new(LookedAt::new(store)),
+        })
+    }
+
+    /// How notices are delivered.
+    fn delivery(&self) -> delivery::Options {
+        let environment =
+            subprocess::Options::environment_of(std::env::vars_os(), &self.config.process.environment);
+        delivery::Options { environment, folder: self.work_folder.clone() }
+    }
+
+    /// Starts an engine. Without a data folder that it may write to, there is nothing for it to write down.
+    fn start(&self, store: Arc<dyn EventStore>, data: Option<&Path>) -> System {
+        let process = &self.config.process;
+        let environment = subprocess::Options::environment_of(std::env::vars_os(), &process.environment);
+        let options = subprocess::Options {
+            environment,
+            grace: process.grace,
+            output_bytes_max: process.output_bytes_max,
+            processes: data.map(|data| data.join(PROCESSES)),
+        };
+        let executors = Executors { functions: self.own.functions.clone(), subprocess: Arc::new(options) };
+        let catalog = Catalog::discover(&self.work_folder, &[], &[], &self.config.agents);
+        let shell = catalog.find(&AgentName::new(SHELL_AGENT)).map(|found| found.definition.clone());
+        let shell = shell.unwrap_or_else(|_| AgentDefinition::shell());
+        let settings = Settings {
+            arbiters: self.config.actors.arbiters,
+            passivate_after: self.config.actors.passivate_after,
+            grace: self.config.shutdown.grace,
+            runs: data.map(wording::pages),
+            check: self.config.approvals.check.clone(),
+        };
+        let roster = Roster { executors, shell, function_slots: FUNCTION_SLOTS };
+        System::start(store, roster, Arc::new(SystemClock), settings)
+    }
+}

@@ -1,0 +1,177 @@
+//! What a run begins with, resolved: the file with those that its steps start, the agents, the input, the environment.
+//! Nothing is recorded before all of it is sound.
+//!
+//! - `files`: workflows and those that their steps start, read and checked together
+//! - `bind`: the agents that they name
+
+mod bind;
+mod files;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use files::{Checked, Family, Wrong};
+
+use super::protocol::check_tags;
+use super::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
+use crate::config::Config;
+use crate::events::ids::AgentName;
+use crate::events::json::Json;
+use crate::events::problem::{Code, Problem, nearest};
+use crate::events::run::GrowthLimits;
+use crate::events::text::{is_control, printable};
+use crate::executors::AgentDefinition;
+use crate::workflow::definition::Definition;
+use crate::workflow::input::check_input;
+use crate::workflow::json_text::Level;
+
+/// Resolves what runs are started with. It reads files, so it blocks for as long.
+#[derive(Debug, Clone, Default)]
+pub struct Resolver {
+    /// What holds where a workflow says nothing.
+    pub config: Config,
+    /// The current folder.
+    pub cwd: PathBuf,
+    /// The agents that this program has itself.
+    pub registered: Vec<AgentDefinition>,
+}
+
+impl Resolver {
+    /// Reads a workflow and checks all of it, the agents and the workflows that it names too.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn read(&self, spec: &RunSpec) -> Result<Family, Wrong> {
+        let registered = [&*spec.agents, &*self.registered].concat();
+        let sources = files::Sources { config: &self.config, cwd: &self.cwd, registered: &registered };
+        match &spec.workflow {
+            Workflow::File(path) => files::check(&sources, path, spec.work_folder.as_deref()),
+            Workflow::Text(text) => files::check_text(&sources, text, self.folder(spec)),
+            Workflow::Definition(json) => files::check_definition(&sources, json, self.folder(spec)),
+            Workflow::Resolved(_) => Err(Wrong::of(Problem::new(Code::Internal, "this was read before"))),
+        }
+    }
+
+    fn folder(&self, spec: &RunSpec) -> PathBuf {
+        spec.work_folder.as_ref().map_or_else(|| self.cwd.clone(), |folder| self.cwd.join(folder))
+    }
+
+    /// Reads and checks a workflow and what it is started with. Answers also what is odd about it.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn resolve(&self, spec: RunSpec) -> Result<(RunSpec, Vec<Problem>), Vec<Problem>> {
+        if let Workflow::Resolved(_) = &spec.workflow {
+            return Ok((spec, Vec::new()));
+        }
+        let family = self.read(&spec).map_err(|wrong| wrong.errors)?;
+        self.settle(spec, family)
+    }
+
+    /// The same, of a workflow that was read before.
+    ///
+    /// # Errors
+    /// Everything that is wrong with what it is started with.
+    pub fn settle(&self, spec: RunSpec, family: Family) -> Result<(RunSpec, Vec<Problem>), Vec<Problem>> {
+        let Family { root, children, mut warnings } = family;
+        let definition = &root.definition;
+        let input = check_input(definition.input.as_ref(), &spec.input)?;
+        warnings.extend(undeclared(definition, &input));
+        let until = spec.until.as_deref().map(|step| until(definition, step)).transpose();
+        let until = until.map_err(|problem| vec![problem])?;
+        check_labels(&spec).map_err(|problem| vec![problem])?;
+        let of_process = || {
+            let allowed = self.config.expressions.env.iter();
+            allowed.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
+        };
+        let environment = spec.environment.unwrap_or_else(of_process);
+        let children = children.into_iter().map(|(file, child)| self.bound(&file, &child));
+        let resolved = Resolved {
+            root: self.bound("", &root),
+            children: children.collect(),
+            growth: growth(&self.config),
+        };
+        let workflow = Workflow::Resolved(Arc::new(resolved));
+        // They are among those of the workflow.
+        let agents = Vec::new();
+        Ok((RunSpec { workflow, input, until, environment: Some(environment), agents, ..spec }, warnings))
+    }
+
+    /// A workflow with its limits; where it has none of its own, the configuration's hold.
+    fn bound(&self, file: &str, checked: &Checked) -> BoundWorkflow {
+        let limits = checked.definition.limits;
+        BoundWorkflow {
+            file: file.into(),
+            definition: checked.definition.to_json(),
+            work_folder: checked.work_folder.display().to_string(),
+            agents: agents(checked),
+            parallel: limits.parallel.unwrap_or(self.config.run.parallel),
+            lost_limit: limits.lost.unwrap_or(self.config.run.lost),
+            duration_limit: limits.duration,
+        }
+    }
+}
+
+/// Tags stand in lists, on one line.
+fn check_labels(spec: &RunSpec) -> Result<(), Problem> {
+    check_tags(&spec.tags)?;
+    let mut tags = spec.tags.iter();
+    match tags.find(|(key, value)| key.contains(is_control) || value.contains(is_control)) {
+        Some((key, _)) => {
+            let message = format!("the tag `{}` holds control characters", printable(key));
+            Err(Problem::new(Code::Usage, message).hint("a tag is a text on one line"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn growth(config: &Config) -> GrowthLimits {
+    GrowthLimits {
+        depth: config.growth.depth,
+        width: config.growth.width,
+        total: config.growth.total,
+        fallback_attempts: config.run.max_fallback_attempts,
+        critical_fails: config.run.fail_if_critical_skipped,
+        items: config.growth.items,
+    }
+}
+
+/// The agents as they are recorded. A definition always has a JSON form: it was made from one.
+fn agents(checked: &Checked) -> Vec<(AgentName, Json)> {
+    let json = |agent: &AgentDefinition| (agent.name.clone(), Json::of(agent).unwrap_or_default());
+    checked.agents.iter().map(json).collect()
+}
+
+/// The step or the phase after which the run pauses.
+fn until(definition: &Definition, text: &str) -> Result<Arc<str>, Problem> {
+    let steps = || definition.steps.iter().map(|step| step.id.as_str());
+    let phases = definition.steps.iter().filter_map(|step| step.phase.as_deref());
+    let known = || steps().chain(phases.clone());
+    if known().any(|name| name == text) {
+        return Ok(text.into());
+    }
+    let problem =
+        Problem::new(Code::NoSuchStep, format!("--until: the workflow has no step or phase `{text}`"));
+    Err(match nearest(text, known()) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint(format!("its steps are {}", steps().collect::<Vec<_>>().join(", "))),
+    })
+}
+
+/// Inputs that the schema has no word for. It may allow them, but no step can use them.
+fn undeclared(definition: &Definition, input: &Json) -> Vec<Problem> {
+    let declared = definition.input.as_ref().and_then(|schema| schema.value().get("properties")?.as_object());
+    let (Some(declared), Ok(Level::Map(given))) = (declared, Level::of(input.text())) else {
+        return Vec::new();
+    };
+    let unknown = given.iter().map(|(name, _)| name).filter(|name| !declared.contains_key(&***name));
+    unknown
+        .map(|name| {
+            let problem = Problem::new(Code::BadInput, format!("no step can use the input `{name}`"));
+            match nearest(name, declared.keys().map(String::as_str)) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem,
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,10 @@
+//! The engine as programs embed it: from any runtime, beside the command line, and whatever becomes of it.
+
+mod beside;
+mod ends;
+mod kit;
+mod outcomes;
+mod refused;
+mod runtimes;
+mod specs;
+mod undo;
