@@ -3,6 +3,7 @@
 
 mod baseline;
 mod engine;
+mod families;
 mod figures;
 mod grown;
 mod killed;
@@ -11,6 +12,7 @@ mod programs;
 mod restart;
 mod runs;
 mod sleeping;
+mod woken;
 
 use std::path::{Path, PathBuf};
 
@@ -106,7 +108,7 @@ fn main() -> Result<()> {
         return actix::System::new().block_on(killed::work(folder, runs));
     }
     if let Some(folder) = &arguments.wake_in {
-        return actix::System::new().block_on(restart::wake(folder, arguments.probe));
+        return actix::System::new().block_on(woken::wake(folder, arguments.probe));
     }
     let dir = match &arguments.dir {
         Some(dir) => dir.clone(),
@@ -196,6 +198,9 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
     }
     if arguments.wants("r2") {
         restart::measure(figures, dir, sizes.restart).await?;
+    }
+    if arguments.wants("families") {
+        families::measure(figures, dir, sizes.restart.runs).await?;
     }
     if arguments.wants("grown") {
         grown::measure(figures, dir, sizes.grown).await?;

@@ -1,13 +1,11 @@
 //! R2: a process starts with many runs that have not ended, of which few are due; and with as many that wait for people.
 
-use std::io::{BufRead, BufReader, Write};
 use std::ops::Range;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use futures_util::future::try_join_all;
 use reenact::actors::library::Library;
 use reenact::aggregates::run::{Ask, Grants, Run, StartRun};
@@ -15,16 +13,15 @@ use reenact::events::commit::{Commit, Header};
 use reenact::events::ids::{Hash, RunId, StreamId, Version};
 use reenact::events::run::RunEvent;
 use reenact::events::time::Timestamp;
-use reenact::executors::Failure;
-use reenact::executors::function::FunctionCall;
 use reenact::kernel::{Aggregate, Blobs, Draft, Moment};
 use reenact::store::EventStore;
 use reenact::store::memory::MemoryStore;
 use reenact::store::sled::{SledOptions, SledStore};
 
-use crate::engine::{Engine, sequential, start_of};
+use crate::engine::{Engine, start_of};
 use crate::figures::Figures;
 use crate::sleeping::resident_kb;
+use crate::woken::{Process, id};
 
 /// A run that sleeps, and one that waits for an approval.
 const SLEEPS: &str = "name: sleeps\nsteps:\n  - {id: nap, sleep: 1d}\n  - {id: go, agent: work}\n";
@@ -59,7 +56,7 @@ pub(crate) async fn measure(figures: &mut Figures, dir: &Path, size: Size) -> Re
     let mut woken = Process::start(&sleeping, false)?;
     let first = woken.line()?;
     figures.add("r2", "first_attempt_ms", first.as_secs_f64() * 1e3);
-    figures.add("r2", "rss_mb", resident_kb(&woken.child)? / 1024.0);
+    figures.add("r2", "rss_mb", resident_kb(woken.child())? / 1024.0);
     let mut all = first;
     for _ in 1..size.due {
         all = woken.line()?;
@@ -77,11 +74,11 @@ pub(crate) async fn measure(figures: &mut Figures, dir: &Path, size: Size) -> Re
     let mut took = Vec::new();
     for number in 0..APPROVALS.min(size.runs) {
         let since = Instant::now();
-        asked.ask(&format!("{}", number * (size.runs / APPROVALS.min(size.runs))))?;
+        asked.ask(&format!("approve {}", number * (size.runs / APPROVALS.min(size.runs))))?;
         asked.text()?;
         took.push(since.elapsed().as_secs_f64() * 1e3);
     }
-    figures.add("r2", "waiting_rss_mb", resident_kb(&asked.child)? / 1024.0);
+    figures.add("r2", "waiting_rss_mb", resident_kb(asked.child())? / 1024.0);
     took.sort_by(f64::total_cmp);
     figures.add("r2", "approval_ms", took[took.len() / 2]);
     figures.add("r2", "approval_worst_ms", took[took.len() - 1]);
@@ -95,10 +92,6 @@ fn now() -> Timestamp {
 
 fn before(now: Timestamp, length: Duration) -> Timestamp {
     Timestamp(now.0 - i64::try_from(length.as_micros()).unwrap_or(0))
-}
-
-fn id(number: usize) -> Result<RunId> {
-    Ok(RunId::parse(&format!("run-{number:06}"))?)
 }
 
 /// Stores runs as an engine would have recorded them that was then killed, without one.
@@ -153,80 +146,4 @@ async fn list_anew(folder: &Path) -> Result<Duration> {
     let took = since.elapsed();
     engine.shut_down().await?;
     Ok(took)
-}
-
-/// What the process does that starts: it drives all runs, says when it does something, and approves what it is told to.
-/// With `probe` it first does a run of its own, which it takes up when it has looked who is due.
-pub(crate) async fn wake(folder: &Path, probe: bool) -> Result<()> {
-    let engine = Engine::open(folder, 16, |functions| {
-        functions.register("work", |call: FunctionCall| async move {
-            say(&call.task.run.to_string());
-            Ok::<_, Failure>(())
-        });
-    })?;
-    // Nobody wants to hear which runs have come to rest.
-    drop(engine.system().drive_all());
-    if probe {
-        let start = StartRun { drive: false, ..start_of(&sequential(1))? };
-        engine.begin(&RunId::parse("probe")?, start).await?;
-    }
-    let (sender, mut lines) = tokio::sync::mpsc::channel(1);
-    std::thread::spawn(move || {
-        std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| sender.blocking_send(line))
-    });
-    while let Some(line) = lines.recv().await {
-        let (run, request) = (id(line.parse()?)?, "go".to_owned());
-        let ask = Ask::Approve { request, by: "bench".into(), note: None, edits: None, hash: None };
-        engine.system().ask(&run, ask).await?;
-    }
-    Ok(())
-}
-
-/// A line on stdout, at once.
-fn say(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    // Whoever listened is gone, and with it the measurement.
-    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
-}
-
-/// A process that drives all runs of a folder.
-struct Process {
-    child: Child,
-    stdin: ChildStdin,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
-    since: Instant,
-}
-
-impl Process {
-    fn start(folder: &Path, probe: bool) -> Result<Self> {
-        let since = Instant::now();
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg("--wake-in").arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
-        command.args(probe.then_some("--probe"));
-        let mut child = command.spawn()?;
-        let stdin = child.stdin.take().context("no stdin")?;
-        let lines = BufReader::new(child.stdout.take().context("no stdout")?).lines();
-        Ok(Self { child, stdin, lines, since })
-    }
-
-    fn text(&mut self) -> Result<String> {
-        Ok(self.lines.next().context("the process ended")??)
-    }
-
-    /// When it says something next, from its start.
-    fn line(&mut self) -> Result<Duration> {
-        self.text()?;
-        Ok(self.since.elapsed())
-    }
-
-    fn ask(&mut self, text: &str) -> Result<()> {
-        writeln!(self.stdin, "{text}")?;
-        Ok(self.stdin.flush()?)
-    }
-
-    fn kill(mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
-    }
 }
