@@ -215,10 +215,10 @@ fn completed(
     output: Output,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
-    let wrong = match (output.requests.first(), attempt.purpose) {
-        (Some(request), _) => Some(refused(request)),
-        (None, Purpose::Do) => advance.is_wrong(place, &output.output)?,
-        (None, Purpose::Compensate) => None,
+    let wrong = match output.requests.first() {
+        Some(request) => Some(refused(request)),
+        None if attempt.purpose == Purpose::Do => advance.is_wrong(place, &output.output)?,
+        None => None,
     };
     if let Some(failure) = wrong {
         let Output { usage, transcript, child, .. } = output;
@@ -273,15 +273,20 @@ fn failed(
     failure: Failure,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
-    match attempt.purpose {
-        Purpose::Do => child_ended(advance, place, failure.child.clone()),
-        Purpose::Compensate => advance.undoes_only(),
-    }
+    let is_cancelled = match attempt.purpose {
+        Purpose::Do => {
+            child_ended(advance, place, failure.child.clone());
+            failure.code == Code::Cancelled
+        }
+        // Undoing is not given up.
+        Purpose::Compensate => {
+            advance.undoes_only();
+            false
+        }
+    };
     let run = advance.draft.state();
     let tries = run.steps.get(place).and_then(|node| node.tries(attempt.purpose));
     let was_stopped = tries.and_then(Tries::stop) == Some(Unwanted::GivenUp);
-    // Undoing is not given up.
-    let is_cancelled = attempt.purpose == Purpose::Do && failure.code == Code::Cancelled;
     if is_cancelled && was_stopped && run.phase == Phase::Going {
         // It was told to stop when the run was about to end. Meanwhile it was rolled back to a step, and goes on: the step
         // is to be done after all.

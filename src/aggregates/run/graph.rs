@@ -1,69 +1,14 @@
 //! The graph of a run: its steps by index and by id, and what follows from how they hang together.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::index::{Each, StepIndex};
 use super::node::Node;
 use crate::events::ids::StepId;
-use crate::events::run::Because;
-
-/// Which step of a run: the how many-th that was added, from 0. Steps are only ever added, so it never changes. It is as wide
-/// as what it indexes: nothing has to be converted. Only a [`Graph`] makes one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct StepIndex(usize);
-
-impl StepIndex {
-    /// The number itself, from 0, for those who read of it.
-    pub(super) const fn number(self) -> usize {
-        self.0
-    }
-}
-
-/// Something of every step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Each<T>(Vec<T>);
-
-impl<T> Default for Each<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T> FromIterator<T> for Each<T> {
-    fn from_iter<I: IntoIterator<Item = T>>(of_each: I) -> Self {
-        Self(of_each.into_iter().collect())
-    }
-}
-
-impl<T> Each<T> {
-    /// That of a step; none only where the index is of another graph, or of one that has grown since.
-    pub(super) fn get(&self, index: StepIndex) -> Option<&T> {
-        self.0.get(index.0)
-    }
-
-    pub(super) fn get_mut(&mut self, index: StepIndex) -> Option<&mut T> {
-        self.0.get_mut(index.0)
-    }
-
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
-        self.0.iter()
-    }
-}
-
-impl Each<bool> {
-    /// Whether a step is one of those that are marked.
-    pub(super) fn has(&self, index: StepIndex) -> bool {
-        self.get(index).copied().unwrap_or_default()
-    }
-
-    /// Marks a step; answers whether it was not marked before.
-    fn mark(&mut self, index: StepIndex) -> bool {
-        self.get_mut(index).is_some_and(|marked| !std::mem::replace(marked, true))
-    }
-}
+use crate::events::run::{Because, StepAdded};
 
 /// The steps of a run, in the order in which they were added: what a step needs, or grew in, is before it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -82,15 +27,14 @@ impl Serialize for Graph {
 impl<'de> Deserialize<'de> for Graph {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let nodes = Each::<Node>::deserialize(deserializer)?;
-        let ids = nodes.iter().enumerate();
-        let by_id = ids.map(|(index, node)| (node.id().clone(), StepIndex(index))).collect();
+        let by_id = nodes.indexed().map(|(index, node)| (node.id().clone(), index)).collect();
         Ok(Self { nodes, by_id })
     }
 }
 
 impl Graph {
     pub(crate) fn len(&self) -> usize {
-        self.nodes.0.len()
+        self.nodes.len()
     }
 
     pub(crate) fn get(&self, index: StepIndex) -> Option<&Node> {
@@ -110,10 +54,9 @@ impl Graph {
         Some((index, self.get(index)?))
     }
 
-    pub(super) fn add(&mut self, node: Node) -> StepIndex {
-        let index = StepIndex(self.len());
-        self.by_id.insert(node.id().clone(), index);
-        self.nodes.0.push(node);
+    pub(super) fn add(&mut self, added: &StepAdded, inside: Option<StepIndex>) -> StepIndex {
+        let index = self.nodes.push(Node::new(Arc::new(added.clone()), inside));
+        self.by_id.insert(added.step.clone(), index);
         index
     }
 
@@ -122,16 +65,16 @@ impl Graph {
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Node> {
-        self.nodes.0.iter_mut()
+        self.nodes.iter_mut()
     }
 
     /// All indices, for who changes the steps meanwhile.
     pub(super) fn indices(&self) -> impl DoubleEndedIterator<Item = StepIndex> + use<> {
-        (0..self.len()).map(StepIndex)
+        self.nodes.indices()
     }
 
     pub(crate) fn indexed(&self) -> impl DoubleEndedIterator<Item = (StepIndex, &Node)> {
-        self.nodes.0.iter().enumerate().map(|(index, node)| (StepIndex(index), node))
+        self.nodes.indexed()
     }
 
     /// These steps; those of them that are there.
@@ -180,7 +123,7 @@ impl Graph {
     /// depend on themselves.
     pub(super) fn behind(&self, kept: &[StepIndex]) -> Each<bool> {
         let first = self.all(kept).flat_map(|node| node.dependents.iter().copied());
-        let mut found = self.reach(first.collect(), |node, next| {
+        let found = self.reach(first.collect(), |node, next| {
             next.extend(node.dependents.iter().chain(&node.children).copied());
         });
         let mut before = self.before(kept.to_vec());
@@ -190,8 +133,7 @@ impl Graph {
                 before.mark(index);
             }
         }
-        found.0.iter_mut().zip(before.0).for_each(|(found, before)| *found &= !before);
-        found
+        found.without(&before)
     }
 
     /// Which steps some come after, themselves among them.

@@ -2,7 +2,8 @@
 //!
 //! - [`command`]: what may be asked, what it wants done, why it refuses
 //! - `people`: what people are asked, and what they said
-//! - `graph`, `node`: the steps, and what is known of each; `phase`: where doing it is, and undoing it
+//! - `index`, `graph`, `node`: which step, how they hang together, and what is known of each
+//! - `phase`: where doing a step is, and where undoing it is
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
@@ -22,6 +23,7 @@ mod decide;
 mod evolve;
 mod family;
 mod graph;
+mod index;
 pub mod kin;
 mod node;
 mod people;
@@ -47,9 +49,10 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::events::run::RunStatus;
 pub use command::{Ask, Grants, Order, RunEffect, RunEffectId};
-pub(crate) use graph::{Graph, StepIndex};
+pub(crate) use graph::Graph;
+pub(crate) use index::StepIndex;
 use kin::Word;
-pub(crate) use node::{Gated, Node, Passage, Trace};
+pub(crate) use node::{Gated, Node, Passage};
 pub(crate) use people::{Answer, People, Request};
 pub(crate) use phase::{Done, StepPhase, UndoPhase};
 pub use plan::{CannotUndo, RollbackPlan};
@@ -59,7 +62,7 @@ pub use rejection::{Became, Impossible, NoReturn, Refusal, Refused, RunRejection
 pub use start::{Insists, StartChild, StartRun};
 use time::Driven;
 use timer::{Timer, TimerOf};
-pub(crate) use tries::{StepError, Tries, Trying, Unwanted};
+pub(crate) use tries::{StepError, Trace, Tries, Trying, Unwanted};
 pub(crate) use unwinding::Unwinding;
 
 use crate::events::codec::CodecError;

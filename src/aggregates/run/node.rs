@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::RunStatus;
 use super::child::is_made_by;
-use super::graph::StepIndex;
+use super::index::StepIndex;
 use super::phase::{Done, StepPhase, UndoPhase};
-use super::tries::{Tried, Tries, Trying};
+use super::tries::{Trace, Tried, Tries, Trying};
 use crate::events::ids::{AgentName, RequestId, RunId, StepId, Version};
 use crate::events::json::Payload;
 use crate::events::run::{
@@ -48,26 +48,12 @@ pub(crate) struct Node {
     pub(crate) generation: u32,
     /// How many attempts at doing it were made in earlier generations.
     pub(super) attempts_before: u32,
-    /// What tries of this generation that did not succeed may have left behind.
-    pub(crate) trace: Trace,
     pub(crate) compensation: Option<Compensation>,
     /// How many attempts at undoing it were made in earlier generations.
     pub(super) undo_attempts_before: u32,
     pub(crate) usage: Usage,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) ended_at: Option<Timestamp>,
-}
-
-/// What tries that did not succeed may have left behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-pub(crate) enum Trace {
-    /// There was none.
-    #[default]
-    Nothing,
-    /// All of them said that they failed.
-    Failed,
-    /// Of one nobody knows what it did.
-    Unknown,
 }
 
 /// What people have to say about a step.
@@ -167,7 +153,6 @@ impl Node {
             child: None,
             generation: 1,
             attempts_before: 0,
-            trace: Trace::Nothing,
             compensation: None,
             undo_attempts_before: 0,
             usage: Usage::default(),
@@ -299,7 +284,7 @@ impl Node {
         let ended = self.child.as_ref().and_then(|child| child.ended.as_ref());
         let came_through = matches!(self.doing.phase, StepPhase::Completed(_)) || self.refused.is_some();
         let did = came_through || self.open_attempt().is_some();
-        self.added.irreversible && (self.trace == Trace::Unknown || did)
+        self.added.irreversible && (self.doing.trace == Trace::Unknown || did)
             || ended.is_some_and(|ended| ended.past_return)
             || self.child.as_ref().is_some_and(|child| child.passage == Passage::Open)
     }
@@ -349,7 +334,7 @@ impl Node {
     pub(crate) fn owes(&self) -> Option<Undoes> {
         let when = self.added.undo.as_ref()?.when;
         let ended = self.child.as_ref().and_then(|child| child.ended.as_ref());
-        match (&self.doing.phase, self.trace, when) {
+        match (&self.doing.phase, self.doing.trace, when) {
             (StepPhase::Left, _, _) => None,
             // A child that has undone itself leaves nothing.
             _ if ended.is_some_and(|ended| *ended.status == *RunStatus::Compensated.text()) => None,
@@ -362,7 +347,7 @@ impl Node {
 
     /// Whether it did something in this generation, or may have, undone or not.
     pub(crate) fn has_acted(&self) -> bool {
-        self.did() || self.trace != Trace::Nothing
+        self.did() || self.doing.trace != Trace::Nothing
     }
 
     /// Whether an attempt succeeded in this generation.
@@ -373,7 +358,7 @@ impl Node {
 
     /// Whether it did something that nothing undoes.
     pub(crate) fn leaves_traces(&self) -> bool {
-        (self.did() || self.trace == Trace::Unknown) && self.undo_phase() != Some(&UndoPhase::Undone)
+        (self.did() || self.doing.trace == Trace::Unknown) && self.undo_phase() != Some(&UndoPhase::Undone)
     }
 
     /// Its output, once it is completed and as long as it is not undone.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::graph::StepIndex;
+use super::index::StepIndex;
 use crate::events::ids::{Hash, RequestId, TimerId};
 use crate::events::json::Payload;
 use crate::events::run::ApprovalRequested;

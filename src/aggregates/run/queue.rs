@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::graph::StepIndex;
+use super::index::StepIndex;
 use crate::events::ids::AgentName;
 
 /// Steps that could be tried, by the agent whose slot they want, each in the order of the graph.

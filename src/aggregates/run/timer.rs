@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::graph::StepIndex;
+use super::index::StepIndex;
 use crate::events::run::Purpose;
 use crate::events::time::Timestamp;
 use crate::kernel::Deadline;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::ids::TimerId;
 use crate::events::problem::{Class, Code};
-use crate::events::run::AttemptStarted;
+use crate::events::run::{AttemptStarted, Outcome};
 
 /// How often something was tried, how that went, and where it is. `phase` comes last, so that code which concerns doing and
 /// undoing alike can take either as a `Tries<dyn Tried>`.
@@ -18,6 +18,8 @@ pub(crate) struct Tries<P: ?Sized> {
     pub(super) failures: u32,
     /// Attempts whose process died.
     pub(super) lost: u32,
+    /// What those of this generation that did not succeed may have left behind.
+    pub(crate) trace: Trace,
     /// Why it failed, or its last attempt did.
     pub(crate) error: Option<StepError>,
     pub(crate) phase: P,
@@ -58,6 +60,18 @@ pub(crate) enum Unwanted {
     Overdue,
 }
 
+/// What attempts that did not succeed may have left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub(crate) enum Trace {
+    /// There was none.
+    #[default]
+    Nothing,
+    /// All of them said that they failed.
+    Failed,
+    /// Of one nobody knows what it did.
+    Unknown,
+}
+
 /// Why a step failed, or its last attempt did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StepError {
@@ -69,7 +83,7 @@ pub(crate) struct StepError {
 impl<P> Tries<P> {
     /// Before the next attempt, after so many in earlier generations.
     pub(super) fn after(attempts: u32, phase: P) -> Self {
-        Self { attempts, failures: 0, lost: 0, error: None, phase }
+        Self { attempts, failures: 0, lost: 0, trace: Trace::Nothing, error: None, phase }
     }
 }
 
@@ -118,9 +132,20 @@ impl<P: Tried + ?Sized> Tries<P> {
         Some(attempt)
     }
 
-    pub(super) fn fail(&mut self, class: Class, code: Code, message: &str) {
+    /// What has ended failed.
+    pub(super) fn fail(&mut self, outcome: Outcome, error: StepError) {
         self.failures += 1;
-        self.error = Some(StepError { class, code, message: message.to_owned() });
+        self.trace = self.trace.max(match outcome {
+            Outcome::Known => Trace::Failed,
+            Outcome::Unknown => Trace::Unknown,
+        });
+        self.error = Some(error);
+    }
+
+    /// Nobody will hear of what has ended; it counts if that may have been what ended its process.
+    pub(super) fn lose(&mut self, counts: bool) {
+        self.lost += u32::from(counts);
+        self.trace = Trace::Unknown;
     }
 
     /// It may fail and be lost as often again as at first.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::graph::{Each, Graph, StepIndex};
+use super::graph::Graph;
+use super::index::{Each, StepIndex};
 use super::node::Node;
 use super::phase::StepPhase;
 use super::queue::Queue;

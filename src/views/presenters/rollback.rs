@@ -88,7 +88,7 @@ fn why_rolled_back(cause: &RollbackCause) -> Words {
 fn done(run: &Run) -> impl Iterator<Item = Words> {
     let acted = |node: &&Node| matches!(node.added.kind, StepKind::Work { .. }) && node.has_acted();
     run.nodes().iter().filter(acted).map(|node| {
-        let how = match (&node.doing.phase, node.trace) {
+        let how = match (&node.doing.phase, node.doing.trace) {
             (StepPhase::Completed(done), _) if done.artifacts.is_empty() => markdown!("completed"),
             (StepPhase::Completed(done), _) => {
                 let names = Words::joined(done.artifacts.iter().map(code), ", ");
@@ -119,7 +119,7 @@ fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, Words)> {
             Some(_) => return None,
             None if !node.leaves_traces() || node.added.undo.is_some() => return None,
             None if node.added.irreversible => markdown!("it is irreversible"),
-            None if node.trace == Trace::Unknown && node.output().is_none() => {
+            None if node.doing.trace == Trace::Unknown && node.output().is_none() => {
                 markdown!("nobody knows how far it came, and it has no compensation")
             }
             None => markdown!("it is done and has no compensation"),

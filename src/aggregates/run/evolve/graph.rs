@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Contradiction, Fold};
-use crate::aggregates::run::node::{Gated, Inner, Trace};
-use crate::aggregates::run::tries::Tries;
+use crate::aggregates::run::node::{Gated, Inner};
+use crate::aggregates::run::tries::Trace;
 use crate::aggregates::run::{Node, Run, StepIndex, StepPhase, Unwinding};
 use crate::events::ids::StepId;
 use crate::events::run::{Because, Purpose, SkipReason, StepAdded, StepKind};
@@ -17,7 +17,7 @@ impl Fold<'_> {
             Some(place) => self.come_back(place, event, inside)?,
             None => {
                 self.run.fanned += u32::from(event.because == Because::ForEach);
-                let place = self.run.steps.add(Node::new(Arc::new(event.clone()), inside));
+                let place = self.run.steps.add(event, inside);
                 self.run.asking.extend((event.kind == StepKind::AskOfPhase).then_some(place));
                 place
             }
@@ -251,7 +251,8 @@ impl Run {
 impl Node {
     /// It is to be done after all, with fresh attempts, in the same generation.
     fn try_afresh(&mut self) {
-        self.doing = Tries::after(self.doing.attempts, StepPhase::Blocked);
+        self.doing.refresh();
+        (self.doing.phase, self.doing.error) = (StepPhase::Blocked, None);
         if let Some(done) = self.refused.take() {
             // It did its work, which is not done again: what was refused is asked about once more.
             (self.doing.phase, self.gate) = (StepPhase::Completed(*done), Gated::Again);
@@ -271,7 +272,7 @@ impl Node {
         if did || self.compensation.is_some() {
             self.generation += 1;
             self.attempts_before = self.doing.attempts;
-            self.trace = Trace::Nothing;
+            self.doing.trace = Trace::Nothing;
         }
         self.undo_attempts_before = self.attempts(Purpose::Compensate);
         (self.refused, self.granted, self.child) = (None, None, None);

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::{Contradiction, Fold};
-use crate::aggregates::run::node::Trace;
 use crate::aggregates::run::queue::Queue;
-use crate::aggregates::run::tries::{Tried, Tries, Trying, Unwanted};
+use crate::aggregates::run::tries::{StepError, Tried, Tries, Trying, Unwanted};
 use crate::aggregates::run::{Phase, RunEffect, RunEffectId, StepIndex, TimerOf};
 use crate::events::ids::{StepId, TimerId};
-use crate::events::run::{AttemptFailed, AttemptLost, AttemptStarted, Outcome, Purpose, RetryScheduled};
+use crate::events::run::{AttemptFailed, AttemptLost, AttemptStarted, Purpose, RetryScheduled};
 
 impl Fold<'_> {
     pub(super) fn attempt_started(&mut self, event: &AttemptStarted) -> Result<(), Contradiction> {
@@ -20,9 +19,7 @@ impl Fold<'_> {
         let attempt = Arc::new(event.clone());
         self.unready(place, purpose)?;
         self.tries(place, purpose)?.start(&attempt);
-        if purpose == Purpose::Do {
-            self.note_start(place)?;
-        }
+        self.note_start(place)?;
         self.run.fence = event.fence;
         self.run.running += 1;
         self.changes.open(RunEffect::attempt(&attempt, false));
@@ -34,26 +31,16 @@ impl Fold<'_> {
         let place = self.end_attempt(&event.step, event.purpose, event.attempt)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
-        if event.purpose == Purpose::Do {
-            node.trace = node.trace.max(match event.outcome {
-                Outcome::Known => Trace::Failed,
-                Outcome::Unknown => Trace::Unknown,
-            });
-        }
-        self.tries(place, event.purpose)?.fail(event.class, event.code, &event.message);
+        let error = StepError { class: event.class, code: event.code, message: event.message.clone() };
+        self.tries(place, event.purpose)?.fail(event.outcome, error);
         Ok(())
     }
 
     pub(super) fn attempt_lost(&mut self, event: &AttemptLost) -> Result<(), Contradiction> {
         let place = self.end_attempt(&event.step, event.purpose, event.attempt)?;
-        let mut counts = !event.interrupted;
-        if event.purpose == Purpose::Do {
-            let node = self.node_mut(place)?;
-            node.trace = Trace::Unknown;
-            // A child goes on whoever sees it through: it cannot be what ended the process.
-            counts &= node.child.is_none();
-        }
-        self.tries(place, event.purpose)?.lost += u32::from(counts);
+        // A child goes on whoever sees it through: it cannot be what ended the process.
+        let is_of_child = event.purpose == Purpose::Do && self.node_mut(place)?.child.is_some();
+        self.tries(place, event.purpose)?.lose(!event.interrupted && !is_of_child);
         self.ready(place, event.purpose)
     }
 
@@ -121,11 +108,11 @@ impl Fold<'_> {
     pub(super) fn ready(&mut self, place: StepIndex, purpose: Purpose) -> Result<(), Contradiction> {
         self.tries(place, purpose)?.phase.set(Trying::Ready);
         let node = self.node_mut(place)?;
-        let (slot, effect) = (node.slot(purpose).cloned(), super::start(node, purpose));
-        self.queue(purpose)?.add(slot, place);
+        let (slot, step) = (node.slot(purpose).cloned(), node.id().clone());
+        self.queue(purpose)?.add(slot.clone(), place);
         let is_held_up = purpose == Purpose::Do && self.run.phase != Phase::Going;
         if !is_held_up && !self.run.paused {
-            self.changes.open(effect);
+            self.changes.open(RunEffect::Start { step, agent: slot, purpose });
         }
         Ok(())
     }
@@ -157,9 +144,5 @@ impl Fold<'_> {
 }
 
 fn cannot(purpose: Purpose, step: &StepId, what: &str) -> Contradiction {
-    let doing = match purpose {
-        Purpose::Do => "doing",
-        Purpose::Compensate => "undoing",
-    };
-    format!("{doing} step `{step}` cannot {what} now")
+    format!("what is tried of step `{step}`, to {} it, cannot {what} now", purpose.text())
 }
