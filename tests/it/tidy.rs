@@ -33,6 +33,8 @@ const FLOORS: &[Floor] = &[
     ("actors", &["executors", "views", "store"]),
     ("config", &["actors"]),
     ("api", &["config"]),
+    // What programs need that embed it.
+    ("prelude", &["api"]),
     ("ui", &["api"]),
     ("cli", &["ui", "api"]),
     ("main", &["cli"]),

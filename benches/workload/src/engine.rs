@@ -21,7 +21,7 @@ use reenact::store::verify::{disk_bytes, verify};
 use reenact::workflow::parse::{Known, parse};
 
 /// No more attempts are made at once than this: enough that no measurement waits for a slot.
-const SLOTS: u32 = 1_024;
+pub(crate) const SLOTS: u32 = 1_024;
 
 /// An engine.
 pub(crate) struct Engine {

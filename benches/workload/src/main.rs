@@ -2,6 +2,7 @@
 //! minute. A line is `name metric value`; values are medians of the rounds. See `docs/performance.md`.
 
 mod baseline;
+mod embedded;
 mod engine;
 mod families;
 mod figures;
@@ -163,6 +164,9 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
             figures.compare(name, "of_group64", done.steps_per_s());
             figures.add("w1", "disk_ratio", done.disk_ratio());
         }
+    }
+    if arguments.wants("engine_w1_64") {
+        embedded::measure(figures, dir, sizes.runs).await?;
     }
     if arguments.wants("group256") {
         figures.add("group256", "records_per_s", grouped_per_s(dir, 256, sizes.records)?);

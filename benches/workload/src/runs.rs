@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::engine::{Engine, Left, parallel, sequential, start_of, undoable};
 
 /// The steps of each of the many runs.
-const STEPS_OF_MANY: usize = 10;
+pub(crate) const STEPS_OF_MANY: usize = 10;
 
 /// What was done, and what it took.
 pub(crate) struct Done {

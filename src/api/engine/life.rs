@@ -1,6 +1,9 @@
 //! The thread on which an engine lives: it opens the store, answers, and ends when it is told to or nobody is left to tell it.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -10,6 +13,7 @@ use crate::actors::thread::on_a_thread;
 use crate::api::door::Here;
 use crate::api::house::House;
 use crate::events::problem::{Code, Problem};
+use crate::files;
 use crate::store::EventStore;
 
 /// Where the store of an engine is.
@@ -22,11 +26,30 @@ pub(super) enum Place {
 
 type Ended = Result<(), Problem>;
 
+/// The data folders of engines of this process that were dropped and have not let go of them yet: as another process would,
+/// this one waits for that before it opens one of them.
+static LETTING_GO: LazyLock<watch::Sender<BTreeSet<PathBuf>>> = LazyLock::new(watch::Sender::default);
+
+/// How long that is waited for: threads end as soon as no function blocks them.
+const LETTING_GO_MAX: Duration = Duration::from_secs(5);
+
 /// Keeps an engine alive: dropped before it is shut down, it is abandoned.
 pub(super) struct Life {
     /// Tells it to end in order, and hears how it did.
     orders: mpsc::UnboundedSender<oneshot::Sender<Ended>>,
     ended: watch::Receiver<Option<Problem>>,
+    /// The true path of its data folder, if it has one.
+    folder: Option<PathBuf>,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        let Some(folder) = &self.folder else { return };
+        LETTING_GO.send_if_modified(|folders| {
+            // One that has ended before has let go of it, or is about to.
+            self.ended.borrow().is_none() && folders.insert(folder.clone())
+        });
+    }
 }
 
 impl Life {
@@ -55,25 +78,45 @@ pub(super) async fn start(house: House, place: Place) -> Result<(Link, Life), Pr
     let (orders, ordered) = mpsc::unbounded_channel();
     let (ready, started) = oneshot::channel();
     let life = move || live(house, place, ready, ordered);
-    let after = |asked: Option<(oneshot::Sender<Ended>, Ended)>| {
-        // Whoever asked for it may have gone.
-        asked.map(|(reply, how)| drop(reply.send(how))).unwrap_or_default();
+    let after = |end: End| {
+        if let Some(folder) = end.folder {
+            LETTING_GO.send_if_modified(|folders| folders.remove(&folder));
+        }
+        if let Some((reply, how)) = end.asked {
+            // Whoever asked for it may have gone.
+            let _ = reply.send(how);
+        }
     };
     on_a_thread("reenact", life, after).map_err(|error| failed(error.to_string()))?;
-    let local: Arc<Local> = started.await.map_err(|_| failed("it ended at once".to_owned()))??;
+    let (local, folder) = started.await.map_err(|_| failed("it ended at once".to_owned()))??;
     let ended = local.has_ended();
-    Ok((Link::Here(local), Life { orders, ended }))
+    Ok((Link::Here(local), Life { orders, ended, folder }))
 }
 
-/// The life of an engine. Answers who asked for its end, and how it ended.
+/// An engine that was started, and the true path of its data folder, if it has one.
+type Started = (Arc<Local>, Option<PathBuf>);
+
+/// The end of an engine.
+#[derive(Default)]
+struct End {
+    /// The data folder that it held.
+    folder: Option<PathBuf>,
+    /// Who asked for it, and how it ended.
+    asked: Option<(oneshot::Sender<Ended>, Ended)>,
+}
+
+/// The life of an engine.
 async fn live(
     house: House,
     place: Place,
-    ready: oneshot::Sender<Result<Arc<Local>, Problem>>,
+    ready: oneshot::Sender<Result<Started, Problem>>,
     mut ordered: mpsc::UnboundedReceiver<oneshot::Sender<Ended>>,
-) -> Option<(oneshot::Sender<Ended>, Ended)> {
+) -> End {
     let opened = match place {
-        Place::Folder => house.take().await,
+        Place::Folder => {
+            others_have_let_go(&house).await;
+            house.take().await
+        }
         Place::Store(store) => house.on(store).await,
     };
     let here = match opened {
@@ -81,18 +124,20 @@ async fn live(
         Err(problem) => {
             // Without anybody who wants to know, it has ended all the same.
             let _ = ready.send(Err(problem));
-            return None;
+            return End::default();
         }
     };
     here.facade().system().keep_driving();
+    let folder = here.facade().data().map(Path::to_path_buf);
     let local = Local::new(Arc::clone(here.facade()));
     let ends = local.ender();
-    if ready.send(Ok(local)).is_err() {
+    if ready.send(Ok((local, folder.clone()))).is_err() {
+        // Whoever started it has gone.
         here.abandon().await;
         ends.end(ended());
-        return None;
+        return End::default();
     }
-    tokio::select! {
+    let asked = tokio::select! {
         order = ordered.recv() => match order {
             Some(reply) => {
                 let how = here.shut_down(std::future::pending()).await;
@@ -112,7 +157,17 @@ async fn live(
             ends.end(gone);
             None
         }
-    }
+    };
+    End { folder, asked }
+}
+
+/// Ends when no engine of this process that was dropped holds that folder any more.
+async fn others_have_let_go(house: &House) {
+    let Ok(folder) = files::true_path(&house.data) else { return };
+    let mut letting_go = LETTING_GO.subscribe();
+    let free = letting_go.wait_for(|folders| !folders.contains(&folder));
+    // If one takes too long, opening says who holds it.
+    let _ = tokio::time::timeout(LETTING_GO_MAX, free).await;
 }
 
 /// Ends when the data folder is gone.

@@ -5,7 +5,7 @@ use reenact::views::presenters::outcome::Completed;
 
 use super::kit::{Gate, current_thread, recorded};
 
-const TWO: &str = "steps: [{id: a, agent: gated, compensate: none}, {id: b, agent: gated, compensate: none}]";
+const TWO: &str = "steps: [{id: a, agent: gated}, {id: b, agent: gated}]";
 
 /// What comes of such a workflow, in an engine that can do, refuse and fail to undo.
 async fn outcome(workflow: &str) -> (Engine, RunHandle, Outcome) {

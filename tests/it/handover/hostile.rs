@@ -64,18 +64,8 @@ fn begin(run: &str, step: &str) -> Value {
             "lost_limit": 1}}}}}})
 }
 
-// A run's id from the socket was not looked at: `../` in it wrote a page outside the data folder.
-#[test]
-fn names_on_the_socket_are_checked_like_those_on_the_command_line() {
-    let sandbox = Sandbox::new();
-    let holder = start_gated(&sandbox, "holder");
-    let mut raw = Raw::connect(&sandbox);
-    for id in ["../../escaped", "a/b", "", "last", ".hidden", &"x".repeat(65), "a\nb"] {
-        let answer = raw.ask(&begin(id, "a"));
-        assert_eq!(answer["problem"]["code"], "RE-1002", "{id}: {answer}");
-        let answer = raw.ask(&json!({"see": {"run": id, "live": false}}));
-        assert_eq!(answer["problem"]["code"], "RE-1002", "{id}: {answer}");
-    }
+/// Requests that begin runs and are wrong, and the code of what is wrong with each.
+fn wrong_starts() -> Vec<(Value, &'static str)> {
     let root = "/workflow/resolved/root";
     let at = |pointer: &str, value: Value| {
         let mut request = begin("fine", "a");
@@ -88,7 +78,7 @@ fn names_on_the_socket_are_checked_like_those_on_the_command_line() {
         step.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         at(&format!("{root}/definition/steps"), json!([step]))
     };
-    for (request, code) in [
+    vec![
         (begin("fine", "../a"), "RE-1109"),
         (begin("fine", "a[0]"), "RE-1109"),
         (step(json!({"needs": ["b"]})), "RE-1108"),
@@ -114,6 +104,22 @@ fn names_on_the_socket_are_checked_like_those_on_the_command_line() {
         (at(&format!("{root}/work_folder"), json!("relative")), "RE-1010"),
         (at(&format!("{root}/agents"), json!([["a", {"name": "b"}]])), "RE-1010"),
         (at(&format!("{root}/parallel"), json!(0)), "RE-1010"),
+    ]
+}
+
+// A run's id from the socket was not looked at: `../` in it wrote a page outside the data folder.
+#[test]
+fn names_on_the_socket_are_checked_like_those_on_the_command_line() {
+    let sandbox = Sandbox::new();
+    let holder = start_gated(&sandbox, "holder");
+    let mut raw = Raw::connect(&sandbox);
+    for id in ["../../escaped", "a/b", "", "last", ".hidden", &"x".repeat(65), "a\nb"] {
+        let answer = raw.ask(&begin(id, "a"));
+        assert_eq!(answer["problem"]["code"], "RE-1002", "{id}: {answer}");
+        let answer = raw.ask(&json!({"see": {"run": id, "live": false}}));
+        assert_eq!(answer["problem"]["code"], "RE-1002", "{id}: {answer}");
+    }
+    let wrong = wrong_starts().into_iter().chain([
         (
             json!({"control": {"run": "holder", "control": {"signal": {"name": "", "data": 1}}, "order": {"by": "x", "reason": null}}}),
             "RE-1010",
@@ -127,7 +133,8 @@ fn names_on_the_socket_are_checked_like_those_on_the_command_line() {
             "RE-1010",
         ),
         (json!({"report": {"run": "x".repeat(100_000)}}), "RE-1113"),
-    ] {
+    ]);
+    for (request, code) in wrong {
         let answer = raw.ask(&request);
         assert_eq!(answer["problem"]["code"], code, "{request}: {answer}");
     }
