@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which step of a run: the how many-th that was added, from 0. Steps are only ever added, so it never changes. It is as wide
-/// as what it indexes: nothing has to be converted. Only an [`Each`] makes one.
+/// Which step of a run: its number, from 0, in the order in which steps were added. None is ever taken away, so it never
+/// changes. It is as wide as what it indexes, so that nothing has to be converted. Only an [`Each`] makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct StepIndex(usize);
 
-/// Something of every step.
+/// Something of every step, in the order in which they were added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Each<T>(Vec<T>);
