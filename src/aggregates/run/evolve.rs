@@ -237,7 +237,7 @@ impl Fold<'_> {
         if node.doing.phase == StepPhase::Expanded && !node.is_done_inside() {
             return Err(format!("what grew in step `{}` is not done", event.step));
         }
-        if self.is_awaiting(place) {
+        if matches!(node.doing.phase, StepPhase::Awaiting(_)) {
             self.take_signal(place)?;
         }
         self.close(place)?;

@@ -10,7 +10,7 @@ use super::node::Node;
 use crate::events::ids::StepId;
 use crate::events::run::{Because, StepAdded};
 
-/// The steps of a run, in the order in which they were added: what a step needs, or grew in, is before it.
+/// The steps of a run, in the order in which they were added: the one in which a step grew is before it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Graph {
     nodes: Each<Node>,

@@ -2,20 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which step of a run: the how many-th that was added, from 0. Steps are only ever added, so it never changes. It is as wide
-/// as what it indexes: nothing has to be converted. Only an [`Each`] makes one.
+/// Which step of a run: its number, from 0, in the order in which steps were added. None is ever taken away, so it never
+/// changes. It is as wide as what it indexes, so that nothing has to be converted. Only an [`Each`] makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct StepIndex(usize);
 
 impl StepIndex {
-    /// The number itself, from 0, for those who read of it.
+    /// The number itself, from 0, for messages to people.
     pub(super) const fn number(self) -> usize {
         self.0
     }
 }
 
-/// Something of every step.
+/// Something of every step, in the order in which they were added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Each<T>(Vec<T>);

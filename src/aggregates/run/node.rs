@@ -297,10 +297,12 @@ impl Node {
         }
     }
 
-    pub(super) fn tries_mut(&mut self, purpose: Purpose) -> Option<&mut Tries<dyn Tried>> {
-        match purpose {
-            Purpose::Do => Some(&mut self.doing),
-            Purpose::Compensate => Some(&mut self.compensation.as_mut()?.tries),
+    /// The same, for what must be opened.
+    pub(super) fn tries_mut(&mut self, purpose: Purpose) -> Result<&mut Tries<dyn Tried>, &'static str> {
+        match (purpose, &mut self.compensation) {
+            (Purpose::Do, _) => Ok(&mut self.doing),
+            (Purpose::Compensate, Some(undo)) => Ok(&mut undo.tries),
+            (Purpose::Compensate, None) => Err("a step is not being undone whose compensation is not opened"),
         }
     }
 

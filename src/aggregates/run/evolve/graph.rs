@@ -118,16 +118,18 @@ impl Fold<'_> {
         let now = self.now;
         let node = self.node_mut(place)?;
         node.ended_at = Some(now);
-        let (inside, dependents) = (node.inside, node.dependents.clone());
+        let inside = node.inside;
         self.run.done += 1;
         self.became_of(place);
-        for dependent in dependents {
-            let node = self.node_mut(dependent)?;
+        let dependents = std::mem::take(&mut self.node_mut(place)?.dependents);
+        for dependent in &dependents {
+            let node = self.node_mut(*dependent)?;
             node.unmet = node.unmet.saturating_sub(1);
             if node.unmet == 0 && node.doing.phase == StepPhase::Blocked {
-                self.make_ready(dependent)?;
+                self.make_ready(*dependent)?;
             }
         }
+        self.node_mut(place)?.dependents = dependents;
         let Some(parent) = inside else { return Ok(()) };
         let node = self.node_mut(parent)?;
         node.inner.done += 1;

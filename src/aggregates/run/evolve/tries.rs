@@ -18,8 +18,7 @@ impl Fold<'_> {
         }
         let attempt = Arc::new(event.clone());
         self.unready(place, purpose)?;
-        self.tries(place, purpose)?.start(&attempt);
-        self.note_start(place)?;
+        self.note_start(place)?.tries_mut(purpose)?.start(&attempt);
         self.run.fence = event.fence;
         self.run.running += 1;
         self.changes.open(RunEffect::attempt(&attempt, false));
@@ -32,15 +31,16 @@ impl Fold<'_> {
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
         let error = StepError { class: event.class, code: event.code, message: event.message.clone() };
-        self.tries(place, event.purpose)?.fail(event.outcome, error);
+        node.tries_mut(event.purpose)?.fail(event.outcome, error);
         Ok(())
     }
 
     pub(super) fn attempt_lost(&mut self, event: &AttemptLost) -> Result<(), Contradiction> {
         let place = self.end_attempt(&event.step, event.purpose, event.attempt)?;
         // A child goes on whoever sees it through: it cannot be what ended the process.
-        let is_of_child = event.purpose == Purpose::Do && self.node_mut(place)?.child.is_some();
-        self.tries(place, event.purpose)?.lose(!event.interrupted && !is_of_child);
+        let node = self.node_mut(place)?;
+        let is_of_child = event.purpose == Purpose::Do && node.child.is_some();
+        node.tries_mut(event.purpose)?.lose(!event.interrupted && !is_of_child);
         self.ready(place, event.purpose)
     }
 
@@ -106,8 +106,8 @@ impl Fold<'_> {
 
     /// Doing a step, or undoing it, could be tried, for the first time or again.
     pub(super) fn ready(&mut self, place: StepIndex, purpose: Purpose) -> Result<(), Contradiction> {
-        self.tries(place, purpose)?.phase.set(Trying::Ready);
         let node = self.node_mut(place)?;
+        node.tries_mut(purpose)?.phase.set(Trying::Ready);
         let (slot, step) = (node.slot(purpose).cloned(), node.id().clone());
         self.queue(purpose)?.add(slot.clone(), place);
         let is_held_up = purpose == Purpose::Do && self.run.phase != Phase::Going;
@@ -138,8 +138,7 @@ impl Fold<'_> {
         place: StepIndex,
         purpose: Purpose,
     ) -> Result<&mut Tries<dyn Tried>, Contradiction> {
-        let tries = self.node_mut(place)?.tries_mut(purpose);
-        tries.ok_or_else(|| "a step is not being undone whose compensation is not opened".to_owned())
+        Ok(self.node_mut(place)?.tries_mut(purpose)?)
     }
 }
 

@@ -15,6 +15,7 @@ mod random;
 mod rounds;
 mod saga;
 mod snapshot;
+mod tries;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
