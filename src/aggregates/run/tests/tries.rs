@@ -6,9 +6,10 @@ use super::exit;
 use super::play::{Play, order};
 use crate::aggregates::run::kin::Wants;
 use crate::aggregates::run::{Ask, RunEffect, RunStatus};
+use crate::events::ids::{StreamId, Version};
 use crate::events::problem::Class;
-use crate::events::run::{Purpose, Resolution};
-use crate::kernel::Aggregate;
+use crate::events::run::{AttemptLost, AttemptStarted, Purpose, Resolution, RunEvent};
+use crate::kernel::{Aggregate, At, EffectChanges};
 use crate::testing::MemoryBlobs;
 use crate::workflow::work::{Failure, Stop};
 
@@ -120,4 +121,38 @@ fn a_child_that_takes_too_long_is_to_undo_itself_also_when_its_parent_is_cancell
         Ask::ForParent(asked) => assert!(matches!(asked.wants, Wants::Cancelled { rollback: true })),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_was_lost_too_often_may_be_lost_as_often_again_when_somebody_has_it_tried_again() {
+    let mut play = trying(Purpose::Compensate);
+    for _ in 0..3 {
+        play.recover();
+    }
+    assert_eq!(play.state().status(), RunStatus::Stuck);
+    play.resolve("a", Resolution::Retry);
+    play.ask(Ask::Go);
+    assert_eq!(play.recover(), ["attempt_lost undo a", "attempt_started undo a"]);
+}
+
+#[test]
+fn no_attempt_starts_or_ends_but_the_one_whose_turn_it_is() {
+    for purpose in [Purpose::Do, Purpose::Compensate] {
+        let mut play = trying(purpose);
+        let open = play.open("a");
+        let lost = |attempt| AttemptLost { purpose, step: open.step.clone(), attempt, interrupted: false };
+        let (its, another) = (lost(open.attempt), lost(open.attempt + 1));
+        assert!(follows(&play, &its.into()) && !follows(&play, &another.into()), "{purpose:?}");
+        play.ask(Ask::Interrupt);
+        let fence = play.state().fence().next();
+        let started = |attempt| AttemptStarted { attempt, fence, ..(*open).clone() };
+        assert!(follows(&play, &started(open.attempt + 1).into()), "{purpose:?}");
+        assert!(!follows(&play, &started(open.attempt + 2).into()), "{purpose:?}");
+    }
+}
+
+fn follows(play: &Play, event: &RunEvent) -> bool {
+    let (stream, mut run) = (StreamId::new("run", "r"), play.state().clone());
+    let at = At { stream: &stream, version: Version(1_000), time: play.now };
+    run.evolve(event, &at, &mut EffectChanges::default()).is_ok()
 }
