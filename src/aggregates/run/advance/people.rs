@@ -83,7 +83,7 @@ impl Advance<'_, '_> {
     }
 
     fn ask(&mut self, place: usize, approval: &Approval, asked: &Asked) -> Result<(), RunRejection> {
-        let what = Json::of(asked).unwrap_or_default();
+        let what = Json::of(asked).map_err(|_| Impossible::NoJson(place))?;
         let node = self.node(place)?;
         let run = &self.draft.state().about().ok_or(Impossible::NotBegun)?.id;
         let hash = Hash::of(what.text().as_bytes());

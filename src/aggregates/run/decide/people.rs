@@ -232,7 +232,7 @@ pub(super) fn too_late(
     place: usize,
     timer: &TimerId,
 ) -> Result<(), RunRejection> {
-    let Some(node) = advance.draft.state().steps.get(place) else { return Ok(()) };
+    let node = advance.node(place)?;
     let (phase, gate, signal) = (node.phase.clone(), node.gate.clone(), node.signal().cloned());
     advance.draft.emit(TimerFired { timer: timer.clone() });
     match (phase, gate) {
