@@ -24,7 +24,7 @@ impl CommandLine {
             all.verbs.insert(verb.to_owned());
         }
         // Every program has those.
-        ["--help", "--version"].iter().for_each(|option| drop(all.options.remove(*option)));
+        all.options.retain(|option| !matches!(option.as_str(), "--help" | "--version"));
         all
     }
 
