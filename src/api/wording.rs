@@ -197,3 +197,63 @@ impl Worded for HistoryLine {}
 impl Worded for Planned {}
 impl Worded for StreamReport {}
 impl Worded for VerifyReport {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::ids::StepId;
+    use crate::events::problem::Code;
+
+    fn of_run(all: Vec<Remedy>) -> Remedies {
+        Remedies { run: Some(RunId::parse("r").unwrap()), ..all.into() }
+    }
+
+    #[test]
+    fn what_helps_is_a_command_to_copy() {
+        let call = Call::default();
+        for (remedy, hint) in [
+            (Remedy::Unpause, "`reenact unpause r` lets it go on"),
+            (Remedy::Resume, "`reenact resume r` sees it through"),
+            (Remedy::RecordExpiry, "`reenact resume r` records that, and goes on"),
+            (Remedy::Retry, "`reenact retry r` tries again what failed"),
+            (Remedy::RetryAll, "leave --step out: `reenact retry r` tries again all that failed"),
+            (Remedy::GoForward, "`reenact retry r` goes forward again"),
+            (Remedy::Pause, "`reenact pause r` stops it for a while"),
+            (Remedy::Cancel, "`reenact cancel r` leaves all as it is"),
+            (Remedy::RollBack, "`reenact rollback r` undoes what was done"),
+            (Remedy::RollBackRest, "`reenact rollback r` undoes the rest too"),
+            (Remedy::RollBackAll, "without --to `reenact rollback r` undoes everything"),
+            (
+                Remedy::RollBackTo(StepId::grown("RUN")),
+                "`reenact rollback r --to RUN` undoes what came after it",
+            ),
+            (
+                Remedy::ResolveCompensation(StepId::grown("f[0]")),
+                "settle it with `reenact rollback resolve r 'f[0]' --retry|--skip|--done --reason R`",
+            ),
+            (Remedy::LookAtRun(Look::Stuck), "`reenact status r` shows what is stuck"),
+            (Remedy::LookAtHistory(Look::Fate), "`reenact history r` shows what became of it"),
+            (Remedy::AskOneOf(vec!["ada".into(), "ben".into()]), "one of these has to: ada, ben"),
+            (Remedy::GiveInput("to.host".to_owned()), "give it: `--input to.host=…`"),
+        ] {
+            assert_eq!(call.hint(&of_run(vec![remedy])), hint);
+        }
+    }
+
+    #[test]
+    fn several_stand_behind_each_other_and_name_the_data_folder_that_was_named() {
+        let call = Call { data: Some("my data".to_owned()) };
+        let both = of_run(vec![Remedy::AwaitEnd, Remedy::RollBack]);
+        let hint = "wait until it has ended; `reenact --data 'my data' rollback r` undoes what was done";
+        assert_eq!(call.hint(&both), hint);
+        let mut problem = Problem::new(Code::Conflicting, "no").hint(both);
+        problem.word(&call);
+        assert_eq!(serde_json::to_value(&problem).unwrap()["hint"], hint);
+    }
+
+    #[test]
+    fn a_run_that_nobody_knows_is_a_placeholder() {
+        let hint = Call::default().hint(&Remedies::of(Code::NoSuchStep.remedies()));
+        assert_eq!(hint, "`reenact status RUN` lists its steps");
+    }
+}

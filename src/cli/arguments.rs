@@ -395,3 +395,41 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
     let length = parse_duration(text).map_err(|error| error.to_string())?;
     if length.is_zero() { Err("it must be longer than zero".to_owned()) } else { Ok(length) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::wording::command;
+    use crate::events::ids::{RequestId, RunId, StepId};
+    use crate::events::run::Resolution;
+    use crate::views::presenters::ways::Act;
+
+    #[test]
+    fn every_command_that_is_told_is_one_that_is_understood() {
+        let (run, step, request) = (RunId::parse("r").unwrap(), StepId::grown("s[0]"), RequestId::named("q"));
+        let resolve = |how| Act::Resolve { step: step.clone(), how };
+        let (hash, change, by) = ("0123456789abcdef".to_owned(), Some("n:=1".to_owned()), Some("ada".into()));
+        for act in [
+            Act::Look,
+            Act::LookAtHistory,
+            Act::LookAtTranscript(step.clone()),
+            Act::Resume,
+            Act::Unpause,
+            Act::Pause,
+            Act::Retry,
+            Act::Cancel,
+            Act::RollBack,
+            Act::RollBackTo(step.clone()),
+            resolve(Resolution::Retry),
+            resolve(Resolution::Skip),
+            resolve(Resolution::Done),
+            Act::Approve { request: request.clone(), hash, change, by },
+            Act::Check(request.clone()),
+            Act::Reject(request),
+        ] {
+            let words = command(&run, &act);
+            let parsed = Arguments::try_parse_from(std::iter::once("reenact".to_owned()).chain(words));
+            assert!(parsed.is_ok(), "{act:?}: {parsed:?}");
+        }
+    }
+}

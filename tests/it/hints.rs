@@ -276,3 +276,17 @@ fn commands_that_are_printed_name_the_data_folder_that_an_option_named() {
     let elsewhere = sandbox.reenact(&["run", "w.yaml", "--id", "r"]);
     assert!(elsewhere.stdout.contains("grant:  reenact approve r "), "{elsewhere}");
 }
+
+/// The process that holds the store does not know how another one was called.
+#[test]
+fn what_helps_is_worded_by_who_asks_also_where_another_process_refuses() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "steps: [{id: a, run: 'touch begun; while test ! -e go; do sleep 0.05; done'}]");
+    let holder = sandbox.spawn(&["--data", "my data", "--json", "run", "w.yaml", "--id", "r"]);
+    crate::support::wait_until("the step has begun", || sandbox.work("begun").exists());
+    let refused = sandbox.json(2, &["--data", "my data", "retry", "r"]);
+    let hint = "`reenact --data 'my data' resume r` sees it through";
+    assert_eq!((&refused["error"]["code"], &refused["error"]["hint"]), (&"RE-2007".into(), &hint.into()));
+    sandbox.write("go", "");
+    assert_eq!(holder.wait().code(), Some(0));
+}

@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 
 use house::{House, Source};
 use reenact::events::problem::Remedies;
 use rules::{Floor, Ignorance, Tolerated};
+use words::CommandLine;
 
 mod code;
 mod house;
 mod paths;
 mod proofs;
 mod rules;
+mod words;
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -116,6 +119,22 @@ static HOUSE: LazyLock<House<'_>> = LazyLock::new(|| House::of(&SOURCES));
 #[test]
 fn every_room_knows_only_what_it_may() {
     let found: Vec<_> = IGNORANCE.iter().flat_map(|rule| rules::known(&SOURCES, &HOUSE, rule)).collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// What a medium is called by is for those to say who speak to its people: other rooms tell as data what helps.
+#[test]
+fn nothing_below_the_command_line_names_its_verbs_its_options_or_the_docs() {
+    let help = |words: &[&str]| {
+        let mut reenact = Command::new(env!("CARGO_BIN_EXE_reenact"));
+        String::from_utf8(reenact.args(words).arg("--help").output().unwrap().stdout).unwrap()
+    };
+    let command_line = CommandLine::of(&help);
+    let (verbs, options) = command_line.size();
+    assert!(verbs > 15 && options > 20, "{verbs} {options}");
+    let media = ["api", "ui", "cli", "main"];
+    let rooms: Vec<_> = FLOORS.iter().map(|(room, _)| *room).filter(|room| !media.contains(room)).collect();
+    let found = command_line.named(&SOURCES, &HOUSE, &rooms);
     assert!(found.is_empty(), "\n{}", found.join("\n"));
 }
 

@@ -290,6 +290,9 @@ pub enum Impossible {
     /// A request is open that was never made.
     #[error("request `{0}` is open and was never made")]
     NoRequest(RequestId),
+    /// What a step does, or asks, has no JSON form.
+    #[error("what the step with the number {0} does has no JSON form")]
+    NoJson(usize),
     /// What was asked of people cannot be told any more.
     #[error("what step `{0}` asks cannot be told")]
     NotTold(StepId),

@@ -247,7 +247,11 @@ fn commands(
     }
     if let Some(by) = asked.approvers.first() {
         let named = command(grant(request, None, Some(by)));
-        page.code(&format!("{named}    # as one of them; else it is the user of the operating system"));
+        page.blank();
+        page.line(&markdown!(
+            "Who answers is the user of the operating system, unless they say who: {}.",
+            code(named)
+        ));
     }
 }
 

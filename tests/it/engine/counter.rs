@@ -188,7 +188,9 @@ impl Aggregate for Counter {
                 self.count += by;
             }
             Happened::Gave | Happened::Kept => {
-                let (_, by, _) = self.gives.take().unwrap();
+                let why = "nothing was to be given".to_owned();
+                let given = self.gives.take().ok_or(IllegalEvent { version: at.version, why })?;
+                let by = given.1;
                 self.count -= if *event == Happened::Gave { by } else { 0 };
                 changes.close("give");
             }

@@ -125,6 +125,23 @@ fn a_stream_hears_that_another_refuses_or_cannot_go_on() {
     });
 }
 
+/// It was told as what a newer version wrote.
+#[test]
+fn what_contradicts_its_own_history_parks_and_is_told_as_that() {
+    on_actix(async {
+        let kit = Kit::new();
+        let system = counters(&kit);
+        append(&system, "a", &[Happened::Counted(1), Happened::Gave]).await;
+        for _ in 0..2 {
+            let refused = ask(&system, "a", Ask::Count(1)).await.unwrap_err();
+            assert_eq!(refused.code, Code::Impossible, "{refused}");
+            assert!(refused.message.contains("nothing was to be given"), "{refused}");
+        }
+        ask(&system, "b", Ask::Count(1)).await.unwrap();
+        system.shut_down(std::future::ready(())).await.unwrap();
+    });
+}
+
 /// One that could not be decided, folded or performed took its actor with it, and whoever asked it waited for ever.
 #[test]
 fn what_panics_parks_the_stream_that_it_happens_to_and_no_other() {

@@ -3,6 +3,7 @@
 use super::code;
 use super::house::{House, Source};
 use super::rules::{self, Ignorance, Tolerated};
+use super::words::CommandLine;
 
 fn files(texts: &[(&str, &str)]) -> Vec<Source> {
     texts.iter().map(|(file, text)| Source::new(file, text)).collect()
@@ -19,6 +20,37 @@ fn knows(texts: &[(&str, &str)], words: &'static [&'static str]) -> Vec<String> 
 fn circles(texts: &[(&str, &str)]) -> Vec<String> {
     let circles = House::of(&files(texts)).circles().into_iter();
     circles.map(|circle| format!("{}: {}", circle.folder, Vec::from_iter(circle.members).join(" "))).collect()
+}
+
+#[test]
+fn words_of_the_command_line_are_found_in_texts_and_nowhere_else() {
+    let help = |words: &[&str]| match words {
+        [] => {
+            "Commands:\n  retry  Try again\n  undo   Undo\n\nOptions:\n      --data <DIR>  Where\n".to_owned()
+        }
+        ["undo"] => "Commands:\n  resolve  Settle\n\nOptions:\n  -t, --to <STEP>  What stays\n".to_owned(),
+        ["undo", "resolve"] => "Options:\n      --skip  Leave it --force\n".to_owned(),
+        _ => String::new(),
+    };
+    let text = r##"
+//! `reenact retry RUN --to docs/a.md`
+#[cfg(test)]
+mod tests { const A: &str = "`reenact retry`"; }
+const B: &str = "`reenact retry RUN` helps";
+const C: &str = concat!("say --to S", r#"or --skip"#);
+const D: &str = "reenact retries, --tool, --force, reenact.toml, src/docs/, --version";
+/// reenact undo
+const E: &str = "see docs/a.md";
+fn f() { g("\nreenact undo it", '"', b"--data"); } // --data
+"##;
+    let files = files(&[("src/a.rs", text), ("src/a/b.rs", text), ("src/other.rs", text)]);
+    let house = House::of(&files);
+    let of_file = |file: &str| {
+        ["5: reenact retry", "6: --to", "6: --skip", "9: docs/a.md", "10: reenact undo", "10: --data"]
+            .map(|found| format!("{file}:{found}"))
+    };
+    let found = CommandLine::of(&help).named(&files, &house, &["a"]);
+    assert_eq!(found, [of_file("src/a.rs"), of_file("src/a/b.rs")].concat());
 }
 
 #[test]

@@ -80,7 +80,7 @@ impl Advance<'_, '_> {
     }
 
     fn ask(&mut self, place: StepIndex, approval: &Approval, asked: &Asked) -> Result<(), RunRejection> {
-        let what = Json::of(asked).unwrap_or_default();
+        let what = Json::of(asked).map_err(|_| Impossible::NoJson(place.number()))?;
         let node = self.node(place)?;
         let run = &self.draft.state().about().ok_or(Impossible::NotBegun)?.id;
         let hash = Hash::of(what.text().as_bytes());

@@ -59,7 +59,14 @@ impl Advance<'_, '_> {
             StepReferences::These(ids) => ids.iter().all(is_done),
             StepReferences::All => false,
         };
-        Ok(if is_known { self.work(place, &step, agent).ok() } else { None })
+        if !is_known {
+            return Ok(None);
+        }
+        match self.work(place, &step, agent) {
+            Ok(work) => Ok(Some(work)),
+            Err(Hindrance::Render(_)) => Ok(None),
+            Err(Hindrance::Rejected(rejection)) => Err(rejection),
+        }
     }
 }
 

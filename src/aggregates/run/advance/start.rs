@@ -112,7 +112,8 @@ impl Advance<'_, '_> {
         timeout: Option<Duration>,
         work: Work,
     ) -> Result<(), RunRejection> {
-        let input = self.draft.payload(Json::of(&work).unwrap_or_default());
+        let input = Json::of(&work).map_err(|_| Impossible::NoJson(place.number()))?;
+        let input = self.draft.payload(input);
         let run = self.draft.state();
         let node = self.node(place)?;
         let (step, generation) = (node.id().clone(), node.generation);

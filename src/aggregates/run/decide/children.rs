@@ -134,7 +134,7 @@ fn child_ended(
     run: &RunId,
     ended: EndedChild,
 ) -> Result<(), RunRejection> {
-    let Some(node) = advance.draft.state().steps.get(place) else { return Ok(()) };
+    let node = advance.node(place)?;
     let told = node.child.as_ref().and_then(|child| child.ended.as_ref()).map(|ended| ended.version);
     let status = ended.seen.status;
     let is_news = told.is_none_or(|told| ended.seen.version > told);
@@ -196,7 +196,7 @@ fn asks_return(
     child: RunId,
 ) -> Result<(), RunRejection> {
     let run = advance.draft.state();
-    let Some(node) = run.steps.get(place) else { return Ok(()) };
+    let node = advance.node(place)?;
     let is_given_up = run.phase != Phase::Going || attempt.purpose == Purpose::Compensate;
     let passage = node.child.as_ref().map(|child| child.passage).unwrap_or_default();
     match passage {

@@ -232,7 +232,7 @@ pub(super) fn too_late(
     place: StepIndex,
     timer: &TimerId,
 ) -> Result<(), RunRejection> {
-    let Some(node) = advance.draft.state().steps.get(place) else { return Ok(()) };
+    let node = advance.node(place)?;
     let is_awaiting = matches!(node.doing.phase, StepPhase::Awaiting(_));
     let (gate, signal) = (node.gate.clone(), node.signal().cloned());
     advance.draft.emit(TimerFired { timer: timer.clone() });
