@@ -55,6 +55,8 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         Ask::NoChild { step, fence } => children::no_child(&mut advance, &step, fence)?,
         Ask::ReturnRefused { reason } => children::return_answered(&mut advance, false, &reason)?,
         Ask::Go => advance.undoes_only(),
+        Ask::AgentPaused { agent } => advance.agent_is_paused(agent, moment),
+        Ask::AgentFree { agent } => advance.agent_is_free(agent),
         Ask::Pause(order) => control::pause(advance.draft, order)?,
         Ask::Unpause(order) => {
             control::unpause(advance.draft, order)?;

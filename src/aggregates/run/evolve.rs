@@ -1,8 +1,10 @@
 //! The fold of a run: one total match, which never panics. What cannot follow is an [`IllegalEvent`].
 //!
 //! Here is what attempts do to steps; how the graph grows and goes on is in `graph`, what people do in `control`, and
-//! how a run is undone in `saga`, what they are asked in `people`, what runs of its own do for it in `children`.
+//! how a run is undone in `saga`, what they are asked in `people`, what runs of its own do for it in `children`, which paused
+//! agents it waits for in `agents`.
 
+mod agents;
 mod children;
 mod control;
 mod graph;
@@ -150,6 +152,8 @@ impl Fold<'_> {
             RunEvent::ReturnAnswered(event) => self.return_answered(event),
             RunEvent::ChildPastReturn(event) => self.child_past_return(event),
             RunEvent::DrivingBegan(event) => self.driving_began(event),
+            RunEvent::AgentAwaited(event) => self.agent_awaited(event),
+            RunEvent::AgentAwaitEnded(event) => self.agent_await_ended(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
             RunEvent::RunUnpaused(event) => self.run_unpaused(event),
             RunEvent::CancelRequested(event) => self.cancel_requested(event),
