@@ -1,6 +1,7 @@
 //! What can be asked of whoever holds a store, and what is answered. On the control socket each is a line of JSON:
 //! a request, then frames up to the answer or the problem, then perhaps the next request.
 
+mod agents;
 mod check;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::aggregates::agent::Turn;
 use crate::aggregates::run::{CannotUndo, Insists, Order, RollbackPlan, RunStatus};
 use crate::events::ids::{AgentName, CommandId, Fence, RunId, StepId, Version};
 use crate::events::json::Json;
@@ -20,6 +22,7 @@ use crate::views::presenters::stream::StreamReport;
 use crate::views::presenters::transcript::AttemptReport;
 use crate::views::projections::runs::{RunFilter, RunRow};
 use crate::workflow::approval::Edits;
+pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 
 /// Something asked.
@@ -96,6 +99,25 @@ pub enum Request {
         #[serde(default)]
         id: Option<CommandId>,
     },
+    /// All agents to which something has happened, and how much is asked of each. Answer: [`Answer::Agents`].
+    Agents {
+        /// Others that are to be told of as well.
+        named: Vec<AgentName>,
+    },
+    /// To record what a person wants of an agent. Answer: [`Answer::AgentTurned`].
+    TurnAgent {
+        /// The agent, in whatever spelling.
+        agent: AgentName,
+        /// What is wanted.
+        to: Turn,
+        /// Whether who asks knows it: a file or the configuration defines it.
+        known: bool,
+        /// Who wants it, and why.
+        order: Order,
+        /// What tells this request from all others.
+        #[serde(default)]
+        id: Option<CommandId>,
+    },
     /// What a rollback would do. Answer: [`Answer::Planned`].
     Plan {
         /// Its id, or enough of it.
@@ -129,9 +151,12 @@ impl Request {
     /// Whether it asks how things are, and changes nothing.
     pub const fn only_looks(&self) -> bool {
         match self {
-            Self::Begin { .. } | Self::See { .. } | Self::SeeAll | Self::Interrupt | Self::Control { .. } => {
-                false
-            }
+            Self::Begin { .. }
+            | Self::See { .. }
+            | Self::SeeAll
+            | Self::Interrupt
+            | Self::Control { .. }
+            | Self::TurnAgent { .. } => false,
             Self::Hello
             | Self::Report { .. }
             | Self::Watch { .. }
@@ -139,6 +164,7 @@ impl Request {
             | Self::History { .. }
             | Self::Interrupted
             | Self::Resolve { .. }
+            | Self::Agents { .. }
             | Self::Plan { .. }
             | Self::StateAt { .. }
             | Self::Transcript { .. }
@@ -308,6 +334,10 @@ pub enum Answer {
     Resolved(RunId),
     /// What was wanted is recorded.
     Recorded(Recorded),
+    /// Agents, by name.
+    Agents(Vec<AgentKnown>),
+    /// What was wanted of an agent is recorded.
+    AgentTurned(AgentTurned),
     /// What a rollback would do.
     Planned(Planned),
     /// A run as it was.

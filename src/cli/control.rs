@@ -85,7 +85,7 @@ pub(super) async fn ask_about_a_run(
 }
 
 /// Who calls this, as the operating system knows them.
-fn user() -> String {
+pub(super) fn user() -> String {
     let uid = rustix::process::getuid().as_raw();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let of_account = accounts.lines().find_map(|line| account_name(line, uid)).map(str::to_owned);
