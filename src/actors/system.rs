@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::agents::communicator::Communicator;
 use super::agents::roster::Roster;
+use super::agents::shell::AgentKind;
 use super::arbiters::Arbiters;
 use super::clock::Clock;
 use super::hosting::Hosting;
@@ -36,7 +37,9 @@ use crate::events::commit::Recorded;
 use crate::events::ids::{Position, RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem, Remedy};
 use crate::executors::delivery;
+use crate::kernel::projection::Projection;
 use crate::store::{EventStore, Head};
+use crate::views::projections::agents::{AgentRows, AgentsView};
 use crate::views::projections::runs::{RunRows, RunsView};
 use crate::views::projector::Projector;
 
@@ -136,12 +139,15 @@ impl System {
             Scribe::new(context.clone(), pages.clone(), Inspector { check: settings.check, environment });
         let hosting = Hosting::start(context.clone(), Arc::clone(&spread));
         let agents = Communicator::start(roster, library, clock, spread);
-        let live = Runs::new(Arc::clone(&hosting), agents, scribe);
-        hosting.register(kinds.with(RunKind { runs: Arc::downgrade(&live), pages }));
-        let arbiters = Mutex::new(arbiters);
         let (committed, standings) = (store.committed(), Arc::new(LiveStandings(Arc::clone(&hosting))));
-        let projector = Projector::new(store, standings, vec![Box::new(RunRows), Box::new(AttentionRows)]);
-        let projector = Arc::new(projector);
+        let rows: Vec<Box<dyn Projection>> =
+            vec![Box::new(RunRows), Box::new(AttentionRows), Box::new(AgentRows)];
+        let projector = Arc::new(Projector::new(store, standings, rows));
+        let known = Arc::new(AgentsView::new(Arc::clone(&projector)));
+        let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), scribe, known);
+        let kinds = kinds.with(RunKind { runs: Arc::downgrade(&live), pages }).with(AgentKind { agents });
+        hosting.register(kinds);
+        let arbiters = Mutex::new(arbiters);
         let runs = Arc::new(RunsView::new(Arc::clone(&projector)));
         let attentions = Arc::new(Attentions::new(Arc::clone(&projector)));
         let closed = watch::Sender::new(false);
@@ -196,8 +202,18 @@ impl System {
     /// that sleep are awaited, those that wait for people are not. It does so also if nobody listens.
     pub fn drive_all(&self) -> mpsc::Receiver<Result<Rested, Problem>> {
         let (rested, told) = mpsc::channel(RESTED_MAX);
-        let waker = Waker::new(Arc::clone(&self.hosting), Arc::clone(&self.attentions), rested);
-        actix::spawn(waker.run(self.closed.subscribe()));
+        let waker = Waker::new(Arc::clone(&self.hosting), Arc::clone(&self.attentions), rested.clone());
+        let (live, closed) = (Arc::clone(&self.live), self.closed.subscribe());
+        actix::spawn(async move {
+            match live.ready().await {
+                Ok(()) => {
+                    drop(rested);
+                    waker.run(closed).await;
+                }
+                // Without a listener nobody wants to know.
+                Err(problem) => drop(rested.send(Err(problem)).await),
+            }
+        });
         told
     }
 
@@ -332,6 +348,11 @@ impl System {
     /// How many streams are in memory.
     pub fn in_memory(&self) -> usize {
         self.hosting.book().in_memory().len()
+    }
+
+    /// The runs that live here, and what they know of agents.
+    pub fn live(&self) -> &Arc<Runs> {
+        &self.live
     }
 
     /// From here on nothing starts; what runs goes on.

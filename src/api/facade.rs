@@ -4,6 +4,7 @@
 //! - `begin`: begins runs
 //! - `see`: lets runs go on, and sees them through
 //! - `control`: what people want of a run, and what a rollback would do
+//! - `agents`: what is known of agents, and what people want of them
 //! - `report`: one run
 //! - `history`: what happened, and a run as it was
 //! - `outcome`: what comes of runs
@@ -11,6 +12,7 @@
 //! - `transcript`: what was said during an attempt
 //! - `verify`: proves the store whole
 
+mod agents;
 mod begin;
 mod control;
 mod history;
@@ -146,6 +148,10 @@ impl Facade {
             Request::History { run, from, to } => self.history(&run, from, to, frames).await,
             Request::Control { run, control, order, id } => {
                 self.control(&run, control, order, id).await.map(Answer::Recorded)
+            }
+            Request::Agents { named } => self.agents(named).await.map(Answer::Agents),
+            Request::TurnAgent { agent, to, known, order, id } => {
+                self.turn_agent(&agent, (to, known), order, id).await.map(Answer::AgentTurned)
             }
             Request::Plan { run, to } => self.plan(&run, to.as_deref()).await.map(Answer::Planned),
             Request::StateAt { run, at } => {

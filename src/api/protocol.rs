@@ -1,6 +1,7 @@
 //! What can be asked of whoever holds a store, and what is answered. On the control socket each is a line of JSON:
 //! a request, then frames up to the answer or the problem, then perhaps the next request.
 
+mod agents;
 mod check;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::spec::RunSpec;
+use crate::aggregates::agent::Turn;
 use crate::aggregates::run::{CannotUndo, Order, RollbackPlan, RunStatus};
 use crate::events::ids::{AgentName, CommandId, Fence, RunId, StepId, Version};
 use crate::events::json::Json;
@@ -21,6 +23,7 @@ use crate::views::presenters::stream::StreamReport;
 use crate::views::presenters::transcript::AttemptReport;
 use crate::views::projections::runs::{RunFilter, RunRow};
 use crate::workflow::approval::Edits;
+pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 
 /// Something asked.
@@ -108,6 +111,25 @@ pub enum Request {
         #[serde(default)]
         id: Option<CommandId>,
     },
+    /// All agents to which something has happened, and how much is asked of each. Answer: [`Answer::Agents`].
+    Agents {
+        /// Others that are to be told of as well.
+        named: Vec<AgentName>,
+    },
+    /// To record what a person wants of an agent. Answer: [`Answer::AgentTurned`].
+    TurnAgent {
+        /// The agent, in whatever spelling.
+        agent: AgentName,
+        /// What is wanted.
+        to: Turn,
+        /// Whether who asks knows it: a file or the configuration defines it.
+        known: bool,
+        /// Who wants it, and why.
+        order: Order,
+        /// What tells this request from all others.
+        #[serde(default)]
+        id: Option<CommandId>,
+    },
     /// What a rollback would do. Answer: [`Answer::Planned`].
     Plan {
         /// Its id, or enough of it.
@@ -146,7 +168,8 @@ impl Request {
             | Self::Outcome { .. }
             | Self::SeeAll
             | Self::Interrupt
-            | Self::Control { .. } => false,
+            | Self::Control { .. }
+            | Self::TurnAgent { .. } => false,
             Self::Hello
             | Self::Follow { .. }
             | Self::Report { .. }
@@ -155,6 +178,7 @@ impl Request {
             | Self::History { .. }
             | Self::Interrupted
             | Self::Resolve { .. }
+            | Self::Agents { .. }
             | Self::Plan { .. }
             | Self::StateAt { .. }
             | Self::Transcript { .. }
@@ -275,6 +299,10 @@ pub enum Answer {
     Resolved(RunId),
     /// What was wanted is recorded.
     Recorded(Recorded),
+    /// Agents, by name.
+    Agents(Vec<AgentKnown>),
+    /// What was wanted of an agent is recorded.
+    AgentTurned(AgentTurned),
     /// What a rollback would do.
     Planned(Planned),
     /// A run as it was.

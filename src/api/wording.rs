@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::folder::RUNS;
-use super::protocol::{HistoryLine, Planned, Recorded, VerifyReport};
+use super::protocol::{AgentTurned, HistoryLine, Planned, Recorded, VerifyReport};
 use crate::actors::pages::Pages;
 use crate::events::ids::RunId;
 use crate::events::problem::{Document, Look, Problem, Remedies, Remedy};
@@ -192,6 +192,7 @@ impl Worded for AttemptReport {
     }
 }
 
+impl Worded for AgentTurned {}
 impl Worded for Recorded {}
 impl Worded for HistoryLine {}
 impl Worded for Planned {}

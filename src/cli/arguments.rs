@@ -63,6 +63,8 @@ pub(super) enum Verb {
     Signal(SignalArguments),
     /// Show what was said during an attempt at a step
     Transcript(TranscriptArguments),
+    /// Show the agents, check their files, or say whether one takes work
+    Agents(AgentsArguments),
     /// Check workflow files; nothing runs
     Validate(ValidateArguments),
     /// Prove that the store is whole
@@ -88,6 +90,11 @@ impl Verb {
     /// What it does to a store.
     pub(super) const fn reach(&self) -> Reach {
         match self {
+            Self::Agents(AgentsArguments { verb }) => match verb {
+                None | Some(AgentsVerb::List | AgentsVerb::Show(_)) => Reach::Looks,
+                Some(AgentsVerb::Validate(_)) => Reach::None,
+                Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
+            },
             Self::Validate(_) | Self::Trust(_) | Self::Completions(_) => Reach::None,
             Self::List(_)
             | Self::Status(_)
@@ -177,7 +184,7 @@ pub(super) struct StatusArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct HistoryArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`; or any stream by its name, as in `run/ID`
+    /// The run: its id, a unique beginning or end of it, or `last`; or an agent, as in `agent/NAME`; or any stream by its name, as in `run/ID`
     pub(super) run: String,
     /// From this version
     #[arg(long, value_name = "N")]
@@ -196,7 +203,7 @@ pub(super) struct ValidateArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`; or any stream by its name, as in `run/ID`
+    /// The run: its id, a unique beginning or end of it, or `last`; or an agent, as in `agent/NAME`; or any stream by its name, as in `run/ID`
     pub(super) run: String,
     /// As of this version [default: step through them on a terminal, elsewhere the newest]
     #[arg(long, value_name = "N")]
@@ -366,6 +373,49 @@ pub(super) struct TranscriptArguments {
     /// Of attempts at undoing the step
     #[arg(long)]
     pub(super) undo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AgentsArguments {
+    #[command(subcommand)]
+    pub(super) verb: Option<AgentsVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AgentsVerb {
+    /// Show all agents: those of files, of the configuration, and those that are recorded
+    List,
+    /// Show one: where it is defined, its limits, whether it takes work
+    Show(AgentArguments),
+    /// Check an agent's file, or all files of a folder; nothing is recorded
+    Validate(AgentFileArguments),
+    /// Let it start nothing: what wants it waits, what runs goes on
+    Pause(AgentOrderArguments),
+    /// Let it take all work again
+    Unpause(AgentOrderArguments),
+    /// Let no new run begin with it; runs that are there go on
+    Drain(AgentOrderArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AgentArguments {
+    /// The agent, in any spelling of its name
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub(super) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AgentFileArguments {
+    /// The file, or the folder
+    pub(super) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AgentOrderArguments {
+    #[command(flatten)]
+    pub(super) agent: AgentArguments,
+    #[command(flatten)]
+    pub(super) order: OrderArguments,
 }
 
 #[derive(Debug, Args)]

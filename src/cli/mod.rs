@@ -12,6 +12,7 @@
 //! - `progress`: what runs, line by line, on a terminal
 //! - `usage`: command lines that are not understood
 
+mod agents;
 mod approve;
 mod arguments;
 mod cancel;
@@ -287,6 +288,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Reject(arguments) => reject::reject(scene, arguments).await,
         Verb::Signal(arguments) => signal::signal(scene, arguments).await,
         Verb::Transcript(arguments) => transcript::transcript(scene, arguments).await,
+        Verb::Agents(arguments) => agents::agents(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
         Verb::Verify => verify::verify(scene).await,
         Verb::Trust(arguments) => trust::trust(scene, arguments),

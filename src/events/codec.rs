@@ -11,6 +11,7 @@ pub mod old;
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::{Deserialize, Serialize};
 
+use super::agent::*;
 use super::run::*;
 
 /// What the bytes of one value can make the decoder allocate, be they damaged, unless they are longer than
@@ -167,6 +168,8 @@ event_table! {
         TellingBegan "telling_began" 1;
         ParentTold "parent_told" 1;
         DrivingBegan "driving_began" 1;
+        AgentAwaited "agent_awaited" 1;
+        AgentAwaitEnded "agent_await_ended" 1;
         RunPaused "run_paused" 1;
         RunUnpaused "run_unpaused" 1;
         CancelRequested "cancel_requested" 1;
@@ -181,5 +184,14 @@ event_table! {
         RunCompensated "run_compensated" 1;
         RunCancelled "run_cancelled" 1;
         RunStuck "run_stuck" 1;
+    }
+}
+
+event_table! {
+    AgentEvent {
+        AgentRegistered "agent_registered" 1;
+        AgentPaused "agent_paused" 1;
+        AgentUnpaused "agent_unpaused" 1;
+        AgentDraining "agent_draining" 1;
     }
 }

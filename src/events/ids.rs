@@ -236,6 +236,11 @@ impl StreamId {
         Self::new(RUN_KIND, run.as_str())
     }
 
+    /// The stream of an agent, in whatever spelling.
+    pub fn of_agent(agent: &AgentName) -> Self {
+        Self::new(AGENT_KIND, &agent.key())
+    }
+
     /// The run whose stream this is.
     pub fn run(&self) -> Option<RunId> {
         self.0.strip_prefix(RUN_KIND)?.strip_prefix('/').map(|id| RunId(id.into()))
@@ -244,6 +249,9 @@ impl StreamId {
 
 /// The kind of the streams of runs.
 pub const RUN_KIND: &str = "run";
+
+/// The kind of the streams of agents.
+pub const AGENT_KIND: &str = "agent";
 
 impl TimerId {
     /// The timer that ends the sleep of a step.

@@ -5,13 +5,14 @@
 //! - [`json`]: JSON as text, and payloads that may be blobs
 //! - [`text`]: texts from outside, and what they may do where they are shown
 //! - [`problem`]: classes and stable codes of what can go wrong
-//! - [`run`]: the events of a run
+//! - [`run`]: the events of a run; [`agent`]: of an agent
 //! - [`commit`]: what is stored together, chained by hashes
 //! - [`decision`]: on what each decision in it was made
 //! - [`codec`]: bytes of all of that, by type and schema
 //! - [`rows`]: rows of read models, as keys and bytes
 //! - [`limits`]: how long what is stored may be
 
+pub mod agent;
 pub mod codec;
 pub mod commit;
 pub mod decision;

@@ -235,6 +235,8 @@ codes! {
         "names match without case, `-`, `_`, spaces, and a last `_agent` or `_vN`: register each once";
     UnknownFunction = "RE-1305", Validation, "No function of that name is registered",
         "functions are registered by the program that embeds Reenact";
+    AgentDraining = "RE-1307", Validation, "A run that would begin names an agent that is draining",
+        "name another agent, or let it take work again: `reenact agents unpause NAME`";
 
     // 20: what a run refuses
     RunEnded = "RE-2001", Validation, "The run has ended", "start another run";

@@ -1,6 +1,7 @@
 //! The events of a run. Each says what may come before it and what it makes true; the fold is in
 //! `workflow::evolve`. The names are a contract, and the bytes too: see [`super::codec`].
 
+mod agents;
 mod children;
 mod control;
 mod graph;
@@ -18,6 +19,7 @@ use super::json::{BlobRef, Payload};
 use super::problem::{Class, Code};
 use super::time::Timestamp;
 
+pub use agents::{AgentAwaitEnded, AgentAwaited};
 pub use children::{
     ChildBinding, ChildEnded, ChildPastReturn, ChildRested, ChildStarted, ChildStirred, GrowthLimits,
     ParentTold, ReturnAnswered, ReturnAsked, TellingBegan,
@@ -373,7 +375,8 @@ macro_rules! run_events {
 run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
-    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, RunPaused, RunUnpaused, CancelRequested, RetryRequested,
+    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, RunPaused,
+    RunUnpaused, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
 }

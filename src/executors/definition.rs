@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::events::agent::{InvalidRate, Rate};
 use crate::events::ids::AgentName;
 use crate::events::problem::{Class, Code, Problem, nearest};
 use crate::workflow::definition::{Criticality, WORKFLOW_AGENT};
@@ -87,6 +88,9 @@ pub struct AgentDefinition {
     /// How many attempts it does at once; [`CONCURRENCY`] without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// How many attempts it starts in a given time, where that is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
     /// Who stands in for it in its steps, where they do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<AgentFallback>,
@@ -119,13 +123,14 @@ pub struct AgentFallback {
 }
 
 /// Keys that mean something to this version.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "name",
     "description",
     "executor",
     "command",
     "script",
     "concurrency",
+    "rate",
     "fallback",
     "criticality",
     "optional",
@@ -133,7 +138,7 @@ const KEYS: [&str; 10] = [
 ];
 
 /// Keys that are kept for versions that use them.
-const KEYS_KEPT: [&str; 7] = ["model", "temperature", "max_tokens", "tools", "handoffs", "expertise", "rate"];
+const KEYS_KEPT: [&str; 6] = ["model", "temperature", "max_tokens", "tools", "handoffs", "expertise"];
 
 /// Every key that a definition may have.
 pub fn keys() -> impl Iterator<Item = &'static str> {
@@ -162,6 +167,7 @@ impl AgentDefinition {
             script_file: None,
             script: None,
             concurrency: None,
+            rate: None,
             fallback: None,
             criticality: None,
             optional: None,
@@ -214,6 +220,7 @@ impl AgentDefinition {
             "command" => self.command = command(value)?,
             "script" => self.script_file = Some(text(value)?),
             "concurrency" => self.concurrency = Some(concurrency(&value)?),
+            "rate" => self.rate = Some(rate(value)?),
             "fallback" => self.fallback = Some(fallback(value)?),
             "criticality" => self.criticality = Some(criticality(value)?),
             // Other tools write the second.
@@ -333,6 +340,11 @@ fn concurrency(value: &Value) -> Result<u32, String> {
     number
         .filter(|number| (1..=MAX).contains(number))
         .ok_or_else(|| format!("{}: give it a whole number from 1 to {MAX}", shown(value)))
+}
+
+fn rate(value: Value) -> Result<Rate, String> {
+    let refused = format!("{}: {InvalidRate}", shown(&value));
+    serde_json::from_value(value).map_err(|_| refused)
 }
 
 /// A map of `agent` and perhaps `prompt_suffix`.

@@ -157,18 +157,7 @@ impl Catalog {
     }
 
     fn read(&mut self, file: PathBuf) {
-        let shown = file.display().to_string();
-        let folder = file.parent().unwrap_or(Path::new("."));
-        let parsed = read_text(&file, Kind::Agent).and_then(|text| {
-            let (mut agent, mut warnings) = AgentDefinition::parse(&text, &shown)?;
-            let idle = agent.settings.keys().map(|key| {
-                let (line, column) = place_of(&text, key);
-                definition::no_effect(&agent.name, key).at(&shown, line, column)
-            });
-            warnings.extend(idle);
-            read_script(&mut agent, folder).map(|()| (agent, warnings))
-        });
-        match parsed {
+        match parse(&file, &file.display().to_string()) {
             Ok((definition, warnings)) => {
                 let name = definition.name.clone();
                 self.add(name, Ok(Found { definition, file: Some(file) }), warnings);
@@ -224,6 +213,70 @@ impl Catalog {
     }
 }
 
+/// Reads an agent's file. Also answers what is odd about it.
+fn parse(file: &Path, shown: &str) -> Result<(AgentDefinition, Vec<Problem>), Problem> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let text = read_text(file, shown, Kind::Agent)?;
+    let (mut agent, mut warnings) = AgentDefinition::parse(&text, shown)?;
+    let idle = agent.settings.keys().map(|key| {
+        let (line, column) = place_of(&text, key);
+        definition::no_effect(&agent.name, key).at(shown, line, column)
+    });
+    warnings.extend(idle);
+    read_script(&mut agent, folder).map(|()| (agent, warnings))
+}
+
+/// An agent's file that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedAgent {
+    /// Its path, as a person named it or the folder that it is in.
+    pub file: String,
+    /// The agent; none of a file that cannot be read.
+    pub agent: Option<AgentName>,
+    /// What is wrong with it.
+    pub errors: Vec<Problem>,
+    /// What is odd about it, and why this version cannot have it do a step that a later one may.
+    pub warnings: Vec<Problem>,
+}
+
+/// Checks an agent's file, or all of a folder; `named` is what a person calls it.
+pub fn check_files(path: &Path, named: &Path) -> Vec<CheckedAgent> {
+    let mut catalog = Catalog { by_key: BTreeMap::new(), warnings: Vec::new(), errors: Vec::new() };
+    let (files, mut names) = (catalog.files(path), BTreeMap::new());
+    let mut checked: Vec<_> = files.iter().map(|file| check_file(file, path, named, &mut names)).collect();
+    let wrong: Vec<_> = catalog.errors.into_iter().chain(catalog.warnings).collect();
+    if !wrong.is_empty() {
+        let file = named.display().to_string();
+        checked.push(CheckedAgent { file, agent: None, errors: wrong, warnings: Vec::new() });
+    }
+    checked
+}
+
+/// `names` are those of the files before it, by their keys.
+fn check_file(file: &Path, path: &Path, named: &Path, names: &mut BTreeMap<String, String>) -> CheckedAgent {
+    let inside = file.strip_prefix(path).ok().filter(|inside| !inside.as_os_str().is_empty());
+    let shown = inside.map_or_else(|| named.to_path_buf(), |inside| named.join(inside)).display().to_string();
+    let (agent, mut warnings) = match parse(file, &shown) {
+        Ok(parsed) => parsed,
+        Err(problem) => {
+            return CheckedAgent { file: shown, agent: None, errors: vec![problem], warnings: Vec::new() };
+        }
+    };
+    let unusable = agent.check_usable().err().map(|problem| match problem.at {
+        Some(_) => problem,
+        None => problem.at(&shown, 1, 1),
+    });
+    let (later, errors): (Vec<_>, Vec<_>) =
+        unusable.into_iter().partition(|problem| problem.code == Code::NotBuilt);
+    warnings.extend(later);
+    if let Some(nearer) = names.get(&agent.name.key()) {
+        let message = format!("agent `{}` in `{shown}` is hidden by the one in `{nearer}`", agent.name);
+        warnings.push(Problem::new(Code::AgentHidden, message).at(&shown, 1, 1));
+    }
+    names.entry(agent.name.key()).or_insert_with(|| shown.clone());
+    CheckedAgent { file: shown, agent: Some(agent.name), errors, warnings }
+}
+
 /// Sets one key of `[agents.NAME]`.
 ///
 /// # Errors
@@ -238,8 +291,8 @@ pub fn set_from_config(
     if key == "name" {
         return Err(bad("cannot be set: the name is that of the table".to_owned()));
     }
-    if name.key() == AgentName::new(SHELL_AGENT).key() && key != "concurrency" {
-        return Err(bad("cannot be set: of the built-in agent only `concurrency` can".to_owned()));
+    if name.key() == AgentName::new(SHELL_AGENT).key() && !["concurrency", "rate"].contains(&key) {
+        return Err(bad("cannot be set: of the built-in agent only `concurrency` and `rate` can".to_owned()));
     }
     if name.key() == WORKFLOW_AGENT {
         return Err(bad("cannot be set: the agent is built in".to_owned()));
@@ -263,7 +316,7 @@ pub fn set_from_config(
 fn read_script(agent: &mut AgentDefinition, folder: &Path) -> Result<(), Problem> {
     let Some(file) = agent.script_file.take() else { return Ok(()) };
     let file = folder.join(file);
-    let text = read_text(&file, Kind::Script)?;
+    let text = read_text(&file, &file.display().to_string(), Kind::Script)?;
     let script = script(&text, &file.display().to_string());
     agent.script = Some(script.map_err(|problems| first(problems, &file))?);
     Ok(())
@@ -291,11 +344,10 @@ fn place_of(text: &str, key: &str) -> (u64, u64) {
 }
 
 /// A problem of a file stands in that file.
-fn read_text(file: &Path, kind: Kind) -> Result<String, Problem> {
-    let shown = file.display().to_string();
-    text_file::read(file, &shown, kind).map_err(|problem| match problem.at {
+fn read_text(file: &Path, shown: &str, kind: Kind) -> Result<String, Problem> {
+    text_file::read(file, shown, kind).map_err(|problem| match problem.at {
         Some(_) => problem,
-        None => problem.at(&shown, 1, 1),
+        None => problem.at(shown, 1, 1),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The engine as a library: functions as agents, a store in memory, a clock that the test holds.
 
+mod agents;
 mod children;
 mod clocks;
 mod counter;

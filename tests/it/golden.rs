@@ -2,6 +2,7 @@
 //! layout of a commit. The files are never made anew. A new row of the codec's table needs a new file: run this test
 //! with `GOLDEN=new` once, which writes only what is not there.
 
+mod agents;
 mod commands;
 
 use std::fs;
@@ -182,6 +183,8 @@ fn control() -> Vec<RunEvent> {
         RunPaused { by: "ada".into(), reason: reason() }.into(),
         RunUnpaused { by: "ada".into(), reason: reason() }.into(),
         DrivingBegan { since: Timestamp(1_795_219_200_000_000) }.into(),
+        AgentAwaited { agent: AgentName::new("publisher") }.into(),
+        AgentAwaitEnded { agent: AgentName::new("publisher") }.into(),
         CancelRequested { by: "ada".into(), reason: reason(), rollback: true }.into(),
         RetryRequested { step: Some("tag".into()), by: "ada".into(), reason: reason() }.into(),
         RunCancelled {}.into(),

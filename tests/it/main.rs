@@ -8,6 +8,7 @@
     clippy::print_stderr
 )]
 
+mod agents;
 mod bad_input;
 mod bindings;
 mod children;

@@ -20,7 +20,7 @@ fn codes(problems: &Value) -> Vec<&str> {
 #[test]
 fn agents_that_a_workflow_names_are_warned_of_and_no_others() {
     let sandbox = Sandbox::new();
-    agent(&sandbox, "worker", 0, "color: red\nrate: 10/s\nmodel: small\nfallback: {agent: second}");
+    agent(&sandbox, "worker", 0, "color: red\nmax_tokens: 8000\nmodel: small\nfallback: {agent: second}");
     agent(&sandbox, "second", 0, "concurency: 4");
     agent(&sandbox, "unnamed", 0, "color: blue");
     sandbox.write(".claude/agents/worker.md", "# Another worker");
@@ -33,13 +33,13 @@ fn agents_that_a_workflow_names_are_warned_of_and_no_others() {
         let warnings = file["warnings"].as_array().unwrap();
         warnings.iter().find(|warning| warning["message"].as_str().unwrap().contains(word)).unwrap().clone()
     };
-    let rate = about("`rate`");
+    let idle = about("`max_tokens`");
     assert!(
-        rate["message"].as_str().unwrap().contains("is read, and has no effect in this version"),
-        "{rate}"
+        idle["message"].as_str().unwrap().contains("is read, and has no effect in this version"),
+        "{idle}"
     );
-    assert_eq!(rate["at"]["line"], 7);
-    assert!(rate["at"]["file"].as_str().unwrap().ends_with("agents/worker.md"), "{rate}");
+    assert_eq!(idle["at"]["line"], 7);
+    assert!(idle["at"]["file"].as_str().unwrap().ends_with("agents/worker.md"), "{idle}");
     assert!(about("`concurency`")["hint"].as_str().unwrap().contains("`concurrency`"));
     let human = sandbox.reenact(&["validate", "w.yaml"]);
     assert!(human.stdout.contains("warning[RE-1306]") && !human.stdout.contains("blue"), "{human}");

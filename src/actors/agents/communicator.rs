@@ -6,7 +6,7 @@ use actix::{Actor, Addr};
 use dashmap::DashMap;
 
 use super::agent::{Agent, EndLeftover, Perform, StopAll, StopAttempt};
-use super::dispatcher::{Dispatcher, GiveSlot, Slot};
+use super::dispatcher::{Bring, Dispatcher, Limits, Slot};
 use super::roster::{Member, Roster};
 use crate::actors::arbiters::Arbiters;
 use crate::actors::clock::Clock;
@@ -15,6 +15,7 @@ use crate::actors::send::send;
 use crate::events::ids::{AgentName, Hash, RunId};
 use crate::events::json::BlobRef;
 use crate::events::problem::Problem;
+use crate::events::time::Timestamp;
 use crate::workflow::work::Failure;
 
 /// Messages that may wait in an agent's mailbox. Slots bound what is asked of it; the rest are stops.
@@ -37,11 +38,21 @@ pub struct Communicator {
 /// An agent and its definition: two runs may know one name with two definitions.
 type AgentKey = (AgentName, Option<Hash>);
 
+/// What a run brings of an agent.
+#[derive(Debug, Clone, Copy)]
+pub struct Brought {
+    /// Its definition, if the run has one recorded.
+    pub definition: Option<BlobRef>,
+    /// When the run began; 0 for one that a step of another started, which began with that one.
+    pub since: Timestamp,
+}
+
 #[derive(Clone)]
 struct Entry {
     /// An agent ends when nobody has its address any more, and all is read that was sent to it.
     address: Addr<Agent>,
-    concurrency: u32,
+    /// How much it does, whoever brought the definition.
+    limits: Limits,
     /// Held by every attempt that it makes.
     used: Arc<()>,
 }
@@ -56,7 +67,7 @@ impl Communicator {
     ) -> Arc<Self> {
         Arc::new(Self {
             agents: DashMap::new(),
-            dispatcher: Dispatcher::start(),
+            dispatcher: Dispatcher::start(Arc::clone(&clock)),
             roster,
             library,
             clock,
@@ -64,23 +75,38 @@ impl Communicator {
         })
     }
 
+    /// Whether the program that embeds this registered a function for an agent, in whatever spelling.
+    pub fn has_function(&self, name: &AgentName) -> bool {
+        self.roster.executors.functions.names().iter().any(|known| known.key() == name.key())
+    }
+
+    /// Who has the slots of agents, and who waits for them.
+    pub fn dispatcher(&self) -> &Dispatcher {
+        &self.dispatcher
+    }
+
     /// As many of so many slots of an agent as are free and nobody waits for.
-    pub fn slots(&self, name: &AgentName, definition: Option<BlobRef>, wanted: u32) -> Vec<Slot> {
-        self.dispatcher.try_acquire(name, self.concurrency(name, definition), wanted)
+    pub fn slots(&self, name: &AgentName, brought: Brought, wanted: u32) -> Vec<Slot> {
+        self.dispatcher.try_acquire(name, &self.limits(name, brought), wanted)
     }
 
     /// Lets a run wait for slots of an agent: so many, instead of what it wanted before.
-    pub fn wait(&self, run: &RunId, name: &AgentName, definition: Option<BlobRef>, wants: u32, to: GiveSlot) {
-        self.dispatcher.wait(run, name, self.concurrency(name, definition), wants, to);
+    pub fn wait(&self, run: &RunId, name: &AgentName, brought: Brought, wants: u32, to: Bring) {
+        self.dispatcher.wait(run, name, &self.limits(name, brought), wants, to);
     }
 
-    /// How many attempts an agent makes at once.
-    fn concurrency(&self, name: &AgentName, definition: Option<BlobRef>) -> u32 {
-        self.agent(name, definition).map_or(1, |entry| entry.concurrency)
+    /// How much an agent does, as the definition says that a run brings.
+    pub fn limits(&self, name: &AgentName, Brought { definition, since }: Brought) -> Limits {
+        match self.agent(name, definition) {
+            Ok(entry) => Limits { since, ..entry.limits },
+            // Who is asked for an attempt tells what is wrong.
+            Err(_) => Limits { definition: None, since: Timestamp(0), concurrency: 1, rate: None },
+        }
     }
 
     /// Asks an agent for an attempt. An agent that this process does not have answers with a failure at once.
-    pub fn perform(&self, name: &AgentName, definition: Option<BlobRef>, perform: Perform) {
+    pub fn perform(&self, name: &AgentName, definition: Option<BlobRef>, mut perform: Perform) {
+        perform.slot.take_up();
         match self.agent(name, definition) {
             Ok(Entry { address, used, .. }) => send(&address, Perform { used: Some(used), ..perform }),
             Err(problem) => {
@@ -141,7 +167,9 @@ impl Communicator {
         if let Some(entry) = self.agents.get(&key).filter(|entry| entry.address.connected()) {
             return Ok(entry.clone());
         }
-        let Member { executor, slots: concurrency } = self.roster.member(name, definition, &*self.library)?;
+        let Member { executor, slots, rate } = self.roster.member(name, definition, &*self.library)?;
+        let (concurrency, since) = (slots, Timestamp(0));
+        let limits = Limits { definition: key.1, since, concurrency, rate };
         if self.agents.len() >= AGENTS_IDLE_MAX {
             let mut kept = 0;
             self.agents.retain(|_, entry| {
@@ -156,7 +184,7 @@ impl Communicator {
                 actor.set_mailbox_capacity(MAILBOX);
                 Agent::new(executor, clock)
             });
-            Entry { address, concurrency, used: Arc::new(()) }
+            Entry { address, limits, used: Arc::new(()) }
         };
         let entry = match self.agents.entry(key) {
             dashmap::Entry::Occupied(entry) if entry.get().address.connected() => entry.get().clone(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::events::agent::Rate;
 use crate::events::ids::AgentName;
 use crate::events::json::BlobRef;
 use crate::events::problem::{Code, Problem};
@@ -15,6 +16,8 @@ pub struct Member {
     pub executor: Arc<dyn Executor>,
     /// How many attempts it makes at once.
     pub slots: u32,
+    /// How many attempts it starts in a given time, if that is limited.
+    pub rate: Option<Rate>,
 }
 
 /// What makes agents of their definitions.
@@ -48,7 +51,8 @@ impl Roster {
                 ..AgentDefinition::named(name.clone())
             },
         };
-        Ok(Member { executor: self.executors.of(&definition)?, slots: definition.slots() })
+        let (slots, rate) = (definition.slots(), definition.rate);
+        Ok(Member { executor: self.executors.of(&definition)?, slots, rate })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Runs: what performs their effects, and what may be wanted of them.
 //!
 //! - [`shell`]: what is particular to the host of a run; [`glance`]: what is seen of it
+//! - `awaiting`: agents that are paused, and runs that wait for them
 
+mod awaiting;
 pub mod glance;
 pub mod shell;
 
@@ -10,6 +12,7 @@ use std::sync::{Arc, Weak};
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
+use self::awaiting::Awaiting;
 use self::glance::Glance;
 use self::shell::{RunShell, ToRun};
 use super::agents::communicator::Communicator;
@@ -28,12 +31,14 @@ use crate::events::problem::Problem;
 use crate::kernel::Blobs;
 use crate::kernel::core::Envelope;
 use crate::kernel::standing::KindFold;
+use crate::views::projections::agents::AgentsView;
 
 /// The runs of a process: what may be wanted of them.
 pub struct Runs {
     hosting: Arc<Hosting>,
     agents: Arc<Communicator>,
     scribe: Arc<Scribe>,
+    awaiting: Awaiting,
     /// Attempts that agents are making, and pages that are being written.
     in_flight: watch::Sender<usize>,
 }
@@ -76,9 +81,15 @@ impl Kind for RunKind {
 }
 
 impl Runs {
-    /// The runs that are hosted there, whose attempts these agents make.
-    pub fn new(hosting: Arc<Hosting>, agents: Arc<Communicator>, scribe: Arc<Scribe>) -> Arc<Self> {
-        Arc::new(Self { hosting, agents, scribe, in_flight: watch::Sender::new(0) })
+    /// The runs that are hosted there, whose attempts these agents make; what is known of those is in the read model.
+    pub fn new(
+        hosting: Arc<Hosting>,
+        agents: Arc<Communicator>,
+        scribe: Arc<Scribe>,
+        known: Arc<AgentsView>,
+    ) -> Arc<Self> {
+        let awaiting = Awaiting::new(known);
+        Arc::new(Self { hosting, agents, scribe, awaiting, in_flight: watch::Sender::new(0) })
     }
 
     /// Who hosts them.
@@ -103,8 +114,10 @@ impl Runs {
     /// here.
     ///
     /// # Errors
-    /// When the id is taken by a run that does something else, or the store refuses.
+    /// When the id is taken by a run that does something else, an agent that it names takes no new runs, or the store refuses.
     pub async fn begin(&self, run: &RunId, start: StartRun) -> Result<Version, Problem> {
+        self.ready().await?;
+        self.admit(run, &start).await?;
         let (hash, drive) = (start.definition_blob.reference.hash, start.drive);
         let blobs: &dyn Blobs = &*self.context().library;
         blobs.remember_value(hash, Arc::clone(&start.definition));
@@ -136,8 +149,12 @@ impl Runs {
         self.hosting.order::<RunKind>(&StreamId::of_run(run), envelope, || ask.clone()).await
     }
 
-    /// Lets a run go on, now and by itself from here on.
+    /// Lets a run go on, now and by itself from here on; nothing of it, if it cannot be read which agents are paused.
     pub async fn drive(&self, run: &RunId) {
+        if let Err(problem) = self.ready().await {
+            tracing::error!(%run, %problem, "it does not go on");
+            return;
+        }
         self.hosting.drive(&StreamId::of_run(run)).await;
     }
 

@@ -13,16 +13,17 @@ use tokio::sync::watch;
 use super::glance::{Glance, OpenAttempt};
 use super::{InFlight, Runs};
 use crate::actors::agents::agent::{Assigned, Attempted, EndLeftover, Perform, Report, StopAttempt};
-use crate::actors::agents::dispatcher::{GiveSlot, Slot};
+use crate::actors::agents::communicator::Brought;
+use crate::actors::agents::dispatcher::{Bring, News, Slot};
 use crate::actors::hosting::context::HostContext;
 use crate::actors::hosting::live::Live;
 use crate::actors::hosting::messages::Tell;
 use crate::actors::hosting::shell::{Heard, Shell};
 use crate::actors::pages::{Pages, page};
-use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId};
+use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId, StartRun};
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
-use crate::events::json::BlobRef;
 use crate::events::run::AttemptStarted;
+use crate::events::time::Timestamp;
 use crate::executors::{Assignment, Progress};
 use crate::kernel::core::Lender;
 use crate::kernel::{Blobs, Now};
@@ -33,8 +34,8 @@ static SEED: AtomicU64 = AtomicU64::new(0);
 
 /// What is told to the shell of a run.
 pub enum ToRun {
-    /// A slot that it waited for is its own.
-    Granted(Slot),
+    /// News of a slot that it waits for.
+    OfSlot(News),
     /// What came of an attempt; none if the attempt was let go of before it had succeeded.
     Reported {
         /// Of which step.
@@ -108,15 +109,17 @@ impl RunShell {
     fn make(&mut self, state: &Run, started: Arc<AttemptStarted>) {
         let Some(runs) = self.runs.upgrade() else { return };
         let agents = runs.agents();
-        let definition = state.agent(&started.agent);
+        let brought = brought(state, &started.agent);
+        let definition = brought.definition;
         let held = self.slots.held.get_mut(&started.agent).and_then(Vec::pop);
         // An attempt that was begun by another process goes on without having waited for its turn.
-        let slot = held.or_else(|| agents.slots(&started.agent, definition, 1).pop());
+        let slot = held.or_else(|| agents.slots(&started.agent, brought, 1).pop());
         let Some(slot) = slot else {
             // Deciding grants no more attempts than there were slots.
             tracing::error!(run = %self.run, step = %started.step, "an attempt started without a slot");
             return;
         };
+        runs.register(&started.agent, brought);
         let (progress, seen) = watch::channel(Progress::default());
         let assignment = Assignment::of(state, &started);
         let in_flight = runs.in_flight();
@@ -191,11 +194,13 @@ impl RunShell {
         let gone: Vec<_> = gone.cloned().map(|agent| (agent, 0)).collect();
         for (agent, wants) in wanted.0.into_iter().chain(gone) {
             if self.waits.get(&agent).copied().unwrap_or(0) != wants
-                && let Some(to) = self.giver()
+                && wants > 0
+                && let Some(to) = self.bringer()
             {
-                runs.agents().wait(&self.run, &agent, state.agent(&agent), wants, to);
+                runs.agents().wait(&self.run, &agent, brought(state, &agent), wants, to);
             }
             if wants == 0 {
+                runs.agents().dispatcher().wait_no_longer(&self.run, &agent);
                 self.waits.remove(&agent);
             } else {
                 self.waits.insert(agent, wants);
@@ -203,13 +208,13 @@ impl RunShell {
         }
     }
 
-    /// What brings a slot to this host. A run that is gone drops the slot, which then goes to the next.
-    fn giver(&self) -> Option<GiveSlot> {
+    /// What brings news of slots to this host. A run that is gone drops the slot, which then goes to the next.
+    fn bringer(&self) -> Option<Bring> {
         let address = self.address.clone()?;
-        Some(Arc::new(move |slot| {
+        Some(Arc::new(move |news| {
             let address = address.clone();
             async move {
-                let _ = address.send(Tell(ToRun::Granted(slot))).await;
+                let _ = address.send(Tell(ToRun::OfSlot(news))).await;
             }
             .boxed()
         }))
@@ -234,8 +239,11 @@ impl Lender<Run> for RunShell {
         self.slots.note(opened);
         let mut grants = state.startable(ask);
         for (agent, wanted) in &mut grants.0 {
-            let definition = definition(&runs, state, ask, agent);
-            *wanted = self.slots.acquire(&runs, agent, definition, *wanted);
+            let brought = match ask.begins().filter(|_| state.about().is_none()) {
+                Some(start) => begins_with(&runs, start, agent),
+                None => brought(state, agent),
+            };
+            *wanted = self.slots.acquire(&runs, agent, brought, *wanted);
         }
         Some(grants)
     }
@@ -245,12 +253,20 @@ impl Lender<Run> for RunShell {
     }
 }
 
-/// The definition of an agent that a command lets start.
-fn definition(runs: &Runs, state: &Run, ask: &Ask, agent: &AgentName) -> Option<BlobRef> {
-    let Some(start) = ask.begins().filter(|_| state.about().is_none()) else { return state.agent(agent) };
-    let (_, blob) = start.agents.iter().find(|(name, _)| name == agent)?;
-    runs.context().library.keep(blob);
-    Some(blob.reference)
+/// What a run brings of an agent.
+fn brought(state: &Run, agent: &AgentName) -> Brought {
+    let about = state.about().filter(|_| state.parent().is_none());
+    Brought { definition: state.agent(agent), since: about.map_or(Timestamp(0), |about| about.at) }
+}
+
+/// What a run brings of an agent that begins now.
+fn begins_with(runs: &Runs, start: &StartRun, agent: &AgentName) -> Brought {
+    let context = runs.context();
+    let bound = start.agents.iter().find(|(name, _)| name == agent).map(|(_, blob)| blob);
+    bound.into_iter().for_each(|blob| context.library.keep(blob));
+    let now = context.clock.now().steady;
+    let since = if start.parent.is_none() { now } else { Timestamp(0) };
+    Brought { definition: bound.map(|blob| blob.reference), since }
 }
 
 impl Slots {
@@ -267,14 +283,14 @@ impl Slots {
     }
 
     /// Answers how many of so many slots there are, which are held from here on.
-    fn acquire(&mut self, runs: &Runs, agent: &AgentName, definition: Option<BlobRef>, wanted: u32) -> u32 {
+    fn acquire(&mut self, runs: &Runs, agent: &AgentName, brought: Brought, wanted: u32) -> u32 {
         let spoken_for = self.spoken_for.get(agent).copied().unwrap_or(0);
         let held = self.held.entry(agent.clone()).or_default();
         let left = u32::try_from(held.len().saturating_sub(spoken_for)).unwrap_or(u32::MAX);
         let missing = wanted.saturating_sub(left);
         let before = held.len();
         if missing > 0 {
-            held.extend(runs.agents().slots(agent, definition, missing));
+            held.extend(runs.agents().slots(agent, brought, missing));
         }
         let acquired = u32::try_from(held.len() - before).unwrap_or(u32::MAX);
         wanted.min(left.saturating_add(acquired))
@@ -347,8 +363,12 @@ impl Shell<Run> for RunShell {
     fn told(&mut self, message: ToRun) -> Heard<Run> {
         match message {
             // Its turn has come too late: the slot goes to the next.
-            ToRun::Granted(_) if self.is_parked => Heard::Seen,
-            ToRun::Granted(slot) => {
+            ToRun::OfSlot(_) if self.is_parked => Heard::Seen,
+            ToRun::OfSlot(News::Paused(agent)) => {
+                self.waits.remove(&agent);
+                Heard::Command(Ask::AgentPaused { agent })
+            }
+            ToRun::OfSlot(News::Slot(slot)) => {
                 // The dispatcher has counted it; what the run still waits for is told after the next commit.
                 self.waits.remove(slot.agent());
                 self.slots.granted.push(slot);
@@ -372,9 +392,9 @@ impl Shell<Run> for RunShell {
         self.is_parked = true;
         let fences: Vec<Fence> = self.glance.borrow().attempts.keys().copied().collect();
         fences.into_iter().for_each(|fence| self.stop(fence, Stop::LetGo));
-        let (Some(runs), Some(to)) = (self.runs.upgrade(), self.giver()) else { return };
+        let Some(runs) = self.runs.upgrade() else { return };
         for agent in std::mem::take(&mut self.waits).into_keys() {
-            runs.agents().wait(&self.run, &agent, None, 0, Arc::clone(&to));
+            runs.agents().dispatcher().wait_no_longer(&self.run, &agent);
         }
     }
 
@@ -382,6 +402,7 @@ impl Shell<Run> for RunShell {
         self.slots.give_back(driven);
         let Some(runs) = self.runs.upgrade() else { return };
         self.queue(&runs, state, driven);
+        runs.look_at_agents(&self.run, state);
         // What a person must undo by hand is written down before anybody hears that the run has ended: a small file, once in
         // the life of few runs.
         let is_news = self.shown.is_some_and(|shown| live.version > shown);

@@ -149,8 +149,10 @@ impl<'d, 'a> Advance<'d, 'a> {
             // Nothing starts that was not looked at: its `if` may keep it from that.
             while self.goes_forward() && (self.examine()? || self.start_granted()?) {}
         }
+        self.end_vain_waits();
         if matches!(self.draft.state().phase, Phase::Ending(_)) {
             self.end()?;
+            self.end_vain_waits();
         }
         if matches!(self.draft.state().phase, Phase::Unwinding(_)) {
             self.unwind()?;

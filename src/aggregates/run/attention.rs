@@ -22,7 +22,7 @@ pub(super) fn of(run: &Run) -> Attention {
 
 fn people(run: &Run) -> People {
     let is_awaited = run.people.are_awaited() || run.resting > 0 && run.phase == Phase::Going;
-    if !is_awaited {
+    if !is_awaited && run.awaited_agents.is_empty() {
         return People::None;
     }
     let overdue = run.deadlines.first().filter(|_| run.resting > 0).map(|(at, _)| *at);

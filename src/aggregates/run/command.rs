@@ -72,6 +72,16 @@ pub enum Ask {
     Interrupt,
     /// To start what can start.
     Go,
+    /// To hear that an agent is paused. If no step wants it, nothing happens.
+    AgentPaused {
+        /// The agent, as the run's steps name it.
+        agent: AgentName,
+    },
+    /// To hear that an agent is not paused any more. If the run does not wait for it, nothing happens.
+    AgentFree {
+        /// The agent, as the run's steps name it.
+        agent: AgentName,
+    },
     /// To let what runs end, and to start nothing new. Asked again, nothing happens.
     Pause(Order),
     /// To go on after a pause. Asked of a run that is not paused, nothing happens.
@@ -175,6 +185,8 @@ impl Ask {
             Self::ReturnRefused { .. } => "return_refused",
             Self::Interrupt => "interrupt",
             Self::Go => "go",
+            Self::AgentPaused { .. } => "agent_paused",
+            Self::AgentFree { .. } => "agent_free",
             Self::Pause(_) => "pause",
             Self::Unpause(_) => "unpause",
             Self::Cancel { .. } => "cancel",
@@ -207,6 +219,8 @@ impl Ask {
                 | Self::Recover { .. }
                 | Self::Interrupt
                 | Self::Go
+                | Self::AgentPaused { .. }
+                | Self::AgentFree { .. }
         )
     }
 

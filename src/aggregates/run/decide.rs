@@ -61,6 +61,8 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         Ask::ParentTold { version } => children::parent_told(advance.draft, version),
         Ask::ReturnRefused { reason } => children::return_answered(&mut advance, false, &reason)?,
         Ask::Go => advance.undoes_only(),
+        Ask::AgentPaused { agent } => advance.agent_is_paused(agent, moment),
+        Ask::AgentFree { agent } => advance.agent_is_free(agent),
         Ask::Pause(order) => control::pause(advance.draft, order)?,
         Ask::Unpause(order) => {
             control::unpause(advance.draft, order)?;

@@ -2,8 +2,9 @@
 //!
 //! Here is what becomes of steps; what attempts come to is in `tries`, how the graph grows and goes on in `graph`, what
 //! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
-//! in `children`.
+//! in `children`, which paused agents it waits for in `agents`.
 
+mod agents;
 mod children;
 mod control;
 mod graph;
@@ -137,6 +138,8 @@ impl Fold<'_> {
             RunEvent::TellingBegan(_) => self.telling_began(),
             RunEvent::ParentTold(_) => self.parent_told(),
             RunEvent::DrivingBegan(event) => self.driving_began(event),
+            RunEvent::AgentAwaited(event) => self.agent_awaited(event),
+            RunEvent::AgentAwaitEnded(event) => self.agent_await_ended(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
             RunEvent::RunUnpaused(event) => self.run_unpaused(event),
             RunEvent::CancelRequested(event) => self.cancel_requested(event),

@@ -31,8 +31,7 @@ impl Run {
             && !self.paused
             && self.resting < self.seen_through
             && self.running == self.seen_through
-            && self.ready.is_empty()
-            && self.stalled.is_empty()
+            && !self.could_start()
             && !self.is_asking()
             && !self.has_own_timers()
     }

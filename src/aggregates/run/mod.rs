@@ -12,10 +12,11 @@
 //! - [`kin`]: what the runs of a family say to each other; `family`: when a run says so, and what follows from the answer
 //! - `time`: what is too late, and whether its time counts; `timer`: what its wake-ups are for
 //! - `recorded`: commands as they are recorded, and what they were
-//! - `attention`: what it needs next
+//! - `attention`: what it needs next; `agents`: for which paused agents it waits
 //! - [`plan`]: what a rollback would do
 
 mod advance;
+mod agents;
 mod attention;
 pub mod child;
 pub mod command;
@@ -42,7 +43,7 @@ mod timer;
 mod tries;
 mod unwinding;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,8 @@ pub struct Run {
     awaited: HashMap<StepId, Vec<StepIndex>>,
     /// Steps that could be done.
     ready: Queue,
+    /// Agents that are paused and that such steps want, or compensations, and since when.
+    awaited_agents: BTreeMap<AgentName, Timestamp>,
     timers: HashMap<TimerId, Timer>,
     /// Those that go off if runs of its own take too long.
     deadlines: BTreeSet<(Timestamp, TimerId)>,
@@ -225,9 +228,9 @@ impl Run {
             Phase::Back(_) => RunStatus::Paused,
             Phase::Going | Phase::Ending(_) | Phase::Unwinding(_) if self.paused => RunStatus::Paused,
             Phase::Ending(_) => RunStatus::Running,
+            Phase::Going | Phase::Unwinding(_) if self.waits() => RunStatus::Waiting,
             Phase::Unwinding(_) => RunStatus::Compensating,
             // Whoever has a fence has made an attempt: in a run of many steps that is cheaper to ask.
-            Phase::Going if self.waits_for_people() => RunStatus::Waiting,
             Phase::Going if self.fence == Fence(0) && self.steps.iter().all(Node::is_untouched) => {
                 RunStatus::Pending
             }
@@ -264,9 +267,7 @@ impl Run {
         let could_start = match &self.phase {
             Phase::Ending(_) => return true,
             Phase::Empty | Phase::Ended(_) => return false,
-            Phase::Going => !self.ready.is_empty() || !self.stalled.is_empty(),
-            Phase::Unwinding(unwinding) => !unwinding.due.is_empty() || !unwinding.ready.is_empty(),
-            Phase::Back(_) => false,
+            Phase::Going | Phase::Unwinding(_) | Phase::Back(_) => self.could_start(),
         };
         self.running > self.resting || self.is_asking() || could_start && !self.paused
     }
@@ -341,28 +342,18 @@ impl Run {
         self.steps.all(&self.named(until)).all(Node::is_done)
     }
 
-    /// Whether nothing goes on before people have said something. That they may say it too late keeps nobody waiting.
-    fn waits_for_people(&self) -> bool {
-        self.phase == Phase::Going && !self.paused && self.rests()
-    }
-
     /// Whether nothing of it goes on before somebody acts, here or in a run that it has started.
     fn rests(&self) -> bool {
-        let is_awaited = self.people.are_awaited() || self.resting > 0;
+        let waits_for_others = self.resting > 0 || !self.awaited_agents.is_empty();
         match &self.phase {
             Phase::Empty | Phase::Ended(_) | Phase::Ending(_) => false,
             _ if self.running > self.resting || self.is_asking() => false,
             Phase::Back(_) => true,
             _ if self.paused => true,
-            Phase::Going => {
-                self.ready.is_empty() && self.stalled.is_empty() && is_awaited && !self.has_own_timers()
-            }
-            Phase::Unwinding(unwinding) => {
-                unwinding.due.is_empty()
-                    && unwinding.ready.is_empty()
-                    && self.resting > 0
-                    && !self.has_own_timers()
-            }
+            _ if self.could_start() || self.has_own_timers() => false,
+            // That people may say it too late keeps nobody waiting.
+            Phase::Going => self.people.are_awaited() || waits_for_others,
+            Phase::Unwinding(_) => waits_for_others,
         }
     }
 

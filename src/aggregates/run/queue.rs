@@ -29,10 +29,6 @@ impl Queue {
         self.0.clear();
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The agents whose slots are wanted.
     pub(super) fn agents(&self) -> Vec<AgentName> {
         self.0.keys().flatten().cloned().collect()
@@ -45,6 +41,11 @@ impl Queue {
 
     pub(super) fn steps(&self) -> impl Iterator<Item = &StepIndex> {
         self.0.values().flatten()
+    }
+
+    /// The steps that want a slot of this agent.
+    pub(super) fn of(&self, agent: &AgentName) -> impl Iterator<Item = StepIndex> {
+        self.0.get(&Some(agent.clone())).into_iter().flatten().copied()
     }
 
     /// How many steps want a slot of each agent.

@@ -31,6 +31,8 @@ pub const RECORDS: &[(&str, u16)] = &[
     ("recover", 1),
     ("interrupt", 1),
     ("go", 1),
+    ("agent_paused", 1),
+    ("agent_free", 1),
     ("pause", 1),
     ("unpause", 1),
     ("cancel", 1),
@@ -229,6 +231,8 @@ pub(super) fn asked_by(ask: &Ask) -> Option<Arc<str>> {
         | Ask::Recover { .. }
         | Ask::Interrupt
         | Ask::Go
+        | Ask::AgentPaused { .. }
+        | Ask::AgentFree { .. }
         | Ask::ForParent(_)
         | Ask::OfChild(_)
         | Ask::NoChild { .. }

@@ -8,13 +8,14 @@ use super::node::Compensation;
 use super::{Ask, Grants, Node, Phase, Run, TimerOf, Unwinding};
 use crate::events::ids::{AgentName, StepId, TimerId};
 use crate::events::run::{Purpose, StepKind};
+use crate::events::time::Timestamp;
 use crate::workflow::definition::Definition;
 
 impl Run {
     /// At most so many slots of each agent could be used by attempts that start in the commit of this command. What
     /// is missed here starts in a commit of its own, so a bound that is often right and cheap beats an exact one.
     pub fn startable(&self, ask: &Ask) -> Grants {
-        let mut wanted = Wanted { slots: BTreeMap::new(), room: self.room() };
+        let mut wanted = Wanted { slots: BTreeMap::new(), room: self.room(), paused: &self.awaited_agents };
         let goes_on = !self.paused || matches!(ask, Ask::Unpause(_));
         match (&self.phase, ask) {
             (Phase::Empty, ask) => {
@@ -53,7 +54,7 @@ impl Run {
     }
 
     /// Compensations that can be tried, and those whose turn may come.
-    fn wanted_to_undo(&self, unwinding: &Unwinding, ask: &Ask, wanted: &mut Wanted) {
+    fn wanted_to_undo(&self, unwinding: &Unwinding, ask: &Ask, wanted: &mut Wanted<'_>) {
         unwinding.ready.wanted().for_each(|(agent, count)| wanted.add(agent, count));
         self.steps.all(&unwinding.due).for_each(|node| wanted.add_undo(node));
         match ask {
@@ -78,7 +79,7 @@ impl Run {
     }
 
     /// Compensations whose turn may come when something becomes of that step.
-    fn wanted_to_undo_after(&self, unwinding: &Unwinding, step: &StepId, wanted: &mut Wanted) {
+    fn wanted_to_undo_after(&self, unwinding: &Unwinding, step: &StepId, wanted: &mut Wanted<'_>) {
         let Some((place, node)) = self.node(step) else { return };
         wanted.add_undo(node);
         let before = unwinding.waiting_for(place, &self.steps);
@@ -90,7 +91,7 @@ impl Run {
         });
     }
 
-    fn wanted_after(&self, ask: &Ask, wanted: &mut Wanted) {
+    fn wanted_after(&self, ask: &Ask, wanted: &mut Wanted<'_>) {
         match ask {
             Ask::Completed { step, .. } | Ask::Failed { step, .. } | Ask::NoChild { step, .. } => {
                 self.wanted_behind(step, wanted);
@@ -123,7 +124,7 @@ impl Run {
         }
     }
 
-    fn wanted_when_due(&self, timer: &TimerId, wanted: &mut Wanted) {
+    fn wanted_when_due(&self, timer: &TimerId, wanted: &mut Wanted<'_>) {
         match self.timers.get(timer).map(|set| set.of) {
             Some(TimerOf::Retry(place, Purpose::Do)) => {
                 self.steps.get(place).into_iter().for_each(|node| wanted.add_node(node));
@@ -142,7 +143,7 @@ impl Run {
     }
 
     /// Steps that start when this one is done with.
-    fn wanted_behind(&self, step: &StepId, wanted: &mut Wanted) {
+    fn wanted_behind(&self, step: &StepId, wanted: &mut Wanted<'_>) {
         let mut done = self.node(step).map(|(_, node)| node);
         while let Some(node) = done {
             let next = self.steps.all(&node.dependents);
@@ -161,16 +162,19 @@ impl Run {
     }
 }
 
-struct Wanted {
+struct Wanted<'r> {
+    /// Agents that start nothing, as far as the run knows.
+    paused: &'r BTreeMap<AgentName, Timestamp>,
     slots: BTreeMap<AgentName, u32>,
     /// How many attempts may start at all.
     room: u32,
 }
 
-impl Wanted {
+impl Wanted<'_> {
     fn add(&mut self, agent: Option<&AgentName>, count: usize) {
         // A run of its own needs no slot.
-        let agent = agent.filter(|agent| self.room > 0 && count > 0 && !is_made_by(agent));
+        let is_meant = |agent: &&AgentName| !is_made_by(agent) && !self.paused.contains_key(*agent);
+        let agent = agent.filter(|agent| self.room > 0 && count > 0 && is_meant(agent));
         let Some(agent) = agent else { return };
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         if let Some(slots) = self.slots.get_mut(agent) {

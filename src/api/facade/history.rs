@@ -8,7 +8,7 @@ use crate::actors::subscribe::EventFilter;
 use crate::actors::system::no_such_version;
 use crate::api::protocol::{Answer, Frame, HistoryLine, Shown, State};
 use crate::events::commit::Recorded;
-use crate::events::ids::{RUN_KIND, RunId, StreamId, Version};
+use crate::events::ids::{AGENT_KIND, AgentName, RUN_KIND, RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::kernel::standing::Standing;
 use crate::store::ReadError;
@@ -75,7 +75,10 @@ impl Facade {
         match text.split_once('/') {
             Some((RUN_KIND, run)) => Ok(StreamId::of_run(&self.resolve(run).await?)),
             Some((kind, id)) => {
-                let stream = StreamId::new(kind, id);
+                let stream = match kind {
+                    AGENT_KIND => StreamId::of_agent(&AgentName::new(id)),
+                    _ => StreamId::new(kind, id),
+                };
                 let is_there = self.system.kind(&stream).is_ok() && self.newest(&stream).await.is_ok();
                 if is_there { Ok(stream) } else { Err(no_stream(text)) }
             }

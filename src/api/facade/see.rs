@@ -72,6 +72,7 @@ impl Facade {
     }
 
     async fn settle(&self, run: &RunId, live: Option<&Frames>) -> Result<(), Problem> {
+        self.system.live().ready().await?;
         self.system.drive(run).await;
         let ended = self.system.ended(run);
         tokio::pin!(ended);

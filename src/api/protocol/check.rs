@@ -102,6 +102,12 @@ impl Request {
                 order.reason.iter().try_for_each(|reason| words("the reason", reason))?;
                 control.check()
             }
+            Self::Agents { named } => named.iter().try_for_each(agent),
+            Self::TurnAgent { agent, to: _, known: _, order, id: _ } => {
+                self::agent(agent)?;
+                named("who asks", &order.by)?;
+                order.reason.iter().try_for_each(|reason| words("the reason", reason))
+            }
             Self::Plan { run, to } => {
                 words("the run", run)?;
                 to.iter().try_for_each(|to| words("the step or phase", to))
@@ -201,6 +207,11 @@ fn bad(message: String) -> Problem {
 fn run_id(run: &RunId) -> Result<(), Problem> {
     let checked = RunId::parse(run.as_str());
     checked.map(drop).map_err(|error| Problem::new(Code::BadRunId, error.to_string()))
+}
+
+/// The name of an agent becomes that of its stream.
+fn agent(name: &AgentName) -> Result<(), Problem> {
+    name.check().map_err(|error| bad(error.to_string()))
 }
 
 /// Words about something, or what may name it: looked up, and found or not.

@@ -61,6 +61,10 @@ fn one(run: &RunId, waiting: &Waiting, call: &Call, now: Timestamp) -> Vec<Text>
             terminal!("waits for the signal `{}` in `{}`{}", name(id), step, until),
             terminal!("  send:   {}", call.command(["signal", run.as_str(), id])),
         ],
+        ("agent", _) => vec![
+            terminal!("waits for the agent `{}`, which is paused, in `{}`", name(id), step),
+            terminal!("  let it work: {}", call.command(["agents", "unpause", id])),
+        ],
         ("child", _) => vec![
             terminal!("waits for the run of `{}`, which waits itself", step),
             terminal!("  look:   {}", call.command(["status", id])),

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::events::agent::AgentEvent;
+use crate::events::codec::{CodecError, Encoded};
 use crate::events::commit::Recorded;
-use crate::events::ids::Version;
+use crate::events::ids::{AGENT_KIND, Version};
 use crate::events::json::Json;
 use crate::events::run::RunEvent;
 use crate::events::time::Timestamp;
@@ -29,8 +31,12 @@ pub struct HistoryLine {
 impl HistoryLine {
     /// The line of an event.
     pub fn of(recorded: &Recorded) -> Self {
-        let data = match recorded.decode::<RunEvent>() {
-            Ok(event) => Json::of(&event),
+        let data = match recorded.header.stream.kind() {
+            AGENT_KIND => said::<AgentEvent>(recorded),
+            _ => said::<RunEvent>(recorded),
+        };
+        let data = match data {
+            Ok(data) => Ok(data),
             // What this version does not know is shown as what it is: bytes.
             Err(error) => Json::of(&serde_json::json!({
                 "unreadable": error.to_string(),
@@ -46,4 +52,9 @@ impl HistoryLine {
             hash: recorded.event.hash.to_string(),
         }
     }
+}
+
+/// What an event of that type says.
+fn said<E: Encoded + Serialize>(recorded: &Recorded) -> Result<Json, CodecError> {
+    Ok(Json::of(&recorded.decode::<E>()?).unwrap_or_default())
 }

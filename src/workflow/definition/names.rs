@@ -39,6 +39,17 @@ impl Definition {
     }
 }
 
+impl Definition {
+    /// The agents that do or undo its steps, or stand in for those.
+    pub fn agents(&self) -> impl Iterator<Item = AgentName> {
+        self.steps.iter().flat_map(|step| {
+            let undoes = step.compensate.as_ref().and_then(|compensate| compensate.does.agent());
+            let stands_in = step.fallback.as_ref().map(|fallback| fallback.agent.clone());
+            step.agent().into_iter().chain(undoes).chain(stands_in)
+        })
+    }
+}
+
 impl Step {
     fn check_names(&self) -> Result<(), Problem> {
         StepId::parse(self.id.as_str()).map_err(|error| Problem::new(Code::BadStepId, error.to_string()))?;

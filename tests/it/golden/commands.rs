@@ -152,6 +152,8 @@ fn asked() -> Vec<Asked> {
         untold(Ask::Recover { in_flight: [Fence(1), Fence(300)].into() }),
         untold(Ask::Interrupt),
         untold(Ask::Go),
+        untold(Ask::AgentPaused { agent: AgentName::new("publisher") }),
+        untold(Ask::AgentFree { agent: AgentName::new("publisher") }),
     ];
     alone.into_iter().chain(results()).chain(people()).chain(family()).collect()
 }

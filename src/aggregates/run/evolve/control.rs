@@ -122,6 +122,7 @@ impl Fold<'_> {
     fn is_of_driving(&self, event: &RunEvent) -> bool {
         match event {
             RunEvent::DrivingBegan(_)
+            | RunEvent::AgentAwaited(_)
             | RunEvent::AttemptStarted(_)
             | RunEvent::AttemptLost(AttemptLost { interrupted: true, .. })
             | RunEvent::TimerSet(_)
@@ -152,13 +153,13 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// Time counts while the run goes forward and does not wait for people.
+    /// Time counts while the run goes forward and does not wait for people or for paused agents.
     pub(super) fn keep_time(&mut self) {
         let limited = self.run.about.as_ref().is_some_and(|about| about.started.duration_limit_us.is_some());
         if !limited {
             return;
         }
-        if self.run.phase != Phase::Going || self.run.paused || self.run.waits_for_people() {
+        if self.run.phase != Phase::Going || self.run.paused || self.run.waits() {
             self.stop_time();
         } else if let Some(left) = self.run.time_left_us.take() {
             let at = self.now.after(std::time::Duration::from_micros(left));

@@ -37,6 +37,8 @@ pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRe
         "recover" => Ask::Recover { in_flight: read(from)? },
         "interrupt" => Ask::Interrupt,
         "go" => Ask::Go,
+        "agent_paused" => Ask::AgentPaused { agent: read(from)? },
+        "agent_free" => Ask::AgentFree { agent: read(from)? },
         "pause" => Ask::Pause(order(read::<Wish>(from)?.reason)?),
         "unpause" => Ask::Unpause(order(read::<Wish>(from)?.reason)?),
         "cancel" => {
@@ -84,10 +86,7 @@ fn said_in_the_family(name: &str, from: &Source<'_>) -> Result<Ask, NotRecalled>
     Ok(match name {
         "for_parent" => Ask::ForParent(Box::new(for_parent(read(from)?, from)?)),
         "of_child" => Ask::OfChild(Box::new(of_child(read(from)?, from)?)),
-        "no_child" => {
-            let NoChild { step, fence } = read(from)?;
-            Ask::NoChild { step, fence }
-        }
+        "no_child" => read(from).map(|NoChild { step, fence }| Ask::NoChild { step, fence })?,
         "parent_told" => Ask::ParentTold { version: read(from)? },
         "return_refused" => Ask::ReturnRefused { reason: text(&read::<ReturnRefused>(from)?.reason, from)? },
         _ => return Err(NotRecalled::Unknown { name: name.to_owned(), schema: from.form()?.schema }),

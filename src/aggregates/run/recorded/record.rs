@@ -28,6 +28,7 @@ pub(in crate::aggregates::run) fn record(
         Ask::Due { timer } => codec::to_bytes(&timer),
         Ask::Recover { in_flight } => codec::to_bytes(&in_flight),
         Ask::Interrupt | Ask::Go => Ok(Vec::new()),
+        Ask::AgentPaused { agent } | Ask::AgentFree { agent } => codec::to_bytes(&agent),
         Ask::Pause(order) | Ask::Unpause(order) => codec::to_bytes(&Wish { reason: reason(order, to) }),
         Ask::Cancel { order, rollback } => codec::to_bytes(&Cancel { reason: reason(order, to), rollback }),
         Ask::Retry { order, step } | Ask::Rollback { order, to: step } => {

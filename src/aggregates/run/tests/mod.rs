@@ -1,5 +1,6 @@
 //! The rules of a run, each by what is decided and what follows.
 
+mod agents;
 mod control;
 mod damaged;
 mod driven;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::aggregates::run::{
     Ask, Grants, Insists, Order, Run, RunEffect, RunEffectId, RunRejection, RunStatus, StartChild, StartRun,
 };
-use crate::events::ids::StepId;
+use crate::events::ids::{AgentName, StepId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::*;
@@ -32,8 +32,12 @@ pub(super) struct Play {
     /// Effects that each command closed, and then those that it opened and left open.
     pub(super) changes: Vec<(Vec<RunEffect>, Vec<RunEffectId>)>,
     pub(super) slots: u32,
+    /// Agents that start nothing.
+    pub(super) paused: BTreeSet<AgentName>,
     /// Whether at random nobody drives it for a while, and somebody sets the wall clock.
     pub(super) comes_and_goes: bool,
+    /// Whether at random agents are paused, and take work again.
+    pub(super) pauses: bool,
     /// Whether what can start does right after each command, as with a dispatcher that has slots.
     pub(super) eager: bool,
 }
@@ -71,7 +75,9 @@ impl Play {
             times: Vec::new(),
             changes: Vec::new(),
             slots: 100,
+            paused: BTreeSet::new(),
             comes_and_goes: false,
+            pauses: false,
             eager: false,
         };
         let mut start = StartRun {
@@ -143,7 +149,9 @@ impl Play {
 
     fn ask_once(&mut self, ask: Ask) -> Vec<String> {
         let run = self.run.take().unwrap().at(self.now).at_wall(self.wall());
-        let slots = run.state().startable(&ask).0.into_keys().map(|agent| (agent, self.slots)).collect();
+        let wanted = run.state().startable(&ask).0.into_keys();
+        let slots =
+            wanted.filter(|agent| !self.paused.contains(agent)).map(|agent| (agent, self.slots)).collect();
         let (before, asked) = (run.state().clone(), format!("{ask:?}"));
         let when = match self.driven_since {
             Some(since) => run.granted(Grants(slots)).driven_since(since).when(ask),
@@ -219,6 +227,20 @@ impl Play {
     pub(super) fn resolve(&mut self, step: &str, how: Resolution) -> Vec<String> {
         let (by, reason, step) = ("ada".into(), "looked at it".to_owned(), StepId::grown(step));
         self.ask(Ask::Resolve { by, reason, step, how })
+    }
+
+    /// An agent is paused, and the run told.
+    pub(super) fn pause_agent(&mut self, agent: &str) -> Vec<String> {
+        let agent = AgentName::new(agent);
+        self.paused.insert(agent.clone());
+        self.ask(Ask::AgentPaused { agent })
+    }
+
+    /// An agent takes work again, and the run is told.
+    pub(super) fn free_agent(&mut self, agent: &str) -> Vec<String> {
+        let agent = AgentName::new(agent);
+        self.paused.remove(&agent);
+        self.ask(Ask::AgentFree { agent })
     }
 
     /// Another process goes on.

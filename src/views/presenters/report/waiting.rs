@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregates::run::{Node, Request, Run, StepPhase, Trying, UndoPhase};
+use crate::aggregates::run::{Node, Request, Run, StepIndex, StepPhase, Trying, UndoPhase};
 use crate::events::ids::{Hash, RunId, StepId};
 use crate::events::time::Timestamp;
 
 /// Something that a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
-    /// Of which kind: `approval` and `signal`, which people or programs give; `child`, a run that itself waits; `sleep`
-    /// and `retry`, which come by themselves.
+    /// Of which kind: `approval` and `signal`, which people or programs give; `agent`, which is paused; `child`, a run that
+    /// itself waits; `sleep` and `retry`, which come by themselves.
     pub kind: String,
-    /// What names it: the request's id, the signal's name, the child's id, the timer.
+    /// What names it: the request's id, the signal's name, the agent's, the child's id, the timer.
     pub id: String,
     /// The step that waits.
     pub step: StepId,
@@ -53,7 +53,23 @@ pub(super) fn waiting_for(run: &Run) -> Vec<Waiting> {
     let mut open: Vec<_> = people.open.iter().filter_map(|id| people.requests.get(id)).collect();
     open.sort_by_key(|request| (request.at, request.place));
     let steps = run.nodes().iter().filter_map(|node| step_waits(run, node));
-    open.into_iter().map(|request| approval(run, request)).chain(steps).collect()
+    open.into_iter().map(|request| approval(run, request)).chain(agents(run)).chain(steps).collect()
+}
+
+/// The paused agents, for each step that wants one.
+fn agents(run: &Run) -> impl Iterator<Item = Waiting> {
+    let step = |place: StepIndex| run.nodes().get(place).map(|node| node.id().clone());
+    run.awaited_agents().iter().flat_map(move |(agent, since)| {
+        run.steps_for(agent).filter_map(step).map(|step| Waiting {
+            kind: "agent".to_owned(),
+            id: agent.to_string(),
+            step,
+            phase: None,
+            since: Some(*since),
+            expires: None,
+            approval: None,
+        })
+    })
 }
 
 fn approval(run: &Run, request: &Request) -> Waiting {

@@ -1,0 +1,21 @@
+//! Which paused agents a run waits for.
+
+use super::{Contradiction, Fold};
+use crate::events::run::{AgentAwaitEnded, AgentAwaited};
+
+impl Fold<'_> {
+    pub(super) fn agent_awaited(&mut self, event: &AgentAwaited) -> Result<(), Contradiction> {
+        if self.run.steps_for(&event.agent).next().is_none() {
+            return Err(format!("no step wants agent `{}`", event.agent));
+        }
+        match self.run.awaited_agents.insert(event.agent.clone(), self.now) {
+            None => Ok(()),
+            Some(_) => Err(format!("it waits for agent `{}` already", event.agent)),
+        }
+    }
+
+    pub(super) fn agent_await_ended(&mut self, event: &AgentAwaitEnded) -> Result<(), Contradiction> {
+        let awaited = self.run.awaited_agents.remove(&event.agent);
+        awaited.map(drop).ok_or_else(|| format!("it does not wait for agent `{}`", event.agent))
+    }
+}
