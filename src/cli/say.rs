@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Exit;
 use super::text::{self, Text};
+use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::events::text::json_line;
 
@@ -92,6 +93,14 @@ impl Say {
     /// What is wrong; answers how the verb ends for it.
     pub(super) fn problem(&self, problem: &Problem) -> Exit {
         self.problems(std::slice::from_ref(problem))
+    }
+
+    /// One of several runs does not go on.
+    pub(super) fn left(&self, run: &RunId, error: &Problem) {
+        if self.json {
+            self.out(&json_line(&serde_json::json!({ "run": run, "error": error }).to_string()));
+        }
+        self.note(&text::problem("error", error));
     }
 
     /// Everything that is wrong; answers how the verb ends for the first of it.

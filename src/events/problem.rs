@@ -203,6 +203,8 @@ codes! {
     AgentHidden = "RE-1304", Validation, "An agent's file is hidden by another agent of that name", "rename one of them, or take it away";
     NoEffect = "RE-1306", Validation, "A key that is read, and has no effect in this version",
         "leave it, for a version in which it means something, or take it out";
+    AgentLacking = "RE-1307", Validation, "A run needs an agent or a function that this process does not have",
+        "let the program go on with it that has them, as one that embeds Reenact registers its functions; nothing of the run has changed";
     UnknownFunction = "RE-1305", Validation, "No function of that name is registered",
         "functions are registered by the program that embeds Reenact";
 

@@ -7,6 +7,7 @@ mod crashes;
 mod decisions;
 mod kinds;
 mod kit;
+mod lacking;
 mod lives;
 mod recovery;
 mod resting;

@@ -14,8 +14,7 @@ use crate::actors::library::Library;
 use crate::actors::send::send;
 use crate::events::ids::{AgentName, Hash, RunId};
 use crate::events::json::BlobRef;
-use crate::events::problem::Problem;
-use crate::workflow::work::Failure;
+use crate::events::problem::{Code, Problem};
 
 /// Messages that may wait in an agent's mailbox. Slots bound what is asked of it; the rest are stops.
 const MAILBOX: usize = 4_096;
@@ -64,29 +63,58 @@ impl Communicator {
         })
     }
 
-    /// As many of so many slots of an agent as are free and nobody waits for.
+    /// Whether this process has these agents, of a run that needs them.
+    ///
+    /// # Errors
+    /// [`Code::AgentLacking`], which names those that it does not have.
+    pub fn has_all<'a>(
+        &self,
+        run: &RunId,
+        needs: impl Iterator<Item = (&'a AgentName, Option<BlobRef>)>,
+    ) -> Result<(), Problem> {
+        let is_there = |name: &AgentName, definition: Option<BlobRef>| {
+            let key = (name.clone(), definition.map(|blob| blob.hash));
+            self.agents.contains_key(&key) || self.roster.member(name, definition, &*self.library).is_ok()
+        };
+        let lacking = needs.filter(|(name, definition)| !is_there(name, *definition));
+        let lacking: Vec<String> = lacking.map(|(name, _)| format!("`{name}`")).collect();
+        if lacking.is_empty() { Ok(()) } else { Err(lacks(run, &lacking.join(", "))) }
+    }
+
+    /// As many of so many slots of an agent as are free and nobody waits for; none of one that this process does not have.
     pub fn slots(&self, name: &AgentName, definition: Option<BlobRef>, wanted: u32) -> Vec<Slot> {
-        self.dispatcher.try_acquire(name, self.concurrency(name, definition), wanted)
+        let agent = self.agent(name, definition);
+        agent
+            .map_or_else(|_| Vec::new(), |agent| self.dispatcher.try_acquire(name, agent.concurrency, wanted))
     }
 
     /// Lets a run wait for slots of an agent: so many, instead of what it wanted before.
-    pub fn wait(&self, run: &RunId, name: &AgentName, definition: Option<BlobRef>, wants: u32, to: GiveSlot) {
-        self.dispatcher.wait(run, name, self.concurrency(name, definition), wants, to);
+    ///
+    /// # Errors
+    /// [`Code::AgentLacking`] when this process does not have it.
+    pub fn wait(
+        &self,
+        run: &RunId,
+        name: &AgentName,
+        definition: Option<BlobRef>,
+        wants: u32,
+        to: GiveSlot,
+    ) -> Result<(), Problem> {
+        let concurrency = match self.agent(name, definition) {
+            Ok(agent) => agent.concurrency,
+            // Whoever wants nothing any more need not have it.
+            Err(_) if wants == 0 => 1,
+            Err(_) => return Err(lacks(run, &format!("`{name}`"))),
+        };
+        self.dispatcher.wait(run, name, concurrency, wants, to);
+        Ok(())
     }
 
-    /// How many attempts an agent makes at once.
-    fn concurrency(&self, name: &AgentName, definition: Option<BlobRef>) -> u32 {
-        self.agent(name, definition).map_or(1, |entry| entry.concurrency)
-    }
-
-    /// Asks an agent for an attempt. An agent that this process does not have answers with a failure at once.
+    /// Asks an agent for an attempt. An agent that this process does not have lets go of it: nothing fails for that.
     pub fn perform(&self, name: &AgentName, definition: Option<BlobRef>, perform: Perform) {
         match self.agent(name, definition) {
             Ok(Entry { address, used, .. }) => send(&address, Perform { used: Some(used), ..perform }),
-            Err(problem) => {
-                let failure = Failure::new(problem.code, problem.message).class(problem.class);
-                (perform.report)(Some(Err(failure)), perform.slot);
-            }
+            Err(_) => (perform.report)(None, perform.slot),
         }
     }
 
@@ -168,4 +196,8 @@ impl Communicator {
         };
         Ok(entry)
     }
+}
+
+fn lacks(run: &RunId, agents: &str) -> Problem {
+    Problem::new(Code::AgentLacking, format!("run `{run}` needs what this process does not have: {agents}"))
 }

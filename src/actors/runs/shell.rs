@@ -23,6 +23,7 @@ use crate::actors::pages::page;
 use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId};
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
 use crate::events::json::BlobRef;
+use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::executors::{Assignment, Progress};
 use crate::kernel::core::Lender;
@@ -36,6 +37,8 @@ static SEED: AtomicU64 = AtomicU64::new(0);
 pub enum ToRun {
     /// A slot that it waited for is its own.
     Granted(Slot),
+    /// It could use an agent that this process does not have.
+    Lacks(Problem),
     /// What came of an attempt; none if the attempt was let go of before it had succeeded.
     Reported {
         /// Of which step.
@@ -193,8 +196,13 @@ impl RunShell {
         for (agent, wants) in wanted.0.into_iter().chain(gone) {
             if self.waits.get(&agent).copied().unwrap_or(0) != wants
                 && let Some(to) = self.giver()
+                && let Err(problem) = runs.agents().wait(&self.run, &agent, state.agent(&agent), wants, to)
             {
-                runs.agents().wait(&self.run, &agent, state.agent(&agent), wants, to);
+                if let Some(host) = &self.address {
+                    // Where it is not told now, it is after the next commit.
+                    let _ = host.try_send(Tell(ToRun::Lacks(problem)));
+                }
+                continue;
             }
             if wants == 0 {
                 self.waits.remove(&agent);
@@ -232,6 +240,12 @@ impl Lender<Run> for RunShell {
 
     fn lend(&mut self, state: &Run, ask: &Ask, opened: &[RunEffect]) -> Option<Grants> {
         let runs = self.runs.upgrade().filter(|runs| !runs.hosting().book().is_closing())?;
+        if let Some(start) = ask.begins().filter(|_| state.about().is_none()) {
+            let needs = start.needs();
+            let needs = needs.iter().map(|agent| (agent, definition(&runs, state, ask, agent)));
+            // It is recorded, and left alone.
+            runs.agents().has_all(&self.run, needs).ok()?;
+        }
         self.slots.note(opened);
         let mut grants = state.startable(ask);
         for (agent, wanted) in &mut grants.0 {
@@ -239,6 +253,12 @@ impl Lender<Run> for RunShell {
             *wanted = self.slots.acquire(&runs, agent, definition, *wanted);
         }
         Some(grants)
+    }
+
+    fn may_drive(&mut self, state: &Run) -> Result<(), Problem> {
+        let Some(runs) = self.runs.upgrade() else { return Ok(()) };
+        let needs = state.needs().into_iter().map(|agent| (agent, state.agent(agent)));
+        runs.agents().has_all(&self.run, needs)
     }
 
     fn take_back(&mut self) {
@@ -355,6 +375,7 @@ impl Shell<Run> for RunShell {
                 self.slots.granted.push(slot);
                 Heard::Command(Ask::Go)
             }
+            ToRun::Lacks(problem) => Heard::LeaveAlone(problem),
             // The slot is given back before deciding, so that the next attempt can have it in the same commit.
             ToRun::Reported { step, fence, result, .. } => {
                 if result.is_none() {
@@ -375,7 +396,8 @@ impl Shell<Run> for RunShell {
         fences.into_iter().for_each(|fence| self.stop(fence, Stop::LetGo));
         let (Some(runs), Some(to)) = (self.runs.upgrade(), self.giver()) else { return };
         for agent in std::mem::take(&mut self.waits).into_keys() {
-            runs.agents().wait(&self.run, &agent, None, 0, Arc::clone(&to));
+            // It has waited for it.
+            let _ = runs.agents().wait(&self.run, &agent, None, 0, Arc::clone(&to));
         }
     }
 

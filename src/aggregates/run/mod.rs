@@ -10,7 +10,7 @@
 //! - [`kin`]: what the runs of a family say to each other; `family`: when a run says so, and what follows from the answer
 //! - `time`: what is too late, and whether its time counts; `timer`: what its wake-ups are for
 //! - `recorded`: commands as they are recorded, and what they were
-//! - `attention`: what it needs next
+//! - `attention`: what it needs next; `startable`, `needs`: of which agents, now and for what is left of it
 //! - [`plan`]: what a rollback would do
 
 mod advance;
@@ -21,6 +21,7 @@ mod decide;
 mod evolve;
 mod family;
 pub mod kin;
+mod needs;
 mod node;
 mod people;
 pub mod plan;

@@ -7,6 +7,7 @@ mod family;
 mod found;
 mod growing;
 mod hints;
+mod needs;
 mod pages;
 mod people;
 mod phases;
