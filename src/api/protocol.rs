@@ -272,8 +272,13 @@ pub enum Frame {
     Event(Box<HistoryLine>),
     /// The last frame: the answer.
     Answer(Answer),
-    /// Why one run of several cannot go on.
-    Parked(Problem),
+    /// One run of several cannot go on.
+    Parked {
+        /// Which.
+        run: RunId,
+        /// Why.
+        error: Problem,
+    },
     /// The last frame: why there is no answer.
     Problem(Problem),
 }

@@ -105,6 +105,9 @@ impl Call {
             Remedy::LookAtStream(stream) => {
                 format!("{} {}", call(&["history", stream]), shows(Look::Versions))
             }
+            Remedy::UnpauseAgent => {
+                format!("{} lets it take work again", call(&["agents", "unpause", "NAME"]))
+            }
             Remedy::Unpause => by(&Act::Unpause, "lets it go on"),
             Remedy::Resume => by(&Act::Resume, "sees it through"),
             Remedy::RecordExpiry => by(&Act::Resume, "records that, and goes on"),

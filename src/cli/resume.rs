@@ -80,10 +80,10 @@ async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, P
             all_completed &= report.status == RunStatus::Completed;
             scene.say.result(&*report, text::one_line);
         }
-        Frame::Parked(problem) => {
+        Frame::Parked { run, error } => {
             any = true;
             all_completed = false;
-            scene.say.note(&text::problem("error", &problem, &scene.call));
+            scene.say.left(&run, &error, &scene.call);
         }
         _ => {}
     };

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Exit;
 use super::text::{self, Call, Text};
 use crate::api::wording::Worded;
+use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::events::text::json_line;
 
@@ -96,6 +97,16 @@ impl Say {
     /// What is wrong; answers how the verb ends for it.
     pub(super) fn problem(&self, problem: &Problem) -> Exit {
         self.problems(std::slice::from_ref(problem))
+    }
+
+    /// One of several runs does not go on.
+    pub(super) fn left(&self, run: &RunId, error: &Problem, call: &Call) {
+        if self.json {
+            let mut worded = error.clone();
+            worded.word(call);
+            self.out(&json_line(&serde_json::json!({ "run": run, "error": worded }).to_string()));
+        }
+        self.note(&text::problem("error", error, call));
     }
 
     /// Everything that is wrong; answers how the verb ends for the first of it.

@@ -233,10 +233,12 @@ codes! {
         "leave it, for a version in which it means something, or take it out";
     AgentTwice = "RE-1310", Validation, "A program registers two agents of one name",
         "names match without case, `-`, `_`, spaces, and a last `_agent` or `_vN`: register each once";
+    AgentLacking = "RE-1307", Validation, "A run needs an agent or a function that this process does not have",
+        "let the program go on with it that has them, as one that embeds Reenact registers its functions; nothing of the run has changed";
+    AgentDraining = "RE-1308", Validation, "A run that would begin names an agent that is draining",
+        "name another agent", UnpauseAgent;
     UnknownFunction = "RE-1305", Validation, "No function of that name is registered",
         "functions are registered by the program that embeds Reenact";
-    AgentDraining = "RE-1307", Validation, "A run that would begin names an agent that is draining",
-        "name another agent, or let it take work again: `reenact agents unpause NAME`";
 
     // 20: what a run refuses
     RunEnded = "RE-2001", Validation, "The run has ended", "start another run";

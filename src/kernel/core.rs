@@ -61,6 +61,8 @@ pub struct HostCore<A: Aggregate, R> {
     outputs: VecDeque<Output<A, R>>,
     /// What the state needs next, as of when it was last what the store holds.
     attention: Attention,
+    /// Why it does not go on in this process, though it was to.
+    left_alone: Option<Problem>,
     /// Whether a snapshot is being saved.
     saving: bool,
     /// When it was last asked something.
@@ -84,6 +86,7 @@ where
             timers: self.timers.clone(),
             outputs: self.outputs.clone(),
             attention: self.attention,
+            left_alone: self.left_alone.clone(),
             saving: self.saving,
             touched: self.touched,
             passivate_after: self.passivate_after,
@@ -126,6 +129,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             timers: Timers::default(),
             outputs: VecDeque::from([Output::Load]),
             attention: Attention::default(),
+            left_alone: None,
             saving: false,
             touched: now.steady,
             passivate_after,
@@ -186,6 +190,11 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
+    /// Why it does not go on in this process, if somebody wanted it to.
+    pub fn left_alone(&self) -> Option<&Problem> {
+        self.left_alone.as_ref()
+    }
+
     /// Takes something in.
     pub fn feed(&mut self, input: Input<A, R>, now: Now) {
         match input {
@@ -201,7 +210,10 @@ impl<A: Aggregate, R> HostCore<A, R> {
             Input::Conflict(problem) => self.conflict(&problem),
             Input::Failed(problem) => self.failed(problem),
             Input::Cleared => self.cleared(),
-            Input::Unanswerable(problem) => self.park(problem),
+            Input::LeaveAlone(problem) => {
+                self.leave_alone(problem);
+                self.when_ready(now);
+            }
             Input::Drive { whose, since } => self.drive(whose, since, now),
             Input::LetGo => self.let_go(Driving::Nobody, now),
             Input::Close => self.let_go(Driving::Closed, now),
@@ -278,15 +290,12 @@ impl<A: Aggregate, R> HostCore<A, R> {
         let Phase::Ready(fold) = &self.phase else { return };
         let attention = fold.state.attention();
         self.attention = attention;
-        let begins = self.driving.begin();
-        if begins {
-            self.outputs.push_back(Output::Driven(true));
-            if attention.own == Own::Now || self.places.has_orphans() {
-                self.inbox.push_back(Waiting::Recover { reply: None });
-            }
+        // Whether it can is asked before anything else is decided.
+        if self.driving.is_asked() {
+            return;
         }
         if self.driving.is_driven() {
-            self.take_over(begins);
+            self.take_over(false);
             self.fire(now);
             if Self::rests(attention, now) {
                 self.stop_driving(self.driving.at_rest());
@@ -294,6 +303,33 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
         self.tell_wake();
         self.outputs.push_back(Output::Show);
+    }
+
+    /// It goes on by itself from here on, if it can in this process.
+    fn begin_driving(&mut self, lender: &mut impl Lender<A>) {
+        let now = lender.now();
+        let Phase::Ready(fold) = &self.phase else { return };
+        match lender.may_drive(&fold.state) {
+            Err(problem) => self.leave_alone(problem),
+            Ok(()) => {
+                self.driving.begin();
+                self.outputs.push_back(Output::Driven(true));
+                if self.attention.own == Own::Now || self.places.has_orphans() {
+                    self.inbox.push_back(Waiting::Recover { reply: None });
+                }
+                self.take_over(true);
+            }
+        }
+        self.when_ready(now);
+    }
+
+    /// It does not go on in this process: what is asked of it is recorded, and nothing starts.
+    fn leave_alone(&mut self, problem: Problem) {
+        if !matches!(self.phase, Phase::Parked(_)) {
+            self.stop_driving(self.driving.at_rest());
+            self.outputs.push_back(Output::LeftAlone(problem.clone()));
+            self.left_alone = Some(problem);
+        }
     }
 
     /// Performs what nobody performs; and after that, because it may be about it, what is told to every process anew.
@@ -327,6 +363,9 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     fn drive(&mut self, whose: Whose, since: Timestamp, now: Now) {
+        if self.left_alone.take().is_some() {
+            self.outputs.push_back(Output::Show);
+        }
         if self.driving.ask(whose) {
             self.driven_since = since;
         }
@@ -380,7 +419,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
     /// Puts it away if nothing follows any more, or if it was activated because it was due, and will be again. Thousands
     /// of short lives may end in the time for which one is kept that may be asked again.
     pub fn go_if_over(&mut self, now: Now) {
-        if !matches!(self.phase, Phase::Ready(_)) || !self.inbox.is_empty() {
+        if !matches!(self.phase, Phase::Ready(_)) || self.wants_to_decide() {
             return;
         }
         let is_far = !self.attention.due().has_come(now.after(SOON));

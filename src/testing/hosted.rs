@@ -329,7 +329,7 @@ where
                 self.save(head, bytes)?;
                 Input::Saved
             }
-            Output::Parked(problem) => return Err(problem.to_string()),
+            Output::LeftAlone(problem) | Output::Parked(problem) => return Err(problem.to_string()),
             Output::Passivate => {
                 self.is_durable()?;
                 self.core = None;

@@ -193,14 +193,14 @@ fn a_draining_agent_begins_no_run_and_goes_on_with_those_that_are_there() {
     let sandbox = machine();
     sandbox.json(4, &["run", "one.yaml", "--id", "before", "--detach"]);
     sandbox.json(0, &["agents", "drain", "worker"]);
-    assert_eq!(code(&sandbox.json(2, &["run", "one.yaml", "--id", "after"])), "RE-1307");
+    assert_eq!(code(&sandbox.json(2, &["run", "one.yaml", "--id", "after"])), "RE-1308");
     assert_eq!(
         code(&sandbox.json(2, &["run", "undone.yaml", "--id", "after"])),
-        "RE-1307",
+        "RE-1308",
         "it would undo it"
     );
     sandbox.write("up.yaml", "name: up\nsteps:\n  - {id: c, workflow: one.yaml}\n");
-    assert_eq!(code(&sandbox.json(2, &["run", "up.yaml", "--id", "after"])), "RE-1307", "its child names it");
+    assert_eq!(code(&sandbox.json(2, &["run", "up.yaml", "--id", "after"])), "RE-1308", "its child names it");
     assert_eq!(code(&sandbox.json(2, &["status", "after"])), "RE-1003", "nothing was started");
     assert_eq!(sandbox.json(0, &["run", "one.yaml", "--id", "before"])["status"], "completed");
     sandbox.json(0, &["agents", "unpause", "worker"]);

@@ -8,6 +8,7 @@ mod crashes;
 mod decisions;
 mod kinds;
 mod kit;
+mod lacking;
 mod lives;
 mod recovery;
 mod resting;

@@ -25,6 +25,7 @@ mod golden;
 mod handover;
 mod hints;
 mod hostile;
+mod lacking;
 mod memory;
 mod notify;
 mod odd_files;

@@ -14,9 +14,8 @@ use crate::actors::library::Library;
 use crate::actors::send::send;
 use crate::events::ids::{AgentName, Hash, RunId};
 use crate::events::json::BlobRef;
-use crate::events::problem::Problem;
+use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
-use crate::workflow::work::Failure;
 
 /// Messages that may wait in an agent's mailbox. Slots bound what is asked of it; the rest are stops.
 const MAILBOX: usize = 4_096;
@@ -85,34 +84,58 @@ impl Communicator {
         &self.dispatcher
     }
 
-    /// As many of so many slots of an agent as are free and nobody waits for.
+    /// Whether this process has these agents, of a run that needs them.
+    ///
+    /// # Errors
+    /// [`Code::AgentLacking`], which names those that it does not have.
+    pub fn has_all<'a>(
+        &self,
+        run: &RunId,
+        needs: impl Iterator<Item = (&'a AgentName, Option<BlobRef>)>,
+    ) -> Result<(), Problem> {
+        let is_there = |name: &AgentName, definition: Option<BlobRef>| {
+            let key = (name.clone(), definition.map(|blob| blob.hash));
+            self.agents.contains_key(&key) || self.roster.member(name, definition, &*self.library).is_ok()
+        };
+        let lacking = needs.filter(|(name, definition)| !is_there(name, *definition));
+        let lacking: Vec<String> = lacking.map(|(name, _)| format!("`{name}`")).collect();
+        if lacking.is_empty() { Ok(()) } else { Err(lacks(run, &lacking.join(", "))) }
+    }
+
+    /// As many of so many slots of an agent as are free and nobody waits for; none of one that this process does not have.
     pub fn slots(&self, name: &AgentName, brought: Brought, wanted: u32) -> Vec<Slot> {
-        self.dispatcher.try_acquire(name, &self.limits(name, brought), wanted)
+        let limits = self.limits(name, brought);
+        limits.map_or_else(Vec::new, |limits| self.dispatcher.try_acquire(name, &limits, wanted))
     }
 
     /// Lets a run wait for slots of an agent: so many, instead of what it wanted before.
-    pub fn wait(&self, run: &RunId, name: &AgentName, brought: Brought, wants: u32, to: Bring) {
-        self.dispatcher.wait(run, name, &self.limits(name, brought), wants, to);
+    ///
+    /// # Errors
+    /// [`Code::AgentLacking`] when this process does not have it.
+    pub fn wait(
+        &self,
+        run: &RunId,
+        name: &AgentName,
+        brought: Brought,
+        wants: u32,
+        to: Bring,
+    ) -> Result<(), Problem> {
+        let limits = self.limits(name, brought).ok_or_else(|| lacks(run, &format!("`{name}`")))?;
+        self.dispatcher.wait(run, name, &limits, wants, to);
+        Ok(())
     }
 
-    /// How much an agent does, as the definition says that a run brings.
-    pub fn limits(&self, name: &AgentName, Brought { definition, since }: Brought) -> Limits {
-        match self.agent(name, definition) {
-            Ok(entry) => Limits { since, ..entry.limits },
-            // Who is asked for an attempt tells what is wrong.
-            Err(_) => Limits { definition: None, since: Timestamp(0), concurrency: 1, rate: None },
-        }
+    /// How much an agent does, as the definition says that a run brings; none of one that this process does not have.
+    pub fn limits(&self, name: &AgentName, Brought { definition, since }: Brought) -> Option<Limits> {
+        self.agent(name, definition).ok().map(|entry| Limits { since, ..entry.limits })
     }
 
-    /// Asks an agent for an attempt. An agent that this process does not have answers with a failure at once.
+    /// Asks an agent for an attempt. An agent that this process does not have lets go of it: nothing fails for that.
     pub fn perform(&self, name: &AgentName, definition: Option<BlobRef>, mut perform: Perform) {
         perform.slot.take_up();
         match self.agent(name, definition) {
             Ok(Entry { address, used, .. }) => send(&address, Perform { used: Some(used), ..perform }),
-            Err(problem) => {
-                let failure = Failure::new(problem.code, problem.message).class(problem.class);
-                (perform.report)(Some(Err(failure)), perform.slot);
-            }
+            Err(_) => (perform.report)(None, perform.slot),
         }
     }
 
@@ -196,4 +219,8 @@ impl Communicator {
         };
         Ok(entry)
     }
+}
+
+fn lacks(run: &RunId, agents: &str) -> Problem {
+    Problem::new(Code::AgentLacking, format!("run `{run}` needs what this process does not have: {agents}"))
 }

@@ -60,10 +60,21 @@ pub struct Entry {
 }
 
 /// Somebody who waits for something of a stream, until it is dropped.
-struct Asking<'b> {
+pub(super) struct Asking<'b> {
     book: &'b Book,
     stream: &'b StreamId,
     number: u64,
+    parked: oneshot::Receiver<Problem>,
+}
+
+impl Asking<'_> {
+    /// Ends when the stream cannot go on, or could not since this began.
+    pub(super) async fn cannot_go_on(mut self) -> Option<Problem> {
+        if let Some(problem) = self.book.live(self.stream).and_then(|live| live.borrow().parked.clone()) {
+            return Some(problem);
+        }
+        (&mut self.parked).await.ok()
+    }
 }
 
 impl Drop for Asking<'_> {
@@ -150,16 +161,13 @@ impl Book {
         let _ = self.letters.subscribe().wait_for(|letters| !letters.contains_key(from)).await;
     }
 
-    /// Ends when a stream cannot go on that has something to give.
-    pub(super) async fn cannot_go_on(&self, stream: &StreamId) -> Option<Problem> {
+    /// Somebody waits for something of a stream from here on: that it cannot go on is heard, also if it is put away for that
+    /// at once.
+    pub(super) fn asks<'b>(&'b self, stream: &'b StreamId) -> Asking<'b> {
         let (sender, parked) = oneshot::channel();
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
         self.asking.entry(stream.clone()).or_default().insert(number, sender);
-        let _until = Asking { book: self, stream, number };
-        if let Some(problem) = self.live(stream).and_then(|live| live.borrow().parked.clone()) {
-            return Some(problem);
-        }
-        parked.await.ok()
+        Asking { book: self, stream, number, parked }
     }
 
     /// A stream cannot go on: whoever waits for something of it hears that.

@@ -17,7 +17,7 @@ use super::context::{HostContext, append_problem};
 use super::live::Live;
 use super::load::load_upto;
 use super::memory::Memory;
-use super::messages::{Reply, Unanswerable};
+use super::messages::{LeaveAlone, Reply};
 use super::post::{self, Asked, Letter};
 use super::shell::{EffectId, Shell};
 use super::{Hosting, snapshots};
@@ -25,6 +25,7 @@ use crate::events::commit::Commit;
 use crate::events::decision::Causation;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::Blob;
+use crate::events::problem::Problem;
 use crate::kernel::core::{Driving, Envelope, HostCore, Input, Output, Whose};
 use crate::kernel::fold::{Content, Fold};
 use crate::kernel::{Aggregate, Effect, Lasts, Message};
@@ -168,16 +169,25 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                     let saved = snapshots::save(store, self.stream.clone(), snapshot);
                     self.then(saved, |()| Input::Saved, actor);
                 }
+                (Output::LeftAlone(problem), _) => {
+                    tracing::warn!(stream = %self.stream, %problem, "left alone");
+                    self.cannot_go_on(&problem);
+                }
                 (Output::Parked(problem), _) => {
                     tracing::error!(stream = %self.stream, %problem, "parked");
                     shell.take_back();
                     shell.parked();
-                    self.live.send_modify(|live| live.parked = Some(problem.clone()));
-                    self.book.note_parked(&self.stream, &problem);
+                    self.cannot_go_on(&problem);
                 }
                 (Output::Passivate, _) => actor.stop(),
             }
         }
+    }
+
+    /// Whoever sees it through, or waits for something of it, hears why that does not come.
+    fn cannot_go_on(&self, problem: &Problem) {
+        self.live.send_modify(|live| live.parked = Some(problem.clone()));
+        self.book.note_parked(&self.stream, problem);
     }
 
     /// Says something to another stream. That outlives this host: what it says last it says when it is over.
@@ -197,10 +207,12 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         let causation = Some(Causation { stream: stream.clone(), effect: Arc::clone(&message.effect) });
         let envelope = Envelope { id: None, causation, correlation: Some(root), asks };
         let letter = Letter::new(&self.book, &self.stream, message, envelope, drives);
-        let (on_its_way, host) = (self.book.on_its_way(&self.stream), actor.address());
+        let (book, host) = (Arc::clone(&self.book), actor.address());
+        let on_its_way = book.on_its_way(&self.stream);
         let told = actix::spawn(async move {
             let to = letter.message.to.clone();
             let follows = |answer| (asks || insists).then(|| A::answered(&effect, answer)).flatten();
+            let asking = lasts.then(|| book.asks(&to));
             let Some(mut answer) = letter.bring(&hosting).await else { return };
             if let Ok(version) = answer {
                 if let Some(command) = follows(Ok(version)) {
@@ -209,23 +221,19 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                         return;
                     }
                 }
-                let book = hosting.upgrade().map(|hosting| Arc::clone(hosting.book()));
-                let Some(book) = book else { return };
                 if !asks {
                     // What follows from it for others is said too.
                     return book.delivered(&to).await;
                 }
-                if !lasts {
-                    return;
-                }
+                let Some(asking) = asking else { return };
                 drop(on_its_way);
-                let Some(problem) = book.cannot_go_on(&to).await else { return };
+                let Some(problem) = asking.cannot_go_on().await else { return };
                 answer = Err(problem);
             }
             let Err(problem) = answer else { return };
             match follows(Err(problem.clone())) {
                 Some(command) => post::tell::<A>(&hosting, &stream, command).await,
-                None if lasts || insists => drop(host.send(Unanswerable(problem)).await),
+                None if lasts || insists => drop(host.send(LeaveAlone(problem)).await),
                 None => tracing::debug!(%stream, %to, %problem, "what was said is not heard"),
             }
         });
@@ -240,7 +248,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         let (attention, driven) = (core.attention(), core.driving().is_driven());
         let mut live = self.live.borrow().clone();
         let before = live.milestones();
-        (live.version, live.loaded, live.parked) = (version, true, None);
+        (live.version, live.loaded, live.parked) = (version, true, core.left_alone().cloned());
         (live.status, live.attention) = (state.status(), attention);
         // What is driven though nothing follows but what people do is about to see that they are too late.
         live.at_rest = version > Version(0) && attention.is_at_rest() && !driven;

@@ -21,7 +21,7 @@ pub struct Live {
     pub in_flight: usize,
     /// Whether what is performed is more than to wait for other streams.
     pub busy: bool,
-    /// Why it cannot go on.
+    /// Why it cannot go on, be it in this process only.
     pub parked: Option<Problem>,
 }
 

@@ -58,10 +58,10 @@ impl<A: Aggregate, R> From<Control> for Input<A, R> {
     }
 }
 
-/// What the stream waits for of another does not come.
+/// The stream cannot go on in this process.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub struct Unanswerable(pub Problem);
+pub struct LeaveAlone(pub Problem);
 
 /// Asks to record as lost what a process left open that is gone.
 #[derive(Message)]

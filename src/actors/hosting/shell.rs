@@ -5,6 +5,7 @@ use futures_util::future::BoxFuture;
 
 use super::live::Live;
 use super::messages::Tell;
+use crate::events::problem::Problem;
 use crate::kernel::core::Lender;
 use crate::kernel::{Aggregate, Effect};
 
@@ -51,4 +52,6 @@ pub enum Heard<A: Aggregate> {
     Command(A::Command),
     /// An effect that lasts is over: with the command that tells what came of it, or because this process let go of it.
     Settled(EffectId<A>, Option<A::Command>),
+    /// It cannot go on in this process.
+    LeaveAlone(Problem),
 }

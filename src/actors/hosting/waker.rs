@@ -52,8 +52,8 @@ pub struct Waker {
     nudged: broadcast::Receiver<StreamId>,
     window: Window,
     moving: Moving,
-    /// Streams that cannot go on.
-    parked: HashSet<StreamId>,
+    /// Streams that cannot go on, and why as it was told.
+    parked: HashMap<StreamId, Code>,
     /// Streams that are looked at once more, and of which it was told that they rest.
     told: HashSet<StreamId>,
     rested: mpsc::Sender<Result<Rested, Problem>>,
@@ -104,7 +104,7 @@ impl Waker {
     ) -> Self {
         let nudged = hosting.book().nudged();
         let (window, moving) = (Window::default(), Moving::default());
-        let (parked, told) = (HashSet::new(), HashSet::new());
+        let (parked, told) = (HashMap::new(), HashSet::new());
         Self { hosting, due, nudged, window, moving, parked, told, rested, stays: false }
     }
 
@@ -175,7 +175,6 @@ impl Waker {
     /// Lets a stream go on.
     fn activate(&mut self, stream: StreamId) -> BoxFuture<'static, Changed> {
         self.window.remove(&stream);
-        self.parked.remove(&stream);
         self.moving.add(&stream);
         let rests = self.told.remove(&stream);
         let place = self.moving.set(&stream, |place| place.rests = rests);
@@ -242,7 +241,7 @@ impl Waker {
 
     /// Whether nobody drives a stream, and it may be able to go on.
     fn is_free(&self, stream: &StreamId) -> bool {
-        let is_ours = self.moving.streams.contains_key(stream) || self.parked.contains(stream);
+        let is_ours = self.moving.streams.contains_key(stream) || self.parked.contains_key(stream);
         !is_ours && !self.hosting.book().is_driven(stream)
     }
 
@@ -268,11 +267,14 @@ impl Waker {
             }
             Change::Parked(problem) => {
                 self.moving.remove(&stream);
-                self.parked.insert(stream.clone());
-                self.tell(Rested { stream, how: Err(problem) }).await;
+                // Whoever wants something of it lets it be tried again: what comes of that is told if it is news.
+                if self.parked.insert(stream.clone(), problem.code) != Some(problem.code) {
+                    self.tell(Rested { stream, how: Err(problem) }).await;
+                }
             }
             Change::Gone => {
                 let place = self.moving.remove(&stream);
+                self.parked.remove(&stream);
                 let seen = live.borrow().clone();
                 if place.nudged {
                     // Whatever was wanted of it: that it rests is told once.

@@ -125,7 +125,7 @@ impl Runs {
         if !self.awaiting.is_news(agent, definition.hash, since) {
             return;
         }
-        let limits = self.agents.limits(agent, brought);
+        let Some(limits) = self.agents.limits(agent, brought) else { return };
         let (concurrency, rate) = (limits.concurrency, limits.rate);
         let registered = AgentRegistered { agent: agent.clone(), definition, since, concurrency, rate };
         let (hosting, in_flight) = (Arc::clone(&self.hosting), self.in_flight());

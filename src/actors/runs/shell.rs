@@ -22,6 +22,7 @@ use crate::actors::hosting::shell::{Heard, Shell};
 use crate::actors::pages::{Pages, page};
 use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId, StartRun};
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
+use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::{Assignment, Progress};
@@ -36,6 +37,8 @@ static SEED: AtomicU64 = AtomicU64::new(0);
 pub enum ToRun {
     /// News of a slot that it waits for.
     OfSlot(News),
+    /// It could use an agent that this process does not have.
+    Lacks(Problem),
     /// What came of an attempt; none if the attempt was let go of before it had succeeded.
     Reported {
         /// Of which step.
@@ -196,8 +199,13 @@ impl RunShell {
             if self.waits.get(&agent).copied().unwrap_or(0) != wants
                 && wants > 0
                 && let Some(to) = self.bringer()
+                && let Err(problem) = runs.agents().wait(&self.run, &agent, brought(state, &agent), wants, to)
             {
-                runs.agents().wait(&self.run, &agent, brought(state, &agent), wants, to);
+                if let Some(host) = &self.address {
+                    // Where it is not told now, it is after the next commit.
+                    let _ = host.try_send(Tell(ToRun::Lacks(problem)));
+                }
+                continue;
             }
             if wants == 0 {
                 runs.agents().dispatcher().wait_no_longer(&self.run, &agent);
@@ -236,6 +244,12 @@ impl Lender<Run> for RunShell {
 
     fn lend(&mut self, state: &Run, ask: &Ask, opened: &[RunEffect]) -> Option<Grants> {
         let runs = self.runs.upgrade().filter(|runs| !runs.hosting().book().is_closing())?;
+        if let Some(start) = ask.begins().filter(|_| state.about().is_none()) {
+            let needs = start.needs();
+            let needs = needs.iter().map(|agent| (agent, begins_with(&runs, start, agent).definition));
+            // It is recorded, and left alone.
+            runs.agents().has_all(&self.run, needs).ok()?;
+        }
         self.slots.note(opened);
         let mut grants = state.startable(ask);
         for (agent, wanted) in &mut grants.0 {
@@ -246,6 +260,12 @@ impl Lender<Run> for RunShell {
             *wanted = self.slots.acquire(&runs, agent, brought, *wanted);
         }
         Some(grants)
+    }
+
+    fn may_drive(&mut self, state: &Run) -> Result<(), Problem> {
+        let Some(runs) = self.runs.upgrade() else { return Ok(()) };
+        let needs = state.needs().into_iter().map(|agent| (agent, state.agent(agent)));
+        runs.agents().has_all(&self.run, needs)
     }
 
     fn take_back(&mut self) {
@@ -374,6 +394,7 @@ impl Shell<Run> for RunShell {
                 self.slots.granted.push(slot);
                 Heard::Command(Ask::Go)
             }
+            ToRun::Lacks(problem) => Heard::LeaveAlone(problem),
             // The slot is given back before deciding, so that the next attempt can have it in the same commit.
             ToRun::Reported { step, fence, result, .. } => {
                 if result.is_none() {

@@ -163,6 +163,8 @@ impl Run {
     /// The command that follows from what another run of the family answered.
     pub(super) fn answered(effect: &RunEffect, answer: Result<Version, Problem>) -> Option<Ask> {
         match (effect, answer) {
+            // Nothing fails for what this process lacks: another goes on with it.
+            (_, Err(problem)) if problem.code == Code::AgentLacking => None,
             (RunEffect::Child { attempt, .. }, Err(problem)) => Some(refused(attempt, problem)),
             (RunEffect::Stop { step, fence }, Err(problem)) if problem.code == Code::UnknownRun => {
                 Some(Ask::NoChild { step: step.clone(), fence: *fence })

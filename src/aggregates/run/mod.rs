@@ -12,7 +12,8 @@
 //! - [`kin`]: what the runs of a family say to each other; `family`: when a run says so, and what follows from the answer
 //! - `time`: what is too late, and whether its time counts; `timer`: what its wake-ups are for
 //! - `recorded`: commands as they are recorded, and what they were
-//! - `attention`: what it needs next; `agents`: for which paused agents it waits
+//! - `attention`: what it needs next; `startable`, `needs`: of which agents, now and for what is left of it; `agents`: for
+//!   which paused ones it waits
 //! - [`plan`]: what a rollback would do
 
 mod advance;
@@ -26,6 +27,7 @@ mod family;
 mod graph;
 mod index;
 pub mod kin;
+mod needs;
 mod node;
 mod people;
 mod phase;

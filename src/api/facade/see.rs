@@ -155,7 +155,7 @@ impl Facade {
                 Err(problem) => Err(problem),
             };
             // Without a listener the runs go on all the same.
-            let _ = frames.send(frame_of(report)).await;
+            let _ = frames.send(frame_of(&run, report)).await;
             if is_waiting {
                 told.insert(run);
             }
@@ -166,7 +166,7 @@ impl Facade {
             let page = self.system.runs().rows(&waiting, after.as_deref()).await;
             let page = page.map_err(|error| view_problem(&error))?;
             for row in page.rows.into_iter().filter(|row| !told.contains(&row.run)) {
-                let _ = frames.send(frame_of(self.report(&row.run).await)).await;
+                let _ = frames.send(frame_of(&row.run, self.report(&row.run).await)).await;
             }
             let Some(next) = page.next else { return Ok(()) };
             after = Some(next);
@@ -181,8 +181,9 @@ impl Facade {
     }
 }
 
-fn frame_of(report: Result<RunReport, Problem>) -> Frame {
-    report.map_or_else(Frame::Parked, |report| Frame::Report(Box::new(report)))
+fn frame_of(run: &RunId, report: Result<RunReport, Problem>) -> Frame {
+    let parked = |error| Frame::Parked { run: run.clone(), error };
+    report.map_or_else(parked, |report| Frame::Report(Box::new(report)))
 }
 
 /// Counts who sees a run through, for as long as it lives.

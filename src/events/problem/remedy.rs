@@ -50,6 +50,8 @@ pub enum Remedy {
     /// Look at the events of a stream of another kind.
     LookAtStream(String),
 
+    /// Let an agent take work again.
+    UnpauseAgent,
     /// Let the paused run go on.
     Unpause,
     /// Let the run go on, and see it through.

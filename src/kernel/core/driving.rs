@@ -30,6 +30,11 @@ impl Driving {
         matches!(self, Self::Driven(_))
     }
 
+    /// Whether it is to go on by itself, and does not yet.
+    pub(super) fn is_asked(self) -> bool {
+        matches!(self, Self::Asked(_))
+    }
+
     /// For whom it goes on by itself, if it does.
     pub fn whose(self) -> Option<Whose> {
         match self {
@@ -56,14 +61,10 @@ impl Driving {
         is_first
     }
 
-    /// What it was asked to begins. Answers whether there was anything.
-    pub(super) fn begin(&mut self) -> bool {
-        match *self {
-            Self::Asked(whose) => {
-                *self = Self::Driven(whose);
-                true
-            }
-            _ => false,
+    /// What it was asked to begins.
+    pub(super) fn begin(&mut self) {
+        if let Self::Asked(whose) = *self {
+            *self = Self::Driven(whose);
         }
     }
 
@@ -86,7 +87,7 @@ impl Driving {
     /// It rests: nobody wants it to go on until somebody does.
     pub(super) const fn at_rest(self) -> Self {
         match self {
-            Self::Driven(Whose::Lent) => Self::Left,
+            Self::Driven(Whose::Lent) | Self::Asked(Whose::Lent) => Self::Left,
             _ => Self::Nobody,
         }
     }

@@ -70,8 +70,8 @@ pub enum Input<A: Aggregate, R> {
         /// The command that tells what came of it; none if this process let go of it.
         command: Option<A::Command>,
     },
-    /// What it waits for of another stream does not come.
-    Unanswerable(Problem),
+    /// It cannot go on in this process: what it needs is not here, or what it waits for of another stream does not come.
+    LeaveAlone(Problem),
     /// Somebody wants it to go on by itself.
     Drive {
         /// Who.
@@ -137,6 +137,8 @@ pub enum Output<A: Aggregate, R> {
         /// The state as bytes.
         bytes: Vec<u8>,
     },
+    /// It does not go on in this process, though somebody wants it to. What is asked of it is recorded.
+    LeftAlone(Problem),
     /// It cannot go on.
     Parked(Problem),
     /// It is to be put away.
@@ -157,6 +159,7 @@ impl<A: Aggregate, R> Output<A, R> {
             Self::Driven(_) => "driven",
             Self::Wake(_) => "wake",
             Self::Snapshot { .. } => "snapshot",
+            Self::LeftAlone(_) => "left_alone",
             Self::Parked(_) => "parked",
             Self::Passivate => "passivate",
         }
@@ -177,6 +180,12 @@ pub trait Lender<A: Aggregate> {
     /// What a command may use: as much of what the state could use as there is. None if nothing may start any more.
     /// `opened` are the effects of this commit since this was last asked, which will use what was lent for them.
     fn lend(&mut self, state: &A, command: &A::Command, opened: &[A::Effect]) -> Option<A::Grants>;
+
+    /// Why it cannot go on in this process from that state, if it cannot: it is left alone then. Asked once whenever it is to go
+    /// on, before anything of it is recorded or begins.
+    fn may_drive(&mut self, _state: &A) -> Result<(), Problem> {
+        Ok(())
+    }
 
     /// What was decided is not stored: what was lent for it is free.
     fn take_back(&mut self);

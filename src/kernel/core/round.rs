@@ -49,6 +49,8 @@ struct Draw<A: Aggregate, R> {
     ids: Vec<CommandId>,
     /// Whether it goes on by itself from here on.
     begins: bool,
+    /// Whether what begins it was given nothing to use: it may not be able to go on here.
+    withheld: bool,
     /// Why nothing of it may be stored.
     broken: Option<Problem>,
 }
@@ -56,13 +58,16 @@ struct Draw<A: Aggregate, R> {
 impl<A: Aggregate, R> HostCore<A, R> {
     /// Whether something waits to be decided, and can be.
     pub fn wants_to_decide(&self) -> bool {
-        matches!(self.phase, Phase::Ready(_)) && !self.inbox.is_empty()
+        matches!(self.phase, Phase::Ready(_)) && (self.driving.is_asked() || !self.inbox.is_empty())
     }
 
     /// Decides everything that waits, as much as goes into one commit. Outputs so far must have been carried out.
     pub fn decide(&mut self, lender: &mut impl Lender<A>) {
         if !self.wants_to_decide() {
             return;
+        }
+        if self.driving.is_asked() {
+            return self.begin_driving(lender);
         }
         let Phase::Ready(mut fold) = std::mem::replace(&mut self.phase, Phase::Loading) else { return };
         let loses = self.inbox.iter().take(DECIDED_AT_ONCE).any(Waiting::loses);
@@ -79,7 +84,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             return self.park(problem);
         }
         if draw.begins {
-            self.begin(fold.head.version, now.steady);
+            self.begin(fold.head.version > Version(0) || draw.withheld, now.steady);
         }
         let Draw { decided: Decided { blobs, changes, .. }, sealing, answers, asked_by, ids, .. } = draw;
         if sealing.count() == 0 {
@@ -100,8 +105,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     /// It goes on by itself from here on: at once if this is its first commit, and else as whoever takes it over does.
-    fn begin(&mut self, version: Version, since: Timestamp) {
-        if version > Version(0) {
+    fn begin(&mut self, later: bool, since: Timestamp) {
+        if later {
             if self.driving.ask(Whose::Named) {
                 self.driven_since = since;
             }
@@ -118,7 +123,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         let mut sealing = Sealing::new(header, fold.head.hash);
         let (mut ids, answered) = (Vec::new(), &fold.answered);
         let (mut answers, mut asked_by) = (Vec::new(), Vec::new());
-        let (mut begins, mut broken, mut count, mut seen) = (false, None, 0, 0);
+        let (mut begins, mut withheld, mut broken, mut count, mut seen) = (false, false, None, 0, 0);
         let mut draft = Draft::new(&mut fold.state, &self.stream, fold.head.version, now.steady);
         while count < DECIDED_AT_ONCE && sealing.size_bytes() < COMMIT_BYTES_FULL && broken.is_none() {
             let Some(waiting) = self.inbox.pop_front() else { break };
@@ -140,7 +145,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
                 answers.extend(reply.map(|to| Answer { to, result: Ok(()), before }));
                 continue;
             }
-            let is_driven = self.driving.is_driven() || begins || drives;
+            let is_driven =
+                self.driving.is_driven() || begins || drives && lender.may_drive(draft.state()).is_ok();
             let fresh = draft.opened().get(seen..).unwrap_or_default();
             let grants = if is_driven { lender.lend(draft.state(), &command, fresh) } else { None };
             seen = draft.opened().len();
@@ -149,6 +155,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
                 (lender.seed(), grants.as_ref(), self.since_driven(now.steady));
             let moment =
                 Moment { now: now.steady, wall: now.wall, blobs: &*blobs, seed, grants, driven_since };
+            withheld |= drives && grants.is_none();
             let recorded = command.clone();
             let result = A::decide(&mut draft, command, &moment).map_err(|rejection| {
                 let problem = A::problem(&rejection);
@@ -176,7 +183,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if let Some(illegal) = &decided.illegal {
             broken = Some(Problem::new(Code::Impossible, format!("an illegal decision: {illegal}")));
         }
-        Draw { decided, sealing, answers, asked_by, ids, begins, broken }
+        Draw { decided, sealing, answers, asked_by, ids, begins, withheld, broken }
     }
 
     /// Since when somebody drives it; if nobody does, since now.

@@ -1,6 +1,8 @@
 //! The core, fed by hand: each test is an order of inputs, and what must come out.
 
 mod clocks;
+mod driving;
+mod left_alone;
 mod repeated;
 mod toy;
 
@@ -19,6 +21,8 @@ struct Fed {
     /// By how many µs the wall clock was set.
     wall_set_by_us: i64,
     taken_back: usize,
+    /// Whether this process lacks what it needs.
+    lacks: bool,
     /// What would be stored.
     commits: Vec<Commit>,
 }
@@ -27,7 +31,7 @@ impl Fed {
     fn new(driving: Driving) -> Self {
         let stream = StreamId::new(Counter::KIND, "fed");
         let core = HostCore::new(stream, driving, NOON, Now::at(NOON), Duration::from_secs(30));
-        Self { core, now: NOON, wall_set_by_us: 0, taken_back: 0, commits: Vec::new() }
+        Self { core, now: NOON, wall_set_by_us: 0, taken_back: 0, lacks: false, commits: Vec::new() }
     }
 
     /// One that is loaded: these tasks are open.
@@ -62,10 +66,22 @@ impl Fed {
         fed
     }
 
-    /// What comes out after an input, without deciding.
+    /// What comes out after an input, and once it is known whether it may go on, without deciding what waits.
     fn feed(&mut self, input: Input<Counter, &'static str>) -> Vec<String> {
         self.core.feed(input, self.clocks());
-        self.outputs()
+        let mut outputs = self.outputs();
+        if matches!(self.core.driving(), Driving::Asked(_)) && self.core.wants_to_decide() {
+            self.borrow();
+            outputs.extend(self.outputs());
+        }
+        outputs
+    }
+
+    /// Lets it decide once.
+    fn borrow(&mut self) {
+        let mut core = std::mem::replace(&mut self.core, Self::new(Driving::Nobody).core);
+        core.decide(self);
+        self.core = core;
     }
 
     /// What comes out after an input, and after deciding what waits.
@@ -76,9 +92,7 @@ impl Fed {
                 break;
             }
             assert!(round < 10, "it wants to decide, and does not");
-            let mut core = std::mem::replace(&mut self.core, Self::new(Driving::Nobody).core);
-            core.decide(self);
-            self.core = core;
+            self.borrow();
             outputs.extend(self.outputs());
         }
         outputs
@@ -134,6 +148,10 @@ impl Lender<Counter> for Fed {
 
     fn lend(&mut self, _: &Counter, _: &Ask, _: &[Task]) -> Option<()> {
         Some(())
+    }
+
+    fn may_drive(&mut self, _: &Counter) -> Result<(), Problem> {
+        if self.lacks { Err(Problem::new(Code::AgentLacking, "it is not here")) } else { Ok(()) }
     }
 
     fn take_back(&mut self) {
@@ -287,16 +305,6 @@ fn what_was_parked_meanwhile_stays_parked_whatever_comes_of_what_was_on_its_way(
 }
 
 #[test]
-fn a_command_that_drives_what_is_there_takes_it_over() {
-    let mut fed = Fed::with(Driving::Nobody, &[2, 9]);
-    let (command, envelope) = (Ask::Count(1), Envelope::default());
-    let command = Input::Command { command, envelope, drives: true, reply: Some("ada") };
-    assert_eq!(fed.decide(command), ["append"]);
-    let taken_over = ["driven true", "wake Some(9)", "show", "reply ada 3", "clear [2]"];
-    assert_eq!(fed.decide(Input::Appended), taken_over);
-}
-
-#[test]
 fn what_somebody_else_closed_meanwhile_is_stopped_at_once() {
     let mut fed = Fed::driving(&[2]);
     fed.decide(ask(Ask::Count(1), "ada"));
@@ -411,21 +419,6 @@ fn what_is_asked_is_recorded_while_nobody_drives_it_and_goes_on_when_somebody_do
     assert_eq!(fed.decide(Input::LetGo), ["driven false", "wake None", "show"]);
     // Another stream that was asked has been let go of too, or may have been.
     assert_eq!(fed.decide(DRIVE), begins);
-}
-
-/// A run that rested was driven, asked its child, and rested again before the message was brought. It was brought for nobody,
-/// so the child did not ask its own: what that had to tell was lost with the process before.
-#[test]
-fn what_is_said_is_said_for_who_drives_it_though_it_rests_again_at_once() {
-    let mut fed = Fed::with(Driving::Nobody, &[4]);
-    fed.core.feed(DRIVE, Now::at(NOON));
-    let mut performed = Vec::new();
-    while let Some(output) = fed.core.output() {
-        if let Output::Perform { effect, whose } = output {
-            performed.push((effect.0, whose));
-        }
-    }
-    assert_eq!((performed, fed.core.driving()), (vec![(4, Some(Whose::Named))], Driving::Nobody));
 }
 
 #[test]

@@ -118,6 +118,7 @@ fn a_request_expires_when_the_wall_clock_says_so() {
         on_actix(async {
             let kit = Kit { passivate_after: Duration::from_millis(10), ..Kit::new() };
             let run = id("r");
+            kit.gated("x");
             let system = kit.start();
             // While one branch sleeps, the run is driven.
             let start = start_of(

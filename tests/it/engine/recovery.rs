@@ -83,6 +83,8 @@ fn runs_that_wait_for_a_slot_are_loaded_a_few_at_a_time_and_all_complete() {
 fn runs_that_sleep_stay_on_disk_until_their_timer_is_due_and_then_go_on() {
     on_actix(async {
         let kit = Kit::new();
+        let gate = kit.gated("work");
+        gate.open(1_000);
         let system = kit.start();
         for number in 0..300 {
             let sleep = if number % 3 == 0 { "1h" } else { "3d" };
@@ -90,8 +92,6 @@ fn runs_that_sleep_stay_on_disk_until_their_timer_is_due_and_then_go_on() {
             system.begin(&id(&format!("r{number}")), start_of(&steps)).await.unwrap();
         }
         let kit = restart(&kit);
-        let gate = kit.gated("work");
-        gate.open(1_000);
         let system = kit.start();
         let mut rested = system.drive_all();
         // Whatever it does at the start is done when it has looked at one that is asked.
@@ -256,6 +256,7 @@ fn an_approval_that_was_recorded_when_the_process_died_lets_its_step_start_in_th
 fn a_request_that_nobody_answers_in_time_expires_while_all_runs_are_driven() {
     on_actix(async {
         let kit = Kit::new();
+        kit.gated("work");
         let runs = waiting(&kit, 3, "[{id: a, agent: work, approve: before, expires: 1h}]").await;
         let kit = restart(&kit);
         let system = kit.start();

@@ -200,6 +200,7 @@ fn a_parent_that_rests_hears_of_the_end_of_its_child_though_the_process_died_bef
 fn a_child_that_takes_too_long_is_cancelled() {
     on_actix(async {
         let kit = Kit::new();
+        kit.gated("work");
         let system = kit.start();
         let start = family("[{id: c, workflow: child.yaml, timeout: 1m}]", ASKS);
         system.begin(&id("p"), start).await.unwrap();

@@ -3,7 +3,7 @@
 use actix::{Context, Handler};
 
 use super::Host;
-use crate::actors::hosting::messages::{Control, Recover, Submit, Tell, Unanswerable};
+use crate::actors::hosting::messages::{Control, LeaveAlone, Recover, Submit, Tell};
 use crate::actors::hosting::shell::{Heard, Shell};
 use crate::kernel::Aggregate;
 use crate::kernel::core::{Envelope, Input};
@@ -25,11 +25,11 @@ impl<A: Aggregate, S: Shell<A>> Handler<Recover> for Host<A, S> {
     }
 }
 
-impl<A: Aggregate, S: Shell<A>> Handler<Unanswerable> for Host<A, S> {
+impl<A: Aggregate, S: Shell<A>> Handler<LeaveAlone> for Host<A, S> {
     type Result = ();
 
-    fn handle(&mut self, Unanswerable(problem): Unanswerable, actor: &mut Context<Self>) {
-        self.feed(Input::Unanswerable(problem), actor);
+    fn handle(&mut self, LeaveAlone(problem): LeaveAlone, actor: &mut Context<Self>) {
+        self.feed(Input::LeaveAlone(problem), actor);
     }
 }
 
@@ -53,6 +53,7 @@ impl<A: Aggregate, S: Shell<A>> Handler<Tell<S::Message>> for Host<A, S> {
                 input = Some(Input::Command { command, envelope, drives: false, reply: None });
             }
             Heard::Settled(effect, command) => input = Some(Input::Settled { effect, command }),
+            Heard::LeaveAlone(problem) => input = Some(Input::LeaveAlone(problem)),
         });
         if let Some(input) = input {
             self.feed(input, actor);

@@ -9,6 +9,7 @@ mod found;
 mod growing;
 mod hints;
 mod impossible;
+mod needs;
 mod pages;
 mod people;
 mod phases;
