@@ -1,7 +1,6 @@
 //! One run, in the hands of a test: the real core, with its decisions, events, bytes and folds, on a store in memory. The
 //! test makes the attempts, in any order; it makes the time; and it crashes the process, between any two outputs of the core.
 
-mod agents;
 mod people;
 mod slots;
 
@@ -446,9 +445,6 @@ impl<W: World> Simulation<W> {
         before.map_err(|broken| self.broken(&broken.to_string()))?;
         loop {
             let length = self.history().len();
-            if !self.is_dead() && self.tell_of_agents()? && self.history().len() > length {
-                continue;
-            }
             if !self.is_driven() || self.is_dead() || self.state().startable(&Ask::Go).0.is_empty() {
                 return Ok(());
             }

@@ -147,11 +147,11 @@ impl Runs {
         }
         let dispatcher = self.agents.dispatcher();
         let free = state.awaited_agents().keys().filter(|agent| !dispatcher.is_paused(agent));
-        let free: Vec<AgentName> = free.cloned().collect();
         for agent in free {
             let (hosting, stream) = (Arc::clone(&self.hosting), StreamId::of_run(run));
+            let free = Ask::AgentFree { agent: agent.clone() };
             actix::spawn(async move {
-                let ask = || Ask::AgentFree { agent: agent.clone() };
+                let ask = || free.clone();
                 // What a run cannot be told that cannot go on does not matter.
                 let _ = hosting.order::<RunKind>(&stream, &Envelope::default(), ask).await;
             });

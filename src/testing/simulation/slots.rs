@@ -1,11 +1,10 @@
 //! What decisions on a simulated run borrow: as many slots as they could use, and the definition as it was given.
 
 use std::any::TypeId;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::aggregates::run::{Ask, Grants, Run};
-use crate::events::ids::{AgentName, Hash, TimerId};
+use crate::events::ids::{Hash, TimerId};
 use crate::kernel::{Value, ValueKey};
 use crate::testing::hosted::Lends;
 use crate::workflow::definition::Definition;
@@ -14,8 +13,6 @@ use crate::workflow::definition::Definition;
 #[derive(Debug, Clone)]
 pub(super) struct Slots {
     hash: Hash,
-    /// Agents that start nothing.
-    pub(super) paused: BTreeSet<AgentName>,
     pub(super) definition: Arc<Definition>,
     /// The timers that went off.
     pub(super) fired: Vec<TimerId>,
@@ -23,7 +20,7 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) fn new(hash: Hash, definition: Arc<Definition>) -> Self {
-        Self { hash, paused: BTreeSet::new(), definition, fired: Vec::new() }
+        Self { hash, definition, fired: Vec::new() }
     }
 }
 
@@ -32,9 +29,7 @@ impl Lends<Run> for Slots {
         if let Ask::Due { timer } = ask {
             self.fired.push(timer.clone());
         }
-        let mut grants = state.startable(ask);
-        grants.0.retain(|agent, _| !self.paused.contains(agent));
-        grants
+        state.startable(ask)
     }
 
     fn remembered(&self) -> Option<(ValueKey, Value)> {
