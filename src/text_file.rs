@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     /// A workflow.
     Workflow,
     /// The inputs of a run.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))] // Only the command line reads inputs from files.
     Input,
     /// One layer of the configuration.
     Configuration,
