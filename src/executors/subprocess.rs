@@ -139,12 +139,16 @@ impl Executor for SubprocessExecutor {
         let started_at = now();
         let (mut running, mut streams) = self.start(&task).await?;
         streams.show_progress_in(context.progress.clone());
-        let end = tokio::select! {
+        let mut end = tokio::select! {
             // A program that is done when the deadline passes is done.
             biased;
             end = see_through(&mut running, &mut streams) => end,
             why = context.stopped() => End::Stopped(why),
         };
+        // It has ended, and nothing that comes from now on changes how: neither a deadline, nor who keeps its pipes open.
+        if matches!(end, End::Exited(_)) && streams.hear_out(DRAIN).await.is_err() {
+            end = End::TooLarge;
+        }
         let result = match &end {
             End::Exited(status) if status.success() => {
                 running.leave().await;
@@ -187,23 +191,17 @@ enum End {
 /// Feeds the program and reads it until it has ended.
 async fn see_through(running: &mut Running, streams: &mut Streams) -> End {
     let mut open = true;
-    let status = loop {
+    loop {
         tokio::select! {
-            status = running.wait() => match status {
-                Ok(status) => break status,
-                Err(error) => return End::Unwaitable(error),
+            status = running.wait() => return match status {
+                Ok(status) => End::Exited(status),
+                Err(error) => End::Unwaitable(error),
             },
             moved = streams.pump(), if open => match moved {
                 Ok(()) => open = false,
                 Err(Full) => return End::TooLarge,
             },
         }
-    };
-    streams.stop_feeding();
-    match tokio::time::timeout(DRAIN, streams.pump()).await {
-        Ok(Err(Full)) => End::TooLarge,
-        // Closed, or somebody else keeps it open: what the program wrote has been read.
-        Ok(Ok(())) | Err(_) => End::Exited(status),
     }
 }
 

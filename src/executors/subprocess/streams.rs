@@ -2,6 +2,7 @@
 //! ever waits for the other to read.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
@@ -80,6 +81,16 @@ impl Streams {
     /// Closes stdin.
     pub(super) fn stop_feeding(&mut self) {
         self.stdin = None;
+    }
+
+    /// Reads what a program that has ended wrote, until the pipes are closed, and no longer than that: somebody else may
+    /// keep them open.
+    ///
+    /// # Errors
+    /// When stdout is over its bound.
+    pub(super) async fn hear_out(&mut self, time: Duration) -> Result<(), Full> {
+        self.stop_feeding();
+        tokio::time::timeout(time, self.pump()).await.unwrap_or(Ok(()))
     }
 
     /// Reads on until the pipes are closed, whatever comes: a program that is being ended can still write.

@@ -1,0 +1,3 @@
+//! Programs as steps: how they start, how they end, and what of them is left.
+
+mod ends;
