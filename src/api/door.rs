@@ -21,6 +21,7 @@ use crate::config::{Config, Durability};
 use crate::events::ids::{AgentName, CommandId, RunId};
 use crate::events::problem::{Code, Problem};
 use crate::executors::discovery::Catalog;
+use crate::executors::subprocess::programs::Programs;
 use crate::executors::{Executors, delivery, subprocess};
 use crate::store::EventStore;
 use crate::store::looked_at::LookedAt;
@@ -261,7 +262,7 @@ impl House {
             environment,
             grace: process.grace,
             output_bytes_max: process.output_bytes_max,
-            processes: data.map(|data| data.join(PROCESSES)),
+            programs: Programs::in_folder(data.map(|data| data.join(PROCESSES))),
         };
         let executors = Executors { subprocess: Arc::new(options), ..Executors::default() };
         let catalog = Catalog::discover(&self.work_folder, &[], &self.config.agents);
