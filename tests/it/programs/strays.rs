@@ -134,7 +134,7 @@ fn is_ended_after_a_kill(sandbox: &Sandbox, process: Process, stray: &Stray) {
 
 /// A step that was interrupted left a process in a session of its own, which went on beside the next attempt.
 #[test]
-fn what_left_its_session_is_ended_at_the_next_start_by_its_mark() {
+fn what_left_its_session_is_ended_at_the_next_start() {
     let sandbox = Sandbox::new();
     let script = "setsid sh -c 'echo $$ >pid; sleep 300; sleep 1' </dev/null >/dev/null 2>&1 & sleep 30";
     let process = start(&sandbox, script, "");
