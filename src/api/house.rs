@@ -21,6 +21,7 @@ use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem};
 use crate::executors::discovery::Catalog;
 use crate::executors::function::Functions;
+use crate::executors::subprocess::programs::Programs;
 use crate::executors::{AgentDefinition, Executors, delivery, subprocess};
 use crate::store::EventStore;
 use crate::store::looked_at::LookedAt;
@@ -279,7 +280,7 @@ impl House {
             environment,
             grace: process.grace,
             output_bytes_max: process.output_bytes_max,
-            processes: data.map(|data| data.join(PROCESSES)),
+            programs: Programs::in_folder(data.map(|data| data.join(PROCESSES))),
         };
         let executors = Executors { functions: self.own.functions.clone(), subprocess: Arc::new(options) };
         let catalog = Catalog::discover(&self.work_folder, &[], &[], &self.config.agents);

@@ -11,6 +11,7 @@
 //! - `log`: what is logged, on stderr
 //! - `progress`: what runs, line by line, on a terminal
 //! - `usage`: command lines that are not understood
+//! - `spare`: whether threads and files are left
 
 mod agents;
 mod approve;
@@ -33,6 +34,7 @@ mod run;
 mod say;
 mod see;
 mod signal;
+mod spare;
 mod start;
 mod status;
 mod text;
@@ -56,6 +58,7 @@ use crate::api::house::{House, OwnAgents};
 use crate::api::{folder, identity};
 use crate::config::{Config, Project, Sources, trust as kept};
 use crate::events::problem::{Code, Problem, Remedy};
+use crate::executors::children;
 use crate::text_file;
 use crate::views::presenters::report::RunReport;
 use arguments::{Arguments, Reach, Verb};
@@ -185,7 +188,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match scene(&parsed) {
         Ok((house, user_folder)) => {
             let scene = Scene { say, call, cwd: house.work_folder.clone(), house, user_folder };
-            let exit = actix::System::new().block_on(perform(&scene, parsed.verb));
+            // What left its program's group is found where the kernel brings it here; without that, less of it is.
+            let _ = children::adopt_orphans();
+            let exit = match spare::runtime(parsed.verb.reach() != Reach::None) {
+                Ok(runtime) => {
+                    actix::System::with_tokio_rt(|| runtime).block_on(perform(&scene, parsed.verb))
+                }
+                Err(problem) => scene.say.problem(&problem),
+            };
             scene.say.exit(exit)
         }
         Err(problem) => {

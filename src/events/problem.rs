@@ -274,6 +274,8 @@ codes! {
         "try again, with fewer at once";
     HungUp = "RE-2022", Fatal, "The process that holds the store hangs up on what it is asked, again and again",
         "see what it logs; end it, or use its version of Reenact";
+    Shortage = "RE-2023", Transient, "The system has no threads or files left for a process that needs some",
+        "end what else runs, or raise the limits (`ulimit -n`, `ulimit -u`), and try again";
 
     NotCompleted = "RE-2031", Validation, "The output is wanted of a run that has not completed", "look at its outcome first";
     OutputMisfit = "RE-2032", Validation, "The output of a run is not of the type that is wanted", "see what the workflow's `output` says";
@@ -314,6 +316,12 @@ codes! {
     ScriptedFailure = "RE-3028", Unknown, "An agent's script says that the attempt fails", "see its message";
     BadAnswer = "RE-3030", Validation, "A program answered JSON that cannot be taken: a key stands twice, or it is nested too deep",
         "write each key once; put what is nested deeper than 100 levels into a text or a file";
+    ArgumentTooLong = "RE-3031", Validation, "A program is given an argument or a variable that is longer than the system takes",
+        "hand it over on stdin: in the `with` of a step with an `agent`, or in a file that the program reads";
+    OutOfMemory = "RE-3032", Fatal, "A program was killed because the memory ran out that the system lets it have",
+        "give it more memory, or less to do at once";
+    ArtifactMissing = "RE-3033", Validation, "A program says that it made a file which is not there",
+        "name it as it is seen from the folder in which the program runs, and write it before it is named";
     TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",
         "give it a shorter list, or see `growth.items` in the configuration";
 

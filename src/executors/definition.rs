@@ -234,12 +234,41 @@ impl AgentDefinition {
         Ok(true)
     }
 
+    /// Where nothing says how it works, what it has to work with does.
+    pub(super) fn work_by_what_it_has(&mut self) {
+        if !self.command.is_empty() {
+            self.executor = ExecutorKind::Subprocess;
+        } else if self.script_file.is_some() {
+            self.executor = ExecutorKind::Scripted;
+        }
+    }
+
+    /// What it says that its executor has no use for, if it says such a thing: two ways to work are one too many.
+    fn contradiction(&self) -> Option<Problem> {
+        let command = ("command", ExecutorKind::Subprocess, !self.command.is_empty());
+        let has_script = self.script.is_some() || self.script_file.is_some();
+        let script = ("script", ExecutorKind::Scripted, has_script);
+        let is_idle =
+            |(_, executor, is_there): &(_, ExecutorKind, bool)| *is_there && *executor != self.executor;
+        let (key, executor, _) = [command, script].into_iter().find(is_idle)?;
+        let message = format!(
+            "agent `{}` has a `{key}`, and the executor `{}`, which has no use for it",
+            self.name, self.executor
+        );
+        let hint = format!("take out the `{key}`, or set `executor: {executor}`");
+        Some(Problem::new(Code::BadAgent, message).hint(hint))
+    }
+
     /// Whether this version can have it do a step.
     ///
     /// # Errors
-    /// [`Code::NotBuilt`] for an executor that is not there, [`Code::BadAgent`] for a program that is missing.
+    /// [`Code::NotBuilt`] for an executor that is not there, [`Code::BadAgent`] for a program that is missing, or that its
+    /// executor does not run.
     pub fn check_usable(&self) -> Result<(), Problem> {
         let name = &self.name;
+        if let Some(contradiction) = self.contradiction() {
+            return Err(contradiction);
+        }
         if !self.executor.is_built() {
             let message = format!(
                 "agent `{name}` has the executor `{}`, which this version does not have",

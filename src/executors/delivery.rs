@@ -11,6 +11,8 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
+use super::children;
+
 /// How long a delivery may take. Who gets a notice has to take it down, not to act on it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -90,7 +92,8 @@ impl Delivery {
             .stderr(Stdio::null())
             .process_group(0)
             .kill_on_drop(true);
-        let child = command.spawn().map_err(|error| format!("`{program}` cannot be started: {error}"))?;
+        let started = children::spawn_other(&mut command);
+        let (child, _own) = started.map_err(|error| format!("`{program}` cannot be started: {error}"))?;
         let mut group = Group(child);
         if let Some(mut stdin) = group.0.stdin.take() {
             // A program need not read what it is told; its status says whether that was enough.

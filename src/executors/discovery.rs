@@ -198,6 +198,16 @@ impl Catalog {
             Entry { name: name.clone(), found: Ok(Found { definition, file: None }), warnings: Vec::new() }
         });
         let Ok(found) = &mut entry.found else { return };
+        let says_how = ["executor", "command", "script"].map(|key| table.contains_key(key));
+        if says_how.contains(&true) {
+            // What the file gives it to work with is for the way in which the file means it to.
+            let agent = &mut found.definition;
+            (agent.command, agent.script, agent.script_file) = match says_how {
+                [true, ..] => (Vec::new(), None, None),
+                [false, true, _] => (std::mem::take(&mut agent.command), None, None),
+                _ => (Vec::new(), agent.script.take(), agent.script_file.take()),
+            };
+        }
         for (key, value) in table {
             if let Err(problem) = set_from_config(&mut found.definition, name, key, value) {
                 entry.found = Err(problem);
@@ -206,6 +216,9 @@ impl Catalog {
             if definition::is_kept(key) {
                 entry.warnings.push(definition::no_effect(name, key));
             }
+        }
+        if let [false, true, _] | [false, _, true] = says_how {
+            found.definition.work_by_what_it_has();
         }
         if let Err(problem) = read_script(&mut found.definition, work_folder) {
             entry.found = Err(problem);

@@ -1,6 +1,7 @@
 //! How agents do work. An executor is given a task and answers an output or a failure; it never touches the store:
 //! its result returns as a command.
 //!
+//! - [`children`]: the processes that this one is the parent of
 //! - [`function`]: Rust closures by name
 //! - [`subprocess`]: programs of their own, in process groups of their own
 //! - [`scripted`]: answers that were written down before
@@ -8,6 +9,7 @@
 //! - [`definition`]: what an agent's file says
 //! - [`discovery`]: which agents there are
 
+pub mod children;
 pub mod definition;
 pub mod delivery;
 pub mod discovery;
@@ -218,10 +220,7 @@ impl Executors {
                 let script = agent.script.clone().unwrap_or_default();
                 Ok(Arc::new(scripted::ScriptedExecutor::new(script)))
             }
-            _ => Ok(Arc::new(subprocess::SubprocessExecutor::new(
-                agent.command.clone(),
-                Arc::clone(&self.subprocess),
-            ))),
+            _ => Ok(Arc::new(subprocess::SubprocessExecutor::new(agent, Arc::clone(&self.subprocess)))),
         }
     }
 }

@@ -2,40 +2,47 @@
 //!
 //! - `command`: which program, in which folder, with which environment
 //! - `protocol`: the document that goes in, and what lines on stdout mean
-//! - `streams`: moves bytes in all three directions at once, within bounds
-//! - `exit`: what a status means
-//! - `running`: the program at work, and the record of it
-//! - `group`: every process that it made, and how they end
+//! - `input`: the document where the program can read it
+//! - `streams`: reads what it writes, within bounds
+//! - `exit`: what a status means; `oom`: whether memory ran out
+//! - `running`: the program at work
+//! - [`programs`]: all that are at work, and what a process that died left at work; `table`: the file in which they stand
+//! - `traces`: by what all that a program started is known, and how it ends; `group`: its process group
 //! - `proc`: what the kernel says of processes
-//! - [`lost`]: what an attempt of a process that died left running
+//! - `helpers`: threads for what blocks
 //!
-//! Each attempt is a process group of its own. An attempt that succeeds may leave processes behind on purpose (a step
+//! Each attempt is a process group of its own, and more than that: what leaves the group is found, too. An attempt that succeeds may leave processes behind on purpose (a step
 //! may start a server for the steps after it); one that fails, or is stopped, leaves nothing running, so that the
 //! next attempt never works beside the remains of this one.
 
 mod command;
 mod exit;
 mod group;
-pub mod lost;
+mod helpers;
+mod input;
+mod oom;
 mod proc;
+pub mod programs;
 pub(super) mod protocol;
 mod running;
 mod streams;
+mod table;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Context, Executor, Failure, Output, Stop, Task, now};
+use super::{AgentDefinition, Context, Executor, Failure, Output, Stop, Task, now};
 use crate::events::ids::{RunId, StepId};
-use crate::events::problem::Code;
+use crate::events::json::Json;
+use programs::Programs;
 use running::Running;
 use streams::{Full, Streams};
 
@@ -62,9 +69,8 @@ pub struct Options {
     pub grace: Duration,
     /// How many bytes a program may write to stdout, and how many are kept of stderr.
     pub output_bytes_max: usize,
-    /// Where running groups are written down, so that the next process can end them: `DATA/processes`. Without it
-    /// nobody can.
-    pub processes: Option<PathBuf>,
+    /// The programs that are at work, and where they are written down.
+    pub programs: Arc<Programs>,
 }
 
 impl Default for Options {
@@ -74,7 +80,7 @@ impl Default for Options {
             environment: Self::environment_of(std::env::vars_os(), &[]),
             grace: GRACE,
             output_bytes_max: OUTPUT_BYTES_MAX,
-            processes: None,
+            programs: Programs::in_folder(None),
         }
     }
 }
@@ -97,33 +103,36 @@ impl Options {
 #[derive(Debug, Clone)]
 pub struct SubprocessExecutor {
     command: Vec<String>,
+    /// Who it is, as its programs are told.
+    about: Arc<Json>,
     options: Arc<Options>,
 }
 
 impl SubprocessExecutor {
-    /// For an agent with this program and these arguments; none for the agent `shell`.
-    pub fn new(command: Vec<String>, options: Arc<Options>) -> Self {
-        Self { command, options }
+    /// For this agent, which has no program if it is `shell`.
+    pub fn new(agent: &AgentDefinition, options: Arc<Options>) -> Self {
+        Self { command: agent.command.clone(), about: Arc::new(protocol::about(agent)), options }
     }
 
     async fn start(&self, task: &Task) -> Result<(Running, Streams), Failure> {
         let options = Arc::clone(&self.options);
-        let mut command = command::of(task, &self.command, &options.environment)?;
-        let document = protocol::document(task)?;
-        let record = options.processes.as_ref().map(|folder| lost::Record::of(folder, task));
-        if let Some(record) = &record {
-            command.give(lost::MARK_VARIABLE, record.mark());
-        }
-        // Making a process copies page tables and touches the disk: not on a thread that hosts actors.
-        let started = tokio::task::spawn_blocking(move || Running::start(command, record));
-        let (running, pipes) = started.await.map_err(|error| {
-            Failure::new(Code::NotStarted, format!("the program could not be started: {error}"))
-        })??;
-        Ok((running, Streams::new(pipes, document, options.output_bytes_max)))
+        let command = command::of(task, &self.command, &options.environment)?;
+        let (document, task) = (protocol::document(task, &self.about)?, task.clone());
+        // Making a process takes a while: not on a thread that hosts actors.
+        let started =
+            helpers::run(move || Running::start(command, &document, &options.programs, &task)).await;
+        let (running, pipes) = started
+            .map_err(|error| running::not_ready("there is no thread to start the program", &error))??;
+        let streams = Streams::new(pipes, self.options.output_bytes_max)
+            .map_err(|error| running::not_ready("what the program writes cannot be read", &error))?;
+        Ok((running, streams))
     }
 
-    fn failure(&self, task: &Task, end: &End, streams: &Streams) -> Failure {
+    fn failure(&self, task: &Task, end: &End, streams: &Streams, kills_before: Option<u64>) -> Failure {
         match end {
+            End::Exited(status) if exit::is_killed(*status) && oom::kills() > kills_before => {
+                exit::out_of_memory(*status, streams)
+            }
             End::Exited(status) => exit::failure(*status, streams),
             End::TooLarge => exit::too_large(&task.agent, self.options.output_bytes_max),
             End::Stopped(why) => exit::stopped(*why, streams),
@@ -136,26 +145,31 @@ impl SubprocessExecutor {
 impl Executor for SubprocessExecutor {
     async fn execute(&self, mut task: Task, context: Context) -> Result<Output, Failure> {
         self.end_leftover(&task.run, &task.step).await?;
-        let started_at = now();
+        let (started_at, kills_before) = (now(), oom::kills());
         let (mut running, mut streams) = self.start(&task).await?;
         streams.show_progress_in(context.progress.clone());
-        let end = tokio::select! {
+        let mut end = tokio::select! {
             // A program that is done when the deadline passes is done.
             biased;
-            end = see_through(&mut running, &mut streams) => end,
+            end = see_through(&mut running, &mut streams, &self.options.programs) => end,
             why = context.stopped() => End::Stopped(why),
         };
+        // It has ended, and nothing that comes from now on changes how: neither a deadline, nor who keeps its pipes open.
+        if matches!(end, End::Exited(_)) && streams.hear_out(DRAIN).await.is_err() {
+            end = End::TooLarge;
+        }
         let result = match &end {
             End::Exited(status) if status.success() => {
-                running.leave().await;
-                streams.output()
+                running.leave();
+                streams.output().and_then(|output| command::made(&task, output))
             }
             _ => {
                 // First the end, then the message: what a program says when it is told to stop is a part of it.
                 end_group(running, self.options.grace, &mut streams).await;
-                Err(self.failure(&task, &end, &streams))
+                Err(self.failure(&task, &end, &streams, kills_before))
             }
         };
+        self.options.programs.look_again();
         let mut said = streams.into_transcript();
         if let End::Exited(status) = end {
             (said.exit_code, said.signal) = (status.code(), status.signal());
@@ -169,10 +183,7 @@ impl Executor for SubprocessExecutor {
     }
 
     async fn end_leftover(&self, run: &RunId, step: &StepId) -> Result<(), Failure> {
-        match &self.options.processes {
-            Some(folder) => lost::end_leftover(folder, run, step, self.options.grace).await,
-            None => Ok(()),
-        }
+        self.options.programs.end_leftover(run, step, self.options.grace).await
     }
 }
 
@@ -185,29 +196,32 @@ enum End {
 }
 
 /// Feeds the program and reads it until it has ended.
-async fn see_through(running: &mut Running, streams: &mut Streams) -> End {
+async fn see_through(running: &mut Running, streams: &mut Streams, programs: &Arc<Programs>) -> End {
     let mut open = true;
-    let status = loop {
+    let mut looks =
+        tokio::time::interval_at(tokio::time::Instant::now() + programs::LOOK / 4, programs::LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
         tokio::select! {
-            status = running.wait() => match status {
-                Ok(status) => break status,
-                Err(error) => return End::Unwaitable(error),
+            biased;
+            status = running.wait() => return match status {
+                Ok(status) => End::Exited(status),
+                Err(error) => End::Unwaitable(error),
             },
             moved = streams.pump(), if open => match moved {
                 Ok(()) => open = false,
                 Err(Full) => return End::TooLarge,
             },
+            _ = looks.tick() => {
+                let programs = Arc::clone(programs);
+                // Nobody waits for it: it is for who comes after this process.
+                tokio::spawn(helpers::run(move || programs.look()));
+            }
         }
-    };
-    streams.stop_feeding();
-    match tokio::time::timeout(DRAIN, streams.pump()).await {
-        Ok(Err(Full)) => End::TooLarge,
-        // Closed, or somebody else keeps it open: what the program wrote has been read.
-        Ok(Ok(())) | Err(_) => End::Exited(status),
     }
 }
 
-/// Ends the program and all of its group, reading on meanwhile, so that nobody is stuck who wants to write.
+/// Ends the program and all that it started, reading on meanwhile, so that nobody is stuck who wants to write.
 async fn end_group(running: Running, grace: Duration, streams: &mut Streams) {
     let mut ending = std::pin::pin!(running.end(grace));
     tokio::select! {

@@ -35,6 +35,7 @@ on_failure: stop
 steps:
   - id: a
     run: |
+      : >"$(printf 'a\033[31m')"
       printf 'ARTIFACT: a\033[31m\nout \033]0;t\007 \302\233 \342\200\256 \342\200\250 end'; printf 'err \033[2J\n' >&2
   - id: b
     run: printf 'boom \033[2J\302\233 \342\200\256\r## Forged' >&2; exit 65

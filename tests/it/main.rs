@@ -32,6 +32,7 @@ mod odd_files;
 mod older;
 mod orchestration;
 mod power_cut;
+mod programs;
 mod projections;
 mod resume_all;
 mod saga;

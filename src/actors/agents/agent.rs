@@ -40,6 +40,8 @@ pub struct Perform {
     pub run: RunId,
     /// Which attempt.
     pub fence: Fence,
+    /// Whether nothing can undo what it does. Who lets go of all attempts does not let go of it.
+    pub irreversible: bool,
     /// What to do.
     pub task: Assigned,
     /// When it has timed out, by the steady clock.
@@ -66,7 +68,7 @@ pub struct StopAttempt {
     pub why: Stop,
 }
 
-/// Asks an agent to let go of all that it does, or of all that it does for one run.
+/// Asks an agent to let go of all that it does, or of all that it does for one run; what is irreversible goes on.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct StopAll {
@@ -88,8 +90,15 @@ pub struct EndLeftover {
 pub struct Agent {
     executor: Arc<dyn Executor>,
     clock: Arc<dyn Clock>,
-    /// How to stop what is being done.
-    attempts: HashMap<(RunId, Fence), watch::Sender<Option<Stop>>>,
+    /// What is being done.
+    attempts: HashMap<(RunId, Fence), AtWork>,
+}
+
+/// An attempt that is being made.
+struct AtWork {
+    /// How to stop it.
+    stop: watch::Sender<Option<Stop>>,
+    irreversible: bool,
 }
 
 impl Agent {
@@ -107,11 +116,11 @@ impl Handler<Perform> for Agent {
     type Result = ();
 
     fn handle(&mut self, message: Perform, actor: &mut Context<Self>) {
-        let Perform { run, fence, task, deadline, slot, progress, report, used } = message;
+        let Perform { run, fence, irreversible, task, deadline, slot, progress, report, used } = message;
         let (stop, stopped) = watch::channel(None);
         let key = (run, fence);
         let let_go = stopped.clone();
-        self.attempts.insert(key.clone(), stop.clone());
+        self.attempts.insert(key.clone(), AtWork { stop: stop.clone(), irreversible });
         let context = executors::Context { stop: stopped, progress };
         let (executor, clock) = (Arc::clone(&self.executor), Arc::clone(&self.clock));
         let attempt = async move {
@@ -136,8 +145,8 @@ impl Handler<StopAttempt> for Agent {
     type Result = ();
 
     fn handle(&mut self, message: StopAttempt, _: &mut Context<Self>) {
-        if let Some(stop) = self.attempts.get(&(message.run, message.fence)) {
-            stop.send_replace(Some(message.why));
+        if let Some(attempt) = self.attempts.get(&(message.run, message.fence)) {
+            attempt.stop.send_replace(Some(message.why));
         }
     }
 }
@@ -147,8 +156,10 @@ impl Handler<StopAll> for Agent {
 
     fn handle(&mut self, message: StopAll, _: &mut Context<Self>) {
         let meant = |run: &RunId| message.run.as_ref().is_none_or(|only| only == run);
-        for (_, stop) in self.attempts.iter().filter(|((run, _), _)| meant(run)) {
-            stop.send_replace(Some(Stop::LetGo));
+        for (_, attempt) in self.attempts.iter().filter(|((run, _), _)| meant(run)) {
+            if !attempt.irreversible {
+                attempt.stop.send_replace(Some(Stop::LetGo));
+            }
         }
     }
 }

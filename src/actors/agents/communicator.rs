@@ -165,7 +165,7 @@ impl Communicator {
         }
     }
 
-    /// Lets go of every attempt, or of every attempt of one run.
+    /// Lets go of every attempt, or of every attempt of one run; not of those that are irreversible.
     pub fn stop_all(&self, run: Option<&RunId>) {
         self.agents.iter().for_each(|agent| send(&agent.address, StopAll { run: run.cloned() }));
     }

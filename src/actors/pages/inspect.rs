@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
+use crate::executors::children;
 use crate::views::presenters::request::found::{Check, Repository};
 
 /// How long `git status` may take. On a large repository whose files are not cached it takes seconds.
@@ -134,7 +135,7 @@ impl Inspector {
         command.current_dir(folder).env_clear().envs(&self.environment).envs(own);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
-        let mut child = command.spawn().map_err(NoRun::NotStarted)?;
+        let (mut child, _own) = children::spawn_other(&mut command).map_err(NoRun::NotStarted)?;
         let group = Group::of(&child);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let (stdout, stderr) = (tokio::spawn(said(stdout)), tokio::spawn(said(stderr)));

@@ -49,6 +49,8 @@ pub struct OpenAttempt {
     pub started: Arc<AttemptStarted>,
     /// The agent's definition, if the run has one recorded.
     pub definition: Option<BlobRef>,
+    /// Whether nothing can undo what it does: then its outcome is awaited, whoever wants to go.
+    pub irreversible: bool,
     /// Since when.
     pub since: Timestamp,
     /// How far it says it is.

@@ -127,7 +127,9 @@ impl RunShell {
         let assignment = Assignment::of(state, &started);
         let in_flight = runs.in_flight();
         let since = self.context.clock.now().steady;
-        let open = OpenAttempt { started: Arc::clone(&started), definition, since, progress: seen };
+        let irreversible = state.is_irreversible(&started);
+        let open =
+            OpenAttempt { started: Arc::clone(&started), definition, irreversible, since, progress: seen };
         self.change(|glance| {
             glance.attempts.insert(started.fence, open);
         });
@@ -144,7 +146,9 @@ impl RunShell {
         };
         match task {
             Ok(task) => {
-                let perform = Perform { run, fence, task, deadline, slot, progress, report, used: None };
+                let used = None;
+                let perform =
+                    Perform { run, fence, irreversible, task, deadline, slot, progress, report, used };
                 agents.perform(&started.agent, definition, perform);
             }
             Err(problem) => report(Some(Err(problem.into())), slot),

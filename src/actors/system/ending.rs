@@ -10,6 +10,7 @@ use crate::actors::runs::glance::OpenAttempt;
 use crate::aggregates::run::Ask;
 use crate::events::ids::{RunId, StreamId};
 use crate::events::problem::{Code, Problem};
+use crate::executors::CLEAN_UP_MAX;
 
 impl System {
     /// Ends when no attempt is being made, and nothing is on its way from one run to another, after [`System::close`]. A commit that is on its way may start one more, and a
@@ -151,7 +152,25 @@ impl System {
         }
         self.live.agents().stop_all(None);
         released?;
+        self.ended_or_dropped().await;
         self.in_time(self.quiet()).await
+    }
+
+    /// Ends when the attempts have that were told to stop, which takes as long as their programs' grace, and those whose
+    /// outcome has to be awaited; or when those are overdue that nobody awaits.
+    async fn ended_or_dropped(&self) {
+        let awaited = self.hosting.book().in_memory();
+        let awaited: Vec<_> = awaited.iter().filter_map(StreamId::run).collect();
+        let mut irreversible = awaited.iter().flat_map(|run| {
+            let attempts = self.attempts(run).into_iter().filter(|attempt| attempt.irreversible);
+            attempts.map(move |attempt| (run, attempt.started.step.clone()))
+        });
+        if let Some((run, step)) = irreversible.next() {
+            tracing::warn!(%run, %step, "it is irreversible: its outcome is awaited, and it is not stopped");
+            return self.live.all_reported().await;
+        }
+        // Who is overdue is dropped by its agent, and then reported.
+        let _ = tokio::time::timeout(CLEAN_UP_MAX + STORE_PATIENCE, self.live.all_reported()).await;
     }
 
     /// Waits for what only a store can keep waiting.

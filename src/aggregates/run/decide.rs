@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::advance::{Advance, Came};
 use super::child::is_made_by;
-use super::{Ask, Moment, Phase, Run, RunRejection, StartRun, StepIndex, TimerOf, Tries, Unwanted};
+use super::{Ask, Moment, Node, Phase, Run, RunRejection, StartRun, StepIndex, TimerOf, Tries, Unwanted};
 use crate::events::ids::{AgentName, Fence, StepId, TimerId};
 use crate::events::json::{Blob, Json, Payload};
 use crate::events::problem::{Class, Code};
@@ -54,7 +54,10 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
             lose(&mut advance, false, &in_flight)?;
             advance.look_at_all();
         }
-        Ask::Interrupt => lose(&mut advance, true, &BTreeSet::new())?,
+        Ask::Interrupt => {
+            let awaited = irreversible_attempts(advance.draft.state());
+            lose(&mut advance, true, &awaited)?;
+        }
         Ask::ForParent(asked) => children::for_parent(&mut advance, *asked)?,
         Ask::OfChild(tidings) => children::of_child(&mut advance, *tidings)?,
         Ask::NoChild { step, fence } => children::no_child(&mut advance, &step, fence)?,
@@ -398,6 +401,12 @@ fn lose(
     });
     let open: Vec<_> = open.collect();
     open.iter().try_for_each(|(place, attempt)| lose_one(advance, *place, attempt, interrupted))
+}
+
+/// Attempts whose outcome has to be awaited, whoever wants to go: nothing can undo what they do.
+fn irreversible_attempts(run: &Run) -> BTreeSet<Fence> {
+    let irreversible = run.steps.iter().filter(|node| node.added.irreversible);
+    irreversible.filter_map(Node::open_attempt).map(|attempt| attempt.fence).collect()
 }
 
 /// Nobody will hear of that attempt any more.

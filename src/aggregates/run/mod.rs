@@ -73,7 +73,9 @@ use crate::events::decision::Form;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId, Version};
 use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::Problem;
-use crate::events::run::{OutputError, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes};
+use crate::events::run::{
+    AttemptStarted, OutputError, Purpose, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes,
+};
 use crate::events::time::Timestamp;
 use crate::kernel::standing::KindFold;
 use crate::kernel::{
@@ -243,6 +245,12 @@ impl Run {
     /// Whether an irreversible step has started, so that what was done before it cannot be undone.
     pub fn is_past_return(&self) -> bool {
         self.steps.iter().any(Node::is_past_return)
+    }
+
+    /// Whether nothing can undo what an attempt does.
+    pub fn is_irreversible(&self, attempt: &AttemptStarted) -> bool {
+        let node = self.node(&attempt.step).filter(|_| attempt.purpose == Purpose::Do);
+        node.is_some_and(|(_, node)| node.added.irreversible)
     }
 
     /// The step or the phase to which it was rolled back, while it waits for somebody to say how it goes on.

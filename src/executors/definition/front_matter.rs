@@ -40,6 +40,7 @@ pub(super) fn read(parts: Parts<'_>, file: &str) -> Result<(AgentDefinition, Vec
     let entries = entries(parts.yaml, file)?;
     let mut agent = AgentDefinition::named(AgentName::new(""));
     let mut warnings = Vec::new();
+    let names_executor = entries.iter().any(|entry| entry.key == "executor");
     for Entry { key, at, value } in entries {
         match agent.set(&key, value.value) {
             Ok(true) => {}
@@ -57,6 +58,9 @@ pub(super) fn read(parts: Parts<'_>, file: &str) -> Result<(AgentDefinition, Vec
                 .hint(format!("add `{key}:` to the front matter"))
                 .at(file, 1, 1));
         }
+    }
+    if !names_executor {
+        agent.work_by_what_it_has();
     }
     agent.system_prompt = body.trim().to_owned();
     Ok((agent, warnings))

@@ -123,9 +123,10 @@ fn front_matter_that_is_no_yaml_or_does_not_end_is_refused_with_its_place() {
 #[test]
 fn an_executor_that_is_not_built_can_be_read_but_does_no_step() {
     for kind in ExecutorKind::ALL {
+        let command = if kind == ExecutorKind::Subprocess { "\ncommand: x" } else { "" };
         let (mut agent, _) =
-            AgentDefinition::parse(&with(&format!("executor: {kind}\ncommand: x")), "a.md").unwrap();
-        agent.script = Some(Script::default());
+            AgentDefinition::parse(&with(&format!("executor: {kind}{command}")), "a.md").unwrap();
+        agent.script = (kind == ExecutorKind::Scripted).then(Script::default);
         let refused = agent.check_usable().err().map(|problem| problem.code);
         assert_eq!(refused, (!kind.is_built()).then_some(Code::NotBuilt), "{kind}");
     }
@@ -134,4 +135,23 @@ fn an_executor_that_is_not_built_can_be_read_but_does_no_step() {
         assert_eq!(lacks.check_usable().unwrap_err().code, Code::BadAgent, "{kind}");
     }
     assert_eq!(AgentDefinition::shell().check_usable(), Ok(()));
+}
+
+#[test]
+fn what_an_agent_has_to_work_with_says_how_it_works_and_must_not_contradict_its_executor() {
+    let parse = |keys: &str| AgentDefinition::parse(&with(keys), "a.md").unwrap().0;
+    assert_eq!(parse("command: x").executor, ExecutorKind::Subprocess);
+    assert_eq!(parse("script: x.yaml").executor, ExecutorKind::Scripted);
+    assert_eq!(parse("model: x").executor, ExecutorKind::Llm);
+    for keys in [
+        "executor: llm\ncommand: x",
+        "command: x\nexecutor: llm",
+        "executor: subprocess\ncommand: x\nscript: x.yaml",
+        "command: x\nscript: x.yaml",
+        "executor: function\nscript: x.yaml",
+    ] {
+        let refused = parse(keys).check_usable().unwrap_err();
+        assert_eq!(refused.code, Code::BadAgent, "{keys}");
+        assert!(refused.message.contains("has no use for it"), "{keys}: {refused}");
+    }
 }

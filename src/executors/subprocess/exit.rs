@@ -21,6 +21,21 @@ pub(super) fn failure(status: ExitStatus, streams: &Streams) -> Failure {
     Failure { exit_code: status.code(), ..failure }
 }
 
+/// The status of a shell whose program was killed by KILL.
+const KILLED_IN_A_SHELL: i32 = 128 + 9;
+
+/// Whether KILL ended the program, or the last one of its shell.
+pub(super) fn is_killed(status: ExitStatus) -> bool {
+    status.signal() == Some(9) || status.code() == Some(KILLED_IN_A_SHELL)
+}
+
+/// The failure of a program that the kernel killed because memory ran out.
+pub(super) fn out_of_memory(status: ExitStatus, streams: &Streams) -> Failure {
+    let how = "killed by the kernel: the memory that its control group may have was used up".to_owned();
+    let failure = Failure::new(Code::OutOfMemory, with_last_words(how, streams));
+    Failure { exit_code: status.code(), ..failure }
+}
+
 /// The failure of a program that had to stop.
 pub(super) fn stopped(why: Stop, streams: &Streams) -> Failure {
     let failure = Failure::stopped(why);

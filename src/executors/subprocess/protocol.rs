@@ -4,11 +4,12 @@
 //! `PROGRESS: nearly there` or `CONTEXT switching`, is output like any other.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::{Failure, Output, Progress, Request, Task};
+use super::super::{AgentDefinition, Failure, Output, Progress, Request, Task};
 use crate::events::json::{Json, Why};
 use crate::events::problem::Code;
 
@@ -20,6 +21,7 @@ struct Document<'a> {
     attempt: u32,
     generation: u32,
     idempotency_key: &'a str,
+    agent: &'a Json,
     /// The step's `with`; an empty object without one, so that a program can always look into it.
     input: Cow<'a, Json>,
     prompt: Option<&'a str>,
@@ -34,11 +36,33 @@ struct Document<'a> {
     output: Option<&'a Json>,
 }
 
+/// What its programs are told of an agent.
+#[derive(Serialize)]
+struct About<'a> {
+    name: &'a str,
+    description: &'a str,
+    /// The body of its file.
+    system: &'a str,
+    /// `model`, and whatever else its file says that this version does not act on.
+    #[serde(flatten)]
+    others: BTreeMap<&'a str, &'a Value>,
+}
+
+/// What its programs are told of an agent: an object.
+pub(super) fn about(agent: &AgentDefinition) -> Json {
+    let others = agent.unknown.iter().chain(&agent.settings);
+    let others = others.map(|(key, value)| (key.as_str(), value));
+    let others = others.filter(|(key, _)| !["name", "description", "system"].contains(key)).collect();
+    let (name, description, system) = (agent.name.as_str(), &*agent.description, &*agent.system_prompt);
+    // All of it came from JSON values, so it has a form.
+    Json::of(&About { name, description, system, others }).unwrap_or_default()
+}
+
 /// The document for an attempt, on one line.
 ///
 /// # Errors
 /// When it has no JSON form; every task has one.
-pub(super) fn document(task: &Task) -> Result<Vec<u8>, Failure> {
+pub(super) fn document(task: &Task, about: &Json) -> Result<Vec<u8>, Failure> {
     let input = if task.work.with.is_null() {
         Cow::Owned(Json::from(&Value::Object(serde_json::Map::new())))
     } else {
@@ -50,6 +74,7 @@ pub(super) fn document(task: &Task) -> Result<Vec<u8>, Failure> {
         attempt: task.attempt,
         generation: task.generation,
         idempotency_key: &task.idempotency_key,
+        agent: about,
         input,
         prompt: task.work.prompt.as_deref(),
         context: serde_json::Map::new(),

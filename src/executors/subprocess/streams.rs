@@ -1,14 +1,18 @@
-//! Moves bytes between us and a program, in all three directions at once and within bounds, so that neither side
-//! ever waits for the other to read.
+//! Reads what a program writes, to stdout and to stderr at once and within bounds, so that it never waits for somebody to
+//! read. (What it reads itself lies ready before it starts.)
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::unix::pipe::Receiver;
 use tokio::sync::watch;
 
 use super::super::{Failure, Output, Progress};
 use super::protocol;
+use super::running::Pipes;
 use crate::workflow::work::{Transcript, Written};
 
 /// As much as a pipe holds.
@@ -21,28 +25,26 @@ const LAST_WORDS_BYTES_MAX: usize = 2 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-/// The three pipes of a program.
-pub(super) type Pipes = (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>);
-
 /// The pipes of a program and what came through them.
 pub(super) struct Streams {
-    stdin: Option<ChildStdin>,
-    document: Vec<u8>,
-    written: usize,
-    stdout: Option<ChildStdout>,
+    stdout: Option<Receiver>,
     output: Capture,
-    stderr: Option<ChildStderr>,
+    stderr: Option<Receiver>,
     errors: Tail,
     chunks: (Vec<u8>, Vec<u8>),
 }
 
 impl Streams {
-    /// The document goes to stdin; of stdout and of stderr at most `bytes_max` are kept each.
-    pub(super) fn new((stdin, stdout, stderr): Pipes, document: Vec<u8>, bytes_max: usize) -> Self {
+    /// Of stdout and of stderr at most `bytes_max` are kept each. Both must not block.
+    ///
+    /// # Errors
+    /// When there is nobody to say when there is something to read.
+    pub(super) fn new((stdout, stderr): Pipes, bytes_max: usize) -> io::Result<Self> {
         let output = Capture { kept: Vec::new(), line: 0, bytes_max, cut: 0, progress: None };
         let errors = Tail { kept: VecDeque::new(), bytes_max, cut: 0 };
+        let reader = |pipe| Receiver::from_owned_fd_unchecked(pipe).map(Some);
         let chunks = (vec![0; CHUNK_BYTES], vec![0; CHUNK_BYTES]);
-        Self { stdin, document, written: 0, stdout, output, stderr, errors, chunks }
+        Ok(Self { stdout: reader(stdout)?, output, stderr: reader(stderr)?, errors, chunks })
     }
 
     /// Says where `PROGRESS:` lines are shown.
@@ -57,13 +59,7 @@ impl Streams {
     pub(super) async fn pump(&mut self) -> Result<(), Full> {
         let (out, err) = &mut self.chunks;
         loop {
-            let unwritten = self.document.get(self.written..).unwrap_or_default();
             tokio::select! {
-                sent = write(&mut self.stdin, unwritten), if self.stdin.is_some() => match sent {
-                    Some(count) => self.written += count,
-                    // All is written, or the program does not want the rest: both are fine.
-                    None => self.stdin = None,
-                },
                 bytes = read(&mut self.stdout, out), if self.stdout.is_some() => match bytes {
                     Some(bytes) => self.output.push(bytes)?,
                     None => self.stdout = None,
@@ -77,14 +73,17 @@ impl Streams {
         }
     }
 
-    /// Closes stdin.
-    pub(super) fn stop_feeding(&mut self) {
-        self.stdin = None;
+    /// Reads what a program that has ended wrote, until the pipes are closed, and no longer than that: somebody else may
+    /// keep them open.
+    ///
+    /// # Errors
+    /// When stdout is over its bound.
+    pub(super) async fn hear_out(&mut self, time: Duration) -> Result<(), Full> {
+        tokio::time::timeout(time, self.pump()).await.unwrap_or(Ok(()))
     }
 
     /// Reads on until the pipes are closed, whatever comes: a program that is being ended can still write.
     pub(super) async fn drain(&mut self) {
-        self.stop_feeding();
         while self.pump().await.is_err() {}
     }
 
@@ -108,14 +107,6 @@ impl Streams {
             words => words,
         }
     }
-}
-
-/// How many bytes went through; none when there is no more to write or nobody who reads.
-async fn write(pipe: &mut Option<ChildStdin>, bytes: &[u8]) -> Option<usize> {
-    if bytes.is_empty() {
-        return None;
-    }
-    pipe.as_mut()?.write(bytes).await.ok().filter(|count| *count > 0)
 }
 
 /// What came; none at the end.

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::events::ids::{AgentName, Fence, RunId, StepId};
+use crate::events::problem::Code;
 use crate::events::run::{Outcome, Purpose, Undoes};
 use crate::executors::{Progress, Stop};
 use crate::workflow::work::{Command, Work};
@@ -84,13 +85,16 @@ fn pid(text: &str) -> Pid {
 fn options(folder: &Path) -> Options {
     Options {
         grace: Duration::from_millis(200),
-        processes: Some(folder.join("processes")),
+        programs: Programs::in_folder(Some(folder.join("processes"))),
         ..Options::default()
     }
 }
 
 fn start(folder: &Path, work: Work) -> Attempt {
-    Attempt::start(SubprocessExecutor::new(Vec::new(), Arc::new(options(folder))), task(folder, work))
+    Attempt::start(
+        SubprocessExecutor::new(&AgentDefinition::shell(), Arc::new(options(folder))),
+        task(folder, work),
+    )
 }
 
 async fn run(work: Work) -> Result<Output, Failure> {
@@ -107,6 +111,8 @@ fn lives(pid: Pid) -> bool {
     proc::process(pid).is_some_and(|process| !process.ended)
 }
 
+/// How many programs are written down.
 fn records(folder: &Path) -> usize {
-    std::fs::read_dir(folder.join("processes")).map_or(0, Iterator::count)
+    let table = folder.join("processes/running");
+    if table.exists() { table::Table::open(&table).unwrap().1.len() } else { 0 }
 }

@@ -25,7 +25,7 @@ fn assert_says(text: &str, parts: &[&str]) {
 /// A workflow in which `last` fails while there is no file `works`; `made` has no compensation, that of `told` fails.
 const HALF: &str = "name: half
 steps:
-  - {id: made, run: 'echo ARTIFACT: a.tar; echo made'}
+  - {id: made, run: 'touch a.tar; echo ARTIFACT: a.tar; echo made'}
   - {id: kept, run: 'true', compensate: {run: 'true'}}
   - {id: told, run: 'true', compensate: {run: 'echo no way >&2; exit 1', retry: {policy: none}}}
   - {id: late, run: sleep 600, timeout: 100ms, on_error: continue}

@@ -26,7 +26,8 @@ async fn ask(folder: &Path, command: &[&str], change: impl FnOnce(&mut Task)) ->
     let mut task = task(folder, Work::default());
     task.idempotency_key = "key-1".into();
     change(&mut task);
-    Attempt::start(SubprocessExecutor::new(command, Arc::new(options(folder))), task).end().await
+    let agent = AgentDefinition { command, ..AgentDefinition::shell() };
+    Attempt::start(SubprocessExecutor::new(&agent, Arc::new(options(folder))), task).end().await
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::events::problem::Class;
-use crate::executors::subprocess::group::Group;
 
 #[tokio::test]
 async fn every_status_has_its_class() {
@@ -100,7 +99,7 @@ async fn a_program_may_use_the_grace_and_its_last_words_are_kept() {
     let options = Options { grace: LONG, ..options(folder.path()) };
     // It can only end by its trap, and only if somebody still reads the megabyte that it writes then.
     let text = "trap 'head -c 1000000 /dev/zero; echo tidied up >&2; exit 0' TERM; echo \"PROGRESS: 1 $$\"; while :; do sleep 0.01; done";
-    let executor = SubprocessExecutor::new(Vec::new(), Arc::new(options));
+    let executor = SubprocessExecutor::new(&AgentDefinition::shell(), Arc::new(options));
     let mut attempt = Attempt::start(executor, task(folder.path(), shell(text)));
     attempt.says_pid().await;
     attempt.stop.send_replace(Some(Stop::Cancelled));
@@ -116,10 +115,47 @@ async fn an_attempt_that_is_dropped_takes_its_group_along() {
     let folder = tempfile::tempdir().unwrap();
     let mut attempt = start(folder.path(), shell(STUBBORN));
     let grandchild = attempt.says_pid().await;
-    let group = proc::process(grandchild).and_then(|process| Group::new(process.group?)).unwrap();
     attempt.end.abort();
-    tokio::time::timeout(LONG, group.gone()).await.expect("the group lives on");
-    assert!(!lives(grandchild));
+    gone(grandchild).await;
+    assert_eq!(records(folder.path()), 1, "who tries the step next looks whether all of it is gone");
+    start(folder.path(), shell("true")).end().await.unwrap();
+    assert_eq!(records(folder.path()), 0);
+}
+
+/// Waits until a process is no more.
+async fn gone(pid: Pid) {
+    let gone = async {
+        while lives(pid) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, gone).await.expect("it lives on");
+}
+
+#[tokio::test]
+async fn what_left_the_group_and_keeps_its_mark_is_ended_with_a_program_that_fails() {
+    let text = "setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >&2; exit 3";
+    let failure = run(shell(text)).await.unwrap_err();
+    assert!(!lives(pid(failure.message.strip_prefix("exit 3: ").unwrap())));
+}
+
+#[tokio::test]
+async fn what_a_living_program_started_is_ended_with_it_whatever_it_cleared() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its parent lives: that tells whose it is.
+    let text = "env -i setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo \"PROGRESS: 1 $!\"; wait";
+    let mut attempt = start(folder.path(), shell(text));
+    let child = attempt.says_pid().await;
+    attempt.stop.send_replace(Some(Stop::TimedOut));
+    attempt.end().await.unwrap_err();
+    assert!(!lives(child));
+}
+
+#[tokio::test]
+async fn what_left_its_group_stays_when_the_program_succeeds() {
+    let daemon = pid(&stdout_of(shell("setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $!")).await);
+    assert!(lives(daemon));
+    rustix::process::kill_process(daemon, rustix::process::Signal::KILL).unwrap();
 }
 
 #[tokio::test]
@@ -127,4 +163,23 @@ async fn a_success_leaves_no_record() {
     let folder = tempfile::tempdir().unwrap();
     start(folder.path(), shell("ls processes")).end().await.unwrap();
     assert_eq!(records(folder.path()), 0);
+}
+
+/// Another runner of programs, which ends its own in order when it is told to.
+#[tokio::test]
+async fn what_left_the_group_is_told_to_stop_only_when_nobody_is_left_who_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let own =
+        "trap 'echo told >>log' TERM; touch up; until [ -e end ]; do sleep 0.02; done; echo ended >>log";
+    let text = format!(
+        "setsid sh -c \"{own}\" >/dev/null 2>&1 & until [ -e up ]; do sleep 0.01; done; trap 'touch end; wait; exit 0' TERM; echo \"PROGRESS: 1 $!\"; wait; wait"
+    );
+    let options = Options { grace: LONG, ..options(folder.path()) };
+    let executor = SubprocessExecutor::new(&AgentDefinition::shell(), Arc::new(options));
+    let mut attempt = Attempt::start(executor, task(folder.path(), shell(&text)));
+    let own = attempt.says_pid().await;
+    attempt.stop.send_replace(Some(Stop::Cancelled));
+    attempt.end().await.unwrap_err();
+    assert!(!lives(own));
+    assert_eq!(std::fs::read_to_string(folder.path().join("log")).unwrap(), "ended\n");
 }

@@ -31,6 +31,7 @@ async fn stdin_holds_the_document() {
         output.text(),
         format!(
             "{{\"run\":\"r1\",\"step\":\"build[0]\",\"attempt\":2,\"generation\":3,\"idempotency_key\":\"{key}\",\
+             \"agent\":{{\"name\":\"shell\",\"description\":\"Runs the programs of steps with `run`\",\"system\":\"\"}},\
              \"input\":{{\"n\":12345678901234567890123}},\"prompt\":\"Publish.\",\"context\":{{}},\"files\":[],\
              \"purpose\":\"do\"}}"
         )
@@ -44,9 +45,12 @@ async fn a_compensation_is_told_what_it_undoes() {
     let task = Task {
         purpose: Purpose::Compensate,
         compensates,
-        ..task(folder.path(), shell("cat; echo \"ARTIFACT: $REENACT_PURPOSE-$REENACT_OUTCOME\""))
+        ..task(
+            folder.path(),
+            shell("cat; made=$REENACT_PURPOSE-$REENACT_OUTCOME; touch $made; echo \"ARTIFACT: $made\""),
+        )
     };
-    let executor = SubprocessExecutor::new(Vec::new(), Arc::new(options(folder.path())));
+    let executor = SubprocessExecutor::new(&AgentDefinition::shell(), Arc::new(options(folder.path())));
     let output = Attempt::start(executor, task).end().await.unwrap();
     let document = output.output.value();
     assert_eq!(
@@ -94,8 +98,10 @@ async fn only_what_is_allowed_of_the_environment_passes() {
     let env = [("OWN", "a b"), ("HOME", "/other"), ("REENACT_RUN", "forged")];
     let work =
         Work { env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(), ..list(&["env"]) };
-    let attempt =
-        Attempt::start(SubprocessExecutor::new(Vec::new(), Arc::new(options)), task(folder.path(), work));
+    let attempt = Attempt::start(
+        SubprocessExecutor::new(&AgentDefinition::shell(), Arc::new(options)),
+        task(folder.path(), work),
+    );
     let output = attempt.end().await.unwrap().output.value();
     let mut seen: Vec<_> = output["stdout"].as_str().unwrap().lines().collect();
     seen.sort_unstable();
@@ -113,6 +119,7 @@ async fn only_what_is_allowed_of_the_environment_passes() {
             "PATH=/usr/bin:/bin",
             "REENACT_ATTEMPT=2",
             &key,
+            "REENACT_INPUT=/dev/stdin",
             "REENACT_PURPOSE=do",
             "REENACT_RUN=r1",
             "REENACT_STEP=build[0]",
@@ -135,7 +142,8 @@ async fn a_program_of_a_step_is_looked_for_in_the_steps_folder_and_an_agents_in_
         (vec![], Work { cwd: cwd.clone(), ..shell("./tool") }, "sub sub"),
         (vec!["./tool".to_owned()], Work { cwd, ..Work::default() }, "top sub"),
     ] {
-        let executor = SubprocessExecutor::new(agent, Arc::new(options(folder.path())));
+        let agent = AgentDefinition { command: agent, ..AgentDefinition::shell() };
+        let executor = SubprocessExecutor::new(&agent, Arc::new(options(folder.path())));
         let output = Attempt::start(executor, task(folder.path(), work)).end().await.unwrap();
         assert_eq!(output.output.value(), json!({ "stdout": says }));
     }
@@ -185,4 +193,43 @@ async fn progress_is_shown_while_the_program_works() {
 #[tokio::test]
 async fn bytes_that_are_no_text_are_replaced() {
     assert_eq!(stdout_of(shell("printf 'a\\377b'")).await, "a\u{fffd}b");
+}
+
+#[tokio::test]
+async fn a_file_that_is_named_and_not_there_is_bad_output() {
+    let failure = run(shell("echo ARTIFACT: nowhere.tar")).await.unwrap_err();
+    assert_eq!((failure.code, failure.class), (Code::ArtifactMissing, Class::Validation));
+    assert!(failure.message.contains("`nowhere.tar`"), "{failure}");
+    let folder = tempfile::tempdir().unwrap();
+    // As it is seen from the program's folder, or from the work folder.
+    let text = "touch here ../there; echo ARTIFACTS: here, there";
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    let work = Work { cwd: Some("sub".to_owned()), ..shell(text) };
+    assert_eq!(start(folder.path(), work).end().await.unwrap().artifacts, ["here", "there"]);
+}
+
+#[tokio::test]
+async fn the_document_can_be_read_again_under_a_name() {
+    let small = "read -r line <\"$REENACT_INPUT\"; printf '%s' \"$REENACT_INPUT ${#line}\"";
+    let output = stdout_of(shell(small)).await;
+    assert!(output.starts_with("/dev/stdin "), "{output}");
+    let folder = tempfile::tempdir().unwrap();
+    let big = Work {
+        prompt: Some("x".repeat(300_000)),
+        ..shell(
+            "stat -c %a \"$REENACT_INPUT\"; cat >one; cat \"$REENACT_INPUT\" >two; cmp one two && wc -c <one",
+        )
+    };
+    let output = start(folder.path(), big.clone()).end().await.unwrap().output.value();
+    let (mode, bytes) = output["stdout"].as_str().unwrap().split_once('\n').unwrap();
+    assert!(mode == "600" && bytes.trim().parse::<usize>().unwrap() > 300_000, "{output}");
+    let left = std::fs::read_dir(folder.path().join("processes")).unwrap().flatten();
+    let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["running"], "the document is removed");
+    // Without a folder for it, it is in memory.
+    let options = Options { programs: Programs::in_folder(None), ..options(folder.path()) };
+    let executor = SubprocessExecutor::new(&AgentDefinition::shell(), Arc::new(options));
+    let work = Work { prompt: big.prompt, ..shell("cat \"$REENACT_INPUT\" | wc -c") };
+    let output = Attempt::start(executor, task(folder.path(), work)).end().await.unwrap().output.value();
+    assert!(output["stdout"].as_str().unwrap().trim().parse::<usize>().unwrap() > 300_000, "{output}");
 }

@@ -25,7 +25,7 @@ async fn what_was_asked_and_said_is_kept_and_how_it_ended() {
 
 #[tokio::test]
 async fn of_a_success_the_lines_are_kept_that_the_output_does_without() {
-    let result = run(shell("echo ARTIFACT: a.txt; echo PROGRESS: 40 half; echo '{}'")).await;
+    let result = run(shell("touch a.txt; echo ARTIFACT: a.txt; echo PROGRESS: 40 half; echo '{}'")).await;
     assert_eq!(result.as_ref().unwrap().output.text(), "{}");
     let said = said(&result);
     assert_eq!((said.stdout, said.exit_code), (text("ARTIFACT: a.txt\n{}\n"), Some(0)));
@@ -50,7 +50,7 @@ async fn what_a_stopped_program_said_so_far_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let text_of_shell = "echo started; trap 'echo tidied >&2; exit 0' TERM; echo \"PROGRESS: 1 $$\"; while :; do sleep 0.01; done";
     let options = Options { grace: LONG, ..options(folder.path()) };
-    let executor = SubprocessExecutor::new(Vec::new(), Arc::new(options));
+    let executor = SubprocessExecutor::new(&AgentDefinition::shell(), Arc::new(options));
     let mut attempt = Attempt::start(executor, task(folder.path(), shell(text_of_shell)));
     attempt.says_pid().await;
     attempt.stop.send_replace(Some(Stop::TimedOut));
@@ -65,7 +65,7 @@ async fn what_a_stopped_program_said_so_far_is_kept() {
 async fn of_too_much_the_beginning_of_stdout_and_the_end_of_stderr_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let limited = Options { output_bytes_max: 10, ..options(folder.path()) };
-    let executor = SubprocessExecutor::new(Vec::new(), Arc::new(limited));
+    let executor = SubprocessExecutor::new(&AgentDefinition::shell(), Arc::new(limited));
     let work = shell("printf 'a long complaint' >&2; printf 'more than ten bytes'; sleep 1000");
     let result = Attempt::start(executor, task(folder.path(), work)).end().await;
     assert_eq!(result.as_ref().unwrap_err().code, Code::OutputTooLarge);

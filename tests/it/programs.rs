@@ -1,0 +1,6 @@
+//! Programs as steps: how they start, how they end, and what of them is left.
+
+mod ends;
+mod input;
+mod shortage;
+mod strays;

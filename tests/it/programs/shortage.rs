@@ -1,0 +1,95 @@
+//! Threads, processes, files and memory run out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Ended, Sandbox};
+
+const RUN: &str = "short";
+
+/// Runs the binary in a shell that has done this before.
+fn run_after(sandbox: &Sandbox, before: &str, arguments: &str) -> Ended {
+    let binary = sandbox.command(&[]);
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{before}; exec {} {arguments}", binary.get_program().display())]);
+    command.current_dir(sandbox.work("")).env_clear();
+    command.envs(binary.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    sandbox.start(command).wait()
+}
+
+/// However few files a process may have open: it says what is missing, or does the work, and never panics.
+#[test]
+fn a_process_that_may_open_few_files_says_so_or_does_its_work() {
+    let sandbox = Sandbox::new();
+    let step = "run: ':', retry: {attempts: 20, policy: fixed, initial: 50ms, jitter: 0}";
+    sandbox.write("workflow.yaml", format!("name: few\nsteps: [{{id: all, for_each: range(30), {step}}}]\n"));
+    let (mut short, mut done) = (0, 0);
+    for files in [4, 8, 16, 24, 32, 40, 48, 54, 58, 64, 80, 128] {
+        let arguments = format!("--json run workflow.yaml --id {RUN}{files}");
+        let ended = run_after(&sandbox, &format!("ulimit -n {files}"), &arguments);
+        assert!(!ended.stderr.contains("panicked"), "{files}: {ended}");
+        match ended.code() {
+            Some(0) => done += 1,
+            Some(2) => {
+                assert_eq!(ended.json()["error"]["class"], "transient", "{files}: {ended}");
+                short += 1;
+            }
+            // The loader of programs needs some itself.
+            Some(127) => {}
+            _ => panic!("{files}: {ended}"),
+        }
+    }
+    assert!(short > 1 && done > 1, "{short} were too few, {done} enough");
+}
+
+/// A control group that may have little memory, if this user may make one.
+struct Cramped(PathBuf);
+
+impl Cramped {
+    fn new(name: &str) -> Option<Self> {
+        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let of_memory = groups.lines().find_map(|line| {
+            let mut parts = line.splitn(3, ':').skip(1);
+            let (controllers, path) = (parts.next()?, parts.next()?);
+            controllers.split(',').any(|controller| controller == "memory").then(|| path.to_owned())
+        });
+        let (parent, limit) = match of_memory {
+            Some(path) => (
+                Path::new("/sys/fs/cgroup/memory").join(path.trim_start_matches('/')),
+                "memory.limit_in_bytes",
+            ),
+            None => (PathBuf::from("/sys/fs/cgroup"), "memory.max"),
+        };
+        let group = Self(parent.join(format!("reenact-test-{name}-{}", std::process::id())));
+        fs::create_dir(&group.0).ok()?;
+        fs::write(group.0.join(limit), "100000000").ok()?;
+        Some(group)
+    }
+}
+
+impl Drop for Cramped {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// It was an unknown failure, tried again and again, each time with the same end.
+#[test]
+fn a_program_that_the_kernel_kills_for_its_memory_stops_the_run_where_there_is_a_control_group_to_read() {
+    let Some(group) = Cramped::new("oom") else { return };
+    let sandbox = Sandbox::new();
+    let eats = "run: ['tail', '/dev/zero'], retry: {attempts: 3, initial: 1ms}";
+    sandbox.write("workflow.yaml", format!("name: eats\nsteps: [{{id: a, {eats}}}]\n"));
+    let enter = format!("echo $$ >{}/cgroup.procs", group.0.display());
+    let ended = run_after(&sandbox, &enter, &format!("--json run workflow.yaml --id {RUN}"));
+    let report = ended.json();
+    assert_eq!(ended.code(), Some(1), "{ended}");
+    let error = &report["steps"][0]["error"];
+    assert_eq!((&error["code"], &error["class"]), (&"RE-3032".into(), &"fatal".into()), "{report}");
+    assert_eq!(report["steps"][0]["attempts"], 1);
+    // Who kills it otherwise is not the kernel.
+    sandbox.write("workflow.yaml", "name: killed\nsteps: [{id: a, run: kill -9 $$}]\n");
+    let ended = run_after(&sandbox, &enter, &format!("--json run workflow.yaml --id {RUN}2"));
+    assert_eq!(ended.json()["steps"][0]["error"]["code"], "RE-3005", "{ended}");
+}
