@@ -20,15 +20,16 @@ impl Json {
     /// Reads JSON that comes from outside: from a program, a person, a file, the socket. Its text stays as it is.
     ///
     /// # Errors
-    /// When it is none, when a key stands twice in one of its objects, and when it is nested deeper than [`DEPTH_MAX`].
+    /// When it is not JSON, when a key stands twice in one object, or when it is
+    /// nested deeper than [`DEPTH_MAX`].
     pub fn read(text: &str) -> Result<Self, BadJson> {
         strict::read(text).map(|document| Self(document.into()))
     }
 
-    /// Checks a message from outside, whose documents may be as deep as documents can be.
+    /// Checks a message from outside. The documents in it may be as deep as documents can be.
     ///
     /// # Errors
-    /// As [`Json::read`].
+    /// The same as those of [`Json::read`], with room for the nesting of the message itself.
     pub fn check_message(text: &str) -> Result<(), BadJson> {
         strict::message(text).map(drop)
     }
@@ -41,8 +42,8 @@ impl Json {
         strict::made(text).map(|document| Self(document.into()))
     }
 
-    /// Checks that a text which was recorded is one JSON document. An older version may have recorded what
-    /// [`Json::read`] refuses.
+    /// Checks that a text which was recorded is one JSON document. An older version may have recorded a text
+    /// that [`Json::read`] refuses today.
     ///
     /// # Errors
     /// Where and why it is not.
@@ -60,7 +61,7 @@ impl Json {
         serde_json::to_string(value).map(|text| Self(text.into()))
     }
 
-    /// `null`.
+    /// The JSON document `null`.
     pub fn null() -> Self {
         Self("null".into())
     }
@@ -70,7 +71,7 @@ impl Json {
         &*self.0 == "null"
     }
 
-    /// The text.
+    /// The document's text, exactly as it was given.
     pub fn text(&self) -> &str {
         &self.0
     }
@@ -149,9 +150,9 @@ pub struct BlobRef {
 /// Content on its way into the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
-    /// What will name it.
+    /// The hash and length by which it will be named.
     pub reference: BlobRef,
-    /// The content.
+    /// The content as it will be stored.
     pub bytes: Arc<[u8]>,
 }
 
@@ -169,9 +170,9 @@ pub const BLOB_FROM_BYTES: usize = 512;
 /// JSON in an event: itself if it is short, else the blob that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload {
-    /// Shorter than [`BLOB_FROM_BYTES`].
+    /// JSON shorter than [`BLOB_FROM_BYTES`], kept in the event itself.
     Inline(Json),
-    /// The text is the content of this blob.
+    /// JSON whose text is the content of this blob.
     Blob(BlobRef),
 }
 

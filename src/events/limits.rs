@@ -1,9 +1,9 @@
-//! How long what is stored may be: the one table of it, for whoever writes and whoever reads. The same for people stands
-//! in `docs/limits.md`.
+//! How long what is stored may be: one table, for the code that writes and the code that reads.
+//! `docs/limits.md` says the same for people.
 //!
-//! What cannot be read back is never written: each bound is checked before anything is stored, and what reads takes at
-//! least as much, also of what versions wrote that had no such bound. What reads takes no more memory than a small
-//! multiple of the bytes that are there, whatever those say of themselves.
+//! What cannot be read back is never written: each bound is checked before anything is stored, and whatever
+//! reads takes at least as much, also of what earlier versions wrote without such a bound. Reading takes no
+//! more memory than a small multiple of the bytes that are there, whatever length they claim.
 //!
 //! | what | bound | what is beyond it |
 //! |---|---|---|
@@ -29,15 +29,15 @@ pub const COMMIT_BYTES_MAX: usize = 192 * MIB;
 /// How much the items of fan-outs may add to one commit, in bytes: half of it, for each item may bring one event more.
 pub const FAN_OUT_BYTES_MAX: usize = COMMIT_BYTES_MAX / 2;
 
-/// From that length on no further command is decided in a commit: what waits goes into the next. So only a single
-/// decision can ever be too long.
+/// From this length on, in bytes, no further command is decided in a commit: those that wait go into the
+/// next. So only a single decision can ever be too long.
 pub const COMMIT_BYTES_FULL: usize = MIB;
 
 /// The longest blob, in bytes. More than any machine should hold in memory at once; a file that is longer than this was
 /// not written as a blob.
 pub const BLOB_BYTES_MAX: u64 = 4 * 1024 * MIB as u64;
 
-/// A longer blob is a file, in bytes.
+/// The longest blob that is kept in the tree, in bytes. A longer one is a file.
 pub const TREE_BLOB_BYTES_MAX: usize = 64 * KIB;
 
 /// The longest value in the tree, in bytes: longer pages go to files that sled never syncs.
@@ -60,5 +60,5 @@ pub const VIEW_ROW_BYTES_MAX: usize = VALUE_BYTES_MAX;
 /// of runs is no longer than a row may be.
 pub const RUN_LABELS_BYTES_MAX: usize = 3 * KIB;
 
-/// How many steps the fan-outs of one run may add, where nobody says otherwise.
+/// How many steps the fan-outs of one run may add, unless it is configured otherwise.
 pub const RUN_ITEMS: u32 = 100_000;

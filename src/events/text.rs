@@ -64,7 +64,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     shortened(text, PART_CHARS_MAX)
 }
 
-/// The same, cut after so many characters. That it is cut is shown by `…`.
+/// The same, cut after `chars_max` characters. A final `…` shows that it was cut.
 pub fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
     let end = text.char_indices().nth(chars_max).map(|(end, _)| end);
     let kept = end.and_then(|end| text.get(..end)).unwrap_or(text);
