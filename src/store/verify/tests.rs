@@ -18,7 +18,7 @@ use crate::store::{
     AppendError, Appended, EventStore, Head, ReadError, Snapshot, StoredCommit, ViewChange, ViewRow,
 };
 
-/// A store of which nothing can be read together with these positions.
+/// A store in which no read that touches one of these positions succeeds.
 struct Torn(MemoryStore, RangeInclusive<u64>);
 
 impl Torn {
@@ -105,7 +105,7 @@ impl EventStore for Torn {
     }
 }
 
-/// A thousand events in commits of two, of which those positions cannot be read.
+/// A store of a thousand events in commits of two, of which those positions cannot be read.
 async fn torn(bad: RangeInclusive<u64>) -> Torn {
     let (store, mut head) = (MemoryStore::new(), None);
     for _ in 0..500 {

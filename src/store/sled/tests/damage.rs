@@ -203,8 +203,8 @@ async fn a_blob_that_nothing_refers_to_is_looked_at_too() {
     assert_eq!(places(&found.await), [(0, None)]);
 }
 
-/// The last commits are read when the store is opened. It can then still be read, but an append would follow from
-/// nobody knows what.
+/// The last commits are read when the store is opened. It can then still be read, but nothing may be
+/// appended: it is not known what an append would follow.
 #[tokio::test]
 async fn a_store_whose_end_is_damaged_is_read_but_not_written() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What opening makes of what it finds.
+//! What opening a store does about what it finds.
 
 use std::fs;
 
