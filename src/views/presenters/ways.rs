@@ -1,4 +1,5 @@
-//! What a person can do about a run that does not go on by itself. Only what the run does not refuse is named.
+//! What a person can do about a run that does not go on by itself. Only commands that the
+//! run accepts are named.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,15 +20,15 @@ pub struct Way {
     pub settles: Option<StepId>,
 }
 
-/// How a compensation that failed for good can be settled: the option, and what it means.
+/// How a compensation that failed for good can be settled: the option, and its meaning.
 const RESOLUTIONS: [(&str, &str); 3] = [
     ("--retry", "try the compensation again"),
     ("--done", "you undid it by hand"),
     ("--skip", "it stays as it is"),
 ];
 
-/// What can be done about a run that has ended or is paused; nothing about one that goes on, or that only another run can
-/// follow.
+/// What can be done about a run that has ended or is paused. Empty for a run that goes on, or after which
+/// only another run could follow.
 pub fn ways(run: &Run) -> Vec<Way> {
     let Some(about) = run.about() else { return Vec::new() };
     let id = about.id.as_str();
@@ -71,7 +72,7 @@ pub fn ways(run: &Run) -> Vec<Way> {
     ways
 }
 
-/// Forward; where that is refused, the run can be ended as it is.
+/// The command to go forward; where that is refused, the command that ends the run as it is.
 fn forward_or_end(run: &Run, id: &str, forward: &str) -> Way {
     match run.may_retry() {
         true => way(forward, ["retry", id]),
@@ -84,7 +85,7 @@ fn undo(run: &Run, id: &str) -> Option<Way> {
     (!plan.order.is_empty()).then(|| way("undo what has a compensation", ["rollback", id]))
 }
 
-/// The run that a step has started, if it was stuck when that was last told.
+/// The id of the run that a step has started, if it was stuck when that was last told.
 fn stuck_child(node: &Node) -> Option<&str> {
     let child = node.child.as_ref()?;
     let ended = child.ended.as_ref()?;
