@@ -1,4 +1,4 @@
-//! What everything that is offered makes of the worst that it can be given.
+//! What each builtin does with the worst arguments that it can get.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

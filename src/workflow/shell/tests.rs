@@ -71,7 +71,7 @@ fn found(command: &str) -> Vec<usize> {
     misplaced(&pieces(command)).into_iter().map(|(at, _)| at).collect()
 }
 
-/// Why the first value that is refused is.
+/// Why the first value that is refused is refused.
 fn refusal(command: &str) -> Option<String> {
     places(&pieces(command)).into_iter().find_map(Result::err)
 }

@@ -1,4 +1,4 @@
-//! What files get that say how steps are undone.
+//! What files lead to that say how steps are undone.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ steps:
     retry: {}
 "#;
 
-/// The compensation of a step with this as its `compensate`.
+/// The compensation of a step with `says` as its `compensate`.
 fn compensation(says: &str) -> Compensate {
     let definition = good(&step(&format!("run: x\n    compensate: {says}")));
     definition.steps.first().unwrap().compensate.clone().unwrap()
