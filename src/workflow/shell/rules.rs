@@ -183,7 +183,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads `printf`: a format that could be an option is read again; with an option such as `-v`, everything is.
+    /// Reads `printf`: a format that could be an option is read again; behind an option, everything is.
     fn format(&mut self, arguments: &[Word]) {
         let is_option = |word: &&Word| word.head.len() > 1 && word.head.starts_with('-');
         let words = match arguments.split_first() {
