@@ -23,7 +23,7 @@ const FILE_MODE: u32 = 0o600;
 /// How many levels of folders [`check_all`] looks into: more than any store makes.
 const DEPTH_MAX: u32 = 4;
 
-/// What stands where a file or a folder should be is a link, has several names, or is something else altogether.
+/// The thing at the path of a file or a folder is a link, has several names, or is of another kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{path}` is {what}")]
 pub(crate) struct NotPlain {

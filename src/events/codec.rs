@@ -18,13 +18,14 @@ use super::run::*;
 /// longer than [`SHORT_BYTES_MAX`] another bound holds.
 pub const DECODED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How much of its budget a byte takes from the decoder at most: a number is counted as its whole width.
+/// How much of its budget the decoder spends on a byte at most: it counts the whole width of a number.
 const BUDGET_A_BYTE: usize = 8;
 
-/// No value of so many bytes exceeds [`DECODED_BYTES_MAX`].
+/// No value of so many bytes or fewer can exceed [`DECODED_BYTES_MAX`].
 pub const SHORT_BYTES_MAX: usize = DECODED_BYTES_MAX / BUDGET_A_BYTE;
 
-/// The same for longer values. It is above all that was ever stored: keys of the parts of a commit end at 256 MiB.
+/// The bound for longer values, in bytes. It is above everything that was ever stored: the keys of the parts
+/// of a commit end at 256 MiB.
 const LONG_DECODED_BYTES_MAX: usize = BUDGET_A_BYTE * 256 * 1024 * 1024;
 
 const CONFIG: Configuration<LittleEndian, Varint, Limit<DECODED_BYTES_MAX>> =

@@ -31,9 +31,11 @@ pub struct Header {
     pub first: Version,
     /// When they were decided.
     pub recorded_at: Timestamp,
-    /// The root run that all of this is about, unless a decision names another; none where the stream is that run's own.
+    /// The root run that the events are about, unless a decision names another; none where the stream belongs
+    /// to the root run itself.
     pub correlation: Option<Arc<str>>,
-    /// The command that they answer, by its name: of several the first, the others are named by their decisions.
+    /// The name of the command that was decided; if there were several, of the first. The decisions
+    /// name all of them.
     pub causation: Arc<str>,
     /// The version of Reenact that decided.
     pub code_version: Arc<str>,

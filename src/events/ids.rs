@@ -324,8 +324,8 @@ number! {
     Fence
 }
 
-/// Tells a command from all others, however often it is sent: whoever asks makes it, once for what they want, and sends
-/// it again until they are answered. 16 bytes, those of a UUID.
+/// Tells a command from all others, however often it is sent. The sender makes one id for each thing that it
+/// wants, and sends the command again with that id until it is answered. 16 bytes, those of a UUID.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CommandId(pub [u8; 16]);
 

@@ -76,8 +76,9 @@ impl Json {
         &self.0
     }
 
-    /// The parsed tree, to look at: numbers beyond 64 bits lose digits here, and one beyond the range of a float is the
-    /// biggest that there is. Null for what is nested deeper than `serde_json` reads, which only an older version recorded.
+    /// The parsed tree, only to look at: numbers beyond 64 bits lose digits here, and a number beyond the
+    /// range of a float becomes the largest float. Null for a document that is nested deeper than
+    /// `serde_json` reads, which only an older version recorded.
     pub fn value(&self) -> serde_json::Value {
         let read = serde_json::from_str(&self.0);
         read.or_else(|_| serde_json::from_str(&strict::within_range(&self.0))).unwrap_or_default()
@@ -112,8 +113,8 @@ impl Serialize for Json {
         if !serializer.is_human_readable() {
             return serializer.serialize_str(&self.0);
         }
-        // Between tokens a line break is but a space, and within a text it is escaped: on one line, whole documents can
-        // stand in JSON lines.
+        // Between tokens a line break means no more than a space, and within texts it is escaped. So every
+        // document fits on one line, as JSON lines need it.
         let line: std::borrow::Cow<'_, str> = if self.0.contains(['\n', '\r']) {
             self.0.replace(['\n', '\r'], " ").into()
         } else {

@@ -21,12 +21,13 @@
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// The longest commit that is stored, in bytes. A commit is in memory several times while it is stored, and is read as a
-/// whole. A hundred thousand items, the most that a run fans out to unless it is configured otherwise, fit in with room
-/// for what follows at once from them.
+/// The longest commit that is stored, in bytes. A commit is in memory several times while it is stored, and
+/// is read as a whole. A hundred thousand items, which is as far as a run fans out by default, fit in with
+/// room for what follows from them at once.
 pub const COMMIT_BYTES_MAX: usize = 192 * MIB;
 
-/// How much the items of fan-outs may add to one commit, in bytes: half of it, for each item may bring one event more.
+/// How much the items of fan-outs may add to one commit, in bytes: half of it, because each item may
+/// bring one more event.
 pub const FAN_OUT_BYTES_MAX: usize = COMMIT_BYTES_MAX / 2;
 
 /// From this length on, in bytes, no further command is decided in a commit: those that wait go into the

@@ -135,7 +135,7 @@ pub struct AttemptStarted {
 pub enum Outcome {
     /// It ended by itself and said how.
     Known,
-    /// It was stopped, or nobody heard of it again.
+    /// It was stopped, or nothing more was heard of it.
     Unknown,
 }
 
@@ -346,7 +346,8 @@ pub struct RunFailed {
     pub message: String,
 }
 
-/// After an attempt of its agent failed for good: the step is `pending` again, and another agent does it from here on.
+/// An attempt of the step's agent failed for good: the step is `pending` again, and another agent does
+/// it from here on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FallbackEngaged {
     /// The step that changes its agent.

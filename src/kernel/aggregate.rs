@@ -66,7 +66,7 @@ pub trait Aggregate: Default + Send + 'static {
     /// All open effects. Asked once, after loading; after that `evolve` tells the changes.
     fn open(&self) -> Vec<Self::Effect>;
 
-    /// What it needs next, and of whom.
+    /// What it needs next, and from whom.
     fn attention(&self) -> Attention;
 
     /// What people are told of its state, in one word, as in `running`.

@@ -265,8 +265,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if !matches!(self.phase, Phase::Loading) {
             return;
         }
-        // If it was loaded before, somebody else wrote to it: what was decided is forgotten, and it is taken over as if another
-        // process had held it.
+        // If it was loaded before, somebody else wrote to it: what was decided is forgotten, and it is taken
+        // over as if another process had driven it.
         if self.driving.reload() {
             self.driven_since = now.steady;
         }

@@ -23,7 +23,8 @@ pub trait Effect: Clone + Send + fmt::Debug + 'static {
 pub enum Lasts {
     /// It is only a hint to the code that decides: nobody performs it.
     Hint,
-    /// It is told once it is open, and once more by every process that takes the stream over: telling it twice does no harm.
+    /// It is told once it is open, and once more by every process that takes the stream over; telling it
+    /// twice does no harm.
     Told,
     /// It is a wake-up at that moment.
     Until(Deadline),

@@ -111,8 +111,8 @@ pub trait EventStore: Send + Sync + 'static {
     /// stream. Blobs that are there already are not stored again.
     ///
     /// # Errors
-    /// See [`AppendError`]: only after `Failed` is it unknown whether the commit is stored. A blob may be there without
-    /// its commit; one that is referred to never is missing.
+    /// See [`AppendError`]: only after `Failed` it is unknown whether the commit is stored. A blob may be
+    /// stored without its commit, but never a commit without its blobs.
     async fn append(&self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError>;
 
     /// The last event of a stream; none if the stream is empty.
@@ -180,8 +180,8 @@ pub trait EventStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<ViewRow>, ReadError>;
 
-    /// Saves changed rows of a read model and the position folded to, together. It is a cache: it becomes durable
-    /// with some later commit, and never before the events that it was folded from.
+    /// Saves changed rows of a read model, together with the position up to which they are folded. It is a
+    /// cache: it becomes durable with some later commit, and never before the events that it was folded from.
     ///
     /// # Errors
     /// The same as those of [`EventStore::append`].

@@ -18,7 +18,7 @@ const COMMITS_AT_ONCE: usize = 256;
 /// How many hashes of blobs are read at once.
 const BLOBS_AT_ONCE: usize = 4096;
 
-/// How many findings a report holds; a store that has more is lost, and one that is lost need not fill the memory.
+/// How many findings a report holds; a store that has more is lost, and need not fill the memory.
 pub const FINDINGS_MAX: usize = 1000;
 
 /// What a verification has found.

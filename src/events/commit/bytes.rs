@@ -152,7 +152,8 @@ impl<'a> CommitBytes<'a> {
         }
     }
 
-    /// Reads one part after the other: whatever a commit is as a whole, no part takes more memory than it has bytes.
+    /// Reads one part after the other: even if a commit is damaged, no part takes more memory
+    /// than it has bytes.
     fn read(format: u8, bytes: &'a [u8]) -> Result<Self, CodecError> {
         /// A header's texts are short. One that is longer than this was not written.
         const HEADER_BYTES_MAX: usize = 64 * 1024;
@@ -194,7 +195,8 @@ impl<'a> CommitBytes<'a> {
         self.events.len() as u64
     }
 
-    /// The events one by one, but for the first `skipped`; `position` is that of the very first.
+    /// The events one by one, without the first `skipped`; `position` is that of the first
+    /// event of the commit.
     pub fn recorded(&self, position: Position, skipped: u64) -> impl Iterator<Item = Recorded> {
         let skipped_events = usize::try_from(skipped).unwrap_or(usize::MAX);
         self.events.iter().skip(skipped_events).zip(skipped..).map(move |(event, offset)| Recorded {

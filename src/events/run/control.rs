@@ -34,7 +34,8 @@ pub struct DrivingBegan {
     pub since: Timestamp,
 }
 
-/// The run is to end: nothing new starts, what runs is told to stop, but for an irreversible attempt, which is awaited.
+/// The run is to end: nothing new starts, and what runs is told to stop, except for an irreversible
+/// attempt, which is awaited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelRequested {
     /// The name of the person or program that cancels it.
@@ -45,8 +46,8 @@ pub struct CancelRequested {
     pub rollback: bool,
 }
 
-/// A run that failed, was rolled back in part, or is stuck after an irreversible step goes forward again: steps that
-/// failed, were cancelled, or were skipped because of those are `pending`, with fresh attempts.
+/// A run that failed, was rolled back in part, or is stuck after an irreversible step goes forward again:
+/// steps that failed, were cancelled, or were skipped because of those are `pending`, with fresh attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryRequested {
     /// The step or the phase that is to be retried; none for all.

@@ -246,8 +246,9 @@ impl<A: Aggregate, R> HostCore<A, R> {
                     continue;
                 }
                 Lasts::Until(deadline) => {
-                    // Only timers are for who drives it: what is recorded as started is made, and what is to be stopped is,
-                    // also if it was let go of while the commit was on its way.
+                    // Only timers need a driver. What is recorded as started is made, and what is to
+                    // be stopped is stopped, even if the driver let go of the stream while the
+                    // commit was being stored.
                     if self.driving.is_driven() {
                         self.timers.add(deadline, effect);
                     }

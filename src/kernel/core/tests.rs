@@ -413,8 +413,9 @@ fn what_is_asked_is_recorded_while_nobody_drives_it_and_goes_on_when_somebody_do
     assert_eq!(fed.decide(DRIVE), begins);
 }
 
-/// A run that rested was driven, asked its child, and rested again before the message was brought. It was brought for nobody,
-/// so the child did not ask its own: what that had to tell was lost with the process before.
+/// A run at rest was driven, asked its child, and rested again before the message was delivered. It was
+/// delivered for nobody, so the child did not ask its own children: what those had to tell was lost
+/// with the process before.
 #[test]
 fn what_is_said_is_said_for_who_drives_it_though_it_rests_again_at_once() {
     let mut fed = Fed::with(Driving::Nobody, &[4]);

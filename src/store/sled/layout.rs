@@ -111,7 +111,8 @@ pub(super) fn read_blob_key(key: &[u8]) -> Option<(Hash, u8)> {
     }
 }
 
-/// The start of the index keys of a stream. Names of streams hold no zero byte, so none is a prefix of another's.
+/// The prefix of the index keys of a stream. Names of streams hold no zero byte, so none is
+/// a prefix of another.
 pub(super) fn index_prefix(stream: &StreamId) -> Vec<u8> {
     [INDEX, stream.as_str().as_bytes(), &[0]].concat()
 }

@@ -179,11 +179,11 @@ fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<
     let recovered = catch_unwind(AssertUnwindSafe(|| recover(&db)))
         .map_err(|_| OpenError::damaged(folder, "its file makes recovery panic"))?;
     let (index, last, damage) = recovered.map_err(|error| OpenError::of_read(folder, &error))?;
-    // Recovery wrote too: a new snapshot of sled's page table, which stands for parts of the file that are from now
-    // on written over. Its name must not be lost.
+    // Recovery has written too: a new snapshot of sled's page table. It replaces parts of the file that sled
+    // overwrites from now on, so its name must not be lost.
     db.flush().map_err(|error| OpenError::of_sled(folder, &error))?;
     sync_files(&events, options.durability).map_err(unreadable)?;
-    // sled makes files as everybody may read them.
+    // sled makes files that everybody may read.
     files::check_all(&events).map_err(unreadable)?;
     let data_path = events.join(DATA);
     let file = files::read(&data_path).map_err(unreadable)?;
@@ -219,7 +219,7 @@ pub(super) fn salvage(folder: &Path, options: &SledOptions) -> Result<(Opened, S
     files::folder(&copy.0).map_err(unreadable)?;
     files::copy(&folder.join(EVENTS).join(DATA), &copy.0.join(DATA)).map_err(unreadable)?;
     let mut opened = open_events(folder, copy.0.clone(), options)?;
-    // Without a mark nobody knows how far the store came.
+    // Without a mark it is not known how far the store came.
     let position = if opened.marked { Position(0) } else { opened.last.next() };
     let what = format!("the log is damaged; of its events all up to position {} can be read", opened.last);
     opened.damage.get_or_insert(ReadError::Damaged { position, what });

@@ -158,7 +158,7 @@ pub(super) fn events_between(
         let raw = raw?;
         let commit = match raw.borrow() {
             Ok(commit) => commit,
-            // What is in order before the damage is answered; whoever goes on from there meets the damage.
+            // Answers the events before the damage; whoever reads on from there meets the damage.
             Err(_) if !events.is_empty() => break,
             Err(damaged) => return Err(damaged),
         };

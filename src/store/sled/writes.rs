@@ -19,8 +19,8 @@ impl Writes {
 
     /// Applies the changes to the tree.
     ///
-    /// One value alone needs no batch: sled writes it in one piece. In front of a batch it writes a buffer of its own
-    /// that says how far the batch goes, so that a commit that waits for nothing but the disk would wait twice.
+    /// One value alone needs no batch: sled writes it in one piece. Before a batch it writes a buffer of its
+    /// own that says how long the batch is; a commit that waits only for the disk would then wait twice.
     pub(super) fn apply(self, db: &Db) -> sled::Result<()> {
         let mut writes = self.0.into_iter();
         match (writes.next(), writes.len()) {

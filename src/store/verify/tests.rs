@@ -145,7 +145,8 @@ async fn whoever_looks_at_a_torn_store_sees_what_comes_before_and_after_a_bad_pa
     }
 }
 
-/// What a command said that is long is stored once, beside its decision: without it nobody could decide that again.
+/// What a command said at length is stored once, beside its decision: without it the command
+/// cannot be decided again.
 #[tokio::test]
 async fn content_that_only_a_decision_refers_to_is_missed() {
     let (stream, blob) = (stream("decided"), Blob::new(b"what was said at length".as_slice()));

@@ -25,12 +25,12 @@ pub struct Waiting {
     pub since: Option<Timestamp>,
     /// When the waiting ends in any case: a sleep is over, a request is refused, a wait fails.
     pub expires: Option<Timestamp>,
-    /// Who may answer and who has, for an approval.
+    /// For an approval: who may answer, and who has granted it.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approvers>,
 }
 
-/// Who may answer a request, and who has.
+/// Who may answer a request, and who has granted it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approvers {
     /// The names of those who may answer; empty means anybody.

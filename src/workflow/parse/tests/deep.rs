@@ -185,7 +185,8 @@ fn the_deepest_schema_is_checked_and_checks() {
     });
 }
 
-/// What an older version recorded may be deeper than what is taken now: the step that evaluates it fails, and nobody else.
+/// What an older version recorded may be deeper than what is accepted now: only the step
+/// that evaluates it fails.
 #[test]
 fn a_recorded_expression_that_is_too_deep_fails_only_who_evaluates_it() {
     on_a_small_stack(|| {
