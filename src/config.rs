@@ -218,8 +218,8 @@ impl Config {
     /// Reads and merges all layers.
     ///
     /// # Errors
-    /// `RE-5001` with the place for what is wrong in a file; `RE-1101` for a file that is there, or was asked for, and cannot
-    /// be read.
+    /// `RE-5001` with the place for what is wrong in a file; `RE-1101` for a file that is there, or was asked
+    /// for, and cannot be read.
     pub fn load(sources: &Sources) -> Result<Self, Problem> {
         let mut config = Self::default();
         config.apply(layer::of_file(DEFAULT, "config/default.toml")?)?;
@@ -243,7 +243,8 @@ impl Config {
         Ok(config)
     }
 
-    /// A folder's own configuration file; none if there is no such file, or it names no programs or addresses.
+    /// A folder's own configuration file; none if there is no such file, or it names
+    /// no programs or addresses.
     ///
     /// # Errors
     /// The same as those of [`Config::load`].

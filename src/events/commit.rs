@@ -115,7 +115,8 @@ impl StoredEvent {
 pub struct Commit {
     /// What all its events share.
     pub header: Arc<Header>,
-    /// The decisions, in order, each of which has events. None in a commit of format 1, which has no record of them.
+    /// The decisions, in order, each of which has events. None in a commit of format 1, which has
+    /// no record of them.
     pub decisions: Vec<Arc<Decision>>,
     /// The events, at least one, in order.
     pub events: Vec<StoredEvent>,

@@ -60,8 +60,8 @@ macro_rules! text_id {
     };
 }
 
-/// Copies a text once, into its place: serde's own way makes a `String` and a `Box` of it before. Ids are what most of
-/// a decoded event consists of.
+/// Copies a text once, into its place: serde's own way makes a `String` and a `Box` of it before. Ids are
+/// what most of a decoded event consists of.
 struct SharedText;
 
 impl serde::de::Visitor<'_> for SharedText {

@@ -17,7 +17,8 @@ pub use strict::{BadJson, DEPTH_MAX, Why};
 pub struct Json(Arc<str>);
 
 impl Json {
-    /// Reads JSON that comes from outside: from a program, a person, a file, the socket. Its text stays as it is.
+    /// Reads JSON that comes from outside: from a program, a person, a file, the socket. Its text
+    /// stays as it is.
     ///
     /// # Errors
     /// When it is not JSON, when a key stands twice in one object, or when it is

@@ -34,8 +34,8 @@ pub const FAN_OUT_BYTES_MAX: usize = COMMIT_BYTES_MAX / 2;
 /// next. So only a single decision can ever be too long.
 pub const COMMIT_BYTES_FULL: usize = MIB;
 
-/// The longest blob, in bytes. More than any machine should hold in memory at once; a file that is longer than this was
-/// not written as a blob.
+/// The longest blob, in bytes. More than any machine should hold in memory at once; a file that is longer
+/// than this was not written as a blob.
 pub const BLOB_BYTES_MAX: u64 = 4 * 1024 * MIB as u64;
 
 /// The longest blob that is kept in the tree, in bytes. A longer one is a file.
@@ -47,8 +47,8 @@ pub const VALUE_BYTES_MAX: usize = 4 * KIB;
 /// The longest snapshot, in bytes: reading one must not take longer than folding the events again.
 pub const SNAPSHOT_BYTES_MAX: usize = 32 * MIB;
 
-/// The longest name of a stream, in bytes. It is part of keys. A run's id has at most 64 bytes, so this leaves room for
-/// what is to come.
+/// The longest name of a stream, in bytes. It is part of keys. A run's id has at most 64 bytes, so this
+/// leaves room for what is to come.
 pub const STREAM_NAME_BYTES_MAX: usize = 512;
 
 /// The longest key of a row of a read model, in bytes. Keys are ids.
@@ -57,8 +57,8 @@ pub const VIEW_KEY_BYTES_MAX: usize = 256;
 /// The longest row of a read model, in bytes. Rows are summaries.
 pub const VIEW_ROW_BYTES_MAX: usize = VALUE_BYTES_MAX;
 
-/// How long the name of a workflow and the tags of a run may be together, in bytes of JSON: with them its row in the list
-/// of runs is no longer than a row may be.
+/// How long the name of a workflow and the tags of a run may be together, in bytes of JSON: with them its row
+/// in the list of runs is no longer than a row may be.
 pub const RUN_LABELS_BYTES_MAX: usize = 3 * KIB;
 
 /// How many steps the fan-outs of one run may add, unless it is configured otherwise.

@@ -105,7 +105,8 @@ impl Purpose {
     }
 }
 
-/// A step that was `pending` or whose retry was due is tried, with a slot of its agent: the step is `running`.
+/// A step that was `pending` or whose retry was due is tried, with a slot of its agent:
+/// the step is `running`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptStarted {
     /// What the attempt is for.
@@ -165,7 +166,8 @@ impl Usage {
     }
 }
 
-/// An open attempt ended without success. What becomes of the step is said by what follows in the same commit.
+/// An open attempt ended without success. What becomes of the step is said by what follows
+/// in the same commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptFailed {
     /// What it was for.

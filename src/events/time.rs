@@ -67,8 +67,8 @@ pub enum BadDuration {
     TooLong(String),
 }
 
-/// Reads a duration as files write it: `500ms`, `10s`, `1h30m`, `7d`. Units are `ms`, `s`, `m`, `h` and `d`, each
-/// at most once and falling in size; a number may have a decimal point.
+/// Reads a duration as files write it: `500ms`, `10s`, `1h30m`, `7d`. Units are `ms`, `s`, `m`, `h` and `d`,
+/// each at most once and falling in size; a number may have a decimal point.
 ///
 /// # Errors
 /// What is wrong with the text, in a sentence.

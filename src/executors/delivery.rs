@@ -26,7 +26,8 @@ pub enum Target {
     Url {
         /// The address, with `http://` or `https://`.
         url: String,
-        /// The environment variable that holds a token, which goes with the request as `Authorization: Bearer`.
+        /// The environment variable that holds a token, which goes with the
+        /// request as `Authorization: Bearer`.
         token_env: Option<String>,
     },
 }

@@ -1,5 +1,5 @@
-//! How agents do work. An executor is given a task and answers an output or a failure; it never touches the store:
-//! its result returns as a command.
+//! How agents do work. An executor is given a task and answers an output or a failure; it never touches the
+//! store: its result returns as a command.
 //!
 //! - [`function`]: Rust closures by name
 //! - [`subprocess`]: programs, each in a process group of its own
@@ -208,8 +208,8 @@ impl Executors {
     /// The executor that does the work of this agent.
     ///
     /// # Errors
-    /// [`Code::NotBuilt`] for an executor that this version does not have, [`Code::BadAgent`] for a definition with
-    /// which its executor cannot work, and [`Code::UnknownFunction`].
+    /// [`Code::NotBuilt`] for an executor that this version does not have, [`Code::BadAgent`] for a
+    /// definition with which its executor cannot work, and [`Code::UnknownFunction`].
     pub fn of(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
         agent.check_usable()?;
         match agent.executor {

@@ -19,8 +19,9 @@
 //! # });
 //! ```
 //!
-//! A rule that is broken is answered, not panicked about. What a power cut or a full disk does to a store is not
-//! asked here: it needs to be done to the store from outside. [`super::fault`] makes any store fail on purpose.
+//! A rule that is broken is answered, not panicked about. What a power cut or a full disk does to a
+//! store is not asked here: it needs to be done to the store from outside. [`super::fault`] makes any
+//! store fail on purpose.
 
 pub mod kit;
 

@@ -53,8 +53,8 @@ pub enum AppendError {
     /// The commit can never be stored, as the text says. Nothing was stored.
     #[error("the commit cannot be stored: {0}")]
     Refused(String),
-    /// The disk failed. Whether the commit is stored is not known until the store is opened again, and until then
-    /// every append fails like this.
+    /// The disk failed. Whether the commit is stored is not known until the store is opened again, and until
+    /// then every append fails like this.
     #[error("the disk failed: {0}")]
     Failed(String),
     /// The store is closed. Nothing was stored.
@@ -107,8 +107,8 @@ impl ReadError {
 /// Where events live. An adapter owns its batching; `append` answers when the commit is durable.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
-    /// Stores a commit and the blobs that it refers to, all or nothing, right after version `first - 1` of its
-    /// stream. Blobs that are there already are not stored again.
+    /// Stores a commit and the blobs that it refers to, all or nothing, right after version `first - 1` of
+    /// its stream. Blobs that are there already are not stored again.
     ///
     /// # Errors
     /// See [`AppendError`]: only after `Failed` it is unknown whether the commit is stored. A blob may be

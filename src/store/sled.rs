@@ -93,7 +93,8 @@ const BULK_FROM_BYTES: usize = 64 * 1024;
 /// for all of it.
 const BULK_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How many hashes of stored blobs are remembered: 2 MB. One that is forgotten costs a look into the tree, or a sync.
+/// How many hashes of stored blobs are remembered: 2 MB. One that is forgotten costs a look into the
+/// tree, or a sync.
 const KNOWN_BLOBS_MAX: usize = 32 * 1024;
 
 /// How many reads are made at once. They are short, and mostly of what is in memory: more threads would only
@@ -378,7 +379,8 @@ impl EventStore for SledStore {
 }
 
 impl Drop for SledStore {
-    /// Without [`EventStore::close`] the index stays as it was last saved, and is caught up at the next start.
+    /// Without [`EventStore::close`] the index stays as it was last saved, and is caught up
+    /// at the next start.
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(writer) = self.writer.take() {

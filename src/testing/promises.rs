@@ -21,9 +21,8 @@ use people::People;
 ///   step
 /// - a run ends `compensated` when all that was owed is settled, and `failed` when nothing is owed
 /// - nothing starts while the run is paused, or after it ended
-/// - nothing passes a gate that was not opened by as many people as it needs, all of whom
-///   may answer; each answer
-///   counts once
+/// - nothing passes a gate that was not opened by as many people as it needs, all of whom may answer; each
+///   answer counts once
 /// - a signal lets one step go on; a fallback agent is engaged once, until the step is retried
 ///
 /// # Errors

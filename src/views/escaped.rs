@@ -2,8 +2,8 @@
 //! only through the escaping of that medium, so that it can only be part of a line, and never a line, a
 //! heading or a command.
 //!
-//! An [`Escaped`] is put together by the macro of its medium, which is written like `format!` and escapes every value that
-//! is not [`Escaped`] itself.
+//! An [`Escaped`] is put together by the macro of its medium, which is written like `format!` and escapes
+//! every value that is not [`Escaped`] itself.
 
 use std::fmt;
 use std::marker::PhantomData;

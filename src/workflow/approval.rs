@@ -326,7 +326,8 @@ mod tests {
             r#"{"a":{"b":{"x": 3},"c":2},"d":[2],"n":123456789012345678901,"e":null}"#
         );
         assert_eq!(merged(&Json::null(), &json(r#"{"a":1}"#)).unwrap().text(), r#"{"a":1}"#);
-        // An older version recorded answers with a key twice. The edit changed the first, and programs read the last.
+        // An older version recorded answers with a key twice. The edit changed the first, and
+        // programs read the last.
         let twice = json(r#"{"to":"staging","to":"evil"}"#);
         assert_eq!(merged(&twice, &json(r#"{"to":"production"}"#)).unwrap().text(), r#"{"to":"production"}"#);
         assert!(merged(&json("[1]"), &json(r#"{"a":1}"#)).is_err());

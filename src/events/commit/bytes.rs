@@ -67,8 +67,8 @@ impl Commit {
     /// The bytes that a store keeps: the format's number, then the commit.
     ///
     /// # Errors
-    /// When it is longer than [`COMMIT_BYTES_MAX`](crate::events::limits::COMMIT_BYTES_MAX), or its events do not name
-    /// its decisions in their order.
+    /// When it is longer than [`COMMIT_BYTES_MAX`](crate::events::limits::COMMIT_BYTES_MAX), or its events do
+    /// not name its decisions in their order.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
         let bytes = self.encode()?;
         is_storable(bytes.len())?;

@@ -33,7 +33,8 @@ pub struct StepAdded {
     pub at_most_once: bool,
     /// The group of steps that it belongs to, by name, if any.
     pub phase: Option<Arc<str>>,
-    /// Where `template` is found if not in the run's definition: the definition of the steps that a plan added, as JSON.
+    /// Where `template` is found if not in the run's definition: the definition of the steps that a
+    /// plan added, as JSON.
     pub planned: Option<BlobRef>,
 }
 

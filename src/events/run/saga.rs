@@ -129,7 +129,8 @@ pub struct CompensationFailed {
     pub message: String,
 }
 
-/// Somebody settled a compensation that had failed for good; if the run was `stuck` it is `compensating` again.
+/// Somebody settled a compensation that had failed for good; if the run was `stuck`
+/// it is `compensating` again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompensationResolved {
     /// The step whose compensation had failed.

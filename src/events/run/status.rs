@@ -64,7 +64,8 @@ impl RunStatus {
         Self::ALL.iter().copied().find(|status| status.text() == text)
     }
 
-    /// Whether nothing follows unless somebody asks for it: a retry, a rollback, the settling of what is stuck.
+    /// Whether nothing follows unless somebody asks for it: a retry, a rollback, the settling
+    /// of what is stuck.
     pub const fn has_ended(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Compensated | Self::Cancelled | Self::Stuck)
     }

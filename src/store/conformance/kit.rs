@@ -103,8 +103,8 @@ pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     std::iter::repeat_with(next).flatten().take(length).collect()
 }
 
-/// What is wrong with the history that a store tells, if anything: positions have gaps, versions or hashes do not
-/// follow from each other, or a stream read alone is not what the whole says.
+/// What is wrong with the history that a store tells, if anything: positions have gaps, versions or hashes do
+/// not follow from each other, or a stream read alone is not what the whole says.
 ///
 /// # Errors
 /// When the store cannot be read.

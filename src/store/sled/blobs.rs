@@ -1,7 +1,7 @@
 //! Blobs that are too long for the tree: files under `blobs/`, named by their hash.
 //!
-//! A file is written under another name, synced, renamed, and its folder synced, all before the commit that refers to
-//! it is queued. So a file with the name of a hash is whole, unless the disk changed it.
+//! A file is written under another name, synced, renamed, and its folder synced, all before the commit that
+//! refers to it is queued. So a file with the name of a hash is whole, unless the disk changed it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};

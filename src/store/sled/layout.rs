@@ -1,5 +1,5 @@
-//! Keys and values in sled's one tree. Each kind of thing has a prefix; numbers are big-endian, so that keys sort as
-//! numbers do.
+//! Keys and values in sled's one tree. Each kind of thing has a prefix; numbers are big-endian, so that keys
+//! sort as numbers do.
 //!
 //! | key | value |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | `p` view | the position up to which a read model was saved |
 //! | `v` view 0 key | a row of a read model |
 //!
-//! A leaf page of sled over 128 KiB goes to a file that is never synced, and a leaf splits only above 16 items, so
-//! no value exceeds [`VALUE_BYTES_MAX`].
+//! A leaf page of sled over 128 KiB goes to a file that is never synced, and a leaf splits only above 16
+//! items, so no value exceeds [`VALUE_BYTES_MAX`].
 
 use sled::IVec;
 

@@ -273,9 +273,9 @@ fn prepare_folders(folder: &Path, durability: Durability) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what a process that was killed had begun to write, and what sled 0.34 would take for whole: a snapshot of its
-/// page table before it has its name (sled looks for `snap.*`, this one among them), and the settings of a store that
-/// does not exist yet, which are not written in one piece.
+/// Removes what a process that was killed had begun to write, and what sled 0.34 would take for whole: a
+/// snapshot of its page table before it has its name (sled looks for `snap.*`, this one among them), and the
+/// settings of a store that does not exist yet, which are not written in one piece.
 fn clear_unfinished(events: &Path) -> io::Result<()> {
     let data = events.join(DATA);
     if !data.exists() {
@@ -382,7 +382,8 @@ fn last_position(db: &Db) -> Result<Position, ReadError> {
     Ok(last)
 }
 
-/// Adds to the index the commits after a position; answers the position of the last event, and the first damage.
+/// Adds to the index the commits after a position; answers the position of the last event,
+/// and the first damage.
 fn catch_up(
     db: &Db,
     index: &mut Index,

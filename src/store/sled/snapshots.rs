@@ -1,5 +1,5 @@
-//! Snapshots: files under `snapshots/`, in a folder for each stream (named by the hash of the stream's name, which may
-//! be longer than a file's), each named by its version in 20 digits.
+//! Snapshots: files under `snapshots/`, in a folder for each stream (named by the hash of the stream's name,
+//! which may be longer than a file's), each named by its version in 20 digits.
 //!
 //! ```text
 //! format: 1 byte · checksum: 32 · version: 8 · hash of the event: 32 · schema: 2 · the state

@@ -86,7 +86,8 @@ impl WholeFiles {
             settle(&file)
         });
         written.and_then(|()| fs::rename(&unfinished, path)).inspect_err(|_| {
-            // The room that it takes may be what the next one needs. If this fails too, the next start removes it.
+            // The room that it takes may be what the next one needs. If this fails too, the
+            // next start removes it.
             let _ = fs::remove_file(&unfinished);
         })
     }

@@ -260,8 +260,8 @@ impl Writer {
         group.close
     }
 
-    /// Saves a part of the index when it is time to: never more at once than a few times what was just written, so
-    /// that no commit waits long for it, and always more, so that what is unsaved stays bounded.
+    /// Saves a part of the index when it is time to: never more at once than a few times what was just
+    /// written, so that no commit waits long for it, and always more, so that what is unsaved stays bounded.
     fn save_some(&mut self, commits: usize) {
         if self.checkpoint.is_none() {
             let mut index = lock(&self.shared.index);
@@ -277,8 +277,8 @@ impl Writer {
         }
     }
 
-    /// Saves the tails of at most `limit` streams. They become durable with the next commit: until then the commits
-    /// themselves say the same.
+    /// Saves the tails of at most `limit` streams. They become durable with the next commit: until then the
+    /// commits themselves say the same.
     fn save(&mut self, limit: usize) -> Result<(), String> {
         let Some(checkpoint) = &mut self.checkpoint else { return Ok(()) };
         let streams = checkpoint.streams.split_off(checkpoint.streams.len().saturating_sub(limit));

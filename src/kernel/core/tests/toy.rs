@@ -1,4 +1,5 @@
-//! A counter with open tasks of every kind: hosted, crashed at every output and recovered in the fewest lines.
+//! A counter with open tasks of every kind: hosted, crashed at every output and recovered
+//! in the fewest lines.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

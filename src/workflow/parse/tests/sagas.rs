@@ -204,7 +204,8 @@ fn keys_of_a_saga_that_cannot_stand_together() {
     ]);
 }
 
-/// Three steps in a row and one beside them; `b`, the one in the middle, is a fan-out with this in its compensation.
+/// Three steps in a row and one beside them; `b`, the one in the middle, is a fan-out with
+/// this in its compensation.
 fn undone_by(use_: &str) -> String {
     format!(
         "steps:\n  - {{id: a, run: x}}\n  - id: b\n    for_each: [1]\n    run: x\n    compensate:\n      run: y {use_}\n\
