@@ -1,10 +1,10 @@
-//! The configuration. `config/default.toml` explains every key; this module finds the files, lays them over each other
-//! key by key, and says where a mistake is.
+//! The configuration. `config/default.toml` explains every key; this module finds the files, merges them key
+//! by key, and says where a mistake is.
 //!
 //! - `layer`: a file, or the environment, as keys with places
 //! - `keys`: every key, and what it takes
 //! - `values`: how the values of keys are read
-//! - `notify`: who is told of what
+//! - `notify`: who is told of which events
 //! - [`trust`]: which folders' own programs may be run
 
 mod keys;
@@ -30,47 +30,49 @@ use layer::Setting;
 /// The defaults, with the comments that explain them.
 pub const DEFAULT: &str = include_str!("../config/default.toml");
 
-/// Everything that can be configured. Where a field has no docs of its own, `config/default.toml` has them.
+/// Everything that can be configured. Fields without a description of their own
+/// are described in `config/default.toml`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
-    /// Folders or files with agents; relative ones mean the work folder.
+    /// Folders or files with agents; relative paths start in the work folder.
     pub agent_paths: Vec<PathBuf>,
-    /// `[store]`
+    /// The section `[store]` of the configuration.
     pub store: Store,
-    /// `[run]`
+    /// The section `[run]` of the configuration.
     pub run: Run,
-    /// `[defaults]`: what holds for steps where their file says nothing.
+    /// The section `[defaults]`: what applies to steps whose file does not say.
     pub defaults: StepDefaults,
-    /// `[growth]`
+    /// The section `[growth]` of the configuration.
     pub growth: Growth,
-    /// `[approvals]`
+    /// The section `[approvals]` of the configuration.
     pub approvals: Approvals,
-    /// `[process]`
+    /// The section `[process]` of the configuration.
     pub process: Process,
-    /// `[expressions]`
+    /// The section `[expressions]` of the configuration.
     pub expressions: Expressions,
-    /// `[shutdown]`
+    /// The section `[shutdown]` of the configuration.
     pub shutdown: Shutdown,
-    /// `[actors]`
+    /// The section `[actors]` of the configuration.
     pub actors: Actors,
-    /// `[log]`
+    /// The section `[log]` of the configuration.
     pub log: Log,
-    /// `[[notify]]`
+    /// The sections `[[notify]]`, one for each notice.
     pub notify: Vec<Notice>,
-    /// `[agents.NAME]`: keys that override those of an agent's file, each checked.
+    /// The sections `[agents.NAME]`: keys that override those of an agent's file, each checked.
     pub agents: BTreeMap<String, toml::Table>,
-    /// The current folder's own `reenact.toml`, if it names programs, or addresses to be told, that are in effect.
+    /// The current folder's own `reenact.toml`, if it names programs or addresses to notify, and
+    /// they are in effect.
     pub project: Option<Project>,
 }
 
-/// A configuration that came with a folder, be it the user's or a clone of somebody else's.
+/// A configuration that came with a folder, which may be the user's own or a clone of somebody else's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
-    /// The file.
+    /// The path of the file.
     pub file: PathBuf,
-    /// What it holds, as its hash.
+    /// The hash of the file's content.
     pub hash: Hash,
-    /// Its keys that name programs or addresses.
+    /// The keys in it that name programs or addresses.
     pub programs: BTreeSet<String>,
 }
 
@@ -79,118 +81,118 @@ pub struct Project {
 pub struct Store {
     /// What an acknowledged event survives.
     pub durability: Durability,
-    /// The size of the page cache.
+    /// The size of the page cache, in bytes.
     pub cache_bytes: u64,
 }
 
-/// What an acknowledged event survives. There is nothing weaker.
+/// What an acknowledged event survives. There is no weaker choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// A power cut.
+    /// It survives a power cut.
     #[default]
     Power,
-    /// The death of the process.
+    /// It survives the death of the process, but not a power cut.
     Process,
 }
 
-/// Bounds of a run whose file has none.
+/// Bounds of a run, where its file sets none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Run {
-    /// Attempts at once.
+    /// How many attempts may run at once.
     pub parallel: u32,
-    /// Lost attempts that end a step.
+    /// How many lost attempts end a step.
     pub lost: u32,
-    /// Tries of a fallback agent, at most.
+    /// How often a fallback agent is tried, at most.
     pub max_fallback_attempts: u32,
-    /// Whether a critical step that could be skipped when it fails, fails all the same.
+    /// Whether a critical step that fails counts as failed even where it could be skipped.
     pub fail_if_critical_skipped: bool,
-    /// Whether who sees a run through is told of what is done in a lesser way.
+    /// Whether a person who follows a run is told when something is done in a lesser way.
     pub warn_on_fallback: bool,
 }
 
 /// How far a run may grow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Growth {
-    /// Plans inside of plans.
+    /// How many plans may lie one inside another.
     pub depth: u32,
-    /// Steps of one plan.
+    /// How many steps one plan may add.
     pub width: u32,
-    /// Steps of all plans of a run; 0 lets none grow.
+    /// How many steps all plans of a run may add; with 0 no plan may add any.
     pub total: u32,
-    /// Steps of all fan-outs of a run.
+    /// How many steps all fan-outs of a run may add.
     pub items: u32,
 }
 
 /// What every request for an approval holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Approvals {
-    /// What reviewers are to look at, before what the step says.
+    /// Points that reviewers are to look at, listed before those of the step.
     pub checklist: Vec<String>,
-    /// The program, with its arguments, that tells how things stand; empty is none.
+    /// The program and its arguments that check the state of the work; empty for none.
     pub check: Vec<String>,
 }
 
 /// How programs are run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Process {
-    /// Further names that pass from the environment.
+    /// Further names of environment variables that are passed on.
     pub environment: Vec<String>,
-    /// From TERM to KILL.
+    /// How long a program has between TERM and KILL.
     pub grace: Duration,
-    /// The bound of stdout.
+    /// How many bytes a program may write to stdout; beyond that its attempt fails.
     pub output_bytes_max: usize,
 }
 
 /// What expressions may use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Expressions {
-    /// The names that `env.NAME` may use.
+    /// The names of environment variables that `env.NAME` may use.
     pub env: Vec<String>,
 }
 
 /// How the process ends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shutdown {
-    /// How long attempts at work may go on.
+    /// How long attempts that are being made may go on.
     pub grace: Duration,
 }
 
-/// What hosts runs and agents.
+/// The process's actors, which host runs and agents.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Actors {
-    /// Threads; 0 is one for each core.
+    /// How many threads run them; 0 for one per core.
     pub arbiters: usize,
     /// How long a run stays in memory after its last event.
     pub passivate_after: Duration,
 }
 
-/// What is logged.
+/// What is written to the log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Log {
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
     pub level: String,
 }
 
-/// Where the configuration comes from.
+/// Where the configuration is read from.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// The home folder, for `~/.config/reenact/config.toml` and `~/` in paths.
+    /// The home folder, for `~/.config/reenact/config.toml` and for `~/` in paths.
     pub home: Option<PathBuf>,
     /// The current folder, for `./reenact.toml`.
     pub cwd: PathBuf,
-    /// `--config FILE`: this one has to be there.
+    /// The file of `--config FILE`, which must exist.
     pub explicit: Option<PathBuf>,
-    /// The environment.
+    /// The environment variables, by name.
     pub env: BTreeMap<String, String>,
-    /// Whether the programs that `./reenact.toml` names are left out.
+    /// Whether programs that `./reenact.toml` names are left out.
     pub without_project_programs: bool,
 }
 
-/// The configuration of a folder.
+/// The name of a folder's own configuration file.
 pub const PROJECT_FILE: &str = "reenact.toml";
 
 impl Sources {
-    /// Those of this process.
+    /// The sources of this process.
     ///
     /// # Errors
     /// When the current folder is gone.
@@ -203,7 +205,8 @@ impl Sources {
         Ok(Self { home, cwd: std::env::current_dir()?, explicit, env, without_project_programs: false })
     }
 
-    /// The folder of the user's own configuration; as the XDG specification has it, a relative one is ignored.
+    /// The folder of the user's own configuration. A relative path in the environment is ignored, as
+    /// the XDG specification says.
     pub fn user_folder(&self) -> Option<PathBuf> {
         let xdg = self.env.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
         xdg.or_else(|| self.home.as_ref().map(|home| home.join(".config")))
@@ -225,8 +228,8 @@ impl Config {
     /// Reads all layers.
     ///
     /// # Errors
-    /// `RE-5001` with the place for what is wrong in a file; `RE-1101` for a file that is there, or was asked for, and cannot
-    /// be read.
+    /// `RE-5001` with the place for what is wrong in a file; `RE-1101` for a file that is there, or was asked
+    /// for, and cannot be read.
     pub fn load(sources: &Sources) -> Result<Self, Problem> {
         let mut config = Self::built_in()?;
         let user = sources.user_folder().map(|folder| folder.join("config.toml"));
@@ -249,10 +252,11 @@ impl Config {
         Ok(config)
     }
 
-    /// What a folder's own configuration says, and which programs it names.
+    /// A folder's own configuration file; none if there is no such file, or it names
+    /// no programs or addresses.
     ///
     /// # Errors
-    /// As for [`Config::load`].
+    /// The same as those of [`Config::load`].
     pub fn of_project(folder: &Path) -> Result<Option<Project>, Problem> {
         let mut config = Self::default();
         config.apply_project(&Sources { cwd: folder.to_path_buf(), ..Sources::default() })?;
@@ -264,7 +268,7 @@ impl Config {
         let Some(text) = text_file::read_if_there(&file, Kind::Configuration)? else { return Ok(()) };
         let mut settings = layer::of_file(&text, &file.display().to_string())?;
         if sources.without_project_programs {
-            // They are checked all the same.
+            // They are checked even though they are not applied.
             Self::default().apply(layer::of_file(&text, &file.display().to_string())?)?;
             settings.retain(|setting| keys::names_program(&setting.path, &setting.value).is_none());
         }
@@ -278,7 +282,7 @@ impl Config {
         Ok(())
     }
 
-    /// Later layers win: what they set is the user's own.
+    /// Applies settings. Later layers win: what they set is the user's own choice.
     fn apply(&mut self, settings: Vec<Setting>) -> Result<(), Problem> {
         settings.into_iter().try_for_each(|setting| {
             let Setting { path, value, origin } = setting;

@@ -1,10 +1,10 @@
-//! Files and folders that are nobody else's: opened through no link, readable by their owner only.
+//! Files and folders that belong to the user alone: opened through no link, readable by their owner only.
 //!
-//! What lies in a data folder may have come with a repository or an archive that somebody else made. A link in the place
-//! of a file would have Reenact empty or overwrite what it points to. So each file is opened by its own name, and must be
-//! a plain file with no other name; the folder that it lies in must be a folder and no link. Folders further up are
-//! checked when the store is opened. The data folder itself may be a link that the user named: its true path is taken
-//! first, see [`crate::api`].
+//! What lies in a data folder may have come with a repository or an archive that somebody else made. A link
+//! in the place of a file would make Reenact empty or overwrite the file that it points to. So each file is
+//! opened by its own name, and must be a plain file with no other name; the folder that it lies in must be a
+//! folder and not a link. Folders further up are checked when the store is opened. The data folder itself may
+//! be a link that the user named: its true path is taken first, see [`crate::api`].
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
@@ -20,10 +20,10 @@ const FOLDER_MODE: u32 = 0o700;
 /// The mode of files.
 const FILE_MODE: u32 = 0o600;
 
-/// How deep a folder's folders are looked at by [`check_all`]: deeper than any store makes them.
+/// How many levels of folders [`check_all`] looks into: more than any store makes.
 const DEPTH_MAX: u32 = 4;
 
-/// What stands where a file or a folder should be is a link, has several names, or is something else altogether.
+/// The thing at the path of a file or a folder is a link, has several names, or is of another kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{path}` is {what}")]
 pub(crate) struct NotPlain {
@@ -45,16 +45,16 @@ impl NotPlain {
 /// Opens a file to read it.
 ///
 /// # Errors
-/// When it is not there, cannot be read, or is no plain file.
+/// When it is not there, cannot be read, or is not a plain file.
 pub(crate) fn read(path: &Path) -> io::Result<File> {
     open(path, OpenOptions::new().read(true))
 }
 
-/// Opens a file to read and to change it, and makes it if it is not there. It has one name only: what is written through
-/// another could be anybody's.
+/// Opens a file to read and to change it, and makes it if it is not there. It must have one name only: a file
+/// with another name may belong to anybody.
 ///
 /// # Errors
-/// When it cannot be opened or made, or is no plain file.
+/// When it cannot be opened or made, or is not a plain file.
 pub(crate) fn update(path: &Path) -> io::Result<File> {
     let file = open(path, OpenOptions::new().read(true).write(true).create(true).truncate(false))?;
     let found = file.metadata()?;
@@ -65,7 +65,7 @@ pub(crate) fn update(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a new file in the place of whatever has that name. A link is taken away, not followed.
+/// Makes a new file in the place of whatever has that name. A link is removed, not followed.
 ///
 /// # Errors
 /// When it cannot be made.
@@ -76,7 +76,7 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Writes a file if there is none: of several processes that do so one does.
+/// Writes a file if there is none: if several processes do so at once, only one does it.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -91,7 +91,7 @@ pub(crate) fn write_once(path: &Path, content: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Writes a whole file: who reads it sees the old content or the new one, never a part.
+/// Writes a whole file: a reader sees the old content or the new one, never a part.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -102,24 +102,24 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let aside = path.with_extension(format!("{}-{number}.new", std::process::id()));
     let written = create(&aside).and_then(|mut file| file.write_all(content));
     written.and_then(|()| fs::rename(&aside, path)).inspect_err(|_| {
-        // If this fails too, it lies there and says nothing to anybody.
+        // If this fails too, the unfinished file stays there and means nothing.
         let _ = fs::remove_file(&aside);
     })
 }
 
-/// The text of a file, of which no more than so many bytes are read.
+/// The text of a file, of which at most that many bytes are read.
 ///
 /// # Errors
-/// When it cannot be read, is no plain file, or no text.
+/// When it cannot be read, is not a plain file, or is not text.
 pub(crate) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
     let mut text = String::new();
     read(path)?.take(bytes_max).read_to_string(&mut text).map(|_| text)
 }
 
-/// Copies a file without its holes: a damaged one may be longer than the disk.
+/// Copies a file without its holes: a damaged file may be longer than the disk.
 ///
 /// # Errors
-/// When one of both cannot be opened, read or written.
+/// When one of the two cannot be opened, read or written.
 pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let (mut from, mut to) = (read(from)?, create(to)?);
     let length = from.metadata()?.len();
@@ -127,7 +127,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut at = 0;
     while at < length {
         let begin = match rustix::fs::seek(&from, SeekFrom::Data(at)) {
-            // Nothing but a hole follows.
+            // Nothing but a hole follows up to the end.
             Err(rustix::io::Errno::NXIO) => break,
             begin => begin?,
         };
@@ -140,14 +140,14 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder for its owner only, if it is not there; the one that it lies in must be. The mode of one that is there is
-/// left as it is: see [`tighten`].
+/// Makes a folder for its owner only, if it is not there; its parent folder must be there. The mode of a
+/// folder that is there is left as it is: see [`tighten`].
 ///
 /// # Errors
 /// When it cannot be made, or is a link or a file.
 pub(crate) fn folder(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(FOLDER_MODE).create(path) {
-        // Whatever the umask takes away.
+        // Sets the mode whatever the umask is.
         Ok(()) => tighten(path),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => is_folder(path),
         Err(error) => Err(error),
@@ -163,10 +163,10 @@ pub(crate) fn folders(path: &Path) -> io::Result<()> {
     missing.iter().rev().try_for_each(|folder| self::folder(folder))
 }
 
-/// The path without links of a folder that need not be there yet.
+/// The path without links of a folder that may not exist yet.
 ///
 /// # Errors
-/// When a folder on the way cannot be looked into.
+/// When a folder on the way cannot be read.
 pub(crate) fn true_path(path: &Path) -> io::Result<PathBuf> {
     match (fs::canonicalize(path), path.file_name()) {
         (Err(error), Some(name)) if error.kind() == io::ErrorKind::NotFound => {
@@ -182,7 +182,7 @@ fn is_there(path: &Path) -> bool {
     path.as_os_str().is_empty() || path.exists()
 }
 
-/// Refuses what is no folder.
+/// Fails for anything but a folder.
 ///
 /// # Errors
 /// When it is not there, or is a link or a file.
@@ -194,7 +194,7 @@ pub(crate) fn is_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Keeps others out of a folder that is this user's.
+/// Takes access to a folder of this user away from all others.
 ///
 /// # Errors
 /// When its mode cannot be changed.
@@ -203,8 +203,8 @@ pub(crate) fn tighten(path: &Path) -> io::Result<()> {
     make_private(&folder, &folder.metadata()?, FOLDER_MODE)
 }
 
-/// Looks at all that is in a folder, for somebody who opens its files by other means: folders and plain files with one
-/// name, nothing else. What is this user's is kept from others.
+/// Checks everything in a folder whose files other code opens: only folders and plain files with one name may
+/// be in it. What belongs to this user is closed to others.
 ///
 /// # Errors
 /// When something else is found, or it cannot be looked at.
@@ -218,7 +218,7 @@ fn check_below(path: &Path, depth: u32) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let path = entry?.path();
         let found = match fs::symlink_metadata(&path) {
-            // Gone meanwhile.
+            // It was removed in the meantime.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             found => found?,
         };
@@ -249,7 +249,7 @@ fn open(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         is_folder(folder)?;
     }
-    // Without waiting for somebody at the other end of a pipe that stands there.
+    // Without this, opening a pipe would wait for somebody at its other end.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = flags.bits().cast_signed();
     let opened = how.mode(FILE_MODE).custom_flags(flags).open(path);
@@ -263,7 +263,7 @@ fn open(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether others may do anything with what is this user's, or it has not the mode that it is made with.
+/// Whether others may access what belongs to this user, or its mode differs from that with which it is made.
 fn is_open_to_others(found: &fs::Metadata, mode: u32) -> bool {
     found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o777 != mode
 }
@@ -272,7 +272,7 @@ fn make_private(file: &File, found: &fs::Metadata, mode: u32) -> io::Result<()> 
     if is_open_to_others(found, mode) { file.set_permissions(Permissions::from_mode(mode)) } else { Ok(()) }
 }
 
-/// It is no error that what was to be removed is not there.
+/// Succeeds also if what was to be removed is not there.
 pub(crate) fn if_there(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -1,10 +1,11 @@
 //! A kit for tests: of decisions, of runs, and of any workflow's promises.
 //!
 //! - [`given()`]: given events, when a command, then events
-//! - [`hosted`]: any aggregate, in the core that keeps it alive, its time and its crashes in the hands of a test
-//! - [`simulation`]: the same of a run: one run, its time and its crashes in the hands of a test
+//! - [`hosted`]: any aggregate, in the core that keeps it alive; a test controls its time and its crashes
+//! - [`simulation`]: the same for one run
 //! - [`world`]: what a simulated run acts on: closures, functions, programs
-//! - [`saga`]: failures, timeouts, crashes and repetitions at every step of a workflow, and what must hold all the same
+//! - [`saga`]: failures, timeouts, crashes and repetitions at every step of a workflow, and what must hold
+//!   in spite of them
 //! - [`promises`]: what must hold of every history
 //! - [`words`]: a history as people read it
 //!

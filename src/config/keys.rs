@@ -17,7 +17,7 @@ use crate::executors::discovery::set_from_config;
 use crate::workflow::definition::{Retry, RetryPolicy};
 use crate::workflow::parse::{PartialRetry, StepDefaults};
 
-/// A key, and how a value gets into the configuration. An error says what the key takes.
+/// A key, and how its value is put into the configuration. An error says what the key takes.
 type Key = (&'static str, fn(&mut Config, &Value) -> Result<(), String>);
 
 const KEYS: &[Key] = &[
@@ -65,7 +65,7 @@ const KEYS: &[Key] = &[
     ("log.level", |config, value| level(value).map(|level| config.log.level = level)),
 ];
 
-/// Keys of what holds for steps where their file says nothing. None is set from the start.
+/// The keys of what applies to steps whose file does not say. None is set by default.
 const STEP_DEFAULTS: &[Key] = &[
     ("defaults.timeout", |config, value| {
         positive(value).map(|length| config.defaults.timeout = Some(length))
@@ -92,10 +92,10 @@ fn retry(config: &mut Config) -> &mut PartialRetry {
     config.defaults.retry.get_or_insert_default()
 }
 
-/// Checks what several layers may have said of one thing.
+/// Checks values that several layers may have set together.
 ///
 /// # Errors
-/// [`Code::BadConfig`].
+/// [`Code::BadConfig`], without the place in a file.
 pub(super) fn check_defaults(defaults: &StepDefaults) -> Result<(), Problem> {
     let Some(said) = &defaults.retry else { return Ok(()) };
     let built_in = Retry::default();
@@ -118,7 +118,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     KEYS.iter().map(|(name, _)| *name)
 }
 
-/// Whether keys stand below this path.
+/// Whether there are keys below this path.
 pub(super) fn is_section(path: &[String]) -> bool {
     match path {
         [agents] if agents == "agents" => true,
@@ -130,7 +130,7 @@ pub(super) fn is_section(path: &[String]) -> bool {
     }
 }
 
-/// Sets a key.
+/// Sets one key of the configuration.
 ///
 /// # Errors
 /// [`Code::BadConfig`], without the place.
@@ -153,7 +153,7 @@ pub(super) fn set(config: &mut Config, path: &[String], value: Value) -> Result<
     }
 }
 
-/// A key as it is known in a message: names of agents in their one spelling.
+/// The name of a key in messages: names of agents are in their one spelling.
 pub(super) fn known_as(path: &[String]) -> String {
     match path {
         [agents, name, key] if agents == "agents" => format!("agents.{}.{key}", AgentName::new(name).key()),
@@ -161,7 +161,7 @@ pub(super) fn known_as(path: &[String]) -> String {
     }
 }
 
-/// The key, if its value names programs, or addresses to which something is sent.
+/// The name of the key, if its value names programs or addresses to which something is sent.
 pub(super) fn names_program(path: &[String], value: &Value) -> Option<String> {
     let name = known_as(path);
     let is_one = match path {
@@ -172,7 +172,8 @@ pub(super) fn names_program(path: &[String], value: &Value) -> Option<String> {
     (is_one && !is_none).then_some(name)
 }
 
-/// Most often a name is misspelt, the section's or the key's; else the section is missing.
+/// The problem with an unknown key: most often the key or its section is misspelt; otherwise
+/// the section is missing.
 fn unknown(name: &str) -> Problem {
     let own = |key: &'static str| key.rsplit_once('.').map_or(key, |(_, own)| own);
     let names = || names().chain(STEP_DEFAULTS.iter().map(|(key, _)| *key));
@@ -185,7 +186,8 @@ fn unknown(name: &str) -> Problem {
     }
 }
 
-/// `[agents.NAME]`: checked on an agent of which nothing else is known. Two spellings are one agent.
+/// Sets a key of `[agents.NAME]`, checked on an agent of which nothing else is known. Two
+/// spellings are one agent.
 fn set_agent(config: &mut Config, name: &str, key: &str, value: Value) -> Result<(), Problem> {
     let agent = AgentName::new(name);
     set_from_config(&mut AgentDefinition::named(agent.clone()), &agent, key, &value)?;
@@ -194,7 +196,7 @@ fn set_agent(config: &mut Config, name: &str, key: &str, value: Value) -> Result
     Ok(())
 }
 
-/// A value as a message quotes it: short.
+/// A value as a message quotes it: cut if it is long.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {

@@ -11,7 +11,7 @@ use crate::events::problem::{Code, Problem};
 /// A key with its value.
 #[derive(Debug)]
 pub(super) struct Setting {
-    /// The names of its sections, and its own.
+    /// The names of its sections, then its own name.
     pub(super) path: Vec<String>,
     pub(super) value: toml::Value,
     pub(super) origin: Origin,
@@ -25,7 +25,7 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// Says of a problem where it is.
+    /// Adds to a problem where it is.
     pub(super) fn place(&self, problem: Problem) -> Problem {
         match self {
             Self::File { file, line, column } => problem.at(file, *line, *column),
@@ -40,7 +40,7 @@ impl Origin {
 /// The settings of a TOML file, in the order of their places.
 ///
 /// # Errors
-/// [`Code::BadConfig`] where it is not TOML.
+/// [`Code::BadConfig`] with the place where the text is not TOML.
 pub(super) fn of_file(text: &str, file: &str) -> Result<Vec<Setting>, Problem> {
     let source = Source { text, file };
     let table = DeTable::parse(text).map_err(|error| {
@@ -55,7 +55,7 @@ pub(super) fn of_file(text: &str, file: &str) -> Result<Vec<Setting>, Problem> {
     Ok(settings)
 }
 
-/// A text with its name.
+/// The text of a file, with the file's name.
 struct Source<'a> {
     text: &'a str,
     file: &'a str,
@@ -99,8 +99,9 @@ fn value_of(value: &Spanned<DeValue<'_>>) -> Result<toml::Value, String> {
     toml::Value::deserialize(deserializer).map_err(|error| error.message().to_owned())
 }
 
-/// The settings of the environment: `REENACT_SECTION__KEY`, and `REENACT__KEY` for a key without a section. Other names
-/// mean something else: `REENACT_DATA`, and what a step's program finds, `REENACT_RUN` among it.
+/// The settings in the environment: `REENACT_SECTION__KEY`, and `REENACT__KEY` for a key without
+/// a section. Other names have other meanings: `REENACT_DATA`, and what a step's program is
+/// given, such as `REENACT_RUN`.
 pub(super) fn of_environment(variables: &BTreeMap<String, String>) -> Vec<Setting> {
     let setting = |(name, text): (&String, &String)| {
         let rest =
@@ -112,7 +113,7 @@ pub(super) fn of_environment(variables: &BTreeMap<String, String>) -> Vec<Settin
     variables.iter().filter_map(setting).collect()
 }
 
-/// What TOML can read is a number, a list and so on; all else is a text.
+/// A text as TOML reads it, if it is a number, a list and so on; otherwise the text itself.
 fn value_of_text(text: &str) -> toml::Value {
     let read = DeValue::parse(text).ok().and_then(|value| value_of(&value).ok());
     read.unwrap_or_else(|| toml::Value::String(text.to_owned()))

@@ -1,4 +1,4 @@
-//! `[[notify]]`: who is told of what.
+//! `[[notify]]`: who is told of which events.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,16 @@ use crate::events::problem::nearest;
 use crate::events::run::RunEvent;
 use crate::executors::delivery::Target;
 
-/// A notice's name is a part of the key under which the store keeps its place in the log.
+/// The longest name of a notice, in characters: it is part of the key under which the store
+/// keeps the notice's position.
 const NAME_CHARS_MAX: usize = 60;
 
 const KEYS: [&str; 5] = ["on", "command", "url", "token_env", "name"];
 
-/// All of them.
+/// Reads all notices of the configuration.
 ///
 /// # Errors
-/// What is wrong with which of them.
+/// What is wrong, and in which notice.
 pub(super) fn notices(value: &Value) -> Result<Vec<Notice>, String> {
     let tables: Option<Vec<&Table>> =
         value.as_array().and_then(|items| items.iter().map(Value::as_table).collect());
@@ -74,7 +75,7 @@ fn is_address(url: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace))
 }
 
-/// The types of events that it is about.
+/// The types of events that a notice is about.
 fn types(table: &Table) -> Result<BTreeSet<String>, String> {
     let on = table.get("on").ok_or("`on` is missing: it names types of events, as in [\"run_stuck\"]")?;
     let on = texts(on).map_err(|takes| format!("`on`: {takes}"))?;

@@ -266,7 +266,8 @@ fn notices_say_who_is_told_of_what() {
 
 #[test]
 fn a_notice_that_makes_no_sense_is_refused_with_what_is_wrong() {
-    // Its place in the log could not be saved, under a key so long: it was told of everything again and again.
+    // Its place in the log could not be saved, under a key so long: it was told of
+    // everything again and again.
     let long_name = format!("on = ['run_stuck']\ncommand = ['x']\nname = '{}'", "n".repeat(61));
     for (text, part) in [
         (

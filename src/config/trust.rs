@@ -1,8 +1,9 @@
-//! Which folders' own programs may be run: those that the user has looked at and said so.
+//! Which folders' own programs may be run: those that the user has looked at and trusted.
 //!
-//! A `reenact.toml` comes with its folder, and so may all else in a clone. What is trusted is therefore a path together
-//! with the hash of what the file says: once it says something else, it has to be trusted anew. It is kept in the user's
-//! own configuration folder, one file for each path, named by the path's hash; to take trust back, remove the file.
+//! A `reenact.toml` comes with its folder, and so may everything else in a clone. So trust is given to a path
+//! together with the hash of the file's content: when the content changes, it has to be trusted again. Trust
+//! is stored in the user's own configuration folder, one file for each path, named by the path's hash; to
+//! take trust back, remove the file.
 
 use std::fs;
 use std::io;
@@ -13,22 +14,22 @@ use super::Project;
 use crate::events::ids::Hash;
 use crate::files;
 
-/// The folder of what is trusted, in the folder of the user's configuration.
+/// The name of the folder with what is trusted, in the folder of the user's configuration.
 const TRUSTED: &str = "trusted";
 
-/// Whether the user has said that the programs of this configuration may be run, and it is what it was then.
+/// Whether the user has trusted the programs of this configuration, and it has not changed since.
 pub fn is_trusted(user: &Path, project: &Project) -> bool {
     let kept = fs::read_to_string(path(user, &project.file));
     kept.is_ok_and(|kept| kept.lines().next() == Some(&project.hash.to_string()))
 }
 
-/// Keeps that they may.
+/// Stores that the programs of this configuration are trusted.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the file cannot be written.
 pub fn trust(user: &Path, project: &Project) -> io::Result<()> {
     let path = path(user, &project.file);
-    // The second line is for who wants to know what the file is about.
+    // The second line tells people what the file is about.
     let text = format!("{}\n{}\n", project.hash, project.file.display().to_string().escape_debug());
     files::folders(user)?;
     path.parent().map_or(Ok(()), files::folder)?;

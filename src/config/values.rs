@@ -9,7 +9,7 @@ use super::Durability;
 use crate::events::time::parse_duration;
 use crate::workflow::definition::{Approval, RetryPolicy};
 
-/// A day at most: whoever waits longer waits for ever.
+/// The lengths of time that are allowed: a day at most. To wait longer is as good as to wait for ever.
 const LENGTH: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(86_400);
 
 pub(super) const KIB: u64 = 1024;
@@ -18,7 +18,7 @@ pub(super) fn text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| "give it a text".to_owned())
 }
 
-/// A list of texts; or one text, split at commas, as the environment gives it.
+/// A list of texts; or one text, which is split at commas, as the environment gives it.
 pub(super) fn texts(value: &Value) -> Result<Vec<String>, String> {
     let texts: Option<Vec<&str>> = match value {
         Value::String(text) => Some(text.split(',').collect()),
@@ -29,7 +29,7 @@ pub(super) fn texts(value: &Value) -> Result<Vec<String>, String> {
     Ok(texts.into_iter().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect())
 }
 
-/// The points of a checklist: each is a line of a page.
+/// The points of a checklist, each on one line.
 pub(super) fn points(value: &Value) -> Result<Vec<String>, String> {
     let points = texts(value)?;
     let (most, longest) = (Approval::POINTS_MAX, Approval::POINT_CHARS_MAX);
@@ -40,7 +40,7 @@ pub(super) fn points(value: &Value) -> Result<Vec<String>, String> {
     }
 }
 
-/// A program and its arguments, taken as they are; an empty list is none.
+/// A program and its arguments, not changed in any way; an empty list means none.
 pub(super) fn program(value: &Value) -> Result<Vec<String>, String> {
     let words = value.as_array().and_then(|items| {
         items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
@@ -67,7 +67,7 @@ pub(super) fn length(value: &Value) -> Result<Duration, String> {
     if LENGTH.contains(&length) { Ok(length) } else { Err("give it a day at most".to_owned()) }
 }
 
-/// A length of time without a bound.
+/// A length of time without an upper bound.
 pub(super) fn any_length(value: &Value) -> Result<Duration, String> {
     let text = text(value).map_err(|_| "write it like \"10s\", with a unit and quotes".to_owned())?;
     parse_duration(text).map_err(|why| why.to_string())

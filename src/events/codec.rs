@@ -1,10 +1,11 @@
 //! Bytes of events and commits. The only place that names bincode.
 //!
-//! bincode does not describe itself: a field or variant more changes, silently, what old bytes mean. So bytes of
-//! events are read only through the table at the end of this file, keyed by type name and schema number. All bytes
-//! must be consumed and sizes are limited (see [`super::limits`]). A payload struct of `events::run` never changes once it was released:
-//! its old shape moves to [`old`], gets an upcaster, and the new one the next schema number. Every row of the table
-//! has a golden file in `tests/golden`, which is never made anew.
+//! bincode does not describe itself: a field or variant more changes, silently, what old bytes mean. So
+//! bytes of events are read only through the table at the end of this file, keyed by type name and schema
+//! number. All bytes must be consumed and sizes are limited (see [`super::limits`]). A payload struct of
+//! `events::run` never changes once it was released: its old shape moves to [`old`], gets an upcaster, and
+//! the new one the next schema number. Every row of the table has a golden file in `tests/golden`, which
+//! is never made anew.
 
 pub mod old;
 
@@ -14,17 +15,18 @@ use serde::{Deserialize, Serialize};
 use super::agent::*;
 use super::run::*;
 
-/// What the bytes of one value can make the decoder allocate, be they damaged, unless they are longer than
-/// [`SHORT_BYTES_MAX`].
+/// The most that decoding one value may allocate, in bytes, also where its bytes are damaged. For values
+/// longer than [`SHORT_BYTES_MAX`] another bound holds.
 pub const DECODED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How much of its budget a byte takes from the decoder at most: a number is counted as its whole width.
+/// How much of its budget the decoder spends on a byte at most: it counts the whole width of a number.
 const BUDGET_A_BYTE: usize = 8;
 
-/// No value of so many bytes exceeds [`DECODED_BYTES_MAX`].
+/// No value of so many bytes or fewer can exceed [`DECODED_BYTES_MAX`].
 pub const SHORT_BYTES_MAX: usize = DECODED_BYTES_MAX / BUDGET_A_BYTE;
 
-/// The same for longer values. It is above all that was ever stored: keys of the parts of a commit end at 256 MiB.
+/// The bound for longer values, in bytes. It is above everything that was ever stored: the keys of the parts
+/// of a commit end at 256 MiB.
 const LONG_DECODED_BYTES_MAX: usize = BUDGET_A_BYTE * 256 * 1024 * 1024;
 
 const CONFIG: Configuration<LittleEndian, Varint, Limit<DECODED_BYTES_MAX>> =
@@ -99,9 +101,9 @@ pub trait Encoded: Sized {
     fn kind(&self) -> &'static str;
     /// The schema number that this build writes.
     fn schema(&self) -> u16;
-    /// The payload's bytes.
+    /// The payload, encoded with bincode.
     fn encode(&self) -> Result<Vec<u8>, CodecError>;
-    /// Reads what any version wrote.
+    /// Decodes a payload of any schema that was ever written; [`CodecError::UnknownEvent`] for any other.
     fn decode(kind: &str, schema: u16, payload: &[u8]) -> Result<Self, CodecError>;
 }
 

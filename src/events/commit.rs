@@ -13,27 +13,29 @@ use super::ids::{Hash, Position, StreamId, Version};
 use super::limits::COMMIT_BYTES_MAX;
 use super::time::Timestamp;
 
-/// The last event of a stream; of an empty one version 0 and no hash.
+/// The end of a stream: its last event. The head of an empty stream has version 0 and a hash of zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Head {
-    /// Its version.
+    /// The version of the last event.
     pub version: Version,
-    /// Its hash, to which the next one chains.
+    /// The hash of the last event, to which the next one chains.
     pub hash: Hash,
 }
 
 /// What all events of a commit share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// Whose events they are.
+    /// The stream to which the events belong.
     pub stream: StreamId,
     /// The version of the first of them. The commit may only follow the version before it.
     pub first: Version,
     /// When they were decided.
     pub recorded_at: Timestamp,
-    /// The root run that all of this is about, unless a decision names another; none where the stream is that run's own.
+    /// The root run that the events are about, unless a decision names another; none where the stream belongs
+    /// to the root run itself.
     pub correlation: Option<Arc<str>>,
-    /// The command that they answer, by its name: of several the first, the others are named by their decisions.
+    /// The name of the command that was decided; if there were several, of the first. The decisions
+    /// name all of them.
     pub causation: Arc<str>,
     /// The version of Reenact that decided.
     pub code_version: Arc<str>,
@@ -90,8 +92,8 @@ pub struct StoredEvent {
 }
 
 impl StoredEvent {
-    /// The hash of an event: of the one before it, of what stands for header and decision, of its own version, type, schema
-    /// and payload.
+    /// The hash of an event: it covers the hash of the event before it, the digest of header and decision,
+    /// and the event's own version, type, schema and payload.
     fn chained(
         parent: Hash,
         digest: Hash,
@@ -111,9 +113,10 @@ impl StoredEvent {
 /// The events of some decisions. They are stored together or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
-    /// What they share.
+    /// What all its events share.
     pub header: Arc<Header>,
-    /// The decisions, in order, each of which has events. None in a commit of format 1, which has no record of them.
+    /// The decisions, in order, each of which has events. None in a commit of format 1, which has
+    /// no record of them.
     pub decisions: Vec<Arc<Decision>>,
     /// The events, at least one, in order.
     pub events: Vec<StoredEvent>,
@@ -134,9 +137,9 @@ fn is_storable(size: usize) -> Result<(), CodecError> {
 pub struct Sealing {
     header: Header,
     digest: Hash,
-    /// The hash of the last event.
+    /// The hash of the last event that was added.
     parent: Hash,
-    /// The version of the next.
+    /// The version that the next event gets.
     version: Version,
     decisions: Vec<Arc<Decision>>,
     events: Vec<StoredEvent>,
@@ -194,7 +197,7 @@ impl Sealing {
     }
 }
 
-/// What a commit's events do not follow from.
+/// The hashes of a commit do not follow from its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the hash of version {version} does not follow from the event before it")]
 pub struct BrokenChain {
@@ -203,11 +206,11 @@ pub struct BrokenChain {
 }
 
 impl Commit {
-    /// Encodes and chains the events of one decision of which no more is known than the header says. `parent` is the hash of
-    /// the event before the first.
+    /// Encodes and chains the events of one decision of which only the header says anything. `parent` is the
+    /// hash of the event before the first.
     ///
     /// # Errors
-    /// See [`Sealing::add`].
+    /// The same as those of [`Sealing::add`].
     pub fn seal<E: Encoded>(header: Header, events: &[E], parent: Hash) -> Result<Self, CodecError> {
         let decision = Decision::named(&header.causation);
         let mut sealing = Sealing::new(header, parent);
@@ -276,9 +279,9 @@ pub struct Recorded {
     pub position: Position,
     /// What it shares with the other events of its commit.
     pub header: Arc<Header>,
-    /// On what it was decided; none where that was not recorded yet, in commits of format 1.
+    /// What the decision was made on; none in commits of format 1, which did not record it.
     pub decision: Option<Arc<Decision>>,
-    /// The event.
+    /// The event as it is stored.
     pub event: StoredEvent,
 }
 
@@ -297,7 +300,7 @@ impl Recorded {
         *hash == StoredEvent::chained(parent, digest, *version, kind, *schema, payload)
     }
 
-    /// The event itself.
+    /// Decodes the event's payload.
     ///
     /// # Errors
     /// When this build does not know the type and schema, or the bytes are damaged.

@@ -1,5 +1,5 @@
-//! What is recorded of each decision in a commit: what `decide` got that its events do not say. With it, the code of
-//! another day can decide the same again.
+//! What is recorded of each decision in a commit: what `decide` was given that its events do not say. With
+//! it, a later version of the code can decide the same again.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,28 +10,28 @@ use super::codec::{self, CodecError};
 use super::ids::{CommandId, Hash, StreamId};
 use super::json::BlobRef;
 
-/// A decision, as it is recorded beside its events. Only decisions are that made something happen.
+/// A decision, as it is recorded beside its events. Only decisions that made something happen are recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// The command.
+    /// The command that was decided.
     pub command: RecordedCommand,
-    /// What tells the command from all others, where who asked said so.
+    /// The id that tells the command from all others, if the sender gave one.
     pub id: Option<CommandId>,
-    /// From what it drew what is random.
+    /// The seed from which the decision drew all its random numbers.
     pub seed: u64,
     /// By how much the wall clock was ahead of the time that the header says, in µs.
     pub wall_ahead_us: i64,
     /// For how long somebody had driven the stream by then, in µs.
     pub driven_us: u64,
-    /// What it might use. None where nothing could start, because nobody drove the stream.
+    /// What it might use of scarce things. None where nothing could start, because nobody drove the stream.
     pub grants: Option<Vec<Grant>>,
-    /// Who asked, where somebody did.
+    /// The person or program that asked, if there was one.
     pub by: Option<Arc<str>>,
-    /// What of another stream the command is part of.
+    /// The effect of another stream that the command is part of, if it is part of one.
     pub causation: Option<Causation>,
-    /// The root run, where it is another than the header says.
+    /// The root run, where it is not the one that the header names.
     pub correlation: Option<Arc<str>>,
-    /// Content that the command refers to, and its events need not.
+    /// Blobs that the command refers to and its events need not refer to.
     pub blobs: Vec<BlobRef>,
 }
 
@@ -40,11 +40,11 @@ pub struct Decision {
 pub struct RecordedCommand {
     /// Its stable name, in snake_case.
     pub name: Arc<str>,
-    /// What it said. None where that is not recorded: what followed cannot be decided again.
+    /// What the command said. None where that is not recorded, so that it cannot be decided again.
     pub form: Option<Form>,
 }
 
-/// What a command said, but for what the events of its decision say.
+/// What a command said, except for what the events of its decision say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Form {
     /// The schema number of the payload, under the command's name.
@@ -56,23 +56,23 @@ pub struct Form {
 /// How much of something scarce a decision might use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    /// Of what: of an agent's slots, that agent's name.
+    /// What it is: for slots of an agent, the agent's name.
     pub what: Arc<str>,
-    /// How much.
+    /// How many units of it.
     pub amount: u64,
 }
 
 /// An effect of another stream of which a command is part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Causation {
-    /// The other stream.
+    /// The name of the other stream.
     pub stream: StreamId,
     /// What tells the effect from others of that stream, as in `attempt/7`.
     pub effect: Arc<str>,
 }
 
 impl Decision {
-    /// A decision of which no more is known than what its command was called.
+    /// A decision of which only the name of its command is known.
     pub fn named(command: &Arc<str>) -> Self {
         Self {
             command: RecordedCommand { name: Arc::clone(command), form: None },
@@ -88,7 +88,7 @@ impl Decision {
         }
     }
 
-    /// Its bytes. A name that the header says, too, is left out.
+    /// Appends its bytes. The name of the command is left out where the header has the same.
     pub(super) fn append_to(&self, bytes: &mut Vec<u8>, header: &str) -> Result<(), CodecError> {
         let name = &*self.command.name;
         codec::append_bytes(bytes, &self.stored(if name == header { "" } else { name }))

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct InvalidId {
     /// The kind of id that was wanted.
     pub what: &'static str,
-    /// What was given.
+    /// The text that was refused.
     pub text: String,
     /// What an id of that kind must look like.
     pub rule: &'static str,
@@ -60,8 +60,8 @@ macro_rules! text_id {
     };
 }
 
-/// Copies a text once, into its place: serde's own way makes a `String` and a `Box` of it before. Ids are what most of
-/// a decoded event consists of.
+/// Copies a text once, into its place: serde's own way makes a `String` and a `Box` of it before. Ids are
+/// what most of a decoded event consists of.
 struct SharedText;
 
 impl serde::de::Visitor<'_> for SharedText {
@@ -152,7 +152,7 @@ impl StepId {
         Self(format!("{self}#{round}").into())
     }
 
-    /// With what the id of a step begins that asks about a phase. No id of a file has a colon.
+    /// The prefix of the id of a step that asks about a phase. No id in a file has a colon.
     pub const PHASE: &'static str = "phase:";
 
     /// The step that asks about a phase as a whole.
@@ -167,7 +167,7 @@ impl StepId {
 }
 
 impl RequestId {
-    /// The id that follows from these.
+    /// The id that follows from these four; the same four always give the same id.
     pub fn of(run: &RunId, step: &StepId, number: u32, what: &Hash) -> Self {
         let mut hasher = blake3::Hasher::new();
         for part in [run.as_str(), step.as_str()] {
@@ -189,11 +189,11 @@ impl AgentName {
         Self(name.into())
     }
 
-    /// Checks a name as it stands in what is recorded. Names are shown, spoken to and compared: they hold letters or digits,
-    /// and nothing that breaks a line.
+    /// Checks a name as it stands in what is recorded. Names are shown, spoken and compared: they have at
+    /// least one letter or digit, no character that breaks a line, and at most 100 bytes.
     ///
     /// # Errors
-    /// When it is none.
+    /// When the name breaks that rule.
     pub fn check(&self) -> Result<(), InvalidId> {
         const LENGTH_MAX: usize = 100;
         if self.0.len() <= LENGTH_MAX && !self.0.contains(char::is_control) && !self.key().is_empty() {
@@ -203,8 +203,8 @@ impl AgentName {
         Err(InvalidId { what: "name of an agent", text: self.0.escape_debug().to_string(), rule })
     }
 
-    /// The name with which two spellings of one agent are compared: without case, `-`, `_` and spaces, and
-    /// without a last `_agent` or `_vN`.
+    /// The form in which two spellings of one agent's name are equal: without case, `-`, `_` and spaces, and
+    /// without a final `_agent` or `_vN`.
     pub fn key(&self) -> String {
         let folded = self.0.trim().to_lowercase().replace(['-', ' '], "_");
         let folded = match folded.rsplit_once("_v") {
@@ -279,7 +279,7 @@ impl TimerId {
         Self(format!("approval/{request}").into())
     }
 
-    /// The timer that ends an attempt which a run of its own makes.
+    /// The timer that ends an attempt that a child run makes.
     pub fn child(step: &StepId, attempt: u32, undoes: bool) -> Self {
         let what = if undoes { "undo-child" } else { "child" };
         Self(format!("{what}/{step}/{attempt}").into())
@@ -328,12 +328,12 @@ number! {
     Position
 }
 number! {
-    /// Minted for each attempt, growing within a run. Only the newest of a step may report.
+    /// An attempt's number in its run: each new attempt gets the next. Only the newest of a step may report.
     Fence
 }
 
-/// Tells a command from all others, however often it is sent: whoever asks makes it, once for what they want, and sends
-/// it again until they are answered. 16 bytes, those of a UUID.
+/// Tells a command from all others, however often it is sent. The sender makes one id for each thing that it
+/// wants, and sends the command again with that id until it is answered. 16 bytes, those of a UUID.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CommandId(pub [u8; 16]);
 

@@ -17,18 +17,20 @@ pub use strict::{BadJson, DEPTH_MAX, Why};
 pub struct Json(Arc<str>);
 
 impl Json {
-    /// Reads JSON that comes from outside: from a program, a person, a file, the socket. Its text stays as it is.
+    /// Reads JSON that comes from outside: from a program, a person, a file, the socket. Its text
+    /// stays as it is.
     ///
     /// # Errors
-    /// When it is none, when a key stands twice in one of its objects, and when it is nested deeper than [`DEPTH_MAX`].
+    /// When it is not JSON, when a key stands twice in one object, or when it is
+    /// nested deeper than [`DEPTH_MAX`].
     pub fn read(text: &str) -> Result<Self, BadJson> {
         strict::read(text).map(|document| Self(document.into()))
     }
 
-    /// Checks a message from outside, whose documents may be as deep as documents can be.
+    /// Checks a message from outside. The documents in it may be as deep as documents can be.
     ///
     /// # Errors
-    /// As [`Json::read`].
+    /// The same as those of [`Json::read`], with room for the nesting of the message itself.
     pub fn check_message(text: &str) -> Result<(), BadJson> {
         strict::message(text).map(drop)
     }
@@ -41,8 +43,8 @@ impl Json {
         strict::made(text).map(|document| Self(document.into()))
     }
 
-    /// Checks that a text which was recorded is one JSON document. An older version may have recorded what
-    /// [`Json::read`] refuses.
+    /// Checks that a text which was recorded is one JSON document. An older version may have recorded a text
+    /// that [`Json::read`] refuses today.
     ///
     /// # Errors
     /// Where and why it is not.
@@ -60,7 +62,7 @@ impl Json {
         serde_json::to_string(value).map(|text| Self(text.into()))
     }
 
-    /// `null`.
+    /// The JSON document `null`.
     pub fn null() -> Self {
         Self("null".into())
     }
@@ -70,13 +72,14 @@ impl Json {
         &*self.0 == "null"
     }
 
-    /// The text.
+    /// The document's text, exactly as it was given.
     pub fn text(&self) -> &str {
         &self.0
     }
 
-    /// The parsed tree, to look at: numbers beyond 64 bits lose digits here, and one beyond the range of a float is the
-    /// biggest that there is. Null for what is nested deeper than `serde_json` reads, which only an older version recorded.
+    /// The parsed tree, only to look at: numbers beyond 64 bits lose digits here, and a number beyond the
+    /// range of a float becomes the largest float. Null for a document that is nested deeper than
+    /// `serde_json` reads, which only an older version recorded.
     pub fn value(&self) -> serde_json::Value {
         let read = serde_json::from_str(&self.0);
         read.or_else(|_| serde_json::from_str(&strict::within_range(&self.0))).unwrap_or_default()
@@ -111,8 +114,8 @@ impl Serialize for Json {
         if !serializer.is_human_readable() {
             return serializer.serialize_str(&self.0);
         }
-        // Between tokens a line break is but a space, and within a text it is escaped: on one line, whole documents can
-        // stand in JSON lines.
+        // Between tokens a line break means no more than a space, and within texts it is escaped. So every
+        // document fits on one line, as JSON lines need it.
         let line: std::borrow::Cow<'_, str> = if self.0.contains(['\n', '\r']) {
             self.0.replace(['\n', '\r'], " ").into()
         } else {
@@ -149,9 +152,9 @@ pub struct BlobRef {
 /// Content on its way into the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
-    /// What will name it.
+    /// The hash and length by which it will be named.
     pub reference: BlobRef,
-    /// The content.
+    /// The content as it will be stored.
     pub bytes: Arc<[u8]>,
 }
 
@@ -169,9 +172,9 @@ pub const BLOB_FROM_BYTES: usize = 512;
 /// JSON in an event: itself if it is short, else the blob that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload {
-    /// Shorter than [`BLOB_FROM_BYTES`].
+    /// JSON shorter than [`BLOB_FROM_BYTES`], kept in the event itself.
     Inline(Json),
-    /// The text is the content of this blob.
+    /// JSON whose text is the content of this blob.
     Blob(BlobRef),
 }
 

@@ -1,9 +1,9 @@
-//! How long what is stored may be: the one table of it, for whoever writes and whoever reads. The same for people stands
-//! in `docs/limits.md`.
+//! How long what is stored may be: one table, for the code that writes and the code that reads.
+//! `docs/limits.md` says the same for people.
 //!
-//! What cannot be read back is never written: each bound is checked before anything is stored, and what reads takes at
-//! least as much, also of what versions wrote that had no such bound. What reads takes no more memory than a small
-//! multiple of the bytes that are there, whatever those say of themselves.
+//! What cannot be read back is never written: each bound is checked before anything is stored, and whatever
+//! reads takes at least as much, also of what earlier versions wrote without such a bound. Reading takes no
+//! more memory than a small multiple of the bytes that are there, whatever length they claim.
 //!
 //! | what | bound | what is beyond it |
 //! |---|---|---|
@@ -21,23 +21,24 @@
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// The longest commit that is stored, in bytes. A commit is in memory several times while it is stored, and is read as a
-/// whole. A hundred thousand items, the most that a run fans out to unless it is configured otherwise, fit in with room
-/// for what follows at once from them.
+/// The longest commit that is stored, in bytes. A commit is in memory several times while it is stored, and
+/// is read as a whole. A hundred thousand items, which is as far as a run fans out by default, fit in with
+/// room for what follows from them at once.
 pub const COMMIT_BYTES_MAX: usize = 192 * MIB;
 
-/// How much the items of fan-outs may add to one commit, in bytes: half of it, for each item may bring one event more.
+/// How much the items of fan-outs may add to one commit, in bytes: half of it, because each item may
+/// bring one more event.
 pub const FAN_OUT_BYTES_MAX: usize = COMMIT_BYTES_MAX / 2;
 
-/// From that length on no further command is decided in a commit: what waits goes into the next. So only a single
-/// decision can ever be too long.
+/// From this length on, in bytes, no further command is decided in a commit: those that wait go into the
+/// next. So only a single decision can ever be too long.
 pub const COMMIT_BYTES_FULL: usize = MIB;
 
-/// The longest blob, in bytes. More than any machine should hold in memory at once; a file that is longer than this was
-/// not written as a blob.
+/// The longest blob, in bytes. More than any machine should hold in memory at once; a file that is longer
+/// than this was not written as a blob.
 pub const BLOB_BYTES_MAX: u64 = 4 * 1024 * MIB as u64;
 
-/// A longer blob is a file, in bytes.
+/// The longest blob that is kept in the tree, in bytes. A longer one is a file.
 pub const TREE_BLOB_BYTES_MAX: usize = 64 * KIB;
 
 /// The longest value in the tree, in bytes: longer pages go to files that sled never syncs.
@@ -46,8 +47,8 @@ pub const VALUE_BYTES_MAX: usize = 4 * KIB;
 /// The longest snapshot, in bytes: reading one must not take longer than folding the events again.
 pub const SNAPSHOT_BYTES_MAX: usize = 32 * MIB;
 
-/// The longest name of a stream, in bytes. It is part of keys. A run's id has at most 64 bytes, so this leaves room for
-/// what is to come.
+/// The longest name of a stream, in bytes. It is part of keys. A run's id has at most 64 bytes, so this
+/// leaves room for what is to come.
 pub const STREAM_NAME_BYTES_MAX: usize = 512;
 
 /// The longest key of a row of a read model, in bytes. Keys are ids.
@@ -56,9 +57,9 @@ pub const VIEW_KEY_BYTES_MAX: usize = 256;
 /// The longest row of a read model, in bytes. Rows are summaries.
 pub const VIEW_ROW_BYTES_MAX: usize = VALUE_BYTES_MAX;
 
-/// How long the name of a workflow and the tags of a run may be together, in bytes of JSON: with them its row in the list
-/// of runs is no longer than a row may be.
+/// How long the name of a workflow and the tags of a run may be together, in bytes of JSON: with them its row
+/// in the list of runs is no longer than a row may be.
 pub const RUN_LABELS_BYTES_MAX: usize = 3 * KIB;
 
-/// How many steps the fan-outs of one run may add, where nobody says otherwise.
+/// How many steps the fan-outs of one run may add, unless it is configured otherwise.
 pub const RUN_ITEMS: u32 = 100_000;

@@ -7,7 +7,7 @@
 //! - [`problem`]: classes and stable codes of what can go wrong
 //! - [`run`]: the events of a run; [`agent`]: of an agent
 //! - [`commit`]: what is stored together, chained by hashes
-//! - [`decision`]: on what each decision in it was made
+//! - [`decision`]: what each decision in a commit was made on
 //! - [`codec`]: bytes of all of that, by type and schema
 //! - [`rows`]: rows of read models, as keys and bytes
 //! - [`limits`]: how long what is stored may be

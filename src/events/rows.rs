@@ -9,11 +9,11 @@ pub struct ViewRow {
     pub bytes: Vec<u8>,
 }
 
-/// A row's new bytes, or none if it goes.
+/// A new or removed row of a read model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewChange {
-    /// Under which key the row is kept.
+    /// The key of the row.
     pub key: Vec<u8>,
-    /// What it is now.
+    /// The row's new bytes; none if the row is removed.
     pub bytes: Option<Vec<u8>>,
 }

@@ -1,5 +1,5 @@
 //! The events of a run. Each says what may come before it and what it makes true; the fold is in
-//! `workflow::evolve`. The names are a contract, and the bytes too: see [`super::codec`].
+//! `aggregates::run`. The names are a contract, and the bytes too: see [`super::codec`].
 
 mod agents;
 mod children;
@@ -39,17 +39,17 @@ pub use status::RunStatus;
 /// First in a stream, in one commit with the [`StepAdded`]s of its definition. The run is `pending`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStarted {
-    /// The workflow's name.
+    /// The name of the workflow.
     pub workflow: String,
     /// The definition as it was validated, as JSON. Its hash tells whether two runs do the same.
     pub definition: BlobRef,
     /// What the run was given, defaults filled in.
     pub input: Payload,
-    /// What people find it by.
+    /// Names and values by which people find the run.
     pub tags: BTreeMap<String, String>,
     /// The absolute folder that relative paths mean.
     pub work_folder: Arc<str>,
-    /// The step that started it, if another run's did.
+    /// The step that started the run; none if no run did.
     pub parent: Option<Parent>,
     /// Values of the environment's allowed names when it started: `env.NAME` in expressions.
     pub environment: BTreeMap<String, String>,
@@ -59,7 +59,7 @@ pub struct RunStarted {
     pub parallel: u32,
     /// How many lost attempts end a step.
     pub lost_limit: u32,
-    /// How long it may go on, without the time for which it waits for people.
+    /// How long it may go on, in µs, not counting the time for which it waits for people; none for no limit.
     pub duration_limit_us: Option<u64>,
     /// The step or the phase after which it pauses.
     pub until: Option<Arc<str>>,
@@ -72,16 +72,16 @@ pub struct RunStarted {
 /// The step of another run that started this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {
-    /// The other run.
+    /// The id of the other run.
     pub run: RunId,
-    /// Its step.
+    /// The step's id in that run.
     pub step: StepId,
 }
 
 /// An agent as it was defined when the run started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentBinding {
-    /// Its name.
+    /// The agent's name, as the steps name it.
     pub name: AgentName,
     /// Its definition, as JSON.
     pub definition: BlobRef,
@@ -93,7 +93,7 @@ pub struct AgentBinding {
 pub enum Purpose {
     /// To do the step.
     Do,
-    /// To undo it.
+    /// To undo what the step did.
     Compensate,
 }
 
@@ -107,24 +107,26 @@ impl Purpose {
     }
 }
 
-/// A step that was `pending` or whose retry was due is tried, with a slot of its agent: the step is `running`.
+/// A step that was `pending` or whose retry was due is tried, with a slot of its agent:
+/// the step is `running`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptStarted {
-    /// What for.
+    /// What the attempt is for.
     pub purpose: Purpose,
-    /// Of which step.
+    /// The step that is tried.
     pub step: StepId,
-    /// The how-many-eth try at the step, from 1; it never starts anew.
+    /// The number of this try at the step for that purpose, from 1; it goes on
+    /// counting through all generations.
     pub attempt: u32,
-    /// How often the step was to be done anew after being compensated, from 1.
+    /// How often the step was to be done anew after being undone, from 1.
     pub generation: u32,
-    /// Who does it.
+    /// The agent that does it.
     pub agent: AgentName,
-    /// Whose result counts.
+    /// The number of the attempt in its run: only a result that names the step's newest fence counts.
     pub fence: Fence,
     /// The same for all tries of a generation: `hash(run, step, generation, purpose)` in hexadecimal.
     pub idempotency_key: Arc<str>,
-    /// When it has timed out.
+    /// When the attempt times out; none for no limit.
     pub deadline: Option<Timestamp>,
     /// What the agent gets, rendered: a `workflow::work::Work` as JSON.
     pub input: Payload,
@@ -136,7 +138,7 @@ pub struct AttemptStarted {
 pub enum Outcome {
     /// It ended by itself and said how.
     Known,
-    /// It was stopped, or nobody heard of it again.
+    /// It was stopped, or nothing more was heard of it.
     Unknown,
 }
 
@@ -154,7 +156,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Both together.
+    /// The sum of both; a count that would overflow stays at its largest value.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self {
@@ -166,20 +168,21 @@ impl Usage {
     }
 }
 
-/// An open attempt ended without success. What becomes of the step is said by what follows in the same commit.
+/// An open attempt ended without success. What becomes of the step is said by what follows
+/// in the same commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptFailed {
     /// What it was for.
     pub purpose: Purpose,
-    /// Of which step.
+    /// The step that was tried.
     pub step: StepId,
-    /// Which.
+    /// The attempt's number for that purpose at its step, from 1.
     pub attempt: u32,
     /// What the failure asks for.
     pub class: Class,
-    /// Its code.
+    /// The stable code of the failure.
     pub code: Code,
-    /// What went wrong.
+    /// What went wrong, for a person.
     pub message: String,
     /// Whether it is known what the attempt did.
     pub outcome: Outcome,
@@ -194,9 +197,9 @@ pub struct AttemptFailed {
 pub struct AttemptLost {
     /// What it was for.
     pub purpose: Purpose,
-    /// Of which step.
+    /// The step whose attempt was lost.
     pub step: StepId,
-    /// Which.
+    /// The attempt's number for that purpose at its step, from 1.
     pub attempt: u32,
     /// Whether that process ended in order, so that the step cannot be what ended it.
     pub interrupted: bool,
@@ -207,22 +210,22 @@ pub struct AttemptLost {
 pub struct RetryScheduled {
     /// What will be tried again.
     pub purpose: Purpose,
-    /// Of which step.
+    /// The step that is tried again.
     pub step: StepId,
-    /// When.
+    /// When the next attempt may start, at the earliest.
     pub at: Timestamp,
-    /// The timer that fires then.
+    /// The timer that fires at that moment.
     pub timer: TimerId,
 }
 
 /// The step's open attempt succeeded, or the step needed none: it is `completed`, and done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepCompleted {
-    /// The step.
+    /// The step that completed.
     pub step: StepId,
     /// The attempt that did it; 0 where none was needed.
     pub attempt: u32,
-    /// What it answered.
+    /// What the step answered, as JSON.
     pub output: Payload,
     /// The files that it names as made.
     pub artifacts: Vec<String>,
@@ -230,7 +233,7 @@ pub struct StepCompleted {
     pub usage: Usage,
     /// Whether an earlier output was used instead of an attempt.
     pub cached: bool,
-    /// Whether it was done in a lesser way.
+    /// Whether it was done in a lesser way, as by a fallback.
     pub degraded: bool,
     /// What was said meanwhile: a `workflow::work::Transcript` as JSON, if there is anything to tell.
     pub transcript: Option<Payload>,
@@ -239,11 +242,11 @@ pub struct StepCompleted {
 /// A pending step is not to be done: it is `skipped`, and done with output null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepSkipped {
-    /// The step.
+    /// The step that is skipped.
     pub step: StepId,
-    /// Why not.
+    /// Why it is not done.
     pub reason: SkipReason,
-    /// The same for a person.
+    /// The same in a sentence for a person.
     pub message: String,
 }
 
@@ -274,40 +277,41 @@ pub enum Handling {
 /// A step failed for good: it is `failed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepFailed {
-    /// The step.
+    /// The step that failed.
     pub step: StepId,
     /// What the failure asks for.
     pub class: Class,
-    /// Its code.
+    /// The stable code of the failure.
     pub code: Code,
-    /// What went wrong.
+    /// What went wrong, for a person.
     pub message: String,
-    /// What follows from it.
+    /// What the failure does to the run.
     pub handling: Handling,
 }
 
 /// A step that was open when the run had to end: it is `cancelled`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepCancelled {
-    /// The step.
+    /// The step that is cancelled.
     pub step: StepId,
 }
 
 /// A step begins to sleep: it is `waiting` until the timer fires.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimerSet {
-    /// The timer.
+    /// The timer that was set.
     pub timer: TimerId,
-    /// Whose.
+    /// The step that sleeps.
     pub step: StepId,
     /// When it fires, at the earliest.
     pub at: Timestamp,
 }
 
-/// An open timer's moment has come. A step whose retry it was is `pending`; one that slept completes in this commit.
+/// An open timer's moment has come. A step that waited to be tried again is `pending`; one that slept
+/// completes in this commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimerFired {
-    /// The timer.
+    /// The timer that fired.
     pub timer: TimerId,
 }
 
@@ -327,9 +331,9 @@ pub struct RunCompleted {
 pub struct OutputError {
     /// What the failure asks for.
     pub class: Class,
-    /// Its code.
+    /// The stable code of the failure.
     pub code: Code,
-    /// What went wrong.
+    /// What went wrong, for a person.
     pub message: String,
 }
 
@@ -340,20 +344,21 @@ pub struct RunFailed {
     pub step: Option<StepId>,
     /// What the failure asks for.
     pub class: Class,
-    /// Its code.
+    /// The stable code of the failure.
     pub code: Code,
-    /// What went wrong.
+    /// What went wrong, for a person.
     pub message: String,
 }
 
-/// After an attempt of its agent failed for good: the step is `pending` again, and another agent does it from here on.
+/// An attempt of the step's agent failed for good: the step is `pending` again, and another agent does
+/// it from here on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FallbackEngaged {
-    /// The step.
+    /// The step that changes its agent.
     pub step: StepId,
-    /// Who failed.
+    /// The agent that failed.
     pub from: AgentName,
-    /// Who does it.
+    /// The agent that does the step from here on.
     pub to: AgentName,
 }
 

@@ -1,5 +1,6 @@
-//! Texts that come from outside (names, tags, what programs write, what people say), and how they are kept from acting on
-//! what shows them: a terminal obeys some characters, and others cannot be seen or turn the order of what is read.
+//! Texts that come from outside (names, tags, what programs write, what people say), and how they are kept
+//! from acting on what shows them: a terminal obeys some characters, and others are invisible or change the
+//! order in which a text is read.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -10,9 +11,10 @@ const PART_CHARS_MAX: usize = 5_000;
 /// What stands for a character that would act or could not be seen.
 const STAND_IN: char = '\u{fffd}';
 
-/// Whether a character does something to what shows it, or hides in it: the control characters (C0, DEL, C1), the breaks
-/// of lines and paragraphs, and those that Unicode calls format characters or lets be ignored, among them all that turn the
-/// direction of a text or have no width. Selectors of a glyph's variant (U+FE00 to U+FE0F) only choose how one looks.
+/// Whether a character acts on what shows it, or hides in it: the control characters (C0, DEL, C1), the
+/// breaks of lines and paragraphs, and the characters that Unicode calls format characters or lets programs
+/// ignore, among them all that change the direction of a text or have no width. Selectors of a glyph's
+/// variant (U+FE00 to U+FE0F) only choose how one looks.
 pub const fn is_active(character: char) -> bool {
     matches!(
         character,
@@ -45,8 +47,8 @@ pub const fn is_active(character: char) -> bool {
     )
 }
 
-/// Whether a character breaks a line, turns the direction of what is read, or is a command to a terminal: no name has one.
-/// Of those that [`is_active`] tells of, the others have a use in some languages.
+/// Whether a character breaks a line, changes the direction of a text, or is a command to a terminal: no name
+/// may have one. The other characters for which [`is_active`] is true have a use in some languages.
 pub const fn is_control(character: char) -> bool {
     matches!(
         character,
@@ -64,7 +66,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     shortened(text, PART_CHARS_MAX)
 }
 
-/// The same, cut after so many characters. That it is cut is shown by `…`.
+/// The same, cut after `chars_max` characters. A final `…` shows that it was cut.
 pub fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
     let end = text.char_indices().nth(chars_max).map(|(end, _)| end);
     let kept = end.and_then(|end| text.get(..end)).unwrap_or(text);
@@ -92,8 +94,8 @@ const fn inert(character: char, keeps_lines: bool) -> char {
     }
 }
 
-/// A JSON document on one line, in which nothing acts: it means the same, for what stands between two tokens is space, and
-/// within a text every character may be written as an escape.
+/// A JSON document on one line, in which no character acts. It means the same: between two tokens everything
+/// is white space, and within a text every character may be written as an escape.
 pub fn json_line(json: &str) -> Cow<'_, str> {
     if !json.chars().any(is_active) {
         return Cow::Borrowed(json);
@@ -104,7 +106,7 @@ pub fn json_line(json: &str) -> Cow<'_, str> {
             '\n' | '\r' | '\t' => line.push(' '),
             active if is_active(active) => {
                 for unit in active.encode_utf16(&mut [0; 2]) {
-                    // A text takes all that is written into it.
+                    // Writing into a `String` cannot fail.
                     let _ = write!(line, "\\u{unit:04x}");
                 }
             }

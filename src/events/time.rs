@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The moment so much later.
+    /// The moment that is `length` later.
     #[must_use]
     pub fn after(self, length: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(length.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// How long it is from `earlier` to this moment; nothing if that is not earlier.
+    /// How long it is from `earlier` to this moment; zero if `earlier` is not earlier.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -52,14 +52,14 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// The longest that can be written. A moment in µs is good until the year 294,247, so that this much may be added to any;
-/// a hundred years is more than any run needs.
+/// The longest duration that a file may say. A moment in µs is good until the year 294,247, so that this much
+/// may be added to any moment; a hundred years is more than any run needs.
 pub const DURATION_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
 
-/// Why a text is no duration that can be used.
+/// Why a text is not a usable duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadDuration {
-    /// It is not written like one; how one is.
+    /// It is not written like a duration; the text says how one is written.
     #[error("{0}")]
     NotOne(String),
     /// It is longer than [`DURATION_MAX`].
@@ -67,8 +67,8 @@ pub enum BadDuration {
     TooLong(String),
 }
 
-/// Reads a duration as files write it: `500ms`, `10s`, `1h30m`, `7d`. Units are `ms`, `s`, `m`, `h` and `d`, each
-/// at most once and falling in size; a number may have a decimal point.
+/// Reads a duration as files write it: `500ms`, `10s`, `1h30m`, `7d`. Units are `ms`, `s`, `m`, `h` and `d`,
+/// each at most once and falling in size; a number may have a decimal point.
 ///
 /// # Errors
 /// What is wrong with the text, in a sentence.

@@ -1,4 +1,4 @@
-//! What an agent is: Markdown, with front matter or bare. The body is the system prompt.
+//! What an agent is: a Markdown file, with or without front matter. The body is the system prompt.
 
 mod front_matter;
 #[cfg(test)]
@@ -17,10 +17,10 @@ use crate::events::problem::{Class, Code, Problem, nearest};
 use crate::workflow::definition::{Criticality, WORKFLOW_AGENT};
 use crate::workflow::script::Script;
 
-/// The built-in agent that does steps with `run`.
+/// The name of the built-in agent that does steps with `run`.
 pub const SHELL_AGENT: &str = "shell";
 
-/// How many attempts an agent does at once, where its definition does not say.
+/// How many attempts an agent does at once if its definition does not say.
 pub const CONCURRENCY: u32 = 16;
 
 /// The executors that a definition may name.
@@ -31,10 +31,10 @@ pub enum ExecutorKind {
     Function,
     /// A program of its own.
     Subprocess,
-    /// A language model.
+    /// A language model does the work.
     #[default]
     Llm,
-    /// People or programs outside, which fetch their work.
+    /// People or programs outside that fetch their work.
     External,
     /// Answers that were written down before.
     Scripted,
@@ -43,12 +43,12 @@ pub enum ExecutorKind {
 impl ExecutorKind {
     const ALL: [Self; 5] = [Self::Function, Self::Subprocess, Self::Llm, Self::External, Self::Scripted];
 
-    /// Whether this version has it. Agents of the others can be read, but do no step.
+    /// Whether this version has it. Agents with other executors can be read, but do no step.
     pub const fn is_built(self) -> bool {
         matches!(self, Self::Function | Self::Subprocess | Self::Scripted)
     }
 
-    /// As files write it.
+    /// The word for it in files.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Function => "function",
@@ -66,26 +66,27 @@ impl fmt::Display for ExecutorKind {
     }
 }
 
-/// An agent as it is defined, by a file or by the configuration. Recorded with each run that names it, as JSON: a
+/// An agent as a file or the configuration defines it. It is recorded as JSON with each run that names it: a
 /// field that is added here needs a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentDefinition {
-    /// Its name.
+    /// The agent's name, as its file says it.
     pub name: AgentName,
-    /// What it is good for, in a line.
+    /// What it is good for, in one line.
     pub description: String,
-    /// How it does work.
+    /// The way in which it does work.
     pub executor: ExecutorKind,
-    /// For a subprocess: the program and its arguments; a relative program means the work folder.
+    /// For a subprocess: the program and its arguments; the path of a relative program starts
+    /// in the work folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// For a scripted agent: the file that its answers stand in, until that is read.
+    /// For a scripted agent: the file with its answers, until that file is read.
     #[serde(skip)]
     pub script_file: Option<String>,
     /// For a scripted agent: its answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<Script>,
-    /// How many attempts it does at once; [`CONCURRENCY`] without.
+    /// How many attempts it does at once; none for [`CONCURRENCY`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
     /// How many attempts it starts in a given time, where that is limited.
@@ -94,30 +95,30 @@ pub struct AgentDefinition {
     /// Who stands in for it in its steps, where they do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<AgentFallback>,
-    /// How much its steps matter, where they do not say.
+    /// How much its steps matter, for steps that do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub criticality: Option<Criticality>,
-    /// Whether its steps may be left out when they fail, where they do not say.
+    /// Whether its steps may be left out when they fail, for steps that do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optional: Option<bool>,
-    /// The body of its file.
+    /// The body of its file: the system prompt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
-    /// Keys that Reenact knows, of executors and features that this version does not have.
+    /// Keys that Reenact knows, but that belong to executors and features that this version does not have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, Value>,
-    /// Keys that Reenact does not know: files of other tools carry theirs.
+    /// Keys that Reenact does not know: files of other tools have their own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: BTreeMap<String, Value>,
 }
 
-/// Who stands in for an agent when it has failed for good.
+/// The agent that stands in for another that has failed for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentFallback {
-    /// Who.
+    /// The name of that agent.
     pub agent: AgentName,
-    /// What is added to a step's prompt then.
+    /// What is added to the prompt of a step then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_suffix: Option<String>,
 }
@@ -140,7 +141,7 @@ const KEYS: [&str; 11] = [
 /// Keys that are kept for versions that use them.
 const KEYS_KEPT: [&str; 6] = ["model", "temperature", "max_tokens", "tools", "handoffs", "expertise"];
 
-/// Every key that a definition may have.
+/// Every key that a definition may have, known or kept.
 pub fn keys() -> impl Iterator<Item = &'static str> {
     KEYS.into_iter().chain(KEYS_KEPT)
 }
@@ -150,14 +151,14 @@ pub(super) fn is_kept(key: &str) -> bool {
     KEYS_KEPT.contains(&key)
 }
 
-/// Says of a key of an agent that it is kept, and means nothing yet.
+/// The warning that a key of an agent is kept, and has no effect yet.
 pub(super) fn no_effect(agent: &AgentName, key: &str) -> Problem {
     let message = format!("`{key}` of agent `{agent}` is read, and has no effect in this version");
     Problem::new(Code::NoEffect, message)
 }
 
 impl AgentDefinition {
-    /// An agent of which nothing is known yet but its name.
+    /// An agent of which only the name is set.
     pub fn named(name: AgentName) -> Self {
         Self {
             name,
@@ -177,7 +178,7 @@ impl AgentDefinition {
         }
     }
 
-    /// The built-in agent that does steps with `run`.
+    /// The definition of the built-in agent that does steps with `run`.
     pub fn shell() -> Self {
         Self {
             description: "Runs the programs of steps with `run`".to_owned(),
@@ -186,8 +187,8 @@ impl AgentDefinition {
         }
     }
 
-    /// Reads a file. `file` is its path as a person named it; a file without front matter is named after it. Also
-    /// answers what is odd about it.
+    /// Reads an agent's file. `file` is its path as a person named it; a file without front matter is named
+    /// after it. Also answers warnings about the file.
     ///
     /// # Errors
     /// [`Code::BadAgent`], with the place.
@@ -208,7 +209,7 @@ impl AgentDefinition {
         }
     }
 
-    /// Sets a key, as a file or the configuration gives it; answers whether Reenact knows it.
+    /// Sets a key as a file or the configuration gives it; answers whether Reenact knows the key.
     ///
     /// # Errors
     /// What the key takes, in words that follow "`KEY` is …".
@@ -223,7 +224,7 @@ impl AgentDefinition {
             "rate" => self.rate = Some(rate(value)?),
             "fallback" => self.fallback = Some(fallback(value)?),
             "criticality" => self.criticality = Some(criticality(value)?),
-            // Other tools write the second.
+            // Other tools write `skip_if_unavailable`.
             "optional" | "skip_if_unavailable" => self.optional = Some(flag(&value)?),
             _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
             _ => {
@@ -301,7 +302,7 @@ impl AgentDefinition {
     }
 }
 
-/// What is wrong with a key that does not exist, and the key that was meant.
+/// The problem with a key that does not exist, with the key that was probably meant.
 pub(crate) fn unknown_key(code: Code, class: Class, key: &str) -> Problem {
     let problem = Problem::new(code, format!("unknown key `{key}`")).class(class);
     match nearest(key, keys()) {
@@ -310,7 +311,7 @@ pub(crate) fn unknown_key(code: Code, class: Class, key: &str) -> Problem {
     }
 }
 
-/// The text of the first heading that is not in a fenced block.
+/// The text of the first heading outside of fenced blocks.
 fn first_heading(text: &str) -> Option<&str> {
     let mut fenced = false;
     text.lines().find_map(|line| {
@@ -403,7 +404,7 @@ fn flag(value: &Value) -> Result<bool, String> {
     value.as_bool().ok_or_else(|| format!("{}: it is `true` or `false`", shown(value)))
 }
 
-/// A value as a message quotes it: short.
+/// A value as a message quotes it: cut if it is long.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(60) {

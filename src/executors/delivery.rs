@@ -1,4 +1,4 @@
-//! Brings a document to somebody outside: to a program on its stdin, or to a URL as the body of a POST.
+//! Delivers a document to somebody outside: to a program on its stdin, or to a URL as the body of a POST.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,19 +16,20 @@ use super::children;
 /// How long a delivery may take. Who gets a notice has to take it down, not to act on it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How much is read of what a receiver says to a POST, for the log.
+/// How many characters are read of a receiver's answer to a POST, for the log.
 const ANSWER_CHARS_MAX: usize = 200;
 
-/// Who gets a document.
+/// The receiver of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A program with its arguments. A name with a slash is a path below the folder in which it runs.
     Command(Vec<String>),
-    /// An address.
+    /// An address that is sent a POST.
     Url {
-        /// `http://` or `https://`.
+        /// The address, with `http://` or `https://`.
         url: String,
-        /// The environment variable that holds a token, which goes with the request as `Authorization: Bearer`.
+        /// The environment variable that holds a token, which goes with the
+        /// request as `Authorization: Bearer`.
         token_env: Option<String>,
     },
 }
@@ -36,7 +37,7 @@ pub enum Target {
 /// How documents are delivered.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The environment of programs. See [`super::subprocess::Options::environment_of`].
+    /// The environment of the programs. See [`super::subprocess::Options::environment_of`].
     pub environment: BTreeMap<OsString, OsString>,
     /// The folder in which programs run.
     pub folder: PathBuf,
@@ -51,7 +52,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Makes ready to deliver.
+    /// Prepares deliveries to that target.
     ///
     /// # Errors
     /// Why nothing can be sent to a URL from here.
@@ -60,10 +61,10 @@ impl Delivery {
         Ok(Self { target, options, client })
     }
 
-    /// Delivers a document of JSON.
+    /// Delivers a JSON document.
     ///
     /// # Errors
-    /// Why nobody has it, as far as is known: it may have been taken all the same.
+    /// Why the delivery failed, as far as is known: the receiver may have the document all the same.
     pub async fn deliver(&self, document: &str) -> Result<(), String> {
         let delivered = tokio::time::timeout(PATIENCE, async {
             match (&self.target, &self.client) {
@@ -96,7 +97,7 @@ impl Delivery {
         let (child, _own) = started.map_err(|error| format!("`{program}` cannot be started: {error}"))?;
         let mut group = Group(child);
         if let Some(mut stdin) = group.0.stdin.take() {
-            // A program need not read what it is told; its status says whether that was enough.
+            // A program need not read its stdin; its exit status says whether it succeeded.
             let _ = stdin.write_all(document.as_bytes()).await;
         }
         let status = group.0.wait().await.map_err(|error| error.to_string())?;
@@ -104,26 +105,27 @@ impl Delivery {
     }
 }
 
-/// A program and what it started. Dropped before it has ended, all of it is killed.
+/// A program and all that it started. If this is dropped before the program has ended, all
+/// of them are killed.
 struct Group(Child);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // A program that has ended and was waited for has no number any more.
+        // A program that has ended and was waited for has no process number any more.
         let number = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(group) = number {
-            // It fails when nobody is left, which is what is wanted.
+            // This fails when no process is left, as it should be.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
 
 fn http_client() -> Result<reqwest::Client, String> {
-    // Another part of the process may have chosen one before, which is as good.
+    // Another part of the process may have chosen one before; then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .user_agent(concat!("reenact/", env!("CARGO_PKG_VERSION")))
-        // Where a secret goes is what the configuration says, and nowhere else.
+        // A secret goes only where the configuration says, so redirects are not followed.
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|error| error.to_string())
@@ -140,14 +142,14 @@ async fn post(
         let token = std::env::var(name).map_err(|_| format!("`{name}` is not set in the environment"))?;
         request = request.bearer_auth(token);
     }
-    // An address may hold a secret: what the client says of it is left out.
+    // An address may hold a secret: it is left out of what the client says.
     let mut answer = request.send().await.map_err(|error| cause(&error.without_url()))?;
     let status = answer.status();
     if status.is_success() {
         return Ok(());
     }
     let mut said = Vec::new();
-    // No more is taken in of what may never end.
+    // An answer may never end: no more of it is read than is shown.
     while said.len() < ANSWER_CHARS_MAX
         && let Ok(Some(more)) = answer.chunk().await
     {
@@ -157,7 +159,7 @@ async fn post(
     Err(format!("the answer was {status} {}", said.trim()).trim_end().to_owned())
 }
 
-/// What is behind an error, too: "error sending request" alone helps nobody.
+/// An error with its causes: "error sending request" alone helps nobody.
 fn cause(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,4 +1,4 @@
-//! Which agents there are: files in the folders where agents live, and the configuration.
+//! Which agents exist: files in the folders for agents, and the configuration.
 
 #[cfg(test)]
 mod tests;
@@ -15,34 +15,34 @@ use crate::workflow::parse::script;
 
 use super::definition::{self, AgentDefinition, ExecutorKind, SHELL_AGENT};
 
-/// Where agents are looked for in the work folder, nearest first. The last one is that of another tool.
+/// Where agents are looked for in the work folder, nearest first. The last folder belongs to another tool.
 const FOLDERS: [&str; 3] = ["agents", ".reenact/agents", ".claude/agents"];
 
 /// The agents that can be named, with the built-in `shell` among them.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     by_key: BTreeMap<String, Entry>,
-    /// Folders that cannot be read.
+    /// Warnings about folders that cannot be read.
     warnings: Vec<Problem>,
-    /// Places for agents that are neither files nor folders.
+    /// Errors about configured places that are neither files nor folders.
     errors: Vec<Problem>,
 }
 
 /// An agent that was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// What it is, the configuration's overrides in it.
+    /// Its definition, with the configuration's overrides applied.
     pub definition: AgentDefinition,
     /// Its file; none if it is built in, or defined by the configuration alone.
     pub file: Option<PathBuf>,
 }
 
-/// An agent, or why its definition cannot be used. That is a problem for who names it, and for nobody else.
+/// An agent, or why its definition cannot be used. That is a problem only for those who name it.
 #[derive(Debug, Clone)]
 struct Entry {
     name: AgentName,
     found: Result<Found, Problem>,
-    /// What is odd about its file, and the files that it hides.
+    /// Warnings about its file and about files that it hides.
     warnings: Vec<Problem>,
 }
 
@@ -83,7 +83,7 @@ impl Catalog {
         catalog
     }
 
-    /// The agent of that name, in whatever spelling.
+    /// The agent with that name, in any spelling.
     ///
     /// # Errors
     /// [`Code::UnknownAgent`] with the nearest name, or what is wrong with its definition.
@@ -98,7 +98,7 @@ impl Catalog {
         })
     }
 
-    /// The agents that can do steps, without those that are built in.
+    /// The agents that can do steps, without the built-in ones.
     pub fn usable(&self) -> impl Iterator<Item = &AgentDefinition> {
         let built_in = [SHELL_AGENT, WORKFLOW_AGENT];
         let named = self.by_key.iter().filter(move |(key, _)| !built_in.contains(&key.as_str()));
@@ -106,34 +106,35 @@ impl Catalog {
         found.map(|found| &found.definition).filter(|definition| definition.check_usable().is_ok())
     }
 
-    /// The names of all agents, those with broken files too.
+    /// The names of all agents, including those whose files cannot be used.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_key.values().map(|entry| entry.name.as_str())
     }
 
-    /// Everything that is odd about the files, those of agents that nobody names too.
+    /// All warnings about the files, including those of agents that nobody names.
     pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
         let broken = self.by_key.values().filter_map(|entry| entry.found.as_ref().err());
         let odd = self.by_key.values().flat_map(|entry| &entry.warnings);
         self.warnings.iter().chain(odd).chain(broken)
     }
 
-    /// What is odd about the places where agents are looked for.
+    /// Warnings about the places where agents are looked for.
     pub fn warnings_of_places(&self) -> &[Problem] {
         &self.warnings
     }
 
-    /// What is odd about one agent, in whatever spelling.
+    /// The warnings about one agent, in any spelling of its name.
     pub fn warnings_of(&self, name: &AgentName) -> &[Problem] {
         self.by_key.get(&name.key()).map_or(&[], |entry| &entry.warnings)
     }
 
-    /// What is wrong with the places where agents are looked for: without them nobody knows which agents there are.
+    /// Errors about the places where agents are looked for: with such an error it is not
+    /// known which agents exist.
     pub fn errors(&self) -> &[Problem] {
         &self.errors
     }
 
-    /// The agent files of a folder, in the order of their names; or the file that the path is itself.
+    /// The agent files of a folder, in the order of their names; or the path itself, if it is a file.
     fn files(&mut self, path: &Path) -> Vec<PathBuf> {
         if let Err(problem) = text_file::check_file_or_folder(path) {
             self.errors.push(problem.at(&path.display().to_string(), 1, 1));
@@ -162,7 +163,7 @@ impl Catalog {
                 let name = definition.name.clone();
                 self.add(name, Ok(Found { definition, file: Some(file) }), warnings);
             }
-            // Its name is not known for sure; whoever means it most likely calls it as the file is called.
+            // Its name is not known for sure; it is most likely called as its file is.
             Err(problem) => {
                 let stem = file.file_stem().unwrap_or_default().to_string_lossy();
                 self.add(AgentName::new(&stem), Err(problem), Vec::new());
@@ -170,7 +171,7 @@ impl Catalog {
         }
     }
 
-    /// The first of a name stays.
+    /// Adds an agent. If there is one with that name already, that one stays.
     fn add(&mut self, name: AgentName, found: Result<Found, Problem>, warnings: Vec<Problem>) {
         let file_of = |found: &Result<Found, Problem>| match found {
             Ok(found) => found.file.as_ref().map(|file| file.display().to_string()),
@@ -324,8 +325,8 @@ pub fn set_from_config(
     }
 }
 
-/// Reads the answers of a scripted agent, if it names a file of them that is not read yet: what a run is started with is
-/// recorded with it.
+/// Reads the answers of a scripted agent, if it names a file with them that is not read yet: they are
+/// recorded with each run that is started.
 fn read_script(agent: &mut AgentDefinition, folder: &Path) -> Result<(), Problem> {
     let Some(file) = agent.script_file.take() else { return Ok(()) };
     let file = folder.join(file);
@@ -335,19 +336,20 @@ fn read_script(agent: &mut AgentDefinition, folder: &Path) -> Result<(), Problem
     Ok(())
 }
 
-/// An agent has one problem: the first of those of its script.
+/// The first problem of a script: an agent has only one.
 fn first(problems: Vec<Problem>, file: &Path) -> Problem {
     let unnamed = || Problem::new(Code::BadAgent, format!("`{}` is no script", file.display()));
     problems.into_iter().next().unwrap_or_else(unnamed)
 }
 
-/// Markdown, but not what explains a folder to people. What it is, be it no file at all, is told to who names the agent.
+/// Whether a file is Markdown, but not one that explains a folder to people. Other mistakes are told to those
+/// who name the agent.
 fn is_agent_file(file: &Path) -> bool {
     let is_markdown = file.extension().is_some_and(|extension| extension == "md");
     is_markdown && !file.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case("readme"))
 }
 
-/// Where a key of the front matter stands: line and column.
+/// The line and the column of a key in the front matter, from 1.
 fn place_of(text: &str, key: &str) -> (u64, u64) {
     let is_key = |line: &&str| {
         line.split_once(':').is_some_and(|(name, _)| name.trim().trim_matches(['"', '\'']) == key)

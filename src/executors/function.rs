@@ -25,18 +25,19 @@ use crate::events::problem::{Code, Problem, nearest};
 use crate::events::time::Timestamp;
 use crate::workflow::work::{Transcript, Written};
 
-/// What a function is called with.
+/// The argument with which a function is called.
 #[derive(Debug, Clone)]
 pub struct FunctionCall {
-    /// The attempt. `task.idempotency_key` is what to pass on to services that can tell a repetition.
+    /// The attempt to make. Pass `task.idempotency_key` on to services that recognize repetitions by a key.
     pub task: Task,
-    /// Says when to stop. A function is dropped then, at its next await; one that has to clean up watches it.
+    /// Says when to stop. A function is then dropped at its next await; one that has to clean
+    /// up must watch this.
     pub context: Context,
     said: Arc<Mutex<Said>>,
 }
 
 impl FunctionCall {
-    /// The step's `with`, as the type that the function wants.
+    /// The step's `with`, decoded into the type that the function wants.
     ///
     /// # Errors
     /// A `validation` failure when it does not fit.
@@ -49,13 +50,13 @@ impl FunctionCall {
         })
     }
 
-    /// Shows how far the attempt is; `percent` above 100 is 100.
+    /// Shows how far the attempt is; a `percent` above 100 counts as 100.
     pub fn progress(&self, percent: u8, text: impl Into<String>) {
         self.context.progress.send_replace(Progress { percent: percent.min(100), text: text.into() });
     }
 
-    /// Adds a line to the transcript of the attempt. Of a transcript longer than [`OUTPUT_BYTES_MAX`] the rest is counted
-    /// only.
+    /// Adds a line to the transcript of the attempt. Of a transcript longer than [`OUTPUT_BYTES_MAX`] the
+    /// rest is only counted.
     pub fn say(&self, line: &str) {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
@@ -78,7 +79,7 @@ impl Said {
     }
 }
 
-/// An attempt of a function, as its transcript tells of it.
+/// What the transcript of an attempt of a function tells.
 struct Account {
     prompt: Option<String>,
     started_at: Timestamp,
@@ -90,7 +91,8 @@ impl Account {
         Self { prompt: task.work.prompt.clone(), started_at: now(), said: Arc::default() }
     }
 
-    /// None where there is nothing to tell that the run does not know: most functions compute, and say nothing.
+    /// The transcript; none if it would tell nothing that the run does not know: most functions
+    /// compute, and say nothing.
     fn transcript(self) -> Option<Json> {
         let Said { kept, cut } =
             std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner));
@@ -125,7 +127,7 @@ struct Registered {
 }
 
 impl Functions {
-    /// Puts a function in, in place of one with that name. What it answers is the step's output, as JSON.
+    /// Registers a function, replacing one with that name. Its answer, as JSON, is the step's output.
     ///
     /// ```
     /// # use reenact::executors::function::{FunctionCall, Functions};
@@ -170,7 +172,7 @@ impl Functions {
         })
     }
 
-    /// The names, sorted.
+    /// The names of all functions, sorted.
     pub fn names(&self) -> Vec<AgentName> {
         let mut names: Vec<_> = self.by_key.iter().map(|entry| entry.name.clone()).collect();
         names.sort_unstable();
@@ -190,7 +192,7 @@ fn json_of<T: Serialize>(output: &T) -> Result<Json, Failure> {
         .map_err(|why| Failure::new(Code::BadAnswer, format!("it answered JSON that cannot be taken: {why}")))
 }
 
-/// Calls one function.
+/// The executor that calls one function.
 #[derive(Clone)]
 pub struct FunctionExecutor {
     function: Function,
@@ -213,7 +215,7 @@ impl Executor for FunctionExecutor {
         let (stopping, account) = (context.clone(), Account::of(&task));
         let said = Arc::clone(&account.said);
         let result = tokio::select! {
-            // In this order a function that is done at once never asks when to stop.
+            // In this order a function that is done at once never looks whether to stop.
             biased;
             answer = (self.function)(FunctionCall { task, context, said }) => answer,
             why = stopping.stopped() => Err(Failure::stopped(why)),

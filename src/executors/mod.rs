@@ -1,13 +1,13 @@
-//! How agents do work. An executor is given a task and answers an output or a failure; it never touches the store:
-//! its result returns as a command.
+//! How agents do work. An executor is given a task and answers an output or a failure; it never touches the
+//! store: its result returns as a command.
 //!
 //! - [`children`]: the processes that this one is the parent of
 //! - [`function`]: Rust closures by name
-//! - [`subprocess`]: programs of their own, in process groups of their own
+//! - [`subprocess`]: programs, each in a process group of its own
 //! - [`scripted`]: answers that were written down before
-//! - [`delivery`]: a document to a program or a URL, for notifications
+//! - [`delivery`]: delivers a document to a program or a URL, for notifications
 //! - [`definition`]: what an agent's file says
-//! - [`discovery`]: which agents there are
+//! - [`discovery`]: which agents exist
 
 pub mod children;
 pub mod definition;
@@ -39,46 +39,46 @@ pub use definition::{AgentDefinition, ExecutorKind};
 /// One attempt at a step, as an executor gets it.
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// The run.
+    /// The run that the step belongs to.
     pub run: RunId,
-    /// The step.
+    /// The step that is tried.
     pub step: StepId,
-    /// The try, from 1.
+    /// The attempt's number for that purpose at its step, from 1.
     pub attempt: u32,
-    /// The generation, from 1.
+    /// How often the step was to be done anew after being undone, from 1.
     pub generation: u32,
-    /// Whose result counts.
+    /// The attempt's number in its run: only a result that names the step's newest fence counts.
     pub fence: Fence,
     /// The same for all tries of this generation and purpose.
     pub idempotency_key: Arc<str>,
     /// Whether to do the step or to undo it.
     pub purpose: Purpose,
-    /// Who was asked.
+    /// The agent that makes the attempt.
     pub agent: AgentName,
     /// The absolute folder that relative paths mean.
     pub work_folder: Arc<str>,
-    /// What to do, rendered.
+    /// The work to do, rendered.
     pub work: Work,
     /// What is to be undone, if the purpose is to compensate.
     pub compensates: Option<Compensated>,
 }
 
 impl Task {
-    /// What an attempt is to do, by what was recorded of it.
+    /// The task of an attempt, made from what was recorded of it.
     ///
     /// # Errors
-    /// As for [`Assignment::read`].
+    /// The same as those of [`Assignment::read`].
     pub fn of(run: &Run, started: &Arc<AttemptStarted>, blobs: &dyn Blobs) -> Result<Self, Problem> {
         Assignment::of(run, started)?.read(blobs)
     }
 }
 
-/// What an attempt is to do, before what it refers to is read.
+/// What an attempt is to do, before the blobs that it refers to are read.
 #[derive(Debug, Clone)]
 pub struct Assignment {
     about: Arc<About>,
     started: Arc<AttemptStarted>,
-    /// What a compensation undoes.
+    /// For a compensation: how the work that it undoes had ended, and the step's output.
     undoes: Option<(Undoes, Option<Payload>)>,
 }
 
@@ -94,17 +94,17 @@ impl Assignment {
         Ok(Self { about: Arc::clone(about), started: Arc::clone(started), undoes })
     }
 
-    /// The content that it refers to.
+    /// The hashes of the blobs that it refers to.
     pub fn content(&self) -> Vec<Hash> {
         let output = self.undoes.as_ref().and_then(|(_, output)| output.as_ref());
         let payloads = [Some(&self.started.input), output].into_iter().flatten();
         payloads.filter_map(Payload::blob).map(|blob| blob.hash).collect()
     }
 
-    /// Reads what it refers to.
+    /// Reads the blobs that it refers to.
     ///
     /// # Errors
-    /// When something of it cannot be read.
+    /// When one of them cannot be read.
     pub fn read(self, blobs: &dyn Blobs) -> Result<Task, Problem> {
         let Self { about, started, undoes } = self;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
@@ -130,35 +130,35 @@ impl Assignment {
     }
 }
 
-/// How the attempt ended that a compensation undoes.
+/// The result of the attempt that a compensation undoes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compensated {
-    /// Whether it is known what it did; if not, the compensation must cope.
+    /// Whether it is known what the attempt did; if not, the compensation must cope with both.
     pub outcome: Undoes,
-    /// The step's output; null if it has none.
+    /// The output of the step; null if it has none.
     pub output: Json,
 }
 
-/// How far an attempt says it is; shown live, not recorded.
+/// How far an attempt says that it is; shown live, not recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Progress {
-    /// 0 to 100.
+    /// The part that is done, from 0 to 100.
     pub percent: u8,
-    /// What it does at the moment.
+    /// What it is doing at the moment.
     pub text: String,
 }
 
-/// What an executor has beside its task.
+/// What an executor is given beside its task.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Says when to stop, and why. See [`Context::stopped`].
+    /// Tells when to stop, and why. See [`Context::stopped`].
     pub stop: watch::Receiver<Option<Stop>>,
-    /// Where progress is shown.
+    /// Where the executor reports its progress.
     pub progress: watch::Sender<Progress>,
 }
 
 impl Context {
-    /// Ends when the attempt has to stop, and says why. It may be awaited again and again.
+    /// Waits until the attempt has to stop; answers why. It may be awaited again and again.
     pub async fn stopped(&self) -> Stop {
         let mut stop = self.stop.clone();
         match stop.wait_for(Option::is_some).await {
@@ -168,50 +168,50 @@ impl Context {
     }
 }
 
-/// The time by the machine's wall clock.
+/// The current time by the machine's wall clock.
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
-/// How long an executor may take to clean up. It covers the grace that programs are given, and some more.
+/// How long an executor may take to clean up. It is longer than the grace that programs are given.
 pub const CLEAN_UP_MAX: Duration = Duration::from_secs(60);
 
-/// A way to do work. `execute` must end soon after [`Context::stopped`] does (with [`Failure::stopped`]), having
-/// cleaned up; an executor that does not within its [`CLEAN_UP_MAX`] is dropped.
+/// A way to do work. `execute` must end soon after [`Context::stopped`] does (with [`Failure::stopped`]),
+/// having cleaned up; an executor that takes longer than [`CLEAN_UP_MAX`] is dropped.
 #[async_trait]
 pub trait Executor: Send + Sync + 'static {
-    /// Does one attempt.
+    /// Makes one attempt; answers its output.
     ///
     /// # Errors
-    /// Why it did not succeed.
+    /// Why the attempt did not succeed.
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure>;
 
-    /// Ends what an attempt at this step, at doing or at undoing it, left running when the process that made it died, and
-    /// waits until it is gone. Nothing, where no work outlives its process.
+    /// Ends what an attempt at doing or undoing this step left running when its process died, and waits until
+    /// it is gone. Does nothing where no work outlives its process.
     ///
     /// # Errors
-    /// When it does not end.
+    /// When what was left running does not end.
     async fn end_leftover(&self, _run: &RunId, _step: &StepId) -> Result<(), Failure> {
         Ok(())
     }
 }
 
-/// The ways to do work that this process has.
+/// The executors that this process has.
 #[derive(Clone, Default)]
 pub struct Executors {
-    /// The functions that are registered.
+    /// The functions that are registered by name.
     pub functions: function::Functions,
-    /// How programs are run.
+    /// The options with which programs are run.
     pub subprocess: Arc<subprocess::Options>,
 }
 
 impl Executors {
-    /// What does the work of this agent.
+    /// The executor that does the work of this agent.
     ///
     /// # Errors
-    /// [`Code::NotBuilt`] for an executor that this version does not have, [`Code::BadAgent`] for a definition with
-    /// which its executor cannot work, and [`Code::UnknownFunction`].
+    /// [`Code::NotBuilt`] for an executor that this version does not have, [`Code::BadAgent`] for a
+    /// definition with which its executor cannot work, and [`Code::UnknownFunction`].
     pub fn of(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
         agent.check_usable()?;
         match agent.executor {

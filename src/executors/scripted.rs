@@ -1,4 +1,4 @@
-//! Answers that were written down before, in place of a model or a program.
+//! Answers that were written down before, given in place of a model or a program.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ use crate::events::time::Timestamp;
 use crate::workflow::script::{Answer, Asked, Says, Script};
 use crate::workflow::work::{Transcript, Written};
 
-/// How much of a prompt a failure quotes.
+/// How many characters of a prompt a failure quotes.
 const QUOTED_CHARS_MAX: usize = 80;
 
-/// Gives the answers of a script.
+/// Gives the answers that a script holds.
 #[derive(Debug, Clone)]
 pub struct ScriptedExecutor {
     script: Arc<Script>,
 }
 
 impl ScriptedExecutor {
-    /// For an agent with this script.
+    /// An executor for an agent with this script.
     pub fn new(script: Script) -> Self {
         Self { script: Arc::new(script) }
     }

@@ -21,36 +21,36 @@ use crate::events::time::Timestamp;
 
 /// A state that changes only by events.
 ///
-/// All methods are pure: they know no clock, no randomness and no world. Time, slots and seeds come in a [`Moment`], ids in
-/// commands.
+/// All methods are pure: they know no clock, no randomness and no world. Time, slots and seeds come in a
+/// [`Moment`], and ids come in commands.
 pub trait Aggregate: Default + Send + 'static {
-    /// What the names of its streams begin with.
+    /// The kind of its streams: the first part of their names.
     const KIND: &'static str;
-    /// What somebody may ask of it.
+    /// What can be asked of it.
     type Command: Clone + Send + 'static;
     /// What can happen to it.
     type Event: Encoded + Clone + Send + fmt::Debug + 'static;
-    /// Why it may refuse.
+    /// Why it may refuse a command.
     type Rejection: std::error::Error + Send + 'static;
     /// What it may want done in the world.
     type Effect: Effect;
-    /// How much of what is scarce a decision may use.
+    /// The scarce things that a decision may use, and how much of each.
     type Grants: Grants;
 
-    /// What would happen. `emit` on the draft folds at once, so that what follows sees it.
+    /// Decides what a command makes happen. `emit` on the draft folds at once, so that what follows sees it.
     ///
     /// # Errors
-    /// Why nothing happens. A rejection comes before the first `emit`.
+    /// Why nothing happens. A rejection must come before the first `emit`.
     fn decide(
         draft: &mut Draft<'_, Self>,
         command: Self::Command,
         moment: &Moment<'_, Self::Grants>,
     ) -> Result<(), Self::Rejection>;
 
-    /// What did happen. Effects that it opened and closed go to `changes`.
+    /// Folds an event that happened. The effects that it opened and closed go to `changes`.
     ///
     /// # Errors
-    /// When the event cannot follow what came before it; the state is then not to be used any more.
+    /// When the event cannot follow what came before it; the state must not be used any more then.
     fn evolve(
         &mut self,
         event: &Self::Event,
@@ -58,15 +58,15 @@ pub trait Aggregate: Default + Send + 'static {
         changes: &mut EffectChanges<Self::Effect>,
     ) -> Result<(), IllegalEvent>;
 
-    /// The content that an event refers to.
+    /// The blobs that an event refers to.
     fn blobs(_event: &Self::Event) -> Vec<BlobRef> {
         Vec::new()
     }
 
-    /// All open effects. Asked once, after loading; from then on changes tell.
+    /// All open effects. Asked once, after loading; after that `evolve` tells the changes.
     fn open(&self) -> Vec<Self::Effect>;
 
-    /// What it needs next, and of whom.
+    /// What it needs next, and from whom.
     fn attention(&self) -> Attention;
 
     /// Since when it is over, if it is. What never is need not say.
@@ -77,37 +77,39 @@ pub trait Aggregate: Default + Send + 'static {
     /// Where it is, in a word for people, as in `running`.
     fn status(&self) -> &'static str;
 
-    /// The command that a wake-up is, once its moment has come.
+    /// The command that follows once the moment of a wake-up has come; none if the effect is not one.
     fn due(effect: &Self::Effect) -> Option<Self::Command>;
 
-    /// What an effect says to another stream, if that is what it is.
+    /// What an effect says to another stream; none if it says nothing to one.
     fn message(&self, _effect: &Self::Effect) -> Option<Message> {
         None
     }
 
-    /// The command that follows from the answer to what an effect said: the other stream's version after it was taken in, or
-    /// why it was not. None if nothing does, or if it comes by itself.
+    /// The command that follows from the answer to such a message: the other stream's version after it took
+    /// the message in, or why it did not. None if nothing follows, or if it comes by another way.
     fn answered(_effect: &Self::Effect, _answer: Result<Version, Problem>) -> Option<Self::Command> {
         None
     }
 
-    /// The command by which a process goes on that takes it over. Effects that last no longer than the process that performs
-    /// them are lost, but for those that are in flight in this one.
+    /// The command with which a process takes the aggregate over. Effects that last no longer than the
+    /// process that performs them are lost, except for those that are in flight in this process.
     fn recover(in_flight: &mut dyn Iterator<Item = &<Self::Effect as Effect>::Id>) -> Self::Command;
 
-    /// Whether a command may record effects as lost whose process is gone. What that left running is ended first.
+    /// Whether a command may record effects as lost whose process is gone. What that process left
+    /// running is ended first.
     fn loses(command: &Self::Command) -> bool;
 
-    /// What a command is called where it is recorded, as in `timer_due`.
+    /// The name under which a command is recorded, as in `timer_due`.
     fn name(command: &Self::Command) -> &'static str;
 
-    /// Who asks it, where somebody does.
+    /// The name of the person or program that asks it, if there is one.
     fn asked_by(_command: &Self::Command) -> Option<Arc<str>> {
         None
     }
 
-    /// What is recorded of a command that made something happen: all that it said to [`Aggregate::decide`], but for what
-    /// follows from its events, and who asked it. None where that is not recorded: then nobody can decide it again.
+    /// What is recorded of a command that made something happen: all that it said to [`Aggregate::decide`],
+    /// except for what follows from its events, and who asked it. None where that is not recorded: then it
+    /// cannot be decided again.
     ///
     /// # Errors
     /// When it cannot be encoded.
@@ -118,22 +120,23 @@ pub trait Aggregate: Default + Send + 'static {
         Ok(None)
     }
 
-    /// A command that says to [`Aggregate::decide`] what the recorded one said.
+    /// Makes a command that says to [`Aggregate::decide`] what the recorded one said.
     ///
     /// # Errors
-    /// When it is not recorded, or not understood.
+    /// When it was not recorded, or this version cannot read it.
     fn recall(recalling: &Recalling<'_, Self>) -> Result<Self::Command, NotRecalled> {
         Err(NotRecalled::NotRecorded(recalling.decision.command.name.to_string()))
     }
 
-    /// What people are told of a rejection.
+    /// What people are told about a rejection.
     fn problem(rejection: &Self::Rejection) -> Problem;
 
-    /// Whether after that rejection it cannot go on.
+    /// Whether the aggregate cannot go on after that rejection.
     fn is_fatal(rejection: &Self::Rejection) -> bool;
 
-    /// The number of the shape that [`Aggregate::snapshot`] writes and of the rules by which events make it true. When
-    /// either changes, it is raised: snapshots of another number are dropped, and the events folded anew.
+    /// The number of the layout that [`Aggregate::snapshot`] writes and of the rules by which events lead
+    /// to it. When either changes, it is raised: snapshots with another number are dropped, and the
+    /// events are folded again.
     const SNAPSHOT_SCHEMA: u16;
 
     /// The state as bytes: a cache of the fold, which may be thrown away.
@@ -145,18 +148,18 @@ pub trait Aggregate: Default + Send + 'static {
     /// The state that [`Aggregate::snapshot`] wrote under the same schema number.
     ///
     /// # Errors
-    /// When the bytes are none.
+    /// When the bytes are not such a state.
     fn restore(bytes: &[u8]) -> Result<Self, CodecError>;
 }
 
-/// Where in history an event stands.
+/// The place of an event in history.
 #[derive(Debug, Clone, Copy)]
 pub struct At<'a> {
-    /// Its stream.
+    /// The stream that the event belongs to.
     pub stream: &'a StreamId,
-    /// Its number in the stream.
+    /// The event's number in the stream.
     pub version: Version,
-    /// When it was recorded.
+    /// When the event was recorded.
     pub time: Timestamp,
 }
 
@@ -164,8 +167,8 @@ pub struct At<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("version {version} cannot follow what came before it: {why}")]
 pub struct IllegalEvent {
-    /// The event's version.
+    /// The version of that event in its stream.
     pub version: Version,
-    /// What it contradicts.
+    /// What the event contradicts, in a sentence.
     pub why: String,
 }

@@ -1,4 +1,4 @@
-//! Which commands a stream has answered: one that is sent again is answered the same again, also over a crash.
+//! Which commands a stream has answered: one that is sent again gets the same answer, also after a crash.
 
 use std::collections::VecDeque;
 
@@ -7,21 +7,22 @@ use serde::{Deserialize, Serialize};
 use crate::events::commit::Recorded;
 use crate::events::ids::{CommandId, Version};
 
-/// How many commands are known as answered, the newest. Whoever asks again does so within seconds, or minutes where the
-/// process that answers died; until then not so many others ask one stream.
+/// How many of the newest commands are remembered. Who sends one again does so within seconds, or minutes if
+/// the process that answered died; in that time fewer others ask the same stream.
 pub const ANSWERED_MAX: usize = 1_024;
 
-/// Commands that made something happen, and the version that each was answered with, in order: that of its commit.
+/// The commands that made something happen, each with the version that it was answered with: the last of its
+/// commit. The oldest comes first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered(VecDeque<(CommandId, Version)>);
 
 impl Answered {
-    /// The version that a command was answered with, if it was, and not too long ago.
+    /// The version that a command was answered with; none if it was not answered, or too long ago.
     pub fn version(&self, id: &CommandId) -> Option<Version> {
         self.0.iter().rev().find(|(answered, _)| answered == id).map(|(_, version)| *version)
     }
 
-    /// A command was answered.
+    /// Takes note of the answer to a command.
     pub fn add(&mut self, id: CommandId, version: Version) {
         if self.0.len() >= ANSWERED_MAX {
             self.0.pop_front();
@@ -29,7 +30,8 @@ impl Answered {
         self.0.push_back((id, version));
     }
 
-    /// An event is folded: with the last of its commit, all that were decided in that are answered.
+    /// Folds an event: with the last event of a commit, all commands that were decided in
+    /// it count as answered.
     pub(super) fn fold(&mut self, recorded: &Recorded) {
         let Recorded { version, header, decision, .. } = recorded;
         let of_commit = self.0.iter_mut().rev().take_while(|(_, answered)| *answered >= header.first);

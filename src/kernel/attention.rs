@@ -1,12 +1,13 @@
-//! What a state needs next, and of whom. Activation, wake-ups, recovery and lists of what is due follow from it.
+//! What a state needs next, and from whom. Activation, wake-ups, recovery and lists of what is
+//! due follow from it.
 
 use serde::{Deserialize, Serialize};
 
 use super::clocks::Due;
 use crate::events::time::Timestamp;
 
-/// What a state needs next, and of whom: of the state alone, whatever a process does for it. An open attempt is
-/// [`Own::Now`]: it is being made, or has to be recorded as lost.
+/// What a state needs next, and from whom. It follows from the state alone, whatever a process does for it.
+/// An open attempt is [`Own::Now`]: it is being made, or has to be recorded as lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Attention {
     /// When it goes on by itself.
@@ -23,10 +24,10 @@ pub struct Attention {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Own {
-    /// Not by itself.
+    /// It does not go on by itself.
     #[default]
     None,
-    /// Now: something could start, or was begun.
+    /// Now: something can start, or was begun already.
     Now,
     /// When a timer is due, by the steady clock.
     At(Timestamp),
@@ -36,15 +37,16 @@ pub enum Own {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum People {
-    /// They are not.
+    /// No answer of people is awaited.
     #[default]
     None,
-    /// They are; if nobody answers by that moment of the wall clock, that is an answer too.
+    /// An answer is awaited, until that moment of the wall clock if there is one; no answer by then
+    /// is an answer too.
     Until(Option<Timestamp>),
 }
 
 impl Attention {
-    /// What is over.
+    /// Nothing more happens unless somebody asks.
     pub const OVER: Self = Self { own: Own::None, people: People::None, others: false, over: true };
 
     /// Whether it is at rest: nothing follows unless somebody outside acts, or does not act in time.
@@ -62,7 +64,7 @@ impl Attention {
         self.own != Own::Now && self.due().is_some()
     }
 
-    /// When it is due next: 0 for now.
+    /// When it goes on next, by each clock. For what goes on now, that is moment 0.
     pub fn due(&self) -> Due {
         let steady = match self.own {
             Own::Now => Some(Timestamp(0)),

@@ -1,7 +1,8 @@
-//! The two clocks of a process, and what is due by which of them.
+//! The two clocks of a process, and which clock tells when something is due.
 //!
-//! What is to last so long (a sleep, a retry, a timeout, the limit of a run) goes by the steady clock, which no one can set. What
-//! people are told as a moment, and are held to, goes by the wall clock, which jumps when somebody sets it.
+//! What is to last a certain time (a sleep, a retry, a timeout, the limit of a run) goes by the steady clock,
+//! which nobody can set. What people are told as a moment, and are held to, goes by the wall clock, which
+//! jumps when somebody sets it.
 
 use std::time::Duration;
 
@@ -10,20 +11,21 @@ use crate::events::time::Timestamp;
 /// The time, by both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// What the wall clock showed when the process began, and all that has passed since. Events are recorded by it: within a
-    /// process no event is earlier than one before it, and as much lies between two as has passed.
+    /// What the wall clock showed when the process began, and all the time that has passed since. Events are
+    /// recorded by it: within a process no event is earlier than one before it, and the time between two is
+    /// what has really passed.
     pub steady: Timestamp,
     /// What the wall clock shows.
     pub wall: Timestamp,
 }
 
 impl Now {
-    /// The time where nobody has set the wall clock since the process began.
+    /// The time if nobody has set the wall clock since the process began.
     pub const fn at(time: Timestamp) -> Self {
         Self { steady: time, wall: time }
     }
 
-    /// The time so much later.
+    /// The time that is `length` later, by both clocks.
     #[must_use]
     pub fn after(self, length: Duration) -> Self {
         Self { steady: self.steady.after(length), wall: self.wall.after(length) }
@@ -40,14 +42,14 @@ pub enum Deadline {
 }
 
 impl Deadline {
-    /// The moment.
+    /// The moment, by the clock that it names.
     pub const fn at(self) -> Timestamp {
         match self {
             Self::Steady(at) | Self::Wall(at) => at,
         }
     }
 
-    /// Whether it has come.
+    /// Whether the moment has come.
     pub fn has_come(self, now: Now) -> bool {
         match self {
             Self::Steady(at) => at <= now.steady,
@@ -56,7 +58,8 @@ impl Deadline {
     }
 }
 
-/// When something is due: at the first of two moments, one by each clock. Without any, nothing but somebody's asking is.
+/// When something is due: at the first of two moments, one by each clock. Without either,
+/// only when somebody asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Due {
     /// By the steady clock.
@@ -66,7 +69,7 @@ pub struct Due {
 }
 
 impl Due {
-    /// At no moment.
+    /// It is due at no moment.
     pub const NEVER: Self = Self { steady: None, wall: None };
 
     /// Whether it is due at some moment.
@@ -74,20 +77,20 @@ impl Due {
         self.steady.is_some() || self.wall.is_some()
     }
 
-    /// Whether it is due by now.
+    /// Whether one of the two moments has come.
     pub fn has_come(self, now: Now) -> bool {
         let of = |at: Option<Timestamp>, now| at.is_some_and(|at| at <= now);
         of(self.steady, now.steady) || of(self.wall, now.wall)
     }
 
-    /// How long it is until then; none if it is never due.
+    /// How long it is until the first moment; none if it is never due.
     pub fn since(self, now: Now) -> Option<Duration> {
         let steady = self.steady.map(|at| at.since(now.steady));
         let wall = self.wall.map(|at| at.since(now.wall));
         steady.into_iter().chain(wall).min()
     }
 
-    /// Whether it is due no later than that, by the same clock.
+    /// Whether it is due no later than `deadline`, by the same clock.
     pub fn covers(self, deadline: Deadline) -> bool {
         match deadline {
             Deadline::Steady(at) => self.steady.is_some_and(|first| first <= at),

@@ -1,16 +1,18 @@
-//! The whole life of an aggregate in a process, as a synchronous machine: inputs go in, outputs come out.
+//! The whole life of an aggregate in a process, as a synchronous state machine: inputs go
+//! in, outputs come out.
 //!
-//! It loads, decides, appends, evolves, answers, snapshots, and goes when nobody needs it. Commands wait in an inbox while a
-//! commit is on its way; when it is durable, all of them are decided in one draft and stored in one commit. The state is
-//! folded while deciding, but nothing is shown, neither an answer nor an effect, before the store has answered. If another
-//! owner wrote to the stream, the state is thrown away and loaded again.
+//! It loads, decides, appends, evolves, answers, takes snapshots, and ends when nobody needs it. Commands
+//! wait in an inbox while a commit is being stored; when it is durable, all of them are decided in one
+//! draft and stored in one commit. The state is folded while deciding, but nothing is shown, neither an
+//! answer nor an effect, before the store has answered. If another owner wrote to the stream, the state is
+//! thrown away and loaded again.
 //!
-//! Whoever drives it feeds an input, carries out the outputs in their order, and lets it decide while it wants to:
-//! see [`HostCore::feed`], [`HostCore::output`], [`HostCore::decide`].
+//! Its driver feeds an input, carries out the outputs in their order, and lets it decide for as long as it
+//! wants to: see [`HostCore::feed`], [`HostCore::output`], [`HostCore::decide`].
 //!
 //! - `input`: what goes in and what comes out
-//! - `round`: deciding what waits, and what came of it
-//! - `places`: who performs what is open
+//! - `round`: deciding what waits, and what follows from it
+//! - `places`: where each open effect is performed
 //! - `driving`: who wants it to go on by itself; `timers`: when it is woken
 
 mod driving;
@@ -41,14 +43,15 @@ use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
 
-/// Commands from outside that wait for one commit. Beyond it, senders are told to come back. What comes from inside
-/// (results, timers, slots) has nobody to come back: of that there is never more than the state has open.
+/// How many commands from outside may wait for one commit. Beyond it, senders are told to come back. Inputs
+/// from inside (results, timers, slots) have no sender that could come back: there are never more of them
+/// than the state has open effects.
 const INBOX_MAX: usize = 1_024;
 
-/// What is due sooner is awaited in memory, where loading it again would cost more.
+/// What is due within this time is awaited in memory, because loading it again would cost more.
 const SOON: Duration = Duration::from_secs(1);
 
-/// An aggregate in a process. `R` is where an answer goes.
+/// An aggregate in a process. `R` is the address to which an answer goes.
 pub struct HostCore<A: Aggregate, R> {
     stream: StreamId,
     phase: Phase<A, R>,
@@ -59,7 +62,7 @@ pub struct HostCore<A: Aggregate, R> {
     places: Places<A::Effect>,
     timers: Timers<A::Effect>,
     outputs: VecDeque<Output<A, R>>,
-    /// What the state needs next, as of when it was last what the store holds.
+    /// What the state needed next when it was last the same as in the store.
     attention: Attention,
     /// Why it does not go on in this process, though it was to.
     left_alone: Option<Problem>,
@@ -70,7 +73,7 @@ pub struct HostCore<A: Aggregate, R> {
     passivate_after: Duration,
 }
 
-/// A copy goes its own way: a test looks at several futures.
+/// A copy that changes on its own: a test looks at several futures.
 impl<A: Aggregate + Clone, R: Clone> Clone for HostCore<A, R>
 where
     A::Command: Clone,
@@ -94,24 +97,24 @@ where
     }
 }
 
-/// Where it is in its life.
+/// The phase of its life in this process.
 #[derive(Clone)]
 enum Phase<A: Aggregate, R> {
     /// The state is being folded from the store.
     Loading,
-    /// The state is what the store holds.
+    /// The state is the same as in the store.
     Ready(Box<Fold<A>>),
-    /// The state is what the store holds, and what a dead process left running is being ended.
+    /// The state is the same as in the store, and what a dead process left running is being ended.
     Clearing(Box<Fold<A>>),
-    /// A commit is on its way; the state is ahead of the store.
+    /// A commit is being stored; the state is ahead of the store.
     Appending(Box<Fold<A>>, Round<A, R>),
-    /// It cannot go on.
+    /// It cannot go on, for this reason.
     Parked(Problem),
 }
 
 impl<A: Aggregate, R> HostCore<A, R> {
-    /// An aggregate that is not loaded yet: that is the first output. If it is to go on by itself, it has done so in this
-    /// process since `since`, be it that it was put away meanwhile.
+    /// An aggregate that is not loaded yet: loading is the first output. If it is to go on by itself, it has
+    /// done so in this process since `since`, even if it was put away in between.
     pub fn new(
         stream: StreamId,
         driving: Driving,
@@ -136,17 +139,17 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
-    /// The next thing to carry out, before anything else is fed.
+    /// The next output to carry out, before anything else is fed.
     pub fn output(&mut self) -> Option<Output<A, R>> {
         self.outputs.pop_front()
     }
 
-    /// Whose life it is.
+    /// The name of its stream.
     pub fn stream(&self) -> &StreamId {
         &self.stream
     }
 
-    /// The state and its version, while that is what the store holds.
+    /// The state and its version, while the state is the same as in the store.
     pub fn durable(&self) -> Option<(&A, Version)> {
         match &self.phase {
             Phase::Ready(fold) | Phase::Clearing(fold) => Some((&fold.state, fold.head.version)),
@@ -154,7 +157,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
-    /// The root run, where the stream is not that run's own, while the state is what the store holds.
+    /// The root run, while the state is the same as in the store; none where the stream belongs to
+    /// the root run itself.
     pub fn correlation(&self) -> Option<&Arc<str>> {
         match &self.phase {
             Phase::Ready(fold) | Phase::Clearing(fold) => fold.correlation.as_ref(),
@@ -162,7 +166,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
-    /// What the state needs next, as of when it was last what the store holds.
+    /// What the state needed next when it was last the same as in the store.
     pub fn attention(&self) -> Attention {
         self.attention
     }
@@ -172,7 +176,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         self.driving
     }
 
-    /// Since when it is driven, or is to be, by the steady clock.
+    /// Since when it is driven, or is to be driven, by the steady clock.
     pub fn driven_since(&self) -> Timestamp {
         self.driven_since
     }
@@ -182,7 +186,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         self.places.in_flight()
     }
 
-    /// Why it cannot go on, if it cannot.
+    /// Why it cannot go on; none if it can.
     pub fn parked(&self) -> Option<&Problem> {
         match &self.phase {
             Phase::Parked(problem) => Some(problem),
@@ -222,7 +226,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
-    /// It cannot go on: whoever waits is told so, and nothing is decided any more.
+    /// Parks it: all who wait are told so, and nothing is decided any more.
     pub fn park(&mut self, problem: Problem) {
         if let Some((_, round)) = self.stop_appending() {
             self.refuse(round.answers, &problem);
@@ -251,7 +255,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
-    /// An effect is not performed any more: with what came of it, or because this process let go of it.
+    /// An effect is not performed any more: `command` tells its result, or this process let go of it.
     fn settled(&mut self, effect: &<A::Effect as Effect>::Id, command: Option<A::Command>, now: Now) {
         match command {
             Some(command) if self.places.counts(effect) => {
@@ -273,8 +277,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if !matches!(self.phase, Phase::Loading) {
             return;
         }
-        // If it was loaded before, somebody else wrote to it: what was decided is forgotten, and it is taken over as if another
-        // process had held it.
+        // If it was loaded before, somebody else wrote to it: what was decided is forgotten, and it is taken
+        // over as if another process had driven it.
         if self.driving.reload() {
             self.driven_since = now.steady;
         }
@@ -285,7 +289,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         self.when_ready(now);
     }
 
-    /// What follows once the state is what the store holds.
+    /// What follows each time when the state is the same as in the store.
     fn when_ready(&mut self, now: Now) {
         let Phase::Ready(fold) = &self.phase else { return };
         let attention = fold.state.attention();
@@ -351,13 +355,13 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
-    /// Somebody is to perform it, for whoever drives the stream now.
+    /// Puts out that an effect is to be performed, for those that drive the stream now.
     fn perform(&mut self, effect: A::Effect) {
         self.outputs.push_back(Output::Perform { effect, whose: self.driving.whose() });
     }
 
-    /// What goes on only if somebody wants it to is driven by nobody until then. What people were to say in time is no
-    /// longer waited for when somebody drives it after that.
+    /// Whether it rests. What goes on only if somebody asks is then driven by nobody until that happens. Once
+    /// a moment by which people had to answer has come, it does not rest.
     fn rests(attention: Attention, now: Now) -> bool {
         attention.is_at_rest() && !attention.due().has_come(now)
     }
@@ -386,8 +390,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
         self.tell_wake();
     }
 
-    /// Lets timers fire whose moment has come, late rather than never, and never early; and looks whether anybody still
-    /// needs it.
+    /// Lets timers fire whose moment has come, late rather than never, and never early. Then checks whether
+    /// anybody still needs it.
     fn tick(&mut self, now: Now) {
         self.timers.forget_told();
         if self.driving.is_driven() {
@@ -410,14 +414,14 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
-    /// Whether nothing of it goes on in this process.
+    /// Whether nothing of it is under way in this process.
     fn is_idle(&self) -> bool {
         let goes_on = self.driving.is_driven() && self.attention.own == Own::Now;
         matches!(self.phase, Phase::Ready(_)) && self.inbox.is_empty() && self.places.are_quiet() && !goes_on
     }
 
-    /// Puts it away if nothing follows any more, or if it was activated because it was due, and will be again. Thousands
-    /// of short lives may end in the time for which one is kept that may be asked again.
+    /// Puts it away if nothing follows any more, or if it was activated only because it was due, and will be
+    /// again. Thousands of short lives may end in the time for which one that may be asked again is kept.
     pub fn go_if_over(&mut self, now: Now) {
         if !matches!(self.phase, Phase::Ready(_)) || self.wants_to_decide() {
             return;

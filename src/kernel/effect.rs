@@ -8,7 +8,7 @@ use super::clocks::Deadline;
 
 /// Something that a state wants done in the world.
 pub trait Effect: Clone + Send + fmt::Debug + 'static {
-    /// What tells it from others.
+    /// The type of its ids, which tell effects of a state apart.
     type Id: Clone + Eq + Hash + Send + fmt::Debug + 'static;
 
     /// Its id: as long as an effect is open, no other has it.
@@ -18,22 +18,23 @@ pub trait Effect: Clone + Send + fmt::Debug + 'static {
     fn lasts(&self) -> Lasts;
 }
 
-/// How long performing an effect lasts, and what becomes of it when the process dies that performs it.
+/// How long performing an effect lasts, and what happens to it when the process that performs it dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lasts {
-    /// It is a hint to who decides: nobody performs it.
+    /// It is only a hint to the code that decides: nobody performs it.
     Hint,
-    /// It is told once it is open, and once more by every process that takes the stream over: telling it twice does no harm.
+    /// It is told once it is open, and once more by every process that takes the stream over; telling it
+    /// twice does no harm.
     Told,
     /// It is a wake-up at that moment.
     Until(Deadline),
-    /// A process performs it until it reports, and with the process it is lost.
+    /// A process performs it until it reports; if the process dies, it is lost.
     Process,
-    /// It asks something of another stream, and what comes of that comes as a command. Whoever drives the stream asks, and
-    /// whoever drives it next asks again.
+    /// It asks something of another stream, whose answer comes as a command. The process that drives the
+    /// stream asks, and the next one that drives it asks again.
     Answer,
-    /// Another stream goes on with it. It is told once more by every process that drives the stream, in case that what came
-    /// of it was lost.
+    /// Another stream goes on with it. Every process that drives the stream tells it once more, in case
+    /// the answer was lost.
     Elsewhere,
 }
 
@@ -41,7 +42,7 @@ pub enum Lasts {
 #[derive(Debug, Clone)]
 pub struct EffectChanges<E: Effect> {
     opened: Vec<E>,
-    /// Each with how many were opened before it was closed.
+    /// Each id with the number of effects that were opened before it was closed.
     closed: Vec<(E::Id, usize)>,
 }
 
@@ -52,34 +53,34 @@ impl<E: Effect> Default for EffectChanges<E> {
 }
 
 impl<E: Effect> EffectChanges<E> {
-    /// An effect is open from here on.
+    /// Notes that an effect is open from here on.
     pub fn open(&mut self, effect: E) {
         self.opened.push(effect);
     }
 
-    /// An effect is not open any more, if it was.
+    /// Notes that an effect is not open any more, if it was.
     pub fn close(&mut self, effect: E::Id) {
         self.closed.push((effect, self.opened.len()));
     }
 
-    /// Those that were opened, some of which may be closed again.
+    /// The effects that were opened; some may be closed again.
     pub fn opened(&self) -> &[E] {
         &self.opened
     }
 
-    /// Those that were closed, some of which may be open again.
+    /// The ids of effects that were closed; some may be open again.
     pub fn closed(&self) -> impl Iterator<Item = &E::Id> {
         self.closed.iter().map(|(effect, _)| effect)
     }
 
-    /// The same, of changes that nobody asks for them any more.
+    /// Takes out the ids of closed effects, when the changes are not needed any more.
     pub fn take_closed(&mut self) -> impl Iterator<Item = E::Id> + use<E> {
         std::mem::take(&mut self.closed).into_iter().map(|(effect, _)| effect)
     }
 
-    /// Those that were opened and not closed after that.
+    /// The effects that were opened and not closed after that.
     pub fn still_open(&self) -> impl Iterator<Item = &E> {
-        // Of an effect that was closed several times the last one counts.
+        // If an effect was closed several times, the last time counts.
         let closed: HashMap<&E::Id, usize> =
             self.closed.iter().map(|(effect, after)| (effect, *after)).collect();
         let opened = self.opened.iter().enumerate();

@@ -1,8 +1,9 @@
-//! A state, how far it was folded, and when it is worth saving.
+//! A state, up to which event it was folded, and when it is worth saving.
 //!
-//! A snapshot is due when the tail, which is what was stored since the last, has outgrown the state (in bytes), so that
-//! taking snapshots costs no more than storing events does; not before [`TAIL_EVENTS_MIN`] events, which are folded in no
-//! time; and after [`SPACING_EVENTS`] at the latest, so that any version is near one.
+//! The tail is what was stored since the last snapshot. A snapshot is due when the tail, in bytes, is larger
+//! than the state, so that taking snapshots costs no more than storing events does; but not before
+//! [`TAIL_EVENTS_MIN`] events, which are folded in no time; and after [`SPACING_EVENTS`] at the latest, so
+//! that a snapshot is near any version.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,44 +16,45 @@ use crate::events::commit::{Head, Recorded};
 use crate::events::ids::{Hash, StreamId, Version};
 use crate::events::json::BlobRef;
 
-/// A tail that is shorter is not worth a snapshot: folding it takes about a millisecond.
+/// The shortest tail worth a snapshot, in events: folding a shorter one takes about a millisecond.
 pub const TAIL_EVENTS_MIN: u64 = 1_000;
 
-/// How far apart those are that are kept, and how long a tail may become.
+/// How many events lie between the snapshots that are kept, and how long a tail may become.
 pub const SPACING_EVENTS: u64 = 10_000;
 
-/// A state, and how far it was folded.
+/// A state, and up to which event it was folded.
 #[derive(Debug, Clone, Default)]
 pub struct Fold<A> {
-    /// The state.
+    /// The state that the events lead to.
     pub state: A,
-    /// The last event of it.
+    /// The last event that was folded.
     pub head: Head,
     /// What was folded since the last snapshot.
     pub tail: Tail,
-    /// What the state refers to.
+    /// The blobs that the state may refer to.
     pub content: Content,
-    /// Which commands were answered by then.
+    /// The commands that were answered up to that event.
     pub answered: Answered,
-    /// The root run, where the stream is not that run's own.
+    /// The root run; none where the stream belongs to the root run itself.
     pub correlation: Option<Arc<str>>,
 }
 
-/// Which content a state may refer to.
+/// Which blobs a state may refer to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Content {
-    /// No more than this.
+    /// These and no others.
     Known(HashSet<Hash>),
-    /// More than is worth knowing, or it was folded from a snapshot, or nobody wants to know.
+    /// They are not known: there were too many, or the state was folded from a snapshot, or
+    /// nobody wants to know.
     #[default]
     Unknown,
 }
 
-/// How many references are known of a state: more than a short history has.
+/// How many references of a state are remembered: more than a short history has.
 pub const CONTENT_KNOWN_MAX: usize = 64;
 
 impl Content {
-    /// What a state refers to that nothing happened to: whoever folds on from there knows it.
+    /// The references of a state to which nothing has happened yet: none.
     pub fn none() -> Self {
         Self::Known(HashSet::new())
     }
@@ -67,22 +69,22 @@ impl Content {
     }
 }
 
-/// Why an event is not folded.
+/// Why an event cannot be folded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfoldable {
-    /// It is not understood.
+    /// This version does not understand it; the text says why.
     #[error("{0}")]
     Unknown(String),
-    /// It cannot follow, or what was begun with was wrong.
+    /// It cannot follow what came before it, or the fold began with a wrong state.
     #[error("{0}")]
     Illegal(String),
 }
 
 impl<A: Aggregate> Fold<A> {
-    /// Takes the next event in.
+    /// Folds the next event of the stream.
     ///
     /// # Errors
-    /// When it is not understood, or cannot follow.
+    /// When it is not understood, or cannot follow what came before.
     pub fn event(&mut self, stream: &StreamId, recorded: &Recorded) -> Result<(), Unfoldable> {
         let Recorded { version, header, event, .. } = recorded;
         let parked = |why: String| format!("version {version} of `{stream}` cannot be folded: {why}");
@@ -101,7 +103,7 @@ impl<A: Aggregate> Fold<A> {
         Ok(())
     }
 
-    /// Whether both are the same of a history, however they were come by.
+    /// Whether both are equal folds of one history, even if one was restored from a snapshot.
     pub fn is_same(&self, other: &Self) -> bool
     where
         A: PartialEq,
@@ -110,14 +112,14 @@ impl<A: Aggregate> Fold<A> {
         known(self) == known(other) && self.state == other.state
     }
 
-    /// The number of the shape that [`Fold::snapshot`] writes. The numbers below 256 are those of states alone, as they were
-    /// saved before commands had ids.
+    /// The number of the layout that [`Fold::snapshot`] writes. Numbers below 256 are those of states alone,
+    /// as they were saved before commands had ids.
     pub const SNAPSHOT_SCHEMA: u16 = {
         assert!(A::SNAPSHOT_SCHEMA < CORE_SCHEMA, "a snapshot's schema number is one byte");
         CORE_SCHEMA + A::SNAPSHOT_SCHEMA
     };
 
-    /// It as bytes: what is known beside the state, then the state.
+    /// The fold as bytes: what is known beside the state, then the state.
     ///
     /// # Errors
     /// When it is too large to encode.
@@ -127,11 +129,11 @@ impl<A: Aggregate> Fold<A> {
         Ok(bytes)
     }
 
-    /// What [`Fold::snapshot`] wrote of a fold up to that event; or the state alone, of which no command had an id. None if
-    /// another version wrote it.
+    /// Restores what [`Fold::snapshot`] wrote of a fold up to that event, or a state alone, from when
+    /// commands had no ids. None if another version wrote it.
     ///
     /// # Errors
-    /// When the bytes are none.
+    /// When the bytes are not such a fold.
     pub fn restore(head: Head, schema: u16, bytes: &[u8]) -> Option<Result<Self, CodecError>> {
         let restored = match schema {
             _ if schema == Self::SNAPSHOT_SCHEMA => Self::restore_whole(bytes),
@@ -149,26 +151,26 @@ impl<A: Aggregate> Fold<A> {
     }
 }
 
-/// What the numbers of snapshots begin with that hold more than a state.
+/// The first of the schema numbers of snapshots that hold more than a state.
 const CORE_SCHEMA: u16 = 256;
 
-/// What happened since the last snapshot.
+/// What was stored since the last snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tail {
     events: u64,
-    /// Of their payloads.
+    /// The sum of the lengths of their payloads.
     event_bytes: u64,
-    /// The size of the last snapshot: about the size of the state.
+    /// The length of the last snapshot: about the size of the state.
     snapshot_bytes: u64,
 }
 
 impl Tail {
-    /// Nothing happened since a snapshot of that size.
+    /// An empty tail after a snapshot of that length.
     pub fn after(snapshot_bytes: usize) -> Self {
         Self { snapshot_bytes: snapshot_bytes as u64, ..Self::default() }
     }
 
-    /// An event happened.
+    /// Adds an event with a payload of that length.
     pub fn grow(&mut self, payload_bytes: usize) {
         self.events += 1;
         self.event_bytes += payload_bytes as u64;

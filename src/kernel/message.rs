@@ -1,6 +1,6 @@
-//! What one stream says to another. Nothing is ever stored in two streams at once: a state that wants something of another
-//! stream has an open effect for it, which is a message; what comes of it comes back as a command. Both sides may hear the
-//! same again after a crash, and take it in once.
+//! What one stream says to another. Nothing is ever stored in two streams at once: a state that wants
+//! something from another stream has an open effect for it, which is a message; the answer comes back as a
+//! command. After a crash both sides may get the same message again, and take it in once.
 
 use std::any::Any;
 use std::fmt;
@@ -13,24 +13,25 @@ use crate::events::problem::Problem;
 /// What one stream says to another.
 #[derive(Clone)]
 pub struct Message {
-    /// To which.
+    /// The stream that it goes to.
     pub to: StreamId,
-    /// What tells the effect that it is from others of the stream, as it is recorded with the decision on it.
+    /// The text that tells this effect from others of the stream; it is recorded with the
+    /// decision on the message.
     pub effect: Arc<str>,
-    /// Whether it asks for something. Whoever is asked goes on by itself if who asks does, and says again what it has to say
-    /// to who asks.
+    /// Whether it asks for something. A stream that is asked goes on by itself if the asking stream does, and
+    /// sends again what it has to say to that stream.
     pub asks: bool,
-    /// What.
+    /// Makes the command for the other stream.
     pub write: Write,
     /// Whether it is said until it is heard, by every process that goes on with the stream: that it is heard comes back as a
     /// command, as what comes of something that is asked does. A stream cannot go on whose message nobody takes.
     pub insists: bool,
 }
 
-/// Makes the command that is said, once content can be read.
+/// Makes the command of a message, once blobs can be read.
 pub type Write = Arc<dyn Fn(&dyn Blobs) -> Result<Said, Problem> + Send + Sync>;
 
-/// A command of some kind of streams.
+/// A command for streams of some kind.
 pub struct Said(Box<dyn Any + Send>);
 
 impl Said {

@@ -1,11 +1,15 @@
-//! What keeps anything alive that lives on events, and knows none of it by name. Pure: no async, no clock, no world.
+//! What keeps alive any state that lives on events, without knowing any of them by name. Pure: no async,
+//! no clock, no world.
 //!
-//! - `aggregate`: a state that changes only by events, and a decision on it in the making; `effect`: what it wants done; `attention`: what it needs next
+//! - `aggregate`: a state that changes only by events, and a decision on it in the making; `effect`: what it
+//!   wants done; `attention`: what it needs next
 //! - `moment`: what a decision borrows; `clocks`: the two clocks of a process, and what is due by which
 //! - `message`: what one stream says to another
-//! - [`fold`]: a state, and how far it was folded; [`answered`]: which commands were answered by then
-//! - [`redecide`]: today's code against what was decided
-//! - [`standing`]: where a stream is, as its fold says; [`projection`]: rows that are folded from events, and their runner
+//! - [`fold`]: a state, and up to which event it was folded; [`answered`]: which commands
+//!   were answered by then
+//! - [`redecide`]: lets today's code decide again what was decided
+//! - [`standing`]: where a stream is, as its fold says; [`projection`]: rows that are folded from events, and
+//!   their runner
 //! - [`core`]: the whole life of an aggregate in a process, as inputs and outputs
 
 mod aggregate;

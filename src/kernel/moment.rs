@@ -1,4 +1,4 @@
-//! What a decision borrows: the time, stored content, a seed, and how much of what is scarce it may use.
+//! What a decision borrows: the time, stored blobs, a seed, and how much of scarce things it may use.
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::events::time::Timestamp;
 /// When a decision is made, and what it may read and use.
 #[derive(Clone, Copy)]
 pub struct Moment<'a, G = ()> {
-    /// The time, as what is decided is recorded.
+    /// The time by the steady clock, at which the decision is recorded.
     pub now: Timestamp,
-    /// The time by the wall clock: what people are told, and held to, goes by it.
+    /// The time by the wall clock, for moments that people are told and held to.
     pub wall: Timestamp,
-    /// What is stored by its hash.
+    /// Reads blobs by their hashes.
     pub blobs: &'a dyn Blobs,
-    /// Another number for each decision, from which it may draw what is to be random.
+    /// A number that differs for each decision, from which everything random is drawn.
     pub seed: u64,
-    /// What it may use. Without, nobody drives the stream: what is asked is recorded, and nothing starts.
+    /// What it may use. None if nobody drives the stream: then what is asked is recorded, and nothing starts.
     pub grants: Option<&'a G>,
-    /// Since when somebody drives the stream; now, where nobody does.
+    /// Since when somebody drives the stream; the time now if nobody does.
     pub driven_since: Timestamp,
 }
 
@@ -34,7 +34,7 @@ impl<G> Moment<'_, G> {
 }
 
 impl<G> Moment<'_, G> {
-    /// By how much the wall clock is ahead, in µs.
+    /// By how much the wall clock is ahead of the steady one, in µs.
     pub fn wall_ahead_us(&self) -> i64 {
         self.wall.0.saturating_sub(self.now.0)
     }
@@ -49,9 +49,9 @@ impl<G> Moment<'_, G> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("blob {hash} cannot be read: {why}")]
 pub struct Unreadable {
-    /// Its name.
+    /// The hash that names the blob.
     pub hash: Hash,
-    /// What stands in the way.
+    /// Why it cannot be read, in a sentence.
     pub why: String,
 }
 
@@ -62,41 +62,41 @@ impl Unreadable {
     }
 }
 
-/// What a blob means, once it was read.
+/// The value that a blob holds, once it was decoded.
 pub type Value = Arc<dyn Any + Send + Sync>;
 
-/// Which blob, read as which type.
+/// The hash of a blob, and the type of the value that is read from it.
 pub type ValueKey = (Hash, TypeId);
 
-/// A type of which blobs are made.
+/// A type whose values are stored in blobs.
 pub trait ReadBlob: Any + Send + Sync + Sized {
-    /// What those bytes mean.
+    /// Decodes the bytes of a blob.
     ///
     /// # Errors
-    /// Why they mean nothing.
+    /// Why they hold no such value.
     fn read_blob(bytes: &[u8]) -> Result<Self, String>;
 }
 
-/// Reads content by its hash: as pure as a constant.
+/// Reads blobs by their hashes: as pure as a constant.
 pub trait Blobs: Send + Sync {
-    /// The content.
+    /// The bytes of the blob.
     ///
     /// # Errors
     /// When it is not there or damaged.
     fn read(&self, hash: &Hash) -> Result<Arc<[u8]>, Unreadable>;
 
-    /// What was remembered of a blob, by a reader that is asked often.
+    /// The value of a blob that was remembered, if this reader remembers values.
     fn remembered(&self, _key: &ValueKey) -> Option<Value> {
         None
     }
 
-    /// Remembers what a blob means, if this reader does that.
+    /// Remembers the value of a blob, if this reader remembers values.
     fn remember(&self, _key: ValueKey, _value: Value) {}
 
-    /// The JSON that an event carries.
+    /// The JSON of a payload.
     ///
     /// # Errors
-    /// When it is a blob that is not there, damaged, or no JSON.
+    /// When its blob is missing, damaged, or not JSON.
     fn json(&self, payload: &Payload) -> Result<Json, Unreadable> {
         match payload {
             Payload::Inline(json) => Ok(json.clone()),
@@ -106,10 +106,10 @@ pub trait Blobs: Send + Sync {
 }
 
 impl dyn Blobs + '_ {
-    /// What a blob means, read once where the reader remembers it.
+    /// The value that a blob holds; decoded only once if the reader remembers it.
     ///
     /// # Errors
-    /// When it is not there, damaged, or does not mean that.
+    /// When the blob is missing or damaged, or does not hold such a value.
     pub fn value<T: ReadBlob>(&self, hash: &Hash) -> Result<Arc<T>, Unreadable> {
         if let Some(value) = self.remembered_value(hash) {
             return Ok(value);

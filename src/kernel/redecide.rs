@@ -1,4 +1,4 @@
-//! Deciding again what was decided: today's code against a recorded history.
+//! Deciding again what was decided: today's code on a recorded history.
 
 use super::aggregate::{Aggregate, Draft, Grants as _, NotRecalled, Recalling};
 use super::moment::{Blobs, Moment};
@@ -6,37 +6,37 @@ use crate::events::decision::Decision;
 use crate::events::ids::{StreamId, Version};
 use crate::events::time::Timestamp;
 
-/// A decision that was recorded, and where.
+/// A decision that was recorded, and its place in history.
 #[derive(Clone, Copy)]
 pub struct Past<'a, E> {
-    /// The stream.
+    /// The stream that it belongs to.
     pub stream: &'a StreamId,
-    /// Its version before.
+    /// The stream's version before the decision.
     pub version: Version,
     /// When it was made.
     pub time: Timestamp,
-    /// What is recorded of it.
+    /// The record of the decision.
     pub decision: &'a Decision,
-    /// What came of it.
+    /// The events that it made happen.
     pub events: &'a [E],
 }
 
-/// What today's code decides where something else may have been decided.
+/// Why today's code decides nothing where something was decided before.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotRedecided {
-    /// The command is not known.
+    /// The command cannot be made again from its record.
     #[error(transparent)]
     NotRecalled(#[from] NotRecalled),
-    /// Today it is refused.
+    /// Today the command is refused, for this reason.
     #[error("it would be refused: {0}")]
     Rejected(String),
-    /// Today it contradicts itself.
+    /// Today's decision emits an event that cannot follow.
     #[error("it would be an illegal decision: {0}")]
     Illegal(String),
 }
 
-/// Decides again what was decided: pure, as deciding is. `state` is what the events before come to, and after that what this
-/// decision makes of it; if there is none it is not to be used any more.
+/// Decides again what was decided: pure, as deciding is. `state` is the fold of the events before, and
+/// afterwards that with the events that are decided today; after an error it must not be used any more.
 ///
 /// # Errors
 /// Why there is no such decision today.

@@ -1,4 +1,5 @@
-//! Where a stream is, as its own fold says, for whoever keeps rows of many: a row says nothing that the fold does not.
+//! Where a stream is, as its own fold says, for rows about many streams: a row says nothing that the
+//! fold does not say.
 
 use super::aggregate::Aggregate;
 use super::attention::{Attention, Own};
@@ -7,12 +8,12 @@ use crate::events::commit::Recorded;
 use crate::events::ids::Version;
 use crate::events::time::Timestamp;
 
-/// Where a stream is, as of one of its versions.
+/// Where a stream is, at one of its versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// As of which version.
+    /// The version that this is about.
     pub version: Version,
-    /// Where it is, in a word: see [`Aggregate::status`].
+    /// Its status, in a word: see [`Aggregate::status`].
     pub status: &'static str,
     /// What it needs next.
     pub attention: Attention,
@@ -27,7 +28,7 @@ impl Standing {
         Self { version, status, attention, ended_at: state.ended_at() }
     }
 
-    /// What is over, in that word, with this event.
+    /// Where a stream is that is over with this event, with that status.
     pub fn over(status: &'static str, event: &Recorded) -> Self {
         let ended_at = Some(event.header.recorded_at);
         Self { version: event.version, status, attention: Attention::OVER, ended_at }
@@ -37,14 +38,15 @@ impl Standing {
 /// What is known of where a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// It is there.
+    /// It is there, as of one of its versions.
     At(Standing),
     /// Its history is not understood, or cannot be read.
     Parked,
 }
 
 impl Known {
-    /// What it needs next. What is not understood is due now: whoever tries to go on with it is told why that cannot be.
+    /// What it needs next. A stream that is not understood is due now: whoever tries to go on with it
+    /// is told the reason.
     pub fn attention(&self) -> Attention {
         match self {
             Self::At(standing) => standing.attention,
@@ -55,10 +57,10 @@ impl Known {
 
 /// A stream that is folded from its first event on, whatever its kind.
 pub trait Folding: Send {
-    /// Takes the next event in.
+    /// Folds the next event of the stream.
     ///
     /// # Errors
-    /// When it is not understood, or cannot follow: what was folded is of no use any more.
+    /// When it is not understood, or cannot follow: the fold must not be used any more.
     fn event(&mut self, recorded: &Recorded) -> Result<(), Unfoldable>;
 
     /// Where the stream is now.
@@ -75,7 +77,7 @@ impl<A: Aggregate> Folding for Fold<A> {
     }
 }
 
-/// How streams of a kind are folded by whoever knows no kind by name.
+/// How streams of one kind are folded by code that knows no kind by name.
 #[derive(Debug, Clone, Copy)]
 pub struct KindFold {
     begin: fn() -> Box<dyn Folding>,
@@ -83,8 +85,9 @@ pub struct KindFold {
 }
 
 impl KindFold {
-    /// The folds of an aggregate. `ended_by` says of a type of events which word the stream is over in right after one of
-    /// them, whatever came before it: that saves folding streams that are over. None if only the fold can say.
+    /// The folds of an aggregate. `ended_by` answers for a type of events with which status a stream is over
+    /// right after such an event, whatever came before it: this saves folding streams that are over. None if
+    /// only the fold can say.
     pub const fn of<A: Aggregate>(ended_by: fn(&str) -> Option<&'static str>) -> Self {
         Self { begin: || Box::new(Fold::<A>::default()), ended_by }
     }
@@ -94,7 +97,8 @@ impl KindFold {
         (self.ended_by)(&event.event.kind).map(|status| Standing::over(status, event))
     }
 
-    /// Where a stream is whose events from its first on these are; none if they are not, or not understood.
+    /// Where a stream with these events, from its first on, is; none if there are none, or
+    /// they are not understood.
     pub fn fold<'a>(&self, events: impl IntoIterator<Item = &'a Recorded>) -> Option<Standing> {
         let mut events = events.into_iter().peekable();
         events.peek().filter(|first| first.version == Version(1))?;

@@ -1,4 +1,4 @@
-//! What every store refuses before it looks at the disk, so that all refuse alike.
+//! What every store refuses before it touches the disk, so that all refuse alike.
 
 use crate::events::commit::Commit;
 use crate::events::json::Blob;
@@ -6,7 +6,7 @@ use crate::events::limits::{BLOB_BYTES_MAX, STREAM_NAME_BYTES_MAX, VIEW_KEY_BYTE
 
 use super::{AppendError, ViewChange};
 
-/// The bytes of a commit that can be stored, with its blobs.
+/// Encodes a commit; fails if it or one of its blobs can never be stored.
 pub(super) fn encode(commit: &Commit, blobs: &[Blob]) -> Result<Vec<u8>, AppendError> {
     let refused = |why: &str| Err(AppendError::Refused(why.to_owned()));
     let (header, name) = (&commit.header, commit.header.stream.as_str());
@@ -32,7 +32,7 @@ pub(super) fn encode(commit: &Commit, blobs: &[Blob]) -> Result<Vec<u8>, AppendE
     commit.to_bytes().map_err(|error| AppendError::Refused(error.to_string()))
 }
 
-/// Whether rows of a read model can be stored.
+/// Fails if a row of a read model can never be stored.
 pub(super) fn check_rows(rows: &[ViewChange]) -> Result<(), AppendError> {
     for row in rows {
         let row_bytes = row.bytes.as_ref().map_or(0, Vec::len);

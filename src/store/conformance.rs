@@ -19,8 +19,9 @@
 //! # });
 //! ```
 //!
-//! A rule that is broken is answered, not panicked about. What a power cut or a full disk does to a store is not
-//! asked here: it needs to be done to the store from outside. [`super::fault`] makes any store fail on purpose.
+//! A rule that is broken is answered, not panicked about. What a power cut or a full disk does to a
+//! store is not asked here: it needs to be done to the store from outside. [`super::fault`] makes any
+//! store fail on purpose.
 
 pub mod kit;
 
@@ -46,29 +47,29 @@ pub struct Violation {
     pub what: String,
 }
 
-/// How a rule is broken, in words.
+/// How a rule is broken, as a sentence for the report.
 type Broken = String;
 
-/// Says what was expected where two things differ.
+/// Fails with what was expected where two things differ.
 fn same<T: PartialEq + Debug>(what: &str, found: &T, wanted: &T) -> Result<(), Broken> {
     if found == wanted { Ok(()) } else { Err(format!("{what}: found {found:?}, not {wanted:?}")) }
 }
 
-/// Says what does not hold.
+/// Fails with `what` where a condition does not hold.
 fn holds(what: &str, holds: bool) -> Result<(), Broken> {
     if holds { Ok(()) } else { Err(what.to_owned()) }
 }
 
-/// A call that should not have failed.
+/// The result of a call that should not have failed; fails with `what` where it did.
 fn went<T, E: Debug>(what: &str, result: Result<T, E>) -> Result<T, Broken> {
     result.map_err(|error| format!("{what} failed: {error:?}"))
 }
 
-/// Runs the suite. `open` opens the store of a name: empty the first time; later with all that was in it, for by then
-/// it has been closed. Must be called within a tokio runtime.
+/// Runs the suite. `open` opens the store of a name: empty the first time; later with all that was in it,
+/// because it was closed before. Must be called within a tokio runtime.
 ///
 /// # Errors
-/// The first rule that is broken.
+/// The first rule that is broken, and how.
 pub async fn check(open: impl AsyncFn(&str) -> Arc<dyn EventStore>) -> Result<(), Violation> {
     macro_rules! rules {
         ($($rule:literal $check:path;)*) => {

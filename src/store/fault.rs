@@ -1,4 +1,5 @@
-//! A store that fails, stops answering or is slow on purpose, around any other: for tests of what must survive it.
+//! A store around any other that fails, stops answering or is slow on purpose: for tests of
+//! what must survive it.
 
 mod gate;
 
@@ -17,16 +18,16 @@ use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
 
-/// How an append fails. Who appended is told the same, for it cannot know.
+/// How an append fails. Both are answered with the same error: the caller cannot know which it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing is stored.
+    /// The commit is not stored.
     BeforeStoring,
-    /// All is stored, and nobody is told.
+    /// The commit is stored, but the answer says that it failed.
     AfterStoring,
 }
 
-/// What may be made to wait. Only asynchronous calls can: [`EventStore::blob`] is always answered.
+/// The calls that can be made to wait. Only asynchronous ones can: [`EventStore::blob`] is always answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Calls {
     /// Appends and closing, before anything is stored.
@@ -35,16 +36,16 @@ pub enum Calls {
     Answers,
     /// Saving what is a cache: read models and snapshots.
     Caches,
-    /// Whatever reads the store.
+    /// Everything that reads the store.
     Reads,
 }
 
-/// Passes everything to the store inside, but for the appends that it was told to fail: they answer
-/// [`AppendError::Failed`]. As a store whose disk has failed, it then fails every append until
-/// [`Faulty::mend`] is called, which is what opening it again would be; unless [`Faulty::mending`] was chosen.
+/// Passes everything to the store inside, except for the appends that it was told to fail: they answer
+/// [`AppendError::Failed`]. Like a store whose disk has failed, it then fails every append until
+/// [`Faulty::mend`] is called, which stands for opening it again; unless [`Faulty::mending`] was chosen.
 ///
-/// It stops answering where it was told to ([`Faulty::hold`]), until it is released; a slow store is one that is let
-/// answer now and then ([`Faulty::pass`]).
+/// It stops answering where it was told to ([`Faulty::hold`]), until it is released. A test makes it slow by
+/// letting single calls through ([`Faulty::pass`]).
 #[derive(Debug)]
 pub struct Faulty<S> {
     inner: S,
@@ -80,19 +81,19 @@ impl<S: EventStore> Faulty<S> {
         }
     }
 
-    /// The same, but after each fault it goes on at once, as if it had been opened again.
+    /// Makes the store go on at once after each fault, as if it had been opened again.
     #[must_use]
     pub fn mending(self) -> Self {
         Self { mends_itself: true, ..self }
     }
 
-    /// The same, but closing it does nothing: who closed it is gone, and a test looks at what is left.
+    /// Makes closing do nothing: the owner that closed it is gone, and a test looks at what is left.
     #[must_use]
     pub fn staying_open(self) -> Self {
         Self { stays_open: true, ..self }
     }
 
-    /// Makes an append fail: the `nth` from when the store was made, from 1. May be called at any time.
+    /// Makes one append fail: the `nth` since the store was made, counted from 1. May be called at any time.
     pub fn fail_append(&self, nth: u64, fault: Fault) {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).insert(nth, fault);
     }
@@ -102,42 +103,42 @@ impl<S: EventStore> Faulty<S> {
         self.appends.load(Ordering::SeqCst)
     }
 
-    /// Takes appends again.
+    /// Ends the failure: appends are taken again.
     pub fn mend(&self) {
         self.failed.store(false, Ordering::SeqCst);
     }
 
-    /// From here on no read model and no snapshot is saved; appends go on.
+    /// From here on saving a read model or a snapshot fails; appends go on.
     pub fn refuse_caches(&self) {
         self.refuses_caches.store(true, Ordering::SeqCst);
     }
 
-    /// From here on these calls wait.
+    /// From here on calls of this kind wait.
     pub fn hold(&self, calls: Calls) {
         self.gate(calls).shut();
     }
 
-    /// Those that wait go on, and whoever comes.
+    /// Lets the calls of this kind that wait go on, and all that come later.
     pub fn release(&self, calls: Calls) {
         self.gate(calls).open();
     }
 
-    /// Lets so many of those that are held go on, now or when they come.
+    /// Lets `count` of the held calls go on, now or when they come.
     pub fn pass(&self, calls: Calls, count: usize) {
         self.gate(calls).pass(count);
     }
 
-    /// Ends when so many of these calls wait.
+    /// Waits until `count` calls of this kind wait.
     pub async fn held(&self, calls: Calls, count: usize) {
         self.gate(calls).held(count).await;
     }
 
-    /// How many of these calls wait.
+    /// How many calls of this kind wait.
     pub fn waiting(&self, calls: Calls) -> usize {
         self.gate(calls).waiting()
     }
 
-    /// The store inside.
+    /// The store to which calls are passed.
     pub fn inner(&self) -> &S {
         &self.inner
     }
@@ -151,13 +152,13 @@ impl<S: EventStore> Faulty<S> {
         }
     }
 
-    /// What a read goes through.
+    /// The store inside, once a read may go on.
     async fn read(&self) -> &S {
         self.reads.enter().await;
         &self.inner
     }
 
-    /// What saving a cache goes through.
+    /// The store inside, once saving a cache may go on; fails where caches are refused.
     async fn cache(&self) -> Result<&S, AppendError> {
         self.caches.enter().await;
         match self.failed.load(Ordering::SeqCst) || self.refuses_caches.load(Ordering::SeqCst) {

@@ -1,8 +1,8 @@
-//! A damaged store, for whoever looks at what can be read of it.
+//! A damaged store, opened only to look at what can be read of it.
 //!
-//! Nothing is written to such a store, and its read models cannot be relied upon: they are made anew, in memory. What
-//! cannot be read of it is left out of the events of the whole store, so that one bad place does not hide all that comes
-//! after it; within a stream it is an error as ever.
+//! Nothing is written to such a store, and its read models cannot be relied upon: they are made anew, in
+//! memory. Events that cannot be read are left out when the whole store is read, so that one bad place does
+//! not hide all that comes after it; when one stream is read they are an error as ever.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,7 +26,7 @@ pub struct LookedAt<S> {
 }
 
 impl<S: EventStore> LookedAt<S> {
-    /// Looks at that store.
+    /// Opens a view of that store.
     pub fn new(inner: S) -> Self {
         Self { inner, views: Mutex::default() }
     }

@@ -1,5 +1,5 @@
-//! A store in memory: for tests, and the oracle of the others. What it does in a few lines of maps is what they must
-//! do on a disk.
+//! A store in memory: for tests, and the oracle for the others. What it does with a few lines of maps is what
+//! they must do on a disk.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -25,12 +25,12 @@ pub struct MemoryStore {
     closed: Mutex<bool>,
 }
 
-/// What outlives a handle.
+/// The content, which outlives a handle.
 #[derive(Debug, Default, Clone)]
 struct Disk {
     events: Vec<Arc<Recorded>>,
     commits: BTreeMap<Position, (Arc<Commit>, u64)>,
-    /// Where each stream's events are in `events`.
+    /// For each stream the indices of its events in `events`.
     streams: HashMap<StreamId, Vec<usize>>,
     blobs: BTreeMap<Hash, Arc<[u8]>>,
     views: Views,
@@ -44,7 +44,7 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// An empty store with no events.
     pub fn new() -> Self {
         Self::on(Arc::default())
     }
@@ -55,7 +55,7 @@ impl MemoryStore {
         Self::on(Arc::clone(&self.disk))
     }
 
-    /// Another store, with the same content: from here on each goes its own way.
+    /// Another store with the same content: later changes of one are not seen by the other.
     #[must_use]
     pub fn copy(&self) -> Self {
         let disk = locked(&self.disk).clone();
@@ -76,7 +76,7 @@ impl MemoryStore {
     }
 }
 
-/// A panic elsewhere does not spoil maps that change in one step.
+/// Locks it, also after a panic: each change of the maps is one step, so they are never left half changed.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -110,7 +110,7 @@ impl Disk {
     }
 }
 
-/// Where something lies after a number that counts from 1.
+/// The index of the first item after the item with that number, where numbers count from 1.
 fn index_after(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -1,13 +1,13 @@
-//! Where events live: the port, and what stands behind it.
+//! Where events live: the trait that every store implements, and the stores.
 //!
 //! To the store an event is a name, a schema number and bytes; what they mean is not its business.
 //!
 //! - [`memory`]: for tests and as the oracle of the others
 //! - [`sled`]: on disk, durable before it answers
-//! - [`looked_at`]: what can be read of a damaged one
-//! - [`verify`]: proves a store whole, or names what is not
+//! - [`looked_at`]: reads what can be read of a damaged store
+//! - [`verify`]: proves a store whole, or names what is damaged
 //! - [`conformance`]: what every store must do, as a suite that anyone can run on their own
-//! - [`fault`]: a store that fails on purpose, around any other
+//! - [`fault`]: wraps any store in one that fails on purpose
 
 mod admission;
 pub mod conformance;
@@ -32,7 +32,7 @@ pub use crate::events::limits::{VIEW_KEY_BYTES_MAX, VIEW_ROW_BYTES_MAX};
 use crate::events::problem::Code;
 pub use crate::events::rows::{ViewChange, ViewRow};
 
-/// A commit is durable.
+/// The answer to an append: the commit is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
     /// The position of its last event.
@@ -50,11 +50,11 @@ pub enum AppendError {
         /// The version at which the stream is.
         actual: Version,
     },
-    /// It can never be stored. Nothing was.
+    /// The commit can never be stored, as the text says. Nothing was stored.
     #[error("the commit cannot be stored: {0}")]
     Refused(String),
-    /// The disk failed. Whether the commit is stored is not known until the store is opened again, and until then
-    /// every append fails like this.
+    /// The disk failed. Whether the commit is stored is not known until the store is opened again, and until
+    /// then every append fails like this.
     #[error("the disk failed: {0}")]
     Failed(String),
     /// The store is closed. Nothing was stored.
@@ -77,15 +77,15 @@ impl AppendError {
 /// Why something could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// What stands there is not what was written.
+    /// What is stored there is not what was written.
     #[error("damaged at position {position}: {what}")]
     Damaged {
-        /// The first bad position; 0 if it is no event.
+        /// The first bad position; 0 if the damage is not at an event.
         position: Position,
         /// What is wrong there.
         what: String,
     },
-    /// The disk failed.
+    /// The disk failed; the text says how.
     #[error("the disk failed: {0}")]
     Failed(String),
     /// The store is closed.
@@ -107,12 +107,12 @@ impl ReadError {
 /// Where events live. An adapter owns its batching; `append` answers when the commit is durable.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
-    /// Stores a commit and the blobs that it refers to, all or nothing, right after version `first - 1` of its
-    /// stream. Blobs that are there already are not stored again.
+    /// Stores a commit and the blobs that it refers to, all or nothing, right after version `first - 1` of
+    /// its stream. Blobs that are there already are not stored again.
     ///
     /// # Errors
-    /// See [`AppendError`]: only after `Failed` is it unknown whether the commit is stored. A blob may be there without
-    /// its commit; one that is referred to never is missing.
+    /// See [`AppendError`]: only after `Failed` it is unknown whether the commit is stored. A blob may be
+    /// stored without its commit, but never a commit without its blobs.
     async fn append(&self, commit: Commit, blobs: Vec<Blob>) -> Result<Appended, AppendError>;
 
     /// The last event of a stream; none if the stream is empty.
@@ -129,8 +129,8 @@ pub trait EventStore: Send + Sync + 'static {
     /// At most `limit` events of the store, in order, from the one after `after`.
     async fn read_all(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError>;
 
-    /// At most `limit` commits, in order, from the first that begins after `after`: as they lie in the store, damaged
-    /// ones too. This is what proves a store whole; who wants events reads [`EventStore::read_all`].
+    /// At most `limit` commits, in order, from the first that begins after `after`: as they lie in the store,
+    /// damaged ones too. This is for proving a store whole; to read events, use [`EventStore::read_all`].
     async fn read_commits(&self, after: Position, limit: usize) -> Result<Vec<StoredCommit>, ReadError>;
 
     /// The position of the last durable event, and every later one as it comes.
@@ -141,7 +141,7 @@ pub trait EventStore: Send + Sync + 'static {
         None
     }
 
-    /// Damage that was noted, by whatever process met it. Such a store takes no appends.
+    /// Damage that a process noted when it met it. A store with such a note takes no appends.
     fn noted_damage(&self) -> Option<String> {
         None
     }
@@ -152,7 +152,7 @@ pub trait EventStore: Send + Sync + 'static {
     /// Takes back what was noted: the store was proved whole.
     fn forget_damage(&self) {}
 
-    /// Reads what is stored beside commits and blobs; answers what of it cannot be read.
+    /// Reads what is stored beside commits and blobs; answers what of it cannot be read, a line for each.
     async fn read_rest(&self) -> Vec<String> {
         Vec::new()
     }
@@ -180,11 +180,11 @@ pub trait EventStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<ViewRow>, ReadError>;
 
-    /// Saves changed rows of a read model and the position folded to, together. It is a cache: it becomes durable
-    /// with some later commit, and never before the events that it was folded from.
+    /// Saves changed rows of a read model, together with the position up to which they are folded. It is a
+    /// cache: it becomes durable with some later commit, and never before the events that it was folded from.
     ///
     /// # Errors
-    /// As for `append`.
+    /// The same as those of [`EventStore::append`].
     async fn save_view(
         &self,
         view: &'static str,
@@ -192,30 +192,30 @@ pub trait EventStore: Send + Sync + 'static {
         rows: Vec<ViewChange>,
     ) -> Result<(), AppendError>;
 
-    /// Saves a snapshot of a stream; one of that version is replaced. It is a cache: it may be lost in a crash, and
-    /// nobody is worse off if it cannot be saved.
+    /// Saves a snapshot of a stream; one of that version is replaced. It is a cache: it may be lost in a
+    /// crash, and nothing goes wrong if it cannot be saved.
     ///
     /// # Errors
-    /// As for `append`, but for conflicts: the store does not look at what the stream holds. After `Failed` the store
-    /// goes on.
+    /// The same as those of [`EventStore::append`], except for conflicts: the store does not look at what the
+    /// stream holds. After `Failed` the store goes on.
     async fn save_snapshot(&self, stream: &StreamId, snapshot: Snapshot) -> Result<(), AppendError>;
 
-    /// The versions of which there are snapshots of a stream, in order.
+    /// The versions of which snapshots of a stream exist, in ascending order.
     async fn snapshots(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError>;
 
-    /// A stream's snapshot of a version; none if there is none.
+    /// The snapshot of a stream at a version; none if none was saved.
     ///
     /// # Errors
-    /// `Damaged` when it is not what was saved: it is to be removed.
+    /// `Damaged` when it is not what was saved: the caller is to remove it.
     async fn snapshot(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError>;
 
     /// Removes a snapshot of a stream, if there is one of that version.
     ///
     /// # Errors
-    /// As for `save_snapshot`.
+    /// The same as those of [`EventStore::save_snapshot`].
     async fn remove_snapshot(&self, stream: &StreamId, version: Version) -> Result<(), AppendError>;
 
-    /// Saves what is cached and ends. Later calls fail with `Closed`.
+    /// Saves what is only in memory, and ends. Later calls fail with `Closed`.
     async fn close(&self) -> Result<(), AppendError>;
 }
 
@@ -224,8 +224,8 @@ pub trait EventStore: Send + Sync + 'static {
 pub struct StoredCommit {
     /// The position of its first event.
     pub position: Position,
-    /// The length of its encoded form.
+    /// The length of its encoded form, in bytes.
     pub size_bytes: u64,
-    /// The commit, or why its bytes are none.
+    /// The commit, or why its bytes are not one.
     pub commit: Result<Commit, String>,
 }

@@ -1,13 +1,13 @@
-//! The store on disk: sled, used as `layout` says, synced as a power cut demands.
+//! The store on disk: sled, used as `layout` says, and synced so that a power cut loses nothing.
 //!
 //! ```text
 //! append ─ encode ─► queue ─► writer: check versions, one batch, flush, sync ─► answers
 //!                               └─► index and committed position, then what reads see
 //! ```
 //!
-//! A store's folder holds `events/` (sled's own), `blobs/` (files of long blobs), `snapshots/`, `mark` (how far it has
-//! come), and if it was found damaged `damaged` (what was found). What must be known of sled 0.34.7 stands where it matters: `layout` (sizes), `pack` (keys), `writer` (syncs),
-//! `open` (recovery).
+//! A store's folder holds `events/` (sled's own), `blobs/` (files of long blobs), `snapshots/`, `mark` (how
+//! far it has come), and if it was found damaged `damaged` (what was found). What must be known of sled
+//! 0.34.7 stands where it matters: `layout` (sizes), `pack` (keys), `writer` (syncs), `open` (recovery).
 
 mod blobs;
 mod index;
@@ -51,7 +51,7 @@ use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
 
-/// What an answer of the store promises.
+/// What holds once the store has answered an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
     /// What was acknowledged survives a power cut.
@@ -64,14 +64,14 @@ pub enum Durability {
 /// How a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SledOptions {
-    /// What an answer promises.
+    /// What holds once the store has answered an append.
     pub durability: Durability,
     /// How much of the tree sled keeps in memory, in bytes.
     pub cache_bytes: u64,
-    /// How many commits may come until the stream index is saved: as many are read again at the next start.
+    /// After how many commits at most the stream index is saved: as many are read again at the next start.
     pub checkpoint_commits: usize,
-    /// Of a copy of a store, made to be looked at without long blobs and snapshots: the folder of the store itself, in
-    /// which those are read. Nothing in it is changed.
+    /// For a copy of a store that was made to be looked at, without long blobs and snapshots: the folder of
+    /// the store itself, in which those are read. Nothing in it is changed.
     pub beneath: Option<PathBuf>,
 }
 
@@ -89,40 +89,42 @@ impl Default for SledOptions {
 /// Commits and blobs longer than this share [`BULK_BYTES_MAX`] of the queue.
 const BULK_FROM_BYTES: usize = 64 * 1024;
 
-/// How much the big ones among the waiting commits may hold in memory. One that is bigger waits for all of it.
+/// How much memory the long ones among the waiting commits may take, in bytes. A longer one waits
+/// for all of it.
 const BULK_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How many hashes of stored blobs are remembered: 2 MB. One that is forgotten costs a look into the tree, or a sync.
+/// How many hashes of stored blobs are remembered: 2 MB. One that is forgotten costs a look into the
+/// tree, or a sync.
 const KNOWN_BLOBS_MAX: usize = 32 * 1024;
 
-/// How many reads are made at once. They are short, and mostly of what is in memory: more threads would only be in each
-/// other's way.
+/// How many reads are made at once. They are short, and mostly of what is in memory: more threads would only
+/// get in each other's way.
 const READS_AT_ONCE: usize = 4;
 
-/// The store on disk. Its methods must be called within a tokio runtime: reads go to its threads for blocking work.
+/// The store on disk. Its methods must be called within a tokio runtime: reads run on its blocking threads.
 #[derive(Debug)]
 pub struct SledStore {
     shared: Arc<Shared>,
-    /// None only while it is being dropped.
+    /// The requests to the writer; none only while the store is being dropped.
     queue: Option<mpsc::Sender<Request>>,
     bulk: Arc<Semaphore>,
     reads: Semaphore,
     writer: Option<JoinHandle<()>>,
-    /// Dropped last, when nothing reads it any more.
+    /// Removes the copy that was opened. Dropped last, when nothing reads it any more.
     _salvage: Option<Salvage>,
 }
 
 impl SledStore {
-    /// What damage to the store in a folder is noted there, without opening it.
+    /// The damage that is noted for the store in a folder, read without opening it.
     pub fn noted_damage_of(folder: &Path) -> Option<String> {
         DamageNote::open(folder).said()
     }
 
-    /// Opens the store in a folder, which is made if it is not there. Blocks while it reads what the index does not
-    /// cover.
+    /// Opens the store in a folder, which is made if it is not there. Blocks while it reads the commits that
+    /// the index does not cover.
     ///
     /// # Errors
-    /// See [`OpenError`].
+    /// When it cannot be opened: see [`OpenError`].
     pub fn open(folder: &Path, options: SledOptions) -> Result<Self, OpenError> {
         let folder = &open::true_path(folder)?;
         let opened = open::open(folder, &options).inspect_err(|error| {
@@ -133,8 +135,9 @@ impl SledStore {
         Self::of(folder, options, opened, None)
     }
 
-    /// Opens a copy of what can be read of a store that [`SledStore::open`] finds too damaged. It takes no appends, and
-    /// is for [`super::verify`], which says from which position on it cannot be read. The store itself is not touched.
+    /// Opens a copy of what can be read of a store that [`SledStore::open`] finds too damaged. It takes no
+    /// appends, and is for [`super::verify`], which says from which position on it cannot be read. The store
+    /// itself is not touched.
     ///
     /// # Errors
     /// When not even that can be opened, or there is no room for a copy.
@@ -190,7 +193,7 @@ impl SledStore {
         queue.send(request).await.map_err(|_| self.shared.refusal())
     }
 
-    /// Runs what may wait for the disk where waiting stops nobody.
+    /// Runs work that may wait for the disk on a blocking thread.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Shared) -> T + Send + 'static,
@@ -208,7 +211,7 @@ impl SledStore {
         self.blocking(work).await.unwrap_or_else(|error| Err(ReadError::Failed(error)))
     }
 
-    /// What of a commit's blobs must go into the tree with it.
+    /// Makes long blobs durable as files; answers the others, which must go into the tree with the commit.
     async fn store_blobs(&self, mut blobs: Vec<Blob>) -> Result<Vec<(Hash, Vec<IVec>)>, AppendError> {
         if !blobs.is_empty() {
             let known = lock(&self.shared.known_blobs);
@@ -376,7 +379,8 @@ impl EventStore for SledStore {
 }
 
 impl Drop for SledStore {
-    /// Without [`EventStore::close`] the index stays as it was last saved, and is caught up at the next start.
+    /// Without [`EventStore::close`] the index stays as it was last saved, and is caught up
+    /// at the next start.
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(writer) = self.writer.take() {

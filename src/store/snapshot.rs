@@ -7,18 +7,18 @@ pub use crate::events::limits::SNAPSHOT_BYTES_MAX;
 /// The fold of a stream up to a version. To the store it is bytes with a schema number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The version up to which was folded.
+    /// The version up to which events were folded.
     pub version: Version,
-    /// The hash of the event at that version. Where it differs, the snapshot is of another history: whoever folds on
-    /// from it compares.
+    /// The hash of the event at that version. Where the stream has another, the snapshot belongs to another
+    /// history; the reader must compare.
     pub hash: Hash,
-    /// The number of the shape that the bytes have.
+    /// The number of the state's layout.
     pub schema: u16,
     /// The state; at most [`SNAPSHOT_BYTES_MAX`] bytes.
     pub bytes: Vec<u8>,
 }
 
-/// Whether a snapshot can be stored.
+/// Fails if a snapshot can never be stored.
 pub(super) fn check(snapshot: &Snapshot) -> Result<(), AppendError> {
     let refused = |why: String| Err(AppendError::Refused(why));
     match snapshot {

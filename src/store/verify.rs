@@ -1,4 +1,4 @@
-//! Proves a store whole, or names what is not.
+//! Proves a store whole, or names what is damaged.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -12,34 +12,34 @@ use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::BlobRef;
 
-/// How many commits are read at once: memory holds at most so many.
+/// How many commits are read at once: no more are held in memory.
 const COMMITS_AT_ONCE: usize = 256;
 
 /// How many hashes of blobs are read at once.
 const BLOBS_AT_ONCE: usize = 4096;
 
-/// How many findings a report holds; a store that has more is lost, and one that is lost need not fill the memory.
+/// How many findings a report holds; a store that has more is lost, and need not fill the memory.
 pub const FINDINGS_MAX: usize = 1000;
 
-/// What was found.
+/// What a verification has found.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
-    /// How many events can be read.
+    /// The number of events that can be read.
     pub events: u64,
-    /// How many commits they are in.
+    /// The number of commits that they are in.
     pub commits: u64,
-    /// How many streams they belong to.
+    /// The number of streams that they belong to.
     pub streams: u64,
     /// The length of all encoded commits, in bytes.
     pub event_bytes: u64,
-    /// What is wrong, in the order of positions, then what has none; at most [`FINDINGS_MAX`].
+    /// What is wrong, in the order of positions, then what has no position; at most [`FINDINGS_MAX`].
     pub problems: Vec<Finding>,
-    /// The first damage, also where there is no room for it among what is wrong.
+    /// The first damage, also if `problems` had no room for it.
     #[serde(skip)]
     pub damage: Option<String>,
 }
 
-/// What is wrong, and whether that is damage. What cannot be read this once may be whole.
+/// What is wrong, and whether it is damage. What could not be read this time may still be whole.
 struct Wrong {
     what: String,
     is_damage: bool,
@@ -63,7 +63,7 @@ impl From<ReadError> for Wrong {
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The first bad position; 0 for what is no event.
+    /// The first bad position; 0 for what is not an event.
     pub position: Position,
     /// The stream, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,15 +73,17 @@ pub struct Finding {
     pub version: Option<Version>,
     /// What is wrong, in one line.
     pub what: String,
-    /// Whether the store is not what was written. It is, if an event is whole and nobody understands it.
+    /// Whether the store is not what was written. It still is where an event is whole but
+    /// unknown to this version.
     #[serde(skip)]
     pub is_damage: bool,
 }
 
-/// Walks all of a store: that commits decode, positions and versions have no gaps, hashes follow from each other, what
-/// the store says of a stream is what its events say, every blob is what its hash says, and all else can be read. It goes
-/// on after what is bad, as long as it has fewer than [`FINDINGS_MAX`] findings. `inspect` sees every event, in order, and answers the blobs that it refers to (the store does not know what
-/// events mean), or what is wrong with it. Memory: a few words for each stream and each blob.
+/// Walks all of a store and checks that commits decode, positions and versions have no gaps, hashes follow
+/// from each other, what the store says of a stream is what its events say, every blob is what its hash says,
+/// and all else can be read. It goes on after what is bad, as long as it has fewer than [`FINDINGS_MAX`]
+/// findings. `inspect` sees every event, in order, and answers the blobs that it refers to (the store does
+/// not know what events mean), or what is wrong with it. Memory: a few words for each stream and each blob.
 ///
 /// # Errors
 /// When the store is closed.
@@ -108,8 +110,8 @@ pub async fn verify(
     Ok(walk.report)
 }
 
-/// The first position after `after` behind which commits can be read again, where those right after it cannot: a part of
-/// the store's file is bad. None if there is no such position.
+/// The first position after `after` behind which commits can be read again, where those right after it
+/// cannot, because a part of the store's file is bad. None if there is no such position.
 ///
 /// # Errors
 /// When the store is closed.
@@ -137,8 +139,8 @@ async fn readable_after(store: &dyn EventStore, after: Position) -> Result<Optio
     Ok(Some(good))
 }
 
-/// The position before the first commit after `after` that can be read, where what comes right after it is damaged; none
-/// if no more can be read.
+/// The position before the first commit after `after` that can be read, where what comes right after it is
+/// damaged; none if no more can be read.
 ///
 /// # Errors
 /// When the store is closed.
@@ -187,10 +189,10 @@ struct Walk<'a, F> {
     store: &'a dyn EventStore,
     inspect: F,
     report: Report,
-    /// Where the next commit must begin.
+    /// The position at which the next commit must begin.
     next: Position,
     heads: HashMap<StreamId, Head>,
-    /// The blobs that were looked at.
+    /// The blobs that were checked already.
     blobs: HashSet<Hash>,
 }
 
@@ -210,8 +212,8 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
         self.report.problems.len() >= FINDINGS_MAX
     }
 
-    /// Reads all commits. What cannot be read together is read in smaller pieces, up to where it is bad and from where it
-    /// is not any more.
+    /// Reads all commits. Where many cannot be read together, they are read in smaller pieces, to find where
+    /// the bad part begins and ends.
     async fn commits(&mut self) -> Result<(), ReadError> {
         let (mut after, mut at_once) = (Position(0), COMMITS_AT_ONCE);
         while !self.is_full() {
@@ -347,7 +349,7 @@ impl<F: FnMut(&Recorded) -> Result<Vec<BlobRef>, String>> Walk<'_, F> {
         Ok(())
     }
 
-    /// No event that is still there refers to them, but somebody may look for them.
+    /// Checks the blobs that no event refers to any more: somebody may still look for them.
     async fn unreferenced_blobs(&mut self) -> Result<(), ReadError> {
         let mut after = None;
         loop {

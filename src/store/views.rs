@@ -6,7 +6,7 @@ use std::ops::Bound;
 use super::{AppendError, ViewChange, ViewRow, admission};
 use crate::events::ids::Position;
 
-/// Read models, by name.
+/// The read models, by name.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Views(HashMap<&'static str, View>);
 

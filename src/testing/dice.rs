@@ -1,16 +1,16 @@
-//! Numbers that follow from a seed, so that what was decided by chance can be had again.
+//! Numbers that follow from a seed, so that what was decided by chance can be repeated.
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 
 impl Dice {
-    /// The numbers of that seed.
+    /// The sequence of numbers of that seed.
     pub fn of(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Any number.
+    /// The next number, from the whole range of 64 bits.
     pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -19,12 +19,12 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `sides`; 0 where there are none.
+    /// A number from 0 to `sides` - 1; 0 if `sides` is 0.
     pub fn below(&mut self, sides: usize) -> usize {
         usize::try_from(self.roll() % (sides.max(1) as u64)).unwrap_or(0)
     }
 
-    /// True once in so many times.
+    /// True once in `sides` times on average.
     pub fn one_in(&mut self, sides: usize) -> bool {
         self.below(sides) == 0
     }

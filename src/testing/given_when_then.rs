@@ -1,4 +1,4 @@
-//! Given events, when a command, then events.
+//! Tests of decisions: given these events, when this command comes, then these events happen.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,12 +13,12 @@ use crate::kernel::{
     Aggregate, At, Blobs, Decided, Draft, EffectChanges, Grants, Moment, Recording, Unreadable,
 };
 
-/// Content in memory.
+/// Blobs that are kept in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryBlobs(HashMap<Hash, Arc<[u8]>>);
 
 impl MemoryBlobs {
-    /// Keeps some content.
+    /// Keeps the content of a blob.
     pub fn keep(&mut self, blob: &Blob) {
         self.0.insert(blob.reference.hash, Arc::clone(&blob.bytes));
     }
@@ -31,7 +31,7 @@ impl Blobs for MemoryBlobs {
     }
 }
 
-/// An aggregate to which nothing has happened yet.
+/// An aggregate to which nothing has happened yet, with the stream of that name.
 pub fn given<A: Aggregate>(stream: &str) -> Given<A> {
     let (kind, id) = stream.split_once('/').unwrap_or((A::KIND, stream));
     Given {
@@ -46,7 +46,7 @@ pub fn given<A: Aggregate>(stream: &str) -> Given<A> {
     }
 }
 
-/// An aggregate with a past.
+/// An aggregate with the events that happened to it.
 #[derive(Debug, Clone)]
 pub struct Given<A: Aggregate> {
     stream: StreamId,
@@ -60,45 +60,46 @@ pub struct Given<A: Aggregate> {
 }
 
 impl<A: Aggregate> Given<A> {
-    /// It is this moment from here on, by both clocks.
+    /// Sets the time, by both clocks.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
         (self.now, self.wall) = (now, now);
         self
     }
 
-    /// The wall clock shows that.
+    /// Sets the time that only the wall clock shows.
     #[must_use]
     pub fn at_wall(mut self, wall: Timestamp) -> Self {
         self.wall = wall;
         self
     }
 
-    /// Who drives the aggregate has done so since then.
+    /// Sets since when the aggregate is driven.
     #[must_use]
     pub fn driven_since(mut self, since: Timestamp) -> Self {
         self.driven_since = since;
         self
     }
 
-    /// This content is stored.
+    /// Stores the content of a blob.
     #[must_use]
     pub fn blob(mut self, blob: &Blob) -> Self {
         self.blobs.keep(blob);
         self
     }
 
-    /// The next command may use so much, and what it lets start is started. Without, nobody drives the aggregate.
+    /// Sets what the next command may use; what it lets start is started. Without this,
+    /// nobody drives the aggregate.
     #[must_use]
     pub fn granted(mut self, grants: A::Grants) -> Self {
         self.grants = Some(grants);
         self
     }
 
-    /// These events happened.
+    /// Folds events that have happened.
     ///
     /// # Panics
-    /// When one of them cannot follow.
+    /// When one of the events cannot follow.
     #[must_use]
     pub fn events(mut self, events: impl IntoIterator<Item = A::Event>) -> Self {
         for event in events {
@@ -110,16 +111,16 @@ impl<A: Aggregate> Given<A> {
         self
     }
 
-    /// What folding this event says.
+    /// The state after one more event.
     ///
     /// # Errors
-    /// When it cannot follow.
+    /// When the event cannot follow.
     pub fn fold(mut self, event: &A::Event) -> Result<A, crate::kernel::IllegalEvent> {
         let at = At { stream: &self.stream, version: self.version.next(), time: self.now };
         self.state.evolve(event, &at, &mut EffectChanges::default()).map(|()| self.state)
     }
 
-    /// Somebody asks this.
+    /// Decides a command that somebody sends.
     #[must_use]
     pub fn when(mut self, command: A::Command) -> When<A> {
         let grants = self.grants.take();
@@ -146,37 +147,37 @@ impl<A: Aggregate> Given<A> {
         When { given: self, result, decided, recorded }
     }
 
-    /// What the events so far refer to.
+    /// The blobs that the events so far refer to.
     pub fn blobs(&self) -> &MemoryBlobs {
         &self.blobs
     }
 
-    /// The state.
+    /// The state after the events so far.
     pub fn state(&self) -> &A {
         &self.state
     }
 }
 
-/// What came of a command.
+/// The result of deciding a command.
 pub struct When<A: Aggregate> {
     given: Given<A>,
     result: Result<(), A::Rejection>,
     decided: Decided<A>,
-    /// What is recorded of the decision, if something came of it.
+    /// The record of the decision; none if no event came of it.
     recorded: Option<Decision>,
 }
 
 impl<A: Aggregate> When<A> {
-    /// Effects that the events opened and closed.
+    /// The effects that the events opened and closed.
     pub fn changes(&self) -> &EffectChanges<A::Effect> {
         &self.decided.changes
     }
 
-    /// What comes of it when it is decided again of what is recorded of it, in the state that was before. None if nothing came
-    /// of it, or its commands are not recorded.
+    /// The events that come of the decision when it is decided again from its record, in the state before it.
+    /// None if there were no events, or its command is not recorded.
     ///
     /// # Errors
-    /// When it cannot be decided again.
+    /// When the record cannot be decided again.
     pub fn redecided(&self, mut before: A) -> Result<Option<Vec<A::Event>>, NotRedecided> {
         let recorded = self.recorded.as_ref().filter(|decision| decision.command.form.is_some());
         let Some(decision) = recorded else { return Ok(None) };
@@ -193,10 +194,10 @@ impl<A: Aggregate> When<A> {
         self.result.is_err()
     }
 
-    /// Exactly these events happen.
+    /// Checks that exactly these events happen.
     ///
     /// # Panics
-    /// When others do, or the command is rejected.
+    /// When other events happen, or the command is rejected.
     pub fn then(self, expected: impl IntoIterator<Item = A::Event>) -> Given<A>
     where
         A::Event: PartialEq,
@@ -205,7 +206,7 @@ impl<A: Aggregate> When<A> {
         self.then_events(|events| assert_eq!(events, expected))
     }
 
-    /// Events happen of which this holds.
+    /// Checks the events that happen with `check`.
     ///
     /// # Panics
     /// When the command is rejected, or an event cannot follow.
@@ -219,10 +220,10 @@ impl<A: Aggregate> When<A> {
         given
     }
 
-    /// Nothing happens, for a reason of which this holds.
+    /// Checks that nothing happens, and the rejection with `check`.
     ///
     /// # Panics
-    /// When the command is not rejected, or for another reason, or after events.
+    /// When the command is not rejected, or is rejected after events, or `check` is false.
     pub fn then_rejected(self, check: impl FnOnce(&A::Rejection) -> bool) {
         assert!(self.decided.events.is_empty(), "rejected after {:?}", self.decided.events);
         match self.result {

@@ -1,9 +1,10 @@
-//! An aggregate in the hands of a test: the very core that keeps it alive in the engine, on a store in memory. The test
-//! performs the effects, makes the time, and lets the process die between any two outputs.
+//! An aggregate in the hands of a test: the same core that keeps it alive in the engine, on a store in
+//! memory. The test performs the effects, sets the time, and lets the process die between any two outputs.
 //!
-//! What is true is what is stored. All that comes out of the core is held against a fold of that: nobody is answered and
-//! nothing is performed before it is durable, no effect is performed twice or forgotten, no wake-up is, and what a dead
-//! process left running is ended before it counts as lost. What is recorded of each decision must be enough to decide it again.
+//! Only what is stored is true. Everything that comes out of the core is compared with a fold of the store:
+//! nobody is answered and nothing is performed before it is durable, no effect is performed twice or
+//! forgotten, nor is a wake-up, and what a dead process left running is ended before it counts as lost. The
+//! record of each decision must be enough to decide it again.
 
 mod lent;
 mod process;
@@ -37,36 +38,36 @@ use process::Process;
 pub use said::Saying;
 use stored::Stored;
 
-/// How many outputs may follow from one input. One from which more do goes in a circle.
+/// How many outputs may follow from one input. A core that puts out more runs in a circle.
 const OUTPUTS_MAX: usize = 10_000;
 
-/// Nothing is put away only because nobody has asked for it.
+/// So long that nothing is put away only because nobody has asked for it.
 const PATIENCE: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// Who is answered.
+/// The number of a command, to which its answer goes.
 type Ticket = u64;
 
 /// An aggregate, its store, and the process that it is in.
 pub struct Hosted<A: Aggregate, L = ()> {
     stream: StreamId,
     store: Arc<MemoryStore>,
-    /// Where the test keeps what decisions borrow.
+    /// Lends what decisions need, as the test wants it.
     pub lends: L,
-    /// The time.
+    /// The time now, by both clocks.
     pub now: Timestamp,
     seed: u64,
     core: Option<HostCore<A, Ticket>>,
     stored: Stored<A>,
     process: Process<A::Effect>,
-    /// What it has said to other streams.
+    /// The messages that it has sent to other streams, and that the test has not taken.
     said: Vec<Saying<A::Effect>>,
     answers: HashMap<Ticket, Result<Version, Problem>>,
-    /// The ids of commands that have one.
+    /// The ids of commands that were sent with an id.
     ids: HashMap<Ticket, CommandId>,
     tickets: Ticket,
-    /// The newest version that somebody was told.
+    /// The newest version with which a command was answered.
     answered: Version,
-    /// How many more outputs are carried out before the process dies.
+    /// How many more outputs are carried out before the process dies; none if it does not.
     lives_for: Option<usize>,
     is_dead: bool,
     trail: Vec<&'static str>,
@@ -78,12 +79,12 @@ where
     A::Effect: PartialEq,
     L: Lends<A>,
 {
-    /// An aggregate to which nothing has happened, in an empty store, and in no process.
+    /// An aggregate to which nothing has happened, in an empty store, and not in memory.
     pub fn new(stream: StreamId, lends: L, now: Timestamp) -> Self {
         Self::on(Arc::new(MemoryStore::new()), stream, lends, now)
     }
 
-    /// An aggregate in that store, and in no process.
+    /// The aggregate of that stream in a store, and not in memory.
     pub fn on(store: Arc<MemoryStore>, stream: StreamId, lends: L, now: Timestamp) -> Self {
         Self {
             stream,
@@ -105,10 +106,10 @@ where
         }
     }
 
-    /// Tells it what came of an effect; nothing if this process only lets go of it.
+    /// Tells it the result of an effect; with none, this process lets go of the effect.
     ///
     /// # Errors
-    /// When that breaks something.
+    /// When that breaks a rule.
     pub fn settle(
         &mut self,
         effect: &<A::Effect as Effect>::Id,
@@ -118,10 +119,10 @@ where
         self.feed(Input::Settled { effect: effect.clone(), command })
     }
 
-    /// Lets it go on by itself. If it is in no process, this one takes it over.
+    /// Lets it go on by itself. If it is not in memory, it is loaded and taken over.
     ///
     /// # Errors
-    /// When that breaks something.
+    /// When that breaks a rule.
     pub fn drive(&mut self, whose: Whose) -> Result<(), Broken> {
         if self.core.is_some() {
             return self.feed(Input::Drive { whose, since: self.now });
@@ -133,15 +134,15 @@ where
     /// Lets nothing more of it start.
     ///
     /// # Errors
-    /// When that breaks something.
+    /// When that breaks a rule.
     pub fn let_go(&mut self) -> Result<(), Broken> {
         if self.core.is_some() { self.feed(Input::LetGo) } else { Ok(()) }
     }
 
-    /// It is woken, as it wanted to be.
+    /// Wakes it at the moment that it asked for.
     ///
     /// # Errors
-    /// When it did not, or that breaks something.
+    /// When it asked for none, or that breaks a rule.
     pub fn wake(&mut self) -> Result<(), Broken> {
         if !self.is_dead && !self.process.wake.has_come(self.clocks()) {
             return Err(Broken::new(format!(
@@ -149,13 +150,13 @@ where
                 self.process.wake
             )));
         }
-        // What is told once is used up.
+        // A wake-up that was told is used up.
         self.process.wake = Due::NEVER;
         self.feed(Input::Tick)
     }
 
-    /// The process dies before it carries out that output from here on, counted from 0. It dies alone: all that is asked
-    /// of it after that goes nowhere, until [`Hosted::crash`].
+    /// Lets the process die before it carries out output number `nth` from here on, counted from 0. After
+    /// that, everything that it is asked gets lost, until [`Hosted::crash`].
     pub fn die_before(&mut self, nth: usize) {
         self.lives_for = Some(nth);
     }
@@ -165,24 +166,25 @@ where
         self.is_dead
     }
 
-    /// The process dies, if it has not, and with it all that is not stored. [`Hosted::drive`] lets another take over.
+    /// Ends the process, if it has not died yet, and with it all that is not stored. [`Hosted::drive`] then
+    /// lets another process take over.
     pub fn crash(&mut self) {
         (self.core, self.is_dead, self.lives_for) = (None, false, None);
         self.said.clear();
         self.process.die();
     }
 
-    /// The outputs since this was last asked, in order.
+    /// The names of the outputs since this was last called, in order.
     pub fn take_trail(&mut self) -> Vec<&'static str> {
         std::mem::take(&mut self.trail)
     }
 
-    /// The fold of what is stored.
+    /// The fold of the stored events.
     pub fn state(&self) -> &A {
         &self.stored.state
     }
 
-    /// Its stream.
+    /// The name of its stream.
     pub fn stream(&self) -> &StreamId {
         &self.stream
     }
@@ -192,22 +194,22 @@ where
         self.stored.head
     }
 
-    /// All that happened.
+    /// All events that are stored, in order.
     pub fn history(&self) -> &[Arc<A::Event>] {
         &self.stored.history
     }
 
-    /// How many events there were after each commit.
+    /// For each commit the number of events after it.
     pub fn commits(&self) -> &[usize] {
         &self.stored.commits
     }
 
-    /// The version with which a command is answered that was decided.
+    /// The version with which a command was answered; none if it was not decided.
     pub fn decided(&self, id: &CommandId) -> Option<Version> {
         self.stored.decided.get(id).copied()
     }
 
-    /// The effects that are open, as the changes told.
+    /// The effects that are open, according to the changes of the folds.
     pub fn open(&self) -> impl Iterator<Item = &A::Effect> {
         self.stored.told.values()
     }
@@ -217,7 +219,7 @@ where
         self.process.performs()
     }
 
-    /// A number that is greater for what was begun to be performed later.
+    /// A number that is larger the later performing the effect began; none if it is not performed.
     pub fn began(&self, effect: &<A::Effect as Effect>::Id) -> Option<u64> {
         self.process.began(effect)
     }
@@ -227,21 +229,21 @@ where
         self.process.driven
     }
 
-    /// Whether it is in memory.
+    /// Whether it is loaded in memory.
     pub fn is_active(&self) -> bool {
         self.core.is_some()
     }
 
-    /// What is stored by its hash.
+    /// Reads blobs by their hashes.
     pub fn blobs(&self) -> Arc<dyn Blobs> {
         Arc::new(Shelf { store: Arc::clone(&self.store), remembered: self.lends.remembered() })
     }
 
-    /// Folds each prefix of the history, those within a commit too: each must be legal, and what is open then must be
-    /// what the changes told.
+    /// Folds each prefix of the history, also those that end within a commit: each must be legal, and the
+    /// effects open after it must be those that the changes told.
     ///
     /// # Errors
-    /// The first prefix of which that does not hold.
+    /// The first prefix for which that does not hold.
     pub fn check_prefixes(&self) -> Result<(), Broken> {
         let mut fold = Stored::<A>::default();
         for (event, version) in self.history().iter().zip(1..) {
@@ -252,7 +254,7 @@ where
         Ok(())
     }
 
-    /// Nobody sets a clock.
+    /// The two clocks, which nobody sets: both show the same.
     fn clocks(&self) -> Now {
         Now::at(self.now)
     }
@@ -274,7 +276,7 @@ where
         self.pump()
     }
 
-    /// Carries out what follows until nothing does.
+    /// Carries out outputs until no more come.
     fn pump(&mut self) -> Result<(), Broken> {
         for _ in 0..OUTPUTS_MAX {
             let Some(output) = self.next() else { return self.check() };
@@ -290,7 +292,7 @@ where
         Err(Broken::new("it never comes to rest"))
     }
 
-    /// The next output, if there is one when all that waits is decided.
+    /// The next output; before it says that there is none, all that waits is decided.
     fn next(&mut self) -> Option<Output<A, Ticket>> {
         let (blobs, now) = (self.blobs(), self.clocks());
         let core = self.core.as_mut()?;
@@ -391,7 +393,7 @@ where
     fn reply(&mut self, to: Ticket, result: Result<Version, Problem>) -> Result<(), String> {
         if let Ok(version) = &result {
             self.is_durable()?;
-            // What was decided before is answered as it was then.
+            // A command that was decided before gets the same answer as then.
             let decided = self.ids.get(&to).and_then(|id| self.stored.decided.get(id).copied());
             let stored = decided.unwrap_or(self.stored.head.version);
             if *version != stored {
@@ -405,7 +407,7 @@ where
         }
     }
 
-    /// What is shown now is what is stored.
+    /// Fails if something is shown while the state is ahead of the store.
     fn is_durable(&self) -> Result<(), String> {
         let shown = self.core.as_ref().and_then(HostCore::durable).map(|(_, version)| version);
         if shown == Some(self.stored.head.version) {
@@ -414,7 +416,7 @@ where
         Err(format!("version {} is stored, and {shown:?} is durable", self.stored.head.version))
     }
 
-    /// What must hold when nothing more follows.
+    /// Checks what must hold when no more outputs come.
     fn check(&self) -> Result<(), Broken> {
         if self.is_dead {
             return Ok(());
@@ -464,7 +466,7 @@ impl<A: Aggregate, L> fmt::Debug for Hosted<A, L> {
     }
 }
 
-/// The store in memory answers at once.
+/// The result of a future that is ready at once, as those of the store in memory are.
 fn at_once<T>(future: impl Future<Output = T>) -> Result<T, String> {
     future.now_or_never().ok_or_else(|| "the store in memory made somebody wait".to_owned())
 }

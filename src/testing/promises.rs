@@ -1,5 +1,5 @@
-//! What must hold of every history of a run, whatever its workflow is, and whatever happened to it. It looks at events
-//! only, and shares no code with what decides them.
+//! What must hold for every history of a run, whatever its workflow is and whatever happened to it. The
+//! checks use only the events, and share no code with the decisions.
 
 mod people;
 
@@ -21,11 +21,12 @@ use people::People;
 ///   step
 /// - a run ends `compensated` when all that was owed is settled, and `failed` when nothing is owed
 /// - nothing starts while the run is paused, or after it ended
-/// - nothing passes a gate that was not opened by as many people as it needs, each of whom may; each answer counts once
-/// - a signal lets one step go on; another agent stands in once, until the step is retried
+/// - nothing passes a gate that was not opened by as many people as it needs, all of whom may answer; each
+///   answer counts once
+/// - a signal lets one step go on; a fallback agent is engaged once, until the step is retried
 ///
 /// # Errors
-/// The first event that breaks a promise, and which.
+/// The first event that breaks a promise, and which promise.
 pub fn check<E: Borrow<RunEvent>>(definition: &Definition, history: &[E]) -> Result<(), String> {
     let mut audit = Audit { rolls_back: definition.on_failure == OnFailure::Rollback, ..Audit::default() };
     for (event, version) in history.iter().zip(1..) {
@@ -44,14 +45,14 @@ struct Audit {
     fence: Fence,
     paused: bool,
     ended: bool,
-    /// Whether what was done is being undone, or is to be; and whether back to a step only.
+    /// Whether what was done is being undone or will be; and whether only back to a step.
     unwinds: bool,
     partial: bool,
     /// Whether later rounds of a loop are undone before earlier ones.
     rounds_in_turn: bool,
 }
 
-/// What is known of a step in its current generation.
+/// What is known about a step in its current generation.
 struct Seen {
     added: StepAdded,
     generation: u32,
@@ -61,9 +62,10 @@ struct Seen {
     completed: bool,
     unknown: bool,
     failed: bool,
-    /// How the run that it started had ended when that was last told.
+    /// How the child run that it started had ended, when that was last told.
     child: Option<ChildEnded>,
-    /// Whether that was told when the run was being undone already: then its point of no return is passed too late.
+    /// Whether that was told when the run was being undone already: then the child passed its point of no
+    /// return too late to count.
     late: bool,
     compensation: Compensation,
 }
@@ -81,7 +83,7 @@ impl Seen {
     fn owes(&self) -> bool {
         let Some(undo) = &self.added.undo else { return false };
         let attempted = self.failed && undo.when == UndoWhen::Attempted;
-        // A child that has undone itself leaves nothing.
+        // A child run that has been undone itself leaves nothing to undo.
         if self.child.as_ref().is_some_and(|child| &*child.status == "compensated") {
             return false;
         }
@@ -163,7 +165,7 @@ impl Audit {
                 self.paused &= !matches!(rollback.cause, RollbackCause::Request { .. });
                 (self.ended, self.unwinds, self.partial) = (false, true, rollback.to.is_some());
                 self.rounds_in_turn = rollback.rounds == RoundOrder::LastFirst;
-                // What could not be undone is tried again.
+                // Compensations that failed are tried again.
                 let failed = self.steps.values_mut().filter(|seen| seen.compensation == Compensation::Failed);
                 failed.for_each(|seen| seen.compensation = Compensation::Begun);
             }
@@ -197,7 +199,7 @@ impl Audit {
         let mut steps = self.steps.values();
         let so = match why {
             StuckWhy::Compensation => steps.any(|seen| seen.compensation == Compensation::Failed),
-            // What a child is stuck in is in its own history.
+            // The reason for which a child is stuck is in the child's own history.
             StuckWhy::Child => true,
             StuckWhy::Irreversible => steps.any(Seen::is_past_return),
         };
@@ -268,7 +270,7 @@ impl Audit {
         must(!seen.added.at_most_once || seen.started == 1, || format!("`{step}` is started more than once"))
     }
 
-    /// An open attempt ends.
+    /// Ends the open attempt of a step.
     fn closes(&mut self, step: &StepId, attempt: u32, purpose: Purpose) -> Result<&mut Seen, String> {
         let Some(seen) = self.steps.get_mut(step) else { return Err(format!("`{step}` was never added")) };
         let was = seen.open.take();
@@ -309,13 +311,13 @@ impl Audit {
         self.settle(step, Compensation::NotBegun, Compensation::Begun)
     }
 
-    /// Whether a step is of a later round of a loop than another.
+    /// Whether a step belongs to a later round of a loop than another step.
     fn is_of_later_round(&self, step: &StepId, than: &StepId) -> bool {
         let (rounds, others) = (self.rounds_around(step), self.rounds_around(than));
         rounds.iter().any(|(whole, round)| others.get(whole).is_some_and(|other| other < round))
     }
 
-    /// The loops that a step is inside of, and in which of their rounds.
+    /// The loops that a step is inside of, and the number of the round in each.
     fn rounds_around(&self, step: &StepId) -> BTreeMap<StepId, u32> {
         let mut rounds = BTreeMap::new();
         let mut next = self.steps.get(step);
@@ -328,7 +330,8 @@ impl Audit {
         rounds
     }
 
-    /// Everything that comes after a step: what needs it, what is inside of that, and what needs what it is inside of.
+    /// Everything that comes after a step: the steps that need it, those inside of them, and those that need
+    /// a step that it is inside of.
     fn dependents(&self, step: &StepId) -> BTreeSet<StepId> {
         let mut found = BTreeSet::new();
         let mut around = self.steps.get(step).and_then(|seen| seen.added.inside.clone());

@@ -1,5 +1,5 @@
-//! Failures, timeouts, crashes and repetitions at every step of a workflow and at every compensation, and what must hold
-//! all the same.
+//! Failures, timeouts, crashes and repetitions at every step of a workflow and at every compensation, and
+//! what must hold in spite of them.
 //!
 //! ```
 //! use reenact::testing::{SagaTest, world};
@@ -66,7 +66,7 @@ impl World for Idle {
 
 type Invariant<W> = Box<dyn Fn(&W, RunStatus) -> Result<(), String>>;
 
-/// A workflow, the world that it acts on, and what must hold of it at the end of every run.
+/// A workflow, the world that it acts on, and the invariant that must hold at the end of every run.
 pub struct SagaTest<W> {
     definition: Result<Definition, Broken>,
     input: Value,
@@ -75,12 +75,12 @@ pub struct SagaTest<W> {
     seeds: u64,
 }
 
-/// What was checked.
+/// What the runs of a check led to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How many runs something was injected into.
+    /// The number of runs into which something was injected.
     pub injections: usize,
-    /// How often each status was reached in the end.
+    /// How many runs ended with each status.
     pub statuses: BTreeMap<&'static str, usize>,
 }
 
@@ -95,12 +95,12 @@ impl fmt::Display for Summary {
 }
 
 impl SagaTest<Idle> {
-    /// A workflow as text. What is wrong with it is said by the first check.
+    /// A test of a workflow that is given as text. Mistakes in it are reported by the first check.
     pub fn of_yaml(text: &str) -> Self {
         Self::of(parse(text, "workflow.yaml", &Known::default()).map(|parsed| parsed.definition))
     }
 
-    /// A workflow in a file. What is wrong with it is said by the first check.
+    /// A test of a workflow in a file. Mistakes in it are reported by the first check.
     pub fn of_file(path: impl AsRef<Path>) -> Self {
         let file = path.as_ref().display().to_string();
         let text = match std::fs::read(path) {
@@ -126,36 +126,39 @@ impl SagaTest<Idle> {
 }
 
 impl<W: World> SagaTest<W> {
-    /// What the runs are given; `{}` without.
+    /// Sets the input of the runs; `{}` if this is not called.
     #[must_use]
     pub fn input(mut self, input: Value) -> Self {
         self.input = input;
         self
     }
 
-    /// In how many orders things happen where more than one may: as many runs for each injection; 1 without.
+    /// Sets in how many orders things happen where more than one is possible: for each injection there are as
+    /// many runs; 1 if this is not called.
     #[must_use]
     pub fn seeds(mut self, seeds: u64) -> Self {
         self.seeds = seeds;
         self
     }
 
-    /// What the runs act on, made anew for each. It replaces the invariant too, which is another world's.
+    /// Sets the world that the runs act on, made anew for each run. This removes the invariant, which
+    /// belonged to another world.
     #[must_use]
     pub fn world<V: World>(self, world: impl Fn() -> V + 'static) -> SagaTest<V> {
         let Self { definition, input, seeds, .. } = self;
         SagaTest { definition, input, seeds, world: Box::new(world), invariant: Box::new(|_, _| Ok(())) }
     }
 
-    /// What must hold of the world when a run has come to its end.
+    /// Sets what must hold of the world when a run has ended.
     #[must_use]
     pub fn invariant(mut self, holds: impl Fn(&W, RunStatus) -> Result<(), String> + 'static) -> Self {
         self.invariant = Box::new(holds);
         self
     }
 
-    /// Lets each step and each compensation fail once, fail for good, and time out with and without having done its work.
-    /// A compensation that failed for good must leave the run `stuck`, and tried again by a person must end it.
+    /// Lets each step and each compensation fail once, fail for good, and time out with and without having
+    /// done its work. A compensation that failed for good must leave the run `stuck`; once a person lets it
+    /// be tried again, the run must end.
     ///
     /// # Errors
     /// The first promise or invariant that does not hold, with the injection and the history.
@@ -163,9 +166,9 @@ impl<W: World> SagaTest<W> {
         self.check_all(&Kind::FAILURES)
     }
 
-    /// Lets the process die at each step and each compensation: before it did its work, after it, and after that was
-    /// recorded; and while it deals with what it hears, once between each two things that it does one after the other. No
-    /// crash may change how the run ends; of an `at_most_once` step it may.
+    /// Lets the process die at each step and each compensation: before the work is done, after it is done,
+    /// and after the result is recorded; and, while the core deals with the result, once between any two of
+    /// its outputs. No crash may change how the run ends, except where it hits an `at_most_once` step.
     ///
     /// # Errors
     /// The first promise or invariant that does not hold, with the injection and the history.
@@ -175,7 +178,7 @@ impl<W: World> SagaTest<W> {
         for (scenario, seed) in self.scenarios()? {
             let plain = self.run(&scenario, None, seed)?;
             for (point, trail) in plain.points.iter().zip(&plain.trails) {
-                // Before the first the process dies with what it has heard.
+                // Before the first output, the process dies with the result that it was told.
                 for (nth, pair) in (1..).zip(trail.windows(2)) {
                     if between.insert(pair.to_vec()) {
                         let injection = Injection { at: Some(point.clone()), kind: Kind::CrashWithin(nth) };
@@ -187,11 +190,12 @@ impl<W: World> SagaTest<W> {
         Ok(summary)
     }
 
-    /// Makes each attempt twice, as happens when its result was lost: first one attempt of a run, then all of them. The
-    /// world must end up as if each had been made once; it is compared with `==`, which may leave out what does not matter.
+    /// Makes each attempt twice, as happens when its result was lost: first one attempt of a run, then all of
+    /// them. The world must end up as if each had been made once. Worlds are compared with `==`, which may
+    /// leave out what does not matter.
     ///
     /// # Errors
-    /// The first step of which that does not hold, or another promise or invariant, with the history.
+    /// The first step for which that does not hold, or another promise or invariant, with the history.
     pub fn check_idempotent(&self) -> Result<Summary, Broken>
     where
         W: PartialEq,
@@ -248,7 +252,7 @@ impl<W: World> SagaTest<W> {
         Ok(())
     }
 
-    /// A crash does not change how a run ends.
+    /// Checks that a crash did not change how a run ended.
     fn compare(
         &self,
         plain: &inject::Played<W>,
@@ -261,8 +265,8 @@ impl<W: World> SagaTest<W> {
         Err(format!("without the crash the run ends {}", plain.status().text()))
     }
 
-    /// The ways in which compensations come about: a failure of each step, a refusal of what it asks, and a person who
-    /// wants it.
+    /// The ways in which compensations come about: each step fails, each request of a step is refused, and a
+    /// person asks for a rollback.
     fn scenarios(&self) -> Result<Vec<(Scenario, u64)>, Broken> {
         let mut found = Vec::new();
         for seed in 0..self.seeds {
@@ -276,7 +280,7 @@ impl<W: World> SagaTest<W> {
         Ok(found)
     }
 
-    /// What a run begins with, and the world that it acts on.
+    /// What a run begins with, and a new world that it acts on.
     fn begin(&self) -> Result<(StartRun, W), Broken> {
         let definition = self.definition.clone()?;
         let input = check_input(definition.input.as_ref(), &Json::from(&self.input));

@@ -1,5 +1,6 @@
-//! One run, in the hands of a test: the real core, with its decisions, events, bytes and folds, on a store in memory. The
-//! test makes the attempts, in any order; it makes the time; and it crashes the process, between any two outputs of the core.
+//! One run in the hands of a test: the real core, with its decisions, events, bytes and folds, on a store
+//! in memory. The test makes the attempts, in any order; it sets the time; and it crashes the process
+//! between any two outputs.
 
 mod people;
 mod slots;
@@ -28,42 +29,43 @@ use crate::workflow::definition::Definition;
 pub use people::OpenRequest;
 use slots::Slots;
 
-/// What may happen next. Which of them does is the test's to choose.
+/// Something that may happen next. The test chooses which of them does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Move {
-    /// This attempt is made, and its result reported.
+    /// The attempt with this fence is made, and its result is reported.
     Perform(Fence),
-    /// This attempt, which was told to stop, stops without having done anything.
+    /// The attempt with this fence, which was told to stop, stops without having done anything.
     Stop(Fence),
-    /// Somebody answers this request, as the world says.
+    /// Somebody answers the request, as the world says.
     Answer(RequestId),
-    /// The signal comes for which a step waits, with what the world says.
+    /// The signal with this name comes, with the data that the world says; a step waits for it.
     Signal(Arc<str>),
-    /// It gets so late that this timer is due.
+    /// Time passes until this timer is due.
     Wake(TimerId),
 }
 
-/// How much may be asked of a run. Runs of tests are asked some hundred times; one that is asked more goes in a circle.
+/// How many commands a run may get. Runs in tests get a few hundred; one that gets more runs in a circle.
 const ASKED_MAX: usize = 20_000;
 
-/// How long everything takes that is not a timer or a timeout.
+/// How long everything takes that is neither a timer nor a timeout.
 const TICK: Duration = Duration::from_millis(1);
 
-/// A run that a test drives, and the world that it acts on. A clone goes its own way, its store too.
+/// A run that a test drives, and the world that it acts on. A clone has its own store and changes on its own.
 pub struct Simulation<W> {
     run: RunId,
     hosted: Hosted<Run, Slots>,
     dice: Dice,
-    /// For whom it goes on when it is due: with an odd seed it is put away whenever it has nothing to do for now.
+    /// For whom it goes on when it is due: with an odd seed it is put away whenever it has nothing
+    /// to do for now.
     whose: Whose,
     asked: usize,
-    /// What was asked last, and the command's id.
+    /// The last command, and its id.
     last: Option<(Ask, CommandId)>,
-    /// What it acts on.
+    /// The world that the run acts on.
     pub world: W,
 }
 
-/// What a run begins with, for tests: everything else is as small as it can be.
+/// What a run begins with, for tests: everything but the definition and the input is as small as it can be.
 pub fn start_of(definition: Definition, input: Json) -> StartRun {
     StartRun {
         definition_blob: Blob::new(definition.to_json().text().as_bytes()),
@@ -86,10 +88,10 @@ pub fn start_of(definition: Definition, input: Json) -> StartRun {
 }
 
 impl<W: World> Simulation<W> {
-    /// Starts a run. The seed decides the order in which [`Simulation::finish`] does things.
+    /// Starts a run. The seed determines the order in which [`Simulation::finish`] does things.
     ///
     /// # Errors
-    /// When it breaks at once.
+    /// When the run breaks a rule at once.
     pub fn start(run: RunId, start: StartRun, world: W, seed: u64) -> Result<Self, Broken> {
         let slots = Slots::new(start.definition_blob.reference.hash, Arc::clone(&start.definition));
         let hosted = Hosted::new(StreamId::of_run(&run), slots, Timestamp(1_800_000_000_000_000));
@@ -99,32 +101,32 @@ impl<W: World> Simulation<W> {
         Ok(simulation)
     }
 
-    /// The state, as it is stored.
+    /// The state, folded from the store.
     pub fn state(&self) -> &Run {
         self.hosted.state()
     }
 
-    /// Where the run is.
+    /// The status of the run.
     pub fn status(&self) -> RunStatus {
         self.state().status()
     }
 
-    /// Everything that happened.
+    /// All events that are stored, in order.
     pub fn history(&self) -> &[Arc<RunEvent>] {
         self.hosted.history()
     }
 
-    /// How many events there were after each commit.
+    /// For each commit the number of events after it.
     pub fn commits(&self) -> &[usize] {
         self.hosted.commits()
     }
 
-    /// The workflow.
+    /// The definition of the workflow.
     pub fn definition(&self) -> &Definition {
         &self.hosted.lends.definition
     }
 
-    /// The simulated time.
+    /// The current time of the simulation.
     pub fn now(&self) -> Timestamp {
         self.hosted.now
     }
@@ -134,13 +136,13 @@ impl<W: World> Simulation<W> {
         self.hosted.is_driven()
     }
 
-    /// The attempts that are being made, by their fences, and whether they were told to stop.
+    /// The attempts that are being made, and for each whether it was told to stop.
     pub fn in_flight(&self) -> impl Iterator<Item = (&Arc<AttemptStarted>, bool)> {
         let attempts = self.hosted.performs().filter_map(|effect| match effect {
             RunEffect::Attempt(started) => Some((started.fence, started)),
             _ => None,
         });
-        // What a run of its own makes goes on, whoever drives this one.
+        // An attempt that a child run makes goes on, whoever drives this run.
         let children = self.hosted.open().filter_map(|effect| match effect {
             RunEffect::Child { attempt, .. } => Some((attempt.fence, attempt)),
             _ => None,
@@ -149,7 +151,7 @@ impl<W: World> Simulation<W> {
         attempts.into_iter().map(|(fence, started)| (started, self.is_stopping(fence)))
     }
 
-    /// The timers that went off since this was last asked, in order.
+    /// The timers that fired since this was last called, in order.
     pub fn take_fired(&mut self) -> Vec<TimerId> {
         std::mem::take(&mut self.hosted.lends.fired)
     }
@@ -168,7 +170,7 @@ impl<W: World> Simulation<W> {
         moves
     }
 
-    /// The one of [`Simulation::moves`] that the seed says. Timers mostly wait until nothing else is left to do.
+    /// One of [`Simulation::moves`], chosen by the seed. Timers mostly wait until nothing else is left to do.
     pub fn next_move(&mut self) -> Option<Move> {
         let mut moves = self.moves();
         let patient = self.dice.below(8) > 0 && moves.len() > 1;
@@ -179,10 +181,10 @@ impl<W: World> Simulation<W> {
         moves.into_iter().nth(which)
     }
 
-    /// Lets one thing happen.
+    /// Lets that move happen.
     ///
     /// # Errors
-    /// When it breaks something.
+    /// When that breaks a rule.
     pub fn play(&mut self, next: &Move) -> Result<(), Broken> {
         match next {
             Move::Perform(fence) => match self.perform(*fence)? {
@@ -201,10 +203,10 @@ impl<W: World> Simulation<W> {
         }
     }
 
-    /// Lets things happen until nothing does.
+    /// Makes moves until none is left.
     ///
     /// # Errors
-    /// When it breaks something, never ends, or stops short of an end though nobody is waited for.
+    /// When a rule is broken, the run never ends, or it stops before its end although it waits for nobody.
     pub fn finish(&mut self) -> Result<RunStatus, Broken> {
         while let Some(next) = self.next_move() {
             self.play(&next)?;
@@ -214,10 +216,10 @@ impl<W: World> Simulation<W> {
         if rests { Ok(status) } else { Err(self.broken("nothing more happens to it")) }
     }
 
-    /// Makes an attempt in the world, and keeps what came of it from the run. None if it is not in flight.
+    /// Makes an attempt in the world, without telling the run the result. None if it is not in flight.
     ///
     /// # Errors
-    /// When what was recorded of it cannot be read.
+    /// When the record of the attempt cannot be read.
     pub fn perform(&mut self, fence: Fence) -> Result<Option<Result<Output, Failure>>, Broken> {
         let Some(started) = self.attempt(fence) else { return Ok(None) };
         let task = Task::of(self.state(), &started, &*self.hosted.blobs());
@@ -225,10 +227,10 @@ impl<W: World> Simulation<W> {
         Ok(Some(self.world.attempt(&task)))
     }
 
-    /// Tells the run what came of an attempt.
+    /// Tells the run the result of an attempt.
     ///
     /// # Errors
-    /// When that breaks something.
+    /// When that breaks a rule.
     pub fn report(&mut self, fence: Fence, result: Result<Output, Failure>) -> Result<(), Broken> {
         let Some(started) = self.attempt(fence) else { return Ok(()) };
         self.count()?;
@@ -248,18 +250,18 @@ impl<W: World> Simulation<W> {
         if is_open { Err(self.broken(&format!("nobody heard of attempt {fence}"))) } else { Ok(()) }
     }
 
-    /// When a result of an attempt comes: soon, or when its time is over.
+    /// When the result of an attempt comes: one tick later, or at its deadline if it timed out.
     pub fn reported_at(&self, started: &AttemptStarted, result: &Result<Output, Failure>) -> Timestamp {
         let timed_out = matches!(result, Err(failure) if failure.code == Code::TimedOut);
         let soon = self.now().after(TICK);
         started.deadline.filter(|_| timed_out).map_or(soon, |deadline| deadline.max(soon))
     }
 
-    /// Asks the run something, as a person does who wants it to go on. Answers how many events came of it, or why it
-    /// refused.
+    /// Sends the run a command, as a person does who wants it to go on. Answers how many events came of it,
+    /// or why it was refused.
     ///
     /// # Errors
-    /// When that breaks something.
+    /// When that breaks a rule.
     pub fn ask(&mut self, ask: Ask) -> Result<Result<usize, Problem>, Broken> {
         let before = self.history().len();
         if let Err(problem) = self.record_as_it_is(ask)? {
@@ -272,11 +274,11 @@ impl<W: World> Simulation<W> {
         Ok(Ok(self.history().len() - before))
     }
 
-    /// Asks the run something that is recorded while nobody drives it: nothing starts before somebody does, see
-    /// [`Simulation::drive`]. Answers how many events came of it, or why it refused.
+    /// Sends the run a command that is only recorded, because nobody drives the run: nothing starts until
+    /// [`Simulation::drive`]. Answers how many events came of it, or why it was refused.
     ///
     /// # Errors
-    /// When that breaks something.
+    /// When that breaks a rule.
     pub fn record(&mut self, ask: Ask) -> Result<Result<usize, Problem>, Broken> {
         let before = self.history().len();
         let let_go = self.hosted.let_go();
@@ -284,11 +286,11 @@ impl<W: World> Simulation<W> {
         Ok(self.record_as_it_is(ask)?.map(|()| self.history().len() - before))
     }
 
-    /// What was asked last is asked again with the same id, as somebody does who was not answered because the process died. If
-    /// it was decided, nothing happens, and the answer is the same.
+    /// Sends the last command again with the same id, as somebody does who was not answered because the
+    /// process died. If it was decided, nothing happens, and the answer is the same.
     ///
     /// # Errors
-    /// When it is decided again, or that breaks something.
+    /// When it is decided a second time, or that breaks a rule.
     pub fn repeat(&mut self) -> Result<(), Broken> {
         let Some((ask, id)) = self.last.clone() else { return Ok(()) };
         let (decided, before) = (self.hosted.decided(&id), self.history().len());
@@ -305,10 +307,10 @@ impl<W: World> Simulation<W> {
         }
     }
 
-    /// Whoever drives the run sees what was recorded meanwhile, and goes on. The attempts are still made.
+    /// Lets the run go on after commands were only recorded. The attempts in flight go on.
     ///
     /// # Errors
-    /// When going on breaks something.
+    /// When going on breaks a rule.
     pub fn drive(&mut self) -> Result<(), Broken> {
         if self.status().has_ended() {
             return Ok(());
@@ -317,8 +319,8 @@ impl<W: World> Simulation<W> {
         self.follow(driven)
     }
 
-    /// The process dies before the core's output of that number from here on, counted from 0, is carried out. Whatever is
-    /// asked of it after that goes nowhere, until [`Simulation::crash`].
+    /// Lets the process die before it carries out output number `nth` from here on, counted from 0. After
+    /// that, everything that it is asked gets lost, until [`Simulation::crash`].
     pub fn die_before(&mut self, nth: usize) {
         self.hosted.die_before(nth);
     }
@@ -328,24 +330,24 @@ impl<W: World> Simulation<W> {
         self.hosted.is_dead()
     }
 
-    /// What came out of the core since this was last asked, in order: `append`, `perform`, `reply` …
+    /// The names of the core's outputs since this was last called, in order: `append`, `perform`, `reply` …
     pub fn take_trail(&mut self) -> Vec<&'static str> {
         self.hosted.take_trail()
     }
 
-    /// The process dies, if it has not, and another takes over what the store holds: nothing is in flight any more, but for
-    /// what outlives a process.
+    /// Ends the process, if it has not died yet, and lets another take over what the store holds: nothing is
+    /// in flight then, except for what outlives a process.
     ///
     /// # Errors
-    /// When the fold of what is stored is not what was, or going on breaks something.
+    /// When the fold of the store differs from the state before, or going on breaks a rule.
     pub fn crash(self) -> Result<Self, Broken> {
         self.crash_before(None)
     }
 
-    /// The process dies, and the one that takes over dies too, before that output of the core.
+    /// Ends the process; the one that takes over dies too, before output number `nth` of its core.
     ///
     /// # Errors
-    /// When the fold of what is stored is not what was, or going on breaks something.
+    /// When the fold of the store differs from the state before, or going on breaks a rule.
     pub fn crash_twice(self, nth: usize) -> Result<Self, Broken> {
         self.crash_before(Some(nth))
     }
@@ -360,16 +362,16 @@ impl<W: World> Simulation<W> {
         Ok(self)
     }
 
-    /// Folds each prefix of the history, those within a commit too: each must be legal, and what is open then must be
-    /// what the changes told.
+    /// Folds each prefix of the history, also those that end within a commit: each must be legal, and the
+    /// effects open after it must be those that the changes told.
     ///
     /// # Errors
-    /// The first prefix of which that does not hold.
+    /// The first prefix for which that does not hold.
     pub fn check_prefixes(&self) -> Result<(), Broken> {
         self.hosted.check_prefixes().map_err(|broken| self.broken(&broken.to_string()))
     }
 
-    /// What is broken, with all that happened.
+    /// A failure with that description, followed by the whole history.
     pub fn broken(&self, what: &str) -> Broken {
         let status = self.status().text();
         Broken::new(format!("{what}\nthe run is {status}; its history:\n{}", words(self.history())))
@@ -388,7 +390,7 @@ impl<W: World> Simulation<W> {
         }
     }
 
-    /// What an attempt says that is told to stop.
+    /// The failure that an attempt reports when it is told to stop.
     pub fn stopped(&self, fence: Fence) -> Failure {
         let is_it = |attempt: &Arc<AttemptStarted>| attempt.fence == fence;
         let is_overdue = |node: &&crate::aggregates::run::Node| {
@@ -401,19 +403,20 @@ impl<W: World> Simulation<W> {
         Failure::stopped(why)
     }
 
-    /// An attempt that is in flight.
+    /// The attempt with that fence, if it is in flight.
     fn attempt(&self, fence: Fence) -> Option<Arc<AttemptStarted>> {
         let mut found = self.in_flight().filter(|(started, _)| started.fence == fence);
         found.next().map(|(started, _)| Arc::clone(started))
     }
 
-    /// Whether an attempt was told to stop after it was begun.
+    /// Whether an attempt was told to stop while it was being made.
     fn is_stopping(&self, fence: Fence) -> bool {
         let stop = self.hosted.began(&RunEffectId::Stop(fence));
         stop.is_some() && stop > self.hosted.began(&RunEffectId::Attempt(fence))
     }
 
-    /// The first timer by which it goes on, and when. One that nobody drives waits for none but those for which somebody will.
+    /// The first timer that will fire, and when. A run that nobody drives waits only for timers after which
+    /// somebody will drive it.
     pub fn next_timer(&self) -> Option<(Timestamp, TimerId)> {
         if !self.is_driven() && !self.state().attention().is_due_later() {
             return None;
@@ -440,7 +443,7 @@ impl<W: World> Simulation<W> {
         Ok(answer.map_or(Ok(()), |answer| answer.map(drop)))
     }
 
-    /// What had no slot in the commit before starts in one of its own.
+    /// After a commit, starts in further commits what had no slot in it.
     fn follow(&mut self, before: Result<(), Broken>) -> Result<(), Broken> {
         before.map_err(|broken| self.broken(&broken.to_string()))?;
         loop {

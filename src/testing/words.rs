@@ -1,4 +1,4 @@
-//! A history as people read it: a line for each event.
+//! A history as people read it, one line for each event.
 
 use std::borrow::Borrow;
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::events::codec::Encoded;
 use crate::events::run::RunEvent;
 
-/// What a line shows of an event, in this order, where the event has it.
+/// The fields that a line shows of an event, in this order, if the event has them.
 const SHOWN: [&str; 18] = [
     "purpose",
     "attempt",
@@ -30,7 +30,7 @@ const SHOWN: [&str; 18] = [
     "output",
 ];
 
-/// One event: its type, its step, and what else matters of it.
+/// One event in words: its type, its step, and what else matters about it.
 pub fn word(event: &RunEvent) -> String {
     let data = serde_json::to_value(event).unwrap_or_default();
     let mut line = event.kind().to_owned();
@@ -48,7 +48,7 @@ pub fn word(event: &RunEvent) -> String {
     line
 }
 
-/// All of a history, numbered by versions.
+/// A whole history, each line numbered by its version.
 pub fn words<E: Borrow<RunEvent>>(history: &[E]) -> String {
     let mut text = String::new();
     for (event, version) in history.iter().zip(1..) {

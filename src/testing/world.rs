@@ -1,4 +1,4 @@
-//! What a simulated run acts on.
+//! The world that a simulated run acts on.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,19 +20,20 @@ use crate::workflow::definition::Step;
 
 pub use crate::executors::{Compensated, Failure, Output, Stop, Task};
 
-/// What a simulated run acts on: each attempt is one call, made when its `attempt_started` is durable. A closure is
-/// one. What answers [`Failure::stopped`] with [`Stop::TimedOut`] was too slow: the simulated time passes its deadline.
+/// The world that a simulated run acts on: each attempt is one call, made once its `attempt_started` is
+/// durable. A closure is a world. An attempt that answers [`Failure::stopped`] with [`Stop::TimedOut`] was
+/// too slow: the simulated time passes its deadline.
 pub trait World {
-    /// Makes one attempt: does a step or undoes it (`task.purpose`), and how often under one
-    /// `task.idempotency_key` is the world's to notice.
+    /// Makes one attempt: does a step or undoes it (`task.purpose`). It is up to the world to notice that an
+    /// attempt with the same `task.idempotency_key` was made before.
     ///
     /// # Errors
-    /// Why it did not succeed.
+    /// Why the attempt did not succeed.
     fn attempt(&mut self, task: &Task) -> Result<Output, Failure>;
 
-    /// What somebody says who is asked for an approval, when these have granted it already. Without a word of its own a
-    /// world grants everything, each time as another of those who may. None: nobody ever answers, and the run rests
-    /// `waiting`.
+    /// The answer of somebody who is asked for an approval that `granted` have granted already. By default
+    /// everything is granted, each time in the name of another of those who may. None if nobody ever answers:
+    /// the run then rests as `waiting`.
     fn reply(&self, asked: &ApprovalRequested, granted: &[Arc<str>]) -> Option<Reply> {
         let by = match asked.approvers.iter().find(|by| !granted.contains(by)) {
             Some(by) => Arc::clone(by),
@@ -41,17 +42,17 @@ pub trait World {
         Some(Reply::Grant { by, edits: None })
     }
 
-    /// What a signal says that a step waits for; null without a word of its own. None: it never comes, and the run rests
-    /// `waiting`.
+    /// The data of a signal that a step waits for; null by default. None if it never comes: the run
+    /// then rests as `waiting`.
     fn signal(&self, name: &str) -> Option<Json> {
         let _ = name;
         Some(Json::null())
     }
 
-    /// What a run has to know of this world before it starts: its folder, its agents.
+    /// Puts into `start` what a run must know about this world before it begins: its folder, its agents.
     ///
     /// # Errors
-    /// When the world is not fit for the run.
+    /// When the world cannot be used for the run.
     fn stage(&self, start: &mut StartRun) -> Result<(), Problem> {
         let _ = start;
         Ok(())
@@ -67,29 +68,29 @@ impl<F: FnMut(&Task) -> Result<Output, Failure>> World for F {
 /// An answer to a request for an approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// It is granted.
+    /// The request is granted.
     Grant {
-        /// By whom.
+        /// The name of the person who grants it.
         by: Arc<str>,
-        /// What of the arguments, or of the output, is to be changed: a map.
+        /// The changes to the arguments, or to the output: a JSON object.
         edits: Option<Json>,
     },
-    /// It is refused.
+    /// The request is refused.
     Refuse {
-        /// By whom.
+        /// The name of the person who refuses it.
         by: Arc<str>,
-        /// Why.
+        /// Why they refuse it.
         reason: String,
     },
 }
 
-/// An output of this JSON. What has no JSON form is null.
+/// An output with the JSON of a value; null if it has no JSON form.
 pub fn answer<T: serde::Serialize>(output: &T) -> Output {
     Output { output: Json::of(output).unwrap_or_default(), ..Output::default() }
 }
 
-/// The real thing: programs in a folder, and functions. Time in there is real, and no attempt takes longer than
-/// [`Programs::PATIENCE`], whatever its step's `timeout` says.
+/// The real world: programs in a folder, and functions. Time passes there as usual, and no attempt takes
+/// longer than [`Programs::PATIENCE`], whatever its step's `timeout` says.
 pub struct Programs {
     executors: Executors,
     folder: PathBuf,
@@ -98,14 +99,14 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// How long an attempt may take.
+    /// How long an attempt may take, at most.
     pub const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// Runs programs in that folder, which is the workflow's: agents are found below it as they are for a run, and
-    /// those that are not are functions.
+    /// Runs programs in that folder, which is the workflow's: agents are found below it as they are for a
+    /// run, and agents that are not found there are functions.
     ///
     /// # Errors
-    /// When the operating system has no reactor to give.
+    /// When the operating system refuses the resources of a runtime.
     pub fn in_folder(folder: &Path, executors: Executors) -> io::Result<Self> {
         let folder = folder.canonicalize()?;
         let catalog = Catalog::discover(&folder, &[], &[], &BTreeMap::new());

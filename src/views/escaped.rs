@@ -1,15 +1,16 @@
-//! Texts on their way to what shows them: a page, a terminal. What comes from outside gets into one through the escaping
-//! of that medium only, so that it is a part of a line there, and never a line, a heading or a command.
+//! Texts on their way to a medium that shows them: a page, a terminal. What comes from outside gets there
+//! only through the escaping of that medium, so that it can only be part of a line, and never a line, a
+//! heading or a command.
 //!
-//! An [`Escaped`] is put together by the macro of its medium, which is written like `format!` and escapes every value that
-//! is not [`Escaped`] itself.
+//! An [`Escaped`] is put together by the macro of its medium, which is written like `format!` and escapes
+//! every value that is not [`Escaped`] itself.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-/// What shows texts.
+/// Something that shows texts.
 pub trait Medium {
-    /// A text from outside, as it may stand in a line.
+    /// A text from outside, escaped so that it may stand in a line.
     fn escape(text: &str) -> String;
 }
 
@@ -20,18 +21,18 @@ pub struct Escaped<M> {
 }
 
 impl<M> Escaped<M> {
-    /// For the macro of a medium, which has escaped the values.
+    /// Only for the macro of a medium, which has escaped the values already.
     #[doc(hidden)]
     pub(crate) fn of_macro(arguments: fmt::Arguments<'_>) -> Self {
         Self::of_medium(arguments.to_string())
     }
 
-    /// For the medium itself, which knows other ways to escape than in a line.
+    /// Only for the medium itself, which knows other ways to escape than in a line.
     pub(crate) fn of_medium(text: String) -> Self {
         Self { text, medium: PhantomData }
     }
 
-    /// What is shown.
+    /// The text as it is shown.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -46,7 +47,7 @@ impl<M> Escaped<M> {
         self.text.chars().count()
     }
 
-    /// The same, with another behind it.
+    /// The same text with another one appended, if there is another.
     #[must_use]
     pub fn and(mut self, other: impl Into<Option<Self>>) -> Self {
         if let Some(other) = other.into() {
@@ -55,25 +56,25 @@ impl<M> Escaped<M> {
         self
     }
 
-    /// Several in a row, with a word of ours between them.
+    /// Several texts in a row, with `between` between them.
     pub fn joined(parts: impl IntoIterator<Item = Self>, between: &'static str) -> Self {
         let parts: Vec<String> = parts.into_iter().map(|part| part.text).collect();
         Self::of_medium(parts.join(between))
     }
 
-    /// Lines below each other.
+    /// Several texts, each on a line of its own.
     pub fn lines(lines: impl IntoIterator<Item = Self>) -> Self {
         Self::joined(lines, "\n")
     }
 
-    /// The same, filled up with spaces to that width.
+    /// The same text, filled up with spaces to that width in characters.
     #[must_use]
     pub fn padded(mut self, width: usize) -> Self {
         self.text.extend(std::iter::repeat_n(' ', width.saturating_sub(self.width())));
         self
     }
 
-    /// The same, without space at its end.
+    /// The same text without white space at its end.
     #[must_use]
     pub fn trimmed(mut self) -> Self {
         self.text.truncate(self.text.trim_end().len());
@@ -99,10 +100,10 @@ impl<M> fmt::Debug for Escaped<M> {
     }
 }
 
-/// What can be a part of an [`Escaped`]. There is no `Display` for that: a text that is shown as it is would be escaped
-/// twice, or not at all.
+/// Something that can be a part of an [`Escaped`]. `Escaped` has no `Display`: a text that is escaped already
+/// would be escaped twice, or not at all.
 pub trait Part<M> {
-    /// It as it is shown.
+    /// The part as it is shown.
     fn shown(&self) -> Shown;
 }
 
@@ -124,7 +125,7 @@ impl<M> Part<M> for &Escaped<M> {
     }
 }
 
-/// A part as it is shown; widths in a format hold for it.
+/// A part as it is shown; the width in a format applies to it.
 #[derive(Debug)]
 pub struct Shown(String);
 
@@ -134,13 +135,14 @@ impl fmt::Display for Shown {
     }
 }
 
-/// For the macro of a medium.
+/// Only for the macro of a medium.
 #[doc(hidden)]
 pub(crate) fn shown<M, T: Part<M> + ?Sized>(part: &T) -> Shown {
     part.shown()
 }
 
-/// Like `format!`, for a medium. The format cannot name a variable, only take what follows it, which is escaped.
+/// Like `format!`, for a medium. The format cannot name a variable; it only takes the values that follow
+/// it, which are escaped.
 macro_rules! escaped {
     ($medium:ty, $format:literal $(, $part:expr)* $(,)?) => {
         $crate::views::escaped::Escaped::<$medium>::of_macro(

@@ -1,5 +1,5 @@
-//! The log, page by page, as it grows: what read models, notices and subscriptions read it with. Who reads holds a page at
-//! most, and who is slow reads again from the store.
+//! Reads the log page by page as it grows, for read models, notices and subscriptions. A reader holds at most
+//! one page, and a slow reader reads again from the store.
 
 use std::sync::Arc;
 
@@ -9,29 +9,29 @@ use crate::events::commit::Recorded;
 use crate::events::ids::{Position, StreamId, Version};
 use crate::store::{EventStore, ReadError};
 
-/// Where somebody is in the log, or in one stream of it.
+/// How far somebody has read in the log, or in one stream.
 pub struct LogReader {
     store: Arc<dyn EventStore>,
     stream: Option<StreamId>,
     page_events: usize,
-    /// The last event that was read: of the store, and of the stream.
+    /// The position and the version of the last event that was read.
     read: (Position, Version),
     committed: watch::Receiver<Position>,
 }
 
 impl LogReader {
-    /// One that reads all events after a position, so many at once.
+    /// A reader of all events after a position, at most `page_events` at once.
     pub fn of_all(store: Arc<dyn EventStore>, after: Position, page_events: usize) -> Self {
         let committed = store.committed();
         Self { store, stream: None, page_events, read: (after, Version(0)), committed }
     }
 
-    /// One that reads a stream from its first event on, so many at once.
+    /// A reader of one stream from its first event on, at most `page_events` at once.
     pub fn of_stream(store: Arc<dyn EventStore>, stream: StreamId, page_events: usize) -> Self {
         Self { stream: Some(stream), ..Self::of_all(store, Position(0), page_events) }
     }
 
-    /// Where events live.
+    /// The store that is read.
     pub fn store(&self) -> &Arc<dyn EventStore> {
         &self.store
     }
@@ -53,8 +53,8 @@ impl LogReader {
         Ok(page)
     }
 
-    /// Ends when something became durable since the last page was read, and answers that there may be more; or when the store
-    /// is gone, and answers that there is not.
+    /// Waits until something became durable since the last page was read, and answers true; or until the
+    /// store is gone, and answers false.
     pub async fn more(&mut self) -> bool {
         self.committed.changed().await.is_ok()
     }

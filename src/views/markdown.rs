@@ -1,5 +1,5 @@
-//! Pages of Markdown for people. What comes from outside is a part of a line of one, whatever it holds: [`markdown!`]
-//! escapes it, [`code`] shows it as code, and [`Page`] takes nothing else.
+//! Pages of Markdown for people. What comes from outside is always part of a line, whatever it holds:
+//! [`markdown!`] escapes it, [`code`] shows it as code, and [`Page`] takes nothing else.
 
 use std::fmt::Display;
 
@@ -7,10 +7,11 @@ use super::escaped::{Escaped, Medium};
 use crate::events::text::{json_line, printable, shortened};
 use crate::workflow::json_text::Level;
 
-/// How many levels of JSON get lines of their own. What is deeper stands on one line, as it was written.
+/// How many levels of JSON get lines of their own. What is nested deeper stands on one line,
+/// as it was written.
 const JSON_LEVELS: usize = 5;
 
-/// How long a name is on a page.
+/// How many characters of a name are shown on a page.
 const NAME_CHARS_MAX: usize = 200;
 
 /// A page of Markdown (CommonMark, and what GitHub adds to it).
@@ -19,7 +20,7 @@ pub(super) struct Markdown;
 /// A part of a line of a page.
 pub(super) type Words = Escaped<Markdown>;
 
-/// Like `format!`: what it is given is escaped, unless it is [`Words`].
+/// Like `format!`: every value is escaped, unless it is [`Words`].
 macro_rules! markdown {
     ($($arguments:tt)*) => { $crate::views::escaped::escaped!($crate::views::markdown::Markdown, $($arguments)*) };
 }
@@ -46,7 +47,7 @@ impl Medium for Markdown {
                 '_' => !(is_inside(place.checked_sub(1).and_then(at)) && is_inside(next)),
                 '!' => next == Some('['),
                 '&' => next.is_some_and(|next| next == '#' || next.is_ascii_alphabetic()),
-                // What looks like an address becomes a link without any brackets.
+                // Something like an address becomes a link even without brackets.
                 ':' => next == Some('/'),
                 '.' => place >= 3 && characters.get(place - 3..place).is_some_and(is_www),
                 '-' | '+' | '=' => place == 0,
@@ -61,11 +62,12 @@ impl Medium for Markdown {
     }
 }
 
-/// A text as code in a line. The fence around it is longer than any within, so that none ends it.
+/// A text as code in a line. The fence around it is longer than any run of backticks in it, so
+/// that none ends it.
 pub(super) fn code(text: impl Display) -> Words {
     let text = text.to_string();
     let text = shortened(&text, NAME_CHARS_MAX);
-    // Code cannot be empty, and space at both of its ends would be taken off.
+    // Code cannot be empty, and spaces at both of its ends would be removed.
     let text = if text.trim().is_empty() { "\u{2423}" } else { &*text };
     let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
@@ -74,19 +76,19 @@ pub(super) fn code(text: impl Display) -> Words {
     Words::of_medium(format!("{fence}{space}{text}{space}{fence}"))
 }
 
-/// A text as code in a cell of a table, which a bar would end even there.
+/// A text as code in a cell of a table. There a bar would end the cell even within code.
 pub(super) fn cell(text: impl Display) -> Words {
     Words::of_medium(code(text).as_str().replace('|', "\\|"))
 }
 
-/// A page as it is put together.
+/// A page that is being written.
 #[derive(Default)]
 pub(super) struct Page {
     text: String,
 }
 
 impl Page {
-    /// The page.
+    /// Ends the page; answers its text.
     pub(super) fn finish(self) -> String {
         self.text
     }
@@ -97,7 +99,7 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// What the page is about.
+    /// Adds the heading of the page.
     pub(super) fn title(&mut self, words: &Words) {
         self.push("# ", words.as_str());
     }
@@ -106,43 +108,43 @@ impl Page {
         self.push("", "");
     }
 
-    /// A line of a paragraph.
+    /// Adds a line of a paragraph.
     pub(super) fn line(&mut self, words: &Words) {
         self.push("", words.as_str());
     }
 
-    /// An item of a list.
+    /// Adds an item of a list.
     pub(super) fn item(&mut self, words: &Words) {
         self.push("- ", words.as_str());
     }
 
-    /// An item of a list in an item.
+    /// Adds an item of a list inside an item.
     pub(super) fn inner_item(&mut self, words: &Words) {
         self.push("  - ", words.as_str());
     }
 
-    /// A line of code: nothing in it means anything.
+    /// Adds a line of code, in which no character has a meaning.
     pub(super) fn code(&mut self, line: &str) {
         self.push("    ", printable(line).trim_end());
     }
 
-    /// A line of code in an item of a list.
+    /// Adds a line of code inside an item of a list.
     pub(super) fn code_in_item(&mut self, line: &str) {
         self.push("        ", printable(line).trim_end());
     }
 
-    /// JSON, as lines of code. Every value is as it was written: numbers keep all digits.
+    /// Adds JSON as lines of code. Every value is as it was written: numbers keep all digits.
     pub(super) fn json(&mut self, lines: &[String]) {
         // The lines are whole, however long: what is granted is not hidden.
         lines.iter().for_each(|line| self.push("    ", line));
     }
 
-    /// The same in an item of a list.
+    /// Adds JSON as lines of code inside an item of a list.
     pub(super) fn json_in_item(&mut self, lines: &[String]) {
         lines.iter().for_each(|line| self.push("      ", line));
     }
 
-    /// A part with a heading, which says so if it has nothing to say.
+    /// Adds a section with a heading; if `fill` adds nothing, the section says so.
     pub(super) fn section(&mut self, title: &'static str, fill: impl FnOnce(&mut Self)) {
         self.push("\n## ", title);
         self.blank();
@@ -154,8 +156,9 @@ impl Page {
     }
 }
 
-/// A text as a word of a command that is copied to a shell: the brackets of an item are a pattern to it, and the sign of
-/// a round begins a comment. What acts on a terminal is written as the bytes that it is, which bash, zsh and ksh read.
+/// A text as one word of a command that is pasted into a shell: there the brackets of an item are a pattern,
+/// and the `#` of a round begins a comment. Characters that act on a terminal are written as escaped bytes,
+/// which bash, zsh and ksh read.
 pub fn for_shell(word: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "._-/:@%+,=".contains(character);
     if !word.is_empty() && word.chars().all(is_plain) {
@@ -180,13 +183,13 @@ pub fn for_shell(word: &str) -> String {
     quoted
 }
 
-/// A command as it is typed: the words behind the program's name, for a shell.
+/// A command as it is typed into a shell: the program's name, then these words.
 pub fn command_line<T: AsRef<str>>(words: impl IntoIterator<Item = T>) -> String {
     let words = words.into_iter().map(|word| for_shell(word.as_ref()));
     std::iter::once("reenact".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
-/// JSON on lines of its own, in which nothing acts.
+/// JSON as several lines, in which no character acts.
 pub(super) fn json_lines(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     write_json(text, 0, &mut lines);

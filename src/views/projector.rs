@@ -1,7 +1,8 @@
-//! Keeps read models up: what drives their runners over a store.
+//! Keeps read models up to date: it drives their runners over a store.
 //!
-//! Several that are kept up together are folded from the same pages, and of each stream in a page it is seen once where it
-//! is. Each has a position of its own: one whose shape changed is folded anew, and the others go on from where they are.
+//! Read models that are kept up together are folded from the same pages, and where a stream is after a page
+//! is asked only once. Each has a position of its own: one whose layout changed is folded again, and the
+//! others go on from where they are.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::kernel::projection::runner::{Runner, SHAPE_KEY, Want};
 use crate::kernel::projection::{Log, Projection};
 use crate::store::{AppendError, EventStore, ReadError};
 
-/// How many events are folded between two saves: what bounds the rows in memory.
+/// How many events are folded between two saves; it bounds the rows in memory.
 const PAGE: usize = 4_096;
 
 /// How many rows are read at once: as many as keep the store busy.
@@ -33,23 +34,23 @@ pub enum ViewError {
     /// Rows cannot be saved.
     #[error(transparent)]
     Save(#[from] AppendError),
-    /// Nobody can say where a stream is.
+    /// It cannot be known where a stream is.
     #[error("{0}")]
     Fold(#[from] Problem),
 }
 
-/// Read models of a store that are kept up together.
+/// Read models of one store that are kept up together.
 pub struct Projector {
     store: Arc<dyn EventStore>,
     standings: Arc<dyn Standings>,
     projections: Vec<Box<dyn Projection>>,
     page_events: usize,
-    /// Held while folding, so that two who ask fold once.
+    /// Held while folding, so that of two who ask at once only one folds.
     folding: Mutex<()>,
 }
 
 impl Projector {
-    /// Keeps these up. Where streams are is what `standings` says.
+    /// Keeps these projections up to date. `standings` tells where streams are.
     pub fn new(
         store: Arc<dyn EventStore>,
         standings: Arc<dyn Standings>,
@@ -58,13 +59,13 @@ impl Projector {
         Self { store, standings, projections, page_events: PAGE, folding: Mutex::new(()) }
     }
 
-    /// The same, but with so many events in a page.
+    /// The same projector, with that number of events in a page.
     #[must_use]
     pub fn with_pages_of(self, page_events: usize) -> Self {
         Self { page_events: page_events.max(1), ..self }
     }
 
-    /// Where events live, and the rows.
+    /// The store of the events and the rows.
     pub fn store(&self) -> &Arc<dyn EventStore> {
         &self.store
     }
@@ -78,11 +79,12 @@ impl Projector {
         self.at_least(end).await
     }
 
-    /// Folds as much as is needed for the rows to hold all up to a position: one that an append answered, or is about to.
-    /// So whoever appended finds what follows from that.
+    /// Folds until the rows hold all events up to a position, one that an append has answered or is about to
+    /// answer. So whoever appended finds the effect in the rows.
     ///
     /// # Errors
-    /// As for [`Projector::catch_up`], and when the store is closed before it holds that position.
+    /// The same as those of [`Projector::catch_up`], and when the store is closed before
+    /// it holds that position.
     pub async fn at_least(&self, position: Position) -> Result<(), ViewError> {
         let mut committed = self.store.committed();
         committed.wait_for(|end| *end >= position).await.map_err(|_| ReadError::Closed)?;
@@ -104,7 +106,7 @@ impl Projector {
         Ok(())
     }
 
-    /// How many events are durable that were not folded yet.
+    /// How many durable events are not folded yet.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -114,7 +116,8 @@ impl Projector {
         Ok(folded.map_or(0, |folded| self.store.committed().borrow().0.saturating_sub(folded.0)))
     }
 
-    /// Does what runners want until they want events that are not in this page; answers after which position, if any does.
+    /// Does what runners want until they want events that are not in this page; answers the position
+    /// after which those are.
     async fn carry_out(&self, runners: &mut [Runner<'_>], log: &Log) -> Result<Option<Position>, ViewError> {
         let all = runners.iter_mut().map(|runner| self.carry_out_one(runner, log));
         Ok(try_join_all(all).await?.into_iter().flatten().min())

@@ -1,4 +1,4 @@
-//! Where the streams of a page are: each is folded once, for all read models that show it.
+//! Where the streams of a page are: each stream is folded once, for all read models that show it.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,14 +12,14 @@ use crate::events::problem::{Code, Problem};
 use crate::kernel::projection::Log;
 use crate::kernel::standing::{KindFold, Known, Standing};
 
-/// Who can tell where streams are.
+/// Something that can tell where streams are.
 #[async_trait]
 pub trait Standings: Send + Sync + 'static {
-    /// How streams of a kind are folded, as in `run`; none if this process does not know the kind: nothing is shown of such
-    /// streams.
+    /// How streams of a kind, such as `run`, are folded; none if this process does not know the kind, so that
+    /// its streams are not shown.
     fn kind(&self, kind: &str) -> Option<&KindFold>;
 
-    /// Where a stream of a kind that is known is, as of that version or a later one.
+    /// Where a stream of a known kind is, at that version or a later one.
     ///
     /// # Errors
     /// When it cannot be read; [`Code::RunParked`] when its history is not understood, [`Code::Impossible`] when it contradicts
@@ -27,7 +27,7 @@ pub trait Standings: Send + Sync + 'static {
     async fn standing(&self, stream: &StreamId, at_least: Version) -> Result<Standing, Problem>;
 }
 
-/// For read models that show no streams.
+/// Used by read models that show no streams.
 pub struct NoStandings;
 
 #[async_trait]
@@ -44,10 +44,10 @@ impl Standings for NoStandings {
 /// How many streams are folded at once to see where they are: as many as keep the store busy.
 const FOLDED_AT_ONCE: usize = 8;
 
-/// Of how many streams it is remembered that a later page tells nothing new. Beyond it some are folded twice.
+/// For how many streams it is remembered that later pages tell nothing new. Above it, some are folded twice.
 const AHEAD_MAX: usize = 64 * 1024;
 
-/// Where the streams of one page after the other are.
+/// Where streams are after each page, one page after the other.
 pub(super) struct PageByPage<'a> {
     standings: &'a dyn Standings,
     /// Streams that were folded further than the pages went so far.
@@ -62,7 +62,7 @@ impl<'a> PageByPage<'a> {
     /// Where the streams of a page are after it, of all kinds that are known.
     ///
     /// # Errors
-    /// When one cannot be folded, for a reason other than its own history.
+    /// When a stream cannot be folded for a reason other than its own history.
     pub(super) async fn of(&mut self, log: &Log) -> Result<HashMap<StreamId, Known>, Problem> {
         let (mut known, mut asked) = (HashMap::new(), Vec::new());
         for (stream, events) in log.streams() {
@@ -83,13 +83,13 @@ impl<'a> PageByPage<'a> {
         Ok(known)
     }
 
-    /// Where a stream is, if what is known tells, or the page itself: the last event of it says that it is over, or all that
-    /// there is of it so far is in the page. Most streams are short.
+    /// Where a stream is, if that can be told without asking: from what is known, from an event in the page
+    /// after which it is over, or because all its events so far are in the page. Most streams are short.
     fn told(&self, kind: &KindFold, stream: &StreamId, events: &[&Recorded]) -> Option<Standing> {
         let last = events.last()?;
         let ahead = self.ahead.get(stream).filter(|known| known.version >= last.version);
         ahead.copied().or_else(|| kind.ended_by(last)).or_else(|| {
-            // What panics over one stream is told of by whoever goes on with it.
+            // A panic over one stream is reported by the code that goes on with it.
             catch_unwind(AssertUnwindSafe(|| kind.fold(events.iter().copied()))).ok().flatten()
         })
     }

@@ -1,4 +1,4 @@
-//! What a request for an approval is about, and what an answer may change of it.
+//! What a request for an approval asks about, and what an answer may change of it.
 
 use std::borrow::Cow;
 
@@ -12,70 +12,70 @@ use crate::events::ids::{AgentName, Hash, StepId};
 use crate::events::json::Json;
 use crate::events::problem::{Problem, nearest};
 
-/// Exactly what would be done, or what was answered: the `what` of `approval_requested`.
+/// Exactly what would be done, or what was answered: the field `what` of `approval_requested`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
-    /// The step.
+    /// The step that waits for the answer.
     pub step: StepId,
-    /// How often it was to be done anew, from 1.
+    /// How often it was to be done anew after being undone, from 1.
     pub generation: u32,
-    /// Who would do it.
+    /// The agent that would do it; none if no agent would.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentName>,
-    /// The work of each attempt; of a loop, that of each round.
+    /// The work of each attempt; for a loop, the work of each round.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
-    /// The items of a fan-out.
+    /// The items of a fan-out, as JSON; none for other steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Vec<Json>>,
-    /// What it answered, where that is what has to be approved.
+    /// The step's output, if the output has to be approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Json>,
-    /// The phase, where that is what has to be approved.
+    /// The phase, if a phase has to be approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<AskedPhase>,
 }
 
-/// A phase that people are asked about: how its steps are, those that grew in them too.
+/// A phase that people are asked about: the state of its steps, also of those that grew inside them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AskedPhase {
-    /// Its name.
+    /// The name of the phase.
     pub name: String,
-    /// How its steps are.
+    /// The state of its steps, in the order of the run.
     pub steps: Vec<AskedStep>,
-    /// How many of its steps are not told here, and the hash of how they are.
+    /// How many further steps are not listed here, and the hash of their states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub more: Option<(usize, Hash)>,
 }
 
-/// How a step of a phase is that people are asked about.
+/// The state of a step in a phase that people are asked about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AskedStep {
-    /// The step.
+    /// The id of the step.
     pub step: StepId,
-    /// Where it is.
+    /// The status of the step, in a word.
     pub status: String,
-    /// Who does it, or did.
+    /// The agent that does it, or did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentName>,
-    /// Tries so far.
+    /// How many attempts it has had so far.
     pub attempts: u32,
-    /// What would be done, where the phase is not begun and that is known.
+    /// The work that would be done, if the phase has not begun and the work is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
-    /// How what it answered begins, as JSON.
+    /// The beginning of its output, as JSON text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
-    /// The hash of all that it answered.
+    /// The hash of its whole output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_hash: Option<Hash>,
 }
 
 impl Asked {
-    /// The work with what answers change of its arguments.
+    /// The work with the changes of all answers made to its arguments.
     ///
     /// # Errors
-    /// What cannot be changed, in a sentence.
+    /// A change that cannot be made, in a sentence.
     pub fn edited(&self, edits: impl IntoIterator<Item = Json>) -> Result<Work, String> {
         let mut work = self.work.clone().unwrap_or_default();
         for edits in edits {
@@ -87,7 +87,8 @@ impl Asked {
         Ok(work)
     }
 
-    /// What an answer may change, with what earlier ones have changed of it: a map; none if there is nothing to change.
+    /// What an answer may change, with the changes of earlier answers: a JSON object; none if there
+    /// is nothing to change.
     pub fn open_to_edits(&self, edits: impl IntoIterator<Item = Json>) -> Option<Json> {
         let map = match (&self.output, &self.work) {
             (Some(output), _) => output,
@@ -100,30 +101,33 @@ impl Asked {
     }
 }
 
-/// What an answer changes of what is asked, as it was given. What becomes of a text depends on what it is a part of.
+/// The changes that an answer makes, as they were given. What a text becomes depends on the place
+/// where it is put.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edits(Vec<Edit>);
 
 /// A change of one value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Edit {
-    /// Where the value is; nothing means all of it.
+    /// The path to the value, by names of members; empty for the whole.
     path: Vec<String>,
     value: Given,
 }
 
 impl From<Json> for Edits {
-    /// The changes that a map makes: of maps in it those that they make in turn, everything else replaces what was there.
+    /// The changes that an object makes: objects inside it are merged in turn, everything else
+    /// replaces what was there.
     fn from(map: Json) -> Self {
         Self(vec![Edit { path: Vec::new(), value: Given::Json(map) }])
     }
 }
 
 impl Edits {
-    /// What arguments change, written as inputs are: `k=v`, `k:=JSON`, `a.b=v`; none if there are none.
+    /// The changes in arguments that are written as inputs are: `k=v`, `k:=JSON`, `a.b=v`; none if
+    /// there are no arguments.
     ///
     /// # Errors
-    /// All arguments that are none.
+    /// All arguments that are not written like that.
     pub fn from_arguments(arguments: &[String]) -> Result<Option<Self>, Vec<Problem>> {
         let (mut edits, mut problems) = (Vec::new(), Vec::new());
         for argument in arguments {
@@ -141,11 +145,12 @@ impl Edits {
         }
     }
 
-    /// The changes as a map to be [`merged`] with what is there now. A text becomes what the schema declares for its place,
-    /// or else what stands there now.
+    /// The changes as an object to be [`merged`] with what is there now. A text becomes what the schema
+    /// declares for its place, or otherwise a value of the kind that stands there now.
     ///
     /// # Errors
-    /// What cannot be changed so, in a sentence: a text that cannot become that, or a member of what has none.
+    /// A change that cannot be made, in a sentence: a text that cannot become that, or a member of
+    /// a value without members.
     pub fn fitted(&self, now: &Json, schema: Option<&Value>) -> Result<Json, String> {
         let mut map = "{}".to_owned();
         for Edit { path, value } in &self.0 {
@@ -166,15 +171,16 @@ impl Edits {
     }
 }
 
-/// Whether a workflow reads all that changes of its input name: what is there already, and what its `input` has a word for.
+/// Checks that a workflow would read everything that changes of its input name: what is there already, and
+/// what its `input` declares.
 ///
 /// # Errors
-/// The first name that nobody would read, in a sentence.
+/// The first name that the workflow would not read, in a sentence.
 pub fn are_read(edits: &Json, now: &Json, input: Option<&Value>) -> Result<(), String> {
     names_are_known(edits.text(), now.text(), input, &mut Vec::new())
 }
 
-/// What stands at a path now, if anything does.
+/// The text of the value at a path, if there is one.
 fn member<'t>(text: &'t str, path: &[String]) -> Result<Option<&'t str>, String> {
     let mut at = Some(text);
     for (depth, name) in path.iter().enumerate() {
@@ -192,7 +198,7 @@ fn member<'t>(text: &'t str, path: &[String]) -> Result<Option<&'t str>, String>
     Ok(at)
 }
 
-/// A text as a value of the kind that stands in its place now, where no schema says what belongs there.
+/// A text as a value of the kind that stands in its place now, for places that no schema describes.
 fn as_what_is_there(before: Option<&str>, name: &str, text: &str) -> Result<Json, String> {
     let (kind, is_one): (_, fn(&Level<'_>) -> bool) = match before.map(Level::of) {
         Some(Ok(Level::Number(_))) => ("a number", |level| matches!(level, Level::Number(_))),
@@ -207,8 +213,8 @@ fn as_what_is_there(before: Option<&str>, name: &str, text: &str) -> Result<Json
     })
 }
 
-/// A map in which a value stands at a path; at no path, the map that the value is. None if something on the way, or that
-/// value, is no map.
+/// An object in which a value stands at a path; with an empty path, the value itself. None if something on
+/// the way, or that value, is not an object.
 fn with_member(map: &str, path: &[String], value: &str) -> Option<String> {
     let Some((name, rest)) = path.split_first() else {
         return merged_text(map, value);
@@ -226,7 +232,7 @@ fn with_member(map: &str, path: &[String], value: &str) -> Option<String> {
     Some(written(&members))
 }
 
-/// Refuses a name that is not there now and that the schema has no word for: nobody would read it.
+/// Refuses a name that is not there now and that the schema does not declare: nothing would read it.
 fn names_are_known<'t>(
     edits: &'t str,
     now: &str,
@@ -260,17 +266,17 @@ fn names_are_known<'t>(
     Ok(())
 }
 
-/// A map with some of its values changed: maps are merged, everything else is replaced.
+/// An object with some of its values changed: objects are merged, everything else is replaced.
 ///
 /// # Errors
-/// When it is no map, in a sentence.
+/// When one of the two is not an object, in a sentence.
 pub fn merged(map: &Json, edits: &Json) -> Result<Json, String> {
     let map = if map.is_null() { "{}" } else { map.text() };
     let text = merged_text(map, edits.text()).ok_or("only values of a map can be set")?;
     Json::made(&text).map_err(|error| error.to_string())
 }
 
-/// Text, so that numbers keep all their digits. None if one of both is no map.
+/// The same on texts, so that numbers keep all their digits. None if one of the two is not an object.
 fn merged_text(map: &str, edits: &str) -> Option<String> {
     let (Ok(Level::Map(members)), Ok(Level::Map(edits))) = (Level::of(map), Level::of(edits)) else {
         return None;
@@ -320,7 +326,8 @@ mod tests {
             r#"{"a":{"b":{"x": 3},"c":2},"d":[2],"n":123456789012345678901,"e":null}"#
         );
         assert_eq!(merged(&Json::null(), &json(r#"{"a":1}"#)).unwrap().text(), r#"{"a":1}"#);
-        // An older version recorded answers with a key twice. The edit changed the first, and programs read the last.
+        // An older version recorded answers with a key twice. The edit changed the first, and
+        // programs read the last.
         let twice = json(r#"{"to":"staging","to":"evil"}"#);
         assert_eq!(merged(&twice, &json(r#"{"to":"production"}"#)).unwrap().text(), r#"{"to":"production"}"#);
         assert!(merged(&json("[1]"), &json(r#"{"a":1}"#)).is_err());

@@ -1,4 +1,4 @@
-//! A workflow as its file says it, checked and with every default filled in.
+//! A workflow as its file defines it, checked and with every default filled in.
 
 mod micros;
 mod names;
@@ -21,42 +21,42 @@ use crate::events::problem::{Code, Problem};
 use crate::events::run::{Because, StepAdded, StepKind, Undo, UndoWhen};
 use crate::kernel::ReadBlob;
 
-/// No workflow has more steps: a fan-out makes as many as there are items.
+/// How many steps a workflow may have. A fan-out may still make one for each item.
 pub const STEPS_MAX: usize = 10_000;
 
-/// A workflow. What a run records is the JSON of this, so that the file is never read again: a field that is added
-/// here needs a default. Lengths of time are whole microseconds there, as everywhere in events.
+/// A workflow. A run records this as JSON, so that the file is never read again: a field that is added here
+/// needs a default. Durations are whole microseconds there, as everywhere in events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
-    /// Its name.
+    /// The name of the workflow.
     pub name: String,
-    /// What it is for.
+    /// What it is for, in words for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The author's version of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The JSON Schema of the input.
+    /// The JSON Schema of the input; without one, any input is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Schema>,
-    /// Bounds of a run.
+    /// The bounds of a run of it.
     #[serde(default)]
     pub limits: Limits,
-    /// What becomes of a run that fails.
+    /// What happens when a run fails.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_failure: OnFailure,
-    /// What is said about whole phases, by their names.
+    /// Rules for whole phases, by the names of the phases.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub phases: BTreeMap<String, PhaseRules>,
     /// The steps, in the order of the file.
     pub steps: Steps,
-    /// What a run answers.
+    /// The template of a run's output; null if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Template>,
 }
 
-/// The steps of a workflow: a list, in which each is found by its id at once.
+/// The steps of a workflow: a list in which a step is found by its id without a search.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(from = "Vec<Step>")]
 pub struct Steps {
@@ -72,21 +72,21 @@ impl Steps {
 }
 
 impl Definition {
-    /// Lets a step name an agent as that calls itself: see [`Step::set_agent`].
+    /// Sets the agent of a step to the agent's own spelling of its name: see [`Step::set_agent`].
     pub fn set_agent(&mut self, step: &StepId, role: AgentRole, name: &AgentName) {
         if let Some(step) = self.step_mut(step) {
             step.set_agent(role, name);
         }
     }
 
-    /// Lets a step that starts a workflow find its file by this absolute path.
+    /// Sets the absolute path of the file of a step that starts a workflow.
     pub fn set_child(&mut self, step: &StepId, path: &str) {
         if let Some(Does::Workflow { file, .. }) = self.step_mut(step).map(|step| &mut step.does) {
             path.clone_into(file);
         }
     }
 
-    /// The step with that id, to be completed with what its agent or the configuration says.
+    /// The step with that id, so that what its agent or the configuration says can be filled in.
     pub fn step_mut(&mut self, step: &StepId) -> Option<&mut Step> {
         let place = self.steps.places.get(step).copied()?;
         self.steps.list.get_mut(place).map(Arc::make_mut)
@@ -135,7 +135,7 @@ impl PartialEq for Steps {
     }
 }
 
-/// Bounds of a run; where there is none, the configuration's holds.
+/// Bounds of a run; for those that are none, the configuration's apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -145,7 +145,7 @@ pub struct Limits {
     /// How many lost attempts end a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<u32>,
-    /// How long it may go on, without the time for which it waits for people.
+    /// How long it may go on, not counting the time for which it waits for people.
     #[serde(
         default,
         rename = "duration_us",
@@ -155,15 +155,15 @@ pub struct Limits {
     pub duration: Option<Duration>,
 }
 
-/// What is said about a phase.
+/// The rules for a phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PhaseRules {
-    /// What people have to grant.
+    /// The approval that people must give.
     pub approval: Approval,
 }
 
-/// What becomes of a run that fails.
+/// What happens when a run fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
@@ -174,24 +174,24 @@ pub enum OnFailure {
     Stop,
 }
 
-/// A step. The workflow's `defaults` are in it already, and so is the step above it where it names no `needs`.
+/// A step. The workflow's `defaults` are filled in already, and in a step without `needs` the step above it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// Its id.
+    /// The id of the step.
     pub id: StepId,
-    /// What it does.
+    /// The work that it does.
     pub does: Does,
-    /// What must be done with before it starts.
+    /// The steps that must be done with before it starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<StepId>,
     /// It is skipped unless this is true.
     #[serde(default, rename = "if", skip_serializing_if = "Option::is_none")]
     pub condition: Option<Expression>,
-    /// One step for each item of this.
+    /// The list of which each item gets a step of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_each: Option<ForEach>,
-    /// How long an attempt may take.
+    /// How long an attempt may take; none for no limit.
     #[serde(
         default,
         rename = "timeout_us",
@@ -205,37 +205,37 @@ pub struct Step {
     /// What its failure does to the run.
     #[serde(default)]
     pub on_error: OnError,
-    /// What its programs find in their environment.
+    /// The environment variables that its programs get, beside the usual ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, Template>,
-    /// The folder of its programs, relative to the work folder.
+    /// The folder in which its programs run, relative to the work folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<Template>,
-    /// How it is undone; its programs get the same `env` and `cwd`.
+    /// How it is undone. Its programs get the same `env` and `cwd`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compensate: Option<Compensate>,
-    /// Who does it when its agent has failed for good.
+    /// The agent that does it when its own agent has failed for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
-    /// How much it matters.
+    /// How much it matters that it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub criticality: Option<Criticality>,
-    /// Done again and again, until something is true.
+    /// Makes it a loop: it is done again until an expression is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<Repeat>,
-    /// What people have to grant.
+    /// The approval that people must give.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
-    /// The JSON Schema of its output.
+    /// The JSON Schema of its output, which each output must fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<serde_json::Value>,
-    /// The group of steps that it belongs to.
+    /// The group of steps that it belongs to, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
     /// Whether, once it has started, nothing of the run may be undone any more.
     #[serde(default, skip_serializing_if = "is_default")]
     pub irreversible: bool,
-    /// Whether it is started once at most: an attempt of which nobody knows how it ended counts as failed.
+    /// Whether it is started at most once: an attempt whose end is not known counts as failed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub at_most_once: bool,
 }
@@ -243,11 +243,11 @@ pub struct Step {
 /// What a step names an agent for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentRole {
-    /// To do it.
+    /// To do the step.
     Does,
-    /// To do it when the first has failed for good.
+    /// To do it when the first agent has failed for good.
     FallsBack,
-    /// To undo it.
+    /// To undo the step.
     Undoes,
 }
 
@@ -259,49 +259,49 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Does {
-    /// A program: a list is executed as it is, a text by `sh -c`. The agent is [`SHELL_AGENT`].
+    /// It runs a program: a list is executed as it is, a text by `sh -c`. The agent is [`SHELL_AGENT`].
     Run(Template),
-    /// An agent's work.
+    /// An agent does it.
     Agent {
-        /// Who.
+        /// The name of the agent.
         agent: AgentName,
-        /// With which arguments.
+        /// The arguments that the agent gets.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         with: Option<Template>,
-        /// With which words.
+        /// The prompt that the agent gets.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         prompt: Option<Template>,
     },
-    /// Nothing, for so long.
+    /// It does nothing for that time.
     #[serde(rename = "sleep_us", with = "micros")]
     Sleep(Duration),
-    /// Nothing, until a signal of that name comes; its data is the output.
+    /// It does nothing until a signal with that name comes, whose data is its output.
     WaitFor(String),
-    /// A run of another workflow. The agent is [`WORKFLOW_AGENT`].
+    /// It starts a run of another workflow. The agent is [`WORKFLOW_AGENT`].
     Workflow {
-        /// The absolute path of its file, which names its binding in the run.
+        /// The absolute path of the workflow's file, by which its binding is found in the run.
         file: String,
-        /// Its input.
+        /// The input of the child run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         with: Option<Template>,
     },
-    /// Nothing: people are asked about the phase. No file has such a step.
+    /// It does nothing: people are asked about its phase. No step of a file does this.
     AskOfPhase,
 }
 
-/// The built-in agent that does steps with `run`.
+/// The name of the built-in agent that does steps with `run`.
 pub const SHELL_AGENT: &str = "shell";
 
-/// The built-in agent that does steps with `workflow`: it sees a child run through.
+/// The name of the built-in agent that does steps with `workflow`, by child runs.
 pub const WORKFLOW_AGENT: &str = "workflow";
 
-/// A fan-out.
+/// What makes a step a fan-out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForEach {
-    /// The list: an expression, or a list of templates.
+    /// The list of items: an expression, or a list of templates.
     pub items: Items,
-    /// How many of its steps may run at once.
+    /// How many of its steps may run at once; none for no limit of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_parallel: Option<u32>,
 }
@@ -310,9 +310,9 @@ pub struct ForEach {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Items {
-    /// A bare expression.
+    /// A bare expression whose value is the list.
     Of(Expression),
-    /// A YAML list, whose texts may be templates.
+    /// A YAML list whose texts may hold expressions.
     List(Template),
 }
 
@@ -322,16 +322,17 @@ impl Definition {
         self.steps.find(id)
     }
 
-    /// What a run records. It is canonical: equal definitions have the same text.
+    /// The JSON that a run records. It is canonical: equal definitions have the same text.
     pub fn to_json(&self) -> Json {
-        // No part of a definition lacks a JSON form: keys are texts, and the numbers that a file can hold are finite.
+        // Every part of a definition has a JSON form: keys are texts, and the numbers that a file
+        // can hold are finite.
         Json::of(self).unwrap_or_default()
     }
 
-    /// Reads what this version or an older one recorded.
+    /// Reads a definition that this version or an older one has recorded.
     ///
     /// # Errors
-    /// [`Code::RunParked`] when it is what this version does not understand.
+    /// [`Code::RunParked`] when this version does not understand it.
     pub fn from_json(text: &str) -> Result<Self, Problem> {
         serde_json::from_str(text).map_err(|why| {
             Problem::new(Code::RunParked, format!("the recorded definition cannot be read: {why}"))
@@ -347,7 +348,7 @@ impl ReadBlob for Definition {
 }
 
 impl Step {
-    /// What becomes of it when it starts.
+    /// What happens when the step starts, as a run records it.
     pub fn kind(&self) -> StepKind {
         match (&self.for_each, &self.repeat, self.agent()) {
             (Some(fan_out), _, agent) => StepKind::FanOut { agent, max_parallel: fan_out.max_parallel },
@@ -356,7 +357,7 @@ impl Step {
         }
     }
 
-    /// The same, for one item of a fan-out, or one round of a loop.
+    /// The same for one item of a fan-out, or one round of a loop.
     pub fn kind_of_one(&self) -> StepKind {
         match (&self.does, self.agent()) {
             (_, Some(agent)) => StepKind::Work { agent },
@@ -366,8 +367,8 @@ impl Step {
         }
     }
 
-    /// Lets it be done, or undone, by that agent, which is the one that it names, in the agent's own spelling. A step that
-    /// names none for it stays as it is.
+    /// Sets the agent that does or undoes the step to the agent that it names already, in the agent's own
+    /// spelling. A step that names no agent for that stays as it is.
     pub fn set_agent(&mut self, role: AgentRole, name: &AgentName) {
         let named = match role {
             AgentRole::Does => self.does.agent_mut(),
@@ -379,7 +380,7 @@ impl Step {
         }
     }
 
-    /// Lets a critical step fail that its failure would let be left out; answers whether it was one.
+    /// Lets a critical step fail where its failure would be tolerated; answers whether that changed it.
     pub fn fail_if_critical(&mut self) -> bool {
         let tolerated = matches!(self.on_error, OnError::RetryThenSkip | OnError::Continue);
         let critical = self.criticality == Some(Criticality::Critical) && tolerated;
@@ -389,13 +390,13 @@ impl Step {
         critical
     }
 
-    /// Whether it grows others when it starts: what it does, each of those does.
+    /// Whether it grows other steps when it starts; each of those then does the work.
     pub fn grows(&self) -> bool {
         self.for_each.is_some() || self.repeat.is_some()
     }
 
-    /// The event with which a step joins a graph that does what this one says. Where this one grows others, each of them
-    /// is what can be undone.
+    /// The event with which a step that does what this one says joins a graph. If this one grows others, only
+    /// those can be undone.
     pub fn added(&self, id: StepId, because: Because) -> StepAdded {
         let is_whole = self.grows() && matches!(because, Because::Definition | Because::Plan);
         StepAdded {
@@ -414,13 +415,13 @@ impl Step {
         }
     }
 
-    /// Who does it; nobody does a sleep.
+    /// The agent that does it; none for a step that no agent does, such as a sleep.
     pub fn agent(&self) -> Option<AgentName> {
         self.does.agent()
     }
 
-    /// How it can be undone; a fan-out is undone item by item, a loop round by round. A child run is rolled back, unless
-    /// the step says something else.
+    /// How it can be undone; a fan-out is undone item by item, a loop round by round. A child run is rolled
+    /// back, unless the step says otherwise.
     pub fn undo(&self) -> Option<Undo> {
         match (&self.compensate, &self.does) {
             (Some(compensate), _) => Some(Undo { agent: compensate.does.agent()?, when: compensate.when }),

@@ -1,4 +1,5 @@
-//! Expressions: minijinja, strict, with fuel, compiled once. See `docs/workflows.md` for what users may write.
+//! Expressions: minijinja, strict, with bounded fuel, compiled once. `docs/workflows.md` says
+//! what users may write.
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use view::View;
 
 pub use builtins::{FILTERS, FUNCTIONS, TESTS};
 
-/// A compiled expression. Two are equal if their sources are; JSON holds the source.
+/// A compiled expression. Two are equal if their sources are; its JSON is the source.
 #[derive(Clone)]
 pub struct Expression(Arc<Compiled>);
 
@@ -36,37 +37,37 @@ struct Compiled {
     source: String,
     references: References,
     raw: bool,
-    /// Or why it is not compiled.
+    /// The compiled program, or why the source does not compile.
     program: Result<minijinja::Expression<'static, 'static>, BadExpression>,
 }
 
-/// Why a text is no expression, in a sentence.
+/// Why a text is not an expression, in a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadExpression {
     /// It does not parse.
     #[error("{0}")]
     Syntax(String),
-    /// It is longer, or nested deeper, than can be borne.
+    /// It is longer, or nested deeper, than can be evaluated safely.
     #[error("{0}")]
     TooDeep(String),
 }
 
-/// Why an expression has no value on this scope.
+/// Why an expression has no value in a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// It uses the output of a step that has none.
     #[error("it uses the output of `{0}`, which has none")]
     NoOutput(StepId),
-    /// It failed, and will on these values whenever it is tried.
+    /// It failed, and would fail on the same values whenever it is tried.
     #[error("{0}")]
     Failed(String),
-    /// It should have been a list.
+    /// Its value should have been a list.
     #[error("`for_each` wants a list, and this is {0}")]
     NotAList(&'static str),
 }
 
 impl RenderError {
-    /// The same for a person.
+    /// The same as a problem that people are told.
     pub fn problem(&self) -> Problem {
         match self {
             Self::NoOutput(step) => Problem::new(Code::NoOutput, self.to_string())
@@ -78,10 +79,11 @@ impl RenderError {
 }
 
 impl Expression {
-    /// Compiles a source.
+    /// Compiles the source of an expression.
     ///
     /// # Errors
-    /// When it does not parse. What it names is not looked at: that is for whoever knows what there is.
+    /// When it does not parse. Whether the names in it exist is not checked here, but by those
+    /// who know the names.
     pub fn parse(source: &str) -> Result<Self, BadExpression> {
         let source = source.trim();
         if source.is_empty() {
@@ -103,8 +105,8 @@ impl Expression {
         Ok(Self(Arc::new(Compiled { source: source.to_owned(), references, raw, program: Ok(program) })))
     }
 
-    /// Compiles a source that was recorded. One that is too deep, which an older version may have taken, fails whoever
-    /// evaluates it, and nobody else.
+    /// Compiles a source that was recorded. An older version may have taken one that is too deep: that one
+    /// fails only when it is evaluated.
     ///
     /// # Errors
     /// When it does not parse.
@@ -119,7 +121,7 @@ impl Expression {
         }
     }
 
-    /// The tokens of a source that is not too long.
+    /// The tokens of a source; an error if it is too long.
     fn bounded(source: &str) -> Result<Vec<names::Token<'_>>, BadExpression> {
         if source.len() <= operators::LENGTH_MAX {
             return Ok(names::tokens(source));
@@ -130,30 +132,30 @@ impl Expression {
         )))
     }
 
-    /// The source.
+    /// The source as it was written.
     pub fn source(&self) -> &str {
         &self.0.source
     }
 
-    /// What it uses.
+    /// The parts of a scope that it uses.
     pub fn references(&self) -> &References {
         &self.0.references
     }
 
-    /// Whether it ends in `| raw`: a shell command takes its value as it is.
+    /// Whether it ends in `| raw`: a shell command takes its value without quotes.
     pub fn is_raw(&self) -> bool {
         self.0.raw
     }
 
-    /// Its value.
+    /// The value of the expression in a scope, as JSON.
     ///
     /// # Errors
-    /// See [`RenderError`].
+    /// When it has no value there: see [`RenderError`].
     pub fn evaluate(&self, scope: &Scope) -> Result<Json, RenderError> {
         self.evaluate_in(&View::new(scope))
     }
 
-    /// Its value. A document that is passed on whole is passed on as it is.
+    /// The value as JSON. A document that is passed on whole is passed on as it is.
     pub(super) fn evaluate_in(&self, view: &View) -> Result<Json, RenderError> {
         let value = self.value(view)?;
         match document::document(&value) {
@@ -167,12 +169,12 @@ impl Expression {
     /// Whether its value counts as true: not `false`, `none`, 0, and not empty.
     ///
     /// # Errors
-    /// See [`RenderError`].
+    /// When it has no value there: see [`RenderError`].
     pub fn is_true(&self, scope: &Scope) -> Result<bool, RenderError> {
         self.value(&View::new(scope)).map(|value| value.is_true())
     }
 
-    /// Its value, for the engine's own use. It is defined.
+    /// The value, for use inside the engine. It is never undefined.
     pub(super) fn value(&self, view: &View) -> Result<Value, RenderError> {
         let undefined = |what: &str| match view.missing() {
             Some(step) => RenderError::NoOutput(step),
@@ -198,7 +200,7 @@ impl Expression {
         }
     }
 
-    /// A value of this expression as JSON text.
+    /// A value of this expression, as JSON text.
     pub(super) fn json_text(&self, value: &Value) -> Result<String, RenderError> {
         let text = self.guarded(|| document::to_json_text(value))?;
         match (text, budget::overdrawn()) {
@@ -207,7 +209,8 @@ impl Expression {
         }
     }
 
-    /// Calls into the engine, which panics on some values: a panic would take the thread of others with it.
+    /// Calls the engine, which panics on some values: without this, a panic would end a thread
+    /// that others use too.
     fn guarded<T>(&self, call: impl FnOnce() -> T) -> Result<T, RenderError> {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
             .map_err(|_| self.failed("the template engine cannot evaluate this on these values"))
@@ -225,7 +228,8 @@ impl Expression {
     }
 }
 
-/// The engine's error as a sentence without its own places, which mean nothing to a reader of the file.
+/// The engine's error as a sentence, without the engine's own places, which mean nothing to a
+/// reader of the file.
 fn sentence(error: &Error) -> String {
     match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => "it takes too many steps to evaluate".to_owned(),
@@ -248,7 +252,7 @@ fn references(names: &names::Names<'_>) -> References {
     references
 }
 
-/// The steps that a path names, added to those so far.
+/// Adds the steps that a path names to those found so far.
 fn steps(path: &names::Path<'_>, so_far: StepReferences) -> StepReferences {
     let named = path.attributes.first().and_then(|(name, _)| step_id(name));
     match (so_far, named) {

@@ -1,6 +1,6 @@
-//! What the steps' `needs` say about their order. Steps are numbers here: their places in the file.
+//! What the steps' `needs` say about their order. Here a step is a number: its place in the file, from 0.
 
-/// Who needs whom.
+/// Which step needs which others.
 #[derive(Debug, Clone)]
 pub(super) struct Graph {
     needs: Vec<Vec<usize>>,
@@ -16,8 +16,8 @@ impl Graph {
         self.needs.get(step).map_or(&[], Vec::as_slice)
     }
 
-    /// Cycles that share no step, as many as there are to be found in one walk. Each step needs the next one, and the
-    /// last the first.
+    /// Cycles that share no step, as many as one walk finds. In a cycle each step needs the next one, and the
+    /// last step needs the first.
     pub(super) fn cycles(&self) -> Vec<Vec<usize>> {
         let mut cycles = Vec::new();
         let mut marks = vec![Mark::New; self.needs.len()];
@@ -27,7 +27,8 @@ impl Graph {
         cycles
     }
 
-    /// Walks all that a step needs. It keeps its own stack: a chain may be as long as a file has steps.
+    /// Walks everything that a step needs. It has its own stack, because a chain may be as long as
+    /// a file has steps.
     fn walk(&self, start: usize, marks: &mut [Mark], cycles: &mut Vec<Vec<usize>>) {
         let mut path: Vec<(usize, usize)> = Vec::new();
         let mut enter = Some(start).filter(|start| marks.get(*start) == Some(&Mark::New));
@@ -58,7 +59,7 @@ impl Graph {
         }
     }
 
-    /// All that each step needs, directly or not. Only for a graph without cycles.
+    /// Everything that each step needs, directly or not. Only for a graph without cycles.
     pub(super) fn ancestors(&self) -> Ancestors {
         let steps = self.needs.len();
         let width = steps.div_ceil(64);
@@ -78,7 +79,7 @@ impl Graph {
         Ancestors { rows }
     }
 
-    /// The steps, each behind all that it needs.
+    /// The steps in an order in which each comes after all that it needs.
     fn in_order(&self) -> Vec<usize> {
         let mut waits: Vec<usize> = self.needs.iter().map(Vec::len).collect();
         let mut needed_by = vec![Vec::new(); self.needs.len()];
@@ -120,14 +121,14 @@ fn set<T>(list: &mut [T], place: usize, value: T) {
     }
 }
 
-/// All that each step needs, directly or not: a bit for each pair, so 10,000 steps take 12 MB.
+/// Everything that each step needs, directly or not: one bit for each pair, so 10,000 steps take 12 MB.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ancestors {
     rows: Vec<Vec<u64>>,
 }
 
 impl Ancestors {
-    /// Whether a step runs after another, whatever happens.
+    /// Whether a step always runs after another.
     pub(super) fn has(&self, step: usize, ancestor: usize) -> bool {
         let word = self.rows.get(step).and_then(|row| row.get(ancestor / 64));
         word.is_some_and(|word| word >> (ancestor % 64) & 1 == 1)

@@ -14,11 +14,11 @@ mod tests;
 pub use arguments::{Given, input_from_arguments};
 pub(super) use arguments::{convert, declared, given};
 
-/// The input with its defaults filled in, if it fits the schema. Without a schema everything does. What needs no defaults
-/// is the text that was given: numbers keep their digits.
+/// The input with its defaults filled in, if it fits the schema. Without a schema everything fits. Parts that
+/// need no defaults keep the text that was given: numbers keep their digits.
 ///
 /// # Errors
-/// All that does not fit, each naming its path: `input.version`.
+/// Everything that does not fit, each with its path, such as `input.version`.
 pub fn check_input(schema: Option<&Schema>, input: &Json) -> Result<Json, Vec<Problem>> {
     let Some(schema) = schema else { return Ok(input.clone()) };
     let mut filled = Edited::Text(input.text().to_owned());
@@ -34,8 +34,8 @@ pub fn check_input(schema: Option<&Schema>, input: &Json) -> Result<Json, Vec<Pr
     if problems.is_empty() { Ok(filled) } else { Err(problems) }
 }
 
-/// Fills in what is absent and has a `default`, in objects that are there or are a default themselves; whether something
-/// was.
+/// Fills in absent members that have a `default`, in objects that are there or are a default themselves.
+/// Answers whether it filled in any.
 fn fill_defaults(schema: &str, value: &mut Edited) -> bool {
     let Some(Level::Map(properties)) =
         member(schema, "properties").and_then(|properties| Level::of(properties).ok())
@@ -58,13 +58,13 @@ fn fill_defaults(schema: &str, value: &mut Edited) -> bool {
     changed
 }
 
-/// The text of a member of an object.
+/// The JSON text of a member of an object.
 fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     let Ok(Level::Map(members)) = Level::of(object) else { return None };
     members.into_iter().rfind(|(known, _)| known == name).map(|(_, text)| text)
 }
 
-/// What is wrong, in words that name the path.
+/// The problems for an error of the validator; each names its path.
 fn problems(schema: &Value, error: &jsonschema::ValidationError<'_>) -> Vec<Problem> {
     use jsonschema::error::ValidationErrorKind as Kind;
     let path = path(error.instance_path().as_str());
@@ -111,7 +111,7 @@ fn give(path: &str, name: &str) -> Remedy {
     Remedy::GiveInput(format!("{prefix}{dot}{name}"))
 }
 
-/// A JSON pointer as a path: `/a/0/b` is `input.a[0].b`.
+/// A JSON pointer as a path: `/a/0/b` becomes `input.a[0].b`.
 fn path(pointer: &str) -> String {
     let mut path = "input".to_owned();
     for part in pointer.split('/').skip(1) {
@@ -136,7 +136,7 @@ fn properties_at<'s>(schema: &'s Value, pointer: &str) -> Vec<&'s str> {
     properties.map(|properties| properties.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
-/// A value in a message: no longer than a line can bear.
+/// A value as a message quotes it: cut to what fits in a line.
 fn shown(value: &Value) -> String {
     const CHARS_MAX: usize = 60;
     let text = value.to_string();
@@ -146,18 +146,18 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// What a schema says about a property.
+/// What a schema says about a property with some name.
 pub(super) enum Property<'s> {
-    /// This is its schema.
+    /// It declares the property with this schema.
     Known(&'s Value),
-    /// It may be there or not: the schema does not tell.
+    /// The property may be there or not: the schema does not say.
     Open,
-    /// It is none of these, which are all.
+    /// There is no such property: these are all.
     Unknown(Vec<&'s str>),
 }
 
-/// What a schema says about a property of that name. A schema that lists `properties` is taken to list all of them,
-/// unless it says by one of the keywords below that there may be others.
+/// What a schema says about a property of that name. A schema with `properties` is taken to list all of them,
+/// unless one of the keywords below says that there may be others.
 pub(super) fn property<'s>(schema: &'s Value, name: &str) -> Property<'s> {
     const OPENING: [&str; 9] = [
         "patternProperties",

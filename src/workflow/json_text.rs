@@ -1,5 +1,5 @@
-//! JSON text, looked at one level at a time. Parsing it whole would turn numbers beyond 64 bits into floats, and would
-//! build trees of which an expression uses one leaf.
+//! JSON text, parsed one level at a time. Parsing it whole would turn numbers beyond 64 bits into floats, and
+//! would build trees of which an expression uses one leaf.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -9,20 +9,20 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// One level of a JSON document; what is below it is still text, a slice of the document's.
+/// One level of a JSON document; everything below it is still text, a slice of the document's.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Level<'a> {
-    /// `null`
+    /// The value `null` of JSON.
     Null,
-    /// `true` or `false`
+    /// The value `true` or `false`.
     Bool(bool),
-    /// The digits, as they are written.
+    /// A number: its digits, as they are written.
     Number(&'a str),
-    /// The decoded text.
+    /// A text, with its escapes decoded.
     Text(Cow<'a, str>),
-    /// The items.
+    /// A list: the text of each item.
     List(Vec<&'a str>),
-    /// The members, in order.
+    /// An object: the key and the text of each member, in order.
     Map(Vec<(Cow<'a, str>, &'a str)>),
 }
 
@@ -46,17 +46,17 @@ impl<'a> Level<'a> {
     }
 }
 
-/// A document in which members are set. What is not looked into stays text, so numbers keep their digits.
+/// A document in which members are set. Parts that are not parsed stay text, so numbers keep their digits.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Edited {
     /// The text of a value.
     Text(String),
-    /// An object that was looked into. Its keys differ.
+    /// An object that was parsed. No two of its keys are equal.
     Map(Vec<(String, Self)>),
 }
 
 impl Edited {
-    /// The members, if it is an object.
+    /// The members, if it is an object; it is parsed if it was not.
     pub(crate) fn members(&mut self) -> Option<&mut Vec<(String, Self)>> {
         if let Self::Text(text) = self {
             let Ok(Level::Map(members)) = Level::of(text) else { return None };
@@ -69,7 +69,7 @@ impl Edited {
         }
     }
 
-    /// Sets a member; nothing if it is no object.
+    /// Sets a member; does nothing if this is not an object.
     pub(crate) fn set(&mut self, key: String, value: Self) {
         let Some(members) = self.members() else { return };
         match members.iter_mut().find(|(known, _)| *known == key) {
@@ -78,7 +78,7 @@ impl Edited {
         }
     }
 
-    /// Its text.
+    /// The document as JSON text.
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
         self.write(&mut out);
@@ -104,8 +104,8 @@ impl Edited {
     }
 }
 
-/// The members of an object, of those with one key the last: what an older version recorded may have a key twice, and
-/// who reads it takes the last.
+/// The members of an object; of those with one key only the last. An older version may have recorded a key
+/// twice, and readers take the last.
 pub(crate) fn last_of_each<'a>(members: Vec<(Cow<'a, str>, &'a str)>) -> Vec<(Cow<'a, str>, &'a str)> {
     let mut seen = HashSet::with_capacity(members.len());
     let mut last: Vec<_> = members.into_iter().rev().filter(|(key, _)| seen.insert(key.clone())).collect();
@@ -113,7 +113,7 @@ pub(crate) fn last_of_each<'a>(members: Vec<(Cow<'a, str>, &'a str)>) -> Vec<(Co
     last
 }
 
-/// A JSON document as plain text: a text is itself, all else is JSON.
+/// A JSON document as plain text: a text without its quotes, everything else as JSON.
 pub(super) fn plain(json: &str) -> String {
     match Level::of(json) {
         Ok(Level::Text(text)) => text.into_owned(),
@@ -121,7 +121,7 @@ pub(super) fn plain(json: &str) -> String {
     }
 }
 
-/// The members of an object, repeated ones too: who looks one up takes the last, as `serde_json` does.
+/// The members of an object, also those with equal keys: a lookup takes the last, as `serde_json` does.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {

@@ -1,19 +1,19 @@
-//! What a file says: a workflow's definition, and what its expressions mean.
+//! What a file says: the definition of a workflow, and the meaning of its expressions.
 //!
 //! - [`retry`]: when a failed attempt is followed by another
-//! - [`definition`]: a workflow as its file says it, checked, with every default filled in
+//! - [`definition`]: a workflow as its file defines it, checked, with every default filled in
 //! - [`parse`]: from a file's text to a definition, or to everything that is wrong with it
-//! - [`input`]: the input of a run: from arguments, against its schema
+//! - [`input`]: the input of a run, from arguments, checked against its schema
 //! - [`schema`]: JSON Schemas
 //! - [`expression`]: `{{ … }}` and bare expressions, compiled once
 //! - [`template`]: JSON trees whose texts hold expressions
-//! - [`scope`]: what expressions see, and what they use of it
+//! - [`scope`]: what expressions see, and which part of it they use
 //! - [`render`]: from a step to the work that an agent gets
-//! - [`work`]: that work
+//! - [`work`]: the work that an agent gets
 //! - [`script`]: answers that were written down before
 //!
-//! Behind these: `graph`, what the steps' `needs` say about their order; `pieces`, where the expressions of a text stand;
-//! `shell`, values in a text for `sh -c`; `json_text`, JSON looked at one level at a time.
+//! Behind these: `graph`, what the steps' `needs` say about their order; `pieces`, where the expressions of a
+//! text are; `shell`, values in a text for `sh -c`; `json_text`, JSON parsed one level at a time.
 
 pub mod approval;
 pub mod definition;

@@ -1,14 +1,14 @@
-//! The output of a step, against its schema.
+//! Checks the output of a step against its schema.
 
 use serde_json::Value;
 
 use super::schema::validator;
 use crate::events::json::Json;
 
-/// Checks an output.
+/// Checks an output against a schema.
 ///
 /// # Errors
-/// What does not fit first, with its place, in a sentence.
+/// The first thing that does not fit, with its place, in a sentence.
 pub(crate) fn check(schema: &Value, output: &Json) -> Result<(), String> {
     let validator = validator(schema).map_err(|why| format!("`schema` is none: {why}"))?;
     match validator.iter_errors(&output.value()).next() {

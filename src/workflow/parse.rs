@@ -43,87 +43,88 @@ pub use data::data;
 pub use plan::{PlanScope, plan};
 pub use script::script;
 
-/// No workflow file is longer: what is bigger is data, and belongs into an input or a file that a step reads.
+/// The longest workflow file, in bytes: a longer one is data, and belongs into an input or a file
+/// that a step reads.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 
-/// What a file says.
+/// What a file says, if nothing is wrong with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
-    /// The workflow.
+    /// The definition of the workflow.
     pub definition: Definition,
-    /// What is allowed, but hardly meant.
+    /// Things that are allowed, but are probably a mistake.
     pub warnings: Vec<Problem>,
-    /// The agents that it names: whether they exist is for the caller to check.
+    /// The agents that it names; the caller has to check that they exist.
     pub agents: Vec<NamedAgent>,
-    /// The workflow files that it names: the caller reads them, and gives each step its file's absolute path with
-    /// [`Definition::set_child`].
+    /// The workflow files that it names. The caller reads them, and gives each step the absolute path of
+    /// its file with [`Definition::set_child`].
     pub children: Vec<NamedChild>,
-    /// The line and the column at which each step stands, in their order.
+    /// The line and the column of each step, from 1, in the order of the steps.
     pub places: Vec<(u64, u64)>,
-    /// The steps for which the file does not say what their failure does to the run: their agents may.
+    /// The steps for which the file does not say what their failure does to the run; their agents may say it.
     pub undecided: BTreeSet<StepId>,
 }
 
-/// What a file says, as far as it could be read: there may be more wrong with what it names.
+/// What could be read of a file. The files and agents that it names may have further problems.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Partly {
-    /// All of it; without a definition, if something is wrong.
+    /// What the file says; none if something is wrong with it.
     pub read: Option<Parsed>,
-    /// All that is wrong, in the order of the file.
+    /// Everything that is wrong, in the order of the file.
     pub problems: Vec<Problem>,
-    /// As in [`Parsed`].
+    /// The same as in [`Parsed`].
     pub warnings: Vec<Problem>,
-    /// As in [`Parsed`].
+    /// The same as in [`Parsed`].
     pub agents: Vec<NamedAgent>,
-    /// As in [`Parsed`].
+    /// The same as in [`Parsed`].
     pub children: Vec<NamedChild>,
 }
 
-/// An agent, where a step names it.
+/// An agent that a step names, with the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedAgent {
-    /// As the file spells it.
+    /// The name as the file spells it.
     pub agent: AgentName,
-    /// The step.
+    /// The step that names it.
     pub step: StepId,
-    /// What it is named for.
+    /// What the step names it for.
     pub role: AgentRole,
-    /// Where the name stands.
+    /// The place of the name in the file.
     pub at: Place,
 }
 
-/// A workflow file, where a step names it.
+/// A workflow file that a step names, with the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedChild {
-    /// As the file spells it; a relative path means the folder of the file that names it.
+    /// The path as the file spells it; a relative path starts in the folder of the file that names it.
     pub file: String,
-    /// The step.
+    /// The step that names it.
     pub step: StepId,
-    /// Where the name stands.
+    /// The place of the name in the file.
     pub at: Place,
 }
 
-/// What a file may refer to beside itself.
+/// What a file may refer to outside of itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
     /// The names that `env.NAME` may use: those that the configuration allows.
     pub env: &'a [String],
     /// How often a fallback agent is tried at most.
     pub fallback_attempts: u32,
-    /// What holds for steps where the file says nothing.
+    /// What applies to steps whose file does not say.
     pub defaults: Option<&'a StepDefaults>,
 }
 
-/// What holds for the steps of every workflow that says nothing about it, neither in a step nor in its `defaults`.
+/// What applies to the steps of every workflow, unless the step or the workflow's `defaults` say otherwise.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StepDefaults {
-    /// How long an attempt may take.
+    /// How long an attempt may take; none for no limit.
     pub timeout: Option<Duration>,
     /// Whether and when a failed attempt is followed by another.
     pub retry: Option<PartialRetry>,
 }
 
-/// The text of a file.
+/// The bytes of a file as text.
 ///
 /// # Errors
 /// When it is not UTF-8, with the place of the first byte that is not.
@@ -141,16 +142,17 @@ pub fn decode<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Problem> {
     })
 }
 
-/// Reads a workflow. `file` is what problems name, and a workflow without a `name` is called after it.
+/// Reads a workflow. `file` is the name in problems; a workflow without a `name` is named after it.
 ///
 /// # Errors
-/// All that is wrong, in the order of the file. What only follows from another problem is left out.
+/// Everything that is wrong, in the order of the file. Problems that only follow from another
+/// one are left out.
 pub fn parse(text: &str, file: &str, known: &Known<'_>) -> Result<Parsed, Vec<Problem>> {
     let partly = read(text, file, known);
     partly.read.ok_or(partly.problems)
 }
 
-/// Reads a workflow as far as that can be done: for whoever tells all that is wrong with it and with what it names.
+/// Reads as much of a workflow as possible, to report all that is wrong with it and with what it names.
 pub fn read(text: &str, file: &str, known: &Known<'_>) -> Partly {
     let nothing = |problem: Problem| {
         let (warnings, agents, children) = Default::default();
@@ -208,13 +210,13 @@ const LIMITS: Keys = Keys {
     not_built: &["tokens", "usd", "calls"],
     elsewhere: &[],
 };
-/// What may one day be said of a step, and of how it is undone.
+/// Keys of steps and of their compensations that later versions may have.
 const STEP_NOT_BUILT: &[&str] = &["artifacts", "cache", "files", "merge", "priority", "worktree"];
 const ONE_STEP: &str = "it says something about one step: write it there";
 
 const ON_FAILURE: [(&str, OnFailure); 2] = [("rollback", OnFailure::Rollback), ("stop", OnFailure::Stop)];
 
-/// Nothing if it is no map; without a definition, if something is wrong with a step.
+/// None if the tree is not a map. The result has no definition if something is wrong with a step.
 fn workflow<'s>(
     report: &mut Report<'s>,
     tree: &'s Tree,
@@ -292,7 +294,7 @@ fn keys<'s>(report: &mut Report<'s>, tree: &'s Tree) -> Option<Fields<'s>> {
     Fields::read(report, "a workflow", &KEYS, tree)
 }
 
-/// What steps name outside their file.
+/// The agents and the workflow files that steps name.
 type Named = (Vec<NamedAgent>, Vec<NamedChild>);
 
 fn named(drafts: &[Draft<'_>]) -> Named {
@@ -300,12 +302,12 @@ fn named(drafts: &[Draft<'_>]) -> Named {
     (agents, drafts.iter().filter_map(Draft::named_child).collect())
 }
 
-/// The steps, with what each needs; nothing if something is wrong with one.
+/// The steps, each with what it needs; none if something is wrong with one.
 fn steps(drafts: Vec<Draft<'_>>, needs: Vec<Vec<StepId>>) -> Option<Steps> {
     drafts.into_iter().zip(needs).map(|(draft, needs)| Some(Step { needs, ..draft.step? })).collect()
 }
 
-/// Where a name may mean a phase or a step, it means the step.
+/// Warns where a name could mean a phase or a step: it means the step.
 fn warn_of_ambiguous_phases(report: &mut Report<'_>, drafts: &[Draft<'_>]) {
     let ids: HashSet<&str> = drafts.iter().filter_map(|draft| Some(draft.id.as_ref()?.as_str())).collect();
     let mut told = HashSet::new();
@@ -318,7 +320,7 @@ fn warn_of_ambiguous_phases(report: &mut Report<'_>, drafts: &[Draft<'_>]) {
     }
 }
 
-/// The name; where there is none, what the file is called.
+/// The name of the workflow; if the file does not say it, the name of the file.
 fn name(report: &mut Report<'_>, fields: &Fields<'_>, file: &str) -> String {
     let Some(tree) = fields.get("name") else {
         let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str());
@@ -349,7 +351,7 @@ fn output<'s>(report: &mut Report<'s>, fields: &Fields<'s>) -> (Option<Template>
     (output, values.uses)
 }
 
-/// The steps as they stand in the file.
+/// The steps, as the file has them.
 fn drafts<'s>(
     report: &mut Report<'s>,
     fields: &Fields<'s>,
@@ -369,7 +371,7 @@ fn drafts<'s>(
         }
         found => {
             let place = found.and(fields.key("steps")).unwrap_or(tree);
-            // A misspelt `steps` was reported as what it is.
+            // A misspelt `steps` was reported already.
             if found.is_some() || !fields.refused_some() {
                 report.refuse(place, Problem::new(Code::NoSteps, "the workflow has no steps"));
             }

@@ -1,6 +1,7 @@
-//! The approvals of whole phases. In a run's graph each is a step of its own, which does nothing but ask: after a phase it
-//! needs all steps of the phase, and those need it that need any of them; before a phase the steps of the phase need it.
-//! So whatever holds for steps holds for it, as how it is waited for, retried, undone, and done anew.
+//! The approvals of whole phases. In a run's graph each approval is a step of its own, which does nothing but
+//! ask. After a phase, it needs all steps of the phase, and the steps that need any of those need it; before
+//! a phase, the steps of the phase need it. So everything that applies to steps applies to it: how it is
+//! waited for, retried, undone, and done anew.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,12 +12,13 @@ use crate::events::ids::StepId;
 use crate::events::run::Gate;
 
 impl Definition {
-    /// The steps of a run's graph: those of the definition, and those that ask about its phases, with all that each needs.
+    /// The steps of a run's graph: those of the definition, and those that ask about its phases, each with
+    /// all that it needs.
     pub fn graph(&self) -> Vec<Arc<Step>> {
         graph(&self.steps, &self.phases)
     }
 
-    /// The step that asks about a phase, by its id. What it needs is only known in [`Definition::graph`].
+    /// The step that asks about a phase, by its id. Only [`Definition::graph`] tells what it needs.
     pub fn phase_gate(&self, id: &StepId) -> Option<Step> {
         let (phase, rules) = self.phases.iter().find(|(phase, _)| StepId::of_phase(phase) == *id)?;
         Some(gate(phase, &rules.approval))
@@ -56,7 +58,8 @@ fn graph(steps: &[Arc<Step>], phases: &BTreeMap<String, PhaseRules>) -> Vec<Arc<
     graph.into_iter().map(Arc::new).collect()
 }
 
-/// Whoever needs a step of a phase that is asked about afterwards, and does not belong to it, needs the answer too.
+/// A step outside of a phase that needs a step of it also needs the answer, if the phase
+/// is asked about afterwards.
 fn hold_dependents(graph: &mut [Step], phases: &BTreeMap<String, PhaseRules>) {
     let held: HashMap<StepId, String> = graph
         .iter()
@@ -72,7 +75,7 @@ fn hold_dependents(graph: &mut [Step], phases: &BTreeMap<String, PhaseRules>) {
     }
 }
 
-/// Where the steps of each phase are.
+/// The indices of the steps of each phase.
 fn members<'s>(
     steps: &'s [Arc<Step>],
     phases: &BTreeMap<String, PhaseRules>,
@@ -86,7 +89,7 @@ fn members<'s>(
     members
 }
 
-/// Where each step is, and which need it.
+/// The index of each step, and the steps that need it.
 struct Order<'s> {
     places: HashMap<&'s StepId, usize>,
     dependents: HashMap<usize, Vec<usize>>,
@@ -104,7 +107,7 @@ impl<'s> Order<'s> {
         Self { places, dependents }
     }
 
-    /// What the steps of a phase need of others, but for what comes after a step of it.
+    /// What the steps of a phase need from outside, except for what comes after one of its steps.
     fn needed_from_outside(&self, steps: &[Arc<Step>], members: &[usize]) -> Vec<StepId> {
         let mut after = BTreeSet::new();
         let mut next = members.to_vec();
@@ -120,7 +123,7 @@ impl<'s> Order<'s> {
     }
 }
 
-/// The step that asks about a phase. Its refusal fails the run, whatever the `defaults` of the steps are.
+/// The step that asks about a phase. A refusal fails the run, whatever the `defaults` of the steps say.
 fn gate(phase: &str, approval: &Approval) -> Step {
     Step {
         id: StepId::of_phase(phase),
@@ -145,8 +148,8 @@ fn gate(phase: &str, approval: &Approval) -> Step {
     }
 }
 
-/// Circles that only the approvals of phases make, each with a phase that is in it: the ids of the steps of each, and of
-/// those that ask.
+/// Cycles that only the approvals of phases cause, each with one of its phases: the ids of the steps in each
+/// cycle, including those that ask.
 pub(super) fn circles(
     steps: &[Arc<Step>],
     phases: &BTreeMap<String, PhaseRules>,

@@ -1,4 +1,4 @@
-//! Where the expressions of a text begin and end. Only `{{` means anything: `{%` and `{#` are plain text.
+//! Where the expressions of a text begin and end. Only `{{` has a meaning: `{%` and `{#` are plain text.
 
 use super::expression::names::quoted_length;
 use super::expression::{BadExpression, Expression};
@@ -6,31 +6,31 @@ use super::expression::{BadExpression, Expression};
 /// A piece of a text.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Piece {
-    /// Plain.
+    /// Text without an expression.
     Text(String),
-    /// `{{ expression }}`
+    /// An expression in braces: `{{ expression }}`.
     Value {
-        /// What is between the braces.
+        /// The expression between the braces.
         expression: Expression,
-        /// The byte at which it begins in the text.
+        /// The byte of the text at which the expression begins.
         at: usize,
     },
 }
 
-/// What is wrong with a text, and at which of its bytes.
+/// What is wrong with a text, and at which byte.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BadText {
-    /// Where the `{{` stands.
+    /// The byte at which the `{{` begins.
     pub at: usize,
     /// What is wrong, in a sentence.
     pub message: String,
 }
 
-/// How the expressions of a text are compiled.
+/// The function that compiles the expressions of a text.
 pub(super) type ReadExpression = fn(&str) -> Result<Expression, BadExpression>;
 
-/// Splits a text at its `{{ … }}`.
+/// Splits a text into plain pieces and `{{ … }}`.
 pub(super) fn split(source: &str, read: ReadExpression) -> Result<Vec<Piece>, BadText> {
     let mut pieces = Vec::new();
     let mut done = 0;
@@ -63,8 +63,8 @@ fn leading_spaces(code: &str) -> usize {
     code.len() - code.trim_start().len()
 }
 
-/// How long the expression is that a text begins with, up to its `}}`: one that is neither in a string literal nor
-/// closes a brace of the expression itself.
+/// The length of the expression at the beginning of a text, up to the `}}` that ends it: one that is neither
+/// in a string literal nor closes a brace of the expression itself.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     let mut at = 0;

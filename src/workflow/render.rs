@@ -1,4 +1,4 @@
-//! From a step to the work that an agent gets.
+//! Renders a step into the work that an agent gets.
 
 use super::definition::{Does, Items, Step};
 use super::expression::view::LazyView;
@@ -12,7 +12,8 @@ use crate::events::json::Json;
 mod tests;
 
 impl Step {
-    /// What must be in the scope to decide whether the step is done, over which items, and to render its work.
+    /// What must be in the scope to decide whether the step is done, to list its items, and
+    /// to render its work.
     pub fn references(&self) -> References {
         let items = self.for_each.as_ref().map(|fan_out| match &fan_out.items {
             Items::Of(expression) => expression.references(),
@@ -23,8 +24,8 @@ impl Step {
         condition.chain(items).chain(work).collect()
     }
 
-    /// What must be in the scope to render the work that undoes it. The step itself is never among the named ones: the
-    /// scope of a compensation has it as [`Scope::undone`].
+    /// What must be in the scope to render the work that undoes the step. The step itself is never among the
+    /// steps: the scope of a compensation has it as [`Scope::undone`].
     pub fn compensation_references(&self) -> References {
         let Some(compensate) = &self.compensate else { return References::default() };
         let mut references: References = self.templates(&compensate.does).map(Template::references).collect();
@@ -34,19 +35,20 @@ impl Step {
         references
     }
 
-    /// The step, rendered.
+    /// The work of the step, rendered.
     ///
     /// # Errors
-    /// See [`RenderError`].
+    /// When an expression has no value: see [`RenderError`].
     pub fn work(&self, scope: &Scope) -> Result<Work, RenderError> {
         self.rendered(&self.does, scope)
     }
 
-    /// What undoes the step, rendered; with its `env` and `cwd`. The scope has it as [`Scope::undone`]. A child run that
-    /// has no other compensation is named, so that it can be rolled back.
+    /// The work that undoes the step, rendered, with the step's `env` and `cwd`. The scope has the step as
+    /// [`Scope::undone`]. For a step without a compensation that started a child run, the child is named, so
+    /// that it can be rolled back.
     ///
     /// # Errors
-    /// See [`RenderError`]; [`RenderError::Failed`] also when the step has no compensation.
+    /// See [`RenderError`]; also [`RenderError::Failed`] when the step has no compensation.
     pub fn compensation(&self, scope: &Scope) -> Result<Work, RenderError> {
         match (&self.compensate, &self.does) {
             (Some(compensate), _) => self.rendered(&compensate.does, scope),
@@ -57,7 +59,7 @@ impl Step {
         }
     }
 
-    /// What is rendered for a work of the step.
+    /// All templates that are rendered for a work of the step.
     fn templates<'a>(&'a self, does: &'a Does) -> impl Iterator<Item = &'a Template> {
         let does: [Option<&Template>; 2] = match does {
             Does::Run(run) => [Some(run), None],
@@ -92,10 +94,10 @@ impl Step {
         Ok(work)
     }
 
-    /// The items of its fan-out; none if it has no `for_each`.
+    /// The items of its fan-out; empty if it has no `for_each`.
     ///
     /// # Errors
-    /// See [`RenderError`].
+    /// When an expression has no value: see [`RenderError`].
     pub fn items(&self, scope: &Scope) -> Result<Vec<Json>, RenderError> {
         let list = match self.for_each.as_ref().map(|fan_out| &fan_out.items) {
             None => return Ok(Vec::new()),
@@ -125,7 +127,8 @@ fn command(run: &Template, view: &LazyView<'_>) -> Result<Command, RenderError> 
     run.render_shell(view).and_then(for_a_program).map(Command::Shell)
 }
 
-/// A text that a program is given as an argument, a variable or a folder: the system ends those at a zero byte.
+/// A text that a program gets as an argument, a variable or a folder: it may not hold a zero byte,
+/// which would end it.
 fn for_a_program(text: String) -> Result<String, RenderError> {
     if text.contains('\0') {
         return Err(RenderError::Failed(

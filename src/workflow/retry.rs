@@ -7,17 +7,18 @@ use super::work::Failure;
 use crate::events::problem::Class;
 
 impl Retry {
-    /// The class of a failure, given what the step says is transient too.
+    /// The class of a failure, including what the step declares to be transient.
     pub fn class_of(&self, failure: &Failure) -> Class {
         let listed = failure.exit_code.is_some_and(|code| self.exit_codes.contains(&code))
             || self.messages.iter().any(|part| failure.message.contains(part.as_str()));
         if listed { Class::Transient } else { failure.class }
     }
 
-    /// How long to wait after the `failures`-th failed attempt, from 1; none if there is no further one.
+    /// How long to wait after failed attempt number `failures`, from 1; none if there are no more attempts.
     ///
-    /// `seed` is any number; from it the jitter follows. No delay is longer than `max`, and those that jitter would make
-    /// longer are spread below it, so that attempts which failed at once do not come back at once either.
+    /// The jitter follows from `seed`, which may be any number. No delay is longer than `max`; delays
+    /// that jitter would make longer are spread below it, so that attempts that failed together do
+    /// not come back together.
     pub fn delay(&self, failures: u32, seed: u64) -> Option<Duration> {
         if self.policy == RetryPolicy::None || failures >= self.attempts {
             return None;
@@ -40,8 +41,8 @@ impl Retry {
     }
 }
 
-/// The seed of the delay after an attempt. Attempts that fail at the same time have different ones, whatever run they are
-/// of, and the delay after one attempt is the same however often it is computed.
+/// The seed of the delay after an attempt. Attempts that fail at the same time have different seeds, whatever
+/// runs they belong to, and the delay after one attempt is the same however often it is computed.
 pub(crate) fn seed(idempotency_key: &str, attempt: u32) -> u64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(idempotency_key.as_bytes()).update(&attempt.to_le_bytes());
@@ -50,7 +51,7 @@ pub(crate) fn seed(idempotency_key: &str, attempt: u32) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// A number from 0 to 1 that depends on nothing but the seed.
+/// A number from 0 to 1 that depends only on the seed.
 ///
 /// The finaliser of SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 fn part(seed: u64) -> f64 {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::events::json::{DEPTH_MAX, Json};
 
-/// A JSON Schema. Its text is what is recorded, so that the numbers of its defaults keep their digits.
+/// A JSON Schema. Its text is recorded, so that the numbers in its defaults keep their digits.
 #[derive(Clone)]
 pub struct Schema(Arc<Read>);
 
@@ -19,22 +19,22 @@ struct Read {
 }
 
 impl Schema {
-    /// The schema that this JSON is. Whether it is one that can be used, [`Schema::check`] says.
+    /// The schema with this text. [`Schema::check`] tells whether it can be used.
     pub fn new(text: Json) -> Self {
         let value = text.value();
         Self(Arc::new(Read { text, value }))
     }
 
-    /// Checks that it is a JSON Schema that can be used here: nothing is fetched for it.
+    /// Checks that it is a JSON Schema that can be used here: no part of it may have to be fetched.
     ///
     /// # Errors
-    /// Why not, in a sentence.
+    /// Why it cannot be used, in a sentence.
     pub fn check(&self) -> Result<(), String> {
         bounded(self.value())?;
         self.validator().map(drop)
     }
 
-    /// The parsed schema.
+    /// The schema as a parsed tree.
     pub fn value(&self) -> &Value {
         &self.0.value
     }
@@ -43,7 +43,7 @@ impl Schema {
         self.0.text.text()
     }
 
-    /// What checks values against it.
+    /// The validator of this schema.
     pub(super) fn validator(&self) -> Result<jsonschema::Validator, String> {
         validator(self.value()).map_err(|why| {
             let place = why.instance_path().as_str().to_owned();
@@ -52,7 +52,7 @@ impl Schema {
     }
 }
 
-/// What checks values against a schema. Patterns may not backtrack for ever, nor be compiled to something huge.
+/// The validator of a schema. Its patterns may neither backtrack without end nor compile to something huge.
 pub(super) fn validator(
     schema: &Value,
 ) -> Result<jsonschema::Validator, Box<jsonschema::ValidationError<'static>>> {
@@ -63,14 +63,14 @@ pub(super) fn validator(
     jsonschema::options().with_pattern_options(patterns).build(schema).map_err(Box::new)
 }
 
-/// Checks that a value is not looked at for ever: a schema that leads back to itself for the same value, or through itself
-/// in more ways than a machine can go.
+/// Checks that validating a value comes to an end: the schema must not lead back to itself for the same
+/// value, nor through itself in more ways than a machine can follow.
 fn bounded(schema: &Value) -> Result<(), String> {
     let mut ways = Ways { whole: schema, known: HashMap::new() };
     each(schema, &mut |part| ways.of(part, 0).map(drop))
 }
 
-/// How many subschemas no value is checked against more than.
+/// How many subschemas a value may be checked against, at most.
 const WAYS_MAX: u64 = 10_000;
 
 /// Calls `look` with every part of a schema that is an object.
@@ -85,10 +85,10 @@ fn each<'a>(value: &'a Value, look: &mut dyn FnMut(&'a Value) -> Result<(), Stri
     }
 }
 
-/// Against how many subschemas a value is checked that is checked against one.
+/// Counts against how many subschemas a value is checked that is checked against a given one.
 struct Ways<'a> {
     whole: &'a Value,
-    /// By where the subschema lies in memory; none while it is counted.
+    /// The counts by the address of the subschema; none while one is being counted.
     known: HashMap<*const Value, Option<u64>>,
 }
 
@@ -125,7 +125,7 @@ impl<'a> Ways<'a> {
         Ok(ways)
     }
 
-    /// What a reference within the schema means: `#`, a pointer, or the anchor of a part.
+    /// The part that a reference within the schema means: `#`, a pointer, or an anchor.
     fn target(&self, reference: &str) -> Option<&'a Value> {
         let name = reference.strip_prefix('#')?;
         if name.is_empty() || name.starts_with('/') {

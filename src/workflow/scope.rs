@@ -1,4 +1,4 @@
-//! What expressions see of a run, and which part of it an expression uses.
+//! What expressions see of a run, and which parts of it an expression uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,65 +6,66 @@ use crate::events::ids::{RunId, StepId};
 use crate::events::json::Json;
 use crate::events::run::Undoes;
 
-/// What expressions see. Whoever evaluates puts in what the [`References`] ask for; the rest may be left out.
+/// What expressions see. The caller puts in what the [`References`] ask for; the rest may be left out.
 #[derive(Debug, Clone)]
 pub struct Scope {
-    /// `input`
+    /// The variable `input`: the run's input.
     pub input: Json,
-    /// `run.id`
+    /// The variable `run.id`: the id of the run.
     pub run: RunId,
-    /// `env.NAME`: what was captured when the run started.
+    /// The variables `env.NAME`: values that were recorded when the run started.
     pub env: BTreeMap<String, String>,
-    /// `steps.ID`
+    /// The variables `steps.ID`: the steps.
     pub steps: BTreeMap<StepId, StepView>,
-    /// `index`, from 0, and `item`, in a step of a fan-out.
+    /// In a step of a fan-out: `index`, from 0, and `item`.
     pub item: Option<(u32, Json)>,
-    /// `round`, from 1, and its `output`, in the `until` of a loop.
+    /// In the `until` of a loop: `round`, from 1, and its `output`.
     pub round: Option<(u32, Json)>,
-    /// What is undone, in a compensation.
+    /// In a compensation: the step that is undone.
     pub undone: Option<Undone>,
 }
 
 /// The step that a compensation undoes, as its expressions see it: `outcome`, `output` and `steps.ID`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undone {
-    /// Its id in the definition. For an item of a fan-out it is that of the whole, so that `steps.ID` means the item's
-    /// own step.
+    /// Its id in the definition. For an item of a fan-out it is the id of the whole, so that `steps.ID` means
+    /// the item's own step.
     pub step: StepId,
-    /// `outcome`. If it is unknown, `output` is null.
+    /// The variable `outcome`. If it is unknown, `output` is null.
     pub outcome: Undoes,
-    /// `steps.ID`. Its output, null if there is none, is `output` as well.
+    /// The variable `steps.ID`. Its output, null if it has none, is also the variable `output`.
     pub view: StepView,
 }
 
 /// What expressions see of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepView {
-    /// `steps.ID.status`
+    /// The attribute `status` of `steps.ID`, in a word.
     pub status: &'static str,
-    /// `steps.ID.attempts`
+    /// The attribute `attempts` of `steps.ID`: how many there were.
     pub attempts: u32,
-    /// `steps.ID.output`. None where there is none: the step was skipped, its failure was tolerated, or it is not done.
+    /// The attribute `output` of `steps.ID`. None if the step was skipped, its failure was tolerated, or
+    /// it is not done.
     pub output: Option<Json>,
 }
 
-/// What an expression or a template uses.
+/// The parts of a scope that an expression or a template uses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct References {
-    /// Of which steps.
+    /// The steps that it uses.
     pub steps: StepReferences,
-    /// Whether the run's input.
+    /// Whether it uses the run's input.
     pub input: bool,
-    /// Whether the item of the fan-out, or its index.
+    /// Whether it uses the item of the fan-out, or its index.
     pub item: bool,
 }
 
 /// The steps that an expression uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StepReferences {
-    /// Exactly these: they are named, as in `steps.a.output` and `steps['a-b'].output`.
+    /// Exactly these, because all are named, as in `steps.a.output` and `steps['a-b'].output`.
     These(BTreeSet<StepId>),
-    /// Any: a name is computed, as in `steps[name]`, or the steps are used as a whole.
+    /// Any step: a name is computed, as in `steps[name]`, or `steps` is used as a whole.
     All,
 }
 
@@ -75,7 +76,7 @@ impl Default for StepReferences {
 }
 
 impl References {
-    /// Adds what another uses.
+    /// Adds the parts that another one uses.
     pub fn add(&mut self, other: &Self) {
         match (&mut self.steps, &other.steps) {
             (StepReferences::These(mine), StepReferences::These(theirs)) => {

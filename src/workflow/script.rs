@@ -1,4 +1,4 @@
-//! Answers that were written down before, for an agent that needs no model and no program: tests, dry runs.
+//! Answers that were written down before, for an agent without a model or a program: for tests and dry runs.
 
 use std::time::Duration;
 
@@ -9,75 +9,75 @@ use crate::events::json::Json;
 use crate::events::problem::Class;
 use crate::events::run::Purpose;
 
-/// Answers, in order: the first that fits is given. Which one that is follows from the attempt alone, so that it is the
-/// same after a crash. Recorded with the agent, as JSON.
+/// Answers in order: the first one that fits is given. Which one fits depends only on the attempt, so that it
+/// is the same after a crash. A script is recorded with its agent, as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Script(pub Vec<Answer>);
 
-/// An answer, and what it fits.
+/// An answer, and the attempts that it fits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
-    /// Steps with this id, in which `*` stands for any text and `?` for any character. The id of a fan-out or a loop
-    /// means its items or rounds too.
+    /// It fits steps with this id, in which `*` stands for any text and `?` for any character. The id of a
+    /// fan-out or a loop also fits its items or rounds. None fits every step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// This try, from 1.
+    /// It fits the attempt with this number, from 1; none fits every attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// Doing a step, or undoing it.
+    /// It fits doing or undoing a step; none fits both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Purpose>,
-    /// A prompt that holds this text.
+    /// It fits prompts that contain this text; none fits every prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
-    /// How long it takes, in µs.
+    /// How long the answer takes, in µs.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub delay_us: u64,
-    /// The answer itself.
+    /// The output, the stdout or the failure that is given.
     pub says: Says,
 }
 
-/// What an answer says.
+/// What an answer gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Says {
-    /// This is the step's output.
+    /// The output of the step, as JSON.
     Output(Json),
-    /// This is what a program would write to stdout.
+    /// The text that a program would write to stdout.
     Stdout(String),
-    /// The attempt fails.
+    /// The attempt fails with this failure.
     Fail {
         /// What the failure asks for.
         class: Class,
-        /// What went wrong.
+        /// What went wrong, for a person.
         message: String,
     },
 }
 
-/// What an answer has to fit.
+/// The attempt that an answer has to fit.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// The step.
+    /// The step that is tried.
     pub step: &'a StepId,
-    /// The try, from 1.
+    /// The attempt's number, from 1.
     pub attempt: u32,
-    /// What for.
+    /// Whether the step is done or undone.
     pub purpose: Purpose,
-    /// With which words.
+    /// The prompt of the attempt, if it has one.
     pub prompt: Option<&'a str>,
 }
 
 impl Script {
-    /// The first answer that fits.
+    /// The first answer that fits; none if no answer does.
     pub fn answer(&self, asked: &Asked<'_>) -> Option<&Answer> {
         self.0.iter().find(|answer| answer.fits(asked))
     }
 }
 
 impl Answer {
-    /// How long it takes.
+    /// How long the answer takes.
     pub const fn delay(&self) -> Duration {
         Duration::from_micros(self.delay_us)
     }
@@ -93,7 +93,7 @@ impl Answer {
     }
 }
 
-/// Whether a pattern means a step, or what that is an item or a round of.
+/// Whether a pattern fits a step, or the step of which that one is an item or a round.
 fn is_step(pattern: &str, step: &str) -> bool {
     let whole = match step.strip_suffix(']') {
         Some(item) => item.rsplit_once('[').map(|(whole, _)| whole),
@@ -102,8 +102,8 @@ fn is_step(pattern: &str, step: &str) -> bool {
     matches(pattern, step) || whole.is_some_and(|whole| is_step(pattern, whole))
 }
 
-/// Whether a text is what a pattern with `*` and `?` describes. At a difference only the last `*` is given more: it takes
-/// time in the product of both lengths at most.
+/// Whether a text fits a pattern with `*` and `?`. Where they differ, only the last `*` is made longer: this
+/// takes at most time in proportion to the product of both lengths.
 fn matches(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     let mut last_star: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;

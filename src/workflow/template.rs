@@ -20,9 +20,10 @@ pub use super::pieces::{BadText, Piece};
 #[cfg(test)]
 mod tests;
 
-/// A JSON tree whose texts may hold `{{ … }}`. A text that is exactly one `{{ … }}` keeps its value's type; else the
-/// values become part of the text, those that are no texts as JSON. Names of members are plain text. Two templates are
-/// equal if their sources are, and JSON holds the source.
+/// A JSON tree whose texts may hold `{{ … }}`. A text that is exactly one `{{ … }}` keeps the type of
+/// its value; in other texts the values become part of the text, those that are not texts as JSON.
+/// Names of members are plain text. Two templates are equal if their sources are, and the JSON of a
+/// template is its source.
 #[derive(Clone)]
 pub struct Template(Arc<Compiled>);
 
@@ -32,7 +33,7 @@ struct Compiled {
 }
 
 impl Template {
-    /// The template of a tree.
+    /// The template with this tree.
     pub fn new(root: Node) -> Self {
         let mut references = References::default();
         root.see(&mut |pieces| {
@@ -45,28 +46,28 @@ impl Template {
         Self(Arc::new(Compiled { root, references }))
     }
 
-    /// The template whose source this JSON is.
+    /// The template with this JSON as its source.
     ///
     /// # Errors
-    /// When one of its texts holds what is no expression.
+    /// When one of its texts has something in braces that is not an expression.
     pub fn from_json(source: &Json) -> Result<Self, BadText> {
         Node::from_json(source.text(), 0).map(Self::new)
     }
 
-    /// The value.
+    /// The value of the template in a scope.
     ///
     /// # Errors
-    /// See [`RenderError`].
+    /// When an expression in it has no value: see [`RenderError`].
     pub fn render(&self, scope: &Scope) -> Result<Json, RenderError> {
         self.render_in(&LazyView::new(scope))
     }
 
-    /// Whether it holds no expression: then it renders to itself at no cost.
+    /// Whether it holds no expression: then it renders to itself, at no cost.
     pub fn is_constant(&self) -> bool {
         matches!(self.0.root, Node::Constant(_))
     }
 
-    /// Whether it is written as a list.
+    /// Whether its source is a list.
     pub fn is_list(&self) -> bool {
         match &self.0.root {
             Node::Constant(json) => json.text().starts_with('['),
@@ -75,12 +76,12 @@ impl Template {
         }
     }
 
-    /// What it uses.
+    /// The parts of a scope that it uses.
     pub fn references(&self) -> &References {
         &self.0.references
     }
 
-    /// The tree.
+    /// The tree of the template.
     pub fn root(&self) -> &Node {
         &self.0.root
     }
@@ -89,7 +90,7 @@ impl Template {
         self.0.root.render(view)
     }
 
-    /// The value as text: a text is itself, all else is written as JSON.
+    /// The value as text: a text without quotes, everything else as JSON.
     pub(super) fn render_text(&self, view: &LazyView<'_>) -> Result<String, RenderError> {
         self.render_in(view).map(|json| plain(json.text()))
     }
@@ -103,7 +104,7 @@ impl Template {
         }
     }
 
-    /// The text of a shell command, in which every value is quoted unless it is `| raw`.
+    /// The text of a shell command, in which every value is quoted, except for those with `| raw`.
     pub(super) fn render_shell(&self, view: &LazyView<'_>) -> Result<String, RenderError> {
         let Node::Text { pieces, .. } = &self.0.root else { return self.render_text(view) };
         let mut command = String::new();
@@ -113,7 +114,8 @@ impl Template {
                 Piece::Text(text) => command.push_str(text),
                 Piece::Value { expression, .. } => {
                     let json = expression.json_text(&expression.value(view.get())?)?;
-                    // What an earlier version let begin goes on as it did: `validate` refuses it today.
+                    // A command that an earlier version accepted goes on as it did;
+                    // `validate` refuses it today.
                     let place = places.next().and_then(Result::ok).unwrap_or(shell::Place::Words);
                     let words =
                         if expression.is_raw() { Ok(plain(&json)) } else { shell::quoted(&json, place) };
@@ -130,18 +132,18 @@ impl Template {
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
-    /// Nothing in it is to be evaluated. The JSON has no spaces between its parts.
+    /// JSON without expressions, and without spaces between its parts.
     Constant(Json),
     /// A text with at least one expression in it.
     Text {
-        /// The text.
+        /// The text as it was written.
         source: Arc<str>,
-        /// The same, in pieces.
+        /// The text, split into pieces.
         pieces: Vec<Piece>,
     },
-    /// A list with at least one part that is not constant.
+    /// A list with at least one part that holds an expression.
     List(Vec<Node>),
-    /// An object with at least one part that is not constant.
+    /// An object with at least one part that holds an expression.
     Map(Vec<(Arc<str>, Node)>),
 }
 
@@ -151,10 +153,10 @@ impl Node {
         Self::Constant(json.clone())
     }
 
-    /// A text.
+    /// A text, which may hold expressions.
     ///
     /// # Errors
-    /// When a `{{` is not closed, or what is in it is no expression.
+    /// When a `{{` is not closed, or what is in it is not an expression.
     pub fn text(source: &str) -> Result<Self, BadText> {
         Self::text_of(source, Expression::parse)
     }
@@ -166,14 +168,14 @@ impl Node {
         Ok(if plain { Self::Constant(text.source()) } else { text })
     }
 
-    /// A list.
+    /// A list of these parts.
     pub fn list(items: Vec<Self>) -> Self {
         let constant = items.iter().all(|node| matches!(node, Self::Constant(_)));
         let list = Self::List(items);
         if constant { Self::Constant(list.source()) } else { list }
     }
 
-    /// An object.
+    /// An object with these members.
     pub fn map(members: Vec<(Arc<str>, Self)>) -> Self {
         let constant = members.iter().all(|(_, node)| matches!(node, Self::Constant(_)));
         let map = Self::Map(members);
@@ -190,7 +192,7 @@ impl Node {
         }
     }
 
-    /// What was recorded.
+    /// Reads a template that was recorded.
     fn from_json(text: &str, depth: usize) -> Result<Self, BadText> {
         if depth > DEPTH_MAX {
             let message = format!("the template is nested deeper than {DEPTH_MAX} levels");
@@ -212,7 +214,7 @@ impl Node {
         }
     }
 
-    /// The source.
+    /// The JSON that it was made from.
     fn source(&self) -> Json {
         if let Self::Constant(json) = self {
             return json.clone();
@@ -289,7 +291,7 @@ fn check_length(rendered: &str) -> Result<(), RenderError> {
     document::check_length(rendered).map_err(RenderError::Failed)
 }
 
-/// JSON that was just written part by part, so it is JSON.
+/// JSON that was just written part by part, so that it is valid.
 fn json(text: &str) -> Json {
     Json::parse(text).unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! What an agent is asked to do: a step's templates, rendered. It is the `input` of `attempt_started`.
+//! The work that an agent is asked to do: a step's templates, rendered. It is
+//! the `input` of `attempt_started`.
 
 mod transcript;
 
@@ -13,23 +14,23 @@ use crate::events::run::{Outcome, RunStatus, Usage};
 
 pub use transcript::{Transcript, Written};
 
-/// A rendered step.
+/// The work of a step, rendered.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Work {
-    /// What to execute, for a step with `run`.
+    /// The command to execute, for a step with `run`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Command>,
-    /// The step's `with`; null without one.
+    /// The step's `with`; null if it has none.
     #[serde(default, skip_serializing_if = "Json::is_null")]
     pub with: Json,
-    /// The step's `prompt`.
+    /// The step's `prompt`, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
-    /// The step's `env`: added to what a subprocess gets.
+    /// The step's `env`, which is added to the environment of a subprocess.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// The step's `cwd`; relative to the work folder.
+    /// The step's `cwd`, relative to the work folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
     /// The file of the workflow to start, for a step with `workflow`; `with` is its input.
@@ -47,49 +48,50 @@ pub enum Command {
     Shell(String),
 }
 
-/// What an attempt answered.
+/// The result of an attempt that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Output {
-    /// The step's output.
+    /// The output of the step, as JSON.
     pub output: Json,
-    /// Files that it names as made.
+    /// The files that it names as made.
     pub artifacts: Vec<String>,
     /// What it used up.
     pub usage: Usage,
-    /// What it asked for beside its work.
+    /// Requests that it made beside its work.
     pub requests: Vec<Request>,
-    /// What was said meanwhile: a [`Transcript`] as JSON.
+    /// What was said during the attempt: a [`Transcript`] as JSON.
     pub transcript: Option<Json>,
-    /// How the child run is, if it is one that was seen through.
+    /// The end of the child run that made the attempt, if one did.
     pub child: Option<Child>,
 }
 
 /// How a child run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Child {
-    /// Where it is.
+    /// The status of the child at its end.
     pub status: RunStatus,
-    /// Its version.
+    /// The version of the child's stream at its end.
     pub version: Version,
-    /// Whether nothing of it may be undone any more.
+    /// Whether nothing of the child may be undone any more.
     pub past_return: bool,
-    /// Whether something of it was done in a lesser way or left out.
+    /// Whether something in the child was done in a lesser way or left out.
     pub degraded: bool,
 }
 
-/// What an attempt asks for beside its work. What the run cannot do yet it refuses, and the attempt fails.
+/// A request that an attempt makes beside its work. The run refuses those that it cannot fulfil
+/// yet: the attempt fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// A message to another agent.
     Send(Json),
     /// A value for the shared context.
     Context {
-        /// Its key.
+        /// The key in the context.
         key: String,
-        /// Its value.
+        /// The new value of the key.
         value: Json,
     },
-    /// Another agent should go on.
+    /// Another agent is to go on; its name.
     Handoff(String),
 }
 
@@ -97,21 +99,21 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
-    /// Its code.
+    /// The stable code of the failure.
     pub code: Code,
-    /// What to do about it.
+    /// The class of the failure: what it asks for.
     pub class: Class,
-    /// What went wrong, in one line.
+    /// What went wrong, in one line for a person.
     pub message: String,
     /// Whether it is known what the attempt did.
     pub outcome: Outcome,
-    /// The status with which its program ended by itself.
+    /// The status with which its program exited; none if it did not.
     pub exit_code: Option<i32>,
     /// What it used up.
     pub usage: Usage,
-    /// What was said meanwhile: a [`Transcript`] as JSON.
+    /// What was said during the attempt: a [`Transcript`] as JSON.
     pub transcript: Option<Json>,
-    /// How the child run is, if it is one that was seen through.
+    /// The end of the child run that made the attempt, if one did.
     pub child: Option<Child>,
 }
 
@@ -140,7 +142,7 @@ impl Failure {
         self
     }
 
-    /// The failure of an attempt that was told to stop: what it did is not known.
+    /// The failure of an attempt that was told to stop: it is not known what it did.
     pub fn stopped(why: Stop) -> Self {
         let (code, message) = match why {
             Stop::TimedOut => (Code::TimedOut, "it took longer than its timeout"),
@@ -166,10 +168,10 @@ impl From<Problem> for Failure {
 /// Why an attempt has to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// Its deadline passed.
+    /// The deadline of the attempt has passed.
     TimedOut,
-    /// The run does not want it any more.
+    /// The run does not want the attempt any more.
     Cancelled,
-    /// The process does not make it any more, and another may: nobody waits for this result.
+    /// The process does not make the attempt any more, but another may: nobody waits for this result.
     LetGo,
 }

@@ -1,4 +1,4 @@
-//! Shapes that were once written. They are only read.
+//! The shapes that payloads of events had in earlier versions. They are only read, and turned into today's.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::events::run::{
 /// `attempt_lost` at schema 1: it always meant an attempt at doing the step, and a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptLostV1 {
-    /// Of which step.
+    /// The step whose attempt was lost.
     pub step: StepId,
-    /// Which.
+    /// The attempt's number at its step, from 1.
     pub attempt: u32,
 }
 
@@ -32,9 +32,9 @@ impl From<AttemptLostV1> for AttemptLost {
 /// `run_started` at schema 1: a run went on as long as it took, and to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStartedV1 {
-    /// The workflow's name.
+    /// The name of the workflow.
     pub workflow: String,
-    /// The definition.
+    /// The definition as JSON.
     pub definition: BlobRef,
     /// What the run was given.
     pub input: Payload,
@@ -44,7 +44,7 @@ pub struct RunStartedV1 {
     pub work_folder: Arc<str>,
     /// The step that started it.
     pub parent: Option<Parent>,
-    /// What `env.NAME` means.
+    /// Values of the environment that expressions read as `env.NAME`.
     pub environment: BTreeMap<String, String>,
     /// The agents that its steps name.
     pub agents: Vec<AgentBinding>,
@@ -77,9 +77,9 @@ impl From<RunStartedV1> for RunStarted {
 /// `run_started` at schema 2: no step started another workflow, and no plan grew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStartedV2 {
-    /// The workflow's name.
+    /// The name of the workflow.
     pub workflow: String,
-    /// The definition.
+    /// The definition as JSON.
     pub definition: BlobRef,
     /// What the run was given.
     pub input: Payload,
@@ -89,7 +89,7 @@ pub struct RunStartedV2 {
     pub work_folder: Arc<str>,
     /// The step that started it.
     pub parent: Option<Parent>,
-    /// What `env.NAME` means.
+    /// Values of the environment that expressions read as `env.NAME`.
     pub environment: BTreeMap<String, String>,
     /// The agents that its steps name.
     pub agents: Vec<AgentBinding>,
@@ -97,7 +97,7 @@ pub struct RunStartedV2 {
     pub parallel: u32,
     /// How many lost attempts end a step.
     pub lost_limit: u32,
-    /// How long it may go on.
+    /// How long the run may go on, in µs; none for no limit.
     pub duration_limit_us: Option<u64>,
     /// The step after which it pauses.
     pub until: Option<Arc<str>>,
@@ -127,9 +127,9 @@ impl From<RunStartedV2> for RunStarted {
 /// `run_started` at schema 3: nothing bounded what fan-outs add.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStartedV3 {
-    /// The workflow's name.
+    /// The name of the workflow.
     pub workflow: String,
-    /// The definition.
+    /// The definition as JSON.
     pub definition: BlobRef,
     /// What the run was given.
     pub input: Payload,
@@ -139,7 +139,7 @@ pub struct RunStartedV3 {
     pub work_folder: Arc<str>,
     /// The step that started it.
     pub parent: Option<Parent>,
-    /// What `env.NAME` means.
+    /// Values of the environment that expressions read as `env.NAME`.
     pub environment: BTreeMap<String, String>,
     /// The agents that its steps name.
     pub agents: Vec<AgentBinding>,
@@ -147,7 +147,7 @@ pub struct RunStartedV3 {
     pub parallel: u32,
     /// How many lost attempts end a step.
     pub lost_limit: u32,
-    /// How long it may go on.
+    /// How long the run may go on, in µs; none for no limit.
     pub duration_limit_us: Option<u64>,
     /// The step or the phase after which it pauses.
     pub until: Option<Arc<str>>,
@@ -160,7 +160,7 @@ pub struct RunStartedV3 {
 /// `growth` in `run_started` at schema 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrowthLimitsV3 {
-    /// How many plans deep.
+    /// How many plans may lie one inside another.
     pub depth: u32,
     /// How many steps one plan may add.
     pub width: u32,
@@ -204,7 +204,7 @@ impl From<RunStartedV3> for RunStarted {
 /// `step_added` at schema 1: nothing could be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepAddedV1 {
-    /// The new step.
+    /// The id of the new step.
     pub step: StepId,
     /// Why it is there.
     pub because: Because,
@@ -240,7 +240,7 @@ impl From<StepAddedV1> for StepAdded {
 /// `step_added` at schema 2: no step had a phase, and the run's definition said what each does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepAddedV2 {
-    /// The new step.
+    /// The id of the new step.
     pub step: StepId,
     /// Why it is there.
     pub because: Because,
@@ -284,7 +284,7 @@ impl From<StepAddedV2> for StepAdded {
 /// `step_added` at schema 3: no step asked about a phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepAddedV3 {
-    /// The new step.
+    /// The id of the new step.
     pub step: StepId,
     /// Why it is there.
     pub because: Because,
@@ -334,15 +334,15 @@ impl From<StepAddedV3> for StepAdded {
 pub struct AttemptFailedV1 {
     /// What it was for.
     pub purpose: Purpose,
-    /// Of which step.
+    /// The step that was tried.
     pub step: StepId,
-    /// Which.
+    /// The attempt's number for that purpose at its step, from 1.
     pub attempt: u32,
     /// What the failure asks for.
     pub class: Class,
-    /// Its code.
+    /// The stable code of the failure.
     pub code: Code,
-    /// What went wrong.
+    /// What went wrong, for a person.
     pub message: String,
     /// Whether it is known what the attempt did.
     pub outcome: Outcome,
@@ -369,11 +369,11 @@ impl From<AttemptFailedV1> for AttemptFailed {
 /// `step_completed` at schema 1: nothing was kept of what was said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepCompletedV1 {
-    /// The step.
+    /// The step that completed.
     pub step: StepId,
     /// The attempt that did it.
     pub attempt: u32,
-    /// What it answered.
+    /// What the step answered, as JSON.
     pub output: Payload,
     /// The files that it names as made.
     pub artifacts: Vec<String>,
@@ -403,11 +403,11 @@ impl From<StepCompletedV1> for StepCompleted {
 /// `step_compensated` at schema 1: nothing was kept of what was said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepCompensatedV1 {
-    /// The step.
+    /// The step that was undone.
     pub step: StepId,
     /// The attempt that did it.
     pub attempt: u32,
-    /// What it answered.
+    /// What the compensation answered, as JSON.
     pub output: Payload,
     /// What the attempt used up.
     pub usage: Usage,
@@ -422,7 +422,7 @@ impl From<StepCompensatedV1> for StepCompensated {
 /// `rollback_started` at schema 1: one step could be kept, and no phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollbackStartedV1 {
-    /// Why.
+    /// Why the run was rolled back.
     pub cause: RollbackCause,
     /// The step that is kept.
     pub to: Option<StepId>,
@@ -438,11 +438,11 @@ impl From<RollbackStartedV1> for RollbackStarted {
 /// `rollback_started` at schema 2: the rounds of a loop were undone at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollbackStartedV2 {
-    /// Why.
+    /// Why the run was rolled back.
     pub cause: RollbackCause,
     /// The step or the phase that is kept.
     pub to: Option<Arc<str>>,
-    /// The steps that those are.
+    /// All steps that are kept with it.
     pub keeps: Vec<StepId>,
 }
 

@@ -5,8 +5,9 @@
 //! 2  header, count, decision…, count, (type, schema, decision, payload, hash)…
 //! ```
 //!
-//! Format 1 says of a commit what was asked first, in its header, and of no decision more. It is read for ever, and what
-//! was read of it is written as it was: its hashes are of that format.
+//! Format 1 records in its header only the name of the first command, and nothing else of any
+//! decision. It is read for ever, and a commit that was read from it is written in it again: its
+//! hashes belong to that format.
 
 use std::sync::Arc;
 
@@ -17,10 +18,10 @@ use crate::events::codec::{self, CodecError};
 use crate::events::decision::Decision;
 use crate::events::ids::{Hash, Position};
 
-/// The first byte of a stored commit that says of each decision on what it was made. Another layout gets another number.
+/// The first byte of a stored commit that records its decisions. Another layout gets another number.
 pub const COMMIT_FORMAT: u8 = 2;
 
-/// The first byte of one that does not.
+/// The first byte of a stored commit that does not record its decisions.
 const WITHOUT_DECISIONS: u8 = 1;
 
 /// An event as format 1 has it.
@@ -66,8 +67,8 @@ impl Commit {
     /// The bytes that a store keeps: the format's number, then the commit.
     ///
     /// # Errors
-    /// When it is longer than [`COMMIT_BYTES_MAX`](crate::events::limits::COMMIT_BYTES_MAX), or its events do not name
-    /// its decisions in their order.
+    /// When it is longer than [`COMMIT_BYTES_MAX`](crate::events::limits::COMMIT_BYTES_MAX), or its events do
+    /// not name its decisions in their order.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
         let bytes = self.encode()?;
         is_storable(bytes.len())?;
@@ -75,7 +76,7 @@ impl Commit {
         Ok(bytes)
     }
 
-    /// The same, however long.
+    /// The same bytes, without a limit on their length.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, CodecError> {
         /// More than what a header, a decision and the frame of an event usually take.
         const USUAL_BYTES: usize = 96;
@@ -128,8 +129,8 @@ fn in_order(decisions: usize, named: impl Iterator<Item = u32>) -> Result<(), Co
     if usize::try_from(next) == Ok(decisions) { Ok(()) } else { Err(wrong()) }
 }
 
-/// A commit whose events are still the bytes that it was read from: of a long one that is read page by page, each page
-/// makes events only of what it wants.
+/// A commit whose events are still the bytes that it was read from. When a long one is read page by page,
+/// each page decodes only the events that it wants.
 #[derive(Debug)]
 pub struct CommitBytes<'a> {
     /// What the events share.
@@ -151,7 +152,8 @@ impl<'a> CommitBytes<'a> {
         }
     }
 
-    /// Reads one part after the other: whatever a commit is as a whole, no part takes more memory than it has bytes.
+    /// Reads one part after the other: even if a commit is damaged, no part takes more memory
+    /// than it has bytes.
     fn read(format: u8, bytes: &'a [u8]) -> Result<Self, CodecError> {
         /// A header's texts are short. One that is longer than this was not written.
         const HEADER_BYTES_MAX: usize = 64 * 1024;
@@ -193,7 +195,8 @@ impl<'a> CommitBytes<'a> {
         self.events.len() as u64
     }
 
-    /// The events one by one, but for the first `skipped`; `position` is that of the very first.
+    /// The events one by one, without the first `skipped`; `position` is that of the first
+    /// event of the commit.
     pub fn recorded(&self, position: Position, skipped: u64) -> impl Iterator<Item = Recorded> {
         let skipped_events = usize::try_from(skipped).unwrap_or(usize::MAX);
         self.events.iter().skip(skipped_events).zip(skipped..).map(move |(event, offset)| Recorded {

@@ -1,5 +1,6 @@
-//! The strict reader of JSON that comes from outside: programs, people, files, the socket. It keeps the text as it is, and
-//! refuses what two readers would understand differently, or what is nested deeper than those who walk it can bear.
+//! The strict reader of JSON that comes from outside: programs, people, files, the socket. It keeps
+//! the text as it is, and refuses what two readers would understand differently, or what is nested too
+//! deep to be walked.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,15 +11,15 @@ use crate::events::problem::{Code, Problem};
 #[cfg(test)]
 mod tests;
 
-/// How deep JSON may be nested that somebody gives us or that an expression makes: lists and objects, one in the other.
-/// All who walk it do so by recursion, on threads whose stack is 2 MiB, and `serde_json` stops at 128, of which what is
-/// put around a document (a list of outputs, an answer) needs some.
+/// How deep lists and objects may be nested in JSON that somebody gives us or that an expression makes. All
+/// code that walks it does so by recursion, on threads whose stack is 2 MiB, and `serde_json` stops at 128,
+/// of which some is needed for what is put around a document (a list of outputs, an answer).
 pub const DEPTH_MAX: usize = 100;
 
 /// Why a text is not taken as JSON, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadJson {
-    /// Why.
+    /// Why the text was refused.
     pub why: Why,
     /// The byte at which the reader stopped, from 0.
     pub at: usize,
@@ -36,7 +37,7 @@ pub enum Why {
     Syntax(Cow<'static, str>),
     /// A key stands twice in one object.
     Duplicate {
-        /// The key.
+        /// The key that stands twice.
         key: String,
         /// Where the object stands in the document, as in `plan.steps[2]`; empty for the outermost.
         inside: String,
@@ -74,7 +75,7 @@ impl fmt::Display for BadJson {
 impl std::error::Error for BadJson {}
 
 impl BadJson {
-    /// Its code.
+    /// The stable code under which people and programs are told.
     pub fn code(&self) -> Code {
         match self.why {
             Why::Syntax(_) => Code::NotJson,
@@ -83,38 +84,38 @@ impl BadJson {
         }
     }
 
-    /// The same for a person who gave the text as `what`.
+    /// The same as a problem; its sentence begins with `what`, which names what the person gave.
     pub fn problem(&self, what: &str) -> Problem {
         Problem::new(self.code(), format!("{what} is not JSON that can be taken: {self}"))
     }
 
-    /// The same for a person who gave the text in a file.
+    /// The same as a problem with its place in the file that the person gave.
     pub fn in_file(&self, file: &str) -> Problem {
         let problem = Problem::new(self.code(), format!("this is not JSON that can be taken: {}", self.why));
         problem.at(file, self.line, self.column)
     }
 }
 
-/// Reads one document with nothing but space around it; the text of the document.
+/// Reads one document with nothing but white space around it; answers the text of the document.
 ///
 /// # Errors
-/// See [`Why`].
+/// When the text is refused: see [`Why`].
 pub(super) fn read(text: &str) -> Result<&str, BadJson> {
     Reader { text, at: 0, open: Vec::new(), depth: DEPTH_MAX, unique: true }.document()
 }
 
-/// The same for a message that holds documents which may be as deep as they can be.
+/// Reads a message that may hold documents of depth [`DEPTH_MAX`] inside a few levels of its own.
 pub(super) fn message(text: &str) -> Result<&str, BadJson> {
     const AROUND: usize = 20;
     Reader { text, at: 0, open: Vec::new(), depth: DEPTH_MAX + AROUND, unique: true }.document()
 }
 
-/// The same for a text that we have made: keys are not compared.
+/// Reads a text that we have made: whether keys stand twice is not checked.
 pub(super) fn made(text: &str) -> Result<&str, BadJson> {
     Reader { text, at: 0, open: Vec::new(), depth: DEPTH_MAX, unique: false }.document()
 }
 
-/// How many bytes of the beginning of a text are a number of JSON.
+/// How many bytes at the beginning of a text are one JSON number; none if there is no number.
 pub(super) fn number_length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let digits = |from: usize| {
@@ -144,7 +145,7 @@ pub(super) fn number_length(text: &str) -> Option<usize> {
     Some(end)
 }
 
-/// A document in which every number is one that a float can hold.
+/// The document, with every number that a float cannot hold replaced by the largest that it can.
 pub(super) fn within_range(text: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
@@ -166,7 +167,7 @@ pub(super) fn within_range(text: &str) -> String {
     out + rest
 }
 
-/// How long the text in quotes is that a document goes on with.
+/// The length in bytes of the string in quotes at the beginning of `text`.
 fn string_length(text: &str) -> usize {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {
@@ -184,20 +185,20 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     open: Vec<Open<'a>>,
-    /// How many may be open.
+    /// How many lists and objects may be open at once.
     depth: usize,
-    /// Whether keys must differ.
+    /// Whether a key that stands twice in an object is refused.
     unique: bool,
 }
 
 /// A list or an object that has not ended.
 enum Open<'a> {
-    /// The place of the item that is read.
+    /// The index of the item that is read, from 0.
     List(usize),
     Object(Keys<'a>),
 }
 
-/// The keys of an object so far; the last is that of the member which is read.
+/// The keys of an object so far; `last` is the key of the member that is read.
 #[derive(Default)]
 struct Keys<'a> {
     last: Cow<'a, str>,
@@ -206,10 +207,10 @@ struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    /// Up to here they are looked through one after the other.
+    /// Up to this many keys are compared one by one, more through a set.
     const FEW: usize = 16;
 
-    /// Whether it is another than all before.
+    /// Adds a key; answers whether it differs from all before.
     fn add(&mut self, key: Cow<'a, str>) -> bool {
         self.last = key.clone();
         if self.many.is_empty() && self.few.len() < Self::FEW {
@@ -241,7 +242,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a value, or the beginning of one: whether a value inside it comes next.
+    /// Reads a value, or the beginning of a list or object; answers whether a value inside it comes next.
     fn begin(&mut self) -> Result<bool, BadJson> {
         match self.peek() {
             Some(b'{') => self.object(),
@@ -268,7 +269,7 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
-    /// Behind a value: ends what it was the last of. Whether the document has ended.
+    /// Called behind a value: ends all that it was the last of. Answers whether the document has ended.
     fn end(&mut self) -> Result<bool, BadJson> {
         loop {
             let close = match self.open.last() {
@@ -343,7 +344,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Where the innermost object stands.
+    /// The path to the innermost object, as in `plan.steps[2]`.
     fn path(&self) -> String {
         let mut path = String::new();
         for open in self.open.iter().take(self.open.len().saturating_sub(1)) {
@@ -360,7 +361,7 @@ impl<'a> Reader<'a> {
         path
     }
 
-    /// Reads a text; whether something in it is escaped.
+    /// Reads a string; answers whether it has an escape in it.
     fn string(&mut self) -> Result<bool, BadJson> {
         let start = self.at;
         let mut escaped = false;
@@ -450,7 +451,7 @@ impl<'a> Reader<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// What stands here, for a sentence.
+    /// What stands at this place, for the sentence of an error.
     fn found(&self) -> String {
         match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
             Some(c) => format!("`{}`", c.escape_debug()),
@@ -468,7 +469,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The line and the character of a byte, from 1.
+/// The line, and the character in it, of the byte `at`; both from 1.
 fn place(text: &str, at: usize) -> (u64, u64) {
     let above = text.get(..at).unwrap_or_default();
     let line = 1 + above.matches('\n').count();

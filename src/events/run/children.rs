@@ -24,14 +24,14 @@ pub struct ChildBinding {
     pub parallel: u32,
     /// How many lost attempts end a step of it.
     pub lost_limit: u32,
-    /// How long it may go on.
+    /// How long such a run may go on, in µs; none for no limit.
     pub duration_limit_us: Option<u64>,
 }
 
 /// How far a run's graph may grow, and what holds for steps that join it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrowthLimits {
-    /// How many plans deep.
+    /// How many plans may lie one inside another.
     pub depth: u32,
     /// How many steps one plan may add.
     pub width: u32,
@@ -58,57 +58,58 @@ impl GrowthLimits {
 }
 
 impl Default for GrowthLimits {
-    /// No plan adds a step; fan-outs add as many as where nobody says otherwise.
+    /// No plan may add a step; fan-outs may add [`RUN_ITEMS`] steps.
     fn default() -> Self {
         Self { depth: 0, width: 0, total: 0, fallback_attempts: 0, critical_fails: false, items: RUN_ITEMS }
     }
 }
 
-/// The attempt that the commit starts is at seeing a child run through: it is started, or gone on with.
+/// The attempt that this commit starts is made by a child run, which is started, or goes on if
+/// it was started before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChildStarted {
-    /// The step that it is for.
+    /// The step that the child is for.
     pub step: StepId,
-    /// The child. It follows from the run, the step and its generation.
+    /// The child's id, which follows from the run, the step and its generation.
     pub run: RunId,
 }
 
-/// A child run has ended, and with it the attempt at it.
+/// A child run has ended, and with it the attempt that it made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChildEnded {
-    /// The step that it is for.
+    /// The step that the child is for.
     pub step: StepId,
-    /// The child.
+    /// The id of the child.
     pub run: RunId,
     /// How it ended: a run's status.
     pub status: Arc<str>,
-    /// Its version then.
+    /// The version of the child's stream at its end.
     pub version: Version,
-    /// Whether nothing of it may be undone any more.
+    /// Whether nothing of the child may be undone any more.
     pub past_return: bool,
     /// Whether somebody drove this run when it heard of that.
     pub driven: bool,
 }
 
-/// A child run waits for people and for nothing else, or is paused: nothing of the attempt goes on but in the child.
+/// A child run waits for people and for nothing else, or is paused: the attempt goes on only in the child.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChildRested {
-    /// The step that it is for.
+    /// The step that the child is for.
     pub step: StepId,
-    /// The child.
+    /// The id of the child.
     pub run: RunId,
-    /// Its version then.
+    /// The version of the child's stream then.
     pub version: Version,
 }
 
 /// A child run that was at rest goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChildStirred {
-    /// The step that it is for.
+    /// The step that the child is for.
     pub step: StepId,
-    /// The child.
+    /// The id of the child.
     pub run: RunId,
-    /// Its version then.
+    /// The version of the child's stream then.
     pub version: Version,
 }
 
@@ -130,19 +131,19 @@ pub struct ReturnAsked {
     pub run: RunId,
 }
 
-/// What the run whose child this is has said to that: all that asked may start, or nothing of it.
+/// The parent's answer to [`ReturnAsked`]: either all steps that were asked about may start, or none of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReturnAnswered {
-    /// Whether it may be passed.
+    /// Whether those steps may start.
     pub granted: bool,
 }
 
-/// A child may start what cannot be undone: from here on nothing of this run may be undone either, until the child has ended
-/// without.
+/// A child may start what cannot be undone: from here on nothing of this run may be undone either, until the
+/// child has ended without having done so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChildPastReturn {
-    /// The step that it is for.
+    /// The step that the child is for.
     pub step: StepId,
-    /// The child.
+    /// The id of the child.
     pub run: RunId,
 }

@@ -1,4 +1,4 @@
-//! What people do to a run: each says who and why.
+//! What people do to a run: each event says who did it and why.
 
 use std::sync::Arc;
 
@@ -6,52 +6,55 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::time::Timestamp;
 
-/// The run is `paused`: what runs ends, nothing new starts. A rollback that was not asked to go all the way ends so too.
+/// The run is `paused`: what runs ends by itself, nothing new starts. A partial rollback ends
+/// in this event too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunPaused {
-    /// Who paused it.
+    /// The name of the person or program that paused it.
     pub by: Arc<str>,
-    /// Why.
+    /// Their reason, if they gave one.
     pub reason: Option<String>,
 }
 
 /// A paused run goes on. After a partial rollback, what was undone is `pending` again, in a new generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunUnpaused {
-    /// Who lets it go on.
+    /// The name of the person or program that lets it go on.
     pub by: Arc<str>,
-    /// Why.
+    /// Their reason, if they gave one.
     pub reason: Option<String>,
 }
 
-/// Somebody drives a run again whose time is limited, and that was left alone: from the last event by somebody who drove it
-/// until then, its time does not count.
+/// Somebody drives a run with a time limit again, after nobody did. The time between the last event that
+/// shows that it was driven and `since` does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrivingBegan {
-    /// Since when. That is earlier than this is recorded where nothing was to be recorded at once.
+    /// Since when it is driven. That may be before this event was recorded, where nothing had to
+    /// be recorded at once.
     pub since: Timestamp,
 }
 
-/// The run is to end: nothing new starts, what runs is told to stop, but for an irreversible attempt, which is awaited.
+/// The run is to end: nothing new starts, and what runs is told to stop, except for an irreversible
+/// attempt, which is awaited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelRequested {
-    /// Who cancels it.
+    /// The name of the person or program that cancels it.
     pub by: Arc<str>,
-    /// Why.
+    /// Their reason, if they gave one.
     pub reason: Option<String>,
-    /// Whether what was done is then undone.
+    /// Whether what was done is to be undone then.
     pub rollback: bool,
 }
 
-/// A run that failed, was rolled back in part, or is stuck after an irreversible step goes forward again: steps that
-/// failed, were cancelled, or were skipped because of those are `pending`, with fresh attempts.
+/// A run that failed, was rolled back in part, or is stuck after an irreversible step goes forward again:
+/// steps that failed, were cancelled, or were skipped because of those are `pending`, with fresh attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryRequested {
-    /// The step or the phase that was meant, if one was.
+    /// The step or the phase that is to be retried; none for all.
     pub step: Option<Arc<str>>,
-    /// Who asked.
+    /// The name of the person or program that asked.
     pub by: Arc<str>,
-    /// Why.
+    /// Their reason, if they gave one.
     pub reason: Option<String>,
 }
 

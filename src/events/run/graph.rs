@@ -1,4 +1,4 @@
-//! How the graph of a run grows, and what a step of it is.
+//! How the graph of a run grows, and what one of its steps is.
 
 use std::sync::Arc;
 
@@ -7,22 +7,23 @@ use serde::{Deserialize, Serialize};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::json::{BlobRef, Payload};
 
-/// The graph grows by a step, which is then `pending`. What it needs and what it is inside of was added before it.
+/// The graph grows by one step, which is then `pending`. The steps that it needs or is inside of
+/// were added before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepAdded {
-    /// The new step.
+    /// The id of the new step.
     pub step: StepId,
     /// Why it is there.
     pub because: Because,
     /// The step of the definition that says what it does.
     pub template: StepId,
-    /// What becomes of it when it starts.
+    /// What happens when the step starts.
     pub kind: StepKind,
-    /// The step that it grew in.
+    /// The step that it grew in; none for a step of the run's own definition.
     pub inside: Option<StepId>,
-    /// What must be done with before it starts.
+    /// The steps that must be done with before it starts.
     pub needs: Vec<StepId>,
-    /// The item that it does, in a fan-out.
+    /// The item that it is for, if it grew in a fan-out.
     pub item: Option<Item>,
     /// How it can be undone, if it can.
     pub undo: Option<Undo>,
@@ -30,18 +31,19 @@ pub struct StepAdded {
     pub irreversible: bool,
     /// Whether it is started once at most.
     pub at_most_once: bool,
-    /// The group of steps that it belongs to.
+    /// The group of steps that it belongs to, by name, if any.
     pub phase: Option<Arc<str>>,
-    /// Where `template` is found if not in the run's definition: the definition of the steps that a plan added, as JSON.
+    /// Where `template` is found if not in the run's definition: the definition of the steps that a
+    /// plan added, as JSON.
     pub planned: Option<BlobRef>,
 }
 
 /// How a step can be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undo {
-    /// Who undoes it.
+    /// The agent that undoes it.
     pub agent: AgentName,
-    /// When that is owed.
+    /// In which cases that is owed.
     pub when: UndoWhen,
 }
 
@@ -49,42 +51,42 @@ pub struct Undo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UndoWhen {
-    /// When the step completed, or nobody knows whether it did.
+    /// When the step completed, or it is not known whether it did.
     #[default]
     Completed,
-    /// Also when it failed.
+    /// Also when the step failed.
     Attempted,
 }
 
-/// What becomes of a step when it starts.
+/// What happens when a step starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepKind {
     /// An agent does it.
     Work {
-        /// Who.
+        /// The name of that agent.
         agent: AgentName,
     },
     /// It waits for a timer.
     Sleep,
     /// It grows a step for each item of a list.
     FanOut {
-        /// Who does those steps, if an agent does.
+        /// The agent that does those steps; none if they are not done by an agent.
         agent: Option<AgentName>,
-        /// How many of them may be on their way at once.
+        /// How many of them may be on their way at once; none for no limit of its own.
         max_parallel: Option<u32>,
     },
     /// It waits for a signal.
     Wait {
-        /// Its name.
+        /// The name of the signal.
         signal: Arc<str>,
     },
     /// It grows a step for each round, one after the other.
     Repeat {
-        /// Who does those steps.
+        /// The agent that does those steps.
         agent: AgentName,
     },
-    /// People are asked about its phase, and that is all.
+    /// Nothing but a request for an approval of its phase.
     AskOfPhase,
 }
 
@@ -92,15 +94,15 @@ pub enum StepKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Because {
-    /// The definition has it.
+    /// It stands in the definition.
     Definition,
-    /// A planner thought of it.
+    /// A planner's answer added it.
     Plan,
-    /// A fan-out has an item for it.
+    /// It is for one item of a fan-out.
     ForEach,
-    /// A loop goes round.
+    /// It is one round of a loop.
     Repeat,
-    /// An agent handed over.
+    /// An agent handed its work over.
     Handoff,
     /// An agent called a tool.
     Tool,
@@ -113,6 +115,6 @@ pub enum Because {
 pub struct Item {
     /// Its place in the list, from 0.
     pub index: u32,
-    /// The item itself.
+    /// The item itself, as JSON.
     pub value: Payload,
 }

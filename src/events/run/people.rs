@@ -21,9 +21,9 @@ pub enum Gate {
 /// A step is `waiting` until people have answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalRequested {
-    /// What answers name. It follows from the run, the step, and what is asked.
+    /// The id that answers name. It follows from the run, the step, and what is asked.
     pub request: RequestId,
-    /// Whose step.
+    /// The step that waits for the answer.
     pub step: StepId,
     /// Whether it is about the step's work or its output.
     pub gate: Gate,
@@ -31,71 +31,71 @@ pub struct ApprovalRequested {
     pub what: Payload,
     /// The BLAKE3 hash of `what` as text.
     pub hash: Hash,
-    /// Who may answer; empty means anybody.
+    /// The names of those who may answer; empty means anybody.
     pub approvers: Vec<Arc<str>>,
     /// How many different people have to grant it.
     pub needed: u32,
-    /// When it is refused by itself.
+    /// When it counts as refused if nobody has answered; none if it waits for ever.
     pub expires: Option<Timestamp>,
     /// The timer that fires then.
     pub timer: Option<TimerId>,
-    /// What a reviewer is to look at.
+    /// The points that a reviewer is to look at.
     pub checklist: Vec<String>,
 }
 
 /// A reviewer has looked at some points of an open request's checklist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalChecked {
-    /// Of which request.
+    /// The request whose checklist it is.
     pub request: RequestId,
-    /// Who.
+    /// The name of the reviewer.
     pub by: Arc<str>,
-    /// Which, from 1.
+    /// Numbers of the points that they looked at, from 1.
     pub points: Vec<u32>,
 }
 
-/// Somebody grants an open request. When so many have as it needs, the step goes on.
+/// Somebody grants an open request. When as many have granted it as it needs, the step goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalGranted {
-    /// Which.
+    /// The request that is granted.
     pub request: RequestId,
-    /// Who.
+    /// The name of the person who grants it.
     pub by: Arc<str>,
-    /// What they say.
+    /// Their remark, if they made one.
     pub note: Option<String>,
-    /// What of the arguments, or of the output, is to be changed: a map. Grants before that do not count any more: they
-    /// were for something else.
+    /// The changes to the arguments, or to the output: a JSON object. Earlier grants do not count any more:
+    /// they were for something else.
     pub edits: Option<Payload>,
-    /// What the step answers from here on, if that is what was changed.
+    /// The step's output from here on, if that is what was changed.
     pub output: Option<Payload>,
 }
 
 /// Somebody refuses an open request: the step fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalRefused {
-    /// Which.
+    /// The request that is refused.
     pub request: RequestId,
-    /// Who.
+    /// The name of the person who refuses it.
     pub by: Arc<str>,
-    /// Why.
+    /// Why they refuse it.
     pub note: String,
 }
 
 /// Nobody answered an open request in time: the step fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalExpired {
-    /// Which.
+    /// The request that expired.
     pub request: RequestId,
 }
 
 /// A step is `waiting` for a signal. One that came before is taken in the same commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalAwaited {
-    /// The step.
+    /// The step that waits.
     pub step: StepId,
-    /// The signal's name.
+    /// The name of the signal.
     pub name: Arc<str>,
-    /// Until when.
+    /// Until when it waits; none for without end.
     pub expires: Option<Timestamp>,
     /// The timer that fires then.
     pub timer: Option<TimerId>,
@@ -104,10 +104,10 @@ pub struct SignalAwaited {
 /// A signal came. The first step that waits for it completes with its data; without one it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalReceived {
-    /// Its name.
+    /// The name of the signal.
     pub name: Arc<str>,
-    /// What it says.
+    /// The data that it carries, as JSON.
     pub data: Payload,
-    /// Who sent it.
+    /// The name of the person or program that sent it.
     pub by: Arc<str>,
 }

@@ -9,16 +9,17 @@ use crate::events::ids::{AgentName, StepId};
 use crate::events::json::Payload;
 use crate::events::problem::{Class, Code};
 
-/// The run is `compensating` from here on: what has a compensation and was done, or may have been, is undone, each step
-/// when all that depend on it are done with. What still runs of it is told to stop first. May follow anything but
-/// itself, also the end of the run.
+/// The run is `compensating` from here on. Every step that has a compensation and was done, or may have been,
+/// is undone once all steps that depend on it are done with. Attempts that still run are told to stop first.
+/// May follow anything but itself, also the end of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollbackStarted {
-    /// Why.
+    /// Why the run is rolled back.
     pub cause: RollbackCause,
-    /// The step or the phase that is kept, and with it all that does not depend on it; none when everything is undone.
+    /// The step or the phase that is kept, and with it all that does not depend on it; none
+    /// when everything is undone.
     pub to: Option<Arc<str>>,
-    /// The steps that those are.
+    /// All steps that are kept with it.
     pub keeps: Vec<StepId>,
     /// In which order the rounds of a loop are undone.
     pub rounds: RoundOrder,
@@ -28,7 +29,7 @@ pub struct RollbackStarted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoundOrder {
-    /// All at the same time, as every rollback did that began before there was another order.
+    /// All at the same time, as in every rollback that began before there was another order.
     AtOnce,
     /// One after the other, the last first.
     LastFirst,
@@ -51,29 +52,29 @@ pub enum RollbackCause {
         step: Option<StepId>,
         /// What the failure asks for.
         class: Class,
-        /// Its code.
+        /// The stable code of the failure.
         code: Code,
-        /// What went wrong.
+        /// What went wrong, for a person.
         message: String,
     },
-    /// It was cancelled, and a rollback was wanted.
+    /// It was cancelled, and a rollback was asked for.
     Cancel,
     /// Somebody asked for it.
     Request {
-        /// Who.
+        /// The name of the person or program that asked.
         by: Arc<str>,
-        /// Why.
+        /// Their reason, if they gave one.
         reason: Option<String>,
     },
 }
 
-/// How the work ended that a compensation undoes.
+/// How the work that a compensation undoes had ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Undoes {
-    /// The step completed.
+    /// The step had completed.
     Completed,
-    /// Nobody knows how far it came: it timed out, was cancelled or lost, or failed on its way.
+    /// It is not known how far it came: it timed out, was cancelled or lost, or failed on its way.
     Unknown,
 }
 
@@ -87,26 +88,26 @@ impl Undoes {
     }
 }
 
-/// It is a step's turn to be undone, once in each generation: it is `compensating`. Its tries are attempts whose purpose
-/// is to compensate.
+/// It is a step's turn to be undone, once in each generation: it is `compensating`. Each try at it is an
+/// attempt with the purpose to compensate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompensationStarted {
-    /// The step.
+    /// The step that is to be undone.
     pub step: StepId,
-    /// Who undoes it.
+    /// The agent that undoes it.
     pub agent: AgentName,
-    /// What there is to be undone.
+    /// How the work that is undone had ended.
     pub outcome: Undoes,
 }
 
 /// The open attempt at undoing a step succeeded: it is `compensated`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepCompensated {
-    /// The step.
+    /// The step that was undone.
     pub step: StepId,
     /// The attempt that did it.
     pub attempt: u32,
-    /// What it answered.
+    /// What the compensation answered, as JSON.
     pub output: Payload,
     /// What the attempt used up.
     pub usage: Usage,
@@ -114,29 +115,31 @@ pub struct StepCompensated {
     pub transcript: Option<Payload>,
 }
 
-/// Undoing a step failed for good. What does not depend on it goes on; then the run is `stuck`.
+/// Undoing a step failed for good. The rollback goes on with what does not depend on it; then
+/// the run is `stuck`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompensationFailed {
-    /// The step.
+    /// The step that could not be undone.
     pub step: StepId,
     /// What the failure asks for.
     pub class: Class,
-    /// Its code.
+    /// The stable code of the failure.
     pub code: Code,
-    /// What went wrong.
+    /// What went wrong, for a person.
     pub message: String,
 }
 
-/// Somebody settled a compensation that had failed for good; if the run was `stuck` it is `compensating` again.
+/// Somebody settled a compensation that had failed for good; if the run was `stuck`
+/// it is `compensating` again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompensationResolved {
-    /// The step.
+    /// The step whose compensation had failed.
     pub step: StepId,
     /// What becomes of it.
     pub how: Resolution,
-    /// Who said so.
+    /// The name of the person or program that settled it.
     pub by: Arc<str>,
-    /// Why.
+    /// Their reason for it.
     pub reason: String,
 }
 
@@ -165,9 +168,9 @@ pub struct RunStuck {
     pub step: Option<StepId>,
     /// What the failure asks for.
     pub class: Class,
-    /// Its code.
+    /// The stable code of the failure.
     pub code: Code,
-    /// What went wrong.
+    /// What went wrong, for a person.
     pub message: String,
 }
 

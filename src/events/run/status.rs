@@ -1,8 +1,8 @@
-//! Where a run is, as people see it.
+//! The status of a run, as people see it.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a run is, as people see it.
+/// The status of a run, as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
@@ -14,7 +14,7 @@ pub enum RunStatus {
     Waiting,
     /// Somebody paused it, or it was rolled back in part.
     Paused,
-    /// It ended well.
+    /// It came to its end with every step done with.
     Completed,
     /// It ended with a step that failed.
     Failed,
@@ -22,14 +22,14 @@ pub enum RunStatus {
     Compensating,
     /// What was done is undone.
     Compensated,
-    /// Somebody cancelled it.
+    /// Somebody cancelled the run.
     Cancelled,
     /// It can go neither forward nor back by itself.
     Stuck,
 }
 
 impl RunStatus {
-    /// Every status.
+    /// Every status that there is.
     pub const ALL: &'static [Self] = &[
         Self::Pending,
         Self::Running,
@@ -43,7 +43,7 @@ impl RunStatus {
         Self::Stuck,
     ];
 
-    /// As people see it.
+    /// The word that people see, in lower case.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -59,12 +59,13 @@ impl RunStatus {
         }
     }
 
-    /// The status of that text.
+    /// The status that has this word; none if no status has it.
     pub fn named(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|status| status.text() == text)
     }
 
-    /// Whether nothing follows unless somebody asks for it: a retry, a rollback, the settling of what is stuck.
+    /// Whether nothing follows unless somebody asks for it: a retry, a rollback, the settling
+    /// of what is stuck.
     pub const fn has_ended(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Compensated | Self::Cancelled | Self::Stuck)
     }

@@ -8,7 +8,8 @@ use super::{AgentDefinition, unknown_key};
 use crate::events::ids::AgentName;
 use crate::events::problem::{Class, Code, Problem};
 
-/// A file with front matter. The YAML begins with the first line of the file, so that its places are the file's.
+/// The parts of a file with front matter. The YAML begins with the first line of the file, so that its line
+/// numbers are the file's.
 pub(super) struct Parts<'a> {
     yaml: &'a str,
     /// None if the second `---` is missing.
@@ -29,7 +30,7 @@ pub(super) fn split(text: &str) -> Option<Parts<'_>> {
     Some(Parts { yaml: text, body: None })
 }
 
-/// Reads a file with front matter, and says what is odd about it.
+/// Reads a file with front matter; also answers warnings about it.
 pub(super) fn read(parts: Parts<'_>, file: &str) -> Result<(AgentDefinition, Vec<Problem>), Problem> {
     let bad = |message: String| Problem::new(Code::BadAgent, message);
     let Some(body) = parts.body else {

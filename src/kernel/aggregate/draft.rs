@@ -18,19 +18,19 @@ pub struct Draft<'a, A: Aggregate> {
     version: Version,
     now: Timestamp,
     decided: Decided<A>,
-    /// What blobs mean that are stored with the commit.
+    /// The values that blobs of this commit were made from, by hash and type.
     values: HashMap<ValueKey, Value>,
 }
 
-/// What came of one or more decisions: what is to be stored together.
+/// The result of one or more decisions: what is to be stored together.
 pub struct Decided<A: Aggregate> {
     /// The events, in order.
     pub events: Vec<A::Event>,
-    /// Content that the events refer to.
+    /// Blobs that the events refer to.
     pub blobs: Vec<Blob>,
-    /// Effects that the events opened and closed.
+    /// The effects that the events opened and closed.
     pub changes: EffectChanges<A::Effect>,
-    /// The first event that could not follow: a bug in `decide`. Nothing of this may be stored.
+    /// The first event that could not follow: an error in `decide`. Nothing of this may be stored then.
     pub illegal: Option<IllegalEvent>,
 }
 
@@ -46,7 +46,7 @@ impl<'a, A: Aggregate> Draft<'a, A> {
         Self { state, stream, version, now, decided: Decided::default(), values: HashMap::new() }
     }
 
-    /// Lets an event happen.
+    /// Adds an event and folds it into the state.
     pub fn emit(&mut self, event: impl Into<A::Event>) {
         let event = event.into();
         self.version = self.version.next();
@@ -64,46 +64,47 @@ impl<'a, A: Aggregate> Draft<'a, A> {
         payload
     }
 
-    /// Content that is stored with the commit.
+    /// Adds a blob that is stored with the commit.
     pub fn attach(&mut self, blob: Blob) -> BlobRef {
         let reference = blob.reference;
         self.decided.blobs.push(blob);
         reference
     }
 
-    /// Content that is stored with the commit, and what it means: that is asked for often, and read for none.
+    /// Adds a blob that is stored with the commit, with the value that it was made from: the value is asked
+    /// for often, and need not be decoded from the blob again.
     pub fn attach_value<T: ReadBlob>(&mut self, blob: Blob, value: Arc<T>) -> BlobRef {
         let reference = self.attach(blob);
         self.values.insert((reference.hash, TypeId::of::<T>()), value);
         reference
     }
 
-    /// The JSON that an event carries, be it of this draft or older.
+    /// The JSON of a payload, whether its blob belongs to this draft or was stored before.
     ///
     /// # Errors
-    /// When it is a blob that is not there or damaged.
+    /// When its blob is missing or damaged.
     pub fn json<G>(&self, payload: &Payload, moment: &Moment<'_, G>) -> Result<Json, Unreadable> {
         let reference = payload.blob();
         let fresh = reference.and_then(|reference| self.fresh(&reference));
         fresh.map_or_else(|| moment.blobs.json(payload), |blob| parse(&blob.reference, &blob.bytes))
     }
 
-    /// Content that is stored with the commit.
+    /// A blob of this draft; none if the draft has no such blob.
     pub(super) fn fresh(&self, reference: &BlobRef) -> Option<&Blob> {
         self.decided.blobs.iter().rev().find(|blob| blob.reference == *reference)
     }
 
-    /// What a blob means, be it of this draft or older.
+    /// The value that a blob holds, whether it belongs to this draft or was stored before.
     ///
     /// # Errors
-    /// When it is not there, damaged, or does not mean that.
+    /// When the blob is missing or damaged, or does not hold such a value.
     pub fn value<T: ReadBlob, G>(&self, hash: &Hash, moment: &Moment<'_, G>) -> Result<Arc<T>, Unreadable> {
         let fresh = self.values.get(&(*hash, TypeId::of::<T>())).cloned();
         let fresh = fresh.and_then(|value| value.downcast().ok());
         fresh.map_or_else(|| moment.blobs.value(hash), Ok)
     }
 
-    /// The state with all that was emitted.
+    /// The state with all events that were emitted.
     pub fn state(&self) -> &A {
         self.state
     }
@@ -118,12 +119,12 @@ impl<'a, A: Aggregate> Draft<'a, A> {
         &self.decided.events
     }
 
-    /// Effects that were opened so far, in order, those closed again among them.
+    /// The effects that were opened so far, in order; some of them may be closed again.
     pub fn opened(&self) -> &[A::Effect] {
         self.decided.changes.opened()
     }
 
-    /// What is to be stored.
+    /// Ends the draft; answers what is to be stored.
     pub fn finish(self) -> Decided<A> {
         self.decided
     }

@@ -1,4 +1,4 @@
-//! How commands and grants are recorded, and what they were.
+//! How commands and grants are recorded, and how they are read back.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use crate::events::decision::{Decision, Form, Grant, RecordedCommand};
 use crate::events::json::{BlobRef, Json, Payload};
 use crate::kernel::moment::{Blobs, Unreadable};
 
-/// How much of what is scarce a decision may use, as it is recorded: by names and numbers.
+/// How much of scarce things a decision may use, and how that is recorded: as names and numbers.
 pub trait Grants: Clone + Send + fmt::Debug + 'static {
-    /// What is recorded. What grants nothing need not be.
+    /// The form in which it is recorded. What grants nothing may be left out.
     fn record(&self) -> Vec<Grant>;
 
-    /// What was recorded.
+    /// Reads back what was recorded.
     fn recall(recorded: &[Grant]) -> Self;
 }
 
-/// Nothing is scarce.
+/// For aggregates that need nothing scarce.
 impl Grants for () {
     fn record(&self) -> Vec<Grant> {
         Vec::new()
@@ -25,26 +25,26 @@ impl Grants for () {
     fn recall(_: &[Grant]) -> Self {}
 }
 
-/// A command that is being recorded, after it was decided.
+/// A command that was decided and is now being recorded.
 pub struct Recording<'r, 'a, A: Aggregate> {
     draft: &'r mut Draft<'a, A>,
-    /// How many events there were before it.
+    /// How many events the draft had before the command.
     before: usize,
     blobs: Vec<BlobRef>,
 }
 
 impl<'r, 'a, A: Aggregate> Recording<'r, 'a, A> {
-    /// What came of the command are the events of the draft from that one on.
+    /// The events of the draft from number `before` on, counted from 0, are those of the command.
     pub fn new(draft: &'r mut Draft<'a, A>, before: usize) -> Self {
         Self { draft, before, blobs: Vec::new() }
     }
 
-    /// What came of the command.
+    /// The events that the command made happen.
     pub fn events(&self) -> &[A::Event] {
         self.draft.events().get(self.before..).unwrap_or_default()
     }
 
-    /// Whether a payload of those events is that JSON.
+    /// Whether a payload of those events holds that JSON.
     pub fn is(&self, payload: &Payload, json: &Json) -> bool {
         match payload {
             Payload::Inline(inline) => inline == json,
@@ -54,68 +54,69 @@ impl<'r, 'a, A: Aggregate> Recording<'r, 'a, A> {
         }
     }
 
-    /// JSON as the record carries it, where no event says it; if it is long, the blob is stored with the commit.
+    /// JSON as the record carries it, for what no event says; if it is long, the blob is
+    /// stored with the commit.
     pub fn payload(&mut self, json: Json) -> Payload {
         let payload = self.draft.payload(json);
         self.blobs.extend(payload.blob());
         payload
     }
 
-    /// The content that the record refers to.
+    /// The blobs that the record refers to.
     pub fn into_blobs(self) -> Vec<BlobRef> {
         self.blobs
     }
 }
 
-/// A recorded command that is made out again, of this.
+/// What is needed to make a recorded command again.
 pub struct Recalling<'a, A: Aggregate> {
-    /// The state before.
+    /// The state before the decision.
     pub state: &'a A,
-    /// Its decision.
+    /// The decision that is recorded.
     pub decision: &'a Decision,
-    /// What came of it.
+    /// The events that the decision made happen.
     pub events: &'a [A::Event],
-    /// What is stored by its hash.
+    /// Reads blobs by their hashes.
     pub blobs: &'a dyn Blobs,
 }
 
-/// Why a recorded command is not what was asked.
+/// Why a command could not be made again from its record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotRecalled {
-    /// What it said was not recorded.
+    /// What the command said was not recorded.
     #[error("what `{0}` said was not recorded")]
     NotRecorded(String),
-    /// This version does not know its record.
+    /// This version does not know the schema of its record.
     #[error("this version does not know the command `{name}` at schema {schema}")]
     Unknown {
-        /// The command's name.
+        /// The name of the command.
         name: String,
         /// The schema number of its record.
         schema: u16,
     },
-    /// Its record, or its events, are not those of such a command.
+    /// Its record or its events do not fit such a command.
     #[error("the record of `{name}` cannot be understood: {why}")]
     Broken {
-        /// The command's name.
+        /// The name of the command.
         name: String,
-        /// What is wrong with it.
+        /// What does not fit.
         why: String,
     },
-    /// Content that it refers to cannot be read.
+    /// A blob that the record refers to cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
 }
 
 impl<A: Aggregate> Recalling<'_, A> {
-    /// Its record cannot be understood.
+    /// The error for a record that cannot be understood.
     pub fn broken(&self, why: impl fmt::Display) -> NotRecalled {
         NotRecalled::Broken { name: self.decision.command.name.to_string(), why: why.to_string() }
     }
 
-    /// What its record holds.
+    /// The recorded form of the command.
     ///
     /// # Errors
-    /// When there is none.
+    /// When no form was recorded.
     pub fn form(&self) -> Result<&Form, NotRecalled> {
         let RecordedCommand { name, form } = &self.decision.command;
         form.as_ref().ok_or_else(|| NotRecalled::NotRecorded(name.to_string()))

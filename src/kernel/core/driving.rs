@@ -1,26 +1,26 @@
-//! Who wants an aggregate to go on by itself: a fact of a process, never of a row.
+//! Who wants an aggregate to go on by itself. That is a fact of a process, and never stored in a row.
 
-/// Who wants it to go on by itself.
+/// Whether it goes on by itself, and for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driving {
-    /// Nobody: what is asked is recorded, and nothing starts.
+    /// Nobody wants it to: what is asked is recorded, and nothing starts.
     Nobody,
-    /// Somebody, from when the state is what the store holds.
+    /// Somebody wants it to; it begins when the state is the same as in the store.
     Asked(Whose),
-    /// Somebody, and it does.
+    /// Somebody wants it to, and it does.
     Driven(Whose),
-    /// Nobody any more: it was lent, and rests. It is put away.
+    /// Nobody wants it to any more: it was only lent, and is at rest. It is put away.
     Left,
-    /// Nobody in this process any more, which is ending.
+    /// Nobody in this process any more: the process is ending.
     Closed,
 }
 
-/// For whom it goes on.
+/// For whom it goes on by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
-    /// Somebody named it: it goes on from here on.
+    /// Somebody named it: it goes on from then on.
     Named,
-    /// All are driven: it goes on until it has nothing to do for now, and is put away then.
+    /// All streams are driven: it goes on until it has nothing to do for now, and is put away then.
     Lent,
 }
 
@@ -43,12 +43,13 @@ impl Driving {
         }
     }
 
-    /// Whether it goes on only because all do.
+    /// Whether it goes on only because all streams are driven.
     pub fn is_lent(self) -> bool {
         matches!(self, Self::Asked(Whose::Lent) | Self::Driven(Whose::Lent) | Self::Left)
     }
 
-    /// Somebody wants it to go on. Whoever names it wins. Answers whether nobody had wanted it before.
+    /// Somebody wants it to go on; being named wins over being lent. Answers whether nobody
+    /// had wanted it before.
     pub(super) fn ask(&mut self, by: Whose) -> bool {
         let is_first = matches!(self, Self::Nobody | Self::Left);
         *self = match (*self, by) {
@@ -68,7 +69,7 @@ impl Driving {
         }
     }
 
-    /// It goes on from its first commit on.
+    /// Lets it go on from its first commit on. Answers whether nobody had wanted it before.
     pub(super) fn begin_with(&mut self, whose: Whose) -> bool {
         let begins = matches!(self, Self::Nobody | Self::Left | Self::Asked(_));
         if begins {
@@ -77,14 +78,14 @@ impl Driving {
         begins
     }
 
-    /// The state was loaded again: who drove it takes it over. Answers whether anybody did.
+    /// The state was loaded again: who drove it is to take it over. Answers whether anybody drove it.
     pub(super) fn reload(&mut self) -> bool {
         let Self::Driven(whose) = *self else { return false };
         *self = Self::Asked(whose);
         true
     }
 
-    /// It rests: nobody wants it to go on until somebody does.
+    /// What it becomes at rest: nobody wants it to go on until somebody asks.
     pub(super) const fn at_rest(self) -> Self {
         match self {
             Self::Driven(Whose::Lent) | Self::Asked(Whose::Lent) => Self::Left,
@@ -92,7 +93,7 @@ impl Driving {
         }
     }
 
-    /// Nobody wants it to go on any more. Answers whether somebody did.
+    /// Ends the driving. Answers whether it was driven.
     pub(super) fn end(&mut self, to: Self) -> bool {
         let before = *self;
         if before != Self::Closed {

@@ -15,124 +15,127 @@ use crate::kernel::effect::Effect;
 use crate::kernel::fold::Fold;
 use crate::kernel::moment::Blobs;
 
-/// What comes with a command, and is recorded with its decision.
+/// What comes with a command and is recorded with its decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Envelope {
-    /// What tells it from all others. With it, it can be asked again until it is answered: it is decided once.
+    /// The id that tells it from all others. A command with an id can be sent again until it is answered:
+    /// it is decided once.
     pub id: Option<CommandId>,
-    /// What of another stream it is part of.
+    /// The effect of another stream that it is part of.
     pub causation: Option<Causation>,
-    /// The root run that it is about, where the stream is not that run's own.
+    /// The root run that it is about; none where the stream belongs to the root run itself.
     pub correlation: Option<Arc<str>>,
-    /// Whether the other stream asks for something: what is to be said to it is said again.
+    /// Whether the other stream asks for something: then messages for that stream are sent again.
     pub asks: bool,
 }
 
 impl Envelope {
-    /// The stream that asks, if one does.
+    /// The stream that asks for something, if there is one.
     pub(super) fn asked_by(&self) -> Option<&StreamId> {
         self.causation.as_ref().filter(|_| self.asks).map(|causation| &causation.stream)
     }
 }
 
-/// What happened to an aggregate in a process.
+/// Something that happened to an aggregate in a process.
 pub enum Input<A: Aggregate, R> {
-    /// The stream was folded up to its end, or cannot be.
+    /// The stream was folded up to its end, or why it cannot be.
     Loaded(Result<Box<Fold<A>>, Problem>),
-    /// Somebody asks something.
+    /// Somebody sends a command.
     Command {
-        /// What.
+        /// The command to decide.
         command: A::Command,
         /// What comes with it.
         envelope: Envelope,
-        /// Whether it goes on by itself from this command on, if the command begins it.
+        /// Whether the aggregate goes on by itself from this command on, if it is the first of its stream.
         drives: bool,
         /// Where the answer goes.
         reply: Option<R>,
     },
-    /// What a process left open that is gone counts as lost first, so that it need not be awaited.
+    /// What a dead process left open counts as lost at once, so that it need not be awaited.
     Recover {
         /// Where the answer goes.
         reply: Option<R>,
     },
-    /// The commit that was on its way is durable.
+    /// The commit that was being stored is durable.
     Appended,
     /// The commit is not stored: somebody else wrote to the stream.
     Conflict(Problem),
-    /// The commit is not stored, and it is not known what is.
+    /// Storing the commit failed, and it is not known what is stored.
     Failed(Problem),
-    /// What a dead process left running is ended.
+    /// What a dead process had left running is ended.
     Cleared,
-    /// An effect that lasts is over.
+    /// An effect that lasts is not performed any more.
     Settled {
-        /// Which.
+        /// The id of the effect.
         effect: <A::Effect as Effect>::Id,
-        /// The command that tells what came of it; none if this process let go of it.
+        /// The command that tells its result; none if this process let go of it.
         command: Option<A::Command>,
     },
     /// It cannot go on in this process: what it needs is not here, or what it waits for of another stream does not come.
     LeaveAlone(Problem),
     /// Somebody wants it to go on by itself.
     Drive {
-        /// Who.
+        /// For whom it goes on.
         whose: Whose,
-        /// Since when they do, by the steady clock: longer than it is in memory, where all are driven.
+        /// Since when that holds, by the steady clock. Where all streams are driven, that is longer than
+        /// it is in memory.
         since: Timestamp,
     },
     /// It is to stay as it is: nothing more starts.
     LetGo,
-    /// The process ends: nothing starts any more, whoever wants it.
+    /// The process is ending: nothing starts any more, whoever wants it.
     Close,
-    /// Time has passed.
+    /// Time has passed; timers may be due.
     Tick,
     /// A snapshot is saved, or could not be.
     Saved,
 }
 
-/// What is to be carried out for an aggregate, in order.
+/// Something that is to be carried out for an aggregate, in order.
 #[derive(Clone)]
 pub enum Output<A: Aggregate, R> {
-    /// Its stream is to be folded: answered by [`Input::Loaded`].
+    /// Fold its stream; answered by [`Input::Loaded`].
     Load,
-    /// This is to be stored: answered by [`Input::Appended`], [`Input::Conflict`] or [`Input::Failed`].
+    /// Store this; answered by [`Input::Appended`], [`Input::Conflict`] or [`Input::Failed`].
     Append {
-        /// The events.
+        /// The commit to store.
         commit: Commit,
-        /// What they refer to.
+        /// The blobs that its events refer to.
         blobs: Vec<Blob>,
     },
-    /// What these effects left running, whose process is gone, is to be ended: answered by [`Input::Cleared`].
+    /// End what these effects of a dead process left running; answered by [`Input::Cleared`].
     Clear(Vec<A::Effect>),
-    /// This is to be performed. What lasts is answered by [`Input::Settled`].
+    /// Perform this effect. One that lasts is answered by [`Input::Settled`].
     Perform {
-        /// What.
+        /// The effect to perform.
         effect: A::Effect,
-        /// For whom the stream goes on by itself, if it does: it may have come to rest when this is carried out.
+        /// For whom the stream goes on by itself, if it does; it may be at rest by the time
+        /// this is carried out.
         whose: Option<Whose>,
     },
-    /// This effect is not open any more.
+    /// An effect is not open any more.
     Close {
-        /// Which.
+        /// The id of the effect.
         effect: <A::Effect as Effect>::Id,
-        /// Whether it is performed here all the same, and is to be stopped.
+        /// Whether this process performs it all the same, and is to stop it.
         given_up: bool,
     },
-    /// Somebody is answered: with the version after their command, or why it was refused.
+    /// Answer a command: with the version after it, or why it was refused.
     Reply {
-        /// Who.
+        /// The address of whoever asked.
         to: R,
-        /// What.
+        /// The version after the command, or why it was refused.
         result: Result<Version, Problem>,
     },
-    /// What is seen of it has changed.
+    /// What people see of it has changed.
     Show,
-    /// Whether it goes on by itself has changed.
+    /// Whether it goes on by itself has changed; the new value.
     Driven(bool),
-    /// It wants to be woken by [`Input::Tick`] then, and at no other moment.
+    /// Wake it by [`Input::Tick`] then, and at no other moment.
     Wake(Due),
-    /// The state, to be saved: answered by [`Input::Saved`].
+    /// Save the state; answered by [`Input::Saved`].
     Snapshot {
-        /// The last event of it.
+        /// The last event that the state holds.
         head: Head,
         /// The state as bytes.
         bytes: Vec<u8>,
@@ -141,12 +144,12 @@ pub enum Output<A: Aggregate, R> {
     LeftAlone(Problem),
     /// It cannot go on.
     Parked(Problem),
-    /// It is to be put away.
+    /// Put it away: drop it from memory.
     Passivate,
 }
 
 impl<A: Aggregate, R> Output<A, R> {
-    /// What it is called.
+    /// The name of the output, in snake_case.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Load => "load",
@@ -166,19 +169,20 @@ impl<A: Aggregate, R> Output<A, R> {
     }
 }
 
-/// What a decision borrows from the world. The core asks for it between decisions; nothing of it waits.
+/// Lends what a decision needs from the world. The core asks between decisions; no answer waits for anything.
 pub trait Lender<A: Aggregate> {
-    /// The time.
+    /// The time now, by both clocks.
     fn now(&mut self) -> Now;
 
-    /// What is stored by its hash.
+    /// Reads blobs by their hashes.
     fn blobs(&self) -> Arc<dyn Blobs>;
 
-    /// A number that was not given before in this process.
+    /// A seed that was not given before in this process.
     fn seed(&mut self) -> u64;
 
-    /// What a command may use: as much of what the state could use as there is. None if nothing may start any more.
-    /// `opened` are the effects of this commit since this was last asked, which will use what was lent for them.
+    /// The slots and the like that a command may use: as many as the state could use and as are free. None if
+    /// nothing may start any more. `opened` are the effects opened in this commit since the last call, which
+    /// will use what was lent for them.
     fn lend(&mut self, state: &A, command: &A::Command, opened: &[A::Effect]) -> Option<A::Grants>;
 
     /// Why it cannot go on in this process from that state, if it cannot: it is left alone then. Asked once whenever it is to go
@@ -191,7 +195,7 @@ pub trait Lender<A: Aggregate> {
     fn take_back(&mut self);
 }
 
-/// Something that waits to be decided.
+/// An input that waits to be decided.
 #[derive(Clone)]
 pub(super) enum Waiting<A: Aggregate, R> {
     Command {
@@ -200,7 +204,7 @@ pub(super) enum Waiting<A: Aggregate, R> {
         drives: bool,
         reply: Option<R>,
     },
-    /// See [`Input::Recover`].
+    /// The waiting form of [`Input::Recover`].
     Recover {
         reply: Option<R>,
     },

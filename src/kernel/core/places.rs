@@ -1,4 +1,4 @@
-//! Who performs what is open and lasts: each such effect is in exactly one place.
+//! Where each open effect that lasts is performed: it is in exactly one place.
 
 use std::collections::HashMap;
 
@@ -7,17 +7,17 @@ use crate::kernel::effect::{Effect, Lasts};
 /// Where an open effect that lasts is performed.
 #[derive(Debug, Clone)]
 enum Place<E> {
-    /// In this process.
+    /// This process performs it.
     Here(E),
-    /// In another stream, which this process has asked.
+    /// Another stream, which this process has asked.
     Sent(E),
-    /// In this process, and its result does not count: it is stopped when that is recorded.
+    /// This process performs it, but its result does not count: it is stopped when that is recorded.
     GivenUp(E),
-    /// In no process: the next that drives the stream performs it.
+    /// No process performs it: the next that drives the stream does.
     Nowhere(E),
-    /// In a process that is gone, which may have left something running.
+    /// A process that is gone performed it, and may have left something running.
     Orphaned(E),
-    /// In no process, and what was left running is ended: it is to be recorded as lost.
+    /// No process performs it, and what was left running is ended: it is to be recorded as lost.
     Lost,
 }
 
@@ -63,18 +63,18 @@ impl<E: Effect> Places<E> {
         Some(place)
     }
 
-    /// This process performs it, or asks another stream to.
+    /// Notes that this process performs it, or asks another stream to.
     pub(super) fn here(&mut self, effect: E) {
         let is_message = effect.lasts() == Lasts::Answer;
         self.put(effect.id(), if is_message { Place::Sent(effect) } else { Place::Here(effect) });
     }
 
-    /// No process performs it: the next that drives the stream does.
+    /// Notes that no process performs it: the next that drives the stream does.
     pub(super) fn nowhere(&mut self, effect: E) {
         self.put(effect.id(), Place::Nowhere(effect));
     }
 
-    /// What other streams were asked is asked again by whoever drives this one next.
+    /// Notes that what other streams were asked must be asked again by the next that drives this stream.
     pub(super) fn forget_sent(&mut self) {
         if self.sent == 0 {
             return;
@@ -87,12 +87,13 @@ impl<E: Effect> Places<E> {
         sent.into_iter().for_each(|effect| self.nowhere(effect));
     }
 
-    /// Whether what comes of it is to be heard.
+    /// Whether its result counts if it comes now.
     pub(super) fn counts(&self, effect: &E::Id) -> bool {
         matches!(self.of.get(effect), Some(Place::Here(_) | Place::Sent(_)))
     }
 
-    /// This process does not perform it any more, and it is open. Answers whether it is to be recorded as lost.
+    /// Notes that this process does not perform it any more, though it is open. Answers whether it is to
+    /// be recorded as lost.
     pub(super) fn put_down(&mut self, id: &E::Id) -> bool {
         let place = match self.take(id) {
             Some(Place::Sent(effect)) => Place::Nowhere(effect),
@@ -105,13 +106,15 @@ impl<E: Effect> Places<E> {
         is_lost
     }
 
-    /// It is not open any more. Answers whether this process performed it though its result did not count.
+    /// Notes that it is not open any more. Answers whether this process performed it although its
+    /// result did not count.
     pub(super) fn close(&mut self, id: &E::Id) -> bool {
         matches!(self.take(id), Some(Place::GivenUp(_)))
     }
 
-    /// These effects are open in a state that was loaded. No result counts of what was performed here before: it may be
-    /// forgotten, with what was asked meanwhile. Answers those performed here that are not open any more.
+    /// Takes in which effects are open in a state that was loaded again. No result of what was performed here
+    /// before counts: it may have been lost, together with what was asked meanwhile. Answers the ids of those
+    /// performed here that are not open any more.
     pub(super) fn reload(&mut self, open: Vec<E>) -> Vec<E::Id> {
         let mut before = std::mem::take(self);
         for effect in open {
@@ -130,7 +133,7 @@ impl<E: Effect> Places<E> {
         before.of.into_iter().filter(|(_, place)| is_here(place)).map(|(id, _)| id).collect()
     }
 
-    /// Those that nobody performs are this process's from here on.
+    /// Takes out the effects that nobody performs: this process performs them from here on.
     pub(super) fn take_unmade(&mut self) -> Vec<E> {
         if self.nowhere == 0 {
             return Vec::new();
@@ -144,12 +147,12 @@ impl<E: Effect> Places<E> {
         unmade
     }
 
-    /// Whether a process that is gone performed any.
+    /// Whether any effect was performed by a process that is gone.
     pub(super) fn has_orphans(&self) -> bool {
         self.orphaned > 0
     }
 
-    /// Those that a process performed that is gone: once.
+    /// Takes out, once, the effects that a dead process performed.
     pub(super) fn take_orphans(&mut self) -> Vec<E> {
         let orphans = self.of.values().filter_map(|place| match place {
             Place::Orphaned(effect) => Some(effect.clone()),
@@ -160,13 +163,13 @@ impl<E: Effect> Places<E> {
         orphans
     }
 
-    /// Those that are not lost, if the stream is taken over now.
+    /// The ids of effects that are not lost if the stream is taken over now.
     pub(super) fn kept(&self) -> impl Iterator<Item = &E::Id> {
         let is_kept = |place: &Place<E>| matches!(place, Place::Here(_) | Place::Sent(_) | Place::Nowhere(_));
         self.of.iter().filter(move |(_, place)| is_kept(place)).map(|(id, _)| id)
     }
 
-    /// How many are performed here whose results count, or were asked of other streams.
+    /// How many effects whose results count are performed here, or were asked of other streams.
     pub(super) fn in_flight(&self) -> usize {
         self.here + self.sent
     }

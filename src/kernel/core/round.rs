@@ -1,4 +1,4 @@
-//! Deciding what waits, and what came of it.
+//! Deciding the inputs that wait, and what follows from that.
 
 use super::*;
 use crate::events::codec::CodecError;
@@ -9,7 +9,8 @@ use crate::events::limits::COMMIT_BYTES_FULL;
 use crate::kernel::aggregate::{Decided, Draft, Grants, Recording};
 use crate::kernel::moment::Moment;
 
-/// How many commands are decided in one commit at most. It is full sooner if they are long: see [`COMMIT_BYTES_FULL`].
+/// How many commands at most are decided in one commit. It is full sooner if they
+/// are long: see [`COMMIT_BYTES_FULL`].
 const DECIDED_AT_ONCE: usize = 256;
 
 /// What is shown once a commit is durable.
@@ -17,9 +18,9 @@ const DECIDED_AT_ONCE: usize = 256;
 pub(super) struct Round<A: Aggregate, R> {
     changes: EffectChanges<A::Effect>,
     pub(super) answers: Answers<R>,
-    /// Other streams that ask something.
+    /// The other streams that ask for something.
     asked_by: Vec<StreamId>,
-    /// The commands that are answered with it.
+    /// The ids of the commands that the commit answers.
     ids: Vec<CommandId>,
     head: Head,
 }
@@ -27,24 +28,25 @@ pub(super) struct Round<A: Aggregate, R> {
 /// A state that is ahead of the store, and what is shown once it is not.
 pub(super) type Pending<A, R> = (Box<Fold<A>>, Round<A, R>);
 
-/// Who is answered once a commit is durable.
+/// An answer that is given once a commit is durable.
 #[derive(Clone)]
 pub(super) struct Answer<R> {
     to: R,
     result: Result<(), Problem>,
-    /// The version with which the command was answered before: that holds whatever becomes of the commit.
+    /// The version with which the command was answered before, if it was: that holds even if the
+    /// commit is not stored.
     before: Option<Version>,
 }
 
 pub(super) type Answers<R> = Vec<Answer<R>>;
 
-/// What one round of deciding came to.
+/// The result of one round of deciding.
 struct Draw<A: Aggregate, R> {
     decided: Decided<A>,
-    /// The commit of its events.
+    /// The commit with the events that were decided.
     sealing: Sealing,
     answers: Answers<R>,
-    /// Other streams that ask something.
+    /// The other streams that ask for something.
     asked_by: Vec<StreamId>,
     ids: Vec<CommandId>,
     /// Whether it goes on by itself from here on.
@@ -61,7 +63,8 @@ impl<A: Aggregate, R> HostCore<A, R> {
         matches!(self.phase, Phase::Ready(_)) && (self.driving.is_asked() || !self.inbox.is_empty())
     }
 
-    /// Decides everything that waits, as much as goes into one commit. Outputs so far must have been carried out.
+    /// Decides all inputs that wait, as many as go into one commit. All outputs so far must
+    /// have been carried out.
     pub fn decide(&mut self, lender: &mut impl Lender<A>) {
         if !self.wants_to_decide() {
             return;
@@ -191,12 +194,13 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if self.driving.is_driven() { self.driven_since } else { now }
     }
 
-    /// Whether a root run is neither what the header says nor the stream's own.
+    /// Whether a root run differs from the one in the header and from the stream's own run.
     fn is_news(&self, root: &Arc<str>, header: &Option<Arc<str>>) -> bool {
         Some(root) != header.as_ref() && self.stream.parts().is_none_or(|(_, own)| **root != *own)
     }
 
-    /// Of the commit that answers what waits: it says what waited longest. What begins a stream says what that is about.
+    /// The header of the commit that answers the waiting inputs. Its causation is the name of the one that
+    /// waited longest; its root run, in the first commit of a stream, comes with that one.
     fn header(&self, fold: &Fold<A>, now: Timestamp) -> Header {
         let first = self.inbox.front();
         let causation = first.map(|first| match first {
@@ -234,7 +238,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         self.take_snapshot();
     }
 
-    /// These effects were opened and closed.
+    /// Puts out what follows from effects that were opened and closed.
     fn show(&mut self, mut changes: EffectChanges<A::Effect>) {
         let open: Vec<A::Effect> = changes.still_open().cloned().collect();
         for effect in changes.take_closed() {
@@ -249,8 +253,9 @@ impl<A: Aggregate, R> HostCore<A, R> {
                     continue;
                 }
                 Lasts::Until(deadline) => {
-                    // Only timers are for who drives it: what is recorded as started is made, and what is to be stopped is,
-                    // also if it was let go of while the commit was on its way.
+                    // Only timers need a driver. What is recorded as started is made, and what is to
+                    // be stopped is stopped, even if the driver let go of the stream while the
+                    // commit was being stored.
                     if self.driving.is_driven() {
                         self.timers.add(deadline, effect);
                     }
@@ -263,7 +268,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
-    /// What it has to say to streams that ask, it says again: when it said so before, that may have been lost.
+    /// Sends again what it has to say to streams that ask: it may have been lost when it was sent before.
     fn tell_again(&mut self, asked_by: &[StreamId]) {
         let Phase::Ready(fold) = &self.phase else { return };
         if asked_by.is_empty() {
@@ -277,8 +282,9 @@ impl<A: Aggregate, R> HostCore<A, R> {
         told.into_iter().for_each(|effect| self.perform(effect));
     }
 
-    /// The commit that was on its way, if one was: what has parked meanwhile stays parked. It has to be loaded, unless another
-    /// phase is begun.
+    /// Takes the state and the round of the commit that was being stored, if there was one; a
+    /// phase that began in between (parked) stays. The state has to be loaded then, unless the
+    /// caller begins another phase.
     pub(super) fn stop_appending(&mut self) -> Option<Pending<A, R>> {
         match std::mem::replace(&mut self.phase, Phase::Loading) {
             Phase::Appending(fold, round) => Some((fold, round)),
@@ -325,14 +331,14 @@ impl<A: Aggregate, R> HostCore<A, R> {
         self.outputs.extend(replies);
     }
 
-    /// Saves the state, if that is due and the last one is saved. Only the encoding is done here, at the speed of memory,
-    /// when everybody has their answers; no commit waits for the rest.
+    /// Saves the state if that is due and the last snapshot is saved. Only the encoding is done here, at the
+    /// speed of memory, after all answers are given; no commit waits for the rest.
     fn take_snapshot(&mut self) {
         let Phase::Ready(fold) = &mut self.phase else { return };
         if self.saving || !fold.tail.is_long() {
             return;
         }
-        // A state that is too large for one goes on without.
+        // A state that is too large goes on without a snapshot.
         let bytes = fold.snapshot().ok();
         fold.tail = Tail::after(bytes.as_ref().map_or(0, Vec::len));
         if let Some(bytes) = bytes {
@@ -342,24 +348,24 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 }
 
-/// Something asked.
+/// A command to decide, with what came along with it.
 struct Asked<A: Aggregate, R> {
     command: A::Command,
     envelope: Envelope,
-    /// Whether it drives.
+    /// Whether the aggregate goes on by itself from this command on.
     drives: bool,
-    /// Who is answered.
+    /// The address of the answer, if one is wanted.
     reply: Option<R>,
 }
 
 impl<A: Aggregate, R> Asked<A, R> {
-    /// What nobody outside asks.
+    /// A command that nobody outside asked for.
     fn within(command: A::Command, reply: Option<R>) -> Self {
         Self { command, envelope: Envelope::default(), drives: false, reply }
     }
 }
 
-/// What is asked by what waits.
+/// The command to decide for an input that waits; none if nothing follows from it.
 fn asked<A: Aggregate, R>(
     waiting: Waiting<A, R>,
     places: &Places<A::Effect>,
@@ -370,7 +376,7 @@ fn asked<A: Aggregate, R>(
             Some(Asked { command, envelope, drives, reply })
         }
         Waiting::Recover { reply } => {
-            // What commands before it in this commit opened is performed when that is durable.
+            // Effects opened by earlier commands of this commit are performed when the commit is durable.
             let starting: Vec<_> = opened.iter().filter(|effect| lasts(*effect)).map(Effect::id).collect();
             Some(Asked::within(A::recover(&mut places.kept().chain(&starting)), reply))
         }
@@ -378,7 +384,7 @@ fn asked<A: Aggregate, R>(
     }
 }
 
-/// What is recorded of a decision, whose events are those of the draft from `before` on.
+/// The record of a decision, whose events are those of the draft from index `before` on.
 fn record<A: Aggregate>(
     draft: &mut Draft<'_, A>,
     before: usize,

@@ -1,16 +1,17 @@
-//! When an aggregate that is driven is woken: of each clock one moment, the first, is told.
+//! When a driven aggregate is woken: of each clock only the first moment is told.
 
 use std::collections::BTreeMap;
 
 use crate::events::time::Timestamp;
 use crate::kernel::clocks::{Deadline, Due, Now};
 
-/// The wake-ups of one aggregate. One that is not wanted any more stays, and is decided to be nothing when its moment comes.
+/// The wake-ups of one aggregate. One that is not wanted any more stays; when its moment comes, deciding
+/// on it changes nothing.
 #[derive(Clone)]
 pub(super) struct Timers<E> {
     steady: Queue<E>,
     wall: Queue<E>,
-    /// What was told last.
+    /// The moments that were told last.
     told: Due,
 }
 
@@ -36,12 +37,12 @@ impl<E> Timers<E> {
         self.wall.clear();
     }
 
-    /// Takes out those whose moment has come, in the order of each clock.
+    /// Takes out the effects whose moments have come, in the order of each clock.
     pub(super) fn take_due(&mut self, now: Now) -> impl Iterator<Item = E> + use<E> {
         take_upto(&mut self.steady, now.steady).chain(take_upto(&mut self.wall, now.wall))
     }
 
-    /// When it is to be woken first, if that is news.
+    /// When it is to be woken first; none if that was told already.
     pub(super) fn change(&mut self) -> Option<Due> {
         let first = |queue: &Queue<E>| queue.first_key_value().map(|(at, _)| *at);
         let first = Due { steady: first(&self.steady), wall: first(&self.wall) };
@@ -51,7 +52,7 @@ impl<E> Timers<E> {
         })
     }
 
-    /// What was told is used up.
+    /// Forgets what was told last, because it has been used.
     pub(super) fn forget_told(&mut self) {
         self.told = Due::NEVER;
     }

@@ -1,7 +1,8 @@
-//! How a projection keeps up: where it is, what it reads, and what it saves.
+//! How a projection keeps up: up to where it has come, what it reads, and what it saves.
 //!
-//! The machine says what it wants, and is told what that came to. Its driver reads and saves, decides nothing, and may stop
-//! at any point: rows and the position that they are folded to are saved together, so whoever comes next goes on there.
+//! The machine says what it wants, and is told the result. Its driver reads and saves, decides nothing, and
+//! may stop at any point: rows and the position that they are folded to are saved together, so the next
+//! driver goes on there.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use super::{Log, Projection, Rows};
 use crate::events::ids::Position;
 use crate::events::rows::ViewChange;
 
-/// The key of the row that holds the number of the rows' shape, as decimal digits.
+/// The key of the row that holds the number of the rows' layout, as decimal digits.
 pub const SHAPE_KEY: &[u8] = b"s";
 
 /// What a runner needs next.
@@ -17,15 +18,16 @@ pub const SHAPE_KEY: &[u8] = b"s";
 pub enum Want {
     /// The position up to which rows were saved, and the row under [`SHAPE_KEY`]: tell [`Runner::found`].
     Place,
-    /// Keys of its rows, whichever come first: tell [`Runner::leftover`].
+    /// Keys of any of its rows: tell [`Runner::leftover`].
     Leftover,
     /// Events after this position, in the order of the store: tell [`Runner::page`].
     Events(Position),
     /// These rows: tell [`Runner::row`] of each.
     Rows(Vec<Vec<u8>>),
-    /// These changes saved together with that position, all or nothing: tell [`Runner::saved`]. They are handed over once.
+    /// Save these changes together with that position, all or nothing: tell [`Runner::saved`]. They
+    /// are handed over once.
     Save(Position, Vec<ViewChange>),
-    /// Nothing: it is there, or what it handed over is not saved yet.
+    /// Nothing: it has reached its target, or what it handed over is not saved yet.
     Nothing,
 }
 
@@ -37,22 +39,23 @@ pub struct Runner<'a> {
 }
 
 enum Phase {
-    /// It is not known where it is.
+    /// It is not known yet up to where it has come.
     Lost,
-    /// Rows of another shape are removed, before anything else.
+    /// Rows of another layout are removed, before anything else.
     Clearing,
-    /// All up to there is folded and saved. These rows were read for what comes next, and those are to be.
+    /// Everything up to `position` is folded and saved. `rows` were read for the next page, and `missing` are
+    /// still to be read.
     At { position: Position, rows: Rows, missing: BTreeSet<Vec<u8>> },
-    /// This is to be saved.
+    /// These changes are to be saved.
     Changed(Save),
-    /// It is being saved.
+    /// The changes are being saved.
     Saving { position: Position, is_clearing: bool },
 }
 
 struct Save {
     position: Position,
     changes: Vec<ViewChange>,
-    /// Whether more rows of another shape may be left.
+    /// Whether more rows of another layout may be left.
     is_clearing: bool,
 }
 
@@ -63,12 +66,13 @@ impl Phase {
 }
 
 impl<'a> Runner<'a> {
-    /// Brings a projection to a position at least. It stays where it is while its driver has no more events.
+    /// Brings a projection at least to the position `target`. It stays where it is while its driver
+    /// has no more events.
     pub fn new(projection: &'a dyn Projection, target: Position) -> Self {
         Self { projection, target, phase: Phase::Lost }
     }
 
-    /// Under which name the rows are kept.
+    /// The name under which the rows are stored.
     pub fn name(&self) -> &'static str {
         self.projection.name()
     }
@@ -90,13 +94,13 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The position is where its rows were saved last, and that is the number of their shape.
+    /// Takes in the position that its rows were saved for, and the number of their layout.
     pub fn found(&mut self, position: Position, shape: Option<&[u8]>) {
         let is_of_this_shape = shape == Some(self.shape().as_slice());
         self.phase = if is_of_this_shape { Phase::at(position) } else { Phase::Clearing };
     }
 
-    /// These are keys of rows that are left; none if none are.
+    /// Takes in keys of rows that are left; empty if none are left.
     pub fn leftover(&mut self, keys: Vec<Vec<u8>>) {
         let is_clearing = !keys.is_empty();
         let mut changes: Vec<_> = keys.into_iter().map(|key| ViewChange { key, bytes: None }).collect();
@@ -106,8 +110,8 @@ impl<'a> Runner<'a> {
         self.phase = Phase::Changed(Save { position: Position(0), changes, is_clearing });
     }
 
-    /// Folds a page, or says which rows that looks at: when these were told, it wants the events again. Those that are folded
-    /// already are passed over.
+    /// Folds a page, or notes which rows it needs for that: once it was told them, it wants the events again.
+    /// Events that are folded already are passed over.
     pub fn page(&mut self, log: &Log) {
         let Phase::At { position, rows, missing } = &mut self.phase else { return };
         let page = log.after(*position);
@@ -122,7 +126,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// What is kept under a key that it wanted; none if nothing is.
+    /// Takes in what is stored under a key that it wanted; none if nothing is.
     pub fn row(&mut self, key: Vec<u8>, bytes: Option<Vec<u8>>) {
         if let Phase::At { rows, missing, .. } = &mut self.phase {
             missing.remove(&key);
@@ -130,7 +134,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// What it wanted saved is.
+    /// The changes that it wanted to save are saved.
     pub fn saved(&mut self) {
         match self.phase {
             Phase::Saving { is_clearing: true, .. } => self.phase = Phase::Clearing,

@@ -29,7 +29,7 @@ pub(super) async fn conflict(store: &Store) -> Result<(), Broken> {
     same("the position after conflicts", &appended.position, &Position(3))
 }
 
-/// The same commit with another header.
+/// The same commit with a header that `change` has changed.
 fn with_header(commit: &Commit, change: impl FnOnce(&mut Header)) -> Commit {
     let mut header = Header::clone(&commit.header);
     change(&mut header);
@@ -59,7 +59,7 @@ pub(super) async fn refused(store: &Store) -> Result<(), Broken> {
     went("append", store.append(good, Vec::new()).await).map(drop)
 }
 
-/// How many write, and how many versions each wants to win.
+/// How many tasks write at once, and how many versions each has to win.
 const WRITERS: usize = 16;
 const WINS: usize = 8;
 

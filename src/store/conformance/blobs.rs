@@ -8,7 +8,7 @@ use crate::store::{EventStore, Head};
 
 type Store = Arc<dyn EventStore>;
 
-/// Around the bounds at which stores may change how they keep a blob.
+/// Lengths around the bounds at which stores may change how they keep a blob, in bytes.
 const SIZES: [usize; 10] = [0, 1, 512, 4_095, 4_096, 4_097, 65_535, 65_536, 65_537, 1_000_000];
 
 async fn append(store: &Store, head: Option<Head>, blobs: Vec<Blob>) -> Result<Option<Head>, Broken> {

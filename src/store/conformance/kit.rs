@@ -1,4 +1,4 @@
-//! Events without a meaning, and what makes commits of them: for tests and measurements of stores.
+//! Events without a meaning, and how commits are made of them: for tests and measurements of stores.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl Encoded for Note {
     }
 }
 
-/// The stream `test/NAME`.
+/// The id of the stream `test/NAME`.
 pub fn stream(name: &str) -> StreamId {
     StreamId::new("test", name)
 }
@@ -66,7 +66,7 @@ pub fn commit<T: AsRef<[u8]>>(
     Ok(sealing.finish())
 }
 
-/// A decision of which all is known.
+/// A decision in which every field is set.
 fn decision() -> Decision {
     Decision {
         command: RecordedCommand {
@@ -90,7 +90,7 @@ pub fn head_after(commit: &Commit) -> Head {
     Head { version: commit.last(), hash: commit.last_hash() }
 }
 
-/// Bytes without a pattern that could be compressed or found twice, the same for the same seed.
+/// `length` bytes without a pattern that could be compressed or found twice, the same for the same seed.
 pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let next = || {
@@ -103,8 +103,8 @@ pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     std::iter::repeat_with(next).flatten().take(length).collect()
 }
 
-/// What is wrong with the history that a store tells, if anything: positions have gaps, versions or hashes do not
-/// follow from each other, or a stream read alone is not what the whole says.
+/// What is wrong with the history that a store tells, if anything: positions have gaps, versions or hashes do
+/// not follow from each other, or a stream read alone is not what the whole says.
 ///
 /// # Errors
 /// When the store cannot be read.

@@ -8,7 +8,7 @@ use crate::store::EventStore;
 
 type Store = Arc<dyn EventStore>;
 
-/// More than any rule stores.
+/// A limit above the number of events that any rule stores.
 const ALL: usize = 10_000;
 
 pub(super) async fn empty(store: &Store) -> Result<(), Broken> {

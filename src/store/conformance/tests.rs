@@ -26,7 +26,8 @@ async fn the_sled_store_conforms() {
     .unwrap();
 }
 
-/// The index is saved all the time, so that reads find a part of each stream in the tree and a part in memory.
+/// The index is saved all the time, so that reads find a part of each stream in the tree and
+/// a part in memory.
 #[tokio::test]
 async fn the_sled_store_conforms_whenever_it_saves_its_index() {
     let folder = tempfile::tempdir().unwrap();

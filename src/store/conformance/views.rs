@@ -19,7 +19,7 @@ pub(super) fn row(key: &str, bytes: &str) -> ViewRow {
     ViewRow { key: key.into(), bytes: bytes.into() }
 }
 
-/// So that a position 3 exists: a read model is never ahead of the events.
+/// Stores three events, so that a position 3 exists: a read model is never ahead of the events.
 pub(super) async fn three_events(store: &Store) -> Result<(), Broken> {
     let events = went("sealing", commit(&stream("folded"), None, &["1", "2", "3"]))?;
     went("append", store.append(events, Vec::new()).await).map(drop)

@@ -22,12 +22,12 @@ impl Gate {
         self.door.send_replace(Door { is_shut: true, passes: 0 });
     }
 
-    /// All that wait go on, and whoever comes.
+    /// Lets all calls that wait go on, and all that come later.
     pub(super) fn open(&self) {
         self.door.send_replace(Door::default());
     }
 
-    /// Lets so many calls go on, now or when they come.
+    /// Lets `calls` calls go on, now or when they come.
     pub(super) fn pass(&self, calls: usize) {
         self.door.send_modify(|door| door.passes += calls);
     }
@@ -37,13 +37,13 @@ impl Gate {
         *self.waiting.borrow()
     }
 
-    /// Ends when so many calls wait.
+    /// Waits until `calls` calls wait.
     pub(super) async fn held(&self, calls: usize) {
         // The sender lives as long as this does.
         let _ = self.waiting.subscribe().wait_for(|waiting| *waiting >= calls).await;
     }
 
-    /// Goes through.
+    /// Waits until the gate lets this call through.
     pub(super) async fn enter(&self) {
         if self.try_enter() {
             return;
@@ -67,7 +67,7 @@ impl Gate {
     }
 }
 
-/// Counts a call that waits, for as long as somebody wants its answer.
+/// Counts a waiting call for as long as its future lives.
 struct Waiting<'a>(&'a watch::Sender<usize>);
 
 impl<'a> Waiting<'a> {

@@ -3,8 +3,9 @@ use crate::store::conformance::kit::{commit, head_after, inconsistency, stream};
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{SledOptions, SledStore};
 
-/// Appends to two streams in turn while appends fail as told. After each failure it reads again, as whoever owns the
-/// stream must, and asks whether its commit is there. Answers how often it was, and how often not.
+/// Appends to two streams in turn while appends fail as told. After each failure it reads again, as the
+/// owner of a stream must, and asks whether its commit is there. Answers how often it was, and how
+/// often it was not.
 async fn survive<S: EventStore>(store: &Faulty<S>, faults: &[(u64, Fault)]) -> (usize, usize) {
     faults.iter().for_each(|(nth, fault)| store.fail_append(*nth, *fault));
     let (mut acknowledged, mut stored, mut lost) = (Vec::new(), 0, 0);

@@ -1,7 +1,7 @@
 //! Blobs that are too long for the tree: files under `blobs/`, named by their hash.
 //!
-//! A file is written under another name, synced, renamed, and its folder synced, all before the commit that refers to
-//! it is queued. So a file with the name of a hash is whole, unless the disk changed it.
+//! A file is written under another name, synced, renamed, and its folder synced, all before the commit that
+//! refers to it is queued. So a file with the name of a hash is whole, unless the disk changed it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -13,20 +13,21 @@ use crate::events::ids::Hash;
 use crate::events::json::{Blob, BlobRef};
 use crate::events::limits::BLOB_BYTES_MAX;
 
-/// Of a longer file it is known that it is what its name says before it is in memory: a damaged one may have any length.
+/// From this length on, in bytes, a file is hashed before it is read into memory: a damaged one
+/// may have any length.
 const PROVED_FROM_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What is stored under the name of a blob.
+/// What was found under the name of a blob.
 pub(super) enum Found {
-    /// Nothing.
+    /// There is no file of that name.
     None,
-    /// What has that hash.
+    /// The content, which has that hash.
     Whole(Vec<u8>),
-    /// Something else.
+    /// A file with another content.
     Another,
 }
 
-/// The hash of a file, which is read a piece at a time.
+/// The hash of a file, which is read piece by piece.
 fn hash_of(file: &mut File) -> io::Result<Hash> {
     let mut hasher = blake3::Hasher::new();
     let mut piece = vec![0; 64 * 1024];
@@ -50,7 +51,7 @@ pub(super) struct BlobFiles {
 }
 
 impl BlobFiles {
-    /// Those of that folder.
+    /// The long blobs in that folder.
     pub(super) fn of(files: WholeFiles, durability: Durability) -> Self {
         Self { files, durability }
     }
@@ -59,8 +60,8 @@ impl BlobFiles {
         self.files.folder().join(hash.to_string())
     }
 
-    /// Makes a blob durable. That its file is there is not enough: the process that renamed it may have died before
-    /// its sync.
+    /// Makes a blob durable. It is not enough that its file is there: the process that renamed it may have
+    /// died before it synced the folder.
     pub(super) fn store(&self, blob: &Blob) -> io::Result<()> {
         let path = self.path(&blob.reference.hash);
         match crate::files::read(&path) {
@@ -83,7 +84,7 @@ impl BlobFiles {
         }
     }
 
-    /// What is there under the name of a blob.
+    /// What is stored under the name of a blob.
     pub(super) fn read(&self, hash: &Hash) -> io::Result<Found> {
         let Some(mut file) = self.files.read(&self.path(hash))? else { return Ok(Found::None) };
         let size_bytes = file.metadata()?.len();
@@ -96,7 +97,7 @@ impl BlobFiles {
         Ok(if Hash::of(&content) == *hash { Found::Whole(content) } else { Found::Another })
     }
 
-    /// The blobs after a hash, in order, at most `limit`.
+    /// The blobs whose hashes come after `after`, in the order of hashes, at most `limit`.
     pub(super) fn list(&self, after: Option<Hash>, limit: usize) -> io::Result<Vec<BlobRef>> {
         let mut found = Vec::new();
         for name in self.files.names(self.files.folder())? {

@@ -1,9 +1,11 @@
-//! Which positions the events of a stream have. It is a read model: the write path stores commits by position only,
-//! for one more key scattered by stream would halve its throughput. What was appended lately is in memory; every so
-//! often it is saved, streams in order; at open it is caught up from the commits themselves.
+//! Which positions the events of each stream have. It is a read model: the write path stores commits by
+//! position only, because one more key for each, scattered by stream, would halve its throughput. What was
+//! appended lately is in memory; from time to time it is saved, streams in order; when the store is opened it
+//! is caught up from the commits themselves.
 //!
-//! A stream's index is a list of extents: events that follow each other in the stream and in the store too. Saved,
-//! it is cut into chunks of at most [`CHUNK_EXTENTS_MAX`] extents, so that no value exceeds what the tree can take.
+//! A stream's index is a list of extents: an extent is a range of events that follow each other both in the
+//! stream and in the store. When it is saved, the list is cut into chunks of at most [`CHUNK_EXTENTS_MAX`]
+//! extents, so that no value exceeds what the tree can take.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -24,42 +26,42 @@ const CHUNK_EXTENTS_MAX: usize = 200;
 // An extent has two numbers of nine bytes at most, a chunk a hash and a length beside them.
 const _: () = assert!(CHUNK_EXTENTS_MAX * 2 * 9 + 64 <= VALUE_BYTES_MAX);
 
-/// How many heads of saved streams each of the two generations remembers: 6 MB together, and room for all runs that
-/// a node of this kind has in motion.
+/// How many heads of saved streams each of the two generations remembers: 6 MB together, and room for all
+/// runs that a node of this kind works on at once.
 const RECENT_HEADS: usize = 16 * 1024;
 
 /// Events of a stream that follow each other in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
-    /// The version of the first.
+    /// The version of its first event.
     pub(super) first: Version,
-    /// The position of the first.
+    /// The position of its first event.
     pub(super) position: Position,
-    /// How many.
+    /// The number of its events.
     pub(super) count: u64,
 }
 
 impl Extent {
-    /// The version after the last.
+    /// The version after its last event.
     const fn end(&self) -> Version {
         self.first.plus(self.count)
     }
 
-    /// The part of it after a version.
+    /// The part of it after a version; none if it ends before.
     fn after(self, version: Version) -> Option<Self> {
         let skipped = version.next().0.saturating_sub(self.first.0);
         let count = self.count.checked_sub(skipped).filter(|count| *count > 0)?;
         Some(Self { first: self.first.plus(skipped), position: self.position.plus(skipped), count })
     }
 
-    /// The part of it before a version.
+    /// The part of it before a version; none if it begins later.
     fn before(self, version: Version) -> Option<Self> {
         let count = self.count.min(version.0.checked_sub(self.first.0)?);
         (count > 0).then_some(Self { count, ..self })
     }
 }
 
-/// Adds an extent to a list, or to its last if it goes on from there.
+/// Adds an extent to a list, or extends the last one if the new one continues it.
 fn push(extents: &mut Vec<Extent>, next: Extent) {
     match extents.last_mut() {
         Some(last) if last.end() == next.first && last.position.plus(last.count) == next.position => {
@@ -69,7 +71,7 @@ fn push(extents: &mut Vec<Extent>, next: Extent) {
     }
 }
 
-/// The events of a stream that are not saved in its index.
+/// The end of a stream that is not saved in its index yet.
 #[derive(Debug, Clone)]
 pub(super) struct Tail {
     pub(super) head: Head,
@@ -81,7 +83,7 @@ pub(super) struct Tail {
 pub(super) struct Index {
     tails: HashMap<StreamId, Tail>,
     recent: Recent,
-    /// Commits since the last time that streams were chosen to be saved.
+    /// The number of commits since streams were last chosen to be saved.
     unsaved_commits: usize,
 }
 
@@ -103,7 +105,7 @@ impl Index {
         }
     }
 
-    /// The head of a stream, if memory knows it.
+    /// The head of a stream, if it is in memory.
     pub(super) fn known_head(&mut self, stream: &StreamId) -> Option<Head> {
         self.tails.get(stream).map(|tail| tail.head).or_else(|| self.recent.get(stream))
     }
@@ -123,7 +125,7 @@ impl Index {
         self.unsaved_commits
     }
 
-    /// All streams that are to be saved, the last in order first.
+    /// All streams that are to be saved, in descending order.
     pub(super) fn unsaved_streams(&mut self) -> Vec<StreamId> {
         self.unsaved_commits = 0;
         let mut streams: Vec<_> = self.tails.keys().cloned().collect();
@@ -131,7 +133,7 @@ impl Index {
         streams
     }
 
-    /// A stream's tail was saved, and is from now on found in the tree.
+    /// Takes note that a stream's tail was saved, and is found in the tree from now on.
     pub(super) fn saved(&mut self, stream: &StreamId) {
         if let Some(tail) = self.tails.remove(stream) {
             self.recent.insert(stream.clone(), tail.head);
@@ -139,8 +141,8 @@ impl Index {
     }
 }
 
-/// Heads looked at lately. Two generations make a bound without a list in order of use: when the young one is full
-/// it becomes the old one, whose entries are forgotten unless somebody asks for them.
+/// Heads that were looked at lately. Two generations give a bound without a list in the order of use: when
+/// the young one is full it becomes the old one, whose entries are forgotten unless somebody asks for them.
 #[derive(Debug, Default)]
 struct Recent {
     young: HashMap<StreamId, Head>,
@@ -170,12 +172,12 @@ impl Recent {
     }
 }
 
-/// A chunk as it lies in the tree: under its stream and first version. Versions are not repeated, for extents of a
-/// stream have no gaps between them.
+/// A chunk as it lies in the tree, under its stream and first version. Versions are not repeated, because the
+/// extents of a stream have no gaps between them.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredChunk {
     head: Hash,
-    /// For each extent how much later in the store it begins than the one before it, and how many events it has.
+    /// For each extent how far its position is behind that of the one before it, and its number of events.
     extents: Vec<(u64, u64)>,
 }
 
@@ -220,7 +222,7 @@ fn unreadable(stream: &StreamId) -> ReadError {
     ReadError::Damaged { position: Position(0), what }
 }
 
-/// What is wrong with an entry of the index, if it is none.
+/// What is wrong with an entry of the index; none if it can be read.
 pub(super) fn wrong(key: &[u8], value: &[u8]) -> Option<String> {
     let stream =
         || String::from_utf8_lossy(key.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned();
@@ -244,7 +246,7 @@ pub(super) fn saved_head(db: &Db, stream: &StreamId) -> Result<Option<Head>, Rea
     Ok(chunk_at(db, stream, Version(u64::MAX))?.map(|chunk| chunk.head))
 }
 
-/// Adds to a batch what saves a stream's tail.
+/// Adds to a batch what has to be written to save a stream's tail.
 pub(super) fn save(db: &Db, stream: &StreamId, tail: &Tail, batch: &mut Batch) -> Result<(), ReadError> {
     let last = chunk_at(db, stream, Version(u64::MAX))?;
     let (mut extents, saved) =
@@ -262,8 +264,8 @@ pub(super) fn save(db: &Db, stream: &StreamId, tail: &Tail, batch: &mut Batch) -
     Ok(())
 }
 
-/// The extents of a stream, from the one with the version after `after`, with at least `limit` events if there are as
-/// many. `tail` is what was unsaved before this was called.
+/// The extents of a stream, from the one with the version after `after`, with at least `limit` events if the
+/// stream has so many. `tail` is what was unsaved before this was called.
 pub(super) fn extents(
     db: &Db,
     stream: &StreamId,

@@ -1,5 +1,5 @@
-//! Keys and values in sled's one tree. Each kind of thing has a prefix; numbers are big-endian, so that keys sort as
-//! numbers do.
+//! Keys and values in sled's one tree. Each kind of thing has a prefix; numbers are big-endian, so that keys
+//! sort as numbers do.
 //!
 //! | key | value |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | `p` view | the position up to which a read model was saved |
 //! | `v` view 0 key | a row of a read model |
 //!
-//! A leaf page of sled over 128 KiB goes to a file that is never synced, and a leaf splits only above 16 items, so
-//! no value exceeds [`VALUE_BYTES_MAX`].
+//! A leaf page of sled over 128 KiB goes to a file that is never synced, and a leaf splits only above 16
+//! items, so no value exceeds [`VALUE_BYTES_MAX`].
 
 use sled::IVec;
 
@@ -29,17 +29,17 @@ const _: () = assert!(VIEW_ROW_BYTES_MAX <= VALUE_BYTES_MAX);
 /// The position up to which the stream index is saved.
 pub(super) const INDEXED: &[u8] = b"mindexed";
 
-/// The number of this layout. Another layout gets another number, so that an older version says that it does not know it.
+/// The key of this layout's number. Another layout gets another number, which older versions refuse.
 pub(super) const FORMAT: &[u8] = b"mformat";
 
-/// The layout that this file describes. It is that of a store from its first commit on that says of each decision on what it
-/// was made, in one batch with that commit.
+/// The layout that this file describes. A store gets it with the first commit that records its decisions, in
+/// one batch with that commit.
 pub(super) const FORMAT_NUMBER: u64 = 2;
 
-/// The layout of a store all of whose commits are of format 1, and otherwise the same.
+/// The layout of a store all of whose commits are of format 1; otherwise it is the same.
 pub(super) const FIRST_FORMAT_NUMBER: u64 = 1;
 
-/// The layout that a store has with a commit of that format in it.
+/// The number of the layout that a store has once it holds a commit of that format.
 pub(super) const fn format_with(commit_format: u8) -> u64 {
     if commit_format < COMMIT_FORMAT { FIRST_FORMAT_NUMBER } else { FORMAT_NUMBER }
 }
@@ -72,7 +72,7 @@ pub(super) fn commit_part_key(position: Position, part: u16) -> IVec {
     IVec::from([commit_key(position).as_slice(), &part.to_be_bytes()].concat())
 }
 
-/// The last key that a part of the commit at a position could have.
+/// The last key that any part of the commit at a position could have.
 pub(super) fn commit_key_end(position: Position) -> [u8; 11] {
     let mut key = [0xff; 11];
     let (head, _) = key.split_at_mut(9);
@@ -80,7 +80,7 @@ pub(super) fn commit_key_end(position: Position) -> [u8; 11] {
     key
 }
 
-/// Position and part of a commit's key.
+/// The position and the part that the key of a commit names.
 pub(super) fn read_commit_key(key: &[u8]) -> Option<(Position, u16)> {
     let (number, part) = key.strip_prefix(COMMITS)?.split_first_chunk::<8>()?;
     let part = if part.is_empty() { 0 } else { u16::from_be_bytes(part.try_into().ok()?) };
@@ -103,7 +103,7 @@ pub(super) fn blob_part_key(hash: &Hash, part: u8) -> [u8; 34] {
     key
 }
 
-/// The hash and part of a blob's key.
+/// The hash and the part that the key of a blob names.
 pub(super) fn read_blob_key(key: &[u8]) -> Option<(Hash, u8)> {
     match key.strip_prefix(BLOBS)?.split_first_chunk::<32>()? {
         (hash, [part]) => Some((Hash(*hash), *part)),
@@ -111,7 +111,8 @@ pub(super) fn read_blob_key(key: &[u8]) -> Option<(Hash, u8)> {
     }
 }
 
-/// The start of the index keys of a stream. Names of streams hold no zero byte, so none is a prefix of another's.
+/// The prefix of the index keys of a stream. Names of streams hold no zero byte, so none is
+/// a prefix of another.
 pub(super) fn index_prefix(stream: &StreamId) -> Vec<u8> {
     [INDEX, stream.as_str().as_bytes(), &[0]].concat()
 }
@@ -146,12 +147,12 @@ pub(super) fn number(value: u64) -> IVec {
     IVec::from(&value.to_be_bytes())
 }
 
-/// The number that a value is.
+/// The number that a value holds; none if it is not eight bytes long.
 pub(super) fn read_number(value: &[u8]) -> Option<u64> {
     value.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// Bytes as values, at least one, each as long as a value may be but for the last.
+/// Splits bytes into values, at least one, each as long as a value may be except for the last.
 pub(super) fn parts(bytes: &[u8]) -> Vec<IVec> {
     match bytes {
         [] => vec![IVec::default()],

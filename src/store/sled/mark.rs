@@ -1,8 +1,9 @@
 //! How far the store has come, in a file of its own.
 //!
-//! When the end of sled's log is damaged, sled takes it for a write that a crash cut short, drops it, and opens without
-//! a word. What tells the one from the other is the mark: the position of the last event that was synced. It is written
-//! after each sync and never synced itself, so it may be behind, and is never ahead of what is durable.
+//! When the end of sled's log is damaged, sled takes it for a write that a crash cut short, drops it, and
+//! opens without a word. What tells the two apart is the mark: the position of the last event that was
+//! synced. It is written after each sync and never synced itself, so it may be behind, and is never ahead
+//! of what is durable.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,7 +16,7 @@ use crate::files;
 /// The file's name, in the store's folder.
 pub const MARK: &str = "mark";
 
-/// A position and as many bytes of its hash: what was torn or damaged is no mark.
+/// A position and eight bytes of its hash: a mark that was torn or damaged says nothing.
 const MARK_BYTES: usize = 16;
 
 /// The file that says how far the store has come.
@@ -26,7 +27,7 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// Opens the mark of a store; answers also what it says, 0 where it says nothing.
+    /// Opens the mark of a store; answers also the position in it, 0 if there is none.
     pub(super) fn open(folder: &Path) -> io::Result<(Self, Position)> {
         let path = folder.join(MARK);
         let file = files::update(&path)?;
@@ -39,19 +40,19 @@ impl Mark {
         Ok((Self { file, path }, said.unwrap_or_default()))
     }
 
-    /// Says that everything up to this position is durable.
+    /// Records that everything up to this position is durable.
     pub(super) fn set(&self, position: Position) -> io::Result<()> {
         self.file.write_all_at(&write(position), 0)
     }
 
-    /// Whether it still lies where it was opened.
+    /// Whether the file is still where it was opened.
     pub(super) fn is_in_place(&self) -> bool {
         is_in_place(&self.file, &self.path)
     }
 }
 
-/// Whether a file still lies where it was opened. If the store's folder was removed, or another took its place, what is
-/// written from then on is nobody's.
+/// Whether a file still lies where it was opened. If the store's folder was removed, or another took its
+/// place, what is written from then on is lost.
 pub(super) fn is_in_place(file: &File, path: &Path) -> bool {
     let is_same = |ours: &fs::Metadata, there: &fs::Metadata| {
         (ours.ino(), ours.dev()) == (there.ino(), there.dev()) && ours.nlink() > 0

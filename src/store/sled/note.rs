@@ -1,8 +1,8 @@
 //! What was found damaged, in a file of its own: as long as it is there, nothing is written to the store.
 //!
-//! Damage is met by whoever happens to read there, and what they do about it must not depend on who comes next. So it is
-//! noted durably, and only a verification that finds the store whole takes the note away. That the file is there is what
-//! counts; what it says is for people.
+//! Damage is met by whatever code happens to read there, and what follows must not depend on who reads next.
+//! So it is noted durably, and only a verification that finds the store whole removes the note. What counts
+//! is that the file exists; its text is for people.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -14,10 +14,10 @@ use crate::files;
 /// The file's name, in the store's folder.
 pub const NOTE: &str = "damaged";
 
-/// How much of a note is read: it is one line.
+/// How much of a note is read, in bytes: it is one line.
 const NOTE_BYTES_MAX: u64 = 4 * 1024;
 
-/// What is known of damage to a store.
+/// The note about damage to a store, if there is one.
 #[derive(Debug)]
 pub(super) struct DamageNote {
     folder: PathBuf,
@@ -25,24 +25,24 @@ pub(super) struct DamageNote {
 }
 
 impl DamageNote {
-    /// What is noted of the store in that folder.
+    /// Reads the note of the store in that folder.
     pub(super) fn open(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), said: Mutex::new(read(&folder.join(NOTE))) }
     }
 
-    /// What is noted, if anything is.
+    /// The text of the note, if there is one.
     pub(super) fn said(&self) -> Option<String> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Why nothing is stored, if damage is noted.
+    /// Why nothing is stored, if there is a note.
     pub(super) fn refusal(&self) -> Option<String> {
         self.said().map(|what| {
             format!("the store was found damaged ({what}), and stays as it is until it is verified, and found whole")
         })
     }
 
-    /// Notes damage, unless some is noted already.
+    /// Notes damage, unless there is a note already.
     pub(super) fn write(&self, what: &str) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.is_some() {
@@ -55,7 +55,7 @@ impl DamageNote {
         *said = Some(what.to_owned());
     }
 
-    /// The store is whole.
+    /// Removes the note: the store is whole.
     pub(super) fn remove(&self) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let removed =

@@ -1,4 +1,4 @@
-//! Opening a store: what must be synced before recovery looks at it, and what is made anew from the commits.
+//! Opening a store: what must be synced before recovery reads it, and what is made anew from the commits.
 
 use std::fs::{self, File};
 use std::io;
@@ -24,41 +24,41 @@ pub enum OpenError {
     /// Another process, or another handle in this one, has it open.
     #[error("the store in {folder} is open elsewhere")]
     Held {
-        /// The store's folder.
+        /// The store's folder, as it was named.
         folder: String,
     },
     /// The files cannot be made, opened or read.
     #[error("the store in {folder} cannot be opened: {what}")]
     Unreadable {
-        /// The store's folder.
+        /// The store's folder, as it was named.
         folder: String,
-        /// What the system says.
+        /// What the system says about it.
         what: String,
     },
-    /// Something in the folder is a link, or no file of a store at all. Nothing was opened through it.
+    /// Something in the folder is a link, or not a file of a store at all. Nothing was opened through it.
     #[error("the store in {folder} is not used: {what}")]
     NotPlain {
-        /// The store's folder.
+        /// The store's folder, as it was named.
         folder: String,
-        /// What is there.
+        /// What was found there, with its path.
         what: String,
     },
     /// The files are not what was written: not even reading is possible.
     #[error("the store in {folder} is damaged: {what}")]
     Damaged {
-        /// The store's folder.
+        /// The store's folder, as it was named.
         folder: String,
-        /// What is wrong.
+        /// What is wrong with the files.
         what: String,
     },
-    /// Another version wrote it, in a way that this one does not know.
+    /// Another version wrote it, with a layout that this one does not know.
     #[error(
         "the store in {folder} has the format {format}, this version knows formats up to {FORMAT_NUMBER}"
     )]
     UnknownFormat {
-        /// The store's folder.
+        /// The store's folder, as it was named.
         folder: String,
-        /// The number found.
+        /// The number of the layout that was found.
         format: u64,
     },
 }
@@ -131,22 +131,23 @@ const DATA: &str = "db";
 /// sled's settings, in its folder.
 const SETTINGS: &str = "conf";
 
-/// What opening found.
+/// An opened store, and what was found in it.
 pub(super) struct Opened {
     pub(super) db: Db,
-    /// sled's file, to be synced.
+    /// sled's data file, which the writer syncs.
     pub(super) file: File,
-    /// Where that lies.
+    /// The path of that file.
     pub(super) data_path: PathBuf,
     /// The number of its layout.
     pub(super) format: u64,
     pub(super) index: Index,
     /// The position of the last event.
     pub(super) last: Position,
-    /// The position of the last event that there was, of which more are lost if it is beyond `last`.
+    /// The position of the last event that there ever was: if it is beyond `last`, the
+    /// events between are lost.
     pub(super) reached: Position,
     pub(super) mark: Mark,
-    /// Whether the mark said so.
+    /// Whether `reached` is what the mark says.
     pub(super) marked: bool,
     /// The first damage among the commits that the index did not cover.
     pub(super) damage: Option<ReadError>,
@@ -157,7 +158,7 @@ pub(super) fn open(folder: &Path, options: &SledOptions) -> Result<Opened, OpenE
     open_events(folder, folder.join(EVENTS), options)
 }
 
-/// The same, with sled's own folder anywhere.
+/// Opens the store in `folder`, with sled's own folder at `events`.
 fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<Opened, OpenError> {
     let unreadable = |error: io::Error| OpenError::of_io(folder, &error);
     prepare_folders(folder, options.durability).map_err(unreadable)?;
@@ -178,11 +179,11 @@ fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<
     let recovered = catch_unwind(AssertUnwindSafe(|| recover(&db)))
         .map_err(|_| OpenError::damaged(folder, "its file makes recovery panic"))?;
     let (index, last, damage) = recovered.map_err(|error| OpenError::of_read(folder, &error))?;
-    // Recovery wrote too: a new snapshot of sled's page table, which stands for parts of the file that are from now
-    // on written over. Its name must not be lost.
+    // Recovery has written too: a new snapshot of sled's page table. It replaces parts of the file that sled
+    // overwrites from now on, so its name must not be lost.
     db.flush().map_err(|error| OpenError::of_sled(folder, &error))?;
     sync_files(&events, options.durability).map_err(unreadable)?;
-    // sled makes files as everybody may read them.
+    // sled makes files that everybody may read.
     files::check_all(&events).map_err(unreadable)?;
     let data_path = events.join(DATA);
     let file = files::read(&data_path).map_err(unreadable)?;
@@ -205,12 +206,12 @@ fn open_events(folder: &Path, events: PathBuf, options: &SledOptions) -> Result<
     })
 }
 
-/// The folder into which a store is copied to see what of it can be read.
+/// The folder, in the store's, into which a store is copied to see what of it can be read.
 const SALVAGE: &str = "salvage";
 
-/// Opens a copy of a store that sled does not open: without sled's snapshots, so that it reads its log from the
-/// beginning, up to where that is damaged, and without its settings, which are those that it makes anew. The copy is
-/// removed when the answer is dropped.
+/// Opens a copy of a store that sled does not open: without sled's snapshots, so that it reads its log from
+/// the beginning up to where that is damaged, and without its settings, which sled makes anew. The copy is
+/// removed when the second value is dropped.
 pub(super) fn salvage(folder: &Path, options: &SledOptions) -> Result<(Opened, Salvage), OpenError> {
     let unreadable = |error: io::Error| OpenError::of_io(folder, &error);
     let copy = Salvage(folder.join(SALVAGE));
@@ -218,14 +219,14 @@ pub(super) fn salvage(folder: &Path, options: &SledOptions) -> Result<(Opened, S
     files::folder(&copy.0).map_err(unreadable)?;
     files::copy(&folder.join(EVENTS).join(DATA), &copy.0.join(DATA)).map_err(unreadable)?;
     let mut opened = open_events(folder, copy.0.clone(), options)?;
-    // Without a mark nobody knows how far the store came.
+    // Without a mark it is not known how far the store came.
     let position = if opened.marked { Position(0) } else { opened.last.next() };
     let what = format!("the log is damaged; of its events all up to position {} can be read", opened.last);
     opened.damage.get_or_insert(ReadError::Damaged { position, what });
     Ok((opened, copy))
 }
 
-/// A copy of a store, for as long as it lives.
+/// A copy of a store, which is removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Salvage(PathBuf);
 
@@ -236,7 +237,8 @@ impl Drop for Salvage {
     }
 }
 
-/// How long a lock is waited for. When a handle is dropped, threads of sled may still have a part of it for a moment.
+/// How long a lock is waited for. When a handle is dropped, sled's threads may still hold a part of
+/// it for a moment.
 const HELD_PATIENCE: Duration = Duration::from_millis(250);
 
 pub(super) fn open_tree(folder: &Path, events: &Path, options: &SledOptions) -> Result<Db, OpenError> {
@@ -255,7 +257,8 @@ pub(super) fn open_tree(folder: &Path, events: &Path, options: &SledOptions) -> 
     }
 }
 
-/// Makes the folders that are missing. Those that are there are synced too: who made them may have died before.
+/// Makes the folders that are missing. Those that exist are synced too: the process that made them
+/// may have died before.
 fn prepare_folders(folder: &Path, durability: Durability) -> io::Result<()> {
     let missing: Vec<_> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
     files::folders(folder)?;
@@ -270,9 +273,9 @@ fn prepare_folders(folder: &Path, durability: Durability) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what a process that was killed had begun to write, and what sled 0.34 would take for whole: a snapshot of its
-/// page table before it has its name (sled looks for `snap.*`, this one among them), and the settings of a store that
-/// does not exist yet, which are not written in one piece.
+/// Removes what a process that was killed had begun to write, and what sled 0.34 would take for whole: a
+/// snapshot of its page table before it has its name (sled looks for `snap.*`, this one among them), and the
+/// settings of a store that does not exist yet, which are not written in one piece.
 fn clear_unfinished(events: &Path) -> io::Result<()> {
     let data = events.join(DATA);
     if !data.exists() {
@@ -295,9 +298,10 @@ fn clear_unfinished(events: &Path) -> io::Result<()> {
     file.unlock()
 }
 
-/// A file beside sled's data that is longer than sled would ever make it: sled reads those into memory as they are.
+/// The name of a file beside sled's data that is longer than sled would ever make it: sled reads
+/// those whole into memory.
 fn too_long(events: &Path) -> io::Result<Option<String>> {
-    /// Far more than the settings and the page table of a small store take.
+    /// Far more than the settings and the page table of a small store take, in bytes.
     const ALWAYS_BYTES: u64 = 1024 * 1024;
     let data_bytes = match fs::metadata(events.join(DATA)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
@@ -329,7 +333,7 @@ fn sync(path: &Path, durability: Durability) -> io::Result<()> {
     }
 }
 
-/// Writes the format's number into a new store, or checks it; answers it.
+/// Writes the number of the layout into a new store, or checks the one that is there; answers it.
 fn check_format(folder: &Path, db: &Db) -> Result<u64, OpenError> {
     let found = db.get(FORMAT).map_err(|error| OpenError::of_sled(folder, &error))?;
     let Some(found) = found else {
@@ -367,7 +371,7 @@ fn saved_number(db: &Db, key: &[u8]) -> Result<u64, ReadError> {
     Ok(value.and_then(|value| layout::read_number(&value)).unwrap_or(0))
 }
 
-/// The position of the last event; of the first of the last commit, if that cannot be read.
+/// The position of the last event; if its commit cannot be read, of that commit's first event.
 fn last_position(db: &Db) -> Result<Position, ReadError> {
     let Some(newest) = key_at(db, Position(u64::MAX))? else { return Ok(Position(0)) };
     let mut last = newest;
@@ -378,7 +382,8 @@ fn last_position(db: &Db) -> Result<Position, ReadError> {
     Ok(last)
 }
 
-/// Adds to the index the commits after a position; answers the position of the last event, and the first damage.
+/// Adds to the index the commits after a position; answers the position of the last event,
+/// and the first damage.
 fn catch_up(
     db: &Db,
     index: &mut Index,
@@ -421,9 +426,9 @@ fn drop_views_beyond(db: &Db, last: Position) -> Result<(), ReadError> {
     Ok(())
 }
 
-/// Removes all keys that begin so.
+/// Removes all keys with that prefix.
 fn remove(db: &Db, prefix: &[u8]) -> Result<(), ReadError> {
-    /// A batch is held in memory.
+    /// How many keys are removed at once: a batch is held in memory.
     const KEYS_MAX: usize = 4096;
     loop {
         let keys: Result<Vec<_>, _> = db.scan_prefix(prefix).keys().take(KEYS_MAX).collect();

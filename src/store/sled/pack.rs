@@ -1,8 +1,8 @@
 //! How commits become values and values commits.
 //!
-//! What each key costs sled is about what a commit of usual size costs it. So short commits of one group that follow
-//! each other share a value: a pack. A commit too long for that has a value of its own, and further parts if it needs
-//! them.
+//! What a key costs sled is about as much as a commit of usual size costs it. So short commits of one group
+//! that follow each other share a value: a pack. A commit too long for that has a value of its own, and
+//! further values if it needs them.
 //!
 //! ```text
 //! pack   1 (events: 1 byte, length: 2 bytes, commit)…
@@ -23,30 +23,30 @@ use crate::store::ReadError;
 const PACK: u8 = 1;
 const LONG: u8 = 2;
 
-/// The bytes before a commit in a pack.
+/// The bytes before each commit in a pack.
 const FRAME_BYTES: usize = 3;
 
-/// The longest commit that fits into a pack.
+/// The longest commit that fits into a pack, in bytes.
 const SHORT_BYTES_MAX: usize = VALUE_BYTES_MAX - 1 - FRAME_BYTES;
 
 // Its length is two bytes of its frame.
 const _: () = assert!(SHORT_BYTES_MAX <= u16::MAX as usize);
 
-/// An encoded commit, made ready for the writer by who appends it.
+/// An encoded commit, as the task that appends it prepares it for the writer.
 #[derive(Debug)]
 pub(super) enum Encoded {
-    /// To be packed.
+    /// Short enough for a pack.
     Short {
-        /// How many events.
+        /// The number of its events.
         count: u8,
         bytes: Vec<u8>,
     },
-    /// As values.
+    /// Too long for a pack: its bytes cut into values.
     Long(Vec<IVec>),
 }
 
 impl Encoded {
-    /// Cuts a commit of so many events, if it is long.
+    /// Prepares an encoded commit of `count` events; a long one is cut into values.
     pub(super) fn new(bytes: Vec<u8>, count: u64) -> Self {
         match u8::try_from(count) {
             Ok(count) if bytes.len() <= SHORT_BYTES_MAX => Self::Short { count, bytes },
@@ -63,7 +63,7 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    /// Adds the commit that begins at a position. Those of a group are added in order.
+    /// Adds the commit that begins at a position. The commits of a group must be added in order.
     pub(super) fn add(&mut self, position: Position, commit: Encoded, writes: &mut Writes) {
         match commit {
             Encoded::Short { count, bytes } => {
@@ -88,7 +88,7 @@ impl Packer {
         }
     }
 
-    /// Adds the pack that is begun.
+    /// Adds the pack that was begun, if there is one.
     pub(super) fn finish(&mut self, writes: &mut Writes) {
         if !self.pack.is_empty() {
             writes.insert(&commit_key(self.first), self.pack.as_slice());
@@ -100,9 +100,9 @@ impl Packer {
 /// The bytes of a commit.
 #[derive(Debug)]
 pub(super) enum Bytes {
-    /// A part of a value.
+    /// A range of a value.
     Shared(IVec, Range<usize>),
-    /// Put together from parts.
+    /// Bytes put together from several values.
     Joined(Vec<u8>),
 }
 
@@ -120,7 +120,7 @@ impl Deref for Bytes {
 /// A commit as it lies in the tree.
 #[derive(Debug)]
 pub(super) struct RawCommit {
-    /// Of its first event.
+    /// The position of its first event.
     pub(super) position: Position,
     /// How many events it should have, where that is known without decoding it.
     pub(super) count: Option<u64>,
@@ -128,7 +128,7 @@ pub(super) struct RawCommit {
 }
 
 impl RawCommit {
-    /// What is no commit, from this position on.
+    /// Something at this position that is not a commit.
     pub(super) fn broken(position: Position) -> Self {
         Self { position, count: None, bytes: Bytes::Joined(Vec::new()) }
     }
@@ -138,7 +138,7 @@ impl RawCommit {
         self.count.is_some_and(|count| self.position.plus(count) <= position)
     }
 
-    /// The commit, or why it is none.
+    /// The commit, or why the bytes are not one.
     pub(super) fn read(&self) -> Result<Commit, String> {
         let commit = Commit::from_bytes(&self.bytes).map_err(|error| error.to_string())?;
         self.check(commit.count()).map(|()| commit)
@@ -155,7 +155,7 @@ impl RawCommit {
         ReadError::Damaged { position: self.position, what }
     }
 
-    /// The commit, whose events are made of its bytes when they are wanted.
+    /// Decodes the commit, except for its events, which are decoded when they are wanted.
     ///
     /// # Errors
     /// `Damaged`, at its position.
@@ -165,7 +165,7 @@ impl RawCommit {
         Ok(commit)
     }
 
-    /// The commit.
+    /// Decodes the whole commit.
     ///
     /// # Errors
     /// `Damaged`, at its position.
@@ -179,7 +179,7 @@ pub(super) enum Value {
     Pack(Pack),
     /// The first part of a long commit.
     Long(IVec),
-    /// None of these.
+    /// A value that is neither.
     Unknown,
 }
 

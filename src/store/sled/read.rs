@@ -12,7 +12,7 @@ use crate::events::commit::Recorded;
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::store::{ReadError, StoredCommit, ViewRow};
 
-/// What sled says, as the port says it.
+/// An error of sled, as the port's.
 pub(super) fn read_error(error: &sled::Error) -> ReadError {
     let damaged = |what: String| ReadError::Damaged { position: Position(0), what };
     match error {
@@ -24,7 +24,7 @@ pub(super) fn read_error(error: &sled::Error) -> ReadError {
     }
 }
 
-/// Whether sled met what it cannot have written, and not a disk that refuses.
+/// Whether sled found what it cannot have written, as opposed to a disk that fails.
 pub(super) fn is_damage(error: &sled::Error) -> bool {
     match error {
         sled::Error::Io(error) => {
@@ -34,7 +34,7 @@ pub(super) fn is_damage(error: &sled::Error) -> bool {
     }
 }
 
-/// The last key and value at or before a position: where the commit is that holds the event there, if one does.
+/// The last key and value at or before a position: there lies the commit that holds the event, if one does.
 fn value_at(db: &Db, position: Position) -> Result<Option<(Position, u16, IVec)>, ReadError> {
     let upto = commit_key_end(position);
     let last = db.range(commit_key(Position(0)).as_slice()..=upto.as_slice()).next_back();
@@ -42,8 +42,8 @@ fn value_at(db: &Db, position: Position) -> Result<Option<(Position, u16, IVec)>
     Ok(last.and_then(|(key, value)| read_commit_key(&key).map(|(position, part)| (position, part, value))))
 }
 
-/// The position under which the commit that holds the event at `position` is to be found; if there is none, the last
-/// before it.
+/// The position under which the commit that holds the event at `position` is stored; if there is none, that
+/// of the last commit before it.
 pub(super) fn key_at(db: &Db, position: Position) -> Result<Option<Position>, ReadError> {
     Ok(value_at(db, position)?.map(|(position, ..)| position))
 }
@@ -53,9 +53,9 @@ pub(super) struct Commits {
     values: sled::Iter,
     from: Position,
     upto: Position,
-    /// The pack of which the next commits are.
+    /// The pack from which the next commits are taken.
     pack: Option<Pack>,
-    /// The value that was read to see where the one before it ends.
+    /// A value that was read too far, to see where the one before it ends.
     next: Option<(Position, u16, IVec)>,
 }
 
@@ -90,7 +90,7 @@ impl Commits {
         Ok(Some((position, part, value)))
     }
 
-    /// The next commit, wanted or not.
+    /// The next commit, also one that lies outside what was asked for.
     fn commit(&mut self) -> Result<Option<RawCommit>, ReadError> {
         loop {
             if let Some(commit) = self.pack.as_mut().and_then(Iterator::next) {
@@ -158,7 +158,7 @@ pub(super) fn events_between(
         let raw = raw?;
         let commit = match raw.borrow() {
             Ok(commit) => commit,
-            // What is in order before the damage is answered; whoever goes on from there meets the damage.
+            // Answers the events before the damage; whoever reads on from there meets the damage.
             Err(_) if !events.is_empty() => break,
             Err(damaged) => return Err(damaged),
         };
@@ -187,17 +187,18 @@ pub(super) fn commits_between(
     stored.take(limit).collect()
 }
 
-/// Events of a stream that follow each other in the store, from `first` at `position`.
+/// Events of a stream that follow each other in the store; the first has the version `first`
+/// and lies at `position`.
 pub(super) struct Stretch<'a> {
     pub(super) stream: &'a StreamId,
     pub(super) first: Version,
     pub(super) position: Position,
-    /// How many events.
+    /// The number of its events.
     pub(super) count: u64,
 }
 
 impl Stretch<'_> {
-    /// Adds its events, until there are `limit` of them.
+    /// Adds its events to `events`, until there are `limit` of them.
     pub(super) fn read(
         &self,
         db: &Db,

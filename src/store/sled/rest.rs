@@ -1,4 +1,4 @@
-//! Reading what is neither commit nor blob, for whoever proves a store whole.
+//! Reading everything that is neither commit nor blob, to prove a store whole.
 
 use sled::Db;
 
@@ -6,7 +6,7 @@ use super::index;
 use super::layout::{BLOBS, COMMITS, INDEX};
 use super::read::read_error;
 
-/// Answers what of it cannot be read.
+/// What of it cannot be read, a line for each.
 pub(super) fn wrong(db: &Db) -> Vec<String> {
     // No other kind of key lies between those of blobs and of commits.
     let after = COMMITS.iter().map(|byte| byte + 1).collect::<Vec<_>>();

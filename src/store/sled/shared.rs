@@ -20,10 +20,10 @@ use crate::events::json::{Blob, BlobRef};
 use crate::events::limits::TREE_BLOB_BYTES_MAX;
 use crate::store::{AppendError, ReadError};
 
-/// What the writer and the readers have in common.
+/// The state that the writer and the readers share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// None when the store is closed.
+    /// The database; none once the store is closed.
     pub(super) db: RwLock<Option<Db>>,
     pub(super) files: BlobFiles,
     pub(super) snapshots: SnapshotFiles,
@@ -31,15 +31,15 @@ pub(super) struct Shared {
     pub(super) index: Mutex<Index>,
     pub(super) committed: watch::Sender<Position>,
     pub(super) known_blobs: Mutex<HashSet<Hash>>,
-    /// Why nothing is acknowledged any more.
+    /// Why nothing is stored any more, once a write has failed.
     pub(super) failed: Mutex<Option<String>>,
-    /// What was found when the store was opened.
+    /// The damage that was found when the store was opened.
     pub(super) damage: Option<ReadError>,
-    /// What was found at any time, by whomever.
+    /// The note about damage found at any time, by any reader.
     pub(super) note: DamageNote,
 }
 
-/// What a panic leaves behind is looked at all the same: the maps are changed in one step.
+/// Locks it, also after a panic: each change of the maps is one step.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -56,7 +56,7 @@ impl Shared {
         self.note.refusal().or_else(|| lock(&self.failed).clone())
     }
 
-    /// Whether the store was found damaged, when it was opened or since: then it stays as it is.
+    /// Whether the store was found damaged, when it was opened or later: then nothing in it is changed.
     pub(super) fn is_damaged(&self) -> bool {
         self.damage.is_some() || self.note.said().is_some()
     }
@@ -66,15 +66,16 @@ impl Shared {
         self.failure().map_or(AppendError::Closed, AppendError::Failed)
     }
 
-    /// Does something while the store is open. sled panics where it finds its own structures broken.
+    /// Runs `work` on the database while the store is open. A panic of sled becomes an error: sled panics
+    /// where it finds its own structures broken.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Db) -> Result<T, ReadError>) -> Result<T, ReadError> {
         let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
         let db = db.as_ref().ok_or(ReadError::Closed)?;
         catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or_else(|_| Err(self.panicked()))
     }
 
-    /// After a write that failed, sled's structures are as that left them; else it is the file that is not what was
-    /// written.
+    /// The error for a panic of sled: after a write that failed, sled's structures are in an unknown state;
+    /// otherwise the file is not what was written.
     fn panicked(&self) -> ReadError {
         let what = PANICKED.to_owned();
         match *lock(&self.failed) {
@@ -83,12 +84,12 @@ impl Shared {
         }
     }
 
-    /// Reads what must never be lost. Damage that it meets is noted: nothing is written to such a store.
+    /// Reads what must never be lost. Damage that it finds is noted: nothing more is written to such a store.
     pub(super) fn look<T>(&self, work: impl FnOnce(&Db) -> Result<T, ReadError>) -> Result<T, ReadError> {
         self.noting(self.read(work))
     }
 
-    /// The same result; if it is damage, that is noted.
+    /// The same result; if it is damage, it is noted.
     pub(super) fn noting<T>(&self, result: Result<T, ReadError>) -> Result<T, ReadError> {
         result.inspect_err(|error| {
             if let ReadError::Damaged { .. } = error {
@@ -97,14 +98,14 @@ impl Shared {
         })
     }
 
-    /// Lets go of the files, once nobody reads.
+    /// Closes the files once no read is under way.
     pub(super) fn release(&self) -> Result<(), String> {
         let db = self.db.write().unwrap_or_else(PoisonError::into_inner).take();
         // sled syncs when it is dropped, and panics if it cannot.
         catch_unwind(AssertUnwindSafe(|| drop(db))).map_err(|_| PANICKED.to_owned())
     }
 
-    /// What of a commit's blobs goes into the tree with it. Long ones are made durable here.
+    /// Makes long blobs durable as files; answers the others, which go into the tree with the commit.
     pub(super) fn store_blobs(&self, blobs: Vec<Blob>) -> Result<Vec<(Hash, Vec<IVec>)>, AppendError> {
         let mut for_tree = Vec::new();
         for blob in blobs {

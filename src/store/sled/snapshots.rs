@@ -1,12 +1,12 @@
-//! Snapshots: files under `snapshots/`, in a folder for each stream (named by the hash of the stream's name, which may
-//! be longer than a file's), each named by its version in 20 digits.
+//! Snapshots: files under `snapshots/`, in a folder for each stream (named by the hash of the stream's name,
+//! which may be longer than a file's), each named by its version in 20 digits.
 //!
 //! ```text
 //! format: 1 byte · checksum: 32 · version: 8 · hash of the event: 32 · schema: 2 · the state
 //! ```
 //!
-//! The checksum is the BLAKE3 hash of the stream's name and of all that follows. Files are never synced: they are a
-//! cache, and commits would wait behind their syncs. What a power cut tears is told by its checksum.
+//! The checksum is the BLAKE3 hash of the stream's name and of all that follows. Files are never synced: they
+//! are a cache, and commits would wait behind their syncs. What a power cut tears is found by its checksum.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -25,10 +25,10 @@ const FORMAT: u8 = 1;
 /// The bytes before those that the checksum covers.
 const PREFIX_BYTES: usize = 1 + 32;
 
-/// The bytes between them and the state.
+/// The bytes between the checksum and the state.
 const HEADER_BYTES: usize = 8 + 32 + 2;
 
-/// The digits of the largest version.
+/// The number of digits of the largest version.
 const NAME_DIGITS: usize = 20;
 
 /// The folder of snapshots.
@@ -36,7 +36,7 @@ const NAME_DIGITS: usize = 20;
 pub(super) struct SnapshotFiles(WholeFiles);
 
 impl SledStore {
-    /// Reads while the store is open.
+    /// Reads snapshots while the store is open.
     pub(super) async fn read_snapshots<T: Send + 'static>(
         &self,
         work: impl FnOnce(&SnapshotFiles) -> Result<T, ReadError> + Send + 'static,
@@ -44,8 +44,8 @@ impl SledStore {
         self.read(move |shared| shared.read(|_| work(&shared.snapshots))).await
     }
 
-    /// Changes what is there, if the store is open and takes changes. It waits neither for the writer nor for a turn to
-    /// read, and the store goes on if it fails.
+    /// Changes snapshots, if the store is open and takes changes. It waits neither for the writer nor for a
+    /// turn to read, and the store goes on if it fails.
     pub(super) async fn change_snapshots(
         &self,
         work: impl FnOnce(&SnapshotFiles) -> io::Result<()> + Send + 'static,
@@ -63,7 +63,7 @@ impl SledStore {
 }
 
 impl SnapshotFiles {
-    /// Those of that folder.
+    /// The snapshots in that folder.
     pub(super) fn of(files: WholeFiles) -> Self {
         Self(files)
     }
@@ -77,7 +77,7 @@ impl SnapshotFiles {
         self.0.write(&self.path(stream, snapshot.version), &content, |_| Ok(()))
     }
 
-    /// The versions of which there are snapshots, in order.
+    /// The versions of which snapshots exist, in ascending order.
     pub(super) fn list(&self, stream: &StreamId) -> Result<Vec<Version>, ReadError> {
         let failed = |error: io::Error| ReadError::Failed(error.to_string());
         let mut versions = Vec::new();
@@ -95,7 +95,7 @@ impl SnapshotFiles {
         files::if_there(fs::remove_file(self.path(stream, version)))
     }
 
-    /// A snapshot; none if it is not there.
+    /// The snapshot of that version; none if it is not there.
     pub(super) fn read(&self, stream: &StreamId, version: Version) -> Result<Option<Snapshot>, ReadError> {
         let failed = |error: io::Error| ReadError::Failed(error.to_string());
         let Some(file) = self.0.read(&self.path(stream, version)).map_err(failed)? else { return Ok(None) };
@@ -117,7 +117,7 @@ impl SnapshotFiles {
     }
 }
 
-/// A snapshot, if the file holds that one whole.
+/// The snapshot, if the file holds all of it, of that stream and version.
 fn read_whole(file: File, stream: &StreamId, version: Version) -> io::Result<Option<Snapshot>> {
     let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     let state_bytes = size.checked_sub(PREFIX_BYTES + HEADER_BYTES);

@@ -13,12 +13,12 @@ use crate::events::json::Blob;
 use crate::store::conformance::kit::{commit, head_after, stream};
 use crate::store::{AppendError, EventStore, Head};
 
-/// A store in that folder.
+/// Opens a store in that folder.
 fn open(folder: &Path) -> SledStore {
     SledStore::open(folder, SledOptions::default()).unwrap()
 }
 
-/// One whose index is saved every few commits.
+/// Opens a store that saves its index every few commits.
 fn open_saving_often(folder: &Path) -> SledStore {
     SledStore::open(folder, SledOptions { checkpoint_commits: 3, ..SledOptions::default() }).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all: written under another name, then renamed.
+//! Files that are there whole or not at all: they are written under another name, then renamed.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -8,20 +8,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::files;
 
-/// Files whose names begin so are unfinished.
+/// The prefix of the names of unfinished files.
 const UNFINISHED: &str = ".unfinished-";
 
-/// Writes files below a folder.
+/// Writes and reads files below a folder.
 #[derive(Debug)]
 pub(super) struct WholeFiles {
     folder: PathBuf,
-    /// Another such folder, whose files are read where there is none of that name here.
+    /// Another such folder, in which files are read that are not in this one.
     beneath: Option<PathBuf>,
     unfinished: AtomicU64,
 }
 
 impl WholeFiles {
-    /// Takes over the folder, and removes what nobody finished.
+    /// Takes over the folder, and removes unfinished files.
     pub(super) fn open(folder: PathBuf, beneath: Option<PathBuf>) -> io::Result<Self> {
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
@@ -32,12 +32,13 @@ impl WholeFiles {
         Ok(Self { folder, beneath, unfinished: AtomicU64::new(0) })
     }
 
-    /// The folder.
+    /// The folder under which all files lie.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// A file, if there is one at that path below the folder, or in its place beneath.
+    /// The file at that path below the folder, or else at the same path below `beneath`; none
+    /// if there is neither.
     pub(super) fn read(&self, path: &Path) -> io::Result<Option<File>> {
         let is_absent = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         match (files::read(path), self.beneath(path)) {
@@ -50,7 +51,8 @@ impl WholeFiles {
         }
     }
 
-    /// The names in a folder, which is this one or lies in it, and in its place beneath: some may come twice.
+    /// The names in a folder, which is this one or lies in it, and in the same place below `beneath`:
+    /// some may come twice.
     pub(super) fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
         let mut names = Vec::new();
         for folder in [Some(folder.to_path_buf()), self.beneath(folder)].into_iter().flatten() {
@@ -70,7 +72,7 @@ impl WholeFiles {
         Some(self.beneath.as_ref()?.join(path.strip_prefix(&self.folder).ok()?))
     }
 
-    /// Writes a file of that content. `settle` is called before it gets its name.
+    /// Writes a file with that content. `settle` is called with it before it gets its final name.
     pub(super) fn write(
         &self,
         path: &Path,
@@ -84,7 +86,8 @@ impl WholeFiles {
             settle(&file)
         });
         written.and_then(|()| fs::rename(&unfinished, path)).inspect_err(|_| {
-            // The room that it takes may be what the next one needs. If this fails too, the next start removes it.
+            // The room that it takes may be what the next one needs. If this fails too, the
+            // next start removes it.
             let _ = fs::remove_file(&unfinished);
         })
     }

@@ -1,5 +1,5 @@
-//! The one thread that writes. It takes all that is queued, writes it as one batch, syncs once, answers all. While it
-//! syncs, the next group gathers in the queue.
+//! The one thread that writes. It takes all requests that are queued, writes them as one batch, syncs once,
+//! and answers all of them. While it syncs, the next group gathers in the queue.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -23,25 +23,25 @@ use crate::store::{AppendError, Appended, ReadError, ViewChange};
 /// How many requests wait at most. More wait in `append`.
 pub(super) const QUEUE_MAX: usize = 1024;
 
-/// How many streams of the index are saved at least in one go.
+/// How many streams of the index are saved at least each time.
 const SAVED_STREAMS_MIN: usize = 64;
 
-/// Why nothing that was written is acknowledged: nobody who looks for the store finds it.
+/// Why nothing that was written is acknowledged: nobody who opens the store would find it.
 const GONE: &str = "the store's folder was removed, or is another by now";
 
-/// A commit, encoded by who appends it.
+/// A commit, as the task that appends it encoded it.
 #[derive(Debug)]
 pub(super) struct NewCommit {
     pub(super) stream: StreamId,
     pub(super) first: Version,
-    /// How many events.
+    /// The number of its events.
     pub(super) count: u64,
-    /// The hash of the last.
+    /// The hash of its last event.
     pub(super) hash: Hash,
-    /// The layout that the store has from it on, if it had an older one.
+    /// The number of the layout that the store has from this commit on, if it had an older one.
     pub(super) format: u64,
     pub(super) bytes: Encoded,
-    /// The blobs that go into the tree.
+    /// The blobs that are stored in the tree with it.
     pub(super) blobs: Vec<(Hash, Vec<IVec>)>,
     pub(super) answer: oneshot::Sender<Result<Appended, AppendError>>,
     /// The share of the queue's room that a big commit holds until it is answered.
@@ -81,11 +81,12 @@ struct Group {
     packer: Packer,
     accepted: Vec<Accepted>,
     views: Vec<oneshot::Sender<Result<(), AppendError>>>,
-    /// Answered with the rest: the commit that won a conflict must be readable by then.
+    /// Requests that are refused. They are answered with the others: the commit that won a conflict must
+    /// be readable by then.
     refused: Vec<(oneshot::Sender<Result<Appended, AppendError>>, AppendError)>,
-    /// The heads that streams will have.
+    /// The versions that the streams of the group have after it.
     heads: HashMap<StreamId, Version>,
-    /// The layout that the store has from this group on, if it is a new one.
+    /// The number of the layout that the store has from this group on, if it is a new one.
     format: Option<u64>,
     close: Option<oneshot::Sender<Result<(), AppendError>>>,
 }
@@ -100,9 +101,9 @@ struct Checkpoint {
 pub(super) struct Files {
     /// sled's file: sled itself does not sync it.
     pub(super) data: File,
-    /// Where it lies.
+    /// The path of that file.
     pub(super) data_path: PathBuf,
-    /// How far the store has come.
+    /// Says how far the store has come.
     pub(super) mark: Mark,
 }
 
@@ -215,7 +216,7 @@ impl Writer {
         Ok(head.version)
     }
 
-    /// `flush` only hands the file to the kernel and waits until the drive has it in its cache; the rest is ours.
+    /// `flush` only waits until the drive has the file in its cache; making it durable is done here.
     fn sync(&self) -> Result<(), String> {
         self.db.flush().map_err(|error| error.to_string())?;
         match self.shared.durability {
@@ -259,8 +260,8 @@ impl Writer {
         group.close
     }
 
-    /// Saves a part of the index when it is time to: never more at once than a few times what was just written, so
-    /// that no commit waits long for it, and always more, so that what is unsaved stays bounded.
+    /// Saves a part of the index when it is time to: never more at once than a few times what was just
+    /// written, so that no commit waits long for it, and always more, so that what is unsaved stays bounded.
     fn save_some(&mut self, commits: usize) {
         if self.checkpoint.is_none() {
             let mut index = lock(&self.shared.index);
@@ -276,8 +277,8 @@ impl Writer {
         }
     }
 
-    /// Saves the tails of at most `limit` streams. They become durable with the next commit: until then the commits
-    /// themselves say the same.
+    /// Saves the tails of at most `limit` streams. They become durable with the next commit: until then the
+    /// commits themselves say the same.
     fn save(&mut self, limit: usize) -> Result<(), String> {
         let Some(checkpoint) = &mut self.checkpoint else { return Ok(()) };
         let streams = checkpoint.streams.split_off(checkpoint.streams.len().saturating_sub(limit));

@@ -1,4 +1,4 @@
-//! What is put into the tree together, all or nothing.
+//! Changes that are put into the tree together, all or nothing.
 
 use sled::{Batch, Db, IVec};
 
@@ -7,20 +7,20 @@ use sled::{Batch, Db, IVec};
 pub(super) struct Writes(Vec<(IVec, Option<IVec>)>);
 
 impl Writes {
-    /// Adds a value.
+    /// Adds a value under a key.
     pub(super) fn insert(&mut self, key: impl Into<IVec>, value: impl Into<IVec>) {
         self.0.push((key.into(), Some(value.into())));
     }
 
-    /// Takes a key away.
+    /// Removes the key from the tree.
     pub(super) fn remove(&mut self, key: impl Into<IVec>) {
         self.0.push((key.into(), None));
     }
 
-    /// Puts them into the tree.
+    /// Applies the changes to the tree.
     ///
-    /// One value alone needs no batch: sled writes it in one piece. In front of a batch it writes a buffer of its own
-    /// that says how far the batch goes, so that a commit that waits for nothing but the disk would wait twice.
+    /// One value alone needs no batch: sled writes it in one piece. Before a batch it writes a buffer of its
+    /// own that says how long the batch is; a commit that waits only for the disk would then wait twice.
     pub(super) fn apply(self, db: &Db) -> sled::Result<()> {
         let mut writes = self.0.into_iter();
         match (writes.next(), writes.len()) {

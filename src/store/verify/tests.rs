@@ -18,7 +18,7 @@ use crate::store::{
     AppendError, Appended, EventStore, Head, ReadError, Snapshot, StoredCommit, ViewChange, ViewRow,
 };
 
-/// A store of which nothing can be read together with these positions.
+/// A store in which no read that touches one of these positions succeeds.
 struct Torn(MemoryStore, RangeInclusive<u64>);
 
 impl Torn {
@@ -105,7 +105,7 @@ impl EventStore for Torn {
     }
 }
 
-/// A thousand events in commits of two, of which those positions cannot be read.
+/// A store of a thousand events in commits of two, of which those positions cannot be read.
 async fn torn(bad: RangeInclusive<u64>) -> Torn {
     let (store, mut head) = (MemoryStore::new(), None);
     for _ in 0..500 {
@@ -145,7 +145,8 @@ async fn whoever_looks_at_a_torn_store_sees_what_comes_before_and_after_a_bad_pa
     }
 }
 
-/// What a command said that is long is stored once, beside its decision: without it nobody could decide that again.
+/// What a command said at length is stored once, beside its decision: without it the command
+/// cannot be decided again.
 #[tokio::test]
 async fn content_that_only_a_decision_refers_to_is_missed() {
     let (stream, blob) = (stream("decided"), Blob::new(b"what was said at length".as_slice()));

@@ -8,12 +8,12 @@ use crate::kernel::{Aggregate, Blobs, Now, Unreadable, Value, ValueKey};
 use crate::store::EventStore;
 use crate::store::memory::MemoryStore;
 
-/// What a test lends beside the time and what is stored.
+/// What a test lends to decisions, beside the time and the stored blobs.
 pub trait Lends<A: Aggregate> {
-    /// What a command may use.
+    /// What the command may use of scarce things.
     fn grants(&mut self, state: &A, command: &A::Command) -> A::Grants;
 
-    /// What a blob means, where that need not be read.
+    /// The value of one blob that need not be decoded, if there is one.
     fn remembered(&self) -> Option<(ValueKey, Value)> {
         None
     }
@@ -51,7 +51,7 @@ impl<A: Aggregate, L: Lends<A>> Lender<A> for Lent<'_, L> {
     fn take_back(&mut self) {}
 }
 
-/// Content by its hash.
+/// The stored blobs, by their hashes.
 pub(super) struct Shelf {
     pub(super) store: Arc<MemoryStore>,
     pub(super) remembered: Option<(ValueKey, Value)>,

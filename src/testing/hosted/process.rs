@@ -1,4 +1,4 @@
-//! What a process does for an aggregate, and what it must not.
+//! What a process does for an aggregate, and what it must not do.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,12 +8,12 @@ use crate::kernel::{Due, Effect, Lasts};
 /// What a process does for an aggregate.
 #[derive(Clone)]
 pub(super) struct Process<E: Effect> {
-    /// What it performs.
+    /// The effects that it performs, by their ids.
     made: HashMap<E::Id, Made<E>>,
     count: u64,
-    /// What any process has begun that does not outlive it, while that is open.
+    /// Open effects that any process has begun and that do not outlive that process.
     begun: HashSet<E::Id>,
-    /// What dead processes left running of these is ended.
+    /// Those of them whose dead process left nothing running, or what it left running was ended.
     cleared: HashSet<E::Id>,
     pub(super) driven: bool,
     /// When it wants to be woken.
@@ -25,7 +25,7 @@ pub(super) struct Process<E: Effect> {
 struct Made<E> {
     effect: E,
     began: u64,
-    /// Whether something came of it.
+    /// Whether its result was reported.
     settled: bool,
 }
 
@@ -81,7 +81,7 @@ impl<E: Effect + PartialEq> Process<E> {
     pub(super) fn settle(&mut self, effect: &E::Id, is_let_go: bool) {
         if is_let_go {
             self.made.remove(effect);
-            // This process has ended it.
+            // This process has ended the effect itself.
             self.cleared.insert(effect.clone());
         } else if let Some(made) = self.made.get_mut(effect) {
             made.settled = true;
@@ -96,7 +96,7 @@ impl<E: Effect + PartialEq> Process<E> {
         }
     }
 
-    /// What a dead process left running is ended.
+    /// Ends what a dead process left running.
     pub(super) fn clear(&mut self, effect: &E, open: &Effects<E>) -> Result<(), String> {
         let id = effect.id();
         if self.made.contains_key(&id) || !open.contains_key(&id) {
@@ -106,7 +106,8 @@ impl<E: Effect + PartialEq> Process<E> {
         Ok(())
     }
 
-    /// A commit closes an effect. Of what a dead process has left running nobody may hear before that is ended.
+    /// Checks that a commit may close an effect: before what a dead process left running is ended, nobody may
+    /// be told of it.
     pub(super) fn may_close(&mut self, effect: &E::Id, open: &Effects<E>) -> Result<(), String> {
         self.begun.remove(effect);
         let is_ended = self.cleared.remove(effect) || self.made.contains_key(effect);
@@ -128,12 +129,12 @@ impl<E: Effect + PartialEq> Process<E> {
         Ok(())
     }
 
-    /// What other streams were asked is to be asked again.
+    /// Forgets what other streams were asked: they are to be asked again.
     pub(super) fn forget_sent(&mut self) {
         self.made.retain(|_, made| made.effect.lasts() != Lasts::Answer);
     }
 
-    /// It is put away.
+    /// Checks that it may be put away, and puts it away.
     pub(super) fn is_over(&mut self) -> Result<(), String> {
         let left: Vec<_> = self.performs().collect();
         match () {
@@ -153,7 +154,7 @@ impl<E: Effect + PartialEq> Process<E> {
         (self.driven, self.wake) = (false, Due::NEVER);
     }
 
-    /// What must hold when nothing more follows.
+    /// Checks what must hold when no more outputs come.
     pub(super) fn check(&self, is_active: bool, open: &Effects<E>) -> Result<(), String> {
         if !self.driven {
             return match self.wake {

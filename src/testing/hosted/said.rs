@@ -1,5 +1,5 @@
-//! What an aggregate in the hands of a test is asked, what it says to other streams, and hears of them. Who brings that is the
-//! test.
+//! The commands that an aggregate in the hands of a test gets, what it says to other streams, and what it
+//! hears from them. The test delivers those messages.
 
 use std::fmt;
 
@@ -11,14 +11,14 @@ use crate::kernel::core::{Envelope, Input, Whose};
 use crate::kernel::{Aggregate, Due, Message};
 use crate::testing::broken::Broken;
 
-/// Something that an aggregate says to another stream.
+/// A message that an aggregate sends to another stream.
 #[derive(Clone)]
 pub struct Saying<E> {
-    /// The effect that it is.
+    /// The effect that the message belongs to.
     pub effect: E,
-    /// What is said, and to whom.
+    /// The content of the message, and the stream that it goes to.
     pub message: Message,
-    /// For whom the stream that is asked is to go on by itself, if it is.
+    /// For whom the stream that is asked is to go on by itself; none if it is not to.
     pub drives: Option<Whose>,
 }
 
@@ -34,10 +34,11 @@ where
     A::Effect: PartialEq,
     L: Lends<A>,
 {
-    /// Asks it something. Answers with the version after it, or why it was refused; with nothing if the process dies first.
+    /// Sends it a command. Answers the version after it, or why it was refused; none if
+    /// the process dies first.
     ///
     /// # Errors
-    /// When that breaks something.
+    /// When that breaks a rule.
     pub fn ask(
         &mut self,
         command: A::Command,
@@ -46,10 +47,10 @@ where
         self.send(command, Envelope::default(), drives)
     }
 
-    /// The same, with what comes with the command.
+    /// Sends it a command with an envelope.
     ///
     /// # Errors
-    /// When that breaks something, or what was answered before is answered otherwise.
+    /// When that breaks a rule, or a command that was answered before gets another answer.
     pub fn send(
         &mut self,
         command: A::Command,
@@ -73,16 +74,17 @@ where
         }
     }
 
-    /// What it has said since this was last asked, in order. What it had said when the process died is still on its way,
-    /// until [`Hosted::crash`].
+    /// The messages that it has sent since this was last called, in order. Those that it had sent when the
+    /// process died are kept until [`Hosted::crash`].
     pub fn take_said(&mut self) -> Vec<Saying<A::Effect>> {
         std::mem::take(&mut self.said)
     }
 
-    /// It hears what another stream says, which is named if it asks for something. Answers as [`Hosted::ask`] does.
+    /// Delivers a command from another stream, which is named in `from` if it asks for something.
+    /// Answers as [`Hosted::ask`] does.
     ///
     /// # Errors
-    /// When that breaks something.
+    /// When that breaks a rule.
     pub fn hear(
         &mut self,
         command: A::Command,
@@ -94,20 +96,20 @@ where
         self.send(command, envelope, drives)
     }
 
-    /// What a dead process left open counts as lost, whoever drives it. Answers as [`Hosted::ask`] does.
+    /// Lets what a dead process left open count as lost, whoever drives it. Answers as [`Hosted::ask`] does.
     ///
     /// # Errors
-    /// When that breaks something.
+    /// When that breaks a rule.
     pub fn recover(&mut self) -> Result<Option<Result<Version, Problem>>, Broken> {
         self.answered(|reply| Input::Recover { reply: Some(reply) })
     }
 
-    /// When it is to be woken, if it is.
+    /// When it is to be woken, by each clock.
     pub fn wakes_at(&self) -> Due {
         self.process.wake
     }
 
-    /// An effect is performed. If it is a message, that is on its way from here on.
+    /// Performs an effect. If it is a message, it is on its way from here on.
     pub(super) fn perform(&mut self, effect: A::Effect, whose: Option<Whose>) -> Result<(), String> {
         self.process.perform(effect.clone(), &self.stored.told)?;
         if let Some(message) = self.stored.state.message(&effect) {

@@ -1,4 +1,4 @@
-//! What is saved of a fold, and loaded again.
+//! Saves snapshots of folds, and loads them again.
 
 use super::{Hosted, at_once};
 use crate::events::commit::Head;
@@ -7,7 +7,7 @@ use crate::kernel::fold::Fold;
 use crate::store::{EventStore, Snapshot};
 
 impl<A: Aggregate + PartialEq, L> Hosted<A, L> {
-    /// The last snapshot.
+    /// The last snapshot that was saved, restored; none if there is none.
     pub(super) fn saved(&self) -> Result<Option<Fold<A>>, String> {
         let versions = at_once(self.store.snapshots(&self.stream))?.map_err(|error| error.to_string())?;
         let Some(version) = versions.last() else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! The fold of what is stored, event by event as it is read back, and the effects that its changes told.
+//! The fold of the store, event by event as they are read back, and the effects that its changes told.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,21 +9,21 @@ use crate::events::ids::{CommandId, StreamId, Version};
 use crate::kernel::redecide::{Past, redecide};
 use crate::kernel::{Aggregate, At, Blobs, Effect, EffectChanges, Lasts};
 
-/// Effects by their ids.
+/// Effects, found by their ids.
 pub(super) type Effects<E> = HashMap<<E as Effect>::Id, E>;
 
-/// What is stored.
+/// The fold of the stored events.
 pub(super) struct Stored<A: Aggregate> {
     pub(super) state: A,
     pub(super) head: Head,
     pub(super) history: Vec<Arc<A::Event>>,
-    /// How many events there were after each commit.
+    /// For each commit the number of events after it.
     pub(super) commits: Vec<usize>,
-    /// Effects that are open, as the changes told.
+    /// The effects that are open, according to the changes.
     pub(super) told: Effects<A::Effect>,
-    /// With which version the commands are answered that have an id.
+    /// For each command with an id the version with which it is answered.
     pub(super) decided: HashMap<CommandId, Version>,
-    /// What deciding again comes to.
+    /// The state to which deciding again leads.
     again: A,
 }
 
@@ -59,7 +59,7 @@ impl<A: Aggregate> Stored<A>
 where
     A::Effect: PartialEq,
 {
-    /// Takes in an event that somebody else stored.
+    /// Folds an event that somebody else stored.
     pub(super) fn recorded(&mut self, stream: &StreamId, recorded: &Recorded) -> Result<(), String> {
         if recorded.version == recorded.header.first {
             self.commits.push(self.history.len());
@@ -72,7 +72,7 @@ where
         Ok(())
     }
 
-    /// Takes in an event, but for its effects.
+    /// Folds an event, without its effects.
     pub(super) fn fold_in(
         &mut self,
         stream: &StreamId,
@@ -91,7 +91,7 @@ where
         Ok(())
     }
 
-    /// Decides a commit again, of what is recorded of its decisions: the same must come of it.
+    /// Decides a commit again from the records of its decisions: the same events must come of it.
     pub(super) fn redecide(
         &mut self,
         stream: &StreamId,
@@ -126,7 +126,7 @@ where
         Ok(())
     }
 
-    /// Takes in an event of which nobody knows why it was decided.
+    /// Folds an event whose decision is not recorded.
     fn fold_again(&mut self, stream: &StreamId, recorded: &Recorded) -> Result<(), String> {
         let event: A::Event = recorded.decode().map_err(|error| error.to_string())?;
         let at = At { stream, version: recorded.version, time: recorded.header.recorded_at };
@@ -134,7 +134,7 @@ where
         folded.map_err(|illegal| illegal.to_string())
     }
 
-    /// Takes in an event that is known.
+    /// Folds an event that is decoded already.
     pub(super) fn event(&mut self, event: &A::Event, at: &At<'_>) -> Result<(), String> {
         let mut changes = EffectChanges::default();
         self.state.evolve(event, at, &mut changes).map_err(|illegal| illegal.to_string())?;
@@ -142,7 +142,7 @@ where
         Ok(())
     }
 
-    /// Notes what the changes of a commit told.
+    /// Takes in which effects the changes of a commit opened and closed.
     pub(super) fn keep(&mut self, changes: &EffectChanges<A::Effect>) {
         for closed in changes.closed() {
             self.told.remove(closed);
@@ -150,7 +150,8 @@ where
         self.told.extend(changes.still_open().map(|effect| (effect.id(), effect.clone())));
     }
 
-    /// What is open must be what the changes told. A hint is no promise, so those are left out.
+    /// Checks that exactly those effects are open that the changes told. Hints are left out, because
+    /// nothing follows from them.
     pub(super) fn check(&self) -> Result<(), String> {
         let open = self.state.open();
         let is_promise = |effect: &&A::Effect| effect.lasts() != Lasts::Hint;

@@ -1,5 +1,5 @@
-//! What must hold of requests, signals, and those that stand in: nothing passes a gate that was not opened, an answer
-//! counts once, and a signal lets one step go on.
+//! What must hold for requests, signals and fallback agents: nothing passes a gate that was not opened, an
+//! answer counts once, and a signal lets one step go on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use crate::events::ids::{RequestId, RunId, StepId};
 use crate::events::json::Payload;
 use crate::events::run::*;
 
-/// What people were asked and have said.
+/// The requests and signals of a run, and what people have answered.
 #[derive(Default)]
 pub(super) struct People {
     requests: BTreeMap<RequestId, Asked>,
-    /// The last request for each step, by what it is about.
+    /// The last request for each step, for its work and for its output.
     last: HashMap<(StepId, Gate), RequestId>,
     needs: BTreeMap<StepId, Vec<StepId>>,
     waiting: BTreeMap<StepId, Arc<str>>,
     signals: HashMap<Arc<str>, VecDeque<Payload>>,
-    /// Steps that somebody does who stands in.
+    /// The steps that a fallback agent does.
     fallen_back: BTreeSet<StepId>,
     children: BTreeMap<RunId, StepId>,
 }
@@ -53,7 +53,7 @@ impl People {
             | RunEvent::StepFailed(StepFailed { step, .. })
             | RunEvent::StepCancelled(StepCancelled { step }) => {
                 self.waiting.remove(step);
-                // What it answered is refused with it, and nobody needs that.
+                // The step's output is refused too, so no request for it is needed any more.
                 self.last.remove(&(step.clone(), Gate::After));
                 Ok(())
             }
@@ -62,7 +62,7 @@ impl People {
                 self.last.remove(&(engaged.step.clone(), Gate::Before));
                 must(first, || format!("`{}` falls back again", engaged.step))
             }
-            // What failed is done by who was to do it first.
+            // Steps that failed are done by their first agent again.
             RunEvent::RetryRequested(_) | RunEvent::RunUnpaused(_) => {
                 self.fallen_back.clear();
                 Ok(())
@@ -110,7 +110,7 @@ impl People {
         }
     }
 
-    /// A request that is not answered yet, by somebody who may.
+    /// The open request with that id, which `by` must be allowed to answer.
     fn open(&mut self, request: &RequestId, by: Option<&Arc<str>>) -> Result<&mut Asked, String> {
         let Some(asked) = self.requests.get_mut(request) else {
             return Err(format!("there is no request `{request}`"));
@@ -121,7 +121,7 @@ impl People {
         Ok(asked)
     }
 
-    /// A step starts: what people have to grant before that they have.
+    /// Checks that people have granted what they must grant before a step starts.
     fn started(&mut self, step: &StepId) -> Verdict {
         let is_granted = |step: &StepId, gate: Gate| {
             let last = self.last.get(&(step.clone(), gate)).and_then(|request| self.requests.get(request));

@@ -1,4 +1,4 @@
-//! One run with something injected.
+//! Plays one run with a fault injected.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,41 +18,41 @@ use crate::testing::world::{Failure, Output, Stop, World};
 /// One try at a step or at its compensation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Point {
-    /// The step.
+    /// The step that is tried.
     pub step: StepId,
-    /// Whether to do it or to undo it.
+    /// Whether the step is done or undone.
     pub purpose: Purpose,
-    /// The how-many-eth try for that purpose, from 1.
+    /// The number of the try for that purpose, from 1.
     pub nth: u32,
 }
 
-/// What is injected, and where.
+/// The fault that is injected, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Injection {
-    /// Where; none means everywhere.
+    /// The try to inject it into; none for every try.
     pub at: Option<Point>,
-    /// What.
+    /// The kind of the fault.
     pub kind: Kind,
 }
 
-/// What can be injected.
+/// The kinds of faults that can be injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It fails, and could be tried again.
+    /// The try fails, and may be tried again.
     FailsOnce,
-    /// It fails, now and whenever it is tried again.
+    /// The try fails, and so does every try after it.
     FailsForGood,
-    /// It has not done its work in time.
+    /// The work is not done in time.
     TimesOut,
-    /// It has done its work, but is not heard of in time.
+    /// The work is done, but its result does not come in time.
     TimesOutDone,
     /// The process dies before the work is done.
     CrashBefore,
-    /// The process dies after the work is done, and before that is recorded.
+    /// The process dies after the work is done, and before the result is recorded.
     CrashDone,
     /// The process dies as soon as the result is recorded.
     CrashRecorded,
-    /// The process dies while it deals with the result: before that output of its core, counted from 0.
+    /// The process dies while its core deals with the result: before that one of its outputs, counted from 0.
     CrashWithin(usize),
     /// The work is done twice.
     Repeated,
@@ -81,9 +81,9 @@ impl fmt::Display for Injection {
 /// A run that was played to its end.
 pub(super) struct Played<W> {
     pub(super) simulation: Simulation<W>,
-    /// Every attempt that was made, in order.
+    /// Every attempt that was made, in the order in which they were made.
     pub(super) points: Vec<Point>,
-    /// What came out of the core when it heard of each.
+    /// For each of them the outputs of the core when it was told the result.
     pub(super) trails: Vec<Vec<&'static str>>,
 }
 
@@ -96,7 +96,7 @@ impl<W: World> Played<W> {
         self.simulation.status()
     }
 
-    /// The steps that were done by attempts.
+    /// The ids of the steps that were done by attempts.
     pub(super) fn steps(&self) -> Vec<StepId> {
         let mut steps: Vec<StepId> = self.points.iter().map(|point| point.step.clone()).collect();
         steps.sort_unstable();
@@ -104,7 +104,7 @@ impl<W: World> Played<W> {
         steps
     }
 
-    /// The steps that asked for an approval.
+    /// The ids of the steps that asked for an approval.
     pub(super) fn asking(&self) -> Vec<StepId> {
         let asked = self.simulation.history().iter().filter_map(|event| match &**event {
             RunEvent::ApprovalRequested(asked) => Some(asked.step.clone()),
@@ -116,7 +116,8 @@ impl<W: World> Played<W> {
         steps
     }
 
-    /// Whether a crash met a step that is started once at most: then that has failed, and the run may end otherwise.
+    /// Whether a crash hit a step that is started at most once: that step has failed then, and the run may
+    /// end in another way.
     pub(super) fn lost_what_starts_once(&self) -> bool {
         let lost = self.simulation.history().iter().filter_map(|event| match &**event {
             RunEvent::AttemptLost(lost) if lost.purpose == Purpose::Do => Some(&lost.step),
@@ -171,7 +172,7 @@ impl<W: World> SagaTest<W> {
 struct Player<'a> {
     scenario: &'a Scenario,
     injection: Option<&'a Injection>,
-    /// Whether what failed for good does not any more.
+    /// Whether what failed for good now succeeds.
     healed: bool,
     tries: HashMap<(StepId, Purpose), u32>,
     points: Vec<Point>,
@@ -182,7 +183,7 @@ impl Player<'_> {
     fn play<W: World>(mut self, simulation: Simulation<W>) -> Result<Played<W>, Broken> {
         let mut simulation = self.until_it_rests(simulation)?;
         if *self.scenario == Scenario::RolledBack {
-            // A run past its point of no return refuses, and stays as it is.
+            // A run past its point of no return refuses this, and stays as it is.
             let _ = simulation.ask(Ask::Rollback { order: order(), to: None })?;
             simulation = self.until_it_rests(simulation)?;
         }
@@ -212,13 +213,13 @@ impl Player<'_> {
         Ok(simulation)
     }
 
-    /// Whether this is the request that the scenario is about.
+    /// Whether this is the request that the scenario refuses.
     fn refuses<W: World>(&self, simulation: &Simulation<W>, request: &RequestId) -> bool {
         let mut open = simulation.requests().filter(|open| open.asked.request == *request);
         open.any(|open| *self.scenario == Scenario::Refused(open.asked.step.clone()))
     }
 
-    /// A person tries the compensation that failed for good once more, when it can succeed.
+    /// Lets a person retry the compensation that failed for good, now that it can succeed.
     fn settle<W: World>(&mut self, mut simulation: Simulation<W>) -> Result<Simulation<W>, Broken> {
         if simulation.status() != RunStatus::Stuck {
             return Err(simulation.broken("a compensation failed for good, and the run is not stuck"));
@@ -253,7 +254,7 @@ impl Player<'_> {
         self.injection.and_then(|injection| injection.at.as_ref()).is_some_and(|at| self.points.contains(at))
     }
 
-    /// What is injected into this try.
+    /// The fault that is injected into this try; none for most.
     fn injected(&self, point: &Point) -> Option<Kind> {
         if *self.scenario == Scenario::Fails(point.step.clone()) && point.purpose == Purpose::Do {
             return Some(Kind::FailsForGood);
@@ -323,7 +324,7 @@ fn fails(class: Class) -> Result<Output, Failure> {
     Err(Failure::new(Code::ExitUnknown, "injected by the test").class(class))
 }
 
-/// Somebody who may refuses it.
+/// The refusal of a request by one of those who may answer it.
 fn refusal<W: World>(simulation: &Simulation<W>, request: &RequestId) -> Ask {
     let open = simulation.requests().find(|open| open.asked.request == *request);
     let by = open.and_then(|open| open.asked.approvers.first().cloned());

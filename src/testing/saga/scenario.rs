@@ -1,4 +1,4 @@
-//! How compensations come about.
+//! The ways in which compensations come about.
 
 use std::fmt;
 
@@ -6,21 +6,22 @@ use super::Point;
 use crate::events::ids::StepId;
 use crate::events::run::Purpose;
 
-/// How compensations come about.
+/// In which way compensations come about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Scenario {
-    /// Not at all, unless what is injected brings it about.
+    /// They do not, unless the injected fault causes them.
     Forward,
     /// A step fails for good.
     Fails(StepId),
-    /// Somebody refuses what a step asks.
+    /// Somebody refuses the request of a step.
     Refused(StepId),
-    /// A person asks for it when the run has ended.
+    /// A person asks for a rollback when the run has ended.
     RolledBack,
 }
 
 impl Scenario {
-    /// Whether something is to be injected there: what happens in every scenario is tried in one.
+    /// Whether faults are injected into this try: a try that is the same in every scenario is covered
+    /// by one of them.
     pub(super) fn is_of_interest(&self, point: &Point) -> bool {
         *self == Self::Forward || point.purpose == Purpose::Compensate
     }

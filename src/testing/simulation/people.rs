@@ -1,4 +1,4 @@
-//! What people are asked in a simulated run, and what the world says for them.
+//! What people are asked in a simulated run, and what the world answers for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use crate::testing::world::{Reply, World};
 /// A request that can be answered.
 #[derive(Debug, Clone)]
 pub struct OpenRequest {
-    /// What is asked, and of whom.
+    /// The content of the request, and who may answer it.
     pub asked: Arc<ApprovalRequested>,
-    /// Who has granted it, where more than one has to.
+    /// The names of those who have granted it, if more than one must.
     pub granted: Vec<Arc<str>>,
     /// The points of its checklist that were looked at, from 1.
     pub checked: BTreeSet<u32>,
 }
 
 impl<W: World> Simulation<W> {
-    /// Requests that can be answered.
+    /// The requests that can be answered now.
     pub fn requests(&self) -> impl Iterator<Item = OpenRequest> {
         let people = self.state().people();
         let open = people.open.iter().filter_map(|id| people.requests.get(id));
@@ -33,7 +33,7 @@ impl<W: World> Simulation<W> {
         })
     }
 
-    /// The requests that people are to be told of.
+    /// The ids of the requests that people are to be told about.
     pub fn open_asks(&self) -> BTreeSet<String> {
         let asks = self.hosted.open().filter_map(|effect| match effect {
             RunEffect::Ask { request, .. } => Some(request.to_string()),
@@ -42,17 +42,17 @@ impl<W: World> Simulation<W> {
         asks.collect()
     }
 
-    /// The names of the signals for which steps wait.
+    /// The names of the signals that steps wait for.
     pub fn awaited_signals(&self) -> BTreeSet<Arc<str>> {
         let waits =
             self.state().nodes().iter().filter(|node| matches!(node.doing.phase, StepPhase::Awaiting(_)));
         waits.filter_map(|node| node.signal().cloned()).collect()
     }
 
-    /// The data of the signals that no step has taken, by name, in the order in which they came.
+    /// The data of the signals that no step has taken yet, by name, in the order in which they came.
     ///
     /// # Errors
-    /// When what was recorded of one cannot be read.
+    /// When the recorded data of one cannot be read.
     pub fn kept_signals(&self) -> Result<BTreeMap<Arc<str>, Vec<Json>>, Broken> {
         let mut kept = BTreeMap::new();
         for (name, signals) in &self.state().people().signals {
@@ -62,16 +62,16 @@ impl<W: World> Simulation<W> {
         Ok(kept)
     }
 
-    /// What a payload of the history says.
+    /// The JSON of a payload of the history.
     ///
     /// # Errors
-    /// When it is a blob that cannot be read.
+    /// When its blob cannot be read.
     pub fn json(&self, payload: &Payload) -> Result<Json, Broken> {
         let blobs = self.hosted.blobs();
         blobs.json(payload).map_err(|unreadable| self.broken(&unreadable.to_string()))
     }
 
-    /// What somebody says to the run with this move, if anybody does while it is not too late.
+    /// The command that somebody sends to the run with this move; none if nobody does before it is too late.
     pub fn said(&self, next: &Move) -> Option<Ask> {
         match next {
             Move::Answer(id) => {

@@ -1,4 +1,4 @@
-//! What decisions on a simulated run borrow: as many slots as they could use, and the definition as it was given.
+//! What decisions on a simulated run borrow: as many slots as they can use, and the decoded definition.
 
 use std::any::TypeId;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use crate::kernel::{Value, ValueKey};
 use crate::testing::hosted::Lends;
 use crate::workflow::definition::Definition;
 
-/// As many slots as could be used.
+/// Grants as many slots as can be used.
 #[derive(Debug, Clone)]
 pub(super) struct Slots {
     hash: Hash,
     pub(super) definition: Arc<Definition>,
-    /// The timers that went off.
+    /// The timers that have fired.
     pub(super) fired: Vec<TimerId>,
 }
 

@@ -13,23 +13,23 @@ use crate::events::time::Timestamp;
 /// An event as people and programs read it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HistoryLine {
-    /// Its number in its run.
+    /// The event's number in its stream, from 1.
     pub version: Version,
-    /// Its number in the store.
+    /// The event's number in the store, from 1.
     pub position: u64,
     /// When it was recorded.
     pub at: Timestamp,
-    /// Its type.
+    /// The name of its type, in snake_case.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it says.
+    /// The fields of the event, as JSON.
     pub data: Json,
-    /// Its hash.
+    /// The event's hash in hexadecimal.
     pub hash: String,
 }
 
 impl HistoryLine {
-    /// The line of an event.
+    /// Makes the line of a recorded event.
     pub fn of(recorded: &Recorded) -> Self {
         let data = match recorded.header.stream.kind() {
             AGENT_KIND => said::<AgentEvent>(recorded),

@@ -1,11 +1,12 @@
-//! One run, as people and programs see it: made of its fold or its events when somebody looks, and kept nowhere.
+//! One run, as people and programs see it: made from its fold or its events when somebody
+//! looks, and never stored.
 //!
 //! - [`report`]: where it is, step by step
 //! - [`outcome`]: what came of it
 //! - [`ways`]: what a person can do about a run that does not go on by itself
 //! - [`request`]: what a person must know to answer a request for an approval
 //! - [`rollback`]: what a person must undo by hand
-//! - [`history`]: an event; [`stream`]: a stream of any kind
+//! - [`history`]: one event; [`stream`]: a stream of any kind
 //! - [`transcript`]: what was said during an attempt at a step
 
 pub mod history;

@@ -24,34 +24,34 @@ pub(super) use steps::primary_agent;
 pub use steps::{ChildReport, ParentReport, StepReport};
 pub use waiting::{Approvers, Waiting};
 
-/// A run.
+/// A run as of its last version.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunReport {
-    /// Its id.
+    /// The id of the run.
     pub run: RunId,
-    /// The workflow's name.
+    /// The name of the workflow.
     pub workflow: String,
-    /// Where it is.
+    /// The status of the run.
     pub status: RunStatus,
-    /// What it answered; null until it has.
+    /// The run's output; null until it has one.
     pub output: Json,
     /// Why it failed, or why its output could not be rendered.
     pub error: Option<Problem>,
     /// Whether something was done in a lesser way, or left out other than by its `if`.
     pub degraded: bool,
-    /// Its last version.
+    /// The number of its last event, from 1.
     pub version: Version,
-    /// Whether it needs nobody or somebody drives it; false means interrupted.
+    /// Whether somebody drives it, or nobody needs to; false means that it is interrupted.
     pub driven: bool,
     /// When it was started.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// When it ended; none while it has not.
     pub ended_at: Option<Timestamp>,
-    /// From start to end, or until now.
+    /// The time from its start to its end, or until now, in ms.
     pub duration_ms: u64,
-    /// How far it is.
+    /// How many of its steps are done with.
     pub progress: Progress,
-    /// Its steps in the order of the definition, those that grew after what grew them.
+    /// Its steps in the order of the definition, each followed by those that grew in it.
     pub steps: Vec<StepReport>,
     /// Its phases, in the order in which its steps name them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -60,7 +60,7 @@ pub struct RunReport {
     pub usage: UsageReport,
     /// What it waits for: people and programs, other runs, and what comes by itself.
     pub waiting_for: Vec<Waiting>,
-    /// What people find it by.
+    /// Names and values by which people find the run.
     pub tags: BTreeMap<String, String>,
     /// The step of another run that has started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,32 +68,32 @@ pub struct RunReport {
     /// The runs that its steps have started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<ChildReport>,
-    /// What a person can do about it, if it does not go on by itself.
+    /// What a person can do about it; empty if it goes on by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<Way>,
-    /// The step or the phase that it was rolled back to, while it is `paused` because of that.
+    /// The step or the phase to which it was rolled back, while it is `paused` because of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back_to: Option<Arc<str>>,
     /// The file that says what a person must undo by hand, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_file: Option<String>,
-    /// What would be done next, where that was asked.
+    /// What would be done next, if that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<Vec<EffectReport>>,
 }
 
-/// How far a run is.
+/// How many steps of a run are done with.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Progress {
-    /// Steps that are done with.
+    /// How many steps are done with.
     pub done: usize,
-    /// Steps that there are so far.
+    /// How many steps there are so far.
     pub total: usize,
-    /// The one of the other.
+    /// `done` in percent of `total`, from 0 to 100.
     pub percent: u8,
 }
 
-/// What a run used up. Money is in US dollars.
+/// What a run or a step used up. Money is in US dollars.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct UsageReport {
     calls: u64,
@@ -204,7 +204,7 @@ pub(super) fn result(run: &Run) -> (Option<&Payload>, Option<Problem>) {
     (output, error)
 }
 
-/// The failure that a run is rolled back for, if it is for one.
+/// The failure that caused a rollback; none if something else did.
 fn failure(cause: &RollbackCause) -> Option<Problem> {
     let RollbackCause::Failure { step, class, code, message } = cause else { return None };
     let mut error = problem(*code, *class, message);

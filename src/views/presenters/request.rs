@@ -1,5 +1,5 @@
-//! What people must know to answer a request for an approval: a page of Markdown, made from the state of the run alone,
-//! and from what was found in the work folder when they were asked.
+//! What people must know to answer a request for an approval: a page of Markdown, made from the state of the
+//! run alone and from what was found in the work folder when they were asked.
 
 pub mod found;
 mod phase;
@@ -20,16 +20,17 @@ use crate::views::markdown::{Page, Words, code, command_line, json_lines, markdo
 use crate::workflow::approval::Asked;
 use crate::workflow::json_text::Level;
 
-/// How many lines of what is asked are shown, which may be a list of thousands of items.
+/// How many lines are shown of what is asked, which may be a list of thousands of items.
 const ASKED_LINES_SHOWN: usize = 200;
 
-/// How many steps are shown: the last ones, which are nearest to what is asked.
+/// How many steps are shown: the last ones, which are closest to what is asked.
 const STEPS_SHOWN: usize = 100;
 
-/// How many digits of its hash stand in a command: nobody finds another text with as many in a lifetime.
+/// How many digits of its hash stand in a command: nobody finds another text that shares as
+/// many in a lifetime.
 const HASH_DIGITS: usize = 16;
 
-/// How long a value is that stands in a command as an example.
+/// How many characters of a value stand in a command as an example.
 const EXAMPLE_CHARS_MAX: usize = 60;
 
 /// The name of the page of a request.
@@ -37,8 +38,8 @@ pub fn file_name(request: &RequestId) -> String {
     format!("REQUEST-{request}.md")
 }
 
-/// The name of the file that keeps what was found in the work folder for a request. A page is for people: what it says is
-/// never read back.
+/// The name of the file in which what was found in the work folder is kept for a request. The page itself is
+/// for people, and is never read back.
 pub fn found_file_name(request: &RequestId) -> String {
     format!("REQUEST-{request}.found.json")
 }
@@ -54,8 +55,8 @@ pub fn is_open(run: &Run, request: &RequestId) -> bool {
     run.people().open.contains(request)
 }
 
-/// The page of a request; none if the run has not made it. What was `found` in the work folder is as it was when it was
-/// looked at: later it may look different there.
+/// The page of a request; none if the run has not made that request. `found` is what was in the work folder
+/// when it was looked at: later it may look different there.
 ///
 /// # Errors
 /// When what is asked is in a blob that cannot be read.
@@ -99,7 +100,7 @@ pub fn page(
         page.section("Checklist", |page| checklist(request, page));
     }
     let open_to_edits = told.and_then(|asked| asked.open_to_edits(edits));
-    // A fan-out, a loop, a phase has no attempts of its own.
+    // A fan-out, a loop or a phase has no attempts of its own.
     let has_said_something = run.nodes().get(request.place).is_some_and(|node| node.attempts_now() > 0);
     let open_to_edits = open_to_edits.as_ref();
     page.section("How to answer", |page| {
@@ -148,7 +149,7 @@ fn facts(run: &Run, request: &Request) -> Vec<Words> {
     facts
 }
 
-/// Exactly what an answer is bound to.
+/// Writes exactly what an answer is bound to.
 fn asked(request: &Request, what: &Json, page: &mut Page) {
     let lines = json_lines(what.text());
     page.json(lines.get(..ASKED_LINES_SHOWN).unwrap_or(&lines));
@@ -186,7 +187,7 @@ fn ran(run: &Run, look: &str, page: &mut Page) {
     begun.into_iter().skip(hidden).for_each(|node| page.item(&outcome(node)));
 }
 
-/// How a step is.
+/// In which way a step has come to its end, or where it is.
 fn outcome(node: &Node) -> Words {
     let mut line = markdown!("{}: {}", code(node.id()), node.status());
     if let StepPhase::Completed(done) = &node.doing.phase {
@@ -217,7 +218,7 @@ fn checklist(request: &Request, page: &mut Page) {
     }
 }
 
-/// The commands that answer a request: each does what it says as it stands there.
+/// Writes the commands that answer a request; each can be copied as it stands there.
 fn commands(
     request: &Request,
     has_said_something: bool,
@@ -255,7 +256,7 @@ fn commands(
     }
 }
 
-/// A change that can be made: it sets a member to what it is now, so that it stands there to be edited.
+/// An example of a change, for a person to edit: it sets one member to the value that it has now.
 fn example(map: &Json) -> Option<String> {
     let Ok(Level::Map(members)) = Level::of(map.text()) else { return None };
     let is_plain =

@@ -1,4 +1,5 @@
-//! What a person must know of a rollback that could not undo everything: a page of Markdown, made from the state alone.
+//! What a person must know about a rollback that could not undo everything: a page of Markdown, made
+//! from the state alone.
 
 use super::ways::{Act, Invocation, Wording, ways};
 use crate::aggregates::run::{About, End, Ended, Node, Phase, Run, RunStatus, StepPhase, Trace, UndoPhase};
@@ -12,8 +13,8 @@ pub fn file_name(run: &RunId) -> String {
     format!("ROLLBACK-{run}.md")
 }
 
-/// Whether a person has to act by hand, or may have to: the run is stuck, or it ended with steps done that nothing
-/// undoes.
+/// Whether a person has to act by hand, or may have to: the run is stuck, or it ended with steps that were
+/// done and that nothing undoes.
 pub fn is_owed(run: &Run) -> bool {
     match run.status() {
         RunStatus::Stuck => true,
@@ -84,7 +85,7 @@ fn why_rolled_back(cause: &RollbackCause) -> Words {
     }
 }
 
-/// Steps that did something, or may have, in the order of the definition.
+/// The steps that did something, or may have, in the order of the definition.
 fn done(run: &Run) -> impl Iterator<Item = Words> {
     let acted = |node: &&Node| matches!(node.added.kind, StepKind::Work { .. }) && node.has_acted();
     run.nodes().iter().filter(acted).map(|node| {
@@ -106,7 +107,7 @@ fn undone(run: &Run) -> impl Iterator<Item = Words> {
     undone.map(|node| code(node.id()))
 }
 
-/// Steps that nothing undoes, and why.
+/// The steps that nothing undoes, each with the reason.
 fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, Words)> {
     run.nodes().iter().filter_map(|node| {
         let why = match node.undo_phase() {
@@ -128,7 +129,7 @@ fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, Words)> {
     })
 }
 
-/// Steps that owe their compensation and have not had their turn, as far as a rollback may still go.
+/// Steps whose compensation is owed and has not begun, as far as a rollback can still go.
 fn undoable(run: &Run) -> impl Iterator<Item = Words> {
     let plan = run
         .rollback_plan(run.last_return().map(|node| node.id().as_str()))

@@ -6,17 +6,17 @@ use crate::events::ids::{StreamId, Version};
 use crate::events::json::Json;
 use crate::kernel::Attention;
 
-/// A stream as of one of its versions.
+/// A stream at one of its versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamReport {
     /// Its name: its kind, a slash, and its id.
     pub stream: StreamId,
-    /// The version.
+    /// The version that this is about.
     pub version: Version,
-    /// Where it is, in a word.
+    /// Its status, in a word.
     pub status: String,
     /// What it needs next.
     pub attention: Attention,
-    /// What its kind says of its state.
+    /// The state as its kind shows it, as JSON.
     pub state: Json,
 }

@@ -14,49 +14,49 @@ use crate::workflow::work::{Transcript, Work, Written};
 /// An attempt and what was said during it: what `transcript --json` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptReport {
-    /// Of which run.
+    /// The run that the attempt belongs to.
     pub run: RunId,
-    /// Of which step.
+    /// The step that was tried.
     pub step: StepId,
     /// What it was for: `do` or `compensate`.
     pub purpose: Purpose,
-    /// Which, from 1.
+    /// The attempt's number for that purpose at its step, from 1.
     pub attempt: u32,
-    /// How many there are so far.
+    /// How many attempts for that purpose there are so far.
     pub attempts: u32,
-    /// How often the step was to be done anew, from 1.
+    /// How often the step was to be done anew after being undone, from 1.
     pub generation: u32,
-    /// By whom.
+    /// The agent that made it.
     pub agent: AgentName,
     /// How it ended: `completed`, `failed` or `lost`; `running` until it has.
     pub status: String,
-    /// Why it failed.
+    /// Why it failed; none if it did not.
     pub error: Option<Problem>,
     /// When it was recorded as started.
     pub started_at: Timestamp,
     /// When it was recorded as ended.
     pub ended_at: Option<Timestamp>,
-    /// What its agent was told.
+    /// What its agent was told, if it has a prompt.
     pub prompt: Option<String>,
-    /// What its program wrote to stdout; null if nobody kept it, or if it is not UTF-8.
+    /// What its program wrote to stdout; null if nothing was kept, or if it is not UTF-8.
     pub stdout: Option<String>,
-    /// The same in Base64, if it is not UTF-8.
+    /// The bytes of stdout in Base64, if they are not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdout_base64: Option<String>,
-    /// How many bytes followed that are not kept.
+    /// How many further bytes of stdout were not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdout_cut: Option<u64>,
     /// What its program wrote to stderr, as for `stdout`.
     pub stderr: Option<String>,
-    /// The same in Base64, if it is not UTF-8.
+    /// The bytes of stderr in Base64, if they are not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr_base64: Option<String>,
-    /// How many bytes came before that are not kept.
+    /// How many earlier bytes of stderr were not kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr_cut: Option<u64>,
-    /// The status with which its program ended by itself.
+    /// The status with which its program exited; none if it did not.
     pub exit_code: Option<i32>,
-    /// The signal that ended its program.
+    /// The number of the signal that ended its program.
     pub signal: Option<i32>,
 }
 
@@ -70,7 +70,7 @@ pub struct Search {
     found: Option<Found>,
 }
 
-/// An attempt as far as its events were seen.
+/// An attempt, as far as its events were read.
 #[derive(Debug)]
 struct Found {
     started: AttemptStarted,
@@ -88,12 +88,12 @@ struct End {
 }
 
 impl Search {
-    /// Looks for an attempt at that step; without a number, for the last.
+    /// Looks for the attempt with that number at that step; without a number, for the last.
     pub const fn new(step: StepId, purpose: Purpose, attempt: Option<u32>) -> Self {
         Self { step, purpose, attempt, attempts: 0, found: None }
     }
 
-    /// Looks at the next event, which was recorded at that time.
+    /// Takes in the next event, which was recorded at `at`.
     pub fn see(&mut self, event: RunEvent, at: Timestamp) {
         match event {
             RunEvent::AttemptStarted(started) if started.purpose == self.purpose => {
@@ -135,12 +135,12 @@ impl Search {
         }
     }
 
-    /// How many attempts there are.
+    /// How many attempts were seen.
     pub const fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// The attempt, if there is one.
+    /// The attempt that was looked for; none if there is none.
     ///
     /// # Errors
     /// When what was said is in a blob that cannot be read, or is no transcript.
@@ -180,7 +180,7 @@ impl Search {
     }
 }
 
-/// What a program wrote: as text, or in Base64.
+/// What a program wrote: first as text, if it is UTF-8, else second in Base64.
 fn written(said: Option<&Written>) -> (Option<String>, Option<String>) {
     match said {
         None => (None, None),

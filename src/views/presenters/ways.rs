@@ -1,4 +1,5 @@
-//! What a person can do about a run that does not go on by itself. Only what the run does not refuse is named.
+//! What a person can do about a run that does not go on by itself. Only commands that the
+//! run accepts are named.
 
 use std::sync::Arc;
 
@@ -94,8 +95,8 @@ const RESOLUTIONS: [(Resolution, &str); 3] = [
     (Resolution::Skip, "it stays as it is"),
 ];
 
-/// What can be done about a run that has ended or is paused; nothing about one that goes on, or that only another run can
-/// follow.
+/// What can be done about a run that has ended or is paused. Empty for a run that goes on, or after which
+/// only another run could follow.
 pub fn ways(run: &Run) -> Vec<Way> {
     let Some(about) = run.about() else { return Vec::new() };
     let id = &about.id;

@@ -1,4 +1,5 @@
-//! Read models: each is a [`Projection`](crate::kernel::projection::Projection), and whoever asks what it kept.
+//! Read models: each is a [`Projection`](crate::kernel::projection::Projection), with the code that
+//! answers from its rows.
 //!
 //! - [`runs`]: the list of runs
 //! - [`agents`]: what is known of agents, and which runs wait for them

@@ -1,8 +1,8 @@
 //! The list of runs: a row for each, newest first.
 //!
-//! Rows are kept in their order (`t`, a number that falls with the time of the start, id), and under each id (`r`, id) is
-//! where its row is. They are folded when somebody asks, from where the last fold ended: a run's progress costs the list
-//! nothing.
+//! Rows are stored in the order of the list (`t`, a number that falls with the time of the start, id), and
+//! for each id (`r`, id) the place of its row is stored. They are folded when somebody asks, from where the
+//! last fold ended: a run's progress costs the list nothing.
 
 mod fold;
 
@@ -24,26 +24,26 @@ const VIEW: &str = "runs";
 /// How many rows are read at once.
 const ROWS_PAGE: usize = 512;
 
-/// What the list knows of a run.
+/// What the list shows of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRow {
-    /// Its id.
+    /// The id of the run.
     pub run: RunId,
-    /// The workflow's name, as much of it as a row has room for.
+    /// The name of the workflow, as much of it as a row has room for.
     pub workflow: String,
-    /// Where it is.
+    /// The status of the run.
     pub status: RunStatus,
     /// When it was started.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// When it ended; none while it has not.
     pub ended_at: Option<Timestamp>,
-    /// Its last version.
+    /// The number of its last event, from 1.
     pub version: Version,
-    /// What people find it by.
+    /// Names and values by which people find the run.
     pub tags: BTreeMap<String, String>,
     /// Whether something was done in a lesser way.
     pub degraded: bool,
-    /// The run whose step started it, if one did and not a person.
+    /// The run whose step started it; none if a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<RunId>,
 }
@@ -61,7 +61,7 @@ pub struct RunFilter {
     pub unfinished: bool,
     /// Only those that no step of another run started.
     pub no_children: bool,
-    /// At most so many.
+    /// At most this many rows; none for all.
     pub limit: Option<usize>,
 }
 
@@ -78,19 +78,20 @@ impl RunFilter {
 /// Rows in the order of the list, and where the next ones begin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowsPage {
-    /// The rows.
+    /// The rows, newest run first.
     pub rows: Vec<RunRow>,
-    /// What the next page comes after; none if this was the last.
+    /// The key after which the next page begins; none if this was the last.
     pub next: Option<Vec<u8>>,
 }
 
-/// The read model.
+/// The list of runs, as a read model.
 pub struct RunsView {
     projector: Arc<Projector>,
 }
 
 impl RunsView {
-    /// The list that this projector keeps up, among others: [`RunRows`] is one of its projections.
+    /// The list, which the projector keeps up to date among others: [`RunRows`] must be
+    /// one of its projections.
     pub fn new(projector: Arc<Projector>) -> Self {
         Self { projector }
     }
@@ -124,7 +125,7 @@ impl RunsView {
         Ok(rows)
     }
 
-    /// Where some runs are; nothing of those that are not in the list.
+    /// The statuses of some runs; runs that are not in the list are left out.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -142,7 +143,8 @@ impl RunsView {
         Ok(statuses)
     }
 
-    /// The rows that a filter admits among the next few of the list as it was last folded; whatever `limit` says.
+    /// The rows that a filter admits among the next few of the list as it was last
+    /// folded; `limit` is ignored.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -150,13 +152,13 @@ impl RunsView {
         let page = self.store().view_rows(VIEW, Some(after.unwrap_or(&[ROW])), ROWS_PAGE).await?;
         let read = |row: &ViewRow| serde_json::from_slice(&row.bytes).ok();
         let next = page.last().map(|last| last.key.clone());
-        // A row that this version cannot read is as good as none.
+        // A row that this version cannot read is left out.
         Ok(RowsPage { rows: page.iter().filter_map(read).filter(|row| filter.admits(row)).collect(), next })
     }
 
-    /// The runs that a text may mean: the one whose whole id it is, else all whose ids begin or end with it. `last`
-    /// means the newest that somebody started: a child is its parent's. No text means no run: it is the beginning of every id, and what a script says whose variable
-    /// is not set.
+    /// The runs that a text may mean: the one whose whole id it is, or else all whose ids begin or end with
+    /// it. `last` means the newest that somebody started: children do not count. An empty text means no run:
+    /// every id begins with it, and a script says it when a variable is not set.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -177,7 +179,7 @@ impl RunsView {
             let page = self.store().view_rows(VIEW, Some(&after), ROWS_PAGE).await?;
             let Some(last) = page.last() else { return Ok(found) };
             after = last.key.clone();
-            // The rows themselves come behind all places.
+            // Behind the places, in the order of keys, come the rows.
             let is_last = last.key.first() != Some(&PLACE);
             let ids = page.iter().filter_map(|row| std::str::from_utf8(row.key.strip_prefix(&[PLACE])?).ok());
             let meant = ids.filter(|id| id.starts_with(text) || id.ends_with(text));
@@ -189,20 +191,20 @@ impl RunsView {
     }
 }
 
-/// How much of a workflow's name stands in a row, in characters: a row is bounded, and one run whose name is a book must not
-/// hide all others.
+/// How many characters of a workflow's name stand in a row: a row is bounded, and one run with a very long
+/// name must not hide all others.
 const NAME_CHARS_MAX: usize = 200;
 
-/// A workflow's name as it stands in rows.
+/// The name of a workflow, cut to what a row has room for.
 fn in_a_row(name: &str) -> &str {
     let end = name.char_indices().nth(NAME_CHARS_MAX).map(|(end, _)| end);
     end.and_then(|end| name.get(..end)).unwrap_or(name)
 }
 
-/// Where rows are, by id. In the order of keys they come right before the rows.
+/// The prefix of the keys of places, by id. In the order of keys they come right before the rows.
 const PLACE: u8 = b'r';
 
-/// The rows themselves: the last in the order of keys.
+/// The prefix of the keys of rows, the last in the order of keys.
 const ROW: u8 = b't';
 
 async fn find(store: &dyn EventStore, run: &str) -> Result<Option<RunRow>, ReadError> {

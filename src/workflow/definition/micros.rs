@@ -1,4 +1,4 @@
-//! Lengths of time as whole microseconds.
+//! Durations as whole microseconds, for serde.
 
 use std::time::Duration;
 

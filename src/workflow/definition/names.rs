@@ -1,4 +1,5 @@
-//! The names in a definition, checked as those in a file are: a definition may also come from another process.
+//! Checks the names in a definition as those in a file are checked: a definition may also
+//! come from another process.
 
 use super::{Definition, Does, STEPS_MAX, Step};
 use crate::events::ids::{AgentName, StepId};
@@ -6,12 +7,12 @@ use crate::events::problem::{Code, Problem};
 use crate::workflow::graph::Graph;
 
 impl Definition {
-    /// Checks ids, the agents' names, and that steps need each other so that each has its turn. What a file says has been
-    /// checked with its places when it was parsed, and passes.
+    /// Checks ids, agents' names, and that the steps need each other without cycles. A definition that was
+    /// parsed from a file has passed these checks already, with places.
     ///
     /// # Errors
-    /// [`Code::BadStepId`], [`Code::DuplicateStep`], [`Code::UnknownStep`], [`Code::Cycle`], [`Code::BadAgent`],
-    /// [`Code::NoSteps`], [`Code::TooLarge`].
+    /// [`Code::BadStepId`], [`Code::DuplicateStep`], [`Code::UnknownStep`], [`Code::Cycle`],
+    /// [`Code::BadAgent`], [`Code::NoSteps`], or [`Code::TooLarge`] for too many steps.
     pub fn check_names(&self) -> Result<(), Problem> {
         match self.steps.len() {
             0 => return Err(Problem::new(Code::NoSteps, "the workflow has no steps")),

@@ -1,4 +1,4 @@
-//! What a step says about how it is tried, who stands in, who has to grant it, and how it is undone.
+//! What a step says about how it is tried, which agent stands in, who must grant it, and how it is undone.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ use crate::events::ids::AgentName;
 use crate::events::run::{Gate, UndoWhen};
 use crate::workflow::template::Expression;
 
-/// A loop.
+/// What makes a step a loop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repeat {
-    /// It ends with the round after which this is true. It sees `output` and `round`, from 1.
+    /// The loop ends with the first round after which this is true. It sees `output` and `round`, from 1.
     pub until: Expression,
-    /// How many rounds there are at most.
+    /// How many rounds there may be.
     pub max: u32,
 }
 
-/// A gate.
+/// An approval that people must give to a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Approval {
-    /// What has to be granted: the step's work, or its output.
+    /// What is to be granted: the step's work, or its output.
     pub gate: Gate,
-    /// Who may answer; empty means anybody.
+    /// The names of those who may answer; empty means anybody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvers: Vec<String>,
     /// How many different people have to grant it.
     pub needed: u32,
-    /// How long there is to answer.
+    /// How long people have to answer; none for no limit.
     #[serde(
         default,
         rename = "expires_us",
@@ -38,28 +38,28 @@ pub struct Approval {
         skip_serializing_if = "Option::is_none"
     )]
     pub expires: Option<Duration>,
-    /// What a reviewer is to look at.
+    /// The points that a reviewer is to look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checklist: Vec<String>,
 }
 
 impl Approval {
-    /// A checklist has no more points: nobody ticks a hundred.
+    /// The most points of a checklist: nobody ticks a hundred.
     pub const POINTS_MAX: usize = 100;
-    /// A point of a checklist has no more characters: it is one line of a page.
+    /// The longest point of a checklist, in characters: it is one line of a page.
     pub const POINT_CHARS_MAX: usize = 500;
 }
 
-/// Who does a step when its agent has failed for good.
+/// The agent that does a step when its own agent has failed for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fallback {
-    /// Who.
+    /// The name of that agent.
     pub agent: AgentName,
     /// What is added to the step's prompt then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_suffix: Option<String>,
-    /// How often it is tried at most, whatever the step's `retry` says.
+    /// How often that agent is tried at most, whatever the step's `retry` says.
     pub attempts: u32,
 }
 
@@ -67,13 +67,14 @@ pub struct Fallback {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Criticality {
-    /// Nobody misses it.
+    /// Nobody misses it when it is left out.
     Low,
-    /// It is missed.
+    /// It is missed when it is left out.
     Medium,
-    /// It is missed badly.
+    /// It is badly missed when it is left out.
     High,
-    /// Without it the run is worth nothing: it is never skipped because it failed, unless the configuration lets it.
+    /// Without it the run is worthless: it is never skipped because it failed, unless
+    /// the configuration allows that.
     Critical,
 }
 
@@ -91,14 +92,14 @@ pub struct Compensate {
         skip_serializing_if = "Option::is_none"
     )]
     pub timeout: Option<Duration>,
-    /// When it is tried again.
+    /// Whether and when it is tried again.
     pub retry: Retry,
-    /// When it is owed.
+    /// In which cases it is owed.
     pub when: UndoWhen,
 }
 
 impl Compensate {
-    /// How often it is tried where nothing else is said: giving up means that a person has to come.
+    /// How often it is tried if nothing else is said: when it is given up, a person has to act.
     pub const ATTEMPTS: u32 = 5;
 }
 
@@ -108,22 +109,22 @@ impl Compensate {
 pub struct Retry {
     /// How the delays grow.
     pub policy: RetryPolicy,
-    /// How many attempts there are, the first one counted.
+    /// How many attempts there are, including the first.
     pub attempts: u32,
-    /// The delay after the first.
+    /// The delay after the first failed attempt.
     #[serde(rename = "initial_us", with = "micros")]
     pub initial: Duration,
-    /// No delay is longer.
+    /// The longest delay, jitter included.
     #[serde(rename = "max_us", with = "micros")]
     pub max: Duration,
-    /// By what an exponential delay grows.
+    /// The factor by which an exponential delay grows each time.
     pub multiplier: f64,
-    /// By which part of itself a delay may be longer or shorter, 0 to 1.
+    /// The part of itself by which a delay may be longer or shorter, from 0 to 1.
     pub jitter: f64,
-    /// Exit codes that also mean: try again.
+    /// Exit codes that also mean that another attempt may help.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exit_codes: Vec<i32>,
-    /// Parts of an error's message that also mean: try again.
+    /// Parts of error messages that also mean that another attempt may help.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<String>,
 }
@@ -147,13 +148,13 @@ impl Default for Retry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RetryPolicy {
-    /// There is one attempt.
+    /// There is only one attempt.
     None,
-    /// All are `initial`.
+    /// Every delay is `initial` long.
     Fixed,
-    /// The n-th is n × `initial`.
+    /// The n-th delay is n × `initial`.
     Linear,
-    /// Each is `multiplier` × the one before.
+    /// Each delay is `multiplier` × the one before.
     Exponential,
 }
 
@@ -161,13 +162,13 @@ pub enum RetryPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnError {
-    /// At once: the run fails and what runs is cancelled. `retry` is not used.
+    /// The run fails at once and what runs is cancelled. `retry` is not used.
     FailFast,
-    /// At once: the failure is tolerated. `retry` is not used.
+    /// The failure is tolerated at once. `retry` is not used.
     Continue,
-    /// When attempts are used up, the run fails.
+    /// When all attempts are used up, the run fails.
     #[default]
     RetryThenFail,
-    /// When attempts are used up, the failure is tolerated and the step is `skipped`.
+    /// When all attempts are used up, the failure is tolerated and the step is `skipped`.
     RetryThenSkip,
 }

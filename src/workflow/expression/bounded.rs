@@ -1,5 +1,5 @@
-//! What the engine offers, so that it makes no more than an evaluation may: each filter is charged for what it would make
-//! before it does.
+//! The filters, tests and operators that expressions get, with bounds: each is charged for what it is about
+//! to make, before it makes it.
 
 use std::fmt::{self, Write};
 use std::sync::LazyLock;
@@ -11,7 +11,7 @@ use super::document::seen_as;
 use super::number::{self, Numbers};
 use super::{budget, builtins};
 
-/// The engine's own filters and tests, which nobody but those here calls.
+/// The engine's own filters and tests, which only the bounded ones call.
 static UNBOUNDED: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -23,7 +23,7 @@ static UNBOUNDED: LazyLock<Environment<'static>> = LazyLock::new(|| {
 /// Registers a filter of [`builtins::FILTERS`].
 pub(super) fn add_filter(environment: &mut Environment<'static>, name: &'static str) {
     match name {
-        // These call others, which must be the bounded ones.
+        // These call other filters, which must be the bounded ones.
         "map" => environment.add_filter(name, |state: &mut State, list: Value, args: Rest<ValueOrKwargs>| {
             like(std::slice::from_ref(&list))?;
             filters::map(state, list, args)
@@ -72,7 +72,7 @@ pub(super) fn add_test(environment: &mut Environment<'static>, name: &'static st
     });
 }
 
-/// How long it takes at most to look for something in a value, in items.
+/// The most items that must be looked at to find something in a value.
 fn weight(value: &Value) -> usize {
     value.as_str().map_or_else(|| value.len().unwrap_or_default(), |text| text.len() / 64)
 }
@@ -91,7 +91,8 @@ fn filter(name: &str, args: &[Value]) -> Result<Value, Error> {
             });
             apply(&plain.collect::<Result<Vec<_>, _>>()?)
         }
-        // They compare numbers and answer them: so all are objects meanwhile, which compare and keep their digits.
+        // They compare numbers and answer them. So all numbers become objects, which can be compared
+        // and keep their digits.
         "sort" | "unique" | "min" | "max" | "groupby" | "dictsort" => {
             let objects = args.iter().enumerate().map(|(place, arg)| match place {
                 0 => seen_as(arg, Numbers::Objects),
@@ -107,7 +108,8 @@ fn filter(name: &str, args: &[Value]) -> Result<Value, Error> {
     }
 }
 
-/// Charges for what a filter is about to make. What is not named here makes a single value, or passes one on.
+/// Charges for what a filter is about to make. Filters that are not named here make a single value,
+/// or pass one on.
 fn charge(name: &str, args: &[Value], named: &Kwargs) -> Result<(), Error> {
     let first = args.first();
     let text = first.and_then(Value::as_str);
@@ -161,7 +163,7 @@ fn charge(name: &str, args: &[Value], named: &Kwargs) -> Result<(), Error> {
     }
 }
 
-/// The result is about as big as what it is made from.
+/// Charges for a result that is about as big as its argument.
 fn like(args: &[Value]) -> Result<(), Error> {
     let Some(first) = args.first() else { return Ok(()) };
     match first.as_str() {
@@ -170,7 +172,7 @@ fn like(args: &[Value]) -> Result<(), Error> {
     }
 }
 
-/// How long a value is as text.
+/// The length of a value as text, in bytes.
 fn written_length(value: &Value) -> Result<usize, Error> {
     struct Count(usize);
     impl Write for Count {
@@ -183,7 +185,7 @@ fn written_length(value: &Value) -> Result<usize, Error> {
         return Ok(text.len());
     }
     let mut count = Count(0);
-    // What is longer than what is left is refused by whoever asks.
+    // If it is longer than what is left of the budget, the caller refuses it.
     let _ = write!(count, "{value}");
     Ok(count.0)
 }
@@ -208,7 +210,7 @@ fn joined(args: &[Value], named: &Kwargs) -> Result<(), Error> {
     Ok(())
 }
 
-/// Adding texts or lists up makes a longer one with each.
+/// Charges for a sum of texts or lists: each addition makes a longer one.
 fn summed(args: &[Value], named: &Kwargs) -> Result<(), Error> {
     like(args)?;
     let start = args.get(2).cloned().or(named.get::<Option<Value>>("start")?).unwrap_or_default();
@@ -224,7 +226,8 @@ fn summed(args: &[Value], named: &Kwargs) -> Result<(), Error> {
     Ok(())
 }
 
-/// All that a format asks for: its widths, its precisions, and its values, each as often as it may stand there.
+/// Charges for everything that a format asks for: its widths, its precisions, and its values, each as often
+/// as it may be used.
 fn formatted(format: &str, args: &[Value]) -> Result<(), Error> {
     budget::make(format.len())?;
     for digits in format.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty()) {
@@ -236,14 +239,14 @@ fn formatted(format: &str, args: &[Value]) -> Result<(), Error> {
         if let (true, Ok(width)) = (stars, i128::try_from(asked)) {
             budget::make(usize::try_from(width.unsigned_abs()).unwrap_or(usize::MAX))?;
         }
-        // The members of a map can be named again and again.
+        // Each member of a map can be used several times.
         let times = if arg.kind() == ValueKind::Map { fields } else { 1 };
         budget::make(written_length(arg)?.saturating_mul(times))?;
     }
     Ok(())
 }
 
-/// Whether all that a format takes is written as it is.
+/// Whether a format only takes texts, which are written as they are.
 fn only_texts(args: &[Value]) -> bool {
     let format = args.first().and_then(Value::as_str).unwrap_or_default();
     let mut rest = format.replace("%%", "");
@@ -251,12 +254,12 @@ fn only_texts(args: &[Value]) -> bool {
     !rest.contains('%')
 }
 
-/// A value that is compared or calculated with.
+/// A value to be compared or calculated with: digits become a number.
 pub(super) fn number(value: &Value) -> Result<Value, Error> {
     seen_as(value, Numbers::Plain)
 }
 
-/// Operators of one level and what is between them, from the left: `chain(a, "+", b, "-", c)`.
+/// Applies operators of one level from the left to the values between them: `chain(a, "+", b, "-", c)`.
 pub(super) fn chain(args: Rest<Value>) -> Result<Value, Error> {
     let mut values = args.0.into_iter();
     let mut result = values.next().unwrap_or_default();
@@ -291,13 +294,13 @@ fn calculated(left: &Value, operator: &str, right: &Value) -> Result<Value, Erro
     engine_calculates(&left, operator, &right)
 }
 
-/// How often something is repeated that is multiplied.
+/// How often a text or list is repeated by a multiplication.
 fn times(left: &Value, right: &Value) -> Option<usize> {
     let number = if left.is_number() { left } else { right };
     number.is_number().then(|| number.as_usize()).flatten()
 }
 
-/// The engine's own operators.
+/// Calculates with one of the engine's own operators.
 fn engine_calculates(left: &Value, operator: &str, right: &Value) -> Result<Value, Error> {
     type Program = minijinja::Expression<'static, 'static>;
     static PROGRAMS: LazyLock<Vec<(&str, Program)>> = LazyLock::new(|| {

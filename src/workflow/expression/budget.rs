@@ -1,19 +1,20 @@
-//! What one evaluation may make and look at. The engine's fuel counts instructions, of which one can make gigabytes.
+//! Bounds on what one evaluation may make and look at. The engine's fuel counts instructions, but
+//! one can make gigabytes.
 //!
-//! An evaluation runs on one thread from its beginning to its end, so what is left is kept there: the objects that the
-//! engine calls while it compares and prints are not given its state.
+//! An evaluation runs on one thread from its beginning to its end, so the rest of its budget is kept in that
+//! thread: the objects that the engine calls while it compares and prints do not get the engine's state.
 
 use std::cell::Cell;
 
 use minijinja::{Error, ErrorKind};
 
-/// How much text an evaluation may make, in bytes, parts of the result that it makes on the way too.
+/// How much text an evaluation may make, in bytes, including intermediate results.
 pub const MADE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// How much text it may take out of JSON, in bytes. What is passed on whole is not taken out.
+/// How much text it may take out of JSON, in bytes. What is passed on whole does not count.
 pub const READ_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// How many items of lists and maps it may make and look at.
+/// How many items of lists and maps it may make or look at.
 pub const ITEMS_MAX: usize = 1_000_000;
 
 #[derive(Clone, Copy)]
@@ -21,7 +22,8 @@ struct Left {
     made: usize,
     read: usize,
     items: usize,
-    /// What could not be had, in a sentence: where no error can be answered, less is.
+    /// What could not be granted, in a sentence; for places that cannot answer an error,
+    /// and answer less instead.
     overdrawn: Option<fn() -> String>,
 }
 
@@ -31,32 +33,32 @@ thread_local! {
     static LEFT: Cell<Left> = const { Cell::new(ALL) };
 }
 
-/// Begins an evaluation.
+/// Gives the thread a fresh budget for an evaluation.
 pub(crate) fn begin() {
     LEFT.set(ALL);
 }
 
-/// What went beyond the budget of this evaluation, in a sentence.
+/// What exceeded the budget of this evaluation, in a sentence.
 pub(crate) fn overdrawn() -> Option<String> {
     LEFT.get().overdrawn.map(|why| why())
 }
 
-/// How much text may still be made, in bytes.
+/// How many bytes of text may still be made.
 pub(super) fn made_left() -> usize {
     LEFT.get().made
 }
 
-/// Text is about to be made, of so many bytes.
+/// Charges for text that is about to be made, in bytes.
 pub(super) fn make(bytes: usize) -> Result<(), Error> {
     take(bytes, |left| &mut left.made, too_much_text)
 }
 
-/// Text is about to be taken out of JSON, of so many bytes.
+/// Charges for text that is about to be taken out of JSON, in bytes.
 pub(crate) fn read(bytes: usize) -> Result<(), Error> {
     take(bytes, |left| &mut left.read, too_much_read)
 }
 
-/// So many items are about to be made or looked at.
+/// Charges for items that are about to be made or looked at.
 pub(crate) fn items(count: usize) -> Result<(), Error> {
     take(count, |left| &mut left.items, too_many_items)
 }

@@ -1,4 +1,5 @@
-//! What expressions may call, by its names: the engine's own, and what is ours because the engine's would do it otherwise.
+//! What expressions may call, by name: the engine's own builtins, and ours where the engine's would
+//! behave in another way.
 
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, filters, functions, tests};
@@ -7,7 +8,8 @@ use super::budget;
 use super::document::{to_json_text, value_of};
 use crate::events::json::Json;
 
-/// Registers builtins under their names and keeps the list, so that a wrong name can be told at once.
+/// Registers builtins under their names and keeps the list of names, so that a wrong name can
+/// be reported at once.
 macro_rules! builtins {
     ($(#[$doc:meta])* $list:ident, $register:ident, $add:ident: $($name:literal $function:expr;)*) => {
         $(#[$doc])*
@@ -37,7 +39,7 @@ builtins! {
 }
 
 builtins! {
-    /// The tests: `x is NAME`. Those that are operators are for `select` and its like.
+    /// The tests: `x is NAME`. Those that are also operators are for `select` and similar filters.
     TESTS, register_tests, add_test:
     "boolean" tests::is_boolean; "defined" tests::is_defined; "divisibleby" tests::is_divisibleby;
     "endingwith" tests::is_endingwith; "eq" tests::is_eq; "equalto" tests::is_eq; "even" tests::is_even;
@@ -51,12 +53,12 @@ builtins! {
 }
 
 builtins! {
-    /// The functions: `NAME(x)`.
+    /// The functions, called as `NAME(x)`.
     FUNCTIONS, register_functions, add_function:
     "dict" functions::dict; "range" range;
 }
 
-/// `x | raw` changes nothing: it is the mark by which a text `run` knows not to quote the value.
+/// `x | raw` changes nothing: it tells a text of `run` not to quote the value.
 fn raw(value: Value) -> Value {
     value
 }
@@ -67,7 +69,7 @@ fn to_json(value: &Value) -> Result<String, Error> {
     budget::make(text.len()).map(|()| text)
 }
 
-/// `x | fromjson`: the value that a text of JSON means.
+/// `x | fromjson`: the value of a JSON text.
 fn from_json(text: &str) -> Result<Value, Error> {
     budget::make(text.len())?;
     Json::read(text)

@@ -1,5 +1,6 @@
-//! JSON documents as values of the engine: they stay text, of which an expression parses the levels that it walks
-//! through. So a big output costs nothing where it is passed on whole, and its numbers keep all their digits.
+//! JSON documents as values of the engine: they stay text, of which an expression parses only the
+//! levels that it walks through. So a big output costs nothing when it is passed on whole, and its
+//! numbers keep all their digits.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,19 +23,19 @@ pub(crate) fn value_of(json: &Json) -> Value {
 /// A value of the engine as JSON text.
 ///
 /// # Errors
-/// When it has no JSON form, with the reason as a sentence: a function, bytes, NaN, infinity, keys that are no texts; and
-/// when that is longer than [`RENDERED_BYTES_MAX`].
+/// When it has no JSON form, with the reason as a sentence: a function, bytes, NaN, infinity, keys that are
+/// not texts; and when the text is longer than [`RENDERED_BYTES_MAX`].
 pub(crate) fn to_json_text(value: &Value) -> Result<String, String> {
     let mut out = String::new();
     write_json(&mut out, value)?;
     Ok(out)
 }
 
-/// No value that is rendered is longer, in bytes, but one that is passed on whole: several of them can be put into one
-/// event's blob.
+/// The longest value that is rendered, in bytes, except for one that is passed on whole: several of them can
+/// be put into the blob of one event.
 pub(crate) const RENDERED_BYTES_MAX: usize = budget::READ_BYTES_MAX;
 
-/// Checks what was rendered so far.
+/// Checks the length of what was rendered so far.
 ///
 /// # Errors
 /// When it is too long, in a sentence.
@@ -45,7 +46,7 @@ pub(crate) fn check_length(rendered: &str) -> Result<(), String> {
     Err(format!("what is rendered is longer than {RENDERED_BYTES_MAX} bytes"))
 }
 
-/// The document, if the value is one.
+/// The JSON document that the value is; none if it is not one.
 pub(crate) fn document(value: &Value) -> Option<Json> {
     let Document { json, part, .. } = &value.downcast_object_ref::<Container>()?.of;
     if part.len() == json.text().len() {
@@ -54,12 +55,12 @@ pub(crate) fn document(value: &Value) -> Option<Json> {
     Json::parse(json.text().get(part.clone())?).ok()
 }
 
-/// A value whose numbers are seen so.
+/// The value with its numbers in that form.
 pub(crate) fn seen_as(value: &Value, numbers: Numbers) -> Result<Value, Error> {
     changed(value, numbers).map(|changed| changed.unwrap_or_else(|| value.clone()))
 }
 
-/// The same, if that changes it.
+/// The value with its numbers in that form; none if that changes nothing.
 fn changed(value: &Value, numbers: Numbers) -> Result<Option<Value>, Error> {
     if let Some(Digits(digits)) = value.downcast_object_ref::<Digits>() {
         return Ok((numbers != Numbers::Objects).then(|| number::value(digits, numbers)));
@@ -193,7 +194,7 @@ impl Document {
         }
     }
 
-    /// The document of a slice of this one's text.
+    /// The document whose text is a slice of this one's.
     fn inner(&self, slice: &str) -> Self {
         let start = (slice.as_ptr() as usize).saturating_sub(self.json.text().as_ptr() as usize);
         let part = start..start + slice.len();
@@ -201,12 +202,12 @@ impl Document {
     }
 }
 
-/// A value that fails whoever uses it.
+/// A value that fails the evaluation when it is used.
 fn invalid(why: String) -> Value {
     Error::new(ErrorKind::InvalidOperation, why).into()
 }
 
-/// A list or an object, taken apart when somebody looks into it.
+/// A list or an object, which is parsed when its content is first looked at.
 struct Container {
     of: Document,
     parts: OnceLock<Parts>,
@@ -218,7 +219,8 @@ enum Parts {
 }
 
 impl Container {
-    /// Beyond what an evaluation may look at there is nothing in it, and the evaluation fails for that.
+    /// The parsed parts. Where they exceed the budget of the evaluation there are none,
+    /// and the evaluation fails.
     fn parts(&self) -> &Parts {
         self.parts.get_or_init(|| match Level::of(self.of.text()) {
             Ok(Level::Map(members)) if budget::items(members.len()).is_ok() => {

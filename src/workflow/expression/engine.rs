@@ -11,12 +11,12 @@ use super::names::{Kind, Names, tokens};
 use super::operators::{CHAIN, Mark, NUMBER, marked};
 use crate::workflow::json_text;
 
-/// How many instructions one expression may take. The longest that a person would write takes some hundred.
+/// How many instructions one expression may take. The longest that people write take a few hundred.
 const FUEL: u64 = 100_000;
 
-/// Compiles an expression, with its operators as they were found. The engine lets some operations have something undefined,
-/// such as a comparison, and answers as if nothing were wrong: so every path that is not asked whether it is defined is
-/// checked when it is looked up.
+/// Compiles an expression whose operators are marked. The engine accepts undefined values in some operations,
+/// such as comparisons, and answers as if nothing were wrong. So every path that is not tested for being
+/// defined is checked when it is looked up.
 pub(super) fn compile(
     source: &str,
     names: &Names<'_>,
@@ -38,8 +38,8 @@ pub(super) fn compile(
     })
 }
 
-/// What the engine says of a source that does not parse. It calculates what is constant while it compiles, without any
-/// bound; so it gets the source without the operators that make something.
+/// The engine's message about a source that does not parse. The engine calculates constants while it
+/// compiles, without any bound; so it gets the source without the operators that make something.
 fn syntax_error(source: &str) -> Error {
     let mut harmless = source.to_owned();
     for token in tokens(source).iter().rev() {
@@ -53,7 +53,7 @@ fn syntax_error(source: &str) -> Error {
     }
 }
 
-/// The function that lets only what is defined through: `MUST(path, "path")`.
+/// The function that fails for undefined values, and answers all others: `MUST(path, "path")`.
 pub(super) const MUST: &str = "__must";
 
 fn must(value: Value, path: &str) -> Result<Value, Error> {

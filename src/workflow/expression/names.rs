@@ -1,7 +1,7 @@
-//! The names in the source of an expression, and where they stand. The template engine tells only some of them, and no
-//! places: so the tokens are read once more here, by the engine's own rules.
+//! The names in the source of an expression, and their places. The template engine tells only some of the
+//! names, and no places: so the tokens are read again here, by the engine's own rules.
 
-/// What the source of an expression names. All places are bytes from its beginning.
+/// The names in the source of an expression. All places are bytes from its beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Names<'a> {
     /// Variables, each with the attributes that follow it.
@@ -10,34 +10,34 @@ pub(crate) struct Names<'a> {
     pub(crate) filters: Vec<(&'a str, usize)>,
     /// Tests: `x is NAME`.
     pub(crate) tests: Vec<(&'a str, usize)>,
-    /// Functions: `NAME(x)`.
+    /// Functions with their places: `NAME(x)`.
     pub(crate) functions: Vec<(&'a str, usize)>,
-    /// Methods: `x.NAME(y)`.
+    /// Methods with their places: `x.NAME(y)`.
     pub(crate) methods: Vec<(&'a str, usize)>,
     /// Whether it ends in `| raw`.
     pub(crate) raw: bool,
 }
 
-/// A variable and the attributes that follow it, as far as they stand in the source: `steps.build.output`,
-/// `steps['a-b']`.
+/// A variable and the attributes that follow it, as far as the source
+/// names them: `steps.build.output`, `steps['a-b']`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Path<'a> {
-    /// The variable.
+    /// The name of the variable.
     pub(crate) root: &'a str,
-    /// Where it stands.
+    /// The byte at which the variable begins.
     pub(crate) at: usize,
-    /// Where it ends, with all that is looked up in it.
+    /// The byte behind it and all that is looked up in it.
     pub(crate) end: usize,
-    /// The attributes and where they stand.
+    /// The attributes, each with the byte at which it begins.
     pub(crate) attributes: Vec<(&'a str, usize)>,
-    /// Whether another attribute follows that is computed: `steps[name]`.
+    /// Whether a computed attribute follows: `steps[name]`.
     pub(crate) computed: bool,
     /// Whether it may be undefined: `is defined`, `is undefined` or `| default` follows.
     pub(crate) guarded: bool,
 }
 
 impl<'a> Names<'a> {
-    /// Reads the names of an expression. In one that does not parse it finds those that it can.
+    /// Reads the names of an expression. In a source that does not parse, it finds as many as it can.
     pub(crate) fn of(source: &'a str) -> Self {
         Self::among(&tokens(source))
     }
@@ -78,7 +78,7 @@ const KEYWORDS: [&str; 13] =
 const IS: Kind<'static> = Kind::Name("is");
 const NOT: Kind<'static> = Kind::Name("not");
 
-/// The path that begins with a variable and goes on with the tokens behind it.
+/// The path that begins with a variable and continues with the tokens behind it.
 fn path<'a>(root: &'a str, first: &Token<'a>, mut rest: &[Token<'a>]) -> Path<'a> {
     let (mut end, mut attributes, mut computed) = (first.end, Vec::new(), false);
     loop {
@@ -121,7 +121,7 @@ fn path<'a>(root: &'a str, first: &Token<'a>, mut rest: &[Token<'a>]) -> Path<'a
     Path { root, at: first.at, end, attributes, computed, guarded }
 }
 
-/// Tokens that begin with a bracket, split behind the one that closes it.
+/// Splits tokens that begin with a bracket behind the bracket that closes it.
 fn bracketed<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<(&'t [Token<'a>], &'t [Token<'a>])> {
     let mut depth = 0_usize;
     for (index, token) in tokens.iter().enumerate() {
@@ -137,7 +137,7 @@ fn bracketed<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<(&'t [Token<'a>], &'t [T
     None
 }
 
-/// A token of an expression, and where it stands.
+/// A token of an expression, and the byte at which it begins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Token<'a> {
     pub(super) kind: Kind<'a>,
@@ -145,11 +145,11 @@ pub(super) struct Token<'a> {
     pub(super) end: usize,
 }
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind<'a> {
     Name(&'a str),
-    /// What is between the quotes, if nothing in it is escaped.
+    /// A text literal: what stands between the quotes, if it has no escapes.
     Text(Option<&'a str>),
     Number,
     Symbol(&'a str),
@@ -186,7 +186,8 @@ pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
     found
 }
 
-/// How long the number is that a text begins with. Behind a dot it is the place of an item, and ends at the next dot.
+/// The length of the number at the beginning of a text. Behind a dot it is the index of an item, and ends
+/// at the next dot.
 fn number_length(text: &str, behind_dot: bool) -> usize {
     let bytes = text.as_bytes();
     let at = |place: usize| bytes.get(place).copied().unwrap_or(b' ');
@@ -218,7 +219,8 @@ fn number_length(text: &str, behind_dot: bool) -> usize {
     }
 }
 
-/// How long the string literal is that a text begins with, quotes included; all of the text if it does not end.
+/// The length of the string literal at the beginning of a text, with its quotes; all of the text if
+/// it does not end.
 pub(crate) fn quoted_length(text: &str) -> usize {
     let mut chars = text.char_indices();
     let Some((_, quote)) = chars.next() else { return 0 };

@@ -1,5 +1,5 @@
-//! Numbers of JSON as values of the engine. One whose digits the engine would change, such as `1.10`, is an object that
-//! keeps them; whoever compares or calculates takes the number.
+//! JSON numbers as values of the engine. A number whose digits the engine would change, such as `1.10`, is an
+//! object that keeps them; comparing and calculating use the number itself.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use minijinja::value::{DynObject, Object, ObjectRepr, Value};
 
-/// As what numbers are seen.
+/// The form in which numbers are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Numbers {
-    /// With their digits: where the engine would write others, as objects.
+    /// With their digits: as objects, if the engine would write other digits.
     Written,
-    /// As numbers of the engine, as far as it has them.
+    /// As numbers of the engine, if it has them.
     Plain,
     /// All as objects, which can be compared with each other.
     Objects,
@@ -52,7 +52,7 @@ impl Object for Digits {
     }
 }
 
-/// The value of a number that JSON has.
+/// The value of a JSON number with these digits.
 pub(super) fn value(digits: &str, numbers: Numbers) -> Value {
     let object = || Value::from_object(Digits(digits.into()));
     match (numbers, plain(digits)) {
@@ -83,7 +83,7 @@ fn plain(digits: &str) -> Option<Value> {
     float.filter(|number| number.is_finite()).map(Value::from)
 }
 
-/// A value that is a single number, as the engine's.
+/// A value that is one number, as a number of the engine.
 pub(crate) fn single(value: &Value) -> Option<Value> {
     value.downcast_object_ref::<Digits>().and_then(|digits| plain(&digits.0))
 }

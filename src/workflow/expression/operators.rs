@@ -1,35 +1,36 @@
-//! The operators of an expression, and how deep it is nested: its grammar, walked once by the engine's own rules. The
-//! engine bounds neither the depth that its later passes bear nor what its operators make, so operators that make
-//! something become calls of functions that do.
+//! The operators of an expression, and how deep it is nested: its grammar is walked once, by the engine's own
+//! rules. The engine bounds neither the depth that its later passes can stand nor what its operators make, so
+//! operators that make something are replaced by calls of functions with bounds.
 
 use super::names::{Kind, Token};
 
-/// No expression is longer, in bytes.
+/// The longest expression, in bytes.
 pub(super) const LENGTH_MAX: usize = 64 * 1024;
 
-/// How deep an expression may be nested, or how many filters, lookups or `and`s may follow each other: the engine compiles
-/// and drops them by recursion. A bracket, a sign or a filter counts twice. Measured in a debug build, a quarter of a stack of
-/// 2 MiB bears a hundred.
+/// How deep an expression may be nested, or how many filters, lookups or `and`s may follow each other: the
+/// engine compiles and drops them by recursion. A bracket, a sign or a filter counts twice. By measurement in
+/// a debug build, a quarter of a stack of 2 MiB is enough for a hundred.
 pub(super) const DEPTH_MAX: usize = 120;
 
-/// No chain such as `a + b + c` has more parts: they become the arguments of one call, of which the engine takes 2,000.
+/// How many parts a chain such as `a + b + c` may have: they become the arguments of one call, and
+/// the engine takes 2,000.
 const CHAIN_MAX: usize = 900;
 
-/// A text to put into an expression. What opens at one place opens from the outside in, what closes there from the inside
-/// out.
+/// A text to put into an expression. Marks that open at the same place are put from the outside in, marks
+/// that close there from the inside out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mark {
-    /// Where: a byte of the source.
+    /// The byte of the source at which it is put.
     pub(super) at: usize,
-    /// What it takes the place of: so many bytes.
+    /// How many bytes of the source it replaces.
     pub(super) over: usize,
-    /// The other end of what is marked, if this opens or closes something.
+    /// The other end of the marked part, if this opens or closes one.
     pub(super) to: usize,
-    /// The text.
+    /// The text that is put there.
     pub(super) text: String,
 }
 
-/// Why an expression is not walked to its end.
+/// Why walking an expression ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
     /// It is nested deeper than the bound, or a chain in it has too many parts.
@@ -38,19 +39,19 @@ pub(super) enum Stop {
     Lost,
 }
 
-/// Calls of these take the place of operators.
+/// The function whose calls replace chains of operators.
 pub(super) const CHAIN: &str = "__chain";
-/// See [`CHAIN`]. A value that is compared or calculated with.
+/// The function whose calls mark a value to be compared or calculated with.
 pub(super) const NUMBER: &str = "__number";
 
-/// The marks that make an expression calculate with bounds.
+/// The marks that make an expression calculate within bounds.
 pub(super) fn marks(tokens: &[Token<'_>]) -> Result<Vec<Mark>, Stop> {
     let mut walk = Walk { tokens, at: 0, open: 0, marks: Vec::new() };
     walk.whole()?;
     if walk.at < tokens.len() { Err(Stop::Lost) } else { Ok(walk.marks) }
 }
 
-/// A part of an expression: its first and its last token, and how deep its tree is.
+/// A part of an expression: its first and its last token, and the depth of its tree.
 #[derive(Clone, Copy)]
 struct Part {
     first: usize,
@@ -61,7 +62,7 @@ struct Part {
 struct Walk<'t, 'a> {
     tokens: &'t [Token<'a>],
     at: usize,
-    /// How many parts around this one are not walked to their end.
+    /// How many parts are being walked around this one.
     open: usize,
     marks: Vec<Mark>,
 }
@@ -93,7 +94,7 @@ impl<'a> Walk<'_, 'a> {
         if self.take(symbol) { Ok(()) } else { Err(Stop::Lost) }
     }
 
-    /// How strongly the operator binds that stands here, and of how many tokens it is.
+    /// How strongly the operator at this place binds, and how many tokens it has.
     fn operator(&self) -> Option<(u8, usize)> {
         Some(match self.kind(0)? {
             Kind::Name("or") => (1, 1),
@@ -108,7 +109,7 @@ impl<'a> Walk<'_, 'a> {
         })
     }
 
-    /// A part that ends before the token that is read next.
+    /// The part from token `first` to the token before the next one.
     fn part(&self, first: usize, depth: usize) -> Result<Part, Stop> {
         if depth + self.open > DEPTH_MAX {
             return Err(Stop::TooDeep);
@@ -116,7 +117,7 @@ impl<'a> Walk<'_, 'a> {
         Ok(Part { first, last: self.at.saturating_sub(1), depth })
     }
 
-    /// Walks something that is inside something.
+    /// Walks a part that is nested in another.
     fn inside<T>(&mut self, walk: impl FnOnce(&mut Self) -> Result<T, Stop>) -> Result<T, Stop> {
         self.open += 1;
         if self.open > DEPTH_MAX {
@@ -127,7 +128,7 @@ impl<'a> Walk<'_, 'a> {
         walked
     }
 
-    /// Any expression.
+    /// Walks an expression of any kind.
     fn whole(&mut self) -> Result<Part, Stop> {
         let first = self.at;
         let mut depth = self.binary(1)?.depth;
@@ -143,7 +144,7 @@ impl<'a> Walk<'_, 'a> {
         self.part(first, depth)
     }
 
-    /// Operators that bind at least so strongly, and what is between them.
+    /// Walks operators that bind at least as strongly as `least`, and their operands.
     fn binary(&mut self, least: u8) -> Result<Part, Stop> {
         let first = self.at;
         let mut part = if least <= NOT && self.is_name("not") {
@@ -159,7 +160,7 @@ impl<'a> Walk<'_, 'a> {
         Ok(part)
     }
 
-    /// Operators of one level, from the first on.
+    /// Walks operators of one level, from the first on.
     fn chain(&mut self, left: Part, level: u8) -> Result<Part, Stop> {
         let (mut parts, mut operators) = (vec![left], Vec::new());
         while let Some((_, length)) = self.operator().filter(|(found, _)| *found == level) {
@@ -193,7 +194,7 @@ impl<'a> Walk<'_, 'a> {
         Ok(whole)
     }
 
-    /// Marks a value that is compared or calculated with. A literal is what it is.
+    /// Marks a value to be compared or calculated with. A literal needs no mark.
     fn number(&mut self, part: Part) {
         let token = self.tokens.get(part.first).map(|token| token.kind);
         if part.first < part.last || matches!(token, Some(Kind::Name(_) | Kind::Symbol(_))) {
@@ -209,7 +210,7 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// A value with its sign and its filters.
+    /// Walks a value with its sign and its filters.
     fn unary(&mut self) -> Result<Part, Stop> {
         let first = self.at;
         let mut depth = self.signed()?.depth;
@@ -254,7 +255,7 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// A value with its sign, and what is looked up in it.
+    /// Walks a value with its sign, and the lookups in it.
     fn signed(&mut self) -> Result<Part, Stop> {
         let first = self.at;
         while self.take("-") {}
@@ -292,7 +293,7 @@ impl<'a> Walk<'_, 'a> {
         Ok(depth)
     }
 
-    /// The arguments of a call, with their parentheses; how deep they are.
+    /// Walks the arguments of a call, with their parentheses; answers their depth.
     fn arguments(&mut self) -> Result<usize, Stop> {
         self.expect("(")?;
         let mut depth = 0;
@@ -315,7 +316,7 @@ impl<'a> Walk<'_, 'a> {
         self.at += 1;
         let mut depth = 1;
         match kind {
-            // Here it is a variable to the engine, and at the beginning of an argument it would not be.
+            // Here the engine takes `not` for a variable; at the beginning of an argument it would not.
             Kind::Name("not") => {
                 let at = self.tokens.get(first).map_or(0, |token| token.at);
                 self.marks.push(Mark { at, over: 3, to: at, text: "__not".to_owned() });
@@ -349,10 +350,11 @@ impl<'a> Walk<'_, 'a> {
     }
 }
 
-/// The source with the marks in it. Of two around the same, the later one is outside.
+/// The source with the marks put in. Of two marks around the same part, the later one is outside.
 pub(super) fn marked(source: &str, marks: Vec<Mark>) -> String {
     let order = |(index, mark): &(usize, Mark)| {
-        // What closes at a place does so before anything opens there. Of marks around the same the later is outside.
+        // At one place, closing marks come before opening ones. Of marks around the same part, the
+        // later one is outside.
         let (closes, index) = (mark.to < mark.at, *index as isize);
         (mark.at, !closes, std::cmp::Reverse(mark.to), if closes { index } else { -index })
     };

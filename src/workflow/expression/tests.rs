@@ -1,4 +1,4 @@
-//! What everything that is offered makes of the worst that it can be given.
+//! What each builtin does with the worst arguments that it can get.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -26,8 +26,8 @@ fn scope() -> Scope {
     }
 }
 
-/// Fifty bytes of an expression took all the memory of the machine, and with it every run of the process. A filter, test,
-/// function or operator that is offered has its worst case here, or this fails.
+/// Fifty bytes of an expression took all the memory of the machine, and with it every run of the process. A
+/// filter, test, function or operator that is offered has its worst case here, or this fails.
 const WORST: &[(&str, &str)] = &[
     ("abs", "input.list|map('abs')|list"),
     ("attr", "input.maps|map('attr', 't')|join('x'*100000)"),

@@ -18,7 +18,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// What expressions see of a scope.
+    /// What expressions see of that scope.
     pub(crate) fn new(scope: &Scope) -> Self {
         let missing = Arc::<Missing>::default();
         let seen = |(id, step): (&StepId, &StepView)| {
@@ -57,13 +57,13 @@ impl View {
         Value::from_dyn_object(Arc::clone(&self.root))
     }
 
-    /// After an evaluation that met something undefined: the step whose missing output that was, if it was one.
+    /// After an evaluation that met something undefined: the step whose missing output it was, if it was one.
     pub(crate) fn missing(&self) -> Option<StepId> {
         self.root.missing.asked().clone()
     }
 }
 
-/// The variables.
+/// The object that holds the variables.
 #[derive(Debug)]
 struct Root {
     names: BTreeMap<&'static str, Value>,
@@ -75,8 +75,8 @@ impl Object for Root {
         self.get_value_by_str(key.as_str()?)
     }
 
-    /// A path begins here, so what earlier ones asked for was either answered or allowed to be undefined. (The engine
-    /// looks for the check itself here as well, after the path that it checks.)
+    /// A path begins here, so what earlier paths asked for was either there or allowed to be undefined. (The
+    /// engine also looks up the name of the check here, after the path that it checks.)
     fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
         if name != MUST {
             *self.missing.asked() = None;
@@ -85,7 +85,8 @@ impl Object for Root {
     }
 }
 
-/// The step whose output was asked for last, if it has none. Asking alone is no error: it may be guarded.
+/// The step whose output was asked for last and is missing. Asking alone is no error: the expression
+/// may test for it.
 #[derive(Debug, Default)]
 struct Missing(Mutex<Option<StepId>>);
 
@@ -95,25 +96,25 @@ impl Missing {
     }
 }
 
-/// A scope whose [`View`] is made when the first expression needs it: most steps hold none.
+/// A scope whose [`View`] is made when the first expression needs it: most steps have no expression.
 pub(crate) struct LazyView<'a> {
     scope: &'a Scope,
     view: OnceCell<View>,
 }
 
 impl<'a> LazyView<'a> {
-    /// The view of a scope.
+    /// A view of that scope, which is not made yet.
     pub(crate) fn new(scope: &'a Scope) -> Self {
         Self { scope, view: OnceCell::new() }
     }
 
-    /// The view.
+    /// The view, which is made at the first call.
     pub(crate) fn get(&self) -> &View {
         self.view.get_or_init(|| View::new(self.scope))
     }
 }
 
-/// `steps.ID`
+/// The variable `steps.ID`, with its attributes.
 #[derive(Debug)]
 struct Step {
     id: StepId,

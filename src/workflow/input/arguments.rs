@@ -8,7 +8,7 @@ use crate::events::problem::{Code, Problem};
 use crate::workflow::json_text::Edited;
 use crate::workflow::schema::Schema;
 
-/// What an argument gives.
+/// The value that an argument gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Given {
@@ -18,11 +18,12 @@ pub enum Given {
     Json(Json),
 }
 
-/// An input put together: the file, and over it the arguments, of which later ones win. `k=v` is text, converted where
-/// the schema declares another type; `k:=JSON` is JSON; `a.b=v` is the member `b` of `a`. Numbers keep their digits.
+/// An input made of the file and, over it, the arguments; later ones win. `k=v` is text, converted
+/// where the schema declares another type; `k:=JSON` is JSON; `a.b=v` is the member `b` of `a`.
+/// Numbers keep their digits.
 ///
 /// # Errors
-/// All arguments that are none, and those that cannot become what the schema declares.
+/// All arguments that are not written like that, and those that cannot become what the schema declares.
 pub fn input_from_arguments(
     schema: Option<&Schema>,
     file: Option<Json>,
@@ -57,7 +58,7 @@ fn bad(message: String) -> Problem {
     Problem::new(Code::BadInput, message).hint("write `name=text` or `name:=JSON`")
 }
 
-/// The path that an argument names, and what it gives.
+/// The path that an argument names, and the value that it gives.
 pub(in crate::workflow) fn given(argument: &str) -> Result<(Vec<&str>, Given), Problem> {
     let Some((name, text)) = argument.split_once('=') else {
         return Err(bad(format!("`{argument}` gives no value")));
@@ -89,7 +90,7 @@ fn add(schema: Option<&Value>, input: &mut Edited, argument: &str) -> Result<(),
     })
 }
 
-/// The schema of what is at a path.
+/// The schema of the value at a path.
 pub(in crate::workflow) fn declared<'s, T: AsRef<str>>(
     schema: Option<&'s Value>,
     path: &[T],
@@ -97,8 +98,8 @@ pub(in crate::workflow) fn declared<'s, T: AsRef<str>>(
     path.iter().try_fold(schema?, |schema, name| schema.get("properties")?.get(name.as_ref()))
 }
 
-/// A text as the declared type of what is called `name`. Where several are declared, the text stays one if it may; else
-/// it becomes the first of them that it can.
+/// A text as the declared type of what is called `name`. If several types are declared, the text stays a text
+/// where that is one of them; otherwise it becomes the first type that it can.
 pub(in crate::workflow) fn convert(schema: Option<&Value>, name: &str, text: &str) -> Result<Json, Problem> {
     let declared = schema.and_then(|schema| schema.get("type"));
     let types: Vec<&str> = match declared {
@@ -133,7 +134,7 @@ fn as_type(kind: &str, text: &str) -> Option<Json> {
     }
 }
 
-/// Puts a value at a path, making objects on the way; the name of what is in the way, if something is.
+/// Puts a value at a path, making objects on the way; if something is in the way, answers its name.
 fn insert<'p>(into: &mut Edited, path: &[&'p str], value: Edited) -> Result<(), &'p str> {
     let Some((last, parents)) = path.split_last() else { return Ok(()) };
     let mut place = into;

@@ -190,8 +190,8 @@ fn an_argument_with_a_key_twice_is_refused() {
     assert!(problem.message.contains("`a[0]`"), "{problem:?}");
 }
 
-/// A schema that leads back to itself overflowed the stack of whoever checked a value, and one that doubles at each of its
-/// levels checked it for ever.
+/// A schema that leads back to itself overflowed the stack of the thread that checked a value, and one that
+/// doubles at each of its levels checked it for ever.
 #[test]
 fn a_schema_that_checks_one_value_for_ever_is_refused() {
     let doubling: serde_json::Map<String, Value> = (0..40)

@@ -1,4 +1,4 @@
-//! Files and parts of files that are data: nothing in them is evaluated.
+//! Files and parts of files that are data: no expression in them is evaluated.
 
 use super::FILE_BYTES_MAX;
 use super::report::{Report, key_is_no_text};
@@ -7,10 +7,10 @@ use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::json_text::write_text;
 
-/// The data in a file: JSON if it is called `.json`, else YAML. Numbers keep their digits.
+/// The data in a file: JSON if its name ends in `.json`, otherwise YAML. Numbers keep their digits.
 ///
 /// # Errors
-/// What is wrong first, with its place.
+/// The first thing that is wrong, with its place.
 pub fn data(text: &str, file: &str) -> Result<Json, Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if file.ends_with(".json") {
@@ -28,7 +28,8 @@ pub fn data(text: &str, file: &str) -> Result<Json, Problem> {
     read.ok_or_else(|| wrong.unwrap_or_else(|| Problem::new(Code::NotYaml, "this is no data").at(file, 1, 1)))
 }
 
-/// A tree as JSON, in which numbers keep their digits. `of` is what has the keys, for what is said of one that is no text.
+/// A tree as JSON, in which numbers keep their digits. `of` names what has the keys, for the report of a key
+/// that is not text.
 pub(super) fn json(report: &mut Report<'_>, of: &str, tree: &Tree) -> Option<Json> {
     let mut out = String::new();
     write(report, of, tree, &mut out)?;

@@ -1,4 +1,4 @@
-//! What the workflow's `defaults` say of its steps, and the keys that a step has alike: `on_error`, `env`.
+//! The workflow's `defaults` for its steps, and the keys that both have: `on_error`, `env`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,7 +26,7 @@ const ON_ERROR: [(&str, OnError); 4] = [
     ("retry_then_skip", OnError::RetryThenSkip),
 ];
 
-/// The workflow's `defaults`.
+/// What the workflow's `defaults` say.
 #[derive(Debug, Default)]
 pub(super) struct Defaults {
     pub(super) timeout: Option<Duration>,
@@ -38,7 +38,7 @@ pub(super) struct Defaults {
 }
 
 impl Defaults {
-    /// They, over those of the configuration.
+    /// The defaults, completed with those of the configuration.
     pub(super) fn over(self, configured: Option<&StepDefaults>) -> Self {
         let Some(configured) = configured else { return self };
         let retry = match (self.retry, &configured.retry) {
@@ -49,7 +49,7 @@ impl Defaults {
     }
 }
 
-/// Reads them, with the expressions in them.
+/// Reads the defaults, with the expressions in them.
 pub(super) fn read<'s>(
     report: &mut Report<'s>,
     tree: &'s Tree,
@@ -70,12 +70,12 @@ pub(super) fn read<'s>(
     (Defaults { timeout, retry, on_error, env, fallback_attempts: 0 }, uses)
 }
 
-/// `on_error:`, in a step and in `defaults`.
+/// Reads `on_error`, in a step and in `defaults`.
 pub(super) fn on_error(report: &mut Report<'_>, tree: &Tree) -> Option<OnError> {
     report.choice("on_error", &ON_ERROR, tree)
 }
 
-/// `env:`, in a step and in `defaults`.
+/// Reads `env`, in a step and in `defaults`.
 pub(super) fn environment<'t, 's: 't>(
     values: &mut Values<'t, '_, 's>,
     tree: &'t Tree,

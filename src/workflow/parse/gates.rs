@@ -1,4 +1,4 @@
-//! What a step says about who has to grant it: `approve`, `approvers`, `approvals`, `expires`, `checklist`.
+//! What a step says about who must grant it: `approve`, `approvers`, `approvals`, `expires`, `checklist`.
 
 use super::report::{Fields, Report};
 use super::tree::{Tree, Value};
@@ -8,12 +8,13 @@ use crate::workflow::definition::Approval;
 
 const GATES: [(&str, Gate); 2] = [("before", Gate::Before), ("after", Gate::After)];
 
-/// Of people who may answer, and of those who have to. A longer list is a group, and belongs into who is asked.
+/// How many people may be named, and how many may be needed. A longer list is a group of
+/// people, and belongs elsewhere.
 const PEOPLE_MAX: u32 = 100;
 
 const NAME_CHARS_MAX: usize = 100;
 
-/// The gate of a step, if it has one.
+/// The approval that a step needs; none if it needs none.
 pub(super) fn approval(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<Approval> {
     let Some(tree) = fields.get("approve") else {
         for key in ["approvers", "approvals", "expires", "checklist"] {
@@ -39,7 +40,7 @@ pub(super) fn approval(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<A
     Some(Approval { gate: gate?, approvers: approvers?, needed: needed?, expires, checklist })
 }
 
-/// Who may answer; nothing if something is wrong with it.
+/// The names of those who may answer; none if something is wrong with the list.
 fn approvers(report: &mut Report<'_>, tree: &Tree) -> Option<Vec<String>> {
     if let Value::Text(name) = &tree.value {
         let problem = Problem::new(Code::BadValue, "`approvers` takes a list of names, and this is a text");
@@ -70,7 +71,7 @@ fn approvers(report: &mut Report<'_>, tree: &Tree) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// How many people have to grant it.
+/// How many people must grant it.
 fn needed(report: &mut Report<'_>, tree: &Tree, approvers: Option<&[String]>) -> Option<u32> {
     let needed = report.count_to("approvals", PEOPLE_MAX, tree)?;
     let there = approvers.map_or(0, <[String]>::len);

@@ -1,4 +1,4 @@
-//! What a part of a file does: a program, an agent's work, a wait, a run of another workflow.
+//! What a part of a file does: runs a program, an agent or another workflow, or waits.
 
 use super::report::{Fields, Report};
 use super::tree::Tree;
@@ -10,9 +10,9 @@ use crate::workflow::definition::{Does, SHELL_AGENT, WORKFLOW_AGENT};
 /// A part of a file that says what is to be done.
 pub(super) struct Part {
     pub(super) name: &'static str,
-    /// The keys of which it has exactly one.
+    /// The keys of which it must have exactly one.
     pub(super) kinds: &'static [&'static str],
-    /// What to do where it says nothing, or too much.
+    /// The hint for a part that has none of them, or several.
     pub(super) hint: &'static str,
 }
 
@@ -28,10 +28,10 @@ pub(super) const COMPENSATION: Part = Part {
     hint: "give `compensate` exactly one of `run` and `agent`",
 };
 
-/// The name of a signal, and of a phase, is typed on the command line.
+/// The longest name of a signal or a phase, in characters: such names are typed on the command line.
 pub(super) const NAME_CHARS_MAX: usize = 64;
 
-/// Keys that say nothing beside a kind, and why.
+/// Keys that have no effect beside some kind of step, with the reason.
 const IDLE: [(&str, &str, &[&str]); 3] = [
     (
         "sleep",
@@ -46,7 +46,7 @@ const IDLE: [(&str, &str, &[&str]); 3] = [
     ("workflow", "the steps of a child have their own", &["env", "cwd"]),
 ];
 
-/// Whether a step makes attempts: if not, it just waits.
+/// Whether a step makes attempts; if not, it only waits.
 pub(super) fn makes_attempts(fields: &Fields<'_>) -> bool {
     fields.get("sleep").is_none() && fields.get("wait_for").is_none()
 }
@@ -56,10 +56,10 @@ pub(super) fn has_programs(fields: &Fields<'_>) -> bool {
     makes_attempts(fields) && (fields.get("workflow").is_none() || fields.get("compensate").is_some())
 }
 
-/// Refuses what says nothing about a step of its kind.
+/// Refuses keys that have no effect in a step of its kind.
 pub(super) fn refuse_idle_keys(report: &mut Report<'_>, fields: &Fields<'_>) {
     let idle = IDLE.iter().filter(|(kind, ..)| fields.get(kind).is_some());
-    // What undoes a child run may be a program.
+    // A program may undo what a child run did.
     let idle = idle.filter(|(kind, ..)| *kind != "workflow" || !has_programs(fields));
     for (_, why, keys) in idle {
         for (key, place) in keys.iter().filter_map(|key| Some((key, fields.key(key)?))) {
@@ -68,7 +68,7 @@ pub(super) fn refuse_idle_keys(report: &mut Report<'_>, fields: &Fields<'_>) {
     }
 }
 
-/// What a part of the file does: exactly one kind.
+/// What a part of the file does: it must have exactly one kind.
 pub(super) fn does<'t, 's: 't>(
     values: &mut Values<'t, '_, 's>,
     fields: &Fields<'t>,
@@ -83,7 +83,7 @@ pub(super) fn does<'t, 's: 't>(
         return None;
     }
     let Some((kind, place)) = kinds.first().and_then(|kind| Some((*kind, fields.get(kind)?))) else {
-        // A key that was refused may be the one that says it.
+        // A key that was refused may have been meant for it.
         if !fields.refused_some() {
             let message = format!("the {} does nothing", part.name);
             values.report.refuse(tree, Problem::new(Code::StepKind, message).hint(part.hint));
@@ -100,7 +100,7 @@ pub(super) fn does<'t, 's: 't>(
     }
 }
 
-/// `with` and `prompt` where there is nobody to get them.
+/// Refuses `with` and `prompt` where nothing would get them.
 fn refuse_arguments_of_nobody(report: &mut Report<'_>, fields: &Fields<'_>, part: &Part) {
     if fields.get("agent").is_some() {
         return;
@@ -129,8 +129,8 @@ fn agent<'t, 's: 't>(
     Some(Does::Agent { agent: name, with: with.flatten(), prompt: prompt.flatten() })
 }
 
-/// The name of an agent, where these keys may stand. One that cannot be named is reported, and answered all the same:
-/// what else is wrong beside it shall be told too.
+/// The name of an agent, in a part where these keys may stand. A name that cannot be used is reported, and
+/// answered all the same, so that other mistakes beside it are reported too.
 pub(super) fn agent_name(report: &mut Report<'_>, place: &Tree, kinds: &[&str]) -> Option<AgentName> {
     let text = report.text("agent", place).map(str::trim)?;
     let name = AgentName::new(text);
@@ -163,7 +163,7 @@ fn workflow<'t, 's: 't>(
     Some(Does::Workflow { file: file?.to_owned(), with: with.flatten() })
 }
 
-/// A short text that is taken as it is.
+/// A short text in which no expression may stand.
 fn literal<'t, 's: 't>(
     report: &mut Report<'s>,
     key: &str,

@@ -1,4 +1,4 @@
-//! What expressions name, checked against what there is to be named.
+//! Checks the names in expressions against what can be named.
 
 use std::collections::HashMap;
 
@@ -12,36 +12,36 @@ use crate::workflow::expression::{FILTERS, FUNCTIONS, TESTS};
 use crate::workflow::graph::Ancestors;
 use crate::workflow::input;
 
-/// Where an expression stands, as far as it matters for what it may name.
+/// Where an expression stands, as far as this decides what it may name.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Around {
-    /// In `defaults`: it is evaluated in every step.
+    /// In `defaults`: it is evaluated for every step.
     Defaults,
-    /// In a step.
+    /// Inside of a step.
     Step {
-        /// Its place in the file.
+        /// The step's index in the list, from 0.
         index: usize,
         /// Whether it is evaluated for each item of a fan-out.
         item: bool,
-        /// In which part of it.
+        /// The part of the step that holds it.
         part: Part,
     },
-    /// In the workflow's `output`: all steps are done.
+    /// In the workflow's `output`: all steps are done then.
     Output,
 }
 
-/// A part of a step, as far as it matters for what may be named there.
+/// A part of a step, as far as this decides what may be named there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// What it does, and whether.
+    /// The work, and the condition for doing it.
     Work,
-    /// When its loop ends: after a round, which has an output.
+    /// The condition that ends a loop: it is evaluated after a round, which has an output.
     Until,
-    /// Its compensation.
+    /// The compensation of the step.
     Undoing,
 }
 
-/// Knows what there is to be named.
+/// Knows all names that can be used.
 pub(super) struct Checker<'a> {
     env: &'a [String],
     schema: Option<&'a serde_json::Value>,
@@ -49,11 +49,11 @@ pub(super) struct Checker<'a> {
     grows: Vec<Grows>,
     places: HashMap<&'a str, usize>,
     ancestors: Option<Ancestors>,
-    /// Steps that are there beside these, in no order that is known.
+    /// Tells of steps that exist beside these, in an unknown order.
     others: Option<&'a dyn Fn(&str) -> bool>,
 }
 
-/// A name that cannot be known: what to say, and what to do.
+/// A name that is not known: the message, and the hint.
 struct Unknown {
     at: usize,
     message: String,
@@ -83,7 +83,7 @@ const VARIABLES: [&str; 9] = ["input", "steps", "run", "env", "item", "index", "
 const NOT_BUILT: [&str; 1] = ["context"];
 
 impl<'a> Checker<'a> {
-    /// `ancestors` are those of the drafts. Without ancestors nothing is said about which step runs after which.
+    /// `ancestors` are those of the drafts. Without them it is not checked which step runs after which.
     pub(super) fn new(
         env: &'a [String],
         schema: Option<&'a serde_json::Value>,
@@ -96,12 +96,12 @@ impl<'a> Checker<'a> {
         Self { env, schema, places, ids, grows, ancestors, others: None }
     }
 
-    /// The same, where there are further steps.
+    /// The same checker, with further steps that exist.
     pub(super) fn beside(self, others: &'a dyn Fn(&str) -> bool) -> Self {
         Self { others: Some(others), ..self }
     }
 
-    /// Reports all that the expressions of the steps name and that cannot be known.
+    /// Reports all unknown names in the expressions of the steps.
     pub(super) fn check_steps(&self, report: &mut Report<'_>, drafts: &[Draft<'_>]) {
         for (index, draft) in drafts.iter().enumerate() {
             report.step.clone_from(&draft.id);
@@ -121,7 +121,8 @@ impl<'a> Checker<'a> {
         report.step = None;
     }
 
-    /// Warns of an input that decides by whether it is true, and may be a text: `--input deploy=false` gives one, which is.
+    /// Warns of a condition on an input that may be a text: `--input deploy=false` gives the text `false`,
+    /// which counts as true.
     fn warn_of_texts(&self, report: &mut Report<'_>, found: &Use<'_>) {
         let source = found.expression.source();
         let decides = |path: &Path<'_>| {
@@ -157,7 +158,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Reports all that an expression names and that cannot be known where it stands.
+    /// Reports all names in an expression that are not known where it stands.
     pub(super) fn check(&self, report: &mut Report<'_>, found: &Use<'_>, around: Around) {
         let names = Names::of(found.expression.source());
         let refuse = |report: &mut Report<'_>, code: Code, unknown: Unknown| {
@@ -228,7 +229,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Names that the schema does not list are unknown, unless it says itself that there may be others.
+    /// Names that the schema does not list are unknown, unless the schema says that there may be others.
     fn input(&self, path: &Path<'_>) -> Result<(), Unknown> {
         let Some(mut schema) = self.schema else { return Ok(()) };
         let mut shown = "input".to_owned();
@@ -282,7 +283,7 @@ impl<'a> Checker<'a> {
         attribute(path, name)
     }
 
-    /// The place of a step, or of the one that a step such as `copy[0]`, `poll#1` or `plan/added` grows in.
+    /// The index of a step, or of the step in which one such as `copy[0]`, `poll#1` or `plan/added` grows.
     fn place(&self, name: &str) -> Option<usize> {
         if let Some(place) = self.places.get(name) {
             return Some(*place);
@@ -349,7 +350,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// What only some parts of a step can name.
+/// Checks names that are known only in some parts of a step.
 fn known_in_a_part(path: &Path<'_>, around: Around) -> Result<(), Unknown> {
     let (known_in, hint) = match (path.root, around) {
         ("output", Around::Step { part: Part::Until | Part::Undoing, .. }) => return Ok(()),
@@ -365,7 +366,7 @@ fn known_in_a_part(path: &Path<'_>, around: Around) -> Result<(), Unknown> {
     Err(Unknown::new(path.at, format!("`{}` is known only in {known_in}", path.root)).hint(hint))
 }
 
-/// What is looked up in a step.
+/// Checks the attribute that is looked up in a step.
 fn attribute(path: &Path<'_>, step: &str) -> Result<(), Unknown> {
     const ATTRIBUTES: [&str; 3] = ["output", "status", "attempts"];
     match path.attributes.get(1) {

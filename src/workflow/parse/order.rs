@@ -1,4 +1,4 @@
-//! In which order the steps of a list run: their ids, and what they need.
+//! The order in which the steps of a list run: their ids, and what they need.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use crate::events::ids::StepId;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::workflow::graph::{Ancestors, Graph};
 
-/// What each step needs, and all that comes before it. Without an order, as where there is a cycle, nothing is known to
-/// come before anything.
+/// What each step needs, and all that comes before it. If there is no order, as with a cycle, no step is
+/// known to come before another.
 pub(super) fn order(report: &mut Report<'_>, drafts: &[Draft<'_>]) -> (Vec<Vec<StepId>>, Option<Ancestors>) {
     let places = unique_ids(report, drafts);
     let mut complete = true;
@@ -47,7 +47,7 @@ pub(super) fn order(report: &mut Report<'_>, drafts: &[Draft<'_>]) -> (Vec<Vec<S
     (named, (complete && cycles.is_empty()).then(|| graph.ancestors()))
 }
 
-/// Where each id stands first; every other step with it is reported.
+/// The index of the first step with each id; every other step with the same id is reported.
 fn unique_ids<'d>(report: &mut Report<'_>, drafts: &'d [Draft<'_>]) -> HashMap<&'d str, usize> {
     let mut places: HashMap<&str, usize> = HashMap::with_capacity(drafts.len());
     for (index, draft) in drafts.iter().enumerate() {
@@ -79,7 +79,7 @@ fn unknown_step<'a>(report: &mut Report<'_>, name: &str, tree: &Tree, known: imp
     );
 }
 
-/// Names the whole circle. An arrow reads: needs.
+/// Reports a cycle with all its steps. An arrow means: needs.
 fn refuse_cycle(report: &mut Report<'_>, drafts: &[Draft<'_>], cycle: &[usize]) {
     let steps: Vec<&Draft<'_>> = cycle.iter().filter_map(|index| drafts.get(*index)).collect();
     let Some(first) = steps.first() else { return };

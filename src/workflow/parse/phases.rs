@@ -1,4 +1,4 @@
-//! What a file says about its phases: who is asked about each as a whole.
+//! What a file says about its phases: who is asked about each of them as a whole.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::events::run::Gate;
 use crate::workflow::definition::{PhaseRules, Step};
 use crate::workflow::phases::circles;
 
-/// More phases than that nobody is asked about.
+/// How many phases people may be asked about.
 const PHASES_MAX: usize = 1_000;
 
 pub(super) const KEYS: Keys = Keys {
@@ -33,7 +33,7 @@ pub(super) const KEYS: Keys = Keys {
 };
 const ONE_STEP: &str = "it says something about one step: write it there";
 
-/// The phases that people are asked about, and where each stands.
+/// The phases that people are asked about, with their places.
 pub(super) struct Phases<'t> {
     pub(super) rules: BTreeMap<String, PhaseRules>,
     places: Vec<(String, &'t Tree)>,
@@ -69,7 +69,8 @@ impl<'t> Phases<'t> {
         phases
     }
 
-    /// Refuses what would wait for itself: a step of a phase that needs one that waits for the answer about the phase.
+    /// Refuses what would wait for itself: a step of a phase that needs a step that waits for the
+    /// answer about the phase.
     pub(super) fn refuse_circles(&self, report: &mut Report<'_>, steps: &[Arc<Step>]) {
         for (phase, circle) in circles(steps, &self.rules) {
             let Some((_, place)) = self.places.iter().find(|(name, _)| *name == phase) else { continue };
@@ -120,7 +121,7 @@ fn is_known(report: &mut Report<'_>, name: &str, key: &Tree, drafts: &[Draft<'_>
     );
 }
 
-/// A step of the phase that asks by itself, too, is asked about beside it.
+/// Warns of a step that asks for an approval of its own, beside the one of its phase.
 fn warn_of_asking_twice(report: &mut Report<'_>, name: &str, gate: Gate, drafts: &[Draft<'_>]) {
     for draft in drafts.iter().filter(|draft| draft.phase.is_some_and(|(phase, _)| phase == name)) {
         let Some(step) = &draft.step else { continue };

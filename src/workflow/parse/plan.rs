@@ -1,5 +1,5 @@
-//! The steps that a step's output adds to its run: JSON, read like the `steps` of a file. Places in it are paths, because
-//! nobody has the text before their eyes.
+//! The steps that a step's output adds to its run: JSON, read like the `steps` of a file. Places in it are
+//! told as paths, because nobody sees the text.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,24 @@ use crate::events::json::Why;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{Definition, Limits, OnFailure};
 
-/// What the steps of a plan may refer to beside each other.
+/// What the steps of a plan may refer to, beside each other.
 #[derive(Clone, Copy)]
 pub struct PlanScope<'a> {
-    /// The names that `env.NAME` may use: those that the run captured.
+    /// The names that `env.NAME` may use: those whose values the run recorded.
     pub env: &'a [String],
     /// How often a fallback agent is tried at most.
     pub fallback_attempts: u32,
-    /// Whether the run has a step with that id. Expressions may name it; whether it is done then is not known here.
+    /// Whether the run has a step with that id. Expressions may name it; it is not known here whether it will
+    /// be done by then.
     pub steps: &'a dyn Fn(&str) -> bool,
 }
 
-/// Reads the list of an `add_steps`. The definition has nothing but its steps, which call each other by the ids that
-/// stand there. What problems call a place, such as `add_steps[1].agent`, is also the file of the agents' places.
+/// Reads the list of an `add_steps`. The definition has only steps, which call each other by the ids in
+/// the list. A place in it, such as `add_steps[1].agent`, is told in problems, and stands for the file
+/// in the agents' places.
 ///
 /// # Errors
-/// [`Code::BadPlan`]: what is wrong first, and where.
+/// [`Code::BadPlan`] for the first thing that is wrong, with its path.
 pub fn plan(text: &str, scope: &PlanScope<'_>) -> Result<(Definition, Vec<NamedAgent>), Problem> {
     if text.len() > FILE_BYTES_MAX {
         let message = format!("it has {} bytes, and no more than {FILE_BYTES_MAX} are read", text.len());

@@ -1,4 +1,4 @@
-//! `repeat`: a step done again and again.
+//! The key `repeat`: a step that is done again and again.
 
 use super::report::{Fields, Keys, Report};
 use super::tree::Tree;
@@ -17,17 +17,18 @@ pub(super) const KEYS: Keys = Keys {
     ],
 };
 
-/// Each round is a step of the run's graph, and a file has no more steps than this either.
+/// How many rounds a loop may have: each round is a step of the run's graph, and a file may
+/// have as many steps.
 const ROUNDS_MAX: u32 = 10_000;
 
-/// Kinds of steps that cannot be repeated, and what to do.
+/// The kinds of steps that cannot be repeated, each with a hint.
 const ALONE: [(&str, &str); 3] = [
     ("for_each", "put the loop into a workflow of its own, and start that with `workflow`"),
     ("sleep", "a `sleep` is as long as it says"),
     ("wait_for", "wait for each signal in a step of its own"),
 ];
 
-/// Reads it, with what its expression names.
+/// Reads the key, with the expression in it.
 pub(super) fn read<'t, 's: 't>(report: &mut Report<'s>, step: &Fields<'t>) -> (Option<Repeat>, Vec<Use<'t>>) {
     let (Some(key), Some(tree)) = (step.key("repeat"), step.get("repeat")) else { return (None, Vec::new()) };
     for (kind, hint) in ALONE.iter().filter(|(kind, _)| step.get(kind).is_some()) {

@@ -1,4 +1,4 @@
-//! What is found wrong with a file, and how plain values are read from it.
+//! Collects what is wrong with a file, and reads plain values from it.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use crate::events::problem::{Code, Place, Problem, Remedies, nearest};
 use crate::events::text::is_control;
 use crate::events::time::{BadDuration, parse_duration};
 
-/// Collects what is wrong. The readers answer nothing for what they have reported, and whoever calls them goes on.
+/// Collects what is wrong. Readers answer none for what they have reported, and their callers go on.
 pub(super) struct Report<'s> {
     file: &'s str,
     pub(super) source: &'s str,
-    /// The plan that is read in place of a file: places in it are told as paths.
+    /// The plan that is read instead of a file; its places are told as paths.
     plan: Option<&'s Tree>,
     /// The step that is being read.
     pub(super) step: Option<StepId>,
@@ -29,7 +29,7 @@ impl<'s> Report<'s> {
         Self { plan: Some(plan), ..Self::new("", source) }
     }
 
-    /// Reports a problem where a part of the file begins.
+    /// Reports a problem at the beginning of a part of the file.
     pub(super) fn refuse(&mut self, tree: &Tree, problem: Problem) {
         self.refuse_at((tree.line, tree.column), problem);
     }
@@ -40,13 +40,13 @@ impl<'s> Report<'s> {
         self.problems.push(problem);
     }
 
-    /// Reports what is allowed, but hardly meant.
+    /// Reports something that is allowed, but is probably a mistake.
     pub(super) fn warn(&mut self, tree: &Tree, problem: Problem) {
         let problem = self.about_the_step(problem.at(self.file, tree.line, tree.column));
         self.warnings.push(problem);
     }
 
-    /// Reports a key that cannot stand where it does.
+    /// Reports a key that cannot be used where it stands.
     pub(super) fn contradiction(&mut self, place: &Tree, message: &str) {
         self.refuse(place, Problem::new(Code::Contradiction, message).hint("take it out"));
     }
@@ -58,7 +58,7 @@ impl<'s> Report<'s> {
         problem
     }
 
-    /// Where a part of the file begins, in words.
+    /// The place where a part of the file begins, in words.
     pub(super) fn told(&self, tree: &Tree) -> String {
         match self.plan {
             Some(plan) => format!("`{}`", path(plan, tree.column)),
@@ -70,7 +70,7 @@ impl<'s> Report<'s> {
         Place { file: self.file.to_owned(), line: tree.line, column: tree.column }
     }
 
-    /// Reports that a key does not take what it was given.
+    /// Reports that a key does not take the value that it was given.
     pub(super) fn wants(&mut self, key: &str, wanted: &str, tree: &Tree) {
         if let Value::Map(entries) = &tree.value
             && let Some((braces, _)) = entries.iter().find(|(key, _)| matches!(key.value, Value::Map(_)))
@@ -85,7 +85,7 @@ impl<'s> Report<'s> {
         self.refuse(tree, Problem::new(Code::BadValue, message).hint(hint));
     }
 
-    /// A text. A number or `true` is taken as it is written.
+    /// Reads a text. A number or `true` is taken as it is written.
     pub(super) fn text<'t>(&mut self, key: &str, tree: &'t Tree) -> Option<&'t str>
     where
         's: 't,
@@ -100,7 +100,7 @@ impl<'s> Report<'s> {
         }
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`; reports anything else.
     pub(super) fn flag(&mut self, key: &str, tree: &Tree) -> Option<bool> {
         match tree.value {
             Value::Bool(flag) => Some(flag),
@@ -111,7 +111,7 @@ impl<'s> Report<'s> {
         }
     }
 
-    /// A length of time.
+    /// Reads a length of time, which may be zero.
     pub(super) fn duration(&mut self, key: &str, tree: &Tree) -> Option<Duration> {
         if !matches!(tree.value, Value::Text(_) | Value::Number(_)) {
             self.wants(key, "a duration", tree);
@@ -137,7 +137,7 @@ impl<'s> Report<'s> {
         }
     }
 
-    /// A length of time that is not zero.
+    /// Reads a length of time that is not zero.
     pub(super) fn positive_duration(&mut self, key: &str, tree: &Tree) -> Option<Duration> {
         let length = self.duration(key, tree)?;
         if length.is_zero() {
@@ -151,12 +151,12 @@ impl<'s> Report<'s> {
         Some(length)
     }
 
-    /// A whole number from 1 that has a default.
+    /// Reads a whole number, at least 1.
     pub(super) fn count(&mut self, key: &str, tree: &Tree) -> Option<u32> {
         self.whole(key, u32::MAX, format!("leave `{key}` out for its default"), tree)
     }
 
-    /// A whole number from 1 up to a bound.
+    /// Reads a whole number from 1 to `max`.
     pub(super) fn count_to(&mut self, key: &str, max: u32, tree: &Tree) -> Option<u32> {
         self.whole(key, max, Code::BadValue.remedies().to_vec(), tree)
     }
@@ -173,7 +173,7 @@ impl<'s> Report<'s> {
         number
     }
 
-    /// A text on one line, without the spaces around it.
+    /// Reads a text on one line, without the spaces around it.
     pub(super) fn line<'t>(&mut self, key: &str, chars_max: usize, tree: &'t Tree) -> Option<&'t str>
     where
         's: 't,
@@ -193,7 +193,7 @@ impl<'s> Report<'s> {
         None
     }
 
-    /// A number in a range.
+    /// Reads a number within a range.
     pub(super) fn number(
         &mut self,
         key: &str,
@@ -214,7 +214,7 @@ impl<'s> Report<'s> {
         number
     }
 
-    /// A list.
+    /// Reads a list; reports anything else.
     pub(super) fn list<'t>(&mut self, key: &str, tree: &'t Tree) -> Option<&'t [Tree]> {
         match &tree.value {
             Value::List(items) => Some(items),
@@ -225,7 +225,7 @@ impl<'s> Report<'s> {
         }
     }
 
-    /// One of some words.
+    /// Reads one of the words in `choices`.
     pub(super) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)], tree: &Tree) -> Option<T> {
         let text = self.text(key, tree)?;
         let chosen = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
@@ -243,26 +243,26 @@ impl<'s> Report<'s> {
     }
 }
 
-/// The keys of a map that are read, and those that are named for later versions.
+/// The keys that a map may have, and those that are known from later versions.
 pub(super) struct Keys {
-    /// Of what: `a step`.
+    /// What has these keys, as in `a step`.
     pub(super) of: &'static str,
     pub(super) known: &'static [&'static str],
     pub(super) not_built: &'static [&'static str],
-    /// Keys that belong somewhere else, each with what to do.
+    /// Keys that belong somewhere else, each with a hint.
     pub(super) elsewhere: &'static [(&'static str, &'static str)],
 }
 
 /// A map whose keys were checked.
 pub(super) struct Fields<'t> {
-    /// Key, where it stands, value.
+    /// For each entry the key, the place of the key, and the value.
     fields: Vec<(&'t str, &'t Tree, &'t Tree)>,
-    /// How many keys there were.
+    /// How many keys the map has, refused ones included.
     keys: usize,
 }
 
 impl<'t> Fields<'t> {
-    /// Reads a map and reports every key that is not to be there; nothing if it is no map.
+    /// Reads a map and reports every key that may not be there; none if it is not a map.
     pub(super) fn read(report: &mut Report<'_>, key: &str, keys: &Keys, tree: &'t Tree) -> Option<Self> {
         let Value::Map(entries) = &tree.value else {
             report.wants(key, "a map", tree);
@@ -291,17 +291,17 @@ impl<'t> Fields<'t> {
         Some(Self { fields, keys: entries.len() })
     }
 
-    /// The value of a key.
+    /// The value of a key, if the map has it.
     pub(super) fn get(&self, key: &str) -> Option<&'t Tree> {
         self.fields.iter().find(|(name, ..)| *name == key).map(|(_, _, value)| *value)
     }
 
-    /// Whether some of the keys were refused.
+    /// Whether some keys of the map were refused.
     pub(super) fn refused_some(&self) -> bool {
         self.fields.len() < self.keys
     }
 
-    /// Where a key stands.
+    /// The place of a key, if the map has it.
     pub(super) fn key(&self, key: &str) -> Option<&'t Tree> {
         self.fields.iter().find(|(name, ..)| *name == key).map(|(_, place, _)| *place)
     }
@@ -316,7 +316,7 @@ fn unknown_key(report: &mut Report<'_>, keys: &Keys, text: &str, place: &Tree) {
     report.refuse(place, problem);
 }
 
-/// Reports a key that is no text. `x: {{ y }}` without quotes is a map in a map to YAML.
+/// Reports a key that is not a text. In YAML, `x: {{ y }}` without quotes is a map inside a map.
 pub(super) fn key_is_no_text(report: &mut Report<'_>, of: &str, key: &Tree) {
     let problem = match key.value {
         Value::Map(_) => {

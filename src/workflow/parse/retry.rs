@@ -1,4 +1,4 @@
-//! `retry:`, in a step and in `defaults`.
+//! The key `retry`, in a step and in `defaults`.
 
 use std::time::Duration;
 
@@ -21,35 +21,35 @@ const POLICIES: [(&str, RetryPolicy); 4] = [
     ("exponential", RetryPolicy::Exponential),
 ];
 
-/// What a `retry:` says. What it leaves out comes from the workflow's `defaults`, then from those of the configuration, then
-/// from [`Retry::default`].
+/// What a `retry` says. What it leaves out comes from the workflow's `defaults`, then from those of the
+/// configuration, and last from [`Retry::default`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PartialRetry {
     /// How the delays grow.
     pub policy: Option<RetryPolicy>,
-    /// How many attempts there are, the first one counted.
+    /// How many attempts there are, including the first.
     pub attempts: Option<u32>,
-    /// The delay after the first.
+    /// The delay after the first failed attempt.
     pub initial: Option<Duration>,
-    /// No delay is longer.
+    /// The longest delay, jitter included.
     pub max: Option<Duration>,
-    /// By what an exponential delay grows.
+    /// The factor by which an exponential delay grows each time.
     pub multiplier: Option<f64>,
-    /// By which part of itself a delay may be longer or shorter, 0 to 1.
+    /// The part of itself by which a delay may be longer or shorter, from 0 to 1.
     pub jitter: Option<f64>,
-    /// Exit codes that also mean: try again.
+    /// Exit codes that also mean that another attempt may help.
     pub exit_codes: Option<Vec<i32>>,
-    /// Parts of an error's message that also mean: try again.
+    /// Parts of error messages that also mean that another attempt may help.
     pub messages: Option<Vec<String>>,
 }
 
 impl PartialRetry {
-    /// One that says only how many attempts there are.
+    /// A retry that only says how many attempts there are.
     pub(super) fn attempts(attempts: u32) -> Self {
         Self { attempts: Some(attempts), ..Self::default() }
     }
 
-    /// Reads it.
+    /// Reads a `retry` of any form.
     pub(super) fn read(report: &mut Report<'_>, tree: &Tree) -> Self {
         let Some(fields) = Fields::read(report, "retry", &KEYS, tree) else { return Self::default() };
         let retry = Self {
@@ -73,7 +73,7 @@ impl PartialRetry {
         retry
     }
 
-    /// It, with what it leaves out from another.
+    /// The same, with what it leaves out taken from `base`.
     pub(super) fn or(self, base: &Self) -> Self {
         Self {
             policy: self.policy.or(base.policy),
@@ -87,7 +87,7 @@ impl PartialRetry {
         }
     }
 
-    /// What it means, given the `defaults`. `tree` is where it stands.
+    /// The complete policy, given the `defaults`. `tree` is the place for reports.
     pub(super) fn complete(self, defaults: Option<&Self>, report: &mut Report<'_>, tree: &Tree) -> Retry {
         let retry = self.over(defaults);
         if retry.max < retry.initial {
@@ -100,7 +100,7 @@ impl PartialRetry {
         retry
     }
 
-    /// It, over the `defaults`, over the defaults of the defaults.
+    /// The complete policy: this one, over the `defaults`, over [`Retry::default`].
     pub(super) fn over(self, defaults: Option<&Self>) -> Retry {
         let base = defaults.map(|defaults| defaults.clone().over(None)).unwrap_or_default();
         let policy = self.policy.unwrap_or(base.policy);

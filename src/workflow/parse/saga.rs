@@ -38,18 +38,18 @@ const WHEN: [(&str, UndoWhen); 2] = [("completed", UndoWhen::Completed), ("attem
 /// What a step says about being undone.
 #[derive(Default)]
 pub(super) struct Saga<'t> {
-    /// How; none also if something is wrong with it.
+    /// How it is undone; none if the step does not say, or something is wrong with it.
     pub(super) compensate: Option<Compensate>,
-    /// The agent that the compensation names, and where.
+    /// The agent that the compensation names, with the place.
     pub(super) agent: Option<(AgentName, Place)>,
-    /// What the expressions of the compensation name.
+    /// The expressions in the compensation.
     pub(super) uses: Vec<Use<'t>>,
     pub(super) irreversible: bool,
     pub(super) at_most_once: bool,
 }
 
 impl<'t> Saga<'t> {
-    /// Reads it from the keys of a step. That a `sleep` has none of them is reported elsewhere.
+    /// Reads these keys of a step. That a `sleep` may have none of them is reported elsewhere.
     pub(super) fn read<'s: 't>(report: &mut Report<'s>, fields: &Fields<'t>) -> Self {
         let mut flag = |key| fields.get(key).and_then(|tree| report.flag(key, tree)).unwrap_or(false);
         let (irreversible, at_most_once) = (flag("irreversible"), flag("at_most_once"));
@@ -98,7 +98,7 @@ impl<'t> Saga<'t> {
     }
 }
 
-/// When a compensation is tried again. The workflow's `defaults` are about doing things, and say nothing here.
+/// How a compensation is retried. The workflow's `defaults` are about doing things, and do not apply here.
 fn retry(report: &mut Report<'_>, fields: &Fields<'_>) -> Retry {
     let defaults = PartialRetry::attempts(Compensate::ATTEMPTS);
     match fields.get("retry") {

@@ -28,10 +28,10 @@ const CLASSES: [(&str, Class); 5] = [
 
 const ONE_OF: &str = "give it exactly one of `output`, `stdout` and `fail`";
 
-/// Reads a script. `file` is what problems name.
+/// Reads a script. `file` is the name in problems.
 ///
 /// # Errors
-/// All that is wrong, in the order of the file.
+/// Everything that is wrong, in the order of the file.
 pub fn script(text: &str, file: &str) -> Result<Script, Vec<Problem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let tree = Tree::read(text, file).map_err(|problem| vec![problem])?;

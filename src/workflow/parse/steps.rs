@@ -1,4 +1,4 @@
-//! One step of a file.
+//! Reads one step of a file.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -55,40 +55,41 @@ pub(super) const KEYS: Keys = Keys {
     elsewhere: &[("on_failure", "it is for the whole workflow; a step has `on_error`")],
 };
 
-/// A step as far as it could be read.
+/// A step, as far as it could be read.
 pub(super) struct Draft<'t> {
-    /// Its id; none if it has none that is one.
+    /// The id of the step; none if it has no valid one.
     pub(super) id: Option<StepId>,
-    /// Where to say something about it: its id, or where it begins.
+    /// The place for reports about the step: its id, or its beginning.
     pub(super) place: &'t Tree,
-    /// What its `needs` say, and where; none if it has no such key, and so runs after the step above.
+    /// The ids in its `needs`, with their places; none without that key, so that it runs
+    /// after the step above.
     pub(super) needs: Option<Vec<(&'t str, &'t Tree)>>,
-    /// The expressions in it.
+    /// The expressions in the step.
     pub(super) uses: Uses<'t>,
-    /// Which steps it grows, if it does.
+    /// Which steps it grows, if it grows any.
     pub(super) grows: Grows,
-    /// The agents that it names, for what, and where.
+    /// The agents that it names, with the purpose and the place.
     agents: Vec<(AgentName, AgentRole, Place)>,
-    /// The workflow file that it names.
+    /// The workflow file that it names, with the place.
     child: Option<(String, Place)>,
-    /// Its phase, and where that is named.
+    /// The phase that it belongs to, with the place.
     pub(super) phase: Option<(&'t str, &'t Tree)>,
-    /// Whether nothing is said about what its failure does to the run.
+    /// Whether neither it nor the `defaults` say what its failure does to the run.
     pub(super) undecided: bool,
-    /// The step, but for its needs; none if something is wrong with it.
+    /// The step without its needs; none if something is wrong with it.
     pub(super) step: Option<Step>,
 }
 
-/// The expressions in a step, by what they may name.
+/// The expressions in a step, grouped by what they may name.
 #[derive(Default)]
 pub(super) struct Uses<'t> {
-    /// Those that are evaluated once for the whole step.
+    /// The expressions that are evaluated once for the whole step.
     pub(super) whole: Vec<Use<'t>>,
-    /// Those of its work: for each item, in a fan-out.
+    /// The expressions in its work; in a fan-out they are evaluated for each item.
     pub(super) work: Vec<Use<'t>>,
-    /// When its loop ends.
+    /// The expressions that decide when its loop ends.
     pub(super) until: Vec<Use<'t>>,
-    /// Those of its compensation.
+    /// The expressions in its compensation.
     pub(super) undoing: Vec<Use<'t>>,
 }
 
@@ -96,14 +97,14 @@ pub(super) struct Uses<'t> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grows {
     None,
-    /// One an item: `copy[0]`.
+    /// One step for each item: `copy[0]`.
     Items,
-    /// One a round: `poll#1`.
+    /// One step for each round: `poll#1`.
     Rounds,
 }
 
 impl<'t> Draft<'t> {
-    /// Reads a step; nothing if it is no map.
+    /// Reads a step; none if it is not a map.
     pub(super) fn read<'s: 't>(report: &mut Report<'s>, defaults: &Defaults, tree: &'t Tree) -> Option<Self> {
         report.step = None;
         let problems = report.problems.len();
@@ -149,7 +150,7 @@ impl<'t> Draft<'t> {
             condition,
             for_each,
             timeout,
-            // One from the `defaults`; beside a retry of its own `at_most_once` is refused.
+            // One from the `defaults`; a step with `at_most_once` and a `retry` of its own is refused.
             retry: retry.filter(|_| !saga.at_most_once),
             on_error: tiers.on_error,
             env,
@@ -172,7 +173,7 @@ impl<'t> Draft<'t> {
 }
 
 impl Draft<'_> {
-    /// The agents that it names. A step whose id was refused has no name to give them to.
+    /// The agents that the step names. Empty if its id was refused, because they belong to an id.
     pub(super) fn named_agents(&self) -> impl Iterator<Item = NamedAgent> {
         self.id.iter().flat_map(|step| {
             self.agents.iter().map(|(agent, role, at)| NamedAgent {
@@ -184,7 +185,7 @@ impl Draft<'_> {
         })
     }
 
-    /// The workflow file that it names.
+    /// The workflow file that the step names.
     pub(super) fn named_child(&self) -> Option<NamedChild> {
         let (file, at) = self.child.clone()?;
         Some(NamedChild { file, step: self.id.clone()?, at })
@@ -201,7 +202,7 @@ impl Grows {
     }
 }
 
-/// The id, before all else: every problem of the step names it.
+/// Reads the id first, because every problem of the step names it.
 fn id(report: &mut Report<'_>, tree: &Tree) -> Option<StepId> {
     let Value::Map(entries) = &tree.value else { return None };
     let is_id = |(key, _): &&(Tree, Tree)| key.value == Value::Text("id".to_owned());
@@ -229,7 +230,7 @@ fn fan_out<'t, 's: 't>(values: &mut Values<'t, '_, 's>, fields: &Fields<'t>) -> 
     for_each.map(|fan_out| ForEach { max_parallel, ..fan_out })
 }
 
-/// What its programs find in their environment; nothing if there is none to find it.
+/// The environment variables that its programs get; empty if it has no programs.
 fn environment_over<'t, 's: 't>(
     values: &mut Values<'t, '_, 's>,
     fields: &Fields<'t>,
@@ -240,7 +241,8 @@ fn environment_over<'t, 's: 't>(
     inherited.into_iter().chain(own).collect()
 }
 
-/// How long it may take, and how often it is tried. The `defaults` are about attempts, and hold for nothing else.
+/// How long attempts may take, and how often they are made. The `defaults` apply only to
+/// steps that make attempts.
 fn trying(
     report: &mut Report<'_>,
     fields: &Fields<'_>,
@@ -269,7 +271,7 @@ fn phase<'t, 's: 't>(report: &mut Report<'s>, tree: &'t Tree) -> Option<(&'t str
     Some((report.line("phase", kinds::NAME_CHARS_MAX, tree)?, tree))
 }
 
-/// The names in `needs` and where they stand.
+/// The names in `needs`, with their places.
 fn needs<'t, 's: 't>(report: &mut Report<'s>, tree: &'t Tree) -> Vec<(&'t str, &'t Tree)> {
     if let Value::Text(name) = &tree.value {
         let problem = Problem::new(Code::BadValue, "`needs` takes a list of ids, and this is a text");

@@ -1,4 +1,4 @@
-//! What files get: a definition, or problems with their code, place and hint.
+//! What files lead to: a definition, or problems with their code, place and hint.
 
 use super::*;
 use crate::events::problem::Class;

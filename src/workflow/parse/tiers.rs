@@ -1,5 +1,5 @@
-//! What a step says about who does it when its agent fails, and whether it may be left out: `fallback`, `optional`,
-//! `criticality`.
+//! What a step says about the agent that replaces its own when that fails, and whether the step may be left
+//! out: `fallback`, `optional`, `criticality`.
 
 use super::defaults::{self, Defaults};
 use super::kinds;
@@ -28,20 +28,20 @@ const CRITICALITY: [(&str, Criticality); 4] = [
     ("low", Criticality::Low),
 ];
 
-/// The tiers of a step: its agent, another, and whether it may be left out.
+/// The tiers of a step: its agent, another agent, and whether it may be left out.
 #[derive(Default)]
 pub(super) struct Tiers {
     pub(super) fallback: Option<Fallback>,
-    /// The agent that the fallback names, and where.
+    /// The agent that the fallback names, with the place.
     pub(super) agent: Option<(AgentName, Place)>,
     pub(super) on_error: OnError,
-    /// Whether `on_error` is what holds where nobody says anything.
+    /// Whether `on_error` is only the default, because neither the step nor the `defaults` say it.
     pub(super) undecided: bool,
     pub(super) criticality: Option<Criticality>,
 }
 
 impl Tiers {
-    /// Reads them from the keys of a step.
+    /// Reads the tiers from the keys of a step.
     pub(super) fn read(report: &mut Report<'_>, fields: &Fields<'_>, defaults: &Defaults) -> Self {
         let on_error = on_error(report, fields, defaults);
         let criticality = fields.get("criticality");
@@ -54,7 +54,8 @@ impl Tiers {
     }
 }
 
-/// What its failure does to the run: what it says itself, in either of two ways, before what the `defaults` say.
+/// What its failure does to the run: what the step says, in either of two ways, before
+/// what the `defaults` say.
 fn on_error(report: &mut Report<'_>, fields: &Fields<'_>, defaults: &Defaults) -> OnError {
     let optional = fields.get("optional").and_then(|tree| report.flag("optional", tree));
     let said = fields.get("on_error").and_then(|tree| defaults::on_error(report, tree));
@@ -80,7 +81,7 @@ fn on_error(report: &mut Report<'_>, fields: &Fields<'_>, defaults: &Defaults) -
     }
 }
 
-/// Who stands in, with the place of the name.
+/// Reads the fallback, with the place of the agent's name.
 fn fallback(
     report: &mut Report<'_>,
     step: &Fields<'_>,
@@ -104,7 +105,7 @@ fn fallback(
     let suffix = fields.get("prompt_suffix").and_then(|tree| report.text("prompt_suffix", tree));
     let prompt_suffix = suffix.map(str::to_owned);
     let Some(place) = fields.get("agent") else {
-        // A key that was refused may be the one that says it.
+        // A key that was refused may have been meant for it.
         if !fields.refused_some() {
             let problem = Problem::new(Code::BadValue, "`fallback` names no `agent`");
             report.refuse(tree, problem.hint("name who does the step then: `fallback: {agent: NAME}`"));

@@ -1,5 +1,5 @@
-//! YAML as a tree that knows where each part stands and how it is written. Typed structs would stop at the first thing
-//! that is wrong, and could not tell `1.10` from `1.1`.
+//! YAML as a tree that knows the place of each part and how it is written. Typed structs would stop at the
+//! first mistake, and could not tell `1.10` from `1.1`.
 
 use std::ops::Range;
 use std::{fmt, io, thread};
@@ -15,41 +15,41 @@ mod json;
 
 pub(super) use json::{plan, whole};
 
-/// The stack on which YAML is read: in a debug build the reader takes some 40 KiB of it for each level, so that the
-/// deepest file would overflow that of a usual thread.
+/// The size of the stack on which YAML is read, in bytes: in a debug build the reader needs some 40 KiB of it
+/// for each level, so that the deepest file would overflow the stack of a usual thread.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// A part of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tree {
-    /// Where it begins; for an alias, where that stands.
+    /// The line on which it begins, from 1; for an alias, the line of the alias.
     pub(super) line: u64,
     pub(super) column: u64,
-    /// The bytes of the file that it is written in; for an alias, those of what it means.
+    /// The bytes of the file in which it is written; for an alias, those of what the alias stands for.
     pub(super) written: Range<usize>,
-    /// Whether it stands where it is written: it is no alias, nor in one.
+    /// Whether it stands where it is written: neither an alias, nor inside one.
     pub(super) direct: bool,
     pub(super) value: Value,
 }
 
-/// What a part of a file is. Only `true` and `false` are booleans: `no` and `on` are texts.
+/// The kind of a part of a file. Only `true` and `false` are booleans: `no` and `on` are texts.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Null,
     Bool(bool),
-    /// The number as JSON; empty while it is read, if no float holds it.
+    /// The number as JSON; empty while it is read, if no float can hold it.
     Number(String),
     Text(String),
     List(Vec<Tree>),
-    /// Keys and values, in order. A key may be anything in YAML.
+    /// The keys and values, in order. In YAML a key may be anything.
     Map(Vec<(Tree, Tree)>),
 }
 
 impl Tree {
-    /// Reads a file: JSON if it is called `.json`, else YAML.
+    /// Reads a file: JSON if its name ends in `.json`, otherwise YAML.
     ///
     /// # Errors
-    /// One problem, the first: behind it nothing can be trusted to be what it looks like.
+    /// Only the first problem: what follows it may be misread.
     pub(super) fn read(source: &str, file: &str) -> Result<Self, Problem> {
         if file.ends_with(".json") && !source.trim().is_empty() {
             return whole(source).map_err(|why| why.in_file(file));
@@ -72,7 +72,7 @@ impl Tree {
     }
 
     fn of_yaml(source: &str) -> Result<Self, Error> {
-        // Nodes, aliases and what they expand to are bounded by the reader's own budget.
+        // The reader's own budget bounds the nodes and what aliases expand to.
         let options = serde_saphyr::options! {
             strict_booleans: true,
             with_snippet: false,
@@ -82,8 +82,8 @@ impl Tree {
         serde_saphyr::from_str_with_options(source, options)
     }
 
-    /// Takes numbers as they are written. What YAML takes for a number and JSON does not, such as `02134`, `0x1F`, `1_000`
-    /// and `.inf`, is a text: what it stands for would be a guess.
+    /// Takes numbers as they are written. What is a number in YAML but not in JSON, such as `02134`, `0x1F`,
+    /// `1_000` and `.inf`, becomes a text: any other meaning would be a guess.
     fn as_written(&mut self, source: &str) {
         match &mut self.value {
             Value::Number(number) => {
@@ -105,9 +105,9 @@ impl Tree {
         }
     }
 
-    /// Where a part of its text stands, that begins at this byte of the decoded text. Quotes, escapes and folded lines
-    /// make the text differ from what is written; so the part is looked for by its first word, and what is not found
-    /// stands where the text begins.
+    /// The line and the column of a part of its text that begins at byte `at` of the decoded text. Quotes,
+    /// escapes and folded lines make the decoded text differ from what is written; so the first word of the
+    /// part is searched for, and if it is not found, the beginning of the text is answered.
     pub(super) fn place_inside(&self, source: &str, at: usize) -> (u64, u64) {
         self.find_inside(source, at).unwrap_or((self.line, self.column))
     }
@@ -130,7 +130,7 @@ impl Tree {
         })
     }
 
-    /// What it is, for a sentence.
+    /// The kind of value, as words for a sentence.
     pub(super) fn kind(&self) -> &'static str {
         match &self.value {
             Value::Null => "nothing",
@@ -143,7 +143,7 @@ impl Tree {
     }
 }
 
-/// What something written begins with that says itself what it is.
+/// The first characters of values that say by themselves of what kind they are.
 const TAGGED_OR_QUOTED: [char; 5] = ['!', '"', '\'', '|', '>'];
 
 fn count(text: &str) -> u64 {
@@ -222,7 +222,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-/// What stands at a column of a plan, as a path: `add_steps[1].agent`.
+/// The path to what stands at a column of a plan: `add_steps[1].agent`.
 pub(super) fn path(tree: &Tree, column: u64) -> String {
     let holds = |tree: &Tree| {
         let byte = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
@@ -252,7 +252,7 @@ pub(super) fn path(tree: &Tree, column: u64) -> String {
     }
 }
 
-/// The reader's error, in our words where a person needs more than its.
+/// The reader's error as a problem, in our words where people need more than the reader's.
 fn problem(error: &Error, file: &str) -> Problem {
     let error = match error.without_snippet() {
         Error::AliasError { error, .. } => error.without_snippet(),

@@ -1,4 +1,4 @@
-//! Templates and expressions, as a file writes them.
+//! Reads templates and expressions from a file.
 
 use std::sync::Arc;
 
@@ -11,34 +11,34 @@ use crate::workflow::schema::Schema;
 use crate::workflow::shell;
 use crate::workflow::template::{Expression, Node, Piece, Template};
 
-/// An expression where it stands. What it names can be checked when all steps are known.
+/// An expression with its place. The names in it can be checked once all steps are known.
 pub(super) struct Use<'t> {
     pub(super) expression: Expression,
-    /// The text that holds it.
+    /// The text that holds the expression.
     pub(super) tree: &'t Tree,
-    /// The byte of the decoded text at which it begins.
+    /// The byte of the decoded text at which the expression begins.
     pub(super) at: usize,
 }
 
-/// Reads templates and expressions, and collects those that were met.
+/// Reads templates and expressions, and collects the expressions.
 pub(super) struct Values<'t, 'r, 's> {
     pub(super) report: &'r mut Report<'s>,
     pub(super) uses: Vec<Use<'t>>,
 }
 
 impl<'t, 's: 't> Values<'t, '_, 's> {
-    /// A tree of templates. Names of members are plain text.
+    /// Reads a tree of templates. Names of members are plain text.
     pub(super) fn template(&mut self, key: &str, tree: &'t Tree) -> Option<Template> {
         self.node(key, tree).map(Template::new)
     }
 
-    /// A text template. A number or `true` is taken as it is written.
+    /// Reads a text template. A number or `true` is taken as it is written.
     pub(super) fn text(&mut self, key: &str, tree: &'t Tree) -> Option<Template> {
         let text = self.report.text(key, tree)?;
         self.text_node(text, tree).map(Template::new)
     }
 
-    /// What `run` says: a text for the shell, or a program and its arguments.
+    /// Reads the value of `run`: a text for the shell, or a program and its arguments.
     pub(super) fn run(&mut self, tree: &'t Tree) -> Option<Template> {
         if let Value::List(items) = &tree.value {
             let mut words = Vec::new();
@@ -77,7 +77,7 @@ impl<'t, 's: 't> Values<'t, '_, 's> {
         self.report.refuse(tree, Problem::new(Code::BadValue, "`run` is empty").hint(hint));
     }
 
-    /// A bare expression. `true` is one, and a `{{ }}` around the whole is taken off.
+    /// Reads a bare expression. `true` is one, and a `{{ }}` around the whole is removed.
     pub(super) fn expression(&mut self, key: &str, tree: &'t Tree) -> Option<Expression> {
         if !matches!(tree.value, Value::Text(_) | Value::Bool(_)) {
             self.report.wants(key, "an expression", tree);
@@ -102,9 +102,9 @@ impl<'t, 's: 't> Values<'t, '_, 's> {
         }
     }
 
-    /// The expression in the `{{ }}` that is all of a text.
+    /// The expression in the `{{ }}` that makes up the whole text.
     fn unwrapped(&mut self, key: &str, text: &str, tree: &'t Tree) -> Option<Expression> {
-        // Spaces around the braces are no part of the value; the place inside counts them.
+        // Spaces around the braces do not belong to the value, but count in the place.
         let before = text.len() - text.trim_start().len();
         match self.text_node(text.trim(), tree)? {
             Node::Text { pieces, .. } => match pieces.as_slice() {
@@ -126,7 +126,7 @@ impl<'t, 's: 't> Values<'t, '_, 's> {
         }
     }
 
-    /// Where a fan-out's items come from: a bare expression, or a list.
+    /// Reads the items of a fan-out: a bare expression, or a list.
     pub(super) fn for_each(&mut self, tree: &'t Tree) -> Option<ForEach> {
         let items = match &tree.value {
             Value::List(_) => Items::List(self.template("for_each", tree)?),
@@ -197,7 +197,7 @@ fn bare(key: &str) -> String {
     format!("`{key}` is an expression already: write it without `{{{{` and `}}}}`")
 }
 
-/// A JSON Schema.
+/// Reads a JSON Schema; reports what is not one.
 pub(super) fn schema(report: &mut Report<'_>, key: &str, tree: &Tree) -> Option<Schema> {
     if !matches!(tree.value, Value::Map(_)) {
         report.wants(key, "a JSON Schema", tree);

@@ -19,7 +19,8 @@ fn last(file: &str) -> Step {
     parse(file, "w.yaml", &Known::default()).unwrap().definition.steps.last().unwrap().as_ref().clone()
 }
 
-/// What a compensation of `copy` sees: `copy` completed with this, or nobody knows.
+/// The scope of a compensation of `copy`, which completed with that output; without one
+/// its outcome is unknown.
 fn scope(step: &str, output: Option<&str>) -> Scope {
     let outcome = if output.is_some() { Undoes::Completed } else { Undoes::Unknown };
     let view = StepView { status: "compensating", attempts: 3, output: output.map(json) };

@@ -1,29 +1,30 @@
-//! What becomes of values in the variables of a command.
+//! Follows values through the variables of a command.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All positional parameters. Which of them a value gets into is not looked at.
+/// Stands for all positional parameters. Which of them a value gets into is not followed.
 pub(super) const POSITIONAL: &str = "@";
 
-/// What commands print with `echo` and `printf`, and `read` and a shell without arguments get.
+/// Stands for what commands print with `echo` and `printf`, and what `read` or a
+/// shell without arguments reads.
 pub(super) const PRINTED: &str = "|";
 
-/// File names that `find` and `xargs` insert for `{}`.
+/// Stands for file names that `find` and `xargs` insert for `{}`.
 pub(super) const INSERTED: &str = "{}";
 
-/// Which variables get values, and which are read again: as commands by `eval`, or as numbers, where bash runs the
-/// command in `a[$(command)]`.
+/// Which variables get values, and which are read again: as commands by `eval`, or as numbers, for which bash
+/// runs the command in `a[$(command)]`.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
-    /// From a variable to the values that it was directly given.
+    /// For each variable the values that were directly assigned to it.
     given: BTreeMap<String, BTreeSet<usize>>,
-    /// From a variable to those that its value was made from.
+    /// For each variable the variables that its value was made from.
     made_from: BTreeMap<String, BTreeSet<String>>,
-    /// Variables that are read again. What begins with a digit is a number.
+    /// The variables that are read again. What begins with a digit is a number and left out.
     pub(super) evaluated: BTreeSet<String>,
-    /// Values that `echo` and `printf` print.
+    /// The values that `echo` and `printf` print.
     pub(super) printed: Vec<usize>,
-    /// All that reach any word of a command.
+    /// All values that reach any word of a command.
     pub(super) all: BTreeSet<usize>,
 }
 
@@ -44,7 +45,7 @@ impl Flow {
         }
     }
 
-    /// The values that reach what is read again, with what that is.
+    /// The values that reach something that is read again, each with what that is.
     pub(super) fn read_again(&self) -> Vec<(usize, String)> {
         let (mut found, mut known) = (Vec::new(), BTreeSet::new());
         for sink in &self.evaluated {
@@ -59,7 +60,7 @@ impl Flow {
         found
     }
 
-    /// The values that variables are directly given, with the variable.
+    /// The values that are directly assigned to variables, each with the variable.
     pub(super) fn assigned(&self) -> Vec<(usize, String)> {
         let given = self.given.iter();
         given.flat_map(|(name, values)| values.iter().map(|value| (*value, shown(name)))).collect()
@@ -82,7 +83,7 @@ fn shown(name: &str) -> String {
     }
 }
 
-/// Variables that the shell itself reads as commands or as numbers when they are set.
+/// Whether a variable is one that the shell itself reads as commands or as numbers once it is set.
 pub(super) fn is_read_by_the_shell(name: &str) -> bool {
     const NAMES: [&str; 17] = [
         "ENV",

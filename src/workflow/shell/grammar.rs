@@ -3,7 +3,8 @@
 use super::reader::{HereDocument, Item, Read, Reader, is_name, is_of_name, lost};
 use super::words::{Word, is_meta};
 
-/// Words that only mean something where they belong, and those that open what not every shell knows.
+/// Words that have a meaning only in certain places, and words that open something that
+/// not every shell knows.
 const RESERVED: [&str; 13] =
     ["then", "do", "done", "fi", "else", "elif", "esac", "}", "[[", "]]", "select", "function", "coproc"];
 
@@ -15,7 +16,8 @@ pub(super) fn is_reserved(word: &str) -> bool {
 }
 
 impl Reader {
-    /// Commands up to one of these words, a closing parenthesis, `;;` or the end, which are left.
+    /// Reads commands up to one of these words, a closing parenthesis, `;;` or the end; what ends
+    /// them is not read.
     pub(super) fn list(&mut self, ends: &[&str]) -> Read<()> {
         loop {
             self.newlines()?;
@@ -42,7 +44,7 @@ impl Reader {
         }
     }
 
-    /// The word that begins here, if it may be one of the grammar: all of it is plain text.
+    /// The word that begins here, if it may be a word of the grammar: all of it is plain text.
     fn reserved_word(&self) -> Option<String> {
         let mut word = String::new();
         for offset in 0.. {
@@ -101,13 +103,13 @@ impl Reader {
         Ok(())
     }
 
-    /// Commands up to a word, and the word.
+    /// Reads commands up to a word, and that word.
     fn until(&mut self, word: &str) -> Read<()> {
         self.list(&[word])?;
         self.expect(word)
     }
 
-    /// What follows `if`.
+    /// Reads what follows the word `if`.
     fn branches(&mut self) -> Read<()> {
         self.until("then")?;
         loop {
@@ -126,7 +128,7 @@ impl Reader {
         }
     }
 
-    /// What follows `for`.
+    /// Reads what follows the word `for`.
     fn for_words(&mut self) -> Read<()> {
         self.blanks()?;
         let name: String =
@@ -157,7 +159,8 @@ impl Reader {
         self.until("done")
     }
 
-    /// What follows `case`. Older shells take the parenthesis behind a pattern for the end of a `$( … )`.
+    /// Reads what follows `case`. Older shells take the parenthesis behind a pattern for the end of
+    /// a `$( … )`.
     fn case(&mut self) -> Read<()> {
         if self.substitutions > 0 {
             return lost("a `case` in `$( … )`");
@@ -197,7 +200,8 @@ impl Reader {
         self.expect("esac")
     }
 
-    /// `(( … ))`: a command in parentheses for dash, arithmetic for bash. What is the same for both has no quotes.
+    /// Reads `(( … ))`: for dash a command in parentheses, for bash arithmetic. What is the same for
+    /// both has no quotes.
     fn arithmetic_command(&mut self) -> Read<()> {
         self.skip(2);
         while let Some(c) = self.char() {
@@ -217,7 +221,7 @@ impl Reader {
         lost("`((`, which dash and bash read each in its own way")
     }
 
-    /// A command with its arguments, or the definition of a function.
+    /// Reads a command with its arguments, or the definition of a function.
     fn simple(&mut self) -> Read<()> {
         let (documents, mut words, mut here_strings) = (self.here_documents.len(), Vec::new(), Vec::new());
         loop {
@@ -269,7 +273,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A redirection, if one is next. What a `<<<` gives goes to `here_strings`.
+    /// Reads a redirection, if one is next. The word behind a `<<<` is added to `here_strings`.
     fn redirection(&mut self, here_strings: &mut Vec<Word>) -> Read<bool> {
         let digit = usize::from(self.char().is_some_and(|c| c.is_ascii_digit()));
         if !matches!(self.char_at(digit), Some('<' | '>')) {

@@ -1,24 +1,24 @@
-//! The text of a command, piece by piece, and what was found out about each of its values.
+//! Reads the text of a command piece by piece, and keeps what it finds out about each value.
 
 use std::collections::BTreeSet;
 
 use super::flow::{Flow, POSITIONAL};
 use super::{Piece, Place};
 
-/// How deep commands may lie in each other. It bounds the stack; nobody writes half of it.
+/// How deep commands may be nested. It bounds the stack; nobody writes half of it.
 const DEPTH_MAX: usize = 64;
 
 /// A piece of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Item {
     Char(char),
-    /// A value that is inserted in quotes, by its number in the text.
+    /// A value that is inserted in quotes; the number of the value in the text, from 0.
     Value(usize),
-    /// A value that is inserted as it is: its author says that it changes nothing of how the rest is read.
+    /// A value that is inserted as it is: its author promises that it does not change how the rest is read.
     Raw(usize),
 }
 
-/// The reader does not know what follows: what it met there.
+/// The reader does not understand what follows; the text says what it met.
 #[derive(Debug)]
 pub(super) struct Lost(pub(super) String);
 
@@ -28,15 +28,15 @@ pub(super) fn lost<T>(what: impl Into<String>) -> Read<T> {
     Err(Lost(what.into()))
 }
 
-/// A here-document whose body begins with the next line.
+/// A here-document whose body begins on the next line.
 #[derive(Debug)]
 pub(super) struct HereDocument {
     pub(super) end: String,
-    /// Tabs before its lines do not count.
+    /// Whether tabs at the beginning of its lines are ignored.
     pub(super) tabs: bool,
-    /// The shell expands nothing in it.
+    /// Whether the shell expands nothing in it.
     pub(super) quoted: bool,
-    /// What reads it takes it for commands.
+    /// Whether it is read as commands.
     pub(super) evaluated: bool,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Reader {
     at: usize,
     verdicts: Vec<Option<Result<Place, String>>>,
     raw: BTreeSet<usize>,
-    /// How many values were read.
+    /// How many values were read so far.
     pub(super) seen: usize,
     pub(super) here_documents: Vec<HereDocument>,
     /// How many `$( … )` are open.
@@ -91,7 +91,7 @@ impl Reader {
         }
     }
 
-    /// Reads it all. For each value where it stands, or why it cannot.
+    /// Reads the whole text. Answers for each value how it stands, or why it cannot stand there.
     pub(super) fn read(mut self) -> Vec<Result<Place, String>> {
         let end = self.commands();
         let behind = match &end {
@@ -109,7 +109,8 @@ impl Reader {
         self.verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| Err(behind.clone()))).collect()
     }
 
-    /// Reads commands that a command of this text is given as a text, and learns which variables they have read again.
+    /// Reads a text that a command of this text takes as commands, and notes which variables
+    /// are read again there.
     pub(super) fn read_inner(&mut self, text: &str) -> Read<()> {
         let mut inner = Self::new(text.chars().map(Item::Char).collect(), 0, self.depth + 1);
         inner.deeper()?;
@@ -130,7 +131,7 @@ impl Reader {
         }
     }
 
-    /// Goes one level deeper, into what may lie in itself. The caller goes up again.
+    /// Enters one more level of nesting, and fails if it is too deep. The caller leaves the level again.
     pub(super) fn deeper(&mut self) -> Read<()> {
         self.depth += 1;
         if self.depth > DEPTH_MAX { lost(format!("commands nested over {DEPTH_MAX} deep")) } else { Ok(()) }
@@ -169,7 +170,7 @@ impl Reader {
         }
     }
 
-    /// Takes a text if it is next.
+    /// Takes a text, if it is next.
     pub(super) fn take(&mut self, text: &str) -> bool {
         let is_next = self.looking_at(text);
         if is_next {
@@ -178,7 +179,7 @@ impl Reader {
         is_next
     }
 
-    /// A value cannot stand where it does. The first reason counts.
+    /// Refuses a value where it stands. Only the first reason is kept.
     pub(super) fn refuse(&mut self, value: usize, why: &str) {
         if let Some(verdict) = self.verdicts.get_mut(value)
             && !self.raw.contains(&value)
@@ -198,7 +199,7 @@ impl Reader {
         }
     }
 
-    /// Spaces, continued lines and a comment: what may stand before a token.
+    /// Skips spaces, continued lines and a comment: what may stand before a token.
     pub(super) fn blanks(&mut self) -> Read<()> {
         loop {
             match self.char() {
@@ -233,7 +234,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The end of a line, if it is next, with the here-documents that follow it.
+    /// Reads the end of a line, if it is next, with the here-documents that begin there.
     pub(super) fn newline(&mut self) -> Read<bool> {
         if self.char() != Some('\n') {
             return Ok(false);
@@ -246,7 +247,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// Blanks and ends of lines.
+    /// Skips blanks and ends of lines.
     pub(super) fn newlines(&mut self) -> Read<()> {
         self.blanks()?;
         while self.newline()? {
@@ -255,7 +256,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Shells do not agree where a here-document begins that is announced before a line ends in `$( … )` or in quotes.
+    /// Fails if a here-document is announced: shells do not agree where its body begins if the line ends in
+    /// `$( … )` or in quotes.
     fn no_here_document_waits(&self) -> Read<()> {
         if self.substitutions > 0 { self.line_ends_in_a_word() } else { Ok(()) }
     }
@@ -292,7 +294,8 @@ impl Reader {
         Ok(())
     }
 
-    /// A line of a here-document in which variables are expanded. What could reach into the next line is not known.
+    /// Reads a line of a here-document in which variables are expanded. Fails for what could reach
+    /// into the next line.
     fn expanded_line(&mut self, line: &str, evaluated: bool) -> Read<()> {
         let mut rest = line.chars();
         while let Some(c) = rest.next() {
@@ -320,7 +323,7 @@ impl Reader {
     }
 }
 
-/// What means itself wherever it stands in a command.
+/// Whether a character means itself wherever it stands in a command.
 pub(super) fn is_simple(c: char) -> bool {
     c.is_ascii_alphanumeric() || " _./:,+%@=-".contains(c)
 }
@@ -329,7 +332,7 @@ pub(super) fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Whether it may name a variable.
+/// Whether a text may be the name of a variable.
 pub(super) fn is_name(text: &str) -> bool {
     text.chars().all(is_of_name) && text.starts_with(|c: char| !c.is_ascii_digit())
 }

@@ -1,11 +1,11 @@
-//! Commands that read their arguments again: as commands, as names of variables, or as what they do.
+//! Rules for commands that read their arguments again: as commands, as names of variables, or as actions.
 
 use super::flow::{INSERTED, POSITIONAL, PRINTED, is_read_by_the_shell};
 use super::grammar::is_reserved;
 use super::reader::{Read, Reader, is_name, is_of_name, lost};
 use super::words::Word;
 
-/// Builtins whose arguments are code or names, in which bash runs the command of `a[$(command)]`.
+/// Builtins whose arguments are code or names: in names, bash runs the command of `a[$(command)]`.
 const READ_AGAIN: [&str; 18] = [
     "alias",
     "unalias",
@@ -27,14 +27,14 @@ const READ_AGAIN: [&str; 18] = [
     "caller",
 ];
 
-/// Programs that give what is behind them to a shell.
+/// Programs that pass the words behind them to a shell.
 const GIVEN_TO_A_SHELL: [&str; 2] = ["watch", "parallel"];
 
-/// Programs whose `-c` is a text of commands, wherever they stand in a command: `find -exec sh -c`.
+/// Programs whose `-c` takes a text of commands, wherever they stand in a command: `find -exec sh -c`.
 const SHELLS: [&str; 11] =
     ["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "csh", "tcsh", "fish", "rbash"];
 
-/// The same, with other arguments before the `-c`.
+/// Programs like these, with other arguments before the `-c`.
 const LIKE_SHELLS: [&str; 4] = ["su", "runuser", "script", "flock"];
 
 /// Programs that run the command behind them.
@@ -49,18 +49,19 @@ impl Reader {
         self.flow.assign(name, word.given(), &word.names);
     }
 
-    /// `name=value`: a second word would be a command.
+    /// Reads `name=value`: a second word would be a command.
     pub(super) fn assignment(&mut self, name: &str, word: &Word) {
         self.assign(name, word);
         self.put(word, true);
     }
 
-    /// A command is complete. Its here-documents are those from `documents` on.
+    /// Judges a complete command. Its here-documents are those from number `documents` on.
     pub(super) fn judge(&mut self, words: &[Word], documents: usize, here_strings: &[Word]) -> Read<()> {
         let words = behind_prefixes(words)?;
         let Some((command, arguments)) = words.split_first() else { return Ok(()) };
         if arguments.is_empty() && command.text.is_empty() && matches!(*command.values, [_]) {
-            // The whole command is the value: whoever gives it names a program. A shell would read what it is given.
+            // The whole command is the value, which names a program. If that is a shell, it would read
+            // what it is given.
             self.flow.evaluate(PRINTED);
             self.commands_are_read(documents, here_strings);
             self.put(command, true);
@@ -75,7 +76,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A value may be a part of the path of a program. As the whole name it could be `eval`.
+    /// A value may be part of the path of a program. As the whole name it could be `eval`.
     fn name_of_command(&mut self, command: &Word) {
         let is_path = command.text.contains('/')
             && !command.braces
@@ -84,7 +85,7 @@ impl Reader {
             self.refuse_all(command.span.clone(), "where the name of a command stands");
         }
         if command.head.is_empty() && (!is_path || command.bare) {
-            // Without quotes a parameter is split: then it is a command with its arguments.
+            // Without quotes a parameter is split into words: a command and its arguments.
             let is_read = |name: &&String| is_name(name) || (command.bare && **name == POSITIONAL);
             let names = command.names.iter().filter(is_read);
             names.for_each(|name| self.flow.evaluate(name));
@@ -109,7 +110,7 @@ impl Reader {
                 names.for_each(|name| self.flow.assign(name, [], [&PRINTED.to_owned()]));
             }
             "let" => {
-                // Names of variables are numbers there, with or without a dollar.
+                // There names of variables are read as numbers, with or without a dollar.
                 let is_of_no_name = |c: char| !is_of_name(c);
                 let names = arguments.iter().flat_map(|word| word.text.split(is_of_no_name));
                 names.filter(|name| is_name(name)).for_each(|name| self.flow.evaluate(name));
@@ -142,7 +143,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Arguments that are read as commands.
+    /// Reads arguments that are taken as commands.
     fn commands_in(&mut self, name: &str, words: &[Word]) -> Read<()> {
         for word in words {
             self.refuse_all(word.span.clone(), &format!("where `{name}` reads it again, as a command"));
@@ -162,7 +163,7 @@ impl Reader {
         }
     }
 
-    /// `export a=…`: only values of variables.
+    /// Reads `export a=…` and the like: only values of variables may stand there.
     fn declaration(&mut self, name: &str, arguments: &[Word]) -> Read<()> {
         for word in arguments {
             if let Some(variable) = &word.assigns {
@@ -182,7 +183,7 @@ impl Reader {
         Ok(())
     }
 
-    /// `printf`: what stands before its format, and with `-v` also that, is read again.
+    /// Reads `printf`: a format that could be an option is read again; behind an option, everything is.
     fn format(&mut self, arguments: &[Word]) {
         let is_option = |word: &&Word| word.head.len() > 1 && word.head.starts_with('-');
         let words = match arguments.split_first() {
@@ -198,7 +199,7 @@ impl Reader {
         }
     }
 
-    /// `set`: options that do not change how commands are read, and parameters.
+    /// Reads `set`: options that do not change how commands are read, and parameters.
     fn set(&mut self, arguments: &[Word]) -> Read<()> {
         const OPTIONS: [&str; 11] = [
             "pipefail",
@@ -219,7 +220,7 @@ impl Reader {
                 self.read_as_names("set", std::slice::from_ref(word));
                 return lost("`set` without `--` before its words");
             };
-            // Behind these, and from the first word that is no option on, all are parameters.
+            // Behind these, and from the first word on that is not an option, all words are parameters.
             let letters = match text.strip_prefix(['-', '+']) {
                 None | Some("" | "-") => return Ok(()),
                 Some(letters) => letters,
@@ -237,7 +238,8 @@ impl Reader {
         Ok(())
     }
 
-    /// `test` and `[`: in bash `-v` runs the command of `a[$(command)]`, so no value may get where `-v` or its name is.
+    /// Reads `test` and `[`: in bash, `-v` runs the command of `a[$(command)]`, so no value may stand where
+    /// `-v` or its name could.
     fn test(&mut self, arguments: &[Word]) {
         let arguments = match arguments.split_first() {
             Some((first, rest)) if first.literal() == Some("!") => rest,
@@ -272,7 +274,7 @@ impl Reader {
         }
     }
 
-    /// Shells that a command starts, with the text that is the command for them.
+    /// Reads shells that a command starts, with the text that is the command for them.
     fn nested_shell(&mut self, words: &[Word], documents: usize, here_strings: &[Word]) -> Read<()> {
         let name =
             |word: &Word| word.literal().map(|text| text.rsplit('/').next().unwrap_or(text).to_owned());
@@ -306,8 +308,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads the arguments of what takes a text of commands behind an option: `-c`, at the end of others as in `-qec`, or
-    /// `--command`, with or without an equals sign.
+    /// Reads the arguments of a program that takes a text of commands behind an option: `-c`, also at the end
+    /// of several letters as in `-qec`, or `--command`, with or without an equals sign.
     fn text_among_options(&mut self, program: &str, rest: &[Word], inserts: bool) -> Read<()> {
         for (at, word) in rest.iter().enumerate() {
             let is_cluster =
@@ -322,7 +324,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads the arguments of a shell. Whether it reads its commands from what it is given on stdin.
+    /// Reads the arguments of a shell. Answers whether it reads its commands from stdin.
     fn arguments_of_a_shell(&mut self, shell: &Word, rest: &[Word], runs: bool, inserts: bool) -> Read<bool> {
         let (mut has_text, mut are_options, mut skips) = (false, true, false);
         for (at, word) in rest.iter().enumerate() {
@@ -351,7 +353,7 @@ impl Reader {
         Ok(!has_text)
     }
 
-    /// The first word is a text of commands, the others are its parameters.
+    /// Reads words of which the first is a text of commands, and the others are its parameters.
     fn text_of_a_shell(&mut self, shell: &str, words: &[Word], inserts: bool) -> Read<()> {
         let Some(text) = words.first() else { return Ok(()) };
         if inserts && text.text.contains("{}") {
@@ -361,19 +363,20 @@ impl Reader {
         self.commands_in(shell, std::slice::from_ref(text))
     }
 
-    /// What stdin gives to a command is read as commands.
+    /// Notes that a command reads as commands what it gets on stdin.
     fn commands_are_read(&mut self, documents: usize, here_strings: &[Word]) {
         self.here_documents.iter_mut().skip(documents).for_each(|document| document.evaluated = true);
         self.read_as_names("a shell", here_strings);
     }
 
-    /// The words behind `ssh`: options, a host, and a command that the shell of the host reads.
+    /// Reads the words behind `ssh`: options, a host, and a command that a shell on the host reads.
     fn remote(&mut self, words: &[Word]) {
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match word.head.strip_prefix('-') {
                 Some(letters) if !letters.is_empty() => {
-                    // The first letter that takes an argument has the rest of the word for it, or else the next word.
+                    // The first letter that takes an argument takes the rest of the word, or the next word
+                    // if nothing is left.
                     let takes = letters.find(|letter| "BbcDEeFIiJLlmOoPpQRSWw".contains(letter));
                     if word.literal().is_some() && takes == Some(letters.len() - 1) {
                         words.next();
@@ -389,7 +392,7 @@ impl Reader {
     }
 }
 
-/// A command without what only says how it is run.
+/// The words of a command without those that only say how it is run.
 fn behind_prefixes(words: &[Word]) -> Read<&[Word]> {
     let mut words = words;
     while let Some((first, mut rest)) = words.split_first() {

@@ -71,7 +71,7 @@ fn found(command: &str) -> Vec<usize> {
     misplaced(&pieces(command)).into_iter().map(|(at, _)| at).collect()
 }
 
-/// Why the first value that is refused is.
+/// Why the first value that is refused is refused.
 fn refusal(command: &str) -> Option<String> {
     places(&pieces(command)).into_iter().find_map(Result::err)
 }
@@ -236,7 +236,8 @@ const READ_AGAIN: &[(&str, &str)] = &[
 
 #[test]
 fn a_value_that_a_shell_would_read_again_is_refused_with_the_reason() {
-    // All of these were accepted, and in each a value could become a command: in some for dash, in some for bash.
+    // All of these were accepted, and in each a value could become a command: in some for dash,
+    // in some for bash.
     for (command, why) in READ_AGAIN {
         let refusal = refusal(command).unwrap_or_else(|| panic!("accepted: {command}"));
         assert!(refusal.contains(why), "{command}: {refusal}");

@@ -1,4 +1,4 @@
-//! Words of a command, with their quotes and expansions.
+//! Reads the words of a command, with their quotes and expansions.
 
 use std::ops::Range;
 
@@ -6,46 +6,46 @@ use super::Place;
 use super::flow::POSITIONAL;
 use super::reader::{Item, Read, Reader, is_name, is_of_name, is_simple, lost};
 
-/// A word as it was read.
+/// A word, as it was read.
 #[derive(Debug, Default)]
 pub(super) struct Word {
-    /// What is literal in it, without the quotes.
+    /// The literal parts of it, without quotes.
     pub(super) text: String,
-    /// What is literal at its beginning.
+    /// The literal part at its beginning.
     pub(super) head: String,
-    /// Something in it is a value or is expanded.
+    /// Whether something in it is a value or is expanded.
     pub(super) changes: bool,
-    /// Something in it is quoted.
+    /// Whether something in it is quoted.
     pub(super) quoted: bool,
-    /// Something in it is expanded without quotes: it may be any number of words.
+    /// Whether something in it is expanded without quotes, so that it may become any number of words.
     pub(super) bare: bool,
-    /// It has braces that bash may expand to several words.
+    /// Whether it has braces that bash may expand to several words.
     pub(super) braces: bool,
-    /// The variable that it would set at the beginning of a command.
+    /// The variable that it would set if it stood at the beginning of a command.
     pub(super) assigns: Option<String>,
-    /// Values that are parts of it.
+    /// The numbers of the values that are parts of it.
     pub(super) values: Vec<usize>,
-    /// All values in it, those in its substitutions too.
+    /// The numbers of all values in it, including those in its substitutions.
     pub(super) span: Range<usize>,
-    /// Those of them that its substitutions print.
+    /// The numbers of the values that its substitutions print.
     pub(super) printed: Vec<usize>,
-    /// Variables that are expanded in it.
+    /// The names of the variables that are expanded in it.
     pub(super) names: Vec<String>,
     pieces: usize,
 }
 
 impl Word {
-    /// What it is, if that does not change with values or variables.
+    /// The text of the word, if no value or variable changes it.
     pub(super) fn literal(&self) -> Option<&str> {
         (!self.changes).then_some(self.text.as_str())
     }
 
-    /// What it is, if nothing in it is quoted either, so that it may be a word of the grammar.
+    /// The text of the word, if also nothing in it is quoted, so that it may be a word of the grammar.
     pub(super) fn plain(&self) -> Option<&str> {
         self.literal().filter(|_| !self.quoted)
     }
 
-    /// The values that get into what it is.
+    /// The values that become part of the word.
     pub(super) fn given(&self) -> impl Iterator<Item = usize> {
         self.values.iter().chain(&self.printed).copied()
     }
@@ -65,7 +65,7 @@ impl Word {
     }
 }
 
-/// What ends a word.
+/// Whether a character ends a word.
 pub(super) fn is_meta(c: char) -> bool {
     " \t\n;&|<>()".contains(c)
 }
@@ -74,7 +74,7 @@ const IN_QUOTES: &str = "in quotes, which its own would end";
 const IN_BRACES: &str = "in `${ … }`, in which shells read quotes each in its own way";
 
 impl Reader {
-    /// The word that begins here. At the beginning of a command `a[` begins an assignment to an array.
+    /// Reads the word that begins here. At the beginning of a command `a[` begins an assignment to an array.
     pub(super) fn word(&mut self, begins_command: bool) -> Read<Word> {
         let mut word = Word { span: self.seen..self.seen, ..Word::default() };
         while let Some(item) = self.peek() {
@@ -106,7 +106,7 @@ impl Reader {
         Ok(word)
     }
 
-    /// Says of the values of a word where they stand.
+    /// Notes for the values of a word how they stand.
     pub(super) fn put(&mut self, word: &Word, one: bool) {
         self.flow.all.extend(word.span.clone());
         let part = if word.pieces > 1 { Place::Part } else { Place::Words };
@@ -233,7 +233,8 @@ impl Reader {
         }
     }
 
-    /// What is read twice, by rules of its own: only what means itself by all of them is known.
+    /// Reads backquotes, whose content is read twice, by rules of its own: only what means itself in all
+    /// of them is understood.
     fn backquotes(&mut self, word: &mut Word, quoted: bool) -> Read<()> {
         word.expands(quoted);
         self.skip(1);
@@ -270,7 +271,7 @@ impl Reader {
         Ok(())
     }
 
-    /// What follows a `$`.
+    /// Reads what follows a `$`.
     fn expansion(&mut self, word: &mut Word, quoted: bool) -> Read<()> {
         match self.char() {
             Some('(') => {
@@ -297,7 +298,7 @@ impl Reader {
         }
     }
 
-    /// The name of a variable or a parameter.
+    /// Reads the name of a variable or a parameter.
     fn parameter(&mut self) -> Read<String> {
         match self.char() {
             Some(c) if c.is_ascii_digit() => {
@@ -363,7 +364,7 @@ impl Reader {
         }
     }
 
-    /// What stands behind the operator in `${name:-…}`, up to the brace.
+    /// Reads what stands behind the operator in `${name:-…}`, up to the brace.
     fn operand(&mut self, word: &mut Word, quoted: bool, operator: &str) -> Read<()> {
         let takes_value = !quoted && matches!(operator, ":-" | ":+" | "-" | "+");
         let is_pattern = matches!(operator, "#" | "##" | "%" | "%%" | "/" | "//");
@@ -378,7 +379,7 @@ impl Reader {
                     self.dollar(word, quoted)?;
                     self.refuse_all(before..self.seen, IN_BRACES);
                     if operator == ":" {
-                        // A number, which bash reads again.
+                        // It is a number, which bash reads again.
                         word.names.iter().skip(names).for_each(|name| self.flow.evaluate(name));
                     }
                     continue;
@@ -401,7 +402,7 @@ impl Reader {
         lost("`${` that is not closed")
     }
 
-    /// `$(( … ))`, behind its second parenthesis. Bash reads the values of variables in it again.
+    /// Reads `$(( … ))`, from behind its second parenthesis. Bash reads the values of variables in it again.
     fn arithmetic(&mut self) -> Read<()> {
         let mut open = 0_usize;
         while let Some(item) = self.peek() {
@@ -439,7 +440,7 @@ impl Reader {
     }
 }
 
-/// Whether a `$` before this is text.
+/// Whether a `$` before this character is plain text.
 fn is_text_behind_a_dollar(next: Option<char>, quoted: bool) -> bool {
     match next {
         None => true,

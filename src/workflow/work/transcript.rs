@@ -13,38 +13,38 @@ use crate::events::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transcript {
-    /// What its agent was told.
+    /// The prompt that its agent got, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
-    /// What its program wrote to stdout, but for `PROGRESS:` lines; or what its function said.
+    /// What its program wrote to stdout, without `PROGRESS:` lines; or what its function said.
     #[serde(default, skip_serializing_if = "Written::is_empty")]
     pub stdout: Written,
-    /// How many bytes of stdout followed that are not kept. A program that writes too much is ended, so it may have
-    /// wanted to write more.
+    /// How many bytes of stdout followed that are not kept. A program that writes too much is ended, so it
+    /// may have been about to write more.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stdout_cut: u64,
     /// What its program wrote to stderr.
     #[serde(default, skip_serializing_if = "Written::is_empty")]
     pub stderr: Written,
-    /// How many bytes of stderr came before and are not kept: the end of it says what went wrong.
+    /// How many earlier bytes of stderr are not kept: the end of stderr says what went wrong.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stderr_cut: u64,
-    /// The status with which its program ended by itself.
+    /// The status with which its program exited; none if it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// The signal that ended its program.
+    /// The number of the signal that ended its program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
-    /// When it started.
+    /// When the attempt was started.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// When the attempt had ended.
     pub ended_at: Timestamp,
 }
 
 impl Transcript {
-    /// As a run records it.
+    /// The JSON that a run records.
     pub fn to_json(&self) -> Json {
-        // Keys are names of fields, and no number in it is a fraction: it always has a JSON form.
+        // Keys are names of fields, and no number is a fraction: it always has a JSON form.
         Json::of(self).unwrap_or_default()
     }
 }
@@ -53,14 +53,15 @@ impl Transcript {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Written {
-    /// It is text: UTF-8 without zeros.
+    /// Text: UTF-8 without zero bytes.
     Text(String),
-    /// It is not: its bytes in Base64, with padding.
+    /// Other bytes, in Base64 with padding.
     Base64(String),
 }
 
 impl Written {
-    /// These bytes. Text is taken as it is, without a copy. Zeros are no text: JSON writes each in six bytes.
+    /// Takes in bytes. Text is taken without a copy. Bytes with zeros are not text: JSON would write each
+    /// zero in six bytes.
     pub fn of(bytes: Vec<u8>) -> Self {
         let encoded = |bytes: &[u8]| Self::Base64(BASE64.encode(bytes));
         match String::from_utf8(bytes) {
@@ -70,7 +71,7 @@ impl Written {
         }
     }
 
-    /// The bytes. Base64 that is none, which nobody has written here, stands for none.
+    /// The bytes that were written. Invalid Base64, which this program never writes, counts as no bytes.
     pub fn bytes(&self) -> Cow<'_, [u8]> {
         match self {
             Self::Text(text) => Cow::Borrowed(text.as_bytes()),
@@ -78,7 +79,7 @@ impl Written {
         }
     }
 
-    /// Whether there is nothing.
+    /// Whether no byte was written.
     pub fn is_empty(&self) -> bool {
         let (Self::Text(text) | Self::Base64(text)) = self;
         text.is_empty()

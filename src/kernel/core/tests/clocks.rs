@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// One that performs a task, and that waits for five seconds to pass, and for the wall clock to show 105 seconds after noon.
+/// A core that performs a task, and waits for five seconds to pass, and for the wall clock to show
+/// 105 seconds after noon.
 fn waiting() -> Fed {
     Fed::driving(&[3, 5, 105])
 }

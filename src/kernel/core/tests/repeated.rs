@@ -1,4 +1,5 @@
-//! A command with an id that is sent again: whoever asked was not answered, and does not know whether it was decided.
+//! A command with an id that is sent again: its sender was not answered, and does not know
+//! whether it was decided.
 
 use super::toy::{Ask, Counter, NOON};
 use super::*;
@@ -19,7 +20,8 @@ fn sent(command: Ask, id: CommandId, reply: &'static str) -> Input<Counter, &'st
     Input::Command { command, envelope: envelope(id), drives: false, reply: Some(reply) }
 }
 
-/// The process dies before each of its outputs, also between the commit and its answer. Whoever asked asks the next one.
+/// The process dies before each of its outputs, also between the commit and its answer. The sender then
+/// asks the next one.
 #[test]
 fn it_is_decided_once_whenever_the_process_dies() {
     let mut stored_unanswered = 0;

@@ -1,4 +1,5 @@
-//! A counter with open tasks of every kind: hosted, crashed at every output and recovered in the fewest lines.
+//! A counter with open tasks of every kind: hosted, crashed at every output and recovered
+//! in the fewest lines.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,8 +28,8 @@ pub(super) struct Counter {
     pub(super) over: bool,
 }
 
-/// A task. Its number says how long it lasts: 5 goes off 5 seconds after noon, and 105 when the wall clock shows 105 seconds
-/// after noon.
+/// A task. Its number says how long it lasts: 5 goes off 5 seconds after noon, and 105 goes off when the wall
+/// clock shows 105 seconds after noon.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Task(pub(super) u64);
 

@@ -15,8 +15,8 @@ use crate::store::sled::layout::VALUE_BYTES_MAX;
 use crate::store::verify::{disk_bytes, verify};
 use crate::store::{AppendError, EventStore, VIEW_ROW_BYTES_MAX, ViewChange};
 
-/// sled puts a page of more than 128 KiB into a file of its own, which it never syncs. A page holds up to 16 values or
-/// a few more, so values of 8 KiB would get there.
+/// sled puts a page of more than 128 KiB into a file of its own, which it never syncs. A page holds up to 16
+/// values or a few more, so values of 8 KiB would get there.
 #[tokio::test]
 async fn no_page_ever_becomes_a_file_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
@@ -98,7 +98,8 @@ async fn big_commits_wait_for_room_and_get_through() {
     assert_eq!(inconsistency(&store).await.unwrap(), None);
 }
 
-/// A commit of more than 64 MiB was once written, and could never be read again: no verb opened that store any more.
+/// A commit of more than 64 MiB was once written, and could never be read again: no verb opened
+/// that store any more.
 #[tokio::test]
 async fn what_is_written_can_be_read() {
     let folder = tempfile::tempdir().unwrap();

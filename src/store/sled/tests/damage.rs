@@ -15,7 +15,8 @@ use crate::store::sled::{Durability, SledOptions, SledStore};
 use crate::store::verify::{Finding, verify};
 use crate::store::{AppendError, EventStore, ReadError};
 
-/// How many commits there are, of two events each: the commit `n` from 0 has the positions `2n + 1` and `2n + 2`.
+/// How many commits there are, of two events each: the commit `n` from 0 has the positions `2n + 1`
+/// and `2n + 2`.
 const COMMITS: u64 = 12;
 
 /// Without the syncs, for it is opened hundreds of times.
@@ -122,8 +123,8 @@ async fn any_changed_byte_is_found() {
     }
 }
 
-/// Commits of one group share a value. A changed byte is found in the commit that it belongs to, or, where it says how
-/// many events that commit has, at the latest in the next.
+/// Commits of one group share a value. A changed byte is found in the commit that it belongs to, or, where it
+/// says how many events that commit has, at the latest in the next.
 #[tokio::test]
 async fn any_changed_byte_is_found_among_commits_that_share_a_value() {
     let folder = tempfile::tempdir().unwrap();
@@ -203,8 +204,8 @@ async fn a_blob_that_nothing_refers_to_is_looked_at_too() {
     assert_eq!(places(&found.await), [(0, None)]);
 }
 
-/// The last commits are read when the store is opened. It can then still be read, but an append would follow from
-/// nobody knows what.
+/// The last commits are read when the store is opened. It can then still be read, but nothing may be
+/// appended: it is not known what an append would follow.
 #[tokio::test]
 async fn a_store_whose_end_is_damaged_is_read_but_not_written() {
     let folder = tempfile::tempdir().unwrap();

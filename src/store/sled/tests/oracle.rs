@@ -1,4 +1,4 @@
-//! One script of random operations on both stores: what memory answers, sled must answer.
+//! One script of random operations on both stores: sled must answer what memory answers.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::store::{AppendError, EventStore, ViewChange};
 
 #[derive(Debug, Clone)]
 enum Operation {
-    /// `late`: as if decided so many versions ago.
+    /// `late`: how many versions ago it was decided.
     Append {
         stream: u8,
         lengths: Vec<u16>,
@@ -53,9 +53,9 @@ enum Operation {
         after: Option<u8>,
         limit: usize,
     },
-    /// Closed and opened.
+    /// The store is closed and opened again.
     Reopen,
-    /// Opened without having been closed.
+    /// The store is opened again without having been closed.
     Crash,
 }
 
@@ -92,7 +92,7 @@ fn blob_of(length: u32) -> Blob {
     Blob::new(noise(u64::from(length), length as usize))
 }
 
-/// Does an operation on both, and compares; names it if it did something.
+/// Does an operation on both stores and compares; answers its name if it did something.
 async fn step(
     oracle: &mut MemoryStore,
     store: &mut SledStore,
@@ -205,7 +205,7 @@ fn open(folder: &Path) -> SledStore {
     SledStore::open(folder, SledOptions { checkpoint_commits: 5, ..SledOptions::default() }).unwrap()
 }
 
-/// What must have succeeded at least once, or nothing was tested of it.
+/// The kinds of operations of which each must have succeeded at least once, or it was not tested.
 const KINDS: [&str; 12] = [
     "append",
     "blob",

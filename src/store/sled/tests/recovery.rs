@@ -1,4 +1,4 @@
-//! What opening makes of what it finds.
+//! What opening a store does about what it finds.
 
 use std::fs;
 
@@ -33,8 +33,8 @@ async fn what_was_not_indexed_is_caught_up() {
     assert_eq!(store.read_stream(&stream("b"), Version(0), 1000).await.unwrap().len(), 20);
 }
 
-/// A checkpoint saves a part of the streams after each group. A crash in the middle leaves some saved further than the
-/// position up to which all are; what is read again then overlaps with what is saved.
+/// A checkpoint saves a part of the streams after each group. A crash in the middle leaves some saved further
+/// than the position up to which all are; what is read again then overlaps with what is saved.
 #[tokio::test]
 async fn a_checkpoint_that_was_not_finished_does_no_harm() {
     let folder = tempfile::tempdir().unwrap();
@@ -138,7 +138,8 @@ async fn a_format_of_another_version_is_refused() {
     assert!(matches!(opened, Err(OpenError::UnknownFormat { format: 7, .. })), "{opened:?}");
 }
 
-/// An older version says that it does not know a store as soon as there is something in it that it cannot read, and not before.
+/// An older version says that it does not know a store as soon as there is something in it that it cannot
+/// read, and not before.
 #[tokio::test]
 async fn the_layout_has_another_number_from_the_first_commit_on_that_records_its_decisions() {
     let folder = tempfile::tempdir().unwrap();
@@ -186,8 +187,8 @@ async fn what_nobody_finished_is_removed() {
     assert!(!unfinished.exists());
 }
 
-/// Killed with SIGKILL while sled saved its page table, a store never opened again: sled takes the file that it had
-/// begun for the newest one that is whole.
+/// Killed with SIGKILL while sled saved its page table, a store never opened again: sled takes the file that
+/// it had begun for the newest one that is whole.
 #[tokio::test]
 async fn what_sled_had_begun_to_save_when_it_was_killed_is_left_out() {
     for begun in [&b""[..], b"half a snapshot of sled's page table"] {

@@ -14,48 +14,49 @@ use crate::kernel::Aggregate;
 pub enum EffectReport {
     /// A step could start, or be undone, with a slot of its agent.
     Start {
-        /// Which.
+        /// The step that could start.
         step: StepId,
-        /// What for: `do` or `compensate`.
+        /// What it would be tried for: `do` or `compensate`.
         purpose: String,
-        /// Whose slot.
+        /// The agent whose slot it needs; none if it needs none.
         agent: Option<AgentName>,
     },
     /// An attempt is being made.
     Attempt {
-        /// Of which step.
+        /// The step that is tried.
         step: StepId,
-        /// What for: `do` or `compensate`.
+        /// What it is tried for: `do` or `compensate`.
         purpose: String,
-        /// Which.
+        /// The attempt's number for that purpose at its step, from 1.
         attempt: u32,
-        /// By whom; none if a run of its own makes it.
+        /// The agent that makes it; none if a child run makes it.
         agent: Option<AgentName>,
     },
-    /// The run whose child this is, or a child, is asked or told whether the point of no return may be passed.
+    /// The parent is asked whether a step that cannot be undone may start, or a child that asked
+    /// is told the answer.
     Return {
         /// The step whose child is told; none if the parent is asked.
         step: Option<StepId>,
-        /// What the child is told.
+        /// Whether that step may start; none if the parent is asked.
         granted: Option<bool>,
     },
-    /// People are asked.
+    /// People are asked for an approval.
     Ask {
-        /// For which step.
+        /// The step that the request is about.
         step: StepId,
-        /// Which request.
+        /// The id of the request.
         request: RequestId,
     },
     /// An attempt is being stopped.
     Stop {
-        /// Of which step.
+        /// The step whose attempt is stopped.
         step: StepId,
     },
     /// The run is to be woken.
     Wake {
-        /// By which timer.
+        /// The timer that wakes it.
         timer: TimerId,
-        /// When.
+        /// When it is woken, at the earliest.
         at: Timestamp,
     },
 }

@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::aggregates::run::{Graph, Node, StepPhase};
 
-/// A phase.
+/// A phase of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseReport {
-    /// Its name.
+    /// The name of the phase.
     pub name: String,
-    /// Where it is, in the words for steps.
+    /// The status of its steps together, in the words for steps.
     pub status: String,
     /// How many of its steps are done with.
     pub done: usize,
-    /// How many steps it has. Those that grew in one of them do not count.
+    /// How many steps it has, without those that grew inside one of them.
     pub total: usize,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn phases(nodes: &Graph) -> Vec<PhaseReport> {
     members.into_iter().map(report).collect()
 }
 
-/// What is most worth knowing of some steps.
+/// The status that is most worth knowing of some steps.
 fn status(steps: &[&Node]) -> &'static str {
     let is = |status: &'static str| move |node: &&Node| node.status() == status;
     let failed = |node: &&Node| {
@@ -49,7 +49,7 @@ fn status(steps: &[&Node]) -> &'static str {
     if steps.iter().any(failed) {
         return "failed";
     }
-    // What goes on comes before what is over.
+    // What still goes on counts before what is over.
     for status in ["compensating", "compensated", "cancelled", "running", "retrying", "waiting"] {
         if steps.iter().any(is(status)) {
             return if status == "retrying" { "running" } else { status };

@@ -14,75 +14,76 @@ use crate::events::run::{SkipReason, StepKind};
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
 
-/// A step.
+/// A step of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StepReport {
-    /// Its id.
+    /// The id of the step.
     pub id: StepId,
-    /// Where it is.
+    /// The status of the step, in a word.
     pub status: String,
-    /// Who does it.
+    /// The agent that does it; none if no agent does.
     pub agent: Option<String>,
-    /// Who was to do it, where that one has failed and another does it.
+    /// The agent that was to do it first; none if that one has not been replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_agent: Option<String>,
-    /// The group of steps that it belongs to.
+    /// The group of steps that it belongs to, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    /// The run that it has started.
+    /// The run that it has started as a child.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<RunId>,
-    /// Tries so far, lost ones too.
+    /// How many attempts at doing it were made in this generation, lost ones included.
     pub attempts: u32,
-    /// How often it was to be done anew, from 1.
+    /// How often it was to be done anew after being undone, from 1.
     pub generation: u32,
-    /// Whether an earlier output was used.
+    /// Whether an earlier output was used instead of an attempt.
     pub cached: bool,
-    /// Whether it was done in a lesser way.
+    /// Whether it was done in a lesser way, as by a fallback.
     pub degraded: bool,
     /// Whether it failed and the run goes on all the same.
     #[serde(default, skip_serializing_if = "is_false")]
     pub tolerated: bool,
-    /// What it answered; null until it has.
+    /// The step's output; null until it has one.
     pub output: Json,
-    /// Why it failed, was skipped, or why its last attempt failed, be that at undoing it.
+    /// Why it failed or was skipped, or why its last attempt failed, also one at undoing it.
     pub error: Option<Problem>,
     /// The files that it names as made.
     pub artifacts: Vec<String>,
-    /// What an agent says of its work.
+    /// What the agent says about its work.
     pub summary: Option<String>,
-    /// What an agent counted.
+    /// Numbers and other values that the agent counted.
     pub metrics: BTreeMap<String, serde_json::Value>,
     /// When it first started.
     pub started_at: Option<Timestamp>,
     /// When it was done with.
     pub ended_at: Option<Timestamp>,
-    /// What it used up.
+    /// What all its attempts used up.
     pub usage: UsageReport,
 }
 
-/// For serde, which wants a reference.
+/// For serde, which passes a reference.
 fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// A run that a step has started.
+/// A child run that a step has started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChildReport {
-    /// Its id.
+    /// The id of the child.
     pub run: RunId,
-    /// The step.
+    /// The step that it was started for.
     pub step: StepId,
-    /// Where it is, once it was told to have ended; null before that. Of a run in the past, how it had ended.
+    /// The child's status, once the parent was told that it has ended; null before. For a run in the
+    /// past, how it ended.
     pub status: Option<String>,
 }
 
 /// The step of another run that has started this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParentReport {
-    /// The other run.
+    /// The id of the other run.
     pub run: RunId,
-    /// Its step.
+    /// The step's id in that run.
     pub step: StepId,
 }
 
@@ -130,7 +131,7 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
     })
 }
 
-/// Who is to do a step, if an agent is, and not a run of its own.
+/// The agent that is to do a step first; none if no agent does it, as where a child run does.
 pub(in crate::views) fn primary_agent(node: &Node) -> Option<&AgentName> {
     let agent = match &node.added.kind {
         StepKind::Work { agent } | StepKind::Repeat { agent } => Some(agent),

@@ -18,36 +18,36 @@ pub struct Waiting {
     pub id: String,
     /// The step that waits.
     pub step: StepId,
-    /// The phase, where people are asked about that.
+    /// The phase, if people are asked about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    /// Since when.
+    /// Since when it waits, if that is known.
     pub since: Option<Timestamp>,
-    /// When it is over: a sleep ends, a request is refused, a wait fails.
+    /// When the waiting ends in any case: a sleep is over, a request is refused, a wait fails.
     pub expires: Option<Timestamp>,
-    /// Who may answer and who has, for an approval.
+    /// For an approval: who may answer, and who has granted it.
     #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approvers>,
 }
 
-/// Who may answer a request, and who has.
+/// Who may answer a request, and who has granted it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approvers {
-    /// Who may; empty means anybody.
+    /// The names of those who may answer; empty means anybody.
     pub approvers: Vec<Arc<str>>,
     /// How many different people have to grant it.
     pub needed: u32,
-    /// Who has.
+    /// The names of those who have granted it.
     pub granted: Vec<Arc<str>>,
-    /// The hash of exactly what a grant is for now: `approve --hash` grants nothing else.
+    /// The hash of exactly what a grant would approve now: `approve --hash` grants nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<Hash>,
-    /// The page with all that there is to know about it, where runs have folders.
+    /// The page with everything that a reviewer must know, if runs have folders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
 }
 
-/// What a run waits for: people first, as they were asked.
+/// What a run waits for: requests to people first, in the order in which they were made.
 pub(super) fn waiting_for(run: &Run) -> Vec<Waiting> {
     let people = run.people();
     let mut open: Vec<_> = people.open.iter().filter_map(|id| people.requests.get(id)).collect();
@@ -115,7 +115,7 @@ fn step_waits(run: &Run, node: &Node) -> Option<Waiting> {
 }
 
 impl Waiting {
-    /// For a child that itself waits.
+    /// The waiting for a child that itself waits.
     pub fn for_child(run: &RunId, step: &StepId, since: Option<Timestamp>) -> Self {
         let (kind, id, step) = ("child".to_owned(), run.to_string(), step.clone());
         Self { kind, id, step, phase: None, since, expires: None, approval: None }

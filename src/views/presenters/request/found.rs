@@ -1,5 +1,5 @@
-//! What was found in the work folder when people were asked: the state of its repository, and what a configured check
-//! says of it.
+//! What was found in the work folder when people were asked: the state of its repository, and the result
+//! of a configured check.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,13 +7,13 @@ use crate::events::text::shortened;
 use crate::events::time::Timestamp;
 use crate::views::markdown::{Page, code, markdown};
 
-/// How many changed files are named: a reviewer reads a page, and `git status` has the rest.
+/// How many changed files are named: a reviewer reads a page, and `git status` shows the rest.
 const CHANGES_SHOWN: usize = 40;
 
-/// How many lines of what a check wrote are shown: the last ones, where programs say how it ended.
+/// How many lines of a check's output are shown: the last ones, in which programs say how it ended.
 const CHECK_LINES_SHOWN: usize = 20;
 
-/// How long a score is.
+/// How many characters of a score are shown.
 const SCORE_CHARS_MAX: usize = 80;
 
 /// What was found in a work folder.
@@ -21,40 +21,40 @@ const SCORE_CHARS_MAX: usize = 80;
 pub struct Found {
     /// When it was looked at.
     pub at: Timestamp,
-    /// The folder.
+    /// The absolute path of the folder.
     pub folder: String,
-    /// Its repository; in a sentence why there is nothing to tell about one.
+    /// Its repository; otherwise, in a sentence, why there is nothing to tell about one.
     pub repository: Result<Repository, String>,
-    /// What the check says, if one is configured.
+    /// The result of the check, if one is configured.
     pub check: Option<Check>,
 }
 
 /// The state of a git repository.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Repository {
-    /// The branch; none if a commit is checked out.
+    /// The name of the branch; none if a commit is checked out instead.
     pub branch: Option<String>,
-    /// The commit that it is at; none before the first.
+    /// The hash of the commit that it is at; none before the first commit.
     pub head: Option<String>,
-    /// What differs from that commit, each with git's two letters for how.
+    /// The files that differ from that commit: git's two letters for the change, and the path.
     pub changes: Vec<(String, String)>,
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// The program and its arguments.
     pub command: Vec<String>,
     /// How it ended, in words: `exit 0`.
     pub end: String,
-    /// Whether it ended well.
+    /// Whether it ended with success.
     pub is_good: bool,
-    /// What it wrote.
+    /// What it wrote, as text.
     pub output: String,
 }
 
 impl Repository {
-    /// What `git status --porcelain=v2 --branch -z` says.
+    /// Reads the output of `git status --porcelain=v2 --branch -z`.
     pub fn parse(status: &str) -> Self {
         let mut found = Self::default();
         let mut records = status.split('\0');
@@ -62,7 +62,7 @@ impl Repository {
             let (kind, rest) = record.split_once(' ').unwrap_or_default();
             match kind {
                 "#" => found.header(rest),
-                // Where it was before a rename stands in a record of its own.
+                // After a rename, the old path stands in a record of its own.
                 "2" => {
                     found.change(rest, 8);
                     records.next();
@@ -84,7 +84,8 @@ impl Repository {
         }
     }
 
-    /// A changed file, of which the first of so many fields are its letters, and what follows them its path.
+    /// Takes in a changed file: the first of its `fields` fields are its letters, and what follows the
+    /// fields is its path.
     fn change(&mut self, record: &str, fields: usize) {
         let mut fields = record.splitn(fields + 1, ' ');
         if let (Some(letters), Some(path)) = (fields.next(), fields.last()) {
@@ -94,8 +95,8 @@ impl Repository {
 }
 
 impl Check {
-    /// The score that it gives: of an object of JSON that it wrote the member `score`, else what follows `score:` or
-    /// `score=` at the beginning of a line, the last one; else the last line, if that is a number.
+    /// The score in its output: the member `score` of a JSON object; otherwise what follows the last `score:`
+    /// or `score=` at the beginning of a line; otherwise the last line, if it is a number.
     pub fn score(&self) -> Option<String> {
         let written = serde_json::from_str::<serde_json::Value>(self.output.trim()).ok();
         if let Some(score) = written.as_ref().and_then(|written| written.get("score")) {
@@ -111,7 +112,7 @@ impl Check {
     }
 }
 
-/// Writes it on a page, without a heading.
+/// Writes all of it on a page, without a heading.
 pub(super) fn write(found: &Found, page: &mut Page) {
     page.line(&markdown!("In {}, looked at {}.", code(&found.folder), found.at));
     page.blank();

@@ -1,4 +1,4 @@
-//! What a page says of a phase that people are asked about.
+//! What a page says about a phase that people are asked about.
 
 use crate::aggregates::run::Node;
 use crate::events::run::Gate;

@@ -6,7 +6,7 @@ use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::events::run::{AttemptFailed, AttemptLost, Outcome, StepCompensated, StepCompleted, Usage};
 
-/// Everything is inline.
+/// A reader without blobs: everything is inline.
 struct NoBlobs;
 
 impl Blobs for NoBlobs {

@@ -1,4 +1,4 @@
-//! Folding pages of events into rows.
+//! Folding pages of events into rows of the list.
 
 use super::{RunRow, VIEW, in_a_row, place_key, row_key};
 use crate::aggregates::run::RunStatus;
@@ -69,7 +69,7 @@ fn new_row(run: &RunId, events: &[&Recorded]) -> Option<RunRow> {
     })
 }
 
-/// What a row says after these events of its run, which is there.
+/// Brings a row up to date with these events of its run.
 fn tell(row: &mut RunRow, events: &[&Recorded], known: Option<&Known>) {
     for event in events.iter().filter(|event| &*event.event.kind == "run_completed") {
         if let Ok(RunEvent::RunCompleted(completed)) = event.decode() {
@@ -80,14 +80,14 @@ fn tell(row: &mut RunRow, events: &[&Recorded], known: Option<&Known>) {
         (row.version, row.ended_at) = (standing.version, standing.ended_at);
         row.status = RunStatus::named(standing.status).unwrap_or(row.status);
     } else if let Some(last) = events.last() {
-        // Where a run is whose history is not understood, nobody can say.
+        // The status of a run whose history is not understood is not known.
         (row.version, row.ended_at) = (last.version, None);
     }
 }
 
-/// A row as bytes, of which a store takes so many. Versions that did not bound tags recorded runs whose row has no room for
-/// all of them: the last are left out, and the run itself has them. A list that one run's words make unreadable would hide
-/// all others.
+/// A row as bytes, at most as many as a store takes. Versions without a bound on tags recorded runs with more
+/// tags than a row has room for: the last ones are left out here, and the run itself has them. A list that
+/// becomes unreadable through one run would hide all other runs.
 fn fitting(mut row: RunRow) -> Option<Vec<u8>> {
     let mut bytes = serde_json::to_vec(&row).ok()?;
     while bytes.len() > VIEW_ROW_BYTES_MAX && row.tags.pop_last().is_some() {
@@ -102,8 +102,8 @@ mod tests {
     use crate::events::ids::Version;
     use crate::events::time::Timestamp;
 
-    /// A name of 6,000 characters, or a tag of control characters, once made a row that the store refused, and with it
-    /// every list.
+    /// A name of 6,000 characters, or a tag of control characters, once made a row that the store refused, so
+    /// that no list could be shown any more.
     #[test]
     fn a_row_is_stored_however_long_the_words_of_its_run_are() {
         let row = |workflow: String, tags: &[(String, String)]| RunRow {

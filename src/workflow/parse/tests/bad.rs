@@ -1,6 +1,7 @@
 use super::*;
 
-/// One problem: a text, and what it gets: code, line, column, a part of the message, a part of the hint.
+/// A row: a text, and the code, the line, the column, and parts of the message and the hint
+/// of its one problem.
 pub(super) type Row<'a> = (&'a str, Code, u64, u64, &'a str, &'a str);
 
 #[track_caller]
@@ -18,7 +19,7 @@ pub(super) fn check(rows: &[Row<'_>]) {
     }
 }
 
-/// A workflow of one step with this beside its id, which is on line 2.
+/// A workflow of one step, with `rest` beside its id, which is on line 2.
 pub(super) fn step(rest: &str) -> String {
     format!("steps:\n  - id: a\n    {rest}\n")
 }

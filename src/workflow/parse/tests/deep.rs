@@ -1,5 +1,5 @@
-//! The bounds on depth hold where little stack is left: in a debug build, on a thread that has half of what the
-//! smallest thread has that anything runs on.
+//! The bounds on depth hold where little stack is left: in a debug build, on a thread that has half of what
+//! the smallest thread has that anything runs on.
 
 use std::thread;
 
@@ -39,8 +39,8 @@ fn scope(input: &str) -> Scope {
     }
 }
 
-/// Expressions that passed `validate` overflowed the stack of the thread that read them again, and with it every run of
-/// the process, at each start.
+/// Expressions that passed `validate` overflowed the stack of the thread that read them again, and with it
+/// every run of the process, at each start.
 #[test]
 fn the_deepest_expression_of_every_kind_is_compiled_evaluated_and_dropped() {
     on_a_small_stack(|| {
@@ -185,7 +185,8 @@ fn the_deepest_schema_is_checked_and_checks() {
     });
 }
 
-/// What an older version recorded may be deeper than what is taken now: the step that evaluates it fails, and nobody else.
+/// What an older version recorded may be deeper than what is accepted now: only the step
+/// that evaluates it fails.
 #[test]
 fn a_recorded_expression_that_is_too_deep_fails_only_who_evaluates_it() {
     on_a_small_stack(|| {

@@ -261,7 +261,8 @@ proptest! {
     }
 }
 
-/// `02134`, a code, became 2134.0; a long integer became a float; `1_000` and `0x1F` became what YAML takes them for.
+/// `02134`, a code, became 2134.0; a long integer became a float; `1_000` and `0x1F` became what
+/// YAML takes them for.
 #[test]
 fn what_is_no_number_of_json_is_a_text_and_what_is_one_keeps_its_digits() {
     let text = "[02134, 007, 0x1F, 0o17, 0b1, 1_000, .5, 5., +1, .inf, -.INF, .nan, 12:30, 1e5, 1E400, -0, 1.10, 0123456789012345678901, 123456789012345678901, -12, 0, yes, '1', \"2\", true, ~]";

@@ -1,4 +1,4 @@
-//! What files get that name gates, signals, loops, children, stand-ins and phases.
+//! What files lead to that have gates, signals, loops, children, fallbacks and phases.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

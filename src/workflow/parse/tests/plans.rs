@@ -1,4 +1,4 @@
-//! What plans get: steps, or the first problem with its path.
+//! What plans lead to: steps, or the first problem with its path.
 
 use proptest::prelude::*;
 
@@ -65,7 +65,7 @@ fn texts_of_json_are_texts_whatever_yaml_thinks_of_them() {
     assert_eq!(Json::of(prompt).unwrap().value(), "😀 / ä\tb");
 }
 
-/// A plan, and what it gets: a path, a part of the message, a part of the hint.
+/// A row: a plan, and the path and parts of the message and the hint of its problem.
 type Row = (&'static str, &'static str, &'static str, &'static str);
 
 #[track_caller]

@@ -1,4 +1,4 @@
-//! What files get that say how steps are undone.
+//! What files lead to that say how steps are undone.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ steps:
     retry: {}
 "#;
 
-/// The compensation of a step with this as its `compensate`.
+/// The compensation of a step with `says` as its `compensate`.
 fn compensation(says: &str) -> Compensate {
     let definition = good(&step(&format!("run: x\n    compensate: {says}")));
     definition.steps.first().unwrap().compensate.clone().unwrap()
@@ -204,7 +204,8 @@ fn keys_of_a_saga_that_cannot_stand_together() {
     ]);
 }
 
-/// Three steps in a row and one beside them; `b`, the one in the middle, is a fan-out with this in its compensation.
+/// Three steps in a row and one beside them; `b`, the one in the middle, is a fan-out with
+/// this in its compensation.
 fn undone_by(use_: &str) -> String {
     format!(
         "steps:\n  - {{id: a, run: x}}\n  - id: b\n    for_each: [1]\n    run: x\n    compensate:\n      run: y {use_}\n\

@@ -1,4 +1,4 @@
-//! JSON as a tree.
+//! Reads JSON as a tree with places.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use super::{Tree, Value};
 use crate::events::json::{BadJson, Json};
 use crate::workflow::json_text::Level;
 
-/// A file of JSON as a tree.
+/// Reads a file of JSON.
 pub(in crate::workflow::parse) fn whole(source: &str) -> Result<Tree, BadJson> {
     read(source, Places { line: 1, column: 1, at: 0, lines: true })
 }
 
-/// A document as a tree on one line, whose columns are bytes. A key stands where its value does.
+/// Reads a document on one line, whose columns count bytes. A key has the place of its value.
 pub(in crate::workflow::parse) fn plan(document: &str) -> Result<Tree, BadJson> {
     read(document, Places { line: 1, column: 1, at: 0, lines: false })
 }
@@ -21,12 +21,13 @@ fn read(document: &str, places: Places) -> Result<Tree, BadJson> {
     Ok(Reader { document, places }.tree(document))
 }
 
-/// Where the reader is. It only goes forward, so all places of a document cost one walk through it.
+/// The place that the reader has reached. It only goes forward, so all places of a document take
+/// one pass over it.
 struct Places {
     line: u64,
     column: u64,
     at: usize,
-    /// Whether lines are counted, and characters in them.
+    /// Whether lines, and characters in them, are counted.
     lines: bool,
 }
 
@@ -36,7 +37,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The depth is bounded: the document was read before.
+    /// The depth is bounded, because the document was read strictly before.
     fn tree(&mut self, text: &str) -> Tree {
         let text = text.trim();
         let written = self.written(text);
@@ -62,13 +63,13 @@ impl Reader<'_> {
         (key, value)
     }
 
-    /// Where a slice of the document stands in it.
+    /// The range of a slice of the document in the document.
     fn written(&self, slice: &str) -> Range<usize> {
         let start = (slice.as_ptr() as usize).saturating_sub(self.document.as_ptr() as usize);
         start..start + slice.len()
     }
 
-    /// Where the key stands whose value begins at a byte.
+    /// The range of the key whose value begins at byte `value`.
     fn key_before(&self, value: usize) -> Range<usize> {
         let before = self.document.get(..value).unwrap_or_default().trim_end();
         let key = before.strip_suffix(':').unwrap_or(before).trim_end();

@@ -1,5 +1,6 @@
-//! Commands made by chance, with hostile values, for real shells. What the reader accepts is run by every shell that is
-//! here: no value may become a command, and each must arrive as the words that it is.
+//! Commands made by chance, with hostile values, for real shells. What the reader accepts is run by
+//! every shell that is installed: no value may become a command, and each must arrive as the words
+//! that it stands for.
 //!
 //! `REENACT_SHELL_SEEDS=500000` makes more of them than usual, `REENACT_SHELL_SEED=17` that one alone.
 
@@ -21,14 +22,14 @@ use crate::workflow::scope::Scope;
 use crate::workflow::template::{Node, Template};
 use grammar::Made;
 
-/// How many texts are made where nothing else is said.
+/// How many texts are made by default.
 const SEEDS: u64 = 20_000;
 
 /// How often each kind of command must have been accepted and run.
 const OF_EACH_KIND: usize = 20;
 
-/// What the shells do before a text. `show` writes its arguments at once, and where no redirection of the text gets them;
-/// what is limited bounds what a text can do by mistake.
+/// What the shells run before a text. `show` writes its arguments at once, to a place that no redirection of
+/// the text reaches; the limits bound what a text can do by mistake.
 const PRELUDE: &str = "ulimit -t 2; ulimit -f 200; exec 9>&1; between=$(printf '\\3')
 show() { local IFS; IFS=$between; printf '%s\\4' \"$*\" >&9; }
 ";
@@ -75,7 +76,7 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-/// What the shell is given, if the text is accepted and can be rendered.
+/// The command that the shell gets; none if the text is not accepted or cannot be rendered.
 fn command(made: &Made) -> Option<String> {
     // A brace before a value makes `{{{` of it, which is no text.
     let node = Node::text(&made.source).ok()?;
@@ -95,7 +96,7 @@ fn command(made: &Made) -> Option<String> {
     Template::new(node).render_shell(&LazyView::new(&scope)).ok()
 }
 
-/// The shells of this machine, and a folder with nothing in it that a text could harm, which is all they find.
+/// The shells of this machine, and the only folder that they find, with nothing in it that a text could harm.
 struct Shells {
     folder: tempfile::TempDir,
     shells: Vec<PathBuf>,
@@ -139,7 +140,7 @@ impl Shells {
         output.stdout
     }
 
-    /// What goes wrong when the shells run a text, if anything does.
+    /// What goes wrong when the shells run a text; none if nothing does.
     fn wrong(&self, made: &Made, text: &str) -> Option<String> {
         let mut wrong = None;
         self.each(|shell| {
@@ -157,7 +158,7 @@ impl Shells {
     }
 }
 
-/// Words that arrived and are not those that the text shows: each `show N` as often as it was done.
+/// The words that arrived, if they are not those that the text shows: each `show N` as often as it was run.
 fn other_words(made: &Made, said: &[u8]) -> Option<String> {
     let said = String::from_utf8_lossy(said);
     let mut shown: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Commands such as people write. They must stay accepted.
+//! Commands as people write them. They must stay accepted.
 
 use super::places;
 

@@ -1,7 +1,7 @@
 //! What attackers write, in values and in commands.
 
-/// What a value may hold. Each would run `PWN` if a shell read any of it, or end what it stands in.
-/// Those that do so in most places come first.
+/// Values that would run `PWN` if a shell read any part of them, or that end what they stand in. Those that
+/// do so in most places come first.
 pub(super) const HOSTILE: [&str; 40] = [
     "\nPWN\n",
     " PWN",
@@ -49,7 +49,8 @@ pub(super) const HOSTILE: [&str; 40] = [
 pub(super) const LISTS: [&[&str]; 4] =
     [&[], &["a", "eval", " PWN"], &["-v", "a[$(PWN)]"], &["h", "-c", " PWN"]];
 
-/// What people write that is hard to read or lets a value be read again, and what only attackers write.
+/// Texts that are hard to read or let a value be read again, as people write them, and texts
+/// that only attackers write.
 pub(super) const ATTACKS: &[&str] = &[
     "eval echo <v>",
     "eval <v>",

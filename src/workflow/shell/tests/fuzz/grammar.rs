@@ -1,11 +1,11 @@
-//! Commands that follow from a seed: such as people write, and such as those who attack.
+//! Commands that follow from a seed: some as people write them, some as attackers do.
 
 use std::collections::BTreeSet;
 
 use super::attacks::{ATTACKS, HOSTILE, LISTS};
 use crate::testing::Dice;
 
-/// Commands that must be accepted, and run, for the test to say anything.
+/// The kinds of commands that must be accepted and run, or the test would say nothing.
 pub(super) const KINDS: [&str; 27] = [
     "word",
     "list",
@@ -36,7 +36,7 @@ pub(super) const KINDS: [&str; 27] = [
     "soup",
 ];
 
-/// What texts are made of that follow no grammar.
+/// The pieces of texts that follow no grammar.
 const PIECES: &[&str] = &[
     " ",
     " ",
@@ -157,7 +157,7 @@ impl Maker {
         self.made.kinds.insert(kind);
     }
 
-    /// A value, as it is written, with the words that it is.
+    /// A value as it is written, and the words that it stands for.
     fn any_value(&mut self) -> (String, Vec<String>, bool) {
         let is_list = self.dice.one_in(5);
         let words: Vec<String> = if is_list && self.dice.one_in(3) {
@@ -172,12 +172,12 @@ impl Maker {
         (format!("{{{{ input.x{} }}}}", self.values.len() - 1), words, is_list)
     }
 
-    /// A value, as it is written.
+    /// A value as it is written.
     fn value(&mut self) -> String {
         self.any_value().0
     }
 
-    /// A value that is one word, as it is written, with the word.
+    /// A value that is one word, as it is written, and the word.
     fn text(&mut self) -> (String, String) {
         loop {
             let (source, words, is_list) = self.any_value();
@@ -187,7 +187,7 @@ impl Maker {
         }
     }
 
-    /// A word, or several if a list is in it, and what arrives.
+    /// A word, or several if a list is in it, and the words that arrive.
     fn word(&mut self) -> (String, Vec<String>) {
         const LITERALS: [(&str, &str); 15] = [
             ("v", "v"),
@@ -356,7 +356,7 @@ impl Maker {
         source
     }
 
-    /// Where a value is dangerous, or hardly any reader is right.
+    /// A place where a value is dangerous, or that few readers understand correctly.
     fn attack(&mut self) -> String {
         let mut source = if self.dice.one_in(2) { self.shows() + "\n" } else { String::new() };
         let attack = self.one_of(ATTACKS);
@@ -369,7 +369,7 @@ impl Maker {
         source + "\n" + &self.shows()
     }
 
-    /// Pieces of texts in no order.
+    /// Pieces of texts in any order.
     fn soup(&mut self) -> String {
         self.kind("soup");
         let mut source = "show a ".to_owned();
