@@ -2,6 +2,7 @@
 //! in memory. The test makes the attempts, in any order; it sets the time; and it crashes the process
 //! between any two outputs.
 
+mod agents;
 mod people;
 mod slots;
 
@@ -448,6 +449,9 @@ impl<W: World> Simulation<W> {
         before.map_err(|broken| self.broken(&broken.to_string()))?;
         loop {
             let length = self.history().len();
+            if !self.is_dead() && self.tell_of_agents()? && self.history().len() > length {
+                continue;
+            }
             if !self.is_driven() || self.is_dead() || self.state().startable(&Ask::Go).0.is_empty() {
                 return Ok(());
             }

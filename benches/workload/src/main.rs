@@ -197,6 +197,16 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
         let many = unwind(dir, sizes.steps * MANY).await?;
         figures.add("unwind", "each_of_many", many / (took * MANY as f64));
     }
+    of_what_is_there(figures, arguments, sizes, dir).await
+}
+
+/// Measures what becomes of runs that are there: those of a process that was killed, those that wait, and long histories.
+async fn of_what_is_there(
+    figures: &mut Figures,
+    arguments: &Arguments,
+    sizes: &Sizes,
+    dir: &Path,
+) -> Result<()> {
     if arguments.wants("w4") {
         killed::measure(figures, dir, sizes.killed_runs).await?;
     }

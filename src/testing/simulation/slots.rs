@@ -1,10 +1,11 @@
 //! What decisions on a simulated run borrow: as many slots as they can use, and the decoded definition.
 
 use std::any::TypeId;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::aggregates::run::{Ask, Grants, Run};
-use crate::events::ids::{Hash, TimerId};
+use crate::events::ids::{AgentName, Hash, TimerId};
 use crate::kernel::{Value, ValueKey};
 use crate::testing::hosted::Lends;
 use crate::workflow::definition::Definition;
@@ -13,6 +14,8 @@ use crate::workflow::definition::Definition;
 #[derive(Debug, Clone)]
 pub(super) struct Slots {
     hash: Hash,
+    /// Agents that start nothing.
+    pub(super) paused: BTreeSet<AgentName>,
     pub(super) definition: Arc<Definition>,
     /// The timers that have fired.
     pub(super) fired: Vec<TimerId>,
@@ -20,7 +23,7 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) fn new(hash: Hash, definition: Arc<Definition>) -> Self {
-        Self { hash, definition, fired: Vec::new() }
+        Self { hash, paused: BTreeSet::new(), definition, fired: Vec::new() }
     }
 }
 
@@ -29,7 +32,9 @@ impl Lends<Run> for Slots {
         if let Ask::Due { timer } = ask {
             self.fired.push(timer.clone());
         }
-        state.startable(ask)
+        let mut grants = state.startable(ask);
+        grants.0.retain(|agent, _| !self.paused.contains(agent));
+        grants
     }
 
     fn remembered(&self) -> Option<(ValueKey, Value)> {
