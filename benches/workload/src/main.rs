@@ -4,6 +4,7 @@
 mod baseline;
 mod embedded;
 mod engine;
+mod families;
 mod figures;
 mod grown;
 mod killed;
@@ -211,6 +212,9 @@ async fn of_what_is_there(
     }
     if arguments.wants("r2") {
         restart::measure(figures, dir, sizes.restart).await?;
+    }
+    if arguments.wants("families") {
+        families::measure(figures, dir, sizes.restart.runs).await?;
     }
     if arguments.wants("grown") {
         grown::measure(figures, dir, sizes.grown).await?;
