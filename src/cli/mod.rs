@@ -17,6 +17,7 @@ mod agents;
 mod approve;
 mod arguments;
 mod cancel;
+mod checked;
 mod completions;
 mod control;
 mod history;

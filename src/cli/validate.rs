@@ -5,63 +5,46 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::arguments::ValidateArguments;
-use super::text::{self, Call, Text, terminal};
+use super::checked::CheckedFile;
+use super::text::{Call, Text, terminal};
 use super::{Exit, Scene};
 use crate::api::start::Wrong;
 use crate::api::wording::Worded;
 use crate::events::problem::Problem;
 
+/// What `validate --json` prints.
 #[derive(Clone, Serialize)]
 struct Validated {
-    files: Vec<FileResult>,
+    files: Vec<CheckedFile<Workflow>>,
 }
 
+/// What is in a workflow file.
 #[derive(Clone, Serialize)]
-struct FileResult {
-    file: String,
-    ok: bool,
+struct Workflow {
+    /// How many steps it has; 0 of one that cannot be read.
     steps: usize,
-    errors: Vec<Problem>,
-    warnings: Vec<Problem>,
 }
 
 impl Worded for Validated {
     fn word(&mut self, call: &Call) {
-        let problems =
-            self.files.iter_mut().flat_map(|file| file.errors.iter_mut().chain(&mut file.warnings));
-        problems.for_each(|problem| problem.word(call));
+        self.files.iter_mut().for_each(|file| file.word(call));
     }
 }
 
 pub(super) fn validate(scene: &Scene, arguments: &ValidateArguments) -> Result<Exit, Problem> {
-    let files: Vec<FileResult> = arguments.files.iter().map(|file| check_one(scene, file)).collect();
+    let files: Vec<_> = arguments.files.iter().map(|file| check_one(scene, file)).collect();
     let exit = if files.iter().all(|file| file.ok) { Exit::Good } else { Exit::BadInput };
     scene.say.result(&Validated { files }, |validated| {
-        Text::lines(validated.files.iter().map(|file| file_text(file, &scene.call)))
+        let steps = |workflow: &Workflow| terminal!("{} steps", workflow.steps);
+        Text::lines(validated.files.iter().map(|file| file.text(&scene.call, steps)))
     });
     Ok(exit)
 }
 
-fn check_one(scene: &Scene, path: &Path) -> FileResult {
-    let file = path.display().to_string();
-    match scene.check(path) {
-        Ok(family) => FileResult {
-            file,
-            ok: true,
-            steps: family.root.definition.steps.len(),
-            errors: Vec::new(),
-            warnings: family.warnings,
-        },
-        Err(Wrong { errors, warnings }) => FileResult { file, ok: false, steps: 0, errors, warnings },
-    }
-}
-
-fn file_text(file: &FileResult, call: &Call) -> Text {
-    let head = match file.ok {
-        true => terminal!("{}: good, {} steps", file.file, file.steps),
-        false => terminal!("{}: {} to mend", file.file, file.errors.len()),
+fn check_one(scene: &Scene, path: &Path) -> CheckedFile<Workflow> {
+    let (ok, steps, errors, warnings) = match scene.check(path) {
+        Ok(family) => (true, family.root.definition.steps.len(), Vec::new(), family.warnings),
+        Err(Wrong { errors, warnings }) => (false, 0, errors, warnings),
     };
-    let errors = file.errors.iter().map(|error| text::problem("error", error, call));
-    let warnings = file.warnings.iter().map(|warning| text::problem("warning", warning, call));
-    Text::lines(std::iter::once(head).chain(errors).chain(warnings))
+    CheckedFile { file: path.display().to_string(), ok, holds: Workflow { steps }, errors, warnings }
 }
