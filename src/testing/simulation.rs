@@ -5,6 +5,7 @@
 mod agents;
 mod people;
 mod slots;
+mod start;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,9 +20,8 @@ use super::world::{Failure, Output, Stop, Task, World};
 use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::{Ask, Run, RunEffect, RunEffectId, RunStatus, StartRun, Unwanted};
 use crate::events::ids::{CommandId, Fence, RequestId, RunId, StreamId, TimerId};
-use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem};
-use crate::events::run::{AttemptStarted, GrowthLimits, RunEvent};
+use crate::events::run::{AttemptStarted, RunEvent};
 use crate::events::time::Timestamp;
 use crate::kernel::core::{Envelope, Whose};
 use crate::kernel::{Aggregate, Effect};
@@ -29,6 +29,7 @@ use crate::workflow::definition::Definition;
 
 pub use people::OpenRequest;
 use slots::Slots;
+pub use start::{child_of, start_of};
 
 /// Something that may happen next. The test chooses which of them does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,28 +65,6 @@ pub struct Simulation<W> {
     last: Option<(Ask, CommandId)>,
     /// The world that the run acts on.
     pub world: W,
-}
-
-/// What a run begins with, for tests: everything but the definition and the input is as small as it can be.
-pub fn start_of(definition: Definition, input: Json) -> StartRun {
-    StartRun {
-        definition_blob: Blob::new(definition.to_json().text().as_bytes()),
-        parallel: definition.limits.parallel.unwrap_or(16),
-        lost_limit: definition.limits.lost.unwrap_or(5),
-        duration_limit: definition.limits.duration,
-        definition: Arc::new(definition),
-        input,
-        tags: BTreeMap::new(),
-        work_folder: "/".into(),
-        parent: None,
-        environment: BTreeMap::new(),
-        agents: Vec::new(),
-        until: None,
-        children: Vec::new(),
-        growth: GrowthLimits::USUAL,
-        insists: Default::default(),
-        drive: true,
-    }
 }
 
 impl<W: World> Simulation<W> {

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use reenact::actors::system::System;
 use reenact::aggregates::run::child::child_id;
-use reenact::aggregates::run::{Ask, Order, Run, RunStatus, StartChild, StartRun};
+use reenact::aggregates::run::{Ask, Order, Run, RunStatus, StartRun};
 use reenact::events::ids::{RunId, StepId};
-use reenact::events::json::Blob;
 use reenact::events::problem::{Class, Code};
 use reenact::events::run::{RunEvent, StepFailed};
 use reenact::executors::Failure;
 use reenact::executors::function::FunctionCall;
+use reenact::testing::simulation::child_of;
 use reenact::workflow::parse::{Known, parse};
 
 use super::kit::{Kit, id, on_actix, start_of, status};
@@ -20,16 +20,7 @@ use super::kit::{Kit, id, on_actix, start_of, status};
 /// What begins a run whose steps may start the workflow `child.yaml`.
 pub(super) fn family(parent: &str, child: &str) -> StartRun {
     let child = parse(child, "child.yaml", &Known::default()).unwrap().definition;
-    let child = StartChild {
-        file: "child.yaml".into(),
-        definition: Blob::new(child.to_json().text().as_bytes()),
-        work_folder: "/".into(),
-        agents: Vec::new(),
-        parallel: 16,
-        lost_limit: 5,
-        duration_limit: None,
-    };
-    StartRun { children: vec![child], ..start_of(parent) }
+    StartRun { children: vec![child_of("child.yaml", &child)], ..start_of(parent) }
 }
 
 /// The child of step `c` of run `p`.

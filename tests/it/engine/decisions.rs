@@ -10,6 +10,7 @@ use reenact::events::run::RunEvent;
 use reenact::events::time::Timestamp;
 use reenact::kernel::redecide::{Past, redecide};
 use reenact::testing::MemoryBlobs;
+use reenact::testing::simulation::child_of;
 use reenact::workflow::parse::{Known, parse};
 
 use super::children::{echo, through};
@@ -18,16 +19,7 @@ use super::kit::{Kit, id, on_actix, start_of};
 /// A workflow that a step starts, as a part of what a run begins with.
 fn file(name: &str, steps: &str) -> StartChild {
     let text = format!("name: {name}\nsteps: {steps}\n");
-    let definition = parse(&text, name, &Known::default()).unwrap().definition;
-    StartChild {
-        file: name.into(),
-        definition: Blob::new(definition.to_json().text().as_bytes()),
-        work_folder: "/".into(),
-        agents: Vec::new(),
-        parallel: 16,
-        lost_limit: 5,
-        duration_limit: None,
-    }
+    child_of(name, &parse(&text, name, &Known::default()).unwrap().definition)
 }
 
 /// A run, its child and its child's child, seen through to their end.

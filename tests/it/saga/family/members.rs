@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reenact::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId, RunStatus, StartChild, StartRun};
+use reenact::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId, RunStatus, StartRun};
 use reenact::events::codec::Encoded;
 use reenact::events::ids::{Fence, RunId, StreamId, Version};
-use reenact::events::json::{Blob, Json};
+use reenact::events::json::Json;
 use reenact::events::problem::Problem;
 use reenact::events::run::{AttemptStarted, RunEvent};
 use reenact::events::time::Timestamp;
@@ -18,7 +18,7 @@ use reenact::kernel::core::Whose;
 use reenact::kernel::{Aggregate, Due, Effect, Lasts, Own, Value, ValueKey};
 use reenact::testing::Broken;
 use reenact::testing::hosted::{Hosted, Lends, Saying};
-use reenact::testing::simulation::start_of;
+use reenact::testing::simulation::{child_of, start_of};
 use reenact::testing::words::words;
 use reenact::testing::world::{Failure, Output, Stop, Task};
 use reenact::workflow::definition::Definition;
@@ -160,18 +160,7 @@ impl Family {
         };
         let mut files = names.into_iter().zip(story.files).map(|file| (file.0, definition(file)));
         let mut start = start_of(files.next().unwrap().1, Json::parse("{}").unwrap());
-        start.children = files
-            .map(|(file, definition)| StartChild {
-                file: file.into(),
-                definition: Blob::new(definition.to_json().text().as_bytes()),
-                work_folder: "/".into(),
-                agents: Vec::new(),
-                parallel: 16,
-                // A process that dies again and again is not what these stories are about.
-                lost_limit: 5,
-                duration_limit: None,
-            })
-            .collect();
+        start.children = files.map(|(file, definition)| child_of(file, &definition)).collect();
         Self {
             story,
             members: BTreeMap::new(),
