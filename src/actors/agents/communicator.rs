@@ -76,7 +76,7 @@ impl Communicator {
 
     /// Whether the program that embeds this registered a function for an agent, in whatever spelling.
     pub fn has_function(&self, name: &AgentName) -> bool {
-        self.roster.executors.functions.names().iter().any(|known| known.key() == name.key())
+        self.roster.executors.functions.executor(name).is_ok()
     }
 
     /// Who has the slots of agents, and who waits for them.

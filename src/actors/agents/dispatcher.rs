@@ -158,6 +158,11 @@ impl Dispatcher {
         self.look(agent, false, |desk| desk.is_draining())
     }
 
+    /// Whether no run may begin with some agent, as far as was noted.
+    pub fn drains_any(&self) -> bool {
+        self.desks.iter().any(|desk| desk.is_draining())
+    }
+
     /// How much is asked of an agent now.
     pub fn load(&self, agent: &AgentName) -> Load {
         self.look(agent, Load::default(), |desk| desk.load())

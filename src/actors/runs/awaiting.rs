@@ -108,9 +108,11 @@ impl Runs {
         let drains = |definition: &Definition| {
             definition.agents().find(|agent| self.agents.dispatcher().is_draining(agent))
         };
+        // What children are is read only where that can matter.
+        let children = if self.agents.dispatcher().drains_any() { &start.children[..] } else { &[] };
         let of_child = |blob: &Blob| drains(&Definition::read_blob(&blob.bytes).ok()?);
         let found = drains(&start.definition);
-        let found = found.or_else(|| start.children.iter().find_map(|child| of_child(&child.definition)));
+        let found = found.or_else(|| children.iter().find_map(|child| of_child(&child.definition)));
         let Some(agent) = found else { return Ok(()) };
         let head = self.context().store.head(&StreamId::of_run(run)).await;
         match head.map_err(|error| read_problem(&error))? {
@@ -164,9 +166,7 @@ impl Runs {
             if self.agents.dispatcher().is_paused(&agent) {
                 continue;
             }
-            let (stream, ask) = (StreamId::of_run(&run), || Ask::AgentFree { agent: agent.clone() });
-            let told = self.hosting.order::<RunKind>(&stream, &Envelope::default(), ask).await;
-            if let Err(problem) = told {
+            if let Err(problem) = self.order(&run, Ask::AgentFree { agent }, &Envelope::default()).await {
                 // A run that cannot go on keeps no other from it.
                 tracing::warn!(%run, %problem, "it is not told that an agent takes work again");
             }
