@@ -1,6 +1,7 @@
 //! Agents that are paused, and runs that wait for them: who is paused is known before anything starts, and who waited is told
 //! when an agent takes work again, be it by the next process.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -22,8 +23,8 @@ use crate::kernel::core::Envelope;
 use crate::views::projections::agents::{AgentRow, AgentsView};
 use crate::workflow::definition::Definition;
 
-/// Of how many definitions it is remembered that they are registered. Beyond it they are registered once more, which changes
-/// nothing.
+/// Of how many agents, and of how many definitions of each, it is remembered that they are registered. Beyond it they are
+/// registered once more, which changes nothing.
 const REGISTERED_MAX: usize = 4_096;
 
 /// What runs know of agents.
@@ -31,8 +32,31 @@ pub(super) struct Awaiting {
     view: Arc<AgentsView>,
     /// Set once it is known which agents are paused.
     known: OnceCell<()>,
-    /// The definitions that this process registered, each with when the newest run began that brought it.
-    registered: DashMap<(AgentName, Hash), Timestamp>,
+    /// What this process registered of each agent, by [`AgentName::key`].
+    registered: DashMap<String, Registered>,
+}
+
+/// The definitions of an agent that this process registered.
+#[derive(Default)]
+struct Registered {
+    all: HashSet<Hash>,
+    /// The newest of them, and when the run began that brought it.
+    newest: Option<(Hash, Timestamp)>,
+}
+
+impl Registered {
+    /// Whether that definition is to be registered: it was not, or is in force again. The agent itself decides so too; what it
+    /// would find no news is not even asked, as most attempts bring what the one before brought.
+    fn is_news(&mut self, hash: Hash, since: Timestamp) -> bool {
+        let is_back = self.newest.is_some_and(|(newest, at)| newest != hash && at < since);
+        if !self.all.insert(hash) && !is_back {
+            return false;
+        }
+        if self.newest.is_none_or(|(_, at)| at <= since) {
+            self.newest = Some((hash, since));
+        }
+        true
+    }
 }
 
 impl Awaiting {
@@ -45,8 +69,11 @@ impl Awaiting {
         if self.registered.len() >= REGISTERED_MAX {
             self.registered.clear();
         }
-        let before = self.registered.insert((agent.clone(), hash), since);
-        before.is_none_or(|before| before < since)
+        let mut registered = self.registered.entry(agent.key()).or_default();
+        if registered.all.len() >= REGISTERED_MAX {
+            *registered = Registered::default();
+        }
+        registered.is_news(hash, since)
     }
 }
 
@@ -172,5 +199,23 @@ impl Runs {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each run that began later asked the agent's stream, once for every agent that it names.
+    #[test]
+    fn a_definition_is_registered_once_and_again_only_when_it_is_in_force_again() {
+        let (one, other) = (Hash::of(b"one"), Hash::of(b"other"));
+        let mut seen = Registered::default();
+        assert!(seen.is_news(one, Timestamp(1)));
+        assert!(!seen.is_news(one, Timestamp(1)) && !seen.is_news(one, Timestamp(5)), "it is known");
+        assert!(seen.is_news(other, Timestamp(7)));
+        assert!(!seen.is_news(one, Timestamp(6)), "its run began before the other's");
+        assert!(seen.is_news(one, Timestamp(8)), "it is in force again");
+        assert!(!seen.is_news(one, Timestamp(9)));
     }
 }
