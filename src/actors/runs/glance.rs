@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::aggregates::run::Run;
-use crate::events::ids::Fence;
+use crate::events::ids::{Fence, Version};
 use crate::events::json::BlobRef;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
@@ -16,6 +16,8 @@ use crate::views::presenters::outcome::Ending;
 /// How far a run is, and what runs of it. Nobody is woken when it changes: who shows it looks now and then.
 #[derive(Debug, Clone, Default)]
 pub struct Glance {
+    /// As of which version of the run's stream that is.
+    pub version: Version,
     /// Steps that are done with.
     pub done: usize,
     /// Steps that there are so far.
@@ -29,8 +31,9 @@ pub struct Glance {
 }
 
 impl Glance {
-    /// How far that run is.
-    pub(super) fn look(&mut self, run: &Run) {
+    /// How far that run is, as of that version.
+    pub(super) fn look(&mut self, run: &Run, version: Version) {
+        self.version = version;
         (self.done, self.total) = run.progress();
         self.wakes_at = if self.attempts.is_empty() { run.wakes_at() } else { None };
         self.ending = Ending::of(run).map(Arc::new);

@@ -438,7 +438,7 @@ impl Shell<Run> for RunShell {
             page::keep(pages, state, live.version);
         }
         self.shown = Some(live.version);
-        self.change(|glance| glance.look(state));
+        self.change(|glance| glance.look(state, live.version));
         live.busy = self.glance.borrow().is_at_work();
     }
 }

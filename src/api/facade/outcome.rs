@@ -16,10 +16,12 @@ impl Facade {
             self.system.drive(run).await;
         }
         let glance = self.system.glance(run);
-        self.system.ended(run).await?;
-        // As long as its host is the one that was looked at, it knows how the run has ended.
-        let is_current = glance.has_changed().is_ok();
-        let ending = glance.borrow().ending.clone().filter(|_| is_current);
+        let ended = self.system.ended(run).await?;
+        // Another host may have gone on with it meanwhile: what this one saw counts as of the same version only.
+        let ending = {
+            let seen = glance.borrow();
+            seen.ending.clone().filter(|_| seen.version == ended.version)
+        };
         if let Some(ending) = ending {
             let outcome = ending.read(&**self.system.library()).map_err(|unreadable| unreadable.problem())?;
             return outcome.ok_or_else(|| Problem::new(Code::Internal, "a run has ended in no way"));
