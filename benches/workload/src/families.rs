@@ -1,6 +1,7 @@
 //! What a process takes that starts with many runs that wait for signals, of which every second one waits with a run that a step
 //! of it started.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
@@ -22,6 +23,9 @@ const FAMILY: &str =
 
 /// How many runs begin at once.
 const AT_ONCE: usize = 256;
+
+/// How many runs an engine begins.
+const OF_ONE_ENGINE: usize = 5_000;
 
 /// How many signals are sent, one after the other.
 const SIGNALS: usize = 100;
@@ -48,8 +52,20 @@ pub(crate) async fn measure(figures: &mut Figures, dir: &Path, runs: usize) -> R
     process.kill()
 }
 
-/// Has an engine begin them, and wait until all of them wait.
+/// Has one engine after the other begin so many of them that it ends soon.
 async fn record(folder: &Path, runs: usize) -> Result<()> {
+    for from in (0..runs).step_by(OF_ONE_ENGINE) {
+        begin_all(folder, from..runs.min(from + OF_ONE_ENGINE)).await?;
+    }
+    let engine = Engine::open(folder, 16, |_| {})?;
+    // One that sleeps keeps the process that drives all of them.
+    engine.begin(&id(runs)?, start_of(SLEEPS)?).await?;
+    engine.system().runs().catch_up().await?;
+    engine.shut_down().await
+}
+
+/// Has an engine begin these, and wait until all of them wait.
+async fn begin_all(folder: &Path, runs: Range<usize>) -> Result<()> {
     let engine = Engine::open(folder, 16, |functions| {
         functions.register("work", |_: FunctionCall| async { Ok::<_, Failure>(()) });
     })?;
@@ -64,16 +80,13 @@ async fn record(folder: &Path, runs: usize) -> Result<()> {
         duration_limit: None,
     };
     let family = StartRun { children: vec![child], ..start_of(FAMILY)? };
-    for from in (0..runs).step_by(AT_ONCE) {
-        let begun = (from..runs.min(from + AT_ONCE)).map(|number| {
+    for from in runs.clone().step_by(AT_ONCE) {
+        let begun = (from..runs.end.min(from + AT_ONCE)).map(|number| {
             let start = if number % 2 == 1 { family.clone() } else { waits.clone() };
             begin(&engine, number, start)
         });
         try_join_all(begun).await?;
     }
-    // One that sleeps keeps the process that drives all of them.
-    engine.begin(&id(runs)?, start_of(SLEEPS)?).await?;
-    engine.system().runs().catch_up().await?;
     engine.shut_down().await
 }
 
