@@ -29,7 +29,7 @@ use super::notify::{Notice, Notifiers};
 use super::pages::Pages;
 use super::pages::inspect::Inspector;
 use super::pages::scribe::Scribe;
-use super::runs::glance::Glance;
+use super::runs::live_state::LiveState;
 use super::runs::{RunKind, Runs};
 use super::subscribe::{self, EventFilter};
 use crate::aggregates::run::{Ask, Run, StartRun};
@@ -178,8 +178,8 @@ impl System {
     }
 
     /// How far a run is, and what runs of it. It is loaded if it is not in memory.
-    pub fn glance(&self, run: &RunId) -> watch::Receiver<Glance> {
-        self.live.glance(run).unwrap_or_else(|_| watch::Sender::new(Glance::default()).subscribe())
+    pub fn live_state(&self, run: &RunId) -> watch::Receiver<LiveState> {
+        self.live.live_state(run).unwrap_or_else(|_| watch::Sender::new(LiveState::default()).subscribe())
     }
 
     /// Whether a run goes on by itself in this process.

@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, watch};
 use super::copy::{self, PrivateCopy};
 use super::facade::Facade;
 pub use super::holder::NoAnswer;
-use super::holder::{Client, Gate, Lock};
-use super::protocol::{Answer, Frame, Request};
+use super::holder::{Client, ControlSocket, Lock};
+use super::protocol::{Frame, Request, Response};
 use crate::events::problem::{Code, Problem};
 
 /// How many frames wait for a verb that is slow to print them.
@@ -41,7 +41,7 @@ pub struct Here {
 
 /// What comes with holding a store.
 struct Hold {
-    gate: Gate,
+    gate: ControlSocket,
     lock: Arc<Lock>,
     /// Whether the data folder is gone.
     gone: watch::Receiver<bool>,
@@ -67,7 +67,11 @@ impl Door {
     ///
     /// # Errors
     /// Why there is no answer. What another process would not take, this one does not take either.
-    pub async fn ask(&mut self, request: &Request, show: &mut dyn FnMut(Frame)) -> Result<Answer, NoAnswer> {
+    pub async fn ask(
+        &mut self,
+        request: &Request,
+        show: &mut dyn FnMut(Frame),
+    ) -> Result<Response, NoAnswer> {
         match self {
             Self::Here(here) => {
                 request.check_size()?;
@@ -131,7 +135,7 @@ impl Door {
 }
 
 impl Hold {
-    fn of(lock: Lock, gate: Gate) -> Self {
+    fn of(lock: Lock, gate: ControlSocket) -> Self {
         let lock = Arc::new(lock);
         let (gone, told) = watch::channel(false);
         let held = Arc::downgrade(&lock);
@@ -147,7 +151,7 @@ impl Hold {
 
 impl Here {
     /// A store that this process holds, and lets others in through that gate.
-    pub(super) fn holding(facade: Arc<Facade>, lock: Lock, gate: Gate, looks: bool) -> Self {
+    pub(super) fn holding(facade: Arc<Facade>, lock: Lock, gate: ControlSocket, looks: bool) -> Self {
         Self { facade, hold: Some(Hold::of(lock, gate)), looks, copy: None }
     }
 
@@ -166,7 +170,7 @@ impl Here {
         &self.facade
     }
 
-    async fn ask(&self, request: &Request, show: &mut dyn FnMut(Frame)) -> Result<Answer, NoAnswer> {
+    async fn ask(&self, request: &Request, show: &mut dyn FnMut(Frame)) -> Result<Response, NoAnswer> {
         let (sender, mut frames) = mpsc::channel(FRAMES);
         let answering = self.facade.answer(request.clone(), &sender);
         tokio::pin!(answering);

@@ -20,7 +20,7 @@ use self::life::Life;
 use self::link::Link;
 use super::house::{House, OwnAgents};
 use super::new_run_id;
-use super::protocol::{Answer, Request};
+use super::protocol::{Request, Response};
 use super::spec::RunSpec;
 use super::user::user;
 use crate::config::Config;
@@ -119,7 +119,7 @@ impl Engine {
         let run = spec.id.clone().unwrap_or_else(new_run_id);
         let start = Box::new(RunSpec { id: Some(run), ..spec });
         match self.link.ask(Request::Begin { start, drive: true }, None).await? {
-            Answer::Begun { run, .. } => Ok(self.handle(&run)),
+            Response::Begun { run, .. } => Ok(self.handle(&run)),
             other => Err(other.mismatch()),
         }
     }
@@ -135,7 +135,7 @@ impl Engine {
     /// [`Code::UnknownRun`] or [`Code::AmbiguousRun`].
     pub async fn find(&self, text: &str) -> Result<RunHandle, Problem> {
         match self.link.ask(Request::Resolve { run: text.to_owned() }, None).await? {
-            Answer::Resolved(run) => Ok(self.handle(&run)),
+            Response::Resolved(run) => Ok(self.handle(&run)),
             other => Err(other.mismatch()),
         }
     }
@@ -146,7 +146,7 @@ impl Engine {
     /// When the store cannot be read.
     pub async fn list(&self, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
         match self.link.ask(Request::List { filter }, None).await? {
-            Answer::Runs(rows) => Ok(rows),
+            Response::Runs(rows) => Ok(rows),
             other => Err(other.mismatch()),
         }
     }

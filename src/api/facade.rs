@@ -30,7 +30,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use tokio::sync::{Mutex, mpsc};
 
-use super::protocol::{Answer, Frame, Request};
+use super::protocol::{Frame, Request, Response};
 use super::start::Resolver;
 use super::wording;
 use crate::actors::hosting::context::read_problem;
@@ -111,7 +111,7 @@ impl Facade {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub async fn answer(&self, request: Request, frames: &Frames) -> Result<Answer, Problem> {
+    pub async fn answer(&self, request: Request, frames: &Frames) -> Result<Response, Problem> {
         request.check()?;
         if !request.only_looks() {
             self.begin_telling().await?;
@@ -127,41 +127,42 @@ impl Facade {
         }
         match request {
             Request::Begin { start, drive } => self.begin(*start, drive).await,
-            Request::See { run, live, told } => {
-                self.see(&run, live.then_some(frames), told.map(|from| (from, frames))).await.map(Answer::of)
-            }
+            Request::See { run, live, told } => self
+                .see(&run, live.then_some(frames), told.map(|from| (from, frames)))
+                .await
+                .map(Response::of),
             Request::Outcome { run } => {
                 let outcome = self.outcome(&run).await?;
-                Ok(Answer::Outcome(Box::new(outcome)))
+                Ok(Response::Outcome(Box::new(outcome)))
             }
             Request::Follow { run, after } => self.follow(&run, after, frames).await,
-            Request::SeeAll => self.see_all(frames).await.map(|()| Answer::Done),
-            Request::Interrupt | Request::Hello => Ok(Answer::Done),
+            Request::SeeAll => self.see_all(frames).await.map(|()| Response::Done),
+            Request::Interrupt | Request::Hello => Ok(Response::Done),
             Request::Report { run } => {
                 let run = self.resolve(&run).await?;
-                self.report(&run).await.map(Answer::of)
+                self.report(&run).await.map(Response::of)
             }
-            Request::Watch { run } => self.watch(&run, frames).await.map(Answer::of),
-            Request::List { filter } => self.list(&filter).await.map(Answer::Runs),
-            Request::Interrupted => self.interrupted().await.map(Answer::Runs),
-            Request::Resolve { run } => self.resolve(&run).await.map(Answer::Resolved),
+            Request::Watch { run } => self.watch(&run, frames).await.map(Response::of),
+            Request::List { filter } => self.list(&filter).await.map(Response::Runs),
+            Request::Interrupted => self.interrupted().await.map(Response::Runs),
+            Request::Resolve { run } => self.resolve(&run).await.map(Response::Resolved),
             Request::History { run, from, to } => self.history(&run, from, to, frames).await,
             Request::Control { run, control, order, id } => {
-                self.control(&run, control, order, id).await.map(Answer::Recorded)
+                self.control(&run, control, order, id).await.map(Response::Recorded)
             }
-            Request::Agents { named } => self.agents(named).await.map(Answer::Agents),
+            Request::Agents { named } => self.agents(named).await.map(Response::Agents),
             Request::TurnAgent { agent, to, known, order, id } => {
-                self.turn_agent(&agent, (to, known), order, id).await.map(Answer::AgentTurned)
+                self.turn_agent(&agent, (to, known), order, id).await.map(Response::AgentTurned)
             }
-            Request::Plan { run, to } => self.plan(&run, to.as_deref()).await.map(Answer::Planned),
+            Request::Plan { run, to } => self.plan(&run, to.as_deref()).await.map(Response::Planned),
             Request::StateAt { run, at } => {
-                self.state_at(&run, at).await.map(|state| Answer::State(Box::new(state)))
+                self.state_at(&run, at).await.map(|state| Response::State(Box::new(state)))
             }
             Request::Transcript { run, step, purpose, attempt } => {
                 let said = self.transcript(&run, &step, purpose, attempt).await?;
-                Ok(Answer::Transcript(Box::new(said)))
+                Ok(Response::Transcript(Box::new(said)))
             }
-            Request::Verify => self.verify().await.map(Answer::Verified),
+            Request::Verify => self.verify().await.map(Response::Verified),
         }
     }
 
@@ -210,7 +211,7 @@ impl Facade {
     }
 }
 
-impl Answer {
+impl Response {
     fn of(report: RunReport) -> Self {
         Self::Report(Box::new(report))
     }

@@ -123,13 +123,13 @@ fn socket_path(data: &Path, name: &str) -> io::Result<(PathBuf, Option<File>)> {
 }
 
 /// Lets clients in until it is closed.
-pub struct Gate {
+pub struct ControlSocket {
     socket: PathBuf,
     closed: watch::Sender<bool>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
-impl Gate {
+impl ControlSocket {
     /// Opens the control socket of a data folder whose lock this process has.
     ///
     /// # Errors

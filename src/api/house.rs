@@ -9,7 +9,7 @@ use super::copy::PrivateCopy;
 use super::door::{Door, Here, NoAnswer};
 use super::facade::Facade;
 use super::folder::{self, PROCESSES};
-use super::holder::{self, Client, Gate, Lock};
+use super::holder::{self, Client, ControlSocket, Lock};
 use super::identity;
 use super::start::Resolver;
 use super::wording;
@@ -212,7 +212,7 @@ impl House {
         if !self.looks {
             facade.begin_telling().await?;
         }
-        let gate = Gate::open(&lock, Arc::clone(&facade))?;
+        let gate = ControlSocket::open(&lock, Arc::clone(&facade))?;
         Ok(Here::holding(facade, lock, gate, self.looks))
     }
 

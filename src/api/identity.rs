@@ -32,7 +32,7 @@ struct Identity {
     id: String,
     origin: Origin,
     #[serde(flatten)]
-    place: Place,
+    place: FolderIdentity,
 }
 
 /// How a store came to be where it is.
@@ -51,7 +51,7 @@ enum Origin {
 
 /// Where a folder is, and which one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
+struct FolderIdentity {
     /// Its true path in hexadecimal digits: any bytes may be in one.
     path: String,
     inode: u64,
@@ -59,7 +59,7 @@ struct Place {
     born_ns: Option<u64>,
 }
 
-impl Place {
+impl FolderIdentity {
     fn of(data: &Path) -> io::Result<Self> {
         let path = fs::canonicalize(data)?;
         let path = path.as_os_str().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -93,7 +93,7 @@ enum Relation {
 }
 
 /// Where the original would be, something may be: this very folder, seen under two paths, or the original.
-fn relation(known: &Place, here: &Place, data: &Path) -> io::Result<Relation> {
+fn relation(known: &FolderIdentity, here: &FolderIdentity, data: &Path) -> io::Result<Relation> {
     if !known.is_same_folder(here) {
         return Ok(Relation::Copy);
     }
@@ -116,7 +116,7 @@ fn relation(known: &Place, here: &Place, data: &Path) -> io::Result<Relation> {
 /// # Errors
 /// When the folder cannot be read or written.
 pub(super) fn settle(data: &Path) -> io::Result<()> {
-    let here = Place::of(data)?;
+    let here = FolderIdentity::of(data)?;
     let (known, is_there) = match read(data)? {
         Some(text) => (serde_json::from_slice::<Identity>(&text).ok(), true),
         None => (None, false),
@@ -140,7 +140,7 @@ pub(super) fn settle(data: &Path) -> io::Result<()> {
 }
 
 /// The identity of a store that has started nothing yet, whatever came with its folder.
-fn fresh(data: &Path, origin: Origin, place: Place) -> io::Result<Identity> {
+fn fresh(data: &Path, origin: Origin, place: FolderIdentity) -> io::Result<Identity> {
     forget_programs(&data.join(PROCESSES))?;
     Ok(Identity::new(origin, place))
 }
@@ -162,7 +162,7 @@ pub fn is_made_here(data: &Path) -> bool {
         Ok(Some(text)) => serde_json::from_slice::<Identity>(&text).ok(),
         Err(error) => return error.kind() == io::ErrorKind::NotFound,
     };
-    let is_here = |known: &Identity| Place::of(data).is_ok_and(|here| here == known.place);
+    let is_here = |known: &Identity| FolderIdentity::of(data).is_ok_and(|here| here == known.place);
     known.is_some_and(|known| known.origin == Origin::Made && is_here(&known))
 }
 
@@ -177,7 +177,7 @@ fn read(data: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 impl Identity {
-    fn new(origin: Origin, place: Place) -> Self {
+    fn new(origin: Origin, place: FolderIdentity) -> Self {
         Self { id: uuid::Uuid::now_v7().to_string(), origin, place }
     }
 }

@@ -30,7 +30,7 @@ pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    /// To record a run, and with `drive` to let it go on. Answer: [`Answer::Begun`].
+    /// To record a run, and with `drive` to let it go on. Response: [`Response::Begun`].
     Begin {
         /// What it begins with. What is not resolved yet is by whoever answers.
         start: Box<RunSpec>,
@@ -38,7 +38,7 @@ pub enum Request {
         drive: bool,
     },
     /// To let a run go on and to see it through. Frames: [`Frame::Live`], and [`Frame::Event`] for what is done in a lesser way.
-    /// Answer: [`Answer::Report`].
+    /// Response: [`Response::Report`].
     See {
         /// Which.
         run: RunId,
@@ -48,13 +48,13 @@ pub enum Request {
         #[serde(default)]
         told: Option<Told>,
     },
-    /// To let a run go on until nothing of it goes on by itself any more. Answer: [`Answer::Outcome`].
+    /// To let a run go on until nothing of it goes on by itself any more. Response: [`Response::Outcome`].
     Outcome {
         /// Which.
         run: RunId,
     },
-    /// The events of a run, then each as it becomes durable, until its holder ends. Frames: [`Frame::Event`]. Answer:
-    /// [`Answer::Done`].
+    /// The events of a run, then each as it becomes durable, until its holder ends. Frames: [`Frame::Event`]. Response:
+    /// [`Response::Done`].
     Follow {
         /// Which.
         run: RunId,
@@ -62,28 +62,28 @@ pub enum Request {
         after: Version,
     },
     /// To let all runs go on that nobody drives, and to see them through. Frames: [`Frame::Report`] for each that ended,
-    /// [`Frame::Parked`] for each that cannot go on. Answer: [`Answer::Done`].
+    /// [`Frame::Parked`] for each that cannot go on. Response: [`Response::Done`].
     SeeAll,
     /// While a run is seen through: to stop it, unless somebody else sees it through too. It can be resumed.
     Interrupt,
-    /// Whether somebody is there. Answer: [`Answer::Done`].
+    /// Whether somebody is there. Response: [`Response::Done`].
     Hello,
-    /// One run. Answer: [`Answer::Report`].
+    /// One run. Response: [`Response::Report`].
     Report {
         /// Its id, or enough of it.
         run: String,
     },
-    /// One run, again and again as it changes until it ends. Frames: [`Frame::Report`]. Answer: [`Answer::Report`].
+    /// One run, again and again as it changes until it ends. Frames: [`Frame::Report`]. Response: [`Response::Report`].
     Watch {
         /// Its id, or enough of it.
         run: String,
     },
-    /// Some runs. Answer: [`Answer::Runs`].
+    /// Some runs. Response: [`Response::Runs`].
     List {
         /// Which.
         filter: RunFilter,
     },
-    /// A run's events. Frames: [`Frame::Event`]. Answer: [`Answer::Done`].
+    /// A run's events. Frames: [`Frame::Event`]. Response: [`Response::Done`].
     History {
         /// Its id, or enough of it.
         run: String,
@@ -92,14 +92,14 @@ pub enum Request {
         /// Up to this version.
         to: Option<Version>,
     },
-    /// The runs that nobody drives. Answer: [`Answer::Runs`].
+    /// The runs that nobody drives. Response: [`Response::Runs`].
     Interrupted,
-    /// The whole id of a run. Answer: [`Answer::Resolved`].
+    /// The whole id of a run. Response: [`Response::Resolved`].
     Resolve {
         /// Its id, or enough of it.
         run: String,
     },
-    /// To record what a person wants of a run; nobody drives it for that. Answer: [`Answer::Recorded`].
+    /// To record what a person wants of a run; nobody drives it for that. Response: [`Response::Recorded`].
     Control {
         /// Its id, or enough of it; as `run/ID`, its whole id.
         run: String,
@@ -111,12 +111,12 @@ pub enum Request {
         #[serde(default)]
         id: Option<CommandId>,
     },
-    /// All agents to which something has happened, and how much is asked of each. Answer: [`Answer::Agents`].
+    /// All agents to which something has happened, and how much is asked of each. Response: [`Response::Agents`].
     Agents {
         /// Others that are to be told of as well.
         named: Vec<AgentName>,
     },
-    /// To record what a person wants of an agent. Answer: [`Answer::AgentTurned`].
+    /// To record what a person wants of an agent. Response: [`Response::AgentTurned`].
     TurnAgent {
         /// The agent, in whatever spelling.
         agent: AgentName,
@@ -130,21 +130,21 @@ pub enum Request {
         #[serde(default)]
         id: Option<CommandId>,
     },
-    /// What a rollback would do. Answer: [`Answer::Planned`].
+    /// What a rollback would do. Response: [`Response::Planned`].
     Plan {
         /// Its id, or enough of it.
         run: String,
         /// The step or the phase that would be kept.
         to: Option<Arc<str>>,
     },
-    /// A run as it was. Answer: [`Answer::State`].
+    /// A run as it was. Response: [`Response::State`].
     StateAt {
         /// Its id, or enough of it.
         run: String,
         /// As of this version; none means the newest.
         at: Option<Version>,
     },
-    /// What was said during an attempt. Answer: [`Answer::Transcript`].
+    /// What was said during an attempt. Response: [`Response::Transcript`].
     Transcript {
         /// The run's id, or enough of it.
         run: String,
@@ -155,7 +155,7 @@ pub enum Request {
         /// Which; none means the last.
         attempt: Option<u32>,
     },
-    /// To prove the store whole. Answer: [`Answer::Verified`].
+    /// To prove the store whole. Response: [`Response::Verified`].
     Verify,
 }
 
@@ -271,7 +271,7 @@ pub enum Frame {
     /// An event.
     Event(Box<HistoryLine>),
     /// The last frame: the answer.
-    Answer(Answer),
+    Answer(Response),
     /// One run of several cannot go on.
     Parked {
         /// Which.
@@ -286,7 +286,7 @@ pub enum Frame {
 /// What was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum Response {
     /// The run is recorded.
     Begun {
         /// Its id.
@@ -403,7 +403,7 @@ pub struct LiveAttempt {
     pub step: StepId,
     /// By whom.
     pub agent: AgentName,
-    /// The how-many-eth.
+    /// The number of the attempt for that purpose at its step, from 1.
     pub attempt: u32,
     /// Whether it is made to undo the step.
     #[serde(default)]

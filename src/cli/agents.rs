@@ -8,14 +8,14 @@ use serde::Serialize;
 
 use self::check::validate;
 use super::arguments::{AgentArguments, AgentsArguments, AgentsVerb, OrderArguments};
-use super::see::{self, Asked, Signals};
+use super::see::{self, Exchange, Signals};
 use super::text::{self, Text, name, terminal};
 use super::{Exit, Scene};
 use crate::aggregates::agent::{Turn, Word};
 use crate::aggregates::run::Order;
 use crate::api::folder::is_store;
 use crate::api::new_command_id;
-use crate::api::protocol::{AgentKnown, AgentTurned, Answer, Request, SlotsKnown};
+use crate::api::protocol::{AgentKnown, AgentTurned, Request, Response, SlotsKnown};
 use crate::api::user::user;
 use crate::api::wording::{Call, Worded};
 use crate::events::agent::Rate;
@@ -128,9 +128,9 @@ async fn all(scene: &Scene) -> Result<Option<Vec<Shown>>, Problem> {
         let door = scene.open().await?;
         let request = Request::Agents { named };
         let (known, door) = match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
-            Asked::Interrupted => return Ok(None),
-            Asked::Answer(Answer::Agents(known), door) => (known, door),
-            Asked::Answer(other, _) => return Err(other.mismatch()),
+            Exchange::Interrupted => return Ok(None),
+            Exchange::Response(Response::Agents(known), door) => (known, door),
+            Exchange::Response(other, _) => return Err(other.mismatch()),
         };
         let is_held = door.holder().is_some();
         for known in known {
@@ -218,15 +218,15 @@ async fn turn(scene: &Scene, agent: &str, to: Turn, order: OrderArguments) -> Re
     let mut signals = Signals::listen()?;
     let door = scene.open().await?;
     match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
-        Asked::Interrupted => Ok(Exit::Interrupted),
-        Asked::Answer(Answer::AgentTurned(turned), door) => {
+        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Response(Response::AgentTurned(turned), door) => {
             scene.say.result(&turned, |AgentTurned { agent, version, status }| {
                 terminal!("{}  {}  version {}", name(agent.as_str()), status, version)
             });
             see::leave(door, &mut signals).await?;
             Ok(Exit::Good)
         }
-        Asked::Answer(other, _) => Err(other.mismatch()),
+        Exchange::Response(other, _) => Err(other.mismatch()),
     }
 }
 

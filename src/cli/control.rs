@@ -1,13 +1,13 @@
 //! Recording what a person wants of a run, whoever holds the store.
 
 use super::arguments::{OrderArguments, WhoArguments};
-use super::see::{self, Asked, Signals};
+use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, text};
 use crate::aggregates::run::Order;
 use crate::api::door::Door;
 use crate::api::folder::is_store;
 use crate::api::new_command_id;
-use crate::api::protocol::{Answer, Control, Recorded, Request, Told};
+use crate::api::protocol::{Control, Recorded, Request, Response, Told};
 use crate::api::user::user;
 use crate::events::problem::{Code, Problem};
 
@@ -66,9 +66,9 @@ async fn record(
     // Its holder may die before it has answered, and be asked again, or this process in its place.
     let request = Request::Control { run: run.clone(), control, order, id: Some(new_command_id()) };
     match ask_about_a_run(scene, &run, &request, signals).await? {
-        Asked::Interrupted => Ok(None),
-        Asked::Answer(Answer::Recorded(recorded), door) => Ok(Some((recorded, door))),
-        Asked::Answer(other, _) => Err(other.mismatch()),
+        Exchange::Interrupted => Ok(None),
+        Exchange::Response(Response::Recorded(recorded), door) => Ok(Some((recorded, door))),
+        Exchange::Response(other, _) => Err(other.mismatch()),
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn ask_about_a_run(
     run: &str,
     request: &Request,
     signals: &mut Signals,
-) -> Result<Asked, Problem> {
+) -> Result<Exchange, Problem> {
     if !is_store(&scene.house.data) {
         return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
     }

@@ -1,7 +1,7 @@
 //! `reenact history RUN`: what happened, event by event.
 
 use super::arguments::HistoryArguments;
-use super::see::{self, Asked, Signals};
+use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, text};
 use crate::api::folder::is_store;
 use crate::api::protocol::{Frame, Request};
@@ -27,8 +27,8 @@ pub(super) async fn history(scene: &Scene, arguments: HistoryArguments) -> Resul
         }
     };
     match see::ask(scene, door, &request, &mut signals, &mut show).await? {
-        Asked::Interrupted => Ok(Exit::Interrupted),
-        Asked::Answer(_, door) => {
+        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Response(_, door) => {
             see::leave(door, &mut signals).await?;
             Ok(Exit::Good)
         }

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::arguments::ListArguments;
-use super::see::{self, Asked, Signals};
+use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, start, text};
 use crate::aggregates::run::RunStatus;
 use crate::api::folder::is_store;
-use crate::api::protocol::{Answer, Request};
+use crate::api::protocol::{Request, Response};
 use crate::api::wording::Worded;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::views::projections::runs::{RunFilter, RunRow};
@@ -36,12 +36,12 @@ pub(super) async fn list(scene: &Scene, arguments: ListArguments) -> Result<Exit
         let mut signals = Signals::listen()?;
         let door = scene.open().await?;
         match see::ask(scene, door, &Request::List { filter }, &mut signals, &mut |_| {}).await? {
-            Asked::Interrupted => return Ok(Exit::Interrupted),
-            Asked::Answer(Answer::Runs(rows), door) => {
+            Exchange::Interrupted => return Ok(Exit::Interrupted),
+            Exchange::Response(Response::Runs(rows), door) => {
                 runs = rows;
                 see::leave(door, &mut signals).await?;
             }
-            Asked::Answer(other, _) => return Err(other.mismatch()),
+            Exchange::Response(other, _) => return Err(other.mismatch()),
         }
     }
     scene.say.result(&Listed { runs, next: None }, |listed| text::runs(&listed.runs));

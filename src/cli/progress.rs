@@ -19,13 +19,13 @@ const TICK: Duration = Duration::from_millis(200);
 const LINES_MAX: usize = 12;
 
 /// A line for each attempt that runs, and one for all of it.
-pub(super) struct Progress<'s> {
+pub(super) struct ProgressLines<'s> {
     lines: Option<&'s MultiProgress>,
     sum: ProgressBar,
     attempts: HashMap<Fence, ProgressBar>,
 }
 
-impl<'s> Progress<'s> {
+impl<'s> ProgressLines<'s> {
     /// Lines on stderr, if that is a terminal and a person reads.
     pub(super) fn new(say: &'s Say) -> Self {
         let lines = say.lines();

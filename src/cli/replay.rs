@@ -4,10 +4,10 @@ mod steps;
 
 use super::arguments::ReplayArguments;
 use super::control::ask_about_a_run;
-use super::see::{self, Asked, Signals};
+use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, text};
 use crate::api::door::Door;
-use crate::api::protocol::{Answer, Request, Shown, State};
+use crate::api::protocol::{Request, Response, Shown, State};
 use crate::events::ids::Version;
 use crate::events::problem::Problem;
 use steps::{Keyboard, Steps, Turn};
@@ -17,9 +17,9 @@ pub(super) async fn replay(scene: &Scene, arguments: ReplayArguments) -> Result<
     let mut signals = Signals::listen()?;
     let request = Request::StateAt { run: run.clone(), at: at.map(Version) };
     let (state, door) = match ask_about_a_run(scene, &run, &request, &mut signals).await? {
-        Asked::Interrupted => return Ok(Exit::Interrupted),
-        Asked::Answer(Answer::State(state), door) => (*state, door),
-        Asked::Answer(other, _) => return Err(other.mismatch()),
+        Exchange::Interrupted => return Ok(Exit::Interrupted),
+        Exchange::Response(Response::State(state), door) => (*state, door),
+        Exchange::Response(other, _) => return Err(other.mismatch()),
     };
     if at.is_none() && !scene.say.is_json() && Keyboard::is_there() {
         return step_through(scene, state, door, signals).await;
@@ -58,12 +58,12 @@ async fn step_through(
             Turn::Show(at) => {
                 let request = Request::StateAt { run: state.shown.name().to_owned(), at: Some(at) };
                 match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
-                    Asked::Interrupted => return Ok(Exit::Interrupted),
-                    Asked::Answer(Answer::State(shown), same) => {
+                    Exchange::Interrupted => return Ok(Exit::Interrupted),
+                    Exchange::Response(Response::State(shown), same) => {
                         (state, door) = (*shown, same);
                         steps.newest(state.newest);
                     }
-                    Asked::Answer(other, _) => return Err(other.mismatch()),
+                    Exchange::Response(other, _) => return Err(other.mismatch()),
                 }
             }
         }

@@ -1,14 +1,14 @@
 //! `reenact resume`: goes on with what was interrupted.
 
 use super::arguments::ResumeArguments;
-use super::see::{self, Asked, Signals};
+use super::see::{self, Exchange, Signals};
 use super::text::terminal::NAME_CHARS_MAX;
 use super::text::{self, terminal};
 use super::{Exit, Scene};
 use crate::aggregates::run::RunStatus;
 use crate::api::door::Door;
 use crate::api::folder::is_store;
-use crate::api::protocol::{Answer, Frame, Request, Told};
+use crate::api::protocol::{Frame, Request, Response, Told};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::events::text::shortened;
@@ -37,8 +37,8 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
         None => Request::Interrupted,
     };
     match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
-        Asked::Interrupted => Ok(Exit::Interrupted),
-        Asked::Answer(answer, door) => match chosen(answer) {
+        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Response(answer, door) => match chosen(answer) {
             Ok(run) => see::through(scene, door, run, Told::FromNow, signals).await,
             Err(problem) => {
                 see::leave(door, &mut signals).await?;
@@ -49,10 +49,10 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
 }
 
 /// The run that was meant, or the only one that could be.
-fn chosen(answer: Answer) -> Result<RunId, Problem> {
+fn chosen(answer: Response) -> Result<RunId, Problem> {
     let rows = match answer {
-        Answer::Resolved(run) => return Ok(run),
-        Answer::Runs(rows) => rows,
+        Response::Resolved(run) => return Ok(run),
+        Response::Runs(rows) => rows,
         other => return Err(other.mismatch()),
     };
     match rows.as_slice() {
@@ -89,8 +89,8 @@ async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, P
     };
     let asked = see::ask(scene, door, &Request::SeeAll, signals, &mut show).await?;
     match asked {
-        Asked::Interrupted => Ok(Exit::Interrupted),
-        Asked::Answer(_, door) => {
+        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Response(_, door) => {
             if !any {
                 scene.say.note(&terminal!("no run is interrupted"));
             }

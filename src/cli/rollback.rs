@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::arguments::{
     OrderArguments, ResolutionArguments, ResolveArguments, RollbackArguments, RollbackVerb,
 };
-use super::see::{self, Asked, Signals};
+use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, control, text};
-use crate::api::protocol::{Answer, Control, Request};
+use crate::api::protocol::{Control, Request, Response};
 use crate::events::ids::StepId;
 use crate::events::problem::Problem;
 use crate::events::run::Resolution;
@@ -31,13 +31,13 @@ async fn plan(scene: &Scene, run: String, to: Option<Arc<str>>) -> Result<Exit, 
     let mut signals = Signals::listen()?;
     let request = Request::Plan { run: run.clone(), to };
     match control::ask_about_a_run(scene, &run, &request, &mut signals).await? {
-        Asked::Interrupted => Ok(Exit::Interrupted),
-        Asked::Answer(Answer::Planned(planned), door) => {
+        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Response(Response::Planned(planned), door) => {
             scene.say.result(&planned, text::planned);
             see::leave(door, &mut signals).await?;
             Ok(Exit::Good)
         }
-        Asked::Answer(other, _) => Err(other.mismatch()),
+        Exchange::Response(other, _) => Err(other.mismatch()),
     }
 }
 

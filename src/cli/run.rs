@@ -1,11 +1,11 @@
 //! `reenact run FILE`: starts a run and sees it through.
 
 use super::arguments::RunArguments;
-use super::see::{self, Asked, Signals};
+use super::see::{self, Exchange, Signals};
 use super::text::terminal;
 use super::{Exit, Scene, start};
 use crate::api::new_run_id;
-use crate::api::protocol::{Answer, Request, Told};
+use crate::api::protocol::{Request, Response, Told};
 use crate::events::ids::{RunId, Version};
 use crate::events::problem::{Code, Problem};
 
@@ -23,20 +23,20 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;
     match see::ask(scene, door, &begin, &mut signals, &mut |_| {}).await? {
-        Asked::Interrupted => Ok(Exit::Interrupted),
-        Asked::Answer(_, door) if arguments.detach => {
+        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Response(_, door) if arguments.detach => {
             let report = Request::Report { run: run.to_string() };
             match see::ask(scene, door, &report, &mut signals, &mut |_| {}).await? {
-                Asked::Interrupted => Ok(Exit::Interrupted),
-                Asked::Answer(Answer::Report(report), door) => {
+                Exchange::Interrupted => Ok(Exit::Interrupted),
+                Exchange::Response(Response::Report(report), door) => {
                     let exit = see::print(scene, &report);
                     see::leave(door, &mut signals).await?;
                     Ok(exit)
                 }
-                Asked::Answer(other, _) => Err(other.mismatch()),
+                Exchange::Response(other, _) => Err(other.mismatch()),
             }
         }
-        Asked::Answer(_, door) => {
+        Exchange::Response(_, door) => {
             if !scene.say.is_json() {
                 scene.say.note(&terminal!("run {}", run));
             }

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::lesser::Lesser;
-use super::progress::Progress;
+use super::progress::ProgressLines;
 use super::text::{self, terminal};
 use super::{Exit, Scene};
 use crate::api::door::{Door, NoAnswer};
-use crate::api::protocol::{Answer, Frame, Request, Told};
+use crate::api::protocol::{Frame, Request, Response, Told};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::views::presenters::report::RunReport;
@@ -106,9 +106,9 @@ impl Patience {
 }
 
 /// What came of asking.
-pub(super) enum Asked {
+pub(super) enum Exchange {
     /// The answer, and the door to ask more.
-    Answer(Answer, Door),
+    Response(Response, Door),
     /// A signal came; the store was let go of.
     Interrupted,
 }
@@ -120,7 +120,7 @@ pub(super) async fn ask(
     request: &Request,
     signals: &mut Signals,
     show: &mut dyn FnMut(Frame),
-) -> Result<Asked, Problem> {
+) -> Result<Exchange, Problem> {
     let mut patience = Patience::default();
     loop {
         let (since, mut shown) = (Instant::now(), false);
@@ -134,11 +134,11 @@ pub(super) async fn ask(
                 let words = terminal!("interrupted: what runs may end; press ctrl-c again to stop it at once");
                 scene.say.note(&words);
                 door.interrupt(signals.came()).await?;
-                return Ok(Asked::Interrupted);
+                return Ok(Exchange::Interrupted);
             }
         };
         match answer {
-            Ok(answer) => return Ok(Asked::Answer(answer, door)),
+            Ok(answer) => return Ok(Exchange::Response(answer, door)),
             // The disk is full, say: what can be read is shown all the same.
             Err(NoAnswer::Problem(problem))
                 if scene.house.looks && problem.code == Code::StoreFailed && !door.is_to_copy() =>
@@ -164,7 +164,7 @@ pub(super) async fn ask(
                 if let Some(pause) = pause {
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
-                        () = signals.came() => return Ok(Asked::Interrupted),
+                        () = signals.came() => return Ok(Exchange::Interrupted),
                     }
                 }
                 door = scene.house.open().await?;
@@ -181,7 +181,7 @@ pub(super) async fn through(
     told: Told,
     mut signals: Signals,
 ) -> Result<Exit, Problem> {
-    let (mut progress, mut lesser) = (Progress::new(&scene.say), Lesser::new(&scene.say));
+    let (mut progress, mut lesser) = (ProgressLines::new(&scene.say), Lesser::new(&scene.say));
     let told = scene.house.config.run.warn_on_fallback.then_some(told);
     let request = Request::See { run: run.clone(), live: progress.is_shown(), told };
     let mut show = |frame| match frame {
@@ -192,13 +192,13 @@ pub(super) async fn through(
     let asked = ask(scene, door, &request, &mut signals, &mut show).await;
     progress.clear();
     match asked? {
-        Asked::Answer(Answer::Report(report), door) => {
+        Exchange::Response(Response::Report(report), door) => {
             let exit = print(scene, &report);
             leave(door, &mut signals).await?;
             Ok(exit)
         }
-        Asked::Answer(other, _) => Err(other.mismatch()),
-        Asked::Interrupted => {
+        Exchange::Response(other, _) => Err(other.mismatch()),
+        Exchange::Interrupted => {
             let command = scene.call.command(["resume", run.as_str()]);
             scene.say.note(&terminal!("interrupted: go on with `{}`", command));
             if scene.say.is_json() {
@@ -213,7 +213,7 @@ pub(super) async fn through(
 async fn print_as_left(scene: &Scene, run: &RunId, signals: &mut Signals) -> Result<(), Problem> {
     let mut door = scene.house.open().await?;
     let request = Request::Report { run: run.to_string() };
-    if let Ok(Answer::Report(report)) = door.ask(&request, &mut |_| {}).await {
+    if let Ok(Response::Report(report)) = door.ask(&request, &mut |_| {}).await {
         print(scene, &report);
     }
     leave(door, signals).await

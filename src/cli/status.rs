@@ -2,10 +2,10 @@
 
 use super::arguments::StatusArguments;
 use super::progress::Screen;
-use super::see::{self, Asked, Signals};
+use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, text};
 use crate::api::folder::is_store;
-use crate::api::protocol::{Answer, Frame, Request};
+use crate::api::protocol::{Frame, Request, Response};
 use crate::events::problem::{Code, Problem};
 
 pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<Exit, Problem> {
@@ -29,12 +29,12 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
     let asked = see::ask(scene, door, &request, &mut signals, &mut show).await;
     screen.clear();
     match asked? {
-        Asked::Interrupted => Ok(Exit::Interrupted),
-        Asked::Answer(Answer::Report(report), door) => {
+        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Response(Response::Report(report), door) => {
             scene.say.result(&*report, |report| text::run(report, Some(&scene.call)));
             see::leave(door, &mut signals).await?;
             Ok(Exit::Good)
         }
-        Asked::Answer(other, _) => Err(other.mismatch()),
+        Exchange::Response(other, _) => Err(other.mismatch()),
     }
 }

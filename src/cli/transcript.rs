@@ -1,11 +1,11 @@
 //! `reenact transcript RUN STEP`: what was said during an attempt, as it was written.
 
 use super::arguments::TranscriptArguments;
-use super::see::{self, Asked, Signals};
+use super::see::{self, Exchange, Signals};
 use super::text::terminal::written;
 use super::text::{Text, terminal};
 use super::{Exit, Scene, control};
-use crate::api::protocol::{Answer, Request};
+use crate::api::protocol::{Request, Response};
 use crate::events::ids::StepId;
 use crate::events::problem::Problem;
 use crate::events::run::Purpose;
@@ -17,13 +17,13 @@ pub(super) async fn transcript(scene: &Scene, arguments: TranscriptArguments) ->
     let mut signals = Signals::listen()?;
     let request = Request::Transcript { run: run.clone(), step: StepId::grown(&step), purpose, attempt };
     match control::ask_about_a_run(scene, &run, &request, &mut signals).await? {
-        Asked::Interrupted => Ok(Exit::Interrupted),
-        Asked::Answer(Answer::Transcript(said), door) => {
+        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Response(Response::Transcript(said), door) => {
             scene.say.result(&*said, text);
             see::leave(door, &mut signals).await?;
             Ok(Exit::Good)
         }
-        Asked::Answer(other, _) => Err(other.mismatch()),
+        Exchange::Response(other, _) => Err(other.mismatch()),
     }
 }
 

@@ -1,9 +1,9 @@
 //! `reenact verify`: proves that the store is whole, or names what is not.
 
-use super::see::{self, Asked, Signals};
+use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, text};
 use crate::api::folder::is_store;
-use crate::api::protocol::{Answer, Request, VerifyProblem, VerifyReport};
+use crate::api::protocol::{Request, Response, VerifyProblem, VerifyReport};
 use crate::events::problem::{Code, Problem};
 
 pub(super) async fn verify(scene: &Scene) -> Result<Exit, Problem> {
@@ -26,12 +26,12 @@ pub(super) async fn verify(scene: &Scene) -> Result<Exit, Problem> {
         Err(problem) => return Err(problem),
     };
     match see::ask(scene, door, &Request::Verify, &mut signals, &mut |_| {}).await? {
-        Asked::Interrupted => Ok(Exit::Interrupted),
-        Asked::Answer(Answer::Verified(report), door) => {
+        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Response(Response::Verified(report), door) => {
             scene.say.result(&report, text::verified);
             see::leave(door, &mut signals).await?;
             Ok(if report.ok { Exit::Good } else { Exit::Failed })
         }
-        Asked::Answer(other, _) => Err(other.mismatch()),
+        Exchange::Response(other, _) => Err(other.mismatch()),
     }
 }

@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::events::problem::Code;
-use crate::events::problem::Place;
+use crate::events::problem::SourceLocation;
 use crate::executors::delivery::Target;
 
 struct Machine {
@@ -147,7 +147,7 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_known_one() {
         (problem.message.as_str(), &*problem.remedies.plain()),
         ("unknown key `run.paralel`", "did you mean `run.parallel`?")
     );
-    let Place { file, line, column } = problem.at.unwrap();
+    let SourceLocation { file, line, column } = problem.at.unwrap();
     assert!(file.ends_with("project/reenact.toml"), "{file}");
     assert_eq!((line, column), (4, 3));
     for (text, near) in [

@@ -46,7 +46,7 @@ impl fmt::Display for Class {
 
 /// Where in a file. Lines and columns count from 1; a column counts characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct SourceLocation {
     /// The file as the person named it.
     pub file: String,
     /// The line.
@@ -73,7 +73,7 @@ pub struct Problem {
     pub remedies: Remedies,
     /// Where it stands, if it stands in a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Place>,
+    pub at: Option<SourceLocation>,
 }
 
 impl Problem {
@@ -116,7 +116,7 @@ impl Problem {
     /// The same, at this place.
     #[must_use]
     pub fn at(mut self, file: &str, line: u64, column: u64) -> Self {
-        self.at = Some(Place { file: file.to_owned(), line, column });
+        self.at = Some(SourceLocation { file: file.to_owned(), line, column });
         self
     }
 }

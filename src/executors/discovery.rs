@@ -30,7 +30,7 @@ pub struct Catalog {
 
 /// An agent that was found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub struct DiscoveredAgent {
     /// Its definition, with the configuration's overrides applied.
     pub definition: AgentDefinition,
     /// Its file; none if it is built in, or defined by the configuration alone.
@@ -41,13 +41,13 @@ pub struct Found {
 #[derive(Debug, Clone)]
 struct Entry {
     name: AgentName,
-    found: Result<Found, Problem>,
+    found: Result<DiscoveredAgent, Problem>,
     /// Warnings about its file and about files that it hides.
     warnings: Vec<Problem>,
 }
 
 /// Whether it is a function, with a file that says more of it or without.
-fn is_function(found: &Result<Found, Problem>, has_file: bool) -> bool {
+fn is_function(found: &Result<DiscoveredAgent, Problem>, has_file: bool) -> bool {
     found.as_ref().is_ok_and(|found| {
         found.definition.executor == ExecutorKind::Function && found.file.is_some() == has_file
     })
@@ -65,10 +65,10 @@ impl Catalog {
         overrides: &BTreeMap<String, toml::Table>,
     ) -> Self {
         let mut catalog = Self { by_key: BTreeMap::new(), warnings: Vec::new(), errors: Vec::new() };
-        let shell = Found { definition: AgentDefinition::shell(), file: None };
+        let shell = DiscoveredAgent { definition: AgentDefinition::shell(), file: None };
         catalog.add(AgentName::new(SHELL_AGENT), Ok(shell), Vec::new());
         for definition in registered {
-            let found = Found { definition: definition.clone(), file: None };
+            let found = DiscoveredAgent { definition: definition.clone(), file: None };
             catalog.add(definition.name.clone(), Ok(found), Vec::new());
         }
         let folders = FOLDERS.iter().map(Path::new).chain(agent_paths.iter().map(PathBuf::as_path));
@@ -87,7 +87,7 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Code::UnknownAgent`] with the nearest name, or what is wrong with its definition.
-    pub fn find(&self, name: &AgentName) -> Result<&Found, Problem> {
+    pub fn find(&self, name: &AgentName) -> Result<&DiscoveredAgent, Problem> {
         if let Some(entry) = self.by_key.get(&name.key()) {
             return entry.found.as_ref().map_err(Clone::clone);
         }
@@ -161,7 +161,7 @@ impl Catalog {
         match parse(&file, &file.display().to_string()) {
             Ok((definition, warnings)) => {
                 let name = definition.name.clone();
-                self.add(name, Ok(Found { definition, file: Some(file) }), warnings);
+                self.add(name, Ok(DiscoveredAgent { definition, file: Some(file) }), warnings);
             }
             // Its name is not known for sure; it is most likely called as its file is.
             Err(problem) => {
@@ -172,8 +172,8 @@ impl Catalog {
     }
 
     /// Adds an agent. If there is one with that name already, that one stays.
-    fn add(&mut self, name: AgentName, found: Result<Found, Problem>, warnings: Vec<Problem>) {
-        let file_of = |found: &Result<Found, Problem>| match found {
+    fn add(&mut self, name: AgentName, found: Result<DiscoveredAgent, Problem>, warnings: Vec<Problem>) {
+        let file_of = |found: &Result<DiscoveredAgent, Problem>| match found {
             Ok(found) => found.file.as_ref().map(|file| file.display().to_string()),
             Err(problem) => problem.at.as_ref().map(|at| at.file.clone()),
         };
@@ -196,7 +196,11 @@ impl Catalog {
         let entry = self.by_key.entry(name.key()).or_insert_with(|| {
             let definition =
                 AgentDefinition { description: name.to_string(), ..AgentDefinition::named(name.clone()) };
-            Entry { name: name.clone(), found: Ok(Found { definition, file: None }), warnings: Vec::new() }
+            Entry {
+                name: name.clone(),
+                found: Ok(DiscoveredAgent { definition, file: None }),
+                warnings: Vec::new(),
+            }
         });
         let Ok(found) = &mut entry.found else { return };
         let says_how = ["executor", "command", "script"].map(|key| table.contains_key(key));

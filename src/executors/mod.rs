@@ -32,7 +32,7 @@ use crate::events::run::{AttemptStarted, Purpose, Undoes};
 use crate::events::time::Timestamp;
 use crate::kernel::Blobs;
 use crate::workflow::work::Work;
-pub use crate::workflow::work::{Failure, Output, Request, Stop};
+pub use crate::workflow::work::{AgentRequest, Failure, Output, Stop};
 
 pub use definition::{AgentDefinition, ExecutorKind};
 

@@ -8,7 +8,7 @@ use super::subprocess::protocol;
 use super::{Context, Executor, Failure, Output, Stop, Task, now};
 use crate::events::problem::Code;
 use crate::events::time::Timestamp;
-use crate::workflow::script::{Answer, Asked, Says, Script};
+use crate::workflow::script::{Says, Script, ScriptQuery, ScriptedAnswer};
 use crate::workflow::work::{Transcript, Written};
 
 /// How many characters of a prompt a failure quotes.
@@ -31,7 +31,7 @@ impl ScriptedExecutor {
 impl Executor for ScriptedExecutor {
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
         let (step, prompt) = (&task.step, task.work.prompt.as_deref());
-        let asked = Asked { step, attempt: task.attempt, purpose: task.purpose, prompt };
+        let asked = ScriptQuery { step, attempt: task.attempt, purpose: task.purpose, prompt };
         let answer = self.script.answer(&asked).ok_or_else(|| no_answer(&task))?;
         let started_at = now();
         let result = match delayed(answer, &context).await {
@@ -50,7 +50,7 @@ impl Executor for ScriptedExecutor {
     }
 }
 
-async fn delayed(answer: &Answer, context: &Context) -> Result<(), Stop> {
+async fn delayed(answer: &ScriptedAnswer, context: &Context) -> Result<(), Stop> {
     if answer.delay().is_zero() {
         return Ok(());
     }
@@ -61,7 +61,7 @@ async fn delayed(answer: &Answer, context: &Context) -> Result<(), Stop> {
     }
 }
 
-fn says(answer: &Answer, context: &Context) -> Result<Output, Failure> {
+fn says(answer: &ScriptedAnswer, context: &Context) -> Result<Output, Failure> {
     match &answer.says {
         Says::Output(output) => Ok(Output { output: output.clone(), ..Output::default() }),
         Says::Stdout(text) => {

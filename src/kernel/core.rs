@@ -12,12 +12,12 @@
 //!
 //! - `input`: what goes in and what comes out
 //! - `round`: deciding what waits, and what follows from it
-//! - `places`: where each open effect is performed
+//! - `performers`: where each open effect is performed
 //! - `driving`: who wants it to go on by itself; `timers`: when it is woken
 
 mod driving;
 mod input;
-mod places;
+mod performers;
 mod round;
 #[cfg(test)]
 mod tests;
@@ -27,10 +27,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::driving::{Driving, Whose};
+pub use self::driving::{Driving, Residency};
 use self::input::Waiting;
-pub use self::input::{Envelope, Input, Lender, Output};
-use self::places::Places;
+pub use self::input::{Envelope, Environment, Input, Output};
+use self::performers::Performers;
 use self::round::Round;
 use self::timers::Timers;
 use super::aggregate::Aggregate;
@@ -59,7 +59,7 @@ pub struct HostCore<A: Aggregate, R> {
     /// Since when it is driven, or is to be.
     driven_since: Timestamp,
     inbox: VecDeque<Waiting<A, R>>,
-    places: Places<A::Effect>,
+    performers: Performers<A::Effect>,
     timers: Timers<A::Effect>,
     outputs: VecDeque<Output<A, R>>,
     /// What the state needed next when it was last the same as in the store.
@@ -85,7 +85,7 @@ where
             driving: self.driving,
             driven_since: self.driven_since,
             inbox: self.inbox.clone(),
-            places: self.places.clone(),
+            performers: self.performers.clone(),
             timers: self.timers.clone(),
             outputs: self.outputs.clone(),
             attention: self.attention,
@@ -128,7 +128,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             driving,
             driven_since: since,
             inbox: VecDeque::new(),
-            places: Places::default(),
+            performers: Performers::default(),
             timers: Timers::default(),
             outputs: VecDeque::from([Output::Load]),
             attention: Attention::default(),
@@ -183,7 +183,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     /// How many effects are performed in this process whose results count.
     pub fn in_flight(&self) -> usize {
-        self.places.in_flight()
+        self.performers.in_flight()
     }
 
     /// Why it cannot go on; none if it can.
@@ -218,7 +218,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
                 self.leave_alone(problem);
                 self.when_ready(now);
             }
-            Input::Drive { whose, since } => self.drive(whose, since, now),
+            Input::Drive { residency, since } => self.drive(residency, since, now),
             Input::LetGo => self.let_go(Driving::Nobody, now),
             Input::Close => self.let_go(Driving::Closed, now),
             Input::Tick => self.tick(now),
@@ -258,14 +258,14 @@ impl<A: Aggregate, R> HostCore<A, R> {
     /// An effect is not performed any more: `command` tells its result, or this process let go of it.
     fn settled(&mut self, effect: &<A::Effect as Effect>::Id, command: Option<A::Command>, now: Now) {
         match command {
-            Some(command) if self.places.counts(effect) => {
+            Some(command) if self.performers.counts(effect) => {
                 let envelope = Envelope::default();
                 self.ask(Waiting::Command { command, envelope, drives: false, reply: None }, now);
             }
             // Nobody hears it any more: it is to be recorded as lost, or is over.
-            Some(_) => drop(self.places.put_down(effect)),
+            Some(_) => drop(self.performers.put_down(effect)),
             None => {
-                if self.places.put_down(effect) && self.driving.is_driven() {
+                if self.performers.put_down(effect) && self.driving.is_driven() {
                     self.inbox.push_back(Waiting::Recover { reply: None });
                 }
                 self.when_ready(now);
@@ -282,7 +282,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         if self.driving.reload() {
             self.driven_since = now.steady;
         }
-        let let_go = self.places.reload(fold.state.open());
+        let let_go = self.performers.reload(fold.state.open());
         self.outputs.extend(let_go.into_iter().map(|effect| Output::Close { effect, given_up: true }));
         self.phase = Phase::Ready(fold);
         self.timers.clear();
@@ -310,15 +310,15 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     /// It goes on by itself from here on, if it can in this process.
-    fn begin_driving(&mut self, lender: &mut impl Lender<A>) {
-        let now = lender.now();
+    fn begin_driving(&mut self, environment: &mut impl Environment<A>) {
+        let now = environment.now();
         let Phase::Ready(fold) = &self.phase else { return };
-        match lender.may_drive(&fold.state) {
+        match environment.may_drive(&fold.state) {
             Err(problem) => self.leave_alone(problem),
             Ok(()) => {
                 self.driving.begin();
                 self.outputs.push_back(Output::Driven(true));
-                if self.attention.own == Own::Now || self.places.has_orphans() {
+                if self.attention.own == Own::Now || self.performers.has_orphans() {
                     self.inbox.push_back(Waiting::Recover { reply: None });
                 }
                 self.take_over(true);
@@ -338,7 +338,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     /// Performs what nobody performs; and after that, because it may be about it, what is told to every process anew.
     fn take_over(&mut self, begins: bool) {
-        let unmade = self.places.take_unmade();
+        let unmade = self.performers.take_unmade();
         let Phase::Ready(fold) = &self.phase else { return };
         if !begins && unmade.is_empty() {
             return;
@@ -357,7 +357,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     /// Puts out that an effect is to be performed, for those that drive the stream now.
     fn perform(&mut self, effect: A::Effect) {
-        self.outputs.push_back(Output::Perform { effect, whose: self.driving.whose() });
+        self.outputs.push_back(Output::Perform { effect, residency: self.driving.residency() });
     }
 
     /// Whether it rests. What goes on only if somebody asks is then driven by nobody until that happens. Once
@@ -366,11 +366,11 @@ impl<A: Aggregate, R> HostCore<A, R> {
         attention.is_at_rest() && !attention.due().has_come(now)
     }
 
-    fn drive(&mut self, whose: Whose, since: Timestamp, now: Now) {
+    fn drive(&mut self, residency: Residency, since: Timestamp, now: Now) {
         if self.left_alone.take().is_some() {
             self.outputs.push_back(Output::Show);
         }
-        if self.driving.ask(whose) {
+        if self.driving.ask(residency) {
             self.driven_since = since;
         }
         self.when_ready(now);
@@ -386,7 +386,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             self.outputs.push_back(Output::Driven(false));
         }
         self.timers.clear();
-        self.places.forget_sent();
+        self.performers.forget_sent();
         self.tell_wake();
     }
 
@@ -417,7 +417,10 @@ impl<A: Aggregate, R> HostCore<A, R> {
     /// Whether nothing of it is under way in this process.
     fn is_idle(&self) -> bool {
         let goes_on = self.driving.is_driven() && self.attention.own == Own::Now;
-        matches!(self.phase, Phase::Ready(_)) && self.inbox.is_empty() && self.places.are_quiet() && !goes_on
+        matches!(self.phase, Phase::Ready(_))
+            && self.inbox.is_empty()
+            && self.performers.are_quiet()
+            && !goes_on
     }
 
     /// Puts it away if nothing follows any more, or if it was activated only because it was due, and will be
@@ -427,7 +430,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             return;
         }
         let is_far = !self.attention.due().has_come(now.after(SOON));
-        let is_left = self.driving == Driving::Left || self.driving.is_lent() && is_far;
+        let is_left = self.driving == Driving::Left || self.driving.is_until_idle() && is_far;
         let is_over = self.attention.over && self.attention.is_at_rest();
         if is_over || is_left && self.is_idle() {
             self.passivate();
@@ -435,7 +438,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     fn passivate(&mut self) {
-        if self.driving.is_lent() {
+        if self.driving.is_until_idle() {
             self.stop_driving(Driving::Nobody);
         }
         self.outputs.push_back(Output::Passivate);

@@ -1,7 +1,7 @@
 //! A store around any other that fails, stops answering or is slow on purpose: for tests of
 //! what must survive it.
 
-mod gate;
+mod turnstile;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use self::gate::Gate;
+use self::turnstile::Turnstile;
 use super::{
     AppendError, Appended, EventStore, Head, ReadError, Snapshot, StoredCommit, ViewChange, ViewRow,
 };
@@ -55,10 +55,10 @@ pub struct Faulty<S> {
     refuses_caches: AtomicBool,
     mends_itself: bool,
     stays_open: bool,
-    append_calls: Gate,
-    answers: Gate,
-    caches: Gate,
-    reads: Gate,
+    append_calls: Turnstile,
+    answers: Turnstile,
+    caches: Turnstile,
+    reads: Turnstile,
 }
 
 const MESSAGE: &str = "a fault on purpose";
@@ -74,10 +74,10 @@ impl<S: EventStore> Faulty<S> {
             refuses_caches: AtomicBool::new(false),
             mends_itself: false,
             stays_open: false,
-            append_calls: Gate::default(),
-            answers: Gate::default(),
-            caches: Gate::default(),
-            reads: Gate::default(),
+            append_calls: Turnstile::default(),
+            answers: Turnstile::default(),
+            caches: Turnstile::default(),
+            reads: Turnstile::default(),
         }
     }
 
@@ -143,7 +143,7 @@ impl<S: EventStore> Faulty<S> {
         &self.inner
     }
 
-    fn gate(&self, calls: Calls) -> &Gate {
+    fn gate(&self, calls: Calls) -> &Turnstile {
         match calls {
             Calls::Appends => &self.append_calls,
             Calls::Answers => &self.answers,

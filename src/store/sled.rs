@@ -42,7 +42,7 @@ use self::pack::Encoded;
 use self::shared::{Shared, lock};
 use self::snapshots::SnapshotFiles;
 use self::whole::WholeFiles;
-use self::writer::{Files, NewCommit, NewView, QUEUE_MAX, Request, Writer};
+use self::writer::{Files, NewCommit, NewView, QUEUE_MAX, Writer, WriterMessage};
 use super::{
     AppendError, Appended, EventStore, Head, ReadError, Snapshot, StoredCommit, ViewChange, ViewRow,
     admission, snapshot,
@@ -106,7 +106,7 @@ const READS_AT_ONCE: usize = 4;
 pub struct SledStore {
     shared: Arc<Shared>,
     /// The requests to the writer; none only while the store is being dropped.
-    queue: Option<mpsc::Sender<Request>>,
+    queue: Option<mpsc::Sender<WriterMessage>>,
     bulk: Arc<Semaphore>,
     reads: Semaphore,
     writer: Option<JoinHandle<()>>,
@@ -188,7 +188,7 @@ impl SledStore {
         Ok(Self { shared, queue: Some(queue), bulk, reads, writer: Some(writer), _salvage: salvage })
     }
 
-    async fn send(&self, request: Request) -> Result<(), AppendError> {
+    async fn send(&self, request: WriterMessage) -> Result<(), AppendError> {
         let queue = self.queue.as_ref().ok_or(AppendError::Closed)?;
         queue.send(request).await.map_err(|_| self.shared.refusal())
     }
@@ -241,7 +241,7 @@ impl EventStore for SledStore {
         };
         let stored: Vec<_> = blobs.iter().map(|(hash, _)| *hash).collect();
         let (answer, answered) = oneshot::channel();
-        self.send(Request::Commit(NewCommit {
+        self.send(WriterMessage::Commit(NewCommit {
             stream: commit.header.stream.clone(),
             first: commit.header.first,
             count: commit.count(),
@@ -346,7 +346,7 @@ impl EventStore for SledStore {
     ) -> Result<(), AppendError> {
         admission::check_rows(&rows)?;
         let (answer, answered) = oneshot::channel();
-        self.send(Request::View(NewView { view, position, rows, answer })).await?;
+        self.send(WriterMessage::View(NewView { view, position, rows, answer })).await?;
         answered.await.unwrap_or_else(|_| Err(self.shared.refusal()))
     }
 
@@ -373,7 +373,7 @@ impl EventStore for SledStore {
 
     async fn close(&self) -> Result<(), AppendError> {
         let (answer, answered) = oneshot::channel();
-        self.send(Request::Close(answer)).await?;
+        self.send(WriterMessage::Close(answer)).await?;
         answered.await.unwrap_or_else(|_| Err(self.shared.refusal()))
     }
 }

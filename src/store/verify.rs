@@ -23,7 +23,7 @@ pub const FINDINGS_MAX: usize = 1000;
 
 /// What a verification has found.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Report {
+pub struct VerifyReport {
     /// The number of events that can be read.
     pub events: u64,
     /// The number of commits that they are in.
@@ -90,11 +90,11 @@ pub struct Finding {
 pub async fn verify(
     store: &dyn EventStore,
     inspect: impl FnMut(&Recorded) -> Result<Vec<BlobRef>, String>,
-) -> Result<Report, ReadError> {
+) -> Result<VerifyReport, ReadError> {
     let mut walk = Walk {
         store,
         inspect,
-        report: Report::default(),
+        report: VerifyReport::default(),
         next: Position(1),
         heads: HashMap::new(),
         blobs: HashSet::new(),
@@ -188,7 +188,7 @@ pub fn disk_bytes(folder: &Path) -> io::Result<u64> {
 struct Walk<'a, F> {
     store: &'a dyn EventStore,
     inspect: F,
-    report: Report,
+    report: VerifyReport,
     /// The position at which the next commit must begin.
     next: Position,
     heads: HashMap<StreamId, Head>,

@@ -6,11 +6,11 @@
 //! forgotten, nor is a wake-up, and what a dead process left running is ended before it counts as lost. The
 //! record of each decision must be enough to decide it again.
 
-mod lent;
 mod process;
 mod said;
 mod snapshots;
 mod stored;
+mod supply;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,17 +26,17 @@ use crate::events::ids::{CommandId, Position, StreamId, Version};
 use crate::events::json::Blob;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
-use crate::kernel::core::{Driving, HostCore, Input, Output, Whose};
+use crate::kernel::core::{Driving, HostCore, Input, Output, Residency};
 use crate::kernel::fold::Fold;
 use crate::kernel::{Aggregate, At, Blobs, Due, Effect, EffectChanges, Now};
 use crate::store::memory::MemoryStore;
 use crate::store::{AppendError, EventStore};
 
-pub use lent::Lends;
-use lent::{Lent, Shelf};
 use process::Process;
 pub use said::Saying;
 use stored::Stored;
+pub use supply::Supply;
+use supply::{Shelf, Supplied};
 
 /// How many outputs may follow from one input. A core that puts out more runs in a circle.
 const OUTPUTS_MAX: usize = 10_000;
@@ -51,8 +51,8 @@ type Ticket = u64;
 pub struct Hosted<A: Aggregate, L = ()> {
     stream: StreamId,
     store: Arc<MemoryStore>,
-    /// Lends what decisions need, as the test wants it.
-    pub lends: L,
+    /// What decisions need, as the test wants it.
+    pub supply: L,
     /// The time now, by both clocks.
     pub now: Timestamp,
     seed: u64,
@@ -77,7 +77,7 @@ impl<A, L> Hosted<A, L>
 where
     A: Aggregate + PartialEq,
     A::Effect: PartialEq,
-    L: Lends<A>,
+    L: Supply<A>,
 {
     /// An aggregate to which nothing has happened, in an empty store, and not in memory.
     pub fn new(stream: StreamId, lends: L, now: Timestamp) -> Self {
@@ -89,7 +89,7 @@ where
         Self {
             stream,
             store,
-            lends,
+            supply: lends,
             now,
             seed: 0,
             core: None,
@@ -123,11 +123,11 @@ where
     ///
     /// # Errors
     /// When that breaks a rule.
-    pub fn drive(&mut self, whose: Whose) -> Result<(), Broken> {
+    pub fn drive(&mut self, residency: Residency) -> Result<(), Broken> {
         if self.core.is_some() {
-            return self.feed(Input::Drive { whose, since: self.now });
+            return self.feed(Input::Drive { residency, since: self.now });
         }
-        self.activate(Driving::Asked(whose));
+        self.activate(Driving::Asked(residency));
         self.pump()
     }
 
@@ -236,7 +236,7 @@ where
 
     /// Reads blobs by their hashes.
     pub fn blobs(&self) -> Arc<dyn Blobs> {
-        Arc::new(Shelf { store: Arc::clone(&self.store), remembered: self.lends.remembered() })
+        Arc::new(Shelf { store: Arc::clone(&self.store), remembered: self.supply.remembered() })
     }
 
     /// Folds each prefix of the history, also those that end within a commit: each must be legal, and the
@@ -304,8 +304,8 @@ where
                 core.go_if_over(now);
                 return core.output();
             }
-            let (seed, lends) = (&mut self.seed, &mut self.lends);
-            core.decide(&mut Lent { now, seed, blobs: Arc::clone(&blobs), lends });
+            let (seed, lends) = (&mut self.seed, &mut self.supply);
+            core.decide(&mut Supplied { now, seed, blobs: Arc::clone(&blobs), lends });
         }
     }
 
@@ -318,7 +318,7 @@ where
                 effects.iter().try_for_each(|effect| self.process.clear(effect, &self.stored.told))?;
                 Input::Cleared
             }
-            Output::Perform { effect, whose } => return self.perform(effect, whose),
+            Output::Perform { effect, residency } => return self.perform(effect, residency),
             Output::Close { effect, given_up } => return self.process.close(&effect, given_up),
             Output::Reply { to, result } => return self.reply(to, result),
             Output::Show => return self.is_durable(),
@@ -442,7 +442,7 @@ where
         Self {
             stream: self.stream.clone(),
             store: Arc::new(self.store.copy()),
-            lends: self.lends.clone(),
+            supply: self.supply.clone(),
             now: self.now,
             seed: self.seed,
             core: self.core.clone(),

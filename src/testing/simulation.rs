@@ -23,7 +23,7 @@ use crate::events::ids::{CommandId, Fence, RequestId, RunId, StreamId, TimerId};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, RunEvent};
 use crate::events::time::Timestamp;
-use crate::kernel::core::{Envelope, Whose};
+use crate::kernel::core::{Envelope, Residency};
 use crate::kernel::{Aggregate, Effect};
 use crate::workflow::definition::Definition;
 
@@ -57,9 +57,9 @@ pub struct Simulation<W> {
     run: RunId,
     hosted: Hosted<Run, Slots>,
     dice: Dice,
-    /// For whom it goes on when it is due: with an odd seed it is put away whenever it has nothing
+    /// How long it goes on when it is due: with an odd seed it is put away whenever it has nothing
     /// to do for now.
-    whose: Whose,
+    residency: Residency,
     asked: usize,
     /// The last command, and its id.
     last: Option<(Ask, CommandId)>,
@@ -75,8 +75,9 @@ impl<W: World> Simulation<W> {
     pub fn start(run: RunId, start: StartRun, world: W, seed: u64) -> Result<Self, Broken> {
         let slots = Slots::new(start.definition_blob.reference.hash, Arc::clone(&start.definition));
         let hosted = Hosted::new(StreamId::of_run(&run), slots, Timestamp(1_800_000_000_000_000));
-        let whose = if seed.is_multiple_of(2) { Whose::Named } else { Whose::Lent };
-        let mut simulation = Self { run, hosted, dice: Dice::of(seed), whose, asked: 0, last: None, world };
+        let residency = if seed.is_multiple_of(2) { Residency::Pinned } else { Residency::UntilIdle };
+        let mut simulation =
+            Self { run, hosted, dice: Dice::of(seed), residency, asked: 0, last: None, world };
         simulation.must(Ask::Start(Box::new(start)))?;
         Ok(simulation)
     }
@@ -103,7 +104,7 @@ impl<W: World> Simulation<W> {
 
     /// The definition of the workflow.
     pub fn definition(&self) -> &Definition {
-        &self.hosted.lends.definition
+        &self.hosted.supply.definition
     }
 
     /// The current time of the simulation.
@@ -133,7 +134,7 @@ impl<W: World> Simulation<W> {
 
     /// The timers that fired since this was last called, in order.
     pub fn take_fired(&mut self) -> Vec<TimerId> {
-        std::mem::take(&mut self.hosted.lends.fired)
+        std::mem::take(&mut self.hosted.supply.fired)
     }
 
     /// Everything that may happen next.
@@ -177,7 +178,8 @@ impl<W: World> Simulation<W> {
                 self.count()?;
                 let due = self.state().due_at(timer).unwrap_or(self.hosted.now);
                 self.hosted.now = self.hosted.now.max(due);
-                let woken = if self.is_driven() { self.hosted.wake() } else { self.hosted.drive(self.whose) };
+                let woken =
+                    if self.is_driven() { self.hosted.wake() } else { self.hosted.drive(self.residency) };
                 self.follow(woken)
             }
         }
@@ -248,7 +250,7 @@ impl<W: World> Simulation<W> {
             return Ok(Err(problem));
         }
         if !self.is_driven() && !self.state().attention().is_at_rest() {
-            let driven = self.hosted.drive(self.whose);
+            let driven = self.hosted.drive(self.residency);
             self.follow(driven)?;
         }
         Ok(Ok(self.history().len() - before))
@@ -295,7 +297,7 @@ impl<W: World> Simulation<W> {
         if self.status().has_ended() {
             return Ok(());
         }
-        let driven = self.hosted.drive(self.whose);
+        let driven = self.hosted.drive(self.residency);
         self.follow(driven)
     }
 
@@ -336,8 +338,8 @@ impl<W: World> Simulation<W> {
         self.hosted.crash();
         self.hosted.take_trail();
         nth.into_iter().for_each(|nth| self.hosted.die_before(nth));
-        self.hosted.lends.fired.clear();
-        let driven = self.hosted.drive(self.whose);
+        self.hosted.supply.fired.clear();
+        let driven = self.hosted.drive(self.residency);
         self.follow(driven)?;
         Ok(self)
     }
@@ -454,7 +456,7 @@ impl<W: Clone> Clone for Simulation<W> {
             run: self.run.clone(),
             hosted: self.hosted.clone(),
             dice: self.dice.clone(),
-            whose: self.whose,
+            residency: self.residency,
             asked: self.asked,
             last: self.last.clone(),
             world: self.world.clone(),

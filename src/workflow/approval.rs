@@ -14,7 +14,7 @@ use crate::events::problem::{Problem, nearest};
 
 /// Exactly what would be done, or what was answered: the field `what` of `approval_requested`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Asked {
+pub struct ApprovalSubject {
     /// The step that waits for the answer.
     pub step: StepId,
     /// How often it was to be done anew after being undone, from 1.
@@ -33,16 +33,16 @@ pub struct Asked {
     pub output: Option<Json>,
     /// The phase, if a phase has to be approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phase: Option<AskedPhase>,
+    pub phase: Option<SubjectPhase>,
 }
 
 /// A phase that people are asked about: the state of its steps, also of those that grew inside them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AskedPhase {
+pub struct SubjectPhase {
     /// The name of the phase.
     pub name: String,
     /// The state of its steps, in the order of the run.
-    pub steps: Vec<AskedStep>,
+    pub steps: Vec<SubjectStep>,
     /// How many further steps are not listed here, and the hash of their states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub more: Option<(usize, Hash)>,
@@ -50,7 +50,7 @@ pub struct AskedPhase {
 
 /// The state of a step in a phase that people are asked about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AskedStep {
+pub struct SubjectStep {
     /// The id of the step.
     pub step: StepId,
     /// The status of the step, in a word.
@@ -71,7 +71,7 @@ pub struct AskedStep {
     pub output_hash: Option<Hash>,
 }
 
-impl Asked {
+impl ApprovalSubject {
     /// The work with the changes of all answers made to its arguments.
     ///
     /// # Errors

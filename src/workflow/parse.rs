@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::defaults::Defaults;
+use self::diagnostics::{Diagnostics, Fields, Keys};
 use self::names::{Around, Checker};
 use self::phases::Phases;
-use self::report::{Fields, Keys, Report};
 use self::steps::Draft;
 use self::tree::{Tree, Value};
 use self::values::{Use, Values};
@@ -15,11 +15,12 @@ use super::definition::{AgentRole, Definition, Limits, OnFailure, STEPS_MAX, Ste
 use super::schema::Schema;
 use super::template::Template;
 use crate::events::ids::{AgentName, StepId};
-use crate::events::problem::{Code, Place, Problem};
+use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::events::text::{is_control, printable};
 
 mod data;
 mod defaults;
+mod diagnostics;
 mod gates;
 mod kinds;
 mod names;
@@ -27,7 +28,6 @@ mod order;
 mod phases;
 mod plan;
 mod repeat;
-mod report;
 mod retry;
 mod saga;
 mod script;
@@ -90,7 +90,7 @@ pub struct NamedAgent {
     /// What the step names it for.
     pub role: AgentRole,
     /// The place of the name in the file.
-    pub at: Place,
+    pub at: SourceLocation,
 }
 
 /// A workflow file that a step names, with the place.
@@ -101,7 +101,7 @@ pub struct NamedChild {
     /// The step that names it.
     pub step: StepId,
     /// The place of the name in the file.
-    pub at: Place,
+    pub at: SourceLocation,
 }
 
 /// What a file may refer to outside of itself.
@@ -168,12 +168,12 @@ pub fn read(text: &str, file: &str, known: &Known<'_>) -> Partly {
         Ok(tree) => tree,
         Err(problem) => return nothing(problem),
     };
-    let mut report = Report::new(file, text);
+    let mut report = Diagnostics::new(file, text);
     let (read, (agents, children)) = workflow(&mut report, &tree, file, known).unwrap_or_default();
     let by_place = |problem: &Problem| problem.at.as_ref().map(|at| (at.line, at.column));
     report.problems.sort_by_key(by_place);
     report.warnings.sort_by_key(by_place);
-    let Report { problems, warnings, .. } = report;
+    let Diagnostics { problems, warnings, .. } = report;
     let read = read.filter(|_| problems.is_empty()).map(|read| Parsed { warnings: warnings.clone(), ..read });
     Partly { read, problems, warnings, agents, children }
 }
@@ -218,13 +218,13 @@ const ON_FAILURE: [(&str, OnFailure); 2] = [("rollback", OnFailure::Rollback), (
 
 /// None if the tree is not a map. The result has no definition if something is wrong with a step.
 fn workflow<'s>(
-    report: &mut Report<'s>,
+    report: &mut Diagnostics<'s>,
     tree: &'s Tree,
     file: &str,
     known: &Known<'_>,
 ) -> Option<(Option<Parsed>, Named)> {
     let fields = keys(report, tree)?;
-    let text = |report: &mut Report<'s>, key| {
+    let text = |report: &mut Diagnostics<'s>, key| {
         fields.get(key).and_then(|tree| report.text(key, tree)).map(str::to_owned)
     };
     let name = name(report, &fields, file);
@@ -279,7 +279,7 @@ fn workflow<'s>(
     Some((parsed, named))
 }
 
-fn keys<'s>(report: &mut Report<'s>, tree: &'s Tree) -> Option<Fields<'s>> {
+fn keys<'s>(report: &mut Diagnostics<'s>, tree: &'s Tree) -> Option<Fields<'s>> {
     if !matches!(tree.value, Value::Map(_)) {
         let (code, message) = match tree.value {
             Value::Null => (Code::NoSteps, "the file is empty".to_owned()),
@@ -308,7 +308,7 @@ fn steps(drafts: Vec<Draft<'_>>, needs: Vec<Vec<StepId>>) -> Option<Steps> {
 }
 
 /// Warns where a name could mean a phase or a step: it means the step.
-fn warn_of_ambiguous_phases(report: &mut Report<'_>, drafts: &[Draft<'_>]) {
+fn warn_of_ambiguous_phases(report: &mut Diagnostics<'_>, drafts: &[Draft<'_>]) {
     let ids: HashSet<&str> = drafts.iter().filter_map(|draft| Some(draft.id.as_ref()?.as_str())).collect();
     let mut told = HashSet::new();
     for (phase, place) in drafts.iter().filter_map(|draft| draft.phase) {
@@ -321,7 +321,7 @@ fn warn_of_ambiguous_phases(report: &mut Report<'_>, drafts: &[Draft<'_>]) {
 }
 
 /// The name of the workflow; if the file does not say it, the name of the file.
-fn name(report: &mut Report<'_>, fields: &Fields<'_>, file: &str) -> String {
+fn name(report: &mut Diagnostics<'_>, fields: &Fields<'_>, file: &str) -> String {
     let Some(tree) = fields.get("name") else {
         let stem = Path::new(file).file_stem().and_then(|stem| stem.to_str());
         return printable(stem.filter(|stem| !stem.is_empty()).unwrap_or("workflow")).into_owned();
@@ -338,14 +338,14 @@ fn name(report: &mut Report<'_>, fields: &Fields<'_>, file: &str) -> String {
     name.unwrap_or_default().to_owned()
 }
 
-fn limits(report: &mut Report<'_>, tree: &Tree) -> Limits {
+fn limits(report: &mut Diagnostics<'_>, tree: &Tree) -> Limits {
     let Some(fields) = Fields::read(report, "limits", &LIMITS, tree) else { return Limits::default() };
     let duration = fields.get("duration").and_then(|tree| report.positive_duration("duration", tree));
     let mut count = |key| fields.get(key).and_then(|tree| report.count(key, tree));
     Limits { parallel: count("parallel"), lost: count("lost"), duration }
 }
 
-fn output<'s>(report: &mut Report<'s>, fields: &Fields<'s>) -> (Option<Template>, Vec<Use<'s>>) {
+fn output<'s>(report: &mut Diagnostics<'s>, fields: &Fields<'s>) -> (Option<Template>, Vec<Use<'s>>) {
     let mut values = Values { report, uses: Vec::new() };
     let output = fields.get("output").and_then(|tree| values.template("output", tree));
     (output, values.uses)
@@ -353,7 +353,7 @@ fn output<'s>(report: &mut Report<'s>, fields: &Fields<'s>) -> (Option<Template>
 
 /// The steps, as the file has them.
 fn drafts<'s>(
-    report: &mut Report<'s>,
+    report: &mut Diagnostics<'s>,
     fields: &Fields<'s>,
     tree: &'s Tree,
     defaults: &Defaults,
@@ -381,7 +381,7 @@ fn drafts<'s>(
     drafts_of(report, steps, defaults)
 }
 
-fn drafts_of<'s>(report: &mut Report<'s>, steps: &'s [Tree], defaults: &Defaults) -> Vec<Draft<'s>> {
+fn drafts_of<'s>(report: &mut Diagnostics<'s>, steps: &'s [Tree], defaults: &Defaults) -> Vec<Draft<'s>> {
     if let Some(first) = steps.get(STEPS_MAX) {
         let message = format!("there are {} steps, and no more than {STEPS_MAX} are allowed", steps.len());
         let hint = "use `for_each`, or split the workflow";

@@ -13,12 +13,12 @@ use crate::events::run::Purpose;
 /// is the same after a crash. A script is recorded with its agent, as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Script(pub Vec<Answer>);
+pub struct Script(pub Vec<ScriptedAnswer>);
 
 /// An answer, and the attempts that it fits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Answer {
+pub struct ScriptedAnswer {
     /// It fits steps with this id, in which `*` stands for any text and `?` for any character. The id of a
     /// fan-out or a loop also fits its items or rounds. None fits every step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ pub enum Says {
 
 /// The attempt that an answer has to fit.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct ScriptQuery<'a> {
     /// The step that is tried.
     pub step: &'a StepId,
     /// The attempt's number, from 1.
@@ -71,18 +71,18 @@ pub struct Asked<'a> {
 
 impl Script {
     /// The first answer that fits; none if no answer does.
-    pub fn answer(&self, asked: &Asked<'_>) -> Option<&Answer> {
+    pub fn answer(&self, asked: &ScriptQuery<'_>) -> Option<&ScriptedAnswer> {
         self.0.iter().find(|answer| answer.fits(asked))
     }
 }
 
-impl Answer {
+impl ScriptedAnswer {
     /// How long the answer takes.
     pub const fn delay(&self) -> Duration {
         Duration::from_micros(self.delay_us)
     }
 
-    fn fits(&self, asked: &Asked<'_>) -> bool {
+    fn fits(&self, asked: &ScriptQuery<'_>) -> bool {
         self.step.as_deref().is_none_or(|pattern| is_step(pattern, asked.step.as_str()))
             && self.attempt.is_none_or(|attempt| attempt == asked.attempt)
             && self.purpose.is_none_or(|purpose| purpose == asked.purpose)
@@ -176,7 +176,7 @@ mod tests {
         .unwrap();
         let step = StepId::grown("a");
         let place = |attempt, purpose, prompt| {
-            let answer = script.answer(&Asked { step: &step, attempt, purpose, prompt });
+            let answer = script.answer(&ScriptQuery { step: &step, attempt, purpose, prompt });
             answer.and_then(|found| script.0.iter().position(|answer| answer == found))
         };
         assert_eq!(place(1, Purpose::Do, None), Some(0));
@@ -185,7 +185,9 @@ mod tests {
         assert_eq!(place(2, Purpose::Do, Some("would you")), Some(3));
         let other = StepId::grown("b");
         assert!(
-            script.answer(&Asked { step: &other, attempt: 1, purpose: Purpose::Do, prompt: None }).is_none()
+            script
+                .answer(&ScriptQuery { step: &other, attempt: 1, purpose: Purpose::Do, prompt: None })
+                .is_none()
         );
         let recorded = Json::of(&script).unwrap();
         assert!(recorded.text().contains("12345678901234567890123"));

@@ -23,7 +23,7 @@ mod words;
 
 /// How a value may stand in a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum WordPosition {
     /// As words of its own: a list becomes a word for each item, an empty list becomes nothing.
     Words,
     /// As a part of a word. An empty list becomes an empty part: without it, what follows might begin the
@@ -39,10 +39,10 @@ pub(super) enum Place {
 pub(super) struct TooManyWords;
 
 /// A value as words of a shell command: a list as one word for each item, everything else as one word.
-pub(super) fn quoted(json: &str, place: Place) -> Result<String, TooManyWords> {
+pub(super) fn quoted(json: &str, place: WordPosition) -> Result<String, TooManyWords> {
     match (Level::of(json), place) {
-        (Ok(Level::List(_)), Place::One) => Err(TooManyWords),
-        (Ok(Level::List(items)), Place::Part) if items.is_empty() => Ok(word("")),
+        (Ok(Level::List(_)), WordPosition::One) => Err(TooManyWords),
+        (Ok(Level::List(items)), WordPosition::Part) if items.is_empty() => Ok(word("")),
         (Ok(Level::List(items)), _) => {
             Ok(items.into_iter().map(|item| word(&plain(item))).collect::<Vec<_>>().join(" "))
         }
@@ -58,11 +58,11 @@ fn word(text: &str) -> String {
 
 /// How each value of a command stands, in the order of the values; or why it cannot stand there, in words.
 /// Values with `| raw` are not checked: their author is responsible.
-pub(super) fn places(pieces: &[Piece]) -> Vec<Result<Place, String>> {
+pub(super) fn places(pieces: &[Piece]) -> Vec<Result<WordPosition, String>> {
     let is_blank = |piece: &Piece| matches!(piece, Piece::Text(text) if text.trim().is_empty());
     match pieces.iter().filter(|piece| !is_blank(piece)).collect::<Vec<_>>().as_slice() {
         // Whoever gives this value chooses the whole command, as with a `run` that is a list.
-        [Piece::Value { .. }] => vec![Ok(Place::Words)],
+        [Piece::Value { .. }] => vec![Ok(WordPosition::Words)],
         _ => reader::Reader::of(pieces).read(),
     }
 }

@@ -116,7 +116,7 @@ impl Template {
                     let json = expression.json_text(&expression.value(view.get())?)?;
                     // A command that an earlier version accepted goes on as it did;
                     // `validate` refuses it today.
-                    let place = places.next().and_then(Result::ok).unwrap_or(shell::Place::Words);
+                    let place = places.next().and_then(Result::ok).unwrap_or(shell::WordPosition::Words);
                     let words =
                         if expression.is_raw() { Ok(plain(&json)) } else { shell::quoted(&json, place) };
                     command.push_str(&words.map_err(|why| {

@@ -58,7 +58,7 @@ pub struct Output {
     /// What it used up.
     pub usage: Usage,
     /// Requests that it made beside its work.
-    pub requests: Vec<Request>,
+    pub requests: Vec<AgentRequest>,
     /// What was said during the attempt: a [`Transcript`] as JSON.
     pub transcript: Option<Json>,
     /// The end of the child run that made the attempt, if one did.
@@ -81,7 +81,7 @@ pub struct Child {
 /// A request that an attempt makes beside its work. The run refuses those that it cannot fulfil
 /// yet: the attempt fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub enum AgentRequest {
     /// A message to another agent.
     Send(Json),
     /// A value for the shared context.

@@ -22,7 +22,7 @@ pub type Attempted = Result<Output, Failure>;
 
 /// Brings what an attempt came to where it belongs, and gives the slot back; none if the attempt was let go of before it
 /// had succeeded.
-pub type Report = Box<dyn FnOnce(Option<Attempted>, Slot) + Send>;
+pub type AttemptCallback = Box<dyn FnOnce(Option<Attempted>, Slot) + Send>;
 
 /// What to do.
 pub enum Assigned {
@@ -51,7 +51,7 @@ pub struct Perform {
     /// Where progress is shown.
     pub progress: watch::Sender<Progress>,
     /// Where its result goes.
-    pub report: Report,
+    pub report: AttemptCallback,
     /// Held until then: as long as it is, the agent is kept.
     pub used: Option<Arc<()>>,
 }

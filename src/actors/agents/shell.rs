@@ -16,7 +16,7 @@ use crate::actors::hosting::shell::{Heard, Shell};
 use crate::aggregates::agent::{self, Agent, AgentAsk, NoEffect};
 use crate::events::ids::{AgentName, StreamId};
 use crate::events::json::Json;
-use crate::kernel::core::Lender;
+use crate::kernel::core::Environment;
 use crate::kernel::standing::KindFold;
 use crate::kernel::{Blobs, Now};
 
@@ -59,7 +59,7 @@ pub struct AgentShell {
     context: HostContext,
 }
 
-impl Lender<Agent> for AgentShell {
+impl Environment<Agent> for AgentShell {
     fn now(&mut self) -> Now {
         self.context.clock.now()
     }
@@ -72,7 +72,7 @@ impl Lender<Agent> for AgentShell {
         0
     }
 
-    fn lend(&mut self, _: &Agent, _: &AgentAsk, _: &[NoEffect]) -> Option<()> {
+    fn grant(&mut self, _: &Agent, _: &AgentAsk, _: &[NoEffect]) -> Option<()> {
         Some(())
     }
 

@@ -18,7 +18,7 @@ use super::live::Live;
 use super::load::load_upto;
 use super::memory::Memory;
 use super::messages::{LeaveAlone, Reply};
-use super::post::{self, Asked, Letter};
+use super::post::{self, Letter, Outstanding};
 use super::shell::{EffectId, Shell};
 use super::{Hosting, snapshots};
 use crate::events::commit::Commit;
@@ -26,7 +26,7 @@ use crate::events::decision::Causation;
 use crate::events::ids::{StreamId, Version};
 use crate::events::json::Blob;
 use crate::events::problem::Problem;
-use crate::kernel::core::{Driving, Envelope, HostCore, Input, Output, Whose};
+use crate::kernel::core::{Driving, Envelope, HostCore, Input, Output, Residency};
 use crate::kernel::fold::{Content, Fold};
 use crate::kernel::{Aggregate, Effect, Lasts, Message};
 use crate::store::{AppendError, Snapshot};
@@ -37,7 +37,7 @@ pub struct Host<A: Aggregate, S: Shell<A>> {
     /// None while a thread that may block decides: until then nothing else is handled.
     life: Option<Box<Life<A, S>>>,
     memory: Memory,
-    asked: Asked<EffectId<A>>,
+    asked: Outstanding<EffectId<A>>,
     hosting: Weak<Hosting>,
     book: Arc<Book>,
     live: watch::Sender<Live>,
@@ -65,7 +65,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         let since = book.driven_since(&stream).unwrap_or(now.steady);
         let core = HostCore::new(stream.clone(), driving, since, now, *passivate_after);
         let life = Some(Box::new(Life { core, shell }));
-        let (memory, asked, hosting) = (Memory::default(), Asked::default(), Arc::downgrade(hosting));
+        let (memory, asked, hosting) = (Memory::default(), Outstanding::default(), Arc::downgrade(hosting));
         Self { stream, life, memory, asked, hosting, book, live }
     }
 
@@ -146,8 +146,8 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                     let cleared = AssertUnwindSafe(shell.clear(state, effects)).catch_unwind();
                     self.then(cleared, |_| Input::Cleared, actor);
                 }
-                (Output::Perform { effect, whose }, Some(state)) => match state.message(&effect) {
-                    Some(message) => self.say(effect, message, (core, whose), actor),
+                (Output::Perform { effect, residency }, Some(state)) => match state.message(&effect) {
+                    Some(message) => self.say(effect, message, (core, residency), actor),
                     None => shell.perform(state, effect),
                 },
                 (Output::Close { effect, given_up }, Some(state)) => {
@@ -195,14 +195,14 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         &mut self,
         effect: A::Effect,
         message: Message,
-        (core, whose): (&HostCore<A, Reply>, Option<Whose>),
+        (core, residency): (&HostCore<A, Reply>, Option<Residency>),
         actor: &Context<Self>,
     ) {
         let root = core.correlation().cloned();
         let root = root.unwrap_or_else(|| self.stream.parts().map_or("", |(_, id)| id).into());
         let (id, lasts) = (effect.id(), effect.lasts() == Lasts::Answer);
         let (asks, insists) = (message.asks, message.insists);
-        let drives = whose.filter(|_| asks);
+        let drives = residency.filter(|_| asks);
         let (hosting, stream) = (Weak::clone(&self.hosting), self.stream.clone());
         let causation = Some(Causation { stream: stream.clone(), effect: Arc::clone(&message.effect) });
         let envelope = Envelope { id: None, causation, correlation: Some(root), asks };

@@ -48,14 +48,14 @@ pub trait Kind: Send + Sync + Sized + 'static {
 const MAILBOX: usize = 1_024;
 
 /// A host of a kind, and what is seen of it.
-pub struct Place<A: Aggregate, S: Shell<A>> {
+pub struct HostHandle<A: Aggregate, S: Shell<A>> {
     /// Where it is told what only its kind is told.
     pub address: Addr<Host<A, S>>,
     /// What is seen of it beside [`Live`].
     pub view: S::View,
 }
 
-impl<A: Aggregate, S: Shell<A>> Clone for Place<A, S> {
+impl<A: Aggregate, S: Shell<A>> Clone for HostHandle<A, S> {
     fn clone(&self) -> Self {
         Self { address: self.address.clone(), view: self.view.clone() }
     }
@@ -117,7 +117,7 @@ impl<K: Kind> AnyKind for K {
             Host::new(stream, driving, shell, &hosted, live)
         });
         let (control, recover) = (address.clone().recipient(), address.clone().recipient());
-        Some(Entry { control, recover, live: seen, place: Arc::new(Place { address, view }) })
+        Some(Entry { control, recover, live: seen, place: Arc::new(HostHandle { address, view }) })
     }
 
     async fn hear(

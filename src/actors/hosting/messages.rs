@@ -7,7 +7,7 @@ use crate::events::ids::Version;
 use crate::events::problem::Problem;
 use crate::events::time::Timestamp;
 use crate::kernel::Aggregate;
-use crate::kernel::core::{Envelope, Input, Whose};
+use crate::kernel::core::{Envelope, Input, Residency};
 
 /// Asks the aggregate something.
 #[derive(Message)]
@@ -35,7 +35,7 @@ pub enum Control {
     /// To go on by itself.
     Drive {
         /// Who wants it to.
-        whose: Whose,
+        residency: Residency,
         /// Since when, by the steady clock.
         since: Timestamp,
     },
@@ -50,7 +50,7 @@ pub enum Control {
 impl<A: Aggregate, R> From<Control> for Input<A, R> {
     fn from(control: Control) -> Self {
         match control {
-            Control::Drive { whose, since } => Self::Drive { whose, since },
+            Control::Drive { residency, since } => Self::Drive { residency, since },
             Control::LetGo => Self::LetGo,
             Control::Close => Self::Close,
             Control::Tick => Self::Tick,

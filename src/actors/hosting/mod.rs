@@ -35,14 +35,14 @@ use tokio::sync::{oneshot, watch};
 
 use self::book::{Book, Entry};
 use self::context::HostContext;
-use self::kind::{AnyKind, Kind, Kinds, Place};
+use self::kind::{AnyKind, HostHandle, Kind, Kinds};
 use self::live::Live;
 use self::messages::{Control, Recover, Submit};
 use crate::actors::arbiters::Arbiters;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::kernel::Aggregate;
-use crate::kernel::core::{Driving, Envelope, Whose};
+use crate::kernel::core::{Driving, Envelope, Residency};
 
 /// What may be wanted of the streams of a process.
 pub struct Hosting {
@@ -97,9 +97,9 @@ impl Hosting {
     ///
     /// # Errors
     /// When the kind is not known, or another than that of the stream.
-    pub fn place<K: Kind>(&self, stream: &StreamId) -> Result<Place<K::Aggregate, K::Shell>, Problem> {
+    pub fn place<K: Kind>(&self, stream: &StreamId) -> Result<HostHandle<K::Aggregate, K::Shell>, Problem> {
         let place = self.with(stream, |entry| Arc::clone(&entry.place))?;
-        place.downcast_ref::<Place<K::Aggregate, K::Shell>>().cloned().ok_or_else(|| unknown(stream))
+        place.downcast_ref::<HostHandle<K::Aggregate, K::Shell>>().cloned().ok_or_else(|| unknown(stream))
     }
 
     /// Asks a stream something, and answers the version after it, once that is durable.
@@ -215,7 +215,7 @@ impl Hosting {
     /// Lets a stream go on, now and by itself from here on.
     pub async fn drive(&self, stream: &StreamId) {
         let since = self.book.context().clock.now().steady;
-        self.control(stream, Control::Drive { whose: Whose::Named, since }).await;
+        self.control(stream, Control::Drive { residency: Residency::Pinned, since }).await;
     }
 
     /// Lets a stream go on until it has nothing to do for now; then it is put away, and nobody drives it. What is seen of it
@@ -223,8 +223,8 @@ impl Hosting {
     ///
     /// # Errors
     /// When its kind is not known.
-    pub async fn lend(&self, stream: &StreamId) -> Result<watch::Receiver<Live>, Problem> {
-        let drive = Control::Drive { whose: Whose::Lent, since: self.book.all_driven_since() };
+    pub async fn drive_until_idle(&self, stream: &StreamId) -> Result<watch::Receiver<Live>, Problem> {
+        let drive = Control::Drive { residency: Residency::UntilIdle, since: self.book.all_driven_since() };
         loop {
             let (control, live) = self.with(stream, |entry| (entry.control.clone(), entry.live.clone()))?;
             // A host that was put away just now is started again.
@@ -247,7 +247,7 @@ impl Hosting {
             let kind = self.kind(stream).ok()?;
             let driving = match (self.book.is_closing(), self.book.is_driven(stream)) {
                 (true, _) => Driving::Closed,
-                (false, true) => Driving::Asked(Whose::Named),
+                (false, true) => Driving::Asked(Residency::Pinned),
                 (false, false) => Driving::Nobody,
             };
             kind.start(&self.this.upgrade()?, stream, driving)

@@ -12,16 +12,16 @@ use super::book::Book;
 use super::turns::Turn;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::{Code, Problem};
-use crate::kernel::core::{Envelope, Whose};
+use crate::kernel::core::{Envelope, Residency};
 use crate::kernel::{Aggregate, Blobs, Message, Said};
 
 /// How long to wait before something is said again to a stream that has much to do.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// What a stream waits for of others. `I` is what tells its effects from each other.
-pub(super) struct Asked<I>(HashMap<I, JoinHandle<()>>);
+pub(super) struct Outstanding<I>(HashMap<I, JoinHandle<()>>);
 
-impl<I> Default for Asked<I> {
+impl<I> Default for Outstanding<I> {
     fn default() -> Self {
         Self(HashMap::new())
     }
@@ -31,12 +31,12 @@ impl<I> Default for Asked<I> {
 pub(super) struct Letter {
     pub(super) message: Message,
     pub(super) envelope: Envelope,
-    /// Whether who is asked is to go on by itself, and for whom.
-    pub(super) drives: Option<Whose>,
+    /// Whether the stream that is asked is to go on by itself, and how long.
+    pub(super) drives: Option<Residency>,
     turn: Turn,
 }
 
-impl<I: Eq + Hash> Asked<I> {
+impl<I: Eq + Hash> Outstanding<I> {
     /// Something is waited for, until it is forgotten.
     pub(super) fn note(&mut self, effect: I, waits: JoinHandle<()>) {
         if let Some(before) = self.0.insert(effect, waits) {
@@ -71,7 +71,7 @@ impl Letter {
         from: &StreamId,
         message: Message,
         envelope: Envelope,
-        drives: Option<Whose>,
+        drives: Option<Residency>,
     ) -> Self {
         let turn = Turn::next(book.turns(), from, &message.to);
         Self { message, envelope, drives, turn }
@@ -109,8 +109,8 @@ impl Hosting {
         let envelope = letter.envelope.clone();
         let answer = self.kind(to)?.hear(self, to, said, envelope, letter.drives.is_some()).await;
         match letter.drives.filter(|_| answer.is_ok()) {
-            Some(Whose::Named) if !self.book().is_driven(to) => self.drive(to).await,
-            Some(Whose::Lent) if !self.book().is_driven(to) => drop(self.lend(to).await),
+            Some(Residency::Pinned) if !self.book().is_driven(to) => self.drive(to).await,
+            Some(Residency::UntilIdle) if !self.book().is_driven(to) => drop(self.drive_until_idle(to).await),
             _ => {}
         }
         self.book().nudge(to);

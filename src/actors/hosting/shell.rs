@@ -6,14 +6,14 @@ use futures_util::future::BoxFuture;
 use super::live::Live;
 use super::messages::Tell;
 use crate::events::problem::Problem;
-use crate::kernel::core::Lender;
+use crate::kernel::core::Environment;
 use crate::kernel::{Aggregate, Effect};
 
 /// The id of an effect of an aggregate.
 pub type EffectId<A> = <<A as Aggregate>::Effect as Effect>::Id;
 
 /// What is particular to a kind of streams: how effects are performed, and what decisions borrow.
-pub trait Shell<A: Aggregate>: Lender<A> + Sized + Send + Unpin + 'static {
+pub trait Shell<A: Aggregate>: Environment<A> + Sized + Send + Unpin + 'static {
     /// What is seen of it beside [`Live`].
     type View: Clone + Send + Sync + 'static;
     /// What it is told, beside what the aggregate is asked.

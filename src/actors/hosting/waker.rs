@@ -64,7 +64,7 @@ pub struct Waker {
 /// Streams that are driven here and are in memory.
 #[derive(Default)]
 struct Moving {
-    streams: HashMap<StreamId, Place>,
+    streams: HashMap<StreamId, Motion>,
     /// For how many of them no agent works.
     idle: usize,
     /// How many of them wait for somebody to act: with all that an agent does for them, which is to wait as well.
@@ -73,7 +73,7 @@ struct Moving {
 
 /// How a stream in motion is.
 #[derive(Clone, Copy, Default)]
-struct Place {
+struct Motion {
     /// Whether an agent works for it.
     at_work: bool,
     /// Whether it waits for somebody to act.
@@ -180,7 +180,7 @@ impl Waker {
         let place = self.moving.set(&stream, |place| place.rests = rests);
         let hosting = Arc::clone(&self.hosting);
         let activate = async move {
-            match hosting.lend(&stream).await {
+            match hosting.drive_until_idle(&stream).await {
                 Ok(live) => observe(stream, live, place).await,
                 Err(problem) => {
                     (stream, watch::Sender::new(Live::default()).subscribe(), Change::Parked(problem))
@@ -197,7 +197,7 @@ impl Waker {
                 // It may have come to rest just now. If it is put away it is looked at again after that.
                 if !self.hosting.book().is_driven(&stream) {
                     let hosting = Arc::clone(&self.hosting);
-                    actix::spawn(async move { drop(hosting.lend(&stream).await) });
+                    actix::spawn(async move { drop(hosting.drive_until_idle(&stream).await) });
                 }
                 None
             }
@@ -313,7 +313,7 @@ impl Waker {
 impl Moving {
     fn add(&mut self, stream: &StreamId) {
         self.remove(stream);
-        self.streams.insert(stream.clone(), Place::default());
+        self.streams.insert(stream.clone(), Motion::default());
         self.idle += 1;
     }
 
@@ -323,8 +323,8 @@ impl Moving {
         place.map(|place| place.nudged = true).is_some()
     }
 
-    fn set(&mut self, stream: &StreamId, change: impl FnOnce(&mut Place)) -> Place {
-        let Some(place) = self.streams.get_mut(stream) else { return Place::default() };
+    fn set(&mut self, stream: &StreamId, change: impl FnOnce(&mut Motion)) -> Motion {
+        let Some(place) = self.streams.get_mut(stream) else { return Motion::default() };
         self.idle -= usize::from(!place.at_work);
         self.resting -= usize::from(place.rests);
         change(place);
@@ -334,8 +334,8 @@ impl Moving {
     }
 
     /// Answers how it was.
-    fn remove(&mut self, stream: &StreamId) -> Place {
-        let Some(place) = self.streams.remove(stream) else { return Place::default() };
+    fn remove(&mut self, stream: &StreamId) -> Motion {
+        let Some(place) = self.streams.remove(stream) else { return Motion::default() };
         self.idle -= usize::from(!place.at_work);
         self.resting -= usize::from(place.rests);
         place
@@ -343,7 +343,7 @@ impl Moving {
 }
 
 /// Ends when something changes for a stream in motion that is known to be like this.
-async fn observe(stream: StreamId, mut live: watch::Receiver<Live>, known: Place) -> Changed {
+async fn observe(stream: StreamId, mut live: watch::Receiver<Live>, known: Motion) -> Changed {
     let at_work = |seen: &Live| seen.in_flight > 0;
     let changes = |seen: &Live| {
         seen.parked.is_some() || at_work(seen) != known.at_work || seen.loaded && seen.at_rest != known.rests

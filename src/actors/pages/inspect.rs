@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 use crate::executors::children;
-use crate::views::presenters::request::found::{Check, Repository};
+use crate::views::presenters::request::work_folder::{Check, Repository};
 
 /// How long `git status` may take. On a large repository whose files are not cached it takes seconds.
 const GIT_TIME: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ use crate::actors::hosting::load::load;
 use crate::aggregates::run::Run;
 use crate::events::ids::{RequestId, RunId, StreamId, Version};
 use crate::files;
-use crate::views::presenters::request::found::Found;
+use crate::views::presenters::request::work_folder::WorkFolderState;
 use crate::views::presenters::request::{self, is_open};
 
 /// Far more than what is kept of a look at a work folder.
@@ -134,7 +134,7 @@ impl Scribe {
         &self,
         to: &Pages,
         key: &Key,
-        found: Option<&Found>,
+        found: Option<&WorkFolderState>,
         folded: &mut Option<Folded>,
     ) -> Option<PathBuf> {
         match self.try_keep(to, key, found, folded).await {
@@ -151,7 +151,7 @@ impl Scribe {
         &self,
         to: &Pages,
         (run, id): &Key,
-        found: Option<&Found>,
+        found: Option<&WorkFolderState>,
         folded: &mut Option<Folded>,
     ) -> Result<Option<PathBuf>, String> {
         let Folded { state, version, .. } = match folded {
@@ -186,11 +186,11 @@ impl Scribe {
         Ok(Folded { run: run.clone(), state, version: head.version })
     }
 
-    async fn look(&self, folder: &Path) -> Found {
+    async fn look(&self, folder: &Path) -> WorkFolderState {
         let at = self.host.clock.now().wall;
         let (repository, check) =
             (self.inspector.repository(folder).await, self.inspector.check(folder).await);
-        Found { at, folder: folder.display().to_string(), repository, check }
+        WorkFolderState { at, folder: folder.display().to_string(), repository, check }
     }
 
     fn wanted(&self) -> MutexGuard<'_, Wanted> {

@@ -1,10 +1,10 @@
 //! Runs: what performs their effects, and what may be wanted of them.
 //!
-//! - [`shell`]: what is particular to the host of a run; [`glance`]: what is seen of it
+//! - [`shell`]: what is particular to the host of a run; [`live_state`]: what is seen of it
 //! - `awaiting`: agents that are paused, and runs that wait for them
 
 mod awaiting;
-pub mod glance;
+pub mod live_state;
 pub mod shell;
 
 use std::sync::{Arc, Weak};
@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use self::awaiting::Awaiting;
-use self::glance::Glance;
+use self::live_state::LiveState;
 use self::shell::{RunShell, ToRun};
 use super::agents::communicator::Communicator;
 use super::hosting::Hosting;
@@ -175,7 +175,7 @@ impl Runs {
     ///
     /// # Errors
     /// When runs are not hosted here any more.
-    pub fn glance(&self, run: &RunId) -> Result<watch::Receiver<Glance>, Problem> {
+    pub fn live_state(&self, run: &RunId) -> Result<watch::Receiver<LiveState>, Problem> {
         Ok(self.hosting.place::<RunKind>(&StreamId::of_run(run))?.view)
     }
 

@@ -10,9 +10,9 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 
-use super::glance::{Glance, OpenAttempt};
+use super::live_state::{LiveState, OpenAttempt};
 use super::{InFlight, Runs};
-use crate::actors::agents::agent::{Assigned, Attempted, EndLeftover, Perform, Report, StopAttempt};
+use crate::actors::agents::agent::{Assigned, AttemptCallback, Attempted, EndLeftover, Perform, StopAttempt};
 use crate::actors::agents::communicator::Brought;
 use crate::actors::agents::dispatcher::{Bring, News, Slot};
 use crate::actors::hosting::context::HostContext;
@@ -26,7 +26,7 @@ use crate::events::problem::Problem;
 use crate::events::run::AttemptStarted;
 use crate::events::time::Timestamp;
 use crate::executors::{Assignment, Progress};
-use crate::kernel::core::Lender;
+use crate::kernel::core::Environment;
 use crate::kernel::{Blobs, Now};
 use crate::workflow::work::Stop;
 
@@ -63,7 +63,7 @@ pub struct RunShell {
     context: HostContext,
     address: Option<Recipient<Tell<ToRun>>>,
     /// What is seen of it. The attempts that agents make for it are listed here only.
-    glance: watch::Sender<Glance>,
+    live_state: watch::Sender<LiveState>,
     /// The version that was shown last; none before it is loaded.
     shown: Option<Version>,
     slots: Slots,
@@ -92,7 +92,7 @@ impl RunShell {
             pages,
             context,
             address: None,
-            glance: watch::Sender::new(Glance::default()),
+            live_state: watch::Sender::new(LiveState::default()),
             shown: None,
             slots: Slots::default(),
             waits: HashMap::new(),
@@ -101,8 +101,8 @@ impl RunShell {
     }
 
     /// Wakes nobody: what is decided together is shown together.
-    fn change(&self, change: impl FnOnce(&mut Glance)) {
-        self.glance.send_if_modified(|seen| {
+    fn change(&self, change: impl FnOnce(&mut LiveState)) {
+        self.live_state.send_if_modified(|seen| {
             change(seen);
             false
         });
@@ -130,8 +130,8 @@ impl RunShell {
         let irreversible = state.is_irreversible(&started);
         let open =
             OpenAttempt { started: Arc::clone(&started), definition, irreversible, since, progress: seen };
-        self.change(|glance| {
-            glance.attempts.insert(started.fence, open);
+        self.change(|live_state| {
+            live_state.attempts.insert(started.fence, open);
         });
         let report = self.reporter(&started, in_flight);
         let (run, fence, deadline) = (self.run.clone(), started.fence, started.deadline);
@@ -156,7 +156,7 @@ impl RunShell {
     }
 
     /// What brings the result of an attempt to its run, whoever hosts it by then.
-    fn reporter(&self, started: &AttemptStarted, in_flight: InFlight) -> Report {
+    fn reporter(&self, started: &AttemptStarted, in_flight: InFlight) -> AttemptCallback {
         let (runs, run, host) = (Weak::clone(&self.runs), self.run.clone(), self.address.clone());
         let (step, fence) = (started.step.clone(), started.fence);
         Box::new(move |result, slot| {
@@ -174,7 +174,7 @@ impl RunShell {
     }
 
     fn stop(&self, fence: Fence, why: Stop) {
-        let open = self.glance.borrow().attempts.get(&fence).cloned();
+        let open = self.live_state.borrow().attempts.get(&fence).cloned();
         if let (Some(OpenAttempt { started, definition, .. }), Some(runs)) = (open, self.runs.upgrade()) {
             let stop = StopAttempt { run: self.run.clone(), fence, why };
             runs.agents().stop(&started.agent, definition, stop);
@@ -183,7 +183,7 @@ impl RunShell {
 
     /// An attempt is not made any more, be it open or not.
     fn forget(&mut self, fence: Fence) {
-        self.change(|glance| drop(glance.attempts.remove(&fence)));
+        self.change(|live_state| drop(live_state.attempts.remove(&fence)));
     }
 
     fn write_request(&self, request: &RequestId) {
@@ -233,7 +233,7 @@ impl RunShell {
     }
 }
 
-impl Lender<Run> for RunShell {
+impl Environment<Run> for RunShell {
     fn now(&mut self) -> Now {
         self.context.clock.now()
     }
@@ -246,7 +246,7 @@ impl Lender<Run> for RunShell {
         SEED.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn lend(&mut self, state: &Run, ask: &Ask, opened: &[RunEffect]) -> Option<Grants> {
+    fn grant(&mut self, state: &Run, ask: &Ask, opened: &[RunEffect]) -> Option<Grants> {
         let runs = self.runs.upgrade().filter(|runs| !runs.hosting().book().is_closing())?;
         if let Some(start) = ask.begins().filter(|_| state.about().is_none()) {
             let needs = start.needs();
@@ -331,11 +331,11 @@ impl Slots {
 }
 
 impl Shell<Run> for RunShell {
-    type View = watch::Receiver<Glance>;
+    type View = watch::Receiver<LiveState>;
     type Message = ToRun;
 
-    fn view(&self) -> watch::Receiver<Glance> {
-        self.glance.subscribe()
+    fn view(&self) -> watch::Receiver<LiveState> {
+        self.live_state.subscribe()
     }
 
     fn started(&mut self, host: Recipient<Tell<ToRun>>) {
@@ -415,7 +415,7 @@ impl Shell<Run> for RunShell {
 
     fn parked(&mut self) {
         self.is_parked = true;
-        let fences: Vec<Fence> = self.glance.borrow().attempts.keys().copied().collect();
+        let fences: Vec<Fence> = self.live_state.borrow().attempts.keys().copied().collect();
         fences.into_iter().for_each(|fence| self.stop(fence, Stop::LetGo));
         let Some(runs) = self.runs.upgrade() else { return };
         for agent in std::mem::take(&mut self.waits).into_keys() {
@@ -438,7 +438,7 @@ impl Shell<Run> for RunShell {
             page::keep(pages, state, live.version);
         }
         self.shown = Some(live.version);
-        self.change(|glance| glance.look(state, live.version));
-        live.busy = self.glance.borrow().is_at_work();
+        self.change(|live_state| live_state.look(state, live.version));
+        live.busy = self.live_state.borrow().is_at_work();
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::error::Elapsed;
 
 use super::{NOTIFY_PATIENCE, STORE_PATIENCE, System};
 use crate::actors::hosting::context::append_problem;
-use crate::actors::runs::glance::OpenAttempt;
+use crate::actors::runs::live_state::OpenAttempt;
 use crate::aggregates::run::Ask;
 use crate::events::ids::{RunId, StreamId};
 use crate::events::problem::{Code, Problem};
@@ -62,7 +62,7 @@ impl System {
 
     /// What agents make for a run.
     fn attempts(&self, run: &RunId) -> Vec<OpenAttempt> {
-        self.glance(run).borrow().attempts.values().cloned().collect()
+        self.live_state(run).borrow().attempts.values().cloned().collect()
     }
 
     /// Records that the open attempts of a run are given up.

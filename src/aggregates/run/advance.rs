@@ -42,7 +42,7 @@ pub(super) struct Advance<'d, 'a> {
 
 /// What a step came through with.
 #[derive(Default)]
-pub(super) struct Came {
+pub(super) struct Completion {
     /// The attempt that did it; none where none was needed.
     pub(super) attempt: Option<u32>,
     pub(super) output: Json,
@@ -53,26 +53,26 @@ pub(super) struct Came {
 }
 
 /// What keeps a step from starting.
-pub(super) enum Hindrance {
+pub(super) enum StartError {
     /// The step's own: what it says cannot be rendered.
     Render(RenderError),
     /// It keeps the run from deciding at all.
     Rejected(RunRejection),
 }
 
-impl From<RenderError> for Hindrance {
+impl From<RenderError> for StartError {
     fn from(error: RenderError) -> Self {
         Self::Render(error)
     }
 }
 
-impl<T: Into<RunRejection>> From<T> for Hindrance {
+impl<T: Into<RunRejection>> From<T> for StartError {
     fn from(rejection: T) -> Self {
         Self::Rejected(rejection.into())
     }
 }
 
-impl Hindrance {
+impl StartError {
     /// What is wrong with the step itself.
     ///
     /// # Errors
@@ -246,7 +246,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         if let Some(condition) = step.condition.as_ref().filter(|_| node.started_at.is_none()) {
             let holds = self
                 .scope(Some(place), &condition.references().steps)
-                .and_then(|scope| condition.is_true(&scope).map_err(Hindrance::Render));
+                .and_then(|scope| condition.is_true(&scope).map_err(StartError::Render));
             match holds {
                 Ok(true) => {}
                 Ok(false) => {
@@ -265,7 +265,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// What the expressions of a step see, or those of the run itself. Only what they refer to is looked up.
-    fn scope(&self, place: Option<StepIndex>, references: &StepReferences) -> Result<Scope, Hindrance> {
+    fn scope(&self, place: Option<StepIndex>, references: &StepReferences) -> Result<Scope, StartError> {
         let run = self.draft.state();
         let about = run.about().ok_or(Impossible::NotBegun)?;
         let mut steps = BTreeMap::new();
@@ -304,7 +304,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// A step cannot start: it uses what is not there, or an expression fails.
-    fn hinder(&mut self, place: StepIndex, hindrance: Hindrance) -> Result<(), RunRejection> {
+    fn hinder(&mut self, place: StepIndex, hindrance: StartError) -> Result<(), RunRejection> {
         match hindrance.of_the_step()? {
             RenderError::NoOutput(of) => {
                 let message = format!("it uses the output of step `{of}`, which has none");
@@ -391,12 +391,12 @@ impl<'d, 'a> Advance<'d, 'a> {
 
     /// A step that needed no attempt came through.
     pub(super) fn complete(&mut self, place: StepIndex, output: Json) -> Result<(), RunRejection> {
-        self.came_through(place, Came { output, ..Came::default() })
+        self.came_through(place, Completion { output, ..Completion::default() })
     }
 
     /// A step is completed, unless people have to say something about it first; if it answered a plan, that joins the
     /// graph.
-    pub(super) fn came_through(&mut self, place: StepIndex, came: Came) -> Result<(), RunRejection> {
+    pub(super) fn came_through(&mut self, place: StepIndex, came: Completion) -> Result<(), RunRejection> {
         let step = self.template(place)?;
         let gate = step.approval.as_ref().filter(|approval| approval.gate == Gate::After);
         let is_part = self.node(place)?.is_part();
@@ -406,7 +406,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             None => {}
         }
         let step = self.node(place)?.id().clone();
-        let Came { attempt, artifacts, usage, degraded, transcript, .. } = came;
+        let Completion { attempt, artifacts, usage, degraded, transcript, .. } = came;
         let output = self.draft.payload(came.output);
         let cached = false;
         self.draft.emit(StepCompleted {

@@ -11,7 +11,7 @@ mod rollback;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::advance::{Advance, Came};
+use super::advance::{Advance, Completion};
 use super::child::is_made_by;
 use super::{Ask, Moment, Node, Phase, Run, RunRejection, StartRun, StepIndex, TimerOf, Tries, Unwanted};
 use crate::events::ids::{AgentName, Fence, StepId, TimerId};
@@ -21,7 +21,7 @@ use crate::events::run::*;
 use crate::kernel::Draft;
 use crate::workflow::definition::{Definition, OnError, Retry, Step};
 use crate::workflow::retry;
-use crate::workflow::work::{Child, Failure, Output, Request, Stop};
+use crate::workflow::work::{AgentRequest, Child, Failure, Output, Stop};
 
 type RunDraft<'a> = Draft<'a, Run>;
 
@@ -239,7 +239,7 @@ fn completed(
                 || output.child.as_ref().is_some_and(|child| child.degraded);
             child_ended(advance, place, output.child);
             let (attempt, artifacts) = (Some(number), output.artifacts);
-            let came = Came { attempt, output: output.output, artifacts, usage, degraded, transcript };
+            let came = Completion { attempt, output: output.output, artifacts, usage, degraded, transcript };
             advance.came_through(place, came)
         }
         Purpose::Compensate => {
@@ -262,11 +262,11 @@ fn child_ended(advance: &mut Advance<'_, '_>, place: StepIndex, ended: Option<Ch
 }
 
 /// What this version cannot do for an attempt is never left out silently.
-fn refused(request: &Request) -> Failure {
+fn refused(request: &AgentRequest) -> Failure {
     let what = match request {
-        Request::Send(_) => "`SEND:` lines",
-        Request::Context { .. } => "`CONTEXT` lines",
-        Request::Handoff(_) => "handoffs",
+        AgentRequest::Send(_) => "`SEND:` lines",
+        AgentRequest::Context { .. } => "`CONTEXT` lines",
+        AgentRequest::Handoff(_) => "handoffs",
     };
     Failure::new(Code::NotBuilt, format!("its output has {what}, which this version does not support"))
 }

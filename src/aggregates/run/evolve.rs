@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::tries::Tried;
 use super::{
-    About, Answer, Done, Driven, End, Ended, Ending, Gated, Node, Phase, Run, RunEffect, StepError,
+    About, ApprovalState, Done, Driven, End, Ended, Ending, Gated, Node, Phase, Run, RunEffect, StepError,
     StepIndex, StepPhase, TimerOf, Trying, Why,
 };
 use crate::events::ids::{RunId, StepId};
@@ -35,7 +35,7 @@ pub(super) fn evolve(
     at: &At<'_>,
     changes: &mut Changes,
 ) -> Result<(), IllegalEvent> {
-    Fold { run, changes, now: at.time }
+    Evolution { run, changes, now: at.time }
         .apply(event, at)
         .map_err(|why| IllegalEvent { version: at.version, why })
 }
@@ -89,13 +89,13 @@ impl Run {
     }
 }
 
-struct Fold<'f> {
+struct Evolution<'f> {
     run: &'f mut Run,
     changes: &'f mut Changes,
     now: Timestamp,
 }
 
-impl Fold<'_> {
+impl Evolution<'_> {
     fn apply(&mut self, event: &RunEvent, at: &At<'_>) -> Result<(), Contradiction> {
         self.may_follow(event)?;
         self.follow(event, at)?;
@@ -355,7 +355,7 @@ impl Fold<'_> {
             StepPhase::Trying(Trying::Retrying(timer)) | StepPhase::Sleeping(timer) => {
                 self.unset_timer(timer);
             }
-            StepPhase::Asking => self.close_request(place, Answer::Withdrawn),
+            StepPhase::Asking => self.close_request(place, ApprovalState::Withdrawn),
             StepPhase::Awaiting(timer) => self.wait_no_longer(place, timer),
             StepPhase::Trying(Trying::Between)
             | StepPhase::Blocked

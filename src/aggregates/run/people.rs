@@ -15,7 +15,7 @@ use crate::events::time::Timestamp;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct People {
     /// Every request that there was.
-    pub(crate) requests: BTreeMap<RequestId, Request>,
+    pub(crate) requests: BTreeMap<RequestId, ApprovalRequest>,
     /// Those that can be answered.
     pub(crate) open: BTreeSet<RequestId>,
     /// Steps that wait for a signal, by its name, in the order in which they began to.
@@ -28,7 +28,7 @@ pub(crate) struct People {
 
 /// A request for an approval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Request {
+pub(crate) struct ApprovalRequest {
     pub(crate) asked: Arc<ApprovalRequested>,
     pub(crate) at: Timestamp,
     /// The step.
@@ -39,12 +39,12 @@ pub(crate) struct Request {
     pub(crate) edits: Vec<Payload>,
     /// Points of its checklist that were looked at, from 1, and by whom.
     pub(crate) checked: BTreeMap<u32, Arc<str>>,
-    pub(crate) answer: Answer,
+    pub(crate) answer: ApprovalState,
 }
 
 /// What became of a request.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Answer {
+pub(crate) enum ApprovalState {
     /// Nothing yet.
     #[default]
     Open,
@@ -70,7 +70,7 @@ impl People {
     }
 }
 
-impl Request {
+impl ApprovalRequest {
     /// The hash of exactly what a grant is for now: of what is asked, and of every change that was granted since.
     pub(crate) fn hash(&self) -> Hash {
         self.edits.iter().fold(self.asked.hash, |hash, edits| {

@@ -64,11 +64,11 @@ struct Completed {
     fence: Fence,
     child: Option<ChildSeen>,
     /// None if the first event that says that a step completed, or was compensated, says all the rest.
-    answer: Option<Answer>,
+    answer: Option<Produced>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Answer {
+struct Produced {
     step: StepId,
     output: Payload,
     artifacts: Vec<String>,

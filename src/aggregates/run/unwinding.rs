@@ -22,7 +22,7 @@ pub(crate) struct Unwinding {
     pub(crate) to: Option<Arc<str>>,
     rounds: RoundOrder,
     /// None for a step that is kept.
-    gates: Each<Option<Gate>>,
+    gates: Each<Option<PendingTurn>>,
     /// Steps whose turn has come and whose compensation is not opened yet.
     pub(super) due: BTreeSet<StepIndex>,
     /// Steps whose opened compensation could be tried.
@@ -46,7 +46,7 @@ pub(super) struct Kept {
 
 /// What a step's turn waits for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Gate {
+struct PendingTurn {
     /// Steps that depend on it and are not done with, and the round after it; for a step that grew in another, also the
     /// turn of that one.
     behind: usize,
@@ -92,7 +92,7 @@ impl Unwinding {
                 let outer = usize::from(node.inside.is_some_and(is_undone));
                 // Rounds are undone together or not at all: with their loop.
                 let later = rounds == RoundOrder::LastFirst && steps.round_beside(place, 1).is_some();
-                counts.then(|| Gate {
+                counts.then(|| PendingTurn {
                     behind: node.dependents.len() + outer + usize::from(later),
                     inside: node.children.len(),
                     opened: false,
@@ -213,7 +213,7 @@ impl Unwinding {
         needs.chain(earlier).collect()
     }
 
-    fn gate(&mut self, place: StepIndex) -> Option<&mut Gate> {
+    fn gate(&mut self, place: StepIndex) -> Option<&mut PendingTurn> {
         self.gates.get_mut(place)?.as_mut()
     }
 

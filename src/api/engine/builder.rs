@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Engine;
-use super::life::{self, Place};
+use super::life::{self, StoreLocation};
 use crate::api::house::{House, OwnAgents};
 use crate::api::user::user;
 use crate::config::Config;
@@ -92,10 +92,10 @@ impl Builder {
         let work_folder = work_folder.map_or_else(|| cwd.clone(), |folder| cwd.join(folder));
         let config = config.map_or_else(Config::built_in, Ok)?;
         let (data, place) = match place {
-            Where::Folder(folder) => (cwd.join(folder), Place::Folder),
-            Where::Store(store) => (PathBuf::new(), Place::Store(store)),
+            Where::Folder(folder) => (cwd.join(folder), StoreLocation::Folder),
+            Where::Store(store) => (PathBuf::new(), StoreLocation::Store(store)),
         };
-        if let Place::Folder = place {
+        if let StoreLocation::Folder = place {
             check_data_folder(&data)?;
         }
         let house = House { data, config, work_folder, looks: false, own: own(agents)? };

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::link::Link;
-use crate::api::protocol::{Answer, Frame, Request};
+use crate::api::protocol::{Frame, Request, Response};
 use crate::events::ids::{RunId, Version};
 use crate::events::problem::Problem;
 use crate::views::presenters::history::HistoryLine;
@@ -21,7 +21,7 @@ const WAITING_MAX: usize = 64;
 pub struct Events {
     frames: mpsc::Receiver<Frame>,
     /// None when it was answered.
-    asking: Option<BoxFuture<'static, Result<Answer, Problem>>>,
+    asking: Option<BoxFuture<'static, Result<Response, Problem>>>,
 }
 
 impl Events {

@@ -9,7 +9,7 @@ use super::events::Events;
 use super::link::Link;
 use crate::aggregates::run::Order;
 use crate::api::new_command_id;
-use crate::api::protocol::{Answer, Control, Frame, Planned, Recorded, Request, Shown};
+use crate::api::protocol::{Control, Frame, Planned, Recorded, Request, Response, Shown};
 use crate::events::ids::{RunId, StepId, StreamId, Version};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
@@ -77,7 +77,7 @@ impl RunHandle {
     /// When the run cannot go on: [`Code::RunParked`].
     pub async fn outcome(&self) -> Result<Outcome, Problem> {
         match self.link.ask(Request::Outcome { run: self.run.clone() }, None).await? {
-            Answer::Outcome(outcome) => Ok(*outcome),
+            Response::Outcome(outcome) => Ok(*outcome),
             other => Err(other.mismatch()),
         }
     }
@@ -88,7 +88,7 @@ impl RunHandle {
     /// When the store cannot be read.
     pub async fn status(&self) -> Result<RunReport, Problem> {
         match self.link.ask(Request::Report { run: self.name() }, None).await? {
-            Answer::Report(report) => Ok(*report),
+            Response::Report(report) => Ok(*report),
             other => Err(other.mismatch()),
         }
     }
@@ -134,7 +134,7 @@ impl RunHandle {
     /// [`Code::NoSuchVersion`].
     pub async fn replay(&self, at: Version) -> Result<RunReport, Problem> {
         match self.link.ask(Request::StateAt { run: self.name(), at: Some(at) }, None).await? {
-            Answer::State(state) => match state.shown {
+            Response::State(state) => match state.shown {
                 Shown::Run(report) => Ok(*report),
                 Shown::Stream(_) => Err(Problem::new(Code::Internal, "a run is shown as another stream")),
             },
@@ -149,7 +149,7 @@ impl RunHandle {
     pub async fn transcript(&self, step: &str, attempt: Option<u32>) -> Result<AttemptReport, Problem> {
         let (run, step, purpose) = (self.name(), StepId::grown(step), Purpose::Do);
         match self.link.ask(Request::Transcript { run, step, purpose, attempt }, None).await? {
-            Answer::Transcript(said) => Ok(*said),
+            Response::Transcript(said) => Ok(*said),
             other => Err(other.mismatch()),
         }
     }
@@ -161,7 +161,7 @@ impl RunHandle {
     pub async fn rollback_plan(&self, to: Option<&str>) -> Result<Planned, Problem> {
         let request = Request::Plan { run: self.name(), to: to.map(Arc::from) };
         match self.link.ask(request, None).await? {
-            Answer::Planned(planned) => Ok(planned),
+            Response::Planned(planned) => Ok(planned),
             other => Err(other.mismatch()),
         }
     }
@@ -240,7 +240,7 @@ impl RunHandle {
         let order = Order { by: Arc::clone(&self.by), reason: self.reason.clone() };
         let request = Request::Control { run: self.name(), control, order, id: Some(new_command_id()) };
         match self.link.ask(request, None).await? {
-            Answer::Recorded(recorded) => Ok(recorded),
+            Response::Recorded(recorded) => Ok(recorded),
             other => Err(other.mismatch()),
         }
     }

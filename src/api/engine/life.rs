@@ -17,7 +17,7 @@ use crate::files;
 use crate::store::EventStore;
 
 /// Where the store of an engine is.
-pub(super) enum Place {
+pub(super) enum StoreLocation {
     /// In the data folder.
     Folder,
     /// Wherever this is.
@@ -73,7 +73,7 @@ impl Life {
 ///
 /// # Errors
 /// When there is no thread, or the store cannot be opened.
-pub(super) async fn start(house: House, place: Place) -> Result<(Link, Life), Problem> {
+pub(super) async fn start(house: House, place: StoreLocation) -> Result<(Link, Life), Problem> {
     let failed = |why: String| Problem::new(Code::Internal, format!("the engine has no thread: {why}"));
     let (orders, ordered) = mpsc::unbounded_channel();
     let (ready, started) = oneshot::channel();
@@ -108,16 +108,16 @@ struct End {
 /// The life of an engine.
 async fn live(
     house: House,
-    place: Place,
+    place: StoreLocation,
     ready: oneshot::Sender<Result<Started, Problem>>,
     mut ordered: mpsc::UnboundedReceiver<oneshot::Sender<Ended>>,
 ) -> End {
     let opened = match place {
-        Place::Folder => {
+        StoreLocation::Folder => {
             others_have_let_go(&house).await;
             house.take().await
         }
-        Place::Store(store) => house.on(store).await,
+        StoreLocation::Store(store) => house.on(store).await,
     };
     let here = match opened {
         Ok(here) => here,

@@ -12,7 +12,7 @@ use super::ended;
 use crate::api::door::NoAnswer;
 use crate::api::facade::{Facade, Frames};
 use crate::api::house::House;
-use crate::api::protocol::{Answer, Frame, Request};
+use crate::api::protocol::{Frame, Request, Response};
 use crate::api::spec::RunSpec;
 use crate::events::problem::{Code, Problem};
 
@@ -30,7 +30,7 @@ impl Link {
     ///
     /// # Errors
     /// Why there is no answer.
-    pub(super) async fn ask(&self, request: Request, frames: Option<Frames>) -> Result<Answer, Problem> {
+    pub(super) async fn ask(&self, request: Request, frames: Option<Frames>) -> Result<Response, Problem> {
         match self {
             Self::Here(local) => {
                 let facade = local.facade()?;
@@ -60,7 +60,7 @@ impl Link {
     }
 }
 
-async fn ask_there(house: &House, request: &Request, frames: Option<Frames>) -> Result<Answer, NoAnswer> {
+async fn ask_there(house: &House, request: &Request, frames: Option<Frames>) -> Result<Response, NoAnswer> {
     let mut client = house.connect().await?;
     client.ask(request).await?;
     loop {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Facade;
 use crate::aggregates::run::{Insists, StartChild, StartRun};
 use crate::api::new_run_id;
-use crate::api::protocol::Answer;
+use crate::api::protocol::Response;
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
 use crate::events::ids::AgentName;
 use crate::events::json::{Blob, Json};
@@ -20,7 +20,7 @@ impl Facade {
     ///
     /// # Errors
     /// The first of what is wrong with it; when the id is taken by a run that does something else.
-    pub(super) async fn begin(&self, spec: RunSpec, drive: bool) -> Result<Answer, Problem> {
+    pub(super) async fn begin(&self, spec: RunSpec, drive: bool) -> Result<Response, Problem> {
         let spec = match spec.workflow {
             Workflow::Resolved(_) => spec,
             _ => self.resolve_spec(spec).await.map_err(first)?,
@@ -28,7 +28,7 @@ impl Facade {
         let run = spec.id.clone().unwrap_or_else(new_run_id);
         let start = StartRun { drive, ..self.start_run(spec)? };
         let version = self.system.begin(&run, start).await?;
-        Ok(Answer::Begun { run, version })
+        Ok(Response::Begun { run, version })
     }
 
     /// Reads and checks a workflow and what it is started with.

@@ -6,7 +6,7 @@ use super::{Facade, Frames, unknown};
 use crate::actors::hosting::context::read_problem;
 use crate::actors::subscribe::EventFilter;
 use crate::actors::system::no_such_version;
-use crate::api::protocol::{Answer, Frame, HistoryLine, Shown, State};
+use crate::api::protocol::{Frame, HistoryLine, Response, Shown, State};
 use crate::events::commit::Recorded;
 use crate::events::ids::{AGENT_KIND, AgentName, RUN_KIND, RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
@@ -25,7 +25,7 @@ impl Facade {
         from: Option<Version>,
         to: Option<Version>,
         frames: &Frames,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Response, Problem> {
         let stream = self.stream(run).await?;
         let mut after = Version(from.map_or(0, |from| from.0.saturating_sub(1)));
         let mut at_once = HISTORY_PAGE;
@@ -38,14 +38,14 @@ impl Facade {
                 }
                 page => page.map_err(|error| read_problem(&error))?,
             };
-            let Some(last) = page.last() else { return Ok(Answer::Done) };
+            let Some(last) = page.last() else { return Ok(Response::Done) };
             after = last.version;
             for recorded in &page {
                 if to.is_some_and(|to| recorded.version > to) {
-                    return Ok(Answer::Done);
+                    return Ok(Response::Done);
                 }
                 if frames.send(Frame::Event(Box::new(HistoryLine::of(recorded)))).await.is_err() {
-                    return Ok(Answer::Done);
+                    return Ok(Response::Done);
                 }
             }
         }
@@ -57,7 +57,7 @@ impl Facade {
         run: &RunId,
         after: Version,
         frames: &Frames,
-    ) -> Result<Answer, Problem> {
+    ) -> Result<Response, Problem> {
         self.newest(&StreamId::of_run(run)).await?;
         let mut events =
             self.system.subscribe(EventFilter { run: Some(run.clone()), ..EventFilter::default() });
@@ -67,7 +67,7 @@ impl Facade {
                 break;
             }
         }
-        Ok(Answer::Done)
+        Ok(Response::Done)
     }
 
     /// The stream that a text means: of a kind that is known, or of a run.

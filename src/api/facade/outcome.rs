@@ -15,11 +15,11 @@ impl Facade {
             self.newest(&StreamId::of_run(run)).await?;
             self.system.drive(run).await;
         }
-        let glance = self.system.glance(run);
+        let live_state = self.system.live_state(run);
         let ended = self.system.ended(run).await?;
         // Another host may have gone on with it meanwhile: what this one saw counts as of the same version only.
         let ending = {
-            let seen = glance.borrow();
+            let seen = live_state.borrow();
             seen.ending.clone().filter(|_| seen.version == ended.version)
         };
         if let Some(ending) = ending {

@@ -8,7 +8,7 @@ use dashmap::DashMap;
 use super::{Facade, Frames, view_problem};
 use crate::actors::hosting::waker::Rested;
 use crate::actors::pages::page;
-use crate::actors::runs::glance::Glance;
+use crate::actors::runs::live_state::LiveState;
 use crate::aggregates::run::{Run, RunStatus};
 use crate::api::protocol::{Frame, Live, LiveAttempt, Told};
 use crate::events::ids::{RunId, Version};
@@ -90,10 +90,10 @@ impl Facade {
 
     /// Sends how far the run is, as it changes.
     async fn show(&self, run: &RunId, frames: &Frames) {
-        let mut glance = self.system.glance(run);
+        let mut live_state = self.system.live_state(run);
         let mut shown = None;
         loop {
-            let live = live(&glance.borrow());
+            let live = live(&live_state.borrow());
             if shown.as_ref() != Some(&live) {
                 shown = Some(live.clone());
                 if frames.send(Frame::Live(live)).await.is_err() {
@@ -101,9 +101,9 @@ impl Facade {
                 }
             }
             tokio::time::sleep(LIVE_EVERY).await;
-            if glance.has_changed().is_err() {
+            if live_state.has_changed().is_err() {
                 // Its host was put away.
-                glance = self.system.glance(run);
+                live_state = self.system.live_state(run);
             }
         }
     }
@@ -210,8 +210,8 @@ impl Drop for Viewer<'_> {
     }
 }
 
-fn live(glance: &Glance) -> Live {
-    let running = glance.attempts.iter().map(|(fence, attempt)| {
+fn live(live_state: &LiveState) -> Live {
+    let running = live_state.attempts.iter().map(|(fence, attempt)| {
         let progress = attempt.progress.borrow();
         LiveAttempt {
             fence: *fence,
@@ -224,5 +224,10 @@ fn live(glance: &Glance) -> Live {
             text: progress.text.clone(),
         }
     });
-    Live { done: glance.done, total: glance.total, wakes_at: glance.wakes_at, running: running.collect() }
+    Live {
+        done: live_state.done,
+        total: live_state.total,
+        wakes_at: live_state.wakes_at,
+        running: running.collect(),
+    }
 }

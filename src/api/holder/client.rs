@@ -5,7 +5,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::api::lines::{Line, Lines};
-use crate::api::protocol::{Answer, Frame, Request};
+use crate::api::protocol::{Frame, Request, Response};
 use crate::events::problem::{Code, Problem};
 
 /// A holder's frames are as long as what is asked for: it is the user's own process, and no bound holds for what a run's
@@ -103,7 +103,7 @@ impl Client {
     }
 }
 
-impl Answer {
+impl Response {
     /// The answer to a question that has no other.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::api::facade::Facade;
 use crate::api::lines::{Line, Lines};
-use crate::api::protocol::{Answer, Frame, REQUEST_BYTES_MAX, Request};
+use crate::api::protocol::{Frame, REQUEST_BYTES_MAX, Request, Response};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 
@@ -207,7 +207,7 @@ impl Connection {
                     Ok(Line::Whole(_)) => {
                         interrupted = true;
                         if sees {
-                            break Ok(Answer::Done);
+                            break Ok(Response::Done);
                         }
                     }
                     // The client is gone; what it asked for goes on.

@@ -92,8 +92,8 @@ fn a_folder_that_is_seen_under_another_path_is_the_same_store() {
     std::os::unix::fs::symlink(&data, &link).unwrap();
     // As the folder is known where it is mounted twice.
     let path = link.as_os_str().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    let here = Place::of(&data).unwrap();
-    let known = Place { path, ..here.clone() };
+    let here = FolderIdentity::of(&data).unwrap();
+    let known = FolderIdentity { path, ..here.clone() };
     assert_eq!(relation(&known, &here, &data).unwrap(), Relation::Same);
     assert_eq!(relation(&here, &here, &data).unwrap(), Relation::Same);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::events::ids::{AgentName, StepId};
-use crate::events::problem::{Code, Place, Problem};
+use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
 use crate::workflow::definition::{AgentRole, Does, Fallback, OnError, Step};
@@ -147,7 +147,7 @@ impl<'a> Binding<'a> {
 }
 
 /// What is wrong with an agent's own file stands there; all else where the agent is named.
-fn placed(problem: Problem, at: &Place) -> Problem {
+fn placed(problem: Problem, at: &SourceLocation) -> Problem {
     match problem.at {
         Some(_) => problem,
         None => problem.at(&at.file, at.line, at.column),

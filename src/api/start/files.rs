@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::bind;
 use crate::config::Config;
 use crate::events::json::Json;
-use crate::events::problem::{Code, Place, Problem};
+use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
 use crate::text_file::{self, Kind};
@@ -104,8 +104,8 @@ pub(super) fn check_definition(sources: &Sources<'_>, json: &Json, folder: PathB
 const UNNAMED: &str = "workflow";
 
 /// The place of what stands in no file.
-fn nowhere() -> Place {
-    Place { file: String::new(), line: 0, column: 0 }
+fn nowhere() -> SourceLocation {
+    SourceLocation { file: String::new(), line: 0, column: 0 }
 }
 
 /// What a definition names, as if it had just been read.
@@ -350,10 +350,10 @@ fn known(config: &Config) -> Known<'_> {
 }
 
 /// Line and column, by which problems are ordered.
-fn place_of(at: Option<&Place>) -> (u64, u64) {
+fn place_of(at: Option<&SourceLocation>) -> (u64, u64) {
     at.map_or((0, 0), |at| (at.line, at.column))
 }
 
-fn placed(problem: Problem, at: &Place) -> Problem {
+fn placed(problem: Problem, at: &SourceLocation) -> Problem {
     problem.at(&at.file, at.line, at.column)
 }

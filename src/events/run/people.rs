@@ -27,7 +27,7 @@ pub struct ApprovalRequested {
     pub step: StepId,
     /// Whether it is about the step's work or its output.
     pub gate: Gate,
-    /// Exactly what would be done, or what was answered: a `workflow::approval::Asked` as JSON.
+    /// Exactly what would be done, or what was answered: a `workflow::approval::ApprovalSubject` as JSON.
     pub what: Payload,
     /// The BLAKE3 hash of `what` as text.
     pub hash: Hash,

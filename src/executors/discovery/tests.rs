@@ -26,7 +26,7 @@ fn agent(name: &str, description: &str) -> String {
     format!("---\nname: {name}\ndescription: {description}\n---\n")
 }
 
-fn find<'a>(catalog: &'a Catalog, name: &str) -> &'a Found {
+fn find<'a>(catalog: &'a Catalog, name: &str) -> &'a DiscoveredAgent {
     catalog.find(&AgentName::new(name)).unwrap()
 }
 

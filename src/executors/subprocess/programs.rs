@@ -76,14 +76,14 @@ struct Written {
 /// What was left at work.
 #[derive(Debug, Clone)]
 struct Left {
-    at: Place,
+    at: RecordedIn,
     /// None if what is written there is not what any version writes.
     written: Option<Written>,
 }
 
 /// Where something is written down.
 #[derive(Debug, Clone)]
-enum Place {
+enum RecordedIn {
     Table(usize),
     /// By an older version.
     File(PathBuf),
@@ -124,7 +124,7 @@ impl Programs {
         let of_table = taken.into_iter().filter_map(|(place, text)| {
             let written = serde_json::from_slice::<Written>(&text).ok();
             let key = written.as_ref().map(|written| written.key.clone());
-            Some((key?, Left { at: Place::Table(place), written }))
+            Some((key?, Left { at: RecordedIn::Table(place), written }))
         });
         for (key, found) in of_table.chain(older(folder)?) {
             left.entry(key).or_default().push(found);
@@ -219,8 +219,8 @@ impl Programs {
     fn forget(&self, key: &str, left: &Left) -> io::Result<()> {
         let mut state = self.state();
         match (&left.at, &mut state.table) {
-            (Place::Table(place), Some(table)) => table.clear(*place)?,
-            (Place::File(path), _) => files::if_there(fs::remove_file(path))?,
+            (RecordedIn::Table(place), Some(table)) => table.clear(*place)?,
+            (RecordedIn::File(path), _) => files::if_there(fs::remove_file(path))?,
             _ => {}
         }
         state.left.remove(key);
@@ -358,7 +358,7 @@ impl Drop for Ticket {
         // It is not there if it has ended.
         if let Some(one) = state.at_work.remove(&self.number) {
             state.ended_at = note_shared(&mut state.at_work);
-            let at = one.place.map_or(Place::Nowhere, Place::Table);
+            let at = one.place.map_or(RecordedIn::Nowhere, RecordedIn::Table);
             let left = Left { at, written: Some(one.written.clone()) };
             state.left.entry(one.written.key).or_default().push(left);
         }
@@ -435,7 +435,7 @@ fn older(folder: &Path) -> io::Result<Vec<(String, Left)>> {
         let mut text = Vec::new();
         files::read(&path)?.take(RECORD_BYTES_MAX).read_to_end(&mut text)?;
         let written = serde_json::from_slice(&text).ok();
-        found.push((key.to_owned(), Left { at: Place::File(path.clone()), written }));
+        found.push((key.to_owned(), Left { at: RecordedIn::File(path.clone()), written }));
     }
     Ok(found)
 }
@@ -453,7 +453,7 @@ fn remove_inputs(folder: &Path, marks: &HashSet<&str>) -> io::Result<()> {
     Ok(())
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for RecordedIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Table(place) => write!(f, "place {place} of `{TABLE}`"),

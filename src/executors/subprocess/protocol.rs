@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::{AgentDefinition, Failure, Output, Progress, Request, Task};
+use super::super::{AgentDefinition, AgentRequest, Failure, Output, Progress, Task};
 use crate::events::json::{Json, Why};
 use crate::events::problem::Code;
 
@@ -113,7 +113,7 @@ pub(in crate::executors) fn output(stdout: &[u8]) -> Result<Output, Failure> {
             while let Some(line) = lines.next_if(|line| belongs_to_handoff(line)) {
                 block.push_str(line);
             }
-            output.requests.push(Request::Handoff(block.trim_end().to_owned()));
+            output.requests.push(AgentRequest::Handoff(block.trim_end().to_owned()));
         } else if !take(line.trim_end(), &mut output)? {
             left.push_str(line);
         }
@@ -139,7 +139,7 @@ fn take(line: &str, output: &mut Output) -> Result<bool, Failure> {
         return Ok(take_paths(paths.split(',').map(str::trim), output));
     }
     let request = if let Some(message) = line.strip_prefix("SEND:") {
-        json(message)?.filter(|message| message.text().starts_with('{')).map(Request::Send)
+        json(message)?.filter(|message| message.text().starts_with('{')).map(AgentRequest::Send)
     } else if let Some(assignment) = line.strip_prefix("CONTEXT ") {
         context(assignment)?
     } else {
@@ -157,13 +157,13 @@ fn take_paths<'a>(paths: impl IntoIterator<Item = &'a str>, output: &mut Output)
 }
 
 /// `key=json`, the key being one word.
-fn context(assignment: &str) -> Result<Option<Request>, Failure> {
+fn context(assignment: &str) -> Result<Option<AgentRequest>, Failure> {
     let Some((key, value)) = assignment.split_once('=') else { return Ok(None) };
     let key = key.trim();
     if key.is_empty() || key.contains(char::is_whitespace) {
         return Ok(None);
     }
-    Ok(json(value)?.map(|value| Request::Context { key: key.to_owned(), value }))
+    Ok(json(value)?.map(|value| AgentRequest::Context { key: key.to_owned(), value }))
 }
 
 /// One JSON object or array is the output as it is; everything else is text.
@@ -269,8 +269,8 @@ mod tests {
         assert_eq!(
             found.requests,
             [
-                Request::Send(Json::parse("{\"to\":\"b\"}").unwrap()),
-                Request::Context { key: "owner".to_owned(), value: Json::parse("\"ann\"").unwrap() },
+                AgentRequest::Send(Json::parse("{\"to\":\"b\"}").unwrap()),
+                AgentRequest::Context { key: "owner".to_owned(), value: Json::parse("\"ann\"").unwrap() },
             ]
         );
     }
@@ -300,7 +300,7 @@ mod tests {
     fn a_handoff_is_a_block() {
         let block = "HANDOFF DECLARATION:\nTo: reviewer\nReason: a question\nContext:\n  - Work completed: all\n  - Key data: {\n      \"a\": 1\n    }";
         let found = output(format!("before\n{block}\n\nafter\n").as_bytes()).unwrap();
-        assert_eq!(found.requests, [Request::Handoff(block.to_owned())]);
+        assert_eq!(found.requests, [AgentRequest::Handoff(block.to_owned())]);
         assert_eq!(found.output.value(), serde_json::json!({"stdout": "before\n\nafter"}));
     }
 

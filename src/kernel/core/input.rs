@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::driving::Whose;
+use super::driving::Residency;
 use crate::events::commit::{Commit, Head};
 use crate::events::decision::Causation;
 use crate::events::ids::{CommandId, StreamId, Version};
@@ -75,8 +75,8 @@ pub enum Input<A: Aggregate, R> {
     LeaveAlone(Problem),
     /// Somebody wants it to go on by itself.
     Drive {
-        /// For whom it goes on.
-        whose: Whose,
+        /// How long it goes on.
+        residency: Residency,
         /// Since when that holds, by the steady clock. Where all streams are driven, that is longer than
         /// it is in memory.
         since: Timestamp,
@@ -109,9 +109,9 @@ pub enum Output<A: Aggregate, R> {
     Perform {
         /// The effect to perform.
         effect: A::Effect,
-        /// For whom the stream goes on by itself, if it does; it may be at rest by the time
+        /// How long the stream goes on by itself, if it does; it may be at rest by the time
         /// this is carried out.
-        whose: Option<Whose>,
+        residency: Option<Residency>,
     },
     /// An effect is not open any more.
     Close {
@@ -169,8 +169,8 @@ impl<A: Aggregate, R> Output<A, R> {
     }
 }
 
-/// Lends what a decision needs from the world. The core asks between decisions; no answer waits for anything.
-pub trait Lender<A: Aggregate> {
+/// What a decision needs from the world around the core, which asks for it between decisions: no answer waits for anything.
+pub trait Environment<A: Aggregate> {
     /// The time now, by both clocks.
     fn now(&mut self) -> Now;
 
@@ -182,8 +182,8 @@ pub trait Lender<A: Aggregate> {
 
     /// The slots and the like that a command may use: as many as the state could use and as are free. None if
     /// nothing may start any more. `opened` are the effects opened in this commit since the last call, which
-    /// will use what was lent for them.
-    fn lend(&mut self, state: &A, command: &A::Command, opened: &[A::Effect]) -> Option<A::Grants>;
+    /// will use what was granted for them.
+    fn grant(&mut self, state: &A, command: &A::Command, opened: &[A::Effect]) -> Option<A::Grants>;
 
     /// Why it cannot go on in this process from that state, if it cannot: it is left alone then. Asked once whenever it is to go
     /// on, before anything of it is recorded or begins.
@@ -191,7 +191,7 @@ pub trait Lender<A: Aggregate> {
         Ok(())
     }
 
-    /// What was decided is not stored: what was lent for it is free.
+    /// What was decided is not stored: what was granted for it is free.
     fn take_back(&mut self);
 }
 

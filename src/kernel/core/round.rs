@@ -17,7 +17,7 @@ const DECIDED_AT_ONCE: usize = 256;
 #[derive(Clone)]
 pub(super) struct Round<A: Aggregate, R> {
     changes: EffectChanges<A::Effect>,
-    pub(super) answers: Answers<R>,
+    pub(super) answers: PendingReplies<R>,
     /// The other streams that ask for something.
     asked_by: Vec<StreamId>,
     /// The ids of the commands that the commit answers.
@@ -30,7 +30,7 @@ pub(super) type Pending<A, R> = (Box<Fold<A>>, Round<A, R>);
 
 /// An answer that is given once a commit is durable.
 #[derive(Clone)]
-pub(super) struct Answer<R> {
+pub(super) struct PendingReply<R> {
     to: R,
     result: Result<(), Problem>,
     /// The version with which the command was answered before, if it was: that holds even if the
@@ -38,14 +38,14 @@ pub(super) struct Answer<R> {
     before: Option<Version>,
 }
 
-pub(super) type Answers<R> = Vec<Answer<R>>;
+pub(super) type PendingReplies<R> = Vec<PendingReply<R>>;
 
 /// The result of one round of deciding.
 struct Draw<A: Aggregate, R> {
     decided: Decided<A>,
     /// The commit with the events that were decided.
     sealing: Sealing,
-    answers: Answers<R>,
+    answers: PendingReplies<R>,
     /// The other streams that ask for something.
     asked_by: Vec<StreamId>,
     ids: Vec<CommandId>,
@@ -65,24 +65,24 @@ impl<A: Aggregate, R> HostCore<A, R> {
 
     /// Decides all inputs that wait, as many as go into one commit. All outputs so far must
     /// have been carried out.
-    pub fn decide(&mut self, lender: &mut impl Lender<A>) {
+    pub fn decide(&mut self, environment: &mut impl Environment<A>) {
         if !self.wants_to_decide() {
             return;
         }
         if self.driving.is_asked() {
-            return self.begin_driving(lender);
+            return self.begin_driving(environment);
         }
         let Phase::Ready(mut fold) = std::mem::replace(&mut self.phase, Phase::Loading) else { return };
         let loses = self.inbox.iter().take(DECIDED_AT_ONCE).any(Waiting::loses);
-        if loses && self.places.has_orphans() {
-            self.outputs.push_back(Output::Clear(self.places.take_orphans()));
+        if loses && self.performers.has_orphans() {
+            self.outputs.push_back(Output::Clear(self.performers.take_orphans()));
             self.phase = Phase::Clearing(fold);
             return;
         }
-        let now = lender.now();
-        let draw = self.draw(&mut fold, now, lender);
+        let now = environment.now();
+        let draw = self.draw(&mut fold, now, environment);
         if let Some(problem) = draw.broken {
-            lender.take_back();
+            environment.take_back();
             self.refuse(draw.answers, &problem);
             return self.park(problem);
         }
@@ -110,17 +110,17 @@ impl<A: Aggregate, R> HostCore<A, R> {
     /// It goes on by itself from here on: at once if this is its first commit, and else as whoever takes it over does.
     fn begin(&mut self, later: bool, since: Timestamp) {
         if later {
-            if self.driving.ask(Whose::Named) {
+            if self.driving.ask(Residency::Pinned) {
                 self.driven_since = since;
             }
-        } else if self.driving.begin_with(Whose::Named) {
+        } else if self.driving.begin_with(Residency::Pinned) {
             self.driven_since = since;
             self.outputs.push_back(Output::Driven(true));
         }
     }
 
-    fn draw(&mut self, fold: &mut Fold<A>, now: Now, lender: &mut impl Lender<A>) -> Draw<A, R> {
-        let blobs = lender.blobs();
+    fn draw(&mut self, fold: &mut Fold<A>, now: Now, environment: &mut impl Environment<A>) -> Draw<A, R> {
+        let blobs = environment.blobs();
         let header = self.header(fold, now.steady);
         let (causation, correlation) = (Arc::clone(&header.causation), header.correlation.clone());
         let mut sealing = Sealing::new(header, fold.head.hash);
@@ -139,23 +139,23 @@ impl<A: Aggregate, R> HostCore<A, R> {
                 self.timers.add(deadline, effect.clone());
                 continue;
             }
-            let Some(asked) = asked(waiting, &self.places, draft.opened()) else { continue };
-            let Asked { command, mut envelope, drives, reply } = asked;
+            let Some(asked) = queued_command(waiting, &self.performers, draft.opened()) else { continue };
+            let QueuedCommand { command, mut envelope, drives, reply } = asked;
             let from = envelope.asked_by().cloned();
             let before = envelope.id.as_ref().and_then(|id| answered.version(id));
             if before.is_some() || envelope.id.is_some_and(|id| ids.contains(&id)) {
                 asked_by.extend(from);
-                answers.extend(reply.map(|to| Answer { to, result: Ok(()), before }));
+                answers.extend(reply.map(|to| PendingReply { to, result: Ok(()), before }));
                 continue;
             }
             let is_driven =
-                self.driving.is_driven() || begins || drives && lender.may_drive(draft.state()).is_ok();
+                self.driving.is_driven() || begins || drives && environment.may_drive(draft.state()).is_ok();
             let fresh = draft.opened().get(seen..).unwrap_or_default();
-            let grants = if is_driven { lender.lend(draft.state(), &command, fresh) } else { None };
+            let grants = if is_driven { environment.grant(draft.state(), &command, fresh) } else { None };
             seen = draft.opened().len();
             let emitted = draft.emitted();
             let (seed, grants, driven_since) =
-                (lender.seed(), grants.as_ref(), self.since_driven(now.steady));
+                (environment.seed(), grants.as_ref(), self.since_driven(now.steady));
             let moment =
                 Moment { now: now.steady, wall: now.wall, blobs: &*blobs, seed, grants, driven_since };
             withheld |= drives && grants.is_none();
@@ -169,7 +169,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
             });
             begins |= drives && result.is_ok() && draft.emitted() > emitted;
             asked_by.extend(from.filter(|_| result.is_ok()));
-            answers.extend(reply.map(|to| Answer { to, result, before }));
+            answers.extend(reply.map(|to| PendingReply { to, result, before }));
             if draft.emitted() == emitted {
                 continue;
             }
@@ -242,14 +242,14 @@ impl<A: Aggregate, R> HostCore<A, R> {
     fn show(&mut self, mut changes: EffectChanges<A::Effect>) {
         let open: Vec<A::Effect> = changes.still_open().cloned().collect();
         for effect in changes.take_closed() {
-            let given_up = self.places.close(&effect);
+            let given_up = self.performers.close(&effect);
             self.outputs.push_back(Output::Close { effect, given_up });
         }
         for effect in open {
             match effect.lasts() {
                 Lasts::Hint | Lasts::Elsewhere => continue,
                 Lasts::Answer if !self.driving.is_driven() => {
-                    self.places.nowhere(effect);
+                    self.performers.nowhere(effect);
                     continue;
                 }
                 Lasts::Until(deadline) => {
@@ -262,7 +262,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
                     continue;
                 }
                 Lasts::Told => {}
-                Lasts::Process | Lasts::Answer => self.places.here(effect.clone()),
+                Lasts::Process | Lasts::Answer => self.performers.here(effect.clone()),
             }
             self.perform(effect);
         }
@@ -315,16 +315,16 @@ impl<A: Aggregate, R> HostCore<A, R> {
         }
     }
 
-    fn answer(&mut self, answers: Answers<R>, version: Version) {
-        let replies = answers.into_iter().map(|Answer { to, result, before }| Output::Reply {
+    fn answer(&mut self, answers: PendingReplies<R>, version: Version) {
+        let replies = answers.into_iter().map(|PendingReply { to, result, before }| Output::Reply {
             to,
             result: result.map(|()| before.unwrap_or(version)),
         });
         self.outputs.extend(replies);
     }
 
-    pub(super) fn refuse(&mut self, answers: Answers<R>, problem: &Problem) {
-        let replies = answers.into_iter().map(|Answer { to, before, .. }| Output::Reply {
+    pub(super) fn refuse(&mut self, answers: PendingReplies<R>, problem: &Problem) {
+        let replies = answers.into_iter().map(|PendingReply { to, before, .. }| Output::Reply {
             to,
             result: before.ok_or_else(|| problem.clone()),
         });
@@ -349,7 +349,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
 }
 
 /// A command to decide, with what came along with it.
-struct Asked<A: Aggregate, R> {
+struct QueuedCommand<A: Aggregate, R> {
     command: A::Command,
     envelope: Envelope,
     /// Whether the aggregate goes on by itself from this command on.
@@ -358,7 +358,7 @@ struct Asked<A: Aggregate, R> {
     reply: Option<R>,
 }
 
-impl<A: Aggregate, R> Asked<A, R> {
+impl<A: Aggregate, R> QueuedCommand<A, R> {
     /// A command that nobody outside asked for.
     fn within(command: A::Command, reply: Option<R>) -> Self {
         Self { command, envelope: Envelope::default(), drives: false, reply }
@@ -366,21 +366,21 @@ impl<A: Aggregate, R> Asked<A, R> {
 }
 
 /// The command to decide for an input that waits; none if nothing follows from it.
-fn asked<A: Aggregate, R>(
+fn queued_command<A: Aggregate, R>(
     waiting: Waiting<A, R>,
-    places: &Places<A::Effect>,
+    performers: &Performers<A::Effect>,
     opened: &[A::Effect],
-) -> Option<Asked<A, R>> {
+) -> Option<QueuedCommand<A, R>> {
     match waiting {
         Waiting::Command { command, envelope, drives, reply } => {
-            Some(Asked { command, envelope, drives, reply })
+            Some(QueuedCommand { command, envelope, drives, reply })
         }
         Waiting::Recover { reply } => {
             // Effects opened by earlier commands of this commit are performed when the commit is durable.
             let starting: Vec<_> = opened.iter().filter(|effect| lasts(*effect)).map(Effect::id).collect();
-            Some(Asked::within(A::recover(&mut places.kept().chain(&starting)), reply))
+            Some(QueuedCommand::within(A::recover(&mut performers.kept().chain(&starting)), reply))
         }
-        Waiting::Due(effect) => A::due(&effect).map(|command| Asked::within(command, None)),
+        Waiting::Due(effect) => A::due(&effect).map(|command| QueuedCommand::within(command, None)),
     }
 }
 

@@ -133,7 +133,7 @@ impl Fed {
     }
 }
 
-impl Lender<Counter> for Fed {
+impl Environment<Counter> for Fed {
     fn now(&mut self) -> Now {
         self.clocks()
     }
@@ -146,7 +146,7 @@ impl Lender<Counter> for Fed {
         0
     }
 
-    fn lend(&mut self, _: &Counter, _: &Ask, _: &[Task]) -> Option<()> {
+    fn grant(&mut self, _: &Counter, _: &Ask, _: &[Task]) -> Option<()> {
         Some(())
     }
 
@@ -171,9 +171,9 @@ fn conflict() -> Input<Counter, &'static str> {
     Input::Conflict(Problem::new(Code::Busy, "somebody else wrote to it"))
 }
 
-const DRIVE: Input<Counter, &str> = Input::Drive { whose: Whose::Named, since: NOON };
-const NAMED: Driving = Driving::Asked(Whose::Named);
-const LENT: Driving = Driving::Asked(Whose::Lent);
+const DRIVE: Input<Counter, &str> = Input::Drive { residency: Residency::Pinned, since: NOON };
+const PINNED: Driving = Driving::Asked(Residency::Pinned);
+const UNTIL_IDLE: Driving = Driving::Asked(Residency::UntilIdle);
 
 #[test]
 fn nobody_is_answered_and_nothing_performed_before_it_is_durable() {
@@ -205,7 +205,7 @@ fn a_refusal_changes_nothing_of_what_is_decided_beside_it() {
 
 #[test]
 fn what_a_dead_process_left_running_is_ended_before_it_counts_as_lost() {
-    let mut fed = Fed::new(NAMED);
+    let mut fed = Fed::new(PINNED);
     assert_eq!(fed.outputs(), ["load"]);
     assert_eq!(fed.load(&[2, 3]), ["driven true", "perform 3", "show"]);
     assert_eq!(fed.decide(Input::Saved), ["clear [2]"]);
@@ -276,14 +276,14 @@ fn what_this_process_lets_go_of_is_recorded_as_lost_or_performed_again() {
 fn what_was_parked_meanwhile_stays_parked_whatever_comes_of_what_was_on_its_way() {
     let problem = || Problem::new(Code::Internal, "it panicked");
     let begun: [fn() -> Fed; 3] = [
-        || Fed::new(NAMED),
+        || Fed::new(PINNED),
         || {
-            let mut fed = Fed::with(NAMED, &[]);
+            let mut fed = Fed::with(PINNED, &[]);
             fed.decide(ask(Ask::Count(1), "ada"));
             fed
         },
         || {
-            let mut fed = Fed::with(NAMED, &[2]);
+            let mut fed = Fed::with(PINNED, &[2]);
             fed.decide(Input::Saved);
             fed
         },
@@ -314,7 +314,7 @@ fn what_somebody_else_closed_meanwhile_is_stopped_at_once() {
 
 #[test]
 fn everybody_who_waits_is_told_when_it_cannot_go_on() {
-    let mut fed = Fed::with(NAMED, &[9]);
+    let mut fed = Fed::with(PINNED, &[9]);
     assert_eq!(fed.decide(ask(Ask::Count(1), "ada")), ["append"]);
     assert!(fed.decide(ask(Ask::Count(1), "bob")).is_empty());
     let failed = Input::Failed(Problem::new(Code::StoreFailed, "the disk is full"));
@@ -328,7 +328,7 @@ fn everybody_who_waits_is_told_when_it_cannot_go_on() {
 
 #[test]
 fn a_timer_goes_off_when_its_moment_has_come_and_never_before() {
-    let mut fed = Fed::new(NAMED);
+    let mut fed = Fed::new(PINNED);
     fed.outputs();
     assert_eq!(fed.load(&[9, 5]), ["driven true", "wake Some(5)", "show"]);
     fed.now = Timestamp(later(5).0 - 1);
@@ -344,7 +344,7 @@ fn a_timer_goes_off_when_its_moment_has_come_and_never_before() {
 /// It was forgotten: the wake-up had come, and waited behind a commit while the clock was set back.
 #[test]
 fn a_timer_is_waited_on_whose_clock_is_set_back_before_it_is_decided() {
-    let mut fed = Fed::new(NAMED);
+    let mut fed = Fed::new(PINNED);
     fed.outputs();
     fed.load(&[5]);
     fed.decide(ask(Ask::Count(1), "ada"));
@@ -372,15 +372,15 @@ fn what_was_given_up_is_put_away_once_it_has_reported_though_nobody_drives() {
 
 #[test]
 fn what_is_lent_is_put_away_when_it_has_nothing_to_do_for_now() {
-    let mut fed = Fed::with(LENT, &[9]);
+    let mut fed = Fed::with(UNTIL_IDLE, &[9]);
     fed.core.go_if_over(Now::at(fed.now));
     assert_eq!(fed.outputs(), ["driven false", "wake None", "passivate"]);
     // So it is when only people or others make it go on.
-    let mut fed = Fed::with(LENT, &[4]);
+    let mut fed = Fed::with(UNTIL_IDLE, &[4]);
     fed.core.go_if_over(Now::at(fed.now));
     assert_eq!(fed.outputs(), ["passivate"]);
     // What is due soon is awaited, and so is what somebody named.
-    for (driving, open) in [(LENT, 1), (NAMED, 9)] {
+    for (driving, open) in [(UNTIL_IDLE, 1), (PINNED, 9)] {
         let mut fed = Fed::with(driving, &[open]);
         fed.core.go_if_over(Now::at(fed.now));
         assert!(fed.outputs().is_empty());
@@ -389,7 +389,7 @@ fn what_is_lent_is_put_away_when_it_has_nothing_to_do_for_now() {
 
 #[test]
 fn nothing_is_put_away_while_something_of_it_goes_on_here() {
-    let mut fed = Fed::with(LENT, &[3, 9]);
+    let mut fed = Fed::with(UNTIL_IDLE, &[3, 9]);
     fed.core.go_if_over(Now::at(fed.now));
     fed.now = later(8);
     fed.core.go_if_over(Now::at(fed.now));
@@ -423,7 +423,7 @@ fn what_is_asked_is_recorded_while_nobody_drives_it_and_goes_on_when_somebody_do
 
 #[test]
 fn a_process_that_ends_lets_nothing_start_whoever_wants_it() {
-    let mut fed = Fed::with(NAMED, &[9]);
+    let mut fed = Fed::with(PINNED, &[9]);
     assert_eq!(fed.decide(Input::Close), ["wake None", "show"]);
     assert_eq!(fed.decide(DRIVE), ["show"]);
     assert_eq!(fed.core.driving(), Driving::Closed);
@@ -456,20 +456,22 @@ fn a_counter_that_is_saved_goes_on_from_there() {
 #[test]
 fn a_process_may_die_again_wherever_it_takes_over() {
     let mut deaths = 0;
-    for (nth, again, whose) in (0..40).flat_map(|nth| {
-        (0..20).flat_map(move |again| [Whose::Named, Whose::Lent].map(|whose| (nth, again, whose)))
+    for (nth, again, residency) in (0..40).flat_map(|nth| {
+        (0..20).flat_map(move |again| {
+            [Residency::Pinned, Residency::UntilIdle].map(|residency| (nth, again, residency))
+        })
     }) {
         let mut host = Hosted::<Counter>::new(StreamId::new(Counter::KIND, "twice"), (), NOON);
         host.die_before(nth);
-        live(&mut host, whose).unwrap();
+        live(&mut host, residency).unwrap();
         let first = host.is_dead();
         host.crash();
         host.die_before(again);
-        host.drive(whose).unwrap();
+        host.drive(residency).unwrap();
         deaths += usize::from(first && host.is_dead());
         host.crash();
-        host.drive(whose).unwrap();
-        live(&mut host, whose).unwrap_or_else(|why| panic!("{nth}, {again}: {why}"));
+        host.drive(residency).unwrap();
+        live(&mut host, residency).unwrap_or_else(|why| panic!("{nth}, {again}: {why}"));
         host.check_prefixes().unwrap();
         let Counter { done, lost, open, over } = host.state();
         assert!(done + lost == 4 && *lost < 2 && open.is_empty() && *over, "{:?}", host.history());

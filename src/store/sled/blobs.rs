@@ -18,7 +18,7 @@ use crate::events::limits::BLOB_BYTES_MAX;
 const PROVED_FROM_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What was found under the name of a blob.
-pub(super) enum Found {
+pub(super) enum BlobFile {
     /// There is no file of that name.
     None,
     /// The content, which has that hash.
@@ -85,16 +85,16 @@ impl BlobFiles {
     }
 
     /// What is stored under the name of a blob.
-    pub(super) fn read(&self, hash: &Hash) -> io::Result<Found> {
-        let Some(mut file) = self.files.read(&self.path(hash))? else { return Ok(Found::None) };
+    pub(super) fn read(&self, hash: &Hash) -> io::Result<BlobFile> {
+        let Some(mut file) = self.files.read(&self.path(hash))? else { return Ok(BlobFile::None) };
         let size_bytes = file.metadata()?.len();
         if size_bytes > BLOB_BYTES_MAX || size_bytes > PROVED_FROM_BYTES && hash_of(&mut file)? != *hash {
-            return Ok(Found::Another);
+            return Ok(BlobFile::Another);
         }
         let mut content = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0));
         file.rewind()?;
         file.take(size_bytes).read_to_end(&mut content)?;
-        Ok(if Hash::of(&content) == *hash { Found::Whole(content) } else { Found::Another })
+        Ok(if Hash::of(&content) == *hash { BlobFile::Whole(content) } else { BlobFile::Another })
     }
 
     /// The blobs whose hashes come after `after`, in the order of hashes, at most `limit`.

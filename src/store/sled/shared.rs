@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use sled::{Db, IVec};
 use tokio::sync::watch;
 
-use super::blobs::{BlobFiles, Found};
+use super::blobs::{BlobFile, BlobFiles};
 use super::index::{self, Index};
 use super::layout;
 use super::note::DamageNote;
@@ -158,14 +158,14 @@ impl Shared {
     pub(super) fn blob(&self, hash: &Hash) -> Result<Option<Arc<[u8]>>, ReadError> {
         let in_tree = self.look(|db| read::tree_blob(db, &layout::blob_prefix(hash)))?;
         let found = match in_tree {
-            Some(content) if Hash::of(&content) == *hash => Found::Whole(content),
-            Some(_) => Found::Another,
+            Some(content) if Hash::of(&content) == *hash => BlobFile::Whole(content),
+            Some(_) => BlobFile::Another,
             None => self.files.read(hash).map_err(|error| ReadError::Failed(error.to_string()))?,
         };
         self.noting(match found {
-            Found::Whole(content) => Ok(Some(Arc::from(content))),
-            Found::None => Ok(None),
-            Found::Another => {
+            BlobFile::Whole(content) => Ok(Some(Arc::from(content))),
+            BlobFile::None => Ok(None),
+            BlobFile::Another => {
                 let what = format!("the blob {hash} is not what was stored under that name");
                 Err(ReadError::Damaged { position: Position(0), what })
             }

@@ -59,7 +59,7 @@ pub(super) struct NewView {
 
 /// What the writer is asked for.
 #[derive(Debug)]
-pub(super) enum Request {
+pub(super) enum WriterMessage {
     Commit(NewCommit),
     View(NewView),
     Close(oneshot::Sender<Result<(), AppendError>>),
@@ -133,7 +133,7 @@ impl Writer {
     }
 
     /// Writes until the store is closed or dropped.
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<WriterMessage>) {
         let mut requests = Vec::with_capacity(QUEUE_MAX);
         while queue.blocking_recv_many(&mut requests, QUEUE_MAX) > 0 {
             let mut group = Group::default();
@@ -151,13 +151,13 @@ impl Writer {
     }
 
     /// Stores all requests. After an error nothing of what they brought may be acknowledged.
-    fn write(&mut self, requests: &mut Vec<Request>, group: &mut Group) -> Result<(), String> {
+    fn write(&mut self, requests: &mut Vec<WriterMessage>, group: &mut Group) -> Result<(), String> {
         let failed = self.shared.failure();
         for request in requests.drain(..) {
             match request {
-                Request::Close(answer) => group.close = Some(answer),
-                Request::View(view) => group.add_view(view),
-                Request::Commit(commit) => match &failed {
+                WriterMessage::Close(answer) => group.close = Some(answer),
+                WriterMessage::View(view) => group.add_view(view),
+                WriterMessage::Commit(commit) => match &failed {
                     None => self.accept(commit, group)?,
                     Some(what) => group.refused.push((commit.answer, AppendError::Failed(what.clone()))),
                 },

@@ -3,11 +3,11 @@
 
 use std::fmt;
 
-use super::{Hosted, Lends, Ticket};
+use super::{Hosted, Supply, Ticket};
 use crate::events::decision::Causation;
 use crate::events::ids::{StreamId, Version};
 use crate::events::problem::Problem;
-use crate::kernel::core::{Envelope, Input, Whose};
+use crate::kernel::core::{Envelope, Input, Residency};
 use crate::kernel::{Aggregate, Due, Message};
 use crate::testing::broken::Broken;
 
@@ -18,8 +18,8 @@ pub struct Saying<E> {
     pub effect: E,
     /// The content of the message, and the stream that it goes to.
     pub message: Message,
-    /// For whom the stream that is asked is to go on by itself; none if it is not to.
-    pub drives: Option<Whose>,
+    /// How long the stream that is asked is to go on by itself; none if it is not to.
+    pub drives: Option<Residency>,
 }
 
 impl<E: fmt::Debug> fmt::Debug for Saying<E> {
@@ -32,7 +32,7 @@ impl<A, L> Hosted<A, L>
 where
     A: Aggregate + PartialEq,
     A::Effect: PartialEq,
-    L: Lends<A>,
+    L: Supply<A>,
 {
     /// Sends it a command. Answers the version after it, or why it was refused; none if
     /// the process dies first.
@@ -110,10 +110,10 @@ where
     }
 
     /// Performs an effect. If it is a message, it is on its way from here on.
-    pub(super) fn perform(&mut self, effect: A::Effect, whose: Option<Whose>) -> Result<(), String> {
+    pub(super) fn perform(&mut self, effect: A::Effect, residency: Option<Residency>) -> Result<(), String> {
         self.process.perform(effect.clone(), &self.stored.told)?;
         if let Some(message) = self.stored.state.message(&effect) {
-            let drives = whose.filter(|_| message.asks);
+            let drives = residency.filter(|_| message.asks);
             self.said.push(Saying { effect, message, drives });
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::events::run::*;
 /// The requests and signals of a run, and what people have answered.
 #[derive(Default)]
 pub(super) struct People {
-    requests: BTreeMap<RequestId, Asked>,
+    requests: BTreeMap<RequestId, OpenRequest>,
     /// The last request for each step, for its work and for its output.
     last: HashMap<(StepId, Gate), RequestId>,
     needs: BTreeMap<StepId, Vec<StepId>>,
@@ -23,7 +23,7 @@ pub(super) struct People {
     children: BTreeMap<RunId, StepId>,
 }
 
-struct Asked {
+struct OpenRequest {
     of: ApprovalRequested,
     granted: BTreeSet<Arc<str>>,
     answer: Option<bool>,
@@ -83,7 +83,7 @@ impl People {
         match event {
             RunEvent::ApprovalRequested(asked) => {
                 self.last.insert((asked.step.clone(), asked.gate), asked.request.clone());
-                let asked = Asked { of: asked.clone(), granted: BTreeSet::new(), answer: None };
+                let asked = OpenRequest { of: asked.clone(), granted: BTreeSet::new(), answer: None };
                 let before = self.requests.insert(asked.of.request.clone(), asked);
                 must(before.is_none(), || "a request is made twice".to_owned())
             }
@@ -111,7 +111,7 @@ impl People {
     }
 
     /// The open request with that id, which `by` must be allowed to answer.
-    fn open(&mut self, request: &RequestId, by: Option<&Arc<str>>) -> Result<&mut Asked, String> {
+    fn open(&mut self, request: &RequestId, by: Option<&Arc<str>>) -> Result<&mut OpenRequest, String> {
         let Some(asked) = self.requests.get_mut(request) else {
             return Err(format!("there is no request `{request}`"));
         };

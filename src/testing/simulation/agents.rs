@@ -12,7 +12,7 @@ impl<W: World> Simulation<W> {
     /// # Errors
     /// When that breaks something.
     pub fn pause_agent(&mut self, agent: &str) -> Result<(), Broken> {
-        self.hosted.lends.paused.insert(AgentName::new(agent));
+        self.hosted.supply.paused.insert(AgentName::new(agent));
         self.follow(Ok(()))
     }
 
@@ -21,7 +21,7 @@ impl<W: World> Simulation<W> {
     /// # Errors
     /// When that breaks something.
     pub fn unpause_agent(&mut self, agent: &str) -> Result<(), Broken> {
-        self.hosted.lends.paused.remove(&AgentName::new(agent));
+        self.hosted.supply.paused.remove(&AgentName::new(agent));
         let told = self.tell_of_agents();
         self.follow(told.map(drop))?;
         if self.is_dead() { Ok(()) } else { self.drive() }
@@ -30,7 +30,7 @@ impl<W: World> Simulation<W> {
     /// Tells the run of agents that it wants and that are paused, and of those that are not any more. Answers whether there was
     /// something to tell.
     pub(super) fn tell_of_agents(&mut self) -> Result<bool, Broken> {
-        let (state, paused) = (self.hosted.state(), &self.hosted.lends.paused);
+        let (state, paused) = (self.hosted.state(), &self.hosted.supply.paused);
         let free = state.awaited_agents().keys().filter(|agent| !paused.contains(*agent));
         let free: Vec<_> = free.map(|agent| Ask::AgentFree { agent: agent.clone() }).collect();
         let wanted = state.startable(&Ask::Go).0.into_keys();

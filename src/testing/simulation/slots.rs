@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::aggregates::run::{Ask, Grants, Run};
 use crate::events::ids::{AgentName, Hash, TimerId};
 use crate::kernel::{Value, ValueKey};
-use crate::testing::hosted::Lends;
+use crate::testing::hosted::Supply;
 use crate::workflow::definition::Definition;
 
 /// Grants as many slots as can be used.
@@ -27,7 +27,7 @@ impl Slots {
     }
 }
 
-impl Lends<Run> for Slots {
+impl Supply<Run> for Slots {
     fn grants(&mut self, state: &Run, ask: &Ask) -> Grants {
         if let Ask::Due { timer } = ask {
             self.fired.push(timer.clone());

@@ -50,7 +50,7 @@ pub struct RunReport {
     /// The time from its start to its end, or until now, in ms.
     pub duration_ms: u64,
     /// How many of its steps are done with.
-    pub progress: Progress,
+    pub progress: RunProgress,
     /// Its steps in the order of the definition, each followed by those that grew in it.
     pub steps: Vec<StepReport>,
     /// Its phases, in the order in which its steps name them.
@@ -84,7 +84,7 @@ pub struct RunReport {
 
 /// How many steps of a run are done with.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Progress {
+pub struct RunProgress {
     /// How many steps are done with.
     pub done: usize,
     /// How many steps there are so far.
@@ -138,7 +138,7 @@ pub fn report(
         started_at: about.at,
         ended_at,
         duration_ms: millis(ended_at.unwrap_or(now).since(about.at)),
-        progress: Progress { done, total, percent: percent(done, total) },
+        progress: RunProgress { done, total, percent: percent(done, total) },
         steps,
         phases: phases::phases(run.nodes()),
         usage: usage_report(usage),

@@ -1,23 +1,23 @@
 //! What people must know to answer a request for an approval: a page of Markdown, made from the state of the
 //! run alone and from what was found in the work folder when they were asked.
 
-pub mod found;
 mod phase;
+pub mod work_folder;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::found::Found;
+use self::work_folder::WorkFolderState;
 use super::report::primary_agent;
 use super::ways::{Act, Wording};
-use crate::aggregates::run::{Answer, Node, Request, Run, StepPhase};
+use crate::aggregates::run::{ApprovalRequest, ApprovalState, Node, Run, StepPhase};
 use crate::events::ids::{RequestId, Version};
 use crate::events::json::Json;
 use crate::events::run::Gate;
 use crate::events::time::format_duration;
 use crate::kernel::{Blobs, Unreadable};
 use crate::views::markdown::{Page, Words, code, command_line, json_lines, markdown};
-use crate::workflow::approval::Asked;
+use crate::workflow::approval::ApprovalSubject;
 use crate::workflow::json_text::Level;
 
 /// How many lines are shown of what is asked, which may be a list of thousands of items.
@@ -45,7 +45,7 @@ pub fn found_file_name(request: &RequestId) -> String {
 }
 
 /// To grant a request as it is now, with a change of it, in somebody's name.
-fn grant(request: &Request, change: Option<String>, by: Option<&Arc<str>>) -> Act {
+fn grant(request: &ApprovalRequest, change: Option<String>, by: Option<&Arc<str>>) -> Act {
     let hash = request.hash().to_string().chars().take(HASH_DIGITS).collect();
     Act::Approve { request: request.asked.request.clone(), hash, change, by: by.cloned() }
 }
@@ -64,7 +64,7 @@ pub fn page(
     run: &Run,
     id: &RequestId,
     version: Version,
-    found: Option<&Found>,
+    found: Option<&WorkFolderState>,
     blobs: &dyn Blobs,
     wording: Wording,
 ) -> Result<Option<String>, Unreadable> {
@@ -82,7 +82,7 @@ pub fn page(
     page.line(&markdown!("As of version {}.", version));
     page.blank();
     facts(run, request).iter().for_each(|fact| page.item(fact));
-    let told: Option<Asked> = serde_json::from_str(what.text()).ok();
+    let told: Option<ApprovalSubject> = serde_json::from_str(what.text()).ok();
     if let Some(phase) = told.as_ref().and_then(|asked| asked.phase.as_ref()) {
         page.section("The phase", |page| phase::table(phase, &look, page));
     }
@@ -92,7 +92,7 @@ pub fn page(
     }
     page.section("What ran so far", |page| ran(run, &look, page));
     page.section("State of the work folder", |page| match found {
-        Some(found) => found::write(found, page),
+        Some(found) => work_folder::write(found, page),
         None if is_open(run, id) => page.line(&markdown!("The work folder is being looked at.")),
         None => page.line(&markdown!("It was answered before the work folder was looked at.")),
     });
@@ -109,21 +109,21 @@ pub fn page(
     Ok(Some(page.finish()))
 }
 
-fn what_became_of_it(request: &Request) -> Words {
+fn what_became_of_it(request: &ApprovalRequest) -> Words {
     let (has, needs) = (request.granted.len(), request.asked.needed);
     match &request.answer {
-        Answer::Open if needs > 1 => {
+        ApprovalState::Open if needs > 1 => {
             markdown!("It is **open**: {} of {} people have granted it.", has, needs)
         }
-        Answer::Open => markdown!("It is **open**: nobody has answered yet."),
-        Answer::Granted => markdown!("It is **granted**."),
-        Answer::Refused { by, note } => markdown!("It is **refused** by {}: {}", by, note),
-        Answer::Expired => markdown!("It **expired**: nobody answered in time."),
-        Answer::Withdrawn => markdown!("It is **withdrawn**: the step is not to go on any more."),
+        ApprovalState::Open => markdown!("It is **open**: nobody has answered yet."),
+        ApprovalState::Granted => markdown!("It is **granted**."),
+        ApprovalState::Refused { by, note } => markdown!("It is **refused** by {}: {}", by, note),
+        ApprovalState::Expired => markdown!("It **expired**: nobody answered in time."),
+        ApprovalState::Withdrawn => markdown!("It is **withdrawn**: the step is not to go on any more."),
     }
 }
 
-fn facts(run: &Run, request: &Request) -> Vec<Words> {
+fn facts(run: &Run, request: &ApprovalRequest) -> Vec<Words> {
     let asked = &request.asked;
     let what = match asked.gate {
         Gate::Before => "may it start?",
@@ -150,7 +150,7 @@ fn facts(run: &Run, request: &Request) -> Vec<Words> {
 }
 
 /// Writes exactly what an answer is bound to.
-fn asked(request: &Request, what: &Json, page: &mut Page) {
+fn asked(request: &ApprovalRequest, what: &Json, page: &mut Page) {
     let lines = json_lines(what.text());
     page.json(lines.get(..ASKED_LINES_SHOWN).unwrap_or(&lines));
     page.blank();
@@ -163,7 +163,7 @@ fn asked(request: &Request, what: &Json, page: &mut Page) {
     page.line(&markdown!("Its BLAKE3 hash{}: {}. An answer is for exactly that.", with_changes, hash));
 }
 
-fn answers(request: &Request, edits: &[Json], page: &mut Page) {
+fn answers(request: &ApprovalRequest, edits: &[Json], page: &mut Page) {
     for (by, note) in &request.granted {
         let note = note.as_ref().map(|note| markdown!(": {}", note));
         page.item(&markdown!("granted by {}{}", by, note.unwrap_or_default()));
@@ -209,7 +209,7 @@ fn outcome(node: &Node) -> Words {
     line.and(node.doing.error.as_ref().map(|error| markdown!(", {}: {}", error.code, error.message)))
 }
 
-fn checklist(request: &Request, page: &mut Page) {
+fn checklist(request: &ApprovalRequest, page: &mut Page) {
     for (point, text) in (1..).zip(&request.asked.checklist) {
         page.item(&match request.checked.get(&point) {
             Some(by) => markdown!("[x] {}. {} ({})", point, text, by),
@@ -220,14 +220,14 @@ fn checklist(request: &Request, page: &mut Page) {
 
 /// Writes the commands that answer a request; each can be copied as it stands there.
 fn commands(
-    request: &Request,
+    request: &ApprovalRequest,
     has_said_something: bool,
     open_to_edits: Option<&Json>,
     command: &dyn Fn(Act) -> String,
     page: &mut Page,
 ) {
     let status = command(Act::Look);
-    if request.answer != Answer::Open {
+    if request.answer != ApprovalState::Open {
         page.line(&markdown!("It is closed."));
         page.blank();
         return page.code(&format!("{status}    # how the run is"));

@@ -67,12 +67,12 @@ pub struct Search {
     purpose: Purpose,
     attempt: Option<u32>,
     attempts: u32,
-    found: Option<Found>,
+    found: Option<FoundAttempt>,
 }
 
 /// An attempt, as far as its events were read.
 #[derive(Debug)]
-struct Found {
+struct FoundAttempt {
     started: AttemptStarted,
     at: Timestamp,
     end: Option<End>,
@@ -102,7 +102,7 @@ impl Search {
                 }
                 self.attempts = self.attempts.max(started.attempt);
                 if self.attempt.is_none_or(|wanted| wanted == started.attempt) {
-                    self.found = Some(Found { started, at, end: None });
+                    self.found = Some(FoundAttempt { started, at, end: None });
                 }
             }
             RunEvent::StepCompleted(done) => {
@@ -127,7 +127,7 @@ impl Search {
     }
 
     fn end(&mut self, step: &StepId, purpose: Purpose, attempt: u32, end: End) {
-        let is_it = |Found { started, .. }: &&mut Found| {
+        let is_it = |FoundAttempt { started, .. }: &&mut FoundAttempt| {
             (&started.step, started.purpose, started.attempt) == (step, purpose, attempt)
         };
         if let Some(found) = self.found.as_mut().filter(is_it) {
@@ -145,7 +145,7 @@ impl Search {
     /// # Errors
     /// When what was said is in a blob that cannot be read, or is no transcript.
     pub fn report(self, run: RunId, blobs: &dyn Blobs) -> Result<Option<AttemptReport>, Unreadable> {
-        let Some(Found { started, at, end }) = self.found else { return Ok(None) };
+        let Some(FoundAttempt { started, at, end }) = self.found else { return Ok(None) };
         let said = end.as_ref().and_then(|end| end.transcript.as_ref());
         let said = said.map(|payload| read::<Transcript>(blobs, payload)).transpose()?;
         let prompt = match said.as_ref().and_then(|said| said.prompt.clone()) {

@@ -1,7 +1,7 @@
 //! Files and parts of files that are data: no expression in them is evaluated.
 
 use super::FILE_BYTES_MAX;
-use super::report::{Report, key_is_no_text};
+use super::diagnostics::{Diagnostics, key_is_no_text};
 use super::tree::{Tree, Value};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
@@ -22,7 +22,7 @@ pub fn data(text: &str, file: &str) -> Result<Json, Problem> {
         return Err(Problem::new(Code::TooLarge, message).hint("give it as JSON"));
     }
     let tree = Tree::read(text, file)?;
-    let mut report = Report::new(file, text);
+    let mut report = Diagnostics::new(file, text);
     let read = json(&mut report, "a map", &tree);
     let wrong = report.problems.into_iter().next();
     read.ok_or_else(|| wrong.unwrap_or_else(|| Problem::new(Code::NotYaml, "this is no data").at(file, 1, 1)))
@@ -30,13 +30,13 @@ pub fn data(text: &str, file: &str) -> Result<Json, Problem> {
 
 /// A tree as JSON, in which numbers keep their digits. `of` names what has the keys, for the report of a key
 /// that is not text.
-pub(super) fn json(report: &mut Report<'_>, of: &str, tree: &Tree) -> Option<Json> {
+pub(super) fn json(report: &mut Diagnostics<'_>, of: &str, tree: &Tree) -> Option<Json> {
     let mut out = String::new();
     write(report, of, tree, &mut out)?;
     Json::made(&out).ok()
 }
 
-fn write(report: &mut Report<'_>, of: &str, tree: &Tree, out: &mut String) -> Option<()> {
+fn write(report: &mut Diagnostics<'_>, of: &str, tree: &Tree, out: &mut String) -> Option<()> {
     match &tree.value {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {
             out.push_str(scalar(tree).text());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::report::{Fields, Keys, Report};
+use super::diagnostics::{Diagnostics, Fields, Keys};
 use super::retry::PartialRetry;
 use super::tree::{Tree, Value};
 use super::values::{Use, Values};
@@ -51,7 +51,7 @@ impl Defaults {
 
 /// Reads the defaults, with the expressions in them.
 pub(super) fn read<'s>(
-    report: &mut Report<'s>,
+    report: &mut Diagnostics<'s>,
     tree: &'s Tree,
     known: &Known<'_>,
 ) -> (Defaults, Vec<Use<'s>>) {
@@ -71,7 +71,7 @@ pub(super) fn read<'s>(
 }
 
 /// Reads `on_error`, in a step and in `defaults`.
-pub(super) fn on_error(report: &mut Report<'_>, tree: &Tree) -> Option<OnError> {
+pub(super) fn on_error(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<OnError> {
     report.choice("on_error", &ON_ERROR, tree)
 }
 

@@ -1,6 +1,6 @@
 //! What a step says about who must grant it: `approve`, `approvers`, `approvals`, `expires`, `checklist`.
 
-use super::report::{Fields, Report};
+use super::diagnostics::{Diagnostics, Fields};
 use super::tree::{Tree, Value};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::Gate;
@@ -15,7 +15,7 @@ const PEOPLE_MAX: u32 = 100;
 const NAME_CHARS_MAX: usize = 100;
 
 /// The approval that a step needs; none if it needs none.
-pub(super) fn approval(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<Approval> {
+pub(super) fn approval(report: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Approval> {
     let Some(tree) = fields.get("approve") else {
         for key in ["approvers", "approvals", "expires", "checklist"] {
             if let Some(place) = fields.key(key) {
@@ -41,7 +41,7 @@ pub(super) fn approval(report: &mut Report<'_>, fields: &Fields<'_>) -> Option<A
 }
 
 /// The names of those who may answer; none if something is wrong with the list.
-fn approvers(report: &mut Report<'_>, tree: &Tree) -> Option<Vec<String>> {
+fn approvers(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<Vec<String>> {
     if let Value::Text(name) = &tree.value {
         let problem = Problem::new(Code::BadValue, "`approvers` takes a list of names, and this is a text");
         report.refuse(tree, problem.hint(format!("write `approvers: [{name}]`")));
@@ -72,7 +72,7 @@ fn approvers(report: &mut Report<'_>, tree: &Tree) -> Option<Vec<String>> {
 }
 
 /// How many people must grant it.
-fn needed(report: &mut Report<'_>, tree: &Tree, approvers: Option<&[String]>) -> Option<u32> {
+fn needed(report: &mut Diagnostics<'_>, tree: &Tree, approvers: Option<&[String]>) -> Option<u32> {
     let needed = report.count_to("approvals", PEOPLE_MAX, tree)?;
     let there = approvers.map_or(0, <[String]>::len);
     if there > 0 && needed as usize > there {
@@ -85,7 +85,7 @@ fn needed(report: &mut Report<'_>, tree: &Tree, approvers: Option<&[String]>) ->
     Some(needed)
 }
 
-fn checklist(report: &mut Report<'_>, tree: &Tree) -> Vec<String> {
+fn checklist(report: &mut Diagnostics<'_>, tree: &Tree) -> Vec<String> {
     let points = report.list("checklist", tree).unwrap_or_default();
     if points.len() > Approval::POINTS_MAX {
         let message = format!(

@@ -1,6 +1,6 @@
 //! What a part of a file does: runs a program, an agent or another workflow, or waits.
 
-use super::report::{Fields, Report};
+use super::diagnostics::{Diagnostics, Fields};
 use super::tree::Tree;
 use super::values::Values;
 use crate::events::ids::AgentName;
@@ -57,7 +57,7 @@ pub(super) fn has_programs(fields: &Fields<'_>) -> bool {
 }
 
 /// Refuses keys that have no effect in a step of its kind.
-pub(super) fn refuse_idle_keys(report: &mut Report<'_>, fields: &Fields<'_>) {
+pub(super) fn refuse_idle_keys(report: &mut Diagnostics<'_>, fields: &Fields<'_>) {
     let idle = IDLE.iter().filter(|(kind, ..)| fields.get(kind).is_some());
     // A program may undo what a child run did.
     let idle = idle.filter(|(kind, ..)| *kind != "workflow" || !has_programs(fields));
@@ -101,7 +101,7 @@ pub(super) fn does<'t, 's: 't>(
 }
 
 /// Refuses `with` and `prompt` where nothing would get them.
-fn refuse_arguments_of_nobody(report: &mut Report<'_>, fields: &Fields<'_>, part: &Part) {
+fn refuse_arguments_of_nobody(report: &mut Diagnostics<'_>, fields: &Fields<'_>, part: &Part) {
     if fields.get("agent").is_some() {
         return;
     }
@@ -131,7 +131,7 @@ fn agent<'t, 's: 't>(
 
 /// The name of an agent, in a part where these keys may stand. A name that cannot be used is reported, and
 /// answered all the same, so that other mistakes beside it are reported too.
-pub(super) fn agent_name(report: &mut Report<'_>, place: &Tree, kinds: &[&str]) -> Option<AgentName> {
+pub(super) fn agent_name(report: &mut Diagnostics<'_>, place: &Tree, kinds: &[&str]) -> Option<AgentName> {
     let text = report.text("agent", place).map(str::trim)?;
     let name = AgentName::new(text);
     if text.is_empty() {
@@ -165,7 +165,7 @@ fn workflow<'t, 's: 't>(
 
 /// A short text in which no expression may stand.
 fn literal<'t, 's: 't>(
-    report: &mut Report<'s>,
+    report: &mut Diagnostics<'s>,
     key: &str,
     what: &str,
     chars_max: usize,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::report::Report;
+use super::diagnostics::Diagnostics;
 use super::steps::{Draft, Grows};
 use super::values::Use;
 use crate::events::ids::StepId;
@@ -102,7 +102,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Reports all unknown names in the expressions of the steps.
-    pub(super) fn check_steps(&self, report: &mut Report<'_>, drafts: &[Draft<'_>]) {
+    pub(super) fn check_steps(&self, report: &mut Diagnostics<'_>, drafts: &[Draft<'_>]) {
         for (index, draft) in drafts.iter().enumerate() {
             report.step.clone_from(&draft.id);
             let (uses, items) = (&draft.uses, draft.grows == Grows::Items);
@@ -123,7 +123,7 @@ impl<'a> Checker<'a> {
 
     /// Warns of a condition on an input that may be a text: `--input deploy=false` gives the text `false`,
     /// which counts as true.
-    fn warn_of_texts(&self, report: &mut Report<'_>, found: &Use<'_>) {
+    fn warn_of_texts(&self, report: &mut Diagnostics<'_>, found: &Use<'_>) {
         let source = found.expression.source();
         let decides = |path: &Path<'_>| {
             let before = source.get(..path.at).unwrap_or_default().trim_end();
@@ -159,9 +159,9 @@ impl<'a> Checker<'a> {
     }
 
     /// Reports all names in an expression that are not known where it stands.
-    pub(super) fn check(&self, report: &mut Report<'_>, found: &Use<'_>, around: Around) {
+    pub(super) fn check(&self, report: &mut Diagnostics<'_>, found: &Use<'_>, around: Around) {
         let names = Names::of(found.expression.source());
-        let refuse = |report: &mut Report<'_>, code: Code, unknown: Unknown| {
+        let refuse = |report: &mut Diagnostics<'_>, code: Code, unknown: Unknown| {
             let place = found.tree.place_inside(report.source, found.at + unknown.at);
             let problem = Problem::new(code, unknown.message);
             report.refuse_at(

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::report::Report;
+use super::diagnostics::Diagnostics;
 use super::steps::Draft;
 use super::tree::Tree;
 use crate::events::ids::StepId;
@@ -11,7 +11,10 @@ use crate::workflow::graph::{Ancestors, Graph};
 
 /// What each step needs, and all that comes before it. If there is no order, as with a cycle, no step is
 /// known to come before another.
-pub(super) fn order(report: &mut Report<'_>, drafts: &[Draft<'_>]) -> (Vec<Vec<StepId>>, Option<Ancestors>) {
+pub(super) fn order(
+    report: &mut Diagnostics<'_>,
+    drafts: &[Draft<'_>],
+) -> (Vec<Vec<StepId>>, Option<Ancestors>) {
     let places = unique_ids(report, drafts);
     let mut complete = true;
     let mut needs: Vec<Vec<usize>> = Vec::with_capacity(drafts.len());
@@ -48,7 +51,7 @@ pub(super) fn order(report: &mut Report<'_>, drafts: &[Draft<'_>]) -> (Vec<Vec<S
 }
 
 /// The index of the first step with each id; every other step with the same id is reported.
-fn unique_ids<'d>(report: &mut Report<'_>, drafts: &'d [Draft<'_>]) -> HashMap<&'d str, usize> {
+fn unique_ids<'d>(report: &mut Diagnostics<'_>, drafts: &'d [Draft<'_>]) -> HashMap<&'d str, usize> {
     let mut places: HashMap<&str, usize> = HashMap::with_capacity(drafts.len());
     for (index, draft) in drafts.iter().enumerate() {
         let Some(id) = &draft.id else { continue };
@@ -66,7 +69,12 @@ fn unique_ids<'d>(report: &mut Report<'_>, drafts: &'d [Draft<'_>]) -> HashMap<&
     places
 }
 
-fn unknown_step<'a>(report: &mut Report<'_>, name: &str, tree: &Tree, known: impl Iterator<Item = &'a str>) {
+fn unknown_step<'a>(
+    report: &mut Diagnostics<'_>,
+    name: &str,
+    tree: &Tree,
+    known: impl Iterator<Item = &'a str>,
+) {
     let mut known: Vec<&str> = known.collect();
     known.sort_unstable();
     let problem = Problem::new(Code::UnknownStep, format!("there is no step `{name}` to need"));
@@ -80,7 +88,7 @@ fn unknown_step<'a>(report: &mut Report<'_>, name: &str, tree: &Tree, known: imp
 }
 
 /// Reports a cycle with all its steps. An arrow means: needs.
-fn refuse_cycle(report: &mut Report<'_>, drafts: &[Draft<'_>], cycle: &[usize]) {
+fn refuse_cycle(report: &mut Diagnostics<'_>, drafts: &[Draft<'_>], cycle: &[usize]) {
     let steps: Vec<&Draft<'_>> = cycle.iter().filter_map(|index| drafts.get(*index)).collect();
     let Some(first) = steps.first() else { return };
     let names: Vec<&str> =

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::diagnostics::{Diagnostics, Fields, Keys};
 use super::gates;
 use super::kinds::NAME_CHARS_MAX;
-use super::report::{Fields, Keys, Report};
 use super::steps::Draft;
 use super::tree::{Tree, Value};
 use crate::events::ids::StepId;
@@ -41,7 +41,7 @@ pub(super) struct Phases<'t> {
 
 impl<'t> Phases<'t> {
     pub(super) fn read<'s: 't>(
-        report: &mut Report<'s>,
+        report: &mut Diagnostics<'s>,
         tree: Option<&'t Tree>,
         drafts: &[Draft<'_>],
     ) -> Self {
@@ -71,7 +71,7 @@ impl<'t> Phases<'t> {
 
     /// Refuses what would wait for itself: a step of a phase that needs a step that waits for the
     /// answer about the phase.
-    pub(super) fn refuse_circles(&self, report: &mut Report<'_>, steps: &[Arc<Step>]) {
+    pub(super) fn refuse_circles(&self, report: &mut Diagnostics<'_>, steps: &[Arc<Step>]) {
         for (phase, circle) in circles(steps, &self.rules) {
             let Some((_, place)) = self.places.iter().find(|(name, _)| *name == phase) else { continue };
             let told = |id: &StepId| match id.as_str().strip_prefix(StepId::PHASE) {
@@ -85,7 +85,7 @@ impl<'t> Phases<'t> {
     }
 }
 
-fn rules(report: &mut Report<'_>, name: &str, key: &Tree, value: &Tree) -> Option<PhaseRules> {
+fn rules(report: &mut Diagnostics<'_>, name: &str, key: &Tree, value: &Tree) -> Option<PhaseRules> {
     if matches!(value.value, Value::Null) {
         return says_nothing(report, name, key);
     }
@@ -98,13 +98,13 @@ fn rules(report: &mut Report<'_>, name: &str, key: &Tree, value: &Tree) -> Optio
     Some(PhaseRules { approval: approval? })
 }
 
-fn says_nothing(report: &mut Report<'_>, name: &str, key: &Tree) -> Option<PhaseRules> {
+fn says_nothing(report: &mut Diagnostics<'_>, name: &str, key: &Tree) -> Option<PhaseRules> {
     let problem = Problem::new(Code::BadValue, format!("nothing is said about the phase `{name}`"));
     report.refuse(key, problem.hint("add `approve: before` or `approve: after`, or take it out"));
     None
 }
 
-fn is_known(report: &mut Report<'_>, name: &str, key: &Tree, drafts: &[Draft<'_>]) {
+fn is_known(report: &mut Diagnostics<'_>, name: &str, key: &Tree, drafts: &[Draft<'_>]) {
     let mut known: Vec<&str> =
         drafts.iter().filter_map(|draft| draft.phase).map(|(phase, _)| phase).collect();
     if known.contains(&name) {
@@ -122,7 +122,7 @@ fn is_known(report: &mut Report<'_>, name: &str, key: &Tree, drafts: &[Draft<'_>
 }
 
 /// Warns of a step that asks for an approval of its own, beside the one of its phase.
-fn warn_of_asking_twice(report: &mut Report<'_>, name: &str, gate: Gate, drafts: &[Draft<'_>]) {
+fn warn_of_asking_twice(report: &mut Diagnostics<'_>, name: &str, gate: Gate, drafts: &[Draft<'_>]) {
     for draft in drafts.iter().filter(|draft| draft.phase.is_some_and(|(phase, _)| phase == name)) {
         let Some(step) = &draft.step else { continue };
         if step.approval.as_ref().is_some_and(|approval| approval.gate == gate) {

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::defaults::Defaults;
+use super::diagnostics::Diagnostics;
 use super::names::Checker;
-use super::report::Report;
 use super::tree::{self, Tree, path};
 use super::{FILE_BYTES_MAX, NamedAgent, drafts_of, named, order, steps};
 use crate::events::json::Why;
@@ -42,7 +42,7 @@ pub fn plan(text: &str, scope: &PlanScope<'_>) -> Result<(Definition, Vec<NamedA
         };
         bad("add_steps", Problem::new(Code::BadPlan, says))
     })?;
-    let mut report = Report::of_plan(text, &tree);
+    let mut report = Diagnostics::of_plan(text, &tree);
     let read = added(&mut report, &tree, scope);
     let first = report.problems.into_iter().min_by_key(column);
     match (first, read) {
@@ -59,7 +59,7 @@ pub fn plan(text: &str, scope: &PlanScope<'_>) -> Result<(Definition, Vec<NamedA
 }
 
 fn added<'s>(
-    report: &mut Report<'s>,
+    report: &mut Diagnostics<'s>,
     tree: &'s Tree,
     scope: &PlanScope<'_>,
 ) -> Option<(Definition, Vec<NamedAgent>)> {

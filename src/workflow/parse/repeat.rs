@@ -1,6 +1,6 @@
 //! The key `repeat`: a step that is done again and again.
 
-use super::report::{Fields, Keys, Report};
+use super::diagnostics::{Diagnostics, Fields, Keys};
 use super::tree::Tree;
 use super::values::{Use, Values};
 use crate::events::problem::{Code, Problem};
@@ -29,7 +29,10 @@ const ALONE: [(&str, &str); 3] = [
 ];
 
 /// Reads the key, with the expression in it.
-pub(super) fn read<'t, 's: 't>(report: &mut Report<'s>, step: &Fields<'t>) -> (Option<Repeat>, Vec<Use<'t>>) {
+pub(super) fn read<'t, 's: 't>(
+    report: &mut Diagnostics<'s>,
+    step: &Fields<'t>,
+) -> (Option<Repeat>, Vec<Use<'t>>) {
     let (Some(key), Some(tree)) = (step.key("repeat"), step.get("repeat")) else { return (None, Vec::new()) };
     for (kind, hint) in ALONE.iter().filter(|(kind, _)| step.get(kind).is_some()) {
         let message = format!("`repeat` and `{kind}` cannot stand in one step");
@@ -49,7 +52,13 @@ pub(super) fn read<'t, 's: 't>(report: &mut Report<'s>, step: &Fields<'t>) -> (O
     (until.zip(max).map(|(until, max)| Repeat { until, max }), uses)
 }
 
-fn missing<T>(report: &mut Report<'_>, fields: &Fields<'_>, tree: &Tree, key: &str, hint: &str) -> Option<T> {
+fn missing<T>(
+    report: &mut Diagnostics<'_>,
+    fields: &Fields<'_>,
+    tree: &Tree,
+    key: &str,
+    hint: &str,
+) -> Option<T> {
     // A key that was refused may be the one that is missing.
     if !fields.refused_some() {
         report.refuse(tree, Problem::new(Code::BadValue, format!("`repeat` has no `{key}`")).hint(hint));

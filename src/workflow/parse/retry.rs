@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::report::{Fields, Keys, Report};
+use super::diagnostics::{Diagnostics, Fields, Keys};
 use super::tree::{Tree, Value};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{Retry, RetryPolicy};
@@ -50,7 +50,7 @@ impl PartialRetry {
     }
 
     /// Reads a `retry` of any form.
-    pub(super) fn read(report: &mut Report<'_>, tree: &Tree) -> Self {
+    pub(super) fn read(report: &mut Diagnostics<'_>, tree: &Tree) -> Self {
         let Some(fields) = Fields::read(report, "retry", &KEYS, tree) else { return Self::default() };
         let retry = Self {
             policy: fields.get("policy").and_then(|tree| report.choice("policy", &POLICIES, tree)),
@@ -88,7 +88,12 @@ impl PartialRetry {
     }
 
     /// The complete policy, given the `defaults`. `tree` is the place for reports.
-    pub(super) fn complete(self, defaults: Option<&Self>, report: &mut Report<'_>, tree: &Tree) -> Retry {
+    pub(super) fn complete(
+        self,
+        defaults: Option<&Self>,
+        report: &mut Diagnostics<'_>,
+        tree: &Tree,
+    ) -> Retry {
         let retry = self.over(defaults);
         if retry.max < retry.initial {
             let message = "`max` is shorter than `initial`, and no delay is longer than `max`";
@@ -118,7 +123,7 @@ impl PartialRetry {
     }
 }
 
-fn exit_codes(report: &mut Report<'_>, tree: &Tree) -> Option<Vec<i32>> {
+fn exit_codes(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<Vec<i32>> {
     let mut codes = Vec::new();
     for item in report.list("exit_codes", tree)? {
         let code = match &item.value {
@@ -137,7 +142,7 @@ fn exit_codes(report: &mut Report<'_>, tree: &Tree) -> Option<Vec<i32>> {
     Some(codes)
 }
 
-fn messages(report: &mut Report<'_>, tree: &Tree) -> Option<Vec<String>> {
+fn messages(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<Vec<String>> {
     let mut messages = Vec::new();
     for item in report.list("messages", tree)? {
         match report.text("messages", item) {

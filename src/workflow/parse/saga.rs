@@ -1,13 +1,13 @@
 //! What a step says about being undone: `compensate`, `irreversible`, `at_most_once`.
 
 use super::STEP_NOT_BUILT;
+use super::diagnostics::{Diagnostics, Fields, Keys};
 use super::kinds;
-use super::report::{Fields, Keys, Report};
 use super::retry::PartialRetry;
 use super::tree::{Tree, Value};
 use super::values::{Use, Values};
 use crate::events::ids::AgentName;
-use crate::events::problem::{Code, Place, Problem};
+use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::events::run::UndoWhen;
 use crate::workflow::definition::{Compensate, Does, Retry};
 
@@ -41,7 +41,7 @@ pub(super) struct Saga<'t> {
     /// How it is undone; none if the step does not say, or something is wrong with it.
     pub(super) compensate: Option<Compensate>,
     /// The agent that the compensation names, with the place.
-    pub(super) agent: Option<(AgentName, Place)>,
+    pub(super) agent: Option<(AgentName, SourceLocation)>,
     /// The expressions in the compensation.
     pub(super) uses: Vec<Use<'t>>,
     pub(super) irreversible: bool,
@@ -50,7 +50,7 @@ pub(super) struct Saga<'t> {
 
 impl<'t> Saga<'t> {
     /// Reads these keys of a step. That a `sleep` may have none of them is reported elsewhere.
-    pub(super) fn read<'s: 't>(report: &mut Report<'s>, fields: &Fields<'t>) -> Self {
+    pub(super) fn read<'s: 't>(report: &mut Diagnostics<'s>, fields: &Fields<'t>) -> Self {
         let mut flag = |key| fields.get(key).and_then(|tree| report.flag(key, tree)).unwrap_or(false);
         let (irreversible, at_most_once) = (flag("irreversible"), flag("at_most_once"));
         if let (true, Some(key)) = (at_most_once, fields.key("retry")) {
@@ -73,7 +73,7 @@ impl<'t> Saga<'t> {
         saga
     }
 
-    fn compensated<'s: 't>(self, report: &mut Report<'s>, tree: &'t Tree) -> Self {
+    fn compensated<'s: 't>(self, report: &mut Diagnostics<'s>, tree: &'t Tree) -> Self {
         if let Value::Text(_) = &tree.value {
             let problem = Problem::new(Code::BadValue, "`compensate` takes a map, and this is a text");
             report.refuse(tree, problem.hint("write `compensate: {run: …}`"));
@@ -99,7 +99,7 @@ impl<'t> Saga<'t> {
 }
 
 /// How a compensation is retried. The workflow's `defaults` are about doing things, and do not apply here.
-fn retry(report: &mut Report<'_>, fields: &Fields<'_>) -> Retry {
+fn retry(report: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Retry {
     let defaults = PartialRetry::attempts(Compensate::ATTEMPTS);
     match fields.get("retry") {
         Some(tree) => PartialRetry::read(report, tree).complete(Some(&defaults), report, tree),

@@ -1,11 +1,11 @@
 //! The file of a scripted agent: a list of answers.
 
 use super::data::json;
-use super::report::{Fields, Keys, Report};
+use super::diagnostics::{Diagnostics, Fields, Keys};
 use super::tree::Tree;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::Purpose;
-use crate::workflow::script::{Answer, Says, Script};
+use crate::workflow::script::{Says, Script, ScriptedAnswer};
 
 const ANSWER: Keys = Keys {
     of: "an answer",
@@ -35,7 +35,7 @@ const ONE_OF: &str = "give it exactly one of `output`, `stdout` and `fail`";
 pub fn script(text: &str, file: &str) -> Result<Script, Vec<Problem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let tree = Tree::read(text, file).map_err(|problem| vec![problem])?;
-    let mut report = Report::new(file, text);
+    let mut report = Diagnostics::new(file, text);
     let answers: Vec<_> = match report.list("a script", &tree) {
         Some(answers) => answers.iter().filter_map(|tree| answer(&mut report, tree)).collect(),
         None => Vec::new(),
@@ -43,9 +43,9 @@ pub fn script(text: &str, file: &str) -> Result<Script, Vec<Problem>> {
     if report.problems.is_empty() { Ok(Script(answers)) } else { Err(report.problems) }
 }
 
-fn answer(report: &mut Report<'_>, tree: &Tree) -> Option<Answer> {
+fn answer(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<ScriptedAnswer> {
     let fields = Fields::read(report, "an answer", &ANSWER, tree)?;
-    let text = |report: &mut Report<'_>, key| {
+    let text = |report: &mut Diagnostics<'_>, key| {
         fields.get(key).and_then(|tree| report.text(key, tree)).map(str::to_owned)
     };
     let (step, prompt) = (text(report, "step"), text(report, "prompt"));
@@ -54,10 +54,10 @@ fn answer(report: &mut Report<'_>, tree: &Tree) -> Option<Answer> {
     let delay = fields.get("delay").and_then(|tree| report.duration("delay", tree));
     let says = says(report, &fields, tree)?;
     let delay_us = delay.map_or(0, |delay| u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
-    Some(Answer { step, attempt, purpose, prompt, delay_us, says })
+    Some(ScriptedAnswer { step, attempt, purpose, prompt, delay_us, says })
 }
 
-fn says(report: &mut Report<'_>, fields: &Fields<'_>, tree: &Tree) -> Option<Says> {
+fn says(report: &mut Diagnostics<'_>, fields: &Fields<'_>, tree: &Tree) -> Option<Says> {
     let (output, stdout, fail) = (fields.get("output"), fields.get("stdout"), fields.get("fail"));
     match (output, stdout, fail) {
         (Some(output), None, None) => json(report, "output", output).map(Says::Output),
@@ -78,7 +78,7 @@ fn says(report: &mut Report<'_>, fields: &Fields<'_>, tree: &Tree) -> Option<Say
     }
 }
 
-fn failure(report: &mut Report<'_>, tree: &Tree) -> Option<Says> {
+fn failure(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<Says> {
     let fields = Fields::read(report, "fail", &FAIL, tree)?;
     let class = fields.get("class").map(|tree| report.choice("class", &CLASSES, tree));
     let message = fields.get("message").map(|tree| report.text("message", tree));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::defaults::{Defaults, environment};
-use super::report::{Fields, Keys, Report};
+use super::diagnostics::{Diagnostics, Fields, Keys};
 use super::retry::PartialRetry;
 use super::saga::Saga;
 use super::tiers::Tiers;
@@ -12,7 +12,7 @@ use super::tree::{Tree, Value};
 use super::values::{self, Use, Values};
 use super::{NamedAgent, NamedChild, STEP_NOT_BUILT, gates, kinds, repeat};
 use crate::events::ids::{AgentName, StepId};
-use crate::events::problem::{Code, Place, Problem};
+use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::workflow::definition::{AgentRole, Does, ForEach, OnError, Retry, Step};
 use crate::workflow::template::Template;
 
@@ -69,9 +69,9 @@ pub(super) struct Draft<'t> {
     /// Which steps it grows, if it grows any.
     pub(super) grows: Grows,
     /// The agents that it names, with the purpose and the place.
-    agents: Vec<(AgentName, AgentRole, Place)>,
+    agents: Vec<(AgentName, AgentRole, SourceLocation)>,
     /// The workflow file that it names, with the place.
-    child: Option<(String, Place)>,
+    child: Option<(String, SourceLocation)>,
     /// The phase that it belongs to, with the place.
     pub(super) phase: Option<(&'t str, &'t Tree)>,
     /// Whether neither it nor the `defaults` say what its failure does to the run.
@@ -105,7 +105,11 @@ pub(super) enum Grows {
 
 impl<'t> Draft<'t> {
     /// Reads a step; none if it is not a map.
-    pub(super) fn read<'s: 't>(report: &mut Report<'s>, defaults: &Defaults, tree: &'t Tree) -> Option<Self> {
+    pub(super) fn read<'s: 't>(
+        report: &mut Diagnostics<'s>,
+        defaults: &Defaults,
+        tree: &'t Tree,
+    ) -> Option<Self> {
         report.step = None;
         let problems = report.problems.len();
         let id = id(report, tree);
@@ -203,7 +207,7 @@ impl Grows {
 }
 
 /// Reads the id first, because every problem of the step names it.
-fn id(report: &mut Report<'_>, tree: &Tree) -> Option<StepId> {
+fn id(report: &mut Diagnostics<'_>, tree: &Tree) -> Option<StepId> {
     let Value::Map(entries) = &tree.value else { return None };
     let is_id = |(key, _): &&(Tree, Tree)| key.value == Value::Text("id".to_owned());
     let Some((_, place)) = entries.iter().find(is_id) else {
@@ -244,7 +248,7 @@ fn environment_over<'t, 's: 't>(
 /// How long attempts may take, and how often they are made. The `defaults` apply only to
 /// steps that make attempts.
 fn trying(
-    report: &mut Report<'_>,
+    report: &mut Diagnostics<'_>,
     fields: &Fields<'_>,
     defaults: &Defaults,
     on_error: OnError,
@@ -267,12 +271,12 @@ fn trying(
     (timeout.or(defaults.timeout), retry)
 }
 
-fn phase<'t, 's: 't>(report: &mut Report<'s>, tree: &'t Tree) -> Option<(&'t str, &'t Tree)> {
+fn phase<'t, 's: 't>(report: &mut Diagnostics<'s>, tree: &'t Tree) -> Option<(&'t str, &'t Tree)> {
     Some((report.line("phase", kinds::NAME_CHARS_MAX, tree)?, tree))
 }
 
 /// The names in `needs`, with their places.
-fn needs<'t, 's: 't>(report: &mut Report<'s>, tree: &'t Tree) -> Vec<(&'t str, &'t Tree)> {
+fn needs<'t, 's: 't>(report: &mut Diagnostics<'s>, tree: &'t Tree) -> Vec<(&'t str, &'t Tree)> {
     if let Value::Text(name) = &tree.value {
         let problem = Problem::new(Code::BadValue, "`needs` takes a list of ids, and this is a text");
         report.refuse(tree, problem.hint(format!("write `needs: [{name}]`")));

@@ -2,11 +2,11 @@
 //! out: `fallback`, `optional`, `criticality`.
 
 use super::defaults::{self, Defaults};
+use super::diagnostics::{Diagnostics, Fields, Keys};
 use super::kinds;
-use super::report::{Fields, Keys, Report};
 use super::tree::{Tree, Value};
 use crate::events::ids::AgentName;
-use crate::events::problem::{Code, Place, Problem};
+use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::workflow::definition::{Criticality, Fallback, OnError};
 
 pub(super) const KEYS: Keys = Keys {
@@ -33,7 +33,7 @@ const CRITICALITY: [(&str, Criticality); 4] = [
 pub(super) struct Tiers {
     pub(super) fallback: Option<Fallback>,
     /// The agent that the fallback names, with the place.
-    pub(super) agent: Option<(AgentName, Place)>,
+    pub(super) agent: Option<(AgentName, SourceLocation)>,
     pub(super) on_error: OnError,
     /// Whether `on_error` is only the default, because neither the step nor the `defaults` say it.
     pub(super) undecided: bool,
@@ -42,7 +42,7 @@ pub(super) struct Tiers {
 
 impl Tiers {
     /// Reads the tiers from the keys of a step.
-    pub(super) fn read(report: &mut Report<'_>, fields: &Fields<'_>, defaults: &Defaults) -> Self {
+    pub(super) fn read(report: &mut Diagnostics<'_>, fields: &Fields<'_>, defaults: &Defaults) -> Self {
         let on_error = on_error(report, fields, defaults);
         let criticality = fields.get("criticality");
         let criticality = criticality.and_then(|tree| report.choice("criticality", &CRITICALITY, tree));
@@ -56,7 +56,7 @@ impl Tiers {
 
 /// What its failure does to the run: what the step says, in either of two ways, before
 /// what the `defaults` say.
-fn on_error(report: &mut Report<'_>, fields: &Fields<'_>, defaults: &Defaults) -> OnError {
+fn on_error(report: &mut Diagnostics<'_>, fields: &Fields<'_>, defaults: &Defaults) -> OnError {
     let optional = fields.get("optional").and_then(|tree| report.flag("optional", tree));
     let said = fields.get("on_error").and_then(|tree| defaults::on_error(report, tree));
     let tolerates = |on_error| matches!(on_error, OnError::RetryThenSkip | OnError::Continue);
@@ -83,11 +83,11 @@ fn on_error(report: &mut Report<'_>, fields: &Fields<'_>, defaults: &Defaults) -
 
 /// Reads the fallback, with the place of the agent's name.
 fn fallback(
-    report: &mut Report<'_>,
+    report: &mut Diagnostics<'_>,
     step: &Fields<'_>,
     tree: &Tree,
     defaults: &Defaults,
-) -> Option<(Fallback, (AgentName, Place))> {
+) -> Option<(Fallback, (AgentName, SourceLocation))> {
     if let Value::Text(name) = &tree.value {
         let problem = Problem::new(Code::BadValue, "`fallback` takes a map, and this is a text");
         report.refuse(tree, problem.hint(format!("write `fallback: {{agent: {name}}}`")));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::data::{json, scalar};
-use super::report::{Report, key_is_no_text};
+use super::diagnostics::{Diagnostics, key_is_no_text};
 use super::tree::{Tree, Value};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{ForEach, Items};
@@ -22,7 +22,7 @@ pub(super) struct Use<'t> {
 
 /// Reads templates and expressions, and collects the expressions.
 pub(super) struct Values<'t, 'r, 's> {
-    pub(super) report: &'r mut Report<'s>,
+    pub(super) report: &'r mut Diagnostics<'s>,
     pub(super) uses: Vec<Use<'t>>,
 }
 
@@ -198,7 +198,7 @@ fn bare(key: &str) -> String {
 }
 
 /// Reads a JSON Schema; reports what is not one.
-pub(super) fn schema(report: &mut Report<'_>, key: &str, tree: &Tree) -> Option<Schema> {
+pub(super) fn schema(report: &mut Diagnostics<'_>, key: &str, tree: &Tree) -> Option<Schema> {
     if !matches!(tree.value, Value::Map(_)) {
         report.wants(key, "a JSON Schema", tree);
         return None;

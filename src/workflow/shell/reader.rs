@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::flow::{Flow, POSITIONAL};
-use super::{Piece, Place};
+use super::{Piece, WordPosition};
 
 /// How deep commands may be nested. It bounds the stack; nobody writes half of it.
 const DEPTH_MAX: usize = 64;
@@ -44,7 +44,7 @@ pub(super) struct HereDocument {
 pub(super) struct Reader {
     items: Vec<Item>,
     at: usize,
-    verdicts: Vec<Option<Result<Place, String>>>,
+    verdicts: Vec<Option<Result<WordPosition, String>>>,
     raw: BTreeSet<usize>,
     /// How many values were read so far.
     pub(super) seen: usize,
@@ -79,7 +79,9 @@ impl Reader {
             })
             .collect();
         Self {
-            verdicts: (0..values).map(|value| raw.contains(&value).then_some(Ok(Place::Words))).collect(),
+            verdicts: (0..values)
+                .map(|value| raw.contains(&value).then_some(Ok(WordPosition::Words)))
+                .collect(),
             raw,
             items,
             at: 0,
@@ -92,7 +94,7 @@ impl Reader {
     }
 
     /// Reads the whole text. Answers for each value how it stands, or why it cannot stand there.
-    pub(super) fn read(mut self) -> Vec<Result<Place, String>> {
+    pub(super) fn read(mut self) -> Vec<Result<WordPosition, String>> {
         let end = self.commands();
         let behind = match &end {
             Ok(()) => "where nothing is expected".to_owned(),
@@ -193,7 +195,7 @@ impl Reader {
         values.for_each(|value| self.refuse(value, why));
     }
 
-    pub(super) fn accept(&mut self, value: usize, place: Place) {
+    pub(super) fn accept(&mut self, value: usize, place: WordPosition) {
         if let Some(verdict @ None) = self.verdicts.get_mut(value) {
             *verdict = Some(Ok(place));
         }

@@ -40,23 +40,23 @@ fn a_quoted_value_reaches_a_program_as_it_is() {
         "if",
         "%s",
     ] {
-        let word = quoted(&serde_json::to_string(text).unwrap(), Place::Words).unwrap();
+        let word = quoted(&serde_json::to_string(text).unwrap(), WordPosition::Words).unwrap();
         assert_eq!(shell(&format!("printf '%s.' {word}")), format!("{text}."), "{word}");
     }
 }
 
 #[test]
 fn a_list_becomes_a_word_for_each_item() {
-    let words = quoted(r#"["a b","it's",3,null,{"k":[1]},[]]"#, Place::Words).unwrap();
+    let words = quoted(r#"["a b","it's",3,null,{"k":[1]},[]]"#, WordPosition::Words).unwrap();
     assert_eq!(shell(&format!("printf '<%s>' {words}")), r#"<a b><it's><3><null><{"k":[1]}><[]>"#);
-    assert_eq!(quoted("[]", Place::Words).unwrap(), "");
-    assert_eq!(quoted("[]", Place::Part).unwrap(), "''");
-    assert_eq!(quoted("[1]", Place::One), Err(TooManyWords));
+    assert_eq!(quoted("[]", WordPosition::Words).unwrap(), "");
+    assert_eq!(quoted("[]", WordPosition::Part).unwrap(), "''");
+    assert_eq!(quoted("[1]", WordPosition::One), Err(TooManyWords));
 }
 
 #[test]
 fn a_number_does_not_become_a_file_descriptor() {
-    let two = quoted("2", Place::Words).unwrap();
+    let two = quoted("2", WordPosition::Words).unwrap();
     assert_eq!(shell(&format!("echo {two}>&1")), "2\n");
 }
 
@@ -247,18 +247,18 @@ fn a_value_that_a_shell_would_read_again_is_refused_with_the_reason() {
 #[test]
 fn a_list_stands_as_words_where_words_can_stand() {
     for (command, expected) in [
-        ("rm {{ x }}", Place::Words),
-        (" {{ x }} \n", Place::Words),
-        ("rm a{{ x }}", Place::Part),
-        ("rm {{ x }}#b", Place::Part),
-        ("for f in {{ x }}; do :; done", Place::Words),
-        ("y={{ x }} make", Place::One),
-        ("make > {{ x }}", Place::One),
-        ("{{ x }}/bin/tool", Place::One),
-        ("[ -f {{ x }} ]", Place::One),
-        ("ssh {{ x }} uptime", Place::One),
-        ("case {{ x }} in a) :;; esac", Place::One),
-        ("export Y={{ x }}", Place::One),
+        ("rm {{ x }}", WordPosition::Words),
+        (" {{ x }} \n", WordPosition::Words),
+        ("rm a{{ x }}", WordPosition::Part),
+        ("rm {{ x }}#b", WordPosition::Part),
+        ("for f in {{ x }}; do :; done", WordPosition::Words),
+        ("y={{ x }} make", WordPosition::One),
+        ("make > {{ x }}", WordPosition::One),
+        ("{{ x }}/bin/tool", WordPosition::One),
+        ("[ -f {{ x }} ]", WordPosition::One),
+        ("ssh {{ x }} uptime", WordPosition::One),
+        ("case {{ x }} in a) :;; esac", WordPosition::One),
+        ("export Y={{ x }}", WordPosition::One),
     ] {
         assert_eq!(places(&pieces(command)), [Ok(expected)], "{command}");
     }
@@ -267,7 +267,7 @@ fn a_list_stands_as_words_where_words_can_stand() {
 #[test]
 fn an_empty_list_makes_no_comment_of_what_follows() {
     // `echo {{ x }}#b {{ y }}` was `echo #b …`: a comment, which a line break in the other value ended.
-    assert_eq!(shell(&format!("printf '<%s>' {}#b a", quoted("[]", Place::Part).unwrap())), "<#b><a>");
+    assert_eq!(shell(&format!("printf '<%s>' {}#b a", quoted("[]", WordPosition::Part).unwrap())), "<#b><a>");
 }
 
 #[test]

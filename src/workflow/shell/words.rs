@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Place;
+use super::WordPosition;
 use super::flow::POSITIONAL;
 use super::reader::{Item, Read, Reader, is_name, is_of_name, is_simple, lost};
 
@@ -109,12 +109,12 @@ impl Reader {
     /// Notes for the values of a word how they stand.
     pub(super) fn put(&mut self, word: &Word, one: bool) {
         self.flow.all.extend(word.span.clone());
-        let part = if word.pieces > 1 { Place::Part } else { Place::Words };
+        let part = if word.pieces > 1 { WordPosition::Part } else { WordPosition::Words };
         for value in &word.values {
             if word.braces {
                 self.refuse(*value, "in a word with braces, which bash may expand");
             }
-            self.accept(*value, if one { Place::One } else { part });
+            self.accept(*value, if one { WordPosition::One } else { part });
         }
     }
 

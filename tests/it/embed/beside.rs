@@ -2,7 +2,7 @@
 
 use reenact::prelude::*;
 
-use super::kit::{Gate, current_thread};
+use super::kit::{Turnstile, current_thread};
 use crate::support::Sandbox;
 
 const ASKS: &str = "
@@ -85,7 +85,7 @@ fn a_store_that_a_command_holds_is_refused_by_its_name() {
 #[test]
 fn an_engine_whose_data_folder_is_removed_ends_and_says_so() {
     let sandbox = Sandbox::new();
-    let gate = Gate::new();
+    let gate = Turnstile::new();
     current_thread(async {
         let engine = gate.added_to(Engine::open(sandbox.data())).start().await.unwrap();
         let run = engine.run(RunSpec::text(super::kit::GATED)).await.unwrap();

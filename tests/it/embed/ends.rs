@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use reenact::prelude::*;
 
-use super::kit::{GATED, Gate, current_thread, recorded};
+use super::kit::{GATED, Turnstile, current_thread, recorded};
 use crate::support::wait_until;
 
 /// The data folder of the process that is killed.
@@ -13,7 +13,7 @@ const FOLDER: &str = "REENACT_TEST_EMBED_FOLDER";
 
 #[test]
 fn an_engine_that_is_dropped_unclosed_has_crashed_and_the_next_goes_on() {
-    let (folder, gate) = (tempfile::tempdir().unwrap(), Gate::new());
+    let (folder, gate) = (tempfile::tempdir().unwrap(), Turnstile::new());
     current_thread(async {
         let engine = gate.added_to(Engine::open(folder.path())).start().await.unwrap();
         let run = engine.run(RunSpec::text(GATED).id("r").unwrap()).await.unwrap();
@@ -48,7 +48,7 @@ fn what_a_killed_process_had_begun_goes_on_at_the_next_start() {
     wait_until("its function is called", || folder.path().join("called").exists());
     child.kill().unwrap();
     child.wait().unwrap();
-    let gate = Gate::new();
+    let gate = Turnstile::new();
     gate.open();
     current_thread(async {
         let engine = gate.added_to(Engine::open(folder.path().join("data"))).start().await.unwrap();
@@ -82,7 +82,7 @@ fn is_killed() {
 
 #[test]
 fn an_engine_that_shuts_down_lets_what_runs_end() {
-    let (folder, gate) = (tempfile::tempdir().unwrap(), Gate::new());
+    let (folder, gate) = (tempfile::tempdir().unwrap(), Turnstile::new());
     current_thread(async {
         let engine = gate.added_to(Engine::open(folder.path())).start().await.unwrap();
         let run = engine.run(RunSpec::text(GATED).id("r").unwrap()).await.unwrap();

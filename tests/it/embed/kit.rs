@@ -29,9 +29,9 @@ pub(super) fn multi_thread<T: Send + 'static>(test: impl Future<Output = T> + Se
 
 /// Lets calls of a function wait, and counts them. With the function goes its hold on this.
 #[derive(Clone)]
-pub(super) struct Gate(Arc<(Semaphore, AtomicUsize)>);
+pub(super) struct Turnstile(Arc<(Semaphore, AtomicUsize)>);
 
-impl Gate {
+impl Turnstile {
     pub(super) fn new() -> Self {
         Self(Arc::new((Semaphore::new(0), AtomicUsize::new(0))))
     }

@@ -3,7 +3,7 @@
 use reenact::prelude::*;
 use reenact::views::presenters::outcome::Completed;
 
-use super::kit::{Gate, current_thread, recorded};
+use super::kit::{Turnstile, current_thread, recorded};
 
 const TWO: &str = "steps: [{id: a, agent: gated}, {id: b, agent: gated}]";
 
@@ -112,7 +112,7 @@ fn a_run_that_people_are_asked_about_waits_and_goes_on_by_itself_when_they_answe
 #[test]
 fn a_run_is_paused_goes_on_and_is_cancelled() {
     current_thread(async {
-        let gate = Gate::new();
+        let gate = Turnstile::new();
         let engine = gate.added_to(Engine::in_memory()).start().await.unwrap();
         let spec = RunSpec::text(TWO).until("a");
         let run = engine.run(spec).await.unwrap();

@@ -3,7 +3,7 @@
 use reenact::events::problem::Class;
 use reenact::prelude::*;
 
-use super::kit::{GATED, Gate, current_thread};
+use super::kit::{GATED, Turnstile, current_thread};
 
 fn refusal(engine: reenact::api::engine::builder::Builder) -> Problem {
     current_thread(async { engine.start().await.err().expect("it starts") })
@@ -58,7 +58,7 @@ fn an_input_or_an_answer_that_does_not_fit_fails_the_step_and_is_never_tried_aga
 #[test]
 fn a_run_that_is_not_there_is_told_by_whatever_is_asked_of_it() {
     current_thread(async {
-        let engine = Gate::new().added_to(Engine::in_memory()).start().await.unwrap();
+        let engine = Turnstile::new().added_to(Engine::in_memory()).start().await.unwrap();
         let there = engine.run(RunSpec::text(GATED).id("alpha").unwrap()).await.unwrap();
         // The beginning of an id is enough for people, and not for a handle.
         for id in ["beta", "al"] {
@@ -87,7 +87,7 @@ fn a_run_that_is_not_there_is_told_by_whatever_is_asked_of_it() {
 
 #[test]
 fn an_outcome_that_is_awaited_while_the_engine_shuts_down_is_told_so_and_so_is_all_that_is_asked_later() {
-    let (folder, gate) = (tempfile::tempdir().unwrap(), Gate::new());
+    let (folder, gate) = (tempfile::tempdir().unwrap(), Turnstile::new());
     current_thread(async {
         let config = reenact::config::Config {
             shutdown: reenact::config::Shutdown { grace: std::time::Duration::ZERO },

@@ -18,7 +18,7 @@ use reenact::events::ids::{StreamId, Version};
 use reenact::events::json::Json;
 use reenact::events::problem::{Code, Problem};
 use reenact::events::time::Timestamp;
-use reenact::kernel::core::Lender;
+use reenact::kernel::core::Environment;
 use reenact::kernel::{
     Aggregate, At, Attention, Blobs, Deadline, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Message,
     Moment, NotRecalled, Now, Own, Recalling, Recording, Said,
@@ -31,7 +31,7 @@ pub(super) struct Counter {
     alarm: Option<Timestamp>,
     /// A sum that somebody outside works out.
     asked: Option<u64>,
-    /// What it gives to another counter: to which, how much, and its how-many-eth gift that is.
+    /// What it gives to another counter: to which, how much, and the number of the gift.
     gives: Option<(String, u64, u64)>,
     gifts: u64,
     /// What others have given it.
@@ -301,7 +301,7 @@ impl Kind for Counters {
     }
 }
 
-impl Lender<Counter> for CounterShell {
+impl Environment<Counter> for CounterShell {
     fn now(&mut self) -> Now {
         self.context.clock.now()
     }
@@ -314,7 +314,7 @@ impl Lender<Counter> for CounterShell {
         0
     }
 
-    fn lend(&mut self, _: &Counter, _: &Ask, _: &[Want]) -> Option<()> {
+    fn grant(&mut self, _: &Counter, _: &Ask, _: &[Want]) -> Option<()> {
         Some(())
     }
 

@@ -107,9 +107,9 @@ async fn see(family: &Family, system: &System) -> Result<(), Problem> {
     system.begin(&id("p"), start).await?;
     if family.cancelled && !fold(system, &id("p")).await.status().has_ended() {
         let has_slept = async {
-            let mut glance = system.watch(&child());
+            let mut live_state = system.watch(&child());
             let sleeps =
-                glance.wait_for(|seen| seen.parked.is_some() || matches!(seen.attention.own, Own::At(_)));
+                live_state.wait_for(|seen| seen.parked.is_some() || matches!(seen.attention.own, Own::At(_)));
             sleeps.await.map(|seen| seen.parked.clone())
         };
         let parent = id("p");

@@ -83,8 +83,8 @@ impl Kit {
     }
 
     /// Registers a function that waits until it is let go on.
-    pub(super) fn gated(&self, name: &str) -> Gate {
-        let gate = Gate::default();
+    pub(super) fn gated(&self, name: &str) -> Turnstile {
+        let gate = Turnstile::default();
         let registered = gate.clone();
         self.functions.register(name, move |_: FunctionCall| {
             let gate = registered.clone();
@@ -123,14 +123,14 @@ impl Kit {
 
 /// Lets calls of a function wait, and counts them.
 #[derive(Clone)]
-pub(super) struct Gate {
+pub(super) struct Turnstile {
     room: Arc<Semaphore>,
     entered: Arc<tokio::sync::watch::Sender<usize>>,
     inside: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
 }
 
-impl Default for Gate {
+impl Default for Turnstile {
     fn default() -> Self {
         let count = || Arc::new(AtomicUsize::new(0));
         let entered = Arc::new(tokio::sync::watch::Sender::new(0));
@@ -138,7 +138,7 @@ impl Default for Gate {
     }
 }
 
-impl Gate {
+impl Turnstile {
     pub(super) async fn pass(&self) {
         let inside = self.inside.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(inside, Ordering::SeqCst);

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use reenact::actors::system::System;
 use reenact::aggregates::run::{Ask, Order, RunStatus};
 use reenact::api::facade::Facade;
-use reenact::api::protocol::{Answer, Request};
+use reenact::api::protocol::{Request, Response};
 use reenact::api::start::Resolver;
 use reenact::events::ids::RunId;
 use reenact::events::problem::Code;
@@ -32,7 +32,7 @@ fn order() -> Order {
 async fn see(facade: &Facade, run: &RunId) -> RunReport {
     let (frames, _none) = mpsc::channel(1);
     match facade.answer(Request::See { run: run.clone(), live: false, told: None }, &frames).await {
-        Ok(Answer::Report(report)) => *report,
+        Ok(Response::Report(report)) => *report,
         other => panic!("{other:?}"),
     }
 }

@@ -135,9 +135,9 @@ fn a_sleeping_run_is_put_away_and_wakes() {
         let run = id("r");
         let system = kit.start();
         system.begin(&run, start_of("[{id: a, sleep: 7d}]")).await.unwrap();
-        let mut glance = system.watch(&run);
+        let mut live_state = system.watch(&run);
         kit.hand.advance(Duration::from_secs(1));
-        while glance.changed().await.is_ok() {}
+        while live_state.changed().await.is_ok() {}
         assert!(system.is_driven(&run), "who sleeps goes on by itself");
         kit.hand.advance(Duration::from_secs(7 * 24 * 3600));
         kit.until(&run, |event| matches!(event, RunEvent::RunCompleted(_))).await;

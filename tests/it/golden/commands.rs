@@ -9,20 +9,20 @@ use reenact::kernel::{Aggregate, Draft, Grants, Moment, Recalling, Recording};
 use reenact::testing::MemoryBlobs;
 use reenact::testing::simulation::start_of;
 use reenact::workflow::parse::{Known, parse};
-use reenact::workflow::work::{Child, Failure, Output, Request};
+use reenact::workflow::work::{AgentRequest, Child, Failure, Output};
 
 use super::*;
 
 /// What is asked, and what came of it.
-struct Asked {
+struct CommandCase {
     ask: Ask,
     events: Vec<RunEvent>,
     /// Whether the events say what was asked.
     told: bool,
 }
 
-fn untold(ask: Ask) -> Asked {
-    Asked { ask, events: Vec::new(), told: false }
+fn untold(ask: Ask) -> CommandCase {
+    CommandCase { ask, events: Vec::new(), told: false }
 }
 
 fn json(text: &str) -> Json {
@@ -60,11 +60,11 @@ fn failure() -> Failure {
     }
 }
 
-fn results() -> Vec<Asked> {
+fn results() -> Vec<CommandCase> {
     let requests = vec![
-        Request::Send(json("{\"to\": \"bob\"}")),
-        Request::Context { key: "k".to_owned(), value: json("1") },
-        Request::Handoff("bob".to_owned()),
+        AgentRequest::Send(json("{\"to\": \"bob\"}")),
+        AgentRequest::Context { key: "k".to_owned(), value: json("1") },
+        AgentRequest::Handoff("bob".to_owned()),
     ];
     let completed = |output| Ask::Completed { step: step("tag"), fence: Fence(70_000), output };
     let failed = |failure| Ask::Failed { step: step("tag"), fence: Fence(3), failure };
@@ -91,13 +91,13 @@ fn results() -> Vec<Asked> {
     };
     vec![
         untold(completed(Output { requests, ..output() })),
-        Asked { ask: completed(output()), events: vec![told.into()], told: true },
+        CommandCase { ask: completed(output()), events: vec![told.into()], told: true },
         untold(failed(failure())),
-        Asked { ask: failed(failure()), events: vec![failed_as.into()], told: true },
+        CommandCase { ask: failed(failure()), events: vec![failed_as.into()], told: true },
     ]
 }
 
-fn people() -> Vec<Asked> {
+fn people() -> Vec<CommandCase> {
     let order = || Order { by: "ada".into(), reason: Some("because".to_owned()) };
     let (by, reason, request) = (Arc::<str>::from("ada"), long(), "0123456789ab".to_owned());
     let signal = || Ask::Signal { name: "go".into(), data: json("{\"x\": 1}"), by: "ada".into() };
@@ -116,12 +116,12 @@ fn people() -> Vec<Asked> {
         untold(Ask::Reject { request: request.clone(), by: by.clone(), reason: reason.clone() }),
         untold(Ask::Check { request, by: by.clone(), points: vec![1, 300] }),
         untold(signal()),
-        Asked { ask: signal(), events: vec![received.into()], told: true },
+        CommandCase { ask: signal(), events: vec![received.into()], told: true },
         untold(Ask::Resolve { by, reason, step: step("tag"), how }),
     ]
 }
 
-fn family() -> Vec<Asked> {
+fn family() -> Vec<CommandCase> {
     let (run, of) = (|| RunId::parse("child-1").unwrap(), || step("test"));
     let parent = || Parent { run: RunId::parse("up").unwrap(), step: step("c") };
     let for_parent = |wants| Ask::ForParent(Box::new(ForParent { parent: parent(), wants }));
@@ -140,12 +140,12 @@ fn family() -> Vec<Asked> {
     ]
 }
 
-fn asked() -> Vec<Asked> {
+fn asked() -> Vec<CommandCase> {
     let file = "name: release\nsteps:\n  - id: tag\n    run: 'true'\n";
     let definition = parse(file, "release.yaml", &Known::default()).unwrap().definition;
     let mut start = start_of(definition, json("{\"version\": \"1.2\"}"));
     start.insists.duration_limit = true;
-    let start = Asked { ask: Ask::Start(Box::new(start)), events: Vec::new(), told: false };
+    let start = CommandCase { ask: Ask::Start(Box::new(start)), events: Vec::new(), told: false };
     let alone = vec![
         start,
         untold(Ask::Due { timer: TimerId::sleep(&step("nap")) }),
@@ -159,7 +159,7 @@ fn asked() -> Vec<Asked> {
 }
 
 /// What is recorded of it, with what came of it, and the content that both refer to.
-fn record(asked: &Asked) -> (Form, Vec<RunEvent>, MemoryBlobs) {
+fn record(asked: &CommandCase) -> (Form, Vec<RunEvent>, MemoryBlobs) {
     let (mut run, stream, mut blobs) = (Run::default(), StreamId::new("run", "r"), MemoryBlobs::default());
     let mut draft = Draft::new(&mut run, &stream, Version(0), Timestamp(1));
     if asked.ask.begins().is_some() {

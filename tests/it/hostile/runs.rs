@@ -84,10 +84,10 @@ fn no_answer_and_no_expression_harms_the_store_its_readers_or_other_runs() {
 /// The version that a run's report names. (Numbers in it have digits that this test's reader has no room for.)
 fn version(report: &str) -> u64 {
     #[derive(serde::Deserialize)]
-    struct Report {
+    struct SystemReport {
         version: u64,
     }
-    serde_json::from_str::<Report>(report).unwrap().version
+    serde_json::from_str::<SystemReport>(report).unwrap().version
 }
 
 /// The first character that does something to a terminal rather than to be seen.

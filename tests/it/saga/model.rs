@@ -20,7 +20,7 @@ pub(super) struct Model {
     /// Whether answers may be plans.
     pub(super) plans: bool,
     /// The phases that people are asked about.
-    pub(super) phases: Vec<(&'static str, Gate)>,
+    pub(super) phases: Vec<(&'static str, ApprovalRule)>,
 }
 
 /// A step. Others are meant by their place.
@@ -37,7 +37,7 @@ pub(super) struct Step {
     pub(super) on_error: OnError,
     /// Whether another agent does it when the first has failed for good.
     pub(super) fallback: bool,
-    pub(super) gate: Option<Gate>,
+    pub(super) gate: Option<ApprovalRule>,
     /// Whether its output has to be `ok`.
     pub(super) schema: bool,
     pub(super) phase: Option<&'static str>,
@@ -103,7 +103,7 @@ pub(super) enum OnError {
 
 /// What people have to grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Gate {
+pub(super) struct ApprovalRule {
     /// Its work; else its output.
     pub(super) before: bool,
     /// Whether only [`APPROVERS`] may.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 pub(super) use control::{Command, How};
 pub(super) use known::Undoing;
 use known::{Gated, Known, Part, State};
-pub(super) use people::{Named, Request};
+pub(super) use people::{ApprovalRequest, Named};
 
 use super::model::{Condition, DURATION, Does, Grows, Model, OnError, RETRY, Step, Vertex, name};
 
@@ -36,7 +36,7 @@ pub(super) struct Oracle {
     /// What time it is, in µs.
     pub(super) now: i64,
     /// Every request that there was.
-    pub(super) requests: Vec<Request>,
+    pub(super) requests: Vec<ApprovalRequest>,
     /// Steps that wait for a signal, in the order in which they began to.
     awaiting: Vec<usize>,
     /// Signals that no step has taken.

@@ -1,6 +1,6 @@
 //! How a run ends: forward, because a step failed, because its time is over, or because somebody cancelled it.
 
-use super::{Advance, Hindrance};
+use super::{Advance, StartError};
 use crate::aggregates::run::{Ending, Impossible, Node, Phase, Run, RunRejection, StepIndex, StepPhase, Why};
 use crate::events::ids::StepId;
 use crate::events::json::{Json, Payload};
@@ -125,7 +125,7 @@ impl Advance<'_, '_> {
             None => Ok(Json::null()),
             Some(output) => self
                 .scope(None, &output.references().steps)
-                .and_then(|scope| output.render(&scope).map_err(Hindrance::Render)),
+                .and_then(|scope| output.render(&scope).map_err(StartError::Render)),
         };
         let (output, error) = match rendered {
             Ok(output) => (self.draft.payload(output), None),

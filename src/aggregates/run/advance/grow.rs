@@ -1,6 +1,6 @@
 //! The graph grows: items of a fan-out, rounds of a loop, steps of a plan.
 
-use super::{Advance, Hindrance};
+use super::{Advance, StartError};
 use crate::aggregates::run::{Impossible, Node, Run, RunRejection, StepIndex, StepPhase};
 use crate::events::codec::Encoded;
 use crate::events::ids::StepId;
@@ -80,7 +80,7 @@ impl Advance<'_, '_> {
         Ok(items.iter().fold(0_usize, |sum, item| sum.saturating_add(each + item.text().len())))
     }
 
-    fn items(&self, place: StepIndex, step: &Step) -> Result<Vec<Json>, Hindrance> {
+    fn items(&self, place: StepIndex, step: &Step) -> Result<Vec<Json>, StartError> {
         let run = self.draft.state();
         let granted = run.steps.get(place).and_then(|node| node.granted.as_ref());
         match granted.and_then(|request| run.people.requests.get(request)) {
@@ -159,7 +159,7 @@ impl Advance<'_, '_> {
         step: &Step,
         rounds: usize,
         output: Option<&Payload>,
-    ) -> Result<Option<Json>, Hindrance> {
+    ) -> Result<Option<Json>, StartError> {
         let (Some(repeat), Some(output)) = (&step.repeat, output) else { return Ok(None) };
         let output = self.draft.json(output, self.moment)?;
         let round = u32::try_from(rounds).unwrap_or(u32::MAX);

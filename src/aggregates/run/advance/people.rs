@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Advance, Hindrance};
-use crate::aggregates::run::{Impossible, Request, RunRejection, StepIndex};
+use super::{Advance, StartError};
+use crate::aggregates::run::{ApprovalRequest, Impossible, RunRejection, StepIndex};
 use crate::events::ids::{Hash, RequestId, StepId, TimerId};
 use crate::events::json::Json;
 use crate::events::problem::Code;
 use crate::events::run::*;
 use crate::events::time::Timestamp;
-use crate::workflow::approval::Asked;
+use crate::workflow::approval::ApprovalSubject;
 use crate::workflow::definition::{Approval, Step};
 
 impl Advance<'_, '_> {
@@ -33,26 +33,26 @@ impl Advance<'_, '_> {
     }
 
     /// Exactly what would be done.
-    fn about_to(&self, place: StepIndex, step: &Step) -> Result<Asked, Hindrance> {
+    fn about_to(&self, place: StepIndex, step: &Step) -> Result<ApprovalSubject, StartError> {
         let node = self.node(place)?;
         let agent = node.agent().cloned();
-        let asked = Asked { agent, ..self.asked_about(node.id(), node.generation) };
+        let asked = ApprovalSubject { agent, ..self.asked_about(node.id(), node.generation) };
         Ok(match &node.added.kind {
             StepKind::AskOfPhase => self.asked_of_phase(place)?,
             StepKind::FanOut { .. } => {
                 let items = step.items(&self.scope(Some(place), &step.references().steps)?)?;
-                Asked { items: Some(items), ..asked }
+                ApprovalSubject { items: Some(items), ..asked }
             }
             StepKind::Work { .. } | StepKind::Repeat { .. } => {
                 let work = asked.agent.as_ref().map(|agent| self.work(place, step, agent)).transpose()?;
-                Asked { work, ..asked }
+                ApprovalSubject { work, ..asked }
             }
             StepKind::Sleep | StepKind::Wait { .. } => asked,
         })
     }
 
-    pub(super) fn asked_about(&self, step: &StepId, generation: u32) -> Asked {
-        Asked {
+    pub(super) fn asked_about(&self, step: &StepId, generation: u32) -> ApprovalSubject {
+        ApprovalSubject {
             step: step.clone(),
             generation,
             agent: None,
@@ -74,12 +74,17 @@ impl Advance<'_, '_> {
         let asked = if node.asks_of_phase() {
             self.asked_of_phase(place).map_err(|hindrance| hindrance.of_what_is_asked(node.id()))?
         } else {
-            Asked { output: Some(output.clone()), ..self.asked_about(node.id(), node.generation) }
+            ApprovalSubject { output: Some(output.clone()), ..self.asked_about(node.id(), node.generation) }
         };
         self.ask(place, approval, &asked)
     }
 
-    fn ask(&mut self, place: StepIndex, approval: &Approval, asked: &Asked) -> Result<(), RunRejection> {
+    fn ask(
+        &mut self,
+        place: StepIndex,
+        approval: &Approval,
+        asked: &ApprovalSubject,
+    ) -> Result<(), RunRejection> {
         let what = Json::of(asked).map_err(|_| Impossible::NoJson(place.number()))?;
         let node = self.node(place)?;
         let run = &self.draft.state().about().ok_or(Impossible::NotBegun)?.id;
@@ -104,7 +109,10 @@ impl Advance<'_, '_> {
     }
 
     /// What a request is about.
-    pub(in crate::aggregates::run) fn asked(&self, request: &Request) -> Result<Asked, RunRejection> {
+    pub(in crate::aggregates::run) fn asked(
+        &self,
+        request: &ApprovalRequest,
+    ) -> Result<ApprovalSubject, RunRejection> {
         self.asked_of(request).map_err(|hindrance| hindrance.of_what_is_asked(&request.asked.step))
     }
 

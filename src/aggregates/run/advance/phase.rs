@@ -1,10 +1,10 @@
 //! What people are told of a phase that they are asked about.
 
-use super::{Advance, Hindrance};
+use super::{Advance, StartError};
 use crate::aggregates::run::{Node, Run, RunRejection, StepIndex, StepPhase};
 use crate::events::ids::Hash;
 use crate::events::run::StepKind;
-use crate::workflow::approval::{Asked, AskedPhase, AskedStep};
+use crate::workflow::approval::{ApprovalSubject, SubjectPhase, SubjectStep};
 use crate::workflow::scope::StepReferences;
 use crate::workflow::work::Work;
 
@@ -16,7 +16,7 @@ const OUTPUT_CHARS_TOLD: usize = 200;
 
 impl Advance<'_, '_> {
     /// How the steps of a phase are, and before it begins what each would do, as far as that is known.
-    pub(super) fn asked_of_phase(&self, place: StepIndex) -> Result<Asked, Hindrance> {
+    pub(super) fn asked_of_phase(&self, place: StepIndex) -> Result<ApprovalSubject, StartError> {
         let node = self.node(place)?;
         let name = node.added.phase.as_deref().unwrap_or_default();
         let steps = self.draft.state().in_phase(name).into_iter();
@@ -26,11 +26,11 @@ impl Advance<'_, '_> {
             let text = serde_json::to_vec(rest).unwrap_or_default();
             (rest.len(), Hash::of(&text))
         });
-        let phase = AskedPhase { name: name.to_owned(), steps: first.to_vec(), more };
-        Ok(Asked { phase: Some(phase), ..self.asked_about(node.id(), node.generation) })
+        let phase = SubjectPhase { name: name.to_owned(), steps: first.to_vec(), more };
+        Ok(ApprovalSubject { phase: Some(phase), ..self.asked_about(node.id(), node.generation) })
     }
 
-    fn asked_step(&self, place: StepIndex) -> Result<AskedStep, Hindrance> {
+    fn asked_step(&self, place: StepIndex) -> Result<SubjectStep, StartError> {
         let node = self.node(place)?;
         let output = node.output().map(|output| self.draft.json(output, self.moment)).transpose()?;
         let begun = node.doing.phase != StepPhase::Blocked;
@@ -38,7 +38,7 @@ impl Advance<'_, '_> {
             Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
             None => text.to_owned(),
         };
-        Ok(AskedStep {
+        Ok(SubjectStep {
             step: node.id().clone(),
             status: node.status().to_owned(),
             agent: node.agent().cloned(),
@@ -64,8 +64,8 @@ impl Advance<'_, '_> {
         }
         match self.work(place, &step, agent) {
             Ok(work) => Ok(Some(work)),
-            Err(Hindrance::Render(_)) => Ok(None),
-            Err(Hindrance::Rejected(rejection)) => Err(rejection),
+            Err(StartError::Render(_)) => Ok(None),
+            Err(StartError::Rejected(rejection)) => Err(rejection),
         }
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Advance, Hindrance};
+use super::{Advance, StartError};
 use crate::aggregates::run::child::{self, child_id, is_made_by};
 use crate::aggregates::run::node::Child;
-use crate::aggregates::run::{Impossible, Passage, Request, RunRejection, StepIndex};
+use crate::aggregates::run::{ApprovalRequest, Impossible, Passage, RunRejection, StepIndex};
 use crate::events::ids::{AgentName, RequestId, StepId};
 use crate::events::json::Json;
 use crate::events::run::*;
-use crate::workflow::approval::Asked;
+use crate::workflow::approval::ApprovalSubject;
 use crate::workflow::definition::Step;
 use crate::workflow::expression::RenderError;
 use crate::workflow::work::Work;
@@ -71,7 +71,7 @@ impl Advance<'_, '_> {
     }
 
     /// What an agent is to do for a step: what was granted, where something was.
-    pub(super) fn work(&self, place: StepIndex, step: &Step, agent: &AgentName) -> Result<Work, Hindrance> {
+    pub(super) fn work(&self, place: StepIndex, step: &Step, agent: &AgentName) -> Result<Work, StartError> {
         let run = self.draft.state();
         let node = self.node(place)?;
         let whole = node.inside.filter(|_| node.added.because == Because::Repeat).unwrap_or(place);
@@ -87,19 +87,19 @@ impl Advance<'_, '_> {
         Ok(work)
     }
 
-    fn granted_work(&self, granted: &Request) -> Result<Work, Hindrance> {
+    fn granted_work(&self, granted: &ApprovalRequest) -> Result<Work, StartError> {
         let edits = granted.edits.iter().map(|edits| self.draft.json(edits, self.moment));
         let edits = edits.collect::<Result<Vec<_>, _>>()?;
         let asked = self.asked_of(granted)?;
-        asked.edited(edits).map_err(|why| Hindrance::Render(RenderError::Failed(why)))
+        asked.edited(edits).map_err(|why| StartError::Render(RenderError::Failed(why)))
     }
 
     /// What a request is about.
-    pub(super) fn asked_of(&self, request: &Request) -> Result<Asked, Hindrance> {
+    pub(super) fn asked_of(&self, request: &ApprovalRequest) -> Result<ApprovalSubject, StartError> {
         let what = self.draft.json(&request.asked.what, self.moment)?;
         serde_json::from_str(what.text()).map_err(|error| {
             let id: &RequestId = &request.asked.request;
-            Hindrance::Render(RenderError::Failed(format!("request `{id}` cannot be read: {error}")))
+            StartError::Render(RenderError::Failed(format!("request `{id}` cannot be read: {error}")))
         })
     }
 

@@ -1,7 +1,7 @@
 //! How a run is undone: compensations whose turn has come are opened and tried as far as there are slots, until all is
 //! undone or nothing can go on.
 
-use super::{Advance, Hindrance};
+use super::{Advance, StartError};
 use crate::aggregates::run::{Impossible, Phase, RunRejection, StepIndex, Unwinding};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::run::*;
@@ -60,7 +60,7 @@ impl Advance<'_, '_> {
         let step = self.template(place)?;
         let timeout = step.compensate.as_ref().and_then(|compensate| compensate.timeout);
         let work =
-            self.undo_scope(place).and_then(|scope| step.compensation(&scope).map_err(Hindrance::Render));
+            self.undo_scope(place).and_then(|scope| step.compensation(&scope).map_err(StartError::Render));
         let problem = match work {
             Ok(work) => return self.begin_attempt(place, agent.clone(), Purpose::Compensate, timeout, work),
             Err(hindrance) => hindrance.of_the_step()?.problem(),
@@ -69,7 +69,7 @@ impl Advance<'_, '_> {
     }
 
     /// What the expressions of a compensation see.
-    fn undo_scope(&self, place: StepIndex) -> Result<Scope, Hindrance> {
+    fn undo_scope(&self, place: StepIndex) -> Result<Scope, StartError> {
         let step = self.template(place)?;
         let node = self.node(place)?;
         let undo = node.compensation.as_ref().ok_or_else(|| Impossible::NoCompensation(node.id().clone()))?;

@@ -6,7 +6,8 @@ use super::RunDraft;
 use super::control::forward;
 use crate::aggregates::run::advance::Advance;
 use crate::aggregates::run::{
-    Answer, Became, Gated, Impossible, Node, Phase, Refusal, Request, Run, RunRejection, StepIndex, StepPhase,
+    ApprovalRequest, ApprovalState, Became, Gated, Impossible, Node, Phase, Refusal, Run, RunRejection,
+    StepIndex, StepPhase,
 };
 use crate::events::ids::{RequestId, TimerId};
 use crate::events::json::{Json, Payload};
@@ -70,7 +71,7 @@ pub(super) fn approve(
 }
 
 /// Refuses to grant what is not what somebody has looked at.
-fn is_unchanged(request: &Request, seen: Option<&str>) -> Result<(), RunRejection> {
+fn is_unchanged(request: &ApprovalRequest, seen: Option<&str>) -> Result<(), RunRejection> {
     let hash = request.hash();
     let is_of_it = |seen: &str| hash.to_string().starts_with(&seen.to_ascii_lowercase());
     if seen.is_none_or(|seen| seen.len() >= HASH_DIGITS_MIN && is_of_it(seen)) {
@@ -84,7 +85,7 @@ fn is_unchanged(request: &Request, seen: Option<&str>) -> Result<(), RunRejectio
 /// what the step can be done with, or may answer.
 fn change(
     advance: &Advance<'_, '_>,
-    request: &Request,
+    request: &ApprovalRequest,
     edits: Option<&Edits>,
 ) -> Result<Changed, RunRejection> {
     let cannot = |why| RunRejection::from(Refusal::CannotEdit { step: request.asked.step.clone(), why });
@@ -126,7 +127,10 @@ fn change(
 }
 
 /// The workflow that a step starts, if it starts one.
-fn child_of(advance: &Advance<'_, '_>, request: &Request) -> Result<Option<Arc<Definition>>, RunRejection> {
+fn child_of(
+    advance: &Advance<'_, '_>,
+    request: &ApprovalRequest,
+) -> Result<Option<Arc<Definition>>, RunRejection> {
     let file = advance.asked(request)?.work.and_then(|work| work.workflow);
     let about = advance.draft.state().about().ok_or(Impossible::NotBegun)?;
     let binding = about.started.children.iter().find(|child| Some(&*child.file) == file.as_deref());
@@ -172,7 +176,7 @@ pub(super) fn reject(
     }
     for request in requests {
         // A failure that is not tolerated ends the run, and with it other requests.
-        let Ok(&Request { place, .. }) = open(advance.draft.state(), &request) else { continue };
+        let Ok(&ApprovalRequest { place, .. }) = open(advance.draft.state(), &request) else { continue };
         advance.draft.emit(ApprovalRefused { request, by: Arc::clone(by), note: reason.to_owned() });
         let (code, message) = (Code::ApprovalRefused, format!("{by} refused it: {reason}"));
         advance.fail(place, code.class(), code, message)?;
@@ -309,7 +313,7 @@ impl Run {
             return meant;
         }
         let within = |places: &[StepIndex]| {
-            let is_of_them = |request: &&Request| {
+            let is_of_them = |request: &&ApprovalRequest| {
                 self.steps.get(request.place).is_some_and(|node| self.steps.is_within(node, places))
             };
             requests
@@ -331,35 +335,35 @@ impl Run {
     }
 }
 
-fn open<'r>(run: &'r Run, id: &RequestId) -> Result<&'r Request, RunRejection> {
+fn open<'r>(run: &'r Run, id: &RequestId) -> Result<&'r ApprovalRequest, RunRejection> {
     match run.people.requests.get(id) {
-        Some(request) if request.answer == Answer::Open => Ok(request),
+        Some(request) if request.answer == ApprovalState::Open => Ok(request),
         Some(request) => Err(is_closed(request)),
         None => Err(Impossible::NoRequest(id.clone()).into()),
     }
 }
 
-fn is_closed(request: &Request) -> RunRejection {
+fn is_closed(request: &ApprovalRequest) -> RunRejection {
     closed(
         request,
         match &request.answer {
-            Answer::Open | Answer::Withdrawn => Became::Withdrawn,
-            Answer::Granted => Became::Granted,
-            Answer::Refused { by, .. } => Became::Refused(Arc::clone(by)),
-            Answer::Expired => Became::Expired,
+            ApprovalState::Open | ApprovalState::Withdrawn => Became::Withdrawn,
+            ApprovalState::Granted => Became::Granted,
+            ApprovalState::Refused { by, .. } => Became::Refused(Arc::clone(by)),
+            ApprovalState::Expired => Became::Expired,
         },
     )
     .into()
 }
 
-fn closed(request: &Request, became: Became) -> Refusal {
+fn closed(request: &ApprovalRequest, became: Became) -> Refusal {
     let (request, step) = (request.asked.request.clone(), request.asked.step.clone());
     Refusal::RequestClosed { request, step, became }
 }
 
 /// Whether somebody is asked, and it is not too late by the wall clock: what expired is refused, also while nobody was there
 /// to record it.
-fn may_answer(request: &Request, by: &Arc<str>, wall: Timestamp) -> Result<(), RunRejection> {
+fn may_answer(request: &ApprovalRequest, by: &Arc<str>, wall: Timestamp) -> Result<(), RunRejection> {
     if request.asked.expires.is_some_and(|at| at <= wall) {
         return Err(closed(request, Became::Expired).but([Remedy::RecordExpiry]));
     }

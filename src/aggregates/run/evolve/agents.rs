@@ -1,9 +1,9 @@
 //! Which paused agents a run waits for.
 
-use super::{Contradiction, Fold};
+use super::{Contradiction, Evolution};
 use crate::events::run::{AgentAwaitEnded, AgentAwaited};
 
-impl Fold<'_> {
+impl Evolution<'_> {
     pub(super) fn agent_awaited(&mut self, event: &AgentAwaited) -> Result<(), Contradiction> {
         if self.run.steps_for(&event.agent).next().is_none() {
             return Err(format!("no step wants agent `{}`", event.agent));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Contradiction, Fold, stop};
+use super::{Contradiction, Evolution, stop};
 use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::node::{Child, Passage};
 use crate::aggregates::run::{
@@ -33,7 +33,7 @@ impl Run {
     }
 }
 
-impl Fold<'_> {
+impl Evolution<'_> {
     pub(super) fn child_started(&mut self, event: &ChildStarted) -> Result<(), Contradiction> {
         let place = self.expect(&event.step, "start a run", |phase| {
             matches!(phase, StepPhase::Trying(Trying::Open { .. }))

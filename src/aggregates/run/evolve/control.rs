@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Contradiction, Fold};
+use super::{Contradiction, Evolution};
 use crate::aggregates::run::{
     Driven, End, Ended, Phase, RunEffect, RunEffectId, Timer, TimerOf, Unwinding, Why,
 };
@@ -13,7 +13,7 @@ use crate::events::run::{
 };
 use crate::events::time::Timestamp;
 
-impl Fold<'_> {
+impl Evolution<'_> {
     pub(super) fn run_paused(&mut self, _: &RunPaused) -> Result<(), Contradiction> {
         let is_back = matches!(&self.run.phase, Phase::Unwinding(unwinding) if unwinding.is_back());
         if self.run.paused && !is_back {

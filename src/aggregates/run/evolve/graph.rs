@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Contradiction, Fold};
+use super::{Contradiction, Evolution};
 use crate::aggregates::run::node::{Gated, Inner};
 use crate::aggregates::run::tries::Trace;
 use crate::aggregates::run::{Node, Run, StepIndex, StepPhase, Unwinding};
 use crate::events::ids::StepId;
 use crate::events::run::{Because, Purpose, SkipReason, StepAdded, StepKind};
 
-impl Fold<'_> {
+impl Evolution<'_> {
     pub(super) fn step_added(&mut self, event: &StepAdded) -> Result<(), Contradiction> {
         let inside = event.inside.as_ref().map(|parent| self.place(parent)).transpose()?;
         self.run.planned += u32::from(event.because == Because::Plan);

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Contradiction, Fold};
+use super::{Contradiction, Evolution};
 use crate::aggregates::run::node::Gated;
 use crate::aggregates::run::{
-    Answer, Node, Request, RunEffect, RunEffectId, StepIndex, StepPhase, TimerOf, Trying,
+    ApprovalRequest, ApprovalState, Node, RunEffect, RunEffectId, StepIndex, StepPhase, TimerOf, Trying,
 };
 use crate::events::ids::{RequestId, StepId, TimerId};
 use crate::events::run::*;
 
-impl Fold<'_> {
+impl Evolution<'_> {
     pub(super) fn approval_requested(&mut self, event: &ApprovalRequested) -> Result<(), Contradiction> {
         let place = self.place(&event.step)?;
         if self.run.people.requests.contains_key(&event.request) {
@@ -45,14 +45,14 @@ impl Fold<'_> {
         }
         self.changes.open(RunEffect::Ask { request: event.request.clone(), step: event.step.clone() });
         self.run.people.open.insert(event.request.clone());
-        let request = Request {
+        let request = ApprovalRequest {
             asked: Arc::new(event.clone()),
             at: now,
             place,
             granted: Default::default(),
             edits: Vec::new(),
             checked: Default::default(),
-            answer: Answer::Open,
+            answer: ApprovalState::Open,
         };
         self.run.people.requests.insert(event.request.clone(), request);
         Ok(())
@@ -83,7 +83,7 @@ impl Fold<'_> {
         if !is_granted {
             return self.ask_again(&event.request);
         }
-        self.close_request(place, Answer::Granted);
+        self.close_request(place, ApprovalState::Granted);
         match gate {
             Gate::Before => {
                 self.node_mut(place)?.granted = Some(event.request.clone());
@@ -95,16 +95,16 @@ impl Fold<'_> {
 
     pub(super) fn approval_refused(&mut self, event: &ApprovalRefused) -> Result<(), Contradiction> {
         let place = self.open_request(&event.request)?.place;
-        self.refuse(place, Answer::Refused { by: Arc::clone(&event.by), note: event.note.clone() })
+        self.refuse(place, ApprovalState::Refused { by: Arc::clone(&event.by), note: event.note.clone() })
     }
 
     pub(super) fn approval_expired(&mut self, event: &ApprovalExpired) -> Result<(), Contradiction> {
         let place = self.open_request(&event.request)?.place;
-        self.refuse(place, Answer::Expired)
+        self.refuse(place, ApprovalState::Expired)
     }
 
     /// What becomes of the step is said by what follows in the same commit.
-    fn refuse(&mut self, place: StepIndex, answer: Answer) -> Result<(), Contradiction> {
+    fn refuse(&mut self, place: StepIndex, answer: ApprovalState) -> Result<(), Contradiction> {
         self.close_request(place, answer);
         let node = self.node_mut(place)?;
         if let StepPhase::Completed(done) = std::mem::replace(&mut node.doing.phase, StepPhase::BETWEEN) {
@@ -163,7 +163,7 @@ impl Fold<'_> {
     }
 
     /// Nobody can answer the step's request any more.
-    pub(super) fn close_request(&mut self, place: StepIndex, answer: Answer) {
+    pub(super) fn close_request(&mut self, place: StepIndex, answer: ApprovalState) {
         let Some(node) = self.run.steps.get_mut(place) else { return };
         let Gated::By(request) = std::mem::take(&mut node.gate) else { return };
         self.changes.close(RunEffectId::Ask(request.clone()));
@@ -181,7 +181,7 @@ impl Fold<'_> {
         let after = open.filter(|request| request.asked.gate == Gate::After).map(|request| request.place);
         for place in after.collect::<Vec<_>>() {
             if self.run.steps.get(place).is_some_and(|node| is_meant(place, node)) {
-                self.close_request(place, Answer::Withdrawn);
+                self.close_request(place, ApprovalState::Withdrawn);
                 if let Some(node) = self.run.steps.get_mut(place) {
                     node.gate = Gated::Again;
                 }
@@ -189,9 +189,9 @@ impl Fold<'_> {
         }
     }
 
-    fn open_request(&mut self, id: &RequestId) -> Result<&mut Request, Contradiction> {
+    fn open_request(&mut self, id: &RequestId) -> Result<&mut ApprovalRequest, Contradiction> {
         match self.run.people.requests.get_mut(id) {
-            Some(request) if request.answer == Answer::Open => Ok(request),
+            Some(request) if request.answer == ApprovalState::Open => Ok(request),
             Some(_) => Err(format!("request `{id}` is answered")),
             None => Err(format!("there is no request `{id}`")),
         }

@@ -1,6 +1,6 @@
 //! How a run is undone.
 
-use super::{Contradiction, Fold, start};
+use super::{Contradiction, Evolution, start};
 use crate::aggregates::run::node::Compensation;
 use crate::aggregates::run::tries::{StepError, Tried, Tries, Trying};
 use crate::aggregates::run::unwinding::{Kept, Standing};
@@ -19,7 +19,7 @@ pub(super) fn open(run: &Run) -> Vec<RunEffect> {
     could.map(|node| start(node, Purpose::Compensate)).collect()
 }
 
-impl Fold<'_> {
+impl Evolution<'_> {
     pub(super) fn rollback_started(&mut self, event: &RollbackStarted) -> Result<(), Contradiction> {
         if matches!(self.run.phase, Phase::Unwinding(_)) {
             return Err("it is being undone already".to_owned());

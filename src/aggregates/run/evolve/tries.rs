@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Contradiction, Fold};
+use super::{Contradiction, Evolution};
 use crate::aggregates::run::queue::Queue;
 use crate::aggregates::run::tries::{StepError, Tried, Tries, Trying, Unwanted};
 use crate::aggregates::run::{Phase, RunEffect, RunEffectId, StepIndex, TimerOf};
 use crate::events::ids::{StepId, TimerId};
 use crate::events::run::{AttemptFailed, AttemptLost, AttemptStarted, Purpose, RetryScheduled};
 
-impl Fold<'_> {
+impl Evolution<'_> {
     pub(super) fn attempt_started(&mut self, event: &AttemptStarted) -> Result<(), Contradiction> {
         let (place, purpose, fence) = (self.place(&event.step)?, event.purpose, self.run.fence);
         let tries = self.tries(place, purpose)?;

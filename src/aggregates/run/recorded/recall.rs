@@ -11,7 +11,7 @@ use crate::events::codec;
 use crate::events::ids::TimerId;
 use crate::events::run::RunStarted;
 use crate::kernel::{NotRecalled, Recalling};
-use crate::workflow::work::{Child, Failure, Output, Request};
+use crate::workflow::work::{AgentRequest, Child, Failure, Output};
 
 type Source<'a> = Recalling<'a, Run>;
 
@@ -176,7 +176,7 @@ fn recall_completed(recorded: Completed, from: &Source<'_>) -> Result<Ask, NotRe
     let child = child.map(|child| child.recall(from)).transpose()?;
     let json = |payload: &Payload| from.blobs.json(payload);
     if let Some(answer) = answer {
-        let Answer { step, output, artifacts, usage, requests, transcript } = answer;
+        let Produced { step, output, artifacts, usage, requests, transcript } = answer;
         let requests = requests.into_iter().map(|wanted| wanted.recall(from));
         let (output, requests) = (json(&output)?, requests.collect::<Result<_, _>>()?);
         let transcript = transcript.as_ref().map(json).transpose()?;
@@ -213,11 +213,11 @@ fn recall_failed(recorded: Failed, from: &Source<'_>) -> Result<Ask, NotRecalled
 }
 
 impl Wanted {
-    fn recall(self, from: &Source<'_>) -> Result<Request, NotRecalled> {
+    fn recall(self, from: &Source<'_>) -> Result<AgentRequest, NotRecalled> {
         Ok(match self {
-            Self::Send(message) => Request::Send(from.blobs.json(&message)?),
-            Self::Context { key, value } => Request::Context { key, value: from.blobs.json(&value)? },
-            Self::Handoff(whom) => Request::Handoff(whom),
+            Self::Send(message) => AgentRequest::Send(from.blobs.json(&message)?),
+            Self::Context { key, value } => AgentRequest::Context { key, value: from.blobs.json(&value)? },
+            Self::Handoff(whom) => AgentRequest::Handoff(whom),
         })
     }
 }

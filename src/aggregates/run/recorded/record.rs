@@ -9,7 +9,7 @@ use crate::events::codec::{self, CodecError};
 use crate::events::decision::Form;
 use crate::events::json::Json;
 use crate::kernel::Recording;
-use crate::workflow::work::{Child, Failure, Output, Request};
+use crate::workflow::work::{AgentRequest, Child, Failure, Output};
 
 /// See [`crate::kernel::Aggregate::record`].
 pub(in crate::aggregates::run) fn record(
@@ -108,7 +108,7 @@ fn completed(step: StepId, fence: Fence, output: Output, to: &mut Recording<'_, 
             && used == usage
             && is_same(transcribed, transcript.as_ref(), to)
     });
-    let answer = (!is_told || !requests.is_empty()).then(|| Answer {
+    let answer = (!is_told || !requests.is_empty()).then(|| Produced {
         step,
         output: to.payload(output),
         artifacts,
@@ -126,11 +126,11 @@ fn is_same(payload: Option<&Payload>, json: Option<&Json>, to: &Recording<'_, '_
     }
 }
 
-fn wanted(request: Request, to: &mut Recording<'_, '_, Run>) -> Wanted {
+fn wanted(request: AgentRequest, to: &mut Recording<'_, '_, Run>) -> Wanted {
     match request {
-        Request::Send(message) => Wanted::Send(to.payload(message)),
-        Request::Context { key, value } => Wanted::Context { key, value: to.payload(value) },
-        Request::Handoff(whom) => Wanted::Handoff(whom),
+        AgentRequest::Send(message) => Wanted::Send(to.payload(message)),
+        AgentRequest::Context { key, value } => Wanted::Context { key, value: to.payload(value) },
+        AgentRequest::Handoff(whom) => Wanted::Handoff(whom),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::events::problem::Class;
 use crate::events::text::is_active;
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
-use crate::views::presenters::request::found::{Check, Found, Repository};
+use crate::views::presenters::request::work_folder::{Check, Repository, WorkFolderState};
 use crate::views::presenters::{request, rollback};
 
 /// What makes a page say anything, as far as texts from outside can.
@@ -48,7 +48,7 @@ fn assert_harmless(page: &str) {
     assert!(!page.chars().any(|character| character != '\n' && is_active(character)), "{page:?}");
 }
 
-fn request_page(play: &Play, found: Option<&Found>) -> String {
+fn request_page(play: &Play, found: Option<&WorkFolderState>) -> String {
     let state = play.state();
     let id: &RequestId = state.people().requests.keys().next().unwrap();
     request::page(state, id, Version(7), found, &NoBlobs, command).unwrap().unwrap()
@@ -66,7 +66,7 @@ fn a_name_is_a_part_of_the_line_that_it_stands_in_whatever_it_holds() {
         edits: None,
         hash: None,
     });
-    let found = Found {
+    let found = WorkFolderState {
         at: Timestamp(0),
         folder: EVIL.to_owned(),
         repository: Ok(Repository {

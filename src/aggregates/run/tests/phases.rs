@@ -9,7 +9,7 @@ use crate::aggregates::run::{Ask, RunStatus};
 use crate::events::problem::{Class, Code};
 use crate::events::run::RunEvent;
 use crate::kernel::Blobs;
-use crate::workflow::approval::{Asked, AskedStep};
+use crate::workflow::approval::{ApprovalSubject, SubjectStep};
 
 const AFTER: &str = "
 name: w
@@ -24,7 +24,7 @@ steps:
   - {id: after, needs: [a], run: x}";
 
 /// What was asked last.
-fn asked(play: &Play) -> Asked {
+fn asked(play: &Play) -> ApprovalSubject {
     let what = play.log.iter().rev().find_map(|event| match event {
         RunEvent::ApprovalRequested(asked) => Some(asked.what.clone()),
         _ => None,
@@ -33,8 +33,9 @@ fn asked(play: &Play) -> Asked {
     serde_json::from_str(what.text()).unwrap()
 }
 
-fn rows(asked: &Asked) -> Vec<(String, String, u32, Option<String>)> {
-    let row = |row: &AskedStep| (row.step.to_string(), row.status.clone(), row.attempts, row.output.clone());
+fn rows(asked: &ApprovalSubject) -> Vec<(String, String, u32, Option<String>)> {
+    let row =
+        |row: &SubjectStep| (row.step.to_string(), row.status.clone(), row.attempts, row.output.clone());
     asked.phase.as_ref().unwrap().steps.iter().map(row).collect()
 }
 

@@ -55,7 +55,7 @@ fn what_has_expired_by_a_clock_that_was_then_set_back_is_waited_on() {
 
 #[test]
 fn what_a_process_before_left_is_due_by_the_clock_that_the_next_one_began_with() {
-    let mut fed = Fed::new(NAMED);
+    let mut fed = Fed::new(PINNED);
     fed.outputs();
     // The one before wrote down noon and five seconds by a clock that was an hour ahead.
     fed.now = Timestamp(NOON.0 - HOUR_US);
@@ -70,16 +70,16 @@ fn what_a_process_before_left_is_due_by_the_clock_that_the_next_one_began_with()
 fn it_is_known_since_when_it_is_driven_also_if_it_was_put_away_meanwhile() {
     let stream = StreamId::new(Counter::KIND, "fed");
     let kept =
-        HostCore::<Counter, &str>::new(stream, NAMED, NOON, Now::at(later(60)), Duration::from_secs(30));
+        HostCore::<Counter, &str>::new(stream, PINNED, NOON, Now::at(later(60)), Duration::from_secs(30));
     assert_eq!(kept.driven_since(), NOON);
     let mut fed = Fed::with(Driving::Nobody, &[9]);
-    let drive = |since, whose| Input::Drive { whose, since };
-    fed.feed(drive(later(1), Whose::Lent));
+    let drive = |since, residency| Input::Drive { residency, since };
+    fed.feed(drive(later(1), Residency::UntilIdle));
     assert_eq!(fed.core.driven_since(), later(1));
-    fed.feed(drive(later(2), Whose::Named));
+    fed.feed(drive(later(2), Residency::Pinned));
     assert_eq!(fed.core.driven_since(), later(1), "it was driven already");
     fed.feed(Input::LetGo);
-    fed.feed(drive(later(3), Whose::Named));
+    fed.feed(drive(later(3), Residency::Pinned));
     assert_eq!(fed.core.driven_since(), later(3));
     // Somebody else wrote to it: for a while it was not this process that drove it.
     fed.decide(ask(Ask::Open(vec![0]), "ada"));

@@ -1,4 +1,4 @@
-//! For whom it goes on, and from when on.
+//! How long it goes on, and from when on.
 
 use super::*;
 
@@ -21,9 +21,9 @@ fn what_is_said_is_said_for_who_drives_it_though_it_rests_again_at_once() {
     fed.borrow();
     let mut performed = Vec::new();
     while let Some(output) = fed.core.output() {
-        if let Output::Perform { effect, whose } = output {
-            performed.push((effect.0, whose));
+        if let Output::Perform { effect, residency } = output {
+            performed.push((effect.0, residency));
         }
     }
-    assert_eq!((performed, fed.core.driving()), (vec![(4, Some(Whose::Named))], Driving::Nobody));
+    assert_eq!((performed, fed.core.driving()), (vec![(4, Some(Residency::Pinned))], Driving::Nobody));
 }

@@ -12,7 +12,7 @@ fn lacking(driving: Driving) -> Fed {
 
 #[test]
 fn nothing_is_recorded_or_begins_where_what_it_needs_is_not_there() {
-    let mut fed = lacking(NAMED);
+    let mut fed = lacking(PINNED);
     assert_eq!(fed.load(&[2, 3, 5]), ["left_alone", "show"]);
     assert_eq!(fed.decide(Input::Tick), [""; 0], "no timer goes off, and nothing counts as lost");
     assert!(fed.core.left_alone().is_some() && !fed.core.driving().is_driven());
@@ -42,7 +42,7 @@ fn a_command_that_drives_what_is_there_begins_nothing_either() {
 
 #[test]
 fn what_is_lent_and_left_alone_is_put_away() {
-    let mut fed = lacking(LENT);
+    let mut fed = lacking(UNTIL_IDLE);
     assert_eq!(fed.load(&[3]), ["left_alone", "show"]);
     fed.core.go_if_over(fed.clocks());
     assert_eq!(fed.outputs(), ["passivate"]);

@@ -11,7 +11,7 @@ use crate::events::decision::Form;
 use crate::events::ids::StreamId;
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
-use crate::kernel::core::Whose;
+use crate::kernel::core::Residency;
 use crate::kernel::{
     Aggregate, At, Attention, Deadline, Draft, Effect, EffectChanges, IllegalEvent, Lasts, Moment,
     NotRecalled, Own, People, Recalling, Recording,
@@ -128,7 +128,7 @@ impl Aggregate for Counter {
 }
 
 /// Somebody asks for a task of each kind, does those that are performed, waits for the timer, and ends it.
-pub(super) fn live(host: &mut Hosted<Counter>, whose: Whose) -> Result<(), Broken> {
+pub(super) fn live(host: &mut Hosted<Counter>, residency: Residency) -> Result<(), Broken> {
     if host.history().is_empty() {
         host.ask(Ask::Open(vec![0, 2, 3, 5]), true)?;
     }
@@ -139,7 +139,7 @@ pub(super) fn live(host: &mut Hosted<Counter>, whose: Whose) -> Result<(), Broke
     if host.is_driven() && host.state().open.contains(&5) {
         host.wake()?
     } else {
-        host.drive(whose)?
+        host.drive(residency)?
     }
     host.ask(Ask::Done(0), false)?;
     host.ask(Ask::End, false).map(drop)
@@ -147,16 +147,16 @@ pub(super) fn live(host: &mut Hosted<Counter>, whose: Whose) -> Result<(), Broke
 
 #[test]
 fn a_process_may_die_before_any_output() {
-    for (nth, whose) in (0..).flat_map(|nth| [(nth, Whose::Named), (nth, Whose::Lent)]) {
+    for (nth, residency) in (0..).flat_map(|nth| [(nth, Residency::Pinned), (nth, Residency::UntilIdle)]) {
         let mut host = Hosted::new(StreamId::new(Counter::KIND, "toy"), (), NOON);
         host.die_before(nth);
-        live(&mut host, whose).unwrap();
+        live(&mut host, residency).unwrap();
         if !host.is_dead() {
             return assert!(nth > 20);
         }
         host.crash();
-        host.drive(whose).unwrap();
-        live(&mut host, whose).unwrap();
+        host.drive(residency).unwrap();
+        live(&mut host, residency).unwrap();
         let Counter { done, lost, open, over } = host.state();
         assert!(done + lost == 4 && *lost < 2 && open.is_empty() && *over, "{nth}: {:?}", host.history());
     }

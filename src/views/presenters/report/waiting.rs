@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregates::run::{Node, Request, Run, StepIndex, StepPhase, Trying, UndoPhase};
+use crate::aggregates::run::{ApprovalRequest, Node, Run, StepIndex, StepPhase, Trying, UndoPhase};
 use crate::events::ids::{Hash, RunId, StepId};
 use crate::events::time::Timestamp;
 
@@ -72,7 +72,7 @@ fn agents(run: &Run) -> impl Iterator<Item = Waiting> {
     })
 }
 
-fn approval(run: &Run, request: &Request) -> Waiting {
+fn approval(run: &Run, request: &ApprovalRequest) -> Waiting {
     let asked = &request.asked;
     let asks_of_phase = run.nodes().get(request.place).filter(|node| node.asks_of_phase());
     Waiting {

@@ -3,7 +3,7 @@
 use crate::aggregates::run::Node;
 use crate::events::run::Gate;
 use crate::views::markdown::{Page, Words, cell, code, markdown};
-use crate::workflow::approval::{AskedPhase, AskedStep};
+use crate::workflow::approval::{SubjectPhase, SubjectStep};
 
 /// What is asked about a phase; none if it is a step that people are asked about.
 pub(super) fn question(node: Option<&Node>, gate: Gate) -> Option<Words> {
@@ -16,7 +16,7 @@ pub(super) fn question(node: Option<&Node>, gate: Gate) -> Option<Words> {
 }
 
 /// The steps of the phase, as a table: exactly what an answer is bound to, shown to be read. What it leaves out is seen by the command `look`.
-pub(super) fn table(phase: &AskedPhase, look: &str, page: &mut Page) {
+pub(super) fn table(phase: &SubjectPhase, look: &str, page: &mut Page) {
     page.line(&markdown!("| step | status | agent | attempts | work or answer |"));
     page.line(&markdown!("|---|---|---|---|---|"));
     phase.steps.iter().for_each(|step| page.line(&row(step)));
@@ -31,7 +31,7 @@ pub(super) fn table(phase: &AskedPhase, look: &str, page: &mut Page) {
     }
 }
 
-fn row(step: &AskedStep) -> Words {
+fn row(step: &SubjectStep) -> Words {
     let agent = step.agent.as_ref().map(cell).unwrap_or_default();
     let work = step.work.as_ref().and_then(|work| serde_json::to_string(work).ok());
     let told = step.output.clone().or(work).map(cell).unwrap_or_default();

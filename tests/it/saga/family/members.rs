@@ -14,10 +14,10 @@ use reenact::events::json::Json;
 use reenact::events::problem::Problem;
 use reenact::events::run::{AttemptStarted, RunEvent};
 use reenact::events::time::Timestamp;
-use reenact::kernel::core::Whose;
+use reenact::kernel::core::Residency;
 use reenact::kernel::{Aggregate, Due, Effect, Lasts, Own, Value, ValueKey};
 use reenact::testing::Broken;
-use reenact::testing::hosted::{Hosted, Lends, Saying};
+use reenact::testing::hosted::{Hosted, Saying, Supply};
 use reenact::testing::simulation::{child_of, start_of};
 use reenact::testing::words::words;
 use reenact::testing::world::{Failure, Output, Stop, Task};
@@ -52,7 +52,7 @@ type Ends = &'static [(&'static str, &'static [RunStatus])];
 #[derive(Clone, Default)]
 struct Slots(Option<(ValueKey, Value)>);
 
-impl Lends<Run> for Slots {
+impl Supply<Run> for Slots {
     fn grants(&mut self, state: &Run, ask: &Ask) -> Grants {
         if let (None, Some(start)) = (&self.0, ask.begins()) {
             let key = (start.definition_blob.reference.hash, TypeId::of::<Definition>());
@@ -106,7 +106,7 @@ pub(super) enum Act {
     /// Somebody answers a run.
     Say(StreamId, Ask),
     /// Somebody drives a run.
-    Drive(StreamId, Whose),
+    Drive(StreamId, Residency),
     /// What is on its way there is delivered.
     Deliver(usize),
     /// An attempt is made.
@@ -187,7 +187,7 @@ impl Family {
         if self.host(&self.root).is_none_or(|host| host.state().about().is_none()) {
             return Some(Act::Ask("root", Ask::Start(Box::new((*self.start).clone()))));
         }
-        let first = self.takes_over.front().map(|first| Act::Drive(first.clone(), self.whose()));
+        let first = self.takes_over.front().map(|first| Act::Drive(first.clone(), self.residency()));
         let nobody_is_driven = self.drives != Drives::All && !self.hosts().any(|(_, host)| host.is_driven());
         (self.story.at_once)(self)
             .or_else(|| first.clone().filter(|_| nobody_is_driven))
@@ -302,7 +302,7 @@ impl Family {
     pub(super) fn drive(&self, workflow: &str) -> Option<Act> {
         let mut hosts =
             self.runs_of(workflow).filter(|host| !host.is_driven() && !self.is_over(host.stream()));
-        hosts.next().map(|host| Act::Drive(host.stream().clone(), self.whose()))
+        hosts.next().map(|host| Act::Drive(host.stream().clone(), self.residency()))
     }
 
     /// All that happened to anybody.
@@ -350,8 +350,8 @@ impl Family {
         self.host(stream).is_none_or(|host| host.state().attention().over)
     }
 
-    fn whose(&self) -> Whose {
-        if self.drives == Drives::All { Whose::Lent } else { Whose::Named }
+    fn residency(&self) -> Residency {
+        if self.drives == Drives::All { Residency::UntilIdle } else { Residency::Pinned }
     }
 }
 

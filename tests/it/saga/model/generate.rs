@@ -41,7 +41,7 @@ impl Model {
             .into_iter()
             .filter_map(|phase| {
                 let has_steps = steps.iter().any(|step| step.phase == Some(phase));
-                (has_steps && random.one_in(2)).then(|| (phase, Gate::generate(random)))
+                (has_steps && random.one_in(2)).then(|| (phase, ApprovalRule::generate(random)))
             })
             .collect();
         let mut model = Self {
@@ -125,7 +125,7 @@ impl Step {
             tries: if retries { 2 + random.below(if fallback { 3 } else { 2 }) as u32 } else { 1 },
             on_error,
             fallback,
-            gate: random.one_in(rates.gate).then(|| Gate::generate(random)),
+            gate: random.one_in(rates.gate).then(|| ApprovalRule::generate(random)),
             schema: works && random.one_in(8),
             phase: ["build", "ship"].get(random.below(3)).copied().filter(|_| rates.phases),
             undo,
@@ -165,7 +165,7 @@ impl Grows {
     }
 }
 
-impl Gate {
+impl ApprovalRule {
     fn generate(random: &mut Dice) -> Self {
         Self {
             before: random.one_in(2),

@@ -70,11 +70,11 @@ impl Model {
         after.map(|(phase, _)| Vertex::Phase(phase)).collect()
     }
 
-    fn gate_of(&self, place: usize) -> Option<(&'static str, Gate)> {
+    fn gate_of(&self, place: usize) -> Option<(&'static str, ApprovalRule)> {
         self.phases.iter().find(|(phase, _)| self.steps[place].phase == Some(phase)).copied()
     }
 
-    pub(in crate::saga) fn gate(&self, phase: &str) -> Gate {
+    pub(in crate::saga) fn gate(&self, phase: &str) -> ApprovalRule {
         self.phases.iter().find(|(name, _)| *name == phase).expect("the phase is asked about").1
     }
 
@@ -104,7 +104,7 @@ impl Model {
 
 impl Step {
     /// What asks about a phase.
-    pub(in crate::saga) fn asks_of(phase: &'static str, gate: Gate) -> Self {
+    pub(in crate::saga) fn asks_of(phase: &'static str, gate: ApprovalRule) -> Self {
         Self {
             needs: Vec::new(),
             does: Does::AskOfPhase,

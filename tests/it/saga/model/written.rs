@@ -154,7 +154,7 @@ impl Step {
     }
 }
 
-impl Gate {
+impl ApprovalRule {
     fn keys(&self) -> Map<String, Value> {
         let mut keys = Map::new();
         let mut set = |key: &str, value: Value| drop(keys.insert(key.to_owned(), value));

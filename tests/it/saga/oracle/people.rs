@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::{Does, Gated, Grows, Mode, Oracle, State};
-use crate::saga::model::{APPROVERS, EXPIRY, Gate, POINTS, WAIT};
+use crate::saga::model::{APPROVERS, ApprovalRule, EXPIRY, POINTS, WAIT};
 
 /// A request for an approval.
 #[derive(Debug, Clone)]
-pub(in crate::saga) struct Request {
+pub(in crate::saga) struct ApprovalRequest {
     /// As the engine calls it; empty until that is known.
     pub(in crate::saga) id: String,
     /// Whose.
     pub(in crate::saga) place: usize,
-    pub(in crate::saga) rules: Gate,
+    pub(in crate::saga) rules: ApprovalRule,
     /// What would be done, or what was answered.
     pub(in crate::saga) what: Value,
     pub(in crate::saga) edits: Vec<Value>,
@@ -31,7 +31,7 @@ pub(in crate::saga) enum Named {
     Step(String),
 }
 
-impl Request {
+impl ApprovalRequest {
     /// The work with all changes.
     pub(super) fn edited(&self) -> Value {
         self.edits.iter().fold(self.what.clone(), merged)
@@ -102,7 +102,7 @@ impl Oracle {
         let step = &mut self.steps[place];
         let rules = step.rules.gate.expect("it has a gate");
         step.gate = Gated::Asked;
-        self.requests.push(Request {
+        self.requests.push(ApprovalRequest {
             id: String::new(),
             place,
             rules,

@@ -79,7 +79,7 @@ impl Family {
             has_to_act && !host.is_driven()
         };
         let mut alone = self.hosts().filter(|(stream, host)| is_alone(stream, host));
-        alone.next().map(|(stream, _)| Act::Drive(stream.clone(), self.whose()))
+        alone.next().map(|(stream, _)| Act::Drive(stream.clone(), self.residency()))
     }
 
     /// The next moment at which anything follows.
@@ -110,9 +110,9 @@ impl Family {
                 self.must(&run.unwrap_or_else(|| self.root.clone()), ask.clone(), drives)
             }
             Act::Say(stream, ask) => self.must(stream, ask.clone(), false),
-            Act::Drive(stream, whose) => {
+            Act::Drive(stream, residency) => {
                 self.takes_over.retain(|other| other != stream);
-                self.with(stream, |host| host.drive(*whose))
+                self.with(stream, |host| host.drive(*residency))
             }
             Act::Deliver(place) => {
                 let mail = self.post.take(*place);
@@ -133,8 +133,8 @@ impl Family {
             }
             Act::Wake(stream, at) => {
                 self.now = self.now.max(*at);
-                let whose = self.whose();
-                self.with(stream, |host| if host.is_driven() { host.wake() } else { host.drive(whose) })
+                let residency = self.residency();
+                self.with(stream, |host| if host.is_driven() { host.wake() } else { host.drive(residency) })
             }
         }
     }
@@ -278,7 +278,7 @@ impl Family {
         match act {
             Act::Ask(workflow, ask) => format!("ask {workflow} {}", ask.name()),
             Act::Say(stream, ask) => format!("say {stream} {}", ask.name()),
-            Act::Drive(stream, whose) => format!("drive {stream} {whose:?}"),
+            Act::Drive(stream, residency) => format!("drive {stream} {residency:?}"),
             Act::Deliver(place) => format!("deliver {}", self.post.words_of(*place)),
             Act::Make(stream, attempt) => {
                 format!("make {stream} {} {}", attempt.purpose.text(), attempt.step)
@@ -294,7 +294,7 @@ impl Family {
 fn hear(
     host: &mut Host,
     command: Ask,
-    drives: Option<Whose>,
+    drives: Option<Residency>,
     from: Option<StreamId>,
 ) -> Result<Option<Result<Version, Problem>>, Broken> {
     if from.is_some() && drives.is_none() && !host.is_driven() {
@@ -304,10 +304,10 @@ fn hear(
         }
     }
     let answer = host.hear(command, drives.is_some(), from)?;
-    if let (Some(whose), Some(Ok(_))) = (drives, &answer)
+    if let (Some(residency), Some(Ok(_))) = (drives, &answer)
         && !host.is_driven()
     {
-        host.drive(whose)?;
+        host.drive(residency)?;
     }
     Ok(answer)
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::tree::{Tree, Value, path};
 use crate::events::ids::StepId;
-use crate::events::problem::{Code, Place, Problem, Remedies, nearest};
+use crate::events::problem::{Code, Problem, Remedies, SourceLocation, nearest};
 use crate::events::text::is_control;
 use crate::events::time::{BadDuration, parse_duration};
 
 /// Collects what is wrong. Readers answer none for what they have reported, and their callers go on.
-pub(super) struct Report<'s> {
+pub(super) struct Diagnostics<'s> {
     file: &'s str,
     pub(super) source: &'s str,
     /// The plan that is read instead of a file; its places are told as paths.
@@ -20,7 +20,7 @@ pub(super) struct Report<'s> {
     pub(super) warnings: Vec<Problem>,
 }
 
-impl<'s> Report<'s> {
+impl<'s> Diagnostics<'s> {
     pub(super) fn new(file: &'s str, source: &'s str) -> Self {
         Self { file, source, plan: None, step: None, problems: Vec::new(), warnings: Vec::new() }
     }
@@ -66,8 +66,8 @@ impl<'s> Report<'s> {
         }
     }
 
-    pub(super) fn place(&self, tree: &Tree) -> Place {
-        Place { file: self.file.to_owned(), line: tree.line, column: tree.column }
+    pub(super) fn place(&self, tree: &Tree) -> SourceLocation {
+        SourceLocation { file: self.file.to_owned(), line: tree.line, column: tree.column }
     }
 
     /// Reports that a key does not take the value that it was given.
@@ -263,7 +263,7 @@ pub(super) struct Fields<'t> {
 
 impl<'t> Fields<'t> {
     /// Reads a map and reports every key that may not be there; none if it is not a map.
-    pub(super) fn read(report: &mut Report<'_>, key: &str, keys: &Keys, tree: &'t Tree) -> Option<Self> {
+    pub(super) fn read(report: &mut Diagnostics<'_>, key: &str, keys: &Keys, tree: &'t Tree) -> Option<Self> {
         let Value::Map(entries) = &tree.value else {
             report.wants(key, "a map", tree);
             return None;
@@ -307,7 +307,7 @@ impl<'t> Fields<'t> {
     }
 }
 
-fn unknown_key(report: &mut Report<'_>, keys: &Keys, text: &str, place: &Tree) {
+fn unknown_key(report: &mut Diagnostics<'_>, keys: &Keys, text: &str, place: &Tree) {
     let problem = Problem::new(Code::UnknownKey, format!("{} has no key `{text}`", keys.of));
     let problem = match nearest(text, keys.known.iter().chain(keys.not_built).copied()) {
         Some(name) => problem.hint(format!("did you mean `{name}`?")),
@@ -317,7 +317,7 @@ fn unknown_key(report: &mut Report<'_>, keys: &Keys, text: &str, place: &Tree) {
 }
 
 /// Reports a key that is not a text. In YAML, `x: {{ y }}` without quotes is a map inside a map.
-pub(super) fn key_is_no_text(report: &mut Report<'_>, of: &str, key: &Tree) {
+pub(super) fn key_is_no_text(report: &mut Diagnostics<'_>, of: &str, key: &Tree) {
     let problem = match key.value {
         Value::Map(_) => {
             Problem::new(Code::NotYaml, "a `{{` that is not in quotes means something else to YAML")

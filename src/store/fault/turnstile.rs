@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 /// Lets calls through, all of them or one by one.
 #[derive(Debug, Default)]
-pub(super) struct Gate {
+pub(super) struct Turnstile {
     door: watch::Sender<Door>,
     waiting: watch::Sender<usize>,
 }
@@ -16,7 +16,7 @@ struct Door {
     passes: usize,
 }
 
-impl Gate {
+impl Turnstile {
     /// From here on calls wait.
     pub(super) fn shut(&self) {
         self.door.send_replace(Door { is_shut: true, passes: 0 });

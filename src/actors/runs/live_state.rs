@@ -15,7 +15,7 @@ use crate::views::presenters::outcome::Ending;
 
 /// How far a run is, and what runs of it. Nobody is woken when it changes: who shows it looks now and then.
 #[derive(Debug, Clone, Default)]
-pub struct Glance {
+pub struct LiveState {
     /// As of which version of the run's stream that is.
     pub version: Version,
     /// Steps that are done with.
@@ -30,7 +30,7 @@ pub struct Glance {
     pub ending: Option<Arc<Ending>>,
 }
 
-impl Glance {
+impl LiveState {
     /// How far that run is, as of that version.
     pub(super) fn look(&mut self, run: &Run, version: Version) {
         self.version = version;

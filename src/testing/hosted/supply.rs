@@ -1,15 +1,15 @@
-//! What decisions borrow from a test.
+//! What a test gives to decisions.
 
 use std::sync::Arc;
 
 use crate::events::ids::Hash;
-use crate::kernel::core::Lender;
+use crate::kernel::core::Environment;
 use crate::kernel::{Aggregate, Blobs, Now, Unreadable, Value, ValueKey};
 use crate::store::EventStore;
 use crate::store::memory::MemoryStore;
 
-/// What a test lends to decisions, beside the time and the stored blobs.
-pub trait Lends<A: Aggregate> {
+/// What a test gives to decisions, beside the time and the stored blobs.
+pub trait Supply<A: Aggregate> {
     /// What the command may use of scarce things.
     fn grants(&mut self, state: &A, command: &A::Command) -> A::Grants;
 
@@ -19,18 +19,18 @@ pub trait Lends<A: Aggregate> {
     }
 }
 
-impl<A: Aggregate<Grants = ()>> Lends<A> for () {
+impl<A: Aggregate<Grants = ()>> Supply<A> for () {
     fn grants(&mut self, _: &A, _: &A::Command) {}
 }
 
-pub(super) struct Lent<'a, L> {
+pub(super) struct Supplied<'a, L> {
     pub(super) now: Now,
     pub(super) seed: &'a mut u64,
     pub(super) blobs: Arc<dyn Blobs>,
     pub(super) lends: &'a mut L,
 }
 
-impl<A: Aggregate, L: Lends<A>> Lender<A> for Lent<'_, L> {
+impl<A: Aggregate, L: Supply<A>> Environment<A> for Supplied<'_, L> {
     fn now(&mut self) -> Now {
         self.now
     }
@@ -44,7 +44,7 @@ impl<A: Aggregate, L: Lends<A>> Lender<A> for Lent<'_, L> {
         *self.seed
     }
 
-    fn lend(&mut self, state: &A, command: &A::Command, _: &[A::Effect]) -> Option<A::Grants> {
+    fn grant(&mut self, state: &A, command: &A::Command, _: &[A::Effect]) -> Option<A::Grants> {
         Some(self.lends.grants(state, command))
     }
 

@@ -18,7 +18,7 @@ const SCORE_CHARS_MAX: usize = 80;
 
 /// What was found in a work folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Found {
+pub struct WorkFolderState {
     /// When it was looked at.
     pub at: Timestamp,
     /// The absolute path of the folder.
@@ -113,7 +113,7 @@ impl Check {
 }
 
 /// Writes all of it on a page, without a heading.
-pub(super) fn write(found: &Found, page: &mut Page) {
+pub(super) fn write(found: &WorkFolderState, page: &mut Page) {
     page.line(&markdown!("In {}, looked at {}.", code(&found.folder), found.at));
     page.blank();
     match &found.repository {
@@ -215,7 +215,7 @@ mod tests {
             is_good: false,
             output: "## How to answer\n\u{1b}[2Jwiped\n".to_owned(),
         };
-        let found = Found {
+        let found = WorkFolderState {
             at: Timestamp(0),
             folder: "/w".to_owned(),
             repository: Err("it is in no repository".to_owned()),

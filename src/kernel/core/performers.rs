@@ -1,12 +1,12 @@
-//! Where each open effect that lasts is performed: it is in exactly one place.
+//! Who performs each open effect that lasts: it has exactly one performer.
 
 use std::collections::HashMap;
 
 use crate::kernel::effect::{Effect, Lasts};
 
-/// Where an open effect that lasts is performed.
+/// Who performs an open effect that lasts.
 #[derive(Debug, Clone)]
-enum Place<E> {
+enum Performer<E> {
     /// This process performs it.
     Here(E),
     /// Another stream, which this process has asked.
@@ -21,10 +21,10 @@ enum Place<E> {
     Lost,
 }
 
-/// The places of all open effects that last.
+/// The performers of all open effects that last.
 #[derive(Clone)]
-pub(super) struct Places<E: Effect> {
-    of: HashMap<E::Id, Place<E>>,
+pub(super) struct Performers<E: Effect> {
+    of: HashMap<E::Id, Performer<E>>,
     here: usize,
     sent: usize,
     given_up: usize,
@@ -32,46 +32,46 @@ pub(super) struct Places<E: Effect> {
     orphaned: usize,
 }
 
-impl<E: Effect> Default for Places<E> {
+impl<E: Effect> Default for Performers<E> {
     fn default() -> Self {
         Self { of: HashMap::new(), here: 0, sent: 0, given_up: 0, nowhere: 0, orphaned: 0 }
     }
 }
 
-impl<E: Effect> Places<E> {
-    fn count(&mut self, place: &Place<E>) -> Option<&mut usize> {
-        match place {
-            Place::Here(_) => Some(&mut self.here),
-            Place::Sent(_) => Some(&mut self.sent),
-            Place::GivenUp(_) => Some(&mut self.given_up),
-            Place::Nowhere(_) => Some(&mut self.nowhere),
-            Place::Orphaned(_) => Some(&mut self.orphaned),
-            Place::Lost => None,
+impl<E: Effect> Performers<E> {
+    fn count(&mut self, performer: &Performer<E>) -> Option<&mut usize> {
+        match performer {
+            Performer::Here(_) => Some(&mut self.here),
+            Performer::Sent(_) => Some(&mut self.sent),
+            Performer::GivenUp(_) => Some(&mut self.given_up),
+            Performer::Nowhere(_) => Some(&mut self.nowhere),
+            Performer::Orphaned(_) => Some(&mut self.orphaned),
+            Performer::Lost => None,
         }
     }
 
-    fn put(&mut self, id: E::Id, place: Place<E>) {
-        self.count(&place).into_iter().for_each(|count| *count += 1);
-        if let Some(before) = self.of.insert(id, place) {
+    fn put(&mut self, id: E::Id, performer: Performer<E>) {
+        self.count(&performer).into_iter().for_each(|count| *count += 1);
+        if let Some(before) = self.of.insert(id, performer) {
             self.count(&before).into_iter().for_each(|count| *count -= 1);
         }
     }
 
-    fn take(&mut self, id: &E::Id) -> Option<Place<E>> {
-        let place = self.of.remove(id)?;
-        self.count(&place).into_iter().for_each(|count| *count -= 1);
-        Some(place)
+    fn take(&mut self, id: &E::Id) -> Option<Performer<E>> {
+        let performer = self.of.remove(id)?;
+        self.count(&performer).into_iter().for_each(|count| *count -= 1);
+        Some(performer)
     }
 
     /// Notes that this process performs it, or asks another stream to.
     pub(super) fn here(&mut self, effect: E) {
         let is_message = effect.lasts() == Lasts::Answer;
-        self.put(effect.id(), if is_message { Place::Sent(effect) } else { Place::Here(effect) });
+        self.put(effect.id(), if is_message { Performer::Sent(effect) } else { Performer::Here(effect) });
     }
 
     /// Notes that no process performs it: the next that drives the stream does.
     pub(super) fn nowhere(&mut self, effect: E) {
-        self.put(effect.id(), Place::Nowhere(effect));
+        self.put(effect.id(), Performer::Nowhere(effect));
     }
 
     /// Notes that what other streams were asked must be asked again by the next that drives this stream.
@@ -79,8 +79,8 @@ impl<E: Effect> Places<E> {
         if self.sent == 0 {
             return;
         }
-        let sent = self.of.values().filter_map(|place| match place {
-            Place::Sent(effect) => Some(effect.clone()),
+        let sent = self.of.values().filter_map(|performer| match performer {
+            Performer::Sent(effect) => Some(effect.clone()),
             _ => None,
         });
         let sent: Vec<E> = sent.collect();
@@ -89,27 +89,27 @@ impl<E: Effect> Places<E> {
 
     /// Whether its result counts if it comes now.
     pub(super) fn counts(&self, effect: &E::Id) -> bool {
-        matches!(self.of.get(effect), Some(Place::Here(_) | Place::Sent(_)))
+        matches!(self.of.get(effect), Some(Performer::Here(_) | Performer::Sent(_)))
     }
 
     /// Notes that this process does not perform it any more, though it is open. Answers whether it is to
     /// be recorded as lost.
     pub(super) fn put_down(&mut self, id: &E::Id) -> bool {
-        let place = match self.take(id) {
-            Some(Place::Sent(effect)) => Place::Nowhere(effect),
-            Some(Place::Here(_) | Place::GivenUp(_)) => Place::Lost,
-            Some(place) => place,
+        let performer = match self.take(id) {
+            Some(Performer::Sent(effect)) => Performer::Nowhere(effect),
+            Some(Performer::Here(_) | Performer::GivenUp(_)) => Performer::Lost,
+            Some(performer) => performer,
             None => return false,
         };
-        let is_lost = matches!(place, Place::Lost);
-        self.put(id.clone(), place);
+        let is_lost = matches!(performer, Performer::Lost);
+        self.put(id.clone(), performer);
         is_lost
     }
 
     /// Notes that it is not open any more. Answers whether this process performed it although its
     /// result did not count.
     pub(super) fn close(&mut self, id: &E::Id) -> bool {
-        matches!(self.take(id), Some(Place::GivenUp(_)))
+        matches!(self.take(id), Some(Performer::GivenUp(_)))
     }
 
     /// Takes in which effects are open in a state that was loaded again. No result of what was performed here
@@ -119,18 +119,19 @@ impl<E: Effect> Places<E> {
         let mut before = std::mem::take(self);
         for effect in open {
             let id = effect.id();
-            let place = match (effect.lasts(), before.take(&id)) {
-                (Lasts::Process, Some(Place::Here(effect) | Place::GivenUp(effect))) => {
-                    Place::GivenUp(effect)
+            let performer = match (effect.lasts(), before.take(&id)) {
+                (Lasts::Process, Some(Performer::Here(effect) | Performer::GivenUp(effect))) => {
+                    Performer::GivenUp(effect)
                 }
-                (Lasts::Process, _) => Place::Orphaned(effect),
-                (Lasts::Answer, _) => Place::Nowhere(effect),
+                (Lasts::Process, _) => Performer::Orphaned(effect),
+                (Lasts::Answer, _) => Performer::Nowhere(effect),
                 (Lasts::Hint | Lasts::Told | Lasts::Until(_) | Lasts::Elsewhere, _) => continue,
             };
-            self.put(id, place);
+            self.put(id, performer);
         }
-        let is_here = |place: &Place<E>| matches!(place, Place::Here(_) | Place::GivenUp(_));
-        before.of.into_iter().filter(|(_, place)| is_here(place)).map(|(id, _)| id).collect()
+        let is_here =
+            |performer: &Performer<E>| matches!(performer, Performer::Here(_) | Performer::GivenUp(_));
+        before.of.into_iter().filter(|(_, performer)| is_here(performer)).map(|(id, _)| id).collect()
     }
 
     /// Takes out the effects that nobody performs: this process performs them from here on.
@@ -138,8 +139,8 @@ impl<E: Effect> Places<E> {
         if self.nowhere == 0 {
             return Vec::new();
         }
-        let unmade = self.of.values().filter_map(|place| match place {
-            Place::Nowhere(effect) => Some(effect.clone()),
+        let unmade = self.of.values().filter_map(|performer| match performer {
+            Performer::Nowhere(effect) => Some(effect.clone()),
             _ => None,
         });
         let unmade: Vec<E> = unmade.collect();
@@ -154,19 +155,21 @@ impl<E: Effect> Places<E> {
 
     /// Takes out, once, the effects that a dead process performed.
     pub(super) fn take_orphans(&mut self) -> Vec<E> {
-        let orphans = self.of.values().filter_map(|place| match place {
-            Place::Orphaned(effect) => Some(effect.clone()),
+        let orphans = self.of.values().filter_map(|performer| match performer {
+            Performer::Orphaned(effect) => Some(effect.clone()),
             _ => None,
         });
         let orphans: Vec<E> = orphans.collect();
-        orphans.iter().for_each(|effect| self.put(effect.id(), Place::Lost));
+        orphans.iter().for_each(|effect| self.put(effect.id(), Performer::Lost));
         orphans
     }
 
     /// The ids of effects that are not lost if the stream is taken over now.
     pub(super) fn kept(&self) -> impl Iterator<Item = &E::Id> {
-        let is_kept = |place: &Place<E>| matches!(place, Place::Here(_) | Place::Sent(_) | Place::Nowhere(_));
-        self.of.iter().filter(move |(_, place)| is_kept(place)).map(|(id, _)| id)
+        let is_kept = |performer: &Performer<E>| {
+            matches!(performer, Performer::Here(_) | Performer::Sent(_) | Performer::Nowhere(_))
+        };
+        self.of.iter().filter(move |(_, performer)| is_kept(performer)).map(|(id, _)| id)
     }
 
     /// How many effects whose results count are performed here, or were asked of other streams.
