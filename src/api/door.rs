@@ -81,7 +81,7 @@ impl Door {
                 client.ask(request).await?;
                 loop {
                     match client.frame().await? {
-                        Frame::Answer(answer) => return Ok(answer),
+                        Frame::Response(answer) => return Ok(answer),
                         Frame::Problem(problem) => return Err(problem.into()),
                         frame => show(frame),
                     }

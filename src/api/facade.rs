@@ -151,6 +151,7 @@ impl Facade {
                 self.control(&run, control, order, id).await.map(Response::Recorded)
             }
             Request::Agents { named } => self.agents(named).await.map(Response::Agents),
+            Request::OwnAgents => Ok(Response::OwnAgents(self.resolver.registered.clone())),
             Request::TurnAgent { agent, to, known, order, id } => {
                 self.turn_agent(&agent, (to, known), order, id).await.map(Response::AgentTurned)
             }

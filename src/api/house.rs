@@ -11,6 +11,7 @@ use super::facade::Facade;
 use super::folder::{self, PROCESSES};
 use super::holder::{self, Client, ControlSocket, Lock};
 use super::identity;
+use super::protocol::{Request, Response};
 use super::start::Resolver;
 use super::wording;
 use crate::actors::agents::roster::Roster;
@@ -200,6 +201,18 @@ impl House {
             Err(_) => return Err(NoAnswer::Gone),
         };
         client.greet().await.map(|()| client)
+    }
+
+    /// The agents that the program has itself that holds the store; none if nobody holds it, or nobody answers.
+    pub async fn agents_of_holder(&self) -> Vec<AgentDefinition> {
+        let asked = tokio::time::timeout(HELD_WAIT, async {
+            let mut door = Door::There(self.connect().await?);
+            door.ask(&Request::OwnAgents, &mut |_| {}).await
+        });
+        match asked.await {
+            Ok(Ok(Response::OwnAgents(agents))) => agents,
+            _ => Vec::new(),
+        }
     }
 
     async fn hold(&self, lock: Lock, open: OpenStore) -> Result<Here, Problem> {

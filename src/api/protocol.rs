@@ -16,6 +16,7 @@ use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::run::{Purpose, Resolution};
 use crate::events::time::Timestamp;
+use crate::executors::AgentDefinition;
 pub use crate::views::presenters::history::HistoryLine;
 use crate::views::presenters::outcome::Outcome;
 use crate::views::presenters::report::RunReport;
@@ -116,6 +117,8 @@ pub enum Request {
         /// Others that are to be told of as well.
         named: Vec<AgentName>,
     },
+    /// The agents that the program has itself that holds the store: files can name them. Response: [`Response::OwnAgents`].
+    OwnAgents,
     /// To record what a person wants of an agent. Response: [`Response::AgentTurned`].
     TurnAgent {
         /// The agent, in whatever spelling.
@@ -179,6 +182,7 @@ impl Request {
             | Self::Interrupted
             | Self::Resolve { .. }
             | Self::Agents { .. }
+            | Self::OwnAgents
             | Self::Plan { .. }
             | Self::StateAt { .. }
             | Self::Transcript { .. }
@@ -271,7 +275,7 @@ pub enum Frame {
     /// An event.
     Event(Box<HistoryLine>),
     /// The last frame: the answer.
-    Answer(Response),
+    Response(Response),
     /// One run of several cannot go on.
     Parked {
         /// Which.
@@ -306,6 +310,8 @@ pub enum Response {
     Recorded(Recorded),
     /// Agents, by name.
     Agents(Vec<AgentKnown>),
+    /// The agents of a program itself.
+    OwnAgents(Vec<AgentDefinition>),
     /// What was wanted of an agent is recorded.
     AgentTurned(AgentTurned),
     /// What a rollback would do.

@@ -14,7 +14,7 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
         Some(id) => RunId::parse(id).map_err(|error| Problem::new(Code::BadRunId, error.to_string()))?,
         None => new_run_id(),
     };
-    let start = match start::resolve(scene, run.clone(), &arguments) {
+    let start = match start::resolve(scene, run.clone(), &arguments).await {
         Ok(start) => start,
         Err(problems) => return Ok(scene.say.problems(&problems)),
     };

@@ -22,8 +22,20 @@ impl Scene {
     }
 }
 
-pub(super) fn resolve(scene: &Scene, run: RunId, arguments: &RunArguments) -> Result<RunSpec, Vec<Problem>> {
-    let mut family = scene.check(&arguments.file).map_err(|wrong| wrong.errors)?;
+pub(super) async fn resolve(
+    scene: &Scene,
+    run: RunId,
+    arguments: &RunArguments,
+) -> Result<RunSpec, Vec<Problem>> {
+    let mut resolver = scene.house.resolver();
+    let mut read = resolver.read(&RunSpec::file(&arguments.file));
+    if read.as_ref().is_err_and(|wrong| wrong.errors.iter().any(|problem| problem.code == Code::UnknownAgent))
+    {
+        // It may be one of the program that holds the store, which is asked only then: to check a file opens no store.
+        resolver.registered = scene.house.agents_of_holder().await;
+        read = resolver.read(&RunSpec::file(&arguments.file));
+    }
+    let mut family = read.map_err(|wrong| wrong.errors)?;
     scene.say.warnings(&std::mem::take(&mut family.warnings));
     let spec = RunSpec {
         id: Some(run),
@@ -34,7 +46,7 @@ pub(super) fn resolve(scene: &Scene, run: RunId, arguments: &RunArguments) -> Re
         until: arguments.until.as_deref().map(Into::into),
         ..RunSpec::file(&arguments.file)
     };
-    let (spec, warnings) = scene.house.resolver().settle(spec, family)?;
+    let (spec, warnings) = resolver.settle(spec, family)?;
     scene.say.warnings(&warnings);
     Ok(spec)
 }

@@ -65,7 +65,7 @@ async fn ask_there(house: &House, request: &Request, frames: Option<Frames>) -> 
     client.ask(request).await?;
     loop {
         match client.frame().await? {
-            Frame::Answer(answer) => return Ok(answer),
+            Frame::Response(answer) => return Ok(answer),
             Frame::Problem(problem) => return Err(problem.into()),
             frame => {
                 if let Some(frames) = &frames {

@@ -85,7 +85,7 @@ impl Client {
         }
         // The last frame tells that it is done, or the end of the connection.
         while let Ok(frame) = self.frame().await {
-            if matches!(frame, Frame::Answer(_) | Frame::Problem(_)) {
+            if matches!(frame, Frame::Response(_) | Frame::Problem(_)) {
                 return;
             }
         }

@@ -224,7 +224,7 @@ impl Connection {
         while let Ok(frame) = frames.try_recv() {
             self.send(&frame).await?;
         }
-        self.send(&answer.map_or_else(Frame::Problem, Frame::Answer)).await
+        self.send(&answer.map_or_else(Frame::Problem, Frame::Response)).await
     }
 
     async fn send(&mut self, frame: &Frame) -> Result<(), HangUp> {

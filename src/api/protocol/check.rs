@@ -86,7 +86,12 @@ impl Request {
             Self::See { run, live: _, told: _ } | Self::Outcome { run } | Self::Follow { run, after: _ } => {
                 run_id(run)
             }
-            Self::SeeAll | Self::Interrupt | Self::Hello | Self::Interrupted | Self::Verify => Ok(()),
+            Self::SeeAll
+            | Self::Interrupt
+            | Self::Hello
+            | Self::Interrupted
+            | Self::OwnAgents
+            | Self::Verify => Ok(()),
             Self::Report { run }
             | Self::Watch { run }
             | Self::Resolve { run }

@@ -41,6 +41,25 @@ fn the_command_line_looks_at_and_answers_the_runs_of_an_open_engine() {
 }
 
 #[test]
+fn a_file_that_names_a_function_of_an_open_engine_is_run_beside_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("publish.yaml", "name: publish\nsteps: [{id: publish, agent: publish}]");
+    current_thread(async {
+        let engine = publisher(&sandbox).await;
+        let ran = sandbox.reenact(&["run", "publish.yaml", "--id", "beside"]);
+        assert_eq!(ran.code(), Some(0), "{ran}");
+        assert_eq!(sandbox.status("beside")["output"], "published");
+        sandbox.write("unknown.yaml", "name: unknown\nsteps: [{id: publish, agent: publisj}]");
+        let refused = sandbox.reenact(&["run", "unknown.yaml"]);
+        assert_eq!(refused.code(), Some(2), "{refused}");
+        assert!(refused.stderr.contains("did you mean `publish`?"), "{refused}");
+        engine.shut_down().await.unwrap();
+    });
+    let refused = sandbox.reenact(&["run", "publish.yaml"]);
+    assert_eq!(refused.code(), Some(2), "nobody has the function any more: {refused}");
+}
+
+#[test]
 fn a_store_that_is_held_is_refused_by_its_holders_name_and_worked_on_through_it() {
     let sandbox = Sandbox::new();
     current_thread(async {
