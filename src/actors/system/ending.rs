@@ -94,28 +94,30 @@ impl System {
             false => self.give_up().await,
         };
         // Without an answer there is no use in asking for more.
-        let caught_up = match is_quiet {
-            Ok(()) => self.in_time(self.runs.catch_up()).await,
-            Err(elapsed) => Err(elapsed),
-        };
-        if caught_up.is_ok() {
-            let notifiers =
-                std::mem::take(&mut *self.notifiers.lock().unwrap_or_else(PoisonError::into_inner));
-            notifiers.finish(NOTIFY_PATIENCE).await;
-        }
-        if let Ok(Err(error)) = &caught_up {
-            // It is made again from the events.
-            tracing::debug!(%error, "the list of runs is not saved");
+        if is_quiet.is_ok() {
+            self.save_caches().await;
         }
         self.end_actors();
-        let closed = match caught_up {
-            Ok(_) => self.in_time(self.store().close()).await,
+        let closed = match is_quiet {
+            Ok(()) => self.in_time(self.store().close()).await,
             Err(elapsed) => Err(elapsed),
         };
         match closed {
             Ok(closed) => closed.map_err(|error| append_problem(&error)),
             Err(_) => Err(Problem::new(Code::StoreFailed, "the store does not answer: it is left as it is")),
         }
+    }
+
+    /// Saves the list of runs, as far as that is done in time, and lets notices be delivered: the next process makes up for
+    /// what is not.
+    async fn save_caches(&self) {
+        match self.in_time(self.runs.catch_up()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the list of runs is not saved"),
+            Err(_) => tracing::debug!("the list of runs is far behind, and not saved"),
+        }
+        let notifiers = std::mem::take(&mut *self.notifiers.lock().unwrap_or_else(PoisonError::into_inner));
+        notifiers.finish(NOTIFY_PATIENCE).await;
     }
 
     /// Ends at once, as if the process had died: what runs is dropped where it is, nothing is recorded of it, and the next

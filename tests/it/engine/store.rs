@@ -154,6 +154,22 @@ fn an_engine_ends_while_its_store_does_not_answer_and_the_next_one_goes_on() {
     }
 }
 
+/// Runs had been begun by the hundred thousand. Their list was not done when they were, and for that the store was left open.
+#[test]
+fn an_engine_closes_its_store_while_the_list_of_runs_is_far_behind() {
+    on_actix(async {
+        let store = Arc::new(faulty());
+        let kit = Kit { store: Arc::clone(&store) as _, grace: Duration::from_millis(20), ..Kit::new() };
+        let (system, run) = (kit.start(), id("r"));
+        kit.gated("work").open(2);
+        store.hold(Calls::Caches);
+        system.begin(&run, start_of(TWO)).await.unwrap();
+        assert_eq!(status(system.ended(&run).await), RunStatus::Completed);
+        system.shut_down(std::future::pending()).await.unwrap();
+        store.release(Calls::Caches);
+    });
+}
+
 /// What was asked of the state that turned out to be old was forgotten, the result of the attempt too, and the run stood
 /// still for ever.
 #[test]
