@@ -200,7 +200,7 @@ impl Facade {
         }
         let found = self.system.runs().matching(text).await.map_err(|error| view_problem(&error))?;
         match found.as_slice() {
-            [] => Err(unknown(text)),
+            [] => Err(unknown_run(text)),
             [run] => Ok(run.clone()),
             several => {
                 let some: Vec<_> = several.iter().take(5).map(|run| format!("`{run}`")).collect();
@@ -218,8 +218,13 @@ impl Response {
     }
 }
 
-fn unknown(run: &str) -> Problem {
-    Problem::new(Code::UnknownRun, format!("no run has the id `{run}`"))
+/// No run is what a text means.
+pub fn unknown_run(text: &str) -> Problem {
+    let message = match text {
+        "last" => "there are no runs yet".to_owned(),
+        _ => format!("no run has the id `{text}`"),
+    };
+    Problem::new(Code::UnknownRun, message)
 }
 
 fn view_problem(error: &ViewError) -> Problem {

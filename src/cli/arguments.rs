@@ -1,4 +1,8 @@
 //! What the command line says.
+//!
+//! - `steer`: what the verbs take that steer a run, or answer what it asks
+
+mod steer;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,6 +10,11 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
+pub(super) use self::steer::{
+    AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
+    RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
+    SignalArguments, UnpauseArguments, WhoArguments,
+};
 use crate::events::time::parse_duration;
 
 /// Over the options that every verb takes.
@@ -48,7 +57,7 @@ pub(super) enum Verb {
     /// Let what runs of a run end, and start nothing new
     Pause(ControlArguments),
     /// Let a paused run go on
-    Unpause(ControlArguments),
+    Unpause(UnpauseArguments),
     /// End a run; what runs of it is stopped
     Cancel(CancelArguments),
     /// Try again what failed, and see the run through
@@ -176,6 +185,7 @@ pub(super) struct ListArguments {
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
     /// The run: its id, a unique beginning or end of it, or `last`
+    #[arg(default_value = "last")]
     pub(super) run: String,
     /// Show it again whenever it changes, until it ends
     #[arg(long)]
@@ -185,6 +195,7 @@ pub(super) struct StatusArguments {
 #[derive(Debug, Args)]
 pub(super) struct HistoryArguments {
     /// The run: its id, a unique beginning or end of it, or `last`; or an agent, as in `agent/NAME`; or any stream by its name, as in `run/ID`
+    #[arg(default_value = "last")]
     pub(super) run: String,
     /// From this version
     #[arg(long, value_name = "N")]
@@ -204,161 +215,11 @@ pub(super) struct ValidateArguments {
 #[derive(Debug, Args)]
 pub(super) struct ReplayArguments {
     /// The run: its id, a unique beginning or end of it, or `last`; or an agent, as in `agent/NAME`; or any stream by its name, as in `run/ID`
+    #[arg(default_value = "last")]
     pub(super) run: String,
     /// As of this version [default: step through them on a terminal, elsewhere the newest]
     #[arg(long, value_name = "N")]
     pub(super) at: Option<u64>,
-}
-
-/// Who wants something, and why: it is recorded.
-#[derive(Debug, Args)]
-pub(super) struct OrderArguments {
-    #[command(flatten)]
-    pub(super) who: WhoArguments,
-    /// Why
-    #[arg(long, value_name = "R")]
-    pub(super) reason: Option<String>,
-}
-
-/// Who wants something: it is recorded.
-#[derive(Debug, Args)]
-pub(super) struct WhoArguments {
-    /// Who wants it [default: the user of the operating system]
-    #[arg(long, value_name = "WHO", value_parser = NonEmptyStringValueParser::new())]
-    pub(super) by: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ControlArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`
-    pub(super) run: String,
-    #[command(flatten)]
-    pub(super) order: OrderArguments,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct CancelArguments {
-    #[command(flatten)]
-    pub(super) control: ControlArguments,
-    /// Then undo what was done
-    #[arg(long)]
-    pub(super) rollback: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RetryArguments {
-    #[command(flatten)]
-    pub(super) control: ControlArguments,
-    /// The step that failed and is meant, or the phase whose steps did
-    #[arg(long, value_name = "STEP|PHASE")]
-    pub(super) step: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(super) struct RollbackArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`
-    #[arg(required = true)]
-    pub(super) run: Option<String>,
-    /// Keep this step, or the steps of this phase, and what does not depend on them; undo only what came after
-    #[arg(long, value_name = "STEP|PHASE")]
-    pub(super) to: Option<String>,
-    /// Only show the order, and what cannot be undone
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    #[command(flatten)]
-    pub(super) order: OrderArguments,
-    #[command(subcommand)]
-    pub(super) settle: Option<RollbackVerb>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum RollbackVerb {
-    /// Settle a compensation that failed for good
-    Resolve(ResolveArguments),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ResolveArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`
-    pub(super) run: String,
-    /// The step whose compensation failed
-    pub(super) step: String,
-    #[command(flatten)]
-    pub(super) how: ResolutionArguments,
-    #[command(flatten)]
-    pub(super) who: WhoArguments,
-    /// Why
-    #[arg(long, value_name = "R")]
-    pub(super) reason: String,
-}
-
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(super) struct ResolutionArguments {
-    /// Try the compensation again
-    #[arg(long)]
-    pub(super) retry: bool,
-    /// Leave the step undone
-    #[arg(long)]
-    pub(super) skip: bool,
-    /// The step was undone by hand
-    #[arg(long)]
-    pub(super) done: bool,
-}
-
-/// What a run asks people for.
-#[derive(Debug, Args)]
-pub(super) struct AskedArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`
-    pub(super) run: String,
-    /// What it asks: the request's id or a beginning of it, or the step or the phase that waits for it
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    pub(super) request: String,
-    #[command(flatten)]
-    pub(super) who: WhoArguments,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ApproveArguments {
-    #[command(flatten)]
-    pub(super) asked: AskedArguments,
-    /// What there is to say about it
-    #[arg(long, value_name = "N")]
-    pub(super) note: Option<String>,
-    /// A change of the step's arguments, or of its output: k=v as text; k:=JSON; a.b=v nests
-    #[arg(long = "set", value_name = "K=V")]
-    pub(super) edits: Vec<String>,
-    /// Grant only what has this hash, which its page names: 8 or more of its first digits
-    #[arg(long, value_name = "H", value_parser = beginning_of_a_hash)]
-    pub(super) hash: Option<String>,
-    /// Only tick these points of the checklist, from 1; nothing is granted yet
-    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with_all = ["note", "edits", "hash"],
-        value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) check: Vec<u32>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RejectArguments {
-    #[command(flatten)]
-    pub(super) asked: AskedArguments,
-    /// Why
-    #[arg(long, value_name = "R")]
-    pub(super) reason: String,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SignalArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`
-    pub(super) run: String,
-    /// The signal's name: what `wait_for` says
-    #[arg(value_parser = NonEmptyStringValueParser::new())]
-    pub(super) name: String,
-    /// What it says, as JSON: the output of the step that waits for it [default: null]
-    #[arg(value_name = "JSON")]
-    pub(super) says: Option<String>,
-    #[command(flatten)]
-    pub(super) who: WhoArguments,
 }
 
 #[derive(Debug, Args)]
@@ -430,14 +291,6 @@ pub(super) struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]
     pub(super) shell: clap_complete::Shell,
-}
-
-/// Enough of a hash to tell what was looked at from what came after it.
-fn beginning_of_a_hash(text: &str) -> Result<String, String> {
-    match (8..=64).contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        true => Ok(text.to_ascii_lowercase()),
-        false => Err("it must be 8 to 64 hexadecimal digits".to_owned()),
-    }
 }
 
 /// A length of time in which something can be done.

@@ -1,55 +1,118 @@
 //! Recording what a person wants of a run, whoever holds the store.
 
-use super::arguments::{OrderArguments, WhoArguments};
+use super::arguments::{AfterwardsArguments, OrderArguments, WhoArguments};
 use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, text};
 use crate::aggregates::run::Order;
 use crate::api::door::Door;
+use crate::api::facade::unknown_run;
 use crate::api::folder::is_store;
 use crate::api::new_command_id;
 use crate::api::protocol::{Control, Recorded, Request, Response, Told};
 use crate::api::user::user;
 use crate::events::problem::{Code, Problem};
+use crate::views::presenters::report::RunReport;
 
-/// Records what is wanted, and no more.
-pub(super) async fn only(
+/// How many steps that ask for something are named: as many as fit on a line or two.
+const NAMED_MAX: usize = 8;
+
+/// What follows when it is recorded what a person wants of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Nothing: who drives the run goes on with it.
+    Leave,
+    /// The run goes on, and is seen through.
+    See,
+}
+
+impl From<AfterwardsArguments> for Then {
+    fn from(AfterwardsArguments { resume }: AfterwardsArguments) -> Self {
+        if resume { Self::See } else { Self::Leave }
+    }
+}
+
+/// Records what is wanted of a run.
+pub(super) async fn order(
     scene: &Scene,
     run: String,
     control: Control,
     order: OrderArguments,
+    then: Then,
 ) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
     let Some((recorded, door)) = record(scene, run, control, order, &mut signals).await? else {
         return Ok(Exit::Interrupted);
     };
-    scene.say.result(&recorded, |recorded| text::recorded(recorded, &scene.call));
-    see::leave(door, &mut signals).await?;
-    Ok(Exit::Good)
+    match then {
+        Then::See => see::through(scene, door, recorded.run, Told::After(recorded.version), signals).await,
+        Then::Leave => {
+            scene.say.result(&recorded, |recorded| text::recorded(recorded, &scene.call));
+            see::leave(door, &mut signals).await?;
+            Ok(Exit::Good)
+        }
+    }
 }
 
-/// Records what somebody answers to what a run waits for, and no more.
+/// Records what somebody answers to what a run waits for.
 pub(super) async fn answer(
     scene: &Scene,
     run: String,
     control: Control,
     who: WhoArguments,
+    then: Then,
 ) -> Result<Exit, Problem> {
-    only(scene, run, control, OrderArguments { who, reason: None }).await
+    order(scene, run, control, OrderArguments { who, reason: None }, then).await
 }
 
-/// Records what is wanted, and sees the run through.
-pub(super) async fn and_see(
+/// The request that is meant: the one that is named, else the only one that is open. None when a signal came.
+pub(super) async fn meant(
     scene: &Scene,
-    run: String,
-    control: Control,
-    order: OrderArguments,
-) -> Result<Exit, Problem> {
+    run: &str,
+    named: Option<String>,
+) -> Result<Option<(String, String)>, Problem> {
+    if let Some(request) = named {
+        return Ok(Some((run.to_owned(), request)));
+    }
     let mut signals = Signals::listen()?;
-    match record(scene, run, control, order, &mut signals).await? {
-        Some((recorded, door)) => {
-            see::through(scene, door, recorded.run, Told::After(recorded.version), signals).await
+    let request = Request::Report { run: run.to_owned() };
+    match ask_about_a_run(scene, run, &request, &mut signals).await? {
+        Exchange::Interrupted => Ok(None),
+        Exchange::Response(Response::Report(report), door) => {
+            see::leave(door, &mut signals).await?;
+            let request = only_request(&report)?;
+            // `last` may be another run by the time it is asked again.
+            Ok(Some((report.run.to_string(), request)))
         }
-        None => Ok(Exit::Interrupted),
+        Exchange::Response(other, _) => Err(other.mismatch()),
+    }
+}
+
+/// The only request of a run that is open.
+fn only_request(report: &RunReport) -> Result<String, Problem> {
+    let open: Vec<_> = report.waiting_for.iter().filter(|waiting| waiting.approval.is_some()).collect();
+    match open.as_slice() {
+        [] => {
+            let problem = Problem::new(Code::UnknownRequest, "the run asks people for nothing");
+            let child = report.waiting_for.iter().find(|waiting| waiting.kind == "child");
+            Err(match child {
+                Some(child) => problem.hint(format!("a run that it started may: {}", child.id)),
+                None => problem,
+            }
+            .of_run(&report.run))
+        }
+        [waiting] => Ok(waiting.id.clone()),
+        several => {
+            let named = several.iter().take(NAMED_MAX).map(|waiting| format!("`{}`", waiting.step));
+            let mut named: Vec<_> = named.collect();
+            if several.len() > named.len() {
+                named.push(format!("and {} more", several.len() - named.len()));
+            }
+            let message =
+                format!("the run asks people for {} things, in {}", several.len(), named.join(", "));
+            Err(Problem::new(Code::UnknownRequest, message)
+                .hint("name the step that is meant")
+                .of_run(&report.run))
+        }
     }
 }
 
@@ -80,7 +143,7 @@ pub(super) async fn ask_about_a_run(
     signals: &mut Signals,
 ) -> Result<Exchange, Problem> {
     if !is_store(&scene.house.data) {
-        return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
+        return Err(unknown_run(run));
     }
     let door = scene.open().await?;
     see::ask(scene, door, request, signals, &mut |_| {}).await

@@ -3,15 +3,16 @@
 use super::arguments::HistoryArguments;
 use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, text};
+use crate::api::facade::unknown_run;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Frame, Request};
 use crate::events::ids::Version;
-use crate::events::problem::{Code, Problem};
+use crate::events::problem::Problem;
 
 pub(super) async fn history(scene: &Scene, arguments: HistoryArguments) -> Result<Exit, Problem> {
     let HistoryArguments { run, from, to } = arguments;
     if !is_store(&scene.house.data) {
-        return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
+        return Err(unknown_run(&run));
     }
     let mut signals = Signals::listen()?;
     let door = scene.open().await?;

@@ -7,6 +7,7 @@ use super::text::{self, terminal};
 use super::{Exit, Scene};
 use crate::aggregates::run::RunStatus;
 use crate::api::door::Door;
+use crate::api::facade::unknown_run;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Frame, Request, Response, Told};
 use crate::events::ids::RunId;
@@ -19,7 +20,7 @@ const NAMED_MAX: usize = 20;
 pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<Exit, Problem> {
     if !is_store(&scene.house.data) {
         return match arguments.run {
-            Some(run) => Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`"))),
+            Some(run) => Err(unknown_run(&run)),
             None if arguments.all => {
                 scene.say.note(&terminal!("no run is interrupted"));
                 Ok(Exit::Good)

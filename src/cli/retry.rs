@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::arguments::RetryArguments;
+use super::control::Then;
 use super::{Exit, Scene, control};
 use crate::api::protocol::Control;
 use crate::events::problem::Problem;
@@ -10,5 +11,5 @@ use crate::events::problem::Problem;
 pub(super) async fn retry(scene: &Scene, arguments: RetryArguments) -> Result<Exit, Problem> {
     let RetryArguments { control: asked, step } = arguments;
     let step = step.as_deref().map(Arc::from);
-    control::and_see(scene, asked.run, Control::Retry { step }, asked.order).await
+    control::order(scene, asked.run, Control::Retry { step }, asked.order, Then::See).await
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::arguments::{
     OrderArguments, ResolutionArguments, ResolveArguments, RollbackArguments, RollbackVerb,
 };
+use super::control::Then;
 use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, control, text};
 use crate::api::protocol::{Control, Request, Response};
@@ -24,7 +25,7 @@ pub(super) async fn rollback(scene: &Scene, arguments: RollbackArguments) -> Res
     if dry_run {
         return plan(scene, run, to).await;
     }
-    control::and_see(scene, run, Control::Rollback { to }, order).await
+    control::order(scene, run, Control::Rollback { to }, order, Then::See).await
 }
 
 async fn plan(scene: &Scene, run: String, to: Option<Arc<str>>) -> Result<Exit, Problem> {
@@ -42,7 +43,7 @@ async fn plan(scene: &Scene, run: String, to: Option<Arc<str>>) -> Result<Exit, 
 }
 
 async fn resolve(scene: &Scene, arguments: ResolveArguments) -> Result<Exit, Problem> {
-    let ResolveArguments { run, step, how, who, reason } = arguments;
+    let ResolveArguments { run, step, how, who, reason, then } = arguments;
     // Exactly one of them is given.
     let how = match how {
         ResolutionArguments { retry: true, .. } => Resolution::Retry,
@@ -50,5 +51,6 @@ async fn resolve(scene: &Scene, arguments: ResolveArguments) -> Result<Exit, Pro
         ResolutionArguments { .. } => Resolution::Done,
     };
     let order = OrderArguments { who, reason: Some(reason) };
-    control::only(scene, run, Control::Resolve { step: StepId::grown(&step), how }, order).await
+    let control = Control::Resolve { step: StepId::grown(&step), how };
+    control::order(scene, run, control, order, then.into()).await
 }

@@ -7,9 +7,9 @@ use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 
 pub(super) async fn signal(scene: &Scene, arguments: SignalArguments) -> Result<Exit, Problem> {
-    let SignalArguments { run, name, says, who } = arguments;
+    let SignalArguments { run, name, says, who, then } = arguments;
     let data = says.as_deref().map(read).transpose()?.unwrap_or_default();
-    control::answer(scene, run, Control::Signal { name: name.into(), data }, who).await
+    control::answer(scene, run, Control::Signal { name: name.into(), data }, who, then.into()).await
 }
 
 /// What a signal says.

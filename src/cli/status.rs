@@ -4,14 +4,15 @@ use super::arguments::StatusArguments;
 use super::progress::Screen;
 use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, text};
+use crate::api::facade::unknown_run;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Frame, Request, Response};
-use crate::events::problem::{Code, Problem};
+use crate::events::problem::Problem;
 
 pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<Exit, Problem> {
     let StatusArguments { run, watch } = arguments;
     if !is_store(&scene.house.data) {
-        return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
+        return Err(unknown_run(&run));
     }
     let mut signals = Signals::listen()?;
     let door = scene.open().await?;

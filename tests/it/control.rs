@@ -1,5 +1,6 @@
 //! What people do to a run from outside: pause, go on, end, try again, undo, look back. Each is an event with who and why.
 
+mod afterwards;
 mod lives;
 mod page;
 mod pauses;

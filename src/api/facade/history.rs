@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 
-use super::{Facade, Frames, unknown};
+use super::{Facade, Frames, unknown_run};
 use crate::actors::hosting::context::read_problem;
 use crate::actors::subscribe::EventFilter;
 use crate::actors::system::no_such_version;
@@ -107,7 +107,7 @@ impl Facade {
     async fn run_at(&self, run: &RunId, event: &Recorded, newest: Version) -> Result<RunReport, Problem> {
         let at = event.version;
         let (state, _) = self.system.fold_at(run, at).await?;
-        let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
+        let Some(about) = state.about() else { return Err(unknown_run(run.as_str())) };
         // What was needs nobody to drive it.
         let driven = at < newest || self.system.is_driven(run);
         let now = if at < newest { event.header.recorded_at } else { self.system.clock().now().steady };
@@ -140,7 +140,7 @@ impl Facade {
 /// There is no stream that is called so.
 fn no_stream(text: &str) -> Problem {
     match text.strip_prefix(RUN_KIND).and_then(|rest| rest.strip_prefix('/')) {
-        Some(run) => unknown(run),
+        Some(run) => unknown_run(run),
         None => Problem::new(Code::UnknownRun, format!("nothing was recorded of `{text}`")),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Facade, unknown};
+use super::{Facade, unknown_run};
 use crate::actors::pages::page;
 use crate::aggregates::run::{Run, RunStatus};
 use crate::events::ids::{RequestId, RunId, Version};
@@ -27,7 +27,7 @@ impl Facade {
         state: &Run,
         version: Version,
     ) -> Result<RunReport, Problem> {
-        let Some(about) = state.about() else { return Err(unknown(run.as_str())) };
+        let Some(about) = state.about() else { return Err(unknown_run(run.as_str())) };
         let driven =
             self.system.is_driven(run) || self.system.drives_all() && !state.attention().is_at_rest();
         let (now, library) = (self.system.clock().now().steady, &**self.system.library());

@@ -1,6 +1,6 @@
 //! What was said during an attempt.
 
-use super::{Facade, unknown};
+use super::{Facade, unknown_run};
 use crate::actors::hosting::context::read_problem;
 use crate::events::ids::{RunId, StepId, StreamId, Version};
 use crate::events::problem::{Code, Problem, nearest};
@@ -43,7 +43,7 @@ impl Facade {
     async fn has_step(&self, run: &RunId, step: &StepId) -> Result<(), Problem> {
         let (state, _) = self.system.fold(run).await?;
         if state.about().is_none() {
-            return Err(unknown(run.as_str()));
+            return Err(unknown_run(run.as_str()));
         }
         let known = || state.nodes().iter().map(|node| node.id().as_str());
         if known().any(|id| id == step.as_str()) {

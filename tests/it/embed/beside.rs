@@ -43,7 +43,10 @@ fn the_command_line_looks_at_and_answers_the_runs_of_an_open_engine() {
 #[test]
 fn a_file_that_names_a_function_of_an_open_engine_is_run_beside_it() {
     let sandbox = Sandbox::new();
-    sandbox.write("publish.yaml", "name: publish\nsteps: [{id: publish, agent: publish}]");
+    sandbox.write(
+        "publish.yaml",
+        "name: publish\nsteps: [{id: publish, agent: publish}]\noutput: '{{ steps.publish.output }}'",
+    );
     current_thread(async {
         let engine = publisher(&sandbox).await;
         let ran = sandbox.reenact(&["run", "publish.yaml", "--id", "beside"]);
