@@ -207,6 +207,11 @@ pub enum Told {
 pub enum Control {
     /// To let what runs end, and to start nothing new.
     Pause,
+    /// To go on only until a step or a phase is done with; `next` is the first phase that is not.
+    PauseAfter {
+        /// The step or the phase.
+        until: Arc<str>,
+    },
     /// To go on after a pause.
     Unpause,
     /// To end.

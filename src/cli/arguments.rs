@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
-    SignalArguments, UnpauseArguments, WhoArguments,
+    SignalArguments, UnpauseArguments, UntilArguments, WhoArguments,
 };
 use crate::events::time::parse_duration;
 
@@ -162,8 +162,10 @@ pub(super) struct ResumeArguments {
     #[arg(conflicts_with = "all")]
     pub(super) run: Option<String>,
     /// All runs that are interrupted; with --json a line for each
-    #[arg(long)]
+    #[arg(long, conflicts_with = "until")]
     pub(super) all: bool,
+    #[command(flatten)]
+    pub(super) until: UntilArguments,
 }
 
 #[derive(Debug, Args)]

@@ -64,6 +64,23 @@ pub(super) async fn answer(
     order(scene, run, control, OrderArguments { who, reason: None }, then).await
 }
 
+/// Has a run pause when a step or a phase is done with, and answers its whole id; none when a signal came.
+pub(super) async fn plan_pause(
+    scene: &Scene,
+    run: String,
+    until: String,
+    who: &WhoArguments,
+) -> Result<Option<String>, Problem> {
+    let mut signals = Signals::listen()?;
+    let order = OrderArguments { who: who.clone(), reason: None };
+    let control = Control::PauseAfter { until: until.into() };
+    let Some((recorded, door)) = record(scene, run, control, order, &mut signals).await? else {
+        return Ok(None);
+    };
+    see::leave(door, &mut signals).await?;
+    Ok(Some(recorded.run.to_string()))
+}
+
 /// The request that is meant: the one that is named, else the only one that is open. None when a signal came.
 pub(super) async fn meant(
     scene: &Scene,
@@ -124,15 +141,19 @@ async fn record(
     order: OrderArguments,
     signals: &mut Signals,
 ) -> Result<Option<(Recorded, Door)>, Problem> {
-    let by = order.who.by.unwrap_or_else(user);
-    let order = Order { by: by.into(), reason: order.reason };
-    // Its holder may die before it has answered, and be asked again, or this process in its place.
-    let request = Request::Control { run: run.clone(), control, order, id: Some(new_command_id()) };
-    match ask_about_a_run(scene, &run, &request, signals).await? {
+    match ask_about_a_run(scene, &run.clone(), &request(run, control, order), signals).await? {
         Exchange::Interrupted => Ok(None),
         Exchange::Response(Response::Recorded(recorded), door) => Ok(Some((recorded, door))),
         Exchange::Response(other, _) => Err(other.mismatch()),
     }
+}
+
+/// What records it.
+pub(super) fn request(run: String, control: Control, order: OrderArguments) -> Request {
+    let by = order.who.by.unwrap_or_else(user);
+    let order = Order { by: by.into(), reason: order.reason };
+    // Its holder may die before it has answered, and be asked again, or this process in its place.
+    Request::Control { run, control, order, id: Some(new_command_id()) }
 }
 
 /// Asks something about a run. Where there is no store there is no run, and none is made.

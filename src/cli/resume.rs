@@ -1,15 +1,15 @@
 //! `reenact resume`: goes on with what was interrupted.
 
-use super::arguments::ResumeArguments;
+use super::arguments::{OrderArguments, ResumeArguments};
 use super::see::{self, Exchange, Signals};
 use super::text::terminal::NAME_CHARS_MAX;
 use super::text::{self, terminal};
-use super::{Exit, Scene};
+use super::{Exit, Scene, control};
 use crate::aggregates::run::RunStatus;
 use crate::api::door::Door;
 use crate::api::facade::unknown_run;
 use crate::api::folder::is_store;
-use crate::api::protocol::{Frame, Request, Response, Told};
+use crate::api::protocol::{Control, Frame, Request, Response, Told};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::events::text::shortened;
@@ -37,15 +37,24 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
         Some(run) => Request::Resolve { run },
         None => Request::Interrupted,
     };
-    match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
-        Exchange::Interrupted => Ok(Exit::Interrupted),
+    let (run, door) = match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
+        Exchange::Interrupted => return Ok(Exit::Interrupted),
         Exchange::Response(answer, door) => match chosen(answer) {
-            Ok(run) => see::through(scene, door, run, Told::FromNow, signals).await,
+            Ok(run) => (run, door),
             Err(problem) => {
                 see::leave(door, &mut signals).await?;
-                Err(problem)
+                return Err(problem);
             }
         },
+    };
+    let Some(until) = arguments.until.until else {
+        return see::through(scene, door, run, Told::FromNow, signals).await;
+    };
+    let plan = Control::PauseAfter { until: until.into() };
+    let plan = control::request(run.to_string(), plan, OrderArguments::default());
+    match see::ask(scene, door, &plan, &mut signals, &mut |_| {}).await? {
+        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Response(_, door) => see::through(scene, door, run, Told::FromNow, signals).await,
     }
 }
 

@@ -174,6 +174,7 @@ event_table! {
         AgentAwaitEnded "agent_await_ended" 1;
         RunPaused "run_paused" 1;
         RunUnpaused "run_unpaused" 1;
+        PausePlanned "pause_planned" 1;
         CancelRequested "cancel_requested" 1;
         RetryRequested "retry_requested" 1;
         RollbackStarted "rollback_started" 3 <- 1 RollbackStartedV1 <- 2 RollbackStartedV2;

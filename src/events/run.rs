@@ -24,7 +24,9 @@ pub use children::{
     ChildBinding, ChildEnded, ChildPastReturn, ChildRested, ChildStarted, ChildStirred, GrowthLimits,
     ParentTold, ReturnAnswered, ReturnAsked, TellingBegan,
 };
-pub use control::{CancelRequested, DrivingBegan, RetryRequested, RunCancelled, RunPaused, RunUnpaused};
+pub use control::{
+    CancelRequested, DrivingBegan, PausePlanned, RetryRequested, RunCancelled, RunPaused, RunUnpaused,
+};
 pub use graph::{Because, Item, StepAdded, StepKind, Undo, UndoWhen};
 pub use people::{
     ApprovalChecked, ApprovalExpired, ApprovalGranted, ApprovalRefused, ApprovalRequested, Gate,
@@ -381,7 +383,7 @@ run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, RunPaused,
-    RunUnpaused, CancelRequested, RetryRequested,
+    RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
 }

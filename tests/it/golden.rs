@@ -182,6 +182,7 @@ fn control() -> Vec<RunEvent> {
     vec![
         RunPaused { by: "ada".into(), reason: reason() }.into(),
         RunUnpaused { by: "ada".into(), reason: reason() }.into(),
+        PausePlanned { until: "ship".into(), by: "ada".into(), reason: reason() }.into(),
         DrivingBegan { since: Timestamp(1_795_219_200_000_000) }.into(),
         AgentAwaited { agent: AgentName::new("publisher") }.into(),
         AgentAwaitEnded { agent: AgentName::new("publisher") }.into(),

@@ -86,6 +86,13 @@ pub enum Ask {
     Pause(Order),
     /// To go on after a pause. Asked of a run that is not paused, nothing happens.
     Unpause(Order),
+    /// To go on only until a step or the steps of a phase are done with. Asked again, nothing happens.
+    PauseAfter {
+        /// Who and why.
+        order: Order,
+        /// The step or the phase; `next` is the first phase that is not done with, if no step or phase is called that.
+        until: Arc<str>,
+    },
     /// To end: what runs is told to stop. Asked again, nothing happens.
     Cancel {
         /// Who and why.
@@ -189,6 +196,7 @@ impl Ask {
             Self::AgentFree { .. } => "agent_free",
             Self::Pause(_) => "pause",
             Self::Unpause(_) => "unpause",
+            Self::PauseAfter { .. } => "pause_after",
             Self::Cancel { .. } => "cancel",
             Self::Retry { .. } => "retry",
             Self::Rollback { .. } => "rollback",

@@ -71,6 +71,7 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
             control::unpause(advance.draft, order)?;
             advance.look_at_all();
         }
+        Ask::PauseAfter { order, until } => control::pause_after(advance.draft, order, &until)?,
         Ask::Cancel { order, rollback } => control::cancel(advance.draft, order, rollback)?,
         Ask::Retry { order, step } => {
             control::retry(advance.draft, order, step)?;

@@ -142,6 +142,7 @@ impl Evolution<'_> {
             RunEvent::AgentAwaitEnded(event) => self.agent_await_ended(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
             RunEvent::RunUnpaused(event) => self.run_unpaused(event),
+            RunEvent::PausePlanned(event) => self.pause_planned(event),
             RunEvent::CancelRequested(event) => self.cancel_requested(event),
             RunEvent::RetryRequested(event) => self.retry_requested(event),
             RunEvent::RollbackStarted(event) => self.rollback_started(event),

@@ -35,6 +35,7 @@ pub const RECORDS: &[(&str, u16)] = &[
     ("agent_free", 1),
     ("pause", 1),
     ("unpause", 1),
+    ("pause_after", 1),
     ("cancel", 1),
     ("retry", 1),
     ("rollback", 1),
@@ -127,6 +128,12 @@ struct Cancel {
 
 /// Of `retry` what is tried again, of `rollback` what is kept.
 #[derive(Serialize, Deserialize)]
+struct WishUntil {
+    reason: Option<Payload>,
+    until: Arc<str>,
+}
+
+#[derive(Serialize, Deserialize)]
 struct WishFor {
     reason: Option<Payload>,
     step: Option<Arc<str>>,
@@ -216,6 +223,7 @@ pub(super) fn asked_by(ask: &Ask) -> Option<Arc<str>> {
     match ask {
         Ask::Pause(Order { by, .. })
         | Ask::Unpause(Order { by, .. })
+        | Ask::PauseAfter { order: Order { by, .. }, .. }
         | Ask::Cancel { order: Order { by, .. }, .. }
         | Ask::Retry { order: Order { by, .. }, .. }
         | Ask::Rollback { order: Order { by, .. }, .. }

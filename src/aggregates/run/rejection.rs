@@ -107,6 +107,13 @@ pub enum Refusal {
     #[error("the run has no step `{0}`")]
     NoSuchStep(Arc<str>),
 
+    /// A run is to go on until what is done with.
+    #[error("`{0}` is done with already")]
+    DoneAlready(Arc<str>),
+    /// A run is to go on until the end of its next phase, and has none left.
+    #[error("the run has no phase that is not done with")]
+    NoPhaseLeft,
+
     /// A compensation is settled that has not failed for good.
     #[error("step `{step}` is {status}: its compensation has not failed for good")]
     NotStuck {
@@ -326,7 +333,7 @@ impl Refusal {
             | Self::Tolerated(_)
             | Self::NotFailed(_)
             | Self::OthersFailed(_) => Code::CannotRetry,
-            Self::NoSuchStep(_) => Code::NoSuchStep,
+            Self::NoSuchStep(_) | Self::DoneAlready(_) | Self::NoPhaseLeft => Code::NoSuchStep,
             Self::NotStuck { .. } => Code::NotStuck,
             Self::KeepsUndone { .. } | Self::KeepsUnfinished { .. } | Self::KeepsPart { .. } => {
                 Code::CannotRollBack

@@ -179,6 +179,11 @@ impl RunHandle {
         self.control(Control::Unpause).await
     }
 
+    /// Lets it go on only until that step, or all steps of that phase, are done with; `next` is the first phase that is not.
+    pub async fn pause_after(&self, step_or_phase: &str) -> Result<Recorded, Problem> {
+        self.control(Control::PauseAfter { until: step_or_phase.into() }).await
+    }
+
     /// Ends it; what runs of it is stopped, and what was done stays done.
     pub async fn cancel(&self) -> Result<Recorded, Problem> {
         self.control(Control::Cancel { rollback: false }).await

@@ -61,6 +61,7 @@ fn named(control: &Control) -> Option<&str> {
     match control {
         Control::Retry { step } => step.as_deref(),
         Control::Rollback { to } => to.as_deref(),
+        Control::PauseAfter { until } => Some(until),
         Control::Resolve { step, .. } => Some(step.as_str()),
         Control::Approve { request, .. } | Control::Reject { request } | Control::Check { request, .. } => {
             Some(request)
@@ -90,6 +91,7 @@ fn ask(control: Control, order: Order) -> Result<Ask, Problem> {
     Ok(match control {
         Control::Pause => Ask::Pause(order),
         Control::Unpause => Ask::Unpause(order),
+        Control::PauseAfter { until } => Ask::PauseAfter { order, until },
         Control::Cancel { rollback } => Ask::Cancel { order, rollback },
         Control::Retry { step } => Ask::Retry { order, step },
         Control::Rollback { to } => Ask::Rollback { order, to },

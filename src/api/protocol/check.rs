@@ -129,6 +129,7 @@ impl Control {
     fn check(&self) -> Result<(), Problem> {
         match self {
             Self::Pause | Self::Unpause | Self::Cancel { rollback: _ } => Ok(()),
+            Self::PauseAfter { until } => named("the step or phase", until),
             Self::Retry { step: named } | Self::Rollback { to: named } => {
                 named.iter().try_for_each(|named| words("the step or phase", named))
             }

@@ -4,7 +4,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 /// Who wants something, and why: it is recorded.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(in crate::cli) struct OrderArguments {
     #[command(flatten)]
     pub(in crate::cli) who: WhoArguments,
@@ -14,7 +14,7 @@ pub(in crate::cli) struct OrderArguments {
 }
 
 /// Who wants something: it is recorded.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct WhoArguments {
     /// Who wants it [default: the user of the operating system]
     #[arg(long, value_name = "WHO", value_parser = NonEmptyStringValueParser::new())]
@@ -37,10 +37,20 @@ pub(in crate::cli) struct AfterwardsArguments {
     pub(in crate::cli) resume: bool,
 }
 
+/// How far a run is to go on.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct UntilArguments {
+    /// Pause when this step is done with, or all steps of this phase; `next` is the next phase
+    #[arg(long, value_name = "STEP|PHASE|next", value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) until: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct UnpauseArguments {
     #[command(flatten)]
     pub(in crate::cli) control: ControlArguments,
+    #[command(flatten)]
+    pub(in crate::cli) until: UntilArguments,
     #[command(flatten)]
     pub(in crate::cli) then: AfterwardsArguments,
 }

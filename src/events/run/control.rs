@@ -25,6 +25,18 @@ pub struct RunUnpaused {
     pub reason: Option<String>,
 }
 
+/// The run is to go on only until a step is done with, or all steps of a phase: then it pauses, unless it has ended. That
+/// takes the place of what it was to go on until before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PausePlanned {
+    /// The step or the phase.
+    pub until: Arc<str>,
+    /// The name of the person or program that wants it.
+    pub by: Arc<str>,
+    /// Their reason, if they gave one.
+    pub reason: Option<String>,
+}
+
 /// Somebody drives a run with a time limit again, after nobody did. The time between the last event that
 /// shows that it was driven and `since` does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -59,6 +59,22 @@ fn a_signal_and_the_end_of_a_pause_let_a_run_go_on_at_once() {
 }
 
 #[test]
+fn a_run_goes_on_phase_by_phase() {
+    let sandbox = Sandbox::new();
+    let file = "{name: w, steps: [{id: a, run: 'true', phase: one}, {id: b, run: 'true', phase: two}, {id: c, run: 'true'}]}";
+    sandbox.write("w.yaml", file);
+    sandbox.json(4, &["run", "w.yaml", "--id", "r", "--detach"]);
+    let done = |arguments: &[&str]| sandbox.json(4, arguments)["progress"]["done"].clone();
+    assert_eq!(done(&["resume", "r", "--until", "next"]), 1);
+    assert_eq!(done(&["unpause", "r", "--until", "next", "--resume"]), 2);
+    let refused = sandbox.json(2, &["unpause", "r", "--until", "next"]);
+    assert_eq!(refused["error"]["code"], "RE-2009", "{refused}");
+    let refused = sandbox.json(2, &["resume", "r", "--until", "no"]);
+    assert_eq!(refused["error"]["code"], "RE-2009", "{refused}");
+    assert_eq!(sandbox.json(0, &["unpause", "r", "--until", "c", "--resume"])["status"], "completed");
+}
+
+#[test]
 fn a_compensation_that_is_settled_lets_the_rollback_go_on_at_once() {
     let sandbox = Sandbox::new();
     let file = "{name: w, on_failure: rollback, steps: [{id: a, run: 'true', compensate: {run: exit 78}}, {id: b, run: exit 1}]}";

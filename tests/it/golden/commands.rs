@@ -109,6 +109,7 @@ fn people() -> Vec<CommandCase> {
     vec![
         untold(Ask::Pause(order())),
         untold(Ask::Unpause(order())),
+        untold(Ask::PauseAfter { order: order(), until: "ship".into() }),
         untold(Ask::Cancel { order: order(), rollback: true }),
         untold(Ask::Retry { order: order(), step: Some("tag".into()) }),
         untold(Ask::Rollback { order: order(), to: Some("build".into()) }),

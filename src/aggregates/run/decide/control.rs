@@ -8,7 +8,9 @@ use crate::aggregates::run::{
     Unwinding, Why,
 };
 use crate::events::problem::Remedy;
-use crate::events::run::{CancelRequested, RetryRequested, RollbackCause, RunPaused, RunUnpaused};
+use crate::events::run::{
+    CancelRequested, PausePlanned, RetryRequested, RollbackCause, RunPaused, RunUnpaused,
+};
 
 /// How a run goes on that is refused something.
 pub(super) fn forward(run: &Run) -> Vec<Remedy> {
@@ -49,6 +51,39 @@ pub(super) fn unpause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunR
     }
     draft.emit(RunUnpaused { by: order.by, reason: order.reason });
     Ok(())
+}
+
+/// What stands for the first phase that is not done with.
+const NEXT: &str = "next";
+
+pub(super) fn pause_after(
+    draft: &mut RunDraft<'_>,
+    order: Order,
+    until: &Arc<str>,
+) -> Result<(), RunRejection> {
+    let run = draft.state();
+    match run.phase {
+        Phase::Ended(_) => return Err(Refusal::EndedBeforePause(run.status()).but(forward(run))),
+        Phase::Unwinding(_) => return Err(Refusal::RollingBack.but([Remedy::Pause])),
+        Phase::Ending(_) => return Err(Refusal::BeingCancelled.into()),
+        _ => {}
+    }
+    let until = match run.named(until).is_empty() {
+        true if &**until == NEXT => next_phase(run)?,
+        true => return Err(no_such_step(until)),
+        false if run.is_reached(until) => return Err(Refusal::DoneAlready(Arc::clone(until)).into()),
+        false => Arc::clone(until),
+    };
+    if run.until.as_ref() != Some(&until) {
+        draft.emit(PausePlanned { until, by: order.by, reason: order.reason });
+    }
+    Ok(())
+}
+
+/// The first phase of which a step is not done with.
+fn next_phase(run: &Run) -> Result<Arc<str>, RunRejection> {
+    let phase = run.steps.iter().find_map(|node| node.added.phase.as_ref().filter(|_| !node.is_done()));
+    phase.cloned().ok_or_else(|| Refusal::NoPhaseLeft.into())
 }
 
 pub(super) fn cancel(draft: &mut RunDraft<'_>, order: Order, rollback: bool) -> Result<(), RunRejection> {

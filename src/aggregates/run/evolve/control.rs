@@ -1,6 +1,7 @@
 //! What people do to a run, and the time that it has.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Contradiction, Evolution};
 use crate::aggregates::run::{
@@ -8,8 +9,8 @@ use crate::aggregates::run::{
 };
 use crate::events::ids::{StepId, TimerId};
 use crate::events::run::{
-    AttemptFailed, AttemptLost, CancelRequested, DrivingBegan, Purpose, RetryRequested, RetryScheduled,
-    RunEvent, RunPaused, RunUnpaused, StepCompleted,
+    AttemptFailed, AttemptLost, CancelRequested, DrivingBegan, PausePlanned, Purpose, RetryRequested,
+    RetryScheduled, RunEvent, RunPaused, RunUnpaused, StepCompleted,
 };
 use crate::events::time::Timestamp;
 
@@ -42,6 +43,14 @@ impl Evolution<'_> {
                 Ok(())
             }
         }
+    }
+
+    pub(super) fn pause_planned(&mut self, event: &PausePlanned) -> Result<(), Contradiction> {
+        if matches!(self.run.phase, Phase::Ended(_)) {
+            return Err("the run has ended".to_owned());
+        }
+        self.run.until = Some(Arc::clone(&event.until));
+        Ok(())
     }
 
     /// A run pauses once where it was to pause: not again when that step is done anew.

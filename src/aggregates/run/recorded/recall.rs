@@ -41,6 +41,10 @@ pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRe
         "agent_free" => Ask::AgentFree { agent: read(from)? },
         "pause" => Ask::Pause(order(read::<Wish>(from)?.reason)?),
         "unpause" => Ask::Unpause(order(read::<Wish>(from)?.reason)?),
+        "pause_after" => {
+            let WishUntil { reason, until } = read(from)?;
+            Ask::PauseAfter { order: order(reason)?, until }
+        }
         "cancel" => {
             let Cancel { reason, rollback } = read(from)?;
             Ask::Cancel { order: order(reason)?, rollback }

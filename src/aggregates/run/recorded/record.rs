@@ -30,6 +30,7 @@ pub(in crate::aggregates::run) fn record(
         Ask::Interrupt | Ask::Go => Ok(Vec::new()),
         Ask::AgentPaused { agent } | Ask::AgentFree { agent } => codec::to_bytes(&agent),
         Ask::Pause(order) | Ask::Unpause(order) => codec::to_bytes(&Wish { reason: reason(order, to) }),
+        Ask::PauseAfter { order, until } => codec::to_bytes(&WishUntil { reason: reason(order, to), until }),
         Ask::Cancel { order, rollback } => codec::to_bytes(&Cancel { reason: reason(order, to), rollback }),
         Ask::Retry { order, step } | Ask::Rollback { order, to: step } => {
             codec::to_bytes(&WishFor { reason: reason(order, to), step })

@@ -161,6 +161,36 @@ steps:
     assert_eq!(play.complete("b", "1"), ["step_completed b", "run_completed"]);
 }
 
+fn pause_after(until: &str) -> Ask {
+    Ask::PauseAfter { order: order(), until: until.into() }
+}
+
+#[test]
+fn a_run_that_goes_on_is_paused_after_the_step_that_somebody_names_meanwhile() {
+    let mut play = Play::start(A_THEN_B);
+    assert_eq!(play.ask(pause_after("a")), ["pause_planned"]);
+    assert_eq!(play.ask(pause_after("a")), [""; 0], "it is planned already");
+    assert_eq!(play.refused(pause_after("nobody")), Code::NoSuchStep);
+    assert_eq!(play.complete("a", "1"), ["step_completed a", "run_paused"]);
+    assert_eq!(play.refused(pause_after("a")), Code::NoSuchStep, "it is done with already");
+    assert_eq!(play.refused(pause_after("next")), Code::NoSuchStep, "there are no phases");
+    play.ask(Ask::Unpause(order()));
+    play.complete("b", "1");
+    assert_eq!(play.refused(pause_after("b")), Code::RunEnded);
+}
+
+#[test]
+fn the_next_phase_is_the_first_that_is_not_done_with() {
+    let mut play = Play::start(
+        "name: w\nsteps: [{id: a, run: x, phase: one}, {id: b, run: x, phase: two}, {id: c, run: x, phase: three}]",
+    );
+    play.ask(pause_after("next"));
+    assert_eq!(play.complete("a", "1"), ["step_completed a", "run_paused"]);
+    play.ask(pause_after("next"));
+    play.ask(Ask::Unpause(order()));
+    assert_eq!(play.complete("b", "1"), ["step_completed b", "run_paused"]);
+}
+
 #[test]
 fn a_run_pauses_after_the_step_until_which_it_was_to_go() {
     let mut play = Play::start_until(A_THEN_B, "a");

@@ -288,6 +288,11 @@ fn any_order(dice: &mut Dice, play: &Play) -> Ask {
     let step = (!done.is_empty()).then(|| pick(dice, &done).clone());
     let how = *pick(dice, &[Resolution::Retry, Resolution::Skip, Resolution::Done]);
     let (by, reason) = ("ada".into(), "because".to_owned());
+    if dice.one_in(10) {
+        let steps: Vec<StepId> = play.state().nodes().iter().map(|node| node.id().clone()).collect();
+        let until = if steps.is_empty() { "next".into() } else { pick(dice, &steps).as_str().into() };
+        return Ask::PauseAfter { order: order(), until };
+    }
     match (dice.below(8), step, status) {
         (_, Some(step), RunStatus::Stuck) => Ask::Resolve { by, reason, step, how },
         (0, ..) => Ask::Pause(order()),
