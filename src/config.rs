@@ -76,7 +76,7 @@ pub struct Project {
     pub programs: BTreeSet<String>,
 }
 
-/// How events are kept.
+/// The settings of the store of events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Store {
     /// What an acknowledged event survives.
@@ -132,7 +132,7 @@ pub struct Approvals {
     pub check: Vec<String>,
 }
 
-/// How programs are run.
+/// The settings of programs that agents run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Process {
     /// Further names of environment variables that are passed on.
@@ -150,7 +150,7 @@ pub struct Expressions {
     pub env: Vec<String>,
 }
 
-/// How the process ends.
+/// The settings of the end of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shutdown {
     /// How long attempts that are being made may go on.
@@ -173,7 +173,7 @@ pub struct Log {
     pub level: String,
 }
 
-/// Where the configuration is read from.
+/// The places from which the configuration is read.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The home folder, for `~/.config/reenact/config.toml` and for `~/` in paths.

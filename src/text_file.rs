@@ -15,14 +15,14 @@ use crate::workflow::parse;
 /// What a file is read as: how long one may be, and how it is told that one is no text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A workflow.
+    /// The file of a workflow.
     Workflow,
     /// The inputs of a run.
     #[cfg_attr(not(feature = "cli"), allow(dead_code))] // Only the command line reads inputs from files.
     Input,
     /// One layer of the configuration.
     Configuration,
-    /// An agent.
+    /// The file of an agent.
     Agent,
     /// The answers of a scripted agent.
     Script,

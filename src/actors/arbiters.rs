@@ -16,7 +16,7 @@ impl Arbiters {
         Self { handles, next: AtomicUsize::new(0) }
     }
 
-    /// Whose turn it is.
+    /// The thread on which the next actor is to live.
     pub fn next(&self) -> ArbiterHandle {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len().max(1);
         self.handles.get(turn).cloned().unwrap_or_else(Arbiter::current)

@@ -15,7 +15,7 @@ use crate::kernel::{Due, Now};
 /// Tells the time, and waits for it.
 #[async_trait]
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// The time now, by both clocks.
     fn now(&self) -> Now;
 
     /// Ends when that is due, perhaps earlier: who waits looks again. Never, where it never is.
@@ -30,7 +30,7 @@ pub struct SystemClock;
 /// machine slept.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// By how much the wall clock has to be set for that to be told. Less is what a service that keeps it does now and then.
+/// A jump of the wall clock is told when it is longer than this, in µs. Less is what a service that keeps it does now and then.
 const JUMP_US: i64 = 5_000_000;
 
 /// One that counts while the machine sleeps.
@@ -42,7 +42,7 @@ const STEADY: ClockId = ClockId::Monotonic;
 /// What the steady clock shows more than the machine's: with it, both clocks showed the same when this process first looked.
 static AHEAD_US: LazyLock<i64> = LazyLock::new(|| executors::now().0.saturating_sub(running_us()));
 
-/// By how much the wall clock was known to have been set since then.
+/// How far the wall clock was known to have been set since then, in µs.
 static SET_BY_US: AtomicI64 = AtomicI64::new(0);
 
 #[async_trait]
@@ -71,7 +71,7 @@ fn look() -> Now {
     Now { steady: Timestamp(steady), wall: executors::now() }
 }
 
-/// By how many µs the wall clock was set since that was last told of, if that is worth telling.
+/// How far the wall clock was set since that was last told of, in µs; none if that is not worth telling.
 fn jump_us(set_by_us: &AtomicI64, now: Now) -> Option<i64> {
     let set = now.wall.0.saturating_sub(now.steady.0);
     let by_us = set.saturating_sub(set_by_us.load(Ordering::Relaxed));
@@ -96,7 +96,7 @@ fn tell_jump(by_us: i64) {
     );
 }
 
-/// For how many µs the machine has been running.
+/// The time for which the machine has been running, in µs.
 fn running_us() -> i64 {
     let time = clock_gettime(STEADY);
     time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_nsec / 1_000)

@@ -1,4 +1,4 @@
-//! Who does it: the shell around the pure core. The only room that names actix.
+//! The actors that do it: the shell around the pure core. The only room that names actix.
 //!
 //! - [`hosting`]: hosts streams of any kind
 //! - [`runs`]: what performs the effects of runs, and what may be wanted of them

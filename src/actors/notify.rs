@@ -23,39 +23,39 @@ use crate::store::{EventStore, ViewChange};
 use crate::views::log::LogReader;
 use crate::views::presenters::history::HistoryLine;
 
-/// Under which name the cursors are kept.
+/// The name under which the cursors are kept in the store.
 const VIEW: &str = "notify";
 
 /// How many events are read at once.
 const PAGE: usize = 512;
 
-/// After how many events that are not to be told of the cursor is saved all the same: as many are looked through again after
-/// a crash.
+/// The number of events that are not to be told of, after which the cursor is saved all the same: as many are looked through
+/// again after a crash.
 const SAVED_EVERY: u64 = 4_096;
 
 /// How long commits are gathered before they are looked through: much shorter than anybody reacts, and long enough that a
 /// busy engine is not disturbed at each of them.
 const LINGER: Duration = Duration::from_millis(20);
 
-/// Between the first tries at a delivery; it doubles up to the longest.
+/// The pause between the first tries at a delivery; it doubles up to the longest.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
 
-/// Between later tries.
+/// The longest pause between two tries.
 const PAUSE_LONGEST: Duration = Duration::from_secs(60);
 
-/// Of what somebody is to be told, and how.
+/// Events of which somebody is to be told, and the way in which they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// What its cursor is known by; none means by all that it says.
+    /// The name by which its cursor is known; none means by all that it says.
     pub name: Option<String>,
-    /// Which types of events.
+    /// The types of the events, as in `run_completed`.
     pub on: BTreeSet<String>,
-    /// Who is told.
+    /// The program or the address that is told.
     pub target: Target,
 }
 
 impl Notice {
-    /// Under which key its cursor is kept.
+    /// The key under which its cursor is kept.
     fn key(&self) -> Vec<u8> {
         match &self.name {
             // A key is bounded, and a name is what somebody wrote.
@@ -68,7 +68,7 @@ impl Notice {
         }
     }
 
-    /// Who is told, without what may be secret in an address.
+    /// A name for who is told, without what may be secret in an address.
     fn who(&self) -> String {
         match (&self.name, &self.target) {
             (Some(name), _) => name.clone(),
@@ -133,7 +133,7 @@ struct Cursor {
 }
 
 impl Cursor {
-    /// Where a notice is; a new one is at the end of the store, and is known from then on.
+    /// Finds how far a notice is; a new one is at the end of the store, and is known from then on.
     async fn find(store: &Arc<dyn EventStore>, key: Vec<u8>) -> Result<Self, Problem> {
         let end = *store.committed().borrow();
         let row = store.view_row(VIEW, &key).await.map_err(|error| read_problem(&error))?;
@@ -167,7 +167,7 @@ struct Teller {
 /// Whether there is a next event to tell of.
 enum Pending {
     Told,
-    /// The process ends.
+    /// The process ends, and leaves what is pending to the next.
     Left,
 }
 
@@ -250,7 +250,7 @@ impl Teller {
     }
 }
 
-/// What is delivered of an event.
+/// The document of an event, as it is delivered.
 fn document(recorded: &Recorded) -> Json {
     let HistoryLine { version, position, at, kind, data, .. } = HistoryLine::of(recorded);
     let run = recorded.header.stream.run();
@@ -259,7 +259,7 @@ fn document(recorded: &Recorded) -> Json {
     Json::of(&document).unwrap_or_default()
 }
 
-/// See docs/notifications.md.
+/// The fields of that document: docs/notifications.md has them for users.
 #[derive(serde::Serialize)]
 struct Document<'a> {
     run: Option<&'a str>,

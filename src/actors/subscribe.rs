@@ -16,7 +16,7 @@ use crate::views::log::LogReader;
 /// How many events are read at once, and so held in memory for a subscriber.
 const PAGE: usize = 256;
 
-/// Which events somebody wants.
+/// The events that somebody wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFilter {
     /// Only those of this run.
@@ -34,7 +34,7 @@ impl EventFilter {
     }
 }
 
-/// Where a subscriber is.
+/// A subscriber, and the events that it has read ahead.
 struct Subscriber {
     reader: LogReader,
     filter: EventFilter,

@@ -52,7 +52,7 @@ pub struct Settings {
     pub passivate_after: Duration,
     /// How long attempts may go on after the process was asked to end.
     pub grace: Duration,
-    /// Where each run has files for people, and in which words; without it there are none.
+    /// The folder in which each run has files for people, and the words for them; without it there are none.
     pub runs: Option<Pages>,
     /// A program and its arguments that says how good a work folder is, run there when people are asked for an approval;
     /// empty means none.
@@ -60,7 +60,7 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// What `config/default.toml` says.
+    /// The values that `config/default.toml` has.
     fn default() -> Self {
         Self {
             arbiters: 0,
@@ -315,17 +315,17 @@ impl System {
         self.hosting.kind(stream)
     }
 
-    /// Who hosts streams of any kind.
+    /// The hosting of streams of any kind.
     pub fn hosting(&self) -> &Arc<Hosting> {
         &self.hosting
     }
 
-    /// Where events live.
+    /// The store in which events live.
     pub fn store(&self) -> &Arc<dyn EventStore> {
         &self.hosting.book().context().store
     }
 
-    /// Content by its hash.
+    /// The content of the store, by hash.
     pub fn library(&self) -> &Arc<Library> {
         &self.hosting.book().context().library
     }
@@ -335,7 +335,7 @@ impl System {
         &self.runs
     }
 
-    /// What needs attention when.
+    /// The read model of what needs attention, and when.
     pub fn attentions(&self) -> &Arc<Attentions> {
         &self.attentions
     }
@@ -345,7 +345,7 @@ impl System {
         &self.hosting.book().context().clock
     }
 
-    /// How many streams are in memory.
+    /// The number of streams that are in memory.
     pub fn in_memory(&self) -> usize {
         self.hosting.book().in_memory().len()
     }

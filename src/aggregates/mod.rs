@@ -1,4 +1,4 @@
-//! What lives: states that change only by events, each in a room of its own.
+//! The aggregates: states that change only by events, each in a room of its own.
 //!
 //! - [`run`]: one execution of a workflow, a graph of steps that grows
 //! - [`agent`]: whether an agent takes work, and with which definitions it was seen

@@ -15,10 +15,11 @@ use crate::store::sled;
 /// copy is opened, so the last one counts.
 const TRIES: u32 = 5;
 
-/// How deep sled's folder is.
+/// How many levels of folders are copied as such: those of sled are no deeper.
 const DEPTH_MAX: u32 = 2;
 
-/// What is copied, in this order: how far the store has come first, so that what is copied later goes at least so far.
+/// The parts of a store that are copied, in this order: how far the store has come first, so that what is copied later goes at
+/// least so far.
 const PARTS: [&str; 3] = [sled::DAMAGE_NOTE, sled::MARK, "events"];
 
 /// A copy, for as long as it lives. It lies in the folder for temporary files, for its owner only, under a name that
@@ -59,7 +60,7 @@ impl PrivateCopy {
         Ok(Self { folder, is_torn: false })
     }
 
-    /// Where it is.
+    /// The folder of the copy, which is there for as long as this lives.
     pub(super) fn path(&self) -> &Path {
         &self.folder
     }
@@ -86,7 +87,7 @@ impl Drop for PrivateCopy {
     }
 }
 
-/// Which side of a copy failed.
+/// The error of a copy, by the side that failed.
 enum Failed {
     Read(io::Error),
     Write(io::Error),

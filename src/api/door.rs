@@ -25,7 +25,7 @@ const PLACE_LOOK: Duration = Duration::from_millis(250);
 pub enum Door {
     /// This process holds it.
     Here(Here),
-    /// Another process does.
+    /// Another process holds it, and is asked through its control socket.
     There(Client),
 }
 
@@ -39,7 +39,7 @@ pub struct Here {
     copy: Option<PrivateCopy>,
 }
 
-/// What comes with holding a store.
+/// Everything that this process has because it holds the store, and gives back when it lets go of it.
 struct Hold {
     gate: ControlSocket,
     lock: Arc<Lock>,
@@ -165,7 +165,7 @@ impl Here {
         Self { facade, hold: None, looks: false, copy: None }
     }
 
-    /// What answers here.
+    /// The facade that answers here.
     pub fn facade(&self) -> &Arc<Facade> {
         &self.facade
     }

@@ -62,7 +62,7 @@ pub struct Engine {
     link: Link,
     /// None for an engine of another process.
     life: Option<Arc<Life>>,
-    /// In whose name it asks.
+    /// The name in which it asks.
     by: Arc<str>,
 }
 

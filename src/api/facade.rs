@@ -51,13 +51,14 @@ pub struct Facade {
     data: Option<PathBuf>,
     /// Resolves what is asked to be started.
     resolver: Arc<Resolver>,
-    /// How many see each run through.
+    /// How many requests see each run through now.
     viewers: DashMap<RunId, usize>,
-    /// Who is to be told of events, as soon as somebody does more than look.
+    /// The notices that are to be delivered, and how, until somebody does more than look.
     untold: Mutex<Option<(Vec<Notice>, delivery::Options)>>,
 }
 
-/// Where frames go. Whoever asked may have gone: then frames are dropped, and what was asked for happens all the same.
+/// The channel of frames to whoever asked, who may have gone: then they are dropped, and what was asked for happens all the
+/// same.
 pub type Frames = mpsc::Sender<Frame>;
 
 impl Facade {
@@ -94,7 +95,7 @@ impl Facade {
         Ok(())
     }
 
-    /// The engine.
+    /// The engine, for what is asked of it directly.
     pub fn system(&self) -> &System {
         &self.system
     }
@@ -167,7 +168,7 @@ impl Facade {
         }
     }
 
-    /// Where each run has a folder of its own, with pages for people, if it has one.
+    /// The place in which each run has a folder of its own, with pages for people; none if none are written.
     fn pages(&self) -> Option<Pages> {
         self.data.as_deref().map(wording::pages)
     }

@@ -82,7 +82,7 @@ impl Lock {
     }
 }
 
-/// Who holds the lock, for a person: its process id and command.
+/// The process that holds the lock, for a person: its id and command.
 pub fn holder_of(data: &Path) -> String {
     let mut text = String::new();
     let read = files::true_path(data).and_then(|data| files::read(&data.join(LOCK)));

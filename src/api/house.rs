@@ -32,7 +32,7 @@ use crate::workflow::definition::SHELL_AGENT;
 /// How long a holder that does not answer is waited for.
 const HELD_WAIT: Duration = Duration::from_secs(5);
 
-/// How often it is tried meanwhile.
+/// The pause before a holder that did not answer is asked again.
 const HELD_RETRY: Duration = Duration::from_millis(25);
 
 /// How many attempts a function makes at once. No function is registered in the binary; programs that use the crate
@@ -42,7 +42,7 @@ const FUNCTION_SLOTS: u32 = 16;
 /// A data folder and how it is to be held.
 #[derive(Debug, Clone)]
 pub struct House {
-    /// The folder.
+    /// The folder of the store, its lock and its control socket.
     pub data: PathBuf,
     /// The configuration of this process.
     pub config: Config,
@@ -58,9 +58,9 @@ pub struct House {
 /// Agents of a program itself: functions, and executors of any other kind.
 #[derive(Clone, Default)]
 pub struct OwnAgents {
-    /// What they are.
+    /// Their definitions, by which workflows may name them.
     pub definitions: Vec<AgentDefinition>,
-    /// How they work, by name.
+    /// The functions among them, by the name of their agent.
     pub functions: Functions,
 }
 
@@ -84,7 +84,7 @@ fn open_or_salvage(folder: &Path, options: SledOptions) -> Result<SledStore, Ope
 /// Opens a store that is whole, as far as opening can tell.
 fn open_whole(folder: &Path, options: SledOptions) -> Result<SledStore, OpenError> {
     let damaged = |what| OpenError::Damaged { folder: folder.display().to_string(), what };
-    // Opening writes, too.
+    // Opening writes, so damage that is known is asked for before.
     if let Some(what) = SledStore::noted_damage_of(folder) {
         return Err(damaged(what));
     }
@@ -177,7 +177,7 @@ impl House {
         }
     }
 
-    /// What resolves what is started here.
+    /// The resolver of what is started here, with the agents of this program.
     pub fn resolver(&self) -> Resolver {
         let (config, cwd) = (self.config.clone(), self.work_folder.clone());
         Resolver { config, cwd, registered: self.own.definitions.clone() }
@@ -278,7 +278,7 @@ impl House {
         })
     }
 
-    /// How notices are delivered.
+    /// The options for the programs that deliver notices.
     fn delivery(&self) -> delivery::Options {
         let environment =
             subprocess::Options::environment_of(std::env::vars_os(), &self.config.process.environment);

@@ -1,4 +1,4 @@
-//! Which data folder this is. A store knows where it was made; a copy of it, be it a backup or a clone, is another
+//! The identity of a data folder. A store knows where it was made; a copy of it, be it a backup or a clone, is another
 //! store, and what it says of running programs is said of the original's.
 //!
 //! `DATA/identity` holds a random id, and the folder's path, inode and time of birth. A folder that is moved keeps inode
@@ -49,7 +49,7 @@ enum Origin {
     Copied,
 }
 
-/// Where a folder is, and which one.
+/// The place of a folder, and what tells it from others there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct FolderIdentity {
     /// Its true path in hexadecimal digits: any bytes may be in one.

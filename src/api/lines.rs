@@ -12,7 +12,7 @@ pub(super) struct Lines<R> {
     bytes_max: usize,
 }
 
-/// What came.
+/// The answer to a wait for a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
     /// A line, without its end. The last one may lack it.

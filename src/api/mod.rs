@@ -1,4 +1,4 @@
-//! How programs reach it. Every way in calls one facade.
+//! The ways in for programs. Each of them calls one facade.
 //!
 //! - [`protocol`]: what can be asked, and what is answered
 //! - [`spec`]: what runs are started with; [`start`]: reading and checking it

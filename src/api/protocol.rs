@@ -27,23 +27,23 @@ use crate::workflow::approval::Edits;
 pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 
-/// Something asked.
+/// A request to whoever holds a store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// To record a run, and with `drive` to let it go on. Response: [`Response::Begun`].
     Begin {
-        /// What it begins with. What is not resolved yet is by whoever answers.
+        /// Everything that the run begins with. Who answers resolves what is not resolved yet.
         start: Box<RunSpec>,
-        /// Whether it is to go on.
+        /// Whether the run is to go on at once, and not only when it is resumed.
         drive: bool,
     },
     /// To let a run go on and to see it through. Frames: [`Frame::Live`], and [`Frame::Event`] for what is done in a lesser way.
     /// Response: [`Response::Report`].
     See {
-        /// Which.
+        /// The run, by its whole id.
         run: RunId,
-        /// Whether progress is wanted.
+        /// Whether frames with its progress are wanted.
         live: bool,
         /// Whether it is to be told what is done in a lesser way, and from which event on.
         #[serde(default)]
@@ -51,13 +51,13 @@ pub enum Request {
     },
     /// To let a run go on until nothing of it goes on by itself any more. Response: [`Response::Outcome`].
     Outcome {
-        /// Which.
+        /// The run, by its whole id.
         run: RunId,
     },
     /// The events of a run, then each as it becomes durable, until its holder ends. Frames: [`Frame::Event`]. Response:
     /// [`Response::Done`].
     Follow {
-        /// Which.
+        /// The run, by its whole id.
         run: RunId,
         /// From the event after this one.
         after: Version,
@@ -67,7 +67,7 @@ pub enum Request {
     SeeAll,
     /// While a run is seen through: to stop it, unless somebody else sees it through too. It can be resumed.
     Interrupt,
-    /// Whether somebody is there. Response: [`Response::Done`].
+    /// To hear whether a process answers. Response: [`Response::Done`].
     Hello,
     /// One run. Response: [`Response::Report`].
     Report {
@@ -81,16 +81,16 @@ pub enum Request {
     },
     /// Some runs. Response: [`Response::Runs`].
     List {
-        /// Which.
+        /// The condition that each of them has to meet.
         filter: RunFilter,
     },
     /// A run's events. Frames: [`Frame::Event`]. Response: [`Response::Done`].
     History {
         /// Its id, or enough of it.
         run: String,
-        /// From this version.
+        /// The version of the first event that is wanted; none means 1.
         from: Option<Version>,
-        /// Up to this version.
+        /// The version of the last event that is wanted; none means the newest.
         to: Option<Version>,
     },
     /// The runs that nobody drives. Response: [`Response::Runs`].
@@ -104,9 +104,9 @@ pub enum Request {
     Control {
         /// Its id, or enough of it; as `run/ID`, its whole id.
         run: String,
-        /// What is wanted.
+        /// The thing that is wanted.
         control: Control,
-        /// Who wants it, and why.
+        /// The person or program that wants it, and their reason.
         order: Order,
         /// What tells this request from all others. Asked again with it, of whoever holds the store by then, it is one.
         #[serde(default)]
@@ -123,17 +123,17 @@ pub enum Request {
     TurnAgent {
         /// The agent, in whatever spelling.
         agent: AgentName,
-        /// What is wanted.
+        /// The turn that is wanted.
         to: Turn,
-        /// Whether who asks knows it: a file or the configuration defines it.
+        /// Whether a file or the configuration of who asks defines the agent.
         known: bool,
-        /// Who wants it, and why.
+        /// The person or program that wants it, and their reason.
         order: Order,
         /// What tells this request from all others.
         #[serde(default)]
         id: Option<CommandId>,
     },
-    /// What a rollback would do. Response: [`Response::Planned`].
+    /// The plan of a rollback that would begin now. Response: [`Response::Planned`].
     Plan {
         /// Its id, or enough of it.
         run: String,
@@ -147,15 +147,15 @@ pub enum Request {
         /// As of this version; none means the newest.
         at: Option<Version>,
     },
-    /// What was said during an attempt. Response: [`Response::Transcript`].
+    /// The transcript of an attempt. Response: [`Response::Transcript`].
     Transcript {
         /// The run's id, or enough of it.
         run: String,
-        /// The step.
+        /// The step whose attempt it is.
         step: StepId,
-        /// What the attempt was for.
+        /// Whether the attempt was made to do the step, or to undo it.
         purpose: Purpose,
-        /// Which; none means the last.
+        /// The number of the attempt for that purpose, from 1; none means the last.
         attempt: Option<u32>,
     },
     /// To prove the store whole. Response: [`Response::Verified`].
@@ -191,17 +191,17 @@ impl Request {
     }
 }
 
-/// From where on it is told what of a run is done in a lesser way.
+/// The event from which on it is told what of a run is done in a lesser way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Told {
     /// From the event after this one.
     After(Version),
-    /// From what happens next.
+    /// From the event that happens next.
     FromNow,
 }
 
-/// What people want of a run.
+/// The things that a person may want of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Control {
@@ -214,7 +214,7 @@ pub enum Control {
     },
     /// To go on after a pause.
     Unpause,
-    /// To end.
+    /// To end: what runs is told to stop.
     Cancel {
         /// Whether what was done is to be undone.
         rollback: bool,
@@ -231,9 +231,9 @@ pub enum Control {
     },
     /// To grant what is asked.
     Approve {
-        /// Which request: its id or a beginning of it, or the step or the phase that waits for it.
+        /// The request, by its id or the beginning of that, or by the step or the phase that asks.
         request: String,
-        /// What they say.
+        /// A remark, which is recorded with the grant.
         note: Option<String>,
         /// What of the arguments, or of the output, is to be changed.
         edits: Option<Edits>,
@@ -243,28 +243,28 @@ pub enum Control {
     },
     /// To refuse what is asked. It needs a reason.
     Reject {
-        /// Which request, as for [`Control::Approve`].
+        /// The request, as for [`Control::Approve`].
         request: String,
     },
     /// To record that points of a request's checklist were looked at.
     Check {
-        /// Which request, as for [`Control::Approve`].
+        /// The request, as for [`Control::Approve`].
         request: String,
-        /// Which points, from 1.
+        /// The numbers of those points, from 1.
         points: Vec<u32>,
     },
     /// To take a signal.
     Signal {
-        /// Its name.
+        /// The name of the signal.
         name: Arc<str>,
-        /// What it says.
+        /// The data that the step which waits for it is to answer.
         data: Json,
     },
     /// To settle a compensation that failed for good. It needs a reason.
     Resolve {
-        /// Of which step.
+        /// The step whose compensation it is.
         step: StepId,
-        /// What becomes of it.
+        /// Whether the compensation is to be tried again, left out, or taken as done.
         how: Resolution,
     },
 }
@@ -277,55 +277,55 @@ pub enum Frame {
     Live(Live),
     /// A run as it is now.
     Report(Box<RunReport>),
-    /// An event.
+    /// An event of a run.
     Event(Box<HistoryLine>),
     /// The last frame: the answer.
     Response(Response),
     /// One run of several cannot go on.
     Parked {
-        /// Which.
+        /// The run that cannot.
         run: RunId,
-        /// Why.
+        /// The problem that keeps it from going on.
         error: Problem,
     },
     /// The last frame: why there is no answer.
     Problem(Problem),
 }
 
-/// What was asked for.
+/// The answer to a request, where there is one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
     /// The run is recorded.
     Begun {
-        /// Its id.
+        /// The id that it has, which is new if none was given.
         run: RunId,
-        /// Its version.
+        /// The version of its newest event.
         version: Version,
     },
-    /// A run.
+    /// A run as it is now.
     Report(Box<RunReport>),
-    /// What came of a run.
+    /// The outcome of a run.
     Outcome(Box<Outcome>),
     /// Rows of the list.
     Runs(Vec<RunRow>),
     /// A run's whole id.
     Resolved(RunId),
-    /// What was wanted is recorded.
+    /// The control was recorded, or had been before.
     Recorded(Recorded),
-    /// Agents, by name.
+    /// Agents, in the order of their names.
     Agents(Vec<AgentKnown>),
     /// The agents of a program itself.
     OwnAgents(Vec<AgentDefinition>),
     /// What was wanted of an agent is recorded.
     AgentTurned(AgentTurned),
-    /// What a rollback would do.
+    /// The plan of a rollback.
     Planned(Planned),
     /// A run as it was.
     State(Box<State>),
-    /// What was said during an attempt.
+    /// The transcript of an attempt.
     Transcript(Box<AttemptReport>),
-    /// What the proof found.
+    /// The findings in the store.
     Verified(VerifyReport),
     /// All frames were sent.
     Done,
@@ -334,22 +334,22 @@ pub enum Response {
 /// A run after something that a person wanted was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recorded {
-    /// Its id.
+    /// The id of the run.
     pub run: RunId,
-    /// Its version.
+    /// The version of its newest event.
     pub version: Version,
-    /// Where it is.
+    /// The status of the run by then.
     pub status: RunStatus,
 }
 
-/// What a rollback would do.
+/// The plan of a rollback, which nobody has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Planned {
-    /// Of which run.
+    /// The run that it would undo.
     pub run: RunId,
     /// Groups of steps in order, each undone in parallel.
     pub order: Vec<Vec<StepId>>,
-    /// What cannot be undone, and why.
+    /// The steps that would stay as they are, with the reasons.
     pub cannot: Vec<CannotUndo>,
 }
 
@@ -363,9 +363,9 @@ impl Planned {
 /// A run, or a stream of another kind, as it was right after one of its events.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
-    /// What is shown of it.
+    /// The run or the stream, as it was then.
     pub shown: Shown,
-    /// The event.
+    /// The event that was the newest then.
     pub event: HistoryLine,
     /// The newest version that there is.
     pub newest: Version,
@@ -382,7 +382,7 @@ pub enum Shown {
 }
 
 impl Shown {
-    /// What it is asked for by.
+    /// The name by which it is asked for: the id of a run, or the name of a stream.
     pub fn name(&self) -> &str {
         match self {
             Self::Run(report) => report.run.as_str(),
@@ -405,38 +405,38 @@ pub struct Live {
     pub running: Vec<LiveAttempt>,
 }
 
-/// An open attempt.
+/// An attempt that is being made, for a person who looks on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveAttempt {
-    /// Which.
+    /// The fence of the attempt, which no other attempt of its run has.
     pub fence: Fence,
-    /// Of which step.
+    /// The step whose attempt it is.
     pub step: StepId,
-    /// By whom.
+    /// The agent that makes it.
     pub agent: AgentName,
     /// The number of the attempt for that purpose at its step, from 1.
     pub attempt: u32,
     /// Whether it is made to undo the step.
     #[serde(default)]
     pub undoes: bool,
-    /// Since when.
+    /// The time since which it is made, by the steady clock of the process that makes it.
     pub since: Timestamp,
     /// How far it says it is, in percent.
     pub percent: u8,
-    /// What it says it does.
+    /// What it says that it is doing; empty if it says nothing.
     pub text: String,
 }
 
-/// What `verify` found.
+/// The findings of `verify`, with what it has read.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct VerifyReport {
-    /// Whether there is no problem.
+    /// Whether no problem was found.
     pub ok: bool,
-    /// How many events there are.
+    /// How many events the store has.
     pub events: u64,
-    /// How many commits.
+    /// How many commits those events were stored in.
     pub commits: u64,
-    /// How many streams.
+    /// How many streams they belong to.
     pub streams: u64,
     /// How long the commits are as they are encoded, in bytes.
     pub event_bytes: u64,
@@ -451,10 +451,10 @@ pub struct VerifyReport {
 pub struct VerifyProblem {
     /// The position of the event; 0 if it is about none.
     pub position: u64,
-    /// The stream.
+    /// The name of the stream; none if the problem is not about one.
     pub stream: Option<String>,
     /// The version in it.
     pub version: Option<u64>,
-    /// What is wrong.
+    /// The problem itself, in words for people.
     pub what: String,
 }

@@ -15,7 +15,7 @@ use crate::events::run::GrowthLimits;
 use crate::executors::AgentDefinition;
 use crate::workflow::definition::Definition;
 
-/// What a run is started with. What is left out is what the workflow says, or else the configuration.
+/// Everything that may be said of a run that is to be started. What is left out, the workflow says, or else the configuration.
 ///
 /// ```
 /// use reenact::RunSpec;
@@ -27,7 +27,7 @@ use crate::workflow::definition::Definition;
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunSpec {
-    /// What is run.
+    /// The workflow, be it read already or not.
     pub workflow: Workflow,
     /// The run's id; without one it gets a new one. Started again with the same id and the same everything, it is the same
     /// run.
@@ -36,7 +36,7 @@ pub struct RunSpec {
     /// The input. Defaults of the workflow's `input` schema are filled in.
     #[serde(default = "no_input")]
     pub input: Json,
-    /// What people find it by.
+    /// The names and values by which people find the run.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     /// How many attempts may run at once.
@@ -51,8 +51,8 @@ pub struct RunSpec {
     /// The absolute folder that relative paths mean; without one, that of the file, else the current one.
     #[serde(default)]
     pub work_folder: Option<PathBuf>,
-    /// What `env.NAME` means; without it, what the configuration's `expressions.env` lets through of the environment of the
-    /// process that resolves the workflow.
+    /// The values of `env.NAME`, by name; without it, what the configuration's `expressions.env` lets through of the
+    /// environment of the process that resolves the workflow.
     #[serde(default)]
     pub environment: Option<BTreeMap<String, String>>,
     /// Agents beside those that are registered or have files. These are nearer than files.
@@ -60,13 +60,13 @@ pub struct RunSpec {
     pub agents: Vec<AgentDefinition>,
 }
 
-/// What is run.
+/// A workflow, from the name of a file to all that a run begins with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Workflow {
-    /// A workflow file.
+    /// The path of a workflow file.
     File(PathBuf),
-    /// What could be a workflow file.
+    /// The text of a workflow, as a file would hold it.
     Text(String),
     /// A definition as it is recorded, whose steps name agents as they call themselves.
     Definition(Json),

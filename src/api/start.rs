@@ -1,4 +1,4 @@
-//! What a run begins with, resolved: the file with those that its steps start, the agents, the input, the environment.
+//! Resolving what a run begins with: the file with those that its steps start, the agents, the input, the environment.
 //! Nothing is recorded before all of it is sound.
 //!
 //! - `files`: workflows and those that their steps start, read and checked together
@@ -30,7 +30,7 @@ use crate::workflow::json_text::Level;
 pub struct Resolver {
     /// What holds where a workflow says nothing.
     pub config: Config,
-    /// The current folder.
+    /// The folder that relative paths mean, as the current one is for a command.
     pub cwd: PathBuf,
     /// The agents that this program has itself.
     pub registered: Vec<AgentDefinition>,

@@ -1,6 +1,6 @@
-//! Who wants something, where nobody says so.
+//! The name of who wants something, where nobody says so.
 
-/// Who calls this, as the operating system knows them.
+/// The name of who calls this, as the operating system knows them.
 pub fn user() -> String {
     let uid = rustix::process::getuid().as_raw();
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

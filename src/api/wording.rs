@@ -23,7 +23,7 @@ pub fn command(run: &RunId, act: &Act) -> Vec<String> {
     words(run.as_str(), act)
 }
 
-/// Where the pages of a data folder's runs are, which name commands of the command line.
+/// The place of the pages of a data folder's runs, which name commands of the command line.
 pub(super) fn pages(data: &Path) -> Pages {
     Pages { folder: data.join(RUNS).into(), wording: command }
 }
@@ -73,7 +73,7 @@ impl Call {
         command_line(data.chain(words.into_iter().map(|word| word.as_ref().to_owned())))
     }
 
-    /// What helps, in a line.
+    /// The remedies in a line, one after the other.
     pub fn hint(&self, remedies: &Remedies) -> String {
         let run = remedies.run.as_ref().map_or(SOME_RUN, RunId::as_str);
         let said = remedies.all.iter().map(|remedy| self.say(run, remedy));

@@ -25,7 +25,7 @@ use crate::executors::ExecutorKind;
 use crate::executors::definition::SHELL_AGENT;
 use crate::executors::discovery::Catalog;
 
-/// What `agents list --json` prints.
+/// The JSON that `agents list --json` prints.
 #[derive(Clone, Serialize)]
 struct Listed {
     agents: Vec<Shown>,
@@ -37,7 +37,7 @@ struct Shown {
     name: String,
     description: Option<String>,
     executor: Option<ExecutorKind>,
-    /// Where its definition is from: `file`, `configuration`, `built in`, or `recorded` only.
+    /// The origin of its definition: `file`, `configuration`, `built in`, or `recorded` only.
     source: &'static str,
     file: Option<String>,
     concurrency: Option<u32>,
@@ -50,7 +50,7 @@ struct Shown {
     version: Version,
     /// How much is asked of it, where another process holds the store.
     slots: Option<SlotsKnown>,
-    /// Why its definition cannot be used.
+    /// What keeps its definition from being used; none of one that can be.
     error: Option<Problem>,
 }
 

@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The arguments of the command line, verb by verb.
 //!
 //! - `steer`: what the verbs take that steer a run, or answer what it asks
 
@@ -87,7 +87,7 @@ pub(super) enum Verb {
 /// What a verb does to a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// It needs none.
+    /// It opens no store.
     None,
     /// It appends no event, tells nobody and starts nothing.
     Looks,
@@ -96,7 +96,7 @@ pub(super) enum Reach {
 }
 
 impl Verb {
-    /// What it does to a store.
+    /// Whether the verb opens a store, and whether it changes anything there.
     pub(super) const fn reach(&self) -> Reach {
         match self {
             Self::Agents(AgentsArguments { verb }) => match verb {
@@ -128,7 +128,7 @@ impl Verb {
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
-    /// The workflow file
+    /// The file of the workflow
     pub(super) file: PathBuf,
     /// An input: k=v as text, converted where the schema says so; k:=JSON; a.b=v nests
     #[arg(long = "input", value_name = "K=V")]
@@ -199,17 +199,17 @@ pub(super) struct HistoryArguments {
     /// The run: its id, a unique beginning or end of it, or `last`; or an agent, as in `agent/NAME`; or any stream by its name, as in `run/ID`
     #[arg(default_value = "last")]
     pub(super) run: String,
-    /// From this version
+    /// Only events from this version on
     #[arg(long, value_name = "N")]
     pub(super) from: Option<u64>,
-    /// Up to this version
+    /// Only events up to this version
     #[arg(long, value_name = "N")]
     pub(super) to: Option<u64>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ValidateArguments {
-    /// The workflow files
+    /// The files of the workflows
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
 }
@@ -228,9 +228,9 @@ pub(super) struct ReplayArguments {
 pub(super) struct TranscriptArguments {
     /// The run: its id, a unique beginning or end of it, or `last`
     pub(super) run: String,
-    /// The step
+    /// The step whose attempt it is
     pub(super) step: String,
-    /// Which attempt, from 1 [default: the last]
+    /// The number of the attempt, from 1 [default: the last]
     #[arg(long, value_name = "N")]
     pub(super) attempt: Option<u32>,
     /// Of attempts at undoing the step
@@ -290,7 +290,7 @@ pub(super) struct TrustArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArguments {
-    /// The shell
+    /// The shell to print completions for
     #[arg(value_enum)]
     pub(super) shell: clap_complete::Shell,
 }

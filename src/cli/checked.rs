@@ -13,7 +13,7 @@ pub(super) struct CheckedFile<T> {
     pub(super) file: String,
     /// Whether nothing is wrong with it; warnings do not count.
     pub(super) ok: bool,
-    /// What is in it.
+    /// The rest of what is printed of the file, by the kind of file.
     #[serde(flatten)]
     pub(super) holds: T,
     pub(super) errors: Vec<Problem>,

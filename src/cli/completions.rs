@@ -9,7 +9,7 @@ use super::{Exit, Scene};
 use crate::api::wording::Worded;
 use crate::events::problem::Problem;
 
-/// What `completions --json` prints.
+/// The JSON that `completions --json` prints.
 #[derive(Clone, Serialize)]
 struct Completions {
     shell: String,

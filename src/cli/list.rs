@@ -12,7 +12,7 @@ use crate::api::wording::Worded;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::views::projections::runs::{RunFilter, RunRow};
 
-/// What `list --json` prints.
+/// The JSON that `list --json` prints.
 #[derive(Clone, Serialize)]
 pub(super) struct Listed {
     pub(super) runs: Vec<RunRow>,

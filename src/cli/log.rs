@@ -1,4 +1,4 @@
-//! What is logged, line by line. What comes from outside stands in the fields of a line: it is a part of that line, whatever
+//! The log, line by line. What comes from outside stands in the fields of a line: it is a part of that line, whatever
 //! it holds.
 
 use tracing::Subscriber;

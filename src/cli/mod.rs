@@ -1,4 +1,4 @@
-//! How people run it: one file per verb.
+//! The command line: one file per verb.
 //!
 //! - `arguments`: what the command line says
 //! - [`house`](crate::api::house::House): the data folder that a verb works on
@@ -152,13 +152,13 @@ impl Exit {
     }
 }
 
-/// What every verb has.
+/// Everything that a verb works with.
 struct Scene {
     say: Say,
     call: Call,
     house: House,
     cwd: PathBuf,
-    /// Where the user's own configuration lies.
+    /// The folder in which the user's own configuration lies; none if nothing says where it would be.
     user_folder: Option<PathBuf>,
 }
 
@@ -225,7 +225,7 @@ fn not_understood(error: &clap::Error, wants_json: bool) -> ExitCode {
     ExitCode::from(say.exit(exit).code())
 }
 
-/// Which data folder a verb works on and how, and where the user's own configuration lies.
+/// The data folder that a verb works on, with how it is to be held, and the folder of the user's own configuration.
 fn scene(arguments: &Arguments) -> Result<(House, Option<PathBuf>), Problem> {
     let mut sources = Sources::of_process(arguments.config.clone())
         .map_err(|error| Problem::new(Code::FileNotRead, format!("the current folder is gone: {error}")))?;

@@ -12,7 +12,7 @@ use crate::api::protocol::{Live, LiveAttempt};
 use crate::events::ids::Fence;
 use crate::events::time::{Timestamp, format_duration};
 
-/// How often the clocks move.
+/// The time after which the clocks move on, though nothing was sent.
 const TICK: Duration = Duration::from_millis(200);
 
 /// How many attempts have a line of their own: what leaves room for the last line on a small terminal.
@@ -81,9 +81,9 @@ impl<'s> ProgressLines<'s> {
 /// A time that moves while nothing is sent.
 #[derive(Clone)]
 enum Clock {
-    /// How long ago that is.
+    /// The time since that moment.
     Since(Timestamp),
-    /// How long it is till then.
+    /// The time until that moment.
     Until(Timestamp),
 }
 

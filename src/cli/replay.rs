@@ -29,7 +29,7 @@ pub(super) async fn replay(scene: &Scene, arguments: ReplayArguments) -> Result<
     Ok(Exit::Good)
 }
 
-/// Prints it.
+/// Prints the state, on stdout.
 fn show(scene: &Scene, state: &State) {
     match &state.shown {
         Shown::Run(report) => scene.say.result(&**report, |_| text::state(state, &scene.call)),

@@ -13,7 +13,7 @@ use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::events::text::json_line;
 
-/// How this process talks. Everything that it writes goes through here, so that words and the lines of progress do not
+/// The output of this process. Everything that it writes goes through here, so that words and the lines of progress do not
 /// overwrite each other.
 #[derive(Debug)]
 pub(super) struct Say {
@@ -94,7 +94,7 @@ impl Say {
         self.lines.suspend(|| err(words.as_str()));
     }
 
-    /// What is wrong; answers how the verb ends for it.
+    /// Says a problem; answers how the verb ends for it.
     pub(super) fn problem(&self, problem: &Problem) -> Exit {
         self.problems(std::slice::from_ref(problem))
     }
@@ -121,7 +121,7 @@ impl Say {
         exit
     }
 
-    /// What is odd.
+    /// Says each warning, on stderr.
     pub(super) fn warnings<'a>(&self, warnings: impl IntoIterator<Item = &'a Problem>) {
         warnings.into_iter().for_each(|warning| self.note(&text::problem("warning", warning, &self.call)));
     }

@@ -78,7 +78,7 @@ struct Patience {
     holder: Option<i32>,
     /// How often it has not answered, in a row.
     asked: u32,
-    /// How often it hung up.
+    /// How often that process hung up on the question.
     hung_up: u32,
 }
 
@@ -105,7 +105,7 @@ impl Patience {
     }
 }
 
-/// What came of asking.
+/// The result of a question to whoever holds the store.
 pub(super) enum Exchange {
     /// The answer, and the door to ask more.
     Response(Response, Door),

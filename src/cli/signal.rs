@@ -12,7 +12,7 @@ pub(super) async fn signal(scene: &Scene, arguments: SignalArguments) -> Result<
     control::answer(scene, run, Control::Signal { name: name.into(), data }, who, then.into()).await
 }
 
-/// What a signal says.
+/// Reads the data of a signal from its argument.
 fn read(text: &str) -> Result<Json, Problem> {
     Json::read(text).map_err(|why| {
         let problem =

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::events::problem::{Code, Problem};
 
-/// How many threads a holder has: those of actors, of the store, of what blocks.
+/// The number of threads of a holder: those of actors, of the store, of what blocks.
 const THREADS: usize = 16;
 
 /// How many files and sockets it has open, with one program at work.

@@ -63,7 +63,7 @@ fn read_input(path: &Path) -> Result<Json, Problem> {
     data(&text_file::read(path, &file, Kind::Input)?, &file)
 }
 
-/// Reads `K=V` arguments.
+/// Reads `K=V` arguments; `what` is the option that has them.
 pub(super) fn pairs(arguments: &[String], what: &str) -> Result<BTreeMap<String, String>, Problem> {
     let pair = |argument: &String| match argument.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),

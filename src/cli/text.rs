@@ -63,7 +63,7 @@ fn from_here(file: &str) -> &str {
     Path::new(file).strip_prefix(here).ok().and_then(Path::to_str).unwrap_or(file)
 }
 
-/// How far each phase is.
+/// A line with the status of each phase, and how many of its steps are done with; none without phases.
 fn phases(report: &RunReport) -> Option<Text> {
     let phase = |PhaseReport { name: phase, status, done, total }: &PhaseReport| {
         terminal!("{} {} ({} of {})", name(phase), status, done, total)
@@ -111,7 +111,7 @@ fn ways(report: &RunReport, call: &Call) -> Vec<Text> {
     lines
 }
 
-/// What a run answered: an object with a line for each of its members.
+/// The output of a run: an object with a line for each of its members.
 fn output(output: &Json) -> Vec<Text> {
     let Ok(Level::Map(members)) = Level::of(output.text()) else {
         return vec![terminal!("output: {}", plain(output.text()))];
@@ -202,7 +202,7 @@ pub(super) fn recorded(recorded: &Recorded, call: &Call) -> Text {
     Text::lines([line, terminal!("{}: {}", what, call.command([verb, run.as_str()]))])
 }
 
-/// What a rollback would do.
+/// The plan of a rollback, group by group, and the steps that would stay as they are.
 pub(super) fn planned(planned: &Planned) -> Text {
     let mut lines = Vec::new();
     if planned.order.is_empty() {
@@ -259,7 +259,7 @@ pub(super) fn runs(rows: &[RunRow]) -> Text {
     Text::lines(rows.iter().map(|row| line(row).trimmed()))
 }
 
-/// What `verify` found.
+/// The findings of `verify`: a line for the store, and one for each problem.
 pub(super) fn verified(report: &VerifyReport) -> Text {
     let mut lines = vec![terminal!(
         "{}: {} events in {} commits of {} streams, {} bytes of events, {} bytes on disk",

@@ -10,11 +10,11 @@ use crate::config::{Config, PROJECT_FILE, Project, trust as kept};
 use crate::events::ids::Hash;
 use crate::events::problem::{Code, Problem};
 
-/// What `trust --json` prints.
+/// The JSON that `trust --json` prints.
 #[derive(Clone, Serialize)]
 struct Trusted {
     file: String,
-    /// What it holds; none if it names nothing.
+    /// The hash of what the file holds; none if it names no program.
     hash: Option<Hash>,
     /// The keys that name what may be run.
     programs: Vec<String>,

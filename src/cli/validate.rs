@@ -12,16 +12,16 @@ use crate::api::start::Wrong;
 use crate::api::wording::Worded;
 use crate::events::problem::Problem;
 
-/// What `validate --json` prints.
+/// The JSON that `validate --json` prints.
 #[derive(Clone, Serialize)]
 struct Validated {
     files: Vec<CheckedFile<Workflow>>,
 }
 
-/// What is in a workflow file.
+/// The part of a checked file that only workflows have.
 #[derive(Clone, Serialize)]
 struct Workflow {
-    /// How many steps it has; 0 of one that cannot be read.
+    /// The number of its steps; 0 of one that cannot be read.
     steps: usize,
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Setting {
     pub(super) origin: Origin,
 }
 
-/// Where a setting stands.
+/// The place where a setting stands.
 #[derive(Debug)]
 pub(super) enum Origin {
     File { file: String, line: u64, column: u64 },

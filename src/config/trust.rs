@@ -1,4 +1,4 @@
-//! Which folders' own programs may be run: those that the user has looked at and trusted.
+//! The folders whose own programs may be run: those that the user has looked at and trusted.
 //!
 //! A `reenact.toml` comes with its folder, and so may everything else in a clone. So trust is given to a path
 //! together with the hash of the file's content: when the content changes, it has to be trusted again. Trust

@@ -33,18 +33,18 @@ pub struct AgentRegistered {
 pub struct AgentPaused {
     /// The agent, as who paused it calls it.
     pub agent: AgentName,
-    /// Who paused it.
+    /// The name of the person or program that paused it.
     pub by: Arc<str>,
-    /// Why.
+    /// Their reason, if they gave one.
     pub reason: Option<String>,
 }
 
 /// A paused or draining agent takes all work again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentUnpaused {
-    /// Who lets it.
+    /// The name of the person or program that lets it.
     pub by: Arc<str>,
-    /// Why.
+    /// Their reason, if they gave one.
     pub reason: Option<String>,
 }
 
@@ -53,9 +53,9 @@ pub struct AgentUnpaused {
 pub struct AgentDraining {
     /// The agent, as who drains it calls it.
     pub agent: AgentName,
-    /// Who drains it.
+    /// The name of the person or program that drains it.
     pub by: Arc<str>,
-    /// Why.
+    /// Their reason, if they gave one.
     pub reason: Option<String>,
 }
 
@@ -80,24 +80,24 @@ agent_events! { AgentRegistered, AgentPaused, AgentUnpaused, AgentDraining }
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Rate {
-    /// How many.
+    /// How many attempts may start in that time, from 1.
     pub count: NonZeroU32,
-    /// In which time.
+    /// The time for which they are counted.
     pub per: Per,
 }
 
 /// The time for which a rate is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Per {
-    /// A second.
+    /// A second, written `s`.
     Second,
-    /// A minute.
+    /// A minute, written `m`.
     Minute,
-    /// An hour.
+    /// An hour, written `h`.
     Hour,
 }
 
-/// Why a text is no rate.
+/// The error of a text that is no rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a rate is a whole number from 1 to {RATE_MAX}, a slash, and `s`, `m` or `h`, as in 10/s")]
 pub struct InvalidRate;
@@ -116,7 +116,7 @@ impl Per {
         }
     }
 
-    /// How long that is.
+    /// The length of that time.
     pub const fn length(self) -> Duration {
         Duration::from_secs(match self {
             Self::Second => 1,

@@ -46,7 +46,7 @@ pub enum CodecError {
     TooLong {
         /// How many bytes it has, or would have at least.
         size: usize,
-        /// How many it may have.
+        /// The bound, in bytes.
         max: usize,
     },
     /// The bytes are not those of the wanted type.

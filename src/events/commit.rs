@@ -1,4 +1,4 @@
-//! What is stored together: the events of some decisions under one header, chained by hashes.
+//! The unit that is stored as a whole: the events of some decisions under one header, chained by hashes.
 
 mod bytes;
 
@@ -29,7 +29,7 @@ pub struct Header {
     pub stream: StreamId,
     /// The version of the first of them. The commit may only follow the version before it.
     pub first: Version,
-    /// When they were decided.
+    /// The time of all its decisions, by the clock of the process that made them.
     pub recorded_at: Timestamp,
     /// The root run that the events are about, unless a decision names another; none where the stream belongs
     /// to the root run itself.
@@ -83,7 +83,7 @@ pub struct StoredEvent {
     pub kind: Arc<str>,
     /// The schema number of the payload.
     pub schema: u16,
-    /// Which of its commit's decisions it is of, from 0.
+    /// The number of its decision in the commit, from 0.
     pub decision: u32,
     /// The payload, as the codec wrote it.
     pub payload: Vec<u8>,
@@ -113,7 +113,7 @@ impl StoredEvent {
 /// The events of some decisions. They are stored together or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
-    /// What all its events share.
+    /// The part that all its events share.
     pub header: Arc<Header>,
     /// The decisions, in order, each of which has events. None in a commit of format 1, which has
     /// no record of them.
@@ -181,7 +181,7 @@ impl Sealing {
         Ok(())
     }
 
-    /// How many events it has.
+    /// The number of events that it has by now.
     pub fn count(&self) -> usize {
         self.events.len()
     }
@@ -218,7 +218,7 @@ impl Commit {
         Ok(sealing.finish())
     }
 
-    /// How many events it holds.
+    /// The number of its events, at least one.
     pub fn count(&self) -> u64 {
         self.events.len() as u64
     }
@@ -279,7 +279,7 @@ pub struct Recorded {
     pub position: Position,
     /// What it shares with the other events of its commit.
     pub header: Arc<Header>,
-    /// What the decision was made on; none in commits of format 1, which did not record it.
+    /// The record of the decision; none in commits of format 1, which had none.
     pub decision: Option<Arc<Decision>>,
     /// The event as it is stored.
     pub event: StoredEvent,

@@ -19,9 +19,9 @@ pub struct Decision {
     pub id: Option<CommandId>,
     /// The seed from which the decision drew all its random numbers.
     pub seed: u64,
-    /// By how much the wall clock was ahead of the time that the header says, in µs.
+    /// The time by which the wall clock was ahead of that of the header, in µs.
     pub wall_ahead_us: i64,
-    /// For how long somebody had driven the stream by then, in µs.
+    /// The time for which somebody had driven the stream by then, in µs.
     pub driven_us: u64,
     /// What it might use of scarce things. None where nothing could start, because nobody drove the stream.
     pub grants: Option<Vec<Grant>>,
@@ -56,9 +56,9 @@ pub struct Form {
 /// How much of something scarce a decision might use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    /// What it is: for slots of an agent, the agent's name.
+    /// The name of the scarce thing: for slots of an agent, that of the agent.
     pub what: Arc<str>,
-    /// How many units of it.
+    /// The units of it that were granted.
     pub amount: u64,
 }
 

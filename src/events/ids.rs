@@ -177,7 +177,7 @@ impl RequestId {
         Self(hex.as_str().get(..12).unwrap_or_default().into())
     }
 
-    /// What somebody names a request by.
+    /// A request as somebody names it: by its id or the beginning of one, be there such a request or not.
     pub fn named(text: &str) -> Self {
         Self(text.into())
     }
@@ -221,7 +221,7 @@ impl StreamId {
         Self(format!("{kind}/{id}").into())
     }
 
-    /// What its name begins with: the kind of aggregate that lives on it.
+    /// The kind of aggregate that lives on it, with which its name begins; empty of a name without one.
     pub fn kind(&self) -> &str {
         self.parts().map_or("", |(kind, _)| kind)
     }

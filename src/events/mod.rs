@@ -1,4 +1,4 @@
-//! What happened: the facts, what wraps them, and how they become bytes.
+//! Everything that happened: the facts, what wraps them, and how they become bytes.
 //!
 //! - [`ids`]: names and numbers, a type each
 //! - [`time`]: moments and durations

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{RunId, StepId};
 pub use remedy::{Document, Look, Remedies, Remedy};
 
-/// What a failure asks for.
+/// The class of a failure: what it asks for, of the engine and of people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
@@ -44,14 +44,14 @@ impl fmt::Display for Class {
     }
 }
 
-/// Where in a file. Lines and columns count from 1; a column counts characters.
+/// A place in a file. Lines and columns count from 1; a column counts characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceLocation {
     /// The file as the person named it.
     pub file: String,
-    /// The line.
+    /// The line, from 1.
     pub line: u64,
-    /// The column.
+    /// The column, in characters, from 1.
     pub column: u64,
 }
 
@@ -59,19 +59,19 @@ pub struct SourceLocation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
-    /// Its stable code.
+    /// The stable code of what is wrong.
     pub code: Code,
-    /// What to do about it.
+    /// The class of the failure: what it asks for.
     pub class: Class,
-    /// What is wrong, in one line.
+    /// The message for people: what is wrong, in one line.
     pub message: String,
     /// The step that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepId>,
-    /// What can be done about it. Who tells it finds the words, which are a line.
+    /// The remedies that there are. Who tells the problem finds the words, which are a line.
     #[serde(rename = "hint")]
     pub remedies: Remedies,
-    /// Where it stands, if it stands in a file.
+    /// The place in a file that it is about; none if it is about none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<SourceLocation>,
 }
@@ -151,10 +151,10 @@ macro_rules! codes {
             /// The class of a failure with this code, unless it says otherwise.
             pub const fn class(self) -> Class { match self { $(Self::$name => Class::$class,)* } }
 
-            /// What it means.
+            /// The meaning of the code, in a line for people.
             pub const fn meaning(self) -> &'static str { match self { $(Self::$name => $what,)* } }
 
-            /// What can be done about it.
+            /// The remedies that always are there for it.
             pub const fn remedies(self) -> &'static [Remedy] {
                 match self { $(Self::$name => const { &[$(remedy!($remedy)),+] },)* }
             }

@@ -1,4 +1,4 @@
-//! What an agent is: a Markdown file, with or without front matter. The body is the system prompt.
+//! The definition of an agent: a Markdown file, with or without front matter. The body is the system prompt.
 
 mod front_matter;
 #[cfg(test)]
@@ -92,7 +92,7 @@ pub struct AgentDefinition {
     /// How many attempts it starts in a given time, where that is limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// Who stands in for it in its steps, where they do not say.
+    /// The agent that stands in for it in its steps, where they do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<AgentFallback>,
     /// How much its steps matter, for steps that do not say.

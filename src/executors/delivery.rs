@@ -34,7 +34,7 @@ pub enum Target {
     },
 }
 
-/// How documents are delivered.
+/// The means by which documents are delivered.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The environment of the programs. See [`super::subprocess::Options::environment_of`].

@@ -1,4 +1,4 @@
-//! Which agents exist: files in the folders for agents, and the configuration.
+//! The agents that exist: files in the folders for agents, and the configuration.
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,7 @@ use crate::workflow::parse::script;
 
 use super::definition::{self, AgentDefinition, ExecutorKind, SHELL_AGENT};
 
-/// Where agents are looked for in the work folder, nearest first. The last folder belongs to another tool.
+/// The folders in the work folder where agents are looked for, nearest first. The last folder belongs to another tool.
 const FOLDERS: [&str; 3] = ["agents", ".reenact/agents", ".claude/agents"];
 
 /// The agents that can be named, with the built-in `shell` among them.
@@ -251,7 +251,7 @@ pub struct CheckedAgent {
     pub file: String,
     /// The agent; none of a file that cannot be read.
     pub agent: Option<AgentName>,
-    /// What is wrong with it.
+    /// Everything that keeps it from being used.
     pub errors: Vec<Problem>,
     /// What is odd about it, and why this version cannot have it do a step that a later one may.
     pub warnings: Vec<Problem>,

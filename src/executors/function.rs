@@ -199,7 +199,7 @@ pub struct FunctionExecutor {
 }
 
 impl FunctionExecutor {
-    /// Calls this one.
+    /// An executor that calls this function for each attempt.
     pub fn new<F, R>(function: F) -> Self
     where
         F: Fn(FunctionCall) -> R + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! How agents do work. An executor is given a task and answers an output or a failure; it never touches the
+//! The ways in which agents do work. An executor is given a task and answers an output or a failure; it never touches the
 //! store: its result returns as a command.
 //!
 //! - [`children`]: the processes that this one is the parent of
@@ -153,7 +153,7 @@ pub struct Progress {
 pub struct Context {
     /// Tells when to stop, and why. See [`Context::stopped`].
     pub stop: watch::Receiver<Option<Stop>>,
-    /// Where the executor reports its progress.
+    /// The channel in which the executor reports its progress.
     pub progress: watch::Sender<Progress>,
 }
 

@@ -60,7 +60,7 @@ pub const GRACE: Duration = Duration::from_secs(5);
 /// helper that ends a moment later (`exec > >(tee log)`), and bounds what a daemon that keeps stdout open costs.
 const DRAIN: Duration = Duration::from_millis(500);
 
-/// How programs are run.
+/// The options with which programs are run.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// What passes of the parent's environment. See [`Options::environment_of`].
@@ -103,7 +103,7 @@ impl Options {
 #[derive(Debug, Clone)]
 pub struct SubprocessExecutor {
     command: Vec<String>,
-    /// Who it is, as its programs are told.
+    /// The agent, as its programs are told of it.
     about: Arc<Json>,
     options: Arc<Options>,
 }

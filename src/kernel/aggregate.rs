@@ -26,11 +26,11 @@ use crate::events::time::Timestamp;
 pub trait Aggregate: Default + Send + 'static {
     /// The kind of its streams: the first part of their names.
     const KIND: &'static str;
-    /// What can be asked of it.
+    /// A command to it, which it may refuse.
     type Command: Clone + Send + 'static;
-    /// What can happen to it.
+    /// An event of it, which is never changed once it is stored.
     type Event: Encoded + Clone + Send + fmt::Debug + 'static;
-    /// Why it may refuse a command.
+    /// A reason to refuse a command.
     type Rejection: std::error::Error + Send + 'static;
     /// What it may want done in the world.
     type Effect: Effect;
@@ -69,12 +69,12 @@ pub trait Aggregate: Default + Send + 'static {
     /// What it needs next, and from whom.
     fn attention(&self) -> Attention;
 
-    /// Since when it is over, if it is. What never is need not say.
+    /// The time since which it is over; none while it is not. What never is need not say.
     fn ended_at(&self) -> Option<Timestamp> {
         None
     }
 
-    /// Where it is, in a word for people, as in `running`.
+    /// Its status, in a word for people, as in `running`.
     fn status(&self) -> &'static str;
 
     /// The command that follows once the moment of a wake-up has come; none if the effect is not one.

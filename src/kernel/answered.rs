@@ -1,4 +1,4 @@
-//! Which commands a stream has answered: one that is sent again gets the same answer, also after a crash.
+//! The commands that a stream has answered: one that is sent again gets the same answer, also after a crash.
 
 use std::collections::VecDeque;
 

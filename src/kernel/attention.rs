@@ -10,17 +10,18 @@ use crate::events::time::Timestamp;
 /// An open attempt is [`Own::Now`]: it is being made, or has to be recorded as lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Attention {
-    /// When it goes on by itself.
+    /// Whether it goes on by itself, and if so, when.
     pub own: Own,
     /// Whether it waits for people.
     pub people: People,
     /// Whether it waits for other streams.
     pub others: bool,
-    /// Whether it has come to its end: nothing follows unless somebody asks for it, but that others may have to hear of the end.
+    /// Whether it has come to its end: nothing follows unless somebody asks for it, but that others may have to hear of the
+    /// end.
     pub over: bool,
 }
 
-/// When something goes on by itself.
+/// Whether something goes on by itself, and if so, when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Own {

@@ -15,7 +15,7 @@ pub struct Now {
     /// recorded by it: within a process no event is earlier than one before it, and the time between two is
     /// what has really passed.
     pub steady: Timestamp,
-    /// What the wall clock shows.
+    /// The time by the wall clock, which may be set meanwhile.
     pub wall: Timestamp,
 }
 
@@ -58,7 +58,7 @@ impl Deadline {
     }
 }
 
-/// When something is due: at the first of two moments, one by each clock. Without either,
+/// The moment when something is due: the first of two moments, one by each clock. Without either,
 /// only when somebody asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Due {

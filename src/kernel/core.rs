@@ -56,7 +56,7 @@ pub struct HostCore<A: Aggregate, R> {
     stream: StreamId,
     phase: Phase<A, R>,
     driving: Driving,
-    /// Since when it is driven, or is to be.
+    /// The time since which it is driven, or is to be, by the steady clock.
     driven_since: Timestamp,
     inbox: VecDeque<Waiting<A, R>>,
     performers: Performers<A::Effect>,
@@ -68,7 +68,7 @@ pub struct HostCore<A: Aggregate, R> {
     left_alone: Option<Problem>,
     /// Whether a snapshot is being saved.
     saving: bool,
-    /// When it was last asked something.
+    /// When it was last asked something, by the steady clock.
     touched: Timestamp,
     passivate_after: Duration,
 }
@@ -171,12 +171,12 @@ impl<A: Aggregate, R> HostCore<A, R> {
         self.attention
     }
 
-    /// Who wants it to go on by itself.
+    /// Whether somebody wants it to go on by itself, and for how long.
     pub fn driving(&self) -> Driving {
         self.driving
     }
 
-    /// Since when it is driven, or is to be driven, by the steady clock.
+    /// The time since which it is driven, or is to be driven, by the steady clock.
     pub fn driven_since(&self) -> Timestamp {
         self.driven_since
     }
@@ -199,7 +199,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         self.left_alone.as_ref()
     }
 
-    /// Takes something in.
+    /// Takes an input in, and does whatever follows from it at that time.
     pub fn feed(&mut self, input: Input<A, R>, now: Now) {
         match input {
             Input::Command { command, envelope, drives, reply } => {

@@ -14,7 +14,7 @@ pub trait Effect: Clone + Send + fmt::Debug + 'static {
     /// Its id: as long as an effect is open, no other has it.
     fn id(&self) -> Self::Id;
 
-    /// How long performing it lasts.
+    /// For how long it is performed, and what becomes of it when its process dies.
     fn lasts(&self) -> Lasts;
 }
 
@@ -38,7 +38,7 @@ pub enum Lasts {
     Elsewhere,
 }
 
-/// Which effects a fold opened and closed, in order.
+/// The effects that a fold opened and closed, in order.
 #[derive(Debug, Clone)]
 pub struct EffectChanges<E: Effect> {
     opened: Vec<E>,

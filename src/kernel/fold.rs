@@ -39,7 +39,7 @@ pub struct Fold<A> {
     pub correlation: Option<Arc<str>>,
 }
 
-/// Which blobs a state may refer to.
+/// The blobs that a state may refer to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Content {
     /// These and no others.
@@ -69,7 +69,7 @@ impl Content {
     }
 }
 
-/// Why an event cannot be folded.
+/// The reasons for which an event cannot be folded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfoldable {
     /// This version does not understand it; the text says why.

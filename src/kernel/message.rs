@@ -1,4 +1,4 @@
-//! What one stream says to another. Nothing is ever stored in two streams at once: a state that wants
+//! Messages from one stream to another. Nothing is ever stored in two streams at once: a state that wants
 //! something from another stream has an open effect for it, which is a message; the answer comes back as a
 //! command. After a crash both sides may get the same message again, and take it in once.
 
@@ -10,7 +10,7 @@ use super::moment::Blobs;
 use crate::events::ids::StreamId;
 use crate::events::problem::Problem;
 
-/// What one stream says to another.
+/// A message from one stream to another.
 #[derive(Clone)]
 pub struct Message {
     /// The stream that it goes to.

@@ -1,4 +1,4 @@
-//! What a decision borrows: the time, stored blobs, a seed, and how much of scarce things it may use.
+//! Everything that a decision borrows: the time, stored blobs, a seed, and how much of scarce things it may use.
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
@@ -20,9 +20,9 @@ pub struct Moment<'a, G = ()> {
     pub blobs: &'a dyn Blobs,
     /// A number that differs for each decision, from which everything random is drawn.
     pub seed: u64,
-    /// What it may use. None if nobody drives the stream: then what is asked is recorded, and nothing starts.
+    /// The scarce things that it may use. None if nobody drives the stream: then what is asked is recorded, and nothing starts.
     pub grants: Option<&'a G>,
-    /// Since when somebody drives the stream; the time now if nobody does.
+    /// The time since which somebody drives the stream; the time now if nobody does.
     pub driven_since: Timestamp,
 }
 
@@ -34,12 +34,12 @@ impl<G> Moment<'_, G> {
 }
 
 impl<G> Moment<'_, G> {
-    /// By how much the wall clock is ahead of the steady one, in µs.
+    /// The time by which the wall clock is ahead of the steady one, in µs.
     pub fn wall_ahead_us(&self) -> i64 {
         self.wall.0.saturating_sub(self.now.0)
     }
 
-    /// For how long somebody has driven the stream, in µs.
+    /// The time for which somebody has driven the stream, in µs.
     pub fn driven_us(&self) -> u64 {
         u64::try_from(self.now.since(self.driven_since).as_micros()).unwrap_or(u64::MAX)
     }

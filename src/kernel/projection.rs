@@ -104,7 +104,7 @@ impl<'a> Page<'a> {
         streams.filter(|(_, events)| !events.is_empty())
     }
 
-    /// Where a stream is, as of its last event in the page or a later one; none if it is of an unknown kind.
+    /// The standing of a stream, as of its last event in the page or a later one; none if it is of an unknown kind.
     pub fn known(&self, stream: &StreamId) -> Option<&'a Known> {
         self.log.known.get(stream)
     }

@@ -13,7 +13,7 @@ pub struct Past<'a, E> {
     pub stream: &'a StreamId,
     /// The stream's version before the decision.
     pub version: Version,
-    /// When it was made.
+    /// When the decision was made, by the steady clock of its process.
     pub time: Timestamp,
     /// The record of the decision.
     pub decision: &'a Decision,

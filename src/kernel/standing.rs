@@ -1,4 +1,4 @@
-//! Where a stream is, as its own fold says, for rows about many streams: a row says nothing that the
+//! The standing of a stream, as its own fold says, for rows about many streams: a row says nothing that the
 //! fold does not say.
 
 use super::aggregate::Aggregate;
@@ -8,27 +8,27 @@ use crate::events::commit::Recorded;
 use crate::events::ids::Version;
 use crate::events::time::Timestamp;
 
-/// Where a stream is, at one of its versions.
+/// The standing of a stream: where it is, at one of its versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// The version that this is about.
     pub version: Version,
     /// Its status, in a word: see [`Aggregate::status`].
     pub status: &'static str,
-    /// What it needs next.
+    /// What the stream needs next, and from whom.
     pub attention: Attention,
-    /// If it is over, since when.
+    /// The time since which it is over; none while it is not.
     pub ended_at: Option<Timestamp>,
 }
 
 impl Standing {
-    /// Where a stream is whose fold this is.
+    /// The standing of a stream whose fold this is.
     pub fn of<A: Aggregate>(state: &A, version: Version) -> Self {
         let (status, attention) = (state.status(), state.attention());
         Self { version, status, attention, ended_at: state.ended_at() }
     }
 
-    /// Where a stream is that is over with this event, with that status.
+    /// The standing of a stream that is over with this event, with that status.
     pub fn over(status: &'static str, event: &Recorded) -> Self {
         let ended_at = Some(event.header.recorded_at);
         Self { version: event.version, status, attention: Attention::OVER, ended_at }
@@ -45,7 +45,7 @@ pub enum Known {
 }
 
 impl Known {
-    /// What it needs next. A stream that is not understood is due now: whoever tries to go on with it
+    /// What the stream needs next, and from whom. One that is not understood is due now: whoever tries to go on with it
     /// is told the reason.
     pub fn attention(&self) -> Attention {
         match self {
@@ -63,7 +63,7 @@ pub trait Folding: Send {
     /// When it is not understood, or cannot follow: the fold must not be used any more.
     fn event(&mut self, recorded: &Recorded) -> Result<(), Unfoldable>;
 
-    /// Where the stream is now.
+    /// The standing of the stream, with all events that were folded.
     fn standing(&self) -> Standing;
 }
 
@@ -92,12 +92,12 @@ impl KindFold {
         Self { begin: || Box::new(Fold::<A>::default()), ended_by }
     }
 
-    /// Where a stream is that is over with this event; none if only its fold can say.
+    /// The standing of a stream that is over with this event; none if only its fold can say.
     pub fn ended_by(&self, event: &Recorded) -> Option<Standing> {
         (self.ended_by)(&event.event.kind).map(|status| Standing::over(status, event))
     }
 
-    /// Where a stream with these events, from its first on, is; none if there are none, or
+    /// The standing of a stream with these events, from its first on; none if there are none, or
     /// they are not understood.
     pub fn fold<'a>(&self, events: impl IntoIterator<Item = &'a Recorded>) -> Option<Standing> {
         let mut events = events.into_iter().peekable();

@@ -43,7 +43,7 @@ use super::EventStore;
 pub struct Violation {
     /// The rule, as a sentence.
     pub rule: &'static str,
-    /// How it was broken.
+    /// The way in which it was broken, as a sentence.
     pub what: String,
 }
 

@@ -18,7 +18,7 @@ use crate::events::commit::{Commit, Recorded};
 use crate::events::ids::{Hash, Position, StreamId, Version};
 use crate::events::json::{Blob, BlobRef};
 
-/// How an append fails. Both are answered with the same error: the caller cannot know which it was.
+/// The ways in which an append may fail. Both are answered with the same error: the caller cannot know which it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The commit is not stored.

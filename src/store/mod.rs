@@ -1,4 +1,4 @@
-//! Where events live: the trait that every store implements, and the stores.
+//! The store of events: the trait that every store implements, and the stores.
 //!
 //! To the store an event is a name, a schema number and bytes; what they mean is not its business.
 //!
@@ -82,7 +82,7 @@ pub enum ReadError {
     Damaged {
         /// The first bad position; 0 if the damage is not at an event.
         position: Position,
-        /// What is wrong there.
+        /// The kind of damage, in words for people.
         what: String,
     },
     /// The disk failed; the text says how.
@@ -104,7 +104,7 @@ impl ReadError {
     }
 }
 
-/// Where events live. An adapter owns its batching; `append` answers when the commit is durable.
+/// A store of events. An adapter owns its batching; `append` answers when the commit is durable.
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
     /// Stores a commit and the blobs that it refers to, all or nothing, right after version `first - 1` of

@@ -61,14 +61,14 @@ pub enum Durability {
     Process,
 }
 
-/// How a store is opened.
+/// The options with which a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SledOptions {
     /// What holds once the store has answered an append.
     pub durability: Durability,
     /// How much of the tree sled keeps in memory, in bytes.
     pub cache_bytes: u64,
-    /// After how many commits at most the stream index is saved: as many are read again at the next start.
+    /// The number of commits after which the stream index is saved at the latest: as many are read again at the next start.
     pub checkpoint_commits: usize,
     /// For a copy of a store that was made to be looked at, without long blobs and snapshots: the folder of
     /// the store itself, in which those are read. Nothing in it is changed.

@@ -21,7 +21,7 @@ const BLOBS_AT_ONCE: usize = 4096;
 /// How many findings a report holds; a store that has more is lost, and need not fill the memory.
 pub const FINDINGS_MAX: usize = 1000;
 
-/// What a verification has found.
+/// The findings of a verification, with what it has read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct VerifyReport {
     /// The number of events that can be read.

@@ -79,7 +79,7 @@ pub enum Reply {
     Refuse {
         /// The name of the person who refuses it.
         by: Arc<str>,
-        /// Why they refuse it.
+        /// Their reason for refusing it.
         reason: String,
     },
 }

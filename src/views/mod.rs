@@ -1,4 +1,4 @@
-//! What people look at: read models, folded from all events, and presenters, which show one run. Read models
+//! The views that people look at: read models, folded from all events, and presenters, which show one run. Read models
 //! can be thrown away and made again.
 //!
 //! - [`projections`]: read models

@@ -1,4 +1,4 @@
-//! Where the streams of a page are: each stream is folded once, for all read models that show it.
+//! The standing of the streams of a page: each stream is folded once, for all read models that show it.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ pub trait Standings: Send + Sync + 'static {
     /// its streams are not shown.
     fn kind(&self, kind: &str) -> Option<&KindFold>;
 
-    /// Where a stream of a known kind is, at that version or a later one.
+    /// The standing of a stream of a known kind, at that version or a later one.
     ///
     /// # Errors
     /// When it cannot be read; [`Code::RunParked`] when its history is not understood, [`Code::Impossible`] when it contradicts
@@ -44,10 +44,10 @@ impl Standings for NoStandings {
 /// How many streams are folded at once to see where they are: as many as keep the store busy.
 const FOLDED_AT_ONCE: usize = 8;
 
-/// For how many streams it is remembered that later pages tell nothing new. Above it, some are folded twice.
+/// The number of streams of which it is remembered that later pages tell nothing new. Above it, some are folded twice.
 const AHEAD_MAX: usize = 64 * 1024;
 
-/// Where streams are after each page, one page after the other.
+/// The standing of streams after each page, one page after the other.
 pub(super) struct PageByPage<'a> {
     standings: &'a dyn Standings,
     /// Streams that were folded further than the pages went so far.
@@ -59,7 +59,7 @@ impl<'a> PageByPage<'a> {
         Self { standings, ahead: HashMap::new() }
     }
 
-    /// Where the streams of a page are after it, of all kinds that are known.
+    /// The standing of the streams of a page after it, of all kinds that are known.
     ///
     /// # Errors
     /// When a stream cannot be folded for a reason other than its own history.
@@ -83,7 +83,7 @@ impl<'a> PageByPage<'a> {
         Ok(known)
     }
 
-    /// Where a stream is, if that can be told without asking: from what is known, from an event in the page
+    /// The standing of a stream, if that can be told without asking: from what is known, from an event in the page
     /// after which it is over, or because all its events so far are in the page. Most streams are short.
     fn told(&self, kind: &KindFold, stream: &StreamId, events: &[&Recorded]) -> Option<Standing> {
         let last = events.last()?;

@@ -255,7 +255,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// What a step does.
+/// The work of a step, by its kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Does {
@@ -306,7 +306,7 @@ pub struct ForEach {
     pub max_parallel: Option<u32>,
 }
 
-/// Where the items of a fan-out come from.
+/// The source of the items of a fan-out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Items {
@@ -420,8 +420,8 @@ impl Step {
         self.does.agent()
     }
 
-    /// How it can be undone; a fan-out is undone item by item, a loop round by round. A child run is rolled
-    /// back, unless the step says otherwise.
+    /// The way in which it can be undone; none if it cannot. A fan-out is undone item by item, a loop round by round. A child
+    /// run is rolled back, unless the step says otherwise.
     pub fn undo(&self) -> Option<Undo> {
         match (&self.compensate, &self.does) {
             (Some(compensate), _) => Some(Undo { agent: compensate.does.agent()?, when: compensate.when }),

@@ -1,6 +1,6 @@
 //! What the steps' `needs` say about their order. Here a step is a number: its place in the file, from 0.
 
-/// Which step needs which others.
+/// For each step, those that it needs.
 #[derive(Debug, Clone)]
 pub(super) struct Graph {
     needs: Vec<Vec<usize>>,

@@ -1,4 +1,4 @@
-//! What a file says: the definition of a workflow, and the meaning of its expressions.
+//! The content of workflow files: the definition of a workflow, and the meaning of its expressions.
 //!
 //! - [`retry`]: when a failed attempt is followed by another
 //! - [`definition`]: a workflow as its file defines it, checked, with every default filled in

@@ -1,4 +1,4 @@
-//! Where the expressions of a text begin and end. Only `{{` has a meaning: `{%` and `{#` are plain text.
+//! The expressions in a text: where each begins and ends. Only `{{` has a meaning: `{%` and `{#` are plain text.
 
 use super::expression::names::quoted_length;
 use super::expression::{BadExpression, Expression};

@@ -39,7 +39,7 @@ pub struct ScriptedAnswer {
     pub says: Says,
 }
 
-/// What an answer gives.
+/// The content of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Says {
@@ -77,7 +77,7 @@ impl Script {
 }
 
 impl ScriptedAnswer {
-    /// How long the answer takes.
+    /// The time that the answer takes.
     pub const fn delay(&self) -> Duration {
         Duration::from_micros(self.delay_us)
     }

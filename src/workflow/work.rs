@@ -65,7 +65,7 @@ pub struct Output {
     pub child: Option<Child>,
 }
 
-/// How a child run ended.
+/// The end of a child run, as its parent is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Child {
     /// The status of the child at its end.

@@ -17,18 +17,18 @@ use crate::executors::{self, CLEAN_UP_MAX, Executor, Progress, Task};
 use crate::kernel::Deadline;
 use crate::workflow::work::{Failure, Output, Stop};
 
-/// What an attempt came to.
+/// The result of an attempt.
 pub type Attempted = Result<Output, Failure>;
 
 /// Brings what an attempt came to where it belongs, and gives the slot back; none if the attempt was let go of before it
 /// had succeeded.
 pub type AttemptCallback = Box<dyn FnOnce(Option<Attempted>, Slot) + Send>;
 
-/// What to do.
+/// The task of an attempt, be it read already or not.
 pub enum Assigned {
-    /// This.
+    /// A task that is read.
     Task(Box<Task>),
-    /// What this reads, which may block.
+    /// A task that this reads from the store, which may block.
     Unread(Box<dyn FnOnce() -> Result<Task, Problem> + Send>),
 }
 
@@ -36,21 +36,21 @@ pub enum Assigned {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Perform {
-    /// Of which run.
+    /// The run that the attempt is of.
     pub run: RunId,
-    /// Which attempt.
+    /// The fence of the attempt in that run.
     pub fence: Fence,
     /// Whether nothing can undo what it does. Who lets go of all attempts does not let go of it.
     pub irreversible: bool,
-    /// What to do.
+    /// The task, or what reads it.
     pub task: Assigned,
-    /// When it has timed out, by the steady clock.
+    /// The moment when it has timed out, by the steady clock; none without a limit.
     pub deadline: Option<Timestamp>,
     /// The right to do it.
     pub slot: Slot,
-    /// Where progress is shown.
+    /// The channel in which progress is shown.
     pub progress: watch::Sender<Progress>,
-    /// Where its result goes.
+    /// The callback that takes its result, and the slot.
     pub report: AttemptCallback,
     /// Held until then: as long as it is, the agent is kept.
     pub used: Option<Arc<()>>,
@@ -60,11 +60,11 @@ pub struct Perform {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct StopAttempt {
-    /// Of which run.
+    /// The run that the attempt is of.
     pub run: RunId,
-    /// Which.
+    /// The fence of the attempt in that run.
     pub fence: Fence,
-    /// Why.
+    /// The reason for which it is to stop.
     pub why: Stop,
 }
 
@@ -80,9 +80,9 @@ pub struct StopAll {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<(), Failure>")]
 pub struct EndLeftover {
-    /// Of which run.
+    /// The run that the attempt was of.
     pub run: RunId,
-    /// Of which step.
+    /// The step that was tried.
     pub step: StepId,
 }
 
@@ -90,13 +90,13 @@ pub struct EndLeftover {
 pub struct Agent {
     executor: Arc<dyn Executor>,
     clock: Arc<dyn Clock>,
-    /// What is being done.
+    /// The attempts that are being made, by run and fence.
     attempts: HashMap<(RunId, Fence), AtWork>,
 }
 
 /// An attempt that is being made.
 struct AtWork {
-    /// How to stop it.
+    /// The way to stop it, with the reason; none until then.
     stop: watch::Sender<Option<Stop>>,
     irreversible: bool,
 }

@@ -79,7 +79,7 @@ impl Communicator {
         self.roster.executors.functions.executor(name).is_ok()
     }
 
-    /// Who has the slots of agents, and who waits for them.
+    /// The dispatcher: who has the slots of agents, and who waits for them.
     pub fn dispatcher(&self) -> &Dispatcher {
         &self.dispatcher
     }
@@ -180,7 +180,7 @@ impl Communicator {
         self.agents.clear();
     }
 
-    /// How many agents are kept.
+    /// The number of agents that are kept, at work or not.
     pub fn kept(&self) -> usize {
         self.agents.len()
     }

@@ -1,8 +1,8 @@
 //! The queue in front of the agents: who gets a slot, and who waits for one. Whoever calls an agent by one of its names has the
 //! same slots, over all runs of the process.
 //!
-//! It holds nothing that matters: what is open is known by the runs, whether an agent is paused by its own stream, and the queue
-//! can be made again from them.
+//! It holds nothing that matters: what is open is known by the runs, whether an agent is paused by its own stream, and the
+//! queue can be made again from them.
 //!
 //! - `desk`: the slots of one agent
 
@@ -35,7 +35,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Whose it is, as who has it calls the agent.
+    /// The agent whose slot it is, as who has it calls the agent.
     pub fn agent(&self) -> &AgentName {
         &self.agent
     }
@@ -81,7 +81,7 @@ pub struct Limits {
 pub struct Load {
     /// How many of its slots are taken.
     pub in_use: u32,
-    /// For how many more runs wait.
+    /// The number of further slots that runs wait for.
     pub waiting: u32,
 }
 
@@ -188,7 +188,7 @@ impl Dispatcher {
         self.desks.get(&agent.key()).map(|desk| Arc::clone(&desk))
     }
 
-    /// An agent's desk.
+    /// The desk of an agent, which is opened if it has none.
     fn desk_of(&self, agent: &AgentName) -> Arc<Desk> {
         let key = agent.key();
         if let Some(desk) = self.desks.get(&key) {

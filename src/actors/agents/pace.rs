@@ -13,14 +13,14 @@ use crate::actors::clock::Clock;
 use crate::events::agent::Rate;
 use crate::events::time::Timestamp;
 
-/// How fast an agent starts attempts.
+/// The pace of an agent: how many attempts it starts in a given time.
 pub(super) struct Pace {
     rate: Rate,
     clock: Steady,
     limiter: RateLimiter<NotKeyed, InMemoryState, Steady, NoOpMiddleware<Nanos>>,
-    /// How many turns were taken and not used.
+    /// The number of turns that were taken and not used.
     returned: u32,
-    /// Until when they count: by then the limiter has made up for them.
+    /// The moment until which they count: by then the limiter has made up for them.
     returned_until: Timestamp,
 }
 
@@ -97,7 +97,7 @@ mod tests {
         (Pace::of(Rate::try_from(rate.to_owned()).unwrap(), &clock), hand)
     }
 
-    /// How many turns there are now.
+    /// The number of turns that there are now, up to a thousand.
     fn turns(pace: &mut Pace) -> usize {
         std::iter::from_fn(|| pace.take().ok()).take(1_000).count()
     }

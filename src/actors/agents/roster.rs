@@ -1,4 +1,4 @@
-//! Which executor an agent works with, and how much it does at once.
+//! The executor that an agent works with, and how much it does at once.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::workflow::definition::SHELL_AGENT;
 
 /// An agent as this process can run it.
 pub struct Member {
-    /// How it works.
+    /// The executor that does its work.
     pub executor: Arc<dyn Executor>,
     /// How many attempts it makes at once.
     pub slots: u32,
@@ -20,7 +20,7 @@ pub struct Member {
     pub rate: Option<Rate>,
 }
 
-/// What makes agents of their definitions.
+/// Everything that makes agents of their definitions.
 #[derive(Clone)]
 pub struct Roster {
     /// How work can be done in this process.

@@ -1,4 +1,4 @@
-//! What needs attention when: of each stream, as its own fold says.
+//! The read model of what needs attention, and when: of each stream, as its own fold says.
 //!
 //! Under `d` are streams that go on by themselves, by the steady clock; under `e` those that wait for people and would do
 //! something if nobody answered, by the wall clock: each by the time (8 bytes, 0 for now) and its name. Some are under both.
@@ -19,7 +19,7 @@ use crate::views::projector::{Projector, ViewError};
 
 const VIEW: &str = "attentions";
 
-/// Whose turn it is.
+/// The side that has to act next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It goes on by itself.
@@ -29,7 +29,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Both.
+    /// Both kinds, those that go on by themselves first.
     pub const ALL: [Self; 2] = [Self::Own, Self::Expiry];
 
     const fn prefix(self) -> u8 {
@@ -43,9 +43,9 @@ impl Kind {
 /// A stream that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Due {
-    /// When; 0 means now.
+    /// The time at which it does; 0 means now.
     pub at: Timestamp,
-    /// What is due.
+    /// The stream that does.
     pub stream: StreamId,
 }
 
@@ -65,7 +65,7 @@ fn name(stream: &StreamId) -> (Vec<u8>, Vec<u8>) {
 }
 
 impl Due {
-    /// Whose turn it is when, of a stream that needs this.
+    /// The times at which a stream that needs this is due, each with the side that acts then.
     pub fn of(stream: &StreamId, attention: &Attention) -> impl Iterator<Item = (Kind, Self)> + use<> {
         let (due, stream) = (attention.due(), stream.clone());
         let moments = [(Kind::Own, due.steady), (Kind::Expiry, due.wall)];
@@ -90,7 +90,7 @@ impl Due {
 /// How long the beginning of a key is, before a stream's name.
 const PLACE_BYTES: usize = 1 + size_of::<u64>();
 
-/// Where in the order of a kind a stream is found that is due then: the beginning of its key.
+/// The place of a stream that is due then in the order of a kind: the beginning of its key.
 fn place(kind: Kind, at: Timestamp) -> [u8; PLACE_BYTES] {
     let mut place = [kind.prefix(); PLACE_BYTES];
     let at = u64::try_from(at.0).unwrap_or(0).to_be_bytes();
@@ -98,7 +98,7 @@ fn place(kind: Kind, at: Timestamp) -> [u8; PLACE_BYTES] {
     place
 }
 
-/// What needs attention when, as it is kept.
+/// The read model of what needs attention, and when.
 pub struct Attentions {
     projector: Arc<Projector>,
 }
@@ -184,7 +184,7 @@ fn begins(events: &[&Recorded]) -> bool {
     events.first().is_some_and(|first| first.version == Version(1))
 }
 
-/// Under which key it is found where a stream is due.
+/// The key under which it is found where a stream is due.
 fn key_of(stream: &StreamId) -> Vec<u8> {
     [&[KEY], name(stream).0.as_slice()].concat()
 }

@@ -1,5 +1,5 @@
-//! Who is where: the hosts of the streams that are in memory, who goes on by itself, and who is woken when. It knows hosts
-//! only by what they can be sent.
+//! The streams of a process: the hosts of those in memory, which go on by themselves, and which are woken when. It
+//! knows hosts only by what they can be sent.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -29,18 +29,18 @@ const NUDGES_MAX: usize = 1_024;
 pub struct Book {
     context: HostContext,
     streams: DashMap<StreamId, Entry>,
-    /// Since when those go on by themselves that do, and among them those that sleep and are not in memory. Whoever stops
-    /// going on leaves.
+    /// The time since which each stream goes on by itself, for those that do, also while they sleep and are not in memory.
+    /// Whoever stops going on leaves.
     driven: DashMap<StreamId, Timestamp>,
     /// Streams of which somebody wanted something that nobody drives. Who drives all listens.
     nudges: broadcast::Sender<StreamId>,
-    /// Since when somebody drives all, in µs, while somebody does.
+    /// The time since which somebody drives all, in µs, while somebody does.
     all_driven_since: AtomicI64,
     wakes: Wakes,
     /// How much of what streams say to others is on its way, by who says it.
     letters: watch::Sender<HashMap<StreamId, usize>>,
     turns: Arc<Turns>,
-    /// Who waits for what of a stream that has not come yet, by a number of their own.
+    /// The channels of those who wait for something of a stream that has not come yet, each by a number of its own.
     asking: DashMap<StreamId, HashMap<u64, oneshot::Sender<Problem>>>,
     asked: AtomicU64,
     arbiters: Arc<Arbiters>,
@@ -49,13 +49,13 @@ pub struct Book {
 
 /// A host, and what is seen of it.
 pub struct Entry {
-    /// Where it is told what any stream is told.
+    /// The addressee of what any stream is told.
     pub control: Recipient<Control>,
-    /// Where it is asked to record what is lost.
+    /// The addressee of the order to record what is lost.
     pub recover: Recipient<Recover>,
-    /// What is seen of it.
+    /// What can be seen of its stream from outside.
     pub live: watch::Receiver<Live>,
-    /// What only its kind knows.
+    /// The part that only its kind knows, as a value of any type.
     pub place: Arc<dyn Any + Send + Sync>,
 }
 
@@ -139,7 +139,7 @@ impl Book {
         }
     }
 
-    /// Where its hosts live.
+    /// The threads on which its hosts live.
     pub(super) fn arbiters(&self) -> &Arbiters {
         &self.arbiters
     }
@@ -150,7 +150,7 @@ impl Book {
         OnItsWay { letters: self.letters.clone(), from: from.clone() }
     }
 
-    /// Whose turn it is of what streams say to each other.
+    /// The turns in which what streams say to each other is brought.
     pub(super) fn turns(&self) -> &Arc<Turns> {
         &self.turns
     }
@@ -183,7 +183,7 @@ impl Book {
         let _ = self.letters.subscribe().wait_for(HashMap::is_empty).await;
     }
 
-    /// What every host has.
+    /// The means that every host has.
     pub fn context(&self) -> &HostContext {
         &self.context
     }
@@ -217,7 +217,7 @@ impl Book {
         self.driven.contains_key(stream)
     }
 
-    /// Since when a stream goes on by itself in this process, by the steady clock, if it does.
+    /// The time since which a stream goes on by itself in this process, by the steady clock; none if it does not.
     pub(super) fn driven_since(&self, stream: &StreamId) -> Option<Timestamp> {
         self.driven.get(stream).map(|since| *since)
     }
@@ -252,7 +252,7 @@ impl Book {
         self.nudges.subscribe()
     }
 
-    /// Since when somebody drives all, by the steady clock.
+    /// The time since which somebody drives all, by the steady clock.
     pub(super) fn all_driven_since(&self) -> Timestamp {
         Timestamp(self.all_driven_since.load(Ordering::Acquire))
     }

@@ -1,4 +1,4 @@
-//! What every host needs.
+//! The means that every host needs, whatever it hosts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use crate::actors::library::Library;
 use crate::events::problem::Problem;
 use crate::store::{AppendError, EventStore, ReadError};
 
-/// What every host needs.
+/// The means that every host needs: store, content, clock.
 #[derive(Clone)]
 pub struct HostContext {
-    /// Where events live.
+    /// The store in which events live.
     pub store: Arc<dyn EventStore>,
-    /// Content by its hash.
+    /// The content of the store, by hash.
     pub library: Arc<Library>,
-    /// The time.
+    /// The clock by which everything here goes.
     pub clock: Arc<dyn Clock>,
     /// How long nobody needs an aggregate before it is put away.
     pub passivate_after: Duration,

@@ -43,7 +43,7 @@ pub struct Host<A: Aggregate, S: Shell<A>> {
     live: watch::Sender<Live>,
 }
 
-/// What decides, and what it borrows.
+/// The core that decides, and the shell that it borrows.
 struct Life<A: Aggregate, S> {
     core: HostCore<A, Reply>,
     shell: S,

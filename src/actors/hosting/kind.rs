@@ -27,12 +27,12 @@ use crate::store::EventStore;
 
 /// A kind of streams: an aggregate, and the shell around each.
 pub trait Kind: Send + Sync + Sized + 'static {
-    /// What lives.
+    /// The aggregate that lives on its streams.
     type Aggregate: Aggregate + PartialEq;
-    /// What performs its effects.
+    /// The shell that performs its effects.
     type Shell: Shell<Self::Aggregate>;
 
-    /// How its streams are folded.
+    /// The way in which its streams are folded by whoever knows no kind by name.
     fn folds(&self) -> KindFold {
         KindFold::of::<Self::Aggregate>(|_| None)
     }
@@ -49,7 +49,7 @@ const MAILBOX: usize = 1_024;
 
 /// A host of a kind, and what is seen of it.
 pub struct HostHandle<A: Aggregate, S: Shell<A>> {
-    /// Where it is told what only its kind is told.
+    /// The addressee of what only its kind is told.
     pub address: Addr<Host<A, S>>,
     /// What is seen of it beside [`Live`].
     pub view: S::View,
@@ -81,7 +81,7 @@ pub trait AnyKind: Send + Sync {
         drives: bool,
     ) -> Result<Version, Problem>;
 
-    /// Where a stream is as of a version, or as of its end if that comes first; and the state as it is seen.
+    /// The standing of a stream as of a version, or as of its end if that comes first; and the state as it is seen.
     ///
     /// # Errors
     /// When it cannot be read or folded.
@@ -166,7 +166,7 @@ impl<K: Kind> AnyKind for K {
 pub struct Kinds(HashMap<&'static str, (Box<dyn AnyKind>, KindFold)>);
 
 impl Kinds {
-    /// One more kind.
+    /// Adds a kind; one of the same name is replaced.
     #[must_use]
     pub fn with<K: Kind>(mut self, kind: K) -> Self {
         let fold = kind.folds();

@@ -11,9 +11,9 @@ pub struct Live {
     pub version: Version,
     /// Whether it was loaded.
     pub loaded: bool,
-    /// Where it is, in a word for people.
+    /// Its status, in a word for people.
     pub status: &'static str,
-    /// What it needs next.
+    /// What the state needs next, and from whom.
     pub attention: Attention,
     /// Whether nothing follows unless somebody acts.
     pub at_rest: bool,

@@ -101,7 +101,7 @@ enum Unusable {
     Broken(String),
 }
 
-/// What a snapshot holds.
+/// The fold that a snapshot holds.
 async fn restore<A: Aggregate>(
     store: &dyn EventStore,
     stream: &StreamId,
@@ -123,7 +123,7 @@ async fn is_of(store: &dyn EventStore, stream: &StreamId, event: Head) -> Result
     }
 }
 
-/// Why a fold goes no further.
+/// The reasons for which a fold goes no further.
 enum Broken {
     /// Whatever it began with, the stream cannot be read.
     Stream(Problem),

@@ -13,13 +13,13 @@ use crate::kernel::core::{Envelope, Input, Residency};
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Submit<A: Aggregate> {
-    /// What.
+    /// The command, which it may refuse.
     pub command: A::Command,
-    /// What comes with it.
+    /// Everything that is recorded with the command beside what it says.
     pub envelope: Envelope,
     /// Whether it goes on by itself from this command on, if the command begins it.
     pub drives: bool,
-    /// Where the answer goes, once it is durable.
+    /// The receiver of the answer, once it is durable; none if nobody waits for it.
     pub reply: Option<Reply>,
 }
 
@@ -34,9 +34,9 @@ pub struct Tell<M: Send>(pub M);
 pub enum Control {
     /// To go on by itself.
     Drive {
-        /// Who wants it to.
+        /// How long it is to be driven.
         residency: Residency,
-        /// Since when, by the steady clock.
+        /// The time since which it is, by the steady clock.
         since: Timestamp,
     },
     /// To stay as it is: nothing starts any more, and what runs goes on.
@@ -68,5 +68,5 @@ pub struct LeaveAlone(pub Problem);
 #[rtype(result = "()")]
 pub struct Recover(pub Reply);
 
-/// Where the answer to a command goes: the version after it, or why it was refused.
+/// The channel for the answer to a command: the version after it, or why it was refused.
 pub type Reply = oneshot::Sender<Result<Version, Problem>>;

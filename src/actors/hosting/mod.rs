@@ -61,7 +61,7 @@ impl Hosting {
         hosting
     }
 
-    /// Who is where.
+    /// The streams that are in memory or go on by themselves.
     pub fn book(&self) -> &Arc<Book> {
         &self.book
     }

@@ -1,4 +1,5 @@
-//! Which snapshots are kept. When they are taken is the kernel's to say: see [`crate::kernel::fold`].
+//! Keeping snapshots, and removing those that are not needed. When they are taken is the kernel's to say: see
+//! [`crate::kernel::fold`].
 
 use std::sync::Arc;
 

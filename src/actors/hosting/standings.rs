@@ -1,4 +1,4 @@
-//! Where streams are, for read models: what is in memory tells at once, of all others the store.
+//! The standing of streams, for read models: what is in memory tells at once, of all others the store.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl Standings for LiveStandings {
 }
 
 impl LiveStandings {
-    /// Where a stream is that is in memory and not over.
+    /// The standing of a stream that is in memory and not over; none of any other.
     fn seen(&self, stream: &StreamId) -> Option<Standing> {
         let live = self.0.book().live(stream)?;
         let seen = live.borrow();

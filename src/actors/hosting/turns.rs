@@ -1,4 +1,4 @@
-//! In which order what one stream says to another is brought: whichever host says it.
+//! The order in which what one stream says to another is brought, whichever host says it.
 
 use std::sync::Arc;
 

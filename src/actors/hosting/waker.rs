@@ -39,9 +39,9 @@ const PAGE: usize = 512;
 /// A stream that was driven is over, or rests until somebody acts; or why it cannot go on.
 #[derive(Debug, Clone)]
 pub struct Rested {
-    /// Which stream.
+    /// The stream that rests.
     pub stream: StreamId,
-    /// Where it is now, in a word for people.
+    /// Its status, in a word for people; or why it cannot go on.
     pub how: Result<&'static str, Problem>,
 }
 
@@ -65,13 +65,13 @@ pub struct Waker {
 #[derive(Default)]
 struct Moving {
     streams: HashMap<StreamId, Motion>,
-    /// For how many of them no agent works.
+    /// The number of those for which no agent works.
     idle: usize,
     /// How many of them wait for somebody to act: with all that an agent does for them, which is to wait as well.
     resting: usize,
 }
 
-/// How a stream in motion is.
+/// The motion of a stream that goes on by itself.
 #[derive(Clone, Copy, Default)]
 struct Motion {
     /// Whether an agent works for it.

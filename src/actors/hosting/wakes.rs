@@ -15,7 +15,7 @@ use crate::events::ids::StreamId;
 use crate::events::time::Timestamp;
 use crate::kernel::{Due, Now};
 
-/// The heap.
+/// The wakes of all streams, in the order of their moments by each clock.
 #[derive(Default)]
 pub(super) struct Wakes {
     queue: Mutex<Queue>,

@@ -29,7 +29,7 @@ const SAID_BYTES_MAX: u64 = 1024 * 1024;
 /// How long what a program said is read after it has ended: something that it left running may keep its pipe open.
 const DRAIN: Duration = Duration::from_millis(500);
 
-/// How to look at work folders.
+/// The means to look at work folders: a program that checks them, and its environment.
 #[derive(Debug, Clone, Default)]
 pub struct Inspector {
     /// A program and its arguments that says how good a work folder is; empty means none.
@@ -38,7 +38,7 @@ pub struct Inspector {
     pub environment: BTreeMap<OsString, OsString>,
 }
 
-/// What a program did.
+/// The result of a program that has ended.
 struct Ran {
     status: ExitStatus,
     stdout: Vec<u8>,

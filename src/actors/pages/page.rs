@@ -12,7 +12,7 @@ use crate::files;
 use crate::views::presenters::ways::Wording;
 use crate::views::presenters::{request, rollback};
 
-/// Where pages are written, and in which words.
+/// The folder in which pages are written, and the words for commands in them.
 #[derive(Debug, Clone)]
 pub struct Pages {
     /// The folder with a folder for each run.
@@ -21,17 +21,17 @@ pub struct Pages {
     pub wording: Wording,
 }
 
-/// Where the page of a run is, in a folder with a folder for each run.
+/// The path of the page of a run, in a folder with a folder for each run.
 pub fn path(runs: &Path, run: &RunId) -> PathBuf {
     runs.join(run.as_str()).join(rollback::file_name(run))
 }
 
-/// Where the page of a request for an approval is.
+/// The path of the page of a request for an approval.
 pub fn of_request(runs: &Path, run: &RunId, request: &RequestId) -> PathBuf {
     runs.join(run.as_str()).join(request::file_name(request))
 }
 
-/// Where it is kept what was found in the work folder for a request.
+/// The path of the file that keeps what was found in the work folder for a request.
 pub(super) fn of_found(runs: &Path, run: &RunId, request: &RequestId) -> PathBuf {
     runs.join(run.as_str()).join(request::found_file_name(request))
 }

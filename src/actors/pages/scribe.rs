@@ -30,10 +30,10 @@ pub type Hold = Box<dyn Send>;
 /// Writes pages, for as long as there are any to be written.
 pub struct Scribe {
     host: HostContext,
-    /// Where pages are written, if they are.
+    /// The place and the words of pages; none if none are written.
     pages: Option<Pages>,
     inspector: Inspector,
-    /// What is to be written. There is never more than there are requests, and each is named once.
+    /// The pages that are to be written. There is never more than there are requests, and each is named once.
     wanted: Mutex<Wanted>,
     /// Whether nobody waits any more for what takes long.
     hurry: watch::Sender<bool>,

@@ -23,11 +23,11 @@ use crate::kernel::core::Envelope;
 use crate::views::projections::agents::{AgentRow, AgentsView};
 use crate::workflow::definition::Definition;
 
-/// Of how many agents, and of how many definitions of each, it is remembered that they are registered. Beyond it they are
+/// The number of agents, and of definitions of each, of which it is remembered that they are registered. Beyond it they are
 /// registered once more, which changes nothing.
 const REGISTERED_MAX: usize = 4_096;
 
-/// What runs know of agents.
+/// Everything that runs know of agents, and the way to register them.
 pub(super) struct Awaiting {
     view: Arc<AgentsView>,
     /// Set once it is known which agents are paused.
@@ -78,8 +78,8 @@ impl Awaiting {
 }
 
 impl Runs {
-    /// Ends when it is known which agents are paused, and when all runs are told that waited for one that is not any more. Before
-    /// that nothing may start.
+    /// Ends when it is known which agents are paused, and when all runs are told that waited for one that is not any more.
+    /// Before that nothing may start.
     ///
     /// # Errors
     /// When that cannot be read.
@@ -106,7 +106,8 @@ impl Runs {
     }
 
     /// Lets an agent take work or not, and answers the version of its stream after that, once it is durable. If it takes work
-    /// again, the runs are told that waited for it. `known` is whether somebody knows the agent though nothing has happened to it.
+    /// again, the runs are told that waited for it. `known` is whether somebody knows the agent though nothing has happened to
+    /// it.
     ///
     /// # Errors
     /// [`Code::UnknownAgent`]; or why it cannot be recorded, or runs cannot be told.

@@ -16,7 +16,7 @@ use crate::views::presenters::outcome::Ending;
 /// How far a run is, and what runs of it. Nobody is woken when it changes: who shows it looks now and then.
 #[derive(Debug, Clone, Default)]
 pub struct LiveState {
-    /// As of which version of the run's stream that is.
+    /// The version of the run's stream that the other fields are as of.
     pub version: Version,
     /// Steps that are done with.
     pub done: usize,
@@ -24,7 +24,7 @@ pub struct LiveState {
     pub total: usize,
     /// While nothing runs: when something does again.
     pub wakes_at: Option<Timestamp>,
-    /// What runs.
+    /// The attempts that agents are making, by fence.
     pub attempts: BTreeMap<Fence, OpenAttempt>,
     /// How it has ended, if it has.
     pub ending: Option<Arc<Ending>>,
@@ -48,14 +48,14 @@ impl LiveState {
 /// An attempt that an agent is making.
 #[derive(Debug, Clone)]
 pub struct OpenAttempt {
-    /// What was recorded of it.
+    /// The event with which it started.
     pub started: Arc<AttemptStarted>,
     /// The agent's definition, if the run has one recorded.
     pub definition: Option<BlobRef>,
     /// Whether nothing can undo what it does: then its outcome is awaited, whoever wants to go.
     pub irreversible: bool,
-    /// Since when.
+    /// The time since which this process makes it, by the steady clock.
     pub since: Timestamp,
-    /// How far it says it is.
+    /// The progress that it reports: how far it says that it is.
     pub progress: watch::Receiver<Progress>,
 }

@@ -57,7 +57,7 @@ impl Drop for InFlight {
 pub struct RunKind {
     /// The runs of the process.
     pub runs: Weak<Runs>,
-    /// Where files for people are written, if they are.
+    /// The place and the words of files for people; none if none are written.
     pub pages: Option<Pages>,
 }
 
@@ -92,12 +92,12 @@ impl Runs {
         Arc::new(Self { hosting, agents, scribe, awaiting, in_flight: watch::Sender::new(0) })
     }
 
-    /// Who hosts them.
+    /// The hosting of runs, and of all other streams.
     pub fn hosting(&self) -> &Arc<Hosting> {
         &self.hosting
     }
 
-    /// Who makes their attempts.
+    /// The agents that make their attempts.
     pub fn agents(&self) -> &Arc<Communicator> {
         &self.agents
     }
@@ -171,7 +171,7 @@ impl Runs {
         self.hosting.at_rest(&StreamId::of_run(run)).await
     }
 
-    /// How far a run is. It is loaded if it is not in memory.
+    /// The live state of a run. It is loaded if it is not in memory.
     ///
     /// # Errors
     /// When runs are not hosted here any more.

@@ -41,11 +41,11 @@ pub enum ToRun {
     Lacks(Problem),
     /// What came of an attempt; none if the attempt was let go of before it had succeeded.
     Reported {
-        /// Of which step.
+        /// The step that was tried.
         step: StepId,
-        /// Of which attempt.
+        /// The fence of the attempt.
         fence: Fence,
-        /// The result.
+        /// The output or the failure; none if the attempt was let go of before it had succeeded.
         result: Option<Attempted>,
         /// The slot that is free again.
         slot: Slot,
@@ -58,11 +58,11 @@ pub enum ToRun {
 pub struct RunShell {
     run: RunId,
     runs: Weak<Runs>,
-    /// Where files for people are written, if they are.
+    /// The place and the words of files for people; none if none are written.
     pages: Option<Pages>,
     context: HostContext,
     address: Option<Recipient<Tell<ToRun>>>,
-    /// What is seen of it. The attempts that agents make for it are listed here only.
+    /// What can be seen of the run. The attempts that agents make for it are listed here only.
     live_state: watch::Sender<LiveState>,
     /// The version that was shown last; none before it is loaded.
     shown: Option<Version>,

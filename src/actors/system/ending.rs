@@ -13,8 +13,8 @@ use crate::events::problem::{Code, Problem};
 use crate::executors::CLEAN_UP_MAX;
 
 impl System {
-    /// Ends when no attempt is being made, and nothing is on its way from one run to another, after [`System::close`]. A commit that is on its way may start one more, and a
-    /// result counts when it is recorded: both are awaited.
+    /// Ends when no attempt is being made, and nothing is on its way from one run to another, after [`System::close`]. A commit
+    /// that is on its way may start one more, and a result counts when it is recorded: both are awaited.
     pub async fn quiet(&self) {
         self.live.settled().await;
         self.live.all_reported().await;
@@ -60,7 +60,7 @@ impl System {
         family
     }
 
-    /// What agents make for a run.
+    /// The attempts that agents are making for a run.
     fn attempts(&self, run: &RunId) -> Vec<OpenAttempt> {
         self.live_state(run).borrow().attempts.values().cloned().collect()
     }

@@ -38,9 +38,9 @@ pub struct Agent {
 pub struct AgentStanding {
     /// What it was called when it was last named; none of an agent to which nothing has happened.
     pub name: Option<AgentName>,
-    /// Who paused it, while it is paused.
+    /// The pause that holds; none of an agent that is not paused.
     pub paused: Option<Word>,
-    /// Who drains it, while it is draining.
+    /// The wish to drain it that holds; none of an agent that is not draining.
     pub draining: Option<Word>,
     /// The definition whose limits hold.
     pub newest: Option<AgentRegistered>,
@@ -49,15 +49,15 @@ pub struct AgentStanding {
 /// Who wanted something of an agent, why, and when that was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Word {
-    /// Who.
+    /// The name of the person or program that wanted it.
     pub by: Arc<str>,
-    /// Why.
+    /// Their reason, if they gave one.
     pub reason: Option<String>,
-    /// When.
+    /// The time of the event, by the clock of the process that recorded it.
     pub at: Timestamp,
 }
 
-/// What may be asked of an agent.
+/// A command to an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentAsk {
     /// To be known with a definition. One that is known changes nothing, unless a run brings it that began after the run that
@@ -67,11 +67,11 @@ pub enum AgentAsk {
     Turn {
         /// The agent, as who asks calls it.
         agent: AgentName,
-        /// Who asks.
+        /// The name of the person or program that asks.
         by: Arc<str>,
-        /// Why.
+        /// Their reason, if they give one.
         reason: Option<String>,
-        /// What is wanted. Asked again, nothing happens.
+        /// The turn that is wanted. If it has been taken already, nothing happens.
         to: Turn,
         /// Whether somebody knows the agent to whom nothing has happened: a file or the configuration defines it.
         known: bool,
@@ -80,11 +80,11 @@ pub enum AgentAsk {
     Recover,
 }
 
-/// What people want of an agent.
+/// Whether an agent is to take work, as people want it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Turn {
-    /// To start nothing.
+    /// To start no attempt.
     Pause,
     /// To take all work again.
     Unpause,
@@ -92,10 +92,10 @@ pub enum Turn {
     Drain,
 }
 
-/// Why an agent refuses.
+/// Why an agent refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AgentRejection {
-    /// Nobody knows it.
+    /// The agent has no history, and no file and no configuration defines it.
     #[error("no agent is named `{0}`")]
     Unknown(AgentName),
 }
@@ -155,7 +155,7 @@ impl AgentStanding {
 }
 
 impl Agent {
-    /// What is known of it.
+    /// What is known of the agent beside its earlier definitions.
     pub const fn standing(&self) -> &AgentStanding {
         &self.standing
     }

@@ -15,7 +15,7 @@ const SCHEMA: u16 = 1;
 pub const RECORDS: &[(&str, u16)] =
     &[("agent_register", 1), ("agent_pause", 1), ("agent_unpause", 1), ("agent_drain", 1)];
 
-/// What people wanted of an agent; who asked stands beside it.
+/// The recorded form of [`AgentAsk::Turn`]. The commit says which turn it is, and who asked.
 #[derive(Serialize, Deserialize)]
 struct Wish {
     agent: AgentName,

@@ -40,7 +40,7 @@ pub(super) struct Advance<'d, 'a> {
     fanned_bytes: usize,
 }
 
-/// What a step came through with.
+/// What a step is completed with.
 #[derive(Default)]
 pub(super) struct Completion {
     /// The attempt that did it; none where none was needed.
@@ -52,7 +52,7 @@ pub(super) struct Completion {
     pub(super) transcript: Option<Payload>,
 }
 
-/// What keeps a step from starting.
+/// What keeps a step from starting, from being undone, or from being asked about.
 pub(super) enum StartError {
     /// The step's own: what it says cannot be rendered.
     Render(RenderError),

@@ -29,7 +29,7 @@ fn people(run: &Run) -> People {
     People::Until(run.people.timers.first().map(|(at, _)| *at).into_iter().chain(overdue).min())
 }
 
-/// In which status a run is over right after an event of that type; none after all others, of which only the fold tells.
+/// The status in which a run is over right after an event of that type; none after all others, of which only the fold tells.
 /// After such an event nothing follows but what makes the run go on, or begins to tell its parent.
 pub(super) fn ended_by(kind: &str) -> Option<&'static str> {
     let status = match kind {

@@ -14,32 +14,32 @@ use crate::kernel::{self, Deadline, Effect, Lasts};
 use crate::workflow::approval::Edits;
 use crate::workflow::work::{Failure, Output};
 
-/// What may be asked of a run.
+/// A command to a run: something that it is asked to do, or is told.
 #[derive(Debug, Clone)]
 pub enum Ask {
     /// To begin. Asked again with the same definition and input, nothing happens.
     Start(Box<StartRun>),
     /// To take the result of an attempt. With an old fence, nothing happens.
     Completed {
-        /// Of which step.
+        /// The step that was tried.
         step: StepId,
-        /// Of which attempt.
+        /// The fence of the attempt, by which its result is told from that of an earlier one.
         fence: Fence,
-        /// The result.
+        /// What the step answers, with artifacts and usage.
         output: Output,
     },
     /// To take the failure of an attempt. With an old fence, nothing happens.
     Failed {
-        /// Of which step.
+        /// The step that was tried.
         step: StepId,
-        /// Of which attempt.
+        /// The fence of the attempt, by which its failure is told from that of an earlier one.
         fence: Fence,
-        /// Why.
+        /// The error, and whether the attempt may be made again.
         failure: Failure,
     },
     /// To see that a timer's moment has come. Asked too early, or of a timer that is not set, nothing happens.
     Due {
-        /// The timer.
+        /// The id of the timer whose moment has come.
         timer: TimerId,
     },
     /// To go on after another process held it: every open attempt is lost but those that this process makes.
@@ -53,9 +53,9 @@ pub enum Ask {
     OfChild(Box<OfChild>),
     /// To hear that the child of an attempt never began.
     NoChild {
-        /// Of which step.
+        /// The step whose attempt it is.
         step: StepId,
-        /// Of which attempt.
+        /// The fence of the attempt.
         fence: Fence,
     },
     /// To hear that its parent has heard of its end. Of an end that was not its last, nothing happens.
@@ -65,7 +65,7 @@ pub enum Ask {
     },
     /// To hear that it may not pass the point of no return.
     ReturnRefused {
-        /// Why.
+        /// What the parent answered, for people.
         reason: String,
     },
     /// To let go of every open attempt, because this process ends in order.
@@ -95,32 +95,32 @@ pub enum Ask {
     },
     /// To end: what runs is told to stop. Asked again, nothing happens.
     Cancel {
-        /// Who and why.
+        /// The person or program that asks, and their reason.
         order: Order,
         /// Whether what was done is to be undone.
         rollback: bool,
     },
     /// To try again what failed.
     Retry {
-        /// Who and why.
+        /// The person or program that asks, and their reason.
         order: Order,
         /// The step or the phase that is meant; none means all that failed.
         step: Option<Arc<str>>,
     },
     /// To undo what was done.
     Rollback {
-        /// Who and why.
+        /// The person or program that asks, and their reason.
         order: Order,
         /// The step or the phase that is kept, and with it all that does not depend on it; none undoes everything.
         to: Option<Arc<str>>,
     },
     /// To grant what is asked.
     Approve {
-        /// Which request: its id, or the step or the phase that asks.
+        /// The request, by its id or the beginning of that, or by the step or the phase that asks.
         request: String,
-        /// Who.
+        /// The name of the person who grants it.
         by: Arc<str>,
-        /// What they say.
+        /// Their remark, if they make one.
         note: Option<String>,
         /// What of the arguments, or of the output, is to be changed.
         edits: Option<Edits>,
@@ -129,55 +129,55 @@ pub enum Ask {
     },
     /// To refuse what is asked.
     Reject {
-        /// Which request: its id, or the step or the phase that asks.
+        /// The request, by its id or the beginning of that, or by the step or the phase that asks.
         request: String,
-        /// Who.
+        /// The name of the person who refuses it.
         by: Arc<str>,
-        /// Why.
+        /// Their reason for refusing it.
         reason: String,
     },
     /// To record that points of a request's checklist were looked at.
     Check {
-        /// Which request: its id, or the step that asks.
+        /// The request, by its id or the beginning of that, or by the step or the phase that asks.
         request: String,
-        /// Who.
+        /// The name of the reviewer.
         by: Arc<str>,
-        /// Which points, from 1.
+        /// The numbers of the points that they looked at, from 1.
         points: Vec<u32>,
     },
     /// To take a signal.
     Signal {
-        /// Its name.
+        /// The name of the signal.
         name: Arc<str>,
-        /// What it says.
+        /// The data that the step which takes it is to answer.
         data: Json,
-        /// Who sends it.
+        /// The name of the person or program that sends it.
         by: Arc<str>,
     },
     /// To settle a compensation that failed for good.
     Resolve {
-        /// Who.
+        /// The name of the person or program that settles it.
         by: Arc<str>,
-        /// Why.
+        /// Their reason for settling it so.
         reason: String,
-        /// Of which step.
+        /// The step whose compensation it is.
         step: StepId,
-        /// What becomes of it.
+        /// Whether the compensation is to be tried again, left out, or taken as done.
         how: Resolution,
     },
 }
 
-/// Who asks, and why.
+/// The person or program that asks, and their reason.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Order {
-    /// Who.
+    /// The name of the person or program.
     pub by: Arc<str>,
-    /// Why.
+    /// Their reason; none if they gave none.
     pub reason: Option<String>,
 }
 
 impl Ask {
-    /// What a commit says that it answers.
+    /// The name by which commits record the command.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Start(_) => "start",
@@ -271,14 +271,14 @@ impl Grants {
     }
 }
 
-/// What a run wants done.
+/// Something that a run wants done outside of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunEffect {
     /// A step could start, or be undone. With an agent it waits for a slot.
     Start {
-        /// The step.
+        /// The step that could start.
         step: StepId,
-        /// Whose slot.
+        /// The agent whose slot it needs; none if it needs no slot.
         agent: Option<AgentName>,
         /// Whether it is to be done or undone.
         purpose: Purpose,
@@ -287,9 +287,9 @@ pub enum RunEffect {
     Attempt(Arc<AttemptStarted>),
     /// An attempt is to be made by a run of its own.
     Child {
-        /// Which.
+        /// The attempt, with the step that it is one at.
         attempt: Arc<AttemptStarted>,
-        /// Whether that run rests.
+        /// Whether that run rests: it waits for people, so that no answer of it is due.
         rests: bool,
     },
     /// The parent is to be told how this run is.
@@ -300,28 +300,28 @@ pub enum RunEffect {
     AnswerReturn {
         /// The step that it is for.
         step: StepId,
-        /// Whether it may.
+        /// Whether the child may pass it.
         granted: bool,
     },
     /// People are to be asked.
     Ask {
-        /// Which request.
+        /// The request that is open.
         request: RequestId,
-        /// Whose.
+        /// The step that the request is about.
         step: StepId,
     },
     /// An attempt is to be stopped; its result is still awaited.
     Stop {
-        /// Of which step.
+        /// The step whose attempt it is.
         step: StepId,
-        /// Which.
+        /// The fence of the attempt.
         fence: Fence,
     },
     /// The run is to be woken.
     Wake {
-        /// By this timer.
+        /// The timer that is due then.
         timer: TimerId,
-        /// Not before.
+        /// The moment before which the run is not woken.
         at: Deadline,
     },
 }
@@ -329,21 +329,21 @@ pub enum RunEffect {
 /// What tells an effect from the others of its run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RunEffectId {
-    /// See [`RunEffect::Start`].
+    /// Names a [`RunEffect::Start`] by its step.
     Start(StepId),
-    /// See [`RunEffect::Attempt`] and [`RunEffect::Child`].
+    /// Names a [`RunEffect::Attempt`] or a [`RunEffect::Child`] by the fence of the attempt.
     Attempt(Fence),
-    /// See [`RunEffect::Tell`].
+    /// Names the [`RunEffect::Tell`], of which a run has one at most.
     Tell,
-    /// See [`RunEffect::AskReturn`].
+    /// Names the [`RunEffect::AskReturn`], of which a run has one at most.
     AskReturn,
-    /// See [`RunEffect::AnswerReturn`].
+    /// Names a [`RunEffect::AnswerReturn`] by the step whose child it answers.
     AnswerReturn(StepId),
-    /// See [`RunEffect::Ask`].
+    /// Names a [`RunEffect::Ask`] by its request.
     Ask(RequestId),
-    /// See [`RunEffect::Stop`].
+    /// Names a [`RunEffect::Stop`] by the fence of the attempt.
     Stop(Fence),
-    /// See [`RunEffect::Wake`].
+    /// Names a [`RunEffect::Wake`] by its timer.
     Wake(TimerId),
 }
 

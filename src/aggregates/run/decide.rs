@@ -330,7 +330,7 @@ fn failed(
     advance.give_up(place, purpose, class, failure.code, failure.message)
 }
 
-/// By which policy a step is done, or undone, again when that failed.
+/// The policy by which a step is done, or undone, again when that failed.
 fn retry_policy(template: &Step, purpose: Purpose) -> Option<&Retry> {
     match purpose {
         Purpose::Do => template.retry.as_ref(),

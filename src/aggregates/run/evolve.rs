@@ -26,7 +26,7 @@ use crate::kernel::{At, EffectChanges, IllegalEvent};
 
 type Changes = EffectChanges<RunEffect>;
 
-/// What an event contradicts.
+/// What is wrong with an event where it cannot follow, in words for whoever reads the store.
 type Contradiction = String;
 
 pub(super) fn evolve(
@@ -195,7 +195,7 @@ impl Evolution<'_> {
         let node = self.node_mut(place)?;
         node.fallback = Some(event.to.clone());
         node.doing.refresh();
-        // What was granted is another agent's work.
+        // The grant was for the work of another agent.
         node.granted = None;
         self.make_ready(place)
     }

@@ -180,7 +180,7 @@ impl Run {
     }
 }
 
-/// What an end comes to: the output, and what went wrong.
+/// The output of an end, and the class and the message of its error, if it had one.
 fn came_to(ended: &Ended) -> (Payload, Option<(Class, String)>) {
     match &ended.how {
         End::Completed { output, error } => {

@@ -119,7 +119,7 @@ impl Graph {
         rounds.get(at.checked_add_signed(by)?).copied()
     }
 
-    /// Which steps depend on those that are kept, directly or not, and what grew in them; but for what those that are kept
+    /// The steps that depend on those that are kept, directly or not, and what grew in them; but for what those that are kept
     /// depend on themselves.
     pub(super) fn behind(&self, kept: &[StepIndex]) -> Each<bool> {
         let first = self.all(kept).flat_map(|node| node.dependents.iter().copied());
@@ -136,7 +136,7 @@ impl Graph {
         found.without(&before)
     }
 
-    /// Which steps some come after, themselves among them.
+    /// The steps that some come after, themselves among them.
     pub(super) fn before(&self, of: Vec<StepIndex>) -> Each<bool> {
         self.reach(of, |node, next| {
             next.extend(node.added.needs.iter().filter_map(|need| self.index(need)));

@@ -1,8 +1,8 @@
-//! Which step, and something of every step.
+//! The numbers of steps, and collections that have something of every step.
 
 use serde::{Deserialize, Serialize};
 
-/// Which step of a run: its number, from 0, in the order in which steps were added. None is ever taken away, so it never
+/// The number of a step in its run, from 0, in the order in which steps were added. None is ever taken away, so it never
 /// changes. It is as wide as what it indexes, so that nothing has to be converted. Only an [`Each`] makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

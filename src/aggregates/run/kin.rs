@@ -10,12 +10,12 @@ use crate::events::problem::Class;
 use crate::events::run::Parent;
 use crate::workflow::work::Child;
 
-/// What a parent wants of its child.
+/// Something that a parent wants of its child, as the child hears it.
 #[derive(Debug, Clone)]
 pub struct ForParent {
     /// The parent, and the step whose child it is.
     pub parent: Parent,
-    /// What it wants.
+    /// The thing that it wants.
     pub wants: Wants,
 }
 
@@ -29,45 +29,45 @@ impl ForParent {
     }
 }
 
-/// What a parent wants of its child.
+/// The things that a parent may want of its child.
 #[derive(Debug, Clone)]
 pub enum Wants {
     /// To be done: to begin, or to go on from where it had ended when that was last told.
     Done {
-        /// What it begins with.
+        /// Everything that the child begins with.
         start: Box<StartRun>,
         /// Its version when its end was last told.
         told: Option<Version>,
     },
-    /// To be undone.
+    /// To undo what it did.
     Undone {
         /// Its version when its end was last told.
         told: Option<Version>,
     },
-    /// To end.
+    /// To end: what it runs is told to stop.
     Cancelled {
         /// Whether what it did is to be undone.
         rollback: bool,
     },
     /// To hear whether it may pass the point of no return.
     Answered {
-        /// Whether it may.
+        /// Whether it may pass it.
         granted: bool,
     },
 }
 
-/// What a child tells its parent.
+/// Something that a child tells its parent, as the parent hears it.
 #[derive(Debug, Clone)]
 pub struct OfChild {
-    /// The child.
+    /// The child that tells it.
     pub run: RunId,
     /// The step that it is for.
     pub step: StepId,
-    /// What it says.
+    /// The thing that it tells.
     pub says: ChildSays,
 }
 
-/// What a child tells its parent.
+/// The things that a child may tell its parent.
 #[derive(Debug, Clone)]
 pub enum ChildSays {
     /// That it waits for people and for nothing else.
@@ -83,20 +83,20 @@ pub enum ChildSays {
 /// What a run that is a child last had to tell its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Word {
-    /// What.
+    /// The thing that it had to tell.
     pub says: Says,
     /// The version since which that is so.
     pub version: Version,
 }
 
-/// What there is to tell.
+/// What a child may have to tell about how it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Says {
-    /// It rests.
+    /// It waits for people and for nothing else.
     Rests,
     /// It goes on after it had rested or ended.
     Goes,
-    /// It has ended.
+    /// It has ended, and goes on only if somebody asks for that.
     Ended,
 }
 
@@ -107,6 +107,6 @@ pub struct EndedChild {
     pub seen: Child,
     /// Its output; null unless it completed.
     pub output: Json,
-    /// What went wrong, if something did.
+    /// The class and the message of its error; none if nothing went wrong.
     pub failure: Option<(Class, String)>,
 }

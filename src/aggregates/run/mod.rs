@@ -83,7 +83,7 @@ use crate::kernel::{
     Recording,
 };
 
-/// What a decision on a run borrows.
+/// A moment at which a run decides: its grants are slots of agents.
 type Moment<'a> = kernel::Moment<'a, Grants>;
 
 /// The state of a run.
@@ -109,7 +109,7 @@ pub struct Run {
     planned: u32,
     /// How many steps were added by fan-outs, each counted once however often it came back.
     fanned: u32,
-    /// Open attempts.
+    /// How many attempts are open.
     running: u32,
     /// Those of them that runs of their own make.
     seen_through: u32,
@@ -131,7 +131,7 @@ pub struct Run {
     left: usize,
     /// Steps that only ask about a phase.
     asking: Vec<StepIndex>,
-    /// The newest fence.
+    /// The fence of the newest attempt; 0 before the first.
     fence: Fence,
     phase: Phase,
     paused: bool,
@@ -144,28 +144,28 @@ pub struct Run {
     degraded: bool,
 }
 
-/// What a run began with.
+/// What a run began with: it never changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct About {
-    /// Its id.
+    /// The id that names its stream.
     pub id: RunId,
-    /// When it was started.
+    /// When its start was recorded, by the clock of the process that recorded it.
     pub at: Timestamp,
-    /// How.
+    /// The event that began it, with its definition, input and limits.
     pub started: RunStarted,
 }
 
 /// Where a run is in its life.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Phase {
-    /// Nothing happened.
+    /// No event has happened to it yet.
     #[default]
     Empty,
-    /// It goes forward.
+    /// It goes forward: steps start as they become ready.
     Going,
     /// Nothing new starts; it ends, or is undone, when what runs has ended.
     Ending(Ending),
-    /// What was done is being undone.
+    /// What its steps did is being undone.
     Unwinding(Box<Unwinding>),
     /// What depends on a step is undone; somebody has to say how it goes on.
     Back(Box<Unwinding>),
@@ -177,7 +177,7 @@ pub(crate) enum Phase {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ending {
     pub(crate) why: Why,
-    /// Whether what runs is being cancelled.
+    /// Whether the attempts that are open are being cancelled, all but those at irreversible steps.
     pub(crate) fast: bool,
 }
 
@@ -192,7 +192,7 @@ pub(crate) enum Why {
     Cancelled { rollback: bool },
 }
 
-/// How a run ended.
+/// The end of a run, and the time of the event that recorded it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ended {
     pub(crate) at: Timestamp,
@@ -213,12 +213,12 @@ pub(crate) enum End {
 }
 
 impl Run {
-    /// What it began with; none if it never did.
+    /// What the run began with; none before it did.
     pub fn about(&self) -> Option<&Arc<About>> {
         self.about.as_ref()
     }
 
-    /// Where it is.
+    /// The status that people and other runs see.
     pub fn status(&self) -> RunStatus {
         match &self.phase {
             Phase::Empty => RunStatus::Pending,
@@ -373,7 +373,7 @@ impl Run {
         self.timers.len() > of_others + usize::from(self.is_timed())
     }
 
-    /// Whether its time runs.
+    /// Whether it has a limit of its time, and that time runs now.
     fn is_timed(&self) -> bool {
         let limited = self.about.as_ref().is_some_and(|about| about.started.duration_limit_us.is_some());
         limited && self.time_left_us.is_none() && !matches!(self.phase, Phase::Ended(_))

@@ -1,4 +1,4 @@
-//! Which agents what is left of a run needs: a process that lacks one of them leaves the run alone.
+//! The agents that what is left of a run needs: a process that lacks one of them leaves the run alone.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use super::{Node, Phase, Run, StartRun};
 use crate::events::ids::AgentName;
 
 impl Run {
-    /// The agents that what is left of it needs where nothing goes wrong from here on. Who else is needed (a fallback, who undoes
-    /// a step, who does one that is added later) is found out when that is so: it could use a slot of them then.
+    /// The agents that what is left of it needs where nothing goes wrong from here on. Who else is needed (a fallback, who
+    /// undoes a step, who does one that is added later) is found out when that is so: it could use a slot of them then.
     pub fn needs(&self) -> BTreeSet<&AgentName> {
         let agents: Vec<Option<&AgentName>> = match &self.phase {
             Phase::Empty | Phase::Ending(_) | Phase::Ended(_) => Vec::new(),

@@ -24,7 +24,7 @@ pub(crate) struct Node {
     pub(crate) inside: Option<StepIndex>,
     /// Those that grew in it, in this generation.
     pub(crate) children: Vec<StepIndex>,
-    /// How far those are.
+    /// How many of those, in order, were let start, are on their way, and are done with.
     pub(super) inner: Inner,
     /// How many rounds of a loop were used up before it was tried afresh.
     pub(super) rounds_before: usize,
@@ -33,15 +33,15 @@ pub(crate) struct Node {
     /// How many of those that it needs are not done with.
     pub(super) unmet: usize,
     pub(crate) doing: Tries<StepPhase>,
-    /// Who does it instead of its agent, which has failed for good.
+    /// The agent that does it instead of its own, which has failed for good.
     pub(crate) fallback: Option<AgentName>,
-    /// What people have to say about it.
+    /// Whether people have to say something about it before it goes on.
     pub(crate) gate: Gated,
-    /// How many requests there were for it.
+    /// How many requests were made for it so far, in all generations.
     pub(super) requests: u32,
     /// The request whose grant holds for its work, in this generation and for this agent.
     pub(crate) granted: Option<RequestId>,
-    /// What it did, once that was refused.
+    /// What it had completed with when people refused that, or did not answer in time.
     pub(crate) refused: Option<Box<Done>>,
     /// The run that it started.
     pub(crate) child: Option<Child>,
@@ -62,7 +62,7 @@ pub(crate) enum Gated {
     /// Nothing, or they have.
     #[default]
     No,
-    /// They are asked.
+    /// They are asked, by this request.
     By(RequestId),
     /// They were asked about what it answered, until the run began to end: should it go on, they are asked again.
     Again,
@@ -92,7 +92,7 @@ pub(crate) enum Passage {
     Asked,
     /// It may be passed.
     Open,
-    /// It may not.
+    /// It may not be passed.
     Refused,
 }
 
@@ -352,7 +352,7 @@ impl Node {
         self.did() || self.doing.trace != Trace::Nothing
     }
 
-    /// Whether an attempt succeeded in this generation.
+    /// Whether an attempt succeeded in this generation, whatever people said of it then.
     fn did(&self) -> bool {
         let came_through = matches!(self.doing.phase, StepPhase::Completed(_)) || self.refused.is_some();
         came_through && self.attempts_now() > 0

@@ -31,9 +31,9 @@ pub(crate) struct People {
 pub(crate) struct ApprovalRequest {
     pub(crate) asked: Arc<ApprovalRequested>,
     pub(crate) at: Timestamp,
-    /// The step.
+    /// The step that the request is about.
     pub(crate) place: StepIndex,
-    /// Who granted it, and what they said; only grants that count.
+    /// The people who granted it, and what they said; only grants that count.
     pub(crate) granted: BTreeMap<Arc<str>, Option<String>>,
     /// What is to be changed of the work, or was changed of the output, one after the other.
     pub(crate) edits: Vec<Payload>,
@@ -42,10 +42,10 @@ pub(crate) struct ApprovalRequest {
     pub(crate) answer: ApprovalState,
 }
 
-/// What became of a request.
+/// What has become of a request.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) enum ApprovalState {
-    /// Nothing yet.
+    /// It can be answered.
     #[default]
     Open,
     Granted,
@@ -64,7 +64,7 @@ impl People {
         !self.open.is_empty() || !self.waiting.is_empty()
     }
 
-    /// How many signals are kept.
+    /// The number of signals that no step has taken, whatever their names.
     pub(super) fn kept(&self) -> usize {
         self.signals.values().map(VecDeque::len).sum()
     }

@@ -14,7 +14,7 @@ pub(crate) enum StepPhase {
     Blocked,
     /// It could start, or was begun and is tried until something has become of it.
     Trying(Trying),
-    /// It sleeps.
+    /// It sleeps until this timer is due.
     Sleeping(TimerId),
     /// People are asked whether it may start.
     Asking,
@@ -35,7 +35,7 @@ pub(crate) enum StepPhase {
     Left,
 }
 
-/// What came of a step.
+/// What a step completed with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub(crate) output: Payload,
@@ -44,10 +44,10 @@ pub(crate) struct Done {
     pub(crate) degraded: bool,
 }
 
-/// Where undoing a step is.
+/// Where undoing a step is, once its compensation is opened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum UndoPhase {
-    /// It is tried.
+    /// It could be tried, or is tried until something has become of it.
     Trying(Trying),
     /// It failed for good: a person has to say what becomes of it.
     Failed,

@@ -1,4 +1,4 @@
-//! What a rollback would do.
+//! The plan of a rollback: what it would undo, in which order, and what it could not undo.
 
 use std::collections::BTreeSet;
 
@@ -21,9 +21,9 @@ pub struct RollbackPlan {
 /// A step that cannot be undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CannotUndo {
-    /// The step.
+    /// The step that would stay as it is.
     pub step: StepId,
-    /// Why not.
+    /// The reason, for people.
     pub why: String,
 }
 

@@ -218,7 +218,7 @@ struct ReturnRefused {
     reason: Payload,
 }
 
-/// Who asks, where somebody does.
+/// The name of the person or program that asks; none of what drives the run, and of other runs.
 pub(super) fn asked_by(ask: &Ask) -> Option<Arc<str>> {
     match ask {
         Ask::Pause(Order { by, .. })

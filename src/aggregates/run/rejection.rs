@@ -7,7 +7,7 @@ use crate::events::problem::{Code, Problem, Remedies, Remedy};
 use crate::events::run::RunStatus;
 use crate::kernel::Unreadable;
 
-/// Why a run refuses.
+/// Why a run refuses a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunRejection {
     /// It was never started.
@@ -19,9 +19,9 @@ pub enum RunRejection {
     /// It began with something else, which cannot be changed any more.
     #[error("run `{run}` exists, and began with {with}")]
     Begun {
-        /// The run.
+        /// The run that exists.
         run: RunId,
-        /// What differs.
+        /// What is otherwise, in words that follow "began with".
         with: &'static str,
     },
     /// Something that it needs to decide cannot be read.
@@ -30,7 +30,7 @@ pub enum RunRejection {
     /// Its state is one that no history gives: it cannot decide anything any more.
     #[error(transparent)]
     Impossible(#[from] Impossible),
-    /// Where it is does not allow that.
+    /// Its status, or that of a step or a request, does not allow that.
     #[error("{}", .0.why)]
     Refused(Box<Refused>),
 }
@@ -38,9 +38,9 @@ pub enum RunRejection {
 /// Why where a run is does not allow something, and what can be done instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Why.
+    /// The state of the run that does not allow it.
     pub why: Refusal,
-    /// What helps; empty means what the code of the problem says.
+    /// What can be done instead; empty means what the code of the problem says.
     pub remedies: Vec<Remedy>,
 }
 
@@ -117,41 +117,41 @@ pub enum Refusal {
     /// A compensation is settled that has not failed for good.
     #[error("step `{step}` is {status}: its compensation has not failed for good")]
     NotStuck {
-        /// The step.
+        /// The step whose compensation was meant.
         step: StepId,
-        /// How it is.
+        /// Its status, as people see it.
         status: &'static str,
     },
     /// A rollback would keep a step that is undone, or is to be.
     #[error("step `{step}` is {status}, and would be kept")]
     KeepsUndone {
-        /// The step.
+        /// The step that would be kept.
         step: StepId,
-        /// How it is.
+        /// Its status, as people see it.
         status: &'static str,
     },
     /// A rollback is to keep a step that is not done.
     #[error("step `{step}` is {status}: only a step that is done can be kept")]
     KeepsUnfinished {
-        /// The step.
+        /// The step that was to be kept.
         step: StepId,
-        /// How it is.
+        /// Its status, as people see it.
         status: &'static str,
     },
     /// A rollback is to keep a part of a step.
     #[error("step `{part}` is a part of `{whole}`")]
     KeepsPart {
-        /// The part.
+        /// What was to be kept: the part itself, or a name that stands for it.
         part: Arc<str>,
-        /// What it is a part of.
+        /// The step that it is a part of, which can be kept as a whole only.
         whole: StepId,
     },
     /// Something is to be undone before which an irreversible step has started.
     #[error("step `{step}` is irreversible and {}: nothing before it can be undone", if *.is_running { "is running" } else { "has been started" })]
     PastReturn {
-        /// The irreversible step.
+        /// The irreversible step that has started.
         step: StepId,
-        /// Whether it still runs.
+        /// Whether an attempt at it is open.
         is_running: bool,
     },
     /// The parent of a child does not let it pass the point of no return.
@@ -164,25 +164,25 @@ pub enum Refusal {
     /// A request is closed.
     #[error("request `{request}` of step `{step}` {became}")]
     RequestClosed {
-        /// The request.
+        /// The request that was answered.
         request: RequestId,
         /// The step that asks.
         step: StepId,
-        /// What became of it.
+        /// What has become of it, which is why it takes no answer.
         became: Became,
     },
     /// Somebody grants what they have granted.
     #[error("{by} has granted request `{request}` already")]
     GrantedAlready {
-        /// Who.
+        /// The name of the person who granted it before.
         by: Arc<str>,
-        /// The request.
+        /// The request that was granted.
         request: RequestId,
     },
     /// What is granted is not what somebody has looked at.
     #[error("what request `{request}` of step `{step}` asks has changed: its hash is `{hash}` now")]
     RequestChanged {
-        /// The request.
+        /// The request that was answered.
         request: RequestId,
         /// The step that asks.
         step: StepId,
@@ -192,33 +192,33 @@ pub enum Refusal {
     /// Somebody answers who is not asked.
     #[error("{by} is not asked to answer request `{request}`")]
     NotAsked {
-        /// Who.
+        /// The name of the person who answered.
         by: Arc<str>,
-        /// The request.
+        /// The request that they answered.
         request: RequestId,
     },
-    /// What is asked cannot be changed so.
+    /// What a request asks cannot be changed in the way that was wanted.
     #[error("step `{step}`: {why}")]
     CannotEdit {
         /// The step that asks.
         step: StepId,
-        /// Why not.
+        /// What is wrong with the change, for people.
         why: String,
     },
     /// The output as it is granted is not what the step may answer.
     #[error("{message}")]
     BadOutput {
-        /// What the step would fail with.
+        /// The code with which the step would fail.
         code: Code,
-        /// What is wrong.
+        /// What is wrong with the output, for people.
         message: String,
     },
     /// A checklist has no such point.
     #[error("the checklist of request `{request}` has {points} points, and no point {point}")]
     NoSuchPoint {
-        /// The request.
+        /// The request whose checklist was meant.
         request: RequestId,
-        /// How many points there are.
+        /// How many points its checklist has.
         points: usize,
         /// The one that is not there.
         point: u32,
@@ -228,7 +228,7 @@ pub enum Refusal {
     SignalLate {
         /// The step that waited.
         step: StepId,
-        /// The signal's name.
+        /// The name of the signal.
         name: String,
     },
     /// More signals wait for a step than are kept.
@@ -238,9 +238,9 @@ pub enum Refusal {
     /// A child does not do what its parent wants.
     #[error("the child run is {}: {why}", .status.text())]
     OfChild {
-        /// Where the child is.
+        /// The status of the child.
         status: RunStatus,
-        /// Why it refuses.
+        /// What does not allow it in the child.
         why: Box<Refusal>,
     },
 }
@@ -265,7 +265,7 @@ pub enum Became {
     /// The step is not to go on.
     #[error("is not asked any more")]
     Withdrawn,
-    /// It was granted.
+    /// As many people have granted it as had to.
     #[error("has been granted")]
     Granted,
     /// It was refused by them.

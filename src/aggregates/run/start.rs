@@ -1,4 +1,4 @@
-//! What a run begins with.
+//! The things that a run begins with, put together by whoever starts it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,25 +11,25 @@ use crate::workflow::definition::Definition;
 /// Everything that a run begins with. It was validated before.
 #[derive(Debug, Clone)]
 pub struct StartRun {
-    /// The definition.
+    /// The workflow that it executes.
     pub definition: Arc<Definition>,
     /// The same as JSON.
     pub definition_blob: Blob,
     /// The input, checked, defaults filled in.
     pub input: Json,
-    /// What people find it by.
+    /// The names and values by which people find it.
     pub tags: BTreeMap<String, String>,
     /// The absolute folder that relative paths mean.
     pub work_folder: Arc<str>,
     /// The step of another run that starts it.
     pub parent: Option<Parent>,
-    /// What `env.NAME` means.
+    /// The values of `env.NAME` in its expressions, by name.
     pub environment: BTreeMap<String, String>,
     /// The agents that the definition names, as JSON, where files or the configuration define them.
     pub agents: Vec<(AgentName, Blob)>,
-    /// How many attempts may run at once.
+    /// How many of its attempts may be open at once; at least 1.
     pub parallel: u32,
-    /// How many lost attempts end a step.
+    /// How many attempts at a step may be lost with a process that died: with the last of these it fails.
     pub lost_limit: u32,
     /// How long it may go on, without the time for which it waits for people.
     pub duration_limit: Option<std::time::Duration>,
@@ -49,16 +49,16 @@ pub struct StartRun {
 /// began with something else cannot be what they mean. Tags and `until` are only ever said so.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Insists {
-    /// How many attempts may run at once.
+    /// Whether the number of attempts at once was said for it.
     pub parallel: bool,
-    /// How long it may go on.
+    /// Whether the limit of its time was said for it.
     pub duration_limit: bool,
 }
 
 /// A workflow that a step starts as a run of its own. It was validated before.
 #[derive(Debug, Clone)]
 pub struct StartChild {
-    /// What the step's definition calls it.
+    /// The file that the step's definition names.
     pub file: Arc<str>,
     /// Its definition, as JSON.
     pub definition: Blob,
@@ -66,10 +66,10 @@ pub struct StartChild {
     pub work_folder: Arc<str>,
     /// The agents that its steps name, as JSON.
     pub agents: Vec<(AgentName, Blob)>,
-    /// How many of its attempts may run at once.
+    /// How many of its attempts may be open at once; at least 1.
     pub parallel: u32,
-    /// How many lost attempts end a step of it.
+    /// How many attempts at a step of it may be lost with a process that died: with the last of these it fails.
     pub lost_limit: u32,
-    /// How long it may go on.
+    /// How long it may go on, without the time for which it waits for people; none without a limit.
     pub duration_limit: Option<std::time::Duration>,
 }

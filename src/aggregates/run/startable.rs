@@ -1,4 +1,4 @@
-//! Which slots a command could use: what the host tries to acquire before it decides.
+//! The slots that a command could use: what the host tries to acquire before it decides.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a run is woken for.
+//! The timers of a run: what each is for, and when it is due.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub(super) struct Timer {
     pub(super) at: Timestamp,
 }
 
-/// What a timer is for.
+/// The purpose of a timer, with the step that it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum TimerOf {
     /// The run's time is over.

@@ -27,14 +27,14 @@ pub(crate) struct Tries<P: ?Sized> {
 
 /// A phase of something that is tried: either one of trying, or one that only doing or only undoing has.
 pub(crate) trait Tried {
-    /// Where trying is; none if it is not being tried.
+    /// Where trying is; none in a phase that is not one of trying.
     fn trying(&self) -> Option<&Trying>;
 
     /// Makes it one of trying.
     fn set(&mut self, trying: Trying);
 }
 
-/// Where trying is.
+/// Where the trying is that doing a step and undoing one have in common.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Trying {
     /// An attempt could start.
@@ -63,7 +63,7 @@ pub(crate) enum Unwanted {
 /// What attempts that did not succeed may have left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub(crate) enum Trace {
-    /// There was none.
+    /// No attempt was made that did not succeed.
     #[default]
     Nothing,
     /// All of them said that they failed.
@@ -92,7 +92,7 @@ impl<P: Tried + ?Sized> Tries<P> {
         self.phase.trying() == Some(&Trying::Ready)
     }
 
-    /// The open attempt.
+    /// The open attempt; none if none is open.
     pub(crate) fn open(&self) -> Option<&Arc<AttemptStarted>> {
         match self.phase.trying()? {
             Trying::Open { attempt, .. } => Some(attempt),
@@ -132,7 +132,7 @@ impl<P: Tried + ?Sized> Tries<P> {
         Some(attempt)
     }
 
-    /// What has ended failed.
+    /// Takes in that the attempt which has ended failed.
     pub(super) fn fail(&mut self, outcome: Outcome, error: StepError) {
         self.failures += 1;
         self.trace = self.trace.max(match outcome {

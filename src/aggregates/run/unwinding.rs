@@ -31,11 +31,11 @@ pub(crate) struct Unwinding {
     pub(super) open: usize,
     /// Steps whose compensation failed for good.
     pub(super) failed: BTreeSet<StepIndex>,
-    /// How many steps are not done with.
+    /// How many gates are not settled yet: at 0 nothing is left to be undone.
     pub(super) unsettled: usize,
 }
 
-/// What a partial rollback keeps.
+/// What a partial rollback keeps, as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Kept {
     /// A step, or a phase.

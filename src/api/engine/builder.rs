@@ -1,4 +1,4 @@
-//! What an engine is made of.
+//! The builder of an engine: what it is made of.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub struct Builder {
     by: Option<String>,
 }
 
-/// Where its store is.
+/// The place of the store.
 pub(super) enum Where {
     Folder(PathBuf),
     Store(Arc<dyn EventStore>),

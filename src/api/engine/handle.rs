@@ -51,7 +51,7 @@ impl RunHandle {
         Self { link, run, by, reason: None }
     }
 
-    /// Its id.
+    /// The id of the run.
     pub fn id(&self) -> &RunId {
         &self.run
     }
@@ -82,7 +82,7 @@ impl RunHandle {
         }
     }
 
-    /// How it is now: what `reenact status --json` prints.
+    /// The run as it is now: what `reenact status --json` prints.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -250,7 +250,7 @@ impl RunHandle {
         }
     }
 
-    /// What only this run is called.
+    /// The name of its stream: it stands for this run only, and for none whose id begins with the same.
     fn name(&self) -> String {
         StreamId::of_run(&self.run).to_string()
     }

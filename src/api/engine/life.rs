@@ -16,11 +16,11 @@ use crate::events::problem::{Code, Problem};
 use crate::files;
 use crate::store::EventStore;
 
-/// Where the store of an engine is.
+/// The place of the store of an engine.
 pub(super) enum StoreLocation {
     /// In the data folder.
     Folder,
-    /// Wherever this is.
+    /// In this store, wherever it keeps what it is given.
     Store(Arc<dyn EventStore>),
 }
 
@@ -30,7 +30,7 @@ type Ended = Result<(), Problem>;
 /// this one waits for that before it opens one of them.
 static LETTING_GO: LazyLock<watch::Sender<BTreeSet<PathBuf>>> = LazyLock::new(watch::Sender::default);
 
-/// How long that is waited for: threads end as soon as no function blocks them.
+/// The longest wait for that before a folder is opened: threads end as soon as no function blocks them.
 const LETTING_GO_MAX: Duration = Duration::from_secs(5);
 
 /// Keeps an engine alive: dropped before it is shut down, it is abandoned.
@@ -101,7 +101,7 @@ type Started = (Arc<Local>, Option<PathBuf>);
 struct End {
     /// The data folder that it held.
     folder: Option<PathBuf>,
-    /// Who asked for it, and how it ended.
+    /// The one who asked for it, and how it ended.
     asked: Option<(oneshot::Sender<Ended>, Ended)>,
 }
 

@@ -104,7 +104,7 @@ impl Local {
         self.ended.subscribe()
     }
 
-    /// What ends it.
+    /// A value that ends it for all who ask it, held by the thread of the engine.
     pub(super) fn ender(self: &Arc<Self>) -> Ender {
         Ender(Arc::clone(self))
     }

@@ -1,4 +1,4 @@
-//! Begins runs.
+//! Beginning runs: from what was said to the first event.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Facade {
     /// Everything that is wrong.
     pub async fn resolve_spec(&self, spec: RunSpec) -> Result<RunSpec, Vec<Problem>> {
         let resolver = Arc::clone(&self.resolver);
-        // It reads files.
+        // Resolving reads files, so it blocks.
         let resolving = tokio::task::spawn_blocking(move || resolver.resolve(spec)).await;
         let failed = |panic: tokio::task::JoinError| vec![Problem::new(Code::Internal, panic.to_string())];
         let (spec, warnings) = resolving.map_err(failed)??;

@@ -45,7 +45,7 @@ impl Facade {
         Ok(())
     }
 
-    /// What a rollback would do. Nothing is recorded.
+    /// The plan of a rollback that would begin now. Nothing is recorded.
     pub(super) async fn plan(&self, run: &str, to: Option<&str>) -> Result<Planned, Problem> {
         let run = self.resolve(run).await?;
         let (state, _) = self.system.fold(&run).await?;
@@ -111,7 +111,7 @@ fn ask(control: Control, order: Order) -> Result<Ask, Problem> {
     })
 }
 
-/// Who wants it, and why: `without` says that they have to say it.
+/// The name and the reason of who wants it: without a reason, `without` says that there has to be one.
 fn reasoned(order: Order, without: &str) -> Result<(Arc<str>, String), Problem> {
     match order.reason.filter(|reason| !reason.trim().is_empty()) {
         Some(reason) => Ok((order.by, reason)),

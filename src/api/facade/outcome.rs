@@ -1,4 +1,4 @@
-//! What comes of runs.
+//! Letting a run go on, and telling its outcome.
 
 use super::Facade;
 use super::see::Viewer;

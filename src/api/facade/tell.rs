@@ -17,7 +17,7 @@ const PAGE: usize = 256;
 /// How often a run is looked at most, be the store as busy as it may.
 const EVERY: Duration = Duration::from_millis(100);
 
-/// Follows one run.
+/// Sends frames for the events of one run that are of note, as they come.
 pub(super) struct Teller<'a> {
     store: &'a dyn EventStore,
     stream: StreamId,

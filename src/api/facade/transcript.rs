@@ -1,4 +1,4 @@
-//! What was said during an attempt.
+//! The transcript of an attempt, found in the history of its run.
 
 use super::{Facade, unknown_run};
 use crate::actors::hosting::context::read_problem;

@@ -20,10 +20,10 @@ pub struct Client {
     holder: Option<i32>,
 }
 
-/// Why a question has no answer.
+/// The ways in which a question may end without an answer.
 #[derive(Debug)]
 pub enum NoAnswer {
-    /// This is why.
+    /// The problem that stands in place of the answer.
     Problem(Problem),
     /// The holder says that it is ending: the next one answers.
     Ending,

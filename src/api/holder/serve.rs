@@ -128,7 +128,7 @@ fn line_of(frame: &Frame) -> Result<Vec<u8>, HangUp> {
     Ok(line)
 }
 
-/// One client.
+/// The connection of one client, and what it asked to be driven.
 struct Connection {
     lines: Lines<OwnedReadHalf>,
     writer: OwnedWriteHalf,
@@ -140,7 +140,7 @@ struct Connection {
     _place: OwnedSemaphorePermit,
 }
 
-/// Why a connection ends.
+/// The connection ends, and its client is told nothing more.
 struct HangUp;
 
 impl Connection {

@@ -9,15 +9,15 @@ use crate::events::ids::{AgentName, Version};
 /// An agent, as who holds the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentKnown {
-    /// What it is called.
+    /// The name of the agent, as it was last named.
     pub agent: AgentName,
     /// The version of its stream; 0 of one to which nothing has happened.
     pub version: Version,
     /// In a word: `active`, `paused` or `draining`.
     pub status: String,
-    /// Who paused it, while it is paused.
+    /// The pause that holds; none of an agent that is not paused.
     pub paused: Option<Word>,
-    /// Who drains it, while it is draining.
+    /// The wish to drain it that holds; none of an agent that is not draining.
     pub draining: Option<Word>,
     /// The definition whose limits hold, once a run has brought one.
     pub newest: Option<AgentRegistered>,
@@ -30,17 +30,17 @@ pub struct AgentKnown {
 pub struct SlotsKnown {
     /// How many attempts it makes, or is about to.
     pub in_use: u32,
-    /// How many more are waited for.
+    /// How many more attempts wait for a slot of it.
     pub waiting: u32,
 }
 
 /// An agent after something that a person wanted was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentTurned {
-    /// What it is called.
+    /// The name of the agent, as it was last named.
     pub agent: AgentName,
-    /// The version of its stream.
+    /// The version of its stream, by then.
     pub version: Version,
-    /// In a word: `active`, `paused` or `draining`.
+    /// In a word, by then: `active`, `paused` or `draining`.
     pub status: String,
 }

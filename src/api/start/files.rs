@@ -22,7 +22,7 @@ const DEPTH_MAX: usize = 32;
 
 /// A workflow that can be run.
 pub struct Checked {
-    /// What it says.
+    /// Its definition, read and checked.
     pub definition: Definition,
     /// The agents that its steps and compensations name, as the program, files and the configuration define them; and where
     /// it may grow, all that a plan could name.
@@ -35,7 +35,7 @@ pub struct Checked {
 pub struct Wrong {
     /// Everything, file by file, in the order of their lines.
     pub errors: Vec<Problem>,
-    /// What is odd about them.
+    /// What is odd about them, and keeps nothing from being run.
     pub warnings: Vec<Problem>,
 }
 
@@ -47,19 +47,18 @@ impl Wrong {
 
 /// A workflow with all that its steps start, directly or not.
 pub struct Family {
-    /// The workflow.
+    /// The workflow that was asked for.
     pub root: Checked,
-    /// By what the definitions call them: absolute paths.
+    /// The workflows that are started, each with the absolute path by which definitions name it.
     pub children: Vec<(String, Checked)>,
-    /// What is odd about them.
+    /// What is odd about them, and keeps nothing from being run.
     pub warnings: Vec<Problem>,
 }
 
-/// Where workflows and agents are looked for.
+/// The places where workflows and agents are looked for.
 #[derive(Clone, Copy)]
 pub(super) struct Sources<'a> {
     pub(super) config: &'a Config,
-    /// The current folder.
     pub(super) cwd: &'a Path,
     /// Agents that are nearer than files.
     pub(super) registered: &'a [AgentDefinition],

@@ -11,7 +11,7 @@ use crate::cli::{Exit, Scene};
 use crate::events::problem::{Code, Problem};
 use crate::executors::discovery::{CheckedAgent, check_files};
 
-/// What `agents validate --json` prints.
+/// The JSON that `agents validate --json` prints.
 #[derive(Clone, Serialize)]
 struct Validated {
     ok: bool,

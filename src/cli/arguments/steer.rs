@@ -3,20 +3,20 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-/// Who wants something, and why: it is recorded.
+/// The person or program that wants something, and the reason: both are recorded.
 #[derive(Debug, Default, Args)]
 pub(in crate::cli) struct OrderArguments {
     #[command(flatten)]
     pub(in crate::cli) who: WhoArguments,
-    /// Why
+    /// The reason, which is recorded
     #[arg(long, value_name = "R")]
     pub(in crate::cli) reason: Option<String>,
 }
 
-/// Who wants something: it is recorded.
+/// The person or program that wants something: it is recorded.
 #[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct WhoArguments {
-    /// Who wants it [default: the user of the operating system]
+    /// The name of whoever wants it, which is recorded [default: the user of the operating system]
     #[arg(long, value_name = "WHO", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) by: Option<String>,
 }
@@ -107,7 +107,7 @@ pub(in crate::cli) struct ResolveArguments {
     pub(in crate::cli) how: ResolutionArguments,
     #[command(flatten)]
     pub(in crate::cli) who: WhoArguments,
-    /// Why
+    /// The reason, which is recorded
     #[arg(long, value_name = "R")]
     pub(in crate::cli) reason: String,
     #[command(flatten)]
@@ -128,12 +128,12 @@ pub(in crate::cli) struct ResolutionArguments {
     pub(in crate::cli) done: bool,
 }
 
-/// What a run asks people for.
+/// The request of a run that is answered, and by whom.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AskedArguments {
     /// The run: its id, a unique beginning or end of it, or `last`
     pub(in crate::cli) run: String,
-    /// What it asks: the request's id or a beginning of it, or the step or the phase that waits for it [default: the one that is open]
+    /// The request: its id or a beginning of it, or the step or the phase that waits for it [default: the one that is open]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) request: Option<String>,
     #[command(flatten)]
@@ -165,7 +165,7 @@ pub(in crate::cli) struct ApproveArguments {
 pub(in crate::cli) struct RejectArguments {
     #[command(flatten)]
     pub(in crate::cli) asked: AskedArguments,
-    /// Why
+    /// The reason, which is recorded
     #[arg(long, value_name = "R")]
     pub(in crate::cli) reason: String,
     #[command(flatten)]
@@ -179,7 +179,7 @@ pub(in crate::cli) struct SignalArguments {
     /// The signal's name: what `wait_for` says
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) name: String,
-    /// What it says, as JSON: the output of the step that waits for it [default: null]
+    /// The data of the signal, as JSON: the output of the step that waits for it [default: null]
     #[arg(value_name = "JSON")]
     pub(in crate::cli) says: Option<String>,
     #[command(flatten)]

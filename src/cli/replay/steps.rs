@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// How many digits a version can have.
 const DIGITS_MAX: usize = 20;
 
-/// Where somebody is who steps through a run.
+/// The place of somebody who steps through a run.
 #[derive(Debug)]
 pub(super) struct Steps {
     at: Version,
@@ -25,14 +25,14 @@ pub(super) struct Steps {
     typed: String,
 }
 
-/// What a key asks for.
+/// The thing that a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Nothing new.
+    /// The state that is shown stays.
     Stay,
-    /// Another version.
+    /// The state as of this version is shown.
     Show(Version),
-    /// The end.
+    /// The terminal is put back, and the verb ends.
     Quit,
 }
 
@@ -46,7 +46,7 @@ impl Steps {
         self.newest = newest;
     }
 
-    /// Where one is, and what the keys do.
+    /// The prompt: a line with the place, and one with what the keys do.
     pub(super) fn prompt(&self) -> String {
         let jump = if self.typed.is_empty() { String::new() } else { format!("  go to {}_", self.typed) };
         let keys = "left/right: step  home/end: first, newest  number, enter: go there  q: leave";
@@ -130,7 +130,7 @@ impl Keyboard {
         let _ = write!(out, "{screen}").and_then(|()| out.flush());
     }
 
-    /// The next key.
+    /// Waits for the next key that is pressed.
     pub(super) async fn key(&mut self) -> KeyEvent {
         loop {
             // Dropped while it waits, the thread goes when its patience ends.

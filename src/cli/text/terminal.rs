@@ -32,7 +32,7 @@ pub(in crate::cli) fn name(name: &str) -> Text {
     Text::of_medium(shortened(name, NAME_CHARS_MAX).into_owned())
 }
 
-/// What a program wrote: its lines stay, whole.
+/// The output of a program: its lines stay, whole.
 pub(in crate::cli) fn written(text: &str) -> Text {
     Text::of_medium(printable_lines(text))
 }

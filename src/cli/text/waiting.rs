@@ -8,10 +8,10 @@ use crate::events::ids::RunId;
 use crate::events::time::Timestamp;
 use crate::views::presenters::report::{Approvers, RunReport, Waiting};
 
-/// How many of them are shown: a fan-out may wait for thousands.
+/// How many of the things that a run waits for are shown: a fan-out may wait for thousands.
 const SHOWN: usize = 8;
 
-/// What a run waits for; what needs nobody is said in a line.
+/// The things that a run waits for, as many as are shown; what needs nobody is said in a line.
 pub(super) fn waiting(report: &RunReport, call: Option<&Call>) -> Vec<Text> {
     let (all, now) = (&report.waiting_for, now());
     let mut lines = Vec::new();
@@ -77,7 +77,7 @@ fn until(expires: Option<Timestamp>) -> Text {
     expires.map(|at| terminal!(" until {}", moment(at))).unwrap_or_default()
 }
 
-/// Who may answer, where not anybody may, and how many still have to.
+/// The people who may answer, where not anybody may, and how many still have to.
 fn who(approval: &Approvers) -> Text {
     let names = Text::joined(approval.approvers.iter().map(|approver| name(approver)), " or ");
     let by = if names.is_empty() { names } else { terminal!(" by {}", names) };

@@ -36,9 +36,9 @@ pub struct RunStartedV1 {
     pub workflow: String,
     /// The definition as JSON.
     pub definition: BlobRef,
-    /// What the run was given.
+    /// The input of the run.
     pub input: Payload,
-    /// What people find it by.
+    /// The names and values by which people find the run.
     pub tags: BTreeMap<String, String>,
     /// The folder that relative paths mean.
     pub work_folder: Arc<str>,
@@ -81,9 +81,9 @@ pub struct RunStartedV2 {
     pub workflow: String,
     /// The definition as JSON.
     pub definition: BlobRef,
-    /// What the run was given.
+    /// The input of the run.
     pub input: Payload,
-    /// What people find it by.
+    /// The names and values by which people find the run.
     pub tags: BTreeMap<String, String>,
     /// The folder that relative paths mean.
     pub work_folder: Arc<str>,
@@ -131,9 +131,9 @@ pub struct RunStartedV3 {
     pub workflow: String,
     /// The definition as JSON.
     pub definition: BlobRef,
-    /// What the run was given.
+    /// The input of the run.
     pub input: Payload,
-    /// What people find it by.
+    /// The names and values by which people find the run.
     pub tags: BTreeMap<String, String>,
     /// The folder that relative paths mean.
     pub work_folder: Arc<str>,
@@ -206,7 +206,7 @@ impl From<RunStartedV3> for RunStarted {
 pub struct StepAddedV1 {
     /// The id of the new step.
     pub step: StepId,
-    /// Why it is there.
+    /// The reason for which it was added.
     pub because: Because,
     /// The step of the definition that says what it does.
     pub template: StepId,
@@ -242,7 +242,7 @@ impl From<StepAddedV1> for StepAdded {
 pub struct StepAddedV2 {
     /// The id of the new step.
     pub step: StepId,
-    /// Why it is there.
+    /// The reason for which it was added.
     pub because: Because,
     /// The step of the definition that says what it does.
     pub template: StepId,
@@ -286,7 +286,7 @@ impl From<StepAddedV2> for StepAdded {
 pub struct StepAddedV3 {
     /// The id of the new step.
     pub step: StepId,
-    /// Why it is there.
+    /// The reason for which it was added.
     pub because: Because,
     /// The step of the definition that says what it does.
     pub template: StepId,
@@ -332,7 +332,7 @@ impl From<StepAddedV3> for StepAdded {
 /// `attempt_failed` at schema 1: nothing was kept of what was said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptFailedV1 {
-    /// What it was for.
+    /// Whether the step was to be done or undone.
     pub purpose: Purpose,
     /// The step that was tried.
     pub step: StepId,
@@ -457,11 +457,11 @@ impl From<RollbackStartedV2> for RollbackStarted {
 pub struct ChildEndedV1 {
     /// The step that it is for.
     pub step: StepId,
-    /// The child.
+    /// The id of the child.
     pub run: RunId,
-    /// How it ended: a run's status.
+    /// The status of the child at its end.
     pub status: Arc<str>,
-    /// Its version then.
+    /// The version of the child's stream at its end.
     pub version: Version,
     /// Whether nothing of it may be undone any more.
     pub past_return: bool,

@@ -133,7 +133,7 @@ fn in_order(decisions: usize, named: impl Iterator<Item = u32>) -> Result<(), Co
 /// each page decodes only the events that it wants.
 #[derive(Debug)]
 pub struct CommitBytes<'a> {
-    /// What the events share.
+    /// The part that all events of the commit share.
     pub header: Arc<Header>,
     decisions: Vec<Arc<Decision>>,
     events: Vec<EventBytes<'a>>,
@@ -190,7 +190,7 @@ impl<'a> CommitBytes<'a> {
         }
     }
 
-    /// How many events it holds.
+    /// The number of events that it holds, read or not.
     pub fn count(&self) -> u64 {
         self.events.len() as u64
     }

@@ -39,7 +39,7 @@ pub enum Why {
     Duplicate {
         /// The key that stands twice.
         key: String,
-        /// Where the object stands in the document, as in `plan.steps[2]`; empty for the outermost.
+        /// The place of the object in the document, as in `plan.steps[2]`; empty for the outermost.
         inside: String,
     },
     /// It is nested deeper than [`DEPTH_MAX`].

@@ -20,7 +20,7 @@ pub enum Remedy {
 
     /// Read how the program is called.
     ReadHelp,
-    /// Read a document.
+    /// Read a document of Reenact.
     Read(Document),
     /// Give the run an id that is not taken, or none.
     AnotherId,
@@ -64,7 +64,7 @@ pub enum Remedy {
     RetryAll,
     /// Go forward again after a rollback to a step.
     GoForward,
-    /// Pause the run.
+    /// Pause the run, so that nothing new starts.
     Pause,
     /// End the run as it is.
     Cancel,
@@ -82,7 +82,7 @@ pub enum Remedy {
     ResolveCompensation(StepId),
     /// Wait until the run has ended.
     AwaitEnd,
-    /// Start another run.
+    /// Start another run in place of this one.
     StartAnother,
     /// Start another run, which does again what this one cannot.
     DoAnew,
@@ -101,31 +101,31 @@ pub enum Remedy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Look {
-    /// Where it is.
+    /// The status of the run.
     Status,
-    /// Which steps it has.
+    /// The steps that it has, with their status.
     Steps,
-    /// Which steps are done.
+    /// The steps that are done, and could be kept.
     StepsDone,
-    /// What is stuck.
+    /// What the run is stuck in.
     Stuck,
-    /// What was done of late.
+    /// The steps that were done of late.
     Done,
-    /// What it waits for.
+    /// The things that it waits for.
     Waits,
-    /// Which page and which hash a request has.
+    /// The page and the hash of a request.
     Asked,
-    /// How many attempts a step has.
+    /// The number of attempts that a step has.
     Attempts,
-    /// What its steps answered.
+    /// The outputs of its steps.
     Outputs,
-    /// Why it failed.
+    /// The error with which it failed.
     Why,
-    /// What can be done about it.
+    /// The commands that can be given to it.
     Commands,
-    /// Which versions it has.
+    /// The versions that it has.
     Versions,
-    /// What became of a request.
+    /// The answer that a request had, or why it has none.
     Fate,
 }
 
@@ -133,13 +133,13 @@ pub enum Look {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Document {
-    /// What a workflow file holds.
+    /// The document on workflow files.
     Workflows,
-    /// What the definition of an agent holds.
+    /// The document on the definitions of agents.
     Agents,
-    /// How long something may be.
+    /// The document on bounds.
     Limits,
-    /// What can be configured.
+    /// The document on the configuration.
     Configuration,
 }
 

@@ -14,6 +14,6 @@ pub struct AgentAwaited {
 /// The run waits for that agent no longer: it is not paused any more, or no step wants it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentAwaitEnded {
-    /// The agent.
+    /// The agent, as the run's steps name it.
     pub agent: AgentName,
 }

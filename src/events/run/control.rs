@@ -41,7 +41,7 @@ pub struct PausePlanned {
 /// shows that it was driven and `since` does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrivingBegan {
-    /// Since when it is driven. That may be before this event was recorded, where nothing had to
+    /// The time since which it is driven. That may be before this event was recorded, where nothing had to
     /// be recorded at once.
     pub since: Timestamp,
 }

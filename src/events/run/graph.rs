@@ -43,7 +43,7 @@ pub struct StepAdded {
 pub struct Undo {
     /// The agent that undoes it.
     pub agent: AgentName,
-    /// In which cases that is owed.
+    /// The cases in which that is owed.
     pub when: UndoWhen,
 }
 

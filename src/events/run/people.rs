@@ -95,7 +95,7 @@ pub struct SignalAwaited {
     pub step: StepId,
     /// The name of the signal.
     pub name: Arc<str>,
-    /// Until when it waits; none for without end.
+    /// The time until which it waits; none if it waits without end.
     pub expires: Option<Timestamp>,
     /// The timer that fires then.
     pub timer: Option<TimerId>,

@@ -21,7 +21,7 @@ pub struct RollbackStarted {
     pub to: Option<Arc<str>>,
     /// All steps that are kept with it.
     pub keeps: Vec<StepId>,
-    /// In which order the rounds of a loop are undone.
+    /// The order in which the rounds of a loop are undone.
     pub rounds: RoundOrder,
 }
 

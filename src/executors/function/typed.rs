@@ -10,7 +10,7 @@ use crate::events::problem::Code;
 use crate::events::run::Undoes;
 use crate::executors::{Compensated, Failure};
 
-/// What a compensation undoes.
+/// The thing that a compensation is to undo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Undo<T> {
     /// A step that completed, with this output.
@@ -54,7 +54,7 @@ impl<T: DeserializeOwned> Undo<T> {
 /// A closure that does steps: of nothing, of what the step's `with` says, or of that and the [`FunctionCall`]. `Takes` only
 /// tells the three apart.
 pub trait StepFunction<Takes> {
-    /// What calls it.
+    /// The executor that calls it, and turns its result into the output of the step.
     fn executor(self) -> FunctionExecutor;
 }
 
@@ -105,7 +105,7 @@ where
 /// A closure that undoes steps: of what there is to [`Undo`], or of that and the [`FunctionCall`]. `Takes` only tells the two
 /// apart.
 pub trait UndoFunction<Takes> {
-    /// What calls it.
+    /// The executor that calls it, for each attempt at undoing the step.
     fn executor(self) -> FunctionExecutor;
 }
 

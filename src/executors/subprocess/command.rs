@@ -1,4 +1,4 @@
-//! Which program runs, in which folder, with which environment.
+//! The command of an attempt: the program that runs, its folder, its environment.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -97,7 +97,7 @@ pub(super) fn made(task: &Task, output: Output) -> Result<Output, Failure> {
     }
 }
 
-/// Where a program is looked for that is told no PATH; see execvp(3).
+/// The folders in which a program is looked for that is told no PATH; see execvp(3).
 const PATH_WITHOUT: &str = "/bin:/usr/bin";
 
 /// The file that a program's name stands for: the first of that name along PATH that may be executed, as execvp(3) finds it

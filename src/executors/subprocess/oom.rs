@@ -30,8 +30,8 @@ fn parse(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
 }
 
-/// Where the counter may be, by what `/proc/self/cgroup` says: `NUMBER:CONTROLLERS:PATH`. In a container the path may be that
-/// outside of it, and its own group is the root of what is mounted.
+/// The places where the counter may be, by what `/proc/self/cgroup` says: `NUMBER:CONTROLLERS:PATH`. In a container the path
+/// may be that outside of it, and its own group is the root of what is mounted.
 fn places(groups: &str) -> Vec<PathBuf> {
     let mut places = Vec::new();
     for group in groups.lines() {

@@ -73,7 +73,7 @@ struct Written {
     traces: Traces,
 }
 
-/// What was left at work.
+/// A program that was left at work.
 #[derive(Debug, Clone)]
 struct Left {
     at: RecordedIn,
@@ -81,7 +81,7 @@ struct Left {
     written: Option<Written>,
 }
 
-/// Where something is written down.
+/// The place where something is written down.
 #[derive(Debug, Clone)]
 enum RecordedIn {
     Table(usize),
@@ -215,7 +215,7 @@ impl Programs {
         Ok(())
     }
 
-    /// It is gone.
+    /// Forgets what is written of one that is gone.
     fn forget(&self, key: &str, left: &Left) -> io::Result<()> {
         let mut state = self.state();
         match (&left.at, &mut state.table) {

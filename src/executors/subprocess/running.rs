@@ -30,7 +30,7 @@ pub(super) struct Running {
     /// The group, for as long as it is ours to end.
     group: Option<Group>,
     ticket: Option<Ticket>,
-    /// Removed with it.
+    /// The file with its input, which is removed with it.
     _input: Option<InputFile>,
     _own: Own,
 }

@@ -109,7 +109,7 @@ impl Streams {
     }
 }
 
-/// What came; none at the end.
+/// The bytes that came; none at the end of the pipe, or if it cannot be read.
 async fn read<'a>(pipe: &mut Option<impl AsyncRead + Unpin>, chunk: &'a mut [u8]) -> Option<&'a [u8]> {
     let count = pipe.as_mut()?.read(chunk).await.ok()?;
     chunk.get(..count).filter(|bytes| !bytes.is_empty())
@@ -119,7 +119,7 @@ async fn read<'a>(pipe: &mut Option<impl AsyncRead + Unpin>, chunk: &'a mut [u8]
 /// program that works for days may write any number of them.
 struct Capture {
     kept: Vec<u8>,
-    /// Where in `kept` the line begins that is not complete yet.
+    /// The index in `kept` at which the line begins that is not complete yet.
     line: usize,
     bytes_max: usize,
     /// How many bytes came after those that are kept.

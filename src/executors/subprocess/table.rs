@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::files;
 
-/// How long a place is.
+/// The length of a place, in bytes.
 pub(super) const PLACE_BYTES: usize = 1024;
 
 /// Far more programs than can be at work at once.
@@ -21,7 +21,7 @@ const FREE: u8 = 0;
 /// A place in which something stands, and what.
 pub(super) type Taken = (usize, Vec<u8>);
 
-/// The file.
+/// The file of places, which is open for as long as this lives.
 #[derive(Debug)]
 pub(super) struct Table {
     file: File,

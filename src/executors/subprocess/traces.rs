@@ -1,5 +1,5 @@
-//! By what the processes of an attempt are known: the program, all that it started, and all that those started, also what
-//! left its group or its session, or cleared its environment.
+//! The traces by which the processes of an attempt are known: the program, all that it started, and all that those started,
+//! also what left its group or its session, or cleared its environment.
 //!
 //! None is known by its number alone, which may be somebody else's by now. A process is an attempt's if one of these holds:
 //!
@@ -27,7 +27,7 @@ pub(super) const MARK_VARIABLE: &str = "REENACT_MARK";
 /// One process, for all times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Known {
-    /// Its number.
+    /// The number of the process.
     pub(super) pid: i32,
     /// When it started, in clock ticks since the machine did.
     pub(super) started_ticks: u64,
@@ -57,10 +57,10 @@ impl Known {
     }
 }
 
-/// By what the processes of one attempt are known.
+/// The traces by which the processes of one attempt are known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Traces {
-    /// What they have as [`MARK_VARIABLE`].
+    /// The value that they have as [`MARK_VARIABLE`].
     pub(super) mark: String,
     /// The program, which is the first of its group; none in the moment before it is started.
     pub(super) leader: Option<Known>,
@@ -123,7 +123,7 @@ impl Scan {
     }
 }
 
-/// Whose what is found may be.
+/// The claim that an attempt has on what is found.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Claim {
     /// That of an attempt which this process makes.
@@ -148,7 +148,7 @@ impl Claim {
 pub(super) type Strangers = HashSet<Known>;
 
 impl Traces {
-    /// What lives of the attempt.
+    /// The processes of the attempt that live.
     pub(super) fn find(&self, scan: &Scan, claim: Claim, strangers: &mut Strangers) -> Vec<Process> {
         let group = self.group(scan, claim);
         let mut ours: HashSet<Pid> = HashSet::new();
@@ -249,7 +249,7 @@ impl Traces {
         }
     }
 
-    /// Of what was found those that left the program's group.
+    /// Those of what was found that left the program's group.
     pub(super) fn strays(&self, found: &[Process]) -> Vec<Known> {
         let group = self.leader.and_then(|leader| proc::pid(leader.pid));
         found.iter().filter(|process| process.group != group).map(Known::of).collect()

@@ -109,7 +109,7 @@ impl<'a, A: Aggregate> Draft<'a, A> {
         self.state
     }
 
-    /// How many events were emitted.
+    /// The number of events that were emitted so far.
     pub fn emitted(&self) -> usize {
         self.decided.events.len()
     }

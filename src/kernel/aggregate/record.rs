@@ -99,7 +99,7 @@ pub enum NotRecalled {
     Broken {
         /// The name of the command.
         name: String,
-        /// What does not fit.
+        /// The reason, for people.
         why: String,
     },
     /// A blob that the record refers to cannot be read.

@@ -1,4 +1,5 @@
-//! Who wants an aggregate to go on by itself. That is a fact of a process, and never stored in a row.
+//! Whether somebody wants an aggregate to go on by itself, and for how long. That is a fact of a process, and never stored in a
+//! row.
 
 /// Whether it goes on by itself, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Driving {
         is_first
     }
 
-    /// What it was asked to begins.
+    /// Begins to go on, if it was asked to.
     pub(super) fn begin(&mut self) {
         if let Self::Asked(residency) = *self {
             *self = Self::Driven(residency);
@@ -85,7 +86,7 @@ impl Driving {
         true
     }
 
-    /// What it becomes at rest: nobody wants it to go on until somebody asks.
+    /// Its next value where the state has come to rest: nobody wants it to go on until somebody asks.
     pub(super) const fn at_rest(self) -> Self {
         match self {
             Self::Driven(Residency::UntilIdle) | Self::Asked(Residency::UntilIdle) => Self::Left,

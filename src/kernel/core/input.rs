@@ -44,16 +44,16 @@ pub enum Input<A: Aggregate, R> {
     Command {
         /// The command to decide.
         command: A::Command,
-        /// What comes with it.
+        /// Everything that is recorded with the command beside what it says.
         envelope: Envelope,
         /// Whether the aggregate goes on by itself from this command on, if it is the first of its stream.
         drives: bool,
-        /// Where the answer goes.
+        /// The receiver of the answer; none if nobody waits for it.
         reply: Option<R>,
     },
     /// What a dead process left open counts as lost at once, so that it need not be awaited.
     Recover {
-        /// Where the answer goes.
+        /// The receiver of the answer; none if nobody waits for it.
         reply: Option<R>,
     },
     /// The commit that was being stored is durable.
@@ -75,9 +75,9 @@ pub enum Input<A: Aggregate, R> {
     LeaveAlone(Problem),
     /// Somebody wants it to go on by itself.
     Drive {
-        /// How long it goes on.
+        /// How long it is to go on by itself.
         residency: Residency,
-        /// Since when that holds, by the steady clock. Where all streams are driven, that is longer than
+        /// The time since which that holds, by the steady clock. Where all streams are driven, that is longer than
         /// it is in memory.
         since: Timestamp,
     },
@@ -185,13 +185,13 @@ pub trait Environment<A: Aggregate> {
     /// will use what was granted for them.
     fn grant(&mut self, state: &A, command: &A::Command, opened: &[A::Effect]) -> Option<A::Grants>;
 
-    /// Why it cannot go on in this process from that state, if it cannot: it is left alone then. Asked once whenever it is to go
-    /// on, before anything of it is recorded or begins.
+    /// Why it cannot go on in this process from that state, if it cannot: it is left alone then. Asked once whenever it is to
+    /// go on, before anything of it is recorded or begins.
     fn may_drive(&mut self, _state: &A) -> Result<(), Problem> {
         Ok(())
     }
 
-    /// What was decided is not stored: what was granted for it is free.
+    /// Gives back what was granted for a decision that is not stored.
     fn take_back(&mut self);
 }
 

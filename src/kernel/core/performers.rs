@@ -1,10 +1,10 @@
-//! Who performs each open effect that lasts: it has exactly one performer.
+//! The performers of open effects that last: each has exactly one.
 
 use std::collections::HashMap;
 
 use crate::kernel::effect::{Effect, Lasts};
 
-/// Who performs an open effect that lasts.
+/// The performer of an open effect that lasts.
 #[derive(Debug, Clone)]
 enum Performer<E> {
     /// This process performs it.

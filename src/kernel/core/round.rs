@@ -189,7 +189,7 @@ impl<A: Aggregate, R> HostCore<A, R> {
         Draw { decided, sealing, answers, asked_by, ids, begins, withheld, broken }
     }
 
-    /// Since when somebody drives it; if nobody does, since now.
+    /// The time since which somebody drives it; `now` if nobody does.
     fn since_driven(&self, now: Timestamp) -> Timestamp {
         if self.driving.is_driven() { self.driven_since } else { now }
     }

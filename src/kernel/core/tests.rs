@@ -18,12 +18,12 @@ use toy::{Ask, Counter, NOON, Task, live};
 struct Fed {
     core: HostCore<Counter, &'static str>,
     now: Timestamp,
-    /// By how many µs the wall clock was set.
+    /// How far the wall clock was set, in µs.
     wall_set_by_us: i64,
     taken_back: usize,
     /// Whether this process lacks what it needs.
     lacks: bool,
-    /// What would be stored.
+    /// The commits that would be stored, in order.
     commits: Vec<Commit>,
 }
 

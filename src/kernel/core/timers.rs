@@ -1,4 +1,4 @@
-//! When a driven aggregate is woken: of each clock only the first moment is told.
+//! The timers of a driven aggregate: of each clock only the first moment is told.
 
 use std::collections::BTreeMap;
 

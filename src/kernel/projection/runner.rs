@@ -1,4 +1,4 @@
-//! How a projection keeps up: up to where it has come, what it reads, and what it saves.
+//! Keeping a projection up to date: up to where it has come, what it reads, and what it saves.
 //!
 //! The machine says what it wants, and is told the result. Its driver reads and saves, decides nothing, and
 //! may stop at any point: rows and the position that they are folded to are saved together, so the next
@@ -13,7 +13,7 @@ use crate::events::rows::ViewChange;
 /// The key of the row that holds the number of the rows' layout, as decimal digits.
 pub const SHAPE_KEY: &[u8] = b"s";
 
-/// What a runner needs next.
+/// The thing that a runner needs of its driver next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Want {
     /// The position up to which rows were saved, and the row under [`SHAPE_KEY`]: tell [`Runner::found`].
@@ -77,7 +77,7 @@ impl<'a> Runner<'a> {
         self.projection.name()
     }
 
-    /// What it needs next.
+    /// The thing that it needs of its driver next.
     pub fn wants(&mut self) -> Want {
         match &mut self.phase {
             Phase::Lost => Want::Place,

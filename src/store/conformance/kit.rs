@@ -94,7 +94,7 @@ pub fn head_after(commit: &Commit) -> Head {
 pub fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let next = || {
-        // xorshift64
+        // One step of the generator xorshift64.
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;

@@ -1,4 +1,4 @@
-//! Where calls wait until a test lets them go on.
+//! A turnstile in front of a store: calls wait there until a test lets them go on.
 
 use tokio::sync::watch;
 
@@ -32,7 +32,7 @@ impl Turnstile {
         self.door.send_modify(|door| door.passes += calls);
     }
 
-    /// How many calls wait.
+    /// The number of calls that wait.
     pub(super) fn waiting(&self) -> usize {
         *self.waiting.borrow()
     }

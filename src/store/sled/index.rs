@@ -1,4 +1,4 @@
-//! Which positions the events of each stream have. It is a read model: the write path stores commits by
+//! The positions of the events of each stream. It is a read model: the write path stores commits by
 //! position only, because one more key for each, scattered by stream, would halve its throughput. What was
 //! appended lately is in memory; from time to time it is saved, streams in order; when the store is opened it
 //! is caught up from the commits themselves.

@@ -74,7 +74,7 @@ struct Accepted {
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// What is being written together.
+/// The writes that one batch takes together, and those who wait for it.
 #[derive(Default)]
 struct Group {
     writes: Writes,

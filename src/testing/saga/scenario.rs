@@ -6,7 +6,7 @@ use super::Point;
 use crate::events::ids::StepId;
 use crate::events::run::Purpose;
 
-/// In which way compensations come about.
+/// The way in which compensations come about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Scenario {
     /// They do not, unless the injected fault causes them.

@@ -65,7 +65,8 @@ mod tests {
 
     type Log = Rc<RefCell<Vec<String>>>;
 
-    /// Where in the life of the run its process dies: at its how many-th step, before that output.
+    /// The moment in the life of the run at which its process dies: the number of the step, and that of its output before which
+    /// it does.
     type Death = Option<(usize, usize)>;
 
     /// A run that waits for a paused agent on its way forward and on its way back; answers how many outputs a step had at most.

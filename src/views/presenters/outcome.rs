@@ -1,4 +1,4 @@
-//! What came of a run: how it is when nothing of it goes on by itself any more.
+//! The outcome of a run: how it is when nothing of it goes on by itself any more.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::events::json::{Json, Payload};
 use crate::events::problem::{Code, Problem};
 use crate::kernel::{Blobs, Unreadable};
 
-/// What came of a run. One that waits or is paused goes on when somebody acts, and has another outcome then; one that has
+/// The outcome of a run. One that waits or is paused goes on when somebody acts, and has another outcome then; one that has
 /// ended may be retried or rolled back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,9 +21,9 @@ pub enum Outcome {
     Completed(Completed),
     /// It failed, and undid nothing.
     Failed(Problem),
-    /// What it did was undone: because of this failure, or because somebody wanted it.
+    /// The run has undone what it did: because of this failure, or because somebody wanted it.
     Compensated(Option<Problem>),
-    /// Somebody ended it.
+    /// Somebody cancelled it, without a rollback.
     Cancelled,
     /// It can go neither forward nor back by itself.
     Stuck(Problem),
@@ -36,10 +36,10 @@ pub enum Outcome {
     },
 }
 
-/// What a run answered.
+/// The output of a run that completed, and what is to be said of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completed {
-    /// What the workflow's `output` says; null without.
+    /// The value of the workflow's `output`; null without one.
     pub output: Json,
     /// Whether something was done in a lesser way, or left out other than by its `if`.
     pub degraded: bool,
@@ -74,7 +74,7 @@ impl Outcome {
         }
     }
 
-    /// What it answered.
+    /// The output of the run, as a value of that type.
     ///
     /// # Errors
     /// Why there is no output: the failure, where there is one; [`Code::NotCompleted`]; [`Code::OutputMisfit`] when it is
@@ -124,7 +124,7 @@ impl Ending {
         Some(Self { status, output, error, degraded: run.is_degraded() })
     }
 
-    /// What came of the run.
+    /// The outcome of the run; none while something of it goes on by itself.
     ///
     /// # Errors
     /// When its output is in a blob that cannot be read.

@@ -187,7 +187,7 @@ fn ran(run: &Run, look: &str, page: &mut Page) {
     begun.into_iter().skip(hidden).for_each(|node| page.item(&outcome(node)));
 }
 
-/// In which way a step has come to its end, or where it is.
+/// The way in which a step has come to its end, or its status before that.
 fn outcome(node: &Node) -> Words {
     let mut line = markdown!("{}: {}", code(node.id()), node.status());
     if let StepPhase::Completed(done) = &node.doing.phase {

@@ -15,7 +15,7 @@ pub struct StreamReport {
     pub version: Version,
     /// Its status, in a word.
     pub status: String,
-    /// What it needs next.
+    /// What the state needs next, and from whom.
     pub attention: Attention,
     /// The state as its kind shows it, as JSON.
     pub state: Json,

@@ -30,7 +30,7 @@ pub struct AttemptReport {
     pub agent: AgentName,
     /// How it ended: `completed`, `failed` or `lost`; `running` until it has.
     pub status: String,
-    /// Why it failed; none if it did not.
+    /// The error with which it failed; none if it did not.
     pub error: Option<Problem>,
     /// When it was recorded as started.
     pub started_at: Timestamp,
@@ -78,7 +78,7 @@ struct FoundAttempt {
     end: Option<End>,
 }
 
-/// How an attempt ended.
+/// The end of an attempt, as its event says it.
 #[derive(Debug)]
 struct End {
     at: Timestamp,
@@ -135,7 +135,7 @@ impl Search {
         }
     }
 
-    /// How many attempts were seen.
+    /// The number of attempts that were seen, at that step for that purpose.
     pub const fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -180,7 +180,7 @@ impl Search {
     }
 }
 
-/// What a program wrote: first as text, if it is UTF-8, else second in Base64.
+/// The output of a program: first as text, if it is UTF-8, else second in Base64.
 fn written(said: Option<&Written>) -> (Option<String>, Option<String>) {
     match said {
         None => (None, None),

@@ -15,7 +15,7 @@ use crate::events::run::{Resolution, StuckWhy};
 pub struct Way {
     /// What it does, or why it is needed, in a few words.
     pub what: String,
-    /// How it is done.
+    /// The way to do it, which each medium has its own words for.
     pub command: Invocation,
     /// The step whose compensation it settles, if it does that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,11 +26,11 @@ pub struct Way {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Invocation {
-    /// What is done.
+    /// Something that is done with a run, as data.
     Act {
-        /// With which run.
+        /// The run that it is done with.
         run: RunId,
-        /// What.
+        /// The thing that is done with it.
         act: Act,
     },
     /// The words of the medium, in which it is one command.
@@ -51,7 +51,7 @@ pub enum Act {
     Resume,
     /// Let it go on after a pause.
     Unpause,
-    /// Pause it.
+    /// Pause it, so that nothing new starts.
     Pause,
     /// Try again what failed.
     Retry,
@@ -63,20 +63,20 @@ pub enum Act {
     RollBackTo(StepId),
     /// Settle a compensation that failed for good.
     Resolve {
-        /// Of which step.
+        /// The step whose compensation it is.
         step: StepId,
-        /// What becomes of it.
+        /// Whether the compensation is tried again, left out, or taken as done.
         how: Resolution,
     },
     /// Grant what is asked.
     Approve {
-        /// Which request.
+        /// The request that is granted.
         request: RequestId,
         /// The hash of what is granted, or the beginning of it.
         hash: String,
-        /// What is changed of it: `name=text` or `name:=JSON`.
+        /// A change of what is asked: `name=text` or `name:=JSON`.
         change: Option<String>,
-        /// Who grants it; none is the user of the operating system.
+        /// The name of the person who grants it; none stands for the user of the operating system.
         by: Option<Arc<str>>,
     },
     /// Note that the first point of a checklist was looked at.

@@ -39,13 +39,13 @@ const WORD_CHARS_MAX: usize = 200;
 /// What the list knows of an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentRow {
-    /// As of which version of its stream.
+    /// The version of the agent's stream that the row is as of.
     pub version: Version,
-    /// What is known of it. Of who wanted something and why it has as much as a row has room for.
+    /// The standing of the agent. The names and reasons in it are as long as a row has room for.
     pub standing: AgentStanding,
 }
 
-/// The read model.
+/// The read model of agents, one row each.
 pub struct AgentsView {
     projector: Arc<Projector>,
 }
@@ -185,8 +185,8 @@ fn fold_wait(run: &RunId, recorded: &Recorded, rows: &mut Rows) {
     }
 }
 
-/// Under which key it stands that a run waits for an agent, if it begins to or does not any more; and in the first case, for
-/// whom.
+/// The key under which it stands that a run waits for an agent, if it begins to or does not any more; and in the first case,
+/// for whom.
 fn wait(run: &RunId, recorded: &Recorded) -> Option<(Vec<u8>, Option<AgentName>)> {
     if !matches!(&*recorded.event.kind, "agent_awaited" | "agent_await_ended") {
         return None;

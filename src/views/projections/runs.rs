@@ -48,7 +48,7 @@ pub struct RunRow {
     pub parent: Option<RunId>,
 }
 
-/// Which rows are wanted.
+/// The condition that a row has to meet: every part of it that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunFilter {
     /// Only those with this status.

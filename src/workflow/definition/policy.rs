@@ -63,7 +63,7 @@ pub struct Fallback {
     pub attempts: u32,
 }
 
-/// How much a step matters.
+/// The importance of a step: what it means when it is not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Criticality {
@@ -78,7 +78,7 @@ pub enum Criticality {
     Critical,
 }
 
-/// How a step is undone.
+/// The compensation of a step: what undoes it, and when it is owed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compensate {
@@ -94,7 +94,7 @@ pub struct Compensate {
     pub timeout: Option<Duration>,
     /// Whether and when it is tried again.
     pub retry: Retry,
-    /// In which cases it is owed.
+    /// The cases in which it is owed.
     pub when: UndoWhen,
 }
 

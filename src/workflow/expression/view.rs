@@ -52,7 +52,7 @@ impl View {
         Self { root: Arc::new(Root { names, missing }) }
     }
 
-    /// What the engine evaluates against.
+    /// The value that the engine evaluates against.
     pub(crate) fn root(&self) -> Value {
         Value::from_dyn_object(Arc::clone(&self.root))
     }

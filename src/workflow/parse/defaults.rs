@@ -26,7 +26,7 @@ const ON_ERROR: [(&str, OnError); 4] = [
     ("retry_then_skip", OnError::RetryThenSkip),
 ];
 
-/// What the workflow's `defaults` say.
+/// The workflow's `defaults`, as they stand in the file.
 #[derive(Debug, Default)]
 pub(super) struct Defaults {
     pub(super) timeout: Option<Duration>,

@@ -12,7 +12,7 @@ use crate::workflow::expression::{FILTERS, FUNCTIONS, TESTS};
 use crate::workflow::graph::Ancestors;
 use crate::workflow::input;
 
-/// Where an expression stands, as far as this decides what it may name.
+/// The place of an expression, as far as that decides what it may name.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Around {
     /// In `defaults`: it is evaluated for every step.

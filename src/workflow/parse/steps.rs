@@ -66,7 +66,7 @@ pub(super) struct Draft<'t> {
     pub(super) needs: Option<Vec<(&'t str, &'t Tree)>>,
     /// The expressions in the step.
     pub(super) uses: Uses<'t>,
-    /// Which steps it grows, if it grows any.
+    /// The steps that it grows, if it grows any.
     pub(super) grows: Grows,
     /// The agents that it names, with the purpose and the place.
     agents: Vec<(AgentName, AgentRole, SourceLocation)>,
@@ -93,7 +93,7 @@ pub(super) struct Uses<'t> {
     pub(super) undoing: Vec<Use<'t>>,
 }
 
-/// Which steps a step grows when it starts.
+/// The steps that a step grows when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grows {
     None,

@@ -1,4 +1,4 @@
-//! What files lead to: a definition, or problems with their code, place and hint.
+//! The results of parsing files: a definition, or problems with their code, place and hint.
 
 use super::*;
 use crate::events::problem::Class;

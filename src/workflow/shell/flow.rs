@@ -12,7 +12,7 @@ pub(super) const PRINTED: &str = "|";
 /// Stands for file names that `find` and `xargs` insert for `{}`.
 pub(super) const INSERTED: &str = "{}";
 
-/// Which variables get values, and which are read again: as commands by `eval`, or as numbers, for which bash
+/// The variables that get values, and those that are read again: as commands by `eval`, or as numbers, for which bash
 /// runs the command in `a[$(command)]`.
 #[derive(Debug, Default)]
 pub(super) struct Flow {

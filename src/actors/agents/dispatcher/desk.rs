@@ -25,7 +25,7 @@ struct Queue {
     pace: Option<Pace>,
     in_use: u32,
     waiting: VecDeque<Waiting>,
-    /// As of which version of the agent's stream the next two are known.
+    /// The version of the agent's stream as of which the next two are known.
     version: Version,
     paused: bool,
     draining: bool,
@@ -38,11 +38,11 @@ struct Waiting {
     run: RunId,
     agent: AgentName,
     to: Bring,
-    /// How many slots it wants.
+    /// The number of slots that it still wants, at least one.
     wants: u32,
 }
 
-/// Why there is no slot.
+/// The reasons for which there is no slot.
 enum NoSlot {
     /// Until one is given back, or the agent takes work.
     Taken,

@@ -23,7 +23,7 @@ pub(super) struct Window {
 struct Row {
     entries: BTreeSet<Due>,
     of: HashMap<StreamId, Timestamp>,
-    /// From when on there may be more than is known here.
+    /// The time from which on there may be more than is known here; none if all is known.
     upto: Option<Timestamp>,
     /// Whether one was left out, because it is due later than this knows.
     left_out: bool,

@@ -108,7 +108,7 @@ impl Advance<'_, '_> {
         Ok(())
     }
 
-    /// What a request is about.
+    /// The subject of a request, with nothing changed that people changed when they granted it.
     pub(in crate::aggregates::run) fn asked(
         &self,
         request: &ApprovalRequest,

@@ -94,7 +94,7 @@ impl Advance<'_, '_> {
         asked.edited(edits).map_err(|why| StartError::Render(RenderError::Failed(why)))
     }
 
-    /// What a request is about.
+    /// The subject of a request, as it was recorded.
     pub(super) fn asked_of(&self, request: &ApprovalRequest) -> Result<ApprovalSubject, StartError> {
         let what = self.draft.json(&request.asked.what, self.moment)?;
         serde_json::from_str(what.text()).map_err(|error| {

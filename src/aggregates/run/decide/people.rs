@@ -1,4 +1,4 @@
-//! What people answer: approvals and signals.
+//! Commands by which people answer: approvals, checklists and signals.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ const PREFIX_MIN: usize = 4;
 /// The shortest beginning of a hash that may stand for it: of two versions of what is asked, hardly any share so much.
 const HASH_DIGITS_MIN: usize = 8;
 
-/// What a grant changes.
+/// The changes that a grant makes.
 #[derive(Default)]
 struct Changed {
     /// As it is recorded: a map.

@@ -1,4 +1,4 @@
-//! Which paused agents a run waits for.
+//! The paused agents that a run waits for.
 
 use super::{Contradiction, Evolution};
 use crate::events::run::{AgentAwaitEnded, AgentAwaited};

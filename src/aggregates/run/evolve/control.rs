@@ -195,7 +195,7 @@ impl Evolution<'_> {
         self.run.timers.insert(timer.clone(), set);
     }
 
-    /// Where timers are listed that go off only if others take too long.
+    /// The list of timers that go off only if others take too long; none for all other timers.
     fn of_others(&mut self, of: TimerOf) -> Option<&mut BTreeSet<(Timestamp, TimerId)>> {
         match of {
             TimerOf::People(_) => Some(&mut self.run.people.timers),

@@ -260,7 +260,7 @@ impl Node {
             (self.doing.phase, self.gate) = (StepPhase::Completed(*done), Gated::Again);
         }
         if self.fallback.take().is_some() {
-            // What was granted is that agent's work.
+            // The grant was for the work of that agent.
             self.granted = None;
         }
         self.ended_at = None;

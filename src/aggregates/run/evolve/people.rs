@@ -69,7 +69,7 @@ impl Evolution<'_> {
     pub(super) fn approval_granted(&mut self, event: &ApprovalGranted) -> Result<(), Contradiction> {
         let request = self.open_request(&event.request)?;
         if event.edits.is_some() {
-            // Who granted it before granted something else.
+            // Those who granted it before granted something else.
             request.granted.clear();
         }
         request.granted.insert(Arc::clone(&event.by), event.note.clone());
@@ -154,7 +154,7 @@ impl Evolution<'_> {
         }
     }
 
-    /// Whom it is asked of sees what was said so far.
+    /// Asks an open request again, so that its page tells what was said so far.
     fn ask_again(&mut self, request: &RequestId) -> Result<(), Contradiction> {
         let place = self.open_request(request)?.place;
         let step: StepId = self.node_mut(place)?.id().clone();

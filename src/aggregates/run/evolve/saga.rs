@@ -1,4 +1,4 @@
-//! How a run is undone.
+//! What the events of a rollback make true: its gates, its compensations, and where the run goes on after it.
 
 use super::{Contradiction, Evolution, start};
 use crate::aggregates::run::node::Compensation;
@@ -28,7 +28,7 @@ impl Evolution<'_> {
         let kept = event.to.clone().map(|name| Kept { name, places });
         let was_over = matches!(self.run.phase, Phase::Ended(_));
         self.close_starts();
-        // Who asks for it wants it now; what comes of itself waits as everything does.
+        // A person who asks for it wants it now; what comes of itself waits as everything does.
         self.run.paused &= !matches!(event.cause, RollbackCause::Request { .. });
         let (cause, rounds) = (event.cause.clone(), event.rounds);
         let mut unwinding = Unwinding::new(cause, kept, rounds, &self.run.steps);

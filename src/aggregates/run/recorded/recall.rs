@@ -15,7 +15,7 @@ use crate::workflow::work::{AgentRequest, Child, Failure, Output};
 
 type Source<'a> = Recalling<'a, Run>;
 
-/// See [`crate::kernel::Aggregate::recall`].
+/// Makes the command again that was recorded: see [`crate::kernel::Aggregate::recall`].
 pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRecalled> {
     let form = from.form()?;
     let name = &*from.decision.command.name;

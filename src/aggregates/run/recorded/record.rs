@@ -11,7 +11,7 @@ use crate::events::json::Json;
 use crate::kernel::Recording;
 use crate::workflow::work::{AgentRequest, Child, Failure, Output};
 
-/// See [`crate::kernel::Aggregate::record`].
+/// Makes the recorded form of a command: see [`crate::kernel::Aggregate::record`].
 pub(in crate::aggregates::run) fn record(
     ask: Ask,
     to: &mut Recording<'_, '_, Run>,

@@ -1,4 +1,4 @@
-//! Which agents what is left of a run needs.
+//! The agents that what is left of a run needs.
 
 use super::play::{Play, order};
 use super::*;

@@ -23,7 +23,7 @@ steps:
   - {id: beside, needs: [first], run: x}
   - {id: after, needs: [a], run: x}";
 
-/// What was asked last.
+/// The subject of the newest request, be it open or not.
 fn asked(play: &Play) -> ApprovalSubject {
     let what = play.log.iter().rev().find_map(|event| match event {
         RunEvent::ApprovalRequested(asked) => Some(asked.what.clone()),

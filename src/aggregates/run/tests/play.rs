@@ -21,13 +21,13 @@ use crate::workflow::work::{Failure, Output};
 pub(super) struct Play {
     pub(super) run: Option<Given<Run>>,
     pub(super) now: Timestamp,
-    /// By how many µs the wall clock was set.
+    /// How far the wall clock was set, in µs.
     pub(super) wall_set_by_us: i64,
-    /// Since when somebody drives it; none while nobody does.
+    /// The time since which somebody drives it; none while nobody does.
     pub(super) driven_since: Option<Timestamp>,
-    /// Everything that happened.
+    /// All events of the run, in order.
     pub(super) log: Vec<RunEvent>,
-    /// When each of it did.
+    /// The time of each event in `log`.
     pub(super) times: Vec<Timestamp>,
     /// Effects that each command closed, and then those that it opened and left open.
     pub(super) changes: Vec<(Vec<RunEffect>, Vec<RunEffectId>)>,
@@ -288,7 +288,7 @@ impl Play {
         self.ask(Ask::Failed { step: StepId::grown(step), fence, failure })
     }
 
-    /// What the wall clock shows.
+    /// The time by the wall clock, which may differ from the one that timers go by.
     pub(super) fn wall(&self) -> Timestamp {
         Timestamp(self.now.0 + self.wall_set_by_us)
     }
@@ -337,7 +337,7 @@ impl Play {
     }
 }
 
-/// Who asks in tests, and why.
+/// The person who asks in tests, with a reason.
 pub(super) fn order() -> Order {
     Order { by: "ada".into(), reason: None }
 }

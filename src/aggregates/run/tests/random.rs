@@ -21,7 +21,7 @@ fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> &'a T {
     &from[dice.below(from.len())]
 }
 
-/// Who has to grant what.
+/// The approvals that the steps of a random workflow may ask for.
 const GATES: &[&str] = &[
     "    approve: before\n",
     "    approve: before\n    approvals: 2\n    expires: 3s\n    checklist: [one]\n",
@@ -190,7 +190,7 @@ pub(super) fn begin(file: &str, dice: &mut Dice, limits: (u32, Option<Duration>)
     Play::start_as(file, |start| ((start.parallel, start.duration_limit), start.parent) = (limits, parent))
 }
 
-/// Lets something happen.
+/// Lets one random thing happen to the run.
 pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
     let open = play.attempts();
     play.slots = dice.below(4) as u32;
@@ -306,7 +306,7 @@ fn any_order(dice: &mut Dice, play: &Play) -> Ask {
     }
 }
 
-/// What a person may answer.
+/// A random answer to an open request, or a random signal.
 fn any_answer(dice: &mut Dice, play: &Play) -> Ask {
     let by: Arc<str> = pick::<&str>(dice, &["ada", "bob"]).to_owned().into();
     let asked: Vec<String> = play.state().people().open.iter().map(ToString::to_string).collect();

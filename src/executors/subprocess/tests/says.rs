@@ -105,7 +105,7 @@ async fn only_what_is_allowed_of_the_environment_passes() {
     let output = attempt.end().await.unwrap().output.value();
     let mut seen: Vec<_> = output["stdout"].as_str().unwrap().lines().collect();
     seen.sort_unstable();
-    // By which its process group is known if this process dies.
+    // The mark by which its process group is known if this process dies.
     let mark = seen.iter().position(|entry| entry.starts_with("REENACT_MARK=")).unwrap();
     seen.remove(mark);
     let key = format!("REENACT_IDEMPOTENCY_KEY=key-of-{}", folder.path().display());

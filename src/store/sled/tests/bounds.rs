@@ -1,4 +1,4 @@
-//! What the store may take: room on the disk, and none of it in places that are never synced.
+//! The bounds of what the store takes: room on the disk, and none of it in places that are never synced.
 
 use std::fs;
 use std::sync::Arc;

@@ -11,17 +11,17 @@ use crate::events::time::Timestamp;
 /// Something that a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
-    /// Of which kind: `approval` and `signal`, which people or programs give; `agent`, which is paused; `child`, a run that
+    /// The kind of wait: `approval` and `signal`, which people or programs give; `agent`, which is paused; `child`, a run that
     /// itself waits; `sleep` and `retry`, which come by themselves.
     pub kind: String,
-    /// What names it: the request's id, the signal's name, the agent's, the child's id, the timer.
+    /// The name of what it waits for: the id of a request or of a child, the name of a signal or of an agent, a timer.
     pub id: String,
     /// The step that waits.
     pub step: StepId,
     /// The phase, if people are asked about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    /// Since when it waits, if that is known.
+    /// The time since which it waits; none if that is not known.
     pub since: Option<Timestamp>,
     /// When the waiting ends in any case: a sleep is over, a request is refused, a wait fails.
     pub expires: Option<Timestamp>,
@@ -30,7 +30,7 @@ pub struct Waiting {
     pub approval: Option<Approvers>,
 }
 
-/// Who may answer a request, and who has granted it.
+/// The people who may answer a request, and those who have granted it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approvers {
     /// The names of those who may answer; empty means anybody.
@@ -47,7 +47,7 @@ pub struct Approvers {
     pub file: Option<String>,
 }
 
-/// What a run waits for: requests to people first, in the order in which they were made.
+/// Everything that a run waits for: requests to people first, in the order in which they were made.
 pub(super) fn waiting_for(run: &Run) -> Vec<Waiting> {
     let people = run.people();
     let mut open: Vec<_> = people.open.iter().filter_map(|id| people.requests.get(id)).collect();

@@ -1,4 +1,4 @@
-//! What plans lead to: steps, or the first problem with its path.
+//! The results of parsing plans: steps, or the first problem with its path.
 
 use proptest::prelude::*;
 
