@@ -419,7 +419,7 @@ pub struct LiveAttempt {
     /// Whether it is made to undo the step.
     #[serde(default)]
     pub undoes: bool,
-    /// The time since which it is made, by the steady clock of the process that makes it.
+    /// The time since which it is made, by the wall clock as it is set now.
     pub since: Timestamp,
     /// How far it says it is, in percent.
     pub percent: u8,

@@ -20,6 +20,11 @@ pub struct Now {
 }
 
 impl Now {
+    /// What the wall clock shows, as it is set now, at a time of the steady clock.
+    pub const fn by_the_wall(self, steady: Timestamp) -> Timestamp {
+        Timestamp(steady.0.saturating_add(self.wall.0.saturating_sub(self.steady.0)))
+    }
+
     /// The time if nobody has set the wall clock since the process began.
     pub const fn at(time: Timestamp) -> Self {
         Self { steady: time, wall: time }
@@ -122,6 +127,7 @@ mod tests {
         assert_eq!(due.since(set_back), Some(Duration::from_micros(50)), "the wall clock's comes first");
         assert!(!due.has_come(set_back.after(Duration::from_micros(49))));
         assert!(due.has_come(set_back.after(Duration::from_micros(50))));
+        assert_eq!(set_back.by_the_wall(Timestamp(160)), Timestamp(100), "60 µs from now, whatever is shown");
         assert_eq!(Due::NEVER.since(set_back), None);
         assert!(!Due::NEVER.has_come(set_back));
     }

@@ -14,7 +14,7 @@ use crate::api::protocol::{Frame, Live, LiveAttempt, Told};
 use crate::events::ids::{RunId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::Purpose;
-use crate::kernel::Aggregate;
+use crate::kernel::{Aggregate, Now};
 use crate::views::presenters::report::RunReport;
 use crate::views::presenters::rollback::is_owed;
 use crate::views::projections::runs::RunFilter;
@@ -93,7 +93,7 @@ impl Facade {
         let mut live_state = self.system.live_state(run);
         let mut shown = None;
         loop {
-            let live = live(&live_state.borrow());
+            let live = live(&live_state.borrow(), self.system.clock().now());
             if shown.as_ref() != Some(&live) {
                 shown = Some(live.clone());
                 if frames.send(Frame::Live(live)).await.is_err() {
@@ -210,7 +210,8 @@ impl Drop for Viewer<'_> {
     }
 }
 
-fn live(live_state: &LiveState) -> Live {
+/// What is shown of a run. Whoever shows it knows the wall clock only, and may be another process.
+fn live(live_state: &LiveState, now: Now) -> Live {
     let running = live_state.attempts.iter().map(|(fence, attempt)| {
         let progress = attempt.progress.borrow();
         LiveAttempt {
@@ -219,7 +220,7 @@ fn live(live_state: &LiveState) -> Live {
             agent: attempt.started.agent.clone(),
             attempt: attempt.started.attempt,
             undoes: attempt.started.purpose == Purpose::Compensate,
-            since: attempt.since,
+            since: now.by_the_wall(attempt.since),
             percent: progress.percent,
             text: progress.text.clone(),
         }
@@ -227,7 +228,7 @@ fn live(live_state: &LiveState) -> Live {
     Live {
         done: live_state.done,
         total: live_state.total,
-        wakes_at: live_state.wakes_at,
+        wakes_at: live_state.wakes_at.map(|at| now.by_the_wall(at)),
         running: running.collect(),
     }
 }
