@@ -16,6 +16,8 @@ use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::run::{Purpose, Resolution};
 use crate::events::time::Timestamp;
+pub use crate::executors::logs::live::{Heard, Wants};
+pub use crate::executors::logs::read::Which;
 pub use crate::views::presenters::history::HistoryLine;
 use crate::views::presenters::outcome::Outcome;
 use crate::views::presenters::report::RunReport;
@@ -37,8 +39,8 @@ pub enum Request {
         /// Whether it is to go on.
         drive: bool,
     },
-    /// To let a run go on and to see it through. Frames: [`Frame::Live`], and [`Frame::Event`] for what is done in a lesser way.
-    /// Answer: [`Answer::Report`].
+    /// To let a run go on and to see it through. Frames: [`Frame::Live`], [`Frame::Heard`], and [`Frame::Event`] for what is
+    /// done in a lesser way. Answer: [`Answer::Report`].
     See {
         /// Which.
         run: RunId,
@@ -47,6 +49,9 @@ pub enum Request {
         /// Whether it is to be told what is done in a lesser way, and from which event on.
         #[serde(default)]
         told: Option<Told>,
+        /// Whether it is to hear what its programs say.
+        #[serde(default)]
+        hears: Option<Wants>,
     },
     /// To let a run go on until nothing of it goes on by itself any more. Answer: [`Answer::Outcome`].
     Outcome {
@@ -62,8 +67,12 @@ pub enum Request {
         after: Version,
     },
     /// To let all runs go on that nobody drives, and to see them through. Frames: [`Frame::Report`] for each that ended,
-    /// [`Frame::Parked`] for each that cannot go on. Answer: [`Answer::Done`].
-    SeeAll,
+    /// [`Frame::Parked`] for each that cannot go on, [`Frame::Heard`]. Answer: [`Answer::Done`].
+    SeeAll {
+        /// Whether it is to hear what their programs say.
+        #[serde(default)]
+        hears: Option<Wants>,
+    },
     /// While a run is seen through: to stop it, unless somebody else sees it through too. It can be resumed.
     Interrupt,
     /// Whether somebody is there. Answer: [`Answer::Done`].
@@ -155,6 +164,20 @@ pub enum Request {
         /// Which; none means the last.
         attempt: Option<u32>,
     },
+    /// What was said in attempts of which no log is kept, and which run that is. Frames: [`Frame::Attempt`] for each, and
+    /// [`Frame::Event`] for each child that was started, whose programs have logs of their own. Answer: [`Answer::Resolved`].
+    Logs {
+        /// The run's id, or enough of it.
+        run: String,
+        /// In which attempts.
+        #[serde(flatten)]
+        which: Which,
+    },
+    /// To be told when nothing of a run goes on by itself any more, without letting it go on. Answer: [`Answer::Done`].
+    Rest {
+        /// Which.
+        run: RunId,
+    },
     /// To prove the store whole. Answer: [`Answer::Verified`].
     Verify,
 }
@@ -166,7 +189,7 @@ impl Request {
             Self::Begin { .. }
             | Self::See { .. }
             | Self::Outcome { .. }
-            | Self::SeeAll
+            | Self::SeeAll { .. }
             | Self::Interrupt
             | Self::Control { .. }
             | Self::TurnAgent { .. } => false,
@@ -182,6 +205,8 @@ impl Request {
             | Self::Plan { .. }
             | Self::StateAt { .. }
             | Self::Transcript { .. }
+            | Self::Logs { .. }
+            | Self::Rest { .. }
             | Self::Verify => true,
         }
     }
@@ -270,6 +295,10 @@ pub enum Frame {
     Report(Box<RunReport>),
     /// An event.
     Event(Box<HistoryLine>),
+    /// What a program says.
+    Heard(Box<Heard>),
+    /// What was said during an attempt.
+    Attempt(Box<AttemptReport>),
     /// The last frame: the answer.
     Answer(Answer),
     /// One run of several cannot go on.

@@ -1,5 +1,7 @@
 //! What the command line says.
 
+mod said;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::events::time::parse_duration;
+pub(super) use said::{LogsArguments, Show, TranscriptArguments};
 
 /// Over the options that every verb takes.
 const ANYWHERE: &str = "Options of every verb";
@@ -61,6 +64,8 @@ pub(super) enum Verb {
     Reject(RejectArguments),
     /// Send a run a signal, for the step that waits for it or will
     Signal(SignalArguments),
+    /// Show what programs say, while they say it
+    Logs(LogsArguments),
     /// Show what was said during an attempt at a step
     Transcript(TranscriptArguments),
     /// Show the agents, check their files, or say whether one takes work
@@ -101,6 +106,7 @@ impl Verb {
             | Self::History(_)
             | Self::Replay(_)
             | Self::Transcript(_)
+            | Self::Logs(_)
             | Self::Verify
             | Self::Rollback(RollbackArguments { dry_run: true, .. }) => Reach::Looks,
             Self::Run(_)
@@ -145,6 +151,8 @@ pub(super) struct RunArguments {
     /// Only record the run; `resume` lets it go on
     #[arg(long)]
     pub(super) detach: bool,
+    #[arg(long, value_enum, default_value_t, help = Show::HELP)]
+    pub(super) show: Show,
 }
 
 #[derive(Debug, Args)]
@@ -155,6 +163,8 @@ pub(super) struct ResumeArguments {
     /// All runs that are interrupted; with --json a line for each
     #[arg(long)]
     pub(super) all: bool,
+    #[arg(long, value_enum, default_value_t, help = Show::HELP)]
+    pub(super) show: Show,
 }
 
 #[derive(Debug, Args)]
@@ -359,20 +369,6 @@ pub(super) struct SignalArguments {
     pub(super) says: Option<String>,
     #[command(flatten)]
     pub(super) who: WhoArguments,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct TranscriptArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`
-    pub(super) run: String,
-    /// The step
-    pub(super) step: String,
-    /// Which attempt, from 1 [default: the last]
-    #[arg(long, value_name = "N")]
-    pub(super) attempt: Option<u32>,
-    /// Of attempts at undoing the step
-    #[arg(long)]
-    pub(super) undo: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! Recording what a person wants of a run, whoever holds the store.
 
-use super::arguments::{OrderArguments, WhoArguments};
+use super::arguments::{OrderArguments, Show, WhoArguments};
 use super::see::{self, Asked, Signals};
 use super::{Exit, Scene, text};
 use crate::aggregates::run::Order;
@@ -47,7 +47,8 @@ pub(super) async fn and_see(
     let mut signals = Signals::listen()?;
     match record(scene, run, control, order, &mut signals).await? {
         Some((recorded, door)) => {
-            see::through(scene, door, recorded.run, Told::After(recorded.version), signals).await
+            let (run, told) = (recorded.run, Told::After(recorded.version));
+            see::through(scene, door, run, (told, Show::default()), signals).await
         }
         None => Ok(Exit::Interrupted),
     }

@@ -1,7 +1,8 @@
 //! `reenact resume`: goes on with what was interrupted.
 
-use super::arguments::ResumeArguments;
+use super::arguments::{ResumeArguments, Show};
 use super::see::{self, Asked, Signals};
+use super::shown::Shown;
 use super::text::terminal::NAME_CHARS_MAX;
 use super::text::{self, terminal};
 use super::{Exit, Scene};
@@ -30,7 +31,7 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;
     if arguments.all {
-        return all(scene, door, &mut signals).await;
+        return all(scene, door, arguments.show, &mut signals).await;
     }
     let request = match arguments.run {
         Some(run) => Request::Resolve { run },
@@ -39,7 +40,7 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
     match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(answer, door) => match chosen(answer) {
-            Ok(run) => see::through(scene, door, run, Told::FromNow, signals).await,
+            Ok(run) => see::through(scene, door, run, (Told::FromNow, arguments.show), signals).await,
             Err(problem) => {
                 see::leave(door, &mut signals).await?;
                 Err(problem)
@@ -72,7 +73,9 @@ fn chosen(answer: Answer) -> Result<RunId, Problem> {
     }
 }
 
-async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, Problem> {
+async fn all(scene: &Scene, door: Door, show: Show, signals: &mut Signals) -> Result<Exit, Problem> {
+    let shown = Shown::new(&scene.house, show, true)?;
+    let request = Request::SeeAll { hears: show.wants() };
     let (mut all_completed, mut any) = (true, false);
     let mut show = |frame| match frame {
         Frame::Report(report) => {
@@ -85,10 +88,18 @@ async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, P
             all_completed = false;
             scene.say.left(&run, &error, &scene.call);
         }
+        Frame::Heard(heard) => {
+            if let Some(shown) = &shown {
+                shown.show(*heard);
+            }
+        }
         _ => {}
     };
-    let asked = see::ask(scene, door, &Request::SeeAll, signals, &mut show).await?;
-    match asked {
+    let asked = see::ask(scene, door, &request, signals, &mut show).await;
+    if let Some(shown) = shown {
+        shown.finish().await;
+    }
+    match asked? {
         Asked::Interrupted => Ok(Exit::Interrupted),
         Asked::Answer(_, door) => {
             if !any {

@@ -1,6 +1,7 @@
 //! Results as a person reads them.
 
 mod events;
+pub(super) mod lines;
 pub(super) mod terminal;
 mod waiting;
 
