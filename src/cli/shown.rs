@@ -1,8 +1,9 @@
 //! What programs say, on stderr, while a run is seen through. A thread of its own writes it: a reader who has stopped reading,
 //! as a pager does, stops that thread, and neither the run nor who else asks this process.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -21,10 +22,61 @@ use crate::executors::logs::read::{Reader, Told};
 /// How much is put together before it is written.
 const WRITTEN_BYTES: usize = 128 * 1024;
 
+/// How much is on its way to the thread that writes, in bytes. What this process itself hears is bounded before, by less;
+/// from another process it comes as fast as it is read.
+const WAY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long a client waits for who reads what it writes, before it goes on without.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Shows what is heard.
 pub(super) struct Shown {
     heard: Sender<Heard>,
     done: oneshot::Receiver<()>,
+    way: Arc<Way>,
+}
+
+/// What is on its way to the thread that writes.
+#[derive(Default)]
+struct Way {
+    state: Mutex<OnWay>,
+    less: Condvar,
+}
+
+#[derive(Default)]
+struct OnWay {
+    bytes: usize,
+    /// How many bytes were left out since it was told last.
+    missed: u64,
+    /// Whether nothing was written for long.
+    is_stuck: bool,
+}
+
+impl Way {
+    /// Takes so many bytes on the way, when there is room for them, and answers how many were left out before; none if there
+    /// is no room for long.
+    fn take(&self, bytes: usize) -> Option<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = |state: &OnWay| state.bytes > 0 && state.bytes + bytes > WAY_BYTES_MAX;
+        if is_full(&state) && !state.is_stuck {
+            let waited = self.less.wait_timeout_while(state, PATIENCE, |state| is_full(state));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if is_full(&state) {
+            state.is_stuck = true;
+            state.missed += bytes as u64;
+            return None;
+        }
+        state.bytes += bytes;
+        Some(std::mem::take(&mut state.missed))
+    }
+
+    /// So many bytes are written.
+    fn written(&self, bytes: usize) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.bytes, state.is_stuck) = (state.bytes.saturating_sub(bytes), false);
+        self.less.notify_all();
+    }
 }
 
 impl Show {
@@ -48,19 +100,24 @@ impl Shown {
             return Ok(None);
         }
         let ((heard, next), (end, done)) = (channel(), oneshot::channel::<()>());
-        let house = house.clone();
+        let (house, way) = (house.clone(), Arc::<Way>::default());
+        let its_way = Arc::clone(&way);
         let write = move || {
-            show_all(&house, &next, names_runs);
+            show_all(&house, &next, &its_way, names_runs);
             drop(end);
         };
         std::thread::Builder::new().name("shown".to_owned()).spawn(write).map_err(|error| {
             Problem::new(Code::Shortage, format!("the system has no threads left for this process: {error}"))
         })?;
-        Ok(Some(Self { heard, done }))
+        Ok(Some(Self { heard, done, way }))
     }
 
     /// Shows this, soon.
-    pub(super) fn show(&self, heard: Heard) {
+    pub(super) fn show(&self, mut heard: Heard) {
+        if let Heard::Said(said) = &mut heard {
+            let Some(missed) = self.way.take(said.bytes.len()) else { return };
+            said.missed += missed;
+        }
         // Without a thread there is no reader either.
         let _ = self.heard.send(heard);
     }
@@ -72,10 +129,10 @@ impl Shown {
     }
 }
 
-fn show_all(house: &House, next: &Receiver<Heard>, names_runs: bool) {
+fn show_all(house: &House, next: &Receiver<Heard>, way: &Way, names_runs: bool) {
     let (mut lines, mut page) = (Lines::default(), Page::default());
     while let Ok(first) = next.recv() {
-        let mut held = Vec::new();
+        let (mut held, mut bytes) = (Vec::new(), 0);
         for heard in std::iter::once(first).chain(std::iter::from_fn(|| next.try_recv().ok())) {
             match heard {
                 Heard::Said(said) => {
@@ -86,6 +143,7 @@ fn show_all(house: &House, next: &Receiver<Heard>, names_runs: bool) {
                     lines.take(source, prefix.as_str(), &said.bytes, &mut page.text);
                     // It counts as on its way until it is written.
                     held.push(said.credit);
+                    bytes += said.bytes.len();
                 }
                 Heard::Ended { speaker, way, ended, missed, said, block } => {
                     page.missed(missed);
@@ -108,6 +166,7 @@ fn show_all(house: &House, next: &Receiver<Heard>, names_runs: bool) {
             }
         }
         page.write();
+        way.written(bytes);
     }
 }
 
@@ -171,5 +230,25 @@ impl Page {
         if !is_kept {
             self.line(&terminal!("… its log cannot be read, and its transcript has what it said"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_reads_is_left_out_and_counted_and_it_goes_on_when_somebody_does() {
+        let way = Way::default();
+        assert_eq!(way.take(2 * WAY_BYTES_MAX), Some(0), "one piece is always taken");
+        // The first has waited in vain, the others do not wait.
+        assert_eq!((0..100).filter_map(|_| way.take(10)).count(), 0);
+        way.written(2 * WAY_BYTES_MAX);
+        assert_eq!((way.take(10), way.take(10)), (Some(1_000), Some(0)));
+        std::thread::scope(|scope| {
+            assert_eq!(way.take(WAY_BYTES_MAX - 20), Some(0));
+            scope.spawn(|| way.written(WAY_BYTES_MAX));
+            assert_eq!(way.take(10), Some(0), "who is slow is waited for");
+        });
     }
 }

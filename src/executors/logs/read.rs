@@ -2,13 +2,13 @@
 //! nobody's leave: whoever may read the data folder can follow a run of another process.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,9 @@ use crate::files;
 
 /// A line that does not end is told in parts, each so long at least.
 const TOLD_BYTES_MAX: usize = 64 * 1024;
+
+/// Far more than lies between two moments that a file system tells apart: a tick of the kernel's clock, 10 ms at most.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Which logs of a run are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -74,6 +77,8 @@ pub struct Reader {
     looked: Option<SystemTime>,
     /// By the names of their files.
     logs: BTreeMap<String, Log>,
+    /// The names of files that are not meant.
+    others: HashSet<String>,
 }
 
 /// One log, as far as it was read.
@@ -109,7 +114,7 @@ struct Open {
 impl Reader {
     /// Reads the logs of a run, which are in a folder with a folder for each run.
     pub fn new(runs: &Path, run: &RunId, which: Which) -> Self {
-        Self { folder: folder(runs, run), which, looked: None, logs: BTreeMap::new() }
+        Self { folder: folder(runs, run), which, looked: None, logs: BTreeMap::new(), others: HashSet::new() }
     }
 
     /// Adds a log that is not kept as a file, of which all is known. It is told among the others, by its times.
@@ -188,7 +193,10 @@ impl Reader {
         let there: io::Result<()> = folders.into_iter().try_for_each(files::is_folder);
         match there.and_then(|()| fs::symlink_metadata(&self.folder)?.modified()) {
             Ok(modified) if self.looked == Some(modified) => return Ok(()),
-            Ok(modified) => self.looked = Some(modified),
+            // A file system tells moments apart that are some milliseconds apart: what comes in the same one must not be missed.
+            Ok(modified) => {
+                self.looked = Some(modified).filter(|at| at.elapsed().is_ok_and(|ago| ago > TICK))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         }
@@ -197,7 +205,8 @@ impl Reader {
         for entry in fs::read_dir(&self.folder)? {
             let Ok(name) = entry?.file_name().into_string() else { continue };
             let is_meant = begins.as_ref().is_none_or(|begins| name.starts_with(begins));
-            if !is_meant || !name.ends_with(".log") || self.logs.contains_key(&name) {
+            let is_known = self.logs.contains_key(&name) || self.others.contains(&name);
+            if !is_meant || !name.ends_with(".log") || is_known {
                 continue;
             }
             match self.first(&name) {
@@ -206,7 +215,7 @@ impl Reader {
                 }
                 // It has just been made, and has no first line yet: it is looked at again.
                 None => self.looked = None,
-                Some(_) => {}
+                Some(_) => drop(self.others.insert(name)),
             }
         }
         Ok(())

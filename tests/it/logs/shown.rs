@@ -144,7 +144,7 @@ fn who_stops_reading_stops_neither_the_run_nor_those_who_ask() {
     let mut command = sandbox.command(&["run", "w.yaml", "--id", "r", "--show", "prefixed"]);
     let mut run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = run.stderr.take().unwrap();
-    wait_until("it is at work", || sandbox.data().join("control.sock").exists());
+    wait_until("it is at work", || sandbox.data().join("runs/r/logs/a.1.log").exists());
     wait_until("the program is done, whoever reads", || {
         let _ = sandbox.status("r");
         sandbox.work("done").exists()

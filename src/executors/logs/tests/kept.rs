@@ -110,6 +110,20 @@ async fn a_line_is_there_soon_after_it_was_said() {
     assert_eq!(told, ["a Stdout whole", "a Stdout half"]);
 }
 
+/// To a file system two moments are one, and a log that came right after it was looked was never seen.
+#[test]
+fn a_log_that_comes_right_after_it_was_looked_is_seen() {
+    let kept = Kept::new();
+    let (mut reader, mut seen) = (kept.reader(), 0);
+    for number in 1..=200 {
+        let step = format!("s{number}");
+        let head = written(1, &Entry::Head(Head::of(&speaker(&step), 1, 0)));
+        kept.write(&format!("{step}.1.log"), &format!("{head}1970-01-01T00:00:00.000002Z out said\n"));
+        reader.pass(&mut |_, _| seen += 1).unwrap();
+        assert_eq!(seen, number);
+    }
+}
+
 /// A process that was killed has written half of a line, or half of a character.
 #[test]
 fn a_torn_last_line_is_told_as_far_as_it_is_there() {
