@@ -65,6 +65,20 @@ pub(crate) fn update(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Opens a file to write at its end, and makes it if it is not there. It must have one name only, as for [`update`].
+///
+/// # Errors
+/// When it cannot be opened or made, or is not a plain file.
+pub(crate) fn append(path: &Path) -> io::Result<File> {
+    let file = open(path, OpenOptions::new().append(true).create(true))?;
+    let found = file.metadata()?;
+    if found.nlink() > 1 {
+        return Err(NotPlain::at(path, "a file that has another name too (a hard link)"));
+    }
+    make_private(&file, &found, FILE_MODE)?;
+    Ok(file)
+}
+
 /// Makes a new file in the place of whatever has that name. A link is removed, not followed.
 ///
 /// # Errors

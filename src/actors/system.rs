@@ -37,6 +37,7 @@ use crate::events::commit::Recorded;
 use crate::events::ids::{Position, RunId, StreamId, Version};
 use crate::events::problem::{Code, Problem, Remedy};
 use crate::executors::delivery;
+use crate::executors::logs::Logs;
 use crate::kernel::projection::Projection;
 use crate::store::{EventStore, Head};
 use crate::views::projections::agents::{AgentRows, AgentsView};
@@ -101,6 +102,7 @@ pub struct System {
     attentions: Arc<Attentions>,
     notifiers: Mutex<Notifiers>,
     grace: Duration,
+    logs: Arc<Logs>,
 }
 
 impl System {
@@ -133,6 +135,7 @@ impl System {
             passivate_after: settings.passivate_after,
         };
         let spread = Arc::new(Arbiters::new(arbiters.iter().map(Arbiter::handle).collect()));
+        let logs = Arc::clone(&roster.executors.subprocess.logs);
         let environment = roster.executors.subprocess.environment.clone();
         let pages = settings.runs;
         let scribe =
@@ -144,7 +147,7 @@ impl System {
             vec![Box::new(RunRows), Box::new(AttentionRows), Box::new(AgentRows)];
         let projector = Arc::new(Projector::new(store, standings, rows));
         let known = Arc::new(AgentsView::new(Arc::clone(&projector)));
-        let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), scribe, known);
+        let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), scribe, Arc::clone(&logs), known);
         let kinds = kinds.with(RunKind { runs: Arc::downgrade(&live), pages }).with(AgentKind { agents });
         hosting.register(kinds);
         let arbiters = Mutex::new(arbiters);
@@ -153,7 +156,18 @@ impl System {
         let closed = watch::Sender::new(false);
         actix::spawn(keep_up(projector, committed, closed.subscribe()));
         let (ended, notifiers) = (watch::Sender::new(false), Mutex::default());
-        Self { hosting, live, closed, ended, arbiters, runs, attentions, notifiers, grace: settings.grace }
+        Self {
+            hosting,
+            live,
+            closed,
+            ended,
+            arbiters,
+            runs,
+            attentions,
+            notifiers,
+            grace: settings.grace,
+            logs,
+        }
     }
 
     /// Begins a run, or finds the run of that id that does the same. If it is to be driven it goes on by itself from
@@ -313,6 +327,11 @@ impl System {
     /// When nothing is.
     pub fn kind(&self, stream: &StreamId) -> Result<&dyn AnyKind, Problem> {
         self.hosting.kind(stream)
+    }
+
+    /// What programs say.
+    pub fn logs(&self) -> &Arc<Logs> {
+        &self.logs
     }
 
     /// The hosting of streams of any kind.

@@ -9,13 +9,14 @@
 //! - `history`: what happened, and a run as it was
 //! - `outcome`: what comes of runs
 //! - `tell`: what of a run is done in a lesser way
-//! - `transcript`: what was said during an attempt
+//! - `transcript`: what was said during an attempt; `logs`: what programs say while they say it
 //! - `verify`: proves the store whole
 
 mod agents;
 mod begin;
 mod control;
 mod history;
+mod logs;
 mod outcome;
 mod report;
 mod see;
@@ -43,6 +44,7 @@ use crate::events::problem::{Code, Problem};
 use crate::executors::delivery;
 use crate::views::presenters::report::RunReport;
 use crate::views::projections::runs::{RunFilter, RunRow, ViewError};
+use logs::Listener;
 
 /// An engine that can be asked.
 pub struct Facade {
@@ -122,22 +124,26 @@ impl Facade {
             Request::Begin { drive: true, .. }
                 | Request::See { .. }
                 | Request::Outcome { .. }
-                | Request::SeeAll
+                | Request::SeeAll { .. }
         ) {
             self.system.make_way();
         }
         match request {
             Request::Begin { start, drive } => self.begin(*start, drive).await,
-            Request::See { run, live, told } => self
-                .see(&run, live.then_some(frames), told.map(|from| (from, frames)))
-                .await
-                .map(Response::of),
+            Request::See { run, live, told, hears } => {
+                let listener = hears.map(|wants| Listener::of(&self.system, Some(&run), wants, frames));
+                let see = self.see(&run, live.then_some(frames), told.map(|from| (from, frames)));
+                Listener::meanwhile(listener, see).await.map(Response::of)
+            }
             Request::Outcome { run } => {
                 let outcome = self.outcome(&run).await?;
                 Ok(Response::Outcome(Box::new(outcome)))
             }
             Request::Follow { run, after } => self.follow(&run, after, frames).await,
-            Request::SeeAll => self.see_all(frames).await.map(|()| Response::Done),
+            Request::SeeAll { hears } => {
+                let listener = hears.map(|wants| Listener::of(&self.system, None, wants, frames));
+                Listener::meanwhile(listener, self.see_all(frames)).await.map(|()| Response::Done)
+            }
             Request::Interrupt | Request::Hello => Ok(Response::Done),
             Request::Report { run } => {
                 let run = self.resolve(&run).await?;
@@ -164,6 +170,8 @@ impl Facade {
                 let said = self.transcript(&run, &step, purpose, attempt).await?;
                 Ok(Response::Transcript(Box::new(said)))
             }
+            Request::Logs { run, which } => self.unkept(&run, &which, frames).await.map(Response::Resolved),
+            Request::Rest { run } => self.rest(&run).await.map(|()| Response::Done),
             Request::Verify => self.verify().await.map(Response::Verified),
         }
     }

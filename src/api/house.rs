@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::copy::PrivateCopy;
 use super::door::{Door, Here, NoAnswer};
 use super::facade::Facade;
-use super::folder::{self, PROCESSES};
+use super::folder::{self, PROCESSES, RUNS};
 use super::holder::{self, Client, ControlSocket, Lock};
 use super::identity;
 use super::protocol::{Request, Response};
@@ -22,6 +22,7 @@ use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem};
 use crate::executors::discovery::Catalog;
 use crate::executors::function::Functions;
+use crate::executors::logs::Logs;
 use crate::executors::subprocess::programs::Programs;
 use crate::executors::{AgentDefinition, Executors, delivery, subprocess};
 use crate::store::EventStore;
@@ -103,6 +104,11 @@ impl House {
     /// When the store is damaged or cannot be opened, or its holder does not answer in five seconds.
     pub async fn open(&self) -> Result<Door, Problem> {
         self.open_with(if self.looks { open_or_salvage } else { open_whole }).await
+    }
+
+    /// The folder with a folder for each run. What lies there can be read without the store.
+    pub fn runs(&self) -> PathBuf {
+        crate::files::true_path(&self.data).unwrap_or_else(|_| self.data.clone()).join(RUNS)
     }
 
     /// Takes the store, and nothing else will do.
@@ -294,6 +300,7 @@ impl House {
             grace: process.grace,
             output_bytes_max: process.output_bytes_max,
             programs: Programs::in_folder(data.map(|data| data.join(PROCESSES))),
+            logs: Logs::in_folder(data.map(|data| data.join(RUNS))),
         };
         let executors = Executors { functions: self.own.functions.clone(), subprocess: Arc::new(options) };
         let catalog = Catalog::discover(&self.work_folder, &[], &[], &self.config.agents);

@@ -17,6 +17,8 @@ use crate::events::problem::Problem;
 use crate::events::run::{Purpose, Resolution};
 use crate::events::time::Timestamp;
 use crate::executors::AgentDefinition;
+pub use crate::executors::logs::live::{Heard, Wants};
+pub use crate::executors::logs::read::Which;
 pub use crate::views::presenters::history::HistoryLine;
 use crate::views::presenters::outcome::Outcome;
 use crate::views::presenters::report::RunReport;
@@ -38,8 +40,8 @@ pub enum Request {
         /// Whether the run is to go on at once, and not only when it is resumed.
         drive: bool,
     },
-    /// To let a run go on and to see it through. Frames: [`Frame::Live`], and [`Frame::Event`] for what is done in a lesser way.
-    /// Response: [`Response::Report`].
+    /// To let a run go on and to see it through. Frames: [`Frame::Live`], [`Frame::Heard`], and [`Frame::Event`] for what is
+    /// done in a lesser way. Response: [`Response::Report`].
     See {
         /// The run, by its whole id.
         run: RunId,
@@ -48,6 +50,9 @@ pub enum Request {
         /// Whether it is to be told what is done in a lesser way, and from which event on.
         #[serde(default)]
         told: Option<Told>,
+        /// Whether it is to hear what its programs say.
+        #[serde(default)]
+        hears: Option<Wants>,
     },
     /// To let a run go on until nothing of it goes on by itself any more. Response: [`Response::Outcome`].
     Outcome {
@@ -63,8 +68,12 @@ pub enum Request {
         after: Version,
     },
     /// To let all runs go on that nobody drives, and to see them through. Frames: [`Frame::Report`] for each that ended,
-    /// [`Frame::Parked`] for each that cannot go on. Response: [`Response::Done`].
-    SeeAll,
+    /// [`Frame::Parked`] for each that cannot go on, [`Frame::Heard`]. Response: [`Response::Done`].
+    SeeAll {
+        /// Whether it is to hear what their programs say.
+        #[serde(default)]
+        hears: Option<Wants>,
+    },
     /// While a run is seen through: to stop it, unless somebody else sees it through too. It can be resumed.
     Interrupt,
     /// To hear whether a process answers. Response: [`Response::Done`].
@@ -158,6 +167,20 @@ pub enum Request {
         /// The number of the attempt for that purpose, from 1; none means the last.
         attempt: Option<u32>,
     },
+    /// What was said in attempts of which no log is kept, and which run that is. Frames: [`Frame::Attempt`] for each, and
+    /// [`Frame::Event`] for each child that was started, whose programs have logs of their own. Response: [`Response::Resolved`].
+    Logs {
+        /// The run's id, or enough of it.
+        run: String,
+        /// In which attempts.
+        #[serde(flatten)]
+        which: Which,
+    },
+    /// To be told when nothing of a run goes on by itself any more, without letting it go on. Response: [`Response::Done`].
+    Rest {
+        /// Which.
+        run: RunId,
+    },
     /// To prove the store whole. Response: [`Response::Verified`].
     Verify,
 }
@@ -169,7 +192,7 @@ impl Request {
             Self::Begin { .. }
             | Self::See { .. }
             | Self::Outcome { .. }
-            | Self::SeeAll
+            | Self::SeeAll { .. }
             | Self::Interrupt
             | Self::Control { .. }
             | Self::TurnAgent { .. } => false,
@@ -186,6 +209,8 @@ impl Request {
             | Self::Plan { .. }
             | Self::StateAt { .. }
             | Self::Transcript { .. }
+            | Self::Logs { .. }
+            | Self::Rest { .. }
             | Self::Verify => true,
         }
     }
@@ -279,6 +304,10 @@ pub enum Frame {
     Report(Box<RunReport>),
     /// An event of a run.
     Event(Box<HistoryLine>),
+    /// What a program says.
+    Heard(Box<Heard>),
+    /// What was said during an attempt.
+    Attempt(Box<AttemptReport>),
     /// The last frame: the answer.
     Response(Response),
     /// One run of several cannot go on.

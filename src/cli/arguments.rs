@@ -1,7 +1,9 @@
 //! The arguments of the command line, verb by verb.
 //!
+//! - `said`: what the verbs take that tell what programs say
 //! - `steer`: what the verbs take that steer a run, or answer what it asks
 
+mod said;
 mod steer;
 
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
+pub(super) use self::said::{LogsArguments, Show, TranscriptArguments};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
@@ -70,6 +73,8 @@ pub(super) enum Verb {
     Reject(RejectArguments),
     /// Send a run a signal, for the step that waits for it or will
     Signal(SignalArguments),
+    /// Show what programs say, while they say it
+    Logs(LogsArguments),
     /// Show what was said during an attempt at a step
     Transcript(TranscriptArguments),
     /// Show the agents, check their files, or say whether one takes work
@@ -110,6 +115,7 @@ impl Verb {
             | Self::History(_)
             | Self::Replay(_)
             | Self::Transcript(_)
+            | Self::Logs(_)
             | Self::Verify
             | Self::Rollback(RollbackArguments { dry_run: true, .. }) => Reach::Looks,
             Self::Run(_)
@@ -154,6 +160,8 @@ pub(super) struct RunArguments {
     /// Only record the run; `resume` lets it go on
     #[arg(long)]
     pub(super) detach: bool,
+    #[arg(long, value_enum, default_value_t, help = Show::HELP)]
+    pub(super) show: Show,
 }
 
 #[derive(Debug, Args)]
@@ -166,6 +174,8 @@ pub(super) struct ResumeArguments {
     pub(super) all: bool,
     #[command(flatten)]
     pub(super) until: UntilArguments,
+    #[arg(long, value_enum, default_value_t, help = Show::HELP)]
+    pub(super) show: Show,
 }
 
 #[derive(Debug, Args)]
@@ -222,20 +232,6 @@ pub(super) struct ReplayArguments {
     /// As of this version [default: step through them on a terminal, elsewhere the newest]
     #[arg(long, value_name = "N")]
     pub(super) at: Option<u64>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct TranscriptArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`
-    pub(super) run: String,
-    /// The step whose attempt it is
-    pub(super) step: String,
-    /// The number of the attempt, from 1 [default: the last]
-    #[arg(long, value_name = "N")]
-    pub(super) attempt: Option<u32>,
-    /// Of attempts at undoing the step
-    #[arg(long)]
-    pub(super) undo: bool,
 }
 
 #[derive(Debug, Args)]

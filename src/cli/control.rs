@@ -1,6 +1,6 @@
 //! Recording what a person wants of a run, whoever holds the store.
 
-use super::arguments::{AfterwardsArguments, OrderArguments, WhoArguments};
+use super::arguments::{AfterwardsArguments, OrderArguments, Show, WhoArguments};
 use super::see::{self, Exchange, Signals};
 use super::{Exit, Scene, text};
 use crate::aggregates::run::Order;
@@ -44,7 +44,10 @@ pub(super) async fn order(
         return Ok(Exit::Interrupted);
     };
     match then {
-        Then::See => see::through(scene, door, recorded.run, Told::After(recorded.version), signals).await,
+        Then::See => {
+            let (run, told) = (recorded.run, Told::After(recorded.version));
+            see::through(scene, door, run, (told, Show::default()), signals).await
+        }
         Then::Leave => {
             scene.say.result(&recorded, |recorded| text::recorded(recorded, &scene.call));
             see::leave(door, &mut signals).await?;

@@ -9,7 +9,7 @@
 //! - `text`: results as a person reads them
 //! - `lesser`: what is done in a lesser way, told meanwhile
 //! - `log`: what is logged, on stderr
-//! - `progress`: what runs, line by line, on a terminal
+//! - `progress`: what runs, line by line, on a terminal; `shown`: what programs say
 //! - `usage`: command lines that are not understood
 //! - `spare`: whether threads and files are left
 
@@ -24,6 +24,7 @@ mod history;
 mod lesser;
 mod list;
 mod log;
+mod logs;
 mod pause;
 mod progress;
 mod reject;
@@ -34,6 +35,7 @@ mod rollback;
 mod run;
 mod say;
 mod see;
+mod shown;
 mod signal;
 mod spare;
 mod start;
@@ -298,6 +300,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Approve(arguments) => approve::approve(scene, arguments).await,
         Verb::Reject(arguments) => reject::reject(scene, arguments).await,
         Verb::Signal(arguments) => signal::signal(scene, arguments).await,
+        Verb::Logs(arguments) => logs::logs(scene, arguments).await,
         Verb::Transcript(arguments) => transcript::transcript(scene, arguments).await,
         Verb::Agents(arguments) => agents::agents(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),

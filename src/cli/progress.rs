@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use indicatif::style::ProgressTracker;
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
+use super::arguments::Show;
 use super::say::Say;
 use super::text::{Text, name, terminal};
 use crate::api::protocol::{Live, LiveAttempt};
@@ -26,9 +27,9 @@ pub(super) struct ProgressLines<'s> {
 }
 
 impl<'s> ProgressLines<'s> {
-    /// Lines on stderr, if that is a terminal and a person reads.
-    pub(super) fn new(say: &'s Say) -> Self {
-        let lines = say.lines();
+    /// Lines on stderr, if that is a terminal and a person reads who wants them.
+    pub(super) fn new(say: &'s Say, show: Show) -> Self {
+        let lines = Some(say).filter(|_| show == Show::Live).and_then(Say::lines);
         let sum = lines.map_or_else(ProgressBar::hidden, |lines| lines.add(ProgressBar::no_length()));
         Self { lines, sum, attempts: HashMap::new() }
     }

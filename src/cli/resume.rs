@@ -1,7 +1,8 @@
 //! `reenact resume`: goes on with what was interrupted.
 
-use super::arguments::{OrderArguments, ResumeArguments};
+use super::arguments::{OrderArguments, ResumeArguments, Show};
 use super::see::{self, Exchange, Signals};
+use super::shown::Shown;
 use super::text::terminal::NAME_CHARS_MAX;
 use super::text::{self, terminal};
 use super::{Exit, Scene, control};
@@ -31,7 +32,7 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;
     if arguments.all {
-        return all(scene, door, &mut signals).await;
+        return all(scene, door, arguments.show, &mut signals).await;
     }
     let request = match arguments.run {
         Some(run) => Request::Resolve { run },
@@ -48,13 +49,15 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
         },
     };
     let Some(until) = arguments.until.until else {
-        return see::through(scene, door, run, Told::FromNow, signals).await;
+        return see::through(scene, door, run, (Told::FromNow, arguments.show), signals).await;
     };
     let plan = Control::PauseAfter { until: until.into() };
     let plan = control::request(run.to_string(), plan, OrderArguments::default());
     match see::ask(scene, door, &plan, &mut signals, &mut |_| {}).await? {
         Exchange::Interrupted => Ok(Exit::Interrupted),
-        Exchange::Response(_, door) => see::through(scene, door, run, Told::FromNow, signals).await,
+        Exchange::Response(_, door) => {
+            see::through(scene, door, run, (Told::FromNow, arguments.show), signals).await
+        }
     }
 }
 
@@ -82,7 +85,9 @@ fn chosen(answer: Response) -> Result<RunId, Problem> {
     }
 }
 
-async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, Problem> {
+async fn all(scene: &Scene, door: Door, show: Show, signals: &mut Signals) -> Result<Exit, Problem> {
+    let shown = Shown::new(&scene.house, show, true)?;
+    let request = Request::SeeAll { hears: show.wants() };
     let (mut all_completed, mut any) = (true, false);
     let mut show = |frame| match frame {
         Frame::Report(report) => {
@@ -95,10 +100,18 @@ async fn all(scene: &Scene, door: Door, signals: &mut Signals) -> Result<Exit, P
             all_completed = false;
             scene.say.left(&run, &error, &scene.call);
         }
+        Frame::Heard(heard) => {
+            if let Some(shown) = &shown {
+                shown.show(*heard);
+            }
+        }
         _ => {}
     };
-    let asked = see::ask(scene, door, &Request::SeeAll, signals, &mut show).await?;
-    match asked {
+    let asked = see::ask(scene, door, &request, signals, &mut show).await;
+    if let Some(shown) = shown {
+        shown.finish().await;
+    }
+    match asked? {
         Exchange::Interrupted => Ok(Exit::Interrupted),
         Exchange::Response(_, door) => {
             if !any {

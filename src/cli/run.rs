@@ -18,7 +18,9 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
         Ok(start) => start,
         Err(problems) => return Ok(scene.say.problems(&problems)),
     };
-    let begin = Request::Begin { start: Box::new(start), drive: !arguments.detach };
+    // Who wants to hear all has to listen before anything goes on: seeing it through lets it.
+    let drive = !arguments.detach && arguments.show.wants().is_none();
+    let begin = Request::Begin { start: Box::new(start), drive };
     begin.check_size()?;
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;
@@ -40,7 +42,7 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
             if !scene.say.is_json() {
                 scene.say.note(&terminal!("run {}", run));
             }
-            see::through(scene, door, run, Told::After(Version(0)), signals).await
+            see::through(scene, door, run, (Told::After(Version(0)), arguments.show), signals).await
         }
     }
 }

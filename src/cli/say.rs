@@ -127,6 +127,18 @@ impl Say {
     }
 }
 
+/// Writes lines to stderr, from whatever thread.
+pub(super) fn pour_err(lines: &[u8]) -> io::Result<()> {
+    io::stderr().lock().write_all(lines)
+}
+
+/// Writes lines to stdout, from whatever thread. [`Say::written`] has to hear how that went.
+pub(super) fn pour_out(lines: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(lines)?;
+    stdout.flush()
+}
+
 /// Writes a line to stderr. If that cannot be written there is nobody to tell.
 fn err(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::arguments::Show;
 use super::lesser::Lesser;
 use super::progress::ProgressLines;
+use super::shown::Shown;
 use super::text::{self, terminal};
 use super::{Exit, Scene};
 use crate::api::door::{Door, NoAnswer};
@@ -131,8 +133,10 @@ pub(super) async fn ask(
         let answer = tokio::select! {
             answer = door.ask(request, &mut show) => answer,
             () = signals.came() => {
-                let words = terminal!("interrupted: what runs may end; press ctrl-c again to stop it at once");
-                scene.say.note(&words);
+                if !scene.house.looks {
+                    let words = "interrupted: what runs may end; press ctrl-c again to stop it at once";
+                    scene.say.note(&terminal!("{}", words));
+                }
                 door.interrupt(signals.came()).await?;
                 return Ok(Exchange::Interrupted);
             }
@@ -173,24 +177,34 @@ pub(super) async fn ask(
     }
 }
 
-/// Lets a run go on, shows how it does, prints its result, and goes. What is done in a lesser way is told from `told` on.
+/// Lets a run go on, shows how it does, as `show` says, prints its result, and goes. What is done in a lesser way is told from
+/// `told` on.
 pub(super) async fn through(
     scene: &Scene,
     door: Door,
     run: RunId,
-    told: Told,
+    (told, show): (Told, Show),
     mut signals: Signals,
 ) -> Result<Exit, Problem> {
-    let (mut progress, mut lesser) = (ProgressLines::new(&scene.say), Lesser::new(&scene.say));
+    let (mut progress, mut lesser) = (ProgressLines::new(&scene.say, show), Lesser::new(&scene.say));
+    let shown = Shown::new(&scene.house, show, false)?;
     let told = scene.house.config.run.warn_on_fallback.then_some(told);
-    let request = Request::See { run: run.clone(), live: progress.is_shown(), told };
+    let request = Request::See { run: run.clone(), live: progress.is_shown(), told, hears: show.wants() };
     let mut show = |frame| match frame {
         Frame::Live(live) => progress.show(&live),
         Frame::Event(line) => lesser.tell(&line),
+        Frame::Heard(heard) => {
+            if let Some(shown) = &shown {
+                shown.show(*heard);
+            }
+        }
         _ => {}
     };
     let asked = ask(scene, door, &request, &mut signals, &mut show).await;
     progress.clear();
+    if let Some(shown) = shown {
+        shown.finish().await;
+    }
     match asked? {
         Exchange::Response(Response::Report(report), door) => {
             let exit = print(scene, &report);

@@ -1,6 +1,7 @@
 //! Results as a person reads them.
 
 mod events;
+pub(super) mod lines;
 pub(super) mod terminal;
 mod waiting;
 
@@ -168,6 +169,8 @@ fn step_line(step: &StepReport, width: usize) -> Text {
     if let (Some(primary), Some(agent)) = (&step.primary_agent, &step.agent) {
         line = line.and(terminal!("  by {} instead of {}", name(agent), name(primary)));
     }
+    let far = step.progress.as_ref();
+    line = line.and(far.map(|far| terminal!("  {}% {}", far.percent, cut(&far.text)).trimmed()));
     line.and(step.error.as_ref().map(|error| terminal!("  {}: {}", error.code, cut(&error.message))))
 }
 

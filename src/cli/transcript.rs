@@ -9,7 +9,9 @@ use crate::api::protocol::{Request, Response};
 use crate::events::ids::StepId;
 use crate::events::problem::Problem;
 use crate::events::run::Purpose;
+use crate::views::for_shell;
 use crate::views::presenters::transcript::AttemptReport;
+use crate::workflow::work::Command;
 
 pub(super) async fn transcript(scene: &Scene, arguments: TranscriptArguments) -> Result<Exit, Problem> {
     let TranscriptArguments { run, step, attempt, undo } = arguments;
@@ -39,12 +41,27 @@ fn text(said: &AttemptReport) -> Text {
         .and(said.signal.map(|signal| terminal!("  signal {}", signal)));
     let mut lines = vec![head];
     lines.extend(said.error.as_ref().map(|error| terminal!("error[{}]: {}", error.code, error.message)));
+    lines.extend(said.command.as_ref().map(|command| match command {
+        Command::List(words) => {
+            let words: Vec<_> = words.iter().map(|word| for_shell(word)).collect();
+            Text::lines([terminal!("── command"), terminal!("{}", words.join(" "))])
+        }
+        Command::Shell(text) => {
+            Text::lines([terminal!("── command, by the shell"), written(text.trim_end())])
+        }
+    }));
+    lines.extend(said.folder.as_ref().map(|folder| terminal!("── in {}", folder)));
+    if !said.variables.is_empty() {
+        let names = Text::joined(said.variables.iter().map(|name| terminal!("{}", name)), ", ");
+        lines.push(terminal!("── with the variables {}", names));
+    }
+    let facts = lines.len();
     lines.extend(part("prompt", said.prompt.as_ref(), None));
     lines.extend(part("stdout", said.stdout.as_ref(), said.stdout_cut));
     lines.extend(part("stdout in Base64, as it is not UTF-8", said.stdout_base64.as_ref(), said.stdout_cut));
     lines.extend(part("stderr", said.stderr.as_ref(), said.stderr_cut));
     lines.extend(part("stderr in Base64, as it is not UTF-8", said.stderr_base64.as_ref(), said.stderr_cut));
-    if lines.len() == 1 {
+    if lines.len() == facts {
         lines.push(terminal!("nothing was said"));
     }
     Text::lines(lines)

@@ -4,6 +4,7 @@
 //! - [`children`]: the processes that this one is the parent of
 //! - [`function`]: Rust closures by name
 //! - [`subprocess`]: programs, each in a process group of its own
+//! - [`logs`]: what programs say, while they say it
 //! - [`scripted`]: answers that were written down before
 //! - [`delivery`]: delivers a document to a program or a URL, for notifications
 //! - [`definition`]: what an agent's file says
@@ -14,6 +15,7 @@ pub mod definition;
 pub mod delivery;
 pub mod discovery;
 pub mod function;
+pub mod logs;
 pub mod scripted;
 pub mod subprocess;
 

@@ -39,9 +39,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::logs::line::Ended;
+use super::logs::{Logs, Speaker};
 use super::{AgentDefinition, Context, Executor, Failure, Output, Stop, Task, now};
 use crate::events::ids::{RunId, StepId};
 use crate::events::json::Json;
+use crate::workflow::work::Transcript;
 use programs::Programs;
 use running::Running;
 use streams::{Full, Streams};
@@ -71,6 +74,8 @@ pub struct Options {
     pub output_bytes_max: usize,
     /// The programs that are at work, and where they are written down.
     pub programs: Arc<Programs>,
+    /// Where what they say goes while they say it.
+    pub logs: Arc<Logs>,
 }
 
 impl Default for Options {
@@ -81,6 +86,7 @@ impl Default for Options {
             grace: GRACE,
             output_bytes_max: OUTPUT_BYTES_MAX,
             programs: Programs::in_folder(None),
+            logs: Logs::in_folder(None),
         }
     }
 }
@@ -148,6 +154,7 @@ impl Executor for SubprocessExecutor {
         let (started_at, kills_before) = (now(), oom::kills());
         let (mut running, mut streams) = self.start(&task).await?;
         streams.show_progress_in(context.progress.clone());
+        streams.say_to(self.options.logs.tap(speaker(&task)));
         let mut end = tokio::select! {
             // A program that is done when the deadline passes is done.
             biased;
@@ -170,11 +177,16 @@ impl Executor for SubprocessExecutor {
             }
         };
         self.options.programs.look_again();
+        let tap = streams.take_tap();
         let mut said = streams.into_transcript();
         if let End::Exited(status) = end {
             (said.exit_code, said.signal) = (status.code(), status.signal());
         }
         (said.started_at, said.ended_at, said.prompt) = (started_at, now(), task.work.prompt.take());
+        if let Some(tap) = tap {
+            // Before anybody hears of the end: who does finds all that was said.
+            tap.end(said.ended_at, ended(&said, &result)).await;
+        }
         let transcript = Some(said.to_json());
         match result {
             Ok(output) => Ok(Output { transcript, ..output }),
@@ -184,6 +196,29 @@ impl Executor for SubprocessExecutor {
 
     async fn end_leftover(&self, run: &RunId, step: &StepId) -> Result<(), Failure> {
         self.options.programs.end_leftover(run, step, self.options.grace).await
+    }
+}
+
+/// Who says what the program of this task says.
+fn speaker(task: &Task) -> Speaker {
+    Speaker {
+        run: task.run.clone(),
+        step: task.step.clone(),
+        purpose: task.purpose,
+        attempt: task.attempt,
+        generation: task.generation,
+        agent: task.agent.clone(),
+    }
+}
+
+/// What its log says of how an attempt ended.
+fn ended(said: &Transcript, result: &Result<Output, Failure>) -> Ended {
+    Ended {
+        exit: said.exit_code,
+        signal: said.signal,
+        error: result.as_ref().err().map(|failure| failure.code.to_string()),
+        duration_ms: u64::try_from(said.ended_at.since(said.started_at).as_millis()).unwrap_or(u64::MAX),
+        artifacts: result.as_ref().map(|output| output.artifacts.clone()).unwrap_or_default(),
     }
 }
 

@@ -72,6 +72,8 @@ fn no_verb_shows_a_text_from_outside_as_it_is() {
         (0, &["status", "r"]),
         (0, &["history", "r"]),
         (0, &["replay", "r"]),
+        (0, &["logs", "r"]),
+        (0, &["logs", "r", "b"]),
         (0, &["transcript", "r", "a"]),
         (0, &["transcript", "r", "b"]),
         (0, &["verify"]),

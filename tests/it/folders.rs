@@ -13,12 +13,14 @@ use std::path::{Path, PathBuf};
 use crate::support::{Ended, Sandbox};
 
 /// Every verb that only looks, at a run `one` with a step `a`.
-pub(crate) const LOOKS: [&[&str]; 8] = [
+pub(crate) const LOOKS: [&[&str]; 10] = [
     &["list"],
     &["status", "one"],
     &["status", "one", "--watch"],
     &["history", "one"],
     &["replay", "one", "--at", "2"],
+    &["logs", "one"],
+    &["logs", "one", "a", "--follow"],
     &["transcript", "one", "a"],
     &["rollback", "one", "--dry-run"],
     &["verify"],

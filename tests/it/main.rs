@@ -26,6 +26,7 @@ mod handover;
 mod hints;
 mod hostile;
 mod lacking;
+mod logs;
 mod memory;
 mod notify;
 mod odd_files;

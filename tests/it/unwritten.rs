@@ -21,6 +21,7 @@ const VERBS: &[&[&str]] = &[
     &["replay", "r"],
     &["replay", "r", "--at", "1"],
     &["rollback", "r", "--dry-run"],
+    &["logs", "r"],
     &["transcript", "r", "a"],
     &["verify"],
 ];

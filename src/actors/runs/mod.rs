@@ -28,6 +28,7 @@ use crate::aggregates::run::{self, Ask, Run, StartRun};
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
+use crate::executors::logs::Logs;
 use crate::kernel::Blobs;
 use crate::kernel::core::Envelope;
 use crate::kernel::standing::KindFold;
@@ -38,6 +39,8 @@ pub struct Runs {
     hosting: Arc<Hosting>,
     agents: Arc<Communicator>,
     scribe: Arc<Scribe>,
+    /// What their programs say.
+    logs: Arc<Logs>,
     awaiting: Awaiting,
     /// Attempts that agents are making, and pages that are being written.
     in_flight: watch::Sender<usize>,
@@ -86,10 +89,11 @@ impl Runs {
         hosting: Arc<Hosting>,
         agents: Arc<Communicator>,
         scribe: Arc<Scribe>,
+        logs: Arc<Logs>,
         known: Arc<AgentsView>,
     ) -> Arc<Self> {
         let awaiting = Awaiting::new(known);
-        Arc::new(Self { hosting, agents, scribe, awaiting, in_flight: watch::Sender::new(0) })
+        Arc::new(Self { hosting, agents, scribe, logs, awaiting, in_flight: watch::Sender::new(0) })
     }
 
     /// The hosting of runs, and of all other streams.
@@ -104,6 +108,10 @@ impl Runs {
 
     pub(super) fn context(&self) -> &HostContext {
         self.hosting.book().context()
+    }
+
+    pub(super) fn logs(&self) -> &Logs {
+        &self.logs
     }
 
     pub(super) fn scribe(&self) -> &Arc<Scribe> {

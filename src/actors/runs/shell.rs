@@ -23,7 +23,7 @@ use crate::actors::pages::{Pages, page};
 use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId, StartRun};
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
 use crate::events::problem::Problem;
-use crate::events::run::AttemptStarted;
+use crate::events::run::{AttemptStarted, Parent};
 use crate::events::time::Timestamp;
 use crate::executors::{Assignment, Progress};
 use crate::kernel::core::Environment;
@@ -133,6 +133,7 @@ impl RunShell {
         self.change(|live_state| {
             live_state.attempts.insert(started.fence, open);
         });
+        self.tell_of_family(&runs, state);
         let report = self.reporter(&started, in_flight);
         let (run, fence, deadline) = (self.run.clone(), started.fence, started.deadline);
         let library = Arc::clone(&self.context.library);
@@ -178,6 +179,13 @@ impl RunShell {
         if let (Some(OpenAttempt { started, definition, .. }), Some(runs)) = (open, self.runs.upgrade()) {
             let stop = StopAttempt { run: self.run.clone(), fence, why };
             runs.agents().stop(&started.agent, definition, stop);
+        }
+    }
+
+    /// Who listens to what programs of a run say, listens to its children.
+    fn tell_of_family(&self, runs: &Runs, state: &Run) {
+        if let Some(Parent { run, step }) = state.parent() {
+            runs.logs().begin_child(&self.run, run, step);
         }
     }
 
@@ -436,6 +444,12 @@ impl Shell<Run> for RunShell {
             && let Some(pages) = &self.pages
         {
             page::keep(pages, state, live.version);
+        }
+        match live.attention.over {
+            true if state.parent().is_some() => runs.logs().end_child(&self.run),
+            // Its own children come later.
+            false if self.shown.is_none() => self.tell_of_family(&runs, state),
+            _ => {}
         }
         self.shown = Some(live.version);
         self.change(|live_state| live_state.look(state, live.version));

@@ -10,8 +10,9 @@ use crate::actors::pages::page;
 use crate::aggregates::run::{Run, RunStatus};
 use crate::events::ids::{RequestId, RunId, Version};
 use crate::events::problem::Problem;
+use crate::executors::Progress;
 use crate::kernel::Aggregate;
-use crate::views::presenters::report::{ChildReport, RunReport, Waiting, report};
+use crate::views::presenters::report::{ChildReport, RunReport, StepProgress, Waiting, report};
 use crate::views::presenters::rollback::is_owed;
 
 impl Facade {
@@ -36,11 +37,26 @@ impl Facade {
         if let Some(pages) = self.pages() {
             name_pages(&mut report, state, &pages.folder);
         }
+        if driven && report.steps.iter().any(|step| is_tried(&step.status)) {
+            self.tell_how_far_steps_are(&mut report);
+        }
         if !driven {
             self.look_at_children(state, &mut report).await?;
         }
         self.tell_how_children_are(&mut report).await;
         Ok(report)
+    }
+
+    /// What attempts that are made here say of themselves.
+    fn tell_how_far_steps_are(&self, report: &mut RunReport) {
+        let live_state = self.system.live_state(&report.run);
+        for attempt in live_state.borrow().attempts.values() {
+            let Progress { percent, text } = attempt.progress.borrow().clone();
+            let step = report.steps.iter_mut().find(|step| step.id == attempt.started.step);
+            if let Some(step) = step.filter(|_| percent > 0 || !text.is_empty()) {
+                step.progress = Some(StepProgress { percent, text });
+            }
+        }
     }
 
     /// A run may not have been told that its children rest, if the process ended before, or an older version recorded it.
@@ -94,6 +110,11 @@ impl Facade {
             }
         }
     }
+}
+
+/// Whether an attempt may be made at a step with that status.
+fn is_tried(status: &str) -> bool {
+    matches!(status, "running" | "compensating")
 }
 
 /// Names the pages that people read about a run.

@@ -122,7 +122,8 @@ impl Facade {
         loop {
             committed.mark_unchanged();
             let report = self.report(&run).await?;
-            let now = Some((report.version, report.driven));
+            let far = report.steps.iter().filter_map(|step| step.progress.clone()).collect::<Vec<_>>();
+            let now = Some((report.version, report.driven, far));
             if report.ended_at.is_some() {
                 return Ok(report);
             }

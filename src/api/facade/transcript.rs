@@ -40,7 +40,7 @@ impl Facade {
         found.ok_or_else(|| no_attempt(&run, step, purpose, attempt, attempts))
     }
 
-    async fn has_step(&self, run: &RunId, step: &StepId) -> Result<(), Problem> {
+    pub(super) async fn has_step(&self, run: &RunId, step: &StepId) -> Result<(), Problem> {
         let (state, _) = self.system.fold(run).await?;
         if state.about().is_none() {
             return Err(unknown_run(run.as_str()));
@@ -57,7 +57,13 @@ impl Facade {
     }
 }
 
-fn no_attempt(run: &RunId, step: &StepId, purpose: Purpose, attempt: Option<u32>, attempts: u32) -> Problem {
+pub(super) fn no_attempt(
+    run: &RunId,
+    step: &StepId,
+    purpose: Purpose,
+    attempt: Option<u32>,
+    attempts: u32,
+) -> Problem {
     let what = if purpose == Purpose::Compensate { "at undoing" } else { "at" };
     let which = attempt.map_or_else(String::new, |attempt| format!(" {attempt}"));
     let there = match attempts {

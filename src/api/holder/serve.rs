@@ -188,7 +188,8 @@ impl Connection {
     /// Answers one request. Meanwhile the client may ask to interrupt the run that it began or sees through.
     async fn answer(&mut self, request: Request) -> Result<(), HangUp> {
         let mut interrupted = matches!(request, Request::Interrupt);
-        let sees = matches!(request, Request::See { .. });
+        // Until then there is no answer.
+        let sees = matches!(request, Request::See { .. } | Request::Watch { .. } | Request::Rest { .. });
         match &request {
             Request::See { run, .. } => self.run = Some(run.clone()),
             // A run that got its id here can be interrupted by who sees it through.

@@ -83,10 +83,11 @@ impl Request {
     pub fn check(&self) -> Result<(), Problem> {
         match self {
             Self::Begin { start, drive: _ } => start.check(),
-            Self::See { run, live: _, told: _ } | Self::Outcome { run } | Self::Follow { run, after: _ } => {
-                run_id(run)
-            }
-            Self::SeeAll
+            Self::See { run, live: _, told: _, hears: _ }
+            | Self::Outcome { run }
+            | Self::Rest { run }
+            | Self::Follow { run, after: _ } => run_id(run),
+            Self::SeeAll { hears: _ }
             | Self::Interrupt
             | Self::Hello
             | Self::Interrupted
@@ -116,6 +117,10 @@ impl Request {
             Self::Plan { run, to } => {
                 words("the run", run)?;
                 to.iter().try_for_each(|to| words("the step or phase", to))
+            }
+            Self::Logs { run, which } => {
+                words("the run", run)?;
+                which.step.iter().try_for_each(|step| words("the step", step.as_str()))
             }
             Self::Transcript { run, step, purpose: _, attempt: _ } => {
                 words("the run", run)?;

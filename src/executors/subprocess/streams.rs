@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::watch;
 
+use super::super::logs::Tap;
+use super::super::logs::line::Stream;
 use super::super::{Failure, Output, Progress};
 use super::protocol;
 use super::running::Pipes;
@@ -32,6 +34,8 @@ pub(super) struct Streams {
     stderr: Option<Receiver>,
     errors: Tail,
     chunks: (Vec<u8>, Vec<u8>),
+    /// Where all of it goes as it comes, too.
+    tap: Option<Tap>,
 }
 
 impl Streams {
@@ -44,12 +48,22 @@ impl Streams {
         let errors = Tail { kept: VecDeque::new(), bytes_max, cut: 0 };
         let reader = |pipe| Receiver::from_owned_fd_unchecked(pipe).map(Some);
         let chunks = (vec![0; CHUNK_BYTES], vec![0; CHUNK_BYTES]);
-        Ok(Self { stdout: reader(stdout)?, output, stderr: reader(stderr)?, errors, chunks })
+        Ok(Self { stdout: reader(stdout)?, output, stderr: reader(stderr)?, errors, chunks, tap: None })
     }
 
     /// Says where `PROGRESS:` lines are shown.
     pub(super) fn show_progress_in(&mut self, progress: watch::Sender<Progress>) {
         self.output.progress = Some(progress);
+    }
+
+    /// Says where what is written goes as it comes.
+    pub(super) fn say_to(&mut self, tap: Tap) {
+        self.tap = Some(tap);
+    }
+
+    /// Where it went, for who knows how the attempt ended.
+    pub(super) fn take_tap(&mut self) -> Option<Tap> {
+        self.tap.take()
     }
 
     /// Moves bytes until all pipes are closed. It may be dropped at any await and called again.
@@ -59,13 +73,22 @@ impl Streams {
     pub(super) async fn pump(&mut self) -> Result<(), Full> {
         let (out, err) = &mut self.chunks;
         loop {
+            if let Some(tap) = &self.tap {
+                tap.room().await;
+            }
             tokio::select! {
                 bytes = read(&mut self.stdout, out), if self.stdout.is_some() => match bytes {
-                    Some(bytes) => self.output.push(bytes)?,
+                    Some(bytes) => {
+                        say(&mut self.tap, Stream::Stdout, bytes);
+                        self.output.push(bytes)?;
+                    }
                     None => self.stdout = None,
                 },
                 bytes = read(&mut self.stderr, err), if self.stderr.is_some() => match bytes {
-                    Some(bytes) => self.errors.push(bytes),
+                    Some(bytes) => {
+                        say(&mut self.tap, Stream::Stderr, bytes);
+                        self.errors.push(bytes);
+                    }
                     None => self.stderr = None,
                 },
                 else => return Ok(()),
@@ -79,11 +102,13 @@ impl Streams {
     /// # Errors
     /// When stdout is over its bound.
     pub(super) async fn hear_out(&mut self, time: Duration) -> Result<(), Full> {
+        self.tap.iter_mut().for_each(Tap::hurry);
         tokio::time::timeout(time, self.pump()).await.unwrap_or(Ok(()))
     }
 
     /// Reads on until the pipes are closed, whatever comes: a program that is being ended can still write.
     pub(super) async fn drain(&mut self) {
+        self.tap.iter_mut().for_each(Tap::hurry);
         while self.pump().await.is_err() {}
     }
 
@@ -106,6 +131,12 @@ impl Streams {
             words if words.is_empty() => last_lines(&self.output.kept),
             words => words,
         }
+    }
+}
+
+fn say(tap: &mut Option<Tap>, stream: Stream, bytes: &[u8]) {
+    if let Some(tap) = tap {
+        tap.say(stream, bytes);
     }
 }
 
@@ -167,10 +198,12 @@ struct Tail {
 
 impl Tail {
     fn push(&mut self, bytes: &[u8]) {
-        self.kept.extend(bytes);
-        let over = self.kept.len().saturating_sub(self.bytes_max);
+        // First there is room, so that no more memory is taken than may be kept.
+        let last = bytes.get(bytes.len().saturating_sub(self.bytes_max)..).unwrap_or_default();
+        let over = (self.kept.len() + last.len()).saturating_sub(self.bytes_max);
         self.kept.drain(..over);
-        self.cut += over as u64;
+        self.kept.extend(last);
+        self.cut += (over + bytes.len() - last.len()) as u64;
     }
 
     /// Its last bytes, so many of them at most.

@@ -21,7 +21,7 @@ use crate::views::presenters::ways::{Way, ways};
 pub use effects::{EffectReport, effects};
 pub use phases::PhaseReport;
 pub(super) use steps::primary_agent;
-pub use steps::{ChildReport, ParentReport, StepReport};
+pub use steps::{ChildReport, ParentReport, StepProgress, StepReport};
 pub use waiting::{Approvers, Waiting};
 
 /// A run as of its last version.

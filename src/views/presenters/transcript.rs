@@ -1,5 +1,9 @@
 //! What was said during an attempt at a step: found in the run's events, which are looked at one by one.
 
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +13,7 @@ use crate::events::problem::Problem;
 use crate::events::run::{AttemptStarted, Purpose, RunEvent};
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
-use crate::workflow::work::{Transcript, Work, Written};
+use crate::workflow::work::{Command, Transcript, Work, Written};
 
 /// An attempt and what was said during it: what `transcript --json` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +40,15 @@ pub struct AttemptReport {
     pub started_at: Timestamp,
     /// When it was recorded as ended.
     pub ended_at: Option<Timestamp>,
+    /// What it executed, for a step with `run`: a list of words, or a text for the shell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Command>,
+    /// The folder in which it did so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// The names of the variables that the step gave it; what they hold is shown nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<String>,
     /// What its agent was told, if it has a prompt.
     pub prompt: Option<String>,
     /// What its program wrote to stdout; null if nothing was kept, or if it is not UTF-8.
@@ -68,6 +81,7 @@ pub struct Search {
     attempt: Option<u32>,
     attempts: u32,
     found: Option<FoundAttempt>,
+    work_folder: Option<Arc<str>>,
 }
 
 /// An attempt, as far as its events were read.
@@ -87,51 +101,116 @@ struct End {
     transcript: Option<Payload>,
 }
 
+/// Which attempt: of which step, for what, and its number.
+pub type Key = (StepId, Purpose, u32);
+
+/// What an event says of an attempt.
+enum Change {
+    Started(AttemptStarted),
+    Ended(Key, End),
+}
+
+impl Change {
+    /// What an event says that was recorded at `at`; none if it is about no attempt.
+    fn of(event: RunEvent, at: Timestamp) -> Option<Self> {
+        let completed = |transcript| End { at, status: "completed", error: None, transcript };
+        Some(match event {
+            RunEvent::AttemptStarted(started) => Self::Started(started),
+            RunEvent::StepCompleted(done) => {
+                Self::Ended((done.step, Purpose::Do, done.attempt), completed(done.transcript))
+            }
+            RunEvent::StepCompensated(done) => {
+                Self::Ended((done.step, Purpose::Compensate, done.attempt), completed(done.transcript))
+            }
+            RunEvent::AttemptFailed(failed) => {
+                let error = Problem::new(failed.code, failed.message).class(failed.class).step(&failed.step);
+                let end = End { at, status: "failed", error: Some(error), transcript: failed.transcript };
+                Self::Ended((failed.step, failed.purpose, failed.attempt), end)
+            }
+            RunEvent::AttemptLost(lost) => {
+                let end = End { at, status: "lost", error: None, transcript: None };
+                Self::Ended((lost.step, lost.purpose, lost.attempt), end)
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Goes through all attempts of a run, each of which is there once it has ended.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    open: HashMap<Key, FoundAttempt>,
+}
+
+/// An attempt that has ended, and of which it was kept what was said.
+#[derive(Debug)]
+pub struct Finished(FoundAttempt);
+
+impl Attempts {
+    /// Takes in the next event, which was recorded at `at`; answers the attempt that ended with it, if something that was said
+    /// during it is kept.
+    pub fn see(&mut self, event: RunEvent, at: Timestamp) -> Option<Finished> {
+        match Change::of(event, at)? {
+            Change::Started(started) => {
+                let key = (started.step.clone(), started.purpose, started.attempt);
+                self.open.insert(key, FoundAttempt { started, at, end: None });
+                None
+            }
+            Change::Ended(key, end) => {
+                let found = self.open.remove(&key)?;
+                let end = Some(end).filter(|end| end.transcript.is_some())?;
+                Some(Finished(FoundAttempt { end: Some(end), ..found }))
+            }
+        }
+    }
+}
+
+impl Finished {
+    /// Which it is.
+    pub fn key(&self) -> Key {
+        let FoundAttempt { started, .. } = &self.0;
+        (started.step.clone(), started.purpose, started.attempt)
+    }
+
+    /// What was said.
+    ///
+    /// # Errors
+    /// When it is in a blob that cannot be read, or is no transcript.
+    pub fn report(self, run: RunId, blobs: &dyn Blobs) -> Result<AttemptReport, Unreadable> {
+        let attempts = self.0.started.attempt;
+        self.0.report(run, attempts, None, blobs)
+    }
+}
+
 impl Search {
     /// Looks for the attempt with that number at that step; without a number, for the last.
     pub const fn new(step: StepId, purpose: Purpose, attempt: Option<u32>) -> Self {
-        Self { step, purpose, attempt, attempts: 0, found: None }
+        Self { step, purpose, attempt, attempts: 0, found: None, work_folder: None }
     }
 
     /// Takes in the next event, which was recorded at `at`.
     pub fn see(&mut self, event: RunEvent, at: Timestamp) {
-        match event {
-            RunEvent::AttemptStarted(started) if started.purpose == self.purpose => {
-                if started.step != self.step {
-                    return;
-                }
+        if let RunEvent::RunStarted(started) = &event {
+            self.work_folder = Some(Arc::clone(&started.work_folder));
+        }
+        match Change::of(event, at) {
+            Some(Change::Started(started))
+                if started.purpose == self.purpose && started.step == self.step =>
+            {
                 self.attempts = self.attempts.max(started.attempt);
                 if self.attempt.is_none_or(|wanted| wanted == started.attempt) {
                     self.found = Some(FoundAttempt { started, at, end: None });
                 }
             }
-            RunEvent::StepCompleted(done) => {
-                let end = End { at, status: "completed", error: None, transcript: done.transcript };
-                self.end(&done.step, Purpose::Do, done.attempt, end);
-            }
-            RunEvent::StepCompensated(done) => {
-                let end = End { at, status: "completed", error: None, transcript: done.transcript };
-                self.end(&done.step, Purpose::Compensate, done.attempt, end);
-            }
-            RunEvent::AttemptFailed(failed) => {
-                let error = Problem::new(failed.code, failed.message).class(failed.class).step(&failed.step);
-                let end = End { at, status: "failed", error: Some(error), transcript: failed.transcript };
-                self.end(&failed.step, failed.purpose, failed.attempt, end);
-            }
-            RunEvent::AttemptLost(lost) => {
-                let end = End { at, status: "lost", error: None, transcript: None };
-                self.end(&lost.step, lost.purpose, lost.attempt, end);
+            Some(Change::Ended((step, purpose, attempt), end)) => {
+                let is_it = |FoundAttempt { started, .. }: &&mut FoundAttempt| {
+                    (&started.step, started.purpose, started.attempt) == (&step, purpose, attempt)
+                };
+                if let Some(found) = self.found.as_mut().filter(is_it) {
+                    found.end = Some(end);
+                }
             }
             _ => {}
-        }
-    }
-
-    fn end(&mut self, step: &StepId, purpose: Purpose, attempt: u32, end: End) {
-        let is_it = |FoundAttempt { started, .. }: &&mut FoundAttempt| {
-            (&started.step, started.purpose, started.attempt) == (step, purpose, attempt)
-        };
-        if let Some(found) = self.found.as_mut().filter(is_it) {
-            found.end = Some(end);
         }
     }
 
@@ -145,28 +224,46 @@ impl Search {
     /// # Errors
     /// When what was said is in a blob that cannot be read, or is no transcript.
     pub fn report(self, run: RunId, blobs: &dyn Blobs) -> Result<Option<AttemptReport>, Unreadable> {
-        let Some(FoundAttempt { started, at, end }) = self.found else { return Ok(None) };
+        let Self { found, attempts, work_folder, .. } = self;
+        found.map(|found| found.report(run, attempts, work_folder.as_deref(), blobs)).transpose()
+    }
+}
+
+impl FoundAttempt {
+    fn report(
+        self,
+        run: RunId,
+        attempts: u32,
+        work_folder: Option<&str>,
+        blobs: &dyn Blobs,
+    ) -> Result<AttemptReport, Unreadable> {
+        let Self { started, at, end } = self;
         let said = end.as_ref().and_then(|end| end.transcript.as_ref());
         let said = said.map(|payload| read::<Transcript>(blobs, payload)).transpose()?;
-        let prompt = match said.as_ref().and_then(|said| said.prompt.clone()) {
-            Some(prompt) => Some(prompt),
-            None => read::<Work>(blobs, &started.input)?.prompt,
-        };
+        let Work { run: command, prompt, env, cwd, .. } = read::<Work>(blobs, &started.input)?;
+        let prompt = said.as_ref().and_then(|said| said.prompt.clone()).or(prompt);
+        let folder = command.as_ref().and(work_folder).map(|work| match &cwd {
+            Some(cwd) => Path::new(work).join(cwd).display().to_string(),
+            None => work.to_owned(),
+        });
         let (stdout, stdout_base64) = written(said.as_ref().map(|said| &said.stdout));
         let (stderr, stderr_base64) = written(said.as_ref().map(|said| &said.stderr));
         let cut = |bytes: u64| (bytes > 0).then_some(bytes);
-        Ok(Some(AttemptReport {
+        Ok(AttemptReport {
             run,
             step: started.step,
             purpose: started.purpose,
             attempt: started.attempt,
-            attempts: self.attempts,
+            attempts,
             generation: started.generation,
             agent: started.agent,
             status: end.as_ref().map_or("running", |end| end.status).to_owned(),
             started_at: at,
             ended_at: end.as_ref().map(|end| end.at),
             error: end.and_then(|end| end.error),
+            variables: command.iter().flat_map(|_| env.keys().cloned()).collect(),
+            command,
+            folder,
             prompt,
             stdout,
             stdout_base64,
@@ -176,7 +273,7 @@ impl Search {
             stderr_cut: said.as_ref().and_then(|said| cut(said.stderr_cut)),
             exit_code: said.as_ref().and_then(|said| said.exit_code),
             signal: said.as_ref().and_then(|said| said.signal),
-        }))
+        })
     }
 }
 

@@ -31,7 +31,10 @@ fn order() -> Order {
 /// What somebody is told who sees a run through.
 async fn see(facade: &Facade, run: &RunId) -> RunReport {
     let (frames, _none) = mpsc::channel(1);
-    match facade.answer(Request::See { run: run.clone(), live: false, told: None }, &frames).await {
+    match facade
+        .answer(Request::See { run: run.clone(), live: false, told: None, hears: None }, &frames)
+        .await
+    {
         Ok(Response::Report(report)) => *report,
         other => panic!("{other:?}"),
     }

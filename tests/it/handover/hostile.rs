@@ -138,7 +138,7 @@ fn names_on_the_socket_are_checked_like_those_on_the_command_line() {
         let answer = raw.ask(&request);
         assert_eq!(answer["problem"]["code"], code, "{request}: {answer}");
     }
-    assert!(raw.ask(&begin("fine", "a"))["answer"]["begun"]["version"].is_u64(), "what is right is taken");
+    assert!(raw.ask(&begin("fine", "a"))["response"]["begun"]["version"].is_u64(), "what is right is taken");
     drop(raw);
     ends_well(&sandbox, holder);
     let runs = sandbox.json(0, &["list"])["runs"].as_array().unwrap().len();

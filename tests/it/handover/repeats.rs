@@ -24,7 +24,7 @@ fn swallow_the_answer(listener: &UnixListener, holder: UnixStream, then: impl Fn
             let mut line = String::new();
             frames.read_line(&mut line).unwrap();
             let frame: Value = serde_json::from_str(&line).unwrap();
-            let is_last = frame.get("answer").or(frame.get("problem")).is_some();
+            let is_last = frame.get("response").or(frame.get("problem")).is_some();
             if is_wanted && is_last {
                 then();
                 return frame;
@@ -60,7 +60,7 @@ fn what_a_person_wants_is_one_also_where_the_answer_was_lost() {
         });
         let ended = client.wait();
         assert_eq!(ended.code(), Some(0), "killed: {is_killed}: {ended}");
-        assert!(lost["answer"]["recorded"].is_object(), "{lost}");
+        assert!(lost["response"]["recorded"].is_object(), "{lost}");
         assert_eq!(sandbox.count("asks", "approval_granted", None), 1);
         assert_eq!(sandbox.reenact(&approve).code(), Some(2), "whoever asks anew is refused");
         open(&sandbox, "holder");

@@ -53,12 +53,24 @@ pub struct StepReport {
     pub summary: Option<String>,
     /// Numbers and other values that the agent counted.
     pub metrics: BTreeMap<String, serde_json::Value>,
+    /// How far its attempt says that it is, while one is made; null where none is, or says nothing.
+    #[serde(default)]
+    pub progress: Option<StepProgress>,
     /// When it first started.
     pub started_at: Option<Timestamp>,
     /// When it was done with.
     pub ended_at: Option<Timestamp>,
     /// What all its attempts used up.
     pub usage: UsageReport,
+}
+
+/// How far an attempt says that it is. It is not recorded, so a run in the past has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepProgress {
+    /// The part that is done, from 0 to 100.
+    pub percent: u8,
+    /// What it is doing at the moment.
+    pub text: String,
 }
 
 /// For serde, which passes a reference.
@@ -125,6 +137,7 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
         artifacts,
         summary: None,
         metrics: BTreeMap::new(),
+        progress: None,
         started_at: node.started_at,
         ended_at: node.ended_at,
         usage: usage_report(node.usage),
