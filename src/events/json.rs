@@ -62,6 +62,17 @@ impl Json {
         serde_json::to_string(value).map(|text| Self(text.into()))
     }
 
+    /// The JSON form of a value that is needed no more, which may be large: it is gone before its form is copied into its
+    /// place.
+    ///
+    /// # Errors
+    /// As for [`Json::of`].
+    pub fn of_owned<T: Serialize>(value: T) -> Result<Self, serde_json::Error> {
+        let text = serde_json::to_string(&value)?;
+        drop(value);
+        Ok(Self(text.into()))
+    }
+
     /// The JSON document `null`.
     pub fn null() -> Self {
         Self("null".into())

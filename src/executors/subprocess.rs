@@ -187,7 +187,7 @@ impl Executor for SubprocessExecutor {
             // Before anybody hears of the end: who does finds all that was said.
             tap.end(said.ended_at, ended(&said, &result)).await;
         }
-        let transcript = Some(said.to_json());
+        let transcript = Some(said.into_json());
         match result {
             Ok(output) => Ok(Output { transcript, ..output }),
             Err(failure) => Err(Failure { transcript, ..failure }),

@@ -47,6 +47,11 @@ impl Transcript {
         // Keys are names of fields, and no number is a fraction: it always has a JSON form.
         Json::of(self).unwrap_or_default()
     }
+
+    /// The same, of one that is needed no more: what a program said may be megabytes.
+    pub fn into_json(self) -> Json {
+        Json::of_owned(self).unwrap_or_default()
+    }
 }
 
 /// What a program wrote: `{"text": "…"}` or `{"base64": "…"}`.
