@@ -81,7 +81,7 @@ fn a_history_whose_holder_goes_in_the_middle_is_told_once() {
     let (mut connection, _) = listener.accept().unwrap();
     let mut requests = BufReader::new(connection.try_clone().unwrap()).lines();
     assert_eq!(requests.next().unwrap().unwrap(), "\"hello\"");
-    writeln!(connection, "{{\"answer\":\"done\"}}").unwrap();
+    writeln!(connection, "{{\"response\":\"done\"}}").unwrap();
     assert!(requests.next().unwrap().unwrap().contains("history"));
     for event in &history[..2] {
         writeln!(connection, "{{\"event\":{event}}}").unwrap();

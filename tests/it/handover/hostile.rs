@@ -298,7 +298,7 @@ fn rude_holder(sandbox: &Sandbox) -> (File, std::thread::JoinHandle<u32>, PathBu
             let mut stream = BufReader::new(stream.unwrap());
             let mut line = String::new();
             stream.read_line(&mut line).unwrap();
-            stream.get_mut().write_all(b"{\"answer\":\"done\"}\n").unwrap();
+            stream.get_mut().write_all(b"{\"response\":\"done\"}\n").unwrap();
             asked += u32::from(stream.read_line(&mut line).is_ok_and(|read| read > 0));
         }
         asked
