@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use crate::actors::notify::Notice;
 use crate::events::ids::Hash;
-use crate::events::problem::Problem;
+use crate::events::problem::{Code, Problem};
+use crate::executors::delivery::Target;
 use crate::text_file::{self, Kind};
 use crate::workflow::parse::StepDefaults;
 use layer::Setting;
@@ -137,6 +138,8 @@ pub struct Approvals {
 pub struct Process {
     /// Further names of environment variables that are passed on.
     pub environment: Vec<String>,
+    /// Names of environment variables that are passed on, and whose values are told to nobody.
+    pub secrets: Vec<String>,
     /// How long a program has between TERM and KILL.
     pub grace: Duration,
     /// How many bytes a program may write to stdout; beyond that its attempt fails.
@@ -246,10 +249,35 @@ impl Config {
         }
         config.apply(layer::of_environment(&sources.env))?;
         keys::check_defaults(&config.defaults)?;
+        config.check_secrets()?;
         if let Some(home) = &sources.home {
             config.agent_paths = config.agent_paths.into_iter().map(|path| under_home(home, path)).collect();
         }
         Ok(config)
+    }
+
+    /// The names of all environment variables whose values are told to nobody: `process.secrets`, and those that keys name
+    /// which end with `_env`.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let tokens = self.notify.iter().filter_map(|notice| match &notice.target {
+            Target::Url { token_env, .. } => token_env.clone(),
+            Target::Command(_) => None,
+        });
+        self.process.secrets.iter().cloned().chain(tokens).collect()
+    }
+
+    /// Checks that no secret is read by expressions: what they read is recorded.
+    fn check_secrets(&self) -> Result<(), Problem> {
+        let secrets = self.secrets();
+        match self.expressions.env.iter().find(|name| secrets.contains(*name)) {
+            None => Ok(()),
+            Some(name) => {
+                let message = format!(
+                    "`expressions.env` names `{name}`, which is a secret: what expressions read is recorded"
+                );
+                Err(Problem::new(Code::BadConfig, message))
+            }
+        }
     }
 
     /// A folder's own configuration file; none if there is no such file, or it names

@@ -135,11 +135,12 @@ impl System {
             passivate_after: settings.passivate_after,
         };
         let spread = Arc::new(Arbiters::new(arbiters.iter().map(Arbiter::handle).collect()));
-        let logs = Arc::clone(&roster.executors.subprocess.logs);
-        let environment = roster.executors.subprocess.environment.clone();
+        let programs = &roster.executors.subprocess;
+        let logs = Arc::clone(&programs.logs);
+        let (environment, masks) = (programs.environment.clone(), programs.masks.clone());
+        let inspector = Inspector { check: settings.check, environment, masks };
         let pages = settings.runs;
-        let scribe =
-            Scribe::new(context.clone(), pages.clone(), Inspector { check: settings.check, environment });
+        let scribe = Scribe::new(context.clone(), pages.clone(), inspector);
         let hosting = Hosting::start(context.clone(), Arc::clone(&spread));
         let agents = Communicator::start(roster, library, clock, spread);
         let (committed, standings) = (store.committed(), Arc::new(LiveStandings(Arc::clone(&hosting))));

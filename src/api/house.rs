@@ -1,6 +1,9 @@
 //! A data folder and how it is to be held: opens the door to its store.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +26,7 @@ use crate::events::problem::{Code, Problem};
 use crate::executors::discovery::Catalog;
 use crate::executors::function::Functions;
 use crate::executors::logs::Logs;
+use crate::executors::mask::{Masks, VALUE_BYTES_MIN, is_too_short};
 use crate::executors::subprocess::programs::Programs;
 use crate::executors::{AgentDefinition, Executors, delivery, subprocess};
 use crate::store::EventStore;
@@ -286,17 +290,41 @@ impl House {
 
     /// The options for the programs that deliver notices.
     fn delivery(&self) -> delivery::Options {
-        let environment =
-            subprocess::Options::environment_of(std::env::vars_os(), &self.config.process.environment);
-        delivery::Options { environment, folder: self.work_folder.clone() }
+        let (environment, masks) = self.passes();
+        delivery::Options { environment, folder: self.work_folder.clone(), masks }
+    }
+
+    /// What programs get of this process's environment, and what of it is masked.
+    fn passes(&self) -> (BTreeMap<OsString, OsString>, Masks) {
+        let (process, all) = (&self.config.process, std::env::vars_os);
+        let further: Vec<String> = process.environment.iter().chain(&process.secrets).cloned().collect();
+        let environment = subprocess::Options::environment_of(all(), &further);
+        (environment, Masks::of_environment(all(), &self.config.secrets()))
+    }
+
+    /// Says which secrets this process has whose values cannot be masked.
+    fn warn_of_short_secrets(&self) {
+        let secrets = self.config.secrets().into_iter();
+        for name in
+            secrets.filter(|name| std::env::var_os(name).is_some_and(|value| is_too_short(value.as_bytes())))
+        {
+            tracing::warn!(
+                name,
+                "the value of a secret has under {VALUE_BYTES_MIN} bytes, and is not masked"
+            );
+        }
     }
 
     /// Starts an engine. Without a data folder that it may write to, there is nothing for it to write down.
     fn start(&self, store: Arc<dyn EventStore>, data: Option<&Path>) -> System {
         let process = &self.config.process;
-        let environment = subprocess::Options::environment_of(std::env::vars_os(), &process.environment);
+        let (environment, masks) = self.passes();
+        if !self.looks {
+            self.warn_of_short_secrets();
+        }
         let options = subprocess::Options {
             environment,
+            masks,
             grace: process.grace,
             output_bytes_max: process.output_bytes_max,
             programs: Programs::in_folder(data.map(|data| data.join(PROCESSES))),

@@ -150,8 +150,8 @@ fn until(definition: &Definition, text: &str) -> Result<Arc<str>, Problem> {
     if known().any(|name| name == text) {
         return Ok(text.into());
     }
-    let problem =
-        Problem::new(Code::NoSuchStep, format!("--until: the workflow has no step or phase `{text}`"));
+    let message = format!("it cannot pause after `{text}`: the workflow has no such step or phase");
+    let problem = Problem::new(Code::NoSuchStep, message);
     Err(match nearest(text, known()) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
         None => problem.hint(format!("its steps are {}", steps().collect::<Vec<_>>().join(", "))),

@@ -9,14 +9,21 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::events::text::printable;
+use crate::executors::mask::Masks;
 
-/// Writes lines from that level on, with colours if they are wanted.
-pub(super) fn subscriber<W>(level: LevelFilter, writer: W, colours: bool) -> impl Subscriber + Send + Sync
+/// Writes lines from that level on, masked, with colours if they are wanted.
+pub(super) fn subscriber<W>(
+    level: LevelFilter,
+    writer: W,
+    colours: bool,
+    masks: Masks,
+) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let fields = debug_fn(|writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| {
+    let fields = debug_fn(move |writer: &mut Writer<'_>, field: &Field, value: &dyn std::fmt::Debug| {
         let value = format!("{value:?}");
+        let value = masks.text(&value);
         match field.name() {
             "message" => write!(writer, "{}", printable(&value)),
             name => write!(writer, "{name}={}", printable(&value)),
@@ -55,15 +62,17 @@ mod tests {
     fn a_line_of_the_log_stays_one_line_in_which_nothing_acts() {
         let kept = Kept::default();
         let writer = kept.clone();
-        let subscriber = subscriber(LevelFilter::WARN, move || writer.clone(), false);
+        let masks = Masks::default().and([("TOKEN", &b"s3cret"[..])]);
+        let subscriber = subscriber(LevelFilter::WARN, move || writer.clone(), false, masks);
         tracing::subscriber::with_default(subscriber, || {
             let evil = "x\n\u{1b}[2J\u{9b}1m\u{202e}\u{2028}";
-            tracing::warn!(shown = %evil, text = evil, debug = ?evil, "told {evil}");
+            tracing::warn!(shown = %evil, text = evil, debug = ?evil, token = "s3cret", "told {evil}");
         });
         let bytes = kept.0.lock().unwrap().clone();
         let text = String::from_utf8(bytes).unwrap();
         let line = text.strip_suffix('\n').unwrap();
         assert!(!line.chars().any(crate::events::text::is_active), "{line:?}");
+        assert!(line.ends_with(" token=\"[TOKEN]\""), "{line:?}");
         assert!(line.contains("told x") && line.contains(" shown=x") && line.contains(" text="), "{line:?}");
     }
 }

@@ -62,6 +62,7 @@ use crate::api::{folder, identity};
 use crate::config::{Config, Project, Sources, trust as kept};
 use crate::events::problem::{Code, Problem, Remedy};
 use crate::executors::children;
+use crate::executors::mask::Masks;
 use crate::text_file;
 use crate::views::presenters::report::RunReport;
 use arguments::{Arguments, Reach, Verb};
@@ -280,7 +281,8 @@ fn log_to_stderr(config: &Config) -> Result<(), Problem> {
         let message = format!("`{}` is no log level", config.log.level);
         Problem::new(Code::BadConfig, message).hint("there are off, error, warn, info, debug and trace")
     })?;
-    log::subscriber(level, std::io::stderr, say::stderr_is_terminal()).init();
+    let masks = Masks::of_environment(std::env::vars_os(), &config.secrets());
+    log::subscriber(level, std::io::stderr, say::stderr_is_terminal(), masks).init();
     Ok(())
 }
 

@@ -6,7 +6,6 @@ use super::shown::Shown;
 use super::text::terminal::NAME_CHARS_MAX;
 use super::text::{self, terminal};
 use super::{Exit, Scene, control};
-use crate::aggregates::run::RunStatus;
 use crate::api::door::Door;
 use crate::api::facade::unknown_run;
 use crate::api::folder::is_store;
@@ -88,16 +87,16 @@ fn chosen(answer: Response) -> Result<RunId, Problem> {
 async fn all(scene: &Scene, door: Door, show: Show, signals: &mut Signals) -> Result<Exit, Problem> {
     let shown = Shown::new(&scene.house, show, true)?;
     let request = Request::SeeAll { hears: show.wants() };
-    let (mut all_completed, mut any) = (true, false);
+    let (mut exit, mut any) = (Exit::Good, false);
     let mut show = |frame| match frame {
         Frame::Report(report) => {
             any = true;
-            all_completed &= report.status == RunStatus::Completed;
+            exit = of_several(exit, Exit::of_run(&report));
             scene.say.result(&*report, text::one_line);
         }
         Frame::Parked { run, error } => {
             any = true;
-            all_completed = false;
+            exit = Exit::Failed;
             scene.say.left(&run, &error, &scene.call);
         }
         Frame::Heard(heard) => {
@@ -118,7 +117,16 @@ async fn all(scene: &Scene, door: Door, show: Show, signals: &mut Signals) -> Re
                 scene.say.note(&terminal!("no run is interrupted"));
             }
             see::leave(door, signals).await?;
-            Ok(if all_completed { Exit::Good } else { Exit::Failed })
+            Ok(exit)
         }
+    }
+}
+
+/// How a verb ends that saw several runs through: well if all completed, waiting if the others only wait.
+const fn of_several(before: Exit, run: Exit) -> Exit {
+    match (before, run) {
+        (before, Exit::Good) => before,
+        (Exit::Good | Exit::Waiting, Exit::Waiting) => Exit::Waiting,
+        _ => Exit::Failed,
     }
 }

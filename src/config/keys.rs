@@ -46,6 +46,7 @@ const KEYS: &[Key] = &[
     ("approvals.checklist", |config, value| points(value).map(|points| config.approvals.checklist = points)),
     ("approvals.check", |config, value| program(value).map(|words| config.approvals.check = words)),
     ("process.environment", |config, value| texts(value).map(|names| config.process.environment = names)),
+    ("process.secrets", |config, value| texts(value).map(|names| config.process.secrets = names)),
     ("process.grace", |config, value| length(value).map(|length| config.process.grace = length)),
     ("process.output_max", |config, value| {
         let bytes = bytes(value, KIB..=KIB * KIB * KIB)?;

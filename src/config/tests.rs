@@ -265,6 +265,25 @@ fn notices_say_who_is_told_of_what() {
 }
 
 #[test]
+fn secrets_are_what_the_process_and_keys_that_end_with_env_name() {
+    let machine = Machine::project(
+        "[[notify]]\non = ['run_failed']\nurl = 'https://chat.example.org/x'\ntoken_env = 'CHAT'\n",
+    );
+    let config = machine.env("REENACT_PROCESS__SECRETS", "NPM,PYPI").config();
+    let names = ["CHAT", "NPM", "PYPI"].map(str::to_owned);
+    assert_eq!(config.secrets(), names.into());
+    for name in ["NPM", "CHAT"] {
+        let text = format!(
+            "[expressions]\nenv = ['{name}']\n[process]\nsecrets = ['NPM']\n\
+             [[notify]]\non = ['run_failed']\nurl = 'https://x'\ntoken_env = 'CHAT'\n"
+        );
+        let problem = Machine::project(&text).problem();
+        assert_eq!(problem.code, Code::BadConfig);
+        assert!(problem.message.contains(&format!("`expressions.env` names `{name}`")), "{problem}");
+    }
+}
+
+#[test]
 fn a_notice_that_makes_no_sense_is_refused_with_what_is_wrong() {
     // Its place in the log could not be saved, under a key so long: it was told of
     // everything again and again.

@@ -322,6 +322,8 @@ codes! {
         "give it more memory, or less to do at once";
     ArtifactMissing = "RE-3033", Validation, "A program says that it made a file which is not there",
         "name it as it is seen from the folder in which the program runs, and write it before it is named";
+    MasksTooMuch = "RE-3037", Validation, "A program has more masked than it may",
+        "name values once, and only those that are secrets";
     TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",
         "give it a shorter list, or see `growth.items` in the configuration";
 

@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use super::children;
+use super::mask::Masks;
 
 /// How long a delivery may take. Who gets a notice has to take it down, not to act on it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,6 +42,8 @@ pub struct Options {
     pub environment: BTreeMap<OsString, OsString>,
     /// The folder in which programs run.
     pub folder: PathBuf,
+    /// What is masked in why a delivery failed.
+    pub masks: Masks,
 }
 
 /// Delivers to one target.
@@ -69,13 +72,16 @@ impl Delivery {
         let delivered = tokio::time::timeout(PATIENCE, async {
             match (&self.target, &self.client) {
                 (Target::Url { url, token_env }, Some(client)) => {
-                    post(client, url, token_env.as_deref(), document).await
+                    post(client, url, token_env.as_deref(), document, &self.options.masks).await
                 }
                 (Target::Url { .. }, None) => Err("there is no way to send it".to_owned()),
                 (Target::Command(command), _) => self.run(command, document).await,
             }
         });
-        delivered.await.unwrap_or_else(|_| Err(format!("it was not taken within {} s", PATIENCE.as_secs())))
+        let delivered = delivered.await;
+        let why =
+            delivered.unwrap_or_else(|_| Err(format!("it was not taken within {} s", PATIENCE.as_secs())));
+        why.map_err(|why| self.options.masks.text(&why).into_owned())
     }
 
     async fn run(&self, words: &[String], document: &str) -> Result<(), String> {
@@ -136,6 +142,7 @@ async fn post(
     url: &str,
     token_env: Option<&str>,
     document: &str,
+    masks: &Masks,
 ) -> Result<(), String> {
     let mut request = client.post(url).header("content-type", "application/json").body(document.to_owned());
     if let Some(name) = token_env {
@@ -148,13 +155,16 @@ async fn post(
     if status.is_success() {
         return Ok(());
     }
-    let mut said = Vec::new();
+    let (mut said, mut more_follow) = (Vec::new(), true);
     // An answer may never end: no more of it is read than is shown.
-    while said.len() < ANSWER_CHARS_MAX
-        && let Ok(Some(more)) = answer.chunk().await
-    {
-        said.extend_from_slice(&more);
+    while more_follow && said.len() < ANSWER_CHARS_MAX {
+        match answer.chunk().await {
+            Ok(Some(more)) => said.extend_from_slice(&more),
+            _ => more_follow = false,
+        }
     }
+    // First masked, then cut: half of a value would not be known for one.
+    let said = masks.beginning(&said, more_follow);
     let said: String = String::from_utf8_lossy(&said).chars().take(ANSWER_CHARS_MAX).collect();
     Err(format!("the answer was {status} {}", said.trim()).trim_end().to_owned())
 }
@@ -168,4 +178,18 @@ fn cause(error: &dyn std::error::Error) -> String {
         source = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn why_a_delivery_failed_is_masked() {
+        let masks = Masks::default().and([("TOKEN", &b"s3cret"[..])]);
+        let options = Arc::new(Options { masks, ..Options::default() });
+        let target = Target::Command(vec!["absent-s3cret".to_owned()]);
+        let why = Delivery::new(target, options).unwrap().deliver("{}").await.unwrap_err();
+        assert!(why.starts_with("`absent-[TOKEN]` cannot be started"), "{why}");
+    }
 }

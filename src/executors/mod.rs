@@ -9,6 +9,7 @@
 //! - [`delivery`]: delivers a document to a program or a URL, for notifications
 //! - [`definition`]: what an agent's file says
 //! - [`discovery`]: which agents exist
+//! - [`mask`]: keeps secrets out of what is told
 
 pub mod children;
 pub mod definition;
@@ -16,6 +17,7 @@ pub mod delivery;
 pub mod discovery;
 pub mod function;
 pub mod logs;
+pub mod mask;
 pub mod scripted;
 pub mod subprocess;
 
@@ -37,6 +39,7 @@ use crate::workflow::work::Work;
 pub use crate::workflow::work::{AgentRequest, Failure, Output, Stop};
 
 pub use definition::{AgentDefinition, ExecutorKind};
+use mask::masked::Masked;
 
 /// One attempt at a step, as an executor gets it.
 #[derive(Debug, Clone)]
@@ -176,6 +179,13 @@ pub(crate) fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
+/// The failure of an attempt that panicked.
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Failure::new(Code::Panicked, format!("it panicked: {}", text.unwrap_or("no message")))
+}
+
 /// How long an executor may take to clean up. It is longer than the grace that programs are given.
 pub const CLEAN_UP_MAX: Duration = Duration::from_secs(60);
 
@@ -216,13 +226,18 @@ impl Executors {
     /// definition with which its executor cannot work, and [`Code::UnknownFunction`].
     pub fn of(&self, agent: &AgentDefinition) -> Result<Arc<dyn Executor>, Problem> {
         agent.check_usable()?;
-        match agent.executor {
-            ExecutorKind::Function => self.functions.executor(&agent.name),
+        let executor: Arc<dyn Executor> = match agent.executor {
+            ExecutorKind::Function => self.functions.executor(&agent.name)?,
             ExecutorKind::Scripted => {
                 let script = agent.script.clone().unwrap_or_default();
-                Ok(Arc::new(scripted::ScriptedExecutor::new(script)))
+                Arc::new(scripted::ScriptedExecutor::new(script))
             }
-            _ => Ok(Arc::new(subprocess::SubprocessExecutor::new(agent, Arc::clone(&self.subprocess)))),
-        }
+            // It masks what comes while it comes.
+            _ => {
+                let options = Arc::clone(&self.subprocess);
+                return Ok(Arc::new(subprocess::SubprocessExecutor::new(agent, options)));
+            }
+        };
+        Ok(Masked::over(executor, &self.subprocess.masks))
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::subprocess::protocol;
+use super::subprocess::{mask, protocol};
 use super::{Context, Executor, Failure, Output, Stop, Task, now};
+use crate::events::ids::AgentName;
 use crate::events::problem::Code;
 use crate::events::time::Timestamp;
 use crate::workflow::script::{Says, Script, ScriptQuery, ScriptedAnswer};
@@ -35,17 +36,13 @@ impl Executor for ScriptedExecutor {
         let answer = self.script.answer(&asked).ok_or_else(|| no_answer(&task))?;
         let started_at = now();
         let result = match delayed(answer, &context).await {
-            Ok(()) => says(answer, &context),
+            Ok(()) => says(answer, &task.agent, &context),
             Err(why) => Err(Failure::stopped(why)),
         };
-        let stdout = match &answer.says {
-            Says::Stdout(text) if result.is_ok() => text.as_str(),
-            _ => "",
-        };
-        let transcript = Some(transcript(prompt, stdout, started_at).to_json());
+        let transcript = |stdout| Some(transcript(prompt, stdout, started_at).to_json());
         match result {
-            Ok(output) => Ok(Output { transcript, ..output }),
-            Err(failure) => Err(Failure { transcript, ..failure }),
+            Ok((output, stdout)) => Ok(Output { transcript: transcript(stdout), ..output }),
+            Err(failure) => Err(Failure { transcript: transcript(String::new()), ..failure }),
         }
     }
 }
@@ -61,13 +58,15 @@ async fn delayed(answer: &ScriptedAnswer, context: &Context) -> Result<(), Stop>
     }
 }
 
-fn says(answer: &ScriptedAnswer, context: &Context) -> Result<Output, Failure> {
+/// What an answer says, and the text of it that a program would have written.
+fn says(answer: &ScriptedAnswer, agent: &AgentName, context: &Context) -> Result<(Output, String), Failure> {
     match &answer.says {
-        Says::Output(output) => Ok(Output { output: output.clone(), ..Output::default() }),
+        Says::Output(output) => Ok((Output { output: output.clone(), ..Output::default() }, String::new())),
         Says::Stdout(text) => {
-            let progress = text.lines().filter_map(|line| protocol::progress(line.as_bytes()));
-            progress.for_each(|said| drop(context.progress.send_replace(said)));
-            protocol::output(text.as_bytes())
+            let said = mask::of_text(text).map_err(|much| much.failure(agent))?;
+            let progress = said.lines().filter_map(|line| protocol::progress(line.as_bytes()));
+            progress.for_each(|shown| drop(context.progress.send_replace(shown)));
+            Ok((protocol::output(said.as_bytes())?, said))
         }
         Says::Fail { class, message } => {
             Err(Failure::new(Code::ScriptedFailure, message.clone()).class(*class))
@@ -75,8 +74,8 @@ fn says(answer: &ScriptedAnswer, context: &Context) -> Result<Output, Failure> {
     }
 }
 
-fn transcript(prompt: Option<&str>, stdout: &str, started_at: Timestamp) -> Transcript {
-    let stdout = Written::Text(stdout.to_owned());
+fn transcript(prompt: Option<&str>, stdout: String, started_at: Timestamp) -> Transcript {
+    let stdout = Written::Text(stdout);
     let prompt = prompt.map(str::to_owned);
     Transcript { prompt, stdout, started_at, ended_at: now(), ..Transcript::default() }
 }
@@ -104,7 +103,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::events::ids::{AgentName, Fence, RunId, StepId};
+    use crate::events::ids::{Fence, RunId, StepId};
     use crate::events::problem::Class;
     use crate::events::run::Purpose;
     use crate::executors::Progress;

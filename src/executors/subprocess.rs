@@ -4,6 +4,7 @@
 //! - `protocol`: the document that goes in, and what lines on stdout mean
 //! - `input`: the document where the program can read it
 //! - `streams`: reads what it writes, within bounds
+//! - `mask`: keeps secrets out of it
 //! - `exit`: what a status means; `oom`: whether memory ran out
 //! - `running`: the program at work
 //! - [`programs`]: all that are at work, and what a process that died left at work; `table`: the file in which they stand
@@ -20,6 +21,7 @@ mod exit;
 mod group;
 mod helpers;
 mod input;
+pub(super) mod mask;
 mod oom;
 mod proc;
 pub mod programs;
@@ -41,6 +43,7 @@ use async_trait::async_trait;
 
 use super::logs::line::Ended;
 use super::logs::{Logs, Speaker};
+use super::mask::Masks;
 use super::{AgentDefinition, Context, Executor, Failure, Output, Stop, Task, now};
 use crate::events::ids::{RunId, StepId};
 use crate::events::json::Json;
@@ -68,6 +71,8 @@ const DRAIN: Duration = Duration::from_millis(500);
 pub struct Options {
     /// What passes of the parent's environment. See [`Options::environment_of`].
     pub environment: BTreeMap<OsString, OsString>,
+    /// What is masked in all that programs say, and that functions do.
+    pub masks: Masks,
     /// How long a process group has between TERM and KILL.
     pub grace: Duration,
     /// How many bytes a program may write to stdout, and how many are kept of stderr.
@@ -83,6 +88,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             environment: Self::environment_of(std::env::vars_os(), &[]),
+            masks: Masks::default(),
             grace: GRACE,
             output_bytes_max: OUTPUT_BYTES_MAX,
             programs: Programs::in_folder(None),
@@ -129,7 +135,8 @@ impl SubprocessExecutor {
             helpers::run(move || Running::start(command, &document, &options.programs, &task)).await;
         let (running, pipes) = started
             .map_err(|error| running::not_ready("there is no thread to start the program", &error))??;
-        let streams = Streams::new(pipes, self.options.output_bytes_max)
+        let options = &self.options;
+        let streams = Streams::new(pipes, options.output_bytes_max, options.masks.clone())
             .map_err(|error| running::not_ready("what the program writes cannot be read", &error))?;
         Ok((running, streams))
     }
@@ -140,6 +147,7 @@ impl SubprocessExecutor {
                 exit::out_of_memory(*status, streams)
             }
             End::Exited(status) => exit::failure(*status, streams),
+            End::TooLarge if streams.masks_too_much() => mask::TooMuch.failure(&task.agent),
             End::TooLarge => exit::too_large(&task.agent, self.options.output_bytes_max),
             End::Stopped(why) => exit::stopped(*why, streams),
             End::Unwaitable(error) => exit::unwaitable(error),
@@ -152,7 +160,8 @@ impl Executor for SubprocessExecutor {
     async fn execute(&self, mut task: Task, context: Context) -> Result<Output, Failure> {
         self.end_leftover(&task.run, &task.step).await?;
         let (started_at, kills_before) = (now(), oom::kills());
-        let (mut running, mut streams) = self.start(&task).await?;
+        let started = self.start(&task).await;
+        let (mut running, mut streams) = started.map_err(|failure| self.options.masks.failure(failure))?;
         streams.show_progress_in(context.progress.clone());
         streams.say_to(self.options.logs.tap(speaker(&task)));
         let mut end = tokio::select! {
@@ -165,16 +174,21 @@ impl Executor for SubprocessExecutor {
         if matches!(end, End::Exited(_)) && streams.hear_out(DRAIN).await.is_err() {
             end = End::TooLarge;
         }
+        let is_done = matches!(end, End::Exited(status) if status.success());
+        if is_done {
+            running.leave();
+        } else {
+            // First the end, then the message: what a program says when it is told to stop is a part of it.
+            end_group(running, self.options.grace, &mut streams).await;
+        }
+        if streams.end().is_err() && is_done {
+            end = End::TooLarge;
+        }
         let result = match &end {
             End::Exited(status) if status.success() => {
-                running.leave();
-                streams.output().and_then(|output| command::made(&task, output))
+                streams.output().and_then(|output| command::made(&task, output, streams.masks()))
             }
-            _ => {
-                // First the end, then the message: what a program says when it is told to stop is a part of it.
-                end_group(running, self.options.grace, &mut streams).await;
-                Err(self.failure(&task, &end, &streams, kills_before))
-            }
+            _ => Err(self.failure(&task, &end, &streams, kills_before)),
         };
         self.options.programs.look_again();
         let tap = streams.take_tap();

@@ -37,6 +37,7 @@ mod programs;
 mod projections;
 mod resume_all;
 mod saga;
+mod secrets;
 mod shutdown;
 mod support;
 mod tidy;

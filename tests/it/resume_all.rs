@@ -30,12 +30,29 @@ fn every_run_is_told_of_once_also_one_that_waits_for_people() {
     sandbox.json(4, &["run", "good.yaml", "--id", "paused", "--detach"]);
     sandbox.json(0, &["pause", "paused"]);
     let ended = sandbox.reenact(&["--json", "resume", "--all"]);
-    assert_eq!(ended.code(), Some(1), "{ended}");
+    assert_eq!(ended.code(), Some(4), "{ended}");
     let lines = ended.json_lines();
     let told = lines.iter().map(|line| (line["run"].as_str().unwrap(), line["status"].as_str().unwrap()));
     let expected = BTreeMap::from([("asks", "waiting"), ("good", "completed"), ("waits", "waiting")]);
     assert_eq!((told.collect::<BTreeMap<_, _>>(), lines.len()), (expected, 3), "{ended}");
     assert_eq!(log(&sandbox), "a\n");
+}
+
+/// It ended with 1 where all that was left only waited, as if something had failed.
+#[test]
+fn it_ends_with_4_where_the_others_only_wait_and_with_1_where_one_failed() {
+    let sandbox = machine();
+    sandbox.write("bad.yaml", "name: bad\nsteps:\n  - {id: a, run: exit 65}\n");
+    let begin = |file: &str, id: &str| sandbox.json(4, &["run", file, "--id", id, "--detach"]);
+    let all = || sandbox.reenact(&["resume", "--all"]).code();
+    begin("good.yaml", "good");
+    assert_eq!(all(), Some(0));
+    begin("good.yaml", "better");
+    begin("asks.yaml", "asks");
+    assert_eq!(all(), Some(4));
+    assert_eq!(all(), Some(4), "it still waits");
+    begin("bad.yaml", "bad");
+    assert_eq!(all(), Some(1));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::actors::clock::Clock;
 use crate::events::ids::{Fence, RunId, StepId};
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
-use crate::executors::{self, CLEAN_UP_MAX, Executor, Progress, Task};
+use crate::executors::{self, CLEAN_UP_MAX, Executor, Progress, Task, panicked};
 use crate::kernel::Deadline;
 use crate::workflow::work::{Failure, Output, Stop};
 
@@ -231,12 +231,6 @@ async fn until(clock: &dyn Clock, at: Timestamp) {
     while !due.has_come(clock.now()) {
         clock.wait_until(due.into()).await;
     }
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Failure::new(Code::Panicked, format!("it panicked: {}", text.unwrap_or("no message")))
 }
 
 #[cfg(test)]

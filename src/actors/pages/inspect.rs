@@ -12,8 +12,10 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use crate::executors::children;
+use crate::executors::mask::Masks;
 use crate::views::presenters::request::work_folder::{Check, Repository};
 
 /// How long `git status` may take. On a large repository whose files are not cached it takes seconds.
@@ -36,6 +38,8 @@ pub struct Inspector {
     pub check: Vec<String>,
     /// All that programs get of an environment.
     pub environment: BTreeMap<OsString, OsString>,
+    /// What is masked in what they say.
+    pub masks: Masks,
 }
 
 /// The result of a program that has ended.
@@ -146,8 +150,11 @@ impl Inspector {
         };
         // Its number may be another's from here on.
         group.leave();
-        let read = async |said| {
-            tokio::time::timeout(DRAIN, said).await.ok().and_then(Result::ok).unwrap_or_default()
+        let read = async |said: JoinHandle<Vec<u8>>| {
+            let said: Vec<u8> =
+                tokio::time::timeout(DRAIN, said).await.ok().and_then(Result::ok).unwrap_or_default();
+            // What was cut off may have gone on with the rest of a value.
+            self.masks.beginning(&said, said.len() as u64 >= SAID_BYTES_MAX).into_owned()
         };
         Ok(Ran { status, stdout: read(stdout).await, stderr: read(stderr).await })
     }

@@ -52,6 +52,8 @@ impl System {
             self.live.let_go(&run).await;
             // A commit that was on its way may have started one more. What it answers to nothing new is no matter.
             let _ = self.in_time(self.live.ask(&run, Ask::Go)).await;
+            // What it had begun to say lets a child go on when that has heard it: it would go on after it was let go of.
+            let _ = self.in_time(self.hosting.book().delivered(&StreamId::of_run(&run))).await;
             if let Ok((state, _)) = self.fold(&run).await {
                 let children = state.open_children().map(|(child, _)| child.clone());
                 next.extend(children.filter(|child| !is_wanted(child)));

@@ -7,7 +7,8 @@ use super::*;
 use crate::events::ids::{Fence, RunId, StepId};
 use crate::events::problem::Class;
 use crate::events::run::Purpose;
-use crate::executors::Stop;
+use crate::executors::mask::Masks;
+use crate::executors::{AgentDefinition, ExecutorKind, Executors, Stop, subprocess};
 use crate::workflow::work::Work;
 
 fn task(with: &serde_json::Value) -> Task {
@@ -137,4 +138,45 @@ fn what_a_function_says_has_a_bound() {
     let mut said = Said::default();
     (0..3).for_each(|_| said.push(&"x".repeat(OUTPUT_BYTES_MAX / 2)));
     assert_eq!((said.kept.len(), said.cut), (OUTPUT_BYTES_MAX, OUTPUT_BYTES_MAX as u64 / 2 + 3));
+}
+
+/// It tells what it was not to tell in each way that it has.
+#[tokio::test]
+async fn what_a_function_tells_is_masked() {
+    let executors = Executors {
+        subprocess: Arc::new(subprocess::Options {
+            masks: Masks::default().and([("TOKEN", &b"s3cret"[..])]),
+            ..subprocess::Options::default()
+        }),
+        ..Executors::default()
+    };
+    executors.functions.register("teller", async |call: FunctionCall| {
+        call.progress(50, "with s3cret");
+        call.say("said s3cret");
+        tokio::task::yield_now().await;
+        match call.task.step.as_str() {
+            "panics" => panic!("no s3cret"),
+            "fails" => Err(Failure::validation("bad s3cret")),
+            _ => Ok(json!({ "s3cret": ["s3cret"] })),
+        }
+    });
+    let definition = AgentDefinition {
+        executor: ExecutorKind::Function,
+        ..AgentDefinition::named(AgentName::new("teller"))
+    };
+    let executor = executors.of(&definition).unwrap();
+    let call = async |step: &str| {
+        let (context, held) = context();
+        let task = Task { step: StepId::parse(step).unwrap(), ..task(&json!({})) };
+        let result = executor.execute(task, context).await;
+        assert_eq!(held.progress.borrow().text, "with [TOKEN]");
+        let told = format!("{result:?}");
+        assert!(!told.contains("s3cret"), "{told}");
+        result
+    };
+    let output = call("answers").await.unwrap();
+    assert_eq!(output.output.value(), json!({ "[TOKEN]": ["[TOKEN]"] }));
+    assert!(output.transcript.unwrap().text().contains("said [TOKEN]"));
+    assert_eq!(call("fails").await.unwrap_err().message, "bad [TOKEN]");
+    assert_eq!(call("panics").await.unwrap_err().message, "it panicked: no [TOKEN]");
 }

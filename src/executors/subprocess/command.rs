@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use tokio::process::{Child, Command};
 
 use super::super::children::{self, Own};
+use super::super::mask::Masks;
 use super::super::{Failure, Output, Task};
 use crate::events::problem::{Class, Code};
 use crate::workflow::work;
@@ -81,13 +82,14 @@ fn folder(task: &Task) -> PathBuf {
 }
 
 /// What a program answered, if the files are there that it says it made: in the folder in which it ran, or in the work
-/// folder.
+/// folder. One in whose path something is masked is not looked for: its path is told to nobody.
 ///
 /// # Errors
 /// Which one is not there.
-pub(super) fn made(task: &Task, output: Output) -> Result<Output, Failure> {
+pub(super) fn made(task: &Task, output: Output, masks: &Masks) -> Result<Output, Failure> {
     let folders = || [folder(task), PathBuf::from(&*task.work_folder)];
-    let is_missing = |path: &&String| folders().iter().all(|folder| !folder.join(path).exists());
+    let is_missing =
+        |path: &&String| !masks.stand_in(path) && folders().iter().all(|folder| !folder.join(path).exists());
     match output.artifacts.iter().find(is_missing) {
         None => Ok(output),
         Some(path) => {

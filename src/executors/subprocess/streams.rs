@@ -12,7 +12,9 @@ use tokio::sync::watch;
 
 use super::super::logs::Tap;
 use super::super::logs::line::Stream;
+use super::super::mask::Masks;
 use super::super::{Failure, Output, Progress};
+use super::mask::{Masking, TooMuch};
 use super::protocol;
 use super::running::Pipes;
 use crate::workflow::work::{Transcript, Written};
@@ -23,9 +25,15 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// How much of the end of stderr a failure's message quotes.
 const LAST_WORDS_BYTES_MAX: usize = 2 * 1024;
 
-/// The program wrote more than it may.
+/// The program wrote more than it may, or has more masked than it may.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
+
+impl From<TooMuch> for Full {
+    fn from(_: TooMuch) -> Self {
+        Self
+    }
+}
 
 /// The pipes of a program and what came through them.
 pub(super) struct Streams {
@@ -33,22 +41,25 @@ pub(super) struct Streams {
     output: Capture,
     stderr: Option<Receiver>,
     errors: Tail,
+    masking: Masking,
     chunks: (Vec<u8>, Vec<u8>),
     /// Where all of it goes as it comes, too.
     tap: Option<Tap>,
 }
 
 impl Streams {
-    /// Of stdout and of stderr at most `bytes_max` are kept each. Both must not block.
+    /// Of stdout and of stderr at most `bytes_max` are kept each, masked. Both must not block.
     ///
     /// # Errors
     /// When there is nobody to say when there is something to read.
-    pub(super) fn new((stdout, stderr): Pipes, bytes_max: usize) -> io::Result<Self> {
+    pub(super) fn new((stdout, stderr): Pipes, bytes_max: usize, masks: Masks) -> io::Result<Self> {
         let output = Capture { kept: Vec::new(), line: 0, bytes_max, cut: 0, progress: None };
         let errors = Tail { kept: VecDeque::new(), bytes_max, cut: 0 };
         let reader = |pipe| Receiver::from_owned_fd_unchecked(pipe).map(Some);
         let chunks = (vec![0; CHUNK_BYTES], vec![0; CHUNK_BYTES]);
-        Ok(Self { stdout: reader(stdout)?, output, stderr: reader(stderr)?, errors, chunks, tap: None })
+        let masking = Masking::new(masks);
+        let tap = None;
+        Ok(Self { stdout: reader(stdout)?, output, stderr: reader(stderr)?, errors, masking, chunks, tap })
     }
 
     /// Says where `PROGRESS:` lines are shown.
@@ -69,7 +80,7 @@ impl Streams {
     /// Moves bytes until all pipes are closed. It may be dropped at any await and called again.
     ///
     /// # Errors
-    /// When stdout is over its bound; what comes from then on is counted only.
+    /// When stdout is over its bound, or more is to be masked than may be; what comes from then on is counted at most.
     pub(super) async fn pump(&mut self) -> Result<(), Full> {
         let (out, err) = &mut self.chunks;
         loop {
@@ -79,6 +90,7 @@ impl Streams {
             tokio::select! {
                 bytes = read(&mut self.stdout, out), if self.stdout.is_some() => match bytes {
                     Some(bytes) => {
+                        let bytes = self.masking.stdout(bytes)?;
                         say(&mut self.tap, Stream::Stdout, bytes);
                         self.output.push(bytes)?;
                     }
@@ -86,6 +98,7 @@ impl Streams {
                 },
                 bytes = read(&mut self.stderr, err), if self.stderr.is_some() => match bytes {
                     Some(bytes) => {
+                        let bytes = self.masking.stderr(bytes)?;
                         say(&mut self.tap, Stream::Stderr, bytes);
                         self.errors.push(bytes);
                     }
@@ -112,9 +125,44 @@ impl Streams {
         while self.pump().await.is_err() {}
     }
 
+    /// Nothing more is read: takes in what was held back, and masks all that is kept by what the program named last.
+    ///
+    /// # Errors
+    /// When stdout is over its bound, or more is to be masked than may be.
+    pub(super) fn end(&mut self) -> Result<(), Full> {
+        let last = self.masking.end_stdout().map_err(Full::from).and_then(|bytes| {
+            say(&mut self.tap, Stream::Stdout, bytes);
+            self.output.push(bytes)
+        });
+        let last = last.and(self.masking.end_stderr().map_err(Full::from).map(|bytes| {
+            say(&mut self.tap, Stream::Stderr, bytes);
+            self.errors.push(bytes);
+        }));
+        self.masking.again(&mut self.output.kept, self.output.cut > 0);
+        let mut errors = Vec::from(std::mem::take(&mut self.errors.kept));
+        self.masking.again(&mut errors, false);
+        self.errors.kept = errors.into();
+        last
+    }
+
+    /// What is masked by now.
+    pub(super) fn masks(&self) -> &Masks {
+        self.masking.masks()
+    }
+
+    /// Whether the program has more masked than it may.
+    pub(super) fn masks_too_much(&self) -> bool {
+        self.masking.is_over()
+    }
+
     /// What the program answered.
+    ///
+    /// # Errors
+    /// When it is JSON that cannot be taken, also once it is masked.
     pub(super) fn output(&self) -> Result<Output, Failure> {
-        protocol::output(&self.output.kept)
+        let output = protocol::output(&self.output.kept)?;
+        // Only what is escaped in JSON can still hold a value.
+        if self.output.kept.contains(&b'\\') { self.masks().output(output) } else { Ok(output) }
     }
 
     /// What the program wrote.

@@ -3,6 +3,7 @@
 mod docs;
 mod ends;
 mod lost;
+mod masks;
 mod says;
 mod transcripts;
 

@@ -89,7 +89,9 @@ fn all_that_is_wrong_with_one_is_told_and_nothing_is_recorded() {
             (RunSpec::text("steps: [{id: a, run: 'true'}]").parallel(0), Code::BadRequest),
             (RunSpec::text("steps: [{id: a, run: 'true'}]").tag("", "x"), Code::BadRequest),
         ] {
-            assert_eq!(engine.run(spec).await.err().unwrap().code, code);
+            let problem = engine.run(spec).await.err().unwrap();
+            assert_eq!(problem.code, code);
+            assert!(!problem.message.contains("--"), "an option of the command line: {problem}");
         }
         let no_agent =
             parse("steps: [{id: a, agent: nobody}]", "w.yaml", &Known::default()).unwrap().definition;

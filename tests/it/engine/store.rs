@@ -12,7 +12,7 @@ use reenact::events::run::{AttemptLost, Purpose, RunEvent};
 use reenact::store::fault::{Calls, Fault, Faulty};
 use reenact::store::memory::MemoryStore;
 
-use super::kit::{Kit, faulty, id, on_actix, start_of, status};
+use super::kit::{Kit, faulty, id, on_actix, on_actix_with_much, start_of, status};
 
 const TWO: &str = "[{id: a, agent: work}, {id: b, agent: work}]";
 
@@ -209,7 +209,7 @@ fn order(reason_bytes: usize) -> Order {
 /// A commit of any length was once written, and one that was too long to be read was the end of every run.
 #[test]
 fn a_decision_that_is_too_long_is_refused_and_stops_its_run_only() {
-    on_actix(async {
+    on_actix_with_much(async {
         let kit = Kit::new();
         let gate = kit.gated("work");
         let system = kit.start();
@@ -239,7 +239,7 @@ fn a_decision_that_is_too_long_is_refused_and_stops_its_run_only() {
 /// Each fits into a commit, all of them together do not.
 #[test]
 fn what_is_asked_together_and_is_too_long_together_is_stored_apart() {
-    on_actix(async {
+    on_actix_with_much(async {
         let store = Arc::new(faulty());
         let kit = Kit { store: Arc::clone(&store) as _, ..Kit::new() };
         let _gate = kit.gated("work");

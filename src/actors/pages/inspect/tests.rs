@@ -7,7 +7,11 @@ use super::*;
 
 fn inspector(check: &[&str]) -> Inspector {
     let environment = std::env::vars_os().filter(|(name, _)| name == "PATH").collect();
-    Inspector { check: check.iter().map(|part| (*part).to_owned()).collect(), environment }
+    Inspector {
+        check: check.iter().map(|part| (*part).to_owned()).collect(),
+        environment,
+        ..Inspector::default()
+    }
 }
 
 /// A folder that no repository holds, wherever temporary files lie.
