@@ -11,6 +11,7 @@
 //! - `tell`: what of a run is done in a lesser way
 //! - `transcript`: what was said during an attempt
 //! - `verify`: proves the store whole
+//! - `why`: the causes of how a run or a step is
 
 mod agents;
 mod begin;
@@ -22,6 +23,7 @@ mod see;
 mod tell;
 mod transcript;
 mod verify;
+mod why;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -162,6 +164,10 @@ impl Facade {
             Request::Transcript { run, step, purpose, attempt } => {
                 let said = self.transcript(&run, &step, purpose, attempt).await?;
                 Ok(Response::Transcript(Box::new(said)))
+            }
+            Request::Why { run, step } => {
+                let why = self.why(&run, step.as_ref()).await?;
+                Ok(Response::Why(Box::new(why)))
             }
             Request::Verify => self.verify().await.map(Response::Verified),
         }

@@ -22,6 +22,7 @@ use crate::views::presenters::outcome::Outcome;
 use crate::views::presenters::report::RunReport;
 use crate::views::presenters::stream::StreamReport;
 use crate::views::presenters::transcript::AttemptReport;
+use crate::views::presenters::why::WhyReport;
 use crate::views::projections::runs::{RunFilter, RunRow};
 use crate::workflow::approval::Edits;
 pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
@@ -158,6 +159,13 @@ pub enum Request {
         /// Which; none means the last.
         attempt: Option<u32>,
     },
+    /// Why a run, or a step of it, is as it is. Response: [`Response::Why`].
+    Why {
+        /// The run's id, or enough of it.
+        run: String,
+        /// The step; none means the run as a whole.
+        step: Option<StepId>,
+    },
     /// To prove the store whole. Response: [`Response::Verified`].
     Verify,
 }
@@ -186,6 +194,7 @@ impl Request {
             | Self::Plan { .. }
             | Self::StateAt { .. }
             | Self::Transcript { .. }
+            | Self::Why { .. }
             | Self::Verify => true,
         }
     }
@@ -320,6 +329,8 @@ pub enum Response {
     State(Box<State>),
     /// What was said during an attempt.
     Transcript(Box<AttemptReport>),
+    /// The causes of how a run or a step is.
+    Why(Box<WhyReport>),
     /// What the proof found.
     Verified(VerifyReport),
     /// All frames were sent.

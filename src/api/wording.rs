@@ -14,6 +14,7 @@ use crate::views::presenters::report::RunReport;
 use crate::views::presenters::stream::StreamReport;
 use crate::views::presenters::transcript::AttemptReport;
 use crate::views::presenters::ways::{Act, Invocation};
+use crate::views::presenters::why::WhyReport;
 
 /// Stands for a run that is not known.
 const SOME_RUN: &str = "RUN";
@@ -201,6 +202,7 @@ impl Worded for HistoryLine {}
 impl Worded for Planned {}
 impl Worded for StreamReport {}
 impl Worded for VerifyReport {}
+impl Worded for WhyReport {}
 
 #[cfg(test)]
 mod tests {

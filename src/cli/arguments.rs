@@ -63,6 +63,8 @@ pub(super) enum Verb {
     Signal(SignalArguments),
     /// Show what was said during an attempt at a step
     Transcript(TranscriptArguments),
+    /// Show why a run or a step is as it is: the chain of causes, back to the root
+    Why(WhyArguments),
     /// Show the agents, check their files, or say whether one takes work
     Agents(AgentsArguments),
     /// Check workflow files; nothing runs
@@ -101,6 +103,7 @@ impl Verb {
             | Self::History(_)
             | Self::Replay(_)
             | Self::Transcript(_)
+            | Self::Why(_)
             | Self::Verify
             | Self::Rollback(RollbackArguments { dry_run: true, .. }) => Reach::Looks,
             Self::Run(_)
@@ -373,6 +376,15 @@ pub(super) struct TranscriptArguments {
     /// Of attempts at undoing the step
     #[arg(long)]
     pub(super) undo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WhyArguments {
+    /// The run: its id, a unique beginning or end of it, or `last`
+    #[arg(default_value = "last")]
+    pub(super) run: String,
+    /// The step [default: the run as a whole]
+    pub(super) step: Option<String>,
 }
 
 #[derive(Debug, Args)]

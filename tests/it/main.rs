@@ -42,4 +42,5 @@ mod tidy;
 mod tiers;
 mod unwritten;
 mod values;
+mod why;
 mod words;

@@ -40,7 +40,7 @@ impl Facade {
         found.ok_or_else(|| no_attempt(&run, step, purpose, attempt, attempts))
     }
 
-    async fn has_step(&self, run: &RunId, step: &StepId) -> Result<(), Problem> {
+    pub(super) async fn has_step(&self, run: &RunId, step: &StepId) -> Result<(), Problem> {
         let (state, _) = self.system.fold(run).await?;
         if state.about().is_none() {
             return Err(unknown(run.as_str()));

@@ -1,0 +1,4 @@
+//! Why a run, or a step of it, is as it is.
+
+mod command;
+mod generated;
