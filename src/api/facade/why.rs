@@ -54,7 +54,7 @@ impl Facade {
     }
 
     /// The definition of a run.
-    fn definition_of(&self, run: &RunId, state: &Run) -> Result<Arc<Definition>, Problem> {
+    pub(super) fn definition_of(&self, run: &RunId, state: &Run) -> Result<Arc<Definition>, Problem> {
         let about = state.about().ok_or_else(|| unknown(run.as_str()))?;
         let blobs: &dyn Blobs = &**self.system.library();
         blobs.value(&about.started.definition.hash).map_err(|unreadable: Unreadable| unreadable.problem())
@@ -80,7 +80,7 @@ impl Facade {
                     if walk.is_over() {
                         break;
                     }
-                    if !walk.could_be(&recorded.event.kind) {
+                    if !walk.could_be(&recorded.event.kind, |text| recorded.may_say(text)) {
                         continue;
                     }
                     let event = decoded(recorded)?;
@@ -122,7 +122,12 @@ impl Facade {
     }
 
     /// The events of a run between two versions.
-    async fn page(&self, run: &RunId, after: Version, before: Version) -> Result<Vec<Recorded>, Problem> {
+    pub(super) async fn page(
+        &self,
+        run: &RunId,
+        after: Version,
+        before: Version,
+    ) -> Result<Vec<Recorded>, Problem> {
         let count = before.0.saturating_sub(after.0).saturating_sub(1);
         let limit = usize::try_from(count).unwrap_or(usize::MAX);
         let page = self.system.store().read_stream(&StreamId::of_run(run), after, limit).await;
@@ -130,7 +135,7 @@ impl Facade {
     }
 }
 
-fn decoded(recorded: &Recorded) -> Result<RunEvent, Problem> {
+pub(super) fn decoded(recorded: &Recorded) -> Result<RunEvent, Problem> {
     recorded
         .decode()
         .map_err(|error| Problem::new(Code::RunParked, format!("version {}: {error}", recorded.version)))

@@ -238,7 +238,7 @@ fn why(run: &Simulation<Story>, step: Option<&str>) -> Vec<Cause> {
         if walk.is_over() {
             break;
         }
-        if !walk.could_be(event.kind()) {
+        if !walk.could_be(event.kind(), |_| true) {
             continue;
         }
         assert_eq!(walk.see(Version(place as u64 + 1), Timestamp(0), event), Seen::On);

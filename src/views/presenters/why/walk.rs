@@ -177,9 +177,10 @@ impl<'a> Walk<'a> {
         self.left
     }
 
-    /// Whether an event of that type could be what is looked for now: others need not be decoded.
-    pub fn could_be(&self, kind: &str) -> bool {
-        self.wants.iter().any(|want| want.could_be(kind))
+    /// Whether an event of that type could be what is looked for now: others need not be decoded. `says` tells whether a
+    /// text may stand in it.
+    pub fn could_be(&self, kind: &str, says: impl Fn(&str) -> bool) -> bool {
+        self.wants.iter().any(|want| want.could_be(kind) && want.names(kind).is_none_or(&says))
     }
 
     /// The links that were found.

@@ -108,6 +108,26 @@ impl Want {
         }
     }
 
+    /// What an event of that type says somewhere, if it is it; none where that is not known.
+    pub(super) fn names(&self, kind: &str) -> Option<&str> {
+        match self {
+            Self::Made(step) | Self::Unmade(step) if kind.starts_with("step_") => Some(step.as_str()),
+            Self::Newest(step)
+            | Self::Failed(step)
+            | Self::Tried(step, _)
+            | Self::Began(step, _)
+            | Self::Earlier(step, ..)
+            | Self::FellBack(step)
+            | Self::Awaited(step)
+            | Self::Opened(step)
+            | Self::NotUndone(step)
+            | Self::ChildEnded(step)
+            | Self::Added(step) => Some(step.as_str()),
+            Self::Asked(request) | Self::Granted(request) | Self::Refused(request) => Some(request.as_str()),
+            _ => None,
+        }
+    }
+
     pub(super) fn met_by(&self, event: &RunEvent, past: &Past<'_>) -> Met {
         let found = match self {
             Self::Made(step) => return made(step, event, past, Met::Found),
