@@ -5,7 +5,7 @@
 //! - `see`: lets runs go on, and sees them through
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `agents`: what is known of agents, and what people want of them
-//! - `report`: one run
+//! - `report`: one run; `failure`: the attempt that it failed with
 //! - `history`: what happened, and a run as it was
 //! - `outcome`: what comes of runs
 //! - `tell`: what of a run is done in a lesser way
@@ -16,6 +16,7 @@
 mod agents;
 mod begin;
 mod control;
+mod failure;
 mod history;
 mod outcome;
 mod report;

@@ -475,6 +475,8 @@ mod tests {
             Act::Look,
             Act::LookAtHistory,
             Act::LookAtTranscript(step.clone()),
+            Act::LookAtUndoing(step.clone()),
+            Act::LookAtWhy,
             Act::Resume,
             Act::Unpause,
             Act::Pause,

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::aggregates::run::{ApprovalRequest, Node, Run};
 use crate::events::ids::{RequestId, StepId};
+use crate::events::json::{Json, Payload};
 use crate::events::run::Purpose;
 use crate::events::text::shortened;
 use crate::kernel::Blobs;
@@ -28,7 +31,7 @@ pub struct Past<'a> {
 }
 
 /// A value that a step's work used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Used {
     /// How the work names it.
     pub path: String,
@@ -42,6 +45,11 @@ impl<'a> Past<'a> {
     /// That run, of that definition.
     pub fn new(run: &'a Run, definition: &'a Definition, blobs: &'a dyn Blobs) -> Self {
         Self { run, definition, blobs }
+    }
+
+    /// A value that was recorded, if it can be read.
+    pub(in crate::views::presenters) fn json(&self, payload: &Payload) -> Option<Json> {
+        self.blobs.json(payload).ok()
     }
 
     pub(super) fn node(&self, step: &StepId) -> Option<&'a Node> {
