@@ -5,16 +5,18 @@
 //! - `see`: lets runs go on, and sees them through
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `agents`: what is known of agents, and what people want of them
-//! - `report`: one run
+//! - `report`: one run; `failure`: the attempt that it failed with
 //! - `history`: what happened, and a run as it was
 //! - `outcome`: what comes of runs
 //! - `tell`: what of a run is done in a lesser way
 //! - `transcript`: what was said during an attempt; `logs`: what programs say while they say it
 //! - `verify`: proves the store whole
+//! - `why`: the causes of how a run or a step is
 
 mod agents;
 mod begin;
 mod control;
+mod failure;
 mod history;
 mod logs;
 mod outcome;
@@ -23,6 +25,7 @@ mod see;
 mod tell;
 mod transcript;
 mod verify;
+mod why;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -172,6 +175,10 @@ impl Facade {
             }
             Request::Logs { run, which } => self.unkept(&run, &which, frames).await.map(Response::Resolved),
             Request::Rest { run } => self.rest(&run).await.map(|()| Response::Done),
+            Request::Why { run, step } => {
+                let why = self.why(&run, step.as_ref()).await?;
+                Ok(Response::Why(Box::new(why)))
+            }
             Request::Verify => self.verify().await.map(Response::Verified),
         }
     }

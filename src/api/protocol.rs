@@ -3,6 +3,7 @@
 
 mod agents;
 mod check;
+mod verified;
 
 use std::sync::Arc;
 
@@ -24,10 +25,12 @@ use crate::views::presenters::outcome::Outcome;
 use crate::views::presenters::report::RunReport;
 use crate::views::presenters::stream::StreamReport;
 use crate::views::presenters::transcript::AttemptReport;
+use crate::views::presenters::why::WhyReport;
 use crate::views::projections::runs::{RunFilter, RunRow};
 use crate::workflow::approval::Edits;
 pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
+pub use verified::{VerifyProblem, VerifyReport};
 
 /// A request to whoever holds a store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -181,6 +184,13 @@ pub enum Request {
         /// Which.
         run: RunId,
     },
+    /// Why a run, or a step of it, is as it is. Response: [`Response::Why`].
+    Why {
+        /// The run's id, or enough of it.
+        run: String,
+        /// The step; none means the run as a whole.
+        step: Option<StepId>,
+    },
     /// To prove the store whole. Response: [`Response::Verified`].
     Verify,
 }
@@ -211,6 +221,7 @@ impl Request {
             | Self::Transcript { .. }
             | Self::Logs { .. }
             | Self::Rest { .. }
+            | Self::Why { .. }
             | Self::Verify => true,
         }
     }
@@ -354,6 +365,8 @@ pub enum Response {
     State(Box<State>),
     /// The transcript of an attempt.
     Transcript(Box<AttemptReport>),
+    /// The causes of how a run or a step is.
+    Why(Box<WhyReport>),
     /// The findings in the store.
     Verified(VerifyReport),
     /// All frames were sent.
@@ -454,36 +467,4 @@ pub struct LiveAttempt {
     pub percent: u8,
     /// What it says that it is doing; empty if it says nothing.
     pub text: String,
-}
-
-/// The findings of `verify`, with what it has read.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct VerifyReport {
-    /// Whether no problem was found.
-    pub ok: bool,
-    /// How many events the store has.
-    pub events: u64,
-    /// How many commits those events were stored in.
-    pub commits: u64,
-    /// How many streams they belong to.
-    pub streams: u64,
-    /// How long the commits are as they are encoded, in bytes.
-    pub event_bytes: u64,
-    /// What the data folder takes on the disk, in bytes of allocated blocks.
-    pub disk_bytes: u64,
-    /// What is wrong, the first bad position first.
-    pub problems: Vec<VerifyProblem>,
-}
-
-/// Something that `verify` found wrong.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct VerifyProblem {
-    /// The position of the event; 0 if it is about none.
-    pub position: u64,
-    /// The name of the stream; none if the problem is not about one.
-    pub stream: Option<String>,
-    /// The version in it.
-    pub version: Option<u64>,
-    /// The problem itself, in words for people.
-    pub what: String,
 }

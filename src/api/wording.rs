@@ -14,6 +14,7 @@ use crate::views::presenters::report::RunReport;
 use crate::views::presenters::stream::StreamReport;
 use crate::views::presenters::transcript::AttemptReport;
 use crate::views::presenters::ways::{Act, Invocation};
+use crate::views::presenters::why::WhyReport;
 
 /// Stands for a run that is not known.
 const SOME_RUN: &str = "RUN";
@@ -33,6 +34,8 @@ fn words(run: &str, act: &Act) -> Vec<String> {
         Act::Look => vec!["status", run],
         Act::LookAtHistory => vec!["history", run],
         Act::LookAtTranscript(step) => vec!["transcript", run, step.as_str()],
+        Act::LookAtUndoing(step) => vec!["transcript", run, step.as_str(), "--undo"],
+        Act::LookAtWhy => vec!["why", run],
         Act::Resume => vec!["resume", run],
         Act::Unpause => vec!["unpause", run],
         Act::Pause => vec!["pause", run],
@@ -102,6 +105,11 @@ impl Call {
             Remedy::LookAtRuns => format!("{} shows the runs", call(&["list"])),
             Remedy::LookAtRun(look) => by(&Act::Look, shows(*look)),
             Remedy::LookAtHistory(look) => by(&Act::LookAtHistory, shows(*look)),
+            Remedy::LookAtTranscript(step) => {
+                by(&Act::LookAtTranscript(step.clone()), "shows all that it wrote")
+            }
+            Remedy::LookAtUndoing(step) => by(&Act::LookAtUndoing(step.clone()), "shows all that it wrote"),
+            Remedy::LookAtWhy => by(&Act::LookAtWhy, "shows what led to it"),
             Remedy::LookAtStream(stream) => {
                 format!("{} {}", call(&["history", stream]), shows(Look::Versions))
             }
@@ -201,6 +209,7 @@ impl Worded for HistoryLine {}
 impl Worded for Planned {}
 impl Worded for StreamReport {}
 impl Worded for VerifyReport {}
+impl Worded for WhyReport {}
 
 #[cfg(test)]
 mod tests {

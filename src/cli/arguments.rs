@@ -77,6 +77,8 @@ pub(super) enum Verb {
     Logs(LogsArguments),
     /// Show what was said during an attempt at a step
     Transcript(TranscriptArguments),
+    /// Show why a run or a step is as it is: the chain of causes, back to the root
+    Why(WhyArguments),
     /// Show the agents, check their files, or say whether one takes work
     Agents(AgentsArguments),
     /// Check workflow files; nothing runs
@@ -116,6 +118,7 @@ impl Verb {
             | Self::Replay(_)
             | Self::Transcript(_)
             | Self::Logs(_)
+            | Self::Why(_)
             | Self::Verify
             | Self::Rollback(RollbackArguments { dry_run: true, .. }) => Reach::Looks,
             Self::Run(_)
@@ -235,6 +238,15 @@ pub(super) struct ReplayArguments {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct WhyArguments {
+    /// The run: its id, a unique beginning or end of it, or `last`
+    #[arg(default_value = "last")]
+    pub(super) run: String,
+    /// The step [default: the run as a whole]
+    pub(super) step: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct AgentsArguments {
     #[command(subcommand)]
     pub(super) verb: Option<AgentsVerb>,
@@ -314,6 +326,8 @@ mod tests {
             Act::Look,
             Act::LookAtHistory,
             Act::LookAtTranscript(step.clone()),
+            Act::LookAtUndoing(step.clone()),
+            Act::LookAtWhy,
             Act::Resume,
             Act::Unpause,
             Act::Pause,

@@ -12,6 +12,7 @@ use super::see::{self, Exchange, Signals};
 use super::text::lines::{damaged, ended, left_out, of_attempt, of_step, put_line};
 use super::text::{Text, terminal};
 use super::{Exit, Scene, say};
+use crate::api::facade::unknown_run;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Frame, Request, Response, Which};
 use crate::events::ids::{RunId, StepId};
@@ -35,7 +36,7 @@ const HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(super) async fn logs(scene: &Scene, arguments: LogsArguments) -> Result<Exit, Problem> {
     let LogsArguments { run, step, attempt, undo, follow } = arguments;
     if !is_store(&scene.house.data) {
-        return Err(Problem::new(Code::UnknownRun, format!("no run has the id `{run}`")));
+        return Err(unknown_run(&run));
     }
     // Numbers are those of attempts at doing, as long as nobody says otherwise.
     let purpose = if undo { Some(Purpose::Compensate) } else { attempt.map(|_| Purpose::Do) };

@@ -47,6 +47,7 @@ mod unpause;
 mod usage;
 mod validate;
 mod verify;
+mod why;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -304,6 +305,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Signal(arguments) => signal::signal(scene, arguments).await,
         Verb::Logs(arguments) => logs::logs(scene, arguments).await,
         Verb::Transcript(arguments) => transcript::transcript(scene, arguments).await,
+        Verb::Why(arguments) => why::why(scene, arguments).await,
         Verb::Agents(arguments) => agents::agents(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
         Verb::Verify => verify::verify(scene).await,

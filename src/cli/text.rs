@@ -1,6 +1,7 @@
 //! Results as a person reads them.
 
 mod events;
+mod failure;
 pub(super) mod lines;
 pub(super) mod terminal;
 mod waiting;
@@ -37,11 +38,11 @@ const TAGS_SHOWN: usize = 8;
 pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
     let mut lines = vec![one_line(report)];
     let width = report.steps.iter().map(|step| name(step.id.as_str()).width()).max().unwrap_or(0);
-    lines.extend(report.steps.iter().map(|step| step_line(step, width)));
+    lines.extend(report.steps.iter().map(|step| step_line(step, width, report.error.as_ref())));
     lines.extend(phases(report));
     lines.extend(relatives(report));
     lines.extend(waiting::waiting(report, call));
-    lines.extend(report.error.as_ref().map(|error| error_lines(error, call)));
+    lines.extend(report.error.as_ref().map(|error| failure::text(report, error, call)));
     if !report.output.is_null() {
         lines.extend(output(&report.output));
     }
@@ -146,7 +147,8 @@ pub(super) fn one_line(report: &RunReport) -> Text {
     )
 }
 
-fn step_line(step: &StepReport, width: usize) -> Text {
+/// A step in a line. Why it failed stands there, unless that is told below, of the run.
+fn step_line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text {
     let sign = match step.status.as_str() {
         "completed" => '✓',
         "failed" => '✗',
@@ -169,16 +171,18 @@ fn step_line(step: &StepReport, width: usize) -> Text {
     if let (Some(primary), Some(agent)) = (&step.primary_agent, &step.agent) {
         line = line.and(terminal!("  by {} instead of {}", name(agent), name(primary)));
     }
+    // A step fails with what failed in it.
+    let is_told = |error: &&Problem| {
+        let told = of_run.and_then(|told| Some((told, told.step.as_ref()?)));
+        told.is_some_and(|(told, inner)| {
+            let is_within = inner.as_str().starts_with(step.id.as_str());
+            is_within && error.code == told.code && error.message.ends_with(&told.message)
+        })
+    };
     let far = step.progress.as_ref();
     line = line.and(far.map(|far| terminal!("  {}% {}", far.percent, cut(&far.text)).trimmed()));
-    line.and(step.error.as_ref().map(|error| terminal!("  {}: {}", error.code, cut(&error.message))))
-}
-
-fn error_lines(error: &Problem, call: Option<&Call>) -> Text {
-    let step = error.step.as_ref().map(|step| terminal!(" in `{}`", step));
-    let what = terminal!("error[{}]{}: {}", error.code, step.unwrap_or_default(), error.message);
-    let hint = call.unwrap_or(&Call::default()).hint(&error.remedies);
-    Text::lines([what, terminal!("  hint: {}", hint)])
+    let error = step.error.as_ref().filter(|error| !is_told(error));
+    line.and(error.map(|error| terminal!("  {}: {}", error.code, cut(&error.message))))
 }
 
 /// A problem as a person reads it: what, where, and what to do.

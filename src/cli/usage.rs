@@ -36,7 +36,6 @@ const VERBS_NOT_BUILT: &[&str] = &[
     "serve",
     "tasks",
     "test",
-    "why",
     "worker",
 ];
 

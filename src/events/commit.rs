@@ -300,6 +300,16 @@ impl Recorded {
         *hash == StoredEvent::chained(parent, digest, *version, kind, *schema, payload)
     }
 
+    /// Whether a field of the event may be, or hold, that text. If not, the event need not be decoded to know.
+    pub fn may_say(&self, text: &str) -> bool {
+        // Texts are written as they are, behind their lengths.
+        let Some((first, _)) = text.as_bytes().split_first() else { return true };
+        let payload = &*self.event.payload;
+        let begins = payload.iter().enumerate().filter(|(_, byte)| *byte == first);
+        let mut rests = begins.filter_map(|(place, _)| payload.get(place..));
+        rests.any(|rest| rest.starts_with(text.as_bytes()))
+    }
+
     /// Decodes the event's payload.
     ///
     /// # Errors

@@ -369,6 +369,18 @@ impl Serialize for Code {
 }
 
 impl Code {
+    /// Whether a program ended in a way of its own: what it wrote says more.
+    pub const fn is_of_a_program(self) -> bool {
+        matches!(
+            self,
+            Self::ExitTransient
+                | Self::ExitValidation
+                | Self::ExitDependency
+                | Self::ExitFatal
+                | Self::ExitUnknown
+        )
+    }
+
     /// The code with that text. A text from a newer version that is not in this table is [`Code::Internal`].
     pub fn from_text(text: &str) -> Self {
         Self::ALL.iter().copied().find(|code| code.text() == text).unwrap_or(Self::Internal)

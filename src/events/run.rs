@@ -43,7 +43,7 @@ pub use status::RunStatus;
 pub struct RunStarted {
     /// The name of the workflow.
     pub workflow: String,
-    /// The definition as it was validated, as JSON. Its hash tells whether two runs do the same.
+    /// The definition as it was validated, as JSON: what the run does, and where that stands.
     pub definition: BlobRef,
     /// What the run was given, defaults filled in.
     pub input: Payload,

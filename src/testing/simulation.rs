@@ -24,7 +24,7 @@ use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, RunEvent};
 use crate::events::time::Timestamp;
 use crate::kernel::core::{Envelope, Residency};
-use crate::kernel::{Aggregate, Effect};
+use crate::kernel::{Aggregate, Blobs, Effect};
 use crate::workflow::definition::Definition;
 
 pub use people::OpenRequest;
@@ -105,6 +105,11 @@ impl<W: World> Simulation<W> {
     /// The definition of the workflow.
     pub fn definition(&self) -> &Definition {
         &self.hosted.supply.definition
+    }
+
+    /// The content that is stored.
+    pub fn blobs(&self) -> Arc<dyn Blobs> {
+        self.hosted.blobs()
     }
 
     /// The current time of the simulation.

@@ -3,6 +3,7 @@
 mod micros;
 mod names;
 mod policy;
+mod source;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use policy::{Approval, Compensate, Criticality, Fallback, OnError, Repeat, Retry, RetryPolicy};
+pub use source::Source;
 
 use super::schema::Schema;
 use super::template::{Expression, Template};
@@ -54,6 +56,9 @@ pub struct Definition {
     /// The template of a run's output; null if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Template>,
+    /// Where it stands, if it stands in a file. It is no part of what the workflow does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
 }
 
 /// The steps of a workflow: a list in which a step is found by its id without a search.

@@ -23,6 +23,7 @@ mod number;
 mod operators;
 #[cfg(test)]
 mod tests;
+mod undefined;
 pub(super) mod view;
 
 use view::View;
@@ -178,7 +179,10 @@ impl Expression {
     pub(super) fn value(&self, view: &View) -> Result<Value, RenderError> {
         let undefined = |what: &str| match view.missing() {
             Some(step) => RenderError::NoOutput(step),
-            None => self.failed(format!("{what} is not defined")),
+            None => match undefined::there_is(self.source(), view) {
+                Some(there_is) => self.failed(format!("{what} is not defined ({there_is})")),
+                None => self.failed(format!("{what} is not defined")),
+            },
         };
         budget::begin();
         let program = self.0.program.as_ref().map_err(|why| self.failed(why))?;

@@ -9,6 +9,7 @@
 //! - [`template`]: JSON trees whose texts hold expressions
 //! - [`scope`]: what expressions see, and which part of it they use
 //! - [`render`]: from a step to the work that an agent gets
+//! - [`uses`]: which values a step uses, as its expressions name them
 //! - [`work`]: the work that an agent gets
 //! - [`script`]: answers that were written down before
 //!
@@ -27,6 +28,7 @@ pub mod schema;
 pub mod scope;
 pub mod script;
 pub mod template;
+pub mod uses;
 pub mod work;
 
 mod graph;

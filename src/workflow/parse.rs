@@ -268,6 +268,7 @@ fn workflow<'s>(
                 phases,
                 steps,
                 output,
+                source: None,
             },
             warnings: Vec::new(),
             agents: named.0.clone(),

@@ -60,7 +60,7 @@ impl Step {
     }
 
     /// All templates that are rendered for a work of the step.
-    fn templates<'a>(&'a self, does: &'a Does) -> impl Iterator<Item = &'a Template> {
+    pub(super) fn templates<'a>(&'a self, does: &'a Does) -> impl Iterator<Item = &'a Template> {
         let does: [Option<&Template>; 2] = match does {
             Does::Run(run) => [Some(run), None],
             Does::Agent { with, prompt, .. } => [with.as_ref(), prompt.as_ref()],

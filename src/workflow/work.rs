@@ -103,7 +103,7 @@ pub struct Failure {
     pub code: Code,
     /// The class of the failure: what it asks for.
     pub class: Class,
-    /// What went wrong, in one line for a person.
+    /// What went wrong, for a person; the last lines that a program wrote stand in lines of their own.
     pub message: String,
     /// Whether it is known what the attempt did.
     pub outcome: Outcome,

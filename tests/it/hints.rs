@@ -118,7 +118,8 @@ fn follow(Situation { what, sandbox, said }: &Situation) -> usize {
     for command in &all {
         let words = command.strip_prefix("reenact ").unwrap();
         // Looking changes nothing.
-        let looks = ["status", "history", "list", "transcript"].iter().any(|verb| words.starts_with(verb));
+        let looks =
+            ["status", "history", "list", "transcript", "why"].iter().any(|verb| words.starts_with(verb));
         let copy = if looks { None } else { Some(copied(sandbox)) };
         let copy = copy.as_ref().unwrap_or(sandbox);
         let mut bash = Command::new("bash");

@@ -44,4 +44,5 @@ mod tidy;
 mod tiers;
 mod unwritten;
 mod values;
+mod why;
 mod words;

@@ -46,7 +46,7 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         begin_driving(&mut advance);
     }
     match ask {
-        Ask::Start(asked) => start(advance.draft, &asked)?,
+        Ask::Start(asked) => start(advance.draft, &asked, moment)?,
         Ask::Completed { step, fence, output } => completed(&mut advance, &step, fence, output)?,
         Ask::Failed { step, fence, failure } => failed(&mut advance, &step, fence, failure)?,
         Ask::Due { timer } => due(&mut advance, &timer)?,
@@ -128,11 +128,10 @@ fn recorded_definition(run: &Run, moment: &Moment<'_>) -> Result<Arc<Definition>
 }
 
 /// Records the run and the steps of its definition.
-fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection> {
+fn start(draft: &mut RunDraft<'_>, asked: &StartRun, moment: &Moment<'_>) -> Result<(), RunRejection> {
     if let Some(about) = draft.state().about() {
         let input = Payload::new(asked.input.clone()).0;
-        let same =
-            about.started.definition == asked.definition_blob.reference && about.started.input == input;
+        let same = about.started.input == input && says_the_same(&about.started, asked, moment)?;
         let differs =
             differs(&about.started, asked).map(|with| RunRejection::Begun { run: about.id.clone(), with });
         return if same { differs.map_or(Ok(()), Err) } else { Err(RunRejection::Taken(about.id.clone())) };
@@ -176,6 +175,15 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun) -> Result<(), RunRejection>
         });
     }
     Ok(())
+}
+
+/// Whether a run began with that definition. Where it stands does not matter: a comment above its steps moves them.
+fn says_the_same(began: &RunStarted, asked: &StartRun, moment: &Moment<'_>) -> Result<bool, RunRejection> {
+    if began.definition == asked.definition_blob.reference {
+        return Ok(true);
+    }
+    let recorded = moment.blobs.value::<Definition>(&began.definition.hash)?;
+    Ok(recorded.says_the_same_as(&asked.definition))
 }
 
 /// What was said for a run that exists, and is not what it began with.

@@ -86,7 +86,7 @@ impl Graph {
     }
 
     /// The step that a step grew in.
-    pub(super) fn outer(&self, node: &Node) -> Option<&Node> {
+    pub(crate) fn outer(&self, node: &Node) -> Option<&Node> {
         self.get(node.inside?)
     }
 

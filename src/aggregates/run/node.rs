@@ -165,6 +165,11 @@ impl Node {
         &self.added.step
     }
 
+    /// Whether no step needs it, and it grew in none.
+    pub(crate) fn is_last(&self) -> bool {
+        self.dependents.is_empty() && self.inside.is_none()
+    }
+
     pub(crate) fn item(&self) -> Option<&Item> {
         self.added.item.as_ref()
     }

@@ -44,6 +44,7 @@ impl Facade {
             self.look_at_children(state, &mut report).await?;
         }
         self.tell_how_children_are(&mut report).await;
+        self.tell_of_failure(run, state, version, &mut report).await?;
         Ok(report)
     }
 

@@ -126,6 +126,10 @@ impl Request {
                 words("the run", run)?;
                 words("the step", step.as_str())
             }
+            Self::Why { run, step } => {
+                words("the run", run)?;
+                step.iter().try_for_each(|step| words("the step", step.as_str()))
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::executors::AgentDefinition;
 use crate::executors::discovery::Catalog;
 use crate::text_file::{self, Kind};
-use crate::workflow::definition::{AgentRole, Definition, Does, Step};
+use crate::workflow::definition::{AgentRole, Definition, Does, Source, Step};
 use crate::workflow::input::check_input;
 use crate::workflow::parse::{self, Known, NamedAgent, NamedChild, Parsed, Partly};
 
@@ -224,7 +224,12 @@ impl<'a> Reader<'a> {
         self.above.pop();
         found.sort_by_key(|(place, _)| *place);
         self.errors.extend(found.into_iter().map(|(_, problem)| problem));
-        Some(Checked { definition: partly.read?.definition, agents: agents?, work_folder: folder })
+        let Parsed { mut definition, places, .. } = partly.read?;
+        // A text that stands in no file has no path, and a definition that was read before has its own places.
+        if let Some(file) = whole.to_str().filter(|file| !file.is_empty() && !places.is_empty()) {
+            definition.source = Some(Source { file: file.to_owned(), places });
+        }
+        Some(Checked { definition, agents: agents?, work_folder: folder })
     }
 
     /// The agents of a file. What is wrong is added to its problems, and what is odd to the warnings.

@@ -47,6 +47,12 @@ pub enum Remedy {
     LookAtRun(Look),
     /// Look at the run's events.
     LookAtHistory(Look),
+    /// Look at what was said during the last attempt at a step of the run.
+    LookAtTranscript(StepId),
+    /// Look at what was said during the last attempt at undoing a step of the run.
+    LookAtUndoing(StepId),
+    /// Look at the chain of causes of how the run is.
+    LookAtWhy,
     /// Look at the events of a stream of another kind.
     LookAtStream(String),
 

@@ -260,8 +260,8 @@ impl Tail {
     }
 }
 
-/// The end of a text, at most [`LAST_WORDS_BYTES_MAX`] bytes of it: lines joined by ` | `, without what a terminal
-/// would take for a command.
+/// The end of a text, at most [`LAST_WORDS_BYTES_MAX`] bytes of it: its lines, without empty ones and without what a
+/// terminal would take for a command.
 fn last_lines(bytes: &[u8]) -> String {
     let cut = bytes.len().saturating_sub(LAST_WORDS_BYTES_MAX);
     let text = String::from_utf8_lossy(bytes.get(cut..).unwrap_or_default());
@@ -271,7 +271,7 @@ fn last_lines(bytes: &[u8]) -> String {
         _ => &text,
     };
     let lines = text.lines().map(clean).filter(|line| !line.is_empty());
-    lines.collect::<Vec<_>>().join(" | ")
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A line without control characters and escape sequences (`ESC [ … letter`).
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn last_words_are_the_last_lines_and_harm_no_terminal() {
-        assert_eq!(last_lines(b"a\n\n\x1b[31mred\x1b[0m\x07\tend\r\n"), "a | red end");
+        assert_eq!(last_lines(b"a\n\n\x1b[31mred\x1b[0m\x07\tend\r\n"), "a\nred end");
         let long: String = (0..1000).map(|n| format!("line {n}\n")).collect();
         let words = last_lines(long.as_bytes());
         assert!(words.starts_with("line ") && words.ends_with("line 999") && words.len() < 3000, "{words}");

@@ -8,6 +8,7 @@
 //! - [`rollback`]: what a person must undo by hand
 //! - [`history`]: one event; [`stream`]: a stream of any kind
 //! - [`transcript`]: what was said during an attempt at a step
+//! - [`why`]: the causes of how a run or a step is
 
 pub mod history;
 pub mod outcome;
@@ -17,3 +18,4 @@ pub mod rollback;
 pub mod stream;
 pub mod transcript;
 pub mod ways;
+pub mod why;

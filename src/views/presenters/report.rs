@@ -1,6 +1,7 @@
 //! One run, as people and programs see it: what `status --json` prints.
 
 mod effects;
+mod failure;
 mod phases;
 mod steps;
 mod waiting;
@@ -19,6 +20,7 @@ use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
 use crate::views::presenters::ways::{Way, ways};
 pub use effects::{EffectReport, effects};
+pub use failure::{FailureReport, FailureSearch};
 pub use phases::PhaseReport;
 pub(super) use steps::primary_agent;
 pub use steps::{ChildReport, ParentReport, StepProgress, StepReport};
@@ -37,6 +39,9 @@ pub struct RunReport {
     pub output: Json,
     /// Why it failed, or why its output could not be rendered.
     pub error: Option<Problem>,
+    /// The attempt that it failed with, if that was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureReport>,
     /// Whether something was done in a lesser way, or left out other than by its `if`.
     pub degraded: bool,
     /// The number of its last event, from 1.
@@ -121,10 +126,12 @@ pub fn report(
     };
     let in_order = steps::in_order(run.nodes()).into_iter().filter(|node| !node.asks_of_phase());
     let mut steps = in_order.map(|node| steps::step_report(node, blobs)).collect::<Result<Vec<_>, _>>()?;
-    let (output, error) = result(run);
+    let (output, mut error) = result(run);
     let output = output.map(|output| blobs.json(output)).transpose()?.unwrap_or_default();
     let errors = steps.iter_mut().filter_map(|step| step.error.as_mut());
     errors.for_each(|error| name_the_run(error, run, about));
+    let errors = steps.iter_mut().filter_map(|step| step.error.as_mut()).chain(&mut error);
+    failure::place(run, about, errors, blobs);
     let usage = run.nodes().iter().fold(Usage::default(), |sum, node| sum.and(node.usage));
     Ok(RunReport {
         run: about.id.clone(),
@@ -132,6 +139,7 @@ pub fn report(
         status: run.status(),
         output,
         error,
+        failure: None,
         degraded: run.is_degraded(),
         version,
         driven: driven || run.status().has_ended() || rests(run.status()),

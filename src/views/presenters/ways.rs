@@ -47,6 +47,10 @@ pub enum Act {
     LookAtHistory,
     /// Look at what a step said.
     LookAtTranscript(StepId),
+    /// Look at what was said when it was undone.
+    LookAtUndoing(StepId),
+    /// Look at the causes of how it is.
+    LookAtWhy,
     /// Let it go on, and see it through.
     Resume,
     /// Let it go on after a pause.

@@ -88,6 +88,7 @@ fn added<'s>(
         phases: BTreeMap::new(),
         steps: steps(drafts, needs)?,
         output: None,
+        source: None,
     };
     Some((definition, agents))
 }

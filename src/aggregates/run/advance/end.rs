@@ -144,7 +144,7 @@ impl Advance<'_, '_> {
 
 impl Run {
     /// A step that failed, and grew in this one or in what did.
-    fn failed_inside(&self, node: &Node) -> Option<&Node> {
+    pub(crate) fn failed_inside(&self, node: &Node) -> Option<&Node> {
         let mut children = self.steps.all(&node.children);
         children.find_map(|child| {
             let failed = child.doing.phase == StepPhase::Failed { tolerated: false };

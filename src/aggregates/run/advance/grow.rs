@@ -199,7 +199,7 @@ impl Advance<'_, '_> {
 impl Run {
     /// The step that an expression of this one means by an id: one of the same plan, of the plan around that, or of the
     /// run.
-    pub(in crate::aggregates::run) fn meant(&self, place: Option<StepIndex>, id: &StepId) -> Option<&Node> {
+    pub(crate) fn meant(&self, place: Option<StepIndex>, id: &StepId) -> Option<&Node> {
         let planners = place.map(|place| self.planners(place)).unwrap_or_default();
         let sibling = planners.into_iter().find_map(|planner| self.node(&planner.id().planned(id)));
         sibling.or_else(|| self.node(id)).map(|(_, node)| node)

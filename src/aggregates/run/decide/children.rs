@@ -28,7 +28,7 @@ pub(super) fn for_parent(advance: &mut Advance<'_, '_>, asked: ForParent) -> Res
         |reason: &str| Order { by: format!("run {}", parent.run).into(), reason: Some(reason.to_owned()) };
     match wants {
         Wants::Done { start: begins, told } => match advance.draft.state().about() {
-            None => start(advance.draft, &begins),
+            None => start(advance.draft, &begins, advance.moment),
             Some(_) => {
                 let run = advance.draft.state();
                 if !run.may_be_tried_again(told) {

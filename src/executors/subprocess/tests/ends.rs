@@ -32,7 +32,7 @@ async fn a_program_that_a_signal_killed_has_no_exit_code() {
 async fn a_failure_quotes_the_last_words() {
     let failure =
         run(shell("echo out; printf 'first\\n\\033[31mtar: no such file\\033[0m\\n' >&2; exit 3")).await;
-    assert_eq!(failure.unwrap_err().message, "exit 3: first | tar: no such file");
+    assert_eq!(failure.unwrap_err().message, "exit 3: first\ntar: no such file");
     let failure = run(shell("echo 'the error went to stdout'; exit 1")).await;
     assert_eq!(failure.unwrap_err().message, "exit 1: the error went to stdout");
 }

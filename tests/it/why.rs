@@ -1,0 +1,5 @@
+//! Why a run, or a step of it, is as it is.
+
+mod command;
+mod failure;
+mod generated;
