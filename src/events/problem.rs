@@ -216,7 +216,7 @@ codes! {
     NoOutput = "RE-1205", Dependency, "An expression uses the output of a step that has none",
         "test it first, as in `if: steps.ID.status == 'completed'`";
     QuotedValue = "RE-1206", Validation, "A value of a shell command stands where its quotes would not protect it",
-        "let it be a word of its own, without your quotes; or give the step `env: {NAME: …}` and write `\"$NAME\"` there; `| raw` inserts a value as it is";
+        "let it be a word of its own, without your quotes; or give the step `env: {NAME: …}` and write `\"$NAME\"` there (`$NAME` in a here-document, whose end then has no quotes: `<<EOF`); `| raw` inserts a value as it is";
     NotAList = "RE-1207", Validation, "A `for_each` over something that is no list", "give it a list";
     NotJson = "RE-1208", Validation, "A text that should be JSON is none", "JSON has no comments, no trailing commas, and texts in double quotes";
     TooDeep = "RE-1209", Validation, "JSON, YAML or an expression is nested too deep, or too long", "make it flatter, or split it";

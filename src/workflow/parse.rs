@@ -21,6 +21,7 @@ use crate::events::text::{is_control, printable};
 mod data;
 mod defaults;
 mod diagnostics;
+mod foreign;
 mod gates;
 mod kinds;
 mod names;
@@ -203,12 +204,14 @@ const KEYS: Keys = Keys {
         ("repeat", ONE_STEP),
         ("phase", ONE_STEP),
     ],
+    foreign: foreign::WORKFLOW,
 };
 const LIMITS: Keys = Keys {
     of: "`limits`",
     known: &["parallel", "lost", "duration"],
     not_built: &["tokens", "usd", "calls"],
     elsewhere: &[],
+    foreign: &[],
 };
 /// Keys of steps and of their compensations that later versions may have.
 const STEP_NOT_BUILT: &[&str] = &["artifacts", "cache", "files", "merge", "priority", "worktree"];

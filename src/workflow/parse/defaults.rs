@@ -7,7 +7,7 @@ use super::diagnostics::{Diagnostics, Fields, Keys};
 use super::retry::PartialRetry;
 use super::tree::{Tree, Value};
 use super::values::{Use, Values};
-use super::{Known, StepDefaults};
+use super::{Known, StepDefaults, foreign};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::OnError;
 use crate::workflow::template::Template;
@@ -17,6 +17,7 @@ pub(super) const KEYS: Keys = Keys {
     known: &["timeout", "retry", "on_error", "env"],
     not_built: &[],
     elsewhere: super::KEYS.elsewhere,
+    foreign: foreign::STEP,
 };
 
 const ON_ERROR: [(&str, OnError); 4] = [

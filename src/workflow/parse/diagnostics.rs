@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::foreign::{Foreign, meant};
 use super::tree::{Tree, Value, path};
 use crate::events::ids::StepId;
 use crate::events::problem::{Code, Problem, Remedies, SourceLocation, nearest};
@@ -42,7 +43,12 @@ impl<'s> Diagnostics<'s> {
 
     /// Reports something that is allowed, but is probably a mistake.
     pub(super) fn warn(&mut self, tree: &Tree, problem: Problem) {
-        let problem = self.about_the_step(problem.at(self.file, tree.line, tree.column));
+        self.warn_at((tree.line, tree.column), problem);
+    }
+
+    /// The same, at a line and column.
+    pub(super) fn warn_at(&mut self, (line, column): (u64, u64), problem: Problem) {
+        let problem = self.about_the_step(problem.at(self.file, line, column));
         self.warnings.push(problem);
     }
 
@@ -251,6 +257,8 @@ pub(super) struct Keys {
     pub(super) not_built: &'static [&'static str],
     /// Keys that belong somewhere else, each with a hint.
     pub(super) elsewhere: &'static [(&'static str, &'static str)],
+    /// Keys of other tools that are meant for one of these, each with a hint.
+    pub(super) foreign: &'static [Foreign],
 }
 
 /// A map whose keys were checked.
@@ -309,9 +317,11 @@ impl<'t> Fields<'t> {
 
 fn unknown_key(report: &mut Diagnostics<'_>, keys: &Keys, text: &str, place: &Tree) {
     let problem = Problem::new(Code::UnknownKey, format!("{} has no key `{text}`", keys.of));
-    let problem = match nearest(text, keys.known.iter().chain(keys.not_built).copied()) {
-        Some(name) => problem.hint(format!("did you mean `{name}`?")),
-        None => problem.hint(format!("its keys are `{}`", keys.known.join("`, `"))),
+    let near = || nearest(text, keys.known.iter().chain(keys.not_built).copied());
+    let problem = match (meant(keys.foreign, text), near()) {
+        (Some(hint), _) => problem.hint(hint),
+        (None, Some(name)) => problem.hint(format!("did you mean `{name}`?")),
+        (None, None) => problem.hint(format!("its keys are `{}`", keys.known.join("`, `"))),
     };
     report.refuse(place, problem);
 }

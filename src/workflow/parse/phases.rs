@@ -30,6 +30,7 @@ pub(super) const KEYS: Keys = Keys {
         ("compensate", ONE_STEP),
         ("steps", "steps say themselves which phase they belong to: give each a `phase`"),
     ],
+    foreign: &[],
 };
 const ONE_STEP: &str = "it says something about one step: write it there";
 

@@ -15,6 +15,7 @@ pub(super) const KEYS: Keys = Keys {
         ("timeout", "write it in the step: it holds for each attempt"),
         ("sleep", "let the step itself wait between its rounds"),
     ],
+    foreign: &[],
 };
 
 /// How many rounds a loop may have: each round is a step of the run's graph, and a file may

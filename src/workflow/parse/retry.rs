@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::diagnostics::{Diagnostics, Fields, Keys};
+use super::foreign;
 use super::tree::{Tree, Value};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{Retry, RetryPolicy};
@@ -12,6 +13,7 @@ pub(super) const KEYS: Keys = Keys {
     known: &["policy", "attempts", "initial", "max", "multiplier", "jitter", "exit_codes", "messages"],
     not_built: &[],
     elsewhere: &[],
+    foreign: foreign::RETRY,
 };
 
 const POLICIES: [(&str, RetryPolicy); 4] = [

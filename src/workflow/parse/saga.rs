@@ -2,10 +2,10 @@
 
 use super::STEP_NOT_BUILT;
 use super::diagnostics::{Diagnostics, Fields, Keys};
-use super::kinds;
 use super::retry::PartialRetry;
 use super::tree::{Tree, Value};
 use super::values::{Use, Values};
+use super::{foreign, kinds};
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::events::run::UndoWhen;
@@ -31,6 +31,7 @@ pub(super) const KEYS: Keys = Keys {
         ("approve", "what is owed is done without being asked for again"),
         ("repeat", "give it a `retry`: it is done when an attempt succeeds"),
     ],
+    foreign: foreign::STEP,
 };
 
 const WHEN: [(&str, UndoWhen); 2] = [("completed", UndoWhen::Completed), ("attempted", UndoWhen::Attempted)];

@@ -12,9 +12,11 @@ const ANSWER: Keys = Keys {
     known: &["step", "attempt", "purpose", "prompt", "output", "stdout", "fail", "delay"],
     not_built: &[],
     elsewhere: &[],
+    foreign: &[],
 };
 
-const FAIL: Keys = Keys { of: "`fail`", known: &["class", "message"], not_built: &[], elsewhere: &[] };
+const FAIL: Keys =
+    Keys { of: "`fail`", known: &["class", "message"], not_built: &[], elsewhere: &[], foreign: &[] };
 
 const PURPOSES: [(&str, Purpose); 2] = [("do", Purpose::Do), ("compensate", Purpose::Compensate)];
 

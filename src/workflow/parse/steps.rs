@@ -10,7 +10,7 @@ use super::saga::Saga;
 use super::tiers::Tiers;
 use super::tree::{Tree, Value};
 use super::values::{self, Use, Values};
-use super::{NamedAgent, NamedChild, STEP_NOT_BUILT, gates, kinds, repeat};
+use super::{NamedAgent, NamedChild, STEP_NOT_BUILT, foreign, gates, kinds, repeat};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::workflow::definition::{AgentRole, Does, ForEach, OnError, Retry, Step};
@@ -53,6 +53,7 @@ pub(super) const KEYS: Keys = Keys {
     ],
     not_built: STEP_NOT_BUILT,
     elsewhere: &[("on_failure", "it is for the whole workflow; a step has `on_error`")],
+    foreign: foreign::STEP,
 };
 
 /// A step, as far as it could be read.

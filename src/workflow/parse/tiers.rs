@@ -19,6 +19,7 @@ pub(super) const KEYS: Keys = Keys {
         ("with", "the fallback agent gets what the step gives its agent"),
         ("prompt", "the fallback agent gets the step's prompt, and `prompt_suffix` after it"),
     ],
+    foreign: &[],
 };
 
 const CRITICALITY: [(&str, Criticality); 4] = [
