@@ -210,7 +210,7 @@ codes! {
     // 12: expressions and input
     BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja", (Read(Document::Workflows));
     UnknownName = "RE-1202", Validation, "A name that an expression cannot know",
-        "there are `input`, `steps.ID.output`, `steps.ID.status`, `steps.ID.attempts`, `run.id`, `env.NAME`, in a fan-out `item` and `index`, in a `compensate` `output` and `outcome`, in an `until` `output` and `round`";
+        "there are `input`, `steps.ID.output`, `steps.ID.status`, `steps.ID.attempts`, `run.id`, `env.NAME`, in a fan-out `item` and `index`, in a `compensate` `output` and `outcome`, in an `until` `output` and `round`, in the `output` of a step `output`";
     BadInput = "RE-1203", Validation, "The input does not fit its schema", "the workflow's `input` says what is wanted";
     ExpressionFailed = "RE-1204", Validation, "An expression failed on these values", "check the values that it uses", (LookAtRun(Look::Outputs));
     NoOutput = "RE-1205", Dependency, "An expression uses the output of a step that has none",

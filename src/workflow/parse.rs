@@ -26,6 +26,7 @@ mod gates;
 mod kinds;
 mod names;
 mod order;
+mod output;
 mod phases;
 mod plan;
 mod repeat;

@@ -109,7 +109,11 @@ pub(super) const STEP: &[Foreign] = &[
     (&["name", "key"], "did you mean `id`?"),
     (&["title", "description", "summary"], "write it as a comment: `# …`"),
     (&["stage", "group"], "did you mean `phase`?"),
-    (&["outputs", "result", "returns", "outputschema", "responseformat"], "did you mean `schema`?"),
+    (
+        &["outputs", "result", "returns", "outputpath"],
+        "did you mean `output`? it is made of what the step answered",
+    ),
+    (&["outputschema", "responseformat", "outputpydantic"], "did you mean `schema`?"),
     (
         &["input", "inputs", "params", "parameters", "args", "arguments", "vars", "variables", "body"],
         "did you mean `with`, beside an `agent` or a `workflow`?",

@@ -10,7 +10,7 @@ use super::saga::Saga;
 use super::tiers::Tiers;
 use super::tree::{Tree, Value};
 use super::values::{self, Use, Values};
-use super::{NamedAgent, NamedChild, STEP_NOT_BUILT, foreign, gates, kinds, repeat};
+use super::{NamedAgent, NamedChild, STEP_NOT_BUILT, foreign, gates, kinds, output, repeat};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::workflow::definition::{AgentRole, Does, ForEach, OnError, Retry, Step};
@@ -43,6 +43,7 @@ pub(super) const KEYS: Keys = Keys {
         "approvals",
         "expires",
         "checklist",
+        "output",
         "schema",
         "phase",
         "env",
@@ -90,6 +91,8 @@ pub(super) struct Uses<'t> {
     pub(super) work: Vec<Use<'t>>,
     /// The expressions that decide when its loop ends.
     pub(super) until: Vec<Use<'t>>,
+    /// The expressions that make its output; in a fan-out they are evaluated for each item.
+    pub(super) output: Vec<Use<'t>>,
     /// The expressions in its compensation.
     pub(super) undoing: Vec<Use<'t>>,
 }
@@ -134,16 +137,13 @@ impl<'t> Draft<'t> {
         uses.undoing = saga.uses;
         let (repeat, until) = repeat::read(report, &fields);
         uses.until = until;
+        let (output, of_output) = output::read(report, &fields);
+        uses.output = of_output;
         let approval = gates::approval(report, &fields);
         let schema = fields.get("schema").and_then(|tree| values::schema(report, "schema", tree));
         let schema = schema.map(|schema| schema.value().clone());
         let phase = fields.get("phase").and_then(|tree| phase(report, tree));
-        let named = |key: &str| fields.get(key).map(|tree| report.place(tree));
-        let (agent, child) = match &does {
-            Some(Does::Agent { agent, .. }) => (Some(agent.clone()).zip(named("agent")), None),
-            Some(Does::Workflow { file, .. }) => (None, Some(file.clone()).zip(named("workflow"))),
-            _ => (None, None),
-        };
+        let (agent, child) = named(report, &fields, does.as_ref());
         let agents =
             [(AgentRole::Does, agent), (AgentRole::FallsBack, tiers.agent), (AgentRole::Undoes, saga.agent)];
         let agents = agents.into_iter().filter_map(|(role, agent)| agent.map(|(name, at)| (name, role, at)));
@@ -165,6 +165,7 @@ impl<'t> Draft<'t> {
             criticality: tiers.criticality,
             repeat,
             approval,
+            output,
             schema,
             phase: phase.map(|(name, _)| name.to_owned()),
             irreversible: saga.irreversible,
@@ -204,6 +205,23 @@ impl Grows {
             (None, Some(_)) => Self::Rounds,
             (None, None) => Self::None,
         }
+    }
+}
+
+/// Something that a file names, with the place; none if it names none.
+type Placed<T> = Option<(T, SourceLocation)>;
+
+/// The agent that a step names to do it, or the workflow file that it names, with the place.
+fn named(
+    report: &Diagnostics<'_>,
+    fields: &Fields<'_>,
+    does: Option<&Does>,
+) -> (Placed<AgentName>, Placed<String>) {
+    let place = |key: &str| fields.get(key).map(|tree| report.place(tree));
+    match does {
+        Some(Does::Agent { agent, .. }) => (Some(agent.clone()).zip(place("agent")), None),
+        Some(Does::Workflow { file, .. }) => (None, Some(file.clone()).zip(place("workflow"))),
+        _ => (None, None),
     }
 }
 
