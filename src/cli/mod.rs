@@ -33,6 +33,7 @@ mod retry;
 mod rollback;
 mod run;
 mod say;
+mod schema;
 mod see;
 mod signal;
 mod spare;
@@ -301,6 +302,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Transcript(arguments) => transcript::transcript(scene, arguments).await,
         Verb::Agents(arguments) => agents::agents(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
+        Verb::Schema => schema::schema(scene),
         Verb::Verify => verify::verify(scene).await,
         Verb::Trust(arguments) => trust::trust(scene, arguments),
         Verb::Completions(arguments) => completions::completions(scene, &arguments),

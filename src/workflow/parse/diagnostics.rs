@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::foreign::{Foreign, meant};
+use super::foreign::meant;
+use super::keys::Keys;
 use super::tree::{Tree, Value, path};
 use crate::events::ids::StepId;
 use crate::events::problem::{Code, Problem, Remedies, SourceLocation, nearest};
@@ -249,18 +250,6 @@ impl<'s> Diagnostics<'s> {
     }
 }
 
-/// The keys that a map may have, and those that are known from later versions.
-pub(super) struct Keys {
-    /// What has these keys, as in `a step`.
-    pub(super) of: &'static str,
-    pub(super) known: &'static [&'static str],
-    pub(super) not_built: &'static [&'static str],
-    /// Keys that belong somewhere else, each with a hint.
-    pub(super) elsewhere: &'static [(&'static str, &'static str)],
-    /// Keys of other tools that are meant for one of these, each with a hint.
-    pub(super) foreign: &'static [Foreign],
-}
-
 /// A map whose keys were checked.
 pub(super) struct Fields<'t> {
     /// For each entry the key, the place of the key, and the value.
@@ -282,7 +271,7 @@ impl<'t> Fields<'t> {
                 key_is_no_text(report, keys.of, name);
                 continue;
             };
-            if keys.known.contains(&text.as_str()) {
+            if keys.names().any(|known| known == text) {
                 fields.push((text.as_str(), name, value));
             } else if keys.not_built.contains(&text.as_str()) {
                 report.refuse(
@@ -317,11 +306,13 @@ impl<'t> Fields<'t> {
 
 fn unknown_key(report: &mut Diagnostics<'_>, keys: &Keys, text: &str, place: &Tree) {
     let problem = Problem::new(Code::UnknownKey, format!("{} has no key `{text}`", keys.of));
-    let near = || nearest(text, keys.known.iter().chain(keys.not_built).copied());
+    let near = || nearest(text, keys.names().chain(keys.not_built.iter().copied()));
     let problem = match (meant(keys.foreign, text), near()) {
         (Some(hint), _) => problem.hint(hint),
         (None, Some(name)) => problem.hint(format!("did you mean `{name}`?")),
-        (None, None) => problem.hint(format!("its keys are `{}`", keys.known.join("`, `"))),
+        (None, None) => {
+            problem.hint(format!("its keys are `{}`", keys.names().collect::<Vec<_>>().join("`, `")))
+        }
     };
     report.refuse(place, problem);
 }
