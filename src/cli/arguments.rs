@@ -83,6 +83,8 @@ pub(super) enum Verb {
     Agents(AgentsArguments),
     /// Check workflow files; nothing runs
     Validate(ValidateArguments),
+    /// Print the JSON Schema of workflow files, for editors
+    Schema,
     /// Prove that the store is whole
     Verify,
     /// Let the programs be run that a folder's own reenact.toml names, as it is now
@@ -111,7 +113,7 @@ impl Verb {
                 Some(AgentsVerb::Validate(_)) => Reach::None,
                 Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
             },
-            Self::Validate(_) | Self::Trust(_) | Self::Completions(_) => Reach::None,
+            Self::Validate(_) | Self::Schema | Self::Trust(_) | Self::Completions(_) => Reach::None,
             Self::List(_)
             | Self::Status(_)
             | Self::History(_)

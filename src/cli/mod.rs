@@ -34,6 +34,7 @@ mod retry;
 mod rollback;
 mod run;
 mod say;
+mod schema;
 mod see;
 mod shown;
 mod signal;
@@ -308,6 +309,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Why(arguments) => why::why(scene, arguments).await,
         Verb::Agents(arguments) => agents::agents(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
+        Verb::Schema => schema::schema(scene),
         Verb::Verify => verify::verify(scene).await,
         Verb::Trust(arguments) => trust::trust(scene, arguments),
         Verb::Completions(arguments) => completions::completions(scene, &arguments),

@@ -143,7 +143,7 @@ event_table! {
         RunStarted "run_started" 4 <- 1 RunStartedV1 <- 2 RunStartedV2 <- 3 RunStartedV3;
         StepAdded "step_added" 4 <- 1 StepAddedV1 <- 2 StepAddedV2 <- 3 StepAddedV3;
         AttemptStarted "attempt_started" 1;
-        AttemptFailed "attempt_failed" 2 <- 1 AttemptFailedV1;
+        AttemptFailed "attempt_failed" 3 <- 1 AttemptFailedV1 <- 2 AttemptFailedV2;
         AttemptLost "attempt_lost" 2 <- 1 AttemptLostV1;
         RetryScheduled "retry_scheduled" 1;
         FallbackEngaged "fallback_engaged" 1;

@@ -210,13 +210,13 @@ codes! {
     // 12: expressions and input
     BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja", (Read(Document::Workflows));
     UnknownName = "RE-1202", Validation, "A name that an expression cannot know",
-        "there are `input`, `steps.ID.output`, `steps.ID.status`, `steps.ID.attempts`, `run.id`, `env.NAME`, in a fan-out `item` and `index`, in a `compensate` `output` and `outcome`, in an `until` `output` and `round`";
+        "there are `input`, `steps.ID.output`, `steps.ID.status`, `steps.ID.attempts`, `run.id`, `env.NAME`, in a fan-out `item` and `index`, in a `compensate` `output` and `outcome`, in an `until` `output` and `round`, in the `output` of a step `output`";
     BadInput = "RE-1203", Validation, "The input does not fit its schema", "the workflow's `input` says what is wanted";
     ExpressionFailed = "RE-1204", Validation, "An expression failed on these values", "check the values that it uses", (LookAtRun(Look::Outputs));
     NoOutput = "RE-1205", Dependency, "An expression uses the output of a step that has none",
         "test it first, as in `if: steps.ID.status == 'completed'`";
     QuotedValue = "RE-1206", Validation, "A value of a shell command stands where its quotes would not protect it",
-        "let it be a word of its own, without your quotes; or give the step `env: {NAME: …}` and write `\"$NAME\"` there; `| raw` inserts a value as it is";
+        "let it be a word of its own, without your quotes; or give the step `env: {NAME: …}` and write `\"$NAME\"` there (`$NAME` in a here-document, whose end then has no quotes: `<<EOF`); `| raw` inserts a value as it is";
     NotAList = "RE-1207", Validation, "A `for_each` over something that is no list", "give it a list";
     NotJson = "RE-1208", Validation, "A text that should be JSON is none", "JSON has no comments, no trailing commas, and texts in double quotes";
     TooDeep = "RE-1209", Validation, "JSON, YAML or an expression is nested too deep, or too long", "make it flatter, or split it";

@@ -171,7 +171,7 @@ impl Usage {
 }
 
 /// An open attempt ended without success. What becomes of the step is said by what follows
-/// in the same commit.
+/// in the same commit: where it has `answered` something, the step is not tried again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptFailed {
     /// What it was for.
@@ -192,6 +192,9 @@ pub struct AttemptFailed {
     pub usage: Usage,
     /// What was said meanwhile: a `workflow::work::Transcript` as JSON, if there is anything to tell.
     pub transcript: Option<Payload>,
+    /// What it answered, where it did its work and only the step's `output` could not be made of that: the work is done,
+    /// and undone as such.
+    pub answered: Option<Payload>,
 }
 
 /// The process that held an open attempt is gone. The step is `pending` again, or what follows ends it.
@@ -407,7 +410,7 @@ impl RunEvent {
                 return item.into_iter().chain(added.planned).collect();
             }
             Self::AttemptStarted(started) => [Some(&started.input), None],
-            Self::AttemptFailed(failed) => [failed.transcript.as_ref(), None],
+            Self::AttemptFailed(failed) => [failed.transcript.as_ref(), failed.answered.as_ref()],
             Self::StepCompleted(completed) => [Some(&completed.output), completed.transcript.as_ref()],
             Self::StepCompensated(compensated) => {
                 [Some(&compensated.output), compensated.transcript.as_ref()]

@@ -115,6 +115,7 @@ impl Audit {
                 if failed.purpose == Purpose::Do {
                     seen.failed = true;
                     seen.unknown |= failed.outcome == Outcome::Unknown;
+                    seen.completed |= failed.answered.is_some();
                 }
                 Ok(())
             }

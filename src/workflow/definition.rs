@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use policy::{Approval, Compensate, Criticality, Fallback, OnError, Repeat, Retry, RetryPolicy};
+pub use policy::{
+    Approval, Compensate, Criticality, Fallback, OnError, Repeat, Retry, RetryPolicy, StepOutput,
+};
 pub use source::Source;
 
 use super::schema::Schema;
@@ -231,6 +233,9 @@ pub struct Step {
     /// The approval that people must give.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// What its output is made of, if not all that it answered. Of a step that grows others, each of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<StepOutput>,
     /// The JSON Schema of its output, which each output must fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<serde_json::Value>,

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::defaults::Defaults;
-use self::diagnostics::{Diagnostics, Fields, Keys};
+use self::diagnostics::{Diagnostics, Fields};
+use self::keys::{Keys, Takes, key, words};
 use self::names::{Around, Checker};
 use self::phases::Phases;
 use self::steps::Draft;
@@ -21,10 +22,14 @@ use crate::events::text::{is_control, printable};
 mod data;
 mod defaults;
 mod diagnostics;
+mod foreign;
 mod gates;
+mod json_schema;
+mod keys;
 mod kinds;
 mod names;
 mod order;
+mod output;
 mod phases;
 mod plan;
 mod repeat;
@@ -40,6 +45,7 @@ mod values;
 
 pub use self::retry::PartialRetry;
 pub use data::data;
+pub use json_schema::json_schema;
 pub use plan::{PlanScope, plan};
 pub use script::script;
 
@@ -179,39 +185,57 @@ pub fn read(text: &str, file: &str, known: &Known<'_>) -> Partly {
 }
 
 const KEYS: Keys = Keys {
-    of: "a workflow",
     known: &[
-        "name",
-        "description",
-        "version",
-        "input",
-        "defaults",
-        "limits",
-        "on_failure",
-        "phases",
-        "steps",
-        "output",
+        key("name", Takes::Text, "its name; that of the file if it is left out"),
+        key("description", Takes::Text, "what it is for"),
+        key("version", Takes::Text, "your version of it"),
+        key("input", Takes::Schema, "a JSON Schema of what a run is given; names stand under `properties`"),
+        key("defaults", Takes::Map(&defaults::KEYS), "what holds for all steps that do not say otherwise"),
+        key("limits", Takes::Map(&LIMITS), "the bounds of a run"),
+        key(
+            "on_failure",
+            Takes::Word(|| words(&ON_FAILURE)),
+            "what becomes of a run that fails: `rollback` (the default) undoes what was done",
+        ),
+        key("phases", Takes::MapsByName(&phases::KEYS), "who is asked about a whole group of steps"),
+        key(
+            "steps",
+            Takes::Maps(&steps::KEYS),
+            "the steps, each after the one above it unless it has `needs`",
+        ),
+        key("output", Takes::Value, "what the run answers: any value, with expressions in its texts"),
     ],
+    required: &["steps"],
+
     not_built: &["on_limit"],
-    elsewhere: &[
-        ("compensate", ONE_STEP),
-        ("irreversible", ONE_STEP),
-        ("at_most_once", ONE_STEP),
-        ("approve", ONE_STEP),
-        ("fallback", ONE_STEP),
-        ("optional", ONE_STEP),
-        ("repeat", ONE_STEP),
-        ("phase", ONE_STEP),
-    ],
+    elsewhere: OF_ONE_STEP,
+    foreign: foreign::WORKFLOW,
+    ..Keys::of("a workflow")
 };
 const LIMITS: Keys = Keys {
-    of: "`limits`",
-    known: &["parallel", "lost", "duration"],
+    known: &[
+        key("parallel", Takes::Count(u32::MAX), "how many attempts may run at once"),
+        key("lost", Takes::Count(u32::MAX), "how many lost attempts end a step"),
+        key("duration", Takes::Duration, "how long a run may take, as in `2h`"),
+    ],
+
     not_built: &["tokens", "usd", "calls"],
-    elsewhere: &[],
+
+    ..Keys::of("`limits`")
 };
 /// Keys of steps and of their compensations that later versions may have.
 const STEP_NOT_BUILT: &[&str] = &["artifacts", "cache", "files", "merge", "priority", "worktree"];
+/// Keys of steps, which have no place in a workflow or in its `defaults`.
+const OF_ONE_STEP: &[(&str, &str)] = &[
+    ("compensate", ONE_STEP),
+    ("irreversible", ONE_STEP),
+    ("at_most_once", ONE_STEP),
+    ("approve", ONE_STEP),
+    ("fallback", ONE_STEP),
+    ("optional", ONE_STEP),
+    ("repeat", ONE_STEP),
+    ("phase", ONE_STEP),
+];
 const ONE_STEP: &str = "it says something about one step: write it there";
 
 const ON_FAILURE: [(&str, OnFailure); 2] = [("rollback", OnFailure::Rollback), ("stop", OnFailure::Stop)];

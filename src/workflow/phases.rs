@@ -141,6 +141,7 @@ fn gate(phase: &str, approval: &Approval) -> Step {
         criticality: None,
         repeat: None,
         approval: Some(approval.clone()),
+        output: None,
         schema: None,
         phase: Some(phase.to_owned()),
         irreversible: false,

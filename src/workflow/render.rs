@@ -1,6 +1,6 @@
 //! Renders a step into the work that an agent gets.
 
-use super::definition::{Does, Items, Step};
+use super::definition::{Does, Items, Step, StepOutput};
 use super::expression::view::LazyView;
 use super::json_text::Level;
 use super::scope::{References, Scope, StepReferences};
@@ -56,6 +56,28 @@ impl Step {
                 Ok(Work { workflow: Some(file.clone()), ..Work::default() })
             }
             (None, _) => Err(RenderError::Failed(format!("step `{}` has no compensation", self.id))),
+        }
+    }
+
+    /// What must be in the scope to make the step's output of what it answered.
+    pub fn output_references(&self) -> References {
+        match &self.output {
+            None => References::default(),
+            Some(StepOutput::Of(expression)) => expression.references().clone(),
+            Some(StepOutput::Made(template)) => template.references().clone(),
+        }
+    }
+
+    /// The step's output, made of what it answered, which the scope has as [`Scope::answer`]; none if its output is all of
+    /// that.
+    ///
+    /// # Errors
+    /// When an expression has no value: see [`RenderError`].
+    pub fn made_output(&self, scope: &Scope) -> Result<Option<Json>, RenderError> {
+        match &self.output {
+            None => Ok(None),
+            Some(StepOutput::Of(expression)) => expression.evaluate(scope).map(Some),
+            Some(StepOutput::Made(template)) => template.render(scope).map(Some),
         }
     }
 

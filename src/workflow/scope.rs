@@ -21,6 +21,8 @@ pub struct Scope {
     pub item: Option<(u32, Json)>,
     /// In the `until` of a loop: `round`, from 1, and its `output`.
     pub round: Option<(u32, Json)>,
+    /// In the `output` of a step: what it answered, which is `output`.
+    pub answer: Option<Json>,
     /// In a compensation: the step that is undone.
     pub undone: Option<Undone>,
 }

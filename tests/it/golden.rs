@@ -280,6 +280,7 @@ fn endings() -> Vec<RunEvent> {
             outcome: Outcome::Unknown,
             usage: USAGE,
             transcript: said(),
+            answered: Some(inline("[2]")),
         }
         .into(),
         AttemptLost { purpose: Purpose::Compensate, step: step("tag"), attempt: 4, interrupted: true }.into(),
@@ -357,7 +358,9 @@ fn an_older_schema_is_read_through_its_upcaster() {
     for event in endings().into_iter().chain(saga()) {
         match event {
             RunEvent::AttemptFailed(failed) => {
-                is_read_as("attempt_failed", 1, &AttemptFailed { transcript: None, ..failed }.into());
+                let meant = AttemptFailed { answered: None, ..failed };
+                is_read_as("attempt_failed", 2, &meant.clone().into());
+                is_read_as("attempt_failed", 1, &AttemptFailed { transcript: None, ..meant }.into());
             }
             RunEvent::RollbackStarted(mut started) => {
                 started.rounds = RoundOrder::AtOnce;

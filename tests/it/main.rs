@@ -32,6 +32,7 @@ mod notify;
 mod odd_files;
 mod older;
 mod orchestration;
+mod pictures;
 mod power_cut;
 mod programs;
 mod projections;

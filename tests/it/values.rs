@@ -168,3 +168,35 @@ fn an_expression_that_makes_gigabytes_fails_its_step_and_nothing_else() {
     let report = sandbox.json(1, &["run", "nested.yaml"]);
     assert_eq!(report["error"]["code"], "RE-3030", "{report}");
 }
+
+/// What a program prints is seldom what others are to get, and it was put together in a shell.
+#[test]
+fn an_output_is_made_of_what_a_program_printed_and_where_it_cannot_be_the_work_is_undone() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "w.yaml",
+        r#"
+input: {properties: {key: {type: string, default: n}}}
+steps:
+  - id: count
+    run: echo '7 files'
+    output: {n: "{{ output.stdout | split(' ') | first | int }}", of: "{{ input.key }}"}
+    schema: {type: object, properties: {n: {type: integer}}}
+  - id: pick
+    run: touch done.txt; echo '{"n":1}'
+    output: output[input.key]
+    compensate: {run: "mv done.txt {{ outcome }}-{{ output.n }}.txt"}
+output: "{{ steps.count.output }}"
+"#,
+    );
+    let ended = sandbox.reenact(&["run", "w.yaml", "--id", "good", "--json"]);
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert_eq!(ended.json()["output"], json!({"n": 7, "of": "n"}));
+    let said = sandbox.reenact(&["transcript", "good", "count", "--json"]).json();
+    assert_eq!(said["stdout"], "7 files\n");
+
+    let undone = sandbox.reenact(&["run", "w.yaml", "--id", "bad", "--input", "key=m", "--json"]);
+    assert_eq!(undone.code(), Some(3), "{undone}");
+    assert_eq!(undone.json()["error"]["class"], "validation");
+    assert!(sandbox.work("completed-1.txt").exists(), "{undone}");
+}

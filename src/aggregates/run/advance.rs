@@ -3,7 +3,7 @@
 //! to do ends is in `end`, how it is undone in `unwind`.
 
 mod end;
-mod grow;
+pub(super) mod grow;
 mod people;
 mod phase;
 mod plan;
@@ -299,6 +299,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             steps,
             item,
             round: None,
+            answer: None,
             undone: None,
         })
     }

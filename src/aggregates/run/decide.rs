@@ -11,6 +11,7 @@ mod rollback;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::advance::grow::NotTaken;
 use super::advance::{Advance, Completion};
 use super::child::is_made_by;
 use super::{Ask, Moment, Node, Phase, Run, RunRejection, StartRun, StepIndex, TimerOf, Tries, Unwanted};
@@ -229,35 +230,69 @@ fn completed(
     output: Output,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
-    let wrong = match output.requests.first() {
-        Some(request) => Some(refused(request)),
-        None if attempt.purpose == Purpose::Do => advance.is_wrong(place, &output.output)?,
-        None => None,
+    let Output { output: answer, artifacts, usage, requests, transcript, child } = output;
+    let taken = match requests.first() {
+        Some(request) => Err(refused(request).into()),
+        None if attempt.purpose == Purpose::Do => advance.taken(place, answer)?,
+        None => Ok(answer),
     };
-    if let Some(failure) = wrong {
-        let Output { usage, transcript, child, .. } = output;
-        let failure = Failure { usage, transcript, child, ..failure };
-        return failed(advance, step, fence, failure);
-    }
-    let transcript = output.transcript.map(|said| advance.draft.payload(said));
-    let (number, usage) = (attempt.attempt, output.usage);
+    let output = match taken {
+        Ok(output) => output,
+        Err(NotTaken { failure, answered }) => {
+            let failure = Failure { usage, transcript, child, ..failure };
+            return match answered {
+                Some(answered) => not_made(advance, place, &attempt, failure, answered),
+                None => failed(advance, step, fence, failure),
+            };
+        }
+    };
+    let transcript = transcript.map(|said| advance.draft.payload(said));
+    let number = attempt.attempt;
     match attempt.purpose {
         Purpose::Do => {
             let node = advance.draft.state().steps.get(place);
             let degraded = node.is_some_and(|node| node.fallback.is_some())
-                || output.child.as_ref().is_some_and(|child| child.degraded);
-            child_ended(advance, place, output.child);
-            let (attempt, artifacts) = (Some(number), output.artifacts);
-            let came = Completion { attempt, output: output.output, artifacts, usage, degraded, transcript };
+                || child.as_ref().is_some_and(|child| child.degraded);
+            child_ended(advance, place, child);
+            let attempt = Some(number);
+            let came = Completion { attempt, output, artifacts, usage, degraded, transcript };
             advance.came_through(place, came)
         }
         Purpose::Compensate => {
             advance.undoes_only();
-            let (step, output) = (step.clone(), advance.draft.payload(output.output));
+            let (step, output) = (step.clone(), advance.draft.payload(output));
             advance.draft.emit(StepCompensated { step, attempt: number, output, usage, transcript });
             Ok(())
         }
     }
+}
+
+/// The step's `output` could not be made of what it answered: its work is done, so that it is neither tried again nor left
+/// to another agent, and a rollback undoes it.
+fn not_made(
+    advance: &mut Advance<'_, '_>,
+    place: StepIndex,
+    attempt: &AttemptStarted,
+    failure: Failure,
+    answered: Json,
+) -> Result<(), RunRejection> {
+    let Failure { code, class, message, outcome, usage, transcript, child, .. } = failure;
+    child_ended(advance, place, child);
+    let transcript = transcript.map(|said| advance.draft.payload(said));
+    let answered = Some(advance.draft.payload(answered));
+    advance.draft.emit(AttemptFailed {
+        purpose: attempt.purpose,
+        step: attempt.step.clone(),
+        attempt: attempt.attempt,
+        class,
+        code,
+        message: message.clone(),
+        outcome,
+        usage,
+        transcript,
+        answered,
+    });
+    advance.fail(place, class, code, message)
 }
 
 /// What became of the run that the attempt saw through.
@@ -320,6 +355,7 @@ fn failed(
         outcome: failure.outcome,
         usage: failure.usage,
         transcript,
+        answered: None,
     });
     let (purpose, step) = (attempt.purpose, step.clone());
     if is_cancelled && (was_stopped || advance.is_given_up(place)) {

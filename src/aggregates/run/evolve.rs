@@ -247,7 +247,7 @@ impl Evolution<'_> {
         self.close(place)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
-        node.doing.error = None;
+        (node.doing.error, node.refused) = (None, None);
         node.doing.phase = StepPhase::Completed(Done {
             output: event.output.clone(),
             artifacts: event.artifacts.clone(),

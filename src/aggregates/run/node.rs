@@ -41,8 +41,8 @@ pub(crate) struct Node {
     pub(super) requests: u32,
     /// The request whose grant holds for its work, in this generation and for this agent.
     pub(crate) granted: Option<RequestId>,
-    /// What it had completed with when people refused that, or did not answer in time.
-    pub(crate) refused: Option<Box<Done>>,
+    /// What it did, once that was not taken.
+    pub(crate) refused: Option<Box<NotTaken>>,
     /// The run that it started.
     pub(crate) child: Option<Child>,
     pub(crate) generation: u32,
@@ -66,6 +66,23 @@ pub(crate) enum Gated {
     By(RequestId),
     /// They were asked about what it answered, until the run began to end: should it go on, they are asked again.
     Again,
+}
+
+/// What a step did, which was not taken. It is done all the same, and may be undone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NotTaken {
+    pub(crate) done: Done,
+    pub(crate) by: NotTakenBy,
+}
+
+/// Who did not take what a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum NotTakenBy {
+    /// People: after a retry it is not done again, but asked about again.
+    People,
+    /// The step's own `output`, which could not be made of what it answered: after a retry it is done again, for nothing else
+    /// would be made of the same answer.
+    Output,
 }
 
 /// The run that a step started.
@@ -357,6 +374,11 @@ impl Node {
         self.did() || self.doing.trace != Trace::Nothing
     }
 
+    /// Whether people did not take what it did: they are asked again, and it is not done again.
+    pub(super) fn is_refused_by_people(&self) -> bool {
+        self.refused.as_ref().is_some_and(|refused| refused.by == NotTakenBy::People)
+    }
+
     /// Whether an attempt succeeded in this generation, whatever people said of it then.
     fn did(&self) -> bool {
         let came_through = matches!(self.doing.phase, StepPhase::Completed(_)) || self.refused.is_some();
@@ -378,7 +400,7 @@ impl Node {
 
     /// What its compensation is told that it answered.
     pub(crate) fn undone_output(&self) -> Option<&Payload> {
-        self.output().or(self.refused.as_ref().map(|done| &done.output))
+        self.output().or(self.refused.as_ref().map(|refused| &refused.done.output))
     }
 
     /// As people and expressions see it.

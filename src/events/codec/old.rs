@@ -1,5 +1,7 @@
 //! The shapes that payloads of events had in earlier versions. They are only read, and turned into today's.
 
+mod attempts;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,27 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::ids::{RunId, StepId, Version};
 use crate::events::json::{BlobRef, Payload};
-use crate::events::problem::{Class, Code};
 use crate::events::run::{
-    AgentBinding, AttemptFailed, AttemptLost, Because, ChildBinding, ChildEnded, GrowthLimits, Item, Outcome,
-    Parent, Purpose, RollbackCause, RollbackStarted, RoundOrder, RunStarted, StepAdded, StepCompensated,
-    StepCompleted, StepKind, Undo, Usage,
+    AgentBinding, Because, ChildBinding, ChildEnded, GrowthLimits, Item, Parent, RollbackCause,
+    RollbackStarted, RoundOrder, RunStarted, StepAdded, StepKind, Undo,
 };
 
-/// `attempt_lost` at schema 1: it always meant an attempt at doing the step, and a crash.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AttemptLostV1 {
-    /// The step whose attempt was lost.
-    pub step: StepId,
-    /// The attempt's number at its step, from 1.
-    pub attempt: u32,
-}
-
-impl From<AttemptLostV1> for AttemptLost {
-    fn from(old: AttemptLostV1) -> Self {
-        Self { purpose: Purpose::Do, step: old.step, attempt: old.attempt, interrupted: false }
-    }
-}
+pub use attempts::{AttemptFailedV1, AttemptFailedV2, AttemptLostV1, StepCompensatedV1, StepCompletedV1};
 
 /// `run_started` at schema 1: a run went on as long as it took, and to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -326,96 +313,6 @@ impl From<StepAddedV3> for StepAdded {
             phase: old.phase,
             planned: old.planned,
         }
-    }
-}
-
-/// `attempt_failed` at schema 1: nothing was kept of what was said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AttemptFailedV1 {
-    /// Whether the step was to be done or undone.
-    pub purpose: Purpose,
-    /// The step that was tried.
-    pub step: StepId,
-    /// The attempt's number for that purpose at its step, from 1.
-    pub attempt: u32,
-    /// What the failure asks for.
-    pub class: Class,
-    /// The stable code of the failure.
-    pub code: Code,
-    /// What went wrong, for a person.
-    pub message: String,
-    /// Whether it is known what the attempt did.
-    pub outcome: Outcome,
-    /// What it used up.
-    pub usage: Usage,
-}
-
-impl From<AttemptFailedV1> for AttemptFailed {
-    fn from(old: AttemptFailedV1) -> Self {
-        Self {
-            purpose: old.purpose,
-            step: old.step,
-            attempt: old.attempt,
-            class: old.class,
-            code: old.code,
-            message: old.message,
-            outcome: old.outcome,
-            usage: old.usage,
-            transcript: None,
-        }
-    }
-}
-
-/// `step_completed` at schema 1: nothing was kept of what was said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepCompletedV1 {
-    /// The step that completed.
-    pub step: StepId,
-    /// The attempt that did it.
-    pub attempt: u32,
-    /// What the step answered, as JSON.
-    pub output: Payload,
-    /// The files that it names as made.
-    pub artifacts: Vec<String>,
-    /// What the attempt used up.
-    pub usage: Usage,
-    /// Whether an earlier output was used.
-    pub cached: bool,
-    /// Whether it was done in a lesser way.
-    pub degraded: bool,
-}
-
-impl From<StepCompletedV1> for StepCompleted {
-    fn from(old: StepCompletedV1) -> Self {
-        Self {
-            step: old.step,
-            attempt: old.attempt,
-            output: old.output,
-            artifacts: old.artifacts,
-            usage: old.usage,
-            cached: old.cached,
-            degraded: old.degraded,
-            transcript: None,
-        }
-    }
-}
-
-/// `step_compensated` at schema 1: nothing was kept of what was said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepCompensatedV1 {
-    /// The step that was undone.
-    pub step: StepId,
-    /// The attempt that did it.
-    pub attempt: u32,
-    /// What the compensation answered, as JSON.
-    pub output: Payload,
-    /// What the attempt used up.
-    pub usage: Usage,
-}
-
-impl From<StepCompensatedV1> for StepCompensated {
-    fn from(old: StepCompensatedV1) -> Self {
-        Self { step: old.step, attempt: old.attempt, output: old.output, usage: old.usage, transcript: None }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Does, micros};
 use crate::events::ids::AgentName;
 use crate::events::run::{Gate, UndoWhen};
-use crate::workflow::template::Expression;
+use crate::workflow::template::{Expression, Template};
 
 /// What makes a step a loop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,16 @@ pub struct Repeat {
     pub until: Expression,
     /// How many rounds there may be.
     pub max: u32,
+}
+
+/// What the output of a step is made of. It sees what the step's work sees, and as `output` what the step answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutput {
+    /// A bare expression whose value it is.
+    Of(Expression),
+    /// A map or a list whose texts may hold expressions.
+    Made(Template),
 }
 
 /// An approval that people must give to a step.

@@ -22,6 +22,7 @@ fn scope() -> Scope {
         steps: Default::default(),
         item: None,
         round: None,
+        answer: None,
         undone: None,
     }
 }

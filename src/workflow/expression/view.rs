@@ -41,6 +41,9 @@ impl View {
             names.insert("round", Value::from(*round));
             names.insert("output", value_of(output));
         }
+        if let Some(answer) = &scope.answer {
+            names.insert("output", value_of(answer));
+        }
         if let Some(Undone { outcome, view, .. }) = &scope.undone {
             let (outcome, output) = match outcome {
                 Undoes::Completed => ("completed", view.output.as_ref()),

@@ -3,23 +3,30 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::diagnostics::{Diagnostics, Fields, Keys};
+use super::diagnostics::{Diagnostics, Fields};
+use super::keys::{Keys, Takes, key, words};
 use super::retry::PartialRetry;
 use super::tree::{Tree, Value};
 use super::values::{Use, Values};
-use super::{Known, StepDefaults};
+use super::{Known, StepDefaults, foreign};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::OnError;
 use crate::workflow::template::Template;
 
 pub(super) const KEYS: Keys = Keys {
-    of: "`defaults`",
-    known: &["timeout", "retry", "on_error", "env"],
-    not_built: &[],
-    elsewhere: super::KEYS.elsewhere,
+    known: &[
+        key("timeout", Takes::Duration, "how long an attempt may take"),
+        key("retry", Takes::Map(&super::retry::KEYS), "whether and when steps are tried again"),
+        key("on_error", Takes::Word(|| words(&ON_ERROR)), "what the failure of a step does to the run"),
+        key("env", Takes::TextsByName, "variables for the programs of all steps"),
+    ],
+
+    elsewhere: super::OF_ONE_STEP,
+    foreign: foreign::STEP,
+    ..Keys::of("`defaults`")
 };
 
-const ON_ERROR: [(&str, OnError); 4] = [
+pub(super) const ON_ERROR: [(&str, OnError); 4] = [
     ("fail_fast", OnError::FailFast),
     ("continue", OnError::Continue),
     ("retry_then_fail", OnError::RetryThenFail),

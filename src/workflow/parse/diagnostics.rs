@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::foreign::meant;
+use super::keys::Keys;
 use super::tree::{Tree, Value, path};
 use crate::events::ids::StepId;
 use crate::events::problem::{Code, Problem, Remedies, SourceLocation, nearest};
@@ -42,7 +44,12 @@ impl<'s> Diagnostics<'s> {
 
     /// Reports something that is allowed, but is probably a mistake.
     pub(super) fn warn(&mut self, tree: &Tree, problem: Problem) {
-        let problem = self.about_the_step(problem.at(self.file, tree.line, tree.column));
+        self.warn_at((tree.line, tree.column), problem);
+    }
+
+    /// The same, at a line and column.
+    pub(super) fn warn_at(&mut self, (line, column): (u64, u64), problem: Problem) {
+        let problem = self.about_the_step(problem.at(self.file, line, column));
         self.warnings.push(problem);
     }
 
@@ -243,16 +250,6 @@ impl<'s> Diagnostics<'s> {
     }
 }
 
-/// The keys that a map may have, and those that are known from later versions.
-pub(super) struct Keys {
-    /// What has these keys, as in `a step`.
-    pub(super) of: &'static str,
-    pub(super) known: &'static [&'static str],
-    pub(super) not_built: &'static [&'static str],
-    /// Keys that belong somewhere else, each with a hint.
-    pub(super) elsewhere: &'static [(&'static str, &'static str)],
-}
-
 /// A map whose keys were checked.
 pub(super) struct Fields<'t> {
     /// For each entry the key, the place of the key, and the value.
@@ -274,7 +271,7 @@ impl<'t> Fields<'t> {
                 key_is_no_text(report, keys.of, name);
                 continue;
             };
-            if keys.known.contains(&text.as_str()) {
+            if keys.names().any(|known| known == text) {
                 fields.push((text.as_str(), name, value));
             } else if keys.not_built.contains(&text.as_str()) {
                 report.refuse(
@@ -309,9 +306,13 @@ impl<'t> Fields<'t> {
 
 fn unknown_key(report: &mut Diagnostics<'_>, keys: &Keys, text: &str, place: &Tree) {
     let problem = Problem::new(Code::UnknownKey, format!("{} has no key `{text}`", keys.of));
-    let problem = match nearest(text, keys.known.iter().chain(keys.not_built).copied()) {
-        Some(name) => problem.hint(format!("did you mean `{name}`?")),
-        None => problem.hint(format!("its keys are `{}`", keys.known.join("`, `"))),
+    let near = || nearest(text, keys.names().chain(keys.not_built.iter().copied()));
+    let problem = match (meant(keys.foreign, text), near()) {
+        (Some(hint), _) => problem.hint(hint),
+        (None, Some(name)) => problem.hint(format!("did you mean `{name}`?")),
+        (None, None) => {
+            problem.hint(format!("its keys are `{}`", keys.names().collect::<Vec<_>>().join("`, `")))
+        }
     };
     report.refuse(place, problem);
 }

@@ -6,11 +6,11 @@ use crate::events::problem::{Code, Problem};
 use crate::events::run::Gate;
 use crate::workflow::definition::Approval;
 
-const GATES: [(&str, Gate); 2] = [("before", Gate::Before), ("after", Gate::After)];
+pub(super) const GATES: [(&str, Gate); 2] = [("before", Gate::Before), ("after", Gate::After)];
 
 /// How many people may be named, and how many may be needed. A longer list is a group of
 /// people, and belongs elsewhere.
-const PEOPLE_MAX: u32 = 100;
+pub(super) const PEOPLE_MAX: u32 = 100;
 
 const NAME_CHARS_MAX: usize = 100;
 

@@ -37,6 +37,8 @@ pub(super) enum Part {
     Work,
     /// The condition that ends a loop: it is evaluated after a round, which has an output.
     Until,
+    /// What makes its output: it is evaluated when the step has answered.
+    Output,
     /// The compensation of the step.
     Undoing,
 }
@@ -110,6 +112,7 @@ impl<'a> Checker<'a> {
                 (Part::Work, false, &uses.whole),
                 (Part::Work, items, &uses.work),
                 (Part::Until, false, &uses.until),
+                (Part::Output, items, &uses.output),
                 (Part::Undoing, items, &uses.undoing),
             ] {
                 uses.iter().for_each(|found| self.check(report, found, Around::Step { index, item, part }));
@@ -335,6 +338,7 @@ impl<'a> Checker<'a> {
                 false => Err(Unknown::new(at, format!("`{name}` cannot use what it has yet to do itself"))
                     .hint(match part {
                         Part::Until => "what the round answered is `output`",
+                        Part::Output => "what it answered is `output`",
                         Part::Work | Part::Undoing => "name a step that runs before it",
                     })),
             };
@@ -353,13 +357,13 @@ impl<'a> Checker<'a> {
 /// Checks names that are known only in some parts of a step.
 fn known_in_a_part(path: &Path<'_>, around: Around) -> Result<(), Unknown> {
     let (known_in, hint) = match (path.root, around) {
-        ("output", Around::Step { part: Part::Until | Part::Undoing, .. }) => return Ok(()),
+        ("output", Around::Step { part: Part::Until | Part::Output | Part::Undoing, .. }) => return Ok(()),
         ("outcome", Around::Step { part: Part::Undoing, .. }) => return Ok(()),
         ("round", Around::Step { part: Part::Until, .. }) => return Ok(()),
         ("round", _) => ("an `until`", "there it is the number of the round that is done, from 1"),
         ("outcome", _) => ("a `compensate`", "there it says how the step ended; elsewhere use `steps.ID`"),
         (_, _) => (
-            "a `compensate` and an `until`",
+            "a `compensate` and an `until`, and in the `output` of a step",
             "there it is what the step, or the round, answered; elsewhere use `steps.ID`",
         ),
     };

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::diagnostics::{Diagnostics, Fields, Keys};
+use super::diagnostics::{Diagnostics, Fields};
 use super::gates;
+use super::keys::{Keys, Takes, key, words};
 use super::kinds::NAME_CHARS_MAX;
 use super::steps::Draft;
 use super::tree::{Tree, Value};
@@ -18,9 +19,19 @@ use crate::workflow::phases::circles;
 const PHASES_MAX: usize = 1_000;
 
 pub(super) const KEYS: Keys = Keys {
-    of: "a phase",
-    known: &["approve", "approvers", "approvals", "expires", "checklist"],
-    not_built: &[],
+    known: &[
+        key(
+            "approve",
+            Takes::Word(|| words(&gates::GATES)),
+            "who has to grant it: `before` it is done, or `after`, what it answered",
+        ),
+        key("approvers", Takes::Texts, "who may answer; anybody if it is left out"),
+        key("approvals", Takes::Count(gates::PEOPLE_MAX), "how many different people have to grant it"),
+        key("expires", Takes::Duration, "how long there is to answer"),
+        key("checklist", Takes::Texts, "what a reviewer is to look at"),
+    ],
+    required: &["approve"],
+
     elsewhere: &[
         ("on_error", ONE_STEP),
         ("optional", ONE_STEP),
@@ -30,6 +41,8 @@ pub(super) const KEYS: Keys = Keys {
         ("compensate", ONE_STEP),
         ("steps", "steps say themselves which phase they belong to: give each a `phase`"),
     ],
+
+    ..Keys::of("a phase")
 };
 const ONE_STEP: &str = "it says something about one step: write it there";
 

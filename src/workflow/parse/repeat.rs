@@ -1,20 +1,30 @@
 //! The key `repeat`: a step that is done again and again.
 
-use super::diagnostics::{Diagnostics, Fields, Keys};
+use super::diagnostics::{Diagnostics, Fields};
+use super::keys::{Keys, Takes, key};
 use super::tree::Tree;
 use super::values::{Use, Values};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::Repeat;
 
 pub(super) const KEYS: Keys = Keys {
-    of: "`repeat`",
-    known: &["until", "max"],
-    not_built: &[],
+    known: &[
+        key(
+            "until",
+            Takes::Expression,
+            "an expression over `output` and `round`: the loop ends when it is true",
+        ),
+        key("max", Takes::Count(ROUNDS_MAX), "how many rounds there are at most"),
+    ],
+    required: &["until", "max"],
+
     elsewhere: &[
         ("retry", "write it in the step: it holds for each round"),
         ("timeout", "write it in the step: it holds for each attempt"),
         ("sleep", "let the step itself wait between its rounds"),
     ],
+
+    ..Keys::of("`repeat`")
 };
 
 /// How many rounds a loop may have: each round is a step of the run's graph, and a file may

@@ -2,17 +2,38 @@
 
 use std::time::Duration;
 
-use super::diagnostics::{Diagnostics, Fields, Keys};
+use super::diagnostics::{Diagnostics, Fields};
+use super::foreign;
+use super::keys::{Keys, Takes, key, words};
 use super::tree::{Tree, Value};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{Retry, RetryPolicy};
 
 pub(super) const KEYS: Keys = Keys {
-    of: "`retry`",
-    known: &["policy", "attempts", "initial", "max", "multiplier", "jitter", "exit_codes", "messages"],
-    not_built: &[],
-    elsewhere: &[],
+    known: &[
+        key("policy", Takes::Word(|| words(&POLICIES)), "how the delays grow"),
+        key("attempts", Takes::Count(u32::MAX), "how many attempts there are, the first counts"),
+        key("initial", Takes::Duration, "the first delay"),
+        key("max", Takes::Duration, "no delay is longer"),
+        key("multiplier", Takes::Number(MULTIPLIER.0, MULTIPLIER.1), "by what an exponential delay grows"),
+        key(
+            "jitter",
+            Takes::Number(JITTER.0, JITTER.1),
+            "by which part of itself a delay may be longer or shorter",
+        ),
+        key("exit_codes", Takes::ExitCodes, "exit codes that also mean: try again"),
+        key("messages", Takes::Texts, "parts of an error message that also mean: try again"),
+    ],
+
+    foreign: foreign::RETRY,
+    ..Keys::of("`retry`")
 };
+
+/// The least and the most that a delay may grow by.
+const MULTIPLIER: (f64, f64) = (1.0, 1000.0);
+
+/// The least and the greatest part of itself by which a delay may vary.
+const JITTER: (f64, f64) = (0.0, 1.0);
 
 const POLICIES: [(&str, RetryPolicy); 4] = [
     ("none", RetryPolicy::None),
@@ -59,8 +80,8 @@ impl PartialRetry {
             max: fields.get("max").and_then(|tree| report.duration("max", tree)),
             multiplier: fields
                 .get("multiplier")
-                .and_then(|tree| report.number("multiplier", 1.0..=1000.0, tree)),
-            jitter: fields.get("jitter").and_then(|tree| report.number("jitter", 0.0..=1.0, tree)),
+                .and_then(|tree| report.number("multiplier", MULTIPLIER.0..=MULTIPLIER.1, tree)),
+            jitter: fields.get("jitter").and_then(|tree| report.number("jitter", JITTER.0..=JITTER.1, tree)),
             exit_codes: fields.get("exit_codes").and_then(|tree| exit_codes(report, tree)),
             messages: fields.get("messages").and_then(|tree| messages(report, tree)),
         };

@@ -1,19 +1,29 @@
 //! What a step says about being undone: `compensate`, `irreversible`, `at_most_once`.
 
 use super::STEP_NOT_BUILT;
-use super::diagnostics::{Diagnostics, Fields, Keys};
-use super::kinds;
+use super::diagnostics::{Diagnostics, Fields};
+use super::keys::{Keys, Takes, key, words};
 use super::retry::PartialRetry;
 use super::tree::{Tree, Value};
 use super::values::{Use, Values};
+use super::{foreign, kinds};
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::events::run::UndoWhen;
 use crate::workflow::definition::{Compensate, Does, Retry};
 
 pub(super) const KEYS: Keys = Keys {
-    of: "`compensate`",
-    known: &["run", "agent", "with", "prompt", "timeout", "retry", "when"],
+    known: &[
+        key("run", Takes::Command, "a program: a text runs under `sh -c`, a list is executed as it is"),
+        key("agent", Takes::Text, "the agent that undoes it"),
+        key("with", Takes::Value, "the arguments of that agent"),
+        key("prompt", Takes::Text, "the words that it gets"),
+        key("timeout", Takes::Duration, "how long an attempt may take"),
+        key("retry", Takes::Map(&super::retry::KEYS), "whether and when it is tried again"),
+        key("when", Takes::Word(|| words(&WHEN)), "when it is owed"),
+    ],
+    kinds: kinds::COMPENSATION.kinds,
+
     not_built: STEP_NOT_BUILT,
     elsewhere: &[
         ("sleep", "waiting undoes nothing: give it a `run` or an `agent`"),
@@ -31,6 +41,8 @@ pub(super) const KEYS: Keys = Keys {
         ("approve", "what is owed is done without being asked for again"),
         ("repeat", "give it a `retry`: it is done when an attempt succeeds"),
     ],
+    foreign: foreign::STEP,
+    ..Keys::of("`compensate`")
 };
 
 const WHEN: [(&str, UndoWhen); 2] = [("completed", UndoWhen::Completed), ("attempted", UndoWhen::Attempted)];

@@ -1,20 +1,36 @@
 //! The file of a scripted agent: a list of answers.
 
 use super::data::json;
-use super::diagnostics::{Diagnostics, Fields, Keys};
+use super::diagnostics::{Diagnostics, Fields};
+use super::keys::{Keys, Takes, key, words};
 use super::tree::Tree;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::Purpose;
 use crate::workflow::script::{Says, Script, ScriptedAnswer};
 
 const ANSWER: Keys = Keys {
-    of: "an answer",
-    known: &["step", "attempt", "purpose", "prompt", "output", "stdout", "fail", "delay"],
-    not_built: &[],
-    elsewhere: &[],
+    known: &[
+        key("step", Takes::Text, "the step that it is for"),
+        key("attempt", Takes::Count(u32::MAX), "the number of the attempt that it is for"),
+        key("purpose", Takes::Word(|| words(&PURPOSES)), "what the attempt is for"),
+        key("prompt", Takes::Text, "a part of the prompt that it is for"),
+        key("output", Takes::Value, "what is answered"),
+        key("stdout", Takes::Text, "what a program would write"),
+        key("fail", Takes::Map(&FAIL), "how the attempt fails"),
+        key("delay", Takes::Duration, "how long it takes"),
+    ],
+
+    ..Keys::of("an answer")
 };
 
-const FAIL: Keys = Keys { of: "`fail`", known: &["class", "message"], not_built: &[], elsewhere: &[] };
+const FAIL: Keys = Keys {
+    known: &[
+        key("class", Takes::Word(|| words(&CLASSES)), "the class of the failure"),
+        key("message", Takes::Text, "what went wrong"),
+    ],
+
+    ..Keys::of("`fail`")
+};
 
 const PURPOSES: [(&str, Purpose); 2] = [("do", Purpose::Do), ("compensate", Purpose::Compensate)];
 

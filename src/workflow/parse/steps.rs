@@ -4,55 +4,71 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::defaults::{Defaults, environment};
-use super::diagnostics::{Diagnostics, Fields, Keys};
+use super::diagnostics::{Diagnostics, Fields};
+use super::keys::{Keys, Takes, key, words};
 use super::retry::PartialRetry;
 use super::saga::Saga;
 use super::tiers::Tiers;
 use super::tree::{Tree, Value};
 use super::values::{self, Use, Values};
-use super::{NamedAgent, NamedChild, STEP_NOT_BUILT, gates, kinds, repeat};
+use super::{
+    NamedAgent, NamedChild, STEP_NOT_BUILT, defaults, foreign, gates, kinds, output, repeat, saga, tiers,
+};
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::workflow::definition::{AgentRole, Does, ForEach, OnError, Retry, Step};
 use crate::workflow::template::Template;
 
 pub(super) const KEYS: Keys = Keys {
-    of: "a step",
     known: &[
-        "id",
-        "run",
-        "agent",
-        "with",
-        "prompt",
-        "sleep",
-        "wait_for",
-        "workflow",
-        "needs",
-        "if",
-        "for_each",
-        "max_parallel",
-        "repeat",
-        "timeout",
-        "retry",
-        "on_error",
-        "fallback",
-        "optional",
-        "criticality",
-        "approve",
-        "approvers",
-        "approvals",
-        "expires",
-        "checklist",
-        "schema",
-        "phase",
-        "env",
-        "cwd",
-        "compensate",
-        "irreversible",
-        "at_most_once",
+        key("id", Takes::Id, "its name: a letter or `_`, then letters, digits, `_` or `-`"),
+        key("run", Takes::Command, "a program: a text runs under `sh -c`, a list is executed as it is"),
+        key("agent", Takes::Text, "the agent that does it"),
+        key("with", Takes::Value, "the arguments of its agent, or the input of its workflow"),
+        key("prompt", Takes::Text, "the words that its agent gets"),
+        key("sleep", Takes::Duration, "waits for so long"),
+        key("wait_for", Takes::Text, "waits for a signal of that name"),
+        key("workflow", Takes::Text, "starts a run of another workflow: the path of its file"),
+        key("needs", Takes::Texts, "the ids of the steps that must be done before; `[]` starts at once"),
+        key("if", Takes::Expression, "an expression: it is skipped unless it is true"),
+        key(
+            "for_each",
+            Takes::Items,
+            "an expression or a list: one step an item, which sees `item` and `index`",
+        ),
+        key("max_parallel", Takes::Count(u32::MAX), "how many items at once"),
+        key("repeat", Takes::Map(&repeat::KEYS), "does it again until an expression is true"),
+        key("timeout", Takes::Duration, "how long an attempt, or the wait for a signal, may take"),
+        key("retry", Takes::Map(&super::retry::KEYS), "whether and when it is tried again"),
+        key("on_error", Takes::Word(|| words(&defaults::ON_ERROR)), "what its failure does to the run"),
+        key("fallback", Takes::Map(&tiers::KEYS), "who does it when its agent has failed for good"),
+        key("optional", Takes::Flag, "whether it may be left out when it has failed"),
+        key("criticality", Takes::Word(|| words(&tiers::CRITICALITY)), "how much it matters that it is done"),
+        key(
+            "approve",
+            Takes::Word(|| words(&gates::GATES)),
+            "who has to grant it: `before` it is done, or `after`, what it answered",
+        ),
+        key("approvers", Takes::Texts, "who may answer; anybody if it is left out"),
+        key("approvals", Takes::Count(gates::PEOPLE_MAX), "how many different people have to grant it"),
+        key("expires", Takes::Duration, "how long there is to answer"),
+        key("checklist", Takes::Texts, "what a reviewer is to look at"),
+        key("output", Takes::Output, "what its output is made of; `output` is what it answered"),
+        key("schema", Takes::Schema, "a JSON Schema of its output"),
+        key("phase", Takes::Text, "the group of steps that it belongs to"),
+        key("env", Takes::TextsByName, "variables for its programs"),
+        key("cwd", Takes::Text, "the folder of its programs, relative to that of the file"),
+        key("compensate", Takes::Map(&saga::KEYS), "how it is undone"),
+        key("irreversible", Takes::Flag, "from its start on nothing of the run is undone any more"),
+        key("at_most_once", Takes::Flag, "it is started once, whatever happens"),
     ],
+    required: &["id"],
+    kinds: kinds::STEP.kinds,
+
     not_built: STEP_NOT_BUILT,
     elsewhere: &[("on_failure", "it is for the whole workflow; a step has `on_error`")],
+    foreign: foreign::STEP,
+    ..Keys::of("a step")
 };
 
 /// A step, as far as it could be read.
@@ -89,6 +105,8 @@ pub(super) struct Uses<'t> {
     pub(super) work: Vec<Use<'t>>,
     /// The expressions that decide when its loop ends.
     pub(super) until: Vec<Use<'t>>,
+    /// The expressions that make its output; in a fan-out they are evaluated for each item.
+    pub(super) output: Vec<Use<'t>>,
     /// The expressions in its compensation.
     pub(super) undoing: Vec<Use<'t>>,
 }
@@ -133,16 +151,13 @@ impl<'t> Draft<'t> {
         uses.undoing = saga.uses;
         let (repeat, until) = repeat::read(report, &fields);
         uses.until = until;
+        let (output, of_output) = output::read(report, &fields);
+        uses.output = of_output;
         let approval = gates::approval(report, &fields);
         let schema = fields.get("schema").and_then(|tree| values::schema(report, "schema", tree));
         let schema = schema.map(|schema| schema.value().clone());
         let phase = fields.get("phase").and_then(|tree| phase(report, tree));
-        let named = |key: &str| fields.get(key).map(|tree| report.place(tree));
-        let (agent, child) = match &does {
-            Some(Does::Agent { agent, .. }) => (Some(agent.clone()).zip(named("agent")), None),
-            Some(Does::Workflow { file, .. }) => (None, Some(file.clone()).zip(named("workflow"))),
-            _ => (None, None),
-        };
+        let (agent, child) = named(report, &fields, does.as_ref());
         let agents =
             [(AgentRole::Does, agent), (AgentRole::FallsBack, tiers.agent), (AgentRole::Undoes, saga.agent)];
         let agents = agents.into_iter().filter_map(|(role, agent)| agent.map(|(name, at)| (name, role, at)));
@@ -164,6 +179,7 @@ impl<'t> Draft<'t> {
             criticality: tiers.criticality,
             repeat,
             approval,
+            output,
             schema,
             phase: phase.map(|(name, _)| name.to_owned()),
             irreversible: saga.irreversible,
@@ -203,6 +219,23 @@ impl Grows {
             (None, Some(_)) => Self::Rounds,
             (None, None) => Self::None,
         }
+    }
+}
+
+/// Something that a file names, with the place; none if it names none.
+type Placed<T> = Option<(T, SourceLocation)>;
+
+/// The agent that a step names to do it, or the workflow file that it names, with the place.
+fn named(
+    report: &Diagnostics<'_>,
+    fields: &Fields<'_>,
+    does: Option<&Does>,
+) -> (Placed<AgentName>, Placed<String>) {
+    let place = |key: &str| fields.get(key).map(|tree| report.place(tree));
+    match does {
+        Some(Does::Agent { agent, .. }) => (Some(agent.clone()).zip(place("agent")), None),
+        Some(Does::Workflow { file, .. }) => (None, Some(file.clone()).zip(place("workflow"))),
+        _ => (None, None),
     }
 }
 

@@ -2,7 +2,8 @@
 //! out: `fallback`, `optional`, `criticality`.
 
 use super::defaults::{self, Defaults};
-use super::diagnostics::{Diagnostics, Fields, Keys};
+use super::diagnostics::{Diagnostics, Fields};
+use super::keys::{Keys, Takes, key};
 use super::kinds;
 use super::tree::{Tree, Value};
 use crate::events::ids::AgentName;
@@ -10,18 +11,23 @@ use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::workflow::definition::{Criticality, Fallback, OnError};
 
 pub(super) const KEYS: Keys = Keys {
-    of: "`fallback`",
-    known: &["agent", "prompt_suffix"],
-    not_built: &[],
+    known: &[
+        key("agent", Takes::Text, "the agent that does it then"),
+        key("prompt_suffix", Takes::Text, "what is added to the prompt then"),
+    ],
+    required: &["agent"],
+
     elsewhere: &[
         ("retry", "write it in the step: it holds for the fallback agent too"),
         ("timeout", "write it in the step: it holds for the fallback agent too"),
         ("with", "the fallback agent gets what the step gives its agent"),
         ("prompt", "the fallback agent gets the step's prompt, and `prompt_suffix` after it"),
     ],
+
+    ..Keys::of("`fallback`")
 };
 
-const CRITICALITY: [(&str, Criticality); 4] = [
+pub(super) const CRITICALITY: [(&str, Criticality); 4] = [
     ("critical", Criticality::Critical),
     ("high", Criticality::High),
     ("medium", Criticality::Medium),

@@ -275,6 +275,12 @@ fn problem(error: &Error, file: &str) -> Problem {
         }
         Error::MultipleDocuments { .. } => Problem::new(Code::NotYaml, "a second document begins here")
             .hint("a file holds one workflow: take the `---` out, or make two files"),
+        _ if message.contains("mapping values are not allowed") => {
+            Problem::new(Code::NotYaml, format!("this is not YAML: {message}")).hint(
+                "a colon and a space (`: `) inside a text make it a map: put the text on lines of its own under `|`, \
+                 as in `run: |`, or in quotes",
+            )
+        }
         _ => Problem::new(Code::NotYaml, format!("this is not YAML: {message}")),
     };
     match error.location().filter(|location| location.line() > 0) {

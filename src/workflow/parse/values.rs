@@ -7,7 +7,7 @@ use super::diagnostics::{Diagnostics, key_is_no_text};
 use super::tree::{Tree, Value};
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{ForEach, Items};
-use crate::workflow::schema::Schema;
+use crate::workflow::schema::{KEYWORDS, Schema};
 use crate::workflow::shell;
 use crate::workflow::template::{Expression, Node, Piece, Template};
 
@@ -19,6 +19,42 @@ pub(super) struct Use<'t> {
     /// The byte of the decoded text at which the expression begins.
     pub(super) at: usize,
 }
+
+/// What other template engines take for a statement where it follows a `{%`.
+const STATEMENTS: &[&str] = &[
+    "autoescape",
+    "block",
+    "call",
+    "case",
+    "do",
+    "elif",
+    "else",
+    "elsif",
+    "endblock",
+    "endcall",
+    "endcase",
+    "endfilter",
+    "endfor",
+    "endif",
+    "endmacro",
+    "endraw",
+    "endset",
+    "endunless",
+    "endwith",
+    "extends",
+    "filter",
+    "for",
+    "from",
+    "if",
+    "import",
+    "include",
+    "macro",
+    "raw",
+    "set",
+    "unless",
+    "when",
+    "with",
+];
 
 /// Reads templates and expressions, and collects the expressions.
 pub(super) struct Values<'t, 'r, 's> {
@@ -63,6 +99,7 @@ impl<'t, 's: 't> Values<'t, '_, 's> {
             return None;
         }
         let node = self.text_node(text, tree)?;
+        self.warn_of_blocks(text, tree);
         if let Node::Text { pieces, .. } = &node {
             for (at, why) in shell::misplaced(pieces) {
                 let place = tree.place_inside(self.report.source, at);
@@ -70,6 +107,20 @@ impl<'t, 's: 't> Values<'t, '_, 's> {
             }
         }
         Some(Template::new(node))
+    }
+
+    /// Warns of a `{% … %}`, which other engines take for a statement, and which reaches the shell as it is.
+    fn warn_of_blocks(&mut self, text: &str, tree: &Tree) {
+        let opened = text.match_indices("{%").find_map(|(at, _)| {
+            let inside = text.get(at + 2..)?.trim_start_matches(['-', '+']).trim_start();
+            let word = inside.split(|c: char| !c.is_ascii_alphabetic()).next()?;
+            (inside.contains("%}") && STATEMENTS.contains(&word)).then_some((at, word))
+        });
+        let Some((at, word)) = opened else { return };
+        let (line, column) = tree.place_inside(self.report.source, at);
+        let message = format!("`{{% {word} %}}` is plain text: the shell gets it as it stands");
+        let hint = "choose by an expression (`{{ a if b else c }}`), by the step's `if` or `for_each`, or in the shell";
+        self.report.warn_at((line, column), Problem::new(Code::BadExpression, message).hint(hint));
     }
 
     fn empty_run(&mut self, tree: &Tree) {
@@ -205,10 +256,31 @@ pub(super) fn schema(report: &mut Diagnostics<'_>, key: &str, tree: &Tree) -> Op
     }
     let schema = Schema::new(json(report, key, tree)?);
     match schema.check() {
-        Ok(()) => Some(schema),
+        Ok(()) => {
+            warn_of_no_keyword(report, key, tree, &schema);
+            Some(schema)
+        }
         Err(why) => {
             report.refuse(tree, Problem::new(Code::BadSchema, format!("`{key}` is no JSON Schema: {why}")));
             None
         }
     }
+}
+
+/// Warns of what stands in a schema and is no keyword of one: `{version: string}` takes any input. Whoever says by `$schema`
+/// which dialect it is, or begins a name with `x-`, knows what the name means.
+fn warn_of_no_keyword(report: &mut Diagnostics<'_>, key: &str, tree: &Tree, schema: &Schema) {
+    let Value::Map(entries) = &tree.value else { return };
+    let is_ours = |name: &str| KEYWORDS.contains(&name) || name.starts_with("x-");
+    let named = |name: &&(Tree, Tree)| matches!(&name.0.value, Value::Text(text) if !is_ours(text));
+    let Some((place, _)) = entries.iter().find(named).filter(|_| schema.value().get("$schema").is_none())
+    else {
+        return;
+    };
+    let Value::Text(name) = &place.value else { return };
+    let message =
+        format!("`{name}` is no keyword of a JSON Schema: it says nothing about what `{key}` takes");
+    let hint =
+        format!("what has a name stands under `properties`: `properties: {{{name}: {{type: string}}}}`");
+    report.warn(place, Problem::new(Code::BadSchema, message).hint(hint));
 }

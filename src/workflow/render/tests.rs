@@ -32,6 +32,7 @@ fn scope(step: &str, output: Option<&str>) -> Scope {
         steps: BTreeMap::from([(id("make"), made)]),
         item: None,
         round: None,
+        answer: None,
         undone: Some(Undone { step: id(step), outcome, view }),
     }
 }

@@ -31,6 +31,7 @@ fn scope() -> Scope {
         steps,
         item: Some((3, Json::parse("{\"file\":\"f.txt\"}").unwrap())),
         round: None,
+        answer: None,
         undone: None,
     }
 }

@@ -88,6 +88,7 @@ fn results() -> Vec<CommandCase> {
         outcome: Outcome::Unknown,
         usage: USAGE,
         transcript: Some(inline("{\"stderr\": \"no\"}")),
+        answered: None,
     };
     vec![
         untold(completed(Output { requests, ..output() })),

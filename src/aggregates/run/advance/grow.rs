@@ -10,7 +10,21 @@ use crate::events::problem::{Code, Problem};
 use crate::events::run::*;
 use crate::workflow::definition::Step;
 use crate::workflow::output;
+use crate::workflow::scope::Scope;
 use crate::workflow::work::Failure;
+
+/// Why what a step answered is not taken.
+pub(in crate::aggregates::run) struct NotTaken {
+    pub(in crate::aggregates::run) failure: Failure,
+    /// What it answered, where its work is done all the same: the step's `output` could not be made of that.
+    pub(in crate::aggregates::run) answered: Option<Json>,
+}
+
+impl From<Failure> for NotTaken {
+    fn from(failure: Failure) -> Self {
+        Self { failure, answered: None }
+    }
+}
 
 impl Advance<'_, '_> {
     /// Adds a step for each item.
@@ -168,7 +182,34 @@ impl Advance<'_, '_> {
         Ok(repeat.until.is_true(&scope)?.then_some(output))
     }
 
-    /// Why what a step answered cannot be taken, if it cannot: its `schema`, or a plan that cannot join the run.
+    /// The output of a step: all that it answered, or what its `output` makes of that.
+    pub(in crate::aggregates::run) fn taken(
+        &self,
+        place: StepIndex,
+        answer: Json,
+    ) -> Result<Result<Json, NotTaken>, RunRejection> {
+        let step = self.template(place)?;
+        let output = match step.output.is_some() {
+            false => answer,
+            true => match self.made(place, &step, &answer) {
+                Ok(output) => output.unwrap_or(answer),
+                Err(hindrance) => {
+                    let message = format!("its `output` cannot be made: {}", hindrance.of_the_step()?);
+                    let failure = Failure::new(Code::ExpressionFailed, message);
+                    return Ok(Err(NotTaken { failure, answered: Some(answer) }));
+                }
+            },
+        };
+        let wrong = self.is_wrong(place, &output)?;
+        Ok(wrong.map_or(Ok(output), |failure| Err(NotTaken { failure, answered: None })))
+    }
+
+    fn made(&self, place: StepIndex, step: &Step, answer: &Json) -> Result<Option<Json>, StartError> {
+        let scope = self.scope(Some(place), &step.output_references().steps)?;
+        Ok(step.made_output(&Scope { answer: Some(answer.clone()), ..scope })?)
+    }
+
+    /// Why the output of a step cannot be taken, if it cannot: its `schema`, or a plan that cannot join the run.
     pub(in crate::aggregates::run) fn is_wrong(
         &self,
         place: StepIndex,

@@ -171,7 +171,7 @@ impl Run {
         let found = nodes.find(|(place, node)| {
             let is_afresh = !is_anew(*place) && self.is_to_be_retried(node);
             // What was refused is not done again, but asked about again.
-            let starts = is_afresh && node.refused.is_none() || is_anew(*place) && !is_undone(node);
+            let starts = is_afresh && !node.is_refused_by_people() || is_anew(*place) && !is_undone(node);
             starts && node.added.at_most_once && node.attempts_now() > 0
         });
         found.map(|(_, node)| node)

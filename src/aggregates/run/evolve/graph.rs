@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Contradiction, Evolution};
-use crate::aggregates::run::node::{Gated, Inner};
+use crate::aggregates::run::node::{Gated, Inner, NotTakenBy};
 use crate::aggregates::run::tries::Trace;
 use crate::aggregates::run::{Node, Run, StepIndex, StepPhase, Unwinding};
 use crate::events::ids::StepId;
@@ -255,9 +255,9 @@ impl Node {
     fn try_afresh(&mut self) {
         self.doing.refresh();
         (self.doing.phase, self.doing.error) = (StepPhase::Blocked, None);
-        if let Some(done) = self.refused.take() {
+        if let Some(refused) = self.refused.take_if(|refused| refused.by == NotTakenBy::People) {
             // It did its work, which is not done again: what was refused is asked about once more.
-            (self.doing.phase, self.gate) = (StepPhase::Completed(*done), Gated::Again);
+            (self.doing.phase, self.gate) = (StepPhase::Completed(refused.done), Gated::Again);
         }
         if self.fallback.take().is_some() {
             // The grant was for the work of that agent.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Contradiction, Evolution};
-use crate::aggregates::run::node::Gated;
+use crate::aggregates::run::node::{Gated, NotTaken, NotTakenBy};
 use crate::aggregates::run::{
     ApprovalRequest, ApprovalState, Node, RunEffect, RunEffectId, StepIndex, StepPhase, TimerOf, Trying,
 };
@@ -108,7 +108,7 @@ impl Evolution<'_> {
         self.close_request(place, answer);
         let node = self.node_mut(place)?;
         if let StepPhase::Completed(done) = std::mem::replace(&mut node.doing.phase, StepPhase::BETWEEN) {
-            node.refused = Some(Box::new(done));
+            node.refused = Some(Box::new(NotTaken { done, by: NotTakenBy::People }));
         }
         Ok(())
     }

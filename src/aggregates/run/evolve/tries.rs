@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::{Contradiction, Evolution};
+use crate::aggregates::run::node::{NotTaken, NotTakenBy};
+use crate::aggregates::run::phase::Done;
 use crate::aggregates::run::queue::Queue;
 use crate::aggregates::run::tries::{StepError, Tried, Tries, Trying, Unwanted};
 use crate::aggregates::run::{Phase, RunEffect, RunEffectId, StepIndex, TimerOf};
@@ -30,6 +32,11 @@ impl Evolution<'_> {
         let place = self.end_attempt(&event.step, event.purpose, event.attempt)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
+        if let Some(answered) = &event.answered {
+            let (output, artifacts) = (answered.clone(), Vec::new());
+            let done = Done { output, artifacts, cached: false, degraded: false };
+            node.refused = Some(Box::new(NotTaken { done, by: NotTakenBy::Output }));
+        }
         let error = StepError { class: event.class, code: event.code, message: event.message.clone() };
         node.tries_mut(event.purpose)?.fail(event.outcome, error);
         Ok(())

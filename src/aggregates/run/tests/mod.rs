@@ -10,6 +10,7 @@ mod growing;
 mod hints;
 mod impossible;
 mod needs;
+mod output;
 mod pages;
 mod people;
 mod phases;

@@ -47,6 +47,7 @@ fn failed(attempt: u32, stdout: &str) -> RunEvent {
         code: Code::ExitUnknown,
         message: "exit 1".to_owned(),
         outcome: Outcome::Known,
+        answered: None,
         usage: Usage::default(),
         transcript: said(Written::Text(stdout.to_owned())),
     })

@@ -142,6 +142,7 @@ impl<'a> Past<'a> {
             steps,
             item,
             round: None,
+            answer: None,
             undone: None,
         })
     }

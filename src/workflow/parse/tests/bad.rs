@@ -386,3 +386,78 @@ output: '{{ steps.zzz.output }}'
         "what only follows from the refused id is left out"
     );
 }
+
+#[test]
+fn keys_of_other_tools_lead_to_ours() {
+    check_steps(&[
+        ("run: x\n    depends_on: [b]", Code::UnknownKey, 4, 5, "`depends_on`", "`needs`"),
+        ("run: x\n    dependsOn: [b]", Code::UnknownKey, 4, 5, "`dependsOn`", "`needs`"),
+        ("command: x", Code::UnknownKey, 3, 5, "`command`", "`run`"),
+        ("cmds: [x]", Code::UnknownKey, 3, 5, "`cmds`", "`run`"),
+        ("script: x", Code::UnknownKey, 3, 5, "`script`", "`run`"),
+        ("uses: actions/checkout@v4", Code::UnknownKey, 3, 5, "`uses`", "`agent`"),
+        ("run: x\n    parallel: true", Code::UnknownKey, 4, 5, "`parallel`", "`needs`"),
+        ("run: x\n    when: input.x", Code::UnknownKey, 4, 5, "`when`", "`if`"),
+        ("run: x\n    strategy: {matrix: {}}", Code::UnknownKey, 4, 5, "`strategy`", "`for_each`"),
+        (
+            "run: x\n    continue-on-error: true",
+            Code::UnknownKey,
+            4,
+            5,
+            "`continue-on-error`",
+            "`on_error: continue`",
+        ),
+        ("run: x\n    working-directory: src", Code::UnknownKey, 4, 5, "`working-directory`", "`cwd`"),
+        ("run: x\n    retry: {max_attempts: 2}", Code::UnknownKey, 4, 13, "`max_attempts`", "`attempts`"),
+        ("run: x\n    next: b", Code::UnknownKey, 4, 5, "`next`", "`needs`"),
+    ]);
+    check(&[
+        ("jobs: {build: {}}", Code::UnknownKey, 1, 1, "`jobs`", "`steps`"),
+        ("nodes: []\nsteps: [{id: a, run: x}]", Code::UnknownKey, 1, 1, "`nodes`", "`steps`"),
+        ("on: push\nsteps: [{id: a, run: x}]", Code::UnknownKey, 1, 1, "`on`", "whoever starts a run"),
+        ("inputs: {a: b}\nsteps: [{id: a, run: x}]", Code::UnknownKey, 1, 1, "`inputs`", "`input`"),
+    ]);
+}
+
+#[test]
+fn a_colon_inside_a_text_is_told_as_one() {
+    check_steps(&[
+        ("run: make; echo ARTIFACT: x", Code::NotYaml, 3, 29, "not YAML", "`run: |`"),
+        ("run: make\n      echo ARTIFACT: x", Code::NotYaml, 4, 20, "not YAML", "`run: |`"),
+    ]);
+}
+
+#[test]
+fn names_in_an_input_that_are_no_keywords_are_warned_of() {
+    let warned = |text: &str| read(text).unwrap().warnings;
+    let steps = "steps: [{id: a, run: x}]";
+    for (text, name) in [
+        (format!("input: {{version: string}}\n{steps}"), "version"),
+        (format!("input: {{type: object, version: {{type: string}}}}\n{steps}"), "version"),
+        ("steps: [{id: a, run: x, schema: {count: integer}}]".to_owned(), "count"),
+    ] {
+        let warnings = warned(&text);
+        assert_eq!(warnings.len(), 1, "{text}\n{warnings:?}");
+        assert_eq!(warnings[0].code, Code::BadSchema);
+        assert!(warnings[0].message.contains(&format!("`{name}`")), "{warnings:?}");
+        assert!(warnings[0].remedies.plain().contains("`properties"), "{warnings:?}");
+    }
+    for fine in
+        ["{}", "{type: object, x-ours: 1}", "{$schema: 'http://json-schema.org/draft-07/schema#', id: x}"]
+    {
+        assert_eq!(warned(&format!("input: {fine}\n{steps}")), [], "{fine}");
+    }
+}
+
+#[test]
+fn statements_of_other_template_engines_in_a_run_are_warned_of() {
+    for block in ["{% if input.x %}a{% endif %}", "{%- for a in b -%}", "{%set x = 1%}"] {
+        let warnings = read(&step(&format!("run: \"true; {block}\""))).unwrap().warnings;
+        assert_eq!(warnings.len(), 1, "{block}\n{warnings:?}");
+        let at = warnings[0].at.as_ref().unwrap();
+        assert_eq!((warnings[0].code, at.line, at.column), (Code::BadExpression, 3, 17), "{warnings:?}");
+    }
+    for shell in ["echo ${x%%.*} {%}", "date +{%H}", "printf '{%s} if %}'"] {
+        assert_eq!(read(&step(&format!("run: \"{shell}\""))).unwrap().warnings, [], "{shell}");
+    }
+}

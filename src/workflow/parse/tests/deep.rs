@@ -35,6 +35,7 @@ fn scope(input: &str) -> Scope {
         env: Default::default(),
         steps: Default::default(),
         round: None,
+        answer: None,
         undone: None,
     }
 }

@@ -18,6 +18,7 @@ fn scope() -> Scope {
         steps: BTreeMap::new(),
         item: None,
         round: None,
+        answer: None,
         undone: None,
     }
 }

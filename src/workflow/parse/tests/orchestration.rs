@@ -8,7 +8,9 @@ use super::*;
 use crate::events::ids::RunId;
 use crate::events::json::Json;
 use crate::events::run::{Gate, UndoWhen};
-use crate::workflow::definition::{Approval, Criticality, Does, Fallback, OnError, Repeat, WORKFLOW_AGENT};
+use crate::workflow::definition::{
+    Approval, Criticality, Does, Fallback, OnError, Repeat, StepOutput, WORKFLOW_AGENT,
+};
 use crate::workflow::scope::Scope;
 
 const WHOLE: &str = r#"
@@ -318,6 +320,7 @@ fn a_loop_ends_with_the_round_after_which_its_until_is_true() {
         steps: BTreeMap::new(),
         item: None,
         round: None,
+        answer: None,
         undone: None,
     };
     let over = |round, output| {
@@ -453,4 +456,27 @@ fn who_asks_about_a_step_and_about_its_phase_is_told_that_both_are_asked() {
         read(&text.replacen("after", "before", 1)).unwrap().warnings.is_empty(),
         "these are two questions"
     );
+}
+
+#[test]
+fn an_output_is_an_expression_or_is_made_of_some() {
+    let made = |rest: &str| first(&format!("run: x\n    output: {rest}")).output;
+    let Some(StepOutput::Of(expression)) = made("output.stdout | fromjson") else { panic!() };
+    assert_eq!(expression.source(), "output.stdout | fromjson");
+    let Some(StepOutput::Of(expression)) = made("\"{{ output.n }}\"") else { panic!() };
+    assert_eq!(expression.source(), "output.n");
+    assert!(matches!(made("{n: '{{ output.n }}', input: '{{ input.x }}'}"), Some(StepOutput::Made(_))));
+    let step =
+        first("for_each: [1]\n    run: x\n    output: [\"{{ item }}\", \"{{ index }}\", \"{{ output }}\"]");
+    let read: Step = serde_json::from_str(&serde_json::to_string(&step).unwrap()).unwrap();
+    assert_eq!(read, step);
+    check_steps(&[
+        ("run: x\n    output: 3", Code::BadValue, 4, 13, "`output` takes an expression", ""),
+        ("run: x\n    output: steps.a.output", Code::UnknownName, 4, 19, "has yet to do itself", "`output`"),
+        ("run: x\n    output: round", Code::UnknownName, 4, 13, "`round`", ""),
+        ("run: x\n    output: outptu.n", Code::UnknownName, 4, 13, "`outptu`", "`output`"),
+        ("run: \"{{ output }}\"", Code::UnknownName, 3, 14, "`output` is known only in", ""),
+        ("sleep: 1s\n    output: output", Code::Contradiction, 4, 5, "`sleep` makes no attempts", ""),
+        ("wait_for: x\n    output: output", Code::Contradiction, 4, 5, "`wait_for` makes no attempts", ""),
+    ]);
 }

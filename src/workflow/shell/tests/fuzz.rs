@@ -91,6 +91,7 @@ fn command(made: &Made) -> Option<String> {
         steps: BTreeMap::new(),
         item: None,
         round: None,
+        answer: None,
         undone: None,
     };
     Template::new(node).render_shell(&LazyView::new(&scope)).ok()
