@@ -67,7 +67,10 @@ pub enum CodecError {
 
 /// The bytes of a value.
 pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
-    bincode::serde::encode_to_vec(value, CONFIG).map_err(|error| CodecError::Encode(error.to_string()))
+    /// More than most events have: a buffer that grows with them is copied half a dozen times.
+    const USUAL_BYTES: usize = 192;
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    append_bytes(&mut bytes, value).map(|()| bytes)
 }
 
 /// Writes a value behind the bytes that are there.

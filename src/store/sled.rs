@@ -260,7 +260,7 @@ impl EventStore for SledStore {
 
     async fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
         if let Some(head) = lock(&self.shared.index).known_head(stream) {
-            return Ok(Some(head));
+            return Ok(Some(head).filter(|head| head.version > Version(0)));
         }
         let stream = stream.clone();
         self.read(move |shared| shared.look(|db| index::saved_head(db, &stream))).await
@@ -272,6 +272,9 @@ impl EventStore for SledStore {
         after: Version,
         limit: usize,
     ) -> Result<Vec<Recorded>, ReadError> {
+        if self.shared.is_known_to_be_empty(stream) {
+            return Ok(Vec::new());
+        }
         let stream = stream.clone();
         self.read(move |shared| shared.read_stream(&stream, after, limit)).await
     }

@@ -28,7 +28,7 @@ use crate::events::json::Blob;
 use crate::events::problem::Problem;
 use crate::kernel::core::{Driving, Envelope, HostCore, Input, Output, Residency};
 use crate::kernel::fold::{Content, Fold};
-use crate::kernel::{Aggregate, Effect, Lasts, Message};
+use crate::kernel::{Aggregate, Effect, Lasts, Message, Now};
 use crate::store::{AppendError, Snapshot};
 
 /// The actor of an aggregate.
@@ -76,11 +76,11 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
             life.core.feed(input, now);
             host.carry_out(life, actor);
         });
-        self.go_on(actor);
+        self.go_on(now, actor);
     }
 
     /// Lets it decide as long as it wants to: here if all that it may read is in memory, else on a thread that may block.
-    fn go_on(&mut self, actor: &mut Context<Self>) {
+    fn go_on(&mut self, now: Now, actor: &mut Context<Self>) {
         while self.life.as_ref().is_some_and(|life| life.core.wants_to_decide()) {
             if !self.memory.holds_all(&self.book.context().library) {
                 return self.decide_elsewhere(actor);
@@ -90,7 +90,6 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 host.carry_out(life, actor);
             });
         }
-        let now = self.book.context().clock.now();
         self.contain(actor, |host, life, actor| {
             life.core.go_if_over(now);
             host.carry_out(life, actor);
@@ -111,7 +110,8 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
             let Ok(life) = life else { return actor.stop() };
             host.life = Some(life);
             host.contain(actor, |host, life, actor| host.carry_out(life, actor));
-            host.go_on(actor);
+            let now = host.book.context().clock.now();
+            host.go_on(now, actor);
         }));
     }
 

@@ -4,6 +4,7 @@
 use std::pin::pin;
 
 use futures_util::FutureExt;
+use futures_util::future::join;
 
 use super::context::read_problem;
 use super::snapshots::discard;
@@ -81,12 +82,18 @@ async fn resume<A: Aggregate>(
     version: Version,
     upto: Version,
 ) -> Result<Fold<A>, Broken> {
-    let restored = restore(store, stream, version).await;
+    // What comes after it is read while it is decoded.
+    let (restored, page) = join(restore(store, stream, version), page(store, stream, version, upto)).await;
     let mut fold = restored.map_err(|why| Broken::Fold(why.to_string()))?;
-    if !is_of(store, stream, fold.head).await.map_err(Broken::unreadable)? {
+    let page = page?;
+    let is_of_it = match page.first() {
+        Some(next) => next.follows(fold.head.hash),
+        None => is_of(store, stream, fold.head).await.map_err(Broken::unreadable)?,
+    };
+    if !is_of_it {
         return Err(Broken::Fold("it is of another history".to_owned()));
     }
-    read(&mut fold, store, stream, upto).await?;
+    read_on(&mut fold, page, store, stream, upto).await?;
     Ok(fold)
 }
 
@@ -166,7 +173,18 @@ async fn read<A: Aggregate>(
     stream: &StreamId,
     upto: Version,
 ) -> Result<(), Broken> {
-    let mut page = self::page(store, stream, fold.head.version, upto).await?;
+    let page = page(store, stream, fold.head.version, upto).await?;
+    read_on(fold, page, store, stream, upto).await
+}
+
+/// Folds a page, and what comes after it up to a version.
+async fn read_on<A: Aggregate>(
+    fold: &mut Fold<A>,
+    mut page: Vec<Recorded>,
+    store: &dyn EventStore,
+    stream: &StreamId,
+    upto: Version,
+) -> Result<(), Broken> {
     while let Some(last) = page.last() {
         let mut next = pin!(self::page(store, stream, last.version, upto));
         // Once it is asked for, it is read while this one is folded.

@@ -52,7 +52,11 @@ pub struct InFlight(watch::Sender<usize>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count = count.saturating_sub(1));
+        self.0.send_if_modified(|count| {
+            *count = count.saturating_sub(1);
+            // Whoever waits waits for that.
+            *count == 0
+        });
     }
 }
 
@@ -211,7 +215,10 @@ impl Runs {
 
     /// Counts one more attempt, or page, among those that are being made.
     pub(super) fn in_flight(&self) -> InFlight {
-        self.in_flight.send_modify(|count| *count += 1);
+        self.in_flight.send_if_modified(|count| {
+            *count += 1;
+            false
+        });
         InFlight(self.in_flight.clone())
     }
 

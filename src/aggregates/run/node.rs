@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::RunStatus;
 use super::child::is_made_by;
@@ -19,6 +19,7 @@ use crate::events::time::Timestamp;
 /// A step of the graph.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Node {
+    #[serde(deserialize_with = "shared")]
     pub(crate) added: Arc<StepAdded>,
     /// The step that it grew in.
     pub(crate) inside: Option<StepIndex>,
@@ -54,6 +55,11 @@ pub(crate) struct Node {
     pub(crate) usage: Usage,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) ended_at: Option<Timestamp>,
+}
+
+/// Decodes what is shared where it stays: serde's own way makes a `Box` before, for each of thousands of steps.
+fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<StepAdded>, D::Error> {
+    StepAdded::deserialize(deserializer).map(Arc::new)
 }
 
 /// What people have to say about a step.

@@ -9,11 +9,12 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 use sled::{Batch, Db};
 
-use super::layout::{index_key, index_prefix, read_index_key};
+use super::layout::{INDEX, index_key, index_prefix, read_index_key, read_index_stream};
 use super::read::read_error;
 use crate::events::codec;
 use crate::events::ids::{Hash, Position, StreamId, Version};
@@ -83,11 +84,25 @@ pub(super) struct Tail {
 pub(super) struct Index {
     tails: HashMap<StreamId, Tail>,
     recent: Recent,
+    /// The name beyond which no stream is saved, as bytes: empty where none is, none where that is not known. Ids of runs grow
+    /// with time, so that most new ones are known to be new without a look into the tree.
+    last_saved: Option<Vec<u8>>,
     /// The number of commits since streams were last chosen to be saved.
     unsaved_commits: usize,
 }
 
 impl Index {
+    /// An index of which nothing is unsaved: all that there is lies in the tree.
+    pub(super) fn of(db: &Db) -> Self {
+        let last = || match db.scan_prefix(INDEX).keys().next_back() {
+            None => Some(Vec::new()),
+            // Where it is damaged, whoever reads there is told.
+            Some(key) => read_index_stream(&key.ok()?).map(<[u8]>::to_vec),
+        };
+        let last_saved = catch_unwind(AssertUnwindSafe(last)).unwrap_or_default();
+        Self { last_saved, ..Self::default() }
+    }
+
     /// Takes note of durable events. Those of a stream come in order.
     pub(super) fn add(&mut self, stream: &StreamId, extent: Extent, hash: Hash) {
         let head = Head { version: Version(extent.end().0 - 1), hash };
@@ -105,9 +120,15 @@ impl Index {
         }
     }
 
-    /// The head of a stream, if it is in memory.
+    /// The head of a stream, version 0 of one that has no events; none if only the tree can tell.
     pub(super) fn known_head(&mut self, stream: &StreamId) -> Option<Head> {
-        self.tails.get(stream).map(|tail| tail.head).or_else(|| self.recent.get(stream))
+        if let Some(tail) = self.tails.get(stream) {
+            return Some(tail.head);
+        }
+        match &self.last_saved {
+            Some(last) if stream.as_str().as_bytes() > last.as_slice() => Some(Head::default()),
+            _ => self.recent.get(stream),
+        }
     }
 
     /// Remembers the head of a saved stream.
@@ -137,6 +158,11 @@ impl Index {
     pub(super) fn saved(&mut self, stream: &StreamId) {
         if let Some(tail) = self.tails.remove(stream) {
             self.recent.insert(stream.clone(), tail.head);
+            if let Some(last) =
+                self.last_saved.as_mut().filter(|last| stream.as_str().as_bytes() > last.as_slice())
+            {
+                *last = stream.as_str().as_bytes().to_vec();
+            }
         }
     }
 }
@@ -224,13 +250,10 @@ fn unreadable(stream: &StreamId) -> ReadError {
 
 /// What is wrong with an entry of the index; none if it can be read.
 pub(super) fn wrong(key: &[u8], value: &[u8]) -> Option<String> {
-    let stream =
-        || String::from_utf8_lossy(key.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned();
+    let stream = || String::from_utf8_lossy(read_index_stream(key).unwrap_or_default()).into_owned();
     match Chunk::read(key, value) {
         Some(_) => None,
-        None => {
-            Some(format!("an entry of the index cannot be read, of `{}`", stream().trim_start_matches('i')))
-        }
+        None => Some(format!("an entry of the index cannot be read, of `{}`", stream())),
     }
 }
 

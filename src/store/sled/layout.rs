@@ -127,6 +127,11 @@ pub(super) fn read_index_key(key: &[u8]) -> Option<Version> {
     key.last_chunk::<8>().map(|number| Version(u64::from_be_bytes(*number)))
 }
 
+/// The name of the stream of an index entry.
+pub(super) fn read_index_stream(key: &[u8]) -> Option<&[u8]> {
+    key.strip_prefix(INDEX)?.split(|byte| *byte == 0).next()
+}
+
 /// The key of the position up to which a read model was saved.
 pub(super) fn view_position_key(view: &str) -> Vec<u8> {
     [VIEW_POSITIONS, view.as_bytes()].concat()

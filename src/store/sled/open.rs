@@ -360,7 +360,7 @@ fn recover(db: &Db) -> Result<(Index, Position, Option<ReadError>), ReadError> {
         remove(db, INDEX)?;
         indexed = Position(0);
     }
-    let mut index = Index::default();
+    let mut index = Index::of(db);
     let (last, damage) = catch_up(db, &mut index, indexed)?;
     drop_views_beyond(db, last)?;
     Ok((index, last, damage))

@@ -135,6 +135,13 @@ impl Shared {
         known.insert(hash);
     }
 
+    /// Whether it is known without a look into the tree that a stream has no events. Of a store that is closed, or is about to
+    /// be, nothing is.
+    pub(super) fn is_known_to_be_empty(&self, stream: &StreamId) -> bool {
+        let is_open = self.db.try_read().is_ok_and(|db| db.is_some());
+        is_open && lock(&self.index).known_head(stream).is_some_and(|head| head.version == Version(0))
+    }
+
     pub(super) fn read_stream(
         &self,
         stream: &StreamId,

@@ -2,9 +2,10 @@
 
 use super::{append, open, open_saving_often, tree};
 use crate::events::ids::Version;
-use crate::store::EventStore;
 use crate::store::conformance::kit::stream;
 use crate::store::sled::layout::{INDEXED, index_prefix, read_number};
+use crate::store::sled::shared::lock;
+use crate::store::{EventStore, Head, ReadError};
 
 /// More extents than a chunk holds, so that reads cross from chunk to chunk and into memory.
 #[tokio::test]
@@ -57,4 +58,34 @@ async fn a_stream_that_lies_in_one_piece_takes_one_extent() {
     let chunks: Vec<_> = tree(folder.path()).scan_prefix(index_prefix(&stream)).map(Result::unwrap).collect();
     assert_eq!(chunks.len(), 1);
     assert!(chunks[0].1.len() < 64, "a hash and one extent, not {} bytes", chunks[0].1.len());
+}
+
+/// Each run that began was looked for in the tree, though its id is beyond all ids that there are.
+#[tokio::test]
+async fn a_stream_is_found_whether_its_name_lies_among_those_that_are_saved_or_beyond_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["m", "k", "z", "zz", "y", "a", "zzz", "m0"];
+    let mut heads: Vec<(&str, Option<Head>)> = Vec::new();
+    for (number, name) in names.into_iter().enumerate() {
+        // Each of them is opened anew, of each kind with some streams saved, all of them, or none.
+        let store = if number % 2 == 0 { open_saving_often(folder.path()) } else { open(folder.path()) };
+        let known = lock(&store.shared.index).known_head(&stream(name));
+        let is_beyond = heads.iter().all(|(other, _)| *other < name);
+        assert!(known.is_some() || !is_beyond, "`{name}` is beyond all that there are");
+        assert_eq!(store.head(&stream(name)).await.unwrap(), None);
+        assert_eq!(store.read_stream(&stream(name), Version(0), 10).await.unwrap(), []);
+        let mut head = None;
+        append(&store, &stream(name), &mut head, &["1", "2"], Vec::new()).await;
+        append(&store, &stream(name), &mut head, &["3"], Vec::new()).await;
+        heads.push((name, head));
+        for (name, head) in &heads {
+            assert_eq!(store.head(&stream(name)).await.unwrap(), *head, "{name}");
+            assert_eq!(store.read_stream(&stream(name), Version(0), 10).await.unwrap().len(), 3, "{name}");
+        }
+        if number % 3 == 0 {
+            store.close().await.unwrap();
+            let closed = store.read_stream(&stream("zzzz"), Version(0), 10).await;
+            assert_eq!(closed, Err(ReadError::Closed));
+        }
+    }
 }
