@@ -40,7 +40,8 @@ pub struct RunHandle {
 pub struct Approval {
     /// What there is to say about it.
     pub note: Option<String>,
-    /// What of the step's arguments, or of its output, is changed.
+    /// What of the step's arguments, or of its output, is changed: [`Edits::from_arguments`] makes it of texts such as
+    /// `to=production`.
     pub edits: Option<Edits>,
     /// The beginning of the hash of what was looked at, 8 or more digits: nothing else is granted.
     pub hash: Option<String>,
@@ -71,7 +72,8 @@ impl RunHandle {
     }
 
     /// Ends when the run has, or when it rests until somebody acts: an outcome is no error, whatever it is. Dropping the
-    /// future changes nothing.
+    /// future changes nothing. While the run rests it answers at once, each time: whoever waits for others to act follows
+    /// [`RunHandle::events`].
     ///
     /// # Errors
     /// When the run cannot go on: [`Code::RunParked`].
@@ -204,7 +206,8 @@ impl RunHandle {
         self.control(Control::Rollback { to: to.map(Arc::from) }).await
     }
 
-    /// Settles a compensation that failed for good. It needs a reason: [`RunHandle::because`].
+    /// Settles a compensation that failed for good. It needs a reason, as in `run.because("…").resolve(…)`:
+    /// [`RunHandle::because`].
     pub async fn resolve(&self, step: &str, how: Resolution) -> Result<Recorded, Problem> {
         self.control(Control::Resolve { step: StepId::grown(step), how }).await
     }
