@@ -238,7 +238,16 @@ impl System {
         // Nobody wants to be told of each that comes to rest.
         let (rested, _) = mpsc::channel(1);
         let waker = Waker::new(Arc::clone(&self.hosting), Arc::clone(&self.attentions), rested);
-        actix::spawn(waker.staying().run(self.closed.subscribe()));
+        let (live, closed) = (Arc::clone(&self.live), self.closed.subscribe());
+        actix::spawn(async move {
+            // Nothing starts before it is known which agents are paused.
+            match live.ready().await {
+                Ok(()) => waker.staying().run(closed).await,
+                Err(problem) => {
+                    tracing::error!(%problem, "no run goes on by itself: nobody knows which agents are paused")
+                }
+            }
+        });
     }
 
     /// Begins to tell others of events: of those that were recorded and not told of yet, then of each as it is recorded.

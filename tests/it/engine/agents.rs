@@ -192,6 +192,33 @@ fn what_waits_in_the_queue_when_its_agent_is_paused_waits_for_it() {
     });
 }
 
+/// An engine that was killed, and whose agent was paused before the next one began, made the attempt again at once: who drives
+/// all that is due had not asked yet which agents are paused.
+#[test]
+fn what_was_interrupted_waits_for_an_agent_that_was_paused_meanwhile() {
+    for _ in 0..10 {
+        on_actix(async {
+            let kit = Kit::new();
+            let gate = kit.gated("gate");
+            let first = kit.start();
+            first.begin(&id("r"), start_of("[{id: a, agent: gate}]")).await.unwrap();
+            gate.called(1).await;
+            first.abandon().await;
+            let second = kit.start();
+            turn(&second, Turn::Pause).await.unwrap();
+            second.abandon().await;
+            let third = kit.start();
+            third.keep_driving();
+            kit.until(&id("r"), |event| matches!(event, RunEvent::AgentAwaited(_))).await;
+            assert_eq!(kit.count(&id("r"), |event| matches!(event, RunEvent::AttemptStarted(_))).await, 1);
+            gate.open(2);
+            turn(&third, Turn::Unpause).await.unwrap();
+            kit.until(&id("r"), |event| matches!(event, RunEvent::RunCompleted(_))).await;
+            third.shut_down(std::future::ready(())).await.unwrap();
+        });
+    }
+}
+
 /// An agent is paused while a run wants it, and takes work again: whichever commit is the last before the process is gone.
 #[test]
 fn who_waits_for_an_agent_goes_on_once_whenever_the_process_ends() {
