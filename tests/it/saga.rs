@@ -196,7 +196,8 @@ fn any_command(duel: &Duel, dice: &mut Dice) -> Command {
     if dice.one_in(2) {
         return any_answer(duel, dice, &name(&mut dice.clone()));
     }
-    match dice.below(12) {
+    match dice.below(13) {
+        12 => Command::PauseAfter { until: name(dice) },
         0 | 1 => Command::Pause,
         2..5 => Command::Unpause,
         5 => Command::Cancel { rollback: dice.one_in(2) },

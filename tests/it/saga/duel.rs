@@ -196,6 +196,7 @@ impl Duel {
         match command {
             Command::Pause => Ask::Pause(order),
             Command::Unpause => Ask::Unpause(order),
+            Command::PauseAfter { until } => Ask::PauseAfter { order, until: until.as_str().into() },
             Command::Cancel { rollback } => Ask::Cancel { order, rollback: *rollback },
             Command::Retry { only } => Ask::Retry { order, step: only.as_deref().map(Arc::from) },
             Command::Rollback { to } => Ask::Rollback { order, to: to.as_deref().map(Arc::from) },

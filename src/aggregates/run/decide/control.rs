@@ -65,7 +65,7 @@ pub(super) fn pause_after(
     match run.phase {
         Phase::Ended(_) => return Err(Refusal::EndedBeforePause(run.status()).but(forward(run))),
         Phase::Unwinding(_) => return Err(Refusal::RollingBack.but([Remedy::Pause])),
-        Phase::Ending(_) => return Err(Refusal::BeingCancelled.into()),
+        Phase::Ending(_) => return Err(Refusal::NothingGoesOn(run.status()).into()),
         _ => {}
     }
     let until = match run.named(until).is_empty() {

@@ -9,6 +9,10 @@ use super::{End, Gated, Kept, Known, Mode, Named, Oracle, State, Undoing};
 pub(in crate::saga) enum Command {
     Pause,
     Unpause,
+    /// At the end of a step or a phase.
+    PauseAfter {
+        until: String,
+    },
     Cancel {
         rollback: bool,
     },
@@ -56,6 +60,7 @@ impl Oracle {
         let taken = match command {
             Command::Pause => self.pause(),
             Command::Unpause => self.unpause(),
+            Command::PauseAfter { until } => self.plan_pause(until),
             Command::Cancel { rollback } => self.cancel(*rollback),
             Command::Retry { only } => self.retry(only.as_deref()),
             Command::Rollback { to } => self.roll_back(to.as_deref()),
@@ -89,6 +94,16 @@ impl Oracle {
         }
         self.paused = false;
         !matches!(self.mode, Mode::Ended(_))
+    }
+
+    /// It takes the place of what the run was to go on until before.
+    fn plan_pause(&mut self, until: &str) -> bool {
+        let may = matches!(self.mode, Mode::Forward | Mode::Halted { .. });
+        let is_ahead = !self.named(until).is_empty() && !self.is_reached(until);
+        if may && is_ahead {
+            self.until = Some(until.to_owned());
+        }
+        may && is_ahead
     }
 
     fn cancel(&mut self, rollback: bool) -> bool {

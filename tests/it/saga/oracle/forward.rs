@@ -216,7 +216,7 @@ impl Oracle {
         }
     }
 
-    fn is_reached(&self, until: &str) -> bool {
+    pub(super) fn is_reached(&self, until: &str) -> bool {
         self.named(until).into_iter().all(|place| self.is_done(place))
     }
 
