@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::events::ids::{AgentName, Hash, RunId, StepId};
 use crate::events::run::Purpose;
 use crate::events::time::Timestamp;
+use crate::executors::mask::Masks;
 use keeper::{Keeper, Log};
 use line::{Ended, Stream};
 use live::{Hearing, Listeners, Wants};
@@ -131,10 +132,10 @@ impl Tap {
         self.waits = false;
     }
 
-    /// The attempt has ended. Ends when all of it is written, or cannot be.
-    pub(super) async fn end(self, at: Timestamp, ended: Ended) {
+    /// The attempt has ended. Ends when all of it is written, masked by what its program has named, or cannot be.
+    pub(super) async fn end(self, at: Timestamp, ended: Ended, named: Option<Masks>) {
         if let (Some(keeper), Some(log)) = (&self.logs.keeper, &self.log) {
-            let written = keeper.end(log, at, ended.clone());
+            let written = keeper.end(log, at, ended.clone(), named);
             // Who waits for too long, or for a thread that could not be made, goes on without.
             let _ = tokio::time::timeout(WRITTEN_WAIT, written).await;
         }

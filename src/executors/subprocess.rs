@@ -191,7 +191,7 @@ impl Executor for SubprocessExecutor {
             _ => Err(self.failure(&task, &end, &streams, kills_before)),
         };
         self.options.programs.look_again();
-        let tap = streams.take_tap();
+        let (tap, named) = (streams.take_tap(), streams.named());
         let mut said = streams.into_transcript();
         if let End::Exited(status) = end {
             (said.exit_code, said.signal) = (status.code(), status.signal());
@@ -199,7 +199,7 @@ impl Executor for SubprocessExecutor {
         (said.started_at, said.ended_at, said.prompt) = (started_at, now(), task.work.prompt.take());
         if let Some(tap) = tap {
             // Before anybody hears of the end: who does finds all that was said.
-            tap.end(said.ended_at, ended(&said, &result)).await;
+            tap.end(said.ended_at, ended(&said, &result), named).await;
         }
         let transcript = Some(said.into_json());
         match result {

@@ -4,9 +4,10 @@
 //! the older one, so the end of what was said is always there. What comes faster than it is written is left out, the oldest
 //! first, and the log says how much.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use tokio::sync::oneshot;
 use super::line::{self, Ended, Entry, Head, Stream};
 use super::{FOLDER, Speaker, file_name, old_name};
 use crate::events::time::Timestamp;
+use crate::executors::mask::Masks;
 use crate::files;
 
 /// How long a file may be: a log has two of them.
@@ -100,6 +102,8 @@ struct Piece {
 struct End {
     at: Timestamp,
     ended: Ended,
+    /// What the program named to be masked while it wrote: what it had said before is masked then.
+    named: Option<Masks>,
     /// Told, by being dropped, when it is written.
     _written: oneshot::Sender<()>,
 }
@@ -166,10 +170,16 @@ impl Keeper {
     }
 
     /// The attempt has ended. What it answers ends when all of the log is written.
-    pub(super) fn end(&self, log: &Arc<Log>, at: Timestamp, ended: Ended) -> oneshot::Receiver<()> {
+    pub(super) fn end(
+        &self,
+        log: &Arc<Log>,
+        at: Timestamp,
+        ended: Ended,
+        named: Option<Masks>,
+    ) -> oneshot::Receiver<()> {
         let (written, told) = oneshot::channel();
         let mut queue = lock(&log.queue);
-        queue.end = Some(End { at, ended, _written: written });
+        queue.end = Some(End { at, ended, named, _written: written });
         self.wake(log, &mut queue, true);
         told
     }
@@ -286,6 +296,11 @@ impl Shared {
         } else {
             place.said += said as u64 + cut.map_or(0, |(_, cut)| cut);
         }
+        if let Some(named) = end.as_ref().and_then(|end| end.named.as_ref())
+            && let Err(error) = self.mask(&log.speaker, named)
+        {
+            self.warn(&log.speaker, &error);
+        }
         self.bytes.fetch_sub(said, Ordering::Release);
         said
     }
@@ -319,6 +334,24 @@ impl Shared {
         file.write_all(text)?;
         place.is_torn = false;
         place.bytes += (head.len() + text.len()) as u64;
+        Ok(())
+    }
+
+    /// Masks what is written of a log, of which the values were not known when it was.
+    fn mask(&self, speaker: &Speaker, named: &Masks) -> io::Result<()> {
+        let name = file_name(&speaker.step, speaker.purpose, speaker.attempt);
+        let folder = self.folder(speaker, false)?;
+        for path in [folder.join(old_name(&name)), folder.join(&name)] {
+            let mut bytes = Vec::new();
+            match files::read(&path) {
+                Ok(mut file) => file.read_to_end(&mut bytes)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            if let Cow::Owned(masked) = named.bytes(&bytes) {
+                files::replace(&path, &masked)?;
+            }
+        }
         Ok(())
     }
 

@@ -121,6 +121,11 @@ impl Masking {
         self.named > VALUES_MAX || self.named_bytes > VALUE_BYTES_MAX
     }
 
+    /// Whether the program has named values.
+    pub(super) fn has_named(&self) -> bool {
+        self.named > 0
+    }
+
     /// What is masked.
     pub(super) fn masks(&self) -> &Masks {
         &self.masks

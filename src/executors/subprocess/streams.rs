@@ -72,6 +72,11 @@ impl Streams {
         self.tap = Some(tap);
     }
 
+    /// What the program named last, by which its log is to be masked, too; none if it named nothing.
+    pub(super) fn named(&self) -> Option<Masks> {
+        self.masking.has_named().then(|| self.masks().clone())
+    }
+
     /// Where it went, for who knows how the attempt ended.
     pub(super) fn take_tap(&mut self) -> Option<Tap> {
         self.tap.take()
@@ -183,7 +188,8 @@ impl Streams {
 }
 
 fn say(tap: &mut Option<Tap>, stream: Stream, bytes: &[u8]) {
-    if let Some(tap) = tap {
+    // What is held back at first is nothing yet: who says nothing has no log.
+    if let Some(tap) = tap.as_mut().filter(|_| !bytes.is_empty()) {
         tap.say(stream, bytes);
     }
 }

@@ -46,7 +46,7 @@ async fn who_wants_ends_hears_no_words() {
     let mut hearing = logs.listen(Some(run()), Wants::Ends);
     let mut tap = logs.tap(speaker("a"));
     tap.say(Stream::Stdout, b"x");
-    tap.end(Timestamp(1), Ended::default()).await;
+    tap.end(Timestamp(1), Ended::default(), None).await;
     assert!(matches!(hearing.try_next(), Some(Heard::Ended { block: true, .. })));
 }
 

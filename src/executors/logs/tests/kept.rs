@@ -64,8 +64,8 @@ async fn what_was_said_is_whole_once_the_attempt_has_ended() {
     a.say(Stream::Stderr, b"err\n");
     b.say(Stream::Stdout, b"other\n");
     a.say(Stream::Stdout, b"o\nthree");
-    a.end(Timestamp(7), done()).await;
-    b.end(Timestamp(8), done()).await;
+    a.end(Timestamp(7), done(), None).await;
+    b.end(Timestamp(8), done(), None).await;
     let mut told = kept.told();
     // Times of one millisecond may be in any order.
     told.sort();
@@ -86,7 +86,7 @@ async fn what_was_said_is_whole_once_the_attempt_has_ended() {
 #[tokio::test]
 async fn who_says_nothing_has_no_log() {
     let kept = Kept::new();
-    kept.logs.tap(speaker("a")).end(Timestamp(7), done()).await;
+    kept.logs.tap(speaker("a")).end(Timestamp(7), done(), None).await;
     assert!(!kept.runs().exists());
     assert!(kept.told().is_empty());
 }
@@ -184,7 +184,7 @@ async fn a_log_is_bounded_and_who_follows_it_misses_nothing() {
             reader.pass(&mut count).unwrap();
         }
     }
-    tap.end(Timestamp(7), done()).await;
+    tap.end(Timestamp(7), done(), None).await;
     reader.pass(&mut count).unwrap();
     assert_eq!((lines, other), (total / 100 * 100, vec!["a ended Some(0)".to_owned()]));
     for name in ["a.1.log", "a.1.log.old"] {
@@ -220,7 +220,7 @@ async fn what_comes_too_fast_is_left_out_and_the_end_is_there() {
         let lines: String = (chunk * 64..(chunk + 1) * 64).map(line).collect();
         tap.say(Stream::Stderr, lines.as_bytes());
     }
-    tap.end(Timestamp(7), done()).await;
+    tap.end(Timestamp(7), done(), None).await;
     let told = kept.told();
     let number = |line: &String| line.strip_prefix("a Stderr ")?.parse::<usize>().ok();
     let left_out: u64 =
@@ -244,7 +244,7 @@ async fn a_log_that_cannot_be_written_holds_up_nobody_and_no_link_is_followed() 
     let mut tap = kept.logs.tap(speaker("a"));
     tap.say(Stream::Stdout, b"said\n");
     let since = Instant::now();
-    tap.end(Timestamp(7), done()).await;
+    tap.end(Timestamp(7), done(), None).await;
     assert!(since.elapsed() < LONG);
     assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
     assert!(kept.reader().pass(&mut |_, told| panic!("{told:?}")).is_err());
@@ -262,7 +262,7 @@ async fn a_log_that_is_a_link_is_replaced_and_not_read() {
     let before = fs::read(&secret).unwrap();
     let mut tap = kept.logs.tap(speaker("a"));
     tap.say(Stream::Stdout, b"said\n");
-    tap.end(Timestamp(7), done()).await;
+    tap.end(Timestamp(7), done(), None).await;
     assert_eq!(fs::read(&secret).unwrap(), before);
     assert_eq!(kept.told(), ["a Stdout said", "a ended Some(0)"]);
 }
@@ -275,7 +275,7 @@ async fn a_line_that_never_ends_takes_no_memory() {
     for _ in 0..6 {
         tap.say(Stream::Stdout, &[b'z'; 50_000]);
     }
-    tap.end(Timestamp(7), done()).await;
+    tap.end(Timestamp(7), done(), None).await;
     let told = kept.told();
     let said: usize = told.iter().map(|line| line.matches('z').count()).sum();
     assert_eq!((said, told.len()), (300_000, 4), "{:?}", told.iter().map(String::len).collect::<Vec<_>>());
