@@ -53,6 +53,14 @@ impl Encoded {
             _ => Self::Long(layout::parts(&[&[LONG], bytes.as_slice()].concat())),
         }
     }
+
+    /// How long it is, in bytes.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Short { bytes, .. } => bytes.len(),
+            Self::Long(parts) => parts.iter().map(|part| part.len()).sum(),
+        }
+    }
 }
 
 /// Adds the commits of a group to its writes.

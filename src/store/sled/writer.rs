@@ -57,6 +57,11 @@ pub(super) struct NewView {
     pub(super) answer: oneshot::Sender<Result<(), AppendError>>,
 }
 
+/// How much of what waits is written before it is synced, in bytes. Until then a crash may leave any part of it on the disk;
+/// sled opens what lies in no more than two segments of its log, of 512 KiB each, whichever part that is. What is longer by
+/// itself is written alone.
+const GROUP_BYTES_MAX: usize = 256 * 1024;
+
 /// What the writer is asked for.
 #[derive(Debug)]
 pub(super) enum WriterMessage {
@@ -120,6 +125,33 @@ pub(super) struct Writer {
     checkpoint: Option<Checkpoint>,
 }
 
+/// How many of these requests are written together: one at least.
+fn next_group(requests: &[WriterMessage]) -> usize {
+    let mut bytes = 0;
+    let fits = |request: &&WriterMessage| {
+        bytes += request.bytes();
+        bytes <= GROUP_BYTES_MAX
+    };
+    requests.iter().take_while(fits).count().max(1)
+}
+
+impl WriterMessage {
+    /// How much it has written, in bytes, without what the tree adds.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Commit(commit) => {
+                let parts = commit.blobs.iter().flat_map(|(_, parts)| parts);
+                commit.bytes.len() + parts.map(|part| part.len()).sum::<usize>()
+            }
+            Self::View(view) => {
+                let rows = view.rows.iter();
+                rows.map(|row| row.key.len() + row.bytes.as_ref().map_or(0, Vec::len)).sum()
+            }
+            Self::Close(_) => 0,
+        }
+    }
+}
+
 impl Writer {
     pub(super) fn new(
         shared: Arc<Shared>,
@@ -135,7 +167,7 @@ impl Writer {
     /// Writes until the store is closed or dropped.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<WriterMessage>) {
         let mut requests = Vec::with_capacity(QUEUE_MAX);
-        while queue.blocking_recv_many(&mut requests, QUEUE_MAX) > 0 {
+        while !requests.is_empty() || queue.blocking_recv_many(&mut requests, QUEUE_MAX) > 0 {
             let mut group = Group::default();
             // sled panics where it finds its own structures broken. What it had applied is not known then.
             let written = catch_unwind(AssertUnwindSafe(|| self.write(&mut requests, &mut group)));
@@ -150,10 +182,10 @@ impl Writer {
         }
     }
 
-    /// Stores all requests. After an error nothing of what they brought may be acknowledged.
+    /// Stores as many requests as make a group. After an error nothing of what they brought may be acknowledged.
     fn write(&mut self, requests: &mut Vec<WriterMessage>, group: &mut Group) -> Result<(), String> {
         let failed = self.shared.failure();
-        for request in requests.drain(..) {
+        for request in requests.drain(..next_group(requests)) {
             match request {
                 WriterMessage::Close(answer) => group.close = Some(answer),
                 WriterMessage::View(view) => group.add_view(view),
@@ -354,5 +386,27 @@ impl Group {
         }
         self.writes.insert(layout::view_position_key(new.view), layout::number(new.position.0));
         self.views.push(new.answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(bytes: usize) -> WriterMessage {
+        let rows = vec![ViewChange { key: Vec::new(), bytes: Some(vec![0; bytes]) }];
+        WriterMessage::View(NewView { view: "v", position: Position(1), rows, answer: oneshot::channel().0 })
+    }
+
+    /// A power cut in a group that lay in three segments of the log left a store that could not be opened.
+    #[test]
+    fn no_more_is_written_at_once_than_a_crash_may_cut_anywhere() {
+        let mut requests: Vec<_> = (0..1_000).map(|_| rows(1_024)).collect();
+        requests.insert(300, rows(4 * GROUP_BYTES_MAX));
+        let mut groups = Vec::new();
+        while !requests.is_empty() {
+            groups.push(requests.drain(..next_group(&requests)).count());
+        }
+        assert_eq!(groups, [256, 44, 1, 256, 256, 188], "what is too long is written alone");
     }
 }

@@ -1,6 +1,7 @@
 //! What opening a store does about what it finds.
 
 use std::fs;
+use std::path::Path;
 
 use super::{append, open, open_saving_often, tree};
 use crate::events::ids::{Position, Version};
@@ -217,5 +218,59 @@ async fn a_store_that_was_killed_while_it_was_made_is_made_again() {
         fs::write(folder.path().join("events/conf"), &settings[..length]).unwrap();
         let opened = SledStore::open(folder.path(), SledOptions::default());
         assert!(opened.is_ok(), "settings of {length} bytes: {:?}", opened.err());
+    }
+}
+
+/// Of a group of which nobody was told yet, a crash may leave any part on the disk. What is found must be its beginning: never
+/// a commit without those before it, and never a store that calls itself damaged for that.
+#[tokio::test]
+async fn a_group_that_a_crash_cut_short_is_there_up_to_where_it_was_cut() {
+    const SEGMENT: u64 = 512 * 1024;
+    // Few packs, in one segment of sled's log and over the end of one; and as many as are written together at most.
+    for (from, commits) in [(0, 60), (SEGMENT - 12 * 1024, 60), (SEGMENT - 64 * 1024, 550)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, mark) = (folder.path().join("events/db"), folder.path().join("mark"));
+        let (store, before, mut head) = (open(folder.path()), stream("before"), None);
+        append(&store, &before, &mut head, &["1"], Vec::new()).await;
+        while fs::metadata(&data).unwrap().len() < from {
+            append(&store, &before, &mut head, &[noise(from, 300)], Vec::new()).await;
+        }
+        let known = store.committed().borrow().0;
+        let (begin, marked) = (fs::metadata(&data).unwrap().len(), fs::read(&mark).unwrap());
+        // Nearly all of them wait when the writer looks.
+        let group = (0..commits).map(|number| {
+            let commit = commit(&stream(&number.to_string()), None, &[noise(number, 300)]).unwrap();
+            store.append(commit, Vec::new())
+        });
+        futures_util::future::try_join_all(group).await.unwrap();
+        let whole = fs::read(&data).unwrap();
+        drop(store);
+        let mut found = Vec::new();
+        let begin = usize::try_from(begin).unwrap();
+        for at in (begin..whole.len()).step_by((whole.len() - begin) / 23) {
+            // The disk wrote what came later, and not this.
+            let mut hole = whole.clone();
+            hole[at..whole.len().min(at + 4_096)].fill(0);
+            for bytes in [&whole[..at], &hole] {
+                fs::write(&data, bytes).unwrap();
+                fs::write(&mark, &marked).unwrap();
+                forget_snapshots(&folder.path().join("events"));
+                let store = open(folder.path());
+                assert_eq!((store.damage(), store.noted_damage()), (None, None), "{commits}, cut at {at}");
+                assert_eq!(inconsistency(&store).await.unwrap(), None, "{commits}, cut at {at}");
+                found.push(store.committed().borrow().0);
+            }
+        }
+        assert!(found.iter().all(|events| (known..=known + commits).contains(events)), "{found:?}");
+        assert!(found.iter().any(|events| *events < known + commits), "nothing was cut off: {found:?}");
+    }
+}
+
+/// Removes what sled saved of its page table, which may be newer than what a crash left of its log.
+fn forget_snapshots(events: &Path) {
+    for file in fs::read_dir(events).unwrap().flatten() {
+        if file.file_name().to_string_lossy().starts_with("snap") {
+            fs::remove_file(file.path()).unwrap();
+        }
     }
 }
