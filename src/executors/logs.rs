@@ -1,6 +1,6 @@
 //! What programs say, while they say it: kept in files as it comes, and brought to who listens.
 //!
-//! - [`line`]: the lines of a log, written and read in one place
+//! - [`mod@line`]: the lines of a log, written and read in one place
 //! - `keeper`: the thread that writes logs
 //! - [`live`]: who listens
 //! - [`read`]: reads the logs of a run, again and again as they grow

@@ -3,9 +3,9 @@
 //!
 //! - `finder`: finds values in bytes, fast
 //! - `forms`: how else a value is written, in JSON and line by line
-//! - [`stream`]: masks bytes that come in pieces
-//! - [`told`]: masks all that an attempt tells
-//! - [`masked`]: an executor of which nobody hears a secret
+//! - `stream`: masks bytes that come in pieces
+//! - `told`: masks all that an attempt tells
+//! - `masked`: an executor of which nobody hears a secret
 
 mod finder;
 mod forms;
