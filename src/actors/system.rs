@@ -32,6 +32,7 @@ use super::pages::scribe::Scribe;
 use super::runs::live_state::LiveState;
 use super::runs::{RunKind, Runs};
 use super::subscribe::{self, EventFilter};
+use super::thread;
 use crate::aggregates::run::{Ask, Run, StartRun};
 use crate::events::commit::Recorded;
 use crate::events::ids::{Position, RunId, StreamId, Version};
@@ -105,6 +106,15 @@ pub struct System {
     logs: Arc<Logs>,
 }
 
+/// A thread for actors.
+fn arbiter() -> Arbiter {
+    match thread::runtime() {
+        Ok(runtime) => Arbiter::with_tokio_rt(move || runtime),
+        // It says what is missing.
+        Err(_) => Arbiter::new(),
+    }
+}
+
 impl System {
     /// Starts an engine. Must be called within an actix system.
     pub fn start(
@@ -126,7 +136,7 @@ impl System {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = if settings.arbiters == 0 { cores } else { settings.arbiters };
-        let arbiters: Vec<Arbiter> = (0..count).map(|_| Arbiter::new()).collect();
+        let arbiters: Vec<Arbiter> = (0..count).map(|_| arbiter()).collect();
         let library = Arc::new(Library::new(Arc::clone(&store)));
         let context = HostContext {
             library: Arc::clone(&library),

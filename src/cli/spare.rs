@@ -6,8 +6,9 @@ use std::io;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
+use crate::actors::thread;
 use crate::events::problem::{Code, Problem};
 
 /// The number of threads of a holder: those of actors, of the store, of what blocks.
@@ -30,7 +31,7 @@ pub(super) fn runtime(holds: bool) -> Result<Runtime, Problem> {
         files.map_err(missing("files"))?;
         threads().map_err(missing("threads"))?;
     }
-    Builder::new_current_thread().enable_all().build().map_err(missing("files"))
+    thread::runtime().map_err(missing("files"))
 }
 
 /// Makes as many threads as are needed, all at the same time, and ends them.
