@@ -1,25 +1,38 @@
 //! What a step says about who must grant it: `approve`, `approvers`, `approvals`, `expires`, `checklist`.
 
 use super::diagnostics::{Diagnostics, Fields};
+use super::keys::{Key, Takes, key, words};
 use super::tree::{Tree, Value};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::Gate;
 use crate::workflow::definition::Approval;
 
-pub(super) const GATES: [(&str, Gate); 2] = [("before", Gate::Before), ("after", Gate::After)];
+/// The keys by which steps and phases say it.
+pub(super) const APPROVE: Key = key(
+    "approve",
+    Takes::Word(|| words(&GATES)),
+    "who has to grant it: `before` it is done, or `after`, what it answered",
+);
+pub(super) const APPROVERS: Key = key("approvers", Takes::Texts, "who may answer; anybody if it is left out");
+pub(super) const APPROVALS: Key =
+    key("approvals", Takes::Count(PEOPLE_MAX), "how many different people have to grant it");
+pub(super) const EXPIRES: Key = key("expires", Takes::Duration, "how long there is to answer");
+pub(super) const CHECKLIST: Key = key("checklist", Takes::Texts, "what a reviewer is to look at");
+
+const GATES: [(&str, Gate); 2] = [("before", Gate::Before), ("after", Gate::After)];
 
 /// How many people may be named, and how many may be needed. A longer list is a group of
 /// people, and belongs elsewhere.
-pub(super) const PEOPLE_MAX: u32 = 100;
+const PEOPLE_MAX: u32 = 100;
 
 const NAME_CHARS_MAX: usize = 100;
 
 /// The approval that a step needs; none if it needs none.
 pub(super) fn approval(report: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Approval> {
     let Some(tree) = fields.get("approve") else {
-        for key in ["approvers", "approvals", "expires", "checklist"] {
-            if let Some(place) = fields.key(key) {
-                let message = format!("`{key}` says nothing without `approve`");
+        for Key { name, .. } in [APPROVERS, APPROVALS, EXPIRES, CHECKLIST] {
+            if let Some(place) = fields.key(name) {
+                let message = format!("`{name}` says nothing without `approve`");
                 let hint = "add `approve: before` or `approve: after`, or take it out";
                 report.refuse(place, Problem::new(Code::Contradiction, message).hint(hint));
             }

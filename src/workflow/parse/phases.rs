@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::diagnostics::{Diagnostics, Fields};
 use super::gates;
-use super::keys::{Keys, Takes, key, words};
+use super::keys::Keys;
 use super::kinds::NAME_CHARS_MAX;
 use super::steps::Draft;
 use super::tree::{Tree, Value};
@@ -19,17 +19,7 @@ use crate::workflow::phases::circles;
 const PHASES_MAX: usize = 1_000;
 
 pub(super) const KEYS: Keys = Keys {
-    known: &[
-        key(
-            "approve",
-            Takes::Word(|| words(&gates::GATES)),
-            "who has to grant it: `before` it is done, or `after`, what it answered",
-        ),
-        key("approvers", Takes::Texts, "who may answer; anybody if it is left out"),
-        key("approvals", Takes::Count(gates::PEOPLE_MAX), "how many different people have to grant it"),
-        key("expires", Takes::Duration, "how long there is to answer"),
-        key("checklist", Takes::Texts, "what a reviewer is to look at"),
-    ],
+    known: &[gates::APPROVE, gates::APPROVERS, gates::APPROVALS, gates::EXPIRES, gates::CHECKLIST],
     required: &["approve"],
 
     elsewhere: &[
