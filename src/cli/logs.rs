@@ -19,6 +19,7 @@ use crate::events::ids::{RunId, StepId};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::Purpose;
 use crate::events::text::json_line;
+use crate::executors::logs::Speaker;
 use crate::executors::logs::line::{Ended, Entry, Head, Stream};
 use crate::executors::logs::read::{Reader, Told};
 use crate::views::presenters::transcript::AttemptReport;
@@ -127,8 +128,15 @@ impl Unkept {
 }
 
 fn head(report: &AttemptReport) -> Head {
-    let AttemptReport { run, step, purpose, attempt, generation, agent, .. } = report.clone();
-    Head { format: 0, run, step, purpose, attempt, generation, agent, part: 1, before: 0 }
+    let speaker = Speaker {
+        run: report.run.clone(),
+        step: report.step.clone(),
+        purpose: report.purpose,
+        attempt: report.attempt,
+        generation: report.generation,
+        agent: report.agent.clone(),
+    };
+    Head { format: 0, speaker, part: 1, before: 0 }
 }
 
 /// What a transcript says, as a log would.
@@ -227,7 +235,7 @@ impl Reading {
 impl Writing {
     /// Takes a line; answers what else there is to tell.
     fn take(&mut self, head: &Head, told: Told) -> Option<Text> {
-        let Head { step, purpose, attempt, .. } = head;
+        let Speaker { step, purpose, attempt, .. } = &head.speaker;
         let note = match told {
             Told::Line { at, stream, text } if self.json => {
                 let text = String::from_utf8_lossy(&text);

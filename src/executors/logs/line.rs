@@ -16,8 +16,6 @@ use std::io::Write;
 use serde::{Deserialize, Serialize};
 
 use super::Speaker;
-use crate::events::ids::{AgentName, RunId, StepId};
-use crate::events::run::Purpose;
 use crate::events::time::Timestamp;
 
 /// The number of this format. What a newer version wrote another way is left alone.
@@ -41,18 +39,9 @@ pub enum Stream {
 pub struct Head {
     /// The number of the format.
     pub format: u32,
-    /// The run that the attempt belongs to.
-    pub run: RunId,
-    /// The step that was tried.
-    pub step: StepId,
-    /// Whether it was done or undone.
-    pub purpose: Purpose,
-    /// The attempt's number for that purpose at its step, from 1.
-    pub attempt: u32,
-    /// How often the step was to be done anew after being undone, from 1.
-    pub generation: u32,
-    /// The agent that made it.
-    pub agent: AgentName,
+    /// The attempt.
+    #[serde(flatten)]
+    pub speaker: Speaker,
     /// The number of this file among all that the log had so far, from 1.
     pub part: u64,
     /// How many bytes the program had written before those in this file.
@@ -62,8 +51,7 @@ pub struct Head {
 impl Head {
     /// The first line of a log of that attempt.
     pub(super) fn of(speaker: &Speaker, part: u64, before: u64) -> Self {
-        let Speaker { run, step, purpose, attempt, generation, agent } = speaker.clone();
-        Self { format: FORMAT, run, step, purpose, attempt, generation, agent, part, before }
+        Self { format: FORMAT, speaker: speaker.clone(), part, before }
     }
 }
 

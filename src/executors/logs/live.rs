@@ -45,7 +45,7 @@ pub enum Heard {
     Said(Said),
     /// An attempt has ended, and all of it was said.
     Ended {
-        /// Which.
+        /// The attempt.
         speaker: Arc<Speaker>,
         /// As for [`Said::way`].
         way: Vec<StepId>,

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::line::{self, Ended, Entry, FORMAT, Head, LINE_BYTES_MAX, Stream};
-use super::{file_name, folder, old_name, step_name};
+use super::{Speaker, file_name, folder, old_name, step_name};
 use crate::events::ids::{RunId, StepId};
 use crate::events::run::Purpose;
 use crate::events::time::Timestamp;
@@ -119,7 +119,7 @@ impl Reader {
 
     /// Adds a log that is not kept as a file, of which all is known. It is told among the others, by its times.
     pub fn add(&mut self, at: Timestamp, head: Head, says: impl IntoIterator<Item = (Timestamp, Entry)>) {
-        let name = file_name(&head.step, head.purpose, head.attempt);
+        let name = file_name(&head.speaker.step, head.speaker.purpose, head.speaker.attempt);
         let given = std::iter::once((at, Entry::Head(head))).chain(says).collect();
         self.logs.entry(name).or_insert_with(|| Log { given, ..Log::default() });
     }
@@ -222,7 +222,7 @@ impl Reader {
     }
 
     fn is_meant(&self, name: &str, head: &Head) -> bool {
-        let Head { step, purpose, attempt, .. } = head;
+        let Speaker { step, purpose, attempt, .. } = &head.speaker;
         self.which.means(step, *purpose, *attempt) && file_name(step, *purpose, *attempt) == name
     }
 

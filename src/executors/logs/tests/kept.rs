@@ -49,7 +49,7 @@ fn shown(head: &Head, told: Told) -> String {
         Told::Damaged(lines) => format!("damaged {lines}"),
         Told::Ended(ended) => format!("ended {:?}", ended.exit),
     };
-    format!("{} {what}", head.step)
+    format!("{} {what}", head.speaker.step)
 }
 
 fn done() -> Ended {
