@@ -122,13 +122,8 @@ fn only_request(report: &RunReport) -> Result<String, Problem> {
         }
         [waiting] => Ok(waiting.id.clone()),
         several => {
-            let named = several.iter().take(NAMED_MAX).map(|waiting| format!("`{}`", waiting.step));
-            let mut named: Vec<_> = named.collect();
-            if several.len() > named.len() {
-                named.push(format!("and {} more", several.len() - named.len()));
-            }
-            let message =
-                format!("the run asks people for {} things, in {}", several.len(), named.join(", "));
+            let named = text::some_of(several, NAMED_MAX, |waiting| format!("`{}`", waiting.step));
+            let message = format!("the run asks people for {} things, in {named}", several.len());
             Err(Problem::new(Code::UnknownRequest, message)
                 .hint("name the step that is meant")
                 .of_run(&report.run))

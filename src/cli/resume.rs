@@ -71,14 +71,10 @@ fn chosen(answer: Response) -> Result<RunId, Problem> {
         [] => Err(Problem::new(Code::NothingToResume, "no run is interrupted")),
         [row] => Ok(row.run.clone()),
         several => {
-            let named = several.iter().take(NAMED_MAX);
-            let named =
-                named.map(|row| format!("{} ({})", row.run, shortened(&row.workflow, NAME_CHARS_MAX)));
-            let mut named: Vec<_> = named.collect();
-            if several.len() > named.len() {
-                named.push(format!("and {} more", several.len() - named.len()));
-            }
-            let message = format!("{} runs are interrupted: {}", several.len(), named.join(", "));
+            let named = text::some_of(several, NAMED_MAX, |row| {
+                format!("{} ({})", row.run, shortened(&row.workflow, NAME_CHARS_MAX))
+            });
+            let message = format!("{} runs are interrupted: {named}", several.len());
             Err(Problem::new(Code::AmbiguousRun, message).hint("name one, or resume them all with --all"))
         }
     }

@@ -33,6 +33,15 @@ const CHILDREN_SHOWN: usize = 8;
 /// How many tags of a run stand in its row.
 const TAGS_SHOWN: usize = 8;
 
+/// The names of so many of several things, and how many there are beside them.
+pub(super) fn some_of<T>(all: &[T], most: usize, name: impl Fn(&T) -> String) -> String {
+    let mut named: Vec<String> = all.iter().take(most).map(name).collect();
+    if all.len() > named.len() {
+        named.push(format!("and {} more", all.len() - named.len()));
+    }
+    named.join(", ")
+}
+
 /// A run: how it is, its steps, what it waits for, what came of it, and what can be done about it. Of a run in the past
 /// nothing can: without a `call` no command is named.
 pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
