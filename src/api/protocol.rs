@@ -181,7 +181,7 @@ pub enum Request {
     },
     /// To be told when nothing of a run goes on by itself any more, without letting it go on. Response: [`Response::Done`].
     Rest {
-        /// Which.
+        /// The run, by its whole id.
         run: RunId,
     },
     /// Why a run, or a step of it, is as it is. Response: [`Response::Why`].

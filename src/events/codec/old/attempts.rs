@@ -27,7 +27,7 @@ impl From<AttemptLostV1> for AttemptLost {
 /// `attempt_failed` at schema 1: nothing was kept of what was said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptFailedV1 {
-    /// What it was for.
+    /// Whether the step was to be done or undone.
     pub purpose: Purpose,
     /// The step that was tried.
     pub step: StepId,
@@ -65,7 +65,7 @@ impl From<AttemptFailedV1> for AttemptFailed {
 /// `attempt_failed` at schema 2: no step said what its output is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptFailedV2 {
-    /// What it was for.
+    /// Whether the step was to be done or undone.
     pub purpose: Purpose,
     /// The step that was tried.
     pub step: StepId,
