@@ -22,7 +22,7 @@ fn run_after(sandbox: &Sandbox, before: &str, arguments: &str) -> Ended {
 #[test]
 fn a_process_that_may_open_few_files_says_so_or_does_its_work() {
     let sandbox = Sandbox::new();
-    let step = "run: ':', retry: {attempts: 20, policy: fixed, initial: 50ms, jitter: 0}";
+    let step = "run: ':', retry: {attempts: 200, policy: fixed, initial: 50ms, jitter: 0}";
     sandbox.write("workflow.yaml", format!("name: few\nsteps: [{{id: all, for_each: range(30), {step}}}]\n"));
     let (mut short, mut done) = (0, 0);
     for files in [4, 8, 16, 24, 32, 40, 48, 54, 58, 64, 80, 128] {
@@ -78,7 +78,8 @@ impl Drop for Cramped {
 #[test]
 fn a_process_that_gets_few_threads_says_so_or_does_its_work_where_there_is_a_control_group_to_bound_them() {
     let sandbox = Sandbox::new();
-    let step = "run: sleep 0.05, retry: {attempts: 60, policy: fixed, initial: 50ms, jitter: 0}";
+    // A program that makes no process itself: what is short is told by who starts it.
+    let step = "run: [sleep, '0.05'], retry: {attempts: 200, policy: fixed, initial: 50ms, jitter: 0}";
     let limits = "limits: {parallel: 30}";
     let file = format!("name: few\n{limits}\nsteps: [{{id: all, for_each: range(30), {step}}}]\n");
     sandbox.write("workflow.yaml", file);
