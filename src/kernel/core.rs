@@ -171,6 +171,15 @@ impl<A: Aggregate, R> HostCore<A, R> {
         self.attention
     }
 
+    /// Whether it rests: nothing follows unless somebody acts. What is driven, or is about to be, though nothing follows but
+    /// what people do is about to see that they are too late.
+    pub fn is_at_rest(&self) -> bool {
+        let is_wanted = self.driving.is_driven() || self.driving.is_asked();
+        self.durable().is_some_and(|(_, version)| version > Version(0))
+            && self.attention.is_at_rest()
+            && !is_wanted
+    }
+
     /// Whether somebody wants it to go on by itself, and for how long.
     pub fn driving(&self) -> Driving {
         self.driving
@@ -367,11 +376,13 @@ impl<A: Aggregate, R> HostCore<A, R> {
     }
 
     fn drive(&mut self, residency: Residency, since: Timestamp, now: Now) {
-        if self.left_alone.take().is_some() {
-            self.outputs.push_back(Output::Show);
-        }
-        if self.driving.ask(residency) {
+        let is_first = self.driving.ask(residency);
+        if is_first {
             self.driven_since = since;
+        }
+        // Whoever waits for it to come to rest is not to see that it did before it was asked.
+        if self.left_alone.take().is_some() || is_first && self.attention.is_at_rest() {
+            self.outputs.push_back(Output::Show);
         }
         self.when_ready(now);
     }

@@ -244,14 +244,15 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
 
     /// Shows what is durable. Whoever waits is woken at milestones only.
     fn show(&self, core: &HostCore<A, Reply>, shell: &mut S) {
-        let Some((state, version)) = core.durable() else { return };
+        let Some((state, version)) = core.durable() else {
+            return self.live.send_modify(|live| live.at_rest = false);
+        };
         let (attention, driven) = (core.attention(), core.driving().is_driven());
         let mut live = self.live.borrow().clone();
         let before = live.milestones();
         (live.version, live.loaded, live.parked) = (version, true, core.left_alone().cloned());
         (live.status, live.attention) = (state.status(), attention);
-        // What is driven though nothing follows but what people do is about to see that they are too late.
-        live.at_rest = version > Version(0) && attention.is_at_rest() && !driven;
+        live.at_rest = core.is_at_rest();
         live.in_flight = core.in_flight();
         live.busy = live.in_flight > 0;
         shell.show(state, driven, &mut live);
