@@ -7,12 +7,14 @@ mod fan_out;
 mod hang;
 mod long_sleep;
 mod notice;
+mod order;
 #[path = "../../examples/own_test.rs"]
 #[allow(dead_code)] // Its `main` is for `cargo run --example`.
 mod own_test;
 mod readme;
 mod release;
 mod review;
+mod sales;
 #[path = "../../examples/service.rs"]
 #[allow(dead_code)] // Its `main` is for `cargo run --example`.
 mod service;
