@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::Hosting;
@@ -133,9 +133,14 @@ impl Waker {
             while let Some(stream) = self.next().await? {
                 moving.push(self.activate(stream));
             }
-            let may_end = !self.stays && self.moving.streams.len() == self.moving.resting;
-            if may_end && !self.anything_left().await? {
-                return Ok(());
+            if !self.stays && self.moving.streams.len() == self.moving.resting {
+                if let Some(nudge) = self.heard_already() {
+                    moving.extend(self.heard(nudge).map(|stream| self.activate(stream)));
+                    continue;
+                }
+                if !self.anything_left().await? {
+                    return Ok(());
+                }
             }
             let clock = Arc::clone(&self.hosting.book().context().clock);
             let may_hear = self.moving.idle < IDLE_MAX + NUDGED_MAX;
@@ -188,6 +193,16 @@ impl Waker {
             }
         };
         activate.boxed()
+    }
+
+    /// What was wanted of a stream while another came to rest. Whoever ends does not leave that unheard: a stream that could
+    /// not take what the last one in motion had told it would not be named.
+    fn heard_already(&mut self) -> Option<Result<StreamId, RecvError>> {
+        match self.nudged.try_recv() {
+            Ok(stream) => Some(Ok(stream)),
+            Err(TryRecvError::Lagged(missed)) => Some(Err(RecvError::Lagged(missed))),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+        }
     }
 
     /// The stream of which somebody wants something, unless it is in motion already.
