@@ -93,12 +93,18 @@ impl Engine {
         Ok(run)
     }
 
-    /// Sees one run through to its rollback; answers how long that took.
-    pub(crate) async fn roll_back(&self, start: StartRun) -> Result<Duration> {
+    /// Sees one run fail.
+    pub(crate) async fn fail(&self, start: StartRun) -> Result<RunId> {
         let run = RunId::from_uuid(uuid::Uuid::now_v7());
         self.begin(&run, start).await?;
         let failed = self.system.ended(&run).await?;
         ensure!(failed.status == RunStatus::Failed.text(), "the run {run} did not fail");
+        Ok(run)
+    }
+
+    /// Sees one run through to its rollback; answers how long that took.
+    pub(crate) async fn roll_back(&self, start: StartRun) -> Result<Duration> {
+        let run = self.fail(start).await?;
         let order = Order { by: "bench".into(), reason: None };
         let since = Instant::now();
         self.system.ask(&run, Ask::Rollback { order, to: None }).await?;
@@ -131,6 +137,12 @@ impl Fresh {
         self.engine.shut_down().await?;
         let engine = Engine::open(self.folder.path(), SLOTS, register)?;
         Ok(Self { engine, ..self })
+    }
+
+    /// Ends in order, and leaves the store.
+    pub(crate) async fn close(self) -> Result<tempfile::TempDir> {
+        self.engine.shut_down().await?;
+        Ok(self.folder)
     }
 
     /// Ends in order, and looks at what is left on the disk.

@@ -12,6 +12,7 @@ mod past;
 mod programs;
 mod restart;
 mod runs;
+mod seen;
 mod sleeping;
 mod woken;
 
@@ -221,6 +222,17 @@ async fn of_what_is_there(
     }
     if arguments.wants("validate") {
         grown::validate(figures, &beside()?.join("reenact"), dir, 10 * sizes.grown)?;
+    }
+    if arguments.wants("cold") {
+        let append = || arguments.baseline(|| append_p50_us(dir, sizes.appends));
+        let before = append()?;
+        let took = seen::cold_us(&beside()?.join("reenact"), dir)?;
+        figures.beside("append", "p50_us", before, append()?);
+        figures.add("cold", "us", took);
+        figures.compare("cold", "of_append", took);
+    }
+    if arguments.wants("why") {
+        seen::why(figures, &beside()?.join("reenact"), dir, sizes.replayed).await?;
     }
     if arguments.wants("r1") {
         figures.add("r1", "events_per_s", past::fold(dir, sizes.folded).await?.events_per_s());
