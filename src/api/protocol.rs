@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::RunSpec;
 use crate::aggregates::agent::Turn;
-use crate::aggregates::run::{CannotUndo, Order, RollbackPlan, RunStatus};
+use crate::aggregates::run::{CannotUndo, Order, RollbackPlan, RunStatus, Unticked};
 use crate::events::ids::{AgentName, CommandId, Fence, RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
@@ -382,6 +382,9 @@ pub struct Recorded {
     pub version: Version,
     /// The status of the run by then.
     pub status: RunStatus,
+    /// Of what was granted: the points of the checklist that nobody has ticked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unticked: Vec<Unticked>,
 }
 
 /// The plan of a rollback, which nobody has begun.

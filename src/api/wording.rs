@@ -56,7 +56,11 @@ fn words(run: &str, act: &Act) -> Vec<String> {
             let by = by.iter().flat_map(|by| ["--by", by]);
             ["approve", run, request.as_str(), "--hash", hash].into_iter().chain(change).chain(by).collect()
         }
-        Act::Check(request) => vec!["approve", run, request.as_str(), "--check", "1"],
+        Act::Check { request, points } => {
+            let points: Vec<String> = points.iter().map(u32::to_string).collect();
+            let words = ["approve", run, request.as_str(), "--check"].map(str::to_owned);
+            return words.into_iter().chain([points.join(",")]).collect();
+        }
         Act::Reject(request) => vec!["reject", run, request.as_str(), "--reason", "…"],
     };
     words.into_iter().map(str::to_owned).collect()
@@ -142,6 +146,10 @@ impl Call {
             Remedy::AskOneOf(names) => format!("one of these has to: {}", names.join(", ")),
             Remedy::MoreGrants(left) => format!("{left} more have to grant it"),
             Remedy::CountFromOne => "they are numbered from 1".to_owned(),
+            Remedy::Tick { request, points } => {
+                let tick = Act::Check { request: request.clone(), points: points.clone() };
+                format!("look at each, then {}", by(&tick, "ticks them"))
+            }
         }
     }
 }

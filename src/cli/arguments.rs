@@ -341,7 +341,7 @@ mod tests {
             resolve(Resolution::Skip),
             resolve(Resolution::Done),
             Act::Approve { request: request.clone(), hash, change, by },
-            Act::Check(request.clone()),
+            Act::Check { request: request.clone(), points: vec![1, 3] },
             Act::Reject(request),
         ] {
             let words = command(&run, &act);

@@ -205,7 +205,7 @@ pub(super) fn problem(kind: &'static str, problem: &Problem, call: &Call) -> Tex
 
 /// What was recorded of what somebody wanted, and what to do next.
 pub(super) fn recorded(recorded: &Recorded, call: &Call) -> Text {
-    let Recorded { run, version, status } = recorded;
+    let Recorded { run, version, status, unticked } = recorded;
     let (what, verb) = match status {
         RunStatus::Paused => ("go on with", "unpause"),
         RunStatus::Waiting => ("see what it still waits for", "status"),
@@ -214,8 +214,12 @@ pub(super) fn recorded(recorded: &Recorded, call: &Call) -> Text {
         }
         _ => ("look at it with", "status"),
     };
-    let line = terminal!("{}  {}  version {}", run, status.text(), version);
-    Text::lines([line, terminal!("{}: {}", what, call.command([verb, run.as_str()]))])
+    let mut lines = vec![terminal!("{}  {}  version {}", run, status.text(), version)];
+    lines.extend(unticked.iter().map(|point| {
+        terminal!("granted with this unticked in `{}`: {}. {}", point.step, point.point, point.says)
+    }));
+    lines.push(terminal!("{}: {}", what, call.command([verb, run.as_str()])));
+    Text::lines(lines)
 }
 
 /// The plan of a rollback, group by group, and the steps that would stay as they are.

@@ -156,7 +156,7 @@ event_table! {
         StepCancelled "step_cancelled" 1;
         TimerSet "timer_set" 1;
         TimerFired "timer_fired" 1;
-        ApprovalRequested "approval_requested" 1;
+        ApprovalRequested "approval_requested" 2 <- 1 ApprovalRequestedV1;
         ApprovalChecked "approval_checked" 1;
         ApprovalGranted "approval_granted" 1;
         ApprovalRefused "approval_refused" 1;

@@ -108,22 +108,29 @@ fn said() -> Option<Payload> {
     Some(Payload::Blob(blob("transcript")))
 }
 
+fn request() -> RequestId {
+    RequestId::named("0123456789ab")
+}
+
+fn requested() -> ApprovalRequested {
+    ApprovalRequested {
+        request: request(),
+        step: step("tag"),
+        gate: Gate::After,
+        what: inline("{\"output\": 1}"),
+        hash: Hash::of(b"what"),
+        approvers: vec!["ada".into(), "ben".into()],
+        needed: 2,
+        expires: Some(Timestamp(70_000)),
+        timer: Some(TimerId::request(&request())),
+        checklist: vec!["The notes are right".to_owned()],
+        require_checklist: true,
+    }
+}
+
 fn people() -> Vec<RunEvent> {
-    let request = || RequestId::named("0123456789ab");
     vec![
-        ApprovalRequested {
-            request: request(),
-            step: step("tag"),
-            gate: Gate::After,
-            what: inline("{\"output\": 1}"),
-            hash: Hash::of(b"what"),
-            approvers: vec!["ada".into(), "ben".into()],
-            needed: 2,
-            expires: Some(Timestamp(70_000)),
-            timer: Some(TimerId::request(&request())),
-            checklist: vec!["The notes are right".to_owned()],
-        }
-        .into(),
+        requested().into(),
         ApprovalChecked { request: request(), by: "ada".into(), points: vec![1, 300] }.into(),
         ApprovalGranted {
             request: request(),
@@ -333,6 +340,7 @@ fn an_older_schema_is_read_through_its_upcaster() {
     let meant = AttemptLost { purpose: Purpose::Do, step: step("tag"), attempt: 4, interrupted: false };
     assert_eq!(read, meant.into());
 
+    is_read_as("approval_requested", 1, &ApprovalRequested { require_checklist: false, ..requested() }.into());
     is_read_as("child_ended", 1, &ChildEnded { driven: true, ..child_ended() }.into());
     let RunEvent::RunStarted(mut meant) = started() else { unreachable!() };
     meant.growth.items = 100_000;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::index::StepIndex;
-use crate::events::ids::{Hash, RequestId, TimerId};
+use crate::events::ids::{Hash, RequestId, StepId, TimerId};
 use crate::events::json::Payload;
 use crate::events::run::ApprovalRequested;
 use crate::events::time::Timestamp;
@@ -40,6 +40,19 @@ pub(crate) struct ApprovalRequest {
     /// Points of its checklist that were looked at, from 1, and by whom.
     pub(crate) checked: BTreeMap<u32, Arc<str>>,
     pub(crate) answer: ApprovalState,
+}
+
+/// A point of a request's checklist that nobody has ticked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unticked {
+    /// The request whose checklist it is.
+    pub request: RequestId,
+    /// The step that asks.
+    pub step: StepId,
+    /// The number of the point, from 1.
+    pub point: u32,
+    /// The point itself.
+    pub says: String,
 }
 
 /// What has become of a request.
@@ -80,6 +93,12 @@ impl ApprovalRequest {
             };
             Hash::of(&[hash.0, edits.0].concat())
         })
+    }
+
+    /// The points of its checklist that nobody has ticked, from 1, with what they say.
+    pub(crate) fn unticked(&self) -> impl Iterator<Item = (u32, &str)> {
+        let points = (1..).zip(self.asked.checklist.iter().map(String::as_str));
+        points.filter(|(point, _)| !self.checked.contains_key(point))
     }
 
     /// Whether so many have granted it as have to.

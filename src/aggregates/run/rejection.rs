@@ -223,6 +223,15 @@ pub enum Refusal {
         /// The one that is not there.
         point: u32,
     },
+    /// A request is granted that wants all points of its checklist ticked, and some are not: these, from 1.
+    #[error("request `{request}` is granted only when its whole checklist is ticked, and {} not: {}",
+        if points.len() == 1 { "1 point is".to_owned() } else { format!("{} points are", points.len()) }, told(points))]
+    NotTicked {
+        /// The request that was granted.
+        request: RequestId,
+        /// The points that nobody has ticked, with what they say.
+        points: Vec<(u32, String)>,
+    },
     /// A signal comes too late.
     #[error("step `{step}` waits for the signal `{name}` no longer: its time is over")]
     SignalLate {
@@ -305,6 +314,15 @@ pub enum Impossible {
     NotTold(StepId),
 }
 
+/// How many points are named in a sentence; the page of a request has all.
+const POINTS_NAMED: usize = 8;
+
+fn told(points: &[(u32, String)]) -> String {
+    let named = points.iter().take(POINTS_NAMED).map(|(point, says)| format!("{point}. {says}"));
+    let more = (points.len() > POINTS_NAMED).then(|| format!("and {} more", points.len() - POINTS_NAMED));
+    named.chain(more).collect::<Vec<_>>().join("; ")
+}
+
 fn quoted(steps: &[StepId]) -> String {
     steps.iter().map(|step| format!("`{step}`")).collect::<Vec<_>>().join(", ")
 }
@@ -344,6 +362,7 @@ impl Refusal {
                 Code::RequestClosed
             }
             Self::RequestChanged { .. } => Code::RequestChanged,
+            Self::NotTicked { .. } => Code::NotTicked,
             Self::NotAsked { .. } => Code::NotAnApprover,
             Self::CannotEdit { .. } => Code::CannotEdit,
             Self::BadOutput { code, .. } => *code,

@@ -1,6 +1,7 @@
 //! The shapes that payloads of events had in earlier versions. They are only read, and turned into today's.
 
 mod attempts;
+mod people;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::events::run::{
 };
 
 pub use attempts::{AttemptFailedV1, AttemptFailedV2, AttemptLostV1, StepCompensatedV1, StepCompletedV1};
+pub use people::ApprovalRequestedV1;
 
 /// `run_started` at schema 1: a run went on as long as it took, and to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

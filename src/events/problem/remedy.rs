@@ -8,7 +8,7 @@ use serde::de::Deserializer;
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::{RunId, StepId};
+use crate::events::ids::{RequestId, RunId, StepId};
 
 /// One thing that can be done about a problem. Where it is about a run, that is the one that the problem names, unless it
 /// names another.
@@ -101,6 +101,13 @@ pub enum Remedy {
     MoreGrants(u32),
     /// Count the points of a checklist from 1.
     CountFromOne,
+    /// Tick points of a checklist, once they were looked at.
+    Tick {
+        /// The request whose checklist it is.
+        request: RequestId,
+        /// The numbers of the points, from 1.
+        points: Vec<u32>,
+    },
 }
 
 /// What a look at a run shows.

@@ -49,6 +49,7 @@ pub(super) const KEYS: Keys = Keys {
         gates::APPROVALS,
         gates::EXPIRES,
         gates::CHECKLIST,
+        gates::REQUIRE_CHECKLIST,
         key("output", Takes::Output, "what its output is made of; `output` is what it answered"),
         key("schema", Takes::Schema, "a JSON Schema of its output"),
         key("phase", Takes::Text, "the group of steps that it belongs to"),

@@ -110,6 +110,8 @@ pub(super) struct ApprovalRule {
     pub(super) closed: bool,
     pub(super) needed: usize,
     pub(super) expires: bool,
+    /// Whether a grant counts only when all points of the checklist are ticked.
+    pub(super) ticked: bool,
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -27,6 +27,7 @@ const GATES: &[&str] = &[
     "    approve: before\n    approvals: 2\n    expires: 3s\n    checklist: [one]\n",
     "    approve: after\n",
     "    approve: after\n    approvers: [ada, bob]\n    expires: 1s\n",
+    "    approve: after\n    checklist: [one]\n    require_checklist: true\n",
 ];
 
 /// What attempts answer, a plan sometimes.
@@ -353,7 +354,8 @@ fn let_go_on(play: &mut Play) {
     }
     for request in play.state().people().open.clone() {
         for by in ["ada", "bob"] {
-            let (request, by) = (request.to_string(), by.into());
+            let (request, by): (_, Arc<str>) = (request.to_string(), by.into());
+            play.try_ask(Ask::Check { request: request.clone(), by: Arc::clone(&by), points: vec![1] });
             play.try_ask(Ask::Approve { request, by, note: None, edits: None, hash: None });
         }
     }

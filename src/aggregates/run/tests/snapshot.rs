@@ -81,7 +81,7 @@ fn asking() -> Play {
         r#"
 name: asking
 steps:
-  - {id: plan, agent: planner, approve: after, phase: one, checklist: [look]}
+  - {id: plan, agent: planner, approve: after, phase: one, checklist: [look], require_checklist: true}
   - {id: poll, agent: a, repeat: {until: output, max: 3}, fallback: {agent: b}}
   - {id: test, workflow: /test.yaml, phase: two}
   - {id: paid, wait_for: payment}

@@ -74,7 +74,7 @@ pub struct StepProgress {
 }
 
 /// For serde, which passes a reference.
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 

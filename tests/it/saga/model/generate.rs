@@ -172,6 +172,7 @@ impl ApprovalRule {
             closed: random.one_in(2),
             needed: if random.one_in(3) { 2 } else { 1 },
             expires: random.one_in(3),
+            ticked: random.one_in(4),
         }
     }
 }

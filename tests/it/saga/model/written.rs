@@ -164,6 +164,9 @@ impl ApprovalRule {
         if self.closed {
             set("approvers", json!(APPROVERS));
         }
+        if self.ticked {
+            set("require_checklist", json!(true));
+        }
         if self.expires {
             set("expires", json!("5s"));
         }
