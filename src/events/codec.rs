@@ -144,7 +144,7 @@ macro_rules! event_table {
 event_table! {
     RunEvent {
         RunStarted "run_started" 4 <- 1 RunStartedV1 <- 2 RunStartedV2 <- 3 RunStartedV3;
-        StepAdded "step_added" 4 <- 1 StepAddedV1 <- 2 StepAddedV2 <- 3 StepAddedV3;
+        StepAdded "step_added" 5 <- 1 StepAddedV1 <- 2 StepAddedV2 <- 3 StepAddedV3 <- 4 StepAddedV4;
         AttemptStarted "attempt_started" 1;
         AttemptFailed "attempt_failed" 3 <- 1 AttemptFailedV1 <- 2 AttemptFailedV2;
         AttemptLost "attempt_lost" 2 <- 1 AttemptLostV1;

@@ -96,6 +96,7 @@ fn added() -> RunEvent {
         needs: vec![step("build"), step("tag")],
         item: Some(Item { index: 300, value: Payload::Blob(blob("item")) }),
         undo: Some(Undo { agent: AgentName::new("untagger"), when: UndoWhen::Attempted }),
+        nothing_to_undo: true,
         irreversible: true,
         at_most_once: true,
         phase: Some("ship".into()),
@@ -340,7 +341,11 @@ fn an_older_schema_is_read_through_its_upcaster() {
     let meant = AttemptLost { purpose: Purpose::Do, step: step("tag"), attempt: 4, interrupted: false };
     assert_eq!(read, meant.into());
 
-    is_read_as("approval_requested", 1, &ApprovalRequested { require_checklist: false, ..requested() }.into());
+    is_read_as(
+        "approval_requested",
+        1,
+        &ApprovalRequested { require_checklist: false, ..requested() }.into(),
+    );
     is_read_as("child_ended", 1, &ChildEnded { driven: true, ..child_ended() }.into());
     let RunEvent::RunStarted(mut meant) = started() else { unreachable!() };
     meant.growth.items = 100_000;
@@ -350,6 +355,8 @@ fn an_older_schema_is_read_through_its_upcaster() {
     (meant.duration_limit_us, meant.until) = (None, None);
     is_read_as("run_started", 1, &meant.into());
     let RunEvent::StepAdded(mut meant) = added() else { unreachable!() };
+    meant.nothing_to_undo = false;
+    is_read_as("step_added", 4, &meant.clone().into());
     meant.kind = StepKind::FanOut { agent: Some(AgentName::new("shell")), max_parallel: Some(4) };
     is_read_as("step_added", 3, &meant.clone().into());
     (meant.at_most_once, meant.phase, meant.planned) = (false, None, None);

@@ -118,6 +118,7 @@ fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, Words)> {
             }
             Some(UndoPhase::LeftUndone) => markdown!("somebody left it undone"),
             Some(_) => return None,
+            None if node.added.nothing_to_undo => return None,
             None if !node.leaves_traces() || node.added.undo.is_some() => return None,
             None if node.added.irreversible => markdown!("it is irreversible"),
             None if node.doing.trace == Trace::Unknown && node.output().is_none() => {

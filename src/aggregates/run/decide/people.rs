@@ -357,8 +357,7 @@ impl Run {
         let points = |request: &ApprovalRequest| {
             let (id, step) = (request.asked.request.clone(), request.asked.step.clone());
             let unticked = request.unticked().map(|(point, says)| (point, says.to_owned()));
-            let of_it =
-                |(point, says)| Unticked { request: id.clone(), step: step.clone(), point, says };
+            let of_it = |(point, says)| Unticked { request: id.clone(), step: step.clone(), point, says };
             unticked.map(of_it).collect::<Vec<_>>()
         };
         newest.values().flat_map(|request| points(request)).collect()

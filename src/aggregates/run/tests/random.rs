@@ -30,6 +30,9 @@ const GATES: &[&str] = &[
     "    approve: after\n    checklist: [one]\n    require_checklist: true\n",
 ];
 
+/// Of a run that a step starts that is refused.
+const NOTHING_TO_UNDO: &str = "    compensate: none\n";
+
 /// What attempts answer, a plan sometimes.
 const ANSWERS: [&str; 4] = [
     "{\"x\": 1}",
@@ -84,19 +87,36 @@ pub(super) fn workflow(dice: &mut Dice) -> String {
                 file.push_str(pick::<&str>(dice, &["", "", "    at_most_once: true\n"]));
             }
         }
-        file.push_str(pick::<&str>(
+        let starts_a_run = file.rsplit("- id").next().is_some_and(|step| step.contains("workflow:"));
+        let undoing = *pick::<&str>(
             dice,
             &[
                 "",
                 "    irreversible: true\n",
+                NOTHING_TO_UNDO,
                 "    compensate: {run: undo}\n",
                 "    compensate: {run: undo}\n",
                 "    compensate: {run: undo, when: attempted, retry: {attempts: 2, initial: 1s}}\n",
                 "    compensate: {run: 'undo {{ output }}'}\n",
             ],
-        ));
+        );
+        if undoing != NOTHING_TO_UNDO || !starts_a_run {
+            file.push_str(undoing);
+        }
     }
     file
+}
+
+#[test]
+fn every_random_workflow_fits_the_schema_for_editors() {
+    use crate::workflow::parse::{data, json_schema};
+    let schema = jsonschema::validator_for(&json_schema()).unwrap();
+    for seed in 0..300 {
+        let file = workflow(&mut Dice::of(seed));
+        let value = data(&file, "w.yaml").unwrap().value();
+        let wrong: Vec<_> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert_eq!(wrong, [""; 0], "{file}");
+    }
 }
 
 /// What must hold of every run, whatever happens.

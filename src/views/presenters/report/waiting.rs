@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::steps::is_false;
 use crate::aggregates::run::{ApprovalRequest, Node, Run, StepIndex, StepPhase, Trying, UndoPhase};
 use crate::events::ids::{Hash, RunId, StepId};
 use crate::events::time::Timestamp;
-use super::steps::is_false;
 
 /// Something that a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -75,7 +75,14 @@ fn every_key_of_orchestration_is_read() {
     );
 
     assert_eq!(go.does, Does::WaitFor("go ahead".to_owned()));
-    let open = Approval { gate: Gate::After, approvers: vec![], needed: 1, expires: None, checklist: vec![], require_checklist: false };
+    let open = Approval {
+        gate: Gate::After,
+        approvers: vec![],
+        needed: 1,
+        expires: None,
+        checklist: vec![],
+        require_checklist: false,
+    };
     assert_eq!((go.timeout, &go.approval), (Some(Duration::from_secs(3600)), &Some(open)));
     assert_eq!((&go.retry, go.env.len(), go.agent()), (&None, 0, None));
 

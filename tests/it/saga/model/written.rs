@@ -144,6 +144,9 @@ impl Step {
                 }),
             );
         }
+        if self.harmless {
+            set("compensate", json!("none"));
+        }
         if self.irreversible {
             set("irreversible", json!(true));
         }
