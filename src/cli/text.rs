@@ -15,9 +15,10 @@ use crate::api::wording;
 use crate::events::ids::StepId;
 use crate::events::json::Json;
 use crate::events::problem::Problem;
+use crate::events::run::Resolution;
 use crate::events::text::shortened;
 use crate::events::time::{Timestamp, format_duration};
-use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport, StepReport};
+use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport, SettledReport, StepReport};
 use crate::views::presenters::ways::{Invocation, Way};
 use crate::views::projections::runs::RunRow;
 use crate::workflow::json_text::Level;
@@ -159,6 +160,7 @@ pub(super) fn one_line(report: &RunReport) -> Text {
 /// A step in a line. Why it failed stands there, unless that is told below, of the run.
 fn step_line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text {
     let sign = match step.status.as_str() {
+        _ if step.settled.as_ref().is_some_and(|said| said.how == Resolution::Skip) => '=',
         "completed" => '✓',
         "failed" => '✗',
         "running" => '▸',
@@ -168,7 +170,8 @@ fn step_line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text 
         "retrying" | "waiting" => '…',
         _ => ' ',
     };
-    let mut line = terminal!("  {} {}  {}", sign, name(step.id.as_str()).padded(width), step.status);
+    let status = step.settled.as_ref().map_or_else(|| terminal!("{}", step.status), settled);
+    let mut line = terminal!("  {} {}  {}", sign, name(step.id.as_str()).padded(width), status);
     line = line.and(step.tolerated.then(|| terminal!(", tolerated")));
     if let (Some(from), Some(to)) = (step.started_at, step.ended_at) {
         let millis = u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX);
@@ -190,8 +193,15 @@ fn step_line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text 
     };
     let far = step.progress.as_ref();
     line = line.and(far.map(|far| terminal!("  {}% {}", far.percent, cut(&far.text)).trimmed()));
-    let error = step.error.as_ref().filter(|error| !is_told(error));
+    // What a person said of it is all that there is left to say.
+    let error = step.error.as_ref().filter(|error| step.settled.is_none() && !is_told(error));
     line.and(error.map(|error| terminal!("  {}: {}", error.code, cut(&error.message))))
+}
+
+/// How a step is whose compensation a person has settled.
+fn settled(settled: &SettledReport) -> Text {
+    let how = if settled.how == Resolution::Skip { "kept" } else { "undone by hand" };
+    terminal!("{} ({}: {})", how, name(&settled.by), cut(&settled.reason))
 }
 
 /// A problem as a person reads it: what, where, and what to do.

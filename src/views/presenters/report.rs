@@ -23,7 +23,7 @@ pub use effects::{EffectReport, effects};
 pub use failure::{FailureReport, FailureSearch};
 pub use phases::PhaseReport;
 pub(super) use steps::primary_agent;
-pub use steps::{ChildReport, ParentReport, StepProgress, StepReport};
+pub use steps::{ChildReport, ParentReport, SettledReport, StepProgress, StepReport};
 pub use waiting::{Approvers, Waiting};
 
 /// A run as of its last version.
