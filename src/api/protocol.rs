@@ -382,6 +382,9 @@ pub struct Recorded {
     pub version: Version,
     /// The status of the run by then.
     pub status: RunStatus,
+    /// The number of the process that drove the run when this was recorded; none if nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driven_by: Option<u32>,
     /// Of what was granted: the points of the checklist that nobody has ticked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unticked: Vec<Unticked>,

@@ -9,7 +9,7 @@ mod waiting;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::aggregates::run::RunStatus;
+use crate::aggregates::run::{Order, RunStatus};
 use crate::api::protocol::{Planned, Recorded, Shown, State, VerifyReport};
 use crate::api::wording;
 use crate::events::ids::StepId;
@@ -52,6 +52,7 @@ pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
     lines.extend(phases(report));
     lines.extend(relatives(report));
     lines.extend(waiting::waiting(report, call));
+    lines.extend(stopped(report));
     lines.extend(report.error.as_ref().map(|error| failure::text(report, error, call)));
     if !report.output.is_null() {
         lines.extend(output(&report.output));
@@ -67,6 +68,14 @@ pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
         lines.push(terminal!("{}: {}", how, call.command(["resume", report.run.as_str()])));
     }
     Text::lines(lines)
+}
+
+/// Who paused or cancelled it, and why. Where it is rolled back to, another line says.
+fn stopped(report: &RunReport) -> Option<Text> {
+    let Order { by, reason } = report.stopped.as_ref().filter(|_| report.rolled_back_to.is_none())?;
+    let what = if report.status == RunStatus::Paused { "paused" } else { "cancelled" };
+    let reason = reason.as_ref().map(|reason| terminal!(": {}", cut(reason)));
+    Some(terminal!("{} by {}{}", what, name(by), reason.unwrap_or_default()))
 }
 
 /// A file, as short as it can be named from the current folder.
@@ -213,11 +222,12 @@ pub(super) fn problem(kind: &'static str, problem: &Problem, call: &Call) -> Tex
     Text::lines(lines)
 }
 
-/// What was recorded of what somebody wanted, and what to do next.
-pub(super) fn recorded(recorded: &Recorded, call: &Call) -> Text {
-    let Recorded { run, version, status, unticked } = recorded;
+/// What was recorded of what somebody wanted, what the other process `does` then that drives the run, and what to do next.
+pub(super) fn recorded(recorded: &Recorded, does: Option<&'static str>, call: &Call) -> Text {
+    let Recorded { run, version, status, unticked, driven_by } = recorded;
     let (what, verb) = match status {
         RunStatus::Paused => ("go on with", "unpause"),
+        _ if driven_by.is_some() => ("look at it with", "status"),
         RunStatus::Waiting => ("see what it still waits for", "status"),
         RunStatus::Pending | RunStatus::Running | RunStatus::Compensating => {
             ("see it through, unless somebody does", "resume")
@@ -228,6 +238,8 @@ pub(super) fn recorded(recorded: &Recorded, call: &Call) -> Text {
     lines.extend(unticked.iter().map(|point| {
         terminal!("granted with this unticked in `{}`: {}. {}", point.step, point.point, point.says)
     }));
+    let other = driven_by.zip(does).map(|(pid, does)| terminal!("process {} drives it, and {}", pid, does));
+    lines.extend(other);
     lines.push(terminal!("{}: {}", what, call.command([verb, run.as_str()])));
     Text::lines(lines)
 }

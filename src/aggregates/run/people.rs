@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::command::Order;
 use super::index::StepIndex;
+use super::{Run, RunStatus};
 use crate::events::ids::{Hash, RequestId, StepId, TimerId};
 use crate::events::json::Payload;
 use crate::events::run::ApprovalRequested;
@@ -22,6 +24,10 @@ pub(crate) struct People {
     pub(super) waiting: BTreeMap<Arc<str>, VecDeque<StepIndex>>,
     /// Signals that no step has taken, by name, in the order in which they came.
     pub(crate) signals: BTreeMap<Arc<str>, VecDeque<Payload>>,
+    /// Who paused the run last, and why.
+    pub(super) paused: Option<Order>,
+    /// Who cancelled it, and why.
+    pub(super) cancelled: Option<Order>,
     /// The timers that end a waiting for people, the first first.
     pub(super) timers: BTreeSet<(Timestamp, TimerId)>,
 }
@@ -80,6 +86,16 @@ impl People {
     /// The number of signals that no step has taken, whatever their names.
     pub(super) fn kept(&self) -> usize {
         self.signals.values().map(VecDeque::len).sum()
+    }
+}
+
+impl Run {
+    /// Who paused it, while it is paused; who cancelled it, from then on.
+    pub fn stopped_by(&self) -> Option<&Order> {
+        match self.status() {
+            RunStatus::Paused => self.people.paused.as_ref(),
+            _ => self.people.cancelled.as_ref(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregates::run::{About, End, Phase, Run, RunStatus};
+use crate::aggregates::run::{About, End, Order, Phase, Run, RunStatus};
 use crate::events::ids::{RunId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
@@ -76,6 +76,9 @@ pub struct RunReport {
     /// What a person can do about it; empty if it goes on by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<Way>,
+    /// Who paused it, while it is paused, or has cancelled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Order>,
     /// The step or the phase to which it was rolled back, while it is `paused` because of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back_to: Option<Arc<str>>,
@@ -154,6 +157,7 @@ pub fn report(
         tags: about.started.tags.clone(),
         parent: about.started.parent.clone().map(|Parent { run, step }| ParentReport { run, step }),
         children: steps::children(run.nodes()),
+        stopped: run.stopped_by().cloned(),
         rolled_back_to: run.rolled_back_to().cloned(),
         ways: ways(run),
         rollback_file: None,
