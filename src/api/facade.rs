@@ -132,7 +132,7 @@ impl Facade {
             self.system.make_way();
         }
         match request {
-            Request::Begin { start, drive } => self.begin(*start, drive).await,
+            Request::Begin { start, drive, only_recorded } => self.begin(*start, drive, only_recorded).await,
             Request::See { run, live, told, hears } => {
                 let listener = hears.map(|wants| Listener::of(&self.system, Some(&run), wants, frames));
                 let see = self.see(&run, live.then_some(frames), told.map(|from| (from, frames)));

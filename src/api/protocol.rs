@@ -42,6 +42,9 @@ pub enum Request {
         start: Box<RunSpec>,
         /// Whether the run is to go on at once, and not only when it is resumed.
         drive: bool,
+        /// Whether it is only to be recorded: one of that id that has begun cannot be meant.
+        #[serde(default)]
+        only_recorded: bool,
     },
     /// To let a run go on and to see it through. Frames: [`Frame::Live`], [`Frame::Heard`], and [`Frame::Event`] for what is
     /// done in a lesser way. Response: [`Response::Report`].

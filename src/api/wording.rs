@@ -7,7 +7,7 @@ use super::folder::RUNS;
 use super::protocol::{AgentTurned, HistoryLine, Planned, Recorded, VerifyReport};
 use crate::actors::pages::Pages;
 use crate::events::ids::RunId;
-use crate::events::problem::{Document, Look, Problem, Remedies, Remedy};
+use crate::events::problem::{Document, Late, Look, Problem, Remedies, Remedy};
 use crate::events::run::Resolution;
 use crate::views::command_line;
 use crate::views::presenters::report::RunReport;
@@ -87,6 +87,24 @@ impl Call {
         said.collect::<Vec<_>>().join("; ")
     }
 
+    /// What to do instead of what is too late for a run that has begun.
+    fn leave_out(&self, run: &str, late: &Late) -> String {
+        let command = |words: &[&str]| format!("`{}`", self.command(words));
+        match late {
+            Late::Tags => "leave --tag out: a run keeps the tags that it began with".to_owned(),
+            Late::Until(until) => {
+                format!("leave --until out: {} pauses it there", command(&["resume", run, "--until", until]))
+            }
+            Late::UntilEnded => "leave --until out: it has ended".to_owned(),
+            Late::Duration => "leave --timeout out: a run keeps the limit that it began with".to_owned(),
+            Late::Parallel => "leave --parallel out: a run keeps the limit that it began with".to_owned(),
+            Late::OnlyRecorded => format!(
+                "leave --detach out to see it through, or look at it with {}",
+                command(&["status", run])
+            ),
+        }
+    }
+
     fn say(&self, run: &str, remedy: &Remedy) -> String {
         let call = |words: &[&str]| format!("`{}`", self.command(words));
         let by = |act: &Act, does: &str| format!("`{}` {does}", self.command(words(run, act)));
@@ -95,7 +113,7 @@ impl Call {
             Remedy::ReadHelp => "see `reenact VERB --help`".to_owned(),
             Remedy::Read(document) => read(*document).to_owned(),
             Remedy::AnotherId => "choose another --id, or leave it out".to_owned(),
-            Remedy::LeaveOutToAttach => "leave that out to attach to it, or choose another --id".to_owned(),
+            Remedy::LeaveOut(late) => self.leave_out(run, late),
             Remedy::GiveInput(name) => format!("give it: `--input {name}=…`"),
             Remedy::GiveReason => "say it with --reason".to_owned(),
             Remedy::RaiseDuration => "raise `limits.duration` or --timeout".to_owned(),
@@ -255,6 +273,10 @@ mod tests {
             (Remedy::LookAtRun(Look::Stuck), "`reenact status r` shows what is stuck"),
             (Remedy::LookAtHistory(Look::Fate), "`reenact history r` shows what became of it"),
             (Remedy::AskOneOf(vec!["ada".into(), "ben".into()]), "one of these has to: ada, ben"),
+            (
+                Remedy::LeaveOut(Late::Until("ship it".into())),
+                "leave --until out: `reenact resume r --until 'ship it'` pauses it there",
+            ),
             (Remedy::GiveInput("to.host".to_owned()), "give it: `--input to.host=…`"),
         ] {
             assert_eq!(call.hint(&of_run(vec![remedy])), hint);

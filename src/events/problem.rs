@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{RunId, StepId};
-pub use remedy::{Document, Look, Remedies, Remedy};
+pub use remedy::{Document, Late, Look, Remedies, Remedy};
 
 /// The class of a failure: what it asks for, of the engine and of people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

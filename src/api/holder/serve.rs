@@ -193,7 +193,7 @@ impl Connection {
         match &request {
             Request::See { run, .. } => self.run = Some(run.clone()),
             // A run that got its id here can be interrupted by who sees it through.
-            Request::Begin { start, drive: true } => self.run.clone_from(&start.id),
+            Request::Begin { start, drive: true, .. } => self.run.clone_from(&start.id),
             _ => {}
         }
         let facade = Arc::clone(&self.facade);
