@@ -5,7 +5,7 @@
 //! - `see`: lets runs go on, and sees them through
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `agents`: what is known of agents, and what people want of them
-//! - `report`: one run; `failure`: the attempt that it failed with
+//! - `report`: one run; `failure`: the attempt that it failed with; `changed`: which of its files say something else by now
 //! - `history`: what happened, and a run as it was
 //! - `outcome`: what comes of runs
 //! - `tell`: what of a run is done in a lesser way
@@ -15,6 +15,7 @@
 
 mod agents;
 mod begin;
+mod changed;
 mod control;
 mod failure;
 mod history;

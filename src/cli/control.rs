@@ -46,6 +46,9 @@ pub(super) async fn order(
     };
     match then {
         Then::See => {
+            let Some(door) = see::tell_of_changes(scene, door, &recorded.run, &mut signals).await? else {
+                return Ok(Exit::Interrupted);
+            };
             let (run, told) = (recorded.run, Told::After(recorded.version));
             see::through(scene, door, run, (told, Show::default()), signals).await
         }

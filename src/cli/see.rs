@@ -12,7 +12,7 @@ use super::text::{self, terminal};
 use super::{Exit, Scene};
 use crate::api::door::{Door, NoAnswer};
 use crate::api::protocol::{Frame, Request, Response, Told};
-use crate::events::ids::RunId;
+use crate::events::ids::{RunId, StreamId};
 use crate::events::problem::{Code, Problem};
 use crate::views::presenters::report::RunReport;
 
@@ -220,6 +220,26 @@ pub(super) async fn through(
             }
             Ok(Exit::Interrupted)
         }
+    }
+}
+
+/// Says which files of a run have changed since it began. None when a signal came.
+pub(super) async fn tell_of_changes(
+    scene: &Scene,
+    door: Door,
+    run: &RunId,
+    signals: &mut Signals,
+) -> Result<Option<Door>, Problem> {
+    let request = Request::Report { run: StreamId::of_run(run).to_string() };
+    match ask(scene, door, &request, signals, &mut |_| {}).await? {
+        Exchange::Response(Response::Report(report), door) => {
+            if let Some(words) = text::changed(&report) {
+                scene.say.note(&words);
+            }
+            Ok(Some(door))
+        }
+        Exchange::Response(other, _) => Err(other.mismatch()),
+        Exchange::Interrupted => Ok(None),
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
         lines.extend(output(&report.output));
     }
     lines.extend(call.into_iter().flat_map(|call| ways(report, call)));
+    lines.extend(changed(report));
     if let Some(file) = &report.rollback_file {
         let stuck = report.status == RunStatus::Stuck;
         let what = if stuck { "what to undo by hand" } else { "what was done and is not undone" };
@@ -68,6 +69,15 @@ pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
         lines.push(terminal!("{}: {}", how, call.command(["resume", report.run.as_str()])));
     }
     Text::lines(lines)
+}
+
+/// Says that files of a run have changed, if some have.
+pub(super) fn changed(report: &RunReport) -> Option<Text> {
+    let files = report.changed_files.iter().map(|file| terminal!("{}", from_here(file)));
+    let has = if report.changed_files.len() == 1 { "has" } else { "have" };
+    let files = Text::joined(files, ", ");
+    let used = "changed since the run began, which goes on as it was recorded";
+    (!files.is_empty()).then(|| terminal!("{} {} {}", files, has, used))
 }
 
 /// Who paused or cancelled it, and why. Where it is rolled back to, another line says.

@@ -76,6 +76,10 @@ pub struct RunReport {
     /// What a person can do about it; empty if it goes on by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<Way>,
+    /// Files of the run, its own and those that its steps start, that say something else by now, where that was looked for: the
+    /// run goes on as it was recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_files: Vec<String>,
     /// Who paused it, while it is paused, or has cancelled it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Order>,
@@ -157,6 +161,7 @@ pub fn report(
         tags: about.started.tags.clone(),
         parent: about.started.parent.clone().map(|Parent { run, step }| ParentReport { run, step }),
         children: steps::children(run.nodes()),
+        changed_files: Vec::new(),
         stopped: run.stopped_by().cloned(),
         rolled_back_to: run.rolled_back_to().cloned(),
         ways: ways(run),

@@ -2,7 +2,9 @@
 //! from the state alone.
 
 use super::ways::{Act, Invocation, Wording, ways};
-use crate::aggregates::run::{About, End, Ended, Node, Order, Phase, Run, RunStatus, StepPhase, Trace, UndoPhase};
+use crate::aggregates::run::{
+    About, End, Ended, Node, Order, Phase, Run, RunStatus, StepPhase, Trace, UndoPhase,
+};
 use crate::events::ids::{RunId, StepId, Version};
 use crate::events::problem::Code;
 use crate::events::run::{RollbackCause, StepKind, StuckWhy};
@@ -105,7 +107,9 @@ fn done(run: &Run) -> impl Iterator<Item = Words> {
 fn undone(run: &Run) -> impl Iterator<Item = Words> {
     run.nodes().iter().filter_map(|node| match node.undo_phase()? {
         UndoPhase::Undone(None) => Some(code(node.id())),
-        UndoPhase::Undone(Some(said)) => Some(item(node, &markdown!("by hand, as {} said{}", said.by, because(said)))),
+        UndoPhase::Undone(Some(said)) => {
+            Some(item(node, &markdown!("by hand, as {} said{}", said.by, because(said))))
+        }
         UndoPhase::Trying(_) | UndoPhase::Failed | UndoPhase::LeftUndone(_) => None,
     })
 }

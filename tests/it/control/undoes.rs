@@ -127,8 +127,18 @@ fn what_a_person_undid_or_leaves_ends_the_rollback() {
         assert_eq!(report["steps"][0]["settled"], json!({"how": how, "by": "ada", "reason": "by hand"}));
         assert_eq!(report["steps"][1].get("settled"), None);
         let (sign, said, why, page) = match how {
-            "skip" => ("= a  kept (ada: by hand)", "kept", "ada said that `a` stays as it is", "ada left it as it is"),
-            _ => ("↩ a  undone by hand (ada: by hand)", "undone", "ada said that `a` was undone", "as ada said"),
+            "skip" => (
+                "= a  kept (ada: by hand)",
+                "kept",
+                "ada said that `a` stays as it is",
+                "ada left it as it is",
+            ),
+            _ => (
+                "↩ a  undone by hand (ada: by hand)",
+                "undone",
+                "ada said that `a` was undone",
+                "as ada said",
+            ),
         };
         let shown = sandbox.reenact(&["status", "r"]).stdout;
         let line = shown.lines().find(|line| line.contains(" a  ")).unwrap();

@@ -96,7 +96,7 @@ fn every_key_of_orchestration_is_read() {
     let named: Vec<_> = parsed.agents.iter().map(|named| (named.agent.as_str(), named.role)).collect();
     assert_eq!(named, [("Reviewer", AgentRole::Does), ("Other_Reviewer", AgentRole::FallsBack)]);
     let [NamedChild { file, step, at }] = parsed.children.as_slice() else { panic!() };
-    assert_eq!((file.as_str(), step.as_str(), at.line, at.column), ("sub/deploy.yaml", "deploy", 28, 15));
+    assert_eq!((file.as_str(), step.as_str(), at.line, at.column), ("sub/deploy.yaml", "deploy", 29, 15));
     assert_eq!(parsed.warnings, []);
     let again = Definition::from_json(parsed.definition.to_json().text()).unwrap();
     assert_eq!(again, parsed.definition);
@@ -204,7 +204,7 @@ fn gates_that_nobody_could_open() {
         ),
         (&gate("expires: 0s"), Code::BadValue, 5, 14, "longer than zero", ""),
         (&gate("expires: -1h"), Code::BadDuration, 5, 14, "`-1h`", ""),
-        (&gate("require_checklist: look"), Code::BadValue, 5, 24, "true or false", ""),
+        (&gate("require_checklist: look"), Code::BadValue, 5, 24, "`true` or `false`", ""),
         (&gate("checklist: look"), Code::BadValue, 5, 16, "a list", ""),
         (&gate("checklist: [[x]]"), Code::BadValue, 5, 17, "a text", ""),
     ]);
