@@ -158,6 +158,10 @@ pub(super) async fn ask(
                 if shown || since.elapsed() >= ASKED_LONG {
                     patience = Patience::default();
                 }
+                tracing::debug!(
+                    pid = door.holder(),
+                    "the process that holds the store goes: the door is opened again"
+                );
                 let pause = patience.again(door.holder(), matches!(again, NoAnswer::Gone))?;
                 drop(door);
                 if patience.asked == TOLD_AFTER {

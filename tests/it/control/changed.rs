@@ -47,7 +47,9 @@ fn a_file_that_says_something_else_is_told_of_and_the_recorded_one_is_used() {
 #[test]
 fn resume_and_retry_say_so_too() {
     let sandbox = Sandbox::new();
-    let file = |last: &str| format!("name: w\nsteps:\n  - {{id: a, run: 'echo a >> log; [ -e ok ]'}}\n  - {{id: b, {last}}}\n");
+    let file = |last: &str| {
+        format!("name: w\nsteps:\n  - {{id: a, run: 'echo a >> log; [ -e ok ]'}}\n  - {{id: b, {last}}}\n")
+    };
     sandbox.write("w.yaml", file("wait_for: go"));
     sandbox.json(1, &["run", "w.yaml", "--id", "r"]);
     assert_eq!(sandbox.reenact(&["resume", "r"]).stderr, "");
