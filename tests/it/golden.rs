@@ -4,6 +4,7 @@
 
 mod agents;
 mod commands;
+mod people;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,7 @@ use std::sync::Arc;
 use reenact::events::codec::{self, Encoded, old};
 use reenact::events::commit::{Commit, Header, Origin, Sealing};
 use reenact::events::decision::{Causation, Decision, Form, Grant, RecordedCommand};
-use reenact::events::ids::{
-    AgentName, CommandId, Fence, Hash, RequestId, RunId, StepId, StreamId, TimerId, Version,
-};
+use reenact::events::ids::{AgentName, CommandId, Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
 use reenact::events::json::{BlobRef, Json, Payload};
 use reenact::events::problem::{Class, Code};
 use reenact::events::run::*;
@@ -42,7 +41,7 @@ fn events() -> Vec<RunEvent> {
         .chain(timers())
         .chain(control())
         .chain(saga())
-        .chain(people())
+        .chain(people::events())
         .chain(children())
         .collect()
 }
@@ -107,51 +106,6 @@ fn added() -> RunEvent {
 
 fn said() -> Option<Payload> {
     Some(Payload::Blob(blob("transcript")))
-}
-
-fn request() -> RequestId {
-    RequestId::named("0123456789ab")
-}
-
-fn requested() -> ApprovalRequested {
-    ApprovalRequested {
-        request: request(),
-        step: step("tag"),
-        gate: Gate::After,
-        what: inline("{\"output\": 1}"),
-        hash: Hash::of(b"what"),
-        approvers: vec!["ada".into(), "ben".into()],
-        needed: 2,
-        expires: Some(Timestamp(70_000)),
-        timer: Some(TimerId::request(&request())),
-        checklist: vec!["The notes are right".to_owned()],
-        require_checklist: true,
-    }
-}
-
-fn people() -> Vec<RunEvent> {
-    vec![
-        requested().into(),
-        ApprovalChecked { request: request(), by: "ada".into(), points: vec![1, 300] }.into(),
-        ApprovalGranted {
-            request: request(),
-            by: "ada".into(),
-            note: Some("go".to_owned()),
-            edits: Some(inline("{\"version\": \"2\"}")),
-            output: Some(inline("{\"version\": \"2\"}")),
-        }
-        .into(),
-        ApprovalRefused { request: request(), by: "ben".into(), note: "not on a Friday".to_owned() }.into(),
-        ApprovalExpired { request: request() }.into(),
-        SignalAwaited {
-            step: step("paid"),
-            name: "payment".into(),
-            expires: Some(Timestamp(1)),
-            timer: Some(TimerId::wait(&step("paid"))),
-        }
-        .into(),
-        SignalReceived { name: "payment".into(), data: inline("{\"euros\": 3}"), by: "ada".into() }.into(),
-    ]
 }
 
 fn children() -> Vec<RunEvent> {
@@ -344,7 +298,7 @@ fn an_older_schema_is_read_through_its_upcaster() {
     is_read_as(
         "approval_requested",
         1,
-        &ApprovalRequested { require_checklist: false, ..requested() }.into(),
+        &ApprovalRequested { require_checklist: false, ..people::requested() }.into(),
     );
     is_read_as("child_ended", 1, &ChildEnded { driven: true, ..child_ended() }.into());
     let RunEvent::RunStarted(mut meant) = started() else { unreachable!() };
