@@ -4,11 +4,12 @@
 //! - `layer`: a file, or the environment, as keys with places
 //! - `keys`: every key, and what it takes
 //! - `values`: how the values of keys are read
-//! - `notify`: who is told of which events
+//! - `notify`: who is told of which events; `log`: what is logged
 //! - [`trust`]: which folders' own programs may be run
 
 mod keys;
 mod layer;
+mod log;
 mod notify;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use crate::executors::delivery::Target;
 use crate::text_file::{self, Kind};
 use crate::workflow::parse::StepDefaults;
 use layer::Setting;
+pub use log::{Log, LogFormat};
 
 /// The defaults, with the comments that explain them.
 pub const DEFAULT: &str = include_str!("../config/default.toml");
@@ -61,7 +63,7 @@ pub struct Config {
     pub notify: Vec<Notice>,
     /// The sections `[agents.NAME]`: keys that override those of an agent's file, each checked.
     pub agents: BTreeMap<String, toml::Table>,
-    /// The current folder's own `reenact.toml`, if it names programs or addresses to notify, and
+    /// The current folder's own `reenact.toml`, if it names programs, addresses to notify or a file to log to, and
     /// they are in effect.
     pub project: Option<Project>,
 }
@@ -169,13 +171,6 @@ pub struct Actors {
     pub passivate_after: Duration,
 }
 
-/// What is written to the log.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Log {
-    /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
-    pub level: String,
-}
-
 /// The places from which the configuration is read.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
@@ -252,6 +247,7 @@ impl Config {
         config.check_secrets()?;
         if let Some(home) = &sources.home {
             config.agent_paths = config.agent_paths.into_iter().map(|path| under_home(home, path)).collect();
+            config.log.file = config.log.file.map(|path| under_home(home, path));
         }
         Ok(config)
     }

@@ -118,7 +118,7 @@ impl Engine {
         // Whoever is asked again knows it again.
         let run = spec.id.clone().unwrap_or_else(new_run_id);
         let start = Box::new(RunSpec { id: Some(run), ..spec });
-        match self.link.ask(Request::Begin { start, drive: true }, None).await? {
+        match self.link.ask(Request::Begin { start, drive: true, only_recorded: false }, None).await? {
             Response::Begun { run, .. } => Ok(self.handle(&run)),
             other => Err(other.mismatch()),
         }

@@ -5,7 +5,7 @@
 //! - `see`: lets runs go on, and sees them through
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `agents`: what is known of agents, and what people want of them
-//! - `report`: one run; `failure`: the attempt that it failed with
+//! - `report`: one run; `failure`: the attempt that it failed with; `changed`: which of its files say something else by now
 //! - `history`: what happened, and a run as it was
 //! - `outcome`: what comes of runs
 //! - `tell`: what of a run is done in a lesser way
@@ -15,6 +15,7 @@
 
 mod agents;
 mod begin;
+mod changed;
 mod control;
 mod failure;
 mod history;
@@ -132,7 +133,7 @@ impl Facade {
             self.system.make_way();
         }
         match request {
-            Request::Begin { start, drive } => self.begin(*start, drive).await,
+            Request::Begin { start, drive, only_recorded } => self.begin(*start, drive, only_recorded).await,
             Request::See { run, live, told, hears } => {
                 let listener = hears.map(|wants| Listener::of(&self.system, Some(&run), wants, frames));
                 let see = self.see(&run, live.then_some(frames), told.map(|from| (from, frames)));

@@ -152,7 +152,10 @@ impl House {
             match Lock::try_take(&self.data) {
                 Ok(Some(lock)) => match self.hold(lock, open).await {
                     Err(problem) if self.may_copy(&problem) => return self.open_copy(open).await,
-                    here => return here.map(Door::Here),
+                    here => {
+                        tracing::debug!(data = %self.data.display(), "this process holds the store");
+                        return here.map(Door::Here);
+                    }
                 },
                 // Its holder may write all the same.
                 Err(problem) if self.may_copy(&problem) => {
@@ -166,7 +169,10 @@ impl House {
             }
             let left = HELD_WAIT.saturating_sub(since.elapsed());
             match tokio::time::timeout(left, self.connect()).await {
-                Ok(Ok(client)) => return Ok(Door::There(client)),
+                Ok(Ok(client)) => {
+                    tracing::debug!(data = %self.data.display(), pid = client.holder(), "another process holds the store");
+                    return Ok(Door::There(client));
+                }
                 Ok(Err(NoAnswer::Problem(problem)))
                     if matches!(problem.code, Code::NotYours | Code::StoreNotPlain) =>
                 {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::RunSpec;
 use crate::aggregates::agent::Turn;
-use crate::aggregates::run::{CannotUndo, Order, RollbackPlan, RunStatus};
+use crate::aggregates::run::{CannotUndo, Order, RollbackPlan, RunStatus, Unticked};
 use crate::events::ids::{AgentName, CommandId, Fence, RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
@@ -42,6 +42,9 @@ pub enum Request {
         start: Box<RunSpec>,
         /// Whether the run is to go on at once, and not only when it is resumed.
         drive: bool,
+        /// Whether it is only to be recorded: one of that id that has begun cannot be meant.
+        #[serde(default)]
+        only_recorded: bool,
     },
     /// To let a run go on and to see it through. Frames: [`Frame::Live`], [`Frame::Heard`], and [`Frame::Event`] for what is
     /// done in a lesser way. Response: [`Response::Report`].
@@ -382,6 +385,12 @@ pub struct Recorded {
     pub version: Version,
     /// The status of the run by then.
     pub status: RunStatus,
+    /// The number of the process that drove the run when this was recorded; none if nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driven_by: Option<u32>,
+    /// Of what was granted: the points of the checklist that nobody has ticked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unticked: Vec<Unticked>,
 }
 
 /// The plan of a rollback, which nobody has begun.

@@ -7,7 +7,7 @@ use super::folder::RUNS;
 use super::protocol::{AgentTurned, HistoryLine, Planned, Recorded, VerifyReport};
 use crate::actors::pages::Pages;
 use crate::events::ids::RunId;
-use crate::events::problem::{Document, Look, Problem, Remedies, Remedy};
+use crate::events::problem::{Document, Late, Look, Problem, Remedies, Remedy};
 use crate::events::run::Resolution;
 use crate::views::command_line;
 use crate::views::presenters::report::RunReport;
@@ -56,7 +56,11 @@ fn words(run: &str, act: &Act) -> Vec<String> {
             let by = by.iter().flat_map(|by| ["--by", by]);
             ["approve", run, request.as_str(), "--hash", hash].into_iter().chain(change).chain(by).collect()
         }
-        Act::Check(request) => vec!["approve", run, request.as_str(), "--check", "1"],
+        Act::Check { request, points } => {
+            let points: Vec<String> = points.iter().map(u32::to_string).collect();
+            let words = ["approve", run, request.as_str(), "--check"].map(str::to_owned);
+            return words.into_iter().chain([points.join(",")]).collect();
+        }
         Act::Reject(request) => vec!["reject", run, request.as_str(), "--reason", "…"],
     };
     words.into_iter().map(str::to_owned).collect()
@@ -83,6 +87,24 @@ impl Call {
         said.collect::<Vec<_>>().join("; ")
     }
 
+    /// What to do instead of what is too late for a run that has begun.
+    fn leave_out(&self, run: &str, late: &Late) -> String {
+        let command = |words: &[&str]| format!("`{}`", self.command(words));
+        match late {
+            Late::Tags => "leave --tag out: a run keeps the tags that it began with".to_owned(),
+            Late::Until(until) => {
+                format!("leave --until out: {} pauses it there", command(&["resume", run, "--until", until]))
+            }
+            Late::UntilEnded => "leave --until out: it has ended".to_owned(),
+            Late::Duration => "leave --timeout out: a run keeps the limit that it began with".to_owned(),
+            Late::Parallel => "leave --parallel out: a run keeps the limit that it began with".to_owned(),
+            Late::OnlyRecorded => format!(
+                "leave --detach out to see it through, or look at it with {}",
+                command(&["status", run])
+            ),
+        }
+    }
+
     fn say(&self, run: &str, remedy: &Remedy) -> String {
         let call = |words: &[&str]| format!("`{}`", self.command(words));
         let by = |act: &Act, does: &str| format!("`{}` {does}", self.command(words(run, act)));
@@ -91,7 +113,7 @@ impl Call {
             Remedy::ReadHelp => "see `reenact VERB --help`".to_owned(),
             Remedy::Read(document) => read(*document).to_owned(),
             Remedy::AnotherId => "choose another --id, or leave it out".to_owned(),
-            Remedy::LeaveOutToAttach => "leave that out to attach to it, or choose another --id".to_owned(),
+            Remedy::LeaveOut(late) => self.leave_out(run, late),
             Remedy::GiveInput(name) => format!("give it: `--input {name}=…`"),
             Remedy::GiveReason => "say it with --reason".to_owned(),
             Remedy::RaiseDuration => "raise `limits.duration` or --timeout".to_owned(),
@@ -142,6 +164,10 @@ impl Call {
             Remedy::AskOneOf(names) => format!("one of these has to: {}", names.join(", ")),
             Remedy::MoreGrants(left) => format!("{left} more have to grant it"),
             Remedy::CountFromOne => "they are numbered from 1".to_owned(),
+            Remedy::Tick { request, points } => {
+                let tick = Act::Check { request: request.clone(), points: points.clone() };
+                format!("look at each, then {}", by(&tick, "ticks them"))
+            }
         }
     }
 }
@@ -247,6 +273,10 @@ mod tests {
             (Remedy::LookAtRun(Look::Stuck), "`reenact status r` shows what is stuck"),
             (Remedy::LookAtHistory(Look::Fate), "`reenact history r` shows what became of it"),
             (Remedy::AskOneOf(vec!["ada".into(), "ben".into()]), "one of these has to: ada, ben"),
+            (
+                Remedy::LeaveOut(Late::Until("ship it".into())),
+                "leave --until out: `reenact resume r --until 'ship it'` pauses it there",
+            ),
             (Remedy::GiveInput("to.host".to_owned()), "give it: `--input to.host=…`"),
         ] {
             assert_eq!(call.hint(&of_run(vec![remedy])), hint);

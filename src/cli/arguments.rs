@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     /// Print one JSON document on stdout instead of text
     #[arg(long, global = true, help_heading = ANYWHERE)]
     pub(super) json: bool,
-    /// What to log to stderr: off, error, warn, info, debug or trace
+    /// What to log: off, error, warn, info, debug or trace; by module as in `info,reenact::store=debug`
     #[arg(long, global = true, value_name = "LEVEL", help_heading = ANYWHERE)]
     pub(super) log: Option<String>,
     #[command(subcommand)]
@@ -341,7 +341,7 @@ mod tests {
             resolve(Resolution::Skip),
             resolve(Resolution::Done),
             Act::Approve { request: request.clone(), hash, change, by },
-            Act::Check(request.clone()),
+            Act::Check { request: request.clone(), points: vec![1, 3] },
             Act::Reject(request),
         ] {
             let words = command(&run, &act);

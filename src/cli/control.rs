@@ -40,19 +40,32 @@ pub(super) async fn order(
     then: Then,
 ) -> Result<Exit, Problem> {
     let mut signals = Signals::listen()?;
+    let does = does(&control);
     let Some((recorded, door)) = record(scene, run, control, order, &mut signals).await? else {
         return Ok(Exit::Interrupted);
     };
     match then {
         Then::See => {
+            let Some(door) = see::tell_of_changes(scene, door, &recorded.run, &mut signals).await? else {
+                return Ok(Exit::Interrupted);
+            };
             let (run, told) = (recorded.run, Told::After(recorded.version));
             see::through(scene, door, run, (told, Show::default()), signals).await
         }
         Then::Leave => {
-            scene.say.result(&recorded, |recorded| text::recorded(recorded, &scene.call));
+            scene.say.result(&recorded, |recorded| text::recorded(recorded, does, &scene.call));
             see::leave(door, &mut signals).await?;
             Ok(Exit::Good)
         }
+    }
+}
+
+/// What another process that drives the run does when it is told that.
+const fn does(control: &Control) -> Option<&'static str> {
+    match control {
+        Control::Pause => Some("pauses it: what runs of it is let end, and nothing new starts"),
+        Control::Cancel { .. } => Some("ends it: what runs of it is stopped"),
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@
 //! - `say`: results on stdout, words on stderr
 //! - `text`: results as a person reads them
 //! - `lesser`: what is done in a lesser way, told meanwhile
-//! - `log`: what is logged, on stderr
+//! - `log`: what is logged, on stderr or into a file
 //! - `progress`: what runs, line by line, on a terminal; `shown`: what programs say
 //! - `usage`: command lines that are not understood
 //! - `spare`: whether threads and files are left
@@ -55,7 +55,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::aggregates::run::RunStatus;
 use crate::api::door::Door;
@@ -64,7 +63,6 @@ use crate::api::{folder, identity};
 use crate::config::{Config, Project, Sources, trust as kept};
 use crate::events::problem::{Code, Problem, Remedy};
 use crate::executors::children;
-use crate::executors::mask::Masks;
 use crate::text_file;
 use crate::views::presenters::report::RunReport;
 use arguments::{Arguments, Reach, Verb};
@@ -252,12 +250,14 @@ fn scene(arguments: &Arguments) -> Result<(House, Option<PathBuf>), Problem> {
             sources.without_project_programs = true;
             config = Config::load(&sources)?;
         }
+        // What it names to be run is only checked, and nothing is written where it says.
+        Some(project) if project.programs.contains("log.file") => config.log.file = None,
         _ => {}
     }
-    if let Some(level) = &arguments.log {
-        config.log.level.clone_from(level);
+    if let Some(levels) = &arguments.log {
+        config.log.level = log::levels(levels)?;
     }
-    log_to_stderr(&config)?;
+    log::begin(&config, &sources.cwd)?;
     if reach != Reach::None {
         text_file::check_data_folder(&data)?;
     }
@@ -271,21 +271,11 @@ fn untrusted(project: &Project) -> Problem {
     let (file, folder) = (project.file.display(), project.file.parent().unwrap_or(&project.file).display());
     let keys: Vec<_> = project.programs.iter().map(|key| format!("`{key}`")).collect();
     let message = format!(
-        "{file} names what is to be run or told ({}), and the data folder was not made beside it: nobody said that it may",
+        "{file} names what is to be run, told or written ({}), and the data folder was not made beside it: nobody said that it may",
         keys.join(", ")
     );
     Problem::new(Code::Untrusted, message)
         .hint(vec![Remedy::plain("look at it"), Remedy::Trust(Some(folder.to_string()))])
-}
-
-fn log_to_stderr(config: &Config) -> Result<(), Problem> {
-    let level: tracing_subscriber::filter::LevelFilter = config.log.level.parse().map_err(|_| {
-        let message = format!("`{}` is no log level", config.log.level);
-        Problem::new(Code::BadConfig, message).hint("there are off, error, warn, info, debug and trace")
-    })?;
-    let masks = Masks::of_environment(std::env::vars_os(), &config.secrets());
-    log::subscriber(level, std::io::stderr, say::stderr_is_terminal(), masks).init();
-    Ok(())
 }
 
 async fn perform(scene: &Scene, verb: Verb) -> Exit {

@@ -47,6 +47,9 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
             }
         },
     };
+    let Some(door) = see::tell_of_changes(scene, door, &run, &mut signals).await? else {
+        return Ok(Exit::Interrupted);
+    };
     let Some(until) = arguments.until.until else {
         return see::through(scene, door, run, (Told::FromNow, arguments.show), signals).await;
     };

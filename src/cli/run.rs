@@ -20,7 +20,7 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
     };
     // Who wants to hear all has to listen before anything goes on: seeing it through lets it.
     let drive = !arguments.detach && arguments.show.wants().is_none();
-    let begin = Request::Begin { start: Box::new(start), drive };
+    let begin = Request::Begin { start: Box::new(start), drive, only_recorded: arguments.detach };
     begin.check_size()?;
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;

@@ -12,7 +12,7 @@ use super::text::{self, terminal};
 use super::{Exit, Scene};
 use crate::api::door::{Door, NoAnswer};
 use crate::api::protocol::{Frame, Request, Response, Told};
-use crate::events::ids::RunId;
+use crate::events::ids::{RunId, StreamId};
 use crate::events::problem::{Code, Problem};
 use crate::views::presenters::report::RunReport;
 
@@ -158,6 +158,10 @@ pub(super) async fn ask(
                 if shown || since.elapsed() >= ASKED_LONG {
                     patience = Patience::default();
                 }
+                tracing::debug!(
+                    pid = door.holder(),
+                    "the process that holds the store goes: the door is opened again"
+                );
                 let pause = patience.again(door.holder(), matches!(again, NoAnswer::Gone))?;
                 drop(door);
                 if patience.asked == TOLD_AFTER {
@@ -220,6 +224,26 @@ pub(super) async fn through(
             }
             Ok(Exit::Interrupted)
         }
+    }
+}
+
+/// Says which files of a run have changed since it began. None when a signal came.
+pub(super) async fn tell_of_changes(
+    scene: &Scene,
+    door: Door,
+    run: &RunId,
+    signals: &mut Signals,
+) -> Result<Option<Door>, Problem> {
+    let request = Request::Report { run: StreamId::of_run(run).to_string() };
+    match ask(scene, door, &request, signals, &mut |_| {}).await? {
+        Exchange::Response(Response::Report(report), door) => {
+            if let Some(words) = text::changed(&report) {
+                scene.say.note(&words);
+            }
+            Ok(Some(door))
+        }
+        Exchange::Response(other, _) => Err(other.mismatch()),
+        Exchange::Interrupted => Ok(None),
     }
 }
 

@@ -9,15 +9,16 @@ mod waiting;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::aggregates::run::RunStatus;
+use crate::aggregates::run::{Order, RunStatus};
 use crate::api::protocol::{Planned, Recorded, Shown, State, VerifyReport};
 use crate::api::wording;
 use crate::events::ids::StepId;
 use crate::events::json::Json;
 use crate::events::problem::Problem;
+use crate::events::run::Resolution;
 use crate::events::text::shortened;
 use crate::events::time::{Timestamp, format_duration};
-use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport, StepReport};
+use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport, SettledReport, StepReport};
 use crate::views::presenters::ways::{Invocation, Way};
 use crate::views::projections::runs::RunRow;
 use crate::workflow::json_text::Level;
@@ -51,11 +52,13 @@ pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
     lines.extend(phases(report));
     lines.extend(relatives(report));
     lines.extend(waiting::waiting(report, call));
+    lines.extend(stopped(report));
     lines.extend(report.error.as_ref().map(|error| failure::text(report, error, call)));
     if !report.output.is_null() {
         lines.extend(output(&report.output));
     }
     lines.extend(call.into_iter().flat_map(|call| ways(report, call)));
+    lines.extend(changed(report));
     if let Some(file) = &report.rollback_file {
         let stuck = report.status == RunStatus::Stuck;
         let what = if stuck { "what to undo by hand" } else { "what was done and is not undone" };
@@ -66,6 +69,23 @@ pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
         lines.push(terminal!("{}: {}", how, call.command(["resume", report.run.as_str()])));
     }
     Text::lines(lines)
+}
+
+/// Says that files of a run have changed, if some have.
+pub(super) fn changed(report: &RunReport) -> Option<Text> {
+    let files = report.changed_files.iter().map(|file| terminal!("{}", from_here(file)));
+    let has = if report.changed_files.len() == 1 { "has" } else { "have" };
+    let files = Text::joined(files, ", ");
+    let used = "changed since the run began, which goes on as it was recorded";
+    (!files.is_empty()).then(|| terminal!("{} {} {}", files, has, used))
+}
+
+/// Who paused or cancelled it, and why. Where it is rolled back to, another line says.
+fn stopped(report: &RunReport) -> Option<Text> {
+    let Order { by, reason } = report.stopped.as_ref().filter(|_| report.rolled_back_to.is_none())?;
+    let what = if report.status == RunStatus::Paused { "paused" } else { "cancelled" };
+    let reason = reason.as_ref().map(|reason| terminal!(": {}", cut(reason)));
+    Some(terminal!("{} by {}{}", what, name(by), reason.unwrap_or_default()))
 }
 
 /// A file, as short as it can be named from the current folder.
@@ -159,6 +179,7 @@ pub(super) fn one_line(report: &RunReport) -> Text {
 /// A step in a line. Why it failed stands there, unless that is told below, of the run.
 fn step_line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text {
     let sign = match step.status.as_str() {
+        _ if step.settled.as_ref().is_some_and(|said| said.how == Resolution::Skip) => '=',
         "completed" => '✓',
         "failed" => '✗',
         "running" => '▸',
@@ -168,7 +189,8 @@ fn step_line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text 
         "retrying" | "waiting" => '…',
         _ => ' ',
     };
-    let mut line = terminal!("  {} {}  {}", sign, name(step.id.as_str()).padded(width), step.status);
+    let status = step.settled.as_ref().map_or_else(|| terminal!("{}", step.status), settled);
+    let mut line = terminal!("  {} {}  {}", sign, name(step.id.as_str()).padded(width), status);
     line = line.and(step.tolerated.then(|| terminal!(", tolerated")));
     if let (Some(from), Some(to)) = (step.started_at, step.ended_at) {
         let millis = u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX);
@@ -190,8 +212,15 @@ fn step_line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text 
     };
     let far = step.progress.as_ref();
     line = line.and(far.map(|far| terminal!("  {}% {}", far.percent, cut(&far.text)).trimmed()));
-    let error = step.error.as_ref().filter(|error| !is_told(error));
+    // What a person said of it is all that there is left to say.
+    let error = step.error.as_ref().filter(|error| step.settled.is_none() && !is_told(error));
     line.and(error.map(|error| terminal!("  {}: {}", error.code, cut(&error.message))))
+}
+
+/// How a step is whose compensation a person has settled.
+fn settled(settled: &SettledReport) -> Text {
+    let how = if settled.how == Resolution::Skip { "kept" } else { "undone by hand" };
+    terminal!("{} ({}: {})", how, name(&settled.by), cut(&settled.reason))
 }
 
 /// A problem as a person reads it: what, where, and what to do.
@@ -203,19 +232,26 @@ pub(super) fn problem(kind: &'static str, problem: &Problem, call: &Call) -> Tex
     Text::lines(lines)
 }
 
-/// What was recorded of what somebody wanted, and what to do next.
-pub(super) fn recorded(recorded: &Recorded, call: &Call) -> Text {
-    let Recorded { run, version, status } = recorded;
+/// What was recorded of what somebody wanted, what the other process `does` then that drives the run, and what to do next.
+pub(super) fn recorded(recorded: &Recorded, does: Option<&'static str>, call: &Call) -> Text {
+    let Recorded { run, version, status, unticked, driven_by } = recorded;
     let (what, verb) = match status {
         RunStatus::Paused => ("go on with", "unpause"),
+        _ if driven_by.is_some() => ("look at it with", "status"),
         RunStatus::Waiting => ("see what it still waits for", "status"),
         RunStatus::Pending | RunStatus::Running | RunStatus::Compensating => {
             ("see it through, unless somebody does", "resume")
         }
         _ => ("look at it with", "status"),
     };
-    let line = terminal!("{}  {}  version {}", run, status.text(), version);
-    Text::lines([line, terminal!("{}: {}", what, call.command([verb, run.as_str()]))])
+    let mut lines = vec![terminal!("{}  {}  version {}", run, status.text(), version)];
+    lines.extend(unticked.iter().map(|point| {
+        terminal!("granted with this unticked in `{}`: {}. {}", point.step, point.point, point.says)
+    }));
+    let other = driven_by.zip(does).map(|(pid, does)| terminal!("process {} drives it, and {}", pid, does));
+    lines.extend(other);
+    lines.push(terminal!("{}: {}", what, call.command([verb, run.as_str()])));
+    Text::lines(lines)
 }
 
 /// The plan of a rollback, group by group, and the steps that would stay as they are.

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use toml::Value;
 
-use super::Config;
 use super::notify::notices;
 use super::values::{
-    KIB, any_length, bytes, decimal, durability, flag, length, level, number, points, policy, positive,
-    program, texts,
+    KIB, any_length, bytes, decimal, durability, flag, length, number, points, policy, positive, program,
+    texts,
 };
+use super::{Config, log};
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::executors::AgentDefinition;
@@ -63,7 +63,9 @@ const KEYS: &[Key] = &[
         length(value).map(|length| config.actors.passivate_after = length)
     }),
     ("notify", |config, value| notices(value).map(|notices| config.notify = notices)),
-    ("log.level", |config, value| level(value).map(|level| config.log.level = level)),
+    ("log.level", |config, value| log::levels(value).map(|levels| config.log.level = levels)),
+    ("log.format", |config, value| log::format(value).map(|format| config.log.format = format)),
+    ("log.file", |config, value| log::file(value).map(|file| config.log.file = file)),
 ];
 
 /// The keys of what applies to steps whose file does not say. None is set by default.
@@ -162,14 +164,14 @@ pub(super) fn known_as(path: &[String]) -> String {
     }
 }
 
-/// The name of the key, if its value names programs or addresses to which something is sent.
+/// The name of the key, if its value names programs, addresses to which something is sent, or a file that is written.
 pub(super) fn names_program(path: &[String], value: &Value) -> Option<String> {
     let name = known_as(path);
     let is_one = match path {
         [agents, _, key] if agents == "agents" => key == "command",
-        _ => name == "notify" || name == "approvals.check",
+        _ => matches!(name.as_str(), "notify" | "approvals.check" | "log.file"),
     };
-    let is_none = value.as_array().is_some_and(Vec::is_empty);
+    let is_none = value.as_array().is_some_and(Vec::is_empty) || value.as_str().is_some_and(str::is_empty);
     (is_one && !is_none).then_some(name)
 }
 

@@ -122,9 +122,3 @@ pub(super) fn durability(value: &Value) -> Result<Durability, String> {
         _ => Err("it is \"power\" or \"process\"".to_owned()),
     }
 }
-
-pub(super) fn level(value: &Value) -> Result<String, String> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let level = value.as_str().map(str::to_lowercase).filter(|level| LEVELS.contains(&level.as_str()));
-    level.ok_or_else(|| format!("it is one of {}", LEVELS.join(", ")))
-}

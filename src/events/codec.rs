@@ -144,7 +144,7 @@ macro_rules! event_table {
 event_table! {
     RunEvent {
         RunStarted "run_started" 4 <- 1 RunStartedV1 <- 2 RunStartedV2 <- 3 RunStartedV3;
-        StepAdded "step_added" 4 <- 1 StepAddedV1 <- 2 StepAddedV2 <- 3 StepAddedV3;
+        StepAdded "step_added" 5 <- 1 StepAddedV1 <- 2 StepAddedV2 <- 3 StepAddedV3 <- 4 StepAddedV4;
         AttemptStarted "attempt_started" 1;
         AttemptFailed "attempt_failed" 3 <- 1 AttemptFailedV1 <- 2 AttemptFailedV2;
         AttemptLost "attempt_lost" 2 <- 1 AttemptLostV1;
@@ -156,7 +156,7 @@ event_table! {
         StepCancelled "step_cancelled" 1;
         TimerSet "timer_set" 1;
         TimerFired "timer_fired" 1;
-        ApprovalRequested "approval_requested" 1;
+        ApprovalRequested "approval_requested" 2 <- 1 ApprovalRequestedV1;
         ApprovalChecked "approval_checked" 1;
         ApprovalGranted "approval_granted" 1;
         ApprovalRefused "approval_refused" 1;

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{RunId, StepId};
-pub use remedy::{Document, Look, Remedies, Remedy};
+pub use remedy::{Document, Late, Look, Remedies, Remedy};
 
 /// The class of a failure: what it asks for, of the engine and of people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -267,6 +267,8 @@ codes! {
 
     RequestChanged = "RE-2018", Validation, "What a request asks has another hash than the answer is for",
         "look at it again", (LookAtRun(Look::Asked));
+    NotTicked = "RE-2019", Validation, "A request is granted only when all points of its checklist are ticked, and some are not",
+        "look at them, and tick them", (LookAtRun(Look::Asked));
 
     NoSuchAttempt = "RE-2017", Validation, "The step has no such attempt", (LookAtRun(Look::Attempts));
 

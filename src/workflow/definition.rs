@@ -221,6 +221,9 @@ pub struct Step {
     /// How it is undone. Its programs get the same `env` and `cwd`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compensate: Option<Compensate>,
+    /// Whether it does nothing that would have to be undone.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub nothing_to_undo: bool,
     /// The agent that does it when its own agent has failed for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
@@ -418,6 +421,7 @@ impl Step {
             needs: Vec::new(),
             item: None,
             undo: self.undo().filter(|_| !is_whole),
+            nothing_to_undo: self.nothing_to_undo,
             irreversible: self.irreversible && !is_whole,
             at_most_once: self.at_most_once,
             phase: self.phase.as_deref().map(Arc::from),

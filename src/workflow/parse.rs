@@ -15,7 +15,7 @@ use self::values::{Use, Values};
 use super::definition::{AgentRole, Definition, Limits, OnFailure, STEPS_MAX, Step, Steps};
 use super::schema::Schema;
 use super::template::Template;
-use crate::events::ids::{AgentName, StepId};
+use crate::events::ids::{AgentName, Hash, StepId};
 use crate::events::problem::{Code, Problem, SourceLocation};
 use crate::events::text::{is_control, printable};
 
@@ -67,6 +67,8 @@ pub struct Parsed {
     pub children: Vec<NamedChild>,
     /// The line and the column of each step, from 1, in the order of the steps.
     pub places: Vec<(u64, u64)>,
+    /// The hash of the file's text; none of what was read before.
+    pub text: Option<Hash>,
     /// The steps for which the file does not say what their failure does to the run; their agents may say it.
     pub undecided: BTreeSet<StepId>,
 }
@@ -180,7 +182,11 @@ pub fn read(text: &str, file: &str, known: &Known<'_>) -> Partly {
     report.problems.sort_by_key(by_place);
     report.warnings.sort_by_key(by_place);
     let Diagnostics { problems, warnings, .. } = report;
-    let read = read.filter(|_| problems.is_empty()).map(|read| Parsed { warnings: warnings.clone(), ..read });
+    let read = read.filter(|_| problems.is_empty()).map(|read| Parsed {
+        warnings: warnings.clone(),
+        text: Some(Hash::of(text.as_bytes())),
+        ..read
+    });
     Partly { read, problems, warnings, agents, children }
 }
 
@@ -298,6 +304,7 @@ fn workflow<'s>(
             agents: named.0.clone(),
             children: named.1.clone(),
             places,
+            text: None,
             undecided,
         }
     });

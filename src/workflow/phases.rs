@@ -137,6 +137,7 @@ fn gate(phase: &str, approval: &Approval) -> Step {
         env: BTreeMap::new(),
         cwd: None,
         compensate: None,
+        nothing_to_undo: false,
         fallback: None,
         criticality: None,
         repeat: None,

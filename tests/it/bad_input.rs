@@ -198,13 +198,57 @@ fn a_run_that_is_not_there_or_not_the_only_one_is_refused() {
     assert_eq!(sandbox.json(0, &["status", "e-b"])["run"], "one-b");
     assert_eq!(sandbox.json(0, &["status", "last"])["run"], "one-b");
     assert_eq!(refused(&sandbox, &["run", "other.yaml", "--id", "one-a"])["code"], "RE-1005");
-    // Flags that cannot take effect any more were dropped without a word.
-    for flags in [["--tag", "x=1"], ["--timeout", "1s"], ["--parallel", "3"], ["--until", "a"]] {
-        let arguments = [&["run", "w.yaml", "--id", "one-a"][..], &flags].concat();
-        assert_eq!(refused(&sandbox, &arguments)["code"], "RE-1005", "{flags:?}");
-    }
     sandbox.json(0, &["run", "w.yaml", "--id", "one-a"]);
     assert_eq!(sandbox.json(0, &["list"])["runs"].as_array().unwrap().len(), 2);
+}
+
+/// They were dropped without a word.
+#[test]
+fn flags_that_cannot_take_effect_on_a_run_that_is_there_are_refused_each_with_what_to_do_instead() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "name: w\nsteps:\n  - {id: a, run: 'true'}\n  - {id: b, run: 'true'}\n");
+    sandbox.json(0, &["run", "w.yaml", "--id", "done"]);
+    let paused = ["run", "w.yaml", "--id", "paused", "--until", "a", "--tag", "x=1"];
+    sandbox.json(4, &paused);
+    let attach = |id: &str, flags: &[&str]| {
+        let error = refused(&sandbox, &[&["run", "w.yaml", "--id", id][..], flags].concat());
+        assert_eq!(error["code"], "RE-1005", "{flags:?}: {error}");
+        (error["message"].as_str().unwrap().to_owned(), error["hint"].as_str().unwrap().to_owned())
+    };
+    for (id, flags, message, hint) in [
+        ("done", &["--tag", "x=1"][..], "has other tags", "leave --tag out"),
+        ("done", &["--timeout", "1s"], "has another limit of its time", "leave --timeout out"),
+        ("done", &["--parallel", "3"], "has another limit of attempts at once", "leave --parallel out"),
+        ("done", &["--until", "a"], "was not to pause there", "leave --until out: it has ended"),
+        (
+            "done",
+            &["--detach"],
+            "has begun",
+            "leave --detach out to see it through, or look at it with `reenact status done`",
+        ),
+        (
+            "paused",
+            &["--until", "b"],
+            "was not to pause there",
+            "`reenact resume paused --until b` pauses it there",
+        ),
+    ] {
+        let (said, instead) = attach(id, flags);
+        assert_eq!(said, format!("run `{id}` exists, and {message}"), "{flags:?}");
+        assert!(instead.contains(hint) && instead.contains("another --id"), "{flags:?}: {instead}");
+    }
+    // All at once are all told.
+    let (said, instead) = attach("paused", &["--tag", "x=2", "--timeout", "1s", "--detach"]);
+    assert_eq!(said, "run `paused` exists, and has other tags, has another limit of its time and has begun");
+    for flag in ["--tag", "--timeout", "--detach"] {
+        assert!(instead.contains(&format!("leave {flag} out")), "{instead}");
+    }
+    // What it began with may be said again, and what is recorded only may be recorded again.
+    sandbox.json(4, &paused);
+    for _ in 0..2 {
+        sandbox.json(4, &["run", "w.yaml", "--id", "later", "--detach"]);
+    }
+    assert_eq!(sandbox.json(0, &["list"])["runs"].as_array().unwrap().len(), 3);
 }
 
 #[test]

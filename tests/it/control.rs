@@ -1,6 +1,7 @@
 //! What people do to a run from outside: pause, go on, end, try again, undo, look back. Each is an event with who and why.
 
 mod afterwards;
+mod changed;
 mod lives;
 mod page;
 mod pauses;

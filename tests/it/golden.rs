@@ -4,6 +4,7 @@
 
 mod agents;
 mod commands;
+mod people;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,9 +13,7 @@ use std::sync::Arc;
 use reenact::events::codec::{self, Encoded, old};
 use reenact::events::commit::{Commit, Header, Origin, Sealing};
 use reenact::events::decision::{Causation, Decision, Form, Grant, RecordedCommand};
-use reenact::events::ids::{
-    AgentName, CommandId, Fence, Hash, RequestId, RunId, StepId, StreamId, TimerId, Version,
-};
+use reenact::events::ids::{AgentName, CommandId, Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
 use reenact::events::json::{BlobRef, Json, Payload};
 use reenact::events::problem::{Class, Code};
 use reenact::events::run::*;
@@ -42,7 +41,7 @@ fn events() -> Vec<RunEvent> {
         .chain(timers())
         .chain(control())
         .chain(saga())
-        .chain(people())
+        .chain(people::events())
         .chain(children())
         .collect()
 }
@@ -96,6 +95,7 @@ fn added() -> RunEvent {
         needs: vec![step("build"), step("tag")],
         item: Some(Item { index: 300, value: Payload::Blob(blob("item")) }),
         undo: Some(Undo { agent: AgentName::new("untagger"), when: UndoWhen::Attempted }),
+        nothing_to_undo: true,
         irreversible: true,
         at_most_once: true,
         phase: Some("ship".into()),
@@ -106,44 +106,6 @@ fn added() -> RunEvent {
 
 fn said() -> Option<Payload> {
     Some(Payload::Blob(blob("transcript")))
-}
-
-fn people() -> Vec<RunEvent> {
-    let request = || RequestId::named("0123456789ab");
-    vec![
-        ApprovalRequested {
-            request: request(),
-            step: step("tag"),
-            gate: Gate::After,
-            what: inline("{\"output\": 1}"),
-            hash: Hash::of(b"what"),
-            approvers: vec!["ada".into(), "ben".into()],
-            needed: 2,
-            expires: Some(Timestamp(70_000)),
-            timer: Some(TimerId::request(&request())),
-            checklist: vec!["The notes are right".to_owned()],
-        }
-        .into(),
-        ApprovalChecked { request: request(), by: "ada".into(), points: vec![1, 300] }.into(),
-        ApprovalGranted {
-            request: request(),
-            by: "ada".into(),
-            note: Some("go".to_owned()),
-            edits: Some(inline("{\"version\": \"2\"}")),
-            output: Some(inline("{\"version\": \"2\"}")),
-        }
-        .into(),
-        ApprovalRefused { request: request(), by: "ben".into(), note: "not on a Friday".to_owned() }.into(),
-        ApprovalExpired { request: request() }.into(),
-        SignalAwaited {
-            step: step("paid"),
-            name: "payment".into(),
-            expires: Some(Timestamp(1)),
-            timer: Some(TimerId::wait(&step("paid"))),
-        }
-        .into(),
-        SignalReceived { name: "payment".into(), data: inline("{\"euros\": 3}"), by: "ada".into() }.into(),
-    ]
 }
 
 fn children() -> Vec<RunEvent> {
@@ -333,6 +295,11 @@ fn an_older_schema_is_read_through_its_upcaster() {
     let meant = AttemptLost { purpose: Purpose::Do, step: step("tag"), attempt: 4, interrupted: false };
     assert_eq!(read, meant.into());
 
+    is_read_as(
+        "approval_requested",
+        1,
+        &ApprovalRequested { require_checklist: false, ..people::requested() }.into(),
+    );
     is_read_as("child_ended", 1, &ChildEnded { driven: true, ..child_ended() }.into());
     let RunEvent::RunStarted(mut meant) = started() else { unreachable!() };
     meant.growth.items = 100_000;
@@ -342,6 +309,8 @@ fn an_older_schema_is_read_through_its_upcaster() {
     (meant.duration_limit_us, meant.until) = (None, None);
     is_read_as("run_started", 1, &meant.into());
     let RunEvent::StepAdded(mut meant) = added() else { unreachable!() };
+    meant.nothing_to_undo = false;
+    is_read_as("step_added", 4, &meant.clone().into());
     meant.kind = StepKind::FanOut { agent: Some(AgentName::new("shell")), max_parallel: Some(4) };
     is_read_as("step_added", 3, &meant.clone().into());
     (meant.at_most_once, meant.phase, meant.planned) = (false, None, None);

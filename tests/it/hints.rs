@@ -17,6 +17,10 @@ struct Situation {
     said: Vec<String>,
 }
 
+/// What can be granted only when it is ticked.
+const TICKED: &str =
+    "steps: [{id: a, run: 'true', approve: before, checklist: [one, two], require_checklist: true}]";
+
 fn situation(what: &'static str, files: &[(&str, &str)], verbs: &[&[&str]]) -> Situation {
     let sandbox = Sandbox::new();
     files.iter().for_each(|(name, content)| drop(sandbox.write(name, content)));
@@ -246,6 +250,12 @@ fn what_people_are_told_of_runs_that_failed_is_not_refused() {
             "settled",
             &[("w.yaml", STUCK)],
             &[RUN, &["rollback", "resolve", "r", "a", "--skip", "--reason", "x"]],
+        ),
+        situation("asked with a checklist", &[("w.yaml", TICKED)], &[RUN]),
+        situation(
+            "asked, and half ticked",
+            &[("w.yaml", TICKED)],
+            &[RUN, &["approve", "r", "a", "--check", "2"]],
         ),
         situation("tolerated", &[("w.yaml", tolerated)], &[RUN]),
         situation("failed, once only", &[("w.yaml", once)], &[RUN]),

@@ -26,6 +26,7 @@ mod handover;
 mod hints;
 mod hostile;
 mod lacking;
+mod logged;
 mod logs;
 mod memory;
 mod notify;

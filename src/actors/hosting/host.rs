@@ -159,6 +159,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                 (Output::Reply { to, result }, _) => drop(to.send(result)),
                 (Output::Show, _) => self.show(core, shell),
                 (Output::Driven(driven), _) => {
+                    tracing::debug!(stream = %self.stream, driven, "goes on by itself, or does not any more");
                     self.book.note_driven(&self.stream, driven.then(|| core.driven_since()));
                 }
                 (Output::Wake(due), _) => self.book.wake_at(&self.stream, due),
@@ -179,7 +180,10 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
                     shell.parked();
                     self.cannot_go_on(&problem);
                 }
-                (Output::Passivate, _) => actor.stop(),
+                (Output::Passivate, _) => {
+                    tracing::trace!(stream = %self.stream, "put away");
+                    actor.stop();
+                }
             }
         }
     }
@@ -265,6 +269,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
 
     fn load(&self, actor: &mut Context<Self>) {
         let (store, stream) = (Arc::clone(&self.book.context().store), self.stream.clone());
+        tracing::trace!(%stream, "is loaded");
         let fold = async move { load_upto::<A>(&*store, &stream, Version(u64::MAX), Content::none()).await };
         actor.spawn(contained(fold).into_actor(self).map(|mut loaded, host, actor| {
             if let Ok(fold) = &mut loaded {
@@ -278,6 +283,8 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     fn append(&mut self, commit: Commit, blobs: Vec<Blob>, actor: &mut Context<Self>) {
         self.memory.keep(&blobs, &self.book.context().library);
         let (store, stream) = (Arc::clone(&self.book.context().store), self.stream.clone());
+        let (first, events) = (commit.header.first.0, commit.events.len());
+        tracing::trace!(%stream, first, events, blobs = blobs.len(), "commits");
         let appended = async move { store.append(commit, blobs).await };
         let input = move |result| match result {
             Ok(_) => Input::Appended,

@@ -1,10 +1,11 @@
 //! Runs: what performs their effects, and what may be wanted of them.
 //!
 //! - [`shell`]: what is particular to the host of a run; [`live_state`]: what is seen of it
-//! - `awaiting`: agents that are paused, and runs that wait for them
+//! - `awaiting`: agents that are paused, and runs that wait for them; `log`: what is logged of runs
 
 mod awaiting;
 pub mod live_state;
+mod log;
 pub mod shell;
 
 use std::sync::{Arc, Weak};

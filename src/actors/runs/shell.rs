@@ -11,7 +11,7 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 
 use super::live_state::{LiveState, OpenAttempt};
-use super::{InFlight, Runs};
+use super::{InFlight, Runs, log};
 use crate::actors::agents::agent::{Assigned, AttemptCallback, Attempted, EndLeftover, Perform, StopAttempt};
 use crate::actors::agents::communicator::Brought;
 use crate::actors::agents::dispatcher::{Bring, News, Slot};
@@ -69,6 +69,8 @@ pub struct RunShell {
     slots: Slots,
     /// How many slots of each agent it waits for at the dispatcher.
     waits: HashMap<AgentName, u32>,
+    /// When it goes on by itself, as it was logged last.
+    due: Option<Timestamp>,
     /// Whether it cannot go on.
     is_parked: bool,
 }
@@ -96,6 +98,7 @@ impl RunShell {
             shown: None,
             slots: Slots::default(),
             waits: HashMap::new(),
+            due: None,
             is_parked: false,
         }
     }
@@ -123,6 +126,7 @@ impl RunShell {
             return;
         };
         runs.register(&started.agent, brought);
+        log::attempt_begins(&self.run, &started);
         let (progress, seen) = watch::channel(Progress::default());
         let assignment = Assignment::of(state, &started);
         let in_flight = runs.in_flight();
@@ -177,6 +181,7 @@ impl RunShell {
     fn stop(&self, fence: Fence, why: Stop) {
         let open = self.live_state.borrow().attempts.get(&fence).cloned();
         if let (Some(OpenAttempt { started, definition, .. }), Some(runs)) = (open, self.runs.upgrade()) {
+            log::attempt_stops(&self.run, &started.step, fence, why);
             let stop = StopAttempt { run: self.run.clone(), fence, why };
             runs.agents().stop(&started.agent, definition, stop);
         }
@@ -218,6 +223,9 @@ impl RunShell {
                     let _ = host.try_send(Tell(ToRun::Lacks(problem)));
                 }
                 continue;
+            }
+            if self.waits.get(&agent).copied().unwrap_or(0) != wants {
+                log::waits_for_slots(&self.run, &agent, wants);
             }
             if wants == 0 {
                 runs.agents().dispatcher().wait_no_longer(&self.run, &agent);
@@ -354,7 +362,10 @@ impl Shell<Run> for RunShell {
         match effect {
             RunEffect::Attempt(started) => self.make(state, started),
             RunEffect::Stop { fence, .. } => self.stop(fence, Stop::Cancelled),
-            RunEffect::Ask { request, .. } => self.write_request(&request),
+            RunEffect::Ask { request, step } => {
+                log::asks(&self.run, &step, &request);
+                self.write_request(&request);
+            }
             // What is said to other runs is said for it.
             RunEffect::Child { .. }
             | RunEffect::Tell(_)
@@ -409,6 +420,7 @@ impl Shell<Run> for RunShell {
             ToRun::Lacks(problem) => Heard::LeaveAlone(problem),
             // The slot is given back before deciding, so that the next attempt can have it in the same commit.
             ToRun::Reported { step, fence, result, .. } => {
+                log::attempt_ended(&self.run, &step, fence, result.as_ref());
                 if result.is_none() {
                     self.forget(fence);
                 }
@@ -439,6 +451,13 @@ impl Shell<Run> for RunShell {
         // What a person must undo by hand is written down before anybody hears that the run has ended: a small file, once in
         // the life of few runs.
         let is_news = self.shown.is_some_and(|shown| live.version > shown);
+        if is_news || self.shown.is_none() {
+            log::recorded(&self.run, live.version, state.status().text(), driven);
+            let due = state.wakes_at().filter(|_| driven);
+            if let Some(at) = due.filter(|at| self.due.replace(*at) != Some(*at)) {
+                log::waits_for_timer(&self.run, state, at);
+            }
+        }
         if is_news
             && live.attention.over
             && let Some(pages) = &self.pages

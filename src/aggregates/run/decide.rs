@@ -17,7 +17,7 @@ use super::child::is_made_by;
 use super::{Ask, Moment, Node, Phase, Run, RunRejection, StartRun, StepIndex, TimerOf, Tries, Unwanted};
 use crate::events::ids::{AgentName, Fence, StepId, TimerId};
 use crate::events::json::{Blob, Json, Payload};
-use crate::events::problem::{Class, Code};
+use crate::events::problem::{Class, Code, Late};
 use crate::events::run::*;
 use crate::kernel::Draft;
 use crate::workflow::definition::{Definition, OnError, Retry, Step};
@@ -133,9 +133,15 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun, moment: &Moment<'_>) -> Res
     if let Some(about) = draft.state().about() {
         let input = Payload::new(asked.input.clone()).0;
         let same = about.started.input == input && says_the_same(&about.started, asked, moment)?;
-        let differs =
-            differs(&about.started, asked).map(|with| RunRejection::Begun { run: about.id.clone(), with });
-        return if same { differs.map_or(Ok(()), Err) } else { Err(RunRejection::Taken(about.id.clone())) };
+        if !same {
+            return Err(RunRejection::Taken(about.id.clone()));
+        }
+        let late = late(draft.state(), &about.started, asked);
+        return if late.is_empty() {
+            Ok(())
+        } else {
+            Err(RunRejection::Begun { run: about.id.clone(), late })
+        };
     }
     let input = draft.payload(asked.input.clone());
     let definition = draft.attach(asked.definition_blob.clone());
@@ -187,21 +193,26 @@ fn says_the_same(began: &RunStarted, asked: &StartRun, moment: &Moment<'_>) -> R
     Ok(recorded.says_the_same_as(&asked.definition))
 }
 
-/// What was said for a run that exists, and is not what it began with.
-fn differs(began: &RunStarted, asked: &StartRun) -> Option<&'static str> {
+/// What was said for a run that exists, is not what it began with, and cannot have an effect any more.
+fn late(run: &Run, began: &RunStarted, asked: &StartRun) -> Vec<Late> {
     let insists = asked.insists;
     let tags = asked.tags.iter().any(|(key, value)| began.tags.get(key) != Some(value));
-    let until = asked.until.is_some() && asked.until != began.until;
-    let limit = insists.duration_limit && asked.duration_limit.map(micros) != began.duration_limit_us;
+    let until = asked.until.clone().filter(|until| began.until.as_ref() != Some(until));
+    let until =
+        until.map(|until| if run.status().has_ended() { Late::UntilEnded } else { Late::Until(until) });
+    let duration = insists.duration_limit && asked.duration_limit.map(micros) != began.duration_limit_us;
     let parallel = insists.parallel && asked.parallel != began.parallel;
+    let only_recorded = insists.only_recorded && run.status() != RunStatus::Pending;
     [
-        (tags, "other tags"),
-        (until, "another step or phase to pause after"),
-        (limit, "another limit of its time"),
-        (parallel, "another limit of attempts at once"),
+        tags.then_some(Late::Tags),
+        until,
+        duration.then_some(Late::Duration),
+        parallel.then_some(Late::Parallel),
+        only_recorded.then_some(Late::OnlyRecorded),
     ]
     .into_iter()
-    .find_map(|(differs, what)| differs.then_some(what))
+    .flatten()
+    .collect()
 }
 
 fn bindings(draft: &mut RunDraft<'_>, agents: &[(AgentName, Blob)]) -> Vec<AgentBinding> {

@@ -56,6 +56,7 @@ pub(crate) use graph::Graph;
 pub(crate) use index::StepIndex;
 use kin::Word;
 pub(crate) use node::{Gated, Node, Passage};
+pub use people::Unticked;
 pub(crate) use people::{ApprovalRequest, ApprovalState, People};
 pub(crate) use phase::{Done, StepPhase, UndoPhase};
 pub use plan::{CannotUndo, RollbackPlan};

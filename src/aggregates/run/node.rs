@@ -360,6 +360,10 @@ impl Node {
         self.compensation.as_ref().map(|undo| &undo.tries.phase)
     }
 
+    pub(crate) fn is_undone(&self) -> bool {
+        self.undo_phase().is_some_and(UndoPhase::is_undone)
+    }
+
     /// What there is to be undone, now that nothing of it runs; none if it owes nothing.
     pub(crate) fn owes(&self) -> Option<Undoes> {
         let when = self.added.undo.as_ref()?.when;
@@ -393,13 +397,13 @@ impl Node {
 
     /// Whether it did something that nothing undoes.
     pub(crate) fn leaves_traces(&self) -> bool {
-        (self.did() || self.doing.trace == Trace::Unknown) && self.undo_phase() != Some(&UndoPhase::Undone)
+        (self.did() || self.doing.trace == Trace::Unknown) && !self.is_undone()
     }
 
     /// Its output, once it is completed and as long as it is not undone.
     pub(crate) fn output(&self) -> Option<&Payload> {
         match &self.doing.phase {
-            StepPhase::Completed(done) if self.undo_phase() != Some(&UndoPhase::Undone) => Some(&done.output),
+            StepPhase::Completed(done) if !self.is_undone() => Some(&done.output),
             _ => None,
         }
     }
@@ -412,8 +416,8 @@ impl Node {
     /// As people and expressions see it.
     pub(crate) fn status(&self) -> &'static str {
         match self.undo_phase() {
-            Some(UndoPhase::Undone) => return "compensated",
-            Some(UndoPhase::LeftUndone) | None => {}
+            Some(UndoPhase::Undone(_)) => return "compensated",
+            Some(UndoPhase::LeftUndone(_)) | None => {}
             Some(_) => return "compensating",
         }
         match &self.doing.phase {
@@ -437,6 +441,6 @@ impl Node {
 
 impl Compensation {
     pub(super) fn is_settled(&self) -> bool {
-        matches!(self.tries.phase, UndoPhase::Undone | UndoPhase::LeftUndone)
+        matches!(self.tries.phase, UndoPhase::Undone(_) | UndoPhase::LeftUndone(_))
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::command::Order;
 use super::index::StepIndex;
-use crate::events::ids::{Hash, RequestId, TimerId};
+use super::{Run, RunStatus};
+use crate::events::ids::{Hash, RequestId, StepId, TimerId};
 use crate::events::json::Payload;
 use crate::events::run::ApprovalRequested;
 use crate::events::time::Timestamp;
@@ -22,6 +24,10 @@ pub(crate) struct People {
     pub(super) waiting: BTreeMap<Arc<str>, VecDeque<StepIndex>>,
     /// Signals that no step has taken, by name, in the order in which they came.
     pub(crate) signals: BTreeMap<Arc<str>, VecDeque<Payload>>,
+    /// Who paused the run last, and why.
+    pub(super) paused: Option<Order>,
+    /// Who cancelled it, and why.
+    pub(super) cancelled: Option<Order>,
     /// The timers that end a waiting for people, the first first.
     pub(super) timers: BTreeSet<(Timestamp, TimerId)>,
 }
@@ -40,6 +46,19 @@ pub(crate) struct ApprovalRequest {
     /// Points of its checklist that were looked at, from 1, and by whom.
     pub(crate) checked: BTreeMap<u32, Arc<str>>,
     pub(crate) answer: ApprovalState,
+}
+
+/// A point of a request's checklist that nobody has ticked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unticked {
+    /// The request whose checklist it is.
+    pub request: RequestId,
+    /// The step that asks.
+    pub step: StepId,
+    /// The number of the point, from 1.
+    pub point: u32,
+    /// The point itself.
+    pub says: String,
 }
 
 /// What has become of a request.
@@ -70,6 +89,16 @@ impl People {
     }
 }
 
+impl Run {
+    /// Who paused it, while it is paused; who cancelled it, from then on.
+    pub fn stopped_by(&self) -> Option<&Order> {
+        match self.status() {
+            RunStatus::Paused => self.people.paused.as_ref(),
+            _ => self.people.cancelled.as_ref(),
+        }
+    }
+}
+
 impl ApprovalRequest {
     /// The hash of exactly what a grant is for now: of what is asked, and of every change that was granted since.
     pub(crate) fn hash(&self) -> Hash {
@@ -80,6 +109,12 @@ impl ApprovalRequest {
             };
             Hash::of(&[hash.0, edits.0].concat())
         })
+    }
+
+    /// The points of its checklist that nobody has ticked, from 1, with what they say.
+    pub(crate) fn unticked(&self) -> impl Iterator<Item = (u32, &str)> {
+        let points = (1..).zip(self.asked.checklist.iter().map(String::as_str));
+        points.filter(|(point, _)| !self.checked.contains_key(point))
     }
 
     /// Whether so many have granted it as have to.

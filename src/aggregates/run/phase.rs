@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::command::Order;
 use super::tries::{Tried, Trying};
 use crate::events::ids::TimerId;
 use crate::events::json::Payload;
@@ -51,10 +52,25 @@ pub(crate) enum UndoPhase {
     Trying(Trying),
     /// It failed for good: a person has to say what becomes of it.
     Failed,
-    /// The step is undone, by an attempt or by a person.
-    Undone,
+    /// The step is undone, by an attempt, or by hand, as this person said.
+    Undone(Option<Order>),
     /// A person said that it stays.
-    LeftUndone,
+    LeftUndone(Order),
+}
+
+impl UndoPhase {
+    pub(crate) const fn is_undone(&self) -> bool {
+        matches!(self, Self::Undone(_))
+    }
+
+    /// What a person said who settled it.
+    pub(crate) const fn said(&self) -> Option<&Order> {
+        match self {
+            Self::Undone(said) => said.as_ref(),
+            Self::LeftUndone(said) => Some(said),
+            Self::Trying(_) | Self::Failed => None,
+        }
+    }
 }
 
 impl StepPhase {

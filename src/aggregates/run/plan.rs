@@ -74,7 +74,7 @@ fn will_owe(node: &Node) -> bool {
 fn cannot(node: &Node) -> Option<CannotUndo> {
     let works = matches!(node.added.kind, StepKind::Work { .. });
     let did = node.leaves_traces() || node.open_attempt().is_some();
-    if !works || !did || will_owe(node) || node.compensation.is_some() {
+    if !works || !did || node.added.nothing_to_undo || will_owe(node) || node.compensation.is_some() {
         return None;
     }
     let why = if node.added.irreversible {

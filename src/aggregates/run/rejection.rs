@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::events::ids::{Hash, RequestId, RunId, StepId};
-use crate::events::problem::{Code, Problem, Remedies, Remedy};
+use crate::events::problem::{Code, Late, Problem, Remedies, Remedy};
 use crate::events::run::RunStatus;
 use crate::kernel::Unreadable;
 
@@ -17,12 +17,12 @@ pub enum RunRejection {
     #[error("run `{0}` exists, with another definition or input")]
     Taken(RunId),
     /// It began with something else, which cannot be changed any more.
-    #[error("run `{run}` exists, and began with {with}")]
+    #[error("run `{run}` exists, and {}", instead(late))]
     Begun {
         /// The run that exists.
         run: RunId,
-        /// What is otherwise, in words that follow "began with".
-        with: &'static str,
+        /// What was said of it that cannot have an effect any more.
+        late: Vec<Late>,
     },
     /// Something that it needs to decide cannot be read.
     #[error(transparent)]
@@ -223,6 +223,15 @@ pub enum Refusal {
         /// The one that is not there.
         point: u32,
     },
+    /// A request is granted that wants all points of its checklist ticked, and some are not: these, from 1.
+    #[error("request `{request}` is granted only when its whole checklist is ticked, and {} not: {}",
+        if points.len() == 1 { "1 point is".to_owned() } else { format!("{} points are", points.len()) }, told(points))]
+    NotTicked {
+        /// The request that was granted.
+        request: RequestId,
+        /// The points that nobody has ticked, with what they say.
+        points: Vec<(u32, String)>,
+    },
     /// A signal comes too late.
     #[error("step `{step}` waits for the signal `{name}` no longer: its time is over")]
     SignalLate {
@@ -305,6 +314,24 @@ pub enum Impossible {
     NotTold(StepId),
 }
 
+/// How many points are named in a sentence; the page of a request has all.
+const POINTS_NAMED: usize = 8;
+
+fn told(points: &[(u32, String)]) -> String {
+    let named = points.iter().take(POINTS_NAMED).map(|(point, says)| format!("{point}. {says}"));
+    let more = (points.len() > POINTS_NAMED).then(|| format!("and {} more", points.len() - POINTS_NAMED));
+    named.chain(more).collect::<Vec<_>>().join("; ")
+}
+
+fn instead(late: &[Late]) -> String {
+    let all: Vec<_> = late.iter().map(Late::instead).collect();
+    match all.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
 fn quoted(steps: &[StepId]) -> String {
     steps.iter().map(|step| format!("`{step}`")).collect::<Vec<_>>().join(", ")
 }
@@ -344,6 +371,7 @@ impl Refusal {
                 Code::RequestClosed
             }
             Self::RequestChanged { .. } => Code::RequestChanged,
+            Self::NotTicked { .. } => Code::NotTicked,
             Self::NotAsked { .. } => Code::NotAnApprover,
             Self::CannotEdit { .. } => Code::CannotEdit,
             Self::BadOutput { code, .. } => *code,
@@ -372,7 +400,11 @@ impl RunRejection {
         match self {
             Self::NotStarted => problem(Code::UnknownRun),
             Self::Taken(_) => problem(Code::RunIdTaken),
-            Self::Begun { .. } => problem(Code::RunIdTaken).hint(Remedy::LeaveOutToAttach),
+            Self::Begun { run, late } => {
+                let all = late.iter().cloned().map(Remedy::LeaveOut).chain([Remedy::AnotherId]);
+                let remedies: Remedies = all.collect::<Vec<_>>().into();
+                problem(Code::RunIdTaken).hint(Remedies { run: Some(run.clone()), ..remedies })
+            }
             Self::Unreadable(unreadable) => unreadable.problem(),
             Self::Impossible(_) => problem(Code::Impossible),
             Self::Refused(refused) => match &*refused.remedies {

@@ -53,6 +53,8 @@ pub struct Insists {
     pub parallel: bool,
     /// Whether the limit of its time was said for it.
     pub duration_limit: bool,
+    /// Whether nobody is to drive it yet: one that has begun cannot be meant.
+    pub only_recorded: bool,
 }
 
 /// A workflow that a step starts as a run of its own. It was validated before.

@@ -20,13 +20,20 @@ impl Facade {
     ///
     /// # Errors
     /// The first of what is wrong with it; when the id is taken by a run that does something else.
-    pub(super) async fn begin(&self, spec: RunSpec, drive: bool) -> Result<Response, Problem> {
+    pub(super) async fn begin(
+        &self,
+        spec: RunSpec,
+        drive: bool,
+        only_recorded: bool,
+    ) -> Result<Response, Problem> {
         let spec = match spec.workflow {
             Workflow::Resolved(_) => spec,
             _ => self.resolve_spec(spec).await.map_err(first)?,
         };
         let run = spec.id.clone().unwrap_or_else(new_run_id);
-        let start = StartRun { drive, ..self.start_run(spec)? };
+        let start = self.start_run(spec)?;
+        let insists = Insists { only_recorded, ..start.insists };
+        let start = StartRun { drive, insists, ..start };
         let version = self.system.begin(&run, start).await?;
         Ok(Response::Begun { run, version })
     }
@@ -55,7 +62,11 @@ impl Facade {
         let definition_blob = blob(&root.definition);
         let definition = self.definition(&definition_blob, &root.definition)?;
         check_labels(&definition.name, &spec)?;
-        let insists = Insists { parallel: spec.parallel.is_some(), duration_limit: spec.timeout.is_some() };
+        let insists = Insists {
+            parallel: spec.parallel.is_some(),
+            duration_limit: spec.timeout.is_some(),
+            only_recorded: false,
+        };
         Ok(StartRun {
             input: check_input(definition.input.as_ref(), &spec.input).map_err(first)?,
             definition,

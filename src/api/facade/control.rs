@@ -21,6 +21,8 @@ impl Facade {
     ) -> Result<Recorded, Problem> {
         let run = self.resolve(run).await?;
         let named = named(&control).map(str::to_owned);
+        let driven_by = self.system.is_driven(&run).then(std::process::id);
+        let granted = named.clone().filter(|_| matches!(control, Control::Approve { .. }));
         let is_end = matches!(control, Control::Cancel { rollback: false });
         let (stream, ask) = (StreamId::of_run(&run), ask(control, order)?);
         let envelope = Envelope { id, ..Envelope::default() };
@@ -30,7 +32,8 @@ impl Facade {
         }
         let (state, head) = self.system.fold(&run).await?;
         asked.map_err(|problem| meant(problem, named.as_deref(), &state).of_run(&run))?;
-        Ok(Recorded { run, version: head.version, status: state.status() })
+        let unticked = granted.map(|request| state.unticked(&request)).unwrap_or_default();
+        Ok(Recorded { run, version: head.version, status: state.status(), driven_by, unticked })
     }
 
     /// A run that is cancelled ends when its children have, which are cancelled for that. If nobody drives it, it is let go

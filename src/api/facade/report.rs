@@ -18,7 +18,11 @@ use crate::views::presenters::rollback::is_owed;
 impl Facade {
     pub(super) async fn report(&self, run: &RunId) -> Result<RunReport, Problem> {
         let (state, head) = self.system.fold(run).await?;
-        self.report_of(run, &state, head.version).await
+        let mut report = self.report_of(run, &state, head.version).await?;
+        if let Some(about) = state.about() {
+            report.changed_files = self.changed_files(about, report.status).await;
+        }
+        Ok(report)
     }
 
     /// The report of a run that is in that state.

@@ -66,13 +66,15 @@ pub(super) async fn accept(listener: UnixListener, facade: Arc<Facade>, mut clos
             }
         };
         pause = PAUSE_MIN;
-        let user = stream.peer_cred().ok().map(|peer| peer.uid());
+        let peer = stream.peer_cred().ok();
+        let (user, pid) = (peer.map(|peer| peer.uid()), peer.and_then(|peer| peer.pid()));
         if !user.is_some_and(|user| may_ask(user, rustix::process::geteuid().as_raw())) {
             strangers.tell(|| tracing::warn!(?user, "another user's process was not let in"));
             continue;
         }
         match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => {
+                tracing::debug!(pid, "a client is let in");
                 let connection = Connection::new(stream, Arc::clone(&facade), closed.clone(), place);
                 tokio::task::spawn_local(connection.serve());
             }
@@ -193,7 +195,7 @@ impl Connection {
         match &request {
             Request::See { run, .. } => self.run = Some(run.clone()),
             // A run that got its id here can be interrupted by who sees it through.
-            Request::Begin { start, drive: true } => self.run.clone_from(&start.id),
+            Request::Begin { start, drive: true, .. } => self.run.clone_from(&start.id),
             _ => {}
         }
         let facade = Arc::clone(&self.facade);

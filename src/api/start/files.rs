@@ -123,6 +123,7 @@ fn partly(definition: Definition) -> Partly {
         agents: agents.clone(),
         children: children.clone(),
         places: Vec::new(),
+        text: None,
         undecided: BTreeSet::new(),
     };
     Partly { read: Some(parsed), problems: Vec::new(), warnings: Vec::new(), agents, children }
@@ -224,10 +225,10 @@ impl<'a> Reader<'a> {
         self.above.pop();
         found.sort_by_key(|(place, _)| *place);
         self.errors.extend(found.into_iter().map(|(_, problem)| problem));
-        let Parsed { mut definition, places, .. } = partly.read?;
+        let Parsed { mut definition, places, text, .. } = partly.read?;
         // A text that stands in no file has no path, and a definition that was read before has its own places.
         if let Some(file) = whole.to_str().filter(|file| !file.is_empty() && !places.is_empty()) {
-            definition.source = Some(Source { file: file.to_owned(), places });
+            definition.source = Some(Source { file: file.to_owned(), places, text });
         }
         Some(Checked { definition, agents: agents?, work_folder: folder })
     }

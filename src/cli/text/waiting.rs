@@ -54,7 +54,14 @@ fn one(run: &RunId, waiting: &Waiting, call: &Call, now: Timestamp) -> Vec<Text>
             };
             let mut lines = vec![terminal!("waits for an approval of {}{}{}", what, who(approval), until)];
             lines.extend(approval.file.as_ref().map(|file| terminal!("  read:   {}", from_here(file))));
-            lines.extend([terminal!("  grant:  {}", grant), terminal!("  refuse: {}", refuse)]);
+            if approval.require_checklist && !approval.unticked.is_empty() {
+                let points: Vec<String> = approval.unticked.iter().map(u32::to_string).collect();
+                let tick = call.command(["approve", run.as_str(), id, "--check", &points.join(",")]);
+                lines.push(terminal!("  tick:   {}    # before it can be granted", tick));
+            } else {
+                lines.push(terminal!("  grant:  {}", grant));
+            }
+            lines.push(terminal!("  refuse: {}", refuse));
             lines
         }
         ("signal", _) => vec![

@@ -8,7 +8,7 @@ use serde::de::Deserializer;
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::{RunId, StepId};
+use crate::events::ids::{RequestId, RunId, StepId};
 
 /// One thing that can be done about a problem. Where it is about a run, that is the one that the problem names, unless it
 /// names another.
@@ -24,8 +24,9 @@ pub enum Remedy {
     Read(Document),
     /// Give the run an id that is not taken, or none.
     AnotherId,
-    /// Leave out what differs from what the run began with; then the run of that id is meant.
-    LeaveOutToAttach,
+    /// Leave out what is said of a run that exists and cannot have an effect any more, or do this instead; then the run of that
+    /// id is meant.
+    LeaveOut(Late),
     /// Give an input that is missing: its name, with the names of what it is in, as in `release.version`.
     GiveInput(String),
     /// Say why it is wanted.
@@ -101,6 +102,13 @@ pub enum Remedy {
     MoreGrants(u32),
     /// Count the points of a checklist from 1.
     CountFromOne,
+    /// Tick points of a checklist, once they were looked at.
+    Tick {
+        /// The request whose checklist it is.
+        request: RequestId,
+        /// The numbers of the points, from 1.
+        points: Vec<u32>,
+    },
 }
 
 /// What a look at a run shows.
@@ -133,6 +141,37 @@ pub enum Look {
     Versions,
     /// The answer that a request had, or why it has none.
     Fate,
+}
+
+/// What may be said of a run that is to begin, and is too late for one that has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Late {
+    /// The names and values by which it is found.
+    Tags,
+    /// The step or the phase after which it pauses, where that can still be said in another way.
+    Until(Arc<str>),
+    /// The same, of a run that will not pause any more.
+    UntilEnded,
+    /// How long it may go on.
+    Duration,
+    /// How many attempts it makes at once.
+    Parallel,
+    /// That it is only recorded.
+    OnlyRecorded,
+}
+
+impl Late {
+    /// What the run is instead, in words that follow its name and "exists, and".
+    pub const fn instead(&self) -> &'static str {
+        match self {
+            Self::Tags => "has other tags",
+            Self::Until(_) | Self::UntilEnded => "was not to pause there",
+            Self::Duration => "has another limit of its time",
+            Self::Parallel => "has another limit of attempts at once",
+            Self::OnlyRecorded => "has begun",
+        }
+    }
 }
 
 /// A document that explains a part of Reenact.

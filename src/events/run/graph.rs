@@ -27,6 +27,8 @@ pub struct StepAdded {
     pub item: Option<Item>,
     /// How it can be undone, if it can.
     pub undo: Option<Undo>,
+    /// Whether it does nothing that would have to be undone, as its author says.
+    pub nothing_to_undo: bool,
     /// Whether, once it has started, nothing of the run may be undone any more.
     pub irreversible: bool,
     /// Whether it is started once at most.

@@ -41,6 +41,8 @@ pub struct ApprovalRequested {
     pub timer: Option<TimerId>,
     /// The points that a reviewer is to look at.
     pub checklist: Vec<String>,
+    /// Whether every one of them has to be ticked before a grant counts.
+    pub require_checklist: bool,
 }
 
 /// A reviewer has looked at some points of an open request's checklist.

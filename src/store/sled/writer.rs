@@ -281,6 +281,7 @@ impl Writer {
             group.accepted.iter().for_each(|commit| index.add(&commit.stream, commit.extent, commit.hash));
             drop(index);
             self.shared.committed.send_replace(self.last);
+            tracing::debug!(commits, position = self.last.0, "commits are durable");
         }
         for commit in group.accepted {
             let position = Position(commit.extent.position.0 + commit.extent.count - 1);

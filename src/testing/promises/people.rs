@@ -26,7 +26,20 @@ pub(super) struct People {
 struct OpenRequest {
     of: ApprovalRequested,
     granted: BTreeSet<Arc<str>>,
+    /// The points of its checklist that were looked at, from 1.
+    ticked: BTreeSet<u32>,
     answer: Option<bool>,
+}
+
+impl OpenRequest {
+    fn of(asked: &ApprovalRequested) -> Self {
+        Self { of: asked.clone(), granted: BTreeSet::new(), ticked: BTreeSet::new(), answer: None }
+    }
+
+    /// Whether a grant counts.
+    fn may_be_granted(&self) -> bool {
+        !self.of.require_checklist || self.ticked.len() >= self.of.checklist.len()
+    }
 }
 
 impl People {
@@ -83,13 +96,18 @@ impl People {
         match event {
             RunEvent::ApprovalRequested(asked) => {
                 self.last.insert((asked.step.clone(), asked.gate), asked.request.clone());
-                let asked = OpenRequest { of: asked.clone(), granted: BTreeSet::new(), answer: None };
-                let before = self.requests.insert(asked.of.request.clone(), asked);
+                let before = self.requests.insert(asked.request.clone(), OpenRequest::of(asked));
                 must(before.is_none(), || "a request is made twice".to_owned())
             }
-            RunEvent::ApprovalChecked(checked) => self.open(&checked.request, Some(&checked.by)).map(drop),
+            RunEvent::ApprovalChecked(checked) => {
+                let asked = self.open(&checked.request, Some(&checked.by))?;
+                asked.ticked.extend(&checked.points);
+                Ok(())
+            }
             RunEvent::ApprovalGranted(granted) => {
                 let asked = self.open(&granted.request, Some(&granted.by))?;
+                let may = asked.may_be_granted();
+                must(may, || format!("request `{}` is granted before it is looked at", granted.request))?;
                 if granted.edits.is_some() {
                     asked.granted.clear();
                 }

@@ -21,6 +21,15 @@ pub struct OpenRequest {
     pub checked: BTreeSet<u32>,
 }
 
+impl OpenRequest {
+    /// The next point that has to be looked at before a grant counts, if one has to.
+    fn to_tick(&self) -> Option<Vec<u32>> {
+        let points = 1..=u32::try_from(self.asked.checklist.len()).unwrap_or(u32::MAX);
+        let mut unticked = points.filter(|point| !self.checked.contains(point));
+        unticked.next().filter(|_| self.asked.require_checklist).map(|point| vec![point])
+    }
+}
+
 impl<W: World> Simulation<W> {
     /// The requests that can be answered now.
     pub fn requests(&self) -> impl Iterator<Item = OpenRequest> {
@@ -81,6 +90,9 @@ impl<W: World> Simulation<W> {
                 }
                 let request = id.to_string();
                 Some(match self.world.reply(&open.asked, &open.granted)? {
+                    Reply::Grant { by, .. } if let Some(points) = open.to_tick() => {
+                        Ask::Check { request, by, points }
+                    }
                     Reply::Grant { by, edits } => {
                         let edits = edits.map(Into::into);
                         Ask::Approve { request, by, note: None, edits, hash: None }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregates::run::{About, End, Phase, Run, RunStatus};
+use crate::aggregates::run::{About, End, Order, Phase, Run, RunStatus};
 use crate::events::ids::{RunId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
@@ -23,7 +23,7 @@ pub use effects::{EffectReport, effects};
 pub use failure::{FailureReport, FailureSearch};
 pub use phases::PhaseReport;
 pub(super) use steps::primary_agent;
-pub use steps::{ChildReport, ParentReport, StepProgress, StepReport};
+pub use steps::{ChildReport, ParentReport, SettledReport, StepProgress, StepReport};
 pub use waiting::{Approvers, Waiting};
 
 /// A run as of its last version.
@@ -76,6 +76,13 @@ pub struct RunReport {
     /// What a person can do about it; empty if it goes on by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<Way>,
+    /// Files of the run, its own and those that its steps start, that say something else by now, where that was looked for: the
+    /// run goes on as it was recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_files: Vec<String>,
+    /// Who paused it, while it is paused, or has cancelled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Order>,
     /// The step or the phase to which it was rolled back, while it is `paused` because of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back_to: Option<Arc<str>>,
@@ -154,6 +161,8 @@ pub fn report(
         tags: about.started.tags.clone(),
         parent: about.started.parent.clone().map(|Parent { run, step }| ParentReport { run, step }),
         children: steps::children(run.nodes()),
+        changed_files: Vec::new(),
+        stopped: run.stopped_by().cloned(),
         rolled_back_to: run.rolled_back_to().cloned(),
         ways: ways(run),
         rollback_file: None,

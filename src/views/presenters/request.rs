@@ -210,6 +210,10 @@ fn outcome(node: &Node) -> Words {
 }
 
 fn checklist(request: &ApprovalRequest, page: &mut Page) {
+    if request.asked.require_checklist {
+        page.line(&markdown!("It is granted only when all of these are ticked."));
+        page.blank();
+    }
     for (point, text) in (1..).zip(&request.asked.checklist) {
         page.item(&match request.checked.get(&point) {
             Some(by) => markdown!("[x] {}. {} ({})", point, text, by),
@@ -233,20 +237,26 @@ fn commands(
         return page.code(&format!("{status}    # how the run is"));
     }
     let (asked, id) = (&request.asked, &request.asked.request);
-    page.code(&command(grant(request, None, None)));
-    if let Some(change) = open_to_edits.and_then(example) {
-        page.code(&format!("{}    # with a change", command(grant(request, Some(change), None))));
+    let unticked: Vec<u32> = request.unticked().map(|(point, _)| point).collect();
+    // A command that would be refused is not told.
+    let may_grant = unticked.is_empty() || !asked.require_checklist;
+    if may_grant {
+        page.code(&command(grant(request, None, None)));
+        if let Some(change) = open_to_edits.and_then(example) {
+            page.code(&format!("{}    # with a change", command(grant(request, Some(change), None))));
+        }
     }
     page.code(&command(Act::Reject(id.clone())));
-    if !asked.checklist.is_empty() {
-        page.code(&format!("{}    # tick a point, grant nothing yet", command(Act::Check(id.clone()))));
+    if !unticked.is_empty() {
+        let tick = command(Act::Check { request: id.clone(), points: unticked });
+        page.code(&format!("{tick}    # tick these points, grant nothing yet"));
     }
     page.code(&status);
     if asked.gate == Gate::After && has_said_something {
         let said = command(Act::LookAtTranscript(asked.step.clone()));
         page.code(&format!("{said}    # what the step said"));
     }
-    if let Some(by) = asked.approvers.first() {
+    if let Some(by) = asked.approvers.first().filter(|_| may_grant) {
         let named = command(grant(request, None, Some(by)));
         page.blank();
         page.line(&markdown!(

@@ -2,7 +2,9 @@
 //! from the state alone.
 
 use super::ways::{Act, Invocation, Wording, ways};
-use crate::aggregates::run::{About, End, Ended, Node, Phase, Run, RunStatus, StepPhase, Trace, UndoPhase};
+use crate::aggregates::run::{
+    About, End, Ended, Node, Order, Phase, Run, RunStatus, StepPhase, Trace, UndoPhase,
+};
 use crate::events::ids::{RunId, StepId, Version};
 use crate::events::problem::Code;
 use crate::events::run::{RollbackCause, StepKind, StuckWhy};
@@ -103,8 +105,13 @@ fn done(run: &Run) -> impl Iterator<Item = Words> {
 }
 
 fn undone(run: &Run) -> impl Iterator<Item = Words> {
-    let undone = run.nodes().iter().filter(|node| node.undo_phase() == Some(&UndoPhase::Undone));
-    undone.map(|node| code(node.id()))
+    run.nodes().iter().filter_map(|node| match node.undo_phase()? {
+        UndoPhase::Undone(None) => Some(code(node.id())),
+        UndoPhase::Undone(Some(said)) => {
+            Some(item(node, &markdown!("by hand, as {} said{}", said.by, because(said))))
+        }
+        UndoPhase::Trying(_) | UndoPhase::Failed | UndoPhase::LeftUndone(_) => None,
+    })
 }
 
 /// The steps that nothing undoes, each with the reason.
@@ -116,8 +123,9 @@ fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, Words)> {
                 let error = error.map(|error| markdown!(": {}: {}", error.code, error.message));
                 markdown!("undoing it failed for good{}", error.unwrap_or_default())
             }
-            Some(UndoPhase::LeftUndone) => markdown!("somebody left it undone"),
+            Some(UndoPhase::LeftUndone(said)) => markdown!("{} left it as it is{}", said.by, because(said)),
             Some(_) => return None,
+            None if node.added.nothing_to_undo => return None,
             None if !node.leaves_traces() || node.added.undo.is_some() => return None,
             None if node.added.irreversible => markdown!("it is irreversible"),
             None if node.doing.trace == Trace::Unknown && node.output().is_none() => {
@@ -127,6 +135,10 @@ fn by_hand(run: &Run) -> impl Iterator<Item = (&Node, Words)> {
         };
         Some((node, why))
     })
+}
+
+fn because(said: &Order) -> Words {
+    said.reason.as_ref().map(|reason| markdown!(": {}", reason)).unwrap_or_default()
 }
 
 /// Steps whose compensation is owed and has not begun, as far as a rollback can still go.

@@ -83,8 +83,13 @@ pub enum Act {
         /// The name of the person who grants it; none stands for the user of the operating system.
         by: Option<Arc<str>>,
     },
-    /// Note that the first point of a checklist was looked at.
-    Check(RequestId),
+    /// Note that points of a checklist were looked at.
+    Check {
+        /// The request whose checklist it is.
+        request: RequestId,
+        /// The numbers of those points, from 1.
+        points: Vec<u32>,
+    },
     /// Refuse what is asked.
     Reject(RequestId),
 }

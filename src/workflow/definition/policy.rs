@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Does, micros};
+use super::{Does, is_default, micros};
 use crate::events::ids::AgentName;
 use crate::events::run::{Gate, UndoWhen};
 use crate::workflow::template::{Expression, Template};
@@ -51,6 +51,9 @@ pub struct Approval {
     /// The points that a reviewer is to look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checklist: Vec<String>,
+    /// Whether every one of them has to be ticked before a grant counts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub require_checklist: bool,
 }
 
 impl Approval {

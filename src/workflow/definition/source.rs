@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Definition;
-use crate::events::ids::StepId;
+use crate::events::ids::{Hash, StepId};
 use crate::events::problem::SourceLocation;
 
 /// Where a definition stands. Two that differ only in this do the same.
@@ -14,6 +14,9 @@ pub struct Source {
     pub file: String,
     /// The line and the column of each step, from 1, in the order of the steps.
     pub places: Vec<(u64, u64)>,
+    /// The hash of the file's text; none of what an older version has read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Hash>,
 }
 
 impl Definition {

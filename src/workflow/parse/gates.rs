@@ -1,4 +1,5 @@
-//! What a step says about who must grant it: `approve`, `approvers`, `approvals`, `expires`, `checklist`.
+//! What a step says about who must grant it: `approve`, `approvers`, `approvals`, `expires`, `checklist`,
+//! `require_checklist`.
 
 use super::diagnostics::{Diagnostics, Fields};
 use super::keys::{Key, Takes, key, words};
@@ -18,6 +19,8 @@ pub(super) const APPROVALS: Key =
     key("approvals", Takes::Count(PEOPLE_MAX), "how many different people have to grant it");
 pub(super) const EXPIRES: Key = key("expires", Takes::Duration, "how long there is to answer");
 pub(super) const CHECKLIST: Key = key("checklist", Takes::Texts, "what a reviewer is to look at");
+pub(super) const REQUIRE_CHECKLIST: Key =
+    key("require_checklist", Takes::Flag, "whether every point has to be ticked before a grant counts");
 
 const GATES: [(&str, Gate); 2] = [("before", Gate::Before), ("after", Gate::After)];
 
@@ -30,7 +33,7 @@ const NAME_CHARS_MAX: usize = 100;
 /// The approval that a step needs; none if it needs none.
 pub(super) fn approval(report: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Option<Approval> {
     let Some(tree) = fields.get("approve") else {
-        for Key { name, .. } in [APPROVERS, APPROVALS, EXPIRES, CHECKLIST] {
+        for Key { name, .. } in [APPROVERS, APPROVALS, EXPIRES, CHECKLIST, REQUIRE_CHECKLIST] {
             if let Some(place) = fields.key(name) {
                 let message = format!("`{name}` says nothing without `approve`");
                 let hint = "add `approve: before` or `approve: after`, or take it out";
@@ -50,7 +53,10 @@ pub(super) fn approval(report: &mut Diagnostics<'_>, fields: &Fields<'_>) -> Opt
     };
     let expires = fields.get("expires").and_then(|tree| report.positive_duration("expires", tree));
     let checklist = fields.get("checklist").map(|tree| checklist(report, tree)).unwrap_or_default();
-    Some(Approval { gate: gate?, approvers: approvers?, needed: needed?, expires, checklist })
+    let required = fields.get("require_checklist");
+    let require_checklist = required.and_then(|tree| report.flag("require_checklist", tree)).unwrap_or(false);
+    let (gate, approvers, needed) = (gate?, approvers?, needed?);
+    Some(Approval { gate, approvers, needed, expires, checklist, require_checklist })
 }
 
 /// The names of those who may answer; none if something is wrong with the list.

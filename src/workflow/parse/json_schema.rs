@@ -69,6 +69,7 @@ fn takes(takes: &Takes, parts: &mut Map<String, Value>) -> Value {
         }
         Takes::TextsByName => json!({"type": "object", "additionalProperties": text()}),
         Takes::Map(keys) => part(keys, parts),
+        Takes::MapOr(word, keys) => json!({"anyOf": [{"const": word}, part(keys, parts)]}),
         Takes::MapsByName(keys) => json!({"type": "object", "additionalProperties": part(keys, parts)}),
         Takes::Maps(keys) => json!({"type": "array", "items": part(keys, parts), "minItems": 1}),
     }
@@ -93,7 +94,7 @@ fn name(keys: &Keys) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use super::*;
     use crate::workflow::parse::{Known, data, read};
@@ -117,19 +118,21 @@ mod tests {
     #[test]
     fn what_is_read_fits_the_schema_be_it_an_example_or_of_the_docs() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
-        let mut files: Vec<String> = Vec::new();
-        for folder in ["examples", "examples/data", "examples/release"] {
-            let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
-            let paths = entries.map(|entry| entry.unwrap().path());
-            files.extend(
-                paths.filter(|path| path.extension().is_some_and(|ext| ext == "yaml")).map(|p| read(&p)),
-            );
+        let mut found = Vec::new();
+        for folder in ["examples", "config", "docs", "tests/fixtures"] {
+            files_in(&root.join(folder), &mut found);
         }
-        for page in std::fs::read_dir(root.join("docs")).unwrap() {
-            let page = read(&page.unwrap().path());
-            let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```"));
-            files.extend(blocks.map(|(block, _)| block.to_owned()));
+        let mut files: Vec<String> = Vec::new();
+        for path in found {
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            match path.extension().and_then(|ext| ext.to_str()) {
+                Some("yaml" | "yml" | "json") => files.push(text),
+                Some("md" | "rs" | "sh") => {
+                    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```"));
+                    files.extend(blocks.map(|(block, _)| block.to_owned()));
+                }
+                _ => {}
+            }
         }
         let workflows: Vec<_> = files.iter().filter(|text| is_read(text)).collect();
         assert!(workflows.len() > 20, "{}", workflows.len());
@@ -138,6 +141,14 @@ mod tests {
             let file = data(text, "w.yaml").unwrap().value();
             let wrong: Vec<_> = validator.iter_errors(&file).map(|error| error.to_string()).collect();
             assert_eq!(wrong, [""; 0], "{text}");
+        }
+    }
+
+    /// All files of a folder, and of those in it.
+    fn files_in(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { files_in(&path, found) } else { found.push(path) }
         }
     }
 
@@ -152,6 +163,9 @@ mod tests {
             "run: x\n    for_each: [1, {a: b}]\n    max_parallel: 3",
             "run: x\n    output: {n: '{{ output }}'}",
             "run: x\n    output: [1]",
+            "run: x\n    compensate: none",
+            "run: x\n    compensate: {run: y}",
+            "run: x\n    approve: after\n    checklist: [y]\n    require_checklist: true",
             "run: x\n    retry: {}",
             "agent: x\n    with: null",
             "sleep: ' 10s '",
@@ -169,6 +183,9 @@ mod tests {
             "agent: x\n    run: y",
             "needs: []",
             "run: x\n    on_error: never",
+            "run: x\n    compensate: nothing",
+            "run: x\n    compensate: {}",
+            "run: x\n    approve: after\n    require_checklist: maybe",
         ] {
             let text = format!("steps:\n  - id: a\n    {rest}\n");
             assert!(!is_read(&text) && !takes(&text), "{text}");

@@ -63,6 +63,8 @@ pub(super) enum Takes {
     TextsByName,
     /// A map with these keys.
     Map(&'static Keys),
+    /// A word, or a map with these keys.
+    MapOr(&'static str, &'static Keys),
     /// Maps with these keys, by their names.
     MapsByName(&'static Keys),
     /// A list of maps with these keys, at least one.

@@ -19,7 +19,14 @@ use crate::workflow::phases::circles;
 const PHASES_MAX: usize = 1_000;
 
 pub(super) const KEYS: Keys = Keys {
-    known: &[gates::APPROVE, gates::APPROVERS, gates::APPROVALS, gates::EXPIRES, gates::CHECKLIST],
+    known: &[
+        gates::APPROVE,
+        gates::APPROVERS,
+        gates::APPROVALS,
+        gates::EXPIRES,
+        gates::CHECKLIST,
+        gates::REQUIRE_CHECKLIST,
+    ],
     required: &["approve"],
 
     elsewhere: &[

@@ -45,6 +45,9 @@ pub(super) const KEYS: Keys = Keys {
     ..Keys::of("`compensate`")
 };
 
+/// What a step says that has nothing to undo.
+pub(super) const NONE: &str = "none";
+
 const WHEN: [(&str, UndoWhen); 2] = [("completed", UndoWhen::Completed), ("attempted", UndoWhen::Attempted)];
 
 /// What a step says about being undone.
@@ -52,6 +55,8 @@ const WHEN: [(&str, UndoWhen); 2] = [("completed", UndoWhen::Completed), ("attem
 pub(super) struct Saga<'t> {
     /// How it is undone; none if the step does not say, or something is wrong with it.
     pub(super) compensate: Option<Compensate>,
+    /// Whether it says that there is nothing to undo.
+    pub(super) nothing_to_undo: bool,
     /// The agent that the compensation names, with the place.
     pub(super) agent: Option<(AgentName, SourceLocation)>,
     /// The expressions in the compensation.
@@ -72,6 +77,9 @@ impl<'t> Saga<'t> {
         }
         let saga = Self { irreversible, at_most_once, ..Self::default() };
         let saga = match fields.get("compensate") {
+            Some(tree) if matches!(&tree.value, Value::Text(word) if word == NONE) => {
+                saga.nothing_to_undo(report, fields, tree)
+            }
             Some(tree) => saga.compensated(report, tree),
             None => saga,
         };
@@ -85,10 +93,29 @@ impl<'t> Saga<'t> {
         saga
     }
 
+    /// Takes it at its word, unless there is something to undo by itself, or nothing that could be.
+    fn nothing_to_undo(self, report: &mut Diagnostics<'_>, fields: &Fields<'t>, tree: &'t Tree) -> Self {
+        let refused = if self.irreversible {
+            let message = "an `irreversible` step does what cannot be undone, and `compensate: none` says that there is \
+                           nothing to undo";
+            Some((message, "take one of them out"))
+        } else if fields.get("workflow").is_some() {
+            let message = "a child run is rolled back by itself, whatever its step says";
+            Some((message, "say `compensate: none` of its steps that have nothing to undo"))
+        } else {
+            None
+        };
+        if let Some((message, hint)) = refused {
+            report.refuse(tree, Problem::new(Code::Contradiction, message).hint(hint));
+        }
+        Self { nothing_to_undo: true, ..self }
+    }
+
     fn compensated<'s: 't>(self, report: &mut Diagnostics<'s>, tree: &'t Tree) -> Self {
         if let Value::Text(_) = &tree.value {
             let problem = Problem::new(Code::BadValue, "`compensate` takes a map, and this is a text");
-            report.refuse(tree, problem.hint("write `compensate: {run: …}`"));
+            let hint = "write `compensate: {run: …}`, or `compensate: none` if it has nothing to undo";
+            report.refuse(tree, problem.hint(hint));
             return self;
         }
         let Some(fields) = Fields::read(report, "compensate", &KEYS, tree) else { return self };

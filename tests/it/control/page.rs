@@ -177,3 +177,30 @@ fn a_run_that_is_stuck_past_an_irreversible_step_is_told_only_what_can_be() {
         assert!(!text.contains("STEP"), "{text}");
     }
 }
+
+#[test]
+fn what_has_nothing_to_undo_is_named_by_no_plan_and_no_page() {
+    let sandbox = Sandbox::new();
+    let none = "{run: 'true', compensate: none}";
+    let step = |id: &str| none.replace("{run", &format!("{{id: {id}, run"));
+    let file = |last: &str| {
+        format!("name: w\nsteps:\n  - {}\n  - {last}\n  - {{id: no, run: exit 1}}\n", step("look"))
+    };
+    sandbox.write("w.yaml", file("{id: made, run: 'true'}"));
+    sandbox.json(1, &["run", "w.yaml", "--id", "r"]);
+    let plan = sandbox.json(0, &["rollback", "r", "--dry-run"]);
+    let cannot: Vec<&Value> = plan["cannot"].as_array().unwrap().iter().map(|step| &step["step"]).collect();
+    assert_eq!(cannot, ["made"]);
+    let text = fs::read_to_string(page(&sandbox)).unwrap();
+    let by_hand = text.split("## What a person must undo by hand").nth(1).unwrap();
+    let by_hand = by_hand.split("\n## ").next().unwrap();
+    assert!(by_hand.contains("`made`") && !by_hand.contains("`look`"), "{text}");
+    assert!(text.contains("- `look`: completed"), "it was done all the same: {text}");
+
+    // Where nothing else was done, a person has nothing to do.
+    sandbox.write("w.yaml", file(&step("again")));
+    let report = sandbox.json(1, &["run", "w.yaml", "--id", "harmless"]);
+    assert_eq!(report.get("rollback_file"), None, "{report:#}");
+    assert!(!sandbox.data().join("runs/harmless/ROLLBACK-harmless.md").exists());
+    assert_eq!(sandbox.reenact(&["validate", "w.yaml"]).code(), Some(0));
+}

@@ -122,5 +122,34 @@ fn what_a_person_undid_or_leaves_ends_the_rollback() {
         assert_eq!(steps(&report), [step, "failed"]);
         assert_eq!(report["steps"][0]["error"].is_null(), how == "done", "undone by hand it failed no more");
         assert_eq!(log(&sandbox), ["a"]);
+
+        // A person reads what a person said, and neither that it completed nor what had gone wrong.
+        assert_eq!(report["steps"][0]["settled"], json!({"how": how, "by": "ada", "reason": "by hand"}));
+        assert_eq!(report["steps"][1].get("settled"), None);
+        let (sign, said, why, page) = match how {
+            "skip" => (
+                "= a  kept (ada: by hand)",
+                "kept",
+                "ada said that `a` stays as it is",
+                "ada left it as it is",
+            ),
+            _ => (
+                "↩ a  undone by hand (ada: by hand)",
+                "undone",
+                "ada said that `a` was undone",
+                "as ada said",
+            ),
+        };
+        let shown = sandbox.reenact(&["status", "r"]).stdout;
+        let line = shown.lines().find(|line| line.contains(" a  ")).unwrap();
+        assert!(line.contains(sign) && !line.contains("RE-"), "{said}: {shown}");
+        let why_shown = sandbox.reenact(&["why", "r", "a"]).stdout;
+        assert!(why_shown.contains(why) && why_shown.contains("by hand"), "{why_shown}");
+        sandbox.json(3, &["resume", "r"]);
+        let file = sandbox.status("r")["rollback_file"].as_str().map(std::fs::read_to_string);
+        if how == "skip" {
+            let text = file.unwrap().unwrap();
+            assert!(text.contains(&format!("`a`: {page}: by hand")), "{text}");
+        }
     }
 }

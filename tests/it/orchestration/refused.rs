@@ -88,3 +88,57 @@ fn a_command_that_makes_no_sense_is_bad_usage() {
     let deep = "[".repeat(1_000) + &"]".repeat(1_000);
     assert_refused(&sandbox, &["signal", "r", "go", &deep], "RE-1001");
 }
+
+/// One who asks for its whole checklist, and one who only lists it; and a phase that asks for all of its own.
+const TICKED: &str = "name: ticked
+phases: {ship: {approve: after, checklist: [Was it sent?], require_checklist: true}}
+steps:
+  - {id: a, run: 'true', approve: before, checklist: [Is it built?, Is it signed?], require_checklist: true}
+  - {id: b, run: 'true', approve: before, checklist: [Is it late?, Is it dear?], phase: ship}
+";
+
+#[test]
+fn a_grant_before_the_whole_checklist_is_ticked_is_refused_and_says_how_it_is() {
+    let (sandbox, report) = waiting(TICKED);
+    let id = first(&report);
+    let asked = &report["waiting_for"][0];
+    assert_eq!((&asked["unticked"], &asked["require_checklist"]), (&serde_json::json!([1, 2]), &true.into()));
+    let shown = sandbox.reenact(&["status", "r"]).stdout;
+    assert!(shown.contains(&format!("  tick:   reenact approve r {id} --check 1,2")), "{shown}");
+    // A grant would be refused: it is told of when it would not be.
+    assert!(!shown.contains("grant:"), "{shown}");
+
+    let hint = assert_refused(&sandbox, &["approve", "r", "a"], "RE-2019");
+    assert_eq!(hint, format!("look at each, then `reenact approve r {id} --check 1,2` ticks them"));
+    sandbox.json(0, &["approve", "r", "a", "--check", "2", "--by", "bob"]);
+    let refused = sandbox.reenact(&["approve", "r", "a"]);
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert!(refused.stderr.contains("and 1 point is not: 1. Is it built?"), "{refused}");
+    assert!(refused.stderr.contains(&format!("`reenact approve r {id} --check 1`")), "{refused}");
+    sandbox.json(0, &["approve", "r", "a", "--check", "1"]);
+    assert!(sandbox.reenact(&["status", "r"]).stdout.contains(&format!("grant:  reenact approve r {id}\n")));
+    assert_eq!(sandbox.json(0, &["approve", "r", "a"])["unticked"], serde_json::Value::Null);
+
+    // What need not be ticked is told, and granted.
+    sandbox.json(4, &["resume", "r"]);
+    sandbox.json(0, &["approve", "r", "b", "--check", "1"]);
+    let granted = sandbox.reenact(&["approve", "r", "b"]);
+    assert_eq!(granted.code(), Some(0), "{granted}");
+    assert!(granted.stdout.contains("granted with this unticked in `b`: 2. Is it dear?\n"), "{granted}");
+
+    // A phase as well.
+    sandbox.json(4, &["resume", "r"]);
+    assert_refused(&sandbox, &["approve", "r", "ship"], "RE-2019");
+    sandbox.json(0, &["approve", "r", "ship", "--check", "1"]);
+    sandbox.json(0, &["approve", "r", "ship", "--resume"]);
+}
+
+#[test]
+fn a_program_is_told_which_points_nobody_ticked() {
+    let (sandbox, report) = waiting(RELEASE);
+    let granted = sandbox.json(0, &["approve", "r", "publish", "--by", "ada"]);
+    let (request, step) = (first(&report), "publish");
+    let point = |point: u32, says: &str| serde_json::json!({"request": request, "step": step, "point": point, "says": says});
+    let both = serde_json::json!([point(1, "Is it built?"), point(2, "Is it signed?")]);
+    assert_eq!(granted["unticked"], both);
+}

@@ -100,6 +100,9 @@ impl Duel {
                 by: by.to_string(),
                 edit: edits.as_ref().map(|edits| edits.fitted(&Json::null(), None).unwrap().value()),
             },
+            Ask::Check { request, by, points } => {
+                Command::Check { what: what(request)?, by: by.to_string(), point: *points.first()? }
+            }
             Ask::Reject { request, by, .. } => Command::Reject { what: what(request)?, by: by.to_string() },
             Ask::Signal { name, data, .. } => Command::Signal { name: name.to_string(), data: data.value() },
             _ => return None,

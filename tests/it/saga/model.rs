@@ -42,6 +42,8 @@ pub(super) struct Step {
     pub(super) schema: bool,
     pub(super) phase: Option<&'static str>,
     pub(super) undo: Option<Undo>,
+    /// Whether it says that there is nothing to undo, which changes nothing but what people are told.
+    pub(super) harmless: bool,
     pub(super) irreversible: bool,
     pub(super) at_most_once: bool,
 }
@@ -110,6 +112,8 @@ pub(super) struct ApprovalRule {
     pub(super) closed: bool,
     pub(super) needed: usize,
     pub(super) expires: bool,
+    /// Whether a grant counts only when all points of the checklist are ticked.
+    pub(super) ticked: bool,
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -104,6 +104,7 @@ impl Advance<'_, '_> {
             expires,
             timer,
             checklist: approval.checklist.clone(),
+            require_checklist: approval.require_checklist,
         });
         Ok(())
     }

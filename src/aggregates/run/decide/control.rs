@@ -166,12 +166,11 @@ impl Run {
     /// A step that may be started once only, was, and would be started again if the run went forward.
     fn started_once(&self, undone: Option<&Unwinding>) -> Option<&Node> {
         let is_anew = |place: StepIndex| undone.is_some_and(|unwinding| unwinding.undoes(place));
-        let is_undone = |node: &Node| node.undo_phase() == Some(&UndoPhase::Undone);
         let mut nodes = self.steps.indexed();
         let found = nodes.find(|(place, node)| {
             let is_afresh = !is_anew(*place) && self.is_to_be_retried(node);
             // What was refused is not done again, but asked about again.
-            let starts = is_afresh && !node.is_refused_by_people() || is_anew(*place) && !is_undone(node);
+            let starts = is_afresh && !node.is_refused_by_people() || is_anew(*place) && !node.is_undone();
             starts && node.added.at_most_once && node.attempts_now() > 0
         });
         found.map(|(_, node)| node)

@@ -1,5 +1,6 @@
 //! Commands by which people answer: approvals, checklists and signals.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::RunDraft;
@@ -7,7 +8,7 @@ use super::control::forward;
 use crate::aggregates::run::advance::Advance;
 use crate::aggregates::run::{
     ApprovalRequest, ApprovalState, Became, Gated, Impossible, Node, Phase, Refusal, Run, RunRejection,
-    StepIndex, StepPhase,
+    StepIndex, StepPhase, Unticked,
 };
 use crate::events::ids::{RequestId, TimerId};
 use crate::events::json::{Json, Payload};
@@ -55,6 +56,7 @@ pub(super) fn approve(
         let open = open(run, request)?;
         may_answer(open, &by, wall)?;
         is_unchanged(open, hash)?;
+        is_ticked(open)?;
         if open.granted.contains_key(&by) && edits.is_none() {
             let granted = u32::try_from(open.granted.len()).unwrap_or(u32::MAX);
             let left = open.asked.needed.saturating_sub(granted);
@@ -79,6 +81,18 @@ fn is_unchanged(request: &ApprovalRequest, seen: Option<&str>) -> Result<(), Run
     }
     let (request, step) = (request.asked.request.clone(), request.asked.step.clone());
     Err(Refusal::RequestChanged { request, step, hash }.into())
+}
+
+/// Refuses to grant what asks for its whole checklist before all of that is ticked.
+fn is_ticked(request: &ApprovalRequest) -> Result<(), RunRejection> {
+    let points: Vec<(u32, String)> =
+        request.unticked().map(|(point, says)| (point, says.to_owned())).collect();
+    if !request.asked.require_checklist || points.is_empty() {
+        return Ok(());
+    }
+    let id = request.asked.request.clone();
+    let tick = Remedy::Tick { request: id.clone(), points: points.iter().map(|(point, _)| *point).collect() };
+    Err(Refusal::NotTicked { request: id, points }.but([tick]))
 }
 
 /// What an answer makes of the arguments that a step would get, or of the output that it has. What is granted has to be
@@ -327,6 +341,26 @@ impl Run {
             none if none.is_empty() => within(&self.phase(named)),
             found => found,
         }
+    }
+
+    /// The points that nobody has ticked of the requests that somebody means, the newest of each step.
+    pub fn unticked(&self, named: &str) -> Vec<Unticked> {
+        let meant = self.requests_meant(named);
+        let requests = meant.iter().filter_map(|id| self.people.requests.get(id));
+        let mut newest: BTreeMap<StepIndex, &ApprovalRequest> = BTreeMap::new();
+        for request in requests {
+            let known = newest.entry(request.place).or_insert(request);
+            if request.at > known.at {
+                *known = request;
+            }
+        }
+        let points = |request: &ApprovalRequest| {
+            let (id, step) = (request.asked.request.clone(), request.asked.step.clone());
+            let unticked = request.unticked().map(|(point, says)| (point, says.to_owned()));
+            let of_it = |(point, says)| Unticked { request: id.clone(), step: step.clone(), point, says };
+            unticked.map(of_it).collect::<Vec<_>>()
+        };
+        newest.values().flat_map(|request| points(request)).collect()
     }
 
     /// The step that a request is about.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Contradiction, Evolution};
 use crate::aggregates::run::{
-    Driven, End, Ended, Phase, RunEffect, RunEffectId, Timer, TimerOf, Unwinding, Why,
+    Driven, End, Ended, Order, Phase, RunEffect, RunEffectId, Timer, TimerOf, Unwinding, Why,
 };
 use crate::events::ids::{StepId, TimerId};
 use crate::events::run::{
@@ -15,13 +15,14 @@ use crate::events::run::{
 use crate::events::time::Timestamp;
 
 impl Evolution<'_> {
-    pub(super) fn run_paused(&mut self, _: &RunPaused) -> Result<(), Contradiction> {
+    pub(super) fn run_paused(&mut self, event: &RunPaused) -> Result<(), Contradiction> {
         let is_back = matches!(&self.run.phase, Phase::Unwinding(unwinding) if unwinding.is_back());
         if self.run.paused && !is_back {
             return Err("it is paused already".to_owned());
         }
         self.close_starts();
         self.run.paused = true;
+        self.run.people.paused = Some(Order { by: Arc::clone(&event.by), reason: event.reason.clone() });
         self.forget_until();
         self.run.phase = match std::mem::take(&mut self.run.phase) {
             Phase::Unwinding(unwinding) if is_back => Phase::Back(unwinding),
@@ -68,6 +69,7 @@ impl Evolution<'_> {
             _ => {}
         }
         let why = Why::Cancelled { rollback: event.rollback };
+        self.run.people.cancelled = Some(Order { by: Arc::clone(&event.by), reason: event.reason.clone() });
         self.run.paused = false;
         if let Phase::Ending(ending) = &mut self.run.phase {
             ending.why = why;

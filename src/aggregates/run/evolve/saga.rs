@@ -1,11 +1,13 @@
 //! What the events of a rollback make true: its gates, its compensations, and where the run goes on after it.
 
+use std::sync::Arc;
+
 use super::{Contradiction, Evolution, start};
 use crate::aggregates::run::node::Compensation;
 use crate::aggregates::run::tries::{StepError, Tried, Tries, Trying};
 use crate::aggregates::run::unwinding::{Kept, Standing};
 use crate::aggregates::run::{
-    End, Ended, Node, Phase, Run, RunEffect, RunEffectId, StepIndex, UndoPhase, Unwinding,
+    End, Ended, Node, Order, Phase, Run, RunEffect, RunEffectId, StepIndex, UndoPhase, Unwinding,
 };
 use crate::events::run::*;
 
@@ -72,7 +74,7 @@ impl Evolution<'_> {
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
         let tries = &mut self.undo(place)?.tries;
-        (tries.phase, tries.error) = (UndoPhase::Undone, None);
+        (tries.phase, tries.error) = (UndoPhase::Undone(None), None);
         self.close_compensation()?;
         self.became_of(place);
         Ok(())
@@ -112,10 +114,11 @@ impl Evolution<'_> {
             phase => self.run.phase = phase,
         }
         self.unwinding()?.failed.remove(&place);
+        let said = Order { by: Arc::clone(&event.by), reason: Some(event.reason.clone()) };
         match event.how {
             Resolution::Retry => return self.try_undo_afresh(place),
-            Resolution::Skip => self.undo(place)?.tries.phase = UndoPhase::LeftUndone,
-            Resolution::Done => self.undo(place)?.tries.phase = UndoPhase::Undone,
+            Resolution::Skip => self.undo(place)?.tries.phase = UndoPhase::LeftUndone(said),
+            Resolution::Done => self.undo(place)?.tries.phase = UndoPhase::Undone(Some(said)),
         }
         self.became_of(place);
         Ok(())

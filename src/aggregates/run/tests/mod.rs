@@ -354,6 +354,7 @@ fn starting_again_attaches_only_to_the_same() {
         (start.duration_limit, start.insists.duration_limit) = (Some(Duration::from_secs(1)), true)
     });
     is_refused(|start| start.insists.parallel = true);
+    is_refused(|start| start.insists.only_recorded = true);
     let run = run.when(with(|start| start.duration_limit = Some(Duration::from_secs(1)))).then([]);
     run.when(start("{\"a\":1}")).then_rejected(|why| matches!(why, RunRejection::Taken(_)));
 }

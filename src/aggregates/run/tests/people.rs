@@ -235,6 +235,36 @@ fn points_of_the_checklist_are_recorded_and_grant_nothing() {
 }
 
 #[test]
+fn a_grant_counts_only_when_the_whole_checklist_is_ticked_that_has_to_be() {
+    let text = "name: w
+steps:
+  - {id: a, run: x, approve: before, checklist: [one, two], require_checklist: true, approvals: 2}";
+    let mut play = Play::eager(text);
+    let check = |point| Ask::Check { request: "a".to_owned(), by: "ada".into(), points: vec![point] };
+    let refused = |play: &Play| play.refusal(&approve("a", "ada")).unwrap();
+    let of_both = refused(&play);
+    assert_eq!(of_both.code, Code::NotTicked);
+    assert!(of_both.message.ends_with("2 points are not: 1. one; 2. two"), "{}", of_both.message);
+    play.ask(check(2));
+    assert!(refused(&play).message.ends_with("1 point is not: 1. one"));
+    // Who ticks a point and who grants need not be one.
+    play.ask(check(1));
+    assert_eq!(play.ask(approve("a", "bob")), ["approval_granted"]);
+    assert_eq!(play.ask(approve("a", "ada")), ["approval_granted", "attempt_started a"]);
+}
+
+#[test]
+fn points_that_nobody_has_ticked_are_known_of_the_newest_request_of_each_step() {
+    let mut play = Play::eager("name: w\nsteps: [{id: a, run: x, approve: before, checklist: [one, two]}]");
+    play.ask(Ask::Check { request: "a".to_owned(), by: "ada".into(), points: vec![1] });
+    play.ask(approve("a", "ada"));
+    let unticked = play.state().unticked("a");
+    assert_eq!(unticked.len(), 1);
+    assert_eq!((unticked[0].point, &*unticked[0].says), (2, "two"));
+    assert_eq!(play.state().unticked("b"), []);
+}
+
+#[test]
 fn a_paused_run_takes_answers_and_starts_nothing() {
     let mut play = Play::eager(GATED);
     play.complete("build", "1");

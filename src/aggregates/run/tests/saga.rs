@@ -466,3 +466,13 @@ steps:
     let back = play.state().rollback_plan(Some("b")).unwrap();
     assert_eq!(back.order, [[StepId::grown("e")]]);
 }
+
+#[test]
+fn what_has_nothing_to_undo_is_no_part_of_a_plan_to_undo() {
+    let text = "name: w\nsteps:\n  - {id: a, run: x}\n  - {id: b, run: x, compensate: none}\n  - {id: c, run: x, needs: [b]}";
+    let mut play = Play::start(text);
+    play.complete_all(&["a", "b"]);
+    let plan = play.state().rollback_plan(None).unwrap();
+    let cannot: Vec<&str> = plan.cannot.iter().map(|cannot| cannot.step.as_str()).collect();
+    assert_eq!(cannot, ["a", "c"], "c runs: nobody would know how far it came");
+}

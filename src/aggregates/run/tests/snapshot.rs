@@ -72,7 +72,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "7a9e620f6ba3bc681c5b4b3d2a3123a4cd8a27c37ac5e1b0daeb24262957467e";
+const HASH: &str = "d0ef7b9eb8fc52716f8613b72148a48f016aee25136b5af6313c76437efce975";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.
@@ -81,7 +81,7 @@ fn asking() -> Play {
         r#"
 name: asking
 steps:
-  - {id: plan, agent: planner, approve: after, phase: one, checklist: [look]}
+  - {id: plan, agent: planner, approve: after, phase: one, checklist: [look], require_checklist: true}
   - {id: poll, agent: a, repeat: {until: output, max: 3}, fallback: {agent: b}}
   - {id: test, workflow: /test.yaml, phase: two}
   - {id: paid, wait_for: payment}

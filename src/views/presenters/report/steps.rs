@@ -1,16 +1,17 @@
 //! The steps of a run, and the phases that they belong to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{UsageReport, problem, usage_report};
 use crate::aggregates::run::child::is_made_by;
-use crate::aggregates::run::{Graph, Node, StepError, StepIndex, StepPhase, UndoPhase};
+use crate::aggregates::run::{Graph, Node, Order, StepError, StepIndex, StepPhase};
 use crate::events::ids::{AgentName, RunId, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
-use crate::events::run::{SkipReason, StepKind};
+use crate::events::run::{Resolution, SkipReason, StepKind};
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
 
@@ -43,6 +44,9 @@ pub struct StepReport {
     /// Whether it failed and the run goes on all the same.
     #[serde(default, skip_serializing_if = "is_false")]
     pub tolerated: bool,
+    /// What a person said who settled its compensation; none if nobody had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<SettledReport>,
     /// The step's output; null until it has one.
     pub output: Json,
     /// Why it failed or was skipped, or why its last attempt failed, also one at undoing it.
@@ -73,8 +77,19 @@ pub struct StepProgress {
     pub text: String,
 }
 
+/// What a person said of a compensation that had failed for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettledReport {
+    /// Whether the step stays as it is (`skip`), or was undone by hand (`done`).
+    pub how: Resolution,
+    /// The name of the person or program that said so.
+    pub by: Arc<str>,
+    /// Their reason.
+    pub reason: String,
+}
+
 /// For serde, which passes a reference.
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 
@@ -132,6 +147,7 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
         cached,
         degraded,
         tolerated: node.status() == "failed" && node.doing.phase == StepPhase::Failed { tolerated: true },
+        settled: settled(node),
         output: node.output().map(|output: &Payload| blobs.json(output)).transpose()?.unwrap_or_default(),
         error: step_error(node),
         artifacts,
@@ -164,9 +180,16 @@ pub(super) fn children(nodes: &Graph) -> Vec<ChildReport> {
     nodes.iter().filter_map(child).collect()
 }
 
+fn settled(node: &Node) -> Option<SettledReport> {
+    let phase = node.undo_phase()?;
+    let Order { by, reason } = phase.said()?.clone();
+    let how = if phase.is_undone() { Resolution::Done } else { Resolution::Skip };
+    Some(SettledReport { how, by, reason: reason.unwrap_or_default() })
+}
+
 fn step_error(node: &Node) -> Option<Problem> {
     let of = |error: &StepError| problem(error.code, error.class, &error.message).step(node.id());
-    let undoing = node.compensation.as_ref().filter(|undo| undo.tries.phase != UndoPhase::Undone);
+    let undoing = node.compensation.as_ref().filter(|undo| !undo.tries.phase.is_undone());
     let undoing = undoing.and_then(|undo| undo.tries.error.as_ref());
     match (&node.doing.phase, undoing.or(node.doing.error.as_ref())) {
         (_, Some(error)) => Some(of(error)),

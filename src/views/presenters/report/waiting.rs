@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::steps::is_false;
 use crate::aggregates::run::{ApprovalRequest, Node, Run, StepIndex, StepPhase, Trying, UndoPhase};
 use crate::events::ids::{Hash, RunId, StepId};
 use crate::events::time::Timestamp;
@@ -39,6 +40,12 @@ pub struct Approvers {
     pub needed: u32,
     /// The names of those who have granted it.
     pub granted: Vec<Arc<str>>,
+    /// The points of the checklist that nobody has ticked, from 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unticked: Vec<u32>,
+    /// Whether a grant counts only when all of them are ticked.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub require_checklist: bool,
     /// The hash of exactly what a grant would approve now: `approve --hash` grants nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<Hash>,
@@ -86,6 +93,8 @@ fn approval(run: &Run, request: &ApprovalRequest) -> Waiting {
             approvers: asked.approvers.clone(),
             needed: asked.needed,
             granted: request.granted.keys().cloned().collect(),
+            unticked: request.unticked().map(|(point, _)| point).collect(),
+            require_checklist: asked.require_checklist,
             hash: Some(request.hash()),
             file: None,
         }),

@@ -32,6 +32,7 @@ steps:
     approvals: 2
     expires: 2h
     checklist: [The tests passed, Nobody is on holiday]
+    require_checklist: true
   - id: go
     wait_for: go ahead
     timeout: 1h
@@ -69,11 +70,19 @@ fn every_key_of_orchestration_is_read() {
             needed: 2,
             expires: Some(Duration::from_secs(7200)),
             checklist: vec!["The tests passed".to_owned(), "Nobody is on holiday".to_owned()],
+            require_checklist: true,
         })
     );
 
     assert_eq!(go.does, Does::WaitFor("go ahead".to_owned()));
-    let open = Approval { gate: Gate::After, approvers: vec![], needed: 1, expires: None, checklist: vec![] };
+    let open = Approval {
+        gate: Gate::After,
+        approvers: vec![],
+        needed: 1,
+        expires: None,
+        checklist: vec![],
+        require_checklist: false,
+    };
     assert_eq!((go.timeout, &go.approval), (Some(Duration::from_secs(3600)), &Some(open)));
     assert_eq!((&go.retry, go.env.len(), go.agent()), (&None, 0, None));
 
@@ -87,7 +96,7 @@ fn every_key_of_orchestration_is_read() {
     let named: Vec<_> = parsed.agents.iter().map(|named| (named.agent.as_str(), named.role)).collect();
     assert_eq!(named, [("Reviewer", AgentRole::Does), ("Other_Reviewer", AgentRole::FallsBack)]);
     let [NamedChild { file, step, at }] = parsed.children.as_slice() else { panic!() };
-    assert_eq!((file.as_str(), step.as_str(), at.line, at.column), ("sub/deploy.yaml", "deploy", 28, 15));
+    assert_eq!((file.as_str(), step.as_str(), at.line, at.column), ("sub/deploy.yaml", "deploy", 29, 15));
     assert_eq!(parsed.warnings, []);
     let again = Definition::from_json(parsed.definition.to_json().text()).unwrap();
     assert_eq!(again, parsed.definition);
@@ -176,6 +185,7 @@ fn gates_that_nobody_could_open() {
         ("run: x\n    approvals: 2", Code::Contradiction, 4, 5, "without `approve`", ""),
         ("run: x\n    expires: 1h", Code::Contradiction, 4, 5, "without `approve`", ""),
         ("run: x\n    checklist: [a]", Code::Contradiction, 4, 5, "without `approve`", ""),
+        ("run: x\n    require_checklist: true", Code::Contradiction, 4, 5, "without `approve`", ""),
         (&gate("approvers: ada"), Code::BadValue, 5, 16, "this is a text", "approvers: [ada]"),
         (&gate("approvers: []"), Code::BadValue, 5, 16, "names nobody", "anybody"),
         (&gate("approvers: [ada, bob, ada]"), Code::Contradiction, 5, 27, "`ada` stands twice", ""),
@@ -194,6 +204,7 @@ fn gates_that_nobody_could_open() {
         ),
         (&gate("expires: 0s"), Code::BadValue, 5, 14, "longer than zero", ""),
         (&gate("expires: -1h"), Code::BadDuration, 5, 14, "`-1h`", ""),
+        (&gate("require_checklist: look"), Code::BadValue, 5, 24, "`true` or `false`", ""),
         (&gate("checklist: look"), Code::BadValue, 5, 16, "a list", ""),
         (&gate("checklist: [[x]]"), Code::BadValue, 5, 17, "a text", ""),
     ]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bad::{check, check_steps, step};
 use super::*;
-use crate::events::run::UndoWhen;
+use crate::events::run::{Because, UndoWhen};
 use crate::workflow::definition::{Compensate, Does, Retry, RetryPolicy};
 
 const WHOLE: &str = r#"
@@ -70,6 +70,18 @@ fn a_workflow_rolls_back_unless_it_says_otherwise() {
 }
 
 #[test]
+fn a_step_may_say_that_it_has_nothing_to_undo() {
+    let definition = good(&step("run: x\n    for_each: [1]\n    compensate: none"));
+    let step = definition.steps.first().unwrap();
+    assert_eq!((step.nothing_to_undo, &step.compensate, step.undo()), (true, &None, None));
+    for because in [Because::Definition, Because::ForEach] {
+        assert!(step.added(step.id.clone(), because).nothing_to_undo);
+    }
+    let again = Definition::from_json(definition.to_json().text()).unwrap();
+    assert_eq!(again, definition);
+}
+
+#[test]
 fn the_defaults_are_not_for_compensations() {
     let text = "defaults: {timeout: 1s, retry: {attempts: 2, jitter: 0}}\n";
     let definition = good(&format!("{text}{}", step("run: x\n    compensate: {run: y}")));
@@ -122,6 +134,7 @@ fn compensations_that_are_not_what_they_must_be() {
     for (says, code, column, message, hint) in [
         ("", Code::BadValue, 15, "`compensate` has no value", "a map"),
         ("rm x", Code::BadValue, 17, "this is a text", "compensate: {run: …}"),
+        ("None", Code::BadValue, 17, "this is a text", "or `compensate: none`"),
         ("[rm, x]", Code::BadValue, 17, "this is a list", "a map"),
         ("{}", Code::StepKind, 17, "compensation does nothing", "one of `run` and `agent`"),
         ("{timeout: 1s}", Code::StepKind, 17, "compensation does nothing", "one of `run` and `agent`"),
@@ -178,6 +191,23 @@ fn keys_of_a_saga_that_cannot_stand_together() {
             "would never be used",
             "when: attempted",
         ),
+        (
+            "run: x\n    irreversible: true\n    compensate: none",
+            Code::Contradiction,
+            5,
+            17,
+            "there is nothing to undo",
+            "one of them",
+        ),
+        (
+            "workflow: w.yaml\n    compensate: none",
+            Code::Contradiction,
+            4,
+            17,
+            "rolled back by itself",
+            "of its steps",
+        ),
+        ("sleep: 1s\n    compensate: none", Code::Contradiction, 4, 5, "`compensate` says nothing", ""),
         ("run: x\n    irreversible: yes", Code::BadValue, 4, 19, "`true` or `false`", ""),
         ("run: x\n    at_most_once: 1", Code::BadValue, 4, 19, "`true` or `false`", ""),
         ("run: x\n    on_failure: stop", Code::Contradiction, 4, 5, "no place in a step", "`on_error`"),

@@ -116,6 +116,7 @@ impl Step {
             // Of an irreversible step only a failure can be cleaned up behind.
             when_attempted: irreversible || random.one_in(3),
         });
+        let harmless = works && undo.is_none() && !irreversible && random.one_in(2);
         Self {
             needs,
             does,
@@ -129,6 +130,7 @@ impl Step {
             schema: works && random.one_in(8),
             phase: ["build", "ship"].get(random.below(3)).copied().filter(|_| rates.phases),
             undo,
+            harmless,
             irreversible,
             at_most_once,
         }
@@ -172,6 +174,7 @@ impl ApprovalRule {
             closed: random.one_in(2),
             needed: if random.one_in(3) { 2 } else { 1 },
             expires: random.one_in(3),
+            ticked: random.one_in(4),
         }
     }
 }

@@ -118,6 +118,7 @@ impl Step {
             schema: false,
             phase: Some(phase),
             undo: None,
+            harmless: false,
             irreversible: false,
             at_most_once: false,
         }

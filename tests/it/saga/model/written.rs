@@ -144,6 +144,9 @@ impl Step {
                 }),
             );
         }
+        if self.harmless {
+            set("compensate", json!("none"));
+        }
         if self.irreversible {
             set("irreversible", json!(true));
         }
@@ -163,6 +166,9 @@ impl ApprovalRule {
         set("checklist", json!(["The tests passed", "Nobody is on holiday"]));
         if self.closed {
             set("approvers", json!(APPROVERS));
+        }
+        if self.ticked {
+            set("require_checklist", json!(true));
         }
         if self.expires {
             set("expires", json!("5s"));

@@ -144,7 +144,10 @@ impl Oracle {
         let meant = self.meant(named);
         let may = |request: &usize| {
             let again = self.requests[*request].granted.contains(by) && edit.is_none();
-            self.may_answer(*request, by) && !again && self.may_become(*request, edit)
+            self.may_answer(*request, by)
+                && self.is_looked_at(*request)
+                && !again
+                && self.may_become(*request, edit)
         };
         if meant.is_empty() || !meant.iter().all(may) {
             return false;
@@ -153,6 +156,12 @@ impl Oracle {
             self.grant(request, by, edit);
         }
         true
+    }
+
+    /// Whether all points of its checklist are ticked, where they have to be.
+    fn is_looked_at(&self, request: usize) -> bool {
+        let request = &self.requests[request];
+        !request.rules.ticked || (1..=POINTS).all(|point| request.checked.contains(&point))
     }
 
     /// Whether an answer can be changed so, and be what the step answers.
