@@ -10,6 +10,7 @@
 //! - [`engine`]: the engine to embed, and handles of its runs
 //! - [`user`]: who wants something, where nobody says so
 //! - [`folder`]: the data folder that is meant, and whose it is
+//! - [`project`]: new projects, from templates
 //! - [`wording`]: the words of the command line for what can be done
 //! - [`identity`]: which data folder it is, so that a copy is known for one
 
@@ -22,6 +23,7 @@ pub mod holder;
 pub mod house;
 pub mod identity;
 mod lines;
+pub mod project;
 pub mod protocol;
 pub mod spec;
 pub mod start;

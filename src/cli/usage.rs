@@ -8,7 +8,6 @@ use crate::events::problem::{Code, Problem, nearest};
 
 /// Verbs that later versions have.
 const VERBS_NOT_BUILT: &[&str] = &[
-    "agents",
     "ask",
     "bisect",
     "budget",
@@ -24,7 +23,6 @@ const VERBS_NOT_BUILT: &[&str] = &[
     "export",
     "fork",
     "import",
-    "init",
     "job",
     "mcp",
     "messages",

@@ -1,0 +1,33 @@
+//! What the verbs take that set Reenact up, and tell how it is set up.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+
+use crate::api::project::{DEFAULT_TEMPLATE, TEMPLATES};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct InitArguments {
+    /// The folder of the project, which is made if it is not there [default: this one]
+    #[arg(value_name = "DIR")]
+    pub(in crate::cli) dir: Option<PathBuf>,
+    /// What the project begins with
+    #[arg(long, value_name = "T", default_value = DEFAULT_TEMPLATE, value_parser = templates())]
+    pub(in crate::cli) template: String,
+}
+
+fn templates() -> PossibleValuesParser {
+    TEMPLATES
+        .iter()
+        .map(|template| PossibleValue::new(template.name).help(template.shows))
+        .collect::<Vec<_>>()
+        .into()
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CompletionsArguments {
+    /// The shell to print completions for
+    #[arg(value_enum)]
+    pub(in crate::cli) shell: clap_complete::Shell,
+}
