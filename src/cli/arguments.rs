@@ -15,7 +15,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use self::said::{LogsArguments, Show, TranscriptArguments};
-pub(super) use self::setup::{CompletionsArguments, InitArguments};
+pub(super) use self::setup::{CompletionsArguments, ConfigArguments, ConfigVerb, InitArguments};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
@@ -94,6 +94,8 @@ pub(super) enum Verb {
     Verify,
     /// Let the programs be run that a folder's own reenact.toml names, as it is now
     Trust(TrustArguments),
+    /// Show the configuration
+    Config(ConfigArguments),
     /// Print what a shell needs to complete command lines
     Completions(CompletionsArguments),
 }
@@ -123,9 +125,12 @@ impl Verb {
                 Some(AgentsVerb::Validate(_)) => Reach::None,
                 Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
             },
-            Self::Validate(_) | Self::Schema | Self::Trust(_) | Self::Init(_) | Self::Completions(_) => {
-                Reach::None
-            }
+            Self::Validate(_)
+            | Self::Schema
+            | Self::Trust(_)
+            | Self::Init(_)
+            | Self::Config(_)
+            | Self::Completions(_) => Reach::None,
             Self::List(_)
             | Self::Status(_)
             | Self::History(_)

@@ -19,6 +19,7 @@ mod arguments;
 mod cancel;
 mod checked;
 mod completions;
+mod config;
 mod control;
 mod history;
 mod init;
@@ -367,6 +368,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Verify => verify::verify(scene).await,
         Verb::Trust(arguments) => trust::trust(scene, arguments),
         Verb::Init(arguments) => init::init(scene, arguments),
+        Verb::Config(arguments) => config::config(scene, &arguments),
         Verb::Completions(arguments) => completions::completions(scene, &arguments),
     };
     done.unwrap_or_else(|problem| scene.say.problem(&problem))

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, Subcommand};
 
 use crate::api::project::{DEFAULT_TEMPLATE, TEMPLATES};
 
@@ -23,6 +23,18 @@ fn templates() -> PossibleValuesParser {
         .map(|template| PossibleValue::new(template.name).help(template.shows))
         .collect::<Vec<_>>()
         .into()
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ConfigArguments {
+    #[command(subcommand)]
+    pub(in crate::cli) verb: ConfigVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ConfigVerb {
+    /// Show each setting, and where its value comes from
+    Show,
 }
 
 #[derive(Debug, Args)]
