@@ -5,6 +5,7 @@
 //! - [`facade`]: answers it with an engine
 //! - [`holder`]: the process that holds a store, and lets others in through its control socket
 //! - `lines`: what is read of a connection, within a bound
+//! - [`doctor`]: what is wrong with a set-up
 //! - [`door`]: the store for a verb, be it held here or elsewhere; [`house`]: a data folder, which opens it
 //! - `copy`: a private copy of a store that cannot be written, for who only looks
 //! - [`engine`]: the engine to embed, and handles of its runs
@@ -15,6 +16,7 @@
 //! - [`identity`]: which data folder it is, so that a copy is known for one
 
 mod copy;
+pub mod doctor;
 pub mod door;
 pub mod engine;
 pub mod facade;

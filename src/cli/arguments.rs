@@ -94,6 +94,8 @@ pub(super) enum Verb {
     Verify,
     /// Let the programs be run that a folder's own reenact.toml names, as it is now
     Trust(TrustArguments),
+    /// Say what is wrong with this set-up, and what to do about it
+    Doctor,
     /// Show the configuration
     Config(ConfigArguments),
     /// Print what a shell needs to complete command lines
@@ -114,7 +116,7 @@ pub(super) enum Reach {
 impl Verb {
     /// Whether the verb does what it is for without a configuration that can be read.
     pub(super) const fn bears_bad_configuration(&self) -> bool {
-        matches!(self, Self::Init(_) | Self::Schema | Self::Completions(_))
+        matches!(self, Self::Init(_) | Self::Doctor | Self::Schema | Self::Completions(_))
     }
 
     /// Whether the verb opens a store, and whether it changes anything there.
@@ -129,6 +131,7 @@ impl Verb {
             | Self::Schema
             | Self::Trust(_)
             | Self::Init(_)
+            | Self::Doctor
             | Self::Config(_)
             | Self::Completions(_) => Reach::None,
             Self::List(_)

@@ -21,6 +21,7 @@ mod checked;
 mod completions;
 mod config;
 mod control;
+mod doctor;
 mod history;
 mod init;
 mod lesser;
@@ -368,6 +369,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Verify => verify::verify(scene).await,
         Verb::Trust(arguments) => trust::trust(scene, arguments),
         Verb::Init(arguments) => init::init(scene, arguments),
+        Verb::Doctor => doctor::doctor(scene).await,
         Verb::Config(arguments) => config::config(scene, &arguments),
         Verb::Completions(arguments) => completions::completions(scene, &arguments),
     };

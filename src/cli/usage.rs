@@ -18,7 +18,6 @@ const VERBS_NOT_BUILT: &[&str] = &[
     "convert",
     "dashboard",
     "diff",
-    "doctor",
     "evaluate",
     "export",
     "fork",

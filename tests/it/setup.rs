@@ -1,6 +1,7 @@
 //! Setting Reenact up: projects, what is wrong with a set-up, the configuration, help, what shells complete, installing.
 
 mod config;
+mod doctor;
 mod init;
 
 use std::fs;
