@@ -15,7 +15,9 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use self::said::{LogsArguments, Show, TranscriptArguments};
-pub(super) use self::setup::{CompletionsArguments, ConfigArguments, ConfigVerb, InitArguments};
+pub(super) use self::setup::{
+    CompletionsArguments, ConfigArguments, ConfigVerb, HelpArguments, InitArguments,
+};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
@@ -100,6 +102,8 @@ pub(super) enum Verb {
     Config(ConfigArguments),
     /// Print what a shell needs to complete command lines
     Completions(CompletionsArguments),
+    /// Show what a verb does and takes, or write all of that as manual pages
+    Help(HelpArguments),
 }
 
 /// What a verb does to a store.
@@ -116,7 +120,7 @@ pub(super) enum Reach {
 impl Verb {
     /// Whether the verb does what it is for without a configuration that can be read.
     pub(super) const fn bears_bad_configuration(&self) -> bool {
-        matches!(self, Self::Init(_) | Self::Doctor | Self::Schema | Self::Completions(_))
+        matches!(self, Self::Init(_) | Self::Doctor | Self::Schema | Self::Completions(_) | Self::Help(_))
     }
 
     /// Whether the verb opens a store, and whether it changes anything there.
@@ -133,7 +137,8 @@ impl Verb {
             | Self::Init(_)
             | Self::Doctor
             | Self::Config(_)
-            | Self::Completions(_) => Reach::None,
+            | Self::Completions(_)
+            | Self::Help(_) => Reach::None,
             Self::List(_)
             | Self::Status(_)
             | Self::History(_)

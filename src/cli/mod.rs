@@ -1,6 +1,7 @@
 //! The command line: one file per verb.
 //!
-//! - `arguments`: what the command line says
+//! - `arguments`: what the command line says; `command`: all of it as clap sees it, with `examples` for people and `complete`
+//!   for shells
 //! - [`house`](crate::api::house::House): the data folder that a verb works on
 //! - `start`: what a run begins with
 //! - `control`: recording what people want of a run
@@ -18,10 +19,13 @@ mod approve;
 mod arguments;
 mod cancel;
 mod checked;
+mod command;
 mod completions;
 mod config;
 mod control;
 mod doctor;
+mod examples;
+mod help;
 mod history;
 mod init;
 mod lesser;
@@ -57,7 +61,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
 use tokio::runtime::Runtime;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -210,7 +213,7 @@ impl Scene {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let wants_json = arguments.iter().any(|argument| argument == "--json");
-    let parsed = match Arguments::try_parse_from(&arguments) {
+    let parsed = match command::parse(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => return not_understood(&error, wants_json),
     };
@@ -372,6 +375,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Doctor => doctor::doctor(scene).await,
         Verb::Config(arguments) => config::config(scene, &arguments),
         Verb::Completions(arguments) => completions::completions(scene, &arguments),
+        Verb::Help(arguments) => help::help(scene, &arguments),
     };
     done.unwrap_or_else(|problem| scene.say.problem(&problem))
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod doctor;
+mod help;
 mod init;
 
 use std::fs;

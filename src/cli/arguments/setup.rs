@@ -38,6 +38,16 @@ pub(in crate::cli) enum ConfigVerb {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct HelpArguments {
+    /// The verb, and the verb in it [default: all of them]
+    #[arg(value_name = "VERB")]
+    pub(in crate::cli) verbs: Vec<String>,
+    /// Write a manual page of each verb into this folder, which is made if it is not there
+    #[arg(long, value_name = "DIR", conflicts_with = "verbs")]
+    pub(in crate::cli) man: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct CompletionsArguments {
     /// The shell to print completions for
     #[arg(value_enum)]
