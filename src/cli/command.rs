@@ -1,15 +1,15 @@
-//! The command line as clap sees it: the arguments, with examples for people.
+//! The command line as clap sees it: the arguments, with examples for people and with what completes them for shells.
 
 use std::ffi::OsString;
 
 use clap::{Command, CommandFactory, FromArgMatches};
 
 use super::arguments::Arguments;
-use super::examples;
+use super::{complete, examples};
 
 /// All verbs, with all that is said of them.
 pub(super) fn command() -> Command {
-    examples::with_examples(Arguments::command())
+    complete::with_values(examples::with_examples(Arguments::command()))
 }
 
 /// What these words say, the first of which is the program's name.

@@ -20,6 +20,7 @@ mod arguments;
 mod cancel;
 mod checked;
 mod command;
+mod complete;
 mod completions;
 mod config;
 mod control;
@@ -212,6 +213,9 @@ impl Scene {
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(answered) = complete::answer(&arguments) {
+        return answered;
+    }
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     let parsed = match command::parse(&arguments) {
         Ok(parsed) => parsed,

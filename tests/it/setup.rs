@@ -1,5 +1,6 @@
 //! Setting Reenact up: projects, what is wrong with a set-up, the configuration, help, what shells complete, installing.
 
+mod complete;
 mod config;
 mod doctor;
 mod help;
