@@ -5,6 +5,7 @@ mod config;
 mod doctor;
 mod help;
 mod init;
+mod install;
 
 use std::fs;
 use std::path::Path;
