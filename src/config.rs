@@ -5,12 +5,14 @@
 //! - `keys`: every key, and what it takes
 //! - `values`: how the values of keys are read
 //! - `notify`: who is told of which events; `log`: what is logged
+//! - [`shown`]: each setting, and where its value comes from
 //! - [`trust`]: which folders' own programs may be run
 
 mod keys;
 mod layer;
 mod log;
 mod notify;
+pub mod shown;
 #[cfg(test)]
 mod tests;
 pub mod trust;
@@ -230,18 +232,9 @@ impl Config {
     /// for, and cannot be read.
     pub fn load(sources: &Sources) -> Result<Self, Problem> {
         let mut config = Self::built_in()?;
-        let user = sources.user_folder().map(|folder| folder.join("config.toml"));
-        if let Some(file) = user
-            && let Some(text) = text_file::read_if_there(&file, Kind::Configuration)?
-        {
-            config.apply(layer::of_file(&text, &file.display().to_string())?)?;
-        }
+        config.apply(user_settings(sources)?)?;
         config.apply_project(sources)?;
-        if let Some(file) = &sources.explicit {
-            let shown = file.display().to_string();
-            let text = text_file::read(&sources.cwd.join(file), &shown, Kind::Configuration)?;
-            config.apply(layer::of_file(&text, &shown)?)?;
-        }
+        config.apply(explicit_settings(sources)?)?;
         config.apply(layer::of_environment(&sources.env))?;
         keys::check_defaults(&config.defaults)?;
         config.check_secrets()?;
@@ -318,6 +311,22 @@ impl Config {
         self.project = self.project.take().filter(|project| !project.programs.is_empty());
         Ok(())
     }
+}
+
+/// The settings of the user's own file, if there is one.
+fn user_settings(sources: &Sources) -> Result<Vec<Setting>, Problem> {
+    let Some(folder) = sources.user_folder() else { return Ok(Vec::new()) };
+    let file = folder.join("config.toml");
+    let text = text_file::read_if_there(&file, Kind::Configuration)?;
+    text.map_or_else(|| Ok(Vec::new()), |text| layer::of_file(&text, &file.display().to_string()))
+}
+
+/// The settings of the file that was named, if one was.
+fn explicit_settings(sources: &Sources) -> Result<Vec<Setting>, Problem> {
+    let Some(file) = &sources.explicit else { return Ok(Vec::new()) };
+    let shown = file.display().to_string();
+    let text = text_file::read(&sources.cwd.join(file), &shown, Kind::Configuration)?;
+    layer::of_file(&text, &shown)
 }
 
 fn under_home(home: &Path, path: PathBuf) -> PathBuf {

@@ -13,7 +13,7 @@ use crate::store::sled::MARK;
 pub const DATA: &str = ".reenact";
 
 /// The folder in it where each run has one of its own.
-pub(super) const RUNS: &str = "runs";
+pub const RUNS: &str = "runs";
 
 /// The folder in it where it is written down which programs run.
 pub(super) const PROCESSES: &str = "processes";
@@ -68,6 +68,11 @@ fn may_be_relied_on(uid: u32) -> bool {
 /// Whether a data folder is somebody else's.
 pub(super) fn is_of_another(data: &Path) -> bool {
     fs::metadata(data).is_ok_and(|found| !is_own(&found))
+}
+
+/// Whether a data folder is there, and is this user's.
+pub fn is_yours(data: &Path) -> bool {
+    fs::metadata(data).is_ok_and(|found| is_own(&found))
 }
 
 /// Refuses to record in somebody else's data folder.

@@ -24,11 +24,16 @@ use super::folder;
 use crate::events::problem::{Code, Problem};
 use crate::files;
 
-const LOCK: &str = "lock";
+/// The file in a data folder that whoever holds its store has locked.
+pub(super) const LOCK: &str = "lock";
+
 const SOCKET: &str = "control.sock";
 
 /// The socket before it may be used.
 const UNNAMED_SOCKET: &str = "control.new";
+
+/// The sockets that there may be in a data folder.
+pub(super) const SOCKETS: [&str; 2] = [SOCKET, UNNAMED_SOCKET];
 
 /// How much is read of what a holder says of itself.
 const HOLDER_BYTES_MAX: u64 = 4 * 1024;

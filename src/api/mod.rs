@@ -5,15 +5,18 @@
 //! - [`facade`]: answers it with an engine
 //! - [`holder`]: the process that holds a store, and lets others in through its control socket
 //! - `lines`: what is read of a connection, within a bound
+//! - [`doctor`]: what is wrong with a set-up
 //! - [`door`]: the store for a verb, be it held here or elsewhere; [`house`]: a data folder, which opens it
 //! - `copy`: a private copy of a store that cannot be written, for who only looks
 //! - [`engine`]: the engine to embed, and handles of its runs
 //! - [`user`]: who wants something, where nobody says so
 //! - [`folder`]: the data folder that is meant, and whose it is
+//! - [`project`]: new projects, from templates
 //! - [`wording`]: the words of the command line for what can be done
 //! - [`identity`]: which data folder it is, so that a copy is known for one
 
 mod copy;
+pub mod doctor;
 pub mod door;
 pub mod engine;
 pub mod facade;
@@ -22,6 +25,7 @@ pub mod holder;
 pub mod house;
 pub mod identity;
 mod lines;
+pub mod project;
 pub mod protocol;
 pub mod spec;
 pub mod start;

@@ -1,9 +1,11 @@
 //! The arguments of the command line, verb by verb.
 //!
 //! - `said`: what the verbs take that tell what programs say
+//! - `setup`: what the verbs take that set Reenact up, and tell how it is set up
 //! - `steer`: what the verbs take that steer a run, or answer what it asks
 
 mod said;
+mod setup;
 mod steer;
 
 use std::path::PathBuf;
@@ -13,6 +15,9 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use self::said::{LogsArguments, Show, TranscriptArguments};
+pub(super) use self::setup::{
+    CompletionsArguments, ConfigArguments, ConfigVerb, HelpArguments, InitArguments,
+};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
@@ -45,6 +50,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
+    /// Begin a new project, from a template
+    Init(InitArguments),
     /// Start a run of a workflow file and see it through
     Run(RunArguments),
     /// Go on with what was interrupted
@@ -89,8 +96,14 @@ pub(super) enum Verb {
     Verify,
     /// Let the programs be run that a folder's own reenact.toml names, as it is now
     Trust(TrustArguments),
-    /// Print the completions of a shell
+    /// Say what is wrong with this set-up, and what to do about it
+    Doctor,
+    /// Show the configuration
+    Config(ConfigArguments),
+    /// Print what a shell needs to complete command lines
     Completions(CompletionsArguments),
+    /// Show what a verb does and takes, or write all of that as manual pages
+    Help(HelpArguments),
 }
 
 /// What a verb does to a store.
@@ -105,6 +118,11 @@ pub(super) enum Reach {
 }
 
 impl Verb {
+    /// Whether the verb does what it is for without a configuration that can be read.
+    pub(super) const fn bears_bad_configuration(&self) -> bool {
+        matches!(self, Self::Init(_) | Self::Doctor | Self::Schema | Self::Completions(_) | Self::Help(_))
+    }
+
     /// Whether the verb opens a store, and whether it changes anything there.
     pub(super) const fn reach(&self) -> Reach {
         match self {
@@ -113,7 +131,14 @@ impl Verb {
                 Some(AgentsVerb::Validate(_)) => Reach::None,
                 Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
             },
-            Self::Validate(_) | Self::Schema | Self::Trust(_) | Self::Completions(_) => Reach::None,
+            Self::Validate(_)
+            | Self::Schema
+            | Self::Trust(_)
+            | Self::Init(_)
+            | Self::Doctor
+            | Self::Config(_)
+            | Self::Completions(_)
+            | Self::Help(_) => Reach::None,
             Self::List(_)
             | Self::Status(_)
             | Self::History(_)
@@ -296,13 +321,6 @@ pub(super) struct TrustArguments {
     /// The folder [default: this one]
     #[arg(value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct CompletionsArguments {
-    /// The shell to print completions for
-    #[arg(value_enum)]
-    pub(super) shell: clap_complete::Shell,
 }
 
 /// A length of time in which something can be done.

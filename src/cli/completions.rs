@@ -1,13 +1,12 @@
 //! `reenact completions SHELL`: what a shell needs to complete command lines.
 
-use clap::CommandFactory;
 use serde::Serialize;
 
-use super::arguments::{Arguments, CompletionsArguments};
+use super::arguments::CompletionsArguments;
 use super::text::terminal::written;
-use super::{Exit, Scene};
+use super::{Exit, Scene, complete};
 use crate::api::wording::Worded;
-use crate::events::problem::Problem;
+use crate::events::problem::{Code, Problem};
 
 /// The JSON that `completions --json` prints.
 #[derive(Clone, Serialize)]
@@ -19,10 +18,10 @@ struct Completions {
 impl Worded for Completions {}
 
 pub(super) fn completions(scene: &Scene, arguments: &CompletionsArguments) -> Result<Exit, Problem> {
-    let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Arguments::command(), "reenact", &mut script);
-    let script = String::from_utf8_lossy(&script).into_owned();
-    let completions = Completions { shell: arguments.shell.to_string(), script };
+    let shell = arguments.shell.to_string();
+    let script = complete::script(&shell)
+        .ok_or_else(|| Problem::new(Code::Usage, format!("nothing is known of the shell `{shell}`")))?;
+    let completions = Completions { shell, script };
     scene.say.result(&completions, |completions| written(&completions.script));
     Ok(Exit::Good)
 }

@@ -1,6 +1,7 @@
 //! The command line: one file per verb.
 //!
-//! - `arguments`: what the command line says
+//! - `arguments`: what the command line says; `command`: all of it as clap sees it, with `examples` for people and `complete`
+//!   for shells
 //! - [`house`](crate::api::house::House): the data folder that a verb works on
 //! - `start`: what a run begins with
 //! - `control`: recording what people want of a run
@@ -18,9 +19,16 @@ mod approve;
 mod arguments;
 mod cancel;
 mod checked;
+mod command;
+mod complete;
 mod completions;
+mod config;
 mod control;
+mod doctor;
+mod examples;
+mod help;
 mod history;
+mod init;
 mod lesser;
 mod list;
 mod log;
@@ -51,10 +59,10 @@ mod verify;
 mod why;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use tokio::runtime::Runtime;
 
 use crate::aggregates::run::RunStatus;
 use crate::api::door::Door;
@@ -163,9 +171,32 @@ struct Scene {
     cwd: PathBuf,
     /// The folder in which the user's own configuration lies; none if nothing says where it would be.
     user_folder: Option<PathBuf>,
+    /// The places from which the configuration was read.
+    sources: Sources,
+    /// The data folder that an option or the environment names.
+    named: Option<PathBuf>,
+    /// Whether an option says what is logged.
+    log_is_named: bool,
 }
 
 impl Scene {
+    /// The data folder that is meant here.
+    ///
+    /// # Errors
+    /// When it is a link that nobody named.
+    fn data(&self) -> Result<PathBuf, Problem> {
+        data_folder(self.named.as_deref(), &self.cwd)
+    }
+
+    /// Why what the folder's own configuration names to be run or told is not in effect; none where it is, or names nothing.
+    fn untrusted(&self) -> Option<Problem> {
+        let project = self.house.config.project.as_ref()?;
+        let data = self.data().ok();
+        let is_trusted =
+            data.is_some_and(|data| may_run(project, &data, &self.cwd, self.user_folder.as_deref()));
+        (!is_trusted).then(|| untrusted(project))
+    }
+
     /// Opens the door, with a word where what is shown may not be all that there was.
     async fn open(&self) -> Result<Door, Problem> {
         let door = self.house.open().await?;
@@ -180,34 +211,39 @@ impl Scene {
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(answered) = complete::answer(&arguments) {
+        return answered;
+    }
     let wants_json = arguments.iter().any(|argument| argument == "--json");
-    let parsed = match Arguments::try_parse_from(&arguments) {
+    let parsed = match command::parse(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => return not_understood(&error, wants_json),
     };
     // A path that is no text cannot be typed either.
-    let data = parsed.data.as_deref().and_then(std::path::Path::to_str).map(str::to_owned);
+    let data = parsed.data.as_deref().and_then(Path::to_str).map(str::to_owned);
     let call = Call { data };
     let say = Say::new(parsed.json, call.clone());
-    let exit = match scene(&parsed) {
-        Ok((house, user_folder)) => {
-            let scene = Scene { say, call, cwd: house.work_folder.clone(), house, user_folder };
+    let exit = match scene(&parsed, say, call) {
+        Ok(scene) => {
             // What left its program's group is found where the kernel brings it here; without that, less of it is.
             let _ = children::adopt_orphans();
             let exit = match spare::runtime(parsed.verb.reach() != Reach::None) {
-                Ok(runtime) => {
-                    actix::System::with_tokio_rt(|| runtime).block_on(perform(&scene, parsed.verb))
-                }
+                Ok(runtime) => within(runtime, perform(&scene, parsed.verb)),
                 Err(problem) => scene.say.problem(&problem),
             };
             scene.say.exit(exit)
         }
-        Err(problem) => {
+        Err((say, problem)) => {
             let exit = say.problem(&problem);
             say.exit(exit)
         }
     };
     ExitCode::from(exit.code())
+}
+
+/// Runs something to its end on this thread, with all that actors need.
+fn within<T>(runtime: Runtime, doing: impl Future<Output = T>) -> T {
+    actix::System::with_tokio_rt(|| runtime).block_on(doing)
 }
 
 /// Answers a command line that was not understood, or that asked for help.
@@ -228,22 +264,38 @@ fn not_understood(error: &clap::Error, wants_json: bool) -> ExitCode {
     ExitCode::from(say.exit(exit).code())
 }
 
-/// The data folder that a verb works on, with how it is to be held, and the folder of the user's own configuration.
-fn scene(arguments: &Arguments) -> Result<(House, Option<PathBuf>), Problem> {
+/// Everything that a verb works with; or what says why there is nothing.
+fn scene(arguments: &Arguments, say: Say, call: Call) -> Result<Scene, (Say, Problem)> {
+    let named = arguments.data.clone().or_else(|| std::env::var_os("REENACT_DATA").map(PathBuf::from));
+    match house(arguments, named.as_deref()) {
+        Ok((house, sources)) => Ok(Scene {
+            say,
+            call,
+            cwd: house.work_folder.clone(),
+            house,
+            user_folder: sources.user_folder(),
+            sources,
+            named,
+            log_is_named: arguments.log.is_some(),
+        }),
+        Err(problem) => Err((say, problem)),
+    }
+}
+
+/// The data folder that a verb works on, with how it is to be held, and where its configuration comes from.
+fn house(arguments: &Arguments, named: Option<&Path>) -> Result<(House, Sources), Problem> {
     let mut sources = Sources::of_process(arguments.config.clone())
         .map_err(|error| Problem::new(Code::FileNotRead, format!("the current folder is gone: {error}")))?;
-    let (mut config, user_folder) = (Config::load(&sources)?, sources.user_folder());
-    let named = arguments.data.clone().or_else(|| std::env::var_os("REENACT_DATA").map(PathBuf::from));
-    let reach = arguments.verb.reach();
+    let mut config = match Config::load(&sources) {
+        Err(_) if arguments.verb.bears_bad_configuration() => Config::built_in()?,
+        loaded => loaded?,
+    };
+    let (user_folder, reach) = (sources.user_folder(), arguments.verb.reach());
     let data = match named {
-        Some(named) => sources.cwd.join(named),
         None if reach == Reach::None => sources.cwd.join(folder::DATA),
-        None => folder::find(&sources.cwd)?,
+        named => data_folder(named, &sources.cwd)?,
     };
-    let may_run = |project: &Project| {
-        let is_beside = data == sources.cwd.join(folder::DATA) && identity::is_made_here(&data);
-        is_beside || user_folder.as_ref().is_some_and(|user| kept::is_trusted(user, project))
-    };
+    let may_run = |project: &Project| may_run(project, &data, &sources.cwd, user_folder.as_deref());
     match config.project.as_ref().filter(|project| !may_run(project)) {
         Some(project) if reach == Reach::Acts => return Err(untrusted(project)),
         Some(_) if reach == Reach::Looks => {
@@ -262,8 +314,19 @@ fn scene(arguments: &Arguments) -> Result<(House, Option<PathBuf>), Problem> {
         text_file::check_data_folder(&data)?;
     }
     let (looks, own) = (reach == Reach::Looks, OwnAgents::default());
-    let house = House { data, config, work_folder: sources.cwd, looks, own };
-    Ok((house, user_folder))
+    Ok((House { data, config, work_folder: sources.cwd.clone(), looks, own }, sources))
+}
+
+/// The data folder that is meant in a folder, where one is named or none.
+fn data_folder(named: Option<&Path>, cwd: &Path) -> Result<PathBuf, Problem> {
+    named.map_or_else(|| folder::find(cwd), |named| Ok(cwd.join(named)))
+}
+
+/// Whether what a folder's own configuration names may be run: its data folder lies beside it and was made there, or somebody
+/// has said so.
+fn may_run(project: &Project, data: &Path, cwd: &Path, user_folder: Option<&Path>) -> bool {
+    let is_beside = data == cwd.join(folder::DATA) && identity::is_made_here(data);
+    is_beside || user_folder.is_some_and(|user| kept::is_trusted(user, project))
 }
 
 /// Refuses to run what a folder's own configuration names: the folder may be a clone, and the data folder its, too.
@@ -302,7 +365,11 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Schema => schema::schema(scene),
         Verb::Verify => verify::verify(scene).await,
         Verb::Trust(arguments) => trust::trust(scene, arguments),
+        Verb::Init(arguments) => init::init(scene, arguments),
+        Verb::Doctor => doctor::doctor(scene).await,
+        Verb::Config(arguments) => config::config(scene, &arguments),
         Verb::Completions(arguments) => completions::completions(scene, &arguments),
+        Verb::Help(arguments) => help::help(scene, &arguments),
     };
     done.unwrap_or_else(|problem| scene.say.problem(&problem))
 }

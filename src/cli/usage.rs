@@ -8,7 +8,6 @@ use crate::events::problem::{Code, Problem, nearest};
 
 /// Verbs that later versions have.
 const VERBS_NOT_BUILT: &[&str] = &[
-    "agents",
     "ask",
     "bisect",
     "budget",
@@ -19,12 +18,10 @@ const VERBS_NOT_BUILT: &[&str] = &[
     "convert",
     "dashboard",
     "diff",
-    "doctor",
     "evaluate",
     "export",
     "fork",
     "import",
-    "init",
     "job",
     "mcp",
     "messages",

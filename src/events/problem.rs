@@ -207,6 +207,9 @@ codes! {
     PhaseCircle = "RE-1119", Validation, "A phase whose approval waits for itself",
         "let the step between two of the phase belong to it, or take the one after it out of the phase";
 
+    InTheWay = "RE-1120", Validation, "A file that would be made is there already", "name another folder, or move away what is there";
+    FileNotMade = "RE-1121", Validation, "A file cannot be written", "check the folder and its permissions, and whether there is room";
+
     // 12: expressions and input
     BadExpression = "RE-1201", Validation, "An expression that does not parse", "expressions are minijinja", (Read(Document::Workflows));
     UnknownName = "RE-1202", Validation, "A name that an expression cannot know",

@@ -48,6 +48,7 @@ use super::{AgentDefinition, Context, Executor, Failure, Output, Stop, Task, now
 use crate::events::ids::{RunId, StepId};
 use crate::events::json::Json;
 use crate::workflow::work::Transcript;
+pub use command::{SHELL, program_file};
 use programs::Programs;
 use running::Running;
 use streams::{Full, Streams};

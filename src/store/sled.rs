@@ -33,6 +33,7 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::blobs::BlobFiles;
+pub use self::layout::{FIRST_FORMAT_NUMBER as OLDEST_FORMAT, FORMAT_NUMBER as NEWEST_FORMAT};
 pub use self::mark::MARK;
 use self::note::DamageNote;
 pub use self::note::NOTE as DAMAGE_NOTE;

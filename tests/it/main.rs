@@ -40,6 +40,7 @@ mod projections;
 mod resume_all;
 mod saga;
 mod secrets;
+mod setup;
 mod shutdown;
 mod support;
 mod tidy;

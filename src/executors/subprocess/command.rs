@@ -17,7 +17,7 @@ use crate::events::problem::{Class, Code};
 use crate::workflow::work;
 
 /// The shell of steps whose `run` is a text; where system(3) finds it too, whatever PATH says.
-const SHELL: &str = "/bin/sh";
+pub const SHELL: &str = "/bin/sh";
 
 /// A program that is ready to be started, and what to call it when that fails.
 #[derive(Debug)]
@@ -102,6 +102,18 @@ pub(super) fn made(task: &Task, output: Output, masks: &Masks) -> Result<Output,
 /// The folders in which a program is looked for that is told no PATH; see execvp(3).
 const PATH_WITHOUT: &str = "/bin:/usr/bin";
 
+/// The file that is executed for a program in that folder, with that PATH; none if there is none that may be.
+pub fn program_file(program: &str, path: Option<&OsStr>, folder: &Path) -> Option<PathBuf> {
+    if !program.contains('/') {
+        return look_up(program, path, folder);
+    }
+    Some(folder.join(program)).filter(|file| may_be_executed(file))
+}
+
+fn may_be_executed(file: &Path) -> bool {
+    access(file, Access::EXEC_OK).is_ok() && file.is_file()
+}
+
 /// The file that a program's name stands for: the first of that name along PATH that may be executed, as execvp(3) finds it
 /// in that folder. None if there is none.
 fn look_up(program: &str, path: Option<&OsStr>, folder: &Path) -> Option<PathBuf> {
@@ -109,7 +121,7 @@ fn look_up(program: &str, path: Option<&OsStr>, folder: &Path) -> Option<PathBuf
     let places =
         path.as_bytes().split(|byte| *byte == b':').map(|place| folder.join(OsStr::from_bytes(place)));
     let mut files = places.map(|place| place.join(program));
-    files.find(|file| access(file, Access::EXEC_OK).is_ok() && file.is_file())
+    files.find(|file| may_be_executed(file))
 }
 
 /// What tells a program which attempt it is.

@@ -34,10 +34,10 @@ pub(super) const FORMAT: &[u8] = b"mformat";
 
 /// The layout that this file describes. A store gets it with the first commit that records its decisions, in
 /// one batch with that commit.
-pub(super) const FORMAT_NUMBER: u64 = 2;
+pub const FORMAT_NUMBER: u64 = 2;
 
 /// The layout of a store all of whose commits are of format 1; otherwise it is the same.
-pub(super) const FIRST_FORMAT_NUMBER: u64 = 1;
+pub const FIRST_FORMAT_NUMBER: u64 = 1;
 
 /// The number of the layout that a store has once it holds a commit of that format.
 pub(super) const fn format_with(commit_format: u8) -> u64 {

@@ -1,0 +1,170 @@
+//! New projects: a workflow with what belongs to it, from a template. The templates are files of the sources, below
+//! `templates`, and built into the program.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::events::problem::{Code, Problem, Remedy};
+
+/// A project to begin with.
+#[derive(Debug, Clone, Copy)]
+pub struct Template {
+    /// Its name, which is that of its folder in the sources.
+    pub name: &'static str,
+    /// What it shows, in a line.
+    pub shows: &'static str,
+    /// The path and the content of each of its files. The first is its workflow.
+    files: &'static [(&'static str, &'static str)],
+}
+
+/// The files of a template, which lie in the folder of that name.
+macro_rules! files {
+    ($folder:literal: $($path:literal),+ $(,)?) => {
+        &[$(($path, include_str!(concat!("../../templates/", $folder, "/", $path)))),+]
+    };
+}
+
+/// All templates.
+pub const TEMPLATES: &[Template] = &[
+    Template {
+        name: "pipeline",
+        shows: "steps that go on where they were, after a crash and after a failure",
+        files: files!("pipeline": "pipeline.yaml", "data/orders.csv"),
+    },
+    Template {
+        name: "empty",
+        shows: "one step, to write the rest yourself",
+        files: files!("empty": "hello.yaml"),
+    },
+    Template {
+        name: "release",
+        shows: "build, test, publish and announce a version, or leave no trace of it",
+        files: files!("release": "release.yaml", "src/greeting.txt"),
+    },
+    Template {
+        name: "approval",
+        shows: "a step that waits until a person has been through a checklist",
+        files: files!("approval": "approval.yaml"),
+    },
+    Template {
+        name: "fan-out",
+        shows: "a step for each file of a folder, some at a time",
+        files: files!("fan-out": "fan-out.yaml", "data/sea.txt", "data/times.txt", "data/woods.txt"),
+    },
+    Template {
+        name: "agents",
+        shows: "agents that write, review and publish, to be tried without a model",
+        files: files!(
+            "agents": "notes.yaml",
+            "agents/writer.md",
+            "agents/writer.answers.yaml",
+            "agents/reviewer.md",
+            "agents/reviewer.answers.yaml",
+            "agents/publisher.md",
+            "bin/publish",
+        ),
+    },
+    Template {
+        name: "saga",
+        shows: "bookings that are all made, or all taken back",
+        files: files!("saga": "trip.yaml"),
+    },
+];
+
+/// The name of the template for who names none: the shortest that shows what Reenact is for.
+pub const DEFAULT_TEMPLATE: &str = "pipeline";
+
+impl Template {
+    /// The template of that name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        TEMPLATES.iter().find(|template| template.name == name)
+    }
+
+    /// The file of its workflow.
+    pub fn workflow(&self) -> &'static str {
+        self.paths().next().unwrap_or_default()
+    }
+
+    /// The paths of its files, in the folder of the project.
+    pub fn paths(&self) -> impl Iterator<Item = &'static str> {
+        self.files.iter().map(|(path, _)| *path)
+    }
+
+    /// Writes all of its files below a folder, which is made if it is not there; or none of them.
+    ///
+    /// # Errors
+    /// [`Code::InTheWay`] with all that is there already; [`Code::FileNotMade`] for what cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<(), Problem> {
+        let in_the_way = self.in_the_way(folder)?;
+        if !in_the_way.is_empty() {
+            let all: Vec<_> = in_the_way.iter().map(|path| format!("`{}`", path.display())).collect();
+            let message = format!("nothing was written, because this is there already: {}", all.join(", "));
+            return Err(Problem::new(Code::InTheWay, message));
+        }
+        let mut made = Made::default();
+        self.files.iter().try_for_each(|(path, content)| made.file(&folder.join(path), content))
+    }
+
+    /// What there is in the place of its files, and of the folders that they lie in.
+    fn in_the_way(&self, folder: &Path) -> Result<Vec<PathBuf>, Problem> {
+        let mut found = Vec::new();
+        for path in self.paths().map(|path| folder.join(path)) {
+            let no_folder =
+                path.ancestors().skip(1).find(|above| above.exists()).filter(|above| !above.is_dir());
+            match no_folder {
+                Some(above) if found.iter().any(|known| known == above) => {}
+                Some(above) => found.push(above.to_path_buf()),
+                None => match fs::symlink_metadata(&path) {
+                    Ok(_) => found.push(path),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(not_made(&path, &error)),
+                },
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Everything that was made so far. It is taken away again unless all of it could be made.
+#[derive(Default)]
+struct Made {
+    folders: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+}
+
+impl Made {
+    fn file(&mut self, path: &Path, content: &str) -> Result<(), Problem> {
+        self.try_file(path, content).map_err(|error| {
+            // What cannot be removed either is named by the message, or is an empty folder.
+            self.files.drain(..).for_each(|file| drop(fs::remove_file(file)));
+            self.folders.drain(..).rev().for_each(|folder| drop(fs::remove_dir(folder)));
+            not_made(path, &error)
+        })
+    }
+
+    fn try_file(&mut self, path: &Path, content: &str) -> io::Result<()> {
+        let missing =
+            path.ancestors().skip(1).take_while(|above| !above.as_os_str().is_empty() && !above.exists());
+        let missing: Vec<_> = missing.map(Path::to_path_buf).collect();
+        for folder in missing.into_iter().rev() {
+            fs::create_dir(&folder)?;
+            self.folders.push(folder);
+        }
+        // Somebody may have made it since it was looked for.
+        let mut file = File::create_new(path)?;
+        self.files.push(path.to_path_buf());
+        file.write_all(content.as_bytes())
+    }
+}
+
+fn not_made(path: &Path, error: &io::Error) -> Problem {
+    let message = format!("`{}` cannot be written, and nothing of it was: {error}", path.display());
+    let problem = Problem::new(Code::FileNotMade, message);
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            problem.hint(Remedy::plain("somebody made it meanwhile: look at it first"))
+        }
+        _ => problem,
+    }
+}

@@ -1,0 +1,34 @@
+//! The command line as clap sees it: the arguments, with examples for people and with what completes them for shells.
+
+use std::ffi::OsString;
+
+use clap::{Command, CommandFactory, FromArgMatches};
+
+use super::arguments::Arguments;
+use super::{complete, examples};
+
+/// All verbs, with all that is said of them.
+pub(super) fn command() -> Command {
+    complete::with_values(examples::with_examples(Arguments::command()))
+}
+
+/// What these words say, the first of which is the program's name.
+///
+/// # Errors
+/// For what is not understood, and where help is asked for.
+pub(super) fn parse(
+    words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> clap::error::Result<Arguments> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(words)?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Does something to a verb, and to all verbs in it; each is told with the verbs that it is in.
+pub(super) fn each(command: Command, path: &[&str], change: &dyn Fn(Command, &[&str]) -> Command) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    names.iter().fold(change(command, path), |command, name| {
+        let path: Vec<&str> = path.iter().copied().chain([name.as_str()]).collect();
+        command.mut_subcommand(name, |verb| each(verb, &path, change))
+    })
+}
