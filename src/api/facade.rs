@@ -6,7 +6,7 @@
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `agents`: what is known of agents, and what people want of them
 //! - `report`: one run; `failure`: the attempt that it failed with
-//! - `history`: what happened, and a run as it was
+//! - `history`: what happened, and a run as it was; `past`: one version after another
 //! - `outcome`: what comes of runs
 //! - `tell`: what of a run is done in a lesser way
 //! - `transcript`: what was said during an attempt; `logs`: what programs say while they say it
@@ -20,6 +20,7 @@ mod failure;
 mod history;
 mod logs;
 mod outcome;
+mod past;
 mod report;
 mod see;
 mod tell;
@@ -48,6 +49,7 @@ use crate::executors::delivery;
 use crate::views::presenters::report::RunReport;
 use crate::views::projections::runs::{RunFilter, RunRow, ViewError};
 use logs::Listener;
+use past::Walked;
 
 /// An engine that can be asked.
 pub struct Facade {
@@ -60,6 +62,8 @@ pub struct Facade {
     viewers: DashMap<RunId, usize>,
     /// The notices that are to be delivered, and how, until somebody does more than look.
     untold: Mutex<Option<(Vec<Notice>, delivery::Options)>>,
+    /// The past of the run that somebody walks through.
+    walked: Walked,
 }
 
 /// The channel of frames to whoever asked, who may have gone: then they are dropped, and what was asked for happens all the
@@ -71,7 +75,14 @@ impl Facade {
     /// to be started, `resolver` resolves.
     pub fn new(system: System, data: Option<PathBuf>, resolver: Resolver) -> Self {
         let resolver = Arc::new(resolver);
-        Self { system, data, resolver, viewers: DashMap::new(), untold: Mutex::default() }
+        Self {
+            system,
+            data,
+            resolver,
+            viewers: DashMap::new(),
+            untold: Mutex::default(),
+            walked: Walked::default(),
+        }
     }
 
     /// The data folder, if the store is in one.

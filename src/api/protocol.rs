@@ -409,6 +409,9 @@ pub struct State {
     pub shown: Shown,
     /// The event that was the newest then.
     pub event: HistoryLine,
+    /// Its fields with all that is stored beside it; none where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Json>,
     /// The newest version that there is.
     pub newest: Version,
 }

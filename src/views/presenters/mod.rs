@@ -6,7 +6,7 @@
 //! - [`ways`]: what a person can do about a run that does not go on by itself
 //! - [`request`]: what a person must know to answer a request for an approval
 //! - [`rollback`]: what a person must undo by hand
-//! - [`history`]: one event; [`stream`]: a stream of any kind
+//! - [`history`]: one event; [`whole`]: with all that is stored beside it; [`stream`]: a stream of any kind
 //! - [`transcript`]: what was said during an attempt at a step
 //! - [`why`]: the causes of how a run or a step is
 
@@ -18,4 +18,5 @@ pub mod rollback;
 pub mod stream;
 pub mod transcript;
 pub mod ways;
+pub mod whole;
 pub mod why;
