@@ -17,7 +17,7 @@ use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::text::shortened;
 use crate::events::time::{Timestamp, format_duration};
-use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport, StepReport};
+use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport, StepReport, sign};
 use crate::views::presenters::ways::{Invocation, Way};
 use crate::views::projections::runs::RunRow;
 use crate::workflow::json_text::Level;
@@ -158,17 +158,8 @@ pub(super) fn one_line(report: &RunReport) -> Text {
 
 /// A step in a line. Why it failed stands there, unless that is told below, of the run.
 fn step_line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text {
-    let sign = match step.status.as_str() {
-        "completed" => '✓',
-        "failed" => '✗',
-        "running" => '▸',
-        "skipped" | "cancelled" => '-',
-        "compensating" => '◂',
-        "compensated" => '↩',
-        "retrying" | "waiting" => '…',
-        _ => ' ',
-    };
-    let mut line = terminal!("  {} {}  {}", sign, name(step.id.as_str()).padded(width), step.status);
+    let mut line =
+        terminal!("  {} {}  {}", sign(&step.status), name(step.id.as_str()).padded(width), step.status);
     line = line.and(step.tolerated.then(|| terminal!(", tolerated")));
     if let (Some(from), Some(to)) = (step.started_at, step.ended_at) {
         let millis = u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX);

@@ -40,6 +40,7 @@ mod resume_all;
 mod saga;
 mod secrets;
 mod shutdown;
+mod stepper;
 mod support;
 mod tidy;
 mod tiers;

@@ -176,3 +176,17 @@ fn step_error(node: &Node) -> Option<Problem> {
         _ => None,
     }
 }
+
+/// A sign for the status of a step.
+pub fn sign(status: &str) -> char {
+    match status {
+        "completed" => '✓',
+        "failed" => '✗',
+        "running" => '▸',
+        "skipped" | "cancelled" => '-',
+        "compensating" => '◂',
+        "compensated" => '↩',
+        "retrying" | "waiting" => '…',
+        _ => ' ',
+    }
+}
