@@ -6,7 +6,7 @@
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `agents`: what is known of agents, and what people want of them
 //! - `report`: one run; `failure`: the attempt that it failed with
-//! - `history`: what happened, and a run as it was; `past`: one version after another
+//! - `history`: what happened, and a run as it was; `past`: one version after another; `graph`: its picture
 //! - `outcome`: what comes of runs
 //! - `tell`: what of a run is done in a lesser way
 //! - `transcript`: what was said during an attempt; `logs`: what programs say while they say it
@@ -17,6 +17,7 @@ mod agents;
 mod begin;
 mod control;
 mod failure;
+mod graph;
 mod history;
 mod logs;
 mod outcome;
@@ -180,6 +181,7 @@ impl Facade {
             Request::StateAt { run, at } => {
                 self.state_at(&run, at).await.map(|state| Response::State(Box::new(state)))
             }
+            Request::Graph { run } => self.graph(&run).await.map(|graph| Response::Graph(Box::new(graph))),
             Request::Transcript { run, step, purpose, attempt } => {
                 let said = self.transcript(&run, &step, purpose, attempt).await?;
                 Ok(Response::Transcript(Box::new(said)))

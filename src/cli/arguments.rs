@@ -1,9 +1,11 @@
 //! The arguments of the command line, verb by verb.
 //!
 //! - `said`: what the verbs take that tell what programs say
+//! - `shape`: what the verbs take that show what is, was or would be, and change nothing
 //! - `steer`: what the verbs take that steer a run, or answer what it asks
 
 mod said;
+mod shape;
 mod steer;
 
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use self::said::{LogsArguments, Show, TranscriptArguments};
+pub(super) use self::shape::{GraphArguments, GraphFormat, ReplayArguments};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
@@ -57,6 +60,8 @@ pub(super) enum Verb {
     History(HistoryArguments),
     /// Show a run as it was, version by version
     Replay(ReplayArguments),
+    /// Draw a workflow file, or a run with where its steps are
+    Graph(GraphArguments),
     /// Let what runs of a run end, and start nothing new
     Pause(ControlArguments),
     /// Let a paused run go on
@@ -106,7 +111,7 @@ pub(super) enum Reach {
 
 impl Verb {
     /// Whether the verb opens a store, and whether it changes anything there.
-    pub(super) const fn reach(&self) -> Reach {
+    pub(super) fn reach(&self) -> Reach {
         match self {
             Self::Agents(AgentsArguments { verb }) => match verb {
                 None | Some(AgentsVerb::List | AgentsVerb::Show(_)) => Reach::Looks,
@@ -114,7 +119,9 @@ impl Verb {
                 Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
             },
             Self::Validate(_) | Self::Schema | Self::Trust(_) | Self::Completions(_) => Reach::None,
+            Self::Graph(graph) if graph.is_of_file() => Reach::None,
             Self::List(_)
+            | Self::Graph(_)
             | Self::Status(_)
             | Self::History(_)
             | Self::Replay(_)
@@ -227,16 +234,6 @@ pub(super) struct ValidateArguments {
     /// The files of the workflows
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ReplayArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`; or an agent, as in `agent/NAME`; or any stream by its name, as in `run/ID`
-    #[arg(default_value = "last")]
-    pub(super) run: String,
-    /// As of this version [default: step through them on a terminal, elsewhere the newest]
-    #[arg(long, value_name = "N")]
-    pub(super) at: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,7 @@ mod cancel;
 mod checked;
 mod completions;
 mod control;
+mod graph;
 mod history;
 mod lesser;
 mod list;
@@ -296,6 +297,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Status(arguments) => status::status(scene, arguments).await,
         Verb::History(arguments) => history::history(scene, arguments).await,
         Verb::Replay(arguments) => replay::replay(scene, arguments).await,
+        Verb::Graph(arguments) => graph::graph(scene, arguments).await,
         Verb::Pause(arguments) => pause::pause(scene, arguments).await,
         Verb::Unpause(arguments) => unpause::unpause(scene, arguments).await,
         Verb::Cancel(arguments) => cancel::cancel(scene, arguments).await,

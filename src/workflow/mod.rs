@@ -31,7 +31,7 @@ pub mod template;
 pub mod uses;
 pub mod work;
 
-mod graph;
+pub(crate) mod graph;
 pub(crate) mod json_text;
 pub(crate) mod output;
 mod pieces;

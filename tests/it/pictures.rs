@@ -1,4 +1,7 @@
-//! What a workflow file may hold, and what it comes to, without a run: the schema for editors.
+//! What a workflow file may hold, and what it comes to, without a run: the schema for editors, pictures.
+
+mod graph;
+mod syntax;
 
 use crate::support::Sandbox;
 

@@ -23,7 +23,7 @@ pub use effects::{EffectReport, effects};
 pub use failure::{FailureReport, FailureSearch};
 pub use phases::PhaseReport;
 pub use steps::{ChildReport, ParentReport, StepProgress, StepReport, sign};
-pub(super) use steps::primary_agent;
+pub(super) use steps::{in_order, primary_agent};
 pub use waiting::{Approvers, Waiting};
 
 /// A run as of its last version.

@@ -100,7 +100,7 @@ pub struct ParentReport {
 }
 
 /// The steps of the definition, each followed by those that grew in it.
-pub(super) fn in_order(nodes: &Graph) -> Vec<&Node> {
+pub(in crate::views) fn in_order(nodes: &Graph) -> Vec<&Node> {
     let mut inside: BTreeMap<Option<StepIndex>, Vec<StepIndex>> = BTreeMap::new();
     for (place, node) in nodes.indexed().rev() {
         inside.entry(node.inside).or_default().push(place);
