@@ -15,7 +15,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 pub(super) use self::said::{LogsArguments, Show, TranscriptArguments};
-pub(super) use self::shape::{GraphArguments, GraphFormat, ReplayArguments};
+pub(super) use self::shape::{DryRunArguments, GraphArguments, GraphFormat, ReplayArguments};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
@@ -120,6 +120,7 @@ impl Verb {
             },
             Self::Validate(_) | Self::Schema | Self::Trust(_) | Self::Completions(_) => Reach::None,
             Self::Graph(graph) if graph.is_of_file() => Reach::None,
+            Self::Run(RunArguments { dry: DryRunArguments { dry_run: true }, .. }) => Reach::None,
             Self::List(_)
             | Self::Graph(_)
             | Self::Status(_)
@@ -172,6 +173,8 @@ pub(super) struct RunArguments {
     /// Only record the run; `resume` lets it go on
     #[arg(long)]
     pub(super) detach: bool,
+    #[command(flatten)]
+    pub(super) dry: DryRunArguments,
     #[arg(long, value_enum, default_value_t, help = Show::HELP)]
     pub(super) show: Show,
 }

@@ -20,6 +20,7 @@ mod cancel;
 mod checked;
 mod completions;
 mod control;
+mod dry_run;
 mod graph;
 mod history;
 mod lesser;

@@ -1,5 +1,6 @@
-//! What a workflow file may hold, and what it comes to, without a run: the schema for editors, pictures.
+//! What a workflow file may hold, and what it comes to, without a run: the schema for editors, pictures, dry runs.
 
+mod dry_run;
 mod graph;
 mod syntax;
 

@@ -16,6 +16,13 @@ pub(in crate::cli) struct ReplayArguments {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct DryRunArguments {
+    /// Only show what would be done, in which order; nothing is started or recorded
+    #[arg(long, conflicts_with_all = ["detach", "show"])]
+    pub(in crate::cli) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct GraphArguments {
     /// A workflow file; or a run: its id, a unique beginning or end of it, or `last`
     #[arg(value_name = "FILE|RUN", value_parser = NonEmptyStringValueParser::new())]
