@@ -6,7 +6,7 @@
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `agents`: what is known of agents, and what people want of them
 //! - `report`: one run; `failure`: the attempt that it failed with; `changed`: which of its files say something else by now
-//! - `history`: what happened, and a run as it was
+//! - `history`: what happened, and a run as it was; `past`: one version after another; `graph`: its picture
 //! - `outcome`: what comes of runs
 //! - `tell`: what of a run is done in a lesser way
 //! - `transcript`: what was said during an attempt; `logs`: what programs say while they say it
@@ -18,9 +18,11 @@ mod begin;
 mod changed;
 mod control;
 mod failure;
+mod graph;
 mod history;
 mod logs;
 mod outcome;
+mod past;
 mod report;
 mod see;
 mod tell;
@@ -49,6 +51,7 @@ use crate::executors::delivery;
 use crate::views::presenters::report::RunReport;
 use crate::views::projections::runs::{RunFilter, RunRow, ViewError};
 use logs::Listener;
+use past::Walked;
 
 /// An engine that can be asked.
 pub struct Facade {
@@ -61,6 +64,8 @@ pub struct Facade {
     viewers: DashMap<RunId, usize>,
     /// The notices that are to be delivered, and how, until somebody does more than look.
     untold: Mutex<Option<(Vec<Notice>, delivery::Options)>>,
+    /// The past of the run that somebody walks through.
+    walked: Walked,
 }
 
 /// The channel of frames to whoever asked, who may have gone: then they are dropped, and what was asked for happens all the
@@ -72,7 +77,14 @@ impl Facade {
     /// to be started, `resolver` resolves.
     pub fn new(system: System, data: Option<PathBuf>, resolver: Resolver) -> Self {
         let resolver = Arc::new(resolver);
-        Self { system, data, resolver, viewers: DashMap::new(), untold: Mutex::default() }
+        Self {
+            system,
+            data,
+            resolver,
+            viewers: DashMap::new(),
+            untold: Mutex::default(),
+            walked: Walked::default(),
+        }
     }
 
     /// The data folder, if the store is in one.
@@ -170,6 +182,7 @@ impl Facade {
             Request::StateAt { run, at } => {
                 self.state_at(&run, at).await.map(|state| Response::State(Box::new(state)))
             }
+            Request::Graph { run } => self.graph(&run).await.map(|graph| Response::Graph(Box::new(graph))),
             Request::Transcript { run, step, purpose, attempt } => {
                 let said = self.transcript(&run, &step, purpose, attempt).await?;
                 Ok(Response::Transcript(Box::new(said)))

@@ -20,6 +20,7 @@ use crate::events::time::Timestamp;
 use crate::executors::AgentDefinition;
 pub use crate::executors::logs::live::{Heard, Wants};
 pub use crate::executors::logs::read::Which;
+use crate::views::presenters::graph::Graph;
 pub use crate::views::presenters::history::HistoryLine;
 use crate::views::presenters::outcome::Outcome;
 use crate::views::presenters::report::RunReport;
@@ -162,6 +163,11 @@ pub enum Request {
         /// As of this version; none means the newest.
         at: Option<Version>,
     },
+    /// The picture of a run. Response: [`Response::Graph`].
+    Graph {
+        /// Its id, or enough of it.
+        run: String,
+    },
     /// The transcript of an attempt. Response: [`Response::Transcript`].
     Transcript {
         /// The run's id, or enough of it.
@@ -221,6 +227,7 @@ impl Request {
             | Self::OwnAgents
             | Self::Plan { .. }
             | Self::StateAt { .. }
+            | Self::Graph { .. }
             | Self::Transcript { .. }
             | Self::Logs { .. }
             | Self::Rest { .. }
@@ -366,6 +373,8 @@ pub enum Response {
     Planned(Planned),
     /// A run as it was.
     State(Box<State>),
+    /// The picture of a run.
+    Graph(Box<Graph>),
     /// The transcript of an attempt.
     Transcript(Box<AttemptReport>),
     /// The causes of how a run or a step is.
@@ -418,6 +427,9 @@ pub struct State {
     pub shown: Shown,
     /// The event that was the newest then.
     pub event: HistoryLine,
+    /// Its fields with all that is stored beside it; none where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Json>,
     /// The newest version that there is.
     pub newest: Version,
 }

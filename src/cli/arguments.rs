@@ -2,10 +2,12 @@
 //!
 //! - `said`: what the verbs take that tell what programs say
 //! - `setup`: what the verbs take that set Reenact up, and tell how it is set up
+//! - `shape`: what the verbs take that show what is, was or would be, and change nothing
 //! - `steer`: what the verbs take that steer a run, or answer what it asks
 
 mod said;
 mod setup;
+mod shape;
 mod steer;
 
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ pub(super) use self::said::{LogsArguments, Show, TranscriptArguments};
 pub(super) use self::setup::{
     CompletionsArguments, ConfigArguments, ConfigVerb, HelpArguments, InitArguments,
 };
+pub(super) use self::shape::{DryRunArguments, GraphArguments, GraphFormat, ReplayArguments};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
@@ -64,6 +67,8 @@ pub(super) enum Verb {
     History(HistoryArguments),
     /// Show a run as it was, version by version
     Replay(ReplayArguments),
+    /// Draw a workflow file, or a run with where its steps are
+    Graph(GraphArguments),
     /// Let what runs of a run end, and start nothing new
     Pause(ControlArguments),
     /// Let a paused run go on
@@ -124,7 +129,7 @@ impl Verb {
     }
 
     /// Whether the verb opens a store, and whether it changes anything there.
-    pub(super) const fn reach(&self) -> Reach {
+    pub(super) fn reach(&self) -> Reach {
         match self {
             Self::Agents(AgentsArguments { verb }) => match verb {
                 None | Some(AgentsVerb::List | AgentsVerb::Show(_)) => Reach::Looks,
@@ -139,7 +144,10 @@ impl Verb {
             | Self::Config(_)
             | Self::Completions(_)
             | Self::Help(_) => Reach::None,
+            Self::Graph(graph) if graph.is_of_file() => Reach::None,
+            Self::Run(RunArguments { dry: DryRunArguments { dry_run: true }, .. }) => Reach::None,
             Self::List(_)
+            | Self::Graph(_)
             | Self::Status(_)
             | Self::History(_)
             | Self::Replay(_)
@@ -190,6 +198,8 @@ pub(super) struct RunArguments {
     /// Only record the run; `resume` lets it go on
     #[arg(long)]
     pub(super) detach: bool,
+    #[command(flatten)]
+    pub(super) dry: DryRunArguments,
     #[arg(long, value_enum, default_value_t, help = Show::HELP)]
     pub(super) show: Show,
 }
@@ -252,16 +262,6 @@ pub(super) struct ValidateArguments {
     /// The files of the workflows
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ReplayArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`; or an agent, as in `agent/NAME`; or any stream by its name, as in `run/ID`
-    #[arg(default_value = "last")]
-    pub(super) run: String,
-    /// As of this version [default: step through them on a terminal, elsewhere the newest]
-    #[arg(long, value_name = "N")]
-    pub(super) at: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -25,7 +25,9 @@ mod completions;
 mod config;
 mod control;
 mod doctor;
+mod dry_run;
 mod examples;
+mod graph;
 mod help;
 mod history;
 mod init;
@@ -349,6 +351,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Status(arguments) => status::status(scene, arguments).await,
         Verb::History(arguments) => history::history(scene, arguments).await,
         Verb::Replay(arguments) => replay::replay(scene, arguments).await,
+        Verb::Graph(arguments) => graph::graph(scene, arguments).await,
         Verb::Pause(arguments) => pause::pause(scene, arguments).await,
         Verb::Unpause(arguments) => unpause::unpause(scene, arguments).await,
         Verb::Cancel(arguments) => cancel::cancel(scene, arguments).await,

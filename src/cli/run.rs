@@ -3,7 +3,7 @@
 use super::arguments::RunArguments;
 use super::see::{self, Exchange, Signals};
 use super::text::terminal;
-use super::{Exit, Scene, start};
+use super::{Exit, Scene, dry_run, start};
 use crate::api::new_run_id;
 use crate::api::protocol::{Request, Response, Told};
 use crate::events::ids::{RunId, Version};
@@ -14,6 +14,9 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
         Some(id) => RunId::parse(id).map_err(|error| Problem::new(Code::BadRunId, error.to_string()))?,
         None => new_run_id(),
     };
+    if arguments.dry.dry_run {
+        return dry_run::show(scene, run, &arguments).await;
+    }
     let start = match start::resolve(scene, run.clone(), &arguments).await {
         Ok(start) => start,
         Err(problems) => return Ok(scene.say.problems(&problems)),

@@ -18,7 +18,7 @@ use crate::events::problem::Problem;
 use crate::events::run::Resolution;
 use crate::events::text::shortened;
 use crate::events::time::{Timestamp, format_duration};
-use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport, SettledReport, StepReport};
+use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport, SettledReport, StepReport, sign};
 use crate::views::presenters::ways::{Invocation, Way};
 use crate::views::projections::runs::RunRow;
 use crate::workflow::json_text::Level;
@@ -178,17 +178,8 @@ pub(super) fn one_line(report: &RunReport) -> Text {
 
 /// A step in a line. Why it failed stands there, unless that is told below, of the run.
 fn step_line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text {
-    let sign = match step.status.as_str() {
-        _ if step.settled.as_ref().is_some_and(|said| said.how == Resolution::Skip) => '=',
-        "completed" => '✓',
-        "failed" => '✗',
-        "running" => '▸',
-        "skipped" | "cancelled" => '-',
-        "compensating" => '◂',
-        "compensated" => '↩',
-        "retrying" | "waiting" => '…',
-        _ => ' ',
-    };
+    let is_kept = step.settled.as_ref().is_some_and(|said| said.how == Resolution::Skip);
+    let sign = if is_kept { '=' } else { sign(&step.status) };
     let status = step.settled.as_ref().map_or_else(|| terminal!("{}", step.status), settled);
     let mut line = terminal!("  {} {}  {}", sign, name(step.id.as_str()).padded(width), status);
     line = line.and(step.tolerated.then(|| terminal!(", tolerated")));

@@ -457,7 +457,8 @@ impl Does {
         }
     }
 
-    fn agent(&self) -> Option<AgentName> {
+    /// The agent that does it; none if no agent does.
+    pub fn agent(&self) -> Option<AgentName> {
         match self {
             Self::Run(_) => Some(AgentName::new(SHELL_AGENT)),
             Self::Agent { agent, .. } => Some(agent.clone()),

@@ -1,14 +1,17 @@
 //! What the steps' `needs` say about their order. Here a step is a number: its place in the file, from 0.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 /// For each step, those that it needs.
 #[derive(Debug, Clone)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     needs: Vec<Vec<usize>>,
 }
 
 impl Graph {
     /// The graph in which step `i` needs all of `needs[i]`, each of which is less than the number of steps.
-    pub(super) fn new(needs: Vec<Vec<usize>>) -> Self {
+    pub(crate) fn new(needs: Vec<Vec<usize>>) -> Self {
         Self { needs }
     }
 
@@ -79,8 +82,9 @@ impl Graph {
         Ancestors { rows }
     }
 
-    /// The steps in an order in which each comes after all that it needs.
-    fn in_order(&self) -> Vec<usize> {
+    /// The steps in the order in which they would be done one by one: each after all that it needs, and of those that could be
+    /// next the first of the file.
+    pub(crate) fn in_order(&self) -> Vec<usize> {
         let mut waits: Vec<usize> = self.needs.iter().map(Vec::len).collect();
         let mut needed_by = vec![Vec::new(); self.needs.len()];
         for (step, needs) in self.needs.iter().enumerate() {
@@ -90,21 +94,32 @@ impl Graph {
                 }
             }
         }
-        let mut order: Vec<usize> =
-            waits.iter().enumerate().filter(|(_, waits)| **waits == 0).map(|(step, _)| step).collect();
-        let mut done = 0;
-        while let Some(step) = order.get(done).copied() {
-            done += 1;
+        let free = waits.iter().enumerate().filter(|(_, waits)| **waits == 0);
+        let mut next: BinaryHeap<Reverse<usize>> = free.map(|(step, _)| Reverse(step)).collect();
+        let mut order = Vec::with_capacity(self.needs.len());
+        while let Some(Reverse(step)) = next.pop() {
+            order.push(step);
             for &dependent in needed_by.get(step).into_iter().flatten() {
                 if let Some(left) = waits.get_mut(dependent) {
                     *left = left.saturating_sub(1);
                     if *left == 0 {
-                        order.push(dependent);
+                        next.push(Reverse(dependent));
                     }
                 }
             }
         }
         order
+    }
+
+    /// The layer of each step, from 0: one below the lowest that it needs. Steps of one layer do not need each other.
+    pub(crate) fn layers(&self) -> Vec<usize> {
+        let mut layers = vec![0; self.needs.len()];
+        for step in self.in_order() {
+            let needed = self.needs(step).iter().filter_map(|need| layers.get(*need));
+            let layer = needed.max().map_or(0, |lowest| lowest + 1);
+            set(&mut layers, step, layer);
+        }
+        layers
     }
 }
 
@@ -162,6 +177,13 @@ mod tests {
         assert!(chain.has(199, 0) && chain.has(199, 198) && !chain.has(0, 199) && !chain.has(5, 5));
         let diamond = Graph::new(vec![vec![1, 2], vec![3], vec![3], vec![], vec![3]]).ancestors();
         assert!(diamond.has(0, 3) && diamond.has(1, 3) && !diamond.has(1, 2) && !diamond.has(0, 4));
+    }
+
+    #[test]
+    fn steps_come_after_what_they_need_and_else_as_they_stand() {
+        let graph = Graph::new(vec![vec![3], vec![], vec![0, 1], vec![], vec![]]);
+        assert_eq!(graph.in_order(), [1, 3, 0, 2, 4]);
+        assert_eq!(graph.layers(), [1, 0, 2, 0, 0]);
     }
 
     #[test]

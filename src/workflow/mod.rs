@@ -8,6 +8,7 @@
 //! - [`expression`]: `{{ … }}` and bare expressions, compiled once
 //! - [`template`]: JSON trees whose texts hold expressions
 //! - [`scope`]: what expressions see, and which part of it they use
+//! - [`dry_run`]: what a run would do, as far as that is known before it starts
 //! - [`render`]: from a step to the work that an agent gets
 //! - [`uses`]: which values a step uses, as its expressions name them
 //! - [`work`]: the work that an agent gets
@@ -18,6 +19,7 @@
 
 pub mod approval;
 pub mod definition;
+pub mod dry_run;
 pub mod expression;
 pub mod input;
 pub mod parse;
@@ -31,7 +33,7 @@ pub mod template;
 pub mod uses;
 pub mod work;
 
-mod graph;
+pub(crate) mod graph;
 pub(crate) mod json_text;
 pub(crate) mod output;
 mod pieces;

@@ -7,7 +7,6 @@ mod page;
 mod pauses;
 mod refused;
 mod replay;
-mod terminal;
 mod undoes;
 
 use serde_json::Value;

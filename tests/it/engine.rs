@@ -10,6 +10,7 @@ mod kinds;
 mod kit;
 mod lacking;
 mod lives;
+mod past;
 mod recovery;
 mod resting;
 mod slots;

@@ -42,6 +42,7 @@ mod saga;
 mod secrets;
 mod setup;
 mod shutdown;
+mod stepper;
 mod support;
 mod tidy;
 mod tiers;

@@ -1,4 +1,8 @@
-//! What a workflow file may hold, and what it comes to, without a run: the schema for editors.
+//! What a workflow file may hold, and what it comes to, without a run: the schema for editors, pictures, dry runs.
+
+mod dry_run;
+mod graph;
+mod syntax;
 
 use crate::support::Sandbox;
 

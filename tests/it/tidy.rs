@@ -90,12 +90,12 @@ const IGNORANCE: &[Ignorance] = &[
     // What is written to a terminal goes through one place, which takes escaped texts.
     Ignorance {
         of: &["src"],
-        except: &["src/cli/say.rs", "src/cli/replay/steps.rs"],
+        except: &["src/cli/say.rs", "src/cli/replay/screen.rs"],
         words: &["io::stdout", "println!", "eprintln!", "print!", "eprint!"],
     },
     Ignorance {
         of: &["src"],
-        except: &["src/cli/say.rs", "src/cli/replay/steps.rs", "src/cli/log.rs"],
+        except: &["src/cli/say.rs", "src/cli/replay/screen.rs", "src/cli/log.rs"],
         words: &["io::stderr"],
     },
     // Only a medium and its macro say what is escaped.

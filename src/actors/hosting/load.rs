@@ -67,6 +67,19 @@ pub(super) async fn load_upto<A: Aggregate>(
     Ok(fold)
 }
 
+/// Folds on to a version, or to the end of the stream.
+///
+/// # Errors
+/// As for [`load`].
+pub(super) async fn advance<A: Aggregate>(
+    fold: &mut Fold<A>,
+    store: &dyn EventStore,
+    stream: &StreamId,
+    upto: Version,
+) -> Result<(), Problem> {
+    read(fold, store, stream, upto).await.map_err(Broken::problem)
+}
+
 async fn versions(store: &dyn EventStore, stream: &StreamId) -> Vec<Version> {
     let versions = store.snapshots(stream).await;
     versions.unwrap_or_else(|error| {

@@ -6,7 +6,7 @@
 //! - [`book`]: who is where; `wakes`: one heap for all wake-ups; `rest`: waiting for streams to come to rest
 //! - `post`: what streams say to each other; `turns`: in which order
 //! - `contain`: what panics over one stream parks no other
-//! - [`load`]: the state of a stream as of any version; `snapshots`: which are kept
+//! - [`load`]: the state of a stream as of any version; `snapshots`: which are kept; [`past`]: one version after another
 //! - [`attentions`]: who is due when; [`standings`]: where streams are
 //! - [`waker`]: drives all streams, those that are due a few at a time
 
@@ -20,6 +20,7 @@ pub mod live;
 pub mod load;
 mod memory;
 pub mod messages;
+pub mod past;
 mod post;
 mod rest;
 pub mod shell;

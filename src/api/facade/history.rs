@@ -6,6 +6,7 @@ use super::{Facade, Frames, unknown_run};
 use crate::actors::hosting::context::read_problem;
 use crate::actors::subscribe::EventFilter;
 use crate::actors::system::no_such_version;
+use crate::aggregates::run::Run;
 use crate::api::protocol::{Frame, HistoryLine, Response, Shown, State};
 use crate::events::commit::Recorded;
 use crate::events::ids::{AGENT_KIND, AgentName, RUN_KIND, RunId, StreamId, Version};
@@ -14,6 +15,7 @@ use crate::kernel::standing::Standing;
 use crate::store::ReadError;
 use crate::views::presenters::report::{RunReport, effects, report};
 use crate::views::presenters::stream::StreamReport;
+use crate::views::presenters::whole::whole;
 
 /// How many events are read at once.
 const HISTORY_PAGE: usize = 1_024;
@@ -101,20 +103,22 @@ impl Facade {
             Some(run) => Shown::Run(Box::new(self.run_at(&run, &event, newest).await?)),
             None => Shown::Stream(Box::new(self.stream_at(&stream, at).await?)),
         };
-        Ok(State { shown, event: HistoryLine::of(&event), newest })
+        let whole = whole(&event, &**self.system.library());
+        Ok(State { shown, event: HistoryLine::of(&event), whole, newest })
     }
 
     async fn run_at(&self, run: &RunId, event: &Recorded, newest: Version) -> Result<RunReport, Problem> {
         let at = event.version;
-        let (state, _) = self.system.fold_at(run, at).await?;
-        let Some(about) = state.about() else { return Err(unknown_run(run.as_str())) };
         // What was needs nobody to drive it.
         let driven = at < newest || self.system.is_driven(run);
         let now = if at < newest { event.header.recorded_at } else { self.system.clock().now().steady };
         let library = &**self.system.library();
-        let mut report = report(&state, about, at, driven, now, library).map_err(|error| error.problem())?;
-        report.effects = Some(effects(&state));
-        Ok(report)
+        let report = |state: &Run| {
+            let Some(about) = state.about() else { return Err(unknown_run(run.as_str())) };
+            let report = report(state, about, at, driven, now, library).map_err(|error| error.problem())?;
+            Ok(RunReport { effects: Some(effects(state)), ..report })
+        };
+        self.look_at_past(run, event, report).await
     }
 
     async fn stream_at(&self, stream: &StreamId, at: Version) -> Result<StreamReport, Problem> {

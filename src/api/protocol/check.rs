@@ -97,6 +97,7 @@ impl Request {
             | Self::Watch { run }
             | Self::Resolve { run }
             | Self::History { run, from: _, to: _ }
+            | Self::Graph { run }
             | Self::StateAt { run, at: _ } => words("the run", run),
             Self::List { filter } => {
                 filter.workflow.iter().try_for_each(|name| words("the workflow's name", name))?;

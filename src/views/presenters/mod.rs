@@ -6,10 +6,12 @@
 //! - [`ways`]: what a person can do about a run that does not go on by itself
 //! - [`request`]: what a person must know to answer a request for an approval
 //! - [`rollback`]: what a person must undo by hand
-//! - [`history`]: one event; [`stream`]: a stream of any kind
+//! - [`history`]: one event; [`whole`]: with all that is stored beside it; [`stream`]: a stream of any kind
+//! - [`graph`]: the picture of a workflow, or of a run
 //! - [`transcript`]: what was said during an attempt at a step
 //! - [`why`]: the causes of how a run or a step is
 
+pub mod graph;
 pub mod history;
 pub mod outcome;
 pub mod report;
@@ -18,4 +20,5 @@ pub mod rollback;
 pub mod stream;
 pub mod transcript;
 pub mod ways;
+pub mod whole;
 pub mod why;

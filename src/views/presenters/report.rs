@@ -22,8 +22,8 @@ use crate::views::presenters::ways::{Way, ways};
 pub use effects::{EffectReport, effects};
 pub use failure::{FailureReport, FailureSearch};
 pub use phases::PhaseReport;
-pub(super) use steps::primary_agent;
-pub use steps::{ChildReport, ParentReport, SettledReport, StepProgress, StepReport};
+pub use steps::{ChildReport, ParentReport, SettledReport, StepProgress, StepReport, sign};
+pub(super) use steps::{in_order, primary_agent};
 pub use waiting::{Approvers, Waiting};
 
 /// A run as of its last version.

@@ -115,7 +115,7 @@ pub struct ParentReport {
 }
 
 /// The steps of the definition, each followed by those that grew in it.
-pub(super) fn in_order(nodes: &Graph) -> Vec<&Node> {
+pub(in crate::views) fn in_order(nodes: &Graph) -> Vec<&Node> {
     let mut inside: BTreeMap<Option<StepIndex>, Vec<StepIndex>> = BTreeMap::new();
     for (place, node) in nodes.indexed().rev() {
         inside.entry(node.inside).or_default().push(place);
@@ -197,5 +197,19 @@ fn step_error(node: &Node) -> Option<Problem> {
             Some(problem(Code::NoOutput, Class::Dependency, message).step(node.id()))
         }
         _ => None,
+    }
+}
+
+/// A sign for the status of a step.
+pub fn sign(status: &str) -> char {
+    match status {
+        "completed" => '✓',
+        "failed" => '✗',
+        "running" => '▸',
+        "skipped" | "cancelled" => '-',
+        "compensating" => '◂',
+        "compensated" => '↩',
+        "retrying" | "waiting" => '…',
+        _ => ' ',
     }
 }
