@@ -5,6 +5,7 @@ mod steps;
 use super::arguments::ReplayArguments;
 use super::control::ask_about_a_run;
 use super::see::{self, Exchange, Signals};
+use super::text::Text;
 use super::{Exit, Scene, text};
 use crate::api::door::Door;
 use crate::api::protocol::{Request, Response, Shown, State};
@@ -32,7 +33,10 @@ pub(super) async fn replay(scene: &Scene, arguments: ReplayArguments) -> Result<
 /// Prints the state, on stdout.
 fn show(scene: &Scene, state: &State) {
     match &state.shown {
-        Shown::Run(report) => scene.say.result(&**report, |_| text::state(state, &scene.call)),
+        Shown::Run(report) => scene.say.result(&**report, |report| {
+            let answered = text::values::answered(report, &scene.call);
+            Text::lines([text::state(state, &scene.call)].into_iter().chain(answered))
+        }),
         Shown::Stream(report) => scene.say.result(&**report, |_| text::state(state, &scene.call)),
     }
 }

@@ -27,6 +27,7 @@ mod hints;
 mod hostile;
 mod lacking;
 mod logs;
+mod looks;
 mod memory;
 mod notify;
 mod odd_files;

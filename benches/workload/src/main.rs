@@ -8,6 +8,7 @@ mod families;
 mod figures;
 mod grown;
 mod killed;
+mod looks;
 mod past;
 mod programs;
 mod restart;
@@ -73,6 +74,8 @@ struct Sizes {
     programs: (usize, usize),
     /// Runs that have not ended when a process starts.
     restart: restart::Size,
+    /// What is looked at.
+    looks: looks::Size,
 }
 
 const FULL: Sizes = Sizes {
@@ -86,6 +89,7 @@ const FULL: Sizes = Sizes {
     grown: 100,
     programs: (2_000, 500),
     restart: restart::Size { runs: 100_000, due: 100 },
+    looks: looks::Size { listed: 100_000, steps: 10_000, folded: 103 },
 };
 const SMOKE: Sizes = Sizes {
     appends: 10,
@@ -98,6 +102,7 @@ const SMOKE: Sizes = Sizes {
     grown: 8,
     programs: (40, 10),
     restart: restart::Size { runs: 200, due: 5 },
+    looks: looks::Size { listed: 200, steps: 200, folded: 2 },
 };
 
 /// How many times as many steps show whether undoing one of them costs more.
@@ -221,6 +226,9 @@ async fn of_what_is_there(
     }
     if arguments.wants("validate") {
         grown::validate(figures, &beside()?.join("reenact"), dir, 10 * sizes.grown)?;
+    }
+    if arguments.wants("looks") {
+        looks::measure(figures, &beside()?.join("reenact"), dir, sizes.looks).await?;
     }
     if arguments.wants("r1") {
         figures.add("r1", "events_per_s", past::fold(dir, sizes.folded).await?.events_per_s());

@@ -43,6 +43,9 @@ pub struct StepReport {
     /// Whether it failed and the run goes on all the same.
     #[serde(default, skip_serializing_if = "is_false")]
     pub tolerated: bool,
+    /// What its last attempt was given, rendered, if that was asked for and an attempt was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Json>,
     /// The step's output; null until it has one.
     pub output: Json,
     /// Why it failed or was skipped, or why its last attempt failed, also one at undoing it.
@@ -132,6 +135,7 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
         cached,
         degraded,
         tolerated: node.status() == "failed" && node.doing.phase == StepPhase::Failed { tolerated: true },
+        input: None,
         output: node.output().map(|output: &Payload| blobs.json(output)).transpose()?.unwrap_or_default(),
         error: step_error(node),
         artifacts,
