@@ -5,7 +5,9 @@
 //! - `see`: lets runs go on, and sees them through
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `agents`: what is known of agents, and what people want of them
-//! - `report`: one run; `failure`: the attempt that it failed with; `changed`: which of its files say something else by now
+//! - `list`: runs, once or as they change
+//! - `report`: one run; `inputs`: what it was given; `failure`: the attempt that it failed with; `changed`: which of its files
+//!   say something else by now
 //! - `history`: what happened, and a run as it was; `past`: one version after another; `graph`: its picture
 //! - `outcome`: what comes of runs
 //! - `tell`: what of a run is done in a lesser way
@@ -20,6 +22,8 @@ mod control;
 mod failure;
 mod graph;
 mod history;
+mod inputs;
+mod list;
 mod logs;
 mod outcome;
 mod past;
@@ -30,7 +34,6 @@ mod transcript;
 mod verify;
 mod why;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,12 +47,11 @@ use crate::actors::hosting::context::read_problem;
 use crate::actors::notify::Notice;
 use crate::actors::pages::Pages;
 use crate::actors::system::System;
-use crate::aggregates::run::RunStatus;
 use crate::events::ids::{RUN_KIND, RunId, StreamId};
 use crate::events::problem::{Code, Problem};
 use crate::executors::delivery;
 use crate::views::presenters::report::RunReport;
-use crate::views::projections::runs::{RunFilter, RunRow, ViewError};
+use crate::views::projections::runs::ViewError;
 use logs::Listener;
 use past::Walked;
 
@@ -165,11 +167,13 @@ impl Facade {
                 let run = self.resolve(&run).await?;
                 self.report(&run).await.map(Response::of)
             }
-            Request::Watch { run } => self.watch(&run, frames).await.map(Response::of),
+            Request::Whole { run } => self.whole(&run).await.map(Response::of),
+            Request::Watch { run, inputs } => self.watch(&run, inputs, frames).await.map(Response::of),
             Request::List { filter } => self.list(&filter).await.map(Response::Runs),
+            Request::Listing { listing, watch } => self.listing(&listing, watch, frames).await,
             Request::Interrupted => self.interrupted().await.map(Response::Runs),
             Request::Resolve { run } => self.resolve(&run).await.map(Response::Resolved),
-            Request::History { run, from, to } => self.history(&run, from, to, frames).await,
+            Request::History { run, which } => self.history(&run, &which, frames).await,
             Request::Control { run, control, order, id } => {
                 self.control(&run, control, order, id).await.map(Response::Recorded)
             }
@@ -200,26 +204,6 @@ impl Facade {
     /// The place in which each run has a folder of its own, with pages for people; none if none are written.
     fn pages(&self) -> Option<Pages> {
         self.data.as_deref().map(wording::pages)
-    }
-
-    async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRow>, Problem> {
-        self.system.runs().list(filter).await.map_err(|error| view_problem(&error))
-    }
-
-    /// The runs that could go on and that nobody drives, without those that do when their parent does.
-    async fn interrupted(&self) -> Result<Vec<RunRow>, Problem> {
-        if self.system.drives_all() {
-            return Ok(Vec::new());
-        }
-        let filter = RunFilter { unfinished: true, ..RunFilter::default() };
-        let rows = self.list(&filter).await?.into_iter();
-        let could = |row: &RunRow| {
-            !matches!(row.status, RunStatus::Paused | RunStatus::Waiting) && !self.system.is_driven(&row.run)
-        };
-        let mut rows: Vec<RunRow> = rows.filter(could).collect();
-        let ids: BTreeSet<RunId> = rows.iter().map(|row| row.run.clone()).collect();
-        rows.retain(|row| row.parent.as_ref().is_none_or(|parent| !ids.contains(parent)));
-        Ok(rows)
     }
 
     /// The run that a text means: `run/ID` the one with just that id.

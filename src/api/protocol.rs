@@ -3,6 +3,8 @@
 
 mod agents;
 mod check;
+mod events;
+mod listed;
 mod verified;
 
 use std::sync::Arc;
@@ -31,6 +33,8 @@ use crate::views::projections::runs::{RunFilter, RunRow};
 use crate::workflow::approval::Edits;
 pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
+pub use events::WhichEvents;
+pub use listed::{Listed, ListedRun, Listing};
 pub use verified::{VerifyProblem, VerifyReport};
 
 /// A request to whoever holds a store.
@@ -90,24 +94,40 @@ pub enum Request {
         /// Its id, or enough of it.
         run: String,
     },
-    /// One run, again and again as it changes until it ends. Frames: [`Frame::Report`]. Response: [`Response::Report`].
+    /// One run, with what it and its steps were given. Response: [`Response::Report`].
+    Whole {
+        /// Its id, or enough of it.
+        run: String,
+    },
+    /// One run, again and again as it changes until it rests, or nobody drives it. Frames: [`Frame::Report`]. Response: [`Response::Report`].
     Watch {
         /// Its id, or enough of it.
         run: String,
+        /// Whether it is wanted, too, what the run and its steps were given.
+        #[serde(default)]
+        inputs: bool,
     },
     /// Some runs. Response: [`Response::Runs`].
     List {
         /// The condition that each of them has to meet.
         filter: RunFilter,
     },
+    /// Some runs, with who drives them, or does not. Response: [`Response::Listed`]; watched, [`Response::Done`] when nobody
+    /// listens any more.
+    Listing {
+        /// Which.
+        listing: Listing,
+        /// Whether they are to be sent whenever something of them changes. Frames: [`Frame::Listed`].
+        #[serde(default)]
+        watch: bool,
+    },
     /// A run's events. Frames: [`Frame::Event`]. Response: [`Response::Done`].
     History {
         /// Its id, or enough of it.
         run: String,
-        /// The version of the first event that is wanted; none means 1.
-        from: Option<Version>,
-        /// The version of the last event that is wanted; none means the newest.
-        to: Option<Version>,
+        /// Which of them.
+        #[serde(flatten)]
+        which: WhichEvents,
     },
     /// The runs that nobody drives. Response: [`Response::Runs`].
     Interrupted,
@@ -218,8 +238,10 @@ impl Request {
             Self::Hello
             | Self::Follow { .. }
             | Self::Report { .. }
+            | Self::Whole { .. }
             | Self::Watch { .. }
             | Self::List { .. }
+            | Self::Listing { .. }
             | Self::History { .. }
             | Self::Interrupted
             | Self::Resolve { .. }
@@ -323,6 +345,8 @@ pub enum Frame {
     Live(Live),
     /// A run as it is now.
     Report(Box<RunReport>),
+    /// Runs as they are now.
+    Listed(Listed),
     /// An event of a run.
     Event(Box<HistoryLine>),
     /// What a program says.
@@ -359,6 +383,8 @@ pub enum Response {
     Outcome(Box<Outcome>),
     /// Rows of the list.
     Runs(Vec<RunRow>),
+    /// A part of the list of runs.
+    Listed(Listed),
     /// A run's whole id.
     Resolved(RunId),
     /// The control was recorded, or had been before.

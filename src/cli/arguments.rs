@@ -1,10 +1,12 @@
 //! The arguments of the command line, verb by verb.
 //!
+//! - `look`: what the verbs take that look at runs
 //! - `said`: what the verbs take that tell what programs say
 //! - `setup`: what the verbs take that set Reenact up, and tell how it is set up
 //! - `shape`: what the verbs take that show what is, was or would be, and change nothing
 //! - `steer`: what the verbs take that steer a run, or answer what it asks
 
+mod look;
 mod said;
 mod setup;
 mod shape;
@@ -16,11 +18,12 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
+pub(super) use self::look::{HistoryArguments, ListArguments, ReplayArguments, StatusArguments};
 pub(super) use self::said::{LogsArguments, Show, TranscriptArguments};
 pub(super) use self::setup::{
     CompletionsArguments, ConfigArguments, ConfigVerb, HelpArguments, InitArguments,
 };
-pub(super) use self::shape::{DryRunArguments, GraphArguments, GraphFormat, ReplayArguments};
+pub(super) use self::shape::{DryRunArguments, GraphArguments, GraphFormat};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
@@ -216,45 +219,6 @@ pub(super) struct ResumeArguments {
     pub(super) until: UntilArguments,
     #[arg(long, value_enum, default_value_t, help = Show::HELP)]
     pub(super) show: Show,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ListArguments {
-    /// Only those with this status
-    #[arg(long)]
-    pub(super) status: Option<String>,
-    /// Only those of the workflow with this name
-    #[arg(long)]
-    pub(super) workflow: Option<String>,
-    /// Only those with this tag
-    #[arg(long = "tag", value_name = "K=V")]
-    pub(super) tags: Vec<String>,
-    /// At most so many
-    #[arg(long, value_name = "N")]
-    pub(super) limit: Option<usize>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct StatusArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`
-    #[arg(default_value = "last")]
-    pub(super) run: String,
-    /// Show it again whenever it changes, until it ends
-    #[arg(long)]
-    pub(super) watch: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct HistoryArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`; or an agent, as in `agent/NAME`; or any stream by its name, as in `run/ID`
-    #[arg(default_value = "last")]
-    pub(super) run: String,
-    /// Only events from this version on
-    #[arg(long, value_name = "N")]
-    pub(super) from: Option<u64>,
-    /// Only events up to this version
-    #[arg(long, value_name = "N")]
-    pub(super) to: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -1,60 +1,244 @@
-//! `reenact list`: runs, newest first.
+//! `reenact list`: runs, newest first, once or as they change.
 
-use serde::Serialize;
+use std::collections::HashMap;
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Notify;
 
 use super::arguments::ListArguments;
+use super::progress::Screen;
 use super::see::{self, Exchange, Signals};
-use super::{Exit, Scene, start, text};
+use super::text::table::{self, Look};
+use super::text::{Text, terminal};
+use super::{Exit, Scene, start};
 use crate::aggregates::run::RunStatus;
+use crate::api::door::{Door, NoAnswer};
 use crate::api::folder::is_store;
-use crate::api::protocol::{Request, Response};
+use crate::api::protocol::{Frame, Listed, ListedRun, Listing, Request, Response};
 use crate::api::wording::Worded;
+use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem, nearest};
-use crate::views::projections::runs::{RunFilter, RunRow};
+use crate::views::projections::runs::RunFilter;
 
-/// The JSON that `list --json` prints.
-#[derive(Clone, Serialize)]
-pub(super) struct Listed {
-    pub(super) runs: Vec<RunRow>,
-    /// All runs are listed at once; a bound is `--limit`.
-    next: Option<String>,
-}
+/// Those that nobody drives, as `--status` names them.
+const INTERRUPTED: &str = "interrupted";
+
+/// How often it is looked whether somebody holds the store, or did, while nobody does.
+const LOOK: Duration = Duration::from_millis(250);
 
 impl Worded for Listed {}
+impl Worded for ListedRun {}
 
 pub(super) async fn list(scene: &Scene, arguments: ListArguments) -> Result<Exit, Problem> {
-    let filter = RunFilter {
-        status: arguments.status.as_deref().map(status).transpose()?,
-        workflow: arguments.workflow,
-        tags: start::pairs(&arguments.tags, "tag")?,
-        unfinished: false,
-        no_children: false,
-        limit: arguments.limit,
-    };
-    let mut runs = Vec::new();
+    let (watch, again) = (arguments.watch, again(&arguments));
+    let look = Look { columns: scene.say.columns(), utc: arguments.utc, tree: arguments.tree };
+    let mut listing = listing(arguments)?;
+    if watch {
+        if scene.say.is_json() || look.columns.is_none() {
+            listing.parents = false;
+        }
+        return Watching::new(scene, listing, look).watch().await;
+    }
+    let mut listed = Listed::default();
     if is_store(&scene.house.data) {
         let mut signals = Signals::listen()?;
         let door = scene.open().await?;
-        match see::ask(scene, door, &Request::List { filter }, &mut signals, &mut |_| {}).await? {
+        let request = Request::Listing { listing, watch: false };
+        match see::ask(scene, door, &request, &mut signals, &mut |_| {}).await? {
             Exchange::Interrupted => return Ok(Exit::Interrupted),
-            Exchange::Response(Response::Runs(rows), door) => {
-                runs = rows;
+            Exchange::Response(Response::Listed(found), door) => {
+                listed = found;
                 see::leave(door, &mut signals).await?;
             }
             Exchange::Response(other, _) => return Err(other.mismatch()),
         }
     }
-    scene.say.result(&Listed { runs, next: None }, |listed| text::runs(&listed.runs));
+    if look.tree {
+        listed.runs = table::in_tree(listed.runs);
+    }
+    scene.say.result(&listed, |listed| table::runs(&listed.runs, look));
+    if !scene.say.is_json() {
+        scene.say.note(&place(scene, &listed, again));
+    }
     Ok(Exit::Good)
+}
+
+fn listing(arguments: ListArguments) -> Result<Listing, Problem> {
+    let interrupted = arguments.status.as_deref() == Some(INTERRUPTED);
+    let named = arguments.status.as_deref().filter(|_| !interrupted);
+    let filter = RunFilter {
+        status: named.map(status).transpose()?,
+        workflow: arguments.workflow,
+        tags: start::pairs(&arguments.tags, "tag")?,
+        unfinished: interrupted,
+        no_children: false,
+        limit: Some(arguments.limit).filter(|limit| *limit > 0),
+    };
+    Ok(Listing { filter, interrupted, after: arguments.after, parents: arguments.tree })
+}
+
+/// The words that ask for the same list, but for where it begins.
+fn again(arguments: &ListArguments) -> Vec<String> {
+    let ListArguments { status, workflow, tags, limit, after: _, utc, tree, watch: _ } = arguments;
+    let mut words = vec!["list".to_owned()];
+    let mut add = |option: &str, value: &String| words.extend([option.to_owned(), value.clone()]);
+    status.iter().for_each(|status| add("--status", status));
+    workflow.iter().for_each(|workflow| add("--workflow", workflow));
+    tags.iter().for_each(|tag| add("--tag", tag));
+    add("--limit", &limit.to_string());
+    words.extend(
+        [(*utc, "--utc"), (*tree, "--tree")]
+            .into_iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, word)| word.to_owned()),
+    );
+    words
+}
+
+/// Where the runs are kept, how many are shown, and how to see more.
+fn place(scene: &Scene, listed: &Listed, mut again: Vec<String>) -> Text {
+    let folder = scene.house.data.display();
+    match (&listed.next, listed.runs.len()) {
+        (Some(last), count) => {
+            again.extend(["--after".to_owned(), last.to_string()]);
+            terminal!(
+                "{} runs of those in {}, and there are more: {}",
+                count,
+                folder,
+                scene.call.command(again)
+            )
+        }
+        (None, 0) => terminal!("looked in {}", folder),
+        (None, 1) => terminal!("1 run in {}", folder),
+        (None, count) => terminal!("{} runs in {}", count, folder),
+    }
 }
 
 fn status(text: &str) -> Result<RunStatus, Problem> {
     RunStatus::ALL.iter().copied().find(|status| status.text() == text).ok_or_else(|| {
         let problem = Problem::new(Code::Usage, format!("`{text}` is no status of a run"));
-        let names = RunStatus::ALL.iter().map(|status| status.text());
+        let names = RunStatus::ALL.iter().map(|status| status.text()).chain([INTERRUPTED]);
         match nearest(text, names.clone()) {
             Some(near) => problem.hint(format!("did you mean `{near}`?")),
             None => problem.hint(format!("there are {}", names.collect::<Vec<_>>().join(", "))),
         }
     })
+}
+
+/// The list as it changes: drawn anew on a terminal; elsewhere a line for each run that has.
+struct Watching<'s> {
+    scene: &'s Scene,
+    listing: Listing,
+    look: Look,
+    /// What is drawn on a terminal.
+    screen: Option<Screen<'s>>,
+    /// The runs as they were last told.
+    told: HashMap<RunId, ListedRun>,
+    drawn: Option<Text>,
+}
+
+impl<'s> Watching<'s> {
+    fn new(scene: &'s Scene, mut listing: Listing, look: Look) -> Self {
+        let rows = scene.say.rows();
+        if let Some(rows) = rows {
+            // What does not fit below its header cannot be drawn in its place.
+            let fits = rows.saturating_sub(2).max(1);
+            listing.filter.limit = Some(listing.filter.limit.map_or(fits, |limit| limit.min(fits)));
+        }
+        let screen = rows.map(|_| Screen::new(&scene.say));
+        Self { scene, listing, look, screen, told: HashMap::new(), drawn: None }
+    }
+
+    async fn watch(mut self) -> Result<Exit, Problem> {
+        let mut signals = Signals::listen()?;
+        let watched = self.until(&mut signals).await;
+        if let Some(screen) = &mut self.screen {
+            screen.clear();
+        }
+        // What was shown last stays.
+        if let Some(drawn) = &self.drawn {
+            self.scene.say.show(drawn);
+        }
+        watched.map(|()| if self.scene.say.is_unread() { Exit::Good } else { Exit::Interrupted })
+    }
+
+    /// Shows the list until a signal comes, or nobody reads it any more. Who only looks does not hold the store meanwhile: others would find it held, and have
+    /// their runs driven here. Whoever holds it tells; while nobody does it is looked when somebody did.
+    async fn until(&mut self, signals: &mut Signals) -> Result<(), Problem> {
+        let data = self.scene.house.data.clone();
+        let (mut looked, gone) = (None, Notify::new());
+        while !self.scene.say.is_unread() {
+            let connected = tokio::select! {
+                connected = self.scene.house.connect() => connected,
+                () = signals.came() => return Ok(()),
+            };
+            match connected {
+                Ok(client) => {
+                    let request = Request::Listing { listing: self.listing.clone(), watch: true };
+                    let mut door = Door::There(client);
+                    let mut show = |frame| {
+                        if let Frame::Listed(listed) = frame {
+                            self.show(listed);
+                            if self.scene.say.is_unread() {
+                                gone.notify_one();
+                            }
+                        }
+                    };
+                    let answer = tokio::select! {
+                        answer = door.ask(&request, &mut show) => answer,
+                        () = gone.notified() => return Ok(()),
+                        () = signals.came() => return Ok(()),
+                    };
+                    if let Err(NoAnswer::Problem(problem)) = answer {
+                        return Err(problem);
+                    }
+                    looked = None;
+                }
+                Err(_) if !is_store(&data) && looked.is_none() => self.show(Listed::default()),
+                Err(_) if is_store(&data) && looked != Some(held_at(self.scene)) => {
+                    let door = self.scene.open().await?;
+                    let request = Request::Listing { listing: self.listing.clone(), watch: false };
+                    match see::ask(self.scene, door, &request, signals, &mut |_| {}).await? {
+                        Exchange::Interrupted => return Ok(()),
+                        Exchange::Response(Response::Listed(listed), door) => {
+                            self.show(listed);
+                            see::leave(door, signals).await?;
+                        }
+                        Exchange::Response(other, _) => return Err(other.mismatch()),
+                    }
+                    looked = Some(held_at(self.scene));
+                }
+                Err(_) => {}
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = signals.came() => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, listed: Listed) {
+        let Self { scene, look, screen, told, drawn, .. } = self;
+        if let Some(screen) = screen {
+            let runs = if look.tree { table::in_tree(listed.runs) } else { listed.runs };
+            let table = table::runs(&runs, *look);
+            screen.show(&table);
+            *drawn = Some(table);
+            return;
+        }
+        // The newest is told last, as what comes later is.
+        for run in listed.runs.into_iter().rev() {
+            if !told.get(&run.run).is_some_and(|told| told.says_the_same(&run)) {
+                scene.say.result(&run, |run| table::changed(run, *look));
+                told.insert(run.run.clone(), run);
+            }
+        }
+    }
+}
+
+/// When somebody last took the store, as far as that can be seen.
+fn held_at(scene: &Scene) -> Option<SystemTime> {
+    fs::metadata(scene.house.data.join("lock")).and_then(|lock| lock.modified()).ok()
 }

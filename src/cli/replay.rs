@@ -16,9 +16,10 @@ mod walk;
 use super::arguments::ReplayArguments;
 use super::control::ask_about_a_run;
 use super::see::{self, Exchange, Signals};
+use super::text::Text;
 use super::{Exit, Scene, text};
 use crate::api::door::Door;
-use crate::api::protocol::{Frame, Request, Response, Shown, State};
+use crate::api::protocol::{Frame, Request, Response, Shown, State, WhichEvents};
 use crate::events::ids::Version;
 use crate::events::problem::Problem;
 use screen::{Input, Screen};
@@ -47,7 +48,10 @@ pub(super) async fn replay(scene: &Scene, arguments: ReplayArguments) -> Result<
 /// Prints the state, on stdout.
 fn show(scene: &Scene, state: &State) {
     match &state.shown {
-        Shown::Run(report) => scene.say.result(&**report, |_| text::state(state, &scene.call)),
+        Shown::Run(report) => scene.say.result(&**report, |report| {
+            let answered = text::values::answered(report, &scene.call);
+            Text::lines([text::state(state, &scene.call)].into_iter().chain(answered))
+        }),
         Shown::Stream(report) => scene.say.result(&**report, |_| text::state(state, &scene.call)),
     }
 }
@@ -165,7 +169,8 @@ impl Stepper<'_> {
     async fn read_events(&mut self, door: Door) -> Result<Option<Door>, Problem> {
         let Some(from) = self.walk.missing() else { return Ok(Some(door)) };
         let run = self.walk.state().shown.name().to_owned();
-        let request = Request::History { run, from: Some(from), to: None };
+        let which = WhichEvents { from: Some(from), ..WhichEvents::default() };
+        let request = Request::History { run, which };
         let walk = &mut self.walk;
         let mut add = |frame| {
             if let Frame::Event(line) = frame {

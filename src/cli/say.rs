@@ -22,6 +22,8 @@ pub(super) struct Say {
     lines: MultiProgress,
     /// Whether something could not be written to stdout.
     unwritten: Cell<bool>,
+    /// Whether whoever read stdout has gone.
+    unread: Cell<bool>,
 }
 
 /// Whether a person looks at stderr.
@@ -32,7 +34,7 @@ pub(super) fn stderr_is_terminal() -> bool {
 impl Say {
     pub(super) fn new(json: bool, call: Call) -> Self {
         let lines = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
-        Self { json, call, lines, unwritten: Cell::new(false) }
+        Self { json, call, lines, unwritten: Cell::new(false), unread: Cell::new(false) }
     }
 
     /// The lines that move, on stderr; none if nobody would look at them.
@@ -46,6 +48,18 @@ impl Say {
     /// Whether programs read stdout.
     pub(super) const fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// How wide the terminal is to which results go; none where they go elsewhere.
+    pub(super) fn columns(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    }
+
+    /// How high the terminal is on which something can be drawn anew; none where results do not go to one, or nothing moves.
+    pub(super) fn rows(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        self.lines().map(|_| usize::from(size.ws_row))
     }
 
     /// A result: a line of JSON, or what a person reads.
@@ -75,6 +89,9 @@ impl Say {
     /// the first failure there is a word, as everything after it fails, too.
     pub(super) fn written(&self, written: io::Result<()>) {
         let written = written.and_then(|()| io::stdout().flush());
+        if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            self.unread.set(true);
+        }
         if let Err(error) = written
             && error.kind() != io::ErrorKind::BrokenPipe
             && !self.unwritten.replace(true)
@@ -82,6 +99,11 @@ impl Say {
             let message = format!("the result could not be written to stdout: {error}");
             self.note(&text::problem("error", &Problem::new(Code::NotWritten, message), &self.call));
         }
+    }
+
+    /// Whether whoever read stdout has gone, as far as writing has shown: nothing more is wanted.
+    pub(super) fn is_unread(&self) -> bool {
+        self.unread.get()
     }
 
     /// How the process ends, given how the verb did: whoever waits for a result must see that it is not there.

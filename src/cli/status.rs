@@ -3,27 +3,33 @@
 use super::arguments::StatusArguments;
 use super::progress::Screen;
 use super::see::{self, Exchange, Signals};
+use super::text::{Text, values};
 use super::{Exit, Scene, text};
 use crate::api::facade::unknown_run;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Frame, Request, Response};
 use crate::events::problem::Problem;
+use crate::views::presenters::report::RunReport;
 
 pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<Exit, Problem> {
-    let StatusArguments { run, watch } = arguments;
+    let StatusArguments { run, watch, verbose } = arguments;
     if !is_store(&scene.house.data) {
         return Err(unknown_run(&run));
     }
     let mut signals = Signals::listen()?;
     let door = scene.open().await?;
-    let request = if watch { Request::Watch { run } } else { Request::Report { run } };
+    let request = match (watch, verbose) {
+        (true, inputs) => Request::Watch { run, inputs },
+        (false, true) => Request::Whole { run },
+        (false, false) => Request::Report { run },
+    };
     let mut screen = Screen::new(&scene.say);
     let mut show = |frame| {
         if let Frame::Report(report) = frame {
             if scene.say.is_json() {
-                scene.say.result(&*report, |report| text::run(report, Some(&scene.call)));
+                scene.say.result(&*report, |report| text(scene, report));
             } else {
-                screen.show(&text::run(&report, Some(&scene.call)));
+                screen.show(&text(scene, &report));
             }
         }
     };
@@ -32,10 +38,20 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
     match asked? {
         Exchange::Interrupted => Ok(Exit::Interrupted),
         Exchange::Response(Response::Report(report), door) => {
-            scene.say.result(&*report, |report| text::run(report, Some(&scene.call)));
+            scene.say.result(&*report, |report| text(scene, report));
             see::leave(door, &mut signals).await?;
-            Ok(Exit::Good)
+            Ok(if watch { at_rest(&report) } else { Exit::Good })
         }
         Exchange::Response(other, _) => Err(other.mismatch()),
     }
+}
+
+/// How watching a run ends: as seeing it through would, if it came to rest.
+fn at_rest(report: &RunReport) -> Exit {
+    if report.interrupted { Exit::Interrupted } else { Exit::of_run(report) }
+}
+
+fn text(scene: &Scene, report: &RunReport) -> Text {
+    let values = values::given_and_answered(report, &scene.call);
+    Text::lines([text::run(report, Some(&scene.call))].into_iter().chain(values))
 }

@@ -2,8 +2,12 @@
 
 mod events;
 mod failure;
+pub(super) mod fit;
 pub(super) mod lines;
+mod moments;
+pub(super) mod table;
 pub(super) mod terminal;
+pub(super) mod values;
 mod waiting;
 
 use std::path::Path;
@@ -17,12 +21,13 @@ use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::run::Resolution;
 use crate::events::text::shortened;
-use crate::events::time::{Timestamp, format_duration};
-use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport, SettledReport, StepReport, sign};
+use crate::views::presenters::report::{
+    ChildReport, PhaseReport, RunReport, SettledReport, StepReport, sign,
+};
 use crate::views::presenters::ways::{Invocation, Way};
-use crate::views::projections::runs::RunRow;
 use crate::workflow::json_text::Level;
 pub(super) use events::{event, next};
+pub(super) use moments::{moment, took, worked_and_waited};
 pub(super) use terminal::{Call, Text, name, terminal};
 
 /// How much of an output or an event is shown; `--json` shows all of it.
@@ -30,9 +35,6 @@ const SHOWN_CHARS: usize = 160;
 
 /// How many of the runs are named that a run has started: the steps of a fan-out may each have one.
 const CHILDREN_SHOWN: usize = 8;
-
-/// How many tags of a run stand in its row.
-const TAGS_SHOWN: usize = 8;
 
 /// The names of so many of several things, and how many there are beside them.
 pub(super) fn some_of<T>(all: &[T], most: usize, name: impl Fn(&T) -> String) -> String {
@@ -64,7 +66,7 @@ pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
         let what = if stuck { "what to undo by hand" } else { "what was done and is not undone" };
         lines.push(terminal!("{}: {}", what, from_here(file)));
     }
-    if let (false, Some(call)) = (report.driven, call) {
+    if let (true, Some(call)) = (report.interrupted, call) {
         let how = if report.status == RunStatus::Pending { "not started" } else { "interrupted" };
         lines.push(terminal!("{}: {}", how, call.command(["resume", report.run.as_str()])));
     }
@@ -172,7 +174,7 @@ pub(super) fn one_line(report: &RunReport) -> Text {
         degraded,
         report.progress.done,
         report.progress.total,
-        took(Duration::from_millis(report.duration_ms)),
+        worked_and_waited(report),
     )
 }
 
@@ -267,39 +269,14 @@ pub(super) fn state(state: &State, call: &Call) -> Text {
         Shown::Run(report) => {
             let effects = report.effects.iter().flatten().map(|effect| terminal!("next: {}", next(effect)));
             let call = Some(call).filter(|_| state.event.version == state.newest);
-            Text::lines([event(&state.event), run(report, call)].into_iter().chain(effects))
+            Text::lines([event(&state.event, SHOWN_CHARS), run(report, call)].into_iter().chain(effects))
         }
         Shown::Stream(report) => Text::lines([
-            event(&state.event),
+            event(&state.event, SHOWN_CHARS),
             terminal!("{}  {}  version {}", name(report.stream.as_str()), &report.status, report.version),
             terminal!("{}", report.state.text()),
         ]),
     }
-}
-
-/// Runs, a line each.
-pub(super) fn runs(rows: &[RunRow]) -> Text {
-    if rows.is_empty() {
-        return terminal!("no runs");
-    }
-    let widest = |of: fn(&RunRow) -> &str| rows.iter().map(|row| name(of(row)).width()).max().unwrap_or(0);
-    let (ids, names) = (widest(|row| row.run.as_str()), widest(|row| &row.workflow));
-    let line = |row: &RunRow| {
-        let degraded = if row.degraded { " (degraded)" } else { "" };
-        let tags = row.tags.iter().take(TAGS_SHOWN);
-        let tags = tags.map(|(key, value)| terminal!("{}={}", name(key), name(value)));
-        let more = (row.tags.len() > TAGS_SHOWN).then(|| terminal!("…"));
-        terminal!(
-            "{}  {}  {:9}  {}{}  {}",
-            name(row.run.as_str()).padded(ids),
-            name(&row.workflow).padded(names),
-            row.status.text(),
-            moment(row.started_at),
-            degraded,
-            Text::joined(tags.chain(more), " "),
-        )
-    };
-    Text::lines(rows.iter().map(|row| line(row).trimmed()))
 }
 
 /// The findings of `verify`: a line for the store, and one for each problem.
@@ -319,21 +296,6 @@ pub(super) fn verified(report: &VerifyReport) -> Text {
         lines.push(terminal!("  position {}{}{}: {}", problem.position, stream, version, problem.what));
     }
     Text::lines(lines)
-}
-
-pub(super) fn moment(at: Timestamp) -> String {
-    let text = at.to_string();
-    // To the second: `--json` has the microseconds.
-    text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
-}
-
-/// How long something took, to be read: to the millisecond below a second, to the tenth of one below a minute.
-fn took(length: Duration) -> String {
-    match length.as_secs() {
-        0 => format_duration(length),
-        1..60 => format!("{:.1}s", length.as_secs_f64()),
-        seconds => format_duration(Duration::from_secs(seconds)),
-    }
 }
 
 /// As much of a text as is shown of one.

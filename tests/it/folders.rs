@@ -26,6 +26,11 @@ pub(crate) const LOOKS: [&[&str]; 10] = [
     &["verify"],
 ];
 
+/// How each of them ends after that run has failed: who watches it learns how it ended.
+pub(crate) fn code_of_look(verb: &[&str]) -> Option<i32> {
+    Some(i32::from(verb.contains(&"--watch")))
+}
+
 /// A machine with a run `one` that has failed.
 fn failed() -> Sandbox {
     let sandbox = Sandbox::new();

@@ -28,6 +28,7 @@ mod hostile;
 mod lacking;
 mod logged;
 mod logs;
+mod looks;
 mod memory;
 mod notify;
 mod odd_files;

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::folders::LOOKS;
+use crate::folders::{LOOKS, code_of_look};
+use crate::looks::terminal::Terminal;
 use crate::support::{Sandbox, wait_until};
 
 const GOOD: &str = "name: good\nsteps:\n  - {id: a, run: 'true'}\n";
@@ -107,7 +108,7 @@ fn who_only_looks_tells_nobody() {
     tells(&sandbox, TAKE_DOWN);
     for verb in LOOKS {
         let ended = sandbox.reenact(verb);
-        assert_eq!(ended.code(), Some(0), "{ended}");
+        assert_eq!(ended.code(), code_of_look(verb), "{ended}");
         assert_eq!(runs(&sandbox), [] as [String; 0], "{verb:?}");
     }
     assert_eq!(tell(&sandbox), Some(0));
@@ -120,14 +121,13 @@ fn what_others_record_through_who_only_looks_is_told() {
     let sandbox = machine(TAKE_DOWN);
     sandbox.write("waits.yaml", "name: waits\nsteps:\n  - {id: a, wait_for: go}\n");
     assert_eq!(run(&sandbox, "waits.yaml", "waits"), Some(4));
-    let look = sandbox.spawn(&["status", "waits", "--watch"]);
-    wait_until("it looks", || {
-        look.stdout().contains("waits") && sandbox.data().join("control.sock").exists()
-    });
+    let look = Terminal::start(&sandbox, 120, &["replay", "waits"]);
+    look.until("it looks", |screen| screen.concat().contains("waits"));
+    assert!(sandbox.data().join("control.sock").exists());
     assert_eq!(run(&sandbox, "bad.yaml", "one"), Some(1));
     wait_until("it is told", || runs(&sandbox) == ["one"]);
     look.interrupt();
-    assert_eq!(look.wait().code(), Some(130));
+    assert_eq!(look.wait().0, Some(0));
 }
 
 #[test]

@@ -121,7 +121,8 @@ impl Engine {
     }
 }
 
-fn register(functions: &Functions) {
+/// Registers `work`, which answers its number and one, and `refuse`, which fails.
+pub(crate) fn register(functions: &Functions) {
     functions.register("work", |call: FunctionCall| async move {
         let number: u64 = call.input::<serde_json::Value>()?["number"].as_u64().unwrap_or_default();
         Ok::<_, Failure>(number + 1)

@@ -8,6 +8,7 @@ mod families;
 mod figures;
 mod grown;
 mod killed;
+mod looks;
 mod past;
 mod programs;
 mod restart;
@@ -74,6 +75,8 @@ struct Sizes {
     programs: (usize, usize),
     /// Runs that have not ended when a process starts.
     restart: restart::Size,
+    /// What is looked at.
+    looks: looks::Size,
 }
 
 const FULL: Sizes = Sizes {
@@ -87,6 +90,7 @@ const FULL: Sizes = Sizes {
     grown: 100,
     programs: (2_000, 500),
     restart: restart::Size { runs: 100_000, due: 100 },
+    looks: looks::Size { listed: 100_000, steps: 10_000, folded: 103 },
 };
 const SMOKE: Sizes = Sizes {
     appends: 10,
@@ -99,6 +103,7 @@ const SMOKE: Sizes = Sizes {
     grown: 8,
     programs: (40, 10),
     restart: restart::Size { runs: 200, due: 5 },
+    looks: looks::Size { listed: 200, steps: 200, folded: 2 },
 };
 
 /// How many times as many steps show whether undoing one of them costs more.
@@ -233,6 +238,9 @@ async fn of_what_is_there(
     }
     if arguments.wants("why") {
         seen::why(figures, &beside()?.join("reenact"), dir, sizes.replayed).await?;
+    }
+    if arguments.wants("looks") {
+        looks::measure(figures, &beside()?.join("reenact"), dir, sizes.looks).await?;
     }
     if arguments.wants("r1") {
         figures.add("r1", "events_per_s", past::fold(dir, sizes.folded).await?.events_per_s());

@@ -24,7 +24,7 @@ use crate::sleeping::resident_kb;
 use crate::woken::{Process, id};
 
 /// A run that sleeps, and one that waits for an approval.
-const SLEEPS: &str = "name: sleeps\nsteps:\n  - {id: nap, sleep: 1d}\n  - {id: go, agent: work}\n";
+pub(crate) const SLEEPS: &str = "name: sleeps\nsteps:\n  - {id: nap, sleep: 1d}\n  - {id: go, agent: work}\n";
 const ASKS: &str = "name: asks\nsteps:\n  - {id: go, agent: work, approve: before}\n";
 
 /// How many commits are on their way to the store at once.
@@ -95,7 +95,7 @@ fn before(now: Timestamp, length: Duration) -> Timestamp {
 }
 
 /// Stores runs as an engine would have recorded them that was then killed, without one.
-async fn record(
+pub(crate) async fn record(
     folder: &Path,
     runs: Range<usize>,
     yaml: &str,
@@ -139,7 +139,7 @@ fn commit(run: &RunId, start: StartRun, now: Timestamp, library: &Library) -> Re
 }
 
 /// How long it takes to make the list of all runs from their events, as the process before would have kept it.
-async fn list_anew(folder: &Path) -> Result<Duration> {
+pub(crate) async fn list_anew(folder: &Path) -> Result<Duration> {
     let engine = Engine::open(folder, 1, |_| {})?;
     let since = Instant::now();
     engine.system().runs().catch_up().await?;

@@ -102,6 +102,7 @@ impl Evolution<'_> {
         self.keep_passage();
         self.keep_time();
         self.note_driven(event);
+        self.run.note_waiting(self.now);
         self.run.note_word(at.version, self.changes);
         Ok(())
     }

@@ -10,7 +10,7 @@
 //! - `advance`: what starts and what ends of itself, after any command
 //! - [`start`]: what it begins with; [`child`]: a run that a step of another starts
 //! - [`kin`]: what the runs of a family say to each other; `family`: when a run says so, and what follows from the answer
-//! - `time`: what is too late, and whether its time counts; `timer`: what its wake-ups are for
+//! - `time`: what is too late, whether its time counts, and how long it has waited; `timer`: what its wake-ups are for
 //! - `recorded`: commands as they are recorded, and what they were
 //! - `attention`: what it needs next; `startable`, `needs`: of which agents, now and for what is left of it; `agents`: for
 //!   which paused ones it waits
@@ -64,7 +64,7 @@ use queue::Queue;
 pub use recorded::RECORDS;
 pub use rejection::{Became, Impossible, NoReturn, Refusal, Refused, RunRejection};
 pub use start::{Insists, StartChild, StartRun};
-use time::Driven;
+use time::{Driven, Waited};
 use timer::{Timer, TimerOf};
 pub(crate) use tries::{StepError, Trace, Tries, Trying, Unwanted};
 pub(crate) use unwinding::Unwinding;
@@ -142,6 +142,8 @@ pub struct Run {
     time_left_us: Option<u64>,
     /// When an event last showed that somebody drove it, and what was left of its time then, in µs.
     driven: Driven,
+    /// How long it has waited, and since when it does.
+    waited: Waited,
     degraded: bool,
 }
 

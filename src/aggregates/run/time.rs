@@ -1,4 +1,6 @@
-//! What is too late, and whether the time of a run counts.
+//! What is too late, whether the time of a run counts, and how long it has waited.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +15,49 @@ pub(super) struct Driven {
     pub(super) time_left_us: u64,
 }
 
+/// How long a run has waited, and since when it does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Waited {
+    /// All waiting that is over, in µs.
+    over_us: u64,
+    since: Option<Timestamp>,
+}
+
 impl Run {
+    /// How long it has waited up to a moment that is not before its last event, by the clock of its events. Waiting begins
+    /// when nothing of it goes on before somebody outside acts (it waits for people, for a paused agent or for a child that
+    /// rests, it is paused, or it has ended), and is over when something of it runs again. After its end nothing is waited for
+    /// unless it goes on: then what lay between counts.
+    pub fn waited(&self, until: Timestamp) -> Duration {
+        let open = self.waited.since.filter(|_| !matches!(self.phase, Phase::Ended(_)));
+        let open = open.map(|since| until.since(since)).unwrap_or_default();
+        Duration::from_micros(self.waited.over_us).saturating_add(open)
+    }
+
+    /// Takes note of whether it waits after an event of that moment.
+    pub(super) fn note_waiting(&mut self, now: Timestamp) {
+        let since = match &self.phase {
+            // It may have ended without anything having run again.
+            Phase::Ended(ended) => Some(ended.at),
+            _ if self.works() => None,
+            _ if self.waited.since.is_some() => return,
+            _ => self.rests().then_some(now),
+        };
+        let over = self.waited.since.map(|began| since.unwrap_or(now).since(began)).unwrap_or_default();
+        let over_us = u64::try_from(over.as_micros()).unwrap_or(u64::MAX);
+        self.waited = Waited { over_us: self.waited.over_us.saturating_add(over_us), since };
+    }
+
+    /// Whether something of it runs: an attempt is made, or a timer of its own is set.
+    fn works(&self) -> bool {
+        match self.phase {
+            Phase::Empty | Phase::Ended(_) => false,
+            _ if self.running > self.resting || self.is_asking() => true,
+            Phase::Back(_) => false,
+            _ => !self.paused && self.has_own_timers(),
+        }
+    }
+
     /// Whether people were to say something that it does not wait for any longer, by the wall clock.
     pub fn is_too_late(&self, wall: Timestamp) -> bool {
         self.first_too_late(wall).is_some()

@@ -9,7 +9,7 @@ use super::events::Events;
 use super::link::Link;
 use crate::aggregates::run::Order;
 use crate::api::new_command_id;
-use crate::api::protocol::{Control, Frame, Planned, Recorded, Request, Response, Shown};
+use crate::api::protocol::{Control, Frame, Planned, Recorded, Request, Response, Shown, WhichEvents};
 use crate::events::ids::{RunId, StepId, StreamId, Version};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
@@ -104,7 +104,9 @@ impl RunHandle {
         if to < from {
             return Ok(Vec::new());
         }
-        let request = Request::History { run: self.name(), from: Some(Version(from)), to: Some(Version(to)) };
+        let which =
+            WhichEvents { from: Some(Version(from)), to: Some(Version(to)), ..WhichEvents::default() };
+        let request = Request::History { run: self.name(), which };
         let (sender, mut frames) = mpsc::channel(LINES);
         let asking = self.link.ask(request, Some(sender));
         let reading = async {

@@ -2,17 +2,22 @@
 
 use futures_util::StreamExt;
 
+use super::see::Left;
 use super::{Facade, Frames, unknown_run};
 use crate::actors::hosting::context::read_problem;
 use crate::actors::subscribe::EventFilter;
 use crate::actors::system::no_such_version;
 use crate::aggregates::run::Run;
-use crate::api::protocol::{Frame, HistoryLine, Response, Shown, State};
+use crate::api::protocol::{Frame, HistoryLine, Response, Shown, State, WhichEvents};
+use crate::events::agent::AgentEvent;
 use crate::events::commit::Recorded;
-use crate::events::ids::{AGENT_KIND, AgentName, RUN_KIND, RunId, StreamId, Version};
-use crate::events::problem::{Code, Problem};
+use crate::events::ids::{AGENT_KIND, AgentName, RUN_KIND, RunId, StepId, StreamId, Version};
+use crate::events::problem::{Code, Problem, Remedy, nearest};
+use crate::events::run::RunEvent;
+use crate::kernel::Aggregate;
 use crate::kernel::standing::Standing;
 use crate::store::ReadError;
+use crate::views::presenters::history::AboutStep;
 use crate::views::presenters::report::{RunReport, effects, report};
 use crate::views::presenters::stream::StreamReport;
 use crate::views::presenters::whole::whole;
@@ -21,18 +26,71 @@ use crate::views::presenters::whole::whole;
 const HISTORY_PAGE: usize = 1_024;
 
 impl Facade {
+    /// Sends the events of a stream that are asked for; followed, until the run rests or nobody drives it.
     pub(super) async fn history(
         &self,
-        run: &str,
-        from: Option<Version>,
-        to: Option<Version>,
+        text: &str,
+        which: &WhichEvents,
         frames: &Frames,
     ) -> Result<Response, Problem> {
-        let stream = self.stream(run).await?;
-        let mut after = Version(from.map_or(0, |from| from.0.saturating_sub(1)));
+        let stream = self.stream(text).await?;
+        let mut wanted = self.wanted(&stream, which).await?;
+        let Some(run) = stream.run().filter(|_| which.follow) else {
+            if which.follow {
+                return Err(Problem::new(Code::Usage, format!("`{text}` is no run, and comes to no rest"))
+                    .hint(vec![Remedy::plain("look at its events without following them")]));
+            }
+            self.tell(&stream, &mut wanted, frames).await?;
+            return Ok(Response::Done);
+        };
+        let (mut committed, mut left) = (self.system.store().committed(), Left::default());
+        loop {
+            committed.mark_unchanged();
+            let driven = self.drives(&run);
+            if !self.tell(&stream, &mut wanted, frames).await? {
+                return Ok(Response::Done);
+            }
+            let (state, head) = self.system.fold(&run).await?;
+            if head.version > wanted.after {
+                continue;
+            }
+            if state.attention().is_at_rest() || left.is_for_good(driven) {
+                return Ok(Response::Done);
+            }
+            self.until_changed(&mut committed, driven).await?;
+        }
+    }
+
+    /// Which events are wanted of a stream, from the first on.
+    async fn wanted(&self, stream: &StreamId, which: &WhichEvents) -> Result<Wanted, Problem> {
+        let known = match stream.kind() {
+            RUN_KIND => RunEvent::TABLE,
+            AGENT_KIND => AgentEvent::TABLE,
+            // Its types are known to the program that has such streams.
+            _ => &[],
+        };
+        let is_known = |kind: &str| known.is_empty() || known.iter().any(|(known, _)| *known == kind);
+        if let Some(unknown) = which.types.iter().find(|kind| !is_known(kind)) {
+            return Err(no_such_type(unknown, known));
+        }
+        if let Some(step) = &which.step {
+            let Some(run) = stream.run() else {
+                return Err(Problem::new(Code::Usage, format!("`{stream}` is no run, and has no steps")));
+            };
+            self.has_step(&run, &StepId::grown(step)).await?;
+        }
+        let from = which.from.map_or(0, |from| from.0.saturating_sub(1));
+        // What an event is about may have been said before.
+        let after = Version(if which.step.is_some() { 0 } else { from });
+        let about = which.step.as_deref().map(AboutStep::new);
+        Ok(Wanted { after, from: Version(from), to: which.to, types: which.types.clone(), about })
+    }
+
+    /// Sends what there is that is wanted; answers whether there may come more.
+    async fn tell(&self, stream: &StreamId, wanted: &mut Wanted, frames: &Frames) -> Result<bool, Problem> {
         let mut at_once = HISTORY_PAGE;
         loop {
-            let page = match self.system.store().read_stream(&stream, after, at_once).await {
+            let page = match self.system.store().read_stream(stream, wanted.after, at_once).await {
                 // What stands before what is damaged is shown all the same.
                 Err(ReadError::Damaged { .. }) if at_once > 1 => {
                     at_once = 1;
@@ -40,16 +98,19 @@ impl Facade {
                 }
                 page => page.map_err(|error| read_problem(&error))?,
             };
-            let Some(last) = page.last() else { return Ok(Response::Done) };
-            after = last.version;
+            let Some(last) = page.last() else { return Ok(true) };
             for recorded in &page {
-                if to.is_some_and(|to| recorded.version > to) {
-                    return Ok(Response::Done);
+                if wanted.to.is_some_and(|to| recorded.version > to) {
+                    return Ok(false);
                 }
-                if frames.send(Frame::Event(Box::new(HistoryLine::of(recorded)))).await.is_err() {
-                    return Ok(Response::Done);
+                let line = wanted.admits(recorded).then(|| Frame::Event(Box::new(HistoryLine::of(recorded))));
+                if let Some(line) = line
+                    && frames.send(line).await.is_err()
+                {
+                    return Ok(false);
                 }
             }
+            wanted.after = last.version;
         }
     }
 
@@ -139,6 +200,33 @@ impl Facade {
         let page = page.map_err(|error| read_problem(&error))?;
         page.into_iter().next().ok_or_else(|| no_stream(stream.as_str()))
     }
+}
+
+/// The events of a stream that are wanted, and how far it was looked for them.
+struct Wanted {
+    after: Version,
+    from: Version,
+    to: Option<Version>,
+    types: Vec<String>,
+    about: Option<AboutStep>,
+}
+
+impl Wanted {
+    fn admits(&mut self, recorded: &Recorded) -> bool {
+        let is_about = self.about.as_mut().is_none_or(|about| about.is_about(recorded));
+        let is_of_type =
+            self.types.is_empty() || self.types.iter().any(|kind| **kind == *recorded.event.kind);
+        is_about && is_of_type && recorded.version > self.from
+    }
+}
+
+fn no_such_type(kind: &str, known: &[(&str, u16)]) -> Problem {
+    let mut names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    // One that had several shapes stands there several times, one behind the other.
+    names.dedup();
+    let near = nearest(kind, names.iter().copied()).map(|near| format!("did you mean `{near}`? "));
+    let problem = Problem::new(Code::Usage, format!("`{kind}` is no type of event"));
+    problem.hint(format!("{}there are {}", near.unwrap_or_default(), names.join(", ")))
 }
 
 /// There is no stream that is called so.

@@ -17,24 +17,31 @@ use crate::views::presenters::rollback::is_owed;
 
 impl Facade {
     pub(super) async fn report(&self, run: &RunId) -> Result<RunReport, Problem> {
+        let driven = self.drives(run);
         let (state, head) = self.system.fold(run).await?;
-        let mut report = self.report_of(run, &state, head.version).await?;
+        let mut report = self.report_of(run, &state, head.version, driven).await?;
         if let Some(about) = state.about() {
             report.changed_files = self.changed_files(about, report.status).await;
         }
         Ok(report)
     }
 
-    /// The report of a run that is in that state.
+    /// Whether a run goes on by itself here. Asked before the run is folded: who drives it may come to its end meanwhile, and
+    /// then it does not look as if nobody had.
+    pub(super) fn drives(&self, run: &RunId) -> bool {
+        self.system.is_driven(run) || self.system.drives_all()
+    }
+
+    /// The report of a run that is in that state; `driven` says whether it was driven before it was seen to be.
     pub(super) async fn report_of(
         &self,
         run: &RunId,
         state: &Run,
         version: Version,
+        driven: bool,
     ) -> Result<RunReport, Problem> {
         let Some(about) = state.about() else { return Err(unknown_run(run.as_str())) };
-        let driven =
-            self.system.is_driven(run) || self.system.drives_all() && !state.attention().is_at_rest();
+        let driven = driven && (self.system.is_driven(run) || !state.attention().is_at_rest());
         let (now, library) = (self.system.clock().now().steady, &**self.system.library());
         let report = report(state, about, version, driven, now, library);
         let mut report = report.map_err(|unreadable| unreadable.problem())?;
@@ -70,7 +77,7 @@ impl Facade {
             return Ok(());
         }
         report.status = RunStatus::Waiting;
-        report.driven = true;
+        (report.driven, report.interrupted) = (true, false);
         for (run, rests) in state.open_children() {
             let step = report.steps.iter_mut().find(|step| step.child.as_ref() == Some(run));
             if let Some(step) = step.filter(|_| !rests) {

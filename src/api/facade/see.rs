@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use dashmap::DashMap;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::{Facade, Frames, view_problem};
 use crate::actors::hosting::waker::Rested;
@@ -11,7 +13,7 @@ use crate::actors::pages::page;
 use crate::actors::runs::live_state::LiveState;
 use crate::aggregates::run::{Run, RunStatus};
 use crate::api::protocol::{Frame, Live, LiveAttempt, Told};
-use crate::events::ids::{RunId, Version};
+use crate::events::ids::{Position, RunId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::Purpose;
 use crate::kernel::{Aggregate, Now};
@@ -21,6 +23,9 @@ use crate::views::projections::runs::RunFilter;
 
 /// How often progress is sent at most: as often as an eye can follow.
 const LIVE_EVERY: Duration = Duration::from_millis(100);
+
+/// How long a run may be driven by nobody, if somebody takes it over from a process that ended.
+const TAKEN_OVER: Duration = Duration::from_millis(300);
 
 impl Facade {
     /// Lets a run go on and answers with it when it has ended, or when it rests until somebody acts.
@@ -46,6 +51,7 @@ impl Facade {
                 }
                 None => settle.await?,
             }
+            let driven = self.drives(run);
             let (state, head) = self.system.fold(run).await?;
             if !std::mem::replace(&mut has_asked, true) && state.open_children().any(|(_, rests)| rests) {
                 // That one of them goes on may not have been told before it was asked just now.
@@ -55,7 +61,7 @@ impl Facade {
             if state.attention().is_at_rest() {
                 self.keep_page(run, &state, head.version);
             }
-            let report = self.report_of(run, &state, head.version).await?;
+            let report = self.report_of(run, &state, head.version, driven).await?;
             // Otherwise it came alive again before it could be looked at: somebody retried it, or lets it go on.
             if state.attention().is_at_rest() || report.status == RunStatus::Waiting {
                 return Ok(report);
@@ -115,28 +121,50 @@ impl Facade {
         }
     }
 
-    pub(super) async fn watch(&self, run: &str, frames: &Frames) -> Result<RunReport, Problem> {
+    /// Sends a run whenever it changes. Answers with it when it rests, or when nobody drives it.
+    pub(super) async fn watch(&self, run: &str, inputs: bool, frames: &Frames) -> Result<RunReport, Problem> {
         let run = self.resolve(run).await?;
         let mut committed = self.system.store().committed();
-        let mut shown = None;
+        let (mut shown, mut left) = (None, Left::default());
         loop {
             committed.mark_unchanged();
-            let report = self.report(&run).await?;
-            let far = report.steps.iter().filter_map(|step| step.progress.clone()).collect::<Vec<_>>();
-            let now = Some((report.version, report.driven, far));
-            if report.ended_at.is_some() {
+            let driven = self.drives(&run);
+            let (state, head) = self.system.fold(&run).await?;
+            let report = self.report_of(&run, &state, head.version, driven).await?;
+            let report = self.with_inputs(report, inputs).await?;
+            if state.attention().is_at_rest()
+                || report.status == RunStatus::Waiting
+                || left.is_for_good(driven)
+            {
                 return Ok(report);
             }
+            let far = report.steps.iter().filter_map(|step| step.progress.clone()).collect::<Vec<_>>();
+            let now = Some((report.version, report.driven, far));
             if shown != now {
                 shown = now;
                 if frames.send(Frame::Report(Box::new(report))).await.is_err() {
                     return Err(Problem::new(Code::ShuttingDown, "nobody listens any more"));
                 }
             }
-            tokio::time::sleep(LIVE_EVERY).await;
-            if let Ok(Err(_)) = tokio::time::timeout(10 * LIVE_EVERY, committed.changed()).await {
-                return Err(Problem::new(Code::ShuttingDown, "the process is ending"));
-            }
+            self.until_changed(&mut committed, driven).await?;
+        }
+    }
+
+    /// Ends when something was recorded, and after a while anyway: that somebody drives a run, or does not, is no event. Soon
+    /// where nobody does.
+    ///
+    /// # Errors
+    /// [`Code::ShuttingDown`] when nothing is recorded any more.
+    pub(super) async fn until_changed(
+        &self,
+        committed: &mut watch::Receiver<Position>,
+        driven: bool,
+    ) -> Result<(), Problem> {
+        tokio::time::sleep(LIVE_EVERY).await;
+        let patience = if driven { 10 * LIVE_EVERY } else { Duration::ZERO };
+        match tokio::time::timeout(patience, committed.changed()).await {
+            Ok(Err(_)) => Err(Problem::new(Code::ShuttingDown, "the process is ending")),
+            _ => Ok(()),
         }
     }
 
@@ -176,9 +204,25 @@ impl Facade {
 
     /// The report of a run that came to rest.
     async fn rested(&self, run: &RunId) -> Result<RunReport, Problem> {
+        let driven = self.drives(run);
         let (state, head) = self.system.fold(run).await?;
         self.keep_page(run, &state, head.version);
-        self.report_of(run, &state, head.version).await
+        self.report_of(run, &state, head.version, driven).await
+    }
+}
+
+/// Since when nobody drives a run that does not rest.
+#[derive(Default)]
+pub(super) struct Left(Option<Instant>);
+
+impl Left {
+    /// Whether nobody takes it over, going by how long nobody has: who does comes at once.
+    pub(super) fn is_for_good(&mut self, driven: bool) -> bool {
+        if driven {
+            self.0 = None;
+            return false;
+        }
+        self.0.get_or_insert_with(Instant::now).elapsed() >= TAKEN_OVER
     }
 }
 

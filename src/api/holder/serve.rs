@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::api::facade::Facade;
 use crate::api::lines::{Line, Lines};
-use crate::api::protocol::{Frame, REQUEST_BYTES_MAX, Request, Response};
+use crate::api::protocol::{Frame, REQUEST_BYTES_MAX, Request, Response, WhichEvents};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 
@@ -191,7 +191,14 @@ impl Connection {
     async fn answer(&mut self, request: Request) -> Result<(), HangUp> {
         let mut interrupted = matches!(request, Request::Interrupt);
         // Until then there is no answer.
-        let sees = matches!(request, Request::See { .. } | Request::Watch { .. } | Request::Rest { .. });
+        let sees = matches!(
+            request,
+            Request::See { .. }
+                | Request::Watch { .. }
+                | Request::Rest { .. }
+                | Request::Listing { watch: true, .. }
+                | Request::History { which: WhichEvents { follow: true, .. }, .. }
+        );
         match &request {
             Request::See { run, .. } => self.run = Some(run.clone()),
             // A run that got its id here can be interrupted by who sees it through.

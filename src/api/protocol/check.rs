@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Control, Request};
+use super::{Control, Request, WhichEvents};
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
 use crate::events::ids::{AgentName, RunId};
 use crate::events::json::Json;
@@ -93,12 +93,21 @@ impl Request {
             | Self::Interrupted
             | Self::OwnAgents
             | Self::Verify => Ok(()),
+            Self::History { run, which: WhichEvents { from: _, to: _, step, types, follow: _ } } => {
+                words("the run", run)?;
+                step.iter().try_for_each(|step| words("the step", step))?;
+                types.iter().try_for_each(|kind| words("the type", kind))
+            }
             Self::Report { run }
-            | Self::Watch { run }
+            | Self::Whole { run }
+            | Self::Watch { run, inputs: _ }
             | Self::Resolve { run }
-            | Self::History { run, from: _, to: _ }
             | Self::Graph { run }
             | Self::StateAt { run, at: _ } => words("the run", run),
+            Self::Listing { listing, watch: _ } => {
+                listing.after.iter().try_for_each(|after| words("the run", after))?;
+                Self::List { filter: listing.filter.clone() }.check()
+            }
             Self::List { filter } => {
                 filter.workflow.iter().try_for_each(|name| words("the workflow's name", name))?;
                 tags(&filter.tags)

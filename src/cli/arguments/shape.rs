@@ -6,16 +6,6 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct ReplayArguments {
-    /// The run: its id, a unique beginning or end of it, or `last`; or an agent, as in `agent/NAME`; or any stream by its name, as in `run/ID`
-    #[arg(default_value = "last")]
-    pub(in crate::cli) run: String,
-    /// As of this version [default: step through them on a terminal, elsewhere the newest]
-    #[arg(long, value_name = "N")]
-    pub(in crate::cli) at: Option<u64>,
-}
-
-#[derive(Debug, Args)]
 pub(in crate::cli) struct DryRunArguments {
     /// Only show what would be done, in which order; nothing is started or recorded
     #[arg(long, conflicts_with_all = ["detach", "show"])]

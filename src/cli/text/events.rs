@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
+use super::moment;
 use super::terminal::{Text, terminal};
-use super::{cut, moment};
 use crate::api::protocol::HistoryLine;
 use crate::events::run::Purpose;
+use crate::events::text::shortened;
 use crate::views::presenters::report::EffectReport;
 
 /// Something that would be done next.
@@ -31,8 +32,8 @@ pub(in crate::cli) fn next(effect: &EffectReport) -> Text {
     }
 }
 
-/// An event in a line: when, what, which step, and whatever else it says that is not empty.
-pub(in crate::cli) fn event(line: &HistoryLine) -> Text {
+/// An event in a line: when, what, which step, and whatever else it says that is not empty, as much of it as so many characters.
+pub(in crate::cli) fn event(line: &HistoryLine, chars_max: usize) -> Text {
     let data = line.data.value();
     let facts = data.as_object().into_iter().flatten();
     // What was said has a verb of its own.
@@ -45,7 +46,8 @@ pub(in crate::cli) fn event(line: &HistoryLine) -> Text {
             _ => words.push(format!("{name}={fact}")),
         }
     }
-    terminal!("{:>5}  {}  {:21}  {}", line.version.0, moment(line.at), line.kind, cut(&words.join("  ")))
+    let words = Text::of_medium(shortened(&words.join("  "), chars_max).into_owned());
+    terminal!("{:>5}  {}  {:21}  {}", line.version.0, moment(line.at), line.kind, words)
 }
 
 /// Whether a fact is what an event says of most things: nothing.

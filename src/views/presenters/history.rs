@@ -1,5 +1,7 @@
 //! An event as people and programs read it.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::events::agent::AgentEvent;
@@ -7,7 +9,7 @@ use crate::events::codec::{CodecError, Encoded};
 use crate::events::commit::Recorded;
 use crate::events::ids::{AGENT_KIND, Version};
 use crate::events::json::Json;
-use crate::events::run::RunEvent;
+use crate::events::run::{RunEvent, StepAdded, StepKind};
 use crate::events::time::Timestamp;
 
 /// An event as people and programs read it.
@@ -50,6 +52,46 @@ impl HistoryLine {
             kind: recorded.event.kind.to_string(),
             data: data.unwrap_or_default(),
             hash: recorded.event.hash.to_string(),
+        }
+    }
+}
+
+/// Finds the events of a run that are about a step, also those that say so only by what they name: a timer, a request, or a
+/// signal that the step waits for.
+#[derive(Debug)]
+pub struct AboutStep {
+    step: String,
+    named: HashSet<(&'static str, String)>,
+}
+
+/// What events name that belongs to a step.
+const NAMES: [&str; 3] = ["timer", "request", "name"];
+
+impl AboutStep {
+    /// Those about this step.
+    pub fn new(step: &str) -> Self {
+        Self { step: step.to_owned(), named: HashSet::new() }
+    }
+
+    /// Whether an event is about the step. It has to see every event of the run, in order.
+    pub fn is_about(&mut self, recorded: &Recorded) -> bool {
+        let Ok(event) = recorded.decode::<RunEvent>() else { return false };
+        if let RunEvent::StepAdded(StepAdded { step, kind: StepKind::Wait { signal }, .. }) = &event
+            && step.as_str() == self.step
+        {
+            // One that comes early is kept for it.
+            self.named.insert(("name", signal.to_string()));
+        }
+        let data = Json::of(&event).unwrap_or_default().value();
+        let text = |key: &str| data.get(key).and_then(serde_json::Value::as_str);
+        let mut names = NAMES.into_iter().filter_map(|key| Some((key, text(key)?.to_owned())));
+        match text("step") {
+            Some(step) if step == self.step => {
+                self.named.extend(names);
+                true
+            }
+            Some(_) => false,
+            None => names.any(|name| self.named.contains(&name)),
         }
     }
 }

@@ -35,6 +35,9 @@ pub struct RunReport {
     pub workflow: String,
     /// The status of the run.
     pub status: RunStatus,
+    /// What the run was given, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Json>,
     /// The run's output; null until it has one.
     pub output: Json,
     /// Why it failed, or why its output could not be rendered.
@@ -46,14 +49,20 @@ pub struct RunReport {
     pub degraded: bool,
     /// The number of its last event, from 1.
     pub version: Version,
-    /// Whether somebody drives it, or nobody needs to; false means that it is interrupted.
+    /// Whether it has not ended, and somebody drives it, or nobody needs to while it rests.
     pub driven: bool,
+    /// Whether it has not ended, and would go on if somebody drove it, which nobody does.
+    #[serde(default)]
+    pub interrupted: bool,
     /// When it was started.
     pub started_at: Timestamp,
     /// When it ended; none while it has not.
     pub ended_at: Option<Timestamp>,
     /// The time from its start to its end, or until now, in ms.
     pub duration_ms: u64,
+    /// How much of that time it waited for somebody: see [`Run::waited`]. In ms.
+    #[serde(default)]
+    pub waiting_ms: u64,
     /// How many of its steps are done with.
     pub progress: RunProgress,
     /// Its steps in the order of the definition, each followed by those that grew in it.
@@ -139,20 +148,24 @@ pub fn report(
     errors.for_each(|error| name_the_run(error, run, about));
     let errors = steps.iter_mut().filter_map(|step| step.error.as_mut()).chain(&mut error);
     failure::place(run, about, errors, blobs);
+    let driven = !run.status().has_ended() && (driven || rests(run.status()));
     let usage = run.nodes().iter().fold(Usage::default(), |sum, node| sum.and(node.usage));
     Ok(RunReport {
         run: about.id.clone(),
         workflow: about.started.workflow.clone(),
         status: run.status(),
+        input: None,
         output,
         error,
         failure: None,
         degraded: run.is_degraded(),
         version,
-        driven: driven || run.status().has_ended() || rests(run.status()),
+        driven,
+        interrupted: !driven && !run.status().has_ended(),
         started_at: about.at,
         ended_at,
         duration_ms: millis(ended_at.unwrap_or(now).since(about.at)),
+        waiting_ms: millis(run.waited(now)),
         progress: RunProgress { done, total, percent: percent(done, total) },
         steps,
         phases: phases::phases(run.nodes()),

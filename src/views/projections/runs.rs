@@ -113,16 +113,46 @@ impl RunsView {
     /// # Errors
     /// When the store cannot be read.
     pub async fn list(&self, filter: &RunFilter) -> Result<Vec<RunRow>, ViewError> {
+        self.some(filter, None, |_| true).await.map(|(rows, _)| rows)
+    }
+
+    /// The rows that a filter and `also` admit, newest first, after that of a run, if one is named; and whether there are more
+    /// than the filter's limit.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn some(
+        &self,
+        filter: &RunFilter,
+        after: Option<&RunId>,
+        also: impl Fn(&RunRow) -> bool,
+    ) -> Result<(Vec<RunRow>, bool), ViewError> {
         self.catch_up().await?;
         let limit = filter.limit.unwrap_or(usize::MAX);
-        let (mut rows, mut after) = (Vec::new(), None);
-        while rows.len() < limit {
-            let page = self.rows(filter, after.as_deref()).await?;
-            rows.extend(page.rows.into_iter().take(limit - rows.len()));
-            let Some(next) = page.next else { break };
-            after = Some(next);
+        let mut place = match after {
+            Some(run) => self.store().view_row(VIEW, &place_key(run.as_str())).await?,
+            None => None,
+        };
+        let mut rows = Vec::new();
+        loop {
+            let page = self.rows(filter, place.as_deref()).await?;
+            for row in page.rows.into_iter().filter(&also) {
+                if rows.len() >= limit {
+                    return Ok((rows, true));
+                }
+                rows.push(row);
+            }
+            let Some(next) = page.next else { return Ok((rows, false)) };
+            place = Some(next);
         }
-        Ok(rows)
+    }
+
+    /// The row of a run, as it was last folded; none if the list does not have the run.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn row(&self, run: &RunId) -> Result<Option<RunRow>, ViewError> {
+        Ok(find(self.store(), run.as_str()).await?)
     }
 
     /// The statuses of some runs; runs that are not in the list are left out.

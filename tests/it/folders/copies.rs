@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use super::code_of;
+use super::{code_of, is_root};
 use crate::support::{Process, Sandbox, wait_until};
 
 const GATED: &str = "name: gated\nsteps:\n  - id: a\n    run: echo x >> started; for _ in $(seq 3000); do [ -e go ] && break; sleep 0.01; done; echo x >> ended\n";
@@ -123,6 +123,30 @@ fn the_nearest_folder_upwards_that_holds_a_store_is_meant() {
     std::os::unix::fs::symlink(sandbox.work(".reenact"), sandbox.work("c/.reenact")).unwrap();
     let seen = in_folder("c", &["--json", "--data", ".reenact", "status", "r"]);
     assert_eq!(seen.code(), Some(0), "{seen}");
+}
+
+#[test]
+fn a_folder_that_is_somebody_elses_is_passed_over() {
+    if !is_root() {
+        // Nobody else gives a folder away.
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let listed = |folder: &str| {
+        let mut command = sandbox.command(&["--json", "list"]);
+        command.env_remove("REENACT_DATA").current_dir(sandbox.work(folder));
+        let ended = sandbox.start(command).wait();
+        assert_eq!(ended.code(), Some(0), "{ended}");
+        ended.json()["runs"][0]["run"].as_str().unwrap_or("none").to_owned()
+    };
+    sandbox.write("good.yaml", "name: good\nsteps:\n  - {id: a, run: 'true'}\n");
+    sandbox.write("a/b/file", "");
+    for (data, run) in [(".reenact", "upper"), ("a/.reenact", "nearer")] {
+        sandbox.json(0, &["--data", data, "run", "good.yaml", "--id", run]);
+    }
+    assert_eq!(listed("a/b"), "nearer");
+    std::os::unix::fs::chown(sandbox.work("a/.reenact"), Some(54_321), None).unwrap();
+    assert_eq!([listed("a/b"), listed("a")], ["upper", "upper"]);
 }
 
 #[test]

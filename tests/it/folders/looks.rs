@@ -5,8 +5,9 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
-use super::{LOOKS, all, code_of, failed, is_root};
-use crate::support::{Sandbox, wait_until};
+use super::{LOOKS, all, code_of, code_of_look, failed, is_root};
+use crate::looks::terminal::Terminal;
+use crate::support::Sandbox;
 
 /// A user that nobody here is.
 const ANOTHER: u32 = 54_321;
@@ -40,7 +41,7 @@ fn a_store_that_cannot_be_written_shows_what_it_would_and_stays_as_it_is() {
     let before = all(&sandbox.data());
     for (verb, shown) in LOOKS.iter().zip(shown) {
         let ended = look(verb);
-        assert_eq!(ended.code(), Some(0), "{ended}");
+        assert_eq!(ended.code(), code_of_look(verb), "{ended}");
         if *verb != ["verify"] {
             assert_eq!(ended.stdout, shown, "{ended}");
         }
@@ -96,13 +97,13 @@ fn a_copy_is_private_and_goes_with_a_look_that_is_interrupted() {
     sandbox.write("waits.yaml", "name: waits\nsteps:\n  - {id: a, wait_for: go}\n");
     sandbox.json(4, &["run", "waits.yaml", "--id", "one"]);
     unwritable(&sandbox.data());
-    let look = sandbox.spawn(&["status", "one", "--watch"]);
-    wait_until("it looks", || look.stdout().contains("waits"));
+    let look = Terminal::start(&sandbox, 120, &["replay", "one"]);
+    look.until("it looks", |screen| screen.iter().any(|line| line.contains("waits")));
     let copies: Vec<_> = fs::read_dir(sandbox.tmp()).unwrap().map(|entry| entry.unwrap().path()).collect();
     let [copy] = copies.as_slice() else { panic!("{copies:?}") };
     assert_eq!(fs::metadata(copy).unwrap().permissions().mode() & 0o777, 0o700);
     look.interrupt();
-    assert_eq!(look.wait().code(), Some(130));
+    assert_eq!(look.wait().0, Some(0));
     assert!(is_empty(&sandbox.tmp()));
     writable(&sandbox.data());
 }

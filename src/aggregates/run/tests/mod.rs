@@ -20,6 +20,7 @@ mod rounds;
 mod saga;
 mod snapshot;
 mod tries;
+mod waited;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -47,6 +47,9 @@ pub struct StepReport {
     /// What a person said who settled its compensation; none if nobody had to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<SettledReport>,
+    /// What its last attempt was given, rendered, if that was asked for and an attempt was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Json>,
     /// The step's output; null until it has one.
     pub output: Json,
     /// Why it failed or was skipped, or why its last attempt failed, also one at undoing it.
@@ -148,6 +151,7 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
         degraded,
         tolerated: node.status() == "failed" && node.doing.phase == StepPhase::Failed { tolerated: true },
         settled: settled(node),
+        input: None,
         output: node.output().map(|output: &Payload| blobs.json(output)).transpose()?.unwrap_or_default(),
         error: step_error(node),
         artifacts,

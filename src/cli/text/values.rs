@@ -1,0 +1,104 @@
+//! What a run and its steps were given, and what they answered.
+
+use super::fit::{columns, padded};
+use super::terminal::{Call, Text, name, terminal};
+use crate::events::json::Json;
+use crate::events::text::shortened;
+use crate::views::presenters::report::{RunReport, StepReport};
+use crate::workflow::json_text::Level;
+
+/// How much is shown of a value, in characters.
+const VALUE_CHARS: usize = 400;
+
+/// What a run was given, and its steps, and what these answered; nothing where that was not asked for.
+pub(in crate::cli) fn given_and_answered(report: &RunReport, call: &Call) -> Option<Text> {
+    let input = report.input.as_ref()?;
+    let mut values = Values::default();
+    let mut lines = Vec::new();
+    if !input.is_null() && input.text() != "{}" {
+        lines.push(terminal!("input:"));
+        lines.extend(values.members(input, "input", "  "));
+    }
+    lines.extend(values.steps(report, true));
+    if values.cut {
+        let whole = call.command(["--json", "status", report.run.as_str(), "-v"]);
+        lines.push(terminal!("values are cut; whole: {}", whole));
+    }
+    (!lines.is_empty()).then(|| Text::lines(lines))
+}
+
+/// What the steps of a run in the past had answered; nothing if none had.
+pub(in crate::cli) fn answered(report: &RunReport, call: &Call) -> Option<Text> {
+    let mut values = Values::default();
+    let mut lines = values.steps(report, false);
+    if values.cut {
+        let at = report.version.to_string();
+        let whole = call.command(["--json", "replay", report.run.as_str(), "--at", &at]);
+        lines.push(terminal!("values are cut; whole: {}", whole));
+    }
+    (!lines.is_empty()).then(|| Text::lines(lines))
+}
+
+/// Shows values, and remembers whether one of them was cut.
+#[derive(Default)]
+struct Values {
+    cut: bool,
+}
+
+impl Values {
+    /// A line for each value of each step that has any, below the step's name.
+    fn steps(&mut self, report: &RunReport, with_inputs: bool) -> Vec<Text> {
+        let mut lines = Vec::new();
+        for step in &report.steps {
+            let of_step = self.step(step, with_inputs);
+            if !of_step.is_empty() {
+                lines.push(terminal!("values of {}:", name(step.id.as_str())));
+                lines.extend(of_step);
+            }
+        }
+        lines
+    }
+
+    fn step(&mut self, step: &StepReport, with_inputs: bool) -> Vec<Text> {
+        let given = step.input.as_ref().filter(|_| with_inputs);
+        let mut values: Vec<(String, String)> =
+            given.map(|given| members(given, "input")).unwrap_or_default();
+        if !step.output.is_null() {
+            values.push(("output".to_owned(), step.output.text().to_owned()));
+        }
+        self.lines(&values, "    ")
+    }
+
+    fn members(&mut self, value: &Json, alone: &str, indent: &'static str) -> Vec<Text> {
+        self.lines(&members(value, alone), indent)
+    }
+
+    fn lines(&mut self, values: &[(String, String)], indent: &'static str) -> Vec<Text> {
+        let width = values.iter().map(|(member, _)| columns(&name(member))).max().unwrap_or(0);
+        let line = |(member, value): &(String, String)| {
+            let member = padded(&name(member), width);
+            terminal!("{}{}  {}", indent, member, self.plain(value))
+        };
+        values.iter().map(line).collect()
+    }
+
+    /// JSON as people read it: a text without its quotes, all else as it is written.
+    fn plain(&mut self, json: &str) -> Text {
+        let shown = match Level::of(json) {
+            Ok(Level::Text(text)) => text.into_owned(),
+            _ => json.to_owned(),
+        };
+        self.cut |= shown.chars().nth(VALUE_CHARS).is_some();
+        Text::of_medium(shortened(&shown, VALUE_CHARS).into_owned())
+    }
+}
+
+/// The members of an object, each as JSON; of anything else itself, under that name.
+fn members(value: &Json, alone: &str) -> Vec<(String, String)> {
+    match Level::of(value.text()) {
+        Ok(Level::Map(members)) => {
+            members.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+        }
+        _ => vec![(alone.to_owned(), value.text().to_owned())],
+    }
+}
