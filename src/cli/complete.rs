@@ -21,7 +21,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 
 use self::typed::Typed;
 use super::arguments::Arguments;
-use super::command::{command, each};
+use super::verbs::each;
 use crate::aggregates::run::RunStatus;
 
 /// The variable that says that a shell asks, and which one.
@@ -33,8 +33,8 @@ const PROGRAM: &str = "reenact";
 /// The verbs that do nothing with a run that has ended.
 const OF_UNFINISHED: [&str; 7] = ["resume", "pause", "unpause", "cancel", "approve", "reject", "signal"];
 
-/// Answers a shell, if one asks.
-pub(super) fn answer(words: &[OsString]) -> Option<ExitCode> {
+/// Answers a shell, if one asks, what can stand on the command line that `command` makes.
+pub(super) fn answer(words: &[OsString], command: fn() -> Command) -> Option<ExitCode> {
     std::env::var_os(ASKED_BY).filter(|shell| !shell.is_empty())?;
     panic::set_hook(Box::new(|_| {}));
     // Without an answer the shell completes nothing, and nobody is told why.
@@ -118,8 +118,8 @@ fn verbs(typed: &Typed) -> Vec<String> {
     let top = Arguments::command();
     let words = typed.helped_with();
     // The word that is being typed is the last, and names none yet.
-    let above = words.iter().take(words.len().saturating_sub(1));
-    let within = above.fold(Some(&top), |within, word| within?.find_subcommand(word));
+    let mut above = words.iter().take(words.len().saturating_sub(1));
+    let within = above.try_fold(&top, |within, word| within.find_subcommand(word));
     within
         .into_iter()
         .flat_map(|verb| verb.get_subcommands().map(|inner| inner.get_name().to_owned()))

@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-use super::command::each;
+use super::verbs::each;
 
 /// A verb, with the verb that it is in, and some ways to call it: each with what that does.
 type Examples = (&'static [&'static str], &'static [(&'static str, &'static str)]);

@@ -57,6 +57,7 @@ mod trust;
 mod unpause;
 mod usage;
 mod validate;
+mod verbs;
 mod verify;
 mod why;
 
@@ -213,7 +214,7 @@ impl Scene {
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(answered) = complete::answer(&arguments) {
+    if let Some(answered) = complete::answer(&arguments, command::command) {
         return answered;
     }
     let wants_json = arguments.iter().any(|argument| argument == "--json");
@@ -225,8 +226,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let data = parsed.data.as_deref().and_then(Path::to_str).map(str::to_owned);
     let call = Call { data };
     let say = Say::new(parsed.json, call.clone());
-    let exit = match scene(&parsed, say, call) {
-        Ok(scene) => {
+    let named = parsed.data.clone().or_else(|| std::env::var_os("REENACT_DATA").map(PathBuf::from));
+    let exit = match house(&parsed, named.as_deref()) {
+        Ok((house, sources)) => {
+            let (cwd, user_folder) = (house.work_folder.clone(), sources.user_folder());
+            let log_is_named = parsed.log.is_some();
+            let scene = Scene { say, call, cwd, house, user_folder, sources, named, log_is_named };
             // What left its program's group is found where the kernel brings it here; without that, less of it is.
             let _ = children::adopt_orphans();
             let exit = match spare::runtime(parsed.verb.reach() != Reach::None) {
@@ -235,7 +240,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             };
             scene.say.exit(exit)
         }
-        Err((say, problem)) => {
+        Err(problem) => {
             let exit = say.problem(&problem);
             say.exit(exit)
         }
@@ -264,24 +269,6 @@ fn not_understood(error: &clap::Error, wants_json: bool) -> ExitCode {
         say.problem(&usage::problem(error))
     };
     ExitCode::from(say.exit(exit).code())
-}
-
-/// Everything that a verb works with; or what says why there is nothing.
-fn scene(arguments: &Arguments, say: Say, call: Call) -> Result<Scene, (Say, Problem)> {
-    let named = arguments.data.clone().or_else(|| std::env::var_os("REENACT_DATA").map(PathBuf::from));
-    match house(arguments, named.as_deref()) {
-        Ok((house, sources)) => Ok(Scene {
-            say,
-            call,
-            cwd: house.work_folder.clone(),
-            house,
-            user_folder: sources.user_folder(),
-            sources,
-            named,
-            log_is_named: arguments.log.is_some(),
-        }),
-        Err(problem) => Err((say, problem)),
-    }
 }
 
 /// The data folder that a verb works on, with how it is to be held, and where its configuration comes from.

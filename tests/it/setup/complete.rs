@@ -34,7 +34,7 @@ fn with_runs() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write(
         "done.yaml",
-        "name: done\nsteps: [{id: pack, run: 'true', phase: make}, {id: send, run: 'true'}]",
+        "name: done\nsteps: [{id: pack, run: echo packed, phase: make}, {id: send, run: 'true'}]",
     );
     sandbox.write(
         "asks.yml",
