@@ -6,11 +6,13 @@
 mod said;
 mod steer;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anstream::ColorChoice;
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::said::{LogsArguments, Show, TranscriptArguments};
 pub(super) use self::steer::{
@@ -36,11 +38,39 @@ pub(super) struct Arguments {
     /// Print one JSON document on stdout instead of text
     #[arg(long, global = true, help_heading = ANYWHERE)]
     pub(super) json: bool,
+    /// Whether texts have colours: `auto` looks for a terminal, NO_COLOR, CLICOLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = ANYWHERE)]
+    pub(super) color: Colours,
     /// What to log to stderr: off, error, warn, info, debug or trace
     #[arg(long, global = true, value_name = "LEVEL", help_heading = ANYWHERE)]
     pub(super) log: Option<String>,
     #[command(subcommand)]
     pub(super) verb: Verb,
+}
+
+/// When texts have colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Colours {
+    // On a terminal that has some, unless the environment says otherwise.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// When texts have colours, by a command line that nobody may have understood: what is wrong with it is said in them.
+pub(super) fn colours(arguments: &[OsString]) -> ColorChoice {
+    let mut words = arguments.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--");
+    let mut named = None;
+    while let Some(word) = words.next() {
+        let value = if word == "--color" { words.next() } else { word.strip_prefix("--color=") };
+        named = value.and_then(|value| Colours::from_str(value, false).ok()).or(named);
+    }
+    match named.unwrap_or_default() {
+        Colours::Auto => ColorChoice::Auto,
+        Colours::Always => ColorChoice::Always,
+        Colours::Never => ColorChoice::Never,
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,7 +9,7 @@
 //! - `text`: results as a person reads them
 //! - `lesser`: what is done in a lesser way, told meanwhile
 //! - `log`: what is logged, on stderr
-//! - `progress`: what runs, line by line, on a terminal; `shown`: what programs say
+//! - `progress`: what runs, line by line, on a terminal; `region`: how those lines get there; `shown`: what programs say
 //! - `usage`: command lines that are not understood
 //! - `spare`: whether threads and files are left
 
@@ -27,6 +27,7 @@ mod log;
 mod logs;
 mod pause;
 mod progress;
+mod region;
 mod reject;
 mod replay;
 mod resume;
@@ -183,6 +184,8 @@ impl Scene {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let wants_json = arguments.iter().any(|argument| argument == "--json");
+    // Also what is wrong with the others is said in the colours that are wanted.
+    say::set_colours(arguments::colours(&arguments));
     let parsed = match Arguments::try_parse_from(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => return not_understood(&error, wants_json),
@@ -191,7 +194,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let data = parsed.data.as_deref().and_then(std::path::Path::to_str).map(str::to_owned);
     let call = Call { data };
     let say = Say::new(parsed.json, call.clone());
-    let exit = match scene(&parsed) {
+    let exit = match scene(&parsed, &say) {
         Ok((house, user_folder)) => {
             let scene = Scene { say, call, cwd: house.work_folder.clone(), house, user_folder };
             // What left its program's group is found where the kernel brings it here; without that, less of it is.
@@ -231,7 +234,7 @@ fn not_understood(error: &clap::Error, wants_json: bool) -> ExitCode {
 }
 
 /// The data folder that a verb works on, with how it is to be held, and the folder of the user's own configuration.
-fn scene(arguments: &Arguments) -> Result<(House, Option<PathBuf>), Problem> {
+fn scene(arguments: &Arguments, say: &Say) -> Result<(House, Option<PathBuf>), Problem> {
     let mut sources = Sources::of_process(arguments.config.clone())
         .map_err(|error| Problem::new(Code::FileNotRead, format!("the current folder is gone: {error}")))?;
     let (mut config, user_folder) = (Config::load(&sources)?, sources.user_folder());
@@ -257,7 +260,7 @@ fn scene(arguments: &Arguments) -> Result<(House, Option<PathBuf>), Problem> {
     if let Some(level) = &arguments.log {
         config.log.level.clone_from(level);
     }
-    log_to_stderr(&config)?;
+    log_to_stderr(&config, say)?;
     if reach != Reach::None {
         text_file::check_data_folder(&data)?;
     }
@@ -278,13 +281,13 @@ fn untrusted(project: &Project) -> Problem {
         .hint(vec![Remedy::plain("look at it"), Remedy::Trust(Some(folder.to_string()))])
 }
 
-fn log_to_stderr(config: &Config) -> Result<(), Problem> {
+fn log_to_stderr(config: &Config, say: &Say) -> Result<(), Problem> {
     let level: tracing_subscriber::filter::LevelFilter = config.log.level.parse().map_err(|_| {
         let message = format!("`{}` is no log level", config.log.level);
         Problem::new(Code::BadConfig, message).hint("there are off, error, warn, info, debug and trace")
     })?;
     let masks = Masks::of_environment(std::env::vars_os(), &config.secrets());
-    log::subscriber(level, std::io::stderr, say::stderr_is_terminal(), masks).init();
+    log::subscriber(level, say.log(), say::stderr_has_colours(), masks).init();
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use super::arguments::Show;
 use super::lesser::Lesser;
 use super::progress::ProgressLines;
 use super::shown::Shown;
+use super::text::colour::Tone;
 use super::text::{self, terminal};
 use super::{Exit, Scene};
 use crate::api::door::{Door, NoAnswer};
@@ -135,7 +136,7 @@ pub(super) async fn ask(
             () = signals.came() => {
                 if !scene.house.looks {
                     let words = "interrupted: what runs may end; press ctrl-c again to stop it at once";
-                    scene.say.note(&terminal!("{}", words));
+                    scene.say.note(&Tone::Warning.of(&terminal!("{}", words)));
                 }
                 door.interrupt(signals.came()).await?;
                 return Ok(Exchange::Interrupted);
@@ -191,7 +192,7 @@ pub(super) async fn through(
     let told = scene.house.config.run.warn_on_fallback.then_some(told);
     let request = Request::See { run: run.clone(), live: progress.is_shown(), told, hears: show.wants() };
     let mut show = |frame| match frame {
-        Frame::Live(live) => progress.show(&live),
+        Frame::Live(live) => progress.show(live),
         Frame::Event(line) => lesser.tell(&line),
         Frame::Heard(heard) => {
             if let Some(shown) = &shown {
@@ -214,7 +215,8 @@ pub(super) async fn through(
         Exchange::Response(other, _) => Err(other.mismatch()),
         Exchange::Interrupted => {
             let command = scene.call.command(["resume", run.as_str()]);
-            scene.say.note(&terminal!("interrupted: go on with `{}`", command));
+            let interrupted = Tone::Warning.of(&terminal!("interrupted:"));
+            scene.say.note(&terminal!("{} go on with `{}`", interrupted, command));
             if scene.say.is_json() {
                 print_as_left(scene, &run, &mut signals).await?;
             }

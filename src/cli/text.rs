@@ -1,8 +1,10 @@
 //! Results as a person reads them.
 
+pub(super) mod colour;
 mod events;
 mod failure;
 pub(super) mod lines;
+mod steps;
 pub(super) mod terminal;
 mod waiting;
 
@@ -17,10 +19,11 @@ use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::text::shortened;
 use crate::events::time::{Timestamp, format_duration};
-use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport, StepReport};
+use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport};
 use crate::views::presenters::ways::{Invocation, Way};
 use crate::views::projections::runs::RunRow;
 use crate::workflow::json_text::Level;
+use colour::Tone;
 pub(super) use events::{event, next};
 pub(super) use terminal::{Call, Text, name, terminal};
 
@@ -46,8 +49,7 @@ pub(super) fn some_of<T>(all: &[T], most: usize, name: impl Fn(&T) -> String) ->
 /// nothing can: without a `call` no command is named.
 pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
     let mut lines = vec![one_line(report)];
-    let width = report.steps.iter().map(|step| name(step.id.as_str()).width()).max().unwrap_or(0);
-    lines.extend(report.steps.iter().map(|step| step_line(step, width, report.error.as_ref())));
+    lines.extend(steps::lines(report));
     lines.extend(phases(report));
     lines.extend(relatives(report));
     lines.extend(waiting::waiting(report, call));
@@ -63,7 +65,8 @@ pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
     }
     if let (false, Some(call)) = (report.driven, call) {
         let how = if report.status == RunStatus::Pending { "not started" } else { "interrupted" };
-        lines.push(terminal!("{}: {}", how, call.command(["resume", report.run.as_str()])));
+        let how = Tone::Warning.of(&terminal!("{}:", how));
+        lines.push(terminal!("{} {}", how, call.command(["resume", report.run.as_str()])));
     }
     Text::lines(lines)
 }
@@ -77,7 +80,7 @@ fn from_here(file: &str) -> &str {
 /// A line with the status of each phase, and how many of its steps are done with; none without phases.
 fn phases(report: &RunReport) -> Option<Text> {
     let phase = |PhaseReport { name: phase, status, done, total }: &PhaseReport| {
-        terminal!("{} {} ({} of {})", name(phase), status, done, total)
+        terminal!("{} {} ({} of {})", name(phase), colour::status(status), done, total)
     };
     let phases = Text::joined(report.phases.iter().map(phase), ", ");
     (!phases.is_empty()).then(|| terminal!("phases: {}", phases))
@@ -88,7 +91,7 @@ fn relatives(report: &RunReport) -> Vec<Text> {
     let parent = report.parent.iter();
     let parent = parent.map(|parent| terminal!("started by `{}` of run {}", parent.step, parent.run));
     let child = |ChildReport { run, step, status }: &ChildReport| {
-        let status = status.as_ref().map(|status| terminal!("  {}", status));
+        let status = status.as_ref().map(|status| terminal!("  {}", colour::status(status)));
         terminal!("run of `{}`: {}{}", step, run, status.unwrap_or_default())
     };
     let mut lines: Vec<_> = parent.chain(report.children.iter().take(CHILDREN_SHOWN).map(child)).collect();
@@ -141,66 +144,39 @@ fn plain(json: &str) -> Text {
     }
 }
 
+/// What stands behind the status of what was done in a lesser way.
+fn degraded(is_degraded: bool) -> Text {
+    if is_degraded { Tone::Warning.of(&terminal!(" (degraded)")) } else { Text::default() }
+}
+
 /// A run in a line.
 pub(super) fn one_line(report: &RunReport) -> Text {
-    let degraded = if report.degraded { " (degraded)" } else { "" };
     terminal!(
         "{}  {}  {}{}  {} of {} steps  {}",
         report.run,
         name(&report.workflow),
-        report.status.text(),
-        degraded,
+        colour::status(report.status.text()),
+        degraded(report.degraded),
         report.progress.done,
         report.progress.total,
         took(Duration::from_millis(report.duration_ms)),
     )
 }
 
-/// A step in a line. Why it failed stands there, unless that is told below, of the run.
-fn step_line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text {
-    let sign = match step.status.as_str() {
-        "completed" => '✓',
-        "failed" => '✗',
-        "running" => '▸',
-        "skipped" | "cancelled" => '-',
-        "compensating" => '◂',
-        "compensated" => '↩',
-        "retrying" | "waiting" => '…',
-        _ => ' ',
-    };
-    let mut line = terminal!("  {} {}  {}", sign, name(step.id.as_str()).padded(width), step.status);
-    line = line.and(step.tolerated.then(|| terminal!(", tolerated")));
-    if let (Some(from), Some(to)) = (step.started_at, step.ended_at) {
-        let millis = u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX);
-        line = line.and(terminal!("  {}", took(Duration::from_millis(millis))));
-    }
-    if step.attempts > 1 {
-        line = line.and(terminal!("  {} attempts", step.attempts));
-    }
-    if let (Some(primary), Some(agent)) = (&step.primary_agent, &step.agent) {
-        line = line.and(terminal!("  by {} instead of {}", name(agent), name(primary)));
-    }
-    // A step fails with what failed in it.
-    let is_told = |error: &&Problem| {
-        let told = of_run.and_then(|told| Some((told, told.step.as_ref()?)));
-        told.is_some_and(|(told, inner)| {
-            let is_within = inner.as_str().starts_with(step.id.as_str());
-            is_within && error.code == told.code && error.message.ends_with(&told.message)
-        })
-    };
-    let far = step.progress.as_ref();
-    line = line.and(far.map(|far| terminal!("  {}% {}", far.percent, cut(&far.text)).trimmed()));
-    let error = step.error.as_ref().filter(|error| !is_told(error));
-    line.and(error.map(|error| terminal!("  {}: {}", error.code, cut(&error.message))))
-}
-
 /// A problem as a person reads it: what, where, and what to do.
 pub(super) fn problem(kind: &'static str, problem: &Problem, call: &Call) -> Text {
-    let mut lines = vec![terminal!("{}[{}]: {}", kind, problem.code, problem.message)];
+    let tone = if kind == "error" { Tone::Bad } else { Tone::Warning };
+    let kind = tone.of(&terminal!("{}[{}]:", kind, problem.code));
+    let mut lines = vec![terminal!("{} {}", kind, problem.message)];
     lines.extend(problem.at.as_ref().map(|at| terminal!("  at {}:{}:{}", at.file, at.line, at.column)));
     lines.extend(problem.step.as_ref().map(|step| terminal!("  in step `{}`", step)));
-    lines.push(terminal!("  hint: {}", call.hint(&problem.remedies)));
+    lines.push(hint(problem, call));
     Text::lines(lines)
+}
+
+/// What helps, in a line.
+fn hint(problem: &Problem, call: &Call) -> Text {
+    terminal!("  {} {}", Tone::Hint.of(&terminal!("hint:")), call.hint(&problem.remedies))
 }
 
 /// What was recorded of what somebody wanted, and what to do next.
@@ -214,7 +190,7 @@ pub(super) fn recorded(recorded: &Recorded, call: &Call) -> Text {
         }
         _ => ("look at it with", "status"),
     };
-    let line = terminal!("{}  {}  version {}", run, status.text(), version);
+    let line = terminal!("{}  {}  version {}", run, colour::status(status.text()), version);
     Text::lines([line, terminal!("{}: {}", what, call.command([verb, run.as_str()]))])
 }
 
@@ -258,17 +234,16 @@ pub(super) fn runs(rows: &[RunRow]) -> Text {
     let widest = |of: fn(&RunRow) -> &str| rows.iter().map(|row| name(of(row)).width()).max().unwrap_or(0);
     let (ids, names) = (widest(|row| row.run.as_str()), widest(|row| &row.workflow));
     let line = |row: &RunRow| {
-        let degraded = if row.degraded { " (degraded)" } else { "" };
         let tags = row.tags.iter().take(TAGS_SHOWN);
         let tags = tags.map(|(key, value)| terminal!("{}={}", name(key), name(value)));
         let more = (row.tags.len() > TAGS_SHOWN).then(|| terminal!("…"));
         terminal!(
-            "{}  {}  {:9}  {}{}  {}",
+            "{}  {}  {}  {}{}  {}",
             name(row.run.as_str()).padded(ids),
             name(&row.workflow).padded(names),
-            row.status.text(),
+            colour::status(row.status.text()).padded(9),
             moment(row.started_at),
-            degraded,
+            degraded(row.degraded),
             Text::joined(tags.chain(more), " "),
         )
     };
@@ -279,7 +254,7 @@ pub(super) fn runs(rows: &[RunRow]) -> Text {
 pub(super) fn verified(report: &VerifyReport) -> Text {
     let mut lines = vec![terminal!(
         "{}: {} events in {} commits of {} streams, {} bytes of events, {} bytes on disk",
-        if report.ok { "whole" } else { "damaged" },
+        if report.ok { Tone::Good.of(&terminal!("whole")) } else { Tone::Bad.of(&terminal!("damaged")) },
         report.events,
         report.commits,
         report.streams,

@@ -38,6 +38,7 @@ mod programs;
 mod projections;
 mod resume_all;
 mod saga;
+mod screen;
 mod secrets;
 mod shutdown;
 mod support;

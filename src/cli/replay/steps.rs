@@ -6,7 +6,9 @@ use std::time::Duration;
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crossterm::{cursor, execute, terminal};
 
+use crate::cli::say::for_stdout;
 use crate::cli::text::Text;
+use crate::cli::text::terminal::fitted;
 use crate::events::ids::Version;
 use crate::events::problem::{Code, Problem};
 
@@ -121,9 +123,11 @@ impl Keyboard {
         let (columns, rows) = size.unwrap_or((80, 24));
         let prompt: Vec<&str> = prompt.lines().collect();
         let room = usize::from(rows).saturating_sub(prompt.len() + 1);
-        let lines = text.as_str().lines().take(room).chain([""]).chain(prompt);
+        let lines = text.each_line().take(room).map(|line| fitted(&line, usize::from(columns)));
+        let lines = lines.map(|line| for_stdout(&line).into_owned());
         let cut = |line: &str| line.chars().take(usize::from(columns)).collect::<String>();
-        let screen = lines.map(cut).collect::<Vec<_>>().join("\r\n");
+        let prompt = std::iter::once("").chain(prompt).map(cut);
+        let screen = lines.chain(prompt).collect::<Vec<_>>().join("\r\n");
         let mut out = io::stdout().lock();
         // A terminal that is gone ends the program by itself.
         let _ = execute!(out, terminal::Clear(terminal::ClearType::All), cursor::MoveTo(0, 0));

@@ -31,7 +31,7 @@ impl Terminal {
         let inner = OpenOptions::new().read(true).write(true).open(path).unwrap();
         let mut command = sandbox.command(arguments);
         command.stdin(inner.try_clone().unwrap()).stdout(inner.try_clone().unwrap()).stderr(Stdio::null());
-        let child = command.env("TERM", "xterm").spawn().unwrap();
+        let child = command.env("TERM", "xterm").env("NO_COLOR", "1").spawn().unwrap();
         let keys = File::from(master);
         let shown = Arc::new(Mutex::new(String::new()));
         let (mut screen, kept) = (keys.try_clone().unwrap(), Arc::clone(&shown));
