@@ -133,9 +133,9 @@ impl Facade {
         }
         match request {
             Request::Begin { start, drive } => self.begin(*start, drive).await,
-            Request::See { run, live, told, hears } => {
+            Request::See { run, live, told, tells, hears } => {
                 let listener = hears.map(|wants| Listener::of(&self.system, Some(&run), wants, frames));
-                let see = self.see(&run, live.then_some(frames), told.map(|from| (from, frames)));
+                let see = self.see(&run, live.then_some(frames), told.map(|from| (from, tells, frames)));
                 Listener::meanwhile(listener, see).await.map(Response::of)
             }
             Request::Outcome { run } => {

@@ -43,16 +43,19 @@ pub enum Request {
         /// Whether the run is to go on at once, and not only when it is resumed.
         drive: bool,
     },
-    /// To let a run go on and to see it through. Frames: [`Frame::Live`], [`Frame::Heard`], and [`Frame::Event`] for what is
-    /// done in a lesser way. Response: [`Response::Report`].
+    /// To let a run go on and to see it through. Frames: [`Frame::Live`], [`Frame::Heard`], and [`Frame::Event`] for what
+    /// happens. Response: [`Response::Report`].
     See {
         /// The run, by its whole id.
         run: RunId,
         /// Whether frames with its progress are wanted.
         live: bool,
-        /// Whether it is to be told what is done in a lesser way, and from which event on.
+        /// Whether it is to be told what happens, and from which event on.
         #[serde(default)]
         told: Option<Told>,
+        /// Of what it is told.
+        #[serde(default)]
+        tells: Tells,
         /// Whether it is to hear what its programs say.
         #[serde(default)]
         hears: Option<Wants>,
@@ -227,7 +230,18 @@ impl Request {
     }
 }
 
-/// The event from which on it is told what of a run is done in a lesser way.
+/// What is told of a run while it is seen through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tells {
+    /// What is done in a lesser way, or left out.
+    #[default]
+    Lesser,
+    /// Each thing that a person would call one: what starts, ends, is tried again, waits, is undone.
+    Everything,
+}
+
+/// The event from which on it is told what happens to a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Told {

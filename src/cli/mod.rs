@@ -7,7 +7,7 @@
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
 //! - `text`: results as a person reads them
-//! - `lesser`: what is done in a lesser way, told meanwhile
+//! - `happens`: what happens to a run, told meanwhile where no lines can be drawn over again
 //! - `log`: what is logged, on stderr
 //! - `progress`: what runs, line by line, on a terminal; `region`: how those lines get there; `shown`: what programs say
 //! - `usage`: command lines that are not understood
@@ -20,8 +20,8 @@ mod cancel;
 mod checked;
 mod completions;
 mod control;
+mod happens;
 mod history;
-mod lesser;
 mod list;
 mod log;
 mod logs;

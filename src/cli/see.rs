@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::Show;
-use super::lesser::Lesser;
+use super::happens::Happens;
 use super::progress::ProgressLines;
 use super::shown::Shown;
 use super::text::colour::Tone;
 use super::text::{self, terminal};
 use super::{Exit, Scene};
 use crate::api::door::{Door, NoAnswer};
-use crate::api::protocol::{Frame, Request, Response, Told};
+use crate::api::protocol::{Frame, Request, Response, Tells, Told};
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::views::presenters::report::RunReport;
@@ -178,8 +178,7 @@ pub(super) async fn ask(
     }
 }
 
-/// Lets a run go on, shows how it does, as `show` says, prints its result, and goes. What is done in a lesser way is told from
-/// `told` on.
+/// Lets a run go on, shows how it does, as `show` says, prints its result, and goes. What happens is told from `told` on.
 pub(super) async fn through(
     scene: &Scene,
     door: Door,
@@ -187,13 +186,20 @@ pub(super) async fn through(
     (told, show): (Told, Show),
     mut signals: Signals,
 ) -> Result<Exit, Problem> {
-    let (mut progress, mut lesser) = (ProgressLines::new(&scene.say, show), Lesser::new(&scene.say));
+    let mut progress = ProgressLines::new(&scene.say, show);
+    let live = progress.is_shown();
     let shown = Shown::new(&scene.house, show, false)?;
-    let told = scene.house.config.run.warn_on_fallback.then_some(told);
-    let request = Request::See { run: run.clone(), live: progress.is_shown(), told, hears: show.wants() };
+    let tells = if show == Show::Live && !live { Tells::Everything } else { Tells::Lesser };
+    let mut happens = Happens::new(&scene.say, &run, tells, scene.house.config.run.warn_on_fallback);
+    let told = happens.as_ref().map(|_| told);
+    let request = Request::See { run: run.clone(), live, told, tells, hears: show.wants() };
     let mut show = |frame| match frame {
         Frame::Live(live) => progress.show(live),
-        Frame::Event(line) => lesser.tell(&line),
+        Frame::Event(line) => {
+            if let Some(happens) = &mut happens {
+                happens.tell(&line);
+            }
+        }
         Frame::Heard(heard) => {
             if let Some(shown) = &shown {
                 shown.show(*heard);

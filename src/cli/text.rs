@@ -3,6 +3,7 @@
 pub(super) mod colour;
 mod events;
 mod failure;
+pub(super) mod happenings;
 pub(super) mod lines;
 mod steps;
 pub(super) mod terminal;

@@ -2,6 +2,7 @@
 //! back from one.
 
 mod colours;
+mod lines;
 mod live;
 mod pty;
 

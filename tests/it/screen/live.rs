@@ -118,3 +118,14 @@ fn warnings_stand_above_the_lines() {
     let lines = terminal.lines();
     assert!(lines.iter().all(|line| !is_attempt(line)), "{lines:#?}");
 }
+
+#[test]
+fn a_terminal_that_cannot_take_lines_back_gets_a_line_for_each_thing_that_happens() {
+    let sandbox = busy();
+    sandbox.write("go", "");
+    let mut command = sandbox.command(&["run", "busy.yaml", "--id", "r"]);
+    command.env("TERM", "dumb");
+    let mut terminal = Terminal::start(command, (60, 100));
+    assert_eq!(terminal.wait(), Some(0));
+    assert!(terminal.was_told("each[3]: started, by shell\r\n") && !terminal.was_told("\u{1b}"));
+}
