@@ -14,7 +14,7 @@ use anstream::ColorChoice;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(super) use self::said::{LogsArguments, Show, TranscriptArguments};
+pub(super) use self::said::{EachArguments, LogsArguments, Show, TranscriptArguments};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
@@ -135,6 +135,17 @@ pub(super) enum Reach {
 }
 
 impl Verb {
+    /// Whether each step of a run is to have a line, also those of a fan-out.
+    pub(super) const fn shows_each_step(&self) -> bool {
+        match self {
+            Self::Run(RunArguments { each, .. })
+            | Self::Retry(RetryArguments { each, .. })
+            | Self::Status(StatusArguments { each, .. }) => each.all,
+            Self::Resume(ResumeArguments { run, all, .. }) => *all && run.is_some(),
+            _ => false,
+        }
+    }
+
     /// Whether the verb opens a store, and whether it changes anything there.
     pub(super) const fn reach(&self) -> Reach {
         match self {
@@ -195,6 +206,8 @@ pub(super) struct RunArguments {
     /// Only record the run; `resume` lets it go on
     #[arg(long)]
     pub(super) detach: bool,
+    #[command(flatten)]
+    pub(super) each: EachArguments,
     #[arg(long, value_enum, default_value_t, help = Show::HELP)]
     pub(super) show: Show,
 }
@@ -202,10 +215,9 @@ pub(super) struct RunArguments {
 #[derive(Debug, Args)]
 pub(super) struct ResumeArguments {
     /// The run: its id, a unique beginning or end of it, or `last` [default: the one that is interrupted]
-    #[arg(conflicts_with = "all")]
     pub(super) run: Option<String>,
-    /// All runs that are interrupted; with --json a line for each
-    #[arg(long, conflicts_with = "until")]
+    /// All runs that are interrupted; with --json a line for each. With RUN: a line for each of its steps
+    #[arg(long)]
     pub(super) all: bool,
     #[command(flatten)]
     pub(super) until: UntilArguments,
@@ -237,6 +249,8 @@ pub(super) struct StatusArguments {
     /// Show it again whenever it changes, until it ends
     #[arg(long)]
     pub(super) watch: bool,
+    #[command(flatten)]
+    pub(super) each: EachArguments,
 }
 
 #[derive(Debug, Args)]

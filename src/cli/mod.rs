@@ -70,7 +70,7 @@ use crate::text_file;
 use crate::views::presenters::report::RunReport;
 use arguments::{Arguments, Reach, Verb};
 use say::Say;
-use text::Call;
+use text::{Call, Steps};
 
 /// How a verb ended, as the shell sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +162,8 @@ impl Exit {
 struct Scene {
     say: Say,
     call: Call,
+    /// How the steps of runs are told.
+    steps: Steps,
     house: House,
     cwd: PathBuf,
     /// The folder in which the user's own configuration lies; none if nothing says where it would be.
@@ -196,7 +198,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let say = Say::new(parsed.json, call.clone());
     let exit = match scene(&parsed, &say) {
         Ok((house, user_folder)) => {
-            let scene = Scene { say, call, cwd: house.work_folder.clone(), house, user_folder };
+            let steps = if parsed.verb.shows_each_step() { Steps::Each } else { Steps::Collapsed };
+            let scene = Scene { say, call, steps, cwd: house.work_folder.clone(), house, user_folder };
             // What left its program's group is found where the kernel brings it here; without that, less of it is.
             let _ = children::adopt_orphans();
             let exit = match spare::runtime(parsed.verb.reach() != Reach::None) {

@@ -248,7 +248,7 @@ pub(super) async fn leave(door: Door, signals: &mut Signals) -> Result<(), Probl
 
 /// Prints a run, and answers how a verb ends that saw it through.
 pub(super) fn print(scene: &Scene, report: &RunReport) -> Exit {
-    scene.say.result(report, |report| text::run(report, Some(&scene.call)));
+    scene.say.result(report, |report| text::run(report, scene.steps, Some(&scene.call)));
     Exit::of_run(report)
 }
 

@@ -10,7 +10,7 @@ use crate::api::protocol::{Frame, Request, Response};
 use crate::events::problem::Problem;
 
 pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<Exit, Problem> {
-    let StatusArguments { run, watch } = arguments;
+    let StatusArguments { run, watch, .. } = arguments;
     if !is_store(&scene.house.data) {
         return Err(unknown_run(&run));
     }
@@ -21,9 +21,9 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
     let mut show = |frame| {
         if let Frame::Report(report) = frame {
             if scene.say.is_json() {
-                scene.say.result(&*report, |report| text::run(report, Some(&scene.call)));
+                scene.say.result(&*report, |report| text::run(report, scene.steps, Some(&scene.call)));
             } else {
-                screen.show(&text::run(&report, Some(&scene.call)));
+                screen.show(&text::run(&report, scene.steps, Some(&scene.call)));
             }
         }
     };
@@ -32,7 +32,7 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
     match asked? {
         Exchange::Interrupted => Ok(Exit::Interrupted),
         Exchange::Response(Response::Report(report), door) => {
-            scene.say.result(&*report, |report| text::run(report, Some(&scene.call)));
+            scene.say.result(&*report, |report| text::run(report, scene.steps, Some(&scene.call)));
             see::leave(door, &mut signals).await?;
             Ok(Exit::Good)
         }

@@ -26,6 +26,7 @@ use crate::views::projections::runs::RunRow;
 use crate::workflow::json_text::Level;
 use colour::Tone;
 pub(super) use events::{event, next};
+pub(super) use steps::Steps;
 pub(super) use terminal::{Call, Text, name, terminal};
 
 /// How much of an output or an event is shown; `--json` shows all of it.
@@ -48,9 +49,9 @@ pub(super) fn some_of<T>(all: &[T], most: usize, name: impl Fn(&T) -> String) ->
 
 /// A run: how it is, its steps, what it waits for, what came of it, and what can be done about it. Of a run in the past
 /// nothing can: without a `call` no command is named.
-pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
+pub(super) fn run(report: &RunReport, steps: Steps, call: Option<&Call>) -> Text {
     let mut lines = vec![one_line(report)];
-    lines.extend(steps::lines(report));
+    lines.extend(steps::lines(report, steps, call));
     lines.extend(phases(report));
     lines.extend(relatives(report));
     lines.extend(waiting::waiting(report, call));
@@ -217,7 +218,7 @@ pub(super) fn state(state: &State, call: &Call) -> Text {
         Shown::Run(report) => {
             let effects = report.effects.iter().flatten().map(|effect| terminal!("next: {}", next(effect)));
             let call = Some(call).filter(|_| state.event.version == state.newest);
-            Text::lines([event(&state.event), run(report, call)].into_iter().chain(effects))
+            Text::lines([event(&state.event), run(report, Steps::Collapsed, call)].into_iter().chain(effects))
         }
         Shown::Stream(report) => Text::lines([
             event(&state.event),

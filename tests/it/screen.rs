@@ -1,6 +1,7 @@
 //! What a person sees of a run: live on a terminal, in lines where there is none, and at its end. What is on a terminal is read
 //! back from one.
 
+mod collapsed;
 mod colours;
 mod lines;
 mod live;

@@ -16,6 +16,14 @@ pub(in crate::cli) enum Show {
     Quiet,
 }
 
+/// Whether each step has a line.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct EachArguments {
+    /// Show each step of a fan-out in a line of its own
+    #[arg(long)]
+    pub(in crate::cli) all: bool,
+}
+
 impl Show {
     /// What the option is for.
     pub(super) const HELP: &str = "What of the run is shown meanwhile, on stderr";

@@ -119,6 +119,25 @@ fn warnings_stand_above_the_lines() {
     assert!(lines.iter().all(|line| !is_attempt(line)), "{lines:#?}");
 }
 
+/// A terminal may be far away: what is drawn of many short steps is bounded by time, not by their number.
+#[test]
+fn a_run_of_2000_steps_writes_less_than_200_kb_to_the_terminal() {
+    let sandbox = Sandbox::new();
+    let items = (0..2000).map(|item| item.to_string()).collect::<Vec<_>>().join(",");
+    sandbox.write(
+        "w.yaml",
+        format!("name: many\nsteps:\n  - {{id: each, for_each: '[{items}]', run: 'true'}}\n"),
+    );
+    let mut command = sandbox.command(&["run", "w.yaml", "--id", "r"]);
+    command.env("REENACT_STORE__DURABILITY", "process");
+    let mut terminal = Terminal::start(command, (24, 80));
+    assert_eq!(terminal.wait(), Some(0));
+    let lines = terminal.lines();
+    assert!(lines.iter().any(|line| line.contains("✓ each") && line.contains("2000 ✓")), "{lines:#?}");
+    assert!(terminal.was_told("of 2001 steps done"), "nothing was drawn: the test shows nothing");
+    assert!(terminal.bytes() < 200_000, "{}", terminal.bytes());
+}
+
 #[test]
 fn a_terminal_that_cannot_take_lines_back_gets_a_line_for_each_thing_that_happens() {
     let sandbox = busy();
