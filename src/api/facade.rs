@@ -148,9 +148,9 @@ impl Facade {
         }
         match request {
             Request::Begin { start, drive, only_recorded } => self.begin(*start, drive, only_recorded).await,
-            Request::See { run, live, told, hears } => {
+            Request::See { run, live, told, tells, hears } => {
                 let listener = hears.map(|wants| Listener::of(&self.system, Some(&run), wants, frames));
-                let see = self.see(&run, live.then_some(frames), told.map(|from| (from, frames)));
+                let see = self.see(&run, live.then_some(frames), told.map(|from| (from, tells, frames)));
                 Listener::meanwhile(listener, see).await.map(Response::of)
             }
             Request::Outcome { run } => {

@@ -5,6 +5,7 @@ mod agents;
 mod check;
 mod events;
 mod listed;
+mod seen;
 mod verified;
 
 use std::sync::Arc;
@@ -14,11 +15,10 @@ use serde::{Deserialize, Serialize};
 use super::spec::RunSpec;
 use crate::aggregates::agent::Turn;
 use crate::aggregates::run::{CannotUndo, Order, RollbackPlan, RunStatus, Unticked};
-use crate::events::ids::{AgentName, CommandId, Fence, RunId, StepId, Version};
+use crate::events::ids::{AgentName, CommandId, RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::run::{Purpose, Resolution};
-use crate::events::time::Timestamp;
 use crate::executors::AgentDefinition;
 pub use crate::executors::logs::live::{Heard, Wants};
 pub use crate::executors::logs::read::Which;
@@ -35,6 +35,7 @@ pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
 pub use events::WhichEvents;
 pub use listed::{Listed, ListedRun, Listing};
+pub use seen::{Live, LiveAttempt, Tells, Told};
 pub use verified::{VerifyProblem, VerifyReport};
 
 /// A request to whoever holds a store.
@@ -51,16 +52,19 @@ pub enum Request {
         #[serde(default)]
         only_recorded: bool,
     },
-    /// To let a run go on and to see it through. Frames: [`Frame::Live`], [`Frame::Heard`], and [`Frame::Event`] for what is
-    /// done in a lesser way. Response: [`Response::Report`].
+    /// To let a run go on and to see it through. Frames: [`Frame::Live`], [`Frame::Heard`], and [`Frame::Event`] for what
+    /// happens. Response: [`Response::Report`].
     See {
         /// The run, by its whole id.
         run: RunId,
         /// Whether frames with its progress are wanted.
         live: bool,
-        /// Whether it is to be told what is done in a lesser way, and from which event on.
+        /// Whether it is to be told what happens, and from which event on.
         #[serde(default)]
         told: Option<Told>,
+        /// Of what it is told.
+        #[serde(default)]
+        tells: Tells,
         /// Whether it is to hear what its programs say.
         #[serde(default)]
         hears: Option<Wants>,
@@ -257,16 +261,6 @@ impl Request {
             | Self::Verify => true,
         }
     }
-}
-
-/// The event from which on it is told what of a run is done in a lesser way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Told {
-    /// From the event after this one.
-    After(Version),
-    /// From the event that happens next.
-    FromNow,
 }
 
 /// The things that a person may want of a run.
@@ -478,40 +472,4 @@ impl Shown {
             Self::Stream(report) => report.stream.as_str(),
         }
     }
-}
-
-/// How far a run is, for a person who looks on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Live {
-    /// Steps that are done with.
-    pub done: usize,
-    /// Steps that there are so far.
-    pub total: usize,
-    /// While nothing runs: when something does again.
-    #[serde(default)]
-    pub wakes_at: Option<Timestamp>,
-    /// Attempts that are open.
-    pub running: Vec<LiveAttempt>,
-}
-
-/// An attempt that is being made, for a person who looks on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LiveAttempt {
-    /// The fence of the attempt, which no other attempt of its run has.
-    pub fence: Fence,
-    /// The step whose attempt it is.
-    pub step: StepId,
-    /// The agent that makes it.
-    pub agent: AgentName,
-    /// The number of the attempt for that purpose at its step, from 1.
-    pub attempt: u32,
-    /// Whether it is made to undo the step.
-    #[serde(default)]
-    pub undoes: bool,
-    /// The time since which it is made, by the wall clock as it is set now.
-    pub since: Timestamp,
-    /// How far it says it is, in percent.
-    pub percent: u8,
-    /// What it says that it is doing; empty if it says nothing.
-    pub text: String,
 }

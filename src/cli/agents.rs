@@ -9,6 +9,7 @@ use serde::Serialize;
 use self::check::validate;
 use super::arguments::{AgentArguments, AgentsArguments, AgentsVerb, OrderArguments};
 use super::see::{self, Exchange, Signals};
+use super::text::colour;
 use super::text::{self, Text, name, terminal};
 use super::{Exit, Scene};
 use crate::aggregates::agent::{Turn, Word};
@@ -221,7 +222,7 @@ async fn turn(scene: &Scene, agent: &str, to: Turn, order: OrderArguments) -> Re
         Exchange::Interrupted => Ok(Exit::Interrupted),
         Exchange::Response(Response::AgentTurned(turned), door) => {
             scene.say.result(&turned, |AgentTurned { agent, version, status }| {
-                terminal!("{}  {}  version {}", name(agent.as_str()), status, version)
+                terminal!("{}  {}  version {}", name(agent.as_str()), colour::status(status), version)
             });
             see::leave(door, &mut signals).await?;
             Ok(Exit::Good)
@@ -234,8 +235,8 @@ async fn turn(scene: &Scene, agent: &str, to: Turn, order: OrderArguments) -> Re
 fn line(shown: &Shown) -> Text {
     let executor = shown.executor.map_or("", ExecutorKind::text);
     let description = shown.description.as_deref().unwrap_or_default();
-    let line =
-        terminal!("{}  {}  {}  {}", name(&shown.name).padded(20), &shown.status, executor, name(description));
+    let status = colour::status(&shown.status);
+    let line = terminal!("{}  {}  {}  {}", name(&shown.name).padded(20), status, executor, name(description));
     let error = shown.error.as_ref().map(|error| terminal!("  {}: {}", error.code, &error.message));
     line.and(error).trimmed()
 }

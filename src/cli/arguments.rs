@@ -12,14 +12,16 @@ mod setup;
 mod shape;
 mod steer;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anstream::ColorChoice;
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::look::{HistoryArguments, ListArguments, ReplayArguments, StatusArguments};
-pub(super) use self::said::{LogsArguments, Show, TranscriptArguments};
+pub(super) use self::said::{EachArguments, LogsArguments, Show, TranscriptArguments};
 pub(super) use self::setup::{
     CompletionsArguments, ConfigArguments, ConfigVerb, HelpArguments, InitArguments,
 };
@@ -47,11 +49,39 @@ pub(super) struct Arguments {
     /// Print one JSON document on stdout instead of text
     #[arg(long, global = true, help_heading = ANYWHERE)]
     pub(super) json: bool,
+    /// Whether texts have colours: `auto` looks for a terminal, NO_COLOR, CLICOLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = ANYWHERE)]
+    pub(super) color: Colours,
     /// What to log: off, error, warn, info, debug or trace; by module as in `info,reenact::store=debug`
     #[arg(long, global = true, value_name = "LEVEL", help_heading = ANYWHERE)]
     pub(super) log: Option<String>,
     #[command(subcommand)]
     pub(super) verb: Verb,
+}
+
+/// When texts have colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Colours {
+    // On a terminal that has some, unless the environment says otherwise.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// When texts have colours, by a command line that nobody may have understood: what is wrong with it is said in them.
+pub(super) fn colours(arguments: &[OsString]) -> ColorChoice {
+    let mut words = arguments.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--");
+    let mut named = None;
+    while let Some(word) = words.next() {
+        let value = if word == "--color" { words.next() } else { word.strip_prefix("--color=") };
+        named = value.and_then(|value| Colours::from_str(value, false).ok()).or(named);
+    }
+    match named.unwrap_or_default() {
+        Colours::Auto => ColorChoice::Auto,
+        Colours::Always => ColorChoice::Always,
+        Colours::Never => ColorChoice::Never,
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,6 +161,17 @@ impl Verb {
         matches!(self, Self::Init(_) | Self::Doctor | Self::Schema | Self::Completions(_) | Self::Help(_))
     }
 
+    /// Whether each step of a run is to have a line, also those of a fan-out.
+    pub(super) const fn shows_each_step(&self) -> bool {
+        match self {
+            Self::Run(RunArguments { each, .. })
+            | Self::Retry(RetryArguments { each, .. })
+            | Self::Status(StatusArguments { each, .. }) => each.all,
+            Self::Resume(ResumeArguments { run, all, .. }) => *all && run.is_some(),
+            _ => false,
+        }
+    }
+
     /// Whether the verb opens a store, and whether it changes anything there.
     pub(super) fn reach(&self) -> Reach {
         match self {
@@ -203,6 +244,8 @@ pub(super) struct RunArguments {
     pub(super) detach: bool,
     #[command(flatten)]
     pub(super) dry: DryRunArguments,
+    #[command(flatten)]
+    pub(super) each: EachArguments,
     #[arg(long, value_enum, default_value_t, help = Show::HELP)]
     pub(super) show: Show,
 }
@@ -210,10 +253,9 @@ pub(super) struct RunArguments {
 #[derive(Debug, Args)]
 pub(super) struct ResumeArguments {
     /// The run: its id, a unique beginning or end of it, or `last` [default: the one that is interrupted]
-    #[arg(conflicts_with = "all")]
     pub(super) run: Option<String>,
-    /// All runs that are interrupted; with --json a line for each
-    #[arg(long, conflicts_with = "until")]
+    /// All runs that are interrupted; with --json a line for each. With RUN: a line for each of its steps
+    #[arg(long)]
     pub(super) all: bool,
     #[command(flatten)]
     pub(super) until: UntilArguments,

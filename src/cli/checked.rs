@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::text::colour::Tone;
 use super::text::{self, Text, terminal};
 use crate::api::wording::{Call, Worded};
 use crate::events::problem::Problem;
@@ -24,8 +25,10 @@ impl<T> CheckedFile<T> {
     /// The file, what it holds in words if it is good, and all that is to be said of it.
     pub(super) fn text(&self, call: &Call, good: impl FnOnce(&T) -> Text) -> Text {
         let head = match self.ok {
-            true => terminal!("{}: good, {}", self.file, good(&self.holds)),
-            false => terminal!("{}: {} to mend", self.file, self.errors.len()),
+            true => terminal!("{}: {}, {}", self.file, Tone::Good.of(&terminal!("good")), good(&self.holds)),
+            false => {
+                terminal!("{}: {}", self.file, Tone::Bad.of(&terminal!("{} to mend", self.errors.len())))
+            }
         };
         let errors = self.errors.iter().map(|error| text::problem("error", error, call));
         let warnings = self.warnings.iter().map(|warning| text::problem("warning", warning, call));

@@ -21,7 +21,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, registry};
 
-use super::say;
+use super::say::{self, Say};
 use crate::config::{Config, Log, LogFormat};
 use crate::events::problem::{Code, Problem};
 use crate::events::text::printable;
@@ -37,17 +37,17 @@ pub(super) fn levels(text: &str) -> Result<String, Problem> {
         .map_err(|takes| Problem::new(Code::BadConfig, format!("`{text}` is no log level")).hint(takes))
 }
 
-/// Logs as the configuration says; a relative path is one from `cwd`.
+/// Logs as the configuration says, beside what else is said; a relative path is one from `cwd`.
 ///
 /// # Errors
 /// [`Code::BadConfig`] when the file cannot be written.
-pub(super) fn begin(config: &Config, cwd: &Path) -> Result<(), Problem> {
+pub(super) fn begin(config: &Config, cwd: &Path, say: &Say) -> Result<(), Problem> {
     let Log { level, format, file } = &config.log;
     let failed = |error| Problem::new(Code::BadConfig, format!("`{level}` is no log level: {error}"));
     let targets: Targets = level.parse().map_err(failed)?;
     let masks = Masks::of_environment(std::env::vars_os(), &config.secrets());
     let subscriber = match file {
-        None => subscriber(targets, *format, std::io::stderr, say::stderr_is_terminal(), masks),
+        None => subscriber(targets, *format, say.log(), say::stderr_has_colours(), masks),
         Some(file) => subscriber(targets, *format, Arc::new(open(&cwd.join(file))?), false, masks),
     };
     subscriber.init();

@@ -8,9 +8,9 @@
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
 //! - `text`: results as a person reads them
-//! - `lesser`: what is done in a lesser way, told meanwhile
+//! - `happens`: what happens to a run, told meanwhile where no lines can be drawn over again
 //! - `log`: what is logged, on stderr or into a file
-//! - `progress`: what runs, line by line, on a terminal; `shown`: what programs say
+//! - `progress`: what runs, line by line, on a terminal; `region`: how those lines get there; `shown`: what programs say
 //! - `usage`: command lines that are not understood
 //! - `spare`: whether threads and files are left
 
@@ -28,15 +28,16 @@ mod doctor;
 mod dry_run;
 mod examples;
 mod graph;
+mod happens;
 mod help;
 mod history;
 mod init;
-mod lesser;
 mod list;
 mod log;
 mod logs;
 mod pause;
 mod progress;
+mod region;
 mod reject;
 mod replay;
 mod resume;
@@ -78,7 +79,7 @@ use crate::text_file;
 use crate::views::presenters::report::RunReport;
 use arguments::{Arguments, Reach, Verb};
 use say::Say;
-use text::Call;
+use text::{Call, Steps};
 
 /// How a verb ended, as the shell sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +171,8 @@ impl Exit {
 struct Scene {
     say: Say,
     call: Call,
+    /// How the steps of runs are told.
+    steps: Steps,
     house: House,
     cwd: PathBuf,
     /// The folder in which the user's own configuration lies; none if nothing says where it would be.
@@ -218,6 +221,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return answered;
     }
     let wants_json = arguments.iter().any(|argument| argument == "--json");
+    // Also what is wrong with the others is said in the colours that are wanted.
+    say::set_colours(arguments::colours(&arguments));
     let parsed = match command::parse(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => return not_understood(&error, wants_json),
@@ -227,11 +232,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let call = Call { data };
     let say = Say::new(parsed.json, call.clone());
     let named = parsed.data.clone().or_else(|| std::env::var_os("REENACT_DATA").map(PathBuf::from));
-    let exit = match house(&parsed, named.as_deref()) {
+    let exit = match house(&parsed, named.as_deref(), &say) {
         Ok((house, sources)) => {
             let (cwd, user_folder) = (house.work_folder.clone(), sources.user_folder());
             let log_is_named = parsed.log.is_some();
-            let scene = Scene { say, call, cwd, house, user_folder, sources, named, log_is_named };
+            let steps = if parsed.verb.shows_each_step() { Steps::Each } else { Steps::Collapsed };
+            let scene = Scene { say, call, steps, cwd, house, user_folder, sources, named, log_is_named };
             // What left its program's group is found where the kernel brings it here; without that, less of it is.
             let _ = children::adopt_orphans();
             let exit = match spare::runtime(parsed.verb.reach() != Reach::None) {
@@ -272,7 +278,7 @@ fn not_understood(error: &clap::Error, wants_json: bool) -> ExitCode {
 }
 
 /// The data folder that a verb works on, with how it is to be held, and where its configuration comes from.
-fn house(arguments: &Arguments, named: Option<&Path>) -> Result<(House, Sources), Problem> {
+fn house(arguments: &Arguments, named: Option<&Path>, say: &Say) -> Result<(House, Sources), Problem> {
     let mut sources = Sources::of_process(arguments.config.clone())
         .map_err(|error| Problem::new(Code::FileNotRead, format!("the current folder is gone: {error}")))?;
     let mut config = match Config::load(&sources) {
@@ -298,7 +304,7 @@ fn house(arguments: &Arguments, named: Option<&Path>) -> Result<(House, Sources)
     if let Some(levels) = &arguments.log {
         config.log.level = log::levels(levels)?;
     }
-    log::begin(&config, &sources.cwd)?;
+    log::begin(&config, &sources.cwd, say)?;
     if reach != Reach::None {
         text_file::check_data_folder(&data)?;
     }

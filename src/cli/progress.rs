@@ -1,161 +1,232 @@
-//! What runs, line by line, on a terminal; quiet where there is none.
+//! What runs, line by line, on a terminal: as many lines as fit, each as long as fits.
 
-use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
-
-use indicatif::style::ProgressTracker;
-use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::arguments::Show;
-use super::say::Say;
+use super::region::Size;
+use super::say::{LiveArea, Say};
+use super::text::colour::Tone;
+use super::text::terminal::fitted;
 use super::text::{Text, name, terminal};
 use crate::api::protocol::{Live, LiveAttempt};
-use crate::events::ids::Fence;
 use crate::events::time::{Timestamp, format_duration};
 
-/// The time after which the clocks move on, though nothing was sent.
-const TICK: Duration = Duration::from_millis(200);
+/// How often lines are drawn at most: as often as one can be read.
+const EVERY: Duration = Duration::from_millis(200);
 
-/// How many attempts have a line of their own: what leaves room for the last line on a small terminal.
-const LINES_MAX: usize = 12;
+/// How many bytes a second are drawn, on average: steps that last no longer than a glance are not worth more, and a
+/// terminal may be far away.
+const BYTES_PER_SECOND: u32 = 2_500;
+
+/// How many attempts have a line of their own at most: more are not looked at one by one.
+const ATTEMPTS_MAX: usize = 32;
+
+/// The columns in which no name is shown whole: of a narrower terminal it takes at most half.
+const NAME_COLUMNS_MIN: usize = 12;
 
 /// A line for each attempt that runs, and one for all of it.
-pub(super) struct ProgressLines<'s> {
-    lines: Option<&'s MultiProgress>,
-    sum: ProgressBar,
-    attempts: HashMap<Fence, ProgressBar>,
+pub(super) struct ProgressLines {
+    renderer: Option<Renderer>,
 }
 
-impl<'s> ProgressLines<'s> {
-    /// Lines on stderr, if that is a terminal and a person reads who wants them.
-    pub(super) fn new(say: &'s Say, show: Show) -> Self {
-        let lines = Some(say).filter(|_| show == Show::Live).and_then(Say::lines);
-        let sum = lines.map_or_else(ProgressBar::hidden, |lines| lines.add(ProgressBar::no_length()));
-        Self { lines, sum, attempts: HashMap::new() }
+impl ProgressLines {
+    /// Lines on stderr, if that is a terminal and a person wants them.
+    pub(super) fn new(say: &Say, show: Show) -> Self {
+        let area = say.live_area().filter(|_| show == Show::Live);
+        Self { renderer: area.and_then(Renderer::start) }
     }
 
     /// Whether anybody sees it.
     pub(super) const fn is_shown(&self) -> bool {
-        self.lines.is_some()
+        self.renderer.is_some()
     }
 
     /// Shows how far a run is.
-    pub(super) fn show(&mut self, live: &Live) {
-        let Some(lines) = self.lines else { return };
-        let shown = live.running.get(..LINES_MAX).unwrap_or(&live.running);
-        self.attempts.retain(|fence, line| {
-            let runs = shown.iter().any(|attempt| attempt.fence == *fence);
-            if !runs {
-                line.finish_and_clear();
-            }
-            runs
-        });
-        for attempt in shown {
-            let line = self.attempts.entry(attempt.fence).or_insert_with(|| {
-                let line = lines.insert_before(&self.sum, ProgressBar::no_length());
-                line.set_style(style("{spinner} {prefix}  {clock}  {wide_msg}", Clock::Since(attempt.since)));
-                line.set_prefix(who(attempt).as_str().to_owned());
-                line.enable_steady_tick(TICK);
-                line
-            });
-            line.set_message(how_far(attempt).as_str().to_owned());
+    pub(super) fn show(&mut self, live: Live) {
+        if let Some(renderer) = &self.renderer {
+            renderer.latest.lock().live = Some(live);
         }
-        let mut sum = format!("{} of {} steps done", live.done, live.total);
-        if live.running.len() > shown.len() {
-            sum.push_str(&format!(", {} running", live.running.len()));
-        }
-        match live.wakes_at {
-            Some(at) => self.sum.set_style(style("{msg}, goes on in {clock}", Clock::Until(at))),
-            None => self.sum.set_style(style("{msg}", Clock::Until(Timestamp(0)))),
-        }
-        self.sum.set_message(sum);
-        self.sum.enable_steady_tick(TICK);
     }
 
     /// Takes all lines away.
     pub(super) fn clear(&mut self) {
-        self.attempts.drain().for_each(|(_, line)| line.finish_and_clear());
-        self.sum.finish_and_clear();
+        self.renderer = None;
     }
 }
 
-/// A time that moves while nothing is sent.
-#[derive(Clone)]
-enum Clock {
-    /// The time since that moment.
-    Since(Timestamp),
-    /// The time until that moment.
-    Until(Timestamp),
+/// The thread that draws: clocks move on though nothing was sent, and a terminal that takes its time keeps nobody waiting.
+struct Renderer {
+    latest: Arc<Latest>,
+    area: LiveArea,
+    thread: Option<JoinHandle<()>>,
 }
 
-impl ProgressTracker for Clock {
-    fn clone_box(&self) -> Box<dyn ProgressTracker> {
-        Box::new(self.clone())
-    }
+#[derive(Default)]
+struct Latest {
+    state: Mutex<State>,
+    over: Condvar,
+}
 
-    fn tick(&mut self, _: &ProgressState, _: std::time::Instant) {}
+/// What is to be drawn.
+#[derive(Default)]
+struct State {
+    live: Option<Live>,
+    is_over: bool,
+}
 
-    fn reset(&mut self, _: &ProgressState, _: std::time::Instant) {}
-
-    fn write(&self, _: &ProgressState, line: &mut dyn std::fmt::Write) {
-        let system_time =
-            |at: &Timestamp| SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(at.0).unwrap_or(0));
-        let now = SystemTime::now();
-        let length = match self {
-            Self::Since(at) => now.duration_since(system_time(at)),
-            Self::Until(at) => system_time(at).duration_since(now),
-        };
-        // Whole seconds; a line that cannot be written is not worth a word.
-        let _ = line.write_str(&format_duration(Duration::from_secs(length.unwrap_or_default().as_secs())));
+impl Latest {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn style(template: &str, clock: Clock) -> ProgressStyle {
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-    style.with_key("clock", clock)
+impl Renderer {
+    /// None without a thread for it: the run goes on all the same.
+    fn start(area: LiveArea) -> Option<Self> {
+        let latest = Arc::<Latest>::default();
+        let (its_latest, its_area) = (Arc::clone(&latest), area.clone());
+        let render = move || render(&its_latest, &its_area);
+        let thread = std::thread::Builder::new().name("progress".to_owned()).spawn(render).ok()?;
+        Some(Self { latest, area, thread: Some(thread) })
+    }
 }
 
-fn who(attempt: &LiveAttempt) -> Text {
-    let what = if attempt.undoes { "undo " } else { "" };
-    let (step, agent) = (name(attempt.step.as_str()), name(attempt.agent.as_str()));
-    let who = terminal!("{}{}  {}", what, step, agent);
-    match attempt.attempt {
-        1 => who,
-        again => who.and(terminal!("  attempt {}", again)),
+impl Drop for Renderer {
+    fn drop(&mut self) {
+        self.latest.lock().is_over = true;
+        self.latest.over.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        self.area.clear();
     }
+}
+
+fn render(latest: &Latest, area: &LiveArea) {
+    let began = Instant::now();
+    let mut pause = EVERY;
+    loop {
+        let waited = latest.over.wait_timeout_while(latest.lock(), pause, |state| !state.is_over);
+        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if state.is_over {
+            return;
+        }
+        let live = state.live.clone();
+        drop(state);
+        if let Some(live) = live {
+            let size = area.size();
+            let bytes = area.draw(&view(&live, now(), began.elapsed(), size), size);
+            pause = EVERY
+                .max(Duration::from_secs(1) * u32::try_from(bytes).unwrap_or(u32::MAX) / BYTES_PER_SECOND);
+        }
+    }
+}
+
+/// The wall clock, by which it is told since when something runs.
+fn now() -> Timestamp {
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// The lines for a terminal of that size; the last says how far all of it is.
+fn view(live: &Live, now: Timestamp, seen: Duration, size: Size) -> Vec<Text> {
+    let room = size.lines().saturating_sub(1).min(ATTEMPTS_MAX);
+    let fits = live.running.len() <= room;
+    let shown = live.running.get(..if fits { room } else { room.saturating_sub(1) }).unwrap_or(&live.running);
+    let columns = |of: fn(&LiveAttempt) -> Text| shown.iter().map(|attempt| of(attempt).width()).max();
+    let names = columns(what).unwrap_or(0).min((size.width() / 2).max(NAME_COLUMNS_MIN));
+    let clocks = shown.iter().map(|attempt| clock(now.since(attempt.since)).width()).max().unwrap_or(0);
+    let mut lines: Vec<Text> = shown.iter().map(|attempt| line(attempt, now, names, clocks)).collect();
+    let left = live.running.len() - shown.len();
+    if left > 0 && room > 0 {
+        lines.push(Tone::Minor.of(&terminal!("  +{} more", left)));
+    }
+    lines.push(sum(live, now, seen));
+    lines.iter().map(|line| fitted(line, size.width())).collect()
+}
+
+/// An attempt: the step, since when, how far it says that it is, and who makes it.
+fn line(attempt: &LiveAttempt, now: Timestamp, names: usize, clocks: usize) -> Text {
+    let clock = clock(now.since(attempt.since));
+    let margin = " ".repeat(clocks.saturating_sub(clock.width()));
+    let who = match attempt.attempt {
+        1 => terminal!("  {}", name(attempt.agent.as_str())),
+        again => terminal!("  {}, attempt {}", name(attempt.agent.as_str()), again),
+    };
+    Tone::Active
+        .of(&terminal!("{} ", if attempt.undoes { '◂' } else { '▸' }))
+        .and(fitted(&what(attempt), names).padded(names))
+        .and(terminal!("  {}{}", margin, clock))
+        .and(how_far(attempt))
+        .and(Tone::Minor.of(&who))
+}
+
+fn what(attempt: &LiveAttempt) -> Text {
+    let undo = if attempt.undoes { "undo " } else { "" };
+    terminal!("{}{}", undo, name(attempt.step.as_str()))
 }
 
 fn how_far(attempt: &LiveAttempt) -> Text {
     if attempt.percent == 0 && attempt.text.is_empty() {
         return Text::default();
     }
-    terminal!("{}% {}", attempt.percent, attempt.text)
+    terminal!("  {}% {}", attempt.percent, name(&attempt.text)).trimmed()
+}
+
+/// How far all of it is.
+fn sum(live: &Live, now: Timestamp, seen: Duration) -> Text {
+    let done = terminal!("{} of {} steps done", live.done, live.total);
+    let done = if live.done > 0 { Tone::Good.of(&done) } else { done };
+    let running = match live.running.len() {
+        0 => Text::default(),
+        running => terminal!(", {} running", running),
+    };
+    let wakes = live.wakes_at.map(|at| terminal!(", goes on in {}", clock(at.since(now))));
+    done.and(running).and(wakes).and(Tone::Minor.of(&terminal!("  {}", clock(seen))))
+}
+
+/// A length of time in whole seconds.
+fn clock(length: Duration) -> Text {
+    terminal!("{}", format_duration(Duration::from_secs(length.as_secs())))
 }
 
 /// A text that takes the place of the one before it, on a terminal; elsewhere each follows the other.
 pub(super) struct Screen<'s> {
     say: &'s Say,
-    line: Option<ProgressBar>,
+    area: Option<LiveArea>,
 }
 
 impl<'s> Screen<'s> {
     pub(super) fn new(say: &'s Say) -> Self {
-        let bar = |lines: &MultiProgress| {
-            lines.add(ProgressBar::no_length()).with_style(style("{msg}", Clock::Until(Timestamp(0))))
-        };
-        Self { say, line: say.lines().map(bar) }
+        Self { say, area: say.live_area() }
     }
 
     pub(super) fn show(&mut self, text: &Text) {
-        match &self.line {
-            Some(line) => line.set_message(text.as_str().to_owned()),
+        match &self.area {
+            Some(area) => {
+                let size = area.size();
+                area.draw(&page(text, size), size);
+            }
             None => self.say.show(text),
         }
     }
 
     pub(super) fn clear(&mut self) {
-        if let Some(line) = &self.line {
-            line.finish_and_clear();
+        if let Some(area) = &self.area {
+            area.clear();
         }
     }
+}
+
+/// As much of a text as fits on a terminal of that size.
+fn page(text: &Text, size: Size) -> Vec<Text> {
+    let lines: Vec<Text> = text.each_line().map(|line| fitted(&line, size.width())).collect();
+    let left = lines.len().saturating_sub(size.lines());
+    if left == 0 {
+        return lines;
+    }
+    let shown = lines.into_iter().take(size.lines().saturating_sub(1));
+    shown.chain([Tone::Minor.of(&terminal!("… {} more lines", left + 1))]).collect()
 }

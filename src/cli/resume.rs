@@ -18,10 +18,16 @@ use crate::events::text::shortened;
 const NAMED_MAX: usize = 20;
 
 pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<Exit, Problem> {
+    let all_runs = arguments.all && arguments.run.is_none();
+    if all_runs && arguments.until.until.is_some() {
+        let problem =
+            Problem::new(Code::Usage, "--until is about one run, and --all about all that are interrupted");
+        return Err(problem.hint("name the run that is meant"));
+    }
     if !is_store(&scene.house.data) {
         return match arguments.run {
             Some(run) => Err(unknown_run(&run)),
-            None if arguments.all => {
+            None if all_runs => {
                 scene.say.note(&terminal!("no run is interrupted"));
                 Ok(Exit::Good)
             }
@@ -30,7 +36,7 @@ pub(super) async fn resume(scene: &Scene, arguments: ResumeArguments) -> Result<
     }
     let mut signals = Signals::listen()?;
     let door = scene.house.open().await?;
-    if arguments.all {
+    if all_runs {
         return all(scene, door, arguments.show, &mut signals).await;
     }
     let request = match arguments.run {

@@ -1,6 +1,6 @@
 //! `reenact run FILE`: starts a run and sees it through.
 
-use super::arguments::RunArguments;
+use super::arguments::{RunArguments, Show};
 use super::see::{self, Exchange, Signals};
 use super::text::terminal;
 use super::{Exit, Scene, dry_run, start};
@@ -42,7 +42,7 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
             }
         }
         Exchange::Response(_, door) => {
-            if !scene.say.is_json() {
+            if !scene.say.is_json() && arguments.show != Show::Quiet {
                 scene.say.note(&terminal!("run {}", run));
             }
             see::through(scene, door, run, (Told::After(Version(0)), arguments.show), signals).await

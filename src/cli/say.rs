@@ -1,17 +1,26 @@
 //! Results on stdout, words on stderr. With `--json` stdout has nothing but JSON.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressDrawTarget};
+use anstream::{AutoStream, ColorChoice};
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
 use super::Exit;
+use super::region::{Region, Size};
+use super::text::terminal::without_colours;
 use super::text::{self, Call, Text};
 use crate::api::wording::Worded;
 use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::events::text::json_line;
+
+/// Lines that gave way to words are drawn again at once, unless they just were: then whoever draws them next does.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// The output of this process. Everything that it writes goes through here, so that words and the lines of progress do not
 /// overwrite each other.
@@ -19,30 +28,138 @@ use crate::events::text::json_line;
 pub(super) struct Say {
     json: bool,
     call: Call,
-    lines: MultiProgress,
+    live_area: LiveArea,
     /// Whether something could not be written to stdout.
     unwritten: Cell<bool>,
     /// Whether whoever read stdout has gone.
     unread: Cell<bool>,
 }
 
-/// Whether a person looks at stderr.
-pub(super) fn stderr_is_terminal() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+/// Says once whether texts have colours; without a word the environment says so, and whether a terminal is there.
+pub(super) fn set_colours(choice: ColorChoice) {
+    // `CLICOLOR_FORCE=0` forces nothing, but is taken for a force by the library as any other text.
+    let forces_nothing = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value == "0");
+    let is_seen = io::stdout().is_terminal() && io::stderr().is_terminal();
+    let is_never = choice == ColorChoice::Auto && forces_nothing && !is_seen;
+    if is_never { ColorChoice::Never } else { choice }.write_global();
+}
+
+/// Whether what is written to stderr has colours.
+pub(super) fn stderr_has_colours() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
+}
+
+/// Whether a person looks at stderr, on a terminal that can take lines back.
+fn stderr_can_be_drawn_on() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|name| name != "dumb")
+}
+
+/// The end of what is on the terminal: lines that are drawn over again. All else that is written meanwhile goes above them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LiveArea(Arc<Mutex<Drawing>>);
+
+#[derive(Debug, Default)]
+struct Drawing {
+    region: Region,
+    /// The lines that are to be there, and the size of the terminal that they are made for.
+    lines: Vec<String>,
+    size: Option<Size>,
+    drawn: Option<Instant>,
+}
+
+impl Drawing {
+    /// Answers how many bytes that took.
+    fn draw(&mut self, size: Size) -> usize {
+        let told = self.region.draw(&self.lines, size);
+        self.drawn = Some(Instant::now());
+        write_err(told.as_bytes())
+    }
+}
+
+impl LiveArea {
+    fn lock(&self) -> MutexGuard<'_, Drawing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The size of the terminal, as it is now.
+    pub(super) fn size(&self) -> Size {
+        let size = tcgetwinsize(io::stderr()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
+        size.map_or(Size::USUAL, |size| Size { rows: size.ws_row.into(), columns: size.ws_col.into() })
+    }
+
+    /// Draws these lines, made for a terminal of that size, in the place of those before. Answers how many bytes that took.
+    pub(super) fn draw(&self, lines: &[Text], size: Size) -> usize {
+        let has_colours = stderr_has_colours();
+        let mut drawing = self.lock();
+        drawing.lines = lines.iter().map(|line| coloured(line.as_str(), has_colours).into_owned()).collect();
+        drawing.size = Some(size);
+        drawing.draw(size)
+    }
+
+    /// Takes the lines away.
+    pub(super) fn clear(&self) {
+        let mut drawing = self.lock();
+        drawing.lines.clear();
+        write_err(drawing.region.clear().as_bytes());
+    }
+
+    /// Takes the lines away while something else is written.
+    fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        let mut drawing = self.lock();
+        write_err(drawing.region.clear().as_bytes());
+        let written = write();
+        let is_due = drawing.drawn.is_none_or(|drawn| drawn.elapsed() >= AGAIN_AFTER);
+        // Those that were made for another size would not fit.
+        if let Some(size) = drawing.size.filter(|size| is_due && *size == self.size()) {
+            drawing.draw(size);
+        }
+        written
+    }
+}
+
+/// A text with colours or without.
+fn coloured(text: &str, has_colours: bool) -> Cow<'_, str> {
+    if has_colours { Cow::Borrowed(text) } else { without_colours(text) }
+}
+
+/// A text as it is written to stdout: with colours, if that has some.
+pub(super) fn for_stdout(text: &Text) -> Cow<'_, str> {
+    coloured(text.as_str(), AutoStream::choice(&io::stdout()) != ColorChoice::Never)
+}
+
+/// What writes lines of the log to stderr.
+pub(super) struct LogLine(LiveArea);
+
+impl Write for LogLine {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.aside(|| io::stderr().lock().write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Say {
     pub(super) fn new(json: bool, call: Call) -> Self {
-        let lines = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
-        Self { json, call, lines, unwritten: Cell::new(false), unread: Cell::new(false) }
+        Self {
+            json,
+            call,
+            live_area: LiveArea::default(),
+            unwritten: Cell::new(false),
+            unread: Cell::new(false),
+        }
     }
 
-    /// The lines that move, on stderr; none if nobody would look at them.
-    pub(super) fn lines(&self) -> Option<&MultiProgress> {
-        (!self.json && stderr_is_terminal()).then(|| {
-            self.lines.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-            &self.lines
-        })
+    /// Where lines are drawn over again, on stderr; none if nobody would look at them.
+    pub(super) fn live_area(&self) -> Option<LiveArea> {
+        stderr_can_be_drawn_on().then(|| self.live_area.clone())
+    }
+
+    /// What writes the log: a line of it goes above the lines that are drawn over again.
+    pub(super) fn log(&self) -> impl Fn() -> LogLine + Send + Sync + 'static {
+        let live_area = self.live_area.clone();
+        move || LogLine(live_area.clone())
     }
 
     /// Whether programs read stdout.
@@ -59,7 +176,7 @@ impl Say {
     /// How high the terminal is on which something can be drawn anew; none where results do not go to one, or nothing moves.
     pub(super) fn rows(&self) -> Option<usize> {
         let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-        self.lines().map(|_| usize::from(size.ws_row))
+        self.live_area().map(|_| usize::from(size.ws_row))
     }
 
     /// A result: a line of JSON, or what a person reads.
@@ -71,18 +188,18 @@ impl Say {
                 serde_json::to_string(&result).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
             self.out(&json_line(&json));
         } else {
-            self.out(text(result).trimmed().as_str());
+            self.show(&text(result).trimmed());
         }
     }
 
     /// A result for people, as one of several.
     pub(super) fn show(&self, text: &Text) {
-        self.out(text.as_str());
+        self.out(&for_stdout(text));
     }
 
     /// Writes a line to stdout.
     fn out(&self, line: &str) {
-        self.written(self.lines.suspend(|| writeln!(io::stdout().lock(), "{line}")));
+        self.written(self.live_area.aside(|| writeln!(io::stdout().lock(), "{line}")));
     }
 
     /// Takes note of how writing to stdout went. A reader that is gone, as in `reenact list | head -1`, has what it wants. For
@@ -113,7 +230,7 @@ impl Say {
 
     /// Words for a person.
     pub(super) fn note(&self, words: &Text) {
-        self.lines.suspend(|| err(words.as_str()));
+        self.live_area.aside(|| err(&coloured(words.as_str(), stderr_has_colours())));
     }
 
     /// Says a problem; answers how the verb ends for it.
@@ -159,6 +276,14 @@ pub(super) fn pour_out(lines: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(lines)?;
     stdout.flush()
+}
+
+/// Writes that to stderr; answers how many bytes it is. If it cannot be written there is nobody to tell.
+fn write_err(bytes: &[u8]) -> usize {
+    if !bytes.is_empty() {
+        let _ = io::stderr().lock().write_all(bytes);
+    }
+    bytes.len()
 }
 
 /// Writes a line to stderr. If that cannot be written there is nobody to tell.

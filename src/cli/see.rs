@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::Show;
-use super::lesser::Lesser;
+use super::happens::Happens;
 use super::progress::ProgressLines;
 use super::shown::Shown;
+use super::text::colour::Tone;
 use super::text::{self, terminal};
 use super::{Exit, Scene};
 use crate::api::door::{Door, NoAnswer};
-use crate::api::protocol::{Frame, Request, Response, Told};
+use crate::api::protocol::{Frame, Request, Response, Tells, Told};
 use crate::events::ids::{RunId, StreamId};
 use crate::events::problem::{Code, Problem};
 use crate::views::presenters::report::RunReport;
@@ -135,7 +136,7 @@ pub(super) async fn ask(
             () = signals.came() => {
                 if !scene.house.looks {
                     let words = "interrupted: what runs may end; press ctrl-c again to stop it at once";
-                    scene.say.note(&terminal!("{}", words));
+                    scene.say.note(&Tone::Warning.of(&terminal!("{}", words)));
                 }
                 door.interrupt(signals.came()).await?;
                 return Ok(Exchange::Interrupted);
@@ -181,8 +182,7 @@ pub(super) async fn ask(
     }
 }
 
-/// Lets a run go on, shows how it does, as `show` says, prints its result, and goes. What is done in a lesser way is told from
-/// `told` on.
+/// Lets a run go on, shows how it does, as `show` says, prints its result, and goes. What happens is told from `told` on.
 pub(super) async fn through(
     scene: &Scene,
     door: Door,
@@ -190,13 +190,20 @@ pub(super) async fn through(
     (told, show): (Told, Show),
     mut signals: Signals,
 ) -> Result<Exit, Problem> {
-    let (mut progress, mut lesser) = (ProgressLines::new(&scene.say, show), Lesser::new(&scene.say));
+    let mut progress = ProgressLines::new(&scene.say, show);
+    let live = progress.is_shown();
     let shown = Shown::new(&scene.house, show, false)?;
-    let told = scene.house.config.run.warn_on_fallback.then_some(told);
-    let request = Request::See { run: run.clone(), live: progress.is_shown(), told, hears: show.wants() };
+    let tells = if show == Show::Live && !live { Tells::Everything } else { Tells::Lesser };
+    let mut happens = Happens::new(&scene.say, &run, tells, scene.house.config.run.warn_on_fallback);
+    let told = happens.as_ref().map(|_| told);
+    let request = Request::See { run: run.clone(), live, told, tells, hears: show.wants() };
     let mut show = |frame| match frame {
-        Frame::Live(live) => progress.show(&live),
-        Frame::Event(line) => lesser.tell(&line),
+        Frame::Live(live) => progress.show(live),
+        Frame::Event(line) => {
+            if let Some(happens) = &mut happens {
+                happens.tell(&line);
+            }
+        }
         Frame::Heard(heard) => {
             if let Some(shown) = &shown {
                 shown.show(*heard);
@@ -218,7 +225,8 @@ pub(super) async fn through(
         Exchange::Response(other, _) => Err(other.mismatch()),
         Exchange::Interrupted => {
             let command = scene.call.command(["resume", run.as_str()]);
-            scene.say.note(&terminal!("interrupted: go on with `{}`", command));
+            let interrupted = Tone::Warning.of(&terminal!("interrupted:"));
+            scene.say.note(&terminal!("{} go on with `{}`", interrupted, command));
             if scene.say.is_json() {
                 print_as_left(scene, &run, &mut signals).await?;
             }
@@ -264,7 +272,7 @@ pub(super) async fn leave(door: Door, signals: &mut Signals) -> Result<(), Probl
 
 /// Prints a run, and answers how a verb ends that saw it through.
 pub(super) fn print(scene: &Scene, report: &RunReport) -> Exit {
-    scene.say.result(report, |report| text::run(report, Some(&scene.call)));
+    scene.say.result(report, |report| text::run(report, scene.steps, Some(&scene.call)));
     Exit::of_run(report)
 }
 

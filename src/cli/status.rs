@@ -12,7 +12,7 @@ use crate::events::problem::Problem;
 use crate::views::presenters::report::RunReport;
 
 pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<Exit, Problem> {
-    let StatusArguments { run, watch, verbose } = arguments;
+    let StatusArguments { run, watch, verbose, each: _ } = arguments;
     if !is_store(&scene.house.data) {
         return Err(unknown_run(&run));
     }
@@ -53,5 +53,5 @@ fn at_rest(report: &RunReport) -> Exit {
 
 fn text(scene: &Scene, report: &RunReport) -> Text {
     let values = values::given_and_answered(report, &scene.call);
-    Text::lines([text::run(report, Some(&scene.call))].into_iter().chain(values))
+    Text::lines([text::run(report, scene.steps, Some(&scene.call))].into_iter().chain(values))
 }

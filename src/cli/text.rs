@@ -1,17 +1,19 @@
 //! Results as a person reads them.
 
+pub(super) mod colour;
 mod events;
 mod failure;
 pub(super) mod fit;
+pub(super) mod happenings;
 pub(super) mod lines;
 mod moments;
+mod steps;
 pub(super) mod table;
 pub(super) mod terminal;
 pub(super) mod values;
 mod waiting;
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::aggregates::run::{Order, RunStatus};
 use crate::api::protocol::{Planned, Recorded, Shown, State, VerifyReport};
@@ -19,15 +21,14 @@ use crate::api::wording;
 use crate::events::ids::StepId;
 use crate::events::json::Json;
 use crate::events::problem::Problem;
-use crate::events::run::Resolution;
 use crate::events::text::shortened;
-use crate::views::presenters::report::{
-    ChildReport, PhaseReport, RunReport, SettledReport, StepReport, sign,
-};
+use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport};
 use crate::views::presenters::ways::{Invocation, Way};
 use crate::workflow::json_text::Level;
+use colour::Tone;
 pub(super) use events::{event, next};
 pub(super) use moments::{moment, took, worked_and_waited};
+pub(super) use steps::Steps;
 pub(super) use terminal::{Call, Text, name, terminal};
 
 /// How much of an output or an event is shown; `--json` shows all of it.
@@ -47,10 +48,9 @@ pub(super) fn some_of<T>(all: &[T], most: usize, name: impl Fn(&T) -> String) ->
 
 /// A run: how it is, its steps, what it waits for, what came of it, and what can be done about it. Of a run in the past
 /// nothing can: without a `call` no command is named.
-pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
+pub(super) fn run(report: &RunReport, steps: Steps, call: Option<&Call>) -> Text {
     let mut lines = vec![one_line(report)];
-    let width = report.steps.iter().map(|step| name(step.id.as_str()).width()).max().unwrap_or(0);
-    lines.extend(report.steps.iter().map(|step| step_line(step, width, report.error.as_ref())));
+    lines.extend(steps::lines(report, steps, call));
     lines.extend(phases(report));
     lines.extend(relatives(report));
     lines.extend(waiting::waiting(report, call));
@@ -68,7 +68,8 @@ pub(super) fn run(report: &RunReport, call: Option<&Call>) -> Text {
     }
     if let (true, Some(call)) = (report.interrupted, call) {
         let how = if report.status == RunStatus::Pending { "not started" } else { "interrupted" };
-        lines.push(terminal!("{}: {}", how, call.command(["resume", report.run.as_str()])));
+        let how = Tone::Warning.of(&terminal!("{}:", how));
+        lines.push(terminal!("{} {}", how, call.command(["resume", report.run.as_str()])));
     }
     Text::lines(lines)
 }
@@ -99,7 +100,7 @@ fn from_here(file: &str) -> &str {
 /// A line with the status of each phase, and how many of its steps are done with; none without phases.
 fn phases(report: &RunReport) -> Option<Text> {
     let phase = |PhaseReport { name: phase, status, done, total }: &PhaseReport| {
-        terminal!("{} {} ({} of {})", name(phase), status, done, total)
+        terminal!("{} {} ({} of {})", name(phase), colour::status(status), done, total)
     };
     let phases = Text::joined(report.phases.iter().map(phase), ", ");
     (!phases.is_empty()).then(|| terminal!("phases: {}", phases))
@@ -110,7 +111,7 @@ fn relatives(report: &RunReport) -> Vec<Text> {
     let parent = report.parent.iter();
     let parent = parent.map(|parent| terminal!("started by `{}` of run {}", parent.step, parent.run));
     let child = |ChildReport { run, step, status }: &ChildReport| {
-        let status = status.as_ref().map(|status| terminal!("  {}", status));
+        let status = status.as_ref().map(|status| terminal!("  {}", colour::status(status)));
         terminal!("run of `{}`: {}{}", step, run, status.unwrap_or_default())
     };
     let mut lines: Vec<_> = parent.chain(report.children.iter().take(CHILDREN_SHOWN).map(child)).collect();
@@ -163,66 +164,39 @@ fn plain(json: &str) -> Text {
     }
 }
 
+/// What stands behind the status of what was done in a lesser way.
+fn degraded(is_degraded: bool) -> Text {
+    if is_degraded { Tone::Warning.of(&terminal!(" (degraded)")) } else { Text::default() }
+}
+
 /// A run in a line.
 pub(super) fn one_line(report: &RunReport) -> Text {
-    let degraded = if report.degraded { " (degraded)" } else { "" };
     terminal!(
         "{}  {}  {}{}  {} of {} steps  {}",
         report.run,
         name(&report.workflow),
-        report.status.text(),
-        degraded,
+        colour::status(report.status.text()),
+        degraded(report.degraded),
         report.progress.done,
         report.progress.total,
         worked_and_waited(report),
     )
 }
 
-/// A step in a line. Why it failed stands there, unless that is told below, of the run.
-fn step_line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text {
-    let is_kept = step.settled.as_ref().is_some_and(|said| said.how == Resolution::Skip);
-    let sign = if is_kept { '=' } else { sign(&step.status) };
-    let status = step.settled.as_ref().map_or_else(|| terminal!("{}", step.status), settled);
-    let mut line = terminal!("  {} {}  {}", sign, name(step.id.as_str()).padded(width), status);
-    line = line.and(step.tolerated.then(|| terminal!(", tolerated")));
-    if let (Some(from), Some(to)) = (step.started_at, step.ended_at) {
-        let millis = u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX);
-        line = line.and(terminal!("  {}", took(Duration::from_millis(millis))));
-    }
-    if step.attempts > 1 {
-        line = line.and(terminal!("  {} attempts", step.attempts));
-    }
-    if let (Some(primary), Some(agent)) = (&step.primary_agent, &step.agent) {
-        line = line.and(terminal!("  by {} instead of {}", name(agent), name(primary)));
-    }
-    // A step fails with what failed in it.
-    let is_told = |error: &&Problem| {
-        let told = of_run.and_then(|told| Some((told, told.step.as_ref()?)));
-        told.is_some_and(|(told, inner)| {
-            let is_within = inner.as_str().starts_with(step.id.as_str());
-            is_within && error.code == told.code && error.message.ends_with(&told.message)
-        })
-    };
-    let far = step.progress.as_ref();
-    line = line.and(far.map(|far| terminal!("  {}% {}", far.percent, cut(&far.text)).trimmed()));
-    // What a person said of it is all that there is left to say.
-    let error = step.error.as_ref().filter(|error| step.settled.is_none() && !is_told(error));
-    line.and(error.map(|error| terminal!("  {}: {}", error.code, cut(&error.message))))
-}
-
-/// How a step is whose compensation a person has settled.
-fn settled(settled: &SettledReport) -> Text {
-    let how = if settled.how == Resolution::Skip { "kept" } else { "undone by hand" };
-    terminal!("{} ({}: {})", how, name(&settled.by), cut(&settled.reason))
-}
-
 /// A problem as a person reads it: what, where, and what to do.
 pub(super) fn problem(kind: &'static str, problem: &Problem, call: &Call) -> Text {
-    let mut lines = vec![terminal!("{}[{}]: {}", kind, problem.code, problem.message)];
+    let tone = if kind == "error" { Tone::Bad } else { Tone::Warning };
+    let kind = tone.of(&terminal!("{}[{}]:", kind, problem.code));
+    let mut lines = vec![terminal!("{} {}", kind, problem.message)];
     lines.extend(problem.at.as_ref().map(|at| terminal!("  at {}:{}:{}", at.file, at.line, at.column)));
     lines.extend(problem.step.as_ref().map(|step| terminal!("  in step `{}`", step)));
-    lines.push(terminal!("  hint: {}", call.hint(&problem.remedies)));
+    lines.push(hint(problem, call));
     Text::lines(lines)
+}
+
+/// What helps, in a line.
+fn hint(problem: &Problem, call: &Call) -> Text {
+    terminal!("  {} {}", Tone::Hint.of(&terminal!("hint:")), call.hint(&problem.remedies))
 }
 
 /// What was recorded of what somebody wanted, what the other process `does` then that drives the run, and what to do next.
@@ -237,7 +211,7 @@ pub(super) fn recorded(recorded: &Recorded, does: Option<&'static str>, call: &C
         }
         _ => ("look at it with", "status"),
     };
-    let mut lines = vec![terminal!("{}  {}  version {}", run, status.text(), version)];
+    let mut lines = vec![terminal!("{}  {}  version {}", run, colour::status(status.text()), version)];
     lines.extend(unticked.iter().map(|point| {
         terminal!("granted with this unticked in `{}`: {}. {}", point.step, point.point, point.says)
     }));
@@ -269,7 +243,11 @@ pub(super) fn state(state: &State, call: &Call) -> Text {
         Shown::Run(report) => {
             let effects = report.effects.iter().flatten().map(|effect| terminal!("next: {}", next(effect)));
             let call = Some(call).filter(|_| state.event.version == state.newest);
-            Text::lines([event(&state.event, SHOWN_CHARS), run(report, call)].into_iter().chain(effects))
+            Text::lines(
+                [event(&state.event, SHOWN_CHARS), run(report, Steps::Collapsed, call)]
+                    .into_iter()
+                    .chain(effects),
+            )
         }
         Shown::Stream(report) => Text::lines([
             event(&state.event, SHOWN_CHARS),
@@ -283,7 +261,7 @@ pub(super) fn state(state: &State, call: &Call) -> Text {
 pub(super) fn verified(report: &VerifyReport) -> Text {
     let mut lines = vec![terminal!(
         "{}: {} events in {} commits of {} streams, {} bytes of events, {} bytes on disk",
-        if report.ok { "whole" } else { "damaged" },
+        if report.ok { Tone::Good.of(&terminal!("whole")) } else { Tone::Bad.of(&terminal!("damaged")) },
         report.events,
         report.commits,
         report.streams,

@@ -2,6 +2,7 @@
 
 use super::arguments::TranscriptArguments;
 use super::see::{self, Exchange, Signals};
+use super::text::colour::{self, Tone};
 use super::text::terminal::written;
 use super::text::{Text, terminal};
 use super::{Exit, Scene, control};
@@ -35,12 +36,16 @@ fn text(said: &AttemptReport) -> Text {
     let AttemptReport { step, attempt, attempts, agent, status, started_at, .. } = said;
     let head = terminal!("{}{}  attempt {} of {}  {}", what, step, attempt, attempts, agent);
     let head = head
-        .and(terminal!("  {}  started {}", status, started_at))
+        .and(terminal!("  {}  started {}", colour::status(status), started_at))
         .and(said.ended_at.map(|at| terminal!("  ended {}", at)))
         .and(said.exit_code.map(|code| terminal!("  exit {}", code)))
         .and(said.signal.map(|signal| terminal!("  signal {}", signal)));
     let mut lines = vec![head];
-    lines.extend(said.error.as_ref().map(|error| terminal!("error[{}]: {}", error.code, error.message)));
+    lines.extend(
+        said.error.as_ref().map(|error| {
+            terminal!("{} {}", Tone::Bad.of(&terminal!("error[{}]:", error.code)), error.message)
+        }),
+    );
     lines.extend(said.command.as_ref().map(|command| match command {
         Command::List(words) => {
             let words: Vec<_> = words.iter().map(|word| for_shell(word)).collect();

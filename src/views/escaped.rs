@@ -12,6 +12,11 @@ use std::marker::PhantomData;
 pub trait Medium {
     /// A text from outside, escaped so that it may stand in a line.
     fn escape(text: &str) -> String;
+
+    /// How many places an escaped text takes in a line.
+    fn width(text: &str) -> usize {
+        text.chars().count()
+    }
 }
 
 /// A text in which nothing from outside acts on the medium.
@@ -42,11 +47,6 @@ impl<M> Escaped<M> {
         self.text.is_empty()
     }
 
-    /// How many characters are shown.
-    pub fn width(&self) -> usize {
-        self.text.chars().count()
-    }
-
     /// The same text with another one appended, if there is another.
     #[must_use]
     pub fn and(mut self, other: impl Into<Option<Self>>) -> Self {
@@ -67,17 +67,29 @@ impl<M> Escaped<M> {
         Self::joined(lines, "\n")
     }
 
-    /// The same text, filled up with spaces to that width in characters.
-    #[must_use]
-    pub fn padded(mut self, width: usize) -> Self {
-        self.text.extend(std::iter::repeat_n(' ', width.saturating_sub(self.width())));
-        self
+    /// Its lines, each a text of its own.
+    pub fn each_line(&self) -> impl Iterator<Item = Self> {
+        self.text.lines().map(|line| Self::of_medium(line.to_owned()))
     }
 
     /// The same text without white space at its end.
     #[must_use]
     pub fn trimmed(mut self) -> Self {
         self.text.truncate(self.text.trim_end().len());
+        self
+    }
+}
+
+impl<M: Medium> Escaped<M> {
+    /// How many places it takes in a line.
+    pub fn width(&self) -> usize {
+        M::width(&self.text)
+    }
+
+    /// The same text, filled up with spaces to that width.
+    #[must_use]
+    pub fn padded(mut self, width: usize) -> Self {
+        self.text.extend(std::iter::repeat_n(' ', width.saturating_sub(self.width())));
         self
     }
 }

@@ -261,7 +261,7 @@ fn a_command_line_that_means_nothing_is_refused_with_one_json_document() {
         &["run", "w.yaml", "--parallel", "0"][..],
         &["list", "--status", "runing"][..],
         &["list", "--limit", "many"][..],
-        &["resume", "x", "--all"][..],
+        &["resume", "--all", "--until", "x"][..],
         &["--config", "nowhere.toml", "list"][..],
     ] {
         let error = refused(&sandbox, arguments);

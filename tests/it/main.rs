@@ -40,6 +40,7 @@ mod programs;
 mod projections;
 mod resume_all;
 mod saga;
+mod screen;
 mod secrets;
 mod setup;
 mod shutdown;

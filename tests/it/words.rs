@@ -30,7 +30,7 @@ fn a_mistake_in_a_command_line_has_a_code_and_a_hint() {
         (&["run", "w.yaml", "--no-cache"][..], "RE-1007", "`--no-cache` is not supported", "reenact --help"),
         (&["run", "w.yaml", "--timeout=1"][..], "RE-1001", "'--timeout <D>'", "reenact VERB --help"),
         (&["run", "w.yaml", "--parallel", "0"][..], "RE-1001", "'--parallel <N>'", "reenact VERB --help"),
-        (&["resume", "x", "--all"][..], "RE-1001", "'--all'", "reenact resume"),
+        (&["resume", "--all", "--until", "x"][..], "RE-1001", "--until is about one run", "name the run"),
         (&["list", "--status", "runing"][..], "RE-1001", "`runing`", "did you mean `running`?"),
     ] {
         let said = refused(&sandbox, arguments).stderr;

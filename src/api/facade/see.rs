@@ -12,7 +12,7 @@ use crate::actors::hosting::waker::Rested;
 use crate::actors::pages::page;
 use crate::actors::runs::live_state::LiveState;
 use crate::aggregates::run::{Run, RunStatus};
-use crate::api::protocol::{Frame, Live, LiveAttempt, Told};
+use crate::api::protocol::{Frame, Live, LiveAttempt, Tells, Told};
 use crate::events::ids::{Position, RunId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::Purpose;
@@ -33,11 +33,11 @@ impl Facade {
         &self,
         run: &RunId,
         live: Option<&Frames>,
-        told: Option<(Told, &Frames)>,
+        told: Option<(Told, Tells, &Frames)>,
     ) -> Result<RunReport, Problem> {
         let _viewer = Viewer::of(&self.viewers, run);
         let mut teller = match told {
-            Some((from, frames)) => Some(self.teller(run, from, frames).await?),
+            Some((from, tells, frames)) => Some(self.teller(run, (from, tells), frames).await?),
             None => None,
         };
         let mut has_asked = false;

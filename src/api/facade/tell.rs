@@ -1,10 +1,10 @@
-//! Tells what of a run is done in a lesser way, while it is seen through: a step that another agent takes over, that is left
-//! out because it failed, or that is degraded.
+//! Tells what happens to a run while it is seen through: all of it, or only what is done in a lesser way, as a step that
+//! another agent takes over, that is left out because it failed, or that is degraded.
 
 use std::time::Duration;
 
 use super::{Facade, Frames};
-use crate::api::protocol::{Frame, HistoryLine, Told};
+use crate::api::protocol::{Frame, HistoryLine, Tells, Told};
 use crate::events::commit::Recorded;
 use crate::events::ids::{RunId, StreamId, Version};
 use crate::events::problem::Problem;
@@ -22,6 +22,7 @@ pub(super) struct Teller<'a> {
     store: &'a dyn EventStore,
     stream: StreamId,
     after: Version,
+    tells: Tells,
     frames: &'a Frames,
 }
 
@@ -29,7 +30,7 @@ impl Facade {
     pub(super) async fn teller<'a>(
         &'a self,
         run: &RunId,
-        from: Told,
+        (from, tells): (Told, Tells),
         frames: &'a Frames,
     ) -> Result<Teller<'a>, Problem> {
         let after = match from {
@@ -37,7 +38,7 @@ impl Facade {
             // A run that is not there is told of when it is seen through.
             Told::FromNow => self.newest(&StreamId::of_run(run)).await.unwrap_or_default(),
         };
-        Ok(Teller { store: &**self.system.store(), stream: StreamId::of_run(run), after, frames })
+        Ok(Teller { store: &**self.system.store(), stream: StreamId::of_run(run), after, tells, frames })
     }
 }
 
@@ -73,7 +74,7 @@ impl Teller<'_> {
             let Ok(page) = self.store.read_stream(&self.stream, self.after, PAGE).await else { return };
             let Some(last) = page.last() else { return };
             let last = last.version;
-            for recorded in page.iter().filter(|recorded| is_lesser(recorded)) {
+            for recorded in page.iter().filter(|recorded| is_told(recorded, self.tells)) {
                 // Without a listener the run goes on all the same.
                 let _ = self.frames.send(Frame::Event(Box::new(HistoryLine::of(recorded)))).await;
                 self.after = recorded.version;
@@ -83,13 +84,43 @@ impl Teller<'_> {
     }
 }
 
+/// Whether an event is told. What cannot be read is told by whoever needs it.
+fn is_told(recorded: &Recorded, tells: Tells) -> bool {
+    let event = recorded.decode::<RunEvent>();
+    event.is_ok_and(|event| match tells {
+        Tells::Lesser => is_lesser(&event),
+        Tells::Everything => is_happening(&event),
+    })
+}
+
+/// Whether an event says what a person would call something that happened. Of steps that were added those are told that grew:
+/// so it is known since when a fan-out is done.
+fn is_happening(event: &RunEvent) -> bool {
+    use RunEvent as Run;
+    match event {
+        Run::StepAdded(added) => added.inside.is_some(),
+        Run::AttemptStarted(_) | Run::AttemptFailed(_) | Run::AttemptLost(_) | Run::RetryScheduled(_) => true,
+        Run::FallbackEngaged(_) | Run::ChildStarted(_) | Run::ChildRested(_) | Run::TimerSet(_) => true,
+        Run::StepCompleted(_) | Run::StepSkipped(_) | Run::StepFailed(_) | Run::StepCancelled(_) => true,
+        Run::ApprovalRequested(_) | Run::ApprovalGranted(_) | Run::ApprovalRefused(_) => true,
+        Run::ApprovalExpired(_) | Run::SignalAwaited(_) | Run::SignalReceived(_) => true,
+        Run::AgentAwaited(_) | Run::AgentAwaitEnded(_) => true,
+        Run::RunPaused(_) | Run::RunUnpaused(_) | Run::CancelRequested(_) | Run::RetryRequested(_) => true,
+        Run::RollbackStarted(_) | Run::StepCompensated(_) | Run::CompensationFailed(_) => true,
+        Run::CompensationResolved(_) => true,
+        Run::RunCompleted(_) | Run::RunFailed(_) | Run::RunCompensated(_) => true,
+        Run::RunCancelled(_) | Run::RunStuck(_) => true,
+        _ => false,
+    }
+}
+
 /// Whether an event says that something is done in a lesser way. That a step's `if` is not true is no such thing.
-fn is_lesser(recorded: &Recorded) -> bool {
-    match recorded.decode::<RunEvent>() {
-        Ok(RunEvent::FallbackEngaged(_)) => true,
-        Ok(RunEvent::StepSkipped(skipped)) => skipped.reason != SkipReason::Condition,
-        Ok(RunEvent::StepFailed(failed)) => failed.handling == Handling::Tolerated,
-        Ok(RunEvent::StepCompleted(completed)) => completed.degraded,
+fn is_lesser(event: &RunEvent) -> bool {
+    match event {
+        RunEvent::FallbackEngaged(_) => true,
+        RunEvent::StepSkipped(skipped) => skipped.reason != SkipReason::Condition,
+        RunEvent::StepFailed(failed) => failed.handling == Handling::Tolerated,
+        RunEvent::StepCompleted(completed) => completed.degraded,
         _ => false,
     }
 }

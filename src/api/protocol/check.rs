@@ -83,7 +83,7 @@ impl Request {
     pub fn check(&self) -> Result<(), Problem> {
         match self {
             Self::Begin { start, drive: _, only_recorded: _ } => start.check(),
-            Self::See { run, live: _, told: _, hears: _ }
+            Self::See { run, live: _, told: _, tells: _, hears: _ }
             | Self::Outcome { run }
             | Self::Rest { run }
             | Self::Follow { run, after: _ } => run_id(run),

@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::said::EachArguments;
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListArguments {
     /// Only those with this status; `interrupted`: those that could go on and that nobody drives
@@ -41,6 +43,8 @@ pub(in crate::cli) struct StatusArguments {
     /// Show what the run and its steps were given, and what they answered
     #[arg(long, short = 'v')]
     pub(in crate::cli) verbose: bool,
+    #[command(flatten)]
+    pub(in crate::cli) each: EachArguments,
 }
 
 #[derive(Debug, Args)]

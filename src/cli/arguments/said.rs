@@ -1,11 +1,11 @@
-//! What is said of what programs say.
+//! What is said of what is shown of a run, and of what its programs say.
 
 use clap::{Args, ValueEnum};
 
 /// What of a run is shown while it is seen through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(in crate::cli) enum Show {
-    /// What runs and how far it is, on a terminal
+    /// What runs and how far it is, on a terminal; elsewhere a line for each thing that happens
     #[default]
     Live,
     /// Each line that a program writes, behind its step, as it comes
@@ -14,6 +14,14 @@ pub(in crate::cli) enum Show {
     Grouped,
     /// Nothing
     Quiet,
+}
+
+/// Whether each step has a line.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct EachArguments {
+    /// Show each step of a fan-out in a line of its own
+    #[arg(long)]
+    pub(in crate::cli) all: bool,
 }
 
 impl Show {

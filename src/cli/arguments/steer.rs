@@ -3,6 +3,8 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
+use super::said::EachArguments;
+
 /// The person or program that wants something, and the reason: both are recorded.
 #[derive(Debug, Default, Args)]
 pub(in crate::cli) struct OrderArguments {
@@ -71,6 +73,8 @@ pub(in crate::cli) struct RetryArguments {
     /// The step that failed and is meant, or the phase whose steps did
     #[arg(long, value_name = "STEP|PHASE")]
     pub(in crate::cli) step: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) each: EachArguments,
 }
 
 #[derive(Debug, Args)]

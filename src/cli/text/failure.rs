@@ -1,8 +1,9 @@
 //! What a run failed with, told once: what went wrong, where that stands, what was to be done with which values, and what
 //! makes sense next.
 
-use super::from_here;
+use super::colour::Tone;
 use super::terminal::{Call, Text, terminal};
+use super::{from_here, hint};
 use crate::events::problem::{Problem, Remedy, SourceLocation};
 use crate::events::run::Purpose;
 use crate::events::text::shortened;
@@ -20,7 +21,8 @@ pub(super) fn text(report: &RunReport, error: &Problem, call: Option<&Call>) -> 
     let step = error.step.as_ref().map(|step| terminal!(" in `{}`", step));
     let mut message = error.message.lines();
     let first = message.next().unwrap_or_default();
-    let mut lines = vec![terminal!("error[{}]{}: {}", error.code, step.unwrap_or_default(), first)];
+    let what = Tone::Bad.of(&terminal!("error[{}]{}:", error.code, step.unwrap_or_default()));
+    let mut lines = vec![terminal!("{} {}", what, first)];
     lines.extend(some("  ", message));
     let failure = report.failure.as_ref();
     lines.extend(failure.filter(|failure| !is_told(failure, error)).into_iter().flat_map(stderr));
@@ -28,7 +30,7 @@ pub(super) fn text(report: &RunReport, error: &Problem, call: Option<&Call>) -> 
     lines.extend(failure.into_iter().flat_map(work));
     let usual = Call::default();
     let call_or_usual = call.unwrap_or(&usual);
-    lines.push(terminal!("  hint: {}", call_or_usual.hint(&error.remedies)));
+    lines.push(hint(error, call_or_usual));
     // The hint may say so already.
     let call = call.filter(|_| !error.remedies.all.contains(&Remedy::LookAtWhy));
     lines.extend(call.map(|call| terminal!("why: {}", call.command(["why", report.run.as_str()]))));

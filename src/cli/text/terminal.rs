@@ -1,8 +1,16 @@
-//! Words on a terminal. What comes from outside is a part of a line there, whatever it holds: [`terminal!`] escapes it.
+//! Words on a terminal. What comes from outside is a part of a line there, whatever it holds: [`terminal!`] escapes it. So
+//! the only escape sequences in a text are those of its own colours.
+
+use std::borrow::Cow;
+
+use unicode_width::UnicodeWidthChar;
 
 pub(in crate::cli) use crate::api::wording::Call;
 use crate::events::text::{printable, printable_lines, shortened};
 use crate::views::escaped::{Escaped, Medium};
+
+/// What a change of colours begins with, and nothing else in a text.
+const ESCAPE: char = '\u{1b}';
 
 /// How much of a name stands in a table, in characters. `--json` has all of it.
 pub(in crate::cli) const NAME_CHARS_MAX: usize = 60;
@@ -25,6 +33,50 @@ impl Medium for Terminal {
     fn escape(text: &str) -> String {
         printable(text).into_owned()
     }
+
+    fn width(text: &str) -> usize {
+        shown(text).map(|(_, character)| width(character)).sum()
+    }
+}
+
+/// The characters of an escaped text that are shown, with where they stand: all but those that change colours.
+fn shown(text: &str) -> impl Iterator<Item = (usize, char)> {
+    let mut is_escape = false;
+    text.char_indices().filter(move |(_, character)| {
+        let was_escape = is_escape;
+        is_escape = if is_escape { *character != 'm' } else { *character == ESCAPE };
+        !is_escape && !was_escape
+    })
+}
+
+/// How many columns a character takes.
+fn width(character: char) -> usize {
+    character.width().unwrap_or(0)
+}
+
+/// The same text without colours.
+pub(in crate::cli) fn without_colours(text: &str) -> Cow<'_, str> {
+    if text.contains(ESCAPE) {
+        Cow::Owned(shown(text).map(|(_, character)| character).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// A line, cut so that it takes at most so many columns; a final `…` shows that it was cut.
+pub(in crate::cli) fn fitted(line: &Text, columns: usize) -> Text {
+    if line.width() <= columns {
+        return line.clone();
+    }
+    let (text, mut taken) = (line.as_str(), 0);
+    let room = columns.saturating_sub(1);
+    let over = shown(text).find(|(_, character)| {
+        taken += width(*character);
+        taken > room
+    });
+    let kept = over.and_then(|(at, _)| text.get(..at)).unwrap_or(text);
+    let end = if kept.contains(ESCAPE) { "…\u{1b}[0m" } else { "…" };
+    Text::of_medium(if columns == 0 { String::new() } else { format!("{kept}{end}") })
 }
 
 /// A name in a table.
@@ -35,4 +87,28 @@ pub(in crate::cli) fn name(name: &str) -> Text {
 /// The output of a program: its lines stay, whole.
 pub(in crate::cli) fn written(text: &str) -> Text {
     Text::of_medium(printable_lines(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::colour::Tone;
+    use super::*;
+
+    #[test]
+    fn a_line_is_as_wide_as_it_is_shown_and_is_cut_by_that() {
+        let line = Tone::Good.of(&terminal!("{}", "日本語")).and(terminal!(" build"));
+        assert_eq!((line.width(), line.clone().padded(14).width()), (12, 14));
+        assert_eq!(without_colours(line.as_str()), "日本語 build");
+        for (columns, shown) in
+            [(20, "日本語 build"), (12, "日本語 build"), (9, "日本語 b…"), (6, "日本…"), (1, "…"), (0, "")]
+        {
+            let cut = fitted(&line, columns);
+            assert_eq!(without_colours(cut.as_str()), shown);
+            assert!(cut.width() <= columns);
+            assert!(
+                cut.is_empty() || cut.as_str().contains("\u{1b}[0m"),
+                "no colour goes on behind it: {cut:?}"
+            );
+        }
+    }
 }

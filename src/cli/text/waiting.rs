@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::colour::Tone;
 use super::terminal::{Call, Text, name, terminal};
 use super::{from_here, moment};
 use crate::events::ids::RunId;
@@ -17,6 +18,9 @@ pub(super) fn waiting(report: &RunReport, call: Option<&Call>) -> Vec<Text> {
     let mut lines = Vec::new();
     for waiting in all.iter().take(SHOWN) {
         let mut of_one = one(&report.run, waiting, call.unwrap_or(&Call::default()), now);
+        if let Some(what) = of_one.first_mut() {
+            *what = Tone::Warning.of(what);
+        }
         // The commands stand below what it is about.
         of_one.truncate(if call.is_some() { of_one.len() } else { 1 });
         lines.extend(of_one);

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use reenact::actors::system::System;
 use reenact::aggregates::run::{Ask, Order, RunStatus};
 use reenact::api::facade::Facade;
-use reenact::api::protocol::{Request, Response};
+use reenact::api::protocol::{Request, Response, Tells};
 use reenact::api::start::Resolver;
 use reenact::events::ids::RunId;
 use reenact::events::problem::Code;
@@ -32,7 +32,10 @@ fn order() -> Order {
 async fn see(facade: &Facade, run: &RunId) -> RunReport {
     let (frames, _none) = mpsc::channel(1);
     match facade
-        .answer(Request::See { run: run.clone(), live: false, told: None, hears: None }, &frames)
+        .answer(
+            Request::See { run: run.clone(), live: false, told: None, tells: Tells::Lesser, hears: None },
+            &frames,
+        )
         .await
     {
         Ok(Response::Report(report)) => *report,

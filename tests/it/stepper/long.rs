@@ -1,7 +1,5 @@
 //! The past of a long run: no version is far from the next.
 
-use std::time::{Duration, Instant};
-
 use reenact::prelude::*;
 
 use super::{SIZES, Terminal, newest};
@@ -25,16 +23,11 @@ fn ten_thousand_events_are_walked_through_without_waiting() {
     });
     let newest = newest(&sandbox);
     assert!(newest > 10_000, "{newest}");
-    let began = Instant::now();
     let mut terminal = Terminal::start(&sandbox, SIZES[0], &["replay", "r"]);
     terminal.shows(&format!("version {newest} of {newest}"));
-    let opened = began.elapsed();
-    let mut slowest = Duration::ZERO;
     let mut to = |keys: &str, version: u64| {
-        let pressed = Instant::now();
         terminal.press(keys);
         terminal.shows(&format!("at version {version}:"));
-        slowest = slowest.max(pressed.elapsed());
     };
     to("g", 1);
     to("G", newest);
@@ -46,9 +39,6 @@ fn ten_thousand_events_are_walked_through_without_waiting() {
         to("j", version);
     }
     to(&"k".repeat(900), 4_099);
-    println!("opened in {opened:?}, the slowest key took {slowest:?}");
-    // A bound for machines on which much else runs; alone it takes some hundredths of a second.
-    assert!(slowest < Duration::from_secs(20), "{slowest:?}");
     terminal.press("q");
     assert_eq!(terminal.ends().0, Some(0));
 }
