@@ -18,7 +18,9 @@ mod sales;
 #[path = "../../examples/service.rs"]
 #[allow(dead_code)] // Its `main` is for `cargo run --example`.
 mod service;
+mod told;
 mod transfer;
+mod tutorial;
 
 pub(crate) use bank::Bank;
 pub(crate) use notice::Board;

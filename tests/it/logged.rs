@@ -77,8 +77,8 @@ fn attempts_commits_waits_and_timers_are_logged_with_run_and_step() {
 fn what_is_logged_is_chosen_by_level_and_by_module() {
     let sandbox = with_file();
     let logged = |levels: &str, id: &str| {
-        let ended =
-            sandbox.reenact(&["--json", "--log", levels, "run", "w.yaml", "--id", id, "--until", "nap"]);
+        let run = ["--log", levels, "run", "w.yaml", "--id", id, "--until", "nap", "--show", "quiet"];
+        let ended = sandbox.reenact(&run);
         assert_eq!(ended.code(), Some(4), "{ended}");
         ended.stderr
     };
@@ -101,7 +101,8 @@ fn a_log_file_is_added_to_by_every_process_and_nothing_of_it_is_on_stderr() {
     let sandbox = with_file();
     own(&sandbox, "[log]\nlevel = 'debug'\nformat = 'json'\nfile = 'app.log'\n");
     for _ in 0..2 {
-        let ended = sandbox.reenact(&["--json", "run", "w.yaml", "--id", "r", "--until", "nap"]);
+        let run = ["run", "w.yaml", "--id", "r", "--until", "nap", "--show", "quiet"];
+        let ended = sandbox.reenact(&run);
         assert_eq!((ended.code(), ended.stderr.as_str()), (Some(4), ""), "{ended}");
     }
     let file = sandbox.work("app.log");

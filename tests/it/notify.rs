@@ -127,7 +127,7 @@ fn what_others_record_through_who_only_looks_is_told() {
     assert_eq!(run(&sandbox, "bad.yaml", "one"), Some(1));
     wait_until("it is told", || runs(&sandbox) == ["one"]);
     look.interrupt();
-    assert_eq!(look.wait().0, Some(0));
+    assert_eq!(look.wait().0, Some(130));
 }
 
 #[test]

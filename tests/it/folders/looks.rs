@@ -103,7 +103,7 @@ fn a_copy_is_private_and_goes_with_a_look_that_is_interrupted() {
     let [copy] = copies.as_slice() else { panic!("{copies:?}") };
     assert_eq!(fs::metadata(copy).unwrap().permissions().mode() & 0o777, 0o700);
     look.interrupt();
-    assert_eq!(look.wait().0, Some(0));
+    assert_eq!(look.wait().0, Some(130));
     assert!(is_empty(&sandbox.tmp()));
     writable(&sandbox.data());
 }

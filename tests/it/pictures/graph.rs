@@ -30,7 +30,7 @@ fn drawn(sandbox: &Sandbox, of: &str, format: &str) -> String {
 }
 
 #[test]
-fn a_file_is_drawn_in_each_format() {
+fn a_file_is_drawn_as_text() {
     let sandbox = Sandbox::new();
     sandbox.write("release.yaml", RELEASE);
     let text = "\
@@ -46,6 +46,13 @@ release
 ";
     assert_eq!(drawn(&sandbox, "release.yaml", "text"), text);
     assert_eq!(sandbox.reenact(&["graph", "release.yaml"]).stdout, text, "text is the default");
+    assert!(!sandbox.data().exists(), "a file is drawn without a store");
+}
+
+#[test]
+fn a_file_is_drawn_for_mermaid() {
+    let sandbox = Sandbox::new();
+    sandbox.write("release.yaml", RELEASE);
     let mermaid = "\
 ---
 title: \"release\"
@@ -73,6 +80,12 @@ flowchart TD
     n6 --> n7
 ";
     assert_eq!(drawn(&sandbox, "release.yaml", "mermaid"), mermaid);
+}
+
+#[test]
+fn a_file_is_drawn_for_graphviz() {
+    let sandbox = Sandbox::new();
+    sandbox.write("release.yaml", RELEASE);
     let dot = "\
 digraph \"release\" {
     node [shape=box, style=\"rounded,filled\", fillcolor=\"#ffffff\"];
@@ -100,7 +113,6 @@ digraph \"release\" {
 }
 ";
     assert_eq!(drawn(&sandbox, "release.yaml", "dot"), dot);
-    assert!(!sandbox.data().exists(), "a file is drawn without a store");
 }
 
 #[test]

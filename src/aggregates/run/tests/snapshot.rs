@@ -72,7 +72,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "d0ef7b9eb8fc52716f8613b72148a48f016aee25136b5af6313c76437efce975";
+const HASH: &str = "68eca3f22925f6902f5a0485c425aeb2b97e7868ae1da5e317be41ce0dc3befe";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.
