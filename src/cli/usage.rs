@@ -78,6 +78,11 @@ fn hint(error: &clap::Error) -> String {
     if let Some(near) = text(error, ContextKind::SuggestedArg) {
         return format!("did you mean `{near}`?");
     }
+    if let Some(ContextValue::Strings(all)) = error.get(ContextKind::ValidValue)
+        && !all.is_empty()
+    {
+        return format!("it takes one of {}", all.join(", "));
+    }
     // "Usage: reenact run [OPTIONS] <FILE>"
     let usage = text(error, ContextKind::Usage).unwrap_or_default();
     match usage.trim().strip_prefix("Usage: ") {
@@ -97,5 +102,40 @@ fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
 
 fn first_line(error: &clap::Error) -> String {
     let text = error.to_string();
-    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    // The words of a parser of numbers.
+    line.replace("invalid digit found in string", "it is no whole number")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn told(words: &[&str]) -> (String, Vec<String>) {
+        let wrong = Arguments::try_parse_from(std::iter::once(&"reenact").chain(words)).unwrap_err();
+        let problem = problem(&wrong);
+        (problem.message.clone(), problem.remedies.all.iter().map(|remedy| format!("{remedy:?}")).collect())
+    }
+
+    #[test]
+    fn a_word_of_some_that_there_are_is_refused_with_all_of_them() {
+        for (words, takes) in [
+            (&["run", "w.yaml", "--show", "foo"][..], "live, prefixed, grouped, quiet"),
+            (&["graph", "w.yaml", "--format", "svg"], "mermaid, dot, text"),
+            (&["--color", "foo", "list"], "auto, always, never"),
+        ] {
+            let (message, hints) = told(words);
+            assert!(hints.concat().contains(&format!("it takes one of {takes}")), "{message} {hints:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_in_words() {
+        for words in [["list", "--limit", "x"], ["replay", "--at", "x"]] {
+            let (message, _) = told(&words);
+            assert!(message.ends_with("it is no whole number"), "{message}");
+        }
+    }
 }
