@@ -121,9 +121,16 @@ impl Terminal {
     }
 
     /// Waits until the program has ended, and looks whether the terminal is as it was. Answers how it ended, and the screen.
-    pub(super) fn ends(mut self) -> (Option<i32>, String) {
+    pub(super) fn ends(self) -> (Option<i32>, String) {
+        let (code, screen) = self.gives_back();
+        assert!(screen.contains(BEFORE), "{screen}");
+        (code, screen)
+    }
+
+    /// As [`Terminal::ends`], on a terminal that was too small meanwhile to keep what was on it.
+    pub(super) fn gives_back(mut self) -> (Option<i32>, String) {
         let status = wait_for("it ends", || self.child.try_wait().unwrap());
-        wait_until("the screen is as it was", || !self.is_taken() && self.screen().contains(BEFORE));
+        wait_until("the screen is given back", || !self.is_taken());
         let seen = self.seen.lock().unwrap();
         assert!(!seen.screen.screen().hide_cursor(), "the cursor is shown again");
         drop(seen);
