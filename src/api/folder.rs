@@ -34,6 +34,12 @@ pub fn is_store(data: &Path) -> bool {
     })
 }
 
+/// The data folder that somebody names: `option`, else the variable `REENACT_DATA` where it says anything.
+pub fn named(option: Option<&Path>) -> Option<PathBuf> {
+    let variable = || std::env::var_os("REENACT_DATA").filter(|name| !name.is_empty());
+    option.map(Path::to_owned).or_else(|| variable().map(PathBuf::from))
+}
+
 /// The data folder for who is in a folder and names none: the nearest that holds a store and is this user's, here or
 /// further up; else the one here, be it there or not. One that is a link is not used unless it is named.
 ///

@@ -46,8 +46,7 @@ impl Typed {
 
     /// The data folder that is meant, if there is one of this user.
     pub(super) fn store(&self) -> Option<PathBuf> {
-        let named = self.data.clone().or_else(|| std::env::var_os("REENACT_DATA").map(PathBuf::from));
-        let data = match named {
+        let data = match folder::named(self.data.as_deref()) {
             Some(named) => self.here.join(named),
             None => folder::find(&self.here).ok()?,
         };

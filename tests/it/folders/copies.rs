@@ -125,6 +125,18 @@ fn the_nearest_folder_upwards_that_holds_a_store_is_meant() {
     assert_eq!(seen.code(), Some(0), "{seen}");
 }
 
+/// Where a script had left the variable empty, the folder itself became the store, beside the sources.
+#[test]
+fn an_empty_variable_names_no_folder() {
+    let sandbox = Sandbox::new();
+    sandbox.write("good.yaml", "name: good\nsteps:\n  - {id: a, run: 'true'}\n");
+    let mut command = sandbox.command(&["run", "good.yaml"]);
+    command.env("REENACT_DATA", "");
+    let ended = sandbox.start(command).wait();
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert!(sandbox.work(".reenact/events").exists() && !sandbox.work("events").exists());
+}
+
 #[test]
 fn a_folder_that_is_somebody_elses_is_passed_over() {
     if !is_root() {
