@@ -2,7 +2,7 @@
 
 use super::arguments::HistoryArguments;
 use super::see::{self, Exchange, Signals};
-use super::text::fit::fitted;
+use super::text::terminal::fitted;
 use super::{Exit, Scene, text};
 use crate::api::facade::unknown_run;
 use crate::api::folder::is_store;

@@ -163,8 +163,9 @@ impl<'s> Watching<'s> {
         watched.map(|()| if self.scene.say.is_unread() { Exit::Good } else { Exit::Interrupted })
     }
 
-    /// Shows the list until a signal comes, or nobody reads it any more. Who only looks does not hold the store meanwhile: others would find it held, and have
-    /// their runs driven here. Whoever holds it tells; while nobody does it is looked when somebody did.
+    /// Shows the list until a signal comes, or nobody reads it any more. Who only looks does not hold the store meanwhile:
+    /// others would find it held, and have their runs driven here. Whoever holds it tells; while nobody does, it is read again
+    /// when somebody has.
     async fn until(&mut self, signals: &mut Signals) -> Result<(), Problem> {
         let data = self.scene.house.data.clone();
         let (mut looked, gone) = (None, Notify::new());

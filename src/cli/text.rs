@@ -3,7 +3,6 @@
 pub(super) mod colour;
 mod events;
 mod failure;
-pub(super) mod fit;
 pub(super) mod happenings;
 pub(super) mod lines;
 mod moments;

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::fit::{columns, fitted, fitted_end, padded};
 use super::moments::{local, moment, took};
-use super::terminal::{Text, name, terminal};
+use super::terminal::{Text, fitted, fitted_end, name, terminal};
 use crate::aggregates::run::RunStatus;
 use crate::api::protocol::ListedRun;
 use crate::events::ids::RunId;
@@ -61,8 +60,8 @@ pub(in crate::cli) fn runs(runs: &[ListedRun], look: Look) -> Text {
     let line = |row: &[Text; COLUMNS]| {
         let shown = row.iter().zip(widths).enumerate().filter(|(_, (_, width))| *width > 0);
         let cell = |(place, (cell, width)): (usize, (&Text, usize))| match place {
-            RUN => padded(&fitted_end(cell, width), width),
-            _ => padded(&fitted(cell, width), width),
+            RUN => fitted_end(cell, width).padded(width),
+            _ => fitted(cell, width).padded(width),
         };
         let line = Text::joined(shown.map(cell), GAP).trimmed();
         look.columns.map_or_else(|| line.clone(), |columns| fitted(&line, columns))
@@ -146,7 +145,7 @@ fn fit(
     let widths = |rows: &[[Text; COLUMNS]]| {
         let mut widths = [0; COLUMNS];
         for row in rows {
-            widths.iter_mut().zip(row).for_each(|(width, cell)| *width = (*width).max(columns(cell)));
+            widths.iter_mut().zip(row).for_each(|(width, cell)| *width = (*width).max(cell.width()));
         }
         widths
     };

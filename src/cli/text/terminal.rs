@@ -51,7 +51,8 @@ fn shown(text: &str) -> impl Iterator<Item = (usize, char)> {
 
 /// How many columns a character takes.
 fn width(character: char) -> usize {
-    character.width().unwrap_or(0)
+    // A selector makes a sign as wide as a picture.
+    if character == '\u{fe0f}' { 1 } else { character.width().unwrap_or(0) }
 }
 
 /// The same text without colours.
@@ -79,6 +80,20 @@ pub(in crate::cli) fn fitted(line: &Text, columns: usize) -> Text {
     Text::of_medium(if columns == 0 { String::new() } else { format!("{kept}{end}") })
 }
 
+/// A line without colours, in at most so many columns, of which the end is kept; a `…` before it shows that it was cut.
+pub(in crate::cli) fn fitted_end(line: &Text, columns: usize) -> Text {
+    if line.width() <= columns {
+        return line.clone();
+    }
+    let mut taken = 1;
+    let fits = |character: &char| {
+        taken += width(*character);
+        taken <= columns
+    };
+    let kept: Vec<char> = line.as_str().chars().rev().take_while(fits).collect();
+    Text::of_medium((columns > 0).then_some('…').into_iter().chain(kept.into_iter().rev()).collect())
+}
+
 /// A name in a table.
 pub(in crate::cli) fn name(name: &str) -> Text {
     Text::of_medium(shortened(name, NAME_CHARS_MAX).into_owned())
@@ -93,6 +108,21 @@ pub(in crate::cli) fn written(text: &str) -> Text {
 mod tests {
     use super::super::colour::Tone;
     use super::*;
+
+    #[test]
+    fn a_text_takes_no_more_columns_than_there_are() {
+        for text in ["abcdef", "äöüß", "你好世界", "a你b好c", "✔️✔️✔️"] {
+            let text = terminal!("{}", text);
+            for most in 0..9 {
+                for cut in [fitted(&text, most), fitted_end(&text, most)] {
+                    assert!(unicode_width::UnicodeWidthStr::width(cut.as_str()) <= most, "{cut:?} in {most}");
+                }
+            }
+        }
+        let text = terminal!("abcdef");
+        assert_eq!((fitted(&text, 4).as_str(), fitted_end(&text, 4).as_str()), ("abc…", "…def"));
+        assert_eq!((fitted(&text, 6).as_str(), text.clone().padded(8).as_str()), ("abcdef", "abcdef  "));
+    }
 
     #[test]
     fn a_line_is_as_wide_as_it_is_shown_and_is_cut_by_that() {

@@ -1,6 +1,5 @@
 //! What a run and its steps were given, and what they answered.
 
-use super::fit::{columns, padded};
 use super::terminal::{Call, Text, name, terminal};
 use crate::events::json::Json;
 use crate::events::text::shortened;
@@ -74,9 +73,9 @@ impl Values {
     }
 
     fn lines(&mut self, values: &[(String, String)], indent: &'static str) -> Vec<Text> {
-        let width = values.iter().map(|(member, _)| columns(&name(member))).max().unwrap_or(0);
+        let width = values.iter().map(|(member, _)| name(member).width()).max().unwrap_or(0);
         let line = |(member, value): &(String, String)| {
-            let member = padded(&name(member), width);
+            let member = name(member).padded(width);
             terminal!("{}{}  {}", indent, member, self.plain(value))
         };
         values.iter().map(line).collect()
