@@ -42,8 +42,10 @@ fn shell(sandbox: &Sandbox, command: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A line without what is new each time: times, ids, places.
+/// A line without what is new each time: times, ids, places, and how long people let a run wait, which goes unsaid where it
+/// was no longer than a test takes.
 fn plain(line: &str) -> String {
+    let line = line.split_once(" (waited ").map_or(line, |(before, _)| before);
     let words = line.split_whitespace().map(|word| if is_new(word) { "#" } else { word });
     words.collect::<Vec<_>>().join(" ")
 }
