@@ -40,6 +40,14 @@ pub fn named(option: Option<&Path>) -> Option<PathBuf> {
     option.map(Path::to_owned).or_else(|| variable().map(PathBuf::from))
 }
 
+/// The data folder that is meant in a folder, where one is `named` or none.
+///
+/// # Errors
+/// As for [`find`].
+pub fn meant(named: Option<&Path>, cwd: &Path) -> Result<PathBuf, Problem> {
+    named.map_or_else(|| find(cwd), |named| Ok(cwd.join(named)))
+}
+
 /// The data folder for who is in a folder and names none: the nearest that holds a store and is this user's, here or
 /// further up; else the one here, be it there or not. One that is a link is not used unless it is named.
 ///

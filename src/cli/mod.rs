@@ -191,7 +191,7 @@ impl Scene {
     /// # Errors
     /// When it is a link that nobody named.
     fn data(&self) -> Result<PathBuf, Problem> {
-        data_folder(self.named.as_deref(), &self.cwd)
+        folder::meant(self.named.as_deref(), &self.cwd)
     }
 
     /// Why what the folder's own configuration names to be run or told is not in effect; none where it is, or names nothing.
@@ -288,7 +288,7 @@ fn house(arguments: &Arguments, named: Option<&Path>, say: &Say) -> Result<(Hous
     let (user_folder, reach) = (sources.user_folder(), arguments.verb.reach());
     let data = match named {
         None if reach == Reach::None => sources.cwd.join(folder::DATA),
-        named => data_folder(named, &sources.cwd)?,
+        named => folder::meant(named, &sources.cwd)?,
     };
     let may_run = |project: &Project| may_run(project, &data, &sources.cwd, user_folder.as_deref());
     match config.project.as_ref().filter(|project| !may_run(project)) {
@@ -310,11 +310,6 @@ fn house(arguments: &Arguments, named: Option<&Path>, say: &Say) -> Result<(Hous
     }
     let (looks, own) = (reach == Reach::Looks, OwnAgents::default());
     Ok((House { data, config, work_folder: sources.cwd.clone(), looks, own }, sources))
-}
-
-/// The data folder that is meant in a folder, where one is named or none.
-fn data_folder(named: Option<&Path>, cwd: &Path) -> Result<PathBuf, Problem> {
-    named.map_or_else(|| folder::find(cwd), |named| Ok(cwd.join(named)))
 }
 
 /// Whether what a folder's own configuration names may be run: its data folder lies beside it and was made there, or somebody

@@ -169,13 +169,13 @@ impl Say {
 
     /// How wide the terminal is to which results go; none where they go elsewhere.
     pub(super) fn columns(&self) -> Option<usize> {
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        let size = tcgetwinsize(io::stdout()).ok()?;
         Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
     }
 
     /// How high the terminal is on which something can be drawn anew; none where results do not go to one, or nothing moves.
     pub(super) fn rows(&self) -> Option<usize> {
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        let size = tcgetwinsize(io::stdout()).ok()?;
         self.live_area().map(|_| usize::from(size.ws_row))
     }
 

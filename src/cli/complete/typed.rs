@@ -46,10 +46,7 @@ impl Typed {
 
     /// The data folder that is meant, if there is one of this user.
     pub(super) fn store(&self) -> Option<PathBuf> {
-        let data = match folder::named(self.data.as_deref()) {
-            Some(named) => self.here.join(named),
-            None => folder::find(&self.here).ok()?,
-        };
+        let data = folder::meant(folder::named(self.data.as_deref()).as_deref(), &self.here).ok()?;
         (folder::is_store(&data) && folder::is_yours(&data)).then_some(data)
     }
 
