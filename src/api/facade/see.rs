@@ -131,17 +131,17 @@ impl Facade {
             let driven = self.drives(&run);
             let (state, head) = self.system.fold(&run).await?;
             let report = self.report_of(&run, &state, head.version, driven).await?;
-            let report = self.with_inputs(report, inputs).await?;
             if state.attention().is_at_rest()
                 || report.status == RunStatus::Waiting
                 || left.is_for_good(driven)
             {
-                return Ok(report);
+                return self.with_inputs(report, inputs).await;
             }
             let far = report.steps.iter().filter_map(|step| step.progress.clone()).collect::<Vec<_>>();
             let now = Some((report.version, report.driven, far));
             if shown != now {
                 shown = now;
+                let report = self.with_inputs(report, inputs).await?;
                 if frames.send(Frame::Report(Box::new(report))).await.is_err() {
                     return Err(Problem::new(Code::ShuttingDown, "nobody listens any more"));
                 }
