@@ -249,7 +249,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
     /// Shows what is durable. Whoever waits is woken at milestones only.
     fn show(&self, core: &HostCore<A, Reply>, shell: &mut S) {
         let Some((state, version)) = core.durable() else {
-            return self.live.send_modify(|live| live.at_rest = false);
+            return self.stirs();
         };
         let (attention, driven) = (core.attention(), core.driving().is_driven());
         let mut live = self.live.borrow().clone();
@@ -265,6 +265,11 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
             *seen = live;
             is_news
         });
+    }
+
+    /// Shows that it does not rest, while it is not known how it is.
+    fn stirs(&self) {
+        self.live.send_if_modified(|live| std::mem::replace(&mut live.at_rest, false));
     }
 
     fn load(&self, actor: &mut Context<Self>) {
