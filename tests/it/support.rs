@@ -1,5 +1,7 @@
 //! The real binary, as a test uses it: in a folder of its own, with no environment but that folder's.
 
+pub(crate) mod screen;
+
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

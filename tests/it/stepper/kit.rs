@@ -1,14 +1,14 @@
 //! A terminal with the binary on it, and a screen that shows what a terminal would.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::cell::Cell;
+use std::fs::File;
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, tcgetattr};
 
+use crate::support::screen::Screen;
 use crate::support::{Sandbox, wait_for, wait_until};
 
 /// How long a screen may take to show something; only a test that fails waits for so long.
@@ -22,50 +22,27 @@ pub(super) const BEFORE: &str = "what was typed before";
 
 /// A terminal with the binary on it.
 pub(super) struct Terminal {
-    keys: File,
-    /// The side of it that the binary has.
-    inner: File,
-    seen: Arc<Mutex<Seen>>,
+    screen: Screen,
+    /// How much of what was written somebody has asked for.
+    asked: Cell<usize>,
     pub(super) child: Child,
-}
-
-struct Seen {
-    screen: vt100::Parser,
-    /// All that was written since somebody asked.
-    written: Vec<u8>,
 }
 
 impl Terminal {
     /// Starts the binary on a terminal of that size, in rows and columns.
-    pub(super) fn start(sandbox: &Sandbox, (rows, columns): (u16, u16), arguments: &[&str]) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        tcsetwinsize(&master, size(rows, columns)).unwrap();
-        let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let mut inner = OpenOptions::new().read(true).write(true).open(path).unwrap();
-        let keys = File::from(master);
-        let screen = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
-        let seen = Arc::new(Mutex::new(Seen { screen, written: Vec::new() }));
-        let (mut out, shared) = (keys.try_clone().unwrap(), Arc::clone(&seen));
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = out.read(&mut bytes) {
-                let mut seen = shared.lock().unwrap();
-                seen.screen.process(&bytes[..count]);
-                seen.written.extend_from_slice(&bytes[..count]);
-            }
-        });
+    pub(super) fn start(sandbox: &Sandbox, size: (u16, u16), arguments: &[&str]) -> Self {
+        let screen = Screen::open(size);
+        let mut inner = screen.inner();
         inner.write_all(format!("{BEFORE}\n").as_bytes()).unwrap();
         let child = on_terminal(&sandbox.command(arguments), &inner).env("TERM", "xterm").spawn().unwrap();
-        let terminal = Self { keys, inner, seen, child };
+        let terminal = Self { screen, asked: Cell::new(0), child };
         wait_until("what was typed before is shown", || terminal.screen().contains(BEFORE));
         terminal
     }
 
     /// The text of the screen.
     pub(super) fn screen(&self) -> String {
-        self.seen.lock().unwrap().screen.screen().contents()
+        self.screen.text()
     }
 
     /// Waits until the screen shows that.
@@ -79,7 +56,7 @@ impl Terminal {
 
     /// Presses keys.
     pub(super) fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.screen.press(keys);
     }
 
     /// Goes down line by line until the screen shows that.
@@ -101,23 +78,19 @@ impl Terminal {
 
     /// All that was written since this was asked last.
     pub(super) fn written(&self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut self.seen.lock().unwrap().written)).into_owned()
+        let written = self.screen.written(self.asked.get());
+        self.asked.set(self.asked.get() + written.len());
+        String::from_utf8_lossy(&written).into_owned()
     }
 
     /// Gives the terminal another size, in rows and columns.
     pub(super) fn resize(&self, rows: u16, columns: u16) {
-        self.seen
-            .lock()
-            .unwrap()
-            .screen
-            .screen_mut()
-            .set_size(rows.try_into().unwrap(), columns.try_into().unwrap());
-        tcsetwinsize(&self.keys, size(rows, columns)).unwrap();
+        self.screen.resize(rows, columns);
     }
 
     /// Whether the screen is one of the program's own.
     pub(super) fn is_taken(&self) -> bool {
-        self.seen.lock().unwrap().screen.screen().alternate_screen()
+        self.screen.is_taken()
     }
 
     /// Waits until the program has ended, and looks whether the terminal is as it was. Answers how it ended, and the screen.
@@ -131,10 +104,8 @@ impl Terminal {
     pub(super) fn gives_back(mut self) -> (Option<i32>, String) {
         let status = wait_for("it ends", || self.child.try_wait().unwrap());
         wait_until("the screen is given back", || !self.is_taken());
-        let seen = self.seen.lock().unwrap();
-        assert!(!seen.screen.screen().hide_cursor(), "the cursor is shown again");
-        drop(seen);
-        let modes = tcgetattr(&self.inner).unwrap().local_modes;
+        assert!(!self.screen.hides_cursor(), "the cursor is shown again");
+        let modes = tcgetattr(self.screen.inner()).unwrap().local_modes;
         assert!(
             modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG),
             "keys are echoed again"
@@ -159,8 +130,4 @@ fn on_terminal(command: &Command, terminal: &File) -> Command {
     inside.current_dir(command.get_current_dir().unwrap());
     inside.stdin(terminal.try_clone().unwrap()).stdout(terminal.try_clone().unwrap()).stderr(Stdio::null());
     inside
-}
-
-fn size(rows: u16, columns: u16) -> Winsize {
-    Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
 }
