@@ -31,6 +31,12 @@ pub(super) struct PrivateCopy {
     is_torn: bool,
 }
 
+/// How large the files are that a copy of a store is made of, but for small ones; 0 where they cannot be looked at.
+pub(crate) fn size_bytes(data: &Path) -> u64 {
+    let files = fs::read_dir(data.join("events")).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|found| found.len()).sum()
+}
+
 impl PrivateCopy {
     /// Copies the store in a folder, of which the true path is given.
     ///

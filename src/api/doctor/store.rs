@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Check, Patient};
+use crate::api::copy;
 use crate::api::door::{Door, NoAnswer};
 use crate::api::folder::{is_store, is_yours};
 use crate::api::holder::{self, LOCK, SOCKETS};
@@ -157,7 +158,7 @@ async fn look(house: &House, held: Held) -> Result<Looked, Problem> {
     let mut door = match held {
         Held::By(door) => door,
         Held::InSilence => return Ok(Looked::Not),
-        Held::ByNobody => match bytes(&house.data) {
+        Held::ByNobody => match copy::size_bytes(&house.data) {
             bytes @ LOOKED_BYTES_MAX.. => return Ok(Looked::TooLarge(bytes)),
             _ => house.open_to_look().await?,
         },
@@ -172,10 +173,4 @@ async fn look(house: &House, held: Held) -> Result<Looked, Problem> {
     };
     door.leave(std::future::ready(())).await?;
     Ok(Looked::At { damage, newest })
-}
-
-/// How large the files are that would be copied.
-fn bytes(data: &Path) -> u64 {
-    let files = fs::read_dir(data.join("events")).into_iter().flatten().flatten();
-    files.filter_map(|file| file.metadata().ok()).map(|found| found.len()).sum()
 }

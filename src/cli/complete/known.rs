@@ -9,6 +9,7 @@ use clap_complete::engine::CompletionCandidate;
 
 use super::typed::Typed;
 use crate::actors::thread;
+use crate::api::copy;
 use crate::api::door::Door;
 use crate::api::folder;
 use crate::api::house::{House, OwnAgents};
@@ -122,7 +123,9 @@ fn ask(typed: &Typed, request: &Request) -> Asked {
             Ok(Some(response)) => return Asked::Answered(response),
             // Somebody holds the store, and has other things to do.
             Err(_) => return Asked::Not,
-            Ok(None) if !is_small(&house.data) => return Asked::TooLarge(house.data),
+            Ok(None) if copy::size_bytes(&house.data) > COPIED_BYTES_MAX => {
+                return Asked::TooLarge(house.data);
+            }
             Ok(None) => {}
         }
         let Ok(mut door) = house.open_to_look().await else { return Asked::Not };
@@ -143,10 +146,4 @@ fn folders(data: &Path) -> Vec<String> {
         .collect();
     found.sort_unstable_by(|one, other| other.cmp(one));
     found.into_iter().take(RUNS_MAX).map(|(_, name)| name).collect()
-}
-
-fn is_small(data: &Path) -> bool {
-    let files = fs::read_dir(data.join("events")).into_iter().flatten().flatten();
-    let bytes: u64 = files.filter_map(|file| file.metadata().ok()).map(|found| found.len()).sum();
-    bytes <= COPIED_BYTES_MAX
 }
