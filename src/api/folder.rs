@@ -21,8 +21,11 @@ pub(super) const PROCESSES: &str = "processes";
 /// The folder in it that makes it a store.
 const EVENTS: &str = "events";
 
+/// The file in it that is written when it is made.
+const GITIGNORE: &str = ".gitignore";
+
 /// Keeps everything in it but agents out of repositories.
-const GITIGNORE: &str = "*\n!agents/\n!agents/**\n";
+const IGNORED: &str = "*\n!agents/\n!agents/**\n";
 
 /// Whether there is a store in a data folder.
 pub fn is_store(data: &Path) -> bool {
@@ -97,7 +100,8 @@ pub(super) fn not_yours(data: &Path) -> Problem {
     Problem::new(Code::NotYours, message).hint(vec![Remedy::plain("call it as that user"), Remedy::OwnFolder])
 }
 
-/// Makes a data folder if it is not there, for its owner only; one that is there and is this user's is closed to others.
+/// Makes a data folder if it is not there, for its owner only; one that Reenact made and that is this user's is closed to
+/// others. A folder that was there before keeps its mode, as it may hold other things: what is made in it is closed.
 /// Answers its true path.
 ///
 /// # Errors
@@ -107,13 +111,19 @@ pub(super) fn make(data: &Path) -> io::Result<PathBuf> {
     let is_new = !data.is_dir();
     files::folders(&data)?;
     if is_new {
-        files::write_once(&data.join(".gitignore"), GITIGNORE.as_bytes())?;
+        files::write_once(&data.join(GITIGNORE), IGNORED.as_bytes())?;
     } else if !is_of_another(&data) {
         let inner = [RUNS, PROCESSES].map(|name| data.join(name));
         let there = inner.iter().filter(|folder| files::is_folder(folder).is_ok());
-        there.chain([&data]).try_for_each(|folder| files::tighten(folder))?;
+        there.chain(is_made(&data).then_some(&data)).try_for_each(|folder| files::tighten(folder))?;
     }
     Ok(data)
+}
+
+/// Whether Reenact made a data folder: it did not if somebody named one that was there.
+fn is_made(data: &Path) -> bool {
+    let bytes_max = IGNORED.len() as u64 + 1;
+    files::read_text(&data.join(GITIGNORE), bytes_max).is_ok_and(|text| text == IGNORED)
 }
 
 /// Refuses a control socket behind which somebody else may be.

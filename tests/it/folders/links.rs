@@ -121,3 +121,17 @@ fn a_folder_of_an_older_version_is_closed_to_others() {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }
+
+#[test]
+fn a_folder_that_was_there_and_is_named_as_data_folder_keeps_its_mode() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "name: w\nsteps:\n  - {id: a, run: 'true'}\n");
+    let folder = sandbox.work("");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let mode = |name: &str| fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
+    for verb in [&["run", "w.yaml", "--id", "r"][..], &["list"], &["resume", "r"], &["run", "w.yaml"]] {
+        sandbox.json(0, &[&["--data", "."], verb].concat());
+        assert_eq!(mode("."), 0o755, "{verb:?}");
+    }
+    assert_eq!(["events", "runs", "lock"].map(mode), [0o700, 0o700, 0o600]);
+}
