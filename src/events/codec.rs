@@ -175,6 +175,7 @@ event_table! {
         DrivingBegan "driving_began" 1;
         AgentAwaited "agent_awaited" 1;
         AgentAwaitEnded "agent_await_ended" 1;
+        ContextChanged "context_changed" 1;
         RunPaused "run_paused" 1;
         RunUnpaused "run_unpaused" 1;
         PausePlanned "pause_planned" 1;

@@ -243,6 +243,14 @@ codes! {
     UnknownFunction = "RE-1305", Validation, "No function of that name is registered",
         "functions are registered by the program that embeds Reenact";
 
+    // 14: shared contexts
+    BadContextName = "RE-1401", Validation, "A text is no name of a context or of a lock, or no key of a context",
+        (Read(Document::Limits));
+    ContextConflict = "RE-1404", Transient, "A key of a context has another version than was expected: nothing is written",
+        "read it again, and expect the version that it has";
+    ContextFull = "RE-1405", Validation, "A context has as many keys, locks or waiters as it may have",
+        (Read(Document::Limits));
+
     // 20: what a run refuses
     RunEnded = "RE-2001", Validation, "The run has ended", "start another run";
     RunParked = "RE-2002", Fatal, "The history of a run holds what this version does not understand",

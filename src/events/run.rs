@@ -3,6 +3,7 @@
 
 mod agents;
 mod children;
+mod context;
 mod control;
 mod graph;
 mod people;
@@ -24,6 +25,7 @@ pub use children::{
     ChildBinding, ChildEnded, ChildPastReturn, ChildRested, ChildStarted, ChildStirred, GrowthLimits,
     ParentTold, ReturnAnswered, ReturnAsked, TellingBegan,
 };
+pub use context::ContextChanged;
 pub use control::{
     CancelRequested, DrivingBegan, PausePlanned, RetryRequested, RunCancelled, RunPaused, RunUnpaused,
 };
@@ -385,7 +387,7 @@ macro_rules! run_events {
 run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
-    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, RunPaused,
+    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, RunPaused,
     RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
@@ -418,6 +420,7 @@ impl RunEvent {
             Self::ApprovalRequested(requested) => [Some(&requested.what), None],
             Self::ApprovalGranted(granted) => [granted.edits.as_ref(), granted.output.as_ref()],
             Self::SignalReceived(received) => [Some(&received.data), None],
+            Self::ContextChanged(changed) => [Some(&changed.value), None],
             Self::RunCompleted(completed) => [Some(&completed.output), None],
             _ => [None, None],
         };

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::subprocess::OUTPUT_BYTES_MAX;
-use super::{Context, Executor, Failure, Output, Progress, Task, now};
+use super::{AgentRequest, Context, Executor, Failure, Output, Progress, Task, now};
 use crate::events::ids::AgentName;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
@@ -34,6 +34,7 @@ pub struct FunctionCall {
     /// up must watch this.
     pub context: Context,
     said: Arc<Mutex<Said>>,
+    writes: Arc<Mutex<Vec<AgentRequest>>>,
 }
 
 impl FunctionCall {
@@ -53,6 +54,37 @@ impl FunctionCall {
     /// Shows how far the attempt is; a `percent` above 100 counts as 100.
     pub fn progress(&self, percent: u8, text: impl Into<String>) {
         self.context.progress.send_replace(Progress { percent: percent.min(100), text: text.into() });
+    }
+
+    /// A value that the agents of the run share, with its version, as it was when the attempt began; none if nobody has
+    /// written that key.
+    ///
+    /// # Errors
+    /// A `validation` failure when it does not fit.
+    pub fn context_get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, u64)>, Failure> {
+        let Some(entry) = self.task.context.get(key) else { return Ok(None) };
+        serde_json::from_str(entry.value.text()).map(|value| Some((value, entry.version))).map_err(|error| {
+            let message = format!("`{key}` in the context is not what `{}` takes: {error}", self.task.agent);
+            Failure::new(Code::FunctionInput, message)
+        })
+    }
+
+    /// Writes a value that the agents of the run share, when the attempt succeeds. With `expected` it fails then, and is
+    /// tried again where its step is retried, if the key has another version by then; 0 is that of a key that nobody has
+    /// written.
+    ///
+    /// # Errors
+    /// When the value has no JSON form that can be taken.
+    pub fn context_set<T: Serialize>(
+        &self,
+        key: &str,
+        value: &T,
+        expected: Option<u64>,
+    ) -> Result<(), Failure> {
+        let value = json_of(value)?;
+        let key = expected.map_or_else(|| key.to_owned(), |version| format!("{key}@{version}"));
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner).push(AgentRequest::Context { key, value });
+        Ok(())
     }
 
     /// Adds a line to the transcript of the attempt. Of a transcript longer than [`OUTPUT_BYTES_MAX`] the
@@ -214,15 +246,20 @@ impl Executor for FunctionExecutor {
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
         let (stopping, account) = (context.clone(), Account::of(&task));
         let said = Arc::clone(&account.said);
+        let writes = Arc::<Mutex<Vec<_>>>::default();
+        let call = FunctionCall { task, context, said, writes: Arc::clone(&writes) };
         let result = tokio::select! {
             // In this order a function that is done at once never looks whether to stop.
             biased;
-            answer = (self.function)(FunctionCall { task, context, said }) => answer,
+            answer = (self.function)(call) => answer,
             why = stopping.stopped() => Err(Failure::stopped(why)),
         };
         let transcript = account.transcript();
         match result {
-            Ok(output) => Ok(Output { output, transcript, ..Output::default() }),
+            Ok(output) => {
+                let requests = std::mem::take(&mut *writes.lock().unwrap_or_else(PoisonError::into_inner));
+                Ok(Output { output, transcript, requests, ..Output::default() })
+            }
             Err(failure) => Err(Failure { transcript, ..failure }),
         }
     }

@@ -21,6 +21,7 @@ pub mod mask;
 pub mod scripted;
 pub mod subprocess;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,7 +29,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::aggregates::run::{About, Run};
+use crate::aggregates::run::{About, Context as RunContext, ContextValue, Run};
 use crate::events::ids::{AgentName, Fence, Hash, RunId, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Code, Problem};
@@ -66,6 +67,8 @@ pub struct Task {
     pub work: Work,
     /// What is to be undone, if the purpose is to compensate.
     pub compensates: Option<Compensated>,
+    /// What the agents of the run share, by key, as it is when the attempt is made.
+    pub context: BTreeMap<String, ContextEntry>,
 }
 
 impl Task {
@@ -85,6 +88,8 @@ pub struct Assignment {
     started: Arc<AttemptStarted>,
     /// For a compensation: how the work that it undoes had ended, and the step's output.
     undoes: Option<(Undoes, Option<Payload>)>,
+    /// What the agents of the run share.
+    values: Arc<RunContext>,
 }
 
 impl Assignment {
@@ -96,13 +101,15 @@ impl Assignment {
         let about = run.about().ok_or_else(|| Problem::new(Code::Internal, "an attempt of no run"))?;
         let undoes = run.undoes(&started.step).filter(|_| started.purpose == Purpose::Compensate);
         let undoes = undoes.map(|(outcome, output)| (outcome, output.cloned()));
-        Ok(Self { about: Arc::clone(about), started: Arc::clone(started), undoes })
+        let values = Arc::clone(run.context());
+        Ok(Self { about: Arc::clone(about), started: Arc::clone(started), undoes, values })
     }
 
     /// The hashes of the blobs that it refers to.
     pub fn content(&self) -> Vec<Hash> {
         let output = self.undoes.as_ref().and_then(|(_, output)| output.as_ref());
         let payloads = [Some(&self.started.input), output].into_iter().flatten();
+        let payloads = payloads.chain(self.values.values().map(|known| &known.value));
         payloads.filter_map(Payload::blob).map(|blob| blob.hash).collect()
     }
 
@@ -111,7 +118,7 @@ impl Assignment {
     /// # Errors
     /// When one of them cannot be read.
     pub fn read(self, blobs: &dyn Blobs) -> Result<Task, Problem> {
-        let Self { about, started, undoes } = self;
+        let Self { about, started, undoes, values } = self;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
         let work: Work = serde_json::from_str(json(&started.input)?.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
@@ -119,6 +126,13 @@ impl Assignment {
             let output = output.as_ref().map(json).transpose()?.unwrap_or_default();
             Ok::<_, Problem>(Compensated { outcome, output })
         });
+        let entry = |(key, known): (&Arc<str>, &ContextValue)| {
+            Ok::<_, Problem>((
+                key.to_string(),
+                ContextEntry { value: json(&known.value)?, version: known.version },
+            ))
+        };
+        let context: Result<_, _> = values.iter().map(entry).collect();
         Ok(Task {
             run: about.id.clone(),
             step: started.step.clone(),
@@ -131,8 +145,18 @@ impl Assignment {
             work_folder: Arc::clone(&about.started.work_folder),
             work,
             compensates: compensates.transpose()?,
+            context: context?,
         })
     }
+}
+
+/// What is known of a key of a context.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContextEntry {
+    /// The newest value.
+    pub value: Json,
+    /// Its number among all values of the key, from 1: who writes the key anew may say which one it has read.
+    pub version: u64,
 }
 
 /// The result of the attempt that a compensation undoes.

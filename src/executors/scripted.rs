@@ -127,6 +127,7 @@ mod tests {
             work_folder: "/".into(),
             work: Work { prompt: prompt.map(str::to_owned), ..Work::default() },
             compensates: None,
+            context: Default::default(),
         }
     }
 

@@ -209,6 +209,7 @@ impl Known {
             run,
             env: environment,
             steps: BTreeMap::new(),
+            context: BTreeMap::new(),
             item: None,
             round: None,
             answer: None,

@@ -249,6 +249,7 @@ fn references(names: &names::Names<'_>) -> References {
         match path.root {
             "input" => references.input = true,
             "item" | "index" => references.item = true,
+            "context" => references.context = true,
             "steps" => references.steps = steps(path, references.steps),
             _ => {}
         }

@@ -17,6 +17,8 @@ pub struct Scope {
     pub env: BTreeMap<String, String>,
     /// The variables `steps.ID`: the steps.
     pub steps: BTreeMap<StepId, StepView>,
+    /// The variables `context.KEY`: what the agents of the run share.
+    pub context: BTreeMap<String, Json>,
     /// In a step of a fan-out: `index`, from 0, and `item`.
     pub item: Option<(u32, Json)>,
     /// In the `until` of a loop: `round`, from 1, and its `output`.
@@ -60,6 +62,8 @@ pub struct References {
     pub input: bool,
     /// Whether it uses the item of the fan-out, or its index.
     pub item: bool,
+    /// Whether it uses what the agents of the run share.
+    pub context: bool,
 }
 
 /// The steps that an expression uses.
@@ -89,6 +93,7 @@ impl References {
         }
         self.input |= other.input;
         self.item |= other.item;
+        self.context |= other.context;
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Whose {
     Input,
     /// The environment in which the run was started.
     Environment,
+    /// What the agents of the run share: the key, where it is named.
+    Context(Option<String>),
     /// The item that the step is for, its index, or the round of a loop.
     Part,
     /// The run itself.
@@ -112,6 +114,7 @@ fn whose(path: &Path<'_>) -> Option<Whose> {
             None => Whose::SomeStep,
         },
         "input" => Whose::Input,
+        "context" => Whose::Context(path.attributes.first().map(|(key, _)| (*key).to_owned())),
         "env" => Whose::Environment,
         "item" | "index" | "round" | "output" | "outcome" => Whose::Part,
         "run" => Whose::Run,

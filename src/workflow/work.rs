@@ -86,7 +86,7 @@ pub enum AgentRequest {
     Send(Json),
     /// A value for the shared context.
     Context {
-        /// The key in the context.
+        /// Where, as it was written: `[ALIAS/]KEY[@VERSION]`.
         key: String,
         /// The new value of the key.
         value: Json,

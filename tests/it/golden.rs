@@ -146,6 +146,15 @@ fn control() -> Vec<RunEvent> {
         RunUnpaused { by: "ada".into(), reason: reason() }.into(),
         PausePlanned { until: "ship".into(), by: "ada".into(), reason: reason() }.into(),
         DrivingBegan { since: Timestamp(1_795_219_200_000_000) }.into(),
+        ContextChanged {
+            key: "owner".into(),
+            version: 300,
+            value: Payload::Blob(blob("value")),
+            step: step("tag"),
+            purpose: Purpose::Compensate,
+            attempt: 2,
+        }
+        .into(),
         AgentAwaited { agent: AgentName::new("publisher") }.into(),
         AgentAwaitEnded { agent: AgentName::new("publisher") }.into(),
         CancelRequested { by: "ada".into(), reason: reason(), rollback: true }.into(),

@@ -268,6 +268,7 @@ mod tests {
             work_folder: "/".into(),
             work: Work::default(),
             compensates: None,
+            context: Default::default(),
         }
     }
 

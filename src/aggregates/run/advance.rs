@@ -21,7 +21,7 @@ use crate::events::run::*;
 use crate::kernel::{Draft, Unreadable};
 use crate::workflow::definition::{Definition, Does, OnError, Step};
 use crate::workflow::expression::RenderError;
-use crate::workflow::scope::{Scope, StepReferences, StepView};
+use crate::workflow::scope::{References, Scope, StepReferences, StepView};
 
 /// A decision on its way, with what every part of it needs.
 pub(super) struct Advance<'d, 'a> {
@@ -245,7 +245,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         }
         if let Some(condition) = step.condition.as_ref().filter(|_| node.started_at.is_none()) {
             let holds = self
-                .scope(Some(place), &condition.references().steps)
+                .scope(Some(place), condition.references())
                 .and_then(|scope| condition.is_true(&scope).map_err(StartError::Render));
             match holds {
                 Ok(true) => {}
@@ -265,7 +265,7 @@ impl<'d, 'a> Advance<'d, 'a> {
     }
 
     /// What the expressions of a step see, or those of the run itself. Only what they refer to is looked up.
-    fn scope(&self, place: Option<StepIndex>, references: &StepReferences) -> Result<Scope, StartError> {
+    fn scope(&self, place: Option<StepIndex>, references: &References) -> Result<Scope, StartError> {
         let run = self.draft.state();
         let about = run.about().ok_or(Impossible::NotBegun)?;
         let mut steps = BTreeMap::new();
@@ -275,7 +275,7 @@ impl<'d, 'a> Advance<'d, 'a> {
             steps.insert(id.clone(), view);
             Ok(())
         };
-        match references {
+        match &references.steps {
             StepReferences::All => {
                 run.steps.iter().try_for_each(|node| see(node.id(), node))?;
                 place
@@ -292,11 +292,16 @@ impl<'d, 'a> Advance<'d, 'a> {
         let item = item
             .map(|item| Ok::<_, Unreadable>((item.index, self.draft.json(&item.value, self.moment)?)))
             .transpose()?;
+        let mut context = BTreeMap::new();
+        for (key, known) in run.context().iter().filter(|_| references.context) {
+            context.insert(key.to_string(), self.draft.json(&known.value, self.moment)?);
+        }
         Ok(Scope {
             input: self.draft.json(&about.started.input, self.moment)?,
             run: about.id.clone(),
             env: about.started.environment.clone(),
             steps,
+            context,
             item,
             round: None,
             answer: None,

@@ -22,7 +22,7 @@ use crate::events::run::*;
 use crate::kernel::Draft;
 use crate::workflow::definition::{Definition, OnError, Retry, Step};
 use crate::workflow::retry;
-use crate::workflow::work::{AgentRequest, Child, Failure, Output, Stop};
+use crate::workflow::work::{Child, Failure, Output, Stop};
 
 type RunDraft<'a> = Draft<'a, Run>;
 
@@ -242,13 +242,15 @@ fn completed(
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
     let Output { output: answer, artifacts, usage, requests, transcript, child } = output;
-    let taken = match requests.first() {
-        Some(request) => Err(refused(request).into()),
-        None if attempt.purpose == Purpose::Do => advance.taken(place, answer)?,
-        None => Ok(answer),
+    // A run of its own writes into its own context.
+    let writes = if child.is_some() { Ok(Vec::new()) } else { advance.writes(&attempt, requests, &answer) };
+    let taken = match (writes, attempt.purpose) {
+        (Err(failure), _) => Err(failure.into()),
+        (Ok(writes), Purpose::Do) => advance.taken(place, answer)?.map(|output| (output, writes)),
+        (Ok(writes), Purpose::Compensate) => Ok((answer, writes)),
     };
-    let output = match taken {
-        Ok(output) => output,
+    let (output, writes) = match taken {
+        Ok(taken) => taken,
         Err(NotTaken { failure, answered }) => {
             let failure = Failure { usage, transcript, child, ..failure };
             return match answered {
@@ -258,6 +260,7 @@ fn completed(
         }
     };
     let transcript = transcript.map(|said| advance.draft.payload(said));
+    advance.write(&attempt, writes);
     let number = attempt.attempt;
     match attempt.purpose {
         Purpose::Do => {
@@ -314,16 +317,6 @@ fn child_ended(advance: &mut Advance<'_, '_>, place: StepIndex, ended: Option<Ch
         let (status, driven) = (status.text().into(), advance.moment.grants.is_some());
         advance.draft.emit(ChildEnded { step, run, status, version, past_return, driven });
     }
-}
-
-/// What this version cannot do for an attempt is never left out silently.
-fn refused(request: &AgentRequest) -> Failure {
-    let what = match request {
-        AgentRequest::Send(_) => "`SEND:` lines",
-        AgentRequest::Context { .. } => "`CONTEXT` lines",
-        AgentRequest::Handoff(_) => "handoffs",
-    };
-    Failure::new(Code::NotBuilt, format!("its output has {what}, which this version does not support"))
 }
 
 fn failed(

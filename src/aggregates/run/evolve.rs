@@ -2,10 +2,11 @@
 //!
 //! Here is what becomes of steps; what attempts come to is in `tries`, how the graph grows and goes on in `graph`, what
 //! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
-//! in `children`, which paused agents it waits for in `agents`.
+//! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`.
 
 mod agents;
 mod children;
+mod context;
 mod control;
 mod graph;
 mod people;
@@ -139,6 +140,7 @@ impl Evolution<'_> {
             RunEvent::TellingBegan(_) => self.telling_began(),
             RunEvent::ParentTold(_) => self.parent_told(),
             RunEvent::DrivingBegan(event) => self.driving_began(event),
+            RunEvent::ContextChanged(event) => self.context_changed(event),
             RunEvent::AgentAwaited(event) => self.agent_awaited(event),
             RunEvent::AgentAwaitEnded(event) => self.agent_await_ended(event),
             RunEvent::RunPaused(event) => self.run_paused(event),

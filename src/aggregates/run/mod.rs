@@ -3,7 +3,8 @@
 //! - [`command`]: what may be asked, what it wants done, why it refuses
 //! - `people`: what people are asked, and what they said
 //! - `index`, `graph`, `node`: which step, how they hang together, and what is known of each
-//! - `phase`: where doing a step is, and where undoing it is
+//! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
+//! - `context`: what its agents share
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
@@ -21,12 +22,14 @@ mod agents;
 mod attention;
 pub mod child;
 pub mod command;
+mod context;
 mod decide;
 mod evolve;
 mod family;
 mod graph;
 mod index;
 pub mod kin;
+mod life;
 mod needs;
 mod node;
 mod people;
@@ -52,9 +55,11 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::events::run::RunStatus;
 pub use command::{Ask, Grants, Order, RunEffect, RunEffectId};
+pub(crate) use context::{Context, ContextValue};
 pub(crate) use graph::Graph;
 pub(crate) use index::StepIndex;
 use kin::Word;
+pub(crate) use life::{End, Ended, Ending, Phase, Why};
 pub(crate) use node::{Gated, Node, Passage};
 pub use people::Unticked;
 pub(crate) use people::{ApprovalRequest, ApprovalState, People};
@@ -74,9 +79,7 @@ use crate::events::decision::Form;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId, Version};
 use crate::events::json::{BlobRef, Payload};
 use crate::events::problem::Problem;
-use crate::events::run::{
-    AttemptStarted, OutputError, Purpose, RollbackCause, RunEvent, RunFailed, RunStarted, RunStuck, Undoes,
-};
+use crate::events::run::{AttemptStarted, Purpose, RunEvent, RunStarted, Undoes};
 use crate::events::time::Timestamp;
 use crate::kernel::standing::KindFold;
 use crate::kernel::{
@@ -126,6 +129,8 @@ pub struct Run {
     passage: Passage,
     /// Steps that could start but for that.
     passing: BTreeSet<StepIndex>,
+    /// What its agents share.
+    context: Arc<Context>,
     /// Steps that are done with.
     done: usize,
     /// Steps that do not count any more, because what they grew in starts anew.
@@ -158,67 +163,15 @@ pub struct About {
     pub started: RunStarted,
 }
 
-/// Where a run is in its life.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Phase {
-    /// No event has happened to it yet.
-    #[default]
-    Empty,
-    /// It goes forward: steps start as they become ready.
-    Going,
-    /// Nothing new starts; it ends, or is undone, when what runs has ended.
-    Ending(Ending),
-    /// What its steps did is being undone.
-    Unwinding(Box<Unwinding>),
-    /// What depends on a step is undone; somebody has to say how it goes on.
-    Back(Box<Unwinding>),
-    /// Nothing follows unless somebody asks for it.
-    Ended(Ended),
-}
-
-/// A run that is about to end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Ending {
-    pub(crate) why: Why,
-    /// Whether the attempts that are open are being cancelled, all but those at irreversible steps.
-    pub(crate) fast: bool,
-}
-
-/// Why a run is about to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Why {
-    /// A step failed without being tolerated; this is the first that did.
-    Failed(StepIndex),
-    /// It took longer than its limit.
-    OutOfTime,
-    /// Somebody cancelled it, and may want what was done undone.
-    Cancelled { rollback: bool },
-}
-
-/// The end of a run, and the time of the event that recorded it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Ended {
-    pub(crate) at: Timestamp,
-    pub(crate) how: End,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum End {
-    Completed {
-        output: Payload,
-        error: Option<OutputError>,
-    },
-    Failed(RunFailed),
-    Compensated(RollbackCause),
-    Cancelled,
-    /// With what is undone so far, if that is what it is stuck in.
-    Stuck(RunStuck, Option<Box<Unwinding>>),
-}
-
 impl Run {
     /// What the run began with; none before it did.
     pub fn about(&self) -> Option<&Arc<About>> {
         self.about.as_ref()
+    }
+
+    /// What its agents share, by key.
+    pub(crate) fn context(&self) -> &Arc<Context> {
+        &self.context
     }
 
     /// The status that people and other runs see.

@@ -24,6 +24,7 @@ fn task(with: &serde_json::Value) -> Task {
         work_folder: Arc::from("/"),
         work: Work { with: Json::from(with), ..Work::default() },
         compensates: None,
+        context: Default::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::{AgentDefinition, AgentRequest, Failure, Output, Progress, Task};
+use super::super::{AgentDefinition, AgentRequest, ContextEntry, Failure, Output, Progress, Task};
 use crate::events::json::{Json, Why};
 use crate::events::problem::Code;
 
@@ -25,8 +25,8 @@ struct Document<'a> {
     /// The step's `with`; an empty object without one, so that a program can always look into it.
     input: Cow<'a, Json>,
     prompt: Option<&'a str>,
-    /// What the run shares: nothing, so far.
-    context: serde_json::Map<String, Value>,
+    /// What the agents of the run share.
+    context: &'a BTreeMap<String, ContextEntry>,
     /// What it is given to read: nothing, so far.
     files: [&'a str; 0],
     purpose: &'a str,
@@ -77,7 +77,7 @@ pub(super) fn document(task: &Task, about: &Json) -> Result<Vec<u8>, Failure> {
         agent: about,
         input,
         prompt: task.work.prompt.as_deref(),
-        context: serde_json::Map::new(),
+        context: &task.context,
         files: [],
         purpose: task.purpose.text(),
         outcome: task.compensates.as_ref().map(|step| step.outcome.text()),

@@ -38,6 +38,7 @@ fn task(folder: &Path, work: Work) -> Task {
         work_folder: folder.to_str().unwrap().into(),
         work,
         compensates: None,
+        context: Default::default(),
     }
 }
 

@@ -71,6 +71,15 @@ impl<W: World> Simulation<W> {
         Ok(kept)
     }
 
+    /// What the agents of the run share by now: of each key the number of its newest value, and that value.
+    ///
+    /// # Errors
+    /// When a value cannot be read.
+    pub fn context(&self) -> Result<BTreeMap<String, (u64, Json)>, Broken> {
+        let context = self.state().context().iter();
+        context.map(|(key, known)| Ok((key.to_string(), (known.version, self.json(&known.value)?)))).collect()
+    }
+
     /// The JSON of a payload of the history.
     ///
     /// # Errors

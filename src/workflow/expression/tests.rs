@@ -20,6 +20,7 @@ fn scope() -> Scope {
         run: RunId::parse("r").unwrap(),
         env: Default::default(),
         steps: Default::default(),
+        context: Default::default(),
         item: None,
         round: None,
         answer: None,

@@ -32,6 +32,10 @@ impl View {
             ("run", Value::from_pairs([("id", scope.run.as_str())])),
             ("env", Value::from_pairs(scope.env.iter().map(|(name, value)| (name.clone(), value.clone())))),
             ("steps", Value::from(steps)),
+            (
+                "context",
+                Value::from_pairs(scope.context.iter().map(|(key, value)| (key.clone(), value_of(value)))),
+            ),
         ]);
         if let Some((index, item)) = &scope.item {
             names.insert("index", Value::from(*index));

@@ -81,8 +81,9 @@ impl Unknown {
     }
 }
 
-const VARIABLES: [&str; 9] = ["input", "steps", "run", "env", "item", "index", "output", "outcome", "round"];
-const NOT_BUILT: [&str; 1] = ["context"];
+const VARIABLES: [&str; 10] =
+    ["input", "steps", "context", "run", "env", "item", "index", "output", "outcome", "round"];
+const NOT_BUILT: [&str; 1] = ["contexts"];
 
 impl<'a> Checker<'a> {
     /// `ancestors` are those of the drafts. Without them it is not checked which step runs after which.
@@ -209,6 +210,8 @@ impl<'a> Checker<'a> {
         match path.root {
             "input" => self.input(path),
             "steps" => self.steps(path, around, source),
+            // What agents will have written is not known before they did.
+            "context" => Ok(()),
             "env" => self.env(path),
             "run" => match path.attributes.first() {
                 Some(("id", _)) => Ok(()),

@@ -30,6 +30,7 @@ fn scope(step: &str, output: Option<&str>) -> Scope {
         run: RunId::parse("r1").unwrap(),
         env: BTreeMap::new(),
         steps: BTreeMap::from([(id("make"), made)]),
+        context: BTreeMap::new(),
         item: None,
         round: None,
         answer: None,

@@ -29,6 +29,7 @@ fn scope() -> Scope {
         run: RunId::parse("r1").unwrap(),
         env: BTreeMap::from([("HOME".to_owned(), "/home/me".to_owned())]),
         steps,
+        context: BTreeMap::new(),
         item: Some((3, Json::parse("{\"file\":\"f.txt\"}").unwrap())),
         round: None,
         answer: None,

@@ -256,6 +256,10 @@ impl Duel {
             let was = &self.engine.world.beside;
             return Err(self.disagree(&format!("`{step}` is told {was}, and should be told {beside}")));
         }
+        if self.engine.world.context != self.oracle.context {
+            let (was, is) = (&self.engine.world.context, &self.oracle.context);
+            return Err(self.disagree(&format!("`{step}` is told {was:?} of the context, which is {is:?}")));
+        }
         let outcome = told(&result);
         self.report(fence, result, &step, undoes, &outcome)
     }

@@ -53,6 +53,8 @@ pub(super) struct Oracle {
     seen_at: i64,
     /// How many events were looked at for that.
     pub(super) heard: usize,
+    /// What the tries have written: versions and values.
+    pub(super) context: BTreeMap<String, (u64, Value)>,
     /// Whether it fails because a child is stuck.
     stuck_child: bool,
 }
@@ -96,10 +98,18 @@ pub(super) enum End {
 /// How a try ended.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    Done { output: Value, child: Option<ChildEnd> },
+    Done { output: Value, child: Option<ChildEnd>, writes: Vec<Write> },
     Failed { retriable: bool, fatal: bool, stuck: bool, child: Option<ChildEnd> },
     TimedOut,
     Cancelled,
+}
+
+/// A value that a try writes for the others, of whose key it may expect a version.
+#[derive(Debug, Clone)]
+pub(super) struct Write {
+    pub(super) key: String,
+    pub(super) expected: Option<u64>,
+    pub(super) value: Value,
 }
 
 /// How a child run ended.
@@ -134,6 +144,7 @@ impl Oracle {
             left_when_seen: DURATION,
             seen_at: now,
             heard: 0,
+            context: BTreeMap::new(),
             stuck_child: false,
             model,
         };
@@ -242,12 +253,31 @@ impl Oracle {
     /// A try ended.
     pub(super) fn result(&mut self, id: &str, undoes: bool, outcome: &Outcome) {
         let place = self.place_of(id);
+        let outcome = &self.written(place, undoes, outcome);
         if undoes {
             self.undo_result(place, outcome);
         } else {
             self.do_result(place, outcome);
         }
         self.follow();
+    }
+
+    /// A try writes all or nothing: nothing where a key has another version than it expects, which fails it, and where its
+    /// answer is not taken.
+    fn written(&mut self, place: usize, undoes: bool, outcome: &Outcome) -> Outcome {
+        let Outcome::Done { output, writes, .. } = outcome else { return outcome.clone() };
+        let mut context = self.context.clone();
+        for Write { key, expected, value } in writes {
+            let version = context.get(key).map_or(0, |(version, _)| *version);
+            if expected.is_some_and(|expected| expected != version) {
+                return Outcome::Failed { retriable: true, fatal: false, stuck: false, child: None };
+            }
+            context.insert(key.clone(), (version + 1, value.clone()));
+        }
+        if undoes || !self.is_wrong(place, output) {
+            self.context = context;
+        }
+        outcome.clone()
     }
 
     /// A timer fired.

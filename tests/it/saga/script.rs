@@ -10,11 +10,11 @@ use reenact::events::problem::{Class, Code};
 use reenact::events::run::{ApprovalRequested, Gate, Purpose, Undoes};
 use reenact::testing::Dice;
 use reenact::testing::world::{Failure, Output, Reply, Stop, Task, World, answer};
-use reenact::workflow::work::Child;
+use reenact::workflow::work::{AgentRequest, Child};
 use serde_json::{Value, json};
 
 use super::model::Plan;
-use super::oracle::{ChildEnd, Outcome};
+use super::oracle::{ChildEnd, Outcome, Write};
 
 /// A world that follows from a seed.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub(super) struct Script {
     pub(super) given: Value,
     /// What it was told beside that, if it undoes something.
     pub(super) beside: Value,
+    /// What it was told that the agents share: values with their versions.
+    pub(super) context: BTreeMap<String, (u64, Value)>,
 }
 
 impl Script {
@@ -48,6 +50,7 @@ impl Script {
             compensated: BTreeSet::new(),
             given: Value::Null,
             beside: Value::Null,
+            context: BTreeMap::new(),
         }
     }
 
@@ -74,7 +77,9 @@ impl Script {
                 done["plan"] = json!(number);
                 done["add_steps"] = Plan::of(number).json();
             }
-            let done = Ok(Output { child, ..answer(&done) });
+            let writes = if is_child { Vec::new() } else { writes(task, &mut dice) };
+            let requests = writes.into_iter().map(Write::request).collect();
+            let done = Ok(Output { child, requests, ..answer(&done) });
             return self.unless_compensated(task, is_child, done, true);
         }
         let fails = |class| Err(Failure::new(Code::ExitUnknown, "as the script says").class(class));
@@ -115,6 +120,32 @@ impl Script {
     }
 }
 
+/// What an attempt writes for the others, perhaps expecting a version that was never there.
+fn writes(task: &Task, dice: &mut Dice) -> Vec<Write> {
+    let count = if dice.one_in(3) { 1 + dice.below(2) } else { 0 };
+    let write = |_| {
+        let key = ["k", "l"][dice.below(2)].to_owned();
+        let version = task.context.get(&key).map_or(0, |entry| entry.version);
+        let expected = [None, None, Some(version), Some(version + 7)][dice.below(4)];
+        Write { key, expected, value: json!({ "by": task.step, "try": task.attempt }) }
+    };
+    (0..count).map(write).collect()
+}
+
+impl Write {
+    fn request(self) -> AgentRequest {
+        let Self { key, expected, value } = self;
+        let key = expected.map_or_else(|| key.clone(), |version| format!("{key}@{version}"));
+        AgentRequest::Context { key, value: Json::from(&value) }
+    }
+
+    fn of(request: &AgentRequest) -> Self {
+        let AgentRequest::Context { key, value } = request else { panic!("{request:?} is never asked for") };
+        let (key, expected) = key.split_once('@').map_or((&**key, None), |(key, at)| (key, at.parse().ok()));
+        Self { key: key.to_owned(), expected, value: value.value() }
+    }
+}
+
 fn child_of(status: RunStatus, past_return: bool, degraded: bool) -> Child {
     Child { status, version: Version(9), past_return, degraded }
 }
@@ -140,6 +171,8 @@ impl World for Script {
         }
         self.given = task.work.with.value();
         self.beside = Value::Null;
+        let told = task.context.iter();
+        self.context = told.map(|(key, entry)| (key.clone(), (entry.version, entry.value.value()))).collect();
         if let Some(compensates) = &task.compensates {
             let outcome = if compensates.outcome == Undoes::Completed { "completed" } else { "unknown" };
             self.beside = json!({ "undo": compensates.output.value(), "outcome": outcome });
@@ -189,7 +222,11 @@ pub(super) fn told(result: &Result<Output, Failure>) -> Outcome {
         })
     };
     match result {
-        Ok(output) => Outcome::Done { output: output.output.value(), child: child(&output.child) },
+        Ok(output) => Outcome::Done {
+            output: output.output.value(),
+            child: child(&output.child),
+            writes: output.requests.iter().map(Write::of).collect(),
+        },
         Err(failure) if failure.code == Code::TimedOut => Outcome::TimedOut,
         Err(failure) if failure.code == Code::Cancelled => Outcome::Cancelled,
         Err(failure) => Outcome::Failed {

@@ -124,7 +124,7 @@ impl Advance<'_, '_> {
         let rendered = match &self.definition.output {
             None => Ok(Json::null()),
             Some(output) => self
-                .scope(None, &output.references().steps)
+                .scope(None, output.references())
                 .and_then(|scope| output.render(&scope).map_err(StartError::Render)),
         };
         let (output, error) = match rendered {

@@ -99,7 +99,7 @@ impl Advance<'_, '_> {
         let granted = run.steps.get(place).and_then(|node| node.granted.as_ref());
         match granted.and_then(|request| run.people.requests.get(request)) {
             Some(granted) => Ok(self.asked_of(granted)?.items.unwrap_or_default()),
-            None => Ok(step.items(&self.scope(Some(place), &step.references().steps)?)?),
+            None => Ok(step.items(&self.scope(Some(place), &step.references())?)?),
         }
     }
 
@@ -177,7 +177,7 @@ impl Advance<'_, '_> {
         let (Some(repeat), Some(output)) = (&step.repeat, output) else { return Ok(None) };
         let output = self.draft.json(output, self.moment)?;
         let round = u32::try_from(rounds).unwrap_or(u32::MAX);
-        let mut scope = self.scope(Some(place), &repeat.until.references().steps)?;
+        let mut scope = self.scope(Some(place), repeat.until.references())?;
         scope.round = Some((round, output.clone()));
         Ok(repeat.until.is_true(&scope)?.then_some(output))
     }
@@ -205,7 +205,7 @@ impl Advance<'_, '_> {
     }
 
     fn made(&self, place: StepIndex, step: &Step, answer: &Json) -> Result<Option<Json>, StartError> {
-        let scope = self.scope(Some(place), &step.output_references().steps)?;
+        let scope = self.scope(Some(place), &step.output_references())?;
         Ok(step.made_output(&Scope { answer: Some(answer.clone()), ..scope })?)
     }
 

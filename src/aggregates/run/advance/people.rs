@@ -40,7 +40,7 @@ impl Advance<'_, '_> {
         Ok(match &node.added.kind {
             StepKind::AskOfPhase => self.asked_of_phase(place)?,
             StepKind::FanOut { .. } => {
-                let items = step.items(&self.scope(Some(place), &step.references().steps)?)?;
+                let items = step.items(&self.scope(Some(place), &step.references())?)?;
                 ApprovalSubject { items: Some(items), ..asked }
             }
             StepKind::Work { .. } | StepKind::Repeat { .. } => {

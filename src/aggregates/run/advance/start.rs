@@ -79,7 +79,7 @@ impl Advance<'_, '_> {
         if let Some(granted) = granted.and_then(|request| run.people.requests.get(request)) {
             return self.granted_work(granted);
         }
-        let mut work = step.work(&self.scope(Some(place), &step.references().steps)?)?;
+        let mut work = step.work(&self.scope(Some(place), &step.references())?)?;
         let fallback = step.fallback.as_ref().filter(|fallback| fallback.agent == *agent);
         if let Some(suffix) = fallback.and_then(|fallback| fallback.prompt_suffix.as_ref()) {
             work.prompt.get_or_insert_default().push_str(suffix);

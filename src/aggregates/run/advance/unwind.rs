@@ -75,7 +75,7 @@ impl Advance<'_, '_> {
         let undo = node.compensation.as_ref().ok_or_else(|| Impossible::NoCompensation(node.id().clone()))?;
         let output = node.undone_output().map(|output| self.draft.json(output, self.moment)).transpose()?;
         let view = StepView { status: node.status(), attempts: node.attempts_now(), output };
-        let scope = self.scope(Some(place), &step.compensation_references().steps)?;
+        let scope = self.scope(Some(place), &step.compensation_references())?;
         Ok(Scope { undone: Some(Undone { step: step.id.clone(), outcome: undo.outcome, view }), ..scope })
     }
 

@@ -1,6 +1,7 @@
 //! The rules of a run, each by what is decided and what follows.
 
 mod agents;
+mod context;
 mod control;
 mod damaged;
 mod driven;

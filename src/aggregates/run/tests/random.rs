@@ -34,11 +34,14 @@ const GATES: &[&str] = &[
 const NOTHING_TO_UNDO: &str = "    compensate: none\n";
 
 /// What attempts answer, a plan sometimes.
-const ANSWERS: [&str; 4] = [
+const ANSWERS: [&str; 7] = [
     "{\"x\": 1}",
     "{\"x\": 2}",
     "{\"add_steps\": [{\"id\": \"p\", \"run\": \"true\", \"compensate\": {\"run\": \"undo\"}}, {\"id\": \"q\", \"run\": \"true\"}]}",
     "{\"add_steps\": [{\"id\": \"p\", \"needs\": [\"p\"], \"run\": \"true\"}]}",
+    "{\"context\": {\"k\": 1, \"l\": [2]}}",
+    "{\"context\": {\"k@1\": 2}}",
+    "{\"context\": {\"no key\": 1}}",
 ];
 
 /// A workflow file of up to seven steps, each of which may need any of those before it.

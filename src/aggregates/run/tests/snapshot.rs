@@ -55,7 +55,7 @@ steps:
         "first",
     );
     let failure = |class| Failure::new(Code::ExitUnknown, "no").class(class);
-    play.complete("first", "1");
+    play.complete("first", r#"{"context": {"k": [1]}}"#);
     play.ask(Ask::Unpause(order()));
     play.complete("second", "{\"x\": 2}");
     play.fail("third", failure(Class::Validation));

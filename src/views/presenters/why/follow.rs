@@ -1,5 +1,8 @@
 //! What is looked for further back, once an event was found: what it follows from.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::past::Past;
 use super::want::Want;
 use crate::aggregates::run::child::is_made_by;
@@ -45,6 +48,7 @@ pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) ->
         RunEvent::RetryScheduled(retry) => vec![Want::Tried(retry.step.clone(), retry.purpose)],
         RunEvent::FallbackEngaged(to) => vec![Want::Tried(to.step.clone(), Purpose::Do)],
         RunEvent::AttemptStarted(began) => attempt_began(past, began),
+        RunEvent::ContextChanged(changed) => vec![Want::Began(changed.step.clone(), changed.purpose)],
         RunEvent::ApprovalRequested(asked) => match asked.gate {
             Gate::Before => sources(past, &asked.step, &past.uses(&asked.step, Purpose::Do)),
             Gate::After => vec![Want::Made(asked.step.clone())],
@@ -87,6 +91,7 @@ fn completed(past: &Past<'_>, done: &RunCompleted) -> Vec<Want> {
             last.map(|node| made(node.id())).take(INSIDE_MAX).collect()
         }
     };
+    wants.extend(written(past, &uses));
     if done.degraded {
         let lesser = nodes().filter(|node| is_lesser(node)).map(|node| made(node.id())).take(INSIDE_MAX);
         wants.extend(lesser);
@@ -252,7 +257,19 @@ fn sources(past: &Past<'_>, step: &StepId, uses: &[Use]) -> Vec<Want> {
     let made = past.producers(Some(step), uses).into_iter().cloned().map(Want::Made);
     let is_child = past.run.about().is_some_and(|about| about.started.parent.is_some());
     let input = is_child && uses.iter().any(|used| used.of == Whose::Input);
-    made.chain(input.then_some(Want::Start)).collect()
+    made.chain(written(past, uses)).chain(input.then_some(Want::Start)).collect()
+}
+
+/// Who wrote the keys of the context that are used; where none is named, all of them.
+fn written(past: &Past<'_>, uses: &[Use]) -> impl Iterator<Item = Want> {
+    let context = past.run.context();
+    let of = |used: &Use| match &used.of {
+        Whose::Context(Some(key)) => context.get_key_value(&**key).map(|(key, _)| key).into_iter().collect(),
+        Whose::Context(None) => context.keys().take(INSIDE_MAX).collect(),
+        _ => Vec::new(),
+    };
+    let keys: BTreeSet<Arc<str>> = uses.iter().flat_map(of).cloned().collect();
+    keys.into_iter().map(Want::Written)
 }
 
 /// Those that grew in a step, in order.

@@ -92,7 +92,7 @@ impl<'a> Past<'a> {
                     let needs = at.map(|(_, node)| &*node.added.needs).unwrap_or_default();
                     found.extend(needs.iter().filter_map(|need| self.node(need)).map(Node::id));
                 }
-                Whose::Input | Whose::Environment | Whose::Part | Whose::Run => {}
+                Whose::Input | Whose::Environment | Whose::Context(_) | Whose::Part | Whose::Run => {}
             }
         }
         let mut once: Vec<&StepId> = Vec::new();
@@ -140,6 +140,8 @@ impl<'a> Past<'a> {
             run: about.id.clone(),
             env: BTreeMap::new(),
             steps,
+            // What it was then is not known here: others may have written it since.
+            context: BTreeMap::new(),
             item,
             round: None,
             answer: None,

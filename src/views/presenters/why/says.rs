@@ -8,7 +8,7 @@ use crate::events::json::Payload;
 use crate::events::problem::Code;
 use crate::events::run::{
     ApprovalRequested, AttemptStarted, Because, ChildEnded, Gate, Handling, Purpose, Resolution,
-    RollbackCause, RunEvent, RunStarted, SkipReason, StepAdded, StepCompleted, StepFailed,
+    RollbackCause, RunEvent, RunStarted, SkipReason, StepAdded, StepCompleted, StepFailed, StepSkipped,
 };
 use crate::events::text::shortened;
 use crate::events::time::{Timestamp, format_duration};
@@ -37,13 +37,7 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
         | RunEvent::RetryScheduled(_)
         | RunEvent::FallbackEngaged(_) => tried(past, event),
         RunEvent::StepCompleted(done) => of(&done.step, completed(past, done)),
-        RunEvent::StepSkipped(skipped) => {
-            let why = match skipped.reason {
-                SkipReason::Condition | SkipReason::Dependency => "",
-                SkipReason::Failure => "it failed, which is tolerated: ",
-            };
-            of(&skipped.step, format!("`{}` was left out: {why}{}", skipped.step, message(&skipped.message)))
-        }
+        RunEvent::StepSkipped(skipped) => of(&skipped.step, left_out(skipped)),
         RunEvent::StepFailed(failed) => of(&failed.step, step_failed(failed)),
         RunEvent::StepCancelled(cancelled) => {
             of(&cancelled.step, format!("`{}` was cancelled", cancelled.step))
@@ -57,6 +51,13 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
         }
         RunEvent::SignalReceived(came) => {
             of_run(format!("{} sent the signal `{}`: {}", came.by, came.name, value(past, &came.data)))
+        }
+        RunEvent::ContextChanged(changed) => {
+            let (step, key, value) = (&changed.step, &changed.key, value(past, &changed.value));
+            of(
+                step,
+                format!("`{step}` wrote `{key}` into the context (version {}): {value}", changed.version),
+            )
         }
         RunEvent::AgentAwaited(awaited) => {
             of_run(format!("the agent {} is paused, and waited for since {}", awaited.agent, moment(at)))
@@ -277,6 +278,14 @@ pub fn command(work: &Work) -> String {
 fn completed(past: &Past<'_>, done: &StepCompleted) -> String {
     let lesser = if done.degraded { ", in a lesser way" } else { "" };
     format!("`{}` answered{lesser} {}", done.step, value(past, &done.output))
+}
+
+fn left_out(skipped: &StepSkipped) -> String {
+    let why = match skipped.reason {
+        SkipReason::Condition | SkipReason::Dependency => "",
+        SkipReason::Failure => "it failed, which is tolerated: ",
+    };
+    format!("`{}` was left out: {why}{}", skipped.step, message(&skipped.message))
 }
 
 fn step_failed(failed: &StepFailed) -> String {

@@ -40,6 +40,8 @@ pub(super) enum Want {
     Awaited(StepId),
     /// A signal came.
     Sent(Arc<str>),
+    /// Somebody wrote a key of the context.
+    Written(Arc<str>),
     /// Why a step was stopped.
     Stopped(StepId),
     /// What still ran when the time of the run was over. Nobody goes further back for it alone.
@@ -95,6 +97,7 @@ impl Want {
             Self::FellBack(_) => kind == "fallback_engaged",
             Self::Asked(_) | Self::Granted(_) | Self::Refused(_) => kind.starts_with("approval_"),
             Self::Awaited(_) | Self::Sent(_) => kind.starts_with("signal_"),
+            Self::Written(_) => kind == "context_changed",
             Self::Stopped(_) => {
                 matches!(kind, "step_failed" | "timer_fired" | "cancel_requested" | "rollback_started")
             }
@@ -124,6 +127,7 @@ impl Want {
             | Self::ChildEnded(step)
             | Self::Added(step) => Some(step.as_str()),
             Self::Asked(request) | Self::Granted(request) | Self::Refused(request) => Some(request.as_str()),
+            Self::Written(key) => Some(key),
             _ => None,
         }
     }
@@ -156,6 +160,7 @@ impl Want {
             },
             Self::Awaited(step) => matches!(event, RunEvent::SignalAwaited(awaited) if awaited.step == *step),
             Self::Sent(name) => matches!(event, RunEvent::SignalReceived(came) if came.name == *name),
+            Self::Written(key) => matches!(event, RunEvent::ContextChanged(changed) if changed.key == *key),
             Self::Stopped(step) => stops(event, step),
             Self::TimeOver => {
                 matches!(event, RunEvent::TimerFired(fired) if fired.timer == TimerId::duration())

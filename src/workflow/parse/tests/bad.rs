@@ -278,7 +278,7 @@ fn names_that_expressions_cannot_know() {
             "`index`",
             "evaluated once",
         ),
-        ("run: echo {{ context.x }}", Code::NotBuilt, 3, 18, "`context`", ""),
+        ("run: echo {{ contexts.x.y }}", Code::NotBuilt, 3, 18, "`contexts`", ""),
         ("run: x\n    env:\n      A: \"x\n        {{ nope }}\"", Code::UnknownName, 6, 12, "`nope`", ""),
     ]);
 }

@@ -29,6 +29,7 @@ fn maps(depth: usize) -> String {
 fn scope(input: &str) -> Scope {
     let input = Json::parse(input).unwrap();
     Scope {
+        context: Default::default(),
         item: Some((0, Json::parse(&input.text().replace('1', "1.0")).unwrap())),
         input,
         run: crate::events::ids::RunId::parse("r").unwrap(),

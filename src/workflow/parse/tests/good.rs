@@ -16,6 +16,7 @@ fn scope() -> Scope {
         run: RunId::parse("r1").unwrap(),
         env: BTreeMap::new(),
         steps: BTreeMap::new(),
+        context: BTreeMap::new(),
         item: None,
         round: None,
         answer: None,

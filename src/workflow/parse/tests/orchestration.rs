@@ -329,6 +329,7 @@ fn a_loop_ends_with_the_round_after_which_its_until_is_true() {
         run: RunId::parse("r1").unwrap(),
         env: BTreeMap::new(),
         steps: BTreeMap::new(),
+        context: BTreeMap::new(),
         item: None,
         round: None,
         answer: None,

@@ -89,6 +89,7 @@ fn command(made: &Made) -> Option<String> {
         run: RunId::parse("r").unwrap(),
         env: BTreeMap::new(),
         steps: BTreeMap::new(),
+        context: BTreeMap::new(),
         item: None,
         round: None,
         answer: None,

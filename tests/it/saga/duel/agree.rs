@@ -82,6 +82,9 @@ impl Duel {
         let ids: BTreeSet<String> =
             self.engine.requests().map(|open| open.asked.request.to_string()).collect();
         self.same("requests are to be told of", ids, effects)?;
+        let context = self.engine.context().map_err(said)?.into_iter();
+        let context = context.map(|(key, (version, value))| (key, (version, value.value()))).collect();
+        self.same("values are shared", self.oracle.context.clone(), context)?;
         let kept = self.engine.kept_signals().map_err(said)?.into_iter();
         let kept = kept.map(|(name, data)| (name.to_string(), data.iter().map(Json::value).collect()));
         self.same("signals are kept", self.oracle.kept(), kept.collect())

@@ -157,7 +157,7 @@ impl Oracle {
         }
         let (retriable, fatal, stuck) = match outcome {
             Outcome::Done { .. } if wrong => (false, false, false),
-            Outcome::Done { output, child } => {
+            Outcome::Done { output, child, .. } => {
                 self.degraded |= step.fallen_back || child.is_some_and(|child| child.degraded);
                 return self.complete(place, output.clone(), true);
             }

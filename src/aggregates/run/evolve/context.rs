@@ -1,0 +1,28 @@
+//! What the agents of a run share, as it changes.
+
+use std::sync::Arc;
+
+use super::{Contradiction, Evolution};
+use crate::aggregates::run::ContextValue;
+use crate::events::run::{AttemptStarted, ContextChanged};
+
+impl Evolution<'_> {
+    pub(super) fn context_changed(&mut self, event: &ContextChanged) -> Result<(), Contradiction> {
+        let known = self.run.context.get(&event.key).map_or(0, |known| known.version);
+        if event.version != known + 1 {
+            let (key, version) = (&event.key, event.version);
+            return Err(format!("`{key}` has version {known} in the context, and {version} does not follow"));
+        }
+        let node = self.run.node(&event.step).map(|(_, node)| node);
+        let open = node.into_iter().flat_map(|node| node.open_attempts());
+        let writes =
+            |open: &Arc<AttemptStarted>| (open.purpose, open.attempt) == (event.purpose, event.attempt);
+        if !open.into_iter().any(writes) {
+            return Err(format!("no attempt {} at `{}` is open that could write", event.attempt, event.step));
+        }
+        let ContextChanged { key, version, value, step, purpose, attempt } = event.clone();
+        let written = ContextValue { version, value, step, purpose, attempt };
+        Arc::make_mut(&mut self.run.context).insert(key, written);
+        Ok(())
+    }
+}
