@@ -132,7 +132,7 @@ impl Assignment {
                 ContextEntry { value: json(&known.value)?, version: known.version },
             ))
         };
-        let context: Result<_, _> = values.iter().map(entry).collect();
+        let context: Result<_, _> = values.iter().filter(|(_, known)| known.is_there()).map(entry).collect();
         Ok(Task {
             run: about.id.clone(),
             step: started.step.clone(),

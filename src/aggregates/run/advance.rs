@@ -293,7 +293,8 @@ impl<'d, 'a> Advance<'d, 'a> {
             .map(|item| Ok::<_, Unreadable>((item.index, self.draft.json(&item.value, self.moment)?)))
             .transpose()?;
         let mut context = BTreeMap::new();
-        for (key, known) in run.context().iter().filter(|_| references.context) {
+        let values = run.context().iter().filter(|(_, known)| references.context && known.is_there());
+        for (key, known) in values {
             context.insert(key.to_string(), self.draft.json(&known.value, self.moment)?);
         }
         Ok(Scope {

@@ -31,7 +31,8 @@ const KEY_BYTES_MAX: usize = 64;
 /// The context of a run, by key.
 pub(crate) type Context = BTreeMap<Arc<str>, ContextValue>;
 
-/// The newest value of a key.
+/// The newest value of a key. One that was removed has the value null: its versions are remembered, so that none ever means
+/// two values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ContextValue {
     /// Its number among all values of the key, from 1.
@@ -41,6 +42,18 @@ pub(crate) struct ContextValue {
     pub(crate) step: StepId,
     pub(crate) purpose: Purpose,
     pub(crate) attempt: u32,
+}
+
+impl ContextValue {
+    /// Whether the key is there: it was not removed.
+    pub(crate) fn is_there(&self) -> bool {
+        self.value != Payload::default()
+    }
+
+    /// The version that who writes the key may expect: 0 where it is not there.
+    fn expected(&self) -> u64 {
+        if self.is_there() { self.version } else { 0 }
+    }
 }
 
 /// A value that an attempt writes, which may be written.
@@ -63,18 +76,20 @@ impl Advance<'_, '_> {
         answer: &Json,
     ) -> Result<Vec<Write>, Failure> {
         let context = self.draft.state().context();
-        let mut newest: BTreeMap<Arc<str>, u64> = BTreeMap::new();
+        // Of each key that is written: its version, and the one that may be expected.
+        let mut newest: BTreeMap<Arc<str>, (u64, u64)> = BTreeMap::new();
         let mut writes = Vec::new();
         for (what, value) in asked(attempt, requests, answer)? {
             let (key, expected) = parsed(&what)?;
-            let known = || context.get(key).map_or(0, |known| known.version);
-            let is = newest.get(key).copied().unwrap_or_else(known);
+            let known = || context.get(key).map_or((0, 0), |known| (known.version, known.expected()));
+            let (before, is) = newest.get(key).copied().unwrap_or_else(known);
             if let Some(expected) = expected.filter(|expected| *expected != is) {
                 return Err(conflict(key, expected, is, context.get(key)));
             }
             let key: Arc<str> = key.into();
-            newest.insert(Arc::clone(&key), is + 1);
-            writes.push(Write { key, version: is + 1, value });
+            let version = before + 1;
+            newest.insert(Arc::clone(&key), (version, if value.is_null() { 0 } else { version }));
+            writes.push(Write { key, version, value });
         }
         let new = newest.keys().filter(|key| !context.contains_key(*key)).count();
         for (is, may_be, what) in [
