@@ -3,6 +3,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 
+use reenact::events::commit::{Commit, Header};
+use reenact::events::context::{ContextEvent, LockAwaited, LockGranted};
+use reenact::events::ids::{Hash, LockFence, LockName, StreamId, Version};
+use reenact::events::time::Timestamp;
+use reenact::store::EventStore;
+use reenact::store::sled::{SledOptions, SledStore};
 use serde_json::{Value, json};
 
 use crate::support::{Ended, Process, Sandbox, wait_until};
@@ -144,6 +150,77 @@ fn nothing_that_was_counted_is_lost_or_counted_twice_though_the_holder_is_killed
     assert_eq!(all, (0..13).map(|number| (Some(number + 1), Some(number))).collect::<Vec<_>>());
     assert_eq!(sandbox.json(0, &["verify"])["ok"], true);
     sandbox.write("go", "");
+}
+
+/// The events of locks, as streams bring them about that ask for one.
+fn append(sandbox: &Sandbox, context: &str, events: &[ContextEvent]) {
+    let header = Header {
+        stream: StreamId::new("context", context),
+        first: Version(1),
+        recorded_at: Timestamp(1_700_000_000_000_000),
+        correlation: None,
+        causation: "lock_acquire".into(),
+        code_version: "0.1.0".into(),
+        origin: None,
+    };
+    let commit = Commit::seal(header, events, Hash::default()).unwrap();
+    actix::System::new().block_on(async {
+        let store = SledStore::open(&sandbox.data(), SledOptions::default()).unwrap();
+        store.append(commit, Vec::new()).await.unwrap();
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn who_holds_a_lock_and_who_waits_for_it_is_shown_as_it_is_now_also_after_its_process_is_gone() {
+    let sandbox = Sandbox::new();
+    sandbox.json(0, &["context", "set", "other", "a=1"]);
+    let lock = |name: &str| LockName::parse(name).unwrap();
+    let granted = |name: &str, owner: &str, fence, until| -> ContextEvent {
+        let (lock, owner, until) = (lock(name), owner.into(), Timestamp(until));
+        LockGranted { lock, owner, fence: LockFence(fence), until, tells: None }.into()
+    };
+    let awaited = |name: &str, owner: &str, until| -> ContextEvent {
+        let (lock, owner, until) = (lock(name), owner.into(), Timestamp(until));
+        LockAwaited { lock, owner, lease_us: 1, until, tells: None }.into()
+    };
+    let (past, future) = (1_700_000_001_000_000, 4_000_000_000_000_000);
+    append(
+        &sandbox,
+        "c",
+        &[
+            granted("build", "run/r/a", 1, future),
+            awaited("build", "run/s/a", past),
+            awaited("build", "run/t/a", future),
+            granted("over", "run/r/b", 2, past),
+            granted("awaited", "run/r/c", 3, past),
+            awaited("awaited", "run/s/c", future),
+        ],
+    );
+    let known = sandbox.json(0, &["context", "locks", "c"]);
+    let [awaited, build] = &known["locks"].as_array().unwrap()[..] else { panic!("{known}") };
+    assert_eq!((&awaited["lock"], &awaited["holder"]), (&json!("awaited"), &json!(null)));
+    assert_eq!((&build["holder"]["owner"], &build["holder"]["fence"]), (&json!("run/r/a"), &json!(1)));
+    let waits = build["waiting"].as_array().unwrap();
+    assert_eq!(
+        (waits.len(), &waits[0]["owner"]),
+        (1, &json!("run/t/a")),
+        "the other waited until it was over"
+    );
+    let people = sandbox.reenact(&["context", "locks", "c"]).stdout;
+    let told: Vec<&str> = people.lines().collect();
+    assert_eq!(told[0], "awaited  free, and about to be granted");
+    assert!(told[2].starts_with("build  held by run/r/a until 2096-10-02T07:06:40Z, grant 1"), "{people}");
+    assert!(told[3].starts_with("  run/t/a waits until 2096"), "{people}");
+    // A write under a grant that is over, or was never given, is not for the command line: it names none.
+    sandbox.json(0, &["context", "set", "c", "a=1"]);
+    assert_eq!(
+        sandbox.json(0, &["replay", "context/c"])["state"]["locks"]["awaited"]["holder"]["owner"],
+        "run/s/c"
+    );
+    let types: Vec<_> = sandbox.history("context/c").iter().map(|line| line["type"].clone()).collect();
+    assert_eq!(types[6..], ["lock_expired", "lock_granted", "lock_wait_ended", "context_set"]);
+    assert_eq!(sandbox.json(0, &["verify"])["ok"], true);
 }
 
 #[test]

@@ -93,6 +93,11 @@ impl Arena {
         assert!(result.is_ok() || events.is_empty());
         self.version = self.version.plus(events.len() as u64);
         events.iter().for_each(|event| self.told(event));
+        let is_held = |lock: &usize| self.holds.contains_key(lock);
+        assert!(
+            self.came.iter().all(|(lock, came)| came.is_empty() || is_held(lock)),
+            "a free lock is waited for"
+        );
         result
     }
 
