@@ -3,6 +3,7 @@
 //! - [`hosting`]: hosts streams of any kind
 //! - [`runs`]: what performs the effects of runs, and what may be wanted of them
 //! - [`agents`]: who makes attempts
+//! - [`contexts`]: what streams and people share
 //! - [`pages`]: files for people in a run's folder
 //! - [`notify`]: tells others of events; [`subscribe`]: and programs that use the crate
 //! - [`arbiters`]: the threads on which actors live
@@ -12,6 +13,7 @@
 pub mod agents;
 pub mod arbiters;
 pub mod clock;
+pub mod contexts;
 pub mod hosting;
 pub mod library;
 pub mod notify;

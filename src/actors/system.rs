@@ -16,6 +16,7 @@ use super::agents::roster::Roster;
 use super::agents::shell::AgentKind;
 use super::arbiters::Arbiters;
 use super::clock::Clock;
+use super::contexts::ContextKind;
 use super::hosting::Hosting;
 use super::hosting::attentions::{AttentionRows, Attentions};
 use super::hosting::context::{HostContext, read_problem};
@@ -160,6 +161,7 @@ impl System {
         let known = Arc::new(AgentsView::new(Arc::clone(&projector)));
         let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), scribe, Arc::clone(&logs), known);
         let kinds = kinds.with(RunKind { runs: Arc::downgrade(&live), pages }).with(AgentKind { agents });
+        let kinds = kinds.with(ContextKind);
         hosting.register(kinds);
         let arbiters = Mutex::new(arbiters);
         let runs = Arc::new(RunsView::new(Arc::clone(&projector)));

@@ -2,6 +2,8 @@
 //!
 //! - [`run`]: one execution of a workflow, a graph of steps that grows
 //! - [`agent`]: whether an agent takes work, and with which definitions it was seen
+//! - [`context`]: what streams and people share: keys with values, and locks
 
 pub mod agent;
+pub mod context;
 pub mod run;

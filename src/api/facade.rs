@@ -5,6 +5,7 @@
 //! - `see`: lets runs go on, and sees them through
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `agents`: what is known of agents, and what people want of them
+//! - `contexts`: what is known of shared contexts, and writing to them
 //! - `list`: runs, once or as they change
 //! - `report`: one run; `inputs`: what it was given; `failure`: the attempt that it failed with; `changed`: which of its files
 //!   say something else by now
@@ -18,6 +19,7 @@
 mod agents;
 mod begin;
 mod changed;
+mod contexts;
 mod control;
 mod failure;
 mod graph;
@@ -182,6 +184,7 @@ impl Facade {
             Request::TurnAgent { agent, to, known, order, id } => {
                 self.turn_agent(&agent, (to, known), order, id).await.map(Response::AgentTurned)
             }
+            Request::Context { context, wants } => self.context(context, wants, frames).await,
             Request::Plan { run, to } => self.plan(&run, to.as_deref()).await.map(Response::Planned),
             Request::StateAt { run, at } => {
                 self.state_at(&run, at).await.map(|state| Response::State(Box::new(state)))

@@ -3,6 +3,7 @@
 
 mod agents;
 mod check;
+mod contexts;
 mod events;
 mod listed;
 mod seen;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::spec::RunSpec;
 use crate::aggregates::agent::Turn;
 use crate::aggregates::run::{CannotUndo, Order, RollbackPlan, RunStatus, Unticked};
-use crate::events::ids::{AgentName, CommandId, RunId, StepId, Version};
+use crate::events::ids::{AgentName, CommandId, ContextName, RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::run::{Purpose, Resolution};
@@ -33,6 +34,10 @@ use crate::views::projections::runs::{RunFilter, RunRow};
 use crate::workflow::approval::Edits;
 pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
 pub use check::{REQUEST_BYTES_MAX, tags as check_tags};
+pub use contexts::{
+    ContextAnswer, ContextKnown, ContextWants, ContextWritten, HolderKnown, KeyGiven, KeyKnown, KeyVersioned,
+    KeyWritten, LockKnown, LocksKnown, WaiterKnown,
+};
 pub use events::WhichEvents;
 pub use listed::{Listed, ListedRun, Listing};
 pub use seen::{Live, LiveAttempt, Tells, Told};
@@ -173,6 +178,13 @@ pub enum Request {
         #[serde(default)]
         id: Option<CommandId>,
     },
+    /// What somebody wants of a shared context. Frames: [`Frame::Key`]. Response: [`Response::Context`].
+    Context {
+        /// The context.
+        context: ContextName,
+        /// The thing that they want.
+        wants: ContextWants,
+    },
     /// The plan of a rollback that would begin now. Response: [`Response::Planned`].
     Plan {
         /// Its id, or enough of it.
@@ -239,6 +251,7 @@ impl Request {
             | Self::Interrupt
             | Self::Control { .. }
             | Self::TurnAgent { .. } => false,
+            Self::Context { wants, .. } => wants.only_looks(),
             Self::Hello
             | Self::Follow { .. }
             | Self::Report { .. }
@@ -343,6 +356,8 @@ pub enum Frame {
     Listed(Listed),
     /// An event of a run.
     Event(Box<HistoryLine>),
+    /// What became of a key of a shared context.
+    Key(Box<KeyWritten>),
     /// What a program says.
     Heard(Box<Heard>),
     /// What was said during an attempt.
@@ -389,6 +404,8 @@ pub enum Response {
     OwnAgents(Vec<AgentDefinition>),
     /// What was wanted of an agent is recorded.
     AgentTurned(AgentTurned),
+    /// The answer of a shared context.
+    Context(ContextAnswer),
     /// The plan of a rollback.
     Planned(Planned),
     /// A run as it was.

@@ -1,11 +1,13 @@
 //! The arguments of the command line, verb by verb.
 //!
+//! - `contexts`: what the verbs take that read and write shared contexts
 //! - `look`: what the verbs take that look at runs
 //! - `said`: what the verbs take that tell what programs say
 //! - `setup`: what the verbs take that set Reenact up, and tell how it is set up
 //! - `shape`: what the verbs take that show what is, was or would be, and change nothing
 //! - `steer`: what the verbs take that steer a run, or answer what it asks
 
+mod contexts;
 mod look;
 mod said;
 mod setup;
@@ -20,6 +22,7 @@ use anstream::ColorChoice;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::contexts::{ContextArguments, ContextVerb, SetContextArguments};
 pub(super) use self::look::{HistoryArguments, ListArguments, ReplayArguments, StatusArguments};
 pub(super) use self::said::{EachArguments, LogsArguments, Show, TranscriptArguments};
 pub(super) use self::setup::{
@@ -126,6 +129,8 @@ pub(super) enum Verb {
     Why(WhyArguments),
     /// Show the agents, check their files, or say whether one takes work
     Agents(AgentsArguments),
+    /// Show and set what runs and people share, and who holds its locks
+    Context(ContextArguments),
     /// Check workflow files; nothing runs
     Validate(ValidateArguments),
     /// Print the JSON Schema of workflow files, for editors
@@ -180,6 +185,7 @@ impl Verb {
                 Some(AgentsVerb::Validate(_)) => Reach::None,
                 Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
             },
+            Self::Context(ContextArguments { verb: ContextVerb::Set(_) }) => Reach::Acts,
             Self::Validate(_)
             | Self::Schema
             | Self::Trust(_)
@@ -198,6 +204,7 @@ impl Verb {
             | Self::Transcript(_)
             | Self::Logs(_)
             | Self::Why(_)
+            | Self::Context(_)
             | Self::Verify
             | Self::Rollback(RollbackArguments { dry_run: true, .. }) => Reach::Looks,
             Self::Run(_)

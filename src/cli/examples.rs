@@ -141,6 +141,20 @@ const EXAMPLES: &[Examples] = &[
             ("reenact agents pause publisher --reason 'until Monday'", "let one start nothing"),
         ],
     ),
+    (
+        &["context", "get"],
+        &[
+            ("reenact context get prices", "all that is shared there"),
+            ("reenact context get prices eur", "one value of it"),
+        ],
+    ),
+    (
+        &["context", "set"],
+        &[
+            ("reenact context set prices eur:=12.5 note='as of today'", "a number and a text, both or none"),
+            ("reenact context set prices eur:=13 --expect 1", "only if nobody has set it meanwhile"),
+        ],
+    ),
     (&["validate"], &[("reenact validate trip.yaml", "what is wrong with it, with line and column")]),
     (
         &["schema"],

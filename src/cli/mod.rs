@@ -23,6 +23,7 @@ mod command;
 mod complete;
 mod completions;
 mod config;
+mod context;
 mod control;
 mod doctor;
 mod dry_run;
@@ -352,6 +353,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Transcript(arguments) => transcript::transcript(scene, arguments).await,
         Verb::Why(arguments) => why::why(scene, arguments).await,
         Verb::Agents(arguments) => agents::agents(scene, arguments).await,
+        Verb::Context(arguments) => context::context(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
         Verb::Schema => schema::schema(scene),
         Verb::Verify => verify::verify(scene).await,

@@ -13,6 +13,7 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use serde::{Deserialize, Serialize};
 
 use super::agent::*;
+use super::context::*;
 use super::run::*;
 
 /// The most that decoding one value may allocate, in bytes, also where its bytes are damaged. For values
@@ -191,6 +192,19 @@ event_table! {
         RunCompensated "run_compensated" 1;
         RunCancelled "run_cancelled" 1;
         RunStuck "run_stuck" 1;
+    }
+}
+
+event_table! {
+    ContextEvent {
+        ContextSet "context_set" 1;
+        LockAwaited "lock_awaited" 1;
+        LockGranted "lock_granted" 1;
+        LockRenewed "lock_renewed" 1;
+        LockReleased "lock_released" 1;
+        LockExpired "lock_expired" 1;
+        LockWaitEnded "lock_wait_ended" 1;
+        LockWaitEndTold "lock_wait_end_told" 1;
     }
 }
 

@@ -104,13 +104,28 @@ text_id! {
 
 const ID_LENGTH_MAX: usize = 64;
 
+/// Whether a text is a name that names no file but one of its own: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    let first = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
+    let rest = chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    first && rest && text.len() <= ID_LENGTH_MAX
+}
+
+/// Whether a text is a name as expressions have them, or with hyphens: `[A-Za-z_][A-Za-z0-9_-]{0,63}`.
+fn is_identifier(text: &str) -> bool {
+    let mut chars = text.chars();
+    let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    let rest = chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    first && rest && text.len() <= ID_LENGTH_MAX
+}
+
+const IDENTIFIER_RULE: &str = "1 to 64 letters, digits, `_` or `-`, beginning with a letter or `_`";
+
 impl RunId {
     /// Checks an id that a person chose.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        let mut chars = text.chars();
-        let first = chars.next().is_some_and(|c| c.is_ascii_alphanumeric());
-        let rest = chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-        if first && rest && text.len() <= ID_LENGTH_MAX && text != "last" {
+        if is_name(text) && text != "last" {
             return Ok(Self(text.into()));
         }
         let rule =
@@ -127,14 +142,10 @@ impl RunId {
 impl StepId {
     /// Checks an id that stands in a definition.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        let mut chars = text.chars();
-        let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-        let rest = chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-        if first && rest && text.len() <= ID_LENGTH_MAX {
+        if is_identifier(text) {
             return Ok(Self(text.into()));
         }
-        let rule = "1 to 64 letters, digits, `_` or `-`, beginning with a letter or `_`";
-        Err(InvalidId { what: "step id", text: text.to_owned(), rule })
+        Err(InvalidId { what: "step id", text: text.to_owned(), rule: IDENTIFIER_RULE })
     }
 
     /// The id of a step that is in a graph already, which may have grown there.
@@ -331,6 +342,10 @@ number! {
     /// An attempt's number in its run: each new attempt gets the next. Only the newest of a step may report.
     Fence
 }
+
+mod shared;
+
+pub use shared::{CONTEXT_KIND, ContextKey, ContextName, KeyVersion, LockFence, LockName};
 
 /// Tells a command from all others, however often it is sent. The sender makes one id for each thing that it
 /// wants, and sends the command again with that id until it is answered. 16 bytes, those of a UUID.

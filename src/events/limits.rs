@@ -16,7 +16,12 @@
 //! | a snapshot | [`SNAPSHOT_BYTES_MAX`] | is not taken |
 //! | the name of a stream | [`STREAM_NAME_BYTES_MAX`] | is refused |
 //! | the key and the row of a read model | [`VIEW_KEY_BYTES_MAX`], [`VIEW_ROW_BYTES_MAX`] | are refused; rows of runs are cut |
+//! | a value of a shared context | [`CONTEXT_VALUE_BYTES_MAX`] | is refused |
+//! | keys of a shared context, of locks that are held at once, who waits for one | [`CONTEXT_KEYS_MAX`], [`CONTEXT_LOCKS_MAX`], [`LOCK_WAITERS_MAX`] | are refused |
+//! | how long a lock is granted | [`LEASE_MAX`] | is refused |
 //! | name and tags of a run, in its row | [`RUN_LABELS_BYTES_MAX`] | are refused before the run starts |
+
+use std::time::Duration;
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -60,6 +65,22 @@ pub const VIEW_ROW_BYTES_MAX: usize = VALUE_BYTES_MAX;
 /// How long the name of a workflow and the tags of a run may be together, in bytes of JSON: with them its row
 /// in the list of runs is no longer than a row may be.
 pub const RUN_LABELS_BYTES_MAX: usize = 3 * KIB;
+
+/// The longest value of a shared context, in bytes of JSON. What is longer is a file's: a context is read as a whole.
+pub const CONTEXT_VALUE_BYTES_MAX: usize = MIB;
+
+/// How many keys a shared context has, those counted that were removed: their versions are remembered, so that no version of a
+/// key ever means two values. The state holds them all, some 5 MB at most.
+pub const CONTEXT_KEYS_MAX: usize = 10_000;
+
+/// How many locks of a shared context are held at once.
+pub const CONTEXT_LOCKS_MAX: usize = 1_024;
+
+/// How many wait for one lock. Who comes after them is told so at once, and need not wait in vain.
+pub const LOCK_WAITERS_MAX: usize = 1_024;
+
+/// How long a lock is granted at most before it is renewed: whoever waits for one whose holder is dead waits for that.
+pub const LEASE_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// How many steps the fan-outs of one run may add, unless it is configured otherwise.
 pub const RUN_ITEMS: u32 = 100_000;

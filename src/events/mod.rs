@@ -5,7 +5,7 @@
 //! - [`json`]: JSON as text, and payloads that may be blobs
 //! - [`text`]: texts from outside, and what they may do where they are shown
 //! - [`problem`]: classes and stable codes of what can go wrong
-//! - [`run`]: the events of a run; [`agent`]: of an agent
+//! - [`run`]: the events of a run; [`agent`]: of an agent; [`context`]: of a shared context
 //! - [`commit`]: what is stored together, chained by hashes
 //! - [`decision`]: what each decision in a commit was made on
 //! - [`codec`]: bytes of all of that, by type and schema
@@ -15,6 +15,7 @@
 pub mod agent;
 pub mod codec;
 pub mod commit;
+pub mod context;
 pub mod decision;
 pub mod ids;
 pub mod json;

@@ -245,11 +245,19 @@ codes! {
 
     // 14: shared contexts
     BadContextName = "RE-1401", Validation, "A text is no name of a context or of a lock, or no key of a context",
-        (Read(Document::Limits));
+        (Read(Document::Contexts));
+    UnknownContext = "RE-1402", Validation, "No context has that name: nothing was ever written to it",
+        "check the spelling, or set a key of it";
+    NoSuchContextKey = "RE-1403", Validation, "The context has no such key", "check the spelling";
     ContextConflict = "RE-1404", Transient, "A key of a context has another version than was expected: nothing is written",
         "read it again, and expect the version that it has";
     ContextFull = "RE-1405", Validation, "A context has as many keys, locks or waiters as it may have",
         (Read(Document::Limits));
+    LockHeld = "RE-1406", Transient, "Somebody else holds the lock, or comes first", "try again, or wait for it";
+    LockNotHeld = "RE-1407", Transient, "Somebody releases, renews or writes under a lock that is not theirs, or not any more",
+        "acquire it, and use the number of that grant";
+    LockWaitOver = "RE-1408", Transient, "A lock was waited for in vain",
+        "let its holder release it sooner; where two hold what the other waits for, acquire locks in one order";
 
     // 20: what a run refuses
     RunEnded = "RE-2001", Validation, "The run has ended", "start another run";

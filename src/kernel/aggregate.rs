@@ -10,7 +10,7 @@ pub use self::draft::{Decided, Draft};
 pub use self::record::{Grants, NotRecalled, Recalling, Recording};
 use super::attention::Attention;
 use super::effect::{Effect, EffectChanges};
-use super::message::Message;
+use super::message::{Message, Said};
 use super::moment::Moment;
 use crate::events::codec::{CodecError, Encoded};
 use crate::events::decision::Form;
@@ -82,6 +82,12 @@ pub trait Aggregate: Default + Send + 'static {
 
     /// What an effect says to another stream; none if it says nothing to one.
     fn message(&self, _effect: &Self::Effect) -> Option<Message> {
+        None
+    }
+
+    /// The command that follows from what a stream of another kind says to it in words of its own; none if it does not
+    /// understand them.
+    fn heard(_said: Said) -> Option<Self::Command> {
         None
     }
 

@@ -42,7 +42,15 @@ impl Said {
 
     /// The command, if it is of that type.
     pub fn command<C: Any + Send>(self) -> Option<C> {
-        self.0.downcast().ok().map(|command| *command)
+        self.command_or_other().ok()
+    }
+
+    /// The command if it is of that type, or what is said in another.
+    ///
+    /// # Errors
+    /// What is said, as it was.
+    pub fn command_or_other<C: Any + Send>(self) -> Result<C, Self> {
+        self.0.downcast().map(|command| *command).map_err(Self)
     }
 }
 

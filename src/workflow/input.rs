@@ -11,7 +11,7 @@ mod arguments;
 #[cfg(test)]
 mod tests;
 
-pub use arguments::{Given, input_from_arguments};
+pub use arguments::{Given, input_from_arguments, pair_from_argument};
 pub(super) use arguments::{convert, declared, given};
 
 /// The input with its defaults filled in, if it fits the schema. Without a schema everything fits. Parts that

@@ -3,6 +3,7 @@
 mod agents;
 mod children;
 mod clocks;
+mod contexts;
 mod counter;
 mod crashes;
 mod decisions;
@@ -13,6 +14,7 @@ mod lives;
 mod past;
 mod recovery;
 mod resting;
+mod seeker;
 mod slots;
 mod snapshots;
 mod stops;

@@ -4,6 +4,7 @@
 
 mod agents;
 mod commands;
+mod contexts;
 mod people;
 
 use std::fs;

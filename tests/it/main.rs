@@ -12,6 +12,7 @@ mod agents;
 mod bad_input;
 mod bindings;
 mod children;
+mod contexts;
 mod control;
 mod crash;
 mod damage;

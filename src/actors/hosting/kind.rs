@@ -129,7 +129,7 @@ impl<K: Kind> AnyKind for K {
         drives: bool,
     ) -> Result<Version, Problem> {
         let other = || Problem::new(Code::Internal, format!("what `{stream}` is told is for another kind"));
-        let command = said.command().ok_or_else(other)?;
+        let command = said.command_or_other().or_else(|said| K::Aggregate::heard(said).ok_or_else(other))?;
         let (reply, answer) = oneshot::channel();
         let submit = Submit { command, envelope, drives, reply: Some(reply) };
         let sent = hosting.place::<K>(stream)?.address.send(submit).await;

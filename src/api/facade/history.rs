@@ -11,7 +11,8 @@ use crate::aggregates::run::Run;
 use crate::api::protocol::{Frame, HistoryLine, Response, Shown, State, WhichEvents};
 use crate::events::agent::AgentEvent;
 use crate::events::commit::Recorded;
-use crate::events::ids::{AGENT_KIND, AgentName, RUN_KIND, RunId, StepId, StreamId, Version};
+use crate::events::context::ContextEvent;
+use crate::events::ids::{AGENT_KIND, AgentName, CONTEXT_KIND, RUN_KIND, RunId, StepId, StreamId, Version};
 use crate::events::problem::{Code, Problem, Remedy, nearest};
 use crate::events::run::RunEvent;
 use crate::kernel::Aggregate;
@@ -66,6 +67,7 @@ impl Facade {
         let known = match stream.kind() {
             RUN_KIND => RunEvent::TABLE,
             AGENT_KIND => AgentEvent::TABLE,
+            CONTEXT_KIND => ContextEvent::TABLE,
             // Its types are known to the program that has such streams.
             _ => &[],
         };

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Control, Request, WhichEvents};
+use super::{ContextWants, Control, KeyGiven, Request, WhichEvents};
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
-use crate::events::ids::{AgentName, RunId};
+use crate::events::ids::{AgentName, ContextKey, ContextName, InvalidId, RunId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::executors::AgentDefinition;
@@ -79,7 +79,7 @@ impl Request {
     /// Checks the names in it: what comes over the socket need not have been checked by a command line.
     ///
     /// # Errors
-    /// [`Code::BadRunId`], [`Code::TooLarge`], [`Code::BadRequest`].
+    /// [`Code::BadRunId`], [`Code::BadContextName`], [`Code::TooLarge`], [`Code::BadRequest`].
     pub fn check(&self) -> Result<(), Problem> {
         match self {
             Self::Begin { start, drive: _, only_recorded: _ } => start.check(),
@@ -123,6 +123,10 @@ impl Request {
                 self::agent(agent)?;
                 named("who asks", &order.by)?;
                 order.reason.iter().try_for_each(|reason| words("the reason", reason))
+            }
+            Self::Context { context, wants } => {
+                ContextName::parse(context.as_str()).map_err(no_name)?;
+                wants.check()
             }
             Self::Plan { run, to } => {
                 words("the run", run)?;
@@ -171,6 +175,24 @@ impl Control {
                 whole("the signal's data", data)
             }
             Self::Resolve { step, how: _ } => named("the step", step.as_str()),
+        }
+    }
+}
+
+impl ContextWants {
+    fn check(&self) -> Result<(), Problem> {
+        let is_key = |key: &ContextKey| ContextKey::parse(key.as_str()).map(drop).map_err(no_name);
+        match self {
+            Self::Get { key } => key.iter().try_for_each(is_key),
+            Self::History { key } => is_key(key),
+            Self::Locks => Ok(()),
+            Self::Set { keys, by, id: _ } => {
+                named("who writes", by)?;
+                keys.iter().try_for_each(|KeyGiven { key, value, expected: _ }| {
+                    is_key(key)?;
+                    whole("a value", value)
+                })
+            }
         }
     }
 }
@@ -232,6 +254,10 @@ fn bad(message: String) -> Problem {
 fn run_id(run: &RunId) -> Result<(), Problem> {
     let checked = RunId::parse(run.as_str());
     checked.map(drop).map_err(|error| Problem::new(Code::BadRunId, error.to_string()))
+}
+
+fn no_name(error: InvalidId) -> Problem {
+    Problem::new(Code::BadContextName, error.to_string())
 }
 
 /// The name of an agent becomes that of its stream.

@@ -1,5 +1,7 @@
 //! What a run and its steps were given, and what they answered.
 
+use std::borrow::Cow;
+
 use super::terminal::{Call, Text, name, terminal};
 use crate::events::json::Json;
 use crate::events::text::shortened;
@@ -81,15 +83,24 @@ impl Values {
         values.iter().map(line).collect()
     }
 
-    /// JSON as people read it: a text without its quotes, all else as it is written.
+    /// A value on its line.
     fn plain(&mut self, json: &str) -> Text {
-        let shown = match Level::of(json) {
-            Ok(Level::Text(text)) => text.into_owned(),
-            _ => json.to_owned(),
-        };
-        self.cut |= shown.chars().nth(VALUE_CHARS).is_some();
-        Text::of_medium(shortened(&shown, VALUE_CHARS).into_owned())
+        self.cut |= read(json).chars().nth(VALUE_CHARS).is_some();
+        short(json, VALUE_CHARS)
     }
+}
+
+/// JSON as people read it: a text without its quotes, all else as it is written.
+pub(in crate::cli) fn read(json: &str) -> Cow<'_, str> {
+    match Level::of(json) {
+        Ok(Level::Text(text)) => text,
+        _ => json.into(),
+    }
+}
+
+/// The same on one line, as much of it as so many characters.
+pub(in crate::cli) fn short(json: &str, chars_max: usize) -> Text {
+    Text::of_medium(shortened(&read(json), chars_max).into_owned())
 }
 
 /// The members of an object, each as JSON; of anything else itself, under that name.

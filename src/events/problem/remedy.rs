@@ -184,6 +184,8 @@ pub enum Document {
     Agents,
     /// The document on bounds.
     Limits,
+    /// The document on shared contexts.
+    Contexts,
     /// The document on the configuration.
     Configuration,
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::events::agent::AgentEvent;
 use crate::events::codec::{CodecError, Encoded};
 use crate::events::commit::Recorded;
-use crate::events::ids::{AGENT_KIND, Version};
+use crate::events::context::ContextEvent;
+use crate::events::ids::{AGENT_KIND, CONTEXT_KIND, Version};
 use crate::events::json::Json;
 use crate::events::run::{RunEvent, StepAdded, StepKind};
 use crate::events::time::Timestamp;
@@ -35,6 +36,7 @@ impl HistoryLine {
     pub fn of(recorded: &Recorded) -> Self {
         let data = match recorded.header.stream.kind() {
             AGENT_KIND => said::<AgentEvent>(recorded),
+            CONTEXT_KIND => said::<ContextEvent>(recorded),
             _ => said::<RunEvent>(recorded),
         };
         let data = match data {

@@ -1,20 +1,27 @@
 //! The fields of an event with all that is stored beside it.
 
+use serde::Serialize;
+
+use crate::aggregates::context::Context;
 use crate::aggregates::run::Run;
 use crate::events::commit::Recorded;
-use crate::events::ids::AGENT_KIND;
+use crate::events::ids::{AGENT_KIND, CONTEXT_KIND};
 use crate::events::json::{BlobRef, Json};
-use crate::events::run::RunEvent;
 use crate::kernel::{Aggregate, Blobs};
 
 /// The fields of an event as JSON, where they name content that is stored beside it: with that content in its place. None
 /// where they name none. What cannot be read stays a name.
 pub fn whole(recorded: &Recorded, blobs: &dyn Blobs) -> Option<Json> {
-    if recorded.header.stream.kind() == AGENT_KIND {
-        return None;
+    match recorded.header.stream.kind() {
+        AGENT_KIND => None,
+        CONTEXT_KIND => filled::<Context>(recorded, blobs),
+        _ => filled::<Run>(recorded, blobs),
     }
-    let event = recorded.decode::<RunEvent>().ok()?;
-    let named = Run::blobs(&event);
+}
+
+fn filled<A: Aggregate<Event: Serialize>>(recorded: &Recorded, blobs: &dyn Blobs) -> Option<Json> {
+    let event = recorded.decode::<A::Event>().ok()?;
+    let named = A::blobs(&event);
     if named.is_empty() {
         return None;
     }

@@ -54,6 +54,20 @@ pub fn input_from_arguments(
     made.map_err(|why| vec![Problem::new(Code::TooDeep, format!("the input: {}", why.why))])
 }
 
+/// The name and the value that an argument gives, where nothing declares what that has to be: `k=v` is a text, `k:=JSON` is
+/// JSON. A name with a `.` stays as it is.
+///
+/// # Errors
+/// When it is not written like that.
+pub fn pair_from_argument(argument: &str) -> Result<(String, Json), Problem> {
+    let (path, given) = given(argument)?;
+    let value = match given {
+        Given::Text(text) => Json::from(&Value::from(text)),
+        Given::Json(json) => json,
+    };
+    Ok((path.join("."), value))
+}
+
 fn bad(message: String) -> Problem {
     Problem::new(Code::BadInput, message).hint("write `name=text` or `name:=JSON`")
 }
