@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use super::subprocess::OUTPUT_BYTES_MAX;
 use super::{AgentRequest, Context, Executor, Failure, Output, Progress, Task, now};
-use crate::events::ids::AgentName;
+use crate::events::ids::{AgentName, KeyVersion};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::time::Timestamp;
@@ -61,7 +61,7 @@ impl FunctionCall {
     ///
     /// # Errors
     /// A `validation` failure when it does not fit.
-    pub fn context_get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, u64)>, Failure> {
+    pub fn context_get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, KeyVersion)>, Failure> {
         let Some(entry) = self.task.context.get(key) else { return Ok(None) };
         serde_json::from_str(entry.value.text()).map(|value| Some((value, entry.version))).map_err(|error| {
             let message = format!("`{key}` in the context is not what `{}` takes: {error}", self.task.agent);
@@ -79,7 +79,7 @@ impl FunctionCall {
         &self,
         key: &str,
         value: &T,
-        expected: Option<u64>,
+        expected: Option<KeyVersion>,
     ) -> Result<(), Failure> {
         let value = json_of(value)?;
         let key = expected.map_or_else(|| key.to_owned(), |version| format!("{key}@{version}"));

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::aggregates::run::{About, Context as RunContext, ContextValue, Run};
-use crate::events::ids::{AgentName, Fence, Hash, RunId, StepId};
+use crate::events::ids::{AgentName, ContextKey, Fence, Hash, KeyVersion, RunId, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, Purpose, Undoes};
@@ -126,7 +126,7 @@ impl Assignment {
             let output = output.as_ref().map(json).transpose()?.unwrap_or_default();
             Ok::<_, Problem>(Compensated { outcome, output })
         });
-        let entry = |(key, known): (&Arc<str>, &ContextValue)| {
+        let entry = |(key, known): (&ContextKey, &ContextValue)| {
             Ok::<_, Problem>((
                 key.to_string(),
                 ContextEntry { value: json(&known.value)?, version: known.version },
@@ -156,7 +156,7 @@ pub struct ContextEntry {
     /// The newest value.
     pub value: Json,
     /// Its number among all values of the key, from 1: who writes the key anew may say which one it has read.
-    pub version: u64,
+    pub version: KeyVersion,
 }
 
 /// The result of the attempt that a compensation undoes.

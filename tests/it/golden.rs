@@ -14,7 +14,9 @@ use std::sync::Arc;
 use reenact::events::codec::{self, Encoded, old};
 use reenact::events::commit::{Commit, Header, Origin, Sealing};
 use reenact::events::decision::{Causation, Decision, Form, Grant, RecordedCommand};
-use reenact::events::ids::{AgentName, CommandId, Fence, Hash, RunId, StepId, StreamId, TimerId, Version};
+use reenact::events::ids::{
+    AgentName, CommandId, ContextKey, Fence, Hash, KeyVersion, RunId, StepId, StreamId, TimerId, Version,
+};
 use reenact::events::json::{BlobRef, Json, Payload};
 use reenact::events::problem::{Class, Code};
 use reenact::events::run::*;
@@ -148,8 +150,8 @@ fn control() -> Vec<RunEvent> {
         PausePlanned { until: "ship".into(), by: "ada".into(), reason: reason() }.into(),
         DrivingBegan { since: Timestamp(1_795_219_200_000_000) }.into(),
         ContextChanged {
-            key: "owner".into(),
-            version: 300,
+            key: ContextKey::parse("owner").unwrap(),
+            version: KeyVersion(300),
             value: Payload::Blob(blob("value")),
             step: step("tag"),
             purpose: Purpose::Compensate,

@@ -1,13 +1,13 @@
 //! What the agents of a run share: keys with versions, which their attempts write in the commit of what they came to.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::advance::Advance;
-use crate::events::ids::StepId;
+use crate::events::ids::{ContextKey, KeyVersion, StepId};
 use crate::events::json::{Json, Payload};
+use crate::events::limits::CONTEXT_KEYS_MAX;
 use crate::events::problem::Code;
 use crate::events::run::{AttemptStarted, ContextChanged, Purpose};
 use crate::workflow::json_text::Level;
@@ -19,24 +19,18 @@ const CONTEXT: &str = "context";
 /// The key of the document for a program, by which it is known again.
 const KEY_OF_ATTEMPT: &str = "idempotency_key";
 
-/// How many keys a run's context may have.
-const KEYS_MAX: usize = 10_000;
-
 /// How many values one attempt may write.
 const WRITES_MAX: usize = 1_000;
 
-/// The longest key, in bytes.
-const KEY_BYTES_MAX: usize = 64;
-
 /// The context of a run, by key.
-pub(crate) type Context = BTreeMap<Arc<str>, ContextValue>;
+pub(crate) type Context = BTreeMap<ContextKey, ContextValue>;
 
 /// The newest value of a key. One that was removed has the value null: its versions are remembered, so that none ever means
 /// two values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ContextValue {
     /// Its number among all values of the key, from 1.
-    pub(crate) version: u64,
+    pub(crate) version: KeyVersion,
     pub(crate) value: Payload,
     /// The step whose attempt wrote it.
     pub(crate) step: StepId,
@@ -51,15 +45,15 @@ impl ContextValue {
     }
 
     /// The version that who writes the key may expect: 0 where it is not there.
-    fn expected(&self) -> u64 {
-        if self.is_there() { self.version } else { 0 }
+    fn expected(&self) -> KeyVersion {
+        if self.is_there() { self.version } else { KeyVersion(0) }
     }
 }
 
 /// A value that an attempt writes, which may be written.
 pub(super) struct Write {
-    key: Arc<str>,
-    version: u64,
+    key: ContextKey,
+    version: KeyVersion,
     value: Json,
 }
 
@@ -77,24 +71,23 @@ impl Advance<'_, '_> {
     ) -> Result<Vec<Write>, Failure> {
         let context = self.draft.state().context();
         // Of each key that is written: its version, and the one that may be expected.
-        let mut newest: BTreeMap<Arc<str>, (u64, u64)> = BTreeMap::new();
+        let mut newest: BTreeMap<ContextKey, (KeyVersion, KeyVersion)> = BTreeMap::new();
         let mut writes = Vec::new();
         for (what, value) in asked(attempt, requests, answer)? {
             let (key, expected) = parsed(&what)?;
-            let known = || context.get(key).map_or((0, 0), |known| (known.version, known.expected()));
-            let (before, is) = newest.get(key).copied().unwrap_or_else(known);
+            let known = || context.get(&key).map(|known| (known.version, known.expected()));
+            let (before, is) = newest.get(&key).copied().or_else(known).unwrap_or_default();
             if let Some(expected) = expected.filter(|expected| *expected != is) {
-                return Err(conflict(key, expected, is, context.get(key)));
+                return Err(conflict(&key, expected, is, context.get(&key)));
             }
-            let key: Arc<str> = key.into();
-            let version = before + 1;
-            newest.insert(Arc::clone(&key), (version, if value.is_null() { 0 } else { version }));
+            let version = before.next();
+            newest.insert(key.clone(), (version, if value.is_null() { KeyVersion(0) } else { version }));
             writes.push(Write { key, version, value });
         }
         let new = newest.keys().filter(|key| !context.contains_key(*key)).count();
         for (is, may_be, what) in [
             (writes.len(), WRITES_MAX, "values would be written into the context by one attempt"),
-            (context.len() + new, KEYS_MAX, "keys would be in the run's context"),
+            (context.len() + new, CONTEXT_KEYS_MAX, "keys would be in the run's context"),
         ] {
             if is > may_be {
                 return Err(Failure::new(
@@ -144,31 +137,26 @@ fn asked(
 }
 
 /// The key of the run's own context that is meant, and the version that it is expected to have.
-fn parsed(what: &str) -> Result<(&str, Option<u64>), Failure> {
-    let bad =
-        |why: &str| Failure::new(Code::BadContextName, format!("the context has no key `{what}`: {why}"));
+fn parsed(what: &str) -> Result<(ContextKey, Option<KeyVersion>), Failure> {
     if what.contains('/') {
         return Err(not_built("values for contexts that runs share"));
     }
-    let (key, expected) = match what.split_once('@') {
-        None => (what, None),
-        Some((key, version)) => (
-            key,
-            Some(version.parse().map_err(|_| bad("what is expected after `@` is a version, a number"))?),
-        ),
+    let bad = |why: String| Failure::new(Code::BadContextName, why);
+    let (key, expected) = what.split_once('@').map_or((what, None), |(key, expected)| (key, Some(expected)));
+    let version = |text: &str| {
+        let why = || bad(format!("`{text}` in `{what}` is no version, which is a number"));
+        text.parse().map(KeyVersion).map_err(|_| why())
     };
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    let is_key = key.len() <= KEY_BYTES_MAX && key.bytes().all(is_plain);
-    if !is_key || !key.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
-        return Err(bad("it is 1 to 64 letters, digits, `_` or `-`, beginning with a letter or `_`"));
-    }
-    Ok((key, expected))
+    let expected = expected.map(version).transpose()?;
+    ContextKey::parse(key).map(|key| (key, expected)).map_err(|why| bad(why.to_string()))
 }
 
-fn conflict(key: &str, expected: u64, is: u64, known: Option<&ContextValue>) -> Failure {
+fn conflict(key: &ContextKey, expected: KeyVersion, is: KeyVersion, known: Option<&ContextValue>) -> Failure {
     let by = known.map(|known| format!(", written by `{}`", known.step)).unwrap_or_default();
     let message = match is {
-        0 => format!("version {expected} of `{key}` is expected in the context, and it is not there"),
+        KeyVersion(0) => {
+            format!("version {expected} of `{key}` is expected in the context, and it is not there")
+        }
         _ => format!("version {expected} of `{key}` is expected in the context, and it has version {is}{by}"),
     };
     Failure::new(Code::ContextConflict, message)

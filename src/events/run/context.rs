@@ -1,11 +1,9 @@
 //! What the agents of a run share: its context.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::Purpose;
-use crate::events::ids::StepId;
+use crate::events::ids::{ContextKey, KeyVersion, StepId};
 use crate::events::json::Payload;
 
 /// An attempt that succeeded wrote a key of the run's own context, in the commit of what it came to. A rollback does not take
@@ -13,9 +11,9 @@ use crate::events::json::Payload;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContextChanged {
     /// The key that has another value from here on.
-    pub key: Arc<str>,
+    pub key: ContextKey,
     /// The number of that value among all of the key, from 1.
-    pub version: u64,
+    pub version: KeyVersion,
     /// The value.
     pub value: Payload,
     /// The step whose attempt wrote it.

@@ -77,7 +77,9 @@ impl<W: World> Simulation<W> {
     /// When a value cannot be read.
     pub fn context(&self) -> Result<BTreeMap<String, (u64, Json)>, Broken> {
         let context = self.state().context().iter();
-        context.map(|(key, known)| Ok((key.to_string(), (known.version, self.json(&known.value)?)))).collect()
+        context
+            .map(|(key, known)| Ok((key.to_string(), (known.version.0, self.json(&known.value)?))))
+            .collect()
     }
 
     /// The JSON of a payload of the history.

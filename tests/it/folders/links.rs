@@ -133,5 +133,5 @@ fn a_folder_that_was_there_and_is_named_as_data_folder_keeps_its_mode() {
         sandbox.json(0, &[&["--data", "."], verb].concat());
         assert_eq!(mode("."), 0o755, "{verb:?}");
     }
-    assert_eq!(["events", "runs", "lock"].map(mode), [0o700, 0o700, 0o600]);
+    assert_eq!(["events", "blobs", "lock"].map(mode), [0o700, 0o700, 0o600]);
 }

@@ -125,7 +125,7 @@ fn writes(task: &Task, dice: &mut Dice) -> Vec<Write> {
     let count = if dice.one_in(3) { 1 + dice.below(2) } else { 0 };
     let write = |_| {
         let key = ["k", "l"][dice.below(2)].to_owned();
-        let version = task.context.get(&key).map_or(0, |entry| entry.version);
+        let version = task.context.get(&key).map_or(0, |entry| entry.version.0);
         let expected = [None, None, Some(version), Some(version + 7)][dice.below(4)];
         Write { key, expected, value: json!({ "by": task.step, "try": task.attempt }) }
     };
@@ -172,7 +172,8 @@ impl World for Script {
         self.given = task.work.with.value();
         self.beside = Value::Null;
         let told = task.context.iter();
-        self.context = told.map(|(key, entry)| (key.clone(), (entry.version, entry.value.value()))).collect();
+        self.context =
+            told.map(|(key, entry)| (key.clone(), (entry.version.0, entry.value.value()))).collect();
         if let Some(compensates) = &task.compensates {
             let outcome = if compensates.outcome == Undoes::Completed { "completed" } else { "unknown" };
             self.beside = json!({ "undo": compensates.output.value(), "outcome": outcome });

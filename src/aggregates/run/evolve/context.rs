@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::{Contradiction, Evolution};
 use crate::aggregates::run::ContextValue;
+use crate::events::ids::KeyVersion;
 use crate::events::run::{AttemptStarted, ContextChanged};
 
 impl Evolution<'_> {
     pub(super) fn context_changed(&mut self, event: &ContextChanged) -> Result<(), Contradiction> {
-        let known = self.run.context.get(&event.key).map_or(0, |known| known.version);
-        if event.version != known + 1 {
+        let known = self.run.context.get(&event.key).map_or(KeyVersion(0), |known| known.version);
+        if event.version != known.next() {
             let (key, version) = (&event.key, event.version);
             return Err(format!("`{key}` has version {known} in the context, and {version} does not follow"));
         }

@@ -28,7 +28,7 @@ fn done(play: &mut Play, step: &str, output: &str, writes: &[(&str, &str)]) -> V
 /// Keys, versions, and who wrote them.
 fn shared(play: &Play) -> Vec<(String, u64, String)> {
     let context = play.state().context().iter();
-    context.map(|(key, known)| (key.to_string(), known.version, known.step.to_string())).collect()
+    context.map(|(key, known)| (key.to_string(), known.version.0, known.step.to_string())).collect()
 }
 
 #[test]

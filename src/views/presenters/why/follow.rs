@@ -1,13 +1,12 @@
 //! What is looked for further back, once an event was found: what it follows from.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use super::past::Past;
 use super::want::Want;
 use crate::aggregates::run::child::is_made_by;
 use crate::aggregates::run::{ApprovalRequest, Node, StepPhase};
-use crate::events::ids::{StepId, TimerId};
+use crate::events::ids::{ContextKey, StepId, TimerId};
 use crate::events::problem::Code;
 use crate::events::run::{
     AttemptFailed, AttemptStarted, Because, Gate, Purpose, RollbackCause, RunCompleted, RunEvent, RunStuck,
@@ -264,11 +263,12 @@ fn sources(past: &Past<'_>, step: &StepId, uses: &[Use]) -> Vec<Want> {
 fn written(past: &Past<'_>, uses: &[Use]) -> impl Iterator<Item = Want> {
     let context = past.run.context();
     let of = |used: &Use| match &used.of {
-        Whose::Context(Some(key)) => context.get_key_value(&**key).map(|(key, _)| key).into_iter().collect(),
-        Whose::Context(None) => context.keys().take(INSIDE_MAX).collect(),
+        Whose::Context(Some(key)) => ContextKey::parse(key).into_iter().collect(),
+        Whose::Context(None) => context.keys().take(INSIDE_MAX).cloned().collect(),
         _ => Vec::new(),
     };
-    let keys: BTreeSet<Arc<str>> = uses.iter().flat_map(of).cloned().collect();
+    let written = |key: &ContextKey| context.contains_key(key);
+    let keys: BTreeSet<ContextKey> = uses.iter().flat_map(of).filter(written).collect();
     keys.into_iter().map(Want::Written)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::past::Past;
-use crate::events::ids::{AgentName, RequestId, StepId, TimerId};
+use crate::events::ids::{AgentName, ContextKey, RequestId, StepId, TimerId};
 use crate::events::problem::Code;
 use crate::events::run::{Handling, Purpose, RunEvent, SkipReason};
 
@@ -41,7 +41,7 @@ pub(super) enum Want {
     /// A signal came.
     Sent(Arc<str>),
     /// Somebody wrote a key of the context.
-    Written(Arc<str>),
+    Written(ContextKey),
     /// Why a step was stopped.
     Stopped(StepId),
     /// What still ran when the time of the run was over. Nobody goes further back for it alone.
@@ -127,7 +127,7 @@ impl Want {
             | Self::ChildEnded(step)
             | Self::Added(step) => Some(step.as_str()),
             Self::Asked(request) | Self::Granted(request) | Self::Refused(request) => Some(request.as_str()),
-            Self::Written(key) => Some(key),
+            Self::Written(key) => Some(key.as_str()),
             _ => None,
         }
     }
