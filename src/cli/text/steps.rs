@@ -112,9 +112,13 @@ fn fan_out_of(step: &StepReport) -> Option<&str> {
     item.bytes().all(|byte| byte.is_ascii_digit()).then_some(fan_out)
 }
 
-/// Whether somebody may want to look at an item: it failed, waits, or is on its way.
+/// Whether somebody may want to look at an item: it failed, was left out for that, waits, or is on its way.
 fn is_of_note(step: &StepReport) -> bool {
-    matches!(step.status.as_str(), "failed" | "waiting" | "retrying" | "running" | "compensating")
+    match step.status.as_str() {
+        "failed" | "waiting" | "retrying" | "running" | "compensating" => true,
+        "skipped" => step.error.is_some(),
+        _ => false,
+    }
 }
 
 /// A step in a line. Why it failed stands there, unless that is told below, of the run.

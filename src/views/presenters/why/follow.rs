@@ -1,9 +1,9 @@
 //! What is looked for further back, once an event was found: what it follows from.
 
-use super::past::Past;
+use super::past::{Past, has_failed};
 use super::want::Want;
 use crate::aggregates::run::child::is_made_by;
-use crate::aggregates::run::{ApprovalRequest, Node, StepPhase};
+use crate::aggregates::run::{ApprovalRequest, Node};
 use crate::events::ids::{StepId, TimerId};
 use crate::events::problem::Code;
 use crate::events::run::{
@@ -14,6 +14,9 @@ use crate::workflow::uses::{Use, Whose};
 
 /// How many of the steps that grew in one are followed.
 const INSIDE_MAX: usize = 3;
+
+/// How many of the steps are followed that were done in a lesser way, or left out because they failed.
+const LESSER_MAX: usize = 8;
 
 /// What an event follows from. `is_asked_about` is of steps whose own attempts are told, not only what they answered.
 pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) -> Vec<Want> {
@@ -88,7 +91,7 @@ fn completed(past: &Past<'_>, done: &RunCompleted) -> Vec<Want> {
         }
     };
     if done.degraded {
-        let lesser = nodes().filter(|node| is_lesser(node)).map(|node| made(node.id())).take(INSIDE_MAX);
+        let lesser = nodes().filter(|node| is_lesser(node)).map(|node| made(node.id())).take(LESSER_MAX);
         wants.extend(lesser);
     }
     wants
@@ -96,12 +99,7 @@ fn completed(past: &Past<'_>, done: &RunCompleted) -> Vec<Want> {
 
 /// Whether a step was done by another agent, or left out because it failed.
 fn is_lesser(node: &Node) -> bool {
-    let left_out = match &node.doing.phase {
-        StepPhase::Skipped { reason, .. } => *reason != SkipReason::Condition,
-        StepPhase::Failed { .. } => true,
-        _ => false,
-    };
-    left_out || node.fallback.is_some()
+    has_failed(node) || node.fallback.is_some()
 }
 
 fn got_stuck(past: &Past<'_>, stuck: &RunStuck) -> Vec<Want> {
@@ -135,7 +133,7 @@ fn step_failed(past: &Past<'_>, failed: &StepFailed) -> Vec<Want> {
             sources(past, step, &uses.collect::<Vec<_>>())
         }
         Code::RoundsUsedUp => {
-            inside(past, node).last().map(|round| Want::Made(round.id().clone())).into_iter().collect()
+            past.inside(node).last().map(|round| Want::Made(round.id().clone())).into_iter().collect()
         }
         _ => match past.run.failed_inside(node) {
             Some(inner) => vec![Want::Failed(inner.id().clone())],
@@ -157,7 +155,7 @@ fn step_skipped(past: &Past<'_>, skipped: &StepSkipped) -> Vec<Want> {
             let uses: Vec<Use> = past.uses(step, Purpose::Do).into_iter().chain(condition()).collect();
             let used = past.producers(Some(step), &uses).into_iter().cloned().map(Want::Unmade);
             let rounds =
-                node.and_then(|node| inside(past, node).last()).map(|round| Want::Made(round.id().clone()));
+                node.and_then(|node| past.inside(node).last()).map(|round| Want::Made(round.id().clone()));
             used.chain(rounds).collect()
         }
         SkipReason::Failure => vec![Want::Tried(step.clone(), Purpose::Do)],
@@ -171,11 +169,20 @@ fn step_completed(past: &Past<'_>, done: &StepCompleted, is_asked_about: bool) -
     let mut wants = match &node.added.kind {
         StepKind::Wait { signal } => vec![Want::Sent(signal.clone())],
         StepKind::FanOut { .. } => {
-            let items = inside(past, node).rev().map(|item| Want::Made(item.id().clone())).take(INSIDE_MAX);
-            items.chain(sources(past, step, &past.uses(step, Purpose::Do))).collect()
+            // Those that failed say most about the list, and else the last.
+            let made = |item: &Node| Want::Made(item.id().clone());
+            let failed = past.inside(node).filter(|item| has_failed(item)).map(made).take(LESSER_MAX);
+            let others = past.inside(node).rev().filter(|item| !has_failed(item)).map(made);
+            let failed: Vec<Want> = failed.collect();
+            let others = others.take(INSIDE_MAX.saturating_sub(failed.len()));
+            failed
+                .into_iter()
+                .chain(others)
+                .chain(sources(past, step, &past.uses(step, Purpose::Do)))
+                .collect()
         }
         StepKind::Repeat { .. } => {
-            inside(past, node).last().map(|round| Want::Made(round.id().clone())).into_iter().collect()
+            past.inside(node).last().map(|round| Want::Made(round.id().clone())).into_iter().collect()
         }
         StepKind::Work { agent } if is_made_by(agent) => vec![Want::ChildEnded(step.clone())],
         StepKind::Work { .. } if is_asked_about && done.attempt > 0 => tries(step, Purpose::Do, done.attempt),
@@ -253,10 +260,4 @@ fn sources(past: &Past<'_>, step: &StepId, uses: &[Use]) -> Vec<Want> {
     let is_child = past.run.about().is_some_and(|about| about.started.parent.is_some());
     let input = is_child && uses.iter().any(|used| used.of == Whose::Input);
     made.chain(input.then_some(Want::Start)).collect()
-}
-
-/// Those that grew in a step, in order.
-fn inside<'a>(past: &Past<'a>, node: &'a Node) -> impl DoubleEndedIterator<Item = &'a Node> {
-    let run = past.run;
-    node.children.iter().filter_map(move |child| run.nodes().get(*child))
 }
