@@ -169,6 +169,10 @@ impl Call {
                 format!("look at each, then {}", by(&tick, "ticks them"))
             }
         }
+            Remedy::DoAgainFrom { kept, step } => {
+                let does = format!("goes back before `{step}`, all of which is done anew from there");
+                by(&Act::RollBackTo(kept.clone()), &does)
+            }
     }
 }
 
@@ -284,6 +288,10 @@ mod tests {
     }
 
     #[test]
+            (
+                Remedy::DoAgainFrom { kept: StepId::grown("a"), step: StepId::grown("b") },
+                "`reenact rollback r --to a` goes back before `b`, all of which is done anew from there",
+            ),
     fn several_stand_behind_each_other_and_name_the_data_folder_that_was_named() {
         let call = Call { data: Some("my data".to_owned()) };
         let both = of_run(vec![Remedy::AwaitEnd, Remedy::RollBack]);
