@@ -1,6 +1,7 @@
 //! The words of the command line for what can be done: its verbs and its options stand here, whatever room it is that
 //! knows what helps.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::folder::RUNS;
@@ -24,6 +25,14 @@ pub fn command(run: &RunId, act: &Act) -> Vec<String> {
     words(run.as_str(), act)
 }
 
+/// The words of something that can be done, behind the program's name.
+pub fn words_of(invocation: &Invocation) -> Cow<'_, [String]> {
+    match invocation {
+        Invocation::Act { run, act } => command(run, act).into(),
+        Invocation::Words(words) => words.into(),
+    }
+}
+
 /// The place of the pages of a data folder's runs, which name commands of the command line.
 pub(super) fn pages(data: &Path) -> Pages {
     Pages { folder: data.join(RUNS).into(), wording: command }
@@ -31,6 +40,14 @@ pub(super) fn pages(data: &Path) -> Pages {
 
 fn words(run: &str, act: &Act) -> Vec<String> {
     let words: Vec<&str> = match act {
+        Act::StartChanged { file, input, tags } => {
+            let mut words = vec!["run".to_owned(), file.clone()];
+            let input = input.clone().unwrap_or_else(|| vec!["…".to_owned()]);
+            words.extend(input.into_iter().flat_map(|given| ["--input".to_owned(), given]));
+            let tags = tags.iter().map(|(key, value)| format!("{key}={value}"));
+            words.extend(tags.flat_map(|tag| ["--tag".to_owned(), tag]));
+            return words;
+        }
         Act::Look => vec!["status", run],
         Act::LookAtHistory => vec!["history", run],
         Act::LookAtTranscript(step) => vec!["transcript", run, step.as_str()],
@@ -152,6 +169,10 @@ impl Call {
             Remedy::RollBackRest => by(&Act::RollBack, "undoes the rest too"),
             Remedy::RollBackAll => format!("without --to {}", by(&Act::RollBack, "undoes everything")),
             Remedy::RollBackTo(step) => by(&Act::RollBackTo(step.clone()), "undoes what came after it"),
+            Remedy::DoAgainFrom { kept, step } => {
+                let does = format!("goes back before `{step}`, all of which is done anew from there");
+                by(&Act::RollBackTo(kept.clone()), &does)
+            }
             Remedy::KeepWhole(step) => format!("roll back to `{step}`"),
             Remedy::ResolveCompensation(step) => {
                 let resolve = self.command(["rollback", "resolve", run, step.as_str()]);
@@ -169,10 +190,6 @@ impl Call {
                 format!("look at each, then {}", by(&tick, "ticks them"))
             }
         }
-            Remedy::DoAgainFrom { kept, step } => {
-                let does = format!("goes back before `{step}`, all of which is done anew from there");
-                by(&Act::RollBackTo(kept.clone()), &does)
-            }
     }
 }
 
@@ -219,9 +236,10 @@ impl Worded for RunReport {
     fn word(&mut self, call: &Call) {
         let of_steps = self.steps.iter_mut().filter_map(|step| step.error.as_mut());
         of_steps.chain(self.error.as_mut()).for_each(|error| error.word(call));
-        for way in &mut self.ways {
-            if let Invocation::Act { run, act } = &way.command {
-                way.command = Invocation::Words(command(run, act));
+        let start = self.start_changed.iter_mut();
+        for invocation in self.ways.iter_mut().map(|way| &mut way.command).chain(start) {
+            if let Invocation::Act { run, act } = invocation {
+                *invocation = Invocation::Words(command(run, act));
             }
         }
     }
@@ -271,6 +289,10 @@ mod tests {
                 "`reenact rollback r --to RUN` undoes what came after it",
             ),
             (
+                Remedy::DoAgainFrom { kept: StepId::grown("a"), step: StepId::grown("b") },
+                "`reenact rollback r --to a` goes back before `b`, all of which is done anew from there",
+            ),
+            (
                 Remedy::ResolveCompensation(StepId::grown("f[0]")),
                 "settle it with `reenact rollback resolve r 'f[0]' --retry|--skip|--done --reason R`",
             ),
@@ -288,10 +310,6 @@ mod tests {
     }
 
     #[test]
-            (
-                Remedy::DoAgainFrom { kept: StepId::grown("a"), step: StepId::grown("b") },
-                "`reenact rollback r --to a` goes back before `b`, all of which is done anew from there",
-            ),
     fn several_stand_behind_each_other_and_name_the_data_folder_that_was_named() {
         let call = Call { data: Some("my data".to_owned()) };
         let both = of_run(vec![Remedy::AwaitEnd, Remedy::RollBack]);

@@ -245,7 +245,7 @@ pub(super) async fn tell_of_changes(
     let request = Request::Report { run: StreamId::of_run(run).to_string() };
     match ask(scene, door, &request, signals, &mut |_| {}).await? {
         Exchange::Response(Response::Report(report), door) => {
-            if let Some(words) = text::changed(&report) {
+            if let Some(words) = text::changed(&report, Some(&scene.call)) {
                 scene.say.note(&words);
             }
             Ok(Some(door))

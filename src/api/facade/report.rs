@@ -21,7 +21,7 @@ impl Facade {
         let (state, head) = self.system.fold(run).await?;
         let mut report = self.report_of(run, &state, head.version, driven).await?;
         if let Some(about) = state.about() {
-            report.changed_files = self.changed_files(about, report.status).await;
+            self.tell_of_changed_files(about, &mut report).await;
         }
         Ok(report)
     }
