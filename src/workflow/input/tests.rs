@@ -161,7 +161,7 @@ fn an_input_comes_back_from_the_arguments_that_say_it() {
     let schema = Schema::from(&schema());
     for input in [
         json!({"version": "1.10", "count": 3}),
-        json!({"version": "it's = a:b\n$x", "files": ["a", "b c"], "flag": true, "ratio": 1.5}),
+        json!({"version": "it's = a:b\n$x", "files": ["a", "b c"], "force": true, "ratio": 1.5}),
         json!({"version": "", "target": {"host": "localhost", "port": 7}, "limit": null}),
     ] {
         let filled = super::check_input(Some(&schema), &Json::from(&input)).unwrap();
