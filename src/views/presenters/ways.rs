@@ -146,7 +146,9 @@ pub fn ways(run: &Run) -> Vec<Way> {
         }
         Phase::Back(unwinding) => {
             let to = unwinding.to.as_deref().unwrap_or_default();
-            let what = format!("rolled back to `{to}`; forward again");
+            let has_undone = run.nodes().iter().any(|node| node.undo_phase().is_some());
+            let vain = if has_undone { "" } else { ", and nothing was there to undo" };
+            let what = format!("rolled back to `{to}`{vain}; forward again");
             if run.may_retry() {
                 ways.push(way(&what, id, Act::Retry));
             } else {
