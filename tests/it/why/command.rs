@@ -248,6 +248,23 @@ fn a_run_that_completed_without_some_items_names_each_and_why() {
     }
 }
 
+/// A script was told in one line, in which nobody could read it.
+#[test]
+fn a_script_is_told_line_by_line() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "w.yaml",
+        "name: w\nsteps:\n  - id: a\n    run: |\n      set -eu\n      if true; then\n        exit 3\n      fi\n",
+    );
+    sandbox.json(1, &["run", "w.yaml", "--id", "r"]);
+    let why = sandbox.reenact(&["why", "r"]);
+    let lines = ["began, by shell: set -eu\n", "     if true; then\n", "       exit 3\n", "     fi\n"];
+    assert!(lines.iter().all(|line| why.stdout.contains(line)), "{why}");
+    let status = sandbox.reenact(&["status", "r", "-v"]);
+    let script = "    run  set -eu\n         if true; then\n           exit 3\n         fi\n";
+    assert!(status.stdout.contains(script), "{status}");
+}
+
 /// What programs and people wrote does not act on the terminal that shows why.
 #[test]
 fn nothing_in_a_chain_acts_on_a_terminal() {

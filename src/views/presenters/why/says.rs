@@ -11,7 +11,7 @@ use crate::events::run::{
     ApprovalRequested, AttemptStarted, Because, ChildEnded, Gate, Handling, Purpose, Resolution,
     RollbackCause, RunEvent, RunStarted, SkipReason, StepAdded, StepCompleted, StepFailed, StepKind,
 };
-use crate::events::text::shortened;
+use crate::events::text::{shortened, shortened_lines};
 use crate::events::time::{Timestamp, format_duration};
 use crate::views::for_shell;
 use crate::workflow::work::{Command, Work};
@@ -242,7 +242,7 @@ fn attempt_began(past: &Past<'_>, began: &AttemptStarted) -> String {
     if let Some(work) = work(past, &began.input) {
         let command = command(&work);
         if !command.is_empty() {
-            let _ = write!(says, ": {}", shortened(&command, WORK_CHARS_MAX));
+            let _ = write!(says, ": {}", shortened_lines(command.trim_end(), WORK_CHARS_MAX));
         }
     }
     let used = past.used(step, *purpose);
