@@ -20,6 +20,9 @@ use crate::views::presenters::why::WhyReport;
 /// Stands for a run that is not known.
 const SOME_RUN: &str = "RUN";
 
+/// How somebody else answers than the user of the operating system.
+const WHO: &str = "; --by says who answers";
+
 /// The words behind the program's name that do this with a run.
 pub fn command(run: &RunId, act: &Act) -> Vec<String> {
     words(run.as_str(), act)
@@ -169,10 +172,10 @@ impl Call {
             Remedy::RollBackRest => by(&Act::RollBack, "undoes the rest too"),
             Remedy::RollBackAll => format!("without --to {}", by(&Act::RollBack, "undoes everything")),
             Remedy::RollBackTo(step) => by(&Act::RollBackTo(step.clone()), "undoes what came after it"),
-            Remedy::DoAgainFrom { kept, step } => {
-                let does = format!("goes back before `{step}`, all of which is done anew from there");
-                by(&Act::RollBackTo(kept.clone()), &does)
-            }
+            Remedy::DoAgainFrom { kept, step } => by(
+                &Act::RollBackTo(kept.clone()),
+                &format!("goes back before `{step}`, all of which is done anew from there"),
+            ),
             Remedy::KeepWhole(step) => format!("roll back to `{step}`"),
             Remedy::ResolveCompensation(step) => {
                 let resolve = self.command(["rollback", "resolve", run, step.as_str()]);
@@ -182,8 +185,9 @@ impl Call {
             Remedy::StartAnother => "start another run".to_owned(),
             Remedy::DoAnew => "a new run does it again".to_owned(),
             Remedy::NothingRuns => "nothing of it runs".to_owned(),
-            Remedy::AskOneOf(names) => format!("one of these has to: {}", names.join(", ")),
-            Remedy::MoreGrants(left) => format!("{left} more have to grant it"),
+            Remedy::AskOneOf(names) => format!("one of these has to: {}{WHO}", names.join(", ")),
+            Remedy::MoreGrants(1) => format!("1 more has to grant it{WHO}"),
+            Remedy::MoreGrants(left) => format!("{left} more have to grant it{WHO}"),
             Remedy::CountFromOne => "they are numbered from 1".to_owned(),
             Remedy::Tick { request, points } => {
                 let tick = Act::Check { request: request.clone(), points: points.clone() };
@@ -298,7 +302,10 @@ mod tests {
             ),
             (Remedy::LookAtRun(Look::Stuck), "`reenact status r` shows what is stuck"),
             (Remedy::LookAtHistory(Look::Fate), "`reenact history r` shows what became of it"),
-            (Remedy::AskOneOf(vec!["ada".into(), "ben".into()]), "one of these has to: ada, ben"),
+            (
+                Remedy::AskOneOf(vec!["ada".into(), "ben".into()]),
+                "one of these has to: ada, ben; --by says who answers",
+            ),
             (
                 Remedy::LeaveOut(Late::Until("ship it".into())),
                 "leave --until out: `reenact resume r --until 'ship it'` pauses it there",

@@ -72,7 +72,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "68eca3f22925f6902f5a0485c425aeb2b97e7868ae1da5e317be41ce0dc3befe";
+const HASH: &str = "3d339fad9d78b9306c37fba7a001623243f22eb4e2143d466c86f85cb3267847";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.
