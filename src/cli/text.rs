@@ -66,7 +66,11 @@ pub(super) fn run(report: &RunReport, steps: Steps, call: Option<&Call>) -> Text
         lines.push(terminal!("{}: {}", what, from_here(file)));
     }
     if let (true, Some(call)) = (report.interrupted, call) {
-        let how = if report.status == RunStatus::Pending { "not started" } else { "interrupted" };
+        let how = match report.status {
+            _ if report.ready => "ready to go on",
+            RunStatus::Pending => "not started",
+            _ => "interrupted",
+        };
         let how = Tone::Warning.of(&terminal!("{}:", how));
         lines.push(terminal!("{} {}", how, call.command(["resume", report.run.as_str()])));
     }

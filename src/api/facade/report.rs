@@ -77,7 +77,7 @@ impl Facade {
             return Ok(());
         }
         report.status = RunStatus::Waiting;
-        (report.driven, report.interrupted) = (true, false);
+        (report.driven, report.interrupted, report.ready) = (true, false, false);
         for (run, rests) in state.open_children() {
             let step = report.steps.iter_mut().find(|step| step.child.as_ref() == Some(run));
             if let Some(step) = step.filter(|_| !rests) {

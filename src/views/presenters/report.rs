@@ -54,6 +54,9 @@ pub struct RunReport {
     /// Whether it has not ended, and would go on if somebody drove it, which nobody does.
     #[serde(default)]
     pub interrupted: bool,
+    /// Whether it is that because it waited for somebody until now: nothing of it was stopped in the middle.
+    #[serde(default, skip_serializing_if = "steps::is_false")]
+    pub ready: bool,
     /// When it was started.
     pub started_at: Timestamp,
     /// When it ended; none while it has not.
@@ -165,6 +168,7 @@ pub fn report(
         version,
         driven,
         interrupted: !driven && !run.status().has_ended(),
+        ready: !driven && run.has_waited_until_now(),
         started_at: about.at,
         ended_at,
         duration_ms: millis(ended_at.unwrap_or(now).since(about.at)),
