@@ -22,7 +22,7 @@ use crate::events::run::GrowthLimits;
 use crate::events::text::{is_control, printable};
 use crate::executors::AgentDefinition;
 use crate::workflow::definition::Definition;
-use crate::workflow::input::check_input;
+use crate::workflow::input::{check_input, instead_of_input};
 use crate::workflow::json_text::Level;
 
 /// Resolves what runs are started with. It reads files, so it blocks for as long.
@@ -164,14 +164,12 @@ fn undeclared(definition: &Definition, input: &Json) -> Vec<Problem> {
     let (Some(declared), Ok(Level::Map(given))) = (declared, Level::of(input.text())) else {
         return Vec::new();
     };
+    let known: Vec<&str> = declared.keys().map(String::as_str).collect();
     let unknown = given.iter().map(|(name, _)| name).filter(|name| !declared.contains_key(&***name));
     unknown
         .map(|name| {
             let problem = Problem::new(Code::BadInput, format!("no step can use the input `{name}`"));
-            match nearest(name, declared.keys().map(String::as_str)) {
-                Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                None => problem,
-            }
+            problem.hint(instead_of_input(name, &known))
         })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! The words of the command line for what can be done: its verbs and its options stand here, whatever room it is that
 //! knows what helps.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::folder::RUNS;
@@ -19,9 +20,20 @@ use crate::views::presenters::why::WhyReport;
 /// Stands for a run that is not known.
 const SOME_RUN: &str = "RUN";
 
+/// How somebody else answers than the user of the operating system.
+const WHO: &str = "; --by says who answers";
+
 /// The words behind the program's name that do this with a run.
 pub fn command(run: &RunId, act: &Act) -> Vec<String> {
     words(run.as_str(), act)
+}
+
+/// The words of something that can be done, behind the program's name.
+pub fn words_of(invocation: &Invocation) -> Cow<'_, [String]> {
+    match invocation {
+        Invocation::Act { run, act } => command(run, act).into(),
+        Invocation::Words(words) => words.into(),
+    }
 }
 
 /// The place of the pages of a data folder's runs, which name commands of the command line.
@@ -31,6 +43,14 @@ pub(super) fn pages(data: &Path) -> Pages {
 
 fn words(run: &str, act: &Act) -> Vec<String> {
     let words: Vec<&str> = match act {
+        Act::StartChanged { file, input, tags } => {
+            let mut words = vec!["run".to_owned(), file.clone()];
+            let input = input.clone().unwrap_or_else(|| vec!["…".to_owned()]);
+            words.extend(input.into_iter().flat_map(|given| ["--input".to_owned(), given]));
+            let tags = tags.iter().map(|(key, value)| format!("{key}={value}"));
+            words.extend(tags.flat_map(|tag| ["--tag".to_owned(), tag]));
+            return words;
+        }
         Act::Look => vec!["status", run],
         Act::LookAtHistory => vec!["history", run],
         Act::LookAtTranscript(step) => vec!["transcript", run, step.as_str()],
@@ -152,6 +172,10 @@ impl Call {
             Remedy::RollBackRest => by(&Act::RollBack, "undoes the rest too"),
             Remedy::RollBackAll => format!("without --to {}", by(&Act::RollBack, "undoes everything")),
             Remedy::RollBackTo(step) => by(&Act::RollBackTo(step.clone()), "undoes what came after it"),
+            Remedy::DoAgainFrom { kept, step } => by(
+                &Act::RollBackTo(kept.clone()),
+                &format!("goes back before `{step}`, all of which is done anew from there"),
+            ),
             Remedy::KeepWhole(step) => format!("roll back to `{step}`"),
             Remedy::ResolveCompensation(step) => {
                 let resolve = self.command(["rollback", "resolve", run, step.as_str()]);
@@ -161,8 +185,9 @@ impl Call {
             Remedy::StartAnother => "start another run".to_owned(),
             Remedy::DoAnew => "a new run does it again".to_owned(),
             Remedy::NothingRuns => "nothing of it runs".to_owned(),
-            Remedy::AskOneOf(names) => format!("one of these has to: {}", names.join(", ")),
-            Remedy::MoreGrants(left) => format!("{left} more have to grant it"),
+            Remedy::AskOneOf(names) => format!("one of these has to: {}{WHO}", names.join(", ")),
+            Remedy::MoreGrants(1) => format!("1 more has to grant it{WHO}"),
+            Remedy::MoreGrants(left) => format!("{left} more have to grant it{WHO}"),
             Remedy::CountFromOne => "they are numbered from 1".to_owned(),
             Remedy::Tick { request, points } => {
                 let tick = Act::Check { request: request.clone(), points: points.clone() };
@@ -216,9 +241,10 @@ impl Worded for RunReport {
     fn word(&mut self, call: &Call) {
         let of_steps = self.steps.iter_mut().filter_map(|step| step.error.as_mut());
         of_steps.chain(self.error.as_mut()).for_each(|error| error.word(call));
-        for way in &mut self.ways {
-            if let Invocation::Act { run, act } = &way.command {
-                way.command = Invocation::Words(command(run, act));
+        let start = self.start_changed.iter_mut();
+        for invocation in self.ways.iter_mut().map(|way| &mut way.command).chain(start) {
+            if let Invocation::Act { run, act } = invocation {
+                *invocation = Invocation::Words(command(run, act));
             }
         }
     }
@@ -268,12 +294,19 @@ mod tests {
                 "`reenact rollback r --to RUN` undoes what came after it",
             ),
             (
+                Remedy::DoAgainFrom { kept: StepId::grown("a"), step: StepId::grown("b") },
+                "`reenact rollback r --to a` goes back before `b`, all of which is done anew from there",
+            ),
+            (
                 Remedy::ResolveCompensation(StepId::grown("f[0]")),
                 "settle it with `reenact rollback resolve r 'f[0]' --retry|--skip|--done --reason R`",
             ),
             (Remedy::LookAtRun(Look::Stuck), "`reenact status r` shows what is stuck"),
             (Remedy::LookAtHistory(Look::Fate), "`reenact history r` shows what became of it"),
-            (Remedy::AskOneOf(vec!["ada".into(), "ben".into()]), "one of these has to: ada, ben"),
+            (
+                Remedy::AskOneOf(vec!["ada".into(), "ben".into()]),
+                "one of these has to: ada, ben; --by says who answers",
+            ),
             (
                 Remedy::LeaveOut(Late::Until("ship it".into())),
                 "leave --until out: `reenact resume r --until 'ship it'` pauses it there",

@@ -194,7 +194,8 @@ pub(super) async fn through(
     let live = progress.is_shown();
     let shown = Shown::new(&scene.house, show, false)?;
     let tells = if show == Show::Live && !live { Tells::Everything } else { Tells::Lesser };
-    let mut happens = Happens::new(&scene.say, &run, tells, scene.house.config.run.warn_on_fallback);
+    let warns = scene.house.config.run.warn_on_fallback && show != Show::Quiet;
+    let mut happens = Happens::new(&scene.say, &run, tells, warns);
     let told = happens.as_ref().map(|_| told);
     let request = Request::See { run: run.clone(), live, told, tells, hears: show.wants() };
     let mut show = |frame| match frame {
@@ -245,7 +246,7 @@ pub(super) async fn tell_of_changes(
     let request = Request::Report { run: StreamId::of_run(run).to_string() };
     match ask(scene, door, &request, signals, &mut |_| {}).await? {
         Exchange::Response(Response::Report(report), door) => {
-            if let Some(words) = text::changed(&report) {
+            if let Some(words) = text::changed(&report, Some(&scene.call)) {
                 scene.say.note(&words);
             }
             Ok(Some(door))

@@ -22,7 +22,7 @@ use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::text::shortened;
 use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport};
-use crate::views::presenters::ways::{Invocation, Way};
+use crate::views::presenters::ways::Way;
 use crate::workflow::json_text::Level;
 use colour::Tone;
 pub(super) use events::{event, next};
@@ -59,27 +59,38 @@ pub(super) fn run(report: &RunReport, steps: Steps, call: Option<&Call>) -> Text
         lines.extend(output(&report.output));
     }
     lines.extend(call.into_iter().flat_map(|call| ways(report, call)));
-    lines.extend(changed(report));
+    lines.extend(changed(report, call));
     if let Some(file) = &report.rollback_file {
         let stuck = report.status == RunStatus::Stuck;
         let what = if stuck { "what to undo by hand" } else { "what was done and is not undone" };
         lines.push(terminal!("{}: {}", what, from_here(file)));
     }
     if let (true, Some(call)) = (report.interrupted, call) {
-        let how = if report.status == RunStatus::Pending { "not started" } else { "interrupted" };
+        let how = match report.status {
+            _ if report.ready => "ready to go on",
+            RunStatus::Pending => "not started",
+            _ => "interrupted",
+        };
         let how = Tone::Warning.of(&terminal!("{}:", how));
         lines.push(terminal!("{} {}", how, call.command(["resume", report.run.as_str()])));
     }
     Text::lines(lines)
 }
 
-/// Says that files of a run have changed, if some have.
-pub(super) fn changed(report: &RunReport) -> Option<Text> {
+/// Says that files of a run have changed, if some have, and how what they say now is run.
+pub(super) fn changed(report: &RunReport, call: Option<&Call>) -> Option<Text> {
     let files = report.changed_files.iter().map(|file| terminal!("{}", from_here(file)));
     let has = if report.changed_files.len() == 1 { "has" } else { "have" };
     let files = Text::joined(files, ", ");
     let used = "changed since the run began, which goes on as it was recorded";
-    (!files.is_empty()).then(|| terminal!("{} {} {}", files, has, used))
+    let start = report.start_changed.as_ref().zip(call);
+    let start = start.map(|(start, call)| {
+        let words = wording::words_of(start);
+        let words = words.iter().map(|word| from_here(word));
+        terminal!("run what stands there now, as another run: {}", call.command(words))
+    });
+    (!files.is_empty())
+        .then(|| Text::lines([terminal!("{} {} {}", files, has, used)].into_iter().chain(start)))
 }
 
 /// Who paused or cancelled it, and why. Where it is rolled back to, another line says.
@@ -125,10 +136,7 @@ fn ways(report: &RunReport, call: &Call) -> Vec<Text> {
     let mut lines = Vec::new();
     let mut settled: Option<&StepId> = None;
     for Way { what, command, settles } in &report.ways {
-        let command = match command {
-            Invocation::Act { run, act } => &wording::command(run, act),
-            Invocation::Words(words) => words,
-        };
+        let command = &*wording::words_of(command);
         match settles {
             None => lines.push(terminal!("{}: {}", what, call.command(command))),
             // All that can be done about one step stand behind each other, and in one line here.

@@ -76,11 +76,30 @@ fn link(cause: &Cause, width: usize, lines: usize) -> impl Iterator<Item = Text>
     })
 }
 
-/// A text in so many lines of that length at most, broken at spaces where there are some. A final `…` shows that it was
-/// cut.
+/// A text in so many lines of that length at most, its own and those that are broken at spaces where there are some. A final
+/// `…` shows that it was cut.
 fn wrapped(text: &str, columns: usize, lines: usize) -> Vec<String> {
+    let mut wrapped = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let left = lines.saturating_sub(wrapped.len());
+        // In the last line there is as much of it as fits.
+        let (line, behind) = rest.split_once('\n').filter(|_| left > 1).unwrap_or((rest, ""));
+        wrapped.extend(broken(line, columns, left));
+        rest = if wrapped.len() < lines { behind.trim_start_matches('\n') } else { "" };
+        if let (true, Some(last)) = (wrapped.len() >= lines && !behind.trim().is_empty(), wrapped.last_mut())
+            && !last.ends_with('…')
+        {
+            *last = shortened(&format!("{last} {behind}"), columns.saturating_sub(1)).into_owned();
+        }
+    }
+    wrapped
+}
+
+/// A line in so many of that length at most.
+fn broken(text: &str, columns: usize, lines: usize) -> Vec<String> {
     let text = printable(text);
-    let mut left: &str = text.trim();
+    let mut left: &str = text.trim_end();
     let mut wrapped = Vec::new();
     while !left.is_empty() {
         let is_last = wrapped.len() + 1 >= lines;
@@ -147,5 +166,16 @@ mod tests {
         assert_eq!(wrapped("aaaa bbbb cccc dddd", 9, 2), ["aaaa bbbb", "cccc dddd"]);
         assert_eq!(wrapped("aaaaaaaaaa bb", 4, 9), ["aaaa", "aaaa", "aa", "bb"]);
         assert_eq!(wrapped("aaa bbb ccc", 7, 1), ["aaa bb…"]);
+    }
+
+    #[test]
+    fn lines_stay_lines_as_long_as_there_is_room() {
+        let script = "it began: set -eu\nif x; then\n  y\nfi";
+        assert_eq!(wrapped(script, 20, 9), ["it began: set -eu", "if x; then", "  y", "fi"]);
+        assert_eq!(wrapped(script, 20, 4), ["it began: set -eu", "if x; then", "  y", "fi"]);
+        assert_eq!(wrapped(script, 20, 3), ["it began: set -eu", "if x; then", "  y fi"]);
+        assert_eq!(wrapped(script, 20, 1), ["it began: set -eu i…"]);
+        assert_eq!(wrapped("aaa bbb ccc\ndd", 7, 2), ["aaa bbb", "ccc dd"]);
+        assert_eq!(wrapped("aaa bbb ccc\ndd eeee", 7, 2), ["aaa bbb", "ccc dd…"]);
     }
 }

@@ -68,12 +68,21 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 /// The same, cut after `chars_max` characters. A final `…` shows that it was cut.
 pub fn shortened(text: &str, chars_max: usize) -> Cow<'_, str> {
+    cut(text, chars_max, false)
+}
+
+/// The same of a text of several lines, which keeps its line breaks and tabs.
+pub fn shortened_lines(text: &str, chars_max: usize) -> Cow<'_, str> {
+    cut(text, chars_max, true)
+}
+
+fn cut(text: &str, chars_max: usize, keeps_lines: bool) -> Cow<'_, str> {
     let end = text.char_indices().nth(chars_max).map(|(end, _)| end);
     let kept = end.and_then(|end| text.get(..end)).unwrap_or(text);
     if end.is_none() && !kept.chars().any(is_active) {
         return Cow::Borrowed(text);
     }
-    let mut shown: String = kept.chars().map(|character| inert(character, false)).collect();
+    let mut shown: String = kept.chars().map(|character| inert(character, keeps_lines)).collect();
     if end.is_some() {
         shown.push('…');
     }

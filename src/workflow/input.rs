@@ -11,8 +11,11 @@ mod arguments;
 #[cfg(test)]
 mod tests;
 
-pub use arguments::{Given, input_from_arguments, pair_from_argument};
+pub use arguments::{Given, arguments_of, input_from_arguments, pair_from_argument};
 pub(super) use arguments::{convert, declared, given};
+
+/// How many inputs are named to whoever gives one that is not known.
+const INPUTS_NAMED: usize = 20;
 
 /// The input with its defaults filled in, if it fits the schema. Without a schema everything fits. Parts that
 /// need no defaults keep the text that was given: numbers keep their digits.
@@ -97,10 +100,20 @@ fn problems(schema: &Value, error: &jsonschema::ValidationError<'_>) -> Vec<Prob
 
 fn unknown(path: &str, name: &str, known: &[&str]) -> Problem {
     let problem = Problem::new(Code::BadInput, format!("`{path}.{name}` is not an input of this workflow"));
-    match nearest(name, known.iter().copied()) {
-        Some(name) => problem.hint(format!("did you mean `{name}`?")),
-        None if known.is_empty() => problem,
-        None => problem.hint(format!("its inputs are `{}`", known.join("`, `"))),
+    problem.hint(instead_of_input(name, known))
+}
+
+/// What may be meant by an input that is not known: the nearest that is, and all.
+pub fn instead_of_input(name: &str, known: &[&str]) -> String {
+    let named = known.iter().take(INPUTS_NAMED).map(|known| format!("`{known}`"));
+    let more = (known.len() > INPUTS_NAMED).then(|| format!("and {} more", known.len() - INPUTS_NAMED));
+    let all = named.chain(more).collect::<Vec<_>>().join(", ");
+    match (nearest(name, known.iter().copied()), known) {
+        (_, []) => "no input is known there: leave it out".to_owned(),
+        (Some(near), [_]) => format!("did you mean `{near}`?"),
+        (Some(near), _) => format!("did you mean `{near}`? Its inputs are {all}"),
+        (None, [_]) => format!("its only input is {all}"),
+        (None, _) => format!("its inputs are {all}"),
     }
 }
 

@@ -10,6 +10,8 @@
 //! - `rules`: commands that read their arguments again, as commands or as names
 //! - `flow`: which variables get values, and which are read again
 
+use std::collections::BTreeMap;
+
 use super::json_text::{Level, plain};
 use super::pieces::Piece;
 
@@ -59,23 +61,60 @@ fn word(text: &str) -> String {
 /// How each value of a command stands, in the order of the values; or why it cannot stand there, in words.
 /// Values with `| raw` are not checked: their author is responsible.
 pub(super) fn places(pieces: &[Piece]) -> Vec<Result<WordPosition, String>> {
+    read(pieces).0
+}
+
+/// The same, with the items of the text where what a value got into is named that is read again, by the numbers of the values.
+fn read(pieces: &[Piece]) -> (Vec<Result<WordPosition, String>>, BTreeMap<usize, usize>) {
     let is_blank = |piece: &Piece| matches!(piece, Piece::Text(text) if text.trim().is_empty());
     match pieces.iter().filter(|piece| !is_blank(piece)).collect::<Vec<_>>().as_slice() {
         // Whoever gives this value chooses the whole command, as with a `run` that is a list.
-        [Piece::Value { .. }] => vec![Ok(WordPosition::Words)],
+        [Piece::Value { .. }] => (vec![Ok(WordPosition::Words)], BTreeMap::new()),
         _ => reader::Reader::of(pieces).read(),
     }
 }
 
-/// The values of a command that stand where quotes do not protect them: the byte at which each begins, and
-/// what is wrong with it.
-pub(super) fn misplaced(pieces: &[Piece]) -> Vec<(usize, String)> {
+/// A value of a command that stands where quotes do not protect it.
+#[derive(Debug)]
+pub(super) struct Misplaced {
+    /// The byte at which it begins.
+    pub(super) at: usize,
+    /// The byte at which the variable is named that it gets into and that is read again; none where it does not.
+    pub(super) named_at: Option<usize>,
+    /// What is wrong with it.
+    pub(super) why: String,
+}
+
+/// The values of a command that stand where quotes do not protect them. The pieces are those of the text.
+pub(super) fn misplaced(text: &str, pieces: &[Piece]) -> Vec<Misplaced> {
     let values = pieces.iter().filter_map(|piece| match piece {
         Piece::Value { expression, at } => Some((expression, *at)),
         Piece::Text(_) => None,
     });
-    let wrong = values.zip(places(pieces)).filter_map(|((expression, at), place)| {
-        place.err().map(|why| (at, format!("`{{{{ {} }}}}` stands {why}", expression.source())))
+    let (places, named) = read(pieces);
+    let wrong = values.zip(places).enumerate().filter_map(|(number, ((expression, at), place))| {
+        let why = format!("`{{{{ {} }}}}` stands {}", expression.source(), place.err()?);
+        let named_at = named.get(&number).and_then(|item| byte_of(*item, text, pieces));
+        Some(Misplaced { at, named_at, why })
     });
     wrong.collect()
+}
+
+/// The byte of a text at which an item of it begins: a character of a piece, or a value.
+fn byte_of(item: usize, text: &str, pieces: &[Piece]) -> Option<usize> {
+    let (mut items, mut byte) = (0, 0);
+    for piece in pieces {
+        match piece {
+            Piece::Text(plain) => match plain.char_indices().nth(item - items) {
+                Some((offset, _)) => return Some(byte + offset),
+                None => (items, byte) = (items + plain.chars().count(), byte + plain.len()),
+            },
+            Piece::Value { at, .. } if items == item => return Some(*at),
+            Piece::Value { expression, at } => {
+                let behind = at + expression.source().len();
+                (items, byte) = (items + 1, behind + text.get(behind..)?.find("}}")? + 2);
+            }
+        }
+    }
+    None
 }

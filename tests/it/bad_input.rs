@@ -171,6 +171,7 @@ fn an_input_is_held_against_its_schema() {
     let ended = sandbox.reenact(&["run", "w.yaml", "--json", "--input", "n=41", "--input", "ns=x"]);
     assert_eq!(ended.json()["steps"][0]["output"]["stdout"], "41");
     assert!(ended.stderr.contains("warning[RE-1203]") && ended.stderr.contains("`ns`"), "{ended}");
+    assert!(ended.stderr.contains("hint: did you mean `n`?"), "{ended}");
 }
 
 #[test]

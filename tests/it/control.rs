@@ -7,6 +7,7 @@ mod page;
 mod pauses;
 mod refused;
 mod replay;
+mod tolerated;
 mod undoes;
 
 use serde_json::Value;

@@ -151,4 +151,13 @@ fn a_step_that_kills_its_process_each_time_fails_when_its_limit_of_losses_is_met
     assert_eq!(last.json()["error"]["code"], "RE-3009", "{last}");
     assert_eq!(sandbox.count(RUN, "attempt_started", Some("bomb")), 3);
     assert_eq!(sandbox.count(RUN, "attempt_lost", Some("bomb")), 3);
+    // A person who has looked may have it tried again, as often as before.
+    for _ in 0..3 {
+        assert_eq!(sandbox.count(RUN, "step_failed", Some("bomb")), 1);
+        let verb = if sandbox.status(RUN)["status"] == "failed" { "retry" } else { "resume" };
+        let killed = sandbox.start(patient(&sandbox, &[verb, RUN])).wait();
+        assert_eq!(killed.code(), None, "it was killed: {killed}");
+    }
+    assert_eq!(sandbox.json(1, &["resume", RUN])["error"]["code"], "RE-3009");
+    assert_eq!(sandbox.count(RUN, "attempt_lost", Some("bomb")), 6);
 }

@@ -208,6 +208,7 @@ fn what_people_are_told_of_runs_that_wait_or_rest_is_not_refused() {
 #[test]
 fn what_people_are_told_of_runs_that_failed_is_not_refused() {
     let tolerated = "name: w\non_failure: stop\nsteps:\n  - {id: z, run: exit 1, on_error: continue}\n  - {id: y, needs: [], run: exit 1}\n";
+    let without = "name: w\nsteps:\n  - {id: a, run: 'true'}\n  - {id: z, for_each: '[0, 1]', run: 'exit {{ item }}', on_error: continue}\n  - {id: y, run: 'true', compensate: {run: 'true'}}\n";
     let once = "name: w\non_failure: stop\nsteps: [{id: a, run: 'true', compensate: {run: 'true'}}, {id: z, run: exit 1, at_most_once: true}]\n";
     let sent = "name: w\nsteps: [{id: a, run: 'true', compensate: {run: 'true'}}, {id: sent, run: 'true', irreversible: true}, {id: z, run: exit 1}]\n";
     let sent_once = "name: w\nsteps: [{id: a, run: 'true'}, {id: z, run: sleep 60, timeout: 50ms, irreversible: true, at_most_once: true}]\n";
@@ -258,6 +259,7 @@ fn what_people_are_told_of_runs_that_failed_is_not_refused() {
             &[RUN, &["approve", "r", "a", "--check", "2"]],
         ),
         situation("tolerated", &[("w.yaml", tolerated)], &[RUN]),
+        situation("completed without an item", &[("w.yaml", without)], &[RUN]),
         situation("failed, once only", &[("w.yaml", once)], &[RUN]),
         situation("stuck past the irreversible", &[("w.yaml", sent)], &[RUN]),
         situation("stuck in the irreversible, once only", &[("w.yaml", sent_once)], &[RUN]),
@@ -269,6 +271,7 @@ fn what_people_are_told_of_runs_that_failed_is_not_refused() {
     assert!(said("stuck past the irreversible").contains("past an irreversible step: reenact retry r"));
     assert!(said("tolerated").contains("z  failed, tolerated"), "{}", said("tolerated"));
     assert!(said("tolerated").contains("failed, which is tolerated"), "{}", said("tolerated"));
+    assert!(said("completed without an item").contains("`reenact rollback r --to a` goes back before `z`"));
     let undone = said("a child was undone");
     let of_it: Vec<_> = undone.lines().filter(|line| line.starts_with("run of `k`: ")).collect();
     assert!(!of_it.is_empty() && of_it.iter().all(|line| line.ends_with("  compensated")), "{undone}");

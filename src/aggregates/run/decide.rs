@@ -474,7 +474,7 @@ fn lose_one(
     let too_often = lost >= limit && !interrupted;
     let once = purpose == Purpose::Do && advance.template(place)?.at_most_once;
     let (code, message) = if too_often {
-        (Code::LostTooOften, format!("the process that ran it died {lost} times"))
+        (Code::LostTooOften, format!("the process that ran it died {}", times(lost)))
     } else if once {
         let how = "the process that ran it ended, and it may be started once only";
         (Code::AttemptLostOnce, how.to_owned())
@@ -482,4 +482,8 @@ fn lose_one(
         return Ok(());
     };
     advance.give_up(place, purpose, code.class(), code, message)
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }

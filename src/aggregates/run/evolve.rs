@@ -277,11 +277,9 @@ impl Evolution<'_> {
     fn step_failed(&mut self, event: &StepFailed) -> Result<(), Contradiction> {
         let place = self.expect_open(&event.step, "fail")?;
         self.close(place)?;
-        let now = self.now;
-        let node = self.node_mut(place)?;
+        let node = self.note_end(place)?;
         let tolerated = event.handling == Handling::Tolerated;
         node.doing.phase = StepPhase::Failed { tolerated };
-        node.ended_at = Some(now);
         node.doing.error =
             Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
         if tolerated {
@@ -296,10 +294,7 @@ impl Evolution<'_> {
     fn step_cancelled(&mut self, event: &StepCancelled) -> Result<(), Contradiction> {
         let place = self.expect_open(&event.step, "be cancelled")?;
         self.close(place)?;
-        let now = self.now;
-        let node = self.node_mut(place)?;
-        node.doing.phase = StepPhase::Cancelled;
-        node.ended_at = Some(now);
+        self.note_end(place)?.doing.phase = StepPhase::Cancelled;
         self.became_of(place);
         Ok(())
     }
@@ -375,9 +370,21 @@ impl Evolution<'_> {
 
     /// The step begins, if it has not begun before.
     fn note_start(&mut self, place: StepIndex) -> Result<&mut Node, Contradiction> {
-        let now = self.now;
+        let (now, waited_us) = (self.now, self.run.waited_us(self.now));
         let node = self.node_mut(place)?;
-        node.started_at.get_or_insert(now);
+        if node.started_at.is_none() {
+            (node.started_at, node.waited_before_us) = (Some(now), waited_us);
+        }
+        Ok(node)
+    }
+
+    /// The step is done with, for now.
+    fn note_end(&mut self, place: StepIndex) -> Result<&mut Node, Contradiction> {
+        let (now, waited_us) = (self.now, self.run.waited_us(self.now));
+        let node = self.node_mut(place)?;
+        node.ended_at = Some(now);
+        let has_started = node.started_at.is_some();
+        node.waited_us = if has_started { waited_us.saturating_sub(node.waited_before_us) } else { 0 };
         Ok(node)
     }
 

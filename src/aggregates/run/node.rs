@@ -55,6 +55,10 @@ pub(crate) struct Node {
     pub(crate) usage: Usage,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) ended_at: Option<Timestamp>,
+    /// How long its run had waited for somebody when it first started, in µs.
+    pub(super) waited_before_us: u64,
+    /// How long its run waited for somebody from then until it was done with, in µs.
+    pub(crate) waited_us: u64,
 }
 
 /// Decodes what is shared where it stays: serde's own way makes a `Box` before, for each of thousands of steps.
@@ -181,6 +185,8 @@ impl Node {
             usage: Usage::default(),
             started_at: None,
             ended_at: None,
+            waited_before_us: 0,
+            waited_us: 0,
         }
     }
 

@@ -94,9 +94,9 @@ pub enum Refusal {
     /// A step would be started again that may be started once only.
     #[error("step `{0}` may be started once only, and was")]
     StartedOnce(StepId),
-    /// A step or a phase is to be tried again whose failure is tolerated.
-    #[error("step `{0}` failed, which is tolerated: the run goes on without it")]
-    Tolerated(Arc<str>),
+    /// Only these failed of what is to be tried again, and their failure is tolerated.
+    #[error("{} failed, which is tolerated: the run went on without {}", some_of(.0), if .0.len() == 1 { "it" } else { "them" })]
+    Tolerated(Vec<StepId>),
     /// A step or a phase is to be tried again that has not failed.
     #[error("step `{0}` has not failed")]
     NotFailed(Arc<str>),
@@ -329,6 +329,17 @@ fn instead(late: &[Late]) -> String {
         Some((last, [])) => (*last).to_owned(),
         Some((last, others)) => format!("{} and {last}", others.join(", ")),
         None => String::new(),
+    }
+}
+
+/// How many steps are named in a sentence; the report of the run has all.
+const STEPS_NAMED: usize = 8;
+
+fn some_of(steps: &[StepId]) -> String {
+    let named = quoted(steps.get(..STEPS_NAMED).unwrap_or(steps));
+    match steps.len().saturating_sub(STEPS_NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
     }
 }
 

@@ -34,6 +34,16 @@ impl Run {
         Duration::from_micros(self.waited.over_us).saturating_add(open)
     }
 
+    /// The same in µs.
+    pub(super) fn waited_us(&self, until: Timestamp) -> u64 {
+        u64::try_from(self.waited(until).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether it has waited for somebody up to now: nothing of it was stopped in the middle.
+    pub fn has_waited_until_now(&self) -> bool {
+        self.waited.since.is_some() && !matches!(self.phase, Phase::Ended(_))
+    }
+
     /// Takes note of whether it waits after an event of that moment.
     pub(super) fn note_waiting(&mut self, now: Timestamp) {
         let since = match &self.phase {

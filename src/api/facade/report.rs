@@ -21,7 +21,7 @@ impl Facade {
         let (state, head) = self.system.fold(run).await?;
         let mut report = self.report_of(run, &state, head.version, driven).await?;
         if let Some(about) = state.about() {
-            report.changed_files = self.changed_files(about, report.status).await;
+            self.tell_of_changed_files(about, &mut report).await;
         }
         Ok(report)
     }
@@ -77,7 +77,7 @@ impl Facade {
             return Ok(());
         }
         report.status = RunStatus::Waiting;
-        (report.driven, report.interrupted) = (true, false);
+        (report.driven, report.interrupted, report.ready) = (true, false, false);
         for (run, rests) in state.open_children() {
             let step = report.steps.iter_mut().find(|step| step.child.as_ref() == Some(run));
             if let Some(step) = step.filter(|_| !rests) {

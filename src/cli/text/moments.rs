@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::events::time::{Timestamp, format_duration};
-use crate::views::presenters::report::RunReport;
+use crate::views::presenters::report::{RunReport, StepReport};
 
 /// A wait that is shorter goes unsaid.
 const WAIT_SAID: Duration = Duration::from_millis(100);
@@ -35,7 +35,17 @@ pub(in crate::cli) fn took(length: Duration) -> String {
 
 /// How long a run worked, and how long it waited for somebody, if it did.
 pub(in crate::cli) fn worked_and_waited(report: &RunReport) -> String {
-    let [all, waited] = [report.duration_ms, report.waiting_ms].map(Duration::from_millis);
+    told_apart(Duration::from_millis(report.duration_ms), report.waiting_ms)
+}
+
+/// The same of a step that is done with; none of another.
+pub(super) fn step_worked_and_waited(step: &StepReport) -> Option<String> {
+    let (from, to) = step.started_at.zip(step.ended_at)?;
+    Some(told_apart(to.since(from), step.waiting_ms))
+}
+
+fn told_apart(all: Duration, waiting_ms: u64) -> String {
+    let waited = Duration::from_millis(waiting_ms);
     let worked = took(all.saturating_sub(waited));
     if waited < WAIT_SAID { worked } else { format!("{worked} (waited {})", took(waited)) }
 }

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use super::colour::{self, Tone};
+use super::moments::step_worked_and_waited;
 use super::terminal::{Call, Text, name, terminal};
-use super::{cut, took};
+use super::{cut, waiting};
 use crate::events::problem::Problem;
 use crate::events::run::Resolution;
 use crate::views::presenters::report::{RunReport, SettledReport, StepReport, sign};
@@ -52,10 +53,11 @@ pub(super) fn lines(report: &RunReport, how: Steps, call: Option<&Call>) -> Vec<
         rows.push(step);
     }
     let width = rows.iter().map(|step| name(step.id.as_str()).width()).max().unwrap_or(0);
+    let late = waiting::in_vain(report);
     let mut lines = Vec::with_capacity(rows.len());
     for (place, step) in rows.iter().enumerate() {
         let fan_out = fan_outs.get(step.id.as_str());
-        let line = line(step, width, report.error.as_ref());
+        let line = line(step, width, late.contains(&step.id), report.error.as_ref());
         lines.push(line.and(fan_out.map(|fan_out| terminal!("  {}", fan_out.counts()))));
         let of = fan_out_of(step).and_then(|id| Some((id, fan_outs.get(id)?)));
         let next = rows.get(place + 1).and_then(|next| fan_out_of(next));
@@ -112,13 +114,17 @@ fn fan_out_of(step: &StepReport) -> Option<&str> {
     item.bytes().all(|byte| byte.is_ascii_digit()).then_some(fan_out)
 }
 
-/// Whether somebody may want to look at an item: it failed, waits, or is on its way.
+/// Whether somebody may want to look at an item: it failed, was left out for that, waits, or is on its way.
 fn is_of_note(step: &StepReport) -> bool {
-    matches!(step.status.as_str(), "failed" | "waiting" | "retrying" | "running" | "compensating")
+    match step.status.as_str() {
+        "failed" | "waiting" | "retrying" | "running" | "compensating" => true,
+        "skipped" => step.error.is_some(),
+        _ => false,
+    }
 }
 
 /// A step in a line. Why it failed stands there, unless that is told below, of the run.
-fn line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text {
+fn line(step: &StepReport, width: usize, is_late: bool, of_run: Option<&Problem>) -> Text {
     let is_kept = step.settled.as_ref().is_some_and(|said| said.how == Resolution::Skip);
     let sign = if is_kept { '=' } else { sign(&step.status) };
     let tone = Tone::of_status(&step.status);
@@ -126,9 +132,8 @@ fn line(step: &StepReport, width: usize, of_run: Option<&Problem>) -> Text {
     let status = step.settled.as_ref().map_or_else(|| colour::status(&step.status), settled);
     let mut line = terminal!("  {} {}  {}", tone.of(&terminal!("{}", sign)), id, status);
     line = line.and(step.tolerated.then(|| Tone::Warning.of(&terminal!(", tolerated"))));
-    if let (Some(from), Some(to)) = (step.started_at, step.ended_at) {
-        line = line.and(Tone::Minor.of(&terminal!("  {}", took(to.since(from)))));
-    }
+    line = line.and(is_late.then(|| Tone::Warning.of(&terminal!(", in vain"))));
+    line = line.and(step_worked_and_waited(step).map(|time| Tone::Minor.of(&terminal!("  {}", time))));
     if step.attempts > 1 {
         line = line.and(terminal!("  {} attempts", step.attempts));
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::terminal::{Call, Text, name, terminal};
 use crate::events::json::Json;
-use crate::events::text::shortened;
+use crate::events::text::{shortened, shortened_lines};
 use crate::views::presenters::report::{RunReport, StepReport};
 use crate::workflow::json_text::Level;
 
@@ -76,17 +76,22 @@ impl Values {
 
     fn lines(&mut self, values: &[(String, String)], indent: &'static str) -> Vec<Text> {
         let width = values.iter().map(|(member, _)| name(member).width()).max().unwrap_or(0);
-        let line = |(member, value): &(String, String)| {
-            let member = name(member).padded(width);
-            terminal!("{}{}  {}", indent, member, self.plain(value))
+        let of_one = |(member, value): &(String, String)| {
+            let lines = self.plain(value).into_iter().enumerate().map(|(number, line)| {
+                let member = name(if number == 0 { member } else { "" }).padded(width);
+                terminal!("{}{}  {}", indent, member, line)
+            });
+            lines.collect::<Vec<_>>()
         };
-        values.iter().map(line).collect()
+        values.iter().flat_map(of_one).collect()
     }
 
-    /// A value on its line.
-    fn plain(&mut self, json: &str) -> Text {
-        self.cut |= read(json).chars().nth(VALUE_CHARS).is_some();
-        short(json, VALUE_CHARS)
+    /// JSON as people read it, line by line.
+    fn plain(&mut self, json: &str) -> Vec<Text> {
+        let shown = read(json);
+        self.cut |= shown.chars().nth(VALUE_CHARS).is_some();
+        let shown = shortened_lines(shown.trim_end(), VALUE_CHARS);
+        shown.split('\n').map(|line| Text::of_medium(line.to_owned())).collect()
     }
 }
 

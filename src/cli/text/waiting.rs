@@ -1,12 +1,17 @@
 //! What a run waits for, each with the command that answers it.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::colour::Tone;
 use super::terminal::{Call, Text, name, terminal};
 use super::{from_here, moment};
-use crate::events::ids::RunId;
+use crate::api::user::user;
+use crate::events::ids::{RunId, StepId};
+use crate::events::text::printable;
 use crate::events::time::Timestamp;
+use crate::views::for_shell;
 use crate::views::presenters::report::{Approvers, RunReport, Waiting};
 
 /// How many of the things that a run waits for are shown: a fan-out may wait for thousands.
@@ -32,6 +37,21 @@ pub(super) fn waiting(report: &RunReport, call: Option<&Call>) -> Vec<Text> {
     lines
 }
 
+/// The steps that wait for what nobody may say any more: nobody was there to record that it is too late.
+pub(super) fn in_vain(report: &RunReport) -> HashSet<&StepId> {
+    let now = now();
+    report
+        .waiting_for
+        .iter()
+        .filter(|waiting| is_in_vain(waiting, now))
+        .map(|waiting| &waiting.step)
+        .collect()
+}
+
+fn is_in_vain(waiting: &Waiting, now: Timestamp) -> bool {
+    waiting.expires.is_some_and(|at| at <= now) && matches!(waiting.kind.as_str(), "approval" | "signal")
+}
+
 fn now() -> Timestamp {
     let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
@@ -39,8 +59,7 @@ fn now() -> Timestamp {
 
 fn one(run: &RunId, waiting: &Waiting, call: &Call, now: Timestamp) -> Vec<Text> {
     let Waiting { kind, id, step, phase, expires, approval, .. } = waiting;
-    // Nobody was there to record that it is too late, and no answer is taken any more.
-    if expires.is_some_and(|at| at <= now) && matches!(kind.as_str(), "approval" | "signal") {
+    if is_in_vain(waiting, now) {
         return vec![
             terminal!("waited in vain for the {} of `{}`{}", kind, step, until(*expires)),
             terminal!("  go on:  {}", call.command(["resume", run.as_str()])),
@@ -66,6 +85,7 @@ fn one(run: &RunId, waiting: &Waiting, call: &Call, now: Timestamp) -> Vec<Text>
                 lines.push(terminal!("  grant:  {}", grant));
             }
             lines.push(terminal!("  refuse: {}", refuse));
+            lines.extend(who_else(approval));
             lines
         }
         ("signal", _) => vec![
@@ -86,6 +106,19 @@ fn one(run: &RunId, waiting: &Waiting, call: &Call, now: Timestamp) -> Vec<Text>
 
 fn until(expires: Option<Timestamp>) -> Text {
     expires.map(|at| terminal!(" until {}", moment(at))).unwrap_or_default()
+}
+
+/// That somebody has to be named for an answer to be taken: the user may not give it, or has. None where the user may.
+fn who_else(approval: &Approvers) -> Option<Text> {
+    let (user, asked) = (Arc::from(user()), &approval.approvers);
+    let has_granted = |name: &Arc<str>| approval.granted.contains(name);
+    let why = match has_granted(&user) {
+        true => "has granted it",
+        false if asked.is_empty() || asked.contains(&user) => return None,
+        false => "is not asked",
+    };
+    let other = asked.iter().find(|name| !has_granted(name)).map_or("NAME", |name| name);
+    Some(terminal!("  with --by {}, for {} {}", for_shell(&printable(other)), name(&user), why))
 }
 
 /// The people who may answer, where not anybody may, and how many still have to.

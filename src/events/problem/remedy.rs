@@ -83,6 +83,13 @@ pub enum Remedy {
     RollBackAll,
     /// Undo what came after this step.
     RollBackTo(StepId),
+    /// Go back to a step before another, from where that one is done anew, with all that grew in it.
+    DoAgainFrom {
+        /// The step to go back to, which is kept.
+        kept: StepId,
+        /// The step that is done anew.
+        step: StepId,
+    },
     /// Keep the whole that the named step is a part of.
     KeepWhole(StepId),
     /// Settle the compensation of this step, which failed for good.

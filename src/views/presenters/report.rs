@@ -18,7 +18,7 @@ use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Parent, RollbackCause, Usage};
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
-use crate::views::presenters::ways::{Way, ways};
+use crate::views::presenters::ways::{Invocation, Way, ways};
 pub use effects::{EffectReport, effects};
 pub use failure::{FailureReport, FailureSearch};
 pub use phases::PhaseReport;
@@ -54,6 +54,9 @@ pub struct RunReport {
     /// Whether it has not ended, and would go on if somebody drove it, which nobody does.
     #[serde(default)]
     pub interrupted: bool,
+    /// Whether it is that because it waited for somebody until now: nothing of it was stopped in the middle.
+    #[serde(default, skip_serializing_if = "steps::is_false")]
+    pub ready: bool,
     /// When it was started.
     pub started_at: Timestamp,
     /// When it ended; none while it has not.
@@ -89,6 +92,9 @@ pub struct RunReport {
     /// run goes on as it was recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed_files: Vec<String>,
+    /// How what its files say by now is run, as another run; none where they say the same, or cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_changed: Option<Invocation>,
     /// Who paused it, while it is paused, or has cancelled it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<Order>,
@@ -162,6 +168,7 @@ pub fn report(
         version,
         driven,
         interrupted: !driven && !run.status().has_ended(),
+        ready: !driven && run.has_waited_until_now(),
         started_at: about.at,
         ended_at,
         duration_ms: millis(ended_at.unwrap_or(now).since(about.at)),
@@ -175,6 +182,7 @@ pub fn report(
         parent: about.started.parent.clone().map(|Parent { run, step }| ParentReport { run, step }),
         children: steps::children(run.nodes()),
         changed_files: Vec::new(),
+        start_changed: None,
         stopped: run.stopped_by().cloned(),
         rolled_back_to: run.rolled_back_to().cloned(),
         ways: ways(run),

@@ -37,7 +37,9 @@ pub fn page(run: &Run, version: Version, wording: Wording) -> Option<String> {
     page.section("What was done", |page| done(run).for_each(|item| page.item(&item)));
     page.section("What was undone", |page| undone(run).for_each(|item| page.item(&item)));
     page.section("What a person must undo by hand", |page| {
-        by_hand(run).for_each(|(node, why)| page.item(&item(node, &why)));
+        // What a run did that completed after all is to stay.
+        let is_to_stay = matches!(ended.how, End::Completed { .. });
+        by_hand(run).filter(|_| !is_to_stay).for_each(|(node, why)| page.item(&item(node, &why)));
     });
     page.section("What can still be undone", |page| undoable(run).for_each(|item| page.item(&item)));
     page.section("How to go on", |page| how_to_go_on(run, about, wording, page));
@@ -60,7 +62,8 @@ fn what_it_is(run: &Run, ended: &Ended, page: &mut Page) {
         }
         End::Failed(failed) => ("", Some(error(failed.step.as_ref(), failed.code, &failed.message)), None),
         End::Compensated(cause) => ("", None, Some(cause)),
-        End::Completed { .. } | End::Cancelled => ("", None, None),
+        End::Completed { .. } => (": what it did is to stay", None, None),
+        End::Cancelled => ("", None, None),
     };
     page.line(&markdown!("The run is **{}**{}.", status, what));
     for words in error.into_iter().chain(cause.map(why_rolled_back)) {

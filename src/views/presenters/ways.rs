@@ -1,6 +1,7 @@
 //! What a person can do about a run that does not go on by itself. Only commands that the
 //! run accepts are named.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,15 @@ pub enum Invocation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
+    /// Start another run, of what its file says by now.
+    StartChanged {
+        /// The file of the workflow.
+        file: String,
+        /// What it is given, an argument for each; none where that is more than can be said so.
+        input: Option<Vec<String>>,
+        /// The names and values by which people find it.
+        tags: BTreeMap<String, String>,
+    },
     /// Look at how it is.
     Look,
     /// Look at its events.
@@ -136,7 +146,9 @@ pub fn ways(run: &Run) -> Vec<Way> {
         }
         Phase::Back(unwinding) => {
             let to = unwinding.to.as_deref().unwrap_or_default();
-            let what = format!("rolled back to `{to}`; forward again");
+            let has_undone = run.nodes().iter().any(|node| node.undo_phase().is_some());
+            let vain = if has_undone { "" } else { ", and nothing was there to undo" };
+            let what = format!("rolled back to `{to}`{vain}; forward again");
             if run.may_retry() {
                 ways.push(way(&what, id, Act::Retry));
             } else {

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::events::json::{Json, is_number};
 use crate::events::problem::{Code, Problem};
-use crate::workflow::json_text::Edited;
+use crate::events::text::is_control;
+use crate::workflow::json_text::{Edited, Level};
 use crate::workflow::schema::Schema;
 
 /// The value that an argument gives.
@@ -66,6 +67,34 @@ pub fn pair_from_argument(argument: &str) -> Result<(String, Json), Problem> {
         Given::Json(json) => json,
     };
     Ok((path.join("."), value))
+}
+
+/// How many characters arguments may have together that say an input.
+const ARGUMENTS_CHARS_MAX: usize = 1_000;
+
+/// Arguments of which [`input_from_arguments`] makes this input. What the schema says anyhow is left out. None where they
+/// would be too long to be typed, or where an argument cannot name it.
+pub fn arguments_of(schema: Option<&Schema>, input: &Json) -> Option<Vec<String>> {
+    let Ok(Level::Map(members)) = Level::of(input.text()) else { return None };
+    let properties = schema.and_then(|schema| schema.value().get("properties"));
+    let is_default = |name: &str, text: &str| {
+        let default = properties.and_then(|properties| properties.get(name)?.get("default"));
+        default
+            .is_some_and(|default| serde_json::from_str::<Value>(text).is_ok_and(|value| value == *default))
+    };
+    let mut arguments = Vec::new();
+    for (name, text) in members.iter().filter(|(name, text)| !is_default(name, text)) {
+        if name.is_empty() || name.contains(['.', '=', ':']) || name.contains(is_control) {
+            return None;
+        }
+        arguments.push(match Level::of(text) {
+            Ok(Level::Text(plain)) if !plain.contains(is_control) => format!("{name}={plain}"),
+            _ => format!("{name}:={text}"),
+        });
+    }
+    let chars: usize = arguments.iter().map(|argument| argument.chars().count()).sum();
+    (chars <= ARGUMENTS_CHARS_MAX && arguments.iter().all(|argument| !argument.contains(is_control)))
+        .then_some(arguments)
 }
 
 fn bad(message: String) -> Problem {

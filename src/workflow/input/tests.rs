@@ -140,6 +140,45 @@ fn what_does_not_fit_is_named_by_its_path() {
 }
 
 #[test]
+fn an_input_that_is_not_known_is_told_with_the_nearest_and_all_that_are() {
+    for (name, known, said) in [
+        ("verison", &["version", "dry"][..], "did you mean `version`? Its inputs are `version`, `dry`"),
+        ("verison", &["version"], "did you mean `version`?"),
+        ("nope", &["version", "dry"], "its inputs are `version`, `dry`"),
+        ("nope", &["version"], "its only input is `version`"),
+        ("nope", &[], "no input is known there: leave it out"),
+    ] {
+        assert_eq!(instead_of_input(name, known), said);
+    }
+    let many: Vec<String> = (0..50).map(|number| format!("input_{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(instead_of_input("nope", &many).ends_with("`input_19`, and 30 more"));
+}
+
+/// What is typed again gives the same, whatever it is.
+#[test]
+fn an_input_comes_back_from_the_arguments_that_say_it() {
+    let schema = Schema::from(&schema());
+    for input in [
+        json!({"version": "1.10", "count": 3}),
+        json!({"version": "it's = a:b\n$x", "files": ["a", "b c"], "force": true, "ratio": 1.5}),
+        json!({"version": "", "target": {"host": "localhost", "port": 7}, "limit": null}),
+    ] {
+        let filled = super::check_input(Some(&schema), &Json::from(&input)).unwrap();
+        let arguments = arguments_of(Some(&schema), &filled).unwrap();
+        assert!(!arguments.iter().any(|argument| argument.contains('\n') || argument.starts_with("count")));
+        let again = super::input_from_arguments(Some(&schema), None, &arguments).unwrap();
+        let again = super::check_input(Some(&schema), &again).unwrap();
+        assert_eq!(again.value(), filled.value(), "{arguments:?}");
+    }
+    for unsaid in
+        [json!({"a.b": 1}), json!({"a=": 1}), json!({"a:": 1}), json!([1]), json!({"a": "x".repeat(2_000)})]
+    {
+        assert_eq!(arguments_of(None, &Json::from(&unsaid)), None, "{unsaid}");
+    }
+}
+
+#[test]
 fn a_long_value_does_not_fill_the_message() {
     let problems =
         check_input(Some(&schema()), &json!({"version": "x".repeat(10_000), "count": "y".repeat(10_000)}));

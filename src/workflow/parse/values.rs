@@ -101,9 +101,16 @@ impl<'t, 's: 't> Values<'t, '_, 's> {
         let node = self.text_node(text, tree)?;
         self.warn_of_blocks(text, tree);
         if let Node::Text { pieces, .. } = &node {
-            for (at, why) in shell::misplaced(pieces) {
-                let place = tree.place_inside(self.report.source, at);
-                self.report.refuse_at(place, Problem::new(Code::QuotedValue, why));
+            for shell::Misplaced { at, named_at, why } in shell::misplaced(text, pieces) {
+                let place = |at| tree.place_inside(self.report.source, at);
+                let ((line, _), named) = (place(at), named_at.map(place));
+                let problem = match named {
+                    Some(_) => {
+                        Problem::new(Code::QuotedValue, format!("{why} here; the value is in line {line}"))
+                    }
+                    None => Problem::new(Code::QuotedValue, why),
+                };
+                self.report.refuse_at(named.unwrap_or_else(|| place(at)), problem);
             }
         }
         Some(Template::new(node))

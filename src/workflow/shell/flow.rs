@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A value that is read again, by what, and where that is named in the text, if it is.
+pub(super) type ReadAgain = (usize, String, Option<usize>);
+
 /// Stands for all positional parameters. Which of them a value gets into is not followed.
 pub(super) const POSITIONAL: &str = "@";
 
@@ -20,8 +23,9 @@ pub(super) struct Flow {
     given: BTreeMap<String, BTreeSet<usize>>,
     /// For each variable the variables that its value was made from.
     made_from: BTreeMap<String, BTreeSet<String>>,
-    /// The variables that are read again. What begins with a digit is a number and left out.
-    pub(super) evaluated: BTreeSet<String>,
+    /// The variables that are read again, each with the item of the text where that is named first. What begins with a digit is
+    /// a number and left out.
+    pub(super) evaluated: BTreeMap<String, Option<usize>>,
     /// The values that `echo` and `printf` print.
     pub(super) printed: Vec<usize>,
     /// All values that reach any word of a command.
@@ -39,20 +43,20 @@ impl Flow {
         self.made_from.entry(name.to_owned()).or_default().extend(names.into_iter().cloned());
     }
 
-    pub(super) fn evaluate(&mut self, name: &str) {
+    pub(super) fn evaluate(&mut self, name: &str, at: Option<usize>) {
         if !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) {
-            self.evaluated.insert(name.to_owned());
+            self.evaluated.entry(name.to_owned()).or_insert(at);
         }
     }
 
-    /// The values that reach something that is read again, each with what that is.
-    pub(super) fn read_again(&self) -> Vec<(usize, String)> {
+    /// The values that reach something that is read again.
+    pub(super) fn read_again(&self) -> Vec<ReadAgain> {
         let (mut found, mut known) = (Vec::new(), BTreeSet::new());
-        for sink in &self.evaluated {
+        for (sink, at) in &self.evaluated {
             let mut open = vec![sink.as_str()];
             while let Some(name) = open.pop() {
                 if known.insert(name) {
-                    found.extend(self.reach(name).into_iter().map(|value| (value, shown(sink))));
+                    found.extend(self.reach(name).into_iter().map(|value| (value, shown(sink), *at)));
                     open.extend(self.made_from.get(name).into_iter().flatten().map(String::as_str));
                 }
             }

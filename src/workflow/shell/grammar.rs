@@ -208,7 +208,7 @@ impl Reader {
             let name: String =
                 (0..).map_while(|offset| self.char_at(offset).filter(|c| is_of_name(*c))).collect();
             if !name.is_empty() {
-                self.flow.evaluate(&name);
+                self.evaluate(&name);
                 self.skip(name.len());
             } else if self.take("))") {
                 return self.redirections();

@@ -1,12 +1,15 @@
 //! Reads the text of a command piece by piece, and keeps what it finds out about each value.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::flow::{Flow, POSITIONAL};
 use super::{Piece, WordPosition};
 
 /// How deep commands may be nested. It bounds the stack; nobody writes half of it.
 const DEPTH_MAX: usize = 64;
+
+/// So many items back at most the name of what is read again is looked for: it stands in the command that was just read.
+const NAMED_WITHIN: usize = 4_096;
 
 /// A piece of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,14 +96,20 @@ impl Reader {
         }
     }
 
-    /// Reads the whole text. Answers for each value how it stands, or why it cannot stand there.
-    pub(super) fn read(mut self) -> Vec<Result<WordPosition, String>> {
+    /// Reads the whole text. Answers for each value how it stands, or why it cannot stand there; and of those that get into a
+    /// variable which is read again, the item of the text where that is named.
+    pub(super) fn read(mut self) -> (Vec<Result<WordPosition, String>>, BTreeMap<usize, usize>) {
         let end = self.commands();
         let behind = match &end {
             Ok(()) => "where nothing is expected".to_owned(),
             Err(Lost(what)) => format!("in or behind {what}"),
         };
-        for (value, name) in self.flow.read_again() {
+        let mut named = BTreeMap::new();
+        for (value, name, at) in self.flow.read_again() {
+            let is_known = matches!(self.verdicts.get(value), Some(Some(Err(_))));
+            if let Some(at) = at.filter(|_| !is_known) {
+                named.entry(value).or_insert(at);
+            }
             self.refuse(value, &format!("where {name} gets it, which the command has read again"));
         }
         if end.is_err() {
@@ -108,7 +117,29 @@ impl Reader {
                 self.refuse(value, &format!("where {name} gets it, which may be read again {behind}"));
             }
         }
-        self.verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| Err(behind.clone()))).collect()
+        let verdicts = self.verdicts.into_iter();
+        (verdicts.map(|verdict| verdict.unwrap_or_else(|| Err(behind.clone()))).collect(), named)
+    }
+
+    /// Notes that what a variable holds is read again, where it was named last.
+    pub(super) fn evaluate(&mut self, name: &str) {
+        let at = self.named_before(name);
+        self.flow.evaluate(name, at);
+    }
+
+    /// The item with which the last mention of a name begins, up to the one behind the next.
+    fn named_before(&self, name: &str) -> Option<usize> {
+        let name: Vec<char> = name.chars().filter(|_| is_name(name)).collect();
+        let letter = |at: usize| match self.items.get(at) {
+            Some(Item::Char(c)) if is_of_name(*c) => Some(*c),
+            _ => None,
+        };
+        let stands_at = |at: &usize| {
+            let is_whole = at.checked_sub(1).and_then(letter).is_none() && letter(at + name.len()).is_none();
+            is_whole && name.iter().enumerate().all(|(offset, c)| letter(at + offset) == Some(*c))
+        };
+        let last = self.at.min(self.items.len());
+        (!name.is_empty()).then(|| (0..=last).rev().take(NAMED_WITHIN).find(stands_at)).flatten()
     }
 
     /// Reads a text that a command of this text takes as commands, and notes which variables
@@ -117,7 +148,7 @@ impl Reader {
         let mut inner = Self::new(text.chars().map(Item::Char).collect(), 0, self.depth + 1);
         inner.deeper()?;
         inner.commands()?;
-        self.flow.evaluated.append(&mut inner.flow.evaluated);
+        inner.flow.evaluated.keys().for_each(|name| self.evaluate(name));
         Ok(())
     }
 
@@ -318,7 +349,7 @@ impl Reader {
                 let end = name.find(|c: char| !is_of_name(c)).unwrap_or(name.len());
                 let name = name.get(..end).unwrap_or_default();
                 let is_positional = after.starts_with(|c: char| c.is_ascii_digit() || "@*".contains(c));
-                self.flow.evaluate(if is_positional { POSITIONAL } else { name });
+                self.evaluate(if is_positional { POSITIONAL } else { name });
             }
         }
         Ok(())

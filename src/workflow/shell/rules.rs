@@ -44,7 +44,7 @@ impl Reader {
     pub(super) fn assign(&mut self, name: &str, word: &Word) {
         if is_read_by_the_shell(name) {
             self.refuse_all(word.span.clone(), &format!("in `{name}`, which the shell itself reads"));
-            word.names.iter().for_each(|name| self.flow.evaluate(name));
+            word.names.iter().for_each(|name| self.evaluate(name));
         }
         self.flow.assign(name, word.given(), &word.names);
     }
@@ -62,7 +62,7 @@ impl Reader {
         if arguments.is_empty() && command.text.is_empty() && matches!(*command.values, [_]) {
             // The whole command is the value, which names a program. If that is a shell, it would read
             // what it is given.
-            self.flow.evaluate(PRINTED);
+            self.evaluate(PRINTED);
             self.commands_are_read(documents, here_strings);
             self.put(command, true);
             return Ok(());
@@ -88,7 +88,7 @@ impl Reader {
             // Without quotes a parameter is split into words: a command and its arguments.
             let is_read = |name: &&String| is_name(name) || (command.bare && **name == POSITIONAL);
             let names = command.names.iter().filter(is_read);
-            names.for_each(|name| self.flow.evaluate(name));
+            names.for_each(|name| self.evaluate(name));
         }
         self.put(command, true);
     }
@@ -113,7 +113,7 @@ impl Reader {
                 // There names of variables are read as numbers, with or without a dollar.
                 let is_of_no_name = |c: char| !is_of_name(c);
                 let names = arguments.iter().flat_map(|word| word.text.split(is_of_no_name));
-                names.filter(|name| is_name(name)).for_each(|name| self.flow.evaluate(name));
+                names.filter(|name| is_name(name)).for_each(|name| self.evaluate(name));
                 self.read_as_names(name, arguments);
             }
             name if READ_AGAIN.contains(&name) => self.read_as_names(name, arguments),
@@ -147,7 +147,7 @@ impl Reader {
     fn commands_in(&mut self, name: &str, words: &[Word]) -> Read<()> {
         for word in words {
             self.refuse_all(word.span.clone(), &format!("where `{name}` reads it again, as a command"));
-            word.names.iter().for_each(|name| self.flow.evaluate(name));
+            word.names.iter().for_each(|name| self.evaluate(name));
         }
         let texts: Option<Vec<_>> = words.iter().map(Word::literal).collect();
         match texts {
@@ -159,7 +159,7 @@ impl Reader {
     fn read_as_names(&mut self, name: &str, words: &[Word]) {
         for word in words {
             self.refuse_all(word.span.clone(), &format!("where `{name}` reads it again"));
-            word.names.iter().for_each(|name| self.flow.evaluate(name));
+            word.names.iter().for_each(|name| self.evaluate(name));
         }
     }
 
@@ -264,7 +264,7 @@ impl Reader {
                 self.refuse_all(word.span.clone(), why);
             }
             if word.bare || matches!(arguments, [operator, _] if operator.text == "-v") {
-                word.names.iter().for_each(|name| self.flow.evaluate(name));
+                word.names.iter().for_each(|name| self.evaluate(name));
                 let printed: Vec<_> = word.printed.clone();
                 printed
                     .into_iter()
@@ -290,7 +290,7 @@ impl Reader {
             let may_run = runs || inserts;
             if is_named(&SHELLS) || is_chosen {
                 if self.arguments_of_a_shell(word, rest, runs, inserts)? && runs && is.is_some() {
-                    self.flow.evaluate(PRINTED);
+                    self.evaluate(PRINTED);
                     self.commands_are_read(documents, here_strings);
                 }
             } else if is_named(&LIKE_SHELLS) {
@@ -343,7 +343,7 @@ impl Reader {
                 self.text_of_a_shell(&shell.text, rest.get(at..).unwrap_or_default(), inserts)?;
             } else if letters.is_some() || (are_options && runs && word.head.is_empty()) {
                 self.refuse_all(word.span.clone(), "where a shell may read it as an option");
-                word.names.iter().for_each(|name| self.flow.evaluate(name));
+                word.names.iter().for_each(|name| self.evaluate(name));
             }
             if runs {
                 self.put(word, true);
@@ -357,7 +357,7 @@ impl Reader {
     fn text_of_a_shell(&mut self, shell: &str, words: &[Word], inserts: bool) -> Read<()> {
         let Some(text) = words.first() else { return Ok(()) };
         if inserts && text.text.contains("{}") {
-            self.flow.evaluate(INSERTED);
+            self.evaluate(INSERTED);
         }
         let shell = if shell.is_empty() { "a shell" } else { shell };
         self.commands_in(shell, std::slice::from_ref(text))

@@ -68,7 +68,7 @@ fn pieces(command: &str) -> Vec<Piece> {
 }
 
 fn found(command: &str) -> Vec<usize> {
-    misplaced(&pieces(command)).into_iter().map(|(at, _)| at).collect()
+    misplaced(command, &pieces(command)).into_iter().map(|wrong| wrong.at).collect()
 }
 
 /// Why the first value that is refused is refused.
@@ -241,6 +241,34 @@ fn a_value_that_a_shell_would_read_again_is_refused_with_the_reason() {
     for (command, why) in READ_AGAIN {
         let refusal = refusal(command).unwrap_or_else(|| panic!("accepted: {command}"));
         assert!(refusal.contains(why), "{command}: {refusal}");
+    }
+}
+
+/// The assignment was pointed at, which is fine: what is wrong stands elsewhere.
+#[test]
+fn what_is_read_again_is_pointed_at_where_it_is_named() {
+    for command in [
+        "x={{ x }}\necho $x\neval \"echo $<x\"",
+        "xx=1 x={{ x }}; echo ä{{ y }} $((y + <x))",
+        "y={{ x }}; x=$y\neval 'eval \"echo $<x\"'",
+        "x={{ x }}; echo $x; [ $<x ]",
+        "x={{ x }}\nsh <<E\necho x\necho $<x\nE\n",
+        "for i in {{ x }}; do : $((<i)); done",
+        "x={{ {'a': '}}'}['a'] }}; echo ${y:<x}",
+        "x={{ x }}; $<x",
+    ] {
+        let (before, _) = command.split_once('<').filter(|_| !command.contains("<<E")).unwrap_or_else(|| {
+            let at = command.rfind('<').unwrap();
+            (&command[..at], "")
+        });
+        let command = format!("{before}{}", &command[before.len() + 1..]);
+        let wrong = misplaced(&command, &pieces(&command));
+        let named: Vec<_> =
+            wrong.iter().filter(|wrong| wrong.at < before.len()).map(|wrong| wrong.named_at).collect();
+        assert_eq!(named.first(), Some(&Some(before.len())), "{command}: {wrong:?}");
+    }
+    for command in ["echo {{ x }} | sh", "eval {{ x }}", "x={{ x }}; [[ $x -eq 1 ]]"] {
+        assert_eq!(misplaced(command, &pieces(command))[0].named_at, None, "{command}");
     }
 }
 

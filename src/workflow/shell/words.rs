@@ -337,7 +337,7 @@ impl Reader {
     fn braces(&mut self, word: &mut Word, quoted: bool) -> Read<()> {
         if self.take("!") {
             let name = self.parameter()?;
-            self.flow.evaluate(&name);
+            self.evaluate(&name);
             return if self.take("}") { Ok(()) } else { lost("`${! … }` with more than a name in it") };
         }
         let is_length = self.char_at(1) != Some('}') && self.take("#");
@@ -346,7 +346,7 @@ impl Reader {
         if !self.take("[@]") && !self.take("[*]") && self.take("[") {
             let index = self.name_at(0);
             self.skip(index.chars().count());
-            self.flow.evaluate(&index);
+            self.evaluate(&index);
             if !self.take("]") {
                 return lost("an element of an array");
             }
@@ -380,13 +380,13 @@ impl Reader {
                     self.refuse_all(before..self.seen, IN_BRACES);
                     if operator == ":" {
                         // It is a number, which bash reads again.
-                        word.names.iter().skip(names).for_each(|name| self.flow.evaluate(name));
+                        word.names.iter().skip(names).for_each(|name| self.evaluate(name));
                     }
                     continue;
                 }
                 Item::Char(c) if operator == ":" && is_of_name(c) => {
                     let name = self.name_at(0);
-                    self.flow.evaluate(&name);
+                    self.evaluate(&name);
                     self.skip(name.chars().count());
                     continue;
                 }
@@ -413,7 +413,7 @@ impl Reader {
                 Item::Char('$') => {
                     let mut number = Word::default();
                     self.dollar(&mut number, true)?;
-                    number.names.iter().for_each(|name| self.flow.evaluate(name));
+                    number.names.iter().for_each(|name| self.evaluate(name));
                     for value in number.printed {
                         self.refuse(value, "in arithmetic, which reads what a command prints again");
                     }
@@ -422,7 +422,7 @@ impl Reader {
                 Item::Char(c) if is_of_name(c) => {
                     let name = self.name_at(0);
                     if is_name(&name) {
-                        self.flow.evaluate(&name);
+                        self.evaluate(&name);
                     }
                     self.skip(name.chars().count());
                     continue;

@@ -63,6 +63,40 @@ fn resume_and_retry_say_so_too() {
     assert_eq!(sandbox.json(4, &["retry", "r"])["waiting_for"][0]["kind"], "signal", "as it was recorded");
 }
 
+/// The run goes on as it was recorded, whatever is mended in its file, and nothing said how to run that.
+#[test]
+fn it_is_said_once_with_the_whole_command_how_what_stands_there_now_is_run() {
+    let sandbox = Sandbox::new();
+    let file = |run: &str| {
+        format!(
+            "name: w\ninput:\n  type: object\n  required: [to]\n  properties: {{to: {{type: string}}, count: {{type: integer, default: 3}}, deep: {{}}}}\nsteps:\n  - {{id: a, run: '{run}'}}\n"
+        )
+    };
+    sandbox.write("my w.yaml", file("echo {{ input.to }} >> log; exit 1"));
+    let inputs = ["--input", "to=it's me", "--input", "deep:={\"n\": [1, 2]}", "--tag", "for=ada"];
+    sandbox.json(1, &[&["run", "my w.yaml", "--id", "r"][..], &inputs].concat());
+    sandbox.write("my w.yaml", file("echo mended for {{ input.to }} >> log"));
+    let start = "\nrun what stands there now, as another run: ";
+    let ended = sandbox.reenact(&["retry", "r"]);
+    assert_eq!((ended.stderr.matches(start).count(), ended.code()), (1, Some(1)), "{ended}");
+    let status = sandbox.reenact(&["status", "r"]).stdout;
+    let (_, command) = status.split_once(start).unwrap();
+    let command = command.lines().next().unwrap();
+    assert_eq!(
+        command,
+        r#"reenact run 'my w.yaml' --input 'to=it'\''s me' --input 'deep:={"n": [1, 2]}' --tag for=ada"#
+    );
+    let words = sandbox.status("r")["start_changed"].clone();
+    let words: Vec<&str> = words.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let started = sandbox.json(0, &words);
+    assert_eq!((&started["status"], &started["tags"]["for"]), (&json!("completed"), &json!("ada")));
+    assert_eq!(log(&sandbox), ["it's me", "it's me", "mended for it's me"]);
+    // What cannot be run is not named.
+    sandbox.write("my w.yaml", "steps: [");
+    let status = sandbox.reenact(&["status", "r"]).stdout;
+    assert!(status.contains("changed since the run began") && !status.contains("as another run"), "{status}");
+}
+
 #[test]
 fn what_says_the_same_is_not_told_of_nor_is_what_is_not_there() {
     let sandbox = Sandbox::new();

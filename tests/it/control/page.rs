@@ -204,3 +204,21 @@ fn what_has_nothing_to_undo_is_named_by_no_plan_and_no_page() {
     assert!(!sandbox.data().join("runs/harmless/ROLLBACK-harmless.md").exists());
     assert_eq!(sandbox.reenact(&["validate", "w.yaml"]).code(), Some(0));
 }
+
+/// It told a person to undo what a run did that had completed after all.
+#[test]
+fn nothing_is_to_be_undone_of_a_run_that_completed_after_a_retry() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "name: w\nsteps: [{id: a, run: 'true'}, {id: b, run: 'test -e ok'}]\n");
+    sandbox.json(1, &["run", "w.yaml", "--id", "r"]);
+    let page = sandbox.data().join("runs/r/ROLLBACK-r.md");
+    let by_hand = "## What a person must undo by hand\n\n";
+    assert!(fs::read_to_string(&page).unwrap().contains(&format!("{by_hand}- `a`")));
+    sandbox.write("ok", "");
+    sandbox.json(0, &["retry", "r"]);
+    let text = fs::read_to_string(&page).unwrap();
+    assert!(
+        text.contains(&format!("{by_hand}Nothing.")) && text.contains("what it did is to stay"),
+        "{text}"
+    );
+}

@@ -153,3 +153,17 @@ fn what_a_person_undid_or_leaves_ends_the_rollback() {
         }
     }
 }
+
+/// The run was paused, and nothing said that nothing had been done.
+#[test]
+fn a_rollback_that_finds_nothing_to_undo_says_so() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "name: w\nsteps: [{id: a, run: 'true', compensate: {run: 'true'}}, {id: z, run: 'true', compensate: {run: 'true'}}]\n");
+    sandbox.json(0, &["run", "w.yaml", "--id", "r"]);
+    let back = sandbox.reenact(&["rollback", "r", "--to", "z"]);
+    let said = "rolled back to `z`, and nothing was there to undo; forward again: reenact retry r\n";
+    assert!(back.code() == Some(3) && back.stdout.contains(said), "{back}");
+    sandbox.json(0, &["retry", "r"]);
+    let back = sandbox.reenact(&["rollback", "r", "--to", "a"]);
+    assert!(back.stdout.contains("rolled back to `a`; forward again"), "{back}");
+}

@@ -45,7 +45,9 @@ fn shell(sandbox: &Sandbox, command: &str) -> String {
 /// A line without what is new each time: times, ids, places, and how long people let a run wait, which goes unsaid where it
 /// was no longer than a test takes.
 fn plain(line: &str) -> String {
-    let line = line.split_once(" (waited ").map_or(line, |(before, _)| before);
+    let waited = line.split_once(" (waited ");
+    let waited = waited.and_then(|(before, behind)| Some([before, behind.split_once(')')?.1].concat()));
+    let line = waited.as_deref().unwrap_or(line);
     let words = line.split_whitespace().map(|word| if is_new(word) { "#" } else { word });
     words.collect::<Vec<_>>().join(" ")
 }

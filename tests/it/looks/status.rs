@@ -59,6 +59,24 @@ fn watching_a_run_that_nobody_drives_any_more_ends_as_interrupted() {
     assert!(text.stdout.contains("interrupted: reenact"), "{text}");
 }
 
+/// It read `interrupted` right after it was granted, although nothing of it had been.
+#[test]
+fn a_run_that_waited_until_now_is_ready_to_go_on_and_not_interrupted_for_people() {
+    let sandbox = Sandbox::new();
+    let text = "name: w\nsteps: [{id: a, run: 'true'}, {id: b, run: 'true', approve: before}]\n";
+    sandbox.write("w.yaml", text);
+    sandbox.json(4, &["run", "w.yaml", "--id", "r"]);
+    sandbox.json(0, &["approve", "r", "b"]);
+    let text = sandbox.reenact(&["status", "r"]).stdout;
+    assert!(text.ends_with("\nready to go on: reenact resume r\n"), "{text}");
+    let report = sandbox.status("r");
+    assert_eq!((&report["interrupted"], &report["ready"]), (&json!(true), &json!(true)));
+    sandbox.json(0, &["resume", "r"]);
+    assert_eq!(sandbox.status("r")["ready"], json!(null));
+    start_gated(&sandbox, "k").kill();
+    assert_eq!(sandbox.status("k")["ready"], json!(null));
+}
+
 #[test]
 fn ctrl_c_leaves_a_watched_run_alone_and_says_nothing() {
     let sandbox = Sandbox::new();

@@ -1,7 +1,7 @@
 //! Requests for approvals are answered: granted, changed, refused, from any terminal and in any order.
 
 use super::{GATED, RELEASE, first, log, step, waiting, with};
-use crate::support::wait_until;
+use crate::support::{Sandbox, wait_until};
 
 #[test]
 fn a_run_that_asks_waits_and_says_how_it_is_answered() {
@@ -24,6 +24,27 @@ fn a_run_that_asks_waits_and_says_how_it_is_answered() {
     assert_eq!(listed["runs"][0]["run"], "r");
     // Nobody has to go on with it: it is not interrupted.
     assert_eq!(sandbox.json(2, &["resume"])["error"]["code"], "RE-1006");
+}
+
+/// The commands were refused, and nothing said what to add.
+#[test]
+fn whoever_may_not_answer_is_told_whom_to_name() {
+    let sandbox = with(
+        "name: w\nsteps: [{id: a, run: 'true', approve: before, approvals: 2, approvers: [ada of the test, bob of the test]}]",
+    );
+    let said = |sandbox: &Sandbox| sandbox.reenact(&["status", "r"]).stdout;
+    sandbox.json(4, &["run", "w.yaml", "--id", "r"]);
+    assert!(said(&sandbox).contains("\n  with --by 'ada of the test', for "), "{}", said(&sandbox));
+    sandbox.json(0, &["approve", "r", "a", "--by", "ada of the test"]);
+    assert!(said(&sandbox).contains("\n  with --by 'bob of the test', for "), "{}", said(&sandbox));
+    let refused = sandbox.json(2, &["approve", "r", "a"]);
+    assert!(refused["error"]["hint"].as_str().unwrap().ends_with("; --by says who answers"), "{refused}");
+    // Anybody may, but each once.
+    sandbox.write("w.yaml", "name: w\nsteps: [{id: a, run: 'true', approve: before, approvals: 2}]");
+    sandbox.json(4, &["run", "w.yaml", "--id", "s"]);
+    assert!(!sandbox.reenact(&["status", "s"]).stdout.contains("with --by"));
+    sandbox.json(0, &["approve", "s", "a"]);
+    assert!(sandbox.reenact(&["status", "s"]).stdout.contains("\n  with --by NAME, for "));
 }
 
 #[test]

@@ -22,6 +22,11 @@ fn a_request_that_nobody_answered_is_refused_when_the_run_is_next_driven() {
     let sandbox = expired(
         "name: w\non_failure: stop\nsteps: [{id: a, run: echo a >> log, approve: before, expires: 300ms}]",
     );
+    let text = sandbox.reenact(&["status", "r"]).stdout;
+    assert!(
+        text.contains("  … a  waiting, in vain\n") && text.contains("waited in vain for the approval"),
+        "{text}"
+    );
     let report = sandbox.json(1, &["resume", "r"]);
     assert_eq!(step(&report, "a")["error"]["code"], "RE-3019", "{report:#}");
     assert_eq!(sandbox.count("r", "approval_expired", None), 1);

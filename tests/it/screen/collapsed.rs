@@ -47,6 +47,30 @@ fn a_fan_out_is_told_in_a_line_with_the_items_that_failed_and_all_shows_each() {
     assert_eq!(sandbox.status("r")["steps"].as_array().unwrap().len(), 32);
 }
 
+/// An item that is left out because it failed was counted, and nothing said why: nobody could know without reading all.
+#[test]
+fn an_item_that_is_skipped_because_it_failed_has_a_line_that_says_why() {
+    let sandbox = Sandbox::new();
+    for left_out in ["on_error: retry_then_skip", "optional: true"] {
+        sandbox.write("w.yaml", MIXED.replace("on_error: continue", left_out));
+        let ran = sandbox.reenact(&["run", "w.yaml"]);
+        assert_eq!(ran.code(), Some(0), "{ran}");
+        for ended in [&ran, &sandbox.reenact(&["status"]), &sandbox.reenact(&["resume", "last"])] {
+            let lines = steps(&ended.stdout);
+            assert_eq!(lines.len(), 4, "{ended}");
+            assert!(lines[0].ends_with("28 ✓  2 skipped"), "{ended}");
+            assert!(
+                lines[1].starts_with("  - each[7]   skipped") && lines[1].ends_with("exit 65: broken 7"),
+                "{ended}"
+            );
+            assert!(
+                lines[2].starts_with("  - each[12]  skipped") && lines[2].ends_with("exit 65: broken 12"),
+                "{ended}"
+            );
+        }
+    }
+}
+
 #[test]
 fn of_many_items_that_failed_some_are_shown_and_the_rest_is_counted_with_the_command_that_shows_them() {
     let sandbox = Sandbox::new();

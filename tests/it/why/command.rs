@@ -215,6 +215,56 @@ fn a_run_that_completed_says_what_its_output_is_made_of() {
     assert_eq!(kinds(&chain(&sandbox, &["n", "c"])), ["step_added", "step_added", "step_added"]);
 }
 
+/// Three items were followed, the last ones: those that had failed were among them by chance.
+#[test]
+fn a_run_that_completed_without_some_items_names_each_and_why() {
+    for (left_out, kind) in [("continue", "step_failed"), ("retry_then_skip", "step_skipped")] {
+        let sandbox = Sandbox::new();
+        let each = "run: 'test {{ item }} -ne 1 && test {{ item }} -ne 4 && test {{ item }} -ne 6 && test {{ item }} -ne 9 || { echo broken {{ item }} >&2; exit 65; }'";
+        sandbox.write(
+            "w.yaml",
+            format!("name: w\nsteps:\n  - {{id: each, for_each: '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]', max_parallel: 1, {each}, on_error: {left_out}}}\n  - {{id: z, run: 'true'}}\n"),
+        );
+        sandbox.json(0, &["run", "w.yaml", "--id", "r"]);
+        for asked in [&["r"][..], &["r", "each"]] {
+            let made = chain(&sandbox, asked);
+            let failed = made.iter().filter(|link| link["type"] == kind);
+            let failed: Vec<_> = failed.map(|link| link["step"].as_str().unwrap()).collect();
+            assert_eq!(failed, ["each[9]", "each[6]", "each[4]", "each[1]"], "{made:#?}");
+            assert!(says(&made, kind).ends_with("exit 65: broken 9"), "{made:#?}");
+            let shown = sandbox.reenact(&[&["why"], asked].concat());
+            for item in [1, 4, 6, 9] {
+                assert!(shown.stdout.contains(&format!("exit 65: broken {item}")), "{shown}");
+            }
+        }
+        let made = chain(&sandbox, &["r", "each"]);
+        let answered = says(&made, "step_completed");
+        assert!(
+            answered.starts_with(
+                "`each` answered, without `each[1]`, `each[4]`, `each[6]`, `each[9]`, which failed, ["
+            ),
+            "{answered}"
+        );
+    }
+}
+
+/// A script was told in one line, in which nobody could read it.
+#[test]
+fn a_script_is_told_line_by_line() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "w.yaml",
+        "name: w\nsteps:\n  - id: a\n    run: |\n      set -eu\n      if true; then\n        exit 3\n      fi\n",
+    );
+    sandbox.json(1, &["run", "w.yaml", "--id", "r"]);
+    let why = sandbox.reenact(&["why", "r"]);
+    let lines = ["began, by shell: set -eu\n", "     if true; then\n", "       exit 3\n", "     fi\n"];
+    assert!(lines.iter().all(|line| why.stdout.contains(line)), "{why}");
+    let status = sandbox.reenact(&["status", "r", "-v"]);
+    let script = "    run  set -eu\n         if true; then\n           exit 3\n         fi\n";
+    assert!(status.stdout.contains(script), "{status}");
+}
+
 /// What programs and people wrote does not act on the terminal that shows why.
 #[test]
 fn nothing_in_a_chain_acts_on_a_terminal() {

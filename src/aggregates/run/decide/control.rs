@@ -7,9 +7,10 @@ use crate::aggregates::run::{
     End, Ended, Ending, Node, Order, Phase, Refusal, Run, RunRejection, StepIndex, StepPhase, UndoPhase,
     Unwinding, Why,
 };
+use crate::events::ids::StepId;
 use crate::events::problem::Remedy;
 use crate::events::run::{
-    CancelRequested, PausePlanned, RetryRequested, RollbackCause, RunPaused, RunUnpaused,
+    CancelRequested, PausePlanned, RetryRequested, RollbackCause, RunPaused, RunUnpaused, SkipReason,
 };
 
 /// How a run goes on that is refused something.
@@ -140,9 +141,7 @@ pub(super) fn retry(
         Phase::Ended(Ended { how: End::Stuck(_, Some(_)), .. }) => {
             return Err(Refusal::StuckBeforeRetry.but(settle(run)));
         }
-        _ => {
-            return Err(Refusal::NothingToRetry(run.status()).but(forward(run)));
-        }
+        _ => return Err(nothing_to_retry(run, step.as_deref())),
     };
     let afresh = afresh(run, undone)?;
     if let Some(step) = &step {
@@ -161,6 +160,15 @@ impl Run {
             _ => return false,
         };
         self.started_once(undone).is_none()
+    }
+
+    /// Whether a step is done anew when the run is rolled back to this one and goes forward again.
+    fn may_do_again_from(&self, kept: &StepId, step: StepIndex) -> bool {
+        let Ok(Some(kept)) = self.may_roll_back(Some(kept.as_str())) else { return false };
+        let undone = self.steps.behind(&kept.places);
+        // What is not undone and may be started once only keeps the run from going forward.
+        let keeps = |node: &Node| node.added.at_most_once && node.attempts_now() > 0 && node.owes().is_none();
+        undone.has(step) && !self.steps.indexed().any(|(place, node)| undone.has(place) && keeps(node))
     }
 
     /// A step that may be started once only, was, and would be started again if the run went forward.
@@ -203,11 +211,10 @@ fn only(run: &Run, name: &str, afresh: &[&Node]) -> Result<(), RunRejection> {
         return Err(no_such_step(name));
     }
     if !afresh.iter().any(|node| meant(node)) {
-        let tolerated = StepPhase::Failed { tolerated: true };
-        let is_tolerated = run.steps.iter().any(|node| meant(node) && node.doing.phase == tolerated);
-        let name = name.into();
-        let why = if is_tolerated { Refusal::Tolerated(name) } else { Refusal::NotFailed(name) };
-        return Err(why.but([Remedy::Retry]));
+        return Err(match tolerated(run, meant) {
+            Some((why, instead)) => why.but([Remedy::Retry, instead]),
+            None => Refusal::NotFailed(name.into()).but([Remedy::Retry]),
+        });
     }
     let failed = |node: &&&Node| {
         node.doing.phase == StepPhase::Failed { tolerated: false } && node.children.is_empty()
@@ -218,6 +225,38 @@ fn only(run: &Run, name: &str, afresh: &[&Node]) -> Result<(), RunRejection> {
         return Ok(());
     }
     Err(Refusal::OthersFailed(others).but([Remedy::RetryAll]))
+}
+
+/// Of a run of which nothing is to be tried again: it may have gone on without something.
+fn nothing_to_retry(run: &Run, step: Option<&str>) -> RunRejection {
+    let places = step.map(|step| run.named(step));
+    let meant = |node: &Node| places.as_ref().is_none_or(|places| run.steps.is_within(node, places));
+    let has_completed = matches!(&run.phase, Phase::Ended(Ended { how: End::Completed { .. }, .. }));
+    match tolerated(run, meant).filter(|_| has_completed) {
+        Some((why, instead)) => why.but([instead]),
+        None => Refusal::NothingToRetry(run.status()).but(forward(run)),
+    }
+}
+
+/// Says which of these steps failed while the run went on without them, and how they are done after all. That is recorded as
+/// what their whole came to, and what depends on that has used it: so the whole is done anew, from a step before it.
+fn tolerated(run: &Run, meant: impl Fn(&Node) -> bool) -> Option<(Refusal, Remedy)> {
+    let went_without = |node: &&Node| {
+        let phase = &node.doing.phase;
+        matches!(
+            phase,
+            StepPhase::Failed { tolerated: true } | StepPhase::Skipped { reason: SkipReason::Failure, .. }
+        )
+    };
+    let failed = || run.steps.iter().filter(|node| meant(node)).filter(went_without);
+    let first = run.steps.outermost(run.steps.index(failed().next()?.id())?);
+    let whole = run.steps.get(first)?;
+    let mut before = whole.added.needs.iter().filter(|need| run.may_do_again_from(need, first));
+    let instead = match before.next() {
+        Some(kept) => Remedy::DoAgainFrom { kept: kept.clone(), step: whole.id().clone() },
+        None => Remedy::DoAnew,
+    };
+    Some((Refusal::Tolerated(failed().map(|node| node.id().clone()).collect()), instead))
 }
 
 pub(super) fn no_such_step(step: &str) -> RunRejection {

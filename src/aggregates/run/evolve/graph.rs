@@ -115,10 +115,7 @@ impl Evolution<'_> {
 
     /// The step is done with: those that need it may start.
     pub(super) fn finish(&mut self, place: StepIndex) -> Result<(), Contradiction> {
-        let now = self.now;
-        let node = self.node_mut(place)?;
-        node.ended_at = Some(now);
-        let inside = node.inside;
+        let inside = self.note_end(place)?.inside;
         self.run.done += 1;
         self.became_of(place);
         let dependents = std::mem::take(&mut self.node_mut(place)?.dependents);

@@ -163,7 +163,9 @@ fn asked_by(remedy: &Remedy) -> Option<Ask> {
         Remedy::Retry | Remedy::RetryAll | Remedy::GoForward => Ask::Retry { order: order(), step: None },
         Remedy::Cancel => Ask::Cancel { order: order(), rollback: false },
         Remedy::RollBack | Remedy::RollBackRest | Remedy::RollBackAll => back(None),
-        Remedy::RollBackTo(step) | Remedy::KeepWhole(step) => back(Some(step.as_str().into())),
+        Remedy::RollBackTo(step) | Remedy::KeepWhole(step) | Remedy::DoAgainFrom { kept: step, .. } => {
+            back(Some(step.as_str().into()))
+        }
         Remedy::LookAtRun(_)
         | Remedy::Resume
         | Remedy::ResolveCompensation(_)

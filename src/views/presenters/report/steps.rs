@@ -67,6 +67,9 @@ pub struct StepReport {
     pub started_at: Option<Timestamp>,
     /// When it was done with.
     pub ended_at: Option<Timestamp>,
+    /// How much of the time between the run waited for somebody, once it is done with. In ms.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting_ms: u64,
     /// What all its attempts used up.
     pub usage: UsageReport,
 }
@@ -94,6 +97,11 @@ pub struct SettledReport {
 /// For serde, which passes a reference.
 pub(super) fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// For serde, which passes a reference.
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// A child run that a step has started.
@@ -160,6 +168,7 @@ pub(super) fn step_report(node: &Node, blobs: &dyn Blobs) -> Result<StepReport, 
         progress: None,
         started_at: node.started_at,
         ended_at: node.ended_at,
+        waiting_ms: node.ended_at.map_or(0, |_| node.waited_us / 1_000),
         usage: usage_report(node.usage),
     })
 }

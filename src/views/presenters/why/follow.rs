@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::past::Past;
+use super::past::{Past, has_failed};
 use super::want::Want;
 use crate::aggregates::run::child::is_made_by;
-use crate::aggregates::run::{ApprovalRequest, Node, StepPhase};
+use crate::aggregates::run::{ApprovalRequest, Node};
 use crate::events::ids::{ContextKey, StepId, TimerId};
 use crate::events::problem::Code;
 use crate::events::run::{
@@ -16,6 +16,9 @@ use crate::workflow::uses::{Use, Whose};
 
 /// How many of the steps that grew in one are followed.
 const INSIDE_MAX: usize = 3;
+
+/// How many of the steps are followed that were done in a lesser way, or left out because they failed.
+const LESSER_MAX: usize = 8;
 
 /// What an event follows from. `is_asked_about` is of steps whose own attempts are told, not only what they answered.
 pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) -> Vec<Want> {
@@ -92,7 +95,7 @@ fn completed(past: &Past<'_>, done: &RunCompleted) -> Vec<Want> {
     };
     wants.extend(written(past, &uses));
     if done.degraded {
-        let lesser = nodes().filter(|node| is_lesser(node)).map(|node| made(node.id())).take(INSIDE_MAX);
+        let lesser = nodes().filter(|node| is_lesser(node)).map(|node| made(node.id())).take(LESSER_MAX);
         wants.extend(lesser);
     }
     wants
@@ -100,12 +103,7 @@ fn completed(past: &Past<'_>, done: &RunCompleted) -> Vec<Want> {
 
 /// Whether a step was done by another agent, or left out because it failed.
 fn is_lesser(node: &Node) -> bool {
-    let left_out = match &node.doing.phase {
-        StepPhase::Skipped { reason, .. } => *reason != SkipReason::Condition,
-        StepPhase::Failed { .. } => true,
-        _ => false,
-    };
-    left_out || node.fallback.is_some()
+    has_failed(node) || node.fallback.is_some()
 }
 
 fn got_stuck(past: &Past<'_>, stuck: &RunStuck) -> Vec<Want> {
@@ -139,7 +137,7 @@ fn step_failed(past: &Past<'_>, failed: &StepFailed) -> Vec<Want> {
             sources(past, step, &uses.collect::<Vec<_>>())
         }
         Code::RoundsUsedUp => {
-            inside(past, node).last().map(|round| Want::Made(round.id().clone())).into_iter().collect()
+            past.inside(node).last().map(|round| Want::Made(round.id().clone())).into_iter().collect()
         }
         _ => match past.run.failed_inside(node) {
             Some(inner) => vec![Want::Failed(inner.id().clone())],
@@ -161,7 +159,7 @@ fn step_skipped(past: &Past<'_>, skipped: &StepSkipped) -> Vec<Want> {
             let uses: Vec<Use> = past.uses(step, Purpose::Do).into_iter().chain(condition()).collect();
             let used = past.producers(Some(step), &uses).into_iter().cloned().map(Want::Unmade);
             let rounds =
-                node.and_then(|node| inside(past, node).last()).map(|round| Want::Made(round.id().clone()));
+                node.and_then(|node| past.inside(node).last()).map(|round| Want::Made(round.id().clone()));
             used.chain(rounds).collect()
         }
         SkipReason::Failure => vec![Want::Tried(step.clone(), Purpose::Do)],
@@ -175,11 +173,20 @@ fn step_completed(past: &Past<'_>, done: &StepCompleted, is_asked_about: bool) -
     let mut wants = match &node.added.kind {
         StepKind::Wait { signal } => vec![Want::Sent(signal.clone())],
         StepKind::FanOut { .. } => {
-            let items = inside(past, node).rev().map(|item| Want::Made(item.id().clone())).take(INSIDE_MAX);
-            items.chain(sources(past, step, &past.uses(step, Purpose::Do))).collect()
+            // Those that failed say most about the list, and else the last.
+            let made = |item: &Node| Want::Made(item.id().clone());
+            let failed = past.inside(node).filter(|item| has_failed(item)).map(made).take(LESSER_MAX);
+            let others = past.inside(node).rev().filter(|item| !has_failed(item)).map(made);
+            let failed: Vec<Want> = failed.collect();
+            let others = others.take(INSIDE_MAX.saturating_sub(failed.len()));
+            failed
+                .into_iter()
+                .chain(others)
+                .chain(sources(past, step, &past.uses(step, Purpose::Do)))
+                .collect()
         }
         StepKind::Repeat { .. } => {
-            inside(past, node).last().map(|round| Want::Made(round.id().clone())).into_iter().collect()
+            past.inside(node).last().map(|round| Want::Made(round.id().clone())).into_iter().collect()
         }
         StepKind::Work { agent } if is_made_by(agent) => vec![Want::ChildEnded(step.clone())],
         StepKind::Work { .. } if is_asked_about && done.attempt > 0 => tries(step, Purpose::Do, done.attempt),
@@ -270,10 +277,4 @@ fn written(past: &Past<'_>, uses: &[Use]) -> impl Iterator<Item = Want> {
     let written = |key: &ContextKey| context.contains_key(key);
     let keys: BTreeSet<ContextKey> = uses.iter().flat_map(of).filter(written).collect();
     keys.into_iter().map(Want::Written)
-}
-
-/// Those that grew in a step, in order.
-fn inside<'a>(past: &Past<'a>, node: &'a Node) -> impl DoubleEndedIterator<Item = &'a Node> {
-    let run = past.run;
-    node.children.iter().filter_map(move |child| run.nodes().get(*child))
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregates::run::{ApprovalRequest, Node, Run};
+use crate::aggregates::run::{ApprovalRequest, Node, Run, StepPhase};
 use crate::events::ids::{RequestId, StepId};
 use crate::events::json::{Json, Payload};
-use crate::events::run::Purpose;
+use crate::events::run::{Purpose, SkipReason};
 use crate::events::text::shortened;
 use crate::kernel::Blobs;
 use crate::workflow::definition::{Definition, Step};
@@ -67,6 +67,12 @@ impl<'a> Past<'a> {
             Some(plan) => self.blobs.value::<Definition>(&plan.hash).ok()?.step(template).cloned(),
             None => self.definition.step(template).cloned(),
         }
+    }
+
+    /// Those that grew in a step, in order.
+    pub(super) fn inside(&self, node: &'a Node) -> impl DoubleEndedIterator<Item = &'a Node> {
+        let run = self.run;
+        node.children.iter().filter_map(move |child| run.nodes().get(*child))
     }
 
     /// What a step uses to be done, or undone.
@@ -147,5 +153,14 @@ impl<'a> Past<'a> {
             answer: None,
             undone: None,
         })
+    }
+}
+
+/// Whether a step answered nothing because it, or what it needs, failed.
+pub(super) fn has_failed(node: &Node) -> bool {
+    match &node.doing.phase {
+        StepPhase::Skipped { reason, .. } => *reason != SkipReason::Condition,
+        StepPhase::Failed { .. } => true,
+        _ => false,
     }
 }

@@ -2,15 +2,17 @@
 
 use std::fmt::Write;
 
-use super::past::{Past, Used};
+use super::past::{Past, Used, has_failed};
+use crate::aggregates::run::Node;
 use crate::events::ids::{AgentName, StepId, TimerId};
 use crate::events::json::Payload;
 use crate::events::problem::Code;
 use crate::events::run::{
     ApprovalRequested, AttemptStarted, Because, ChildEnded, Gate, Handling, Purpose, Resolution,
-    RollbackCause, RunEvent, RunStarted, SkipReason, StepAdded, StepCompleted, StepFailed, StepSkipped,
+    RollbackCause, RunEvent, RunStarted, SkipReason, StepAdded, StepCompleted, StepFailed, StepKind,
+    StepSkipped,
 };
-use crate::events::text::shortened;
+use crate::events::text::{shortened, shortened_lines};
 use crate::events::time::{Timestamp, format_duration};
 use crate::views::for_shell;
 use crate::workflow::work::{Command, Work};
@@ -23,6 +25,9 @@ const MESSAGE_CHARS_MAX: usize = 1_000;
 
 /// How much of a command or a prompt is told, in characters.
 const WORK_CHARS_MAX: usize = 400;
+
+/// How many of the items are named without which a fan-out answered.
+const ITEMS_NAMED_MAX: usize = 8;
 
 /// The step that an event is about, and the event in a sentence.
 pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<StepId>, String) {
@@ -239,7 +244,7 @@ fn attempt_began(past: &Past<'_>, began: &AttemptStarted) -> String {
     if let Some(work) = work(past, &began.input) {
         let command = command(&work);
         if !command.is_empty() {
-            let _ = write!(says, ": {}", shortened(&command, WORK_CHARS_MAX));
+            let _ = write!(says, ": {}", shortened_lines(command.trim_end(), WORK_CHARS_MAX));
         }
     }
     let used = past.used(step, *purpose);
@@ -277,7 +282,24 @@ pub fn command(work: &Work) -> String {
 
 fn completed(past: &Past<'_>, done: &StepCompleted) -> String {
     let lesser = if done.degraded { ", in a lesser way" } else { "" };
-    format!("`{}` answered{lesser} {}", done.step, value(past, &done.output))
+    let without = past.node(&done.step).and_then(|node| without(past, node)).unwrap_or_default();
+    format!("`{}` answered{lesser}{without} {}", done.step, value(past, &done.output))
+}
+
+/// The items without which a fan-out answered; none where all have answered.
+fn without(past: &Past<'_>, node: &Node) -> Option<String> {
+    let is_fan_out = matches!(node.added.kind, StepKind::FanOut { .. });
+    let failed = past
+        .inside(node)
+        .filter(|item| is_fan_out && has_failed(item))
+        .map(|item| format!("`{}`", item.id()));
+    let failed: Vec<String> = failed.collect();
+    let named = failed.get(..ITEMS_NAMED_MAX).unwrap_or(&failed).join(", ");
+    let more = match failed.len().saturating_sub(ITEMS_NAMED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!failed.is_empty()).then(|| format!(", without {named}{more}, which failed,"))
 }
 
 fn left_out(skipped: &StepSkipped) -> String {

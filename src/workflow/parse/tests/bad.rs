@@ -339,6 +339,14 @@ fn values_in_quotes_of_the_shell() {
         ("run: echo '{{ run.id }}'", Code::QuotedValue, 3, 19, "in quotes", "raw"),
         ("run: |\n      echo a\n      echo \"b {{ run.id }}\"", Code::QuotedValue, 5, 18, "in quotes", "raw"),
         (
+            "run: |\n      n={{ run.id }}\n      echo a\n      echo $((1 + n))",
+            Code::QuotedValue,
+            6,
+            19,
+            "`$n` gets it, which the command has read again here; the value is in line 4",
+            "raw",
+        ),
+        (
             "run: |\n      cat <<EOF\n      {{ run.id }}\n      EOF",
             Code::QuotedValue,
             5,

@@ -81,7 +81,7 @@ fn command(made: &Made) -> Option<String> {
     // A brace before a value makes `{{{` of it, which is no text.
     let node = Node::text(&made.source).ok()?;
     let Node::Text { pieces, .. } = &node else { return None };
-    if !misplaced(pieces).is_empty() {
+    if !misplaced(&made.source, pieces).is_empty() {
         return None;
     }
     let scope = Scope {
