@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::Notify;
-
 use super::arguments::ListArguments;
 use super::progress::Screen;
 use super::see::{self, Exchange, Signals};
@@ -152,7 +150,7 @@ impl<'s> Watching<'s> {
 
     async fn watch(mut self) -> Result<Exit, Problem> {
         let mut signals = Signals::listen()?;
-        let watched = self.until(&mut signals).await;
+        let watched = self.until(&mut signals).await.map(|()| self.scene.left());
         if let Some(screen) = &mut self.screen {
             screen.clear();
         }
@@ -160,19 +158,19 @@ impl<'s> Watching<'s> {
         if let Some(drawn) = &self.drawn {
             self.scene.say.show(drawn);
         }
-        watched.map(|()| if self.scene.say.is_unread() { Exit::Good } else { Exit::Interrupted })
+        watched
     }
 
     /// Shows the list until a signal comes, or nobody reads it any more. Who only looks does not hold the store meanwhile:
     /// others would find it held, and have their runs driven here. Whoever holds it tells; while nobody does, it is read again
     /// when somebody has.
     async fn until(&mut self, signals: &mut Signals) -> Result<(), Problem> {
-        let data = self.scene.house.data.clone();
-        let (mut looked, gone) = (None, Notify::new());
-        while !self.scene.say.is_unread() {
+        let (scene, mut looked) = (self.scene, None);
+        let data = scene.house.data.clone();
+        loop {
             let connected = tokio::select! {
-                connected = self.scene.house.connect() => connected,
-                () = signals.came() => return Ok(()),
+                connected = scene.house.connect() => connected,
+                () = over(scene, signals) => return Ok(()),
             };
             match connected {
                 Ok(client) => {
@@ -181,15 +179,11 @@ impl<'s> Watching<'s> {
                     let mut show = |frame| {
                         if let Frame::Listed(listed) = frame {
                             self.show(listed);
-                            if self.scene.say.is_unread() {
-                                gone.notify_one();
-                            }
                         }
                     };
                     let answer = tokio::select! {
                         answer = door.ask(&request, &mut show) => answer,
-                        () = gone.notified() => return Ok(()),
-                        () = signals.came() => return Ok(()),
+                        () = over(scene, signals) => return Ok(()),
                     };
                     if let Err(NoAnswer::Problem(problem)) = answer {
                         return Err(problem);
@@ -197,10 +191,10 @@ impl<'s> Watching<'s> {
                     looked = None;
                 }
                 Err(_) if !is_store(&data) && looked.is_none() => self.show(Listed::default()),
-                Err(_) if is_store(&data) && looked != Some(held_at(self.scene)) => {
-                    let door = self.scene.open().await?;
+                Err(_) if is_store(&data) && looked != Some(held_at(scene)) => {
+                    let door = scene.open().await?;
                     let request = Request::Listing { listing: self.listing.clone(), watch: false };
-                    match see::ask(self.scene, door, &request, signals, &mut |_| {}).await? {
+                    match see::ask(scene, door, &request, signals, &mut |_| {}).await? {
                         Exchange::Interrupted => return Ok(()),
                         Exchange::Response(Response::Listed(listed), door) => {
                             self.show(listed);
@@ -208,16 +202,15 @@ impl<'s> Watching<'s> {
                         }
                         Exchange::Response(other, _) => return Err(other.mismatch()),
                     }
-                    looked = Some(held_at(self.scene));
+                    looked = Some(held_at(scene));
                 }
                 Err(_) => {}
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
-                () = signals.came() => return Ok(()),
+                () = over(scene, signals) => return Ok(()),
             }
         }
-        Ok(())
     }
 
     fn show(&mut self, listed: Listed) {
@@ -236,6 +229,14 @@ impl<'s> Watching<'s> {
                 told.insert(run.run.clone(), run);
             }
         }
+    }
+}
+
+/// Ends when a signal came, or nobody gets the list any more.
+async fn over(scene: &Scene, signals: &mut Signals) {
+    tokio::select! {
+        () = signals.came() => {}
+        () = scene.say.unheard(true) => {}
     }
 }
 

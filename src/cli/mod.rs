@@ -7,7 +7,7 @@
 //! - `control`: recording what people want of a run
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
-//! - `text`: results as a person reads them
+//! - `text`: results as a person reads them; `reader`: whether somebody does
 //! - `happens`: what happens to a run, told meanwhile where no lines can be drawn over again
 //! - `log`: what is logged, on stderr or into a file
 //! - `progress`: what runs, line by line, on a terminal; `region`: how those lines get there; `shown`: what programs say
@@ -37,6 +37,7 @@ mod log;
 mod logs;
 mod pause;
 mod progress;
+mod reader;
 mod region;
 mod reject;
 mod replay;
@@ -201,6 +202,11 @@ impl Scene {
         let is_trusted =
             data.is_some_and(|data| may_run(project, &data, &self.cwd, self.user_folder.as_deref()));
         (!is_trusted).then(|| untrusted(project))
+    }
+
+    /// How a verb ends that followed something and was left: nobody got what it told any more, or a signal came.
+    fn left(&self) -> Exit {
+        if self.say.is_unread() { Exit::Good } else { Exit::Interrupted }
     }
 
     /// Opens the door, with a word where what is shown may not be all that there was.

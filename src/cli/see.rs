@@ -12,7 +12,7 @@ use super::text::colour::Tone;
 use super::text::{self, terminal};
 use super::{Exit, Scene};
 use crate::api::door::{Door, NoAnswer};
-use crate::api::protocol::{Frame, Request, Response, Tells, Told};
+use crate::api::protocol::{Frame, Request, Response, Tells, Told, WhichEvents};
 use crate::events::ids::{RunId, StreamId};
 use crate::events::problem::{Code, Problem};
 use crate::views::presenters::report::RunReport;
@@ -112,11 +112,12 @@ impl Patience {
 pub(super) enum Exchange {
     /// The answer, and the door to ask more.
     Response(Response, Door),
-    /// A signal came; the store was let go of.
+    /// A signal came, or nobody got any more what was told meanwhile; the store was let go of.
     Interrupted,
 }
 
-/// Asks until somebody answers, opening the door as often as its holder goes. A signal ends it.
+/// Asks until somebody answers, opening the door as often as its holder goes. A signal ends it; where something is followed,
+/// so does that nobody gets any more what is told of it.
 pub(super) async fn ask(
     scene: &Scene,
     mut door: Door,
@@ -138,6 +139,10 @@ pub(super) async fn ask(
                     let words = "interrupted: what runs may end; press ctrl-c again to stop it at once";
                     scene.say.note(&Tone::Warning.of(&terminal!("{}", words)));
                 }
+                door.interrupt(signals.came()).await?;
+                return Ok(Exchange::Interrupted);
+            }
+            () = unheard(scene, request) => {
                 door.interrupt(signals.came()).await?;
                 return Ok(Exchange::Interrupted);
             }
@@ -179,6 +184,18 @@ pub(super) async fn ask(
                 door = scene.house.open().await?;
             }
         }
+    }
+}
+
+/// Ends when nobody gets any more what is told of something that is followed.
+async fn unheard(scene: &Scene, request: &Request) {
+    match request {
+        // Whoever reads nothing may still want to know how it ends, by the exit code.
+        Request::Watch { .. } => scene.say.unheard(false).await,
+        Request::History { which: WhichEvents { follow: true, .. }, .. } | Request::Rest { .. } => {
+            scene.say.unheard(true).await;
+        }
+        _ => std::future::pending().await,
     }
 }
 
