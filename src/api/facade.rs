@@ -40,6 +40,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use tokio::sync::{Mutex, mpsc};
 
+use super::copy::Original;
 use super::protocol::{Frame, Request, Response};
 use super::start::Resolver;
 use super::wording;
@@ -68,6 +69,8 @@ pub struct Facade {
     untold: Mutex<Option<(Vec<Notice>, delivery::Options)>>,
     /// The past of the run that somebody walks through.
     walked: Walked,
+    /// The store that this one is a copy of, if it is one.
+    original: Option<Original>,
 }
 
 /// The channel of frames to whoever asked, who may have gone: then they are dropped, and what was asked for happens all the
@@ -86,7 +89,19 @@ impl Facade {
             viewers: DashMap::new(),
             untold: Mutex::default(),
             walked: Walked::default(),
+            original: None,
         }
+    }
+
+    /// The same, of a copy of that store.
+    #[must_use]
+    pub(super) fn at_copy_of(self, original: Original) -> Self {
+        Self { original: Some(original), ..self }
+    }
+
+    /// Whether another process may drive runs, of which this one would not know: it has but a copy of what that holds.
+    fn may_be_driven_elsewhere(&self) -> bool {
+        self.original.as_ref().is_some_and(Original::may_be_held)
     }
 
     /// The data folder, if the store is in one.

@@ -1,8 +1,7 @@
 //! `reenact list`: runs, newest first, once or as they change.
 
 use std::collections::HashMap;
-use std::fs;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::arguments::ListArguments;
 use super::progress::Screen;
@@ -191,18 +190,22 @@ impl<'s> Watching<'s> {
                     looked = None;
                 }
                 Err(_) if !is_store(&data) && looked.is_none() => self.show(Listed::default()),
-                Err(_) if is_store(&data) && looked != Some(held_at(scene)) => {
-                    let door = scene.open().await?;
+                Err(_) if is_store(&data) && looked != Some(scene.house.traces()) => {
+                    let before = scene.house.traces();
+                    let door =
+                        if looked.is_none() { scene.open().await? } else { scene.house.open().await? };
                     let request = Request::Listing { listing: self.listing.clone(), watch: false };
                     match see::ask(scene, door, &request, signals, &mut |_| {}).await? {
                         Exchange::Interrupted => return Ok(()),
                         Exchange::Response(Response::Listed(listed), door) => {
                             self.show(listed);
+                            let is_copy = door.is_to_copy();
                             see::leave(door, signals).await?;
+                            // Whoever looks at the store itself leaves traces as well.
+                            looked = Some(if is_copy { before } else { scene.house.traces() });
                         }
                         Exchange::Response(other, _) => return Err(other.mismatch()),
                     }
-                    looked = Some(held_at(scene));
                 }
                 Err(_) => {}
             }
@@ -238,9 +241,4 @@ async fn over(scene: &Scene, signals: &mut Signals) {
         () = signals.came() => {}
         () = scene.say.unheard(true) => {}
     }
-}
-
-/// When somebody last took the store, as far as that can be seen.
-fn held_at(scene: &Scene) -> Option<SystemTime> {
-    fs::metadata(scene.house.data.join("lock")).and_then(|lock| lock.modified()).ok()
 }

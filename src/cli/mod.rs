@@ -80,7 +80,7 @@ use crate::text_file;
 use crate::views::presenters::report::RunReport;
 use arguments::{Arguments, Reach, Verb};
 use say::Say;
-use text::{Call, Steps};
+use text::{Call, Steps, terminal};
 
 /// How a verb ended, as the shell sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,6 +215,10 @@ impl Scene {
         if let Some(what) = door.damage() {
             let message = format!("the store is damaged ({what}): this is what can be read of it");
             self.say.warnings(&[Problem::new(Code::StoreDamaged, message)]);
+        }
+        if let Some(holder) = door.holder_of_original() {
+            let words = "this is a copy of the store; which runs go on only its holder knows";
+            self.say.note(&terminal!("{}: {}", words, holder));
         }
         Ok(door)
     }

@@ -164,27 +164,41 @@ pub(super) async fn ask(
                 if shown || since.elapsed() >= ASKED_LONG {
                     patience = Patience::default();
                 }
-                tracing::debug!(
-                    pid = door.holder(),
-                    "the process that holds the store goes: the door is opened again"
-                );
-                let pause = patience.again(door.holder(), matches!(again, NoAnswer::Gone))?;
-                drop(door);
-                if patience.asked == TOLD_AFTER {
-                    scene
-                        .say
-                        .note(&terminal!("waiting for the process that holds the store, which is ending"));
+                let hung_up = matches!(again, NoAnswer::Gone);
+                match reopen(scene, door, &mut patience, hung_up, signals).await? {
+                    Some(next) => door = next,
+                    None => return Ok(Exchange::Interrupted),
                 }
-                if let Some(pause) = pause {
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = signals.came() => return Ok(Exchange::Interrupted),
-                    }
-                }
-                door = scene.house.open().await?;
             }
         }
     }
+}
+
+/// Opens the door again, whose holder goes, or of which only a copy was seen. None when a signal came.
+async fn reopen(
+    scene: &Scene,
+    door: Door,
+    patience: &mut Patience,
+    hung_up: bool,
+    signals: &mut Signals,
+) -> Result<Option<Door>, Problem> {
+    tracing::debug!(pid = door.holder(), "the process that holds the store goes: the door is opened again");
+    let pause = patience.again(door.holder(), hung_up)?;
+    if door.is_to_copy() {
+        leave(door, signals).await?;
+    } else {
+        drop(door);
+    }
+    if patience.asked == TOLD_AFTER {
+        scene.say.note(&terminal!("waiting for the process that holds the store, which is ending"));
+    }
+    if let Some(pause) = pause {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = signals.came() => return Ok(None),
+        }
+    }
+    scene.house.open().await.map(Some)
 }
 
 /// Ends when nobody gets any more what is told of something that is followed.

@@ -48,7 +48,7 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
 
 /// How watching a run ends: as seeing it through would, if it came to rest.
 fn at_rest(report: &RunReport) -> Exit {
-    if report.interrupted { Exit::Interrupted } else { Exit::of_run(report) }
+    if report.interrupted == Some(true) { Exit::Interrupted } else { Exit::of_run(report) }
 }
 
 fn text(scene: &Scene, report: &RunReport) -> Text {

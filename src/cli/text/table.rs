@@ -128,7 +128,7 @@ fn status(run: &ListedRun) -> &'static str {
     match run.status {
         // It was recorded, and nobody has begun with it yet.
         RunStatus::Pending => RunStatus::Pending.text(),
-        _ if run.interrupted => "interrupted",
+        _ if run.interrupted == Some(true) => "interrupted",
         status => status.text(),
     }
 }
