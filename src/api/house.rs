@@ -199,12 +199,7 @@ impl House {
                 Ok(Err(NoAnswer::Ending | NoAnswer::Gone)) | Err(_) => {}
             }
             if since.elapsed() >= HELD_WAIT {
-                if let Some(problem) = refused {
-                    return Err(problem);
-                }
-                let who = holder::holder_of(&self.data);
-                let message = format!("{} is held by {who}, which does not answer", self.data.display());
-                return Err(Problem::new(Code::StoreHeld, message));
+                return Err(refused.unwrap_or_else(|| self.held_in_silence()));
             }
             tokio::time::sleep(HELD_RETRY).await;
         }
@@ -219,6 +214,21 @@ impl House {
     /// Whether somebody who only looks may do so through a copy, where a store cannot be opened for that.
     const fn may_copy(&self, problem: &Problem) -> bool {
         self.looks && matches!(problem.code, Code::StoreUnreadable | Code::StoreFailed)
+    }
+
+    /// The same as [`House::connect`], within the time in which a holder has to answer.
+    ///
+    /// # Errors
+    /// When nobody does; [`Code::StoreHeld`] when somebody lets clients connect, and does not answer.
+    pub async fn connect_in_time(&self) -> Result<Client, NoAnswer> {
+        let connected = tokio::time::timeout(HELD_WAIT, self.connect()).await;
+        connected.unwrap_or_else(|_| Err(NoAnswer::Problem(self.held_in_silence())))
+    }
+
+    fn held_in_silence(&self) -> Problem {
+        let who = holder::holder_of(&self.data);
+        let message = format!("{} is held by {who}, which does not answer", self.data.display());
+        Problem::new(Code::StoreHeld, message)
     }
 
     /// A client of whoever holds the store, if somebody answers.

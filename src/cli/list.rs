@@ -168,7 +168,7 @@ impl<'s> Watching<'s> {
         let data = scene.house.data.clone();
         loop {
             let connected = tokio::select! {
-                connected = scene.house.connect() => connected,
+                connected = scene.house.connect_in_time() => connected,
                 () = over(scene, signals) => return Ok(()),
             };
             match connected {
@@ -183,12 +183,14 @@ impl<'s> Watching<'s> {
                     let answer = tokio::select! {
                         answer = door.ask(&request, &mut show) => answer,
                         () = over(scene, signals) => return Ok(()),
+                        never = see::tell_of_silence(scene) => match never {},
                     };
                     if let Err(NoAnswer::Problem(problem)) = answer {
                         return Err(problem);
                     }
                     looked = None;
                 }
+                Err(NoAnswer::Problem(problem)) if problem.code == Code::StoreHeld => return Err(problem),
                 Err(_) if !is_store(&data) && looked.is_none() => self.show(Listed::default()),
                 Err(_) if is_store(&data) && looked != Some(scene.house.traces()) => {
                     let before = scene.house.traces();

@@ -1,5 +1,6 @@
 //! Seeing a run through, whoever holds the store: if its holder goes, the door is opened again and the run goes on.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -108,6 +109,9 @@ impl Patience {
     }
 }
 
+/// How often it is looked whether a process that was asked answers anybody. It is so quick that nobody notices.
+const LISTENED_EVERY: Duration = Duration::from_secs(2);
+
 /// The result of a question to whoever holds the store.
 pub(super) enum Exchange {
     /// The answer, and the door to ask more.
@@ -128,6 +132,7 @@ pub(super) async fn ask(
     let mut patience = Patience::default();
     loop {
         let (since, mut shown) = (Instant::now(), false);
+        let is_there = matches!(door, Door::There(_));
         let mut show = |frame| {
             shown = true;
             show(frame);
@@ -143,9 +148,10 @@ pub(super) async fn ask(
                 return Ok(Exchange::Interrupted);
             }
             () = unheard(scene, request) => {
-                door.interrupt(signals.came()).await?;
+                leave(door, signals).await?;
                 return Ok(Exchange::Interrupted);
             }
+            never = tell_of_silence(scene), if is_there => match never {},
         };
         match answer {
             Ok(answer) => return Ok(Exchange::Response(answer, door)),
@@ -170,6 +176,23 @@ pub(super) async fn ask(
                     None => return Ok(Exchange::Interrupted),
                 }
             }
+        }
+    }
+}
+
+/// Says when another process, which was asked, answers nobody any more: it may have been stopped. Others may still be told
+/// something by it, so it is gone on.
+pub(super) async fn tell_of_silence(scene: &Scene) -> Infallible {
+    let mut is_silent = false;
+    loop {
+        tokio::time::sleep(LISTENED_EVERY).await;
+        match scene.house.connect_in_time().await {
+            Err(NoAnswer::Problem(problem)) if problem.code == Code::StoreHeld => {
+                if !std::mem::replace(&mut is_silent, true) {
+                    scene.say.warnings(&[problem]);
+                }
+            }
+            _ => is_silent = false,
         }
     }
 }
