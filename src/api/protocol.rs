@@ -370,6 +370,9 @@ pub enum Response {
         run: RunId,
         /// The version of its newest event.
         version: Version,
+        /// The status that it had, if it was there before.
+        #[serde(default)]
+        was: Option<RunStatus>,
     },
     /// A run as it is now.
     Report(Box<RunReport>),

@@ -12,6 +12,7 @@ use super::shown::Shown;
 use super::text::colour::Tone;
 use super::text::{self, terminal};
 use super::{Exit, Scene};
+use crate::aggregates::run::RunStatus;
 use crate::api::door::{Door, NoAnswer};
 use crate::api::protocol::{Frame, Request, Response, Tells, Told, WhichEvents};
 use crate::events::ids::{RunId, StreamId};
@@ -140,11 +141,10 @@ pub(super) async fn ask(
         let answer = tokio::select! {
             answer = door.ask(request, &mut show) => answer,
             () = signals.came() => {
-                if !scene.house.looks {
-                    let words = "interrupted: what runs may end; press ctrl-c again to stop it at once";
-                    scene.say.note(&Tone::Warning.of(&terminal!("{}", words)));
+                // Who only looks at what another process holds has nothing to let go of.
+                if !(scene.house.looks && is_there) {
+                    let_go(scene, door, signals).await?;
                 }
-                door.interrupt(signals.came()).await?;
                 return Ok(Exchange::Interrupted);
             }
             () = unheard(scene, request) => {
@@ -177,6 +177,33 @@ pub(super) async fn ask(
                 }
             }
         }
+    }
+}
+
+/// Lets go after a signal of what was asked for. What another process drives it goes on with, if anybody else wants that.
+async fn let_go(scene: &Scene, door: Door, signals: &mut Signals) -> Result<(), Problem> {
+    if !scene.house.looks {
+        let words = match &door {
+            Door::Here(_) => "interrupted: what runs may end; press ctrl-c again to stop it at once",
+            Door::There(_) => "interrupted: letting go of it; press ctrl-c again to leave at once",
+        };
+        scene.say.note(&Tone::Warning.of(&terminal!("{}", words)));
+    }
+    door.interrupt(signals.came()).await
+}
+
+/// The process that goes on with a run of which this one has let go; none if nobody is known to.
+async fn driver(scene: &Scene, run: &RunId, signals: &mut Signals) -> Option<i32> {
+    let asked = async {
+        let mut door = Door::There(scene.house.connect_in_time().await.ok()?);
+        let request = Request::Report { run: StreamId::of_run(run).to_string() };
+        let Ok(Response::Report(report)) = door.ask(&request, &mut |_| {}).await else { return None };
+        let goes_on = matches!(report.status, RunStatus::Running | RunStatus::Compensating);
+        door.holder().filter(|_| goes_on && report.driven == Some(true))
+    };
+    tokio::select! {
+        driver = asked => driver,
+        () = signals.came() => None,
     }
 }
 
@@ -279,8 +306,19 @@ pub(super) async fn through(
         Exchange::Response(other, _) => Err(other.mismatch()),
         Exchange::Interrupted => {
             let command = scene.call.command(["resume", run.as_str()]);
-            let interrupted = Tone::Warning.of(&terminal!("interrupted:"));
-            scene.say.note(&terminal!("{} go on with `{}`", interrupted, command));
+            match driver(scene, &run, &mut signals).await {
+                Some(driver) => {
+                    scene.say.note(&terminal!(
+                        "process {} goes on with it; see it again with `{}`",
+                        driver,
+                        command
+                    ));
+                }
+                None => {
+                    let interrupted = Tone::Warning.of(&terminal!("interrupted:"));
+                    scene.say.note(&terminal!("{} go on with `{}`", interrupted, command));
+                }
+            }
             if scene.say.is_json() {
                 print_as_left(scene, &run, &mut signals).await?;
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Facade;
+use super::{Facade, view_problem};
 use crate::aggregates::run::{Insists, StartChild, StartRun};
 use crate::api::new_run_id;
 use crate::api::protocol::Response;
@@ -34,8 +34,10 @@ impl Facade {
         let start = self.start_run(spec)?;
         let insists = Insists { only_recorded, ..start.insists };
         let start = StartRun { drive, insists, ..start };
+        let statuses = self.system.runs().statuses(std::slice::from_ref(&run)).await;
+        let was = statuses.map_err(|error| view_problem(&error))?.get(&run).copied();
         let version = self.system.begin(&run, start).await?;
-        Ok(Response::Begun { run, version })
+        Ok(Response::Begun { run, version, was })
     }
 
     /// Reads and checks a workflow and what it is started with.
