@@ -19,7 +19,7 @@ use crate::events::problem::{Code, Problem, nearest};
 use crate::views::projections::runs::RunFilter;
 
 /// Those that nobody drives, as `--status` names them.
-const INTERRUPTED: &str = "interrupted";
+pub(super) const INTERRUPTED: &str = "interrupted";
 
 /// How often it is looked whether somebody holds the store, or did, while nobody does.
 const LOOK: Duration = Duration::from_millis(250);

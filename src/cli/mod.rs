@@ -227,12 +227,17 @@ impl Scene {
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(answered) = complete::answer(&arguments, command::command) {
-        return answered;
-    }
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     // Also what is wrong with the others is said in the colours that are wanted.
     say::set_colours(arguments::colours(&arguments));
+    match complete::answer(&arguments, command::command) {
+        Ok(None) => {}
+        Ok(Some(answered)) => return answered,
+        Err(problem) => {
+            let say = Say::new(wants_json, Call::default());
+            return ExitCode::from(say.exit(say.problem(&problem)).code());
+        }
+    }
     let parsed = match command::parse(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => return not_understood(&error, wants_json),
