@@ -56,6 +56,8 @@ use crate::views::projections::runs::ViewError;
 use logs::Listener;
 use past::Walked;
 
+pub use begin::check_labels;
+
 /// An engine that can be asked.
 pub struct Facade {
     system: System,
@@ -163,6 +165,7 @@ impl Facade {
         }
         match request {
             Request::Begin { start, drive, only_recorded } => self.begin(*start, drive, only_recorded).await,
+            Request::Foresee { start } => self.foresee(*start).await.map(Response::Foreseen),
             Request::See { run, live, told, tells, hears } => {
                 let listener = hears.map(|wants| Listener::of(&self.system, Some(&run), wants, frames));
                 let see = self.see(&run, live.then_some(frames), told.map(|from| (from, tells, frames)));

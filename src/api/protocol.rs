@@ -52,6 +52,11 @@ pub enum Request {
         #[serde(default)]
         only_recorded: bool,
     },
+    /// To hear what beginning a run would come to; nothing is recorded. Response: [`Response::Foreseen`].
+    Foresee {
+        /// Everything that the run would begin with, resolved.
+        start: Box<RunSpec>,
+    },
     /// To let a run go on and to see it through. Frames: [`Frame::Live`], [`Frame::Heard`], and [`Frame::Event`] for what
     /// happens. Response: [`Response::Report`].
     See {
@@ -240,6 +245,7 @@ impl Request {
             | Self::Control { .. }
             | Self::TurnAgent { .. } => false,
             Self::Hello
+            | Self::Foresee { .. }
             | Self::Follow { .. }
             | Self::Report { .. }
             | Self::Whole { .. }
@@ -374,6 +380,8 @@ pub enum Response {
         #[serde(default)]
         was: Option<RunStatus>,
     },
+    /// The status of the run that is there already and would be attached to; none where one would begin.
+    Foreseen(Option<RunStatus>),
     /// A run as it is now.
     Report(Box<RunReport>),
     /// The outcome of a run.
