@@ -11,6 +11,7 @@ use super::text::{Text, terminal};
 use super::{Exit, Scene, start};
 use crate::aggregates::run::RunStatus;
 use crate::api::door::{Door, NoAnswer};
+use crate::api::facade::unknown_run;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Frame, Listed, ListedRun, Listing, Request, Response};
 use crate::api::wording::Worded;
@@ -31,6 +32,10 @@ pub(super) async fn list(scene: &Scene, arguments: ListArguments) -> Result<Exit
     let (watch, again) = (arguments.watch, again(&arguments));
     let look = Look { columns: scene.say.columns(), utc: arguments.utc, tree: arguments.tree };
     let mut listing = listing(arguments)?;
+    if let Some(after) = listing.after.as_ref().filter(|_| !is_store(&scene.house.data)) {
+        // Where there is no store there is no such run.
+        return Err(unknown_run(after));
+    }
     if watch {
         if scene.say.is_json() || look.columns.is_none() {
             listing.parents = false;

@@ -285,3 +285,15 @@ fn the_list_names_the_folder_that_it_read() {
     assert_eq!((ended.stderr.as_str(), ended.json()["runs"].as_array().unwrap().len()), ("", 1), "{ended}");
     assert!(!ended.stdout.contains(".reenact"), "{ended}");
 }
+
+#[test]
+fn after_a_run_that_is_not_there_nothing_can_be_listed_be_there_a_store_or_not() {
+    let sandbox = Sandbox::new();
+    for _ in 0..2 {
+        for watch in [&[][..], &["--watch"]] {
+            let error = sandbox.json(2, &[&["list", "--after", "nosuch"], watch].concat());
+            assert_eq!(error["error"]["code"], "RE-1003");
+        }
+        completed(&sandbox, "old");
+    }
+}
