@@ -297,3 +297,18 @@ fn after_a_run_that_is_not_there_nothing_can_be_listed_be_there_a_store_or_not()
         completed(&sandbox, "old");
     }
 }
+
+// Of a narrow terminal the workflow took the room that the status needed.
+#[test]
+fn on_a_narrow_terminal_the_list_says_how_each_run_is() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "name: release-everything\nsteps: [{id: a, run: 'true'}]");
+    let run = sandbox.json(0, &["run", "w.yaml"])["run"].as_str().unwrap().to_owned();
+    for columns in [24, 20, 16, 15] {
+        let (code, screen) = Terminal::start(&sandbox, columns, &["list"]).wait();
+        assert_eq!(code, Some(0));
+        let end = &run[run.len() - 3..];
+        assert!(screen[1].contains("completed") && screen[1].contains(end), "{columns}: {screen:?}");
+        assert!(screen[..2].iter().all(|line| line.chars().count() <= usize::from(columns)), "{screen:?}");
+    }
+}
