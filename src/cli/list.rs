@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::arguments::ListArguments;
-use super::progress::Screen;
+use super::region::Size;
+use super::screen::Screen;
 use super::see::{self, Exchange, Signals};
 use super::text::table::{self, Look};
 use super::text::{Text, terminal};
@@ -21,6 +22,9 @@ use crate::views::projections::runs::RunFilter;
 
 /// Those that nobody drives, as `--status` names them.
 pub(super) const INTERRUPTED: &str = "interrupted";
+
+/// How many runs are read for a terminal, whatever its size becomes: none has room for more.
+const DRAWN_MAX: usize = 200;
 
 /// How often it is looked whether somebody holds the store, or did, while nobody does.
 const LOOK: Duration = Duration::from_millis(250);
@@ -137,30 +141,24 @@ struct Watching<'s> {
     screen: Option<Screen<'s>>,
     /// The runs as they were last told.
     told: HashMap<RunId, ListedRun>,
-    drawn: Option<Text>,
 }
 
 impl<'s> Watching<'s> {
     fn new(scene: &'s Scene, mut listing: Listing, look: Look) -> Self {
-        let rows = scene.say.rows();
-        if let Some(rows) = rows {
-            // What does not fit below its header cannot be drawn in its place.
-            let fits = rows.saturating_sub(2).max(1);
-            listing.filter.limit = Some(listing.filter.limit.map_or(fits, |limit| limit.min(fits)));
+        let draws = !scene.say.is_json() && scene.say.can_draw_results();
+        let screen = draws.then(|| Screen::new(&scene.say));
+        if screen.is_some() {
+            let limit = listing.filter.limit.unwrap_or(DRAWN_MAX);
+            listing.filter.limit = Some(limit.min(DRAWN_MAX));
         }
-        let screen = rows.map(|_| Screen::new(&scene.say));
-        Self { scene, listing, look, screen, told: HashMap::new(), drawn: None }
+        Self { scene, listing, look, screen, told: HashMap::new() }
     }
 
     async fn watch(mut self) -> Result<Exit, Problem> {
         let mut signals = Signals::listen()?;
         let watched = self.until(&mut signals).await.map(|()| self.scene.left());
-        if let Some(screen) = &mut self.screen {
-            screen.clear();
-        }
-        // What was shown last stays.
-        if let Some(drawn) = &self.drawn {
-            self.scene.say.show(drawn);
+        if let Some(screen) = &self.screen {
+            screen.leave();
         }
         watched
     }
@@ -224,12 +222,11 @@ impl<'s> Watching<'s> {
     }
 
     fn show(&mut self, listed: Listed) {
-        let Self { scene, look, screen, told, drawn, .. } = self;
+        let Self { scene, look, screen, told, .. } = self;
         if let Some(screen) = screen {
             let runs = if look.tree { table::in_tree(listed.runs) } else { listed.runs };
-            let table = table::runs(&runs, *look);
-            screen.show(&table);
-            *drawn = Some(table);
+            let look = *look;
+            screen.show(move |size| drawn(&runs, look, size), Text::default());
             return;
         }
         // The newest is told last, as what comes later is.
@@ -240,6 +237,13 @@ impl<'s> Watching<'s> {
             }
         }
     }
+}
+
+/// As many runs as fit on a terminal below their header.
+fn drawn(runs: &[ListedRun], look: Look, size: Size) -> Text {
+    let fits = size.lines().saturating_sub(1).max(1);
+    let look = Look { columns: Some(size.width()), ..look };
+    table::runs(runs.get(..fits).unwrap_or(runs), look)
 }
 
 /// Ends when a signal came, or nobody gets the list any more.

@@ -10,7 +10,7 @@
 //! - `text`: results as a person reads them; `reader`: whether somebody does
 //! - `happens`: what happens to a run, told meanwhile where no lines can be drawn over again
 //! - `log`: what is logged, on stderr or into a file
-//! - `progress`: what runs, line by line, on a terminal; `region`: how those lines get there; `shown`: what programs say
+//! - `screen`: what is shown again as it changes; `progress`: what runs, line by line, on a terminal; `region`: how those lines get there; `shown`: what programs say
 //! - `usage`: command lines that are not understood
 //! - `spare`: whether threads and files are left
 
@@ -47,6 +47,7 @@ mod rollback;
 mod run;
 mod say;
 mod schema;
+mod screen;
 mod see;
 mod shown;
 mod signal;

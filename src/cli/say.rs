@@ -181,10 +181,9 @@ impl Say {
         Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
     }
 
-    /// How high the terminal is on which something can be drawn anew; none where results do not go to one, or nothing moves.
-    pub(super) fn rows(&self) -> Option<usize> {
-        let size = tcgetwinsize(io::stdout()).ok()?;
-        self.live_area().map(|_| usize::from(size.ws_row))
+    /// Whether results go to a terminal on which something can be drawn anew.
+    pub(super) fn can_draw_results(&self) -> bool {
+        self.to_terminal && stderr_can_be_drawn_on()
     }
 
     /// A result: a line of JSON, or what a person reads.

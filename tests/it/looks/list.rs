@@ -312,3 +312,42 @@ fn on_a_narrow_terminal_the_list_says_how_each_run_is() {
         assert!(screen[..2].iter().all(|line| line.chars().count() <= usize::from(columns)), "{screen:?}");
     }
 }
+
+#[test]
+fn a_terminal_that_gets_another_size_shows_the_list_anew() {
+    let sandbox = Sandbox::new();
+    for number in 0..12 {
+        completed(&sandbox, &format!("run-{number}"));
+    }
+    let terminal = Terminal::start(&sandbox, 80, &["list", "--watch"]);
+    let has = |run: &str| {
+        let run = run.to_owned();
+        move |screen: &[String]| screen.iter().any(|line| line.starts_with(&run))
+    };
+    terminal.until("all are shown", has("run-0 "));
+    terminal.resize(8, 30);
+    let screen = terminal.until("as many as fit", |screen| screen.len() < 8 && has("run-11")(screen));
+    assert!(
+        screen[0].starts_with("RUN") && screen.iter().all(|line| line.chars().count() <= 30),
+        "{screen:?}"
+    );
+    assert!(screen.iter().skip(1).all(|line| line.contains("completed")), "{screen:?}");
+    terminal.resize(30, 80);
+    let screen = terminal.until("all are shown again", has("run-0 "));
+    assert!(screen[0].contains("STARTED"), "{screen:?}");
+    terminal.interrupt();
+    let (code, screen) = terminal.wait();
+    assert_eq!((code, screen.len()), (Some(130), 13), "{screen:?}");
+}
+
+// It drew the table.
+#[test]
+fn with_json_a_terminal_gets_documents_too() {
+    let sandbox = Sandbox::new();
+    completed(&sandbox, "old");
+    let terminal = Terminal::start(&sandbox, 200, &["--json", "list", "--watch"]);
+    terminal
+        .until("a document is there", |screen| screen.iter().any(|line| line.contains("\"run\":\"old\"")));
+    terminal.interrupt();
+    assert_eq!(terminal.wait().0, Some(130));
+}
