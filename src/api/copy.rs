@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::folder;
 use crate::events::problem::{Code, Problem};
@@ -27,13 +28,13 @@ const PARTS: [&str; 3] = [sled::DAMAGE_NOTE, sled::MARK, "events"];
 #[derive(Debug)]
 pub(super) struct PrivateCopy {
     folder: PathBuf,
-    original: Original,
+    original: Arc<Original>,
     /// Whether the store was written to while it was copied, each time.
     is_torn: bool,
 }
 
 /// The store that a copy was made of, as far as it can be seen without asking its holder.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Original {
     /// The true path of its data folder.
     data: PathBuf,
@@ -68,7 +69,7 @@ impl PrivateCopy {
         let mut tries = 0;
         loop {
             tries += 1;
-            let original = Original { data: data.to_owned(), written: written(data) };
+            let original = Arc::new(Original { data: data.to_owned(), written: written(data) });
             let mut copy = Self::new(original).map_err(|error| no_room(&error))?;
             for part in PARTS {
                 copy_all(&data.join(part), &copy.folder.join(part), DEPTH_MAX)
@@ -81,7 +82,7 @@ impl PrivateCopy {
         }
     }
 
-    fn new(original: Original) -> io::Result<Self> {
+    fn new(original: Arc<Original>) -> io::Result<Self> {
         // A third of its digits tell the time, the rest is random.
         let folder = std::env::temp_dir().join(format!("reenact-look-{}", uuid::Uuid::now_v7().simple()));
         DirBuilder::new().mode(0o700).create(&folder)?;
@@ -89,7 +90,7 @@ impl PrivateCopy {
     }
 
     /// The store that it was made of.
-    pub(super) const fn original(&self) -> &Original {
+    pub(super) const fn original(&self) -> &Arc<Original> {
         &self.original
     }
 

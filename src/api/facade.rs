@@ -72,7 +72,7 @@ pub struct Facade {
     /// The past of the run that somebody walks through.
     walked: Walked,
     /// The store that this one is a copy of, if it is one.
-    original: Option<Original>,
+    original: Option<Arc<Original>>,
 }
 
 /// The channel of frames to whoever asked, who may have gone: then they are dropped, and what was asked for happens all the
@@ -97,13 +97,13 @@ impl Facade {
 
     /// The same, of a copy of that store.
     #[must_use]
-    pub(super) fn at_copy_of(self, original: Original) -> Self {
+    pub(super) fn at_copy_of(self, original: Arc<Original>) -> Self {
         Self { original: Some(original), ..self }
     }
 
     /// Whether another process may drive runs, of which this one would not know: it has but a copy of what that holds.
     fn may_be_driven_elsewhere(&self) -> bool {
-        self.original.as_ref().is_some_and(Original::may_be_held)
+        self.original.as_ref().is_some_and(|original| original.may_be_held())
     }
 
     /// The data folder, if the store is in one.

@@ -289,7 +289,7 @@ impl House {
         let store = self.open_store(copy.path(), open, Some(&data)).await;
         let store = store.map_err(|problem| copy.known(&data, problem))?;
         let facade = Facade::new(self.start(store, None), Some(data), self.resolver());
-        Ok(Door::Here(Here::at_copy(Arc::new(facade.at_copy_of(copy.original().clone())), copy)))
+        Ok(Door::Here(Here::at_copy(Arc::new(facade.at_copy_of(Arc::clone(copy.original()))), copy)))
     }
 
     /// Opens the store in a folder, which is a copy of the one `beneath`, if there is one.

@@ -12,7 +12,6 @@ use crate::actors::hosting::waker::Rested;
 use crate::actors::pages::page;
 use crate::actors::runs::live_state::LiveState;
 use crate::aggregates::run::{Run, RunStatus};
-use crate::api::copy::Original;
 use crate::api::protocol::{Frame, Live, LiveAttempt, Tells, Told};
 use crate::events::ids::{Position, RunId, Version};
 use crate::events::problem::{Code, Problem};
@@ -165,7 +164,7 @@ impl Facade {
         tokio::time::sleep(LIVE_EVERY).await;
         let patience = if driven { 10 * LIVE_EVERY } else { Duration::ZERO };
         let changed = tokio::time::timeout(patience, committed.changed()).await;
-        if self.original.as_ref().is_some_and(Original::has_changed) {
+        if self.original.as_ref().is_some_and(|original| original.has_changed()) {
             return Err(Problem::new(Code::ShuttingDown, "the copy of the store is out of date"));
         }
         match changed {
