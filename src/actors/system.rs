@@ -192,6 +192,15 @@ impl System {
         self.live.begin(run, start).await
     }
 
+    /// Whether a run may begin, as far as its agents go.
+    ///
+    /// # Errors
+    /// [`Code::AgentDraining`](crate::events::problem::Code::AgentDraining), or when the store cannot be read.
+    pub async fn admit(&self, run: &RunId, start: &StartRun) -> Result<(), Problem> {
+        self.live.ready().await?;
+        self.live.admit(run, start).await
+    }
+
     /// Lets a run go on, now and by itself from here on.
     pub async fn drive(&self, run: &RunId) {
         self.live.drive(run).await;

@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::folder;
 use crate::events::problem::{Code, Problem};
@@ -27,8 +28,30 @@ const PARTS: [&str; 3] = [sled::DAMAGE_NOTE, sled::MARK, "events"];
 #[derive(Debug)]
 pub(super) struct PrivateCopy {
     folder: PathBuf,
+    original: Arc<Original>,
     /// Whether the store was written to while it was copied, each time.
     is_torn: bool,
+}
+
+/// The store that a copy was made of, as far as it can be seen without asking its holder.
+#[derive(Debug)]
+pub(crate) struct Original {
+    /// The true path of its data folder.
+    data: PathBuf,
+    /// What told how far it was written to, when it was copied.
+    written: Vec<(u64, i64, i64)>,
+}
+
+impl Original {
+    /// Whether a process holds it, as far as can be seen: that may drive any run, and a copy does not say which.
+    pub(super) fn may_be_held(&self) -> bool {
+        folder::is_held(&self.data) != Some(false)
+    }
+
+    /// Whether it was written to since it was copied.
+    pub(super) fn has_changed(&self) -> bool {
+        written(&self.data) != self.written
+    }
 }
 
 /// How large the files are that a copy of a store is made of, but for small ones; 0 where they cannot be looked at.
@@ -46,24 +69,29 @@ impl PrivateCopy {
         let mut tries = 0;
         loop {
             tries += 1;
-            let before = written(data);
-            let mut copy = Self::new().map_err(|error| no_room(&error))?;
+            let original = Arc::new(Original { data: data.to_owned(), written: written(data) });
+            let mut copy = Self::new(original).map_err(|error| no_room(&error))?;
             for part in PARTS {
                 copy_all(&data.join(part), &copy.folder.join(part), DEPTH_MAX)
                     .map_err(|error| error.problem(data))?;
             }
-            copy.is_torn = written(data) != before;
+            copy.is_torn = copy.original.has_changed();
             if tries >= TRIES || !copy.is_torn {
                 return Ok(copy);
             }
         }
     }
 
-    fn new() -> io::Result<Self> {
+    fn new(original: Arc<Original>) -> io::Result<Self> {
         // A third of its digits tell the time, the rest is random.
         let folder = std::env::temp_dir().join(format!("reenact-look-{}", uuid::Uuid::now_v7().simple()));
         DirBuilder::new().mode(0o700).create(&folder)?;
-        Ok(Self { folder, is_torn: false })
+        Ok(Self { folder, original, is_torn: false })
+    }
+
+    /// The store that it was made of.
+    pub(super) const fn original(&self) -> &Arc<Original> {
+        &self.original
     }
 
     /// The folder of the copy, which is there for as long as this lives.
@@ -116,7 +144,7 @@ pub(super) fn no_room(error: &dyn std::fmt::Display) -> Problem {
 }
 
 /// What tells that a store was written to: sizes and times of its files.
-fn written(data: &Path) -> Vec<(u64, i64, i64)> {
+pub(super) fn written(data: &Path) -> Vec<(u64, i64, i64)> {
     let files = fs::read_dir(data.join("events")).into_iter().flatten().filter_map(Result::ok);
     let files = files.map(|entry| entry.path()).chain([data.join("mark")]);
     let mut stamps: Vec<_> = files

@@ -2,6 +2,7 @@
 //! that they need, the clock. It changes nothing: no event is appended, no folder made, no lock kept.
 //!
 //! - `store`: the data folder, who holds its store, and a quick look into it
+//! - `writable`: whether all that lies there can be written
 //! - `disk`: how much room there is, and how long a sync takes
 //! - `configuration`: what is configured, and whether it is in effect
 //! - `agents`: the agents, and the programs that are needed
@@ -12,6 +13,7 @@ mod clock;
 mod configuration;
 mod disk;
 mod store;
+mod writable;
 
 use std::path::PathBuf;
 
@@ -107,6 +109,7 @@ pub async fn examine(patient: &Patient) -> Checkup {
     let newest = match &patient.data {
         Ok(data) => {
             checks.extend(disk::check(data));
+            checks.extend(writable::check(data));
             let (of_store, newest) = store::check(data, &config, patient).await;
             checks.extend(of_store);
             newest

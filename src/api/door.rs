@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::copy::{self, PrivateCopy};
 use super::facade::Facade;
 pub use super::holder::NoAnswer;
-use super::holder::{Client, ControlSocket, Lock};
+use super::holder::{self, Client, ControlSocket, Lock};
 use super::protocol::{Frame, Request, Response};
 use crate::events::problem::{Code, Problem};
 
@@ -53,6 +53,12 @@ impl Door {
         let Self::Here(here) = self else { return None };
         let store = here.facade.system().store();
         store.damage().map(|damage| damage.to_string()).or_else(|| store.noted_damage())
+    }
+
+    /// The process that may hold the store of which this process sees a copy: only that knows which runs it drives.
+    pub fn holder_of_original(&self) -> Option<String> {
+        let Self::Here(Here { copy: Some(copy), facade, .. }) = self else { return None };
+        copy.original().may_be_held().then(|| holder::holder_of(facade.data().unwrap_or(Path::new(""))))
     }
 
     /// The number of the other process that holds the store, if one does.
@@ -185,7 +191,12 @@ impl Here {
         while let Ok(frame) = frames.try_recv() {
             show(frame);
         }
-        answer.map_err(|problem| NoAnswer::Problem(self.known(problem)))
+        // Of a copy that is out of date there is another to be made.
+        let is_copy = self.copy.is_some();
+        answer.map_err(|problem| match self.known(problem) {
+            problem if is_copy => problem.into(),
+            problem => NoAnswer::Problem(problem),
+        })
     }
 
     /// Ends when the data folder is gone.

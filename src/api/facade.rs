@@ -42,6 +42,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use tokio::sync::{Mutex, mpsc};
 
+use super::copy::Original;
 use super::protocol::{Frame, Request, Response};
 use super::start::Resolver;
 use super::wording;
@@ -57,6 +58,8 @@ use crate::views::projections::runs::ViewError;
 use logs::Listener;
 use past::Walked;
 
+pub use begin::check_labels;
+
 /// An engine that can be asked.
 pub struct Facade {
     system: System,
@@ -70,6 +73,8 @@ pub struct Facade {
     untold: Mutex<Option<(Vec<Notice>, delivery::Options)>>,
     /// The past of the run that somebody walks through.
     walked: Walked,
+    /// The store that this one is a copy of, if it is one.
+    original: Option<Arc<Original>>,
 }
 
 /// The channel of frames to whoever asked, who may have gone: then they are dropped, and what was asked for happens all the
@@ -88,7 +93,19 @@ impl Facade {
             viewers: DashMap::new(),
             untold: Mutex::default(),
             walked: Walked::default(),
+            original: None,
         }
+    }
+
+    /// The same, of a copy of that store.
+    #[must_use]
+    pub(super) fn at_copy_of(self, original: Arc<Original>) -> Self {
+        Self { original: Some(original), ..self }
+    }
+
+    /// Whether another process may drive runs, of which this one would not know: it has but a copy of what that holds.
+    fn may_be_driven_elsewhere(&self) -> bool {
+        self.original.as_ref().is_some_and(|original| original.may_be_held())
     }
 
     /// The data folder, if the store is in one.
@@ -150,6 +167,7 @@ impl Facade {
         }
         match request {
             Request::Begin { start, drive, only_recorded } => self.begin(*start, drive, only_recorded).await,
+            Request::Foresee { start } => self.foresee(*start).await.map(Response::Foreseen),
             Request::See { run, live, told, tells, hears } => {
                 let listener = hears.map(|wants| Listener::of(&self.system, Some(&run), wants, frames));
                 let see = self.see(&run, live.then_some(frames), told.map(|from| (from, tells, frames)));

@@ -1,6 +1,6 @@
 //! The data folder: which one is meant, how it is made, whose it is, and whether it is still there.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, Metadata, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,9 @@ const GITIGNORE: &str = ".gitignore";
 
 /// Keeps everything in it but agents out of repositories.
 const IGNORED: &str = "*\n!agents/\n!agents/**\n";
+
+/// The file in it that whoever holds its store has locked.
+pub(super) const LOCK: &str = "lock";
 
 /// Whether there is a store in a data folder.
 pub fn is_store(data: &Path) -> bool {
@@ -70,6 +73,20 @@ pub fn find(cwd: &Path) -> Result<PathBuf, Problem> {
             Err(Problem::new(Code::StoreNotPlain, message).hint(Remedy::NameFolder))
         }
         _ => Ok(here),
+    }
+}
+
+/// Whether a process holds the store of a data folder; none where that cannot be seen. The lock is shared for a moment, if nobody
+/// has it: whoever wants it then tries again.
+pub(super) fn is_held(data: &Path) -> Option<bool> {
+    let file = match files::true_path(data).and_then(|data| files::read(&data.join(LOCK))) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(false),
+        file => file.ok()?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Some(false),
+        Err(TryLockError::WouldBlock) => Some(true),
+        Err(TryLockError::Error(_)) => None,
     }
 }
 

@@ -20,12 +20,9 @@ use tokio::sync::watch;
 pub use client::{Client, NoAnswer};
 
 use super::facade::Facade;
-use super::folder;
+use super::folder::{self, LOCK};
 use crate::events::problem::{Code, Problem};
 use crate::files;
-
-/// The file in a data folder that whoever holds its store has locked.
-pub(super) const LOCK: &str = "lock";
 
 const SOCKET: &str = "control.sock";
 

@@ -6,9 +6,9 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::copy::PrivateCopy;
+use super::copy::{self, PrivateCopy};
 use super::door::{Door, Here, NoAnswer};
 use super::facade::Facade;
 use super::folder::{self, PROCESSES, RUNS};
@@ -60,6 +60,17 @@ pub struct House {
     pub own: OwnAgents,
 }
 
+/// What a store leaves to be seen from outside. (Whoever only looks at it leaves some as well.)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traces {
+    /// The moment at which somebody last took it.
+    taken: Option<SystemTime>,
+    /// Whether somebody holds it, where that can be seen.
+    held: Option<bool>,
+    /// How far it was written to.
+    written: Vec<(u64, i64, i64)>,
+}
+
 /// Agents of a program itself: functions, and executors of any other kind.
 #[derive(Clone, Default)]
 pub struct OwnAgents {
@@ -108,6 +119,12 @@ impl House {
     /// When the store is damaged or cannot be opened, or its holder does not answer in five seconds.
     pub async fn open(&self) -> Result<Door, Problem> {
         self.open_with(if self.looks { open_or_salvage } else { open_whole }).await
+    }
+
+    /// What tells, without asking anybody, that there may be something new in the store.
+    pub fn traces(&self) -> Traces {
+        let taken = std::fs::metadata(self.data.join(folder::LOCK)).and_then(|lock| lock.modified()).ok();
+        Traces { taken, held: folder::is_held(&self.data), written: copy::written(&self.data) }
     }
 
     /// The folder with a folder for each run. What lies there can be read without the store.
@@ -182,12 +199,7 @@ impl House {
                 Ok(Err(NoAnswer::Ending | NoAnswer::Gone)) | Err(_) => {}
             }
             if since.elapsed() >= HELD_WAIT {
-                if let Some(problem) = refused {
-                    return Err(problem);
-                }
-                let who = holder::holder_of(&self.data);
-                let message = format!("{} is held by {who}, which does not answer", self.data.display());
-                return Err(Problem::new(Code::StoreHeld, message));
+                return Err(refused.unwrap_or_else(|| self.held_in_silence()));
             }
             tokio::time::sleep(HELD_RETRY).await;
         }
@@ -202,6 +214,21 @@ impl House {
     /// Whether somebody who only looks may do so through a copy, where a store cannot be opened for that.
     const fn may_copy(&self, problem: &Problem) -> bool {
         self.looks && matches!(problem.code, Code::StoreUnreadable | Code::StoreFailed)
+    }
+
+    /// The same as [`House::connect`], within the time in which a holder has to answer.
+    ///
+    /// # Errors
+    /// When nobody does; [`Code::StoreHeld`] when somebody lets clients connect, and does not answer.
+    pub async fn connect_in_time(&self) -> Result<Client, NoAnswer> {
+        let connected = tokio::time::timeout(HELD_WAIT, self.connect()).await;
+        connected.unwrap_or_else(|_| Err(NoAnswer::Problem(self.held_in_silence())))
+    }
+
+    fn held_in_silence(&self) -> Problem {
+        let who = holder::holder_of(&self.data);
+        let message = format!("{} is held by {who}, which does not answer", self.data.display());
+        Problem::new(Code::StoreHeld, message)
     }
 
     /// A client of whoever holds the store, if somebody answers.
@@ -261,8 +288,8 @@ impl House {
         let copy = copying.map_err(|panic| Problem::new(Code::Internal, panic.to_string()))??;
         let store = self.open_store(copy.path(), open, Some(&data)).await;
         let store = store.map_err(|problem| copy.known(&data, problem))?;
-        let facade = Arc::new(Facade::new(self.start(store, None), Some(data), self.resolver()));
-        Ok(Door::Here(Here::at_copy(facade, copy)))
+        let facade = Facade::new(self.start(store, None), Some(data), self.resolver());
+        Ok(Door::Here(Here::at_copy(Arc::new(facade.at_copy_of(Arc::clone(copy.original()))), copy)))
     }
 
     /// Opens the store in a folder, which is a copy of the one `beneath`, if there is one.

@@ -57,6 +57,11 @@ pub enum Request {
         #[serde(default)]
         only_recorded: bool,
     },
+    /// To hear what beginning a run would come to; nothing is recorded. Response: [`Response::Foreseen`].
+    Foresee {
+        /// Everything that the run would begin with, resolved.
+        start: Box<RunSpec>,
+    },
     /// To let a run go on and to see it through. Frames: [`Frame::Live`], [`Frame::Heard`], and [`Frame::Event`] for what
     /// happens. Response: [`Response::Report`].
     See {
@@ -253,6 +258,7 @@ impl Request {
             | Self::TurnAgent { .. } => false,
             Self::Context { wants, .. } => wants.only_looks(),
             Self::Hello
+            | Self::Foresee { .. }
             | Self::Follow { .. }
             | Self::Report { .. }
             | Self::Whole { .. }
@@ -385,7 +391,12 @@ pub enum Response {
         run: RunId,
         /// The version of its newest event.
         version: Version,
+        /// The status that it had, if it was there before.
+        #[serde(default)]
+        was: Option<RunStatus>,
     },
+    /// The status of the run that is there already and would be attached to; none where one would begin.
+    Foreseen(Option<RunStatus>),
     /// A run as it is now.
     Report(Box<RunReport>),
     /// The outcome of a run.

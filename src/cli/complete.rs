@@ -10,19 +10,25 @@
 mod known;
 mod typed;
 
-use std::ffi::OsString;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Arg, Command};
-use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter};
+use clap_complete::engine::{
+    ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
+};
 use clap_complete::env::{CompleteEnv, Shells};
 
 use self::typed::Typed;
 use super::arguments::Arguments;
+use super::list::INTERRUPTED;
 use super::verbs::each;
 use crate::aggregates::run::RunStatus;
+use crate::events::problem::{Code, Problem};
+use crate::events::run::RunEvent;
 
 /// The variable that says that a shell asks, and which one.
 const ASKED_BY: &str = "REENACT_COMPLETE";
@@ -34,15 +40,31 @@ const PROGRAM: &str = "reenact";
 const OF_UNFINISHED: [&str; 7] = ["resume", "pause", "unpause", "cancel", "approve", "reject", "signal"];
 
 /// Answers a shell, if one asks, what can stand on the command line that `command` makes.
-pub(super) fn answer(words: &[OsString], command: fn() -> Command) -> Option<ExitCode> {
-    std::env::var_os(ASKED_BY).filter(|shell| !shell.is_empty())?;
+///
+/// # Errors
+/// For a shell that is not known: whoever runs a verb did not ask for nothing.
+pub(super) fn answer(words: &[OsString], command: fn() -> Command) -> Result<Option<ExitCode>, Problem> {
+    // As the library has it, `0` is as good as nothing.
+    let shell = std::env::var_os(ASKED_BY).filter(|shell| !shell.is_empty() && shell != "0");
+    let Some(shell) = shell else { return Ok(None) };
+    // It may be named by its path, as in `$SHELL`.
+    let name = Path::new(&shell).file_stem().and_then(OsStr::to_str).unwrap_or_default();
+    let shells = Shells::builtins();
+    if shells.completer(name).is_none() {
+        let message =
+            format!("the variable {ASKED_BY} names `{}`, which is no shell that is known", shell.display());
+        let known: Vec<_> = shells.names().collect();
+        return Err(
+            Problem::new(Code::Usage, message).hint(format!("there are {}; or unset it", known.join(", ")))
+        );
+    }
     panic::set_hook(Box::new(|_| {}));
     // Without an answer the shell completes nothing, and nobody is told why.
     let _ = panic::catch_unwind(AssertUnwindSafe(|| {
         let here = std::env::current_dir().ok();
         CompleteEnv::with_factory(command).var(ASKED_BY).bin(PROGRAM).try_complete(words, here.as_deref())
     }));
-    Some(ExitCode::SUCCESS)
+    Ok(Some(ExitCode::SUCCESS))
 }
 
 /// The script by which a shell asks; none for a shell that is not known.
@@ -80,11 +102,27 @@ fn with_value(verb: &str, argument: Arg) -> Arg {
         (_, "request") => candidates(argument, known::requests),
         ("signal", "name") => candidates(argument, known::signals),
         ("agents", "name") => candidates(argument, |typed| plain(typed.agents())),
-        ("run" | "validate", "file" | "files") => argument.add(workflow_files()),
+        ("run" | "validate", "file" | "files") => argument.add(ArgValueCompleter::new(workflow_files())),
         ("list", "workflow") => candidates(argument, known::workflows),
+        ("list", "after") => candidates(argument, |typed| known::runs(typed, false)),
+        ("list" | "run", "tags") => candidates(argument, known::tags),
         ("list", "status") => candidates(argument, |_| {
-            plain(RunStatus::ALL.iter().map(|status| status.text().to_owned()).collect())
+            let statuses = RunStatus::ALL.iter().map(|status| status.text());
+            plain(statuses.chain([INTERRUPTED]).map(str::to_owned).collect())
         }),
+        ("history", "types") => candidates(argument, |_| {
+            // Some are there with several schemas.
+            let types: BTreeSet<&str> = RunEvent::TABLE.iter().map(|(name, _)| *name).collect();
+            plain(types.into_iter().map(str::to_owned).collect())
+        }),
+        ("graph", "of") => argument.add(ArgValueCompleter::new(|typed: &OsStr| {
+            let runs = Typed::of_process().map(|typed| known::runs(&typed, false)).unwrap_or_default();
+            let begins = |run: &CompletionCandidate| {
+                run.get_value().as_encoded_bytes().starts_with(typed.as_encoded_bytes())
+            };
+            let files = workflow_files().complete(typed);
+            files.into_iter().chain(runs.into_iter().filter(begins)).collect::<Vec<_>>()
+        })),
         ("help", "verbs") => candidates(argument, |typed| plain(verbs(typed))),
         _ => argument,
     }
@@ -104,12 +142,12 @@ fn plain(names: Vec<String>) -> Vec<CompletionCandidate> {
     names.into_iter().map(CompletionCandidate::new).collect()
 }
 
-fn workflow_files() -> ArgValueCompleter {
+fn workflow_files() -> PathCompleter {
     let is_one = |path: &Path| {
         let kind = path.extension().and_then(|kind| kind.to_str());
         kind.is_some_and(|kind| ["yaml", "yml", "json", "md"].contains(&kind))
     };
-    ArgValueCompleter::new(PathCompleter::file().filter(is_one))
+    PathCompleter::file().filter(is_one)
 }
 
 /// The verbs in the one that is typed so far.

@@ -6,6 +6,12 @@ use super::arguments::RunArguments;
 use super::text::terminal::written;
 use super::text::{Text, name, some_of, terminal};
 use super::{Exit, Scene, start};
+use crate::aggregates::run::RunStatus;
+use crate::api::door::NoAnswer;
+use crate::api::facade::check_labels;
+use crate::api::folder::is_store;
+use crate::api::house::House;
+use crate::api::protocol::{Request, Response};
 use crate::api::spec::{RunSpec, Workflow};
 use crate::api::wording::{Call, Worded};
 use crate::events::ids::{AgentName, RunId};
@@ -33,6 +39,16 @@ struct Shown {
     /// The step or the phase after which it would pause.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,
+    /// The run of that id that is there already: nothing would begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attaches: Option<Attaches>,
+}
+
+/// A run that would be attached to.
+#[derive(Clone, Serialize)]
+struct Attaches {
+    run: RunId,
+    status: RunStatus,
 }
 
 impl Worded for Shown {
@@ -51,19 +67,50 @@ pub(super) async fn show(scene: &Scene, run: RunId, arguments: &RunArguments) ->
         Ok(spec) => spec,
         Err(problems) => return Ok(scene.say.problems(&problems)),
     };
-    let RunSpec { workflow, input, until, environment, .. } = spec;
+    let attaches = foresee(scene, &run, &spec, arguments).await?;
+    let RunSpec { workflow, input, until, environment, .. } = &spec;
     let Workflow::Resolved(resolved) = workflow else {
         return Err(Problem::new(Code::Internal, "the workflow was not resolved"));
     };
     let definition = Definition::from_json(resolved.root.definition.text())?;
+    check_labels(&definition.name, &spec)?;
+    let (input, environment) = (input.clone(), environment.clone());
     let before =
         Before { input, environment: environment.unwrap_or_default(), run, is_named: arguments.id.is_some() };
-    let shown = Shown { dry: DryRun::of(&definition, &before), until: until.as_deref().map(str::to_owned) };
-    scene.say.result(&shown, text);
+    let dry = DryRun::of(&definition, &before);
+    scene.say.result(&Shown { dry, until: until.as_deref().map(str::to_owned), attaches }, text);
     Ok(Exit::Good)
 }
 
-fn text(Shown { dry, until }: &Shown) -> Text {
+/// The run that is there already under an id that somebody names. For who names none, no store is opened.
+///
+/// # Errors
+/// Those of beginning that run.
+async fn foresee(
+    scene: &Scene,
+    run: &RunId,
+    spec: &RunSpec,
+    arguments: &RunArguments,
+) -> Result<Option<Attaches>, Problem> {
+    let request = Request::Foresee { start: Box::new(spec.clone()) };
+    request.check_size()?;
+    if arguments.id.is_none() || !is_store(&scene.house.data) {
+        return Ok(None);
+    }
+    let mut door = House { looks: true, ..scene.house.clone() }.open().await?;
+    let answer = door.ask(&request, &mut |_| {}).await;
+    door.leave(std::future::ready(())).await?;
+    match answer {
+        Ok(Response::Foreseen(there)) => Ok(there.map(|status| Attaches { run: run.clone(), status })),
+        Ok(other) => Err(other.mismatch()),
+        Err(NoAnswer::Problem(problem)) => Err(problem),
+        Err(NoAnswer::Ending | NoAnswer::Gone) => {
+            Err(Problem::new(Code::HungUp, "the process that holds the store hung up"))
+        }
+    }
+}
+
+fn text(Shown { dry, until, attaches }: &Shown) -> Text {
     let count = dry.steps.len();
     let mut lines = vec![terminal!(
         "{}: {} step{}; nothing was started",
@@ -85,6 +132,13 @@ fn text(Shown { dry, until }: &Shown) -> Text {
     for phase in &dry.phases {
         lines.push(terminal!("the phase {}: {}", name(&phase.name), asks(&phase.approve)));
     }
+    lines.extend(attaches.as_ref().map(|Attaches { run, status }| {
+        terminal!(
+            "run {} is there already and {}: `run` would attach to it, and begin none of this",
+            run,
+            status.text()
+        )
+    }));
     lines.extend(until.as_ref().map(|until| terminal!("it would pause when {} is done with", name(until))));
     Text::lines(lines)
 }

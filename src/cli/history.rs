@@ -36,7 +36,7 @@ pub(super) async fn history(scene: &Scene, arguments: HistoryArguments) -> Resul
         }
     };
     match see::ask(scene, door, &request, &mut signals, &mut show).await? {
-        Exchange::Interrupted => Ok(Exit::Interrupted),
+        Exchange::Interrupted => Ok(scene.left()),
         Exchange::Response(_, door) => {
             see::leave(door, &mut signals).await?;
             Ok(Exit::Good)

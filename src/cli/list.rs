@@ -1,19 +1,18 @@
 //! `reenact list`: runs, newest first, once or as they change.
 
 use std::collections::HashMap;
-use std::fs;
-use std::time::{Duration, SystemTime};
-
-use tokio::sync::Notify;
+use std::time::Duration;
 
 use super::arguments::ListArguments;
-use super::progress::Screen;
+use super::region::Size;
+use super::screen::Screen;
 use super::see::{self, Exchange, Signals};
 use super::text::table::{self, Look};
 use super::text::{Text, terminal};
 use super::{Exit, Scene, start};
 use crate::aggregates::run::RunStatus;
 use crate::api::door::{Door, NoAnswer};
+use crate::api::facade::unknown_run;
 use crate::api::folder::is_store;
 use crate::api::protocol::{Frame, Listed, ListedRun, Listing, Request, Response};
 use crate::api::wording::Worded;
@@ -22,7 +21,10 @@ use crate::events::problem::{Code, Problem, nearest};
 use crate::views::projections::runs::RunFilter;
 
 /// Those that nobody drives, as `--status` names them.
-const INTERRUPTED: &str = "interrupted";
+pub(super) const INTERRUPTED: &str = "interrupted";
+
+/// How many runs are read for a terminal, whatever its size becomes: none has room for more.
+const DRAWN_MAX: usize = 200;
 
 /// How often it is looked whether somebody holds the store, or did, while nobody does.
 const LOOK: Duration = Duration::from_millis(250);
@@ -34,6 +36,10 @@ pub(super) async fn list(scene: &Scene, arguments: ListArguments) -> Result<Exit
     let (watch, again) = (arguments.watch, again(&arguments));
     let look = Look { columns: scene.say.columns(), utc: arguments.utc, tree: arguments.tree };
     let mut listing = listing(arguments)?;
+    if let Some(after) = listing.after.as_ref().filter(|_| !is_store(&scene.house.data)) {
+        // Where there is no store there is no such run.
+        return Err(unknown_run(after));
+    }
     if watch {
         if scene.say.is_json() || look.columns.is_none() {
             listing.parents = false;
@@ -135,44 +141,38 @@ struct Watching<'s> {
     screen: Option<Screen<'s>>,
     /// The runs as they were last told.
     told: HashMap<RunId, ListedRun>,
-    drawn: Option<Text>,
 }
 
 impl<'s> Watching<'s> {
     fn new(scene: &'s Scene, mut listing: Listing, look: Look) -> Self {
-        let rows = scene.say.rows();
-        if let Some(rows) = rows {
-            // What does not fit below its header cannot be drawn in its place.
-            let fits = rows.saturating_sub(2).max(1);
-            listing.filter.limit = Some(listing.filter.limit.map_or(fits, |limit| limit.min(fits)));
+        let draws = !scene.say.is_json() && scene.say.can_draw_results();
+        let screen = draws.then(|| Screen::new(&scene.say));
+        if screen.is_some() {
+            let limit = listing.filter.limit.unwrap_or(DRAWN_MAX);
+            listing.filter.limit = Some(limit.min(DRAWN_MAX));
         }
-        let screen = rows.map(|_| Screen::new(&scene.say));
-        Self { scene, listing, look, screen, told: HashMap::new(), drawn: None }
+        Self { scene, listing, look, screen, told: HashMap::new() }
     }
 
     async fn watch(mut self) -> Result<Exit, Problem> {
         let mut signals = Signals::listen()?;
-        let watched = self.until(&mut signals).await;
-        if let Some(screen) = &mut self.screen {
-            screen.clear();
+        let watched = self.until(&mut signals).await.map(|()| self.scene.left());
+        if let Some(screen) = &self.screen {
+            screen.leave();
         }
-        // What was shown last stays.
-        if let Some(drawn) = &self.drawn {
-            self.scene.say.show(drawn);
-        }
-        watched.map(|()| if self.scene.say.is_unread() { Exit::Good } else { Exit::Interrupted })
+        watched
     }
 
     /// Shows the list until a signal comes, or nobody reads it any more. Who only looks does not hold the store meanwhile:
     /// others would find it held, and have their runs driven here. Whoever holds it tells; while nobody does, it is read again
     /// when somebody has.
     async fn until(&mut self, signals: &mut Signals) -> Result<(), Problem> {
-        let data = self.scene.house.data.clone();
-        let (mut looked, gone) = (None, Notify::new());
-        while !self.scene.say.is_unread() {
+        let (scene, mut looked) = (self.scene, None);
+        let data = scene.house.data.clone();
+        loop {
             let connected = tokio::select! {
-                connected = self.scene.house.connect() => connected,
-                () = signals.came() => return Ok(()),
+                connected = scene.house.connect_in_time() => connected,
+                () = over(scene, signals) => return Ok(()),
             };
             match connected {
                 Ok(client) => {
@@ -181,52 +181,52 @@ impl<'s> Watching<'s> {
                     let mut show = |frame| {
                         if let Frame::Listed(listed) = frame {
                             self.show(listed);
-                            if self.scene.say.is_unread() {
-                                gone.notify_one();
-                            }
                         }
                     };
                     let answer = tokio::select! {
                         answer = door.ask(&request, &mut show) => answer,
-                        () = gone.notified() => return Ok(()),
-                        () = signals.came() => return Ok(()),
+                        () = over(scene, signals) => return Ok(()),
+                        never = see::tell_of_silence(scene) => match never {},
                     };
                     if let Err(NoAnswer::Problem(problem)) = answer {
                         return Err(problem);
                     }
                     looked = None;
                 }
+                Err(NoAnswer::Problem(problem)) if problem.code == Code::StoreHeld => return Err(problem),
                 Err(_) if !is_store(&data) && looked.is_none() => self.show(Listed::default()),
-                Err(_) if is_store(&data) && looked != Some(held_at(self.scene)) => {
-                    let door = self.scene.open().await?;
+                Err(_) if is_store(&data) && looked != Some(scene.house.traces()) => {
+                    let before = scene.house.traces();
+                    let door =
+                        if looked.is_none() { scene.open().await? } else { scene.house.open().await? };
                     let request = Request::Listing { listing: self.listing.clone(), watch: false };
-                    match see::ask(self.scene, door, &request, signals, &mut |_| {}).await? {
+                    match see::ask(scene, door, &request, signals, &mut |_| {}).await? {
                         Exchange::Interrupted => return Ok(()),
                         Exchange::Response(Response::Listed(listed), door) => {
                             self.show(listed);
+                            let is_copy = door.is_to_copy();
                             see::leave(door, signals).await?;
+                            // Whoever looks at the store itself leaves traces as well.
+                            looked = Some(if is_copy { before } else { scene.house.traces() });
                         }
                         Exchange::Response(other, _) => return Err(other.mismatch()),
                     }
-                    looked = Some(held_at(self.scene));
                 }
                 Err(_) => {}
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
-                () = signals.came() => return Ok(()),
+                () = over(scene, signals) => return Ok(()),
             }
         }
-        Ok(())
     }
 
     fn show(&mut self, listed: Listed) {
-        let Self { scene, look, screen, told, drawn, .. } = self;
+        let Self { scene, look, screen, told, .. } = self;
         if let Some(screen) = screen {
             let runs = if look.tree { table::in_tree(listed.runs) } else { listed.runs };
-            let table = table::runs(&runs, *look);
-            screen.show(&table);
-            *drawn = Some(table);
+            let look = *look;
+            screen.show(move |size| drawn(&runs, look, size), Text::default());
             return;
         }
         // The newest is told last, as what comes later is.
@@ -239,7 +239,17 @@ impl<'s> Watching<'s> {
     }
 }
 
-/// When somebody last took the store, as far as that can be seen.
-fn held_at(scene: &Scene) -> Option<SystemTime> {
-    fs::metadata(scene.house.data.join("lock")).and_then(|lock| lock.modified()).ok()
+/// As many runs as fit on a terminal below their header.
+fn drawn(runs: &[ListedRun], look: Look, size: Size) -> Text {
+    let fits = size.lines().saturating_sub(1).max(1);
+    let look = Look { columns: Some(size.width()), ..look };
+    table::runs(runs.get(..fits).unwrap_or(runs), look)
+}
+
+/// Ends when a signal came, or nobody gets the list any more.
+async fn over(scene: &Scene, signals: &mut Signals) {
+    tokio::select! {
+        () = signals.came() => {}
+        () = scene.say.unheard(true) => {}
+    }
 }

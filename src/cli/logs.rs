@@ -48,7 +48,7 @@ pub(super) async fn logs(scene: &Scene, arguments: LogsArguments) -> Result<Exit
     let request = Request::Logs { run, which: which.clone() };
     let asked = see::ask(scene, door, &request, &mut signals, &mut |frame| unkept.take(frame)).await?;
     let (run, mut door) = match asked {
-        Exchange::Interrupted => return Ok(Exit::Interrupted),
+        Exchange::Interrupted => return Ok(scene.left()),
         Exchange::Response(Response::Resolved(run), door) => (run, door),
         Exchange::Response(other, _) => return Err(other.mismatch()),
     };
@@ -59,16 +59,16 @@ pub(super) async fn logs(scene: &Scene, arguments: LogsArguments) -> Result<Exit
             (Request::Rest { run: run.clone() }, Request::Logs { run: format!("run/{run}"), which });
         let mut ignore = |_| {};
         let resting = see::ask(scene, door, &rest, &mut signals, &mut ignore);
-        let (read, rested) = reading.until(resting).await?;
+        let (read, rested) = reading.until(scene, resting).await?;
         reading = read;
         door = match rested? {
-            Exchange::Interrupted => return Ok(Exit::Interrupted),
+            Exchange::Interrupted => return Ok(scene.left()),
             Exchange::Response(_, door) => door,
         };
         // Those that ended meanwhile may have had no log.
         let mut unkept = Unkept::default();
         match see::ask(scene, door, &again, &mut signals, &mut |frame| unkept.take(frame)).await? {
-            Exchange::Interrupted => return Ok(Exit::Interrupted),
+            Exchange::Interrupted => return Ok(scene.left()),
             Exchange::Response(_, then) => door = then,
         }
         children = unkept.give(&mut reading.reader);
@@ -193,10 +193,11 @@ impl Reading {
     }
 
     /// Reads again and again, until something else is done.
-    async fn until<T>(mut self, other: impl Future<Output = T>) -> Result<(Self, T), Problem> {
+    async fn until<T>(mut self, scene: &Scene, other: impl Future<Output = T>) -> Result<(Self, T), Problem> {
         tokio::pin!(other);
         loop {
             self = self.pass(false).await?;
+            scene.say.written(std::mem::replace(&mut self.wrote, Ok(())));
             tokio::select! {
                 biased;
                 done = &mut other => return Ok((self, done)),

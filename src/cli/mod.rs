@@ -7,10 +7,10 @@
 //! - `control`: recording what people want of a run
 //! - `see`: seeing a run through, whoever holds the store
 //! - `say`: results on stdout, words on stderr
-//! - `text`: results as a person reads them
+//! - `text`: results as a person reads them; `reader`: whether somebody does
 //! - `happens`: what happens to a run, told meanwhile where no lines can be drawn over again
 //! - `log`: what is logged, on stderr or into a file
-//! - `progress`: what runs, line by line, on a terminal; `region`: how those lines get there; `shown`: what programs say
+//! - `screen`: what is shown again as it changes; `progress`: what runs, line by line, on a terminal; `region`: how those lines get there; `shown`: what programs say
 //! - `usage`: command lines that are not understood
 //! - `spare`: whether threads and files are left
 
@@ -38,6 +38,7 @@ mod log;
 mod logs;
 mod pause;
 mod progress;
+mod reader;
 mod region;
 mod reject;
 mod replay;
@@ -47,6 +48,7 @@ mod rollback;
 mod run;
 mod say;
 mod schema;
+mod screen;
 mod see;
 mod shown;
 mod signal;
@@ -80,7 +82,7 @@ use crate::text_file;
 use crate::views::presenters::report::RunReport;
 use arguments::{Arguments, Reach, Verb};
 use say::Say;
-use text::{Call, Steps};
+use text::{Call, Steps, terminal};
 
 /// How a verb ended, as the shell sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,12 +206,21 @@ impl Scene {
         (!is_trusted).then(|| untrusted(project))
     }
 
+    /// How a verb ends that followed something and was left: nobody got what it told any more, or a signal came.
+    fn left(&self) -> Exit {
+        if self.say.is_unread() { Exit::Good } else { Exit::Interrupted }
+    }
+
     /// Opens the door, with a word where what is shown may not be all that there was.
     async fn open(&self) -> Result<Door, Problem> {
         let door = self.house.open().await?;
         if let Some(what) = door.damage() {
             let message = format!("the store is damaged ({what}): this is what can be read of it");
             self.say.warnings(&[Problem::new(Code::StoreDamaged, message)]);
+        }
+        if let Some(holder) = door.holder_of_original() {
+            let words = "this is a copy of the store; which runs go on only its holder knows";
+            self.say.note(&terminal!("{}: {}", words, holder));
         }
         Ok(door)
     }
@@ -218,12 +229,17 @@ impl Scene {
 /// Runs the program with these arguments, the first of which is its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(answered) = complete::answer(&arguments, command::command) {
-        return answered;
-    }
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     // Also what is wrong with the others is said in the colours that are wanted.
     say::set_colours(arguments::colours(&arguments));
+    match complete::answer(&arguments, command::command) {
+        Ok(None) => {}
+        Ok(Some(answered)) => return answered,
+        Err(problem) => {
+            let say = Say::new(wants_json, Call::default());
+            return ExitCode::from(say.exit(say.problem(&problem)).code());
+        }
+    }
     let parsed = match command::parse(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => return not_understood(&error, wants_json),

@@ -56,6 +56,16 @@ fn show(scene: &Scene, state: &State) {
     }
 }
 
+/// What became of a question to the store.
+enum Asked {
+    /// It was answered: what follows from the keys that were pressed meanwhile, and the door to ask more.
+    Answered(Turn, Door),
+    /// Nobody waits for the answer any more.
+    Left,
+    /// A signal came.
+    Interrupted,
+}
+
 /// Somebody who steps through the past of a stream.
 struct Stepper<'s> {
     scene: &'s Scene,
@@ -72,14 +82,15 @@ impl Stepper<'_> {
         let mut screen = Screen::open()?;
         let mut turn = Turn::Draw;
         while turn != Turn::Leave {
-            self.draw(&mut screen, turn)?;
+            self.draw(&mut screen, turn);
             turn = if let Some(at) = self.walk.wanted() {
                 match self.ask(&mut screen, door, at).await? {
-                    Some((next, same)) => {
+                    Asked::Answered(next, same) => {
                         door = same;
                         next
                     }
-                    None => return Ok(Exit::Interrupted),
+                    Asked::Left => return Ok(self.leave(screen)),
+                    Asked::Interrupted => return Ok(Exit::Interrupted),
                 }
             } else {
                 tokio::select! {
@@ -92,17 +103,23 @@ impl Stepper<'_> {
                 }
             };
         }
-        drop(screen);
-        self.scene.say.show(&tell::left(self.walk.state()));
+        let exit = self.leave(screen);
         see::leave(door, &mut self.signals).await?;
-        Ok(Exit::Good)
+        Ok(exit)
     }
 
-    fn draw(&mut self, screen: &mut Screen, turn: Turn) -> Result<(), Problem> {
+    /// Gives the terminal back, and leaves a line there.
+    fn leave(&self, screen: Screen) -> Exit {
+        drop(screen);
+        self.scene.say.show(&tell::left(self.walk.state()));
+        Exit::Good
+    }
+
+    fn draw(&mut self, screen: &mut Screen, turn: Turn) {
         if turn == Turn::DrawAnew {
-            screen.forget()?;
+            screen.forget();
         }
-        screen.draw(|frame| self.view.draw(frame, &self.walk))
+        screen.draw(|frame| self.view.draw(frame, &self.walk));
     }
 
     /// Does what keys say, all that were pressed by now: whoever holds one down sees where it leads, not each step there.
@@ -124,13 +141,10 @@ impl Stepper<'_> {
         turn
     }
 
-    /// Asks for the state at a version, and does meanwhile what keys say. None when a signal came.
-    async fn ask(
-        &mut self,
-        screen: &mut Screen,
-        door: Door,
-        at: Version,
-    ) -> Result<Option<(Turn, Door)>, Problem> {
+    /// Asks for the state at a version, and does meanwhile what keys say. Another process may take its time to answer: who
+    /// leaves does not wait for that.
+    async fn ask(&mut self, screen: &mut Screen, door: Door, at: Version) -> Result<Asked, Problem> {
+        let is_there = matches!(door, Door::There(_));
         let request = Request::StateAt { run: self.walk.state().shown.name().to_owned(), at: Some(at) };
         // Taken out of itself for as long: keys change all but the signals.
         let mut signals = std::mem::replace(&mut self.signals, Signals::listen()?);
@@ -145,8 +159,10 @@ impl Stepper<'_> {
                     asked = &mut asking => break asked?,
                     input = screen.input(), if turn != Turn::Leave => {
                         turn = self.take(screen, input);
-                        if turn != Turn::Leave {
-                            self.draw(screen, turn)?;
+                        match turn {
+                            Turn::Leave if is_there => return Ok(Asked::Left),
+                            Turn::Leave => {}
+                            Turn::Draw | Turn::DrawAnew => self.draw(screen, turn),
                         }
                     }
                 }
@@ -154,12 +170,12 @@ impl Stepper<'_> {
         };
         self.signals = signals;
         match asked {
-            Exchange::Interrupted => Ok(None),
+            Exchange::Interrupted => Ok(Asked::Interrupted),
             Exchange::Response(Response::State(state), door) => {
                 self.walk.answered(*state);
-                let Some(door) = self.read_events(door).await? else { return Ok(None) };
+                let Some(door) = self.read_events(door).await? else { return Ok(Asked::Interrupted) };
                 self.view.answered(&mut self.walk);
-                Ok(Some((turn, door)))
+                Ok(Asked::Answered(turn, door))
             }
             Exchange::Response(other, _) => Err(other.mismatch()),
         }

@@ -4,6 +4,7 @@ use super::arguments::{RunArguments, Show};
 use super::see::{self, Exchange, Signals};
 use super::text::terminal;
 use super::{Exit, Scene, dry_run, start};
+use crate::aggregates::run::RunStatus;
 use crate::api::new_run_id;
 use crate::api::protocol::{Request, Response, Told};
 use crate::events::ids::{RunId, Version};
@@ -41,11 +42,16 @@ pub(super) async fn run(scene: &Scene, arguments: RunArguments) -> Result<Exit, 
                 Exchange::Response(other, _) => Err(other.mismatch()),
             }
         }
-        Exchange::Response(_, door) => {
+        Exchange::Response(begun, door) => {
+            let was = if let Response::Begun { was, .. } = begun { was } else { None };
             if !scene.say.is_json() && arguments.show != Show::Quiet {
-                scene.say.note(&terminal!("run {}", run));
+                let there = if was.is_some() { ", which was there already" } else { "" };
+                scene.say.note(&terminal!("run {}{}", run, there));
             }
-            see::through(scene, door, run, (Told::After(Version(0)), arguments.show), signals).await
+            // How one came to its end that had ended is no news.
+            let is_over = was.is_some_and(RunStatus::has_ended);
+            let told = if is_over { Told::FromNow } else { Told::After(Version(0)) };
+            see::through(scene, door, run, (told, arguments.show), signals).await
         }
     }
 }

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use anstream::{AutoStream, ColorChoice};
 use rustix::termios::tcgetwinsize;
 use serde::Serialize;
+use tokio::sync::Notify;
 
 use super::Exit;
+use super::reader::{self, Reader};
 use super::region::{Region, Size};
 use super::text::terminal::without_colours;
 use super::text::{self, Call, Text};
@@ -29,10 +31,14 @@ pub(super) struct Say {
     json: bool,
     call: Call,
     live_area: LiveArea,
+    /// Whether results go to a terminal, or did while it was there.
+    to_terminal: bool,
     /// Whether something could not be written to stdout.
     unwritten: Cell<bool>,
     /// Whether whoever read stdout has gone.
     unread: Cell<bool>,
+    /// Told when writing to stdout has failed.
+    failed: Notify,
 }
 
 /// Says once whether texts have colours; without a word the environment says so, and whether a terminal is there.
@@ -146,8 +152,10 @@ impl Say {
             json,
             call,
             live_area: LiveArea::default(),
+            to_terminal: io::stdout().is_terminal(),
             unwritten: Cell::new(false),
             unread: Cell::new(false),
+            failed: Notify::new(),
         }
     }
 
@@ -173,10 +181,9 @@ impl Say {
         Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
     }
 
-    /// How high the terminal is on which something can be drawn anew; none where results do not go to one, or nothing moves.
-    pub(super) fn rows(&self) -> Option<usize> {
-        let size = tcgetwinsize(io::stdout()).ok()?;
-        self.live_area().map(|_| usize::from(size.ws_row))
+    /// Whether results go to a terminal on which something can be drawn anew.
+    pub(super) fn can_draw_results(&self) -> bool {
+        self.to_terminal && stderr_can_be_drawn_on()
     }
 
     /// A result: a line of JSON, or what a person reads.
@@ -205,16 +212,25 @@ impl Say {
     /// Takes note of how writing to stdout went. A reader that is gone, as in `reenact list | head -1`, has what it wants. For
     /// the first failure there is a word, as everything after it fails, too.
     pub(super) fn written(&self, written: io::Result<()>) {
-        let written = written.and_then(|()| io::stdout().flush());
-        if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        let Err(error) = written.and_then(|()| io::stdout().flush()) else { return };
+        if reader::is_unread(&error, self.to_terminal) {
             self.unread.set(true);
-        }
-        if let Err(error) = written
-            && error.kind() != io::ErrorKind::BrokenPipe
-            && !self.unwritten.replace(true)
-        {
+        } else if !self.unwritten.replace(true) {
             let message = format!("the result could not be written to stdout: {error}");
             self.note(&text::problem("error", &Problem::new(Code::NotWritten, message), &self.call));
+        }
+        self.failed.notify_one();
+    }
+
+    /// Ends when nobody gets results any more: they cannot be written, or whoever read them has gone, which counts for a
+    /// pipe only where `pipes` says so.
+    pub(super) async fn unheard(&self, pipes: bool) {
+        let (reader, counts) = (Reader::of(io::stdout()), pipes || self.to_terminal);
+        while !(self.unwritten.get() || self.unread.get() && counts) {
+            tokio::select! {
+                () = self.failed.notified() => {}
+                () = reader.gone(), if counts => self.unread.set(true),
+            }
         }
     }
 

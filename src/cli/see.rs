@@ -1,5 +1,6 @@
 //! Seeing a run through, whoever holds the store: if its holder goes, the door is opened again and the run goes on.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -11,8 +12,9 @@ use super::shown::Shown;
 use super::text::colour::Tone;
 use super::text::{self, terminal};
 use super::{Exit, Scene};
+use crate::aggregates::run::RunStatus;
 use crate::api::door::{Door, NoAnswer};
-use crate::api::protocol::{Frame, Request, Response, Tells, Told};
+use crate::api::protocol::{Frame, Request, Response, Tells, Told, WhichEvents};
 use crate::events::ids::{RunId, StreamId};
 use crate::events::problem::{Code, Problem};
 use crate::views::presenters::report::RunReport;
@@ -108,15 +110,19 @@ impl Patience {
     }
 }
 
+/// How often it is looked whether a process that was asked answers anybody. It is so quick that nobody notices.
+const LISTENED_EVERY: Duration = Duration::from_secs(2);
+
 /// The result of a question to whoever holds the store.
 pub(super) enum Exchange {
     /// The answer, and the door to ask more.
     Response(Response, Door),
-    /// A signal came; the store was let go of.
+    /// A signal came, or nobody got any more what was told meanwhile; the store was let go of.
     Interrupted,
 }
 
-/// Asks until somebody answers, opening the door as often as its holder goes. A signal ends it.
+/// Asks until somebody answers, opening the door as often as its holder goes. A signal ends it; where something is followed,
+/// so does that nobody gets any more what is told of it.
 pub(super) async fn ask(
     scene: &Scene,
     mut door: Door,
@@ -127,6 +133,7 @@ pub(super) async fn ask(
     let mut patience = Patience::default();
     loop {
         let (since, mut shown) = (Instant::now(), false);
+        let is_there = matches!(door, Door::There(_));
         let mut show = |frame| {
             shown = true;
             show(frame);
@@ -134,13 +141,17 @@ pub(super) async fn ask(
         let answer = tokio::select! {
             answer = door.ask(request, &mut show) => answer,
             () = signals.came() => {
-                if !scene.house.looks {
-                    let words = "interrupted: what runs may end; press ctrl-c again to stop it at once";
-                    scene.say.note(&Tone::Warning.of(&terminal!("{}", words)));
+                // Who only looks at what another process holds has nothing to let go of.
+                if !(scene.house.looks && is_there) {
+                    let_go(scene, door, signals).await?;
                 }
-                door.interrupt(signals.came()).await?;
                 return Ok(Exchange::Interrupted);
             }
+            () = unheard(scene, request) => {
+                leave(door, signals).await?;
+                return Ok(Exchange::Interrupted);
+            }
+            never = tell_of_silence(scene), if is_there => match never {},
         };
         match answer {
             Ok(answer) => return Ok(Exchange::Response(answer, door)),
@@ -159,26 +170,96 @@ pub(super) async fn ask(
                 if shown || since.elapsed() >= ASKED_LONG {
                     patience = Patience::default();
                 }
-                tracing::debug!(
-                    pid = door.holder(),
-                    "the process that holds the store goes: the door is opened again"
-                );
-                let pause = patience.again(door.holder(), matches!(again, NoAnswer::Gone))?;
-                drop(door);
-                if patience.asked == TOLD_AFTER {
-                    scene
-                        .say
-                        .note(&terminal!("waiting for the process that holds the store, which is ending"));
+                let hung_up = matches!(again, NoAnswer::Gone);
+                match reopen(scene, door, &mut patience, hung_up, signals).await? {
+                    Some(next) => door = next,
+                    None => return Ok(Exchange::Interrupted),
                 }
-                if let Some(pause) = pause {
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = signals.came() => return Ok(Exchange::Interrupted),
-                    }
-                }
-                door = scene.house.open().await?;
             }
         }
+    }
+}
+
+/// Lets go after a signal of what was asked for. What another process drives it goes on with, if anybody else wants that.
+async fn let_go(scene: &Scene, door: Door, signals: &mut Signals) -> Result<(), Problem> {
+    if !scene.house.looks {
+        let words = match &door {
+            Door::Here(_) => "interrupted: what runs may end; press ctrl-c again to stop it at once",
+            Door::There(_) => "interrupted: letting go of it; press ctrl-c again to leave at once",
+        };
+        scene.say.note(&Tone::Warning.of(&terminal!("{}", words)));
+    }
+    door.interrupt(signals.came()).await
+}
+
+/// The process that goes on with a run of which this one has let go; none if nobody is known to.
+async fn driver(scene: &Scene, run: &RunId, signals: &mut Signals) -> Option<i32> {
+    let asked = async {
+        let mut door = Door::There(scene.house.connect_in_time().await.ok()?);
+        let request = Request::Report { run: StreamId::of_run(run).to_string() };
+        let Ok(Response::Report(report)) = door.ask(&request, &mut |_| {}).await else { return None };
+        let goes_on = matches!(report.status, RunStatus::Running | RunStatus::Compensating);
+        door.holder().filter(|_| goes_on && report.driven == Some(true))
+    };
+    tokio::select! {
+        driver = asked => driver,
+        () = signals.came() => None,
+    }
+}
+
+/// Says when another process, which was asked, answers nobody any more: it may have been stopped. Others may still be told
+/// something by it, so it is gone on.
+pub(super) async fn tell_of_silence(scene: &Scene) -> Infallible {
+    let mut is_silent = false;
+    loop {
+        tokio::time::sleep(LISTENED_EVERY).await;
+        match scene.house.connect_in_time().await {
+            Err(NoAnswer::Problem(problem)) if problem.code == Code::StoreHeld => {
+                if !std::mem::replace(&mut is_silent, true) {
+                    scene.say.warnings(&[problem]);
+                }
+            }
+            _ => is_silent = false,
+        }
+    }
+}
+
+/// Opens the door again, whose holder goes, or of which only a copy was seen. None when a signal came.
+async fn reopen(
+    scene: &Scene,
+    door: Door,
+    patience: &mut Patience,
+    hung_up: bool,
+    signals: &mut Signals,
+) -> Result<Option<Door>, Problem> {
+    tracing::debug!(pid = door.holder(), "the process that holds the store goes: the door is opened again");
+    let pause = patience.again(door.holder(), hung_up)?;
+    if door.is_to_copy() {
+        leave(door, signals).await?;
+    } else {
+        drop(door);
+    }
+    if patience.asked == TOLD_AFTER {
+        scene.say.note(&terminal!("waiting for the process that holds the store, which is ending"));
+    }
+    if let Some(pause) = pause {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = signals.came() => return Ok(None),
+        }
+    }
+    scene.house.open().await.map(Some)
+}
+
+/// Ends when nobody gets any more what is told of something that is followed.
+async fn unheard(scene: &Scene, request: &Request) {
+    match request {
+        // Whoever reads nothing may still want to know how it ends, by the exit code.
+        Request::Watch { .. } => scene.say.unheard(false).await,
+        Request::History { which: WhichEvents { follow: true, .. }, .. } | Request::Rest { .. } => {
+            scene.say.unheard(true).await;
+        }
+        _ => std::future::pending().await,
     }
 }
 
@@ -226,8 +307,19 @@ pub(super) async fn through(
         Exchange::Response(other, _) => Err(other.mismatch()),
         Exchange::Interrupted => {
             let command = scene.call.command(["resume", run.as_str()]);
-            let interrupted = Tone::Warning.of(&terminal!("interrupted:"));
-            scene.say.note(&terminal!("{} go on with `{}`", interrupted, command));
+            match driver(scene, &run, &mut signals).await {
+                Some(driver) => {
+                    scene.say.note(&terminal!(
+                        "process {} goes on with it; see it again with `{}`",
+                        driver,
+                        command
+                    ));
+                }
+                None => {
+                    let interrupted = Tone::Warning.of(&terminal!("interrupted:"));
+                    scene.say.note(&terminal!("{} go on with `{}`", interrupted, command));
+                }
+            }
             if scene.say.is_json() {
                 print_as_left(scene, &run, &mut signals).await?;
             }

@@ -1,7 +1,7 @@
 //! `reenact status RUN`: one run, once or as it changes.
 
 use super::arguments::StatusArguments;
-use super::progress::Screen;
+use super::screen::Screen;
 use super::see::{self, Exchange, Signals};
 use super::text::{Text, values};
 use super::{Exit, Scene, text};
@@ -29,16 +29,22 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
             if scene.say.is_json() {
                 scene.say.result(&*report, |report| text(scene, report));
             } else {
-                screen.show(&text(scene, &report));
+                let shown = text(scene, &report);
+                screen.show(move |_| shown.clone(), timeless(scene, &report));
             }
         }
     };
     let asked = see::ask(scene, door, &request, &mut signals, &mut show).await;
+    if matches!(asked, Ok(Exchange::Interrupted)) {
+        screen.leave();
+    }
     screen.clear();
     match asked? {
         Exchange::Interrupted => Ok(Exit::Interrupted),
         Exchange::Response(Response::Report(report), door) => {
-            scene.say.result(&*report, |report| text(scene, report));
+            if scene.say.is_json() || !screen.stands(&timeless(scene, &report)) {
+                scene.say.result(&*report, |report| text(scene, report));
+            }
             see::leave(door, &mut signals).await?;
             Ok(if watch { at_rest(&report) } else { Exit::Good })
         }
@@ -48,7 +54,12 @@ pub(super) async fn status(scene: &Scene, arguments: StatusArguments) -> Result<
 
 /// How watching a run ends: as seeing it through would, if it came to rest.
 fn at_rest(report: &RunReport) -> Exit {
-    if report.interrupted { Exit::Interrupted } else { Exit::of_run(report) }
+    if report.interrupted == Some(true) { Exit::Interrupted } else { Exit::of_run(report) }
+}
+
+/// The text without how long the run has been going on, which changes though nothing happens.
+fn timeless(scene: &Scene, report: &RunReport) -> Text {
+    text(scene, &RunReport { duration_ms: 0, waiting_ms: 0, ..report.clone() })
 }
 
 fn text(scene: &Scene, report: &RunReport) -> Text {

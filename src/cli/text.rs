@@ -65,7 +65,7 @@ pub(super) fn run(report: &RunReport, steps: Steps, call: Option<&Call>) -> Text
         let what = if stuck { "what to undo by hand" } else { "what was done and is not undone" };
         lines.push(terminal!("{}: {}", what, from_here(file)));
     }
-    if let (true, Some(call)) = (report.interrupted, call) {
+    if let (Some(true), Some(call)) = (report.interrupted, call) {
         let how = match report.status {
             _ if report.ready => "ready to go on",
             RunStatus::Pending => "not started",

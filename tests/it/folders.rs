@@ -3,6 +3,7 @@
 mod copies;
 mod links;
 mod looks;
+mod others;
 mod trust;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ mod goes;
 mod hostile;
 mod records;
 mod repeats;
+mod silent;
 mod told;
 
 use crate::support::{Process, Sandbox, wait_until};

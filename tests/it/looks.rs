@@ -1,5 +1,6 @@
 //! The verbs that look at runs: what they show of runs that work, wait, were left or have ended, on a terminal and elsewhere.
 
+mod gone;
 mod history;
 mod list;
 mod status;

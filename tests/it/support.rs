@@ -178,6 +178,11 @@ impl Process {
         kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
     }
 
+    /// Lets it go on that was stopped (SIGCONT).
+    pub(crate) fn thaw(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
+    }
+
     /// Sends it SIGINT, as ctrl-c does.
     pub(crate) fn interrupt(&self) {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();

@@ -132,7 +132,7 @@ impl Runs {
     ///
     /// # Errors
     /// [`Code::AgentDraining`], or when it cannot be read whether the run is there.
-    pub(super) async fn admit(&self, run: &RunId, start: &StartRun) -> Result<(), Problem> {
+    pub(in crate::actors) async fn admit(&self, run: &RunId, start: &StartRun) -> Result<(), Problem> {
         let drains = |definition: &Definition| {
             definition.agents().find(|agent| self.agents.dispatcher().is_draining(agent))
         };

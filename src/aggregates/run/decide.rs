@@ -14,10 +14,11 @@ use std::sync::Arc;
 use super::advance::grow::NotTaken;
 use super::advance::{Advance, Completion};
 use super::child::is_made_by;
+use super::start::micros;
 use super::{Ask, Moment, Node, Phase, Run, RunRejection, StartRun, StepIndex, TimerOf, Tries, Unwanted};
 use crate::events::ids::{AgentName, Fence, StepId, TimerId};
-use crate::events::json::{Blob, Json, Payload};
-use crate::events::problem::{Class, Code, Late};
+use crate::events::json::{Blob, Json};
+use crate::events::problem::{Class, Code};
 use crate::events::run::*;
 use crate::kernel::Draft;
 use crate::workflow::definition::{Definition, OnError, Retry, Step};
@@ -130,18 +131,8 @@ fn recorded_definition(run: &Run, moment: &Moment<'_>) -> Result<Arc<Definition>
 
 /// Records the run and the steps of its definition.
 fn start(draft: &mut RunDraft<'_>, asked: &StartRun, moment: &Moment<'_>) -> Result<(), RunRejection> {
-    if let Some(about) = draft.state().about() {
-        let input = Payload::new(asked.input.clone()).0;
-        let same = about.started.input == input && says_the_same(&about.started, asked, moment)?;
-        if !same {
-            return Err(RunRejection::Taken(about.id.clone()));
-        }
-        let late = late(draft.state(), &about.started, asked);
-        return if late.is_empty() {
-            Ok(())
-        } else {
-            Err(RunRejection::Begun { run: about.id.clone(), late })
-        };
+    if draft.state().about().is_some() {
+        return draft.state().may_be_meant_by(asked, moment.blobs);
     }
     let input = draft.payload(asked.input.clone());
     let definition = draft.attach(asked.definition_blob.clone());
@@ -184,47 +175,12 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun, moment: &Moment<'_>) -> Res
     Ok(())
 }
 
-/// Whether a run began with that definition. Where it stands does not matter: a comment above its steps moves them.
-fn says_the_same(began: &RunStarted, asked: &StartRun, moment: &Moment<'_>) -> Result<bool, RunRejection> {
-    if began.definition == asked.definition_blob.reference {
-        return Ok(true);
-    }
-    let recorded = moment.blobs.value::<Definition>(&began.definition.hash)?;
-    Ok(recorded.says_the_same_as(&asked.definition))
-}
-
-/// What was said for a run that exists, is not what it began with, and cannot have an effect any more.
-fn late(run: &Run, began: &RunStarted, asked: &StartRun) -> Vec<Late> {
-    let insists = asked.insists;
-    let tags = asked.tags.iter().any(|(key, value)| began.tags.get(key) != Some(value));
-    let until = asked.until.clone().filter(|until| began.until.as_ref() != Some(until));
-    let until =
-        until.map(|until| if run.status().has_ended() { Late::UntilEnded } else { Late::Until(until) });
-    let duration = insists.duration_limit && asked.duration_limit.map(micros) != began.duration_limit_us;
-    let parallel = insists.parallel && asked.parallel != began.parallel;
-    let only_recorded = insists.only_recorded && run.status() != RunStatus::Pending;
-    [
-        tags.then_some(Late::Tags),
-        until,
-        duration.then_some(Late::Duration),
-        parallel.then_some(Late::Parallel),
-        only_recorded.then_some(Late::OnlyRecorded),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
 fn bindings(draft: &mut RunDraft<'_>, agents: &[(AgentName, Blob)]) -> Vec<AgentBinding> {
     let bind = |(name, blob): &(AgentName, Blob)| AgentBinding {
         name: name.clone(),
         definition: draft.attach(blob.clone()),
     };
     agents.iter().map(bind).collect()
-}
-
-fn micros(length: std::time::Duration) -> u64 {
-    u64::try_from(length.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The open attempt at doing or undoing a step, if that is the one with this fence.

@@ -9,7 +9,7 @@
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
 //! - `advance`: what starts and what ends of itself, after any command
-//! - [`start`]: what it begins with; [`child`]: a run that a step of another starts
+//! - [`start`]: what it begins with; `meant`: whether somebody means it; [`child`]: a run that a step of another starts
 //! - [`kin`]: what the runs of a family say to each other; `family`: when a run says so, and what follows from the answer
 //! - `time`: what is too late, whether its time counts, and how long it has waited; `timer`: what its wake-ups are for
 //! - `recorded`: commands as they are recorded, and what they were
@@ -30,6 +30,7 @@ mod graph;
 mod index;
 pub mod kin;
 mod life;
+mod meant;
 mod needs;
 mod node;
 mod people;

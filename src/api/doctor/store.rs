@@ -1,7 +1,7 @@
 //! The data folder, who holds its store, and a quick look into it. Where nobody holds it a private copy is looked into, so
 //! that nothing is taken from whoever comes meanwhile.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::{Check, Patient};
 use crate::api::copy;
 use crate::api::door::{Door, NoAnswer};
-use crate::api::folder::{is_store, is_yours};
-use crate::api::holder::{self, LOCK, SOCKETS};
+use crate::api::folder::{is_held, is_store, is_yours};
+use crate::api::holder::{self, SOCKETS};
 use crate::api::house::{House, OwnAgents};
 use crate::api::protocol::{Request, Response};
 use crate::config::Config;
@@ -122,7 +122,7 @@ async fn held(house: &House, patient: &Patient) -> (Held, Vec<Check>) {
         }
         Ok(Err(NoAnswer::Ending | NoAnswer::Gone)) | Err(_) => {}
     }
-    if is_locked(data) {
+    if is_held(data) == Some(true) {
         let says = format!("{} holds the store, and does not answer", holder::holder_of(data));
         let hint = "see what it does (`ps`, `strace -p`), and end it: what it acknowledged is safe";
         return (Held::InSilence, vec![Check::wrong(HOLDER, says, hint)]);
@@ -135,12 +135,6 @@ async fn held(house: &House, patient: &Patient) -> (Held, Vec<Check>) {
         Check::warning("socket", says, "nothing: the next verb that opens the store takes its place")
     }));
     (Held::ByNobody, checks)
-}
-
-/// Whether somebody has the lock. It is shared for a moment, if nobody has: whoever wants it then tries again.
-fn is_locked(data: &Path) -> bool {
-    let lock = File::open(data.join(LOCK)).map(|file| file.try_lock_shared());
-    matches!(lock, Ok(Err(TryLockError::WouldBlock)))
 }
 
 /// What was seen of a store.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Facade;
-use crate::aggregates::run::{Insists, StartChild, StartRun};
+use super::{Facade, view_problem};
+use crate::aggregates::run::{Insists, RunStatus, StartChild, StartRun};
 use crate::api::new_run_id;
 use crate::api::protocol::Response;
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
@@ -34,8 +34,26 @@ impl Facade {
         let start = self.start_run(spec)?;
         let insists = Insists { only_recorded, ..start.insists };
         let start = StartRun { drive, insists, ..start };
+        let statuses = self.system.runs().statuses(std::slice::from_ref(&run)).await;
+        let was = statuses.map_err(|error| view_problem(&error))?.get(&run).copied();
         let version = self.system.begin(&run, start).await?;
-        Ok(Response::Begun { run, version })
+        Ok(Response::Begun { run, version, was })
+    }
+
+    /// The status of the run that a spec, which is resolved, would attach to; none if one would begin.
+    ///
+    /// # Errors
+    /// Those of beginning it.
+    pub(super) async fn foresee(&self, spec: RunSpec) -> Result<Option<RunStatus>, Problem> {
+        let run = spec.id.clone().unwrap_or_else(new_run_id);
+        let start = self.start_run(spec)?;
+        let (state, _) = self.system.fold(&run).await?;
+        if state.about().is_none() {
+            return self.system.admit(&run, &start).await.map(|()| None);
+        }
+        let meant = state.may_be_meant_by(&start, &**self.system.library());
+        meant.map_err(|why| why.problem().of_run(&run))?;
+        Ok(Some(state.status()))
     }
 
     /// Reads and checks a workflow and what it is started with.
@@ -106,7 +124,10 @@ fn first(problems: Vec<Problem>) -> Problem {
 }
 
 /// Whether the list of runs has room for what a run is called and tagged with.
-fn check_labels(workflow: &str, spec: &RunSpec) -> Result<(), Problem> {
+///
+/// # Errors
+/// [`Code::TooLarge`] when it has not.
+pub fn check_labels(workflow: &str, spec: &RunSpec) -> Result<(), Problem> {
     let bytes = Json::of(&(workflow, &spec.tags)).map_or(usize::MAX, |json| json.text().len());
     if bytes <= RUN_LABELS_BYTES_MAX {
         return Ok(());

@@ -55,10 +55,11 @@ impl Facade {
             if head.version > wanted.after {
                 continue;
             }
-            if state.attention().is_at_rest() || left.is_for_good(driven) {
+            let may_go_on = driven || self.may_be_driven_elsewhere();
+            if state.attention().is_at_rest() || left.is_for_good(may_go_on) {
                 return Ok(Response::Done);
             }
-            self.until_changed(&mut committed, driven).await?;
+            self.until_changed(&mut committed, may_go_on).await?;
         }
     }
 

@@ -28,14 +28,14 @@ impl Facade {
         }
         let filter = RunFilter { unfinished: true, ..RunFilter::default() };
         let mut rows = self.list(&filter).await?;
-        rows.retain(|row| self.is_interrupted(row));
+        rows.retain(|row| self.could_be_driven(row));
         let ids: BTreeSet<RunId> = rows.iter().map(|row| row.run.clone()).collect();
         rows.retain(|row| row.parent.as_ref().is_none_or(|parent| !ids.contains(parent)));
         Ok(rows)
     }
 
-    /// Whether a run could go on and nobody drives it.
-    fn is_interrupted(&self, row: &RunRow) -> bool {
+    /// Whether a run could go on and nobody drives it that is known here.
+    fn could_be_driven(&self, row: &RunRow) -> bool {
         let rests = matches!(row.status, RunStatus::Paused | RunStatus::Waiting);
         !row.status.has_ended() && !rests && !self.drives(&row.run)
     }
@@ -61,7 +61,12 @@ impl Facade {
             Some(after) => Some(self.resolve(after).await?),
             None => None,
         };
-        let also = |row: &RunRow| !interrupted || self.is_interrupted(row);
+        let is_known = !self.may_be_driven_elsewhere();
+        let is_interrupted = |row: &RunRow| match self.could_be_driven(row) {
+            true if !is_known => None,
+            could => Some(could),
+        };
+        let also = |row: &RunRow| !interrupted || is_interrupted(row) == Some(true);
         let (mut rows, more) = self
             .system
             .runs()
@@ -74,7 +79,7 @@ impl Facade {
         }
         let now = self.system.clock().now().steady;
         let listed = |row: RunRow| {
-            let interrupted = self.is_interrupted(&row);
+            let interrupted = is_interrupted(&row);
             ListedRun::of(row, interrupted, now)
         };
         Ok(Listed { runs: rows.into_iter().map(listed).collect(), next })

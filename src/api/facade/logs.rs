@@ -12,6 +12,7 @@ use crate::events::problem::Problem;
 use crate::events::run::{Purpose, RunEvent};
 use crate::executors::logs;
 use crate::executors::logs::live::Hearing;
+use crate::kernel::Aggregate;
 use crate::views::presenters::transcript::Attempts;
 
 /// How many events are read at once.
@@ -118,10 +119,16 @@ impl Facade {
     /// Ends when nothing of a run goes on by itself any more: it has ended, it waits for somebody, or nobody drives it.
     pub(super) async fn rest(&self, run: &RunId) -> Result<(), Problem> {
         self.newest(&StreamId::of_run(run)).await?;
+        let mut committed = self.system.store().committed();
         loop {
             let is_driven = self.system.is_driven(run);
             if !is_driven && !self.system.drives_all() {
-                return Ok(());
+                let rests = self.system.fold(run).await?.0.attention().is_at_rest();
+                if rests || !self.may_be_driven_elsewhere() {
+                    return Ok(());
+                }
+                self.until_changed(&mut committed, true).await?;
+                continue;
             }
             // Whatever ends it, it rests.
             if let Ok(_rests) = tokio::time::timeout(REST_LOOK, self.system.ended(run)).await {

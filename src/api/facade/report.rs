@@ -56,6 +56,9 @@ impl Facade {
         }
         self.tell_how_children_are(&mut report).await;
         self.tell_of_failure(run, state, version, &mut report).await?;
+        if report.interrupted == Some(true) && self.may_be_driven_elsewhere() {
+            (report.driven, report.interrupted) = (None, None);
+        }
         Ok(report)
     }
 
@@ -77,7 +80,7 @@ impl Facade {
             return Ok(());
         }
         report.status = RunStatus::Waiting;
-        (report.driven, report.interrupted, report.ready) = (true, false, false);
+        (report.driven, report.interrupted, report.ready) = (Some(true), Some(false), false);
         for (run, rests) in state.open_children() {
             let step = report.steps.iter_mut().find(|step| step.child.as_ref() == Some(run));
             if let Some(step) = step.filter(|_| !rests) {

@@ -131,9 +131,10 @@ impl Facade {
             let driven = self.drives(&run);
             let (state, head) = self.system.fold(&run).await?;
             let report = self.report_of(&run, &state, head.version, driven).await?;
+            let may_go_on = driven || self.may_be_driven_elsewhere();
             if state.attention().is_at_rest()
                 || report.status == RunStatus::Waiting
-                || left.is_for_good(driven)
+                || left.is_for_good(may_go_on)
             {
                 return self.with_inputs(report, inputs).await;
             }
@@ -146,7 +147,7 @@ impl Facade {
                     return Err(Problem::new(Code::ShuttingDown, "nobody listens any more"));
                 }
             }
-            self.until_changed(&mut committed, driven).await?;
+            self.until_changed(&mut committed, may_go_on).await?;
         }
     }
 
@@ -154,7 +155,7 @@ impl Facade {
     /// where nobody does.
     ///
     /// # Errors
-    /// [`Code::ShuttingDown`] when nothing is recorded any more.
+    /// [`Code::ShuttingDown`] when nothing is recorded here any more: what is, is read anew.
     pub(super) async fn until_changed(
         &self,
         committed: &mut watch::Receiver<Position>,
@@ -162,7 +163,11 @@ impl Facade {
     ) -> Result<(), Problem> {
         tokio::time::sleep(LIVE_EVERY).await;
         let patience = if driven { 10 * LIVE_EVERY } else { Duration::ZERO };
-        match tokio::time::timeout(patience, committed.changed()).await {
+        let changed = tokio::time::timeout(patience, committed.changed()).await;
+        if self.original.as_ref().is_some_and(|original| original.has_changed()) {
+            return Err(Problem::new(Code::ShuttingDown, "the copy of the store is out of date"));
+        }
+        match changed {
             Ok(Err(_)) => Err(Problem::new(Code::ShuttingDown, "the process is ending")),
             _ => Ok(()),
         }

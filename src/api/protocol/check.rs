@@ -82,7 +82,7 @@ impl Request {
     /// [`Code::BadRunId`], [`Code::BadContextName`], [`Code::TooLarge`], [`Code::BadRequest`].
     pub fn check(&self) -> Result<(), Problem> {
         match self {
-            Self::Begin { start, drive: _, only_recorded: _ } => start.check(),
+            Self::Begin { start, drive: _, only_recorded: _ } | Self::Foresee { start } => start.check(),
             Self::See { run, live: _, told: _, tells: _, hears: _ }
             | Self::Outcome { run }
             | Self::Rest { run }

@@ -43,8 +43,9 @@ pub struct ListedRun {
     pub workflow: String,
     /// The status of the run.
     pub status: RunStatus,
-    /// Whether it has not ended, and would go on if somebody drove it, which nobody does.
-    pub interrupted: bool,
+    /// Whether it has not ended, and would go on if somebody drove it, which nobody does. None where that is not known: this
+    /// process may not ask who holds the store.
+    pub interrupted: Option<bool>,
     /// When it was started.
     pub started_at: Timestamp,
     /// When it ended; none while it has not.
@@ -64,7 +65,7 @@ pub struct ListedRun {
 
 impl ListedRun {
     /// A run as its row has it, at a moment.
-    pub fn of(row: RunRow, interrupted: bool, now: Timestamp) -> Self {
+    pub fn of(row: RunRow, interrupted: Option<bool>, now: Timestamp) -> Self {
         let RunRow { run, workflow, status, started_at, ended_at, version, tags, degraded, parent } = row;
         let duration = ended_at.unwrap_or(now).since(started_at);
         let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

@@ -1,6 +1,7 @@
 //! What of the store can be typed next. It is asked of the process that holds the store, else of a private copy: the store
 //! itself is only read, and is not held for a moment.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,6 +53,13 @@ pub(super) fn workflows(typed: &Typed) -> Vec<CompletionCandidate> {
     names.iter().filter_map(|name| candidate(name, "")).collect()
 }
 
+/// The tags of runs, as they are written.
+pub(super) fn tags(typed: &Typed) -> Vec<CompletionCandidate> {
+    let Asked::Answered(Response::Runs(rows)) = ask(typed, &list(false)) else { return Vec::new() };
+    let tags: BTreeSet<_> = rows.into_iter().flat_map(|row| row.tags).collect();
+    tags.iter().filter_map(|(key, value)| candidate(&format!("{key}={value}"), "")).collect()
+}
+
 /// The steps of the run that is named, and its phases.
 pub(super) fn steps(typed: &Typed) -> Vec<CompletionCandidate> {
     let Some(report) = report(typed) else { return Vec::new() };
@@ -82,7 +90,7 @@ fn run(row: &RunRow) -> Option<CompletionCandidate> {
 
 /// A candidate; none for what a shell would have to quote.
 fn candidate(value: &str, help: &str) -> Option<CompletionCandidate> {
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || "._-/#[]".contains(character);
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "._-/#[]=".contains(character);
     let help = (!help.is_empty()).then(|| shortened(help, HELP_CHARS_MAX).into_owned().into());
     (!value.is_empty() && value.chars().all(is_plain)).then(|| CompletionCandidate::new(value).help(help))
 }

@@ -1,6 +1,7 @@
 //! A terminal of which all is taken for as long as this lives: its screen, its cursor, its keys.
 
 use std::io::{self, BufWriter, IsTerminal, Stdout};
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
 use tokio::sync::mpsc;
 
+use crate::cli::reader::Reader;
 use crate::events::problem::{Code, Problem};
 
 /// How long the thread that reads keys waits for one before it looks whether anybody still wants one.
@@ -28,8 +30,11 @@ static IS_TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// A terminal that was taken.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// At its own end it would try to show the cursor, and panic where there is nothing left to write to.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     inputs: mpsc::Receiver<Input>,
+    /// The thread that reads keys does not see that the terminal goes.
+    reader: Reader,
     /// Whether nobody wants keys any more.
     is_left: Arc<AtomicBool>,
 }
@@ -68,24 +73,27 @@ impl Screen {
             None => Viewport::Fixed(Rect::new(0, 0, SIZE.0, SIZE.1)),
         };
         let backend = CrosstermBackend::new(BufWriter::new(io::stdout()));
-        let terminal = Terminal::with_options(backend, TerminalOptions { viewport })?;
-        let is_left = Arc::new(AtomicBool::new(false));
-        Ok(Self { terminal, inputs: read_inputs(Arc::clone(&is_left))?, is_left })
+        let terminal = ManuallyDrop::new(Terminal::with_options(backend, TerminalOptions { viewport })?);
+        let (reader, is_left) = (Reader::of(io::stdout()), Arc::new(AtomicBool::new(false)));
+        Ok(Self { terminal, inputs: read_inputs(Arc::clone(&is_left))?, reader, is_left })
     }
 
-    /// Draws what has changed since it was drawn last.
-    pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> Result<(), Problem> {
-        self.terminal.draw(draw).map(|_| ()).map_err(|error| failed(&error))
+    /// Draws what has changed since it was drawn last. On a terminal that is gone nothing can be drawn: the next input says so.
+    pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) {
+        let _ = self.terminal.draw(draw);
     }
 
     /// Lets all be drawn anew.
-    pub(super) fn forget(&mut self) -> Result<(), Problem> {
-        self.terminal.clear().map_err(|error| failed(&error))
+    pub(super) fn forget(&mut self) {
+        let _ = self.terminal.clear();
     }
 
     /// What a person does next. Whoever stops waiting for it misses nothing.
     pub(super) async fn input(&mut self) -> Input {
-        self.inputs.recv().await.unwrap_or(Input::Gone)
+        tokio::select! {
+            input = self.inputs.recv() => input.unwrap_or(Input::Gone),
+            () = self.reader.gone() => Input::Gone,
+        }
     }
 
     /// What a person has done by now.

@@ -29,6 +29,9 @@ const GAP: &str = "  ";
 /// How little may be left of a column that is cut, in columns of the terminal.
 const CUT_TO: usize = 8;
 
+/// How little may be left of an id where nothing but the status stands beside it.
+const RUN_CUT_TO: usize = 4;
+
 /// How the list is to look.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::cli) struct Look {
@@ -128,7 +131,7 @@ fn status(run: &ListedRun) -> &'static str {
     match run.status {
         // It was recorded, and nobody has begun with it yet.
         RunStatus::Pending => RunStatus::Pending.text(),
-        _ if run.interrupted => "interrupted",
+        _ if run.interrupted == Some(true) => "interrupted",
         status => status.text(),
     }
 }
@@ -172,14 +175,20 @@ fn fit(
     let mut widths = widths(&short);
     cut(&mut widths, TAGS);
     cut(&mut widths, WORKFLOW);
-    // Whoever wants to do something about a run needs its id.
-    for dropped in [TAGS, DURATION, STARTED] {
+    // Whoever wants to do something about a run needs its id, and has to see how it is.
+    let run = widths[RUN];
+    for dropped in [TAGS, DURATION, STARTED, WORKFLOW] {
+        if dropped == WORKFLOW {
+            cut(&mut widths, RUN);
+        }
         if excess(&widths) > 0
             && let Some(width) = widths.get_mut(dropped)
         {
             *width = 0;
         }
     }
-    cut(&mut widths, RUN);
+    widths[RUN] = run;
+    let over = excess(&widths);
+    widths[RUN] = run.saturating_sub(over).max(RUN_CUT_TO.min(run));
     (short, widths)
 }

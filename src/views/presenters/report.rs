@@ -49,11 +49,12 @@ pub struct RunReport {
     pub degraded: bool,
     /// The number of its last event, from 1.
     pub version: Version,
-    /// Whether it has not ended, and somebody drives it, or nobody needs to while it rests.
-    pub driven: bool,
-    /// Whether it has not ended, and would go on if somebody drove it, which nobody does.
+    /// Whether it has not ended, and somebody drives it, or nobody needs to while it rests. None where that is not known: this
+    /// process may not ask who holds the store.
+    pub driven: Option<bool>,
+    /// Whether it has not ended, and would go on if somebody drove it, which nobody does. None as for `driven`.
     #[serde(default)]
-    pub interrupted: bool,
+    pub interrupted: Option<bool>,
     /// Whether it is that because it waited for somebody until now: nothing of it was stopped in the middle.
     #[serde(default, skip_serializing_if = "steps::is_false")]
     pub ready: bool,
@@ -166,8 +167,8 @@ pub fn report(
         failure: None,
         degraded: run.is_degraded(),
         version,
-        driven,
-        interrupted: !driven && !run.status().has_ended(),
+        driven: Some(driven),
+        interrupted: Some(!driven && !run.status().has_ended()),
         ready: !driven && run.has_waited_until_now(),
         started_at: about.at,
         ended_at,

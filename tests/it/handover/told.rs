@@ -63,3 +63,69 @@ fn a_run_that_nobody_drives_is_ended_by_who_says_so() {
     assert!(!cancelled.stdout.contains("drives it"), "{cancelled}");
     assert_eq!(status(&sandbox, "one"), "cancelled");
 }
+
+// A second terminal was told that what runs may end and that ctrl-c again stops it, which was true of the first one only.
+#[test]
+fn who_leaves_a_run_that_another_process_goes_on_with_is_told_so() {
+    let sandbox = Sandbox::new();
+    let holder = start_seen(&sandbox, "one");
+    let driver = format!("process {} goes on with it; see it again with `reenact ", holder.pid());
+    for verb in [&["run", "one.yaml", "--id", "one"][..], &["resume", "one"]] {
+        let second = sandbox.spawn(verb);
+        wait_until("it sees the run through", || {
+            sandbox.status("one")["driven"] == true && second_is_there(&second)
+        });
+        second.interrupt();
+        let ended = second.wait();
+        assert_eq!(ended.code(), Some(130), "{ended}");
+        assert!(
+            ended.stderr.contains("interrupted: letting go of it") && ended.stderr.contains(&driver),
+            "{ended}"
+        );
+        assert!(
+            !ended.stderr.contains("stop it at once") && !ended.stderr.contains("go on with `"),
+            "{ended}"
+        );
+    }
+    assert_eq!(sandbox.status("one")["driven"], true);
+    // The one that drives it says what is true of it, as does one whose run nobody else sees through.
+    sandbox.write("two.yaml", gated("two"));
+    let alone = sandbox.spawn(&["run", "two.yaml", "--id", "two"]);
+    wait_until("two runs", || starts(&sandbox, "two") == 1);
+    alone.interrupt();
+    let ended = alone.wait();
+    assert!(
+        ended.stderr.contains("interrupted: go on with `reenact ") && ended.code() == Some(130),
+        "{ended}"
+    );
+    assert_eq!(sandbox.count("two", "attempt_lost", None), 1);
+    open(&sandbox, "one");
+    assert_eq!(holder.wait().code(), Some(0));
+}
+
+/// Whether a process has connected to the one that holds the store, as far as its open files tell.
+fn second_is_there(process: &crate::support::Process) -> bool {
+    let files = std::fs::read_dir(format!("/proc/{}/fd", process.pid())).into_iter().flatten().flatten();
+    let sockets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+    sockets.filter(|target| target.to_string_lossy().starts_with("socket:")).count() > 0
+}
+
+// It told all that had happened, in lines that read as if it happened now.
+#[test]
+fn who_comes_to_a_run_that_has_ended_is_told_its_result_and_nothing_old() {
+    let sandbox = Sandbox::new();
+    let holder = start_seen(&sandbox, "one");
+    open(&sandbox, "one");
+    let first = holder.wait();
+    assert!(first.code() == Some(0) && first.stderr.contains("work: started"), "{first}");
+    let beside = start_seen(&sandbox, "two");
+    for _ in 0..2 {
+        let again = sandbox.reenact(&["run", "one.yaml", "--id", "one"]);
+        assert_eq!(again.code(), Some(0), "{again}");
+        assert_eq!(again.stderr, "run one, which was there already\n", "{again}");
+        assert!(again.stdout.contains("completed"), "{again}");
+        open(&sandbox, "two");
+        wait_until("nobody holds the store", || !sandbox.data().join("control.sock").exists());
+    }
+    assert_eq!(beside.wait().code(), Some(0));
+}

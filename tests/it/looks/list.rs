@@ -285,3 +285,69 @@ fn the_list_names_the_folder_that_it_read() {
     assert_eq!((ended.stderr.as_str(), ended.json()["runs"].as_array().unwrap().len()), ("", 1), "{ended}");
     assert!(!ended.stdout.contains(".reenact"), "{ended}");
 }
+
+#[test]
+fn after_a_run_that_is_not_there_nothing_can_be_listed_be_there_a_store_or_not() {
+    let sandbox = Sandbox::new();
+    for _ in 0..2 {
+        for watch in [&[][..], &["--watch"]] {
+            let error = sandbox.json(2, &[&["list", "--after", "nosuch"], watch].concat());
+            assert_eq!(error["error"]["code"], "RE-1003");
+        }
+        completed(&sandbox, "old");
+    }
+}
+
+// Of a narrow terminal the workflow took the room that the status needed.
+#[test]
+fn on_a_narrow_terminal_the_list_says_how_each_run_is() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.yaml", "name: release-everything\nsteps: [{id: a, run: 'true'}]");
+    let run = sandbox.json(0, &["run", "w.yaml"])["run"].as_str().unwrap().to_owned();
+    for columns in [24, 20, 16, 15] {
+        let (code, screen) = Terminal::start(&sandbox, columns, &["list"]).wait();
+        assert_eq!(code, Some(0));
+        let end = &run[run.len() - 3..];
+        assert!(screen[1].contains("completed") && screen[1].contains(end), "{columns}: {screen:?}");
+        assert!(screen[..2].iter().all(|line| line.chars().count() <= usize::from(columns)), "{screen:?}");
+    }
+}
+
+#[test]
+fn a_terminal_that_gets_another_size_shows_the_list_anew() {
+    let sandbox = Sandbox::new();
+    for number in 0..12 {
+        completed(&sandbox, &format!("run-{number}"));
+    }
+    let terminal = Terminal::start(&sandbox, 80, &["list", "--watch"]);
+    let has = |run: &str| {
+        let run = run.to_owned();
+        move |screen: &[String]| screen.iter().any(|line| line.starts_with(&run))
+    };
+    terminal.until("all are shown", has("run-0 "));
+    terminal.resize(8, 30);
+    let screen = terminal.until("as many as fit", |screen| screen.len() < 8 && has("run-11")(screen));
+    assert!(
+        screen[0].starts_with("RUN") && screen.iter().all(|line| line.chars().count() <= 30),
+        "{screen:?}"
+    );
+    assert!(screen.iter().skip(1).all(|line| line.contains("completed")), "{screen:?}");
+    terminal.resize(30, 80);
+    let screen = terminal.until("all are shown again", has("run-0 "));
+    assert!(screen[0].contains("STARTED"), "{screen:?}");
+    terminal.interrupt();
+    let (code, screen) = terminal.wait();
+    assert_eq!((code, screen.len()), (Some(130), 13), "{screen:?}");
+}
+
+// It drew the table.
+#[test]
+fn with_json_a_terminal_gets_documents_too() {
+    let sandbox = Sandbox::new();
+    completed(&sandbox, "old");
+    let terminal = Terminal::start(&sandbox, 200, &["--json", "list", "--watch"]);
+    terminal
+        .until("a document is there", |screen| screen.iter().any(|line| line.contains("\"run\":\"old\"")));
+    terminal.interrupt();
+    assert_eq!(terminal.wait().0, Some(130));
+}

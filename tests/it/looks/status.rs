@@ -56,7 +56,25 @@ fn watching_a_run_that_nobody_drives_any_more_ends_as_interrupted() {
     assert_eq!((&last["status"], &last["interrupted"]), (&json!("running"), &json!(true)));
     let text = sandbox.reenact(&["status", "r", "--watch"]);
     assert_eq!(text.code(), Some(130), "{text}");
-    assert!(text.stdout.contains("interrupted: reenact"), "{text}");
+    // It was shown once more when it was over, though nothing had changed.
+    assert_eq!(text.stdout.matches("interrupted: reenact").count(), 1, "{text}");
+}
+
+#[test]
+fn a_terminal_that_gets_another_size_shows_the_run_anew() {
+    let sandbox = Sandbox::new();
+    let run = start_gated(&sandbox, "a-run-with-quite-a-long-name-for-so-small-a-terminal");
+    let terminal = Terminal::start(&sandbox, 120, &["status", "--watch"]);
+    let whole = |screen: &[String]| screen.iter().any(|line| line.contains("terminal  gated  running"));
+    terminal.until("it is shown", whole);
+    terminal.resize(30, 40);
+    terminal.until("it is cut", |screen| screen[0].chars().count() < 40 && screen[0].ends_with('…'));
+    terminal.resize(30, 120);
+    terminal.until("it is whole again", whole);
+    terminal.interrupt();
+    assert_eq!(terminal.wait().0, Some(130));
+    open(&sandbox);
+    assert_eq!(run.wait().code(), Some(0));
 }
 
 /// It read `interrupted` right after it was granted, although nothing of it had been.
@@ -92,6 +110,9 @@ fn ctrl_c_leaves_a_watched_run_alone_and_says_nothing() {
     let (code, screen) = terminal.wait();
     assert_eq!(code, Some(130));
     assert!(!screen.concat().contains("interrupted"), "{screen:?}");
+    let last = screen.iter().filter(|line| line.starts_with("r  gated  running")).count();
+    assert_eq!(last, 1, "what was seen last is left there: {screen:?}");
+    assert!(screen.iter().any(|line| line.contains("work")), "all of it: {screen:?}");
     open(&sandbox);
     assert_eq!(run.wait().code(), Some(0));
     assert_eq!(sandbox.count("r", "attempt_lost", None), 0);

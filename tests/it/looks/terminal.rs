@@ -35,6 +35,12 @@ impl Terminal {
         wait_for(what, || Some(self.screen.lines()).filter(|screen| is_so(screen)))
     }
 
+    /// Gives it another size, and says so as the system does to whom the terminal is their own.
+    pub(crate) fn resize(&self, rows: u16, columns: u16) {
+        self.screen.resize(rows, columns);
+        kill_process(Pid::from_child(&self.child.0), Signal::WINCH).unwrap();
+    }
+
     pub(crate) fn interrupt(&self) {
         kill_process(Pid::from_child(&self.child.0), Signal::INT).unwrap();
     }

@@ -236,3 +236,38 @@ fn the_docs_show_what_is_printed() {
         }
     }
 }
+
+// What was checked with `--dry-run` was refused without it: the id was taken, or options could not take effect any more.
+#[test]
+fn what_a_run_would_refuse_a_dry_run_refuses_and_of_a_run_that_is_there_it_says_so() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.yaml", "name: a\ninput: {type: object}\nsteps: [{id: one, run: 'true'}]");
+    sandbox.json(0, &["run", "a.yaml", "--id", "there", "--tag", "x=1"]);
+    let before = sandbox.history("there");
+    let large = format!("x={}", "y".repeat(70_000));
+    let refused: [&[&str]; 8] = [
+        &["--id", "last"],
+        &["--id", "no/id"],
+        &["--id", "there", "--input", "n=1"],
+        &["--id", "there", "--tag", "x=2"],
+        &["--id", "there", "--until", "one"],
+        &["--id", "there", "--timeout", "1s"],
+        &["--id", "there", "--parallel", "3"],
+        &["--id", "new", "--tag", &large],
+    ];
+    for options in refused {
+        let ended = |dry: &[&str]| {
+            let ended = sandbox.reenact(&[&["--json", "run", "a.yaml"], options, dry].concat());
+            assert_eq!(ended.code(), Some(2), "{ended}");
+            ended.json()
+        };
+        assert_eq!(ended(&["--dry-run"]), ended(&[]), "{options:?}");
+    }
+    let there = ["run", "a.yaml", "--dry-run", "--id", "there", "--tag", "x=1"];
+    assert_eq!(sandbox.json(0, &there)["attaches"], json!({"run": "there", "status": "completed"}));
+    let text = sandbox.reenact(&there);
+    assert!(text.stdout.contains("run there is there already and completed"), "{text}");
+    assert_eq!(sandbox.json(0, &["run", "a.yaml", "--dry-run", "--id", "new"]).get("attaches"), None);
+    assert_eq!(sandbox.history("there"), before);
+    assert_eq!(sandbox.json(0, &["list"])["runs"].as_array().unwrap().len(), 1);
+}

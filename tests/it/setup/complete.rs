@@ -48,7 +48,8 @@ fn with_runs() -> Sandbox {
     fs::create_dir(sandbox.work("deeper")).unwrap();
     let data = sandbox.work(".reenact");
     for (file, id, code) in [("done.yaml", "first", 0), ("asks.yml", "second", 4)] {
-        sandbox.json(code, &["--data", data.to_str().unwrap(), "run", file, "--id", id]);
+        sandbox
+            .json(code, &["--data", data.to_str().unwrap(), "run", file, "--id", id, "--tag", "team=blue"]);
     }
     sandbox
 }
@@ -70,6 +71,19 @@ fn bash_completes_runs_steps_requests_agents_and_files() {
     assert_eq!(offered(&["reenact", "agents", "pause", ""]), ["shell", "writer"]);
     assert_eq!(offered(&["reenact", "history", "agent/w"]), ["agent/writer"]);
     assert_eq!(offered(&["reenact", "list", "--workflow", ""]), ["asks", "done"]);
+    assert_eq!(offered(&["reenact", "list", "--status", "in"]), ["interrupted"]);
+    assert_eq!(offered(&["reenact", "list", "--after", ""]), ["second", "first", "last"]);
+    assert_eq!(offered(&["reenact", "list", "--tag", "te"]), ["team=blue"]);
+    assert_eq!(offered(&["reenact", "run", "done.yaml", "--tag", ""]), ["team=blue"]);
+    assert_eq!(
+        offered(&["reenact", "history", "first", "--type", "run_co"]),
+        ["run_compensated", "run_completed"]
+    );
+    assert_eq!(offered(&["reenact", "graph", "s"]), ["second"]);
+    let pictures = offered(&["reenact", "graph", ""]);
+    assert!(
+        ["done.yaml", "asks.yml", "first", "second"].iter().all(|one| pictures.contains(&(*one).to_owned()))
+    );
     assert_eq!(offered(&["reenact", "help", "rollback", "r"]), ["resolve"]);
     assert_eq!(offered(&["reenact", "init", "--template", "fan"]), ["fan-out"]);
     let files = offered(&["reenact", "run", ""]);
@@ -155,4 +169,31 @@ fn beside_a_process_that_holds_the_store_it_is_asked_and_one_that_is_stopped_is_
     }
     holder.freeze();
     assert!(offered(&sandbox, &["reenact", "status", "t"]).is_empty());
+}
+
+// A profile of a shell that set the variable for one that is not known made every verb do nothing, and say that it had.
+#[test]
+fn a_shell_that_is_not_known_is_an_error_whatever_the_verb() {
+    let sandbox = with_runs();
+    let call = |shell: &str, words: &[&str]| {
+        let mut command = sandbox.command(words);
+        command.env("REENACT_COMPLETE", shell);
+        sandbox.start(command).wait()
+    };
+    for words in [&["list"][..], &["run", "done.yaml"], &["--json", "list"], &["--", "reenact", "status", ""]]
+    {
+        let ended = call("bogus", words);
+        assert_eq!(ended.code(), Some(2), "{ended}");
+        assert!(
+            ended.stderr.contains("REENACT_COMPLETE names `bogus`") && ended.stderr.contains("bash"),
+            "{ended}"
+        );
+    }
+    assert_eq!(call("bogus", &["--json", "list"]).json()["error"]["code"], "RE-1001");
+    // As the shell says it that asks, and as nobody is asked.
+    assert!(call("/bin/bash", &[]).stdout.contains("COMPREPLY"));
+    for none in ["", "0"] {
+        let ended = call(none, &["list"]);
+        assert!(ended.code() == Some(0) && ended.stdout.contains("no runs"), "{ended}");
+    }
 }

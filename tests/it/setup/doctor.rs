@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -189,4 +191,36 @@ fn agents_and_the_programs_that_they_need_are_looked_for() {
     assert_eq!(check(&doctor(&sandbox, 0), "agent model").0, "warning");
     sandbox.write("agents/broken.md", "---\nname: [\n---\n");
     assert_eq!(check(&doctor(&sandbox, 1), "agent broken").0, "wrong");
+}
+
+// A store was well that no run could go on with: a file of it was not to be written, below a folder that was.
+#[test]
+fn what_cannot_be_written_below_a_folder_that_can_is_named() {
+    let sandbox = with_run();
+    // To root modes mean nothing.
+    let user = rustix::process::geteuid().is_root().then_some(54_321);
+    if let Some(user) = user {
+        let is_there =
+            Command::new(env!("CARGO_BIN_EXE_reenact")).arg("--version").uid(user).output().is_ok();
+        if !is_there {
+            return;
+        }
+        let owner = user.to_string();
+        assert!(Command::new("chown").arg("-R").arg(owner).arg(sandbox.root()).status().unwrap().success());
+    }
+    let look = || {
+        let mut command = sandbox.command(&["--json", "doctor"]);
+        user.map(|user| command.uid(user));
+        sandbox.start(command).wait().json()["checks"].as_array().unwrap().clone()
+    };
+    assert_eq!(check(&look(), "files").0, "good");
+    for name in ["events/db", "mark", "lock", "blobs", "snapshots", "events", "processes"] {
+        let path = sandbox.data().join(name);
+        let before = fs::metadata(&path).unwrap().permissions();
+        fs::set_permissions(&path, fs::Permissions::from_mode(before.mode() & 0o555)).unwrap();
+        let (state, says) = check(&look(), "files");
+        assert_eq!((state.as_str(), says), ("wrong", format!("you cannot write to {}", path.display())));
+        fs::set_permissions(&path, before).unwrap();
+    }
+    assert_eq!(check(&look(), "files").0, "good");
 }

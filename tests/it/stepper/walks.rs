@@ -172,3 +172,26 @@ fn the_past_of_an_agent_is_walked_through_too() {
         assert!(screen.contains("agent/shell"), "{screen}");
     }
 }
+
+// In raw mode ctrl-c is a key as well: nothing ended it while the process that holds the store was stopped.
+#[test]
+fn who_leaves_does_not_wait_for_a_process_that_does_not_answer() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "w.yaml",
+        "name: w\nsteps: [{id: a, run: 'touch up; while [ ! -e go ]; do sleep 0.01; done'}]",
+    );
+    let run = sandbox.spawn(&["run", "w.yaml", "--id", "r"]);
+    wait_until("it runs", || sandbox.work("up").exists());
+    for key in ["q", "\u{3}"] {
+        let mut terminal = Terminal::start(&sandbox, (24, 80), &["replay", "r"]);
+        terminal.shows("attempt_started");
+        run.freeze();
+        terminal.press("k");
+        terminal.press(key);
+        assert_eq!(terminal.ends().0, Some(0), "{key:?}");
+        run.thaw();
+    }
+    sandbox.write("go", "");
+    assert_eq!(run.wait().code(), Some(0));
+}

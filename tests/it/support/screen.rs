@@ -3,11 +3,17 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+
+/// How often a terminal that says nothing is asked whether it is to go.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A terminal of which a program has the inner side.
 pub(crate) struct Screen {
@@ -15,6 +21,8 @@ pub(crate) struct Screen {
     inner: Option<File>,
     seen: Arc<Mutex<Seen>>,
     reader: Option<JoinHandle<()>>,
+    /// Whether the reader is to end, though programs may write more.
+    goes: Arc<AtomicBool>,
 }
 
 /// All that was written to a terminal.
@@ -26,7 +34,7 @@ struct Seen {
 impl Screen {
     /// A terminal of that size, in rows and columns.
     pub(crate) fn open((rows, columns): (u16, u16)) -> Self {
-        let outer = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let outer = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&outer).unwrap();
         unlockpt(&outer).unwrap();
         let path = ptsname(&outer, Vec::new()).unwrap().into_string().unwrap();
@@ -35,15 +43,22 @@ impl Screen {
         let parser = vt100::Parser::new(NonZero::new(rows).unwrap(), NonZero::new(columns).unwrap(), 1_000);
         let seen = Arc::new(Mutex::new(Seen { parser, bytes: Vec::new() }));
         let (mut written, kept) = (keys.try_clone().unwrap(), Arc::clone(&seen));
+        let goes = Arc::new(AtomicBool::new(false));
+        let its_goes = Arc::clone(&goes);
         let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = written.read(&mut bytes) {
+            while !its_goes.load(Ordering::SeqCst) {
+                let wait = Timespec::try_from(LOOK).unwrap();
+                if poll(&mut [PollFd::new(&written, PollFlags::IN)], Some(&wait)).unwrap() == 0 {
+                    continue;
+                }
+                let Ok(count @ 1..) = written.read(&mut bytes) else { return };
                 let mut seen = kept.lock().unwrap();
                 seen.parser.process(&bytes[..count]);
                 seen.bytes.extend_from_slice(&bytes[..count]);
             }
         });
-        let screen = Self { keys, inner: Some(inner), seen, reader: Some(reader) };
+        let screen = Self { keys, inner: Some(inner), seen, reader: Some(reader), goes };
         screen.resize(rows, columns);
         screen
     }
@@ -98,6 +113,12 @@ impl Screen {
     /// Waits until all is read that was written by programs, which have ended.
     pub(crate) fn read_to_end(&mut self) {
         self.let_go();
+        self.reader.take().unwrap().join().unwrap();
+    }
+
+    /// Takes it away from whoever is on it, as a window that is closed.
+    pub(crate) fn hang_up(mut self) {
+        self.goes.store(true, Ordering::SeqCst);
         self.reader.take().unwrap().join().unwrap();
     }
 
