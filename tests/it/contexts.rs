@@ -289,9 +289,31 @@ fn bad_input_is_refused_with_a_code_and_a_hint_and_makes_nothing() {
     assert_eq!(code(&sandbox.json(2, &["context", "set", "c", "a=1", "a=2"])), "RE-1001");
     sandbox.write("one.yaml", "name: one\nsteps:\n  - {id: a, run: 'true'}\n");
     sandbox.json(0, &["run", "one.yaml", "--id", "r"]);
-    let run = sandbox.json(2, &["context", "get", "r"]);
+    let run = sandbox.json(2, &["context", "history", "r", "k"]);
     assert_eq!(code(&run), "RE-1402");
-    assert!(run["error"]["hint"].as_str().unwrap().contains("runs have no context of their own"), "{run}");
+    assert!(run["error"]["hint"].as_str().unwrap().contains("whose context its agents write"), "{run}");
+}
+
+#[test]
+fn what_the_agents_of_a_run_share_is_read_by_its_id_unless_a_context_has_that_name() {
+    let sandbox = Sandbox::new();
+    let work = "echo CONTEXT n=1; echo CONTEXT n=2; echo CONTEXT gone=1; echo CONTEXT gone=null";
+    sandbox.write("one.yaml", format!("name: one\nsteps:\n  - {{id: a, run: '{work}'}}\n"));
+    sandbox.json(0, &["run", "one.yaml", "--id", "r"]);
+    for named in ["r", "last"] {
+        let mut all = sandbox.json(0, &["context", "get", named]);
+        assert!(all["keys"][0]["at"].take().is_string());
+        let key = json!({"context": "r", "key": "n", "version": 2, "by": "a", "at": null, "value": 2});
+        assert_eq!((&all["context"], &all["keys"]), (&json!("r"), &json!([key])));
+        assert_eq!(sandbox.reenact(&["context", "get", named, "n"]).stdout, "2\n");
+    }
+    let lacking = sandbox.json(2, &["context", "get", "r", "m"]);
+    assert_eq!(
+        (code(&lacking), lacking["error"]["hint"].as_str().unwrap()),
+        ("RE-1403", "did you mean `n`?")
+    );
+    sandbox.json(0, &["context", "set", "r", "n=other"]);
+    assert_eq!(sandbox.json(0, &["context", "get", "r", "n"])["value"], "other");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::events::json::{Json, Payload};
 use crate::events::limits::CONTEXT_KEYS_MAX;
 use crate::events::problem::Code;
 use crate::events::run::{AttemptStarted, ContextChanged, Purpose};
+use crate::events::time::Timestamp;
 use crate::workflow::json_text::Level;
 use crate::workflow::work::{AgentRequest, Failure};
 
@@ -36,6 +37,8 @@ pub(crate) struct ContextValue {
     pub(crate) step: StepId,
     pub(crate) purpose: Purpose,
     pub(crate) attempt: u32,
+    /// When that was recorded.
+    pub(crate) at: Timestamp,
 }
 
 impl ContextValue {

@@ -53,7 +53,12 @@ impl Facade {
         context: ContextName,
         key: Option<&ContextKey>,
     ) -> Result<ContextKnown, Problem> {
-        let (state, version) = self.folded(&context).await?;
+        let (state, version) = match self.folded(&context).await {
+            Err(problem) if problem.code == Code::UnknownContext => {
+                return self.get_context_of_run(context, key, problem).await;
+            }
+            folded => folded?,
+        };
         let keys = match key {
             None => self.known(&context, state.keys().iter())?,
             Some(key) => {
@@ -65,6 +70,37 @@ impl Facade {
             }
         };
         Ok(ContextKnown { context, version, keys })
+    }
+
+    /// What the agents of a run share, where that is what is meant, because no context has the name: `unknown` says so.
+    async fn get_context_of_run(
+        &self,
+        named: ContextName,
+        key: Option<&ContextKey>,
+        unknown: Problem,
+    ) -> Result<ContextKnown, Problem> {
+        let Ok(run) = self.resolve(named.as_str()).await else { return Err(unknown) };
+        let (state, head) = self.system.fold(&run).await?;
+        let context = ContextName::parse(run.as_str()).unwrap_or(named);
+        let there = || state.context().iter().filter(|(_, known)| known.is_there());
+        let mut keys = Vec::new();
+        for (name, known) in there().filter(|(name, _)| key.is_none_or(|key| key == *name)) {
+            keys.push(KeyKnown {
+                context: context.clone(),
+                key: name.clone(),
+                version: known.version,
+                by: known.step.as_str().into(),
+                at: known.at,
+                value: self.value(&known.value)?,
+            });
+        }
+        match key.filter(|_| keys.is_empty()) {
+            None => Ok(ContextKnown { context, version: head.version, keys }),
+            Some(key) => {
+                let message = format!("nothing that the agents of run `{run}` share has the key `{key}`");
+                Err(lacks(message, key, there().map(|(name, _)| name)))
+            }
+        }
     }
 
     /// Writes keys of a context: all of them, or none.
@@ -149,7 +185,7 @@ impl Facade {
         let problem = Problem::new(Code::UnknownContext, format!("no context is named `{context}`"));
         let is_run = self.newest(&StreamId::new(RUN_KIND, context.as_str())).await.is_ok();
         Err(match is_run {
-            true => problem.hint("it is a run, and runs have no context of their own in this version"),
+            true => problem.hint("it is a run, whose context its agents write"),
             false => problem,
         })
     }
@@ -237,9 +273,12 @@ fn no_key(state: &Context, context: &ContextName, key: &ContextKey) -> Problem {
     let gone =
         state.keys().get(key).map(|entry| format!("`{}` removed `{key}` of context `{context}`", entry.by));
     let message = gone.unwrap_or_else(|| format!("context `{context}` has no key `{key}`"));
-    let there = state.keys().iter().filter(|(_, entry)| entry.value.is_some()).map(|(key, _)| key.as_str());
+    lacks(message, key, state.keys().iter().filter(|(_, entry)| entry.value.is_some()).map(|(key, _)| key))
+}
+
+fn lacks<'k>(message: String, key: &ContextKey, there: impl Iterator<Item = &'k ContextKey>) -> Problem {
     let problem = Problem::new(Code::NoSuchContextKey, message);
-    match nearest(key.as_str(), there) {
+    match nearest(key.as_str(), there.map(ContextKey::as_str)) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
         None => problem,
     }

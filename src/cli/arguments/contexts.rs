@@ -12,7 +12,7 @@ pub(in crate::cli) struct ContextArguments {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ContextVerb {
-    /// Show a context, or one key of it
+    /// Show a context, or what the agents of a run share; or one key of it
     Get(GetContextArguments),
     /// Set keys of a context, all of them or none; `k:=null` removes one
     Set(SetContextArguments),

@@ -180,6 +180,8 @@ mod tests {
     #[test]
     #[ignore = "it panics"]
     fn panics_with_the_terminal_taken() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _inside = runtime.enter();
         let _screen = Screen::open().unwrap();
         panic!("this is told");
     }

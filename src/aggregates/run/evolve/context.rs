@@ -22,7 +22,7 @@ impl Evolution<'_> {
             return Err(format!("no attempt {} at `{}` is open that could write", event.attempt, event.step));
         }
         let ContextChanged { key, version, value, step, purpose, attempt } = event.clone();
-        let written = ContextValue { version, value, step, purpose, attempt };
+        let written = ContextValue { version, value, step, purpose, attempt, at: self.now };
         Arc::make_mut(&mut self.run.context).insert(key, written);
         Ok(())
     }
