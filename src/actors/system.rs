@@ -195,7 +195,7 @@ impl System {
     /// Whether a run may begin, as far as its agents go.
     ///
     /// # Errors
-    /// [`Code::AgentDraining`](crate::events::problem::Code::AgentDraining), or when the store cannot be read.
+    /// [`Code::AgentDraining`], or when the store cannot be read.
     pub async fn admit(&self, run: &RunId, start: &StartRun) -> Result<(), Problem> {
         self.live.ready().await?;
         self.live.admit(run, start).await
