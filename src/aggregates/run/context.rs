@@ -30,7 +30,7 @@ pub(crate) type Context = BTreeMap<ContextKey, ContextValue>;
 /// two values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ContextValue {
-    /// Its number among all values of the key, from 1.
+    /// The number of the last value of the key, from 1.
     pub(crate) version: KeyVersion,
     pub(crate) value: Payload,
     /// The step whose attempt wrote it.
@@ -83,8 +83,13 @@ impl Advance<'_, '_> {
             if let Some(expected) = expected.filter(|expected| *expected != is) {
                 return Err(conflict(&key, expected, is, context.get(&key)));
             }
-            let version = before.next();
-            newest.insert(key.clone(), (version, if value.is_null() { KeyVersion(0) } else { version }));
+            let (last, version) = match (value.is_null(), is) {
+                // To remove what is not there changes nothing.
+                (true, KeyVersion(0)) => continue,
+                (true, _) => (before, KeyVersion(0)),
+                (false, _) => (before.next(), before.next()),
+            };
+            newest.insert(key.clone(), (last, version));
             writes.push(Write { key, version, value });
         }
         let new = newest.keys().filter(|key| !context.contains_key(*key)).count();

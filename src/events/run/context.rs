@@ -12,9 +12,9 @@ use crate::events::json::Payload;
 pub struct ContextChanged {
     /// The key that has another value from here on.
     pub key: ContextKey,
-    /// The number of that value among all of the key, from 1.
+    /// The number of that value among all of the key, from 1; 0 where the key is removed.
     pub version: KeyVersion,
-    /// The value.
+    /// The value; null where the key is removed.
     pub value: Payload,
     /// The step whose attempt wrote it.
     pub step: StepId,
