@@ -6,6 +6,7 @@ mod check;
 mod contexts;
 mod events;
 mod listed;
+mod past;
 mod seen;
 mod verified;
 
@@ -27,7 +28,6 @@ use crate::views::presenters::graph::Graph;
 pub use crate::views::presenters::history::HistoryLine;
 use crate::views::presenters::outcome::Outcome;
 use crate::views::presenters::report::RunReport;
-use crate::views::presenters::stream::StreamReport;
 use crate::views::presenters::transcript::AttemptReport;
 use crate::views::presenters::why::WhyReport;
 use crate::views::projections::runs::{RunFilter, RunRow};
@@ -40,6 +40,7 @@ pub use contexts::{
 };
 pub use events::WhichEvents;
 pub use listed::{Listed, ListedRun, Listing};
+pub use past::{Shown, State};
 pub use seen::{Live, LiveAttempt, Tells, Told};
 pub use verified::{VerifyProblem, VerifyReport};
 
@@ -465,39 +466,5 @@ impl Planned {
     /// The plan of that run.
     pub fn of(run: RunId, plan: RollbackPlan) -> Self {
         Self { run, order: plan.order, cannot: plan.cannot }
-    }
-}
-
-/// A run, or a stream of another kind, as it was right after one of its events.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct State {
-    /// The run or the stream, as it was then.
-    pub shown: Shown,
-    /// The event that was the newest then.
-    pub event: HistoryLine,
-    /// Its fields with all that is stored beside it; none where nothing is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub whole: Option<Json>,
-    /// The newest version that there is.
-    pub newest: Version,
-}
-
-/// What is shown of a stream as it was.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Shown {
-    /// A run; its effects are what would have been done next.
-    Run(Box<RunReport>),
-    /// A stream of another kind.
-    Stream(Box<StreamReport>),
-}
-
-impl Shown {
-    /// The name by which it is asked for: the id of a run, or the name of a stream.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Run(report) => report.run.as_str(),
-            Self::Stream(report) => report.stream.as_str(),
-        }
     }
 }
