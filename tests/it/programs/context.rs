@@ -82,7 +82,7 @@ fn what_cannot_be_written_fails_its_step_and_nothing_is_written() {
     let sandbox = Sandbox::new();
     for (line, code, says) in [
         ("CONTEXT a/b=1", "RE-1007", "contexts that runs share"),
-        ("CONTEXT n@x=1", "RE-1401", "a version, a number"),
+        ("CONTEXT n@x=1", "RE-1401", "`x` in `n@x` is no version"),
         ("CONTEXT ../n=1", "RE-1007", "contexts that runs share"),
         ("CONTEXT a.b=1", "RE-1401", "letters"),
     ] {
