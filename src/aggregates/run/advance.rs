@@ -293,9 +293,10 @@ impl<'d, 'a> Advance<'d, 'a> {
             .map(|item| Ok::<_, Unreadable>((item.index, self.draft.json(&item.value, self.moment)?)))
             .transpose()?;
         let mut context = BTreeMap::new();
-        let values = run.context().iter().filter(|(_, known)| references.context && known.is_there());
-        for (key, known) in values {
-            context.insert(key.to_string(), self.draft.json(&known.value, self.moment)?);
+        if references.context {
+            for (key, known) in run.context().iter().filter(|(_, known)| known.is_there()) {
+                context.insert(key.to_string(), self.draft.json(&known.value, self.moment)?);
+            }
         }
         Ok(Scope {
             input: self.draft.json(&about.started.input, self.moment)?,
