@@ -5,20 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::advance::Advance;
+use super::beside::not_built;
 use crate::events::ids::{ContextKey, KeyVersion, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::limits::CONTEXT_KEYS_MAX;
 use crate::events::problem::Code;
 use crate::events::run::{AttemptStarted, ContextChanged, Purpose};
 use crate::events::time::Timestamp;
-use crate::workflow::json_text::Level;
-use crate::workflow::work::{AgentRequest, Failure};
-
-/// The key of an answer whose members are values for the context.
-const CONTEXT: &str = "context";
-
-/// The key of the document for a program, by which it is known again.
-const KEY_OF_ATTEMPT: &str = "idempotency_key";
+use crate::workflow::work::Failure;
 
 /// How many values one attempt may write.
 const WRITES_MAX: usize = 1_000;
@@ -61,22 +55,16 @@ pub(super) struct Write {
 }
 
 impl Advance<'_, '_> {
-    /// What an attempt writes that succeeded: what it asked for beside its answer, and what that has under `context`.
-    /// Nothing else of what it asked for can be done by this version.
+    /// What an attempt that succeeded writes: each value with where it goes.
     ///
     /// # Errors
-    /// When it asked for something else, its keys or their number cannot be, or a key has another version than it expects.
-    pub(super) fn writes(
-        &self,
-        attempt: &AttemptStarted,
-        requests: Vec<AgentRequest>,
-        answer: &Json,
-    ) -> Result<Vec<Write>, Failure> {
+    /// When its keys or their number cannot be, or a key has another version than it expects.
+    pub(super) fn writes(&self, asked: Vec<(String, Json)>) -> Result<Vec<Write>, Failure> {
         let context = self.draft.state().context();
         // Of each key that is written: its version, and the one that may be expected.
         let mut newest: BTreeMap<ContextKey, (KeyVersion, KeyVersion)> = BTreeMap::new();
         let mut writes = Vec::new();
-        for (what, value) in asked(attempt, requests, answer)? {
+        for (what, value) in asked {
             let (key, expected) = parsed(&what)?;
             let known = || context.get(&key).map(|known| (known.version, known.expected()));
             let (before, is) = newest.get(&key).copied().or_else(known).unwrap_or_default();
@@ -117,33 +105,6 @@ impl Advance<'_, '_> {
     }
 }
 
-/// What is to be written, each with where: `[ALIAS/]KEY[@VERSION]`.
-fn asked(
-    attempt: &AttemptStarted,
-    requests: Vec<AgentRequest>,
-    answer: &Json,
-) -> Result<Vec<(String, Json)>, Failure> {
-    let mut asked = Vec::new();
-    for request in requests {
-        asked.push(match request {
-            AgentRequest::Context { key, value } => (key, value),
-            AgentRequest::Send(_) => return Err(not_built("`SEND:` lines")),
-            AgentRequest::Handoff(_) => return Err(not_built("handoffs")),
-        });
-    }
-    let Ok(Level::Map(members)) = Level::of(answer.text()) else { return Ok(asked) };
-    let member = |name| members.iter().rfind(|(key, _)| key == name).map(|(_, value)| *value);
-    // A program that answers the document that it got, such as `cat`, writes nothing by that.
-    let own = Json::from(&serde_json::Value::from(&*attempt.idempotency_key));
-    let is_echo = member(KEY_OF_ATTEMPT).is_some_and(|key| key == own.text());
-    let context = member(CONTEXT).filter(|_| !is_echo).map(Level::of);
-    let Some(Ok(Level::Map(values))) = context else { return Ok(asked) };
-    for (key, value) in values {
-        asked.extend(Json::parse(value).ok().map(|value| (key.to_string(), value)));
-    }
-    Ok(asked)
-}
-
 /// The key of the run's own context that is meant, and the version that it is expected to have.
 fn parsed(what: &str) -> Result<(ContextKey, Option<KeyVersion>), Failure> {
     if what.contains('/') {
@@ -168,9 +129,4 @@ fn conflict(key: &ContextKey, expected: KeyVersion, is: KeyVersion, known: Optio
         _ => format!("version {expected} of `{key}` is expected in the context, and it has version {is}{by}"),
     };
     Failure::new(Code::ContextConflict, message)
-}
-
-/// What this version cannot do for an attempt is never left out silently.
-fn not_built(what: &str) -> Failure {
-    Failure::new(Code::NotBuilt, format!("its output has {what}, which this version does not support"))
 }

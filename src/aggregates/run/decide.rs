@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::advance::grow::NotTaken;
 use super::advance::{Advance, Completion};
+use super::beside::Beside;
 use super::child::is_made_by;
 use super::start::micros;
 use super::{Ask, Moment, Node, Phase, Run, RunRejection, StartRun, StepIndex, TimerOf, Tries, Unwanted};
@@ -199,13 +200,14 @@ fn completed(
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
     let Output { output: answer, artifacts, usage, requests, transcript, child } = output;
     // A run of its own writes into its own context.
-    let writes = if child.is_some() { Ok(Vec::new()) } else { advance.writes(&attempt, requests, &answer) };
-    let taken = match (writes, attempt.purpose) {
+    let beside =
+        if child.is_some() { Ok(Beside::default()) } else { advance.beside(&attempt, requests, &answer) };
+    let taken = match (beside, attempt.purpose) {
         (Err(failure), _) => Err(failure.into()),
-        (Ok(writes), Purpose::Do) => advance.taken(place, answer)?.map(|output| (output, writes)),
-        (Ok(writes), Purpose::Compensate) => Ok((answer, writes)),
+        (Ok(beside), Purpose::Do) => advance.taken(place, answer)?.map(|output| (output, beside)),
+        (Ok(beside), Purpose::Compensate) => Ok((answer, beside)),
     };
-    let (output, writes) = match taken {
+    let (output, beside) = match taken {
         Ok(taken) => taken,
         Err(NotTaken { failure, answered }) => {
             let failure = Failure { usage, transcript, child, ..failure };
@@ -216,7 +218,7 @@ fn completed(
         }
     };
     let transcript = transcript.map(|said| advance.draft.payload(said));
-    advance.write(&attempt, writes);
+    advance.do_beside(&attempt, beside);
     let number = attempt.attempt;
     match attempt.purpose {
         Purpose::Do => {

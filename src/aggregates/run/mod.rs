@@ -4,7 +4,7 @@
 //! - `people`: what people are asked, and what they said
 //! - `index`, `graph`, `node`: which step, how they hang together, and what is known of each
 //! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
-//! - `context`: what its agents share
+//! - `beside`: what attempts want beside their answer; `context`: what its agents share
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
@@ -20,6 +20,7 @@
 mod advance;
 mod agents;
 mod attention;
+mod beside;
 pub mod child;
 pub mod command;
 mod context;
