@@ -357,6 +357,17 @@ impl CommandId {
     pub const fn from_uuid(uuid: uuid::Uuid) -> Self {
         Self(uuid.into_bytes())
     }
+
+    /// The id of a command that follows from what these parts name: the same parts give the same id, and others another.
+    pub fn derived(parts: &[&str]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+        let mut id = [0; 16];
+        hasher.finalize_xof().fill(&mut id);
+        Self(id)
+    }
 }
 
 impl fmt::Display for CommandId {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::moment::Blobs;
-use crate::events::ids::StreamId;
+use crate::events::ids::{CommandId, StreamId};
 use crate::events::problem::Problem;
 
 /// A message from one stream to another.
@@ -18,6 +18,9 @@ pub struct Message {
     /// The text that tells this effect from others of the stream; it is recorded with the
     /// decision on the message.
     pub effect: Arc<str>,
+    /// The id of its command, where hearing it twice would make something happen twice: it follows from what the message is
+    /// for. What a stream hears again is then answered as it was, as long as it remembers.
+    pub id: Option<CommandId>,
     /// Whether it asks for something. A stream that is asked goes on by itself if the asking stream does, and
     /// sends again what it has to say to that stream.
     pub asks: bool,

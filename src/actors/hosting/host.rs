@@ -209,7 +209,7 @@ impl<A: Aggregate, S: Shell<A>> Host<A, S> {
         let drives = residency.filter(|_| asks);
         let (hosting, stream) = (Weak::clone(&self.hosting), self.stream.clone());
         let causation = Some(Causation { stream: stream.clone(), effect: Arc::clone(&message.effect) });
-        let envelope = Envelope { id: None, causation, correlation: Some(root), asks };
+        let envelope = Envelope { id: message.id, causation, correlation: Some(root), asks };
         let letter = Letter::new(&self.book, &self.stream, message, envelope, drives);
         let (book, host) = (Arc::clone(&self.book), actor.address());
         let on_its_way = book.on_its_way(&self.stream);

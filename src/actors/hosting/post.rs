@@ -52,15 +52,23 @@ impl<I: Eq + Hash> Outstanding<I> {
     }
 }
 
-/// Tells a stream what another has answered.
+/// Tells a stream what another has answered, which may be put away just then: one that has ended is asked by nobody again.
 pub(super) async fn tell<A: Aggregate>(hosting: &Weak<Hosting>, stream: &StreamId, command: A::Command) {
-    let Some(hosting) = hosting.upgrade() else { return };
-    if let Ok(kind) = hosting.kind(stream)
-        && let Err(problem) =
-            kind.hear(&hosting, stream, Said::new(command), Envelope::default(), false).await
-    {
-        // Whoever drives the stream next asks again.
-        tracing::debug!(%stream, %problem, "not told what another stream answered");
+    loop {
+        let Some(hosting) = hosting.upgrade() else { return };
+        let Ok(kind) = hosting.kind(stream) else { return };
+        let said = Said::new(command.clone());
+        match kind.hear(&hosting, stream, said, Envelope::default(), false).await {
+            Ok(_) => return,
+            Err(problem) if problem.code == Code::Busy && !hosting.book().is_closing() => {}
+            Err(problem) => {
+                // Whoever drives the stream next asks again.
+                tracing::debug!(%stream, %problem, "not told what another stream answered");
+                return;
+            }
+        }
+        drop(hosting);
+        tokio::time::sleep(AGAIN_AFTER).await;
     }
 }
 

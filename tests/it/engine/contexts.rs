@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use reenact::actors::hosting::kind::Kinds;
 use reenact::actors::system::System;
 use reenact::events::ids::{StreamId, Version};
@@ -194,8 +195,7 @@ async fn all_seek(kit: &Kit, system: &System) -> Result<(), Problem> {
         }
         system.hosting().drive(&stream(name)).await;
     }
-    for name in ["a", "b", "c"] {
-        system.hosting().at_rest(&stream(name)).await?;
-    }
-    Ok(())
+    // Whoever waits for another whose process is gone waits in vain: the first that cannot go on says so.
+    let streams = ["a", "b", "c"].map(stream);
+    try_join_all(streams.iter().map(|stream| system.hosting().at_rest(stream))).await.map(drop)
 }

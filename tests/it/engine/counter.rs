@@ -226,6 +226,7 @@ impl Aggregate for Counter {
         Some(Message {
             to,
             effect: format!("give/{nth}").into(),
+            id: None,
             asks: true,
             insists: false,
             write: Arc::new(write),

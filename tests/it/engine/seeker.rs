@@ -215,7 +215,14 @@ impl Aggregate for Seeker {
         };
         let (to, write) =
             (StreamId::new("context", "shared"), move |_: &dyn Blobs| Ok(Said::new(ask.clone())));
-        Some(Message { to, effect: name.into(), asks: true, insists: false, write: Arc::new(write) })
+        Some(Message {
+            to,
+            effect: name.into(),
+            id: None,
+            asks: true,
+            insists: false,
+            write: Arc::new(write),
+        })
     }
 
     fn heard(said: Said) -> Option<Ask> {
