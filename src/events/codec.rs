@@ -177,6 +177,13 @@ event_table! {
         AgentAwaited "agent_awaited" 1;
         AgentAwaitEnded "agent_await_ended" 1;
         ContextChanged "context_changed" 1;
+        ContextAwaited "context_awaited" 1;
+        ContextRead "context_read" 1;
+        LockRequested "lock_requested" 1;
+        LockAcquired "lock_acquired" 1;
+        LockGivenBack "lock_given_back" 1;
+        AttemptAnswered "attempt_answered" 1;
+        ContextWritten "context_written" 1;
         RunPaused "run_paused" 1;
         RunUnpaused "run_unpaused" 1;
         PausePlanned "pause_planned" 1;

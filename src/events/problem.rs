@@ -251,6 +251,8 @@ codes! {
     NoSuchContextKey = "RE-1403", Validation, "The context has no such key", "check the spelling";
     ContextConflict = "RE-1404", Transient, "A key of a context has another version than was expected: nothing is written",
         "read it again, and expect the version that it has";
+    UnknownAlias = "RE-1409", Validation, "An agent names a shared context by an alias that its workflow does not have",
+        "name the context at the top of the file: `contexts: {ALIAS: NAME}`";
     ContextFull = "RE-1405", Validation, "A context has as many keys, locks or waiters as it may have",
         (Read(Document::Limits));
     LockHeld = "RE-1406", Transient, "Somebody else holds the lock, or comes first", "try again, or wait for it";

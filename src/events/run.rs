@@ -8,6 +8,7 @@ mod control;
 mod graph;
 mod people;
 mod saga;
+mod shared;
 mod status;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,10 @@ pub use people::{
 pub use saga::{
     CompensationFailed, CompensationResolved, CompensationStarted, Resolution, RollbackCause,
     RollbackStarted, RoundOrder, RunCompensated, RunStuck, StepCompensated, StuckWhy, Undoes,
+};
+pub use shared::{
+    AttemptAnswered, ContextAwaited, ContextRead, ContextWritten, LockAcquired, LockGivenBack, LockRequested,
+    SharedKey, SharedWrite,
 };
 pub use status::RunStatus;
 
@@ -387,8 +392,8 @@ macro_rules! run_events {
 run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
-    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, RunPaused,
-    RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
+    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, ContextAwaited,
+    ContextRead, LockRequested, LockAcquired, LockGivenBack, AttemptAnswered, ContextWritten, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
 }
@@ -421,6 +426,8 @@ impl RunEvent {
             Self::ApprovalGranted(granted) => [granted.edits.as_ref(), granted.output.as_ref()],
             Self::SignalReceived(received) => [Some(&received.data), None],
             Self::ContextChanged(changed) => [Some(&changed.value), None],
+            Self::ContextRead(read) => [Some(&read.value), None],
+            Self::AttemptAnswered(answered) => return answered.blobs(),
             Self::RunCompleted(completed) => [Some(&completed.output), None],
             _ => [None, None],
         };

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use super::subprocess::OUTPUT_BYTES_MAX;
 use super::{AgentRequest, Context, Executor, Failure, Output, Progress, Task, now};
-use crate::events::ids::{AgentName, KeyVersion};
+use crate::events::ids::{AgentName, KeyVersion, LockFence};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::time::Timestamp;
@@ -57,19 +57,30 @@ impl FunctionCall {
     }
 
     /// A value that the agents of the run share, with its version, as it was when the attempt began; none if nobody has
-    /// written that key.
+    /// written that key. `ALIAS/KEY` means a context that runs share: its value is known of keys that the step's expressions
+    /// name, and has version 0 where the key was not there.
     ///
     /// # Errors
     /// A `validation` failure when it does not fit.
     pub fn context_get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, KeyVersion)>, Failure> {
-        let Some(entry) = self.task.context.get(key) else { return Ok(None) };
+        let entry = match key.split_once('/') {
+            Some((alias, key)) => self.task.contexts.get(alias).and_then(|keys| keys.get(key)),
+            None => self.task.context.get(key),
+        };
+        let Some(entry) = entry else { return Ok(None) };
         serde_json::from_str(entry.value.text()).map(|value| Some((value, entry.version))).map_err(|error| {
             let message = format!("`{key}` in the context is not what `{}` takes: {error}", self.task.agent);
             Failure::new(Code::FunctionInput, message)
         })
     }
 
-    /// Writes a value that the agents of the run share, when the attempt succeeds. With `expected` it fails then, and is
+    /// The number of the grant by which the step holds a lock, of one named `CONTEXT/NAME`: who is told it can refuse what is
+    /// written by an older one. None if it does not hold that lock.
+    pub fn lock_fence(&self, lock: &str) -> Option<LockFence> {
+        self.task.locks.get(lock).copied()
+    }
+
+    /// Writes a value that the agents of the run share, or runs (`ALIAS/KEY`), when the attempt succeeds. With `expected` it fails then, and is
     /// tried again where its step is retried, if the key has another version by then; 0 is that of a key that nobody has
     /// written.
     ///

@@ -30,12 +30,15 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::aggregates::run::{About, Context as RunContext, ContextValue, Run};
-use crate::events::ids::{AgentName, ContextKey, Fence, Hash, KeyVersion, RunId, StepId};
+use crate::events::ids::{
+    AgentName, ContextKey, ContextName, Fence, Hash, KeyVersion, LockFence, RunId, StepId,
+};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{AttemptStarted, Purpose, Undoes};
 use crate::events::time::Timestamp;
 use crate::kernel::Blobs;
+use crate::workflow::definition::Definition;
 use crate::workflow::work::Work;
 pub use crate::workflow::work::{AgentRequest, Failure, Output, Stop};
 
@@ -69,6 +72,10 @@ pub struct Task {
     pub compensates: Option<Compensated>,
     /// What the agents of the run share, by key, as it is when the attempt is made.
     pub context: BTreeMap<String, ContextEntry>,
+    /// What the step has read of contexts that runs share, by alias and key; version 0 and null of a key that was not there.
+    pub contexts: BTreeMap<String, BTreeMap<String, ContextEntry>>,
+    /// The numbers of the grants by which it holds its locks, each by `CONTEXT/NAME`.
+    pub locks: BTreeMap<String, LockFence>,
 }
 
 impl Task {
@@ -90,6 +97,9 @@ pub struct Assignment {
     undoes: Option<(Undoes, Option<Payload>)>,
     /// What the agents of the run share.
     values: Arc<RunContext>,
+    /// What the step has read of contexts that runs share.
+    reads: Vec<(ContextName, ContextKey, KeyVersion, Payload)>,
+    locks: BTreeMap<String, LockFence>,
 }
 
 impl Assignment {
@@ -102,7 +112,10 @@ impl Assignment {
         let undoes = run.undoes(&started.step).filter(|_| started.purpose == Purpose::Compensate);
         let undoes = undoes.map(|(outcome, output)| (outcome, output.cloned()));
         let values = Arc::clone(run.context());
-        Ok(Self { about: Arc::clone(about), started: Arc::clone(started), undoes, values })
+        let (reads, held) = (run.reads_of(&started.step), run.held(&started.step).iter());
+        let locks = held.map(|held| (format!("{}/{}", held.of.context, held.of.lock), held.fence));
+        let (about, started) = (Arc::clone(about), Arc::clone(started));
+        Ok(Self { about, started, undoes, values, reads, locks: locks.collect() })
     }
 
     /// The hashes of the blobs that it refers to.
@@ -110,7 +123,9 @@ impl Assignment {
         let output = self.undoes.as_ref().and_then(|(_, output)| output.as_ref());
         let payloads = [Some(&self.started.input), output].into_iter().flatten();
         let payloads = payloads.chain(self.values.values().map(|known| &known.value));
-        payloads.filter_map(Payload::blob).map(|blob| blob.hash).collect()
+        let payloads = payloads.chain(self.reads.iter().map(|(.., value)| value));
+        let definition = (!self.reads.is_empty()).then_some(self.about.started.definition.hash);
+        payloads.filter_map(Payload::blob).map(|blob| blob.hash).chain(definition).collect()
     }
 
     /// Reads the blobs that it refers to.
@@ -118,7 +133,7 @@ impl Assignment {
     /// # Errors
     /// When one of them cannot be read.
     pub fn read(self, blobs: &dyn Blobs) -> Result<Task, Problem> {
-        let Self { about, started, undoes, values } = self;
+        let Self { about, started, undoes, values, reads, locks } = self;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
         let work: Work = serde_json::from_str(json(&started.input)?.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
@@ -132,6 +147,17 @@ impl Assignment {
                 ContextEntry { value: json(&known.value)?, version: known.version },
             ))
         };
+        let mut contexts = BTreeMap::<String, BTreeMap<String, ContextEntry>>::new();
+        if !reads.is_empty() {
+            let definition = blobs.value::<Definition>(&about.started.definition.hash);
+            let aliases = &definition.map_err(|unreadable| unreadable.problem())?.contexts;
+            for (context, key, version, value) in &reads {
+                let entry = ContextEntry { value: json(value)?, version: *version };
+                for (alias, _) in aliases.iter().filter(|(_, named)| *named == context) {
+                    contexts.entry(alias.clone()).or_default().insert(key.to_string(), entry.clone());
+                }
+            }
+        }
         let context: Result<_, _> = values.iter().filter(|(_, known)| known.is_there()).map(entry).collect();
         Ok(Task {
             run: about.id.clone(),
@@ -146,6 +172,8 @@ impl Assignment {
             work,
             compensates: compensates.transpose()?,
             context: context?,
+            contexts,
+            locks,
         })
     }
 }

@@ -128,6 +128,8 @@ mod tests {
             work: Work { prompt: prompt.map(str::to_owned), ..Work::default() },
             compensates: None,
             context: Default::default(),
+            contexts: Default::default(),
+            locks: Default::default(),
         }
     }
 

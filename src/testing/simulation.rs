@@ -3,6 +3,7 @@
 //! between any two outputs.
 
 mod agents;
+mod contexts;
 mod people;
 mod slots;
 mod start;
@@ -27,6 +28,7 @@ use crate::kernel::core::{Envelope, Residency};
 use crate::kernel::{Aggregate, Blobs, Effect};
 use crate::workflow::definition::Definition;
 
+use contexts::Contexts;
 pub use people::OpenRequest;
 use slots::Slots;
 pub use start::{child_of, start_of};
@@ -63,6 +65,7 @@ pub struct Simulation<W> {
     asked: usize,
     /// The last command, and its id.
     last: Option<(Ask, CommandId)>,
+    contexts: Contexts,
     /// The world that the run acts on.
     pub world: W,
 }
@@ -76,8 +79,16 @@ impl<W: World> Simulation<W> {
         let slots = Slots::new(start.definition_blob.reference.hash, Arc::clone(&start.definition));
         let hosted = Hosted::new(StreamId::of_run(&run), slots, Timestamp(1_800_000_000_000_000));
         let residency = if seed.is_multiple_of(2) { Residency::Pinned } else { Residency::UntilIdle };
-        let mut simulation =
-            Self { run, hosted, dice: Dice::of(seed), residency, asked: 0, last: None, world };
+        let mut simulation = Self {
+            run,
+            hosted,
+            dice: Dice::of(seed),
+            residency,
+            asked: 0,
+            last: None,
+            contexts: Contexts::default(),
+            world,
+        };
         simulation.must(Ask::Start(Box::new(start)))?;
         Ok(simulation)
     }
@@ -435,6 +446,7 @@ impl<W: World> Simulation<W> {
         before.map_err(|broken| self.broken(&broken.to_string()))?;
         loop {
             let length = self.history().len();
+            self.answer_shared().map_err(|broken| self.broken(&broken.to_string()))?;
             if !self.is_dead() && self.tell_of_agents()? && self.history().len() > length {
                 continue;
             }
@@ -464,6 +476,7 @@ impl<W: Clone> Clone for Simulation<W> {
             residency: self.residency,
             asked: self.asked,
             last: self.last.clone(),
+            contexts: self.contexts.clone(),
             world: self.world.clone(),
         }
     }

@@ -4,9 +4,9 @@ mod micros;
 mod names;
 mod policy;
 mod source;
+mod steps;
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Deref;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +16,11 @@ pub use policy::{
     Approval, Compensate, Criticality, Fallback, OnError, Repeat, Retry, RetryPolicy, StepOutput,
 };
 pub use source::Source;
+pub use steps::{StepLock, Steps};
 
 use super::schema::Schema;
 use super::template::{Expression, Template};
-use crate::events::ids::{AgentName, StepId};
+use crate::events::ids::{AgentName, ContextName, StepId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::{Because, StepAdded, StepKind, Undo, UndoWhen};
@@ -50,6 +51,9 @@ pub struct Definition {
     /// What happens when a run fails.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_failure: OnFailure,
+    /// The contexts that its runs share with others, by the aliases that its expressions and agents use.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contexts: BTreeMap<String, ContextName>,
     /// Rules for whole phases, by the names of the phases.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub phases: BTreeMap<String, PhaseRules>,
@@ -61,85 +65,6 @@ pub struct Definition {
     /// Where it stands, if it stands in a file. It is no part of what the workflow does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-}
-
-/// The steps of a workflow: a list in which a step is found by its id without a search.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(from = "Vec<Step>")]
-pub struct Steps {
-    list: Vec<Arc<Step>>,
-    places: HashMap<StepId, usize>,
-}
-
-impl Steps {
-    /// The step with that id.
-    pub fn find(&self, id: &StepId) -> Option<&Arc<Step>> {
-        self.list.get(*self.places.get(id)?)
-    }
-}
-
-impl Definition {
-    /// Sets the agent of a step to the agent's own spelling of its name: see [`Step::set_agent`].
-    pub fn set_agent(&mut self, step: &StepId, role: AgentRole, name: &AgentName) {
-        if let Some(step) = self.step_mut(step) {
-            step.set_agent(role, name);
-        }
-    }
-
-    /// Sets the absolute path of the file of a step that starts a workflow.
-    pub fn set_child(&mut self, step: &StepId, path: &str) {
-        if let Some(Does::Workflow { file, .. }) = self.step_mut(step).map(|step| &mut step.does) {
-            path.clone_into(file);
-        }
-    }
-
-    /// The step with that id, so that what its agent or the configuration says can be filled in.
-    pub fn step_mut(&mut self, step: &StepId) -> Option<&mut Step> {
-        let place = self.steps.places.get(step).copied()?;
-        self.steps.list.get_mut(place).map(Arc::make_mut)
-    }
-}
-
-impl From<Vec<Step>> for Steps {
-    fn from(list: Vec<Step>) -> Self {
-        let places = list.iter().enumerate().map(|(place, step)| (step.id.clone(), place)).collect();
-        Self { list: list.into_iter().map(Arc::new).collect(), places }
-    }
-}
-
-impl Serialize for Steps {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.list.serialize(serializer)
-    }
-}
-
-impl FromIterator<Step> for Steps {
-    fn from_iter<I: IntoIterator<Item = Step>>(steps: I) -> Self {
-        steps.into_iter().collect::<Vec<_>>().into()
-    }
-}
-
-impl Deref for Steps {
-    type Target = [Arc<Step>];
-
-    fn deref(&self) -> &[Arc<Step>] {
-        &self.list
-    }
-}
-
-impl<'a> IntoIterator for &'a Steps {
-    type Item = &'a Arc<Step>;
-    type IntoIter = std::slice::Iter<'a, Arc<Step>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.list.iter()
-    }
-}
-
-impl PartialEq for Steps {
-    fn eq(&self, other: &Self) -> bool {
-        self.list == other.list
-    }
 }
 
 /// Bounds of a run; for those that are none, the configuration's apply.
@@ -245,6 +170,9 @@ pub struct Step {
     /// The group of steps that it belongs to, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
+    /// The locks that it holds for each attempt, in the order in which it gets them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<StepLock>,
     /// Whether, once it has started, nothing of the run may be undone any more.
     #[serde(default, skip_serializing_if = "is_default")]
     pub irreversible: bool,

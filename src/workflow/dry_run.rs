@@ -210,6 +210,7 @@ impl Known {
             env: environment,
             steps: BTreeMap::new(),
             context: BTreeMap::new(),
+            contexts: BTreeMap::new(),
             item: None,
             round: None,
             answer: None,
@@ -381,6 +382,10 @@ impl Known {
                 };
                 let is_known = self.scope.steps.contains_key(&step);
                 (!is_known).then(|| named(&step, attributes.next().unwrap_or_default()))
+            }
+            "contexts" => {
+                let named: Vec<&str> = std::iter::once("contexts").chain(attributes.take(2)).collect();
+                Some(named.join("."))
             }
             other => Some(other.to_owned()),
         }

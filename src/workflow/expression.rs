@@ -9,7 +9,7 @@ use minijinja::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use super::scope::{References, Scope, StepReferences};
-use crate::events::ids::StepId;
+use crate::events::ids::{ContextKey, StepId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 
@@ -250,11 +250,20 @@ fn references(names: &names::Names<'_>) -> References {
             "input" => references.input = true,
             "item" | "index" => references.item = true,
             "context" => references.context = true,
+            "contexts" => references.contexts.extend(shared_key(path)),
             "steps" => references.steps = steps(path, references.steps),
             _ => {}
         }
     }
     references
+}
+
+/// The alias of a shared context, and the key of it, that a path names.
+fn shared_key(path: &names::Path<'_>) -> Option<(String, ContextKey)> {
+    match path.attributes.as_slice() {
+        [(alias, _), (key, _), ..] => Some(((*alias).to_owned(), ContextKey::parse(key).ok()?)),
+        _ => None,
+    }
 }
 
 /// Adds the steps that a path names to those found so far.

@@ -9,6 +9,7 @@ use self::diagnostics::{Diagnostics, Fields};
 use self::keys::{Keys, Takes, key, words};
 use self::names::{Around, Checker};
 use self::phases::Phases;
+use self::shared::Contexts;
 use self::steps::Draft;
 use self::tree::{Tree, Value};
 use self::values::{Use, Values};
@@ -36,6 +37,7 @@ mod repeat;
 mod retry;
 mod saga;
 mod script;
+mod shared;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -203,6 +205,11 @@ const KEYS: Keys = Keys {
             Takes::Word(|| words(&ON_FAILURE)),
             "what becomes of a run that fails: `rollback` (the default) undoes what was done",
         ),
+        key(
+            "contexts",
+            Takes::TextsByName,
+            "contexts that runs share, by the aliases that expressions use: `contexts.ALIAS.key`",
+        ),
         key("phases", Takes::MapsByName(&phases::KEYS), "who is asked about a whole group of steps"),
         key(
             "steps",
@@ -264,13 +271,16 @@ fn workflow<'s>(
     let on_failure = fields.get("on_failure").and_then(|tree| report.choice("on_failure", &ON_FAILURE, tree));
     let (defaults, default_uses) =
         fields.get("defaults").map(|tree| defaults::read(report, tree, known)).unwrap_or_default();
-    let defaults = Defaults { fallback_attempts: known.fallback_attempts, ..defaults }.over(known.defaults);
+    let contexts = fields.get("contexts").map(|tree| Contexts::read(report, tree)).unwrap_or_default();
+    let defaults = Defaults { fallback_attempts: known.fallback_attempts, contexts, ..defaults };
+    let defaults = defaults.over(known.defaults);
     let drafts = drafts(report, &fields, tree, &defaults);
     let (output, output_uses) = output(report, &fields);
 
     let (needs, ancestors) = order::order(report, &drafts);
     let has_order = ancestors.is_some();
-    let checker = Checker::new(known.env, input.as_ref().map(Schema::value), &drafts, ancestors);
+    let checker = Checker::new(known.env, input.as_ref().map(Schema::value), &drafts, ancestors)
+        .with(&defaults.contexts);
     default_uses.iter().for_each(|found| checker.check(report, found, Around::Defaults));
     checker.check_steps(report, &drafts);
     output_uses.iter().for_each(|found| checker.check(report, found, Around::Output));
@@ -295,6 +305,7 @@ fn workflow<'s>(
                 input,
                 limits,
                 on_failure,
+                contexts: defaults.contexts.by_alias.clone(),
                 phases,
                 steps,
                 output,

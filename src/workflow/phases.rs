@@ -145,6 +145,7 @@ fn gate(phase: &str, approval: &Approval) -> Step {
         output: None,
         schema: None,
         phase: Some(phase.to_owned()),
+        locks: Vec::new(),
         irreversible: false,
         at_most_once: false,
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::events::ids::{RunId, StepId};
+use crate::events::ids::{ContextKey, RunId, StepId};
 use crate::events::json::Json;
 use crate::events::run::Undoes;
 
@@ -19,6 +19,8 @@ pub struct Scope {
     pub steps: BTreeMap<StepId, StepView>,
     /// The variables `context.KEY`: what the agents of the run share.
     pub context: BTreeMap<String, Json>,
+    /// The variables `contexts.ALIAS.KEY`: what was read of contexts that runs share. A key that was not there is not there.
+    pub contexts: BTreeMap<String, BTreeMap<String, Json>>,
     /// In a step of a fan-out: `index`, from 0, and `item`.
     pub item: Option<(u32, Json)>,
     /// In the `until` of a loop: `round`, from 1, and its `output`.
@@ -64,6 +66,8 @@ pub struct References {
     pub item: bool,
     /// Whether it uses what the agents of the run share.
     pub context: bool,
+    /// The keys of shared contexts that it uses, each behind the alias of its context.
+    pub contexts: BTreeSet<(String, ContextKey)>,
 }
 
 /// The steps that an expression uses.
@@ -94,6 +98,7 @@ impl References {
         self.input |= other.input;
         self.item |= other.item;
         self.context |= other.context;
+        self.contexts.extend(other.contexts.iter().cloned());
     }
 }
 

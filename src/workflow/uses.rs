@@ -29,6 +29,8 @@ pub enum Whose {
     Environment,
     /// What the agents of the run share: the key, where it is named.
     Context(Option<String>),
+    /// What runs share: the alias of the context, and the key.
+    Shared(String, String),
     /// The item that the step is for, its index, or the round of a loop.
     Part,
     /// The run itself.
@@ -115,6 +117,10 @@ fn whose(path: &Path<'_>) -> Option<Whose> {
         },
         "input" => Whose::Input,
         "context" => Whose::Context(path.attributes.first().map(|(key, _)| (*key).to_owned())),
+        "contexts" => match path.attributes.as_slice() {
+            [(alias, _), (key, _), ..] => Whose::Shared((*alias).to_owned(), (*key).to_owned()),
+            _ => return None,
+        },
         "env" => Whose::Environment,
         "item" | "index" | "round" | "output" | "outcome" => Whose::Part,
         "run" => Whose::Run,

@@ -48,8 +48,8 @@ pub enum Command {
     Shell(String),
 }
 
-/// The result of an attempt that succeeded.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The result of an attempt that succeeded. As JSON it is recorded where more is to be done before the attempt is over.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Output {
     /// The output of the step, as JSON.
     pub output: Json,
@@ -61,7 +61,9 @@ pub struct Output {
     pub requests: Vec<AgentRequest>,
     /// What was said during the attempt: a [`Transcript`] as JSON.
     pub transcript: Option<Json>,
-    /// The end of the child run that made the attempt, if one did.
+    /// The end of the child run that made the attempt, if one did. It writes into its own context, so that nothing of it is
+    /// left to be done.
+    #[serde(skip)]
     pub child: Option<Child>,
 }
 
@@ -80,7 +82,8 @@ pub struct Child {
 
 /// A request that an attempt makes beside its work. The run refuses those that it cannot fulfil
 /// yet: the attempt fails.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AgentRequest {
     /// A message to another agent.
     Send(Json),
@@ -147,6 +150,7 @@ impl Failure {
         let (code, message) = match why {
             Stop::TimedOut => (Code::TimedOut, "it took longer than its timeout"),
             Stop::Cancelled => (Code::Cancelled, "it was cancelled"),
+            Stop::LockLost => (Code::LockNotHeld, "a lock that it held is not its any more"),
             Stop::LetGo => (Code::Cancelled, "the process that ran it let go of it"),
         };
         Self { outcome: Outcome::Unknown, ..Self::new(code, message) }
@@ -172,6 +176,8 @@ pub enum Stop {
     TimedOut,
     /// The run does not want the attempt any more.
     Cancelled,
+    /// A lock that the attempt held is not its any more: its lease was over before it could be renewed.
+    LockLost,
     /// The process does not make the attempt any more, but another may: nobody waits for this result.
     LetGo,
 }

@@ -15,6 +15,7 @@ mod past;
 mod recovery;
 mod resting;
 mod seeker;
+mod shared;
 mod slots;
 mod snapshots;
 mod stops;

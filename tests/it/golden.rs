@@ -6,6 +6,7 @@ mod agents;
 mod commands;
 mod contexts;
 mod people;
+mod shared;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,7 @@ fn events() -> Vec<RunEvent> {
         .chain(endings())
         .chain(timers())
         .chain(control())
+        .chain(shared::events())
         .chain(saga())
         .chain(people::events())
         .chain(children())

@@ -3,5 +3,6 @@
 mod context;
 mod ends;
 mod input;
+mod shared;
 mod shortage;
 mod strays;

@@ -269,6 +269,8 @@ mod tests {
             work: Work::default(),
             compensates: None,
             context: Default::default(),
+            contexts: Default::default(),
+            locks: Default::default(),
         }
     }
 

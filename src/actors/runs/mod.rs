@@ -1,12 +1,15 @@
 //! Runs: what performs their effects, and what may be wanted of them.
 //!
-//! - [`shell`]: what is particular to the host of a run; [`live_state`]: what is seen of it
+//! - [`shell`]: what is particular to the host of a run; `slots`: what its decisions borrow; [`live_state`]: what is seen of it
 //! - `awaiting`: agents that are paused, and runs that wait for them; `log`: what is logged of runs
+//! - `shared`: what they want of contexts that they share
 
 mod awaiting;
 pub mod live_state;
 mod log;
+mod shared;
 pub mod shell;
+mod slots;
 
 use std::sync::{Arc, Weak};
 

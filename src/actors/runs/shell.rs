@@ -1,7 +1,6 @@
-//! The shell of a run: what performs a run's effects, and what its decisions borrow.
+//! The shell of a run: what performs a run's effects. What its decisions borrow is in `slots`.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use actix::Recipient;
@@ -11,27 +10,25 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 
 use super::live_state::{LiveState, OpenAttempt};
+use super::shared::{self, Renewal};
+use super::slots::{Slots, brought};
 use super::{InFlight, Runs, log};
 use crate::actors::agents::agent::{Assigned, AttemptCallback, Attempted, EndLeftover, Perform, StopAttempt};
-use crate::actors::agents::communicator::Brought;
 use crate::actors::agents::dispatcher::{Bring, News, Slot};
 use crate::actors::hosting::context::HostContext;
 use crate::actors::hosting::live::Live;
 use crate::actors::hosting::messages::Tell;
 use crate::actors::hosting::shell::{Heard, Shell};
 use crate::actors::pages::{Pages, page};
-use crate::aggregates::run::{Ask, Grants, Run, RunEffect, RunEffectId, StartRun};
+use crate::aggregates::run::{
+    Ask, Grants, HeldLock, OfShared, Run, RunEffect, RunEffectId, SharedEffect, SharedEffectId,
+};
 use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
 use crate::events::problem::Problem;
 use crate::events::run::{AttemptStarted, Parent};
 use crate::events::time::Timestamp;
 use crate::executors::{Assignment, Progress};
-use crate::kernel::core::Environment;
-use crate::kernel::{Blobs, Now};
 use crate::workflow::work::Stop;
-
-/// Each decision of this process has another seed.
-static SEED: AtomicU64 = AtomicU64::new(0);
 
 /// What is told to the shell of a run.
 pub enum ToRun {
@@ -39,6 +36,15 @@ pub enum ToRun {
     OfSlot(News),
     /// It could use an agent that this process does not have.
     Lacks(Problem),
+    /// What a step waits for of shared contexts.
+    Read {
+        /// The step.
+        step: StepId,
+        /// What was read, or why that is not known.
+        says: OfShared,
+    },
+    /// A lock of an attempt is somebody else's.
+    LockLost(Fence),
     /// What came of an attempt; none if the attempt was let go of before it had succeeded.
     Reported {
         /// The step that was tried.
@@ -56,33 +62,25 @@ pub enum ToRun {
 
 /// Performs a run's effects.
 pub struct RunShell {
-    run: RunId,
-    runs: Weak<Runs>,
+    pub(super) run: RunId,
+    pub(super) runs: Weak<Runs>,
     /// The place and the words of files for people; none if none are written.
     pages: Option<Pages>,
-    context: HostContext,
+    pub(super) context: HostContext,
     address: Option<Recipient<Tell<ToRun>>>,
     /// What can be seen of the run. The attempts that agents make for it are listed here only.
     live_state: watch::Sender<LiveState>,
     /// The version that was shown last; none before it is loaded.
     shown: Option<Version>,
-    slots: Slots,
+    pub(super) slots: Slots,
+    /// What renews the locks of attempts.
+    renewals: HashMap<Fence, Renewal>,
     /// How many slots of each agent it waits for at the dispatcher.
     waits: HashMap<AgentName, u32>,
     /// When it goes on by itself, as it was logged last.
     due: Option<Timestamp>,
     /// Whether it cannot go on.
     is_parked: bool,
-}
-
-/// Slots for attempts that may start in the next commit.
-#[derive(Default)]
-struct Slots {
-    held: HashMap<AgentName, Vec<Slot>>,
-    /// How many of them attempts will take that start with this commit.
-    spoken_for: HashMap<AgentName, usize>,
-    /// Those that came while a commit was on its way.
-    granted: Vec<Slot>,
 }
 
 impl RunShell {
@@ -97,6 +95,7 @@ impl RunShell {
             live_state: watch::Sender::new(LiveState::default()),
             shown: None,
             slots: Slots::default(),
+            renewals: HashMap::new(),
             waits: HashMap::new(),
             due: None,
             is_parked: false,
@@ -138,6 +137,7 @@ impl RunShell {
             live_state.attempts.insert(started.fence, open);
         });
         self.tell_of_family(&runs, state);
+        self.renew_locks(state, &started);
         let report = self.reporter(&started, in_flight);
         let (run, fence, deadline) = (self.run.clone(), started.fence, started.deadline);
         let library = Arc::clone(&self.context.library);
@@ -158,6 +158,19 @@ impl RunShell {
             }
             Err(problem) => report(Some(Err(problem.into())), slot),
         }
+    }
+
+    fn renew_locks(&mut self, state: &Run, started: &AttemptStarted) {
+        let (locks, fence) = (state.held(&started.step).to_vec(), started.fence);
+        if locks.is_empty() {
+            return;
+        }
+        let (now, host) = (self.context.clock.now().steady, self.address.clone());
+        let lost = move |_: &HeldLock| {
+            host.into_iter().for_each(|host| drop(host.try_send(Tell(ToRun::LockLost(fence)))))
+        };
+        let renewal = Renewal::of(Weak::clone(&self.runs), (self.run.clone(), fence), locks, now, lost);
+        self.renewals.insert(fence, renewal);
     }
 
     /// What brings the result of an attempt to its run, whoever hosts it by then.
@@ -196,6 +209,7 @@ impl RunShell {
 
     /// An attempt is not made any more, be it open or not.
     fn forget(&mut self, fence: Fence) {
+        self.renewals.remove(&fence);
         self.change(|live_state| drop(live_state.attempts.remove(&fence)));
     }
 
@@ -249,103 +263,6 @@ impl RunShell {
     }
 }
 
-impl Environment<Run> for RunShell {
-    fn now(&mut self) -> Now {
-        self.context.clock.now()
-    }
-
-    fn blobs(&self) -> Arc<dyn Blobs> {
-        Arc::clone(&self.context.library) as Arc<dyn Blobs>
-    }
-
-    fn seed(&mut self) -> u64 {
-        SEED.fetch_add(1, Ordering::Relaxed)
-    }
-
-    fn grant(&mut self, state: &Run, ask: &Ask, opened: &[RunEffect]) -> Option<Grants> {
-        let runs = self.runs.upgrade().filter(|runs| !runs.hosting().book().is_closing())?;
-        if let Some(start) = ask.begins().filter(|_| state.about().is_none()) {
-            let needs = start.needs();
-            let needs = needs.iter().map(|agent| (agent, begins_with(&runs, start, agent).definition));
-            // It is recorded, and left alone.
-            runs.agents().has_all(&self.run, needs).ok()?;
-        }
-        self.slots.note(opened);
-        let mut grants = state.startable(ask);
-        for (agent, wanted) in &mut grants.0 {
-            let brought = match ask.begins().filter(|_| state.about().is_none()) {
-                Some(start) => begins_with(&runs, start, agent),
-                None => brought(state, agent),
-            };
-            *wanted = self.slots.acquire(&runs, agent, brought, *wanted);
-        }
-        Some(grants)
-    }
-
-    fn may_drive(&mut self, state: &Run) -> Result<(), Problem> {
-        let Some(runs) = self.runs.upgrade() else { return Ok(()) };
-        let needs = state.needs().into_iter().map(|agent| (agent, state.agent(agent)));
-        runs.agents().has_all(&self.run, needs)
-    }
-
-    fn take_back(&mut self) {
-        self.slots = Slots::default();
-    }
-}
-
-/// What a run brings of an agent.
-fn brought(state: &Run, agent: &AgentName) -> Brought {
-    let about = state.about().filter(|_| state.parent().is_none());
-    Brought { definition: state.agent(agent), since: about.map_or(Timestamp(0), |about| about.at) }
-}
-
-/// What a run brings of an agent that begins now.
-fn begins_with(runs: &Runs, start: &StartRun, agent: &AgentName) -> Brought {
-    let context = runs.context();
-    let bound = start.agents.iter().find(|(name, _)| name == agent).map(|(_, blob)| blob);
-    bound.into_iter().for_each(|blob| context.library.keep(blob));
-    let now = context.clock.now().steady;
-    let since = if start.parent.is_none() { now } else { Timestamp(0) };
-    Brought { definition: bound.map(|blob| blob.reference), since }
-}
-
-impl Slots {
-    /// Attempts that earlier commands of this commit started will take their slots when it is durable.
-    fn note(&mut self, opened: &[RunEffect]) {
-        for slot in self.granted.drain(..) {
-            self.held.entry(slot.agent().clone()).or_default().push(slot);
-        }
-        for effect in opened {
-            if let RunEffect::Attempt(started) = effect {
-                *self.spoken_for.entry(started.agent.clone()).or_default() += 1;
-            }
-        }
-    }
-
-    /// Answers how many of so many slots there are, which are held from here on.
-    fn acquire(&mut self, runs: &Runs, agent: &AgentName, brought: Brought, wanted: u32) -> u32 {
-        let spoken_for = self.spoken_for.get(agent).copied().unwrap_or(0);
-        let held = self.held.entry(agent.clone()).or_default();
-        let left = u32::try_from(held.len().saturating_sub(spoken_for)).unwrap_or(u32::MAX);
-        let missing = wanted.saturating_sub(left);
-        let before = held.len();
-        if missing > 0 {
-            held.extend(runs.agents().slots(agent, brought, missing));
-        }
-        let acquired = u32::try_from(held.len() - before).unwrap_or(u32::MAX);
-        wanted.min(left.saturating_add(acquired))
-    }
-
-    /// The commit is durable, and its attempts have their slots. Where nobody drives the run, none is for the next either.
-    fn give_back(&mut self, driven: bool) {
-        self.held.clear();
-        self.spoken_for.clear();
-        if !driven {
-            self.granted.clear();
-        }
-    }
-}
-
 impl Shell<Run> for RunShell {
     type View = watch::Receiver<LiveState>;
     type Message = ToRun;
@@ -366,12 +283,16 @@ impl Shell<Run> for RunShell {
                 log::asks(&self.run, &step, &request);
                 self.write_request(&request);
             }
-            // What is said to other runs is said for it.
+            RunEffect::Shared(SharedEffect::Read { step, keys }) => {
+                shared::read(&self.context, self.address.clone(), step, keys);
+            }
+            // What is said to other streams is said for it.
             RunEffect::Child { .. }
             | RunEffect::Tell(_)
             | RunEffect::AskReturn
             | RunEffect::AnswerReturn { .. }
             | RunEffect::Wake { .. }
+            | RunEffect::Shared(_)
             | RunEffect::Start { .. } => {}
         }
     }
@@ -418,6 +339,14 @@ impl Shell<Run> for RunShell {
                 Heard::Command(Ask::Go)
             }
             ToRun::Lacks(problem) => Heard::LeaveAlone(problem),
+            ToRun::Read { step, says } => Heard::Settled(
+                RunEffectId::Shared(SharedEffectId::Read(step)),
+                Some(Ask::OfShared(Box::new(says))),
+            ),
+            ToRun::LockLost(fence) => {
+                self.stop(fence, Stop::LockLost);
+                Heard::Seen
+            }
             // The slot is given back before deciding, so that the next attempt can have it in the same commit.
             ToRun::Reported { step, fence, result, .. } => {
                 log::attempt_ended(&self.run, &step, fence, result.as_ref());

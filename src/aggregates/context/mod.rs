@@ -197,7 +197,7 @@ impl Aggregate for Context {
         let (to, name, says) = self.says(effect)?;
         let insists = matches!(effect, ContextEffect::TellWaitEnded { .. });
         let write = Arc::new(move |_: &dyn crate::kernel::Blobs| Ok(Said::new(says.clone())));
-        Some(Message { to, effect: name.into(), asks: false, insists, write })
+        Some(Message { to, effect: name.into(), id: None, asks: false, insists, write })
     }
 
     /// Whoever cannot be told asks again if they live.

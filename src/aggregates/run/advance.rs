@@ -7,6 +7,7 @@ pub(super) mod grow;
 mod people;
 mod phase;
 mod plan;
+pub(super) mod shared;
 mod start;
 mod unwind;
 
@@ -212,7 +213,7 @@ impl<'d, 'a> Advance<'d, 'a> {
 
     fn examine_one(&mut self, place: StepIndex) -> Result<(), RunRejection> {
         let step = self.template(place)?;
-        if !self.may_start(place, &step)? {
+        if self.must_read(place, &step)? || !self.may_start(place, &step)? {
             return Ok(());
         }
         match &self.node(place)?.added.kind {
@@ -304,6 +305,10 @@ impl<'d, 'a> Advance<'d, 'a> {
             env: about.started.environment.clone(),
             steps,
             context,
+            contexts: place
+                .map(|place| self.shared_values(place, references))
+                .transpose()?
+                .unwrap_or_default(),
             item,
             round: None,
             answer: None,

@@ -4,12 +4,13 @@
 use std::borrow::Cow;
 
 use super::advance::Advance;
+use super::advance::shared::SharedValues;
 use super::context::Write;
 use crate::events::json::Json;
 use crate::events::problem::Code;
 use crate::events::run::AttemptStarted;
 use crate::workflow::json_text::Level;
-use crate::workflow::work::{AgentRequest, Failure};
+use crate::workflow::work::{AgentRequest, Failure, Output};
 
 /// The key of an answer whose members are values for the context.
 const CONTEXT: &str = "context";
@@ -21,6 +22,8 @@ const KEY_OF_ATTEMPT: &str = "idempotency_key";
 #[derive(Default)]
 pub(super) struct Beside {
     writes: Vec<Write>,
+    /// What is to be written into contexts that runs share, each once.
+    pub(super) shared: Vec<SharedValues>,
 }
 
 impl Advance<'_, '_> {
@@ -28,26 +31,26 @@ impl Advance<'_, '_> {
     ///
     /// # Errors
     /// Why it may not: the attempt has failed.
-    pub(super) fn beside(
-        &self,
-        attempt: &AttemptStarted,
-        requests: Vec<AgentRequest>,
-        answer: &Json,
-    ) -> Result<Beside, Failure> {
+    pub(super) fn beside(&self, attempt: &AttemptStarted, output: &Output) -> Result<Beside, Failure> {
+        // A run of its own writes into its own context.
+        if output.child.is_some() {
+            return Ok(Beside::default());
+        }
         let mut values = Vec::new();
-        for request in requests {
+        for request in &output.requests {
             match request {
-                AgentRequest::Context { key, value } => values.push((key, value)),
+                AgentRequest::Context { key, value } => values.push((key.clone(), value.clone())),
                 AgentRequest::Send(_) => return Err(not_built("`SEND:` lines")),
                 AgentRequest::Handoff(_) => return Err(not_built("handoffs")),
             }
         }
-        values.extend(in_answer(attempt, answer));
-        Ok(Beside { writes: self.writes(values)? })
+        values.extend(in_answer(attempt, &output.output));
+        let (shared, own) = values.into_iter().partition(|(key, _): &(String, Json)| key.contains('/'));
+        Ok(Beside { writes: self.writes(own)?, shared: self.shared_writes(attempt, shared)? })
     }
 
-    /// Records it.
-    pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, Beside { writes }: Beside) {
+    /// Records it, but for what is written into contexts that runs share: those have taken that already.
+    pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, Beside { writes, .. }: Beside) {
         self.write(attempt, writes);
     }
 }

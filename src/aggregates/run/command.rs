@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::child::is_made_by;
 use super::kin::{ForParent, OfChild, Word};
+use super::shared::{OfShared, SharedEffect, SharedEffectId};
 use super::start::StartRun;
 use crate::events::decision::Grant;
 use crate::events::ids::{AgentName, Fence, RequestId, StepId, TimerId, Version};
@@ -68,6 +69,8 @@ pub enum Ask {
         /// What the parent answered, for people.
         reason: String,
     },
+    /// To hear something of a context that it shares with other runs. What it does not wait for changes nothing.
+    OfShared(Box<OfShared>),
     /// To let go of every open attempt, because this process ends in order.
     Interrupt,
     /// To start what can start.
@@ -190,6 +193,7 @@ impl Ask {
             Self::NoChild { .. } => "no_child",
             Self::ParentTold { .. } => "parent_told",
             Self::ReturnRefused { .. } => "return_refused",
+            Self::OfShared(says) => says.name(),
             Self::Interrupt => "interrupt",
             Self::Go => "go",
             Self::AgentPaused { .. } => "agent_paused",
@@ -225,6 +229,7 @@ impl Ask {
                 | Self::Failed { .. }
                 | Self::Due { .. }
                 | Self::Recover { .. }
+                | Self::OfShared(_)
                 | Self::Interrupt
                 | Self::Go
                 | Self::AgentPaused { .. }
@@ -317,6 +322,8 @@ pub enum RunEffect {
         /// The fence of the attempt.
         fence: Fence,
     },
+    /// A context that it shares with other runs is to be asked for something.
+    Shared(SharedEffect),
     /// The run is to be woken.
     Wake {
         /// The timer that is due then.
@@ -343,6 +350,8 @@ pub enum RunEffectId {
     Ask(RequestId),
     /// Names a [`RunEffect::Stop`] by the fence of the attempt.
     Stop(Fence),
+    /// Names a [`RunEffect::Shared`].
+    Shared(SharedEffectId),
     /// Names a [`RunEffect::Wake`] by its timer.
     Wake(TimerId),
 }
@@ -361,6 +370,7 @@ impl Effect for RunEffect {
             Self::AnswerReturn { step, .. } => RunEffectId::AnswerReturn(step.clone()),
             Self::Ask { request, .. } => RunEffectId::Ask(request.clone()),
             Self::Stop { fence, .. } => RunEffectId::Stop(*fence),
+            Self::Shared(effect) => RunEffectId::Shared(effect.id()),
             Self::Wake { timer, .. } => RunEffectId::Wake(timer.clone()),
         }
     }
@@ -372,6 +382,7 @@ impl Effect for RunEffect {
             Self::Child { rests: false, .. } | Self::AskReturn => Lasts::Answer,
             Self::Child { rests: true, .. } => Lasts::Elsewhere,
             Self::Ask { .. } | Self::Stop { .. } | Self::Tell(_) | Self::AnswerReturn { .. } => Lasts::Told,
+            Self::Shared(effect) => effect.lasts(),
             Self::Wake { at, .. } => Lasts::Until(*at),
         }
     }

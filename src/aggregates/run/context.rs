@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::advance::Advance;
-use super::beside::not_built;
 use crate::events::ids::{ContextKey, KeyVersion, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::limits::CONTEXT_KEYS_MAX;
@@ -15,7 +14,7 @@ use crate::events::time::Timestamp;
 use crate::workflow::work::Failure;
 
 /// How many values one attempt may write.
-const WRITES_MAX: usize = 1_000;
+pub(super) const WRITES_MAX: usize = 1_000;
 
 /// The context of a run, by key.
 pub(crate) type Context = BTreeMap<ContextKey, ContextValue>;
@@ -105,11 +104,8 @@ impl Advance<'_, '_> {
     }
 }
 
-/// The key of the run's own context that is meant, and the version that it is expected to have.
-fn parsed(what: &str) -> Result<(ContextKey, Option<KeyVersion>), Failure> {
-    if what.contains('/') {
-        return Err(not_built("values for contexts that runs share"));
-    }
+/// The key of a context that is meant, and the version that it is expected to have.
+pub(super) fn parsed(what: &str) -> Result<(ContextKey, Option<KeyVersion>), Failure> {
     let bad = |why: String| Failure::new(Code::BadContextName, why);
     let (key, expected) = what.split_once('@').map_or((what, None), |(key, expected)| (key, Some(expected)));
     let version = |text: &str| {

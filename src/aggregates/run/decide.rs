@@ -12,11 +12,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::advance::grow::NotTaken;
+use super::advance::shared::Written;
 use super::advance::{Advance, Completion};
 use super::beside::Beside;
 use super::child::is_made_by;
 use super::start::micros;
-use super::{Ask, Moment, Node, Phase, Run, RunRejection, StartRun, StepIndex, TimerOf, Tries, Unwanted};
+use super::{
+    Ask, Impossible, Moment, Node, Phase, Run, RunRejection, StartRun, StepIndex, TimerOf, Tries, Unwanted,
+};
 use crate::events::ids::{AgentName, Fence, StepId, TimerId};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Class, Code};
@@ -55,6 +58,7 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         Ask::Due { timer } => due(&mut advance, &timer)?,
         Ask::Recover { in_flight } => {
             lose(&mut advance, false, &in_flight)?;
+            advance.wait_anew_for_locks()?;
             advance.look_at_all();
         }
         Ask::Interrupt => {
@@ -63,6 +67,11 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         }
         Ask::ForParent(asked) => children::for_parent(&mut advance, *asked)?,
         Ask::OfChild(tidings) => children::of_child(&mut advance, *tidings)?,
+        Ask::OfShared(says) => match advance.of_shared(*says)? {
+            None => {}
+            Some(Written::All(step, fence, output)) => settled(&mut advance, &step, fence, output)?,
+            Some(Written::Failed(step, fence, failure)) => failed(&mut advance, &step, fence, failure)?,
+        },
         Ask::NoChild { step, fence } => children::no_child(&mut advance, &step, fence)?,
         Ask::ParentTold { version } => children::parent_told(advance.draft, version),
         Ask::ReturnRefused { reason } => children::return_answered(&mut advance, false, &reason)?,
@@ -191,6 +200,7 @@ fn open_attempt(run: &Run, step: &StepId, fence: Fence) -> Option<(StepIndex, Ar
     Some((place, Arc::clone(attempt)))
 }
 
+/// An agent has answered. Where what it writes into shared contexts is not written yet, the attempt goes on until it is.
 fn completed(
     advance: &mut Advance<'_, '_>,
     step: &StepId,
@@ -198,10 +208,47 @@ fn completed(
     output: Output,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
-    let Output { output: answer, artifacts, usage, requests, transcript, child } = output;
-    // A run of its own writes into its own context.
-    let beside =
-        if child.is_some() { Ok(Beside::default()) } else { advance.beside(&attempt, requests, &answer) };
+    if advance.draft.state().is_writing(fence) {
+        return Ok(());
+    }
+    let beside = advance.beside(&attempt, &output);
+    let is_taken = || match attempt.purpose {
+        Purpose::Do => advance.taken(place, output.output.clone()).map(|taken| taken.is_ok()),
+        Purpose::Compensate => Ok(true),
+    };
+    let writes = match beside {
+        Ok(Beside { shared, .. }) if !shared.is_empty() && is_taken()? => shared,
+        beside => return settle(advance, (place, attempt), output, beside),
+    };
+    let answer = Json::of(&output).map_err(|_| Impossible::NoJson(place.number()))?;
+    let answer = advance.draft.payload(answer);
+    let writes = writes.into_iter().map(|values| values.recorded(advance.draft)).collect();
+    let (purpose, step, attempt) = (attempt.purpose, step.clone(), attempt.attempt);
+    advance.draft.emit(AttemptAnswered { purpose, step, attempt, answer, writes });
+    Ok(())
+}
+
+/// All is written that an attempt wrote into shared contexts.
+fn settled(
+    advance: &mut Advance<'_, '_>,
+    step: &StepId,
+    fence: Fence,
+    output: Output,
+) -> Result<(), RunRejection> {
+    let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
+    let beside = advance.beside(&attempt, &output);
+    settle(advance, (place, attempt), output, beside)
+}
+
+/// What an agent answered is taken, with what it wants beside that, or the attempt has failed.
+fn settle(
+    advance: &mut Advance<'_, '_>,
+    (place, attempt): (StepIndex, Arc<AttemptStarted>),
+    output: Output,
+    beside: Result<Beside, Failure>,
+) -> Result<(), RunRejection> {
+    let (step, fence) = (&attempt.step, attempt.fence);
+    let Output { output: answer, artifacts, usage, transcript, child, .. } = output;
     let taken = match (beside, attempt.purpose) {
         (Err(failure), _) => Err(failure.into()),
         (Ok(beside), Purpose::Do) => advance.taken(place, answer)?.map(|output| (output, beside)),
@@ -401,9 +448,12 @@ fn lose(
     interrupted: bool,
     kept: &BTreeSet<Fence>,
 ) -> Result<(), RunRejection> {
-    let open = advance.draft.state().steps.indexed().flat_map(|(place, node)| {
-        let lost =
-            |attempt: &&Arc<AttemptStarted>| !is_made_by(&attempt.agent) && !kept.contains(&attempt.fence);
+    let run = advance.draft.state();
+    let open = run.steps.indexed().flat_map(|(place, node)| {
+        let lost = |attempt: &&Arc<AttemptStarted>| {
+            let is_over = is_made_by(&attempt.agent) || run.is_writing(attempt.fence);
+            !is_over && !kept.contains(&attempt.fence)
+        };
         node.open_attempts().filter(lost).map(move |open| (place, Arc::clone(open)))
     });
     let open: Vec<_> = open.collect();

@@ -2,7 +2,8 @@
 //!
 //! Here is what becomes of steps; what attempts come to is in `tries`, how the graph grows and goes on in `graph`, what
 //! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
-//! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`.
+//! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`, what it asks of contexts
+//! that it shares with other runs in `shared`.
 
 mod agents;
 mod children;
@@ -11,6 +12,7 @@ mod control;
 mod graph;
 mod people;
 mod saga;
+mod shared;
 mod tries;
 
 use std::sync::Arc;
@@ -45,7 +47,8 @@ pub(super) fn evolve(
 pub(super) fn open(run: &Run) -> Vec<RunEffect> {
     let mut effects = Vec::new();
     for (place, node) in run.steps.indexed() {
-        let is_ready = node.doing.is_ready() && !run.passing.contains(&place);
+        let is_held_up = run.passing.contains(&place) || run.shared.holds_up(place);
+        let is_ready = node.doing.is_ready() && !is_held_up;
         if is_ready && run.phase == Phase::Going && !run.paused {
             effects.push(start(node, Purpose::Do));
         }
@@ -53,12 +56,14 @@ pub(super) fn open(run: &Run) -> Vec<RunEffect> {
             effects.push(RunEffect::Ask { request: request.clone(), step: node.id().clone() });
         }
         let rests = node.child.as_ref().is_some_and(|child| child.rests);
-        effects.extend(node.open_attempts().map(|attempt| RunEffect::attempt(attempt, rests)));
+        let open = node.open_attempts().filter(|attempt| !run.is_writing(attempt.fence));
+        effects.extend(open.map(|attempt| RunEffect::attempt(attempt, rests)));
         effects.extend(node.open_attempt().filter(|_| node.doing.stop().is_some()).map(|open| stop(open)));
     }
     effects.extend(saga::open(run));
     effects.extend(run.open_timers());
     effects.extend(children::open(run));
+    effects.extend(run.shared.open(run).into_iter().map(RunEffect::Shared));
     effects
 }
 
@@ -101,6 +106,7 @@ impl Evolution<'_> {
         self.may_follow(event)?;
         self.follow(event, at)?;
         self.keep_passage();
+        self.keep_shared();
         self.keep_time();
         self.note_driven(event);
         self.run.note_waiting(self.now);
@@ -141,6 +147,13 @@ impl Evolution<'_> {
             RunEvent::ParentTold(_) => self.parent_told(),
             RunEvent::DrivingBegan(event) => self.driving_began(event),
             RunEvent::ContextChanged(event) => self.context_changed(event),
+            RunEvent::ContextAwaited(event) => self.context_awaited(event),
+            RunEvent::ContextRead(event) => self.context_read(event),
+            RunEvent::LockRequested(event) => self.lock_requested(event),
+            RunEvent::LockAcquired(event) => self.lock_acquired(event),
+            RunEvent::LockGivenBack(event) => self.lock_given_back(event),
+            RunEvent::AttemptAnswered(event) => self.attempt_answered(event),
+            RunEvent::ContextWritten(event) => self.context_written(event),
             RunEvent::AgentAwaited(event) => self.agent_awaited(event),
             RunEvent::AgentAwaitEnded(event) => self.agent_await_ended(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
@@ -174,6 +187,7 @@ impl Evolution<'_> {
                 | RunEvent::CompensationResolved(_)
                 | RunEvent::CancelRequested(_)
                 | RunEvent::TellingBegan(_)
+                | RunEvent::LockGivenBack(_)
                 | RunEvent::ParentTold(_),
             ) => Ok(()),
             (Phase::Ended(_), _) => Err("the run has ended".to_owned()),
@@ -348,6 +362,7 @@ impl Evolution<'_> {
     fn close(&mut self, place: StepIndex) -> Result<(), Contradiction> {
         self.run.stalled.remove(&place);
         self.run.passing.remove(&place);
+        self.leave_shared(place, None);
         match std::mem::replace(&mut self.node_mut(place)?.doing.phase, StepPhase::BETWEEN) {
             StepPhase::Trying(Trying::Ready) => self.take_from_ready(place)?,
             StepPhase::Trying(Trying::Open { attempt, .. }) => self.close_attempt(place, &attempt),

@@ -33,6 +33,7 @@ impl Run {
             && self.running == self.seen_through
             && !self.could_start()
             && !self.is_asking()
+            && !self.shared.is_asking()
             && !self.has_own_timers()
     }
 
@@ -94,6 +95,7 @@ impl Run {
                     Wants::Answered { granted: *granted },
                 ))
             }
+            RunEffect::Shared(effect) => self.to_context(effect),
             RunEffect::Start { .. }
             | RunEffect::Attempt(_)
             | RunEffect::Ask { .. }
@@ -123,7 +125,14 @@ impl Run {
                     Ok(Said::new(Ask::ForParent(Box::new(ForParent { parent, wants }))))
                 };
                 let (to, effect) = (StreamId::of_run(&run), effect.into());
-                return Some(Message { to, effect, asks: true, insists: false, write: Arc::new(write) });
+                return Some(Message {
+                    to,
+                    effect,
+                    id: None,
+                    asks: true,
+                    insists: false,
+                    write: Arc::new(write),
+                });
             }
         };
         Some(to(&run, about, &step, effect, wants))
@@ -163,6 +172,7 @@ impl Run {
     /// The command that follows from what another run of the family answered.
     pub(super) fn answered(effect: &RunEffect, answer: Result<Version, Problem>) -> Option<Ask> {
         match (effect, answer) {
+            (RunEffect::Shared(effect), answer) => Self::context_answered(effect, answer),
             // Nothing fails for what this process lacks: another goes on with it.
             (_, Err(problem)) if problem.code == Code::AgentLacking => None,
             (RunEffect::Child { attempt, .. }, Err(problem)) => Some(refused(attempt, problem)),
@@ -212,7 +222,7 @@ fn to(run: &RunId, parent: &About, step: &StepId, effect: String, wants: Wants) 
     let ask = ForParent { parent: Parent { run: parent.id.clone(), step: step.clone() }, wants };
     let write = move |_: &dyn Blobs| Ok(Said::new(Ask::ForParent(Box::new(ask.clone()))));
     let (to, effect, write) = (StreamId::of_run(run), effect.into(), Arc::new(write));
-    Message { to, effect, asks: true, insists: false, write }
+    Message { to, effect, id: None, asks: true, insists: false, write }
 }
 
 fn of_child(
@@ -227,7 +237,7 @@ fn of_child(
         let tidings = OfChild { run: run.clone(), step: step.clone(), says: says(blobs)? };
         Ok(Said::new(Ask::OfChild(Box::new(tidings))))
     };
-    Message { to, effect: effect.into(), asks, insists: false, write: Arc::new(write) }
+    Message { to, effect: effect.into(), id: None, asks, insists: false, write: Arc::new(write) }
 }
 
 /// What the child of an attempt begins with.

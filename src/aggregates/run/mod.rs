@@ -4,7 +4,8 @@
 //! - `people`: what people are asked, and what they said
 //! - `index`, `graph`, `node`: which step, how they hang together, and what is known of each
 //! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
-//! - `beside`: what attempts want beside their answer; `context`: what its agents share
+//! - `beside`: what attempts want beside their answer; `context`: what its agents share; `shared`: what it asks of contexts
+//!   that it shares with other runs
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
@@ -40,6 +41,7 @@ pub mod plan;
 mod queue;
 mod recorded;
 mod rejection;
+mod shared;
 mod snapshot;
 pub mod start;
 mod startable;
@@ -70,12 +72,15 @@ pub use plan::{CannotUndo, RollbackPlan};
 use queue::Queue;
 pub use recorded::RECORDS;
 pub use rejection::{Became, Impossible, NoReturn, Refusal, Refused, RunRejection};
+pub(crate) use shared::Shared;
+pub use shared::{HeldLock, LEASE, LockOf, OfShared, SharedEffect, SharedEffectId};
 pub use start::{Insists, StartChild, StartRun};
 use time::{Driven, Waited};
 use timer::{Timer, TimerOf};
 pub(crate) use tries::{StepError, Trace, Tries, Trying, Unwanted};
 pub(crate) use unwinding::Unwinding;
 
+use crate::aggregates::context::OfContext;
 use crate::events::codec::CodecError;
 use crate::events::decision::Form;
 use crate::events::ids::{AgentName, Fence, RUN_KIND, RunId, StepId, TimerId, Version};
@@ -86,7 +91,7 @@ use crate::events::time::Timestamp;
 use crate::kernel::standing::KindFold;
 use crate::kernel::{
     self, Aggregate, At, Attention, Draft, EffectChanges, IllegalEvent, Message, NotRecalled, Recalling,
-    Recording,
+    Recording, Said,
 };
 
 /// A moment at which a run decides: its grants are slots of agents.
@@ -133,6 +138,8 @@ pub struct Run {
     passing: BTreeSet<StepIndex>,
     /// What its agents share.
     context: Arc<Context>,
+    /// What it asks of contexts that it shares with other runs.
+    shared: Shared,
     /// Steps that are done with.
     done: usize,
     /// Steps that do not count any more, because what they grew in starts anew.
@@ -237,7 +244,10 @@ impl Run {
             Phase::Empty | Phase::Ended(_) => return false,
             Phase::Going | Phase::Unwinding(_) | Phase::Back(_) => self.could_start(),
         };
-        self.running > self.resting || self.is_asking() || could_start && !self.paused
+        self.running > self.resting
+            || self.is_asking()
+            || self.shared.is_asking()
+            || could_start && !self.paused
     }
 
     /// When its next timer is due by the steady clock, of those by which it goes on without people.
@@ -315,7 +325,7 @@ impl Run {
         let waits_for_others = self.resting > 0 || !self.awaited_agents.is_empty();
         match &self.phase {
             Phase::Empty | Phase::Ended(_) | Phase::Ending(_) => false,
-            _ if self.running > self.resting || self.is_asking() => false,
+            _ if self.running > self.resting || self.is_asking() || self.shared.is_asking() => false,
             Phase::Back(_) => true,
             _ if self.paused => true,
             _ if self.could_start() || self.has_own_timers() => false,
@@ -404,6 +414,10 @@ impl Aggregate for Run {
             RunEffect::Wake { timer, .. } => Some(Ask::Due { timer: timer.clone() }),
             _ => None,
         }
+    }
+
+    fn heard(said: Said) -> Option<Ask> {
+        said.command::<OfContext>().map(|says| Ask::OfShared(Box::new(OfShared::Lock(says))))
     }
 
     fn recover(in_flight: &mut dyn Iterator<Item = &RunEffectId>) -> Ask {

@@ -6,6 +6,7 @@
 
 mod recall;
 mod record;
+mod shared;
 
 use std::sync::Arc;
 
@@ -49,6 +50,12 @@ pub const RECORDS: &[(&str, u16)] = &[
     ("no_child", 1),
     ("parent_told", 1),
     ("return_refused", 1),
+    ("context_read", 1),
+    ("context_not_read", 1),
+    ("of_lock", 1),
+    ("lock_refused", 1),
+    ("lock_given_back", 1),
+    ("context_answered", 1),
 ];
 
 /// All else that a run begins with is said by its first event, be it of this decision or older: a run that is started again
@@ -245,7 +252,8 @@ pub(super) fn asked_by(ask: &Ask) -> Option<Arc<str>> {
         | Ask::OfChild(_)
         | Ask::NoChild { .. }
         | Ask::ParentTold { .. }
-        | Ask::ReturnRefused { .. } => None,
+        | Ask::ReturnRefused { .. }
+        | Ask::OfShared(_) => None,
     }
 }
 

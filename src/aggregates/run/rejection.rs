@@ -312,6 +312,9 @@ pub enum Impossible {
     /// What was asked of people cannot be told any more.
     #[error("what step `{0}` asks cannot be told")]
     NotTold(StepId),
+    /// What an attempt answered was recorded, and cannot be read.
+    #[error("what an attempt at `{0}` answered cannot be read: {1}")]
+    NoAnswer(StepId, String),
 }
 
 /// How many points are named in a sentence; the page of a request has all.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::child::is_made_by;
 use super::kin::Wants;
 use super::node::Compensation;
+use super::shared::OfShared;
 use super::{Ask, Grants, Node, Phase, Run, TimerOf, Unwinding};
 use crate::events::ids::{AgentName, StepId, TimerId};
 use crate::events::run::{Purpose, StepKind};
@@ -47,7 +48,11 @@ impl Run {
     /// Attempts that this command ends make room for others.
     fn made_room(&self, ask: &Ask) -> u32 {
         match ask {
-            Ask::Completed { .. } | Ask::Failed { .. } | Ask::OfChild(_) | Ask::NoChild { .. } => 1,
+            Ask::Completed { .. }
+            | Ask::Failed { .. }
+            | Ask::OfChild(_)
+            | Ask::OfShared(_)
+            | Ask::NoChild { .. } => 1,
             Ask::Recover { .. } => self.running,
             _ => 0,
         }
@@ -97,6 +102,7 @@ impl Run {
                 self.wanted_behind(step, wanted);
             }
             Ask::OfChild(tidings) => self.wanted_behind(&tidings.step, wanted),
+            Ask::OfShared(says) => self.wanted_with(says, wanted),
             Ask::ForParent(asked) => {
                 // What asked for the point of no return may start.
                 if let Wants::Answered { granted: true } = asked.wants {
@@ -121,6 +127,22 @@ impl Run {
                 open.for_each(|node| wanted.add_node(node));
             }
             _ => {}
+        }
+    }
+
+    /// A step may start that waited for that, or those behind one that has written.
+    fn wanted_with(&self, says: &OfShared, wanted: &mut Wanted<'_>) {
+        match says {
+            OfShared::Read { step, .. } => {
+                self.node(step).into_iter().for_each(|(_, node)| wanted.add_node(node));
+            }
+            OfShared::Lock(says) => {
+                let waits = self.locks_awaited().find(|(_, lock, _)| lock.owner == says.owner);
+                let node = waits.and_then(|(step, ..)| self.node(step));
+                node.into_iter().for_each(|(_, node)| wanted.add_node(node));
+            }
+            OfShared::Written { step, .. } => self.wanted_behind(step, wanted),
+            OfShared::NotRead { .. } | OfShared::LockRefused { .. } | OfShared::GivenBack(_) => {}
         }
     }
 

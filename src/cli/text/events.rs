@@ -28,6 +28,12 @@ pub(in crate::cli) fn next(effect: &EffectReport) -> Text {
         },
         EffectReport::Ask { step, request } => terminal!("ask for {}: {}", step, request),
         EffectReport::Stop { step } => terminal!("stop {}", step),
+        EffectReport::Read { step, keys } => terminal!("read {} for {}", keys.join(", "), step),
+        EffectReport::Lock { step, lock, until } => {
+            terminal!("get lock {} for {}, until {}", lock, step, moment(*until))
+        }
+        EffectReport::GiveBack { lock } => terminal!("give back lock {}", lock),
+        EffectReport::Write { step, context } => terminal!("write what {} answered into {}", step, context),
         EffectReport::Wake { timer, at } => terminal!("wake for {} at {}", timer, moment(*at)),
     }
 }

@@ -177,6 +177,11 @@ impl Story {
                 let failed = failed.map(|(what, failure)| terminal!(", {}: {}", what, failure));
                 return Some(of(step, purpose, &Tone::Warning.of(&lesser).and(failed)));
             }
+            "lock_requested" => {
+                let lock = terminal!("{}/{}", facts.text("context"), facts.text("lock"));
+                terminal!("waits for lock {}{}", lock, facts.until("until"))
+            }
+            "lock_acquired" => terminal!("holds lock {}/{}", facts.text("context"), facts.text("lock")),
             "child_started" => terminal!("goes on as run {}", facts.text("run")),
             "child_rested" => {
                 Tone::Warning.of(&terminal!("waits for run {}, which waits itself", facts.text("run")))
@@ -184,7 +189,10 @@ impl Story {
             "compensation_resolved" => terminal!("settled ({}) {}", facts.text("how"), facts.by()),
             _ => return None,
         };
-        if !matches!(kind, "timer_set" | "child_started" | "child_rested") {
+        if !matches!(
+            kind,
+            "timer_set" | "child_started" | "child_rested" | "lock_requested" | "lock_acquired"
+        ) {
             // It may be done or undone anew.
             self.began.remove(&key);
             self.failed.remove(&key);

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::{AgentDefinition, AgentRequest, ContextEntry, Failure, Output, Progress, Task};
+use crate::events::ids::LockFence;
 use crate::events::json::{Json, Why};
 use crate::events::problem::Code;
 
@@ -27,6 +28,12 @@ struct Document<'a> {
     prompt: Option<&'a str>,
     /// What the agents of the run share.
     context: &'a BTreeMap<String, ContextEntry>,
+    /// What the step has read of contexts that runs share, by alias and key.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    contexts: &'a BTreeMap<String, BTreeMap<String, ContextEntry>>,
+    /// The numbers of the grants of its locks.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    locks: &'a BTreeMap<String, LockFence>,
     /// What it is given to read: nothing, so far.
     files: [&'a str; 0],
     purpose: &'a str,
@@ -78,6 +85,8 @@ pub(super) fn document(task: &Task, about: &Json) -> Result<Vec<u8>, Failure> {
         input,
         prompt: task.work.prompt.as_deref(),
         context: &task.context,
+        contexts: &task.contexts,
+        locks: &task.locks,
         files: [],
         purpose: task.purpose.text(),
         outcome: task.compensates.as_ref().map(|step| step.outcome.text()),

@@ -39,6 +39,8 @@ fn task(folder: &Path, work: Work) -> Task {
         work,
         compensates: None,
         context: Default::default(),
+        contexts: Default::default(),
+        locks: Default::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{Hosted, Supply, Ticket};
 use crate::events::decision::Causation;
-use crate::events::ids::{StreamId, Version};
+use crate::events::ids::{CommandId, StreamId, Version};
 use crate::events::problem::Problem;
 use crate::kernel::core::{Envelope, Input, Residency};
 use crate::kernel::{Aggregate, Due, Message};
@@ -80,8 +80,8 @@ where
         std::mem::take(&mut self.said)
     }
 
-    /// Delivers a command from another stream, which is named in `from` if it asks for something.
-    /// Answers as [`Hosted::ask`] does.
+    /// Delivers a command from another stream, which is named in `from` if it asks for something; with the id of its message,
+    /// if that has one. Answers as [`Hosted::ask`] does.
     ///
     /// # Errors
     /// When that breaks a rule.
@@ -90,9 +90,10 @@ where
         command: A::Command,
         drives: bool,
         from: Option<StreamId>,
+        id: Option<CommandId>,
     ) -> Result<Option<Result<Version, Problem>>, Broken> {
         let causation = from.map(|stream| Causation { stream, effect: "said".into() });
-        let envelope = Envelope { asks: causation.is_some(), causation, ..Envelope::default() };
+        let envelope = Envelope { id, asks: causation.is_some(), causation, correlation: None };
         self.send(command, envelope, drives)
     }
 

@@ -21,6 +21,7 @@ fn scope() -> Scope {
         env: Default::default(),
         steps: Default::default(),
         context: Default::default(),
+        contexts: Default::default(),
         item: None,
         round: None,
         answer: None,

@@ -37,6 +37,13 @@ impl View {
                 Value::from_pairs(scope.context.iter().map(|(key, value)| (key.clone(), value_of(value)))),
             ),
         ]);
+        if !scope.contexts.is_empty() {
+            let contexts = scope.contexts.iter().map(|(alias, keys)| {
+                let keys = keys.iter().map(|(key, value)| (key.clone(), value_of(value)));
+                (alias.clone(), Value::from_pairs(keys))
+            });
+            names.insert("contexts", Value::from_pairs(contexts));
+        }
         if let Some((index, item)) = &scope.item {
             names.insert("index", Value::from(*index));
             names.insert("item", value_of(item));

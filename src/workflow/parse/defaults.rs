@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::diagnostics::{Diagnostics, Fields};
 use super::keys::{Keys, Takes, key, words};
 use super::retry::PartialRetry;
+use super::shared::Contexts;
 use super::tree::{Tree, Value};
 use super::values::{Use, Values};
 use super::{Known, StepDefaults, foreign};
@@ -42,6 +43,8 @@ pub(super) struct Defaults {
     pub(super) env: BTreeMap<String, Template>,
     /// How often a fallback agent is tried at most.
     pub(super) fallback_attempts: u32,
+    /// The shared contexts that steps may name.
+    pub(super) contexts: Contexts,
 }
 
 impl Defaults {
@@ -74,7 +77,7 @@ pub(super) fn read<'s>(
     });
     let timeout = fields.get("timeout").and_then(|tree| report.positive_duration("timeout", tree));
     let on_error = fields.get("on_error").and_then(|tree| on_error(report, tree));
-    (Defaults { timeout, retry, on_error, env, fallback_attempts: 0 }, uses)
+    (Defaults { timeout, retry, on_error, env, ..Defaults::default() }, uses)
 }
 
 /// Reads `on_error`, in a step and in `defaults`.

@@ -36,12 +36,23 @@ const IDLE: [(&str, &str, &[&str]); 3] = [
     (
         "sleep",
         "a `sleep` makes no attempts",
-        &["timeout", "retry", "env", "cwd", "output", "schema", "compensate", "irreversible", "at_most_once"],
+        &[
+            "timeout",
+            "retry",
+            "env",
+            "cwd",
+            "output",
+            "schema",
+            "compensate",
+            "irreversible",
+            "at_most_once",
+            "locks",
+        ],
     ),
     (
         "wait_for",
         "a `wait_for` makes no attempts",
-        &["retry", "env", "cwd", "output", "schema", "compensate", "irreversible", "at_most_once"],
+        &["retry", "env", "cwd", "output", "schema", "compensate", "irreversible", "at_most_once", "locks"],
     ),
     ("workflow", "the steps of a child have their own", &["env", "cwd"]),
 ];

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::diagnostics::Diagnostics;
+use super::shared::Contexts;
 use super::steps::{Draft, Grows};
 use super::values::Use;
-use crate::events::ids::StepId;
+use crate::events::ids::{ContextKey, StepId};
 use crate::events::problem::{Code, Document, Problem, Remedies, Remedy, nearest};
 use crate::workflow::expression::names::{Names, Path};
 use crate::workflow::expression::{FILTERS, FUNCTIONS, TESTS};
@@ -51,6 +52,8 @@ pub(super) struct Checker<'a> {
     grows: Vec<Grows>,
     places: HashMap<&'a str, usize>,
     ancestors: Option<Ancestors>,
+    /// The shared contexts that expressions may name.
+    contexts: Option<&'a Contexts>,
     /// Tells of steps that exist beside these, in an unknown order.
     others: Option<&'a dyn Fn(&str) -> bool>,
 }
@@ -81,9 +84,8 @@ impl Unknown {
     }
 }
 
-const VARIABLES: [&str; 10] =
-    ["input", "steps", "context", "run", "env", "item", "index", "output", "outcome", "round"];
-const NOT_BUILT: [&str; 1] = ["contexts"];
+const VARIABLES: [&str; 11] =
+    ["input", "steps", "context", "contexts", "run", "env", "item", "index", "output", "outcome", "round"];
 
 impl<'a> Checker<'a> {
     /// `ancestors` are those of the drafts. Without them it is not checked which step runs after which.
@@ -96,7 +98,12 @@ impl<'a> Checker<'a> {
         let ids: Vec<_> = drafts.iter().map(|draft| draft.id.as_ref()).collect();
         let places = ids.iter().enumerate().filter_map(|(place, id)| Some((id.as_ref()?.as_str(), place)));
         let (places, grows) = (places.collect(), drafts.iter().map(|draft| draft.grows).collect());
-        Self { env, schema, places, ids, grows, ancestors, others: None }
+        Self { env, schema, places, ids, grows, ancestors, contexts: None, others: None }
+    }
+
+    /// The same checker, with shared contexts that expressions may name.
+    pub(super) fn with(self, contexts: &'a Contexts) -> Self {
+        Self { contexts: Some(contexts), ..self }
     }
 
     /// The same checker, with further steps that exist.
@@ -196,10 +203,7 @@ impl<'a> Checker<'a> {
             if path.at < told_until {
                 continue;
             }
-            if NOT_BUILT.contains(&path.root) {
-                let message = format!("`{}` is not supported by this version", path.root);
-                refuse(report, Code::NotBuilt, Unknown::new(path.at, message));
-            } else if let Err(unknown) = self.path(path, around, found.expression.source()) {
+            if let Err(unknown) = self.path(path, around, found.expression.source()) {
                 told_until = unknown.until;
                 refuse(report, Code::UnknownName, unknown);
             }
@@ -212,6 +216,7 @@ impl<'a> Checker<'a> {
             "steps" => self.steps(path, around, source),
             // What agents will have written is not known before they did.
             "context" => Ok(()),
+            "contexts" => self.contexts(path, around),
             "env" => self.env(path),
             "run" => match path.attributes.first() {
                 Some(("id", _)) => Ok(()),
@@ -268,6 +273,32 @@ impl<'a> Checker<'a> {
             Unknown::new(*at, format!("`env.{name}` may not be used: the configuration does not allow it"));
         let unknown = unknown.hint("allow the name in the configuration, or make it an input");
         Err(unknown.meant(name, self.env.iter().map(String::as_str)))
+    }
+
+    /// A key of a shared context is read before its step is ready: it has to be named.
+    fn contexts(&self, path: &Path<'_>, around: Around) -> Result<(), Unknown> {
+        if matches!(around, Around::Output) {
+            let message = "the `output` of a workflow cannot read shared contexts".to_owned();
+            return Err(Unknown::new(path.at, message).hint("let a step read it, and use the step's output"));
+        }
+        let (Some((alias, at)), Some(contexts)) = (path.attributes.first(), self.contexts) else {
+            let unknown = Unknown::new(path.at, "`contexts` is used one key at a time".to_owned());
+            return Err(unknown.hint("write `contexts.ALIAS.key`"));
+        };
+        if !contexts.by_alias.contains_key(*alias) {
+            let problem = contexts.unknown(alias);
+            return Err(Unknown { hint: Some(problem.remedies), ..Unknown::new(*at, problem.message) });
+        }
+        match path.attributes.get(1) {
+            Some((key, at)) if ContextKey::parse(key).is_err() => {
+                Err(Unknown::new(*at, format!("`{key}` is no key of a context")))
+            }
+            Some(_) => Ok(()),
+            None => {
+                let message = format!("which key of `contexts.{alias}` is meant has to be written out");
+                Err(Unknown::new(*at, message).hint(format!("write `contexts.{alias}.key`")))
+            }
+        }
     }
 
     fn steps(&self, path: &Path<'_>, around: Around, source: &str) -> Result<(), Unknown> {

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use super::defaults::Defaults;
 use super::diagnostics::Diagnostics;
 use super::names::Checker;
+use super::shared::Contexts;
 use super::tree::{self, Tree, path};
 use super::{FILE_BYTES_MAX, NamedAgent, drafts_of, named, order, steps};
+use crate::events::ids::ContextName;
 use crate::events::json::Why;
 use crate::events::problem::{Code, Problem};
 use crate::workflow::definition::{Definition, Limits, OnFailure};
@@ -19,6 +21,8 @@ pub struct PlanScope<'a> {
     pub env: &'a [String],
     /// How often a fallback agent is tried at most.
     pub fallback_attempts: u32,
+    /// The shared contexts of the run's workflow, by their aliases: no others may be named.
+    pub contexts: &'a BTreeMap<String, ContextName>,
     /// Whether the run has a step with that id. Expressions may name it; it is not known here whether it will
     /// be done by then.
     pub steps: &'a dyn Fn(&str) -> bool,
@@ -67,10 +71,12 @@ fn added<'s>(
     if list.is_empty() {
         report.refuse(tree, Problem::new(Code::NoSteps, "it adds no steps"));
     }
-    let defaults = Defaults { fallback_attempts: scope.fallback_attempts, ..Defaults::default() };
+    let contexts = Contexts { by_alias: scope.contexts.clone(), no_others: true };
+    let defaults = Defaults { fallback_attempts: scope.fallback_attempts, contexts, ..Defaults::default() };
     let drafts = drafts_of(report, list, &defaults);
     let (needs, ancestors) = order::order(report, &drafts);
-    Checker::new(scope.env, None, &drafts, ancestors).beside(scope.steps).check_steps(report, &drafts);
+    let checker = Checker::new(scope.env, None, &drafts, ancestors).beside(scope.steps);
+    checker.with(&defaults.contexts).check_steps(report, &drafts);
     let (agents, children) = named(&drafts);
     for child in children {
         let problem = Problem::new(Code::ChildWorkflow, "a plan cannot start a workflow");
@@ -85,6 +91,7 @@ fn added<'s>(
         input: None,
         limits: Limits::default(),
         on_failure: OnFailure::default(),
+        contexts: BTreeMap::new(),
         phases: BTreeMap::new(),
         steps: steps(drafts, needs)?,
         output: None,

@@ -12,7 +12,8 @@ use super::tiers::Tiers;
 use super::tree::{Tree, Value};
 use super::values::{self, Use, Values};
 use super::{
-    NamedAgent, NamedChild, STEP_NOT_BUILT, defaults, foreign, gates, kinds, output, repeat, saga, tiers,
+    NamedAgent, NamedChild, STEP_NOT_BUILT, defaults, foreign, gates, kinds, output, repeat, saga, shared,
+    tiers,
 };
 use crate::events::ids::{AgentName, StepId};
 use crate::events::problem::{Code, Problem, SourceLocation};
@@ -60,6 +61,7 @@ pub(super) const KEYS: Keys = Keys {
             Takes::MapOr(saga::NONE, &saga::KEYS),
             "how it is undone; `none` says that it has nothing to undo",
         ),
+        key("locks", Takes::Texts, "locks of shared contexts that it holds for each attempt: `CONTEXT/NAME`"),
         key("irreversible", Takes::Flag, "from its start on nothing of the run is undone any more"),
         key("at_most_once", Takes::Flag, "it is started once, whatever happens"),
     ],
@@ -158,6 +160,7 @@ impl<'t> Draft<'t> {
         let schema = fields.get("schema").and_then(|tree| values::schema(report, "schema", tree));
         let schema = schema.map(|schema| schema.value().clone());
         let phase = fields.get("phase").and_then(|tree| phase(report, tree));
+        let locks = shared::locks(report, &fields, &defaults.contexts);
         let (agent, child) = named(report, &fields, does.as_ref());
         let agents =
             [(AgentRole::Does, agent), (AgentRole::FallsBack, tiers.agent), (AgentRole::Undoes, saga.agent)];
@@ -184,6 +187,7 @@ impl<'t> Draft<'t> {
             output,
             schema,
             phase: phase.map(|(name, _)| name.to_owned()),
+            locks,
             irreversible: saga.irreversible,
             at_most_once: saga.at_most_once,
         });

@@ -31,6 +31,7 @@ fn scope(step: &str, output: Option<&str>) -> Scope {
         env: BTreeMap::new(),
         steps: BTreeMap::from([(id("make"), made)]),
         context: BTreeMap::new(),
+        contexts: BTreeMap::new(),
         item: None,
         round: None,
         answer: None,

@@ -30,6 +30,7 @@ fn scope() -> Scope {
         env: BTreeMap::from([("HOME".to_owned(), "/home/me".to_owned())]),
         steps,
         context: BTreeMap::new(),
+        contexts: BTreeMap::new(),
         item: Some((3, Json::parse("{\"file\":\"f.txt\"}").unwrap())),
         round: None,
         answer: None,

@@ -157,7 +157,8 @@ fn asked() -> Vec<CommandCase> {
         untold(Ask::AgentPaused { agent: AgentName::new("publisher") }),
         untold(Ask::AgentFree { agent: AgentName::new("publisher") }),
     ];
-    alone.into_iter().chain(results()).chain(people()).chain(family()).collect()
+    let shared = shared::commands().into_iter().map(untold);
+    alone.into_iter().chain(results()).chain(people()).chain(family()).chain(shared).collect()
 }
 
 /// What is recorded of it, with what came of it, and the content that both refer to.

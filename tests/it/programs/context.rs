@@ -81,9 +81,9 @@ fn who_writes_what_another_has_written_meanwhile_reads_it_again() {
 fn what_cannot_be_written_fails_its_step_and_nothing_is_written() {
     let sandbox = Sandbox::new();
     for (line, code, says) in [
-        ("CONTEXT a/b=1", "RE-1007", "contexts that runs share"),
+        ("CONTEXT a/b=1", "RE-1409", "no context by the alias `a`"),
         ("CONTEXT n@x=1", "RE-1401", "`x` in `n@x` is no version"),
-        ("CONTEXT ../n=1", "RE-1007", "contexts that runs share"),
+        ("CONTEXT ../n=1", "RE-1409", "no context by the alias `..`"),
         ("CONTEXT a.b=1", "RE-1401", "letters"),
     ] {
         sandbox.write(

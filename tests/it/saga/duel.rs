@@ -51,7 +51,8 @@ impl Duel {
             critical_fails: true,
             ..GrowthLimits::default()
         };
-        let (run, script) = (RunId::parse("generated").unwrap(), Script::new(seed, model.plans));
+        let (run, script) =
+            (RunId::parse("generated").unwrap(), Script::new(seed, model.plans, model.shares));
         let engine = Simulation::start(run, start, script, seed).map_err(said)?;
         let oracle = Oracle::new(model.clone(), engine.now().0);
         let mut duel = Self { engine, oracle, read: 0, steps: None };

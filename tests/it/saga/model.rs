@@ -19,6 +19,8 @@ pub(super) struct Model {
     pub(super) until: Option<String>,
     /// Whether answers may be plans.
     pub(super) plans: bool,
+    /// Whether its steps read and write a context that it shares, and hold locks of it.
+    pub(super) shares: bool,
     /// The phases that people are asked about.
     pub(super) phases: Vec<(&'static str, ApprovalRule)>,
 }

@@ -55,6 +55,8 @@ pub(super) struct Oracle {
     pub(super) heard: usize,
     /// What the tries have written: versions and values.
     pub(super) context: BTreeMap<String, (u64, Value)>,
+    /// The same for other runs.
+    pub(super) shared: BTreeMap<String, (u64, Value)>,
     /// Whether it fails because a child is stuck.
     stuck_child: bool,
 }
@@ -112,6 +114,17 @@ pub(super) struct Write {
     pub(super) value: Value,
 }
 
+impl Write {
+    fn is_taken(&self, context: &mut BTreeMap<String, (u64, Value)>) -> bool {
+        let version = context.get(&self.key).map_or(0, |(version, _)| *version);
+        let is_taken = self.expected.is_none_or(|expected| expected == version);
+        if is_taken {
+            context.insert(self.key.clone(), (version + 1, self.value.clone()));
+        }
+        is_taken
+    }
+}
+
 /// How a child run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChildEnd {
@@ -145,6 +158,7 @@ impl Oracle {
             seen_at: now,
             heard: 0,
             context: BTreeMap::new(),
+            shared: BTreeMap::new(),
             stuck_child: false,
             model,
         };
@@ -266,17 +280,20 @@ impl Oracle {
     /// answer is not taken.
     fn written(&mut self, place: usize, undoes: bool, outcome: &Outcome) -> Outcome {
         let Outcome::Done { output, writes, .. } = outcome else { return outcome.clone() };
-        let mut context = self.context.clone();
-        for Write { key, expected, value } in writes {
-            let version = context.get(key).map_or(0, |(version, _)| *version);
-            if expected.is_some_and(|expected| expected != version) {
-                return Outcome::Failed { retriable: true, fatal: false, stuck: false, child: None };
-            }
-            context.insert(key.clone(), (version + 1, value.clone()));
+        let conflict = Outcome::Failed { retriable: true, fatal: false, stuck: false, child: None };
+        let (mut context, mut shared) = (self.context.clone(), self.shared.clone());
+        // Its own context is looked at before others are asked, who are asked only if its answer is taken.
+        let (others, own): (Vec<_>, Vec<_>) = writes.iter().partition(|write| write.key.starts_with("t/"));
+        if !own.into_iter().all(|write| write.is_taken(&mut context)) {
+            return conflict;
         }
-        if undoes || !self.is_wrong(place, output) {
-            self.context = context;
+        if !undoes && self.is_wrong(place, output) {
+            return outcome.clone();
         }
+        if !others.into_iter().all(|write| write.is_taken(&mut shared)) {
+            return conflict;
+        }
+        (self.context, self.shared) = (context, shared);
         outcome.clone()
     }
 

@@ -23,6 +23,7 @@ pub(super) struct Script {
     /// Of how many attempts one does not succeed, to do a step and to undo it.
     trouble: (usize, usize),
     plans: bool,
+    shares: bool,
     /// How often what was done, by step, whether it undoes, and generation.
     pub(super) done: BTreeMap<(String, bool, u32), u32>,
     /// The attempts that see children through.
@@ -38,13 +39,14 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn new(seed: u64, plans: bool) -> Self {
+    pub(super) fn new(seed: u64, plans: bool, shares: bool) -> Self {
         let mut dice = Dice::of(seed);
         let trouble = ([3, 6, 20][dice.below(3)], [2, 4, 20][dice.below(3)]);
         Self {
             seed,
             trouble,
             plans,
+            shares,
             done: BTreeMap::new(),
             children: BTreeSet::new(),
             compensated: BTreeSet::new(),
@@ -77,7 +79,10 @@ impl Script {
                 done["plan"] = json!(number);
                 done["add_steps"] = Plan::of(number).json();
             }
-            let writes = if is_child { Vec::new() } else { writes(task, &mut dice) };
+            let mut writes = if is_child { Vec::new() } else { writes(task, &mut dice) };
+            if self.shares && !is_child && dice.one_in(2) {
+                writes.push(shared_write(task, &mut dice));
+            }
             let requests = writes.into_iter().map(Write::request).collect();
             let done = Ok(Output { child, requests, ..answer(&done) });
             return self.unless_compensated(task, is_child, done, true);
@@ -130,6 +135,14 @@ fn writes(task: &Task, dice: &mut Dice) -> Vec<Write> {
         Write { key, expected, value: json!({ "by": task.step, "try": task.attempt }) }
     };
     (0..count).map(write).collect()
+}
+
+/// What an attempt writes for other runs, perhaps expecting a version that it has read, or that never was.
+fn shared_write(task: &Task, dice: &mut Dice) -> Write {
+    let key = ["k", "l"][dice.below(2)];
+    let read = task.contexts.get("t").and_then(|keys| keys.get(key)).map_or(0, |entry| entry.version.0);
+    let expected = [None, None, Some(read), Some(read + 7)][dice.below(4)];
+    Write { key: format!("t/{key}"), expected, value: json!({ "by": task.step, "try": task.attempt }) }
 }
 
 impl Write {

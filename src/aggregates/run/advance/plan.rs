@@ -47,7 +47,9 @@ impl Advance<'_, '_> {
         let Some(list) = added(answer).filter(|_| plans && limits.total > 0) else { return Ok(None) };
         let env: Vec<String> = about.started.environment.keys().cloned().collect();
         let known = |id: &str| run.meant(Some(place), &StepId::grown(id)).is_some();
-        let scope = PlanScope { env: &env, fallback_attempts: limits.fallback_attempts, steps: &known };
+        let contexts = &self.definition.contexts;
+        let fallback_attempts = limits.fallback_attempts;
+        let scope = PlanScope { env: &env, fallback_attempts, contexts, steps: &known };
         let (mut planned, agents) = plan(list, &scope)?;
         let depth = run.planners(place).len() + 1;
         let (width, total) = (planned.steps.len(), run.planned as usize + planned.steps.len());

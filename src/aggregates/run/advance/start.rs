@@ -22,7 +22,7 @@ impl Advance<'_, '_> {
         for agent in self.draft.state().ready.agents() {
             while self.goes_forward() && self.draft.state().room() > 0 {
                 let Some(place) = self.draft.state().ready.first(&agent) else { break };
-                if self.must_ask(place)? {
+                if self.must_ask(place)? || self.must_prepare(place)? {
                     continue;
                 }
                 if !self.take_slot(&agent) {
@@ -53,6 +53,12 @@ impl Advance<'_, '_> {
             self.draft.emit(ReturnAsked { step, run });
         }
         Ok(asks)
+    }
+
+    /// Whether a step has to read something first, or to get a lock; then it waits for that.
+    fn must_prepare(&mut self, place: StepIndex) -> Result<bool, RunRejection> {
+        let step = self.template(place)?;
+        Ok(self.must_read(place, &step)? || self.must_lock(place, Purpose::Do, &step)?)
     }
 
     /// Answers whether the attempt started; if not, the step has ended without, or people are asked.

@@ -48,7 +48,14 @@ impl Advance<'_, '_> {
         for agent in agents {
             while self.draft.state().room() > 0 {
                 let first = self.unwinding().and_then(|unwinding| unwinding.ready.first(&agent));
-                let Some(place) = first.filter(|_| self.take_slot(&agent)) else { break };
+                let Some(place) = first else { break };
+                let step = self.template(place)?;
+                if self.must_lock(place, Purpose::Compensate, &step)? {
+                    continue;
+                }
+                if !self.take_slot(&agent) {
+                    break;
+                }
                 self.start_undo(place, &agent)?;
                 started = true;
             }

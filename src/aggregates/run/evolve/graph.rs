@@ -206,6 +206,7 @@ impl Evolution<'_> {
         self.run.ready.clear();
         self.run.stalled.clear();
         self.run.passing.clear();
+        self.read_all_anew();
         // What grew in a step was added after it.
         for place in self.run.steps.indices().rev() {
             let Some(node) = self.run.steps.get(place) else { continue };

@@ -82,6 +82,7 @@ impl Evolution<'_> {
 
     pub(super) fn compensation_failed(&mut self, event: &CompensationFailed) -> Result<(), Contradiction> {
         let place = self.place(&event.step)?;
+        self.leave_shared(place, None);
         match self.undo(place)?.tries.phase.trying() {
             Some(Trying::Between) => {}
             Some(Trying::Ready) => self.unready(place, Purpose::Compensate)?,

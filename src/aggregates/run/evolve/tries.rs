@@ -25,6 +25,7 @@ impl Evolution<'_> {
         self.run.running += 1;
         self.changes.open(RunEffect::attempt(&attempt, false));
         self.child_is_sent(place, &attempt);
+        self.read_anew(place);
         Ok(())
     }
 
@@ -91,6 +92,7 @@ impl Evolution<'_> {
 
     pub(super) fn close_attempt(&mut self, place: StepIndex, attempt: &AttemptStarted) {
         self.run.running = self.run.running.saturating_sub(1);
+        self.leave_shared(place, Some(attempt.fence));
         self.child_is_let_go(place, attempt);
         self.changes.close(RunEffectId::Attempt(attempt.fence));
         self.changes.close(RunEffectId::Stop(attempt.fence));

@@ -81,19 +81,19 @@ pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRe
             let Resolve { reason, step, how } = read(from)?;
             Ask::Resolve { by: by()?, reason: text(&reason, from)?, step, how }
         }
-        _ => return said_in_the_family(name, from),
+        _ => return said_by_others(name, from),
     })
 }
 
-/// What the runs of a family say to each other.
-fn said_in_the_family(name: &str, from: &Source<'_>) -> Result<Ask, NotRecalled> {
+/// What the runs of a family say to each other, and what shared contexts say.
+fn said_by_others(name: &str, from: &Source<'_>) -> Result<Ask, NotRecalled> {
     Ok(match name {
         "for_parent" => Ask::ForParent(Box::new(for_parent(read(from)?, from)?)),
         "of_child" => Ask::OfChild(Box::new(of_child(read(from)?, from)?)),
         "no_child" => read(from).map(|NoChild { step, fence }| Ask::NoChild { step, fence })?,
         "parent_told" => Ask::ParentTold { version: read(from)? },
         "return_refused" => Ask::ReturnRefused { reason: text(&read::<ReturnRefused>(from)?.reason, from)? },
-        _ => return Err(NotRecalled::Unknown { name: name.to_owned(), schema: from.form()?.schema }),
+        _ => Ask::OfShared(Box::new(shared::recall(name, from)?)),
     })
 }
 
@@ -130,7 +130,7 @@ fn of_child(recorded: OfTheChild, from: &Source<'_>) -> Result<OfChild, NotRecal
     Ok(OfChild { run, step, says })
 }
 
-fn read<T: for<'a> Deserialize<'a>>(from: &Source<'_>) -> Result<T, NotRecalled> {
+pub(super) fn read<T: for<'a> Deserialize<'a>>(from: &Source<'_>) -> Result<T, NotRecalled> {
     codec::from_bytes(&from.form()?.payload).map_err(|error| from.broken(error))
 }
 
@@ -139,7 +139,7 @@ fn json_of<T: for<'a> Deserialize<'a>>(payload: &Payload, from: &Source<'_>) -> 
     serde_json::from_str(json.text()).map_err(|error| from.broken(error))
 }
 
-fn text(payload: &Payload, from: &Source<'_>) -> Result<String, NotRecalled> {
+pub(super) fn text(payload: &Payload, from: &Source<'_>) -> Result<String, NotRecalled> {
     json_of(payload, from)
 }
 

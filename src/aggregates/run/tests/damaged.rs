@@ -35,6 +35,10 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
         }
         RunEvent::AttemptFailed(failed) => failed.attempt = tries(&failed.step, failed.purpose),
         RunEvent::AttemptLost(lost) => lost.attempt = tries(&lost.step, lost.purpose),
+        RunEvent::AttemptAnswered(answered) => {
+            answered.attempt = tries(&answered.step, answered.purpose);
+        }
+        RunEvent::ContextWritten(written) => written.attempt = tries(&written.step, written.purpose),
         RunEvent::StepCompensated(undone) => undone.attempt = tries(&undone.step, Purpose::Compensate),
         RunEvent::StepCompleted(done) if done.attempt > 0 => done.attempt = tries(&done.step, Purpose::Do),
         _ => {}
@@ -62,7 +66,7 @@ fn look_at(run: &Run) {
 fn whatever_events_follow_each_other_the_fold_never_panics() {
     let stream = StreamId::new("run", "r");
     let mut followed = BTreeMap::<&str, u32>::new();
-    for seed in 0..700 {
+    for seed in 0..800 {
         let mut dice = Dice::of(seed);
         let file = workflow(&mut dice);
         let events = [(); 2].map(|()| history(&file, &mut dice, (seed >= 600, seed >= 650))).concat();

@@ -1,6 +1,8 @@
 //! Any workflow, driven in any order, with failures of any class, losses, interruptions, late timers and too few slots:
 //! what must hold of every run.
 
+mod shared;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +36,7 @@ const GATES: &[&str] = &[
 const NOTHING_TO_UNDO: &str = "    compensate: none\n";
 
 /// What attempts answer, a plan sometimes.
-const ANSWERS: [&str; 7] = [
+const ANSWERS: [&str; 9] = [
     "{\"x\": 1}",
     "{\"x\": 2}",
     "{\"add_steps\": [{\"id\": \"p\", \"run\": \"true\", \"compensate\": {\"run\": \"undo\"}}, {\"id\": \"q\", \"run\": \"true\"}]}",
@@ -42,12 +44,16 @@ const ANSWERS: [&str; 7] = [
     "{\"context\": {\"k\": 1, \"l\": [2]}}",
     "{\"context\": {\"k@1\": 2}}",
     "{\"context\": {\"no key\": 1}}",
+    "{\"context\": {\"t/k\": 1, \"o/k@1\": 2}}",
+    "{\"context\": {\"t/k@3\": null}}",
 ];
 
 /// A workflow file of up to seven steps, each of which may need any of those before it.
 pub(super) fn workflow(dice: &mut Dice) -> String {
     let mut file = String::from("name: random\n");
     file.push_str(pick::<&str>(dice, &["", "", "on_failure: stop\n"]));
+    let shares = dice.one_in(3);
+    file.push_str(if shares { shared::CONTEXTS } else { "" });
     file.push_str("steps:\n");
     for step in 0..=dice.below(7) {
         let needs: Vec<_> = (0..step).filter(|_| dice.one_in(2)).map(|need| format!("s{need}")).collect();
@@ -78,8 +84,12 @@ pub(super) fn workflow(dice: &mut Dice) -> String {
         } else if dice.one_in(6) {
             file.push_str("    repeat: {until: round > 1, max: 3}\n");
         }
-        if let (Some(need), true) = (needs.last(), dice.one_in(4)) {
-            file.push_str(&format!("    if: steps.{need}.status == 'completed'\n"));
+        match needs.last() {
+            Some(need) if dice.one_in(4) => {
+                file.push_str(&format!("    if: steps.{need}.status == 'completed'\n"));
+            }
+            _ if shares => file.push_str(pick::<&str>(dice, shared::IFS)),
+            _ => {}
         }
         if dice.one_in(2) {
             file.push_str("    retry: {attempts: 3, initial: 1s}\n");
@@ -91,6 +101,9 @@ pub(super) fn workflow(dice: &mut Dice) -> String {
             }
         }
         let starts_a_run = file.rsplit("- id").next().is_some_and(|step| step.contains("workflow:"));
+        if shares && !starts_a_run {
+            file.push_str(pick::<&str>(dice, shared::LOCKS));
+        }
         let undoing = *pick::<&str>(
             dice,
             &[
@@ -131,6 +144,8 @@ struct Audit {
     undo_keys: BTreeMap<(StepId, u32), Arc<str>>,
     done: BTreeSet<(StepId, u32)>,
     undone: BTreeSet<(StepId, u32)>,
+    /// Locks that steps have got since they were tried last.
+    locks: BTreeMap<StepId, usize>,
     seen: BTreeSet<&'static str>,
     events: usize,
     commands: usize,
@@ -155,6 +170,7 @@ impl Audit {
         use crate::events::codec::Encoded;
         for event in &play.log[self.events..] {
             self.seen.insert(event.kind());
+            self.locked(play, event, context);
             match event {
                 RunEvent::AttemptStarted(started) if play.paused.contains(&started.agent) => {
                     panic!("{context}: `{}` is paused and starts `{}`", started.agent, started.step);
@@ -238,8 +254,12 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
         let ask = any_answer(dice, play);
         return play.try_ask(ask);
     }
+    if play.state().shared.is_asking() && dice.one_in(2) {
+        return shared::any_answer(dice, play);
+    }
     match dice.below(10) {
         0 => drop(play.recover()),
+        6 if dice.one_in(2) => shared::any_answer(dice, play),
         1 => drop(play.ask(Ask::Interrupt)),
         2 | 3 => drop(play.sleep(Duration::from_millis(dice.below(4000) as u64))),
         4 => drop(play.ask(Ask::Go)),
@@ -388,6 +408,7 @@ fn let_go_on(play: &mut Play) {
         play.ask(Ask::ForParent(Box::new(ForParent { parent, wants })));
     }
     play.ask(Ask::Go);
+    shared::let_go_on(play);
     play.sleep(Duration::from_secs(60));
     for started in play.attempts() {
         if play.attempts().contains(&started) {
@@ -423,6 +444,8 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
             let_go_on(&mut play);
             audit.check(&play, parallel as usize, &context);
         }
+        shared::let_go_on(&mut play);
+        audit.check(&play, parallel as usize, &context);
         if let Some(word) = play.state().word {
             play.ask(Ask::ParentTold { version: word.version });
             audit.check(&play, parallel as usize, &context);

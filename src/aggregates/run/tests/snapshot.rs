@@ -72,7 +72,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "0684e3444e6340690e2f68c421ee1f6ce79265e1d3af24b88772b55128f90bc0";
+const HASH: &str = "955185702d13da470a4e8d8f402585050dd66e9a7a2c54a38649bb6426b3306d";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.

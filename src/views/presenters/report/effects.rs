@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::aggregates::run::child::is_made_by;
-use crate::aggregates::run::{Run, RunEffect};
-use crate::events::ids::{AgentName, RequestId, StepId, TimerId};
+use crate::aggregates::run::{LockOf, Run, RunEffect, SharedEffect};
+use crate::events::ids::{AgentName, ContextName, RequestId, StepId, TimerId};
 use crate::events::time::Timestamp;
 use crate::kernel::Aggregate;
 
@@ -52,6 +52,34 @@ pub enum EffectReport {
         /// The step whose attempt is stopped.
         step: StepId,
     },
+    /// A step reads keys of shared contexts.
+    Read {
+        /// The step that waits for that.
+        step: StepId,
+        /// Each key, as in `CONTEXT/KEY`.
+        keys: Vec<String>,
+    },
+    /// A step waits for a lock of a shared context.
+    Lock {
+        /// The step.
+        step: StepId,
+        /// The lock, as in `CONTEXT/NAME`.
+        lock: String,
+        /// When it waits no longer.
+        until: Timestamp,
+    },
+    /// A lock is given back.
+    GiveBack {
+        /// The lock, as in `CONTEXT/NAME`.
+        lock: String,
+    },
+    /// What an attempt writes is brought to a shared context.
+    Write {
+        /// The step that was tried.
+        step: StepId,
+        /// The context.
+        context: ContextName,
+    },
     /// The run is to be woken.
     Wake {
         /// The timer that wakes it.
@@ -85,8 +113,22 @@ pub fn effects(run: &Run) -> Vec<EffectReport> {
             RunEffect::Tell(_) => return None,
             RunEffect::Ask { request, step } => EffectReport::Ask { step, request },
             RunEffect::Stop { step, .. } => EffectReport::Stop { step },
+            RunEffect::Shared(effect) => shared(effect),
             RunEffect::Wake { timer, at } => EffectReport::Wake { timer, at: at.at() },
         })
     };
     run.open().into_iter().filter_map(report).collect()
+}
+
+fn shared(effect: SharedEffect) -> EffectReport {
+    let shown = |of: &LockOf| format!("{}/{}", of.context, of.lock);
+    match effect {
+        SharedEffect::Read { step, keys } => {
+            let keys = keys.iter().map(|(context, key)| format!("{context}/{key}")).collect();
+            EffectReport::Read { step, keys }
+        }
+        SharedEffect::Lock { step, of, until } => EffectReport::Lock { step, lock: shown(&of), until },
+        SharedEffect::GiveBack(of) => EffectReport::GiveBack { lock: shown(&of) },
+        SharedEffect::Write { step, context, .. } => EffectReport::Write { step, context },
+    }
 }

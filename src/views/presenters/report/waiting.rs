@@ -13,9 +13,9 @@ use crate::events::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// The kind of wait: `approval` and `signal`, which people or programs give; `agent`, which is paused; `child`, a run that
-    /// itself waits; `sleep` and `retry`, which come by themselves.
+    /// itself waits; `lock`, which somebody else holds; `sleep` and `retry`, which come by themselves.
     pub kind: String,
-    /// The name of what it waits for: the id of a request or of a child, the name of a signal or of an agent, a timer.
+    /// The name of what it waits for: the id of a request or of a child, the name of a signal, of an agent or of a lock (`CONTEXT/NAME`), a timer.
     pub id: String,
     /// The step that waits.
     pub step: StepId,
@@ -60,7 +60,12 @@ pub(super) fn waiting_for(run: &Run) -> Vec<Waiting> {
     let mut open: Vec<_> = people.open.iter().filter_map(|id| people.requests.get(id)).collect();
     open.sort_by_key(|request| (request.at, request.place));
     let steps = run.nodes().iter().filter_map(|node| step_waits(run, node));
-    open.into_iter().map(|request| approval(run, request)).chain(agents(run)).chain(steps).collect()
+    open.into_iter()
+        .map(|request| approval(run, request))
+        .chain(agents(run))
+        .chain(steps)
+        .chain(locks(run))
+        .collect()
 }
 
 /// The paused agents, for each step that wants one.
@@ -76,6 +81,19 @@ fn agents(run: &Run) -> impl Iterator<Item = Waiting> {
             expires: None,
             approval: None,
         })
+    })
+}
+
+/// The locks that steps wait for.
+fn locks(run: &Run) -> impl Iterator<Item = Waiting> {
+    run.locks_awaited().map(|(step, of, until)| Waiting {
+        kind: "lock".to_owned(),
+        id: format!("{}/{}", of.context, of.lock),
+        step: step.clone(),
+        phase: None,
+        since: None,
+        expires: Some(until),
+        approval: None,
     })
 }
 

@@ -131,6 +131,7 @@ fn step_failed(past: &Past<'_>, failed: &StepFailed) -> Vec<Want> {
             asked.map(|request| Want::Refused(request.asked.request.clone())).into_iter().collect()
         }
         Code::SignalMissed => vec![Want::Awaited(step.clone())],
+        Code::LockWaitOver => vec![Want::Locked(step.clone())],
         Code::ExpressionFailed | Code::NotAList | Code::NoOutput | Code::TooManyItems => {
             let condition = past.template(node).map(|template| template.used_by_condition());
             let uses = past.uses(step, Purpose::Do).into_iter().chain(condition.unwrap_or_default());
@@ -263,7 +264,10 @@ fn sources(past: &Past<'_>, step: &StepId, uses: &[Use]) -> Vec<Want> {
     let made = past.producers(Some(step), uses).into_iter().cloned().map(Want::Made);
     let is_child = past.run.about().is_some_and(|about| about.started.parent.is_some());
     let input = is_child && uses.iter().any(|used| used.of == Whose::Input);
-    made.chain(written(past, uses)).chain(input.then_some(Want::Start)).collect()
+    made.chain(written(past, uses))
+        .chain(read(past, step, uses))
+        .chain(input.then_some(Want::Start))
+        .collect()
 }
 
 /// Who wrote the keys of the context that are used; where none is named, all of them.
@@ -277,4 +281,16 @@ fn written(past: &Past<'_>, uses: &[Use]) -> impl Iterator<Item = Want> {
     let written = |key: &ContextKey| context.contains_key(key);
     let keys: BTreeSet<ContextKey> = uses.iter().flat_map(of).filter(written).collect();
     keys.into_iter().map(Want::Written)
+}
+
+/// The keys of shared contexts that are used, as the step has read them.
+fn read(past: &Past<'_>, step: &StepId, uses: &[Use]) -> Vec<Want> {
+    let of = |used: &Use| match &used.of {
+        Whose::Shared(alias, key) => {
+            let context = past.definition.contexts.get(alias)?.clone();
+            Some(Want::Read(step.clone(), context, ContextKey::parse(key).ok()?))
+        }
+        _ => None,
+    };
+    uses.iter().filter_map(of).collect()
 }

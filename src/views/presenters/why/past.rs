@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregates::run::{ApprovalRequest, Node, Run, StepPhase};
-use crate::events::ids::{RequestId, StepId};
+use crate::events::ids::{KeyVersion, RequestId, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::run::{Purpose, SkipReason};
 use crate::events::text::shortened;
@@ -98,7 +98,12 @@ impl<'a> Past<'a> {
                     let needs = at.map(|(_, node)| &*node.added.needs).unwrap_or_default();
                     found.extend(needs.iter().filter_map(|need| self.node(need)).map(Node::id));
                 }
-                Whose::Input | Whose::Environment | Whose::Context(_) | Whose::Part | Whose::Run => {}
+                Whose::Input
+                | Whose::Environment
+                | Whose::Context(_)
+                | Whose::Shared(..)
+                | Whose::Part
+                | Whose::Run => {}
             }
         }
         let mut once: Vec<&StepId> = Vec::new();
@@ -120,7 +125,7 @@ impl<'a> Past<'a> {
                 Whose::Step(id) => self.run.meant(place, id).map(|node| node.id().clone()),
                 _ => None,
             };
-            let is_told = matches!(used.of, Whose::Step(_) | Whose::Input | Whose::Part | Whose::Run);
+            let is_told = !matches!(used.of, Whose::SomeStep | Whose::Environment | Whose::Context(_));
             let value = Expression::parse(&used.path).ok().filter(|_| is_told);
             let value = value.zip(scope.as_ref()).and_then(|(path, scope)| path.evaluate(scope).ok());
             let value = value.map(|value| shortened(value.text(), VALUE_CHARS_MAX).into_owned());
@@ -148,11 +153,28 @@ impl<'a> Past<'a> {
             steps,
             // What it was then is not known here: others may have written it since.
             context: BTreeMap::new(),
+            contexts: self.contexts(step),
             item,
             round: None,
             answer: None,
             undone: None,
         })
+    }
+}
+
+impl Past<'_> {
+    /// What a step has read of shared contexts, by alias.
+    fn contexts(&self, step: &StepId) -> BTreeMap<String, BTreeMap<String, Json>> {
+        let mut contexts = BTreeMap::<String, BTreeMap<String, Json>>::new();
+        for (context, key, version, value) in self.run.reads_of(step) {
+            let Some(value) = self.blobs.json(&value).ok().filter(|_| version > KeyVersion(0)) else {
+                continue;
+            };
+            for (alias, _) in self.definition.contexts.iter().filter(|(_, named)| **named == context) {
+                contexts.entry(alias.clone()).or_default().insert(key.to_string(), value.clone());
+            }
+        }
+        contexts
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::past::{Past, Used, has_failed};
 use crate::aggregates::run::Node;
-use crate::events::ids::{AgentName, StepId, TimerId};
+use crate::events::ids::{AgentName, KeyVersion, StepId, TimerId};
 use crate::events::json::Payload;
 use crate::events::problem::Code;
 use crate::events::run::{
@@ -64,6 +64,9 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
                 format!("`{step}` wrote `{key}` into the context (version {}): {value}", changed.version),
             )
         }
+        RunEvent::ContextAwaited(_) | RunEvent::ContextRead(_) | RunEvent::LockRequested(_) => {
+            shared(past, event, at)
+        }
         RunEvent::AgentAwaited(awaited) => {
             of_run(format!("the agent {} is paused, and waited for since {}", awaited.agent, moment(at)))
         }
@@ -92,6 +95,35 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
             };
             let (step, by) = (&settled.step, &settled.by);
             of(step, format!("{by} said that `{step}` {how}: {}", message(&settled.reason)))
+        }
+        _ => (None, of_the_run(past, event)),
+    }
+}
+
+/// What a step wants of shared contexts, and what it has read.
+fn shared(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<StepId>, String) {
+    match event {
+        RunEvent::ContextAwaited(awaited) => {
+            let step = &awaited.step;
+            (Some(step.clone()), format!("`{step}` reads shared contexts since {}", moment(at)))
+        }
+        RunEvent::ContextRead(read) => {
+            let (step, key, context) = (&read.step, &read.key, &read.context);
+            let says = match read.version {
+                KeyVersion(0) => format!("`{step}` found no `{key}` in the context `{context}`"),
+                version => {
+                    let value = value(past, &read.value);
+                    format!("`{step}` read `{key}` of the context `{context}` (version {version}): {value}")
+                }
+            };
+            (Some(step.clone()), says)
+        }
+        RunEvent::LockRequested(requested) => {
+            let (step, lock, context) = (&requested.step, &requested.lock, &requested.context);
+            let since = moment(at);
+            let says =
+                format!("`{step}` waits for the lock `{lock}` of the context `{context}` since {since}");
+            (Some(step.clone()), says)
         }
         _ => (None, of_the_run(past, event)),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::past::Past;
-use crate::events::ids::{AgentName, ContextKey, RequestId, StepId, TimerId};
+use crate::events::ids::{AgentName, ContextKey, ContextName, RequestId, StepId, TimerId};
 use crate::events::problem::Code;
 use crate::events::run::{Handling, Purpose, RunEvent, SkipReason};
 
@@ -42,6 +42,10 @@ pub(super) enum Want {
     Sent(Arc<str>),
     /// Somebody wrote a key of the context.
     Written(ContextKey),
+    /// A step read a key of a shared context.
+    Read(StepId, ContextName, ContextKey),
+    /// A step began to wait for a lock.
+    Locked(StepId),
     /// Why a step was stopped.
     Stopped(StepId),
     /// What still ran when the time of the run was over. Nobody goes further back for it alone.
@@ -98,6 +102,8 @@ impl Want {
             Self::Asked(_) | Self::Granted(_) | Self::Refused(_) => kind.starts_with("approval_"),
             Self::Awaited(_) | Self::Sent(_) => kind.starts_with("signal_"),
             Self::Written(_) => kind == "context_changed",
+            Self::Read(..) => kind == "context_read",
+            Self::Locked(_) => kind == "lock_requested",
             Self::Stopped(_) => {
                 matches!(kind, "step_failed" | "timer_fired" | "cancel_requested" | "rollback_started")
             }
@@ -122,6 +128,8 @@ impl Want {
             | Self::Earlier(step, ..)
             | Self::FellBack(step)
             | Self::Awaited(step)
+            | Self::Read(step, ..)
+            | Self::Locked(step)
             | Self::Opened(step)
             | Self::NotUndone(step)
             | Self::ChildEnded(step)
@@ -161,6 +169,10 @@ impl Want {
             Self::Awaited(step) => matches!(event, RunEvent::SignalAwaited(awaited) if awaited.step == *step),
             Self::Sent(name) => matches!(event, RunEvent::SignalReceived(came) if came.name == *name),
             Self::Written(key) => matches!(event, RunEvent::ContextChanged(changed) if changed.key == *key),
+            Self::Read(step, context, key) => {
+                matches!(event, RunEvent::ContextRead(read) if (&read.step, &read.context, &read.key) == (step, context, key))
+            }
+            Self::Locked(step) => matches!(event, RunEvent::LockRequested(lock) if lock.step == *step),
             Self::Stopped(step) => stops(event, step),
             Self::TimeOver => {
                 matches!(event, RunEvent::TimerFired(fired) if fired.timer == TimerId::duration())
@@ -282,6 +294,8 @@ fn tells_of(event: &RunEvent) -> Option<&StepId> {
         RunEvent::TimerSet(event) => &event.step,
         RunEvent::ApprovalRequested(event) => &event.step,
         RunEvent::SignalAwaited(event) => &event.step,
+        RunEvent::ContextAwaited(event) => &event.step,
+        RunEvent::LockRequested(event) => &event.step,
         RunEvent::ChildRested(event) => &event.step,
         RunEvent::ChildEnded(event) => &event.step,
         RunEvent::CompensationStarted(event) => &event.step,

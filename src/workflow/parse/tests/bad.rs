@@ -278,7 +278,14 @@ fn names_that_expressions_cannot_know() {
             "`index`",
             "evaluated once",
         ),
-        ("run: echo {{ contexts.x.y }}", Code::NotBuilt, 3, 18, "`contexts`", ""),
+        (
+            "run: echo {{ contexts.x.y }}",
+            Code::UnknownName,
+            3,
+            27,
+            "no context has the alias `x`",
+            "`contexts: {x: NAME}`",
+        ),
         ("run: x\n    env:\n      A: \"x\n        {{ nope }}\"", Code::UnknownName, 6, 12, "`nope`", ""),
     ]);
 }

@@ -30,6 +30,7 @@ fn scope(input: &str) -> Scope {
     let input = Json::parse(input).unwrap();
     Scope {
         context: Default::default(),
+        contexts: Default::default(),
         item: Some((0, Json::parse(&input.text().replace('1', "1.0")).unwrap())),
         input,
         run: crate::events::ids::RunId::parse("r").unwrap(),
@@ -157,7 +158,12 @@ fn the_deepest_file_and_the_deepest_plan_are_read() {
             let deeper = text.replace(&deep, &format!("[{deep}]"));
             let problem = parse(&deeper, file, &Known::default()).unwrap_err().remove(0);
             assert_eq!((problem.code, problem.at.unwrap().line), (Code::TooDeep, 1), "{file}");
-            let scope = PlanScope { env: &[], fallback_attempts: 1, steps: &|_| false };
+            let scope = PlanScope {
+                env: &[],
+                fallback_attempts: 1,
+                contexts: &std::collections::BTreeMap::new(),
+                steps: &|_| false,
+            };
             let steps = text.split_once(": ").unwrap().1.strip_suffix('}').unwrap();
             assert!(plan(steps, &scope).is_ok());
             assert_eq!(plan(&lists(DEPTH_MAX + 1), &scope).unwrap_err().code, Code::BadPlan);

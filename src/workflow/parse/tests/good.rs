@@ -17,6 +17,7 @@ fn scope() -> Scope {
         env: BTreeMap::new(),
         steps: BTreeMap::new(),
         context: BTreeMap::new(),
+        contexts: BTreeMap::new(),
         item: None,
         round: None,
         answer: None,

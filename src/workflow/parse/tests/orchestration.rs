@@ -330,6 +330,7 @@ fn a_loop_ends_with_the_round_after_which_its_until_is_true() {
         env: BTreeMap::new(),
         steps: BTreeMap::new(),
         context: BTreeMap::new(),
+        contexts: BTreeMap::new(),
         item: None,
         round: None,
         answer: None,

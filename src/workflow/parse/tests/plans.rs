@@ -8,7 +8,15 @@ use crate::workflow::definition::{Does, Fallback};
 
 fn planned(text: &str) -> Result<(Definition, Vec<NamedAgent>), Problem> {
     let steps = |id: &str| matches!(id, "plan" | "build" | "copy[0]" | "poll#1" | "plan/earlier");
-    plan(text, &PlanScope { env: &["HOME".to_owned()], fallback_attempts: 3, steps: &steps })
+    plan(
+        text,
+        &PlanScope {
+            env: &["HOME".to_owned()],
+            fallback_attempts: 3,
+            contexts: &std::collections::BTreeMap::new(),
+            steps: &steps,
+        },
+    )
 }
 
 #[track_caller]

@@ -90,6 +90,7 @@ fn command(made: &Made) -> Option<String> {
         env: BTreeMap::new(),
         steps: BTreeMap::new(),
         context: BTreeMap::new(),
+        contexts: BTreeMap::new(),
         item: None,
         round: None,
         answer: None,

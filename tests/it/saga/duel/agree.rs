@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reenact::aggregates::run::RunEffect;
+use reenact::events::ids::ContextName;
 use reenact::events::json::Json;
 use reenact::events::run::{Gate, Purpose, RunEvent};
 use reenact::testing::promises;
@@ -85,6 +86,10 @@ impl Duel {
         let context = self.engine.context().map_err(said)?.into_iter();
         let context = context.map(|(key, (version, value))| (key, (version, value.value()))).collect();
         self.same("values are shared", self.oracle.context.clone(), context)?;
+        let team = self.engine.shared(&ContextName::parse("team").unwrap()).map_err(said)?.into_iter();
+        let team =
+            team.map(|(key, (version, value))| (format!("t/{key}"), (version.0, value.value()))).collect();
+        self.same("values are shared by runs", self.oracle.shared.clone(), team)?;
         let kept = self.engine.kept_signals().map_err(said)?.into_iter();
         let kept = kept.map(|(name, data)| (name.to_string(), data.iter().map(Json::value).collect()));
         self.same("signals are kept", self.oracle.kept(), kept.collect())

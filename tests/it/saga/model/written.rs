@@ -19,13 +19,35 @@ impl Model {
                 self.phases.iter().map(|(phase, gate)| ((*phase).to_owned(), Value::Object(gate.keys())));
             writeln!(file, "phases: {}", Value::Object(phases.collect())).unwrap();
         }
+        if self.shares {
+            file.push_str("contexts: {t: team}\n");
+        }
         file.push_str("steps:\n");
         for (place, step) in self.steps.iter().enumerate() {
-            writeln!(file, "  - {}", step.json(place, name)).unwrap();
+            let mut step = step.json(place, name);
+            if self.shares {
+                self.share(place, &mut step);
+            }
+            writeln!(file, "  - {step}").unwrap();
         }
         let outputs = (0..self.steps.len()).map(|place| format!("'{{{{ steps.s{place}.status }}}}'"));
         writeln!(file, "output: [{}]", outputs.collect::<Vec<_>>().join(", ")).unwrap();
         file
+    }
+}
+
+impl Model {
+    /// What a step reads, and which lock it holds: one that no other wants.
+    fn share(&self, place: usize, keys: &mut Value) {
+        let step = &self.steps[place];
+        if step.does != Does::Work {
+            return;
+        }
+        keys["env"] =
+            json!({ "K": "{{ contexts.t.k | default('-') }}", "L": "{{ contexts.t.l | default('-') }}" });
+        if !matches!(step.grows, Grows::Items { .. }) {
+            keys["locks"] = json!([format!("t/{}", name(place))]);
+        }
     }
 }
 

@@ -179,7 +179,7 @@ impl Family {
             Mail::Letter { from, saying, .. } => (from, saying),
             // Whoever has asked may not wait for it any more.
             Mail::Answer { to, command } => {
-                return self.with(&to, |host| host.hear(command, false, None)).map(drop);
+                return self.with(&to, |host| host.hear(command, false, None, None)).map(drop);
             }
         };
         let Some(sender) = self.host(&from) else { return Ok(()) };
@@ -303,7 +303,7 @@ fn hear(
             refused => return Ok(refused),
         }
     }
-    let answer = host.hear(command, drives.is_some(), from)?;
+    let answer = host.hear(command, drives.is_some(), from, None)?;
     if let (Some(residency), Some(Ok(_))) = (drives, &answer)
         && !host.is_driven()
     {

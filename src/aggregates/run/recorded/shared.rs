@@ -1,0 +1,124 @@
+//! What a run hears of shared contexts, as it is recorded.
+
+use super::*;
+use crate::aggregates::context::{LockSays, OfContext};
+use crate::aggregates::run::Run;
+use crate::aggregates::run::shared::{LockOf, OfShared};
+use crate::events::codec::{self, CodecError};
+use crate::events::ids::{ContextKey, ContextName, KeyVersion, LockFence};
+use crate::events::json::Json;
+use crate::events::time::Timestamp;
+use crate::kernel::{NotRecalled, Recalling, Recording};
+
+/// The recorded form of [`OfShared::Read`].
+#[derive(Serialize, Deserialize)]
+struct ReadForm {
+    step: StepId,
+    values: Vec<(ContextName, ContextKey, KeyVersion, Payload)>,
+}
+
+/// The recorded form of [`OfShared::NotRead`].
+#[derive(Serialize, Deserialize)]
+struct NotReadForm {
+    step: StepId,
+    code: Code,
+    message: Payload,
+}
+
+/// The recorded form of [`OfShared::Lock`].
+#[derive(Serialize, Deserialize)]
+struct LockForm {
+    of: LockOf,
+    says: LockSaid,
+}
+
+#[derive(Serialize, Deserialize)]
+enum LockSaid {
+    Granted { fence: LockFence, until: Timestamp },
+    WaitEnded { holder: Option<Arc<str>> },
+}
+
+/// The recorded form of [`OfShared::LockRefused`].
+#[derive(Serialize, Deserialize)]
+struct RefusedForm {
+    step: StepId,
+    of: LockOf,
+    code: Code,
+    message: Payload,
+}
+
+/// The recorded form of [`OfShared::Written`].
+#[derive(Serialize, Deserialize)]
+struct WrittenForm {
+    step: StepId,
+    fence: Fence,
+    context: ContextName,
+    refused: Option<(Code, Payload)>,
+}
+
+pub(super) fn record(says: OfShared, to: &mut Recording<'_, '_, Run>) -> Result<Vec<u8>, CodecError> {
+    let mut words = |text: &str| to.payload(Json::of(text).unwrap_or_default());
+    match says {
+        OfShared::Read { step, values } => {
+            let values = values.into_iter();
+            let values =
+                values.map(|(context, key, version, value)| (context, key, version, to.payload(value)));
+            codec::to_bytes(&ReadForm { step, values: values.collect() })
+        }
+        OfShared::NotRead { step, why: (code, message) } => {
+            codec::to_bytes(&NotReadForm { step, code, message: words(&message) })
+        }
+        OfShared::Lock(OfContext { context, lock, owner, says }) => {
+            let says = match says {
+                LockSays::Granted { fence, until } => LockSaid::Granted { fence, until },
+                LockSays::WaitEnded { holder } => LockSaid::WaitEnded { holder },
+            };
+            codec::to_bytes(&LockForm { of: LockOf { context, lock, owner }, says })
+        }
+        OfShared::LockRefused { step, of, why: (code, message) } => {
+            codec::to_bytes(&RefusedForm { step, of, code, message: words(&message) })
+        }
+        OfShared::GivenBack(of) => codec::to_bytes(&of),
+        OfShared::Written { step, fence, context, refused } => {
+            let refused = refused.map(|(code, message)| (code, words(&message)));
+            codec::to_bytes(&WrittenForm { step, fence, context, refused })
+        }
+    }
+}
+
+pub(super) fn recall(name: &str, from: &Recalling<'_, Run>) -> Result<OfShared, NotRecalled> {
+    let text = |payload: &Payload| recall::text(payload, from);
+    Ok(match name {
+        "context_read" => {
+            let ReadForm { step, values } = recall::read(from)?;
+            let value = |(context, key, version, value): (_, _, _, Payload)| {
+                Ok((context, key, version, from.blobs.json(&value)?))
+            };
+            let values = values.into_iter().map(value).collect::<Result<_, NotRecalled>>()?;
+            OfShared::Read { step, values }
+        }
+        "context_not_read" => {
+            let NotReadForm { step, code, message } = recall::read(from)?;
+            OfShared::NotRead { step, why: (code, text(&message)?) }
+        }
+        "of_lock" => {
+            let LockForm { of: LockOf { context, lock, owner }, says } = recall::read(from)?;
+            let says = match says {
+                LockSaid::Granted { fence, until } => LockSays::Granted { fence, until },
+                LockSaid::WaitEnded { holder } => LockSays::WaitEnded { holder },
+            };
+            OfShared::Lock(OfContext { context, lock, owner, says })
+        }
+        "lock_refused" => {
+            let RefusedForm { step, of, code, message } = recall::read(from)?;
+            OfShared::LockRefused { step, of, why: (code, text(&message)?) }
+        }
+        "lock_given_back" => OfShared::GivenBack(recall::read(from)?),
+        "context_answered" => {
+            let WrittenForm { step, fence, context, refused } = recall::read(from)?;
+            let refused = refused.map(|(code, message)| Ok::<_, NotRecalled>((code, text(&message)?)));
+            OfShared::Written { step, fence, context, refused: refused.transpose()? }
+        }
+        _ => return Err(NotRecalled::Unknown { name: name.to_owned(), schema: from.form()?.schema }),
+    })
+}

@@ -1,0 +1,410 @@
+//! What a run asks of contexts that it shares with others, and what it knows of that: which steps wait until they have read
+//! keys or hold a lock, which locks they hold, and what attempts are still to write.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ask, Phase, Run, StepIndex};
+use crate::aggregates::context::{Acquire, ContextAsk, OfContext, Set, SetKey};
+use crate::events::context::Held;
+use crate::events::ids::{
+    CommandId, ContextKey, ContextName, Fence, KeyVersion, LockFence, LockName, StepId, StreamId, Version,
+};
+use crate::events::json::{Json, Payload};
+use crate::events::problem::{Code, Problem};
+use crate::events::run::{Purpose, SharedWrite};
+use crate::events::time::Timestamp;
+use crate::kernel::{Blobs, Lasts, Message, Said};
+use crate::workflow::work::Failure;
+
+/// How long a lock is a step's before it is renewed. Whoever drives a run renews the locks of its attempts three times as
+/// often; after a crash others wait for no longer than this.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+/// How long a step waits for a lock, if its `timeout` does not say it.
+pub(super) const LOCK_WAIT: Duration = Duration::from_secs(3_600);
+
+/// What a run knows of what it asks of shared contexts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Shared {
+    /// Steps that could be tried but for what they wait for.
+    pub(super) preparing: BTreeMap<StepIndex, Preparing>,
+    /// What steps have read.
+    pub(super) reads: BTreeMap<StepIndex, Reads>,
+    /// The locks that steps hold, in the order in which they got them.
+    pub(super) held: BTreeMap<StepIndex, Vec<HeldLock>>,
+    /// The locks that are not wanted any more, of which their contexts do not know.
+    pub(super) giving_back: BTreeSet<LockOf>,
+    /// The attempts whose agents have answered, while their contexts have not.
+    pub(super) writing: BTreeMap<Fence, Writing>,
+    /// How many locks were requested: names of owners are made with it.
+    pub(super) requests: u64,
+}
+
+/// What a step waits for before it can be tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Preparing {
+    /// To have read these keys, some of which it may have.
+    Reading(BTreeSet<(ContextName, ContextKey)>),
+    /// To hold a lock, that it may be done or undone.
+    Locking { lock: LockOf, until: Timestamp, purpose: Purpose },
+}
+
+/// A lock as somebody wants or has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LockOf {
+    /// The context whose lock it is.
+    pub context: ContextName,
+    /// The lock.
+    pub lock: LockName,
+    /// The name under which it is wanted.
+    pub owner: Arc<str>,
+}
+
+/// A lock that a step holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLock {
+    /// The lock, and under which name.
+    pub of: LockOf,
+    /// The number of the grant.
+    pub fence: LockFence,
+    /// When it is not the step's any more unless it is renewed, by the steady clock.
+    pub until: Timestamp,
+}
+
+/// The keys of shared contexts that a step has read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reads {
+    /// Whether nothing was tried since, and no lock acquired under which the values may be others.
+    pub(super) fresh: bool,
+    pub(crate) values: BTreeMap<(ContextName, ContextKey), ValueRead>,
+}
+
+/// A value of a shared context as a step has read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ValueRead {
+    /// 0 of a key that was not there.
+    pub(crate) version: KeyVersion,
+    pub(crate) value: Payload,
+}
+
+/// What an attempt answered that is over when its contexts have taken what it writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Writing {
+    /// All that it answered: an `Output` as JSON.
+    pub(super) answer: Payload,
+    /// The step that was tried.
+    pub(super) step: StepId,
+    /// The key of the attempt's generation, with its number: no two attempts have both.
+    pub(super) key: (Arc<str>, u32),
+    /// What is not written yet, by context.
+    pub(super) left: BTreeMap<ContextName, Arc<SharedWrite>>,
+}
+
+/// Something that a run wants of shared contexts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SharedEffect {
+    /// Keys are to be read.
+    Read {
+        /// The step that uses them.
+        step: StepId,
+        /// Each context and key.
+        keys: BTreeSet<(ContextName, ContextKey)>,
+    },
+    /// A lock is wanted.
+    Lock {
+        /// The step that is to hold it.
+        step: StepId,
+        /// The lock.
+        of: LockOf,
+        /// Until when it is waited for.
+        until: Timestamp,
+    },
+    /// A lock is wanted no more.
+    GiveBack(LockOf),
+    /// Keys are to be written.
+    Write {
+        /// The step that was tried.
+        step: StepId,
+        /// The fence of the attempt.
+        fence: Fence,
+        /// The context.
+        context: ContextName,
+    },
+}
+
+/// The id of a [`SharedEffect`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SharedEffectId {
+    /// Of [`SharedEffect::Read`], by its step.
+    Read(StepId),
+    /// Of [`SharedEffect::Lock`].
+    Lock(LockOf),
+    /// Of [`SharedEffect::GiveBack`].
+    GiveBack(LockOf),
+    /// Of [`SharedEffect::Write`], by the attempt's fence and the context.
+    Write(Fence, ContextName),
+}
+
+impl SharedEffect {
+    pub(super) fn id(&self) -> SharedEffectId {
+        match self {
+            Self::Read { step, .. } => SharedEffectId::Read(step.clone()),
+            Self::Lock { of, .. } => SharedEffectId::Lock(of.clone()),
+            Self::GiveBack(of) => SharedEffectId::GiveBack(of.clone()),
+            Self::Write { fence, context, .. } => SharedEffectId::Write(*fence, context.clone()),
+        }
+    }
+
+    pub(super) const fn lasts(&self) -> Lasts {
+        Lasts::Answer
+    }
+}
+
+/// What a run hears of shared contexts.
+#[derive(Debug, Clone)]
+pub enum OfShared {
+    /// What keys were read.
+    Read {
+        /// The step that waits for them.
+        step: StepId,
+        /// Each context and key, with the version and the value; version 0 and null of one that is not there.
+        values: Vec<(ContextName, ContextKey, KeyVersion, Json)>,
+    },
+    /// Why its keys cannot be read.
+    NotRead {
+        /// The step that waits for them.
+        step: StepId,
+        /// What is wrong with a context.
+        why: (Code, String),
+    },
+    /// What a context says of a lock.
+    Lock(OfContext),
+    /// A context does not let it wait for a lock.
+    LockRefused {
+        /// The step that wants it.
+        step: StepId,
+        /// The lock.
+        of: LockOf,
+        /// What the context said.
+        why: (Code, String),
+    },
+    /// A context knows that a lock is wanted no more.
+    GivenBack(LockOf),
+    /// What came of writing into a context: nothing if it took it, or why it did not.
+    Written {
+        /// The step that was tried.
+        step: StepId,
+        /// The fence of the attempt.
+        fence: Fence,
+        /// The context.
+        context: ContextName,
+        /// Why nothing was written; none if it was.
+        refused: Option<(Code, String)>,
+    },
+}
+
+impl OfShared {
+    /// The name by which commits record it.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "context_read",
+            Self::NotRead { .. } => "context_not_read",
+            Self::Lock(_) => "of_lock",
+            Self::LockRefused { .. } => "lock_refused",
+            Self::GivenBack(_) => "lock_given_back",
+            Self::Written { .. } => "context_answered",
+        }
+    }
+}
+
+impl Shared {
+    /// Whether nothing is asked of any context, and nothing is known of one.
+    pub(super) fn is_empty(&self) -> bool {
+        self.preparing.is_empty()
+            && self.held.is_empty()
+            && self.giving_back.is_empty()
+            && self.writing.is_empty()
+    }
+
+    /// Whether something cannot go on before a context answers. That a lock is not wanted any more keeps nobody waiting.
+    pub(super) fn is_asking(&self) -> bool {
+        !self.preparing.is_empty()
+    }
+
+    /// Whether a step waits until it has read something or holds a lock.
+    pub(super) fn holds_up(&self, place: StepIndex) -> bool {
+        self.preparing.contains_key(&place)
+    }
+
+    /// Whether a step waits for the value of a key.
+    pub(super) fn waits_for(&self, place: StepIndex, key: &(ContextName, ContextKey)) -> bool {
+        let wants =
+            matches!(self.preparing.get(&place), Some(Preparing::Reading(keys)) if keys.contains(key));
+        wants && !self.reads.get(&place).is_some_and(|reads| reads.values.contains_key(key))
+    }
+
+    /// What is asked of contexts.
+    pub(super) fn open(&self, run: &Run) -> Vec<SharedEffect> {
+        let preparing = self
+            .preparing
+            .iter()
+            .filter_map(|(place, preparing)| Some(preparing.effect(run.steps.get(*place)?.id().clone())));
+        let giving_back = self.giving_back.iter().cloned().map(SharedEffect::GiveBack);
+        let writing = self.writing.iter().flat_map(|(fence, writing)| writing.effects(*fence));
+        preparing.chain(giving_back).chain(writing).collect()
+    }
+}
+
+impl Preparing {
+    pub(super) fn effect(&self, step: StepId) -> SharedEffect {
+        match self.clone() {
+            Self::Reading(keys) => SharedEffect::Read { step, keys },
+            Self::Locking { lock, until, .. } => SharedEffect::Lock { step, of: lock, until },
+        }
+    }
+
+    /// Whether the step is to be done or undone.
+    pub(super) const fn purpose(&self) -> Purpose {
+        match self {
+            Self::Reading(_) => Purpose::Do,
+            Self::Locking { purpose, .. } => *purpose,
+        }
+    }
+}
+
+impl Writing {
+    pub(super) fn effects(&self, fence: Fence) -> impl Iterator<Item = SharedEffect> {
+        let effect = move |context: &ContextName| SharedEffect::Write {
+            step: self.step.clone(),
+            fence,
+            context: context.clone(),
+        };
+        self.left.keys().map(effect)
+    }
+}
+
+impl Run {
+    /// The locks that a step holds.
+    pub fn held(&self, step: &StepId) -> &[HeldLock] {
+        let place = self.steps.index(step).filter(|_| !self.shared.held.is_empty());
+        place.and_then(|place| self.shared.held.get(&place)).map_or(&[], |held| held)
+    }
+
+    /// The locks that steps wait for, each with the step and until when.
+    pub(crate) fn locks_awaited(&self) -> impl Iterator<Item = (&StepId, &LockOf, Timestamp)> {
+        self.shared.preparing.iter().filter_map(|(place, preparing)| match preparing {
+            Preparing::Reading(_) => None,
+            Preparing::Locking { lock, until, .. } => Some((self.steps.get(*place)?.id(), lock, *until)),
+        })
+    }
+
+    /// What a step has read of shared contexts; what grew in it knows the newest, and it knows what it grew in has read.
+    pub(crate) fn read_by(&self, place: StepIndex) -> Option<&Reads> {
+        if self.shared.reads.is_empty() {
+            return None;
+        }
+        let node = self.steps.get(place)?;
+        let of = |place: &StepIndex| self.shared.reads.get(place);
+        node.children.last().and_then(of).or_else(|| of(&place)).or_else(|| of(&node.inside?))
+    }
+
+    /// What a step has read of shared contexts: each key with its version, 0 of one that was not there, and its value.
+    pub fn reads_of(&self, step: &StepId) -> Vec<(ContextName, ContextKey, KeyVersion, Payload)> {
+        let reads = self.steps.index(step).and_then(|place| self.read_by(place));
+        let values = reads.into_iter().flat_map(|reads| &reads.values);
+        let tell = |((context, key), read): (&(ContextName, ContextKey), &ValueRead)| {
+            (context.clone(), key.clone(), read.version, read.value.clone())
+        };
+        values.map(tell).collect()
+    }
+
+    /// Whether an attempt waits only for contexts that have to take what it writes.
+    pub(super) fn is_writing(&self, fence: Fence) -> bool {
+        self.shared.writing.contains_key(&fence)
+    }
+
+    /// Whether a step of that purpose may wait or hold something as the run is.
+    pub(super) fn may_prepare(&self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Do => self.phase == Phase::Going,
+            Purpose::Compensate => matches!(self.phase, Phase::Unwinding(_)),
+        }
+    }
+
+    /// What is said to a shared context. What is read is not asked of the stream.
+    pub(super) fn to_context(&self, effect: &SharedEffect) -> Option<Message> {
+        let about = self.about.as_ref()?;
+        let run = StreamId::of_run(&about.id);
+        let (context, name, id, write): (_, _, _, crate::kernel::Write) = match effect.clone() {
+            SharedEffect::Read { .. } => return None,
+            SharedEffect::Lock { of, until, .. } => {
+                let LockOf { context, lock, owner } = of;
+                let name = format!("lock/{owner}");
+                let wanted = Acquire { lock, owner, lease: LEASE, until: Some(until), tells: Some(run) };
+                (context, name, None, says(ContextAsk::Acquire(wanted)))
+            }
+            SharedEffect::GiveBack(LockOf { context, lock, owner }) => {
+                let name = format!("give-back/{owner}");
+                (context, name, None, says(ContextAsk::Withdraw { lock, owner }))
+            }
+            SharedEffect::Write { step, fence, context } => {
+                let writing = self.shared.writing.get(&fence)?;
+                let write = Arc::clone(writing.left.get(&context)?);
+                let (key, attempt) = &writing.key;
+                let id = CommandId::derived(&["context_set", key, &attempt.to_string(), context.as_str()]);
+                let by: Arc<str> = format!("{}/{step}", about.id).into();
+                let name = format!("write/{fence}");
+                (context, name, Some(id), Arc::new(move |blobs: &dyn Blobs| set(&write, &by, blobs)))
+            }
+        };
+        let (to, effect) = (StreamId::of_context(&context), name.into());
+        Some(Message { to, effect, id, asks: true, insists: false, write })
+    }
+
+    /// The command that follows from what a context answered.
+    pub(super) fn context_answered(effect: &SharedEffect, answer: Result<Version, Problem>) -> Option<Ask> {
+        let why = |problem: &Problem| (problem.code, problem.message.clone());
+        let says = match (effect.clone(), answer) {
+            // A lock that was asked for is granted by what the context says then.
+            (SharedEffect::Read { .. }, _) | (SharedEffect::Lock { .. }, Ok(_)) => return None,
+            (SharedEffect::Lock { step, of, .. }, Err(problem)) => {
+                OfShared::LockRefused { step, of, why: why(&problem) }
+            }
+            // A context that cannot be told has no lock any more when the lease ends.
+            (SharedEffect::GiveBack(of), _) => OfShared::GivenBack(of),
+            (SharedEffect::Write { step, fence, context }, answer) => {
+                OfShared::Written { step, fence, context, refused: answer.err().as_ref().map(why) }
+            }
+        };
+        Some(Ask::OfShared(Box::new(says)))
+    }
+}
+
+fn says(ask: ContextAsk) -> crate::kernel::Write {
+    Arc::new(move |_: &dyn Blobs| Ok(Said::new(ask.clone())))
+}
+
+fn set(write: &SharedWrite, by: &Arc<str>, blobs: &dyn Blobs) -> Result<Said, Problem> {
+    let keys = write.keys.iter().map(|wanted| {
+        let value = blobs.json(&wanted.value).map_err(|unreadable| unreadable.problem())?;
+        Ok(SetKey { key: wanted.key.clone(), value, expected: wanted.expected })
+    });
+    let keys = keys.collect::<Result<_, Problem>>()?;
+    Ok(Said::new(ContextAsk::Set(Set { keys, by: Arc::clone(by), held: write.held.clone() })))
+}
+
+/// The failure of an attempt, or of a step, for what a context said.
+pub(super) fn failure((code, message): (Code, String)) -> Failure {
+    Failure::new(code, message)
+}
+
+impl HeldLock {
+    /// The lock as its context knows the grant.
+    pub fn held(&self) -> Held {
+        Held { lock: self.of.lock.clone(), fence: self.fence }
+    }
+}

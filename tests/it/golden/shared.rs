@@ -1,0 +1,98 @@
+//! What a run asks of shared contexts: its events, and what it is told.
+
+use reenact::aggregates::context::{LockSays, OfContext};
+use reenact::aggregates::run::{Ask, LockOf, OfShared};
+use reenact::events::context::Held;
+use reenact::events::ids::{ContextKey, ContextName, KeyVersion, LockFence, LockName};
+
+use super::*;
+
+fn context() -> ContextName {
+    ContextName::parse("prices").unwrap()
+}
+
+fn key(name: &str) -> ContextKey {
+    ContextKey::parse(name).unwrap()
+}
+
+fn lock() -> LockName {
+    LockName::parse("build").unwrap()
+}
+
+fn owner() -> Arc<str> {
+    "first/tag#7".into()
+}
+
+fn until() -> Timestamp {
+    Timestamp(1_795_219_200_000_000)
+}
+
+pub(super) fn events() -> Vec<RunEvent> {
+    let purpose = Purpose::Compensate;
+    let keys = vec![
+        SharedKey { key: key("tea"), expected: Some(KeyVersion(299)), value: inline("12.50") },
+        SharedKey { key: key("old"), expected: None, value: Payload::Blob(blob("value")) },
+    ];
+    let held = Some(Held { lock: lock(), fence: LockFence(70_000) });
+    let writes = vec![SharedWrite { context: context(), keys, held }];
+    vec![
+        ContextAwaited { step: step("tag"), keys: vec![(context(), key("tea")), (context(), key("old"))] }
+            .into(),
+        ContextRead {
+            step: step("tag"),
+            context: context(),
+            key: key("tea"),
+            version: KeyVersion(300),
+            value: Payload::Blob(blob("value")),
+        }
+        .into(),
+        LockRequested {
+            step: step("tag"),
+            purpose,
+            context: context(),
+            lock: lock(),
+            owner: owner(),
+            until: until(),
+        }
+        .into(),
+        LockAcquired {
+            step: step("tag"),
+            context: context(),
+            lock: lock(),
+            fence: LockFence(70_000),
+            until: until(),
+        }
+        .into(),
+        LockGivenBack { context: context(), lock: lock(), owner: owner() }.into(),
+        AttemptAnswered {
+            purpose,
+            step: step("tag"),
+            attempt: 3,
+            answer: Payload::Blob(blob("answer")),
+            writes,
+        }
+        .into(),
+        ContextWritten { purpose, step: step("tag"), attempt: 3, context: context() }.into(),
+    ]
+}
+
+pub(super) fn commands() -> Vec<Ask> {
+    let of = || LockOf { context: context(), lock: lock(), owner: owner() };
+    let why = || (Code::LockHeld, "because ".repeat(100));
+    let price = Json::parse("{\"eur\": 12.50}").unwrap();
+    let values = vec![
+        (context(), key("tea"), KeyVersion(300), price),
+        (context(), key("old"), KeyVersion(0), Json::null()),
+    ];
+    let says = LockSays::Granted { fence: LockFence(70_000), until: until() };
+    let granted = OfContext { context: context(), lock: lock(), owner: owner(), says };
+    let says = [
+        OfShared::Read { step: step("tag"), values },
+        OfShared::NotRead { step: step("tag"), why: why() },
+        OfShared::Lock(granted),
+        OfShared::LockRefused { step: step("tag"), of: of(), why: why() },
+        OfShared::GivenBack(of()),
+        OfShared::Written { step: step("tag"), fence: Fence(300), context: context(), refused: Some(why()) },
+    ];
+    says.into_iter().map(|says| Ask::OfShared(Box::new(says))).collect()
+}
