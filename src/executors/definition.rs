@@ -101,6 +101,9 @@ pub struct AgentDefinition {
     /// Whether its steps may be left out when they fail, for steps that do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optional: Option<bool>,
+    /// The agents to which it may hand its work over; none for any that the run knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoffs: Option<Vec<AgentName>>,
     /// The body of its file: the system prompt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
@@ -124,7 +127,7 @@ pub struct AgentFallback {
 }
 
 /// Keys that mean something to this version.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "name",
     "description",
     "executor",
@@ -136,10 +139,11 @@ const KEYS: [&str; 11] = [
     "criticality",
     "optional",
     "skip_if_unavailable",
+    "handoffs",
 ];
 
 /// Keys that are kept for versions that use them.
-const KEYS_KEPT: [&str; 6] = ["model", "temperature", "max_tokens", "tools", "handoffs", "expertise"];
+const KEYS_KEPT: [&str; 5] = ["model", "temperature", "max_tokens", "tools", "expertise"];
 
 /// Every key that a definition may have, known or kept.
 pub fn keys() -> impl Iterator<Item = &'static str> {
@@ -172,6 +176,7 @@ impl AgentDefinition {
             fallback: None,
             criticality: None,
             optional: None,
+            handoffs: None,
             system_prompt: String::new(),
             settings: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -226,6 +231,7 @@ impl AgentDefinition {
             "criticality" => self.criticality = Some(criticality(value)?),
             // Other tools write `skip_if_unavailable`.
             "optional" | "skip_if_unavailable" => self.optional = Some(flag(&value)?),
+            "handoffs" => self.handoffs = Some(handoffs(&value)?),
             _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
             _ => {
                 self.unknown.insert(key.to_owned(), value);
@@ -393,6 +399,26 @@ fn fallback(value: Value) -> Result<AgentFallback, String> {
         return Err(format!("{}: no agent can be stood in for by what is built in", shown(&value)));
     }
     Ok(fallback)
+}
+
+/// A list of names, or a text with commas between them. An empty list allows nobody.
+fn handoffs(value: &Value) -> Result<Vec<AgentName>, String> {
+    let refused =
+        || format!("{}: give it the names of agents, as in [security_reviewer, tester]", shown(value));
+    let texts: Option<Vec<&str>> = match value {
+        Value::String(texts) => Some(texts.split(',').collect()),
+        Value::Array(texts) => texts.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    let names: Vec<_> = texts.ok_or_else(refused)?.iter().map(|text| AgentName::new(text.trim())).collect();
+    if names.iter().any(|name| name.check().is_err() || name.key().is_empty()) {
+        return Err(refused());
+    }
+    let built_in = |name: &&AgentName| [SHELL_AGENT, WORKFLOW_AGENT].contains(&name.key().as_str());
+    match names.iter().find(built_in) {
+        Some(name) => Err(format!("{}: `{name}` is built in, and takes no work from others", shown(value))),
+        None => Ok(names),
+    }
 }
 
 fn criticality(value: Value) -> Result<Criticality, String> {

@@ -10,6 +10,7 @@ executor: subprocess
 command: [\"bin/publish\", \"--quiet\"]
 tools: [search, read_file]
 temperature: 0.3
+handoffs: [security_reviewer, Tester]
 concurrency: 4
 color: red
 fallback: {agent: manual_publisher, prompt_suffix: \" Only publish.\"}
@@ -41,12 +42,14 @@ fn a_file_with_front_matter_is_read_whole() {
     assert_eq!(fallback.agent, AgentName::new("manual_publisher"));
     assert_eq!(fallback.prompt_suffix.as_deref(), Some(" Only publish."));
     assert_eq!(agent.criticality, Some(Criticality::High));
+    let handoffs = ["security_reviewer", "Tester"].map(AgentName::new);
+    assert_eq!(agent.handoffs.as_deref(), Some(&handoffs[..]));
     assert_eq!(agent.settings["tools"], json!(["search", "read_file"]));
     assert_eq!(agent.settings["temperature"], json!(0.3));
     assert_eq!(agent.unknown, BTreeMap::from([("color".to_owned(), json!("red"))]));
     let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
     let at = warning.at.as_ref().unwrap();
-    assert_eq!((warning.code, at.file.as_str(), at.line), (Code::UnknownAgentKey, "agents/publisher.md", 9));
+    assert_eq!((warning.code, at.file.as_str(), at.line), (Code::UnknownAgentKey, "agents/publisher.md", 10));
     assert_eq!(agent.check_usable(), Ok(()));
 }
 
@@ -55,6 +58,14 @@ fn what_is_recorded_reads_back() {
     let (agent, _) = AgentDefinition::parse(PUBLISHER, "publisher.md").unwrap();
     let json = serde_json::to_string(&agent).unwrap();
     assert_eq!(serde_json::from_str::<AgentDefinition>(&json).unwrap(), agent);
+}
+
+#[test]
+fn the_agents_to_which_one_may_hand_over_are_a_list_or_a_text_and_may_be_none_at_all() {
+    let parse = |key: &str| AgentDefinition::parse(&with(key), "a.md").unwrap().0.handoffs;
+    assert_eq!(parse("handoffs: 'b, c d'"), Some(vec![AgentName::new("b"), AgentName::new("c d")]));
+    assert_eq!(parse("handoffs: []"), Some(Vec::new()));
+    assert_eq!(parse("rate: 10/s"), None);
 }
 
 #[test]
@@ -97,6 +108,10 @@ fn what_a_key_does_not_take_is_refused_with_its_place() {
         ("fallback: {agent: ''}", "`fallback` is `{\"agent\":\"\"}`: give it a map"),
         ("fallback: {agent: Shell}", "`fallback` is `{\"agent\":\"Shell\"}`: no agent can be stood in for"),
         ("criticality: urgent", "`criticality` is `\"urgent\"`: one of critical, high, medium, low"),
+        ("handoffs: 3", "`handoffs` is `3`: give it the names of agents"),
+        ("handoffs: [a, 3]", "`handoffs` is `[\"a\",3]`: give it the names of agents"),
+        ("handoffs: 'a,,b'", "`handoffs` is `\"a,,b\"`: give it the names of agents"),
+        ("handoffs: [a, Shell]", "`handoffs` is `[\"a\",\"Shell\"]`: `Shell` is built in"),
         ("executor: subproces", "`executor` is `\"subproces\"`: did you mean `subprocess`?"),
         (
             "executor: magic",

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::{AgentDefinition, AgentRequest, ContextEntry, Failure, Output, Progress, Task};
+use crate::events::ids::AgentName;
 use crate::events::json::{Json, Why};
 use crate::events::problem::Code;
 
@@ -43,6 +44,9 @@ struct About<'a> {
     description: &'a str,
     /// The body of its file.
     system: &'a str,
+    /// The agents to which it may hand its work over, where its file says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handoffs: Option<&'a [AgentName]>,
     /// `model`, and whatever else its file says that this version does not act on.
     #[serde(flatten)]
     others: BTreeMap<&'a str, &'a Value>,
@@ -52,10 +56,12 @@ struct About<'a> {
 pub(super) fn about(agent: &AgentDefinition) -> Json {
     let others = agent.unknown.iter().chain(&agent.settings);
     let others = others.map(|(key, value)| (key.as_str(), value));
-    let others = others.filter(|(key, _)| !["name", "description", "system"].contains(key)).collect();
+    let others =
+        others.filter(|(key, _)| !["name", "description", "system"].contains(key)).collect();
     let (name, description, system) = (agent.name.as_str(), &*agent.description, &*agent.system_prompt);
+    let handoffs = agent.handoffs.as_deref();
     // All of it came from JSON values, so it has a form.
-    Json::of(&About { name, description, system, others }).unwrap_or_default()
+    Json::of(&About { name, description, system, handoffs, others }).unwrap_or_default()
 }
 
 /// The document for an attempt, on one line.
