@@ -101,11 +101,11 @@ fn with_value(verb: &str, argument: Arg) -> Arg {
         (_, "step" | "until" | "to") => candidates(argument, known::steps),
         (_, "request") => candidates(argument, known::requests),
         ("signal", "name") => candidates(argument, known::signals),
-        ("agents", "name") => candidates(argument, |typed| plain(typed.agents())),
+        ("agents", "name") | ("ask", "agent") => candidates(argument, |typed| plain(typed.agents())),
         ("run" | "validate", "file" | "files") => argument.add(ArgValueCompleter::new(workflow_files())),
         ("list", "workflow") => candidates(argument, known::workflows),
         ("list", "after") => candidates(argument, |typed| known::runs(typed, false)),
-        ("list" | "run", "tags") => candidates(argument, known::tags),
+        ("list" | "run" | "ask", "tags") => candidates(argument, known::tags),
         ("list", "status") => candidates(argument, |_| {
             let statuses = RunStatus::ALL.iter().map(|status| status.text());
             plain(statuses.chain([INTERRUPTED]).map(str::to_owned).collect())

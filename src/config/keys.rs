@@ -6,8 +6,8 @@ use toml::Value;
 
 use super::notify::notices;
 use super::values::{
-    KIB, any_length, bytes, decimal, durability, flag, length, number, points, policy, positive, program,
-    texts,
+    KIB, agent, any_length, bytes, decimal, durability, flag, length, number, points, policy, positive,
+    program, texts,
 };
 use super::{Config, log};
 use crate::events::ids::AgentName;
@@ -24,6 +24,7 @@ const KEYS: &[Key] = &[
     ("agent_paths", |config, value| {
         texts(value).map(|paths| config.agent_paths = paths.into_iter().map(PathBuf::from).collect())
     }),
+    ("default_agent", |config, value| agent(value).map(|agent| config.default_agent = agent)),
     ("store.durability", |config, value| {
         durability(value).map(|durability| config.store.durability = durability)
     }),

@@ -240,6 +240,8 @@ codes! {
         "let the program go on with it that has them, as one that embeds Reenact registers its functions; nothing of the run has changed";
     AgentDraining = "RE-1308", Validation, "A run that would begin names an agent that is draining",
         "name another agent", UnpauseAgent;
+    NobodyAsked = "RE-1311", Validation, "Something was asked, and nothing says of which agent",
+        "name the agent, or set `default_agent` in the configuration";
     UnknownFunction = "RE-1305", Validation, "No function of that name is registered",
         "functions are registered by the program that embeds Reenact";
 

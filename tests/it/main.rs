@@ -9,6 +9,7 @@
 )]
 
 mod agents;
+mod asking;
 mod bad_input;
 mod bindings;
 mod children;

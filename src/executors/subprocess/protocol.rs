@@ -56,8 +56,7 @@ struct About<'a> {
 pub(super) fn about(agent: &AgentDefinition) -> Json {
     let others = agent.unknown.iter().chain(&agent.settings);
     let others = others.map(|(key, value)| (key.as_str(), value));
-    let others =
-        others.filter(|(key, _)| !["name", "description", "system"].contains(key)).collect();
+    let others = others.filter(|(key, _)| !["name", "description", "system"].contains(key)).collect();
     let (name, description, system) = (agent.name.as_str(), &*agent.description, &*agent.system_prompt);
     let handoffs = agent.handoffs.as_deref();
     // All of it came from JSON values, so it has a form.
