@@ -136,10 +136,9 @@ fn growth(config: &Config) -> GrowthLimits {
     }
 }
 
-/// The agents as they are recorded. A definition always has a JSON form: it was made from one.
+/// The agents as they are recorded.
 fn agents(checked: &Checked) -> Vec<(AgentName, Json)> {
-    let json = |agent: &AgentDefinition| (agent.name.clone(), Json::of(agent).unwrap_or_default());
-    checked.agents.iter().map(json).collect()
+    checked.agents.iter().map(|agent| (agent.name.clone(), agent.recorded())).collect()
 }
 
 /// The step or the phase after which the run pauses.

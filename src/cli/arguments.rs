@@ -186,7 +186,7 @@ impl Verb {
     pub(super) fn reach(&self) -> Reach {
         match self {
             Self::Agents(AgentsArguments { verb }) => match verb {
-                None | Some(AgentsVerb::List | AgentsVerb::Show(_)) => Reach::Looks,
+                None | Some(AgentsVerb::List(_) | AgentsVerb::Show(_)) => Reach::Looks,
                 Some(AgentsVerb::Validate(_)) => Reach::None,
                 Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
             },
@@ -265,7 +265,7 @@ pub(super) struct AgentsArguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum AgentsVerb {
     /// Show all agents: those of files, of the configuration, and those that are recorded
-    List,
+    List(AgentListArguments),
     /// Show one: where it is defined, its limits, whether it takes work
     Show(AgentArguments),
     /// Check an agent's file, or all files of a folder; nothing is recorded
@@ -276,6 +276,13 @@ pub(super) enum AgentsVerb {
     Unpause(AgentOrderArguments),
     /// Let no new run begin with it; runs that are there go on
     Drain(AgentOrderArguments),
+}
+
+#[derive(Debug, Default, Args)]
+pub(super) struct AgentListArguments {
+    /// Show in place of the agents who may hand work over to whom
+    #[arg(long)]
+    pub(super) handoffs: bool,
 }
 
 #[derive(Debug, Args)]

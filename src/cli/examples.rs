@@ -152,6 +152,7 @@ const EXAMPLES: &[Examples] = &[
         &["agents"],
         &[
             ("reenact agents", "who there is, and who takes work"),
+            ("reenact agents list --handoffs", "who may hand work over to whom"),
             ("reenact agents pause publisher --reason 'until Monday'", "let one start nothing"),
         ],
     ),

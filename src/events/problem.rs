@@ -234,6 +234,8 @@ codes! {
     AgentHidden = "RE-1304", Validation, "An agent's file is hidden by another agent of that name", "rename one of them, or take it away";
     NoEffect = "RE-1306", Validation, "A key that is read, and has no effect in this version",
         "leave it, for a version in which it means something, or take it out";
+    UnknownHandoff = "RE-1309", Validation, "An agent may hand its work over to one that is not there",
+        "add that agent, or take its name out of the `handoffs`";
     AgentTwice = "RE-1310", Validation, "A program registers two agents of one name",
         "names match without case, `-`, `_`, spaces, and a last `_agent` or `_vN`: register each once";
     AgentLacking = "RE-1307", Validation, "A run needs an agent or a function that this process does not have",

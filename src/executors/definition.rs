@@ -1,5 +1,6 @@
 //! The definition of an agent: a Markdown file, with or without front matter. The body is the system prompt.
 
+mod declared;
 mod front_matter;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::events::agent::{InvalidRate, Rate};
-use crate::events::ids::AgentName;
+use crate::events::ids::{AgentName, Hash};
+use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem, nearest};
 use crate::workflow::definition::{Criticality, WORKFLOW_AGENT};
 use crate::workflow::script::Script;
@@ -207,10 +209,15 @@ impl AgentDefinition {
 
     fn bare(text: &str, file: &str) -> Self {
         let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
+        let name = AgentName::new(&stem);
+        let mut declared = declared::handoffs(text);
+        declared.retain(|other| other.key() != name.key());
         Self {
             description: first_heading(text).unwrap_or(&stem).to_owned(),
+            // A body that declares nobody says nothing of it.
+            handoffs: Some(declared).filter(|declared| !declared.is_empty()),
             system_prompt: text.trim().to_owned(),
-            ..Self::named(AgentName::new(&stem))
+            ..Self::named(name)
         }
     }
 
@@ -232,6 +239,9 @@ impl AgentDefinition {
             // Other tools write `skip_if_unavailable`.
             "optional" | "skip_if_unavailable" => self.optional = Some(flag(&value)?),
             "handoffs" => self.handoffs = Some(handoffs(&value)?),
+            // Files of other tools may leave it empty.
+            "tools" | "expertise" if value.is_null() => {}
+            "tools" | "expertise" => drop(self.settings.insert(key.to_owned(), words(&value)?)),
             _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
             _ => {
                 self.unknown.insert(key.to_owned(), value);
@@ -300,6 +310,16 @@ impl AgentDefinition {
             return Err(problem.hint("name the file that its answers stand in, as in `script: answers.yaml`"));
         }
         Ok(())
+    }
+
+    /// It as it is recorded with a run. A definition always has a JSON form: it was made from one.
+    pub fn recorded(&self) -> Json {
+        Json::of(self).unwrap_or_default()
+    }
+
+    /// The hash by which runs name this definition.
+    pub fn hash(&self) -> Hash {
+        Hash::of(self.recorded().text().as_bytes())
     }
 
     /// How many attempts it does at once.
@@ -399,6 +419,18 @@ fn fallback(value: Value) -> Result<AgentFallback, String> {
         return Err(format!("{}: no agent can be stood in for by what is built in", shown(&value)));
     }
     Ok(fallback)
+}
+
+/// A list of texts, or a text with commas between them, as the list.
+fn words(value: &Value) -> Result<Value, String> {
+    let words: Option<Vec<&str>> = match value {
+        Value::String(text) => Some(text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect()),
+        Value::Array(words) => words.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    words
+        .map(Value::from)
+        .ok_or_else(|| format!("{}: give it a list of texts, as in [search, read_file]", shown(value)))
 }
 
 /// A list of names, or a text with commas between them. An empty list allows nobody.

@@ -8,6 +8,7 @@
     clippy::print_stderr
 )]
 
+mod agent_files;
 mod agents;
 mod asking;
 mod bad_input;

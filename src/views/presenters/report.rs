@@ -12,10 +12,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregates::run::{About, End, Order, Phase, Run, RunStatus};
-use crate::events::ids::{RunId, Version};
+use crate::events::ids::{AgentName, Hash, RunId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
-use crate::events::run::{Parent, RollbackCause, Usage};
+use crate::events::run::{AgentBinding, Parent, RollbackCause, RunStarted, Usage};
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
 use crate::views::presenters::ways::{Invocation, Way, ways};
@@ -80,6 +80,9 @@ pub struct RunReport {
     pub waiting_for: Vec<Waiting>,
     /// Names and values by which people find the run.
     pub tags: BTreeMap<String, String>,
+    /// The agents that it knows, with the definitions with which it began, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentReport>,
     /// The step of another run that has started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ParentReport>,
@@ -108,6 +111,22 @@ pub struct RunReport {
     /// What would be done next, if that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<Vec<EffectReport>>,
+}
+
+/// An agent as it was defined when a run began, which keeps to that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentReport {
+    /// The name of the agent, as steps name it.
+    pub name: AgentName,
+    /// The hash of its definition.
+    pub definition: Hash,
+}
+
+/// The agents with which a run began.
+pub fn agents(started: &RunStarted) -> Vec<AgentReport> {
+    let agent =
+        |bound: &AgentBinding| AgentReport { name: bound.name.clone(), definition: bound.definition.hash };
+    started.agents.iter().map(agent).collect()
 }
 
 /// How many steps of a run are done with.
@@ -180,6 +199,7 @@ pub fn report(
         usage: usage_report(usage),
         waiting_for: waiting::waiting_for(run),
         tags: about.started.tags.clone(),
+        agents: Vec::new(),
         parent: about.started.parent.clone().map(|Parent { run, step }| ParentReport { run, step }),
         children: steps::children(run.nodes()),
         changed_files: Vec::new(),
