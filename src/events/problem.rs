@@ -244,6 +244,8 @@ codes! {
         "name another agent", UnpauseAgent;
     NobodyAsked = "RE-1311", Validation, "Something was asked, and nothing says of which agent",
         "name the agent, or set `default_agent` in the configuration";
+    LooseFrontMatter = "RE-1312", Validation, "The front matter of an agent's file is no YAML, and was read all the same",
+        "put texts that hold `: ` in quotes";
     UnknownFunction = "RE-1305", Validation, "No function of that name is registered",
         "functions are registered by the program that embeds Reenact";
 

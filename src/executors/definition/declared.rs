@@ -196,7 +196,7 @@ fn handed_to(text: &str) -> Option<&str> {
     // Only ASCII letters change, so places are the same.
     let lower = text.to_ascii_lowercase();
     let behind = |phrase: &&str| lower.find(phrase).map(|at| at + phrase.len());
-    let to = text.get(PHRASES.iter().filter_map(|phrase| behind(phrase)).min()?..)?.trim();
+    let to = text.get(PHRASES.iter().filter_map(behind).min()?..)?.trim();
     Some(to.strip_prefix("the ").unwrap_or(to))
 }
 

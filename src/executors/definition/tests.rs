@@ -170,3 +170,22 @@ fn what_an_agent_has_to_work_with_says_how_it_works_and_must_not_contradict_its_
         assert!(refused.message.contains("has no use for it"), "{keys}: {refused}");
     }
 }
+
+/// Other tools take all behind the first colon for a text, and write such files themselves.
+#[test]
+fn texts_with_colons_are_taken_as_they_stand_with_a_warning() {
+    let says = "Use it when a text is ready. Examples: <example>user: 'is it #1?'\\n</example>";
+    let text = format!(
+        "---\nname: editor\ndescription: {says}\ntools: Read, Grep # two\ncommand: [echo, hello]\n---\nEdit.\n"
+    );
+    let (agent, warnings) = AgentDefinition::parse(&text, "agents/editor.md").unwrap();
+    assert_eq!((agent.description.as_str(), agent.command.len()), (says, 2));
+    assert_eq!(agent.settings["tools"], json!(["Read", "Grep"]), "a comment is one");
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert_eq!((warning.code, warning.at.as_ref().unwrap().line), (Code::LooseFrontMatter, 3));
+    // What is good YAML is read as YAML, and what is wrong otherwise stays wrong.
+    let (agent, warnings) = AgentDefinition::parse(&with("expertise: a # b"), "a.md").unwrap();
+    assert_eq!((&agent.settings["expertise"], warnings.len()), (&json!(["a"]), 0));
+    assert_eq!(problem("---\nname: a\ndescription: b: c\ntools: [d\n---\n").code, Code::BadAgent);
+    assert_eq!(problem("---\nname: a\ndescription: b: c\nname: d\n---\n").code, Code::BadAgent);
+}
