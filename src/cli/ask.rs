@@ -1,13 +1,15 @@
 //! `reenact ask "QUERY"`: has an agent do something, in a run of one step, and sees it through.
 
+use serde_json::Value;
+
 use super::arguments::{AskArguments, GivenArguments};
 use super::{Exit, Scene, run, start};
 use crate::api::spec::{QUERY, RunSpec};
 use crate::events::ids::AgentName;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
-use crate::workflow::definition::Definition;
 use crate::workflow::input::input_from_arguments;
+use crate::workflow::json_text::{Edited, Level};
 
 pub(super) async fn ask(scene: &Scene, arguments: AskArguments) -> Result<Exit, Problem> {
     let AskArguments { query, agent, given, detach, show } = arguments;
@@ -16,8 +18,7 @@ pub(super) async fn ask(scene: &Scene, arguments: AskArguments) -> Result<Exit, 
         None => scene.house.config.default_agent.clone().ok_or_else(nobody)?,
     };
     let spec = RunSpec { id: Some(run::id(&given)?), ..RunSpec::ask(&agent)? };
-    let input = |definition: &Definition, given: &GivenArguments| input(definition, given, &query);
-    match start::resolve(scene, spec, &given, input).await {
+    match start::resolve(scene, spec, &given, |_, given| input(given, &query)).await {
         Ok(start) => run::see_through(scene, start, detach, show).await,
         Err(problems) => Ok(scene.say.problems(&problems)),
     }
@@ -28,14 +29,24 @@ fn nobody() -> Problem {
         .hint("name it with --agent, or set `default_agent` in the configuration; `reenact agents` shows who there is")
 }
 
-/// The query, and beside it what was given.
-fn input(definition: &Definition, given: &GivenArguments, query: &str) -> Result<Json, Vec<Problem>> {
-    let beside = input_from_arguments(None, start::file_of_inputs(given)?, &given.inputs)?;
-    if beside.value().get(QUERY).is_some() {
-        let problem =
-            Problem::new(Code::BadInput, format!("the input `{QUERY}` is what is asked, and is given twice"));
-        return Err(vec![problem.hint("call that input otherwise")]);
+/// The query, and behind it what was given.
+fn input(given: &GivenArguments, query: &str) -> Result<Json, Vec<Problem>> {
+    let refused = |message: &str, hint: &'static str| {
+        Err(vec![Problem::new(Code::BadInput, message.to_owned()).hint(hint)])
+    };
+    let given = input_from_arguments(None, start::file_of_inputs(given)?, &given.inputs)?;
+    let Ok(Level::Map(members)) = Level::of(given.text()) else {
+        return refused("the input is no object", "let the file hold an object: `{\"name\": \"value\"}`");
+    };
+    if members.iter().any(|(name, _)| name == QUERY) {
+        return refused(
+            "the input `query` is what is asked, and is given twice",
+            "call that input otherwise",
+        );
     }
-    let query = format!("{QUERY}:={}", Json::from(&serde_json::Value::from(query)).text());
-    input_from_arguments(definition.input.as_ref(), Some(beside), &[query])
+    let query = (QUERY.to_owned(), Edited::Text(Json::from(&Value::from(query)).text().to_owned()));
+    let given = members.into_iter().map(|(name, text)| (name.into_owned(), Edited::Text(text.to_owned())));
+    let input = Edited::Map(std::iter::once(query).chain(given).collect());
+    Json::made(&input.text())
+        .map_err(|why| vec![Problem::new(Code::TooDeep, format!("the input: {}", why.why))])
 }

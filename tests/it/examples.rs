@@ -1,5 +1,6 @@
 //! The examples do what they are there to show.
 
+mod agents_page;
 mod bank;
 #[path = "../../examples/embed.rs"]
 mod embed;
