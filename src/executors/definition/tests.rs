@@ -85,7 +85,10 @@ fn a_bare_file_is_named_after_itself_and_described_by_its_first_heading() {
     assert_eq!(agent.executor, ExecutorKind::Llm);
     assert!(agent.system_prompt.starts_with("```") && warnings.is_empty());
     let (nameless, _) = AgentDefinition::parse("Just do it.", "doer.md").unwrap();
-    assert_eq!(nameless.description, "doer");
+    assert_eq!((nameless.description.as_str(), nameless.handoffs), ("doer", None));
+    let (tester, _) =
+        AgentDefinition::parse("## Handoffs\n- `tester`\n- `writer`\n", "tester_agent.md").unwrap();
+    assert_eq!(tester.handoffs, Some(vec![AgentName::new("writer")]), "nobody hands over to itself");
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn who_a_declaration_names_is_declared_and_what_stands_for_a_name_is_not() {
         "…",
         "some_agent...",
         "[network_engineer | tester]",
+        "[network_engineer, tester, writer]",
         "shell",
         "",
     ] {
