@@ -259,6 +259,18 @@ codes! {
     LockWaitOver = "RE-1408", Transient, "A lock was waited for in vain",
         "let its holder release it sooner; where two hold what the other waits for, acquire locks in one order";
 
+    // 16: handoffs
+    BadHandoff = "RE-1601", Validation, "What an agent declares as a handoff cannot be read, or lacks a reason or a context",
+        (Read(Document::Handoffs));
+    UnknownHandoff = "RE-1602", Validation, "An agent hands over to one that the run does not know",
+        "let it name an agent that the run began with";
+    HandoffNotAllowed = "RE-1603", Validation, "An agent hands over to one to which it may not", (Read(Document::Handoffs));
+    HandoffLoop = "RE-1604", Validation, "An agent hands back to one of its chain without telling it anything new",
+        "let it say in the context what is new, or finish the work itself";
+    TooManyHandoffs = "RE-1605", Validation, "A chain would have more handoffs than it may", (Read(Document::Limits));
+    HandoffMisplaced = "RE-1606", Validation, "A handoff stands where there can be none: it is the second of an answer, beside a plan, or undoes something",
+        (Read(Document::Handoffs));
+
     // 20: what a run refuses
     RunEnded = "RE-2001", Validation, "The run has ended", "start another run";
     RunParked = "RE-2002", Fatal, "The history of a run holds what this version does not understand",
