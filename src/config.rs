@@ -128,6 +128,8 @@ pub struct Growth {
     pub total: u32,
     /// How many steps all fan-outs of a run may add.
     pub items: u32,
+    /// How many handoffs the chain of a step may have; 0 for none.
+    pub handoffs_max: u32,
 }
 
 /// What every request for an approval holds.

@@ -133,6 +133,7 @@ fn growth(config: &Config) -> GrowthLimits {
         fallback_attempts: config.run.max_fallback_attempts,
         critical_fails: config.run.fail_if_critical_skipped,
         items: config.growth.items,
+        handoffs: config.growth.handoffs_max,
     }
 }
 

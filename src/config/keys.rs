@@ -44,6 +44,9 @@ const KEYS: &[Key] = &[
     ("growth.width", |config, value| number(value, 1..=10_000).map(|number| config.growth.width = number)),
     ("growth.total", |config, value| number(value, 0..=1_000_000).map(|number| config.growth.total = number)),
     ("growth.items", |config, value| number(value, 0..=1_000_000).map(|number| config.growth.items = number)),
+    ("growth.handoffs_max", |config, value| {
+        number(value, 0..=1_000).map(|number| config.growth.handoffs_max = number)
+    }),
     ("approvals.checklist", |config, value| points(value).map(|points| config.approvals.checklist = points)),
     ("approvals.check", |config, value| program(value).map(|words| config.approvals.check = words)),
     ("process.environment", |config, value| texts(value).map(|names| config.process.environment = names)),

@@ -234,7 +234,7 @@ codes! {
     AgentHidden = "RE-1304", Validation, "An agent's file is hidden by another agent of that name", "rename one of them, or take it away";
     NoEffect = "RE-1306", Validation, "A key that is read, and has no effect in this version",
         "leave it, for a version in which it means something, or take it out";
-    UnknownHandoff = "RE-1309", Validation, "An agent may hand its work over to one that is not there",
+    HandoffToNobody = "RE-1309", Validation, "An agent may hand its work over to one that is not there",
         "add that agent, or take its name out of the `handoffs`";
     AgentTwice = "RE-1310", Validation, "A program registers two agents of one name",
         "names match without case, `-`, `_`, spaces, and a last `_agent` or `_vN`: register each once";
@@ -264,6 +264,18 @@ codes! {
         "acquire it, and use the number of that grant";
     LockWaitOver = "RE-1408", Transient, "A lock was waited for in vain",
         "let its holder release it sooner; where two hold what the other waits for, acquire locks in one order";
+
+    // 16: handoffs
+    BadHandoff = "RE-1601", Validation, "What an agent declares as a handoff cannot be read, or lacks a reason or a context",
+        (Read(Document::Handoffs));
+    UnknownHandoff = "RE-1602", Validation, "An agent hands over to one that the run does not know",
+        "let it name an agent that the run began with";
+    HandoffNotAllowed = "RE-1603", Validation, "An agent hands over to one to which it may not", (Read(Document::Handoffs));
+    HandoffLoop = "RE-1604", Validation, "An agent hands back to one of its chain without telling it anything new",
+        "let it say in the context what is new, or finish the work itself";
+    TooManyHandoffs = "RE-1605", Validation, "A chain would have more handoffs than it may", (Read(Document::Limits));
+    HandoffMisplaced = "RE-1606", Validation, "A handoff stands where there can be none: it is the second of an answer, beside a plan, or undoes something",
+        (Read(Document::Handoffs));
 
     // 20: what a run refuses
     RunEnded = "RE-2001", Validation, "The run has ended", "start another run";

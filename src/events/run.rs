@@ -6,6 +6,7 @@ mod children;
 mod context;
 mod control;
 mod graph;
+mod handoff;
 mod people;
 mod saga;
 mod status;
@@ -30,6 +31,7 @@ pub use control::{
     CancelRequested, DrivingBegan, PausePlanned, RetryRequested, RunCancelled, RunPaused, RunUnpaused,
 };
 pub use graph::{Because, Item, StepAdded, StepKind, Undo, UndoWhen};
+pub use handoff::HandoffDeclared;
 pub use people::{
     ApprovalChecked, ApprovalExpired, ApprovalGranted, ApprovalRefused, ApprovalRequested, Gate,
     SignalAwaited, SignalReceived,
@@ -387,7 +389,7 @@ macro_rules! run_events {
 run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
-    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, RunPaused,
+    ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, HandoffDeclared, RunPaused,
     RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
@@ -421,6 +423,7 @@ impl RunEvent {
             Self::ApprovalGranted(granted) => [granted.edits.as_ref(), granted.output.as_ref()],
             Self::SignalReceived(received) => [Some(&received.data), None],
             Self::ContextChanged(changed) => [Some(&changed.value), None],
+            Self::HandoffDeclared(declared) => [Some(&declared.context), None],
             Self::RunCompleted(completed) => [Some(&completed.output), None],
             _ => [None, None],
         };

@@ -19,6 +19,7 @@ mod sales;
 #[path = "../../examples/service.rs"]
 #[allow(dead_code)] // Its `main` is for `cargo run --example`.
 mod service;
+mod swarm;
 mod told;
 mod transfer;
 mod tutorial;

@@ -25,6 +25,7 @@ mod examples;
 mod folders;
 mod full_disk;
 mod golden;
+mod handoffs;
 mod handover;
 mod hints;
 mod hostile;

@@ -3,10 +3,11 @@
 
 use std::borrow::Cow;
 
+use super::RunRejection;
 use super::advance::Advance;
-use super::context::Write;
+use super::context::{Write, not_built};
+use super::handoff::HandOver;
 use crate::events::json::Json;
-use crate::events::problem::Code;
 use crate::events::run::AttemptStarted;
 use crate::workflow::json_text::Level;
 use crate::workflow::work::{AgentRequest, Failure};
@@ -21,52 +22,71 @@ const KEY_OF_ATTEMPT: &str = "idempotency_key";
 #[derive(Default)]
 pub(super) struct Beside {
     writes: Vec<Write>,
+    handoff: Option<HandOver>,
+}
+
+impl Beside {
+    /// Whether another agent is to go on, so that what was answered is no output yet.
+    pub(super) fn hands_over(&self) -> bool {
+        self.handoff.is_some()
+    }
 }
 
 impl Advance<'_, '_> {
     /// What an attempt wants beside its answer, if all of that may be done. Nothing of it is ever left out silently.
     ///
     /// # Errors
-    /// Why it may not: the attempt has failed.
+    /// Within, why it may not: then the attempt has failed. Else what keeps the run from deciding at all.
     pub(super) fn beside(
         &self,
         attempt: &AttemptStarted,
         requests: Vec<AgentRequest>,
         answer: &Json,
-    ) -> Result<Beside, Failure> {
-        let mut values = Vec::new();
+    ) -> Result<Result<Beside, Failure>, RunRejection> {
+        let (mut values, mut declarations) = (Vec::new(), Vec::new());
         for request in requests {
             match request {
                 AgentRequest::Context { key, value } => values.push((key, value)),
-                AgentRequest::Send(_) => return Err(not_built("`SEND:` lines")),
-                AgentRequest::Handoff(_) => return Err(not_built("handoffs")),
+                AgentRequest::Send(_) => return Ok(Err(not_built("`SEND:` lines"))),
+                AgentRequest::Handoff(declaration) => declarations.push(declaration),
             }
         }
-        values.extend(in_answer(attempt, answer));
-        Ok(Beside { writes: self.writes(values)? })
+        let is_echo = is_echo(attempt, answer);
+        values.extend(in_answer(answer, is_echo));
+        let handoff = match self.wanted_handoff(attempt, declarations, answer, is_echo)? {
+            Ok(handoff) => handoff,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        Ok(self.writes(values).map(|writes| Beside { writes, handoff }))
     }
 
     /// Records it.
-    pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, Beside { writes }: Beside) {
+    pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, beside: Beside) {
+        let Beside { writes, handoff } = beside;
         self.write(attempt, writes);
+        if let Some(handoff) = handoff {
+            self.do_hand_over(attempt, handoff);
+        }
     }
 }
 
-/// The values for the context that an answer has under `context`.
-fn in_answer(attempt: &AttemptStarted, answer: &Json) -> Vec<(String, Json)> {
-    let Ok(Level::Map(members)) = Level::of(answer.text()) else { return Vec::new() };
-    let member = |name| members.iter().rfind(|(key, _)| key == name).map(|(_, value)| *value);
-    // A program that answers the document that it got, such as `cat`, writes nothing by that.
+/// Whether a program answers the document that it got, as `cat` does: it wants nothing by that.
+fn is_echo(attempt: &AttemptStarted, answer: &Json) -> bool {
     let own = Json::from(&serde_json::Value::from(&*attempt.idempotency_key));
-    let is_echo = member(KEY_OF_ATTEMPT).is_some_and(|key| key == own.text());
-    let context = member(CONTEXT).filter(|_| !is_echo).map(Level::of);
+    answer.text().contains(own.text()) && member(answer, KEY_OF_ATTEMPT) == Some(own.text())
+}
+
+/// The text of a member of an object.
+fn member<'a>(object: &'a Json, name: &str) -> Option<&'a str> {
+    let Ok(Level::Map(members)) = Level::of(object.text()) else { return None };
+    members.into_iter().rfind(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// The values for the context that an answer has under `context`.
+fn in_answer(answer: &Json, is_echo: bool) -> Vec<(String, Json)> {
+    let context = member(answer, CONTEXT).filter(|_| !is_echo).map(Level::of);
     let Some(Ok(Level::Map(values))) = context else { return Vec::new() };
     let parsed =
         |(key, value): (Cow<'_, str>, &str)| Json::parse(value).ok().map(|value| (key.to_string(), value));
     values.into_iter().filter_map(parsed).collect()
-}
-
-/// What this version cannot do for an attempt is never left out silently.
-pub(super) fn not_built(what: &str) -> Failure {
-    Failure::new(Code::NotBuilt, format!("its output has {what}, which this version does not support"))
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::advance::Advance;
-use super::beside::not_built;
 use crate::events::ids::{ContextKey, KeyVersion, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::limits::CONTEXT_KEYS_MAX;
@@ -129,4 +128,9 @@ fn conflict(key: &ContextKey, expected: KeyVersion, is: KeyVersion, known: Optio
         _ => format!("version {expected} of `{key}` is expected in the context, and it has version {is}{by}"),
     };
     Failure::new(Code::ContextConflict, message)
+}
+
+/// What this version cannot do for an attempt is never left out silently.
+pub(super) fn not_built(what: &str) -> Failure {
+    Failure::new(Code::NotBuilt, format!("its output has {what}, which this version does not support"))
 }

@@ -201,9 +201,11 @@ fn completed(
     let Output { output: answer, artifacts, usage, requests, transcript, child } = output;
     // A run of its own writes into its own context.
     let beside =
-        if child.is_some() { Ok(Beside::default()) } else { advance.beside(&attempt, requests, &answer) };
+        if child.is_some() { Ok(Beside::default()) } else { advance.beside(&attempt, requests, &answer)? };
     let taken = match (beside, attempt.purpose) {
         (Err(failure), _) => Err(failure.into()),
+        // Another goes on with it: only what the last of the chain answers has to be an output.
+        (Ok(beside), Purpose::Do) if beside.hands_over() => Ok((answer, beside)),
         (Ok(beside), Purpose::Do) => advance.taken(place, answer)?.map(|output| (output, beside)),
         (Ok(beside), Purpose::Compensate) => Ok((answer, beside)),
     };

@@ -2,13 +2,14 @@
 //!
 //! Here is what becomes of steps; what attempts come to is in `tries`, how the graph grows and goes on in `graph`, what
 //! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
-//! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`.
+//! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`, how they hand over in `handoff`.
 
 mod agents;
 mod children;
 mod context;
 mod control;
 mod graph;
+mod handoff;
 mod people;
 mod saga;
 mod tries;
@@ -141,6 +142,7 @@ impl Evolution<'_> {
             RunEvent::ParentTold(_) => self.parent_told(),
             RunEvent::DrivingBegan(event) => self.driving_began(event),
             RunEvent::ContextChanged(event) => self.context_changed(event),
+            RunEvent::HandoffDeclared(event) => self.handoff_declared(event),
             RunEvent::AgentAwaited(event) => self.agent_awaited(event),
             RunEvent::AgentAwaitEnded(event) => self.agent_await_ended(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
@@ -256,7 +258,9 @@ impl Evolution<'_> {
             artifacts: event.artifacts.clone(),
             cached: event.cached,
             degraded: event.degraded,
+            in_vain: false,
         });
+        self.hand_up(place, Some(&event.output))?;
         self.run.degraded |= event.degraded;
         if self.run.is_given_up(place) {
             // It came through after all, and nobody is asked about that unless the run goes on.
@@ -271,6 +275,7 @@ impl Evolution<'_> {
         self.node_mut(place)?.doing.phase =
             StepPhase::Skipped { reason: event.reason, message: event.message.clone() };
         self.run.degraded |= event.reason != SkipReason::Condition;
+        self.hand_up(place, None)?;
         self.finish(place)
     }
 
@@ -284,6 +289,7 @@ impl Evolution<'_> {
             Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
         if tolerated {
             self.run.degraded = true;
+            self.hand_up(place, None)?;
             return self.finish(place);
         }
         self.begin_to_end(Why::Failed(place), event.handling == Handling::FailsFast);

@@ -4,7 +4,8 @@
 //! - `people`: what people are asked, and what they said
 //! - `index`, `graph`, `node`: which step, how they hang together, and what is known of each
 //! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
-//! - `beside`: what attempts want beside their answer; `context`: what its agents share
+//! - `beside`: what attempts want beside their answer; `context`: what its agents share; `handoff`, `hop`: how one hands
+//!   over, and what is known of that
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
@@ -28,6 +29,8 @@ mod decide;
 mod evolve;
 mod family;
 mod graph;
+mod handoff;
+mod hop;
 mod index;
 pub mod kin;
 mod life;
@@ -59,6 +62,7 @@ pub use crate::events::run::RunStatus;
 pub use command::{Ask, Grants, Order, RunEffect, RunEffectId};
 pub(crate) use context::{Context, ContextValue};
 pub(crate) use graph::Graph;
+pub(crate) use hop::Hop;
 pub(crate) use index::StepIndex;
 use kin::Word;
 pub(crate) use life::{End, Ended, Ending, Phase, Why};

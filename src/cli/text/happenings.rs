@@ -177,6 +177,10 @@ impl Story {
                 let failed = failed.map(|(what, failure)| terminal!(", {}: {}", what, failure));
                 return Some(of(step, purpose, &Tone::Warning.of(&lesser).and(failed)));
             }
+            "handoff_declared" => {
+                let reason = shortened(facts.text("reason"), MESSAGE_CHARS);
+                terminal!("hands over to {}: {}", Tone::Active.of(&name(facts.text("to"))), reason)
+            }
             "child_started" => terminal!("goes on as run {}", facts.text("run")),
             "child_rested" => {
                 Tone::Warning.of(&terminal!("waits for run {}, which waits itself", facts.text("run")))
@@ -184,7 +188,7 @@ impl Story {
             "compensation_resolved" => terminal!("settled ({}) {}", facts.text("how"), facts.by()),
             _ => return None,
         };
-        if !matches!(kind, "timer_set" | "child_started" | "child_rested") {
+        if !matches!(kind, "timer_set" | "handoff_declared" | "child_started" | "child_rested") {
             // It may be done or undone anew.
             self.began.remove(&key);
             self.failed.remove(&key);

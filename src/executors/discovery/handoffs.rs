@@ -63,7 +63,7 @@ pub(super) fn unknown(
         .map(|to| {
             let message =
                 format!("agent `{}` may hand over to `{to}`, and no agent has that name", agent.name);
-            let problem = Problem::new(Code::UnknownHandoff, message);
+            let problem = Problem::new(Code::HandoffToNobody, message);
             let problem = match nearest(to.as_str(), names.iter().copied()) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
                 None => problem,

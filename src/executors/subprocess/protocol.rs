@@ -13,6 +13,7 @@ use super::super::{AgentDefinition, AgentRequest, ContextEntry, Failure, Output,
 use crate::events::ids::AgentName;
 use crate::events::json::{Json, Why};
 use crate::events::problem::Code;
+use crate::workflow::handoff;
 
 /// The document on stdin.
 #[derive(Serialize)]
@@ -110,29 +111,16 @@ pub(in crate::executors) fn progress(line: &[u8]) -> Option<Progress> {
 /// expects its parts.
 pub(in crate::executors) fn output(stdout: &[u8]) -> Result<Output, Failure> {
     let text = String::from_utf8_lossy(stdout);
+    let (text, declarations) = handoff::take_out(&text);
     let (mut output, mut left) = (Output::default(), String::with_capacity(text.len()));
-    let mut lines = text.split_inclusive('\n').peekable();
-    while let Some(line) = lines.next() {
-        if line.trim_end() == HANDOFF {
-            let mut block = line.to_owned();
-            while let Some(line) = lines.next_if(|line| belongs_to_handoff(line)) {
-                block.push_str(line);
-            }
-            output.requests.push(AgentRequest::Handoff(block.trim_end().to_owned()));
-        } else if !take(line.trim_end(), &mut output)? {
+    output.requests.extend(declarations.into_iter().map(AgentRequest::Handoff));
+    for line in text.split_inclusive('\n') {
+        if !take(line.trim_end(), &mut output)? {
             left.push_str(line);
         }
     }
     output.output = whole(&left)?;
     Ok(output)
-}
-
-/// The line that a handoff begins with. What follows belongs to it until a line that is empty or begins otherwise.
-const HANDOFF: &str = "HANDOFF DECLARATION:";
-
-fn belongs_to_handoff(line: &str) -> bool {
-    let labelled = ["To:", "Reason:", "Context:", "- "].iter().any(|label| line.starts_with(label));
-    labelled || (line.starts_with([' ', '\t']) && !line.trim().is_empty())
 }
 
 /// Whether this is a protocol line; what it says goes into `output`.

@@ -2,6 +2,7 @@
 
 mod effects;
 mod failure;
+mod handoffs;
 mod phases;
 mod steps;
 mod waiting;
@@ -21,6 +22,7 @@ use crate::kernel::{Blobs, Unreadable};
 use crate::views::presenters::ways::{Invocation, Way, ways};
 pub use effects::{EffectReport, effects};
 pub use failure::{FailureReport, FailureSearch};
+pub use handoffs::{HandoffReport, HandoffsReport};
 pub use phases::PhaseReport;
 pub use steps::{ChildReport, ParentReport, SettledReport, StepProgress, StepReport, sign};
 pub(super) use steps::{in_order, primary_agent};
@@ -74,6 +76,9 @@ pub struct RunReport {
     /// Its phases, in the order in which its steps name them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseReport>,
+    /// How its agents handed over.
+    #[serde(default)]
+    pub handoffs: HandoffsReport,
     /// What it used up.
     pub usage: UsageReport,
     /// What it waits for: people and programs, other runs, and what comes by itself.
@@ -196,6 +201,7 @@ pub fn report(
         progress: RunProgress { done, total, percent: percent(done, total) },
         steps,
         phases: phases::phases(run.nodes()),
+        handoffs: handoffs::handoffs(run.nodes()),
         usage: usage_report(usage),
         waiting_for: waiting::waiting_for(run),
         tags: about.started.tags.clone(),

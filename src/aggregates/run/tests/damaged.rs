@@ -35,6 +35,12 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
         }
         RunEvent::AttemptFailed(failed) => failed.attempt = tries(&failed.step, failed.purpose),
         RunEvent::AttemptLost(lost) => lost.attempt = tries(&lost.step, lost.purpose),
+        RunEvent::HandoffDeclared(declared) => {
+            let open = node(&declared.step).and_then(|node| node.open_attempt());
+            if let Some(open) = open {
+                (declared.attempt, declared.from) = (open.attempt, open.agent.clone());
+            }
+        }
         RunEvent::StepCompensated(undone) => undone.attempt = tries(&undone.step, Purpose::Compensate),
         RunEvent::StepCompleted(done) if done.attempt > 0 => done.attempt = tries(&done.step, Purpose::Do),
         _ => {}
