@@ -136,3 +136,31 @@ fn a_run_of_it_that_was_killed_is_resumed() {
     assert_eq!((&report["status"], &report["steps"][0]["attempts"]), (&"completed".into(), &2.into()));
     assert_eq!(std::fs::read_to_string(sandbox.work("log")).unwrap(), "started\nstarted\n");
 }
+
+#[test]
+fn who_is_asked_may_hand_over_to_those_that_the_body_of_its_file_declares() {
+    let sandbox = machine();
+    let declare = |to: &str| {
+        let says = format!(
+            "HANDOFF DECLARATION:\nTo: {to}\nReason: it is not mine\nContext:\n  - Key data: {{\"n\": 1}}\n"
+        );
+        sandbox.write("says", says);
+    };
+    // A file of another tool: whom it names in its body are the only ones to whom it may hand over.
+    sandbox.write(
+        "agents/clerk.md",
+        "# Clerk\n\n**Handoff Triggers**:\n- Hand off to **Helper Agent** when: it is a question\n",
+    );
+    sandbox.configure("[agents.clerk]\ncommand = [\"cat\", \"says\"]\n");
+    declare("HELPER");
+    let report = sandbox.json(0, &["ask", "--agent", "clerk", "what {{ now }}?"]);
+    assert_eq!(
+        (&report["handoffs"]["chain"], &report["output"]),
+        (&json!(["clerk", "helper"]), &json!({"answer": 42}))
+    );
+    assert!(got(&sandbox)["prompt"].as_str().unwrap().contains("what {{ now }}?"));
+    declare("grump");
+    let report = sandbox.json(1, &["ask", "--agent", "clerk", "what?"]);
+    assert_eq!(report["error"]["class"], "validation", "{report}");
+    assert_eq!(report["handoffs"]["total"], 0);
+}

@@ -159,6 +159,15 @@ fn the_agents_of_the_team_are_good_and_hand_over_to_nobody_who_is_not_there() {
         let sample = text.lines().find_map(|line| line.strip_prefix("To: ")).unwrap();
         assert!(listed.contains(&sample), "{name} shows a handoff to {sample}");
     }
+    // Who is asked hands over to who can do it.
+    assert_eq!(sandbox.reenact(&["trust"]).code(), Some(0));
+    for (query, takes) in
+        [("Why is the login slow?", "backend_engineer"), ("Move the button", "frontend_engineer")]
+    {
+        let report = sandbox.json(0, &["ask", query]);
+        assert_eq!(report["handoffs"]["chain"], serde_json::json!(["manager", takes]), "{report}");
+        assert_eq!(report["output"]["by"], takes);
+    }
 }
 
 #[test]
