@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::actors::notify::Notice;
-use crate::events::ids::Hash;
+use crate::events::ids::{AgentName, Hash};
 use crate::events::problem::{Code, Problem};
 use crate::executors::delivery::Target;
 use crate::text_file::{self, Kind};
@@ -41,6 +41,8 @@ pub const DEFAULT: &str = include_str!("../config/default.toml");
 pub struct Config {
     /// Folders or files with agents; relative paths start in the work folder.
     pub agent_paths: Vec<PathBuf>,
+    /// The agent that is meant where none is named.
+    pub default_agent: Option<AgentName>,
     /// The section `[store]` of the configuration.
     pub store: Store,
     /// The section `[run]` of the configuration.
@@ -126,6 +128,8 @@ pub struct Growth {
     pub total: u32,
     /// How many steps all fan-outs of a run may add.
     pub items: u32,
+    /// How many handoffs the chain of a step may have; 0 for none.
+    pub handoffs_max: u32,
 }
 
 /// What every request for an approval holds.

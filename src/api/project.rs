@@ -18,10 +18,14 @@ pub struct Template {
     files: &'static [(&'static str, &'static str)],
 }
 
-/// The files of a template, which lie in the folder of that name.
+/// The files of a template, which lie in the folder of that name; and perhaps some of the agents that come with the program,
+/// which are put into `agents`.
 macro_rules! files {
-    ($folder:literal: $($path:literal),+ $(,)?) => {
-        &[$(($path, include_str!(concat!("../../templates/", $folder, "/", $path)))),+]
+    ($folder:literal: $($path:literal),+ $(, agents: $($agent:literal),+)? $(,)?) => {
+        &[
+            $(($path, include_str!(concat!("../../templates/", $folder, "/", $path))),)+
+            $($((concat!("agents/", $agent), include_str!(concat!("../../config/agents/", $agent))),)+)?
+        ]
     };
 }
 
@@ -63,6 +67,25 @@ pub const TEMPLATES: &[Template] = &[
             "agents/reviewer.answers.yaml",
             "agents/publisher.md",
             "bin/publish",
+        ),
+    },
+    Template {
+        name: "team",
+        shows: "a manager and eight specialists who hand over to each other, to be tried without a model",
+        files: files!(
+            "team": "team.yaml",
+            "reenact.toml",
+            "bin/stand-in",
+            agents:
+                "manager.md",
+                "backend_engineer.md",
+                "search_engineer.md",
+                "ai_engineer.md",
+                "frontend_engineer.md",
+                "devops_engineer.md",
+                "qa_engineer.md",
+                "security_reviewer.md",
+                "docs_writer.md",
         ),
     },
     Template {

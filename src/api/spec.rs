@@ -7,13 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::events::ids::{AgentName, RunId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::GrowthLimits;
 use crate::executors::AgentDefinition;
-use crate::workflow::definition::Definition;
+use crate::workflow::definition::{Definition, SHELL_AGENT, WORKFLOW_AGENT};
+
+/// The name of the workflow that has an agent do something, and of its one step.
+pub const ASK: &str = "ask";
+
+/// The input of that workflow that says what the agent is to do.
+pub const QUERY: &str = "query";
 
 /// Everything that may be said of a run that is to be started. What is left out, the workflow says, or else the configuration.
 ///
@@ -142,6 +149,35 @@ impl RunSpec {
     /// A run of a definition that was read before, or made.
     pub fn of(definition: &Definition) -> Self {
         Self::new(Workflow::Definition(definition.to_json()))
+    }
+
+    /// A run of one step, in which that agent does what the input says: its [`QUERY`] is the prompt, all of it what the
+    /// agent gets, and what the agent answers the output of the run. Nothing in the input is an expression.
+    ///
+    /// ```
+    /// use reenact::RunSpec;
+    /// use reenact::events::ids::AgentName;
+    ///
+    /// let spec = RunSpec::ask(&AgentName::new("writer"))?.input(&serde_json::json!({ "query": "a haiku on rust" }))?;
+    /// # Ok::<_, reenact::events::problem::Problem>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Code::BadValue`] for what is no name of an agent, or names one that is built in.
+    pub fn ask(agent: &AgentName) -> Result<Self, Problem> {
+        agent.check().map_err(|error| Problem::new(Code::BadValue, error.to_string()))?;
+        if [SHELL_AGENT, WORKFLOW_AGENT].contains(&agent.key().as_str()) {
+            let message = format!("the agent `{agent}` is built in, and cannot be asked");
+            return Err(Problem::new(Code::BadValue, message).hint("name another agent"));
+        }
+        let does = json!({"agent": {"agent": agent, "with": "{{ input }}", "prompt": format!("{{{{ input.{QUERY} }}}}")}});
+        let definition = json!({
+            "name": ASK,
+            "input": {"type": "object", "required": [QUERY]},
+            "steps": [{"id": ASK, "does": does}],
+            "output": format!("{{{{ steps.{ASK}.output }}}}"),
+        });
+        Ok(Self::new(Workflow::Definition(Json::from(&definition))))
     }
 
     /// The same, with that id.

@@ -133,13 +133,13 @@ fn growth(config: &Config) -> GrowthLimits {
         fallback_attempts: config.run.max_fallback_attempts,
         critical_fails: config.run.fail_if_critical_skipped,
         items: config.growth.items,
+        handoffs: config.growth.handoffs_max,
     }
 }
 
-/// The agents as they are recorded. A definition always has a JSON form: it was made from one.
+/// The agents as they are recorded.
 fn agents(checked: &Checked) -> Vec<(AgentName, Json)> {
-    let json = |agent: &AgentDefinition| (agent.name.clone(), Json::of(agent).unwrap_or_default());
-    checked.agents.iter().map(json).collect()
+    checked.agents.iter().map(|agent| (agent.name.clone(), agent.recorded())).collect()
 }
 
 /// The step or the phase after which the run pauses.

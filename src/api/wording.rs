@@ -202,6 +202,7 @@ const fn read(document: Document) -> &'static str {
         Document::Workflows => "docs/workflows.md says what a workflow file may hold",
         Document::Agents => "docs/agents.md says what its definition may hold",
         Document::Limits => "docs/limits.md says how long what may be",
+        Document::Handoffs => "docs/handoffs.md says how agents hand over, and to whom",
         Document::Contexts => "docs/contexts.md says what contexts, keys and locks are called",
         Document::Configuration => "config/default.toml explains every key",
     }

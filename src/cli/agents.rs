@@ -1,13 +1,15 @@
 //! `reenact agents`: which agents there are, whether they take work, and whether their files are good.
 
 mod check;
+mod handoffs;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use self::check::validate;
-use super::arguments::{AgentArguments, AgentsArguments, AgentsVerb, OrderArguments};
+use self::handoffs::{Handoffs, handoffs};
+use super::arguments::{AgentArguments, AgentListArguments, AgentsArguments, AgentsVerb, OrderArguments};
 use super::see::{self, Exchange, Signals};
 use super::text::colour;
 use super::text::{self, Text, name, terminal};
@@ -22,14 +24,17 @@ use crate::api::wording::{Call, Worded};
 use crate::events::agent::Rate;
 use crate::events::ids::{AgentName, Hash, Version};
 use crate::events::problem::{Code, Problem, nearest};
-use crate::executors::ExecutorKind;
 use crate::executors::definition::SHELL_AGENT;
 use crate::executors::discovery::Catalog;
+use crate::executors::{AgentDefinition, ExecutorKind};
 
 /// The JSON that `agents list --json` prints.
 #[derive(Clone, Serialize)]
 struct Listed {
     agents: Vec<Shown>,
+    /// Who may hand work over to whom, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handoffs: Option<Handoffs>,
 }
 
 /// An agent: what its file or the configuration says of it, and what is recorded.
@@ -43,6 +48,12 @@ struct Shown {
     file: Option<String>,
     concurrency: Option<u32>,
     rate: Option<Rate>,
+    /// The hash of its definition as files and the configuration say it now, by which runs that start now name it.
+    hash: Option<Hash>,
+    /// The agents to which it may hand its work over; none for any.
+    handoffs: Option<Vec<String>>,
+    /// The agents that name it among those to which they may hand over.
+    handoffs_from: Vec<String>,
     status: String,
     paused: Option<Word>,
     draining: Option<Word>,
@@ -68,8 +79,8 @@ impl Worded for Shown {
 }
 
 pub(super) async fn agents(scene: &Scene, arguments: AgentsArguments) -> Result<Exit, Problem> {
-    match arguments.verb.unwrap_or(AgentsVerb::List) {
-        AgentsVerb::List => list(scene).await,
+    match arguments.verb.unwrap_or(AgentsVerb::List(AgentListArguments::default())) {
+        AgentsVerb::List(AgentListArguments { handoffs }) => list(scene, handoffs).await,
         AgentsVerb::Show(AgentArguments { name }) => show(scene, &name).await,
         AgentsVerb::Validate(arguments) => validate(scene, &arguments.path),
         AgentsVerb::Pause(arguments) => {
@@ -84,14 +95,14 @@ pub(super) async fn agents(scene: &Scene, arguments: AgentsArguments) -> Result<
     }
 }
 
-async fn list(scene: &Scene) -> Result<Exit, Problem> {
-    match all(scene).await? {
-        None => Ok(Exit::Interrupted),
-        Some(agents) => {
-            scene.say.result(&Listed { agents }, |listed| Text::lines(listed.agents.iter().map(line)));
-            Ok(Exit::Good)
-        }
-    }
+async fn list(scene: &Scene, with_handoffs: bool) -> Result<Exit, Problem> {
+    let Some(agents) = all(scene).await? else { return Ok(Exit::Interrupted) };
+    let handoffs = with_handoffs.then(|| handoffs(&catalog(scene)));
+    scene.say.result(&Listed { agents, handoffs }, |listed| match &listed.handoffs {
+        Some(handoffs) => handoffs.text(&listed.agents),
+        None => Text::lines(listed.agents.iter().map(line)),
+    });
+    Ok(Exit::Good)
 }
 
 async fn show(scene: &Scene, agent: &str) -> Result<Exit, Problem> {
@@ -159,6 +170,11 @@ fn defined(catalog: &Catalog, name: &AgentName) -> Shown {
         (None, _) => "configuration",
     };
     let file = file.map(|file| file.display().to_string());
+    let all = catalog.handoffs();
+    let from = all.iter().filter(|handoff| handoff.to.key() == name.key());
+    let to = |definition: &AgentDefinition| {
+        catalog.handoffs_of(definition).map(|handoff| handoff.to.to_string()).collect()
+    };
     Shown {
         name: name.to_string(),
         description: definition.map(|definition| definition.description.clone()),
@@ -167,6 +183,9 @@ fn defined(catalog: &Catalog, name: &AgentName) -> Shown {
         file: file.or_else(|| error.as_ref()?.at.as_ref().map(|at| at.file.clone())),
         concurrency: definition.map(|definition| definition.slots()),
         rate: definition.and_then(|definition| definition.rate),
+        hash: definition.map(AgentDefinition::hash),
+        handoffs: definition.filter(|definition| definition.handoffs.is_some()).map(to),
+        handoffs_from: from.map(|handoff| handoff.from.to_string()).collect(),
         status: "active".to_owned(),
         paused: None,
         draining: None,
@@ -187,6 +206,9 @@ fn recorded(known: &AgentKnown) -> Shown {
         file: None,
         concurrency: known.newest.as_ref().map(|newest| newest.concurrency),
         rate: known.newest.as_ref().and_then(|newest| newest.rate),
+        hash: None,
+        handoffs: None,
+        handoffs_from: Vec::new(),
         status: String::new(),
         paused: None,
         draining: None,
@@ -245,6 +267,13 @@ fn shown(shown: &Shown, call: &Call) -> Text {
     let mut lines = vec![line(shown)];
     let file = shown.file.as_deref().map(|file| terminal!(" {}", file)).unwrap_or_default();
     lines.push(terminal!("definition: {}{}", shown.source, file));
+    if let Some(hash) = &shown.hash {
+        let recorded = shown.definition.as_ref().filter(|recorded| *recorded != hash);
+        let other =
+            recorded.map(|recorded| terminal!("; of the run that began last: {}", recorded.to_string()));
+        lines.push(terminal!("hash: {}{}", hash.to_string(), other.unwrap_or_default()));
+    }
+    lines.extend(handoffs::of_one(shown));
     if let Some(concurrency) = shown.concurrency {
         let rate = shown.rate.map(|rate| terminal!(", {} of them started", rate.to_string()));
         lines.push(terminal!("attempts at once: {}{}", concurrency, rate.unwrap_or_default()));

@@ -5,6 +5,7 @@
 //! - `said`: what the verbs take that tell what programs say
 //! - `setup`: what the verbs take that set Reenact up, and tell how it is set up
 //! - `shape`: what the verbs take that show what is, was or would be, and change nothing
+//! - `start`: what the verbs take that start a run
 //! - `steer`: what the verbs take that steer a run, or answer what it asks
 
 mod contexts;
@@ -12,6 +13,7 @@ mod look;
 mod said;
 mod setup;
 mod shape;
+mod start;
 mod steer;
 
 use std::ffi::OsString;
@@ -29,6 +31,7 @@ pub(super) use self::setup::{
     CompletionsArguments, ConfigArguments, ConfigVerb, HelpArguments, InitArguments,
 };
 pub(super) use self::shape::{DryRunArguments, GraphArguments, GraphFormat};
+pub(super) use self::start::{AskArguments, GivenArguments, RunArguments};
 pub(super) use self::steer::{
     AfterwardsArguments, ApproveArguments, AskedArguments, CancelArguments, ControlArguments, OrderArguments,
     RejectArguments, ResolutionArguments, ResolveArguments, RetryArguments, RollbackArguments, RollbackVerb,
@@ -93,6 +96,8 @@ pub(super) enum Verb {
     Init(InitArguments),
     /// Start a run of a workflow file and see it through
     Run(RunArguments),
+    /// Have an agent do something, without a workflow file, and see that through
+    Ask(AskArguments),
     /// Go on with what was interrupted
     Resume(ResumeArguments),
     /// Show runs, newest first
@@ -181,7 +186,7 @@ impl Verb {
     pub(super) fn reach(&self) -> Reach {
         match self {
             Self::Agents(AgentsArguments { verb }) => match verb {
-                None | Some(AgentsVerb::List | AgentsVerb::Show(_)) => Reach::Looks,
+                None | Some(AgentsVerb::List(_) | AgentsVerb::Show(_)) => Reach::Looks,
                 Some(AgentsVerb::Validate(_)) => Reach::None,
                 Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
             },
@@ -208,6 +213,7 @@ impl Verb {
             | Self::Verify
             | Self::Rollback(RollbackArguments { dry_run: true, .. }) => Reach::Looks,
             Self::Run(_)
+            | Self::Ask(_)
             | Self::Resume(_)
             | Self::Pause(_)
             | Self::Unpause(_)
@@ -219,42 +225,6 @@ impl Verb {
             | Self::Signal(_) => Reach::Acts,
         }
     }
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RunArguments {
-    /// The file of the workflow
-    pub(super) file: PathBuf,
-    /// An input: k=v as text, converted where the schema says so; k:=JSON; a.b=v nests
-    #[arg(long = "input", value_name = "K=V")]
-    pub(super) inputs: Vec<String>,
-    /// Inputs from a JSON or YAML file; --input goes over it
-    #[arg(long, value_name = "FILE")]
-    pub(super) input_file: Option<PathBuf>,
-    /// The run's id; again with the same workflow, input and flags, it attaches to that run
-    #[arg(long)]
-    pub(super) id: Option<String>,
-    /// A tag to find the run by
-    #[arg(long = "tag", value_name = "K=V")]
-    pub(super) tags: Vec<String>,
-    /// How many attempts may run at once
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(super) parallel: Option<u32>,
-    /// How long the run may go on, as in `90s` or `2h`; over the workflow's own limit
-    #[arg(long, value_name = "D", value_parser = positive_duration)]
-    pub(super) timeout: Option<Duration>,
-    /// Pause when this step is done with, or all steps of this phase
-    #[arg(long, value_name = "STEP|PHASE")]
-    pub(super) until: Option<String>,
-    /// Only record the run; `resume` lets it go on
-    #[arg(long)]
-    pub(super) detach: bool,
-    #[command(flatten)]
-    pub(super) dry: DryRunArguments,
-    #[command(flatten)]
-    pub(super) each: EachArguments,
-    #[arg(long, value_enum, default_value_t, help = Show::HELP)]
-    pub(super) show: Show,
 }
 
 #[derive(Debug, Args)]
@@ -295,7 +265,7 @@ pub(super) struct AgentsArguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum AgentsVerb {
     /// Show all agents: those of files, of the configuration, and those that are recorded
-    List,
+    List(AgentListArguments),
     /// Show one: where it is defined, its limits, whether it takes work
     Show(AgentArguments),
     /// Check an agent's file, or all files of a folder; nothing is recorded
@@ -306,6 +276,13 @@ pub(super) enum AgentsVerb {
     Unpause(AgentOrderArguments),
     /// Let no new run begin with it; runs that are there go on
     Drain(AgentOrderArguments),
+}
+
+#[derive(Debug, Default, Args)]
+pub(super) struct AgentListArguments {
+    /// Show in place of the agents who may hand work over to whom
+    #[arg(long)]
+    pub(super) handoffs: bool,
 }
 
 #[derive(Debug, Args)]

@@ -29,6 +29,7 @@ use super::verbs::each;
 use crate::aggregates::run::RunStatus;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::RunEvent;
+use crate::executors::definition::SHELL_AGENT;
 
 /// The variable that says that a shell asks, and which one.
 const ASKED_BY: &str = "REENACT_COMPLETE";
@@ -101,11 +102,15 @@ fn with_value(verb: &str, argument: Arg) -> Arg {
         (_, "step" | "until" | "to") => candidates(argument, known::steps),
         (_, "request") => candidates(argument, known::requests),
         ("signal", "name") => candidates(argument, known::signals),
+        ("ask", "agent") => candidates(argument, |typed| {
+            // What is built in cannot be asked.
+            plain(typed.agents().into_iter().filter(|agent| agent != SHELL_AGENT).collect())
+        }),
         ("agents", "name") => candidates(argument, |typed| plain(typed.agents())),
         ("run" | "validate", "file" | "files") => argument.add(ArgValueCompleter::new(workflow_files())),
         ("list", "workflow") => candidates(argument, known::workflows),
         ("list", "after") => candidates(argument, |typed| known::runs(typed, false)),
-        ("list" | "run", "tags") => candidates(argument, known::tags),
+        ("list" | "run" | "ask", "tags") => candidates(argument, known::tags),
         ("list", "status") => candidates(argument, |_| {
             let statuses = RunStatus::ALL.iter().map(|status| status.text());
             plain(statuses.chain([INTERRUPTED]).map(str::to_owned).collect())

@@ -63,7 +63,8 @@ impl Worded for Shown {
 }
 
 pub(super) async fn show(scene: &Scene, run: RunId, arguments: &RunArguments) -> Result<Exit, Problem> {
-    let spec = match start::resolve(scene, run.clone(), arguments).await {
+    let spec = start::of_file(run.clone(), arguments);
+    let spec = match start::resolve(scene, spec, &arguments.given, start::input).await {
         Ok(spec) => spec,
         Err(problems) => return Ok(scene.say.problems(&problems)),
     };
@@ -75,8 +76,12 @@ pub(super) async fn show(scene: &Scene, run: RunId, arguments: &RunArguments) ->
     let definition = Definition::from_json(resolved.root.definition.text())?;
     check_labels(&definition.name, &spec)?;
     let (input, environment) = (input.clone(), environment.clone());
-    let before =
-        Before { input, environment: environment.unwrap_or_default(), run, is_named: arguments.id.is_some() };
+    let before = Before {
+        input,
+        environment: environment.unwrap_or_default(),
+        run,
+        is_named: arguments.given.id.is_some(),
+    };
     let dry = DryRun::of(&definition, &before);
     scene.say.result(&Shown { dry, until: until.as_deref().map(str::to_owned), attaches }, text);
     Ok(Exit::Good)
@@ -94,7 +99,7 @@ async fn foresee(
 ) -> Result<Option<Attaches>, Problem> {
     let request = Request::Foresee { start: Box::new(spec.clone()) };
     request.check_size()?;
-    if arguments.id.is_none() || !is_store(&scene.house.data) {
+    if arguments.given.id.is_none() || !is_store(&scene.house.data) {
         return Ok(None);
     }
     let mut door = House { looks: true, ..scene.house.clone() }.open().await?;

@@ -28,6 +28,20 @@ const EXAMPLES: &[Examples] = &[
         ],
     ),
     (
+        &["ask"],
+        &[
+            (
+                "reenact ask --agent writer 'a haiku on rust'",
+                "have an agent do something, and see that through",
+            ),
+            (
+                "reenact ask 'what broke?' --input log=build.log --id monday",
+                "ask the configured one; again, it attaches",
+            ),
+            ("reenact ask --agent writer 'a long novel' --detach", "only record it; `resume` lets it go on"),
+        ],
+    ),
+    (
         &["resume"],
         &[
             ("reenact resume", "go on with the run that was interrupted"),
@@ -138,6 +152,7 @@ const EXAMPLES: &[Examples] = &[
         &["agents"],
         &[
             ("reenact agents", "who there is, and who takes work"),
+            ("reenact agents list --handoffs", "who may hand work over to whom"),
             ("reenact agents pause publisher --reason 'until Monday'", "let one start nothing"),
         ],
     ),

@@ -17,6 +17,7 @@
 mod agents;
 mod approve;
 mod arguments;
+mod ask;
 mod cancel;
 mod checked;
 mod command;
@@ -351,6 +352,7 @@ fn untrusted(project: &Project) -> Problem {
 async fn perform(scene: &Scene, verb: Verb) -> Exit {
     let done = match verb {
         Verb::Run(arguments) => run::run(scene, arguments).await,
+        Verb::Ask(arguments) => ask::ask(scene, arguments).await,
         Verb::Resume(arguments) => resume::resume(scene, arguments).await,
         Verb::List(arguments) => list::list(scene, arguments).await,
         Verb::Status(arguments) => status::status(scene, arguments).await,

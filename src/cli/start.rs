@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Scene;
-use super::arguments::RunArguments;
+use super::arguments::{GivenArguments, RunArguments};
 use crate::api::spec::RunSpec;
 use crate::api::start::{Family, Wrong};
 use crate::events::ids::RunId;
@@ -22,39 +22,49 @@ impl Scene {
     }
 }
 
-pub(super) async fn resolve(
-    scene: &Scene,
-    run: RunId,
-    arguments: &RunArguments,
-) -> Result<RunSpec, Vec<Problem>> {
-    let mut resolver = scene.house.resolver();
-    let mut read = resolver.read(&RunSpec::file(&arguments.file));
-    if read.as_ref().is_err_and(|wrong| wrong.errors.iter().any(|problem| problem.code == Code::UnknownAgent))
-    {
-        // It may be one of the program that holds the store, which is asked only then: to check a file opens no store.
-        resolver.registered = scene.house.agents_of_holder().await;
-        read = resolver.read(&RunSpec::file(&arguments.file));
-    }
-    let mut family = read.map_err(|wrong| wrong.errors)?;
-    scene.say.warnings(&std::mem::take(&mut family.warnings));
-    let spec = RunSpec {
+/// A start of a run of a workflow file, without what it is given.
+pub(super) fn of_file(run: RunId, arguments: &RunArguments) -> RunSpec {
+    RunSpec {
         id: Some(run),
-        input: input(&family.root.definition, arguments)?,
-        tags: pairs(&arguments.tags, "tag").map_err(|problem| vec![problem])?,
         parallel: arguments.parallel,
         timeout: arguments.timeout,
         until: arguments.until.as_deref().map(Into::into),
         ..RunSpec::file(&arguments.file)
-    };
-    let (spec, warnings) = resolver.settle(spec, family)?;
+    }
+}
+
+/// Reads what is to be run, and checks all of it and what it is given; `input` makes its input.
+pub(super) async fn resolve(
+    scene: &Scene,
+    spec: RunSpec,
+    given: &GivenArguments,
+    input: impl FnOnce(&Definition, &GivenArguments) -> Result<Json, Vec<Problem>>,
+) -> Result<RunSpec, Vec<Problem>> {
+    let mut resolver = scene.house.resolver();
+    let mut read = resolver.read(&spec);
+    if read.as_ref().is_err_and(|wrong| wrong.errors.iter().any(|problem| problem.code == Code::UnknownAgent))
+    {
+        // It may be one of the program that holds the store, which is asked only then: to check a file opens no store.
+        resolver.registered = scene.house.agents_of_holder().await;
+        read = resolver.read(&spec);
+    }
+    let mut family = read.map_err(|wrong| wrong.errors)?;
+    scene.say.warnings(&std::mem::take(&mut family.warnings));
+    let input = input(&family.root.definition, given)?;
+    let tags = pairs(&given.tags, "tag").map_err(|problem| vec![problem])?;
+    let (spec, warnings) = resolver.settle(RunSpec { input, tags, ..spec }, family)?;
     scene.say.warnings(&warnings);
     Ok(spec)
 }
 
-fn input(definition: &Definition, arguments: &RunArguments) -> Result<Json, Vec<Problem>> {
-    let file = arguments.input_file.as_deref().map(read_input);
-    let file = file.transpose().map_err(|problem| vec![problem])?;
-    input_from_arguments(definition.input.as_ref(), file, &arguments.inputs)
+/// The input that was given.
+pub(super) fn input(definition: &Definition, given: &GivenArguments) -> Result<Json, Vec<Problem>> {
+    input_from_arguments(definition.input.as_ref(), file_of_inputs(given)?, &given.inputs)
+}
+
+/// What the file of inputs holds, if one was named.
+pub(super) fn file_of_inputs(given: &GivenArguments) -> Result<Option<Json>, Vec<Problem>> {
+    given.input_file.as_deref().map(read_input).transpose().map_err(|problem| vec![problem])
 }
 
 /// Reads inputs: a file called `.json` as JSON, every other as YAML.

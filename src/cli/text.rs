@@ -21,7 +21,7 @@ use crate::events::ids::StepId;
 use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::text::shortened;
-use crate::views::presenters::report::{ChildReport, PhaseReport, RunReport};
+use crate::views::presenters::report::{AgentReport, ChildReport, PhaseReport, RunReport};
 use crate::views::presenters::ways::Way;
 use crate::workflow::json_text::Level;
 use colour::Tone;
@@ -35,6 +35,10 @@ const SHOWN_CHARS: usize = 160;
 
 /// How many of the runs are named that a run has started: the steps of a fan-out may each have one.
 const CHILDREN_SHOWN: usize = 8;
+
+/// How many agents are named that do steps of a run, and how much of the hash of each; `--json` has all.
+const AGENTS_SHOWN: usize = 8;
+const HASH_CHARS: usize = 12;
 
 /// The names of so many of several things, and how many there are beside them.
 pub(super) fn some_of<T>(all: &[T], most: usize, name: impl Fn(&T) -> String) -> String {
@@ -51,6 +55,7 @@ pub(super) fn run(report: &RunReport, steps: Steps, call: Option<&Call>) -> Text
     let mut lines = vec![one_line(report)];
     lines.extend(steps::lines(report, steps, call));
     lines.extend(phases(report));
+    lines.extend(agents(report));
     lines.extend(relatives(report));
     lines.extend(waiting::waiting(report, call));
     lines.extend(stopped(report));
@@ -114,6 +119,22 @@ fn phases(report: &RunReport) -> Option<Text> {
     };
     let phases = Text::joined(report.phases.iter().map(phase), ", ");
     (!phases.is_empty()).then(|| terminal!("phases: {}", phases))
+}
+
+/// The agents that do its steps, as they were defined when it began, where that was asked for.
+fn agents(report: &RunReport) -> Option<Text> {
+    let works = |agent: &&AgentReport| {
+        report.steps.iter().any(|step| step.agent.as_deref() == Some(agent.name.as_str()))
+    };
+    let (shown, more): (Vec<_>, Vec<_>) =
+        report.agents.iter().filter(works).enumerate().partition(|(place, _)| *place < AGENTS_SHOWN);
+    let agent = |(_, agent): &(usize, &AgentReport)| {
+        let hash = agent.definition.to_string();
+        terminal!("{} {}", name(agent.name.as_str()), hash.get(..HASH_CHARS).unwrap_or(&hash))
+    };
+    let more = (!more.is_empty()).then(|| terminal!("and {} more", more.len()));
+    let agents = Text::joined(shown.iter().map(agent).chain(more), ", ");
+    (!agents.is_empty()).then(|| terminal!("agents as they were when it began: {}", agents))
 }
 
 /// The run that started this one, and those that it started.

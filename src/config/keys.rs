@@ -6,8 +6,8 @@ use toml::Value;
 
 use super::notify::notices;
 use super::values::{
-    KIB, any_length, bytes, decimal, durability, flag, length, number, points, policy, positive, program,
-    texts,
+    KIB, agent, any_length, bytes, decimal, durability, flag, length, number, points, policy, positive,
+    program, texts,
 };
 use super::{Config, log};
 use crate::events::ids::AgentName;
@@ -24,6 +24,7 @@ const KEYS: &[Key] = &[
     ("agent_paths", |config, value| {
         texts(value).map(|paths| config.agent_paths = paths.into_iter().map(PathBuf::from).collect())
     }),
+    ("default_agent", |config, value| agent(value).map(|agent| config.default_agent = agent)),
     ("store.durability", |config, value| {
         durability(value).map(|durability| config.store.durability = durability)
     }),
@@ -43,6 +44,9 @@ const KEYS: &[Key] = &[
     ("growth.width", |config, value| number(value, 1..=10_000).map(|number| config.growth.width = number)),
     ("growth.total", |config, value| number(value, 0..=1_000_000).map(|number| config.growth.total = number)),
     ("growth.items", |config, value| number(value, 0..=1_000_000).map(|number| config.growth.items = number)),
+    ("growth.handoffs_max", |config, value| {
+        number(value, 0..=1_000).map(|number| config.growth.handoffs_max = number)
+    }),
     ("approvals.checklist", |config, value| points(value).map(|points| config.approvals.checklist = points)),
     ("approvals.check", |config, value| program(value).map(|words| config.approvals.check = words)),
     ("process.environment", |config, value| texts(value).map(|names| config.process.environment = names)),

@@ -77,7 +77,7 @@ fn the_defaults_are_what_they_are_known_for() {
             warn_on_fallback: true
         }
     );
-    assert_eq!(config.growth, Growth { depth: 3, width: 100, total: 1000, items: 100_000 });
+    assert_eq!(config.growth, Growth { depth: 3, width: 100, total: 1000, items: 100_000, handoffs_max: 5 });
     assert_eq!(config.approvals, Approvals::default());
     assert_eq!(config.process.grace, Duration::from_secs(5));
     assert_eq!(config.process.output_bytes_max, crate::executors::subprocess::OUTPUT_BYTES_MAX);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::Durability;
+use crate::events::ids::AgentName;
 use crate::events::time::parse_duration;
 use crate::workflow::definition::{Approval, RetryPolicy};
 
@@ -121,4 +122,14 @@ pub(super) fn durability(value: &Value) -> Result<Durability, String> {
         Some("process") => Ok(Durability::Process),
         _ => Err("it is \"power\" or \"process\"".to_owned()),
     }
+}
+
+/// The name of an agent; an empty text for none.
+pub(super) fn agent(value: &Value) -> Result<Option<AgentName>, String> {
+    let name = AgentName::new(text(value)?.trim());
+    if name.as_str().is_empty() {
+        return Ok(None);
+    }
+    name.check().map_err(|error| error.to_string())?;
+    Ok(Some(name))
 }

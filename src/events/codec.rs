@@ -144,7 +144,7 @@ macro_rules! event_table {
 
 event_table! {
     RunEvent {
-        RunStarted "run_started" 4 <- 1 RunStartedV1 <- 2 RunStartedV2 <- 3 RunStartedV3;
+        RunStarted "run_started" 5 <- 1 RunStartedV1 <- 2 RunStartedV2 <- 3 RunStartedV3 <- 4 RunStartedV4;
         StepAdded "step_added" 5 <- 1 StepAddedV1 <- 2 StepAddedV2 <- 3 StepAddedV3 <- 4 StepAddedV4;
         AttemptStarted "attempt_started" 1;
         AttemptFailed "attempt_failed" 3 <- 1 AttemptFailedV1 <- 2 AttemptFailedV2;
@@ -184,6 +184,7 @@ event_table! {
         LockGivenBack "lock_given_back" 1;
         AttemptAnswered "attempt_answered" 1;
         ContextWritten "context_written" 1;
+        HandoffDeclared "handoff_declared" 1;
         RunPaused "run_paused" 1;
         RunUnpaused "run_unpaused" 1;
         PausePlanned "pause_planned" 1;

@@ -163,6 +163,11 @@ impl StepId {
         Self(format!("{self}#{round}").into())
     }
 
+    /// The step that goes on with this one's work after so many handoffs, from 1.
+    pub fn handed_over(&self, number: u32) -> Self {
+        Self(format!("{self}/handoff[{number}]").into())
+    }
+
     /// The prefix of the id of a step that asks about a phase. No id in a file has a colon.
     pub const PHASE: &'static str = "phase:";
 

@@ -82,5 +82,8 @@ pub const LOCK_WAITERS_MAX: usize = 1_024;
 /// How long a lock is granted at most before it is renewed: whoever waits for one whose holder is dead waits for that.
 pub const LEASE_MAX: Duration = Duration::from_secs(24 * 3_600);
 
+/// How many handoffs a chain of agents may have, unless it is configured otherwise.
+pub const CHAIN_HANDOFFS: u32 = 5;
+
 /// How many steps the fan-outs of one run may add, unless it is configured otherwise.
 pub const RUN_ITEMS: u32 = 100_000;

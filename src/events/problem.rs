@@ -234,12 +234,18 @@ codes! {
     AgentHidden = "RE-1304", Validation, "An agent's file is hidden by another agent of that name", "rename one of them, or take it away";
     NoEffect = "RE-1306", Validation, "A key that is read, and has no effect in this version",
         "leave it, for a version in which it means something, or take it out";
+    HandoffToNobody = "RE-1309", Validation, "An agent may hand its work over to one that is not there",
+        "add that agent, or take its name out of the `handoffs`";
     AgentTwice = "RE-1310", Validation, "A program registers two agents of one name",
         "names match without case, `-`, `_`, spaces, and a last `_agent` or `_vN`: register each once";
     AgentLacking = "RE-1307", Validation, "A run needs an agent or a function that this process does not have",
         "let the program go on with it that has them, as one that embeds Reenact registers its functions; nothing of the run has changed";
     AgentDraining = "RE-1308", Validation, "A run that would begin names an agent that is draining",
         "name another agent", UnpauseAgent;
+    NobodyAsked = "RE-1311", Validation, "Something was asked, and nothing says of which agent",
+        "name the agent, or set `default_agent` in the configuration";
+    LooseFrontMatter = "RE-1312", Validation, "The front matter of an agent's file is no YAML, and was read all the same",
+        "put texts that hold `: ` in quotes";
     UnknownFunction = "RE-1305", Validation, "No function of that name is registered",
         "functions are registered by the program that embeds Reenact";
 
@@ -260,6 +266,18 @@ codes! {
         "acquire it, and use the number of that grant";
     LockWaitOver = "RE-1408", Transient, "A lock was waited for in vain",
         "let its holder release it sooner; where two hold what the other waits for, acquire locks in one order";
+
+    // 16: handoffs
+    BadHandoff = "RE-1601", Validation, "What an agent declares as a handoff cannot be read, or lacks a reason or a context",
+        (Read(Document::Handoffs));
+    UnknownHandoff = "RE-1602", Validation, "An agent hands over to one that the run does not know",
+        "let it name an agent that the run began with";
+    HandoffNotAllowed = "RE-1603", Validation, "An agent hands over to one to which it may not", (Read(Document::Handoffs));
+    HandoffLoop = "RE-1604", Validation, "An agent hands back to one of its chain without telling it anything new",
+        "let it say in the context what is new, or finish the work itself";
+    TooManyHandoffs = "RE-1605", Validation, "A chain would have more handoffs than it may", (Read(Document::Limits));
+    HandoffMisplaced = "RE-1606", Validation, "A handoff stands where there can be none: it is the second of an answer, beside a plan, or undoes something",
+        (Read(Document::Handoffs));
 
     // 20: what a run refuses
     RunEnded = "RE-2001", Validation, "The run has ended", "start another run";

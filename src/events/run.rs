@@ -6,6 +6,7 @@ mod children;
 mod context;
 mod control;
 mod graph;
+mod handoff;
 mod people;
 mod saga;
 mod shared;
@@ -31,6 +32,7 @@ pub use control::{
     CancelRequested, DrivingBegan, PausePlanned, RetryRequested, RunCancelled, RunPaused, RunUnpaused,
 };
 pub use graph::{Because, Item, StepAdded, StepKind, Undo, UndoWhen};
+pub use handoff::HandoffDeclared;
 pub use people::{
     ApprovalChecked, ApprovalExpired, ApprovalGranted, ApprovalRefused, ApprovalRequested, Gate,
     SignalAwaited, SignalReceived,
@@ -393,7 +395,7 @@ run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, ContextAwaited,
-    ContextRead, LockRequested, LockAcquired, LockGivenBack, AttemptAnswered, ContextWritten, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
+    ContextRead, LockRequested, LockAcquired, LockGivenBack, AttemptAnswered, ContextWritten, HandoffDeclared, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
 }
@@ -428,6 +430,7 @@ impl RunEvent {
             Self::ContextChanged(changed) => [Some(&changed.value), None],
             Self::ContextRead(read) => [Some(&read.value), None],
             Self::AttemptAnswered(answered) => return answered.blobs(),
+            Self::HandoffDeclared(declared) => [Some(&declared.context), None],
             Self::RunCompleted(completed) => [Some(&completed.output), None],
             _ => [None, None],
         };

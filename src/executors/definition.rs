@@ -1,5 +1,6 @@
 //! The definition of an agent: a Markdown file, with or without front matter. The body is the system prompt.
 
+mod declared;
 mod front_matter;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::events::agent::{InvalidRate, Rate};
-use crate::events::ids::AgentName;
+use crate::events::ids::{AgentName, Hash};
+use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem, nearest};
 use crate::workflow::definition::{Criticality, WORKFLOW_AGENT};
 use crate::workflow::script::Script;
@@ -101,6 +103,9 @@ pub struct AgentDefinition {
     /// Whether its steps may be left out when they fail, for steps that do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optional: Option<bool>,
+    /// The agents to which it may hand its work over; none for any that the run knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoffs: Option<Vec<AgentName>>,
     /// The body of its file: the system prompt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
@@ -124,7 +129,7 @@ pub struct AgentFallback {
 }
 
 /// Keys that mean something to this version.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "name",
     "description",
     "executor",
@@ -136,10 +141,11 @@ const KEYS: [&str; 11] = [
     "criticality",
     "optional",
     "skip_if_unavailable",
+    "handoffs",
 ];
 
 /// Keys that are kept for versions that use them.
-const KEYS_KEPT: [&str; 6] = ["model", "temperature", "max_tokens", "tools", "handoffs", "expertise"];
+const KEYS_KEPT: [&str; 5] = ["model", "temperature", "max_tokens", "tools", "expertise"];
 
 /// Every key that a definition may have, known or kept.
 pub fn keys() -> impl Iterator<Item = &'static str> {
@@ -172,6 +178,7 @@ impl AgentDefinition {
             fallback: None,
             criticality: None,
             optional: None,
+            handoffs: None,
             system_prompt: String::new(),
             settings: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -202,10 +209,15 @@ impl AgentDefinition {
 
     fn bare(text: &str, file: &str) -> Self {
         let stem = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
+        let name = AgentName::new(&stem);
+        let mut declared = declared::handoffs(text);
+        declared.retain(|other| other.key() != name.key());
         Self {
             description: first_heading(text).unwrap_or(&stem).to_owned(),
+            // A body that declares nobody says nothing of it.
+            handoffs: Some(declared).filter(|declared| !declared.is_empty()),
             system_prompt: text.trim().to_owned(),
-            ..Self::named(AgentName::new(&stem))
+            ..Self::named(name)
         }
     }
 
@@ -226,6 +238,10 @@ impl AgentDefinition {
             "criticality" => self.criticality = Some(criticality(value)?),
             // Other tools write `skip_if_unavailable`.
             "optional" | "skip_if_unavailable" => self.optional = Some(flag(&value)?),
+            "handoffs" => self.handoffs = Some(handoffs(&value)?),
+            // Files of other tools may leave it empty.
+            "tools" | "expertise" if value.is_null() => {}
+            "tools" | "expertise" => drop(self.settings.insert(key.to_owned(), words(&value)?)),
             _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
             _ => {
                 self.unknown.insert(key.to_owned(), value);
@@ -294,6 +310,16 @@ impl AgentDefinition {
             return Err(problem.hint("name the file that its answers stand in, as in `script: answers.yaml`"));
         }
         Ok(())
+    }
+
+    /// It as it is recorded with a run. A definition always has a JSON form: it was made from one.
+    pub fn recorded(&self) -> Json {
+        Json::of(self).unwrap_or_default()
+    }
+
+    /// The hash by which runs name this definition.
+    pub fn hash(&self) -> Hash {
+        Hash::of(self.recorded().text().as_bytes())
     }
 
     /// How many attempts it does at once.
@@ -393,6 +419,38 @@ fn fallback(value: Value) -> Result<AgentFallback, String> {
         return Err(format!("{}: no agent can be stood in for by what is built in", shown(&value)));
     }
     Ok(fallback)
+}
+
+/// A list of texts, or a text with commas between them, as the list.
+fn words(value: &Value) -> Result<Value, String> {
+    let words: Option<Vec<&str>> = match value {
+        Value::String(text) => Some(text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect()),
+        Value::Array(words) => words.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    words
+        .map(Value::from)
+        .ok_or_else(|| format!("{}: give it a list of texts, as in [search, read_file]", shown(value)))
+}
+
+/// A list of names, or a text with commas between them. An empty list allows nobody.
+fn handoffs(value: &Value) -> Result<Vec<AgentName>, String> {
+    let refused =
+        || format!("{}: give it the names of agents, as in [security_reviewer, tester]", shown(value));
+    let texts: Option<Vec<&str>> = match value {
+        Value::String(texts) => Some(texts.split(',').collect()),
+        Value::Array(texts) => texts.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    let names: Vec<_> = texts.ok_or_else(refused)?.iter().map(|text| AgentName::new(text.trim())).collect();
+    if names.iter().any(|name| name.check().is_err() || name.key().is_empty()) {
+        return Err(refused());
+    }
+    let built_in = |name: &&AgentName| [SHELL_AGENT, WORKFLOW_AGENT].contains(&name.key().as_str());
+    match names.iter().find(built_in) {
+        Some(name) => Err(format!("{}: `{name}` is built in, and takes no work from others", shown(value))),
+        None => Ok(names),
+    }
 }
 
 fn criticality(value: Value) -> Result<Criticality, String> {

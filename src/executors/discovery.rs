@@ -1,5 +1,10 @@
 //! The agents that exist: files in the folders for agents, and the configuration.
+//!
+//! - `check`: whether files are good, whoever may name them
+//! - `handoffs`: who may hand work over to whom
 
+mod check;
+mod handoffs;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +17,9 @@ use crate::events::problem::{Code, Problem, nearest};
 use crate::text_file::{self, Kind};
 use crate::workflow::definition::WORKFLOW_AGENT;
 use crate::workflow::parse::script;
+
+pub use check::{CheckedAgent, check_files};
+pub use handoffs::Handoff;
 
 use super::definition::{self, AgentDefinition, ExecutorKind, SHELL_AGENT};
 
@@ -96,6 +104,11 @@ impl Catalog {
             Some(near) => problem.hint(format!("did you mean `{near}`?")),
             None => problem.hint(format!("add `agents/{name}.md`, or check the spelling")),
         })
+    }
+
+    /// Whether there is an agent of that name, in any spelling, be its definition good or not.
+    pub fn has(&self, name: &AgentName) -> bool {
+        self.by_key.contains_key(&name.key())
     }
 
     /// The agents that can do steps, without the built-in ones.
@@ -242,57 +255,6 @@ fn parse(file: &Path, shown: &str) -> Result<(AgentDefinition, Vec<Problem>), Pr
     });
     warnings.extend(idle);
     read_script(&mut agent, folder).map(|()| (agent, warnings))
-}
-
-/// An agent's file that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedAgent {
-    /// Its path, as a person named it or the folder that it is in.
-    pub file: String,
-    /// The agent; none of a file that cannot be read.
-    pub agent: Option<AgentName>,
-    /// Everything that keeps it from being used.
-    pub errors: Vec<Problem>,
-    /// What is odd about it, and why this version cannot have it do a step that a later one may.
-    pub warnings: Vec<Problem>,
-}
-
-/// Checks an agent's file, or all of a folder; `named` is what a person calls it.
-pub fn check_files(path: &Path, named: &Path) -> Vec<CheckedAgent> {
-    let mut catalog = Catalog { by_key: BTreeMap::new(), warnings: Vec::new(), errors: Vec::new() };
-    let (files, mut names) = (catalog.files(path), BTreeMap::new());
-    let mut checked: Vec<_> = files.iter().map(|file| check_file(file, path, named, &mut names)).collect();
-    let wrong: Vec<_> = catalog.errors.into_iter().chain(catalog.warnings).collect();
-    if !wrong.is_empty() {
-        let file = named.display().to_string();
-        checked.push(CheckedAgent { file, agent: None, errors: wrong, warnings: Vec::new() });
-    }
-    checked
-}
-
-/// `names` are those of the files before it, by their keys.
-fn check_file(file: &Path, path: &Path, named: &Path, names: &mut BTreeMap<String, String>) -> CheckedAgent {
-    let inside = file.strip_prefix(path).ok().filter(|inside| !inside.as_os_str().is_empty());
-    let shown = inside.map_or_else(|| named.to_path_buf(), |inside| named.join(inside)).display().to_string();
-    let (agent, mut warnings) = match parse(file, &shown) {
-        Ok(parsed) => parsed,
-        Err(problem) => {
-            return CheckedAgent { file: shown, agent: None, errors: vec![problem], warnings: Vec::new() };
-        }
-    };
-    let unusable = agent.check_usable().err().map(|problem| match problem.at {
-        Some(_) => problem,
-        None => problem.at(&shown, 1, 1),
-    });
-    let (later, errors): (Vec<_>, Vec<_>) =
-        unusable.into_iter().partition(|problem| problem.code == Code::NotBuilt);
-    warnings.extend(later);
-    if let Some(nearer) = names.get(&agent.name.key()) {
-        let message = format!("agent `{}` in `{shown}` is hidden by the one in `{nearer}`", agent.name);
-        warnings.push(Problem::new(Code::AgentHidden, message).at(&shown, 1, 1));
-    }
-    names.entry(agent.name.key()).or_insert_with(|| shown.clone());
-    CheckedAgent { file: shown, agent: Some(agent.name), errors, warnings }
 }
 
 /// Sets one key of `[agents.NAME]`.

@@ -23,6 +23,7 @@ use crate::events::ids::{AgentName, KeyVersion, LockFence};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::time::Timestamp;
+use crate::workflow::handoff::Handoff;
 use crate::workflow::work::{Transcript, Written};
 
 /// The argument with which a function is called.
@@ -95,6 +96,21 @@ impl FunctionCall {
         let value = json_of(value)?;
         let key = expected.map_or_else(|| key.to_owned(), |version| format!("{key}@{version}"));
         self.writes.lock().unwrap_or_else(PoisonError::into_inner).push(AgentRequest::Context { key, value });
+        Ok(())
+    }
+
+    /// Hands the work over, when the attempt succeeds: the agent of that name goes on, and is told why and what it has to
+    /// know, beside the task and what this function answers. What that agent answers is then the step's output. An attempt
+    /// may hand over once.
+    ///
+    /// # Errors
+    /// A `validation` failure when the context is no object with a member, or the reason is empty. Whether it may hand over
+    /// to that agent the run says, when the attempt succeeds.
+    pub fn hand_off<T: Serialize>(&self, to: &str, reason: &str, context: &T) -> Result<(), Failure> {
+        let handoff =
+            Handoff { to: AgentName::new(to), reason: reason.to_owned(), context: json_of(context)? };
+        let said = Handoff::read(&handoff.request())?.request();
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner).push(AgentRequest::Handoff(said));
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::events::decision::{Decision, RecordedCommand};
 use crate::events::ids::{Hash, StreamId, Version};
-use crate::events::json::Blob;
+use crate::events::json::{Blob, Json, Payload};
 use crate::events::time::Timestamp;
 use crate::kernel::redecide::{NotRedecided, Past, redecide};
 use crate::kernel::{
@@ -86,6 +86,11 @@ impl<A: Aggregate> Given<A> {
     pub fn blob(mut self, blob: &Blob) -> Self {
         self.blobs.keep(blob);
         self
+    }
+
+    /// The JSON of a payload of its events; null where its content is not kept.
+    pub fn json(&self, payload: &Payload) -> Json {
+        self.blobs.json(payload).unwrap_or_default()
     }
 
     /// Sets what the next command may use; what it lets start is started. Without this,

@@ -9,6 +9,7 @@
 //! - [`template`]: JSON trees whose texts hold expressions
 //! - [`scope`]: what expressions see, and which part of it they use
 //! - [`dry_run`]: what a run would do, as far as that is known before it starts
+//! - [`handoff`]: how an agent hands its work over to another
 //! - [`render`]: from a step to the work that an agent gets
 //! - [`uses`]: which values a step uses, as its expressions name them
 //! - [`work`]: the work that an agent gets
@@ -21,6 +22,7 @@ pub mod approval;
 pub mod definition;
 pub mod dry_run;
 pub mod expression;
+pub mod handoff;
 pub mod input;
 pub mod parse;
 mod phases;

@@ -94,7 +94,7 @@ pub enum AgentRequest {
         /// The new value of the key.
         value: Json,
     },
-    /// Another agent is to go on; its name.
+    /// Another agent is to go on: what was declared, for [`crate::workflow::handoff::Handoff::read`].
     Handoff(String),
 }
 

@@ -1,5 +1,6 @@
 //! The examples do what they are there to show.
 
+mod agents_page;
 mod bank;
 #[path = "../../examples/embed.rs"]
 mod embed;
@@ -18,6 +19,7 @@ mod sales;
 #[path = "../../examples/service.rs"]
 #[allow(dead_code)] // Its `main` is for `cargo run --example`.
 mod service;
+mod swarm;
 mod told;
 mod transfer;
 mod tutorial;

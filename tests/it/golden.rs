@@ -84,6 +84,7 @@ fn started() -> RunEvent {
             fallback_attempts: 2,
             critical_fails: true,
             items: 5_000,
+            handoffs: 7,
         },
     }
     .into()
@@ -158,6 +159,15 @@ fn control() -> Vec<RunEvent> {
             step: step("tag"),
             purpose: Purpose::Compensate,
             attempt: 2,
+        }
+        .into(),
+        HandoffDeclared {
+            step: step("tag"),
+            attempt: 2,
+            from: AgentName::new("publisher"),
+            to: AgentName::new("security_reviewer"),
+            reason: "what is left is a security question".to_owned(),
+            context: Payload::Blob(blob("context")),
         }
         .into(),
         AgentAwaited { agent: AgentName::new("publisher") }.into(),
@@ -316,6 +326,8 @@ fn an_older_schema_is_read_through_its_upcaster() {
     );
     is_read_as("child_ended", 1, &ChildEnded { driven: true, ..child_ended() }.into());
     let RunEvent::RunStarted(mut meant) = started() else { unreachable!() };
+    meant.growth.handoffs = 5;
+    is_read_as("run_started", 4, &meant.clone().into());
     meant.growth.items = 100_000;
     is_read_as("run_started", 3, &meant.clone().into());
     (meant.children, meant.growth) = (Vec::new(), GrowthLimits::default());

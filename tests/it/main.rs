@@ -8,7 +8,9 @@
     clippy::print_stderr
 )]
 
+mod agent_files;
 mod agents;
+mod asking;
 mod bad_input;
 mod bindings;
 mod children;
@@ -23,6 +25,7 @@ mod examples;
 mod folders;
 mod full_disk;
 mod golden;
+mod handoffs;
 mod handover;
 mod hints;
 mod hostile;

@@ -414,6 +414,8 @@ impl<'d, 'a> Advance<'d, 'a> {
         let gate = step.approval.as_ref().filter(|approval| approval.gate == Gate::After);
         let is_part = self.node(place)?.is_part();
         match gate.filter(|_| !is_part) {
+            // The last of a chain is asked about, in which the whole has come through.
+            Some(_) if self.draft.state().has_handed_over(place) => {}
             Some(approval) => self.ask_after(place, approval, &came.output)?,
             None if came.attempt.is_some() => self.grow(place, &came.output)?,
             None => {}

@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 
+use super::RunRejection;
 use super::advance::Advance;
 use super::advance::shared::SharedValues;
-use super::context::Write;
+use super::context::{Write, not_built};
+use super::handoff::HandOver;
 use crate::events::json::Json;
-use crate::events::problem::Code;
 use crate::events::run::AttemptStarted;
 use crate::workflow::json_text::Level;
 use crate::workflow::work::{AgentRequest, Failure, Output};
@@ -24,52 +25,76 @@ pub(super) struct Beside {
     writes: Vec<Write>,
     /// What is to be written into contexts that runs share, each once.
     pub(super) shared: Vec<SharedValues>,
+    handoff: Option<HandOver>,
+}
+
+impl Beside {
+    /// Whether another agent is to go on, so that what was answered is no output yet.
+    pub(super) fn hands_over(&self) -> bool {
+        self.handoff.is_some()
+    }
 }
 
 impl Advance<'_, '_> {
     /// What an attempt wants beside its answer, if all of that may be done. Nothing of it is ever left out silently.
     ///
     /// # Errors
-    /// Why it may not: the attempt has failed.
-    pub(super) fn beside(&self, attempt: &AttemptStarted, output: &Output) -> Result<Beside, Failure> {
+    /// Within, why it may not: then the attempt has failed. Else what keeps the run from deciding at all.
+    pub(super) fn beside(
+        &self,
+        attempt: &AttemptStarted,
+        output: &Output,
+    ) -> Result<Result<Beside, Failure>, RunRejection> {
         // A run of its own writes into its own context.
         if output.child.is_some() {
-            return Ok(Beside::default());
+            return Ok(Ok(Beside::default()));
         }
-        let mut values = Vec::new();
+        let (mut values, mut declarations) = (Vec::new(), Vec::new());
         for request in &output.requests {
             match request {
                 AgentRequest::Context { key, value } => values.push((key.clone(), value.clone())),
-                AgentRequest::Send(_) => return Err(not_built("`SEND:` lines")),
-                AgentRequest::Handoff(_) => return Err(not_built("handoffs")),
+                AgentRequest::Send(_) => return Ok(Err(not_built("`SEND:` lines"))),
+                AgentRequest::Handoff(declaration) => declarations.push(declaration.clone()),
             }
         }
-        values.extend(in_answer(attempt, &output.output));
+        let is_echo = is_echo(attempt, &output.output);
+        values.extend(in_answer(&output.output, is_echo));
         let (shared, own) = values.into_iter().partition(|(key, _): &(String, Json)| key.contains('/'));
-        Ok(Beside { writes: self.writes(own)?, shared: self.shared_writes(attempt, shared)? })
+        let handoff = match self.wanted_handoff(attempt, declarations, &output.output, is_echo)? {
+            Ok(handoff) => handoff,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let shared = || self.shared_writes(attempt, shared);
+        Ok(self.writes(own).and_then(|writes| Ok(Beside { writes, shared: shared()?, handoff })))
     }
 
     /// Records it, but for what is written into contexts that runs share: those have taken that already.
-    pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, Beside { writes, .. }: Beside) {
+    pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, beside: Beside) {
+        let Beside { writes, handoff, .. } = beside;
         self.write(attempt, writes);
+        if let Some(handoff) = handoff {
+            self.do_hand_over(attempt, handoff);
+        }
     }
 }
 
-/// The values for the context that an answer has under `context`.
-fn in_answer(attempt: &AttemptStarted, answer: &Json) -> Vec<(String, Json)> {
-    let Ok(Level::Map(members)) = Level::of(answer.text()) else { return Vec::new() };
-    let member = |name| members.iter().rfind(|(key, _)| key == name).map(|(_, value)| *value);
-    // A program that answers the document that it got, such as `cat`, writes nothing by that.
+/// Whether a program answers the document that it got, as `cat` does: it wants nothing by that.
+fn is_echo(attempt: &AttemptStarted, answer: &Json) -> bool {
     let own = Json::from(&serde_json::Value::from(&*attempt.idempotency_key));
-    let is_echo = member(KEY_OF_ATTEMPT).is_some_and(|key| key == own.text());
-    let context = member(CONTEXT).filter(|_| !is_echo).map(Level::of);
+    answer.text().contains(own.text()) && member(answer, KEY_OF_ATTEMPT) == Some(own.text())
+}
+
+/// The text of a member of an object.
+fn member<'a>(object: &'a Json, name: &str) -> Option<&'a str> {
+    let Ok(Level::Map(members)) = Level::of(object.text()) else { return None };
+    members.into_iter().rfind(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// The values for the context that an answer has under `context`.
+fn in_answer(answer: &Json, is_echo: bool) -> Vec<(String, Json)> {
+    let context = member(answer, CONTEXT).filter(|_| !is_echo).map(Level::of);
     let Some(Ok(Level::Map(values))) = context else { return Vec::new() };
     let parsed =
         |(key, value): (Cow<'_, str>, &str)| Json::parse(value).ok().map(|value| (key.to_string(), value));
     values.into_iter().filter_map(parsed).collect()
-}
-
-/// What this version cannot do for an attempt is never left out silently.
-pub(super) fn not_built(what: &str) -> Failure {
-    Failure::new(Code::NotBuilt, format!("its output has {what}, which this version does not support"))
 }

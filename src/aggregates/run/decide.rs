@@ -211,8 +211,10 @@ fn completed(
     if advance.draft.state().is_writing(fence) {
         return Ok(());
     }
-    let beside = advance.beside(&attempt, &output);
+    let beside = advance.beside(&attempt, &output)?;
+    let hands_over = beside.as_ref().is_ok_and(Beside::hands_over);
     let is_taken = || match attempt.purpose {
+        Purpose::Do if hands_over => Ok(true),
         Purpose::Do => advance.taken(place, output.output.clone()).map(|taken| taken.is_ok()),
         Purpose::Compensate => Ok(true),
     };
@@ -236,7 +238,7 @@ fn settled(
     output: Output,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
-    let beside = advance.beside(&attempt, &output);
+    let beside = advance.beside(&attempt, &output)?;
     settle(advance, (place, attempt), output, beside)
 }
 
@@ -251,6 +253,8 @@ fn settle(
     let Output { output: answer, artifacts, usage, transcript, child, .. } = output;
     let taken = match (beside, attempt.purpose) {
         (Err(failure), _) => Err(failure.into()),
+        // Another goes on with it: only what the last of the chain answers has to be an output.
+        (Ok(beside), Purpose::Do) if beside.hands_over() => Ok((answer, beside)),
         (Ok(beside), Purpose::Do) => advance.taken(place, answer)?.map(|output| (output, beside)),
         (Ok(beside), Purpose::Compensate) => Ok((answer, beside)),
     };

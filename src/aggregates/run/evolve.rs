@@ -2,14 +2,15 @@
 //!
 //! Here is what becomes of steps; what attempts come to is in `tries`, how the graph grows and goes on in `graph`, what
 //! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
-//! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`, what it asks of contexts
-//! that it shares with other runs in `shared`.
+//! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`, how they hand over in
+//! `handoff`, what it asks of contexts that it shares with other runs in `shared`.
 
 mod agents;
 mod children;
 mod context;
 mod control;
 mod graph;
+mod handoff;
 mod people;
 mod saga;
 mod shared;
@@ -154,6 +155,7 @@ impl Evolution<'_> {
             RunEvent::LockGivenBack(event) => self.lock_given_back(event),
             RunEvent::AttemptAnswered(event) => self.attempt_answered(event),
             RunEvent::ContextWritten(event) => self.context_written(event),
+            RunEvent::HandoffDeclared(event) => self.handoff_declared(event),
             RunEvent::AgentAwaited(event) => self.agent_awaited(event),
             RunEvent::AgentAwaitEnded(event) => self.agent_await_ended(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
@@ -270,7 +272,9 @@ impl Evolution<'_> {
             artifacts: event.artifacts.clone(),
             cached: event.cached,
             degraded: event.degraded,
+            in_vain: false,
         });
+        self.hand_up(place, Some(&event.output))?;
         self.run.degraded |= event.degraded;
         if self.run.is_given_up(place) {
             // It came through after all, and nobody is asked about that unless the run goes on.
@@ -285,6 +289,7 @@ impl Evolution<'_> {
         self.node_mut(place)?.doing.phase =
             StepPhase::Skipped { reason: event.reason, message: event.message.clone() };
         self.run.degraded |= event.reason != SkipReason::Condition;
+        self.hand_up(place, None)?;
         self.finish(place)
     }
 
@@ -298,6 +303,7 @@ impl Evolution<'_> {
             Some(StepError { class: event.class, code: event.code, message: event.message.clone() });
         if tolerated {
             self.run.degraded = true;
+            self.hand_up(place, None)?;
             return self.finish(place);
         }
         self.begin_to_end(Why::Failed(place), event.handling == Handling::FailsFast);

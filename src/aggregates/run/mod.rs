@@ -5,7 +5,7 @@
 //! - `index`, `graph`, `node`: which step, how they hang together, and what is known of each
 //! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
 //! - `beside`: what attempts want beside their answer; `context`: what its agents share; `shared`: what it asks of contexts
-//!   that it shares with other runs
+//!   that it shares with other runs; `handoff`, `hop`: how an agent hands over, and what is known of that
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
@@ -29,6 +29,8 @@ mod decide;
 mod evolve;
 mod family;
 mod graph;
+mod handoff;
+mod hop;
 mod index;
 pub mod kin;
 mod life;
@@ -61,6 +63,7 @@ pub use crate::events::run::RunStatus;
 pub use command::{Ask, Grants, Order, RunEffect, RunEffectId};
 pub(crate) use context::{Context, ContextValue};
 pub(crate) use graph::Graph;
+pub(crate) use hop::Hop;
 pub(crate) use index::StepIndex;
 use kin::Word;
 pub(crate) use life::{End, Ended, Ending, Phase, Why};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::RunStatus;
 use super::child::is_made_by;
+use super::hop::Hop;
 use super::index::StepIndex;
 use super::phase::{Done, StepPhase, UndoPhase};
 use super::tries::{Trace, Tried, Tries, Trying};
@@ -29,6 +30,8 @@ pub(crate) struct Node {
     pub(super) inner: Inner,
     /// How many rounds of a loop were used up before it was tried afresh.
     pub(super) rounds_before: usize,
+    /// How its work was handed over in this generation, and by those to which it was, in order.
+    pub(crate) handoffs: Vec<Hop>,
     /// Those that need it.
     pub(super) dependents: Vec<StepIndex>,
     /// How many of those that it needs are not done with.
@@ -169,6 +172,7 @@ impl Node {
             children: Vec::new(),
             inner: Inner::default(),
             rounds_before: 0,
+            handoffs: Vec::new(),
             dependents: Vec::new(),
             unmet: 0,
             doing: Tries::after(0, StepPhase::Blocked),
@@ -409,14 +413,18 @@ impl Node {
     /// Its output, once it is completed and as long as it is not undone.
     pub(crate) fn output(&self) -> Option<&Payload> {
         match &self.doing.phase {
-            StepPhase::Completed(done) if !self.is_undone() => Some(&done.output),
+            StepPhase::Completed(done) if !self.is_undone() && !done.in_vain => Some(&done.output),
             _ => None,
         }
     }
 
     /// What its compensation is told that it answered.
     pub(crate) fn undone_output(&self) -> Option<&Payload> {
-        self.output().or(self.refused.as_ref().map(|refused| &refused.done.output))
+        let done = match &self.doing.phase {
+            StepPhase::Completed(done) if !self.is_undone() => Some(done),
+            _ => self.refused.as_ref().map(|refused| &refused.done),
+        };
+        done.map(|done| &done.output)
     }
 
     /// As people and expressions see it.

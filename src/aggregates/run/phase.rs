@@ -43,6 +43,9 @@ pub(crate) struct Done {
     pub(crate) artifacts: Vec<String>,
     pub(crate) cached: bool,
     pub(crate) degraded: bool,
+    /// Whether the agent did not come through to which the work was handed over at last, and that is tolerated: then the step
+    /// has no output, though agents before that one answered something.
+    pub(super) in_vain: bool,
 }
 
 /// Where undoing a step is, once its compensation is opened.

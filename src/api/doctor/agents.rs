@@ -50,7 +50,9 @@ pub(super) fn check(patient: &Patient, config: &Config) -> Vec<Check> {
                 }
             },
         }
-        checks.extend(catalog.warnings_of(&name).iter().map(|warning| check(warning).only_a_warning()));
+        let nobodies = catalog.unknown_handoffs_of(&name);
+        let odd = catalog.warnings_of(&name).iter().chain(&nobodies);
+        checks.extend(odd.map(|warning| check(warning).only_a_warning()));
     }
     if checks.is_empty() {
         checks.push(Check::good(AGENTS, format!("steps can name {}", some_of(&usable))));

@@ -19,7 +19,7 @@ use crate::kernel::Aggregate;
 use crate::kernel::standing::Standing;
 use crate::store::ReadError;
 use crate::views::presenters::history::AboutStep;
-use crate::views::presenters::report::{RunReport, effects, report};
+use crate::views::presenters::report::{RunReport, agents, effects, report};
 use crate::views::presenters::stream::StreamReport;
 use crate::views::presenters::whole::whole;
 
@@ -180,7 +180,7 @@ impl Facade {
         let report = |state: &Run| {
             let Some(about) = state.about() else { return Err(unknown_run(run.as_str())) };
             let report = report(state, about, at, driven, now, library).map_err(|error| error.problem())?;
-            Ok(RunReport { effects: Some(effects(state)), ..report })
+            Ok(RunReport { effects: Some(effects(state)), agents: agents(&about.started), ..report })
         };
         self.look_at_past(run, event, report).await
     }

@@ -9,7 +9,7 @@ use crate::events::json::Payload;
 use crate::events::problem::Problem;
 use crate::events::run::{Purpose, RunEvent};
 use crate::kernel::Blobs;
-use crate::views::presenters::report::RunReport;
+use crate::views::presenters::report::{RunReport, agents};
 
 /// How many events are read at once.
 const PAGE: usize = 1_024;
@@ -21,7 +21,7 @@ impl Facade {
         self.with_inputs(self.report(&run).await?, true).await
     }
 
-    /// Adds to a report what its run was given, and each step's last attempt at doing it, if that is wanted.
+    /// Adds to a report what its run was given, the agents with which it began, and what each step's last attempt at doing it, if that is wanted.
     pub(super) async fn with_inputs(
         &self,
         mut report: RunReport,
@@ -45,7 +45,10 @@ impl Facade {
                 began.filter(|recorded| matches!(&*recorded.event.kind, "run_started" | "attempt_started"))
             {
                 match recorded.decode() {
-                    Ok(RunEvent::RunStarted(started)) => report.input = Some(read(&started.input)?),
+                    Ok(RunEvent::RunStarted(started)) => {
+                        report.input = Some(read(&started.input)?);
+                        report.agents = agents(&started);
+                    }
                     Ok(RunEvent::AttemptStarted(started)) if started.purpose == Purpose::Do => {
                         given.insert(started.step, started.input);
                     }

@@ -100,7 +100,11 @@ fn is_happening(event: &RunEvent) -> bool {
     match event {
         Run::StepAdded(added) => added.inside.is_some(),
         Run::AttemptStarted(_) | Run::AttemptFailed(_) | Run::AttemptLost(_) | Run::RetryScheduled(_) => true,
-        Run::FallbackEngaged(_) | Run::ChildStarted(_) | Run::ChildRested(_) | Run::TimerSet(_) => true,
+        Run::FallbackEngaged(_)
+        | Run::HandoffDeclared(_)
+        | Run::ChildStarted(_)
+        | Run::ChildRested(_)
+        | Run::TimerSet(_) => true,
         Run::StepCompleted(_) | Run::StepSkipped(_) | Run::StepFailed(_) | Run::StepCancelled(_) => true,
         Run::ApprovalRequested(_) | Run::ApprovalGranted(_) | Run::ApprovalRefused(_) => true,
         Run::ApprovalExpired(_) | Run::SignalAwaited(_) | Run::SignalReceived(_) => true,

@@ -18,7 +18,7 @@ pub(super) struct Bound {
 }
 
 /// Finds the agents that steps name, those that stand in for them, and those that undo them; and all others that could
-/// do a step, if the run may grow: nobody knows whom a plan will name. Completes the steps by what agents and the
+/// do a step, if the run may grow: nobody knows whom a plan will name; and those to whom work may be handed over. Completes the steps by what agents and the
 /// configuration say. Where there are no steps, as something else is wrong with the file, agents are looked for all the
 /// same.
 ///
@@ -48,6 +48,9 @@ pub(super) fn agents(
     }
     if let Some(parsed) = &mut partly.read {
         configured(parsed, file, config, &mut binding.warnings);
+    }
+    if config.growth.handoffs_max > 0 {
+        binding.reach();
     }
     if config.growth.total > 0 {
         catalog.usable().for_each(|agent| binding.add(agent));
@@ -139,11 +142,37 @@ impl<'a> Binding<'a> {
         Ok(found)
     }
 
+    /// Finds all to whom the work of those may be handed over that were found: a run keeps the definitions with which it
+    /// began. Of whom those name in vain that steps name it is warned.
+    fn reach(&mut self) {
+        let (named, mut next) = (self.found.len(), 0);
+        while let Some(agent) = self.found.get(next).cloned() {
+            next += 1;
+            let Some(names) = &agent.handoffs else {
+                self.catalog.usable().for_each(|agent| self.add(agent));
+                continue;
+            };
+            for name in names {
+                let found = self.catalog.find(name).map(|found| &found.definition);
+                match found.and_then(|found| found.check_usable().map(|()| found)) {
+                    Ok(found) => self.add(found),
+                    Err(_) if next > named => {}
+                    Err(problem) => self.warnings.push(reached_in_vain(&agent.name, name, problem)),
+                }
+            }
+        }
+    }
+
     fn add(&mut self, agent: &AgentDefinition) {
         if self.names.insert(agent.name.clone()) {
             self.found.push(agent.clone());
         }
     }
+}
+
+fn reached_in_vain(agent: &AgentName, name: &AgentName, problem: Problem) -> Problem {
+    let message = format!("agent `{agent}` may hand over to `{name}`, and cannot: {}", problem.message);
+    Problem { message, ..problem }
 }
 
 /// What is wrong with an agent's own file stands there; all else where the agent is named.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::catalog;
 use crate::api::wording::{Call, Worded};
 use crate::cli::checked::CheckedFile;
 use crate::cli::text::{Text, terminal};
@@ -33,14 +34,16 @@ impl Worded for Validated {
 
 pub(super) fn validate(scene: &Scene, path: &Path) -> Result<Exit, Problem> {
     let whole = scene.cwd.join(path);
-    if !whole.exists() {
+    // A link that leads nowhere is there, and is what is wrong.
+    if whole.symlink_metadata().is_err() {
         return Err(Problem::new(Code::FileNotRead, format!("there is no `{}`", path.display())));
     }
-    let files =
-        check_files(&whole, path).into_iter().map(|CheckedAgent { file, agent, errors, warnings }| {
+    let files = check_files(&whole, path, &catalog(scene)).into_iter().map(
+        |CheckedAgent { file, agent, errors, warnings }| {
             let holds = Agent { agent: agent.map(|agent| agent.to_string()) };
             CheckedFile { file, ok: errors.is_empty(), holds, errors, warnings }
-        });
+        },
+    );
     let files: Vec<_> = files.collect();
     let ok = files.iter().all(|file| file.ok);
     scene.say.result(&Validated { ok, files }, |validated| {

@@ -182,6 +182,10 @@ impl Story {
                 terminal!("waits for lock {}{}", lock, facts.until("until"))
             }
             "lock_acquired" => terminal!("holds lock {}/{}", facts.text("context"), facts.text("lock")),
+            "handoff_declared" => {
+                let reason = shortened(facts.text("reason"), MESSAGE_CHARS);
+                terminal!("hands over to {}: {}", Tone::Active.of(&name(facts.text("to"))), reason)
+            }
             "child_started" => terminal!("goes on as run {}", facts.text("run")),
             "child_rested" => {
                 Tone::Warning.of(&terminal!("waits for run {}, which waits itself", facts.text("run")))
@@ -189,10 +193,15 @@ impl Story {
             "compensation_resolved" => terminal!("settled ({}) {}", facts.text("how"), facts.by()),
             _ => return None,
         };
-        if !matches!(
-            kind,
-            "timer_set" | "child_started" | "child_rested" | "lock_requested" | "lock_acquired"
-        ) {
+        let goes_on = [
+            "timer_set",
+            "handoff_declared",
+            "child_started",
+            "child_rested",
+            "lock_requested",
+            "lock_acquired",
+        ];
+        if !goes_on.contains(&kind) {
             // It may be done or undone anew.
             self.began.remove(&key);
             self.failed.remove(&key);

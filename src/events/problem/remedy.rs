@@ -193,6 +193,8 @@ pub enum Document {
     Limits,
     /// The document on shared contexts.
     Contexts,
+    /// The document on handoffs.
+    Handoffs,
     /// The document on the configuration.
     Configuration,
 }

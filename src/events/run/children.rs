@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::AgentBinding;
 use crate::events::ids::{RunId, StepId, Version};
 use crate::events::json::BlobRef;
-use crate::events::limits::RUN_ITEMS;
+use crate::events::limits::{CHAIN_HANDOFFS, RUN_ITEMS};
 
 /// A workflow that a step starts as a run of its own, resolved when the run started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,8 @@ pub struct GrowthLimits {
     pub critical_fails: bool,
     /// How many steps all fan-outs may add.
     pub items: u32,
+    /// How many handoffs the chain of a step may have.
+    pub handoffs: u32,
 }
 
 impl GrowthLimits {
@@ -54,13 +56,22 @@ impl GrowthLimits {
         fallback_attempts: 2,
         critical_fails: true,
         items: RUN_ITEMS,
+        handoffs: CHAIN_HANDOFFS,
     };
 }
 
 impl Default for GrowthLimits {
-    /// No plan may add a step; fan-outs may add [`RUN_ITEMS`] steps.
+    /// No plan may add a step; fan-outs may add [`RUN_ITEMS`] steps, and a chain have [`CHAIN_HANDOFFS`].
     fn default() -> Self {
-        Self { depth: 0, width: 0, total: 0, fallback_attempts: 0, critical_fails: false, items: RUN_ITEMS }
+        Self {
+            depth: 0,
+            width: 0,
+            total: 0,
+            fallback_attempts: 0,
+            critical_fails: false,
+            items: RUN_ITEMS,
+            handoffs: CHAIN_HANDOFFS,
+        }
     }
 }
 

@@ -38,9 +38,18 @@ pub(super) fn read(parts: Parts<'_>, file: &str) -> Result<(AgentDefinition, Vec
             .hint("put `---` on a line below it")
             .at(file, 1, 1));
     };
-    let entries = entries(parts.yaml, file)?;
     let mut agent = AgentDefinition::named(AgentName::new(""));
     let mut warnings = Vec::new();
+    let entries = match entries(parts.yaml, file) {
+        Ok(entries) => entries,
+        Err(problem) => {
+            let Some(entries) = mended(parts.yaml).and_then(|yaml| entries(&yaml, file).ok()) else {
+                return Err(problem);
+            };
+            warnings.push(loosely(problem));
+            entries
+        }
+    };
     let names_executor = entries.iter().any(|entry| entry.key == "executor");
     for Entry { key, at, value } in entries {
         match agent.set(&key, value.value) {
@@ -65,6 +74,33 @@ pub(super) fn read(parts: Parts<'_>, file: &str) -> Result<(AgentDefinition, Vec
     }
     agent.system_prompt = body.trim().to_owned();
     Ok((agent, warnings))
+}
+
+/// The same YAML, line by line, with the texts in quotes that stand on the line of their key and hold what means something in
+/// YAML: other tools take all behind the first colon for a text. None if there is no such line.
+fn mended(yaml: &str) -> Option<String> {
+    let mut is_mended = false;
+    let mend = |line: &str| {
+        let quoted = line.split_once(": ").and_then(|(key, text)| {
+            let text = text.trim();
+            let is_key =
+                !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+            let is_plain = !text.starts_with(['"', '\'', '[', '{', '|', '>', '&', '*', '!', '#']);
+            let means_more = text.contains(": ") || text.ends_with(':') || text.starts_with(['@', '`', '%']);
+            (is_key && is_plain && means_more).then(|| format!("{key}: {}", Value::from(text)))
+        });
+        is_mended |= quoted.is_some();
+        quoted.unwrap_or_else(|| line.to_owned())
+    };
+    let lines: Vec<String> = yaml.lines().map(mend).collect();
+    is_mended.then(|| lines.join("\n"))
+}
+
+/// The warning that front matter was read in spite of what is wrong with it.
+fn loosely(problem: Problem) -> Problem {
+    let message = format!("{}; texts with colons were taken as they stand", problem.message);
+    let loose = Problem::new(Code::LooseFrontMatter, message);
+    Problem { at: problem.at, ..loose }
 }
 
 fn placed(problem: Problem, file: &str, at: Location) -> Problem {

@@ -10,6 +10,7 @@ executor: subprocess
 command: [\"bin/publish\", \"--quiet\"]
 tools: [search, read_file]
 temperature: 0.3
+handoffs: [security_reviewer, Tester]
 concurrency: 4
 color: red
 fallback: {agent: manual_publisher, prompt_suffix: \" Only publish.\"}
@@ -41,12 +42,14 @@ fn a_file_with_front_matter_is_read_whole() {
     assert_eq!(fallback.agent, AgentName::new("manual_publisher"));
     assert_eq!(fallback.prompt_suffix.as_deref(), Some(" Only publish."));
     assert_eq!(agent.criticality, Some(Criticality::High));
+    let handoffs = ["security_reviewer", "Tester"].map(AgentName::new);
+    assert_eq!(agent.handoffs.as_deref(), Some(&handoffs[..]));
     assert_eq!(agent.settings["tools"], json!(["search", "read_file"]));
     assert_eq!(agent.settings["temperature"], json!(0.3));
     assert_eq!(agent.unknown, BTreeMap::from([("color".to_owned(), json!("red"))]));
     let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
     let at = warning.at.as_ref().unwrap();
-    assert_eq!((warning.code, at.file.as_str(), at.line), (Code::UnknownAgentKey, "agents/publisher.md", 9));
+    assert_eq!((warning.code, at.file.as_str(), at.line), (Code::UnknownAgentKey, "agents/publisher.md", 10));
     assert_eq!(agent.check_usable(), Ok(()));
 }
 
@@ -55,6 +58,14 @@ fn what_is_recorded_reads_back() {
     let (agent, _) = AgentDefinition::parse(PUBLISHER, "publisher.md").unwrap();
     let json = serde_json::to_string(&agent).unwrap();
     assert_eq!(serde_json::from_str::<AgentDefinition>(&json).unwrap(), agent);
+}
+
+#[test]
+fn the_agents_to_which_one_may_hand_over_are_a_list_or_a_text_and_may_be_none_at_all() {
+    let parse = |key: &str| AgentDefinition::parse(&with(key), "a.md").unwrap().0.handoffs;
+    assert_eq!(parse("handoffs: 'b, c d'"), Some(vec![AgentName::new("b"), AgentName::new("c d")]));
+    assert_eq!(parse("handoffs: []"), Some(Vec::new()));
+    assert_eq!(parse("rate: 10/s"), None);
 }
 
 #[test]
@@ -74,7 +85,10 @@ fn a_bare_file_is_named_after_itself_and_described_by_its_first_heading() {
     assert_eq!(agent.executor, ExecutorKind::Llm);
     assert!(agent.system_prompt.starts_with("```") && warnings.is_empty());
     let (nameless, _) = AgentDefinition::parse("Just do it.", "doer.md").unwrap();
-    assert_eq!(nameless.description, "doer");
+    assert_eq!((nameless.description.as_str(), nameless.handoffs), ("doer", None));
+    let (tester, _) =
+        AgentDefinition::parse("## Handoffs\n- `tester`\n- `writer`\n", "tester_agent.md").unwrap();
+    assert_eq!(tester.handoffs, Some(vec![AgentName::new("writer")]), "nobody hands over to itself");
 }
 
 #[test]
@@ -97,6 +111,10 @@ fn what_a_key_does_not_take_is_refused_with_its_place() {
         ("fallback: {agent: ''}", "`fallback` is `{\"agent\":\"\"}`: give it a map"),
         ("fallback: {agent: Shell}", "`fallback` is `{\"agent\":\"Shell\"}`: no agent can be stood in for"),
         ("criticality: urgent", "`criticality` is `\"urgent\"`: one of critical, high, medium, low"),
+        ("handoffs: 3", "`handoffs` is `3`: give it the names of agents"),
+        ("handoffs: [a, 3]", "`handoffs` is `[\"a\",3]`: give it the names of agents"),
+        ("handoffs: 'a,,b'", "`handoffs` is `\"a,,b\"`: give it the names of agents"),
+        ("handoffs: [a, Shell]", "`handoffs` is `[\"a\",\"Shell\"]`: `Shell` is built in"),
         ("executor: subproces", "`executor` is `\"subproces\"`: did you mean `subprocess`?"),
         (
             "executor: magic",
@@ -154,4 +172,23 @@ fn what_an_agent_has_to_work_with_says_how_it_works_and_must_not_contradict_its_
         assert_eq!(refused.code, Code::BadAgent, "{keys}");
         assert!(refused.message.contains("has no use for it"), "{keys}: {refused}");
     }
+}
+
+/// Other tools take all behind the first colon for a text, and write such files themselves.
+#[test]
+fn texts_with_colons_are_taken_as_they_stand_with_a_warning() {
+    let says = "Use it when a text is ready. Examples: <example>user: 'is it #1?'\\n</example>";
+    let text = format!(
+        "---\nname: editor\ndescription: {says}\ntools: Read, Grep # two\ncommand: [echo, hello]\n---\nEdit.\n"
+    );
+    let (agent, warnings) = AgentDefinition::parse(&text, "agents/editor.md").unwrap();
+    assert_eq!((agent.description.as_str(), agent.command.len()), (says, 2));
+    assert_eq!(agent.settings["tools"], json!(["Read", "Grep"]), "a comment is one");
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert_eq!((warning.code, warning.at.as_ref().unwrap().line), (Code::LooseFrontMatter, 3));
+    // What is good YAML is read as YAML, and what is wrong otherwise stays wrong.
+    let (agent, warnings) = AgentDefinition::parse(&with("expertise: a # b"), "a.md").unwrap();
+    assert_eq!((&agent.settings["expertise"], warnings.len()), (&json!(["a"]), 0));
+    assert_eq!(problem("---\nname: a\ndescription: b: c\ntools: [d\n---\n").code, Code::BadAgent);
+    assert_eq!(problem("---\nname: a\ndescription: b: c\nname: d\n---\n").code, Code::BadAgent);
 }

@@ -41,7 +41,11 @@ impl Masks {
             AgentRequest::Context { key, value } => {
                 AgentRequest::Context { key: self.text(&key).into_owned(), value: self.json(&value)? }
             }
-            AgentRequest::Handoff(block) => AgentRequest::Handoff(self.text(&block).into_owned()),
+            // A function says it as JSON.
+            AgentRequest::Handoff(said) => AgentRequest::Handoff(match Json::read(&said) {
+                Ok(json) => self.json(&json)?.text().to_owned(),
+                Err(_) => self.text(&said).into_owned(),
+            }),
         })
     }
 

@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::{AgentDefinition, AgentRequest, ContextEntry, Failure, Output, Progress, Task};
-use crate::events::ids::LockFence;
+use crate::events::ids::{AgentName, LockFence};
 use crate::events::json::{Json, Why};
 use crate::events::problem::Code;
+use crate::workflow::handoff;
 
 /// The document on stdin.
 #[derive(Serialize)]
@@ -50,6 +51,9 @@ struct About<'a> {
     description: &'a str,
     /// The body of its file.
     system: &'a str,
+    /// The agents to which it may hand its work over, where its file says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handoffs: Option<&'a [AgentName]>,
     /// `model`, and whatever else its file says that this version does not act on.
     #[serde(flatten)]
     others: BTreeMap<&'a str, &'a Value>,
@@ -61,8 +65,9 @@ pub(super) fn about(agent: &AgentDefinition) -> Json {
     let others = others.map(|(key, value)| (key.as_str(), value));
     let others = others.filter(|(key, _)| !["name", "description", "system"].contains(key)).collect();
     let (name, description, system) = (agent.name.as_str(), &*agent.description, &*agent.system_prompt);
+    let handoffs = agent.handoffs.as_deref();
     // All of it came from JSON values, so it has a form.
-    Json::of(&About { name, description, system, others }).unwrap_or_default()
+    Json::of(&About { name, description, system, handoffs, others }).unwrap_or_default()
 }
 
 /// The document for an attempt, on one line.
@@ -114,29 +119,16 @@ pub(in crate::executors) fn progress(line: &[u8]) -> Option<Progress> {
 /// expects its parts.
 pub(in crate::executors) fn output(stdout: &[u8]) -> Result<Output, Failure> {
     let text = String::from_utf8_lossy(stdout);
+    let (text, declarations) = handoff::take_out(&text);
     let (mut output, mut left) = (Output::default(), String::with_capacity(text.len()));
-    let mut lines = text.split_inclusive('\n').peekable();
-    while let Some(line) = lines.next() {
-        if line.trim_end() == HANDOFF {
-            let mut block = line.to_owned();
-            while let Some(line) = lines.next_if(|line| belongs_to_handoff(line)) {
-                block.push_str(line);
-            }
-            output.requests.push(AgentRequest::Handoff(block.trim_end().to_owned()));
-        } else if !take(line.trim_end(), &mut output)? {
+    output.requests.extend(declarations.into_iter().map(AgentRequest::Handoff));
+    for line in text.split_inclusive('\n') {
+        if !take(line.trim_end(), &mut output)? {
             left.push_str(line);
         }
     }
     output.output = whole(&left)?;
     Ok(output)
-}
-
-/// The line that a handoff begins with. What follows belongs to it until a line that is empty or begins otherwise.
-const HANDOFF: &str = "HANDOFF DECLARATION:";
-
-fn belongs_to_handoff(line: &str) -> bool {
-    let labelled = ["To:", "Reason:", "Context:", "- "].iter().any(|label| line.starts_with(label));
-    labelled || (line.starts_with([' ', '\t']) && !line.trim().is_empty())
 }
 
 /// Whether this is a protocol line; what it says goes into `output`.

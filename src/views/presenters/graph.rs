@@ -106,6 +106,8 @@ pub enum EdgeKind {
     Needs,
     /// A plan of the first added the second.
     Grew,
+    /// The first handed its work over to the second.
+    HandedOver,
 }
 
 /// The formats in which a picture is written.
@@ -158,9 +160,12 @@ impl Graph {
         };
         let mut edges = Vec::new();
         for node in &in_order {
-            edges.extend(needs(node.id(), &node.added.needs));
+            let is_handed = node.added.because == Because::Handoff;
+            let kind = if is_handed { EdgeKind::HandedOver } else { EdgeKind::Grew };
+            let needed = needs(node.id(), &node.added.needs).into_iter();
+            edges.extend(needed.map(|edge| if is_handed { GraphEdge { kind, ..edge } } else { edge }));
             if let Some(inside) = node.added.inside.as_ref().filter(|_| node.added.needs.is_empty()) {
-                edges.push(GraphEdge { from: inside.clone(), to: node.id().clone(), kind: EdgeKind::Grew });
+                edges.push(GraphEdge { from: inside.clone(), to: node.id().clone(), kind });
             }
         }
         let node = |node: &&Node| {

@@ -2,6 +2,7 @@
 
 mod effects;
 mod failure;
+mod handoffs;
 mod phases;
 mod steps;
 mod waiting;
@@ -12,15 +13,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregates::run::{About, End, Order, Phase, Run, RunStatus};
-use crate::events::ids::{RunId, Version};
+use crate::events::ids::{AgentName, Hash, RunId, Version};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code, Problem};
-use crate::events::run::{Parent, RollbackCause, Usage};
+use crate::events::run::{AgentBinding, Parent, RollbackCause, RunStarted, Usage};
 use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
 use crate::views::presenters::ways::{Invocation, Way, ways};
 pub use effects::{EffectReport, effects};
 pub use failure::{FailureReport, FailureSearch};
+pub use handoffs::{HandoffReport, HandoffsReport};
 pub use phases::PhaseReport;
 pub use steps::{ChildReport, ParentReport, SettledReport, StepProgress, StepReport, sign};
 pub(super) use steps::{in_order, primary_agent};
@@ -74,12 +76,18 @@ pub struct RunReport {
     /// Its phases, in the order in which its steps name them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseReport>,
+    /// How its agents handed over.
+    #[serde(default)]
+    pub handoffs: HandoffsReport,
     /// What it used up.
     pub usage: UsageReport,
     /// What it waits for: people and programs, other runs, and what comes by itself.
     pub waiting_for: Vec<Waiting>,
     /// Names and values by which people find the run.
     pub tags: BTreeMap<String, String>,
+    /// The agents that it knows, with the definitions with which it began, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentReport>,
     /// The step of another run that has started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ParentReport>,
@@ -108,6 +116,22 @@ pub struct RunReport {
     /// What would be done next, if that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<Vec<EffectReport>>,
+}
+
+/// An agent as it was defined when a run began, which keeps to that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentReport {
+    /// The name of the agent, as steps name it.
+    pub name: AgentName,
+    /// The hash of its definition.
+    pub definition: Hash,
+}
+
+/// The agents with which a run began.
+pub fn agents(started: &RunStarted) -> Vec<AgentReport> {
+    let agent =
+        |bound: &AgentBinding| AgentReport { name: bound.name.clone(), definition: bound.definition.hash };
+    started.agents.iter().map(agent).collect()
 }
 
 /// How many steps of a run are done with.
@@ -177,9 +201,11 @@ pub fn report(
         progress: RunProgress { done, total, percent: percent(done, total) },
         steps,
         phases: phases::phases(run.nodes()),
+        handoffs: handoffs::handoffs(run.nodes()),
         usage: usage_report(usage),
         waiting_for: waiting::waiting_for(run),
         tags: about.started.tags.clone(),
+        agents: Vec::new(),
         parent: about.started.parent.clone().map(|Parent { run, step }| ParentReport { run, step }),
         children: steps::children(run.nodes()),
         changed_files: Vec::new(),

@@ -8,12 +8,13 @@ use super::script;
 use crate::support::Sandbox;
 
 /// Each template, with the exit code of its first run.
-const TEMPLATES: [(&str, i32); 7] = [
+const TEMPLATES: [(&str, i32); 8] = [
     ("empty", 0),
     ("release", 0),
     ("approval", 4),
     ("fan-out", 0),
     ("agents", 0),
+    ("team", 0),
     ("pipeline", 0),
     ("saga", 0),
 ];
@@ -61,6 +62,16 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("templates")
 }
 
+/// The files of a template; those of the team have the agents beside them that come with the program.
+fn files_of(template: &str) -> BTreeMap<PathBuf, String> {
+    let mut all = files(&sources().join(template));
+    if template == "team" {
+        let agents = files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/agents"));
+        all.extend(agents.into_iter().map(|(file, text)| (Path::new("agents").join(file), text)));
+    }
+    all
+}
+
 /// The one workflow file at the top of a project.
 fn workflow(project: &Path) -> PathBuf {
     let top = fs::read_dir(project).unwrap().map(|entry| entry.unwrap().path());
@@ -83,12 +94,17 @@ fn every_template_is_made_as_it_lies_in_the_sources_and_none_is_forgotten() {
         let made = sandbox.json(0, &["init", name, "--template", name]);
         assert_eq!((&made["folder"], &made["template"]), (&name.into(), &name.into()));
         let found = files(&sandbox.work(name));
-        assert_eq!(found, files(&sources().join(name)), "{name}");
+        assert_eq!(found, files_of(name), "{name}");
         let told: Vec<_> =
             made["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap()).collect();
         assert!(told.len() == found.len() && told.iter().all(|file| sandbox.work(file).is_file()), "{made}");
-        let checked = sandbox.json(0, &["validate", workflow(&sandbox.work(name)).to_str().unwrap()]);
-        assert_eq!(checked["files"][0]["warnings"], serde_json::json!([]), "{name}");
+        // In its folder, where its configuration holds.
+        let mut validate =
+            sandbox.command(&["--json", "validate", workflow(&sandbox.work(name)).to_str().unwrap()]);
+        validate.current_dir(sandbox.work(name));
+        let checked = sandbox.start(validate).wait();
+        assert_eq!(checked.code(), Some(0), "{checked}");
+        assert_eq!(checked.json()["files"][0]["warnings"], serde_json::json!([]), "{name}");
     }
     assert!(!sandbox.data().exists());
 }
@@ -105,6 +121,52 @@ fn the_first_run_of_every_template_needs_a_shell_and_coreutils_only() {
         let ran = script(&sandbox, &sandbox.work(""), &PROGRAMS, next);
         assert_eq!(ran.code(), Some(code), "{name}: {ran}");
         assert!(sandbox.work("new/.reenact").is_dir(), "its runs are kept beside it");
+    }
+}
+
+#[test]
+fn the_agents_of_the_team_are_good_and_hand_over_to_nobody_who_is_not_there() {
+    let sandbox = Sandbox::new();
+    sandbox.json(0, &["init", "--template", "team"]);
+    let checked = sandbox.json(0, &["agents", "validate", "agents"]);
+    let files = checked["files"].as_array().unwrap();
+    assert_eq!(files.len(), 9);
+    for file in files {
+        let warnings: Vec<_> = file["warnings"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
+        // They are for a model, and of that this version says so.
+        assert_eq!(warnings, ["RE-1007"], "{file}");
+    }
+    let listed = sandbox.json(0, &["agents", "list", "--handoffs"]);
+    let handoffs = listed["handoffs"].as_array().unwrap();
+    assert!(
+        handoffs.iter().all(|handoff| handoff["known"] == true && handoff["from"] != handoff["to"]),
+        "{listed}"
+    );
+    let from = |name: &str| handoffs.iter().filter(|handoff| handoff["from"] == name).count();
+    assert_eq!(from("manager"), 8, "{listed}");
+    for agent in listed["agents"].as_array().unwrap().iter().filter(|agent| agent["name"] != "shell") {
+        let (name, file) = (agent["name"].as_str().unwrap(), agent["file"].as_str().unwrap());
+        assert!(agent["error"].is_null() && (1..=8).contains(&from(name)), "{agent}");
+        // What a body says of handing over is what its front matter allows.
+        let text = fs::read_to_string(file).unwrap();
+        let to = agent["handoffs"].as_array().unwrap().iter().map(|to| to.as_str().unwrap());
+        let listed: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("- `")?.split_once('`'))
+            .map(|(to, _)| to)
+            .collect();
+        assert_eq!(to.collect::<Vec<_>>(), listed, "{name}");
+        let sample = text.lines().find_map(|line| line.strip_prefix("To: ")).unwrap();
+        assert!(listed.contains(&sample), "{name} shows a handoff to {sample}");
+    }
+    // Who is asked hands over to who can do it.
+    assert_eq!(sandbox.reenact(&["trust"]).code(), Some(0));
+    for (query, takes) in
+        [("Why is the login slow?", "backend_engineer"), ("Move the button", "frontend_engineer")]
+    {
+        let report = sandbox.json(0, &["ask", query]);
+        assert_eq!(report["handoffs"]["chain"], serde_json::json!(["manager", takes]), "{report}");
+        assert_eq!(report["output"]["by"], takes);
     }
 }
 
@@ -162,12 +224,13 @@ fn awaited(line: &str) -> String {
 
 #[test]
 fn what_a_template_says_to_try_can_be_tried() {
-    let ends: [(&str, &[(&str, &str)]); 7] = [
+    let ends: [(&str, &[(&str, &str)]); 8] = [
         ("empty", &[]),
         ("release", &[]),
         ("approval", &[]),
         ("fan-out", &[("slow", "completed"), ("broken", "completed")]),
         ("agents", &[("later", "completed")]),
+        ("team", &[("review", "completed")]),
         ("pipeline", &[("slow", "completed"), ("broken", "completed")]),
         ("saga", &[("first", "compensated"), ("poor", "compensated"), ("stuck", "compensated")]),
     ];

@@ -38,7 +38,11 @@ impl Advance<'_, '_> {
     ///
     /// # Errors
     /// Why they cannot join the run.
-    pub(super) fn planned(&self, place: StepIndex, answer: &Json) -> Result<Option<Definition>, Problem> {
+    pub(in crate::aggregates::run) fn planned(
+        &self,
+        place: StepIndex,
+        answer: &Json,
+    ) -> Result<Option<Definition>, Problem> {
         let run = self.draft.state();
         let about = run.about().ok_or_else(|| Problem::new(Code::Internal, "a plan of no run"))?;
         let limits = about.started.growth;

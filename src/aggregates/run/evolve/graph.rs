@@ -68,9 +68,10 @@ impl Evolution<'_> {
     /// A step grew in another, which is not done with before this one is.
     fn expand(&mut self, parent: StepIndex, child: StepIndex) -> Result<(), Contradiction> {
         let node = self.node_mut(parent)?;
-        // A plan, which completes, or is granted, with what follows in this commit.
-        let is_asked_about = matches!(node.gate, Gated::By(_));
-        let planned = matches!(node.doing.phase, StepPhase::Completed(_)) && is_asked_about;
+        // A plan, which completes, or is granted, with what follows in this commit. Or a chain of handoffs, whose last step
+        // hands over and completes with what follows.
+        let goes_on = matches!(node.gate, Gated::By(_)) || !node.handoffs.is_empty();
+        let planned = matches!(node.doing.phase, StepPhase::Completed(_)) && goes_on;
         if node.doing.is_ready() {
             self.take_from_ready(parent)?;
             self.node_mut(parent)?.doing.phase = StepPhase::Expanded;
@@ -277,6 +278,7 @@ impl Node {
         self.undo_attempts_before = self.attempts(Purpose::Compensate);
         (self.refused, self.granted, self.child) = (None, None, None);
         self.gate = Gated::No;
+        self.handoffs.clear();
         self.children.clear();
         self.try_afresh();
         (self.compensation, self.started_at) = (None, None);

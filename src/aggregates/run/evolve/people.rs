@@ -79,6 +79,7 @@ impl Evolution<'_> {
             && let StepPhase::Completed(done) = &mut self.node_mut(place)?.doing.phase
         {
             done.output.clone_from(output);
+            self.hand_up(place, Some(output))?;
         }
         if !is_granted {
             return self.ask_again(&event.request);

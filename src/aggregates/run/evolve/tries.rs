@@ -35,9 +35,11 @@ impl Evolution<'_> {
         node.usage = node.usage.and(event.usage);
         if let Some(answered) = &event.answered {
             let (output, artifacts) = (answered.clone(), Vec::new());
-            let done = Done { output, artifacts, cached: false, degraded: false };
+            let done = Done { output, artifacts, cached: false, degraded: false, in_vain: false };
             node.refused = Some(Box::new(NotTaken { done, by: NotTakenBy::Output }));
+            self.hand_up(place, Some(answered))?;
         }
+        let node = self.node_mut(place)?;
         let error = StepError { class: event.class, code: event.code, message: event.message.clone() };
         node.tries_mut(event.purpose)?.fail(event.outcome, error);
         Ok(())

@@ -39,6 +39,12 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
             answered.attempt = tries(&answered.step, answered.purpose);
         }
         RunEvent::ContextWritten(written) => written.attempt = tries(&written.step, written.purpose),
+        RunEvent::HandoffDeclared(declared) => {
+            let open = node(&declared.step).and_then(|node| node.open_attempt());
+            if let Some(open) = open {
+                (declared.attempt, declared.from) = (open.attempt, open.agent.clone());
+            }
+        }
         RunEvent::StepCompensated(undone) => undone.attempt = tries(&undone.step, Purpose::Compensate),
         RunEvent::StepCompleted(done) if done.attempt > 0 => done.attempt = tries(&done.step, Purpose::Do),
         _ => {}

@@ -8,6 +8,7 @@ mod driven;
 mod family;
 mod found;
 mod growing;
+mod handoffs;
 mod hints;
 mod impossible;
 mod needs;

@@ -101,13 +101,15 @@ impl Play {
                 fallback_attempts: 2,
                 critical_fails: true,
                 items: 1_000,
+                handoffs: 5,
             },
             insists: Insists::default(),
             drive: true,
         };
         change(&mut start);
         play.driven_since = play.driven_since.filter(|_| start.drive);
-        play.run = play.run.take().map(|run| run.blob(&start.definition_blob));
+        let blobs = start.agents.iter().map(|(_, definition)| definition).chain([&start.definition_blob]);
+        play.run = blobs.fold(play.run.take(), |run, blob| run.map(|run| run.blob(blob)));
         play.ask(Ask::Start(Box::new(start)));
         play
     }
@@ -127,6 +129,23 @@ impl Play {
             });
         });
         play.run = play.run.take().map(|run| run.blob(&blob));
+        play
+    }
+
+    /// A run that knows these agents, in which what can start does right after each command.
+    pub(super) fn eager_with(
+        yaml: &str,
+        agents: &[(&str, &str)],
+        change: impl FnOnce(&mut StartRun),
+    ) -> Self {
+        let mut play = Self::start_as(yaml, |start| {
+            let bound =
+                |(name, definition): &(&str, &str)| (AgentName::new(name), Blob::new(definition.as_bytes()));
+            start.agents = agents.iter().map(bound).collect();
+            change(start);
+        });
+        play.eager = true;
+        play.ask(Ask::Go);
         play
     }
 
@@ -330,10 +349,17 @@ impl Play {
 
     /// The rendered work of a step's open attempt.
     pub(super) fn work(&self, step: &str) -> serde_json::Value {
-        match &self.open(step).input {
-            crate::events::json::Payload::Inline(json) => json.value(),
-            blob => panic!("{blob:?}"),
-        }
+        self.json(&self.open(step).input)
+    }
+
+    /// The output of a step.
+    pub(super) fn output(&self, step: &str) -> Option<serde_json::Value> {
+        let (_, node) = self.state().node(&StepId::grown(step)).unwrap();
+        node.output().map(|output| self.json(output))
+    }
+
+    fn json(&self, payload: &crate::events::json::Payload) -> serde_json::Value {
+        self.run.as_ref().unwrap().json(payload).value()
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::play::{Play, order};
 use crate::aggregates::run::kin::{ChildSays, ForParent, OfChild, Wants};
 use crate::aggregates::run::{Ask, Phase, Run, RunEffect, RunEffectId, RunStatus};
-use crate::events::ids::{RunId, StepId, Version};
-use crate::events::json::Json;
+use crate::events::ids::{AgentName, RunId, StepId, Version};
+use crate::events::json::{Blob, Json};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{Parent, Purpose, Resolution, RunEvent};
 use crate::kernel::{Aggregate, Attention, Effect};
@@ -35,8 +35,8 @@ const GATES: &[&str] = &[
 /// Of a run that a step starts that is refused.
 const NOTHING_TO_UNDO: &str = "    compensate: none\n";
 
-/// What attempts answer, a plan sometimes.
-const ANSWERS: [&str; 9] = [
+/// What attempts answer: sometimes a plan, or that another agent is to go on.
+const ANSWERS: [&str; 11] = [
     "{\"x\": 1}",
     "{\"x\": 2}",
     "{\"add_steps\": [{\"id\": \"p\", \"run\": \"true\", \"compensate\": {\"run\": \"undo\"}}, {\"id\": \"q\", \"run\": \"true\"}]}",
@@ -46,6 +46,8 @@ const ANSWERS: [&str; 9] = [
     "{\"context\": {\"no key\": 1}}",
     "{\"context\": {\"t/k\": 1, \"o/k@1\": 2}}",
     "{\"context\": {\"t/k@3\": null}}",
+    "{\"text\": \"HANDOFF DECLARATION:\\nTo: Ada\\nReason: r\\nContext:\\n- K: 1\"}",
+    "\"HANDOFF DECLARATION:\\nTo: bob\\nReason: r\\nContext:\\n- L: 2\"",
 ];
 
 /// A workflow file of up to seven steps, each of which may need any of those before it.
@@ -227,7 +229,10 @@ impl Audit {
 pub(super) fn begin(file: &str, dice: &mut Dice, limits: (u32, Option<Duration>)) -> Play {
     let parent = Parent { run: RunId::parse("up").unwrap(), step: StepId::grown("c") };
     let parent = dice.one_in(2).then_some(parent);
-    Play::start_as(file, |start| ((start.parallel, start.duration_limit), start.parent) = (limits, parent))
+    Play::start_as(file, |start| {
+        ((start.parallel, start.duration_limit), start.parent) = (limits, parent);
+        start.agents = ["ada", "bob"].map(|name| (AgentName::new(name), Blob::new("{}".as_bytes()))).into();
+    })
 }
 
 /// Lets one random thing happen to the run.

@@ -102,10 +102,25 @@ steps:
     play
 }
 
+/// A run whose work goes from agent to agent, the last of whom need not come through.
+fn handing() -> Play {
+    let file = "name: handing\nsteps: [{id: s, agent: a, on_error: continue}]";
+    let mut play = Play::eager_with(file, &[("a", "{}"), ("b", "{}")], |_| ());
+    let declared = |to: &str, item: &str| {
+        serde_json::json!(format!("HANDOFF DECLARATION:\nTo: {to}\nReason: r\nContext:\n- {item}"))
+            .to_string()
+    };
+    play.complete("s", &declared("b", "K: 1"));
+    play.complete("s/handoff[1]", &declared("a", "L: 2"));
+    play.fail("s/handoff[2]", Failure::new(Code::ExitUnknown, "no"));
+    assert_eq!(play.result(), (RunStatus::Completed, true));
+    play
+}
+
 #[test]
 fn a_snapshot_of_another_shape_has_another_schema_number() {
     let mut all = Vec::new();
-    for play in [forward(), back(), asking()] {
+    for play in [forward(), back(), asking(), handing()] {
         let mut folded = given::<Run>("run/r");
         for (event, at) in play.log.iter().zip(&play.times) {
             folded = folded.at(*at).events([event.clone()]);

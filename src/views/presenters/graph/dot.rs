@@ -34,7 +34,11 @@ fn write(out: &mut String, graph: &Graph) -> std::fmt::Result {
     let places = graph.places();
     for edge in &graph.edges {
         if let (Some(from), Some(to)) = (places.get(&edge.from), places.get(&edge.to)) {
-            let style = if edge.kind == EdgeKind::Needs { "" } else { " [style=dotted]" };
+            let style = match edge.kind {
+                EdgeKind::Needs => "",
+                EdgeKind::Grew => " [style=dotted]",
+                EdgeKind::HandedOver => " [style=dotted, label=\"hands over\"]",
+            };
             writeln!(out, "    n{from} -> n{to}{style};")?;
         }
     }

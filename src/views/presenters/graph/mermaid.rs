@@ -54,7 +54,11 @@ fn write(out: &mut String, graph: &Graph) -> std::fmt::Result {
     let places = graph.places();
     for edge in &graph.edges {
         if let (Some(from), Some(to)) = (places.get(&edge.from), places.get(&edge.to)) {
-            let arrow = if edge.kind == EdgeKind::Needs { "-->" } else { "-.->" };
+            let arrow = match edge.kind {
+                EdgeKind::Needs => "-->",
+                EdgeKind::Grew => "-.->",
+                EdgeKind::HandedOver => "-. hands over .->",
+            };
             writeln!(out, "    n{from} {arrow} n{to}")?;
         }
     }

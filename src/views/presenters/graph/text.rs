@@ -67,7 +67,7 @@ fn name(row: &Row<'_>) -> String {
 /// The steps layer by layer: a step lies one below the lowest that it needs. What a plan added lies below its planner.
 fn rows(graph: &Graph) -> Vec<Row<'_>> {
     let mut needs: HashMap<&StepId, Vec<&StepId>> = HashMap::new();
-    for edge in graph.edges.iter().filter(|edge| edge.kind == EdgeKind::Needs) {
+    for edge in graph.edges.iter().filter(|edge| edge.kind != EdgeKind::Grew) {
         needs.entry(&edge.to).or_default().push(&edge.from);
     }
     let layers = layers(graph);
@@ -97,7 +97,7 @@ fn rows(graph: &Graph) -> Vec<Row<'_>> {
 fn layers(graph: &Graph) -> HashMap<&StepId, usize> {
     let places = graph.places();
     let mut needs = vec![Vec::new(); graph.nodes.len()];
-    for edge in graph.edges.iter().filter(|edge| edge.kind == EdgeKind::Needs) {
+    for edge in graph.edges.iter().filter(|edge| edge.kind != EdgeKind::Grew) {
         if let (Some(from), Some(to)) = (places.get(&edge.from), places.get(&edge.to)) {
             needs.get_mut(*to).into_iter().for_each(|needs: &mut Vec<usize>| needs.push(*from));
         }

@@ -50,6 +50,7 @@ pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) ->
         RunEvent::RetryScheduled(retry) => vec![Want::Tried(retry.step.clone(), retry.purpose)],
         RunEvent::FallbackEngaged(to) => vec![Want::Tried(to.step.clone(), Purpose::Do)],
         RunEvent::AttemptStarted(began) => attempt_began(past, began),
+        RunEvent::HandoffDeclared(told) => vec![Want::Began(told.step.clone(), Purpose::Do)],
         RunEvent::ContextChanged(changed) => vec![Want::Began(changed.step.clone(), changed.purpose)],
         RunEvent::ApprovalRequested(asked) => match asked.gate {
             Gate::Before => sources(past, &asked.step, &past.uses(&asked.step, Purpose::Do)),
@@ -248,6 +249,10 @@ fn began_with(past: &Past<'_>, step: &StepId, purpose: Purpose) -> Vec<Want> {
     if purpose == Purpose::Do && node.added.because == Because::Plan {
         wants.push(Want::Added(step.clone()));
         wants.extend(past.run.nodes().outer(node).map(|planner| Want::Made(planner.id().clone())));
+    }
+    if purpose == Purpose::Do && node.added.because == Because::Handoff {
+        let by = node.added.needs.first().or(node.added.inside.as_ref());
+        wants.extend(by.cloned().map(Want::HandedOver));
     }
     wants
 }

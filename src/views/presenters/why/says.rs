@@ -67,6 +67,10 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
         RunEvent::ContextAwaited(_) | RunEvent::ContextRead(_) | RunEvent::LockRequested(_) => {
             shared(past, event, at)
         }
+        RunEvent::HandoffDeclared(told) => {
+            let (step, from, to) = (&told.step, &told.from, &told.to);
+            of(step, format!("{from} handed over to {to} in `{step}`: {}", message(&told.reason)))
+        }
         RunEvent::AgentAwaited(awaited) => {
             of_run(format!("the agent {} is paused, and waited for since {}", awaited.agent, moment(at)))
         }

@@ -60,6 +60,7 @@ impl<'a> Walk<'a> {
     }
 
     fn with(run: &RunId, past: Past<'a>, wants: Vec<Want>, step: Option<&StepId>, links: usize) -> Self {
+        let wants: Vec<Want> = wants.into_iter().map(|want| want.at_the_end_of_its_chain(&past)).collect();
         Self {
             past,
             run: run.clone(),
@@ -112,6 +113,7 @@ impl<'a> Walk<'a> {
         self.chain.push(Cause { run: self.run.clone(), version, kind, step, says });
         self.left -= 1;
         for want in follow::causes(&self.past, event, is_asked_about) {
+            let want = want.at_the_end_of_its_chain(&self.past);
             if !self.is_known(&want) {
                 self.known.push(want.clone());
                 self.wants.push(want);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::past::Past;
 use crate::events::ids::{AgentName, ContextKey, ContextName, RequestId, StepId, TimerId};
 use crate::events::problem::Code;
-use crate::events::run::{Handling, Purpose, RunEvent, SkipReason};
+use crate::events::run::{Because, Handling, Purpose, RunEvent, SkipReason};
 
 /// What is looked for. Each is the newest such event of those that were not looked at yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub(super) enum Want {
     Read(StepId, ContextName, ContextKey),
     /// A step began to wait for a lock.
     Locked(StepId),
+    /// A step handed its work over.
+    HandedOver(StepId),
     /// Why a step was stopped.
     Stopped(StepId),
     /// What still ran when the time of the run was over. Nobody goes further back for it alone.
@@ -82,6 +84,20 @@ pub(super) enum Met {
 }
 
 impl Want {
+    /// What is looked for instead of what a step answered that has handed its work over: what the last of the chain did.
+    pub(super) fn at_the_end_of_its_chain(self, past: &Past<'_>) -> Self {
+        let last = |step: &StepId| {
+            let node = past.node(step).filter(|node| !node.handoffs.is_empty())?;
+            let last = past.inside(node).rfind(|inner| inner.added.because == Because::Handoff);
+            last.map(|last| last.id().clone())
+        };
+        match &self {
+            Self::Made(step) => last(step).map_or(self, Self::Made),
+            Self::Unmade(step) => last(step).map_or(self, Self::Unmade),
+            _ => self,
+        }
+    }
+
     /// Whether it alone is worth going further back.
     pub(super) fn is_sought(&self) -> bool {
         !matches!(self, Self::Overrun | Self::Start)
@@ -104,6 +120,7 @@ impl Want {
             Self::Written(_) => kind == "context_changed",
             Self::Read(..) => kind == "context_read",
             Self::Locked(_) => kind == "lock_requested",
+            Self::HandedOver(_) => kind == "handoff_declared",
             Self::Stopped(_) => {
                 matches!(kind, "step_failed" | "timer_fired" | "cancel_requested" | "rollback_started")
             }
@@ -127,6 +144,7 @@ impl Want {
             | Self::Began(step, _)
             | Self::Earlier(step, ..)
             | Self::FellBack(step)
+            | Self::HandedOver(step)
             | Self::Awaited(step)
             | Self::Read(step, ..)
             | Self::Locked(step)
@@ -173,6 +191,7 @@ impl Want {
                 matches!(event, RunEvent::ContextRead(read) if (&read.step, &read.context, &read.key) == (step, context, key))
             }
             Self::Locked(step) => matches!(event, RunEvent::LockRequested(lock) if lock.step == *step),
+            Self::HandedOver(step) => matches!(event, RunEvent::HandoffDeclared(told) if told.step == *step),
             Self::Stopped(step) => stops(event, step),
             Self::TimeOver => {
                 matches!(event, RunEvent::TimerFired(fired) if fired.timer == TimerId::duration())
@@ -287,6 +306,7 @@ fn tells_of(event: &RunEvent) -> Option<&StepId> {
         RunEvent::AttemptLost(event) => &event.step,
         RunEvent::RetryScheduled(event) => &event.step,
         RunEvent::FallbackEngaged(event) => &event.step,
+        RunEvent::HandoffDeclared(event) => &event.step,
         RunEvent::StepCompleted(event) => &event.step,
         RunEvent::StepSkipped(event) => &event.step,
         RunEvent::StepFailed(event) => &event.step,

@@ -1,0 +1,70 @@
+//! What the verbs take that start a run.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+use super::shape::DryRunArguments;
+use super::{EachArguments, Show, positive_duration};
+
+/// What any run may be given that somebody starts.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct GivenArguments {
+    /// An input: k=v as text, converted where the schema says so; k:=JSON; a.b=v nests
+    #[arg(long = "input", value_name = "K=V")]
+    pub(in crate::cli) inputs: Vec<String>,
+    /// Inputs from a JSON or YAML file; --input goes over it
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) input_file: Option<PathBuf>,
+    /// The run's id; again with the same work, input and flags, it attaches to that run
+    #[arg(long)]
+    pub(in crate::cli) id: Option<String>,
+    /// A tag to find the run by
+    #[arg(long = "tag", value_name = "K=V")]
+    pub(in crate::cli) tags: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RunArguments {
+    /// The file of the workflow
+    pub(in crate::cli) file: PathBuf,
+    #[command(flatten)]
+    pub(in crate::cli) given: GivenArguments,
+    /// How many attempts may run at once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(in crate::cli) parallel: Option<u32>,
+    /// How long the run may go on, as in `90s` or `2h`; over the workflow's own limit
+    #[arg(long, value_name = "D", value_parser = positive_duration)]
+    pub(in crate::cli) timeout: Option<Duration>,
+    /// Pause when this step is done with, or all steps of this phase
+    #[arg(long, value_name = "STEP|PHASE")]
+    pub(in crate::cli) until: Option<String>,
+    /// Only record the run; `resume` lets it go on
+    #[arg(long)]
+    pub(in crate::cli) detach: bool,
+    #[command(flatten)]
+    pub(in crate::cli) dry: DryRunArguments,
+    #[command(flatten)]
+    pub(in crate::cli) each: EachArguments,
+    #[arg(long, value_enum, default_value_t, help = Show::HELP)]
+    pub(in crate::cli) show: Show,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AskArguments {
+    /// What it is to do, in a text; braces in it mean nothing
+    #[arg(value_name = "QUERY", value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) query: String,
+    /// The agent, in any spelling of its name [default: the configuration's `default_agent`]
+    #[arg(long, value_name = "A", value_parser = NonEmptyStringValueParser::new())]
+    pub(in crate::cli) agent: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) given: GivenArguments,
+    /// Only record the run; `resume` lets it go on
+    #[arg(long)]
+    pub(in crate::cli) detach: bool,
+    #[arg(long, value_enum, default_value_t, help = Show::HELP)]
+    pub(in crate::cli) show: Show,
+}
