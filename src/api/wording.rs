@@ -203,6 +203,7 @@ const fn read(document: Document) -> &'static str {
         Document::Agents => "docs/agents.md says what its definition may hold",
         Document::Limits => "docs/limits.md says how long what may be",
         Document::Contexts => "docs/contexts.md says what contexts, keys and locks are called",
+        Document::Messages => "docs/messages.md says how messages and topics are written",
         Document::Configuration => "config/default.toml explains every key",
     }
 }

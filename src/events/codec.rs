@@ -177,6 +177,9 @@ event_table! {
         AgentAwaited "agent_awaited" 1;
         AgentAwaitEnded "agent_await_ended" 1;
         ContextChanged "context_changed" 1;
+        MessageSent "message_sent" 1;
+        MessageHandled "message_handled" 1;
+        MessageExpired "message_expired" 1;
         RunPaused "run_paused" 1;
         RunUnpaused "run_unpaused" 1;
         PausePlanned "pause_planned" 1;

@@ -6,6 +6,7 @@ mod children;
 mod context;
 mod control;
 mod graph;
+mod messages;
 mod people;
 mod saga;
 mod status;
@@ -30,6 +31,10 @@ pub use control::{
     CancelRequested, DrivingBegan, PausePlanned, RetryRequested, RunCancelled, RunPaused, RunUnpaused,
 };
 pub use graph::{Because, Item, StepAdded, StepKind, Undo, UndoWhen};
+pub use messages::{
+    Address, EVERYONE, ExpiredWhy, MessageExpired, MessageHandled, MessageKind, MessageSent, Priority,
+    TOPIC_PREFIX,
+};
 pub use people::{
     ApprovalChecked, ApprovalExpired, ApprovalGranted, ApprovalRefused, ApprovalRequested, Gate,
     SignalAwaited, SignalReceived,
@@ -388,6 +393,7 @@ run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, RunPaused,
+    MessageSent, MessageHandled, MessageExpired,
     RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
@@ -421,6 +427,7 @@ impl RunEvent {
             Self::ApprovalGranted(granted) => [granted.edits.as_ref(), granted.output.as_ref()],
             Self::SignalReceived(received) => [Some(&received.data), None],
             Self::ContextChanged(changed) => [Some(&changed.value), None],
+            Self::MessageSent(sent) => [Some(&sent.body), None],
             Self::RunCompleted(completed) => [Some(&completed.output), None],
             _ => [None, None],
         };

@@ -16,9 +16,13 @@ use crate::events::ids::AgentName;
 use crate::events::problem::{Class, Code, Problem, nearest};
 use crate::workflow::definition::{Criticality, WORKFLOW_AGENT};
 use crate::workflow::script::Script;
+use crate::workflow::topic::TopicPattern;
 
 /// The name of the built-in agent that does steps with `run`.
 pub const SHELL_AGENT: &str = "shell";
+
+/// How many patterns of topics an agent subscribes to.
+const SUBSCRIPTIONS_MAX: usize = 100;
 
 /// How many attempts an agent does at once if its definition does not say.
 pub const CONCURRENCY: u32 = 16;
@@ -101,6 +105,9 @@ pub struct AgentDefinition {
     /// Whether its steps may be left out when they fail, for steps that do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optional: Option<bool>,
+    /// The topics that it hears of: messages about those are for it, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subscribes: Vec<TopicPattern>,
     /// The body of its file: the system prompt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
@@ -124,7 +131,7 @@ pub struct AgentFallback {
 }
 
 /// Keys that mean something to this version.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "name",
     "description",
     "executor",
@@ -136,6 +143,7 @@ const KEYS: [&str; 11] = [
     "criticality",
     "optional",
     "skip_if_unavailable",
+    "subscribes",
 ];
 
 /// Keys that are kept for versions that use them.
@@ -172,6 +180,7 @@ impl AgentDefinition {
             fallback: None,
             criticality: None,
             optional: None,
+            subscribes: Vec::new(),
             system_prompt: String::new(),
             settings: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -226,6 +235,7 @@ impl AgentDefinition {
             "criticality" => self.criticality = Some(criticality(value)?),
             // Other tools write `skip_if_unavailable`.
             "optional" | "skip_if_unavailable" => self.optional = Some(flag(&value)?),
+            "subscribes" => self.subscribes = subscribes(&value)?,
             _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
             _ => {
                 self.unknown.insert(key.to_owned(), value);
@@ -398,6 +408,27 @@ fn fallback(value: Value) -> Result<AgentFallback, String> {
 fn criticality(value: Value) -> Result<Criticality, String> {
     serde_json::from_value(value.clone())
         .map_err(|_| format!("{}: one of critical, high, medium, low", shown(&value)))
+}
+
+/// A list of patterns of topics; a single one may stand without the list.
+fn subscribes(value: &Value) -> Result<Vec<TopicPattern>, String> {
+    let patterns = match value {
+        Value::Array(patterns) => patterns.iter().map(Value::as_str).collect(),
+        one => one.as_str().map(|pattern| vec![pattern]),
+    };
+    let Some(patterns) = patterns else {
+        return Err(format!(
+            "{}: give it a list of topics, as in [\"build.*\", \"release.done\"]",
+            shown(value)
+        ));
+    };
+    if patterns.len() > SUBSCRIPTIONS_MAX {
+        return Err(format!(
+            "a list of {} patterns: give it no more than {SUBSCRIPTIONS_MAX}",
+            patterns.len()
+        ));
+    }
+    patterns.into_iter().map(TopicPattern::parse).collect()
 }
 
 fn flag(value: &Value) -> Result<bool, String> {

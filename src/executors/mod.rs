@@ -10,6 +10,7 @@
 //! - [`definition`]: what an agent's file says
 //! - [`discovery`]: which agents exist
 //! - [`mask`]: keeps secrets out of what is told
+//! - [`messages`]: the messages that an attempt is given
 
 pub mod children;
 pub mod definition;
@@ -18,6 +19,7 @@ pub mod discovery;
 pub mod function;
 pub mod logs;
 pub mod mask;
+pub mod messages;
 pub mod scripted;
 pub mod subprocess;
 
@@ -29,7 +31,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::aggregates::run::{About, Context as RunContext, ContextValue, Run};
+use crate::aggregates::run::{About, Context as RunContext, ContextValue, Run, Sent};
 use crate::events::ids::{AgentName, ContextKey, Fence, Hash, KeyVersion, RunId, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::{Code, Problem};
@@ -41,6 +43,7 @@ pub use crate::workflow::work::{AgentRequest, Failure, Output, Stop};
 
 pub use definition::{AgentDefinition, ExecutorKind};
 use mask::masked::Masked;
+pub use messages::MessageGiven;
 
 /// One attempt at a step, as an executor gets it.
 #[derive(Debug, Clone)]
@@ -69,6 +72,9 @@ pub struct Task {
     pub compensates: Option<Compensated>,
     /// What the agents of the run share, by key, as it is when the attempt is made.
     pub context: BTreeMap<String, ContextEntry>,
+    /// The messages from other agents that the attempt handles if it succeeds, the most urgent first, and among those the
+    /// oldest.
+    pub messages: Vec<MessageGiven>,
 }
 
 impl Task {
@@ -90,6 +96,8 @@ pub struct Assignment {
     undoes: Option<(Undoes, Option<Payload>)>,
     /// What the agents of the run share.
     values: Arc<RunContext>,
+    /// The messages that it is given.
+    messages: Vec<Arc<Sent>>,
 }
 
 impl Assignment {
@@ -102,7 +110,8 @@ impl Assignment {
         let undoes = run.undoes(&started.step).filter(|_| started.purpose == Purpose::Compensate);
         let undoes = undoes.map(|(outcome, output)| (outcome, output.cloned()));
         let values = Arc::clone(run.context());
-        Ok(Self { about: Arc::clone(about), started: Arc::clone(started), undoes, values })
+        let messages = run.messages().given(started.fence).cloned().collect();
+        Ok(Self { about: Arc::clone(about), started: Arc::clone(started), undoes, values, messages })
     }
 
     /// The hashes of the blobs that it refers to.
@@ -110,6 +119,7 @@ impl Assignment {
         let output = self.undoes.as_ref().and_then(|(_, output)| output.as_ref());
         let payloads = [Some(&self.started.input), output].into_iter().flatten();
         let payloads = payloads.chain(self.values.values().map(|known| &known.value));
+        let payloads = payloads.chain(self.messages.iter().map(|sent| &sent.message.body));
         payloads.filter_map(Payload::blob).map(|blob| blob.hash).collect()
     }
 
@@ -118,7 +128,7 @@ impl Assignment {
     /// # Errors
     /// When one of them cannot be read.
     pub fn read(self, blobs: &dyn Blobs) -> Result<Task, Problem> {
-        let Self { about, started, undoes, values } = self;
+        let Self { about, started, undoes, values, messages } = self;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
         let work: Work = serde_json::from_str(json(&started.input)?.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
@@ -133,6 +143,9 @@ impl Assignment {
             ))
         };
         let context: Result<_, _> = values.iter().filter(|(_, known)| known.is_there()).map(entry).collect();
+        let given =
+            messages.iter().map(|sent| Ok(MessageGiven::of(&about.id, sent, json(&sent.message.body)?)));
+        let messages = given.collect::<Result<_, Problem>>()?;
         Ok(Task {
             run: about.id.clone(),
             step: started.step.clone(),
@@ -146,6 +159,7 @@ impl Assignment {
             work,
             compensates: compensates.transpose()?,
             context: context?,
+            messages,
         })
     }
 }

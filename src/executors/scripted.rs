@@ -128,6 +128,7 @@ mod tests {
             work: Work { prompt: prompt.map(str::to_owned), ..Work::default() },
             compensates: None,
             context: Default::default(),
+            messages: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@
 mod agents;
 mod commands;
 mod contexts;
+mod messages;
 mod people;
 
 use std::fs;
@@ -46,6 +47,7 @@ fn events() -> Vec<RunEvent> {
         .chain(saga())
         .chain(people::events())
         .chain(children())
+        .chain(messages::events())
         .collect()
 }
 

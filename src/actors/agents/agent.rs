@@ -269,6 +269,7 @@ mod tests {
             work: Work::default(),
             compensates: None,
             context: Default::default(),
+            messages: Vec::new(),
         }
     }
 

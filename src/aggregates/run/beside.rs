@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::advance::Advance;
 use super::context::Write;
+use super::sending::Outgoing;
 use crate::events::json::Json;
 use crate::events::problem::Code;
 use crate::events::run::AttemptStarted;
@@ -21,6 +22,7 @@ const KEY_OF_ATTEMPT: &str = "idempotency_key";
 #[derive(Default)]
 pub(super) struct Beside {
     writes: Vec<Write>,
+    sends: Vec<Outgoing>,
 }
 
 impl Advance<'_, '_> {
@@ -34,21 +36,23 @@ impl Advance<'_, '_> {
         requests: Vec<AgentRequest>,
         answer: &Json,
     ) -> Result<Beside, Failure> {
-        let mut values = Vec::new();
+        let (mut values, mut messages) = (Vec::new(), Vec::new());
         for request in requests {
             match request {
                 AgentRequest::Context { key, value } => values.push((key, value)),
-                AgentRequest::Send(_) => return Err(not_built("`SEND:` lines")),
+                AgentRequest::Send(message) => messages.push(message),
                 AgentRequest::Handoff(_) => return Err(not_built("handoffs")),
             }
         }
         values.extend(in_answer(attempt, answer));
-        Ok(Beside { writes: self.writes(values)? })
+        Ok(Beside { writes: self.writes(values)?, sends: self.outgoing(attempt, &messages)? })
     }
 
-    /// Records it.
-    pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, Beside { writes }: Beside) {
+    /// Records it, after what the attempt has handled.
+    pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, Beside { writes, sends }: Beside) {
+        self.handle_given(attempt);
         self.write(attempt, writes);
+        self.send(attempt, sends);
     }
 }
 
@@ -67,6 +71,6 @@ fn in_answer(attempt: &AttemptStarted, answer: &Json) -> Vec<(String, Json)> {
 }
 
 /// What this version cannot do for an attempt is never left out silently.
-pub(super) fn not_built(what: &str) -> Failure {
+fn not_built(what: &str) -> Failure {
     Failure::new(Code::NotBuilt, format!("its output has {what}, which this version does not support"))
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::advance::Advance;
-use super::beside::not_built;
 use crate::events::ids::{ContextKey, KeyVersion, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::limits::CONTEXT_KEYS_MAX;
@@ -108,7 +107,9 @@ impl Advance<'_, '_> {
 /// The key of the run's own context that is meant, and the version that it is expected to have.
 fn parsed(what: &str) -> Result<(ContextKey, Option<KeyVersion>), Failure> {
     if what.contains('/') {
-        return Err(not_built("values for contexts that runs share"));
+        let message =
+            "its output has values for contexts that runs share, which this version does not support";
+        return Err(Failure::new(Code::NotBuilt, message));
     }
     let bad = |why: String| Failure::new(Code::BadContextName, why);
     let (key, expected) = what.split_once('@').map_or((what, None), |(key, expected)| (key, Some(expected)));

@@ -2,13 +2,15 @@
 //!
 //! Here is what becomes of steps; what attempts come to is in `tries`, how the graph grows and goes on in `graph`, what
 //! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
-//! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`.
+//! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`,
+//! what they say to each other in `messages`.
 
 mod agents;
 mod children;
 mod context;
 mod control;
 mod graph;
+mod messages;
 mod people;
 mod saga;
 mod tries;
@@ -141,6 +143,9 @@ impl Evolution<'_> {
             RunEvent::ParentTold(_) => self.parent_told(),
             RunEvent::DrivingBegan(event) => self.driving_began(event),
             RunEvent::ContextChanged(event) => self.context_changed(event),
+            RunEvent::MessageSent(event) => self.message_sent(event),
+            RunEvent::MessageHandled(event) => self.message_handled(event),
+            RunEvent::MessageExpired(event) => self.message_expired(event),
             RunEvent::AgentAwaited(event) => self.agent_awaited(event),
             RunEvent::AgentAwaitEnded(event) => self.agent_await_ended(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
@@ -195,6 +200,7 @@ impl Evolution<'_> {
         let can_follow = |phase: &StepPhase| [StepPhase::BETWEEN, StepPhase::READY].contains(phase);
         let place = self.expect(&event.step, "be done by another agent", can_follow)?;
         self.close(place)?;
+        self.run.messages.meet(&event.to);
         let node = self.node_mut(place)?;
         node.fallback = Some(event.to.clone());
         node.doing.refresh();

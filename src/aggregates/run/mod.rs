@@ -5,6 +5,7 @@
 //! - `index`, `graph`, `node`: which step, how they hang together, and what is known of each
 //! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
 //! - `beside`: what attempts want beside their answer; `context`: what its agents share
+//! - `messages`: what its agents say to each other; `sending`: what attempts send, and what becomes of what they were given
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
@@ -32,6 +33,7 @@ mod index;
 pub mod kin;
 mod life;
 mod meant;
+mod messages;
 mod needs;
 mod node;
 mod people;
@@ -40,6 +42,7 @@ pub mod plan;
 mod queue;
 mod recorded;
 mod rejection;
+mod sending;
 mod snapshot;
 pub mod start;
 mod startable;
@@ -62,6 +65,7 @@ pub(crate) use graph::Graph;
 pub(crate) use index::StepIndex;
 use kin::Word;
 pub(crate) use life::{End, Ended, Ending, Phase, Why};
+pub(crate) use messages::{Messages, Sent};
 pub(crate) use node::{Gated, Node, Passage};
 pub use people::Unticked;
 pub(crate) use people::{ApprovalRequest, ApprovalState, People};
@@ -133,6 +137,8 @@ pub struct Run {
     passing: BTreeSet<StepIndex>,
     /// What its agents share.
     context: Arc<Context>,
+    /// What its agents say to each other.
+    messages: Messages,
     /// Steps that are done with.
     done: usize,
     /// Steps that do not count any more, because what they grew in starts anew.

@@ -43,6 +43,7 @@ pub const RECORDS: &[(&str, u16)] = &[
     ("reject", 1),
     ("check", 1),
     ("signal", 1),
+    ("resend", 1),
     ("resolve", 1),
     ("for_parent", 1),
     ("of_child", 1),
@@ -231,6 +232,7 @@ pub(super) fn asked_by(ask: &Ask) -> Option<Arc<str>> {
         | Ask::Reject { by, .. }
         | Ask::Check { by, .. }
         | Ask::Signal { by, .. }
+        | Ask::Resend { by, .. }
         | Ask::Resolve { by, .. } => Some(Arc::clone(by)),
         Ask::Start(_)
         | Ask::Completed { .. }

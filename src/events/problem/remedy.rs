@@ -193,6 +193,8 @@ pub enum Document {
     Limits,
     /// The document on shared contexts.
     Contexts,
+    /// The document on messages between agents.
+    Messages,
     /// The document on the configuration.
     Configuration,
 }

@@ -25,6 +25,7 @@ fn task(with: &serde_json::Value) -> Task {
         work: Work { with: Json::from(with), ..Work::default() },
         compensates: None,
         context: Default::default(),
+        messages: Vec::new(),
     }
 }
 

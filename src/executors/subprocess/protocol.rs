@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::{AgentDefinition, AgentRequest, ContextEntry, Failure, Output, Progress, Task};
+use super::super::{
+    AgentDefinition, AgentRequest, ContextEntry, Failure, MessageGiven, Output, Progress, Task,
+};
 use crate::events::json::{Json, Why};
 use crate::events::problem::Code;
 
@@ -27,6 +29,8 @@ struct Document<'a> {
     prompt: Option<&'a str>,
     /// What the agents of the run share.
     context: &'a BTreeMap<String, ContextEntry>,
+    /// What other agents sent it.
+    messages: &'a [MessageGiven],
     /// What it is given to read: nothing, so far.
     files: [&'a str; 0],
     purpose: &'a str,
@@ -78,6 +82,7 @@ pub(super) fn document(task: &Task, about: &Json) -> Result<Vec<u8>, Failure> {
         input,
         prompt: task.work.prompt.as_deref(),
         context: &task.context,
+        messages: &task.messages,
         files: [],
         purpose: task.purpose.text(),
         outcome: task.compensates.as_ref().map(|step| step.outcome.text()),

@@ -39,6 +39,7 @@ fn task(folder: &Path, work: Work) -> Task {
         work,
         compensates: None,
         context: Default::default(),
+        messages: Vec::new(),
     }
 }
 

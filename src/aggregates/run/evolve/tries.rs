@@ -23,12 +23,14 @@ impl Evolution<'_> {
         self.note_start(place)?.tries_mut(purpose)?.start(&attempt);
         self.run.fence = event.fence;
         self.run.running += 1;
+        self.run.messages.give(&event.agent, event.fence, self.now);
         self.changes.open(RunEffect::attempt(&attempt, false));
         self.child_is_sent(place, &attempt);
         Ok(())
     }
 
     pub(super) fn attempt_failed(&mut self, event: &AttemptFailed) -> Result<(), Contradiction> {
+        self.count_try(&event.step, event.purpose, event.attempt);
         let place = self.end_attempt(&event.step, event.purpose, event.attempt)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
@@ -43,6 +45,9 @@ impl Evolution<'_> {
     }
 
     pub(super) fn attempt_lost(&mut self, event: &AttemptLost) -> Result<(), Contradiction> {
+        if !event.interrupted {
+            self.count_try(&event.step, event.purpose, event.attempt);
+        }
         let place = self.end_attempt(&event.step, event.purpose, event.attempt)?;
         // A child goes on whoever sees it through: it cannot be what ended the process.
         let node = self.node_mut(place)?;
@@ -91,6 +96,7 @@ impl Evolution<'_> {
 
     pub(super) fn close_attempt(&mut self, place: StepIndex, attempt: &AttemptStarted) {
         self.run.running = self.run.running.saturating_sub(1);
+        self.run.messages.take_back(attempt.fence);
         self.child_is_let_go(place, attempt);
         self.changes.close(RunEffectId::Attempt(attempt.fence));
         self.changes.close(RunEffectId::Stop(attempt.fence));

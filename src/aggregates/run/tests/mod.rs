@@ -10,6 +10,7 @@ mod found;
 mod growing;
 mod hints;
 mod impossible;
+mod messages;
 mod needs;
 mod output;
 mod pages;

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::messages::sends;
 use super::people::{approve, edit, signal};
 use super::play::{Play, order};
 use crate::aggregates::run::snapshot::{SCHEMA, read, write};
@@ -72,7 +73,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "0684e3444e6340690e2f68c421ee1f6ce79265e1d3af24b88772b55128f90bc0";
+const HASH: &str = "7d6251c006ca107bdabdb545ce5ed702c25b225d16eb208a38d56272b6a57c17";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.
@@ -91,7 +92,12 @@ steps:
     play.complete("plan", r#"{"add_steps": [{"id": "one", "run": "x"}]}"#);
     play.ask(Ask::Check { request: "plan".to_owned(), by: "ada".into(), points: vec![1] });
     play.ask(approve("plan", "ada"));
-    play.complete("plan/one", "1");
+    let to_a = r#"{"to":"a","kind":"task","priority":"high","deadline":"1h","body":[1]}"#;
+    sends(
+        &mut play,
+        "plan/one",
+        &[to_a, r#"{"to":"*","kind":"notice"}"#, r#"{"to":"nobody","kind":"task"}"#],
+    );
     play.fail("poll#1", Failure::new(Code::ExitUnknown, "no"));
     play.complete("poll#1", "true");
     play.ask(signal("payment", "7"));
