@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::past::Past;
-use crate::events::ids::{AgentName, ContextKey, RequestId, StepId, TimerId};
+use crate::events::ids::{AgentName, ContextKey, MessageNumber, RequestId, StepId, TimerId};
 use crate::events::problem::Code;
 use crate::events::run::{Handling, Purpose, RunEvent, SkipReason};
 
@@ -42,6 +42,10 @@ pub(super) enum Want {
     Sent(Arc<str>),
     /// Somebody wrote a key of the context.
     Written(ContextKey),
+    /// An attempt handled a message that it was given.
+    Handled(StepId, Purpose, u32),
+    /// Somebody sent a message.
+    Message(MessageNumber),
     /// Why a step was stopped.
     Stopped(StepId),
     /// What still ran when the time of the run was over. Nobody goes further back for it alone.
@@ -98,6 +102,8 @@ impl Want {
             Self::Asked(_) | Self::Granted(_) | Self::Refused(_) => kind.starts_with("approval_"),
             Self::Awaited(_) | Self::Sent(_) => kind.starts_with("signal_"),
             Self::Written(_) => kind == "context_changed",
+            Self::Handled(..) => matches!(kind, "message_handled" | "attempt_started"),
+            Self::Message(_) => kind == "message_sent",
             Self::Stopped(_) => {
                 matches!(kind, "step_failed" | "timer_fired" | "cancel_requested" | "rollback_started")
             }
@@ -120,6 +126,7 @@ impl Want {
             | Self::Tried(step, _)
             | Self::Began(step, _)
             | Self::Earlier(step, ..)
+            | Self::Handled(step, ..)
             | Self::FellBack(step)
             | Self::Awaited(step)
             | Self::Opened(step)
@@ -138,6 +145,8 @@ impl Want {
             Self::Unmade(step) => return made(step, event, past, Met::Never),
             Self::Earlier(step, purpose, before) => return earlier(step, *purpose, *before, event),
             Self::Overrun => return overrun(event),
+            Self::Handled(step, purpose, attempt) => return handled(step, *purpose, *attempt, event),
+            Self::Message(number) => matches!(event, RunEvent::MessageSent(sent) if sent.number == *number),
             Self::Start => matches!(event, RunEvent::RunStarted(_)),
             Self::End => is_end(event),
             Self::Newest(step) => tells_of(event) == Some(step),
@@ -215,6 +224,16 @@ fn earlier(step: &StepId, purpose: Purpose, before: u32, event: &RunEvent) -> Me
     match number.filter(|number| *number < before && tried(event) == Some((step, purpose))) {
         Some(_) => Met::Part,
         None => Met::No,
+    }
+}
+
+fn handled(step: &StepId, purpose: Purpose, attempt: u32, event: &RunEvent) -> Met {
+    let is_its = |of: &StepId, for_what, number| (of, for_what, number) == (step, purpose, attempt);
+    match event {
+        RunEvent::MessageHandled(done) if is_its(&done.step, done.purpose, done.attempt) => Met::Part,
+        // It was given none.
+        RunEvent::AttemptStarted(began) if is_its(&began.step, began.purpose, began.attempt) => Met::Never,
+        _ => Met::No,
     }
 }
 
