@@ -55,6 +55,8 @@ pub(super) struct Oracle {
     pub(super) heard: usize,
     /// What the tries have written: versions and values.
     pub(super) context: BTreeMap<String, (u64, Value)>,
+    /// What the tries have sent, in order.
+    pub(super) letters: Vec<Letter>,
     /// Whether it fails because a child is stuck.
     stuck_child: bool,
 }
@@ -98,7 +100,7 @@ pub(super) enum End {
 /// How a try ended.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    Done { output: Value, child: Option<ChildEnd>, writes: Vec<Write> },
+    Done { output: Value, child: Option<ChildEnd>, writes: Vec<Write>, letters: Vec<Letter> },
     Failed { retriable: bool, fatal: bool, stuck: bool, child: Option<ChildEnd> },
     TimedOut,
     Cancelled,
@@ -110,6 +112,16 @@ pub(super) struct Write {
     pub(super) key: String,
     pub(super) expected: Option<u64>,
     pub(super) value: Value,
+}
+
+/// A message that a try sends.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Letter {
+    /// The step that it is a try at.
+    pub(super) step: String,
+    pub(super) to: String,
+    pub(super) urgent: bool,
+    pub(super) body: Value,
 }
 
 /// How a child run ended.
@@ -145,6 +157,7 @@ impl Oracle {
             seen_at: now,
             heard: 0,
             context: BTreeMap::new(),
+            letters: Vec::new(),
             stuck_child: false,
             model,
         };
@@ -262,10 +275,10 @@ impl Oracle {
         self.follow();
     }
 
-    /// A try writes all or nothing: nothing where a key has another version than it expects, which fails it, and where its
+    /// A try writes and sends all or nothing: nothing where a key has another version than it expects, which fails it, and where its
     /// answer is not taken.
     fn written(&mut self, place: usize, undoes: bool, outcome: &Outcome) -> Outcome {
-        let Outcome::Done { output, writes, .. } = outcome else { return outcome.clone() };
+        let Outcome::Done { output, writes, letters, .. } = outcome else { return outcome.clone() };
         let mut context = self.context.clone();
         for Write { key, expected, value } in writes {
             let version = context.get(key).map_or(0, |(version, _)| *version);
@@ -276,6 +289,7 @@ impl Oracle {
         }
         if undoes || !self.is_wrong(place, output) {
             self.context = context;
+            self.letters.extend(letters.iter().cloned());
         }
         outcome.clone()
     }

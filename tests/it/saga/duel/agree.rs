@@ -84,13 +84,14 @@ impl Duel {
         self.same("requests are to be told of", ids, effects)?;
         let context = self.engine.context().map_err(said)?.into_iter();
         let context = context.map(|(key, (version, value))| (key, (version, value.value()))).collect();
+        self.compare_letters()?;
         self.same("values are shared", self.oracle.context.clone(), context)?;
         let kept = self.engine.kept_signals().map_err(said)?.into_iter();
         let kept = kept.map(|(name, data)| (name.to_string(), data.iter().map(Json::value).collect()));
         self.same("signals are kept", self.oracle.kept(), kept.collect())
     }
 
-    fn same<T: PartialEq + std::fmt::Debug>(&self, what: &str, expected: T, found: T) -> Verdict {
+    pub(super) fn same<T: PartialEq + std::fmt::Debug>(&self, what: &str, expected: T, found: T) -> Verdict {
         if expected == found {
             return Ok(());
         }
