@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::aggregates::run::Sent;
 use crate::events::ids::{AgentName, MessageId, MessageNumber, RunId};
 use crate::events::json::Json;
+use crate::events::problem::Code;
 use crate::events::run::{Address, MessageKind, Priority};
 use crate::events::time::Timestamp;
+use crate::workflow::work::Failure;
 
 /// A message from another agent, as the agent is given it that is to handle it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +41,18 @@ pub struct MessageGiven {
 }
 
 impl MessageGiven {
+    /// What it says, decoded into the type that the receiver wants.
+    ///
+    /// # Errors
+    /// A `validation` failure when it does not fit.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(self.body.text()).map_err(|error| {
+            let message =
+                format!("what message `{}` of `{}` says is not what is taken: {error}", self.id, self.from);
+            Failure::new(Code::FunctionInput, message)
+        })
+    }
+
     /// A message of that run, whose body was read.
     pub(super) fn of(run: &RunId, sent: &Sent, body: Json) -> Self {
         let id = |number: MessageNumber| MessageId { run: run.clone(), number }.to_string();

@@ -30,6 +30,8 @@ pub struct Outgoing {
     kind: MessageKind,
     priority: Priority,
     #[serde(skip_serializing_if = "Option::is_none")]
+    type_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     correlation: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<String>,
@@ -41,7 +43,8 @@ impl Outgoing {
     /// nothing yet.
     pub fn to(to: &str, kind: MessageKind) -> Self {
         let priority = Priority::default();
-        Self { to: to.to_owned(), kind, priority, correlation: None, deadline: None, body: Json::null() }
+        let (type_name, correlation, deadline) = (None, None, None);
+        Self { to: to.to_owned(), kind, priority, type_name, correlation, deadline, body: Json::null() }
     }
 
     /// The same, saying that.
@@ -50,6 +53,11 @@ impl Outgoing {
     /// When it has no JSON form that can be taken.
     pub fn body<T: Serialize + ?Sized>(self, body: &T) -> Result<Self, Failure> {
         Ok(Self { body: json_of(&body)?, ..self })
+    }
+
+    /// The same, whose body is of the type with that stable name.
+    pub fn type_name(self, name: &str) -> Self {
+        Self { type_name: Some(name.to_owned()), ..self }
     }
 
     /// The same, as urgent as that.
