@@ -10,6 +10,7 @@ mod found;
 mod growing;
 mod hints;
 mod impossible;
+mod many;
 mod messages;
 mod needs;
 mod output;
