@@ -19,6 +19,9 @@ use crate::events::time::{Timestamp, parse_duration};
 /// How much of a body stands in a line, in characters; `--json` shows all of it.
 const BODY_CHARS: usize = 160;
 
+/// For how many receivers it is told why a message is dead; `--json` tells it for all.
+const REASONS_MAX: usize = 8;
+
 /// What is between two columns.
 const GAP: &str = "  ";
 
@@ -103,7 +106,12 @@ fn show(scene: &Scene, found: &[MessageKnown]) {
             .trimmed();
         columns.map_or_else(|| line.clone(), |columns| fitted(&line, columns))
     };
-    let lines = Text::lines(rows.iter().map(line));
+    let mut lines: Vec<Text> = rows.iter().take(1).map(line).collect();
+    for (row, message) in rows.iter().skip(1).zip(found) {
+        lines.push(line(row));
+        lines.extend(reasons(message));
+    }
+    let lines = Text::lines(lines);
     found.iter().take(1).for_each(|message| scene.say.result(message, |_| lines.clone()));
 }
 
@@ -125,14 +133,18 @@ fn row(message: &MessageKnown) -> [Text; COLUMNS] {
     ]
 }
 
-/// What has become of a message, and why for whom it is dead.
+/// Why a message is dead for whom it is, below its line.
+fn reasons(message: &MessageKnown) -> impl Iterator<Item = Text> {
+    let dead = message.receivers.iter().filter_map(|receiver| Some((receiver, receiver.why.as_deref()?)));
+    dead.take(REASONS_MAX).map(|(receiver, why)| terminal!("  {}: {}", name(receiver.agent.as_str()), why))
+}
+
+/// What has become of a message.
 fn state(message: &MessageKnown) -> Text {
     let word = terminal!("{}", message.state.text());
-    let word = match message.state {
+    match message.state {
         MessageState::Dead | MessageState::Expired => Tone::Bad.of(&word),
         MessageState::Sent => Tone::Active.of(&word),
         MessageState::Handled => word,
-    };
-    let why = message.receivers.iter().find_map(|receiver| receiver.why.as_ref());
-    word.and(why.map(|why| terminal!(" ({})", why.as_str())))
+    }
 }

@@ -104,6 +104,10 @@ fn what_a_program_sends_others_get_in_their_documents_and_it_is_shown() {
     let table = sandbox.reenact(&["messages", "r"]).stdout;
     assert!(table.starts_with("MESSAGE  AT"), "{table}");
     assert!(table.contains("request (high)  handled"), "{table}");
+    assert!(
+        table.contains("\n  bobb: RE-1510: the run has no agent `bobb`; did you mean `bob`?\n"),
+        "{table}"
+    );
     let why = sandbox.reenact(&["why", "r", "answer"]).stdout;
     assert!(why.contains("`ask` sent message 1 (request) to bob: {\"n\": 123456789012345678901}"), "{why}");
     assert_eq!(sandbox.json(0, &["verify"])["ok"], true);
@@ -197,9 +201,14 @@ fn what_is_dead_is_sent_again_and_nothing_else_is() {
     assert_eq!(told(&messages(&sandbox, &["--dead"])), ["r/1 dead ada zoe", "r/2 expired ada bob"]);
     let recorded = sandbox.json(0, &["messages", "resend", "r/2", "--by", "eve"]);
     assert_eq!((&recorded["run"], &recorded["status"]), (&json!("r"), &json!("waiting")));
-    for (id, code) in
-        [("r/2", "RE-1509"), ("r/3", "RE-1509"), ("r/9", "RE-1508"), ("s/1", "RE-1003"), ("r2", "RE-1001")]
-    {
+    for (id, code) in [
+        ("r/1", "RE-1510"),
+        ("r/2", "RE-1509"),
+        ("r/3", "RE-1509"),
+        ("r/9", "RE-1508"),
+        ("s/1", "RE-1003"),
+        ("r2", "RE-1001"),
+    ] {
         assert_eq!(sandbox.json(2, &["messages", "resend", id])["error"]["code"], code, "{id}");
     }
     let report = sandbox.json(0, &["approve", "r", "--resume"]);

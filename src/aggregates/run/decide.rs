@@ -92,7 +92,7 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
             people::check(advance.draft, &request, by, points, moment.wall)?;
         }
         Ask::Signal { name, data, by } => people::signal(&mut advance, name, data, by)?,
-        Ask::Resend { number, by } => advance.send_again(number, by)?,
+        Ask::Resend { number, by } => control::resend(&mut advance, number, by)?,
     }
     begin_driving(&mut advance);
     end_what_is_late(&mut advance)?;

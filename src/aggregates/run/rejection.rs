@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::events::ids::{Hash, MessageNumber, RequestId, RunId, StepId};
+use crate::events::ids::{AgentName, Hash, MessageNumber, RequestId, RunId, StepId};
 use crate::events::problem::{Code, Late, Problem, Remedies, Remedy};
 use crate::events::run::RunStatus;
 use crate::kernel::Unreadable;
@@ -261,6 +261,9 @@ pub enum Refusal {
     /// A message is to be sent again with which everything is done.
     #[error("message {0} was handled, or sent again, or is too long dead")]
     MessageSettled(MessageNumber),
+    /// A message is to be sent again to an agent that the run still does not have.
+    #[error("the run has no agent `{0}`")]
+    NoReceiver(AgentName),
     /// A message is to be sent again, and too many wait, as this says.
     #[error("{0}")]
     MailboxFull(String),
@@ -412,6 +415,7 @@ impl Refusal {
             Self::NoSuchMessage { .. } => Code::NoSuchMessage,
             Self::MessageOnItsWay(_) | Self::MessageSettled(_) => Code::MessageNotDead,
             Self::MailboxFull(_) => Code::MailboxFull,
+            Self::NoReceiver(_) => Code::NoSuchReceiver,
             Self::OfChild { status: RunStatus::Stuck, .. } => Code::ChildStuck,
             Self::OfChild { .. } => Code::ChildFailed,
         }

@@ -12,7 +12,7 @@ use super::rejection::Refusal;
 use crate::events::ids::{AgentName, MessageNumber};
 use crate::events::json::Json;
 use crate::events::limits::{MAILBOX_MAX, MESSAGE_TRIES_MAX, MESSAGES_SENT_MAX, MESSAGES_WAITING_MAX};
-use crate::events::problem::{Code, Look, Remedy, nearest};
+use crate::events::problem::{Code, Remedy, nearest};
 use crate::events::run::{
     Address, AttemptStarted, ExpiredWhy, MessageExpired, MessageHandled, MessageSent, RunEvent,
 };
@@ -183,10 +183,6 @@ impl Advance<'_, '_> {
     /// When it is not, or cannot be sent.
     pub(super) fn send_again(&mut self, number: MessageNumber, by: Arc<str>) -> Result<(), RunRejection> {
         let run = self.draft.state();
-        let status = run.status();
-        if status.has_ended() {
-            return Err(Refusal::EndedBeforeResend(status).but([Remedy::LookAtRun(Look::Commands)]));
-        }
         let (sent, receivers) = match run.messages().fate(number) {
             Fate::Unknown => {
                 let last = run.messages().last;
@@ -199,21 +195,23 @@ impl Advance<'_, '_> {
         let directory = self.directory();
         let found = receivers.iter().filter_map(|receiver| directory.find(receiver)).cloned();
         let found: Vec<AgentName> = found.collect();
+        if let (Some(nobody), []) = (receivers.first(), &*found) {
+            let near = directory.nearest(nobody).map(|near| Remedy::from(format!("did you mean `{near}`?")));
+            return Err(Refusal::NoReceiver(nobody.clone()).but(near.into_iter().collect::<Vec<_>>()));
+        }
         if let Err(full) = self.has_room(found.iter()) {
             return Err(Refusal::MailboxFull(full.message).into());
         }
-        let is_for_nobody = found.is_empty();
-        let receivers = if is_for_nobody { receivers } else { found };
         let message = MessageSent {
             number: self.draft.state().messages().last.next(),
-            receivers,
+            receivers: found,
             causation: Some(number),
             // It was missed: whoever sends it again wants it to be handled all the same.
             deadline: None,
             by: Some(by),
             ..sent.message.clone()
         };
-        self.send_one(message, is_for_nobody);
+        self.send_one(message, false);
         Ok(())
     }
 

@@ -37,10 +37,7 @@ impl Post {
 
     pub(crate) fn see(&mut self, event: &RunEvent) -> Verdict {
         match event {
-            RunEvent::AttemptStarted(started) => {
-                self.started(started);
-                Ok(())
-            }
+            RunEvent::AttemptStarted(started) => self.started(started),
             RunEvent::MessageSent(sent) => self.sent(sent),
             RunEvent::MessageHandled(handled) => self.handled(handled),
             RunEvent::MessageExpired(expired) => self.expired(expired),
@@ -52,7 +49,7 @@ impl Post {
         }
     }
 
-    fn started(&mut self, started: &AttemptStarted) {
+    fn started(&mut self, started: &AttemptStarted) -> Verdict {
         let agent = started.agent.key();
         let is_taken = self.open.values().any(|open| open.agent == agent && !open.given.is_empty());
         let mut waiting: Vec<&MessageSent> = Vec::new();
@@ -72,8 +69,14 @@ impl Post {
         };
         let given = waiting.iter().take(MESSAGES_GIVEN_MAX).take_while(fits);
         let given = given.map(|message| message.number).collect();
+        let given: Vec<MessageNumber> = given;
+        let tries = |number: &MessageNumber| self.waiting.get(&agent).and_then(|waiting| waiting.get(number));
+        let too_often =
+            given.iter().find(|number| tries(number).is_some_and(|tries| *tries >= MESSAGE_TRIES_MAX));
+        must(too_often.is_none(), || format!("message {too_often:?} is given too often"))?;
         let attempt = Attempt { number: started.attempt, agent, given, has_sent: false };
         self.open.insert((started.step.clone(), started.purpose), attempt);
+        Ok(())
     }
 
     fn sent(&mut self, sent: &MessageSent) -> Verdict {

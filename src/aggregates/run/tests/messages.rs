@@ -336,21 +336,32 @@ fn after_a_retry_what_was_not_handled_is_given_after_all() {
 #[test]
 fn a_dead_message_is_sent_again_once_and_nothing_else_is() {
     let mut play = Play::start(AB);
-    sends(&mut play, "a", &[r#"{"to":"zoe","kind":"task","body":7}"#, r#"{"to":"bob","kind":"task"}"#]);
+    sends(
+        &mut play,
+        "a",
+        &[r#"{"to":"zoe","kind":"task"}"#, r#"{"to":"bob","kind":"task","body":7,"deadline":"10m"}"#],
+    );
     let again = |number| Ask::Resend { number: MessageNumber(number), by: "eve".into() };
     assert_eq!(play.refused(again(2)), Code::MessageNotDead, "it is on its way");
     assert_eq!(play.refused(again(0)), Code::NoSuchMessage);
     assert_eq!(play.refused(again(3)), Code::NoSuchMessage);
-    assert_eq!(play.ask(again(1)), ["message_sent a", "message_expired"], "nobody is called so yet");
-    assert_eq!(play.refused(again(1)), Code::MessageNotDead, "it was sent again");
+    assert_eq!(play.refused(again(1)), Code::NoSuchReceiver, "nobody is called so yet");
+    play.fail("b", exit(Class::Transient));
+    let words = play.sleep(Duration::from_secs(3600));
+    assert_eq!(words, ["timer_fired", "message_expired", "attempt_started b"]);
+    assert_eq!(play.ask(again(2)), ["message_sent a"]);
+    assert_eq!(play.refused(again(2)), Code::MessageNotDead, "it was sent again");
+    play.fail("b", exit(Class::Transient));
+    play.sleep(Duration::from_secs(1));
+    assert_eq!(given_to(&play, "b"), [3]);
     play.complete("b", "1");
-    assert_eq!(play.refused(again(2)), Code::MessageNotDead, "it is handled");
+    assert_eq!(play.refused(again(3)), Code::MessageNotDead, "it is handled");
     let Some(RunEvent::MessageSent(sent)) =
         play.log.iter().rev().find(|event| matches!(event, RunEvent::MessageSent(_)))
     else {
         panic!()
     };
-    assert_eq!((sent.number.0, sent.causation, sent.by.as_deref()), (3, Some(MessageNumber(1)), Some("eve")));
+    assert_eq!((sent.number.0, sent.causation, sent.by.as_deref()), (3, Some(MessageNumber(2)), Some("eve")));
     assert_eq!((sent.from.as_str(), sent.body.clone()), ("ada", Payload::Inline(Json::parse("7").unwrap())));
 }
 
