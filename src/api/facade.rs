@@ -6,6 +6,7 @@
 //! - `control`: what people want of a run, and what a rollback would do
 //! - `agents`: what is known of agents, and what people want of them
 //! - `contexts`: what is known of shared contexts, and writing to them
+//! - `messages`: messages between the agents of runs
 //! - `list`: runs, once or as they change
 //! - `report`: one run; `inputs`: what it was given; `failure`: the attempt that it failed with; `changed`: which of its files
 //!   say something else by now
@@ -27,6 +28,7 @@ mod history;
 mod inputs;
 mod list;
 mod logs;
+mod messages;
 mod outcome;
 mod past;
 mod report;
@@ -54,6 +56,7 @@ use crate::events::ids::{RUN_KIND, RunId, StreamId};
 use crate::events::problem::{Code, Problem};
 use crate::executors::delivery;
 use crate::views::presenters::report::RunReport;
+use crate::views::presenters::transcript::AttemptReport;
 use crate::views::projections::runs::ViewError;
 use logs::Listener;
 use past::Walked;
@@ -203,20 +206,19 @@ impl Facade {
                 self.turn_agent(&agent, (to, known), order, id).await.map(Response::AgentTurned)
             }
             Request::Context { context, wants } => self.context(context, wants, frames).await,
+            Request::Messages { run, which } => self.messages(run.as_deref(), &which, frames).await,
             Request::Plan { run, to } => self.plan(&run, to.as_deref()).await.map(Response::Planned),
             Request::StateAt { run, at } => {
                 self.state_at(&run, at).await.map(|state| Response::State(Box::new(state)))
             }
             Request::Graph { run } => self.graph(&run).await.map(|graph| Response::Graph(Box::new(graph))),
             Request::Transcript { run, step, purpose, attempt } => {
-                let said = self.transcript(&run, &step, purpose, attempt).await?;
-                Ok(Response::Transcript(Box::new(said)))
+                self.transcript(&run, &step, purpose, attempt).await.map(Response::said)
             }
             Request::Logs { run, which } => self.unkept(&run, &which, frames).await.map(Response::Resolved),
             Request::Rest { run } => self.rest(&run).await.map(|()| Response::Done),
             Request::Why { run, step } => {
-                let why = self.why(&run, step.as_ref()).await?;
-                Ok(Response::Why(Box::new(why)))
+                self.why(&run, step.as_ref()).await.map(|why| Response::Why(Box::new(why)))
             }
             Request::Verify => self.verify().await.map(Response::Verified),
         }
@@ -250,6 +252,10 @@ impl Facade {
 impl Response {
     fn of(report: RunReport) -> Self {
         Self::Report(Box::new(report))
+    }
+
+    fn said(transcript: AttemptReport) -> Self {
+        Self::Transcript(Box::new(transcript))
     }
 }
 

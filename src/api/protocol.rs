@@ -6,6 +6,7 @@ mod check;
 mod contexts;
 mod events;
 mod listed;
+mod messages;
 mod past;
 mod seen;
 mod verified;
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::spec::RunSpec;
 use crate::aggregates::agent::Turn;
 use crate::aggregates::run::{CannotUndo, Order, RollbackPlan, RunStatus, Unticked};
-use crate::events::ids::{AgentName, CommandId, ContextName, RunId, StepId, Version};
+use crate::events::ids::{AgentName, CommandId, ContextName, MessageNumber, RunId, StepId, Version};
 use crate::events::json::Json;
 use crate::events::problem::Problem;
 use crate::events::run::{Purpose, Resolution};
@@ -40,6 +41,7 @@ pub use contexts::{
 };
 pub use events::WhichEvents;
 pub use listed::{Listed, ListedRun, Listing};
+pub use messages::{MessageKnown, MessageState, ReceiverKnown, WhichMessages};
 pub use past::{Shown, State};
 pub use seen::{Live, LiveAttempt, Tells, Told};
 pub use verified::{VerifyProblem, VerifyReport};
@@ -191,6 +193,13 @@ pub enum Request {
         /// The thing that they want.
         wants: ContextWants,
     },
+    /// Messages between agents, of one run or of all. Frames: [`Frame::Message`]. Response: [`Response::Done`].
+    Messages {
+        /// Its id, or enough of it; none means all runs.
+        run: Option<String>,
+        /// Which of them.
+        which: WhichMessages,
+    },
     /// The plan of a rollback that would begin now. Response: [`Response::Planned`].
     Plan {
         /// Its id, or enough of it.
@@ -271,6 +280,7 @@ impl Request {
             | Self::Resolve { .. }
             | Self::Agents { .. }
             | Self::OwnAgents
+            | Self::Messages { .. }
             | Self::Plan { .. }
             | Self::StateAt { .. }
             | Self::Graph { .. }
@@ -342,6 +352,11 @@ pub enum Control {
         /// The data that the step which waits for it is to answer.
         data: Json,
     },
+    /// To send a message again to those for whom it is dead.
+    Resend {
+        /// The number of the message.
+        number: MessageNumber,
+    },
     /// To settle a compensation that failed for good. It needs a reason.
     Resolve {
         /// The step whose compensation it is.
@@ -363,6 +378,8 @@ pub enum Frame {
     Listed(Listed),
     /// An event of a run.
     Event(Box<HistoryLine>),
+    /// A message between agents.
+    Message(Box<MessageKnown>),
     /// What became of a key of a shared context.
     Key(Box<KeyWritten>),
     /// What a program says.

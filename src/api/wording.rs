@@ -204,6 +204,7 @@ const fn read(document: Document) -> &'static str {
         Document::Limits => "docs/limits.md says how long what may be",
         Document::Handoffs => "docs/handoffs.md says how agents hand over, and to whom",
         Document::Contexts => "docs/contexts.md says what contexts, keys and locks are called",
+        Document::Messages => "docs/messages.md says how messages and topics are written",
         Document::Configuration => "config/default.toml explains every key",
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - `contexts`: what the verbs take that read and write shared contexts
 //! - `look`: what the verbs take that look at runs
+//! - `messages`: what the verb takes that shows messages between agents
 //! - `said`: what the verbs take that tell what programs say
 //! - `setup`: what the verbs take that set Reenact up, and tell how it is set up
 //! - `shape`: what the verbs take that show what is, was or would be, and change nothing
@@ -10,6 +11,7 @@
 
 mod contexts;
 mod look;
+mod messages;
 mod said;
 mod setup;
 mod shape;
@@ -26,6 +28,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::contexts::{ContextArguments, ContextVerb, SetContextArguments};
 pub(super) use self::look::{HistoryArguments, ListArguments, ReplayArguments, StatusArguments};
+pub(super) use self::messages::{MessagesArguments, MessagesVerb, ResendArguments};
 pub(super) use self::said::{EachArguments, LogsArguments, Show, TranscriptArguments};
 pub(super) use self::setup::{
     CompletionsArguments, ConfigArguments, ConfigVerb, HelpArguments, InitArguments,
@@ -136,6 +139,8 @@ pub(super) enum Verb {
     Agents(AgentsArguments),
     /// Show and set what runs and people share, and who holds its locks
     Context(ContextArguments),
+    /// Show what agents say to each other, and what becomes of it
+    Messages(MessagesArguments),
     /// Check workflow files; nothing runs
     Validate(ValidateArguments),
     /// Print the JSON Schema of workflow files, for editors
@@ -190,7 +195,8 @@ impl Verb {
                 Some(AgentsVerb::Validate(_)) => Reach::None,
                 Some(AgentsVerb::Pause(_) | AgentsVerb::Unpause(_) | AgentsVerb::Drain(_)) => Reach::Acts,
             },
-            Self::Context(ContextArguments { verb: ContextVerb::Set(_) }) => Reach::Acts,
+            Self::Context(ContextArguments { verb: ContextVerb::Set(_) })
+            | Self::Messages(MessagesArguments { verb: Some(_), .. }) => Reach::Acts,
             Self::Validate(_)
             | Self::Schema
             | Self::Trust(_)
@@ -210,6 +216,7 @@ impl Verb {
             | Self::Logs(_)
             | Self::Why(_)
             | Self::Context(_)
+            | Self::Messages(_)
             | Self::Verify
             | Self::Rollback(RollbackArguments { dry_run: true, .. }) => Reach::Looks,
             Self::Run(_)

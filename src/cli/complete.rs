@@ -28,7 +28,7 @@ use super::list::INTERRUPTED;
 use super::verbs::each;
 use crate::aggregates::run::RunStatus;
 use crate::events::problem::{Code, Problem};
-use crate::events::run::RunEvent;
+use crate::events::run::{MessageKind, RunEvent};
 use crate::executors::definition::SHELL_AGENT;
 
 /// The variable that says that a shell asks, and which one.
@@ -106,7 +106,7 @@ fn with_value(verb: &str, argument: Arg) -> Arg {
             // What is built in cannot be asked.
             plain(typed.agents().into_iter().filter(|agent| agent != SHELL_AGENT).collect())
         }),
-        ("agents", "name") => candidates(argument, |typed| plain(typed.agents())),
+        ("agents", "name") | ("messages", "agent") => candidates(argument, |typed| plain(typed.agents())),
         ("run" | "validate", "file" | "files") => argument.add(ArgValueCompleter::new(workflow_files())),
         ("list", "workflow") => candidates(argument, known::workflows),
         ("list", "after") => candidates(argument, |typed| known::runs(typed, false)),
@@ -114,6 +114,9 @@ fn with_value(verb: &str, argument: Arg) -> Arg {
         ("list", "status") => candidates(argument, |_| {
             let statuses = RunStatus::ALL.iter().map(|status| status.text());
             plain(statuses.chain([INTERRUPTED]).map(str::to_owned).collect())
+        }),
+        ("messages", "kind") => candidates(argument, |_| {
+            plain(MessageKind::ALL.iter().map(|kind| kind.text().to_owned()).collect())
         }),
         ("history", "types") => candidates(argument, |_| {
             // Some are there with several schemas.

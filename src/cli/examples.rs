@@ -170,6 +170,13 @@ const EXAMPLES: &[Examples] = &[
             ("reenact context set prices eur:=13 --expect 1", "only if nobody has set it meanwhile"),
         ],
     ),
+    (
+        &["messages"],
+        &[
+            ("reenact messages last", "what the agents of the last run said to each other"),
+            ("reenact messages --dead --since 2h", "what nobody has handled, of all runs"),
+        ],
+    ),
     (&["validate"], &[("reenact validate trip.yaml", "what is wrong with it, with line and column")]),
     (
         &["schema"],

@@ -37,6 +37,7 @@ mod init;
 mod list;
 mod log;
 mod logs;
+mod messages;
 mod pause;
 mod progress;
 mod reader;
@@ -372,6 +373,7 @@ async fn perform(scene: &Scene, verb: Verb) -> Exit {
         Verb::Why(arguments) => why::why(scene, arguments).await,
         Verb::Agents(arguments) => agents::agents(scene, arguments).await,
         Verb::Context(arguments) => context::context(scene, arguments).await,
+        Verb::Messages(arguments) => messages::messages(scene, arguments).await,
         Verb::Validate(arguments) => validate::validate(scene, &arguments),
         Verb::Schema => schema::schema(scene),
         Verb::Verify => verify::verify(scene).await,

@@ -185,6 +185,9 @@ event_table! {
         AttemptAnswered "attempt_answered" 1;
         ContextWritten "context_written" 1;
         HandoffDeclared "handoff_declared" 1;
+        MessageSent "message_sent" 1;
+        MessageHandled "message_handled" 1;
+        MessageExpired "message_expired" 1;
         RunPaused "run_paused" 1;
         RunUnpaused "run_unpaused" 1;
         PausePlanned "pause_planned" 1;

@@ -348,8 +348,10 @@ number! {
     Fence
 }
 
+mod message;
 mod shared;
 
+pub use message::{MessageId, MessageNumber};
 pub use shared::{CONTEXT_KIND, ContextKey, ContextName, KeyVersion, LockFence, LockName};
 
 /// Tells a command from all others, however often it is sent. The sender makes one id for each thing that it

@@ -18,6 +18,10 @@
 //! | the key and the row of a read model | [`VIEW_KEY_BYTES_MAX`], [`VIEW_ROW_BYTES_MAX`] | are refused; rows of runs are cut |
 //! | a value of a shared context | [`CONTEXT_VALUE_BYTES_MAX`] | is refused |
 //! | keys of a shared context, of locks that are held at once, who waits for one | [`CONTEXT_KEYS_MAX`], [`CONTEXT_LOCKS_MAX`], [`LOCK_WAITERS_MAX`] | are refused |
+//! | the body of a message, messages of one attempt | [`MESSAGE_BODY_BYTES_MAX`], [`MESSAGES_SENT_MAX`] | the attempt fails |
+//! | messages that wait, for one receiver and in a run | [`MAILBOX_MAX`], [`MESSAGES_WAITING_MAX`] | the attempt fails, and may be made again |
+//! | what one attempt is given of them | [`MESSAGES_GIVEN_MAX`], [`MESSAGES_GIVEN_BYTES_MAX`] | the others wait for the next |
+//! | dead messages that can be sent again | [`DEAD_MESSAGES_MAX`] | the oldest can only be looked at |
 //! | how long a lock is granted | [`LEASE_MAX`] | is refused |
 //! | name and tags of a run, in its row | [`RUN_LABELS_BYTES_MAX`] | are refused before the run starts |
 
@@ -87,3 +91,30 @@ pub const CHAIN_HANDOFFS: u32 = 5;
 
 /// How many steps the fan-outs of one run may add, unless it is configured otherwise.
 pub const RUN_ITEMS: u32 = 100_000;
+
+/// The longest body of a message, in bytes of JSON: as much as is stored without a file of its own. What is longer is a file's.
+pub const MESSAGE_BODY_BYTES_MAX: usize = TREE_BLOB_BYTES_MAX;
+
+/// How many messages one attempt sends: they are in one commit.
+pub const MESSAGES_SENT_MAX: usize = 1_000;
+
+/// How many messages wait for one receiver. Who sends it more has to wait until some are handled.
+pub const MAILBOX_MAX: usize = 10_000;
+
+/// How many messages wait in a run, counted once for each receiver. The state holds them all, some 50 MB at most.
+pub const MESSAGES_WAITING_MAX: usize = 100_000;
+
+/// How many messages one attempt is given, so that what it handles is one commit.
+pub const MESSAGES_GIVEN_MAX: usize = 100;
+
+/// How much the bodies of the messages that one attempt is given have together, in bytes. A first one is always given.
+pub const MESSAGES_GIVEN_BYTES_MAX: usize = 256 * KIB;
+
+/// How many attempts that are given a message may end without success before it is dead.
+pub const MESSAGE_TRIES_MAX: u32 = 5;
+
+/// How many dead messages of a run can be sent again. The state holds them, some 5 MB at most.
+pub const DEAD_MESSAGES_MAX: usize = 10_000;
+
+/// The longest word by which messages belong together, and the longest name of a type, in bytes.
+pub const MESSAGE_WORDS_BYTES_MAX: usize = 200;

@@ -267,6 +267,23 @@ codes! {
     LockWaitOver = "RE-1408", Transient, "A lock was waited for in vain",
         "let its holder release it sooner; where two hold what the other waits for, acquire locks in one order";
 
+    // 15: messages between agents
+    BadMessage = "RE-1501", Validation, "A message that an agent sends cannot be understood", (Read(Document::Messages));
+    UnknownMessageKind = "RE-1502", Validation, "A message is of a kind that there is not",
+        "there are task, result, request, response, notice, handoff and control";
+    MessageTooLong = "RE-1503", Validation, "The body of a message is longer than it may be",
+        "write what is big into a file, and send its name";
+    TooManyMessages = "RE-1504", Validation, "An attempt sends more messages than it may", "send fewer, with more in each";
+    MailboxFull = "RE-1505", Transient, "As many messages as may wait already, and nobody has handled them",
+        "try again when some are handled; let their receiver have more steps, or send it less";
+    BadMessageDeadline = "RE-1506", Validation, "The deadline of a message is neither a duration nor a moment",
+        "write it like `10m`, or like `2026-11-21T09:00:00Z`";
+    BadTopic = "RE-1507", Validation, "A topic that is none, or a pattern that matches every topic", (Read(Document::Messages));
+    NoSuchMessage = "RE-1508", Validation, "The run has no such message", "check the number";
+    MessageNotDead = "RE-1509", Validation, "A message is to be sent again that is handled, or is on its way",
+        "send again only what is dead";
+    NoSuchReceiver = "RE-1510", Dependency, "A message is for an agent that the run does not have",
+        "check the spelling, or let a step of the workflow name the agent";
     // 16: handoffs
     BadHandoff = "RE-1601", Validation, "What an agent declares as a handoff cannot be read, or lacks a reason or a context",
         (Read(Document::Handoffs));

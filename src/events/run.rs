@@ -7,6 +7,7 @@ mod context;
 mod control;
 mod graph;
 mod handoff;
+mod messages;
 mod people;
 mod saga;
 mod shared;
@@ -33,6 +34,10 @@ pub use control::{
 };
 pub use graph::{Because, Item, StepAdded, StepKind, Undo, UndoWhen};
 pub use handoff::HandoffDeclared;
+pub use messages::{
+    Address, EVERYONE, ExpiredWhy, MessageExpired, MessageHandled, MessageKind, MessageSent, Priority,
+    TOPIC_PREFIX,
+};
 pub use people::{
     ApprovalChecked, ApprovalExpired, ApprovalGranted, ApprovalRefused, ApprovalRequested, Gate,
     SignalAwaited, SignalReceived,
@@ -395,7 +400,8 @@ run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, ContextAwaited,
-    ContextRead, LockRequested, LockAcquired, LockGivenBack, AttemptAnswered, ContextWritten, HandoffDeclared, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
+    ContextRead, LockRequested, LockAcquired, LockGivenBack, AttemptAnswered, ContextWritten, HandoffDeclared, MessageSent,
+    MessageHandled, MessageExpired, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,
 }
@@ -431,6 +437,7 @@ impl RunEvent {
             Self::ContextRead(read) => [Some(&read.value), None],
             Self::AttemptAnswered(answered) => return answered.blobs(),
             Self::HandoffDeclared(declared) => [Some(&declared.context), None],
+            Self::MessageSent(sent) => [Some(&sent.body), None],
             Self::RunCompleted(completed) => [Some(&completed.output), None],
             _ => [None, None],
         };

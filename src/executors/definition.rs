@@ -18,9 +18,13 @@ use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem, nearest};
 use crate::workflow::definition::{Criticality, WORKFLOW_AGENT};
 use crate::workflow::script::Script;
+use crate::workflow::topic::TopicPattern;
 
 /// The name of the built-in agent that does steps with `run`.
 pub const SHELL_AGENT: &str = "shell";
+
+/// How many patterns of topics an agent subscribes to.
+const SUBSCRIPTIONS_MAX: usize = 100;
 
 /// How many attempts an agent does at once if its definition does not say.
 pub const CONCURRENCY: u32 = 16;
@@ -106,6 +110,9 @@ pub struct AgentDefinition {
     /// The agents to which it may hand its work over; none for any that the run knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handoffs: Option<Vec<AgentName>>,
+    /// The topics that it hears of: messages about those are for it, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subscribes: Vec<TopicPattern>,
     /// The body of its file: the system prompt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
@@ -129,7 +136,7 @@ pub struct AgentFallback {
 }
 
 /// Keys that mean something to this version.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "name",
     "description",
     "executor",
@@ -142,6 +149,7 @@ const KEYS: [&str; 12] = [
     "optional",
     "skip_if_unavailable",
     "handoffs",
+    "subscribes",
 ];
 
 /// Keys that are kept for versions that use them.
@@ -179,6 +187,7 @@ impl AgentDefinition {
             criticality: None,
             optional: None,
             handoffs: None,
+            subscribes: Vec::new(),
             system_prompt: String::new(),
             settings: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -242,6 +251,7 @@ impl AgentDefinition {
             // Files of other tools may leave it empty.
             "tools" | "expertise" if value.is_null() => {}
             "tools" | "expertise" => drop(self.settings.insert(key.to_owned(), words(&value)?)),
+            "subscribes" => self.subscribes = subscribes(&value)?,
             _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
             _ => {
                 self.unknown.insert(key.to_owned(), value);
@@ -456,6 +466,27 @@ fn handoffs(value: &Value) -> Result<Vec<AgentName>, String> {
 fn criticality(value: Value) -> Result<Criticality, String> {
     serde_json::from_value(value.clone())
         .map_err(|_| format!("{}: one of critical, high, medium, low", shown(&value)))
+}
+
+/// A list of patterns of topics; a single one may stand without the list.
+fn subscribes(value: &Value) -> Result<Vec<TopicPattern>, String> {
+    let patterns = match value {
+        Value::Array(patterns) => patterns.iter().map(Value::as_str).collect(),
+        one => one.as_str().map(|pattern| vec![pattern]),
+    };
+    let Some(patterns) = patterns else {
+        return Err(format!(
+            "{}: give it a list of topics, as in [\"build.*\", \"release.done\"]",
+            shown(value)
+        ));
+    };
+    if patterns.len() > SUBSCRIPTIONS_MAX {
+        return Err(format!(
+            "a list of {} patterns: give it no more than {SUBSCRIPTIONS_MAX}",
+            patterns.len()
+        ));
+    }
+    patterns.into_iter().map(TopicPattern::parse).collect()
 }
 
 fn flag(value: &Value) -> Result<bool, String> {

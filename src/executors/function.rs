@@ -1,8 +1,10 @@
 //! Agents of the program itself, by name: Rust closures, and executors of any other kind. An attempt of a closure is a call
 //! of it.
 //!
+//! - [`outgoing`]: messages that closures send
 //! - [`typed`]: closures that take what they work on as types of their own
 
+pub mod outgoing;
 #[cfg(test)]
 mod tests;
 pub mod typed;
@@ -18,13 +20,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::subprocess::OUTPUT_BYTES_MAX;
-use super::{AgentRequest, Context, Executor, Failure, Output, Progress, Task, now};
+use super::{AgentRequest, Context, Executor, Failure, MessageGiven, Output, Progress, Task, now};
 use crate::events::ids::{AgentName, KeyVersion, LockFence};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::time::Timestamp;
 use crate::workflow::handoff::Handoff;
 use crate::workflow::work::{Transcript, Written};
+use outgoing::Outgoing;
 
 /// The argument with which a function is called.
 #[derive(Debug, Clone)]
@@ -35,7 +38,7 @@ pub struct FunctionCall {
     /// up must watch this.
     pub context: Context,
     said: Arc<Mutex<Said>>,
-    writes: Arc<Mutex<Vec<AgentRequest>>>,
+    requests: Arc<Mutex<Vec<AgentRequest>>>,
 }
 
 impl FunctionCall {
@@ -95,7 +98,7 @@ impl FunctionCall {
     ) -> Result<(), Failure> {
         let value = json_of(value)?;
         let key = expected.map_or_else(|| key.to_owned(), |version| format!("{key}@{version}"));
-        self.writes.lock().unwrap_or_else(PoisonError::into_inner).push(AgentRequest::Context { key, value });
+        self.request(AgentRequest::Context { key, value });
         Ok(())
     }
 
@@ -110,8 +113,24 @@ impl FunctionCall {
         let handoff =
             Handoff { to: AgentName::new(to), reason: reason.to_owned(), context: json_of(context)? };
         let said = Handoff::read(&handoff.request())?.request();
-        self.writes.lock().unwrap_or_else(PoisonError::into_inner).push(AgentRequest::Handoff(said));
+        self.request(AgentRequest::Handoff(said));
         Ok(())
+    }
+
+    /// The messages from other agents that the attempt handles if it succeeds, the most urgent first. If it does not, they are
+    /// given again, with the same ids.
+    pub fn messages(&self) -> &[MessageGiven] {
+        &self.task.messages
+    }
+
+    /// Sends a message to other agents of the run, when the attempt succeeds. It fails then, and nothing is sent, if the
+    /// message is none or too many wait; whom nobody is called like it is dead, which fails nothing.
+    pub fn send(&self, message: Outgoing) {
+        self.request(AgentRequest::Send(message.into()));
+    }
+
+    fn request(&self, request: AgentRequest) {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     }
 
     /// Adds a line to the transcript of the attempt. Of a transcript longer than [`OUTPUT_BYTES_MAX`] the
@@ -273,8 +292,8 @@ impl Executor for FunctionExecutor {
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
         let (stopping, account) = (context.clone(), Account::of(&task));
         let said = Arc::clone(&account.said);
-        let writes = Arc::<Mutex<Vec<_>>>::default();
-        let call = FunctionCall { task, context, said, writes: Arc::clone(&writes) };
+        let requests = Arc::<Mutex<Vec<_>>>::default();
+        let call = FunctionCall { task, context, said, requests: Arc::clone(&requests) };
         let result = tokio::select! {
             // In this order a function that is done at once never looks whether to stop.
             biased;
@@ -284,7 +303,7 @@ impl Executor for FunctionExecutor {
         let transcript = account.transcript();
         match result {
             Ok(output) => {
-                let requests = std::mem::take(&mut *writes.lock().unwrap_or_else(PoisonError::into_inner));
+                let requests = std::mem::take(&mut *requests.lock().unwrap_or_else(PoisonError::into_inner));
                 Ok(Output { output, transcript, requests, ..Output::default() })
             }
             Err(failure) => Err(Failure { transcript, ..failure }),

@@ -10,6 +10,7 @@
 //! - [`definition`]: what an agent's file says
 //! - [`discovery`]: which agents exist
 //! - [`mask`]: keeps secrets out of what is told
+//! - [`messages`]: the messages that an attempt is given
 
 pub mod children;
 pub mod definition;
@@ -18,6 +19,7 @@ pub mod discovery;
 pub mod function;
 pub mod logs;
 pub mod mask;
+pub mod messages;
 pub mod scripted;
 pub mod subprocess;
 
@@ -29,7 +31,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::aggregates::run::{About, Context as RunContext, ContextValue, Run};
+use crate::aggregates::run::{About, Context as RunContext, ContextValue, Run, Sent};
 use crate::events::ids::{
     AgentName, ContextKey, ContextName, Fence, Hash, KeyVersion, LockFence, RunId, StepId,
 };
@@ -44,6 +46,7 @@ pub use crate::workflow::work::{AgentRequest, Failure, Output, Stop};
 
 pub use definition::{AgentDefinition, ExecutorKind};
 use mask::masked::Masked;
+pub use messages::MessageGiven;
 
 /// One attempt at a step, as an executor gets it.
 #[derive(Debug, Clone)]
@@ -76,6 +79,9 @@ pub struct Task {
     pub contexts: BTreeMap<String, BTreeMap<String, ContextEntry>>,
     /// The numbers of the grants by which it holds its locks, each by `CONTEXT/NAME`.
     pub locks: BTreeMap<String, LockFence>,
+    /// The messages from other agents that the attempt handles if it succeeds, the most urgent first, and among those the
+    /// oldest.
+    pub messages: Vec<MessageGiven>,
 }
 
 impl Task {
@@ -100,6 +106,8 @@ pub struct Assignment {
     /// What the step has read of contexts that runs share.
     reads: Vec<(ContextName, ContextKey, KeyVersion, Payload)>,
     locks: BTreeMap<String, LockFence>,
+    /// The messages that it is given.
+    messages: Vec<Arc<Sent>>,
 }
 
 impl Assignment {
@@ -113,9 +121,10 @@ impl Assignment {
         let undoes = undoes.map(|(outcome, output)| (outcome, output.cloned()));
         let values = Arc::clone(run.context());
         let (reads, held) = (run.reads_of(&started.step), run.held(&started.step).iter());
-        let locks = held.map(|held| (format!("{}/{}", held.of.context, held.of.lock), held.fence));
+        let locks = held.map(|held| (format!("{}/{}", held.of.context, held.of.lock), held.fence)).collect();
+        let messages = run.messages().given(started.fence).cloned().collect();
         let (about, started) = (Arc::clone(about), Arc::clone(started));
-        Ok(Self { about, started, undoes, values, reads, locks: locks.collect() })
+        Ok(Self { about, started, undoes, values, reads, locks, messages })
     }
 
     /// The hashes of the blobs that it refers to.
@@ -124,6 +133,7 @@ impl Assignment {
         let payloads = [Some(&self.started.input), output].into_iter().flatten();
         let payloads = payloads.chain(self.values.values().map(|known| &known.value));
         let payloads = payloads.chain(self.reads.iter().map(|(.., value)| value));
+        let payloads = payloads.chain(self.messages.iter().map(|sent| &sent.message.body));
         let definition = (!self.reads.is_empty()).then_some(self.about.started.definition.hash);
         payloads.filter_map(Payload::blob).map(|blob| blob.hash).chain(definition).collect()
     }
@@ -133,7 +143,7 @@ impl Assignment {
     /// # Errors
     /// When one of them cannot be read.
     pub fn read(self, blobs: &dyn Blobs) -> Result<Task, Problem> {
-        let Self { about, started, undoes, values, reads, locks } = self;
+        let Self { about, started, undoes, values, reads, locks, messages } = self;
         let json = |payload: &Payload| blobs.json(payload).map_err(|unreadable| unreadable.problem());
         let work: Work = serde_json::from_str(json(&started.input)?.text())
             .map_err(|error| Problem::new(Code::Internal, format!("an attempt's input: {error}")))?;
@@ -159,6 +169,9 @@ impl Assignment {
             }
         }
         let context: Result<_, _> = values.iter().filter(|(_, known)| known.is_there()).map(entry).collect();
+        let given =
+            messages.iter().map(|sent| Ok(MessageGiven::of(&about.id, sent, json(&sent.message.body)?)));
+        let messages = given.collect::<Result<_, Problem>>()?;
         Ok(Task {
             run: about.id.clone(),
             step: started.step.clone(),
@@ -174,6 +187,7 @@ impl Assignment {
             context: context?,
             contexts,
             locks,
+            messages,
         })
     }
 }

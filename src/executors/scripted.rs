@@ -130,6 +130,7 @@ mod tests {
             context: Default::default(),
             contexts: Default::default(),
             locks: Default::default(),
+            messages: Vec::new(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What must hold for every history of a run, whatever its workflow is and whatever happened to it. The
 //! checks use only the events, and share no code with the decisions.
 
+pub(crate) mod messages;
 mod people;
 
 use std::borrow::Borrow;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use crate::events::ids::{Fence, StepId};
 use crate::events::run::*;
 use crate::workflow::definition::{Definition, OnFailure};
+use messages::Post;
 use people::People;
 
 /// Checks a history:
@@ -23,6 +25,7 @@ use people::People;
 /// - nothing starts while the run is paused, or after it ended
 /// - nothing passes a gate that was not opened by as many people as it needs, all of whom may answer; each
 ///   answer counts once
+/// - only attempts that succeed send messages; each receiver handles each once, in order, with an attempt that was given it
 /// - a signal lets one step go on; a fallback agent is engaged once, until the step is retried
 ///
 /// # Errors
@@ -40,6 +43,7 @@ pub fn check<E: Borrow<RunEvent>>(definition: &Definition, history: &[E]) -> Res
 struct Audit {
     steps: BTreeMap<StepId, Seen>,
     people: People,
+    post: Post,
     rolls_back: bool,
     keys: HashMap<Arc<str>, (StepId, u32, Purpose)>,
     fence: Fence,
@@ -107,6 +111,7 @@ impl Audit {
     fn see(&mut self, event: &RunEvent) -> Verdict {
         self.follows_the_end(event)?;
         self.people.see(event)?;
+        self.post.see(event)?;
         match event {
             RunEvent::StepAdded(added) => self.added(added),
             RunEvent::AttemptStarted(started) => self.started(started),

@@ -14,6 +14,7 @@
 //! - [`uses`]: which values a step uses, as its expressions name them
 //! - [`work`]: the work that an agent gets
 //! - [`script`]: answers that were written down before
+//! - [`envelope`]: messages as agents send them; [`topic`]: what they are about, and who subscribes
 //!
 //! Behind these: `graph`, what the steps' `needs` say about their order; `pieces`, where the expressions of a
 //! text are; `shell`, values in a text for `sh -c`; `json_text`, JSON parsed one level at a time.
@@ -21,6 +22,7 @@
 pub mod approval;
 pub mod definition;
 pub mod dry_run;
+pub mod envelope;
 pub mod expression;
 pub mod handoff;
 pub mod input;
@@ -32,6 +34,7 @@ pub mod schema;
 pub mod scope;
 pub mod script;
 pub mod template;
+pub mod topic;
 pub mod uses;
 pub mod work;
 

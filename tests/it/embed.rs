@@ -3,6 +3,7 @@
 mod beside;
 mod ends;
 mod kit;
+mod messages;
 mod outcomes;
 mod refused;
 mod runtimes;

@@ -5,6 +5,7 @@
 mod agents;
 mod commands;
 mod contexts;
+mod messages;
 mod people;
 mod shared;
 
@@ -48,6 +49,7 @@ fn events() -> Vec<RunEvent> {
         .chain(saga())
         .chain(people::events())
         .chain(children())
+        .chain(messages::events())
         .collect()
 }
 

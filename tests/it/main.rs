@@ -34,6 +34,7 @@ mod logged;
 mod logs;
 mod looks;
 mod memory;
+mod messages;
 mod notify;
 mod odd_files;
 mod older;

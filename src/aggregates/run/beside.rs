@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use super::RunRejection;
 use super::advance::Advance;
 use super::advance::shared::SharedValues;
-use super::context::{Write, not_built};
+use super::context::Write;
 use super::handoff::HandOver;
+use super::sending::Outgoing;
 use crate::events::json::Json;
 use crate::events::run::AttemptStarted;
 use crate::workflow::json_text::Level;
@@ -25,6 +26,7 @@ pub(super) struct Beside {
     writes: Vec<Write>,
     /// What is to be written into contexts that runs share, each once.
     pub(super) shared: Vec<SharedValues>,
+    sends: Vec<Outgoing>,
     handoff: Option<HandOver>,
 }
 
@@ -49,11 +51,11 @@ impl Advance<'_, '_> {
         if output.child.is_some() {
             return Ok(Ok(Beside::default()));
         }
-        let (mut values, mut declarations) = (Vec::new(), Vec::new());
+        let (mut values, mut messages, mut declarations) = (Vec::new(), Vec::new(), Vec::new());
         for request in &output.requests {
             match request {
                 AgentRequest::Context { key, value } => values.push((key.clone(), value.clone())),
-                AgentRequest::Send(_) => return Ok(Err(not_built("`SEND:` lines"))),
+                AgentRequest::Send(message) => messages.push(message),
                 AgentRequest::Handoff(declaration) => declarations.push(declaration.clone()),
             }
         }
@@ -64,14 +66,20 @@ impl Advance<'_, '_> {
             Ok(handoff) => handoff,
             Err(failure) => return Ok(Err(failure)),
         };
-        let shared = || self.shared_writes(attempt, shared);
-        Ok(self.writes(own).and_then(|writes| Ok(Beside { writes, shared: shared()?, handoff })))
+        let beside = || {
+            let (writes, shared) = (self.writes(own)?, self.shared_writes(attempt, shared)?);
+            Ok(Beside { writes, shared, sends: self.outgoing(attempt, &messages)?, handoff })
+        };
+        Ok(beside())
     }
 
-    /// Records it, but for what is written into contexts that runs share: those have taken that already.
+    /// Records it, after what the attempt has handled; but for what is written into contexts that runs share: those have taken
+    /// that already.
     pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, beside: Beside) {
-        let Beside { writes, handoff, .. } = beside;
+        let Beside { writes, sends, handoff, .. } = beside;
+        self.handle_given(attempt);
         self.write(attempt, writes);
+        self.send(attempt, sends);
         if let Some(handoff) = handoff {
             self.do_hand_over(attempt, handoff);
         }

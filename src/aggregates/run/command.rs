@@ -8,7 +8,7 @@ use super::kin::{ForParent, OfChild, Word};
 use super::shared::{OfShared, SharedEffect, SharedEffectId};
 use super::start::StartRun;
 use crate::events::decision::Grant;
-use crate::events::ids::{AgentName, Fence, RequestId, StepId, TimerId, Version};
+use crate::events::ids::{AgentName, Fence, MessageNumber, RequestId, StepId, TimerId, Version};
 use crate::events::json::Json;
 use crate::events::run::{AttemptStarted, Purpose, Resolution};
 use crate::kernel::{self, Deadline, Effect, Lasts};
@@ -157,6 +157,13 @@ pub enum Ask {
         /// The name of the person or program that sends it.
         by: Arc<str>,
     },
+    /// To send a message again to those for whom it is dead.
+    Resend {
+        /// The number of the message.
+        number: MessageNumber,
+        /// The name of the person or program that wants it.
+        by: Arc<str>,
+    },
     /// To settle a compensation that failed for good.
     Resolve {
         /// The name of the person or program that settles it.
@@ -209,6 +216,7 @@ impl Ask {
             Self::Reject { .. } => "reject",
             Self::Check { .. } => "check",
             Self::Signal { .. } => "signal",
+            Self::Resend { .. } => "resend",
         }
     }
 

@@ -126,8 +126,3 @@ fn conflict(key: &ContextKey, expected: KeyVersion, is: KeyVersion, known: Optio
     };
     Failure::new(Code::ContextConflict, message)
 }
-
-/// What this version cannot do for an attempt is never left out silently.
-pub(super) fn not_built(what: &str) -> Failure {
-    Failure::new(Code::NotBuilt, format!("its output has {what}, which this version does not support"))
-}

@@ -101,6 +101,7 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
             people::check(advance.draft, &request, by, points, moment.wall)?;
         }
         Ask::Signal { name, data, by } => people::signal(&mut advance, name, data, by)?,
+        Ask::Resend { number, by } => control::resend(&mut advance, number, by)?,
     }
     begin_driving(&mut advance);
     end_what_is_late(&mut advance)?;
@@ -303,7 +304,7 @@ fn not_made(
     child_ended(advance, place, child);
     let transcript = transcript.map(|said| advance.draft.payload(said));
     let answered = Some(advance.draft.payload(answered));
-    advance.draft.emit(AttemptFailed {
+    let failed = AttemptFailed {
         purpose: attempt.purpose,
         step: attempt.step.clone(),
         attempt: attempt.attempt,
@@ -314,7 +315,8 @@ fn not_made(
         usage,
         transcript,
         answered,
-    });
+    };
+    advance.end_without_success(attempt, failed, (code, &message));
     advance.fail(place, class, code, message)
 }
 
@@ -358,7 +360,7 @@ fn failed(
     let policy = retry_policy(&template, attempt.purpose);
     let class = policy.map_or(failure.class, |policy| policy.class_of(&failure));
     let transcript = failure.transcript.map(|said| advance.draft.payload(said));
-    advance.draft.emit(AttemptFailed {
+    let ended = AttemptFailed {
         purpose: attempt.purpose,
         step: step.clone(),
         attempt: attempt.attempt,
@@ -369,7 +371,8 @@ fn failed(
         usage: failure.usage,
         transcript,
         answered: None,
-    });
+    };
+    advance.end_without_success(&attempt, ended, (failure.code, &failure.message));
     let (purpose, step) = (attempt.purpose, step.clone());
     if is_cancelled && (was_stopped || advance.is_given_up(place)) {
         advance.draft.emit(StepCancelled { step });
@@ -477,8 +480,10 @@ fn lose_one(
     attempt: &AttemptStarted,
     interrupted: bool,
 ) -> Result<(), RunRejection> {
-    let (purpose, step, attempt) = (attempt.purpose, attempt.step.clone(), attempt.attempt);
-    advance.draft.emit(AttemptLost { purpose, step, attempt, interrupted });
+    let (purpose, step) = (attempt.purpose, attempt.step.clone());
+    let lost = AttemptLost { purpose, step, attempt: attempt.attempt, interrupted };
+    let how = "the process that made the attempt ended";
+    advance.end_without_success(attempt, lost, (Code::LostTooOften, how));
     let run = advance.draft.state();
     let limit = run.about().map_or(0, |about| about.started.lost_limit);
     let tries = run.steps.get(place).and_then(|node| node.tries(purpose));

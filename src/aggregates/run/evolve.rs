@@ -2,8 +2,8 @@
 //!
 //! Here is what becomes of steps; what attempts come to is in `tries`, how the graph grows and goes on in `graph`, what
 //! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
-//! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`, how they hand over in
-//! `handoff`, what it asks of contexts that it shares with other runs in `shared`.
+//! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`, what they say to each
+//! other in `messages`, how they hand over in `handoff`, what it asks of contexts that it shares with other runs in `shared`.
 
 mod agents;
 mod children;
@@ -11,6 +11,7 @@ mod context;
 mod control;
 mod graph;
 mod handoff;
+mod messages;
 mod people;
 mod saga;
 mod shared;
@@ -156,6 +157,9 @@ impl Evolution<'_> {
             RunEvent::AttemptAnswered(event) => self.attempt_answered(event),
             RunEvent::ContextWritten(event) => self.context_written(event),
             RunEvent::HandoffDeclared(event) => self.handoff_declared(event),
+            RunEvent::MessageSent(event) => self.message_sent(event),
+            RunEvent::MessageHandled(event) => self.message_handled(event),
+            RunEvent::MessageExpired(event) => self.message_expired(event),
             RunEvent::AgentAwaited(event) => self.agent_awaited(event),
             RunEvent::AgentAwaitEnded(event) => self.agent_await_ended(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
@@ -211,6 +215,7 @@ impl Evolution<'_> {
         let can_follow = |phase: &StepPhase| [StepPhase::BETWEEN, StepPhase::READY].contains(phase);
         let place = self.expect(&event.step, "be done by another agent", can_follow)?;
         self.close(place)?;
+        self.run.messages.meet(&event.to);
         let node = self.node_mut(place)?;
         node.fallback = Some(event.to.clone());
         node.doing.refresh();

@@ -6,6 +6,7 @@
 //! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
 //! - `beside`: what attempts want beside their answer; `context`: what its agents share; `shared`: what it asks of contexts
 //!   that it shares with other runs; `handoff`, `hop`: how an agent hands over, and what is known of that
+//! - `messages`: what its agents say to each other; `sending`: what attempts send, and what becomes of what they were given
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
@@ -35,6 +36,7 @@ mod index;
 pub mod kin;
 mod life;
 mod meant;
+mod messages;
 mod needs;
 mod node;
 mod people;
@@ -43,6 +45,7 @@ pub mod plan;
 mod queue;
 mod recorded;
 mod rejection;
+mod sending;
 mod shared;
 mod snapshot;
 pub mod start;
@@ -67,6 +70,7 @@ pub(crate) use hop::Hop;
 pub(crate) use index::StepIndex;
 use kin::Word;
 pub(crate) use life::{End, Ended, Ending, Phase, Why};
+pub(crate) use messages::{Messages, Sent};
 pub(crate) use node::{Gated, Node, Passage};
 pub use people::Unticked;
 pub(crate) use people::{ApprovalRequest, ApprovalState, People};
@@ -143,6 +147,8 @@ pub struct Run {
     context: Arc<Context>,
     /// What it asks of contexts that it shares with other runs.
     shared: Shared,
+    /// What its agents say to each other.
+    messages: Messages,
     /// Steps that are done with.
     done: usize,
     /// Steps that do not count any more, because what they grew in starts anew.

@@ -44,6 +44,7 @@ pub const RECORDS: &[(&str, u16)] = &[
     ("reject", 1),
     ("check", 1),
     ("signal", 1),
+    ("resend", 1),
     ("resolve", 1),
     ("for_parent", 1),
     ("of_child", 1),
@@ -238,6 +239,7 @@ pub(super) fn asked_by(ask: &Ask) -> Option<Arc<str>> {
         | Ask::Reject { by, .. }
         | Ask::Check { by, .. }
         | Ask::Signal { by, .. }
+        | Ask::Resend { by, .. }
         | Ask::Resolve { by, .. } => Some(Arc::clone(by)),
         Ask::Start(_)
         | Ask::Completed { .. }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::events::ids::{Hash, RequestId, RunId, StepId};
+use crate::events::ids::{AgentName, Hash, MessageNumber, RequestId, RunId, StepId};
 use crate::events::problem::{Code, Late, Problem, Remedies, Remedy};
 use crate::events::run::RunStatus;
 use crate::kernel::Unreadable;
@@ -59,6 +59,9 @@ pub enum Refusal {
     /// A run that has ended is sent a signal.
     #[error("the run is {} and waits for no signal", .0.text())]
     EndedBeforeSignal(RunStatus),
+    /// A message of a run that has ended is to be sent again.
+    #[error("the run is {}, and nobody handles messages of it any more", .0.text())]
+    EndedBeforeResend(RunStatus),
     /// A request of a run that has ended is answered.
     #[error("the run is {} and takes no answers", .0.text())]
     EndedBeforeAnswer(RunStatus),
@@ -244,6 +247,27 @@ pub enum Refusal {
     #[error("{0} signals wait for a step to take them")]
     TooManySignals(usize),
 
+    /// A message is to be sent again that there is not.
+    #[error("the run has no message {number}, its last is {last}")]
+    NoSuchMessage {
+        /// The number that was meant.
+        number: MessageNumber,
+        /// The number of the last one; 0 if nothing was sent.
+        last: MessageNumber,
+    },
+    /// A message is to be sent again that somebody is still to handle.
+    #[error("message {0} is on its way")]
+    MessageOnItsWay(MessageNumber),
+    /// A message is to be sent again with which everything is done.
+    #[error("message {0} was handled, or sent again, or is too long dead")]
+    MessageSettled(MessageNumber),
+    /// A message is to be sent again to an agent that the run still does not have.
+    #[error("the run has no agent `{0}`")]
+    NoReceiver(AgentName),
+    /// A message is to be sent again, and too many wait, as this says.
+    #[error("{0}")]
+    MailboxFull(String),
+
     /// A child does not do what its parent wants.
     #[error("the child run is {}: {why}", .status.text())]
     OfChild {
@@ -363,6 +387,7 @@ impl Refusal {
             | Self::EndedBeforeUnpause(_)
             | Self::EndedBeforeCancel(_)
             | Self::EndedBeforeSignal(_)
+            | Self::EndedBeforeResend(_)
             | Self::EndedBeforeAnswer(_)
             | Self::NothingGoesOn(_)
             | Self::RolledBack => Code::RunEnded,
@@ -390,6 +415,10 @@ impl Refusal {
             Self::CannotEdit { .. } => Code::CannotEdit,
             Self::BadOutput { code, .. } => *code,
             Self::TooManySignals(_) => Code::Busy,
+            Self::NoSuchMessage { .. } => Code::NoSuchMessage,
+            Self::MessageOnItsWay(_) | Self::MessageSettled(_) => Code::MessageNotDead,
+            Self::MailboxFull(_) => Code::MailboxFull,
+            Self::NoReceiver(_) => Code::NoSuchReceiver,
             Self::OfChild { status: RunStatus::Stuck, .. } => Code::ChildStuck,
             Self::OfChild { .. } => Code::ChildFailed,
         }

@@ -69,7 +69,11 @@ fn named(control: &Control) -> Option<&str> {
         Control::Approve { request, .. } | Control::Reject { request } | Control::Check { request, .. } => {
             Some(request)
         }
-        Control::Pause | Control::Unpause | Control::Cancel { .. } | Control::Signal { .. } => None,
+        Control::Pause
+        | Control::Unpause
+        | Control::Cancel { .. }
+        | Control::Signal { .. }
+        | Control::Resend { .. } => None,
     }
 }
 
@@ -106,6 +110,7 @@ fn ask(control: Control, order: Order) -> Result<Ask, Problem> {
             Ask::Reject { request, by, reason }
         }
         Control::Check { request, points } => Ask::Check { request, by: order.by, points },
+        Control::Resend { number } => Ask::Resend { number, by: order.by },
         Control::Signal { name, data } => Ask::Signal { name, data, by: order.by },
         Control::Resolve { step, how } => {
             let (by, reason) = reasoned(order, "a compensation is not settled without a reason")?;

@@ -108,7 +108,7 @@ fn is_happening(event: &RunEvent) -> bool {
         Run::StepCompleted(_) | Run::StepSkipped(_) | Run::StepFailed(_) | Run::StepCancelled(_) => true,
         Run::ApprovalRequested(_) | Run::ApprovalGranted(_) | Run::ApprovalRefused(_) => true,
         Run::ApprovalExpired(_) | Run::SignalAwaited(_) | Run::SignalReceived(_) => true,
-        Run::AgentAwaited(_) | Run::AgentAwaitEnded(_) => true,
+        Run::AgentAwaited(_) | Run::AgentAwaitEnded(_) | Run::MessageExpired(_) => true,
         Run::LockRequested(_) | Run::LockAcquired(_) => true,
         Run::RunPaused(_) | Run::RunUnpaused(_) | Run::CancelRequested(_) | Run::RetryRequested(_) => true,
         Run::RollbackStarted(_) | Run::StepCompensated(_) | Run::CompensationFailed(_) => true,

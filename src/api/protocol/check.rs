@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{ContextWants, Control, KeyGiven, Request, WhichEvents};
+use super::{ContextWants, Control, KeyGiven, Request, WhichEvents, WhichMessages};
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
 use crate::events::ids::{AgentName, ContextKey, ContextName, InvalidId, RunId};
 use crate::events::json::Json;
@@ -128,6 +128,10 @@ impl Request {
                 ContextName::parse(context.as_str()).map_err(no_name)?;
                 wants.check()
             }
+            Self::Messages { run, which } => {
+                run.iter().try_for_each(|run| words("the run", run))?;
+                which.check()
+            }
             Self::Plan { run, to } => {
                 words("the run", run)?;
                 to.iter().try_for_each(|to| words("the step or phase", to))
@@ -151,7 +155,7 @@ impl Request {
 impl Control {
     fn check(&self) -> Result<(), Problem> {
         match self {
-            Self::Pause | Self::Unpause | Self::Cancel { rollback: _ } => Ok(()),
+            Self::Pause | Self::Unpause | Self::Cancel { rollback: _ } | Self::Resend { number: _ } => Ok(()),
             Self::PauseAfter { until } => named("the step or phase", until),
             Self::Retry { step: named } | Self::Rollback { to: named } => {
                 named.iter().try_for_each(|named| words("the step or phase", named))
@@ -176,6 +180,14 @@ impl Control {
             }
             Self::Resolve { step, how: _ } => named("the step", step.as_str()),
         }
+    }
+}
+
+impl WhichMessages {
+    fn check(&self) -> Result<(), Problem> {
+        let Self { agent, kind: _, since: _, correlation, dead: _, limit: _ } = self;
+        agent.iter().try_for_each(self::agent)?;
+        correlation.iter().try_for_each(|text| words("the correlation", text))
     }
 }
 

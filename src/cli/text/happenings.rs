@@ -244,6 +244,15 @@ impl Story {
                 let paused = Tone::Warning.of(&terminal!("is paused, and waited for"));
                 return Some(terminal!("agent {}: {}", name(facts.text("agent")), paused));
             }
+            "message_expired" => {
+                let dead = Tone::Warning.of(&terminal!("is dead: {}", died_of(facts)));
+                return Some(terminal!(
+                    "message {} for {}: {}",
+                    facts.number("number"),
+                    name(facts.text("receiver")),
+                    dead
+                ));
+            }
             "agent_await_ended" => {
                 return Some(terminal!("agent {}: is waited for no longer", name(facts.text("agent"))));
             }
@@ -274,6 +283,22 @@ impl Story {
             _ => return None,
         };
         Some(terminal!("run {}: {}", self.run, said))
+    }
+}
+
+/// Why somebody is not given a message any more.
+fn died_of(facts: &Facts<'_>) -> Text {
+    let why = facts.data.get("why");
+    let of = |kind: &str| Some(Facts { data: why?.get(kind)?, at: facts.at });
+    match (of("no_receiver"), of("tried_too_often")) {
+        (Some(nobody), _) if nobody.text("nearest").is_empty() => terminal!("the run has no such agent"),
+        (Some(nobody), _) => {
+            terminal!("the run has no such agent; did you mean {}?", name(nobody.text("nearest")))
+        }
+        (_, Some(tried)) => {
+            terminal!("{} attempts did not handle it, {}", tried.number("tries"), tried.failure())
+        }
+        (None, None) => terminal!("its deadline has passed"),
     }
 }
 

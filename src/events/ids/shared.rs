@@ -64,7 +64,7 @@ impl LockName {
 }
 
 /// A text that is no name, as much of it as says so.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars().take(2 * ID_LENGTH_MAX).collect::<String>().escape_debug().to_string()
 }
 

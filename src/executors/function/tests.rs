@@ -27,6 +27,7 @@ fn task(with: &serde_json::Value) -> Task {
         context: Default::default(),
         contexts: Default::default(),
         locks: Default::default(),
+        messages: Vec::new(),
     }
 }
 

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::{AgentDefinition, AgentRequest, ContextEntry, Failure, Output, Progress, Task};
+use super::super::{
+    AgentDefinition, AgentRequest, ContextEntry, Failure, MessageGiven, Output, Progress, Task,
+};
 use crate::events::ids::{AgentName, LockFence};
 use crate::events::json::{Json, Why};
 use crate::events::problem::Code;
@@ -35,6 +37,8 @@ struct Document<'a> {
     /// The numbers of the grants of its locks.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     locks: &'a BTreeMap<String, LockFence>,
+    /// What other agents sent it.
+    messages: &'a [MessageGiven],
     /// What it is given to read: nothing, so far.
     files: [&'a str; 0],
     purpose: &'a str,
@@ -92,6 +96,7 @@ pub(super) fn document(task: &Task, about: &Json) -> Result<Vec<u8>, Failure> {
         context: &task.context,
         contexts: &task.contexts,
         locks: &task.locks,
+        messages: &task.messages,
         files: [],
         purpose: task.purpose.text(),
         outcome: task.compensates.as_ref().map(|step| step.outcome.text()),

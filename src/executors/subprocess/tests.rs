@@ -41,6 +41,7 @@ fn task(folder: &Path, work: Work) -> Task {
         context: Default::default(),
         contexts: Default::default(),
         locks: Default::default(),
+        messages: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@
 use reenact::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Wants};
 use reenact::aggregates::run::{Ask, Order, RECORDS, Run, RunStatus, StartRun};
 use reenact::events::decision::{Decision, Form, RecordedCommand};
-use reenact::events::ids::Version;
+use reenact::events::ids::{MessageNumber, Version};
 use reenact::kernel::{Aggregate, Draft, Grants, Moment, Recalling, Recording};
 use reenact::testing::MemoryBlobs;
 use reenact::testing::simulation::start_of;
@@ -119,6 +119,7 @@ fn people() -> Vec<CommandCase> {
         untold(Ask::Check { request, by: by.clone(), points: vec![1, 300] }),
         untold(signal()),
         CommandCase { ask: signal(), events: vec![received.into()], told: true },
+        untold(Ask::Resend { number: MessageNumber(300), by: by.clone() }),
         untold(Ask::Resolve { by, reason, step: step("tag"), how }),
     ]
 }

@@ -1,6 +1,7 @@
 //! The engine and the oracle, side by side: after everything that happens they must agree.
 
 mod agree;
+mod letters;
 mod step;
 
 use std::sync::Arc;
@@ -67,7 +68,8 @@ impl Duel {
             Move::Perform(fence) => self.perform(*fence)?,
             Move::Stop(fence) => {
                 let stopped = Err(self.engine.stopped(*fence));
-                let ((step, undoes), outcome) = (self.what(*fence), told(&stopped));
+                let (step, undoes) = self.what(*fence);
+                let outcome = told(&step, &stopped);
                 self.report(*fence, stopped, &step, undoes, &outcome)?;
             }
             Move::Answer(_) | Move::Signal(_) => return self.hear(next),
@@ -261,7 +263,7 @@ impl Duel {
             let (was, is) = (&self.engine.world.context, &self.oracle.context);
             return Err(self.disagree(&format!("`{step}` is told {was:?} of the context, which is {is:?}")));
         }
-        let outcome = told(&result);
+        let outcome = told(&step, &result);
         self.report(fence, result, &step, undoes, &outcome)
     }
 
@@ -280,7 +282,10 @@ impl Duel {
         while let Some((_, timer)) = self.engine.next_timer().filter(|(due, _)| Some(*due) <= at) {
             self.play(&Move::Wake(timer))?;
         }
+        let given = std::mem::take(&mut self.engine.world.messages);
+        let before = self.engine.history().len();
         self.act(Act::Report(fence, result))?.ok();
+        self.check_handled(step, before, &given)?;
         self.oracle.result(step, undoes, outcome);
         self.hear_timers();
         Ok(())

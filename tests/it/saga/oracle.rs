@@ -57,6 +57,8 @@ pub(super) struct Oracle {
     pub(super) context: BTreeMap<String, (u64, Value)>,
     /// The same for other runs.
     pub(super) shared: BTreeMap<String, (u64, Value)>,
+    /// What the tries have sent, in order.
+    pub(super) letters: Vec<Letter>,
     /// Whether it fails because a child is stuck.
     stuck_child: bool,
 }
@@ -100,7 +102,7 @@ pub(super) enum End {
 /// How a try ended.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    Done { output: Value, child: Option<ChildEnd>, writes: Vec<Write> },
+    Done { output: Value, child: Option<ChildEnd>, writes: Vec<Write>, letters: Vec<Letter> },
     Failed { retriable: bool, fatal: bool, stuck: bool, child: Option<ChildEnd> },
     TimedOut,
     Cancelled,
@@ -123,6 +125,16 @@ impl Write {
         }
         is_taken
     }
+}
+
+/// A message that a try sends.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Letter {
+    /// The step that it is a try at.
+    pub(super) step: String,
+    pub(super) to: String,
+    pub(super) urgent: bool,
+    pub(super) body: Value,
 }
 
 /// How a child run ended.
@@ -159,6 +171,7 @@ impl Oracle {
             heard: 0,
             context: BTreeMap::new(),
             shared: BTreeMap::new(),
+            letters: Vec::new(),
             stuck_child: false,
             model,
         };
@@ -276,10 +289,10 @@ impl Oracle {
         self.follow();
     }
 
-    /// A try writes all or nothing: nothing where a key has another version than it expects, which fails it, and where its
+    /// A try writes and sends all or nothing: nothing where a key has another version than it expects, which fails it, and where its
     /// answer is not taken.
     fn written(&mut self, place: usize, undoes: bool, outcome: &Outcome) -> Outcome {
-        let Outcome::Done { output, writes, .. } = outcome else { return outcome.clone() };
+        let Outcome::Done { output, writes, letters, .. } = outcome else { return outcome.clone() };
         let conflict = Outcome::Failed { retriable: true, fatal: false, stuck: false, child: None };
         let (mut context, mut shared) = (self.context.clone(), self.shared.clone());
         // Its own context is looked at before others are asked, who are asked only if its answer is taken.
@@ -294,6 +307,7 @@ impl Oracle {
             return conflict;
         }
         (self.context, self.shared) = (context, shared);
+        self.letters.extend(letters.iter().cloned());
         outcome.clone()
     }
 

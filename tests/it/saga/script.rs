@@ -14,7 +14,7 @@ use reenact::workflow::work::{AgentRequest, Child};
 use serde_json::{Value, json};
 
 use super::model::Plan;
-use super::oracle::{ChildEnd, Outcome, Write};
+use super::oracle::{ChildEnd, Letter, Outcome, Write};
 
 /// A world that follows from a seed.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub(super) struct Script {
     pub(super) beside: Value,
     /// What it was told that the agents share: values with their versions.
     pub(super) context: BTreeMap<String, (u64, Value)>,
+    /// The numbers of the messages that it was given.
+    pub(super) messages: Vec<u64>,
 }
 
 impl Script {
@@ -53,6 +55,7 @@ impl Script {
             given: Value::Null,
             beside: Value::Null,
             context: BTreeMap::new(),
+            messages: Vec::new(),
         }
     }
 
@@ -83,7 +86,9 @@ impl Script {
             if self.shares && !is_child && dice.one_in(2) {
                 writes.push(shared_write(task, &mut dice));
             }
-            let requests = writes.into_iter().map(Write::request).collect();
+            let letters = if is_child { Vec::new() } else { letters(task, &mut dice) };
+            let letters = letters.into_iter().map(Letter::request);
+            let requests = writes.into_iter().map(Write::request).chain(letters).collect();
             let done = Ok(Output { child, requests, ..answer(&done) });
             return self.unless_compensated(task, is_child, done, true);
         }
@@ -145,6 +150,38 @@ fn shared_write(task: &Task, dice: &mut Dice) -> Write {
     Write { key: format!("t/{key}"), expected, value: json!({ "by": task.step, "try": task.attempt }) }
 }
 
+/// What an attempt sends, perhaps to somebody who is not there.
+fn letters(task: &Task, dice: &mut Dice) -> Vec<Letter> {
+    let count = if dice.one_in(2) { 1 + dice.below(3) } else { 0 };
+    let letter = |nth| Letter {
+        step: task.step.to_string(),
+        to: ["world", "World", "other", "*", "nobody", "topic:t"][dice.below(6)].to_owned(),
+        urgent: dice.one_in(4),
+        body: json!({ "by": task.step, "try": task.attempt, "nth": nth }),
+    };
+    (0..count).map(letter).collect()
+}
+
+impl Letter {
+    fn request(self) -> AgentRequest {
+        let Self { step: _, to, urgent, body } = self;
+        let priority = if urgent { "urgent" } else { "normal" };
+        let letter = json!({ "to": to, "kind": "task", "priority": priority, "body": body });
+        AgentRequest::Send(Json::from(&letter))
+    }
+
+    fn of(step: &str, request: &AgentRequest) -> Option<Self> {
+        let AgentRequest::Send(letter) = request else { return None };
+        let letter = letter.value();
+        Some(Self {
+            step: step.to_owned(),
+            to: letter["to"].as_str()?.to_owned(),
+            urgent: letter["priority"] == "urgent",
+            body: letter["body"].clone(),
+        })
+    }
+}
+
 impl Write {
     fn request(self) -> AgentRequest {
         let Self { key, expected, value } = self;
@@ -152,10 +189,10 @@ impl Write {
         AgentRequest::Context { key, value: Json::from(&value) }
     }
 
-    fn of(request: &AgentRequest) -> Self {
-        let AgentRequest::Context { key, value } = request else { panic!("{request:?} is never asked for") };
+    fn of(request: &AgentRequest) -> Option<Self> {
+        let AgentRequest::Context { key, value } = request else { return None };
         let (key, expected) = key.split_once('@').map_or((&**key, None), |(key, at)| (key, at.parse().ok()));
-        Self { key: key.to_owned(), expected, value: value.value() }
+        Some(Self { key: key.to_owned(), expected, value: value.value() })
     }
 }
 
@@ -187,6 +224,8 @@ impl World for Script {
         let told = task.context.iter();
         self.context =
             told.map(|(key, entry)| (key.clone(), (entry.version.0, entry.value.value()))).collect();
+        let number = |id: &String| id.rsplit_once('/').and_then(|(_, number)| number.parse().ok()).unwrap();
+        self.messages = task.messages.iter().map(|message| number(&message.id)).collect();
         if let Some(compensates) = &task.compensates {
             let outcome = if compensates.outcome == Undoes::Completed { "completed" } else { "unknown" };
             self.beside = json!({ "undo": compensates.output.value(), "outcome": outcome });
@@ -227,7 +266,7 @@ fn may_edit(asked: &ApprovalRequested) -> bool {
 }
 
 /// The same as the oracle has it.
-pub(super) fn told(result: &Result<Output, Failure>) -> Outcome {
+pub(super) fn told(step: &str, result: &Result<Output, Failure>) -> Outcome {
     let child = |child: &Option<Child>| {
         child.as_ref().map(|child| ChildEnd {
             compensated: child.status == RunStatus::Compensated,
@@ -239,7 +278,8 @@ pub(super) fn told(result: &Result<Output, Failure>) -> Outcome {
         Ok(output) => Outcome::Done {
             output: output.output.value(),
             child: child(&output.child),
-            writes: output.requests.iter().map(Write::of).collect(),
+            writes: output.requests.iter().filter_map(Write::of).collect(),
+            letters: output.requests.iter().filter_map(|request| Letter::of(step, request)).collect(),
         },
         Err(failure) if failure.code == Code::TimedOut => Outcome::TimedOut,
         Err(failure) if failure.code == Code::Cancelled => Outcome::Cancelled,

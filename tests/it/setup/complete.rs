@@ -71,6 +71,8 @@ fn bash_completes_runs_steps_requests_agents_and_files() {
     assert_eq!(offered(&["reenact", "agents", "pause", ""]), ["shell", "writer"]);
     assert_eq!(offered(&["reenact", "ask", "--agent", ""]), ["writer"]);
     assert_eq!(offered(&["reenact", "ask", "--tag", "te"]), ["team=blue"]);
+    assert_eq!(offered(&["reenact", "messages", "--agent", "w"]), ["writer"]);
+    assert_eq!(offered(&["reenact", "messages", "--kind", "res"]), ["result", "response"]);
     assert_eq!(offered(&["reenact", "history", "agent/w"]), ["agent/writer"]);
     assert_eq!(offered(&["reenact", "list", "--workflow", ""]), ["asks", "done"]);
     assert_eq!(offered(&["reenact", "list", "--status", "in"]), ["interrupted"]);

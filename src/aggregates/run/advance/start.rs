@@ -146,6 +146,7 @@ impl Advance<'_, '_> {
             step: step.clone(),
             input,
         };
+        self.expire_late(&event.agent);
         self.draft.emit(event);
         if let Some(run) = child {
             self.draft.emit(ChildStarted { step, run });

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::RunDraft;
+use crate::aggregates::run::advance::Advance;
 use crate::aggregates::run::{
     End, Ended, Ending, Node, Order, Phase, Refusal, Run, RunRejection, StepIndex, StepPhase, UndoPhase,
     Unwinding, Why,
 };
-use crate::events::ids::StepId;
+use crate::events::ids::{MessageNumber, StepId};
 use crate::events::problem::Remedy;
 use crate::events::run::{
     CancelRequested, PausePlanned, RetryRequested, RollbackCause, RunPaused, RunUnpaused, SkipReason,
@@ -28,6 +29,19 @@ pub(super) fn forward(run: &Run) -> Vec<Remedy> {
         _ => Remedy::Resume,
     };
     vec![how]
+}
+
+/// Sends a dead message again. Of a run that has ended nobody would be given it.
+pub(super) fn resend(
+    advance: &mut Advance<'_, '_>,
+    number: MessageNumber,
+    by: Arc<str>,
+) -> Result<(), RunRejection> {
+    let run = advance.draft.state();
+    match run.status() {
+        status if status.has_ended() => Err(Refusal::EndedBeforeResend(status).but(forward(run))),
+        _ => advance.send_again(number, by),
+    }
 }
 
 pub(super) fn pause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRejection> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Contradiction, Evolution};
 use crate::aggregates::run::ContextValue;
 use crate::events::ids::KeyVersion;
-use crate::events::run::{AttemptStarted, ContextChanged};
+use crate::events::run::ContextChanged;
 
 impl Evolution<'_> {
     pub(super) fn context_changed(&mut self, event: &ContextChanged) -> Result<(), Contradiction> {
@@ -21,13 +21,7 @@ impl Evolution<'_> {
                 ));
             }
         };
-        let node = self.run.node(&event.step).map(|(_, node)| node);
-        let open = node.into_iter().flat_map(|node| node.open_attempts());
-        let writes =
-            |open: &Arc<AttemptStarted>| (open.purpose, open.attempt) == (event.purpose, event.attempt);
-        if !open.into_iter().any(writes) {
-            return Err(format!("no attempt {} at `{}` is open that could write", event.attempt, event.step));
-        }
+        self.open_attempt(&event.step, event.purpose, event.attempt)?;
         let ContextChanged { key, value, step, purpose, attempt, .. } = event.clone();
         let written = ContextValue { version, value, step, purpose, attempt, at: self.now };
         Arc::make_mut(&mut self.run.context).insert(key, written);

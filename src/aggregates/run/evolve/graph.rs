@@ -13,6 +13,7 @@ impl Evolution<'_> {
     pub(super) fn step_added(&mut self, event: &StepAdded) -> Result<(), Contradiction> {
         let inside = event.inside.as_ref().map(|parent| self.place(parent)).transpose()?;
         self.run.planned += u32::from(event.because == Because::Plan);
+        self.meet_agents(event);
         let place = match self.run.steps.index(&event.step) {
             Some(place) => self.come_back(place, event, inside)?,
             None => {

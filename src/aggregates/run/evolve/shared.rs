@@ -9,8 +9,8 @@ use crate::aggregates::run::shared::{
 use crate::aggregates::run::{RunEffect, RunEffectId, StepIndex, StepPhase};
 use crate::events::ids::Fence;
 use crate::events::run::{
-    AttemptAnswered, AttemptStarted, ContextAwaited, ContextRead, ContextWritten, LockAcquired,
-    LockGivenBack, LockRequested, Purpose,
+    AttemptAnswered, ContextAwaited, ContextRead, ContextWritten, LockAcquired, LockGivenBack, LockRequested,
+    Purpose,
 };
 
 impl Evolution<'_> {
@@ -111,7 +111,7 @@ impl Evolution<'_> {
     }
 
     pub(super) fn attempt_answered(&mut self, event: &AttemptAnswered) -> Result<(), Contradiction> {
-        let attempt = self.open_attempt(event.purpose, &event.step, event.attempt)?;
+        let attempt = self.open_attempt(&event.step, event.purpose, event.attempt)?;
         let left = event.writes.iter().map(|write| (write.context.clone(), Arc::new(write.clone())));
         let key = (Arc::clone(&attempt.idempotency_key), event.attempt);
         let (answer, step) = (event.answer.clone(), event.step.clone());
@@ -126,7 +126,7 @@ impl Evolution<'_> {
     }
 
     pub(super) fn context_written(&mut self, event: &ContextWritten) -> Result<(), Contradiction> {
-        let attempt = self.open_attempt(event.purpose, &event.step, event.attempt)?;
+        let attempt = self.open_attempt(&event.step, event.purpose, event.attempt)?;
         let writing = self.run.shared.writing.get_mut(&attempt.fence);
         let written = writing.and_then(|writing| writing.left.remove(&event.context));
         if written.is_none() {
@@ -134,18 +134,6 @@ impl Evolution<'_> {
         }
         self.close_shared(SharedEffectId::Write(attempt.fence, event.context.clone()));
         Ok(())
-    }
-
-    fn open_attempt(
-        &self,
-        purpose: Purpose,
-        step: &crate::events::ids::StepId,
-        number: u32,
-    ) -> Result<Arc<AttemptStarted>, Contradiction> {
-        let node = self.run.node(step).map(|(_, node)| node);
-        let open = node.into_iter().flat_map(|node| node.open_attempts());
-        let mut open = open.filter(|open| (open.purpose, open.attempt) == (purpose, number));
-        open.next().cloned().ok_or_else(|| format!("no attempt {number} at `{step}` is open"))
     }
 
     fn prepare(&mut self, place: StepIndex, preparing: Preparing) {

@@ -23,6 +23,7 @@ impl Evolution<'_> {
         self.note_start(place)?.tries_mut(purpose)?.start(&attempt);
         self.run.fence = event.fence;
         self.run.running += 1;
+        self.run.messages.give(&event.agent, event.fence, self.now);
         self.changes.open(RunEffect::attempt(&attempt, false));
         self.child_is_sent(place, &attempt);
         self.read_anew(place);
@@ -30,6 +31,7 @@ impl Evolution<'_> {
     }
 
     pub(super) fn attempt_failed(&mut self, event: &AttemptFailed) -> Result<(), Contradiction> {
+        self.count_try(&event.step, event.purpose, event.attempt);
         let place = self.end_attempt(&event.step, event.purpose, event.attempt)?;
         let node = self.node_mut(place)?;
         node.usage = node.usage.and(event.usage);
@@ -46,6 +48,9 @@ impl Evolution<'_> {
     }
 
     pub(super) fn attempt_lost(&mut self, event: &AttemptLost) -> Result<(), Contradiction> {
+        if !event.interrupted {
+            self.count_try(&event.step, event.purpose, event.attempt);
+        }
         let place = self.end_attempt(&event.step, event.purpose, event.attempt)?;
         // A child goes on whoever sees it through: it cannot be what ended the process.
         let node = self.node_mut(place)?;
@@ -78,6 +83,19 @@ impl Evolution<'_> {
         self.ready(place, purpose)
     }
 
+    /// The open attempt of that number and purpose.
+    pub(super) fn open_attempt(
+        &self,
+        step: &StepId,
+        purpose: Purpose,
+        number: u32,
+    ) -> Result<Arc<AttemptStarted>, Contradiction> {
+        let node = self.run.node(step).map(|(_, node)| node);
+        let open = node.into_iter().flat_map(|node| node.open_attempts());
+        let mut open = open.filter(|open| (open.purpose, open.attempt) == (purpose, number));
+        open.next().cloned().ok_or_else(|| format!("no attempt {number} at `{step}` is open"))
+    }
+
     /// Ends the open attempt with that number; what becomes of what was tried is said next.
     pub(super) fn end_attempt(
         &mut self,
@@ -95,6 +113,7 @@ impl Evolution<'_> {
     pub(super) fn close_attempt(&mut self, place: StepIndex, attempt: &AttemptStarted) {
         self.run.running = self.run.running.saturating_sub(1);
         self.leave_shared(place, Some(attempt.fence));
+        self.run.messages.take_back(attempt.fence);
         self.child_is_let_go(place, attempt);
         self.changes.close(RunEffectId::Attempt(attempt.fence));
         self.changes.close(RunEffectId::Stop(attempt.fence));

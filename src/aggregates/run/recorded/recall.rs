@@ -77,6 +77,7 @@ pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRe
             let data = data.ok_or_else(|| from.broken("no event says what the signal said"))?;
             Ask::Signal { name, data: from.blobs.json(data)?, by: by()? }
         }
+        "resend" => Ask::Resend { number: read(from)?, by: by()? },
         "resolve" => {
             let Resolve { reason, step, how } = read(from)?;
             Ask::Resolve { by: by()?, reason: text(&reason, from)?, step, how }

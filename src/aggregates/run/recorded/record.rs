@@ -47,6 +47,7 @@ pub(in crate::aggregates::run) fn record(
         }
         Ask::Check { request, by: _, points } => codec::to_bytes(&Check { request, points }),
         Ask::Signal { name, data, by: _ } => codec::to_bytes(&signal(name, data, to)),
+        Ask::Resend { number, by: _ } => codec::to_bytes(&number),
         Ask::Resolve { by: _, reason, step, how } => {
             codec::to_bytes(&Resolve { reason: words(&reason, to), step, how })
         }

@@ -8,7 +8,7 @@ use super::random::{begin, turn, workflow};
 use crate::aggregates::run::{Ask, Run};
 use crate::events::codec::Encoded;
 use crate::events::ids::{StepId, StreamId, Version};
-use crate::events::run::{Purpose, RunEvent};
+use crate::events::run::{MessageHandled, Purpose, RunEvent};
 use crate::events::time::Timestamp;
 use crate::kernel::{Aggregate, At, EffectChanges};
 use crate::testing::Dice;
@@ -46,6 +46,24 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
             }
         }
         RunEvent::StepCompensated(undone) => undone.attempt = tries(&undone.step, Purpose::Compensate),
+        RunEvent::MessageSent(sent) => {
+            sent.number = run.messages().last.next();
+            sent.attempt = tries(&sent.step, sent.purpose);
+        }
+        RunEvent::MessageHandled(handled) => {
+            // Whoever was given one.
+            let open = run.nodes().iter().flat_map(|node| node.open_attempts());
+            let given = open.filter_map(|open| Some((open, run.messages().given(open.fence).next()?)));
+            for (open, sent) in given.take(1) {
+                *handled = MessageHandled {
+                    number: sent.message.number,
+                    receiver: open.agent.clone(),
+                    step: open.step.clone(),
+                    purpose: open.purpose,
+                    attempt: open.attempt,
+                };
+            }
+        }
         RunEvent::StepCompleted(done) if done.attempt > 0 => done.attempt = tries(&done.step, Purpose::Do),
         _ => {}
     }

@@ -11,6 +11,8 @@ mod growing;
 mod handoffs;
 mod hints;
 mod impossible;
+mod many;
+mod messages;
 mod needs;
 mod output;
 mod pages;

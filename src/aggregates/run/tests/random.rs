@@ -10,13 +10,14 @@ use std::time::Duration;
 use super::play::{Play, order};
 use crate::aggregates::run::kin::{ChildSays, ForParent, OfChild, Wants};
 use crate::aggregates::run::{Ask, Phase, Run, RunEffect, RunEffectId, RunStatus};
-use crate::events::ids::{AgentName, RunId, StepId, Version};
+use crate::events::ids::{AgentName, MessageNumber, RunId, StepId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{Parent, Purpose, Resolution, RunEvent};
 use crate::kernel::{Aggregate, Attention, Effect};
+use crate::testing::promises::messages::Post;
 use crate::testing::{Dice, given};
-use crate::workflow::work::{Child, Failure, Output, Stop};
+use crate::workflow::work::{AgentRequest, Child, Failure, Output, Stop};
 
 /// One of several. A test that fails names its seed, and the seed makes the same test again.
 fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> &'a T {
@@ -148,6 +149,7 @@ struct Audit {
     undone: BTreeSet<(StepId, u32)>,
     /// Locks that steps have got since they were tried last.
     locks: BTreeMap<StepId, usize>,
+    post: Post,
     seen: BTreeSet<&'static str>,
     events: usize,
     commands: usize,
@@ -173,6 +175,7 @@ impl Audit {
         for event in &play.log[self.events..] {
             self.seen.insert(event.kind());
             self.locked(play, event, context);
+            self.post.see(event).unwrap_or_else(|why| panic!("{context}: {why}"));
             match event {
                 RunEvent::AttemptStarted(started) if play.paused.contains(&started.agent) => {
                     panic!("{context}: `{}` is paused and starts `{}`", started.agent, started.step);
@@ -213,6 +216,11 @@ impl Audit {
         let told: BTreeSet<String> = self.open.values().map(|effect| format!("{effect:?}")).collect();
         let open: BTreeSet<String> = play.state().open().iter().map(|effect| format!("{effect:?}")).collect();
         assert_eq!(told, open, "{context}: changes and state disagree");
+        for started in play.attempts() {
+            let given = play.state().messages().given(started.fence).map(|sent| sent.message.number);
+            let expected = self.post.given(&started.step, started.purpose);
+            assert_eq!(given.collect::<Vec<_>>(), expected, "{context}: `{}` is given these", started.step);
+        }
         let attempts = play
             .state()
             .open()
@@ -286,10 +294,33 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
             };
             let child = (started.agent.as_str() == "workflow").then_some(child);
             let output = Json::parse(pick::<&str>(dice, &ANSWERS)).unwrap();
-            let output = Output { output, child, ..Output::default() };
+            let requests = any_messages(dice);
+            let output = Output { output, child, requests, ..Output::default() };
             play.ask(Ask::Completed { step: started.step.clone(), fence: started.fence, output });
         }
     }
+}
+
+/// What an attempt may send.
+fn any_messages(dice: &mut Dice) -> Vec<AgentRequest> {
+    let count = if dice.one_in(2) { 0 } else { 1 + dice.below(3) };
+    let message = |_| {
+        let to = pick::<&str>(dice, &["shell", "shell", "Shell", "ada", "bob", "*", "nobody", "topic:a"]);
+        let more = pick::<&str>(
+            dice,
+            &[
+                "",
+                "",
+                r#","priority":"high""#,
+                r#","priority":"low""#,
+                r#","deadline":"3s""#,
+                r#","kind":"no""#,
+            ],
+        );
+        let kind = if more.contains("kind") { "" } else { r#","kind":"task""# };
+        AgentRequest::Send(Json::parse(&format!(r#"{{"to":"{to}"{kind}{more},"body":[1]}}"#)).unwrap())
+    };
+    (0..count).map(message).collect()
 }
 
 /// What a run of the family may say.
@@ -344,6 +375,10 @@ fn any_order(dice: &mut Dice, play: &Play) -> Ask {
     }
     match (dice.below(8), step, status) {
         (_, Some(step), RunStatus::Stuck) => Ask::Resolve { by, reason, step, how },
+        (0, ..) if dice.one_in(2) => {
+            let number = MessageNumber(1 + dice.below(4) as u64);
+            Ask::Resend { number, by }
+        }
         (0, ..) => Ask::Pause(order()),
         (1 | 2, ..) | (_, _, RunStatus::Paused) => Ask::Unpause(order()),
         (3, ..) => Ask::Cancel { order: order(), rollback: dice.one_in(2) },

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::messages::sends;
 use super::people::{approve, edit, signal};
 use super::play::{Play, order};
 use crate::aggregates::run::snapshot::{SCHEMA, read, write};
@@ -91,7 +92,12 @@ steps:
     play.complete("plan", r#"{"add_steps": [{"id": "one", "run": "x"}]}"#);
     play.ask(Ask::Check { request: "plan".to_owned(), by: "ada".into(), points: vec![1] });
     play.ask(approve("plan", "ada"));
-    play.complete("plan/one", "1");
+    let to_a = r#"{"to":"a","kind":"task","priority":"high","deadline":"1h","body":[1]}"#;
+    sends(
+        &mut play,
+        "plan/one",
+        &[to_a, r#"{"to":"*","kind":"notice"}"#, r#"{"to":"nobody","kind":"task"}"#],
+    );
     play.fail("poll#1", Failure::new(Code::ExitUnknown, "no"));
     play.complete("poll#1", "true");
     play.ask(signal("payment", "7"));

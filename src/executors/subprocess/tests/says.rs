@@ -32,7 +32,7 @@ async fn stdin_holds_the_document() {
         format!(
             "{{\"run\":\"r1\",\"step\":\"build[0]\",\"attempt\":2,\"generation\":3,\"idempotency_key\":\"{key}\",\
              \"agent\":{{\"name\":\"shell\",\"description\":\"Runs the programs of steps with `run`\",\"system\":\"\"}},\
-             \"input\":{{\"n\":12345678901234567890123}},\"prompt\":\"Publish.\",\"context\":{{}},\"files\":[],\
+             \"input\":{{\"n\":12345678901234567890123}},\"prompt\":\"Publish.\",\"context\":{{}},\"messages\":[],\"files\":[],\
              \"purpose\":\"do\"}}"
         )
     );

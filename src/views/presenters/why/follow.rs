@@ -38,7 +38,8 @@ pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) ->
         RunEvent::StepCancelled(cancelled) => vec![Want::Stopped(cancelled.step.clone())],
         RunEvent::StepCompleted(done) => step_completed(past, done, is_asked_about),
         RunEvent::StepCompensated(undone) => {
-            vec![Want::Began(undone.step.clone(), Purpose::Compensate)]
+            let began = Want::Began(undone.step.clone(), Purpose::Compensate);
+            std::iter::once(began).chain(handled(&undone.step, Purpose::Compensate, undone.attempt)).collect()
         }
         RunEvent::CompensationFailed(failed) => {
             vec![Want::Tried(failed.step.clone(), Purpose::Compensate), Want::Opened(failed.step.clone())]
@@ -52,6 +53,11 @@ pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) ->
         RunEvent::AttemptStarted(began) => attempt_began(past, began),
         RunEvent::HandoffDeclared(told) => vec![Want::Began(told.step.clone(), Purpose::Do)],
         RunEvent::ContextChanged(changed) => vec![Want::Began(changed.step.clone(), changed.purpose)],
+        RunEvent::MessageHandled(handled) => vec![Want::Message(handled.number)],
+        RunEvent::MessageSent(sent) => match sent.causation.filter(|_| sent.by.is_some()) {
+            Some(number) => vec![Want::Message(number)],
+            None => vec![Want::Began(sent.step.clone(), sent.purpose)],
+        },
         RunEvent::ApprovalRequested(asked) => match asked.gate {
             Gate::Before => sources(past, &asked.step, &past.uses(&asked.step, Purpose::Do)),
             Gate::After => vec![Want::Made(asked.step.clone())],
@@ -195,10 +201,16 @@ fn step_completed(past: &Past<'_>, done: &StepCompleted, is_asked_about: bool) -
         StepKind::Work { .. } => began_with(past, step, Purpose::Do),
         StepKind::Sleep | StepKind::AskOfPhase => Vec::new(),
     };
+    wants.extend(handled(step, Purpose::Do, done.attempt));
     if node.fallback.is_some() {
         wants.push(Want::FellBack(step.clone()));
     }
     wants
+}
+
+/// The messages that an attempt handled.
+fn handled(step: &StepId, purpose: Purpose, attempt: u32) -> Option<Want> {
+    (attempt > 0).then(|| Want::Handled(step.clone(), purpose, attempt))
 }
 
 fn attempt_failed(past: &Past<'_>, failed: &AttemptFailed) -> Vec<Want> {

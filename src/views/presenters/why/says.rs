@@ -8,9 +8,9 @@ use crate::events::ids::{AgentName, KeyVersion, StepId, TimerId};
 use crate::events::json::Payload;
 use crate::events::problem::Code;
 use crate::events::run::{
-    ApprovalRequested, AttemptStarted, Because, ChildEnded, Gate, Handling, Purpose, Resolution,
-    RollbackCause, RunEvent, RunStarted, SkipReason, StepAdded, StepCompleted, StepFailed, StepKind,
-    StepSkipped,
+    ApprovalRequested, AttemptStarted, Because, ChildEnded, ContextChanged, Gate, Handling, MessageHandled,
+    MessageSent, Purpose, Resolution, RollbackCause, RunEvent, RunStarted, SkipReason, StepAdded,
+    StepCompleted, StepFailed, StepKind, StepSkipped,
 };
 use crate::events::text::{shortened, shortened_lines};
 use crate::events::time::{Timestamp, format_duration};
@@ -57,13 +57,7 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
         RunEvent::SignalReceived(came) => {
             of_run(format!("{} sent the signal `{}`: {}", came.by, came.name, value(past, &came.data)))
         }
-        RunEvent::ContextChanged(changed) => {
-            let (step, key, value) = (&changed.step, &changed.key, value(past, &changed.value));
-            of(
-                step,
-                format!("`{step}` wrote `{key}` into the context (version {}): {value}", changed.version),
-            )
-        }
+        RunEvent::ContextChanged(changed) => of(&changed.step, written(past, changed)),
         RunEvent::ContextAwaited(_) | RunEvent::ContextRead(_) | RunEvent::LockRequested(_) => {
             shared(past, event, at)
         }
@@ -71,6 +65,8 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
             let (step, from, to) = (&told.step, &told.from, &told.to);
             of(step, format!("{from} handed over to {to} in `{step}`: {}", message(&told.reason)))
         }
+        RunEvent::MessageHandled(done) => of(&done.step, handled(done)),
+        RunEvent::MessageSent(sent) => of(&sent.step, message_sent(past, sent)),
         RunEvent::AgentAwaited(awaited) => {
             of_run(format!("the agent {} is paused, and waited for since {}", awaited.agent, moment(at)))
         }
@@ -130,6 +126,27 @@ fn shared(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<StepId>, 
             (Some(step.clone()), says)
         }
         _ => (None, of_the_run(past, event)),
+    }
+}
+
+fn written(past: &Past<'_>, changed: &ContextChanged) -> String {
+    let ContextChanged { step, key, version, value: written, .. } = changed;
+    format!("`{step}` wrote `{key}` into the context (version {version}): {}", value(past, written))
+}
+
+fn handled(done: &MessageHandled) -> String {
+    format!("`{}` handled message {} for {}", done.step, done.number, done.receiver)
+}
+
+/// A message, with whom it is for and what it says.
+fn message_sent(past: &Past<'_>, sent: &MessageSent) -> String {
+    let MessageSent { number, kind, to, step, .. } = sent;
+    let says = value(past, &sent.body);
+    match (&sent.by, sent.causation) {
+        (Some(by), Some(again)) => {
+            format!("{by} had message {again} sent again to {to}, as {number}: {says}")
+        }
+        _ => format!("`{step}` sent message {number} ({kind}) to {to}: {says}"),
     }
 }
 

@@ -10,6 +10,9 @@ use crate::events::ids::{RunId, StepId, Version};
 use crate::events::run::{ChildEnded, ChildRested, Parent, Purpose, RunEvent, RunStarted};
 use crate::events::time::Timestamp;
 
+/// How many of the messages are followed that an attempt handled, the last first.
+const MESSAGES_MAX: usize = 3;
+
 /// A look at the events of one run, from the last to the first.
 pub struct Walk<'a> {
     past: Past<'a>,
@@ -140,8 +143,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Of attempts before another only the last is a link; how many there were stands in it.
+    /// Of attempts before another only the last is a link; how many there were stands in it. Of the messages that an attempt
+    /// handled a few are.
     fn is_news(&mut self, want: &Want, event: &RunEvent) -> bool {
+        if let Want::Handled(step, ..) = want {
+            let is_one = |cause: &&Cause| cause.kind == event.kind() && cause.step.as_ref() == Some(step);
+            return self.chain.iter().filter(is_one).count() < MESSAGES_MAX;
+        }
         let Want::Earlier(step, purpose, _) = want else { return true };
         let is_it = |earlier: &&mut Earlier| (&earlier.step, earlier.purpose) == (step, *purpose);
         match self.earlier.iter_mut().find(is_it) {

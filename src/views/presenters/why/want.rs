@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::past::Past;
-use crate::events::ids::{AgentName, ContextKey, ContextName, RequestId, StepId, TimerId};
+use crate::events::ids::{AgentName, ContextKey, ContextName, MessageNumber, RequestId, StepId, TimerId};
 use crate::events::problem::Code;
 use crate::events::run::{Because, Handling, Purpose, RunEvent, SkipReason};
 
@@ -48,6 +48,10 @@ pub(super) enum Want {
     Locked(StepId),
     /// A step handed its work over.
     HandedOver(StepId),
+    /// An attempt handled a message that it was given.
+    Handled(StepId, Purpose, u32),
+    /// Somebody sent a message.
+    Message(MessageNumber),
     /// Why a step was stopped.
     Stopped(StepId),
     /// What still ran when the time of the run was over. Nobody goes further back for it alone.
@@ -121,6 +125,8 @@ impl Want {
             Self::Read(..) => kind == "context_read",
             Self::Locked(_) => kind == "lock_requested",
             Self::HandedOver(_) => kind == "handoff_declared",
+            Self::Handled(..) => matches!(kind, "message_handled" | "attempt_started"),
+            Self::Message(_) => kind == "message_sent",
             Self::Stopped(_) => {
                 matches!(kind, "step_failed" | "timer_fired" | "cancel_requested" | "rollback_started")
             }
@@ -143,6 +149,7 @@ impl Want {
             | Self::Tried(step, _)
             | Self::Began(step, _)
             | Self::Earlier(step, ..)
+            | Self::Handled(step, ..)
             | Self::FellBack(step)
             | Self::HandedOver(step)
             | Self::Awaited(step)
@@ -164,6 +171,8 @@ impl Want {
             Self::Unmade(step) => return made(step, event, past, Met::Never),
             Self::Earlier(step, purpose, before) => return earlier(step, *purpose, *before, event),
             Self::Overrun => return overrun(event),
+            Self::Handled(step, purpose, attempt) => return handled(step, *purpose, *attempt, event),
+            Self::Message(number) => matches!(event, RunEvent::MessageSent(sent) if sent.number == *number),
             Self::Start => matches!(event, RunEvent::RunStarted(_)),
             Self::End => is_end(event),
             Self::Newest(step) => tells_of(event) == Some(step),
@@ -246,6 +255,16 @@ fn earlier(step: &StepId, purpose: Purpose, before: u32, event: &RunEvent) -> Me
     match number.filter(|number| *number < before && tried(event) == Some((step, purpose))) {
         Some(_) => Met::Part,
         None => Met::No,
+    }
+}
+
+fn handled(step: &StepId, purpose: Purpose, attempt: u32, event: &RunEvent) -> Met {
+    let is_its = |of: &StepId, for_what, number| (of, for_what, number) == (step, purpose, attempt);
+    match event {
+        RunEvent::MessageHandled(done) if is_its(&done.step, done.purpose, done.attempt) => Met::Part,
+        // It was given none.
+        RunEvent::AttemptStarted(began) if is_its(&began.step, began.purpose, began.attempt) => Met::Never,
+        _ => Met::No,
     }
 }
 

@@ -85,6 +85,7 @@ impl Duel {
         self.same("requests are to be told of", ids, effects)?;
         let context = self.engine.context().map_err(said)?.into_iter();
         let context = context.map(|(key, (version, value))| (key, (version, value.value()))).collect();
+        self.compare_letters()?;
         self.same("values are shared", self.oracle.context.clone(), context)?;
         let team = self.engine.shared(&ContextName::parse("team").unwrap()).map_err(said)?.into_iter();
         let team =
@@ -95,7 +96,7 @@ impl Duel {
         self.same("signals are kept", self.oracle.kept(), kept.collect())
     }
 
-    fn same<T: PartialEq + std::fmt::Debug>(&self, what: &str, expected: T, found: T) -> Verdict {
+    pub(super) fn same<T: PartialEq + std::fmt::Debug>(&self, what: &str, expected: T, found: T) -> Verdict {
         if expected == found {
             return Ok(());
         }

@@ -1,0 +1,172 @@
+//! What must hold for messages: only what succeeded sends them; each receiver is given them in order, handles each once, with an
+//! attempt that was given it and succeeded; and one that is dead is so for a reason.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{Verdict, must};
+use crate::events::ids::{MessageNumber, StepId};
+use crate::events::json::Payload;
+use crate::events::limits::{MESSAGE_TRIES_MAX, MESSAGES_GIVEN_BYTES_MAX, MESSAGES_GIVEN_MAX};
+use crate::events::run::*;
+
+/// The messages of a run, in the plainest way: what waits for whom, and which open attempt was given what.
+#[derive(Default)]
+pub(crate) struct Post {
+    sent: Vec<MessageSent>,
+    /// For each receiver, by the key of its name, what it has not handled, and how often that failed.
+    waiting: HashMap<String, BTreeMap<MessageNumber, u32>>,
+    open: HashMap<(StepId, Purpose), Attempt>,
+    /// For whom a message is dead.
+    dead: BTreeSet<(MessageNumber, String)>,
+}
+
+/// An open attempt: whose it is, what it was given, and whether it has sent anything.
+struct Attempt {
+    number: u32,
+    agent: String,
+    given: Vec<MessageNumber>,
+    has_sent: bool,
+}
+
+impl Post {
+    /// The numbers of the messages that the open attempt at a step was given.
+    #[cfg(test)]
+    pub(crate) fn given(&self, step: &StepId, purpose: Purpose) -> &[MessageNumber] {
+        self.open.get(&(step.clone(), purpose)).map_or(&[], |attempt| &attempt.given)
+    }
+
+    pub(crate) fn see(&mut self, event: &RunEvent) -> Verdict {
+        match event {
+            RunEvent::AttemptStarted(started) => self.started(started),
+            RunEvent::MessageSent(sent) => self.sent(sent),
+            RunEvent::MessageHandled(handled) => self.handled(handled),
+            RunEvent::MessageExpired(expired) => self.expired(expired),
+            RunEvent::AttemptFailed(failed) => self.failed(&failed.step, failed.purpose, true),
+            RunEvent::AttemptLost(lost) => self.failed(&lost.step, lost.purpose, !lost.interrupted),
+            RunEvent::StepCompleted(done) if done.attempt > 0 => self.succeeded(&done.step, Purpose::Do),
+            RunEvent::StepCompensated(done) => self.succeeded(&done.step, Purpose::Compensate),
+            _ => Ok(()),
+        }
+    }
+
+    fn started(&mut self, started: &AttemptStarted) -> Verdict {
+        let agent = started.agent.key();
+        let is_taken = self.open.values().any(|open| open.agent == agent && !open.given.is_empty());
+        let mut waiting: Vec<&MessageSent> = Vec::new();
+        if !is_taken && started.agent.as_str() != "workflow" {
+            let numbers = self.waiting.get(&agent).into_iter().flat_map(BTreeMap::keys);
+            waiting.extend(numbers.filter_map(|number| self.message(*number)));
+        }
+        waiting.sort_by(|a, b| (b.priority, a.number).cmp(&(a.priority, b.number)));
+        let mut bytes = 0;
+        let fits = |message: &&&MessageSent| {
+            let is_first = bytes == 0;
+            bytes += match &message.body {
+                Payload::Inline(json) => json.text().len(),
+                Payload::Blob(blob) => blob.size_bytes as usize,
+            };
+            is_first || bytes <= MESSAGES_GIVEN_BYTES_MAX
+        };
+        let given = waiting.iter().take(MESSAGES_GIVEN_MAX).take_while(fits);
+        let given = given.map(|message| message.number).collect();
+        let given: Vec<MessageNumber> = given;
+        let tries = |number: &MessageNumber| self.waiting.get(&agent).and_then(|waiting| waiting.get(number));
+        let too_often =
+            given.iter().find(|number| tries(number).is_some_and(|tries| *tries >= MESSAGE_TRIES_MAX));
+        must(too_often.is_none(), || format!("message {too_often:?} is given too often"))?;
+        let attempt = Attempt { number: started.attempt, agent, given, has_sent: false };
+        self.open.insert((started.step.clone(), started.purpose), attempt);
+        Ok(())
+    }
+
+    fn sent(&mut self, sent: &MessageSent) -> Verdict {
+        let number = sent.number;
+        must(number.0 == self.sent.len() as u64 + 1, || format!("message {number} is not the next"))?;
+        match (&sent.by, sent.causation) {
+            (Some(_), Some(again)) => {
+                for receiver in &sent.receivers {
+                    must(self.dead.contains(&(again, receiver.key())), || {
+                        format!("message {again} is sent to `{receiver}` again, and was not dead")
+                    })?;
+                }
+                self.dead.retain(|(dead, _)| *dead != again);
+            }
+            (Some(_), None) => return Err(format!("message {number} sends nothing again")),
+            (None, _) => {
+                let open = self.open.get_mut(&(sent.step.clone(), sent.purpose));
+                let open = open.filter(|open| open.number == sent.attempt && open.agent == sent.from.key());
+                let Some(open) = open else {
+                    return Err(format!("no attempt at `{}` is open that sends message {number}", sent.step));
+                };
+                must(open.given.is_empty(), || {
+                    format!("an attempt at `{}` sends before it has handled all that it was given", sent.step)
+                })?;
+                open.has_sent = true;
+            }
+        }
+        for receiver in &sent.receivers {
+            self.waiting.entry(receiver.key()).or_default().insert(number, 0);
+        }
+        self.sent.push(sent.clone());
+        Ok(())
+    }
+
+    fn handled(&mut self, handled: &MessageHandled) -> Verdict {
+        let (number, receiver) = (handled.number, &handled.receiver);
+        let open = self.open.get_mut(&(handled.step.clone(), handled.purpose));
+        let open = open.filter(|open| open.number == handled.attempt && open.agent == receiver.key());
+        let is_first = open.is_some_and(|open| {
+            let is_first = open.given.first() == Some(&number);
+            open.given.retain(|given| *given != number);
+            is_first
+        });
+        must(is_first, || {
+            format!("`{}` handles message {number}, and was not given it, or first another", handled.step)
+        })?;
+        self.take(&receiver.key(), number)
+    }
+
+    fn expired(&mut self, expired: &MessageExpired) -> Verdict {
+        let (number, receiver) = (expired.number, expired.receiver.key());
+        let tries = self.waiting.get(&receiver).and_then(|waiting| waiting.get(&number)).copied();
+        let is_given = self.open.values().any(|open| open.agent == receiver && open.given.contains(&number));
+        must(!is_given, || format!("message {number} dies while somebody handles it"))?;
+        let message = self.message(number).ok_or_else(|| format!("there is no message {number}"))?;
+        let so = match &expired.why {
+            ExpiredWhy::Deadline => message.deadline.is_some(),
+            ExpiredWhy::NoReceiver { .. } => matches!(message.to, Address::Agent(_)),
+            ExpiredWhy::TriedTooOften { tries: told, .. } => {
+                *told >= MESSAGE_TRIES_MAX && tries == Some(*told)
+            }
+        };
+        must(so, || format!("message {number} is dead for no reason: {:?}", expired.why))?;
+        self.dead.insert((number, receiver.clone()));
+        self.take(&receiver, number)
+    }
+
+    fn failed(&mut self, step: &StepId, purpose: Purpose, counts: bool) -> Verdict {
+        let Some(open) = self.open.remove(&(step.clone(), purpose)) else { return Ok(()) };
+        must(!open.has_sent, || format!("an attempt at `{step}` failed, and has sent messages"))?;
+        let mut waiting = self.waiting.get_mut(&open.agent);
+        for number in &open.given {
+            let tries = waiting.as_mut().and_then(|waiting| waiting.get_mut(number));
+            *tries.ok_or_else(|| format!("message {number} is lost"))? += u32::from(counts);
+        }
+        Ok(())
+    }
+
+    fn succeeded(&mut self, step: &StepId, purpose: Purpose) -> Verdict {
+        let open = self.open.remove(&(step.clone(), purpose));
+        let left = open.map(|open| open.given).unwrap_or_default();
+        must(left.is_empty(), || format!("`{step}` succeeded without handling {left:?}"))
+    }
+
+    fn message(&self, number: MessageNumber) -> Option<&MessageSent> {
+        self.sent.get(usize::try_from(number.0).ok()?.checked_sub(1)?)
+    }
+
+    fn take(&mut self, receiver: &str, number: MessageNumber) -> Verdict {
+        let was_there = self.waiting.get_mut(receiver).and_then(|waiting| waiting.remove(&number));
+        must(was_there.is_some(), || format!("message {number} does not wait for `{receiver}` any more"))
+    }
+}
