@@ -177,8 +177,7 @@ impl Facade {
                 Listener::meanwhile(listener, see).await.map(Response::of)
             }
             Request::Outcome { run } => {
-                let outcome = self.outcome(&run).await?;
-                Ok(Response::Outcome(Box::new(outcome)))
+                self.outcome(&run).await.map(|outcome| Response::Outcome(Box::new(outcome)))
             }
             Request::Follow { run, after } => self.follow(&run, after, frames).await,
             Request::SeeAll { hears } => {
@@ -201,6 +200,7 @@ impl Facade {
                 self.control(&run, control, order, id).await.map(Response::Recorded)
             }
             Request::Agents { named } => self.agents(named).await.map(Response::Agents),
+            Request::Handoffs => self.handoffs().await.map(Response::Handoffs),
             Request::OwnAgents => Ok(Response::OwnAgents(self.resolver.registered.clone())),
             Request::TurnAgent { agent, to, known, order, id } => {
                 self.turn_agent(&agent, (to, known), order, id).await.map(Response::AgentTurned)

@@ -21,6 +21,8 @@ pub(super) struct Model {
     pub(super) plans: bool,
     /// Whether its steps read and write a context that it shares, and hold locks of it.
     pub(super) shares: bool,
+    /// Whether agents may hand over.
+    pub(super) hands: bool,
     /// The phases that people are asked about.
     pub(super) phases: Vec<(&'static str, ApprovalRule)>,
 }
@@ -161,6 +163,8 @@ pub(super) const FALLBACK_TRIES: u32 = 2;
 pub(super) const DEPTH: usize = 2;
 pub(super) const WIDTH: usize = 3;
 pub(super) const TOTAL: usize = 6;
+/// How many handoffs a chain may have.
+pub(super) const HANDOFFS: usize = 2;
 
 /// The name of the step at a place of the file.
 pub(super) fn name(place: usize) -> String {

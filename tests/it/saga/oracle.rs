@@ -1,10 +1,12 @@
 //! What the rules of a run say, in the plainest way: facts about steps, and what follows from them, found by looking at
 //! all of them again and again. It shares no code with the engine.
 
+mod beside;
 mod control;
 mod ending;
 mod forward;
 mod growth;
+mod handoffs;
 mod known;
 mod people;
 mod unwinding;
@@ -14,7 +16,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+pub(super) use beside::{Letter, Write};
 pub(super) use control::{Command, How};
+pub(super) use handoffs::Hand;
 pub(super) use known::Undoing;
 use known::{Gated, Known, Part, State};
 pub(super) use people::{ApprovalRequest, Named};
@@ -102,39 +106,21 @@ pub(super) enum End {
 /// How a try ended.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    Done { output: Value, child: Option<ChildEnd>, writes: Vec<Write>, letters: Vec<Letter> },
-    Failed { retriable: bool, fatal: bool, stuck: bool, child: Option<ChildEnd> },
+    Done {
+        output: Value,
+        child: Option<ChildEnd>,
+        writes: Vec<Write>,
+        letters: Vec<Letter>,
+        hand: Option<Hand>,
+    },
+    Failed {
+        retriable: bool,
+        fatal: bool,
+        stuck: bool,
+        child: Option<ChildEnd>,
+    },
     TimedOut,
     Cancelled,
-}
-
-/// A value that a try writes for the others, of whose key it may expect a version.
-#[derive(Debug, Clone)]
-pub(super) struct Write {
-    pub(super) key: String,
-    pub(super) expected: Option<u64>,
-    pub(super) value: Value,
-}
-
-impl Write {
-    fn is_taken(&self, context: &mut BTreeMap<String, (u64, Value)>) -> bool {
-        let version = context.get(&self.key).map_or(0, |(version, _)| *version);
-        let is_taken = self.expected.is_none_or(|expected| expected == version);
-        if is_taken {
-            context.insert(self.key.clone(), (version + 1, self.value.clone()));
-        }
-        is_taken
-    }
-}
-
-/// A message that a try sends.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Letter {
-    /// The step that it is a try at.
-    pub(super) step: String,
-    pub(super) to: String,
-    pub(super) urgent: bool,
-    pub(super) body: Value,
 }
 
 /// How a child run ended.
@@ -287,28 +273,6 @@ impl Oracle {
             self.do_result(place, outcome);
         }
         self.follow();
-    }
-
-    /// A try writes and sends all or nothing: nothing where a key has another version than it expects, which fails it, and where its
-    /// answer is not taken.
-    fn written(&mut self, place: usize, undoes: bool, outcome: &Outcome) -> Outcome {
-        let Outcome::Done { output, writes, letters, .. } = outcome else { return outcome.clone() };
-        let conflict = Outcome::Failed { retriable: true, fatal: false, stuck: false, child: None };
-        let (mut context, mut shared) = (self.context.clone(), self.shared.clone());
-        // Its own context is looked at before others are asked, who are asked only if its answer is taken.
-        let (others, own): (Vec<_>, Vec<_>) = writes.iter().partition(|write| write.key.starts_with("t/"));
-        if !own.into_iter().all(|write| write.is_taken(&mut context)) {
-            return conflict;
-        }
-        if !undoes && self.is_wrong(place, output) {
-            return outcome.clone();
-        }
-        if !others.into_iter().all(|write| write.is_taken(&mut shared)) {
-            return conflict;
-        }
-        (self.context, self.shared) = (context, shared);
-        self.letters.extend(letters.iter().cloned());
-        outcome.clone()
     }
 
     /// A timer fired.

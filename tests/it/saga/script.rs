@@ -13,8 +13,8 @@ use reenact::testing::world::{Failure, Output, Reply, Stop, Task, World, answer}
 use reenact::workflow::work::{AgentRequest, Child};
 use serde_json::{Value, json};
 
-use super::model::Plan;
-use super::oracle::{ChildEnd, Letter, Outcome, Write};
+use super::model::{Model, Plan};
+use super::oracle::{ChildEnd, Hand, Letter, Outcome, Write};
 
 /// A world that follows from a seed.
 #[derive(Debug, Clone)]
@@ -24,6 +24,7 @@ pub(super) struct Script {
     trouble: (usize, usize),
     plans: bool,
     shares: bool,
+    hands: bool,
     /// How often what was done, by step, whether it undoes, and generation.
     pub(super) done: BTreeMap<(String, bool, u32), u32>,
     /// The attempts that see children through.
@@ -41,14 +42,15 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn new(seed: u64, plans: bool, shares: bool) -> Self {
+    pub(super) fn new(seed: u64, model: &Model) -> Self {
         let mut dice = Dice::of(seed);
         let trouble = ([3, 6, 20][dice.below(3)], [2, 4, 20][dice.below(3)]);
         Self {
             seed,
             trouble,
-            plans,
-            shares,
+            plans: model.plans,
+            shares: model.shares,
+            hands: model.hands,
             done: BTreeMap::new(),
             children: BTreeSet::new(),
             compensated: BTreeSet::new(),
@@ -88,7 +90,9 @@ impl Script {
             }
             let letters = if is_child { Vec::new() } else { letters(task, &mut dice) };
             let letters = letters.into_iter().map(Letter::request);
-            let requests = writes.into_iter().map(Write::request).chain(letters).collect();
+            let hands = self.hands && !is_child && dice.one_in(if undoes { 15 } else { 3 });
+            let hand = hands.then(|| hand(&mut dice).request());
+            let requests = writes.into_iter().map(Write::request).chain(letters).chain(hand).collect();
             let done = Ok(Output { child, requests, ..answer(&done) });
             return self.unless_compensated(task, is_child, done, true);
         }
@@ -179,6 +183,30 @@ impl Letter {
             urgent: letter["priority"] == "urgent",
             body: letter["body"].clone(),
         })
+    }
+}
+
+/// To whom an attempt hands over, perhaps to one to whom it may not, or with nothing new.
+fn hand(dice: &mut Dice) -> Hand {
+    let to = ["world", "other", "third", "third", "world", "nobody"][dice.below(6)];
+    Hand { to, item: (["k", "l"][dice.below(2)], dice.below(2) as u64) }
+}
+
+impl Hand {
+    fn request(self) -> AgentRequest {
+        let (key, value) = self.item;
+        AgentRequest::Handoff(format!(
+            "HANDOFF DECLARATION:\nTo: {}\nReason: it says so\nContext:\n- {key}: {value}",
+            self.to
+        ))
+    }
+
+    fn of(request: &AgentRequest) -> Option<Self> {
+        let AgentRequest::Handoff(said) = request else { return None };
+        let line = |start: &str| said.lines().find_map(|line| line.strip_prefix(start));
+        let to = ["world", "other", "third", "nobody"].into_iter().find(|to| line("To: ") == Some(*to))?;
+        let item = |key: &'static str| Some((key, line(&format!("- {key}: "))?.parse().ok()?));
+        Some(Self { to, item: item("k").or_else(|| item("l"))? })
     }
 }
 
@@ -280,6 +308,7 @@ pub(super) fn told(step: &str, result: &Result<Output, Failure>) -> Outcome {
             child: child(&output.child),
             writes: output.requests.iter().filter_map(Write::of).collect(),
             letters: output.requests.iter().filter_map(|request| Letter::of(step, request)).collect(),
+            hand: output.requests.iter().find_map(Hand::of),
         },
         Err(failure) if failure.code == Code::TimedOut => Outcome::TimedOut,
         Err(failure) if failure.code == Code::Cancelled => Outcome::Cancelled,

@@ -53,6 +53,7 @@ impl Model {
             until,
             plans: random.one_in(4),
             shares: random.one_in(3),
+            hands: random.one_in(3),
         };
         if model.is_circular() {
             // A file that says so is refused.
