@@ -43,6 +43,7 @@ use crate::executors::logs::Logs;
 use crate::kernel::projection::Projection;
 use crate::store::{EventStore, Head};
 use crate::views::projections::agents::{AgentRows, AgentsView};
+use crate::views::projections::handoffs::{HandoffRows, HandoffsView};
 use crate::views::projections::runs::{RunRows, RunsView};
 use crate::views::projector::Projector;
 
@@ -101,6 +102,7 @@ pub struct System {
     ended: watch::Sender<bool>,
     arbiters: Mutex<Vec<Arbiter>>,
     runs: Arc<RunsView>,
+    handoffs: HandoffsView,
     attentions: Arc<Attentions>,
     notifiers: Mutex<Notifiers>,
     grace: Duration,
@@ -156,7 +158,7 @@ impl System {
         let agents = Communicator::start(roster, library, clock, spread);
         let (committed, standings) = (store.committed(), Arc::new(LiveStandings(Arc::clone(&hosting))));
         let rows: Vec<Box<dyn Projection>> =
-            vec![Box::new(RunRows), Box::new(AttentionRows), Box::new(AgentRows)];
+            vec![Box::new(RunRows), Box::new(AttentionRows), Box::new(AgentRows), Box::new(HandoffRows)];
         let projector = Arc::new(Projector::new(store, standings, rows));
         let known = Arc::new(AgentsView::new(Arc::clone(&projector)));
         let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), scribe, Arc::clone(&logs), known);
@@ -166,6 +168,7 @@ impl System {
         let arbiters = Mutex::new(arbiters);
         let runs = Arc::new(RunsView::new(Arc::clone(&projector)));
         let attentions = Arc::new(Attentions::new(Arc::clone(&projector)));
+        let handoffs = HandoffsView::new(Arc::clone(&projector));
         let closed = watch::Sender::new(false);
         actix::spawn(keep_up(projector, committed, closed.subscribe()));
         let (ended, notifiers) = (watch::Sender::new(false), Mutex::default());
@@ -176,6 +179,7 @@ impl System {
             ended,
             arbiters,
             runs,
+            handoffs,
             attentions,
             notifiers,
             grace: settings.grace,
@@ -378,6 +382,11 @@ impl System {
     /// The content of the store, by hash.
     pub fn library(&self) -> &Arc<Library> {
         &self.hosting.book().context().library
+    }
+
+    /// How often agents handed over to each other.
+    pub fn handoffs(&self) -> &HandoffsView {
+        &self.handoffs
     }
 
     /// The read model of runs.

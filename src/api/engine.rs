@@ -28,6 +28,7 @@ use crate::events::ids::RunId;
 use crate::events::problem::{Code, Problem};
 use crate::store::EventStore;
 use crate::store::memory::MemoryStore;
+use crate::views::projections::handoffs::HandoffRow;
 use crate::views::projections::runs::{RunFilter, RunRow};
 
 /// An engine that runs workflows, or the way to one in another process. Its clones are the same engine.
@@ -147,6 +148,17 @@ impl Engine {
     pub async fn list(&self, filter: RunFilter) -> Result<Vec<RunRow>, Problem> {
         match self.link.ask(Request::List { filter }, None).await? {
             Response::Runs(rows) => Ok(rows),
+            other => Err(other.mismatch()),
+        }
+    }
+
+    /// How often agents handed over to each other, over all runs: every pair of which one has.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn handoffs(&self) -> Result<Vec<HandoffRow>, Problem> {
+        match self.link.ask(Request::Handoffs, None).await? {
+            Response::Handoffs(rows) => Ok(rows),
             other => Err(other.mismatch()),
         }
     }

@@ -174,8 +174,7 @@ impl Facade {
                 Listener::meanwhile(listener, see).await.map(Response::of)
             }
             Request::Outcome { run } => {
-                let outcome = self.outcome(&run).await?;
-                Ok(Response::Outcome(Box::new(outcome)))
+                self.outcome(&run).await.map(|outcome| Response::Outcome(Box::new(outcome)))
             }
             Request::Follow { run, after } => self.follow(&run, after, frames).await,
             Request::SeeAll { hears } => {
@@ -198,6 +197,7 @@ impl Facade {
                 self.control(&run, control, order, id).await.map(Response::Recorded)
             }
             Request::Agents { named } => self.agents(named).await.map(Response::Agents),
+            Request::Handoffs => self.handoffs().await.map(Response::Handoffs),
             Request::OwnAgents => Ok(Response::OwnAgents(self.resolver.registered.clone())),
             Request::TurnAgent { agent, to, known, order, id } => {
                 self.turn_agent(&agent, (to, known), order, id).await.map(Response::AgentTurned)
@@ -215,8 +215,7 @@ impl Facade {
             Request::Logs { run, which } => self.unkept(&run, &which, frames).await.map(Response::Resolved),
             Request::Rest { run } => self.rest(&run).await.map(|()| Response::Done),
             Request::Why { run, step } => {
-                let why = self.why(&run, step.as_ref()).await?;
-                Ok(Response::Why(Box::new(why)))
+                self.why(&run, step.as_ref()).await.map(|why| Response::Why(Box::new(why)))
             }
             Request::Verify => self.verify().await.map(Response::Verified),
         }

@@ -30,6 +30,7 @@ use crate::views::presenters::outcome::Outcome;
 use crate::views::presenters::report::RunReport;
 use crate::views::presenters::transcript::AttemptReport;
 use crate::views::presenters::why::WhyReport;
+use crate::views::projections::handoffs::HandoffRow;
 use crate::views::projections::runs::{RunFilter, RunRow};
 use crate::workflow::approval::Edits;
 pub use agents::{AgentKnown, AgentTurned, SlotsKnown};
@@ -168,6 +169,8 @@ pub enum Request {
         /// Others that are to be told of as well.
         named: Vec<AgentName>,
     },
+    /// How often agents handed over to each other, over all runs. Response: [`Response::Handoffs`].
+    Handoffs,
     /// The agents that the program has itself that holds the store: files can name them. Response: [`Response::OwnAgents`].
     OwnAgents,
     /// To record what a person wants of an agent. Response: [`Response::AgentTurned`].
@@ -270,6 +273,7 @@ impl Request {
             | Self::Interrupted
             | Self::Resolve { .. }
             | Self::Agents { .. }
+            | Self::Handoffs
             | Self::OwnAgents
             | Self::Plan { .. }
             | Self::StateAt { .. }
@@ -412,6 +416,8 @@ pub enum Response {
     Recorded(Recorded),
     /// Agents, in the order of their names.
     Agents(Vec<AgentKnown>),
+    /// Pairs of agents, in the order of their names.
+    Handoffs(Vec<HandoffRow>),
     /// The agents of a program itself.
     OwnAgents(Vec<AgentDefinition>),
     /// What was wanted of an agent is recorded.

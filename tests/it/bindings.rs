@@ -161,7 +161,7 @@ fn a_run_records_all_that_it_may_start_and_who_could_do_it() {
     assert_eq!(names(&started["agents"]), ["other"], "all that can do a step, for plans");
     assert_eq!(names(&child["agents"]), ["inner"], "a child's agents are found from its own folder");
     let growth = json!({"depth": 2, "width": 5, "total": 9, "fallback_attempts": 2, "critical_fails": true,
-        "items": 100_000});
+        "items": 100_000, "handoffs": 5});
     assert_eq!(started["growth"], growth);
     sandbox.write("reenact.toml", "[growth]\ntotal = 0\n");
     sandbox.json(4, &["run", "w.yaml", "--id", "fixed", "--detach"]);

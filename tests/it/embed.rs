@@ -2,6 +2,7 @@
 
 mod beside;
 mod ends;
+mod handoffs;
 mod kit;
 mod outcomes;
 mod refused;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Facade;
+use super::{Facade, view_problem};
 use crate::actors::hosting::load::load;
 use crate::aggregates::agent::{Agent, AgentStanding, Turn};
 use crate::aggregates::run::Order;
@@ -11,6 +11,7 @@ use crate::events::ids::{AgentName, CommandId, StreamId, Version};
 use crate::events::problem::{Code, Problem};
 use crate::kernel::core::Envelope;
 use crate::views::projections::agents::AgentRow;
+use crate::views::projections::handoffs::HandoffRow;
 
 impl Facade {
     /// All agents to which something has happened, and those that are named.
@@ -36,6 +37,11 @@ impl Facade {
             Some(AgentKnown { agent, version, status, paused, draining, newest, slots })
         });
         Ok(known.collect())
+    }
+
+    /// How often agents handed over to each other, over all runs.
+    pub(super) async fn handoffs(&self) -> Result<Vec<HandoffRow>, Problem> {
+        self.system.handoffs().list().await.map_err(|error| view_problem(&error))
     }
 
     /// Records what somebody wants of an agent. `known` is whether a file or the configuration defines it.

@@ -91,6 +91,7 @@ impl Request {
             | Self::Interrupt
             | Self::Hello
             | Self::Interrupted
+            | Self::Handoffs
             | Self::OwnAgents
             | Self::Verify => Ok(()),
             Self::History { run, which: WhichEvents { from: _, to: _, step, types, follow: _ } } => {

@@ -2,7 +2,9 @@
 //! answers from its rows.
 //!
 //! - [`runs`]: the list of runs
+//! - [`handoffs`]: how often agents handed over to each other
 //! - [`agents`]: what is known of agents, and which runs wait for them
 
 pub mod agents;
+pub mod handoffs;
 pub mod runs;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use reenact::aggregates::run::Ask;
 use reenact::aggregates::run::command::Order;
-use reenact::events::ids::{Fence, RunId, StepId};
-use reenact::events::json::Json;
+use reenact::events::ids::{AgentName, Fence, RunId, StepId};
+use reenact::events::json::{Blob, Json};
 use reenact::events::problem::Problem;
 use reenact::events::run::{ApprovalRequested, AttemptStarted, GrowthLimits, Purpose, Resolution, RunEvent};
 use reenact::testing::Simulation;
@@ -17,11 +17,18 @@ use reenact::testing::world::{Failure, Output};
 use reenact::workflow::parse::{Known, parse};
 use serde_json::Value;
 
-use super::model::{DEPTH, FALLBACK_TRIES, Model, TOTAL, WIDTH};
+use super::model::{DEPTH, FALLBACK_TRIES, HANDOFFS, Model, TOTAL, WIDTH};
 use super::oracle::{Command, How, Named, Oracle, Outcome};
 use super::script::{Script, told};
 use step::Act;
 pub(super) use step::{Left, Step, die_twice, finish_alone};
+
+/// The agents that a run knows where they may hand over: each to all, one only to another, one to all but itself.
+const AGENTS: [(&str, &str); 3] = [
+    ("world", "{}"),
+    ("other", "{\"handoffs\": [\"world\"]}"),
+    ("third", "{\"handoffs\": [\"World\", \"other\"]}"),
+];
 
 /// The engine and the oracle, side by side.
 pub(super) struct Duel {
@@ -49,9 +56,15 @@ impl Duel {
             total: TOTAL as u32,
             fallback_attempts: FALLBACK_TRIES,
             critical_fails: true,
+            handoffs: HANDOFFS as u32,
             ..GrowthLimits::default()
         };
-        let (run, script) = (RunId::parse("generated").unwrap(), Script::new(seed, model.plans));
+        start.agents = AGENTS
+            .map(|(name, file)| (AgentName::new(name), Blob::new(file.as_bytes())))
+            .into_iter()
+            .filter(|_| model.hands)
+            .collect();
+        let (run, script) = (RunId::parse("generated").unwrap(), Script::new(seed, model));
         let engine = Simulation::start(run, start, script, seed).map_err(said)?;
         let oracle = Oracle::new(model.clone(), engine.now().0);
         let mut duel = Self { engine, oracle, read: 0, steps: None };

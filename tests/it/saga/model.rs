@@ -19,6 +19,8 @@ pub(super) struct Model {
     pub(super) until: Option<String>,
     /// Whether answers may be plans.
     pub(super) plans: bool,
+    /// Whether agents may hand over.
+    pub(super) hands: bool,
     /// The phases that people are asked about.
     pub(super) phases: Vec<(&'static str, ApprovalRule)>,
 }
@@ -159,6 +161,8 @@ pub(super) const FALLBACK_TRIES: u32 = 2;
 pub(super) const DEPTH: usize = 2;
 pub(super) const WIDTH: usize = 3;
 pub(super) const TOTAL: usize = 6;
+/// How many handoffs a chain may have.
+pub(super) const HANDOFFS: usize = 2;
 
 /// The name of the step at a place of the file.
 pub(super) fn name(place: usize) -> String {

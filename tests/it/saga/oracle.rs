@@ -5,6 +5,7 @@ mod control;
 mod ending;
 mod forward;
 mod growth;
+mod handoffs;
 mod known;
 mod people;
 mod unwinding;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 pub(super) use control::{Command, How};
+pub(super) use handoffs::Hand;
 pub(super) use known::Undoing;
 use known::{Gated, Known, Part, State};
 pub(super) use people::{ApprovalRequest, Named};
@@ -98,7 +100,7 @@ pub(super) enum End {
 /// How a try ended.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    Done { output: Value, child: Option<ChildEnd>, writes: Vec<Write> },
+    Done { output: Value, child: Option<ChildEnd>, writes: Vec<Write>, hand: Option<Hand> },
     Failed { retriable: bool, fatal: bool, stuck: bool, child: Option<ChildEnd> },
     TimedOut,
     Cancelled,
@@ -265,16 +267,20 @@ impl Oracle {
     /// A try writes all or nothing: nothing where a key has another version than it expects, which fails it, and where its
     /// answer is not taken.
     fn written(&mut self, place: usize, undoes: bool, outcome: &Outcome) -> Outcome {
-        let Outcome::Done { output, writes, .. } = outcome else { return outcome.clone() };
+        let Outcome::Done { output, writes, hand, .. } = outcome else { return outcome.clone() };
+        let failed = |retriable| Outcome::Failed { retriable, fatal: false, stuck: false, child: None };
+        if hand.as_ref().is_some_and(|hand| self.is_bad_handoff(place, undoes, hand, output)) {
+            return failed(false);
+        }
         let mut context = self.context.clone();
         for Write { key, expected, value } in writes {
             let version = context.get(key).map_or(0, |(version, _)| *version);
             if expected.is_some_and(|expected| expected != version) {
-                return Outcome::Failed { retriable: true, fatal: false, stuck: false, child: None };
+                return failed(true);
             }
             context.insert(key.clone(), (version + 1, value.clone()));
         }
-        if undoes || !self.is_wrong(place, output) {
+        if undoes || hand.is_some() || !self.is_wrong(place, output) {
             self.context = context;
         }
         outcome.clone()

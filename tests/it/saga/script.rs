@@ -13,8 +13,8 @@ use reenact::testing::world::{Failure, Output, Reply, Stop, Task, World, answer}
 use reenact::workflow::work::{AgentRequest, Child};
 use serde_json::{Value, json};
 
-use super::model::Plan;
-use super::oracle::{ChildEnd, Outcome, Write};
+use super::model::{Model, Plan};
+use super::oracle::{ChildEnd, Hand, Outcome, Write};
 
 /// A world that follows from a seed.
 #[derive(Debug, Clone)]
@@ -23,6 +23,7 @@ pub(super) struct Script {
     /// Of how many attempts one does not succeed, to do a step and to undo it.
     trouble: (usize, usize),
     plans: bool,
+    hands: bool,
     /// How often what was done, by step, whether it undoes, and generation.
     pub(super) done: BTreeMap<(String, bool, u32), u32>,
     /// The attempts that see children through.
@@ -38,13 +39,14 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn new(seed: u64, plans: bool) -> Self {
+    pub(super) fn new(seed: u64, model: &Model) -> Self {
         let mut dice = Dice::of(seed);
         let trouble = ([3, 6, 20][dice.below(3)], [2, 4, 20][dice.below(3)]);
         Self {
             seed,
             trouble,
-            plans,
+            plans: model.plans,
+            hands: model.hands,
             done: BTreeMap::new(),
             children: BTreeSet::new(),
             compensated: BTreeSet::new(),
@@ -78,7 +80,9 @@ impl Script {
                 done["add_steps"] = Plan::of(number).json();
             }
             let writes = if is_child { Vec::new() } else { writes(task, &mut dice) };
-            let requests = writes.into_iter().map(Write::request).collect();
+            let hands = self.hands && !is_child && dice.one_in(if undoes { 15 } else { 3 });
+            let hand = hands.then(|| hand(&mut dice).request());
+            let requests = writes.into_iter().map(Write::request).chain(hand).collect();
             let done = Ok(Output { child, requests, ..answer(&done) });
             return self.unless_compensated(task, is_child, done, true);
         }
@@ -132,6 +136,30 @@ fn writes(task: &Task, dice: &mut Dice) -> Vec<Write> {
     (0..count).map(write).collect()
 }
 
+/// To whom an attempt hands over, perhaps to one to whom it may not, or with nothing new.
+fn hand(dice: &mut Dice) -> Hand {
+    let to = ["world", "other", "third", "third", "world", "nobody"][dice.below(6)];
+    Hand { to, item: (["k", "l"][dice.below(2)], dice.below(2) as u64) }
+}
+
+impl Hand {
+    fn request(self) -> AgentRequest {
+        let (key, value) = self.item;
+        AgentRequest::Handoff(format!(
+            "HANDOFF DECLARATION:\nTo: {}\nReason: it says so\nContext:\n- {key}: {value}",
+            self.to
+        ))
+    }
+
+    fn of(request: &AgentRequest) -> Option<Self> {
+        let AgentRequest::Handoff(said) = request else { return None };
+        let line = |start: &str| said.lines().find_map(|line| line.strip_prefix(start));
+        let to = ["world", "other", "third", "nobody"].into_iter().find(|to| line("To: ") == Some(*to))?;
+        let item = |key: &'static str| Some((key, line(&format!("- {key}: "))?.parse().ok()?));
+        Some(Self { to, item: item("k").or_else(|| item("l"))? })
+    }
+}
+
 impl Write {
     fn request(self) -> AgentRequest {
         let Self { key, expected, value } = self;
@@ -139,10 +167,10 @@ impl Write {
         AgentRequest::Context { key, value: Json::from(&value) }
     }
 
-    fn of(request: &AgentRequest) -> Self {
-        let AgentRequest::Context { key, value } = request else { panic!("{request:?} is never asked for") };
+    fn of(request: &AgentRequest) -> Option<Self> {
+        let AgentRequest::Context { key, value } = request else { return None };
         let (key, expected) = key.split_once('@').map_or((&**key, None), |(key, at)| (key, at.parse().ok()));
-        Self { key: key.to_owned(), expected, value: value.value() }
+        Some(Self { key: key.to_owned(), expected, value: value.value() })
     }
 }
 
@@ -226,7 +254,8 @@ pub(super) fn told(result: &Result<Output, Failure>) -> Outcome {
         Ok(output) => Outcome::Done {
             output: output.output.value(),
             child: child(&output.child),
-            writes: output.requests.iter().map(Write::of).collect(),
+            writes: output.requests.iter().filter_map(Write::of).collect(),
+            hand: output.requests.iter().find_map(Hand::of),
         },
         Err(failure) if failure.code == Code::TimedOut => Outcome::TimedOut,
         Err(failure) if failure.code == Code::Cancelled => Outcome::Cancelled,

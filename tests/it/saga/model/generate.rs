@@ -52,6 +52,7 @@ impl Model {
             duration: random.one_in(8),
             until,
             plans: random.one_in(4),
+            hands: random.one_in(3),
         };
         if model.is_circular() {
             // A file that says so is refused.

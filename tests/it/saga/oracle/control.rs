@@ -205,6 +205,7 @@ impl Oracle {
                 (step.undo, step.undo_failures, step.undo_lost) = (Undoing::No, 0, 0);
                 step.generation += 1;
             }
+            step.forget_its_chain();
             step.state = if step.inside.is_some() { State::Left } else { State::Pending };
             (step.output, step.refused, step.child, step.granted) = (None, false, None, None);
             (step.gate, step.failures, step.lost, step.fallen_back) = (Gated::No, 0, 0, false);

@@ -25,6 +25,7 @@ impl Oracle {
         };
         self.degraded |= tolerated;
         if tolerated {
+            self.hand_up(place, false);
             return self.done(place);
         }
         if self.mode == Mode::Forward {

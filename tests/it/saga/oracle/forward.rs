@@ -32,7 +32,7 @@ impl Oracle {
             Part::Whole => true,
             Part::Item(_) => whole.is_some_and(|whole| whole.state == State::Open) && self.is_admitted(place),
             Part::Round => whole.is_some_and(|whole| whole.state == State::Open),
-            Part::Planned => {
+            Part::Planned | Part::Handed => {
                 whole.is_some_and(|whole| whole.state == State::Completed && whole.gate == Gated::No)
             }
         };
@@ -97,7 +97,7 @@ impl Oracle {
     /// Starts attempts, agent by agent. Answers whether anything came of it.
     fn start_work(&mut self) -> bool {
         let mut started = false;
-        for agent in ["other", "workflow", "world"] {
+        for agent in ["other", "third", "workflow", "world"] {
             let ready: Vec<usize> = self.places().filter(|place| self.is_ready(*place)).collect();
             for place in ready {
                 if !self.goes() || self.steps[place].agent() != agent || !self.makes_attempts(place) {
@@ -130,6 +130,7 @@ impl Oracle {
             return Some(self.requests[granted].edited());
         }
         match (step.part, step.rules.uses) {
+            (Part::Handed, _) => Some(step.handed.clone()),
             (Part::Item(item), _) => Some(json!({ "got": item })),
             (_, Some(used)) => {
                 let output = self.steps[step.locals[used]].answer()?;
@@ -141,6 +142,7 @@ impl Oracle {
 
     pub(super) fn skip(&mut self, place: usize, dependency: bool) {
         self.steps[place].state = State::Skipped { dependency };
+        self.hand_up(place, false);
         self.degraded |= dependency;
         self.done(place);
     }
@@ -148,7 +150,8 @@ impl Oracle {
     pub(super) fn do_result(&mut self, place: usize, outcome: &Outcome) {
         let rules = self.steps[place].rules.clone();
         let ending = self.mode != Mode::Forward;
-        let wrong = matches!(outcome, Outcome::Done { output, .. } if self.is_wrong(place, output));
+        let wrong =
+            matches!(outcome, Outcome::Done { output, hand: None, .. } if self.is_wrong(place, output));
         let step = &mut self.steps[place];
         step.failed |= wrong || !matches!(outcome, Outcome::Done { .. });
         step.unknown |= matches!(outcome, Outcome::TimedOut | Outcome::Cancelled);
@@ -157,9 +160,12 @@ impl Oracle {
         }
         let (retriable, fatal, stuck) = match outcome {
             Outcome::Done { .. } if wrong => (false, false, false),
-            Outcome::Done { output, child, .. } => {
+            Outcome::Done { output, child, hand, .. } => {
                 self.degraded |= step.fallen_back || child.is_some_and(|child| child.degraded);
-                return self.complete(place, output.clone(), true);
+                if let Some(hand) = hand {
+                    self.hand_over(place, hand, output);
+                }
+                return self.come_through(place, output.clone(), hand.is_none(), hand.is_some());
             }
             Outcome::Cancelled if ending => return step.state = State::Cancelled,
             Outcome::Failed { retriable, fatal, stuck, .. } => (*retriable, *fatal, *stuck),
@@ -178,9 +184,15 @@ impl Oracle {
 
     /// A step came through, by an attempt or without.
     pub(super) fn complete(&mut self, place: usize, output: Value, by_attempt: bool) {
+        self.come_through(place, output, by_attempt, false);
+    }
+
+    /// The same, where perhaps another agent goes on with it.
+    fn come_through(&mut self, place: usize, output: Value, by_attempt: bool, hands_over: bool) {
         let step = &mut self.steps[place];
         (step.state, step.output) = (State::Completed, Some(output));
-        let asks = step.rules.gate.is_some_and(|gate| !gate.before) && !step.is_part();
+        let asks = step.rules.gate.is_some_and(|gate| !gate.before) && !step.is_part() && !hands_over;
+        self.hand_up(place, true);
         if asks {
             self.ask_after(place);
         } else if by_attempt {

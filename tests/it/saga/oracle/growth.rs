@@ -70,7 +70,14 @@ impl Oracle {
     }
 
     /// A step joins the graph, or comes back.
-    fn add(&mut self, id: String, rules: Arc<Step>, locals: Arc<[usize]>, inside: usize, part: Part) {
+    pub(super) fn add(
+        &mut self,
+        id: String,
+        rules: Arc<Step>,
+        locals: Arc<[usize]>,
+        inside: usize,
+        part: Part,
+    ) {
         match self.steps.iter_mut().find(|step| step.id == id) {
             Some(step) => {
                 assert_eq!(step.state, State::Left, "`{id}` is there already");

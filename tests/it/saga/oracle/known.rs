@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::handoffs::Hop;
 use super::{ChildEnd, Does, Grows, Step};
 use crate::saga::model::Undo;
 
@@ -36,6 +37,12 @@ pub(in crate::saga) struct Known {
     pub(super) lost: u32,
     /// Whether the other agent does it.
     pub(super) fallen_back: bool,
+    /// How its work was handed over, if the chain began with it, and whether the last agent of that did not come through.
+    pub(super) handoffs: Vec<Hop>,
+    pub(super) in_vain: bool,
+    /// What it is given, and who does it, if others handed it over.
+    pub(super) handed: Value,
+    pub(super) taken_over_by: Option<&'static str>,
     /// How many rounds a loop had before it was tried again.
     pub(super) rounds_before: usize,
     /// When it goes on, if that is a matter of time.
@@ -70,6 +77,8 @@ pub(super) enum Part {
     Round,
     /// A plan has it.
     Planned,
+    /// An agent has handed it over.
+    Handed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +152,10 @@ impl Known {
             failures: 0,
             lost: 0,
             fallen_back: false,
+            handoffs: Vec::new(),
+            in_vain: false,
+            handed: Value::Null,
+            taken_over_by: None,
             rounds_before: 0,
             wakes: 0,
             deadline: 0,
@@ -187,7 +200,7 @@ impl Known {
 
     /// What others may use of it.
     pub(super) fn answer(&self) -> Option<&Value> {
-        self.output.as_ref().filter(|_| self.state == State::Completed)
+        self.output.as_ref().filter(|_| self.state == State::Completed && !self.in_vain)
     }
 
     /// Who does it.
@@ -195,7 +208,7 @@ impl Known {
         match self.rules.does {
             Does::Child => "workflow",
             _ if self.fallen_back => "other",
-            _ => "world",
+            _ => self.taken_over_by.unwrap_or("world"),
         }
     }
 

@@ -198,11 +198,14 @@ impl Oracle {
             }
         }
         request.granted.insert(by.to_owned());
-        if request.granted.len() < request.rules.needed {
+        let (before, is_granted) = (request.rules.before, request.granted.len() >= request.rules.needed);
+        request.open = !is_granted;
+        if !before && edit.is_some() {
+            self.hand_up(place, true);
+        }
+        if !is_granted {
             return;
         }
-        let before = request.rules.before;
-        request.open = false;
         self.steps[place].gate = Gated::No;
         if before {
             (self.steps[place].granted, self.steps[place].state) = (Some(index), State::Pending);
