@@ -97,7 +97,12 @@ pub(super) async fn agents(scene: &Scene, arguments: AgentsArguments) -> Result<
 
 async fn list(scene: &Scene, with_handoffs: bool) -> Result<Exit, Problem> {
     let Some(agents) = all(scene).await? else { return Ok(Exit::Interrupted) };
-    let handoffs = with_handoffs.then(|| handoffs(&catalog(scene)));
+    let handoffs = if with_handoffs {
+        let Some(happened) = handoffs::happened(scene).await? else { return Ok(Exit::Interrupted) };
+        Some(handoffs(&catalog(scene), happened))
+    } else {
+        None
+    };
     scene.say.result(&Listed { agents, handoffs }, |listed| match &listed.handoffs {
         Some(handoffs) => handoffs.text(&listed.agents),
         None => Text::lines(listed.agents.iter().map(line)),

@@ -67,7 +67,8 @@ fn files_of_other_tools_load_and_say_to_whom_they_hand_over() {
         (&Value::Null, &"llm".into()),
         "it may hand over to any"
     );
-    let pair = |from: &str, to: &str, known: bool| json!({"from": from, "to": to, "known": known});
+    let pair =
+        |from: &str, to: &str, known: bool| json!({"from": from, "to": to, "known": known, "count": 0});
     let handoffs = listed["handoffs"].as_array().unwrap();
     assert_eq!(handoffs.len(), 5, "{listed}");
     assert!(handoffs.contains(&pair("network_engineer_agent_v2", "copy-editor", true)));

@@ -159,6 +159,11 @@ fn who_is_asked_may_hand_over_to_those_that_the_body_of_its_file_declares() {
         (&json!(["clerk", "helper"]), &json!({"answer": 42}))
     );
     assert!(got(&sandbox)["prompt"].as_str().unwrap().contains("what {{ now }}?"));
+    sandbox.json(0, &["ask", "--agent", "clerk", "again?"]);
+    let listed = sandbox.json(0, &["agents", "list", "--handoffs"]);
+    assert_eq!(listed["handoffs"], json!([{"from": "clerk", "to": "helper", "known": true, "count": 2}]));
+    let people = sandbox.reenact(&["agents", "list", "--handoffs"]).stdout;
+    assert!(people.contains("→ helper 2×"), "{people}");
     declare("grump");
     let report = sandbox.json(1, &["ask", "--agent", "clerk", "what?"]);
     assert_eq!(report["error"]["class"], "validation", "{report}");

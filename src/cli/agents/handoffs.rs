@@ -1,10 +1,19 @@
 //! Who may hand work over to whom.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Shown;
+use crate::api::folder::is_store;
+use crate::api::protocol::{Request, Response};
+use crate::cli::Scene;
+use crate::cli::see::{self, Exchange, Signals};
 use crate::cli::text::{Text, name, terminal};
+use crate::events::ids::AgentName;
+use crate::events::problem::Problem;
 use crate::executors::discovery::{Catalog, Handoff};
+use crate::views::projections::handoffs::HandoffRow;
 
 /// Who may hand work over to whom, as far as agents name each other.
 #[derive(Clone, Serialize)]
@@ -18,12 +27,44 @@ struct Row {
     to: String,
     /// Whether there is an agent of that name.
     known: bool,
+    /// How often that happened, over all runs.
+    count: u64,
 }
 
-pub(super) fn handoffs(catalog: &Catalog) -> Handoffs {
-    let row =
-        |Handoff { from, to, is_known }| Row { from: from.to_string(), to: to.to_string(), known: is_known };
-    Handoffs(catalog.handoffs().into_iter().map(row).collect())
+/// The handoffs that agents name, and those that happened.
+pub(super) fn handoffs(catalog: &Catalog, happened: Vec<HandoffRow>) -> Handoffs {
+    let key = |from: &AgentName, to: &AgentName| (from.key(), to.key());
+    let mut counts: BTreeMap<_, _> = happened.into_iter().map(|row| (key(&row.from, &row.to), row)).collect();
+    let named = catalog.handoffs().into_iter().map(|Handoff { from, to, is_known }| {
+        let count = counts.remove(&key(&from, &to)).map_or(0, |row| row.count);
+        Row { from: from.to_string(), to: to.to_string(), known: is_known, count }
+    });
+    let mut rows: Vec<Row> = named.collect();
+    // An agent that names nobody may hand over to any, and a file may have named others before.
+    rows.extend(counts.into_values().map(|HandoffRow { from, to, count, .. }| Row {
+        known: catalog.has(&to),
+        from: from.to_string(),
+        to: to.to_string(),
+        count,
+    }));
+    Handoffs(rows)
+}
+
+/// Asks the store how often agents handed over to each other. None when a signal came.
+pub(super) async fn happened(scene: &Scene) -> Result<Option<Vec<HandoffRow>>, Problem> {
+    if !is_store(&scene.house.data) {
+        return Ok(Some(Vec::new()));
+    }
+    let mut signals = Signals::listen()?;
+    let door = scene.open().await?;
+    match see::ask(scene, door, &Request::Handoffs, &mut signals, &mut |_| {}).await? {
+        Exchange::Interrupted => Ok(None),
+        Exchange::Response(Response::Handoffs(rows), door) => {
+            see::leave(door, &mut signals).await?;
+            Ok(Some(rows))
+        }
+        Exchange::Response(other, _) => Err(other.mismatch()),
+    }
 }
 
 impl Handoffs {
@@ -39,13 +80,15 @@ impl Handoffs {
         let mine = self.0.iter().filter(|row| row.from == shown.name);
         let to = mine.map(|row| {
             let missing = if row.known { "" } else { " (there is no such agent)" };
-            terminal!("{}{}", name(&row.to), missing)
+            let times = (row.count > 0).then(|| terminal!(" {}×", row.count));
+            terminal!("{}{}{}", name(&row.to), times.unwrap_or_default(), missing)
         });
-        let to = match shown.handoffs.as_deref() {
-            None => terminal!("any agent"),
-            Some([]) => terminal!("nobody"),
-            Some(_) => Text::joined(to, ", "),
+        let any = match shown.handoffs.as_deref() {
+            None => Some(terminal!("any agent")),
+            Some([]) => Some(terminal!("nobody")),
+            Some(_) => None,
         };
+        let to = Text::joined(any.into_iter().chain(to), ", ");
         terminal!("{}  → {}", name(&shown.name).padded(20), to)
     }
 }
