@@ -43,11 +43,13 @@ impl Advance<'_, '_> {
         is_made_by(agent) || self.drive.as_mut().is_some_and(|grants| grants.take(agent))
     }
 
-    /// Before a child starts what cannot be undone it asks its parent. Answers whether a step has to wait for that.
+    /// Before a child starts what cannot be undone it asks its parent, unless it is past the point of no return already: then so
+    /// is its parent. Answers whether a step has to wait for that.
     fn must_ask(&mut self, place: StepIndex) -> Result<bool, RunRejection> {
         let run = self.draft.state();
         let (node, about) = (self.node(place)?, run.about().ok_or(Impossible::NotBegun)?);
         let asks = node.added.irreversible && run.parent().is_some() && run.passage != Passage::Open;
+        let asks = asks && !run.is_past_return();
         if asks {
             let (step, run) = (node.id().clone(), about.id.clone());
             self.draft.emit(ReturnAsked { step, run });
