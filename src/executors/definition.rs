@@ -4,6 +4,7 @@ mod declared;
 mod front_matter;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,19 +13,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::events::agent::{InvalidRate, Rate};
+use crate::events::agent::Rate;
 use crate::events::ids::{AgentName, Hash};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem, nearest};
-use crate::workflow::definition::{Criticality, WORKFLOW_AGENT};
+use crate::workflow::definition::Criticality;
 use crate::workflow::script::Script;
 use crate::workflow::topic::TopicPattern;
 
 /// The name of the built-in agent that does steps with `run`.
 pub const SHELL_AGENT: &str = "shell";
-
-/// How many patterns of topics an agent subscribes to.
-const SUBSCRIPTIONS_MAX: usize = 100;
 
 /// How many attempts an agent does at once if its definition does not say.
 pub const CONCURRENCY: u32 = 16;
@@ -236,22 +234,22 @@ impl AgentDefinition {
     /// What the key takes, in words that follow "`KEY` is …".
     pub fn set(&mut self, key: &str, value: Value) -> Result<bool, String> {
         match key {
-            "name" => self.name = name(value)?,
-            "description" => self.description = text(value)?,
-            "executor" => self.executor = executor(value)?,
-            "command" => self.command = command(value)?,
-            "script" => self.script_file = Some(text(value)?),
-            "concurrency" => self.concurrency = Some(concurrency(&value)?),
-            "rate" => self.rate = Some(rate(value)?),
-            "fallback" => self.fallback = Some(fallback(value)?),
-            "criticality" => self.criticality = Some(criticality(value)?),
+            "name" => self.name = values::name(value)?,
+            "description" => self.description = values::text(value)?,
+            "executor" => self.executor = values::executor(value)?,
+            "command" => self.command = values::command(value)?,
+            "script" => self.script_file = Some(values::text(value)?),
+            "concurrency" => self.concurrency = Some(values::concurrency(&value)?),
+            "rate" => self.rate = Some(values::rate(value)?),
+            "fallback" => self.fallback = Some(values::fallback(value)?),
+            "criticality" => self.criticality = Some(values::criticality(value)?),
             // Other tools write `skip_if_unavailable`.
-            "optional" | "skip_if_unavailable" => self.optional = Some(flag(&value)?),
-            "handoffs" => self.handoffs = Some(handoffs(&value)?),
+            "optional" | "skip_if_unavailable" => self.optional = Some(values::flag(&value)?),
+            "handoffs" => self.handoffs = Some(values::handoffs(&value)?),
             // Files of other tools may leave it empty.
             "tools" | "expertise" if value.is_null() => {}
-            "tools" | "expertise" => drop(self.settings.insert(key.to_owned(), words(&value)?)),
-            "subscribes" => self.subscribes = subscribes(&value)?,
+            "tools" | "expertise" => drop(self.settings.insert(key.to_owned(), values::words(&value)?)),
+            "subscribes" => self.subscribes = values::subscribes(&value)?,
             _ if KEYS_KEPT.contains(&key) => drop(self.settings.insert(key.to_owned(), value)),
             _ => {
                 self.unknown.insert(key.to_owned(), value);
@@ -358,146 +356,4 @@ fn first_heading(text: &str) -> Option<&str> {
         let found = !fenced && (1..=6).contains(&level) && heading.starts_with(' ');
         found.then(|| heading.trim()).filter(|heading| !heading.is_empty())
     })
-}
-
-fn text(value: Value) -> Result<String, String> {
-    match value {
-        Value::String(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
-        other => Err(format!("{}: give it a text", shown(&other))),
-    }
-}
-
-fn name(value: Value) -> Result<AgentName, String> {
-    let text = text(value)?;
-    let name = AgentName::new(&text);
-    if name.check().is_err() {
-        return Err(format!("`{}`: give it a name of at most 100 bytes on one line", text.escape_debug()));
-    }
-    Ok(name)
-}
-
-fn executor(value: Value) -> Result<ExecutorKind, String> {
-    let known = ExecutorKind::ALL.into_iter().find(|kind| value == kind.text());
-    known.ok_or_else(|| {
-        let texts = ExecutorKind::ALL.map(ExecutorKind::text);
-        let near = value.as_str().and_then(|wrong| nearest(wrong, texts));
-        let meant = near
-            .map_or_else(|| format!("one of {}", texts.join(", ")), |near| format!("did you mean `{near}`?"));
-        format!("{}: {meant}", shown(&value))
-    })
-}
-
-/// A list of texts; a single word may stand without the list.
-fn command(value: Value) -> Result<Vec<String>, String> {
-    let hint = "give it the program and its arguments as a list, as in [\"bin/publish\", \"--quiet\"]";
-    let words = match &value {
-        Value::String(word) if !word.contains(char::is_whitespace) => Some(vec![word.clone()]),
-        Value::Array(words) => words.iter().map(|word| word.as_str().map(str::to_owned)).collect(),
-        _ => None,
-    };
-    words
-        .filter(|words| words.first().is_some_and(|program| !program.is_empty()))
-        .ok_or_else(|| format!("{}: {hint}", shown(&value)))
-}
-
-fn concurrency(value: &Value) -> Result<u32, String> {
-    const MAX: u32 = 100_000;
-    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-    number
-        .filter(|number| (1..=MAX).contains(number))
-        .ok_or_else(|| format!("{}: give it a whole number from 1 to {MAX}", shown(value)))
-}
-
-fn rate(value: Value) -> Result<Rate, String> {
-    let refused = format!("{}: {InvalidRate}", shown(&value));
-    serde_json::from_value(value).map_err(|_| refused)
-}
-
-/// A map of `agent` and perhaps `prompt_suffix`.
-fn fallback(value: Value) -> Result<AgentFallback, String> {
-    let refused = |value: &Value| {
-        format!("{}: give it a map, as in {{agent: NAME, prompt_suffix: TEXT}}", shown(value))
-    };
-    let Ok(fallback) = serde_json::from_value::<AgentFallback>(value.clone()) else {
-        return Err(refused(&value));
-    };
-    let key = fallback.agent.key();
-    if key.is_empty() {
-        return Err(refused(&value));
-    }
-    if [SHELL_AGENT, WORKFLOW_AGENT].contains(&key.as_str()) {
-        return Err(format!("{}: no agent can be stood in for by what is built in", shown(&value)));
-    }
-    Ok(fallback)
-}
-
-/// A list of texts, or a text with commas between them, as the list.
-fn words(value: &Value) -> Result<Value, String> {
-    let words: Option<Vec<&str>> = match value {
-        Value::String(text) => Some(text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect()),
-        Value::Array(words) => words.iter().map(Value::as_str).collect(),
-        _ => None,
-    };
-    words
-        .map(Value::from)
-        .ok_or_else(|| format!("{}: give it a list of texts, as in [search, read_file]", shown(value)))
-}
-
-/// A list of names, or a text with commas between them. An empty list allows nobody.
-fn handoffs(value: &Value) -> Result<Vec<AgentName>, String> {
-    let refused =
-        || format!("{}: give it the names of agents, as in [security_reviewer, tester]", shown(value));
-    let texts: Option<Vec<&str>> = match value {
-        Value::String(texts) => Some(texts.split(',').collect()),
-        Value::Array(texts) => texts.iter().map(Value::as_str).collect(),
-        _ => None,
-    };
-    let names: Vec<_> = texts.ok_or_else(refused)?.iter().map(|text| AgentName::new(text.trim())).collect();
-    if names.iter().any(|name| name.check().is_err() || name.key().is_empty()) {
-        return Err(refused());
-    }
-    let built_in = |name: &&AgentName| [SHELL_AGENT, WORKFLOW_AGENT].contains(&name.key().as_str());
-    match names.iter().find(built_in) {
-        Some(name) => Err(format!("{}: `{name}` is built in, and takes no work from others", shown(value))),
-        None => Ok(names),
-    }
-}
-
-fn criticality(value: Value) -> Result<Criticality, String> {
-    serde_json::from_value(value.clone())
-        .map_err(|_| format!("{}: one of critical, high, medium, low", shown(&value)))
-}
-
-/// A list of patterns of topics; a single one may stand without the list.
-fn subscribes(value: &Value) -> Result<Vec<TopicPattern>, String> {
-    let patterns = match value {
-        Value::Array(patterns) => patterns.iter().map(Value::as_str).collect(),
-        one => one.as_str().map(|pattern| vec![pattern]),
-    };
-    let Some(patterns) = patterns else {
-        return Err(format!(
-            "{}: give it a list of topics, as in [\"build.*\", \"release.done\"]",
-            shown(value)
-        ));
-    };
-    if patterns.len() > SUBSCRIPTIONS_MAX {
-        return Err(format!(
-            "a list of {} patterns: give it no more than {SUBSCRIPTIONS_MAX}",
-            patterns.len()
-        ));
-    }
-    patterns.into_iter().map(TopicPattern::parse).collect()
-}
-
-fn flag(value: &Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| format!("{}: it is `true` or `false`", shown(value)))
-}
-
-/// A value as a message quotes it: cut if it is long.
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(60) {
-        Some((at, _)) => format!("`{}…`", text.get(..at).unwrap_or_default()),
-        None => format!("`{text}`"),
-    }
 }

@@ -1,15 +1,18 @@
 //! Runs: what performs their effects, and what may be wanted of them.
 //!
-//! - [`shell`]: what is particular to the host of a run; `slots`: what its decisions borrow; [`live_state`]: what is seen of it
+//! - [`shell`]: what is particular to the host of a run; [`told`]: what it is told; [`live_state`]: what is seen of it
+//! - `environment`: what its decisions borrow; `slots`: for attempts that may start
 //! - `awaiting`: agents that are paused, and runs that wait for them; `log`: what is logged of runs
 //! - `shared`: what they want of contexts that they share
 
 mod awaiting;
+mod environment;
 pub mod live_state;
 mod log;
 mod shared;
 pub mod shell;
 mod slots;
+pub mod told;
 
 use std::sync::{Arc, Weak};
 
@@ -18,7 +21,8 @@ use tokio::sync::watch;
 
 use self::awaiting::Awaiting;
 use self::live_state::LiveState;
-use self::shell::{RunShell, ToRun};
+use self::shell::RunShell;
+use self::told::ToRun;
 use super::agents::communicator::Communicator;
 use super::hosting::Hosting;
 use super::hosting::context::HostContext;

@@ -9,7 +9,7 @@ use actix::Recipient;
 use tokio::task::JoinHandle;
 
 use super::Runs;
-use super::shell::ToRun;
+use super::told::ToRun;
 use crate::actors::contexts::ContextKind;
 use crate::actors::hosting::context::HostContext;
 use crate::actors::hosting::load::load;

@@ -1,4 +1,4 @@
-//! The shell of a run: what performs a run's effects. What its decisions borrow is in `slots`.
+//! The shell of a run: what performs a run's effects. What its decisions borrow is in `environment`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -12,53 +12,23 @@ use tokio::sync::watch;
 use super::live_state::{LiveState, OpenAttempt};
 use super::shared::{self, Renewal};
 use super::slots::{Slots, brought};
+use super::told::ToRun;
 use super::{InFlight, Runs, log};
-use crate::actors::agents::agent::{Assigned, AttemptCallback, Attempted, EndLeftover, Perform, StopAttempt};
-use crate::actors::agents::dispatcher::{Bring, News, Slot};
+use crate::actors::agents::agent::{Assigned, AttemptCallback, EndLeftover, Perform, StopAttempt};
+use crate::actors::agents::dispatcher::{Bring, News};
 use crate::actors::hosting::context::HostContext;
 use crate::actors::hosting::live::Live;
 use crate::actors::hosting::messages::Tell;
 use crate::actors::hosting::shell::{Heard, Shell};
 use crate::actors::pages::{Pages, page};
 use crate::aggregates::run::{
-    Ask, Grants, HeldLock, OfShared, Run, RunEffect, RunEffectId, SharedEffect, SharedEffectId,
+    Ask, Grants, HeldLock, Run, RunEffect, RunEffectId, SharedEffect, SharedEffectId,
 };
-use crate::events::ids::{AgentName, Fence, RequestId, RunId, StepId, Version};
-use crate::events::problem::Problem;
+use crate::events::ids::{AgentName, Fence, RequestId, RunId, Version};
 use crate::events::run::{AttemptStarted, Parent};
 use crate::events::time::Timestamp;
 use crate::executors::{Assignment, Progress};
 use crate::workflow::work::Stop;
-
-/// What is told to the shell of a run.
-pub enum ToRun {
-    /// News of a slot that it waits for.
-    OfSlot(News),
-    /// It could use an agent that this process does not have.
-    Lacks(Problem),
-    /// What a step waits for of shared contexts.
-    Read {
-        /// The step.
-        step: StepId,
-        /// What was read, or why that is not known.
-        says: OfShared,
-    },
-    /// A lock of an attempt is somebody else's.
-    LockLost(Fence),
-    /// What came of an attempt; none if the attempt was let go of before it had succeeded.
-    Reported {
-        /// The step that was tried.
-        step: StepId,
-        /// The fence of the attempt.
-        fence: Fence,
-        /// The output or the failure; none if the attempt was let go of before it had succeeded.
-        result: Option<Attempted>,
-        /// The slot that is free again.
-        slot: Slot,
-        /// Until the run has heard of it, the attempt is being made.
-        in_flight: InFlight,
-    },
-}
 
 /// Performs a run's effects.
 pub struct RunShell {

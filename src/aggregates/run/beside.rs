@@ -5,8 +5,7 @@ use std::borrow::Cow;
 
 use super::RunRejection;
 use super::advance::Advance;
-use super::advance::shared::SharedValues;
-use super::context::Write;
+use super::context::{SharedValues, Write};
 use super::handoff::HandOver;
 use super::sending::Outgoing;
 use crate::events::json::Json;

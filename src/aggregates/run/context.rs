@@ -1,20 +1,25 @@
-//! What the agents of a run share: keys with versions, which their attempts write in the commit of what they came to.
+//! What the agents of a run share: keys with versions, which their attempts write in the commit of what they came to;
+//! and what they write into contexts that it shares with other runs.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::advance::Advance;
-use crate::events::ids::{ContextKey, KeyVersion, StepId};
+use super::{HeldLock, Run};
+use crate::events::context::Held;
+use crate::events::ids::{ContextKey, ContextName, KeyVersion, StepId};
 use crate::events::json::{Json, Payload};
 use crate::events::limits::CONTEXT_KEYS_MAX;
-use crate::events::problem::Code;
-use crate::events::run::{AttemptStarted, ContextChanged, Purpose};
+use crate::events::problem::{Code, nearest};
+use crate::events::run::{AttemptStarted, ContextChanged, Purpose, SharedKey, SharedWrite};
+use crate::events::text::printable;
 use crate::events::time::Timestamp;
+use crate::kernel::Draft;
 use crate::workflow::work::Failure;
 
 /// How many values one attempt may write.
-pub(super) const WRITES_MAX: usize = 1_000;
+const WRITES_MAX: usize = 1_000;
 
 /// The context of a run, by key.
 pub(crate) type Context = BTreeMap<ContextKey, ContextValue>;
@@ -51,6 +56,24 @@ pub(super) struct Write {
     key: ContextKey,
     version: KeyVersion,
     value: Json,
+}
+
+/// What an attempt writes into one shared context.
+pub(super) struct SharedValues {
+    context: ContextName,
+    keys: BTreeMap<ContextKey, (Option<KeyVersion>, Json)>,
+    held: Option<Held>,
+}
+
+impl SharedValues {
+    /// As it is recorded.
+    pub(super) fn recorded(self, draft: &mut Draft<'_, Run>) -> SharedWrite {
+        let Self { context, keys, held } = self;
+        let keys = keys.into_iter();
+        let keys =
+            keys.map(|(key, (expected, value))| SharedKey { key, expected, value: draft.payload(value) });
+        SharedWrite { context, keys: keys.collect(), held }
+    }
 }
 
 impl Advance<'_, '_> {
@@ -94,6 +117,52 @@ impl Advance<'_, '_> {
         Ok(writes)
     }
 
+    /// What an attempt writes into shared contexts: each value with where it goes, as in `ALIAS/KEY` and `ALIAS/KEY@VERSION`.
+    /// Of a key that is written several times the last value counts.
+    ///
+    /// # Errors
+    /// When the workflow names no context by that alias, or no key can be called so.
+    pub(super) fn shared_writes(
+        &self,
+        attempt: &AttemptStarted,
+        asked: Vec<(String, Json)>,
+    ) -> Result<Vec<SharedValues>, Failure> {
+        if asked.len() > WRITES_MAX {
+            let (is, what) = (asked.len(), "values would be written into shared contexts by one attempt");
+            let message = format!("{is} {what}, and no more than {WRITES_MAX} may be");
+            return Err(Failure::new(Code::ContextFull, message));
+        }
+        let mut all: Vec<SharedValues> = Vec::new();
+        for (what, value) in asked {
+            let (alias, key) = what.split_once('/').unwrap_or(("", &what));
+            let Some(context) = self.definition.contexts.get(alias) else {
+                return Err(self.no_alias(alias));
+            };
+            let (key, expected) = parsed(key)?;
+            let of = match all.iter_mut().find(|values| values.context == *context) {
+                Some(values) => values,
+                None => {
+                    let held = self.draft.state().held(&attempt.step);
+                    let held = held.iter().find(|held| held.of.context == *context).map(HeldLock::held);
+                    all.push(SharedValues { context: context.clone(), keys: BTreeMap::new(), held });
+                    let Some(values) = all.last_mut() else { continue };
+                    values
+                }
+            };
+            let before = of.keys.get(&key).and_then(|(expected, _)| *expected);
+            of.keys.insert(key, (before.or(expected), value));
+        }
+        Ok(all)
+    }
+
+    fn no_alias(&self, alias: &str) -> Failure {
+        let aliases = self.definition.contexts.keys();
+        let near = nearest(alias, aliases.map(String::as_str));
+        let meant = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let message = format!("the workflow names no context by the alias `{}`{meant}", printable(alias));
+        Failure::new(Code::UnknownAlias, message)
+    }
+
     /// Records what an attempt writes.
     pub(super) fn write(&mut self, attempt: &AttemptStarted, writes: Vec<Write>) {
         for Write { key, version, value } in writes {
@@ -105,7 +174,7 @@ impl Advance<'_, '_> {
 }
 
 /// The key of a context that is meant, and the version that it is expected to have.
-pub(super) fn parsed(what: &str) -> Result<(ContextKey, Option<KeyVersion>), Failure> {
+fn parsed(what: &str) -> Result<(ContextKey, Option<KeyVersion>), Failure> {
     let bad = |why: String| Failure::new(Code::BadContextName, why);
     let (key, expected) = what.split_once('@').map_or((what, None), |(key, expected)| (key, Some(expected)));
     let version = |text: &str| {

@@ -5,7 +5,7 @@
 //! - `index`, `graph`, `node`: which step, how they hang together, and what is known of each
 //! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
 //! - `beside`: what attempts want beside their answer; `context`: what its agents share; `shared`: what it asks of contexts
-//!   that it shares with other runs; `handoff`, `hop`: how an agent hands over, and what is known of that
+//!   that it shares with other runs; `sharing`: when it says so, and what follows from the answer; `handoff`, `hop`: how an agent hands over, and what is known of that
 //! - `messages`: what its agents say to each other; `sending`: what attempts send, and what becomes of what they were given
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
@@ -47,6 +47,7 @@ mod recorded;
 mod rejection;
 mod sending;
 mod shared;
+mod sharing;
 mod snapshot;
 pub mod start;
 mod startable;

@@ -2,7 +2,7 @@
 //! new one gets the next schema number under its command's name, and its own file in `tests/golden`.
 
 //!
-//! - `record`: a command that was decided; `recall`: the same command again
+//! - `record`: a command that was decided; `recall`: the same command again; `shared`: both, of what contexts say
 
 mod recall;
 mod record;
@@ -14,11 +14,13 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use self::recall::recall;
 pub(super) use self::record::record;
-use super::{Ask, Order};
+use super::{Ask, Order, Run};
+use crate::events::codec;
 use crate::events::ids::{Fence, RunId, StepId, Version};
 use crate::events::json::Payload;
 use crate::events::problem::{Class, Code};
 use crate::events::run::{Outcome, Parent, Resolution, RunEvent, Usage};
+use crate::kernel::{NotRecalled, Recalling};
 
 /// The schema number under which every command is recorded so far.
 const SCHEMA: u16 = 1;
@@ -224,6 +226,21 @@ struct NoChild {
 #[derive(Serialize, Deserialize)]
 struct ReturnRefused {
     reason: Payload,
+}
+
+type Source<'a> = Recalling<'a, Run>;
+
+fn read<T: for<'a> Deserialize<'a>>(from: &Source<'_>) -> Result<T, NotRecalled> {
+    codec::from_bytes(&from.form()?.payload).map_err(|error| from.broken(error))
+}
+
+fn json_of<T: for<'a> Deserialize<'a>>(payload: &Payload, from: &Source<'_>) -> Result<T, NotRecalled> {
+    let json = from.blobs.json(payload)?;
+    serde_json::from_str(json.text()).map_err(|error| from.broken(error))
+}
+
+fn text(payload: &Payload, from: &Source<'_>) -> Result<String, NotRecalled> {
+    json_of(payload, from)
 }
 
 /// The name of the person or program that asks; none of what drives the run, and of other runs.

@@ -7,17 +7,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ask, Phase, Run, StepIndex};
-use crate::aggregates::context::{Acquire, ContextAsk, OfContext, Set, SetKey};
+use super::{Run, StepIndex};
+use crate::aggregates::context::OfContext;
 use crate::events::context::Held;
-use crate::events::ids::{
-    CommandId, ContextKey, ContextName, Fence, KeyVersion, LockFence, LockName, StepId, StreamId, Version,
-};
+use crate::events::ids::{ContextKey, ContextName, Fence, KeyVersion, LockFence, LockName, StepId};
 use crate::events::json::{Json, Payload};
-use crate::events::problem::{Code, Problem};
+use crate::events::problem::Code;
 use crate::events::run::{Purpose, SharedWrite};
 use crate::events::time::Timestamp;
-use crate::kernel::{Blobs, Lasts, Message, Said};
+use crate::kernel::Lasts;
 use crate::workflow::work::Failure;
 
 /// How long a lock is a step's before it is renewed. Whoever drives a run renews the locks of its attempts three times as
@@ -326,75 +324,6 @@ impl Run {
     pub(super) fn is_writing(&self, fence: Fence) -> bool {
         self.shared.writing.contains_key(&fence)
     }
-
-    /// Whether a step of that purpose may wait or hold something as the run is.
-    pub(super) fn may_prepare(&self, purpose: Purpose) -> bool {
-        match purpose {
-            Purpose::Do => self.phase == Phase::Going,
-            Purpose::Compensate => matches!(self.phase, Phase::Unwinding(_)),
-        }
-    }
-
-    /// What is said to a shared context. What is read is not asked of the stream.
-    pub(super) fn to_context(&self, effect: &SharedEffect) -> Option<Message> {
-        let about = self.about.as_ref()?;
-        let run = StreamId::of_run(&about.id);
-        let (context, name, id, write): (_, _, _, crate::kernel::Write) = match effect.clone() {
-            SharedEffect::Read { .. } => return None,
-            SharedEffect::Lock { of, until, .. } => {
-                let LockOf { context, lock, owner } = of;
-                let name = format!("lock/{owner}");
-                let wanted = Acquire { lock, owner, lease: LEASE, until: Some(until), tells: Some(run) };
-                (context, name, None, says(ContextAsk::Acquire(wanted)))
-            }
-            SharedEffect::GiveBack(LockOf { context, lock, owner }) => {
-                let name = format!("give-back/{owner}");
-                (context, name, None, says(ContextAsk::Withdraw { lock, owner }))
-            }
-            SharedEffect::Write { step, fence, context } => {
-                let writing = self.shared.writing.get(&fence)?;
-                let write = Arc::clone(writing.left.get(&context)?);
-                let (key, attempt) = &writing.key;
-                let id = CommandId::derived(&["context_set", key, &attempt.to_string(), context.as_str()]);
-                let by: Arc<str> = format!("{}/{step}", about.id).into();
-                let name = format!("write/{fence}");
-                (context, name, Some(id), Arc::new(move |blobs: &dyn Blobs| set(&write, &by, blobs)))
-            }
-        };
-        let (to, effect) = (StreamId::of_context(&context), name.into());
-        Some(Message { to, effect, id, asks: true, insists: false, write })
-    }
-
-    /// The command that follows from what a context answered.
-    pub(super) fn context_answered(effect: &SharedEffect, answer: Result<Version, Problem>) -> Option<Ask> {
-        let why = |problem: &Problem| (problem.code, problem.message.clone());
-        let says = match (effect.clone(), answer) {
-            // A lock that was asked for is granted by what the context says then.
-            (SharedEffect::Read { .. }, _) | (SharedEffect::Lock { .. }, Ok(_)) => return None,
-            (SharedEffect::Lock { step, of, .. }, Err(problem)) => {
-                OfShared::LockRefused { step, of, why: why(&problem) }
-            }
-            // A context that cannot be told has no lock any more when the lease ends.
-            (SharedEffect::GiveBack(of), _) => OfShared::GivenBack(of),
-            (SharedEffect::Write { step, fence, context }, answer) => {
-                OfShared::Written { step, fence, context, refused: answer.err().as_ref().map(why) }
-            }
-        };
-        Some(Ask::OfShared(Box::new(says)))
-    }
-}
-
-fn says(ask: ContextAsk) -> crate::kernel::Write {
-    Arc::new(move |_: &dyn Blobs| Ok(Said::new(ask.clone())))
-}
-
-fn set(write: &SharedWrite, by: &Arc<str>, blobs: &dyn Blobs) -> Result<Said, Problem> {
-    let keys = write.keys.iter().map(|wanted| {
-        let value = blobs.json(&wanted.value).map_err(|unreadable| unreadable.problem())?;
-        Ok(SetKey { key: wanted.key.clone(), value, expected: wanted.expected })
-    });
-    let keys = keys.collect::<Result<_, Problem>>()?;
-    Ok(Said::new(ContextAsk::Set(Set { keys, by: Arc::clone(by), held: write.held.clone() })))
 }
 
 /// The failure of an attempt, or of a step, for what a context said.

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{ContextWants, Control, KeyGiven, Request, WhichEvents, WhichMessages};
+use crate::aggregates::run::Order;
 use crate::api::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
 use crate::events::ids::{AgentName, ContextKey, ContextName, InvalidId, RunId};
 use crate::events::json::Json;
@@ -115,15 +116,13 @@ impl Request {
             }
             Self::Control { run, control, order, id: _ } => {
                 words("the run", run)?;
-                named("who asks", &order.by)?;
-                order.reason.iter().try_for_each(|reason| words("the reason", reason))?;
+                asked(order)?;
                 control.check()
             }
             Self::Agents { named } => named.iter().try_for_each(agent),
             Self::TurnAgent { agent, to: _, known: _, order, id: _ } => {
                 self::agent(agent)?;
-                named("who asks", &order.by)?;
-                order.reason.iter().try_for_each(|reason| words("the reason", reason))
+                asked(order)
             }
             Self::Context { context, wants } => {
                 ContextName::parse(context.as_str()).map_err(no_name)?;
@@ -264,6 +263,12 @@ fn bad(message: String) -> Problem {
     Problem::new(Code::BadRequest, message)
 }
 
+/// Who asks, and why.
+fn asked(Order { by, reason }: &Order) -> Result<(), Problem> {
+    named("who asks", by)?;
+    reason.iter().try_for_each(|reason| words("the reason", reason))
+}
+
 fn run_id(run: &RunId) -> Result<(), Problem> {
     let checked = RunId::parse(run.as_str());
     checked.map(drop).map_err(|error| Problem::new(Code::BadRunId, error.to_string()))
@@ -365,7 +370,7 @@ mod tests {
     use super::*;
 
     fn signal(data: Json) -> Request {
-        let order = crate::aggregates::run::Order { by: "x".into(), reason: None };
+        let order = Order { by: "x".into(), reason: None };
         Request::Control {
             run: "r".into(),
             control: Control::Signal { name: "go".into(), data },

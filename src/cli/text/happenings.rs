@@ -177,11 +177,7 @@ impl Story {
                 let failed = failed.map(|(what, failure)| terminal!(", {}: {}", what, failure));
                 return Some(of(step, purpose, &Tone::Warning.of(&lesser).and(failed)));
             }
-            "lock_requested" => {
-                let lock = terminal!("{}/{}", facts.text("context"), facts.text("lock"));
-                terminal!("waits for lock {}{}", lock, facts.until("until"))
-            }
-            "lock_acquired" => terminal!("holds lock {}/{}", facts.text("context"), facts.text("lock")),
+            "lock_requested" | "lock_acquired" => of_lock(kind, facts),
             "handoff_declared" => {
                 let reason = shortened(facts.text("reason"), MESSAGE_CHARS);
                 terminal!("hands over to {}: {}", Tone::Active.of(&name(facts.text("to"))), reason)
@@ -343,6 +339,15 @@ pub(in crate::cli) fn lesser(line: &HistoryLine) -> Option<Text> {
         _ => return None,
     };
     Some(terminal!("{} {}", Tone::Warning.of(&terminal!("warning:")), words))
+}
+
+/// What a step says of a lock.
+fn of_lock(kind: &str, facts: &Facts<'_>) -> Text {
+    let lock = terminal!("{}/{}", facts.text("context"), facts.text("lock"));
+    match kind {
+        "lock_requested" => terminal!("waits for lock {}{}", lock, facts.until("until")),
+        _ => terminal!("holds lock {}", lock),
+    }
 }
 
 #[cfg(test)]

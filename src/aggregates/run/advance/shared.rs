@@ -5,17 +5,14 @@ use std::collections::BTreeMap;
 
 use super::Advance;
 use crate::aggregates::context::{LockSays, OfContext};
-use crate::aggregates::run::context::{WRITES_MAX, parsed};
 use crate::aggregates::run::shared::{HeldLock, LOCK_WAIT, LockOf, OfShared, Preparing, failure};
-use crate::aggregates::run::{Impossible, Run, RunRejection, StepIndex};
-use crate::events::context::Held;
+use crate::aggregates::run::{Impossible, RunRejection, StepIndex};
 use crate::events::ids::{ContextKey, ContextName, Fence, KeyVersion, LockName, StepId};
 use crate::events::json::Json;
-use crate::events::problem::{Code, nearest};
+use crate::events::problem::Code;
 use crate::events::run::*;
-use crate::events::text::printable;
 use crate::events::time::Timestamp;
-use crate::kernel::{Draft, Unreadable};
+use crate::kernel::Unreadable;
 use crate::workflow::definition::Step;
 use crate::workflow::scope::References;
 use crate::workflow::work::{Failure, Output};
@@ -26,24 +23,6 @@ pub(in crate::aggregates::run) enum Written {
     All(StepId, Fence, Output),
     /// One has not.
     Failed(StepId, Fence, Failure),
-}
-
-/// What an attempt writes into one shared context.
-pub(in crate::aggregates::run) struct SharedValues {
-    context: ContextName,
-    keys: BTreeMap<ContextKey, (Option<KeyVersion>, Json)>,
-    held: Option<Held>,
-}
-
-impl SharedValues {
-    /// As it is recorded.
-    pub(in crate::aggregates::run) fn recorded(self, draft: &mut Draft<'_, Run>) -> SharedWrite {
-        let Self { context, keys, held } = self;
-        let keys = keys.into_iter();
-        let keys =
-            keys.map(|(key, (expected, value))| SharedKey { key, expected, value: draft.payload(value) });
-        SharedWrite { context, keys: keys.collect(), held }
-    }
 }
 
 impl Advance<'_, '_> {
@@ -248,52 +227,6 @@ impl Advance<'_, '_> {
         let (purpose, number) = (attempt.purpose, attempt.attempt);
         self.draft.emit(ContextWritten { purpose, step: step.clone(), attempt: number, context });
         Ok(is_last.then_some(Written::All(step, fence, output)))
-    }
-
-    /// What an attempt writes into shared contexts: each value with where it goes, as in `ALIAS/KEY` and `ALIAS/KEY@VERSION`.
-    /// Of a key that is written several times the last value counts.
-    ///
-    /// # Errors
-    /// When the workflow names no context by that alias, or no key can be called so.
-    pub(in crate::aggregates::run) fn shared_writes(
-        &self,
-        attempt: &AttemptStarted,
-        asked: Vec<(String, Json)>,
-    ) -> Result<Vec<SharedValues>, Failure> {
-        if asked.len() > WRITES_MAX {
-            let (is, what) = (asked.len(), "values would be written into shared contexts by one attempt");
-            let message = format!("{is} {what}, and no more than {WRITES_MAX} may be");
-            return Err(Failure::new(Code::ContextFull, message));
-        }
-        let mut all: Vec<SharedValues> = Vec::new();
-        for (what, value) in asked {
-            let (alias, key) = what.split_once('/').unwrap_or(("", &what));
-            let Some(context) = self.definition.contexts.get(alias) else {
-                return Err(self.no_alias(alias));
-            };
-            let (key, expected) = parsed(key)?;
-            let of = match all.iter_mut().find(|values| values.context == *context) {
-                Some(values) => values,
-                None => {
-                    let held = self.draft.state().held(&attempt.step);
-                    let held = held.iter().find(|held| held.of.context == *context).map(HeldLock::held);
-                    all.push(SharedValues { context: context.clone(), keys: BTreeMap::new(), held });
-                    let Some(values) = all.last_mut() else { continue };
-                    values
-                }
-            };
-            let before = of.keys.get(&key).and_then(|(expected, _)| *expected);
-            of.keys.insert(key, (before.or(expected), value));
-        }
-        Ok(all)
-    }
-
-    fn no_alias(&self, alias: &str) -> Failure {
-        let aliases = self.definition.contexts.keys();
-        let near = nearest(alias, aliases.map(String::as_str));
-        let meant = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        let message = format!("the workflow names no context by the alias `{}`{meant}", printable(alias));
-        Failure::new(Code::UnknownAlias, message)
     }
 
     /// What expressions see of shared contexts, by alias.

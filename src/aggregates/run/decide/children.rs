@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::attempts::{completed, failed, open_attempt};
 use super::control;
-use super::{RunDraft, completed, failed, open_attempt, rollback, start};
+use super::{RunDraft, rollback, start};
 use crate::aggregates::run::advance::Advance;
 use crate::aggregates::run::child;
 use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Says, Wants};

@@ -6,14 +6,10 @@ use std::time::Duration;
 use super::*;
 use crate::aggregates::run::child::{agents, blob, start_child};
 use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Wants};
-use crate::aggregates::run::{Run, RunStatus, StartRun};
-use crate::events::codec;
+use crate::aggregates::run::{RunStatus, StartRun};
 use crate::events::ids::TimerId;
 use crate::events::run::RunStarted;
-use crate::kernel::{NotRecalled, Recalling};
 use crate::workflow::work::{AgentRequest, Child, Failure, Output};
-
-type Source<'a> = Recalling<'a, Run>;
 
 /// Makes the command again that was recorded: see [`crate::kernel::Aggregate::recall`].
 pub(in crate::aggregates::run) fn recall(from: &Source<'_>) -> Result<Ask, NotRecalled> {
@@ -94,7 +90,7 @@ fn said_by_others(name: &str, from: &Source<'_>) -> Result<Ask, NotRecalled> {
         "no_child" => read(from).map(|NoChild { step, fence }| Ask::NoChild { step, fence })?,
         "parent_told" => Ask::ParentTold { version: read(from)? },
         "return_refused" => Ask::ReturnRefused { reason: text(&read::<ReturnRefused>(from)?.reason, from)? },
-        _ => Ask::OfShared(Box::new(shared::recall(name, from)?)),
+        _ => Ask::OfShared(Box::new(shared::heard(name, from)?)),
     })
 }
 
@@ -129,19 +125,6 @@ fn of_child(recorded: OfTheChild, from: &Source<'_>) -> Result<OfChild, NotRecal
         }
     };
     Ok(OfChild { run, step, says })
-}
-
-pub(super) fn read<T: for<'a> Deserialize<'a>>(from: &Source<'_>) -> Result<T, NotRecalled> {
-    codec::from_bytes(&from.form()?.payload).map_err(|error| from.broken(error))
-}
-
-fn json_of<T: for<'a> Deserialize<'a>>(payload: &Payload, from: &Source<'_>) -> Result<T, NotRecalled> {
-    let json = from.blobs.json(payload)?;
-    serde_json::from_str(json.text()).map_err(|error| from.broken(error))
-}
-
-pub(super) fn text(payload: &Payload, from: &Source<'_>) -> Result<String, NotRecalled> {
-    json_of(payload, from)
 }
 
 /// What a run began with, from its first event.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::aggregates::run::StartRun;
 use crate::aggregates::run::kin::{ChildSays, EndedChild, ForParent, OfChild, Wants};
-use crate::aggregates::run::{Run, StartRun};
-use crate::events::codec::{self, CodecError};
+use crate::events::codec::CodecError;
 use crate::events::decision::Form;
 use crate::events::json::Json;
 use crate::kernel::Recording;
@@ -22,7 +22,7 @@ pub(in crate::aggregates::run) fn record(
         Ask::OfChild(tidings) => codec::to_bytes(&of_child(*tidings, to)),
         Ask::NoChild { step, fence } => codec::to_bytes(&NoChild { step, fence }),
         Ask::ParentTold { version } => codec::to_bytes(&version),
-        Ask::OfShared(says) => shared::record(*says, to),
+        Ask::OfShared(says) => shared::form_of(*says, to),
         Ask::ReturnRefused { reason } => codec::to_bytes(&ReturnRefused { reason: words(&reason, to) }),
         Ask::Completed { step, fence, output } => codec::to_bytes(&completed(step, fence, output, to)),
         Ask::Failed { step, fence, failure } => codec::to_bytes(&failed(step, fence, failure, to)),

@@ -2,13 +2,12 @@
 
 use super::*;
 use crate::aggregates::context::{LockSays, OfContext};
-use crate::aggregates::run::Run;
 use crate::aggregates::run::shared::{LockOf, OfShared};
-use crate::events::codec::{self, CodecError};
+use crate::events::codec::CodecError;
 use crate::events::ids::{ContextKey, ContextName, KeyVersion, LockFence};
 use crate::events::json::Json;
 use crate::events::time::Timestamp;
-use crate::kernel::{NotRecalled, Recalling, Recording};
+use crate::kernel::Recording;
 
 /// The recorded form of [`OfShared::Read`].
 #[derive(Serialize, Deserialize)]
@@ -56,7 +55,7 @@ struct WrittenForm {
     refused: Option<(Code, Payload)>,
 }
 
-pub(super) fn record(says: OfShared, to: &mut Recording<'_, '_, Run>) -> Result<Vec<u8>, CodecError> {
+pub(super) fn form_of(says: OfShared, to: &mut Recording<'_, '_, Run>) -> Result<Vec<u8>, CodecError> {
     let mut words = |text: &str| to.payload(Json::of(text).unwrap_or_default());
     match says {
         OfShared::Read { step, values } => {
@@ -86,11 +85,11 @@ pub(super) fn record(says: OfShared, to: &mut Recording<'_, '_, Run>) -> Result<
     }
 }
 
-pub(super) fn recall(name: &str, from: &Recalling<'_, Run>) -> Result<OfShared, NotRecalled> {
-    let text = |payload: &Payload| recall::text(payload, from);
+pub(super) fn heard(name: &str, from: &Recalling<'_, Run>) -> Result<OfShared, NotRecalled> {
+    let text = |payload: &Payload| super::text(payload, from);
     Ok(match name {
         "context_read" => {
-            let ReadForm { step, values } = recall::read(from)?;
+            let ReadForm { step, values } = read(from)?;
             let value = |(context, key, version, value): (_, _, _, Payload)| {
                 Ok((context, key, version, from.blobs.json(&value)?))
             };
@@ -98,11 +97,11 @@ pub(super) fn recall(name: &str, from: &Recalling<'_, Run>) -> Result<OfShared, 
             OfShared::Read { step, values }
         }
         "context_not_read" => {
-            let NotReadForm { step, code, message } = recall::read(from)?;
+            let NotReadForm { step, code, message } = read(from)?;
             OfShared::NotRead { step, why: (code, text(&message)?) }
         }
         "of_lock" => {
-            let LockForm { of: LockOf { context, lock, owner }, says } = recall::read(from)?;
+            let LockForm { of: LockOf { context, lock, owner }, says } = read(from)?;
             let says = match says {
                 LockSaid::Granted { fence, until } => LockSays::Granted { fence, until },
                 LockSaid::WaitEnded { holder } => LockSays::WaitEnded { holder },
@@ -110,12 +109,12 @@ pub(super) fn recall(name: &str, from: &Recalling<'_, Run>) -> Result<OfShared, 
             OfShared::Lock(OfContext { context, lock, owner, says })
         }
         "lock_refused" => {
-            let RefusedForm { step, of, code, message } = recall::read(from)?;
+            let RefusedForm { step, of, code, message } = read(from)?;
             OfShared::LockRefused { step, of, why: (code, text(&message)?) }
         }
-        "lock_given_back" => OfShared::GivenBack(recall::read(from)?),
+        "lock_given_back" => OfShared::GivenBack(read(from)?),
         "context_answered" => {
-            let WrittenForm { step, fence, context, refused } = recall::read(from)?;
+            let WrittenForm { step, fence, context, refused } = read(from)?;
             let refused = refused.map(|(code, message)| Ok::<_, NotRecalled>((code, text(&message)?)));
             OfShared::Written { step, fence, context, refused: refused.transpose()? }
         }

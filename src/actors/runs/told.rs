@@ -1,0 +1,38 @@
+//! What is told to the shell of a run.
+
+use super::InFlight;
+use crate::actors::agents::agent::Attempted;
+use crate::actors::agents::dispatcher::{News, Slot};
+use crate::aggregates::run::OfShared;
+use crate::events::ids::{Fence, StepId};
+use crate::events::problem::Problem;
+
+/// What is told to the shell of a run.
+pub enum ToRun {
+    /// News of a slot that it waits for.
+    OfSlot(News),
+    /// It could use an agent that this process does not have.
+    Lacks(Problem),
+    /// What a step waits for of shared contexts.
+    Read {
+        /// The step.
+        step: StepId,
+        /// What was read, or why that is not known.
+        says: OfShared,
+    },
+    /// A lock of an attempt is somebody else's.
+    LockLost(Fence),
+    /// What came of an attempt; none if the attempt was let go of before it had succeeded.
+    Reported {
+        /// The step that was tried.
+        step: StepId,
+        /// The fence of the attempt.
+        fence: Fence,
+        /// The output or the failure; none if the attempt was let go of before it had succeeded.
+        result: Option<Attempted>,
+        /// The slot that is free again.
+        slot: Slot,
+        /// Until the run has heard of it, the attempt is being made.
+        in_flight: InFlight,
+    },
+}

@@ -1,0 +1,307 @@
+//! What comes of attempts: they have an answer, they have failed, or nobody will hear of them any more.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::aggregates::run::advance::grow::NotTaken;
+use crate::aggregates::run::advance::{Advance, Completion};
+use crate::aggregates::run::beside::Beside;
+use crate::aggregates::run::child::is_made_by;
+use crate::aggregates::run::{Impossible, Node, Phase, Run, RunRejection, StepIndex, Tries, Unwanted};
+use crate::events::ids::{Fence, StepId, TimerId};
+use crate::events::json::Json;
+use crate::events::problem::{Class, Code};
+use crate::events::run::*;
+use crate::workflow::definition::{OnError, Retry, Step};
+use crate::workflow::retry;
+use crate::workflow::work::{Child, Failure, Output};
+
+/// The open attempt at doing or undoing a step, if that is the one with this fence.
+pub(super) fn open_attempt(
+    run: &Run,
+    step: &StepId,
+    fence: Fence,
+) -> Option<(StepIndex, Arc<AttemptStarted>)> {
+    let (place, node) = run.node(step)?;
+    let attempt = node.open_attempts().find(|attempt| attempt.fence == fence)?;
+    Some((place, Arc::clone(attempt)))
+}
+
+/// An agent has answered. Where what it writes into shared contexts is not written yet, the attempt goes on until it is.
+pub(super) fn completed(
+    advance: &mut Advance<'_, '_>,
+    step: &StepId,
+    fence: Fence,
+    output: Output,
+) -> Result<(), RunRejection> {
+    let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
+    if advance.draft.state().is_writing(fence) {
+        return Ok(());
+    }
+    let beside = advance.beside(&attempt, &output)?;
+    let hands_over = beside.as_ref().is_ok_and(Beside::hands_over);
+    let is_taken = || match attempt.purpose {
+        Purpose::Do if hands_over => Ok(true),
+        Purpose::Do => advance.taken(place, output.output.clone()).map(|taken| taken.is_ok()),
+        Purpose::Compensate => Ok(true),
+    };
+    let writes = match beside {
+        Ok(Beside { shared, .. }) if !shared.is_empty() && is_taken()? => shared,
+        beside => return settle(advance, (place, attempt), output, beside),
+    };
+    let answer = Json::of(&output).map_err(|_| Impossible::NoJson(place.number()))?;
+    let answer = advance.draft.payload(answer);
+    let writes = writes.into_iter().map(|values| values.recorded(advance.draft)).collect();
+    let (purpose, step, attempt) = (attempt.purpose, step.clone(), attempt.attempt);
+    advance.draft.emit(AttemptAnswered { purpose, step, attempt, answer, writes });
+    Ok(())
+}
+
+/// All is written that an attempt wrote into shared contexts.
+pub(super) fn settled(
+    advance: &mut Advance<'_, '_>,
+    step: &StepId,
+    fence: Fence,
+    output: Output,
+) -> Result<(), RunRejection> {
+    let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
+    let beside = advance.beside(&attempt, &output)?;
+    settle(advance, (place, attempt), output, beside)
+}
+
+/// What an agent answered is taken, with what it wants beside that, or the attempt has failed.
+fn settle(
+    advance: &mut Advance<'_, '_>,
+    (place, attempt): (StepIndex, Arc<AttemptStarted>),
+    output: Output,
+    beside: Result<Beside, Failure>,
+) -> Result<(), RunRejection> {
+    let (step, fence) = (&attempt.step, attempt.fence);
+    let Output { output: answer, artifacts, usage, transcript, child, .. } = output;
+    let taken = match (beside, attempt.purpose) {
+        (Err(failure), _) => Err(failure.into()),
+        // Another goes on with it: only what the last of the chain answers has to be an output.
+        (Ok(beside), Purpose::Do) if beside.hands_over() => Ok((answer, beside)),
+        (Ok(beside), Purpose::Do) => advance.taken(place, answer)?.map(|output| (output, beside)),
+        (Ok(beside), Purpose::Compensate) => Ok((answer, beside)),
+    };
+    let (output, beside) = match taken {
+        Ok(taken) => taken,
+        Err(NotTaken { failure, answered }) => {
+            let failure = Failure { usage, transcript, child, ..failure };
+            return match answered {
+                Some(answered) => not_made(advance, place, &attempt, failure, answered),
+                None => failed(advance, step, fence, failure),
+            };
+        }
+    };
+    let transcript = transcript.map(|said| advance.draft.payload(said));
+    advance.do_beside(&attempt, beside);
+    let number = attempt.attempt;
+    match attempt.purpose {
+        Purpose::Do => {
+            let node = advance.draft.state().steps.get(place);
+            let degraded = node.is_some_and(|node| node.fallback.is_some())
+                || child.as_ref().is_some_and(|child| child.degraded);
+            child_ended(advance, place, child);
+            let attempt = Some(number);
+            let came = Completion { attempt, output, artifacts, usage, degraded, transcript };
+            advance.came_through(place, came)
+        }
+        Purpose::Compensate => {
+            advance.undoes_only();
+            let (step, output) = (step.clone(), advance.draft.payload(output));
+            advance.draft.emit(StepCompensated { step, attempt: number, output, usage, transcript });
+            Ok(())
+        }
+    }
+}
+
+/// The step's `output` could not be made of what it answered: its work is done, so that it is neither tried again nor left
+/// to another agent, and a rollback undoes it.
+fn not_made(
+    advance: &mut Advance<'_, '_>,
+    place: StepIndex,
+    attempt: &AttemptStarted,
+    failure: Failure,
+    answered: Json,
+) -> Result<(), RunRejection> {
+    let Failure { code, class, message, outcome, usage, transcript, child, .. } = failure;
+    child_ended(advance, place, child);
+    let transcript = transcript.map(|said| advance.draft.payload(said));
+    let answered = Some(advance.draft.payload(answered));
+    let failed = AttemptFailed {
+        purpose: attempt.purpose,
+        step: attempt.step.clone(),
+        attempt: attempt.attempt,
+        class,
+        code,
+        message: message.clone(),
+        outcome,
+        usage,
+        transcript,
+        answered,
+    };
+    advance.end_without_success(attempt, failed, (code, &message));
+    advance.fail(place, class, code, message)
+}
+
+/// What became of the run that the attempt saw through.
+fn child_ended(advance: &mut Advance<'_, '_>, place: StepIndex, ended: Option<Child>) {
+    let node = advance.draft.state().steps.get(place);
+    let child = node.and_then(|node| Some((node.id().clone(), node.child.as_ref()?.run.clone())));
+    if let (Some((step, run)), Some(Child { status, version, past_return, .. })) = (child, ended) {
+        let (status, driven) = (status.text().into(), advance.moment.grants.is_some());
+        advance.draft.emit(ChildEnded { step, run, status, version, past_return, driven });
+    }
+}
+
+pub(super) fn failed(
+    advance: &mut Advance<'_, '_>,
+    step: &StepId,
+    fence: Fence,
+    failure: Failure,
+) -> Result<(), RunRejection> {
+    let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
+    let is_cancelled = match attempt.purpose {
+        Purpose::Do => {
+            child_ended(advance, place, failure.child.clone());
+            failure.code == Code::Cancelled
+        }
+        // Undoing is not given up.
+        Purpose::Compensate => {
+            advance.undoes_only();
+            false
+        }
+    };
+    let run = advance.draft.state();
+    let tries = run.steps.get(place).and_then(|node| node.tries(attempt.purpose));
+    let was_stopped = tries.and_then(Tries::stop) == Some(Unwanted::GivenUp);
+    if is_cancelled && was_stopped && run.phase == Phase::Going {
+        // It was told to stop when the run was about to end. Meanwhile it was rolled back to a step, and goes on: the step
+        // is to be done after all.
+        return lose_one(advance, place, &attempt, true);
+    }
+    let template = advance.template(place)?;
+    let policy = retry_policy(&template, attempt.purpose);
+    let class = policy.map_or(failure.class, |policy| policy.class_of(&failure));
+    let transcript = failure.transcript.map(|said| advance.draft.payload(said));
+    let ended = AttemptFailed {
+        purpose: attempt.purpose,
+        step: step.clone(),
+        attempt: attempt.attempt,
+        class,
+        code: failure.code,
+        message: failure.message.clone(),
+        outcome: failure.outcome,
+        usage: failure.usage,
+        transcript,
+        answered: None,
+    };
+    advance.end_without_success(&attempt, ended, (failure.code, &failure.message));
+    let (purpose, step) = (attempt.purpose, step.clone());
+    if is_cancelled && (was_stopped || advance.is_given_up(place)) {
+        advance.draft.emit(StepCancelled { step });
+        return Ok(());
+    }
+    if let Some(delay) = retry_delay(advance, place, &attempt, class) {
+        let timer = match purpose {
+            Purpose::Do => TimerId::retry(&step, attempt.attempt),
+            Purpose::Compensate => TimerId::compensation_retry(&step, attempt.attempt),
+        };
+        let at = advance.moment.now.after(delay);
+        advance.draft.emit(RetryScheduled { purpose, step, at, timer });
+        return Ok(());
+    }
+    advance.give_up(place, purpose, class, failure.code, failure.message)
+}
+
+/// The policy by which a step is done, or undone, again when that failed.
+fn retry_policy(template: &Step, purpose: Purpose) -> Option<&Retry> {
+    match purpose {
+        Purpose::Do => template.retry.as_ref(),
+        Purpose::Compensate => template.compensate.as_ref().map(|compensate| &compensate.retry),
+    }
+}
+
+/// How long until the next attempt, if there is to be one.
+fn retry_delay(
+    advance: &Advance<'_, '_>,
+    place: StepIndex,
+    failed: &AttemptStarted,
+    class: Class,
+) -> Option<std::time::Duration> {
+    let node = advance.draft.state().steps.get(place)?;
+    let template = advance.template(place).ok()?;
+    if !class.may_retry() {
+        return None;
+    }
+    let failures = node.tries(failed.purpose)?.failures;
+    let is_patient = match failed.purpose {
+        Purpose::Do => {
+            let policy = matches!(template.on_error, OnError::RetryThenFail | OnError::RetryThenSkip);
+            let fallback = template.fallback.as_ref().filter(|_| node.fallback.is_some());
+            let is_used_up = fallback.is_some_and(|fallback| failures >= fallback.attempts);
+            policy && !is_used_up && !advance.is_given_up(place)
+        }
+        Purpose::Compensate => true,
+    };
+    let seed = retry::seed(&failed.idempotency_key, failed.attempt);
+    retry_policy(&template, failed.purpose).filter(|_| is_patient)?.delay(failures, seed)
+}
+
+/// Whoever held the open attempts is gone, or is about to go. What a run of its own makes goes on without.
+pub(super) fn lose(
+    advance: &mut Advance<'_, '_>,
+    interrupted: bool,
+    kept: &BTreeSet<Fence>,
+) -> Result<(), RunRejection> {
+    let run = advance.draft.state();
+    let open = run.steps.indexed().flat_map(|(place, node)| {
+        let lost = |attempt: &&Arc<AttemptStarted>| {
+            let is_over = is_made_by(&attempt.agent) || run.is_writing(attempt.fence);
+            !is_over && !kept.contains(&attempt.fence)
+        };
+        node.open_attempts().filter(lost).map(move |open| (place, Arc::clone(open)))
+    });
+    let open: Vec<_> = open.collect();
+    open.iter().try_for_each(|(place, attempt)| lose_one(advance, *place, attempt, interrupted))
+}
+
+/// Attempts whose outcome has to be awaited, whoever wants to go: nothing can undo what they do.
+pub(super) fn irreversible_attempts(run: &Run) -> BTreeSet<Fence> {
+    let irreversible = run.steps.iter().filter(|node| node.added.irreversible);
+    irreversible.filter_map(Node::open_attempt).map(|attempt| attempt.fence).collect()
+}
+
+/// Nobody will hear of that attempt any more.
+fn lose_one(
+    advance: &mut Advance<'_, '_>,
+    place: StepIndex,
+    attempt: &AttemptStarted,
+    interrupted: bool,
+) -> Result<(), RunRejection> {
+    let (purpose, step) = (attempt.purpose, attempt.step.clone());
+    let lost = AttemptLost { purpose, step, attempt: attempt.attempt, interrupted };
+    let how = "the process that made the attempt ended";
+    advance.end_without_success(attempt, lost, (Code::LostTooOften, how));
+    let run = advance.draft.state();
+    let limit = run.about().map_or(0, |about| about.started.lost_limit);
+    let tries = run.steps.get(place).and_then(|node| node.tries(purpose));
+    let lost = tries.map_or(0, |tries| tries.lost);
+    let too_often = lost >= limit && !interrupted;
+    let once = purpose == Purpose::Do && advance.template(place)?.at_most_once;
+    let (code, message) = if too_often {
+        (Code::LostTooOften, format!("the process that ran it died {}", times(lost)))
+    } else if once {
+        let how = "the process that ran it ended, and it may be started once only";
+        (Code::AttemptLostOnce, how.to_owned())
+    } else {
+        return Ok(());
+    };
+    advance.give_up(place, purpose, code.class(), code, message)
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}

@@ -1,0 +1,156 @@
+//! What the keys of an agent's definition take, from a file or from the configuration. A refusal is in words that follow
+//! "`KEY` is …".
+
+use serde_json::Value;
+
+use super::{AgentFallback, ExecutorKind, SHELL_AGENT};
+use crate::events::agent::{InvalidRate, Rate};
+use crate::events::ids::AgentName;
+use crate::events::problem::nearest;
+use crate::workflow::definition::{Criticality, WORKFLOW_AGENT};
+use crate::workflow::topic::TopicPattern;
+
+/// How many patterns of topics an agent subscribes to.
+const SUBSCRIPTIONS_MAX: usize = 100;
+
+pub(super) fn text(value: Value) -> Result<String, String> {
+    match value {
+        Value::String(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
+        other => Err(format!("{}: give it a text", shown(&other))),
+    }
+}
+
+pub(super) fn name(value: Value) -> Result<AgentName, String> {
+    let text = text(value)?;
+    let name = AgentName::new(&text);
+    if name.check().is_err() {
+        return Err(format!("`{}`: give it a name of at most 100 bytes on one line", text.escape_debug()));
+    }
+    Ok(name)
+}
+
+pub(super) fn executor(value: Value) -> Result<ExecutorKind, String> {
+    let known = ExecutorKind::ALL.into_iter().find(|kind| value == kind.text());
+    known.ok_or_else(|| {
+        let texts = ExecutorKind::ALL.map(ExecutorKind::text);
+        let near = value.as_str().and_then(|wrong| nearest(wrong, texts));
+        let meant = near
+            .map_or_else(|| format!("one of {}", texts.join(", ")), |near| format!("did you mean `{near}`?"));
+        format!("{}: {meant}", shown(&value))
+    })
+}
+
+/// A list of texts; a single word may stand without the list.
+pub(super) fn command(value: Value) -> Result<Vec<String>, String> {
+    let hint = "give it the program and its arguments as a list, as in [\"bin/publish\", \"--quiet\"]";
+    let words = match &value {
+        Value::String(word) if !word.contains(char::is_whitespace) => Some(vec![word.clone()]),
+        Value::Array(words) => words.iter().map(|word| word.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    };
+    words
+        .filter(|words| words.first().is_some_and(|program| !program.is_empty()))
+        .ok_or_else(|| format!("{}: {hint}", shown(&value)))
+}
+
+pub(super) fn concurrency(value: &Value) -> Result<u32, String> {
+    const MAX: u32 = 100_000;
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    number
+        .filter(|number| (1..=MAX).contains(number))
+        .ok_or_else(|| format!("{}: give it a whole number from 1 to {MAX}", shown(value)))
+}
+
+pub(super) fn rate(value: Value) -> Result<Rate, String> {
+    let refused = format!("{}: {InvalidRate}", shown(&value));
+    serde_json::from_value(value).map_err(|_| refused)
+}
+
+/// A map of `agent` and perhaps `prompt_suffix`.
+pub(super) fn fallback(value: Value) -> Result<AgentFallback, String> {
+    let refused = |value: &Value| {
+        format!("{}: give it a map, as in {{agent: NAME, prompt_suffix: TEXT}}", shown(value))
+    };
+    let Ok(fallback) = serde_json::from_value::<AgentFallback>(value.clone()) else {
+        return Err(refused(&value));
+    };
+    let key = fallback.agent.key();
+    if key.is_empty() {
+        return Err(refused(&value));
+    }
+    if [SHELL_AGENT, WORKFLOW_AGENT].contains(&key.as_str()) {
+        return Err(format!("{}: no agent can be stood in for by what is built in", shown(&value)));
+    }
+    Ok(fallback)
+}
+
+/// A list of texts, or a text with commas between them, as the list.
+pub(super) fn words(value: &Value) -> Result<Value, String> {
+    let words: Option<Vec<&str>> = match value {
+        Value::String(text) => Some(text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect()),
+        Value::Array(words) => words.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    words
+        .map(Value::from)
+        .ok_or_else(|| format!("{}: give it a list of texts, as in [search, read_file]", shown(value)))
+}
+
+/// A list of names, or a text with commas between them. An empty list allows nobody.
+pub(super) fn handoffs(value: &Value) -> Result<Vec<AgentName>, String> {
+    let refused =
+        || format!("{}: give it the names of agents, as in [security_reviewer, tester]", shown(value));
+    let texts: Option<Vec<&str>> = match value {
+        Value::String(texts) => Some(texts.split(',').collect()),
+        Value::Array(texts) => texts.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    let names: Vec<_> = texts.ok_or_else(refused)?.iter().map(|text| AgentName::new(text.trim())).collect();
+    if names.iter().any(|name| name.check().is_err() || name.key().is_empty()) {
+        return Err(refused());
+    }
+    let built_in = |name: &&AgentName| [SHELL_AGENT, WORKFLOW_AGENT].contains(&name.key().as_str());
+    match names.iter().find(built_in) {
+        Some(name) => Err(format!("{}: `{name}` is built in, and takes no work from others", shown(value))),
+        None => Ok(names),
+    }
+}
+
+pub(super) fn criticality(value: Value) -> Result<Criticality, String> {
+    serde_json::from_value(value.clone())
+        .map_err(|_| format!("{}: one of critical, high, medium, low", shown(&value)))
+}
+
+/// A list of patterns of topics; a single one may stand without the list.
+pub(super) fn subscribes(value: &Value) -> Result<Vec<TopicPattern>, String> {
+    let patterns = match value {
+        Value::Array(patterns) => patterns.iter().map(Value::as_str).collect(),
+        one => one.as_str().map(|pattern| vec![pattern]),
+    };
+    let Some(patterns) = patterns else {
+        return Err(format!(
+            "{}: give it a list of topics, as in [\"build.*\", \"release.done\"]",
+            shown(value)
+        ));
+    };
+    if patterns.len() > SUBSCRIPTIONS_MAX {
+        return Err(format!(
+            "a list of {} patterns: give it no more than {SUBSCRIPTIONS_MAX}",
+            patterns.len()
+        ));
+    }
+    patterns.into_iter().map(TopicPattern::parse).collect()
+}
+
+pub(super) fn flag(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| format!("{}: it is `true` or `false`", shown(value)))
+}
+
+/// A value as a message quotes it: cut if it is long.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("`{}…`", text.get(..at).unwrap_or_default()),
+        None => format!("`{text}`"),
+    }
+}
