@@ -175,6 +175,25 @@ fn a_child_that_may_not_pass_the_point_of_no_return_undoes_itself() {
     }
 }
 
+/// What it was granted was over when it was stuck; its parent, which is past that point with it, could only refuse.
+#[test]
+fn a_child_that_is_past_the_point_of_no_return_does_not_ask_again() {
+    let mut child = begin_child(
+        "name: child\nsteps:\n  - {id: pay, run: 'true', irreversible: true}\n  - {id: b, run: 'true'}\n  - {id: send, run: 'true', irreversible: true}",
+    );
+    assert!(child.state().open().contains(&RunEffect::AskReturn));
+    let parent = Parent { run: RunId::parse("up").unwrap(), step: StepId::grown("c") };
+    child.ask(Ask::ForParent(Box::new(ForParent { parent, wants: Wants::Answered { granted: true } })));
+    child.complete("pay", "1");
+    child.fail("b", exit(Class::Fatal));
+    assert_eq!(child.state().status(), RunStatus::Stuck);
+    child.retry();
+    child.ask(Ask::Go);
+    assert_eq!(child.complete("b", "1"), ["step_completed b", "attempt_started send"]);
+    child.complete("send", "1");
+    assert_eq!(child.result().0, RunStatus::Completed);
+}
+
 #[test]
 fn the_time_for_which_its_child_rests_does_not_count_for_a_run() {
     let mut play = Play::start_as(PARENT, |start| start.duration_limit = Some(Duration::from_secs(10)));
