@@ -22,6 +22,7 @@ fn millis(length: Duration) -> u64 {
 fn time_in_which_somebody_was_waited_for_is_told_apart_and_follows_from_the_events() {
     let sandbox = Sandbox::new();
     waiting(&sandbox, "r");
+    sleep_for(&sandbox, 100);
     let so_far = sandbox.status("r")["waiting_ms"].as_u64().unwrap();
     sandbox.json(0, &["signal", "r", "go"]);
     // It was sent, and nobody drives the run: nothing of it runs yet.

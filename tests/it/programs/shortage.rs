@@ -96,6 +96,13 @@ fn a_process_that_gets_few_threads_says_so_or_does_its_work_where_there_is_a_con
                 assert_eq!(ended.json()["error"]["class"], "transient", "{tasks}: {ended}");
                 short += 1;
             }
+            // Its own threads left none for programs, as often as it tried.
+            Some(1) => {
+                let error = &ended.json()["error"];
+                let is_said = (&error["code"], &error["class"]) == (&"RE-3006".into(), &"transient".into());
+                assert!(is_said, "{tasks}: {ended}");
+                short += 1;
+            }
             _ => panic!("{tasks}: {ended}"),
         }
     }
