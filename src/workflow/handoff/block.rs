@@ -85,8 +85,8 @@ pub(super) fn read(block: &str) -> Result<Handoff, Problem> {
 
 /// The key and the value of an item. What stands beside `Context:` may be several.
 fn read_item(item: Item) -> Result<Vec<(String, Json)>, String> {
-    let Item { number, is_bullet, value, .. } = item;
-    if is_bullet {
+    let Item { number, bullet, value, .. } = item;
+    if bullet.is_some() {
         return Ok(vec![match keyed(&value) {
             Some((name, value)) => named(name, value)?,
             None => (format!("note_{number}"), text(&value)),
@@ -104,17 +104,24 @@ fn read_item(item: Item) -> Result<Vec<(String, Json)>, String> {
     }
 }
 
-/// The parts of what stands beside `Context:`, as in `Work completed: …; Next steps: …`. What has no name of its own belongs to
-/// the part before it.
+/// The parts of what stands beside `Context:`, as in `Work completed: …; Next steps: …`, or in lines of their own. What has no
+/// name of its own belongs to the part before it, and so does what stands in its brackets.
 fn parts(value: &str) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
-    for part in value.split("; ") {
-        match parts.last_mut().filter(|_| keyed(part).is_none()) {
-            Some(last) => {
-                last.push_str("; ");
-                last.push_str(part);
+    let mut brackets = Brackets::default();
+    for line in value.lines() {
+        for (place, part) in line.split("; ").enumerate() {
+            match parts.last_mut().filter(|_| brackets.open > 0 || keyed(part).is_none()) {
+                Some(last) => {
+                    last.push_str(if place == 0 { "\n" } else { "; " });
+                    last.push_str(part);
+                }
+                None => {
+                    brackets = Brackets::default();
+                    parts.push(part.trim().to_owned());
+                }
             }
-            None => parts.push(part.trim().to_owned()),
+            brackets.close_in(part);
         }
     }
     parts
@@ -155,7 +162,8 @@ fn snake_case(name: &str) -> String {
 struct Declared {
     to: Option<(usize, String)>,
     reason: Option<(usize, String)>,
-    has_context: bool,
+    /// How far its `Context:` is indented.
+    context: Option<usize>,
     items: Vec<Item>,
     /// The line of a label that stood there before.
     twice: Option<usize>,
@@ -168,8 +176,8 @@ struct Item {
     line: usize,
     /// Which of the items it is, from 1.
     number: usize,
-    /// Whether it stands in a list; else it stands beside `Context:`.
-    is_bullet: bool,
+    /// How far it is indented, if it stands in a list; else it stands beside `Context:`.
+    bullet: Option<usize>,
     value: String,
 }
 
@@ -184,56 +192,47 @@ impl Declared {
     /// Reads the declaration that the first of these lines begins, as far as it goes.
     fn of(lines: &[&str]) -> Self {
         let mut declared = Self { end: 1, ..Self::default() };
-        let mut bytes = 0;
-        while let Some(line) = lines.get(declared.end) {
-            bytes += line.len();
-            if bytes > HANDOFF_BYTES_MAX || is_fence(line) || is_header(line) {
-                break;
-            }
+        loop {
             let rest = lines.get(declared.end..).unwrap_or_default();
-            if line.trim().is_empty() {
-                if !declared.goes_on_after(rest) {
-                    break;
-                }
-                declared.end += 1;
-            } else if !declared.take(line, rest) {
+            let empty = rest.iter().take_while(|line| line.trim().is_empty()).count();
+            let rest = rest.get(empty..).unwrap_or_default();
+            let Some(line) = rest.first().filter(|line| !is_fence(line) && !is_header(line)) else { break };
+            if empty > 0 && !declared.goes_on_with(line) || !declared.take(declared.end + empty, rest) {
                 break;
             }
-        }
-        // It does not end with empty lines.
-        while declared.end > 1 && lines.get(declared.end - 1).is_some_and(|line| line.trim().is_empty()) {
-            declared.end -= 1;
         }
         declared
     }
 
-    /// Takes what begins with this line, the first of the rest; answers whether that belongs to it.
-    fn take(&mut self, line: &str, rest: &[&str]) -> bool {
-        let at = self.end;
+    /// Takes what begins with the first of these lines, which has this place; answers whether that belongs to it.
+    fn take(&mut self, at: usize, lines: &[&str]) -> bool {
+        let Some(line) = lines.first() else { return false };
+        let indented = indentation(line);
         if let Some((label, value)) = labelled(line) {
-            let (value, length) = whole(value, indentation(line), false, rest);
-            self.end += length;
-            self.set(label, at, value);
-        } else if let Some(value) = bullet(line).filter(|_| self.has_context) {
-            let (value, length) = whole(value, indentation(line), true, rest);
-            self.end += length;
-            self.items.push(Item { line: at, number: self.items.len() + 1, is_bullet: true, value });
+            let (value, length) = whole(value, indented, false, lines);
+            self.end = at + length;
+            self.set(label, at, indented, value);
+        } else if let Some(value) = bullet(line).filter(|_| self.context.is_some()) {
+            let (value, length) = whole(value, indented, true, lines);
+            self.end = at + length;
+            let number = self.items.len() + 1;
+            self.items.push(Item { line: at, number, bullet: Some(indented), value });
         } else {
             return false;
         }
         true
     }
 
-    fn set(&mut self, label: Label, at: usize, value: String) {
+    fn set(&mut self, label: Label, at: usize, indented: usize, value: String) {
         let is_twice = match label {
             Label::To => self.to.replace((at, value)).is_some(),
             Label::Reason => self.reason.replace((at, value)).is_some(),
             Label::Context => {
                 if !value.is_empty() {
                     let number = self.items.len() + 1;
-                    self.items.push(Item { line: at, number, is_bullet: false, value });
+                    self.items.push(Item { line: at, number, bullet: None, value });
                 }
-                std::mem::replace(&mut self.has_context, true)
+                self.context.replace(indented).is_some()
             }
         };
         if is_twice {
@@ -241,36 +240,68 @@ impl Declared {
         }
     }
 
-    /// Whether it goes on after empty lines: with something that it lacks.
-    fn goes_on_after(&self, rest: &[&str]) -> bool {
-        let Some(next) = rest.iter().find(|line| !line.trim().is_empty()) else { return false };
+    /// Whether it goes on after empty lines with that one: it lacks that, or its list goes on.
+    fn goes_on_with(&self, next: &str) -> bool {
         match labelled(next) {
             Some((Label::To, _)) => self.to.is_none(),
             Some((Label::Reason, _)) => self.reason.is_none(),
-            Some((Label::Context, _)) => !self.has_context,
-            None => self.has_context && self.items.is_empty() && bullet(next).is_some(),
+            Some((Label::Context, _)) => self.context.is_none(),
+            None => {
+                let (Some(context), Some(value)) = (self.context, bullet(next)) else { return false };
+                // Another list may follow behind it: that one is not indented, and its items have no names.
+                let is_own = indentation(next) > context || keyed(value).is_some();
+                let list = self.items.last().map(|item| item.bullet);
+                list.is_none_or(|indented| is_own && indented == Some(indentation(next)))
+            }
         }
     }
 }
 
-/// The whole of a value that begins on the first of these lines, after its label or as an item, and how many lines it has. JSON
-/// goes on to its last bracket, a text as long as the lines are indented further.
+/// The whole of a value that begins on the first of these lines, after its label or as an item, and how many lines it has. A text
+/// goes on as long as the lines are indented further, JSON to its last bracket, be it longer; it may begin below its name.
 fn whole(first: &str, indented: usize, is_item: bool, lines: &[&str]) -> (String, usize) {
     // The JSON of an item begins after its name.
     let value = keyed(first).filter(|_| is_item).map_or(first, |(_, value)| value);
-    if value.starts_with(['{', '['])
-        && let Some(length) = bracketed(value, indented, lines)
-    {
-        let more = lines.get(1..length).unwrap_or_default().concat();
-        return (format!("{first}\n{more}").trim_end().to_owned(), length);
-    }
     let more = lines.iter().skip(1).take_while(|line| {
         let is_deeper = indentation(line) > indented && !line.trim().is_empty() && !is_header(line);
         is_deeper && (is_item || labelled(line).is_none() && bullet(line).is_none())
     });
-    let mut whole = vec![first];
-    whole.extend(more.map(|line| line.trim()));
-    (whole.join("\n").trim().to_owned(), whole.len())
+    let more: Vec<_> = more.map(|line| line.trim()).collect();
+    let length = match value {
+        "" => json_below(indented, lines),
+        _ if value.starts_with(['{', '[']) => bracketed(value, indented, lines),
+        _ => None,
+    };
+    match length.filter(|length| *length > more.len()) {
+        Some(length) => {
+            let more = lines.get(1..length).unwrap_or_default().concat();
+            (format!("{first}\n{more}").trim_end().to_owned(), length)
+        }
+        None => {
+            let length = more.len() + 1;
+            ([&[first][..], &more].concat().join("\n").trim().to_owned(), length)
+        }
+    }
+}
+
+/// How many lines it takes, with the first, until JSON ends that begins on the second, in a fence or not; none if it is none.
+fn json_below(indented: usize, lines: &[&str]) -> Option<usize> {
+    let (_, below) = lines.split_first()?;
+    let next = below.first()?;
+    let length = match is_fence(next) {
+        true => {
+            let mut bytes = 0;
+            let inside = below.iter().skip(1).take_while(|line| {
+                bytes += line.len();
+                bytes <= HANDOFF_BYTES_MAX && !is_fence(line) && !is_header(line)
+            });
+            let length = inside.count() + 2;
+            below.get(length - 1).filter(|line| is_bare_fence(line)).map(|_| length)?
+        }
+        false => bracketed(next.trim().strip_prefix(['{', '[']).map(|_| *next)?, indented, below)?,
+    };
+    let is_text = json(&below.get(..length)?.concat()).is_ok_and(|json| json.is_none());
+    (!is_text).then_some(length + 1)
 }
 
 /// How many lines it takes until every bracket is closed that the first opens; none if that never is.
@@ -353,10 +384,13 @@ fn labelled(line: &str) -> Option<(Label, &str)> {
     Some((label, value.trim_start_matches('*').trim()))
 }
 
-/// What stands after the sign of an item of a list.
+/// What stands after the sign, or the number, of an item of a list.
 fn bullet(line: &str) -> Option<&str> {
     let line = line.trim();
-    ["- ", "* ", "+ ", "• "].iter().find_map(|sign| line.strip_prefix(sign)).map(str::trim)
+    let signed = || ["- ", "* ", "+ ", "• "].iter().find_map(|sign| line.strip_prefix(sign));
+    let behind = line.trim_start_matches(|char: char| char.is_ascii_digit());
+    let numbered = || [". ", ") "].iter().find_map(|sign| behind.strip_prefix(sign));
+    signed().or_else(|| numbered().filter(|_| behind.len() < line.len())).map(str::trim)
 }
 
 /// The name and the value of `Name: value`.

@@ -91,6 +91,28 @@ fn the_context_may_stand_on_its_line_and_labels_be_bold() {
         ("Context:\n  - Files:\n    - a.rs\n    - b.rs", serde_json::json!({"files": "- a.rs\n- b.rs"})),
         ("Context:\n- Other data: {\"a\": 1}", serde_json::json!({"other_data": "{\"a\": 1}"})),
         ("Context:\r\n- A: b\r", serde_json::json!({"a": "b"})),
+        // What begins with a bracket may be a text.
+        (
+            "Context:\n- Done: [x] built\n  and [P1]\n  tested\n- [ ] look\n- Key data: {\"a\":1}",
+            serde_json::json!({"done": "[x] built\nand [P1]\ntested", "note_2": "[ ] look", "key_data": {"a": 1}}),
+        ),
+        // Lists as Markdown has them.
+        ("Context:\n  - A: x\n\n  - B: y\n\n\n  - z", serde_json::json!({"a": "x", "b": "y", "note_3": "z"})),
+        ("Context:\n- A: x\n\n- B: y", serde_json::json!({"a": "x", "b": "y"})),
+        ("Context:\n1. A: x\n2) B: y", serde_json::json!({"a": "x", "b": "y"})),
+        ("Context:\n  A: x\n  and y\n  B: z", serde_json::json!({"a": "x\nand y", "b": "z"})),
+        (
+            "Context:\n  A: x\n  Key data: {\"a\": \"; b: 1\",\n    \"c\": [\n    2]}\n  ",
+            serde_json::json!({"a": "x", "key_data": {"a": "; b: 1", "c": [2]}}),
+        ),
+        // JSON below its name.
+        ("Context:\n- Key data:\n```json\n{\"a\": 1}\n```", serde_json::json!({"key_data": {"a": 1}})),
+        (
+            "Context:\n- Key data:\n{\n\n\"a\": 1\n}\n- B: x",
+            serde_json::json!({"key_data": {"a": 1}, "b": "x"}),
+        ),
+        ("Context:\n```json\n{\"a\": 1}\n```", serde_json::json!({"a": 1})),
+        ("Context:\n{\"a\": 1}", serde_json::json!({"a": 1})),
     ] {
         assert_eq!(context(line), meant, "{line}");
     }
@@ -125,6 +147,31 @@ fn what_is_wrong_is_told_with_its_line() {
     assert!(says(&block(&"x".repeat(HANDOFF_BYTES_MAX))).contains("more than 65536 bytes"));
 }
 
+/// It was cut where the bound is, and what was left of it was taken.
+#[test]
+fn a_declaration_that_is_too_long_is_found_whole_and_refused() {
+    let item = format!("- note: {}\n", "x".repeat(1_000));
+    let items: String = (0..70).map(|number| item.replace("note", &format!("note {number}"))).collect();
+    let line = format!("Context: {}\n", "x".repeat(HANDOFF_BYTES_MAX));
+    for context in [format!("Context:\n{items}"), line] {
+        let text = format!("{HEADER}\nTo: b\nReason: r\n{context}after\n");
+        let (left, blocks) = take_out(&text);
+        assert_eq!((left.as_ref(), blocks.len()), ("after\n", 1));
+        assert!(says(&blocks[0]).contains("more than 65536 bytes"));
+    }
+    // A long text behind it is none of it.
+    let (_, found) = read_all(&format!("{BLOCK}{}", "x".repeat(HANDOFF_BYTES_MAX)));
+    assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn what_stands_behind_a_declaration_stays() {
+    for behind in ["\n- another list\n", "\nTo: whom it may concern\n", "after\n", "```\n{\"a\": 1}\n```\n"] {
+        let (left, found) = read_all(&format!("{BLOCK}{behind}"));
+        assert_eq!((left.as_str(), found[0].items().len()), (behind, 3));
+    }
+}
+
 #[test]
 fn what_only_looks_like_a_declaration_is_left() {
     for text in [
@@ -150,6 +197,8 @@ fn looking_through_a_text_costs_no_more_than_it_is_long() {
     for text in [
         format!("{HEADER}\nContext: {{\n"),
         format!("{HEADER}\nContext:\n{}", "- a: {\n".repeat(200_000)),
+        format!("{HEADER}\nTo: b\n{}", "\n".repeat(1_000_000)),
+        format!("{HEADER}\nContext:\n{}", "- a:\n```\n".repeat(100_000)),
         "  ".repeat(1_000_000),
     ] {
         let text = text.repeat(8_000_000 / text.len());
