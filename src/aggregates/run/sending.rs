@@ -287,13 +287,13 @@ impl Advance<'_, '_> {
     /// Whether one more message may wait for each of these, however often each is named.
     fn has_room<'n>(&self, receivers: impl Iterator<Item = &'n AgentName>) -> Result<(), Failure> {
         let (messages, now) = (self.draft.state().messages(), self.moment.now);
-        let mut more: BTreeMap<&AgentName, usize> = BTreeMap::new();
+        let mut more: BTreeMap<String, (&AgentName, usize)> = BTreeMap::new();
         for receiver in receivers {
-            *more.entry(receiver).or_default() += 1;
+            more.entry(receiver.key()).or_insert((receiver, 0)).1 += 1;
         }
         let full = |message: String| Err(Failure::new(Code::MailboxFull, message));
         let mut late = 0;
-        for (receiver, count) in &more {
+        for (receiver, count) in more.values() {
             let late_for = messages.late_for(receiver, now).len();
             let waiting = messages.waiting_for(receiver) - late_for;
             late += late_for;
@@ -304,7 +304,7 @@ impl Advance<'_, '_> {
             }
         }
         let all = messages.unhandled() - late;
-        let count: usize = more.values().sum();
+        let count: usize = more.values().map(|(_, count)| count).sum();
         if all + count > MESSAGES_WAITING_MAX {
             return full(format!(
                 "{all} messages wait in the run, and {count} more would be over the {MESSAGES_WAITING_MAX} that may"
