@@ -14,7 +14,7 @@ use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
 use crate::events::run::GrowthLimits;
 use crate::executors::AgentDefinition;
-use crate::workflow::definition::{Definition, SHELL_AGENT, WORKFLOW_AGENT};
+use crate::workflow::definition::{Definition, is_built_in};
 
 /// The name of the workflow that has an agent do something, and of its one step.
 pub const ASK: &str = "ask";
@@ -166,7 +166,7 @@ impl RunSpec {
     /// [`Code::BadValue`] for what is no name of an agent, or names one that is built in.
     pub fn ask(agent: &AgentName) -> Result<Self, Problem> {
         agent.check().map_err(|error| Problem::new(Code::BadValue, error.to_string()))?;
-        if [SHELL_AGENT, WORKFLOW_AGENT].contains(&agent.key().as_str()) {
+        if is_built_in(agent) {
             let message = format!("the agent `{agent}` is built in, and cannot be asked");
             return Err(Problem::new(Code::BadValue, message).hint("name another agent"));
         }

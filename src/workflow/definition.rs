@@ -236,6 +236,11 @@ pub const SHELL_AGENT: &str = "shell";
 /// The name of the built-in agent that does steps with `workflow`, by child runs.
 pub const WORKFLOW_AGENT: &str = "workflow";
 
+/// Whether an agent of that name, in any spelling, is built in.
+pub fn is_built_in(agent: &AgentName) -> bool {
+    [SHELL_AGENT, WORKFLOW_AGENT].contains(&agent.key().as_str())
+}
+
 /// What makes a step a fan-out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -258,6 +263,23 @@ pub enum Items {
 }
 
 impl Definition {
+    /// Steps that are added to a run that goes on, as it records them.
+    pub(crate) fn grown(name: &str, steps: Steps) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: None,
+            version: None,
+            input: None,
+            limits: Limits::default(),
+            on_failure: OnFailure::default(),
+            contexts: BTreeMap::new(),
+            phases: BTreeMap::new(),
+            steps,
+            output: None,
+            source: None,
+        }
+    }
+
     /// The step with that id.
     pub fn step(&self, id: &StepId) -> Option<&Arc<Step>> {
         self.steps.find(id)

@@ -128,12 +128,15 @@ impl Sandbox {
         ended.json_lines()
     }
 
+    /// The events of that type of a run, as [`Self::history`] has them.
+    pub(crate) fn events(&self, run: &str, kind: &str) -> Vec<Value> {
+        self.history(run).into_iter().filter(|event| event["type"] == kind).collect()
+    }
+
     /// How many events of that type a run has; about one step, where one is named.
     pub(crate) fn count(&self, run: &str, kind: &str, step: Option<&str>) -> usize {
-        let is_meant = |event: &&Value| {
-            event["type"] == kind && step.is_none_or(|step| event["data"]["step"].as_str() == Some(step))
-        };
-        self.history(run).iter().filter(is_meant).count()
+        let is_meant = |event: &&Value| step.is_none_or(|step| event["data"]["step"].as_str() == Some(step));
+        self.events(run, kind).iter().filter(is_meant).count()
     }
 }
 

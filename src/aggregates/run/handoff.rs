@@ -1,7 +1,6 @@
 //! Handoffs: an attempt that succeeded says that another agent is to go on. What that one does is a step that grows in the one
 //! with which the chain began.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::advance::Advance;
@@ -11,7 +10,7 @@ use crate::events::json::{Blob, Json};
 use crate::events::problem::{Code, Problem, nearest};
 use crate::events::run::{AttemptStarted, Because, HandoffDeclared, Purpose, StepAdded};
 use crate::kernel::Unreadable;
-use crate::workflow::definition::{Definition, Limits, OnFailure, SHELL_AGENT, WORKFLOW_AGENT};
+use crate::workflow::definition::{Definition, is_built_in};
 use crate::workflow::handoff::{Handoff, Link, MayHandOver, in_answer, items};
 use crate::workflow::work::{Failure, Work};
 
@@ -120,19 +119,7 @@ impl Advance<'_, '_> {
             item: node.added.item.clone(),
             ..next.added(first.id().handed_over(number), Because::Handoff)
         };
-        let definition = Definition {
-            name: "handoff".to_owned(),
-            description: None,
-            version: None,
-            input: None,
-            limits: Limits::default(),
-            on_failure: OnFailure::default(),
-            contexts: BTreeMap::new(),
-            phases: BTreeMap::new(),
-            steps: vec![next].into(),
-            output: None,
-            source: None,
-        };
+        let definition = Definition::grown("handoff", vec![next].into());
         Ok(HandOver { handoff, to, added, definition })
     }
 
@@ -149,7 +136,6 @@ impl Advance<'_, '_> {
         let may = |name: &AgentName| {
             allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|may| may.key() == name.key()))
         };
-        let is_built_in = |name: &AgentName| [SHELL_AGENT, WORKFLOW_AGENT].contains(&name.as_str());
         let known = about.started.agents.iter().map(|known| &known.name).filter(|name| !is_built_in(name));
         let known: Vec<&AgentName> = known.collect();
         let choice = known.iter().copied().filter(|name| may(name) && *name != from);

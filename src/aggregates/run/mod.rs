@@ -319,6 +319,13 @@ impl Run {
         self.steps.find(step)
     }
 
+    /// The open attempt at doing or undoing a step, if that is the one with this fence.
+    fn open_attempt(&self, step: &StepId, fence: Fence) -> Option<(StepIndex, Arc<AttemptStarted>)> {
+        let (place, node) = self.node(step)?;
+        let attempt = node.open_attempts().find(|attempt| attempt.fence == fence)?;
+        Some((place, Arc::clone(attempt)))
+    }
+
     /// A run that has ended waits for nothing, though what a partial rollback keeps may wait on when that is no longer
     /// stuck.
     fn awaited_timers(&self) -> Option<&HashMap<TimerId, Timer>> {

@@ -16,7 +16,7 @@ use crate::executors::function::typed::{StepFunction, UndoFunction};
 use crate::executors::{AgentDefinition, Executor, ExecutorKind};
 use crate::store::EventStore;
 use crate::text_file::check_data_folder;
-use crate::workflow::definition::{SHELL_AGENT, WORKFLOW_AGENT};
+use crate::workflow::definition::is_built_in;
 
 /// An engine that is not started yet.
 #[must_use = "it does nothing before it is started"]
@@ -111,7 +111,7 @@ fn own(agents: Vec<(AgentDefinition, Arc<dyn Executor>)>) -> Result<OwnAgents, P
     for (definition, executor) in agents {
         let name = &definition.name;
         name.check().map_err(|error| Problem::new(Code::BadAgent, error.to_string()))?;
-        if [SHELL_AGENT, WORKFLOW_AGENT].contains(&name.key().as_str()) {
+        if is_built_in(name) {
             let message = format!("`{name}` cannot be registered: an agent of that name is built in");
             return Err(Problem::new(Code::BadAgent, message));
         }

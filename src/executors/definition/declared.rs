@@ -8,7 +8,7 @@
 mod tests;
 
 use crate::events::ids::AgentName;
-use crate::workflow::definition::{SHELL_AGENT, WORKFLOW_AGENT};
+use crate::workflow::definition::is_built_in;
 
 /// How many agents a body may declare; further ones are not read. Who could hand over to more knows nobody in particular.
 const DECLARED_MAX: usize = 100;
@@ -166,7 +166,7 @@ impl Reader {
             && !text.contains("...")
             && name.check().is_ok()
             && !NO_NAMES.contains(&key.as_str())
-            && ![SHELL_AGENT, WORKFLOW_AGENT].contains(&key.as_str());
+            && !is_built_in(&name);
         if is_one && self.found.len() < DECLARED_MAX && self.found.iter().all(|known| known.key() != key) {
             self.found.push(name);
         }

@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 
-use super::{AgentFallback, ExecutorKind, SHELL_AGENT};
+use super::{AgentFallback, ExecutorKind};
 use crate::events::agent::{InvalidRate, Rate};
 use crate::events::ids::AgentName;
 use crate::events::problem::nearest;
-use crate::workflow::definition::{Criticality, WORKFLOW_AGENT};
+use crate::workflow::definition::{Criticality, is_built_in};
 use crate::workflow::topic::TopicPattern;
 
 /// How many patterns of topics an agent subscribes to.
@@ -74,11 +74,10 @@ pub(super) fn fallback(value: Value) -> Result<AgentFallback, String> {
     let Ok(fallback) = serde_json::from_value::<AgentFallback>(value.clone()) else {
         return Err(refused(&value));
     };
-    let key = fallback.agent.key();
-    if key.is_empty() {
+    if fallback.agent.key().is_empty() {
         return Err(refused(&value));
     }
-    if [SHELL_AGENT, WORKFLOW_AGENT].contains(&key.as_str()) {
+    if is_built_in(&fallback.agent) {
         return Err(format!("{}: no agent can be stood in for by what is built in", shown(&value)));
     }
     Ok(fallback)
@@ -109,8 +108,7 @@ pub(super) fn handoffs(value: &Value) -> Result<Vec<AgentName>, String> {
     if names.iter().any(|name| name.check().is_err() || name.key().is_empty()) {
         return Err(refused());
     }
-    let built_in = |name: &&AgentName| [SHELL_AGENT, WORKFLOW_AGENT].contains(&name.key().as_str());
-    match names.iter().find(built_in) {
+    match names.iter().find(|name| is_built_in(name)) {
         Some(name) => Err(format!("{}: `{name}` is built in, and takes no work from others", shown(value))),
         None => Ok(names),
     }

@@ -12,7 +12,7 @@ use super::{FILE_BYTES_MAX, NamedAgent, drafts_of, named, order, steps};
 use crate::events::ids::ContextName;
 use crate::events::json::Why;
 use crate::events::problem::{Code, Problem};
-use crate::workflow::definition::{Definition, Limits, OnFailure};
+use crate::workflow::definition::Definition;
 
 /// What the steps of a plan may refer to, beside each other.
 #[derive(Clone, Copy)]
@@ -84,19 +84,7 @@ fn added<'s>(
             .hint("all that a run may start is known when it starts: give the file a step with `workflow`");
         report.refuse_at((child.at.line, child.at.column), problem);
     }
-    let definition = Definition {
-        name: "plan".to_owned(),
-        description: None,
-        version: None,
-        input: None,
-        limits: Limits::default(),
-        on_failure: OnFailure::default(),
-        contexts: BTreeMap::new(),
-        phases: BTreeMap::new(),
-        steps: steps(drafts, needs)?,
-        output: None,
-        source: None,
-    };
+    let definition = Definition::grown("plan", steps(drafts, needs)?);
     Some((definition, agents))
 }
 

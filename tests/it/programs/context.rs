@@ -4,12 +4,6 @@ use serde_json::{Value, json};
 
 use crate::support::{Sandbox, wait_until};
 
-/// The rows of a history of that type.
-fn events(sandbox: &Sandbox, kind: &str) -> Vec<Value> {
-    let history = sandbox.history("r");
-    history.into_iter().filter(|event| event["type"] == kind).collect()
-}
-
 #[test]
 fn what_a_program_writes_others_read_in_expressions_and_in_their_documents() {
     let sandbox = Sandbox::new();
@@ -38,11 +32,11 @@ output: "{{ context.owner.since }}"
     assert_eq!(steps[2]["output"]["context"], entry);
     assert_eq!(steps[3]["output"]["input"]["all"], json!({"owner": {"name": "bob", "since": 2}}));
     assert_eq!(report["output"], 2);
-    let changed = events(&sandbox, "context_changed");
+    let changed = sandbox.events("r", "context_changed");
     let told: Vec<_> =
         changed.iter().map(|event| (&event["data"]["version"], &event["data"]["step"])).collect();
     assert_eq!(told, [(&json!(1), &json!("find")), (&json!(2), &json!("find"))]);
-    let completed = events(&sandbox, "step_completed");
+    let completed = sandbox.events("r", "step_completed");
     let version = |event: &Value| event["version"].as_u64().unwrap();
     assert_eq!(version(&changed[1]) + 1, version(&completed[0]), "it comes before what it came to");
 }
@@ -66,7 +60,7 @@ fn who_writes_what_another_has_written_meanwhile_reads_it_again() {
     );
     let report = sandbox.json(0, &["run", "w.yaml", "--id", "r"]);
     assert_eq!(report["output"], 2, "no count is lost");
-    let failed = events(&sandbox, "attempt_failed");
+    let failed = sandbox.events("r", "attempt_failed");
     assert_eq!(failed.len(), 1, "{failed:?}");
     let failed = &failed[0]["data"];
     assert_eq!((&failed["code"], &failed["class"]), (&json!("RE-1404"), &json!("transient")));
@@ -110,10 +104,10 @@ fn an_attempt_that_dies_with_its_process_has_written_nothing() {
     let run = sandbox.spawn(&["--json", "run", "w.yaml", "--id", "r"]);
     wait_until("it has written its line", || sandbox.work("again").exists());
     run.kill();
-    assert!(events(&sandbox, "context_changed").is_empty());
+    assert!(sandbox.events("r", "context_changed").is_empty());
     let report = sandbox.json(0, &["resume", "r"]);
     assert_eq!(report["steps"][1]["output"], json!({"stdout": "1"}));
-    assert_eq!(events(&sandbox, "context_changed").len(), 1);
+    assert_eq!(sandbox.events("r", "context_changed").len(), 1);
     let why = sandbox.reenact(&["why", "r", "b"]).stdout;
     assert!(why.contains("`a` wrote `n` into the context (version 1): 1"), "{why}");
 }

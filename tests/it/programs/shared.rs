@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Sandbox, wait_until};
 
 fn data_of(sandbox: &Sandbox, run: &str, kind: &str) -> Vec<Value> {
-    let history = sandbox.history(run).into_iter();
-    history.filter(|event| event["type"] == kind).map(|event| event["data"].clone()).collect()
+    sandbox.events(run, kind).iter().map(|event| event["data"].clone()).collect()
 }
 
 #[test]

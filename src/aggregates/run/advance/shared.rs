@@ -209,11 +209,7 @@ impl Advance<'_, '_> {
         refused: Option<(Code, String)>,
     ) -> Result<Option<Written>, RunRejection> {
         let run = self.draft.state();
-        let node = run.node(&step).map(|(_, node)| node);
-        let open = node.into_iter().flat_map(|node| node.open_attempts());
-        let Some(attempt) = open.into_iter().find(|attempt| attempt.fence == fence).cloned() else {
-            return Ok(None);
-        };
+        let Some((_, attempt)) = run.open_attempt(&step, fence) else { return Ok(None) };
         let writing = run.shared.writing.get(&fence).filter(|writing| writing.left.contains_key(&context));
         let Some(writing) = writing else { return Ok(None) };
         let (answer, is_last) = (writing.answer.clone(), writing.left.len() == 1);

@@ -16,17 +16,6 @@ use crate::workflow::definition::{OnError, Retry, Step};
 use crate::workflow::retry;
 use crate::workflow::work::{Child, Failure, Output};
 
-/// The open attempt at doing or undoing a step, if that is the one with this fence.
-pub(super) fn open_attempt(
-    run: &Run,
-    step: &StepId,
-    fence: Fence,
-) -> Option<(StepIndex, Arc<AttemptStarted>)> {
-    let (place, node) = run.node(step)?;
-    let attempt = node.open_attempts().find(|attempt| attempt.fence == fence)?;
-    Some((place, Arc::clone(attempt)))
-}
-
 /// An agent has answered. Where what it writes into shared contexts is not written yet, the attempt goes on until it is.
 pub(super) fn completed(
     advance: &mut Advance<'_, '_>,
@@ -34,7 +23,7 @@ pub(super) fn completed(
     fence: Fence,
     output: Output,
 ) -> Result<(), RunRejection> {
-    let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
+    let Some((place, attempt)) = advance.draft.state().open_attempt(step, fence) else { return Ok(()) };
     if advance.draft.state().is_writing(fence) {
         return Ok(());
     }
@@ -64,7 +53,7 @@ pub(super) fn settled(
     fence: Fence,
     output: Output,
 ) -> Result<(), RunRejection> {
-    let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
+    let Some((place, attempt)) = advance.draft.state().open_attempt(step, fence) else { return Ok(()) };
     let beside = advance.beside(&attempt, &output)?;
     settle(advance, (place, attempt), output, beside)
 }
@@ -162,7 +151,7 @@ pub(super) fn failed(
     fence: Fence,
     failure: Failure,
 ) -> Result<(), RunRejection> {
-    let Some((place, attempt)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
+    let Some((place, attempt)) = advance.draft.state().open_attempt(step, fence) else { return Ok(()) };
     let is_cancelled = match attempt.purpose {
         Purpose::Do => {
             child_ended(advance, place, failure.child.clone());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::attempts::{completed, failed, open_attempt};
+use super::attempts::{completed, failed};
 use super::control;
 use super::{RunDraft, rollback, start};
 use crate::aggregates::run::advance::Advance;
@@ -174,7 +174,7 @@ pub(super) fn no_child(
     step: &StepId,
     fence: Fence,
 ) -> Result<(), RunRejection> {
-    let Some((place, _)) = open_attempt(advance.draft.state(), step, fence) else { return Ok(()) };
+    let Some((place, _)) = advance.draft.state().open_attempt(step, fence) else { return Ok(()) };
     let stop = advance.draft.state().steps.get(place).and_then(|node| node.doing.stop());
     let why = if stop == Some(Unwanted::Overdue) { Stop::TimedOut } else { Stop::Cancelled };
     failed(advance, step, fence, Failure::stopped(why))
