@@ -182,6 +182,7 @@ event_table! {
         LockRequested "lock_requested" 1;
         LockAcquired "lock_acquired" 1;
         LockGivenBack "lock_given_back" 1;
+        PreparationWithdrawn "preparation_withdrawn" 1;
         AttemptAnswered "attempt_answered" 1;
         ContextWritten "context_written" 1;
         HandoffDeclared "handoff_declared" 1;

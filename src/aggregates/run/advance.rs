@@ -463,7 +463,7 @@ impl<'d, 'a> Advance<'d, 'a> {
         };
         if self.goes_forward() && run.until.as_ref().is_some_and(is_meant) && !is_last {
             let (by, reason) = ("reenact".into(), Some("it was to go on until here only".to_owned()));
-            self.draft.emit(RunPaused { by, reason });
+            Run::pause(self.draft, by, reason);
         }
         Ok(())
     }

@@ -272,14 +272,15 @@ impl kernel::Grants for Grants {
 }
 
 impl Grants {
-    /// Takes one slot of an agent, if there is one left.
-    pub(super) fn take(&mut self, agent: &AgentName) -> bool {
-        match self.0.get_mut(agent) {
-            Some(left) if *left > 0 => {
-                *left -= 1;
-                true
-            }
-            _ => false,
+    /// Whether a slot of an agent is left.
+    pub(super) fn has(&self, agent: &AgentName) -> bool {
+        self.0.get(agent).is_some_and(|left| *left > 0)
+    }
+
+    /// Takes one slot of an agent.
+    pub(super) fn take(&mut self, agent: &AgentName) {
+        if let Some(left) = self.0.get_mut(agent) {
+            *left = left.saturating_sub(1);
         }
     }
 }

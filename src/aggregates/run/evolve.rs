@@ -154,6 +154,7 @@ impl Evolution<'_> {
             RunEvent::LockRequested(event) => self.lock_requested(event),
             RunEvent::LockAcquired(event) => self.lock_acquired(event),
             RunEvent::LockGivenBack(event) => self.lock_given_back(event),
+            RunEvent::PreparationWithdrawn(event) => self.preparation_withdrawn(event),
             RunEvent::AttemptAnswered(event) => self.attempt_answered(event),
             RunEvent::ContextWritten(event) => self.context_written(event),
             RunEvent::HandoffDeclared(event) => self.handoff_declared(event),

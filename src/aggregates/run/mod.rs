@@ -364,10 +364,11 @@ impl Run {
         limited && self.time_left_us.is_none() && !matches!(self.phase, Phase::Ended(_))
     }
 
-    /// How many attempts may start beside those that are open.
+    /// How many attempts may start beside those that are open, and those for which a lock is awaited.
     fn room(&self) -> u32 {
         let parallel = self.about.as_ref().map_or(0, |about| about.started.parallel);
-        parallel.saturating_sub(self.running)
+        let awaiting = u32::try_from(self.locks_awaited().count()).unwrap_or(u32::MAX);
+        parallel.saturating_sub(self.running).saturating_sub(awaiting)
     }
 }
 

@@ -320,6 +320,24 @@ impl Run {
         values.map(tell).collect()
     }
 
+    /// Whether a step that is not being tried waits for something of shared contexts, or has read or holds something to be tried
+    /// with.
+    pub(super) fn is_prepared(&self, place: StepIndex) -> bool {
+        let Some(node) = self.steps.get(place) else { return false };
+        let is_tried = node.open_attempts().next().is_some();
+        let has_read =
+            node.doing.is_ready() && self.shared.reads.get(&place).is_some_and(|reads| reads.fresh);
+        !is_tried && (self.shared.holds_up(place) || has_read || self.shared.held.contains_key(&place))
+    }
+
+    /// The steps of which that is so.
+    pub(super) fn prepared(&self) -> Vec<StepId> {
+        let Shared { preparing, reads, held, .. } = &self.shared;
+        let places: BTreeSet<_> = preparing.keys().chain(reads.keys()).chain(held.keys()).collect();
+        let prepared = places.into_iter().filter(|place| self.is_prepared(**place));
+        prepared.filter_map(|place| Some(self.steps.get(*place)?.id().clone())).collect()
+    }
+
     /// Whether an attempt waits only for contexts that have to take what it writes.
     pub(super) fn is_writing(&self, fence: Fence) -> bool {
         self.shared.writing.contains_key(&fence)

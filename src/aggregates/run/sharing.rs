@@ -7,8 +7,8 @@ use super::{Ask, Phase, Run};
 use crate::aggregates::context::{Acquire, ContextAsk, Set, SetKey};
 use crate::events::ids::{CommandId, StreamId, Version};
 use crate::events::problem::Problem;
-use crate::events::run::{Purpose, SharedWrite};
-use crate::kernel::{Blobs, Message, Said};
+use crate::events::run::{PreparationWithdrawn, Purpose, RunPaused, SharedWrite};
+use crate::kernel::{Blobs, Draft, Message, Said};
 
 impl Run {
     /// Whether a step of that purpose may wait or hold something as the run is.
@@ -16,6 +16,15 @@ impl Run {
         match purpose {
             Purpose::Do => self.phase == Phase::Going,
             Purpose::Compensate => matches!(self.phase, Phase::Unwinding(_)),
+        }
+    }
+
+    /// Nothing starts any more before somebody lets the run go on: what steps prepared until then would be old, and locks that
+    /// they hold or wait for are others' to have.
+    pub(super) fn pause(draft: &mut Draft<'_, Self>, by: Arc<str>, reason: Option<String>) {
+        draft.emit(RunPaused { by, reason });
+        for step in draft.state().prepared() {
+            draft.emit(PreparationWithdrawn { step });
         }
     }
 

@@ -67,6 +67,9 @@ impl Run {
                 self.wanted_to_undo_after(unwinding, step, wanted);
             }
             Ask::OfChild(tidings) => self.wanted_to_undo_after(unwinding, &tidings.step, wanted),
+            Ask::OfShared(says) => {
+                self.waits_for_what_is_told(says).into_iter().for_each(|node| wanted.add_undo(node));
+            }
             Ask::Due { timer } => {
                 if let Some(TimerOf::Retry(place, Purpose::Compensate)) =
                     self.timers.get(timer).map(|set| set.of)
@@ -133,17 +136,21 @@ impl Run {
     /// A step may start that waited for that, or those behind one that has written.
     fn wanted_with(&self, says: &OfShared, wanted: &mut Wanted<'_>) {
         match says {
-            OfShared::Read { step, .. } => {
-                self.node(step).into_iter().for_each(|(_, node)| wanted.add_node(node));
-            }
-            OfShared::Lock(says) => {
-                let waits = self.locks_awaited().find(|(_, lock, _)| lock.owner == says.owner);
-                let node = waits.and_then(|(step, ..)| self.node(step));
-                node.into_iter().for_each(|(_, node)| wanted.add_node(node));
-            }
             OfShared::Written { step, .. } => self.wanted_behind(step, wanted),
-            OfShared::NotRead { .. } | OfShared::LockRefused { .. } | OfShared::GivenBack(_) => {}
+            _ => self.waits_for_what_is_told(says).into_iter().for_each(|node| wanted.add_node(node)),
         }
+    }
+
+    /// The step that waits for what a context tells, if it may be tried with that.
+    fn waits_for_what_is_told(&self, says: &OfShared) -> Option<&Node> {
+        let step = match says {
+            OfShared::Read { step, .. } => step,
+            OfShared::Lock(says) => {
+                self.locks_awaited().find(|(_, lock, _)| lock.owner == says.owner).map(|(step, ..)| step)?
+            }
+            _ => return None,
+        };
+        self.node(step).map(|(_, node)| node)
     }
 
     fn wanted_when_due(&self, timer: &TimerId, wanted: &mut Wanted<'_>) {

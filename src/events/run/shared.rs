@@ -79,6 +79,14 @@ pub struct LockGivenBack {
     pub owner: Arc<str>,
 }
 
+/// The run is paused: a step that could be tried does not wait for what it would read any longer, nor for a lock; it gives back those
+/// that it holds, and before it is tried it reads again what it has read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreparationWithdrawn {
+    /// The step.
+    pub step: StepId,
+}
+
 /// The agent of an open attempt has answered, and values for shared contexts are among what it wants beside its answer: the
 /// attempt succeeds when each context has taken them, for which a [`ContextWritten`] stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -64,6 +64,7 @@ pub(super) fn events() -> Vec<RunEvent> {
         }
         .into(),
         LockGivenBack { context: context(), lock: lock(), owner: owner() }.into(),
+        PreparationWithdrawn { step: step("tag") }.into(),
         AttemptAnswered {
             purpose,
             step: step("tag"),

@@ -22,12 +22,17 @@ impl Advance<'_, '_> {
         for agent in self.draft.state().ready.agents() {
             while self.goes_forward() && self.draft.state().room() > 0 {
                 let Some(place) = self.draft.state().ready.first(&agent) else { break };
-                if self.must_ask(place)? || self.must_prepare(place)? {
+                let step = self.template(place)?;
+                if self.must_ask(place)? || self.must_read(place, &step)? {
                     continue;
                 }
-                if !self.take_slot(&agent) {
+                if !self.has_slot(&agent) {
                     break;
                 }
+                if self.must_lock(place, Purpose::Do, &step)? {
+                    continue;
+                }
+                self.take_slot(&agent);
                 if !self.start_attempt(place, &agent)? {
                     // What was skipped made others ready, and those were not looked at.
                     return Ok(true);
@@ -38,9 +43,17 @@ impl Advance<'_, '_> {
         Ok(started)
     }
 
-    /// Takes a slot for an attempt, if there is one. A run of its own needs none.
-    pub(super) fn take_slot(&mut self, agent: &AgentName) -> bool {
-        is_made_by(agent) || self.drive.as_mut().is_some_and(|grants| grants.take(agent))
+    /// Whether there is a slot for an attempt; who has none does not wait for a lock that others could have. A run of its own
+    /// needs none.
+    pub(super) fn has_slot(&self, agent: &AgentName) -> bool {
+        is_made_by(agent) || self.drive.as_ref().is_some_and(|grants| grants.has(agent))
+    }
+
+    /// Takes that slot.
+    pub(super) fn take_slot(&mut self, agent: &AgentName) {
+        if let Some(grants) = self.drive.as_mut().filter(|_| !is_made_by(agent)) {
+            grants.take(agent);
+        }
     }
 
     /// Before a child starts what cannot be undone it asks its parent, unless it is past the point of no return already: then so
@@ -55,12 +68,6 @@ impl Advance<'_, '_> {
             self.draft.emit(ReturnAsked { step, run });
         }
         Ok(asks)
-    }
-
-    /// Whether a step has to read something first, or to get a lock; then it waits for that.
-    fn must_prepare(&mut self, place: StepIndex) -> Result<bool, RunRejection> {
-        let step = self.template(place)?;
-        Ok(self.must_read(place, &step)? || self.must_lock(place, Purpose::Do, &step)?)
     }
 
     /// Answers whether the attempt started; if not, the step has ended without, or people are asked.

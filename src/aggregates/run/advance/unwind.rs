@@ -50,12 +50,13 @@ impl Advance<'_, '_> {
                 let first = self.unwinding().and_then(|unwinding| unwinding.ready.first(&agent));
                 let Some(place) = first else { break };
                 let step = self.template(place)?;
+                if !self.has_slot(&agent) {
+                    break;
+                }
                 if self.must_lock(place, Purpose::Compensate, &step)? {
                     continue;
                 }
-                if !self.take_slot(&agent) {
-                    break;
-                }
+                self.take_slot(&agent);
                 self.start_undo(place, &agent)?;
                 started = true;
             }

@@ -11,7 +11,7 @@ use crate::aggregates::run::{
 use crate::events::ids::{MessageNumber, StepId};
 use crate::events::problem::Remedy;
 use crate::events::run::{
-    CancelRequested, PausePlanned, RetryRequested, RollbackCause, RunPaused, RunUnpaused, SkipReason,
+    CancelRequested, PausePlanned, RetryRequested, RollbackCause, RunUnpaused, SkipReason,
 };
 
 /// How a run goes on that is refused something.
@@ -50,7 +50,7 @@ pub(super) fn pause(draft: &mut RunDraft<'_>, order: Order) -> Result<(), RunRej
         Phase::Ended(_) => Err(Refusal::EndedBeforePause(run.status()).but([Remedy::NothingRuns])),
         _ if run.paused => Ok(()),
         _ => {
-            draft.emit(RunPaused { by: order.by, reason: order.reason });
+            Run::pause(draft, order.by, order.reason);
             Ok(())
         }
     }

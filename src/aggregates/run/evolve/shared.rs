@@ -10,7 +10,7 @@ use crate::aggregates::run::{RunEffect, RunEffectId, StepIndex, StepPhase};
 use crate::events::ids::Fence;
 use crate::events::run::{
     AttemptAnswered, ContextAwaited, ContextRead, ContextWritten, LockAcquired, LockGivenBack, LockRequested,
-    Purpose,
+    PreparationWithdrawn, Purpose,
 };
 
 impl Evolution<'_> {
@@ -108,6 +108,20 @@ impl Evolution<'_> {
         }
         self.close_shared(SharedEffectId::GiveBack(of));
         Ok(())
+    }
+
+    pub(super) fn preparation_withdrawn(
+        &mut self,
+        event: &PreparationWithdrawn,
+    ) -> Result<(), Contradiction> {
+        let place = self.place(&event.step)?;
+        if !self.run.paused || !self.run.is_prepared(place) {
+            return Err(format!("step `{}` has nothing to withdraw", event.step));
+        }
+        let waited = self.run.shared.preparing.get(&place).map(Preparing::purpose);
+        self.leave_shared(place, None);
+        self.read_anew(place);
+        waited.map_or(Ok(()), |purpose| self.ready(place, purpose))
     }
 
     pub(super) fn attempt_answered(&mut self, event: &AttemptAnswered) -> Result<(), Contradiction> {

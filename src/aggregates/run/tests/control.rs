@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::exit;
 use super::play::{Play, order};
-use crate::aggregates::run::{Ask, OfShared, RunEffect, RunStatus};
-use crate::events::ids::{ContextKey, ContextName, KeyVersion, StepId, TimerId};
-use crate::events::json::Json;
+use crate::aggregates::run::{Ask, RunEffect, RunStatus};
+use crate::events::ids::{StepId, TimerId};
 use crate::events::problem::{Class, Code};
 use crate::events::run::Resolution;
 use crate::kernel::Aggregate;
@@ -417,18 +416,4 @@ fn a_run_that_is_being_cancelled_is_not_kept_in_part() {
     assert_eq!(play.refused(to_a), Code::Conflicting);
     play.roll_back(None);
     assert_eq!(play.state().status(), RunStatus::Compensating, "all of it is what was wanted");
-}
-
-/// What a step reads of shared contexts keeps no run from pausing, and starts nothing in one that is paused.
-#[test]
-fn a_run_pauses_after_the_step_until_which_it_was_to_go_whatever_others_still_read() {
-    let yaml = "name: w\ncontexts: {t: team}\nsteps:\n  - {id: a, run: 'true', needs: []}\n  - {id: b, run: 'echo {{ contexts.t.k }}', needs: []}";
-    let mut play = Play::start_until(yaml, "a");
-    assert_eq!(play.complete("a", "1"), ["step_completed a", "run_paused"]);
-    let key = (ContextName::parse("team").unwrap(), ContextKey::parse("k").unwrap());
-    let values = vec![(key.0, key.1, KeyVersion(1), Json::from(&serde_json::json!("v")))];
-    let says = OfShared::Read { step: StepId::grown("b"), values };
-    assert_eq!(play.ask(Ask::OfShared(Box::new(says))), ["context_read b"]);
-    assert_eq!(play.ask(Ask::Unpause(order())), ["run_unpaused", "attempt_started b"]);
-    assert_eq!(play.complete("b", "1"), ["step_completed b", "run_completed"]);
 }

@@ -22,6 +22,7 @@ mod play;
 mod random;
 mod rounds;
 mod saga;
+mod sharing;
 mod snapshot;
 mod tries;
 mod waited;
