@@ -1,10 +1,11 @@
 //! The engine to embed: a program opens a store, says who its agents are, and starts runs. Whatever it asks is answered by
 //! the same facade that answers the command line.
 //!
-//! - [`builder`]: what an engine is made of
+//! - [`builder`]: what an engine is made of; [`agent`]: an agent of it, to talk to
 //! - [`handle`]: one run, in the hands of a program; [`events`]: what happens to it, as it happens
 //! - `link`: the way to whoever holds the store; `life`: the thread on which an engine lives
 
+pub mod agent;
 pub mod builder;
 pub mod events;
 pub mod handle;

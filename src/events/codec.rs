@@ -186,8 +186,11 @@ event_table! {
         AttemptAnswered "attempt_answered" 1;
         ContextWritten "context_written" 1;
         HandoffDeclared "handoff_declared" 1;
-        MessageSent "message_sent" 1;
-        MessageHandled "message_handled" 1;
+        MessageSent "message_sent" 2 <- 1 MessageSentV1;
+        MessageHandled "message_handled" 2 <- 1 MessageHandledV1;
+        DeliveryStarted "delivery_started" 1;
+        DeliveryFailed "delivery_failed" 1;
+        DeliveryLost "delivery_lost" 1;
         MessageExpired "message_expired" 1;
         RunPaused "run_paused" 1;
         RunUnpaused "run_unpaused" 1;

@@ -284,6 +284,11 @@ codes! {
         "send again only what is dead";
     NoSuchReceiver = "RE-1510", Dependency, "A message is for an agent that the run does not have",
         "check the spelling, or let a step of the workflow name the agent";
+    WrongMessage = "RE-1511", Validation, "A message is of a type that its receiver does not take, or does not say what that type says",
+        "send one of a type that it handles, in the shape of that";
+    NotWithMessages = "RE-1512", Validation, "Who handles a message hands over, or writes into a context that runs share",
+        "leave that to a step, or send a message to an agent that does one";
+    AnswerLate = "RE-1513", Transient, "Nobody answered a message in time", "give its receiver longer, or ask again";
     // 16: handoffs
     BadHandoff = "RE-1601", Validation, "What an agent declares as a handoff cannot be read, or lacks a reason or a context",
         (Read(Document::Handoffs));

@@ -9,6 +9,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -111,6 +112,9 @@ pub struct AgentDefinition {
     /// The topics that it hears of: messages about those are for it, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subscribes: Vec<TopicPattern>,
+    /// The types of messages that it handles as soon as they come. No file says that: only agents of a program itself do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handles: Vec<MessageType>,
     /// The body of its file: the system prompt.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub system_prompt: String,
@@ -120,6 +124,16 @@ pub struct AgentDefinition {
     /// Keys that Reenact does not know: files of other tools have their own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unknown: BTreeMap<String, Value>,
+}
+
+/// A type of messages.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageType {
+    /// The stable name of the type.
+    pub name: Arc<str>,
+    /// The shape of what such a message says, as a JSON Schema; none where any will do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
 }
 
 /// The agent that stands in for another that has failed for good.
@@ -186,6 +200,7 @@ impl AgentDefinition {
             optional: None,
             handoffs: None,
             subscribes: Vec::new(),
+            handles: Vec::new(),
             system_prompt: String::new(),
             settings: BTreeMap::new(),
             unknown: BTreeMap::new(),

@@ -1,9 +1,10 @@
 //! Agents of the program itself, by name: Rust closures, and executors of any other kind. An attempt of a closure is a call
 //! of it.
 //!
-//! - [`outgoing`]: messages that closures send
+//! - [`message`]: messages that are types, and closures that handle them as they come; [`outgoing`]: messages that closures send
 //! - [`typed`]: closures that take what they work on as types of their own
 
+pub mod message;
 pub mod outgoing;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use crate::events::problem::{Code, Problem, nearest};
 use crate::events::time::Timestamp;
 use crate::workflow::handoff::Handoff;
 use crate::workflow::work::{Transcript, Written};
+use message::Handlers;
 use outgoing::Outgoing;
 
 /// The argument with which a function is called.
@@ -202,6 +204,8 @@ pub struct Functions {
 struct Registered {
     name: AgentName,
     executor: Arc<dyn Executor>,
+    /// What handles messages to it, if anything does.
+    handlers: Option<Arc<Handlers>>,
 }
 
 impl Functions {
@@ -231,7 +235,20 @@ impl Functions {
 
     /// Puts in what does the work of the agent of that name, in place of what did.
     pub fn add(&self, name: &AgentName, executor: Arc<dyn Executor>) {
-        self.by_key.insert(name.key(), Registered { name: name.clone(), executor });
+        self.by_key.insert(name.key(), Registered { name: name.clone(), executor, handlers: None });
+    }
+
+    /// Puts in an agent of that name that handles messages, in place of what was there.
+    pub fn add_handlers(&self, name: &AgentName, handlers: Handlers) {
+        let handlers = Arc::new(handlers);
+        let executor = Arc::clone(&handlers) as Arc<dyn Executor>;
+        self.by_key.insert(name.key(), Registered { name: name.clone(), executor, handlers: Some(handlers) });
+    }
+
+    /// What handles messages to the agent of that name, if anything does, with its name as it was registered.
+    pub fn handlers(&self, name: &AgentName) -> Option<(AgentName, Arc<Handlers>)> {
+        let found = self.by_key.get(&name.key())?;
+        Some((found.name.clone(), Arc::clone(found.handlers.as_ref()?)))
     }
 
     /// What does the work of the agent of that name. It holds the function, so that an attempt looks nothing up.

@@ -1,16 +1,19 @@
-//! The messages that an attempt is given.
+//! The messages that an attempt is given, and those that are delivered to who handles them as they come.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::aggregates::run::Sent;
-use crate::events::ids::{AgentName, MessageId, MessageNumber, RunId};
-use crate::events::json::Json;
-use crate::events::problem::Code;
-use crate::events::run::{Address, MessageKind, Priority};
+use super::ContextEntry;
+use crate::aggregates::run::{Context as RunContext, ContextValue, Run, Sent};
+use crate::events::ids::{AgentName, ContextKey, Hash, MessageId, MessageNumber, RunId, StepId};
+use crate::events::json::{Json, Payload};
+use crate::events::problem::{Code, Problem};
+use crate::events::run::{Address, DeliveryStarted, MessageKind, Priority};
 use crate::events::time::Timestamp;
+use crate::kernel::Blobs;
 use crate::workflow::work::Failure;
 
 /// A message from another agent, as the agent is given it that is to handle it.
@@ -38,6 +41,80 @@ pub struct MessageGiven {
     pub at: Timestamp,
     /// What it says.
     pub body: Json,
+}
+
+/// A message that is delivered to an agent which handles messages of its type as soon as they come.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The run in which it was sent.
+    pub run: RunId,
+    /// The agent that is to handle it.
+    pub agent: AgentName,
+    /// The message.
+    pub message: MessageGiven,
+    /// How often it was delivered to it with this one, from 1.
+    pub nth: u32,
+    /// What the agents of the run share, by key, as it is now.
+    pub context: BTreeMap<String, ContextEntry>,
+}
+
+/// A message that is to be delivered, before the blobs that it refers to are read.
+#[derive(Debug, Clone)]
+pub struct Undelivered {
+    run: RunId,
+    agent: AgentName,
+    nth: u32,
+    sent: Arc<Sent>,
+    values: Arc<RunContext>,
+}
+
+impl Undelivered {
+    /// What a run wants delivered.
+    ///
+    /// # Errors
+    /// When it does not know that message.
+    pub fn of(run: &Run, started: &DeliveryStarted) -> Result<Self, Problem> {
+        let lost = || Problem::new(Code::Internal, format!("there is no message {}", started.number));
+        let sent = Arc::clone(run.messages().sent(started.number).ok_or_else(lost)?);
+        let about = run.about().ok_or_else(lost)?;
+        let (agent, values) = (started.receiver.clone(), Arc::clone(run.context()));
+        Ok(Self { run: about.id.clone(), agent, nth: started.nth, sent, values })
+    }
+
+    /// The step whose attempt sent it, or what led to it.
+    pub fn step(&self) -> &StepId {
+        &self.sent.message.step
+    }
+
+    /// The hashes of the blobs that it refers to.
+    pub fn content(&self) -> Vec<Hash> {
+        let values = self.values.values().map(|known| &known.value);
+        values.chain([&self.sent.message.body]).filter_map(Payload::blob).map(|blob| blob.hash).collect()
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When one of them cannot be read.
+    pub fn read(self, blobs: &dyn Blobs) -> Result<Delivery, Problem> {
+        let Self { run, agent, nth, sent, values } = self;
+        let body = blobs.json(&sent.message.body).map_err(|unreadable| unreadable.problem())?;
+        let message = MessageGiven::of(&run, &sent, body);
+        Ok(Delivery { run, agent, message, nth, context: entries(&values, blobs)? })
+    }
+}
+
+/// The values of a run's context, read.
+pub(super) fn entries(
+    values: &RunContext,
+    blobs: &dyn Blobs,
+) -> Result<BTreeMap<String, ContextEntry>, Problem> {
+    let there = values.iter().filter(|(_, known)| known.is_there());
+    let entry = |(key, known): (&ContextKey, &ContextValue)| {
+        let value = blobs.json(&known.value).map_err(|unreadable| unreadable.problem())?;
+        Ok((key.to_string(), ContextEntry { value, version: known.version }))
+    };
+    there.map(entry).collect()
 }
 
 impl MessageGiven {

@@ -10,7 +10,8 @@
 //! - [`definition`]: what an agent's file says
 //! - [`discovery`]: which agents exist
 //! - [`mask`]: keeps secrets out of what is told
-//! - [`messages`]: the messages that an attempt is given
+//! - [`messages`]: the messages that an attempt is given, and that are delivered
+//! - [`voice`]: what an attempt says while it goes on
 
 pub mod children;
 pub mod definition;
@@ -22,6 +23,7 @@ pub mod mask;
 pub mod messages;
 pub mod scripted;
 pub mod subprocess;
+pub mod voice;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +33,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::aggregates::run::{About, Context as RunContext, ContextValue, Run, Sent};
+use crate::aggregates::run::{About, Context as RunContext, Run, Sent};
 use crate::events::ids::{
     AgentName, ContextKey, ContextName, Fence, Hash, KeyVersion, LockFence, RunId, StepId,
 };
@@ -46,7 +48,8 @@ pub use crate::workflow::work::{AgentRequest, Failure, Output, Stop};
 
 pub use definition::{AgentDefinition, ExecutorKind};
 use mask::masked::Masked;
-pub use messages::MessageGiven;
+pub use messages::{Delivery, MessageGiven};
+use voice::Voice;
 
 /// One attempt at a step, as an executor gets it.
 #[derive(Debug, Clone)]
@@ -151,12 +154,6 @@ impl Assignment {
             let output = output.as_ref().map(json).transpose()?.unwrap_or_default();
             Ok::<_, Problem>(Compensated { outcome, output })
         });
-        let entry = |(key, known): (&ContextKey, &ContextValue)| {
-            Ok::<_, Problem>((
-                key.to_string(),
-                ContextEntry { value: json(&known.value)?, version: known.version },
-            ))
-        };
         let mut contexts = BTreeMap::<String, BTreeMap<String, ContextEntry>>::new();
         if !reads.is_empty() {
             let definition = blobs.value::<Definition>(&about.started.definition.hash);
@@ -168,10 +165,9 @@ impl Assignment {
                 }
             }
         }
-        let context: Result<_, _> = values.iter().filter(|(_, known)| known.is_there()).map(entry).collect();
         let given =
             messages.iter().map(|sent| Ok(MessageGiven::of(&about.id, sent, json(&sent.message.body)?)));
-        let messages = given.collect::<Result<_, Problem>>()?;
+        let given = given.collect::<Result<_, Problem>>()?;
         Ok(Task {
             run: about.id.clone(),
             step: started.step.clone(),
@@ -184,10 +180,10 @@ impl Assignment {
             work_folder: Arc::clone(&about.started.work_folder),
             work,
             compensates: compensates.transpose()?,
-            context: context?,
+            context: messages::entries(&values, blobs)?,
             contexts,
             locks,
-            messages,
+            messages: given,
         })
     }
 }
@@ -226,9 +222,16 @@ pub struct Context {
     pub stop: watch::Receiver<Option<Stop>>,
     /// The channel in which the executor reports its progress.
     pub progress: watch::Sender<Progress>,
+    /// The way to say something to other agents at once.
+    pub voice: Voice,
 }
 
 impl Context {
+    /// A context in which nothing can be said.
+    pub fn new(stop: watch::Receiver<Option<Stop>>, progress: watch::Sender<Progress>) -> Self {
+        Self { stop, progress, voice: Voice::default() }
+    }
+
     /// Waits until the attempt has to stop; answers why. It may be awaited again and again.
     pub async fn stopped(&self) -> Stop {
         let mut stop = self.stop.clone();
@@ -264,6 +267,16 @@ pub trait Executor: Send + Sync + 'static {
     /// # Errors
     /// Why the attempt did not succeed.
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure>;
+
+    /// Handles a message, of one of the types that the agent's definition names; answers what its sender is told, if that
+    /// waits for an answer, and what is to be sent and changed with that.
+    ///
+    /// # Errors
+    /// Why it is not handled.
+    async fn deliver(&self, delivery: Delivery, _context: Context) -> Result<Output, Failure> {
+        let message = format!("`{}` does not handle messages as they come", delivery.agent);
+        Err(Failure::new(Code::WrongMessage, message))
+    }
 
     /// Ends what an attempt at doing or undoing this step left running when its process died, and waits until
     /// it is gone. Does nothing where no work outlives its process.

@@ -137,7 +137,7 @@ mod tests {
     fn context() -> (Context, watch::Sender<Option<Stop>>, watch::Receiver<Progress>) {
         let (stop, stopped) = watch::channel(None);
         let (progress, seen) = watch::channel(Progress::default());
-        (Context { stop: stopped, progress }, stop, seen)
+        (Context::new(stopped, progress), stop, seen)
     }
 
     #[tokio::test]

@@ -127,7 +127,7 @@ impl Programs {
 
     async fn perform(&self, executor: &dyn Executor, task: &Task) -> Result<Output, Failure> {
         let (stop, stopped) = watch::channel(None);
-        let context = Context { stop: stopped, progress: watch::Sender::new(Progress::default()) };
+        let context = Context::new(stopped, watch::Sender::new(Progress::default()));
         let mut work = executor.execute(task.clone(), context);
         if let Ok(result) = tokio::time::timeout(Self::PATIENCE, &mut work).await {
             return result;

@@ -4,6 +4,7 @@ mod beside;
 mod ends;
 mod handoffs;
 mod kit;
+mod live;
 mod messages;
 mod outcomes;
 mod refused;

@@ -7,6 +7,7 @@ mod contexts;
 mod counter;
 mod crashes;
 mod decisions;
+mod deliveries;
 mod kinds;
 mod kit;
 mod lacking;

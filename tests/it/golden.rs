@@ -352,6 +352,7 @@ fn an_older_schema_is_read_through_its_upcaster() {
     let RunEvent::StepCompensated(mut meant) = compensated() else { unreachable!() };
     meant.transcript = None;
     is_read_as("step_compensated", 1, &meant.into());
+    messages::older_are_read();
     for event in endings().into_iter().chain(saga()) {
         match event {
             RunEvent::AttemptFailed(failed) => {

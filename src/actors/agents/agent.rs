@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseFuture, WrapFuture};
 use futures_util::FutureExt;
@@ -13,7 +14,8 @@ use crate::actors::clock::Clock;
 use crate::events::ids::{Fence, RunId, StepId};
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
-use crate::executors::{self, CLEAN_UP_MAX, Executor, Progress, Task, panicked};
+use crate::executors::voice::Voice;
+use crate::executors::{self, CLEAN_UP_MAX, Delivery, Executor, Progress, Task, panicked};
 use crate::kernel::Deadline;
 use crate::workflow::work::{Failure, Output, Stop};
 
@@ -24,15 +26,23 @@ pub type Attempted = Result<Output, Failure>;
 /// had succeeded.
 pub type AttemptCallback = Box<dyn FnOnce(Option<Attempted>, Slot) + Send>;
 
-/// The task of an attempt, be it read already or not.
-pub enum Assigned {
-    /// A task that is read.
-    Task(Box<Task>),
-    /// A task that this reads from the store, which may block.
-    Unread(Box<dyn FnOnce() -> Result<Task, Problem> + Send>),
+/// What an agent is to do.
+pub enum Job {
+    /// To make an attempt at a step.
+    Attempt(Box<Task>),
+    /// To handle a message.
+    Delivery(Box<Delivery>),
 }
 
-/// Asks an agent for an attempt.
+/// What an agent is to do, be it read already or not.
+pub enum Assigned {
+    /// A job that is read.
+    Read(Job),
+    /// A job that this reads from the store, which may block.
+    Unread(Box<dyn FnOnce() -> Result<Job, Problem> + Send>),
+}
+
+/// Asks an agent for an attempt, or to handle a message.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Perform {
@@ -42,14 +52,16 @@ pub struct Perform {
     pub fence: Fence,
     /// Whether nothing can undo what it does. Who lets go of all attempts does not let go of it.
     pub irreversible: bool,
-    /// The task, or what reads it.
-    pub task: Assigned,
+    /// The job, or what reads it.
+    pub job: Assigned,
     /// The moment when it has timed out, by the steady clock; none without a limit.
     pub deadline: Option<Timestamp>,
     /// The right to do it.
     pub slot: Slot,
     /// The channel in which progress is shown.
     pub progress: watch::Sender<Progress>,
+    /// The way to say something to other agents meanwhile.
+    pub voice: Voice,
     /// The callback that takes its result, and the slot.
     pub report: AttemptCallback,
     /// Held until then: as long as it is, the agent is kept.
@@ -116,16 +128,17 @@ impl Handler<Perform> for Agent {
     type Result = ();
 
     fn handle(&mut self, message: Perform, actor: &mut Context<Self>) {
-        let Perform { run, fence, irreversible, task, deadline, slot, progress, report, used } = message;
+        let Perform { run, fence, irreversible, job, deadline, slot, progress, voice, report, used } =
+            message;
         let (stop, stopped) = watch::channel(None);
         let key = (run, fence);
         let let_go = stopped.clone();
         self.attempts.insert(key.clone(), AtWork { stop: stop.clone(), irreversible });
-        let context = executors::Context { stop: stopped, progress };
+        let context = executors::Context { stop: stopped, progress, voice };
         let (executor, clock) = (Arc::clone(&self.executor), Arc::clone(&self.clock));
         let attempt = async move {
-            let result = match read(task, &context).await {
-                Ok(task) => attempt(&*executor, task, context, stop, deadline, &*clock).await,
+            let result = match read(job, &context).await {
+                Ok(job) => attempt(&*executor, job, context, stop, deadline, &*clock).await,
                 Err(failure) => Err(failure),
             };
             // Whoever makes the attempt next finds out what becomes of it.
@@ -177,16 +190,16 @@ impl Handler<EndLeftover> for Agent {
 }
 
 /// What to do, read if need be, unless the attempt has to stop before.
-async fn read(task: Assigned, context: &executors::Context) -> Result<Task, Failure> {
-    let read = match task {
-        Assigned::Task(task) => return Ok(*task),
+async fn read(job: Assigned, context: &executors::Context) -> Result<Job, Failure> {
+    let read = match job {
+        Assigned::Read(job) => return Ok(job),
         Assigned::Unread(read) => tokio::task::spawn_blocking(read),
     };
     tokio::select! {
         biased;
         why = context.stopped() => Err(Failure::stopped(why)),
-        task = read => match task {
-            Ok(task) => task.map_err(Failure::from),
+        job = read => match job {
+            Ok(job) => job.map_err(Failure::from),
             Err(error) => Err(Failure::new(Code::Internal, error.to_string())),
         },
     }
@@ -195,7 +208,7 @@ async fn read(task: Assigned, context: &executors::Context) -> Result<Task, Fail
 /// Makes an attempt: until it ends, panics, or has not ended long after it was told to stop.
 async fn attempt(
     executor: &dyn Executor,
-    task: Task,
+    job: Job,
     context: executors::Context,
     stop: watch::Sender<Option<Stop>>,
     deadline: Option<Timestamp>,
@@ -216,13 +229,28 @@ async fn attempt(
         }
         std::future::pending::<()>().await
     };
-    let work = AssertUnwindSafe(async { executor.execute(task, context).await }).catch_unwind();
+    let work = async {
+        match job {
+            Job::Attempt(task) => executor.execute(*task, context).await,
+            Job::Delivery(delivery) => {
+                until(clock, clock.now().steady.after(wait_before(delivery.nth))).await;
+                executor.deliver(*delivery, context).await
+            }
+        }
+    };
+    let work = AssertUnwindSafe(work).catch_unwind();
     tokio::select! {
         biased;
         result = work => result.unwrap_or_else(|panic| Err(panicked(&*panic))),
         why = overdue => Err(Failure::stopped(why)),
         () = timer => Err(Failure::stopped(Stop::TimedOut)),
     }
+}
+
+/// How long a message waits before it is delivered for the nth time: not at all, then 1 s, 2 s, 4 s, and so on.
+fn wait_before(nth: u32) -> Duration {
+    let doubled = nth.checked_sub(2).map(|nth| Duration::from_secs(1).saturating_mul(1 << nth.min(6)));
+    doubled.unwrap_or_default()
 }
 
 /// Ends when that moment of the steady clock has come.
@@ -235,8 +263,6 @@ async fn until(clock: &dyn Clock, at: Timestamp) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use async_trait::async_trait;
 
     use super::*;
@@ -255,8 +281,8 @@ mod tests {
         }
     }
 
-    fn task() -> Task {
-        Task {
+    fn task() -> Job {
+        let task = Task {
             run: RunId::parse("r").unwrap(),
             step: crate::events::ids::StepId::grown("a"),
             attempt: 1,
@@ -272,14 +298,15 @@ mod tests {
             contexts: Default::default(),
             locks: Default::default(),
             messages: Vec::new(),
-        }
+        };
+        Job::Attempt(Box::new(task))
     }
 
     #[tokio::test]
     async fn an_executor_that_does_not_stop_is_dropped_after_a_while() {
         let (executor, clock) = (Deaf(watch::Sender::new(())), ManualClock::at(Timestamp(0)));
         let (stop, stopped) = watch::channel(None);
-        let context = executors::Context { stop: stopped, progress: watch::Sender::new(Progress::default()) };
+        let context = executors::Context::new(stopped, watch::Sender::new(Progress::default()));
         let mut attempt = Box::pin(attempt(&executor, task(), context, stop.clone(), None, &clock));
         assert!(attempt.as_mut().now_or_never().is_none());
         stop.send_replace(Some(Stop::Cancelled));
@@ -298,7 +325,7 @@ mod tests {
     async fn an_attempt_that_is_stopped_while_its_content_is_read_does_nothing() {
         let (stop, stopped) = watch::channel(None);
         let (done, wait) = std::sync::mpsc::channel();
-        let context = executors::Context { stop: stopped, progress: watch::Sender::new(Progress::default()) };
+        let context = executors::Context::new(stopped, watch::Sender::new(Progress::default()));
         let slow = Box::new(move || {
             wait.recv().unwrap();
             Ok(task())
@@ -306,7 +333,7 @@ mod tests {
         let mut reads = Box::pin(read(Assigned::Unread(slow), &context));
         assert!(reads.as_mut().now_or_never().is_none());
         stop.send_replace(Some(Stop::LetGo));
-        assert_eq!(reads.await.unwrap_err().code, Code::Cancelled);
+        assert_eq!(reads.await.err().map(|failure| failure.code), Some(Code::Cancelled));
         done.send(()).unwrap();
     }
 }

@@ -7,6 +7,7 @@ use dashmap::DashMap;
 
 use super::agent::{Agent, EndLeftover, Perform, StopAll, StopAttempt};
 use super::dispatcher::{Bring, Dispatcher, Limits, Slot};
+use super::inbox::Inbox;
 use super::roster::{Member, Roster};
 use crate::actors::arbiters::Arbiters;
 use crate::actors::clock::Clock;
@@ -27,6 +28,8 @@ const AGENTS_IDLE_MAX: usize = 64;
 /// The agents of a process.
 pub struct Communicator {
     agents: DashMap<AgentKey, Entry>,
+    /// Where agents get what is not recorded, by the keys of their names.
+    inboxes: DashMap<String, Inbox>,
     dispatcher: Arc<Dispatcher>,
     roster: Roster,
     library: Arc<Library>,
@@ -66,6 +69,7 @@ impl Communicator {
     ) -> Arc<Self> {
         Arc::new(Self {
             agents: DashMap::new(),
+            inboxes: DashMap::new(),
             dispatcher: Dispatcher::start(Arc::clone(&clock)),
             roster,
             library,
@@ -77,6 +81,19 @@ impl Communicator {
     /// Whether the program that embeds this registered a function for an agent, in whatever spelling.
     pub fn has_function(&self, name: &AgentName) -> bool {
         self.roster.executors.functions.executor(name).is_ok()
+    }
+
+    /// The way to an agent that handles messages, for those that need not survive this process; none if it handles none.
+    pub fn inbox(&self, name: &AgentName) -> Option<Inbox> {
+        let (name, handlers) = self.roster.executors.functions.handlers(name)?;
+        let start = || Inbox::start(name.clone(), handlers, &self.arbiters.next());
+        Some(self.inboxes.entry(name.key()).or_insert_with(start).clone())
+    }
+
+    /// The ways to all agents that handle messages.
+    pub fn inboxes(&self) -> Vec<Inbox> {
+        let names = self.roster.executors.functions.names();
+        names.iter().filter_map(|name| self.inbox(name)).collect()
     }
 
     /// The dispatcher: who has the slots of agents, and who waits for them.
@@ -178,6 +195,7 @@ impl Communicator {
     /// Lets go of everybody.
     pub fn clear(&self) {
         self.agents.clear();
+        self.inboxes.clear();
     }
 
     /// The number of agents that are kept, at work or not.

@@ -4,14 +4,17 @@
 //! - `environment`: what its decisions borrow; `slots`: for attempts that may start
 //! - `awaiting`: agents that are paused, and runs that wait for them; `log`: what is logged of runs
 //! - `shared`: what they want of contexts that they share
+//! - `deliveries`: messages that their agents handle as they come; `speech`: what their agents say meanwhile
 
 mod awaiting;
+mod deliveries;
 mod environment;
 pub mod live_state;
 mod log;
 mod shared;
 pub mod shell;
 mod slots;
+mod speech;
 pub mod told;
 
 use std::sync::{Arc, Weak};

@@ -9,12 +9,14 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 
+use super::deliveries::Deliveries;
 use super::live_state::{LiveState, OpenAttempt};
 use super::shared::{self, Renewal};
 use super::slots::{Slots, brought};
+use super::speech::Speech;
 use super::told::ToRun;
 use super::{InFlight, Runs, log};
-use crate::actors::agents::agent::{Assigned, AttemptCallback, EndLeftover, Perform, StopAttempt};
+use crate::actors::agents::agent::{Assigned, AttemptCallback, EndLeftover, Job, Perform, StopAttempt};
 use crate::actors::agents::dispatcher::{Bring, News};
 use crate::actors::hosting::context::HostContext;
 use crate::actors::hosting::live::Live;
@@ -45,6 +47,8 @@ pub struct RunShell {
     pub(super) slots: Slots,
     /// What renews the locks of attempts.
     renewals: HashMap<Fence, Renewal>,
+    /// What is delivered for it, and who waits for answers.
+    deliveries: Deliveries,
     /// How many slots of each agent it waits for at the dispatcher.
     waits: HashMap<AgentName, u32>,
     /// When it goes on by itself, as it was logged last.
@@ -56,6 +60,7 @@ pub struct RunShell {
 impl RunShell {
     /// The shell of a run.
     pub fn new(run: RunId, runs: Weak<Runs>, pages: Option<Pages>, context: HostContext) -> Self {
+        let deliveries = Deliveries::new(run.clone(), Weak::clone(&runs), Arc::clone(&context.library));
         Self {
             run,
             runs,
@@ -66,6 +71,7 @@ impl RunShell {
             shown: None,
             slots: Slots::default(),
             renewals: HashMap::new(),
+            deliveries,
             waits: HashMap::new(),
             due: None,
             is_parked: false,
@@ -111,19 +117,21 @@ impl RunShell {
         let report = self.reporter(&started, in_flight);
         let (run, fence, deadline) = (self.run.clone(), started.fence, started.deadline);
         let library = Arc::clone(&self.context.library);
-        let task = match assignment {
+        let job = match assignment {
             // What has to be read first holds up nobody else.
             Ok(assignment) if library.holds(&assignment.content()).is_none() => {
-                Ok(Assigned::Unread(Box::new(move || assignment.read(&*library))))
+                Ok(Assigned::Unread(Box::new(move || {
+                    assignment.read(&*library).map(Box::new).map(Job::Attempt)
+                })))
             }
-            Ok(assignment) => assignment.read(&*library).map(Box::new).map(Assigned::Task),
+            Ok(assignment) => assignment.read(&*library).map(Box::new).map(Job::Attempt).map(Assigned::Read),
             Err(problem) => Err(problem),
         };
-        match task {
-            Ok(task) => {
-                let used = None;
+        match job {
+            Ok(job) => {
+                let (used, voice) = (None, Speech::voice(&self.runs, &run, &started.step, fence));
                 let perform =
-                    Perform { run, fence, irreversible, task, deadline, slot, progress, report, used };
+                    Perform { run, fence, irreversible, job, deadline, slot, progress, voice, report, used };
                 agents.perform(&started.agent, definition, perform);
             }
             Err(problem) => report(Some(Err(problem.into())), slot),
@@ -256,6 +264,8 @@ impl Shell<Run> for RunShell {
             RunEffect::Shared(SharedEffect::Read { step, keys }) => {
                 shared::read(&self.context, self.address.clone(), step, keys);
             }
+            RunEffect::Deliver(started) => self.deliveries.deliver(state, &started, &mut self.slots),
+            RunEffect::Answer { fence, nth, answer } => self.deliveries.answer((fence, nth), answer),
             // What is said to other streams is said for it.
             RunEffect::Child { .. }
             | RunEffect::Tell(_)
@@ -275,6 +285,8 @@ impl Shell<Run> for RunShell {
                 }
                 self.forget(*fence);
             }
+            RunEffectId::Deliver(fence) => self.deliveries.end(*fence, given_up),
+            RunEffectId::Answer(fence, nth) => self.deliveries.wait_no_longer(*fence, *nth),
             // Its page says what became of it.
             RunEffectId::Ask(request) => self.write_request(request),
             _ => {}
@@ -313,6 +325,11 @@ impl Shell<Run> for RunShell {
                 RunEffectId::Shared(SharedEffectId::Read(step)),
                 Some(Ask::OfShared(Box::new(says))),
             ),
+            ToRun::Waits { fence, nth, reply } => {
+                self.deliveries.wait(fence, nth, reply);
+                Heard::Seen
+            }
+            ToRun::Delivered { fence, result, .. } => self.deliveries.came_to(fence, result),
             ToRun::LockLost(fence) => {
                 self.stop(fence, Stop::LockLost);
                 Heard::Seen

@@ -158,7 +158,16 @@ impl<'d, 'a> Advance<'d, 'a> {
         if matches!(self.draft.state().phase, Phase::Unwinding(_)) {
             self.unwind()?;
         }
-        if self.draft.state().phase == Phase::Going { self.complete_run() } else { Ok(()) }
+        if self.draft.state().phase == Phase::Going {
+            self.complete_run()?;
+        }
+        self.start_deliveries();
+        Ok(())
+    }
+
+    /// Whether somebody drives the run, so that something may start.
+    pub(super) fn is_driven(&self) -> bool {
+        self.drive.is_some()
     }
 
     /// Lets those go on that stood still while the run did.

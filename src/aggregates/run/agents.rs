@@ -27,6 +27,13 @@ impl Run {
         queue.into_iter().flat_map(|queue| queue.of(agent))
     }
 
+    /// Whether an agent could do something for it now, if it started anything: a step, or to handle a message.
+    pub(in crate::aggregates::run) fn wants(&self, agent: &AgentName) -> bool {
+        let is_delivered =
+            || self.may_deliver() && self.messages.to_deliver().any(|(receiver, ..)| receiver == agent);
+        self.steps_for(agent).next().is_some() || is_delivered()
+    }
+
     /// Whether something is ready that waits for no paused agent.
     pub(super) fn could_start(&self) -> bool {
         let is_free = |agent: &AgentName| !self.awaited_agents.contains_key(agent);
@@ -50,7 +57,7 @@ impl Advance<'_, '_> {
     /// know what could start.
     pub(super) fn agent_is_paused(&mut self, agent: AgentName, moment: &Moment<'_>) {
         let run = self.draft.state();
-        let wants = !run.paused && run.steps_for(&agent).next().is_some();
+        let wants = !run.paused && run.wants(&agent);
         if moment.grants.is_some() && wants && !run.awaited_agents.contains_key(&agent) {
             self.draft.emit(AgentAwaited { agent });
         }
@@ -66,7 +73,7 @@ impl Advance<'_, '_> {
     /// Ends the waiting for agents that no step wants any more: those were cancelled, say, or are to be undone.
     pub(super) fn end_vain_waits(&mut self) {
         let run = self.draft.state();
-        let is_vain = |agent: &&AgentName| run.steps_for(agent).next().is_none();
+        let is_vain = |agent: &&AgentName| !run.wants(agent);
         let vain: Vec<AgentName> = run.awaited_agents.keys().filter(is_vain).cloned().collect();
         vain.into_iter().for_each(|agent| self.draft.emit(AgentAwaitEnded { agent }));
     }

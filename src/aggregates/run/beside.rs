@@ -22,11 +22,11 @@ const KEY_OF_ATTEMPT: &str = "idempotency_key";
 /// What an attempt wants beside its answer, which may be done.
 #[derive(Default)]
 pub(super) struct Beside {
-    writes: Vec<Write>,
+    pub(super) writes: Vec<Write>,
     /// What is to be written into contexts that runs share, each once.
     pub(super) shared: Vec<SharedValues>,
-    sends: Vec<Outgoing>,
-    handoff: Option<HandOver>,
+    pub(super) sends: Vec<Outgoing>,
+    pub(super) handoff: Option<HandOver>,
 }
 
 impl Beside {
@@ -67,7 +67,7 @@ impl Advance<'_, '_> {
         };
         let beside = || {
             let (writes, shared) = (self.writes(own)?, self.shared_writes(attempt, shared)?);
-            Ok(Beside { writes, shared, sends: self.outgoing(attempt, &messages)?, handoff })
+            Ok(Beside { writes, shared, sends: self.outgoing(&attempt.into(), &messages)?, handoff })
         };
         Ok(beside())
     }
@@ -77,8 +77,9 @@ impl Advance<'_, '_> {
     pub(super) fn do_beside(&mut self, attempt: &AttemptStarted, beside: Beside) {
         let Beside { writes, sends, handoff, .. } = beside;
         self.handle_given(attempt);
-        self.write(attempt, writes);
-        self.send(attempt, sends);
+        let sender = attempt.into();
+        self.write(&sender, writes);
+        self.send(&sender, sends);
         if let Some(handoff) = handoff {
             self.do_hand_over(attempt, handoff);
         }

@@ -9,8 +9,8 @@ use super::shared::{OfShared, SharedEffect, SharedEffectId};
 use super::start::StartRun;
 use crate::events::decision::Grant;
 use crate::events::ids::{AgentName, Fence, MessageNumber, RequestId, StepId, TimerId, Version};
-use crate::events::json::Json;
-use crate::events::run::{AttemptStarted, Purpose, Resolution};
+use crate::events::json::{Json, Payload};
+use crate::events::run::{AttemptStarted, DeliveryStarted, Purpose, Resolution};
 use crate::kernel::{self, Deadline, Effect, Lasts};
 use crate::workflow::approval::Edits;
 use crate::workflow::work::{Failure, Output};
@@ -157,6 +157,31 @@ pub enum Ask {
         /// The name of the person or program that sends it.
         by: Arc<str>,
     },
+    /// To send a message for an attempt or a delivery that is open. With an old fence it is refused.
+    Say {
+        /// The step that is tried, or whose attempt sent what led to that.
+        step: StepId,
+        /// The fence of the attempt or the delivery.
+        fence: Fence,
+        /// The message, as agents send it.
+        message: Json,
+        /// Where its sender waits for the answer, how many it had asked before.
+        asks: Option<u32>,
+    },
+    /// To take what came of a delivery. With an old fence, nothing happens.
+    Delivered {
+        /// The fence of the delivery.
+        fence: Fence,
+        /// The answer of who was delivered it, with what they want beside that.
+        output: Output,
+    },
+    /// To take the failure of a delivery. With an old fence, nothing happens.
+    NotDelivered {
+        /// The fence of the delivery.
+        fence: Fence,
+        /// What went wrong, and whether it may be delivered again.
+        failure: Failure,
+    },
     /// To send a message again to those for whom it is dead.
     Resend {
         /// The number of the message.
@@ -217,6 +242,9 @@ impl Ask {
             Self::Check { .. } => "check",
             Self::Signal { .. } => "signal",
             Self::Resend { .. } => "resend",
+            Self::Say { .. } => "say",
+            Self::Delivered { .. } => "message_delivered",
+            Self::NotDelivered { .. } => "message_not_delivered",
         }
     }
 
@@ -238,6 +266,8 @@ impl Ask {
                 | Self::Due { .. }
                 | Self::Recover { .. }
                 | Self::OfShared(_)
+                | Self::Delivered { .. }
+                | Self::NotDelivered { .. }
                 | Self::Interrupt
                 | Self::Go
                 | Self::AgentPaused { .. }
@@ -333,6 +363,17 @@ pub enum RunEffect {
     },
     /// A context that it shares with other runs is to be asked for something.
     Shared(SharedEffect),
+    /// A message is to be delivered, and what comes of that reported.
+    Deliver(Arc<DeliveryStarted>),
+    /// An open attempt or delivery is to be told the answer for which it waits.
+    Answer {
+        /// The fence of the attempt or the delivery.
+        fence: Fence,
+        /// How many it had asked before.
+        nth: u32,
+        /// What the answer says.
+        answer: Payload,
+    },
     /// The run is to be woken.
     Wake {
         /// The timer that is due then.
@@ -361,6 +402,10 @@ pub enum RunEffectId {
     Stop(Fence),
     /// Names a [`RunEffect::Shared`].
     Shared(SharedEffectId),
+    /// Names a [`RunEffect::Deliver`] by its fence.
+    Deliver(Fence),
+    /// Names a [`RunEffect::Answer`] by who waits for it, and how many it had asked before.
+    Answer(Fence, u32),
     /// Names a [`RunEffect::Wake`] by its timer.
     Wake(TimerId),
 }
@@ -380,6 +425,8 @@ impl Effect for RunEffect {
             Self::Ask { request, .. } => RunEffectId::Ask(request.clone()),
             Self::Stop { fence, .. } => RunEffectId::Stop(*fence),
             Self::Shared(effect) => RunEffectId::Shared(effect.id()),
+            Self::Deliver(started) => RunEffectId::Deliver(started.fence),
+            Self::Answer { fence, nth, .. } => RunEffectId::Answer(*fence, *nth),
             Self::Wake { timer, .. } => RunEffectId::Wake(timer.clone()),
         }
     }
@@ -387,10 +434,14 @@ impl Effect for RunEffect {
     fn lasts(&self) -> Lasts {
         match self {
             Self::Start { .. } => Lasts::Hint,
-            Self::Attempt(_) => Lasts::Process,
+            Self::Attempt(_) | Self::Deliver(_) => Lasts::Process,
             Self::Child { rests: false, .. } | Self::AskReturn => Lasts::Answer,
             Self::Child { rests: true, .. } => Lasts::Elsewhere,
-            Self::Ask { .. } | Self::Stop { .. } | Self::Tell(_) | Self::AnswerReturn { .. } => Lasts::Told,
+            Self::Ask { .. }
+            | Self::Stop { .. }
+            | Self::Tell(_)
+            | Self::Answer { .. }
+            | Self::AnswerReturn { .. } => Lasts::Told,
             Self::Shared(effect) => effect.lasts(),
             Self::Wake { at, .. } => Lasts::Until(*at),
         }

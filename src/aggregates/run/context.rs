@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::advance::Advance;
+use super::sending::Sender;
 use super::{HeldLock, Run};
 use crate::events::context::Held;
 use crate::events::ids::{ContextKey, ContextName, KeyVersion, StepId};
@@ -163,11 +164,11 @@ impl Advance<'_, '_> {
         Failure::new(Code::UnknownAlias, message)
     }
 
-    /// Records what an attempt writes.
-    pub(super) fn write(&mut self, attempt: &AttemptStarted, writes: Vec<Write>) {
+    /// Records what an attempt writes, or who was delivered a message.
+    pub(super) fn write(&mut self, by: &Sender, writes: Vec<Write>) {
         for Write { key, version, value } in writes {
             let value = self.draft.payload(value);
-            let (step, purpose, attempt) = (attempt.step.clone(), attempt.purpose, attempt.attempt);
+            let (step, purpose, attempt) = (by.step.clone(), by.purpose, by.attempt);
             self.draft.emit(ContextChanged { key, version, value, step, purpose, attempt });
         }
     }

@@ -9,13 +9,14 @@ mod control;
 mod people;
 mod rollback;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::advance::Advance;
 use super::advance::shared::Written;
 use super::start::micros;
 use super::{Ask, Moment, Run, RunRejection, StartRun, TimerOf};
-use crate::events::ids::{AgentName, TimerId};
+use crate::events::ids::{AgentName, Fence, TimerId};
 use crate::events::json::{Blob, Json};
 use crate::events::run::*;
 use crate::kernel::Draft;
@@ -49,15 +50,8 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         Ask::Completed { step, fence, output } => attempts::completed(&mut advance, &step, fence, output)?,
         Ask::Failed { step, fence, failure } => attempts::failed(&mut advance, &step, fence, failure)?,
         Ask::Due { timer } => due(&mut advance, &timer)?,
-        Ask::Recover { in_flight } => {
-            attempts::lose(&mut advance, false, &in_flight)?;
-            advance.wait_anew_for_locks()?;
-            advance.look_at_all();
-        }
-        Ask::Interrupt => {
-            let awaited = attempts::irreversible_attempts(advance.draft.state());
-            attempts::lose(&mut advance, true, &awaited)?;
-        }
+        Ask::Recover { in_flight } => recover(&mut advance, &in_flight)?,
+        Ask::Interrupt => interrupt(&mut advance)?,
         Ask::ForParent(asked) => children::for_parent(&mut advance, *asked)?,
         Ask::OfChild(tidings) => children::of_child(&mut advance, *tidings)?,
         Ask::OfShared(says) => match advance.of_shared(*says)? {
@@ -97,10 +91,30 @@ fn follow(draft: &mut RunDraft<'_>, ask: Ask, moment: &Moment<'_>) -> Result<(),
         }
         Ask::Signal { name, data, by } => people::signal(&mut advance, name, data, by)?,
         Ask::Resend { number, by } => control::resend(&mut advance, number, by)?,
+        Ask::Say { step, fence, message, asks } => advance.say(&step, fence, &message, asks)?,
+        Ask::Delivered { fence, output } => advance.delivered(fence, output)?,
+        Ask::NotDelivered { fence, failure } => advance.not_delivered(fence, failure),
     }
     begin_driving(&mut advance);
     end_what_is_late(&mut advance)?;
     advance.run()
+}
+
+/// Whoever held it is gone.
+fn recover(advance: &mut Advance<'_, '_>, in_flight: &BTreeSet<Fence>) -> Result<(), RunRejection> {
+    attempts::lose(advance, false, in_flight)?;
+    advance.lose_deliveries(false, in_flight);
+    advance.wait_anew_for_locks()?;
+    advance.look_at_all();
+    Ok(())
+}
+
+/// Who holds it is about to go.
+fn interrupt(advance: &mut Advance<'_, '_>) -> Result<(), RunRejection> {
+    let awaited = attempts::irreversible_attempts(advance.draft.state());
+    attempts::lose(advance, true, &awaited)?;
+    advance.lose_deliveries(true, &BTreeSet::new());
+    Ok(())
 }
 
 /// Records that somebody drives a run that was left alone, if that matters: if its time has counted meanwhile.

@@ -66,6 +66,7 @@ pub(super) fn open(run: &Run) -> Vec<RunEffect> {
     effects.extend(run.open_timers());
     effects.extend(children::open(run));
     effects.extend(run.shared.open(run).into_iter().map(RunEffect::Shared));
+    effects.extend(run.messages.open());
     effects
 }
 
@@ -109,6 +110,7 @@ impl Evolution<'_> {
         self.follow(event, at)?;
         self.keep_passage();
         self.keep_shared();
+        self.keep_deliveries();
         self.keep_time();
         self.note_driven(event);
         self.run.note_waiting(self.now);
@@ -161,6 +163,9 @@ impl Evolution<'_> {
             RunEvent::MessageSent(event) => self.message_sent(event),
             RunEvent::MessageHandled(event) => self.message_handled(event),
             RunEvent::MessageExpired(event) => self.message_expired(event),
+            RunEvent::DeliveryStarted(event) => self.delivery_started(event),
+            RunEvent::DeliveryFailed(event) => self.delivery_failed(event),
+            RunEvent::DeliveryLost(event) => self.delivery_lost(event),
             RunEvent::AgentAwaited(event) => self.agent_awaited(event),
             RunEvent::AgentAwaitEnded(event) => self.agent_await_ended(event),
             RunEvent::RunPaused(event) => self.run_paused(event),
@@ -349,6 +354,8 @@ impl Evolution<'_> {
         self.stop_time();
         self.run.paused = false;
         self.run.stalled.clear();
+        // What could not be delivered is nobody's any more.
+        self.run.awaited_agents.clear();
         self.run.phase = Phase::Ended(Ended { at: self.now, how });
         Ok(())
     }

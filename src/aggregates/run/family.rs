@@ -98,6 +98,8 @@ impl Run {
             RunEffect::Shared(effect) => self.to_context(effect),
             RunEffect::Start { .. }
             | RunEffect::Attempt(_)
+            | RunEffect::Deliver(_)
+            | RunEffect::Answer { .. }
             | RunEffect::Ask { .. }
             | RunEffect::Wake { .. } => None,
         }

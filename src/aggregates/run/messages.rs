@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Run;
 use super::child::is_made_by;
+use super::{Run, RunEffect};
 use crate::events::ids::{AgentName, Fence, MessageNumber};
 use crate::events::json::Payload;
 use crate::events::limits::{DEAD_MESSAGES_MAX, MESSAGES_GIVEN_BYTES_MAX, MESSAGES_GIVEN_MAX};
-use crate::events::run::{MessageSent, Priority};
+use crate::events::run::{DeliveryStarted, MessageSent, Priority};
 use crate::events::time::Timestamp;
 
 /// What is known of the messages of a run. Of those that are handled it is only how many there were.
@@ -24,10 +24,14 @@ pub(crate) struct Messages {
     agents: BTreeSet<AgentName>,
     /// Those that are not done with.
     kept: BTreeMap<MessageNumber, Kept>,
-    /// What waits for each agent, by the key of its name.
-    mailboxes: BTreeMap<Arc<str>, Mailbox>,
-    /// What open attempts were given.
+    /// What waits for each agent.
+    mailboxes: BTreeMap<MailboxKey, Mailbox>,
+    /// What open attempts were given, and what open deliveries deliver.
     given: BTreeMap<Fence, Given>,
+    /// The deliveries that are open.
+    pub(super) deliveries: BTreeMap<Fence, Arc<DeliveryStarted>>,
+    /// Who waits for the answer to a message, and whether it is there.
+    pub(super) asked: BTreeMap<MessageNumber, Asked>,
     /// Those that are dead for somebody, and can be sent again.
     dead: BTreeSet<MessageNumber>,
     /// How many there are to be handled, each counted once for each receiver.
@@ -52,6 +56,28 @@ struct Kept {
     dead: Vec<AgentName>,
 }
 
+/// Which mailbox it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct MailboxKey {
+    /// The key of the agent's name.
+    agent: Arc<str>,
+    /// Whether what is in it is delivered as soon as it comes; else attempts are given it.
+    live: bool,
+}
+
+/// Who waits for the answer to a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Asked {
+    /// The fence of the attempt or the delivery that waits.
+    pub(super) fence: Fence,
+    /// How many it had asked before.
+    pub(super) nth: u32,
+    /// What it asked.
+    pub(super) sent: Arc<Sent>,
+    /// What the answer says, once it is there.
+    pub(super) answer: Option<Payload>,
+}
+
 /// What waits for one agent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Mailbox {
@@ -59,7 +85,7 @@ struct Mailbox {
     waiting: BTreeMap<Place, u32>,
     /// Those of them that are of use until some time.
     deadlines: BTreeSet<(Timestamp, Place)>,
-    /// The open attempt that was given messages: until that ends, no other is, which keeps them in order.
+    /// The open attempt that was given messages, or the open delivery: until that ends, no other is, which keeps them in order.
     given_to: Option<Fence>,
 }
 
@@ -73,7 +99,7 @@ struct Place {
 /// What an open attempt was given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Given {
-    mailbox: Arc<str>,
+    mailbox: MailboxKey,
     messages: Vec<(Place, u32)>,
 }
 
@@ -117,9 +143,11 @@ impl Messages {
 
     /// How many wait for an agent, those among them that its open attempt was given.
     pub(super) fn waiting_for(&self, agent: &AgentName) -> usize {
-        let mailbox = self.mailboxes.get(&*agent.key());
-        let given = mailbox.and_then(|mailbox| self.given.get(&mailbox.given_to?));
-        mailbox.map_or(0, |mailbox| mailbox.waiting.len()) + given.map_or(0, |given| given.messages.len())
+        let waiting = |mailbox: &Mailbox| {
+            let given = mailbox.given_to.and_then(|fence| self.given.get(&fence));
+            mailbox.waiting.len() + given.map_or(0, |given| given.messages.len())
+        };
+        self.mailboxes_of(agent).map(waiting).sum()
     }
 
     /// Those that wait for an agent, and that are of no use any more at that time.
@@ -127,9 +155,11 @@ impl Messages {
         if self.mailboxes.is_empty() {
             return Vec::new();
         }
-        let mailbox = self.mailboxes.get(&*agent.key());
-        let deadlines = mailbox.into_iter().flat_map(|mailbox| &mailbox.deadlines);
-        deadlines.take_while(|(deadline, _)| *deadline <= now).map(|(_, place)| place.number).collect()
+        let late = |mailbox: &'_ Mailbox| {
+            mailbox.deadlines.iter().take_while(|(deadline, _)| *deadline <= now).count()
+        };
+        let of = self.mailboxes_of(agent).flat_map(|mailbox| mailbox.deadlines.iter().take(late(mailbox)));
+        of.map(|(_, place)| place.number).collect()
     }
 
     /// What an open attempt was given, in order.
@@ -140,9 +170,52 @@ impl Messages {
 
     /// How many attempts of an agent were given a message that waits for it, and ended without success.
     pub(super) fn tries(&self, agent: &AgentName, number: MessageNumber) -> u32 {
-        let mailbox = self.mailboxes.get(&*agent.key());
         let place = self.kept.get(&number).map(|kept| kept.sent.place());
-        place.and_then(|place| mailbox?.waiting.get(&place)).copied().unwrap_or_default()
+        let mut waiting =
+            self.mailboxes_of(agent).filter_map(|mailbox| mailbox.waiting.get(&place?).copied());
+        waiting.next().unwrap_or_default()
+    }
+
+    fn mailboxes_of(&self, agent: &AgentName) -> impl Iterator<Item = &Mailbox> {
+        let keys = [false, true].map(|live| MailboxKey::of(agent, live));
+        keys.into_iter().filter_map(|key| self.mailboxes.get(&key))
+    }
+
+    /// What could be delivered: of each receiver that waits for no other delivery the first message, with how often it was
+    /// delivered to it.
+    pub(super) fn to_deliver(&self) -> impl Iterator<Item = (&AgentName, &Arc<Sent>, u32)> {
+        let idle = self.mailboxes.iter().filter(|(key, mailbox)| key.live && mailbox.given_to.is_none());
+        idle.filter_map(|(key, mailbox)| {
+            let (place, tries) = mailbox.waiting.first_key_value()?;
+            let sent = &self.kept.get(&place.number)?.sent;
+            let receiver = sent.message.live.iter().find(|live| *live.key() == *key.agent)?;
+            Some((receiver, sent, *tries))
+        })
+    }
+
+    /// What is to be done of them now: those that are delivered, and answers that somebody waits for.
+    pub(super) fn open(&self) -> Vec<RunEffect> {
+        let delivered = self.deliveries.values().cloned().map(RunEffect::Deliver);
+        delivered.chain(self.asked.keys().filter_map(|asked| self.answered(*asked))).collect()
+    }
+
+    /// The answer to a message, if it is there and somebody waits for it.
+    pub(super) fn answered(&self, asked: MessageNumber) -> Option<RunEffect> {
+        let asked = self.asked.get(&asked)?;
+        let answer = asked.answer.clone()?;
+        Some(RunEffect::Answer { fence: asked.fence, nth: asked.nth, answer })
+    }
+
+    /// Whether a message waits for an agent.
+    pub(super) fn waits(&self, number: MessageNumber, agent: &AgentName) -> bool {
+        let place = self.kept.get(&number).map(|kept| kept.sent.place());
+        place
+            .is_some_and(|place| self.mailboxes_of(agent).any(|mailbox| mailbox.waiting.contains_key(&place)))
+    }
+
+    /// A message that is not done with.
+    pub(crate) fn sent(&self, number: MessageNumber) -> Option<&Arc<Sent>> {
+        self.kept.get(&number).map(|kept| &kept.sent)
     }
 
     /// What has become of a message.
@@ -158,8 +231,13 @@ impl Messages {
 
 /// As it changes: an error says what the change contradicts.
 impl Messages {
-    /// A message was sent. One that is sent again is not dead any more.
-    pub(super) fn send(&mut self, message: &MessageSent, at: Timestamp) -> Result<(), String> {
+    /// A message was sent, by the attempt or the delivery of that fence. One that is sent again is not dead any more.
+    pub(super) fn send(
+        &mut self,
+        message: &MessageSent,
+        by: Option<Fence>,
+        at: Timestamp,
+    ) -> Result<(), String> {
         if message.number != self.last.next() {
             return Err(format!("message {} does not follow message {}", message.number, self.last));
         }
@@ -169,13 +247,17 @@ impl Messages {
             self.forget_dead(number);
         }
         self.last = message.number;
+        let sent = Arc::new(Sent { message: message.clone(), at });
+        if let (Some(nth), Some(fence)) = (message.asks, by) {
+            let sent = Arc::clone(&sent);
+            self.asked.insert(message.number, Asked { fence, nth, sent, answer: None });
+        }
         let left = message.receivers.len();
         if left == 0 {
             return Ok(());
         }
-        let sent = Arc::new(Sent { message: message.clone(), at });
         for receiver in &message.receivers {
-            self.mailboxes.entry(receiver.key().into()).or_default().put(&sent, 0);
+            self.mailboxes.entry(sent.mailbox(receiver)).or_default().put(&sent, 0);
         }
         self.unhandled += left;
         self.kept.insert(message.number, Kept { sent, left, dead: Vec::new() });
@@ -187,7 +269,7 @@ impl Messages {
         if self.mailboxes.is_empty() || is_made_by(agent) {
             return;
         }
-        let key: Arc<str> = agent.key().into();
+        let key = MailboxKey::of(agent, false);
         let Some(mailbox) = self.mailboxes.get_mut(&key).filter(|mailbox| mailbox.given_to.is_none()) else {
             return;
         };
@@ -224,7 +306,7 @@ impl Messages {
     /// An attempt is over: what it was given and has not handled waits again.
     pub(super) fn take_back(&mut self, fence: Fence) {
         let Some(Given { mailbox: key, messages }) = self.given.remove(&fence) else { return };
-        let mailbox = self.mailboxes.entry(Arc::clone(&key)).or_default();
+        let mailbox = self.mailboxes.entry(key.clone()).or_default();
         mailbox.given_to = None;
         for (place, tries) in messages {
             if let Some(kept) = self.kept.get(&place.number) {
@@ -241,7 +323,7 @@ impl Messages {
         receiver: &AgentName,
         number: MessageNumber,
     ) -> Result<(), String> {
-        let given = self.given.get_mut(&fence).filter(|given| *given.mailbox == *receiver.key());
+        let given = self.given.get_mut(&fence).filter(|given| *given.mailbox.agent == *receiver.key());
         let at = given
             .as_ref()
             .and_then(|given| given.messages.iter().position(|(place, _)| place.number == number));
@@ -252,18 +334,74 @@ impl Messages {
         self.settle(number, None)
     }
 
-    /// A message that waits for an agent is not given it any more.
-    pub(super) fn expire(&mut self, receiver: &AgentName, number: MessageNumber) -> Result<(), String> {
+    /// A message does not wait for an agent any more.
+    fn take_out(&mut self, receiver: &AgentName, number: MessageNumber) -> Result<(), String> {
         let waits_not = || format!("message {number} does not wait for `{receiver}`");
         let kept = self.kept.get(&number).ok_or_else(waits_not)?;
         let (place, deadline) = (kept.sent.place(), kept.sent.message.deadline);
-        let key = receiver.key();
-        let mailbox = self.mailboxes.get_mut(&*key).ok_or_else(waits_not)?;
+        let key = kept.sent.mailbox(receiver);
+        let mailbox = self.mailboxes.get_mut(&key).ok_or_else(waits_not)?;
         if !mailbox.take(place, deadline) {
             return Err(waits_not());
         }
         self.tidy(&key);
+        Ok(())
+    }
+
+    /// A message that waits for an agent is not given it any more.
+    pub(super) fn expire(&mut self, receiver: &AgentName, number: MessageNumber) -> Result<(), String> {
+        self.take_out(receiver, number)?;
         self.settle(number, Some(receiver))
+    }
+
+    /// A message is delivered.
+    pub(super) fn deliver(&mut self, started: &Arc<DeliveryStarted>) -> Result<(), String> {
+        let DeliveryStarted { number, receiver, nth, fence, .. } = &**started;
+        let next = self
+            .to_deliver()
+            .find(|(agent, sent, _)| agent.key() == receiver.key() && sent.message.number == *number);
+        let Some((_, sent, tries)) = next.filter(|(.., tries)| tries + 1 == *nth) else {
+            return Err(format!("message {number} cannot be delivered to `{receiver}` for the {nth}th time"));
+        };
+        let (place, key, deadline) = (sent.place(), sent.mailbox(receiver), sent.message.deadline);
+        let mailbox = self.mailboxes.entry(key.clone()).or_default();
+        mailbox.take(place, deadline);
+        mailbox.given_to = Some(*fence);
+        self.given.insert(*fence, Given { mailbox: key, messages: vec![(place, tries)] });
+        self.deliveries.insert(*fence, Arc::clone(started));
+        Ok(())
+    }
+
+    /// A delivery is over. What it has not handled waits again.
+    pub(super) fn end_delivery(&mut self, fence: Fence) {
+        self.deliveries.remove(&fence);
+        self.take_back(fence);
+    }
+
+    /// An answer is there for which somebody waits: its receiver has handled it with that.
+    pub(super) fn answer(
+        &mut self,
+        receiver: &AgentName,
+        number: MessageNumber,
+        fence: Fence,
+    ) -> Result<MessageNumber, String> {
+        let nobody = || format!("nobody waits for message {number} as an answer");
+        let message = &self.kept.get(&number).ok_or_else(nobody)?.sent.message;
+        let (to, body) = (message.causation.ok_or_else(nobody)?, message.body.clone());
+        let asked = self.asked.get_mut(&to).filter(|asked| asked.fence == fence && asked.answer.is_none());
+        let asked = asked.ok_or_else(nobody)?;
+        asked.answer = Some(body);
+        self.take_out(receiver, number)?;
+        self.settle(number, None)?;
+        Ok(to)
+    }
+
+    /// Nobody waits any more for the answers that an attempt or a delivery wanted, which is over: which were there.
+    pub(super) fn ask_no_longer(&mut self, fence: Fence) -> Vec<u32> {
+        let answered = self.asked.values().filter(|asked| asked.fence == fence && asked.answer.is_some());
+        let answered = answered.map(|asked| asked.nth).collect();
+        self.asked.retain(|_, asked| asked.fence != fence);
+        answered
     }
 
     /// One receiver is done with a message, which is dead for it or handled.
@@ -296,7 +434,7 @@ impl Messages {
     }
 
     /// A mailbox in which nothing is, and of which nobody was given anything, is none.
-    fn tidy(&mut self, key: &str) {
+    fn tidy(&mut self, key: &MailboxKey) {
         let is_empty = |mailbox: &Mailbox| mailbox.waiting.is_empty() && mailbox.given_to.is_none();
         if self.mailboxes.get(key).is_some_and(is_empty) {
             self.mailboxes.remove(key);
@@ -307,6 +445,18 @@ impl Messages {
 impl Sent {
     fn place(&self) -> Place {
         Place { priority: Reverse(self.message.priority), number: self.message.number }
+    }
+
+    /// The mailbox in which it waits for a receiver.
+    fn mailbox(&self, receiver: &AgentName) -> MailboxKey {
+        let key = receiver.key();
+        MailboxKey::of(receiver, self.message.live.iter().any(|live| live.key() == key))
+    }
+}
+
+impl MailboxKey {
+    fn of(agent: &AgentName, live: bool) -> Self {
+        Self { agent: agent.key().into(), live }
     }
 }
 

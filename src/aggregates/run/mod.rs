@@ -6,7 +6,8 @@
 //! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
 //! - `beside`: what attempts want beside their answer; `context`: what its agents share; `shared`: what it asks of contexts
 //!   that it shares with other runs; `sharing`: when it says so, and what follows from the answer; `handoff`, `hop`: how an agent hands over, and what is known of that
-//! - `messages`: what its agents say to each other; `sending`: what attempts send, and what becomes of what they were given
+//! - `messages`: what its agents say to each other; `sending`: what they send, and what becomes of what attempts were given;
+//!   `receivers`: whom a message is for; `delivering`: those that are handled as soon as they come
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
 //! - `decide`: what would happen, command by command
@@ -27,6 +28,7 @@ pub mod child;
 pub mod command;
 mod context;
 mod decide;
+mod delivering;
 mod evolve;
 mod family;
 mod graph;
@@ -43,6 +45,7 @@ mod people;
 mod phase;
 pub mod plan;
 mod queue;
+mod receivers;
 mod recorded;
 mod rejection;
 mod sending;
@@ -255,6 +258,7 @@ impl Run {
             Phase::Going | Phase::Unwinding(_) | Phase::Back(_) => self.could_start(),
         };
         self.running > self.resting
+            || self.is_delivering()
             || self.is_asking()
             || self.shared.is_asking()
             || could_start && !self.paused
@@ -343,6 +347,7 @@ impl Run {
         match &self.phase {
             Phase::Empty | Phase::Ended(_) | Phase::Ending(_) => false,
             _ if self.running > self.resting || self.is_asking() || self.shared.is_asking() => false,
+            _ if self.is_delivering() => false,
             Phase::Back(_) => true,
             _ if self.paused => true,
             _ if self.could_start() || self.has_own_timers() => false,
@@ -440,7 +445,7 @@ impl Aggregate for Run {
 
     fn recover(in_flight: &mut dyn Iterator<Item = &RunEffectId>) -> Ask {
         let fences = in_flight.filter_map(|effect| match effect {
-            RunEffectId::Attempt(fence) => Some(*fence),
+            RunEffectId::Attempt(fence) | RunEffectId::Deliver(fence) => Some(*fence),
             _ => None,
         });
         Ask::Recover { in_flight: fences.collect() }

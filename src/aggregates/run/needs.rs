@@ -21,7 +21,8 @@ impl Run {
                 owing.map(|node| node.added.undo.as_ref().map(|undo| &undo.agent)).collect()
             }
         };
-        agents.into_iter().flatten().filter(|agent| !is_made_by(agent)).collect()
+        let receivers = self.agents_to_deliver().filter(|_| self.may_deliver());
+        agents.into_iter().flatten().filter(|agent| !is_made_by(agent)).chain(receivers).collect()
     }
 }
 

@@ -2,8 +2,10 @@
 //! new one gets the next schema number under its command's name, and its own file in `tests/golden`.
 
 //!
-//! - `record`: a command that was decided; `recall`: the same command again; `shared`: both, of what contexts say
+//! - `record`: a command that was decided; `recall`: the same command again; `shared`: both, of what contexts say; `messages`: both, of
+//!   what agents say
 
+mod messages;
 mod recall;
 mod record;
 mod shared;
@@ -17,10 +19,11 @@ pub(super) use self::record::record;
 use super::{Ask, Order, Run};
 use crate::events::codec;
 use crate::events::ids::{Fence, RunId, StepId, Version};
-use crate::events::json::Payload;
+use crate::events::json::{Json, Payload};
 use crate::events::problem::{Class, Code};
 use crate::events::run::{Outcome, Parent, Resolution, RunEvent, Usage};
-use crate::kernel::{NotRecalled, Recalling};
+use crate::kernel::{NotRecalled, Recalling, Recording};
+use crate::workflow::work::AgentRequest;
 
 /// The schema number under which every command is recorded so far.
 const SCHEMA: u16 = 1;
@@ -59,6 +62,9 @@ pub const RECORDS: &[(&str, u16)] = &[
     ("lock_refused", 1),
     ("lock_given_back", 1),
     ("context_answered", 1),
+    ("say", 1),
+    ("message_delivered", 1),
+    ("message_not_delivered", 1),
 ];
 
 /// All else that a run begins with is said by its first event, be it of this decision or older: a run that is started again
@@ -272,7 +278,10 @@ pub(super) fn asked_by(ask: &Ask) -> Option<Arc<str>> {
         | Ask::NoChild { .. }
         | Ask::ParentTold { .. }
         | Ask::ReturnRefused { .. }
-        | Ask::OfShared(_) => None,
+        | Ask::OfShared(_)
+        | Ask::Say { .. }
+        | Ask::Delivered { .. }
+        | Ask::NotDelivered { .. } => None,
     }
 }
 
@@ -296,4 +305,17 @@ fn told_signal(events: &[RunEvent]) -> Option<&Payload> {
         RunEvent::SignalReceived(received) => Some(&received.data),
         _ => None,
     })
+}
+
+fn words(text: &str, to: &mut Recording<'_, '_, Run>) -> Payload {
+    // Every text has a JSON form.
+    to.payload(Json::of(text).unwrap_or_default())
+}
+
+fn wanted(request: AgentRequest, to: &mut Recording<'_, '_, Run>) -> Wanted {
+    match request {
+        AgentRequest::Send(message) => Wanted::Send(to.payload(message)),
+        AgentRequest::Context { key, value } => Wanted::Context { key, value: to.payload(value) },
+        AgentRequest::Handoff(whom) => Wanted::Handoff(whom),
+    }
 }

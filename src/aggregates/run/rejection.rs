@@ -268,6 +268,18 @@ pub enum Refusal {
     #[error("{0}")]
     MailboxFull(String),
 
+    /// A message is to be sent for an attempt, or a delivery, that is not open any more.
+    #[error("nothing of step `{0}` is open any more that could say something")]
+    NothingOpen(StepId),
+    /// A message may not be sent, as this says.
+    #[error("{message}")]
+    NotSaid {
+        /// The code with which an attempt would fail that sent it.
+        code: Code,
+        /// What is wrong, for people.
+        message: String,
+    },
+
     /// A child does not do what its parent wants.
     #[error("the child run is {}: {why}", .status.text())]
     OfChild {
@@ -419,6 +431,8 @@ impl Refusal {
             Self::MessageOnItsWay(_) | Self::MessageSettled(_) => Code::MessageNotDead,
             Self::MailboxFull(_) => Code::MailboxFull,
             Self::NoReceiver(_) => Code::NoSuchReceiver,
+            Self::NothingOpen(_) => Code::Cancelled,
+            Self::NotSaid { code, .. } => *code,
             Self::OfChild { status: RunStatus::Stuck, .. } => Code::ChildStuck,
             Self::OfChild { .. } => Code::ChildFailed,
         }

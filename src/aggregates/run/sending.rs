@@ -1,64 +1,74 @@
-//! What attempts send to other agents, and what becomes of what they were given: both in the commit of what they came to.
+//! What attempts and deliveries send to other agents, and what becomes of what attempts were given.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::RunRejection;
 use super::advance::Advance;
 use super::messages::Fate;
+use super::receivers::Receivers;
 use super::rejection::Refusal;
-use crate::events::ids::{AgentName, MessageNumber};
+use crate::events::ids::{AgentName, Fence, MessageNumber, StepId};
 use crate::events::json::Json;
 use crate::events::limits::{MAILBOX_MAX, MESSAGE_TRIES_MAX, MESSAGES_SENT_MAX, MESSAGES_WAITING_MAX};
-use crate::events::problem::{Code, Remedy, nearest};
+use crate::events::problem::{Code, Remedy};
 use crate::events::run::{
-    Address, AttemptStarted, ExpiredWhy, MessageExpired, MessageHandled, MessageSent, RunEvent,
+    AttemptStarted, ExpiredWhy, MessageExpired, MessageHandled, MessageKind, MessageSent, Purpose, RunEvent,
 };
 use crate::events::time::Timestamp;
-use crate::kernel::ReadBlob;
-use crate::workflow::definition::SHELL_AGENT;
 use crate::workflow::envelope::{Envelope, Until};
-use crate::workflow::topic::TopicPattern;
 use crate::workflow::work::Failure;
 
-/// A message that an attempt sends, which may be sent.
+/// Who sends: an open attempt, or who was delivered a message of that attempt, or one that it led to.
+#[derive(Debug, Clone)]
+pub(super) struct Sender {
+    pub(super) agent: AgentName,
+    pub(super) step: StepId,
+    pub(super) purpose: Purpose,
+    pub(super) attempt: u32,
+    /// The fence of the attempt, or of the delivery.
+    pub(super) fence: Fence,
+    pub(super) delivers: bool,
+}
+
+/// A message that may be sent.
 pub(super) struct Outgoing {
-    envelope: Envelope,
-    receivers: Vec<AgentName>,
-    /// Whether none of the agents that it is for is there: then it has one receiver, which nobody is.
-    is_for_nobody: bool,
-    causation: Option<MessageNumber>,
-    deadline: Option<Timestamp>,
+    pub(super) envelope: Envelope,
+    pub(super) receivers: Receivers,
+    pub(super) causation: Option<MessageNumber>,
+    pub(super) deadline: Option<Timestamp>,
+    /// Whether it is sent while its sender goes on.
+    pub(super) at_once: bool,
+    /// Where its sender waits for the answer, how many it had asked before.
+    pub(super) asks: Option<u32>,
 }
 
-/// What an agent's definition says of the topics that it hears of.
-#[derive(Deserialize)]
-struct Subscriptions {
-    #[serde(default)]
-    subscribes: Vec<TopicPattern>,
-}
-
-impl ReadBlob for Subscriptions {
-    fn read_blob(bytes: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+impl From<&AttemptStarted> for Sender {
+    fn from(attempt: &AttemptStarted) -> Self {
+        Self {
+            agent: attempt.agent.clone(),
+            step: attempt.step.clone(),
+            purpose: attempt.purpose,
+            attempt: attempt.attempt,
+            fence: attempt.fence,
+            delivers: false,
+        }
     }
 }
 
-/// The agents that a message may be for, by the keys of their names.
-struct Directory(BTreeMap<String, AgentName>);
+impl Sender {
+    /// The fence of the delivery, if it is one.
+    pub(super) fn delivery(&self) -> Option<Fence> {
+        Some(self.fence).filter(|_| self.delivers)
+    }
+}
 
 impl Advance<'_, '_> {
-    /// What an attempt that succeeded sends, each with whom it is for.
+    /// What somebody sends, each with whom it is for.
     ///
     /// # Errors
     /// When one of them is none, there are too many, or too many wait.
-    pub(super) fn outgoing(
-        &self,
-        attempt: &AttemptStarted,
-        messages: &[&Json],
-    ) -> Result<Vec<Outgoing>, Failure> {
+    pub(super) fn outgoing(&self, sender: &Sender, messages: &[&Json]) -> Result<Vec<Outgoing>, Failure> {
         if messages.is_empty() {
             return Ok(Vec::new());
         }
@@ -72,23 +82,17 @@ impl Advance<'_, '_> {
         let (directory, now) = (self.directory(), self.moment.now);
         let outgoing = |message: &&Json| {
             let envelope = Envelope::read(message)?;
-            let receivers = self.receivers(&envelope.to, &attempt.agent, &directory)?;
-            let is_for_nobody = receivers.is_none();
-            let receivers = match (receivers, &envelope.to) {
-                (Some(receivers), _) => receivers,
-                (None, Address::Agent(nobody)) => vec![nobody.clone()],
-                (None, Address::Topic(_) | Address::Everyone) => Vec::new(),
-            };
+            let receivers = self.receivers(&envelope, &sender.agent, &directory)?;
             let deadline = envelope.deadline.map(|until| match until {
                 Until::After(length) => now.after(length),
                 Until::Moment(at) => Timestamp(at.0.saturating_sub(self.moment.wall_ahead_us())),
             });
-            let causation = self.causation(attempt, envelope.correlation.as_deref());
-            Ok(Outgoing { envelope, receivers, is_for_nobody, causation, deadline })
+            let causation = self.causation(sender.fence, envelope.correlation.as_deref());
+            Ok(Outgoing { envelope, receivers, causation, deadline, at_once: false, asks: None })
         };
         let outgoing = messages.iter().map(outgoing).collect::<Result<Vec<_>, Failure>>()?;
-        let living = outgoing.iter().filter(|outgoing| !outgoing.is_for_nobody);
-        self.has_room(living.flat_map(|outgoing| &outgoing.receivers))?;
+        let living = outgoing.iter().filter(|outgoing| !outgoing.receivers.is_nobody);
+        self.has_room(living.flat_map(|outgoing| &outgoing.receivers.all))?;
         Ok(outgoing)
     }
 
@@ -103,41 +107,46 @@ impl Advance<'_, '_> {
                 step: attempt.step.clone(),
                 purpose: attempt.purpose,
                 attempt: attempt.attempt,
+                delivery: None,
             });
         }
     }
 
-    /// Records what an attempt sends.
-    pub(super) fn send(&mut self, attempt: &AttemptStarted, outgoing: Vec<Outgoing>) {
-        for Outgoing { envelope, receivers, is_for_nobody, causation, deadline } in outgoing {
+    /// Records what somebody sends.
+    pub(super) fn send(&mut self, sender: &Sender, outgoing: Vec<Outgoing>) {
+        for Outgoing { envelope, receivers, causation, deadline, at_once, asks } in outgoing {
             let Envelope { to, kind, type_name, priority, correlation, deadline: _, body } = envelope;
+            let Receivers { all, live, is_nobody } = receivers;
             let body = self.draft.payload(body);
-            self.send_one(
-                MessageSent {
-                    number: self.draft.state().messages().last.next(),
-                    from: attempt.agent.clone(),
-                    step: attempt.step.clone(),
-                    purpose: attempt.purpose,
-                    attempt: attempt.attempt,
-                    to,
-                    receivers,
-                    kind,
-                    type_name,
-                    priority,
-                    correlation,
-                    causation,
-                    deadline,
-                    body,
-                    by: None,
-                },
-                is_for_nobody,
-            );
+            let message = MessageSent {
+                number: self.draft.state().messages().last.next(),
+                from: sender.agent.clone(),
+                step: sender.step.clone(),
+                purpose: sender.purpose,
+                attempt: sender.attempt,
+                to,
+                receivers: all,
+                kind,
+                type_name,
+                priority,
+                correlation,
+                causation,
+                deadline,
+                body,
+                by: None,
+                delivery: sender.delivery(),
+                at_once,
+                asks,
+                live,
+            };
+            self.send_one(message, is_nobody);
         }
     }
 
     /// Records one, and that it is dead at once where that is so.
     fn send_one(&mut self, message: MessageSent, is_for_nobody: bool) {
         let (number, receivers) = (message.number, message.receivers.clone());
+        let answers = message.causation.filter(|_| message.kind == MessageKind::Response);
         receivers.iter().for_each(|receiver| self.expire_late(receiver));
         self.draft.emit(message);
         if is_for_nobody {
@@ -147,6 +156,9 @@ impl Advance<'_, '_> {
             }
         } else {
             receivers.iter().for_each(|receiver| self.expire_late(receiver));
+            if let Some(asked) = answers {
+                self.tell_answer(number, asked);
+            }
         }
     }
 
@@ -202,9 +214,14 @@ impl Advance<'_, '_> {
         if let Err(full) = self.has_room(found.iter()) {
             return Err(Refusal::MailboxFull(full.message).into());
         }
+        let live = self.live_among(&found, &sent.message);
         let message = MessageSent {
             number: self.draft.state().messages().last.next(),
             receivers: found,
+            live,
+            delivery: None,
+            at_once: false,
+            asks: None,
             causation: Some(number),
             // It was missed: whoever sends it again wants it to be handled all the same.
             deadline: None,
@@ -215,61 +232,12 @@ impl Advance<'_, '_> {
         Ok(())
     }
 
-    /// The agents that a message may be for: those that the run began with, and those that its steps name.
-    fn directory(&self) -> Directory {
-        let run = self.draft.state();
-        let bound = run.about().into_iter().flat_map(|about| &about.started.agents);
-        let mut found = BTreeMap::new();
-        for agent in bound.map(|binding| &binding.name).chain(run.messages().agents()) {
-            found.entry(agent.key()).or_insert_with(|| agent.clone());
-        }
-        Directory(found)
-    }
-
-    /// The agents that an address means; none if it is that of one agent which is not there.
-    fn receivers(
-        &self,
-        to: &Address,
-        sender: &AgentName,
-        directory: &Directory,
-    ) -> Result<Option<Vec<AgentName>>, Failure> {
-        Ok(match to {
-            Address::Agent(agent) => directory.find(agent).map(|agent| vec![agent.clone()]),
-            Address::Topic(topic) => Some(self.subscribers(topic)?),
-            Address::Everyone => {
-                // Who only runs what steps say reads no messages, unless somebody means it.
-                let built_in = AgentName::new(SHELL_AGENT).key();
-                let mut all: BTreeMap<String, AgentName> = BTreeMap::new();
-                for agent in self.draft.state().messages().agents() {
-                    all.entry(agent.key()).or_insert_with(|| agent.clone());
-                }
-                all.remove(&sender.key());
-                all.remove(&built_in);
-                Some(all.into_values().collect())
-            }
-        })
-    }
-
-    /// The agents whose definitions say that they hear of a topic.
-    fn subscribers(&self, topic: &str) -> Result<Vec<AgentName>, Failure> {
-        let about = self.draft.state().about();
-        let mut found = Vec::new();
-        for binding in about.into_iter().flat_map(|about| &about.started.agents) {
-            let said = self.draft.value::<Subscriptions, _>(&binding.definition.hash, self.moment);
-            let said = said.map_err(|unreadable| Failure::from(unreadable.problem()))?;
-            if said.subscribes.iter().any(|pattern| pattern.matches(topic)) {
-                found.push(binding.name.clone());
-            }
-        }
-        Ok(found)
-    }
-
     /// The message that another answers: of those that its sender was given the one that it belongs together with, else the
     /// only one.
-    fn causation(&self, attempt: &AttemptStarted, correlation: Option<&str>) -> Option<MessageNumber> {
+    fn causation(&self, fence: Fence, correlation: Option<&str>) -> Option<MessageNumber> {
         let run = self.draft.state();
         let id = run.about().map(|about| &about.id);
-        let mut given = run.messages().given(attempt.fence).map(|sent| &sent.message);
+        let mut given = run.messages().given(fence).map(|sent| &sent.message);
         let first = given.next()?;
         let mut all = std::iter::once(first).chain(given);
         let belongs = |message: &&MessageSent| {
@@ -280,12 +248,12 @@ impl Advance<'_, '_> {
             };
             correlation.is_some_and(|text| message.correlation.as_deref() == Some(text) || names_it(text))
         };
-        let is_alone = run.messages().given(attempt.fence).nth(1).is_none();
+        let is_alone = run.messages().given(fence).nth(1).is_none();
         all.find(belongs).map(|message| message.number).or_else(|| is_alone.then_some(first.number))
     }
 
     /// Whether one more message may wait for each of these, however often each is named.
-    fn has_room<'n>(&self, receivers: impl Iterator<Item = &'n AgentName>) -> Result<(), Failure> {
+    pub(super) fn has_room<'n>(&self, receivers: impl Iterator<Item = &'n AgentName>) -> Result<(), Failure> {
         let (messages, now) = (self.draft.state().messages(), self.moment.now);
         let mut more: BTreeMap<String, (&AgentName, usize)> = BTreeMap::new();
         for receiver in receivers {
@@ -311,17 +279,5 @@ impl Advance<'_, '_> {
             ));
         }
         Ok(())
-    }
-}
-
-impl Directory {
-    /// The agent that somebody means by a name.
-    fn find(&self, name: &AgentName) -> Option<&AgentName> {
-        self.0.get(&name.key())
-    }
-
-    /// The name that may have been meant.
-    fn nearest(&self, name: &AgentName) -> Option<AgentName> {
-        nearest(name.as_str(), self.0.values().map(AgentName::as_str)).map(AgentName::new)
     }
 }

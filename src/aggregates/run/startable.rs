@@ -8,9 +8,12 @@ use super::node::Compensation;
 use super::shared::OfShared;
 use super::{Ask, Grants, Node, Phase, Run, TimerOf, Unwinding};
 use crate::events::ids::{AgentName, StepId, TimerId};
-use crate::events::run::{Purpose, StepKind};
+use crate::events::json::Json;
+use crate::events::run::{Address, Purpose, StepKind};
 use crate::events::time::Timestamp;
 use crate::workflow::definition::Definition;
+use crate::workflow::envelope::Envelope;
+use crate::workflow::work::AgentRequest;
 
 impl Run {
     /// At most so many slots of each agent could be used by attempts that start in the commit of this command. What
@@ -37,12 +40,49 @@ impl Run {
             }
             _ => {}
         }
+        if goes_on && matches!(self.phase, Phase::Going | Phase::Unwinding(_)) {
+            self.wanted_to_deliver(ask, &mut wanted);
+        }
         if matches!(ask, Ask::Rollback { .. }) {
             // What runs is cancelled first, and makes room only then.
             let owing = self.steps.iter().filter(|node| node.owes().is_some());
             owing.for_each(|node| wanted.add_undo(node));
         }
         Grants(wanted.slots)
+    }
+
+    /// Receivers that could be delivered a message now, or once this command has sent one or ended a delivery.
+    fn wanted_to_deliver(&self, ask: &Ask, wanted: &mut Wanted<'_>) {
+        self.messages.to_deliver().for_each(|(agent, ..)| wanted.add_delivery(agent));
+        let bound = |agent: &AgentName| {
+            let (key, bindings) = (agent.key(), self.about()?.started.agents.iter());
+            bindings.map(|binding| &binding.name).find(|name| name.key() == key).cloned()
+        };
+        let sent = |message: &Json| match Envelope::read(message) {
+            Ok(Envelope { to: Address::Agent(agent), type_name: Some(_), .. }) => bound(&agent),
+            _ => None,
+        };
+        let requests = match ask {
+            Ask::Completed { output, .. } | Ask::Delivered { output, .. } => &*output.requests,
+            _ => &[],
+        };
+        let sends = requests.iter().filter_map(|request| match request {
+            AgentRequest::Send(message) => sent(message),
+            _ => None,
+        });
+        let said = match ask {
+            Ask::Say { message, .. } => sent(message),
+            _ => None,
+        };
+        sends.chain(said).for_each(|agent| wanted.add_delivery(&agent));
+        if let Ask::Recover { .. } = ask {
+            self.messages.deliveries.values().for_each(|open| wanted.add_delivery(&open.receiver));
+        }
+        if let Ask::Delivered { fence, .. } | Ask::NotDelivered { fence, .. } = ask
+            && let Some(delivery) = self.messages.deliveries.get(fence)
+        {
+            wanted.add_delivery(&delivery.receiver);
+        }
     }
 
     /// Attempts that this command ends make room for others.
@@ -210,6 +250,14 @@ impl Wanted<'_> {
             *slots = slots.saturating_add(count).min(self.room);
         } else {
             self.slots.insert(agent.clone(), count.min(self.room));
+        }
+    }
+
+    /// A delivery takes a slot, but is none of the attempts that a run may make at once.
+    fn add_delivery(&mut self, agent: &AgentName) {
+        if !self.paused.contains_key(agent) {
+            let slots = self.slots.entry(agent.clone()).or_default();
+            *slots = slots.saturating_add(1);
         }
     }
 

@@ -12,20 +12,28 @@ use crate::config::Config;
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem};
 use crate::executors::function::Functions;
+use crate::executors::function::message::{Handler, Handlers, Message};
 use crate::executors::function::typed::{StepFunction, UndoFunction};
 use crate::executors::{AgentDefinition, Executor, ExecutorKind};
 use crate::store::EventStore;
 use crate::text_file::check_data_folder;
 use crate::workflow::definition::is_built_in;
+use crate::workflow::topic::TopicPattern;
 
 /// An engine that is not started yet.
 #[must_use = "it does nothing before it is started"]
 pub struct Builder {
     place: Where,
     agents: Vec<(AgentDefinition, Arc<dyn Executor>)>,
+    /// What handles messages, each agent by a name of which it is called in any spelling.
+    handlers: Vec<(AgentName, Handlers)>,
+    /// The patterns of topics of which agents hear.
+    subscriptions: Vec<(AgentName, String)>,
     config: Option<Config>,
     work_folder: Option<PathBuf>,
     by: Option<String>,
+    /// A type for which one agent was given two closures.
+    twice: Option<(AgentName, &'static str)>,
 }
 
 /// The place of the store.
@@ -36,7 +44,16 @@ pub(super) enum Where {
 
 impl Builder {
     pub(super) fn new(place: Where) -> Self {
-        Self { place, agents: Vec::new(), config: None, work_folder: None, by: None }
+        Self {
+            place,
+            agents: Vec::new(),
+            handlers: Vec::new(),
+            subscriptions: Vec::new(),
+            twice: None,
+            config: None,
+            work_folder: None,
+            by: None,
+        }
     }
 
     /// With a function as the agent of that name. It takes what the step's `with` says as a type of its own, and answers the
@@ -58,6 +75,36 @@ impl Builder {
     pub fn agent(mut self, definition: AgentDefinition, executor: impl Executor) -> Self {
         let definition = AgentDefinition { executor: ExecutorKind::Function, ..definition };
         self.agents.push((definition, Arc::new(executor)));
+        self
+    }
+
+    /// With a closure by which the agent of that name handles messages of a type, as soon as they come: those that agents send
+    /// each other within runs, and those of [`Engine::agent`]. It takes the message, or the message and a [`MessageCall`]:
+    /// `|quote: Quote| async move { … }`, `|quote: Quote, call: MessageCall| …`; what it answers is told to who waits for it. An
+    /// agent may handle any number of types, each by one closure, and do steps beside (`function`, `agent`).
+    ///
+    /// What it sends and changes through the call is in the commit that says that the message is handled. If it fails the message is
+    /// delivered again, five times in all, but for failures of the classes `validation` and `fatal`; so it is when its process
+    /// dies: it has to cope with a message that it has handled before (the id of the message tells).
+    pub fn on<M: Message, Takes: 'static>(mut self, name: &str, handler: impl Handler<M, Takes>) -> Self {
+        let name = AgentName::new(name);
+        let known = self.handlers.iter().position(|(known, _)| known.key() == name.key());
+        let at = known.unwrap_or_else(|| {
+            self.handlers.push((name.clone(), Handlers::default()));
+            self.handlers.len() - 1
+        });
+        if let Some((_, handlers)) = self.handlers.get_mut(at)
+            && handlers.on(handler)
+        {
+            self.twice = self.twice.or(Some((name, M::NAME)));
+        }
+        self
+    }
+
+    /// With an agent that hears of topics: those that the pattern matches, in which `*` is any one word and `**` at the end all that
+    /// follow. It has to be one that `on`, `function` or `agent` names.
+    pub fn subscribe(mut self, name: &str, pattern: &str) -> Self {
+        self.subscriptions.push((AgentName::new(name), pattern.to_owned()));
         self
     }
 
@@ -83,11 +130,15 @@ impl Builder {
     /// Starts it. What was interrupted in this store goes on; a run whose agents this program does not have is left alone.
     ///
     /// # Errors
-    /// [`Code::AgentTwice`] for a name that is registered twice; [`Code::BadAgent`] for one that is none, or is that of a
+    /// [`Code::AgentTwice`] for a name that is registered twice, and for a type of messages that is for one agent; [`Code::BadAgent`] for one that is none, or is that of a
     /// built-in agent; [`Code::StoreTaken`] when another holds the data folder, with its process and command; whatever keeps
     /// the store from being opened.
     pub async fn start(self) -> Result<Engine, Problem> {
-        let Self { place, agents, config, work_folder, by } = self;
+        let Self { place, agents, handlers, subscriptions, config, work_folder, by, twice } = self;
+        if let Some((name, message)) = twice {
+            let message = format!("`{name}` is given two closures for messages of the type `{message}`");
+            return Err(Problem::new(Code::AgentTwice, message));
+        }
         let cwd = current_folder()?;
         let work_folder = work_folder.map_or_else(|| cwd.clone(), |folder| cwd.join(folder));
         let config = config.map_or_else(Config::built_in, Ok)?;
@@ -98,16 +149,45 @@ impl Builder {
         if let StoreLocation::Folder = place {
             check_data_folder(&data)?;
         }
-        let house = House { data, config, work_folder, looks: false, own: own(agents)? };
+        let house =
+            House { data, config, work_folder, looks: false, own: own(agents, handlers, &subscriptions)? };
         let (link, life) = life::start(house, place).await?;
         Ok(Engine { link, life: Some(Arc::new(life)), by: by.unwrap_or_else(user).into() })
     }
 }
 
 /// The agents that a program registers, each once.
-fn own(agents: Vec<(AgentDefinition, Arc<dyn Executor>)>) -> Result<OwnAgents, Problem> {
+fn own(
+    mut agents: Vec<(AgentDefinition, Arc<dyn Executor>)>,
+    handlers: Vec<(AgentName, Handlers)>,
+    subscriptions: &[(AgentName, String)],
+) -> Result<OwnAgents, Problem> {
     let mut names: BTreeMap<String, AgentName> = BTreeMap::new();
     let mut own = OwnAgents { definitions: Vec::new(), functions: Functions::default() };
+    let mut handling: BTreeMap<String, Handlers> = BTreeMap::new();
+    for (name, mut handlers) in handlers {
+        let types = handlers.types();
+        match agents.iter_mut().find(|(definition, _)| definition.name.key() == name.key()) {
+            Some((definition, executor)) => {
+                handlers.steps(Arc::clone(executor));
+                definition.handles = types;
+            }
+            None => {
+                let definition = AgentDefinition { handles: types, ..AgentDefinition::named(name.clone()) };
+                let definition = AgentDefinition { executor: ExecutorKind::Function, ..definition };
+                agents.push((definition, Arc::new(handlers.clone())));
+            }
+        }
+        handling.insert(name.key(), handlers);
+    }
+    for (name, pattern) in subscriptions {
+        let bad = |message: String| Problem::new(Code::BadAgent, message);
+        let known = agents.iter_mut().find(|(definition, _)| definition.name.key() == name.key());
+        let (definition, _) =
+            known.ok_or_else(|| bad(format!("`{name}` subscribes to `{pattern}`, and is no agent here")))?;
+        let pattern = TopicPattern::parse(pattern).map_err(|why| bad(format!("`{name}`: {why}")))?;
+        definition.subscribes.push(pattern);
+    }
     for (definition, executor) in agents {
         let name = &definition.name;
         name.check().map_err(|error| Problem::new(Code::BadAgent, error.to_string()))?;
@@ -122,7 +202,10 @@ fn own(agents: Vec<(AgentDefinition, Arc<dyn Executor>)>) -> Result<OwnAgents, P
             };
             return Err(Problem::new(Code::AgentTwice, message));
         }
-        own.functions.add(name, executor);
+        match handling.remove(&name.key()) {
+            Some(handlers) => own.functions.add_handlers(name, handlers),
+            None => own.functions.add(name, executor),
+        }
         own.definitions.push(definition);
     }
     Ok(own)

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::ended;
+use crate::actors::agents::communicator::Communicator;
 use crate::api::door::NoAnswer;
 use crate::api::facade::{Facade, Frames};
 use crate::api::house::House;
@@ -45,6 +46,26 @@ impl Link {
                     Problem::new(Code::StoreNotHeld, message)
                 }
             }),
+        }
+    }
+
+    /// The agents of an engine of this process; none of another's.
+    ///
+    /// # Errors
+    /// When the engine has ended.
+    pub(super) fn agents(&self) -> Result<Option<Arc<Communicator>>, Problem> {
+        let Self::Here(local) = self else { return Ok(None) };
+        Ok(Some(Arc::clone(local.facade()?.system().live().agents())))
+    }
+
+    /// Does something with an engine of this process, unless it ends before that.
+    pub(super) async fn within<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        match self {
+            Self::Here(local) => local.within(work).await,
+            Self::There(_) => work.await,
         }
     }
 

@@ -52,9 +52,9 @@ pub(super) fn agents(
     if config.growth.handoffs_max > 0 {
         binding.reach();
     }
-    if config.growth.total > 0 {
-        catalog.usable().for_each(|agent| binding.add(agent));
-    }
+    let all = config.growth.total > 0;
+    // Who handles messages may be sent one by any step.
+    catalog.usable().filter(|agent| all || !agent.handles.is_empty()).for_each(|agent| binding.add(agent));
     Ok(Bound { agents: binding.found, warnings: binding.warnings })
 }
 

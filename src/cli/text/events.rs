@@ -34,6 +34,7 @@ pub(in crate::cli) fn next(effect: &EffectReport) -> Text {
         }
         EffectReport::GiveBack { lock } => terminal!("give back lock {}", lock),
         EffectReport::Write { step, context } => terminal!("write what {} answered into {}", step, context),
+        EffectReport::Deliver { message, agent } => terminal!("deliver message {} to {}", message, agent),
         EffectReport::Wake { timer, at } => terminal!("wake for {} at {}", timer, moment(*at)),
     }
 }

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod graph;
+mod messages;
 mod people;
 mod started;
 
@@ -14,6 +15,7 @@ use crate::events::run::{ChildEnded, RollbackCause, RollbackStarted, RoundOrder}
 
 pub use attempts::{AttemptFailedV1, AttemptFailedV2, AttemptLostV1, StepCompensatedV1, StepCompletedV1};
 pub use graph::{StepAddedV1, StepAddedV2, StepAddedV3, StepAddedV4};
+pub use messages::{MessageHandledV1, MessageSentV1};
 pub use people::ApprovalRequestedV1;
 pub use started::{GrowthLimitsV3, GrowthLimitsV4, RunStartedV1, RunStartedV2, RunStartedV3, RunStartedV4};
 

@@ -6,21 +6,21 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Purpose;
-use crate::events::ids::{AgentName, MessageNumber, StepId};
+use crate::events::ids::{AgentName, Fence, MessageNumber, StepId};
 use crate::events::json::Payload;
-use crate::events::problem::Code;
+use crate::events::problem::{Class, Code};
 use crate::events::time::Timestamp;
 
-/// An attempt that succeeded sent a message, in the commit of what it came to; or a person had one sent again that nobody
-/// handled. Each of its receivers is given it with an attempt, until one of those handles it or it is dead. A rollback takes
-/// none back.
+/// An attempt sent a message: one that succeeded, in the commit of what it came to, or one that goes on; or who handled another
+/// message did, in the commit of that; or a person had one sent again that nobody handled. Each of its receivers is given it, until
+/// it is handled or dead. A rollback takes none back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageSent {
     /// The number of the message in its run, from 1.
     pub number: MessageNumber,
     /// The agent that sent it.
     pub from: AgentName,
-    /// The step whose attempt sent it.
+    /// The step whose attempt sent it, or sent what led to it.
     pub step: StepId,
     /// What that attempt was for.
     pub purpose: Purpose,
@@ -46,21 +46,77 @@ pub struct MessageSent {
     pub body: Payload,
     /// The person or program that had it sent again; none of what an attempt sent.
     pub by: Option<Arc<str>>,
+    /// The fence of the delivery in which it was sent; none of what an attempt sent.
+    pub delivery: Option<Fence>,
+    /// Whether it was sent at once, while an attempt or a delivery went on; else it is in the commit of what that came to.
+    pub at_once: bool,
+    /// Of a message whose sender waits for the answer, how many it had sent so before it; none of all others.
+    pub asks: Option<u32>,
+    /// Those of its receivers that handle messages of its type as soon as they come, and not with an attempt at a step.
+    pub live: Vec<AgentName>,
 }
 
-/// An attempt that succeeded had been given a message: its receiver has handled it, and is not given it again.
+/// A receiver has handled a message, and is not given it again: an attempt that succeeded had been given it, or it was delivered and that
+/// succeeded, or it is the answer for which an open attempt or delivery waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageHandled {
     /// The message.
     pub number: MessageNumber,
     /// The agent that handled it.
     pub receiver: AgentName,
-    /// The step whose attempt had been given it.
+    /// The step whose attempt had been given it, or had sent it or what led to it.
     pub step: StepId,
     /// What that attempt was for.
     pub purpose: Purpose,
     /// The attempt's number for that purpose at its step, from 1.
     pub attempt: u32,
+    /// The fence of the delivery in which it was handled; none if an attempt handled it.
+    pub delivery: Option<Fence>,
+}
+
+/// A message is delivered to a receiver that handles messages as soon as they come. Of those of a run it is delivered one at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryStarted {
+    /// The message.
+    pub number: MessageNumber,
+    /// The agent that is to handle it.
+    pub receiver: AgentName,
+    /// How often it was delivered to it with this one, from 1.
+    pub nth: u32,
+    /// Newer than that of every attempt and every delivery before it in the run.
+    pub fence: Fence,
+    /// The moment when it has timed out, by the steady clock.
+    pub deadline: Timestamp,
+}
+
+/// A message was delivered, and its receiver failed at it. It is delivered again, unless what follows says that it is dead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryFailed {
+    /// The message.
+    pub number: MessageNumber,
+    /// The agent that handled it.
+    pub receiver: AgentName,
+    /// The fence of the delivery.
+    pub fence: Fence,
+    /// What may be done about it.
+    pub class: Class,
+    /// What went wrong.
+    pub code: Code,
+    /// The same for a person.
+    pub message: String,
+}
+
+/// Nobody will hear any more what came of a delivery: the process that made it ended. The message is delivered again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryLost {
+    /// The message.
+    pub number: MessageNumber,
+    /// The agent that handled it.
+    pub receiver: AgentName,
+    /// The fence of the delivery.
+    pub fence: Fence,
+    /// Whether the process ended in order: then it does not count.
+    pub interrupted: bool,
 }
 
 /// A receiver is not given a message any more: for that receiver it is dead.
@@ -87,7 +143,7 @@ pub enum ExpiredWhy {
     },
     /// As many attempts as may had been given it, and none of them succeeded.
     TriedTooOften {
-        /// How many.
+        /// How many; fewer than may where another try would be in vain.
         tries: u32,
         /// The code with which the last of them ended.
         code: Code,

@@ -47,6 +47,11 @@ impl Outgoing {
         Self { to: to.to_owned(), kind, priority, type_name, correlation, deadline, body: Json::null() }
     }
 
+    /// The same, as another kind of message.
+    pub fn kind(self, kind: MessageKind) -> Self {
+        Self { kind, ..self }
+    }
+
     /// The same, saying that.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ struct Held {
 fn context() -> (Context, Held) {
     let (stop, stopped) = watch::channel(None);
     let (progress, seen) = watch::channel(Progress::default());
-    (Context { stop: stopped, progress }, Held { stop, progress: seen })
+    (Context::new(stopped, progress), Held { stop, progress: seen })
 }
 
 fn only<F, R, O>(function: F) -> Arc<dyn Executor>

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use tokio::sync::watch;
 
-use super::super::{Context, Executor, Failure, Output, Progress, Task, panicked};
+use super::super::{Context, Delivery, Executor, Failure, Output, Progress, Task, panicked};
 use super::Masks;
 use crate::events::ids::{RunId, StepId};
 
@@ -28,8 +28,8 @@ impl Masked {
 impl Executor for Masked {
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
         let (progress, mut told) = watch::channel(Progress::default());
-        let Context { stop, progress: shown } = context;
-        let context = Context { stop, progress };
+        let Context { stop, progress: shown, voice } = context;
+        let context = Context { stop, progress, voice };
         let work = AssertUnwindSafe(async { self.inner.execute(task, context).await }).catch_unwind();
         let mut work = std::pin::pin!(work);
         let show = |told: &mut watch::Receiver<Progress>| {
@@ -50,6 +50,12 @@ impl Executor for Masked {
         };
         show(&mut told);
         let result = result.unwrap_or_else(|panic| Err(panicked(&*panic)));
+        result.and_then(|output| self.masks.output(output)).map_err(|failure| self.masks.failure(failure))
+    }
+
+    async fn deliver(&self, delivery: Delivery, context: Context) -> Result<Output, Failure> {
+        let work = AssertUnwindSafe(async { self.inner.deliver(delivery, context).await }).catch_unwind();
+        let result = work.await.unwrap_or_else(|panic| Err(panicked(&*panic)));
         result.and_then(|output| self.masks.output(output)).map_err(|failure| self.masks.failure(failure))
     }
 

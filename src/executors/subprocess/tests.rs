@@ -67,7 +67,7 @@ impl Attempt {
     fn start(executor: SubprocessExecutor, task: Task) -> Self {
         let (stop, stopped) = watch::channel(None);
         let (shown, progress) = watch::channel(Progress::default());
-        let context = Context { stop: stopped, progress: shown };
+        let context = Context::new(stopped, shown);
         let end = tokio::spawn(async move { executor.execute(task, context).await });
         Self { stop, progress, end }
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Verdict, must};
-use crate::events::ids::{MessageNumber, StepId};
+use crate::events::ids::{Fence, MessageNumber, StepId};
 use crate::events::json::Payload;
 use crate::events::limits::{MESSAGE_TRIES_MAX, MESSAGES_GIVEN_BYTES_MAX, MESSAGES_GIVEN_MAX};
 use crate::events::run::*;
@@ -16,6 +16,10 @@ pub(crate) struct Post {
     /// For each receiver, by the key of its name, what it has not handled, and how often that failed.
     waiting: HashMap<String, BTreeMap<MessageNumber, u32>>,
     open: HashMap<(StepId, Purpose), Attempt>,
+    /// The deliveries that are open: of which message to whom, by the key of their name.
+    deliveries: HashMap<Fence, (MessageNumber, String)>,
+    /// The answers that somebody has: of which messages.
+    answered: BTreeSet<MessageNumber>,
     /// For whom a message is dead.
     dead: BTreeSet<(MessageNumber, String)>,
 }
@@ -45,6 +49,18 @@ impl Post {
             RunEvent::AttemptLost(lost) => self.failed(&lost.step, lost.purpose, !lost.interrupted),
             RunEvent::StepCompleted(done) if done.attempt > 0 => self.succeeded(&done.step, Purpose::Do),
             RunEvent::StepCompensated(done) => self.succeeded(&done.step, Purpose::Compensate),
+            RunEvent::DeliveryStarted(started) => self.delivered(started),
+            RunEvent::DeliveryFailed(failed) => self.not_delivered(failed.fence, failed.number, true),
+            RunEvent::DeliveryLost(lost) => self.not_delivered(lost.fence, lost.number, !lost.interrupted),
+            // Who has ended lets go of what is delivered.
+            RunEvent::RunCompleted(_)
+            | RunEvent::RunFailed(_)
+            | RunEvent::RunCompensated(_)
+            | RunEvent::RunCancelled(_)
+            | RunEvent::RunStuck(_) => {
+                self.deliveries.clear();
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -55,7 +71,8 @@ impl Post {
         let mut waiting: Vec<&MessageSent> = Vec::new();
         if !is_taken && started.agent.as_str() != "workflow" {
             let numbers = self.waiting.get(&agent).into_iter().flat_map(BTreeMap::keys);
-            waiting.extend(numbers.filter_map(|number| self.message(*number)));
+            let is_given = |message: &&MessageSent| !is_live(message, &agent);
+            waiting.extend(numbers.filter_map(|number| self.message(*number)).filter(is_given));
         }
         waiting.sort_by(|a, b| (b.priority, a.number).cmp(&(a.priority, b.number)));
         let mut bytes = 0;
@@ -92,16 +109,22 @@ impl Post {
                 self.dead.retain(|(dead, _)| *dead != again);
             }
             (Some(_), None) => return Err(format!("message {number} sends nothing again")),
+            (None, _) if sent.delivery.is_some() => {
+                let open = sent.delivery.and_then(|fence| self.deliveries.get(&fence));
+                must(open.is_some_and(|(_, agent)| *agent == sent.from.key()), || {
+                    format!("`{}` sends message {number}, and no message is delivered to it", sent.from)
+                })?;
+            }
             (None, _) => {
                 let open = self.open.get_mut(&(sent.step.clone(), sent.purpose));
                 let open = open.filter(|open| open.number == sent.attempt && open.agent == sent.from.key());
                 let Some(open) = open else {
                     return Err(format!("no attempt at `{}` is open that sends message {number}", sent.step));
                 };
-                must(open.given.is_empty(), || {
+                must(sent.at_once || open.given.is_empty(), || {
                     format!("an attempt at `{}` sends before it has handled all that it was given", sent.step)
                 })?;
-                open.has_sent = true;
+                open.has_sent |= !sent.at_once;
             }
         }
         for receiver in &sent.receivers {
@@ -113,6 +136,17 @@ impl Post {
 
     fn handled(&mut self, handled: &MessageHandled) -> Verdict {
         let (number, receiver) = (handled.number, &handled.receiver);
+        if self.is_answer(handled) {
+            self.answered.extend(self.message(number).and_then(|message| message.causation));
+            return self.take(&receiver.key(), number);
+        }
+        if let Some(fence) = handled.delivery {
+            let open = self.deliveries.remove(&fence);
+            must(open == Some((number, receiver.key())), || {
+                format!("`{receiver}` handles message {number}, and another was delivered to it, or none")
+            })?;
+            return self.take(&receiver.key(), number);
+        }
         let open = self.open.get_mut(&(handled.step.clone(), handled.purpose));
         let open = open.filter(|open| open.number == handled.attempt && open.agent == receiver.key());
         let is_first = open.is_some_and(|open| {
@@ -136,12 +170,58 @@ impl Post {
             ExpiredWhy::Deadline => message.deadline.is_some(),
             ExpiredWhy::NoReceiver { .. } => matches!(message.to, Address::Agent(_)),
             ExpiredWhy::TriedTooOften { tries: told, .. } => {
-                *told >= MESSAGE_TRIES_MAX && tries == Some(*told)
+                // Who says that a delivery is in vain is not delivered it again.
+                let is_enough = *told >= MESSAGE_TRIES_MAX || *told > 0 && is_live(message, &receiver);
+                is_enough && tries == Some(*told)
             }
         };
         must(so, || format!("message {number} is dead for no reason: {:?}", expired.why))?;
         self.dead.insert((number, receiver.clone()));
         self.take(&receiver, number)
+    }
+
+    fn delivered(&mut self, started: &DeliveryStarted) -> Verdict {
+        let (number, receiver) = (started.number, started.receiver.key());
+        let is_open = self.deliveries.values().any(|(_, agent)| *agent == receiver);
+        must(!is_open, || format!("`{receiver}` is delivered message {number}, and handles another"))?;
+        let waiting = self.waiting.get(&receiver);
+        let tries = waiting.and_then(|waiting| waiting.get(&number)).copied();
+        must(tries.is_some_and(|tries| tries + 1 == started.nth && tries < MESSAGE_TRIES_MAX), || {
+            format!("message {number} is delivered for the {}th time: {tries:?} were made", started.nth)
+        })?;
+        let live = waiting.into_iter().flat_map(BTreeMap::keys).filter_map(|number| self.message(*number));
+        let live = live.filter(|message| is_live(message, &receiver));
+        let first = live.min_by_key(|message| (std::cmp::Reverse(message.priority), message.number));
+        must(first.is_some_and(|first| first.number == number), || {
+            format!(
+                "message {number} is delivered to `{receiver}` before {:?}",
+                first.map(|first| first.number)
+            )
+        })?;
+        self.deliveries.insert(started.fence, (number, receiver));
+        Ok(())
+    }
+
+    fn not_delivered(&mut self, fence: Fence, number: MessageNumber, counts: bool) -> Verdict {
+        let open = self.deliveries.remove(&fence).filter(|(delivered, _)| *delivered == number);
+        let Some((_, receiver)) = open else { return Err(format!("delivery {fence} is not open")) };
+        let tries = self.waiting.get_mut(&receiver).and_then(|waiting| waiting.get_mut(&number));
+        *tries.ok_or_else(|| format!("message {number} is lost"))? += u32::from(counts);
+        Ok(())
+    }
+
+    /// Whether it is the answer to a message whose sender waits for one.
+    fn is_answer(&self, handled: &MessageHandled) -> bool {
+        let answer = self.message(handled.number).filter(|message| message.kind == MessageKind::Response);
+        let asked = answer.and_then(|answer| self.message(answer.causation?));
+        let is_its = |asked: &MessageSent| {
+            let by = (&asked.step, asked.purpose, asked.attempt, asked.delivery);
+            by == (&handled.step, handled.purpose, handled.attempt, handled.delivery)
+                && asked.from.key() == handled.receiver.key()
+        };
+        asked.is_some_and(|asked| {
+            asked.asks.is_some() && is_its(asked) && !self.answered.contains(&asked.number)
+        })
     }
 
     fn failed(&mut self, step: &StepId, purpose: Purpose, counts: bool) -> Verdict {
@@ -169,4 +249,9 @@ impl Post {
         let was_there = self.waiting.get_mut(receiver).and_then(|waiting| waiting.remove(&number));
         must(was_there.is_some(), || format!("message {number} does not wait for `{receiver}` any more"))
     }
+}
+
+/// Whether a message is delivered to an agent as soon as it comes.
+fn is_live(message: &MessageSent, agent: &str) -> bool {
+    message.live.iter().any(|live| live.key() == agent)
 }

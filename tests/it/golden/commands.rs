@@ -159,7 +159,9 @@ fn asked() -> Vec<CommandCase> {
         untold(Ask::AgentFree { agent: AgentName::new("publisher") }),
     ];
     let shared = shared::commands().into_iter().map(untold);
-    alone.into_iter().chain(results()).chain(people()).chain(family()).chain(shared).collect()
+    let messages = messages::commands().into_iter().map(untold);
+    let alone = alone.into_iter().chain(results()).chain(people()).chain(family());
+    alone.chain(shared).chain(messages).collect()
 }
 
 /// What is recorded of it, with what came of it, and the content that both refer to.

@@ -45,12 +45,12 @@ impl Advance<'_, '_> {
 
     /// Whether there is a slot for an attempt; who has none does not wait for a lock that others could have. A run of its own
     /// needs none.
-    pub(super) fn has_slot(&self, agent: &AgentName) -> bool {
+    pub(in crate::aggregates::run) fn has_slot(&self, agent: &AgentName) -> bool {
         is_made_by(agent) || self.drive.as_ref().is_some_and(|grants| grants.has(agent))
     }
 
     /// Takes that slot.
-    pub(super) fn take_slot(&mut self, agent: &AgentName) {
+    pub(in crate::aggregates::run) fn take_slot(&mut self, agent: &AgentName) {
         if let Some(grants) = self.drive.as_mut().filter(|_| !is_made_by(agent)) {
             grants.take(agent);
         }

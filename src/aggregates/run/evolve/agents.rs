@@ -5,8 +5,8 @@ use crate::events::run::{AgentAwaitEnded, AgentAwaited};
 
 impl Evolution<'_> {
     pub(super) fn agent_awaited(&mut self, event: &AgentAwaited) -> Result<(), Contradiction> {
-        if self.run.steps_for(&event.agent).next().is_none() {
-            return Err(format!("no step wants agent `{}`", event.agent));
+        if !self.run.wants(&event.agent) {
+            return Err(format!("nothing wants agent `{}`", event.agent));
         }
         match self.run.awaited_agents.insert(event.agent.clone(), self.now) {
             None => Ok(()),

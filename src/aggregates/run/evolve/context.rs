@@ -21,7 +21,9 @@ impl Evolution<'_> {
                 ));
             }
         };
-        self.open_attempt(&event.step, event.purpose, event.attempt)?;
+        if !self.is_of_delivery(&event.step, event.purpose, event.attempt) {
+            self.open_attempt(&event.step, event.purpose, event.attempt)?;
+        }
         let ContextChanged { key, value, step, purpose, attempt, .. } = event.clone();
         let written = ContextValue { version, value, step, purpose, attempt, at: self.now };
         Arc::make_mut(&mut self.run.context).insert(key, written);

@@ -114,6 +114,7 @@ impl Evolution<'_> {
         self.run.running = self.run.running.saturating_sub(1);
         self.leave_shared(place, Some(attempt.fence));
         self.run.messages.take_back(attempt.fence);
+        self.ask_no_longer(attempt.fence);
         self.child_is_let_go(place, attempt);
         self.changes.close(RunEffectId::Attempt(attempt.fence));
         self.changes.close(RunEffectId::Stop(attempt.fence));

@@ -90,6 +90,7 @@ fn said_by_others(name: &str, from: &Source<'_>) -> Result<Ask, NotRecalled> {
         "no_child" => read(from).map(|NoChild { step, fence }| Ask::NoChild { step, fence })?,
         "parent_told" => Ask::ParentTold { version: read(from)? },
         "return_refused" => Ask::ReturnRefused { reason: text(&read::<ReturnRefused>(from)?.reason, from)? },
+        "say" | "message_delivered" | "message_not_delivered" => messages::recall(name, from)?,
         _ => Ask::OfShared(Box::new(shared::heard(name, from)?)),
     })
 }
@@ -201,7 +202,7 @@ fn recall_failed(recorded: Failed, from: &Source<'_>) -> Result<Ask, NotRecalled
 }
 
 impl Wanted {
-    fn recall(self, from: &Source<'_>) -> Result<AgentRequest, NotRecalled> {
+    pub(super) fn recall(self, from: &Source<'_>) -> Result<AgentRequest, NotRecalled> {
         Ok(match self {
             Self::Send(message) => AgentRequest::Send(from.blobs.json(&message)?),
             Self::Context { key, value } => AgentRequest::Context { key, value: from.blobs.json(&value)? },

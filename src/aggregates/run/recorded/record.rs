@@ -9,7 +9,7 @@ use crate::events::codec::CodecError;
 use crate::events::decision::Form;
 use crate::events::json::Json;
 use crate::kernel::Recording;
-use crate::workflow::work::{AgentRequest, Child, Failure, Output};
+use crate::workflow::work::{Child, Failure, Output};
 
 /// Makes the recorded form of a command: see [`crate::kernel::Aggregate::record`].
 pub(in crate::aggregates::run) fn record(
@@ -23,6 +23,9 @@ pub(in crate::aggregates::run) fn record(
         Ask::NoChild { step, fence } => codec::to_bytes(&NoChild { step, fence }),
         Ask::ParentTold { version } => codec::to_bytes(&version),
         Ask::OfShared(says) => shared::form_of(*says, to),
+        Ask::Say { step, fence, message, asks } => messages::said((step, fence), message, asks, to),
+        Ask::Delivered { fence, output } => messages::delivered(fence, output, to),
+        Ask::NotDelivered { fence, failure } => messages::not_delivered(fence, failure, to),
         Ask::ReturnRefused { reason } => codec::to_bytes(&ReturnRefused { reason: words(&reason, to) }),
         Ask::Completed { step, fence, output } => codec::to_bytes(&completed(step, fence, output, to)),
         Ask::Failed { step, fence, failure } => codec::to_bytes(&failed(step, fence, failure, to)),
@@ -93,11 +96,6 @@ fn of_child(OfChild { run, step, says }: OfChild, to: &mut Recording<'_, '_, Run
     OfTheChild { run, step, says }
 }
 
-fn words(text: &str, to: &mut Recording<'_, '_, Run>) -> Payload {
-    // Every text has a JSON form.
-    to.payload(Json::of(text).unwrap_or_default())
-}
-
 fn reason(order: Order, to: &mut Recording<'_, '_, Run>) -> Option<Payload> {
     order.reason.map(|reason| words(&reason, to))
 }
@@ -126,14 +124,6 @@ fn is_same(payload: Option<&Payload>, json: Option<&Json>, to: &Recording<'_, '_
     match (payload, json) {
         (Some(payload), Some(json)) => to.is(payload, json),
         (payload, json) => payload.is_none() && json.is_none(),
-    }
-}
-
-fn wanted(request: AgentRequest, to: &mut Recording<'_, '_, Run>) -> Wanted {
-    match request {
-        AgentRequest::Send(message) => Wanted::Send(to.payload(message)),
-        AgentRequest::Context { key, value } => Wanted::Context { key, value: to.payload(value) },
-        AgentRequest::Handoff(whom) => Wanted::Handoff(whom),
     }
 }
 

@@ -49,6 +49,23 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
         RunEvent::MessageSent(sent) => {
             sent.number = run.messages().last.next();
             sent.attempt = tries(&sent.step, sent.purpose);
+            sent.delivery = sent.delivery.and_then(|_| run.messages().deliveries.keys().next().copied());
+        }
+        RunEvent::DeliveryStarted(started) => {
+            started.fence = run.fence().next();
+            let next = run.messages().to_deliver().next();
+            if let Some((receiver, sent, tries)) = next {
+                started.receiver = receiver.clone();
+                (started.number, started.nth) = (sent.message.number, tries + 1);
+            }
+        }
+        RunEvent::DeliveryFailed(failed) => {
+            let open = run.messages().deliveries.values().next();
+            open.iter().for_each(|open| (failed.fence, failed.number) = (open.fence, open.number));
+        }
+        RunEvent::DeliveryLost(lost) => {
+            let open = run.messages().deliveries.values().next();
+            open.iter().for_each(|open| (lost.fence, lost.number) = (open.fence, open.number));
         }
         RunEvent::MessageHandled(handled) => {
             // Whoever was given one.
@@ -61,6 +78,7 @@ fn fitted(run: &Run, mut event: RunEvent) -> RunEvent {
                     step: open.step.clone(),
                     purpose: open.purpose,
                     attempt: open.attempt,
+                    delivery: None,
                 };
             }
         }

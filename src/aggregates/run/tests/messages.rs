@@ -446,7 +446,8 @@ fn what_cannot_follow_of_messages_is_an_illegal_event() {
     let sent = sent.unwrap();
     let handled = |number, receiver: &str, step: &str, attempt| {
         let (number, receiver, step) = (MessageNumber(number), AgentName::new(receiver), StepId::grown(step));
-        RunEvent::from(MessageHandled { number, receiver, step, purpose: Purpose::Do, attempt })
+        let (purpose, delivery) = (Purpose::Do, None);
+        RunEvent::from(MessageHandled { number, receiver, step, purpose, attempt, delivery })
     };
     let expired = |number, receiver: &str| {
         let (number, receiver) = (MessageNumber(number), AgentName::new(receiver));

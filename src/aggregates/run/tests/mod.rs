@@ -4,6 +4,7 @@ mod agents;
 mod context;
 mod control;
 mod damaged;
+mod delivering;
 mod driven;
 mod family;
 mod found;

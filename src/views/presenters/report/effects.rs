@@ -80,6 +80,13 @@ pub enum EffectReport {
         /// The context.
         context: ContextName,
     },
+    /// A message is delivered.
+    Deliver {
+        /// Its number in the run.
+        message: u64,
+        /// The agent that is to handle it.
+        agent: AgentName,
+    },
     /// The run is to be woken.
     Wake {
         /// The timer that wakes it.
@@ -109,8 +116,11 @@ pub fn effects(run: &Run) -> Vec<EffectReport> {
             RunEffect::AnswerReturn { step, granted } => {
                 EffectReport::Return { step: Some(step), granted: Some(granted) }
             }
+            RunEffect::Deliver(started) => {
+                EffectReport::Deliver { message: started.number.0, agent: started.receiver.clone() }
+            }
             // It is told once more in any case.
-            RunEffect::Tell(_) => return None,
+            RunEffect::Tell(_) | RunEffect::Answer { .. } => return None,
             RunEffect::Ask { request, step } => EffectReport::Ask { step, request },
             RunEffect::Stop { step, .. } => EffectReport::Stop { step },
             RunEffect::Shared(effect) => shared(effect),

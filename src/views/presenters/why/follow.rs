@@ -54,7 +54,7 @@ pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) ->
         RunEvent::HandoffDeclared(told) => vec![Want::Began(told.step.clone(), Purpose::Do)],
         RunEvent::ContextChanged(changed) => vec![Want::Began(changed.step.clone(), changed.purpose)],
         RunEvent::MessageHandled(handled) => vec![Want::Message(handled.number)],
-        RunEvent::MessageSent(sent) => match sent.causation.filter(|_| sent.by.is_some()) {
+        RunEvent::MessageSent(sent) => match sent.causation.filter(|_| sent.by.is_some() || sent.delivery.is_some()) {
             Some(number) => vec![Want::Message(number)],
             None => vec![Want::Began(sent.step.clone(), sent.purpose)],
         },

@@ -135,7 +135,10 @@ fn written(past: &Past<'_>, changed: &ContextChanged) -> String {
 }
 
 fn handled(done: &MessageHandled) -> String {
-    format!("`{}` handled message {} for {}", done.step, done.number, done.receiver)
+    match done.delivery {
+        Some(_) => format!("`{}` handled message {}", done.receiver, done.number),
+        None => format!("`{}` handled message {} for {}", done.step, done.number, done.receiver),
+    }
 }
 
 /// A message, with whom it is for and what it says.
@@ -145,6 +148,9 @@ fn message_sent(past: &Past<'_>, sent: &MessageSent) -> String {
     match (&sent.by, sent.causation) {
         (Some(by), Some(again)) => {
             format!("{by} had message {again} sent again to {to}, as {number}: {says}")
+        }
+        _ if sent.delivery.is_some() => {
+            format!("`{}` sent message {number} ({kind}) to {to}: {says}", sent.from)
         }
         _ => format!("`{step}` sent message {number} ({kind}) to {to}: {says}"),
     }

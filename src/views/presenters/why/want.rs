@@ -261,6 +261,8 @@ fn earlier(step: &StepId, purpose: Purpose, before: u32, event: &RunEvent) -> Me
 fn handled(step: &StepId, purpose: Purpose, attempt: u32, event: &RunEvent) -> Met {
     let is_its = |of: &StepId, for_what, number| (of, for_what, number) == (step, purpose, attempt);
     match event {
+        // What was delivered, or what it asked, it was not given.
+        RunEvent::MessageHandled(done) if done.delivery.is_some() => Met::No,
         RunEvent::MessageHandled(done) if is_its(&done.step, done.purpose, done.attempt) => Met::Part,
         // It was given none.
         RunEvent::AttemptStarted(began) if is_its(&began.step, began.purpose, began.attempt) => Met::Never,

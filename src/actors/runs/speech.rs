@@ -1,0 +1,83 @@
+//! What an attempt of a run, or who was delivered a message of it, says while that goes on: each word is recorded before anybody hears
+//! it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use super::Runs;
+use super::told::ToRun;
+use crate::aggregates::run::Ask;
+use crate::events::ids::{Fence, RunId, StepId};
+use crate::events::json::Json;
+use crate::events::problem::{Code, Problem};
+use crate::executors::voice::{Speak, Voice};
+use crate::kernel::Deadline;
+use crate::workflow::work::Failure;
+
+/// Says things in the name of an attempt or a delivery.
+pub(super) struct Speech {
+    runs: Weak<Runs>,
+    run: RunId,
+    step: StepId,
+    fence: Fence,
+    /// How many it has asked.
+    asked: AtomicU32,
+}
+
+impl Speech {
+    /// The voice of an attempt or a delivery.
+    pub(super) fn voice(runs: &Weak<Runs>, run: &RunId, step: &StepId, fence: Fence) -> Voice {
+        let (runs, run, step) = (Weak::clone(runs), run.clone(), step.clone());
+        Voice::new(Self { runs, run, step, fence, asked: AtomicU32::new(0) })
+    }
+
+    fn runs(&self) -> Result<Arc<Runs>, Failure> {
+        let gone = || Failure::new(Code::Cancelled, "the run is not driven here any more");
+        self.runs.upgrade().ok_or_else(gone)
+    }
+
+    async fn send(&self, runs: &Runs, message: Json, asks: Option<u32>) -> Result<(), Failure> {
+        let (step, fence) = (self.step.clone(), self.fence);
+        let said = runs.ask(&self.run, Ask::Say { step, fence, message, asks }).await;
+        said.map(drop).map_err(Failure::from)
+    }
+}
+
+#[async_trait]
+impl Speak for Speech {
+    async fn say(&self, message: Json) -> Result<(), Failure> {
+        let runs = self.runs()?;
+        self.send(&runs, message, None).await
+    }
+
+    async fn ask(&self, message: Json, within: Duration) -> Result<Json, Failure> {
+        let runs = self.runs()?;
+        let nth = self.asked.fetch_add(1, Ordering::Relaxed);
+        let (reply, answer) = oneshot::channel::<Result<Json, Problem>>();
+        let clock = Arc::clone(&runs.context().clock);
+        let until = Deadline::Steady(clock.now().steady.after(within));
+        runs.tell(&self.run, ToRun::Waits { fence: self.fence, nth, reply });
+        self.send(&runs, message, Some(nth)).await?;
+        drop(runs);
+        let late = async {
+            while !until.has_come(clock.now()) {
+                clock.wait_until(until.into()).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = answer => match answer {
+                Ok(answer) => answer.map_err(Failure::from),
+                Err(_) => Err(Failure::new(Code::Cancelled, "the run is not driven here any more")),
+            },
+            () = late => {
+                let within = crate::events::time::format_duration(within);
+                Err(Failure::new(Code::AnswerLate, format!("nobody has answered within {within}")))
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What an attempt, or who was delivered a message, says while it goes on.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Failure;
+use crate::events::json::Json;
+use crate::events::problem::Code;
+
+/// Says things in the name of an open attempt, or of an open delivery.
+#[async_trait]
+pub trait Speak: Send + Sync {
+    /// Sends a message as agents send it. Ends when it is recorded.
+    ///
+    /// # Errors
+    /// When it may not be sent, or what sends it is over.
+    async fn say(&self, message: Json) -> Result<(), Failure>;
+
+    /// Sends one and waits for the answer, for so long.
+    ///
+    /// # Errors
+    /// The same; and [`Code::AnswerLate`].
+    async fn ask(&self, message: Json, within: Duration) -> Result<Json, Failure>;
+}
+
+/// The way to say something. Nobody hears who has none, as in a test of an executor alone.
+#[derive(Clone, Default)]
+pub struct Voice(Option<Arc<dyn Speak>>);
+
+impl fmt::Debug for Voice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Voice").field(&self.0.is_some()).finish()
+    }
+}
+
+impl Voice {
+    /// That way.
+    pub fn new(speaker: impl Speak + 'static) -> Self {
+        Self(Some(Arc::new(speaker)))
+    }
+
+    /// Sends a message as agents send it. Ends when it is recorded.
+    ///
+    /// # Errors
+    /// The same as those of [`Speak::say`].
+    pub async fn say(&self, message: Json) -> Result<(), Failure> {
+        self.speaker()?.say(message).await
+    }
+
+    /// Sends one and waits for the answer, for so long.
+    ///
+    /// # Errors
+    /// The same as those of [`Speak::ask`].
+    pub async fn ask(&self, message: Json, within: Duration) -> Result<Json, Failure> {
+        self.speaker()?.ask(message, within).await
+    }
+
+    fn speaker(&self) -> Result<&dyn Speak, Failure> {
+        let nobody = || Failure::new(Code::Cancelled, "there is no run in which this could be said");
+        self.0.as_deref().ok_or_else(nobody)
+    }
+}
