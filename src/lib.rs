@@ -83,6 +83,11 @@ struct Readme;
 #[doc = include_str!("../docs/testing.md")]
 struct TestingPage;
 
+/// And those of the page on messages.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/messages.md")]
+struct MessagesPage;
+
 /// And those of the page on embedding.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/embedding.md")]

@@ -3,7 +3,7 @@
 //! - [`hosting`]: hosts streams of any kind
 //! - [`runs`]: what performs the effects of runs, and what may be wanted of them
 //! - [`agents`]: who makes attempts
-//! - [`contexts`]: what streams and people share
+//! - [`contexts`]: what streams and people share; [`minds`]: what agents with a memory remember
 //! - [`pages`]: files for people in a run's folder
 //! - [`notify`]: tells others of events; [`subscribe`]: and programs that use the crate
 //! - [`arbiters`]: the threads on which actors live
@@ -16,6 +16,7 @@ pub mod clock;
 pub mod contexts;
 pub mod hosting;
 pub mod library;
+pub mod minds;
 pub mod notify;
 pub mod pages;
 pub mod runs;

@@ -26,6 +26,7 @@ use super::hosting::load::{load, load_at};
 use super::hosting::standings::LiveStandings;
 use super::hosting::waker::{Rested, Waker};
 use super::library::Library;
+use super::minds::MindKind;
 use super::notify::{Notice, Notifiers};
 use super::pages::Pages;
 use super::pages::inspect::Inspector;
@@ -163,7 +164,7 @@ impl System {
         let known = Arc::new(AgentsView::new(Arc::clone(&projector)));
         let live = Runs::new(Arc::clone(&hosting), Arc::clone(&agents), scribe, Arc::clone(&logs), known);
         let kinds = kinds.with(RunKind { runs: Arc::downgrade(&live), pages }).with(AgentKind { agents });
-        let kinds = kinds.with(ContextKind);
+        let kinds = kinds.with(ContextKind).with(MindKind);
         hosting.register(kinds);
         let arbiters = Mutex::new(arbiters);
         let runs = Arc::new(RunsView::new(Arc::clone(&projector)));

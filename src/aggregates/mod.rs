@@ -3,7 +3,9 @@
 //! - [`run`]: one execution of a workflow, a graph of steps that grows
 //! - [`agent`]: whether an agent takes work, and with which definitions it was seen
 //! - [`context`]: what streams and people share: keys with values, and locks
+//! - [`mind`]: what an agent with a memory remembers
 
 pub mod agent;
 pub mod context;
+pub mod mind;
 pub mod run;

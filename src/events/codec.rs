@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent::*;
 use super::context::*;
+use super::mind::*;
 use super::run::*;
 
 /// The most that decoding one value may allocate, in bytes, also where its bytes are damaged. For values
@@ -220,6 +221,13 @@ event_table! {
         LockExpired "lock_expired" 1;
         LockWaitEnded "lock_wait_ended" 1;
         LockWaitEndTold "lock_wait_end_told" 1;
+    }
+}
+
+event_table! {
+    MindEvent {
+        MessageTaken "message_taken" 1;
+        Remembered "remembered" 1;
     }
 }
 

@@ -257,6 +257,11 @@ impl StreamId {
         Self::new(AGENT_KIND, &agent.key())
     }
 
+    /// The stream of the mind of an agent, in whatever spelling.
+    pub fn of_mind(agent: &AgentName) -> Self {
+        Self::new(MIND_KIND, &agent.key())
+    }
+
     /// The run whose stream this is.
     pub fn run(&self) -> Option<RunId> {
         self.0.strip_prefix(RUN_KIND)?.strip_prefix('/').map(|id| RunId(id.into()))
@@ -268,6 +273,9 @@ pub const RUN_KIND: &str = "run";
 
 /// The kind of the streams of agents.
 pub const AGENT_KIND: &str = "agent";
+
+/// The kind of the streams of minds.
+pub const MIND_KIND: &str = "mind";
 
 impl TimerId {
     /// The timer that ends the sleep of a step.

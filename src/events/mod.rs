@@ -5,7 +5,8 @@
 //! - [`json`]: JSON as text, and payloads that may be blobs
 //! - [`text`]: texts from outside, and what they may do where they are shown
 //! - [`problem`]: classes and stable codes of what can go wrong
-//! - [`run`]: the events of a run; [`agent`]: of an agent; [`context`]: of a shared context
+//! - [`run`]: the events of a run; [`agent`]: of an agent; [`context`]: of a shared context; [`mind`]: of an
+//!   agent with a memory
 //! - [`commit`]: what is stored together, chained by hashes
 //! - [`decision`]: what each decision in a commit was made on
 //! - [`codec`]: bytes of all of that, by type and schema
@@ -20,6 +21,7 @@ pub mod decision;
 pub mod ids;
 pub mod json;
 pub mod limits;
+pub mod mind;
 pub mod problem;
 pub mod rows;
 pub mod run;

@@ -259,6 +259,7 @@ codes! {
         "read it again, and expect the version that it has";
     UnknownAlias = "RE-1409", Validation, "An agent names a shared context by an alias that its workflow does not have",
         "name the context at the top of the file: `contexts: {ALIAS: NAME}`";
+    MindChanged = "RE-1410", Transient, "A mind has taken in another message since, and may know better", "try again";
     ContextFull = "RE-1405", Validation, "A context has as many keys, locks or waiters as it may have",
         (Read(Document::Limits));
     LockHeld = "RE-1406", Transient, "Somebody else holds the lock, or comes first", "try again, or wait for it";

@@ -1,10 +1,12 @@
 //! Agents of the program itself, by name: Rust closures, and executors of any other kind. An attempt of a closure is a call
 //! of it.
 //!
+//! - [`mind`]: closures that remember
 //! - [`message`]: messages that are types, and closures that handle them as they come; [`outgoing`]: messages that closures send
 //! - [`typed`]: closures that take what they work on as types of their own
 
 pub mod message;
+pub mod mind;
 pub mod outgoing;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! What an attempt, or who was delivered a message, says while it goes on.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Failure;
+use crate::aggregates::mind::Take;
+use crate::events::ids::{AgentName, ContextKey};
 use crate::events::json::Json;
 use crate::events::problem::Code;
 
@@ -24,6 +27,29 @@ pub trait Speak: Send + Sync {
     /// # Errors
     /// The same; and [`Code::AnswerLate`].
     async fn ask(&self, message: Json, within: Duration) -> Result<Json, Failure>;
+
+    /// What an agent with a memory remembers, and what came of that message, if it has taken it in.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    async fn recall(&self, mind: &AgentName, message: &str) -> Result<Recalled, Failure>;
+
+    /// Has an agent with a memory take in a message. Answers whether it did: not if it has taken in another since.
+    ///
+    /// # Errors
+    /// When it cannot.
+    async fn remember(&self, mind: &AgentName, take: Take) -> Result<bool, Failure>;
+}
+
+/// What an agent with a memory knows.
+#[derive(Debug, Clone)]
+pub struct Recalled {
+    /// How many messages it has taken in.
+    pub after: u64,
+    /// What it remembers.
+    pub memory: BTreeMap<ContextKey, Json>,
+    /// What came of the message that was asked for, if it has taken that in: its answer, and what is sent for it.
+    pub taken: Option<(Json, Vec<Json>)>,
 }
 
 /// The way to say something. Nobody hears who has none, as in a test of an executor alone.
@@ -56,6 +82,22 @@ impl Voice {
     /// The same as those of [`Speak::ask`].
     pub async fn ask(&self, message: Json, within: Duration) -> Result<Json, Failure> {
         self.speaker()?.ask(message, within).await
+    }
+
+    /// What an agent with a memory remembers, and what came of that message.
+    ///
+    /// # Errors
+    /// The same as those of [`Speak::recall`].
+    pub async fn recall(&self, mind: &AgentName, message: &str) -> Result<Recalled, Failure> {
+        self.speaker()?.recall(mind, message).await
+    }
+
+    /// Has an agent with a memory take in a message.
+    ///
+    /// # Errors
+    /// The same as those of [`Speak::remember`].
+    pub async fn remember(&self, mind: &AgentName, take: Take) -> Result<bool, Failure> {
+        self.speaker()?.remember(mind, take).await
     }
 
     fn speaker(&self) -> Result<&dyn Speak, Failure> {

@@ -6,6 +6,7 @@ mod handoffs;
 mod kit;
 mod live;
 mod messages;
+mod minds;
 mod outcomes;
 mod refused;
 mod runtimes;

@@ -6,6 +6,7 @@ mod agents;
 mod commands;
 mod contexts;
 mod messages;
+mod minds;
 mod people;
 mod shared;
 

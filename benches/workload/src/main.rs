@@ -15,6 +15,7 @@ mod restart;
 mod runs;
 mod seen;
 mod sleeping;
+mod talk;
 mod woken;
 
 use std::path::{Path, PathBuf};
@@ -77,6 +78,10 @@ struct Sizes {
     restart: restart::Size,
     /// What is looked at.
     looks: looks::Size,
+    /// Messages of which nothing is recorded.
+    told: u64,
+    /// Messages of each of 64 runs.
+    messages: u64,
 }
 
 const FULL: Sizes = Sizes {
@@ -91,6 +96,8 @@ const FULL: Sizes = Sizes {
     programs: (2_000, 500),
     restart: restart::Size { runs: 100_000, due: 100 },
     looks: looks::Size { listed: 100_000, steps: 10_000, folded: 103 },
+    told: 1_000_000,
+    messages: 150,
 };
 const SMOKE: Sizes = Sizes {
     appends: 10,
@@ -104,6 +111,8 @@ const SMOKE: Sizes = Sizes {
     programs: (40, 10),
     restart: restart::Size { runs: 200, due: 5 },
     looks: looks::Size { listed: 200, steps: 200, folded: 2 },
+    told: 1_000,
+    messages: 4,
 };
 
 /// How many times as many steps show whether undoing one of them costs more.
@@ -173,6 +182,10 @@ async fn round(figures: &mut Figures, arguments: &Arguments, sizes: &Sizes, dir:
     }
     if arguments.wants("engine_w1_64") {
         embedded::measure(figures, dir, sizes.runs).await?;
+    }
+    if arguments.wants("talk") {
+        talk::ephemeral(figures, sizes.told).await?;
+        talk::durable(figures, dir, sizes.runs, sizes.messages).await?;
     }
     if arguments.wants("group256") {
         figures.add("group256", "records_per_s", grouped_per_s(dir, 256, sizes.records)?);

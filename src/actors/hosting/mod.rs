@@ -1,6 +1,7 @@
 //! Hosts streams of any kind: who is in memory, who goes on by itself, who is woken when. It names no kind.
 //!
-//! - [`kind`]: what is to be known of a kind of streams, and the register of kinds; [`shell`]: what is particular to one
+//! - [`kind`]: what is to be known of a kind of streams, and the register of kinds; [`shell`]: what is particular to one;
+//!   [`quiet`]: of those for which nothing is done in the world
 //! - [`host`]: the actor that drives a core; [`context`]: what every host needs; [`messages`]: what it is sent; [`live`]: what
 //!   is seen of it; `memory`: whether what a decision may read is in memory
 //! - [`book`]: who is where; `wakes`: one heap for all wake-ups; `rest`: waiting for streams to come to rest
@@ -22,6 +23,7 @@ mod memory;
 pub mod messages;
 pub mod past;
 mod post;
+pub mod quiet;
 mod rest;
 pub mod shell;
 mod snapshots;

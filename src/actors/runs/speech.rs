@@ -10,12 +10,16 @@ use tokio::sync::oneshot;
 
 use super::Runs;
 use super::told::ToRun;
+use crate::actors::hosting::load::load;
+use crate::actors::minds::MindKind;
+use crate::aggregates::mind::{Mind, MindAsk, Take};
 use crate::aggregates::run::Ask;
-use crate::events::ids::{Fence, RunId, StepId};
+use crate::events::ids::{AgentName, Fence, RunId, StepId, StreamId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
-use crate::executors::voice::{Speak, Voice};
-use crate::kernel::Deadline;
+use crate::executors::voice::{Recalled, Speak, Voice};
+use crate::kernel::core::Envelope;
+use crate::kernel::{Blobs, Deadline, Unreadable};
 use crate::workflow::work::Failure;
 
 /// Says things in the name of an attempt or a delivery.
@@ -80,4 +84,41 @@ impl Speak for Speech {
             }
         }
     }
+
+    async fn recall(&self, mind: &AgentName, message: &str) -> Result<Recalled, Failure> {
+        let runs = self.runs()?;
+        let context = runs.context();
+        let (state, _) =
+            load::<Mind>(&*context.store, &StreamId::of_mind(mind)).await.map_err(Failure::from)?;
+        let (library, message) = (Arc::clone(&context.library), message.to_owned());
+        // Content may have to be read.
+        let read = tokio::task::spawn_blocking(move || recalled(&state, &message, &*library));
+        match read.await {
+            Ok(recalled) => recalled.map_err(|unreadable| Failure::from(unreadable.problem())),
+            Err(error) => Err(Failure::new(Code::Internal, error.to_string())),
+        }
+    }
+
+    async fn remember(&self, mind: &AgentName, take: Take) -> Result<bool, Failure> {
+        let runs = self.runs()?;
+        let (stream, take) = (StreamId::of_mind(mind), Box::new(take));
+        let ask = || MindAsk::Take(take.clone());
+        match runs.hosting().order::<MindKind>(&stream, &Envelope::default(), ask).await {
+            Ok(_) => Ok(true),
+            Err(problem) if problem.code == Code::MindChanged => Ok(false),
+            Err(problem) => Err(problem.into()),
+        }
+    }
+}
+
+fn recalled(state: &Mind, message: &str, blobs: &dyn Blobs) -> Result<Recalled, Unreadable> {
+    let memory =
+        state.memory().iter().filter_map(|(key, memory)| Some((key.clone(), memory.value.as_ref()?)));
+    let memory = memory.map(|(key, value)| Ok((key, blobs.json(value)?)));
+    let taken = state.taken(message).map(|taken| {
+        let sends = taken.sends.iter().map(|message| blobs.json(message));
+        Ok::<_, Unreadable>((blobs.json(&taken.answer)?, sends.collect::<Result<_, _>>()?))
+    });
+    let memory = memory.collect::<Result<_, Unreadable>>()?;
+    Ok(Recalled { after: state.count(), memory, taken: taken.transpose()? })
 }

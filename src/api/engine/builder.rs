@@ -13,8 +13,9 @@ use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem};
 use crate::executors::function::Functions;
 use crate::executors::function::message::{Handler, Handlers, Message};
+use crate::executors::function::mind::{MindCall, Remembering};
 use crate::executors::function::typed::{StepFunction, UndoFunction};
-use crate::executors::{AgentDefinition, Executor, ExecutorKind};
+use crate::executors::{AgentDefinition, Executor, ExecutorKind, Failure};
 use crate::store::EventStore;
 use crate::text_file::check_data_folder;
 use crate::workflow::definition::is_built_in;
@@ -99,6 +100,21 @@ impl Builder {
             self.twice = self.twice.or(Some((name, M::NAME)));
         }
         self
+    }
+
+    /// With a closure by which the agent of that name handles messages of a type within runs, and remembers: it takes the message and
+    /// a [`MindCall`]. What it remembers, that it has taken in the message, and what it answers and sends are one commit in a stream of
+    /// its own, `mind/NAME`, which outlives every run: `reenact replay mind/NAME --at N` shows it as it was.
+    ///
+    /// A message is taken in once, however often it is delivered; the closure may be called more often. Runs that are rolled back
+    /// or forked leave the mind alone.
+    pub fn mind<M, F, R>(self, name: &str, handler: F) -> Self
+    where
+        M: Message + Clone + Sync,
+        F: Fn(M, MindCall) -> R + Send + Sync + Clone + 'static,
+        R: Future<Output = Result<M::Answer, Failure>> + Send + 'static,
+    {
+        self.on(name, Remembering(handler))
     }
 
     /// With an agent that hears of topics: those that the pattern matches, in which `*` is any one word and `**` at the end all that

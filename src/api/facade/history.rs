@@ -12,7 +12,10 @@ use crate::api::protocol::{Frame, HistoryLine, Response, Shown, State, WhichEven
 use crate::events::agent::AgentEvent;
 use crate::events::commit::Recorded;
 use crate::events::context::ContextEvent;
-use crate::events::ids::{AGENT_KIND, AgentName, CONTEXT_KIND, RUN_KIND, RunId, StepId, StreamId, Version};
+use crate::events::ids::{
+    AGENT_KIND, AgentName, CONTEXT_KIND, MIND_KIND, RUN_KIND, RunId, StepId, StreamId, Version,
+};
+use crate::events::mind::MindEvent;
 use crate::events::problem::{Code, Problem, Remedy, nearest};
 use crate::events::run::RunEvent;
 use crate::kernel::Aggregate;
@@ -69,6 +72,7 @@ impl Facade {
             RUN_KIND => RunEvent::TABLE,
             AGENT_KIND => AgentEvent::TABLE,
             CONTEXT_KIND => ContextEvent::TABLE,
+            MIND_KIND => MindEvent::TABLE,
             // Its types are known to the program that has such streams.
             _ => &[],
         };
@@ -143,6 +147,7 @@ impl Facade {
             Some((kind, id)) => {
                 let stream = match kind {
                     AGENT_KIND => StreamId::of_agent(&AgentName::new(id)),
+                    MIND_KIND => StreamId::of_mind(&AgentName::new(id)),
                     _ => StreamId::new(kind, id),
                 };
                 let is_there = self.system.kind(&stream).is_ok() && self.newest(&stream).await.is_ok();

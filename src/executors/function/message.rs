@@ -137,6 +137,11 @@ impl MessageCall {
         ask(&self.context.voice, to, message, within).await
     }
 
+    /// Sends a message as agents send it, in that commit.
+    pub(super) fn send_json(&self, message: Json) {
+        self.request(AgentRequest::Send(message));
+    }
+
     fn request(&self, request: AgentRequest) {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     }
@@ -246,7 +251,7 @@ where
 /// A closure that handles messages of a type of which no run knows.
 pub(crate) struct Alone<M: Message>(Arc<dyn Fn(M) -> Option<Answering<M>> + Send + Sync>);
 
-type Answering<M> = BoxFuture<'static, Result<<M as Message>::Answer, Failure>>;
+pub(super) type Answering<M> = BoxFuture<'static, Result<<M as Message>::Answer, Failure>>;
 
 impl<M: Message> Alone<M> {
     /// Handles one.

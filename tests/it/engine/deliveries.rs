@@ -5,13 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reenact::actors::clock::SystemClock;
+use reenact::actors::hosting::load::load;
+use reenact::aggregates::mind::Mind;
 use reenact::aggregates::run::{RunStatus, StartRun};
 use reenact::events::codec::Encoded;
-use reenact::events::ids::AgentName;
+use reenact::events::ids::{AgentName, StreamId};
 use reenact::events::json::{Blob, Json};
 use reenact::events::problem::Problem;
+use reenact::events::run::RunEvent;
 use reenact::executors::function::FunctionCall;
 use reenact::executors::function::message::{Handlers, Message, MessageCall};
+use reenact::executors::function::mind::{MindCall, Remembering};
 use reenact::executors::function::outgoing::Outgoing;
 use reenact::executors::{AgentDefinition, ExecutorKind};
 use reenact::store::fault::Fault;
@@ -20,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::children::fold;
 use super::kit::{Kit, faulty, id, on_actix, start_of};
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Count(u64);
 
 impl Message for Count {
@@ -48,7 +52,11 @@ fn kit_of(store: Arc<dyn reenact::store::EventStore>, handled: &Arc<AtomicUsize>
         }
     });
     let mut doubler = Handlers::default();
-    doubler.on(|count: Count| async move { Ok(count.0 * 2) });
+    doubler.on(Remembering(|count: Count, call: MindCall| async move {
+        let before = call.recall::<u64>("doubled")?.unwrap_or(0);
+        call.remember("doubled", &(before + 1))?;
+        Ok(count.0 * 2)
+    }));
     let mut start = start_of("[{id: a, agent: asker}, {id: b, agent: asker}]");
     for (name, handlers) in [("counter", counter), ("doubler", doubler)] {
         let name = AgentName::new(name);
@@ -102,6 +110,15 @@ fn is_counted_once_though_it_ends_at(nth: u64, fault: Fault) -> bool {
         assert!(count("context_changed") >= 2, "{nth} {fault:?}");
         assert_eq!(count("step_completed"), 2, "{nth} {fault:?}");
         assert!(handled.load(Ordering::SeqCst) >= count("context_changed"));
+        // Each message that the mind took in it took in once, whoever heard of it.
+        let mind = load::<Mind>(&*store, &StreamId::new("mind", "doubler")).await.unwrap().0;
+        let memory = mind.memory().values().next().unwrap();
+        assert_eq!(memory.last.0, mind.count(), "{nth} {fault:?}");
+        let sent = events.iter().filter(|(_, event)| match event {
+            RunEvent::MessageSent(sent) => sent.receivers.iter().any(|name| name.as_str() == "doubler"),
+            _ => false,
+        });
+        assert!(mind.count() <= sent.count() as u64, "{nth} {fault:?}");
         second.shut_down(std::future::ready(())).await.unwrap();
     });
     reached
