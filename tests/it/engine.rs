@@ -20,5 +20,6 @@ mod slots;
 mod snapshots;
 mod stops;
 mod store;
+mod stuck;
 mod subscribe;
 mod timers;

@@ -6,6 +6,7 @@
 //! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
 //! - `beside`: what attempts want beside their answer; `context`: what its agents share; `shared`: what it asks of contexts
 //!   that it shares with other runs; `sharing`: when it says so, and what follows from the answer; `handoff`, `hop`: how an agent hands over, and what is known of that
+//! - `stuck`: what shows that an agent does not get on, and who is asked then; `watch`: what is known of that
 //! - `messages`: what its agents say to each other; `sending`: what attempts send, and what becomes of what they were given
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
 //! - `evolve`: the fold, one total match
@@ -51,12 +52,14 @@ mod sharing;
 mod snapshot;
 pub mod start;
 mod startable;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod time;
 mod timer;
 mod tries;
 mod unwinding;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
