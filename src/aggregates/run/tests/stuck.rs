@@ -288,6 +288,17 @@ fn an_attempt_without_an_end_is_stuck_where_its_step_does_not_end_it_before() {
 }
 
 #[test]
+fn a_step_has_all_its_attempts_anew_once_it_is_told_what_to_do() {
+    let file = "name: w\nsteps: [{id: s, agent: a, retry: {attempts: 2, initial: 1s, jitter: 0}}]";
+    let mut play = start(file, Some("boss"));
+    play.fail("s", exit(Class::Transient));
+    play.sleep(Duration::from_secs(1));
+    play.fail("s", Failure::stopped(Stop::TimedOut));
+    play.complete("s/guidance[1]", "1");
+    assert_eq!(play.fail("s", exit(Class::Transient)), ["attempt_failed s", "retry_scheduled s"]);
+}
+
+#[test]
 fn a_manager_that_fails_leaves_the_step_stuck_and_is_not_asked_about_itself() {
     let mut play = start(
         "name: w\nsteps: [{id: s, agent: a, retry: {attempts: 2, initial: 1s, jitter: 0}}]",
