@@ -51,6 +51,8 @@ pub struct Config {
     pub defaults: StepDefaults,
     /// The section `[growth]` of the configuration.
     pub growth: Growth,
+    /// The section `[stuck]` of the configuration.
+    pub stuck: Stuck,
     /// The section `[approvals]` of the configuration.
     pub approvals: Approvals,
     /// The section `[process]` of the configuration.
@@ -115,6 +117,19 @@ pub struct Run {
     pub fail_if_critical_skipped: bool,
     /// Whether a person who follows a run is told when something is done in a lesser way.
     pub warn_on_fallback: bool,
+}
+
+/// When agents are stuck, and who is asked then.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stuck {
+    /// How often an agent may give the same answer; 0 for as often as it likes.
+    pub answers: u32,
+    /// How often the same agent may hand over to the same other that hands back; 0 for as often as they like.
+    pub handoffs: u32,
+    /// How long an attempt of an agent may take without coming to an end; zero for no limit.
+    pub time: Duration,
+    /// The agent that is asked; none if nobody is.
+    pub manager: Option<AgentName>,
 }
 
 /// How far a run may grow.

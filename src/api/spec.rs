@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::events::ids::{AgentName, RunId};
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem};
-use crate::events::run::GrowthLimits;
+use crate::events::run::{GrowthLimits, StuckLimits};
 use crate::executors::AgentDefinition;
 use crate::workflow::definition::{Definition, is_built_in};
 
@@ -92,6 +92,9 @@ pub struct Resolved {
     /// How far the graph of a run may grow.
     #[serde(default)]
     pub growth: GrowthLimits,
+    /// When an agent of the run is stuck, and who is asked then.
+    #[serde(default)]
+    pub stuck: StuckLimits,
 }
 
 /// A workflow, its agents found and its limits known.

@@ -14,11 +14,11 @@ pub use files::{Checked, Family, Wrong};
 
 use super::protocol::check_tags;
 use super::spec::{BoundWorkflow, Resolved, RunSpec, Workflow};
-use crate::config::Config;
+use crate::config::{Config, Stuck};
 use crate::events::ids::AgentName;
 use crate::events::json::Json;
 use crate::events::problem::{Code, Problem, nearest};
-use crate::events::run::GrowthLimits;
+use crate::events::run::{GrowthLimits, StuckLimits};
 use crate::events::text::{is_control, printable};
 use crate::executors::AgentDefinition;
 use crate::workflow::definition::Definition;
@@ -85,11 +85,14 @@ impl Resolver {
             allowed.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
         };
         let environment = spec.environment.unwrap_or_else(of_process);
+        let of_children = children.iter().flat_map(|(_, child)| &child.agents);
+        let stuck = stuck(&self.config, root.agents.iter().chain(of_children));
         let children = children.into_iter().map(|(file, child)| self.bound(&file, &child));
         let resolved = Resolved {
             root: self.bound("", &root),
             children: children.collect(),
             growth: growth(&self.config),
+            stuck,
         };
         let workflow = Workflow::Resolved(Arc::new(resolved));
         // They are among those of the workflow.
@@ -135,6 +138,17 @@ fn growth(config: &Config) -> GrowthLimits {
         items: config.growth.items,
         handoffs: config.growth.handoffs_max,
     }
+}
+
+/// When agents are stuck; the manager as it calls itself, where it was found.
+fn stuck<'a>(config: &Config, mut agents: impl Iterator<Item = &'a AgentDefinition>) -> StuckLimits {
+    let Stuck { answers, handoffs, time, manager } = &config.stuck;
+    let manager = manager.as_ref().and_then(|manager| {
+        let found = agents.find(|agent| agent.name.key() == manager.key())?;
+        Some(found.name.clone())
+    });
+    let time_us = (!time.is_zero()).then(|| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    StuckLimits { answers: *answers, handoffs: *handoffs, time_us, manager }
 }
 
 /// The agents as they are recorded.

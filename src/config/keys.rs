@@ -47,6 +47,10 @@ const KEYS: &[Key] = &[
     ("growth.handoffs_max", |config, value| {
         number(value, 0..=1_000).map(|number| config.growth.handoffs_max = number)
     }),
+    ("stuck.answers", |config, value| number(value, 0..=1_000).map(|number| config.stuck.answers = number)),
+    ("stuck.handoffs", |config, value| number(value, 0..=1_000).map(|number| config.stuck.handoffs = number)),
+    ("stuck.time", |config, value| any_length(value).map(|length| config.stuck.time = length)),
+    ("stuck.manager", |config, value| agent(value).map(|agent| config.stuck.manager = agent)),
     ("approvals.checklist", |config, value| points(value).map(|points| config.approvals.checklist = points)),
     ("approvals.check", |config, value| program(value).map(|words| config.approvals.check = words)),
     ("process.environment", |config, value| texts(value).map(|names| config.process.environment = names)),

@@ -145,7 +145,7 @@ macro_rules! event_table {
 
 event_table! {
     RunEvent {
-        RunStarted "run_started" 5 <- 1 RunStartedV1 <- 2 RunStartedV2 <- 3 RunStartedV3 <- 4 RunStartedV4;
+        RunStarted "run_started" 6 <- 1 RunStartedV1 <- 2 RunStartedV2 <- 3 RunStartedV3 <- 4 RunStartedV4 <- 5 RunStartedV5;
         StepAdded "step_added" 5 <- 1 StepAddedV1 <- 2 StepAddedV2 <- 3 StepAddedV3 <- 4 StepAddedV4;
         AttemptStarted "attempt_started" 1;
         AttemptFailed "attempt_failed" 3 <- 1 AttemptFailedV1 <- 2 AttemptFailedV2;
@@ -187,6 +187,8 @@ event_table! {
         AttemptAnswered "attempt_answered" 1;
         ContextWritten "context_written" 1;
         HandoffDeclared "handoff_declared" 1;
+        AnswerNoted "answer_noted" 1;
+        Escalated "escalated" 1;
         MessageSent "message_sent" 2 <- 1 MessageSentV1;
         MessageHandled "message_handled" 2 <- 1 MessageHandledV1;
         DeliveryStarted "delivery_started" 1;

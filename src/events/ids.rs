@@ -168,6 +168,11 @@ impl StepId {
         Self(format!("{self}/handoff[{number}]").into())
     }
 
+    /// The step in which a manager is asked, for the so many-th time from 1, about the agent that is stuck at this one.
+    pub fn guided(&self, number: u32) -> Self {
+        Self(format!("{self}/guidance[{number}]").into())
+    }
+
     /// The prefix of the id of a step that asks about a phase. No id in a file has a colon.
     pub const PHASE: &'static str = "phase:";
 

@@ -388,6 +388,8 @@ codes! {
         "name it as it is seen from the folder in which the program runs, and write it before it is named";
     MasksTooMuch = "RE-3037", Validation, "A program has more masked than it may",
         "name values once, and only those that are secrets";
+    AgentStuck = "RE-3038", Fatal, "An agent is stuck: the same answer again and again, the same two agents handing over back and forth, or no end in time",
+        "see what was seen, and `[stuck]` in the configuration";
     TooManyItems = "RE-3029", Validation, "A `for_each` has more items than the configuration lets a run grow by",
         "give it a shorter list, or see `growth.items` in the configuration";
 

@@ -12,6 +12,7 @@ mod people;
 mod saga;
 mod shared;
 mod status;
+mod stuck;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub use shared::{
     PreparationWithdrawn, SharedKey, SharedWrite,
 };
 pub use status::RunStatus;
+pub use stuck::{AnswerNoted, Escalated, StuckLimits, StuckOn};
 
 /// First in a stream, in one commit with the [`StepAdded`]s of its definition. The run is `pending`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +85,8 @@ pub struct RunStarted {
     pub children: Vec<ChildBinding>,
     /// How far its graph may grow.
     pub growth: GrowthLimits,
+    /// When an agent of it is stuck, and who is asked then.
+    pub stuck: StuckLimits,
 }
 
 /// The step of another run that started this one.
@@ -400,7 +404,7 @@ run_events! {
     RunStarted, StepAdded, AttemptStarted, AttemptFailed, AttemptLost, RetryScheduled, FallbackEngaged, StepCompleted,
     StepSkipped, StepFailed, StepCancelled, TimerSet, TimerFired, ApprovalRequested, ApprovalChecked, ApprovalGranted,
     ApprovalRefused, ApprovalExpired, SignalAwaited, SignalReceived, ChildStarted, ChildRested, ChildStirred, ChildEnded, ReturnAsked, ReturnAnswered, ChildPastReturn, TellingBegan, ParentTold, DrivingBegan, AgentAwaited, AgentAwaitEnded, ContextChanged, ContextAwaited,
-    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, MessageSent,
+    ContextRead, LockRequested, LockAcquired, LockGivenBack, PreparationWithdrawn, AttemptAnswered, ContextWritten, HandoffDeclared, AnswerNoted, Escalated, MessageSent,
     MessageHandled, MessageExpired, DeliveryStarted, DeliveryFailed, DeliveryLost, RunPaused, RunUnpaused, PausePlanned, CancelRequested, RetryRequested,
     RollbackStarted, CompensationStarted, StepCompensated, CompensationFailed, CompensationResolved, RunCompleted,
     RunFailed, RunCompensated, RunCancelled, RunStuck,

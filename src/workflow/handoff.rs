@@ -17,6 +17,7 @@ use crate::events::problem::{Code, Problem};
 use crate::kernel::ReadBlob;
 
 pub use chain::{HandedWork, Link, WorkDone};
+pub(super) use chain::{literal, said, task_of};
 
 /// The line that a declaration begins with.
 pub const HEADER: &str = "HANDOFF DECLARATION:";

@@ -10,6 +10,7 @@
 //! - [`scope`]: what expressions see, and which part of it they use
 //! - [`dry_run`]: what a run would do, as far as that is known before it starts
 //! - [`handoff`]: how an agent hands its work over to another
+//! - [`stuck`]: what is asked about an agent that does not get on
 //! - [`render`]: from a step to the work that an agent gets
 //! - [`uses`]: which values a step uses, as its expressions name them
 //! - [`work`]: the work that an agent gets
@@ -33,6 +34,7 @@ pub mod retry;
 pub mod schema;
 pub mod scope;
 pub mod script;
+pub mod stuck;
 pub mod template;
 pub mod topic;
 pub mod uses;

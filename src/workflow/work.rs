@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ids::Version;
+use crate::events::ids::{AgentName, Version};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::{Outcome, RunStatus, Usage};
@@ -36,6 +36,20 @@ pub struct Work {
     /// The file of the workflow to start, for a step with `workflow`; `with` is its input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<String>,
+    /// What a manager said who was asked because the agent was stuck. It stands in the prompt too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<Guidance>,
+}
+
+/// What a manager said about an agent that was stuck.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guidance {
+    /// The name of the manager.
+    pub by: AgentName,
+    /// What was seen, in a sentence.
+    pub seen: String,
+    /// What the manager answered.
+    pub answer: Json,
 }
 
 /// What a step with `run` executes.

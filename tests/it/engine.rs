@@ -21,5 +21,6 @@ mod slots;
 mod snapshots;
 mod stops;
 mod store;
+mod stuck;
 mod subscribe;
 mod timers;

@@ -9,6 +9,7 @@ mod messages;
 mod minds;
 mod people;
 mod shared;
+mod stuck;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,7 @@ fn events() -> Vec<RunEvent> {
         .chain(endings())
         .chain(timers())
         .chain(control())
+        .chain(stuck::events())
         .chain(shared::events())
         .chain(saga())
         .chain(people::events())
@@ -88,6 +90,12 @@ fn started() -> RunEvent {
             critical_fails: true,
             items: 5_000,
             handoffs: 7,
+        },
+        stuck: StuckLimits {
+            answers: 4,
+            handoffs: 300,
+            time_us: Some(600_000_000),
+            manager: Some(AgentName::new("publisher")),
         },
     }
     .into()
@@ -162,15 +170,6 @@ fn control() -> Vec<RunEvent> {
             step: step("tag"),
             purpose: Purpose::Compensate,
             attempt: 2,
-        }
-        .into(),
-        HandoffDeclared {
-            step: step("tag"),
-            attempt: 2,
-            from: AgentName::new("publisher"),
-            to: AgentName::new("security_reviewer"),
-            reason: "what is left is a security question".to_owned(),
-            context: Payload::Blob(blob("context")),
         }
         .into(),
         AgentAwaited { agent: AgentName::new("publisher") }.into(),
@@ -329,6 +328,8 @@ fn an_older_schema_is_read_through_its_upcaster() {
     );
     is_read_as("child_ended", 1, &ChildEnded { driven: true, ..child_ended() }.into());
     let RunEvent::RunStarted(mut meant) = started() else { unreachable!() };
+    meant.stuck = StuckLimits::default();
+    is_read_as("run_started", 5, &meant.clone().into());
     meant.growth.handoffs = 5;
     is_read_as("run_started", 4, &meant.clone().into());
     meant.growth.items = 100_000;

@@ -180,6 +180,7 @@ pub(crate) fn start_of(yaml: &str) -> Result<StartRun> {
         until: None,
         children: Vec::new(),
         growth: Default::default(),
+        stuck: Default::default(),
         insists: Default::default(),
         drive: true,
     })

@@ -8,7 +8,7 @@ use crate::actors::clock::SystemClock;
 use crate::aggregates::run::{Ask, Insists, RunStatus, StartRun};
 use crate::events::ids::{AgentName, RunId};
 use crate::events::json::{Blob, Json};
-use crate::events::run::GrowthLimits;
+use crate::events::run::{GrowthLimits, StuckLimits};
 use crate::executors::function::FunctionCall;
 use crate::executors::{AgentDefinition, ExecutorKind, Executors, Failure};
 use crate::store::EventStore;
@@ -49,6 +49,7 @@ fn start() -> StartRun {
         until: None,
         children: Vec::new(),
         growth: GrowthLimits::default(),
+        stuck: StuckLimits::default(),
         insists: Insists::default(),
         drive: true,
     }

@@ -78,7 +78,7 @@ impl StartError {
     ///
     /// # Errors
     /// What keeps the run from deciding at all.
-    fn of_the_step(self) -> Result<RenderError, RunRejection> {
+    pub(super) fn of_the_step(self) -> Result<RenderError, RunRejection> {
         match self {
             Self::Render(error) => Ok(error),
             Self::Rejected(rejection) => Err(rejection),

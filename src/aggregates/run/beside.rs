@@ -8,6 +8,7 @@ use super::advance::Advance;
 use super::context::{SharedValues, Write};
 use super::handoff::HandOver;
 use super::sending::Outgoing;
+use crate::events::ids::AgentName;
 use crate::events::json::Json;
 use crate::events::run::AttemptStarted;
 use crate::workflow::json_text::Level;
@@ -30,9 +31,9 @@ pub(super) struct Beside {
 }
 
 impl Beside {
-    /// Whether another agent is to go on, so that what was answered is no output yet.
-    pub(super) fn hands_over(&self) -> bool {
-        self.handoff.is_some()
+    /// The agent that is to go on, if another is, so that what was answered is no output yet.
+    pub(super) fn hands_over_to(&self) -> Option<&AgentName> {
+        self.handoff.as_ref().map(HandOver::to)
     }
 }
 

@@ -67,6 +67,7 @@ pub fn start(
         until: None,
         children: children.collect::<Result<_, _>>().map_err(unreadable)?,
         growth: parent.started.growth,
+        stuck: parent.started.stuck.clone(),
         insists: Insists::default(),
         drive: true,
     })

@@ -185,6 +185,7 @@ fn start(draft: &mut RunDraft<'_>, asked: &StartRun, moment: &Moment<'_>) -> Res
         until: asked.until.clone(),
         children,
         growth: asked.growth,
+        stuck: asked.stuck.clone(),
     });
     for step in asked.definition.graph() {
         draft.emit(StepAdded {

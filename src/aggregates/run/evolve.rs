@@ -3,7 +3,8 @@
 //! Here is what becomes of steps; what attempts come to is in `tries`, how the graph grows and goes on in `graph`, what
 //! people do in `control`, how a run is undone in `saga`, what people are asked in `people`, what runs of its own do for it
 //! in `children`, which paused agents it waits for in `agents`, what its agents share in `context`, what they say to each
-//! other in `messages`, how they hand over in `handoff`, what it asks of contexts that it shares with other runs in `shared`.
+//! other in `messages`, how they hand over in `handoff`, what is seen of those that
+//! are stuck in `stuck`, what it asks of contexts that it shares with other runs in `shared`.
 
 mod agents;
 mod children;
@@ -15,6 +16,7 @@ mod messages;
 mod people;
 mod saga;
 mod shared;
+mod stuck;
 mod tries;
 
 use std::sync::Arc;
@@ -160,6 +162,8 @@ impl Evolution<'_> {
             RunEvent::AttemptAnswered(event) => self.attempt_answered(event),
             RunEvent::ContextWritten(event) => self.context_written(event),
             RunEvent::HandoffDeclared(event) => self.handoff_declared(event),
+            RunEvent::AnswerNoted(event) => self.answer_noted(event),
+            RunEvent::Escalated(event) => self.escalated(event),
             RunEvent::MessageSent(event) => self.message_sent(event),
             RunEvent::MessageHandled(event) => self.message_handled(event),
             RunEvent::MessageExpired(event) => self.message_expired(event),

@@ -12,6 +12,7 @@ use crate::events::run::{AttemptStarted, Because, HandoffDeclared, Purpose, Step
 use crate::kernel::Unreadable;
 use crate::workflow::definition::{Definition, is_built_in};
 use crate::workflow::handoff::{Handoff, Link, MayHandOver, in_answer, items};
+use crate::workflow::stuck::unguided;
 use crate::workflow::work::{Failure, Work};
 
 /// A handoff that may be made.
@@ -20,6 +21,13 @@ pub(super) struct HandOver {
     to: AgentName,
     added: StepAdded,
     definition: Definition,
+}
+
+impl HandOver {
+    /// The agent that goes on, as it calls itself.
+    pub(super) fn to(&self) -> &AgentName {
+        &self.to
+    }
 }
 
 /// Why no handoff is made.
@@ -105,7 +113,8 @@ impl Advance<'_, '_> {
             step: &step,
             is_handed: place != run.chain_begins(place),
             is_part: node.is_part(),
-            work,
+            // What a manager said to one is not part of the task.
+            work: unguided(work),
             answer,
             chain: &chain,
             to: &to,

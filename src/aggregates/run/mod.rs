@@ -6,6 +6,7 @@
 //! - `life`: where a run is in its life; `phase`: where doing a step is, and where undoing it is
 //! - `beside`: what attempts want beside their answer; `context`: what its agents share; `shared`: what it asks of contexts
 //!   that it shares with other runs; `sharing`: when it says so, and what follows from the answer; `handoff`, `hop`: how an agent hands over, and what is known of that
+//! - `stuck`: what shows that an agent does not get on, and who is asked then; `watch`: what is known of that
 //! - `messages`: what its agents say to each other; `sending`: what they send, and what becomes of what attempts were given;
 //!   `receivers`: whom a message is for; `delivering`: those that are handled as soon as they come
 //! - `tries`: the trying that both have; `queue`: what could be tried; `unwinding`: in which order a run is undone
@@ -54,12 +55,14 @@ mod sharing;
 mod snapshot;
 pub mod start;
 mod startable;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod time;
 mod timer;
 mod tries;
 mod unwinding;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use super::hop::Hop;
 use super::index::StepIndex;
 use super::phase::{Done, StepPhase, UndoPhase};
 use super::tries::{Trace, Tried, Tries, Trying};
+use super::watch::Watch;
 use crate::events::ids::{AgentName, RequestId, RunId, StepId, Version};
 use crate::events::json::Payload;
 use crate::events::run::{
@@ -32,6 +33,8 @@ pub(crate) struct Node {
     pub(super) rounds_before: usize,
     /// How its work was handed over in this generation, and by those to which it was, in order.
     pub(crate) handoffs: Vec<Hop>,
+    /// What is known of how its agents get on, once something is.
+    pub(crate) watch: Option<Box<Watch>>,
     /// Those that need it.
     pub(super) dependents: Vec<StepIndex>,
     /// How many of those that it needs are not done with.
@@ -173,6 +176,7 @@ impl Node {
             inner: Inner::default(),
             rounds_before: 0,
             handoffs: Vec::new(),
+            watch: None,
             dependents: Vec::new(),
             unmet: 0,
             doing: Tries::after(0, StepPhase::Blocked),
@@ -251,6 +255,11 @@ impl Node {
     /// Whether it is a part of a step that is done in parts: an item of a fan-out, a round of a loop.
     pub(super) fn is_part(&self) -> bool {
         matches!(self.added.because, Because::ForEach | Because::Repeat)
+    }
+
+    /// Whether a manager is asked in it about the step that it grew in, which is stuck.
+    pub(crate) fn is_of_manager(&self) -> bool {
+        self.added.because == Because::Escalation
     }
 
     /// Whether all that grew in it is done with.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::events::ids::AgentName;
 use crate::events::json::{Blob, Json};
-use crate::events::run::{GrowthLimits, Parent};
+use crate::events::run::{GrowthLimits, Parent, StuckLimits};
 use crate::workflow::definition::Definition;
 
 /// Everything that a run begins with. It was validated before.
@@ -39,6 +39,8 @@ pub struct StartRun {
     pub children: Vec<StartChild>,
     /// How far its graph may grow.
     pub growth: GrowthLimits,
+    /// When an agent of it is stuck, and who is asked then.
+    pub stuck: StuckLimits,
     /// What of this was said for this run.
     pub insists: Insists,
     /// Whether it is to go on by itself from its first commit on.

@@ -54,12 +54,20 @@ pub(super) fn check(patient: &Patient, config: &Config) -> Vec<Check> {
         let odd = catalog.warnings_of(&name).iter().chain(&nobodies);
         checks.extend(odd.map(|warning| check(warning).only_a_warning()));
     }
+    checks.extend(manager(config, &catalog, patient));
     if checks.is_empty() {
         checks.push(Check::good(AGENTS, format!("steps can name {}", some_of(&usable))));
     }
     needed.extend(others(config));
     checks.extend(programs(&needed, folder));
     checks
+}
+
+/// What is wrong with the agent that is asked about others which are stuck: no run with agents begins without it.
+fn manager(config: &Config, catalog: &Catalog, patient: &Patient) -> Option<Check> {
+    let found = catalog.find(config.stuck.manager.as_ref()?);
+    let wrong = found.and_then(|found| found.definition.check_usable()).err()?;
+    Some(Check::problem("`stuck.manager`", &wrong, &patient.call))
 }
 
 /// What else the configuration has run.

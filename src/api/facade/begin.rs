@@ -76,7 +76,7 @@ impl Facade {
         let Workflow::Resolved(resolved) = &spec.workflow else {
             return Err(Problem::new(Code::Internal, "a run begins with what was not read"));
         };
-        let Resolved { root, children, growth } = &**resolved;
+        let Resolved { root, children, growth, stuck } = &**resolved;
         let definition_blob = blob(&root.definition);
         let definition = self.definition(&definition_blob, &root.definition)?;
         check_labels(&definition.name, &spec)?;
@@ -100,6 +100,7 @@ impl Facade {
             until: spec.until,
             children: children.iter().map(start_child).collect(),
             growth: *growth,
+            stuck: stuck.clone(),
             insists,
             drive: false,
         })

@@ -102,6 +102,7 @@ fn is_happening(event: &RunEvent) -> bool {
         Run::AttemptStarted(_) | Run::AttemptFailed(_) | Run::AttemptLost(_) | Run::RetryScheduled(_) => true,
         Run::FallbackEngaged(_)
         | Run::HandoffDeclared(_)
+        | Run::Escalated(_)
         | Run::ChildStarted(_)
         | Run::ChildRested(_)
         | Run::TimerSet(_) => true,

@@ -235,7 +235,10 @@ impl Workflow {
             Self::Text(_) | Self::Definition(_) => Ok(()),
             Self::Resolved(resolved) => {
                 // The first definition is checked by who reads it; it may grow as far as it likes.
-                let Resolved { root, children, growth: _ } = &**resolved;
+                let Resolved { root, children, growth: _, stuck } = &**resolved;
+                if let Some(manager) = &stuck.manager {
+                    manager.check().map_err(|error| bad(error.to_string()))?;
+                }
                 root.check_bounds()?;
                 children.iter().try_for_each(BoundWorkflow::check)
             }

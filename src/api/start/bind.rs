@@ -49,6 +49,12 @@ pub(super) fn agents(
     if let Some(parsed) = &mut partly.read {
         configured(parsed, file, config, &mut binding.warnings);
     }
+    if let Some(manager) = config.stuck.manager.as_ref().filter(|_| !partly.agents.is_empty()) {
+        binding.find(manager).map_err(|problem| {
+            let message = format!("`stuck.manager` in the configuration: {}", problem.message);
+            (vec![Problem { message, ..problem }], binding.warnings.clone())
+        })?;
+    }
     if config.growth.handoffs_max > 0 {
         binding.reach();
     }

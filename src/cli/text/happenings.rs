@@ -178,9 +178,10 @@ impl Story {
                 return Some(of(step, purpose, &Tone::Warning.of(&lesser).and(failed)));
             }
             "lock_requested" | "lock_acquired" => of_lock(kind, facts),
-            "handoff_declared" => {
-                let reason = shortened(facts.text("reason"), MESSAGE_CHARS);
-                terminal!("hands over to {}: {}", Tone::Active.of(&name(facts.text("to"))), reason)
+            "handoff_declared" => handed_over(facts),
+            "escalated" => {
+                self.failed.remove(&key);
+                escalated(facts)
             }
             "child_started" => terminal!("goes on as run {}", facts.text("run")),
             "child_rested" => {
@@ -192,6 +193,7 @@ impl Story {
         let goes_on = [
             "timer_set",
             "handoff_declared",
+            "escalated",
             "child_started",
             "child_rested",
             "lock_requested",
@@ -339,6 +341,19 @@ pub(in crate::cli) fn lesser(line: &HistoryLine) -> Option<Text> {
         _ => return None,
     };
     Some(terminal!("{} {}", Tone::Warning.of(&terminal!("warning:")), words))
+}
+
+/// A step goes on with another agent.
+fn handed_over(facts: &Facts<'_>) -> Text {
+    let reason = shortened(facts.text("reason"), MESSAGE_CHARS);
+    terminal!("hands over to {}: {}", Tone::Active.of(&name(facts.text("to"))), reason)
+}
+
+/// A step is stuck, and its manager is asked.
+fn escalated(facts: &Facts<'_>) -> Text {
+    let seen = shortened(facts.text("seen"), MESSAGE_CHARS);
+    let asked = Tone::Active.of(&name(facts.text("to")));
+    terminal!("{}, {} is asked: {}", Tone::Warning.of(&terminal!("is stuck")), asked, seen)
 }
 
 /// What a step says of a lock.

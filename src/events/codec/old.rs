@@ -17,7 +17,9 @@ pub use attempts::{AttemptFailedV1, AttemptFailedV2, AttemptLostV1, StepCompensa
 pub use graph::{StepAddedV1, StepAddedV2, StepAddedV3, StepAddedV4};
 pub use messages::{MessageHandledV1, MessageSentV1};
 pub use people::ApprovalRequestedV1;
-pub use started::{GrowthLimitsV3, GrowthLimitsV4, RunStartedV1, RunStartedV2, RunStartedV3, RunStartedV4};
+pub use started::{
+    GrowthLimitsV3, GrowthLimitsV4, RunStartedV1, RunStartedV2, RunStartedV3, RunStartedV4, RunStartedV5,
+};
 
 /// `rollback_started` at schema 1: one step could be kept, and no phase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -110,6 +110,8 @@ pub enum Because {
     Tool,
     /// A workflow written in Rust reached it.
     Code,
+    /// An agent is stuck at the step that it grew in, and a manager is asked.
+    Escalation,
 }
 
 /// One item of a fan-out.

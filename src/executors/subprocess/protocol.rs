@@ -16,6 +16,7 @@ use crate::events::ids::{AgentName, LockFence};
 use crate::events::json::{Json, Why};
 use crate::events::problem::Code;
 use crate::workflow::handoff;
+use crate::workflow::work::Guidance;
 
 /// The document on stdin.
 #[derive(Serialize)]
@@ -29,6 +30,9 @@ struct Document<'a> {
     /// The step's `with`; an empty object without one, so that a program can always look into it.
     input: Cow<'a, Json>,
     prompt: Option<&'a str>,
+    /// What a manager said, where the agent was stuck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guidance: Option<&'a Guidance>,
     /// What the agents of the run share.
     context: &'a BTreeMap<String, ContextEntry>,
     /// What the step has read of contexts that runs share, by alias and key.
@@ -93,6 +97,7 @@ pub(super) fn document(task: &Task, about: &Json) -> Result<Vec<u8>, Failure> {
         agent: about,
         input,
         prompt: task.work.prompt.as_deref(),
+        guidance: task.work.guidance.as_ref(),
         context: &task.context,
         contexts: &task.contexts,
         locks: &task.locks,

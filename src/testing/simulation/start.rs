@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::aggregates::run::{StartChild, StartRun};
 use crate::events::json::{Blob, Json};
-use crate::events::run::GrowthLimits;
+use crate::events::run::{GrowthLimits, StuckLimits};
 use crate::workflow::definition::Definition;
 
 /// What a run begins with, for tests: everything but the definition and the input is as small as it can be.
@@ -25,6 +25,7 @@ pub fn start_of(definition: Definition, input: Json) -> StartRun {
         until: None,
         children: Vec::new(),
         growth: GrowthLimits::USUAL,
+        stuck: StuckLimits::default(),
         insists: Default::default(),
         drive: true,
     }

@@ -1,6 +1,7 @@
 //! One run, as people and programs see it: what `status --json` prints.
 
 mod effects;
+mod escalations;
 mod failure;
 mod handoffs;
 mod phases;
@@ -21,6 +22,7 @@ use crate::events::time::Timestamp;
 use crate::kernel::{Blobs, Unreadable};
 use crate::views::presenters::ways::{Invocation, Way, ways};
 pub use effects::{EffectReport, effects};
+pub use escalations::EscalationReport;
 pub use failure::{FailureReport, FailureSearch};
 pub use handoffs::{HandoffReport, HandoffsReport};
 pub use phases::PhaseReport;
@@ -79,6 +81,9 @@ pub struct RunReport {
     /// How its agents handed over.
     #[serde(default)]
     pub handoffs: HandoffsReport,
+    /// Which of its agents were stuck, and who was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalations: Vec<EscalationReport>,
     /// What it used up.
     pub usage: UsageReport,
     /// What it waits for: people and programs, other runs, and what comes by itself.
@@ -202,6 +207,7 @@ pub fn report(
         steps,
         phases: phases::phases(run.nodes()),
         handoffs: handoffs::handoffs(run.nodes()),
+        escalations: escalations::escalations(run.nodes()),
         usage: usage_report(usage),
         waiting_for: waiting::waiting_for(run),
         tags: about.started.tags.clone(),

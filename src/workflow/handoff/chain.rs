@@ -135,9 +135,7 @@ impl Link<'_> {
         });
         let answer = without_declarations(self.answer);
         let agent = self.chain.last().unwrap_or(self.to).clone();
-        let done = WorkDone { agent, output: Some(answer), summary: None };
-        let is_long = done.output.as_ref().is_some_and(|output| output.text().len() > OUTPUT_BYTES_TOLD);
-        work.push(if is_long { done.in_short() } else { done });
+        work.push(WorkDone::of(agent, answer));
         let chain = self.chain.iter().chain([self.to]).cloned().collect();
         HandedWork {
             task,
@@ -182,13 +180,20 @@ impl HandedWork {
 }
 
 impl WorkDone {
+    /// What an agent answered, in short where it is long.
+    pub fn of(agent: AgentName, answer: Json) -> Self {
+        let is_long = answer.text().len() > OUTPUT_BYTES_TOLD;
+        let done = Self { agent, output: Some(answer), summary: None };
+        if is_long { done.in_short() } else { done }
+    }
+
     fn in_short(self) -> Self {
         let summary = self.text();
         Self { agent: self.agent, output: None, summary: Some(summary) }
     }
 
     /// The beginning of what it answered.
-    fn text(&self) -> String {
+    pub(in super::super) fn text(&self) -> String {
         let text = match (&self.output, &self.summary) {
             (Some(output), _) => said(output),
             (None, summary) => summary.clone().unwrap_or_default(),
@@ -202,7 +207,7 @@ impl WorkDone {
 }
 
 /// What an agent answered, for who reads: of a program that wrote no JSON, just what it wrote.
-fn said(output: &Json) -> String {
+pub(in super::super) fn said(output: &Json) -> String {
     match Level::of(output.text()) {
         Ok(Level::Map(members)) if members.len() == 1 => {
             let first = members.into_iter().next().filter(|(key, _)| key == "stdout");
@@ -212,7 +217,8 @@ fn said(output: &Json) -> String {
     }
 }
 
-fn task_of(work: &Work) -> Option<String> {
+/// The prompt of a work, or its command.
+pub(in super::super) fn task_of(work: &Work) -> Option<String> {
     let command = || {
         work.run.as_ref().map(|run| match run {
             Command::List(words) => words.join(" "),
@@ -223,7 +229,7 @@ fn task_of(work: &Work) -> Option<String> {
 }
 
 /// A template that renders to just this, braces and all.
-fn literal(json: &Json) -> Template {
+pub(in super::super) fn literal(json: &Json) -> Template {
     let source = if json.text().contains("{{") { escaped(json.text()) } else { json.text().to_owned() };
     // Every `{{` in it is that of an expression which writes one, so that it can be read.
     let read = Json::parse(&source).ok().and_then(|source| Template::from_json(&source).ok());

@@ -205,6 +205,7 @@ pub(super) fn start_of(steps: &str) -> StartRun {
         until: None,
         children: Vec::new(),
         growth: Default::default(),
+        stuck: Default::default(),
         insists: Default::default(),
         drive: true,
     }

@@ -6,7 +6,7 @@ use crate::events::codec::Encoded;
 use crate::events::ids::StepId;
 use crate::events::json::{BlobRef, Json, Payload};
 use crate::events::limits::FAN_OUT_BYTES_MAX;
-use crate::events::problem::{Code, Problem};
+use crate::events::problem::{Class, Code, Problem};
 use crate::events::run::*;
 use crate::workflow::definition::Step;
 use crate::workflow::output;
@@ -127,14 +127,17 @@ impl Advance<'_, '_> {
         if !node.is_done_inside() {
             return Ok(());
         }
-        match node.added.kind {
+        if let Some(why) = self.unguided(place)? {
+            return self.fail(place, Class::Fatal, Code::AgentStuck, why);
+        }
+        match self.node(place)?.added.kind {
             StepKind::Repeat { .. } => self.round_done(place),
             StepKind::FanOut { .. }
             | StepKind::Work { .. }
             | StepKind::Sleep
             | StepKind::Wait { .. }
             | StepKind::AskOfPhase => {
-                let outputs = self.list_of(&node.children)?;
+                let outputs = self.list_of(&self.node(place)?.children)?;
                 self.complete(place, outputs)
             }
         }
@@ -174,12 +177,24 @@ impl Advance<'_, '_> {
         rounds: usize,
         output: Option<&Payload>,
     ) -> Result<Option<Json>, StartError> {
-        let (Some(repeat), Some(output)) = (&step.repeat, output) else { return Ok(None) };
+        let Some(output) = output else { return Ok(None) };
         let output = self.draft.json(output, self.moment)?;
+        Ok(self.is_over(place, step, rounds, output.clone())?.then_some(output))
+    }
+
+    /// Whether the `until` of a loop is true once its last round has that output.
+    pub(in crate::aggregates::run) fn is_over(
+        &self,
+        place: StepIndex,
+        step: &Step,
+        rounds: usize,
+        output: Json,
+    ) -> Result<bool, StartError> {
+        let Some(repeat) = &step.repeat else { return Ok(false) };
         let round = u32::try_from(rounds).unwrap_or(u32::MAX);
         let mut scope = self.scope(Some(place), repeat.until.references())?;
-        scope.round = Some((round, output.clone()));
-        Ok(repeat.until.is_true(&scope)?.then_some(output))
+        scope.round = Some((round, output));
+        Ok(repeat.until.is_true(&scope)?)
     }
 
     /// The output of a step: all that it answered, or what its `output` makes of that.

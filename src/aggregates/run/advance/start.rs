@@ -11,8 +11,9 @@ use crate::events::ids::{AgentName, RequestId, StepId};
 use crate::events::json::Json;
 use crate::events::run::*;
 use crate::workflow::approval::ApprovalSubject;
-use crate::workflow::definition::Step;
+use crate::workflow::definition::{Step, is_built_in};
 use crate::workflow::expression::RenderError;
+use crate::workflow::stuck::guide;
 use crate::workflow::work::Work;
 
 impl Advance<'_, '_> {
@@ -79,7 +80,8 @@ impl Advance<'_, '_> {
         }
         match self.work(place, &step, agent) {
             Ok(work) => {
-                self.begin_attempt(place, agent.clone(), Purpose::Do, step.timeout, work).map(|()| true)
+                let patience = self.patience(&step, agent)?;
+                self.begin_attempt(place, agent.clone(), Purpose::Do, patience, work).map(|()| true)
             }
             Err(hindrance) => self.hinder(place, hindrance).map(|()| false),
         }
@@ -92,12 +94,20 @@ impl Advance<'_, '_> {
         let whole = node.inside.filter(|_| node.added.because == Because::Repeat).unwrap_or(place);
         let granted = run.steps.get(whole).and_then(|node| node.granted.as_ref());
         if let Some(granted) = granted.and_then(|request| run.people.requests.get(request)) {
-            return self.granted_work(granted);
+            let mut work = self.granted_work(granted)?;
+            // People were asked about the whole before anybody was stuck in one of its rounds.
+            if let Some(guidance) = self.guidance(place)?.filter(|_| whole != place) {
+                guide(&mut work, guidance);
+            }
+            return Ok(work);
         }
         let mut work = step.work(&self.scope(Some(place), &step.references())?)?;
         let fallback = step.fallback.as_ref().filter(|fallback| fallback.agent == *agent);
         if let Some(suffix) = fallback.and_then(|fallback| fallback.prompt_suffix.as_ref()) {
             work.prompt.get_or_insert_default().push_str(suffix);
+        }
+        if let Some(guidance) = self.guidance(place)?.filter(|_| !is_built_in(agent)) {
+            guide(&mut work, guidance);
         }
         Ok(work)
     }

@@ -7,8 +7,9 @@ use crate::aggregates::run::advance::grow::NotTaken;
 use crate::aggregates::run::advance::{Advance, Completion};
 use crate::aggregates::run::beside::Beside;
 use crate::aggregates::run::child::is_made_by;
+use crate::aggregates::run::stuck::{Came, Seen, Stuck};
 use crate::aggregates::run::{Impossible, Node, Phase, Run, RunRejection, StepIndex, Tries, Unwanted};
-use crate::events::ids::{Fence, StepId, TimerId};
+use crate::events::ids::{AgentName, Fence, StepId, TimerId};
 use crate::events::json::Json;
 use crate::events::problem::{Class, Code};
 use crate::events::run::*;
@@ -28,14 +29,21 @@ pub(super) fn completed(
         return Ok(());
     }
     let beside = advance.beside(&attempt, &output)?;
-    let hands_over = beside.as_ref().is_ok_and(Beside::hands_over);
-    let is_taken = || match attempt.purpose {
-        Purpose::Do if hands_over => Ok(true),
-        Purpose::Do => advance.taken(place, output.output.clone()).map(|taken| taken.is_ok()),
-        Purpose::Compensate => Ok(true),
+    let is_taken = || match (attempt.purpose, &beside) {
+        (Purpose::Do, Ok(beside)) => {
+            let answer = &output.output;
+            let taken = taken(advance, place, answer, beside)?;
+            let is_stuck = look(advance, place, &attempt, answer, &taken)?.stuck.is_some();
+            Ok::<_, RunRejection>(taken.is_ok() && !is_stuck)
+        }
+        _ => Ok(true),
+    };
+    let is_taken = match &beside {
+        Ok(beside) if !beside.shared.is_empty() => is_taken()?,
+        _ => false,
     };
     let writes = match beside {
-        Ok(Beside { shared, .. }) if !shared.is_empty() && is_taken()? => shared,
+        Ok(Beside { shared, .. }) if is_taken => shared,
         beside => return settle(advance, (place, attempt), output, beside),
     };
     let answer = Json::of(&output).map_err(|_| Impossible::NoJson(place.number()))?;
@@ -65,22 +73,40 @@ fn settle(
     output: Output,
     beside: Result<Beside, Failure>,
 ) -> Result<(), RunRejection> {
-    let (step, fence) = (&attempt.step, attempt.fence);
+    let step = &attempt.step;
     let Output { output: answer, artifacts, usage, transcript, child, .. } = output;
+    let mut stuck = None;
     let taken = match (beside, attempt.purpose) {
         (Err(failure), _) => Err(failure.into()),
-        // Another goes on with it: only what the last of the chain answers has to be an output.
-        (Ok(beside), Purpose::Do) if beside.hands_over() => Ok((answer, beside)),
-        (Ok(beside), Purpose::Do) => advance.taken(place, answer)?.map(|output| (output, beside)),
+        (Ok(beside), Purpose::Do) => {
+            let taken = taken(advance, place, &answer, &beside)?;
+            let seen = look(advance, place, &attempt, &answer, &taken)?;
+            if let Some(note) = seen.note {
+                advance.draft.emit(note);
+            }
+            stuck = seen.stuck;
+            let output = taken.map(|taken| taken.output);
+            output.map(|output| (output, beside))
+        }
         (Ok(beside), Purpose::Compensate) => Ok((answer, beside)),
     };
-    let (output, beside) = match taken {
-        Ok(taken) => taken,
-        Err(NotTaken { failure, answered }) => {
+    let (output, beside) = match (taken, stuck) {
+        (Ok(taken), None) => taken,
+        (Ok(_), Some(stuck)) => {
+            let failure = stuck.failure(advance.manager_for(place, &stuck)?.is_some());
+            return ended(
+                advance,
+                place,
+                &attempt,
+                Failure { usage, transcript, child, ..failure },
+                Some(stuck),
+            );
+        }
+        (Err(NotTaken { failure, answered }), stuck) => {
             let failure = Failure { usage, transcript, child, ..failure };
             return match answered {
                 Some(answered) => not_made(advance, place, &attempt, failure, answered),
-                None => failed(advance, step, fence, failure),
+                None => ended(advance, place, &attempt, failure, stuck),
             };
         }
     };
@@ -104,6 +130,44 @@ fn settle(
             Ok(())
         }
     }
+}
+
+/// The output of a step, and the agent that goes on, if another does.
+struct Taken<'b> {
+    output: Json,
+    hands_over_to: Option<&'b AgentName>,
+}
+
+/// What is taken of an answer.
+fn taken<'b>(
+    advance: &Advance<'_, '_>,
+    place: StepIndex,
+    answer: &Json,
+    beside: &'b Beside,
+) -> Result<Result<Taken<'b>, NotTaken>, RunRejection> {
+    let hands_over_to = beside.hands_over_to();
+    if hands_over_to.is_some() {
+        // Another goes on with it: only what the last of the chain answers has to be an output.
+        return Ok(Ok(Taken { output: answer.clone(), hands_over_to }));
+    }
+    let taken = advance.taken(place, answer.clone())?;
+    Ok(taken.map(|output| Taken { output, hands_over_to }))
+}
+
+/// What is to be seen of an agent that has answered.
+fn look(
+    advance: &Advance<'_, '_>,
+    place: StepIndex,
+    attempt: &AttemptStarted,
+    answer: &Json,
+    taken: &Result<Taken<'_>, NotTaken>,
+) -> Result<Seen, RunRejection> {
+    let came = match taken {
+        Ok(Taken { hands_over_to: Some(to), .. }) => Came::HandsOver(to),
+        Ok(Taken { output, .. }) => Came::Taken(output),
+        Err(NotTaken { failure, .. }) => Came::Refused(failure),
+    };
+    advance.look(place, attempt, answer, came)
 }
 
 /// The step's `output` could not be made of what it answered: its work is done, so that it is neither tried again nor left
@@ -152,6 +216,17 @@ pub(super) fn failed(
     failure: Failure,
 ) -> Result<(), RunRejection> {
     let Some((place, attempt)) = advance.draft.state().open_attempt(step, fence) else { return Ok(()) };
+    ended(advance, place, &attempt, failure, None)
+}
+
+/// An open attempt has failed; perhaps it was seen that its agent is stuck.
+fn ended(
+    advance: &mut Advance<'_, '_>,
+    place: StepIndex,
+    attempt: &AttemptStarted,
+    failure: Failure,
+    stuck: Option<Stuck>,
+) -> Result<(), RunRejection> {
     let is_cancelled = match attempt.purpose {
         Purpose::Do => {
             child_ended(advance, place, failure.child.clone());
@@ -169,7 +244,7 @@ pub(super) fn failed(
     if is_cancelled && was_stopped && run.phase == Phase::Going {
         // It was told to stop when the run was about to end. Meanwhile it was rolled back to a step, and goes on: the step
         // is to be done after all.
-        return lose_one(advance, place, &attempt, true);
+        return lose_one(advance, place, attempt, true);
     }
     let template = advance.template(place)?;
     let policy = retry_policy(&template, attempt.purpose);
@@ -177,7 +252,7 @@ pub(super) fn failed(
     let transcript = failure.transcript.map(|said| advance.draft.payload(said));
     let ended = AttemptFailed {
         purpose: attempt.purpose,
-        step: step.clone(),
+        step: attempt.step.clone(),
         attempt: attempt.attempt,
         class,
         code: failure.code,
@@ -187,13 +262,21 @@ pub(super) fn failed(
         transcript,
         answered: None,
     };
-    advance.end_without_success(&attempt, ended, (failure.code, &failure.message));
-    let (purpose, step) = (attempt.purpose, step.clone());
+    advance.end_without_success(attempt, ended, (failure.code, &failure.message));
+    let (purpose, step) = (attempt.purpose, attempt.step.clone());
     if is_cancelled && (was_stopped || advance.is_given_up(place)) {
         advance.draft.emit(StepCancelled { step });
         return Ok(());
     }
-    if let Some(delay) = retry_delay(advance, place, &attempt, class) {
+    let delay = retry_delay(advance, place, attempt, class);
+    let stuck = match stuck {
+        None => advance.took_too_long(place, attempt, failure.code)?,
+        Some(stuck) => Some(stuck).filter(|stuck| !stuck.is_of_retries() || delay.is_some()),
+    };
+    if let Some(stuck) = stuck {
+        return advance.is_stuck(place, attempt, stuck);
+    }
+    if let Some(delay) = delay {
         let timer = match purpose {
             Purpose::Do => TimerId::retry(&step, attempt.attempt),
             Purpose::Compensate => TimerId::compensation_retry(&step, attempt.attempt),

@@ -231,7 +231,8 @@ fn only(run: &Run, name: &str, afresh: &[&Node]) -> Result<(), RunRejection> {
         });
     }
     let failed = |node: &&&Node| {
-        node.doing.phase == StepPhase::Failed { tolerated: false } && node.children.is_empty()
+        node.doing.phase == StepPhase::Failed { tolerated: false }
+            && run.steps.all(&node.children).all(Node::is_of_manager)
     };
     let others = afresh.iter().filter(failed).filter(|node| !meant(node));
     let others: Vec<_> = others.map(|node| node.id().clone()).collect();

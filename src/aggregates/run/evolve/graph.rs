@@ -68,6 +68,7 @@ impl Evolution<'_> {
 
     /// A step grew in another, which is not done with before this one is.
     fn expand(&mut self, parent: StepIndex, child: StepIndex) -> Result<(), Contradiction> {
+        let is_to_be_guided = self.is_to_be_guided(parent);
         let node = self.node_mut(parent)?;
         // A plan, which completes, or is granted, with what follows in this commit. Or a chain of handoffs, whose last step
         // hands over and completes with what follows.
@@ -76,6 +77,8 @@ impl Evolution<'_> {
         if node.doing.is_ready() {
             self.take_from_ready(parent)?;
             self.node_mut(parent)?.doing.phase = StepPhase::Expanded;
+        } else if is_to_be_guided {
+            node.doing.phase = StepPhase::Expanded;
         } else if !planned && node.doing.open().is_none() && node.doing.phase != StepPhase::Expanded {
             return Err("a step can only grow in one that starts, or that answers a plan".to_owned());
         }
@@ -136,6 +139,9 @@ impl Evolution<'_> {
         if matches!(node.doing.phase, StepPhase::Completed(_)) {
             return self.finish_if_done(parent);
         }
+        if self.run.steps.get(place).is_some_and(Node::is_of_manager) {
+            self.guide(place, parent)?;
+        }
         self.release(parent)
     }
 
@@ -152,9 +158,12 @@ impl Evolution<'_> {
         let Some(node) = self.run.steps.get(place) else { return Ok(()) };
         let is_met = |need: &StepId| self.run.node(need).is_some_and(|(_, needed)| needed.is_done());
         let unmet = node.added.needs.iter().filter(|need| !is_met(need)).count();
+        // What a manager said changes nothing of what the step does itself.
+        let grown =
+            self.run.steps.all(&node.children).any(|child| !child.is_of_manager() || !child.is_done());
         let node = self.node_mut(place)?;
         node.unmet = unmet;
-        let (starts, grown) = (node.inside.is_none() && unmet == 0, !node.children.is_empty());
+        let starts = node.inside.is_none() && unmet == 0;
         let waits = node.doing.phase == StepPhase::Blocked || node.doing.is_ready();
         let is_asked_again = matches!(node.doing.phase, StepPhase::Completed(_)) && node.gate == Gated::Again;
         if grown && (waits || node.doing.phase == StepPhase::Expanded) {
@@ -188,6 +197,8 @@ impl Evolution<'_> {
             let inside_anew = inside.zip(undone).is_some_and(|(at, unwinding)| unwinding.undoes(at));
             let afresh = self.run.steps.get(place).is_some_and(|node| self.run.is_to_be_retried(node));
             let node = self.node_mut(place)?;
+            // Whoever is asked to go on is not stuck yet.
+            node.watch.iter_mut().for_each(|watch| watch.forget());
             if inside_anew {
                 node.start_anew();
                 // Those that grow there the next time say anew what they need.
@@ -279,7 +290,7 @@ impl Node {
         self.undo_attempts_before = self.attempts(Purpose::Compensate);
         (self.refused, self.granted, self.child) = (None, None, None);
         self.gate = Gated::No;
-        self.handoffs.clear();
+        (self.handoffs, self.watch) = (Vec::new(), None);
         self.children.clear();
         self.try_afresh();
         (self.compensation, self.started_at) = (None, None);

@@ -152,6 +152,7 @@ fn start(recorded: &Start, from: &Source<'_>) -> Result<StartRun, NotRecalled> {
         until: began.until.clone(),
         children: children.collect::<Result<_, _>>()?,
         growth: began.growth,
+        stuck: began.stuck.clone(),
         insists: Default::default(),
         drive: recorded.drive,
     };

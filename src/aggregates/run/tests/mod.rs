@@ -25,6 +25,7 @@ mod rounds;
 mod saga;
 mod sharing;
 mod snapshot;
+mod stuck;
 mod tries;
 mod waited;
 
@@ -338,6 +339,7 @@ fn starting_again_attaches_only_to_the_same() {
             until: None,
             children: Vec::new(),
             growth: GrowthLimits::default(),
+            stuck: StuckLimits::default(),
             insists: Insists::default(),
             drive: false,
         }))

@@ -103,6 +103,7 @@ impl Play {
                 items: 1_000,
                 handoffs: 5,
             },
+            stuck: StuckLimits::default(),
             insists: Insists::default(),
             drive: true,
         };

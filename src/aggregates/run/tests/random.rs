@@ -16,7 +16,7 @@ use crate::aggregates::run::{Ask, Phase, Run, RunEffect, RunEffectId, RunStatus}
 use crate::events::ids::{AgentName, MessageNumber, RunId, StepId, Version};
 use crate::events::json::{Blob, Json};
 use crate::events::problem::{Class, Code};
-use crate::events::run::{Parent, Purpose, Resolution, RunEvent};
+use crate::events::run::{Because, Parent, Purpose, Resolution, RunEvent, StuckLimits};
 use crate::kernel::{Aggregate, Attention, Effect};
 use crate::testing::promises::messages::Post;
 use crate::testing::{Dice, given};
@@ -76,7 +76,9 @@ impl Audit {
 
     fn check(&mut self, play: &Play, parallel: usize, context: &str) {
         use crate::events::codec::Encoded;
-        for event in &play.log[self.events..] {
+        for (event, next) in
+            play.log.iter().zip(play.log.iter().skip(1).map(Some).chain([None])).skip(self.events)
+        {
             self.seen.insert(event.kind());
             self.locked(play, event, context);
             self.post.see(event).unwrap_or_else(|why| panic!("{context}: {why}"));
@@ -106,6 +108,12 @@ impl Audit {
                     let node = nodes.iter().find(|node| *node.id() == completed.step).unwrap();
                     let this = (completed.step.clone(), node.generation);
                     assert!(self.done.insert(this), "{context}: done twice");
+                }
+                RunEvent::Escalated(asked) => {
+                    let Some(RunEvent::StepAdded(added)) = next else { panic!("{context}: nobody is asked") };
+                    let asks =
+                        (added.because, added.inside.as_ref()) == (Because::Escalation, Some(&asked.step));
+                    assert!(asks, "{context}: nobody is asked about `{}`", asked.step);
                 }
                 RunEvent::StepCompensated(undone) => self.undone(play, &undone.step, context),
                 _ => {}
@@ -141,11 +149,16 @@ impl Audit {
 pub(super) fn begin(file: &str, dice: &mut Dice, limits: (u32, Option<Duration>)) -> Play {
     let parent = Parent { run: RunId::parse("up").unwrap(), step: StepId::grown("c") };
     let parent = dice.one_in(2).then_some(parent);
+    let looks = dice.one_in(2);
     Play::start_as(file, |start| {
         ((start.parallel, start.duration_limit), start.parent) = (limits, parent);
-        let agents = [("ada", "{}"), ("bob", "{}"), ("cyd", delivering::CYD)];
+        let agents = [("ada", "{}"), ("bob", "{}"), ("cyd", delivering::CYD), ("boss", "{}")];
         start.agents =
             agents.map(|(name, definition)| (AgentName::new(name), Blob::new(definition.as_bytes()))).into();
+        if looks {
+            let manager = Some(AgentName::new("boss"));
+            start.stuck = StuckLimits { answers: 1, handoffs: 1, time_us: Some(5_000_000), manager };
+        }
     })
 }
 

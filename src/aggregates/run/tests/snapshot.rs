@@ -5,7 +5,7 @@ use super::people::{approve, edit, signal};
 use super::play::{Play, order};
 use crate::aggregates::run::snapshot::{SCHEMA, read, write};
 use crate::aggregates::run::{Ask, Run, RunStatus};
-use crate::events::ids::Hash;
+use crate::events::ids::{AgentName, Hash};
 use crate::events::problem::{Class, Code};
 use crate::events::run::Resolution;
 use crate::testing::given;
@@ -73,7 +73,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "fa80cbf8c6b0d3e4c41f68762b3760799431f9c74ec66a48d50f7c99540cffc2";
+const HASH: &str = "fc25505c4791d8f22c3283dc907540ecd4f8178dc4c9d93c910d1fe4a6fb942a";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.
@@ -123,10 +123,25 @@ fn handing() -> Play {
     play
 }
 
+/// A run whose agent is stuck twice: a manager is asked once.
+fn lost() -> Play {
+    let file = "name: lost\nsteps: [{id: s, agent: a, prompt: p, repeat: {until: output, max: 5}}]";
+    let mut play = Play::eager_with(file, &[("a", "{}"), ("b", "{}")], |start| {
+        start.stuck.answers = 1;
+        start.stuck.manager = Some(AgentName::new("b"));
+    });
+    play.complete("s#1", "false");
+    play.complete("s#2", "false");
+    play.complete("s#2/guidance[1]", "\"look again\"");
+    play.complete("s#2", "false");
+    assert_eq!(play.state().status(), RunStatus::Failed);
+    play
+}
+
 #[test]
 fn a_snapshot_of_another_shape_has_another_schema_number() {
     let mut all = Vec::new();
-    for play in [forward(), back(), asking(), handing()] {
+    for play in [forward(), back(), asking(), handing(), lost()] {
         let mut folded = given::<Run>("run/r");
         for (event, at) in play.log.iter().zip(&play.times) {
             folded = folded.at(*at).events([event.clone()]);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::events::json::{BlobRef, Payload};
-use crate::events::run::{AgentBinding, ChildBinding, GrowthLimits, Parent, RunStarted};
+use crate::events::run::{AgentBinding, ChildBinding, GrowthLimits, Parent, RunStarted, StuckLimits};
 
 /// `run_started` at schema 1: a run went on as long as it took, and to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +84,7 @@ pub struct RunStartedV2 {
 
 impl From<RunStartedV2> for RunStarted {
     fn from(old: RunStartedV2) -> Self {
-        Self {
+        RunStartedV5 {
             workflow: old.workflow,
             definition: old.definition,
             input: old.input,
@@ -100,6 +100,7 @@ impl From<RunStartedV2> for RunStarted {
             children: Vec::new(),
             growth: GrowthLimits::default(),
         }
+        .into()
     }
 }
 
@@ -154,7 +155,7 @@ pub struct GrowthLimitsV3 {
 impl From<RunStartedV3> for RunStarted {
     fn from(old: RunStartedV3) -> Self {
         let GrowthLimitsV3 { depth, width, total, fallback_attempts, critical_fails } = old.growth;
-        Self {
+        RunStartedV5 {
             workflow: old.workflow,
             definition: old.definition,
             input: old.input,
@@ -177,6 +178,7 @@ impl From<RunStartedV3> for RunStarted {
                 ..GrowthLimits::default()
             },
         }
+        .into()
     }
 }
 
@@ -233,7 +235,7 @@ pub struct GrowthLimitsV4 {
 impl From<RunStartedV4> for RunStarted {
     fn from(old: RunStartedV4) -> Self {
         let GrowthLimitsV4 { depth, width, total, fallback_attempts, critical_fails, items } = old.growth;
-        Self {
+        RunStartedV5 {
             workflow: old.workflow,
             definition: old.definition,
             input: old.input,
@@ -256,6 +258,62 @@ impl From<RunStartedV4> for RunStarted {
                 items,
                 ..GrowthLimits::default()
             },
+        }
+        .into()
+    }
+}
+
+/// `run_started` at schema 5: nobody looked whether an agent is stuck.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStartedV5 {
+    /// The name of the workflow.
+    pub workflow: String,
+    /// The definition as JSON.
+    pub definition: BlobRef,
+    /// The input of the run.
+    pub input: Payload,
+    /// The names and values by which people find the run.
+    pub tags: BTreeMap<String, String>,
+    /// The folder that relative paths mean.
+    pub work_folder: Arc<str>,
+    /// The step that started it.
+    pub parent: Option<Parent>,
+    /// Values of the environment that expressions read as `env.NAME`.
+    pub environment: BTreeMap<String, String>,
+    /// The agents that its steps name.
+    pub agents: Vec<AgentBinding>,
+    /// How many attempts may run at once.
+    pub parallel: u32,
+    /// How many lost attempts end a step.
+    pub lost_limit: u32,
+    /// How long the run may go on, in µs; none for no limit.
+    pub duration_limit_us: Option<u64>,
+    /// The step or the phase after which it pauses.
+    pub until: Option<Arc<str>>,
+    /// The workflows that its steps start.
+    pub children: Vec<ChildBinding>,
+    /// How far its graph may grow by plans.
+    pub growth: GrowthLimits,
+}
+
+impl From<RunStartedV5> for RunStarted {
+    fn from(old: RunStartedV5) -> Self {
+        Self {
+            workflow: old.workflow,
+            definition: old.definition,
+            input: old.input,
+            tags: old.tags,
+            work_folder: old.work_folder,
+            parent: old.parent,
+            environment: old.environment,
+            agents: old.agents,
+            parallel: old.parallel,
+            lost_limit: old.lost_limit,
+            duration_limit_us: old.duration_limit_us,
+            until: old.until,
+            children: old.children,
+            growth: old.growth,
+            stuck: StuckLimits::default(),
         }
     }
 }

@@ -52,6 +52,7 @@ pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) ->
         RunEvent::FallbackEngaged(to) => vec![Want::Tried(to.step.clone(), Purpose::Do)],
         RunEvent::AttemptStarted(began) => attempt_began(past, began),
         RunEvent::HandoffDeclared(told) => vec![Want::Began(told.step.clone(), Purpose::Do)],
+        RunEvent::Escalated(asked) => vec![Want::Tried(asked.step.clone(), Purpose::Do)],
         RunEvent::ContextChanged(changed) => vec![Want::Began(changed.step.clone(), changed.purpose)],
         RunEvent::MessageHandled(handled) => vec![Want::Message(handled.number)],
         RunEvent::MessageSent(sent) => {
@@ -151,9 +152,15 @@ fn step_failed(past: &Past<'_>, failed: &StepFailed) -> Vec<Want> {
         }
         _ => match past.run.failed_inside(node) {
             Some(inner) => vec![Want::Failed(inner.id().clone())],
-            None => vec![Want::Tried(step.clone(), Purpose::Do)],
+            None => vec![asked_in_vain(past, node).unwrap_or_else(|| Want::Tried(step.clone(), Purpose::Do))],
         },
     }
+}
+
+/// What became of the manager that was asked about a step, and said nothing.
+fn asked_in_vain(past: &Past<'_>, node: &Node) -> Option<Want> {
+    let last = past.inside(node).next_back().filter(|inner| inner.is_of_manager())?;
+    last.output().is_none().then(|| Want::Unmade(last.id().clone()))
 }
 
 fn step_skipped(past: &Past<'_>, skipped: &StepSkipped) -> Vec<Want> {
@@ -246,6 +253,9 @@ fn attempt_began(past: &Past<'_>, began: &AttemptStarted) -> Vec<Want> {
     if began.purpose == Purpose::Compensate {
         wants.push(Want::Opened(began.step.clone()));
     }
+    if past.work(&began.input).is_some_and(|work| work.guidance.is_some()) {
+        wants.extend(past.run.guided_by(&began.step).cloned().map(Want::Made));
+    }
     wants
 }
 
@@ -267,6 +277,9 @@ fn began_with(past: &Past<'_>, step: &StepId, purpose: Purpose) -> Vec<Want> {
     if purpose == Purpose::Do && node.added.because == Because::Handoff {
         let by = node.added.needs.first().or(node.added.inside.as_ref());
         wants.extend(by.cloned().map(Want::HandedOver));
+    }
+    if purpose == Purpose::Do && node.is_of_manager() {
+        wants.extend(node.added.inside.clone().map(Want::Escalated));
     }
     wants
 }

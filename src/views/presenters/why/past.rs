@@ -15,6 +15,7 @@ use crate::workflow::definition::{Definition, Step};
 use crate::workflow::expression::Expression;
 use crate::workflow::scope::{Scope, StepView};
 use crate::workflow::uses::{Use, Whose};
+use crate::workflow::work::Work;
 
 /// How much of a value is told, in characters.
 const VALUE_CHARS_MAX: usize = 80;
@@ -50,6 +51,11 @@ impl<'a> Past<'a> {
     /// A value that was recorded, if it can be read.
     pub(in crate::views::presenters) fn json(&self, payload: &Payload) -> Option<Json> {
         self.blobs.json(payload).ok()
+    }
+
+    /// The work that was recorded with an attempt, if it can be read.
+    pub(super) fn work(&self, input: &Payload) -> Option<Work> {
+        serde_json::from_str(self.json(input)?.text()).ok()
     }
 
     pub(super) fn node(&self, step: &StepId) -> Option<&'a Node> {

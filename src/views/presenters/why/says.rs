@@ -61,10 +61,7 @@ pub(super) fn says(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<
         RunEvent::ContextAwaited(_) | RunEvent::ContextRead(_) | RunEvent::LockRequested(_) => {
             shared(past, event, at)
         }
-        RunEvent::HandoffDeclared(told) => {
-            let (step, from, to) = (&told.step, &told.from, &told.to);
-            of(step, format!("{from} handed over to {to} in `{step}`: {}", message(&told.reason)))
-        }
+        RunEvent::HandoffDeclared(_) | RunEvent::Escalated(_) => to_another(past, event),
         RunEvent::MessageHandled(done) => of(&done.step, handled(done)),
         RunEvent::MessageSent(sent) => of(&sent.step, message_sent(past, sent)),
         RunEvent::AgentAwaited(awaited) => {
@@ -124,6 +121,22 @@ fn shared(past: &Past<'_>, event: &RunEvent, at: Timestamp) -> (Option<StepId>, 
             let says =
                 format!("`{step}` waits for the lock `{lock}` of the context `{context}` since {since}");
             (Some(step.clone()), says)
+        }
+        _ => (None, of_the_run(past, event)),
+    }
+}
+
+/// An agent hands over, or is stuck and another is asked.
+fn to_another(past: &Past<'_>, event: &RunEvent) -> (Option<StepId>, String) {
+    match event {
+        RunEvent::HandoffDeclared(told) => {
+            let (step, from, to) = (&told.step, &told.from, &told.to);
+            let says = format!("{from} handed over to {to} in `{step}`: {}", message(&told.reason));
+            (Some(step.clone()), says)
+        }
+        RunEvent::Escalated(asked) => {
+            let (step, to, seen) = (&asked.step, &asked.to, message(&asked.seen));
+            (Some(step.clone()), format!("{to} was asked about `{step}`, which is stuck: {seen}"))
         }
         _ => (None, of_the_run(past, event)),
     }
@@ -300,7 +313,7 @@ fn joined(added: &StepAdded) -> String {
 fn attempt_began(past: &Past<'_>, began: &AttemptStarted) -> String {
     let AttemptStarted { step, purpose, attempt: number, agent, .. } = began;
     let mut says = format!("{} began{}", attempt(step, *purpose, *number), by(agent));
-    if let Some(work) = work(past, &began.input) {
+    if let Some(work) = past.work(&began.input) {
         let command = command(&work);
         if !command.is_empty() {
             let _ = write!(says, ": {}", shortened_lines(command.trim_end(), WORK_CHARS_MAX));
@@ -319,11 +332,6 @@ fn used_value(used: &Used) -> String {
         Some(value) => format!("{} = {value}", used.path),
         None => used.path.clone(),
     }
-}
-
-fn work(past: &Past<'_>, input: &Payload) -> Option<Work> {
-    let json = past.blobs.json(input).ok()?;
-    serde_json::from_str(json.text()).ok()
 }
 
 /// What is done, as it was rendered: a command, a prompt, arguments.

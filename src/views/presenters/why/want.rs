@@ -48,6 +48,8 @@ pub(super) enum Want {
     Locked(StepId),
     /// A step handed its work over.
     HandedOver(StepId),
+    /// A manager was asked about a step.
+    Escalated(StepId),
     /// An attempt handled a message that it was given.
     Handled(StepId, Purpose, u32),
     /// Somebody sent a message.
@@ -125,6 +127,7 @@ impl Want {
             Self::Read(..) => kind == "context_read",
             Self::Locked(_) => kind == "lock_requested",
             Self::HandedOver(_) => kind == "handoff_declared",
+            Self::Escalated(_) => kind == "escalated",
             Self::Handled(..) => matches!(kind, "message_handled" | "attempt_started"),
             Self::Message(_) => kind == "message_sent",
             Self::Stopped(_) => {
@@ -152,6 +155,7 @@ impl Want {
             | Self::Handled(step, ..)
             | Self::FellBack(step)
             | Self::HandedOver(step)
+            | Self::Escalated(step)
             | Self::Awaited(step)
             | Self::Read(step, ..)
             | Self::Locked(step)
@@ -201,6 +205,7 @@ impl Want {
             }
             Self::Locked(step) => matches!(event, RunEvent::LockRequested(lock) if lock.step == *step),
             Self::HandedOver(step) => matches!(event, RunEvent::HandoffDeclared(told) if told.step == *step),
+            Self::Escalated(step) => matches!(event, RunEvent::Escalated(asked) if asked.step == *step),
             Self::Stopped(step) => stops(event, step),
             Self::TimeOver => {
                 matches!(event, RunEvent::TimerFired(fired) if fired.timer == TimerId::duration())
@@ -328,6 +333,7 @@ fn tells_of(event: &RunEvent) -> Option<&StepId> {
         RunEvent::RetryScheduled(event) => &event.step,
         RunEvent::FallbackEngaged(event) => &event.step,
         RunEvent::HandoffDeclared(event) => &event.step,
+        RunEvent::Escalated(event) => &event.step,
         RunEvent::StepCompleted(event) => &event.step,
         RunEvent::StepSkipped(event) => &event.step,
         RunEvent::StepFailed(event) => &event.step,

@@ -73,7 +73,7 @@ fn work(dice: &mut Dice, file: &mut String, needs: &[String]) {
     file.push_str(&match (uses, dice.below(6)) {
         (Some(need), _) => format!("    run: echo {{{{ steps.{need}.output }}}}\n"),
         (None, 0) => "    workflow: child.yaml\n".to_owned(),
-        (None, 1) => "    agent: ada\n    fallback: {agent: bob}\n".to_owned(),
+        (None, 1) => "    agent: ada\n    prompt: go\n    fallback: {agent: bob}\n".to_owned(),
         (None, _) => "    run: 'true'\n".to_owned(),
     });
     file.push_str(pick::<&str>(dice, &["", "    phase: build\n"]));
@@ -83,7 +83,7 @@ fn work(dice: &mut Dice, file: &mut String, needs: &[String]) {
             file.push_str("    max_parallel: 2\n");
         }
     } else if dice.one_in(6) {
-        file.push_str("    repeat: {until: round > 1, max: 3}\n");
+        file.push_str("    repeat: {until: round > 2, max: 3}\n");
     }
 }
 

@@ -1,0 +1,54 @@
+//! Agents that are stuck: what is noted of answers, what managers are asked, and what they say.
+
+use super::{Contradiction, Evolution};
+use crate::aggregates::run::watch::{Escalation, Said};
+use crate::aggregates::run::{StepIndex, StepPhase};
+use crate::events::run::{AnswerNoted, Escalated, Purpose};
+
+impl Evolution<'_> {
+    pub(super) fn answer_noted(&mut self, event: &AnswerNoted) -> Result<(), Contradiction> {
+        let open = self.open_attempt(&event.step, Purpose::Do, event.attempt)?;
+        let within = self.place(&event.within)?;
+        let watch = self.node_mut(within)?.watch.get_or_insert_default();
+        watch.note(&open.agent, event.answer);
+        Ok(())
+    }
+
+    pub(super) fn escalated(&mut self, event: &Escalated) -> Result<(), Contradiction> {
+        let at = self.expect(&event.step, "be stuck", |phase| *phase == StepPhase::BETWEEN)?;
+        let within = self.place(&event.within)?;
+        let Escalated { to, why, seen, .. } = event.clone();
+        self.run.messages.meet(&to);
+        let watch = self.node_mut(within)?.watch.get_or_insert_default();
+        watch.escalations.push(Escalation { at, to, why, seen });
+        Ok(())
+    }
+
+    /// Whether a step waits for what a manager says, once that is asked in this commit.
+    pub(super) fn is_to_be_guided(&self, place: StepIndex) -> bool {
+        let node = self.run.steps.get(place);
+        node.is_some_and(|node| node.doing.phase == StepPhase::BETWEEN)
+            && self.run.escalation(place).is_some()
+    }
+
+    /// A manager is done with. If it said something, the step about which it was asked is tried again, as often as at first.
+    pub(super) fn guide(&mut self, manager: StepIndex, stuck: StepIndex) -> Result<(), Contradiction> {
+        let steps = &self.run.steps;
+        let said = steps.get(manager).and_then(|node| Some((node.agent()?.clone(), node.output()?.clone())));
+        let waits = steps.get(stuck).is_some_and(|node| node.doing.phase == StepPhase::Expanded);
+        let (Some((by, answer)), true) = (said, waits) else { return Ok(()) };
+        let about = self.run.watched_in(stuck).into_iter().find_map(|at| {
+            let asked = &self.run.steps.get(at)?.watch.as_ref()?.escalations;
+            asked.iter().rfind(|asked| asked.at == stuck).map(|asked| (at, asked.seen.clone()))
+        });
+        if let Some((within, seen)) = about {
+            self.node_mut(within)?.watch.get_or_insert_default().said =
+                Some(Said { in_step: manager, by, seen, answer });
+        }
+        let node = self.node_mut(stuck)?;
+        node.doing.refresh();
+        // The grant was for what it did without knowing that.
+        node.granted = None;
+        self.make_ready(stuck)
+    }
+}
