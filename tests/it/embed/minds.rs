@@ -71,3 +71,17 @@ fn a_mind_outlives_runs_and_engines_and_is_seen_as_it_was() {
     let verified = sandbox.reenact(&["--json", "verify"]).json();
     assert_eq!(verified["ok"], true, "{verified}");
 }
+
+#[test]
+fn runs_that_ask_one_mind_at_once_are_all_remembered() {
+    let sandbox = Sandbox::new();
+    current_thread(async {
+        let engine = engine(&sandbox).await;
+        let deals: Vec<String> = (0..12).map(|n| format!("r{n}")).collect();
+        let all = futures_util::future::join_all(deals.iter().map(|id| deal(&engine, id))).await;
+        let mut asked: Vec<u64> = all.iter().map(|output| output[1][0].as_u64().unwrap()).collect();
+        asked.sort_unstable();
+        assert_eq!(asked, (1..=12).collect::<Vec<_>>(), "each was the next");
+        engine.shut_down().await.unwrap();
+    });
+}

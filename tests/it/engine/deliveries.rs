@@ -55,7 +55,7 @@ fn kit_of(store: Arc<dyn reenact::store::EventStore>, handled: &Arc<AtomicUsize>
     doubler.on(Remembering(|count: Count, call: MindCall| async move {
         let before = call.recall::<u64>("doubled")?.unwrap_or(0);
         call.remember("doubled", &(before + 1))?;
-        Ok(count.0 * 2)
+        Ok(count.0 + before)
     }));
     let mut start = start_of("[{id: a, agent: asker}, {id: b, agent: asker}]");
     for (name, handlers) in [("counter", counter), ("doubler", doubler)] {
@@ -119,6 +119,14 @@ fn is_counted_once_though_it_ends_at(nth: u64, fault: Fault) -> bool {
             _ => false,
         });
         assert!(mind.count() <= sent.count() as u64, "{nth} {fault:?}");
+        // What the run was answered is what the mind knows to have answered.
+        for (_, event) in &events {
+            let RunEvent::MessageSent(sent) = event else { continue };
+            if sent.from.as_str() == "doubler" {
+                let known = mind.taken(&format!("a/{}", sent.causation.unwrap())).unwrap();
+                assert_eq!(known.answer, sent.body, "{nth} {fault:?}");
+            }
+        }
         second.shut_down(std::future::ready(())).await.unwrap();
     });
     reached
