@@ -14,6 +14,7 @@ pub(super) mod stream;
 #[cfg(test)]
 mod tests;
 pub(super) mod told;
+mod voice;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

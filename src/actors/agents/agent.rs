@@ -233,7 +233,12 @@ async fn attempt(
         match job {
             Job::Attempt(task) => executor.execute(*task, context).await,
             Job::Delivery(delivery) => {
-                until(clock, clock.now().steady.after(wait_before(delivery.nth))).await;
+                let waits = until(clock, clock.now().steady.after(wait_before(delivery.nth)));
+                tokio::select! {
+                    biased;
+                    why = context.stopped() => return Err(Failure::stopped(why)),
+                    () = waits => {}
+                }
                 executor.deliver(*delivery, context).await
             }
         }

@@ -1,5 +1,6 @@
 //! Messages from one agent of this process to another that need not survive it: none of them is recorded.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use tokio::sync::oneshot;
 
 use crate::events::ids::AgentName;
 use crate::events::problem::{Code, Problem};
-use crate::executors::function::message::{self, Handlers};
+use crate::executors::function::message::{self, Alone, Handlers};
+use crate::executors::{Failure, panicked};
 
 /// Messages that may wait for an agent; beyond it who sends is told so.
 const MAILBOX: usize = 4_096;
@@ -77,7 +79,7 @@ impl Inbox {
         let handle = self.handlers.alone::<M>().ok_or_else(|| self.wrong::<M>())?;
         let agent = self.agent.clone();
         let work = move || {
-            let work = handle.call(message);
+            let work = caught(handle, message);
             let told = async move {
                 if let Err(failure) = work.await {
                     tracing::warn!(%agent, message = M::NAME, %failure, "a message was not handled");
@@ -96,7 +98,7 @@ impl Inbox {
         let handle = self.handlers.alone::<M>().ok_or_else(|| self.wrong::<M>())?;
         let (reply, answer) = oneshot::channel();
         let work = move || {
-            let work = handle.call(message);
+            let work = caught(handle, message);
             // Nobody waits any more for an answer that comes too late.
             async move { drop(reply.send(work.await)) }.boxed()
         };
@@ -134,4 +136,13 @@ impl Inbox {
         let message = format!("`{}` handles messages of the type `{}` {why}", self.agent, M::NAME);
         Problem::new(Code::WrongMessage, message)
     }
+}
+
+/// Handles a message. A closure that panics has failed at it, and goes on with the next.
+fn caught<M: message::Message>(
+    handle: Alone<M>,
+    message: M,
+) -> impl Future<Output = Result<M::Answer, Failure>> + Send {
+    let work = async move { handle.call(message).await };
+    AssertUnwindSafe(work).catch_unwind().map(|done| done.unwrap_or_else(|panic| Err(panicked(&*panic))))
 }

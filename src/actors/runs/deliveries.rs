@@ -112,13 +112,25 @@ impl Deliveries {
         Heard::Settled(RunEffectId::Deliver(fence), ask)
     }
 
-    /// A delivery is not made any more, be it open or not.
-    pub(super) fn end(&mut self, fence: Fence, given_up: bool) {
+    /// A delivery is not open any more: if it is still made nobody wants to hear of it, and the message may be delivered again.
+    pub(super) fn end(&mut self, fence: Fence) {
         let Some(AtWork { agent, definition }) = self.at_work.remove(&fence) else { return };
-        if let Some(runs) = self.runs.upgrade().filter(|_| given_up) {
+        if let Some(runs) = self.runs.upgrade() {
             let stop = StopAttempt { run: self.run.clone(), fence, why: Stop::LetGo };
             runs.agents().stop(&agent, definition, stop);
         }
+    }
+
+    /// None is made any more.
+    pub(super) fn end_all(&mut self) {
+        let open: Vec<Fence> = self.at_work.keys().copied().collect();
+        open.into_iter().for_each(|fence| self.end(fence));
+        self.waiters.clear();
+    }
+
+    /// Whether one is made.
+    pub(super) fn is_at_work(&self) -> bool {
+        !self.at_work.is_empty()
     }
 
     /// Tells the answer to who waits for it, if that is here.

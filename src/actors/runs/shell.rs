@@ -285,7 +285,7 @@ impl Shell<Run> for RunShell {
                 }
                 self.forget(*fence);
             }
-            RunEffectId::Deliver(fence) => self.deliveries.end(*fence, given_up),
+            RunEffectId::Deliver(fence) => self.deliveries.end(*fence),
             RunEffectId::Answer(fence, nth) => self.deliveries.wait_no_longer(*fence, *nth),
             // Its page says what became of it.
             RunEffectId::Ask(request) => self.write_request(request),
@@ -353,6 +353,7 @@ impl Shell<Run> for RunShell {
         self.is_parked = true;
         let fences: Vec<Fence> = self.live_state.borrow().attempts.keys().copied().collect();
         fences.into_iter().for_each(|fence| self.stop(fence, Stop::LetGo));
+        self.deliveries.end_all();
         let Some(runs) = self.runs.upgrade() else { return };
         for agent in std::mem::take(&mut self.waits).into_keys() {
             runs.agents().dispatcher().wait_no_longer(&self.run, &agent);
@@ -388,6 +389,6 @@ impl Shell<Run> for RunShell {
         }
         self.shown = Some(live.version);
         self.change(|live_state| live_state.look(state, live.version));
-        live.busy = self.live_state.borrow().is_at_work();
+        live.busy = self.live_state.borrow().is_at_work() || self.deliveries.is_at_work();
     }
 }

@@ -26,15 +26,18 @@ pub(super) fn brought(state: &Run, agent: &AgentName) -> Brought {
 }
 
 impl Slots {
-    /// Attempts that earlier commands of this commit started will take their slots when it is durable.
+    /// Attempts and deliveries that earlier commands of this commit started will take their slots when it is durable.
     pub(super) fn note(&mut self, opened: &[RunEffect]) {
         for slot in self.granted.drain(..) {
             self.held.entry(slot.agent().clone()).or_default().push(slot);
         }
         for effect in opened {
-            if let RunEffect::Attempt(started) = effect {
-                *self.spoken_for.entry(started.agent.clone()).or_default() += 1;
-            }
+            let agent = match effect {
+                RunEffect::Attempt(started) => &started.agent,
+                RunEffect::Deliver(started) => &started.receiver,
+                _ => continue,
+            };
+            *self.spoken_for.entry(agent.clone()).or_default() += 1;
         }
     }
 

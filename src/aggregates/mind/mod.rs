@@ -17,7 +17,7 @@ use crate::events::codec::{CodecError, from_bytes, to_bytes};
 use crate::events::decision::Form;
 use crate::events::ids::{AgentName, ContextKey, KeyVersion, MIND_KIND};
 use crate::events::json::{BlobRef, Json, Payload};
-use crate::events::limits::{CONTEXT_KEYS_MAX, CONTEXT_VALUE_BYTES_MAX};
+use crate::events::limits::{CONTEXT_KEYS_MAX, CONTEXT_VALUE_BYTES_MAX, MESSAGES_SENT_MAX};
 use crate::events::mind::{MessageTaken, MindEvent, Remembered};
 use crate::events::problem::{Code, Problem};
 use crate::events::time::Timestamp;
@@ -62,7 +62,7 @@ pub struct Taken {
     pub sends: Vec<Payload>,
 }
 
-/// To take in a message, with what came of it. One that was taken in before changes nothing.
+/// To take in a message, with what came of it. One that was taken in before is refused: what came of it is known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Take {
     /// What the message is called: `RUN/N`.
@@ -113,6 +113,9 @@ pub enum MindRejection {
         /// How long it is.
         bytes: usize,
     },
+    /// More messages than may would be sent.
+    #[error("{0} messages would be sent, and no more than {MESSAGES_SENT_MAX} are")]
+    TooManySends(usize),
     /// More keys than may would be remembered.
     #[error("{0} keys would be remembered, and no more than {CONTEXT_KEYS_MAX} are")]
     TooManyKeys(usize),
@@ -202,11 +205,12 @@ impl Aggregate for Mind {
     fn decide(draft: &mut Draft<'_, Self>, ask: MindAsk, _: &Moment<'_>) -> Result<(), MindRejection> {
         let MindAsk::Take(take) = ask else { return Ok(()) };
         let state = draft.state();
-        if state.taken.contains_key(&take.message) {
-            return Ok(());
-        }
-        if take.after != state.count {
+        // Whoever has it taken in again learns what came of it.
+        if take.after != state.count || state.taken.contains_key(&take.message) {
             return Err(MindRejection::Changed { is: state.count, after: take.after });
+        }
+        if take.sends.len() > MESSAGES_SENT_MAX {
+            return Err(MindRejection::TooManySends(take.sends.len()));
         }
         state.may_remember(&take.remembers)?;
         let Take { message, from, type_name, body, answer, sends, remembers, .. } = *take;
@@ -283,6 +287,7 @@ impl Aggregate for Mind {
     fn problem(rejection: &MindRejection) -> Problem {
         let code = match rejection {
             MindRejection::Changed { .. } => Code::MindChanged,
+            MindRejection::TooManySends(_) => Code::TooManyMessages,
             MindRejection::ValueTooLarge { .. } | MindRejection::TooManyKeys(_) => Code::ContextFull,
         };
         Problem::new(code, rejection.to_string())

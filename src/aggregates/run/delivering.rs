@@ -22,6 +22,9 @@ use crate::events::run::{
 use crate::workflow::envelope::Envelope;
 use crate::workflow::work::{AgentRequest, Failure, Output};
 
+/// How often an attempt, or who was delivered a message, may wait for answers: all of them are kept until it is over.
+const ASKS_MAX: u32 = 10_000;
+
 /// How long a receiver may take over a message, if that is of use for as long.
 const DELIVERY_MAX: Duration = Duration::from_secs(600);
 
@@ -32,9 +35,14 @@ impl Run {
             || self.may_deliver() && self.agents_to_deliver().next().is_some()
     }
 
-    /// Whether messages may be delivered as the run is.
+    /// Whether messages may be delivered as the run is. One that is about to end lets attempts end that may wait for answers.
     pub(super) fn may_deliver(&self) -> bool {
-        !self.paused && matches!(self.phase, Phase::Going | Phase::Unwinding(_))
+        !self.paused && self.delivers()
+    }
+
+    /// The same, once it is not paused.
+    pub(super) fn delivers(&self) -> bool {
+        matches!(self.phase, Phase::Going | Phase::Ending(_) | Phase::Unwinding(_))
     }
 
     /// The agents that could be delivered a message now.
@@ -102,6 +110,11 @@ impl Advance<'_, '_> {
         let Some(sender) = self.draft.state().sender(step, fence) else {
             return Err(Refusal::NothingOpen(step.clone()).into());
         };
+        if asks.is_some_and(|nth| nth >= ASKS_MAX) {
+            let message =
+                format!("it has asked {ASKS_MAX} times, and no more than that are answered to one attempt");
+            return Err(Refusal::NotSaid { code: Code::TooManyMessages, message }.into());
+        }
         let refused = |Failure { code, message, .. }| RunRejection::from(Refusal::NotSaid { code, message });
         let mut outgoing = self.outgoing(&sender, &[message]).map_err(refused)?;
         for message in &mut outgoing {

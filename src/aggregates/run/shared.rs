@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::queue::Queue;
 use super::{Run, StepIndex};
 use crate::aggregates::context::OfContext;
 use crate::events::context::Held;
-use crate::events::ids::{ContextKey, ContextName, Fence, KeyVersion, LockFence, LockName, StepId};
+use crate::events::ids::{
+    AgentName, ContextKey, ContextName, Fence, KeyVersion, LockFence, LockName, StepId,
+};
 use crate::events::json::{Json, Payload};
 use crate::events::problem::Code;
 use crate::events::run::{Purpose, SharedWrite};
@@ -336,6 +339,28 @@ impl Run {
         let places: BTreeSet<_> = preparing.keys().chain(reads.keys()).chain(held.keys()).collect();
         let prepared = places.into_iter().filter(|place| self.is_prepared(**place));
         prepared.filter_map(|place| Some(self.steps.get(*place)?.id().clone())).collect()
+    }
+
+    /// The step of a queue that an agent tries next: what holds locks comes before others, who may wait for them.
+    pub(super) fn next_of(&self, queue: &Queue, agent: &AgentName) -> Option<StepIndex> {
+        let mut holders = queue.of(agent).filter(|place| self.shared.held.contains_key(place));
+        if self.shared.held.is_empty() {
+            queue.first(agent)
+        } else {
+            holders.next().or_else(|| queue.first(agent))
+        }
+    }
+
+    /// Whether one more step may wait for a lock: not while there is only room for those that hold some and could be tried.
+    pub(super) fn may_wait_for_lock(&self, place: StepIndex, now: Timestamp) -> bool {
+        let could_be_tried = |place: &StepIndex| {
+            let node = self.steps.get(*place);
+            let tries = [Purpose::Do, Purpose::Compensate].map(|purpose| node?.tries(purpose));
+            tries.into_iter().flatten().any(|tries| tries.is_ready()) && !self.shared.holds_up(*place)
+        };
+        let held = self.shared.held.iter().filter(|(_, held)| held.iter().any(|held| held.until > now));
+        let holders = held.filter(|(place, _)| could_be_tried(place)).count();
+        self.shared.held.contains_key(&place) || self.room() as usize > holders
     }
 
     /// Whether an attempt waits only for contexts that have to take what it writes.

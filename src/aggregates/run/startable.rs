@@ -40,7 +40,7 @@ impl Run {
             }
             _ => {}
         }
-        if goes_on && matches!(self.phase, Phase::Going | Phase::Unwinding(_)) {
+        if goes_on && self.delivers() {
             self.wanted_to_deliver(ask, &mut wanted);
         }
         if matches!(ask, Ask::Rollback { .. }) {

@@ -14,11 +14,13 @@ use super::json_of;
 use super::message::{Answering, Handler, Message, MessageCall};
 use super::outgoing::Outgoing;
 use crate::aggregates::mind::Take;
-use crate::events::ids::{ContextKey, RunId};
+use crate::events::ids::{AgentName, ContextKey, RunId};
 use crate::events::json::Json;
+use crate::events::limits::{MESSAGE_BODY_BYTES_MAX, MESSAGES_SENT_MAX};
 use crate::events::problem::Code;
 use crate::executors::voice::Recalled;
 use crate::executors::{Failure, MessageGiven};
+use crate::workflow::envelope::Envelope;
 
 /// How often a message is thought over anew because its mind has taken in another meanwhile. Of one process a mind takes in few at
 /// a time: as many as runs have for it at once.
@@ -137,6 +139,7 @@ where
         let json = json_of(&answer)?;
         let Thought { remembers, sends } =
             std::mem::take(&mut *thought.lock().unwrap_or_else(PoisonError::into_inner));
+        may_be_sent(&mind, &json, &sends)?;
         let given = call.message();
         let take = Take {
             message: given.id.as_str().into(),
@@ -154,6 +157,23 @@ where
         }
     }
     Err(Failure::new(Code::MindChanged, format!("`{mind}` has much to think about")))
+}
+
+/// What the run of a message would refuse is not remembered.
+fn may_be_sent(mind: &AgentName, answer: &Json, sends: &[Json]) -> Result<(), Failure> {
+    let bytes = answer.text().len();
+    if bytes > MESSAGE_BODY_BYTES_MAX {
+        let message = format!(
+            "the answer of `{mind}` has {bytes} bytes, and no more than {MESSAGE_BODY_BYTES_MAX} are sent"
+        );
+        return Err(Failure::new(Code::MessageTooLong, message));
+    }
+    if sends.len() > MESSAGES_SENT_MAX {
+        let message =
+            format!("`{mind}` sends {} messages, and no more than {MESSAGES_SENT_MAX} are", sends.len());
+        return Err(Failure::new(Code::TooManyMessages, message));
+    }
+    sends.iter().try_for_each(|message| Envelope::read(message).map(drop))
 }
 
 fn answered<T: DeserializeOwned>(answer: &Json) -> Result<T, Failure> {

@@ -9,7 +9,9 @@ use tokio::sync::watch;
 
 use super::super::{Context, Delivery, Executor, Failure, Output, Progress, Task, panicked};
 use super::Masks;
+use super::voice::MaskedVoice;
 use crate::events::ids::{RunId, StepId};
+use crate::executors::voice::Voice;
 
 /// Works as another executor does, and masks what that tells: its output or its failure, a panic, its progress and its transcript.
 pub(in crate::executors) struct Masked {
@@ -22,6 +24,10 @@ impl Masked {
     pub(in crate::executors) fn over(inner: Arc<dyn Executor>, masks: &Masks) -> Arc<dyn Executor> {
         if masks.is_empty() { inner } else { Arc::new(Self { inner, masks: masks.clone() }) }
     }
+
+    fn voice(&self, inner: Voice) -> Voice {
+        Voice::new(MaskedVoice { inner, masks: self.masks.clone() })
+    }
 }
 
 #[async_trait]
@@ -29,7 +35,7 @@ impl Executor for Masked {
     async fn execute(&self, task: Task, context: Context) -> Result<Output, Failure> {
         let (progress, mut told) = watch::channel(Progress::default());
         let Context { stop, progress: shown, voice } = context;
-        let context = Context { stop, progress, voice };
+        let context = Context { stop, progress, voice: self.voice(voice) };
         let work = AssertUnwindSafe(async { self.inner.execute(task, context).await }).catch_unwind();
         let mut work = std::pin::pin!(work);
         let show = |told: &mut watch::Receiver<Progress>| {
@@ -54,6 +60,7 @@ impl Executor for Masked {
     }
 
     async fn deliver(&self, delivery: Delivery, context: Context) -> Result<Output, Failure> {
+        let context = Context { voice: self.voice(context.voice), ..context };
         let work = AssertUnwindSafe(async { self.inner.deliver(delivery, context).await }).catch_unwind();
         let result = work.await.unwrap_or_else(|panic| Err(panicked(&*panic)));
         result.and_then(|output| self.masks.output(output)).map_err(|failure| self.masks.failure(failure))

@@ -184,6 +184,10 @@ fn what_need_not_survive_is_told_without_a_run() {
                 async move { Ok(()) }
             })
             .on("diary", |_: Quote| std::future::pending())
+            .on("clumsy", |sold: Sold| async move {
+                assert!(sold.0 > 0, "it drops what is nothing");
+                Ok(())
+            })
             .start()
             .await
             .unwrap();
@@ -191,9 +195,12 @@ fn what_need_not_survive_is_told_without_a_run() {
         for n in 0..1_000 {
             diary.tell(Sold(n)).unwrap();
         }
+        let panicked = engine.agent("clumsy").unwrap().ask(Sold(0), LONG).await;
+        assert_eq!(panicked.unwrap_err().code, Code::Panicked);
+        engine.agent("clumsy").unwrap().ask(Sold(1), LONG).await.expect("it goes on");
         diary.ask(Sold(1_000), LONG).await.unwrap();
         assert_eq!(*seen.lock().unwrap(), (0..=1_000).collect::<Vec<_>>(), "in order");
-        assert_eq!(engine.broadcast(&Sold(7)).unwrap(), 1, "who takes them only within runs hears nothing");
+        assert_eq!(engine.broadcast(&Sold(7)).unwrap(), 2, "who takes them only within runs hears nothing");
         let pricing = engine.agent("pricing").unwrap();
         assert_eq!(pricing.ask(Quote { item: "tea".to_owned() }, LONG).await.unwrap(), 3);
         assert_eq!(

@@ -22,12 +22,13 @@ impl Advance<'_, '_> {
         let mut started = false;
         for agent in self.draft.state().ready.agents() {
             while self.goes_forward() && self.draft.state().room() > 0 {
-                let Some(place) = self.draft.state().ready.first(&agent) else { break };
+                let run = self.draft.state();
+                let Some(place) = run.next_of(&run.ready, &agent) else { break };
                 let step = self.template(place)?;
                 if self.must_ask(place)? || self.must_read(place, &step)? {
                     continue;
                 }
-                if !self.has_slot(&agent) {
+                if !self.has_slot(&agent) || !self.may_lock(place, &step) {
                     break;
                 }
                 if self.must_lock(place, Purpose::Do, &step)? {
@@ -48,6 +49,11 @@ impl Advance<'_, '_> {
     /// needs none.
     pub(in crate::aggregates::run) fn has_slot(&self, agent: &AgentName) -> bool {
         is_made_by(agent) || self.drive.as_ref().is_some_and(|grants| grants.has(agent))
+    }
+
+    /// Whether a step may wait for the locks that it has, if it has any.
+    pub(super) fn may_lock(&self, place: StepIndex, step: &Step) -> bool {
+        step.locks.is_empty() || self.draft.state().may_wait_for_lock(place, self.moment.now)
     }
 
     /// Takes that slot.

@@ -47,10 +47,11 @@ impl Advance<'_, '_> {
         let agents = self.unwinding().map(|unwinding| unwinding.ready.agents()).unwrap_or_default();
         for agent in agents {
             while self.draft.state().room() > 0 {
-                let first = self.unwinding().and_then(|unwinding| unwinding.ready.first(&agent));
+                let run = self.draft.state();
+                let first = self.unwinding().and_then(|unwinding| run.next_of(&unwinding.ready, &agent));
                 let Some(place) = first else { break };
                 let step = self.template(place)?;
-                if !self.has_slot(&agent) {
+                if !self.has_slot(&agent) || !self.may_lock(place, &step) {
                     break;
                 }
                 if self.must_lock(place, Purpose::Compensate, &step)? {

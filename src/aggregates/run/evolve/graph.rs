@@ -191,6 +191,7 @@ impl Evolution<'_> {
     /// The run goes forward again: what failed, was cancelled, or was skipped because of those is to be done after all;
     /// what was undone is to be done anew.
     pub(super) fn go_again(&mut self, undone: Option<&Unwinding>) -> Result<(), Contradiction> {
+        let asked = self.run.still_asked(undone);
         for place in self.run.steps.indices() {
             let anew = undone.is_some_and(|unwinding| unwinding.undoes(place));
             let inside = self.node_mut(place)?.inside;
@@ -198,7 +199,7 @@ impl Evolution<'_> {
             let afresh = self.run.steps.get(place).is_some_and(|node| self.run.is_to_be_retried(node));
             let node = self.node_mut(place)?;
             // Whoever is asked to go on is not stuck yet.
-            node.watch.iter_mut().for_each(|watch| watch.forget());
+            node.watch.iter_mut().for_each(|watch| watch.forget(&asked));
             if inside_anew {
                 node.start_anew();
                 // Those that grow there the next time say anew what they need.

@@ -228,3 +228,23 @@ fn without_a_slot_a_message_waits_and_a_paused_agent_is_waited_for() {
     assert_eq!(play.ask(Ask::Go), ["attempt_started a", "delivery_started"]);
     assert_eq!(deliveries(&play)[0].2, 1, "an end in order is nobody's fault");
 }
+
+/// Cancelled, the run let the attempt end, and what it asked nobody heard.
+#[test]
+fn a_run_that_is_about_to_end_lets_what_still_runs_have_its_answers() {
+    let mut play = play("name: w\nsteps: [{id: a, agent: ada, irreversible: true}]");
+    play.ask(Ask::Cancel { order: order(), rollback: false });
+    assert_eq!(say(&mut play, "a", &quote("pricing"), Some(0)), ["message_sent a", "delivery_started"]);
+    handle(&mut play, "7", vec![]);
+    assert_eq!(answers(&play).len(), 1);
+    play.complete("a", "1");
+    assert!(play.state().status().has_ended());
+}
+
+#[test]
+fn an_attempt_waits_for_so_many_answers_and_no_more() {
+    let play = play(TWO);
+    let (step, message) = (StepId::grown("a"), Json::parse(&quote("pricing")).unwrap());
+    let ask = Ask::Say { step, fence: play.open("a").fence, message, asks: Some(10_000) };
+    assert_eq!(play.refused(ask), Code::TooManyMessages);
+}

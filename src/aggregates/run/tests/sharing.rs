@@ -137,3 +137,23 @@ fn no_more_steps_wait_for_locks_than_may_run_and_none_without_a_slot() {
     );
     assert_eq!(awaited(&play).len(), 2);
 }
+
+/// The lock was granted to a step for which there was no room any more, because another waited for that very lock.
+#[test]
+fn what_holds_a_lock_is_tried_before_others_wait_for_one() {
+    let yaml = "name: w\ncontexts: {t: team}\nsteps:\n  - {id: a, run: x, needs: [], locks: [t/one], retry: {attempts: 2, initial: 1s, jitter: 0}}\n  - {id: b, run: x, needs: [], locks: [t/one]}\n  - {id: c, agent: ada, needs: [], locks: [t/one]}";
+    let mut play = Play::start_with(yaml, "{}", 1);
+    let of = awaited(&play).remove(0);
+    assert_eq!(grant(&mut play, &of).last().unwrap(), "attempt_started c", "agents come in order");
+    play.complete("c", "1");
+    let of = awaited(&play).remove(0);
+    assert_eq!(grant(&mut play, &of).last().unwrap(), "attempt_started a");
+    play.fail("a", super::exit(crate::events::problem::Class::Transient));
+    let of = awaited(&play).remove(0);
+    assert_eq!(play.sleep(std::time::Duration::from_secs(1)), ["timer_fired"], "b waits for the lock");
+    play.slots = 0;
+    assert_eq!(grant(&mut play, &of), ["lock_acquired b"]);
+    play.slots = 1;
+    assert_eq!(play.ask(Ask::Go), ["attempt_started b"]);
+    assert_eq!(play.complete("b", "1"), ["step_completed b", "lock_requested a"]);
+}
