@@ -143,7 +143,7 @@ pub(super) fn begin(file: &str, dice: &mut Dice, limits: (u32, Option<Duration>)
     let parent = dice.one_in(2).then_some(parent);
     Play::start_as(file, |start| {
         ((start.parallel, start.duration_limit), start.parent) = (limits, parent);
-        let agents = [("ada", "{}"), ("bob", "{}"), ("cyd", delivering::CYD)];
+        let agents = [("ada", delivering::ADA), ("bob", "{}"), ("cyd", delivering::CYD)];
         start.agents =
             agents.map(|(name, definition)| (AgentName::new(name), Blob::new(definition.as_bytes()))).into();
     })
@@ -378,7 +378,8 @@ fn whatever_happens_a_run_keeps_its_promises_and_ends() {
         let limit = comes_and_goes.then(|| Duration::from_secs(1 + dice.below(20) as u64));
         let mut play = begin(&file, &mut dice, (parallel, limit));
         (play.comes_and_goes, play.pauses) = (comes_and_goes, seed >= 1_500);
-        let mut audit = Audit::default();
+        let post = Post::of(std::iter::once(AgentName::new("ada")));
+        let mut audit = Audit { post, ..Audit::default() };
         let context = format!("seed {seed}\n{file}");
         audit.check(&play, parallel as usize, &context);
         for _ in 0..dice.below(30) {

@@ -73,7 +73,7 @@ steps:
 }
 
 /// The hash of all snapshots of these histories, one after each event.
-const HASH: &str = "fa80cbf8c6b0d3e4c41f68762b3760799431f9c74ec66a48d50f7c99540cffc2";
+const HASH: &str = "ef6f4018380b9fc9a61a076571558886042ea3ad548fdd945f4f0f17b8572fc1";
 
 /// Whoever changes the shape of the state, or the rules of the fold, learns it here.
 /// A run that asks people, goes round, and grows.

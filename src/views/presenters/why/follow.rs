@@ -54,10 +54,12 @@ pub(super) fn causes(past: &Past<'_>, event: &RunEvent, is_asked_about: bool) ->
         RunEvent::HandoffDeclared(told) => vec![Want::Began(told.step.clone(), Purpose::Do)],
         RunEvent::ContextChanged(changed) => vec![Want::Began(changed.step.clone(), changed.purpose)],
         RunEvent::MessageHandled(handled) => vec![Want::Message(handled.number)],
-        RunEvent::MessageSent(sent) => match sent.causation.filter(|_| sent.by.is_some() || sent.delivery.is_some()) {
-            Some(number) => vec![Want::Message(number)],
-            None => vec![Want::Began(sent.step.clone(), sent.purpose)],
-        },
+        RunEvent::MessageSent(sent) => {
+            match sent.causation.filter(|_| sent.by.is_some() || sent.delivery.is_some()) {
+                Some(number) => vec![Want::Message(number)],
+                None => vec![Want::Began(sent.step.clone(), sent.purpose)],
+            }
+        }
         RunEvent::ApprovalRequested(asked) => match asked.gate {
             Gate::Before => sources(past, &asked.step, &past.uses(&asked.step, Purpose::Do)),
             Gate::After => vec![Want::Made(asked.step.clone())],
