@@ -140,12 +140,16 @@ fn a_flood_of_words_is_held_up_and_who_reads_nothing_meets_its_timeout() {
 i=0
 while [ $i -lt 120 ]; do i=$((i + 1)); echo 'SEND: {"to":"shell","kind":"notice"}'; done
 "#;
-    let deaf = "yes 'SEND: {\"to\":\"shell\",\"kind\":\"gossip\"}'\n";
+    let deaf = r#"
+while :; do echo 'SEND: {"to":"shell","kind":"gossip"}'; printf x >> count; done
+"#;
     let steps = "  - {id: flood, agent: ada, needs: []}\n  - {id: deaf, agent: bob, needs: [], timeout: 2s, on_error: continue}\n";
     let sandbox = sandbox(&[("ada", floods), ("bob", deaf)], steps);
     let report = sandbox.json(0, &["run", "w.yaml", "--id", "r"]);
     assert_eq!(sandbox.count("r", "message_sent", Some("flood")), 120);
     assert_eq!(report["steps"][1]["error"]["code"], "RE-3007", "{report}");
+    let written = std::fs::metadata(sandbox.work("count")).unwrap().len();
+    assert!(written < 8_000, "it was held up after {written} lines");
 }
 
 #[test]

@@ -165,6 +165,9 @@ pub(super) fn turn(dice: &mut Dice, play: &mut Play) {
         let is_paused = play.paused.iter().any(|paused| paused.as_str() == *agent);
         return drop(if is_paused { play.free_agent(agent) } else { play.pause_agent(agent) });
     }
+    if dice.one_in(6) && delivering::converse(dice, play) {
+        return;
+    }
     if dice.one_in(6) {
         let ask = any_order(dice, play);
         return play.try_ask(ask);

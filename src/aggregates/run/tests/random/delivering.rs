@@ -52,7 +52,7 @@ pub(super) fn any_word(dice: &mut Dice, play: &mut Play) {
 }
 
 /// Who converses has handled a message, or says something to others who do. Answers whether anybody does.
-fn converse(dice: &mut Dice, play: &mut Play) -> bool {
+pub(super) fn converse(dice: &mut Dice, play: &mut Play) -> bool {
     let attempts = play.attempts();
     let given = attempts.iter().flat_map(|open| {
         let given = play.state().messages().given(open.fence).map(|sent| sent.message.number);
